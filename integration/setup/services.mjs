@@ -1,0 +1,177 @@
+// The three programs under a WordPress: MariaDB, PHP-FPM and nginx. Each runs in
+// the foreground as a child of this process, on a socket in the site's own folder
+// or a loopback port, and as an ordinary user even when this process is root.
+
+import { spawn, spawnSync } from 'node:child_process'
+import { chownSync, closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+// Services holds the children, so that whoever started them can stop them all.
+export class Services {
+	#children = []
+	#fail
+
+	constructor(folder) {
+		this.folder = folder
+		this.user = unprivileged()
+		// failed rejects when a service ends that nobody stopped, and at stop.
+		this.failed = new Promise((_, reject) => {
+			this.#fail = reject
+		})
+		this.failed.catch(() => {})
+	}
+
+	// start runs a program until stop, its output in folder/NAME.log.
+	start(name, command, args) {
+		const log = `${this.folder}/${name}.log`
+		const output = openSync(log, 'a')
+		const [program, ...rest] = this.#asUser(command, args)
+		const child = spawn(program, rest, { stdio: ['ignore', output, output] })
+		closeSync(output)
+		const ended = new Promise((done) => child.once('exit', done))
+		ended.then((code) => this.#fail(new Error(`${name} ended with ${code}:\n${tail(log)}`)))
+		this.#children.push({ child, ended })
+	}
+
+	// run waits for a program to end and returns what it printed.
+	run(command, args, input = '') {
+		const [program, ...rest] = this.#asUser(command, args)
+		const result = spawnSync(program, rest, { input, encoding: 'utf8', cwd: this.folder })
+		if (result.status !== 0) {
+			throw new Error(`${command} ended with ${result.status ?? result.error}:\n${result.stdout}${result.stderr}`)
+		}
+		return result.stdout
+	}
+
+	// until polls a condition, and gives up when a service has failed.
+	async until(what, condition, seconds = 60) {
+		const deadline = Date.now() + seconds * 1000
+		while (!(await condition())) {
+			if (Date.now() > deadline) throw new Error(`${what}: not within ${seconds} s`)
+			await Promise.race([sleep(20), this.failed])
+		}
+	}
+
+	// stop ends the services, the last started first, and waits for them.
+	async stop(reason = new Error('stopped')) {
+		this.#fail(reason)
+		for (const { child, ended } of this.#children.splice(0).reverse()) {
+			child.kill('SIGTERM')
+			const kill = setTimeout(() => child.kill('SIGKILL'), 15_000)
+			await ended
+			clearTimeout(kill)
+		}
+	}
+
+	// The kernel ends a service whose parent was killed before it could clean up.
+	#asUser(command, args) {
+		const identity = this.user ? [`--reuid=${this.user.uid}`, `--regid=${this.user.gid}`, '--clear-groups'] : []
+		return ['setpriv', ...identity, '--pdeathsig=TERM', '--', command, ...args]
+	}
+}
+
+// unprivileged is Debian's web user when this process is root, else nobody else.
+function unprivileged() {
+	if (process.getuid() !== 0) return null
+	const [, , uid, gid] = readFileSync('/etc/passwd', 'utf8').match(/^www-data:.*$/m)[0].split(':')
+	return { uid: Number(uid), gid: Number(gid) }
+}
+
+function tail(log) {
+	return existsSync(log) ? readFileSync(log, 'utf8').split('\n').slice(-20).join('\n') : ''
+}
+
+export async function startMariaDB(services, database) {
+	const { folder } = services
+	const data = `${folder}/mariadb`
+	services.run('mariadb-install-db', [
+		'--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db',
+	])
+	const { socket, name, user, password } = database
+	const init = `${folder}/database.sql`
+	writeOwn(services, init, [
+		`CREATE DATABASE ${name} CHARACTER SET utf8mb4;`,
+		`CREATE USER ${user}@localhost IDENTIFIED BY '${password}';`,
+		`GRANT ALL ON ${name}.* TO ${user}@localhost;`,
+	].join('\n'))
+	services.start('mariadb-server', 'mariadbd', [
+		'--no-defaults', `--datadir=${data}`, `--socket=${socket}`, '--skip-networking', '--skip-log-bin',
+		`--pid-file=${folder}/mariadb.pid`, `--init-file=${init}`, '--innodb-flush-log-at-trx-commit=2',
+	])
+	await services.until('MariaDB', () => existsSync(socket))
+}
+
+export async function startPHP(services) {
+	const { folder } = services
+	const version = services.run('php', ['-r', 'echo PHP_MAJOR_VERSION, ".", PHP_MINOR_VERSION;'])
+	const socket = `${folder}/php.sock`
+	writeOwn(services, `${folder}/php-fpm.conf`, `
+[global]
+pid = ${folder}/php-fpm.pid
+error_log = ${folder}/php-fpm-errors.log
+daemonize = no
+[www]
+listen = ${socket}
+pm = static
+pm.max_children = 6
+catch_workers_output = yes
+php_admin_value[opcache.enable] = 1
+php_admin_value[opcache.memory_consumption] = 128
+php_admin_value[error_log] = ${folder}/php-errors.log
+php_admin_value[sendmail_path] = /bin/true
+php_admin_value[session.save_path] = ${folder}
+`)
+	services.start('php-fpm', `/usr/sbin/php-fpm${version}`, ['--nodaemonize', '--fpm-config', `${folder}/php-fpm.conf`])
+	await services.until('PHP-FPM', () => existsSync(socket))
+	return socket
+}
+
+export async function startNginx(services, root, port, phpSocket) {
+	const { folder } = services
+	const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+		.map((kind) => `${kind}_temp_path ${folder}/nginx-${kind};`).join('\n\t')
+	writeOwn(services, `${folder}/nginx.conf`, `
+daemon off;
+pid ${folder}/nginx.pid;
+error_log stderr;
+worker_processes 1;
+events { worker_connections 512; }
+http {
+	include /etc/nginx/mime.types;
+	access_log ${folder}/nginx-access.log;
+	${temp}
+	client_max_body_size 16m;
+	server {
+		listen 127.0.0.1:${port};
+		root ${root};
+		index index.php;
+		location / { try_files $uri $uri/ /index.php?$args; }
+		location ~ \\.php$ {
+			try_files $uri =404;
+			include /etc/nginx/fastcgi_params;
+			fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;
+			fastcgi_pass unix:${phpSocket};
+			fastcgi_read_timeout 120s;
+		}
+	}
+}
+`)
+	services.start('nginx', 'nginx', ['-e', 'stderr', '-c', `${folder}/nginx.conf`])
+}
+
+// writeOwn writes a file that the services' user owns.
+export function writeOwn(services, file, text) {
+	writeFileSync(file, text, { mode: 0o600 })
+	if (services.user) chownSync(file, services.user.uid, services.user.gid)
+}
+
+// freePort is a loopback port that nobody used a moment ago.
+export function freePort() {
+	return new Promise((resolve, reject) => {
+		const server = createServer().on('error', reject).listen(0, '127.0.0.1', () => {
+			const { port } = server.address()
+			server.close(() => resolve(port))
+		})
+	})
+}

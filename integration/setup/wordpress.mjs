@@ -1,0 +1,83 @@
+// A WordPress in a temporary folder: a copy of the pinned release on services of its own.
+
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { Services, freePort, startMariaDB, startNginx, startPHP, writeOwn } from './services.mjs'
+
+const here = fileURLToPath(new URL('.', import.meta.url))
+const [, version] = readFileSync(`${here}wordpress-version`, 'utf8').trim().split(' ')
+
+// wordpressFiles is the installed release as it was unpacked: read, never write.
+export const wordpressFiles = fileURLToPath(new URL(`../../.cache/wordpress/${version}`, import.meta.url))
+
+// startSite calls ready with the running site's description. It ends, always by
+// rejecting, when stop is aborted or a service fails, with everything gone again.
+export async function startSite(stop, ready) {
+	const folder = mkdtempSync(`${tmpdir()}/wordpress-`)
+	const services = new Services(folder)
+	stop.addEventListener('abort', () => services.stop())
+	const installed = install(services)
+	try {
+		ready(await installed)
+		await services.failed
+	} finally {
+		// An installation that was interrupted may have started one more.
+		await installed.catch(() => {})
+		await services.stop()
+		rmSync(folder, { recursive: true, force: true })
+	}
+}
+
+async function install(services) {
+	const { folder } = services
+	const dir = `${folder}/wordpress`
+	chmodSync(folder, 0o711)
+	execFileSync('cp', ['-r', wordpressFiles, dir])
+	if (services.user) execFileSync('chown', ['-R', `${services.user.uid}:${services.user.gid}`, folder])
+
+	const database = {
+		socket: `${folder}/mariadb.sock`, name: 'wordpress', user: 'wordpress', password: secret(),
+	}
+	const port = await freePort()
+	const url = `http://127.0.0.1:${port}`
+	await startMariaDB(services, database)
+	writeOwn(services, `${dir}/wp-config.php`, config(database, url))
+	const installed = JSON.parse(services.run('php', ['-d', 'sendmail_path=/bin/true', `${here}install.php`, dir]))
+	await startNginx(services, dir, port, await startPHP(services))
+	await services.until(url, () => fetch(`${url}/wp-login.php`).then((answer) => answer.ok, () => false))
+	return { url, dir, version: installed.version, database, users: installed.users }
+}
+
+function secret() {
+	return randomBytes(24).toString('hex')
+}
+
+function config(database, url) {
+	const keys = ['AUTH', 'SECURE_AUTH', 'LOGGED_IN', 'NONCE'].flatMap((name) => [`${name}_KEY`, `${name}_SALT`])
+	const constants = {
+		DB_NAME: database.name,
+		DB_USER: database.user,
+		DB_PASSWORD: database.password,
+		DB_HOST: `localhost:${database.socket}`,
+		DB_CHARSET: 'utf8mb4',
+		DB_COLLATE: '',
+		...Object.fromEntries(keys.map((key) => [key, secret()])),
+		WP_HOME: url,
+		WP_SITEURL: url,
+		FS_METHOD: 'direct',
+		// Nothing but the tests' own requests: no cron, no updates, no outside calls.
+		DISABLE_WP_CRON: true,
+		AUTOMATIC_UPDATER_DISABLED: true,
+		WP_HTTP_BLOCK_EXTERNAL: true,
+	}
+	const lines = Object.entries(constants).map(([name, value]) => `define('${name}', ${typeof value === 'string' ? `'${value}'` : value});`)
+	return `<?php
+${lines.join('\n')}
+$table_prefix = 'wp_';
+if (!defined('ABSPATH')) define('ABSPATH', __DIR__ . '/');
+require_once ABSPATH . 'wp-settings.php';
+`
+}
