@@ -1,0 +1,276 @@
+package transport
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	// PollWait is how long a poll waits for news: below the 30 s after which
+	// many proxies give up on a response.
+	PollWait = 25 * time.Second
+	// pollGap is how long a session may be without a poll before it counts as
+	// gone. A poll returns on news, so a gap is a round trip and no more.
+	pollGap = 10 * time.Second
+	// maxPolled bounds the long-poll sessions of one node.
+	maxPolled = 20000
+	// SessionHeader names the session in every request after open.
+	SessionHeader = "Heartbeat-Session"
+)
+
+// LongPoll carries frames over three kinds of request: open, poll and beat.
+type LongPoll struct {
+	Server Server
+
+	mu       sync.Mutex
+	sessions map[string]*polled
+}
+
+// polled is one long-poll connection.
+type polled struct {
+	session Session
+	out     *Outbox
+	news    chan struct{} // holds a token when there may be something to take
+
+	mu    sync.Mutex         // guards the following fields
+	gone  *time.Timer        // runs when no poll waits
+	other context.CancelFunc // ends the poll that waits
+}
+
+// Open answers POST /open: a hello in, a welcome out.
+func (t *LongPoll) Open(w http.ResponseWriter, r *http.Request) {
+	b, err := readFrame(w, r)
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	hello, err := parseHello(b)
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	p := &polled{out: &Outbox{}, news: make(chan struct{}, 1)}
+	id := rand.Text()
+	if !t.reserve(id, p) {
+		refuse(w, &Bye{Code: CodeTooMany, Reason: "this node has its fill of long-poll sessions", RetryAfter: 30 * time.Second})
+		return
+	}
+	session, welcome, err := t.Server.Open(r, hello, p.out)
+	if err != nil {
+		t.forget(id)
+		refuse(w, err)
+		return
+	}
+	p.mu.Lock()
+	p.session = session
+	p.gone = time.AfterFunc(pollGap, func() { t.end(id, p) })
+	p.mu.Unlock()
+	p.out.start(p.wake)
+	welcome.Session = id
+	answer(w, appendWelcome(nil, welcome))
+}
+
+// Poll answers GET /poll?after=N: what came after N, as soon as there is some.
+func (t *LongPoll) Poll(w http.ResponseWriter, r *http.Request) {
+	id := r.Header.Get(SessionHeader)
+	p := t.find(id)
+	if p == nil {
+		refuse(w, errGone)
+		return
+	}
+	after, err := strconv.ParseUint(r.URL.Query().Get("after"), 10, 64)
+	if err != nil {
+		refuse(w, protocolError("after must be the seq of the last poll, or 0"))
+		return
+	}
+	p.out.ack(after)
+	ctx, done := p.wait(r.Context())
+	defer done()
+	frames, last, bye := p.out.after(after)
+	for len(frames) == 0 && bye == nil && ctx.Err() == nil {
+		select {
+		case <-p.news:
+		case <-ctx.Done():
+		}
+		frames, last, bye = p.out.after(after)
+	}
+	if bye != nil {
+		frames = append(frames, appendBye(nil, bye))
+		last++
+		t.end(id, p)
+	}
+	answer(w, appendPoll(nil, last, frames))
+}
+
+// Beat answers POST /beat of a session: any client frame but a hello.
+func (t *LongPoll) Beat(w http.ResponseWriter, r *http.Request) {
+	id := r.Header.Get(SessionHeader)
+	p := t.find(id)
+	if p == nil {
+		refuse(w, errGone)
+		return
+	}
+	b, err := readFrame(w, r)
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	f, err := parseFrame(b)
+	if err == nil {
+		var tick []byte
+		err = receive(r.Context(), p.session, f, func(b []byte) { tick = b })
+		if err == nil && tick != nil {
+			answer(w, tick)
+			return
+		}
+	}
+	if err != nil {
+		t.end(id, p)
+		if bye := new(Bye); !errors.As(err, &bye) || bye.Code != CodeLeft {
+			refuse(w, err)
+			return
+		}
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+var errGone = &Bye{Code: CodeReplaced, Reason: "this session is gone: open a new one"}
+
+// wait counts the caller as the poll that waits, ending another one, and
+// returns a context of PollWait's length.
+func (p *polled) wait(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithTimeout(parent, PollWait)
+	p.mu.Lock()
+	if p.other != nil {
+		p.other()
+	}
+	p.other = cancel
+	p.gone.Stop()
+	p.mu.Unlock()
+	return ctx, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if ctx.Err() != context.Canceled || parent.Err() != nil {
+			p.other = nil
+			p.gone.Reset(pollGap)
+		}
+		cancel()
+	}
+}
+
+func (p *polled) wake() {
+	select {
+	case p.news <- struct{}{}:
+	default:
+	}
+}
+
+func (t *LongPoll) reserve(id string, p *polled) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.sessions) >= maxPolled {
+		return false
+	}
+	if t.sessions == nil {
+		t.sessions = make(map[string]*polled)
+	}
+	t.sessions[id] = p
+	return true
+}
+
+func (t *LongPoll) find(id string) *polled {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.sessions[id]
+}
+
+func (t *LongPoll) forget(id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.sessions, id)
+}
+
+// end forgets a connection, once, and tells its session.
+func (t *LongPoll) end(id string, p *polled) {
+	t.mu.Lock()
+	found := t.sessions[id] == p
+	delete(t.sessions, id)
+	t.mu.Unlock()
+	if found {
+		p.mu.Lock()
+		p.gone.Stop()
+		p.mu.Unlock()
+		p.session.Detach(p.out)
+	}
+}
+
+// Close ends every connection, for a node that stops.
+func (t *LongPoll) Close() {
+	t.mu.Lock()
+	all := t.sessions
+	t.sessions = nil
+	t.mu.Unlock()
+	for _, p := range all {
+		p.mu.Lock()
+		if p.gone != nil {
+			p.gone.Stop()
+			p.session.Detach(p.out)
+		}
+		p.mu.Unlock()
+	}
+}
+
+func readFrame(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxFrame))
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return nil, errTooLarge
+	}
+	if err != nil {
+		return nil, protocolError("the request broke off: " + err.Error())
+	}
+	return b, nil
+}
+
+func answer(w http.ResponseWriter, frame []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(frame)
+}
+
+// refuse answers with a bye frame and the status that says the same.
+func refuse(w http.ResponseWriter, err error) {
+	var bye *Bye
+	if !errors.As(err, &bye) {
+		bye = &Bye{Code: CodeTooMany, Reason: err.Error(), RetryAfter: time.Second}
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	if bye.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((bye.RetryAfter+time.Second-1)/time.Second)))
+	}
+	w.WriteHeader(bye.status())
+	_, _ = w.Write(appendBye(nil, bye))
+}
+
+func appendPoll(dst []byte, seq uint64, frames [][]byte) []byte {
+	dst = append(dst, `{"seq":`...)
+	dst = strconv.AppendUint(dst, seq, 10)
+	dst = append(dst, `,"frames":[`...)
+	for i, f := range frames {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, f...)
+	}
+	return append(dst, "]}"...)
+}
