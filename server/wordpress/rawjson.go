@@ -1,0 +1,111 @@
+package wordpress
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+var errNotJSON = errors.New("raw message is not JSON")
+
+// decodeJSON reads raw as PHP's json_decode does when it is asked for arrays.
+// It refuses what PHP takes beyond the standard: literals in upper case.
+func decodeJSON(raw json.RawMessage) (any, error) {
+	if !json.Valid(raw) || !utf8.Valid(raw) || hasLoneSurrogate(raw) {
+		return nil, errNotJSON
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	return decodeValue(decoder, 0)
+}
+
+func decodeValue(decoder *json.Decoder, depth int) (any, error) {
+	token, err := decoder.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch token := token.(type) {
+	case json.Number:
+		return decodeNumber(token.String())
+	case json.Delim:
+		if depth == maxJSONDepth {
+			return nil, errTooDeep
+		}
+		return decodeArray(decoder, token == '{', depth+1)
+	}
+	return token, nil
+}
+
+func decodeArray(decoder *json.Decoder, object bool, depth int) (*Array, error) {
+	array := NewArray()
+	for decoder.More() {
+		var name string
+		if object {
+			token, err := decoder.Token()
+			if err != nil {
+				return nil, err
+			}
+			name, _ = token.(string)
+		}
+		value, err := decodeValue(decoder, depth)
+		if err != nil {
+			return nil, err
+		}
+		array.put(key{name: name, append: !object}, value)
+	}
+	_, err := decoder.Token()
+	return array, err
+}
+
+// decodeNumber returns an int64, or a float64 for a fraction, an exponent or
+// an integer that is too large.
+func decodeNumber(number string) (any, error) {
+	if !strings.ContainsAny(number, ".eE") {
+		if n, err := strconv.ParseInt(number, 10, 64); err == nil {
+			return n, nil
+		}
+	}
+	f, _ := strconv.ParseFloat(number, 64)
+	if math.IsInf(f, 0) {
+		return nil, errNotFinite
+	}
+	return f, nil
+}
+
+// hasLoneSurrogate tells whether valid JSON has a \u escape that is half of a
+// UTF-16 pair. Go would replace it, PHP refuses it.
+func hasLoneSurrogate(raw []byte) bool {
+	for {
+		i := bytes.IndexByte(raw, '\\')
+		if i < 0 {
+			return false
+		}
+		unit, rest := cutEscape(raw[i:])
+		if unit>>10 == 0xDC00>>10 {
+			return true
+		}
+		if unit>>10 == 0xD800>>10 {
+			if unit, rest = cutEscape(rest); unit>>10 != 0xDC00>>10 {
+				return true
+			}
+		}
+		raw = rest
+	}
+}
+
+// cutEscape returns the code unit of the \u escape that s begins with, 0 if
+// it begins with something else, and what follows.
+func cutEscape(s []byte) (unit uint64, rest []byte) {
+	switch {
+	case len(s) < 2 || s[0] != '\\':
+		return 0, s
+	case s[1] != 'u':
+		return 0, s[2:]
+	}
+	unit, _ = strconv.ParseUint(string(s[2:6]), 16, 16)
+	return unit, s[6:]
+}

@@ -1,0 +1,59 @@
+package wordpress
+
+import "unicode/utf8"
+
+// scrub returns a copy of v in which every string and key is UTF-8. It goes no
+// deeper than JSON may.
+func scrub(v any, depth int) any {
+	if depth > maxJSONDepth {
+		return v
+	}
+	switch v := v.(type) {
+	case string:
+		return scrubString(v)
+	case []string:
+		list := make([]string, len(v))
+		for i, s := range v {
+			list[i] = scrubString(s)
+		}
+		return list
+	case *Array:
+		array := NewArray()
+		for name, value := range v.All() {
+			array.Set(scrubString(name), scrub(value, depth+1))
+		}
+		return array
+	}
+	return v
+}
+
+// scrubString replaces every maximal part of s that can't begin a character
+// with one "?".
+func scrubString(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	out := make([]byte, 0, len(s))
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		if r == utf8.RuneError && size == 1 {
+			size = badPrefix(s)
+			out = append(out, '?')
+		} else {
+			out = append(out, s[:size]...)
+		}
+		s = s[size:]
+	}
+	return string(out)
+}
+
+// badPrefix returns the length of the longest prefix of s that could have
+// begun a character, at least 1. Go counts each of its bytes as an error, the
+// Unicode standard and PHP count them as one.
+func badPrefix(s string) int {
+	size := 1
+	for size < min(len(s), 3) && !utf8.FullRuneInString(s[:size+1]) {
+		size++
+	}
+	return size
+}
