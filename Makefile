@@ -1,0 +1,58 @@
+# make test        everything, as CI does; installs what the tests need
+# make test-fast   without the race detector, browsers and live sites
+# make build       ./heartbeatd, with the drop-in inside
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.NOTPARALLEL:
+.PHONY: build test test-fast check go-test go-test-race js-test bundle integration setup setup-go setup-node
+
+GO_FOLDERS := broker server transport
+JS_TESTS := $(shell find client-js/test -name '*.test.*js')
+INTEGRATION_TESTS := $(shell find integration -name '*.test.*js')
+
+# node's own runner, a file at a time: the tests share two cores with their servers.
+NODE_TEST := node --test --test-reporter=spec --test-concurrency=1
+
+build:
+	go build ./server/heartbeatd
+
+test: setup-go check go-test-race js-test bundle integration
+
+test-fast: check go-test js-test bundle
+
+check:
+	@echo "== gofmt, go vet"
+	@unformatted=$$(gofmt -l $(GO_FOLDERS)); \
+	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
+	@go vet ./...
+
+go-test:
+	@echo "== go test"
+	@go test ./...
+
+# Here a Go test must not skip what the machine lacks: setup-go has installed it.
+go-test-race:
+	@echo "== go test -race"
+	@HEARTBEATD_INTEGRATION=1 go test -race ./...
+
+js-test: setup-node
+	@echo "== client-js tests"
+	@$(NODE_TEST) $(JS_TESTS)
+
+bundle: setup-node
+	@echo "== client-js bundle"
+	@node client-js/build.mjs --check
+
+integration: setup
+	@echo "== integration tests"
+	@$(NODE_TEST) $(INTEGRATION_TESTS)
+
+setup-go:
+	@integration/setup/install go
+
+setup-node:
+	@integration/setup/install node
+
+setup:
+	@integration/setup/install
