@@ -1,0 +1,39 @@
+// Builds dist/ from src/. With --check it builds in memory and fails when dist/
+// is stale or the drop-in is larger than it may be.
+
+import { build } from 'esbuild';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { gzipSync } from 'node:zlib';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const LIMIT = 12 * 1024;
+const check = process.argv.includes('--check');
+
+const { outputFiles } = await build({
+	absWorkingDir: here,
+	entryPoints: ['src/heartbeat.js', 'src/heartbeat-transport.js'],
+	outdir: 'dist',
+	bundle: true,
+	minify: true,
+	format: 'iife',
+	target: 'es2017',
+	charset: 'ascii',
+	legalComments: 'none',
+	sourcemap: true,
+	write: false,
+});
+
+const stale = [];
+await mkdir(join(here, 'dist'), { recursive: true });
+for (const file of outputFiles) {
+	const committed = await readFile(file.path, 'utf8').catch(() => '');
+	if (check && committed !== file.text) stale.push(basename(file.path));
+	if (!check) await writeFile(file.path, file.text);
+}
+
+const size = gzipSync(outputFiles.find((file) => file.path.endsWith('/heartbeat.js')).contents, { level: 9 }).length;
+console.log(`dist/heartbeat.js: ${size} bytes gzipped, at most ${LIMIT}`);
+if (stale.length) console.error(`stale: ${stale.join(', ')}; run node client-js/build.mjs`);
+if (stale.length || size > LIMIT) process.exitCode = 1;

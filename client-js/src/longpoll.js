@@ -1,0 +1,109 @@
+// The long-poll link: the socket's shape over two requests, one that waits for
+// news and one for each thing to say.
+
+import { CLOSED, byeToClose, readFrame } from './link.js';
+
+// The server holds a poll for 25 s; what takes longer is lost on the way.
+const POLL_TIMEOUT = 35000;
+
+export function createLongPollLink({ url, win, onFrame, onClosed }) {
+	const aborter = new win.AbortController();
+	let session = '';
+	let seq = 0;
+	let lastId = 0;
+	let open = true;
+	let dead;
+	const death = new Promise((resolve) => {
+		dead = resolve;
+	});
+
+	function request(method, path, body) {
+		const headers = {};
+		if (body) headers['Content-Type'] = 'application/json';
+		if (session) headers['Heartbeat-Session'] = session;
+		return win.fetch(url + path, {
+			method,
+			headers,
+			body: body && JSON.stringify(body),
+			signal: aborter.signal,
+			cache: 'no-store',
+		});
+	}
+
+	async function hello(frame) {
+		let response;
+		let answer;
+		try {
+			response = await request('POST', '/open', Object.assign({ type: 'hello' }, frame));
+			answer = readFrame(await response.text());
+		} catch (e) {
+			throw CLOSED;
+		}
+		if (!open) throw CLOSED;
+		if (!answer || answer.type === 'bye') throw answer ? byeToClose(answer) : CLOSED;
+		if (!response.ok || answer.type !== 'welcome' || !answer.session) throw CLOSED;
+		session = answer.session;
+		poll();
+		return answer;
+	}
+
+	async function poll() {
+		while (open) {
+			const timer = win.setTimeout(() => ended(CLOSED), POLL_TIMEOUT);
+			try {
+				const response = await request('GET', '/poll?after=' + seq);
+				if (!response.ok) throw CLOSED;
+				deliver(JSON.parse(await response.text()));
+			} catch (e) {
+				ended(CLOSED);
+			} finally {
+				win.clearTimeout(timer);
+			}
+		}
+	}
+
+	function deliver(answer) {
+		if (!answer || !(answer.seq >= seq) || !Array.isArray(answer.frames)) throw CLOSED;
+		seq = answer.seq;
+		answer.frames.forEach((frame) => {
+			if (!open || !frame || typeof frame.type !== 'string') return;
+			if (frame.type === 'bye') ended(byeToClose(frame));
+			else onFrame(frame);
+		});
+	}
+
+	function ended(close) {
+		if (!open) return;
+		stop();
+		onClosed(close);
+	}
+
+	function stop() {
+		open = false;
+		aborter.abort();
+		dead(null);
+	}
+
+	async function say(frame) {
+		try {
+			const response = await request('POST', '/beat', frame);
+			if (response.status === 204) return null;
+			const answer = response.ok ? readFrame(await response.text()) : null;
+			if (answer && answer.id === frame.id) return answer;
+			if (answer && answer.type === 'bye') ended(byeToClose(answer));
+			else ended(CLOSED);
+		} catch (e) {
+			ended(CLOSED);
+		}
+		return null;
+	}
+
+	return {
+		open: hello,
+		beat: (body) => Promise.race([death, say({ type: 'beat', id: ++lastId, body })]),
+		note: (body) => open && say({ type: 'note', body }),
+		ticket: (ticket) => open && say({ type: 'ticket', ticket }),
+		leave: () => open && say({ type: 'leave' }),
+		close: stop,
+	};
+}
