@@ -19,8 +19,10 @@ type Array struct {
 	// small that looking through it is faster.
 	place map[string]int
 	// next is the key that Append uses: one more than the greatest integer key
-	// there ever was, and 0 while none of them is positive.
+	// there ever was.
 	next int64
+	// numbered tells whether there ever was an integer key.
+	numbered bool
 }
 
 type entry struct {
@@ -42,8 +44,17 @@ func (a *Array) Set(key string, v any) {
 		return
 	}
 	a.add(key, v)
-	if n, ok := integerKey(key); ok && n >= a.next {
-		a.next = following(n)
+	if n, ok := integerKey(key); ok && (n >= a.next || !a.numbered) {
+		a.setNext(n)
+	}
+}
+
+// setNext notes that n is the greatest integer key.
+func (a *Array) setNext(n int64) {
+	a.numbered = true
+	a.next = n
+	if n < math.MaxInt64 {
+		a.next++
 	}
 }
 
@@ -57,15 +68,8 @@ func (a *Array) tryAppend(v any) bool {
 		return false
 	}
 	a.add(key, v)
-	a.next = following(a.next)
+	a.setNext(a.next)
 	return true
-}
-
-func following(key int64) int64 {
-	if key == math.MaxInt64 {
-		return key
-	}
-	return key + 1
 }
 
 func (a *Array) add(key string, v any) {

@@ -96,8 +96,11 @@ func ParseCookie(value string) (Cookie, error) {
 func (k Keys) SignCookie(login, passwordHash string, expiration int64, token string) string {
 	c := Cookie{Login: login, Expiration: expiration, Token: token}
 	value := c.signed() + "|" + k.cookieMAC(c, passwordHash)
-	return strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
+	return encodeURL(value)
 }
+
+// encodeURL encodes a cookie's value as PHP does, which is RFC 3986.
+func encodeURL(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 
 // VerifyCookie tells whether c was signed by these keys for the user with this
 // password hash and has not expired. Whether the session of its token still

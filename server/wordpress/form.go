@@ -74,7 +74,7 @@ func (a *Array) assign(name, value string) {
 		return
 	}
 	parent := a.child(key{name: base})
-	for depth := 1; parent != nil; depth++ {
+	for depth := 1; parent != nil && !forges(index.name, name); depth++ {
 		var next key
 		if !strings.HasPrefix(rest, "[") {
 			parent.put(index, value)

@@ -79,7 +79,7 @@ func appendJSON(dst []byte, v any, depth int) ([]byte, error) {
 }
 
 func appendStrings(dst []byte, list []string, depth int) ([]byte, error) {
-	if depth > maxJSONDepth && len(list) > 0 {
+	if depth > maxJSONDepth {
 		return nil, errTooDeep
 	}
 	dst = append(dst, '[')
@@ -96,11 +96,11 @@ func appendStrings(dst []byte, list []string, depth int) ([]byte, error) {
 }
 
 func appendArray(dst []byte, a *Array, depth int) ([]byte, error) {
-	if a.Len() == 0 {
-		return append(dst, "[]"...), nil
-	}
 	if depth > maxJSONDepth {
 		return nil, errTooDeep
+	}
+	if a.Len() == 0 {
+		return append(dst, "[]"...), nil
 	}
 	open, end := byte('{'), byte('}')
 	list := a.isList()

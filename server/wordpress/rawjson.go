@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -30,9 +29,10 @@ func decodeValue(decoder *json.Decoder, depth int) (any, error) {
 	}
 	switch token := token.(type) {
 	case json.Number:
-		return decodeNumber(token.String())
+		return decodeNumber(token.String()), nil
 	case json.Delim:
-		if depth == maxJSONDepth {
+		// Unlike json_encode, json_decode counts the innermost value.
+		if depth == maxJSONDepth-1 {
 			return nil, errTooDeep
 		}
 		return decodeArray(decoder, token == '{', depth+1)
@@ -63,17 +63,15 @@ func decodeArray(decoder *json.Decoder, object bool, depth int) (*Array, error) 
 
 // decodeNumber returns an int64, or a float64 for a fraction, an exponent or
 // an integer that is too large.
-func decodeNumber(number string) (any, error) {
+func decodeNumber(number string) any {
 	if !strings.ContainsAny(number, ".eE") {
 		if n, err := strconv.ParseInt(number, 10, 64); err == nil {
-			return n, nil
+			return n
 		}
 	}
+	// A number that is too large is infinite to PHP as well.
 	f, _ := strconv.ParseFloat(number, 64)
-	if math.IsInf(f, 0) {
-		return nil, errNotFinite
-	}
-	return f, nil
+	return f
 }
 
 // hasLoneSurrogate tells whether valid JSON has a \u escape that is half of a
