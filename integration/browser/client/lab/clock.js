@@ -1,0 +1,71 @@
+// A clock that only moves when told, put into a realm before anything else runs.
+
+export function installClock(win, thrown) {
+	const RealDate = win.Date;
+	const timers = new Map();
+	let time = 1700000000000;
+	let shift = 0;
+	let lastId = 0;
+
+	function add(callback, delay, args, every) {
+		const id = ++lastId;
+		const wait = Math.max(0, Number(delay) || 0);
+		timers.set(id, { id, at: time + wait, callback, args, every: every ? Math.max(1, wait) : 0 });
+		return id;
+	}
+
+	win.setTimeout = (callback, delay, ...args) => add(callback, delay, args, false);
+	win.setInterval = (callback, delay, ...args) => add(callback, delay, args, true);
+	win.clearTimeout = win.clearInterval = (id) => void timers.delete(id);
+	win.Date = class extends RealDate {
+		constructor(...args) {
+			if (args.length) super(...args);
+			else super(time + shift);
+		}
+		static now() {
+			return time + shift;
+		}
+	};
+
+	function next(limit) {
+		let first = null;
+		for (const timer of timers.values()) {
+			if (timer.at <= limit && (!first || timer.at < first.at || (timer.at === first.at && timer.id < first.id))) first = timer;
+		}
+		return first;
+	}
+
+	async function advance(ms) {
+		const limit = time + ms;
+		await settle();
+		for (let timer = next(limit); timer; timer = next(limit)) {
+			time = Math.max(time, timer.at);
+			if (timer.every) timer.at = time + timer.every;
+			else timers.delete(timer.id);
+			try {
+				timer.callback.apply(win, timer.args);
+			} catch (e) {
+				thrown(e);
+			}
+			await settle();
+		}
+		time = limit;
+	}
+
+	return {
+		advance,
+		// The wall clock is set; timers run on.
+		jump: (ms) => (shift += ms),
+		get time() {
+			return time;
+		},
+		get wall() {
+			return time + shift;
+		},
+	};
+}
+
+// Lets promises run as far as they get without the clock.
+export async function settle() {
+	for (let i = 0; i < 24; i++) await null;
+}

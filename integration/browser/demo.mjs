@@ -1,0 +1,70 @@
+// The demo page as a test sees it: its transport, its events, who it shows online.
+
+import { until } from './harness.mjs'
+
+// openDemo opens the demo page as that user, in a context of its own unless one
+// is given, and waits until it is on the wanted transport.
+export async function openDemo(t, browser, server, user, { context, transport = 'websocket' } = {}) {
+	if (!context) {
+		context = await browser.newContext()
+		t.after(() => context.close())
+	}
+	const page = await context.newPage()
+	await page.addInitScript(record)
+	await page.goto(`${server.url}/?user=${user}`)
+	if (transport !== 'websocket') await page.selectOption('#transport-switch', transport)
+	await onTransport(page, transport)
+	return page
+}
+
+export function onTransport(page, transport) {
+	return until(`user on ${transport}`, () => page.evaluate((name) => window.wp?.heartbeat?.transport.name === name, transport))
+}
+
+// record keeps every event of Heartbeat, with the time, in window.seen. It runs
+// before the page's own scripts, and listens before the first beat.
+function record() {
+	window.seen = []
+	document.addEventListener('DOMContentLoaded', () => {
+		const names = ['send', 'tick', 'error', 'connection-lost', 'connection-restored', 'nonces-expired', 'presence', 'transport']
+		jQuery(document).on(names.map((name) => `heartbeat-${name}`).join(' '), (event, detail) => {
+			const copy = event.type === 'heartbeat-error' ? null : JSON.parse(JSON.stringify(detail ?? null))
+			window.seen.push({ name: event.type.replace('heartbeat-', ''), at: Date.now(), detail: copy })
+		})
+	})
+}
+
+// seen are the page's events, of one name if it is given.
+export async function seen(page, name) {
+	const events = await page.evaluate(() => window.seen)
+	return name ? events.filter((event) => event.name === name) : events
+}
+
+// changes are what the page heard of one user in a room: [{change: joined|updated|left, at}].
+export async function changes(page, user, room = 'admin/online') {
+	const found = []
+	for (const { at, detail } of await seen(page, 'presence')) {
+		if (detail.room !== room) continue
+		for (const change of ['joined', 'updated', 'left']) {
+			for (const entry of detail[change] ?? []) if (entry.user_id === user) found.push({ change, at })
+		}
+	}
+	return found
+}
+
+// online are the ids of the users whom the page shows as online.
+export async function online(page) {
+	const ids = await page.locator('#online li[data-user-id]').evaluateAll((items) => items.map((item) => Number(item.dataset.userId)))
+	return ids.sort((a, b) => a - b)
+}
+
+export function shows(page, users) {
+	return until(`${users} online`, async () => String(await online(page)) === String(users))
+}
+
+// beat makes the page beat now and waits for the answer.
+export async function beat(page) {
+	const before = (await seen(page, 'tick')).length
+	await page.evaluate(() => wp.heartbeat.connectNow())
+	await until('a tick', async () => (await seen(page, 'tick')).length > before)
+}

@@ -1,0 +1,95 @@
+// heartbeatd killed under its browsers, and a socket cut without a word.
+
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { describe, test } from 'node:test'
+import { startChromium, startHeartbeatd, until } from './harness.mjs'
+import { beat, onTransport, openDemo, seen, shows } from './demo.mjs'
+
+describe('failure', () => {
+	test('kill -9 and a new start: everybody is back, nobody heard of a loss', async (t) => {
+		const server = await startHeartbeatd(t)
+		const browser = await startChromium(t)
+		const pages = [await openDemo(t, browser, server, 1), await openDemo(t, browser, server, 2)]
+		for (const page of pages) await shows(page, [1, 2])
+		// Now the next beat is an interval away.
+		for (const page of pages) await beat(page)
+
+		const sent = await Promise.all(pages.map(async (page) => (await seen(page, 'send')).length))
+		await server.stop('SIGKILL')
+		const killed = Date.now()
+		await server.restart()
+		for (const page of pages) await onTransport(page, 'websocket')
+		const back = Date.now()
+		for (const page of pages) await shows(page, [1, 2])
+		t.diagnostic(`after kill -9: sockets back after ${back - killed} ms, rooms right after ${Date.now() - killed} ms`)
+		for (const [index, page] of pages.entries()) {
+			assert.equal((await seen(page, 'send')).length, sent[index], 'it took longer than the next beat')
+			assert.deepEqual(await losses(page), [])
+			await beat(page)
+			assert.deepEqual(await losses(page), [])
+		}
+	})
+
+	test('a socket cut without a word: the beat in flight gets its tick by POST', async (t) => {
+		const network = makeNetwork(t)
+		const server = await startHeartbeatd(t, { netns: network.name })
+		const browser = await startChromium(t, { netns: network.name })
+		const page = await openDemo(t, browser, server, 1)
+		// The socket is the connection that comes when the transport is switched on.
+		await page.evaluate(() => wp.heartbeat.transport.use([]))
+		await onTransport(page, 'post')
+		const others = new Set(network.clientPorts(server.url))
+		await page.evaluate(() => wp.heartbeat.transport.use(['websocket']))
+		await onTransport(page, 'websocket')
+		await beat(page)
+		const ports = network.clientPorts(server.url).filter((port) => !others.has(port))
+		assert.equal(ports.length, 1, 'one new connection, the socket')
+
+		const posts = []
+		page.on('request', (request) => request.url().includes('admin-ajax.php') && posts.push(request.method()))
+		network.drop(ports[0])
+		await beat(page)
+		const [send, tick] = (await seen(page)).filter(({ name }) => name === 'send' || name === 'tick').slice(-2)
+		t.diagnostic(`packets dropped: the tick came ${tick.at - send.at} ms after the beat`)
+		assert.deepEqual(posts, ['POST'])
+		assert.equal(tick.detail['wp-auth-check'], true)
+		assert.ok(tick.at - send.at < 10_000, 'core itself would have waited 30 s')
+		assert.deepEqual(await losses(page), [])
+		await onTransport(page, 'websocket')
+		await beat(page)
+		assert.deepEqual(posts, ['POST'], 'on the new socket nothing is posted')
+	})
+})
+
+async function losses(page) {
+	return (await seen(page)).filter(({ name }) => /error|lost|restored|expired/.test(name))
+}
+
+// makeNetwork is a network namespace with a loopback of its own, where packets
+// can be dropped without a trace.
+function makeNetwork(t) {
+	if (process.getuid() !== 0) throw new Error('network namespaces need root: run this test with sudo')
+	const name = `heartbeatd-${process.pid}`
+	const run = (program, ...args) => execFileSync(program, args, { encoding: 'utf8' })
+	run('ip', 'netns', 'add', name)
+	t.after(() => run('ip', 'netns', 'del', name))
+	run('ip', '-n', name, 'link', 'set', 'lo', 'up')
+	const inside = (...args) => run('ip', 'netns', 'exec', name, ...args)
+	return {
+		name,
+		clientPorts: (url) =>
+			inside('ss', '-tnH', 'state', 'established', `dport = :${new URL(url).port}`)
+				.split('\n').filter(Boolean).map((line) => Number(line.match(/:(\d+)\s/)[1])),
+		drop(port) {
+			inside('nft', `
+				table inet cut {
+					chain input {
+						type filter hook input priority 0;
+						tcp sport ${port} drop
+						tcp dport ${port} drop
+					}
+				}`)
+		},
+	}
+}

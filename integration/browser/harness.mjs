@@ -1,0 +1,131 @@
+// What the browser tests share: heartbeatd on free ports, Chromium, and waiting.
+//
+//	const server = await startHeartbeatd(t)
+//	const browser = await startChromium(t)
+//
+// Both end with the test, whatever became of it.
+
+import { execFileSync, spawn } from 'node:child_process'
+import { chromium } from 'playwright-core'
+import { createInterface } from 'node:readline'
+import { mkdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+export const root = fileURLToPath(new URL('../..', import.meta.url))
+const binary = `${root}.cache/test/heartbeatd`
+
+let built = false
+
+// build compiles heartbeatd; go leaves a binary alone that is up to date.
+function build() {
+	if (built) return
+	mkdirSync(`${root}.cache/test`, { recursive: true })
+	execFileSync('go', ['build', '-o', binary, './server/heartbeatd'], { cwd: root, stdio: 'inherit' })
+	built = true
+}
+
+// startHeartbeatd runs the demo site and resolves when it is ready, with
+// {url, admin, nats, stop(signal), restart()}. In netns it has a network of its own.
+export async function startHeartbeatd(t, { flags = [], netns } = {}) {
+	build()
+	const server = await launch(flags, netns)
+	t.after(() => server.stop('SIGTERM'))
+	return server
+}
+
+async function launch(flags, netns) {
+	const ports = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--nats-listen', '127.0.0.1:0']
+	const command = [...(netns ? ['ip', 'netns', 'exec', netns] : []), binary, 'serve']
+	let run = await ready([...command, ...ports, ...flags])
+	const { public: address, admin, nats } = run
+	return {
+		url: `http://${address}`,
+		admin: `http://${admin}`,
+		nats,
+		stop: (signal) => run.stop(signal),
+		// restart starts it again on the same addresses.
+		async restart() {
+			run = await ready([...command, '--listen', address, '--admin-listen', admin, '--nats-listen', nats, ...flags])
+		},
+	}
+}
+
+// ready starts the program and waits for the line of its log that names its addresses.
+async function ready([program, ...args]) {
+	const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'pipe'] })
+	const ended = new Promise((done) => child.once('exit', done))
+	const onExit = () => child.kill('SIGKILL')
+	process.once('exit', onExit)
+	ended.then(() => process.off('exit', onExit))
+	const log = []
+	const found = new Promise((resolve) => {
+		createInterface(child.stderr).on('line', (line) => {
+			if (log.push(line) > 200) log.shift()
+			const addresses = readyLine(line)
+			if (addresses) resolve(addresses)
+		})
+	})
+	const stop = async (signal) => {
+		child.kill(signal)
+		await ended
+	}
+	const addresses = await Promise.race([found, ended, sleep(20_000, 'late', { ref: false })])
+	if (typeof addresses !== 'object') {
+		await stop('SIGKILL')
+		throw new Error(`heartbeatd is not ready (${addresses}):\n${log.join('\n')}`)
+	}
+	return { ...addresses, stop }
+}
+
+// startWatch runs heartbeatd watch --json and keeps what it prints.
+export async function startWatch(t, server) {
+	const child = spawn(binary, ['watch', '--json', '--nats-url', server.nats], { stdio: ['ignore', 'pipe', 'inherit'] })
+	const ended = new Promise((done) => child.once('exit', done))
+	t.after(async () => {
+		child.kill('SIGTERM')
+		await ended
+	})
+	const lines = []
+	createInterface(child.stdout).on('line', (line) => lines.push(JSON.parse(line)))
+	return lines
+}
+
+function readyLine(line) {
+	if (!/\bready\b/.test(line)) return null
+	const field = (name) => line.match(new RegExp(`\\b${name}=(\\S+)`))?.[1]
+	return { public: field('listen'), admin: field('admin'), nats: field('nats') }
+}
+
+// startChromium launches the installed browser; in netns it reaches only that network.
+export async function startChromium(t, { netns } = {}) {
+	const browser = await chromium.launch({
+		executablePath: netns ? `${root}integration/browser/chromium-in-netns` : '/usr/bin/chromium',
+		env: { ...process.env, NETNS: netns },
+		args: [
+			'--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+			'--disable-background-networking', '--disable-component-update', '--disable-sync',
+		],
+	})
+	t.after(() => browser.close())
+	return browser
+}
+
+// until polls a condition until it is truthy, and returns what it was.
+export async function until(what, condition, seconds = 15) {
+	const deadline = Date.now() + seconds * 1000
+	for (;;) {
+		const value = await condition()
+		if (value) return value
+		if (Date.now() > deadline) throw new Error(`${what}: not within ${seconds} s`)
+		await sleep(20)
+	}
+}
+
+// demoUser is what a page of that user carries as heartbeatSettings, and its cookie.
+export async function demoUser(server, user) {
+	const answer = await fetch(`${server.url}/demo/settings?user=${user}`)
+	if (!answer.ok) throw new Error(`/demo/settings?user=${user}: ${answer.status}`)
+	const cookie = answer.headers.getSetCookie().map((line) => line.split(';')[0]).join('; ')
+	return { ...(await answer.json()), cookie }
+}
