@@ -48,6 +48,9 @@ func (k Keys) VerifyNonce(nonce, action string, userID int64, token string, now 
 // nonceTick counts half lives, rounding up.
 func nonceTick(now time.Time) int64 { return (now.Unix() + nonceHalf - 1) / nonceHalf }
 
+// FreshUntil is when a nonce made now passes into the second half of its life.
+func FreshUntil(now time.Time) time.Time { return time.Unix(nonceTick(now)*nonceHalf, 0) }
+
 func (k Keys) nonce(tick int64, action string, userID int64, token string) string {
 	message := strconv.FormatInt(tick, 10) + "|" + action + "|" + strconv.FormatInt(userID, 10) + "|" + token
 	return hexMAC(md5.New, k.Nonce, message)[20:30]

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -132,9 +131,6 @@ func encoded(v any) []byte {
 	return out
 }
 
-// capitals are the literals that PHP takes although JSON doesn't.
-var capitals = regexp.MustCompile(`TRUE|Null`)
-
 func TestJSONAsPHPRewritesIt(t *testing.T) {
 	var questions []question
 	for _, seed := range seeds(t) {
@@ -149,7 +145,10 @@ func TestJSONAsPHPRewritesIt(t *testing.T) {
 			questions = append(questions, question{'r', []byte(text)}, question{'r', []byte("[" + text + "]")})
 		}
 	}
-	questions = slices.DeleteFunc(questions, func(q question) bool { return capitals.Match(q.input) })
+	// PHP alone takes literals in capitals.
+	questions = slices.DeleteFunc(questions, func(q question) bool {
+		return !json.Valid(q.input) && json.Valid(bytes.ToLower(q.input))
+	})
 	rewritten := 0
 	compare(t, questions, func(i int) []byte {
 		out := encoded(json.RawMessage(questions[i].input))
