@@ -1,0 +1,127 @@
+// The demo page: it pings for presence as the Presence API's script does, and
+// shows what comes back.
+(function ($) {
+	'use strict';
+
+	var IDLE_SECONDS = 30;
+	var MAX_LOG = 200;
+	var MAX_BEATS = 60;
+	var settings = window.heartbeatSettings;
+	var postsKnown = JSON.parse(document.getElementById('posts-known').textContent);
+	var params = new URLSearchParams(location.search);
+	var post = postsKnown.find(function (p) { return String(p.ID) === params.get('post'); });
+	var beats = [];
+	var sentAt = 0;
+
+	// Sending: who is here, and who edits which post. A hidden tab says nothing.
+	$(document).on('heartbeat-send', function (event, data) {
+		sentAt = performance.now();
+		if (document.visibilityState !== 'hidden') {
+			data['presence-ping'] = { screen: settings.screenId };
+			if (post) data['presence-editor-ping'] = { post_id: post.ID };
+		}
+		log('heartbeat-send', data);
+	});
+
+	$(document).on('heartbeat-tick', function (event, data) {
+		beats.push(performance.now() - sentAt);
+		beats = beats.slice(-MAX_BEATS);
+		plot();
+		log('heartbeat-tick', data);
+	});
+
+	['error', 'connection-lost', 'connection-restored', 'nonces-expired'].forEach(function (name) {
+		$(document).on('heartbeat-' + name, function (event, first) {
+			log('heartbeat-' + name, first && first.status !== undefined ? { status: first.status } : first);
+		});
+	});
+
+	$(document).on('heartbeat-presence', function (event, news) {
+		log('heartbeat-presence', news);
+	});
+
+	$(document).on('heartbeat-transport', function (event, name) {
+		$('#transport').text(name);
+		log('heartbeat-transport', name);
+	});
+
+	// Showing.
+	var online = wp.heartbeat.room('admin/online');
+	var edited = postsKnown.map(function (p) {
+		return { post: p, room: wp.heartbeat.room('postType/' + p.Type + ':' + p.ID) };
+	});
+
+	function drawOnline() {
+		var rows = online.entries.sort(byName).map(function (entry) {
+			var seconds = secondsSince(entry.date_gmt);
+			return $('<li>', { 'data-user-id': entry.user_id }).toggleClass('idle', seconds > IDLE_SECONDS).append(
+				avatar(entry),
+				$('<span>').append($('<b>').text(entry.display_name), '<br>', $('<small>').text(entry.data.screen_label || entry.data.screen || '')),
+				$('<span>', { 'class': 'dot', role: 'img', 'aria-label': seconds > IDLE_SECONDS ? 'idle' : 'active', title: seconds > IDLE_SECONDS ? 'idle for ' + Math.round(seconds) + ' s' : 'active' })
+			);
+		});
+		$('#online').empty().append(rows.length ? rows : $('<li>').text('Nobody yet.'));
+	}
+
+	function drawPosts() {
+		var rows = edited.filter(function (e) { return e.room.entries.length; }).map(function (e) {
+			return $('<li>', { 'data-post-id': e.post.ID }).append($('<b>').text(e.post.Title), e.room.entries.sort(byName).map(avatar));
+		});
+		$('#posts').empty().append(rows.length ? rows : $('<li>').text('Nobody edits a post.'));
+	}
+
+	function byName(a, b) {
+		return a.display_name.localeCompare(b.display_name);
+	}
+
+	function avatar(entry) {
+		return $('<img>', { src: entry.avatar_url, alt: entry.display_name, title: entry.display_name, width: 28, height: 28 });
+	}
+
+	function secondsSince(gmt) {
+		return (Date.now() - Date.parse(gmt.replace(' ', 'T') + 'Z')) / 1000;
+	}
+
+	function log(name, detail) {
+		var row = $('<li>').append($('<time>').text(new Date().toTimeString().slice(0, 8)), $('<b>').text(name), document.createTextNode(JSON.stringify(detail) || ''));
+		$('#log').prepend(row).children().slice(MAX_LOG).remove();
+	}
+
+	function plot() {
+		var canvas = document.getElementById('latency');
+		var g = canvas.getContext('2d');
+		var top = Math.max.apply(null, beats.concat(10));
+		var width = canvas.width / MAX_BEATS;
+		g.clearRect(0, 0, canvas.width, canvas.height);
+		g.fillStyle = '#2271b1';
+		beats.forEach(function (ms, i) {
+			var height = Math.max(2, ms / top * (canvas.height - 20));
+			g.fillRect(i * width, canvas.height - height, width - 2, height);
+		});
+		g.fillStyle = '#646970';
+		g.fillText(top.toFixed(1) + ' ms', 4, 12);
+		$('#latency-text').text('last beat ' + beats[beats.length - 1].toFixed(1) + ' ms, median ' + median(beats).toFixed(1) + ' ms');
+	}
+
+	function median(list) {
+		return list.slice().sort(function (a, b) { return a - b; })[Math.floor(list.length / 2)];
+	}
+
+	online.onChange(drawOnline);
+	edited.forEach(function (e) { e.room.onChange(drawPosts); });
+	setInterval(drawOnline, 5000); // people become idle without a word
+	drawOnline();
+	drawPosts();
+	$('#transport').text(wp.heartbeat.transport.name);
+
+	$('#transport-switch').on('change', function () {
+		wp.heartbeat.transport.use(this.value ? this.value.split(' ') : []);
+	});
+	$('#beat').on('click', function () { wp.heartbeat.connectNow(); });
+
+	// Be seen at once, not one interval after the page has loaded.
+	$(function () { wp.heartbeat.connectNow(); });
+	document.addEventListener('visibilitychange', function () {
+		if (document.visibilityState === 'visible') wp.heartbeat.connectNow();
+	});
+})(jQuery);

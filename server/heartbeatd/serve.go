@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	clientjs "github.com/heartbeatd/heartbeatd/client-js"
+	"github.com/heartbeatd/heartbeatd/server"
+)
+
+type serveCmd struct {
+	Listen      string        `default:"127.0.0.1:8080" help:"Address of the public listener."`
+	BasePath    string        `default:"/heartbeat" help:"Where the transports are."`
+	AdminListen string        `default:"127.0.0.1:8081" help:"Address of the admin listener."`
+	NatsURL     string        `help:"An external NATS server or cluster. Without it NATS runs inside." placeholder:"URL"`
+	NatsListen  string        `help:"Open the NATS inside to others, on a loopback address." placeholder:"ADDR"`
+	PresenceTTL time.Duration `default:"60s" help:"How long an entry lives that nobody renews."`
+	DrainTime   time.Duration `default:"5s" help:"Over how long pages are sent away when heartbeatd stops."`
+
+	SiteID     string   `default:"default" help:"The site's id."`
+	SiteSecret []string `help:"The secret that signs the site's tickets; two while one replaces the other." placeholder:"SECRET"`
+	SiteOrigin []string `help:"An origin of the site's pages, where it is not the host itself." placeholder:"URL"`
+}
+
+// Run serves until ctx ends, then drains.
+func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
+	demo, err := c.demo()
+	if err != nil {
+		return err
+	}
+	natsListen, err := c.natsListen(demo != nil)
+	if err != nil {
+		return err
+	}
+	b, err := broker.Open(ctx, broker.Config{URL: c.NatsURL, Listen: natsListen, TTL: c.PresenceTTL, Logger: log})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = b.Close() }()
+
+	var sites []server.Site
+	if demo == nil {
+		sites = []server.Site{{ID: c.SiteID, Origins: c.SiteOrigin, Secrets: c.SiteSecret}}
+	}
+	s, err := server.New(server.Config{
+		Broker: b, Sites: sites, Demo: demo, BasePath: c.BasePath, Scripts: clientjs.Dist, Logger: log,
+	})
+	if err != nil {
+		return err
+	}
+	return c.listen(ctx, log, s, b, demo != nil)
+}
+
+// demo is the demo site, when no other is configured.
+func (c *serveCmd) demo() (*server.Demo, error) {
+	if len(c.SiteSecret) > 0 {
+		return nil, nil
+	}
+	key, err := server.DemoKey()
+	if err != nil {
+		return nil, fmt.Errorf("the demo site's key: %w", err)
+	}
+	return server.NewDemo(key), nil
+}
+
+// natsListen is the address to open the NATS inside on, if any. The demo site
+// has one, so that it can be watched: the usual one, or else a free one.
+func (c *serveCmd) natsListen(demo bool) (string, error) {
+	addr := c.NatsListen
+	if addr == "" {
+		if !demo || c.NatsURL != "" {
+			return "", nil
+		}
+		addr = "127.0.0.1:4222"
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			return "127.0.0.1:0", nil
+		}
+		_ = l.Close()
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", fmt.Errorf("--nats-listen %s: %w", addr, err)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return "", fmt.Errorf("--nats-listen %s: without credentials NATS is opened on a loopback address only", addr)
+	}
+	return addr, nil
+}
+
+// listen runs the two listeners until ctx ends.
+func (c *serveCmd) listen(ctx context.Context, log *slog.Logger, s *server.Server, b *broker.Broker, demo bool) error {
+	defer s.Close()
+	public, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	admin, err := net.Listen("tcp", c.AdminListen)
+	if err != nil {
+		_ = public.Close()
+		return fmt.Errorf("--admin-listen: %w", err)
+	}
+	log.Info("ready", "listen", public.Addr(), "admin", admin.Addr(), "nats", b.ListenAddr())
+	if demo {
+		log.Info(fmt.Sprintf("no site is configured: open http://%s/ in two windows", public.Addr()))
+	}
+	front, back := newServer(s.Public(), log), newServer(s.Admin(), log)
+	var group errgroup.Group
+	group.Go(func() error { return serveOn(front, public) })
+	group.Go(func() error { return serveOn(back, admin) })
+	group.Go(func() error {
+		<-ctx.Done()
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.DrainTime+5*time.Second)
+		defer cancel()
+		s.Drain(stopping, c.DrainTime)
+		return errors.Join(front.Shutdown(stopping), back.Shutdown(stopping))
+	})
+	return group.Wait()
+}
+
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute, // of a body; a socket is taken over and has its own
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+func serveOn(s *http.Server, l net.Listener) error {
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
+)
+
+// nativeHandles are the handles that heartbeatd can answer.
+var nativeHandles = []string{"presence-ping", "presence-editor-ping"}
+
+const (
+	// postConn is the connection id of clients that only POST.
+	postConn = "poll"
+	// maxData is the most bytes an entry's data may have, as in the Presence API.
+	maxData = 10240
+	// maxText cuts a screen and a title, which pages make up themselves.
+	maxText = 191
+	// dateLayout is how WordPress writes a GMT date.
+	dateLayout = "2006-01-02 15:04:05"
+)
+
+// addPresence hangs presence where WordPress and the Presence API have it.
+func addPresence(h *Hooks) {
+	h.Add("heartbeat_received", 10, ping)
+	h.Add("heartbeat_received", 10, online)
+	h.Add("heartbeat_send", 10, authCheck(true))
+	h.Add("heartbeat_nopriv_send", 10, authCheck(false))
+}
+
+// authCheck tells the page whether somebody is logged in.
+func authCheck(in bool) Hook {
+	return func(c *Call) { c.Response.Set("wp-auth-check", in) }
+}
+
+// ping writes the entries that a beat's presence handles ask for.
+func ping(c *Call) {
+	if p := c.Data.Array("presence-ping"); p.Len() > 0 && c.User.EditPosts {
+		record(c, adminRoom, "user-", pingData(c, p))
+	}
+	id, err := strconv.ParseInt(c.Data.Array("presence-editor-ping").String("post_id"), 10, 64)
+	if err != nil || !c.User.EditPosts {
+		return
+	}
+	for _, room := range c.User.Rooms {
+		if strings.HasPrefix(room, "postType/") && strings.HasSuffix(room, ":"+strconv.FormatInt(id, 10)) {
+			data := wordpress.NewArray()
+			data.Set("action", "editing")
+			data.Set("screen", c.Screen)
+			record(c, room, "editor-", data)
+			return
+		}
+	}
+}
+
+// pingData is what a presence-ping says about a page.
+func pingData(c *Call, p *wordpress.Array) *wordpress.Array {
+	data := wordpress.NewArray()
+	screen := cleanText(p.String("screen"))
+	data.Set("screen", screen)
+	data.Set("screen_label", c.screenLabel(screen))
+	if title := cleanText(p.String("title")); title != "" {
+		data.Set("title", title)
+	}
+	if id, err := strconv.ParseInt(p.String("post_id"), 10, 64); err == nil && id > 0 {
+		data.Set("post_id", id)
+	}
+	return data
+}
+
+// record writes one entry of the caller.
+func record(c *Call, roomName, prefix string, data *wordpress.Array) {
+	encoded, err := wordpress.AppendJSON(nil, data)
+	if err != nil || len(encoded) > maxData {
+		return // cleanText leaves nothing that could come here
+	}
+	id := strconv.FormatInt(c.User.ID, 10)
+	e := broker.Entry{
+		Room: roomName, ClientID: prefix + id,
+		UserID: c.User.ID, DisplayName: c.User.Name, AvatarURL: c.User.Avatar,
+		Data: encoded, DateGMT: c.Now.UTC().Format(dateLayout),
+	}
+	switch {
+	case c.page != nil:
+		c.page.hold(c, e)
+	case !c.linked: // a page with a link writes its own entry, by a note
+		k := broker.Key{Site: c.site.ID, Room: e.Room, ClientID: e.ClientID, Conn: postConn}
+		s := broker.Stored{Entry: e}
+		if c.Focus {
+			s.FocusedAt = c.Now.UnixMilli()
+		}
+		c.site.broker.Put(k, s)
+	}
+}
+
+// online answers a presence-ping with the room.
+func online(c *Call) {
+	if c.Data.Array("presence-ping").Len() == 0 || !c.User.EditPosts {
+		return
+	}
+	view, err := c.site.watch(context.Background())
+	if err != nil {
+		return // the answer says nothing of presence, rather than that nobody is there
+	}
+	list := wordpress.NewArray()
+	var count int
+	view.Room(adminRoom, func(entries []broker.Entry, total int) {
+		count = total
+		for _, e := range entries {
+			list.Append(onlineItem(e))
+		}
+	})
+	c.Response.Set("presence-online", list)
+	if count > list.Len() {
+		c.Response.Set("presence-online-total", count)
+	}
+}
+
+func onlineItem(e broker.Entry) *wordpress.Array {
+	var data struct {
+		Screen      string `json:"screen"`
+		ScreenLabel string `json:"screen_label"`
+	}
+	_ = json.Unmarshal(e.Data, &data) // another service's entry may have no screen
+	a := wordpress.NewArray()
+	a.Set("user_id", e.UserID)
+	a.Set("display_name", e.DisplayName)
+	a.Set("avatar_url", e.AvatarURL)
+	a.Set("screen", data.Screen)
+	a.Set("screen_label", data.ScreenLabel)
+	a.Set("date_gmt", e.DateGMT)
+	return a
+}
+
+// screenLabel is what people call a screen: what the ticket says, or the
+// screen's id made readable.
+func (c *Call) screenLabel(screen string) string {
+	if label := c.User.ScreenLabels[screen]; label != "" {
+		return label
+	}
+	words := strings.FieldsFunc(screen, func(r rune) bool { return r == '-' || r == '_' })
+	for i, w := range words {
+		first, n := utf8.DecodeRuneInString(w)
+		words[i] = string(unicode.ToUpper(first)) + w[n:]
+	}
+	return strings.Join(words, " ")
+}
+
+// cleanText makes one line of plain text of what a page sent: no tags, no
+// control characters, single spaces, at most maxText runes.
+func cleanText(s string) string {
+	var b strings.Builder
+	tag := false
+	for _, r := range strings.ToValidUTF8(s, "") {
+		switch {
+		case r == '<':
+			tag = true
+		case r == '>' && tag:
+			tag = false
+		case tag:
+		case unicode.IsControl(r):
+			b.WriteByte(' ')
+		default:
+			b.WriteRune(r)
+		}
+	}
+	text := []rune(strings.Join(strings.Fields(b.String()), " "))
+	return string(text[:min(len(text), maxText)])
+}

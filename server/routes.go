@@ -1,0 +1,162 @@
+package server
+
+import (
+	"context"
+	"io/fs"
+	"mime"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
+	"github.com/heartbeatd/heartbeatd/transport"
+)
+
+const (
+	// ticketHeader brings the ticket of a client that only POSTs.
+	ticketHeader = "Heartbeat-Ticket"
+	// connectionHeader names the connection id of a page that has a link, on
+	// the beats that it posts to PHP.
+	connectionHeader = "Heartbeat-Connection"
+	// freshTicketHeader brings a page a newer ticket.
+	freshTicketHeader = "X-Heartbeatd-Ticket"
+	// AjaxPath is where WordPress takes beats.
+	AjaxPath = "/wp-admin/admin-ajax.php"
+)
+
+// Public is the handler of the public listener.
+func (s *Server) Public() http.Handler {
+	r := mux.NewRouter()
+	base := r.PathPrefix(s.base).Subrouter()
+	base.Use(s.crossOrigin)
+	base.Methods("GET").Path("/socket").Handler(s.socket)
+	base.Methods("POST").Path("/open").HandlerFunc(s.longpoll.Open)
+	base.Methods("GET").Path("/poll").HandlerFunc(s.longpoll.Poll)
+	base.Methods("POST").Path("/beat").Headers(transport.SessionHeader, "").HandlerFunc(s.longpoll.Beat)
+	base.Methods("POST").Path("/beat").HandlerFunc(transport.Post(s.ticketBeat))
+	base.Methods("OPTIONS").HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	base.Methods("GET", "HEAD").Path("/{script:[a-z-]+\\.js(?:\\.map)?}").HandlerFunc(s.script)
+	r.Path(AjaxPath).HandlerFunc(transport.Post(s.ajax))
+	if s.demo != nil {
+		s.routeDemo(r)
+	}
+	return r
+}
+
+// knownOrigin says whether the request's origin is the host itself or belongs
+// to any site; whether it is the right one, the ticket says later.
+func (s *Server) knownOrigin(r *http.Request) bool {
+	if sameOrigin(r) {
+		return true
+	}
+	origin := r.Header.Get("Origin")
+	for _, st := range s.sites {
+		if slices.Contains(st.Origins, origin) {
+			return true
+		}
+	}
+	return false
+}
+
+// crossOrigin lets pages of the sites' origins in, without credentials, and
+// turns pages of other origins away.
+func (s *Server) crossOrigin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.knownOrigin(r) {
+			http.Error(w, "this origin is not one of the site's allowed origins", http.StatusForbidden)
+			return
+		}
+		h := w.Header()
+		h.Add("Vary", "Origin")
+		if !sameOrigin(r) {
+			h.Set("Access-Control-Allow-Origin", r.Header.Get("Origin"))
+			h.Set("Access-Control-Allow-Methods", "GET, POST")
+			h.Set("Access-Control-Allow-Headers", "Content-Type, "+transport.SessionHeader+", "+ticketHeader)
+			h.Set("Access-Control-Max-Age", "7200")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// script serves the drop-in and its source map.
+func (s *Server) script(w http.ResponseWriter, r *http.Request) {
+	name := mux.Vars(r)["script"]
+	if _, err := fs.Stat(s.scripts, name); err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-cache")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	http.ServeFileFS(w, r, s.scripts, name)
+}
+
+// ticketBeat answers the plain beat of a client that only knows its ticket.
+// A beat that is PHP's gets 409: post it to admin-ajax.
+func (s *Server) ticketBeat(_ context.Context, r *http.Request, body []byte) transport.Tick {
+	st, claims, err := s.verifyTicket(r.Header.Get(ticketHeader))
+	switch {
+	case err != nil:
+		return plainTick(http.StatusForbidden, err.Error())
+	case !st.allows(r):
+		return plainTick(http.StatusForbidden, "this origin is not one of the site's")
+	case !claims.cookieMatches(r):
+		return plainTick(http.StatusForbidden, "the log-in cookie is of another session than the ticket")
+	}
+	c := s.newCall(r, body)
+	c.User, c.issuer, c.site = claims.user(), claims, st
+	if !claims.native(c.Post, c.Now, false) {
+		s.metrics.declined.Inc()
+		return plainTick(http.StatusConflict, "this beat is for PHP: post it to admin-ajax.php")
+	}
+	s.metrics.answered.Inc()
+	return s.pipeline.ajax(c)
+}
+
+func plainTick(status int, text string) transport.Tick {
+	return transport.Tick{Status: status, Body: []byte(text), Header: http.Header{
+		"Content-Type": {"text/plain; charset=utf-8"}, "Cache-Control": {"no-store"}, "X-Content-Type-Options": {"nosniff"},
+	}}
+}
+
+// ajax answers admin-ajax.php itself: the demo site is its own WordPress.
+// Without one nothing hangs on any action.
+func (s *Server) ajax(_ context.Context, r *http.Request, body []byte) transport.Tick {
+	if s.demo == nil {
+		c := &Call{}
+		c.Die(http.StatusBadRequest, "0")
+		return c.tick()
+	}
+	c := s.newCall(r, body)
+	login := s.demo.login(r, c)
+	c.issuer, c.site = login, s.sites[demoSite]
+	c.User = login.user()
+	if c.User != nil {
+		c.linked = s.linked(r, c)
+	}
+	tick := s.pipeline.ajax(c)
+	if c.User != nil && tick.Status == http.StatusOK {
+		tick.Header = tick.Header.Clone()
+		tick.Header.Set(freshTicketHeader, login.ticket(c.Screen, c.Now))
+	}
+	return tick
+}
+
+// newCall reads a request as PHP does: a form only if it says that it is one.
+func (s *Server) newCall(r *http.Request, body []byte) *Call {
+	c := &Call{Query: wordpress.ParseQuery(r.URL.RawQuery), Now: time.Now(), Post: wordpress.NewArray()}
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if r.Method == http.MethodPost && kind == "application/x-www-form-urlencoded" {
+		c.Post = wordpress.ParseForm(body)
+	}
+	return c
+}
+
+// linked says whether the page that posted has a live session here, which
+// takes the presence of its beats.
+func (s *Server) linked(r *http.Request, c *Call) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sessions[sessionKey{c.site.ID, c.User.ID, r.Header.Get(connectionHeader)}] != nil
+}

@@ -1,0 +1,268 @@
+// Package server answers beats. It owns the sessions, the pipeline with its
+// hooks, the rooms, the tickets and the HTTP routes.
+//
+// A beat goes this way, and nothing calls back:
+//
+//	routes.go      a request, by its path, to a transport
+//	transport      bytes to Beat
+//	session.go     Beat: may it be answered here, or is it PHP's?
+//	pipeline.go    the hooks, in WordPress's order; Call to Tick
+//	presence.go    the hooks that are ours: who is online
+//	broker         an entry on NATS; its change comes back to every node
+//	rooms.go       changes, gathered, to the sessions that hear the room
+//	transport      Tick and frames to bytes
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"regexp"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/transport"
+)
+
+const (
+	// maxSessions bounds the pages of one node.
+	maxSessions = 200_000
+	// maxUserSessions bounds the pages of one user on one node.
+	maxUserSessions = 200
+)
+
+// Config is what a Server is made of.
+type Config struct {
+	Broker   *broker.Broker
+	Sites    []Site
+	Demo     *Demo  // nil: no demo site
+	BasePath string // where the transports are: /heartbeat
+	Scripts  fs.FS  // heartbeat.js and what else clients load
+	Hooks    Hooks  // hooks besides our own
+	Logger   *slog.Logger
+}
+
+// Server is one node.
+type Server struct {
+	broker   *broker.Broker
+	sites    map[string]*site
+	demo     *Demo
+	pipeline *pipeline
+	log      *slog.Logger
+	metrics  *metrics
+
+	socket   *transport.WebSocket
+	longpoll *transport.LongPoll
+	base     string
+	scripts  fs.FS
+
+	mu       sync.Mutex // guards the following fields
+	sessions map[sessionKey]*session
+	byUser   map[userKey]int // how many sessions a user has
+	draining bool
+	stop     chan struct{}
+	stopped  sync.WaitGroup
+}
+
+type userKey struct {
+	site string
+	user int64
+}
+
+// New makes a node. Close ends it.
+func New(c Config) (*Server, error) {
+	hooks := c.Hooks
+	s := &Server{
+		broker: c.Broker, sites: make(map[string]*site), demo: c.Demo,
+		pipeline: &pipeline{hooks: &hooks}, log: c.Logger,
+		base: c.BasePath, scripts: c.Scripts,
+		sessions: make(map[sessionKey]*session), byUser: make(map[userKey]int),
+		stop: make(chan struct{}),
+	}
+	s.metrics = newMetrics(s)
+	hooks.Add("wp_ajax_heartbeat", 1, s.pipeline.heartbeat)
+	hooks.Add("wp_ajax_nopriv_heartbeat", 1, s.pipeline.heartbeatNopriv)
+	addPresence(&hooks)
+	sites := c.Sites
+	if c.Demo != nil {
+		c.Demo.addHooks(&hooks)
+		sites = append(sites, c.Demo.site())
+	}
+	for _, st := range sites {
+		if len(st.Secrets) == 0 || len(st.Secrets) > 2 {
+			return nil, fmt.Errorf("site %q needs one secret, or two while one replaces the other", st.ID)
+		}
+		if st.ID == "" || s.sites[st.ID] != nil {
+			return nil, fmt.Errorf("site id %q is empty or there twice", st.ID)
+		}
+		s.sites[st.ID] = newSite(st, c.Broker)
+	}
+	s.socket = &transport.WebSocket{Server: s, CheckOrigin: s.knownOrigin}
+	s.longpoll = &transport.LongPoll{Server: s}
+	s.stopped.Go(s.tend)
+	return s, nil
+}
+
+// tend lets sites rest that nobody uses.
+func (s *Server) tend() {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			for _, st := range s.sites {
+				st.rest()
+			}
+		case <-s.stop:
+			return
+		}
+	}
+}
+
+// connID is what a page may call itself. "poll" stands for pages without a link.
+var connID = regexp.MustCompile(`^[A-Za-z0-9_-]{8,64}$`)
+
+// Open starts the session of a page, or resumes it within its grace.
+func (s *Server) Open(r *http.Request, hello transport.Hello, out *transport.Outbox) (transport.Session, transport.Welcome, error) {
+	var none transport.Welcome
+	st, claims, err := s.verifyTicket(hello.Ticket)
+	if err != nil {
+		return nil, none, err
+	}
+	if !st.allows(r) {
+		return nil, none, ticketError("the origin " + r.Header.Get("Origin") + " is not one of this site's")
+	}
+	if !claims.cookieMatches(r) {
+		return nil, none, ticketError("the log-in cookie is of another session than the ticket")
+	}
+	if !connID.MatchString(hello.Conn) {
+		return nil, none, &transport.Bye{Code: transport.CodeProtocol, Reason: "conn must be 8 to 64 of A-Z a-z 0-9 _ -"}
+	}
+	id, _ := claims.userID()
+	sess, resumed, err := s.enter(st, sessionKey{st.ID, id, hello.Conn}, claims)
+	if err != nil {
+		return nil, none, err
+	}
+	defer sess.mu.Unlock()
+	sess.attach(out)
+	sess.admit(claims)
+	sess.note([]byte(hello.Body))
+	if err := sess.hear(); err != nil {
+		sess.detach(out)
+		return nil, none, err
+	}
+	return sess, transport.Welcome{Resumed: resumed}, nil
+}
+
+// enter returns the session of a key, locked, and makes it if it is not there.
+func (s *Server) enter(st *site, key sessionKey, claims *Claims) (*session, bool, error) {
+	for {
+		s.mu.Lock()
+		sess, found := s.sessions[key]
+		if !found {
+			if err := s.full(key); err != nil {
+				s.mu.Unlock()
+				return nil, false, err
+			}
+			sess = &session{
+				server: s, site: st, key: key, claims: claims,
+				beats: rate.NewLimiter(beatsPerSecond, beatBurst),
+			}
+			sess.mu.Lock()
+			sess.timer = time.AfterFunc(grace, sess.expire)
+			s.sessions[key] = sess
+			s.byUser[userKey{key.site, key.user}]++
+			s.mu.Unlock()
+			return sess, false, nil
+		}
+		s.mu.Unlock()
+		sess.mu.Lock()
+		if !sess.ended {
+			return sess, true, nil
+		}
+		sess.mu.Unlock() // it ended meanwhile, and is out of the map: make a new one
+	}
+}
+
+// full says why one more session cannot be had. It is called with s.mu held.
+func (s *Server) full(key sessionKey) error {
+	retry := 5*time.Second + rand.N(10*time.Second)
+	switch {
+	case s.draining:
+		return &transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: retry}
+	case len(s.sessions) >= maxSessions:
+		return &transport.Bye{Code: transport.CodeTooMany, Reason: "this node has its fill of pages", RetryAfter: retry}
+	case s.byUser[userKey{key.site, key.user}] >= maxUserSessions:
+		return &transport.Bye{Code: transport.CodeTooMany, Reason: "this user has too many pages open", RetryAfter: retry}
+	}
+	return nil
+}
+
+// forget takes a session out of the map.
+func (s *Server) forget(sess *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sessions[sess.key] != sess {
+		return
+	}
+	delete(s.sessions, sess.key)
+	u := userKey{sess.key.site, sess.key.user}
+	if s.byUser[u]--; s.byUser[u] == 0 {
+		delete(s.byUser, u)
+	}
+}
+
+// Drain says bye to every page, paced over d, and takes no new ones. Their
+// entries stay: the pages come back elsewhere within the grace.
+func (s *Server) Drain(ctx context.Context, d time.Duration) {
+	s.mu.Lock()
+	s.draining = true
+	all := make([]*session, 0, len(s.sessions))
+	for _, sess := range s.sessions {
+		all = append(all, sess)
+	}
+	s.mu.Unlock()
+	for i, sess := range all {
+		sess.bye(&transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: time.Millisecond + rand.N(d+time.Second)})
+		select {
+		case <-time.After(min(d/time.Duration(len(all)), 50*time.Millisecond)):
+		case <-ctx.Done():
+			s.log.Warn("draining was cut short", "pages left", len(all)-i-1)
+			return
+		}
+	}
+}
+
+// Close ends everything that New started. The HTTP servers must be closed.
+func (s *Server) Close() {
+	close(s.stop)
+	s.stopped.Wait()
+	s.mu.Lock()
+	for _, sess := range s.sessions {
+		sess.abandon(&transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: time.Second})
+	}
+	s.mu.Unlock()
+	s.socket.Wait()
+	s.longpoll.Close()
+	for _, st := range s.sites {
+		st.close()
+	}
+}
+
+// ready is nil, or why no traffic should come here.
+func (s *Server) ready() error {
+	s.mu.Lock()
+	draining := s.draining
+	s.mu.Unlock()
+	if draining {
+		return errors.New("draining")
+	}
+	return s.broker.Ready()
+}

@@ -1,0 +1,284 @@
+package server
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
+	"github.com/heartbeatd/heartbeatd/transport"
+)
+
+const (
+	// grace is how long a page's entries outlive its connection, so that a
+	// click in the admin is not a leave and a join.
+	grace = 10 * time.Second
+	// beatsPerSecond and beatBurst bound what one page may ask. A page beats
+	// every 5 s at the fastest; what is above goes to PHP, which has limits
+	// of its own.
+	beatsPerSecond = 5
+	beatBurst      = 30
+)
+
+// session is the server's state for one browser page, known by its site, its
+// user and its connection id. It outlives its connection by the grace.
+type session struct {
+	server *Server
+	site   *site
+	key    sessionKey
+	beats  *rate.Limiter
+
+	mu        sync.Mutex // guards the following fields; never taken under a room's or view's lock
+	claims    *Claims
+	user      *User
+	held      map[broker.Key]broker.Stored // entries that this page holds
+	rooms     []*room                      // rooms that this page hears
+	focusedAt int64
+	timer     *time.Timer // ends the session: at exp, or after the grace
+	ended     bool
+
+	outMu sync.Mutex // guards the following fields; may be taken under a room's lock
+	out   *transport.Outbox
+	stale []*room // rooms whose changes did not fit: they need a snapshot
+}
+
+type sessionKey struct {
+	site string
+	user int64
+	conn string
+}
+
+// Beat answers a beat, or leaves it to PHP.
+func (s *session) Beat(_ context.Context, b transport.Beat) transport.Tick {
+	form := wordpress.ParseForm(b.Body)
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended || !s.beats.Allow() || !s.claims.native(form, now, true) {
+		s.server.metrics.declined.Inc()
+		return transport.Tick{Decline: true}
+	}
+	c := &Call{User: s.user, Post: form, Now: now, issuer: s.claims, site: s.site, page: s}
+	before := s.held
+	s.held = make(map[broker.Key]broker.Stored, len(before))
+	tick := s.server.pipeline.ajax(c)
+	s.lapse(before)
+	s.server.metrics.answered.Inc()
+	return tick
+}
+
+// Note takes the presence handles of a beat that went to PHP.
+func (s *session) Note(body []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended && s.beats.Allow() {
+		s.note(body)
+	}
+}
+
+func (s *session) note(body []byte) {
+	form := wordpress.ParseForm(body)
+	c := &Call{User: s.user, Post: form, Now: time.Now(), site: s.site, page: s}
+	s.server.pipeline.read(c)
+	before := s.held
+	s.held = make(map[broker.Key]broker.Stored, len(before))
+	ping(c)
+	s.lapse(before)
+}
+
+// hold writes an entry of this page and keeps it while the page pings for it.
+// It is called by the pipeline, with s.mu held.
+func (s *session) hold(c *Call, e broker.Entry) {
+	if c.Focus {
+		s.focusedAt = c.Now.UnixMilli()
+	}
+	k := broker.Key{Site: s.site.ID, Room: e.Room, ClientID: e.ClientID, Conn: s.key.conn}
+	stored := broker.Stored{Entry: e, FocusedAt: s.focusedAt}
+	s.held[k] = stored
+	s.server.broker.Hold(k, stored)
+	// What the page wrote by POST before it had a link would outlive the page.
+	k.Conn = postConn
+	s.server.broker.Leave(k)
+}
+
+// lapse lets what was held before and was not pinged for again live out its
+// TTL, as in the Presence API: the tab is hidden.
+func (s *session) lapse(before map[broker.Key]broker.Stored) {
+	for k := range before {
+		if _, again := s.held[k]; !again {
+			s.server.broker.Lapse(k)
+		}
+	}
+}
+
+// Renew takes a newer ticket: rooms that it no longer names fall silent.
+func (s *session) Renew(ticket string) error {
+	st, claims, err := s.server.verifyTicket(ticket)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if id, _ := claims.userID(); st != s.site || id != s.key.user || claims.SID != s.claims.SID {
+		return ticketError("the ticket is somebody else's: open a new connection with it")
+	}
+	if s.ended {
+		return ticketError("the session is over")
+	}
+	s.admit(claims)
+	return s.hear()
+}
+
+// admit takes a ticket's claims, and what the page no longer may hold goes.
+func (s *session) admit(claims *Claims) {
+	s.claims, s.user = claims, claims.user()
+	for k := range s.held {
+		if !s.user.mayHear(k.Room) {
+			s.server.broker.Leave(k)
+			delete(s.held, k)
+		}
+	}
+	s.timer.Reset(time.Until(claims.ExpiresAt.Time))
+}
+
+// hear joins the rooms that the ticket names and leaves the others.
+func (s *session) hear() error {
+	view, err := s.site.watch(context.Background())
+	if err != nil {
+		return &transport.Bye{Code: transport.CodeTooMany, Reason: "presence is not to be had: " + err.Error(), RetryAfter: watchWait}
+	}
+	names := s.user.hears()
+	s.rooms = slices.DeleteFunc(s.rooms, func(r *room) bool {
+		if i := slices.Index(names, r.name); i >= 0 {
+			names = slices.Delete(names, i, i+1)
+			return false
+		}
+		s.site.release(r, s)
+		return true
+	})
+	for _, name := range names {
+		r := s.site.acquire(name, view)
+		s.rooms = append(s.rooms, r)
+		r.join(s)
+	}
+	return nil
+}
+
+// Leave ends the page's presence at once: somebody logs out.
+func (s *session) Leave() { s.end(nil) }
+
+// attach gives the session a connection; one it may still have is replaced.
+func (s *session) attach(out *transport.Outbox) {
+	s.outMu.Lock()
+	old := s.out
+	s.out, s.stale = out, nil
+	s.outMu.Unlock()
+	if old != nil {
+		old.Bye(&transport.Bye{Code: transport.CodeReplaced, Reason: "this connection id came back on another connection"})
+	}
+	out.OnDrained(s.catchUp)
+}
+
+// Detach starts the grace when the session's connection is gone.
+func (s *session) Detach(out *transport.Outbox) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.detach(out)
+}
+
+func (s *session) detach(out *transport.Outbox) {
+	s.outMu.Lock()
+	mine := s.out == out
+	if mine {
+		s.out = nil
+	}
+	s.outMu.Unlock()
+	if mine && !s.ended {
+		s.timer.Reset(grace)
+	}
+}
+
+// expire is what the timer does: the ticket is over, or the grace is.
+func (s *session) expire() {
+	s.outMu.Lock()
+	connected := s.out != nil
+	s.outMu.Unlock()
+	s.mu.Lock()
+	left := time.Until(s.claims.ExpiresAt.Time)
+	if connected && left > 0 {
+		s.timer.Reset(left) // it came back just when its grace ended
+		s.mu.Unlock()
+		return
+	}
+	s.mu.Unlock()
+	s.end(ticketError("the ticket is over: come back with a newer one"))
+}
+
+// end takes the page out of everything.
+func (s *session) end(bye *transport.Bye) {
+	s.server.forget(s)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	s.ended = true
+	s.timer.Stop()
+	for k := range s.held {
+		s.server.broker.Leave(k)
+	}
+	for _, r := range s.rooms {
+		s.site.release(r, s)
+	}
+	s.held, s.rooms = nil, nil
+	if bye != nil {
+		s.bye(bye)
+	}
+}
+
+// abandon ends the session but not its entries: the page comes back to
+// another node, or to this one restarted.
+func (s *session) abandon(b *transport.Bye) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	s.timer.Stop()
+	s.bye(b)
+}
+
+// bye ends the session's connection, if it has one.
+func (s *session) bye(b *transport.Bye) {
+	s.outMu.Lock()
+	defer s.outMu.Unlock()
+	if s.out != nil {
+		s.out.Bye(b)
+	}
+}
+
+// offer gives the session a presence frame. A client that is too slow for it
+// gets a snapshot when it has caught up. It is called under the room's lock.
+func (s *session) offer(r *room, frame []byte) {
+	s.outMu.Lock()
+	defer s.outMu.Unlock()
+	if s.out == nil || slices.Contains(s.stale, r) {
+		return
+	}
+	if !s.out.Offer(frame) {
+		s.stale = append(s.stale, r)
+	}
+}
+
+// catchUp sends snapshots of the rooms whose changes did not fit.
+func (s *session) catchUp() {
+	s.outMu.Lock()
+	rooms := s.stale
+	s.stale = nil
+	s.outMu.Unlock()
+	for _, r := range rooms {
+		r.catchUp(s)
+	}
+}

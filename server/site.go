@@ -1,0 +1,148 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+)
+
+// Site is one WordPress site, as it is configured.
+type Site struct {
+	ID      string
+	Origins []string // allowed besides the host itself, as https://example.org
+	Secrets []string // sign tickets; two at a time while one replaces the other
+}
+
+// watchLinger is how long a site without sessions is still watched: a page
+// that beats by POST comes back within two minutes.
+const watchLinger = 3 * time.Minute
+
+// watchWait is the longest a beat waits for a site's first snapshot.
+const watchWait = 2 * time.Second
+
+// site is a Site at work: its rooms, watched while somebody needs them.
+type site struct {
+	Site
+	keys   jwt.VerificationKeySet
+	broker *broker.Broker
+
+	mu       sync.Mutex // guards the following fields
+	view     *broker.View
+	lastUsed time.Time
+	retryAt  time.Time // when watching failed: not again before
+
+	roomsMu sync.Mutex // guards rooms; taken after the view's lock
+	rooms   map[string]*room
+}
+
+func newSite(s Site, b *broker.Broker) *site {
+	st := &site{Site: s, broker: b, rooms: make(map[string]*room)}
+	for _, secret := range s.Secrets {
+		st.keys.Keys = append(st.keys.Keys, []byte(secret))
+	}
+	return st
+}
+
+// allows says whether pages of the request's origin may talk to this site's
+// sessions: the host they came to, and those on the list. A client that is no
+// browser names no origin.
+func (st *site) allows(r *http.Request) bool {
+	return sameOrigin(r) || slices.Contains(st.Origins, r.Header.Get("Origin"))
+}
+
+func sameOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
+}
+
+// watch returns the live view of the site, opening it if need be.
+func (st *site) watch(ctx context.Context) (*broker.View, error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.lastUsed = time.Now()
+	if st.view != nil {
+		return st.view, nil
+	}
+	if st.lastUsed.Before(st.retryAt) {
+		return nil, errors.New("the rooms of this site cannot be watched")
+	}
+	ctx, cancel := context.WithTimeout(ctx, watchWait)
+	defer cancel()
+	view, err := st.broker.Watch(ctx, st.ID, st.change)
+	if err != nil {
+		st.retryAt = time.Now().Add(watchWait)
+		return nil, err
+	}
+	st.view = view
+	return view, nil
+}
+
+// rest stops watching a site that nobody has used for a while.
+func (st *site) rest() {
+	st.roomsMu.Lock()
+	heard := len(st.rooms)
+	st.roomsMu.Unlock()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.view != nil && heard == 0 && time.Since(st.lastUsed) > watchLinger {
+		st.view.Close()
+		st.view = nil
+	}
+}
+
+// close stops watching.
+func (st *site) close() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.view != nil {
+		st.view.Close()
+		st.view = nil
+	}
+}
+
+// change hands a change to the room it belongs to. It is called under the
+// view's lock and must not take st.mu, which watch holds while it waits.
+func (st *site) change(c broker.Change) {
+	st.roomsMu.Lock()
+	r := st.rooms[c.Entry.Room]
+	st.roomsMu.Unlock()
+	if r != nil {
+		r.change(c)
+	}
+}
+
+// acquire returns a room for a session to join.
+func (st *site) acquire(name string, view *broker.View) *room {
+	st.roomsMu.Lock()
+	defer st.roomsMu.Unlock()
+	r := st.rooms[name]
+	if r == nil {
+		r = &room{name: name, view: view, sessions: make(map[*session]struct{}), pending: make(map[string]pending)}
+		st.rooms[name] = r
+	}
+	r.users++
+	return r
+}
+
+// release takes a session out of a room, and forgets a room without any.
+func (st *site) release(r *room, s *session) {
+	r.leave(s)
+	st.roomsMu.Lock()
+	defer st.roomsMu.Unlock()
+	if r.users--; r.users == 0 {
+		delete(st.rooms, r.name)
+	}
+}

@@ -1,0 +1,172 @@
+package server
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
+	"github.com/heartbeatd/heartbeatd/transport"
+)
+
+const (
+	// maxTicket is the most bytes a ticket may have: it travels in headers.
+	maxTicket = 2048
+	// TicketLife is how long a ticket is good for.
+	TicketLife = time.Hour
+	// nativeAge is how old a ticket may be for beats to be answered here. The
+	// client stops between 4 and 6 minutes, so that a restart sends nobody's
+	// beats to PHP all at once; the server draws the line at its end.
+	nativeAge = 6 * time.Minute
+	// clockSkew is how far WordPress's clock may be ahead.
+	clockSkew = time.Minute
+)
+
+// Claims is what a ticket says: who this is and what they may do.
+type Claims struct {
+	Name        string   `json:"name"`
+	Avatar      string   `json:"avatar,omitempty"`
+	SID         string   `json:"sid"`             // hex sha256 of the session token
+	Can         []string `json:"can,omitempty"`   // edit_posts, manage_options
+	Rooms       []string `json:"rooms,omitempty"` // post rooms this page may enter and hear
+	Screen      string   `json:"screen,omitempty"`
+	ScreenLabel string   `json:"screen_label,omitempty"`
+	Post        *Post    `json:"post,omitempty"`
+	Nonce       string   `json:"nonce"`           // hex sha256 of the page's heartbeat nonce
+	FreshUntil  int64    `json:"fresh_until"`     // Unix s: the end of the nonce's first half
+	Native      []string `json:"native,omitzero"` // handles heartbeatd may answer; nil: none, PHP sees every beat
+	jwt.RegisteredClaims
+}
+
+// Post is the post a page edits.
+type Post struct {
+	ID   int64  `json:"id"`
+	Type string `json:"type"`
+}
+
+// SignTicket signs claims for a site, from now for TicketLife.
+func SignTicket(siteID, secret string, c Claims, now time.Time) (string, error) {
+	c.IssuedAt = jwt.NewNumericDate(now)
+	c.ExpiresAt = jwt.NewNumericDate(now.Add(TicketLife))
+	t := jwt.NewWithClaims(jwt.SigningMethodHS256, c)
+	t.Header["kid"] = siteID
+	signed, err := t.SignedString([]byte(secret))
+	if err == nil && len(signed) > maxTicket {
+		err = fmt.Errorf("the ticket has %d bytes, and %d is the most: leave rooms out", len(signed), maxTicket)
+	}
+	return signed, err
+}
+
+// verifyTicket returns the site and the claims of a ticket that is good now.
+func (s *Server) verifyTicket(raw string) (*site, *Claims, error) {
+	if raw == "" {
+		return nil, nil, ticketError("no ticket")
+	}
+	if len(raw) > maxTicket {
+		return nil, nil, ticketError("the ticket is longer than 2048 bytes")
+	}
+	var st *site
+	claims := new(Claims)
+	_, err := jwt.ParseWithClaims(raw, claims, func(t *jwt.Token) (any, error) {
+		kid, _ := t.Header["kid"].(string)
+		if st = s.sites[kid]; st == nil {
+			return nil, errors.New("no such site")
+		}
+		return st.keys, nil
+	}, jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(clockSkew))
+	if err != nil {
+		return nil, nil, ticketError("the ticket is refused: " + err.Error())
+	}
+	if !time.Now().Before(claims.ExpiresAt.Time) { // the leeway is for clocks that are ahead only
+		return nil, nil, ticketError("the ticket is over")
+	}
+	if _, err := claims.userID(); err != nil || claims.IssuedAt == nil {
+		return nil, nil, ticketError("the ticket names no user or no time of issue")
+	}
+	return st, claims, nil
+}
+
+func ticketError(reason string) *transport.Bye {
+	return &transport.Bye{Code: transport.CodeTicket, Reason: reason}
+}
+
+func (c *Claims) userID() (int64, error) {
+	id, err := strconv.ParseInt(c.Subject, 10, 64)
+	if err == nil && id <= 0 {
+		err = errors.New("not a user id")
+	}
+	return id, err
+}
+
+// user is the person a ticket speaks of.
+func (c *Claims) user() *User {
+	id, _ := c.userID() // verifyTicket saw to it
+	return &User{
+		ID: id, Name: c.Name, Avatar: c.Avatar,
+		EditPosts:     slices.Contains(c.Can, "edit_posts"),
+		ManageOptions: slices.Contains(c.Can, "manage_options"),
+		Rooms:         c.Rooms,
+		ScreenLabels:  map[string]string{c.Screen: c.ScreenLabel},
+	}
+}
+
+// lockHandle is the one handle whose answer the drop-in repeats from PHP's
+// last: over a link it may come along, and is not answered here.
+const lockHandle = "wp-refresh-post-lock"
+
+// native says whether heartbeatd may answer a beat instead of PHP. A page with
+// a link may repeat PHP's answers.
+func (c *Claims) native(form *wordpress.Array, now time.Time, link bool) bool {
+	if c.Native == nil || form.Has("wp_customize") || form.String("action") != "heartbeat" {
+		return false
+	}
+	if now.Unix() >= c.FreshUntil || now.Sub(c.IssuedAt.Time) > nativeAge {
+		return false
+	}
+	sum := sha256.Sum256([]byte(form.String("_nonce")))
+	if subtle.ConstantTimeCompare([]byte(hex.EncodeToString(sum[:])), []byte(c.Nonce)) != 1 {
+		return false
+	}
+	for handle := range asArray(form.Get("data")).All() {
+		if link && handle == lockHandle {
+			continue
+		}
+		if !slices.Contains(c.Native, handle) || !slices.Contains(nativeHandles, handle) {
+			return false
+		}
+	}
+	return true
+}
+
+// verifyNonce lets a ticket stand in for the site that issued it: native has
+// compared the nonce already.
+func (c *Claims) verifyNonce(*Call, string, string) int { return 1 }
+
+// cookieMatches says whether a request's WordPress log-in cookies, if it
+// brings any, belong to the session that the ticket was made for.
+func (c *Claims) cookieMatches(r *http.Request) bool {
+	any := false
+	for _, cookie := range r.Cookies() {
+		if !strings.HasPrefix(cookie.Name, "wordpress_logged_in_") {
+			continue
+		}
+		any = true
+		parsed, err := wordpress.ParseCookie(cookie.Value)
+		if err != nil {
+			continue
+		}
+		if subtle.ConstantTimeCompare([]byte(wordpress.SessionHash(parsed.Token)), []byte(c.SID)) == 1 {
+			return true
+		}
+	}
+	return !any
+}
