@@ -1,0 +1,216 @@
+package broker
+
+import (
+	"container/list"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"golang.org/x/time/rate"
+)
+
+// Config is what Open needs. The zero value is a broker of its own in memory.
+type Config struct {
+	Node        string        // this process's name, unique among all; random if empty
+	URL         string        // an external NATS; empty: one in this process
+	Credentials string        // a .creds file for URL
+	Listen      string        // host:port where the embedded NATS may be reached; empty: nowhere
+	Token       string        // what clients of Listen must present; none: loopback only
+	TTL         time.Duration // how long an entry lives unrenewed; 60 s if 0
+	Logger      *slog.Logger
+}
+
+const (
+	defaultTTL = time.Minute
+	minTTL     = time.Second // the shortest that NATS announces
+	closeWait  = time.Second
+)
+
+var errClosed = errors.New("the broker is closed")
+
+// Broker writes this node's presence to NATS and shows everybody's.
+type Broker struct {
+	node   string
+	ttl    time.Duration
+	config Config
+	log    *slog.Logger
+	server *embedded // nil with an external NATS
+
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	poke    chan struct{} // for the supervisor
+	wake    chan struct{} // for the writer
+	lookups chan lookup
+	calm    rate.Sometimes // spaces complaints that clients could cause at will
+
+	nc *nats.Conn // the supervisor's
+
+	// Guards the following. Held while onChange runs.
+	mu       sync.Mutex
+	closed   bool
+	maxItems int
+	items    map[string]*item
+	wheel    *wheel
+	queue    *list.List // items to be written, oldest first
+	flying   map[*nats.Msg]flight
+	looking  int
+	views    map[string][]*View // by site
+
+	link    *link         // the last one that worked
+	down    error         // why nothing can be written now
+	turned  chan struct{} // closed when link is replaced
+	epoch   uint64        // counts the buckets; what is known of one says nothing of the next
+	lastSeq uint64        // the newest revision seen in this one
+}
+
+// Open starts a broker. With an external NATS that does not answer it starts
+// all the same, tries again until it does, and Ready says why. What waiting
+// won't mend is an error: a wrong address, wrong credentials, a bucket with
+// another TTL.
+func Open(ctx context.Context, c Config) (*Broker, error) {
+	if c.TTL == 0 {
+		c.TTL = defaultTTL
+	}
+	if c.TTL < minTTL {
+		return nil, fmt.Errorf("presence TTL %v: at least %v", c.TTL, minTTL)
+	}
+	if c.Node == "" {
+		c.Node = rand.Text()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.URL != "" && c.Listen != "" {
+		return nil, errors.New("a NATS listen address is for the embedded NATS, not together with a NATS URL")
+	}
+	b := newBroker(c)
+	if c.URL == "" {
+		var err error
+		if b.server, err = embed(c.Listen, c.Token, b.log); err != nil {
+			return nil, err
+		}
+	}
+	if err := b.bind(ctx); err != nil {
+		if b.server != nil || isPermanent(err) || ctx.Err() != nil {
+			return nil, errors.Join(err, b.shutdown())
+		}
+		b.lost(err)
+	}
+	b.wg.Add(4)
+	go b.supervise()
+	go b.writer()
+	go b.looker()
+	go b.renewer()
+	return b, nil
+}
+
+func newBroker(c Config) *Broker {
+	b := &Broker{
+		node: c.Node, ttl: c.TTL, config: c, log: c.Logger,
+		poke:    make(chan struct{}, 1),
+		wake:    make(chan struct{}, 1),
+		lookups: make(chan lookup, maxFlying),
+		calm:    rate.Sometimes{First: 3, Interval: 10 * time.Second},
+
+		maxItems: maxItems,
+		items:    map[string]*item{},
+		wheel:    newWheel(),
+		queue:    list.New(),
+		flying:   map[*nats.Msg]flight{},
+		views:    map[string][]*View{},
+		down:     errors.New("not connected to NATS yet"),
+		turned:   make(chan struct{}),
+	}
+	b.ctx, b.cancel = context.WithCancel(context.Background())
+	return b
+}
+
+// Close ends the broker: what was said last is written if NATS takes it
+// within a second, nothing is purged, views end.
+func (b *Broker) Close() error {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return nil
+	}
+	b.closed = true
+	b.mu.Unlock()
+	b.drain()
+	b.cancel()
+	b.wg.Wait()
+	return b.shutdown()
+}
+
+// drain waits for what is queued, unless NATS is away.
+func (b *Broker) drain() {
+	deadline := time.After(closeWait)
+	for tick := time.NewTicker(5 * time.Millisecond); ; {
+		b.mu.Lock()
+		idle := b.down != nil || b.queue.Len()+len(b.flying)+b.looking == 0
+		b.mu.Unlock()
+		if idle {
+			tick.Stop()
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			b.log.Warn("closing with presence unwritten")
+			tick.Stop()
+			return
+		}
+	}
+}
+
+func (b *Broker) shutdown() error {
+	if b.nc != nil {
+		b.nc.Close()
+	}
+	if b.server != nil {
+		return b.server.close()
+	}
+	return nil
+}
+
+// Ready is nil, or why presence cannot be written now.
+func (b *Broker) Ready() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return errClosed
+	}
+	return b.down
+}
+
+// ListenAddr is where the embedded NATS can be reached, empty if nowhere.
+func (b *Broker) ListenAddr() string {
+	if b.server == nil || b.config.Listen == "" {
+		return ""
+	}
+	return b.server.Addr().String()
+}
+
+// complain logs an error that may come with every beat, now and then.
+func (b *Broker) complain(msg string, args ...any) {
+	b.calm.Do(func() { b.log.Error(msg, args...) })
+}
+
+func (b *Broker) forgetView(v *View) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var rest []*View
+	for _, other := range b.views[v.site] {
+		if other != v {
+			rest = append(rest, other)
+		}
+	}
+	if b.views[v.site] = rest; rest == nil {
+		delete(b.views, v.site)
+	}
+}

@@ -1,0 +1,137 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if left := leaked(); code == 0 && left != "" {
+		fmt.Fprintln(os.Stderr, "goroutines are left:\n"+left)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// leaked is the stacks of goroutines that did not end in ten seconds.
+func leaked() string {
+	var stacks string
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		buf := make([]byte, 1<<20)
+		stacks = ""
+		for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+			if !strings.Contains(g, "TestMain") && (strings.Contains(g, "/broker.") || strings.Contains(g, "nats")) {
+				stacks += g + "\n\n"
+			}
+		}
+		if stacks == "" {
+			return ""
+		}
+	}
+	return stacks
+}
+
+const testTTL = 2 * time.Second
+
+func open(t *testing.T, c Config) *Broker {
+	t.Helper()
+	if c.TTL == 0 {
+		c.TTL = testTTL
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))
+	}
+	b, err := Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+// diary writes down what a view says.
+type diary struct {
+	mu      sync.Mutex
+	changes []Change
+}
+
+func (d *diary) add(c Change) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.changes = append(d.changes, c)
+}
+
+// String is "joined a, left b", the client ids in the order of the changes.
+func (d *diary) String() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var lines []string
+	for _, c := range d.changes {
+		lines = append(lines, c.Kind.String()+" "+c.Entry.ClientID)
+	}
+	return strings.Join(lines, ", ")
+}
+
+func watch(t *testing.T, b *Broker, site string) (*View, *diary) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	d := &diary{}
+	v, err := b.Watch(ctx, site, d.add)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v, d
+}
+
+// eventually polls until ok, or fails with what it sees at the end.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("never came: " + what)
+		}
+	}
+}
+
+func (d *diary) want(t *testing.T, want string) {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); d.String() != want; time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("changes: %s\n   want: %s", d, want)
+		}
+	}
+}
+
+func page(room, client, conn string) Key { return Key{"site", room, client, conn} }
+
+func at(second int, screen string) Stored {
+	return Stored{Entry: Entry{
+		DisplayName: "Ada",
+		Data:        json.RawMessage(fmt.Sprintf(`{"screen": %q}`, screen)),
+		DateGMT:     fmt.Sprintf("2026-11-23 05:20:%02d", second),
+	}}
+}
+
+func inRoom(v *View, room string) string {
+	var ids []string
+	v.Room(room, func(entries []Entry, _ int) {
+		for _, e := range entries {
+			ids = append(ids, e.ClientID)
+		}
+	})
+	return strings.Join(ids, " ")
+}

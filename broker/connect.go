@@ -1,0 +1,278 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	bucketName = "presence"
+	streamName = "KV_" + bucketName
+	kvSubject  = "$KV." + bucketName + "."
+
+	retryWait = 250 * time.Millisecond
+	bindWait  = 5 * time.Second // for NATS to say what the bucket is
+
+	// What a bucket's message may have beside the value: headers.
+	headerRoom = 4 << 10
+)
+
+// link is a connection with its bucket. Views read through one until it turns.
+type link struct {
+	nc         *nats.Conn
+	js         jetstream.JetStream
+	kv         jetstream.KeyValue
+	stream     jetstream.Stream
+	reconnects uint64
+	created    time.Time
+	epoch      uint64
+}
+
+// permanentError is one that waiting won't mend.
+type permanentError struct{ error }
+
+func (e permanentError) Unwrap() error { return e.error }
+
+func isPermanent(err error) bool {
+	var p permanentError
+	return errors.As(err, &p)
+}
+
+// supervise binds again whenever something is suspected, and looks by itself
+// three times in a TTL: a stream that was deleted says nothing to those who
+// only watch it.
+func (b *Broker) supervise() {
+	defer b.wg.Done()
+	for {
+		wait := b.ttl / 3
+		if b.Ready() != nil {
+			wait = retryWait
+		}
+		select {
+		case <-b.ctx.Done():
+			return
+		case <-b.poke:
+		case <-time.After(wait):
+		}
+		if err := b.bind(b.ctx); err != nil && b.ctx.Err() == nil {
+			b.lost(err)
+		}
+		pause(b.ctx, retryWait) // however often it is suspected
+	}
+}
+
+// bind makes sure of a connection and the bucket.
+func (b *Broker) bind(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, bindWait)
+	defer cancel()
+	if b.nc == nil || b.nc.IsClosed() {
+		nc, err := b.dial()
+		if err != nil {
+			return err
+		}
+		b.nc = nc
+	}
+	if !b.nc.IsConnected() {
+		return errors.New("not connected to NATS")
+	}
+	l, err := b.newLink(b.nc)
+	if err != nil {
+		return permanentError{err}
+	}
+	b.mu.Lock()
+	seen := b.lastSeq
+	b.mu.Unlock()
+	if l.stream, err = bucket(ctx, l.js, b.ttl); err != nil {
+		return err
+	}
+	if l.kv, err = l.js.KeyValue(ctx, bucketName); err != nil {
+		return err
+	}
+	b.bound(l, seen)
+	return nil
+}
+
+func (b *Broker) dial() (*nats.Conn, error) {
+	opts := []nats.Option{
+		nats.Name("heartbeatd " + b.node),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(retryWait),
+		nats.ReconnectJitter(retryWait, retryWait),
+		nats.ReconnectBufSize(-1), // what is late is written by us, if it still is so
+		nats.PingInterval(10 * time.Second),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil || b.ctx.Err() == nil {
+				b.lost(fmt.Errorf("disconnected from NATS: %w", cmpErr(err, nats.ErrDisconnected)))
+			}
+		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) {
+			b.log.Info("connected to NATS again", "server", nc.ConnectedServerName())
+			b.pokeSupervisor()
+		}),
+		nats.ClosedHandler(func(*nats.Conn) { b.pokeSupervisor() }),
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+			b.log.Error("NATS error", "error", err)
+			b.pokeSupervisor()
+		}),
+	}
+	url := b.config.URL
+	if b.server != nil {
+		url = nats.DefaultURL // ignored
+		opts = append(opts, nats.InProcessServer(b.server), nats.Token(b.config.Token))
+	}
+	if b.config.Credentials != "" {
+		opts = append(opts, nats.UserCredentials(b.config.Credentials))
+	}
+	nc, err := nats.Connect(url, opts...)
+	var timeout net.Error
+	if err != nil && !errors.Is(err, nats.ErrNoServers) && !errors.As(err, &timeout) {
+		err = permanentError{err}
+	}
+	return nc, err
+}
+
+func cmpErr(err, otherwise error) error {
+	if err == nil {
+		return otherwise
+	}
+	return err
+}
+
+func (b *Broker) newLink(nc *nats.Conn) (*link, error) {
+	b.mu.Lock()
+	last := b.link
+	b.mu.Unlock()
+	if last != nil && last.nc == nc {
+		return &link{nc: nc, js: last.js, reconnects: nc.Stats().Reconnects}, nil
+	}
+	js, err := jetstream.New(nc,
+		jetstream.WithPublishAsyncMaxPending(4*maxFlying), // some may be of a bucket that is gone
+		jetstream.WithPublishAsyncTimeout(ackWait),
+		jetstream.WithPublishAsyncAckHandler(b.acked),
+		jetstream.WithPublishAsyncErrHandler(b.asyncFailed))
+	return &link{nc: nc, js: js, reconnects: nc.Stats().Reconnects}, err
+}
+
+// bucket finds the bucket, or makes it.
+func bucket(ctx context.Context, js jetstream.JetStream, ttl time.Duration) (jetstream.Stream, error) {
+	stream, err := js.Stream(ctx, streamName)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		_, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
+			Bucket:         bucketName,
+			Description:    "who is in which room, by heartbeatd",
+			Storage:        jetstream.MemoryStorage,
+			TTL:            ttl,
+			LimitMarkerTTL: max(ttl.Round(time.Second), time.Second),
+			MaxValueSize:   maxValue + headerRoom,
+			RePublish:      &jetstream.RePublish{Source: kvSubject + ">", Destination: subjects + ">"},
+		})
+		if err == nil || errors.Is(err, jetstream.ErrBucketExists) {
+			stream, err = js.Stream(ctx, streamName)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("presence bucket: %w", err)
+	}
+	if has := stream.CachedInfo().Config.MaxAge; has != ttl {
+		return nil, permanentError{fmt.Errorf("the presence bucket in NATS has a TTL of %v, this node has %v: "+
+			"give every node the same --presence-ttl, or stop them all and remove the bucket (nats kv del %s)", has, ttl, bucketName)}
+	}
+	return stream, nil
+}
+
+// bound takes a link into use. Revision seen had been written when its bucket
+// was asked for.
+func (b *Broker) bound(l *link, seen uint64) {
+	info := l.stream.CachedInfo()
+	l.created = info.Created
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	last := b.link
+	// A cluster makes a lost memory stream anew under its old date.
+	newBucket := last == nil || !last.created.Equal(l.created) || info.State.LastSeq < seen
+	if newBucket {
+		b.epoch++
+		b.lastSeq = 0
+		b.sayAgain()
+	}
+	b.lastSeq = max(b.lastSeq, info.State.LastSeq)
+	l.epoch = b.epoch
+	if newBucket || last.nc != l.nc || last.reconnects != l.reconnects {
+		b.link = l
+		close(b.turned)
+		b.turned = make(chan struct{})
+	}
+	if b.down != nil {
+		b.log.Info("presence is written to NATS", "server", l.nc.ConnectedServerName(), "held", len(b.items))
+		b.down = nil
+	}
+	b.wakeWriter()
+}
+
+// sayAgain writes what this node says to a bucket that knows nothing of it.
+func (b *Broker) sayAgain() {
+	clear(b.flying)
+	for _, it := range b.items {
+		it.busy, it.sent, it.acked, it.rev, it.rival = false, false, false, 0, 0
+		if it.leaving {
+			b.lapse(it)
+			continue
+		}
+		it.due = true
+		b.enqueue(it)
+	}
+}
+
+// current is the link to read through, nil if there never was one, and the
+// channel that closes when there is another.
+func (b *Broker) current() (*link, <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.link, b.turned
+}
+
+// lost stops the writer until the supervisor has made sure of NATS.
+func (b *Broker) lost(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lostLocked(err)
+}
+
+func (b *Broker) lostLocked(err error) {
+	if b.down == nil && !b.closed {
+		b.log.Warn("presence cannot be written to NATS", "error", err)
+	}
+	b.down = err
+}
+
+// suspect has the supervisor look whether the bucket is there.
+func (b *Broker) suspect(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.suspectLocked(err)
+}
+
+func (b *Broker) suspectLocked(err error) {
+	b.lostLocked(err)
+	b.pokeSupervisor()
+}
+
+func (b *Broker) pokeSupervisor() {
+	select {
+	case b.poke <- struct{}{}:
+	default:
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}

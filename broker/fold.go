@@ -1,0 +1,214 @@
+package broker
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+)
+
+// Kind is what happened to an entry.
+type Kind int
+
+const (
+	Joined  Kind = iota + 1 // the first connection of a client id came to a room
+	Updated                 // what is shown of it changed
+	Seen                    // only date_gmt moved
+	Left                    // its last connection went
+)
+
+func (k Kind) String() string {
+	switch k {
+	case Joined:
+		return "joined"
+	case Updated:
+		return "updated"
+	case Seen:
+		return "seen"
+	case Left:
+		return "left"
+	}
+	return "unknown"
+}
+
+// Change is one thing that happened in a room (Entry.Room). For Left it
+// carries the entry as it was.
+type Change struct {
+	Site  string
+	Kind  Kind
+	Entry Entry
+}
+
+// RoomCount is a room that somebody is in, and how many client ids.
+type RoomCount struct {
+	Room  string
+	Total int
+}
+
+// Fold turns what happens to keys into what happens to rooms. Several keys of
+// one client id in one room are one entry: the first brings Joined, the last
+// takes it away with Left, and of those between the one focused last is shown.
+// The zero value is empty. It has no lock: its owner has.
+type Fold struct {
+	seats map[string]seat
+	sites map[string]map[string]members // by site and room
+}
+
+type members map[string]*member // by client id
+
+type member struct {
+	tabs  []tab
+	shown int // the index of the tab that is shown
+}
+
+type tab struct {
+	conn   string
+	stored *Stored
+}
+
+// A seat says where a key's entry is counted. The key alone does not, where
+// it holds hashes.
+type seat struct{ site, room, clientID, conn string }
+
+// Put is a key that was written, for the first time or again. The same value
+// again changes nothing.
+func (f *Fold) Put(k Key, s Stored) []Change {
+	return f.put(k.String(), k, &s)
+}
+
+// Remove is a key that is gone.
+func (f *Fold) Remove(k Key) []Change {
+	return f.remove(k.String())
+}
+
+func (f *Fold) put(name string, k Key, s *Stored) []Change {
+	to := seat{k.Site, s.Room, s.ClientID, k.Conn}
+	var changes []Change
+	if from, ok := f.seats[name]; ok && from != to {
+		changes = f.remove(name) // two originals with one hash: the newer has it
+	}
+	m := f.member(to)
+	was := m.entry()
+	m.put(to.conn, s)
+	if f.seats == nil {
+		f.seats = map[string]seat{}
+	}
+	f.seats[name] = to
+	return appendChange(changes, to.site, was, m.entry())
+}
+
+func (f *Fold) remove(name string) []Change {
+	at, ok := f.seats[name]
+	if !ok {
+		return nil
+	}
+	delete(f.seats, name)
+	rooms := f.sites[at.site]
+	m := rooms[at.room][at.clientID]
+	was := m.entry()
+	m.remove(at.conn)
+	if len(m.tabs) == 0 {
+		delete(rooms[at.room], at.clientID)
+	}
+	if len(rooms[at.room]) == 0 {
+		delete(rooms, at.room)
+	}
+	if len(rooms) == 0 {
+		delete(f.sites, at.site)
+	}
+	return appendChange(nil, at.site, was, m.entry())
+}
+
+func (f *Fold) member(at seat) *member {
+	if f.sites == nil {
+		f.sites = map[string]map[string]members{}
+	}
+	rooms := f.sites[at.site]
+	if rooms == nil {
+		rooms = map[string]members{}
+		f.sites[at.site] = rooms
+	}
+	if rooms[at.room] == nil {
+		rooms[at.room] = members{}
+	}
+	m := rooms[at.room][at.clientID]
+	if m == nil {
+		m = &member{}
+		rooms[at.room][at.clientID] = m
+	}
+	return m
+}
+
+// Room lists who is in a room: date_gmt descending, then client id.
+func (f *Fold) Room(site, room string) []Entry {
+	in := f.sites[site][room]
+	entries := make([]Entry, 0, len(in))
+	for _, m := range in {
+		entries = append(entries, *m.entry())
+	}
+	slices.SortFunc(entries, func(a, b Entry) int {
+		return cmp.Or(cmp.Compare(b.DateGMT, a.DateGMT), cmp.Compare(a.ClientID, b.ClientID))
+	})
+	return entries
+}
+
+// Rooms lists the rooms of a site that somebody is in, by name.
+func (f *Fold) Rooms(site string) []RoomCount {
+	rooms := make([]RoomCount, 0, len(f.sites[site]))
+	for room, in := range f.sites[site] {
+		rooms = append(rooms, RoomCount{room, len(in)})
+	}
+	slices.SortFunc(rooms, func(a, b RoomCount) int { return cmp.Compare(a.Room, b.Room) })
+	return rooms
+}
+
+func (m *member) entry() *Entry {
+	if len(m.tabs) == 0 {
+		return nil
+	}
+	return &m.tabs[m.shown].stored.Entry
+}
+
+func (m *member) put(conn string, s *Stored) {
+	i := slices.IndexFunc(m.tabs, func(t tab) bool { return t.conn == conn })
+	if i < 0 {
+		m.tabs = append(m.tabs, tab{conn, s})
+	} else {
+		m.tabs[i].stored = s
+	}
+	m.choose()
+}
+
+func (m *member) remove(conn string) {
+	m.tabs = slices.DeleteFunc(m.tabs, func(t tab) bool { return t.conn == conn })
+	m.choose()
+}
+
+func (m *member) choose() {
+	m.shown = 0
+	for i, t := range m.tabs {
+		if best := m.tabs[m.shown]; best.stored.before(best.conn, t.stored, t.conn) {
+			m.shown = i
+		}
+	}
+}
+
+func appendChange(changes []Change, site string, was, is *Entry) []Change {
+	switch {
+	case was == is: // neither there before nor after, or the very same value
+		return changes
+	case was == nil:
+		return append(changes, Change{site, Joined, *is})
+	case is == nil:
+		return append(changes, Change{site, Left, *was})
+	case !sameButDate(was, is):
+		return append(changes, Change{site, Updated, *is})
+	case was.DateGMT != is.DateGMT:
+		return append(changes, Change{site, Seen, *is})
+	}
+	return changes
+}
+
+func sameButDate(a, b *Entry) bool {
+	return a.Room == b.Room && a.ClientID == b.ClientID && a.UserID == b.UserID &&
+		a.DisplayName == b.DisplayName && a.AvatarURL == b.AvatarURL && bytes.Equal(a.Data, b.Data)
+}

@@ -1,0 +1,161 @@
+package broker
+
+import (
+	"container/list"
+	"time"
+)
+
+// maxItems bounds what one node keeps of its own: the connections it holds,
+// those that lapse, and those whose end NATS has not heard of. At a TTL of
+// 60 s so many are 5,000 renewals a second. What comes beyond is refused with
+// an error in the log; those people are missing from the rooms, nothing else.
+const maxItems = 100_000
+
+// item is what this node says of a key. The broker's lock guards it.
+//
+// A write is unconditional only the first time a value is written: the page
+// is here now, whoever had it before. Every other write (renewal, repetition,
+// purge) expects the revision that we know, so it can never undo what another
+// node wrote meanwhile.
+type item struct {
+	name  string
+	key   Key
+	value *Stored
+	data  []byte // value, as it is written
+
+	hold    bool      // renew it
+	leaving bool      // purge it
+	until   time.Time // without renewal NATS has it no longer than that
+
+	due   bool          // a write is wanted
+	fresh bool          // value has not been sent yet
+	busy  bool          // a write or a look-up is on its way
+	place *list.Element // in the writer's queue
+
+	sent  bool   // NATS may have something of ours under this key
+	acked bool   // NATS has value, as revision rev
+	rev   uint64 // the last revision we know to be ours to replace
+	rival uint64 // another node's revision that came while ours had none
+}
+
+// Hold says that a page is here: it writes the value now and renews it every
+// third of the TTL until Lapse or Leave. Holding a key again replaces the
+// value. Nothing waits for NATS; this node's views change at once. A value
+// that is too large or no JSON object is refused with an error in the log.
+//
+// When another node writes the key, the page has moved there, and holding
+// ends without a purge.
+func (b *Broker) Hold(k Key, s Stored) { b.say(k, s, true) }
+
+// Put writes the value once, to live one TTL: clients that only POST.
+func (b *Broker) Put(k Key, s Stored) { b.say(k, s, false) }
+
+func (b *Broker) say(k Key, s Stored, hold bool) {
+	value, data, err := seal(k, s, b.node)
+	if err != nil {
+		b.complain("presence refused", "key", k.String(), "error", err)
+		return
+	}
+	name := k.String()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	it := b.items[name]
+	if it == nil {
+		if b.closed || len(b.items) >= b.maxItems {
+			b.complain("presence refused: this node holds all it may", "held", len(b.items))
+			return
+		}
+		it = &item{name: name, key: k}
+		b.items[name] = it
+		b.wheel.add(it)
+	}
+	it.value, it.data = value, data
+	it.hold, it.leaving = hold, false
+	it.until = time.Now().Add(b.ttl)
+	it.due, it.fresh, it.acked = true, true, false
+	b.show(it)
+	b.enqueue(it)
+}
+
+// Lapse stops renewing; the TTL ends it. A hidden tab goes like that.
+func (b *Broker) Lapse(k Key) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if it := b.items[k.String()]; it != nil {
+		it.hold = false
+	}
+}
+
+// Leave takes the key away now, if what is there is this node's. If another
+// node wrote it, or nobody did, nothing happens.
+func (b *Broker) Leave(k Key) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	it := b.items[k.String()]
+	if it == nil {
+		return
+	}
+	it.hold, it.leaving, it.due = false, true, false
+	if !it.sent && !it.busy {
+		b.drop(it)
+		return
+	}
+	b.show(it)
+	b.enqueue(it)
+}
+
+// witness hears from a watch what became of a key: stored is nil when it is
+// gone. The lock is held.
+func (b *Broker) witness(name string, stored *Stored, rev uint64) {
+	it := b.items[name]
+	if it == nil || it.leaving || stored != nil && stored.Node == b.node {
+		return
+	}
+	switch {
+	case !it.acked: // ours is on its way, and its ack will tell which is newer
+		if stored != nil {
+			it.rival = max(it.rival, rev)
+		}
+	case rev <= it.rev:
+	case stored != nil: // the page has reconnected elsewhere
+		b.drop(it)
+	case it.hold: // somebody took it away, but the page is still here
+		it.rev, it.acked, it.due = rev, false, true
+		b.enqueue(it)
+	default:
+		b.drop(it)
+	}
+}
+
+// drop ends what this node has to say of a key. The lock is held.
+func (b *Broker) drop(it *item) {
+	delete(b.items, it.name)
+	b.wheel.remove(it)
+	if it.place != nil {
+		b.queue.Remove(it.place)
+		it.place = nil
+	}
+	b.show(it)
+}
+
+// lapse drops a key that NATS has dropped too, or never got; a view that
+// heard our own value from NATS forgets it. The lock is held.
+func (b *Broker) lapse(it *item) {
+	for _, v := range b.views[it.key.Site] {
+		v.mu.Lock()
+		if f := v.mirror.facts[it.name]; f != nil && f.stored != nil && f.stored.Node == b.node {
+			delete(v.mirror.facts, it.name)
+		}
+		v.mu.Unlock()
+	}
+	b.drop(it)
+}
+
+// show brings this node's views up to date. The lock is held.
+func (b *Broker) show(it *item) {
+	for _, v := range b.views[it.key.Site] {
+		v.mu.Lock()
+		v.refresh(it.name)
+		v.mu.Unlock()
+	}
+}

@@ -1,0 +1,137 @@
+package broker
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+)
+
+// A longer key closes the NATS connection that wrote it: the protocol line
+// that carries the subject has a limit of its own. The subject stays well
+// below it.
+const maxKey = 1024
+
+const hashLen = 2 * sha256.Size
+
+// subjects is what the bucket's copies are published under.
+const subjects = "presence."
+
+// Key says who is where: one browser page (a connection id) of one client id
+// in one room of one site.
+type Key struct{ Site, Room, ClientID, Conn string }
+
+// String is the key in the bucket, at most 1,023 bytes of [A-Za-z0-9_.=-]:
+//
+//	<site>.<room tokens>.<client id>.<connection id>
+//
+// A room's "/" separates tokens; in a token every byte outside [A-Za-z0-9_-]
+// is "=XX", and an empty token is "=". Of a key that would be longer, the
+// client id gives way to its hex sha256, and if that is not enough, the room
+// (as one token), the connection id, the site. The entry holds the originals.
+func (k Key) String() string {
+	parts := [4]string{encodeToken(k.Site), encodeRoom(k.Room), encodeToken(k.ClientID), encodeToken(k.Conn)}
+	plain := [4]string{k.Site, k.Room, k.ClientID, k.Conn}
+	for _, i := range [...]int{2, 1, 3, 0} {
+		if length(parts) < maxKey {
+			break
+		}
+		if len(parts[i]) > hashLen {
+			sum := sha256.Sum256([]byte(plain[i]))
+			parts[i] = hex.EncodeToString(sum[:])
+		}
+	}
+	return strings.Join(parts[:], ".")
+}
+
+func length(parts [4]string) int {
+	return len(parts[0]) + len(parts[1]) + len(parts[2]) + len(parts[3]) + 3
+}
+
+// ParseKey is String's inverse. It takes only what String makes, so that two
+// spellings of one key never pass for two people. Where String wrote a hash,
+// the field is the hash.
+func ParseKey(s string) (Key, error) {
+	tokens := strings.Split(s, ".")
+	n := len(tokens)
+	if n < 4 {
+		return Key{}, fmt.Errorf("presence key %q: want site, room, client id and connection id", s)
+	}
+	for i, token := range tokens {
+		plain, ok := decodeToken(token)
+		if !ok {
+			return Key{}, fmt.Errorf("presence key %q: bad token %q", s, token)
+		}
+		tokens[i] = plain
+	}
+	k := Key{Site: tokens[0], Room: strings.Join(tokens[1:n-2], "/"), ClientID: tokens[n-2], Conn: tokens[n-1]}
+	if k.String() != s {
+		return Key{}, fmt.Errorf("presence key %q: not in its canonical form", s)
+	}
+	return k, nil
+}
+
+// ParseSubject is ParseKey for a subject below "presence.".
+func ParseSubject(subject string) (Key, error) {
+	key, ok := strings.CutPrefix(subject, subjects)
+	if !ok {
+		return Key{}, fmt.Errorf("subject %q is not below %q", subject, subjects)
+	}
+	return ParseKey(key)
+}
+
+func encodeRoom(room string) string {
+	tokens := strings.Split(room, "/")
+	for i, token := range tokens {
+		tokens[i] = encodeToken(token)
+	}
+	return strings.Join(tokens, ".")
+}
+
+const upperHex = "0123456789ABCDEF"
+
+func encodeToken(s string) string {
+	if s == "" {
+		return "="
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	for i := range len(s) {
+		if c := s[i]; plainByte(c) {
+			b.WriteByte(c)
+		} else {
+			b.WriteByte('=')
+			b.WriteByte(upperHex[c>>4])
+			b.WriteByte(upperHex[c&15])
+		}
+	}
+	return b.String()
+}
+
+func plainByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-'
+}
+
+// decodeToken is lenient where ParseKey's comparison is strict.
+func decodeToken(token string) (string, bool) {
+	if token == "=" {
+		return "", true
+	}
+	var b strings.Builder
+	for i := 0; i < len(token); i++ {
+		if token[i] != '=' {
+			b.WriteByte(token[i])
+			continue
+		}
+		if i+2 >= len(token) {
+			return "", false
+		}
+		c, err := hex.DecodeString(token[i+1 : i+3])
+		if err != nil {
+			return "", false
+		}
+		b.WriteByte(c[0])
+		i += 2
+	}
+	return b.String(), true
+}

@@ -1,0 +1,261 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// maxListed is how many entries of a room a View passes on.
+const maxListed = 200
+
+// View is the live rooms of a site: what the bucket says, and over it what
+// this node says itself, at once and also while NATS is away.
+type View struct {
+	b        *Broker
+	site     string
+	onChange func(Change)
+	cancel   context.CancelFunc
+	filled   chan struct{} // closed after the first snapshot
+	done     chan struct{} // closed when its goroutine has ended
+	graceEnd time.Time     // when what an earlier bucket had must have been written again
+
+	// Guards the following. Taken after the broker's.
+	mu     sync.Mutex
+	mirror mirror
+	fold   Fold
+	lists  map[string]listing // by room, until it changes
+}
+
+type listing struct {
+	entries []Entry
+	total   int
+}
+
+// Watch opens the live view of a site and waits for its first snapshot until
+// ctx ends, or not at all while NATS is away. Either way the view is good: it
+// holds what this node wrote, and the rest joins when NATS tells.
+//
+// onChange gets every change in order, those of the first snapshot too. It
+// runs under the view's and the broker's lock, so it must not block and must
+// not call either of them.
+func (b *Broker) Watch(ctx context.Context, site string, onChange func(Change)) (*View, error) {
+	run, cancel := context.WithCancel(b.ctx)
+	v := &View{
+		b: b, site: site, onChange: onChange, cancel: cancel,
+		filled: make(chan struct{}), done: make(chan struct{}),
+		lists: map[string]listing{},
+	}
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		cancel()
+		return nil, errClosed
+	}
+	v.mirror.begin(b.epoch)
+	b.views[site] = append(b.views[site], v)
+	for name, it := range b.items {
+		if it.key.Site == site {
+			v.refresh(name)
+		}
+	}
+	up := b.down == nil
+	b.wg.Add(1)
+	b.mu.Unlock()
+	go v.run(run)
+	if up {
+		select {
+		case <-v.filled:
+		case <-ctx.Done():
+		case <-b.ctx.Done():
+		}
+	}
+	return v, nil
+}
+
+// Close ends the view: onChange is not called again.
+func (v *View) Close() {
+	v.cancel()
+	<-v.done
+}
+
+// Room calls fn with the newest 200 of a room's entries (date_gmt descending,
+// then client id) and the number of all. fn runs under the view's lock, so
+// what it registers misses no change and sees none twice. The entries are
+// shared: fn must not change them.
+func (v *View) Room(room string, fn func(entries []Entry, total int)) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	l, ok := v.lists[room]
+	if !ok {
+		entries := v.fold.Room(v.site, room)
+		l = listing{entries[:min(len(entries), maxListed):min(len(entries), maxListed)], len(entries)}
+		if l.total > 0 { // no list for whatever room somebody asks after
+			v.lists[room] = l
+		}
+	}
+	fn(l.entries, l.total)
+}
+
+// Rooms lists the rooms that somebody is in, by name.
+func (v *View) Rooms() []RoomCount {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.fold.Rooms(v.site)
+}
+
+func (v *View) run(ctx context.Context) {
+	defer v.b.wg.Done()
+	defer close(v.done)
+	defer v.b.forgetView(v)
+	for ctx.Err() == nil {
+		link, turned := v.b.current()
+		if link == nil {
+			select {
+			case <-turned:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		if err := v.follow(ctx, link, turned); err != nil && ctx.Err() == nil {
+			v.b.log.Warn("presence watch ended, trying again", "site", v.site, "error", err)
+			v.b.suspect(err)
+			pause(ctx, retryWait)
+		}
+	}
+}
+
+// follow watches the site in one bucket until the link turns.
+func (v *View) follow(ctx context.Context, link *link, turned <-chan struct{}) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	v.locked(func() []string { return v.begin(link.epoch) })
+	w, err := link.kv.Watch(ctx, encodeToken(v.site)+".>")
+	if err != nil {
+		return err
+	}
+	defer stopWatcher(w, cancel)
+	grace := time.NewTimer(0)
+	grace.Stop()
+	defer grace.Stop()
+	for {
+		select {
+		case e, ok := <-w.Updates():
+			switch {
+			case !ok:
+				return errors.New("the watch was closed")
+			case e == nil:
+				v.locked(v.mirror.finish)
+				v.markFilled()
+				if v.graceEnd.IsZero() {
+					v.graceEnd = time.Now().Add(v.b.ttl)
+				}
+				grace.Reset(time.Until(v.graceEnd))
+			default:
+				v.watched(e)
+			}
+		case <-grace.C:
+			v.locked(v.mirror.expire)
+		case <-turned:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// begin starts a snapshot. What this node itself wrote to an earlier bucket
+// is not waited for: what it still holds, it says.
+func (v *View) begin(epoch uint64) []string {
+	if epoch != v.mirror.epoch {
+		v.graceEnd = time.Time{}
+	}
+	v.mirror.begin(epoch)
+	return v.mirror.forget(func(f *fact) bool { return f.epoch != epoch && f.stored.Node == v.b.node })
+}
+
+// stopWatcher also takes what the watcher still has: its callback may be
+// waiting to hand over an entry.
+func stopWatcher(w jetstream.KeyWatcher, cancel context.CancelFunc) {
+	cancel() // unsubscribes
+	for range w.Updates() {
+	}
+}
+
+// locked runs fn under both locks and shows again the keys that it names.
+func (v *View) locked(fn func() []string) {
+	v.b.mu.Lock()
+	defer v.b.mu.Unlock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, name := range fn() {
+		v.refresh(name)
+	}
+}
+
+func (v *View) markFilled() {
+	select {
+	case <-v.filled:
+	default:
+		close(v.filled)
+	}
+}
+
+func (v *View) watched(e jetstream.KeyValueEntry) {
+	key, stored, err := readEntry(e)
+	if err != nil {
+		v.b.log.Warn("presence entry ignored", "error", err)
+	}
+	v.b.mu.Lock()
+	defer v.b.mu.Unlock()
+	v.mu.Lock()
+	if v.mirror.watched(e.Key(), key, stored, e.Revision()) {
+		v.refresh(e.Key())
+	}
+	epoch := v.mirror.epoch
+	v.mu.Unlock()
+	if epoch == v.b.epoch {
+		v.b.witness(e.Key(), stored, e.Revision())
+	}
+}
+
+// readEntry is nil for a key that is gone, and for a value that is not ours
+// to understand.
+func readEntry(e jetstream.KeyValueEntry) (Key, *Stored, error) {
+	if e.Operation() != jetstream.KeyValuePut {
+		return Key{}, nil, nil
+	}
+	return unseal(e.Key(), e.Value())
+}
+
+// refresh shows a key as it is now. Both locks are held.
+func (v *View) refresh(name string) {
+	var changes []Change
+	if key, stored := v.truth(name); stored != nil {
+		changes = v.fold.put(name, key, stored)
+	} else {
+		changes = v.fold.remove(name)
+	}
+	for _, c := range changes {
+		delete(v.lists, c.Entry.Room)
+		v.onChange(c)
+	}
+}
+
+// truth is what this node says of a key, if it says anything, else what the
+// bucket says.
+func (v *View) truth(name string) (Key, *Stored) {
+	if it := v.b.items[name]; it != nil {
+		if it.leaving {
+			return Key{}, nil
+		}
+		return it.key, it.value
+	}
+	if f := v.mirror.facts[name]; f != nil {
+		return f.key, f.stored
+	}
+	return Key{}, nil
+}
