@@ -164,8 +164,9 @@ func (a *Array) Array(key string) *Array {
 
 // isList tells whether the keys are 0, 1, 2, … in this order.
 func (a *Array) isList() bool {
+	var digits [20]byte
 	for i, e := range a.entries {
-		if e.key != strconv.Itoa(i) {
+		if e.key != string(strconv.AppendInt(digits[:0], int64(i), 10)) {
 			return false
 		}
 	}

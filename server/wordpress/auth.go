@@ -48,7 +48,8 @@ func (k Keys) VerifyNonce(nonce, action string, userID int64, token string, now 
 // nonceTick counts half lives, rounding up.
 func nonceTick(now time.Time) int64 { return (now.Unix() + nonceHalf - 1) / nonceHalf }
 
-// FreshUntil is when a nonce made now passes into the second half of its life.
+// FreshUntil is the last second of the first half of the life of a nonce made
+// now.
 func FreshUntil(now time.Time) time.Time { return time.Unix(nonceTick(now)*nonceHalf, 0) }
 
 func (k Keys) nonce(tick int64, action string, userID int64, token string) string {

@@ -130,6 +130,20 @@ func TestVerifyNonce(t *testing.T) {
 	}
 }
 
+func TestFreshUntil(t *testing.T) {
+	keys := Keys{Nonce: "nonce key and salt"}
+	for _, made := range []int64{40_000*nonceHalf - 1, 40_000 * nonceHalf, 40_000*nonceHalf + 1} {
+		nonce := keys.CreateNonce("heartbeat-nonce", 7, "token", time.Unix(made, 0))
+		fresh := FreshUntil(time.Unix(made, 0))
+		if state := keys.VerifyNonce(nonce, "heartbeat-nonce", 7, "token", fresh); state != 1 {
+			t.Errorf("made at %d: state %d while fresh", made, state)
+		}
+		if state := keys.VerifyNonce(nonce, "heartbeat-nonce", 7, "token", fresh.Add(time.Second)); state != 2 {
+			t.Errorf("made at %d: state %d when no longer fresh", made, state)
+		}
+	}
+}
+
 func TestVerifyCookie(t *testing.T) {
 	keys := Keys{LoggedIn: "logged-in key and salt"}
 	const hash = "$wp$2y$10$abcdefghijklmnopqrstuv"

@@ -74,6 +74,8 @@ func (a *Array) assign(name, value string) {
 		return
 	}
 	parent := a.child(key{name: base})
+	// PHP looks for forged names in the brackets as well, but only after it has
+	// made the arrays around them.
 	for depth := 1; parent != nil && !forges(index.name, name); depth++ {
 		var next key
 		if !strings.HasPrefix(rest, "[") {

@@ -37,7 +37,9 @@ var (
 func AppendJSON(dst []byte, v any) ([]byte, error) {
 	out, err := appendJSON(dst, v, 0)
 	if errors.Is(err, errInvalidUTF8) {
-		out, err = appendJSON(dst, scrub(v, 0), 0)
+		if v, err = scrub(v, 0); err == nil {
+			out, err = appendJSON(dst, v, 0)
+		}
 	}
 	if err != nil {
 		return dst, err

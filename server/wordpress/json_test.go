@@ -46,6 +46,7 @@ func TestAppendJSONFails(t *testing.T) {
 	cycle := NewArray()
 	cycle.Append("\xff")
 	cycle.Append(cycle)
+	cycle.Append(cycle)
 	for _, v := range []any{
 		math.NaN(), math.Inf(1), list("\xff", math.Inf(-1)),
 		nest(NewArray(), maxJSONDepth), cycle,

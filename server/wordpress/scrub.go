@@ -2,29 +2,33 @@ package wordpress
 
 import "unicode/utf8"
 
-// scrub returns a copy of v in which every string and key is UTF-8. It goes no
-// deeper than JSON may.
-func scrub(v any, depth int) any {
+// scrub returns a copy of v in which every string and key is UTF-8. It fails
+// where v is nested deeper than JSON may be.
+func scrub(v any, depth int) (any, error) {
 	if depth > maxJSONDepth {
-		return v
+		return nil, errTooDeep
 	}
 	switch v := v.(type) {
 	case string:
-		return scrubString(v)
+		return scrubString(v), nil
 	case []string:
 		list := make([]string, len(v))
 		for i, s := range v {
 			list[i] = scrubString(s)
 		}
-		return list
+		return list, nil
 	case *Array:
 		array := NewArray()
 		for name, value := range v.All() {
-			array.Set(scrubString(name), scrub(value, depth+1))
+			clean, err := scrub(value, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			array.Set(scrubString(name), clean)
 		}
-		return array
+		return array, nil
 	}
-	return v
+	return v, nil
 }
 
 // scrubString replaces every maximal part of s that can't begin a character
