@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"time"
 
@@ -107,9 +108,10 @@ func (b *Broker) dial() (*nats.Conn, error) {
 		nats.ReconnectBufSize(-1), // what is late is written by us, if it still is so
 		nats.PingInterval(10 * time.Second),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			if err != nil || b.ctx.Err() == nil {
-				b.lost(fmt.Errorf("disconnected from NATS: %w", cmpErr(err, nats.ErrDisconnected)))
+			if err == nil {
+				err = nats.ErrDisconnected
 			}
+			b.lost(fmt.Errorf("NATS is away: %w", err))
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			b.log.Info("connected to NATS again", "server", nc.ConnectedServerName())
@@ -130,18 +132,11 @@ func (b *Broker) dial() (*nats.Conn, error) {
 		opts = append(opts, nats.UserCredentials(b.config.Credentials))
 	}
 	nc, err := nats.Connect(url, opts...)
-	var timeout net.Error
-	if err != nil && !errors.Is(err, nats.ErrNoServers) && !errors.As(err, &timeout) {
+	var address *net.AddrError
+	if errors.As(err, &address) || errors.Is(err, nats.ErrAuthorization) || errors.Is(err, fs.ErrNotExist) {
 		err = permanentError{err}
 	}
 	return nc, err
-}
-
-func cmpErr(err, otherwise error) error {
-	if err == nil {
-		return otherwise
-	}
-	return err
 }
 
 func (b *Broker) newLink(nc *nats.Conn) (*link, error) {
@@ -163,27 +158,48 @@ func (b *Broker) newLink(nc *nats.Conn) (*link, error) {
 func bucket(ctx context.Context, js jetstream.JetStream, ttl time.Duration) (jetstream.Stream, error) {
 	stream, err := js.Stream(ctx, streamName)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		_, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket:         bucketName,
-			Description:    "who is in which room, by heartbeatd",
-			Storage:        jetstream.MemoryStorage,
-			TTL:            ttl,
-			LimitMarkerTTL: max(ttl.Round(time.Second), time.Second),
-			MaxValueSize:   maxValue + headerRoom,
-			RePublish:      &jetstream.RePublish{Source: kvSubject + ">", Destination: subjects + ">"},
-		})
-		if err == nil || errors.Is(err, jetstream.ErrBucketExists) {
+		err = createBucket(ctx, js, ttl)
+		if err == nil || errors.Is(err, jetstream.ErrBucketExists) { // another node was faster
 			stream, err = js.Stream(ctx, streamName)
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("presence bucket: %w", err)
 	}
-	if has := stream.CachedInfo().Config.MaxAge; has != ttl {
-		return nil, permanentError{fmt.Errorf("the presence bucket in NATS has a TTL of %v, this node has %v: "+
-			"give every node the same --presence-ttl, or stop them all and remove the bucket (nats kv del %s)", has, ttl, bucketName)}
+	return stream, checkBucket(stream.CachedInfo().Config, ttl)
+}
+
+func createBucket(ctx context.Context, js jetstream.JetStream, ttl time.Duration) error {
+	replicas := 1
+	if js.Conn().ConnectedClusterName() != "" {
+		replicas = 3 // a bucket on one server would be gone with it
 	}
-	return stream, nil
+	_, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket:         bucketName,
+		Description:    "who is in which room, by heartbeatd",
+		Storage:        jetstream.MemoryStorage,
+		Replicas:       replicas,
+		TTL:            ttl,
+		LimitMarkerTTL: roundUp(ttl), // a watch that stumbled finds the marker still there
+		MaxValueSize:   maxValue + headerRoom,
+		RePublish:      &jetstream.RePublish{Source: kvSubject + ">", Destination: subjects + ">"},
+	})
+	return err
+}
+
+// checkBucket refuses a bucket that would let this node's people vanish or
+// linger.
+func checkBucket(has jetstream.StreamConfig, ttl time.Duration) error {
+	const mend = "or stop every node and remove the bucket (nats kv del " + bucketName + "): it is made anew"
+	switch {
+	case has.MaxAge != ttl:
+		return permanentError{fmt.Errorf("the presence bucket in NATS has a TTL of %v, this node has %v: "+
+			"start every node with --presence-ttl=%v, %s", has.MaxAge, ttl, has.MaxAge, mend)}
+	case has.SubjectDeleteMarkerTTL == 0 || has.RePublish == nil || has.RePublish.Destination != subjects+">":
+		return permanentError{errors.New("the presence bucket in NATS does not announce expiry or is not republished to " +
+			subjects + ">: create it so, " + mend)}
+	}
+	return nil
 }
 
 // bound takes a link into use. Revision seen had been written when its bucket
@@ -194,8 +210,7 @@ func (b *Broker) bound(l *link, seen uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	last := b.link
-	// A cluster makes a lost memory stream anew under its old date.
-	newBucket := last == nil || !last.created.Equal(l.created) || info.State.LastSeq < seen
+	newBucket := last == nil || isOther(info, last.created, seen)
 	if newBucket {
 		b.epoch++
 		b.lastSeq = 0
@@ -204,6 +219,9 @@ func (b *Broker) bound(l *link, seen uint64) {
 	b.lastSeq = max(b.lastSeq, info.State.LastSeq)
 	l.epoch = b.epoch
 	if newBucket || last.nc != l.nc || last.reconnects != l.reconnects {
+		if last != nil && last.nc != l.nc {
+			b.recall()
+		}
 		b.link = l
 		close(b.turned)
 		b.turned = make(chan struct{})
@@ -213,6 +231,25 @@ func (b *Broker) bound(l *link, seen uint64) {
 		b.down = nil
 	}
 	b.wakeWriter()
+}
+
+// isOther says whether this is not the bucket that was created then and had
+// that revision: a cluster makes a lost memory stream anew under its old date.
+func isOther(info *jetstream.StreamInfo, created time.Time, seen uint64) bool {
+	return !info.Created.Equal(created) || info.State.LastSeq < seen
+}
+
+// recall queues again what a connection that was closed had in flight: its
+// acks won't come.
+func (b *Broker) recall() {
+	for msg, fl := range b.flying {
+		delete(b.flying, msg)
+		fl.it.busy = false
+		if b.items[fl.it.name] == fl.it {
+			fl.it.due = !fl.it.leaving
+			b.enqueue(fl.it)
+		}
+	}
 }
 
 // sayAgain writes what this node says to a bucket that knows nothing of it.

@@ -1,2 +1,50 @@
 // Package broker keeps rooms on NATS: who is where, on every node at once.
+//
+//	b, err := broker.Open(ctx, broker.Config{}) // NATS in this process, in memory
+//	v, err := b.Watch(ctx, "default", func(c broker.Change) { … })
+//	k := broker.Key{Site: "default", Room: "admin/online", ClientID: "user-1", Conn: "x7f"}
+//	b.Hold(k, broker.Stored{Entry: entry}) // a page is here; v has it already
+//	b.Leave(k)                             // and gone
+//
+// Each browser page has a key of its own in each room, written by the node
+// that holds the page and renewed by it at a third of the TTL. So nothing is
+// counted: somebody is in a room while any key says so. NATS expires what
+// nobody renews, orders what nodes write, and tells all of them.
+//
+// # Promises
+//
+// Hold, Put, Lapse and Leave never wait for NATS, and this node's views change
+// before they return. Of a key that is written faster than NATS takes it, the
+// newest value is written; in between values may be left out. A node never
+// takes away or replaces what another node wrote after it: the page has moved
+// there, and holding it here ends. Renewing changes nothing that anybody is
+// told. When NATS was away, each node writes again what it holds, and whoever
+// was present before is not told to have left unless one TTL passes in which
+// nobody says otherwise.
+//
+// # For observers
+//
+// What a node writes is in the JetStream key-value bucket "presence" (stream
+// KV_presence, in memory), under Key.String, as the JSON of Stored. Everything
+// that happens in the bucket is published again below "presence.":
+//
+//	presence.default.admin.online.user-1.x7f
+//
+// A site is presence.default.>, a room presence.default.admin.online.*.*;
+// ParseSubject reads such a subject. The headers say what happened:
+//
+//	Nats-Last-Sequence: 0          the key is new; otherwise it was written again
+//	KV-Operation: PURGE            the page left
+//	Nats-Marker-Reason: MaxAge     nobody renewed it
+//	Nats-Sequence                  the revision, rising with every write
+//
+// Somebody who needs more than the raw keys uses Observe, which folds them to
+// people in rooms and survives NATS being restarted. A NATS user for it needs
+// no right to write presence: it subscribes to _INBOX.> and publishes to
+//
+//	$JS.API.INFO
+//	$JS.API.STREAM.INFO.KV_presence
+//	$JS.API.CONSUMER.CREATE.KV_presence.>
+//	$JS.API.CONSUMER.DELETE.KV_presence.>
+//	$JS.FC.KV_presence.>
 package broker

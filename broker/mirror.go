@@ -3,15 +3,17 @@ package broker
 import (
 	"maps"
 	"slices"
+	"time"
 )
 
-// mirror is what the bucket says, newest revision first come or last: acks
-// and the watch tell the same news in no fixed order, and a watch that starts
-// again tells it twice. It has no lock: its owner has.
+// mirror is what the bucket says of each key. Acks and the watch bring the
+// same news in no fixed order, and a watch that starts again brings it twice,
+// so of each key the newest revision counts. It has no lock: its owner has.
 type mirror struct {
 	facts map[string]*fact
-	epoch uint64 // the bucket that is read; revisions of two buckets don't compare
-	turn  int    // counts the times the watch started
+	epoch uint64    // the bucket that is read; revisions of two buckets don't compare
+	turn  int       // counts the snapshots
+	grace time.Time // when what an earlier bucket had must have been written again
 }
 
 // A fact is the last that was heard of a key.
@@ -24,45 +26,61 @@ type fact struct {
 }
 
 // begin starts a snapshot of the bucket called epoch. What was known before
-// stays until finish or expire.
+// stays until finish, and of an earlier bucket until expire.
 func (m *mirror) begin(epoch uint64) {
 	if m.facts == nil {
 		m.facts = map[string]*fact{}
 	}
-	m.epoch = epoch
+	if epoch != m.epoch {
+		m.epoch, m.grace = epoch, time.Time{}
+	}
 	m.turn++
 	maps.DeleteFunc(m.facts, func(_ string, f *fact) bool { return f.stored == nil })
 }
 
-// learn takes in what revision rev of a key is, nil for gone, and says
-// whether that was news.
-func (m *mirror) learn(name string, key Key, stored *Stored, rev uint64) bool {
-	if f := m.facts[name]; f != nil && f.epoch == m.epoch && f.rev > rev {
-		f.turn = m.turn
+// knows says whether this revision of a key, or a newer one, was heard of,
+// and if so that it is still there.
+func (m *mirror) knows(name string, rev uint64) bool {
+	f := m.facts[name]
+	if f == nil || f.epoch != m.epoch || f.rev < rev {
 		return false
 	}
-	m.facts[name] = &fact{key, stored, rev, m.epoch, m.turn}
+	f.turn = m.turn
+	if f.stored == nil && f.rev == rev {
+		delete(m.facts, name)
+	}
 	return true
 }
 
+// learn takes in a revision of a key, unless a newer one is known: stored is
+// nil when the key is gone.
+func (m *mirror) learn(name string, key Key, stored *Stored, rev uint64) {
+	if !m.knows(name, rev) {
+		m.facts[name] = &fact{key, stored, rev, m.epoch, m.turn}
+	}
+}
+
 // watched is learn for what the watch says. It comes in order, so nothing
-// older follows, and what is gone can be forgotten.
-func (m *mirror) watched(name string, key Key, stored *Stored, rev uint64) bool {
-	news := m.learn(name, key, stored, rev)
-	if f := m.facts[name]; f.stored == nil && f.rev <= rev {
+// older follows, and a key that is gone can be forgotten.
+func (m *mirror) watched(name string, key Key, stored *Stored, rev uint64) {
+	m.learn(name, key, stored, rev)
+	if f := m.facts[name]; f != nil && f.stored == nil && f.rev <= rev {
 		delete(m.facts, name)
 	}
-	return news
 }
 
 // finish ends a snapshot: keys that this bucket had and that are not in it
-// are gone. It returns their names. Those of an earlier bucket may still be
-// written again by the nodes that hold them.
-func (m *mirror) finish() []string {
-	return m.forget(func(f *fact) bool { return f.epoch == m.epoch && f.turn != m.turn })
+// are gone. It returns their names, and how long to wait before expire: the
+// nodes that held keys of an earlier bucket have one TTL to write them again.
+func (m *mirror) finish(ttl time.Duration) ([]string, time.Duration) {
+	if m.grace.IsZero() {
+		m.grace = time.Now().Add(ttl)
+	}
+	gone := m.forget(func(f *fact) bool { return f.epoch == m.epoch && f.turn != m.turn })
+	return gone, time.Until(m.grace)
 }
 
-// expire ends the wait for those.
+// expire ends that wait and returns the names of what nobody wrote again.
 func (m *mirror) expire() []string {
 	return m.forget(func(f *fact) bool { return f.epoch != m.epoch })
 }

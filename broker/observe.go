@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -30,11 +29,15 @@ func Observe(ctx context.Context, nc *nats.Conn, o Observer) error {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &reader{o: o, js: js, quiet: o.SkipPresent}
-	status := nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
-	defer nc.RemoveStatusListener(status)
+	r := &reader{Observer: o, quiet: o.SkipPresent}
+	turned := nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
+	defer nc.RemoveStatusListener(turned)
 	for ctx.Err() == nil && !nc.IsClosed() {
-		if err := r.follow(ctx, status); err != nil && ctx.Err() == nil {
+		kv, err := r.bind(ctx, js)
+		if err == nil {
+			err = follow(ctx, kv, o.Site, turned, r)
+		}
+		if err != nil && ctx.Err() == nil {
 			o.Logger.Warn("presence cannot be read, trying again", "error", err)
 			pause(ctx, 4*retryWait)
 		}
@@ -47,82 +50,63 @@ func Observe(ctx context.Context, nc *nats.Conn, o Observer) error {
 
 // reader is one Observe.
 type reader struct {
-	o       Observer
-	js      jetstream.JetStream
+	Observer
 	quiet   bool
 	mirror  mirror
 	fold    Fold
+	ttl     time.Duration
 	created time.Time
+	lastSeq uint64 // the newest revision seen
 }
 
-func (r *reader) follow(ctx context.Context, status <-chan nats.Status) error {
-	ctx, cancel := context.WithCancel(ctx)
+// bind finds the bucket and begins a snapshot of it.
+func (r *reader) bind(ctx context.Context, js jetstream.JetStream) (jetstream.KeyValue, error) {
+	ctx, cancel := context.WithTimeout(ctx, bindWait)
 	defer cancel()
-	ask, done := context.WithTimeout(ctx, bindWait)
-	defer done()
-	stream, err := r.js.Stream(ask, streamName)
+	stream, err := js.Stream(ctx, streamName)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	kv, err := r.js.KeyValue(ask, bucketName)
+	kv, err := js.KeyValue(ctx, bucketName)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	config := stream.CachedInfo()
-	if !config.Created.Equal(r.created) {
-		r.created = config.Created
-		r.mirror.epoch++
+	info := stream.CachedInfo()
+	if isOther(info, r.created, r.lastSeq) {
+		r.mirror.begin(r.mirror.epoch + 1)
+		r.lastSeq = 0
+	} else {
+		r.mirror.begin(r.mirror.epoch)
 	}
-	r.mirror.begin(r.mirror.epoch)
-	filter := ">"
-	if r.o.Site != "" {
-		filter = encodeToken(r.o.Site) + ".>"
-	}
-	w, err := kv.Watch(ctx, filter)
-	if err != nil {
-		return err
-	}
-	defer stopWatcher(w, cancel)
-	grace := time.NewTimer(0)
-	grace.Stop()
-	defer grace.Stop()
-	for {
-		select {
-		case e, ok := <-w.Updates():
-			switch {
-			case !ok:
-				return errors.New("the watch was closed")
-			case e == nil:
-				r.gone(r.mirror.finish())
-				r.quiet = false
-				grace.Reset(config.Config.MaxAge)
-			default:
-				r.watched(e)
-			}
-		case <-grace.C:
-			r.gone(r.mirror.expire())
-		case <-status:
-			return nil
-		case <-ctx.Done():
-			return nil
-		}
-	}
+	r.created, r.ttl = info.Created, info.Config.MaxAge
+	return kv, nil
 }
 
 func (r *reader) watched(e jetstream.KeyValueEntry) {
-	key, stored, err := readEntry(e)
-	if err != nil {
-		r.o.Logger.Warn("presence entry ignored", "error", err)
-	}
-	if !r.mirror.watched(e.Key(), key, stored, e.Revision()) {
+	r.lastSeq = max(r.lastSeq, e.Revision())
+	if r.mirror.knows(e.Key(), e.Revision()) {
 		return
 	}
+	key, stored, err := readEntry(e)
+	if err != nil {
+		r.Logger.Warn("presence entry ignored", "error", err)
+	}
+	r.mirror.watched(e.Key(), key, stored, e.Revision())
 	if stored != nil {
 		r.tell(r.fold.put(e.Key(), key, stored))
 	} else {
 		r.tell(r.fold.remove(e.Key()))
 	}
 }
+
+func (r *reader) finish() time.Duration {
+	gone, wait := r.mirror.finish(r.ttl)
+	r.gone(gone)
+	r.quiet = false
+	return wait
+}
+
+func (r *reader) expire() { r.gone(r.mirror.expire()) }
 
 func (r *reader) gone(names []string) {
 	for _, name := range names {
@@ -133,7 +117,7 @@ func (r *reader) gone(names []string) {
 func (r *reader) tell(changes []Change) {
 	for _, c := range changes {
 		if !r.quiet {
-			r.o.OnChange(c)
+			r.OnChange(c)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -21,7 +20,6 @@ type View struct {
 	cancel   context.CancelFunc
 	filled   chan struct{} // closed after the first snapshot
 	done     chan struct{} // closed when its goroutine has ended
-	graceEnd time.Time     // when what an earlier bucket had must have been written again
 
 	// Guards the following. Taken after the broker's.
 	mu     sync.Mutex
@@ -120,7 +118,9 @@ func (v *View) run(ctx context.Context) {
 			}
 			continue
 		}
-		if err := v.follow(ctx, link, turned); err != nil && ctx.Err() == nil {
+		v.begin(link.epoch)
+		err := follow(ctx, link.kv, v.site, turned, v)
+		if err != nil && ctx.Err() == nil {
 			v.b.log.Warn("presence watch ended, trying again", "site", v.site, "error", err)
 			v.b.suspect(err)
 			pause(ctx, retryWait)
@@ -128,62 +128,52 @@ func (v *View) run(ctx context.Context) {
 	}
 }
 
-// follow watches the site in one bucket until the link turns.
-func (v *View) follow(ctx context.Context, link *link, turned <-chan struct{}) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	v.locked(func() []string { return v.begin(link.epoch) })
-	w, err := link.kv.Watch(ctx, encodeToken(v.site)+".>")
-	if err != nil {
-		return err
-	}
-	defer stopWatcher(w, cancel)
-	grace := time.NewTimer(0)
-	grace.Stop()
-	defer grace.Stop()
-	for {
-		select {
-		case e, ok := <-w.Updates():
-			switch {
-			case !ok:
-				return errors.New("the watch was closed")
-			case e == nil:
-				v.locked(v.mirror.finish)
-				v.markFilled()
-				if v.graceEnd.IsZero() {
-					v.graceEnd = time.Now().Add(v.b.ttl)
-				}
-				grace.Reset(time.Until(v.graceEnd))
-			default:
-				v.watched(e)
-			}
-		case <-grace.C:
-			v.locked(v.mirror.expire)
-		case <-turned:
-			return nil
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
 // begin starts a snapshot. What this node itself wrote to an earlier bucket
 // is not waited for: what it still holds, it says.
-func (v *View) begin(epoch uint64) []string {
-	if epoch != v.mirror.epoch {
-		v.graceEnd = time.Time{}
-	}
-	v.mirror.begin(epoch)
-	return v.mirror.forget(func(f *fact) bool { return f.epoch != epoch && f.stored.Node == v.b.node })
+func (v *View) begin(epoch uint64) {
+	v.locked(func() []string {
+		v.mirror.begin(epoch)
+		return v.mirror.forget(func(f *fact) bool { return f.epoch != epoch && f.stored.Node == v.b.node })
+	})
 }
 
-// stopWatcher also takes what the watcher still has: its callback may be
-// waiting to hand over an entry.
-func stopWatcher(w jetstream.KeyWatcher, cancel context.CancelFunc) {
-	cancel() // unsubscribes
-	for range w.Updates() {
+func (v *View) watched(e jetstream.KeyValueEntry) {
+	v.b.mu.Lock()
+	defer v.b.mu.Unlock()
+	v.mu.Lock()
+	known := v.mirror.knows(e.Key(), e.Revision())
+	v.mu.Unlock()
+	if known {
+		return // most often the echo of a write of ours
+	}
+	key, stored, err := readEntry(e)
+	if err != nil {
+		v.b.complain("presence entry ignored", "error", err)
+	}
+	v.mu.Lock()
+	v.mirror.watched(e.Key(), key, stored, e.Revision())
+	v.refresh(e.Key())
+	current := v.mirror.epoch == v.b.epoch
+	v.mu.Unlock()
+	if current {
+		v.b.witness(e.Key(), stored, e.Revision())
 	}
 }
+
+func (v *View) finish() (wait time.Duration) {
+	v.locked(func() (gone []string) {
+		gone, wait = v.mirror.finish(v.b.ttl)
+		return gone
+	})
+	select {
+	case <-v.filled:
+	default:
+		close(v.filled)
+	}
+	return wait
+}
+
+func (v *View) expire() { v.locked(v.mirror.expire) }
 
 // locked runs fn under both locks and shows again the keys that it names.
 func (v *View) locked(fn func() []string) {
@@ -194,41 +184,6 @@ func (v *View) locked(fn func() []string) {
 	for _, name := range fn() {
 		v.refresh(name)
 	}
-}
-
-func (v *View) markFilled() {
-	select {
-	case <-v.filled:
-	default:
-		close(v.filled)
-	}
-}
-
-func (v *View) watched(e jetstream.KeyValueEntry) {
-	key, stored, err := readEntry(e)
-	if err != nil {
-		v.b.log.Warn("presence entry ignored", "error", err)
-	}
-	v.b.mu.Lock()
-	defer v.b.mu.Unlock()
-	v.mu.Lock()
-	if v.mirror.watched(e.Key(), key, stored, e.Revision()) {
-		v.refresh(e.Key())
-	}
-	epoch := v.mirror.epoch
-	v.mu.Unlock()
-	if epoch == v.b.epoch {
-		v.b.witness(e.Key(), stored, e.Revision())
-	}
-}
-
-// readEntry is nil for a key that is gone, and for a value that is not ours
-// to understand.
-func readEntry(e jetstream.KeyValueEntry) (Key, *Stored, error) {
-	if e.Operation() != jetstream.KeyValuePut {
-		return Key{}, nil, nil
-	}
-	return unseal(e.Key(), e.Value())
 }
 
 // refresh shows a key as it is now. Both locks are held.

@@ -1,0 +1,86 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// follower is somebody who follows the bucket: a View or an Observer.
+type follower interface {
+	// watched is a key that was written or is gone.
+	watched(jetstream.KeyValueEntry)
+	// finish is the end of the snapshot that a watch begins with. It returns
+	// how long to wait before expire.
+	finish() time.Duration
+	// expire ends the wait for keys of an earlier bucket.
+	expire()
+}
+
+// follow watches the bucket until ended tells or ctx ends. It returns an
+// error when the watch ends by itself.
+func follow[E any](ctx context.Context, kv jetstream.KeyValue, site string, ended <-chan E, f follower) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w, err := startWatch(ctx, cancel, kv, site)
+	if err != nil {
+		return err
+	}
+	defer stopWatch(w, cancel)
+	var grace <-chan time.Time
+	for {
+		select {
+		case e, ok := <-w.Updates():
+			switch {
+			case !ok:
+				return errors.New("the watch was closed")
+			case e == nil:
+				grace = time.After(f.finish())
+			default:
+				f.watched(e)
+			}
+		case <-grace:
+			f.expire()
+		case <-ended:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// startWatch watches a site, or all if it is empty. The watch lives as long
+// as ctx, so its start needs a deadline of its own.
+func startWatch(ctx context.Context, cancel func(), kv jetstream.KeyValue, site string) (jetstream.KeyWatcher, error) {
+	filter := ">"
+	if site != "" {
+		filter = encodeToken(site) + ".>"
+	}
+	deadline := time.AfterFunc(bindWait, cancel)
+	w, err := kv.Watch(ctx, filter)
+	inTime := deadline.Stop()
+	if err == nil && !inTime {
+		stopWatch(w, cancel)
+		err = context.DeadlineExceeded
+	}
+	return w, err
+}
+
+// stopWatch also takes what the watch still has: its callback may be waiting
+// to hand over an entry.
+func stopWatch(w jetstream.KeyWatcher, cancel func()) {
+	cancel() // unsubscribes
+	for range w.Updates() {
+	}
+}
+
+// readEntry is nil for a key that is gone, and for a value that is not ours
+// to understand.
+func readEntry(e jetstream.KeyValueEntry) (Key, *Stored, error) {
+	if e.Operation() != jetstream.KeyValuePut {
+		return Key{}, nil, nil
+	}
+	return unseal(e.Key(), e.Value())
+}
