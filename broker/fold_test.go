@@ -1,0 +1,170 @@
+package broker
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func focused(s Stored, ms int64) Stored {
+	s.FocusedAt = ms
+	return s
+}
+
+// in makes a value that belongs to the key, as the bucket has it.
+func in(k Key, s Stored) Stored {
+	s.Room, s.ClientID = k.Room, k.ClientID
+	return s
+}
+
+func TestFold(t *testing.T) {
+	a, b := page("r", "user-1", "a"), page("r", "user-1", "b")
+	elsewhere := page("r2", "user-1", "a")
+	type step struct {
+		key  Key
+		put  *Stored // nil: remove
+		want string
+	}
+	put := func(k Key, s Stored, want string) step { s = in(k, s); return step{k, &s, want} }
+	remove := func(k Key, want string) step { return step{k, nil, want} }
+	for name, steps := range map[string][]step{
+		"one tab": {
+			put(a, at(1, "x"), "joined r x 01"), put(a, at(1, "x"), ""), put(a, at(2, "x"), "seen r x 02"),
+			put(a, at(3, "y"), "updated r y 03"), remove(a, "left r y 03"), remove(a, ""),
+		},
+		"closing the tab that is not shown": {
+			put(a, at(1, "x"), "joined r x 01"), put(b, at(2, "y"), "updated r y 02"), remove(a, ""), remove(b, "left r y 02"),
+		},
+		"closing the tab that is shown": {
+			put(a, at(1, "x"), "joined r x 01"), put(b, at(2, "y"), "updated r y 02"), remove(b, "updated r x 01"), remove(a, "left r x 01"),
+		},
+		"two tabs on one screen": {
+			put(a, at(1, "x"), "joined r x 01"), put(b, at(1, "x"), ""), remove(b, ""), remove(a, "left r x 01"),
+		},
+		"focus wins over date": {
+			put(a, focused(at(1, "x"), 9), "joined r x 01"), put(b, focused(at(5, "y"), 8), ""),
+			put(b, focused(at(5, "y"), 10), "updated r y 05"), put(a, focused(at(6, "x"), 9), ""),
+		},
+		"same focus and date: the connection id decides, whoever came first": {
+			put(b, at(1, "y"), "joined r y 01"), put(a, at(1, "x"), ""), remove(b, "updated r x 01"),
+		},
+		"a room is not another": {
+			put(a, at(1, "x"), "joined r x 01"), put(elsewhere, at(1, "x"), "joined r2 x 01"), remove(a, "left r x 01"),
+		},
+	} {
+		var f Fold
+		for i, s := range steps {
+			var changes []Change
+			if s.put != nil {
+				changes = f.Put(s.key, *s.put)
+			} else {
+				changes = f.Remove(s.key)
+			}
+			var got []string
+			for _, c := range changes {
+				screen := strings.Split(string(c.Entry.Data), `"`)[3]
+				got = append(got, fmt.Sprint(c.Kind, " ", c.Entry.Room, " ", screen, " ", c.Entry.DateGMT[17:]))
+			}
+			if strings.Join(got, ", ") != s.want {
+				t.Errorf("%s, step %d: %q, want %q", name, i, got, s.want)
+			}
+		}
+	}
+}
+
+func TestFoldMovesAKeyWhoseOriginalChanged(t *testing.T) {
+	var f Fold
+	k := page("r", "hash", "a")
+	first, second := at(1, "x"), at(1, "x")
+	first.Room, first.ClientID = "r", "long one"
+	second.Room, second.ClientID = "r", "long two"
+	f.Put(k, first)
+	changes := f.Put(k, second)
+	if len(changes) != 2 || changes[0].Kind != Left || changes[0].Entry.ClientID != "long one" || changes[1].Kind != Joined {
+		t.Errorf("%v", changes)
+	}
+	if f.Remove(k); len(f.Rooms("site")) != 0 || len(f.sites) != 0 || len(f.seats) != 0 {
+		t.Error("something is left of an empty fold")
+	}
+}
+
+// The changes alone must lead to what Room lists, and that to what the keys say.
+func TestFoldRandomly(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	var f Fold
+	keys := map[Key]Stored{}
+	shown := map[string]Entry{}
+	for range 20_000 {
+		k := Key{"site", fmt.Sprint("r", r.IntN(2)), fmt.Sprint("u", r.IntN(3)), fmt.Sprint("c", r.IntN(3))}
+		var changes []Change
+		if r.IntN(3) == 0 {
+			delete(keys, k)
+			changes = f.Remove(k)
+		} else {
+			keys[k] = in(k, focused(at(r.IntN(3), fmt.Sprint(r.IntN(2))), int64(r.IntN(3))))
+			changes = f.Put(k, keys[k])
+		}
+		for _, c := range changes {
+			replay(t, shown, c)
+		}
+		if got, want := everybody(&f), best(keys); got != want || listed(shown) != want {
+			t.Fatalf("room lists  %s\nchanges say %s\nkeys say    %s", got, listed(shown), want)
+		}
+	}
+}
+
+// replay follows a change, and fails when it cannot have happened.
+func replay(t *testing.T, shown map[string]Entry, c Change) {
+	t.Helper()
+	id := c.Entry.Room + " " + c.Entry.ClientID
+	was, there := shown[id]
+	if there == (c.Kind == Joined) {
+		t.Errorf("%v %s, but there: %v", c.Kind, id, there)
+	}
+	if c.Kind == Seen && (was.DateGMT == c.Entry.DateGMT || !sameButDate(&was, &c.Entry)) || c.Kind == Updated && sameButDate(&was, &c.Entry) {
+		t.Errorf("%v from %v to %v", c.Kind, was, c.Entry)
+	}
+	if shown[id] = c.Entry; c.Kind == Left {
+		delete(shown, id)
+	}
+}
+
+func listed(shown map[string]Entry) string {
+	var lines []string
+	for _, e := range shown {
+		lines = append(lines, fmt.Sprintf("%s %s %s %s", e.Room, e.ClientID, e.DateGMT, e.Data))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "; ")
+}
+
+func everybody(f *Fold) string {
+	shown := map[string]Entry{}
+	for _, room := range f.Rooms("site") {
+		entries := f.Room("site", room.Room)
+		if len(entries) != room.Total || len(entries) == 0 {
+			return fmt.Sprintf("%d entries, a total of %d", len(entries), room.Total)
+		}
+		for _, e := range entries {
+			shown[e.Room+" "+e.ClientID] = e
+		}
+	}
+	return listed(shown)
+}
+
+func best(keys map[Key]Stored) string {
+	shown, of := map[string]Entry{}, map[string]Key{}
+	for k, s := range keys {
+		id := k.Room + " " + k.ClientID
+		if was, ok := of[id]; ok {
+			old := keys[was]
+			if s.before(k.Conn, &old, was.Conn) {
+				continue
+			}
+		}
+		shown[id], of[id] = s.Entry, k
+	}
+	return listed(shown)
+}
