@@ -22,10 +22,11 @@ test: setup-go check go-test-race js-test bundle integration
 test-fast: check go-test js-test bundle
 
 check:
-	@echo "== gofmt, go vet"
+	@echo "== gofmt, go vet, staticcheck"
 	@unformatted=$$(gofmt -l $(GO_FOLDERS)); \
 	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
 	@go vet ./...
+	@go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
 go-test:
 	@echo "== go test"

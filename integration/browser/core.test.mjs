@@ -3,8 +3,8 @@
 // dist/heartbeat-transport.js.
 
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
-import { demoUser, root, startChromium, startHeartbeatd, until } from './harness.mjs'
+import { before, describe, test } from 'node:test'
+import { demoUser, root, startChromium, startHeartbeatd, suite, until } from './harness.mjs'
 import { wordpressFiles } from '../setup/wordpress.mjs'
 
 const CORE = ['js/jquery/jquery.js', 'js/dist/hooks.js', 'js/heartbeat.js'].map((file) => `${wordpressFiles}/wp-includes/${file}`)
@@ -12,9 +12,10 @@ const TRANSPORT = `${root}client-js/dist/heartbeat-transport.js`
 
 describe("core's own heartbeat.js", () => {
 	let server, browser, settings
+	const t = suite()
 	before(async () => {
-		server = await startHeartbeatd({ after })
-		browser = await startChromium({ after })
+		server = await startHeartbeatd(t)
+		browser = await startChromium(t)
 		settings = await demoUser(server, 1)
 	})
 
@@ -28,7 +29,7 @@ describe("core's own heartbeat.js", () => {
 	})
 
 	test('beats over a socket, with nothing on the wire to admin-ajax', async (t) => {
-		const { page, posts, frames } = await openPage(t, [...CORE.slice(0, 2), TRANSPORT, CORE[2]])
+		const { page, posts, frames } = await openPage(t, [...CORE, TRANSPORT])
 		await until('the socket', () => page.evaluate(() => wp.heartbeat.transport.name === 'websocket'))
 		const before = await page.evaluate(() => events.filter((event) => event.name === 'heartbeat-tick').length)
 		const posted = posts.length
@@ -52,12 +53,14 @@ describe("core's own heartbeat.js", () => {
 
 	// openPage is a page of the demo site that carries the given scripts and beats every second.
 	async function openPage(t, scripts, changes = {}) {
-		const context = await browser.newContext()
+		// A page that was not fetched from loopback may not open a socket there.
+		const context = await browser.newContext({ permissions: ['local-network-access'] })
 		t.after(() => context.close())
 		const [name, value] = settings.cookie.split(/=(.*)/s)
 		await context.addCookies([{ name, value, url: server.url }])
 		const page = await context.newPage()
-		await page.route(`${server.url}/test-page`, (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>core</title>' }))
+		await page.route(`${server.url}/test-page`, (route) => route.fulfill({ contentType: 'text/html', body: html(scripts, { ...settings, interval: 1, ...changes }) }))
+		await page.route(`${server.url}/test-script/*`, (route) => route.fulfill({ path: scripts[route.request().url().split('/').pop()] }))
 		const posts = []
 		page.on('request', (request) => request.url().includes('admin-ajax.php') && posts.push(request.postData()))
 		const sockets = []
@@ -68,16 +71,17 @@ describe("core's own heartbeat.js", () => {
 			socket.on('framereceived', ({ payload }) => frames.received.push(JSON.parse(payload)))
 		})
 		await page.goto(`${server.url}/test-page`)
-		await page.evaluate((values) => {
-			window.heartbeatSettings = values
-			window.events = []
-		}, { ...settings, interval: 1, ...changes })
-		await page.addScriptTag({ path: scripts[0] })
-		await page.evaluate(record)
-		for (const path of scripts.slice(1)) await page.addScriptTag({ path })
 		return { page, posts, sockets, frames }
 	}
 })
+
+// html loads the scripts in their order, as an admin page would.
+function html(scripts, settings) {
+	const [jquery, ...others] = scripts.map((path, index) => `<script src="/test-script/${index}"></script>`)
+	return `<!doctype html><title>core</title>
+		<script>window.heartbeatSettings = ${JSON.stringify(settings)}; window.events = []</script>
+		${jquery}<script>(${record})()</script>${others.join('')}`
+}
 
 // record notes every event of Heartbeat as a page sees it, and pings like an admin page.
 function record() {

@@ -11,14 +11,28 @@ export async function openDemo(t, browser, server, user, { context, transport = 
 	}
 	const page = await context.newPage()
 	await page.addInitScript(record)
+	if (transport !== 'websocket') await allowOnly(page, transport)
 	await page.goto(`${server.url}/?user=${user}`)
-	if (transport !== 'websocket') await page.selectOption('#transport-switch', transport)
 	await onTransport(page, transport)
 	return page
 }
 
+// allowOnly has the page's settings name one transport, from its first beat on.
+function allowOnly(page, transport) {
+	return page.addInitScript((transports) => {
+		let settings
+		Object.defineProperty(window, 'heartbeatSettings', {
+			get: () => settings,
+			set(value) {
+				settings = value
+				settings.heartbeatd.transports = transports
+			},
+		})
+	}, transport === 'post' ? [] : [transport])
+}
+
 export function onTransport(page, transport) {
-	return until(`user on ${transport}`, () => page.evaluate((name) => window.wp?.heartbeat?.transport.name === name, transport))
+	return until(`${transport} in use`, () => page.evaluate((name) => window.wp?.heartbeat?.transport.name === name, transport))
 }
 
 // record keeps every event of Heartbeat, with the time, in window.seen. It runs

@@ -7,6 +7,7 @@
 
 import { execFileSync, spawn } from 'node:child_process'
 import { chromium } from 'playwright-core'
+import { after } from 'node:test'
 import { createInterface } from 'node:readline'
 import { mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -36,7 +37,7 @@ export async function startHeartbeatd(t, { flags = [], netns } = {}) {
 
 async function launch(flags, netns) {
 	const ports = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--nats-listen', '127.0.0.1:0']
-	const command = [...(netns ? ['ip', 'netns', 'exec', netns] : []), binary, 'serve']
+	const command = [...(netns ? ['ip', 'netns', 'exec', netns] : []), binary, 'serve', '--drain-time', '200ms']
 	let run = await ready([...command, ...ports, ...flags])
 	const { public: address, admin, nats } = run
 	return {
@@ -95,6 +96,16 @@ function readyLine(line) {
 	if (!/\bready\b/.test(line)) return null
 	const field = (name) => line.match(new RegExp(`\\b${name}=(\\S+)`))?.[1]
 	return { public: field('listen'), admin: field('admin'), nats: field('nats') }
+}
+
+// suite stands for the describe it is called in, as `t` does for a test: what a
+// before hook starts ends with the whole suite.
+export function suite() {
+	const ends = []
+	after(async () => {
+		for (const end of ends.reverse()) await end()
+	})
+	return { after: (end) => ends.push(end) }
 }
 
 // startChromium launches the installed browser; in netns it reaches only that network.

@@ -1,5 +1,8 @@
 // A clock that only moves when told, put into a realm before anything else runs.
 
+// An interval of nothing and answers in no time would beat for ever.
+const RUNAWAY = 3000;
+
 export function installClock(win, thrown) {
 	const RealDate = win.Date;
 	const timers = new Map();
@@ -38,7 +41,12 @@ export function installClock(win, thrown) {
 	async function advance(ms) {
 		const limit = time + ms;
 		await settle();
+		let fired = 0;
 		for (let timer = next(limit); timer; timer = next(limit)) {
+			if (++fired > RUNAWAY) {
+				thrown(new Error('runaway'));
+				break;
+			}
 			time = Math.max(time, timer.at);
 			if (timer.every) timer.at = time + timer.every;
 			else timers.delete(timer.id);

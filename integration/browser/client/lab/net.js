@@ -13,7 +13,7 @@ export function installNet(win, { clock, answers, log, link, hashes }) {
 			net.reserved = null;
 			if (kept.body === body) return kept;
 		}
-		const answer = answers[net.beats] || { status: 200, body: '{"server_time":1}' };
+		const answer = answers[net.beats] || { status: 200, body: '{"server_time":1}', delay: 5 };
 		net.beats++;
 		log(`wire ${body}`);
 		return { answer, body, over };
@@ -105,8 +105,10 @@ export function installNet(win, { clock, answers, log, link, hashes }) {
 			});
 		}
 		send(text) {
-			const send = (frame) => this.onmessage && this.onmessage({ data: JSON.stringify(frame) });
-			Promise.resolve().then(() => serve(JSON.parse(text), send));
+			serve(JSON.parse(text), async (frame) => {
+				await null;
+				if (this.onmessage) this.onmessage({ data: JSON.stringify(frame) });
+			});
 		}
 		close() {
 			this.readyState = 3;
@@ -119,7 +121,7 @@ export function installNet(win, { clock, answers, log, link, hashes }) {
 			const respond = (status, frame) =>
 				resolve({ ok: status < 300, status, text: () => Promise.resolve(frame ? JSON.stringify(frame) : '') });
 			const path = url.split('?')[0].split('/').pop();
-			if (path === 'poll') return;
+			if (path === 'poll') return void win.setTimeout(() => respond(200, { type: '', seq: 0, frames: [] }), 25000);
 			const frame = JSON.parse(body);
 			if (frame.type === 'hello' || frame.type === 'beat') serve(frame, (answer) => respond(200, answer));
 			else respond(204);
