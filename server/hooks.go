@@ -85,14 +85,12 @@ func (h *Hooks) run(name string, c *Call) {
 func (c *Call) CheckReferer(action, field string) (ok bool) {
 	nonce := ""
 	for _, name := range []string{field, "_ajax_nonce", "_wpnonce"} {
-		if nonce = c.request(name); name != "" && nonce != "" {
+		if c.Post.Has(name) || c.Query.Has(name) {
+			nonce = c.request(name)
 			break
 		}
 	}
-	c.Referer.Action, c.Referer.Result = action, 0
-	if nonce != "" {
-		c.Referer.Result = c.issuer.verifyNonce(c, nonce, action)
-	}
+	c.Referer.Action, c.Referer.Result = action, c.issuer.verifyNonce(c, nonce, action)
 	c.hooks.run("check_ajax_referer", c)
 	if c.Referer.Result == 0 && c.reply == nil {
 		c.Die(403, "-1")

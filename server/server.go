@@ -14,6 +14,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,6 +48,8 @@ type Config struct {
 	Scripts  fs.FS  // heartbeat.js and what else clients load
 	Hooks    Hooks  // hooks besides our own
 	Logger   *slog.Logger
+
+	grace time.Duration // grace, where a test has not another
 }
 
 // Server is one node.
@@ -62,6 +65,7 @@ type Server struct {
 	longpoll *transport.LongPoll
 	base     string
 	scripts  fs.FS
+	grace    time.Duration
 
 	mu       sync.Mutex // guards the following fields
 	sessions map[sessionKey]*session
@@ -82,7 +86,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		broker: c.Broker, sites: make(map[string]*site), demo: c.Demo,
 		pipeline: &pipeline{hooks: &hooks}, log: c.Logger,
-		base: c.BasePath, scripts: c.Scripts,
+		base: c.BasePath, scripts: c.Scripts, grace: cmp.Or(c.grace, grace),
 		sessions: make(map[sessionKey]*session), byUser: make(map[userKey]int),
 		stop: make(chan struct{}),
 	}
@@ -153,7 +157,9 @@ func (s *Server) Open(r *http.Request, hello transport.Hello, out *transport.Out
 	defer sess.mu.Unlock()
 	sess.attach(out)
 	sess.admit(claims)
-	sess.note([]byte(hello.Body))
+	if hello.Body != "" {
+		sess.note([]byte(hello.Body))
+	}
 	if err := sess.hear(); err != nil {
 		sess.detach(out)
 		return nil, none, err
@@ -173,10 +179,10 @@ func (s *Server) enter(st *site, key sessionKey, claims *Claims) (*session, bool
 			}
 			sess = &session{
 				server: s, site: st, key: key, claims: claims,
-				beats: rate.NewLimiter(beatsPerSecond, beatBurst),
+				beats: rate.NewLimiter(beatsPerSecond, beatBurst), held: make(map[broker.Key]bool),
 			}
 			sess.mu.Lock()
-			sess.timer = time.AfterFunc(grace, sess.expire)
+			sess.timer = time.AfterFunc(s.grace, sess.expire)
 			s.sessions[key] = sess
 			s.byUser[userKey{key.site, key.user}]++
 			s.mu.Unlock()

@@ -35,8 +35,8 @@ type session struct {
 	mu        sync.Mutex // guards the following fields; never taken under a room's or view's lock
 	claims    *Claims
 	user      *User
-	held      map[broker.Key]broker.Stored // entries that this page holds
-	rooms     []*room                      // rooms that this page hears
+	held      map[broker.Key]bool // entries of this page; true: its last beat pinged for it
+	rooms     []*room             // rooms that this page hears
 	focusedAt int64
 	timer     *time.Timer // ends the session: at exp, or after the grace
 	ended     bool
@@ -63,10 +63,9 @@ func (s *session) Beat(_ context.Context, b transport.Beat) transport.Tick {
 		return transport.Tick{Decline: true}
 	}
 	c := &Call{User: s.user, Post: form, Now: now, issuer: s.claims, site: s.site, page: s}
-	before := s.held
-	s.held = make(map[broker.Key]broker.Stored, len(before))
+	s.unping()
 	tick := s.server.pipeline.ajax(c)
-	s.lapse(before)
+	s.lapse()
 	s.server.metrics.answered.Inc()
 	return tick
 }
@@ -84,10 +83,9 @@ func (s *session) note(body []byte) {
 	form := wordpress.ParseForm(body)
 	c := &Call{User: s.user, Post: form, Now: time.Now(), site: s.site, page: s}
 	s.server.pipeline.read(c)
-	before := s.held
-	s.held = make(map[broker.Key]broker.Stored, len(before))
+	s.unping()
 	ping(c)
-	s.lapse(before)
+	s.lapse()
 }
 
 // hold writes an entry of this page and keeps it while the page pings for it.
@@ -97,19 +95,25 @@ func (s *session) hold(c *Call, e broker.Entry) {
 		s.focusedAt = c.Now.UnixMilli()
 	}
 	k := broker.Key{Site: s.site.ID, Room: e.Room, ClientID: e.ClientID, Conn: s.key.conn}
-	stored := broker.Stored{Entry: e, FocusedAt: s.focusedAt}
-	s.held[k] = stored
-	s.server.broker.Hold(k, stored)
+	s.held[k] = true
+	s.server.broker.Hold(k, broker.Stored{Entry: e, FocusedAt: s.focusedAt})
 	// What the page wrote by POST before it had a link would outlive the page.
 	k.Conn = postConn
 	s.server.broker.Leave(k)
 }
 
-// lapse lets what was held before and was not pinged for again live out its
-// TTL, as in the Presence API: the tab is hidden.
-func (s *session) lapse(before map[broker.Key]broker.Stored) {
-	for k := range before {
-		if _, again := s.held[k]; !again {
+// unping forgets what the page's last beat pinged for.
+func (s *session) unping() {
+	for k := range s.held {
+		s.held[k] = false
+	}
+}
+
+// lapse lets what the page no longer pings for live out its TTL, as in the
+// Presence API: the tab is hidden.
+func (s *session) lapse() {
+	for k, pinged := range s.held {
+		if !pinged {
 			s.server.broker.Lapse(k)
 		}
 	}
@@ -198,7 +202,7 @@ func (s *session) detach(out *transport.Outbox) {
 	}
 	s.outMu.Unlock()
 	if mine && !s.ended {
-		s.timer.Reset(grace)
+		s.timer.Reset(s.server.grace)
 	}
 }
 

@@ -116,20 +116,7 @@ func (t *LongPoll) Beat(w http.ResponseWriter, r *http.Request) {
 		refuse(w, errGone)
 		return
 	}
-	b, err := readFrame(w, r)
-	if err != nil {
-		refuse(w, err)
-		return
-	}
-	f, err := parseFrame(b)
-	if err == nil {
-		var tick []byte
-		err = receive(r.Context(), p.session, f, func(b []byte) { tick = b })
-		if err == nil && tick != nil {
-			answer(w, tick)
-			return
-		}
-	}
+	tick, err := p.receive(w, r)
 	if err != nil {
 		t.end(id, p)
 		if bye := new(Bye); !errors.As(err, &bye) || bye.Code != CodeLeft {
@@ -137,7 +124,24 @@ func (t *LongPoll) Beat(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if tick != nil {
+		answer(w, tick)
+		return
+	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+func (p *polled) receive(w http.ResponseWriter, r *http.Request) (tick []byte, err error) {
+	b, err := readFrame(w, r)
+	if err != nil {
+		return nil, err
+	}
+	f, err := parseFrame(b)
+	if err != nil {
+		return nil, err
+	}
+	err = receive(r.Context(), p.session, f, func(b []byte) { tick = b })
+	return tick, err
 }
 
 var errGone = &Bye{Code: CodeReplaced, Reason: "this session is gone: open a new one"}

@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"net/http"
@@ -88,6 +89,7 @@ func (s *socket) run(server Server, r *http.Request) error {
 		return err
 	}
 	defer session.Detach(s.out)
+	welcome.Session = rand.Text()
 	if err := s.write(appendWelcome(nil, welcome)); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@
 	var post = postsKnown.find(function (p) { return String(p.ID) === params.get('post'); });
 	var beats = [];
 	var sentAt = 0;
+	var polled = null; // who is online, as the last tick said, while there is no link
 
 	// Sending: who is here, and who edits which post. A hidden tab says nothing.
 	$(document).on('heartbeat-send', function (event, data) {
@@ -27,6 +28,9 @@
 		beats.push(performance.now() - sentAt);
 		beats = beats.slice(-MAX_BEATS);
 		plot();
+		// Without a link a tick is all that tells who is here.
+		polled = wp.heartbeat.transport.name === 'post' ? (data['presence-online'] || []).map(asEntry) : null;
+		drawOnline();
 		log('heartbeat-tick', data);
 	});
 
@@ -42,6 +46,7 @@
 
 	$(document).on('heartbeat-transport', function (event, name) {
 		$('#transport').text(name);
+		if (name !== 'post') polled = null;
 		log('heartbeat-transport', name);
 	});
 
@@ -51,8 +56,12 @@
 		return { post: p, room: wp.heartbeat.room('postType/' + p.Type + ':' + p.ID) };
 	});
 
+	function asEntry(person) {
+		return { user_id: person.user_id, display_name: person.display_name, avatar_url: person.avatar_url, date_gmt: person.date_gmt, data: person };
+	}
+
 	function drawOnline() {
-		var rows = online.entries.sort(byName).map(function (entry) {
+		var rows = (polled || online.entries).sort(byName).map(function (entry) {
 			var seconds = secondsSince(entry.date_gmt);
 			return $('<li>', { 'data-user-id': entry.user_id }).toggleClass('idle', seconds > IDLE_SECONDS).append(
 				avatar(entry),

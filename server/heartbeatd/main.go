@@ -24,6 +24,7 @@ type cli struct {
 	Config kong.ConfigFlag `help:"Read flags from this JSON file." placeholder:"FILE"`
 
 	Serve  serveCmd  `cmd:"" default:"withargs" help:"Answer beats. With no site configured: a demo site, ready to look at."`
+	Watch  watchCmd  `cmd:"" help:"Print joins, updates and leaves as they happen, read from NATS."`
 	Ticket ticketCmd `cmd:"" help:"Sign a ticket, for tests and other back ends."`
 }
 

@@ -1,0 +1,61 @@
+// Package heartbeatd_test checks the module as a whole.
+package heartbeatd_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/heartbeatd/heartbeatd"
+
+// allowed says what each of our packages may import of ours. client-js holds
+// the scripts for the binary and imports nothing.
+var allowed = map[string][]string{
+	"/server/heartbeatd": {"/server", "/transport", "/broker", "/client-js"},
+	"/server":            {"/transport", "/broker", "/server/wordpress"},
+	"/server/wordpress":  {},
+	"/transport":         {},
+	"/broker":            {},
+	"/client-js":         {},
+}
+
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	seen := 0
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		from, _ := strings.CutPrefix(p.ImportPath, module)
+		may, known := allowed[from]
+		if from == "" || strings.HasPrefix(from, "/integration/") {
+			continue // tests and benchmarks may use everything
+		}
+		if !known {
+			t.Errorf("package %s is not in the layout: add it to design and to this test, or put it where it belongs", p.ImportPath)
+		}
+		seen++
+		for _, i := range p.Imports {
+			if to, ours := strings.CutPrefix(i, module); ours && !slices.Contains(may, to) {
+				t.Errorf("%s must not import %s", p.ImportPath, i)
+			}
+		}
+	}
+	if seen != len(allowed) {
+		t.Errorf("%d of the layout's %d packages are there", seen, len(allowed))
+	}
+}

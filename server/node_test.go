@@ -1,0 +1,129 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+)
+
+// TestMain fails when a test leaves a goroutine behind.
+func TestMain(m *testing.M) {
+	before := runtime.NumGoroutine()
+	code := m.Run()
+	http.DefaultClient.CloseIdleConnections()
+	deadline := time.Now().Add(10 * time.Second)
+	for runtime.NumGoroutine() > before+2 && time.Now().Before(deadline) {
+		runtime.Gosched()
+		time.Sleep(10 * time.Millisecond) // a poll's pause
+	}
+	if n := runtime.NumGoroutine(); n > before+2 && code == 0 {
+		stacks := make([]byte, 1<<20)
+		fmt.Printf("%d goroutines are left of %d:\n%s\n", n, before, stacks[:runtime.Stack(stacks, true)])
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// node is a whole heartbeatd with the demo site, on a free port.
+type node struct {
+	*Server
+	url   string
+	admin string
+}
+
+func newNode(t *testing.T, configure ...func(*Config)) *node {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	b, err := broker.Open(t.Context(), broker.Config{TTL: time.Minute, Logger: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Config{
+		Broker: b, Demo: NewDemo([]byte("a key for tests")), BasePath: "/heartbeat", Logger: log,
+		grace: 100 * time.Millisecond, Scripts: fstest.MapFS{"heartbeat.js": {Data: []byte("// the drop-in")}},
+	}
+	for _, f := range configure {
+		f(&c)
+	}
+	s, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, admin := httptest.NewServer(s.Public()), httptest.NewServer(s.Admin())
+	t.Cleanup(func() {
+		public.CloseClientConnections()
+		s.Close()
+		public.Close()
+		admin.Close()
+		if err := b.Close(); err != nil {
+			t.Errorf("closing the broker: %v", err)
+		}
+	})
+	return &node{s, public.URL, admin.URL}
+}
+
+// page is a browser page of a demo user: what it carries, and its cookie.
+type page struct {
+	node   *node
+	http   *http.Client
+	nonce  string
+	ticket string
+	conn   string
+}
+
+func (n *node) page(t *testing.T, user int) *page {
+	t.Helper()
+	jar, _ := cookiejar.New(nil)
+	p := &page{node: n, http: &http.Client{Jar: jar, Transport: &http.Transport{}}, conn: rand.Text()}
+	t.Cleanup(p.http.CloseIdleConnections)
+	r, err := p.http.Get(fmt.Sprintf("%s/demo/settings?user=%d", n.url, user))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Body.Close() }()
+	var s demoSettings
+	if err := json.NewDecoder(r.Body).Decode(&s); err != nil {
+		t.Fatal(err)
+	}
+	p.nonce, p.ticket = s.Nonce, s.Heartbeatd.Ticket
+	return p
+}
+
+// form is the body of a beat, with more fields in place of the usual ones.
+func (p *page) form(more ...string) string {
+	f := "interval=15&_nonce=" + p.nonce + "&action=heartbeat&screen_id=dashboard&has_focus=true"
+	return strings.Join(append(more, f), "&")
+}
+
+// pinging is a beat that says where the page is.
+func (p *page) pinging(screen string) string {
+	return p.form("data%5Bpresence-ping%5D%5Bscreen%5D=" + url.QueryEscape(screen))
+}
+
+// until polls a condition.
+func until(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for !condition() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s: not within 10 s", what)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}

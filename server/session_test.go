@@ -1,0 +1,273 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+)
+
+// isJoin and isLeave match a presence frame that tells of one client id.
+func isJoin(client string) func(frame) bool {
+	return func(f frame) bool { return has(f.Joined, client) }
+}
+
+func isLeave(client string) func(frame) bool {
+	return func(f frame) bool { return has(f.Left, client) }
+}
+
+func has(entries []map[string]any, client string) bool {
+	for _, e := range entries {
+		if e["client_id"] == client {
+			return true
+		}
+	}
+	return false
+}
+
+// online is who a node says is in a room.
+func (n *node) online(t *testing.T, room string) (clients []string) {
+	t.Helper()
+	view, err := n.sites[demoSite].watch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	view.Room(room, func(entries []broker.Entry, _ int) {
+		for _, e := range entries {
+			clients = append(clients, e.ClientID)
+		}
+	})
+	return clients
+}
+
+// TestJoinAndLeave follows one page through another's eyes.
+func TestJoinAndLeave(t *testing.T) {
+	n := newNode(t)
+	alice := n.page(t, 1).socket(t)
+	for _, room := range []string{"admin/online", "postType/post:42", "postType/post:51", "postType/page:7"} {
+		alice.presence(room, func(f frame) bool { return f.Snapshot != nil })
+	}
+	p := n.page(t, 2)
+	ed := p.socket(t)
+	ed.beat(1, p.pinging("post")+"&data[presence-editor-ping][post_id]=42")
+	joined := alice.presence("admin/online", isJoin("user-2")).Joined[0]
+	if data := joined["data"].(map[string]any); data["screen"] != "post" || joined["display_name"] != "Ed Editor" {
+		t.Errorf("joined: %v", joined)
+	}
+	alice.presence("postType/post:42", isJoin("editor-2"))
+
+	ed.beat(2, p.pinging("dashboard"))
+	alice.presence("admin/online", func(f frame) bool { return has(f.Updated, "user-2") })
+
+	ed.send(`{"type":"leave"}`)
+	alice.presence("admin/online", isLeave("user-2"))
+	alice.presence("postType/post:42", isLeave("editor-2"))
+}
+
+// TestPollHearsTheSame follows a page over long-poll, with a lost answer.
+func TestPollHearsTheSame(t *testing.T) {
+	n := newNode(t)
+	l := n.page(t, 1).poller(t)
+	_, seq, frames := l.poll(0)
+	if len(frames) != 4 {
+		t.Fatalf("%d frames at first, want four snapshots", len(frames))
+	}
+	p := n.page(t, 2)
+	p.socket(t).beat(1, p.pinging("dashboard"))
+	status, next, frames := l.poll(seq)
+	if status != 200 || !has(frames[0].Joined, "user-2") {
+		t.Fatalf("%d %+v", status, frames)
+	}
+	// The answer was lost: the same poll again brings the same frames.
+	if _, again, frames := l.poll(seq); again < next || !has(frames[0].Joined, "user-2") {
+		t.Errorf("the second time: %d %+v", again, frames)
+	}
+}
+
+// TestGrace closes a page's socket: it stays for the grace, and coming back
+// within it is neither leave nor join.
+func TestGrace(t *testing.T) {
+	n := newNode(t, func(c *Config) { c.grace = time.Hour })
+	alice := n.page(t, 1).socket(t)
+	p := n.page(t, 2)
+	ed := p.socket(t)
+	ed.beat(1, p.pinging("dashboard"))
+	alice.presence("admin/online", isJoin("user-2"))
+
+	_ = ed.conn.CloseNow()
+	back, _, err := p.dial(t, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back.send(p.hello())
+	if f := back.next("welcome"); !f.Resumed {
+		t.Error("the session was not resumed")
+	}
+	_ = back.conn.CloseNow()
+	n.mu.Lock()
+	session := n.sessions[sessionKey{demoSite, 2, p.conn}]
+	n.mu.Unlock()
+	until(t, "the session knows that its socket is gone", func() bool {
+		session.outMu.Lock()
+		defer session.outMu.Unlock()
+		return session.out == nil
+	})
+	if got := n.online(t, adminRoom); len(got) != 1 {
+		t.Errorf("within the grace: %v", got)
+	}
+	session.expire() // what its timer does after the grace
+	left := alice.presence("admin/online", isLeave("user-2"))
+	if left.Joined != nil {
+		t.Errorf("with the leave came %v", left.Joined)
+	}
+	for _, f := range alice.seen {
+		if has(f.Left, "user-2") || has(f.Joined, "user-2") {
+			t.Errorf("before it left, alice heard %+v", f)
+		}
+	}
+}
+
+// TestTwoTabs closes one of two tabs.
+func TestTwoTabs(t *testing.T) {
+	n := newNode(t)
+	alice := n.page(t, 1).socket(t)
+	p, q := n.page(t, 2), n.page(t, 2)
+	first, second := p.socket(t), q.socket(t)
+	first.beat(1, p.pinging("dashboard"))
+	second.beat(1, q.pinging("upload"))
+	alice.presence("admin/online", isJoin("user-2"))
+	_ = second.conn.CloseNow()
+	until(t, "one session of two is over", func() bool {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		return len(n.sessions) == 2
+	})
+	if got := n.online(t, adminRoom); len(got) != 1 || got[0] != "user-2" {
+		t.Errorf("online: %v", got)
+	}
+	_ = first.conn.CloseNow()
+	alice.presence("admin/online", isLeave("user-2"))
+}
+
+// TestReplaced lets the newer of two connections with one id win.
+func TestReplaced(t *testing.T) {
+	p := newNode(t).page(t, 1)
+	old := p.socket(t)
+	p.socket(t)
+	if bye, code := old.ended(); code != 4004 {
+		t.Errorf("the older one: %d %q", code, bye.Reason)
+	}
+}
+
+// TestHelloAndNoteBringPresence has a page that beats to PHP be seen.
+func TestHelloAndNoteBringPresence(t *testing.T) {
+	n := newNode(t)
+	p := n.page(t, 3)
+	s, _, err := p.dial(t, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.send(fmt.Sprintf(`{"type":"hello","ticket":%q,"conn":%q,"body":"data[presence-ping][screen]=users&has_focus=true"}`, p.ticket, p.conn))
+	s.next("welcome")
+	if got := n.online(t, adminRoom); len(got) != 1 {
+		t.Errorf("after the hello: %v", got)
+	}
+	s.send(`{"type":"note","body":"data[presence-editor-ping][post_id]=7"}`)
+	until(t, "the note is heard", func() bool { return len(n.online(t, "postType/page:7")) == 1 })
+}
+
+// TestSilentRooms gives people nothing of rooms they may not hear.
+func TestSilentRooms(t *testing.T) {
+	n := newNode(t)
+	sue := n.page(t, 5) // a subscriber
+	s := sue.socket(t)
+	p := n.page(t, 1)
+	p.socket(t).beat(1, p.pinging("dashboard")+"&data[presence-editor-ping][post_id]=42")
+	tick := s.beat(1, sue.pinging("profile")+"&data[presence-editor-ping][post_id]=42")
+	if strings.Contains(tick.Body, "presence") || len(s.seen) != 0 {
+		t.Errorf("a subscriber was told %s and %+v", tick.Body, s.seen)
+	}
+	if got := n.online(t, adminRoom); len(got) != 1 || got[0] != "user-1" {
+		t.Errorf("online: %v", got)
+	}
+	// The right to a room is withdrawn by a newer ticket: its entries go too.
+	ed := n.page(t, 2)
+	e := ed.socket(t)
+	e.beat(1, ed.form("data[presence-editor-ping][post_id]=42"))
+	until(t, "ed edits", func() bool { return len(n.online(t, "postType/post:42")) == 2 })
+	_, claims, err := n.verifyTicket(ed.ticket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	narrower := *claims
+	narrower.Rooms = []string{"postType/page:7"}
+	raw, err := SignTicket(demoSite, n.demo.Secret(), narrower, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.send(fmt.Sprintf(`{"type":"ticket","ticket":%q}`, raw))
+	until(t, "ed's entry is gone", func() bool { return len(n.online(t, "postType/post:42")) == 1 })
+}
+
+// TestFrequentBeats leaves what is too much to PHP.
+func TestFrequentBeats(t *testing.T) {
+	p := newNode(t).page(t, 1)
+	s := p.socket(t)
+	for id := range uint64(beatBurst) {
+		if f := s.beat(id+1, p.form()); f.Type != "tick" {
+			t.Fatalf("beat %d: %+v", id+1, f)
+		}
+	}
+	declined := false
+	for id := uint64(100); id < 110 && !declined; id++ {
+		declined = s.beat(id, p.form()).Type == "decline"
+	}
+	if !declined {
+		t.Errorf("more than %d beats at once were answered", beatBurst)
+	}
+}
+
+// TestUserLimit bounds one user's pages.
+func TestUserLimit(t *testing.T) {
+	n := newNode(t)
+	n.mu.Lock()
+	n.byUser[userKey{demoSite, 1}] = maxUserSessions
+	n.mu.Unlock()
+	p := n.page(t, 1)
+	s, _, err := p.dial(t, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.send(p.hello())
+	if bye, code := s.ended(); code != 4006 || bye.Retry <= 0 {
+		t.Errorf("%d %+v", code, bye)
+	}
+}
+
+// TestDrain sends pages away, each with its own time to come back.
+func TestDrain(t *testing.T) {
+	n := newNode(t)
+	s, l := n.page(t, 1).socket(t), n.page(t, 2).poller(t)
+	n.Drain(t.Context(), 20*time.Millisecond)
+	if bye, code := s.ended(); code != 4001 || bye.Retry <= 0 {
+		t.Errorf("the socket: %d %+v", code, bye)
+	}
+	_, _, frames := l.poll(0)
+	if last := frames[len(frames)-1]; last.Type != "bye" || last.Code != 4001 {
+		t.Errorf("the long-poll: %+v", last)
+	}
+	r, err := http.Get(n.admin + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = r.Body.Close()
+	if r.StatusCode != 503 {
+		t.Errorf("readyz while draining: %d", r.StatusCode)
+	}
+	if status, _ := (&poller{t: t, page: n.page(t, 3)}).do("POST", "/open", n.page(t, 3).hello()); status != 503 {
+		t.Errorf("a new page while draining: %d", status)
+	}
+}

@@ -1,0 +1,160 @@
+package server
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+func claimsFor(user string) Claims {
+	return Claims{SID: "x", Nonce: "x", Native: []string{}, RegisteredClaims: jwt.RegisteredClaims{Subject: user}}
+}
+
+// TestTicketsRefused has every kind of bad ticket.
+func TestTicketsRefused(t *testing.T) {
+	n := newNode(t, func(c *Config) {
+		c.Sites = []Site{{ID: "other", Secrets: []string{"its first secret", "its second secret"}}}
+	})
+	now := time.Now()
+	sign := func(site, secret string, c Claims, at time.Time) string {
+		raw, err := SignTicket(site, secret, c, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	custom := func(method jwt.SigningMethod, key any, c jwt.Claims) string {
+		token := jwt.NewWithClaims(method, c)
+		token.Header["kid"] = "other"
+		raw, err := token.SignedString(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inAnHour := jwt.NewNumericDate(now.Add(time.Hour))
+	complete := jwt.RegisteredClaims{Subject: "1", IssuedAt: jwt.NewNumericDate(now), ExpiresAt: inAnHour}
+	good := sign("other", "its first secret", claimsFor("1"), now)
+	for what, c := range map[string]struct{ raw, reason string }{
+		"a good one":               {good, ""},
+		"the second secret":        {sign("other", "its second secret", claimsFor("1"), now), ""},
+		"a clock half a minute on": {sign("other", "its first secret", claimsFor("1"), now.Add(30*time.Second)), ""},
+		"a clock ten minutes on":   {sign("other", "its first secret", claimsFor("1"), now.Add(10*time.Minute)), "issued"},
+		"another secret":           {sign("other", "guessed", claimsFor("1"), now), "signature is invalid"},
+		"another site's secret":    {sign("demo", "its first secret", claimsFor("1"), now), "signature is invalid"},
+		"an unknown site":          {sign("nowhere", "its first secret", claimsFor("1"), now), "no such site"},
+		"expired":                  {sign("other", "its first secret", claimsFor("1"), now.Add(-time.Hour-time.Second)), "is over"},
+		"long expired":             {sign("other", "its first secret", claimsFor("1"), now.Add(-3*time.Hour)), "expired"},
+		"no user":                  {sign("other", "its first secret", claimsFor(""), now), "no user"},
+		"user 0":                   {sign("other", "its first secret", claimsFor("0"), now), "no user"},
+		"a user that is no number": {sign("other", "its first secret", claimsFor("admin"), now), "no user"},
+		"no signature":             {custom(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, complete), "signing method none is invalid"},
+		"another algorithm":        {custom(jwt.SigningMethodHS512, []byte("its first secret"), complete), "signing method HS512 is invalid"},
+		"a public key's algorithm": {custom(jwt.SigningMethodRS256, rsaKey, complete), "signing method RS256 is invalid"},
+		"no end":                   {custom(jwt.SigningMethodHS256, []byte("its first secret"), jwt.RegisteredClaims{Subject: "1", IssuedAt: complete.IssuedAt}), "exp claim is required"},
+		"no beginning":             {custom(jwt.SigningMethodHS256, []byte("its first secret"), jwt.RegisteredClaims{Subject: "1", ExpiresAt: inAnHour}), "no time of issue"},
+		"one byte changed":         {good[:len(good)-10] + "A" + good[len(good)-9:], "signature is invalid"},
+		"cut":                      {good[:len(good)/2], "ticket is refused"},
+		"nothing":                  {"", "no ticket"},
+		"more than 2 KB":           {strings.Repeat("x", 2049), "longer than 2048"},
+	} {
+		_, _, err := n.verifyTicket(c.raw)
+		if c.reason == "" && err != nil || c.reason != "" && (err == nil || !strings.Contains(err.Error(), c.reason)) {
+			t.Errorf("%s: %v, want %q", what, err, c.reason)
+		}
+		if err != nil && (strings.Contains(err.Error(), "secret") || len(c.raw) > 20 && strings.Contains(err.Error(), c.raw)) {
+			t.Errorf("%s: the error tells too much: %v", what, err)
+		}
+	}
+	fat := claimsFor("1")
+	fat.Name = strings.Repeat("x", 2000)
+	if _, err := SignTicket("other", "its first secret", fat, now); err == nil {
+		t.Error("a ticket of more than 2 KB was signed")
+	}
+}
+
+// TestTicketAndCookie refuses a ticket that comes with somebody else's log-in.
+func TestTicketAndCookie(t *testing.T) {
+	n := newNode(t)
+	alice, ed := n.page(t, 1), n.page(t, 2)
+	alice.ticket, ed.ticket = ed.ticket, alice.ticket
+	for _, p := range []*page{alice, ed} {
+		s, _, err := p.dial(t, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.send(p.hello())
+		if bye, code := s.ended(); code != 4003 || !strings.Contains(bye.Reason, "cookie") {
+			t.Errorf("a socket: %d %q", code, bye.Reason)
+		}
+		if r := p.post(t, p.form()); r.StatusCode != 403 {
+			t.Errorf("a post: %d", r.StatusCode)
+		}
+	}
+	alice.http.Jar = nil // another host: no cookie comes along, and the ticket alone counts
+	alice.socket(t)
+}
+
+// TestRenew takes a newer ticket of the same log-in and no other.
+func TestRenew(t *testing.T) {
+	n := newNode(t)
+	p, other := n.page(t, 1), n.page(t, 2)
+	s := p.socket(t)
+	s.send(fmt.Sprintf(`{"type":"ticket","ticket":%q}`, n.page(t, 1).ticket))
+	if f := s.beat(1, p.form()); f.Type != "tick" {
+		t.Errorf("after a newer ticket: %+v", f)
+	}
+	s.send(fmt.Sprintf(`{"type":"ticket","ticket":%q}`, other.ticket))
+	if bye, code := s.ended(); code != 4003 {
+		t.Errorf("after another user's ticket: %d %q", code, bye.Reason)
+	}
+}
+
+// TestNative draws the line between beats for heartbeatd and beats for PHP.
+func TestNative(t *testing.T) {
+	p := newNode(t).page(t, 1)
+	_, good, err := p.node.verifyTicket(p.ticket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	for what, c := range map[string]struct {
+		change func(*Claims)
+		body   string
+		at     time.Time
+		link   bool
+		want   bool
+	}{
+		"as it should be":                 {nil, p.pinging("x"), now, true, true},
+		"PHP wants every beat":            {func(c *Claims) { c.Native = nil }, p.form(), now, true, false},
+		"no handle is native, none sent":  {func(c *Claims) { c.Native = []string{} }, p.form(), now, true, true},
+		"no handle is native, one sent":   {func(c *Claims) { c.Native = []string{} }, p.pinging("x"), now, true, false},
+		"a handle only WordPress knows":   {func(c *Claims) { c.Native = append(c.Native, "theirs") }, p.form("data[theirs]=1"), now, true, false},
+		"a ticket of 5 minutes":           {nil, p.form(), now.Add(5 * time.Minute), true, true},
+		"a ticket of 7 minutes":           {nil, p.form(), now.Add(7 * time.Minute), true, false},
+		"a nonce in its second half":      {func(c *Claims) { c.FreshUntil = now.Unix() }, p.form(), now, true, false},
+		"a lock that the drop-in repeats": {nil, p.form("data[wp-refresh-post-lock][post_id]=1"), now, true, true},
+		"a lock from a page with no link": {nil, p.form("data[wp-refresh-post-lock][post_id]=1"), now, false, false},
+	} {
+		claims := *good
+		if c.change != nil {
+			c.change(&claims)
+		}
+		r, _ := http.NewRequest("POST", "/", nil)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		call := p.node.newCall(r, []byte(c.body))
+		if got := claims.native(call.Post, c.at, c.link); got != c.want {
+			t.Errorf("%s: %v", what, got)
+		}
+	}
+}
