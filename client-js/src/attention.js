@@ -68,19 +68,20 @@ export function watchAttention({ win, $, state, now, schedule, suspended }) {
 	}
 
 	function watchFocus() {
-		if (typeof doc.hasFocus === 'function') focusTimer = win.setInterval(checkFocus, 10 * SECOND);
+		if (doc.hasFocus) focusTimer = win.setInterval(checkFocus, 10 * SECOND);
 	}
 
 	function visibilityChanged() {
-		win.clearInterval(focusTimer);
 		if (doc.visibilityState === 'hidden') {
 			state.focused = false;
+			win.clearInterval(focusTimer);
 		} else {
 			focused();
 			watchFocus();
 		}
 	}
 
+	if (doc.hidden) state.focused = false;
 	watchFocus();
 	$(doc).on('visibilitychange.wp-heartbeat', visibilityChanged);
 	$(win)

@@ -35,6 +35,7 @@ export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 		xhr: null,
 	};
 	const now = () => new Date().getTime();
+	const has = (handle) => Object.prototype.hasOwnProperty.call(state.queue, handle);
 
 	function schedule() {
 		win.clearTimeout(state.timer);
@@ -149,6 +150,11 @@ export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 	}
 
 	function interval(speed, ticks) {
+		if (speed === 'long-polling') {
+			// Beats follow each other without a pause, from the next one on.
+			state.main = 0;
+			return 0;
+		}
 		if (speed) {
 			const before = state.temporary || state.main;
 			setInterval(parseInterval(speed, settings), parseInt(ticks, 10));
@@ -189,7 +195,7 @@ export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 		hasConnectionError: () => state.lost,
 		enqueue(handle, data, noOverwrite) {
 			if (!handle) return false;
-			if (noOverwrite && state.queue.hasOwnProperty(handle)) return false;
+			if (noOverwrite && has(handle)) return false;
 			state.queue[handle] = data;
 			return true;
 		},
@@ -197,10 +203,10 @@ export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 			if (handle) delete state.queue[handle];
 		},
 		isQueued(handle) {
-			if (handle) return state.queue.hasOwnProperty(handle);
+			if (handle) return has(handle);
 		},
 		getQueuedItem(handle) {
-			if (handle) return state.queue.hasOwnProperty(handle) ? state.queue[handle] : undefined;
+			if (handle && has(handle)) return state.queue[handle];
 		},
 	};
 }

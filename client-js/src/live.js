@@ -7,6 +7,7 @@ import { createLockMemory, isRoomOf, LOCK } from './repeat.js';
 import { createLongPollLink } from './longpoll.js';
 import { createRooms, concernsOthers } from './room.js';
 import { createWebSocketLink } from './websocket.js';
+import { guard } from './guard.js';
 import { isAlive, isNative, readTicket } from './ticket.js';
 
 const LINKS = { websocket: createWebSocketLink, longpoll: createLongPollLink };
@@ -16,11 +17,13 @@ const MAX_SPREAD = 60000;
 export function createLive({ win, $, emit, connectNow }) {
 	const config = (win.heartbeatSettings && win.heartbeatSettings.heartbeatd) || {};
 	const conn = randomId(win);
-	const rooms = createRooms();
+	const rooms = createRooms(win);
 	const lock = createLockMemory(Date.now);
 	let ticket = null;
 	let cursor = '';
 	let presence = '';
+	let told = ''; // what the hello said of presence
+	let quiet = false; // hidden, and no beat since
 	let maxBody = 0;
 	let nudge = 0;
 	let paused = false;
@@ -28,7 +31,7 @@ export function createLive({ win, $, emit, connectNow }) {
 	const chooser = createChooser({
 		order: known(config.transports || ORDER),
 		make: (name, calls) => LINKS[name](Object.assign({ url: config.url, win }, calls)),
-		hello: () => ({ ticket: ticket.text, conn, after: cursor, body: presence }),
+		hello: () => ({ ticket: ticket.text, conn, after: cursor, body: (told = here()) }),
 		may: (name) => name !== 'longpoll' || win.document.visibilityState !== 'hidden',
 		onFrame: received,
 		onChange: changed,
@@ -45,6 +48,8 @@ export function createLive({ win, $, emit, connectNow }) {
 		if (welcome) {
 			maxBody = Number(welcome.max_body) || 0;
 			if (typeof welcome.cursor === 'string') cursor = welcome.cursor;
+			// A beat may have gone to PHP while the link was opening.
+			if (here() !== told) link.note(here());
 		}
 		guard(win, () => emit('transport', [name || 'post']));
 	}
@@ -62,7 +67,7 @@ export function createLive({ win, $, emit, connectNow }) {
 	function met(frame) {
 		const { room, snapshot, total, joined = [], updated = [], left = [] } = frame;
 		if (lock.concerns(room) && concernsOthers(frame, ticket.claims.sub)) lock.forget();
-		guard(win, () => rooms.receive(frame));
+		rooms.receive(frame);
 		const news = Array.isArray(snapshot) ? { room, snapshot, total } : { room, joined, updated, left };
 		guard(win, () => emit('presence', [news]));
 	}
@@ -95,7 +100,20 @@ export function createLive({ win, $, emit, connectNow }) {
 		return $.param({ data, screen_id: fields.screen_id, has_focus: fields.has_focus });
 	}
 
-	win.document.addEventListener('visibilitychange', () => chooser.reconsider());
+	const here = () => (quiet ? '' : presence);
+
+	function says(fields) {
+		presence = presenceOf(fields);
+		quiet = false;
+	}
+
+	// A hidden tab beats too rarely to say that its person has gone; a shown one
+	// too late to say that they are back.
+	win.document.addEventListener('visibilitychange', () => {
+		quiet = win.document.visibilityState === 'hidden';
+		if (chooser.link) chooser.link.note(here());
+		chooser.reconsider();
+	});
 
 	return {
 		/** Starts; not before every part stands. */
@@ -111,17 +129,22 @@ export function createLive({ win, $, emit, connectNow }) {
 			return {
 				/** A promise of the tick's text, or of null when PHP must be asked after all. */
 				send() {
-					presence = presenceOf(fields);
+					says(fields);
 					return link.beat(body).then((frame) => tickText(frame, again));
 				},
 				giveUp: () => chooser.suspect(link),
 			};
 		},
 
-		/** A beat goes to PHP: the link hears what it says of presence. */
+		/**
+		 * A beat goes to PHP: the link hears what it says of presence. Returns
+		 * the connection id if there is one, so that PHP need not write it too.
+		 */
 		posted(fields) {
-			presence = presenceOf(fields);
-			if (chooser.link) chooser.link.note(presence);
+			says(fields);
+			if (!chooser.link) return '';
+			chooser.link.note(presence);
+			return conn;
 		},
 
 		/** A tick arrived; `byPost` tells whether PHP wrote it. */
@@ -173,17 +196,6 @@ function tickText(frame, again) {
 		return JSON.stringify(Object.assign(JSON.parse(frame.body), { [LOCK]: again }));
 	} catch (e) {
 		return null;
-	}
-}
-
-// Page code that throws is reported as it would be anywhere, and stops nothing.
-function guard(win, call) {
-	try {
-		call();
-	} catch (e) {
-		win.setTimeout(() => {
-			throw e;
-		});
 	}
 }
 

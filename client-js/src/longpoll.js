@@ -6,6 +6,13 @@ import { CLOSED, byeToClose, readFrame } from './link.js';
 // The server holds a poll for 25 s; what takes longer is lost on the way.
 const POLL_TIMEOUT = 35000;
 
+// 410 is a session that is gone, which a new hello mends; every other refusal
+// says why in a bye.
+function refusal(response, text) {
+	const frame = readFrame(text);
+	return response.status !== 410 && frame && frame.type === 'bye' ? byeToClose(frame) : CLOSED;
+}
+
 export function createLongPollLink({ url, win, onFrame, onClosed }) {
 	const aborter = new win.AbortController();
 	let session = '';
@@ -32,16 +39,16 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 
 	async function hello(frame) {
 		let response;
-		let answer;
+		let text;
 		try {
 			response = await request('POST', '/open', Object.assign({ type: 'hello' }, frame));
-			answer = readFrame(await response.text());
+			text = await response.text();
 		} catch (e) {
 			throw CLOSED;
 		}
+		const answer = readFrame(text);
 		if (!open) throw CLOSED;
-		if (!answer || answer.type === 'bye') throw answer ? byeToClose(answer) : CLOSED;
-		if (!response.ok || answer.type !== 'welcome' || !answer.session) throw CLOSED;
+		if (!response.ok || !answer || answer.type !== 'welcome' || !answer.session) throw refusal(response, text);
 		session = answer.session;
 		poll();
 		return answer;
@@ -52,8 +59,9 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 			const timer = win.setTimeout(() => ended(CLOSED), POLL_TIMEOUT);
 			try {
 				const response = await request('GET', '/poll?after=' + seq);
-				if (!response.ok) throw CLOSED;
-				deliver(JSON.parse(await response.text()));
+				const text = await response.text();
+				if (response.ok) deliver(JSON.parse(text));
+				else ended(refusal(response, text));
 			} catch (e) {
 				ended(CLOSED);
 			} finally {
@@ -88,10 +96,10 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 		try {
 			const response = await request('POST', '/beat', frame);
 			if (response.status === 204) return null;
-			const answer = response.ok ? readFrame(await response.text()) : null;
-			if (answer && answer.id === frame.id) return answer;
-			if (answer && answer.type === 'bye') ended(byeToClose(answer));
-			else ended(CLOSED);
+			const text = await response.text();
+			const answer = readFrame(text);
+			if (response.ok && answer && answer.id === frame.id) return answer;
+			ended(refusal(response, text));
 		} catch (e) {
 			ended(CLOSED);
 		}

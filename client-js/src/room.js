@@ -1,6 +1,8 @@
 // A room is a value: { entries, total }. Frames turn one room into the next;
 // nothing here is changed in place.
 
+import { guard } from './guard.js';
+
 export const EMPTY = Object.freeze({ entries: Object.freeze([]), total: 0 });
 
 const list = (value) => (Array.isArray(value) ? value.filter((entry) => entry && entry.client_id) : []);
@@ -46,7 +48,7 @@ export function concernsOthers(frame, userId) {
 const MAX_ROOMS = 64;
 
 /** Keeps the rooms this page hears of, and tells whoever asked about changes. */
-export function createRooms() {
+export function createRooms(win) {
 	const rooms = new Map();
 	const watchers = new Map();
 
@@ -60,16 +62,7 @@ export function createRooms() {
 		receive(frame) {
 			const name = frame.room;
 			set(name, applyPresence(rooms.get(name) || EMPTY, frame));
-			(watchers.get(name) || []).slice().forEach((callback) => {
-				try {
-					callback(view(name));
-				} catch (e) {
-					// One watcher's bug is not the others'; report it as uncaught.
-					setTimeout(() => {
-						throw e;
-					});
-				}
-			});
+			(watchers.get(name) || []).forEach((callback) => guard(win, () => callback(view(name))));
 		},
 		room: view,
 	};

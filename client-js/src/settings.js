@@ -5,17 +5,20 @@ export const SECOND = 1000;
 export const FAST = 5 * SECOND;
 
 export function readSettings(win) {
-	const given = (typeof win.heartbeatSettings === 'object' && win.heartbeatSettings) || {};
-	const minimal = parseInt(given.minimalInterval, 10);
+	const given = typeof win.heartbeatSettings === 'object' ? win.heartbeatSettings : null;
+	const minimal = parseInt(given && given.minimalInterval, 10);
 	const settings = {
-		url: typeof win.ajaxurl === 'string' ? win.ajaxurl : given.ajaxurl || '',
-		screenId: typeof win.pagenow === 'string' ? win.pagenow : given.screenId || 'front',
+		url: text(win.ajaxurl) || text(given && given.ajaxurl),
+		// A page without settings has no screen, not even 'front'.
+		screenId: text(win.pagenow) || (given ? given.screenId || 'front' : ''),
 		minimal: minimal >= 1 && minimal <= 600 ? minimal * SECOND : 0,
-		maySuspend: given.suspension !== 'disable',
+		maySuspend: !given || given.suspension !== 'disable',
 	};
-	settings.interval = Math.max(initialInterval(given.interval), settings.minimal);
+	settings.interval = Math.max(initialInterval(given && given.interval), settings.minimal);
 	return settings;
 }
+
+const text = (value) => (typeof value === 'string' ? value : '');
 
 function initialInterval(value) {
 	const seconds = value ? parseInt(value, 10) || 60 : 60;
@@ -28,8 +31,6 @@ export function parseInterval(speed, settings) {
 	let wanted;
 	if (speed === 'fast') {
 		wanted = FAST;
-	} else if (speed === 'long-polling') {
-		return 0;
 	} else {
 		const seconds = parseInt(speed, 10);
 		wanted = seconds >= 1 && seconds <= 3600 ? seconds * SECOND : settings.interval;

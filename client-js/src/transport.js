@@ -2,7 +2,10 @@
 // and posts the same bytes itself when the link does not answer. jQuery makes
 // the jqXHR, the timeout, the error mapping and the global events, as always.
 
+import { guard } from './guard.js';
+
 const PATIENCE = 2500;
+const CONNECTION = 'Heartbeat-Connection';
 const FORM = /^application\/x-www-form-urlencoded\b/;
 const TICK_HEADERS = 'Content-Type: application/json; charset=UTF-8\r\n';
 
@@ -18,10 +21,18 @@ export function registerTransport($, win, live, isOwn) {
 		jqXHR.done((response) => live.ticked(beat.fields, response, jqXHR, beat.byPost));
 		const plan = isUntouched(beat) && live.plan(beat.fields, options.data);
 		if (plan) return carry(beat, plan);
-		beat.byPost = true;
-		live.posted(beat.fields);
+		const conn = handOver(beat);
+		if (conn) jqXHR.setRequestHeader(CONNECTION, conn);
 		return undefined;
 	});
+}
+
+// The beat is PHP's. Another host need not know the connection id, and would
+// have to allow the header.
+function handOver(beat) {
+	beat.byPost = true;
+	const conn = beat.live.posted(beat.fields);
+	return beat.options.crossDomain ? '' : conn;
 }
 
 // Whoever changed the request, by a prefilter or by ajaxSetup, wants it to
@@ -52,8 +63,8 @@ function carry(beat, plan) {
 	function post(headers, complete) {
 		over = true;
 		win.clearTimeout(timer);
-		beat.byPost = true;
-		live.posted(beat.fields);
+		const conn = handOver(beat);
+		if (conn) headers[CONNECTION] = conn;
 		xhr = send(beat.options, headers, complete);
 	}
 
@@ -76,7 +87,9 @@ function carry(beat, plan) {
 				}
 				over = true;
 				win.clearTimeout(timer);
-				complete(200, 'OK', { text }, TICK_HEADERS);
+				// What a handler throws is an uncaught error, as it is in an XHR's
+				// onload, and not a rejected promise.
+				guard(win, () => complete(200, 'OK', { text }, TICK_HEADERS));
 			});
 		},
 		abort() {

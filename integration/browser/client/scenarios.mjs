@@ -89,7 +89,7 @@ function settings() {
 		'setting interval 0': with_({ interval: 0 }),
 		'setting interval 4000': with_({ interval: '4000' }, STATE, advance(70 * MINUTE)),
 		'setting interval -3': with_({ interval: -3 }, STATE, advance(MINUTE)),
-		'setting interval fast': { differs: true, ...with_({ interval: 'fast' }) },
+		'setting interval fast': { differs: true, ...with_({ interval: 'fast' }, STATE, advance(4000)) },
 		'setting interval missing': with_({ interval: undefined }),
 		'setting interval 5': with_({ interval: 5 }, STATE, advance(MINUTE), call('interval', 'standard'), advance(MINUTE)),
 		'minimal interval clamps': with_({ minimalInterval: '60' }, STATE, call('interval', 'fast'), call('interval', 20), call('interval', 90), advance(5 * MINUTE)),

@@ -9,6 +9,7 @@ export function installClock(win, thrown) {
 	let time = 1700000000000;
 	let shift = 0;
 	let lastId = 0;
+	let turn = 0;
 
 	function add(callback, delay, args, every) {
 		const id = ++lastId;
@@ -47,6 +48,7 @@ export function installClock(win, thrown) {
 				thrown(new Error('runaway'));
 				break;
 			}
+			turn++;
 			time = Math.max(time, timer.at);
 			if (timer.every) timer.at = time + timer.every;
 			else timers.delete(timer.id);
@@ -64,6 +66,11 @@ export function installClock(win, thrown) {
 		advance,
 		// The wall clock is set; timers run on.
 		jump: (ms) => (shift += ms),
+		nextTurn: () => turn++,
+		// One for each timer that fired and each step.
+		get turn() {
+			return turn;
+		},
 		get time() {
 			return time;
 		},

@@ -4,23 +4,30 @@
 const TICKET_LIFE = 3600;
 
 export function installNet(win, { clock, answers, log, link, hashes }) {
-	const net = { beats: 0, reserved: null, requests: 0, socketsOpen: 0 };
+	const net = { beats: 0, overLink: 0 };
+	// Beats on the link without a tick. One that is set free, by a decline or a
+	// closed link, is posted in the same turn and keeps its answer.
+	let unanswered = [];
 
-	// A declined beat keeps its answer for the POST that follows.
-	function begin(body, over) {
-		if (net.reserved) {
-			const kept = net.reserved;
-			net.reserved = null;
-			if (kept.body === body) return kept;
-		}
+	function begin(body, viaLink) {
+		const freed = unanswered.findIndex((beat) => beat.body === body && beat.freed === clock.turn);
+		if (!viaLink && freed >= 0) return unanswered.splice(freed, 1)[0];
 		const answer = answers[net.beats] || { status: 200, body: '{"server_time":1}', delay: 5 };
+		const beat = { answer, body, due: clock.time + (answer.delay || 0) };
 		net.beats++;
 		log(`wire ${body}`);
-		return { answer, body, over };
+		if (viaLink) {
+			net.overLink++;
+			unanswered.push(beat);
+		}
+		return beat;
 	}
 
+	const free = (beats) => beats.forEach((beat) => (beat.freed = clock.turn));
+
 	const json = (answer) => !answer.type || answer.type.indexOf('json') > 0;
-	const answerable = ({ answer }) => answer.status === 200 && json(answer) && (answer.delay || 0) < 2400 && !answer.decline;
+	const answerable = ({ answer }) =>
+		answer.status === 200 && json(answer) && (answer.delay || 0) < 2400 && !answer.decline;
 
 	function ticket() {
 		const iat = Math.floor(clock.wall / 1000);
@@ -48,10 +55,10 @@ export function installNet(win, { clock, answers, log, link, hashes }) {
 		}
 		overrideMimeType() {}
 		send(body) {
-			const { answer } = begin(body, 'post');
+			const { answer, due } = begin(body, false);
 			if (this.url !== win.expectedUrl) log(`url ${this.url}`);
 			if (answer.hang) return;
-			this.timer = win.setTimeout(() => this.finish(answer), answer.delay || 0);
+			this.timer = win.setTimeout(() => this.finish(answer), due - clock.time);
 		}
 		finish(answer) {
 			this.readyState = 4;
@@ -78,21 +85,22 @@ export function installNet(win, { clock, answers, log, link, hashes }) {
 		if (frame.type === 'hello') {
 			send({ type: 'welcome', session: 's', cursor: 'e-0', resumed: false, max_body: 1 << 20 });
 		} else if (frame.type === 'beat') {
-			const beat = begin(frame.body, 'link');
-			net.overLink = (net.overLink || 0) + 1;
-			if (answerable(beat)) {
-				win.setTimeout(() => send({ type: 'tick', id: frame.id, status: 200, body: beat.answer.body }), beat.answer.delay || 0);
-			} else {
-				net.reserved = beat;
+			const beat = begin(frame.body, true);
+			if (!answerable(beat)) {
+				free([beat]);
 				send({ type: 'decline', id: frame.id });
+				return;
 			}
+			win.setTimeout(() => {
+				unanswered = unanswered.filter((other) => other !== beat);
+				send({ type: 'tick', id: frame.id, status: 200, body: beat.answer.body });
+			}, beat.answer.delay || 0);
 		}
 	}
 
 	win.WebSocket = class {
 		constructor() {
 			this.readyState = 0;
-			net.socketsOpen++;
 			win.setTimeout(() => {
 				if (this.readyState) return;
 				if (link !== 'websocket') {
@@ -112,12 +120,16 @@ export function installNet(win, { clock, answers, log, link, hashes }) {
 		}
 		close() {
 			this.readyState = 3;
+			free(unanswered);
 		}
 	};
 
 	win.fetch = (url, { body, signal }) =>
 		new Promise((resolve, reject) => {
-			signal.addEventListener('abort', () => reject(new Error('aborted')));
+			signal.addEventListener('abort', () => {
+				free(unanswered);
+				reject(new Error('aborted'));
+			});
 			const respond = (status, frame) =>
 				resolve({ ok: status < 300, status, text: () => Promise.resolve(frame ? JSON.stringify(frame) : '') });
 			const path = url.split('?')[0].split('/').pop();

@@ -41,7 +41,7 @@ export async function run(scenario, { scripts, client, link, hashes }) {
 	const context = { win, clock, log, thrown, doc };
 	for (const step of scenario.steps) await take(context, step);
 	element.remove();
-	return { trace, overLink: net.overLink || 0, beats: net.beats };
+	return { trace, overLink: net.overLink, beats: net.beats };
 }
 
 function disguise(win) {
@@ -72,6 +72,7 @@ const showXHR = (xhr) =>
 	`xhr(${xhr.readyState} ${xhr.status} ${xhr.statusText} ${xhr.responseText} ${JSON.stringify(xhr.responseJSON)} ${xhr.getResponseHeader('content-type')})`;
 
 async function take(context, [kind, ...args]) {
+	context.clock.nextTurn();
 	if (kind === 'advance') {
 		await context.clock.advance(args[0]);
 		return;
@@ -96,6 +97,8 @@ const STEPS = {
 		doc.focus = focus;
 	},
 	visible({ win, doc }, visible) {
+		// Browsers announce changes only.
+		if (doc.visible === visible) return;
 		doc.visible = visible;
 		win.document.dispatchEvent(new win.Event('visibilitychange'));
 	},
