@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -23,13 +24,16 @@ type WebSocket struct {
 	// CheckOrigin says whether a page of the request's Origin may connect.
 	CheckOrigin func(r *http.Request) bool
 
-	conns sync.WaitGroup
+	conns        sync.WaitGroup
+	helloTimeout time.Duration // HelloTimeout, where a test has not another
 }
 
 // Wait returns when every connection is gone.
 func (t *WebSocket) Wait() { t.conns.Wait() }
 
 func (t *WebSocket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	t.conns.Add(1)
+	defer t.conns.Done()
 	if !t.CheckOrigin(r) {
 		http.Error(w, "this origin is not one of the site's allowed origins", http.StatusForbidden)
 		return
@@ -42,15 +46,13 @@ func (t *WebSocket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // Accept has answered
 	}
-	t.conns.Add(1)
-	defer t.conns.Done()
 	if c.Subprotocol() != Subprotocol {
 		_ = c.Close(websocket.StatusPolicyViolation, "the subprotocol is "+Subprotocol)
 		return
 	}
 	c.SetReadLimit(-1) // read has a limit of its own, with a bye that says so
 	s := &socket{conn: c, out: &Outbox{}, ctx: context.WithoutCancel(r.Context())}
-	s.end(s.run(t.Server, r))
+	s.end(s.run(t.Server, r, cmp.Or(t.helloTimeout, HelloTimeout)))
 }
 
 // socket is one WebSocket. Its reader is the goroutine of the request; frames
@@ -62,7 +64,8 @@ type socket struct {
 	ctx  context.Context
 	buf  bytes.Buffer
 
-	drains  sync.WaitGroup
+	running sync.WaitGroup // what end waits for
+
 	mu      sync.Mutex // guards the following fields
 	writing bool
 	more    bool // something came while writing
@@ -70,14 +73,13 @@ type socket struct {
 }
 
 // run reads frames until the connection ends, and says why it did.
-func (s *socket) run(server Server, r *http.Request) error {
-	first, cancel := context.WithTimeout(s.ctx, HelloTimeout)
-	b, err := s.read(first)
-	cancel()
+func (s *socket) run(server Server, r *http.Request, helloTimeout time.Duration) error {
+	late := s.later(helloTimeout, func() {
+		s.say(protocolError("no hello within " + helloTimeout.String()))
+	})
+	b, err := s.read(s.ctx)
+	late.Stop()
 	if err != nil {
-		if errors.Is(err, context.DeadlineExceeded) {
-			return protocolError("no hello within " + HelloTimeout.String())
-		}
 		return err
 	}
 	hello, err := parseHello(b)
@@ -147,7 +149,7 @@ func (s *socket) wake() {
 	s.more = true
 	if !s.writing && !s.ended {
 		s.writing = true
-		s.drains.Go(s.drain)
+		s.running.Go(s.drain)
 	}
 }
 
@@ -206,14 +208,25 @@ func (s *socket) end(err error) {
 	s.ended = true
 	s.mu.Unlock()
 	_ = s.conn.CloseNow()
-	s.drains.Wait()
+	s.running.Wait()
+}
+
+// later runs f after d, unless the connection has ended by then.
+func (s *socket) later(d time.Duration, f func()) *time.Timer {
+	return time.AfterFunc(d, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !s.ended {
+			s.running.Go(f)
+		}
+	})
 }
 
 // keepAlive pings until stop is called, and closes a socket that is silent.
 func (s *socket) keepAlive() (stop func()) {
 	var mu sync.Mutex
-	var stopped bool
 	var timer *time.Timer
+	stopped := false
 	ping := func() {
 		ctx, cancel := context.WithTimeout(s.ctx, writeTimeout)
 		err := s.conn.Ping(ctx)
@@ -230,7 +243,7 @@ func (s *socket) keepAlive() (stop func()) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	timer = time.AfterFunc(pingInterval, ping)
+	timer = s.later(pingInterval, ping)
 	return func() {
 		mu.Lock()
 		defer mu.Unlock()

@@ -1,0 +1,124 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// echo is a Server whose ticks are the beats. It stands in for the seam behind
+// the transports; what they carry is tested with the real server.
+type echo struct {
+	detached chan *Outbox
+	out      *Outbox
+}
+
+func (e *echo) Open(_ *http.Request, _ Hello, out *Outbox) (Session, Welcome, error) {
+	e.out = out
+	return e, Welcome{}, nil
+}
+
+func (e *echo) Beat(_ context.Context, b Beat) Tick { return Tick{Status: 200, Body: b.Body} }
+func (e *echo) Note([]byte)                         {}
+func (e *echo) Renew(string) error                  { return errors.New("not asked for") }
+func (e *echo) Leave()                              {}
+func (e *echo) Detach(out *Outbox)                  { e.detached <- out }
+
+func serve(t *testing.T, ws *WebSocket) string {
+	t.Helper()
+	ws.CheckOrigin = func(*http.Request) bool { return true }
+	s := httptest.NewServer(ws)
+	t.Cleanup(func() {
+		s.CloseClientConnections()
+		ws.Wait()
+		s.Close()
+	})
+	return s.URL
+}
+
+func dial(t *testing.T, url string, subprotocols ...string) *websocket.Conn {
+	t.Helper()
+	c, _, err := websocket.Dial(t.Context(), url, &websocket.DialOptions{Subprotocols: subprotocols})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.CloseNow() })
+	return c
+}
+
+// closed reads until the server closes, and says how it did.
+func closed(t *testing.T, c *websocket.Conn) (code websocket.StatusCode, reason string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for {
+		if _, _, err := c.Read(ctx); err != nil {
+			var e websocket.CloseError
+			if !errors.As(err, &e) {
+				t.Fatalf("not closed: %v", err)
+			}
+			return e.Code, e.Reason
+		}
+	}
+}
+
+func TestLateHello(t *testing.T) {
+	url := serve(t, &WebSocket{Server: &echo{}, helloTimeout: 20 * time.Millisecond})
+	if code, reason := closed(t, dial(t, url, Subprotocol)); code != CodeProtocol || !strings.Contains(reason, "no hello") {
+		t.Errorf("closed with %d %q", code, reason)
+	}
+}
+
+func TestOtherSubprotocol(t *testing.T) {
+	url := serve(t, &WebSocket{Server: &echo{}})
+	for _, offered := range [][]string{nil, {"heartbeat.v9"}} {
+		if code, _ := closed(t, dial(t, url, offered...)); code != websocket.StatusPolicyViolation {
+			t.Errorf("offering %v: closed with %d", offered, code)
+		}
+	}
+}
+
+// TestDetachedOnce loses a connection, and says so once.
+func TestDetachedOnce(t *testing.T) {
+	e := &echo{detached: make(chan *Outbox, 2)}
+	c := dial(t, serve(t, &WebSocket{Server: e}), Subprotocol)
+	if err := c.Write(t.Context(), websocket.MessageText, []byte(`{"type":"hello"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if _, b, err := c.Read(t.Context()); err != nil || !strings.HasPrefix(string(b), `{"type":"welcome"`) {
+		t.Fatalf("%s %v", b, err)
+	}
+	_ = c.CloseNow()
+	if out := <-e.detached; out != e.out {
+		t.Error("another connection was detached")
+	}
+}
+
+// TestSlowClient sends more than a client that reads nothing may leave lying.
+func TestSlowClient(t *testing.T) {
+	e := &echo{detached: make(chan *Outbox, 1)}
+	c := dial(t, serve(t, &WebSocket{Server: e}), Subprotocol)
+	if err := c.Write(t.Context(), websocket.MessageText, []byte(`{"type":"hello"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.Read(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	frame := []byte(`{"type":"push","data":"` + strings.Repeat("x", 1<<20) + `"}`)
+	for range 64 { // more than the sockets' own buffers take
+		e.out.Send(frame)
+	}
+	if _, _, bye := e.out.after(0); bye == nil || bye.Code != CodeSlow {
+		t.Fatalf("64 MiB wait to be read: %v", bye)
+	}
+	c.SetReadLimit(-1)
+	if code, _ := closed(t, c); code != CodeSlow {
+		t.Errorf("closed with %d", code)
+	}
+}
