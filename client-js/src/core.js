@@ -38,8 +38,9 @@ export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 	const has = (handle) => Object.prototype.hasOwnProperty.call(state.queue, handle);
 
 	function schedule() {
-		win.clearTimeout(state.timer);
+		// The timer of a suspended page stays: it may be resumed before it is due.
 		if (state.suspended) return;
+		win.clearTimeout(state.timer);
 		const rest = nextInterval() - (now() - state.lastTick);
 		if (rest > 0) state.timer = win.setTimeout(beat, rest);
 		else beat();
