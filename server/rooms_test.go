@@ -1,0 +1,154 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+)
+
+// entry is somebody in a room, put there from elsewhere.
+func (n *node) enter(room string, user int, screen string) {
+	n.broker.Put(entryKey(room, user), broker.Stored{Entry: broker.Entry{
+		Room: room, ClientID: fmt.Sprintf("user-%d", user), UserID: int64(user),
+		DisplayName: fmt.Sprintf("User %d", user), Data: json.RawMessage(`{"screen":"` + screen + `"}`),
+		DateGMT: time.Now().UTC().Format(dateLayout),
+	}})
+}
+
+func (n *node) exit(room string, user int) { n.broker.Leave(entryKey(room, user)) }
+
+func entryKey(room string, user int) broker.Key {
+	return broker.Key{Site: demoSite, Room: room, ClientID: fmt.Sprintf("user-%d", user), Conn: "elsewhere"}
+}
+
+// TestPendingFolds folds two changes of one client id into what a session that
+// heard neither must hear.
+func TestPendingFolds(t *testing.T) {
+	const none = broker.Kind(-1)
+	for _, c := range []struct{ first, second, want broker.Kind }{
+		{broker.Joined, broker.Updated, broker.Joined},
+		{broker.Joined, broker.Seen, broker.Joined},
+		{broker.Joined, broker.Left, none},
+		{broker.Updated, broker.Seen, broker.Updated},
+		{broker.Updated, broker.Left, broker.Left},
+		{broker.Seen, broker.Updated, broker.Updated},
+		{broker.Seen, broker.Left, broker.Left},
+		{broker.Left, broker.Joined, broker.Updated},
+	} {
+		p, ok := pending{kind: c.first}.fold(broker.Change{Kind: c.second, Entry: broker.Entry{DisplayName: "new"}})
+		switch {
+		case ok != (c.want != none):
+			t.Errorf("%v then %v: something is left to say: %v", c.first, c.second, ok)
+		case ok && (p.kind != c.want || p.entry.DisplayName != "new"):
+			t.Errorf("%v then %v: %v of %q, want %v", c.first, c.second, p.kind, p.entry.DisplayName, c.want)
+		}
+	}
+}
+
+// TestManyJoinOneRoom has a thousand people come at once: a page hears of all
+// of them in a few frames.
+func TestManyJoinOneRoom(t *testing.T) {
+	n := newNode(t)
+	s := n.page(t, 1).socket(t)
+	s.presence(adminRoom, func(f frame) bool { return f.Snapshot != nil })
+	const people = 1000
+	started := time.Now()
+	for i := range people {
+		n.enter(adminRoom, 100+i, "dashboard")
+	}
+	joined, frames := 0, 0
+	for joined < people {
+		f := s.presence(adminRoom, func(frame) bool { return true })
+		joined += len(f.Joined)
+		frames++
+		if f.Updated != nil || f.Left != nil {
+			t.Fatalf("among the joins came %d updates and %d leaves", len(f.Updated), len(f.Left))
+		}
+	}
+	if most := 2 + int(time.Since(started)/roomPace); joined != people || frames > most {
+		t.Errorf("%d joins came in %d frames, at most %d were allowed", joined, frames, most)
+	}
+
+	// Whoever comes now gets a cut snapshot and the total; so does a tick.
+	p := n.page(t, 2)
+	late := p.socket(t)
+	if f := late.presence(adminRoom, func(f frame) bool { return f.Snapshot != nil }); len(f.Snapshot) != 200 {
+		t.Errorf("a snapshot of %d entries, want 200", len(f.Snapshot))
+	}
+	var tick struct {
+		Online []any `json:"presence-online"`
+		Total  int   `json:"presence-online-total"`
+	}
+	if err := json.Unmarshal([]byte(late.beat(1, p.pinging("dashboard")).Body), &tick); err != nil {
+		t.Fatal(err)
+	}
+	if len(tick.Online) != 200 || tick.Total != people+1 {
+		t.Errorf("a tick says %d of %d are online", len(tick.Online), tick.Total)
+	}
+}
+
+// TestSlowPageCatchesUp lets a page fall behind: it gets a snapshot instead of
+// the changes that it missed.
+func TestSlowPageCatchesUp(t *testing.T) {
+	n := newNode(t)
+	l := n.page(t, 1).poller(t)
+	for i := range 40 { // 40 entries of 4 KB do not fit into what may wait
+		n.enter(adminRoom, 100+i, strings.Repeat("x", 4000))
+		until(t, "a change is on its way", func() bool { return len(n.online(t, adminRoom)) == i+1 })
+		if room := n.sites[demoSite].rooms[adminRoom]; room != nil {
+			room.flush() // as if the room's pace had passed
+		}
+	}
+	n.exit(adminRoom, 100)
+	_, seq, frames := l.poll(0)
+	heard := 0
+	for _, f := range frames {
+		heard += len(f.Joined)
+	}
+	if heard == 0 || heard == 40 {
+		t.Fatalf("the page was told of %d joins while it was slow: the test is void", heard)
+	}
+	until(t, "a snapshot makes up for the rest", func() bool {
+		_, next, frames := l.poll(seq)
+		seq = next
+		for _, f := range frames {
+			if f.Room == adminRoom && len(f.Snapshot) == 39 {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// TestRoomsAreForgotten keeps nothing of rooms that nobody hears.
+func TestRoomsAreForgotten(t *testing.T) {
+	n := newNode(t)
+	st := n.sites[demoSite]
+	count := func() int {
+		st.roomsMu.Lock()
+		defer st.roomsMu.Unlock()
+		return len(st.rooms)
+	}
+	first, second := n.page(t, 1).socket(t), n.page(t, 2).socket(t)
+	if count() != 4 {
+		t.Errorf("%d rooms are heard, want 4", count())
+	}
+	_ = first.conn.CloseNow()
+	second.send(`{"type":"leave"}`)
+	until(t, "all rooms are forgotten", func() bool { return count() == 0 })
+	st.mu.Lock()
+	st.lastUsed = time.Now().Add(-watchLinger)
+	st.mu.Unlock()
+	st.rest()
+	if st.view != nil {
+		t.Error("a site that nobody uses is still watched")
+	}
+	n.page(t, 1).socket(t) // and is watched again when somebody comes
+	if st.view == nil {
+		t.Error("the site is not watched again")
+	}
+}
