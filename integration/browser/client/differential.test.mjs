@@ -10,6 +10,7 @@ import { scenarios } from './scenarios.mjs';
 const RANDOM = Number(process.env.HEARTBEAT_SCENARIOS || 500);
 const SEED = Number(process.env.HEARTBEAT_SEED || Math.floor(Math.random() * 1e9));
 const BATCH = 20;
+const LINKS = ['post', 'longpoll', 'websocket'];
 
 let browser;
 let pages;
@@ -37,7 +38,7 @@ async function openLab() {
 	return page;
 }
 
-async function compare(list) {
+async function compare(list, variants) {
 	const differences = [];
 	const counts = { beats: 0, overLink: 0, lines: 0 };
 	let next = 0;
@@ -45,7 +46,7 @@ async function compare(list) {
 		pages.map(async (page) => {
 			while (next < list.length) {
 				const batch = list.slice(next, (next += BATCH));
-				const result = await page.evaluate((some) => window.compare(some), batch);
+				const result = await page.evaluate((args) => window.compare(...args), [batch, variants]);
 				differences.push(...result.differences);
 				for (const key of Object.keys(counts)) counts[key] += result.counts[key];
 			}
@@ -71,7 +72,7 @@ test(`${scenarios.length} scripted scenarios`, async (t) => {
 });
 
 test(`${RANDOM} random scenarios, HEARTBEAT_SEED=${SEED}`, async (t) => {
-	const { differences, counts } = await compare(Array.from({ length: RANDOM }, (_, i) => randomScenario(SEED + i)));
+	const { differences, counts } = await compare(Array.from({ length: RANDOM }, (_, i) => randomScenario(SEED + i)), LINKS);
 	t.diagnostic(JSON.stringify(counts));
 	failOn(differences);
 	assert.ok(counts.overLink > RANDOM, 'beats travel over the links');

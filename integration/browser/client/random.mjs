@@ -20,8 +20,9 @@ export function randomScenario(seed) {
 	const r = generator(seed);
 	return {
 		name: `random ${seed}`,
+		numbered: true,
 		page: randomPage(r),
-		answers: Array.from({ length: 40 }, () => randomAnswer(r)),
+		answers: Array.from({ length: 40 }, (_, index) => randomAnswer(r, index)),
 		steps: Array.from({ length: r.int(5, 30) }, () => randomStep(r)),
 	};
 }
@@ -33,8 +34,9 @@ function randomPage(r) {
 	return { ...PAGE, pagenow: r.chance(0.1) ? 'customize' : 'dashboard', heartbeatSettings: settings };
 }
 
-function randomAnswer(r) {
-	const delay = r.pick([0, 0, 10, 150, 900, 2300, 7000, 20000]);
+function randomAnswer(r, index) {
+	// Two answers at one instant have no order: every beat has a millisecond of its own.
+	const delay = index + r.pick([0, 0, 10, 150, 900, 2300, 7000, 20000]);
 	if (r.chance(0.7)) return { status: 200, body: randomTick(r), delay, decline: r.chance(0.2) };
 	if (r.chance(0.1)) return { hang: true };
 	const status = r.pick([0, 200, 200, 204, 400, 403, 500, 502, 503, 504]);

@@ -34,7 +34,7 @@ export function installNet(win, { clock, answers, log, link, hashes }) {
 		const nonce = (win.heartbeatSettings && win.heartbeatSettings.nonce) || '';
 		const claims = {
 			sub: '1', iat, exp: iat + TICKET_LIFE, fresh_until: iat + TICKET_LIFE, nonce: hashes[nonce],
-			native: ['a', 'b', 'c', 'presence-ping', 'presence-editor-ping'], rooms: ['admin/online', 'postType/post:5'],
+			native: ['n', 'a', 'b', 'c', 'presence-ping', 'presence-editor-ping'], rooms: ['admin/online', 'postType/post:5'],
 		};
 		return `h.${btoa(JSON.stringify(claims)).replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '')}.s${iat}`;
 	}

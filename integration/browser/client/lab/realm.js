@@ -35,6 +35,7 @@ export async function run(scenario, { scripts, client, link, hashes }) {
 	scripts.forEach((source) => win.eval(source));
 	if (scenario.before) win.eval(scenario.before);
 	win.eval(client);
+	if (scenario.numbered) number(win);
 	listen(win, log);
 	// A link that is still opening is only a post; the scenarios want it up.
 	await clock.advance(0);
@@ -51,6 +52,12 @@ function disguise(win) {
 	Object.defineProperty(win.document, 'visibilityState', state);
 	Object.defineProperty(win.document, 'hidden', { get: () => !doc.visible, configurable: true });
 	return doc;
+}
+
+// Handlers can start several beats at one instant; numbers tell them apart.
+function number(win) {
+	let beats = 0;
+	win.jQuery(win.document).on('heartbeat-send', (event, data) => void (data.n = ++beats));
 }
 
 function listen(win, log) {
