@@ -3,6 +3,7 @@
 
 import { build } from 'esbuild';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { gzipSync } from 'node:zlib';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,9 +26,13 @@ const { outputFiles } = await build({
 	write: false,
 });
 
+// The demo site brings its own jQuery, as WordPress does, under its own licence.
+const jquery = createRequire(import.meta.url).resolve('jquery/dist/jquery.min.js');
+const files = [...outputFiles, { path: join(here, '../server/demo/jquery.js'), text: await readFile(jquery, 'utf8') }];
+
 const stale = [];
 await mkdir(join(here, 'dist'), { recursive: true });
-for (const file of outputFiles) {
+for (const file of files) {
 	const committed = await readFile(file.path, 'utf8').catch(() => '');
 	if (check && committed !== file.text) stale.push(basename(file.path));
 	if (!check) await writeFile(file.path, file.text);
