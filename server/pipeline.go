@@ -135,6 +135,7 @@ var (
 	// Without an action WordPress ends before it sends the rest.
 	earlyHeader = http.Header{
 		"Content-Type":  htmlHeader["Content-Type"],
+		"X-Robots-Tag":  htmlHeader["X-Robots-Tag"],
 		"Expires":       htmlHeader["Expires"],
 		"Cache-Control": htmlHeader["Cache-Control"],
 	}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+)
+
+// program is a heartbeatd that runs.
+type program struct {
+	public, admin, nats string
+	ended               chan error
+}
+
+var readyLine = regexp.MustCompile(`msg=ready listen=(\S+) admin=(\S+) nats=(\S*)`)
+
+// start runs heartbeatd on free ports until the test ends.
+func start(t *testing.T, c serveCmd) *program {
+	t.Helper()
+	c.Listen, c.AdminListen = "127.0.0.1:0", "127.0.0.1:0"
+	c.BasePath, c.PresenceTTL, c.DrainTime = "/heartbeat", time.Minute, 10*time.Millisecond
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	read, write := io.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	p := &program{ended: make(chan error, 1)}
+	go func() {
+		p.ended <- c.Run(ctx, slog.New(slog.NewTextHandler(write, nil)))
+		_ = write.Close()
+	}()
+	lines := bufio.NewScanner(read)
+	for p.public == "" {
+		if !lines.Scan() {
+			t.Fatalf("heartbeatd ended: %v", <-p.ended)
+		}
+		if m := readyLine.FindStringSubmatch(lines.Text()); m != nil {
+			p.public, p.admin, p.nats = m[1], m[2], m[3]
+		}
+	}
+	go func() { _, _ = io.Copy(io.Discard, read) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-p.ended; err != nil {
+			t.Errorf("heartbeatd ended with %v", err)
+		}
+	})
+	return p
+}
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	r, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Body.Close() }()
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.StatusCode, string(b)
+}
+
+// TestDemo starts without any configuration, next to another one.
+func TestDemo(t *testing.T) {
+	first := start(t, serveCmd{})
+	for url, want := range map[string]string{
+		"http://" + first.public + "/":                       "Howdy, Alice Admin",
+		"http://" + first.public + "/?user=2&post=42":        "Edit Hello world!",
+		"http://" + first.public + "/heartbeat/heartbeat.js": "heartbeat-",
+		"http://" + first.public + "/demo/settings?user=3":   `"ticket":`,
+		"http://" + first.public + "/demo/avatar/1.svg":      "<svg",
+		"http://" + first.admin + "/healthz":                 "ok",
+		"http://" + first.admin + "/readyz":                  "ready",
+		"http://" + first.admin + "/metrics":                 "heartbeatd_sessions 0",
+	} {
+		if status, body := get(t, url); status != 200 || !strings.Contains(body, want) {
+			t.Errorf("%s: %d, without %q", url, status, want)
+		}
+	}
+	for url, want := range map[string]int{
+		"/demo/settings?user=99": 400, "/demo/settings": 400, "/heartbeat/other.js": 404, "/demo/avatar/9.svg": 404, "/nothing": 404,
+	} {
+		if status, _ := get(t, "http://"+first.public+url); status != want {
+			t.Errorf("%s: %d, want %d", url, status, want)
+		}
+	}
+	second := start(t, serveCmd{})
+	if first.nats == "" || second.nats == "" || first.nats == second.nats {
+		t.Errorf("NATS listens on %q and %q", first.nats, second.nats)
+	}
+}
+
+// TestSite starts with a site: there is no demo, and NATS has no port.
+func TestSite(t *testing.T) {
+	p := start(t, serveCmd{SiteID: "default", SiteSecret: []string{"a secret"}})
+	if p.nats != "" && p.nats != `""` {
+		t.Errorf("NATS listens on %s", p.nats)
+	}
+	if status, _ := get(t, "http://"+p.public+"/"); status != 404 {
+		t.Errorf("the demo page: %d", status)
+	}
+	if status, body := get(t, "http://"+p.public+"/wp-admin/admin-ajax.php?action=heartbeat"); status != 400 || body != "0" {
+		t.Errorf("admin-ajax.php: %d %q", status, body)
+	}
+}
+
+func TestRefusedFlags(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	config := filepath.Join(t.TempDir(), "config.json")
+	if err := os.WriteFile(config, []byte(`{"listen":"`+taken.Addr().String()+`","admin-listen":"127.0.0.1:0"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--nats-listen", "0.0.0.0:0"}, "loopback"},
+		{[]string{"--nats-listen", "somewhere"}, "--nats-listen"},
+		{[]string{"--admin-listen", "127.0.0.1:0", "--listen", taken.Addr().String()}, "--listen"},
+		{[]string{"--config", config}, "--listen"},
+		{[]string{"--site-secret", "a", "--site-secret", "b", "--site-secret", "c"}, "one secret, or two"},
+		{[]string{"--presence-ttl", "soon"}, "presence-ttl"},
+		{[]string{"ticket"}, "--site-secret"},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		err := run(ctx, c.args)
+		cancel()
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v, want %q", c.args, err, c.want)
+		}
+	}
+}
+
+// TestWatchPrints has one line for a change, whatever a name is made of.
+func TestWatchPrints(t *testing.T) {
+	change := broker.Change{Site: "demo", Kind: broker.Joined, Entry: broker.Entry{
+		Room: "admin/online", ClientID: "user-1", UserID: 1, DisplayName: "Al\x1b[31mice\n", Data: json.RawMessage(`{"screen":"dashboard"}`),
+	}}
+	var out bytes.Buffer
+	(&watchCmd{}).print(&out, change)
+	if want := "  joined   admin/online  Al�[31mice� (user-1)  dashboard\n"; !strings.HasSuffix(out.String(), want) {
+		t.Errorf("printed %q, want %q", out.String(), want)
+	}
+	out.Reset()
+	(&watchCmd{JSON: true}).print(&out, change)
+	var object map[string]any
+	if err := json.Unmarshal(out.Bytes(), &object); err != nil || object["event"] != "joined" || object["room"] != "admin/online" || object["site"] != "demo" {
+		t.Errorf("printed %s: %v", out.String(), err)
+	}
+}
