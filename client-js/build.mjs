@@ -1,16 +1,16 @@
 // Builds dist/ from src/. With --check it builds in memory and fails when dist/
 // is stale or the drop-in is larger than it may be.
 
-import { build } from 'esbuild';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { gzipSync } from 'node:zlib';
-import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { gzipSync } from 'node:zlib'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
-const here = fileURLToPath(new URL('.', import.meta.url));
-const LIMIT = 12 * 1024;
-const check = process.argv.includes('--check');
+const here = fileURLToPath(new URL('.', import.meta.url))
+const LIMIT = 12 * 1024
+const check = process.argv.includes('--check')
 
 const { outputFiles } = await build({
 	absWorkingDir: here,
@@ -24,21 +24,21 @@ const { outputFiles } = await build({
 	legalComments: 'none',
 	sourcemap: true,
 	write: false,
-});
+})
 
 // The demo site brings its own jQuery, as WordPress does, under its own licence.
-const jquery = createRequire(import.meta.url).resolve('jquery/dist/jquery.min.js');
-const files = [...outputFiles, { path: join(here, '../server/demo/jquery.js'), text: await readFile(jquery, 'utf8') }];
+const jquery = createRequire(import.meta.url).resolve('jquery/dist/jquery.min.js')
+const files = [...outputFiles, { path: join(here, '../server/demo/jquery.js'), text: await readFile(jquery, 'utf8') }]
 
-const stale = [];
-await mkdir(join(here, 'dist'), { recursive: true });
+const stale = []
+await mkdir(join(here, 'dist'), { recursive: true })
 for (const file of files) {
-	const committed = await readFile(file.path, 'utf8').catch(() => '');
-	if (check && committed !== file.text) stale.push(basename(file.path));
-	if (!check) await writeFile(file.path, file.text);
+	const committed = await readFile(file.path, 'utf8').catch(() => '')
+	if (check && committed !== file.text) stale.push(basename(file.path))
+	if (!check) await writeFile(file.path, file.text)
 }
 
-const size = gzipSync(outputFiles.find((file) => file.path.endsWith('/heartbeat.js')).contents, { level: 9 }).length;
-console.log(`dist/heartbeat.js: ${size} bytes gzipped, at most ${LIMIT}`);
-if (stale.length) console.error(`stale: ${stale.join(', ')}; run node client-js/build.mjs`);
-if (stale.length || size > LIMIT) process.exitCode = 1;
+const size = gzipSync(outputFiles.find((file) => file.path.endsWith('/heartbeat.js')).contents, { level: 9 }).length
+console.log(`dist/heartbeat.js: ${size} bytes gzipped, at most ${LIMIT}`)
+if (stale.length) console.error(`stale: ${stale.join(', ')}; run node client-js/build.mjs`)
+if (stale.length || size > LIMIT) process.exitCode = 1

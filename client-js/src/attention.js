@@ -1,40 +1,40 @@
 // Is somebody there? Focus, visibility, activity and suspension, which between
 // them decide how fast the page beats and whether it beats at all.
 
-import { SECOND } from './settings.js';
+import { SECOND } from './settings.js'
 
-const ACTIVITY = 'mouseover keyup touchend';
-const IDLE = 300 * SECOND;
-const SUSPEND = 600 * SECOND;
-const SUSPEND_ALWAYS = 3600 * SECOND;
+const ACTIVITY = 'mouseover keyup touchend'
+const IDLE = 300 * SECOND
+const SUSPEND = 600 * SECOND
+const SUSPEND_ALWAYS = 3600 * SECOND
 
 export function watchAttention({ win, $, state, now, schedule, suspended }) {
-	const doc = win.document;
+	const doc = win.document
 	// Zero until the first sign of life, which counts as "not idle".
-	let lastActivity = 0;
-	let listening = false;
-	let focusTimer = 0;
-	const namespaced = ACTIVITY.replace(/\w+/g, '$&.wp-heartbeat-active');
+	let lastActivity = 0
+	let listening = false
+	let focusTimer = 0
+	const namespaced = ACTIVITY.replace(/\w+/g, '$&.wp-heartbeat-active')
 
 	function suspend(yes) {
-		if (state.suspended === yes) return;
-		state.suspended = yes;
-		suspended(yes);
+		if (state.suspended === yes) return
+		state.suspended = yes
+		suspended(yes)
 	}
 
 	function focused() {
-		lastActivity = now();
-		suspend(false);
+		lastActivity = now()
+		suspend(false)
 		if (!state.focused) {
-			state.focused = true;
-			schedule();
+			state.focused = true
+			schedule()
 		}
 	}
 
 	function checkFocus() {
-		const has = doc.hasFocus();
-		if (state.focused && !has) state.focused = false;
-		else if (!state.focused && has) focused();
+		const has = doc.hasFocus()
+		if (state.focused && !has) state.focused = false
+		else if (!state.focused && has) focused()
 	}
 
 	// Documents of same-origin iframes: the editor types in one of them. Others
@@ -42,55 +42,55 @@ export function watchAttention({ win, $, state, now, schedule, suspended }) {
 	function eachFrame(callback) {
 		$('iframe').each((index, frame) => {
 			try {
-				const inner = frame.contentWindow && frame.contentWindow.document;
-				if (inner) callback($(inner));
+				const inner = frame.contentWindow && frame.contentWindow.document
+				if (inner) callback($(inner))
 			} catch (e) {
 				// Another origin's.
 			}
-		});
+		})
 	}
 
 	function active() {
-		listening = false;
-		$(doc).off('.wp-heartbeat-active');
-		eachFrame((frame) => frame.off('.wp-heartbeat-active'));
-		focused();
+		listening = false
+		$(doc).off('.wp-heartbeat-active')
+		eachFrame((frame) => frame.off('.wp-heartbeat-active'))
+		focused()
 	}
 
 	function checkActivity() {
-		const idle = lastActivity ? now() - lastActivity : 0;
-		if (idle > IDLE && state.focused) state.focused = false;
-		if ((state.maySuspend && idle > SUSPEND) || idle > SUSPEND_ALWAYS) suspend(true);
-		if (listening) return;
-		listening = true;
-		$(doc).on(namespaced, active);
-		eachFrame((frame) => frame.on(namespaced, active));
+		const idle = lastActivity ? now() - lastActivity : 0
+		if (idle > IDLE && state.focused) state.focused = false
+		if ((state.maySuspend && idle > SUSPEND) || idle > SUSPEND_ALWAYS) suspend(true)
+		if (listening) return
+		listening = true
+		$(doc).on(namespaced, active)
+		eachFrame((frame) => frame.on(namespaced, active))
 	}
 
 	function watchFocus() {
-		if (doc.hasFocus) focusTimer = win.setInterval(checkFocus, 10 * SECOND);
+		if (doc.hasFocus) focusTimer = win.setInterval(checkFocus, 10 * SECOND)
 	}
 
 	function visibilityChanged() {
 		if (doc.visibilityState === 'hidden') {
-			state.focused = false;
-			win.clearInterval(focusTimer);
+			state.focused = false
+			win.clearInterval(focusTimer)
 		} else {
-			focused();
-			watchFocus();
+			focused()
+			watchFocus()
 		}
 	}
 
-	if (doc.hidden) state.focused = false;
-	watchFocus();
-	$(doc).on('visibilitychange.wp-heartbeat', visibilityChanged);
+	if (doc.hidden) state.focused = false
+	watchFocus()
+	$(doc).on('visibilitychange.wp-heartbeat', visibilityChanged)
 	$(win)
 		.on('pagehide.wp-heartbeat', () => {
-			suspend(true);
-			if (state.xhr && state.xhr.readyState !== 4) state.xhr.abort();
+			suspend(true)
+			if (state.xhr && state.xhr.readyState !== 4) state.xhr.abort()
 		})
 		.on('pageshow.wp-heartbeat', (event) => {
-			if (event.originalEvent.persisted) focused();
-		});
-	win.setInterval(checkActivity, 30 * SECOND);
+			if (event.originalEvent.persisted) focused()
+		})
+	win.setInterval(checkActivity, 30 * SECOND)
 }

@@ -2,24 +2,24 @@
 // takes the first that opens, backs off when none does, and climbs back up
 // later. Until a link is up there is none: nobody waits for it.
 
-const OPEN_TIMEOUT = 5000;
-const BACKOFF = 1000;
-const BACKOFF_MAX = 30000;
+const OPEN_TIMEOUT = 5000
+const BACKOFF = 1000
+const BACKOFF_MAX = 30000
 // What did not work is left alone for this long, doubling to an hour.
-const CLIMB = 60000;
-const CLIMB_MAX = 3600000;
+const CLIMB = 60000
+const CLIMB_MAX = 3600000
 // A link that dies younger than this has not proved anything.
-const PROVEN = 10000;
-const FLAPS = 3;
-const MEMORY = 'heartbeatd-transports';
+const PROVEN = 10000
+const FLAPS = 3
+const MEMORY = 'heartbeatd-transports'
 
-const REFUSED = 4000;
-const DRAINING = 4001;
-const SLOW = 4002;
-const TICKET = 4003;
-const REPLACED = 4004;
-const LIMITS = 4006;
-const LEFT = 4007;
+const REFUSED = 4000
+const DRAINING = 4001
+const SLOW = 4002
+const TICKET = 4003
+const REPLACED = 4004
+const LIMITS = 4006
+const LEFT = 4007
 
 /**
  * @param {object} deps
@@ -33,207 +33,206 @@ const LEFT = 4007;
  * @param {Function} deps.random
  */
 export function createChooser({ order, make, hello, may, onFrame, onChange, win, random }) {
-	const refused = new Set();
-	const flaps = {};
-	const memory = recall();
-	let wanted = false;
-	let blocked = false;
-	let current = null;
-	let trying = null;
-	let generation = 0;
-	let round = 0;
-	let timer = 0;
+	const refused = new Set()
+	const flaps = {}
+	const memory = recall()
+	let wanted = false
+	let blocked = false
+	let current = null
+	let trying = null
+	let generation = 0
+	let round = 0
+	let timer = 0
 
-	const now = () => Date.now();
+	const now = () => Date.now()
 
 	function recall() {
 		try {
-			return JSON.parse(win.sessionStorage.getItem(MEMORY)) || {};
+			return JSON.parse(win.sessionStorage.getItem(MEMORY)) || {}
 		} catch (e) {
-			return {};
+			return {}
 		}
 	}
 
 	function remember(name, worked) {
 		if (worked) {
-			delete memory[name];
+			delete memory[name]
 		} else {
-			const wait = Math.min(CLIMB_MAX, memory[name] ? memory[name].wait * 2 : CLIMB);
-			memory[name] = { wait, until: now() + wait };
+			const wait = Math.min(CLIMB_MAX, memory[name] ? memory[name].wait * 2 : CLIMB)
+			memory[name] = { wait, until: now() + wait }
 		}
 		try {
-			win.sessionStorage.setItem(MEMORY, JSON.stringify(memory));
+			win.sessionStorage.setItem(MEMORY, JSON.stringify(memory))
 		} catch (e) {
 			// Storage may be forbidden or full; the page still remembers.
 		}
 	}
 
 	// A clock set back must not shut a transport out for longer than it earned.
-	const resting = (name) =>
-		memory[name] && memory[name].until > now() && memory[name].until - now() <= memory[name].wait;
+	const resting = (name) => memory[name] && memory[name].until > now() && memory[name].until - now() <= memory[name].wait
 
-	const better = () => (current ? order.slice(0, order.indexOf(current.name)) : order);
-	const usable = () => better().filter((name) => !refused.has(name) && !resting(name) && may(name));
+	const better = () => (current ? order.slice(0, order.indexOf(current.name)) : order)
+	const usable = () => better().filter((name) => !refused.has(name) && !resting(name) && may(name))
 
 	function wake(delay) {
-		win.clearTimeout(timer);
-		timer = win.setTimeout(connect, delay);
+		win.clearTimeout(timer)
+		timer = win.setTimeout(connect, delay)
 	}
 
 	async function connect() {
-		win.clearTimeout(timer);
-		if (!wanted || blocked || trying) return;
-		const mine = ++generation;
-		const failed = [];
+		win.clearTimeout(timer)
+		if (!wanted || blocked || trying) return
+		const mine = ++generation
+		const failed = []
 		for (const name of usable()) {
-			const close = await attempt(name);
-			if (mine !== generation) return;
+			const close = await attempt(name)
+			if (mine !== generation) return
 			if (!close) {
-				failed.forEach((worse) => remember(worse, false));
-				rest();
-				return;
+				failed.forEach((worse) => remember(worse, false))
+				rest()
+				return
 			}
-			if (obey(name, close)) return;
-			failed.push(name);
+			if (obey(name, close)) return
+			failed.push(name)
 		}
 		// Beneath a working link a failed climb is remembered; with none up, all
 		// of them failed together and the fault is elsewhere.
-		if (current) failed.forEach((name) => remember(name, false));
-		if (current || !failed.length) rest();
-		else backOff();
+		if (current) failed.forEach((name) => remember(name, false))
+		if (current || !failed.length) rest()
+		else backOff()
 	}
 
 	// Sleeps until a transport that is better than the current one may be tried.
 	function rest() {
 		const times = better()
 			.filter((name) => !refused.has(name) && resting(name))
-			.map((name) => memory[name].until - now());
-		win.clearTimeout(timer);
-		if (times.length) wake(Math.max(0, Math.min(...times)) + random() * BACKOFF);
+			.map((name) => memory[name].until - now())
+		win.clearTimeout(timer)
+		if (times.length) wake(Math.max(0, Math.min(...times)) + random() * BACKOFF)
 	}
 
 	function backOff() {
-		wake(random() * Math.min(BACKOFF_MAX, BACKOFF * 2 ** Math.min(round++, 10)));
+		wake(random() * Math.min(BACKOFF_MAX, BACKOFF * 2 ** Math.min(round++, 10)))
 	}
 
 	// Opens one transport; resolves to nothing when it is up, else to its close.
 	function attempt(name) {
 		return new Promise((resolve) => {
-			const link = make(name, { onFrame, onClosed: (close) => down(link, close) });
-			const giveUp = win.setTimeout(() => finish({ code: 0, retryAfter: 0 }), OPEN_TIMEOUT);
-			trying = { link, finish };
+			const link = make(name, { onFrame, onClosed: (close) => down(link, close) })
+			const giveUp = win.setTimeout(() => finish({ code: 0, retryAfter: 0 }), OPEN_TIMEOUT)
+			trying = { link, finish }
 			link.open(hello()).then(
 				(welcome) => finish(null, welcome),
 				(close) => finish(close)
-			);
+			)
 			function finish(close, welcome) {
-				if (!trying || trying.link !== link) return;
-				win.clearTimeout(giveUp);
-				trying = null;
-				if (close) link.close();
-				else up(name, link, welcome);
-				resolve(close);
+				if (!trying || trying.link !== link) return
+				win.clearTimeout(giveUp)
+				trying = null
+				if (close) link.close()
+				else up(name, link, welcome)
+				resolve(close)
 			}
-		});
+		})
 	}
 
 	function up(name, link, welcome) {
-		const old = current;
-		current = { name, link, since: now() };
-		if (old) old.link.close();
-		remember(name, true);
-		onChange(name, link, welcome);
+		const old = current
+		current = { name, link, since: now() }
+		if (old) old.link.close()
+		remember(name, true)
+		onChange(name, link, welcome)
 	}
 
 	function down(link, close) {
-		if (!current || current.link !== link) return;
-		const { name, since } = current;
-		current = null;
-		abandon();
+		if (!current || current.link !== link) return
+		const { name, since } = current
+		current = null
+		abandon()
 		if (now() - since >= PROVEN) {
-			round = 0;
-			flaps[name] = 0;
+			round = 0
+			flaps[name] = 0
 		} else {
-			flaps[name] = (flaps[name] || 0) + 1;
-			if (flaps[name] % FLAPS === 0) remember(name, false);
+			flaps[name] = (flaps[name] || 0) + 1
+			if (flaps[name] % FLAPS === 0) remember(name, false)
 		}
-		onChange('', null);
-		if (!obey(name, close)) backOff();
+		onChange('', null)
+		if (!obey(name, close)) backOff()
 	}
 
 	// Does what the server's parting word asks; false when it said nothing of use.
 	function obey(name, close) {
 		switch (close.code) {
 			case REFUSED:
-				refused.add(name);
-				return false;
+				refused.add(name)
+				return false
 			case TICKET:
 			case REPLACED:
 			case LEFT:
-				blocked = true;
-				return true;
+				blocked = true
+				return true
 			case DRAINING:
 			case SLOW:
 			case LIMITS:
-				if (!close.retryAfter) return false;
-				wake(close.retryAfter);
-				return true;
+				if (!close.retryAfter) return false
+				wake(close.retryAfter)
+				return true
 			default:
-				return false;
+				return false
 		}
 	}
 
 	function abandon() {
-		generation++;
-		win.clearTimeout(timer);
-		if (trying) trying.finish({ code: 0, retryAfter: 0 });
+		generation++
+		win.clearTimeout(timer)
+		if (trying) trying.finish({ code: 0, retryAfter: 0 })
 	}
 
 	function drop() {
-		abandon();
-		if (!current) return;
-		current.link.close();
-		current = null;
-		onChange('', null);
+		abandon()
+		if (!current) return
+		current.link.close()
+		current = null
+		onChange('', null)
 	}
 
 	return {
 		get link() {
-			return current && current.link;
+			return current && current.link
 		},
 		get name() {
-			return current ? current.name : '';
+			return current ? current.name : ''
 		},
 		start() {
-			if (wanted && !blocked) return;
-			wanted = true;
-			blocked = false;
-			round = 0;
-			connect();
+			if (wanted && !blocked) return
+			wanted = true
+			blocked = false
+			round = 0
+			connect()
 		},
 		/** Closes the link until start(). */
 		stop() {
-			wanted = false;
-			drop();
+			wanted = false
+			drop()
 		},
 		/** Whether transports may be used has changed (a tab was shown or hidden). */
 		reconsider() {
-			if (current && !may(current.name)) drop();
-			if (!current) connect();
+			if (current && !may(current.name)) drop()
+			if (!current) connect()
 		},
 		/** The link did not answer in time: it counts as dead. */
 		suspect(link) {
-			if (!current || current.link !== link) return;
-			link.close();
-			down(link, { code: 0, retryAfter: 0 });
+			if (!current || current.link !== link) return
+			link.close()
+			down(link, { code: 0, retryAfter: 0 })
 		},
 		use(names) {
-			order = names.slice();
-			refused.clear();
-			names.forEach((name) => remember(name, true));
-			if (current && order[0] === current.name) return;
-			drop();
-			connect();
+			order = names.slice()
+			refused.clear()
+			names.forEach((name) => remember(name, true))
+			if (current && order[0] === current.name) return
+			drop()
+			connect()
 		},
-	};
+	}
 }

@@ -3,10 +3,10 @@
 
 export function createEmitter($, win) {
 	return function emit(name, args) {
-		$(win.document).trigger('heartbeat-' + name, args);
-		const hooks = win.wp && win.wp.hooks;
+		$(win.document).trigger('heartbeat-' + name, args)
+		const hooks = win.wp && win.wp.hooks
 		// Pages without wp-hooks exist (a script concatenated by an optimiser);
 		// their beats must not stop for it.
-		if (hooks) hooks.doAction('heartbeat.' + name, ...(args || []));
-	};
+		if (hooks) hooks.doAction('heartbeat.' + name, ...(args || []))
+	}
 }

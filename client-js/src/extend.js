@@ -2,5 +2,5 @@
 // nine that WordPress has.
 
 export function extend(heartbeat, extras) {
-	Object.keys(extras).forEach((name) => Object.defineProperty(heartbeat, name, { value: extras[name] }));
+	Object.keys(extras).forEach((name) => Object.defineProperty(heartbeat, name, { value: extras[name] }))
 }

@@ -3,10 +3,10 @@
 
 export function guard(win, call) {
 	try {
-		call();
+		call()
 	} catch (e) {
 		win.setTimeout(() => {
-			throw e;
-		});
+			throw e
+		})
 	}
 }

@@ -1,35 +1,35 @@
 // The transport alone: WordPress's own heartbeat.js stays in place, and its
 // beats travel over a link whenever heartbeatd may answer them.
 
-import { createEmitter } from './events.js';
-import { createLive } from './live.js';
-import { extend } from './extend.js';
-import { registerTransport } from './transport.js';
+import { createEmitter } from './events.js'
+import { createLive } from './live.js'
+import { extend } from './extend.js'
+import { registerTransport } from './transport.js'
 
-const win = window;
-const $ = win.jQuery;
-const heartbeat = () => win.wp && win.wp.heartbeat;
-const emit = createEmitter($, win);
-const live = createLive({ win, $, emit, connectNow: () => heartbeat() && heartbeat().connectNow() });
+const win = window
+const $ = win.jQuery
+const heartbeat = () => win.wp && win.wp.heartbeat
+const emit = createEmitter($, win)
+const live = createLive({ win, $, emit, connectNow: () => heartbeat() && heartbeat().connectNow() })
 
 // Core does not say when it suspends a page, but its beats stop then.
-const QUIET = 300000;
-let quiet = 0;
+const QUIET = 300000
+let quiet = 0
 function alive() {
-	win.clearTimeout(quiet);
-	live.suspended(false);
-	quiet = win.setTimeout(() => live.suspended(true), Math.max(QUIET, 2000 * heartbeat().interval()));
+	win.clearTimeout(quiet)
+	live.suspended(false)
+	quiet = win.setTimeout(() => live.suspended(true), Math.max(QUIET, 2000 * heartbeat().interval()))
 }
 
 function isCores(options) {
-	const { data } = options;
-	const own = data && data.action === 'heartbeat' && data.data && 'has_focus' in data && options.dataType === 'json';
-	if (own) alive();
-	return own;
+	const { data } = options
+	const own = data && data.action === 'heartbeat' && data.data && 'has_focus' in data && options.dataType === 'json'
+	if (own) alive()
+	return own
 }
 
-registerTransport($, win, live, isCores);
-$(win).on('pagehide', () => live.suspended(true));
-$(win).on('pageshow', (event) => event.originalEvent.persisted && live.suspended(false));
-$(() => heartbeat() && extend(heartbeat(), live.extras));
-live.start();
+registerTransport($, win, live, isCores)
+$(win).on('pagehide', () => live.suspended(true))
+$(win).on('pageshow', (event) => event.originalEvent.persisted && live.suspended(false))
+$(() => heartbeat() && extend(heartbeat(), live.extras))
+live.start()

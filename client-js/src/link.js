@@ -7,19 +7,19 @@
 // and it calls back onFrame(frame) and, once it had opened, onClosed(close)
 // with close = { code, retryAfter }. After close() it calls nothing.
 
-export const CLOSED = { code: 1006, retryAfter: 0 };
+export const CLOSED = { code: 1006, retryAfter: 0 }
 
 /** A frame read from text; null for anything that is none. */
 export function readFrame(text) {
 	try {
-		const frame = JSON.parse(text);
-		return frame && typeof frame.type === 'string' ? frame : null;
+		const frame = JSON.parse(text)
+		return frame && typeof frame.type === 'string' ? frame : null
 	} catch (e) {
-		return null;
+		return null
 	}
 }
 
 export const byeToClose = (frame) => ({
 	code: Number(frame.code) || CLOSED.code,
 	retryAfter: Math.max(0, Number(frame.retry_after_ms) || 0),
-});
+})

@@ -2,31 +2,31 @@
 // server sends unasked. jQuery's transport asks it to answer beats; pages see
 // its events.
 
-import { createChooser } from './chooser.js';
-import { createLockMemory, isRoomOf, LOCK } from './repeat.js';
-import { createLongPollLink } from './longpoll.js';
-import { createRooms, concernsOthers } from './room.js';
-import { createWebSocketLink } from './websocket.js';
-import { guard } from './guard.js';
-import { isAlive, isNative, readTicket } from './ticket.js';
+import { createChooser } from './chooser.js'
+import { createLockMemory, isRoomOf, LOCK } from './repeat.js'
+import { createLongPollLink } from './longpoll.js'
+import { createRooms, concernsOthers } from './room.js'
+import { createWebSocketLink } from './websocket.js'
+import { guard } from './guard.js'
+import { isAlive, isNative, readTicket } from './ticket.js'
 
-const LINKS = { websocket: createWebSocketLink, longpoll: createLongPollLink };
-const ORDER = ['websocket', 'longpoll'];
-const MAX_SPREAD = 60000;
+const LINKS = { websocket: createWebSocketLink, longpoll: createLongPollLink }
+const ORDER = ['websocket', 'longpoll']
+const MAX_SPREAD = 60000
 
 export function createLive({ win, $, emit, connectNow }) {
-	const config = (win.heartbeatSettings && win.heartbeatSettings.heartbeatd) || {};
-	const conn = randomId(win);
-	const rooms = createRooms(win);
-	const lock = createLockMemory(Date.now);
-	let ticket = null;
-	let cursor = '';
-	let presence = '';
-	let told = ''; // what the hello said of presence
-	let quiet = false; // hidden, and no beat since
-	let maxBody = 0;
-	let nudge = 0;
-	let paused = false;
+	const config = (win.heartbeatSettings && win.heartbeatSettings.heartbeatd) || {}
+	const conn = randomId(win)
+	const rooms = createRooms(win)
+	const lock = createLockMemory(Date.now)
+	let ticket = null
+	let cursor = ''
+	let presence = ''
+	let told = '' // what the hello said of presence
+	let quiet = false // hidden, and no beat since
+	let maxBody = 0
+	let nudge = 0
+	let paused = false
 
 	const chooser = createChooser({
 		order: known(config.transports || ORDER),
@@ -37,83 +37,83 @@ export function createLive({ win, $, emit, connectNow }) {
 		onChange: changed,
 		win,
 		random: Math.random,
-	});
+	})
 
 	function known(names) {
-		return [].concat(names).filter((name) => Object.prototype.hasOwnProperty.call(LINKS, name));
+		return [].concat(names).filter((name) => Object.prototype.hasOwnProperty.call(LINKS, name))
 	}
 
 	function changed(name, link, welcome) {
-		lock.forget();
+		lock.forget()
 		if (welcome) {
-			maxBody = Number(welcome.max_body) || 0;
-			if (typeof welcome.cursor === 'string') cursor = welcome.cursor;
+			maxBody = Number(welcome.max_body) || 0
+			if (typeof welcome.cursor === 'string') cursor = welcome.cursor
 			// A beat may have gone to PHP while the link was opening.
-			if (here() !== told) link.note(here());
+			if (here() !== told) link.note(here())
 		}
-		guard(win, () => emit('transport', [name || 'post']));
+		guard(win, () => emit('transport', [name || 'post']))
 	}
 
 	function received(frame) {
-		if (frame.type === 'nudge') nudged(frame);
-		else if (typeof frame.room !== 'string') return;
-		else if (frame.type === 'presence') met(frame);
+		if (frame.type === 'nudge') nudged(frame)
+		else if (typeof frame.room !== 'string') return
+		else if (frame.type === 'presence') met(frame)
 		else if (frame.type === 'push') {
-			if (typeof frame.cursor === 'string') cursor = frame.cursor;
-			guard(win, () => emit('push', [{ room: frame.room, data: frame.data }]));
+			if (typeof frame.cursor === 'string') cursor = frame.cursor
+			guard(win, () => emit('push', [{ room: frame.room, data: frame.data }]))
 		}
 	}
 
 	function met(frame) {
-		const { room, snapshot, total, joined = [], updated = [], left = [] } = frame;
-		if (lock.concerns(room) && concernsOthers(frame, ticket.claims.sub)) lock.forget();
-		rooms.receive(frame);
-		const news = Array.isArray(snapshot) ? { room, snapshot, total } : { room, joined, updated, left };
-		guard(win, () => emit('presence', [news]));
+		const { room, snapshot, total, joined = [], updated = [], left = [] } = frame
+		if (lock.concerns(room) && concernsOthers(frame, ticket.claims.sub)) lock.forget()
+		rooms.receive(frame)
+		const news = Array.isArray(snapshot) ? { room, snapshot, total } : { room, joined, updated, left }
+		guard(win, () => emit('presence', [news]))
 	}
 
 	function nudged(frame) {
-		lock.forget();
-		if (nudge) return;
-		const spread = Math.min(MAX_SPREAD, Math.max(0, Number(frame.spread_ms) || 0));
+		lock.forget()
+		if (nudge) return
+		const spread = Math.min(MAX_SPREAD, Math.max(0, Number(frame.spread_ms) || 0))
 		nudge = win.setTimeout(() => {
-			nudge = 0;
-			connectNow();
-		}, Math.random() * spread);
+			nudge = 0
+			connectNow()
+		}, Math.random() * spread)
 	}
 
 	function take(text) {
-		if (!config.url || !text || (ticket && ticket.text === text)) return;
-		const next = readTicket(text, Date.now(), Math.random);
-		if (!next) return;
-		ticket = next;
-		if (chooser.link) chooser.link.ticket(text);
-		else if (!paused) chooser.start();
+		if (!config.url || !text || (ticket && ticket.text === text)) return
+		const next = readTicket(text, Date.now(), Math.random)
+		if (!next) return
+		ticket = next
+		if (chooser.link) chooser.link.ticket(text)
+		else if (!paused) chooser.start()
 	}
 
 	// The presence handles of a beat, written as the beat itself would write them.
 	function presenceOf(fields) {
-		const data = {};
+		const data = {}
 		Object.keys(fields.data || {}).forEach((handle) => {
-			if (handle.indexOf('presence-') === 0) data[handle] = fields.data[handle];
-		});
-		return $.param({ data, screen_id: fields.screen_id, has_focus: fields.has_focus });
+			if (handle.indexOf('presence-') === 0) data[handle] = fields.data[handle]
+		})
+		return $.param({ data, screen_id: fields.screen_id, has_focus: fields.has_focus })
 	}
 
-	const here = () => (quiet ? '' : presence);
+	const here = () => (quiet ? '' : presence)
 
 	function says(fields) {
-		presence = presenceOf(fields);
-		quiet = false;
+		presence = presenceOf(fields)
+		quiet = false
 	}
 
 	// A hidden tab beats too rarely to say that its person has gone; a shown one
 	// too late to say that they are back.
 	win.document.addEventListener('visibilitychange', () => {
-		quiet = win.document.visibilityState === 'hidden';
-		if (chooser.link) chooser.link.note(here());
-		chooser.reconsider();
-	});
+		quiet = win.document.visibilityState === 'hidden'
+		if (chooser.link) chooser.link.note(here())
+		chooser.reconsider()
+	})
 
 	return {
 		/** Starts; not before every part stands. */
@@ -121,19 +121,19 @@ export function createLive({ win, $, emit, connectNow }) {
 
 		/** How the link would answer a beat, or null when it is for PHP. */
 		plan(fields, body) {
-			const { link } = chooser;
-			if (!link || body.length > maxBody || fields.wp_customize) return null;
-			const again = lock.recall(fields.data[LOCK]);
-			const handles = Object.keys(fields.data).filter((handle) => !again || handle !== LOCK);
-			if (!isNative(ticket, handles, fields._nonce, Date.now())) return null;
+			const { link } = chooser
+			if (!link || body.length > maxBody || fields.wp_customize) return null
+			const again = lock.recall(fields.data[LOCK])
+			const handles = Object.keys(fields.data).filter((handle) => !again || handle !== LOCK)
+			if (!isNative(ticket, handles, fields._nonce, Date.now())) return null
 			return {
 				/** A promise of the tick's text, or of null when PHP must be asked after all. */
 				send() {
-					says(fields);
-					return link.beat(body).then((frame) => tickText(frame, again));
+					says(fields)
+					return link.beat(body).then((frame) => tickText(frame, again))
 				},
 				giveUp: () => chooser.suspect(link),
-			};
+			}
 		},
 
 		/**
@@ -141,30 +141,30 @@ export function createLive({ win, $, emit, connectNow }) {
 		 * the connection id if there is one, so that PHP need not write it too.
 		 */
 		posted(fields) {
-			says(fields);
-			if (!chooser.link) return '';
-			chooser.link.note(presence);
-			return conn;
+			says(fields)
+			if (!chooser.link) return ''
+			chooser.link.note(presence)
+			return conn
 		},
 
 		/** A tick arrived; `byPost` tells whether PHP wrote it. */
 		ticked(fields, response, jqXHR, byPost) {
-			if (!response || typeof response !== 'object') return;
-			const out = response['wp-auth-check'] === false;
+			if (!response || typeof response !== 'object') return
+			const out = response['wp-auth-check'] === false
 			if (out || response.nonces_expired) {
-				ticket = null;
-				chooser.stop();
+				ticket = null
+				chooser.stop()
 			}
-			if (!byPost) return;
-			if (!out) take(jqXHR.getResponseHeader('X-Heartbeatd-Ticket'));
-			if (hears(fields.data[LOCK])) lock.learn(fields.data[LOCK], response[LOCK]);
+			if (!byPost) return
+			if (!out) take(jqXHR.getResponseHeader('X-Heartbeatd-Ticket'))
+			if (hears(fields.data[LOCK])) lock.learn(fields.data[LOCK], response[LOCK])
 		},
 
 		/** The page sleeps or wakes. */
 		suspended(yes) {
-			paused = yes;
-			if (yes) chooser.stop();
-			else if (isAlive(ticket, Date.now())) chooser.start();
+			paused = yes
+			if (yes) chooser.stop()
+			else if (isAlive(ticket, Date.now())) chooser.start()
 		},
 
 		/** What pages get beside the nine methods. */
@@ -172,34 +172,34 @@ export function createLive({ win, $, emit, connectNow }) {
 			room: rooms.room,
 			transport: {
 				get name() {
-					return chooser.name || 'post';
+					return chooser.name || 'post'
 				},
 				use: (names) => chooser.use(known(names)),
 				leave() {
-					if (chooser.link) chooser.link.leave();
+					if (chooser.link) chooser.link.leave()
 				},
 			},
 		},
-	};
+	}
 
 	// Only a page that hears of the post's room may trust its silence.
 	function hears(asked) {
-		const { rooms: heard } = (ticket && ticket.claims) || {};
-		return Boolean(asked && chooser.link && heard) && [].concat(heard).some((room) => isRoomOf(room, asked.post_id));
+		const { rooms: heard } = (ticket && ticket.claims) || {}
+		return Boolean(asked && chooser.link && heard) && [].concat(heard).some((room) => isRoomOf(room, asked.post_id))
 	}
 }
 
 function tickText(frame, again) {
-	if (!frame || frame.type !== 'tick' || frame.status !== 200 || typeof frame.body !== 'string') return null;
-	if (!again) return frame.body;
+	if (!frame || frame.type !== 'tick' || frame.status !== 200 || typeof frame.body !== 'string') return null
+	if (!again) return frame.body
 	try {
-		return JSON.stringify(Object.assign(JSON.parse(frame.body), { [LOCK]: again }));
+		return JSON.stringify(Object.assign(JSON.parse(frame.body), { [LOCK]: again }))
 	} catch (e) {
-		return null;
+		return null
 	}
 }
 
 function randomId(win) {
-	const bytes = win.crypto.getRandomValues(new Uint8Array(16));
-	return Array.from(bytes, (byte) => (byte + 256).toString(16).slice(1)).join('');
+	const bytes = win.crypto.getRandomValues(new Uint8Array(16))
+	return Array.from(bytes, (byte) => (byte + 256).toString(16).slice(1)).join('')
 }

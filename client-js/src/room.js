@@ -1,84 +1,84 @@
 // A room is a value: { entries, total }. Frames turn one room into the next;
 // nothing here is changed in place.
 
-import { guard } from './guard.js';
+import { guard } from './guard.js'
 
-export const EMPTY = Object.freeze({ entries: Object.freeze([]), total: 0 });
+export const EMPTY = Object.freeze({ entries: Object.freeze([]), total: 0 })
 
-const list = (value) => (Array.isArray(value) ? value.filter((entry) => entry && entry.client_id) : []);
+const list = (value) => (Array.isArray(value) ? value.filter((entry) => entry && entry.client_id) : [])
 
 /** The room after a presence frame. */
 export function applyPresence(room, frame) {
 	if (Array.isArray(frame.snapshot)) {
-		const entries = list(frame.snapshot);
-		return { entries, total: Math.max(Number(frame.total) || 0, entries.length) };
+		const entries = list(frame.snapshot)
+		return { entries, total: Math.max(Number(frame.total) || 0, entries.length) }
 	}
-	const joined = list(frame.joined);
-	const left = list(frame.left);
-	const entries = list(frame.updated)
-		.concat(joined)
-		.reduce(place, without(room.entries, left));
+	const joined = list(frame.joined)
+	const left = list(frame.left)
+	const entries = list(frame.updated).concat(joined).reduce(place, without(room.entries, left))
 	// Beyond the snapshot's cut the total is larger than the list: count what
 	// came and went, never below what is seen.
-	const come = joined.filter((entry) => !has(room.entries, entry)).length;
-	const total = Math.max(room.total + come - left.length, entries.length);
-	return { entries, total };
+	const come = joined.filter((entry) => !has(room.entries, entry)).length
+	const total = Math.max(room.total + come - left.length, entries.length)
+	return { entries, total }
 }
 
-const has = (entries, entry) => entries.some((other) => other.client_id === entry.client_id);
+const has = (entries, entry) => entries.some((other) => other.client_id === entry.client_id)
 
-const without = (entries, left) => entries.filter((entry) => !has(left, entry));
+const without = (entries, left) => entries.filter((entry) => !has(left, entry))
 
 function place(entries, entry) {
-	const at = entries.findIndex((other) => other.client_id === entry.client_id);
-	if (at < 0) return entries.concat([entry]);
-	const next = entries.slice();
-	next[at] = entry;
-	return next;
+	const at = entries.findIndex((other) => other.client_id === entry.client_id)
+	if (at < 0) return entries.concat([entry])
+	const next = entries.slice()
+	next[at] = entry
+	return next
 }
 
 /** Does this frame tell of anybody but this user? A snapshot always may. */
 export function concernsOthers(frame, userId) {
-	if (Array.isArray(frame.snapshot)) return true;
-	return ['joined', 'updated', 'left'].some((kind) =>
-		list(frame[kind]).some((entry) => String(entry.user_id) !== String(userId))
-	);
+	if (Array.isArray(frame.snapshot)) return true
+	return ['joined', 'updated', 'left'].some((kind) => list(frame[kind]).some((entry) => String(entry.user_id) !== String(userId)))
 }
 
-const MAX_ROOMS = 64;
+const MAX_ROOMS = 64
 
 /** Keeps the rooms this page hears of, and tells whoever asked about changes. */
 export function createRooms(win) {
-	const rooms = new Map();
-	const watchers = new Map();
+	const rooms = new Map()
+	const watchers = new Map()
 
 	function set(name, room) {
-		rooms.delete(name);
-		rooms.set(name, room);
-		if (rooms.size > MAX_ROOMS) rooms.delete(rooms.keys().next().value);
+		rooms.delete(name)
+		rooms.set(name, room)
+		if (rooms.size > MAX_ROOMS) rooms.delete(rooms.keys().next().value)
 	}
 
 	return {
 		receive(frame) {
-			const name = frame.room;
-			set(name, applyPresence(rooms.get(name) || EMPTY, frame));
-			(watchers.get(name) || []).forEach((callback) => guard(win, () => callback(view(name))));
+			const name = frame.room
+			set(name, applyPresence(rooms.get(name) || EMPTY, frame))
+			;(watchers.get(name) || []).forEach((callback) => guard(win, () => callback(view(name))))
 		},
 		room: view,
-	};
+	}
 
 	function view(name) {
 		return {
 			get entries() {
-				return (rooms.get(name) || EMPTY).entries.slice();
+				return (rooms.get(name) || EMPTY).entries.slice()
 			},
 			get total() {
-				return (rooms.get(name) || EMPTY).total;
+				return (rooms.get(name) || EMPTY).total
 			},
 			onChange(callback) {
-				watchers.set(name, (watchers.get(name) || []).concat([callback]));
-				return () => watchers.set(name, watchers.get(name).filter((other) => other !== callback));
+				watchers.set(name, (watchers.get(name) || []).concat([callback]))
+				return () =>
+					watchers.set(
+						name,
+						watchers.get(name).filter((other) => other !== callback)
+					)
 			},
-		};
+		}
 	}
 }

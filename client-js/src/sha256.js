@@ -1,48 +1,48 @@
 // SHA-256 of a short string, synchronously: crypto.subtle answers later, and is
 // absent on plain http, where many admins still work.
 
-const fraction = (x) => ((x - Math.floor(x)) * 0x100000000) | 0;
-const ROUND = [];
-const START = [];
+const fraction = (x) => ((x - Math.floor(x)) * 0x100000000) | 0
+const ROUND = []
+const START = []
 
 for (let n = 2; ROUND.length < 64; n++) {
-	let prime = true;
-	for (let d = 2; d * d <= n; d++) if (n % d === 0) prime = false;
-	if (!prime) continue;
-	if (START.length < 8) START.push(fraction(Math.sqrt(n)));
-	ROUND.push(fraction(Math.cbrt(n)));
+	let prime = true
+	for (let d = 2; d * d <= n; d++) if (n % d === 0) prime = false
+	if (!prime) continue
+	if (START.length < 8) START.push(fraction(Math.sqrt(n)))
+	ROUND.push(fraction(Math.cbrt(n)))
 }
 
-const rotate = (x, n) => (x >>> n) | (x << (32 - n));
+const rotate = (x, n) => (x >>> n) | (x << (32 - n))
 
 export function sha256(text) {
-	const words = pad(unescape(encodeURIComponent(text)));
-	let state = START;
-	for (let at = 0; at < words.length; at += 16) state = block(state, words.slice(at, at + 16));
-	return state.map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
+	const words = pad(unescape(encodeURIComponent(text)))
+	let state = START
+	for (let at = 0; at < words.length; at += 16) state = block(state, words.slice(at, at + 16))
+	return state.map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('')
 }
 
 function pad(bytes) {
-	const words = new Array(((bytes.length + 8) >> 6) * 16 + 16).fill(0);
-	for (let i = 0; i < bytes.length; i++) words[i >> 2] |= bytes.charCodeAt(i) << (24 - (i % 4) * 8);
-	words[bytes.length >> 2] |= 0x80 << (24 - (bytes.length % 4) * 8);
-	words[words.length - 1] = bytes.length * 8;
-	return words;
+	const words = new Array(((bytes.length + 8) >> 6) * 16 + 16).fill(0)
+	for (let i = 0; i < bytes.length; i++) words[i >> 2] |= bytes.charCodeAt(i) << (24 - (i % 4) * 8)
+	words[bytes.length >> 2] |= 0x80 << (24 - (bytes.length % 4) * 8)
+	words[words.length - 1] = bytes.length * 8
+	return words
 }
 
 function block(state, w) {
-	let [a, b, c, d, e, f, g, h] = state;
+	let [a, b, c, d, e, f, g, h] = state
 	for (let i = 0; i < 64; i++) {
 		if (i > 15) {
-			const x = w[i - 15];
-			const y = w[i - 2];
-			const s0 = rotate(x, 7) ^ rotate(x, 18) ^ (x >>> 3);
-			const s1 = rotate(y, 17) ^ rotate(y, 19) ^ (y >>> 10);
-			w[i] = (w[i - 16] + s0 + w[i - 7] + s1) | 0;
+			const x = w[i - 15]
+			const y = w[i - 2]
+			const s0 = rotate(x, 7) ^ rotate(x, 18) ^ (x >>> 3)
+			const s1 = rotate(y, 17) ^ rotate(y, 19) ^ (y >>> 10)
+			w[i] = (w[i - 16] + s0 + w[i - 7] + s1) | 0
 		}
-		const t1 = h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & f) ^ (~e & g)) + ROUND[i] + w[i];
-		const t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
-		[h, g, f, e, d, c, b, a] = [g, f, e, (d + t1) | 0, c, b, a, (t1 + t2) | 0];
+		const t1 = h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & f) ^ (~e & g)) + ROUND[i] + w[i]
+		const t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c))
+		;[h, g, f, e, d, c, b, a] = [g, f, e, (d + t1) | 0, c, b, a, (t1 + t2) | 0]
 	}
-	return [a, b, c, d, e, f, g, h].map((word, i) => (word + state[i]) | 0);
+	return [a, b, c, d, e, f, g, h].map((word, i) => (word + state[i]) | 0)
 }

@@ -1,9 +1,9 @@
 // What a ticket says, and whether it lets the link answer a beat. The server
 // decides again; a wrong guess here costs a decline, never a wrong tick.
 
-import { sha256 } from './sha256.js';
+import { sha256 } from './sha256.js'
 
-const LIFE = 300;
+const LIFE = 300
 
 /**
  * Reads a ticket's claims; the signature is the server's business.
@@ -11,9 +11,9 @@ const LIFE = 300;
  */
 export function readTicket(text, now, random) {
 	try {
-		const part = text.split('.')[1].replace(/-/g, '+').replace(/_/g, '/');
-		const claims = JSON.parse(decodeURIComponent(escape(atob(part))));
-		if (!claims || !(claims.exp > 0)) return null;
+		const part = text.split('.')[1].replace(/-/g, '+').replace(/_/g, '/')
+		const claims = JSON.parse(decodeURIComponent(escape(atob(part))))
+		if (!claims || !(claims.exp > 0)) return null
 		return {
 			text,
 			claims,
@@ -22,21 +22,21 @@ export function readTicket(text, now, random) {
 			skew: (claims.iat || 0) - now / 1000,
 			// Spread, so that a restart does not send everyone to PHP at once.
 			life: LIFE * (0.8 + 0.4 * random()),
-		};
+		}
 	} catch (e) {
-		return null;
+		return null
 	}
 }
 
 export function isAlive(ticket, now) {
-	return Boolean(ticket) && now / 1000 + ticket.skew < ticket.claims.exp;
+	return Boolean(ticket) && now / 1000 + ticket.skew < ticket.claims.exp
 }
 
 /** May heartbeatd answer a beat with these handles and this nonce? */
 export function isNative(ticket, handles, nonce, now) {
-	if (!isAlive(ticket, now)) return false;
-	const { native, fresh_until: freshUntil, nonce: hash, iat } = ticket.claims;
-	const time = now / 1000 + ticket.skew;
+	if (!isAlive(ticket, now)) return false
+	const { native, fresh_until: freshUntil, nonce: hash, iat } = ticket.claims
+	const time = now / 1000 + ticket.skew
 	return (
 		Array.isArray(native) &&
 		handles.every((handle) => native.indexOf(handle) !== -1) &&
@@ -44,11 +44,11 @@ export function isNative(ticket, handles, nonce, now) {
 		time - iat < ticket.life &&
 		time >= iat &&
 		nonceMatches(ticket, nonce, hash)
-	);
+	)
 }
 
 function nonceMatches(ticket, nonce, hash) {
-	if (!nonce || !hash) return false;
-	if (ticket.matched !== nonce && sha256(String(nonce)) === hash) ticket.matched = nonce;
-	return ticket.matched === nonce;
+	if (!nonce || !hash) return false
+	if (ticket.matched !== nonce && sha256(String(nonce)) === hash) ticket.matched = nonce
+	return ticket.matched === nonce
 }

@@ -1,102 +1,102 @@
 // The WebSocket link.
 
-import { CLOSED, byeToClose, readFrame } from './link.js';
+import { CLOSED, byeToClose, readFrame } from './link.js'
 
-const PROTOCOL = 'heartbeat.v1';
+const PROTOCOL = 'heartbeat.v1'
 
 export function createWebSocketLink({ url, win, onFrame, onClosed }) {
-	const waiting = new Map();
-	let socket = null;
-	let lastId = 0;
-	let settle = null;
-	let closing = null;
+	const waiting = new Map()
+	let socket = null
+	let lastId = 0
+	let settle = null
+	let closing = null
 
 	function open(hello) {
 		return new Promise((resolve, reject) => {
-			settle = { resolve, reject };
+			settle = { resolve, reject }
 			try {
-				socket = new win.WebSocket(address(), PROTOCOL);
+				socket = new win.WebSocket(address(), PROTOCOL)
 			} catch (e) {
 				// Mixed content and some policies throw instead of failing later.
-				reject(CLOSED);
-				return;
+				reject(CLOSED)
+				return
 			}
-			socket.onopen = () => send(Object.assign({ type: 'hello' }, hello));
-			socket.onmessage = (event) => receive(readFrame(event.data));
-			socket.onclose = (event) => ended(closing || { code: event.code || CLOSED.code, retryAfter: 0 });
-		});
+			socket.onopen = () => send(Object.assign({ type: 'hello' }, hello))
+			socket.onmessage = (event) => receive(readFrame(event.data))
+			socket.onclose = (event) => ended(closing || { code: event.code || CLOSED.code, retryAfter: 0 })
+		})
 	}
 
 	function address() {
-		const target = new URL(url + '/socket', win.location.href);
-		target.protocol = target.protocol === 'https:' ? 'wss:' : 'ws:';
-		return target.href;
+		const target = new URL(url + '/socket', win.location.href)
+		target.protocol = target.protocol === 'https:' ? 'wss:' : 'ws:'
+		return target.href
 	}
 
 	function receive(frame) {
-		if (!frame) return;
+		if (!frame) return
 		if (frame.type === 'bye') {
-			closing = byeToClose(frame);
-			socket.close();
-			ended(closing);
+			closing = byeToClose(frame)
+			socket.close()
+			ended(closing)
 		} else if (settle) {
-			if (frame.type !== 'welcome') return;
-			const { resolve } = settle;
-			settle = null;
-			resolve(frame);
+			if (frame.type !== 'welcome') return
+			const { resolve } = settle
+			settle = null
+			resolve(frame)
 		} else if (frame.type === 'tick' || frame.type === 'decline') {
-			answer(frame.id, frame);
+			answer(frame.id, frame)
 		} else {
-			onFrame(frame);
+			onFrame(frame)
 		}
 	}
 
 	function answer(id, frame) {
-		const resolve = waiting.get(id);
-		waiting.delete(id);
-		if (resolve) resolve(frame);
+		const resolve = waiting.get(id)
+		waiting.delete(id)
+		if (resolve) resolve(frame)
 	}
 
 	function ended(close) {
-		if (!socket) return;
-		release();
-		if (settle) settle.reject(close);
-		else onClosed(close);
-		settle = null;
+		if (!socket) return
+		release()
+		if (settle) settle.reject(close)
+		else onClosed(close)
+		settle = null
 	}
 
 	// From here on nothing the browser still delivers can reach us.
 	function release() {
-		socket.onopen = socket.onmessage = socket.onclose = null;
-		socket = null;
-		waiting.forEach((resolve) => resolve(null));
-		waiting.clear();
+		socket.onopen = socket.onmessage = socket.onclose = null
+		socket = null
+		waiting.forEach((resolve) => resolve(null))
+		waiting.clear()
 	}
 
 	function send(frame) {
-		if (!socket || socket.readyState !== 1) return false;
-		socket.send(JSON.stringify(frame));
-		return true;
+		if (!socket || socket.readyState !== 1) return false
+		socket.send(JSON.stringify(frame))
+		return true
 	}
 
 	return {
 		open,
 		beat(body) {
-			const id = ++lastId;
+			const id = ++lastId
 			return new Promise((resolve) => {
-				if (send({ type: 'beat', id, body })) waiting.set(id, resolve);
-				else resolve(null);
-			});
+				if (send({ type: 'beat', id, body })) waiting.set(id, resolve)
+				else resolve(null)
+			})
 		},
 		note: (body) => send({ type: 'note', body }),
 		ticket: (ticket) => send({ type: 'ticket', ticket }),
 		leave: () => send({ type: 'leave' }),
 		close() {
-			if (!socket) return;
-			const dying = socket;
-			release();
-			settle = null;
-			dying.close();
+			if (!socket) return
+			const dying = socket
+			release()
+			settle = null
+			dying.close()
 		},
-	};
+	}
 }

@@ -1,32 +1,32 @@
-import assert from 'node:assert/strict';
-import { beforeEach, mock, test } from 'node:test';
-import { createChooser } from '../src/chooser.js';
+import assert from 'node:assert/strict'
+import { beforeEach, mock, test } from 'node:test'
+import { createChooser } from '../src/chooser.js'
 
 // Promises settle between two ticks of the clock.
 async function settle() {
-	for (let i = 0; i < 20; i++) await null;
+	for (let i = 0; i < 20; i++) await null
 }
 async function pass(ms) {
-	await settle();
+	await settle()
 	for (let gone = 0; gone < ms; gone += 50) {
-		mock.timers.tick(Math.min(50, ms - gone));
-		await settle();
+		mock.timers.tick(Math.min(50, ms - gone))
+		await settle()
 	}
 }
 
-let made;
-let changes;
-let world;
+let made
+let changes
+let world
 
 beforeEach(() => {
-	mock.timers.reset();
-	mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_800_000_000_000 });
-	made = [];
-	changes = [];
-	world = { works: { websocket: true, longpoll: true }, visible: true, store: new Map(), random: 1 };
-});
+	mock.timers.reset()
+	mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_800_000_000_000 })
+	made = []
+	changes = []
+	world = { works: { websocket: true, longpoll: true }, visible: true, store: new Map(), random: 1 }
+})
 
-const BYE = (code, retryAfter = 0) => ({ code, retryAfter });
+const BYE = (code, retryAfter = 0) => ({ code, retryAfter })
 
 function fakeLink(name, calls) {
 	const link = {
@@ -35,15 +35,15 @@ function fakeLink(name, calls) {
 		closed: false,
 		open: () =>
 			new Promise((resolve, reject) => {
-				const how = world.works[name];
-				if (how === true) resolve({ type: 'welcome' });
-				else if (how) reject(how);
-				else if (how === false) reject(BYE(1006));
+				const how = world.works[name]
+				if (how === true) resolve({ type: 'welcome' })
+				else if (how) reject(how)
+				else if (how === false) reject(BYE(1006))
 			}),
 		close: () => (link.closed = true),
-	};
-	made.push(link);
-	return link;
+	}
+	made.push(link)
+	return link
 }
 
 function chooser(order = ['websocket', 'longpoll']) {
@@ -60,227 +60,227 @@ function chooser(order = ['websocket', 'longpoll']) {
 			sessionStorage: { getItem: (key) => world.store.get(key) ?? null, setItem: (key, value) => world.store.set(key, value) },
 		},
 		random: () => world.random,
-	});
+	})
 }
 
-const names = () => made.map((link) => link.name);
+const names = () => made.map((link) => link.name)
 
 test('takes the first that opens and starts once', async () => {
-	const c = chooser();
-	assert.equal(c.link, null);
-	c.start();
-	c.start();
-	await settle();
-	assert.deepEqual(names(), ['websocket']);
-	assert.equal(c.name, 'websocket');
-	assert.deepEqual(changes, ['websocket']);
-});
+	const c = chooser()
+	assert.equal(c.link, null)
+	c.start()
+	c.start()
+	await settle()
+	assert.deepEqual(names(), ['websocket'])
+	assert.equal(c.name, 'websocket')
+	assert.deepEqual(changes, ['websocket'])
+})
 
 test('walks down, remembers for the tab what did not work, climbs back up', async () => {
-	world.works.websocket = false;
-	const c = chooser();
-	c.start();
-	await settle();
-	assert.equal(c.name, 'longpoll');
-	const next = chooser();
-	next.start();
-	await settle();
-	assert.deepEqual(names(), ['websocket', 'longpoll', 'longpoll'], 'the next page of the tab does not ask again');
-	next.stop();
-	world.works.websocket = true;
-	await pass(62_000);
-	assert.equal(c.name, 'websocket');
-	assert.ok(made[1].closed, 'the old link is closed once the new one is up');
-	assert.deepEqual(changes.filter((name) => name !== '').pop(), 'websocket');
-});
+	world.works.websocket = false
+	const c = chooser()
+	c.start()
+	await settle()
+	assert.equal(c.name, 'longpoll')
+	const next = chooser()
+	next.start()
+	await settle()
+	assert.deepEqual(names(), ['websocket', 'longpoll', 'longpoll'], 'the next page of the tab does not ask again')
+	next.stop()
+	world.works.websocket = true
+	await pass(62_000)
+	assert.equal(c.name, 'websocket')
+	assert.ok(made[1].closed, 'the old link is closed once the new one is up')
+	assert.deepEqual(changes.filter((name) => name !== '').pop(), 'websocket')
+})
 
 test('a climb that fails keeps the link and comes at ever longer intervals', async () => {
-	world.works.websocket = false;
-	const c = chooser();
-	c.start();
-	await pass(10 * 60_000);
-	assert.equal(c.name, 'longpoll');
-	assert.ok(!made.find((link) => link.name === 'longpoll').closed);
-	const climbs = names().filter((name) => name === 'websocket').length;
-	assert.ok(climbs >= 3 && climbs <= 5, `${climbs} attempts in ten minutes`);
-});
+	world.works.websocket = false
+	const c = chooser()
+	c.start()
+	await pass(10 * 60_000)
+	assert.equal(c.name, 'longpoll')
+	assert.ok(!made.find((link) => link.name === 'longpoll').closed)
+	const climbs = names().filter((name) => name === 'websocket').length
+	assert.ok(climbs >= 3 && climbs <= 5, `${climbs} attempts in ten minutes`)
+})
 
 test('with none that opens it backs off with full jitter, to half a minute', async () => {
-	world.works = { websocket: false, longpoll: false };
-	chooser().start();
-	await pass(10 * 60_000);
-	const slow = names().filter((name) => name === 'websocket').length;
-	assert.ok(slow >= 20 && slow <= 30, `${slow} attempts in ten minutes`);
-	world.works.websocket = true;
-	await pass(30_000);
-	assert.equal(names().filter((name) => name === 'websocket').length, slow + 1);
-	assert.equal(changes.pop(), 'websocket', 'what failed together is not held against the better one');
-});
+	world.works = { websocket: false, longpoll: false }
+	chooser().start()
+	await pass(10 * 60_000)
+	const slow = names().filter((name) => name === 'websocket').length
+	assert.ok(slow >= 20 && slow <= 30, `${slow} attempts in ten minutes`)
+	world.works.websocket = true
+	await pass(30_000)
+	assert.equal(names().filter((name) => name === 'websocket').length, slow + 1)
+	assert.equal(changes.pop(), 'websocket', 'what failed together is not held against the better one')
+})
 
 test('jitter is full: with luck nobody waits', async () => {
-	world.works = { websocket: false, longpoll: false };
-	world.random = 0;
-	const c = chooser();
-	c.start();
-	await settle();
-	world.works.websocket = true;
-	await pass(50);
-	assert.equal(c.name, 'websocket');
-});
+	world.works = { websocket: false, longpoll: false }
+	world.random = 0
+	const c = chooser()
+	c.start()
+	await settle()
+	world.works.websocket = true
+	await pass(50)
+	assert.equal(c.name, 'websocket')
+})
 
 test('an attempt that hangs is given up after five seconds', async () => {
-	world.works.websocket = undefined;
-	const c = chooser();
-	c.start();
-	await pass(4_900);
-	assert.equal(c.name, '');
-	await pass(200);
-	assert.equal(c.name, 'longpoll');
-	assert.ok(made[0].closed);
-});
+	world.works.websocket = undefined
+	const c = chooser()
+	c.start()
+	await pass(4_900)
+	assert.equal(c.name, '')
+	await pass(200)
+	assert.equal(c.name, 'longpoll')
+	assert.ok(made[0].closed)
+})
 
 test('long-polls only in a visible tab', async () => {
-	world.works.websocket = false;
-	world.visible = false;
-	const c = chooser();
-	c.start();
-	await pass(3_000);
-	assert.equal(c.name, '');
-	assert.ok(!names().includes('longpoll'));
-	world.visible = true;
-	c.reconsider();
-	await settle();
-	assert.equal(c.name, 'longpoll');
-	world.visible = false;
-	c.reconsider();
-	assert.equal(c.name, '');
-	assert.ok(made.find((link) => link.name === 'longpoll').closed);
-	assert.equal(changes.pop(), '');
-});
+	world.works.websocket = false
+	world.visible = false
+	const c = chooser()
+	c.start()
+	await pass(3_000)
+	assert.equal(c.name, '')
+	assert.ok(!names().includes('longpoll'))
+	world.visible = true
+	c.reconsider()
+	await settle()
+	assert.equal(c.name, 'longpoll')
+	world.visible = false
+	c.reconsider()
+	assert.equal(c.name, '')
+	assert.ok(made.find((link) => link.name === 'longpoll').closed)
+	assert.equal(changes.pop(), '')
+})
 
 test('reconnects when the link dies; after a stop it does not', async () => {
-	const c = chooser();
-	c.start();
-	await pass(20_000);
-	made[0].onClosed(BYE(1006));
-	assert.equal(c.link, null);
-	await pass(1_100);
-	assert.equal(c.name, 'websocket');
-	c.stop();
-	assert.ok(made[1].closed);
-	await pass(60_000);
-	assert.equal(made.length, 2);
-	c.start();
-	await settle();
-	assert.equal(c.name, 'websocket');
-});
+	const c = chooser()
+	c.start()
+	await pass(20_000)
+	made[0].onClosed(BYE(1006))
+	assert.equal(c.link, null)
+	await pass(1_100)
+	assert.equal(c.name, 'websocket')
+	c.stop()
+	assert.ok(made[1].closed)
+	await pass(60_000)
+	assert.equal(made.length, 2)
+	c.start()
+	await settle()
+	assert.equal(c.name, 'websocket')
+})
 
 test('a stop while a link opens wins', async () => {
-	const c = chooser();
-	c.start();
-	c.stop();
-	await pass(60_000);
-	assert.equal(c.link, null);
-	assert.ok(made.every((link) => link.closed));
-});
+	const c = chooser()
+	c.start()
+	c.stop()
+	await pass(60_000)
+	assert.equal(c.link, null)
+	assert.ok(made.every((link) => link.closed))
+})
 
 test('a link that keeps dying young gives way to the next', async () => {
-	const c = chooser();
-	c.start();
+	const c = chooser()
+	c.start()
 	for (let i = 0; i < 3; i++) {
-		await pass(5_000);
-		made[made.length - 1].onClosed(BYE(1006));
+		await pass(5_000)
+		made[made.length - 1].onClosed(BYE(1006))
 	}
-	await pass(8_000);
-	assert.equal(c.name, 'longpoll');
-});
+	await pass(8_000)
+	assert.equal(c.name, 'longpoll')
+})
 
 test('obeys the parting word', async (t) => {
 	const after = async (code, retryAfter) => {
-		made = [];
-		const c = chooser();
-		c.start();
-		await pass(20_000);
-		made[0].onClosed(BYE(code, retryAfter));
-		return c;
-	};
+		made = []
+		const c = chooser()
+		c.start()
+		await pass(20_000)
+		made[0].onClosed(BYE(code, retryAfter))
+		return c
+	}
 	await t.test('4000: not this transport again on this page', async () => {
-		const c = await after(4000);
-		await pass(20 * 60_000);
-		assert.deepEqual(names(), ['websocket', 'longpoll']);
-		assert.equal(c.name, 'longpoll');
-	});
+		const c = await after(4000)
+		await pass(20 * 60_000)
+		assert.deepEqual(names(), ['websocket', 'longpoll'])
+		assert.equal(c.name, 'longpoll')
+	})
 	for (const code of [4001, 4002, 4006]) {
 		await t.test(`${code}: back after the time it says`, async () => {
-			const c = await after(code, 7_000);
-			await pass(6_900);
-			assert.equal(c.name, '');
-			await pass(200);
-			assert.equal(c.name, 'websocket');
-		});
+			const c = await after(code, 7_000)
+			await pass(6_900)
+			assert.equal(c.name, '')
+			await pass(200)
+			assert.equal(c.name, 'websocket')
+		})
 	}
 	for (const code of [4003, 4004, 4007]) {
 		await t.test(`${code}: waits to be started again`, async () => {
-			const c = await after(code, 1);
-			await pass(20 * 60_000);
-			assert.equal(made.length, 1);
-			c.start();
-			await settle();
-			assert.equal(c.name, 'websocket');
-		});
+			const c = await after(code, 1)
+			await pass(20 * 60_000)
+			assert.equal(made.length, 1)
+			c.start()
+			await settle()
+			assert.equal(c.name, 'websocket')
+		})
 	}
 	await t.test('4003 as the answer to a hello: waits, and asks no other transport', async () => {
-		made = [];
-		world.works = { websocket: BYE(4003), longpoll: true };
-		const c = chooser();
-		c.start();
-		await pass(60_000);
-		assert.deepEqual(names(), ['websocket']);
-		assert.equal(c.name, '');
-	});
+		made = []
+		world.works = { websocket: BYE(4003), longpoll: true }
+		const c = chooser()
+		c.start()
+		await pass(60_000)
+		assert.deepEqual(names(), ['websocket'])
+		assert.equal(c.name, '')
+	})
 	await t.test('4005 and codes nobody knows: as if it had died', async () => {
-		world.works = { websocket: true, longpoll: true };
+		world.works = { websocket: true, longpoll: true }
 		for (const code of [4005, 4999]) {
-			const c = await after(code);
-			await pass(1_100);
-			assert.equal(c.name, 'websocket');
-			c.stop();
+			const c = await after(code)
+			await pass(1_100)
+			assert.equal(c.name, 'websocket')
+			c.stop()
 		}
-	});
-});
+	})
+})
 
 test('a suspected link is closed and replaced; one of yesterday is nobody', async () => {
-	const c = chooser();
-	c.start();
-	await pass(20_000);
-	const old = c.link;
-	c.suspect(old);
-	assert.ok(old.closed);
-	assert.equal(c.link, null);
-	await pass(1_100);
-	c.suspect(old);
-	assert.equal(c.name, 'websocket');
-});
+	const c = chooser()
+	c.start()
+	await pass(20_000)
+	const old = c.link
+	c.suspect(old)
+	assert.ok(old.closed)
+	assert.equal(c.link, null)
+	await pass(1_100)
+	c.suspect(old)
+	assert.equal(c.name, 'websocket')
+})
 
 test('use() changes the order at once', async () => {
-	const c = chooser();
-	c.start();
-	await settle();
-	c.use(['longpoll']);
-	await settle();
-	assert.equal(c.name, 'longpoll');
-	c.use([]);
-	await pass(60_000);
-	assert.equal(c.name, '');
-	c.use(['websocket', 'longpoll']);
-	await settle();
-	assert.equal(c.name, 'websocket');
-});
+	const c = chooser()
+	c.start()
+	await settle()
+	c.use(['longpoll'])
+	await settle()
+	assert.equal(c.name, 'longpoll')
+	c.use([])
+	await pass(60_000)
+	assert.equal(c.name, '')
+	c.use(['websocket', 'longpoll'])
+	await settle()
+	assert.equal(c.name, 'websocket')
+})
 
 test('without storage, or with nonsense in it, it works all the same', async () => {
-	world.store.set('heartbeatd-transports', '{"websocket":');
-	const c = chooser();
-	c.start();
-	await settle();
-	assert.equal(c.name, 'websocket');
-});
+	world.store.set('heartbeatd-transports', '{"websocket":')
+	const c = chooser()
+	c.start()
+	await settle()
+	assert.equal(c.name, 'websocket')
+})

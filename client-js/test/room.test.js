@@ -1,81 +1,84 @@
-import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { EMPTY, applyPresence, concernsOthers, createRooms } from '../src/room.js';
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { EMPTY, applyPresence, concernsOthers, createRooms } from '../src/room.js'
 
-const entry = (client_id, rest) => ({ client_id, user_id: 1, date_gmt: '2026-01-01 00:00:00', ...rest });
-const ids = (room) => room.entries.map((e) => e.client_id);
-const snapshot = { room: 'r', snapshot: [entry('a'), entry('b')], total: 2 };
+const entry = (client_id, rest) => ({ client_id, user_id: 1, date_gmt: '2026-01-01 00:00:00', ...rest })
+const ids = (room) => room.entries.map((e) => e.client_id)
+const snapshot = { room: 'r', snapshot: [entry('a'), entry('b')], total: 2 }
 
 test('a snapshot replaces, changes add, update and remove', () => {
-	let room = applyPresence(EMPTY, { room: 'r', joined: [entry('old')] });
-	room = applyPresence(room, snapshot);
-	assert.deepEqual(ids(room), ['a', 'b']);
-	room = applyPresence(room, { room: 'r', joined: [entry('c')], updated: [entry('a', { data: 1 })], left: [entry('b')] });
-	assert.deepEqual(ids(room), ['a', 'c']);
-	assert.equal(room.entries[0].data, 1);
-	assert.equal(room.total, 2);
-});
+	let room = applyPresence(EMPTY, { room: 'r', joined: [entry('old')] })
+	room = applyPresence(room, snapshot)
+	assert.deepEqual(ids(room), ['a', 'b'])
+	room = applyPresence(room, { room: 'r', joined: [entry('c')], updated: [entry('a', { data: 1 })], left: [entry('b')] })
+	assert.deepEqual(ids(room), ['a', 'c'])
+	assert.equal(room.entries[0].data, 1)
+	assert.equal(room.total, 2)
+})
 
 test('rooms are values: none is changed in place', () => {
-	const before = applyPresence(EMPTY, snapshot);
-	const copy = structuredClone(before);
-	applyPresence(before, { room: 'r', joined: [entry('c')], updated: [entry('a', { x: 1 })], left: [entry('b')] });
-	assert.deepEqual(before, copy);
-	assert.deepEqual(ids(EMPTY), []);
-});
+	const before = applyPresence(EMPTY, snapshot)
+	const copy = structuredClone(before)
+	applyPresence(before, { room: 'r', joined: [entry('c')], updated: [entry('a', { x: 1 })], left: [entry('b')] })
+	assert.deepEqual(before, copy)
+	assert.deepEqual(ids(EMPTY), [])
+})
 
 test('a frame that comes twice changes nothing', () => {
-	const frame = { room: 'r', joined: [entry('c')], left: [entry('a')] };
-	const once = applyPresence(applyPresence(EMPTY, snapshot), frame);
-	assert.deepEqual(ids(applyPresence(once, frame)), ids(once));
-	assert.equal(applyPresence(once, { room: 'r', joined: [entry('c')] }).total, once.total);
-});
+	const frame = { room: 'r', joined: [entry('c')], left: [entry('a')] }
+	const once = applyPresence(applyPresence(EMPTY, snapshot), frame)
+	assert.deepEqual(ids(applyPresence(once, frame)), ids(once))
+	assert.equal(applyPresence(once, { room: 'r', joined: [entry('c')] }).total, once.total)
+})
 
 test('the total of a room larger than its snapshot', () => {
-	let room = applyPresence(EMPTY, { ...snapshot, total: 300 });
-	assert.equal(room.total, 300);
-	room = applyPresence(room, { room: 'r', joined: [entry('c')], left: [entry('zz')] });
-	assert.equal(room.total, 300);
-	room = applyPresence(room, { room: 'r', left: Array.from({ length: 400 }, (_, i) => entry(`x${i}`)) });
-	assert.equal(room.total, 3, 'never below what is seen');
-});
+	let room = applyPresence(EMPTY, { ...snapshot, total: 300 })
+	assert.equal(room.total, 300)
+	room = applyPresence(room, { room: 'r', joined: [entry('c')], left: [entry('zz')] })
+	assert.equal(room.total, 300)
+	room = applyPresence(room, { room: 'r', left: Array.from({ length: 400 }, (_, i) => entry(`x${i}`)) })
+	assert.equal(room.total, 3, 'never below what is seen')
+})
 
 test('what is no list of entries is none', () => {
 	for (const bad of [undefined, null, 'x', 7, {}, [null, 1, 'x', {}]]) {
-		assert.deepEqual(ids(applyPresence(EMPTY, { joined: bad, updated: bad, left: bad })), []);
+		assert.deepEqual(ids(applyPresence(EMPTY, { joined: bad, updated: bad, left: bad })), [])
 	}
-});
+})
 
 test('does a frame concern others', () => {
-	assert.ok(concernsOthers(snapshot, 1));
-	assert.ok(!concernsOthers({ updated: [entry('a')] }, '1'));
-	assert.ok(concernsOthers({ updated: [entry('a')], left: [entry('b', { user_id: 2 })] }, 1));
-});
+	assert.ok(concernsOthers(snapshot, 1))
+	assert.ok(!concernsOthers({ updated: [entry('a')] }, '1'))
+	assert.ok(concernsOthers({ updated: [entry('a')], left: [entry('b', { user_id: 2 })] }, 1))
+})
 
 test('watchers hear of their room until they stop, and one that throws stops nobody', () => {
-	const thrown = [];
-	const rooms = createRooms({ setTimeout: (call) => thrown.push(call) });
-	const heard = [];
+	const thrown = []
+	const rooms = createRooms({ setTimeout: (call) => thrown.push(call) })
+	const heard = []
 	rooms.room('r').onChange(() => {
-		throw new Error('bug');
-	});
-	const off = rooms.room('r').onChange((room) => heard.push(room.total));
-	rooms.room('other').onChange(() => heard.push('other'));
-	rooms.receive(snapshot);
-	off();
-	off();
-	rooms.receive({ room: 'r', joined: [entry('c')] });
-	assert.deepEqual(heard, [2]);
-	assert.throws(thrown[0], /bug/);
-	assert.equal(rooms.room('r').entries.length, 3);
-	rooms.room('r').entries.pop();
-	assert.equal(rooms.room('r').entries.length, 3, 'the list given away is a copy');
-});
+		throw new Error('bug')
+	})
+	const off = rooms.room('r').onChange((room) => heard.push(room.total))
+	rooms.room('other').onChange(() => heard.push('other'))
+	rooms.receive(snapshot)
+	off()
+	off()
+	rooms.receive({ room: 'r', joined: [entry('c')] })
+	assert.deepEqual(heard, [2])
+	assert.throws(thrown[0], /bug/)
+	assert.equal(rooms.room('r').entries.length, 3)
+	rooms.room('r').entries.pop()
+	assert.equal(rooms.room('r').entries.length, 3, 'the list given away is a copy')
+})
 
 test('at most 64 rooms are kept', () => {
-	const rooms = createRooms({});
-	for (let i = 0; i < 100; i++) rooms.receive({ room: `r${i}`, snapshot: [entry('a')], total: 1 });
-	assert.equal(rooms.room('r0').total, 0);
-	assert.equal(rooms.room('r99').total, 1);
-	assert.equal(Array.from({ length: 100 }, (_, i) => rooms.room(`r${i}`).total).reduce((a, b) => a + b), 64);
-});
+	const rooms = createRooms({})
+	for (let i = 0; i < 100; i++) rooms.receive({ room: `r${i}`, snapshot: [entry('a')], total: 1 })
+	assert.equal(rooms.room('r0').total, 0)
+	assert.equal(rooms.room('r99').total, 1)
+	assert.equal(
+		Array.from({ length: 100 }, (_, i) => rooms.room(`r${i}`).total).reduce((a, b) => a + b),
+		64
+	)
+})

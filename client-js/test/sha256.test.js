@@ -1,11 +1,11 @@
-import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
-import { test } from 'node:test';
-import { sha256 } from '../src/sha256.js';
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { test } from 'node:test'
+import { sha256 } from '../src/sha256.js'
 
 test('agrees with the platform for every length around the block borders', () => {
 	for (let length = 0; length < 200; length++) {
-		const text = 'é0123456789abcdef'.repeat(13).slice(0, length);
-		assert.equal(sha256(text), createHash('sha256').update(text).digest('hex'), `length ${length}`);
+		const text = 'é0123456789abcdef'.repeat(13).slice(0, length)
+		assert.equal(sha256(text), createHash('sha256').update(text).digest('hex'), `length ${length}`)
 	}
-});
+})

@@ -1,61 +1,87 @@
-import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { sha256 } from '../src/sha256.js';
-import { isAlive, isNative, readTicket } from '../src/ticket.js';
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { sha256 } from '../src/sha256.js'
+import { isAlive, isNative, readTicket } from '../src/ticket.js'
 
-const IAT = 1_800_000_000;
-const NOW = IAT * 1000;
-const half = () => 0.5;
+const IAT = 1_800_000_000
+const NOW = IAT * 1000
+const half = () => 0.5
 
 const claims = (rest) => ({
-	sub: '1', iat: IAT, exp: IAT + 3600, fresh_until: IAT + 1800, nonce: sha256('n0'), native: ['presence-ping', 'a'], ...rest,
-});
-const jwt = (value) => `h.${Buffer.from(JSON.stringify(value)).toString('base64url')}.s`;
-const ticket = (rest, random = half, now = NOW) => readTicket(jwt(claims(rest)), now, random);
+	sub: '1',
+	iat: IAT,
+	exp: IAT + 3600,
+	fresh_until: IAT + 1800,
+	nonce: sha256('n0'),
+	native: ['presence-ping', 'a'],
+	...rest,
+})
+const jwt = (value) => `h.${Buffer.from(JSON.stringify(value)).toString('base64url')}.s`
+const ticket = (rest, random = half, now = NOW) => readTicket(jwt(claims(rest)), now, random)
 
 test('reads claims of any alphabet, and nothing that is no ticket', () => {
-	assert.equal(ticket({ name: 'Zoë 李 ~~~???' }).claims.name, 'Zoë 李 ~~~???');
+	assert.equal(ticket({ name: 'Zoë 李 ~~~???' }).claims.name, 'Zoë 李 ~~~???')
 	for (const bad of [undefined, null, '', 'x', 'a.b.c', 'a.!!.c', jwt(null), jwt('text'), jwt({}), jwt({ exp: 'soon' }), 7]) {
-		assert.equal(readTicket(bad, NOW, half), null);
+		assert.equal(readTicket(bad, NOW, half), null)
 	}
-});
+})
 
 test('is native when every handle, the nonce and the times allow it', () => {
-	const t = ticket();
-	assert.ok(isNative(t, [], 'n0', NOW));
-	assert.ok(isNative(t, ['a', 'presence-ping'], 'n0', NOW));
-	assert.ok(!isNative(t, ['a', 'wp_autosave'], 'n0', NOW));
-	assert.ok(!isNative(t, [], 'n1', NOW));
-	assert.ok(!isNative(t, [], undefined, NOW));
-	assert.ok(!isNative(ticket({ native: undefined }), [], 'n0', NOW));
-	assert.ok(!isNative(ticket({ native: 'a' }), [], 'n0', NOW));
-	assert.ok(!isNative(ticket({ nonce: undefined }), [], 'n0', NOW));
-	assert.ok(!isNative(null, [], 'n0', NOW));
-});
+	const t = ticket()
+	assert.ok(isNative(t, [], 'n0', NOW))
+	assert.ok(isNative(t, ['a', 'presence-ping'], 'n0', NOW))
+	assert.ok(!isNative(t, ['a', 'wp_autosave'], 'n0', NOW))
+	assert.ok(!isNative(t, [], 'n1', NOW))
+	assert.ok(!isNative(t, [], undefined, NOW))
+	assert.ok(!isNative(ticket({ native: undefined }), [], 'n0', NOW))
+	assert.ok(!isNative(ticket({ native: 'a' }), [], 'n0', NOW))
+	assert.ok(!isNative(ticket({ nonce: undefined }), [], 'n0', NOW))
+	assert.ok(!isNative(null, [], 'n0', NOW))
+})
 
 test('only in the first half of the nonce and the first five minutes of the ticket, more or less', () => {
-	const at = (t, seconds) => isNative(t, [], 'n0', NOW + seconds * 1000);
-	assert.ok(at(ticket({ fresh_until: IAT + 60 }), 59));
-	assert.ok(!at(ticket({ fresh_until: IAT + 60 }), 60));
-	assert.ok(at(ticket({}, () => 0), 239));
-	assert.ok(!at(ticket({}, () => 0), 240));
-	assert.ok(at(ticket({}, () => 0.999), 359));
-	assert.ok(!at(ticket({}, () => 0.999), 360));
-	assert.ok(!at(ticket(), -1), 'a clock that was set back');
-});
+	const at = (t, seconds) => isNative(t, [], 'n0', NOW + seconds * 1000)
+	assert.ok(at(ticket({ fresh_until: IAT + 60 }), 59))
+	assert.ok(!at(ticket({ fresh_until: IAT + 60 }), 60))
+	assert.ok(
+		at(
+			ticket({}, () => 0),
+			239
+		)
+	)
+	assert.ok(
+		!at(
+			ticket({}, () => 0),
+			240
+		)
+	)
+	assert.ok(
+		at(
+			ticket({}, () => 0.999),
+			359
+		)
+	)
+	assert.ok(
+		!at(
+			ticket({}, () => 0.999),
+			360
+		)
+	)
+	assert.ok(!at(ticket(), -1), 'a clock that was set back')
+})
 
 test('a page whose clock is wrong counts from the arrival of its ticket', () => {
-	const wrong = NOW - 86_400_000;
-	const t = ticket({}, half, wrong);
-	assert.ok(isNative(t, [], 'n0', wrong + 60_000));
-	assert.ok(!isNative(t, [], 'n0', wrong + 301_000));
-	assert.ok(isAlive(t, wrong + 3_599_000));
-	assert.ok(!isAlive(t, wrong + 3_600_000));
-});
+	const wrong = NOW - 86_400_000
+	const t = ticket({}, half, wrong)
+	assert.ok(isNative(t, [], 'n0', wrong + 60_000))
+	assert.ok(!isNative(t, [], 'n0', wrong + 301_000))
+	assert.ok(isAlive(t, wrong + 3_599_000))
+	assert.ok(!isAlive(t, wrong + 3_600_000))
+})
 
 test('a new nonce is compared anew', () => {
-	const t = ticket();
-	assert.ok(isNative(t, [], 'n0', NOW));
-	assert.ok(!isNative(t, [], 'n1', NOW));
-	assert.ok(isNative(t, [], 'n0', NOW));
-});
+	const t = ticket()
+	assert.ok(isNative(t, [], 'n0', NOW))
+	assert.ok(!isNative(t, [], 'n1', NOW))
+	assert.ok(isNative(t, [], 'n0', NOW))
+})

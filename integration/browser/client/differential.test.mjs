@@ -1,79 +1,89 @@
 // The same script of calls, clock and answers through WordPress's own
 // heartbeat.js and through ours: the traces must be equal, line by line.
 
-import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { launch, serve } from './browser.mjs';
-import { randomScenario } from './random.mjs';
-import { scenarios } from './scenarios.mjs';
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { launch, serve } from './browser.mjs'
+import { randomScenario } from './random.mjs'
+import { scenarios } from './scenarios.mjs'
 
-const RANDOM = Number(process.env.HEARTBEAT_SCENARIOS || 500);
-const SEED = Number(process.env.HEARTBEAT_SEED || Math.floor(Math.random() * 1e9));
-const BATCH = 20;
-const LINKS = ['post', 'longpoll', 'websocket'];
+const RANDOM = Number(process.env.HEARTBEAT_SCENARIOS || 500)
+const SEED = Number(process.env.HEARTBEAT_SEED || Math.floor(Math.random() * 1e9))
+const BATCH = 20
+const LINKS = ['post', 'longpoll', 'websocket']
 
-let browser;
-let pages;
-let server;
+let browser
+let pages
+let server
 
 before(async () => {
 	server = await serve({
-		'/': (request, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><body><script type="module" src="/lab/index.js"></script>'),
-	});
-	browser = await launch();
-	pages = await Promise.all([openLab(), openLab()]);
-});
+		'/': (request, response) =>
+			response
+				.writeHead(200, { 'Content-Type': 'text/html' })
+				.end('<!doctype html><body><script type="module" src="/lab/index.js"></script>'),
+	})
+	browser = await launch()
+	pages = await Promise.all([openLab(), openLab()])
+})
 
 after(async () => {
-	await browser?.close();
-	await server?.close();
-});
+	await browser?.close()
+	await server?.close()
+})
 
 // A browser context each, so that the two run in processes of their own.
 async function openLab() {
-	const page = await (await browser.newContext()).newPage();
-	await page.goto(server.url);
-	await page.waitForFunction(() => window.prepare);
-	await page.evaluate(() => window.prepare());
-	return page;
+	const page = await (await browser.newContext()).newPage()
+	await page.goto(server.url)
+	await page.waitForFunction(() => window.prepare)
+	await page.evaluate(() => window.prepare())
+	return page
 }
 
 async function compare(list, variants) {
-	const differences = [];
-	const counts = { beats: 0, overLink: 0, lines: 0 };
-	let next = 0;
+	const differences = []
+	const counts = { beats: 0, overLink: 0, lines: 0 }
+	let next = 0
 	await Promise.all(
 		pages.map(async (page) => {
 			while (next < list.length) {
-				const batch = list.slice(next, (next += BATCH));
-				const result = await page.evaluate((args) => window.compare(...args), [batch, variants]);
-				differences.push(...result.differences);
-				for (const key of Object.keys(counts)) counts[key] += result.counts[key];
+				const batch = list.slice(next, (next += BATCH))
+				const result = await page.evaluate((args) => window.compare(...args), [batch, variants])
+				differences.push(...result.differences)
+				for (const key of Object.keys(counts)) counts[key] += result.counts[key]
 			}
 		})
-	);
-	return { differences, counts };
+	)
+	return { differences, counts }
 }
 
 function explain({ scenario, variant, at, expected, got }) {
-	const near = (trace) => trace.slice(Math.max(0, at - 3), at + 3).map((line) => `    ${line}`).join('\n');
-	return `${scenario}, ${variant}: differs at line ${at}\n  core:\n${near(expected)}\n  ours:\n${near(got)}`;
+	const near = (trace) =>
+		trace
+			.slice(Math.max(0, at - 3), at + 3)
+			.map((line) => `    ${line}`)
+			.join('\n')
+	return `${scenario}, ${variant}: differs at line ${at}\n  core:\n${near(expected)}\n  ours:\n${near(got)}`
 }
 
 const failOn = (differences) =>
-	assert.equal(differences.length, 0, `${differences.length} differ\n\n${differences.slice(0, 5).map(explain).join('\n\n')}`);
+	assert.equal(differences.length, 0, `${differences.length} differ\n\n${differences.slice(0, 5).map(explain).join('\n\n')}`)
 
 test(`${scenarios.length} scripted scenarios`, async (t) => {
-	assert.ok(scenarios.length >= 60);
-	const { differences, counts } = await compare(scenarios);
-	t.diagnostic(JSON.stringify(counts));
-	failOn(differences);
-	assert.ok(counts.overLink > scenarios.length, 'beats travel over the links');
-});
+	assert.ok(scenarios.length >= 60)
+	const { differences, counts } = await compare(scenarios)
+	t.diagnostic(JSON.stringify(counts))
+	failOn(differences)
+	assert.ok(counts.overLink > scenarios.length, 'beats travel over the links')
+})
 
 test(`${RANDOM} random scenarios, HEARTBEAT_SEED=${SEED}`, async (t) => {
-	const { differences, counts } = await compare(Array.from({ length: RANDOM }, (_, i) => randomScenario(SEED + i)), LINKS);
-	t.diagnostic(JSON.stringify(counts));
-	failOn(differences);
-	assert.ok(counts.overLink > RANDOM, 'beats travel over the links');
-});
+	const { differences, counts } = await compare(
+		Array.from({ length: RANDOM }, (_, i) => randomScenario(SEED + i)),
+		LINKS
+	)
+	t.diagnostic(JSON.stringify(counts))
+	failOn(differences)
+	assert.ok(counts.overLink > RANDOM, 'beats travel over the links')
+})

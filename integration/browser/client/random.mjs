@@ -1,62 +1,62 @@
 // Random scenarios from a seed: the same seed, the same scenarios.
 
-import { PAGE } from './scenarios.mjs';
+import { PAGE } from './scenarios.mjs'
 
 // mulberry32, a small generator whose state is one number.
 export function generator(seed) {
-	let state = seed >>> 0;
+	let state = seed >>> 0
 	const next = () => {
-		state = (state + 0x6d2b79f5) >>> 0;
-		let t = Math.imul(state ^ (state >>> 15), state | 1);
-		t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-		return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-	};
-	const int = (from, to) => from + Math.floor(next() * (to - from + 1));
-	const pick = (list) => list[int(0, list.length - 1)];
-	return { next, int, pick, chance: (p) => next() < p };
+		state = (state + 0x6d2b79f5) >>> 0
+		let t = Math.imul(state ^ (state >>> 15), state | 1)
+		t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
+		return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+	}
+	const int = (from, to) => from + Math.floor(next() * (to - from + 1))
+	const pick = (list) => list[int(0, list.length - 1)]
+	return { next, int, pick, chance: (p) => next() < p }
 }
 
 export function randomScenario(seed) {
-	const r = generator(seed);
+	const r = generator(seed)
 	return {
 		name: `random ${seed}`,
 		numbered: true,
 		page: randomPage(r),
 		answers: Array.from({ length: 40 }, (_, index) => randomAnswer(r, index)),
 		steps: Array.from({ length: r.int(5, 30) }, () => randomStep(r)),
-	};
+	}
 }
 
 function randomPage(r) {
-	const settings = { nonce: 'n0', interval: r.pick(['15', 15, 30, '60', 5, undefined, 120]) };
-	if (r.chance(0.15)) settings.minimalInterval = r.pick([5, '20', 60]);
-	if (r.chance(0.2)) settings.suspension = 'disable';
-	return { ...PAGE, pagenow: r.chance(0.1) ? 'customize' : 'dashboard', heartbeatSettings: settings };
+	const settings = { nonce: 'n0', interval: r.pick(['15', 15, 30, '60', 5, undefined, 120]) }
+	if (r.chance(0.15)) settings.minimalInterval = r.pick([5, '20', 60])
+	if (r.chance(0.2)) settings.suspension = 'disable'
+	return { ...PAGE, pagenow: r.chance(0.1) ? 'customize' : 'dashboard', heartbeatSettings: settings }
 }
 
 function randomAnswer(r, index) {
 	// Two answers at one instant have no order: every beat has a millisecond of its own.
-	const delay = index + r.pick([0, 0, 10, 150, 900, 2300, 7000, 20000]);
-	if (r.chance(0.7)) return { status: 200, body: randomTick(r), delay, decline: r.chance(0.2) };
-	if (r.chance(0.1)) return { hang: true };
-	const status = r.pick([0, 200, 200, 204, 400, 403, 500, 502, 503, 504]);
-	return { status, delay, body: r.pick(['', '0', '-1', 'null', '{"a":', '<html>']), type: r.pick([undefined, 'text/html']) };
+	const delay = index + r.pick([0, 0, 10, 150, 900, 2300, 7000, 20000])
+	if (r.chance(0.7)) return { status: 200, body: randomTick(r), delay, decline: r.chance(0.2) }
+	if (r.chance(0.1)) return { hang: true }
+	const status = r.pick([0, 200, 200, 204, 400, 403, 500, 502, 503, 504])
+	return { status, delay, body: r.pick(['', '0', '-1', 'null', '{"a":', '<html>']), type: r.pick([undefined, 'text/html']) }
 }
 
 function randomTick(r) {
-	const tick = { server_time: r.int(1, 9), 'wp-auth-check': !r.chance(0.05) };
-	if (r.chance(0.1)) tick.heartbeat_interval = r.pick([5, 'fast', 30, '60', 120]);
-	if (r.chance(0.1)) tick.heartbeat_nonce = r.pick(['n1', 'n2', 'n3']);
-	if (r.chance(0.05)) tick.nonces_expired = true;
-	if (r.chance(0.05)) tick.rest_nonce = 'r1';
-	return JSON.stringify(tick);
+	const tick = { server_time: r.int(1, 9), 'wp-auth-check': !r.chance(0.05) }
+	if (r.chance(0.1)) tick.heartbeat_interval = r.pick([5, 'fast', 30, '60', 120])
+	if (r.chance(0.1)) tick.heartbeat_nonce = r.pick(['n1', 'n2', 'n3'])
+	if (r.chance(0.05)) tick.nonces_expired = true
+	if (r.chance(0.05)) tick.rest_nonce = 'r1'
+	return JSON.stringify(tick)
 }
 
 function randomStep(r) {
-	return r.pick(STEPS)(r);
+	return r.pick(STEPS)(r)
 }
 
-const handle = (r) => r.pick(['a', 'b', 'presence-ping', 'php-only']);
+const handle = (r) => r.pick(['a', 'b', 'presence-ping', 'php-only'])
 
 const STEPS = [
 	(r) => ['advance', r.pick([0, 1, 500, 5000, 10000, 15000, 60000, 200000])],
@@ -75,6 +75,24 @@ const STEPS = [
 	(r) => (r.chance(0.4) ? ['pagehide'] : ['pageshow', true]),
 	(r) => ['jump', r.chance(0.1) ? r.pick([60000, -60000, 3600000]) : 0],
 	(r) => ['call', r.chance(0.1) ? 'disableSuspend' : 'hasConnectionError'],
-	(r) => ['handler', r.pick(['tick', 'error', 'connection-lost', 'connection-restored']), r.pick(['event', 'action']), r.pick([['throw'], ['call', 'connectNow'], ['call', 'enqueue', 'c', 1], ['delete', 'server_time']]), 1],
-	(r) => ['handler', 'send', r.pick(['event', 'action']), r.pick([['delete', 'a'], ['add', 'b', 5], ['call', 'enqueue', 'c', 1], ['call', 'connectNow'], ['call', 'interval', 5, 2]]), 1],
-];
+	(r) => [
+		'handler',
+		r.pick(['tick', 'error', 'connection-lost', 'connection-restored']),
+		r.pick(['event', 'action']),
+		r.pick([['throw'], ['call', 'connectNow'], ['call', 'enqueue', 'c', 1], ['delete', 'server_time']]),
+		1,
+	],
+	(r) => [
+		'handler',
+		'send',
+		r.pick(['event', 'action']),
+		r.pick([
+			['delete', 'a'],
+			['add', 'b', 5],
+			['call', 'enqueue', 'c', 1],
+			['call', 'connectNow'],
+			['call', 'interval', 5, 2],
+		]),
+		1,
+	],
+]

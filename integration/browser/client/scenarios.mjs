@@ -1,27 +1,27 @@
 // Scripted scenarios: what a page, a person, a network and a server may do to a
 // Heartbeat client. See lab/realm.js for the steps.
 
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
+const SECOND = 1000
+const MINUTE = 60 * SECOND
 
 export const PAGE = {
 	ajaxurl: '/wp-admin/admin-ajax.php',
 	pagenow: 'dashboard',
 	heartbeatSettings: { nonce: 'n0', interval: '15' },
 	wpApiSettings: { nonce: 'r0' },
-};
+}
 
-const page = (settings, rest) => ({ ...PAGE, ...rest, heartbeatSettings: { ...PAGE.heartbeatSettings, ...settings } });
-const ok = (extra, rest) => ({ status: 200, body: JSON.stringify({ server_time: 1, 'wp-auth-check': true, ...extra }), ...rest });
-const advance = (ms) => ['advance', ms];
-const call = (...args) => ['call', ...args];
-const STATE = ['state'];
-const FOUR_BEATS = [advance(MINUTE), STATE];
-const show = (answers, ...steps) => ({ answers, steps: steps.length ? steps : FOUR_BEATS });
+const page = (settings, rest) => ({ ...PAGE, ...rest, heartbeatSettings: { ...PAGE.heartbeatSettings, ...settings } })
+const ok = (extra, rest) => ({ status: 200, body: JSON.stringify({ server_time: 1, 'wp-auth-check': true, ...extra }), ...rest })
+const advance = (ms) => ['advance', ms]
+const call = (...args) => ['call', ...args]
+const STATE = ['state']
+const FOUR_BEATS = [advance(MINUTE), STATE]
+const show = (answers, ...steps) => ({ answers, steps: steps.length ? steps : FOUR_BEATS })
 const throughout = (answer, ms = 2 * MINUTE) => ({
 	answers: [ok(), ...Array(8).fill(answer), ok(), ok()],
 	steps: [...Array(ms / 10000).fill(0).flatMap(() => [advance(10000), STATE])],
-});
+})
 
 export const scenarios = Object.entries({
 	...surface(),
@@ -32,7 +32,7 @@ export const scenarios = Object.entries({
 	...nonces(),
 	...handlers(),
 	...rushes(),
-}).map(([name, scenario]) => ({ page: PAGE, name, ...scenario }));
+}).map(([name, scenario]) => ({ page: PAGE, name, ...scenario }))
 
 function surface() {
 	return {
@@ -56,11 +56,11 @@ function surface() {
 		'connectNow while connecting': show([ok({ n: 1 }, { delay: 2000 })], advance(15500), call('enqueue', 'a', 1), call('connectNow'), call('connectNow'), advance(MINUTE)),
 		'disableSuspend returns nothing': show([], call('disableSuspend'), call('hasFocus'), call('hasConnectionError')),
 		'null heartbeatSettings nonce': { page: page({ nonce: null }), ...show([]) },
-	};
+	}
 }
 
 function intervals() {
-	const ask = (...values) => show([], ...values.flatMap((value) => [call('interval', ...[].concat(value)), advance(20000)]), call('interval'), advance(3 * MINUTE));
+	const ask = (...values) => show([], ...values.flatMap((value) => [call('interval', ...[].concat(value)), advance(20000)]), call('interval'), advance(3 * MINUTE))
 	return {
 		'interval numbers': ask(10, 30, 120, 1),
 		'interval strings': ask('fast', '20', '7abc', 'slow', 'standard'),
@@ -79,11 +79,11 @@ function intervals() {
 		'interval set by the server': show([ok({ heartbeat_interval: 30 }), ok({ heartbeat_interval: 'fast' }), ok(), ok({ heartbeat_interval: 60 })], advance(3 * MINUTE), STATE),
 		'interval set by the server, odd': show([ok({ heartbeat_interval: '20' }), ok({ heartbeat_interval: 'x' }), ok({ heartbeat_interval: 0 }), ok({ heartbeat_interval: 5 })], advance(3 * MINUTE), STATE),
 		'interval long-polling by the server': { answers: [ok({ heartbeat_interval: 'long-polling' }), ...Array(30).fill(ok({}, { delay: 1500 })), ok({ heartbeat_interval: 30 })], steps: [advance(MINUTE), STATE, advance(MINUTE)] },
-	};
+	}
 }
 
 function settings() {
-	const with_ = (given, ...steps) => ({ page: page(given), ...show([], ...(steps.length ? steps : [STATE, advance(5 * MINUTE), STATE])) });
+	const with_ = (given, ...steps) => ({ page: page(given), ...show([], ...(steps.length ? steps : [STATE, advance(5 * MINUTE), STATE])) })
 	return {
 		'setting interval 1': with_({ interval: 1 }, STATE, advance(5000)),
 		'setting interval 0': with_({ interval: 0 }),
@@ -106,11 +106,11 @@ function settings() {
 		'customizer': { page: page({}, { pagenow: 'customize' }), ...show([]) },
 		'settings changed after load': show([], ['set', 'ajaxurl', '/moved.php'], ['set', 'pagenow', 'x'], ['set', 'heartbeatSettings.nonce', 'n1'], advance(MINUTE)),
 		'settings gone after load': show([ok({ heartbeat_nonce: 'n1' })], ['set', 'heartbeatSettings', undefined], advance(MINUTE)),
-	};
+	}
 }
 
 function attention() {
-	const away = [['focus', false], advance(10000), STATE];
+	const away = [['focus', false], advance(10000), STATE]
 	return {
 		'losing and regaining focus': show([], ...away, advance(3 * MINUTE), ['focus', true], advance(10000), STATE, advance(MINUTE)),
 		'focus back before the interval': show([], advance(10000), ...away, ['focus', true], advance(40000), STATE),
@@ -136,11 +136,11 @@ function attention() {
 		'clock set forward': show([], advance(5000), ['jump', 3600000], advance(MINUTE), STATE),
 		'clock set back': show([], advance(20000), ['jump', -3600000], advance(MINUTE), STATE, call('connectNow'), advance(2 * MINUTE)),
 		'no document.hasFocus': { ...show([], advance(MINUTE), ['visible', false], advance(3 * MINUTE), ['visible', true], advance(MINUTE), STATE), before: 'document.hasFocus = undefined' },
-	};
+	}
 }
 
 function answers() {
-	const http = (status, body = '', rest) => ({ status, body, statusText: status === 200 ? 'OK' : String(status), ...rest });
+	const http = (status, body = '', rest) => ({ status, body, statusText: status === 200 ? 'OK' : String(status), ...rest })
 	const list = {
 		slow: ok({}, { delay: 8000 }),
 		'slower than the interval': ok({}, { delay: 22000 }),
@@ -152,8 +152,8 @@ function answers() {
 		'503': http(503), '504': http(504), HTML: http(200, '<!doctype html><title>Log in</title>', { type: 'text/html' }),
 		'a warning before the JSON': http(200, '<b>Warning</b>{"server_time":1}', { type: 'text/html' }), 'JSON as HTML': http(200, '{"server_time":1}', { type: 'text/html' }),
 		'truncated JSON': http(200, '{"server_time":'), 'a byte order mark': http(200, '\ufeff{"a":1}'), 'no network': { status: 0, delay: 100 },
-	};
-	const each = Object.fromEntries(Object.entries(list).map(([name, answer]) => [`answers: ${name}`, throughout(answer)]));
+	}
+	const each = Object.fromEntries(Object.entries(list).map(([name, answer]) => [`answers: ${name}`, throughout(answer)]))
 	return {
 		...each,
 		'answers: never (time out)': { answers: [ok(), { hang: true }, { hang: true }, ok()], steps: [advance(3 * MINUTE), STATE, advance(MINUTE), STATE] },
@@ -166,7 +166,7 @@ function answers() {
 		'aborted before it was sent': { answers: [ok(), ok()], steps: [['eval', 'jQuery(document).one("ajaxSend", (e, xhr) => xhr.abort())'], advance(MINUTE), STATE] },
 		'cancelled in beforeSend': { answers: [], steps: [['eval', 'jQuery.ajaxSetup({ beforeSend: () => false })'], advance(20000), STATE, ['eval', 'jQuery.ajaxSetup({ beforeSend: null })'], advance(MINUTE), STATE] },
 		'log-in wanted': { answers: [ok({ 'wp-auth-check': false }), ok({ 'wp-auth-check': false }), ok(), ok()], steps: [advance(2 * MINUTE)] },
-	};
+	}
 }
 
 function nonces() {
@@ -177,14 +177,14 @@ function nonces() {
 		'no wpApiSettings': { page: { ...PAGE, wpApiSettings: undefined }, ...show([ok({ rest_nonce: 'r1' })]) },
 		'a pending connectNow still has the old nonce': show([ok({ heartbeat_nonce: 'n1' }, { delay: 1500 }), ok()], advance(15500), call('connectNow'), advance(MINUTE)),
 		'nonces expired while lost': show([ok(), { status: 503 }, { status: 200, body: '{"nonces_expired":true,"heartbeat_nonce":"n1","heartbeat_interval":30}' }, ok()], advance(2 * MINUTE), STATE),
-	};
+	}
 }
 
 function handlers() {
 	const both = (on, act, times, rest) => ['event', 'action'].map((via) => [
 		`${via} ${on} handler: ${act.join(' ')}`,
 		{ answers: [ok({ n: 1 }, { delay: 300 }), ok({ n: 2 }), { status: 500 }, { status: 503 }, ok({ n: 5 })], steps: [call('enqueue', 'a', 1), call('enqueue', 'b', 2), ['handler', on, via, act, times], advance(MINUTE), advance(MINUTE), STATE], ...rest },
-	]);
+	])
 	return Object.fromEntries([
 		...both('send', ['delete', 'a']), ...both('send', ['add', 'c', { x: [1] }]), ...both('send', ['call', 'enqueue', 'c', 1]),
 		...both('send', ['call', 'connectNow'], 2), ...both('send', ['call', 'interval', 'fast', 2], 1), ...both('send', ['false']),
@@ -192,7 +192,7 @@ function handlers() {
 		...both('tick', ['throw'], 1), ...both('tick', ['call', 'connectNow'], 3), ...both('tick', ['call', 'interval', 20], 1), ...both('tick', ['delete', 'server_time']),
 		...both('error', ['throw'], 1), ...both('error', ['call', 'connectNow'], 2),
 		...both('connection-lost', ['throw']), ...both('connection-lost', ['call', 'connectNow']), ...both('connection-restored', ['throw']), ...both('connection-restored', ['call', 'enqueue', 'c', 9]),
-	]);
+	])
 }
 
 function rushes() {
@@ -202,5 +202,5 @@ function rushes() {
 		'enqueue in every second': show([], ...Array(20).fill([call('enqueue', 'a', 'x', true), advance(1000)]).flat(), advance(MINUTE)),
 		'everything at once': show([ok({ heartbeat_interval: 'fast', heartbeat_nonce: 'n1' }, { delay: 700 }), { status: 503 }, ok({ heartbeat_interval: 30 })],
 			call('interval', 'fast'), ['focus', false], advance(7000), call('connectNow'), ['visible', false], advance(11000), ['visible', true], ['focus', true], advance(MINUTE), ['pagehide'], ['pageshow', true], advance(2 * MINUTE), STATE),
-	};
+	}
 }

@@ -1,64 +1,65 @@
 // What the test drives from outside: both clients side by side, and which
 // scenarios they disagree on.
 
-import { run } from './realm.js';
+import { run } from './realm.js'
 
-const text = (path) => fetch(path).then((response) => response.text());
+const text = (path) => fetch(path).then((response) => response.text())
 
 async function hashes(nonces) {
-	const result = {};
+	const result = {}
 	for (const nonce of nonces) {
-		const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(nonce));
-		result[nonce] = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+		const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(nonce))
+		result[nonce] = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')
 	}
-	return result;
+	return result
 }
 
 window.prepare = async () => {
-	const scripts = await Promise.all(['/wp/jquery/jquery.min.js', '/wp/dist/hooks.min.js'].map(text));
+	const scripts = await Promise.all(['/wp/jquery/jquery.min.js', '/wp/dist/hooks.min.js'].map(text))
 	window.lab = {
 		scripts,
 		core: await text('/wp/heartbeat.js'),
 		ours: await text('/client/dist/heartbeat.js'),
 		carrier: await text('/client/dist/heartbeat-transport.js'),
 		hashes: await hashes(['', 'n0', 'n1', 'n2', 'n3', 'n4']),
-	};
-};
+	}
+}
 
 // Core's own file over our transport: differs from core in nothing.
-const CARRIER = 'core over websocket';
+const CARRIER = 'core over websocket'
 
 const VARIANTS = {
 	post: () => ({ client: window.lab.ours }),
 	longpoll: () => ({ client: window.lab.ours, link: 'longpoll' }),
 	websocket: () => ({ client: window.lab.ours, link: 'websocket' }),
 	[CARRIER]: () => ({ client: window.lab.carrier + '\n;' + window.lab.core, link: 'websocket' }),
-};
+}
 
 /**
  * Runs each scenario on core's client and on ours; returns the differences, and
  * what was said to differ (see docs/plugin-authors.md) and does not.
  */
 window.compare = async (scenarios, names = Object.keys(VARIANTS)) => {
-	const { scripts, core, hashes: known } = window.lab;
-	const differences = [];
-	const counts = { beats: 0, overLink: 0, lines: 0 };
+	const { scripts, core, hashes: known } = window.lab
+	const differences = []
+	const counts = { beats: 0, overLink: 0, lines: 0 }
 	for (const scenario of scenarios) {
-		const expected = await run(scenario, { scripts, client: core, hashes: known });
-		counts.lines += expected.trace.length;
+		const expected = await run(scenario, { scripts, client: core, hashes: known })
+		counts.lines += expected.trace.length
 		for (const name of names) {
-			const got = await run(scenario, Object.assign({ scripts, hashes: known }, VARIANTS[name]()));
-			counts.beats += got.beats;
-			counts.overLink += got.overLink;
-			const at = firstDifference(expected.trace, got.trace);
-			if (scenario.differs && name !== CARRIER ? at < 0 : at >= 0) differences.push({ scenario: scenario.name, variant: name, at, expected: expected.trace, got: got.trace });
+			const got = await run(scenario, Object.assign({ scripts, hashes: known }, VARIANTS[name]()))
+			counts.beats += got.beats
+			counts.overLink += got.overLink
+			const at = firstDifference(expected.trace, got.trace)
+			if (scenario.differs && name !== CARRIER ? at < 0 : at >= 0)
+				differences.push({ scenario: scenario.name, variant: name, at, expected: expected.trace, got: got.trace })
 		}
 	}
-	return { differences, counts };
-};
+	return { differences, counts }
+}
 
 function firstDifference(expected, got) {
-	const length = Math.max(expected.length, got.length);
-	for (let i = 0; i < length; i++) if (expected[i] !== got[i]) return i;
-	return -1;
+	const length = Math.max(expected.length, got.length)
+	for (let i = 0; i < length; i++) if (expected[i] !== got[i]) return i
+	return -1
 }
