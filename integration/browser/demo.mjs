@@ -4,7 +4,7 @@ import { until } from './harness.mjs'
 
 // openDemo opens the demo page as that user, in a context of its own unless one
 // is given, and waits until it is on the wanted transport.
-export async function openDemo(t, browser, server, user, { context, transport = 'websocket' } = {}) {
+export async function openDemo(t, browser, server, user, { context, transport = 'websocket', query = '' } = {}) {
 	if (!context) {
 		context = await browser.newContext()
 		t.after(() => context.close())
@@ -12,7 +12,7 @@ export async function openDemo(t, browser, server, user, { context, transport = 
 	const page = await context.newPage()
 	await page.addInitScript(record)
 	if (transport !== 'websocket') await allowOnly(page, transport)
-	await page.goto(`${server.url}/?user=${user}`)
+	await page.goto(`${server.url}/?user=${user}${query}`)
 	await onTransport(page, transport)
 	return page
 }

@@ -1,0 +1,61 @@
+// The demo page, as somebody sees it who has just started heartbeatd.
+
+import assert from 'node:assert/strict'
+import { before, describe, test } from 'node:test'
+import { startChromium, startHeartbeatd, suite, until } from './harness.mjs'
+import { beat, onTransport, openDemo, seen, shows } from './demo.mjs'
+
+describe('the demo page', () => {
+	const all = suite()
+	let server, browser
+	before(async () => {
+		server = await startHeartbeatd(all)
+		browser = await startChromium(all)
+	})
+
+	test('two windows of one browser are two people', async (t) => {
+		const context = await browser.newContext()
+		t.after(() => context.close())
+		const windows = []
+		for (const user of [1, 2]) {
+			const page = await context.newPage()
+			await page.goto(server.url)
+			assert.equal(new URL(page.url()).searchParams.get('user'), String(user))
+			windows.push(page)
+			await shows(page, windows.map((_, index) => index + 1))
+		}
+		for (const page of windows) await shows(page, [1, 2])
+	})
+
+	test('who edits which post', async (t) => {
+		const page = await openDemo(t, browser, server, 1)
+		await openDemo(t, browser, server, 3, { query: '&post=42' })
+		await until('the post', () => page.locator('#posts li[data-post-id="42"] img').count())
+	})
+
+	test('the switch changes the transport, and beats go on', async (t) => {
+		const page = await openDemo(t, browser, server, 1)
+		for (const [choice, name] of [['longpoll', 'longpoll'], ['', 'post'], ['websocket', 'websocket'], ['websocket longpoll', 'websocket']]) {
+			await page.selectOption('#transport-switch', choice)
+			await onTransport(page, name)
+			await until('its name on the page', async () => (await page.textContent('#transport')) === name)
+			await beat(page)
+		}
+		assert.deepEqual((await seen(page)).filter(({ name }) => /error|lost|expired/.test(name)), [])
+		assert.match(await page.textContent('#latency-text'), /last beat [\d.]+ ms/)
+		assert.ok((await page.locator('#log li').count()) > 5)
+	})
+
+	test('nothing is loaded from elsewhere, and nothing complains', async (t) => {
+		const context = await browser.newContext()
+		t.after(() => context.close())
+		const [elsewhere, complaints] = [[], []]
+		context.on('request', (request) => request.url().startsWith(server.url) || elsewhere.push(request.url()))
+		context.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()))
+		context.on('weberror', (error) => complaints.push(String(error.error())))
+		const page = await openDemo(t, browser, server, 2, { context })
+		await beat(page)
+		assert.deepEqual(elsewhere, [])
+		assert.deepEqual(complaints, [])
+	})
+})
