@@ -1,47 +1,39 @@
-// A browser and the small server that gives it pages, for tests of the client.
+// The small server that gives a browser its pages, for tests of the client.
 
 import { createServer } from 'node:http'
 import { readFile } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { chromium } from 'playwright-core'
+import { root } from '../harness.mjs'
 import { wordpressFiles } from '../../setup/wordpress.mjs'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
-const TYPES = { '.js': 'text/javascript', '.html': 'text/html', '.css': 'text/css', '.map': 'application/json' }
+const TYPES = { '.js': 'text/javascript', '.css': 'text/css', '.map': 'application/json' }
 
 const FOLDERS = {
-	'/lab/': join(here, 'lab/'),
-	'/client/': fileURLToPath(new URL('../../../client-js/', import.meta.url)),
-	'/wp/': join(wordpressFiles, 'wp-includes/js/'),
-	'/wp-admin/js/': join(wordpressFiles, 'wp-admin/js/'),
+	'/lab/': `${here}lab/`,
+	'/client/': `${root}client-js/`,
+	'/wp-includes/': `${wordpressFiles}/wp-includes/`,
+	'/wp-admin/': `${wordpressFiles}/wp-admin/`,
 }
 
-export function launch() {
-	const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run']
-	args.push('--disable-background-networking', '--disable-component-update', '--disable-sync')
-	return chromium.launch({ executablePath: '/usr/bin/chromium', args })
-}
+// html answers a request with a page.
+export const html = (text) => (request, response) => response.writeHead(200, { 'Content-Type': 'text/html; charset=UTF-8' }).end(text)
 
-/** Serves the client, WordPress's scripts and whatever `routes` adds. */
-export async function serve(routes = {}) {
+// startPages serves the client, WordPress's own files and whatever `routes` adds,
+// until the test ends.
+export async function startPages(t, routes = {}) {
 	const server = createServer(async (request, response) => {
 		const path = new URL(request.url, 'http://localhost').pathname
-		const route = routes[path]
-		if (route) return void route(request, response)
-		if (path === '/blank') return void response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><body>')
-		await file(path, response)
+		if (routes[path]) await routes[path](request, response)
+		else await file(path, response)
 	})
 	await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
-	const { port } = server.address()
-	return {
-		server,
-		url: `http://127.0.0.1:${port}`,
-		async close() {
-			server.closeAllConnections()
-			await new Promise((resolve) => server.close(resolve))
-		},
-	}
+	t.after(async () => {
+		server.closeAllConnections()
+		await new Promise((resolve) => server.close(resolve))
+	})
+	return { server, url: `http://127.0.0.1:${server.address().port}` }
 }
 
 async function file(path, response) {

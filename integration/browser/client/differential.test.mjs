@@ -2,8 +2,9 @@
 // heartbeat.js and through ours: the traces must be equal, line by line.
 
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { launch, serve } from './browser.mjs'
+import { before, test } from 'node:test'
+import { html, startPages } from './browser.mjs'
+import { startChromium, suite } from '../harness.mjs'
 import { randomScenario } from './random.mjs'
 import { scenarios } from './scenarios.mjs'
 
@@ -12,30 +13,19 @@ const SEED = Number(process.env.HEARTBEAT_SEED || Math.floor(Math.random() * 1e9
 const BATCH = 20
 const LINKS = ['post', 'longpoll', 'websocket']
 
-let browser
-let pages
-let server
+const t = suite()
+let labs
 
 before(async () => {
-	server = await serve({
-		'/': (request, response) =>
-			response
-				.writeHead(200, { 'Content-Type': 'text/html' })
-				.end('<!doctype html><body><script type="module" src="/lab/index.js"></script>'),
-	})
-	browser = await launch()
-	pages = await Promise.all([openLab(), openLab()])
-})
-
-after(async () => {
-	await browser?.close()
-	await server?.close()
+	const pages = await startPages(t, { '/': html('<!doctype html><body><script type="module" src="/lab/index.js"></script>') })
+	const browser = await startChromium(t)
+	labs = await Promise.all([openLab(browser, pages.url), openLab(browser, pages.url)])
 })
 
 // A browser context each, so that the two run in processes of their own.
-async function openLab() {
+async function openLab(browser, url) {
 	const page = await (await browser.newContext()).newPage()
-	await page.goto(server.url)
+	await page.goto(url)
 	await page.waitForFunction(() => window.prepare)
 	await page.evaluate(() => window.prepare())
 	return page
@@ -46,7 +36,7 @@ async function compare(list, variants) {
 	const counts = { beats: 0, overLink: 0, lines: 0 }
 	let next = 0
 	await Promise.all(
-		pages.map(async (page) => {
+		labs.map(async (page) => {
 			while (next < list.length) {
 				const batch = list.slice(next, (next += BATCH))
 				const result = await page.evaluate((args) => window.compare(...args), [batch, variants])

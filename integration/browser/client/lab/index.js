@@ -15,10 +15,10 @@ async function hashes(nonces) {
 }
 
 window.prepare = async () => {
-	const scripts = await Promise.all(['/wp/jquery/jquery.min.js', '/wp/dist/hooks.min.js'].map(text))
+	const scripts = await Promise.all(['/wp-includes/js/jquery/jquery.min.js', '/wp-includes/js/dist/hooks.min.js'].map(text))
 	window.lab = {
 		scripts,
-		core: await text('/wp/heartbeat.js'),
+		core: await text('/wp-includes/js/heartbeat.js'),
 		ours: await text('/client/dist/heartbeat.js'),
 		carrier: await text('/client/dist/heartbeat-transport.js'),
 		hashes: await hashes(['', 'n0', 'n1', 'n2', 'n3', 'n4']),
