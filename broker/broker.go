@@ -102,11 +102,9 @@ func Open(ctx context.Context, c Config) (*Broker, error) {
 		}
 		b.lost(err)
 	}
-	b.wg.Add(4)
-	go b.supervise()
-	go b.writer()
-	go b.looker()
-	go b.renewer()
+	for _, run := range []func(){b.supervise, b.writer, b.renewer, b.looker, b.looker, b.looker, b.looker} {
+		b.wg.Go(run)
+	}
 	return b, nil
 }
 

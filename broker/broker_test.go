@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -40,7 +41,10 @@ func leaked() string {
 	return stacks
 }
 
-const testTTL = 2 * time.Second
+const (
+	testTTL  = 2 * time.Second
+	patience = 30 * time.Second // for what must come, on a machine that is busy
+)
 
 func open(t *testing.T, c Config) *Broker {
 	t.Helper()
@@ -74,6 +78,16 @@ func (d *diary) add(c Change) {
 	d.changes = append(d.changes, c)
 }
 
+func (d *diary) last() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.changes) == 0 {
+		return ""
+	}
+	c := d.changes[len(d.changes)-1]
+	return c.Kind.String() + " " + c.Entry.ClientID
+}
+
 // String is "joined a, left b", the client ids in the order of the changes.
 func (d *diary) String() string {
 	d.mu.Lock()
@@ -100,7 +114,7 @@ func watch(t *testing.T, b *Broker, site string) (*View, *diary) {
 // eventually polls until ok, or fails with what it sees at the end.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("never came: " + what)
 		}
@@ -109,12 +123,28 @@ func eventually(t *testing.T, what string, ok func() bool) {
 
 func (d *diary) want(t *testing.T, want string) {
 	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); d.String() != want; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); d.String() != want; time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("changes: %s\n   want: %s", d, want)
 		}
 	}
 }
+
+// wantSet is want for changes that may come in any order.
+func (d *diary) wantSet(t *testing.T, want string) {
+	t.Helper()
+	sorted := func(s string) string {
+		lines := strings.Split(s, ", ")
+		slices.Sort(lines)
+		return strings.Join(lines, ", ")
+	}
+	eventually(t, "as many changes", func() bool { return len(d.String()) >= len(want) })
+	if sorted(d.String()) != sorted(want) {
+		t.Fatalf("changes: %s\n   want: %s", d, want)
+	}
+}
+
+func (d *diary) has(text string, times int) bool { return strings.Count(d.String(), text) == times }
 
 func page(room, client, conn string) Key { return Key{"site", room, client, conn} }
 
@@ -133,5 +163,6 @@ func inRoom(v *View, room string) string {
 			ids = append(ids, e.ClientID)
 		}
 	})
+	slices.Sort(ids)
 	return strings.Join(ids, " ")
 }

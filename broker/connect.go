@@ -49,7 +49,6 @@ func isPermanent(err error) bool {
 // three times in a TTL: a stream that was deleted says nothing to those who
 // only watch it.
 func (b *Broker) supervise() {
-	defer b.wg.Done()
 	for {
 		wait := b.ttl / 3
 		if b.Ready() != nil {

@@ -1,19 +1,233 @@
 package broker
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestHoldAndLeaveAreSeenEverywhere(t *testing.T) {
+	t.Parallel()
 	b := open(t, Config{Listen: "127.0.0.1:0"})
 	other := open(t, Config{URL: "nats://" + b.ListenAddr()})
 	v, d := watch(t, b, "site")
 	_, d2 := watch(t, other, "site")
+	k := page("admin/online", "user-1", "a")
 
-	b.Hold(page("admin/online", "user-1", "a"), at(1, "dashboard"))
+	b.Hold(k, at(1, "dashboard"))
 	if got := inRoom(v, "admin/online"); got != "user-1" {
-		t.Fatalf("this node does not see at once who it holds: %q", got)
+		t.Fatalf("this node does not see at once whom it holds: %q", got)
 	}
 	d2.want(t, "joined user-1")
-	b.Leave(page("admin/online", "user-1", "a"))
+	b.Hold(k, at(2, "dashboard"))
+	b.Hold(k, at(3, "posts"))
+	b.Leave(k)
+	if got := inRoom(v, "admin/online"); got != "" {
+		t.Fatalf("this node does not see at once that somebody left: %q", got)
+	}
+	d.want(t, "joined user-1, seen user-1, updated user-1, left user-1")
+	eventually(t, "left elsewhere", func() bool { return d2.last() == "left user-1" })
+	settled(t, b)
+	b.Leave(k) // nothing there
+	b.Leave(page("admin/online", "user-2", "a"))
+	d.want(t, "joined user-1, seen user-1, updated user-1, left user-1")
+}
+
+// Coming back before NATS has heard of the leave.
+func TestLeaveAndBack(t *testing.T) {
+	t.Parallel()
+	b := open(t, Config{})
+	v, d := watch(t, b, "site")
+	k := page("r", "user-1", "a")
+	want := ""
+	for range 100 {
+		b.Hold(k, at(1, "x"))
+		b.Leave(k)
+		want += "joined user-1, left user-1, "
+	}
+	b.Hold(k, at(2, "x"))
+	settled(t, b)
+	b.Hold(page("r", "user-2", "a"), at(1, "x")) // whose echo comes after those
+	settled(t, b)
+	d.want(t, want+"joined user-1, joined user-2")
+	if got := inRoom(v, "r"); got != "user-1 user-2" {
+		t.Errorf("in the room: %q", got)
+	}
+}
+
+func TestRenewalKeepsAndChangesNothing(t *testing.T) {
+	t.Parallel()
+	b := open(t, Config{Listen: "127.0.0.1:0"})
+	url := "nats://" + b.ListenAddr()
+	other := open(t, Config{URL: url})
+	_, d := watch(t, b, "site")
+	_, d2 := watch(t, other, "site")
+	wire := tap(t, url)
+
+	b.Hold(page("r", "user-1", "a"), at(1, "x"))
+	eventually(t, "renewals for more than two TTLs", func() bool { return wire.count("user-1") >= 8 })
+	d.want(t, "joined user-1")
+	d2.want(t, "joined user-1")
+	for _, m := range wire.all() {
+		if string(m.Data) != string(wire.all()[0].Data) {
+			t.Errorf("renewed as %s %v", m.Data, m.Header)
+		}
+	}
+}
+
+func TestRenewalsAreSpread(t *testing.T) {
+	b := newBroker(Config{TTL: time.Minute, Node: "n"})
+	for i := range 10_000 {
+		b.Hold(page("r", "user", time.Duration(i).String()), at(1, "x"))
+	}
+	sent := func() (n int) {
+		for b.queue.Len() > 0 {
+			it := b.queue.Remove(b.queue.Front()).(*item)
+			it.place, it.due = nil, false
+			n++
+		}
+		return n
+	}
+	if n := sent(); n != 10_000 {
+		t.Fatalf("%d of 10,000 were to be written at first", n)
+	}
+	total := 0
+	for i := range slots {
+		b.turnWheel()
+		n := sent()
+		if total += n; n > 200 {
+			t.Errorf("%d renewals at once, in step %d of %d", n, i, slots)
+		}
+	}
+	if total != 10_000 {
+		t.Errorf("%d renewals in a third of the TTL", total)
+	}
+}
+
+func TestPutLivesOneTTL(t *testing.T) {
+	t.Parallel()
+	b := open(t, Config{Listen: "127.0.0.1:0"})
+	other := open(t, Config{URL: "nats://" + b.ListenAddr()})
+	_, d := watch(t, b, "site")
+	_, d2 := watch(t, other, "site")
+	start := time.Now()
+	b.Put(page("r", "user-1", "poll"), at(1, "x"))
 	d2.want(t, "joined user-1, left user-1")
+	took := time.Since(start)
 	d.want(t, "joined user-1, left user-1")
+	t.Logf("a TTL of %v ended after %v", testTTL, took)
+	if took < testTTL || took > testTTL+2*time.Second {
+		t.Errorf("a TTL of %v ended after %v", testTTL, took)
+	}
+	eventually(t, "nothing kept", func() bool { return b.holds(page("r", "user-1", "poll")) == nil })
+}
+
+func TestLapse(t *testing.T) {
+	t.Parallel()
+	b := open(t, Config{})
+	_, d := watch(t, b, "site")
+	k := page("r", "user-1", "a")
+	b.Hold(k, at(1, "x"))
+	settled(t, b)
+	b.Lapse(k)
+	d.want(t, "joined user-1, left user-1")
+	eventually(t, "nothing kept", func() bool { return b.holds(k) == nil })
+
+	b.Hold(k, at(2, "x")) // the tab is seen again
+	first := b.holds(k).until
+	eventually(t, "renewed again", func() bool { return b.holds(k).until.After(first.Add(testTTL)) })
+	d.want(t, "joined user-1, left user-1, joined user-1")
+}
+
+func TestPageMovesToAnotherNode(t *testing.T) {
+	for name, watched := range map[string]bool{"watching": true, "not watching": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := open(t, Config{Listen: "127.0.0.1:0", Node: "node-a"})
+			url := "nats://" + a.ListenAddr()
+			b := open(t, Config{URL: url, Node: "node-b"})
+			wire := tap(t, url)
+			_, d := watch(t, b, "site")
+			if watched {
+				watch(t, a, "site")
+			}
+			k := page("r", "user-1", "x")
+			a.Hold(k, at(1, "x"))
+			d.want(t, "joined user-1")
+			b.Hold(k, at(2, "x"))
+			eventually(t, "the first node lets go", func() bool { return a.holds(k) == nil })
+			a.Leave(k)
+			renewed := wire.count("node-b")
+			eventually(t, "renewals for a TTL", func() bool { return wire.count("node-b") >= renewed+4 })
+			d.want(t, "joined user-1, seen user-1")
+			if n := wire.count("PURGE"); n > 0 {
+				t.Errorf("%d purges", n)
+			}
+			if last := wire.all()[len(wire.all())-1]; !contains(last, "node-b") {
+				t.Errorf("the last word has the node that lost the page: %s", last.Data)
+			}
+			b.Leave(k)
+			d.want(t, "joined user-1, seen user-1, left user-1")
+		})
+	}
+}
+
+// The page leaves here, but this node has not heard yet that it is elsewhere.
+func TestLeaveSparesWhatAnotherNodeWrote(t *testing.T) {
+	t.Parallel()
+	a := open(t, Config{Listen: "127.0.0.1:0", Node: "node-a", TTL: time.Minute})
+	url := "nats://" + a.ListenAddr()
+	b := open(t, Config{URL: url, Node: "node-b", TTL: time.Minute})
+	wire := tap(t, url)
+	k := page("r", "user-1", "x")
+	a.Hold(k, at(1, "x"))
+	settled(t, a)
+	b.Hold(k, at(1, "x"))
+	settled(t, b)
+	a.Leave(k)
+	settled(t, a)
+	if a.holds(k) != nil || b.holds(k) == nil || wire.count("PURGE") > 0 {
+		t.Error("the leave took what is another node's")
+	}
+	v, _ := watch(t, a, "site")
+	if got := inRoom(v, "r"); got != "user-1" {
+		t.Errorf("in the room: %q", got)
+	}
+}
+
+func TestTwoTabs(t *testing.T) {
+	t.Parallel()
+	b := open(t, Config{})
+	v, d := watch(t, b, "site")
+	one, two := page("r", "user-1", "a"), page("r", "user-1", "b")
+	b.Hold(one, focused(at(1, "posts"), 5))
+	b.Hold(two, focused(at(2, "pages"), 4))
+	settled(t, b)
+	b.Leave(two)
+	settled(t, b)
+	d.want(t, "joined user-1")
+	b.Hold(two, focused(at(3, "pages"), 6))
+	d.want(t, "joined user-1, updated user-1")
+	b.Leave(two)
+	d.want(t, "joined user-1, updated user-1, updated user-1")
+	if got := inRoom(v, "r"); got != "user-1" {
+		t.Errorf("in the room: %q", got)
+	}
+	b.Leave(one)
+	d.want(t, "joined user-1, updated user-1, updated user-1, left user-1")
+}
+
+// Somebody with a NATS client clears the bucket; the pages are still here.
+func TestWhatIsHeldIsWrittenAgain(t *testing.T) {
+	t.Parallel()
+	b := open(t, Config{Listen: "127.0.0.1:0"})
+	url := "nats://" + b.ListenAddr()
+	other := open(t, Config{URL: url})
+	_, d := watch(t, b, "site")
+	_, d2 := watch(t, other, "site")
+	b.Hold(page("r", "user-1", "a"), at(1, "x"))
+	d2.want(t, "joined user-1")
+	nc := connect(t, url)
+	purge(t, nc, page("r", "user-1", "a"))
+	d2.want(t, "joined user-1, left user-1, joined user-1")
+	d.want(t, "joined user-1")
 }

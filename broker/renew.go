@@ -33,15 +33,20 @@ func (w *wheel) slot(it *item) map[*item]struct{} {
 func (w *wheel) add(it *item)    { w.slot(it)[it] = struct{}{} }
 func (w *wheel) remove(it *item) { delete(w.slot(it), it) }
 
-// renewer turns the wheel once in a third of the TTL.
+// renewer turns the wheel once in a third of the TTL. On a machine too busy
+// to wake it for each slot it takes several at once rather than fall behind.
 func (b *Broker) renewer() {
-	defer b.wg.Done()
-	tick := time.NewTicker(b.ttl / 3 / slots)
+	step := b.ttl / 3 / slots
+	tick := time.NewTicker(step)
 	defer tick.Stop()
-	for {
+	start := time.Now()
+	for turned := 0; ; {
 		select {
 		case <-tick.C:
-			b.turnWheel()
+			due := int(time.Since(start) / step)
+			for turned = max(turned, due-slots); turned < due; turned++ {
+				b.turnWheel()
+			}
 		case <-b.ctx.Done():
 			return
 		}

@@ -42,7 +42,6 @@ func (b *Broker) wakeWriter() {
 // writer sends what is queued, one write in flight for each key, so that a
 // key's writes keep their order.
 func (b *Broker) writer() {
-	defer b.wg.Done()
 	for {
 		js, msg := b.next()
 		if msg == nil {
@@ -198,7 +197,6 @@ type lookup struct {
 }
 
 func (b *Broker) looker() {
-	defer b.wg.Done()
 	for {
 		select {
 		case l := <-b.lookups:

@@ -1,0 +1,178 @@
+package broker
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// errorLog keeps what is logged as an error.
+type errorLog struct {
+	mu  sync.Mutex
+	buf strings.Builder
+}
+
+func (l *errorLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *errorLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func newErrorLog() (*errorLog, *slog.Logger) {
+	l := &errorLog{}
+	return l, slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelError}))
+}
+
+func TestHeldKeysAreBounded(t *testing.T) {
+	t.Parallel()
+	errs, log := newErrorLog()
+	b := open(t, Config{Logger: log})
+	v, _ := watch(t, b, "site")
+	b.mu.Lock()
+	b.maxItems = 3
+	b.mu.Unlock()
+	for i := range 5 {
+		b.Hold(page("r", fmt.Sprint("user-", i), "a"), at(1, "x"))
+	}
+	b.Hold(page("r", "user-0", "a"), at(2, "y")) // one of the three is still free to change
+	if got := inRoom(v, "r"); got != "user-0 user-1 user-2" {
+		t.Errorf("in the room: %q", got)
+	}
+	if !strings.Contains(errs.String(), "holds all it may") {
+		t.Errorf("logged: %s", errs)
+	}
+	settled(t, b)
+	b.Leave(page("r", "user-0", "a"))
+	settled(t, b)
+	b.Hold(page("r", "user-4", "a"), at(1, "x"))
+	if got := inRoom(v, "r"); got != "user-1 user-2 user-4" {
+		t.Errorf("after one left: %q", got)
+	}
+}
+
+func TestComplaintsAreSpaced(t *testing.T) {
+	errs, log := newErrorLog()
+	b := newBroker(Config{TTL: time.Minute, Logger: log})
+	b.maxItems = 0
+	for range 1000 {
+		b.Hold(page("r", "user-1", "a"), at(1, "x"))
+	}
+	if n := strings.Count(errs.String(), "\n"); n == 0 || n > 5 {
+		t.Errorf("%d lines for 1,000 refusals", n)
+	}
+}
+
+func TestValuesAreBounded(t *testing.T) {
+	errs, log := newErrorLog()
+	b := newBroker(Config{TTL: time.Minute, Logger: log})
+	for i, data := range []string{
+		`{"a": "` + strings.Repeat("x", maxValue) + `"}`, `[1]`, `"text"`, `null`, `{"a":`, ` `,
+	} {
+		s := at(1, "x")
+		s.Data = json.RawMessage(data)
+		b.Hold(page("r", fmt.Sprint("user-", i), "a"), s)
+	}
+	if len(b.items) != 0 || errs.String() == "" {
+		t.Errorf("%d were taken; logged: %s", len(b.items), errs)
+	}
+	s := at(1, "x")
+	s.Data = nil
+	b.Hold(page("r", "user-1", "a"), s)
+	for _, it := range b.items {
+		if string(it.value.Data) != "{}" {
+			t.Errorf("no data became %s", it.value.Data)
+		}
+	}
+	if len(b.items) != 1 {
+		t.Error("an entry without data was refused")
+	}
+}
+
+// The largest key and value, with every header, are taken by the bucket.
+func TestLargestIsWritten(t *testing.T) {
+	t.Parallel()
+	b := open(t, Config{Listen: "127.0.0.1:0"})
+	other := open(t, Config{URL: "nats://" + b.ListenAddr()})
+	v, _ := watch(t, other, "site")
+	k := page(strings.Repeat("ü/", 2000), strings.Repeat("x", 600), "a")
+	s := in(k, at(1, "x"))
+	empty, _ := json.Marshal(Stored{Entry: s.Entry, Node: b.node})
+	s.DisplayName += strings.Repeat("x", maxValue-len(empty)-1)
+	b.Hold(k, s)
+	eventually(t, "written", func() bool { return len(v.Rooms()) == 1 })
+	v.Room(k.Room, func(entries []Entry, total int) {
+		if total != 1 || entries[0].ClientID != k.ClientID {
+			t.Error("the originals of hashed names did not come through")
+		}
+	})
+	b.Leave(k)
+	eventually(t, "left", func() bool { return len(v.Rooms()) == 0 })
+}
+
+func TestWritesInFlightAreBounded(t *testing.T) {
+	t.Parallel()
+	b := open(t, Config{Listen: "127.0.0.1:0"})
+	other := open(t, Config{URL: "nats://" + b.ListenAddr()})
+	v, _ := watch(t, other, "site")
+	const people = 5000
+	most := 0
+	for i := range people {
+		b.Hold(page("r", fmt.Sprint("user-", i), "a"), at(1, "x"))
+		b.mu.Lock()
+		most = max(most, len(b.flying)+b.looking)
+		b.mu.Unlock()
+	}
+	eventually(t, "all of them", func() bool {
+		total := 0
+		v.Room("r", func(_ []Entry, n int) { total = n })
+		return total == people
+	})
+	t.Logf("at most %d in flight", most)
+	if most > maxFlying {
+		t.Errorf("%d writes in flight, at most %d may be", most, maxFlying)
+	}
+}
+
+// With the window full, nothing more is sent; with NATS away, of each key only
+// the newest value waits.
+func TestWindowAndQueue(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t)
+	b := open(t, Config{URL: s.url(), TTL: time.Minute})
+	b.mu.Lock()
+	b.looking += maxFlying
+	b.mu.Unlock()
+	for i := range 1000 {
+		b.Hold(page("r", "user-1", "a"), at(1, fmt.Sprint("screen-", i)))
+		b.Hold(page("r", "user-2", "a"), at(1, "x"))
+		b.Leave(page("r", "user-2", "a"))
+	}
+	b.mu.Lock()
+	queued, flying := b.queue.Len(), len(b.flying)
+	b.looking -= maxFlying
+	b.wakeWriter()
+	b.mu.Unlock()
+	if queued != 1 || flying != 0 {
+		t.Errorf("%d queued, %d in flight, want 1 and none", queued, flying)
+	}
+	settled(t, b)
+	if state := streamState(t, s.url()); state.LastSeq != 1 {
+		t.Errorf("%d writes, want 1", state.LastSeq)
+	}
+	v, _ := watch(t, open(t, Config{URL: s.url(), TTL: time.Minute}), "site")
+	v.Room("r", func(entries []Entry, _ int) {
+		if len(entries) != 1 || !strings.Contains(string(entries[0].Data), "screen-999") {
+			t.Errorf("written: %v", entries)
+		}
+	})
+}

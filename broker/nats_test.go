@@ -1,0 +1,183 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// natsServer is a NATS of its own on a loopback port, to be stopped and
+// started again: in memory, so what it knew is gone then.
+type natsServer struct {
+	t    *testing.T
+	opts *server.Options
+	srv  *server.Server
+}
+
+func startNATS(t *testing.T) *natsServer {
+	t.Helper()
+	s := &natsServer{t: t, opts: &server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
+	}}
+	s.start()
+	t.Cleanup(s.stop)
+	return s
+}
+
+func (s *natsServer) start() {
+	s.t.Helper()
+	srv, err := server.NewServer(s.opts.Clone())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	srv.Start()
+	if !srv.ReadyForConnections(10 * time.Second) {
+		s.t.Fatal("nats-server does not start")
+	}
+	s.opts.Port = srv.Addr().(*net.TCPAddr).Port // the same one next time
+	s.srv = srv
+}
+
+func (s *natsServer) stop() {
+	s.srv.Shutdown()
+	s.srv.WaitForShutdown()
+}
+
+func (s *natsServer) url() string { return fmt.Sprintf("nats://127.0.0.1:%d", s.opts.Port) }
+
+// connect is a client that is not a broker.
+func connect(t *testing.T, url string, opts ...nats.Option) *nats.Conn {
+	t.Helper()
+	nc, err := nats.Connect(url, append(opts, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+// wiretap collects what is published below presence.
+type wiretap struct {
+	mu   sync.Mutex
+	msgs []*nats.Msg
+}
+
+func tap(t *testing.T, url string) *wiretap {
+	t.Helper()
+	w := &wiretap{}
+	nc := connect(t, url)
+	_, err := nc.Subscribe("presence.>", func(m *nats.Msg) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.msgs = append(w.msgs, m)
+	})
+	if err == nil {
+		err = nc.Flush()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *wiretap) all() []*nats.Msg {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.msgs[:len(w.msgs):len(w.msgs)]
+}
+
+// count is how many messages hold text in their value, or in a header.
+func (w *wiretap) count(text string) int {
+	n := 0
+	for _, m := range w.all() {
+		if contains(m, text) {
+			n++
+		}
+	}
+	return n
+}
+
+func contains(m *nats.Msg, text string) bool {
+	return strings.Contains(string(m.Data)+fmt.Sprint(m.Header), text)
+}
+
+func purge(t *testing.T, nc *nats.Conn, k Key) {
+	t.Helper()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kv, err := js.KeyValue(t.Context(), bucketName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := kv.Purge(t.Context(), k.String()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func streamOf(t *testing.T, url string) jetstream.Stream {
+	t.Helper()
+	js, err := jetstream.New(connect(t, url))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	stream, err := js.Stream(ctx, streamName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stream
+}
+
+func streamState(t *testing.T, url string) jetstream.StreamState {
+	t.Helper()
+	return streamOf(t, url).CachedInfo().State
+}
+
+func deleteStream(t *testing.T, url string) {
+	t.Helper()
+	js, err := jetstream.New(connect(t, url))
+	if err == nil {
+		err = js.DeleteStream(t.Context(), streamName)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// nc is the broker's own connection.
+func nc(b *Broker) *nats.Conn {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.link.nc
+}
+
+func (b *Broker) holds(k Key) *item {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if it := b.items[k.String()]; it != nil {
+		copied := *it
+		return &copied
+	}
+	return nil
+}
+
+// settled waits until NATS has all that b has to say.
+func settled(t *testing.T, b *Broker) {
+	t.Helper()
+	eventually(t, "everything written", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.down == nil && b.queue.Len()+len(b.flying)+b.looking == 0
+	})
+}

@@ -1,0 +1,183 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+func TestRoomIsSortedCutAndKept(t *testing.T) {
+	t.Parallel()
+	b := open(t, Config{})
+	v, _ := watch(t, b, "site")
+	for i := range 250 {
+		b.Hold(page("r", fmt.Sprintf("user-%03d", i), "a"), at(i/10, "x"))
+	}
+	var first []Entry
+	v.Room("r", func(entries []Entry, total int) {
+		first = entries
+		if len(entries) != 200 || total != 250 {
+			t.Fatalf("%d entries of %d", len(entries), total)
+		}
+		inOrder := slices.IsSortedFunc(entries, func(a, b Entry) int {
+			return strings.Compare(b.DateGMT+a.ClientID, a.DateGMT+b.ClientID)
+		})
+		if !inOrder || entries[0].ClientID != "user-240" || entries[199].ClientID != "user-059" {
+			t.Errorf("from %s to %s, in order: %v", entries[0].ClientID, entries[199].ClientID, inOrder)
+		}
+	})
+	settled(t, b) // echoes change nothing
+	v.Room("r", func(entries []Entry, _ int) {
+		if &entries[0] != &first[0] {
+			t.Error("sorted again, though nothing changed")
+		}
+	})
+	b.Leave(page("r", "user-240", "a"))
+	v.Room("r", func(entries []Entry, total int) {
+		if total != 249 || entries[0].ClientID != "user-241" || first[0].ClientID != "user-240" {
+			t.Error("a change is not seen, or changed what was given out")
+		}
+	})
+	v.Room("nobody", func(entries []Entry, total int) {
+		if len(entries) != 0 || total != 0 {
+			t.Error("somebody is in an empty room")
+		}
+	})
+	if got := fmt.Sprint(v.Rooms()); got != "[{r 249}]" {
+		t.Errorf("rooms: %s", got)
+	}
+}
+
+// A subscriber that registers inside Room misses nothing and hears nothing twice.
+func TestRegisteringInsideRoom(t *testing.T) {
+	t.Parallel()
+	b := open(t, Config{})
+	heard := map[string]int{} // under the view's lock
+	registered := false
+	v, err := b.Watch(t.Context(), "site", func(c Change) {
+		if registered {
+			heard[c.Entry.ClientID]++
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const people = 150
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range people {
+			b.Hold(page("r", fmt.Sprint("user-", i), "a"), at(1, "x"))
+		}
+	}()
+	eventually(t, "some", func() bool { return inRoom(v, "r") != "" })
+	v.Room("r", func(entries []Entry, _ int) {
+		registered = true
+		for _, e := range entries {
+			heard[e.ClientID]++
+		}
+	})
+	<-done
+	v.Room("r", func([]Entry, int) {
+		for id, times := range heard {
+			if times != 1 {
+				t.Errorf("%s was heard of %d times", id, times)
+			}
+		}
+		if len(heard) != people {
+			t.Errorf("heard of %d, want %d", len(heard), people)
+		}
+	})
+}
+
+func TestOnlySitesWithAViewAreWatched(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t)
+	b := open(t, Config{URL: s.url()})
+	stream := streamOf(t, s.url())
+	watchers := func() string {
+		var filters []string
+		for c := range stream.ListConsumers(t.Context()).Info() {
+			filters = append(filters, c.Config.FilterSubject)
+		}
+		slices.Sort(filters)
+		return strings.Join(filters, " ")
+	}
+	b.Hold(Key{"one.example", "r", "user-1", "a"}, at(1, "x"))
+	b.Hold(Key{"two", "r", "user-2", "a"}, at(1, "x"))
+	settled(t, b)
+	if got := watchers(); got != "" {
+		t.Errorf("watched without a view: %s", got)
+	}
+	v, d := watch(t, b, "one.example")
+	again, d2 := watch(t, b, "one.example")
+	if got := watchers(); got != "$KV.presence.one=2Eexample.> $KV.presence.one=2Eexample.>" {
+		t.Errorf("watched: %s", got)
+	}
+	b.Hold(Key{"one.example", "r", "user-3", "a"}, at(1, "x"))
+	d.want(t, "joined user-1, joined user-3")
+	d2.want(t, "joined user-1, joined user-3")
+	v.Close()
+	b.Leave(Key{"one.example", "r", "user-3", "a"})
+	d.want(t, "joined user-1, joined user-3")
+	d2.want(t, "joined user-1, joined user-3, left user-3")
+	again.Close()
+	eventually(t, "nobody watching", func() bool { return watchers() == "" })
+}
+
+func TestWatchDoesNotWaitForever(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t)
+	b := open(t, Config{URL: s.url()})
+	s.stop()
+	becomes(t, b, false)
+	start := time.Now()
+	watch(t, b, "site")
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("without NATS it took %v", took)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := b.Watch(ended, "site", func(Change) {}); err != nil {
+		t.Error(err)
+	}
+}
+
+// Values that no node of ours wrote are not believed.
+func TestForeignValues(t *testing.T) {
+	t.Parallel()
+	b := open(t, Config{Listen: "127.0.0.1:0"})
+	_, d := watch(t, b, "site")
+	js, err := jetstream.New(connect(t, "nats://"+b.ListenAddr()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kv, err := js.KeyValue(t.Context(), bucketName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Hold(page("r", "user-1", "a"), at(1, "x"))
+	settled(t, b)
+	for key, value := range map[string]string{
+		"site.r.user-2.a":   "no JSON",
+		"site.r.user-3.a":   `{"room":"r","client_id":"user-4","data":{}}`,
+		"site.r.user-5.a":   `{"room":"other","client_id":"user-5","data":{}}`,
+		"site.r.user-6.a":   `{"room":"r","client_id":"user-6","data":[1]}`,
+		"site.r.user-=41.a": `{"room":"r","client_id":"user-A","data":{}}`,
+		"site.r":            `{"room":"r","client_id":"user-7","data":{}}`,
+		"site.r.user-1.a":   `{}`,
+	} {
+		if _, err := kv.Put(t.Context(), key, []byte(value)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := kv.Put(t.Context(), "site.r.user-8.a", []byte(`{"room":"r","client_id":"user-8","data":{}}`)); err != nil {
+		t.Fatal(err)
+	}
+	d.want(t, "joined user-1, joined user-8")
+}
