@@ -1,0 +1,189 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// observe runs an observer until the test ends.
+func observe(t *testing.T, conn *nats.Conn, o Observer) *diary {
+	t.Helper()
+	d := &diary{}
+	o.OnChange = d.add
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- Observe(ctx, conn, o) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("Observe ended with %v", err)
+		}
+	})
+	return d
+}
+
+func TestObserve(t *testing.T) {
+	t.Parallel()
+	b := open(t, Config{Listen: "127.0.0.1:0"})
+	conn := connect(t, "nats://"+b.ListenAddr())
+	b.Hold(page("r", "user-1", "a"), at(1, "x"))
+	b.Hold(Key{"other", "r", "user-9", "a"}, at(1, "x"))
+	settled(t, b)
+
+	site := observe(t, conn, Observer{Site: "site"})
+	site.want(t, "joined user-1")
+	all := observe(t, conn, Observer{})
+	all.wantSet(t, "joined user-1, joined user-9")
+	news := observe(t, conn, Observer{SkipPresent: true})
+	eventually(t, "three watching", func() bool { return streamState(t, conn.ConnectedUrl()).Consumers == 3 })
+
+	b.Hold(page("r", "user-1", "a"), at(2, "x"))
+	b.Leave(page("r", "user-2", "a"))
+	settled(t, b)
+	b.Hold(page("r", "user-1", "a"), at(2, "y"))
+	b.Put(Key{"other", "r2", "user-8", "poll"}, at(1, "x"))
+	settled(t, b)
+	b.Leave(page("r", "user-1", "a"))
+	site.want(t, "joined user-1, seen user-1, updated user-1, left user-1")
+	news.want(t, "seen user-1, updated user-1, joined user-8, left user-1, left user-8")
+	eventually(t, "the other site", func() bool { return all.last() == "left user-8" })
+	if site.has("user-8", 1) {
+		t.Error("heard of another site")
+	}
+	if c := all.changes[len(all.changes)-1]; c.Site != "other" || c.Entry.Room != "r2" || c.Entry.DisplayName != "Ada" {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestObserverSurvivesRestart(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t)
+	b := open(t, Config{URL: s.url()})
+	gone := open(t, Config{URL: s.url()})
+	d := observe(t, connect(t, s.url()), Observer{})
+	b.Hold(page("r", "user-1", "a"), at(1, "x"))
+	d.want(t, "joined user-1")
+	gone.Hold(page("r", "user-2", "a"), at(1, "x"))
+	d.want(t, "joined user-1, joined user-2")
+	s.stop()
+	gone.Close()
+	s.start()
+	d.want(t, "joined user-1, joined user-2, left user-2")
+	b.Hold(page("r", "user-3", "a"), at(1, "x"))
+	d.want(t, "joined user-1, joined user-2, left user-2, joined user-3")
+}
+
+// Before any node has made the bucket.
+func TestObserverWaitsForTheBucket(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t)
+	d := observe(t, connect(t, s.url()), Observer{})
+	b := open(t, Config{URL: s.url()})
+	b.Hold(page("r", "user-1", "a"), at(1, "x"))
+	d.want(t, "joined user-1")
+}
+
+func TestObserveEndsWithTheConnection(t *testing.T) {
+	t.Parallel()
+	b := open(t, Config{Listen: "127.0.0.1:0"})
+	conn := connect(t, "nats://"+b.ListenAddr())
+	b.Hold(page("r", "user-1", "a"), at(1, "x"))
+	joined := make(chan Change, 1)
+	done := make(chan error)
+	go func() {
+		done <- Observe(t.Context(), conn, Observer{OnChange: func(c Change) { joined <- c }})
+	}()
+	<-joined
+	conn.Close()
+	if err := <-done; !errors.Is(err, nats.ErrConnectionClosed) {
+		t.Error(err)
+	}
+}
+
+// The rights that the package comment lists are enough, and take no writing.
+func TestObserverMayOnlyRead(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t)
+	s.stop()
+	s.opts.Users = []*server.User{
+		{Username: "node", Password: "n"},
+		{Username: "observer", Password: "o", Permissions: &server.Permissions{
+			Subscribe: &server.SubjectPermission{Allow: []string{"presence.>", "_INBOX.>"}},
+			Publish: &server.SubjectPermission{Allow: []string{
+				"$JS.API.INFO",
+				"$JS.API.STREAM.INFO.KV_presence",
+				"$JS.API.CONSUMER.CREATE.KV_presence.>",
+				"$JS.API.CONSUMER.DELETE.KV_presence.>",
+				"$JS.FC.KV_presence.>",
+			}},
+		}},
+	}
+	s.start()
+	b := open(t, Config{URL: "nats://node:n@" + s.url()[len("nats://"):]})
+	refused := make(chan error, 10)
+	conn := connect(t, "nats://observer:o@"+s.url()[len("nats://"):],
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
+	b.Hold(page("r", "user-1", "a"), at(1, "x"))
+	settled(t, b)
+	d := observe(t, conn, Observer{Site: "site"})
+	d.want(t, "joined user-1")
+	b.Leave(page("r", "user-1", "a"))
+	d.want(t, "joined user-1, left user-1")
+	select {
+	case err := <-refused:
+		t.Error(err)
+	default:
+	}
+	if err := conn.Publish(kvSubject+"site.r.user-2.a", []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-refused; !errors.Is(err, nats.ErrPermissionViolation) {
+		t.Error(err)
+	}
+}
+
+func TestWhatIsRepublished(t *testing.T) {
+	t.Parallel()
+	b := open(t, Config{Listen: "127.0.0.1:0", Node: "node-a"})
+	wire := tap(t, "nats://"+b.ListenAddr())
+	k := page("postType/post:42", "user-1", "a")
+	b.Hold(k, at(1, "x"))
+	settled(t, b)
+	b.Hold(k, at(2, "x"))
+	settled(t, b)
+	b.Leave(k)
+	settled(t, b)
+	b.Put(page("admin/online", "user-2", "poll"), at(1, "x"))
+	eventually(t, "the expiry", func() bool { return wire.count("MaxAge") == 1 })
+	type header struct{ subject, last, op, reason string }
+	var got []header
+	for _, m := range wire.all() {
+		if m.Header.Get("Nats-Sequence") == "" {
+			t.Errorf("%s has no Nats-Sequence", m.Subject)
+		}
+		if key, err := ParseSubject(m.Subject); err != nil || key.Site != "site" {
+			t.Errorf("%s is %v, %v", m.Subject, key, err)
+		}
+		got = append(got, header{m.Subject, m.Header.Get("Nats-Last-Sequence"), m.Header.Get("KV-Operation"), m.Header.Get("Nats-Marker-Reason")})
+	}
+	for i, want := range []header{
+		{"presence.site.postType.post=3A42.user-1.a", "0", "", ""},
+		{"presence.site.postType.post=3A42.user-1.a", "1", "", ""},
+		{"presence.site.postType.post=3A42.user-1.a", "2", "PURGE", ""},
+		{"presence.site.admin.online.user-2.poll", "0", "", ""},
+		{"presence.site.admin.online.user-2.poll", "4", "", "MaxAge"},
+	} {
+		if i >= len(got) || got[i] != want {
+			t.Fatalf("message %d of %+v, want %+v", i, got, want)
+		}
+	}
+	const first = `{"room":"postType/post:42","client_id":"user-1","user_id":0,"display_name":"Ada","avatar_url":"",` +
+		`"data":{"screen":"x"},"date_gmt":"2026-11-23 05:20:01","focused_at":0,"node":"node-a"}`
+	if data := string(wire.all()[0].Data); data != first {
+		t.Errorf("value: %s", data)
+	}
+}
