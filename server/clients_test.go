@@ -159,7 +159,6 @@ type poller struct {
 	t    *testing.T
 	page *page
 	id   string
-	seq  uint64
 }
 
 func (p *page) poller(t *testing.T) *poller {

@@ -22,6 +22,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
 	"regexp"
 	"sync"
 	"time"
@@ -48,6 +49,8 @@ type Config struct {
 	Scripts  fs.FS  // heartbeat.js and what else clients load
 	Hooks    Hooks  // hooks besides our own
 	Logger   *slog.Logger
+	// TrustedProxies are the web servers whose X-Forwarded headers are believed.
+	TrustedProxies []netip.Prefix
 
 	grace time.Duration // grace, where a test has not another
 }
@@ -107,6 +110,13 @@ func New(c Config) (*Server, error) {
 			return nil, fmt.Errorf("site id %q is empty or there twice", st.ID)
 		}
 		s.sites[st.ID] = newSite(st, c.Broker)
+		if st.Upstream != "" {
+			up, err := newUpstream(st.Upstream, c.TrustedProxies, c.Logger)
+			if err != nil {
+				return nil, fmt.Errorf("site %q: %w", st.ID, err)
+			}
+			s.sites[st.ID].upstream = up
+		}
 	}
 	s.socket = &transport.WebSocket{Server: s, CheckOrigin: s.knownOrigin}
 	s.longpoll = &transport.LongPoll{Server: s}

@@ -20,6 +20,9 @@ type Site struct {
 	ID      string
 	Origins []string // allowed besides the host itself, as https://example.org
 	Secrets []string // sign tickets; two at a time while one replaces the other
+	// Upstream is the site's WordPress, as http://127.0.0.1:8000, when
+	// heartbeatd stands in front of admin-ajax.php.
+	Upstream string
 }
 
 // watchLinger is how long a site without sessions is still watched: a page
@@ -32,8 +35,9 @@ const watchWait = 2 * time.Second
 // site is a Site at work: its rooms, watched while somebody needs them.
 type site struct {
 	Site
-	keys   jwt.VerificationKeySet
-	broker *broker.Broker
+	keys     jwt.VerificationKeySet
+	broker   *broker.Broker
+	upstream *upstream // nil: not in front of a WordPress
 
 	mu       sync.Mutex // guards the following fields
 	view     *broker.View

@@ -22,13 +22,17 @@ func Post(answer func(ctx context.Context, r *http.Request, body []byte) Tick) h
 			http.Error(w, "the request broke off", http.StatusBadRequest)
 			return
 		}
-		tick := answer(r.Context(), r, body)
-		h := w.Header()
-		for name, values := range tick.Header {
-			h[name] = values
-		}
-		h.Set("Content-Length", strconv.Itoa(len(tick.Body)))
-		w.WriteHeader(tick.Status)
-		_, _ = w.Write(tick.Body)
+		WriteTick(w, answer(r.Context(), r, body))
 	}
+}
+
+// WriteTick writes a tick as the answer to a request.
+func WriteTick(w http.ResponseWriter, t Tick) {
+	h := w.Header()
+	for name, values := range t.Header {
+		h[name] = values
+	}
+	h.Set("Content-Length", strconv.Itoa(len(t.Body)))
+	w.WriteHeader(t.Status)
+	_, _ = w.Write(t.Body)
 }

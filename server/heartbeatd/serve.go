@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,9 +26,11 @@ type serveCmd struct {
 	PresenceTTL time.Duration `default:"60s" help:"How long an entry lives that nobody renews."`
 	DrainTime   time.Duration `default:"5s" help:"Over how long pages are sent away when heartbeatd stops."`
 
-	SiteID     string   `default:"default" help:"The site's id."`
-	SiteSecret []string `help:"The secret that signs the site's tickets; two while one replaces the other." placeholder:"SECRET"`
-	SiteOrigin []string `help:"An origin of the site's pages, where it is not the host itself." placeholder:"URL"`
+	SiteID       string         `default:"default" help:"The site's id."`
+	SiteSecret   []string       `help:"The secret that signs the site's tickets; two while one replaces the other." placeholder:"SECRET"`
+	SiteUpstream string         `help:"The site's WordPress, to stand in front of its admin-ajax.php." placeholder:"URL"`
+	TrustedProxy []netip.Prefix `help:"Web servers whose X-Forwarded headers are believed." placeholder:"CIDR"`
+	SiteOrigin   []string       `help:"An origin of the site's pages, where it is not the host itself." placeholder:"URL"`
 }
 
 // Run serves until ctx ends, then drains.
@@ -48,10 +51,11 @@ func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
 
 	var sites []server.Site
 	if demo == nil {
-		sites = []server.Site{{ID: c.SiteID, Origins: c.SiteOrigin, Secrets: c.SiteSecret}}
+		sites = []server.Site{{ID: c.SiteID, Origins: c.SiteOrigin, Secrets: c.SiteSecret, Upstream: c.SiteUpstream}}
 	}
 	s, err := server.New(server.Config{
 		Broker: b, Sites: sites, Demo: demo, BasePath: c.BasePath, Scripts: clientjs.Dist, Logger: log,
+		TrustedProxies: c.TrustedProxy,
 	})
 	if err != nil {
 		return err
