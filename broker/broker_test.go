@@ -78,25 +78,33 @@ func (d *diary) add(c Change) {
 	d.changes = append(d.changes, c)
 }
 
-func (d *diary) last() string {
+func (d *diary) all() []Change {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.changes) == 0 {
-		return ""
-	}
-	c := d.changes[len(d.changes)-1]
-	return c.Kind.String() + " " + c.Entry.ClientID
+	return slices.Clone(d.changes)
+}
+
+func (d *diary) last() string {
+	lines := strings.Split(d.String(), ", ")
+	return lines[len(lines)-1]
 }
 
 // String is "joined a, left b", the client ids in the order of the changes.
 func (d *diary) String() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	var lines []string
-	for _, c := range d.changes {
+	for _, c := range d.all() {
 		lines = append(lines, c.Kind.String()+" "+c.Entry.ClientID)
 	}
 	return strings.Join(lines, ", ")
+}
+
+func (d *diary) want(t *testing.T, want string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); d.String() != want; time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("changes: %s\n   want: %s", d, want)
+		}
+	}
 }
 
 func watch(t *testing.T, b *Broker, site string) (*View, *diary) {
@@ -117,15 +125,6 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	for deadline := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("never came: " + what)
-		}
-	}
-}
-
-func (d *diary) want(t *testing.T, want string) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); d.String() != want; time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("changes: %s\n   want: %s", d, want)
 		}
 	}
 }

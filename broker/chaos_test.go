@@ -2,6 +2,7 @@ package broker
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -70,17 +71,20 @@ func TestNodesAgree(t *testing.T) {
 	eventually(t, "agreement", func() bool {
 		return seen(views[0]) == seen(fresh) && seen(views[1]) == seen(fresh) && seen(views[2]) == seen(fresh)
 	})
+	fresh.mu.Lock()
+	there := maps.Clone(fresh.fold.seats)
+	fresh.mu.Unlock()
 	for n, d := range told {
 		shown := map[string]Entry{}
-		for _, c := range d.changes {
+		for _, c := range d.all() {
 			replay(t, shown, c)
 		}
 		if got, want := listed(shown), seen(views[n]); got != want {
 			t.Errorf("node %d was told %s\nand shows %s", n, got, want)
 		}
 		for k, here := range own[n] {
-			if _, there := fresh.fold.seats[k.String()]; there != here {
-				t.Errorf("%s of node %d is there: %v, want %v", k, n, there, here)
+			if _, found := there[k.String()]; found != here {
+				t.Errorf("%s of node %d is there: %v, want %v", k, n, found, here)
 			}
 		}
 	}

@@ -54,7 +54,7 @@ func TestObserve(t *testing.T) {
 	if site.has("user-8", 1) {
 		t.Error("heard of another site")
 	}
-	if c := all.changes[len(all.changes)-1]; c.Site != "other" || c.Entry.Room != "r2" || c.Entry.DisplayName != "Ada" {
+	if c := all.all()[len(all.all())-1]; c.Site != "other" || c.Entry.Room != "r2" || c.Entry.DisplayName != "Ada" {
 		t.Errorf("%+v", c)
 	}
 }
