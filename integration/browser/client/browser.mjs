@@ -28,9 +28,15 @@ export async function startPages(t, routes = {}) {
 		if (routes[path]) await routes[path](request, response)
 		else await file(path, response)
 	})
+	// What was upgraded is no longer the server's to close.
+	const sockets = new Set()
+	server.on('connection', (socket) => {
+		sockets.add(socket)
+		socket.once('close', () => sockets.delete(socket))
+	})
 	await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
 	t.after(async () => {
-		server.closeAllConnections()
+		sockets.forEach((socket) => socket.destroy())
 		await new Promise((resolve) => server.close(resolve))
 	})
 	return { server, url: `http://127.0.0.1:${server.address().port}` }

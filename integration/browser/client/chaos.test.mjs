@@ -1,0 +1,111 @@
+// Switching under fire: while connections are killed, delayed, truncated and
+// half-opened, every beat gets exactly one tick, its own, or the error that its
+// POST deserved, in order.
+//
+// HEARTBEAT_CHAOS_SECONDS is how long (20), HEARTBEAT_SEED which dice.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pageOf, settings, startFake } from './fake.mjs'
+import { startChaos } from './chaos.mjs'
+import { startChromium } from '../harness.mjs'
+import { generator } from './random.mjs'
+
+const SECONDS = Number(process.env.HEARTBEAT_CHAOS_SECONDS || 20)
+const SEED = Number(process.env.HEARTBEAT_SEED || Math.floor(Math.random() * 1e9))
+const PAGES = 6
+const MARK = /data(?:%5B|\[)n(?:%5D|\])=(\d+-\d+)/
+
+// Beats as fast as they are answered, each with a number of its own.
+const DRIVE = `
+	window.log = [];
+	window.over = {};
+	const id = location.search.slice(1);
+	let n = 0;
+	jQuery(document)
+		.on('heartbeat-send', (event, data) => { data.n = id + '-' + ++n; log.push(['send', data.n]) })
+		.on('heartbeat-tick', (event, tick) => { log.push(['tick', tick.echo]); over[tick.via] = (over[tick.via] || 0) + 1; again() })
+		.on('heartbeat-error', (event, xhr, status) => { log.push(['error', status]); again() })
+		.on('heartbeat-transport', (event, name) => { over['to ' + name] = (over['to ' + name] || 0) + 1 });
+	const orders = [['longpoll'], ['websocket', 'longpoll'], ['websocket'], [], ['longpoll', 'websocket']];
+	setInterval(() => wp.heartbeat.transport.use(orders[Math.floor(Math.random() * orders.length)]), 2000);
+	const again = () => setTimeout(() => { if (!window.enough) wp.heartbeat.connectNow() }, 15);
+	wp.heartbeat.interval(5);
+	again();
+`
+
+function fates(r) {
+	return (path) => {
+		const link = path.startsWith('/heartbeat/')
+		if (!link && !path.includes('admin-ajax')) return { kind: 'none' }
+		// A half-open POST waits for core's own 30 s, on every client.
+		const kinds = link ? ['none', 'kill', 'truncate', 'delay', 'half-open'] : ['none', 'none', 'none', 'kill', 'truncate', 'delay']
+		return { kind: r.pick(kinds), after: path.endsWith('/socket') ? r.int(0, 6000) : r.int(0, 300), ms: r.int(10, 2800) }
+	}
+}
+
+test(`switching under fire for ${SECONDS} s, HEARTBEAT_SEED=${SEED}`, async (t) => {
+	const r = generator(SEED)
+	const harmed = new Set()
+	const kinds = {}
+	const fake = await startFake(t, {
+		page: () => pageOf(settings({ interval: 15 }, { transports: ['websocket', 'longpoll'] }), { after: DRIVE }),
+		answer: (fields, via) => ({
+			tick: { echo: fields['data[n]'], via },
+			decline: via !== 'post' && r.chance(0.1),
+			// Now and then later than the client is willing to wait.
+			delay: via !== 'post' && r.chance(0.01) ? 3000 : r.int(0, 30),
+		}),
+	})
+	const chaos = await startChaos(t, fake.url, {
+		fate: fates(r),
+		onHarm(request, kind) {
+			kinds[kind] = (kinds[kind] ?? 0) + 1
+			const mark = request.startsWith('POST /wp-admin/admin-ajax.php') && MARK.exec(request)
+			if (mark) harmed.add(mark[1])
+		},
+	})
+	const browser = await startChromium(t)
+	const pages = await Promise.all(Array.from({ length: PAGES }, (_, i) => openPage(browser, `${chaos.url}/?${i}`)))
+	await sleep(SECONDS * 1000)
+	const total = { tick: 0, error: 0 }
+	for (const page of pages) {
+		await page.evaluate(() => void (window.enough = true))
+		await page.waitForFunction(() => window.log.filter(([kind]) => kind === 'send').length * 2 === window.log.length, null, { timeout: 40_000 })
+		const { log, over, thrown } = await page.evaluate(() => ({ log, over, thrown }))
+		assert.deepEqual(thrown, [])
+		check(log, harmed, total)
+		t.diagnostic(JSON.stringify(over))
+	}
+	t.diagnostic(JSON.stringify({ ...total, harm: kinds, sockets: fake.hellos.length }))
+	assert.ok(fake.beats > PAGES * 10 && fake.posts > PAGES, 'beats went over links and by POST')
+	assert.ok(['kill', 'truncate', 'half-open'].every((kind) => kinds[kind] > 0), 'every kind of harm was done')
+})
+
+async function openPage(browser, url) {
+	const page = await (await browser.newContext()).newPage()
+	await page.goto(url)
+	return page
+}
+
+// The n-th outcome belongs to the n-th send: a tick echoes its number, and an
+// error follows only a POST that was harmed. A beat that took longer than the
+// interval is followed by the next before its tick is announced, as in core.
+function check(log, harmed, total) {
+	const sends = []
+	let outcomes = 0
+	for (const [kind, detail] of log) {
+		if (kind === 'send') {
+			assert.equal(Number(detail.split('-')[1]), sends.push(detail))
+			assert.ok(sends.length - outcomes <= 2, 'two beats at once')
+			continue
+		}
+		const number = sends[outcomes++]
+		assert.ok(number, 'an outcome without a beat')
+		if (kind === 'tick') assert.equal(detail, number, "a tick for another's beat")
+		else assert.ok(harmed.has(number), `beat ${number} failed with ${detail} and its POST was not harmed`)
+		total[kind]++
+	}
+	assert.equal(outcomes, sends.length, 'every beat has its outcome')
+}

@@ -1,0 +1,189 @@
+// A stand-in for heartbeatd and for PHP that answers what a test wants: the
+// true seam, sockets and requests, without the real ones' rules.
+//
+//	const fake = await startFake(t, { answer: (fields, via) => ({ tick: {…}, delay: 20 }) })
+//
+// `answer` is asked for every beat, with its form fields and 'websocket',
+// 'longpoll' or 'post'. It returns a tick, or for a link `decline: true`, or
+// nothing at all: then nobody answers. For a POST it may set status, body, type.
+
+import { createHash, randomBytes } from 'node:crypto'
+import { html, startPages } from './browser.mjs'
+
+const sha = (text) => createHash('sha256').update(text).digest('hex')
+const SCRIPTS = ['/wp-includes/js/jquery/jquery.js', '/wp-includes/js/jquery/jquery-migrate.js', '/wp-includes/js/dist/hooks.js', '/client/dist/heartbeat.js']
+
+// ticket is one that nobody has signed: only the client reads it.
+export function ticket({ nonce = 'n0', ...claims } = {}) {
+	const iat = Math.floor(Date.now() / 1000)
+	const all = { sub: '1', iat, exp: iat + 3600, fresh_until: iat + 3600, nonce: sha(nonce), native: ['n', 'presence-ping'], rooms: ['admin/online', 'postType/post:5'], ...claims }
+	return `h.${Buffer.from(JSON.stringify(all)).toString('base64url')}.${randomBytes(6).toString('hex')}`
+}
+
+// settings is what an admin page would carry.
+export const settings = (rest, live) => ({
+	nonce: 'n0', ajaxurl: '/wp-admin/admin-ajax.php', interval: 15, ...rest, heartbeatd: { url: '/heartbeat', ticket: ticket(), ...live },
+})
+
+// pageOf is a page with these settings; `before` and `after` are scripts around the client.
+export function pageOf(given = settings(), { scripts = SCRIPTS, before = '', after = '', head = '' } = {}) {
+	const tag = (source) => `<script src="${source}"></script>`
+	const client = scripts.length - 1
+	return `<!doctype html><html><head>${head}${scripts.slice(0, client).map(tag).join('')}
+<script>var pagenow = 'dashboard'; var heartbeatSettings = ${JSON.stringify(given)};
+window.seen = [];
+window.thrown = [];
+addEventListener('error', (event) => thrown.push(event.message));
+addEventListener('unhandledrejection', (event) => thrown.push('rejected: ' + event.reason));
+${before}</script>${tag(scripts[client])}<script>
+if (window.jQuery) jQuery(document).on('heartbeat-send heartbeat-tick heartbeat-error heartbeat-transport heartbeat-presence heartbeat-push heartbeat-connection-lost heartbeat-connection-restored heartbeat-nonces-expired',
+	(event, detail) => seen.push({ name: event.type.slice(10), detail: event.type === 'heartbeat-error' ? detail.status : JSON.parse(JSON.stringify(detail === undefined ? null : detail)) }));
+${after}</script></head><body></body></html>`
+}
+
+export async function startFake(t, { answer = () => ({ tick: {} }), page = pageOf(), pages = {}, maxBody = 1 << 20, hello = () => null } = {}) {
+	const fake = { answer, hello, sessions: new Set(), posts: 0, beats: 0, hellos: [], frames: [] }
+	const routes = {
+		'/': (request, response) => html(typeof page === 'function' ? page() : page)(request, response),
+		'/wp-admin/admin-ajax.php': (request, response) => post(fake, request, response),
+		'/heartbeat/open': (request, response) => open(fake, maxBody, request, response),
+		'/heartbeat/poll': (request, response) => poll(fake, request, response),
+		'/heartbeat/beat': (request, response) => beat(fake, request, response),
+		...Object.fromEntries(Object.entries(pages).map(([path, text]) => [path, typeof text === 'function' ? text : html(text)])),
+	}
+	const { server, url } = await startPages(t, routes)
+	// A request a connection: a proxy in front knows what it harms.
+	server.prependListener('request', (request, response) => void (response.shouldKeepAlive = false))
+	server.on('upgrade', (request, socket) => accept(fake, maxBody, request, socket))
+	// send gives every page on a link these frames.
+	fake.send = (...frames) => fake.sessions.forEach((session) => frames.forEach((frame) => session.send(frame)))
+	fake.cut = () => fake.sessions.forEach((session) => session.cut())
+	return Object.assign(fake, { url })
+}
+
+async function readBody(request) {
+	const parts = []
+	for await (const part of request) parts.push(part)
+	return Buffer.concat(parts).toString()
+}
+
+const fieldsOf = (body) => Object.fromEntries(new URLSearchParams(body))
+const later = (ms, call) => (ms ? setTimeout(call, ms) : call())
+
+async function post(fake, request, response) {
+	const body = await readBody(request)
+	fake.posts++
+	const answer = fake.answer(fieldsOf(body), 'post', request)
+	if (!answer) return
+	const headers = { 'Content-Type': answer.type ?? 'application/json; charset=UTF-8', 'X-Heartbeatd-Ticket': answer.ticket ?? ticket(), ...answer.headers }
+	later(answer.delay, () => response.writeHead(answer.status ?? 200, headers).end(answer.body ?? JSON.stringify(answer.tick)))
+}
+
+// receive is a session's half of the protocol.
+function receive(fake, session, frame, send) {
+	fake.frames.push(frame)
+	if (frame.type !== 'beat') return
+	fake.beats++
+	const answer = fake.answer(fieldsOf(frame.body), session.via)
+	if (!answer) return
+	later(answer.delay, () => {
+		if (answer.decline || answer.status) send({ type: 'decline', id: frame.id })
+		else send({ type: 'tick', id: frame.id, status: 200, body: JSON.stringify(answer.tick) })
+	})
+}
+
+function greet(fake, frame, maxBody, id) {
+	fake.hellos.push(frame)
+	return fake.hello(frame) ?? { type: 'welcome', session: id, cursor: 'e-1', resumed: false, max_body: maxBody }
+}
+
+function accept(fake, maxBody, request, socket) {
+	const key = createHash('sha1').update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
+	socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${key}\r\nSec-WebSocket-Protocol: heartbeat.v1\r\n\r\n`)
+	const send = (frame) => socket.writable && socket.write(encode(JSON.stringify(frame)))
+	const session = { via: 'websocket', send, cut: () => socket.destroy() }
+	let buffer = Buffer.alloc(0)
+	socket.on('error', () => {})
+	socket.on('close', () => fake.sessions.delete(session))
+	socket.on('data', (chunk) => {
+		buffer = Buffer.concat([buffer, chunk])
+		for (let next = decode(buffer); next; next = decode(buffer)) {
+			buffer = buffer.subarray(next.length)
+			if (next.opcode === 8) return void socket.end(Buffer.from([0x88, 0]))
+			const frame = JSON.parse(next.text)
+			if (frame.type !== 'hello') {
+				receive(fake, session, frame, send)
+				continue
+			}
+			const welcome = greet(fake, frame, maxBody, 's')
+			send(welcome)
+			if (welcome.type === 'welcome') fake.sessions.add(session)
+		}
+	})
+}
+
+function encode(text) {
+	const body = Buffer.from(text)
+	const head = body.length < 126 ? [0x81, body.length] : [0x81, 126, body.length >> 8, body.length & 255]
+	return Buffer.concat([Buffer.from(head), body])
+}
+
+// decode takes one masked frame off the front, or null when it is not whole.
+function decode(buffer) {
+	if (buffer.length < 2) return null
+	let size = buffer[1] & 127
+	let at = 2
+	if (size === 126) {
+		if (buffer.length < 4) return null
+		size = buffer.readUInt16BE(2)
+		at = 4
+	}
+	if (buffer.length < at + 4 + size) return null
+	const mask = buffer.subarray(at, at + 4)
+	const body = buffer.subarray(at + 4, at + 4 + size).map((byte, i) => byte ^ mask[i % 4])
+	return { opcode: buffer[0] & 15, text: Buffer.from(body).toString(), length: at + 4 + size }
+}
+
+const reply = (response, status, value) => response.writeHead(status, { 'Content-Type': 'application/json' }).end(value && JSON.stringify(value))
+const find = (fake, request) => [...fake.sessions].find((session) => session.id === request.headers['heartbeat-session'])
+
+async function open(fake, maxBody, request, response) {
+	const welcome = greet(fake, JSON.parse(await readBody(request)), maxBody, randomBytes(8).toString('hex'))
+	if (welcome.type !== 'welcome') return void reply(response, 403, welcome)
+	const session = { via: 'longpoll', id: welcome.session, seq: 0, frames: [], wake() {} }
+	session.send = (frame) => {
+		session.frames.push({ seq: ++session.seq, frame })
+		session.wake()
+	}
+	session.cut = () => {
+		fake.sessions.delete(session)
+		session.wake()
+	}
+	fake.sessions.add(session)
+	reply(response, 200, welcome)
+}
+
+function poll(fake, request, response) {
+	const session = find(fake, request)
+	if (!session) return void reply(response, 410)
+	const after = Number(new URL(request.url, 'http://x').searchParams.get('after'))
+	session.frames = session.frames.filter(({ seq }) => seq > after)
+	const done = () => {
+		session.wake = () => {}
+		reply(response, 200, { seq: session.seq, frames: session.frames.map(({ frame }) => frame) })
+	}
+	if (session.frames.length) return void done()
+	session.wake = () => (fake.sessions.has(session) ? done() : reply(response, 410))
+}
+
+async function beat(fake, request, response) {
+	const session = find(fake, request)
+	const body = await readBody(request)
+	if (!session) return void reply(response, 410)
+	const frame = JSON.parse(body)
+	if (frame.type === 'beat') receive(fake, session, frame, (answer) => reply(response, 200, answer))
+	else {
+		receive(fake, session, frame)
+		response.writeHead(204).end()
+	}
+}
