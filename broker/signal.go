@@ -1,0 +1,188 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Topic is something that nodes tell each other beside presence. Each is a
+// JetStream stream in memory with the subjects heartbeatd.<name>.<site>.
+type Topic struct {
+	name  string
+	age   time.Duration // how long what was said can be heard by a node that comes later
+	bytes int64         // at most; the oldest go first
+}
+
+// The topics.
+var (
+	Pushes      = Topic{"push", 2 * time.Minute, 64 << 20}
+	Revocations = Topic{"revoke", 65 * time.Minute, 16 << 20} // longer than any ticket lives
+)
+
+// Signal is what was said on a topic.
+type Signal struct {
+	Site   string
+	Cursor Cursor
+	Data   []byte
+}
+
+// Cursor is a place in a topic's stream. It is written <epoch>-<sequence>: the
+// epoch changes when NATS loses the stream and makes a new one.
+type Cursor struct {
+	Epoch string
+	Seq   uint64
+}
+
+func (c Cursor) String() string { return c.Epoch + "-" + strconv.FormatUint(c.Seq, 10) }
+
+// ParseCursor reads what String wrote.
+func ParseCursor(s string) (Cursor, error) {
+	epoch, seq, found := strings.Cut(s, "-")
+	n, err := strconv.ParseUint(seq, 10, 64)
+	if !found || err != nil || epoch == "" {
+		return Cursor{}, fmt.Errorf("cursor %q: want <epoch>-<sequence>", s)
+	}
+	return Cursor{epoch, n}, nil
+}
+
+// MaxSignal is the most bytes that Say takes.
+const MaxSignal = 128 << 10
+
+// sayWait is how long NATS may take to accept a signal.
+const sayWait = 2 * time.Second
+
+// Say tells every node of something. It returns when NATS has it, with its
+// place, or an error when NATS does not take it within two seconds.
+func (b *Broker) Say(ctx context.Context, t Topic, site string, data []byte) (Cursor, error) {
+	if len(data) > MaxSignal {
+		return Cursor{}, fmt.Errorf("a signal of %d bytes: at most %d", len(data), MaxSignal)
+	}
+	if err := b.Ready(); err != nil {
+		return Cursor{}, err
+	}
+	l, _ := b.current()
+	ctx, cancel := context.WithTimeout(ctx, sayWait)
+	defer cancel()
+	stream, err := t.stream(ctx, l)
+	if err != nil {
+		return Cursor{}, err
+	}
+	ack, err := l.js.Publish(ctx, t.subject(site), data)
+	if err != nil {
+		return Cursor{}, fmt.Errorf("saying it on NATS: %w", err)
+	}
+	return Cursor{epochOf(stream), ack.Sequence}, nil
+}
+
+// Hear calls fn with everything that can still be heard on a topic and then
+// with what is said, in order, until the broker is closed. After an absence of
+// NATS nothing is told twice. fn must not wait for long.
+func (b *Broker) Hear(t Topic, fn func(Signal)) {
+	b.wg.Go(func() {
+		var at Cursor
+		for b.ctx.Err() == nil {
+			l, turned := b.current()
+			if l == nil {
+				select {
+				case <-turned:
+				case <-b.ctx.Done():
+				}
+				continue
+			}
+			if err := b.hear(l, turned, t, &at, fn); err != nil && b.ctx.Err() == nil {
+				b.complain("a topic cannot be heard, trying again", "topic", t.name, "error", err)
+				pause(b.ctx, retryWait)
+			}
+		}
+	})
+}
+
+// hear follows a topic through one link, from at on.
+func (b *Broker) hear(l *link, turned <-chan struct{}, t Topic, at *Cursor, fn func(Signal)) error {
+	start, cancel := context.WithTimeout(b.ctx, bindWait)
+	defer cancel()
+	stream, err := t.stream(start, l)
+	if err != nil {
+		return err
+	}
+	if epoch := epochOf(stream); at.Epoch != epoch {
+		*at = Cursor{Epoch: epoch}
+	}
+	consumer, err := stream.OrderedConsumer(start, jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: at.Seq + 1,
+	})
+	if err != nil {
+		return err
+	}
+	broken := make(chan error, 1)
+	running, err := consumer.Consume(func(m jetstream.Msg) {
+		meta, err := m.Metadata()
+		site, known := t.site(m.Subject())
+		if err != nil || !known || meta.Sequence.Stream <= at.Seq {
+			return
+		}
+		at.Seq = meta.Sequence.Stream
+		fn(Signal{Site: site, Cursor: *at, Data: m.Data()})
+	}, jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
+		select {
+		case broken <- err:
+		default:
+		}
+	}))
+	if err != nil {
+		return err
+	}
+	defer func() {
+		running.Stop()
+		<-running.Closed() // at is ours again
+	}()
+	select {
+	case err := <-broken:
+		return err
+	case <-turned:
+	case <-b.ctx.Done():
+	}
+	return nil
+}
+
+// stream finds the topic's stream, or makes it.
+func (t Topic) stream(ctx context.Context, l *link) (jetstream.Stream, error) {
+	stream, err := l.js.Stream(ctx, "heartbeatd_"+t.name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		replicas := 1
+		if l.nc.ConnectedClusterName() != "" {
+			replicas = 3
+		}
+		stream, err = l.js.CreateStream(ctx, jetstream.StreamConfig{
+			Name: "heartbeatd_" + t.name, Description: "what heartbeatd's nodes tell each other",
+			Subjects: []string{"heartbeatd." + t.name + ".*"}, Storage: jetstream.MemoryStorage, Replicas: replicas,
+			MaxAge: t.age, MaxBytes: t.bytes, MaxMsgSize: MaxSignal + headerRoom,
+		})
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another node was faster
+			stream, err = l.js.Stream(ctx, "heartbeatd_"+t.name)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the stream of %s: %w", t.name, err)
+	}
+	return stream, nil
+}
+
+func (t Topic) subject(site string) string { return "heartbeatd." + t.name + "." + encodeToken(site) }
+
+func (t Topic) site(subject string) (string, bool) {
+	token, found := strings.CutPrefix(subject, "heartbeatd."+t.name+".")
+	site, ok := decodeToken(token)
+	return site, found && ok
+}
+
+// epochOf names a stream's incarnation.
+func epochOf(s jetstream.Stream) string {
+	return strconv.FormatInt(s.CachedInfo().Created.UnixNano(), 36)
+}

@@ -1,0 +1,94 @@
+package broker
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// heard collects what a broker hears on a topic.
+type heard struct {
+	mu      sync.Mutex
+	signals []Signal
+}
+
+func (h *heard) add(s Signal) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.signals = append(h.signals, s)
+}
+
+func (h *heard) data() (list []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, s := range h.signals {
+		list = append(list, s.Site+" "+string(s.Data))
+	}
+	return list
+}
+
+func TestSignals(t *testing.T) {
+	b := open(t, Config{})
+	var early, late, other heard
+	b.Hear(Pushes, early.add)
+	b.Hear(Revocations, other.add)
+	var want []string
+	for i := range 20 {
+		site := fmt.Sprintf("site.%d", i%2)
+		c, err := b.Say(t.Context(), Pushes, site, fmt.Appendf(nil, "message %d", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back, err := ParseCursor(c.String()); err != nil || back != c || c.Seq != uint64(i+1) {
+			t.Errorf("message %d has the cursor %v, read back %v, %v", i, c, back, err)
+		}
+		want = append(want, fmt.Sprintf("%s message %d", site, i))
+	}
+	b.Hear(Pushes, late.add) // what can still be heard comes too
+	eventually(t, "everything is heard", func() bool { return slices.Equal(early.data(), want) && slices.Equal(late.data(), want) })
+	if got := other.data(); len(got) != 0 {
+		t.Errorf("on another topic: %v", got)
+	}
+	if _, err := b.Say(t.Context(), Pushes, "x", make([]byte, MaxSignal+1)); err == nil || !strings.Contains(err.Error(), "at most") {
+		t.Errorf("a signal that is too large: %v", err)
+	}
+}
+
+func TestParseCursor(t *testing.T) {
+	for _, bad := range []string{"", "-", "a", "-1", "a-", "a-x", "a--1"} {
+		if c, err := ParseCursor(bad); err == nil {
+			t.Errorf("%q was read as %v", bad, c)
+		}
+	}
+}
+
+// TestSignalsAfterNATSWasGone hears on when NATS comes back with nothing, under
+// a new epoch.
+func TestSignalsAfterNATSWasGone(t *testing.T) {
+	server := startNATS(t)
+	b := open(t, Config{URL: server.url()})
+	var h heard
+	b.Hear(Pushes, h.add)
+	first, err := b.Say(t.Context(), Pushes, "s", []byte("before"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the first is heard", func() bool { return len(h.data()) == 1 })
+	server.stop()
+	eventually(t, "nothing can be said", func() bool {
+		_, err := b.Say(t.Context(), Pushes, "s", []byte("lost"))
+		return err != nil
+	})
+	server.start()
+	var second Cursor
+	eventually(t, "something can be said again", func() bool {
+		second, err = b.Say(t.Context(), Pushes, "s", []byte("after"))
+		return err == nil
+	})
+	eventually(t, "it is heard", func() bool { return slices.Contains(h.data(), "s after") })
+	if first.Epoch == second.Epoch {
+		t.Errorf("one epoch, %s, for two streams", first.Epoch)
+	}
+}
