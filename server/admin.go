@@ -50,5 +50,6 @@ func (s *Server) Admin() http.Handler {
 		_, _ = w.Write([]byte("ready\n"))
 	})
 	r.Methods("GET").Path("/metrics").Handler(promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}))
+	s.routeAPI(r)
 	return r
 }

@@ -34,6 +34,9 @@ type frame struct {
 	Code     int              `json:"code"`
 	Reason   string           `json:"reason"`
 	Retry    int              `json:"retry_after_ms"`
+	Cursor   string           `json:"cursor"`
+	Spread   int              `json:"spread_ms"`
+	Data     json.RawMessage  `json:"data"`
 }
 
 func (p *page) hello() string {

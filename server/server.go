@@ -52,6 +52,9 @@ type Config struct {
 	// TrustedProxies are the web servers whose X-Forwarded headers are believed.
 	TrustedProxies []netip.Prefix
 
+	// APIKey is the operator's key for the API of every site; empty: none.
+	APIKey string
+
 	grace time.Duration // grace, where a test has not another
 }
 
@@ -63,6 +66,9 @@ type Server struct {
 	pipeline *pipeline
 	log      *slog.Logger
 	metrics  *metrics
+	mailbox  *mailbox
+	revoked  *revocations
+	apiKey   string
 
 	socket   *transport.WebSocket
 	longpoll *transport.LongPoll
@@ -89,7 +95,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		broker: c.Broker, sites: make(map[string]*site), demo: c.Demo,
 		pipeline: &pipeline{hooks: &hooks}, log: c.Logger,
-		base: c.BasePath, scripts: c.Scripts, grace: cmp.Or(c.grace, grace),
+		apiKey: c.APIKey, base: c.BasePath, scripts: c.Scripts, grace: cmp.Or(c.grace, grace),
 		sessions: make(map[sessionKey]*session), byUser: make(map[userKey]int),
 		stop: make(chan struct{}),
 	}
@@ -118,6 +124,10 @@ func New(c Config) (*Server, error) {
 			s.sites[st.ID].upstream = up
 		}
 	}
+	s.mailbox = &mailbox{server: s, log: c.Logger}
+	s.revoked = &revocations{server: s}
+	c.Broker.Hear(broker.Pushes, s.mailbox.deliver)
+	c.Broker.Hear(broker.Revocations, s.revoked.hear)
 	s.socket = &transport.WebSocket{Server: s, CheckOrigin: s.knownOrigin}
 	s.longpoll = &transport.LongPoll{Server: s}
 	s.stopped.Go(s.tend)
@@ -170,11 +180,16 @@ func (s *Server) Open(r *http.Request, hello transport.Hello, out *transport.Out
 	if hello.Body != "" {
 		sess.note([]byte(hello.Body))
 	}
-	if err := sess.hear(); err != nil {
+	if _, err := st.watch(r.Context()); err != nil { // may take a while: not while pushes wait
+		sess.detach(out)
+		return nil, none, unwatched(err)
+	}
+	cursor, err := s.mailbox.enroll(sess, hello.After, sess.hear)
+	if err != nil {
 		sess.detach(out)
 		return nil, none, err
 	}
-	return sess, transport.Welcome{Resumed: resumed}, nil
+	return sess, transport.Welcome{Resumed: resumed, Cursor: cursor}, nil
 }
 
 // enter returns the session of a key, locked, and makes it if it is not there.

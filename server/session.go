@@ -44,6 +44,7 @@ type session struct {
 	outMu sync.Mutex // guards the following fields; may be taken under a room's lock
 	out   *transport.Outbox
 	stale []*room // rooms whose changes did not fit: they need a snapshot
+	can   []string
 }
 
 type sessionKey struct {
@@ -140,6 +141,9 @@ func (s *session) Renew(ticket string) error {
 // admit takes a ticket's claims, and what the page no longer may hold goes.
 func (s *session) admit(claims *Claims) {
 	s.claims, s.user = claims, claims.user()
+	s.outMu.Lock()
+	s.can = claims.Can
+	s.outMu.Unlock()
 	for k := range s.held {
 		if !s.user.mayHear(k.Room) {
 			s.server.broker.Leave(k)
@@ -153,7 +157,7 @@ func (s *session) admit(claims *Claims) {
 func (s *session) hear() error {
 	view, err := s.site.watch(context.Background())
 	if err != nil {
-		return &transport.Bye{Code: transport.CodeTooMany, Reason: "presence is not to be had: " + err.Error(), RetryAfter: watchWait}
+		return unwatched(err)
 	}
 	names := s.user.hears()
 	s.rooms = slices.DeleteFunc(s.rooms, func(r *room) bool {
@@ -170,6 +174,10 @@ func (s *session) hear() error {
 		r.join(s)
 	}
 	return nil
+}
+
+func unwatched(err error) *transport.Bye {
+	return &transport.Bye{Code: transport.CodeTooMany, Reason: "presence is not to be had: " + err.Error(), RetryAfter: watchWait}
 }
 
 // Leave ends the page's presence at once: somebody logs out.
@@ -274,6 +282,31 @@ func (s *session) offer(r *room, frame []byte) {
 	if !s.out.Offer(frame) {
 		s.stale = append(s.stale, r)
 	}
+}
+
+// send gives the session a frame that must arrive: when its page is away, it
+// is replayed by the cursor.
+func (s *session) send(frame []byte) {
+	s.outMu.Lock()
+	defer s.outMu.Unlock()
+	if s.out != nil {
+		s.out.Send(frame)
+	}
+}
+
+// wants says whether a target other than a room includes the session's user.
+func (s *session) wants(to target) bool {
+	if to.All || to.User != 0 {
+		return to.All || to.User == s.key.user
+	}
+	s.outMu.Lock()
+	defer s.outMu.Unlock()
+	return to.Can != "" && slices.Contains(s.can, to.Can)
+}
+
+// hearsRoom says whether the page hears a room. It is called with s.mu held.
+func (s *session) hearsRoom(name string) bool {
+	return slices.ContainsFunc(s.rooms, func(r *room) bool { return r.name == name })
 }
 
 // catchUp sends snapshots of the rooms whose changes did not fit.

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -17,12 +18,12 @@ import (
 
 // Site is one WordPress site, as it is configured.
 type Site struct {
-	ID      string
-	Origins []string // allowed besides the host itself, as https://example.org
-	Secrets []string // sign tickets; two at a time while one replaces the other
+	ID      string   `json:"id"`
+	Origins []string `json:"origins"` // allowed besides the host itself, as https://example.org
+	Secrets []string `json:"secrets"` // sign tickets; two at a time while one replaces the other
 	// Upstream is the site's WordPress, as http://127.0.0.1:8000, when
 	// heartbeatd stands in front of admin-ajax.php.
-	Upstream string
+	Upstream string `json:"upstream"`
 }
 
 // watchLinger is how long a site without sessions is still watched: a page
@@ -126,6 +127,19 @@ func (st *site) change(c broker.Change) {
 	if r != nil {
 		r.change(c)
 	}
+}
+
+// hearers are the sessions of this node that hear a room.
+func (st *site) hearers(name string) []*session {
+	st.roomsMu.Lock()
+	r := st.rooms[name]
+	st.roomsMu.Unlock()
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Keys(r.sessions))
 }
 
 // acquire returns a room for a session to join.

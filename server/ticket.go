@@ -76,13 +76,7 @@ func (s *Server) verifyTicket(raw string) (*site, *Claims, error) {
 	}
 	var st *site
 	claims := new(Claims)
-	_, err := jwt.ParseWithClaims(raw, claims, func(t *jwt.Token) (any, error) {
-		kid, _ := t.Header["kid"].(string)
-		if st = s.sites[kid]; st == nil {
-			return nil, errors.New("no such site")
-		}
-		return st.keys, nil
-	}, jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(clockSkew))
+	_, err := jwt.ParseWithClaims(raw, claims, s.keysOf(&st), jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(clockSkew))
 	if err != nil {
 		return nil, nil, ticketError("the ticket is refused: " + err.Error())
 	}
@@ -92,7 +86,21 @@ func (s *Server) verifyTicket(raw string) (*site, *Claims, error) {
 	if _, err := claims.userID(); err != nil || claims.IssuedAt == nil {
 		return nil, nil, ticketError("the ticket names no user or no time of issue")
 	}
+	if s.revoked.covers(st.ID, claims) {
+		return nil, nil, ticketError("the ticket is revoked")
+	}
 	return st, claims, nil
+}
+
+// keysOf finds the secrets of the site that a JWT says it is of, and the site.
+func (s *Server) keysOf(st **site) jwt.Keyfunc {
+	return func(t *jwt.Token) (any, error) {
+		kid, _ := t.Header["kid"].(string)
+		if *st = s.sites[kid]; *st == nil {
+			return nil, errors.New("no such site")
+		}
+		return (*st).keys, nil
+	}
 }
 
 func ticketError(reason string) *transport.Bye {

@@ -21,6 +21,7 @@ type Hello struct {
 // Welcome is the answer to a hello.
 type Welcome struct {
 	Session string
+	Cursor  string // of the last push; empty when there was none to be heard of
 	Resumed bool
 }
 
@@ -60,6 +61,10 @@ func parseHello(b []byte) (Hello, error) {
 func appendWelcome(dst []byte, w Welcome) []byte {
 	dst = append(dst, `{"type":"welcome","session":`...)
 	dst = AppendString(dst, w.Session)
+	if w.Cursor != "" {
+		dst = append(dst, `,"cursor":`...)
+		dst = AppendString(dst, w.Cursor)
+	}
 	dst = append(dst, `,"resumed":`...)
 	dst = strconv.AppendBool(dst, w.Resumed)
 	dst = append(dst, `,"max_body":`...)

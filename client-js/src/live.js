@@ -56,8 +56,7 @@ export function createLive({ win, $, emit, connectNow }) {
 
 	function received(frame) {
 		if (frame.type === 'nudge') nudged(frame)
-		else if (typeof frame.room !== 'string') return
-		else if (frame.type === 'presence') met(frame)
+		else if (frame.type === 'presence' && typeof frame.room === 'string') met(frame)
 		else if (frame.type === 'push') {
 			if (typeof frame.cursor === 'string') cursor = frame.cursor
 			guard(win, () => emit('push', [{ room: frame.room, data: frame.data }]))

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/heartbeatd/heartbeatd/broker"
 )
 
@@ -164,5 +166,40 @@ func TestWatchPrints(t *testing.T) {
 	var object map[string]any
 	if err := json.Unmarshal(out.Bytes(), &object); err != nil || object["event"] != "joined" || object["room"] != "admin/online" || object["site"] != "demo" {
 		t.Errorf("printed %s: %v", out.String(), err)
+	}
+}
+
+// TestSites reads a list of sites from a config file.
+func TestSites(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "config.json")
+	write := func(sites string) []string {
+		if err := os.WriteFile(config, []byte(`{"sites":`+sites+`}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return []string{"--config", config}
+	}
+	parse := func(args []string) (c cli, err error) {
+		parser, err := kong.New(&c, kong.Configuration(kong.JSON))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = parser.Parse(args)
+		return c, err
+	}
+	c, err := parse(write(`[{"id":"a","secrets":["1","2"],"origins":["https://a.example"]},{"id":"b","secrets":["3"],"upstream":"http://127.0.0.1:1"}]`))
+	if err != nil || len(c.Serve.Sites) != 2 || c.Serve.Sites[0].Secrets[1] != "2" || c.Serve.Sites[1].Upstream != "http://127.0.0.1:1" {
+		t.Errorf("%+v, %v", c.Serve.Sites, err)
+	}
+	if c, err := parse([]string{"--sites", `[{"id":"a","secrets":["1"]}]`}); err != nil || len(c.Serve.Sites) != 1 {
+		t.Errorf("as a flag: %+v, %v", c.Serve.Sites, err)
+	}
+	for _, bad := range []string{`[{"id":"a","secret":"1"}]`, `{"id":"a"}`, `"a"`} {
+		if _, err := parse(write(bad)); err == nil || !strings.Contains(err.Error(), "sites must be a list") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+	started := start(t, serveCmd{Sites: c.Serve.Sites[:1]})
+	if status, _ := get(t, "http://"+started.public+"/"); status != 404 {
+		t.Errorf("the demo page: %d", status)
 	}
 }

@@ -26,6 +26,10 @@ type serveCmd struct {
 	PresenceTTL time.Duration `default:"60s" help:"How long an entry lives that nobody renews."`
 	DrainTime   time.Duration `default:"5s" help:"Over how long pages are sent away when heartbeatd stops."`
 
+	APIKey string `help:"The operator's key for the API of every site." placeholder:"KEY"`
+
+	Sites siteList `help:"Several sites, as a JSON list of {id, origins, upstream, secrets}: for the config file." placeholder:"JSON"`
+
 	SiteID       string         `default:"default" help:"The site's id."`
 	SiteSecret   []string       `help:"The secret that signs the site's tickets; two while one replaces the other." placeholder:"SECRET"`
 	SiteUpstream string         `help:"The site's WordPress, to stand in front of its admin-ajax.php." placeholder:"URL"`
@@ -49,13 +53,13 @@ func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
 	}
 	defer func() { _ = b.Close() }()
 
-	var sites []server.Site
-	if demo == nil {
-		sites = []server.Site{{ID: c.SiteID, Origins: c.SiteOrigin, Secrets: c.SiteSecret, Upstream: c.SiteUpstream}}
+	sites := []server.Site(c.Sites)
+	if len(c.SiteSecret) > 0 {
+		sites = append(sites, server.Site{ID: c.SiteID, Origins: c.SiteOrigin, Secrets: c.SiteSecret, Upstream: c.SiteUpstream})
 	}
 	s, err := server.New(server.Config{
 		Broker: b, Sites: sites, Demo: demo, BasePath: c.BasePath, Scripts: clientjs.Dist, Logger: log,
-		TrustedProxies: c.TrustedProxy,
+		TrustedProxies: c.TrustedProxy, APIKey: c.APIKey,
 	})
 	if err != nil {
 		return err
@@ -65,7 +69,7 @@ func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
 
 // demo is the demo site, when no other is configured.
 func (c *serveCmd) demo() (*server.Demo, error) {
-	if len(c.SiteSecret) > 0 {
+	if len(c.SiteSecret) > 0 || len(c.Sites) > 0 {
 		return nil, nil
 	}
 	key, err := server.DemoKey()
