@@ -1,0 +1,194 @@
+// Pages as they are: whatever they do to jQuery, the document or the clock,
+// beats go on, by POST if need be, and nothing is thrown that core would not throw.
+
+import assert from 'node:assert/strict'
+import { before, describe, test } from 'node:test'
+import { pageOf, settings, startFake } from './fake.mjs'
+import { startChromium, suite, until } from '../harness.mjs'
+
+const JQUERY = '/wp-includes/js/jquery/jquery.js'
+const HOOKS = '/wp-includes/js/dist/hooks.js'
+const OURS = '/client/dist/heartbeat.js'
+const FAST = settings({ interval: 1 })
+const TABS = 100
+// A beat as soon as the last is answered, so that nobody waits for the clock.
+const HURRY = `addEventListener('DOMContentLoaded', () => setInterval(() => wp.heartbeat.connectNow(), 50))`
+
+describe('hostile pages', () => {
+	let browser
+	const t = suite()
+	before(async () => {
+		browser = await startChromium(t)
+	})
+
+	// open shows a page of a fake site and returns what a test looks at.
+	async function open(t, page, options = {}) {
+		const ticks = []
+		const fake = await startFake(t, {
+			answer(fields, via, request) {
+				ticks.push({ via, headers: request?.headers, url: request?.url })
+				return { tick: { via, server_time: 1 } }
+			},
+			page: typeof page === 'function' ? page : page.replace('</head>', options.slow ? '</head>' : `<script>${HURRY}</script></head>`),
+		})
+		const context = await browser.newContext()
+		t.after(() => context.close())
+		const tab = await context.newPage()
+		await tab.goto(fake.url)
+		return { fake, tab, ticks, context, beats: (via, count = 2) => until(`${count} ticks by ${via}`, () => came(tab, via, count)) }
+	}
+
+	const came = (tab, via, count) =>
+		tab.evaluate(([name, least]) => seen.filter((event) => event.name === 'tick' && event.detail.via === name).length >= least, [via, count])
+	const thrown = (tab) => tab.evaluate(() => window.thrown)
+	const names = (tab) => tab.evaluate(() => [...new Set(seen.map((event) => event.name))].sort())
+
+	// Whoever changes the request wants it to arrive as changed.
+	const customised = {
+		'ajaxSetup with headers': [`jQuery.ajaxSetup({ headers: { 'X-Site': '7' } })`, ({ headers }) => assert.equal(headers['x-site'], '7')],
+		'an ajaxPrefilter that changes the URL': [
+			`jQuery.ajaxPrefilter((options) => { options.url += '?site=7' })`,
+			({ url }) => assert.match(url, /\?site=7$/),
+		],
+		'an ajaxPrefilter that adds data': [`jQuery.ajaxPrefilter((options) => { options.data += '&lang=de' })`],
+		'an ajaxSend handler that adds a header': [
+			`jQuery(document).on('ajaxSend', (event, xhr) => xhr.setRequestHeader('X-Site', '7'))`,
+			({ headers }) => assert.equal(headers['x-site'], '7'),
+		],
+		'an ajaxSend handler that changes the URL': [
+			`jQuery(document).on('ajaxSend', (event, xhr, options) => { options.url += '?site=7' })`,
+			({ url }) => assert.match(url, /\?site=7$/),
+		],
+		'async: false': [`jQuery.ajaxSetup({ async: false })`],
+		'traditional parameters': [`jQuery.ajaxSetup({ traditional: true }); jQuery(document).on('heartbeat-send', (e, data) => { data.n = [1, 2] })`],
+		'xhrFields': [`jQuery.ajaxSetup({ xhrFields: { withCredentials: true } })`],
+		'a copied request': [`const ajax = jQuery.ajax; jQuery.ajax = (options) => ajax(jQuery.extend({}, options))`],
+		'no WebSocket and no fetch': [`delete window.WebSocket; delete window.fetch`],
+		'no native handles': [`jQuery(document).on('heartbeat-send', (event, data) => { data.mine = 1 })`],
+	}
+	for (const [name, [before, look]] of Object.entries(customised)) {
+		test(`posted: ${name}`, async (t) => {
+			const { tab, ticks, beats } = await open(t, pageOf(FAST, { scripts: [JQUERY, HOOKS, OURS], before }))
+			await beats('post', 3)
+			assert.ok(ticks.every(({ via }) => via === 'post'))
+			for (const tick of ticks.slice(-1)) look?.(tick)
+			assert.deepEqual(await thrown(tab), [])
+			assert.ok(!(await names(tab)).includes('error'))
+		})
+	}
+
+	const carried = {
+		'jQuery Migrate': pageOf(FAST),
+		'two copies of jQuery': pageOf(FAST, {
+			after: `const first = jQuery; document.write('<script src="${JQUERY}"><\\/script><script>window.second = jQuery.noConflict(true)<\\/script>')`,
+		}),
+		'another jQuery in the place of the first': pageOf(FAST, { after: `document.write('<script src="${JQUERY}"><\\/script>')` }),
+		'no wp.hooks': pageOf(FAST, { scripts: [JQUERY, OURS] }),
+		'no document.hasFocus': pageOf(FAST, { before: 'document.hasFocus = undefined' }),
+		'no sessionStorage': pageOf(FAST, { before: `Object.defineProperty(window, 'sessionStorage', { get() { throw new Error('forbidden') } })` }),
+		'an Array.prototype that was extended': pageOf(FAST, { before: 'Array.prototype.extra = () => 1' }),
+	}
+	for (const [name, page] of Object.entries(carried)) {
+		test(`over the link: ${name}`, async (t) => {
+			const { tab, beats } = await open(t, page)
+			await beats('websocket', 3)
+			assert.deepEqual(await thrown(tab), [])
+		})
+	}
+
+	test("a Content-Security-Policy without heartbeatd's host", async (t) => {
+		let page = ''
+		const { fake, tab, beats } = await open(t, () => page)
+		const elsewhere = `${fake.url.replace('127.0.0.1', 'localhost')}/heartbeat`
+		page = pageOf(settings({ interval: 1 }, { url: elsewhere }), { head: `<meta http-equiv="Content-Security-Policy" content="connect-src 'self'">` })
+		await tab.goto(fake.url)
+		await beats('post', 3)
+		assert.deepEqual(await thrown(tab), [])
+		assert.equal(fake.hellos.length, 0)
+		assert.deepEqual(await names(tab), ['send', 'tick'])
+	})
+
+	for (const on of ['send', 'tick', 'transport']) {
+		test(`a ${on} handler that throws`, async (t) => {
+			const { tab, fake, beats } = await open(t, pageOf(FAST, { after: `jQuery(document).one('heartbeat-${on}', () => { throw new Error('bug') })` }))
+			await beats('websocket', 3)
+			assert.deepEqual(await thrown(tab), ['Uncaught Error: bug'])
+			assert.ok(fake.beats)
+		})
+	}
+
+	test('a frozen and thawed tab', async (t) => {
+		const { tab, context, fake, beats } = await open(t, pageOf(FAST))
+		await beats('websocket')
+		const protocol = await context.newCDPSession(tab)
+		await protocol.send('Page.setWebLifecycleState', { state: 'frozen' })
+		fake.cut()
+		await until('the link to be gone', () => !fake.sessions.size)
+		await protocol.send('Page.setWebLifecycleState', { state: 'active' })
+		await until('a new link', () => fake.sessions.size)
+		await beats('websocket', (await tab.evaluate(() => seen.filter((event) => event.name === 'tick').length)) + 2)
+		assert.deepEqual(await thrown(tab), [])
+	})
+
+	test('into the back-forward cache and out of it', async (t) => {
+		const { tab, fake, beats } = await open(t, pageOf(FAST))
+		await beats('websocket')
+		await tab.evaluate(() => dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true })))
+		await until('the link to be closed', () => !fake.sessions.size)
+		await tab.evaluate(() => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })))
+		await until('a new link', () => fake.sessions.size)
+		assert.equal(new Set(fake.hellos.map((hello) => hello.conn)).size, 1, 'the page keeps its connection id')
+		await beats('websocket', 4)
+		assert.deepEqual(await thrown(tab), [])
+	})
+
+	for (const [name, jump] of [['forward', 86_400_000], ['back', -86_400_000]]) {
+		test(`the clock is set ${name} by a day`, async (t) => {
+			const { tab, beats } = await open(t, pageOf(FAST))
+			await beats('websocket')
+			await tab.evaluate((ms) => {
+				const now = Date.now
+				const Real = Date
+				const shifted = () => now() + ms
+				window.Date = class extends Real {
+					constructor(...args) {
+						super(...(args.length ? args : [shifted()]))
+					}
+					static now() {
+						return shifted()
+					}
+				}
+				seen.length = 0
+				wp.heartbeat.connectNow()
+			}, jump)
+			// Its ticket looks too old, or not yet made: PHP gives it a new one.
+			await beats('post', 1)
+			await beats('websocket', jump > 0 ? 2 : 0)
+			assert.deepEqual(await thrown(tab), [])
+		})
+	}
+
+	test('frames nobody knows, and no frames at all', async (t) => {
+		const { tab, fake, beats } = await open(t, pageOf(FAST))
+		await beats('websocket')
+		const bad = [null, 7, 'x', [], {}, { type: 7 }, { type: 'nonsense' }, { type: 'presence' }, { type: 'presence', room: 7 }, { type: 'push' }]
+		const odd = [{ type: 'presence', room: 'r', joined: 'x', left: [null] }, { type: 'tick', id: 999, status: 200, body: '{}' }, { type: 'decline' }, { type: 'welcome' }]
+		fake.send(...bad, ...odd)
+		await beats('websocket', (await tab.evaluate(() => seen.filter((event) => event.name === 'tick').length)) + 2)
+		assert.deepEqual(await thrown(tab), [])
+		assert.equal(fake.hellos.length, 1)
+	})
+
+	test(`${TABS} tabs opened in a row`, async (t) => {
+		const { fake, context, tab } = await open(t, pageOf(FAST), { slow: true })
+		for (let i = 1; i < TABS; i++) {
+			const next = await context.newPage()
+			await next.goto(fake.url, { waitUntil: 'commit' })
+		}
+		const [last] = context.pages().slice(-1)
+		await until('every tab to be on a link', () => fake.sessions.size === TABS, 90)
+		await until('the first and the last to beat', async () => (await came(tab, 'websocket', 1)) && came(last, 'websocket', 1), 60)
+		assert.equal(new Set(fake.hellos.map((hello) => hello.conn)).size, TABS, 'each with a connection id of its own')
+		assert.deepEqual(await thrown(tab), [])
+	})
+})

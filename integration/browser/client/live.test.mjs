@@ -1,0 +1,194 @@
+// What the drop-in adds: events for what the server sends unasked, rooms, the
+// transport in use, and which beats go where with which words.
+
+import assert from 'node:assert/strict'
+import { before, describe, test } from 'node:test'
+import { pageOf, settings, startFake, ticket } from './fake.mjs'
+import { startChromium, suite, until } from '../harness.mjs'
+
+const entry = (client_id, user_id = 2) => ({ client_id, user_id, display_name: 'Ann', avatar_url: '', data: {}, date_gmt: '2026-01-01 00:00:00' })
+
+describe('the living side', () => {
+	let browser
+	const t = suite()
+	before(async () => {
+		browser = await startChromium(t)
+	})
+
+	async function open(t, options = {}) {
+		const fake = await startFake(t, { page: () => pageOf(settings({}, options.live), { after: options.after }), ...options })
+		const context = await browser.newContext()
+		t.after(() => context.close())
+		const tab = await context.newPage()
+		await tab.goto(fake.url)
+		const name = options.live?.transports?.[0] ?? 'websocket'
+		if (options.up !== false) await until(`the ${name}`, () => tab.evaluate((wanted) => wp.heartbeat.transport.name === wanted, name))
+		return { fake, tab }
+	}
+
+	const events = (tab, name) => tab.evaluate((wanted) => seen.filter((event) => event.name === wanted).map((event) => event.detail), name)
+	const heard = (tab, name, count = 1) => until(`${count} ${name}`, async () => (await events(tab, name)).length >= count)
+	async function beat(tab, data = {}) {
+		const before = (await events(tab, 'tick')).length
+		await tab.evaluate((all) => {
+			for (const [handle, value] of Object.entries(all)) wp.heartbeat.enqueue(handle, value)
+			wp.heartbeat.connectNow()
+		}, data)
+		await heard(tab, 'tick', before + 1)
+		return (await events(tab, 'tick')).pop()
+	}
+	const via = (fields, name) => ({ tick: { via: name } })
+
+	for (const name of ['websocket', 'longpoll']) {
+		test(`presence, push and nudge by ${name}`, async (t) => {
+			const { fake, tab } = await open(t, { answer: via, live: { transports: [name] } })
+			await tab.evaluate(() => {
+				window.actions = []
+				window.rooms = []
+				for (const each of ['presence', 'push', 'transport']) wp.hooks.addAction(`heartbeat.${each}`, 't', (...args) => actions.push([each, ...args]))
+				window.off = wp.heartbeat.room('admin/online').onChange((room) => rooms.push([room.total, room.entries.length]))
+			})
+			fake.send({ type: 'presence', room: 'admin/online', snapshot: [entry('user-2'), entry('user-3')], total: 300 })
+			fake.send({ type: 'presence', room: 'admin/online', left: [entry('user-3')] })
+			fake.send({ type: 'push', cursor: 'e-7', room: 'postType/post:5', data: { a: [1] } })
+			await heard(tab, 'push')
+			assert.deepEqual(await events(tab, 'presence'), [
+				{ room: 'admin/online', snapshot: [entry('user-2'), entry('user-3')], total: 300 },
+				{ room: 'admin/online', joined: [], updated: [], left: [entry('user-3')] },
+			])
+			assert.deepEqual(await events(tab, 'push'), [{ room: 'postType/post:5', data: { a: [1] } }])
+			assert.deepEqual((await tab.evaluate(() => actions)).map(([action]) => action), ['presence', 'presence', 'push'])
+			assert.deepEqual(await tab.evaluate(() => rooms), [[300, 2], [299, 1]])
+			assert.equal(fake.beats + fake.posts, 0, 'nothing of this is a beat')
+			fake.send({ type: 'nudge', spread_ms: 10 }, { type: 'nudge', spread_ms: 10 })
+			await heard(tab, 'tick')
+			fake.cut()
+			await until('a second hello', () => fake.hellos.length === 2)
+			assert.equal(fake.hellos[1].after, 'e-7')
+			assert.equal(fake.hellos[1].conn, fake.hellos[0].conn)
+		})
+	}
+
+	test('each link is announced, and switched at run time', async (t) => {
+		const { fake, tab } = await open(t, { answer: via })
+		await tab.evaluate(() => wp.heartbeat.transport.use(['longpoll']))
+		await heard(tab, 'transport', 3)
+		assert.equal((await beat(tab)).via, 'longpoll')
+		await tab.evaluate(() => wp.heartbeat.transport.use([]))
+		assert.equal((await beat(tab)).via, 'post')
+		await tab.evaluate(() => wp.heartbeat.transport.use(['websocket', 'longpoll', 'nonsense']))
+		await until('the socket', () => tab.evaluate(() => wp.heartbeat.transport.name === 'websocket'))
+		assert.deepEqual(await events(tab, 'transport'), ['websocket', 'post', 'longpoll', 'post', 'websocket'])
+		assert.equal(new Set(fake.hellos.map((hello) => hello.conn)).size, 1)
+	})
+
+	test('native handles over the link, others by POST with a note and a newer ticket', async (t) => {
+		const { fake, tab } = await open(t, { answer: via })
+		assert.equal((await beat(tab, { 'presence-ping': { screen: 'dashboard' } })).via, 'websocket')
+		assert.equal((await beat(tab, { 'presence-ping': { screen: 'dashboard' }, mine: 1 })).via, 'post')
+		await until('the ticket', () => fake.frames.length === 3)
+		assert.deepEqual(fake.frames.map(({ type }) => type), ['beat', 'note', 'ticket'])
+		const note = new URLSearchParams(fake.frames[1].body)
+		assert.equal(note.get('data[presence-ping][screen]'), 'dashboard')
+		assert.equal(note.get('has_focus'), 'true')
+		assert.equal(note.get('data[mine]'), null)
+		fake.cut()
+		await until('a new link', () => fake.hellos.length === 2)
+		assert.equal(fake.hellos[1].body, fake.frames[1].body, 'a new link begins with what the last beat said')
+		assert.equal(fake.hellos[1].ticket, fake.frames[2].ticket)
+	})
+
+	test('a tick that does not come, a decline, a beat too large, a socket that dies: posted', async (t) => {
+		let how = () => null
+		const { fake, tab } = await open(t, { maxBody: 400, answer: (fields, name) => (name === 'post' ? via(fields, name) : how()) })
+		how = () => ({ decline: true })
+		assert.equal((await beat(tab)).via, 'post')
+		assert.equal((await beat(tab, { n: 'x'.repeat(400) })).via, 'post')
+		assert.equal(fake.beats, 1)
+		how = () => void fake.cut()
+		assert.equal((await beat(tab)).via, 'post')
+		await until('a new link', () => fake.sessions.size)
+		how = () => null
+		const from = Date.now()
+		assert.equal((await beat(tab)).via, 'post')
+		assert.ok(Date.now() - from >= 2400, 'the link has its time')
+		assert.deepEqual(await events(tab, 'error'), [])
+		assert.deepEqual(await events(tab, 'connection-lost'), [])
+	})
+
+	test('wp-auth-check: false and nonces_expired close the link until there is a good ticket', async (t) => {
+		const ticks = { out: { 'wp-auth-check': false }, expired: { nonces_expired: true, heartbeat_nonce: 'n1' } }
+		const fresh = ticket({ nonce: 'n1' })
+		const { fake, tab } = await open(t, { answer: (fields, name) => ({ tick: { via: name, ...ticks[fields['data[n]']] }, ticket: fresh }) })
+		assert.equal((await beat(tab, { n: 'out' })).via, 'websocket')
+		await until('no link', () => !fake.sessions.size)
+		assert.equal((await beat(tab, { n: 'out' })).via, 'post')
+		assert.equal(fake.hellos.length, 1)
+		assert.equal((await beat(tab, { n: 'expired' })).via, 'post')
+		await until('a link', () => fake.sessions.size)
+		assert.equal(fake.hellos[1].ticket, fresh)
+		assert.equal((await beat(tab, { n: '1' })).via, 'websocket')
+	})
+
+	test('a ticket that is refused: waits for the next', async (t) => {
+		const { fake, tab } = await open(t, { up: false, answer: via, hello: (frame) => (frame.ticket.endsWith('.good') ? null : { type: 'bye', code: 4003 }) })
+		await until('a hello', () => fake.hellos.length === 1)
+		fake.answer = (fields, name) => ({ tick: { via: name }, ticket: ticket().replace(/\.[^.]*$/, '.good') })
+		assert.equal((await beat(tab)).via, 'post')
+		await until('a link', () => fake.sessions.size)
+		assert.equal(fake.hellos.length, 2)
+	})
+
+	test('a page without a ticket gets one with its first beat', async (t) => {
+		const { fake, tab } = await open(t, { up: false, answer: via, live: { ticket: undefined } })
+		assert.equal((await beat(tab)).via, 'post')
+		await until('a link', () => fake.sessions.size)
+		assert.equal((await beat(tab)).via, 'websocket')
+	})
+
+	test("the post lock's answer is repeated until the room changes or a nudge comes", async (t) => {
+		const LOCK = 'wp-refresh-post-lock'
+		let lock = '1:1'
+		const answer = (fields, name) => ({ tick: { via: name, ...(name === 'post' ? { [LOCK]: { new_lock: lock } } : {}) } })
+		const { fake, tab } = await open(t, { answer })
+		const ask = (value = lock) => beat(tab, { [LOCK]: { post_id: 5, lock: value } })
+		const again = { via: 'websocket', [LOCK]: { new_lock: '1:1' } }
+		assert.equal((await ask()).via, 'post')
+		assert.deepEqual(await ask(), again)
+		fake.send({ type: 'presence', room: 'postType/post:5', updated: [entry('editor-1', 1)] })
+		fake.send({ type: 'presence', room: 'postType/post:6', joined: [entry('editor-2')] })
+		await heard(tab, 'presence', 2)
+		assert.deepEqual(await ask(), again, 'our own entry and other rooms change nothing')
+		fake.send({ type: 'presence', room: 'postType/post:5', joined: [entry('editor-2')] })
+		await heard(tab, 'presence', 3)
+		assert.equal((await ask()).via, 'post')
+		assert.deepEqual(await ask(), again)
+		fake.send({ type: 'nudge', spread_ms: 0 })
+		await until('the nudged beat', async () => (await events(tab, 'tick')).length === 6)
+		assert.equal((await ask()).via, 'post')
+		assert.equal((await ask('0:1')).via, 'post', 'another lock is another question')
+		lock = '2:1'
+		assert.deepEqual(await ask('1:1'), again)
+	})
+
+	test('leave is said, and the server parts', async (t) => {
+		const { fake, tab } = await open(t)
+		await tab.evaluate(() => wp.heartbeat.transport.leave())
+		await until('the leave', () => fake.frames.some(({ type }) => type === 'leave'))
+		fake.send({ type: 'bye', code: 4007, reason: '' })
+		await until('post', () => tab.evaluate(() => wp.heartbeat.transport.name === 'post'))
+	})
+
+	test('a duplicated tab has a connection id of its own', async (t) => {
+		const { fake, tab } = await open(t)
+		await tab.evaluate(() => void window.open(location.href))
+		await until('two links', () => fake.sessions.size === 2)
+		assert.notEqual(fake.hellos[0].conn, fake.hellos[1].conn)
+	})
+
+	test('the nine methods and nothing else in sight', async (t) => {
+		const { tab } = await open(t)
+		const nine = ['connectNow', 'dequeue', 'disableSuspend', 'enqueue', 'getQueuedItem', 'hasConnectionError', 'hasFocus', 'interval', 'isQueued']
+		assert.deepEqual(await tab.evaluate(() => Object.keys(wp.heartbeat).sort()), nine)
+	})
+})
