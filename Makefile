@@ -12,7 +12,7 @@ JS_TESTS := $(shell find client-js/test -name '*.test.*js')
 INTEGRATION_TESTS := $(shell find integration -name '*.test.*js')
 
 # node's own runner, a file at a time: the tests share two cores with their servers.
-NODE_TEST := node --test --test-reporter=spec --test-concurrency=1
+NODE_TEST := node --test --test-reporter=spec --test-concurrency=1 --test-timeout=900000
 
 build:
 	go build ./server/heartbeatd

@@ -69,7 +69,9 @@ async function ready([program, ...args]) {
 	})
 	const stop = async (signal) => {
 		child.kill(signal)
-		await ended
+		if ((await Promise.race([ended, sleep(10_000, 'late', { ref: false })])) !== 'late') return
+		child.kill('SIGKILL')
+		throw new Error(`heartbeatd does not stop on ${signal}:\n${log.join('\n')}`)
 	}
 	const addresses = await Promise.race([found, ended, sleep(20_000, 'late', { ref: false })])
 	if (typeof addresses !== 'object') {
