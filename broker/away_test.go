@@ -141,6 +141,53 @@ func TestDeletedStream(t *testing.T) {
 	}
 }
 
+// A node that neither writes nor watches still keeps the bucket there.
+func TestIdleNodeLooksByItself(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t)
+	b := open(t, Config{URL: s.url()})
+	deleteStream(t, s.url())
+	eventually(t, "another bucket", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.epoch == 2 && b.down == nil
+	})
+	streamState(t, s.url())
+}
+
+// NATS stayed, the way to it was cut, and what went on there is over.
+func TestCutOff(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t)
+	p := startProxy(t, s)
+	b := open(t, Config{URL: p.url()})
+	other := open(t, Config{URL: s.url()})
+	_, d := watch(t, b, "site")
+	_, d2 := watch(t, other, "site")
+	other.Hold(page("r", "user-1", "x"), at(1, "x"))
+	other.Hold(page("r", "user-2", "x"), at(1, "x"))
+	b.Hold(page("r", "user-3", "x"), at(1, "x"))
+	b.Hold(page("r", "user-4", "x"), at(1, "x"))
+	d.wantSet(t, "joined user-1, joined user-2, joined user-3, joined user-4")
+	d2.wantSet(t, "joined user-1, joined user-2, joined user-3, joined user-4")
+	before, before2 := d.String(), d2.String()
+
+	p.cut()
+	becomes(t, b, false)
+	other.Leave(page("r", "user-2", "x"))
+	b.Leave(page("r", "user-3", "x"))
+	eventually(t, "even the marker is gone, and what is not renewed", func() bool {
+		return streamState(t, s.url()).NumSubjects == 1
+	})
+	d.want(t, before+", left user-3")
+	p.mend()
+	d.want(t, before+", left user-3, left user-2")
+	eventually(t, "whom the cut node holds", func() bool { return d2.last() == "joined user-4" })
+	if got := d2.String(); !strings.HasPrefix(got, before2) || d2.has("joined user-4", 1) || d2.has("joined user-3", 2) {
+		t.Errorf("elsewhere: %s", got)
+	}
+}
+
 func TestStartsBeforeNATS(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)

@@ -121,8 +121,8 @@ func TestLargestIsWritten(t *testing.T) {
 
 func TestWritesInFlightAreBounded(t *testing.T) {
 	t.Parallel()
-	b := open(t, Config{Listen: "127.0.0.1:0"})
-	other := open(t, Config{URL: "nats://" + b.ListenAddr()})
+	b := open(t, Config{Listen: "127.0.0.1:0", TTL: time.Minute})
+	other := open(t, Config{URL: "nats://" + b.ListenAddr(), TTL: time.Minute})
 	v, _ := watch(t, other, "site")
 	const people = 5000
 	most := 0

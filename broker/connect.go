@@ -45,9 +45,9 @@ func isPermanent(err error) bool {
 	return errors.As(err, &p)
 }
 
-// supervise binds again whenever something is suspected, and looks by itself
-// three times in a TTL: a stream that was deleted says nothing to those who
-// only watch it.
+// supervise binds again whenever something is suspected, and by itself three
+// times in a TTL: nobody tells a node that has nothing to write whether NATS
+// would still take it.
 func (b *Broker) supervise() {
 	for {
 		wait := b.ttl / 3
@@ -94,7 +94,7 @@ func (b *Broker) bind(ctx context.Context) error {
 	if l.kv, err = l.js.KeyValue(ctx, bucketName); err != nil {
 		return err
 	}
-	b.bound(l, seen)
+	b.bound(l, l.stream.CachedInfo(), seen)
 	return nil
 }
 
@@ -201,10 +201,9 @@ func checkBucket(has jetstream.StreamConfig, ttl time.Duration) error {
 	return nil
 }
 
-// bound takes a link into use. Revision seen had been written when its bucket
-// was asked for.
-func (b *Broker) bound(l *link, seen uint64) {
-	info := l.stream.CachedInfo()
+// bound takes a link into use. Revision seen had been written before info was
+// asked for.
+func (b *Broker) bound(l *link, info *jetstream.StreamInfo, seen uint64) {
 	l.created = info.Created
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -97,7 +97,7 @@ func (b *Broker) Leave(k Key) {
 	}
 	it.hold, it.leaving, it.due = false, true, false
 	if !it.sent && !it.busy {
-		b.drop(it)
+		b.lapse(it)
 		return
 	}
 	b.show(it)
@@ -138,8 +138,20 @@ func (b *Broker) drop(it *item) {
 	b.show(it)
 }
 
-// lapse drops a key that NATS has dropped too, or never got; a view that
-// heard our own value from NATS forgets it. The lock is held.
+// learn tells this node's views what NATS has as revision rev of a key. The
+// lock is held.
+func (b *Broker) learn(it *item, stored *Stored, rev uint64) {
+	for _, v := range b.views[it.key.Site] {
+		v.mu.Lock()
+		if v.mirror.epoch == b.epoch {
+			v.mirror.learn(it.name, it.key, stored, rev)
+		}
+		v.mu.Unlock()
+	}
+}
+
+// lapse drops a key that NATS has dropped too, or never got in this bucket;
+// views forget what they heard of it as ours. The lock is held.
 func (b *Broker) lapse(it *item) {
 	for _, v := range b.views[it.key.Site] {
 		v.mu.Lock()

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -52,6 +53,64 @@ func (s *natsServer) stop() {
 }
 
 func (s *natsServer) url() string { return fmt.Sprintf("nats://127.0.0.1:%d", s.opts.Port) }
+
+// proxy is a way to NATS that can be cut.
+type proxy struct {
+	t     *testing.T
+	to    string
+	addr  string
+	mu    sync.Mutex
+	close []io.Closer
+}
+
+func startProxy(t *testing.T, s *natsServer) *proxy {
+	p := &proxy{t: t, to: strings.TrimPrefix(s.url(), "nats://"), addr: "127.0.0.1:0"}
+	p.mend()
+	t.Cleanup(p.cut)
+	return p
+}
+
+func (p *proxy) url() string { return "nats://" + p.addr }
+
+func (p *proxy) mend() {
+	l, err := net.Listen("tcp", p.addr)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.addr = l.Addr().String()
+	p.closes(l)
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", p.to)
+			if err != nil {
+				in.Close()
+				continue
+			}
+			p.closes(in, out)
+			go io.Copy(in, out)
+			go io.Copy(out, in)
+		}
+	}()
+}
+
+func (p *proxy) closes(c ...io.Closer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.close = append(p.close, c...)
+}
+
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.close {
+		c.Close()
+	}
+	p.close = nil
+}
 
 // connect is a client that is not a broker.
 func connect(t *testing.T, url string, opts ...nats.Option) *nats.Conn {

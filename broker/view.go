@@ -118,7 +118,10 @@ func (v *View) run(ctx context.Context) {
 			}
 			continue
 		}
-		v.begin(link.epoch)
+		v.locked(func() []string {
+			v.mirror.begin(link.epoch)
+			return nil
+		})
 		err := follow(ctx, link.kv, v.site, turned, v)
 		if err != nil && ctx.Err() == nil {
 			v.b.log.Warn("presence watch ended, trying again", "site", v.site, "error", err)
@@ -126,15 +129,6 @@ func (v *View) run(ctx context.Context) {
 			pause(ctx, retryWait)
 		}
 	}
-}
-
-// begin starts a snapshot. What this node itself wrote to an earlier bucket
-// is not waited for: what it still holds, it says.
-func (v *View) begin(epoch uint64) {
-	v.locked(func() []string {
-		v.mirror.begin(epoch)
-		return v.mirror.forget(func(f *fact) bool { return f.epoch != epoch && f.stored.Node == v.b.node })
-	})
 }
 
 func (v *View) watched(e jetstream.KeyValueEntry) {

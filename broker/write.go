@@ -130,13 +130,7 @@ func (b *Broker) acked(_ jetstream.JetStream, msg *nats.Msg, ack *jetstream.PubA
 	it := fl.it
 	b.lastSeq = max(b.lastSeq, ack.Sequence)
 	it.rev = ack.Sequence
-	for _, v := range b.views[it.key.Site] {
-		v.mu.Lock()
-		if v.mirror.epoch == b.epoch {
-			v.mirror.learn(it.name, it.key, fl.value, ack.Sequence)
-		}
-		v.mu.Unlock()
-	}
+	b.learn(it, fl.value, ack.Sequence)
 	if fl.value != nil {
 		it.until = time.Now().Add(fl.lives)
 		it.acked = fl.value == it.value
@@ -241,10 +235,11 @@ func (b *Broker) decide(it *item, msg *jetstream.RawStreamMsg) {
 	switch {
 	case msg.Sequence != 0 && msg.Sequence < it.rev || it.fresh && !it.leaving:
 		// A replica that lags, or a new value that goes out whatever is there.
-	case it.leaving && (there == nil || foreign):
-		b.drop(it)
+	case it.leaving && there == nil:
+		b.learn(it, nil, msg.Sequence)
+		b.lapse(it)
 		return
-	case foreign && (it.acked || it.value.DateGMT <= there.DateGMT):
+	case foreign && (it.leaving || it.acked || it.value.DateGMT <= there.DateGMT):
 		b.drop(it) // the page has moved there since
 		return
 	default:

@@ -209,3 +209,61 @@ func TestLookupThatFails(t *testing.T) {
 		t.Error("forgotten")
 	}
 }
+
+// What could not be written in time gets no second TTL.
+func TestLatePutLivesTheRestOfItsTime(t *testing.T) {
+	b := byHand()
+	k := page("r", "user-1", "poll")
+	b.Put(k, at(1, "x"))
+	msg := take(t, b)
+	if ttl := msg.Header.Get(jetstream.MsgTTLHeader); ttl != "" {
+		t.Errorf("in time, and lives %s", ttl)
+	}
+	b.failed(msg, nats.ErrTimeout)
+	b.down = nil
+	b.items[k.String()].until = time.Now().Add(9500 * time.Millisecond)
+	msg = take(t, b)
+	if ttl := msg.Header.Get(jetstream.MsgTTLHeader); ttl != "10s" {
+		t.Errorf("late, and lives %q", ttl)
+	}
+	ack(b, msg, 1)
+	if rest := time.Until(b.items[k.String()].until); rest > 10*time.Second {
+		t.Errorf("kept for %v", rest)
+	}
+}
+
+// Acks of a connection that was closed don't come.
+func TestFlightsOfAClosedConnection(t *testing.T) {
+	b := byHand()
+	k, gone := page("r", "user-1", "a"), page("r", "user-2", "a")
+	b.Hold(k, at(1, "x"))
+	b.Hold(gone, at(1, "x"))
+	late := take(t, b)
+	ack(b, take(t, b), 1)
+	b.Leave(gone)
+	take(t, b)
+	b.bound(&link{nc: new(nats.Conn)}, &jetstream.StreamInfo{State: jetstream.StreamState{LastSeq: 1}}, 1)
+	ack(b, late, 2) // of no interest any more
+	if b.holds(k).acked || b.queue.Len() != 2 || len(b.flying) != 0 {
+		t.Errorf("queued %d, in flight %d", b.queue.Len(), len(b.flying))
+	}
+}
+
+// A bucket that is younger, or of the same age but with fewer revisions, is another.
+func TestAnotherBucket(t *testing.T) {
+	created := time.Now()
+	for name, info := range map[string]jetstream.StreamInfo{
+		"younger":       {Created: created.Add(time.Second), State: jetstream.StreamState{LastSeq: 100}},
+		"made anew":     {Created: created, State: jetstream.StreamState{LastSeq: 3}},
+		"the very same": {Created: created, State: jetstream.StreamState{LastSeq: 100}},
+	} {
+		b := byHand()
+		b.link.created = created
+		b.Hold(page("r", "user-1", "a"), at(1, "x"))
+		ack(b, take(t, b), 99)
+		b.bound(&link{}, &info, b.lastSeq)
+		if again := b.queue.Len() == 1; again == (name == "the very same") {
+			t.Errorf("%s: written again: %v", name, again)
+		}
+	}
+}
