@@ -230,9 +230,13 @@ func (p *page) post(t *testing.T, body string) *http.Response {
 // ajax posts to admin-ajax.php.
 func (p *page) ajax(t *testing.T, body string) *http.Response {
 	t.Helper()
+	return p.do(t, p.ajaxRequest(t, body))
+}
+
+func (p *page) ajaxRequest(t *testing.T, body string) *http.Request {
 	r, _ := http.NewRequestWithContext(t.Context(), "POST", p.node.url+AjaxPath, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=UTF-8")
-	return p.do(t, r)
+	return r
 }
 
 // do sends a request and reads the whole answer.

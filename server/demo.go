@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -75,11 +76,21 @@ func NewDemo(key []byte) *Demo {
 }
 
 // DemoKey returns the key of this machine's demo site. It is kept in the
-// user's cache folder, so that pages stay logged in when heartbeatd restarts.
-func DemoKey() ([]byte, error) {
+// user's cache folder, so that pages stay logged in when heartbeatd restarts;
+// where there is none, this run's pages are logged out at its end.
+func DemoKey(log *slog.Logger) []byte {
+	key, err := keptDemoKey()
+	if err != nil {
+		log.Warn("the demo site's key cannot be kept: its pages are logged out when heartbeatd ends", "error", err)
+		return newDemoKey()
+	}
+	return key
+}
+
+func keptDemoKey() ([]byte, error) {
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return newDemoKey(), nil // no home: this run's pages are logged out at its end
+		return nil, err
 	}
 	path := filepath.Join(dir, "heartbeatd", "demo.key")
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

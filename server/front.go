@@ -23,6 +23,8 @@ const (
 	// here at a time; more wait for upstreamWait and are then refused.
 	maxUpstream  = 64
 	upstreamWait = 5 * time.Second
+	// headBytes of a request are taken before it gets a slot.
+	headBytes = 64 << 10
 	// upstreamAnswer is how long WordPress may take to begin an answer: as long
 	// as PHP usually may run.
 	upstreamAnswer = 60 * time.Second
@@ -47,7 +49,8 @@ func newUpstream(target string, trusted []netip.Prefix, log *slog.Logger) (*upst
 		proxy: &httputil.ReverseProxy{
 			Rewrite: func(r *httputil.ProxyRequest) {
 				r.Out.URL.Scheme, r.Out.URL.Host = u.Scheme, u.Host
-				r.Out.Host = r.In.Host // WordPress compares it with its own address
+				r.Out.URL.RawQuery = r.In.URL.RawQuery // as it came, even where Go finds fault with it
+				r.Out.Host = r.In.Host                 // WordPress compares it with its own address
 				r.SetXForwarded()
 				if trusts(trusted, r.In.RemoteAddr) {
 					forwardAsSaid(r)
@@ -109,12 +112,25 @@ func upstreamFailed(w http.ResponseWriter, r *http.Request, err error, log *slog
 }
 
 func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// A client that is slow with its request keeps none of the slots meanwhile.
+	head, err := io.ReadAll(io.LimitReader(r.Body, headBytes))
+	if err != nil {
+		http.Error(w, "the request broke off", http.StatusBadRequest)
+		return
+	}
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(head), r.Body), r.Body}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // an upload may take its time
+
 	ctx, cancel := context.WithTimeout(r.Context(), u.wait)
-	err := u.slots.Acquire(ctx, 1)
+	err = u.slots.Acquire(ctx, 1)
 	cancel()
 	if err != nil {
-		w.Header().Set("Retry-After", "5")
-		http.Error(w, "too many requests to WordPress at a time", http.StatusServiceUnavailable)
+		// Not 503: core's client takes that for a lost connection, and the web
+		// server asks PHP itself on 504.
+		http.Error(w, "too many requests to WordPress at a time", http.StatusGatewayTimeout)
 		return
 	}
 	defer u.slots.Release(1)

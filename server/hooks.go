@@ -66,6 +66,14 @@ func (h *Hooks) Add(name string, priority int, hook Hook) {
 	h.byName[name] = list
 }
 
+func (h Hooks) clone() Hooks {
+	c := Hooks{byName: make(map[string][]prioritised, len(h.byName))}
+	for name, list := range h.byName {
+		c.byName[name] = slices.Clone(list)
+	}
+	return c
+}
+
 // Has says whether anything hangs on name.
 func (h *Hooks) Has(name string) bool { return len(h.byName[name]) > 0 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -45,7 +46,7 @@ func ping(c *Call) {
 		record(c, adminRoom, "user-", pingData(c, p))
 	}
 	id, err := strconv.ParseInt(c.Data.Array("presence-editor-ping").String("post_id"), 10, 64)
-	if err != nil || !c.User.EditPosts {
+	if err != nil {
 		return
 	}
 	for _, room := range c.User.Rooms {
@@ -108,18 +109,38 @@ func online(c *Call) {
 	if err != nil {
 		return // the answer says nothing of presence, rather than that nobody is there
 	}
-	list := wordpress.NewArray()
-	var count int
-	view.Room(adminRoom, func(entries []broker.Entry, total int) {
-		count = total
-		for _, e := range entries {
-			list.Append(onlineItem(e))
-		}
-	})
-	c.Response.Set("presence-online", list)
-	if count > list.Len() {
-		c.Response.Set("presence-online-total", count)
+	var entries []broker.Entry
+	var total int
+	view.Room(adminRoom, func(e []broker.Entry, t int) { entries, total = e, t })
+	c.Response.Set("presence-online", c.site.online.encode(entries))
+	if total > len(entries) {
+		c.Response.Set("presence-online-total", total)
 	}
+}
+
+// onlineList is presence-online as it is written, good until the room changes.
+type onlineList struct {
+	mu   sync.Mutex
+	of   []broker.Entry // the view's list, which is made anew when it changes
+	json wordpress.Encoded
+}
+
+func (o *onlineList) encode(entries []broker.Entry) wordpress.Encoded {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.json != nil && len(o.of) == len(entries) && (len(entries) == 0 || &o.of[0] == &entries[0]) {
+		return o.json
+	}
+	list := wordpress.NewArray()
+	for _, e := range entries {
+		list.Append(onlineItem(e))
+	}
+	b, err := wordpress.AppendJSON(nil, list)
+	if err != nil {
+		return wordpress.Encoded("[]") // strings and numbers cannot fail
+	}
+	o.of, o.json = entries, b
+	return o.json
 }
 
 func onlineItem(e broker.Entry) *wordpress.Array {

@@ -33,6 +33,19 @@ type room struct {
 	lastSent time.Time
 	timer    *time.Timer
 	due      time.Time
+	whole    snapshot
+}
+
+// snapshot is a room's frame for whoever joins, good until the room changes.
+type snapshot struct {
+	of    []broker.Entry // the view's list, which is made anew when it changes
+	total int
+	frame []byte
+}
+
+// is says whether the snapshot is of this very list.
+func (n *snapshot) is(entries []broker.Entry, total int) bool {
+	return n.frame != nil && n.total == total && len(n.of) == len(entries) && (total == 0 || &n.of[0] == &entries[0])
 }
 
 // pending is what the sessions have still to hear about one client id.
@@ -41,20 +54,19 @@ type pending struct {
 	entry broker.Entry
 }
 
-// fold adds a change to what is pending for its client id. ok is false when
-// the two cancel each other out.
-func (p pending) fold(c broker.Change) (next pending, ok bool) {
+// fold adds a change to what is pending for its client id. A join and a leave
+// make a leave: a session that got a snapshot in between must hear of it, and
+// it does the others no harm.
+func (p pending) fold(c broker.Change) pending {
 	switch {
-	case p.kind == broker.Joined && c.Kind == broker.Left:
-		return p, false
-	case p.kind == broker.Joined:
-		return pending{broker.Joined, c.Entry}, true
+	case p.kind == broker.Joined && c.Kind != broker.Left:
+		return pending{broker.Joined, c.Entry}
 	case p.kind == broker.Left && c.Kind == broker.Joined:
-		return pending{broker.Updated, c.Entry}, true
+		return pending{broker.Updated, c.Entry}
 	case p.kind == broker.Updated && c.Kind == broker.Seen:
-		return pending{broker.Updated, c.Entry}, true
+		return pending{broker.Updated, c.Entry}
 	}
-	return pending{c.Kind, c.Entry}, true
+	return pending{c.Kind, c.Entry}
 }
 
 // change takes one change of the room. It is called under the view's lock.
@@ -65,12 +77,7 @@ func (r *room) change(c broker.Change) {
 		return
 	}
 	if old, found := r.pending[c.Entry.ClientID]; found {
-		next, ok := old.fold(c)
-		if !ok {
-			delete(r.pending, c.Entry.ClientID)
-			return
-		}
-		r.pending[c.Entry.ClientID] = next
+		r.pending[c.Entry.ClientID] = old.fold(c)
 	} else {
 		r.pending[c.Entry.ClientID] = pending{c.Kind, c.Entry}
 	}
@@ -173,10 +180,13 @@ func (r *room) snapshot(s *session, wanted func() bool) {
 		if !wanted() {
 			return
 		}
-		b := appendEntries(r.head(), "snapshot", append([]broker.Entry{}, entries...))
-		b = append(b, `,"total":`...)
-		b = strconv.AppendInt(b, int64(total), 10)
-		s.offer(r, append(b, '}'))
+		if !r.whole.is(entries, total) {
+			b := appendEntries(r.head(), "snapshot", append([]broker.Entry{}, entries...))
+			b = append(b, `,"total":`...)
+			b = strconv.AppendInt(b, int64(total), 10)
+			r.whole = snapshot{entries, total, append(b, '}')}
+		}
+		s.offer(r, r.whole.frame)
 	})
 }
 

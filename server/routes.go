@@ -154,5 +154,6 @@ func (s *Server) newCall(r *http.Request, body []byte) *Call {
 func (s *Server) linked(r *http.Request, c *Call) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.sessions[sessionKey{c.site.ID, c.User.ID, r.Header.Get(connectionHeader)}] != nil
+	page := s.sessions[sessionKey{c.site.ID, c.User.ID, r.Header.Get(connectionHeader)}]
+	return page != nil && page.connected()
 }

@@ -24,6 +24,7 @@ import (
 	"net/http"
 	"net/netip"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -91,7 +92,10 @@ type userKey struct {
 
 // New makes a node. Close ends it.
 func New(c Config) (*Server, error) {
-	hooks := c.Hooks
+	hooks := c.Hooks.clone()
+	if !strings.HasPrefix(c.BasePath, "/") || strings.HasSuffix(c.BasePath, "/") {
+		return nil, fmt.Errorf("the base path %q must begin with / and not end with it", c.BasePath)
+	}
 	s := &Server{
 		broker: c.Broker, sites: make(map[string]*site), demo: c.Demo,
 		pipeline: &pipeline{hooks: &hooks}, log: c.Logger,
@@ -177,6 +181,7 @@ func (s *Server) Open(r *http.Request, hello transport.Hello, out *transport.Out
 	defer sess.mu.Unlock()
 	sess.attach(out)
 	sess.admit(claims)
+	sess.timer.Reset(time.Until(claims.ExpiresAt.Time))
 	if hello.Body != "" {
 		sess.note([]byte(hello.Body))
 	}
@@ -184,7 +189,7 @@ func (s *Server) Open(r *http.Request, hello transport.Hello, out *transport.Out
 		sess.detach(out)
 		return nil, none, unwatched(err)
 	}
-	cursor, err := s.mailbox.enroll(sess, hello.After, sess.hear)
+	cursor, err := s.mailbox.enroll(sess, hello.After, func() error { return sess.hear(resumed) })
 	if err != nil {
 		sess.detach(out)
 		return nil, none, err
@@ -197,11 +202,11 @@ func (s *Server) enter(st *site, key sessionKey, claims *Claims) (*session, bool
 	for {
 		s.mu.Lock()
 		sess, found := s.sessions[key]
+		if err := s.full(key, found); err != nil {
+			s.mu.Unlock()
+			return nil, false, err
+		}
 		if !found {
-			if err := s.full(key); err != nil {
-				s.mu.Unlock()
-				return nil, false, err
-			}
 			sess = &session{
 				server: s, site: st, key: key, claims: claims,
 				beats: rate.NewLimiter(beatsPerSecond, beatBurst), held: make(map[broker.Key]bool),
@@ -218,16 +223,19 @@ func (s *Server) enter(st *site, key sessionKey, claims *Claims) (*session, bool
 		if !sess.ended {
 			return sess, true, nil
 		}
-		sess.mu.Unlock() // it ended meanwhile, and is out of the map: make a new one
+		sess.mu.Unlock()
+		s.forget(sess) // it ended meanwhile: make a new one
 	}
 }
 
-// full says why one more session cannot be had. It is called with s.mu held.
-func (s *Server) full(key sessionKey) error {
+// full says why a page cannot come in: again, or as one more. It is called with
+// s.mu held.
+func (s *Server) full(key sessionKey, again bool) error {
 	retry := 5*time.Second + rand.N(10*time.Second)
 	switch {
 	case s.draining:
 		return &transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: retry}
+	case again:
 	case len(s.sessions) >= maxSessions:
 		return &transport.Bye{Code: transport.CodeTooMany, Reason: "this node has its fill of pages", RetryAfter: retry}
 	case s.byUser[userKey{key.site, key.user}] >= maxUserSessions:
@@ -260,10 +268,17 @@ func (s *Server) Drain(ctx context.Context, d time.Duration) {
 		all = append(all, sess)
 	}
 	s.mu.Unlock()
+	// Few pages need not be spread over all of d.
+	pace := min(d/time.Duration(max(1, len(all))), 50*time.Millisecond)
+	started := time.Now()
 	for i, sess := range all {
 		sess.bye(&transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: time.Millisecond + rand.N(d+time.Second)})
+		ahead := time.Until(started.Add(time.Duration(i+1) * pace))
+		if ahead < time.Millisecond {
+			continue // shorter waits take longer than they say
+		}
 		select {
-		case <-time.After(min(d/time.Duration(len(all)), 50*time.Millisecond)):
+		case <-time.After(ahead):
 		case <-ctx.Done():
 			s.log.Warn("draining was cut short", "pages left", len(all)-i-1)
 			return
@@ -276,6 +291,7 @@ func (s *Server) Close() {
 	close(s.stop)
 	s.stopped.Wait()
 	s.mu.Lock()
+	s.draining = true
 	for _, sess := range s.sessions {
 		sess.abandon(&transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: time.Second})
 	}

@@ -96,11 +96,14 @@ func (s *session) hold(c *Call, e broker.Entry) {
 		s.focusedAt = c.Now.UnixMilli()
 	}
 	k := broker.Key{Site: s.site.ID, Room: e.Room, ClientID: e.ClientID, Conn: s.key.conn}
+	_, had := s.held[k]
 	s.held[k] = true
 	s.server.broker.Hold(k, broker.Stored{Entry: e, FocusedAt: s.focusedAt})
-	// What the page wrote by POST before it had a link would outlive the page.
-	k.Conn = postConn
-	s.server.broker.Leave(k)
+	if !had {
+		// What the page wrote by POST before it had a link would outlive it.
+		k.Conn = postConn
+		s.server.broker.Leave(k)
+	}
 }
 
 // unping forgets what the page's last beat pinged for.
@@ -135,7 +138,10 @@ func (s *session) Renew(ticket string) error {
 		return ticketError("the session is over")
 	}
 	s.admit(claims)
-	return s.hear()
+	if s.connected() {
+		s.timer.Reset(time.Until(claims.ExpiresAt.Time))
+	}
+	return s.hear(false)
 }
 
 // admit takes a ticket's claims, and what the page no longer may hold goes.
@@ -150,11 +156,11 @@ func (s *session) admit(claims *Claims) {
 			delete(s.held, k)
 		}
 	}
-	s.timer.Reset(time.Until(claims.ExpiresAt.Time))
 }
 
-// hear joins the rooms that the ticket names and leaves the others.
-func (s *session) hear() error {
+// hear joins the rooms that the ticket names and leaves the others. A page that
+// comes back gets the rooms that it had as they are now.
+func (s *session) hear(back bool) error {
 	view, err := s.site.watch(context.Background())
 	if err != nil {
 		return unwatched(err)
@@ -163,6 +169,9 @@ func (s *session) hear() error {
 	s.rooms = slices.DeleteFunc(s.rooms, func(r *room) bool {
 		if i := slices.Index(names, r.name); i >= 0 {
 			names = slices.Delete(names, i, i+1)
+			if back {
+				r.catchUp(s)
+			}
 			return false
 		}
 		s.site.release(r, s)
@@ -176,8 +185,9 @@ func (s *session) hear() error {
 	return nil
 }
 
+// unwatched is the end of a page that comes when the broker has been closed.
 func unwatched(err error) *transport.Bye {
-	return &transport.Bye{Code: transport.CodeTooMany, Reason: "presence is not to be had: " + err.Error(), RetryAfter: watchWait}
+	return &transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away: " + err.Error(), RetryAfter: time.Second}
 }
 
 // Leave ends the page's presence at once: somebody logs out.
@@ -214,27 +224,36 @@ func (s *session) detach(out *transport.Outbox) {
 	}
 }
 
+func (s *session) connected() bool {
+	s.outMu.Lock()
+	defer s.outMu.Unlock()
+	return s.out != nil
+}
+
 // expire is what the timer does: the ticket is over, or the grace is.
 func (s *session) expire() {
-	s.outMu.Lock()
-	connected := s.out != nil
-	s.outMu.Unlock()
 	s.mu.Lock()
-	left := time.Until(s.claims.ExpiresAt.Time)
-	if connected && left > 0 {
+	if left := time.Until(s.claims.ExpiresAt.Time); left > 0 && s.connected() {
 		s.timer.Reset(left) // it came back just when its grace ended
 		s.mu.Unlock()
 		return
 	}
+	s.finish(ticketError("the ticket is over: come back with a newer one"))
 	s.mu.Unlock()
-	s.end(ticketError("the ticket is over: come back with a newer one"))
+	s.server.forget(s)
 }
 
 // end takes the page out of everything.
 func (s *session) end(bye *transport.Bye) {
-	s.server.forget(s)
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.finish(bye)
+	s.mu.Unlock()
+	s.server.forget(s)
+}
+
+// finish is end with s.mu held. When it is done a session of the same page may
+// begin, and hold the same entries.
+func (s *session) finish(bye *transport.Bye) {
 	if s.ended {
 		return
 	}

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -43,7 +42,8 @@ type site struct {
 	mu       sync.Mutex // guards the following fields
 	view     *broker.View
 	lastUsed time.Time
-	retryAt  time.Time // when watching failed: not again before
+
+	online onlineList
 
 	roomsMu sync.Mutex // guards rooms; taken after the view's lock
 	rooms   map[string]*room
@@ -73,7 +73,8 @@ func sameOrigin(r *http.Request) bool {
 	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
 }
 
-// watch returns the live view of the site, opening it if need be.
+// watch returns the live view of the site, opening it if need be. While NATS
+// is away the view has what this node knows; the only error is a closed broker.
 func (st *site) watch(ctx context.Context) (*broker.View, error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -81,14 +82,10 @@ func (st *site) watch(ctx context.Context) (*broker.View, error) {
 	if st.view != nil {
 		return st.view, nil
 	}
-	if st.lastUsed.Before(st.retryAt) {
-		return nil, errors.New("the rooms of this site cannot be watched")
-	}
 	ctx, cancel := context.WithTimeout(ctx, watchWait)
 	defer cancel()
 	view, err := st.broker.Watch(ctx, st.ID, st.change)
 	if err != nil {
-		st.retryAt = time.Now().Add(watchWait)
 		return nil, err
 	}
 	st.view = view

@@ -21,13 +21,13 @@ func (u *User) mayHear(room string) bool {
 	if room == adminRoom {
 		return u.EditPosts
 	}
-	return u.EditPosts && slices.Contains(u.Rooms, room)
+	return slices.Contains(u.Rooms, room)
 }
 
 // hears lists the rooms whose changes go to the user's pages.
 func (u *User) hears() []string {
 	if !u.EditPosts {
-		return nil
+		return slices.Clone(u.Rooms)
 	}
 	return append([]string{adminRoom}, u.Rooms...)
 }

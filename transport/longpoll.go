@@ -18,6 +18,9 @@ const (
 	// pollGap is how long a session may be without a poll before it counts as
 	// gone. A poll returns on news, so a gap is a round trip and no more.
 	pollGap = 10 * time.Second
+	// lostGap is the same when the poll's own client went away: the page was
+	// closed, or its browser asks again at once.
+	lostGap = time.Second
 	// maxPolled bounds the long-poll sessions of one node.
 	maxPolled = 20000
 	// SessionHeader names the session in every request after open.
@@ -38,9 +41,10 @@ type polled struct {
 	out     *Outbox
 	news    chan struct{} // holds a token when there may be something to take
 
-	mu    sync.Mutex         // guards the following fields
-	gone  *time.Timer        // runs when no poll waits
-	other context.CancelFunc // ends the poll that waits
+	mu     sync.Mutex         // guards the following fields
+	gone   *time.Timer        // runs when no poll waits
+	turn   uint64             // counts polls
+	cancel context.CancelFunc // ends the poll that waits
 }
 
 // Open answers POST /open: a hello in, a welcome out.
@@ -81,7 +85,7 @@ func (t *LongPoll) Poll(w http.ResponseWriter, r *http.Request) {
 	id := r.Header.Get(SessionHeader)
 	p := t.find(id)
 	if p == nil {
-		refuse(w, errGone)
+		refuseGone(w)
 		return
 	}
 	after, err := strconv.ParseUint(r.URL.Query().Get("after"), 10, 64)
@@ -92,6 +96,10 @@ func (t *LongPoll) Poll(w http.ResponseWriter, r *http.Request) {
 	p.out.ack(after)
 	ctx, done := p.wait(r.Context())
 	defer done()
+	if t.find(id) == nil { // it ended just before
+		refuseGone(w)
+		return
+	}
 	frames, last, bye := p.out.after(after)
 	for len(frames) == 0 && bye == nil && ctx.Err() == nil {
 		select {
@@ -113,7 +121,7 @@ func (t *LongPoll) Beat(w http.ResponseWriter, r *http.Request) {
 	id := r.Header.Get(SessionHeader)
 	p := t.find(id)
 	if p == nil {
-		refuse(w, errGone)
+		refuseGone(w)
 		return
 	}
 	tick, err := p.receive(w, r)
@@ -144,27 +152,37 @@ func (p *polled) receive(w http.ResponseWriter, r *http.Request) (tick []byte, e
 	return tick, err
 }
 
-var errGone = &Bye{Code: CodeReplaced, Reason: "this session is gone: open a new one"}
+// refuseGone has no bye: it is the session that is gone, and its page is
+// welcome to open another.
+func refuseGone(w http.ResponseWriter) {
+	http.Error(w, "this session is gone: open a new one", http.StatusGone)
+}
 
 // wait counts the caller as the poll that waits, ending another one, and
 // returns a context of PollWait's length.
 func (p *polled) wait(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithTimeout(parent, PollWait)
 	p.mu.Lock()
-	if p.other != nil {
-		p.other()
+	defer p.mu.Unlock()
+	if p.cancel != nil {
+		p.cancel()
 	}
-	p.other = cancel
+	p.cancel = cancel
+	p.turn++
+	mine := p.turn
 	p.gone.Stop()
-	p.mu.Unlock()
 	return ctx, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if ctx.Err() != context.Canceled || parent.Err() != nil {
-			p.other = nil
+		cancel()
+		switch {
+		case p.turn != mine:
+			p.wake() // the token that this one may have taken is the other's
+		case parent.Err() != nil:
+			p.gone.Reset(lostGap)
+		default:
 			p.gone.Reset(pollGap)
 		}
-		cancel()
 	}
 }
 

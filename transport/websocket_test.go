@@ -87,7 +87,8 @@ func TestOtherSubprotocol(t *testing.T) {
 // TestDetachedOnce loses a connection, and says so once.
 func TestDetachedOnce(t *testing.T) {
 	e := &echo{detached: make(chan *Outbox, 2)}
-	c := dial(t, serve(t, &WebSocket{Server: e}), Subprotocol)
+	ws := &WebSocket{Server: e}
+	c := dial(t, serve(t, ws), Subprotocol)
 	if err := c.Write(t.Context(), websocket.MessageText, []byte(`{"type":"hello"}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -95,8 +96,9 @@ func TestDetachedOnce(t *testing.T) {
 		t.Fatalf("%s %v", b, err)
 	}
 	_ = c.CloseNow()
-	if out := <-e.detached; out != e.out {
-		t.Error("another connection was detached")
+	ws.Wait()
+	if len(e.detached) != 1 || <-e.detached != e.out {
+		t.Errorf("detached %d times", len(e.detached))
 	}
 }
 

@@ -30,6 +30,7 @@ type cli struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the second one ends us as it would anybody
 	err := run(ctx, os.Args[1:])
 	stop()
 	if err != nil {

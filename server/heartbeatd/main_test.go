@@ -107,7 +107,8 @@ func TestDemo(t *testing.T) {
 
 // TestSite starts with a site: there is no demo, and NATS has no port.
 func TestSite(t *testing.T) {
-	p := start(t, serveCmd{SiteID: "default", SiteSecret: []string{"a secret"}})
+	secret := "a secret, with a comma"
+	p := start(t, serveCmd{SiteID: "default", SiteSecret: &secret})
 	if p.nats != "" && p.nats != `""` {
 		t.Errorf("NATS listens on %s", p.nats)
 	}
@@ -116,6 +117,25 @@ func TestSite(t *testing.T) {
 	}
 	if status, body := get(t, "http://"+p.public+"/wp-admin/admin-ajax.php?action=heartbeat"); status != 400 || body != "0" {
 		t.Errorf("admin-ajax.php: %d %q", status, body)
+	}
+}
+
+// TestSecretFromEnvironment takes a secret as it is, commas and all.
+func TestSecretFromEnvironment(t *testing.T) {
+	t.Setenv("HEARTBEATD_SITE_SECRET", "x,y z")
+	var c cli
+	parser, err := kong.New(&c, kong.DefaultEnvars("HEARTBEATD"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parser.Parse(nil); err != nil || c.Serve.SiteSecret == nil || *c.Serve.SiteSecret != "x,y z" {
+		t.Errorf("%v, %v", c.Serve.SiteSecret, err)
+	}
+	t.Setenv("HEARTBEATD_SITE_SECRET", "")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := run(ctx, []string{"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}); err == nil || !strings.Contains(err.Error(), "is empty") {
+		t.Errorf("with an empty secret: %v", err)
 	}
 }
 
@@ -138,7 +158,11 @@ func TestRefusedFlags(t *testing.T) {
 		{[]string{"--nats-listen", "somewhere"}, "--nats-listen"},
 		{[]string{"--admin-listen", "127.0.0.1:0", "--listen", taken.Addr().String()}, "--listen"},
 		{[]string{"--config", config}, "--listen"},
-		{[]string{"--site-secret", "a", "--site-secret", "b", "--site-secret", "c"}, "one secret, or two"},
+		{[]string{"--sites", `[{"id":"a","secrets":["1","2","3"]}]`}, "one secret, or two"},
+		{[]string{"--sites", `[{"id":"a","secrets":["1"]},{"id":"a","secrets":["1"]}]`}, "there twice"},
+		{[]string{"--base-path", "hb"}, "must begin with /"},
+		{[]string{"--base-path", "/hb/"}, "must begin with /"},
+		{[]string{"--site-secret", ""}, "--site-secret is empty"},
 		{[]string{"--presence-ttl", "soon"}, "presence-ttl"},
 		{[]string{"ticket"}, "--site-secret"},
 	} {
@@ -154,11 +178,11 @@ func TestRefusedFlags(t *testing.T) {
 // TestWatchPrints has one line for a change, whatever a name is made of.
 func TestWatchPrints(t *testing.T) {
 	change := broker.Change{Site: "demo", Kind: broker.Joined, Entry: broker.Entry{
-		Room: "admin/online", ClientID: "user-1", UserID: 1, DisplayName: "Al\x1b[31mice\n", Data: json.RawMessage(`{"screen":"dashboard"}`),
+		Room: "admin/online", ClientID: "user-\x071", UserID: 1, DisplayName: "Al\x1b[31mice\n\u202e", Data: json.RawMessage(`{"screen":"dashboard"}`),
 	}}
 	var out bytes.Buffer
 	(&watchCmd{}).print(&out, change)
-	if want := "  joined   admin/online  Al�[31mice� (user-1)  dashboard\n"; !strings.HasSuffix(out.String(), want) {
+	if want := "  joined   admin/online  Al�[31mice�� (user-�1)  dashboard\n"; !strings.HasSuffix(out.String(), want) {
 		t.Errorf("printed %q, want %q", out.String(), want)
 	}
 	out.Reset()

@@ -30,18 +30,23 @@ type serveCmd struct {
 
 	Sites siteList `help:"Several sites, as a JSON list of {id, origins, upstream, secrets}: for the config file." placeholder:"JSON"`
 
-	SiteID       string         `default:"default" help:"The site's id."`
-	SiteSecret   []string       `help:"The secret that signs the site's tickets; two while one replaces the other." placeholder:"SECRET"`
-	SiteUpstream string         `help:"The site's WordPress, to stand in front of its admin-ajax.php." placeholder:"URL"`
-	TrustedProxy []netip.Prefix `help:"Web servers whose X-Forwarded headers are believed." placeholder:"CIDR"`
-	SiteOrigin   []string       `help:"An origin of the site's pages, where it is not the host itself." placeholder:"URL"`
+	SiteID        string         `default:"default" help:"The site's id."`
+	SiteSecret    *string        `help:"The secret that signs the site's tickets." placeholder:"SECRET"`
+	SiteOldSecret string         `help:"The secret before it, while one replaces the other." placeholder:"SECRET"`
+	SiteUpstream  string         `help:"The site's WordPress, to stand in front of its admin-ajax.php." placeholder:"URL"`
+	TrustedProxy  []netip.Prefix `help:"Web servers whose X-Forwarded headers are believed." placeholder:"CIDR"`
+	SiteOrigin    []string       `help:"An origin of the site's pages, where it is not the host itself." placeholder:"URL"`
 }
 
 // Run serves until ctx ends, then drains.
 func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
-	demo, err := c.demo()
+	sites, err := c.sites(log)
 	if err != nil {
 		return err
+	}
+	var demo *server.Demo
+	if len(sites) == 0 {
+		demo = server.NewDemo(server.DemoKey(log))
 	}
 	natsListen, err := c.natsListen(demo != nil)
 	if err != nil {
@@ -53,10 +58,6 @@ func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
 	}
 	defer func() { _ = b.Close() }()
 
-	sites := []server.Site(c.Sites)
-	if len(c.SiteSecret) > 0 {
-		sites = append(sites, server.Site{ID: c.SiteID, Origins: c.SiteOrigin, Secrets: c.SiteSecret, Upstream: c.SiteUpstream})
-	}
 	s, err := server.New(server.Config{
 		Broker: b, Sites: sites, Demo: demo, BasePath: c.BasePath, Scripts: clientjs.Dist, Logger: log,
 		TrustedProxies: c.TrustedProxy, APIKey: c.APIKey,
@@ -67,16 +68,31 @@ func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
 	return c.listen(ctx, log, s, b, demo != nil)
 }
 
-// demo is the demo site, when no other is configured.
-func (c *serveCmd) demo() (*server.Demo, error) {
-	if len(c.SiteSecret) > 0 || len(c.Sites) > 0 {
-		return nil, nil
+// shortSecret is what a secret should not be shorter than, in bytes.
+const shortSecret = 32
+
+// sites are the configured ones. With none there is a demo site, so a secret
+// that was meant to be there must not be overlooked.
+func (c *serveCmd) sites(log *slog.Logger) ([]server.Site, error) {
+	sites := []server.Site(c.Sites)
+	if c.SiteSecret != nil {
+		site := server.Site{ID: c.SiteID, Origins: c.SiteOrigin, Secrets: []string{*c.SiteSecret}, Upstream: c.SiteUpstream}
+		if c.SiteOldSecret != "" {
+			site.Secrets = append(site.Secrets, c.SiteOldSecret)
+		}
+		sites = append(sites, site)
 	}
-	key, err := server.DemoKey()
-	if err != nil {
-		return nil, fmt.Errorf("the demo site's key: %w", err)
+	for _, site := range sites {
+		for _, secret := range site.Secrets {
+			if secret == "" {
+				return nil, fmt.Errorf("--site-secret is empty, for site %s: it must be that of HEARTBEATD_SECRET in wp-config.php", site.ID)
+			}
+			if len(secret) < shortSecret {
+				log.Warn("a site's secret is short: make it 32 bytes or more", "site", site.ID, "bytes", len(secret))
+			}
+		}
 	}
-	return server.NewDemo(key), nil
+	return sites, nil
 }
 
 // natsListen is the address to open the NATS inside on, if any. The demo site
@@ -121,7 +137,7 @@ func (c *serveCmd) listen(ctx context.Context, log *slog.Logger, s *server.Serve
 		log.Info(fmt.Sprintf("no site is configured: open http://%s/ in two windows", public.Addr()))
 	}
 	front, back := newServer(s.Public(), log), newServer(s.Admin(), log)
-	var group errgroup.Group
+	group, ctx := errgroup.WithContext(ctx) // one listener's failure ends both
 	group.Go(func() error { return serveOn(front, public) })
 	group.Go(func() error { return serveOn(back, admin) })
 	group.Go(func() error {

@@ -7,7 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/nats-io/nats.go"
 
@@ -50,18 +52,16 @@ func (c *watchCmd) print(w io.Writer, change broker.Change) {
 		Screen string `json:"screen"`
 	}
 	_ = json.Unmarshal(change.Entry.Data, &data) // another service's entry may have no screen
-	_, _ = fmt.Fprintf(w, "%s  %-7s  %s  %s (%s)  %s\n", now.Format(time.TimeOnly), change.Kind, change.Entry.Room,
-		printable(change.Entry.DisplayName), change.Entry.ClientID, printable(data.Screen))
+	_, _ = fmt.Fprintf(w, "%s  %-7s  %s  %s (%s)  %s\n", now.Format(time.TimeOnly), change.Kind, printable(change.Entry.Room),
+		printable(change.Entry.DisplayName), printable(change.Entry.ClientID), printable(data.Screen))
 }
 
-// printable keeps control characters of names from reaching a terminal.
+// printable keeps what would steer a terminal from reaching it.
 func printable(s string) string {
-	clean := make([]rune, 0, len(s))
-	for _, r := range s {
-		if r < 0x20 || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			r = '�'
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
 		}
-		clean = append(clean, r)
-	}
-	return string(clean)
+		return unicode.ReplacementChar
+	}, s)
 }

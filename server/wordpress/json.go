@@ -20,11 +20,14 @@ var (
 	errTooDeep     = errors.New("arrays are nested more than 512 deep")
 )
 
+// Encoded is JSON as AppendJSON has written it, to be written again as it is.
+type Encoded []byte
+
 // AppendJSON appends v to dst as wp_json_encode and wp_send_json write it:
 // slashes and everything beyond ASCII escaped, an array with the keys 0, 1, 2,
 // … as a list, any other as an object, an empty one as [].
 //
-// v is a nil, bool, string, int, int64, uint64, float64, []string, *Array or
+// v is a nil, bool, string, int, int64, uint64, float64, []string, *Array, Encoded or
 // json.RawMessage, and arrays hold the same. An integer that PHP can't hold is
 // written as a float. A json.RawMessage is written as PHP writes it after
 // decoding it to arrays, so {} becomes [] and numbers are normalised.
@@ -70,6 +73,8 @@ func appendJSON(dst []byte, v any, depth int) ([]byte, error) {
 		return appendStrings(dst, v, depth+1)
 	case *Array:
 		return appendArray(dst, v, depth+1)
+	case Encoded:
+		return append(dst, v...), nil
 	case json.RawMessage:
 		decoded, err := decodeJSON(v)
 		if err != nil {

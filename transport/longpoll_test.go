@@ -1,0 +1,151 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// polls is a LongPoll over an echo, without a network: so that its clock can
+// be a fake one.
+type polls struct {
+	*LongPoll
+	e *echo
+}
+
+func newPolls() *polls {
+	e := &echo{detached: make(chan *Outbox, 10)}
+	return &polls{&LongPoll{Server: e}, e}
+}
+
+func (p *polls) open() (id string) {
+	w := httptest.NewRecorder()
+	p.Open(w, httptest.NewRequest("POST", "/open", strings.NewReader(`{"type":"hello"}`)))
+	_, rest, _ := strings.Cut(w.Body.String(), `"session":"`)
+	id, _, _ = strings.Cut(rest, `"`)
+	return id
+}
+
+func (p *polls) poll(ctx context.Context, id string, after int) (status int, body string) {
+	r := httptest.NewRequestWithContext(ctx, "GET", fmt.Sprintf("/poll?after=%d", after), nil)
+	r.Header.Set(SessionHeader, id)
+	w := httptest.NewRecorder()
+	p.Poll(w, r)
+	b, _ := io.ReadAll(w.Body)
+	return w.Code, string(b)
+}
+
+// gone says whether the session has been detached.
+func (p *polls) gone() bool {
+	synctest.Wait()
+	return len(p.e.detached) > 0
+}
+
+func TestPollWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolls()
+		id := p.open()
+		started := time.Now()
+		if status, body := p.poll(t.Context(), id, 0); status != 200 || body != `{"seq":0,"frames":[]}` || time.Since(started) != PollWait {
+			t.Errorf("with no news: %d %s after %v", status, body, time.Since(started))
+		}
+		time.AfterFunc(3*time.Second, func() { p.e.out.Send([]byte(`{"type":"x"}`)) })
+		started = time.Now()
+		for range 2 { // the answer is lost, and asked for again
+			if _, body := p.poll(t.Context(), id, 0); body != `{"seq":1,"frames":[{"type":"x"}]}` || time.Since(started) != 3*time.Second {
+				t.Errorf("with news: %s after %v", body, time.Since(started))
+			}
+		}
+		p.e.out.Bye(&Bye{Code: CodeDraining, Reason: "gone"})
+		if _, body := p.poll(t.Context(), id, 1); body != `{"seq":2,"frames":[{"type":"bye","code":4001,"reason":"gone"}]}` {
+			t.Errorf("at the end: %s", body)
+		}
+		if status, _ := p.poll(t.Context(), id, 2); status != 410 || !p.gone() {
+			t.Errorf("after the end: %d", status)
+		}
+	})
+}
+
+// TestPollGaps ends a session that nobody polls, sooner when its client went
+// away in the middle of a poll.
+func TestPollGaps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		silent, lost := newPolls(), newPolls()
+		silent.open()
+		id := lost.open()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		lost.poll(ctx, id, 0)
+		for _, c := range []struct {
+			after        time.Duration
+			silent, lost bool
+		}{{lostGap - 1, false, false}, {1, false, true}, {pollGap - 5*time.Second - lostGap - 1, false, true}, {1, true, true}} {
+			time.Sleep(c.after)
+			if silent.gone() != c.silent || lost.gone() != c.lost {
+				t.Errorf("%v on: silent gone %v, lost gone %v", c.after, silent.gone(), lost.gone())
+			}
+		}
+		if status, _ := lost.poll(t.Context(), id, 0); status != 410 {
+			t.Errorf("a poll after that: %d", status)
+		}
+	})
+}
+
+// TestTwoPolls lets the newer of two polls have the news, and keeps the session
+// while it waits, even if the older one's client had gone.
+func TestTwoPolls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolls()
+		id := p.open()
+		ctx, cancel := context.WithCancel(t.Context())
+		first, second := make(chan string, 1), make(chan string, 1)
+		go func() {
+			_, body := p.poll(ctx, id, 0)
+			first <- body
+		}()
+		synctest.Wait()
+		go func() {
+			_, body := p.poll(t.Context(), id, 0)
+			second <- body
+		}()
+		cancel()
+		if body := <-first; body != `{"seq":0,"frames":[]}` {
+			t.Errorf("the older one: %s", body)
+		}
+		time.Sleep(pollGap + time.Second)
+		if p.gone() {
+			t.Error("the session ended under the newer one")
+		}
+		p.e.out.Send([]byte(`1`))
+		synctest.Wait()
+		select {
+		case body := <-second:
+			if body != `{"seq":1,"frames":[1]}` {
+				t.Errorf("the newer one: %s", body)
+			}
+		default:
+			t.Error("the newer one did not hear the news at once")
+		}
+		p.Close()
+	})
+}
+
+// TestPolledLimit bounds the sessions of a node.
+func TestPolledLimit(t *testing.T) {
+	p := newPolls()
+	p.sessions = make(map[string]*polled)
+	for i := range maxPolled {
+		p.sessions[fmt.Sprint(i)] = &polled{}
+	}
+	w := httptest.NewRecorder()
+	p.Open(w, httptest.NewRequest("POST", "/open", strings.NewReader(`{"type":"hello"}`)))
+	if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") == "" {
+		t.Errorf("one more: %d %s", w.Code, w.Body)
+	}
+}
