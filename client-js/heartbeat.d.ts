@@ -58,7 +58,8 @@ declare namespace heartbeat {
 
 	/** `heartbeat-push` and `heartbeat.push`. */
 	interface Push {
-		room: string
+		/** Absent when it is for this user or for everyone. */
+		room?: string
 		data: any
 	}
 

@@ -154,7 +154,8 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 			flaps[name] = 0
 		} else {
 			flaps[name] = (flaps[name] || 0) + 1
-			if (flaps[name] % FLAPS === 0) remember(name, false)
+			// Only to make way for another: the last of the list has none behind it.
+			if (flaps[name] % FLAPS === 0 && name !== order[order.length - 1]) remember(name, false)
 		}
 		onChange('', null)
 		if (!obey(name, close)) backOff()

@@ -47,7 +47,7 @@ export function createLive({ win, $, emit, connectNow }) {
 		lock.forget()
 		if (welcome) {
 			maxBody = Number(welcome.max_body) || 0
-			if (typeof welcome.cursor === 'string') cursor = welcome.cursor
+			if (epoch(welcome.cursor) !== epoch(cursor)) cursor = welcome.cursor
 			// A beat may have gone to PHP while the link was opening.
 			if (here() !== told) link.note(here())
 		}
@@ -56,16 +56,19 @@ export function createLive({ win, $, emit, connectNow }) {
 
 	function received(frame) {
 		if (frame.type === 'nudge') nudged(frame)
+		else if (frame.type === 'push') pushed(frame)
 		else if (frame.type === 'presence' && typeof frame.room === 'string') met(frame)
-		else if (frame.type === 'push') {
-			if (typeof frame.cursor === 'string') cursor = frame.cursor
-			guard(win, () => emit('push', [{ room: frame.room, data: frame.data }]))
-		}
+	}
+
+	// What is for a user or for everyone has no room.
+	function pushed({ cursor: newest, room, data }) {
+		if (typeof newest === 'string') cursor = newest
+		guard(win, () => emit('push', [{ room, data }]))
 	}
 
 	function met(frame) {
 		const { room, snapshot, total, joined = [], updated = [], left = [] } = frame
-		if (lock.concerns(room) && concernsOthers(frame, ticket.claims.sub)) lock.forget()
+		if (ticket && lock.concerns(room) && concernsOthers(frame, ticket.claims.sub)) lock.forget()
 		rooms.receive(frame)
 		const news = Array.isArray(snapshot) ? { room, snapshot, total } : { room, joined, updated, left }
 		guard(win, () => emit('presence', [news]))
@@ -187,6 +190,10 @@ export function createLive({ win, $, emit, connectNow }) {
 		return Boolean(asked && chooser.link && heard) && [].concat(heard).some((room) => isRoomOf(room, asked.post_id))
 	}
 }
+
+// A cursor of another epoch says nothing any more. One of the same stays until
+// what was missed has come: the welcome's own is already past that.
+const epoch = (cursor) => String(cursor || '').split('-')[0]
 
 function tickText(frame, again) {
 	if (!frame || frame.type !== 'tick' || frame.status !== 200 || typeof frame.body !== 'string') return null

@@ -50,14 +50,14 @@ describe('the living side', () => {
 			})
 			fake.send({ type: 'presence', room: 'admin/online', snapshot: [entry('user-2'), entry('user-3')], total: 300 })
 			fake.send({ type: 'presence', room: 'admin/online', left: [entry('user-3')] })
-			fake.send({ type: 'push', cursor: 'e-7', room: 'postType/post:5', data: { a: [1] } })
-			await heard(tab, 'push')
+			fake.send({ type: 'push', cursor: 'e-7', room: 'postType/post:5', data: { a: [1] } }, { type: 'push', data: 'all' })
+			await heard(tab, 'push', 2)
 			assert.deepEqual(await events(tab, 'presence'), [
 				{ room: 'admin/online', snapshot: [entry('user-2'), entry('user-3')], total: 300 },
 				{ room: 'admin/online', joined: [], updated: [], left: [entry('user-3')] },
 			])
-			assert.deepEqual(await events(tab, 'push'), [{ room: 'postType/post:5', data: { a: [1] } }])
-			assert.deepEqual((await tab.evaluate(() => actions)).map(([action]) => action), ['presence', 'presence', 'push'])
+			assert.deepEqual(await events(tab, 'push'), [{ room: 'postType/post:5', data: { a: [1] } }, { data: 'all' }])
+			assert.deepEqual((await tab.evaluate(() => actions)).map(([action]) => action), ['presence', 'presence', 'push', 'push'])
 			assert.deepEqual(await tab.evaluate(() => rooms), [[300, 2], [299, 1]])
 			assert.equal(fake.beats + fake.posts, 0, 'nothing of this is a beat')
 			fake.send({ type: 'nudge', spread_ms: 10 }, { type: 'nudge', spread_ms: 10 })
@@ -66,6 +66,16 @@ describe('the living side', () => {
 			await until('a second hello', () => fake.hellos.length === 2)
 			assert.equal(fake.hellos[1].after, 'e-7')
 			assert.equal(fake.hellos[1].conn, fake.hellos[0].conn)
+			fake.cut()
+			await until('a third', () => fake.hellos.length === 3)
+			assert.equal(fake.hellos[2].after, 'e-7', 'the welcome does not skip what was missed')
+			fake.hello = () => ({ type: 'welcome', session: String(fake.hellos.length), cursor: 'f-2', max_body: 1e6 })
+			for (const count of [4, 5]) {
+				await until('the link', () => fake.sessions.size)
+				fake.cut()
+				await until(`hello ${count}`, () => fake.hellos.length === count)
+			}
+			assert.equal(fake.hellos[4].after, 'f-2', 'a new epoch begins anew')
 		})
 	}
 
@@ -128,6 +138,17 @@ describe('the living side', () => {
 		await until('a link', () => fake.sessions.size)
 		assert.equal(fake.hellos[1].ticket, fresh)
 		assert.equal((await beat(tab, { n: '1' })).via, 'websocket')
+	})
+
+	test("a tick over the link has no response headers but its type", async (t) => {
+		const { tab } = await open(t, { answer: via })
+		await tab.evaluate(() => jQuery(document).on('heartbeat-tick', (event, tick, status, xhr) => {
+			window.headers = [xhr.getResponseHeader('content-type'), xhr.getResponseHeader('x-heartbeatd-ticket')]
+		}))
+		await beat(tab, { mine: 1 })
+		assert.match((await tab.evaluate(() => headers))[1], /^h\./)
+		await beat(tab)
+		assert.deepEqual(await tab.evaluate(() => headers), ['application/json; charset=UTF-8', null])
 	})
 
 	test('a ticket that is refused: waits for the next', async (t) => {

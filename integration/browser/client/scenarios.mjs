@@ -55,6 +55,7 @@ function surface() {
 		'connectNow before ready': { ...show([]), before: 'jQuery.holdReady(true)', steps: [call('connectNow'), advance(1000), ['eval', 'jQuery.holdReady(false)'], advance(MINUTE)] },
 		'connectNow while connecting': show([ok({ n: 1 }, { delay: 2000 })], advance(15500), call('enqueue', 'a', 1), call('connectNow'), call('connectNow'), advance(MINUTE)),
 		'disableSuspend returns nothing': show([], call('disableSuspend'), call('hasFocus'), call('hasConnectionError')),
+		'no wp.hooks': { differs: true, ...show([]), before: 'wp.hooks = undefined' },
 		'null heartbeatSettings nonce': { page: page({ nonce: null }), ...show([]) },
 	}
 }
