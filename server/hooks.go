@@ -33,7 +33,9 @@ type Call struct {
 	hooks  *Hooks   // for hooks that fire hooks
 	site   *site    //
 	page   *session // nil: the beat came as a POST of its own
-	linked bool     // a POST from a page that also has a link
+	conn   string   // whose entries a POST writes: a page's connection id, or postConn
+	linked bool     // a POST from a page whose link writes them
+	away   *session // the session of a page that posts because its link is gone
 	reply  *reply   // set by whoever answers; later hooks no longer run
 }
 

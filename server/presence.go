@@ -17,7 +17,7 @@ import (
 var nativeHandles = []string{"presence-ping", "presence-editor-ping"}
 
 const (
-	// postConn is the connection id of clients that only POST.
+	// postConn is the connection id of clients that POST and name none.
 	postConn = "poll"
 	// maxData is the most bytes an entry's data may have, as in the Presence API.
 	maxData = 10240
@@ -91,7 +91,10 @@ func record(c *Call, roomName, prefix string, data *wordpress.Array) {
 	case c.page != nil:
 		c.page.hold(c, e)
 	case !c.linked: // a page with a link writes its own entry, by a note
-		k := broker.Key{Site: c.site.ID, Room: e.Room, ClientID: e.ClientID, Conn: postConn}
+		k := broker.Key{Site: c.site.ID, Room: e.Room, ClientID: e.ClientID, Conn: c.conn}
+		if c.away != nil {
+			c.away.yield(k)
+		}
 		s := broker.Stored{Entry: e}
 		if c.Focus {
 			s.FocusedAt = c.Now.UnixMilli()

@@ -99,14 +99,46 @@ func TestPostTabStays(t *testing.T) {
 	if got := n.online(t, adminRoom); len(got) != 1 {
 		t.Errorf("online: %v", got)
 	}
-	// Whoever has a link is not kept by what they posted before they had one.
-	other := n.page(t, 3)
-	other.ajax(t, other.pinging("dashboard"))
-	o := other.socket(t)
-	o.send(fmt.Sprintf(`{"type":"note","body":%q}`, other.pinging("dashboard")))
-	o.send(`{"type":"leave"}`)
-	o.ended()
-	until(t, "only the posting tab is left", func() bool { return len(n.online(t, adminRoom)) == 1 })
+}
+
+// TestPostBeforeLink has a page post before its link is up, as pages do: it is
+// one page, and leaves as one.
+func TestPostBeforeLink(t *testing.T) {
+	n := newNode(t)
+	p := n.page(t, 3)
+	post := func() {
+		r := p.ajaxRequest(t, p.pinging("dashboard"))
+		r.Header.Set(connectionHeader, p.conn)
+		p.do(t, r)
+	}
+	post()
+	s := p.socket(t)
+	post() // which was under way meanwhile
+	s.send(fmt.Sprintf(`{"type":"note","body":%q}`, p.pinging("dashboard")))
+	s.send(`{"type":"leave"}`)
+	s.ended()
+	if got := n.online(t, adminRoom); len(got) != 0 {
+		t.Errorf("online: %v", got)
+	}
+}
+
+// TestPostAfterLink has a page post on when its link is gone for good: the end
+// of the grace does not take away what it posted.
+func TestPostAfterLink(t *testing.T) {
+	n := newNode(t, func(c *Config) { c.grace = time.Hour })
+	p := n.page(t, 3)
+	s := p.socket(t)
+	s.beat(1, p.pinging("dashboard"))
+	session := n.find(3, p.conn)
+	_ = s.conn.CloseNow()
+	until(t, "the socket is gone", func() bool { return !session.connected() })
+	r := p.ajaxRequest(t, p.pinging("dashboard"))
+	r.Header.Set(connectionHeader, p.conn)
+	p.do(t, r)
+	session.expire()
+	if got := n.online(t, adminRoom); len(got) != 1 {
+		t.Errorf("online: %v", got)
+	}
 }
 
 // TestLinkedPostWritesNothing leaves the entry of a page with a link to the link.

@@ -17,8 +17,8 @@ import (
 const (
 	// ticketHeader brings the ticket of a client that only POSTs.
 	ticketHeader = "Heartbeat-Ticket"
-	// connectionHeader names the connection id of a page that has a link, on
-	// the beats that it posts to PHP.
+	// connectionHeader names the connection id of a page on the beats that it
+	// posts: one page is one key, whichever way its beats go.
 	connectionHeader = "Heartbeat-Connection"
 	// freshTicketHeader brings a page a newer ticket.
 	freshTicketHeader = "X-Heartbeatd-Ticket"
@@ -75,7 +75,7 @@ func (s *Server) crossOrigin(next http.Handler) http.Handler {
 		if !sameOrigin(r) {
 			h.Set("Access-Control-Allow-Origin", r.Header.Get("Origin"))
 			h.Set("Access-Control-Allow-Methods", "GET, POST")
-			h.Set("Access-Control-Allow-Headers", "Content-Type, "+transport.SessionHeader+", "+ticketHeader)
+			h.Set("Access-Control-Allow-Headers", "Content-Type, "+transport.SessionHeader+", "+ticketHeader+", "+connectionHeader)
 			h.Set("Access-Control-Max-Age", "7200")
 		}
 		next.ServeHTTP(w, r)
@@ -108,6 +108,7 @@ func (s *Server) ticketBeat(_ context.Context, r *http.Request, body []byte) tra
 	}
 	c := s.newCall(r, body)
 	c.User, c.issuer, c.site = claims.user(), claims, st
+	s.nameConnection(r, c)
 	if !claims.native(c.Post, c.Now, false) {
 		s.metrics.declined.Inc()
 		return plainTick(http.StatusConflict, "this beat is for PHP: post it to admin-ajax.php")
@@ -128,9 +129,7 @@ func (s *Server) ajax(_ context.Context, r *http.Request, body []byte) transport
 	login := s.demo.login(r, c)
 	c.issuer, c.site = login, s.sites[demoSite]
 	c.User = login.user()
-	if c.User != nil {
-		c.linked = s.linked(r, c)
-	}
+	s.nameConnection(r, c)
 	tick := s.pipeline.ajax(c)
 	if c.User != nil && tick.Status == http.StatusOK {
 		tick.Header = tick.Header.Clone()
@@ -149,11 +148,21 @@ func (s *Server) newCall(r *http.Request, body []byte) *Call {
 	return c
 }
 
-// linked says whether the page that posted has a live session here, which
-// takes the presence of its beats.
-func (s *Server) linked(r *http.Request, c *Call) bool {
+// nameConnection finds out whose entries a POST writes.
+func (s *Server) nameConnection(r *http.Request, c *Call) {
+	c.conn = postConn
+	conn := r.Header.Get(connectionHeader)
+	if c.User == nil || !connID.MatchString(conn) {
+		return
+	}
+	c.conn = conn
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	page := s.sessions[sessionKey{c.site.ID, c.User.ID, r.Header.Get(connectionHeader)}]
-	return page != nil && page.connected()
+	page := s.sessions[sessionKey{c.site.ID, c.User.ID, conn}]
+	s.mu.Unlock()
+	if page == nil {
+		return
+	}
+	if c.linked = page.connected(); !c.linked {
+		c.away = page
+	}
 }

@@ -96,14 +96,15 @@ func (s *session) hold(c *Call, e broker.Entry) {
 		s.focusedAt = c.Now.UnixMilli()
 	}
 	k := broker.Key{Site: s.site.ID, Room: e.Room, ClientID: e.ClientID, Conn: s.key.conn}
-	_, had := s.held[k]
 	s.held[k] = true
 	s.server.broker.Hold(k, broker.Stored{Entry: e, FocusedAt: s.focusedAt})
-	if !had {
-		// What the page wrote by POST before it had a link would outlive it.
-		k.Conn = postConn
-		s.server.broker.Leave(k)
-	}
+}
+
+// yield gives up an entry that the page, whose link is gone, now writes by POST.
+func (s *session) yield(k broker.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.held, k)
 }
 
 // unping forgets what the page's last beat pinged for.

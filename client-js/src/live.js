@@ -140,13 +140,12 @@ export function createLive({ win, $, emit, connectNow }) {
 
 		/**
 		 * A beat goes to PHP: the link hears what it says of presence. Returns
-		 * the connection id if there is one, so that PHP need not write it too.
+		 * the connection id, so that one page is never taken for two.
 		 */
 		posted(fields) {
 			says(fields)
-			if (!chooser.link) return ''
-			chooser.link.note(presence)
-			return conn
+			if (chooser.link) chooser.link.note(presence)
+			return ticket ? conn : ''
 		},
 
 		/** A tick arrived; `byPost` tells whether PHP wrote it. */

@@ -42,7 +42,8 @@ function isUntouched({ $, options, fields, url }) {
 		options.async &&
 		options.type === 'POST' &&
 		options.url === url &&
-		options.data === $.param(fields) &&
+		// jQuery copies the data before it writes it, which drops what is undefined.
+		options.data === $.param($.extend(true, {}, fields)) &&
 		!options.xhrFields &&
 		!options.username &&
 		!options.mimeType
