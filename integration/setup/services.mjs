@@ -127,8 +127,19 @@ php_admin_value[session.save_path] = ${folder}
 	return socket
 }
 
-export async function startNginx(services, root, port, phpSocket) {
+// startNginx serves the site; heartbeatd, if there is one, is the address that
+// /heartbeat/ is passed on to.
+export async function startNginx(services, root, port, phpSocket, heartbeatd) {
 	const { folder } = services
+	const heartbeat = heartbeatd ? `location /heartbeat/ {
+			proxy_pass ${heartbeatd};
+			proxy_http_version 1.1;
+			proxy_set_header Host $http_host;
+			proxy_set_header Upgrade $http_upgrade;
+			proxy_set_header Connection $connection_upgrade;
+			proxy_read_timeout 90s;
+			proxy_buffering off;
+		}` : ''
 	const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
 		.map((kind) => `${kind}_temp_path ${folder}/nginx-${kind};`).join('\n\t')
 	writeOwn(services, `${folder}/nginx.conf`, `
@@ -142,11 +153,13 @@ http {
 	access_log ${folder}/nginx-access.log;
 	${temp}
 	client_max_body_size 16m;
+	map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
 	server {
 		listen 127.0.0.1:${port};
 		root ${root};
 		index index.php;
 		location / { try_files $uri $uri/ /index.php?$args; }
+		${heartbeat}
 		location ~ \\.php$ {
 			try_files $uri =404;
 			include /etc/nginx/fastcgi_params;

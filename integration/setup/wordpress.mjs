@@ -13,13 +13,14 @@ const [, version] = readFileSync(`${here}wordpress-version`, 'utf8').trim().spli
 // wordpressFiles is the installed release as it was unpacked: read, never write.
 export const wordpressFiles = fileURLToPath(new URL(`../../.cache/wordpress/${version}`, import.meta.url))
 
-// startSite calls ready with the running site's description. It ends, always by
+// startSite calls ready with the running site's description; heartbeatd is the
+// address that its web server passes /heartbeat/ on to, if any. It ends, always by
 // rejecting, when stop is aborted or a service fails, with everything gone again.
-export async function startSite(stop, ready) {
+export async function startSite(stop, ready, { heartbeatd } = {}) {
 	const folder = mkdtempSync(`${tmpdir()}/wordpress-`)
 	const services = new Services(folder)
 	stop.addEventListener('abort', () => services.stop())
-	const installed = install(services)
+	const installed = install(services, heartbeatd)
 	try {
 		ready(await installed)
 		await services.failed
@@ -31,7 +32,7 @@ export async function startSite(stop, ready) {
 	}
 }
 
-async function install(services) {
+async function install(services, heartbeatd) {
 	const { folder } = services
 	const dir = `${folder}/wordpress`
 	chmodSync(folder, 0o711)
@@ -45,8 +46,10 @@ async function install(services) {
 	const url = `http://127.0.0.1:${port}`
 	await startMariaDB(services, database)
 	writeOwn(services, `${dir}/wp-config.php`, config(database, url))
-	const installed = JSON.parse(services.run('php', ['-d', 'sendmail_path=/bin/true', `${here}install.php`, dir]))
-	await startNginx(services, dir, port, await startPHP(services))
+	// By standard input: the services' user may not be able to read this folder.
+	const script = readFileSync(`${here}install.php`, 'utf8')
+	const installed = JSON.parse(services.run('php', ['-d', 'sendmail_path=/bin/true', '--', dir], script))
+	await startNginx(services, dir, port, await startPHP(services), heartbeatd)
 	await services.until(url, () => fetch(`${url}/wp-login.php`).then((answer) => answer.ok, () => false))
 	return { url, dir, version: installed.version, database, users: installed.users }
 }
