@@ -2,6 +2,8 @@
 //
 //	heartbeatd            serve; with no site configured, a demo site
 //	heartbeatd watch      joins, updates and leaves as they happen
+//	heartbeatd push       data to a room, a user or everyone
+//	heartbeatd nudge      let pages beat now
 //	heartbeatd ticket     sign a ticket, for tests and other back ends
 //
 // Every flag has an environment variable HEARTBEATD_… and a place in the
@@ -25,6 +27,8 @@ type cli struct {
 
 	Serve  serveCmd  `cmd:"" default:"withargs" help:"Answer beats. With no site configured: a demo site, ready to look at."`
 	Watch  watchCmd  `cmd:"" help:"Print joins, updates and leaves as they happen, read from NATS."`
+	Push   pushCmd   `cmd:"" help:"Push data to the pages of a room, a user or everyone."`
+	Nudge  nudgeCmd  `cmd:"" help:"Let the pages of a room, a user or everyone beat now."`
 	Ticket ticketCmd `cmd:"" help:"Sign a ticket, for tests and other back ends."`
 }
 
