@@ -1,0 +1,310 @@
+package cluster
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+const presenceTTL = 5 * time.Second
+
+// build compiles a program once for all tests of the package.
+var build = func() func(t *testing.T, pkg string) string {
+	var mu sync.Mutex
+	dir := ""
+	return func(t *testing.T, pkg string) string {
+		t.Helper()
+		if os.Getenv("CI") == "" && os.Getenv("HEARTBEATD_INTEGRATION") == "" {
+			t.Skip("an integration test: make test runs it, or HEARTBEATD_INTEGRATION=1")
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if dir == "" {
+			dir = filepath.Join(os.TempDir(), fmt.Sprintf("heartbeatd-cluster-%d", os.Getpid()))
+		}
+		program := filepath.Join(dir, filepath.Base(filepath.Dir(pkg))+"-"+filepath.Base(pkg))
+		if out, err := exec.Command("go", "build", "-o", program, pkg).CombinedOutput(); err != nil {
+			t.Fatalf("go build %s: %v\n%s", pkg, err, out)
+		}
+		return program
+	}
+}()
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	_ = os.RemoveAll(filepath.Join(os.TempDir(), fmt.Sprintf("heartbeatd-cluster-%d", os.Getpid())))
+	os.Exit(code)
+}
+
+// freePort is a port that was free a moment ago.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// wait polls a condition.
+func wait(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(40 * time.Second)
+	for !condition() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+		time.Sleep(50 * time.Millisecond) // a poll's pause
+	}
+}
+
+// natsServer is one nats-server process.
+type natsServer struct {
+	url  string
+	args []string
+	cmd  *exec.Cmd
+}
+
+func startNATS(t *testing.T, n int) []*natsServer {
+	t.Helper()
+	program := build(t, "github.com/nats-io/nats-server/v2")
+	var routes []string
+	ports := make([][2]int, n)
+	for i := range ports {
+		ports[i] = [2]int{freePort(t), freePort(t)}
+		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", ports[i][1]))
+	}
+	var servers []*natsServer
+	for i, p := range ports {
+		s := &natsServer{url: fmt.Sprintf("nats://127.0.0.1:%d", p[0])}
+		s.args = []string{program, "--addr", "127.0.0.1", "--port", fmt.Sprint(p[0]), "--server_name", fmt.Sprintf("n%d", i), "--jetstream", "--store_dir", t.TempDir()}
+		if n > 1 {
+			s.args = append(s.args, "--cluster_name", "test", "--cluster", fmt.Sprintf("nats://127.0.0.1:%d", p[1]), "--routes", strings.Join(routes, ","))
+		}
+		s.start(t)
+		t.Cleanup(s.kill)
+		servers = append(servers, s)
+	}
+	return servers
+}
+
+func (s *natsServer) start(t *testing.T) {
+	t.Helper()
+	s.cmd = exec.Command(s.args[0], s.args[1:]...)
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *natsServer) kill() {
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+}
+
+// node is one heartbeatd process.
+type node struct {
+	cmd           *exec.Cmd
+	public, admin string
+}
+
+var readyLine = regexp.MustCompile(`msg=ready listen=(\S+) admin=(\S+)`)
+
+func startNode(t *testing.T, cache, nats string) *node {
+	t.Helper()
+	program := build(t, "github.com/heartbeatd/heartbeatd/server/heartbeatd")
+	n := &node{cmd: exec.Command(program, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
+		"--nats-url", nats, "--presence-ttl", presenceTTL.String(), "--api-key", "operator")}
+	n.cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+cache)
+	log, err := n.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.kill)
+	lines := bufio.NewScanner(log)
+	for n.public == "" {
+		if !lines.Scan() {
+			t.Fatal("heartbeatd ended before it was ready")
+		}
+		if m := readyLine.FindStringSubmatch(lines.Text()); m != nil {
+			n.public, n.admin = m[1], m[2]
+		}
+	}
+	go func() { _, _ = io.Copy(io.Discard, log) }()
+	wait(t, "the node to be ready", func() bool { return n.ready() == http.StatusOK })
+	return n
+}
+
+func (n *node) kill() {
+	_ = n.cmd.Process.Kill()
+	_ = n.cmd.Wait()
+}
+
+func (n *node) ready() int {
+	r, err := http.Get("http://" + n.admin + "/readyz")
+	if err != nil {
+		return 0
+	}
+	_ = r.Body.Close()
+	return r.StatusCode
+}
+
+func (n *node) api(t *testing.T, method, path, body string) []byte {
+	t.Helper()
+	r, _ := http.NewRequestWithContext(t.Context(), method, "http://"+n.admin+path, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer operator")
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	b, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode >= 300 {
+		t.Fatalf("%s: %d %s", path, answer.StatusCode, b)
+	}
+	return b
+}
+
+func (n *node) push(t *testing.T, body string) {
+	t.Helper()
+	n.api(t, "POST", "/api/v1/push", `{"site":"demo",`+body[1:])
+}
+
+func (n *node) online(t *testing.T) int {
+	t.Helper()
+	var status struct{ Online int }
+	if err := json.Unmarshal(n.api(t, "GET", "/api/v1/status?site=demo", ""), &status); err != nil {
+		t.Fatal(err)
+	}
+	return status.Online
+}
+
+// page is a browser page of a demo user. It can connect to any node.
+type page struct {
+	http                *http.Client
+	nonce, ticket, conn string
+}
+
+func (n *node) page(t *testing.T, user int) *page {
+	t.Helper()
+	jar, _ := cookiejar.New(nil)
+	p := &page{http: &http.Client{Jar: jar}, conn: fmt.Sprintf("page-of-user-%d", user)}
+	r, err := p.http.Get(fmt.Sprintf("http://%s/demo/settings?user=%d", n.public, user))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Body.Close() }()
+	var settings struct {
+		Nonce      string
+		Heartbeatd struct{ Ticket string }
+	}
+	if err := json.NewDecoder(r.Body).Decode(&settings); err != nil {
+		t.Fatal(err)
+	}
+	p.nonce, p.ticket = settings.Nonce, settings.Heartbeatd.Ticket
+	return p
+}
+
+// frame is any frame from a node.
+type frame struct {
+	Type                            string
+	Room                            string
+	Body                            string
+	Data                            json.RawMessage
+	Snapshot, Joined, Updated, Left []struct {
+		ClientID string `json:"client_id"`
+	}
+}
+
+// link is a page's socket to a node.
+type link struct {
+	t    *testing.T
+	page *page
+	conn *websocket.Conn
+	id   int
+	seen []frame // since the last until
+}
+
+func (p *page) connect(t *testing.T, n *node) *link {
+	t.Helper()
+	c, _, err := websocket.Dial(t.Context(), "http://"+n.public+"/heartbeat/socket", &websocket.DialOptions{HTTPClient: p.http, Subprotocols: []string{"heartbeat.v1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.CloseNow() })
+	l := &link{t: t, page: p, conn: c}
+	l.send(fmt.Sprintf(`{"type":"hello","ticket":%q,"conn":%q}`, p.ticket, p.conn))
+	l.until("the welcome", func(f frame) bool { return f.Type == "welcome" })
+	return l
+}
+
+func (l *link) send(text string) {
+	l.t.Helper()
+	if err := l.conn.Write(l.t.Context(), websocket.MessageText, []byte(text)); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// ping beats with a presence-ping.
+func (l *link) ping(screen string) {
+	l.t.Helper()
+	l.id++
+	l.send(fmt.Sprintf(`{"type":"beat","id":%d,"body":"data[presence-ping][screen]=%s&_nonce=%s&action=heartbeat&has_focus=true"}`, l.id, screen, l.page.nonce))
+}
+
+// until reads frames until one matches; seen has those before it.
+func (l *link) until(what string, match func(frame) bool) frame {
+	l.t.Helper()
+	l.seen = nil
+	ctx, cancel := context.WithTimeout(l.t.Context(), 30*time.Second)
+	defer cancel()
+	for {
+		_, b, err := l.conn.Read(ctx)
+		if err != nil {
+			l.t.Fatalf("waiting until %s: %v", what, err)
+		}
+		var f frame
+		if err := json.Unmarshal(b, &f); err != nil {
+			l.t.Fatal(err)
+		}
+		if match(f) {
+			return f
+		}
+		l.seen = append(l.seen, f)
+	}
+}
+
+func has(list []struct {
+	ClientID string `json:"client_id"`
+}, client string) bool {
+	for _, e := range list {
+		if e.ClientID == client {
+			return true
+		}
+	}
+	return false
+}
+
+func joins(client string) func(frame) bool {
+	return func(f frame) bool { return has(f.Joined, client) }
+}
+
+func leaves(client string) func(frame) bool { return func(f frame) bool { return has(f.Left, client) } }
