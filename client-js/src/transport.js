@@ -42,13 +42,16 @@ function isUntouched({ $, options, fields, url }) {
 		options.async &&
 		options.type === 'POST' &&
 		options.url === url &&
-		// jQuery copies the data before it writes it, which drops what is undefined.
-		options.data === $.param($.extend(true, {}, fields)) &&
+		options.data === written($, fields) &&
 		!options.xhrFields &&
 		!options.username &&
 		!options.mimeType
 	)
 }
+
+// As jQuery writes it: from a copy, which drops what is undefined, and with a
+// plus for a space.
+const written = ($, fields) => $.param($.extend(true, {}, fields)).replace(/%20/g, '+')
 
 const isPlain = (headers) =>
 	Object.keys(headers).every((name) => name === 'Accept' || (name === 'Content-Type' && FORM.test(headers[name])))

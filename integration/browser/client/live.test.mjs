@@ -108,6 +108,16 @@ describe('the living side', () => {
 		assert.equal(fake.hellos[1].ticket, fake.frames[2].ticket)
 	})
 
+	test('any data a page may send goes over the link', async (t) => {
+		const { fake, tab } = await open(t, { answer: via })
+		const odd = 'a b+c%20d%2Be & é 李 \u2028 ??=? \r\n'
+		assert.equal((await beat(tab, { n: { text: odd, no: false, none: null, list: [odd, [1]], empty: [], map: {} } })).via, 'websocket')
+		const sent = new URLSearchParams(fake.frames[0].body)
+		assert.equal(sent.get('data[n][text]'), odd)
+		await tab.evaluate(() => wp.heartbeat.enqueue('n', { x: undefined, y: [undefined] }))
+		assert.equal((await beat(tab)).via, 'websocket')
+	})
+
 	test('a tick that does not come, a decline, a beat too large, a socket that dies: posted', async (t) => {
 		let how = () => null
 		const { fake, tab } = await open(t, { maxBody: 400, answer: (fields, name) => (name === 'post' ? via(fields, name) : how()) })
