@@ -103,6 +103,19 @@ func TestRenewalsAreSpread(t *testing.T) {
 	}
 }
 
+func TestWheelCatchesUp(t *testing.T) {
+	w := newWheel()
+	w.turned = 7
+	for running, want := range map[time.Duration]int{
+		70 * time.Millisecond: 0, 79 * time.Millisecond: 0, 80 * time.Millisecond: 1,
+		300 * time.Millisecond: 23, time.Hour: slots,
+	} {
+		if got := w.behind(running, 10*time.Millisecond); got != want {
+			t.Errorf("after %v: %d slots, want %d", running, got, want)
+		}
+	}
+}
+
 func TestPutLivesOneTTL(t *testing.T) {
 	t.Parallel()
 	b := open(t, Config{Listen: "127.0.0.1:0"})

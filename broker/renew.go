@@ -16,6 +16,8 @@ type wheel struct {
 	seed  maphash.Seed
 	slots [slots]map[*item]struct{}
 	next  int
+
+	turned int // slots since the start; the renewer's
 }
 
 func newWheel() *wheel {
@@ -33,20 +35,26 @@ func (w *wheel) slot(it *item) map[*item]struct{} {
 func (w *wheel) add(it *item)    { w.slot(it)[it] = struct{}{} }
 func (w *wheel) remove(it *item) { delete(w.slot(it), it) }
 
-// renewer turns the wheel once in a third of the TTL. On a machine too busy
-// to wake it for each slot it takes several at once rather than fall behind.
+// behind is how many slots are due, that long after the start: more than one
+// when the machine was too busy to come by for each, never more than all.
+func (w *wheel) behind(running, step time.Duration) int {
+	return min(int(running/step)-w.turned, slots)
+}
+
+// renewer turns the wheel once in a third of the TTL.
 func (b *Broker) renewer() {
 	step := b.ttl / 3 / slots
 	tick := time.NewTicker(step)
 	defer tick.Stop()
 	start := time.Now()
-	for turned := 0; ; {
+	for {
 		select {
 		case <-tick.C:
-			due := int(time.Since(start) / step)
-			for turned = max(turned, due-slots); turned < due; turned++ {
+			running := time.Since(start)
+			for range b.wheel.behind(running, step) {
 				b.turnWheel()
 			}
+			b.wheel.turned = int(running / step)
 		case <-b.ctx.Done():
 			return
 		}

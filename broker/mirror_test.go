@@ -1,0 +1,129 @@
+package broker
+
+import (
+	"encoding/json"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+func TestMirror(t *testing.T) {
+	k := page("r", "user-1", "a")
+	name := k.String()
+	some := &Stored{}
+	var m mirror
+	there := func(want bool, what string) {
+		t.Helper()
+		if f := m.facts[name]; (f != nil && f.stored != nil) != want {
+			t.Errorf("%s: there: %v", what, !want)
+		}
+	}
+	m.begin(1)
+	m.learn(name, k, some, 5)
+	there(true, "acked")
+	m.watched(name, k, nil, 4)
+	there(true, "the watch is behind the ack")
+	m.learn(name, k, nil, 6)
+	there(false, "its purge acked")
+	m.watched(name, k, some, 5)
+	there(false, "the watch is behind the purge")
+	m.watched(name, k, nil, 6)
+	if len(m.facts) != 0 {
+		t.Error("remembered after the watch has told")
+	}
+
+	m.learn(name, k, some, 700)
+	m.begin(2)
+	there(true, "of an earlier bucket")
+	m.watched(name, k, some, 1)
+	if gone, _ := m.finish(time.Minute); len(gone) != 0 {
+		t.Error("gone, though it was written again")
+	}
+	if gone := m.expire(); len(gone) != 0 {
+		t.Error("expired, though it was written again")
+	}
+	m.watched(name, k, nil, 2)
+	there(false, "gone from the new bucket")
+
+	m.learn(name, k, some, 3)
+	m.begin(3)
+	if gone, wait := m.finish(time.Minute); len(gone) != 0 || wait < 50*time.Second || wait > time.Minute {
+		t.Errorf("not in the new bucket yet: gone %v, wait %v", gone, wait)
+	}
+	m.grace = time.Now()
+	m.begin(3)
+	if _, wait := m.finish(time.Minute); wait > 0 {
+		t.Error("watching again begins the wait again")
+	}
+	if gone := m.expire(); len(gone) != 1 || gone[0] != name {
+		t.Errorf("expired: %v", gone)
+	}
+}
+
+// entry is what a watch says.
+type entry struct {
+	jetstream.KeyValueEntry
+	name  string
+	value []byte // nil: a marker
+	rev   uint64
+}
+
+func (e entry) Key() string      { return e.name }
+func (e entry) Value() []byte    { return e.value }
+func (e entry) Revision() uint64 { return e.rev }
+func (e entry) Operation() jetstream.KeyValueOp {
+	if e.value == nil {
+		return jetstream.KeyValuePurge
+	}
+	return jetstream.KeyValuePut
+}
+
+// viewByHand is a view whose watch is played by the test.
+func viewByHand(b *Broker) (*View, *diary) {
+	d := &diary{}
+	v := &View{b: b, site: "site", onChange: d.add, lists: map[string]listing{}, filled: make(chan struct{})}
+	v.mirror.begin(b.epoch)
+	b.views["site"] = []*View{v}
+	return v, d
+}
+
+// A page leaves a new bucket before it was written there; the view still has
+// what it heard of the old one.
+func TestLeaveBeforeItIsSaidAgain(t *testing.T) {
+	b := byHand()
+	b.log = slog.New(slog.DiscardHandler)
+	v, d := viewByHand(b)
+	k := page("r", "user-1", "a")
+	b.Hold(k, at(1, "x"))
+	ack(b, take(t, b), 1)
+	b.bound(&link{}, &jetstream.StreamInfo{Created: time.Now()}, 1)
+	v.mirror.begin(b.epoch)
+	b.Leave(k)
+	v.finish()
+	d.want(t, "joined user-1, left user-1")
+}
+
+// A purge whose ack was lost: what a look-up found is newer than what the
+// watch still brings.
+func TestEchoAfterALookup(t *testing.T) {
+	b := byHand()
+	v, d := viewByHand(b)
+	k := page("r", "user-1", "a")
+	b.Hold(k, at(1, "x"))
+	first := take(t, b)
+	value, _ := json.Marshal(b.holds(k).value)
+	ack(b, first, 1)
+	b.Leave(k)
+	take(t, b) // and nobody hears of it
+	it := b.items[k.String()]
+	b.looking = 1
+	b.looked(lookup{it: it}, &jetstream.RawStreamMsg{Sequence: 2}, nil)
+	v.watched(entry{name: k.String(), value: value, rev: 1})
+	v.watched(entry{name: k.String(), rev: 2})
+	d.want(t, "joined user-1, left user-1")
+	if len(v.mirror.facts) != 0 {
+		t.Error("something is remembered")
+	}
+}
