@@ -163,6 +163,7 @@ http {
 		location ~ \\.php$ {
 			try_files $uri =404;
 			include /etc/nginx/fastcgi_params;
+			fastcgi_param HTTP_HOST $http_host; # with the port
 			fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;
 			fastcgi_pass unix:${phpSocket};
 			fastcgi_read_timeout 120s;
