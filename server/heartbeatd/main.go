@@ -4,6 +4,7 @@
 //	heartbeatd watch      joins, updates and leaves as they happen
 //	heartbeatd push       data to a room, a user or everyone
 //	heartbeatd nudge      let pages beat now
+//	heartbeatd doctor     check a deployment from end to end
 //	heartbeatd ticket     sign a ticket, for tests and other back ends
 //
 // Every flag has an environment variable HEARTBEATD_… and a place in the
@@ -29,6 +30,7 @@ type cli struct {
 	Watch  watchCmd  `cmd:"" help:"Print joins, updates and leaves as they happen, read from NATS."`
 	Push   pushCmd   `cmd:"" help:"Push data to the pages of a room, a user or everyone."`
 	Nudge  nudgeCmd  `cmd:"" help:"Let the pages of a room, a user or everyone beat now."`
+	Doctor doctorCmd `cmd:"" help:"Check a deployment from end to end: what is wrong, and how to mend it."`
 	Ticket ticketCmd `cmd:"" help:"Sign a ticket, for tests and other back ends."`
 }
 
