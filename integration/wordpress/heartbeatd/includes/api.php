@@ -1,0 +1,81 @@
+<?php
+/**
+ * One call of heartbeatd's API.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Calls heartbeatd's API.
+ *
+ * @param string     $method HTTP method.
+ * @param string     $path   What comes after /api/v1.
+ * @param array|null $body   What is sent as JSON.
+ * @param float      $wait   Seconds until the call is given up.
+ * @return array|WP_Error The answer. The error's code is 'unreachable' when heartbeatd gave none.
+ */
+function heartbeatd_call( $method, $path, $body, $wait ) {
+	$in_time = static function ( $handle ) use ( $wait ) {
+		// WordPress itself never waits less than a second.
+		// phpcs:disable WordPress.WP.AlternativeFunctions.curl_curl_setopt
+		curl_setopt( $handle, CURLOPT_NOSIGNAL, true );
+		curl_setopt( $handle, CURLOPT_CONNECTTIMEOUT_MS, (int) ( $wait * 1000 ) );
+		curl_setopt( $handle, CURLOPT_TIMEOUT_MS, (int) ( $wait * 1000 ) );
+		// phpcs:enable
+	};
+	add_action( 'http_api_curl', $in_time );
+	$answer = wp_remote_request(
+		untrailingslashit( heartbeatd_setting( 'api' ) ) . '/api/v1' . $path,
+		array(
+			'method'      => $method,
+			'timeout'     => $wait,
+			'redirection' => 0,
+			'headers'     => array(
+				'Authorization' => 'Bearer ' . heartbeatd_api_key(),
+				'Content-Type'  => 'application/json',
+			),
+			'body'        => null === $body ? null : heartbeatd_json( $body ),
+		)
+	);
+	remove_action( 'http_api_curl', $in_time );
+	return heartbeatd_read_answer( $answer );
+}
+
+/**
+ * The key of one call: good for this site, for a minute.
+ *
+ * @return string
+ */
+function heartbeatd_api_key() {
+	return heartbeatd_sign(
+		array(
+			'aud' => 'api',
+			'iat' => time(),
+			'exp' => time() + MINUTE_IN_SECONDS,
+		)
+	);
+}
+
+/**
+ * Makes an answer or an error of what came.
+ *
+ * @param array|WP_Error $answer What the HTTP API returned.
+ * @return array|WP_Error
+ */
+function heartbeatd_read_answer( $answer ) {
+	if ( is_wp_error( $answer ) ) {
+		return new WP_Error( 'unreachable', $answer->get_error_message() );
+	}
+	$status = wp_remote_retrieve_response_code( $answer );
+	$body   = json_decode( wp_remote_retrieve_body( $answer ), true );
+	if ( $status >= 200 && $status < 300 && is_array( $body ) ) {
+		return $body;
+	}
+	if ( is_array( $body ) && isset( $body['code'], $body['message'] ) && is_string( $body['code'] ) && is_string( $body['message'] ) ) {
+		return new WP_Error( $status >= 500 ? 'unreachable' : $body['code'], $body['message'], array( 'status' => $status ) );
+	}
+	/* translators: %d: HTTP status code. */
+	return new WP_Error( 'unreachable', sprintf( __( 'What answers there (status %d) is not heartbeatd.', 'heartbeatd' ), $status ), array( 'status' => $status ) );
+}

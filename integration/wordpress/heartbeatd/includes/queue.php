@@ -1,0 +1,180 @@
+<?php
+/**
+ * Calls to heartbeatd that a request makes along the way. They wait until the
+ * response has been sent, and are dropped rather than let anybody wait.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * The most calls of one request, bytes of a push, and seconds for one call and
+ * for all of them. Without a way to send the response first, the visitor waits
+ * for all of them: one call's time has to do.
+ */
+const HEARTBEATD_MAX_CALLS = 100;
+const HEARTBEATD_MAX_DATA  = 65536;
+const HEARTBEATD_CALL_TIME = 0.3;
+const HEARTBEATD_ALL_TIME  = 3.0;
+
+/**
+ * After this many failures in a row, calls pause.
+ */
+const HEARTBEATD_FAILURES = 2;
+const HEARTBEATD_PAUSE    = 30;
+
+/**
+ * Sends data to open pages. It arrives there as the event heartbeat-push and
+ * the action heartbeat.push, with {room, data}.
+ *
+ * @param string $to   'postType/post:42' or another room, 'user:7', 'can:edit_posts' or 'all'.
+ * @param mixed  $data What JSON can say, at most 64 KiB.
+ * @return bool Whether it will be sent: it is something to send, and there is room.
+ */
+function heartbeatd_push( $to, $data ) {
+	$json = heartbeatd_json( $data );
+	if ( false === $json || strlen( $json ) > HEARTBEATD_MAX_DATA ) {
+		return false;
+	}
+	return heartbeatd_to_pages( '/push', $to, array( 'data' => $data ) );
+}
+
+/**
+ * Asks open pages to beat now.
+ *
+ * @param string $to        As for heartbeatd_push().
+ * @param int    $spread_ms The pages spread their beats over this time.
+ * @return bool Whether it will be sent.
+ */
+function heartbeatd_nudge( $to, $spread_ms = 2000 ) {
+	return heartbeatd_to_pages( '/nudge', $to, array( 'spread_ms' => max( 0, min( 60000, (int) $spread_ms ) ) ) );
+}
+
+/**
+ * Queues a push or a nudge.
+ *
+ * @param string $path '/push' or '/nudge'.
+ * @param string $to   Whom to.
+ * @param array  $body The rest of the call.
+ * @return bool
+ */
+function heartbeatd_to_pages( $path, $to, $body ) {
+	$address = heartbeatd_address( $to );
+	return null !== $address && heartbeatd_enqueue( $path, array( 'to' => $address ) + $body );
+}
+
+/**
+ * An address as the API has it, or null for what is none.
+ *
+ * @param mixed $to As for heartbeatd_push().
+ * @return array|null
+ */
+function heartbeatd_address( $to ) {
+	if ( ! is_string( $to ) || '' === $to || strlen( $to ) > 191 ) {
+		return null;
+	}
+	if ( 'all' === $to ) {
+		return array( 'all' => true );
+	}
+	if ( 0 === strpos( $to, 'can:' ) ) {
+		return 'can:' === $to ? null : array( 'can' => substr( $to, 4 ) );
+	}
+	if ( 0 === strpos( $to, 'user:' ) ) {
+		return preg_match( '/^user:([1-9]\d{0,18})$/D', $to, $match ) ? array( 'user' => (int) $match[1] ) : null;
+	}
+	return array( 'room' => $to );
+}
+
+/**
+ * The calls that wait, by what they are: the same one twice is one.
+ *
+ * @return array<string, array{0: string, 1: array}>
+ */
+function &heartbeatd_queue() {
+	static $calls = array();
+	return $calls;
+}
+
+/**
+ * Queues a call of the API.
+ *
+ * @param string $path What comes after /api/v1.
+ * @param array  $body What is sent.
+ * @return bool False when there is no room for it, or nobody to send it to.
+ */
+function heartbeatd_enqueue( $path, $body ) {
+	if ( ! heartbeatd_is_configured() ) {
+		return false;
+	}
+	$calls = &heartbeatd_queue();
+	// Nobody waits for a command: it may send as much as it likes.
+	if ( count( $calls ) >= HEARTBEATD_MAX_CALLS && 'cli' === PHP_SAPI ) {
+		heartbeatd_flush();
+	}
+	$key = md5( $path . heartbeatd_json( $body ) );
+	if ( ! isset( $calls[ $key ] ) && count( $calls ) >= HEARTBEATD_MAX_CALLS ) {
+		return false;
+	}
+	unset( $calls[ $key ] );
+	$calls[ $key ] = array( $path, $body );
+	return true;
+}
+
+/**
+ * Sends the response, if that can be done from here, and then the calls.
+ */
+function heartbeatd_flush() {
+	$calls = &heartbeatd_queue();
+	if ( ! $calls ) {
+		return;
+	}
+	$waiting  = $calls;
+	$calls    = array();
+	$deadline = microtime( true ) + ( heartbeatd_finish_request() ? HEARTBEATD_ALL_TIME : HEARTBEATD_CALL_TIME );
+	$failures = (int) get_transient( 'heartbeatd_failures' );
+	$before   = $failures;
+	foreach ( $waiting as list( $path, $body ) ) {
+		$left = $deadline - microtime( true );
+		if ( $failures >= HEARTBEATD_FAILURES || $left < 0.01 ) {
+			break;
+		}
+		$answer   = heartbeatd_call( 'POST', $path, $body, min( HEARTBEATD_CALL_TIME, $left ) );
+		$failed   = is_wp_error( $answer ) && 'unreachable' === $answer->get_error_code();
+		$failures = $failed ? $failures + 1 : 0;
+		/**
+		 * Fires after a call to heartbeatd, when the visitor already has the page.
+		 *
+		 * @param string         $path   '/push', '/nudge' or '/revoke'.
+		 * @param array          $body   What was sent.
+		 * @param array|WP_Error $answer What came back.
+		 */
+		do_action( 'heartbeatd_called', $path, $body, $answer );
+	}
+	if ( $failures > $before ) {
+		set_transient( 'heartbeatd_failures', $failures, HEARTBEATD_PAUSE );
+	} elseif ( $failures < $before ) {
+		delete_transient( 'heartbeatd_failures' );
+	}
+}
+
+/**
+ * Sends the response to the visitor and goes on without them.
+ *
+ * @return bool Whether nobody waits any more.
+ */
+function heartbeatd_finish_request() {
+	if ( 'cli' === PHP_SAPI ) {
+		return true;
+	}
+	if ( PHP_SESSION_ACTIVE === session_status() ) {
+		session_write_close(); // The visitor's next request would wait for it.
+	}
+	if ( function_exists( 'fastcgi_finish_request' ) ) {
+		return fastcgi_finish_request();
+	}
+	if ( function_exists( 'litespeed_finish_request' ) ) {
+		return litespeed_finish_request();
+	}
+	return false;
+}

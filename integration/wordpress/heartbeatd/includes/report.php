@@ -1,0 +1,180 @@
+<?php
+/**
+ * Whether it works, in plain words: for the settings screen, Site Health and WP-CLI.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * How long a person who asks is kept waiting for heartbeatd, in seconds.
+ */
+const HEARTBEATD_REPORT_TIME = 1.0;
+
+/**
+ * How far the clocks may be apart, in seconds.
+ */
+const HEARTBEATD_CLOCK_SKEW = 30;
+
+/**
+ * What there is to say, the worst last to be overlooked: at the top.
+ *
+ * @return array<int, array{level: string, text: string, help: string}> Level is good, recommended or critical.
+ */
+function heartbeatd_report() {
+	if ( ! heartbeatd_is_configured() ) {
+		return array(
+			heartbeatd_finding(
+				'critical',
+				__( 'No secret is set, so Heartbeat works as it does without this plugin.', 'heartbeatd' ),
+				__( 'Start heartbeatd with --site-secret and a long random text, and set the same as HEARTBEATD_SECRET in wp-config.php, or below.', 'heartbeatd' )
+			),
+		);
+	}
+	$findings = array_filter(
+		array_merge(
+			heartbeatd_report_server( heartbeatd_call( 'GET', '/status', null, HEARTBEATD_REPORT_TIME ) ),
+			array( heartbeatd_report_secret(), heartbeatd_report_script() ),
+			heartbeatd_report_learned()
+		)
+	);
+	$order    = array_flip( array( 'critical', 'recommended', 'good' ) );
+	$by_level = static function ( $a, $b ) use ( $order ) {
+		return $order[ $a['level'] ] <=> $order[ $b['level'] ];
+	};
+	usort( $findings, $by_level );
+	return $findings;
+}
+
+/**
+ * One thing to say.
+ *
+ * @param string $level good, recommended or critical.
+ * @param string $text  What is.
+ * @param string $help  What to do about it.
+ * @return array{level: string, text: string, help: string}
+ */
+function heartbeatd_finding( $level, $text, $help = '' ) {
+	return compact( 'level', 'text', 'help' );
+}
+
+/**
+ * What heartbeatd says of itself.
+ *
+ * @param array|WP_Error $status The API's answer.
+ * @return array[]
+ */
+function heartbeatd_report_server( $status ) {
+	if ( is_wp_error( $status ) ) {
+		return array( heartbeatd_report_error( $status ) );
+	}
+	$findings = array();
+	if ( empty( $status['ready'] ) ) {
+		/* translators: %s: the reason. */
+		$text       = sprintf( __( 'heartbeatd runs, but is not ready: %s', 'heartbeatd' ), (string) ( $status['reason'] ?? '' ) );
+		$findings[] = heartbeatd_finding( 'recommended', $text, __( 'Until it is, pages do without presence. Its log says more.', 'heartbeatd' ) );
+	} else {
+		$version = (string) ( $status['version'] ?? '' );
+		$online  = (int) ( $status['online'] ?? 0 );
+		/* translators: 1: version, 2: number of people. */
+		$text       = sprintf( _n( 'heartbeatd %1$s runs; %2$s person is online.', 'heartbeatd %1$s runs; %2$s people are online.', $online, 'heartbeatd' ), $version, number_format_i18n( $online ) );
+		$findings[] = heartbeatd_finding( 'good', $text );
+	}
+	$skew = isset( $status['time'] ) ? time() - (int) $status['time'] : 0;
+	if ( abs( $skew ) > HEARTBEATD_CLOCK_SKEW ) {
+		/* translators: %s: seconds. */
+		$text       = sprintf( __( 'The clocks of WordPress and heartbeatd are %s seconds apart.', 'heartbeatd' ), number_format_i18n( abs( $skew ) ) );
+		$findings[] = heartbeatd_finding( 'critical', $text, __( 'Let both machines keep their time by NTP: tickets are good for minutes only.', 'heartbeatd' ) );
+	}
+	return $findings;
+}
+
+/**
+ * Why heartbeatd's API did not answer as it should.
+ *
+ * @param WP_Error $error The error.
+ * @return array
+ */
+function heartbeatd_report_error( $error ) {
+	$status = $error->get_error_data()['status'] ?? 0;
+	if ( 401 === $status || 403 === $status ) {
+		return heartbeatd_finding(
+			'critical',
+			__( 'heartbeatd refuses this site’s key.', 'heartbeatd' ),
+			__( 'The secret and the site’s name must be the same here and there (HEARTBEATD_SECRET and --site-secret, HEARTBEATD_SITE and --site-id), and the clocks right.', 'heartbeatd' )
+		);
+	}
+	return heartbeatd_finding(
+		'critical',
+		/* translators: 1: address, 2: error message. */
+		sprintf( __( 'heartbeatd’s API at %1$s does not answer: %2$s', 'heartbeatd' ), heartbeatd_setting( 'api' ), $error->get_error_message() ),
+		__( 'Is heartbeatd running, and HEARTBEATD_API its --admin-listen address? Until then Heartbeat works as it does without this plugin, and log-outs and changed locks are noticed with the usual delay.', 'heartbeatd' )
+	);
+}
+
+/**
+ * A secret that could be guessed.
+ *
+ * @return array|null
+ */
+function heartbeatd_report_secret() {
+	return strlen( heartbeatd_setting( 'secret' ) ) >= 32 ? null : heartbeatd_finding(
+		'recommended',
+		__( 'The secret is shorter than 32 characters.', 'heartbeatd' ),
+		__( 'Whoever guesses it can speak for any user. Take a long random one.', 'heartbeatd' )
+	);
+}
+
+/**
+ * Whether pages get the plugin's script.
+ *
+ * @return array|null
+ */
+function heartbeatd_report_script() {
+	$script = wp_scripts()->query( 'heartbeat', 'registered' );
+	if ( ! $script ) {
+		return heartbeatd_finding(
+			'critical',
+			__( 'Heartbeat is switched off: no page loads its script.', 'heartbeatd' ),
+			__( 'Another plugin, or the theme, deregisters it. With heartbeatd there is no need to spare the server from it.', 'heartbeatd' )
+		);
+	}
+	return heartbeatd_asset_url( 'heartbeat.js' ) === $script->src ? null : heartbeatd_finding(
+		'critical',
+		/* translators: %s: address of a script. */
+		sprintf( __( 'Another plugin has put its own script in the place of Heartbeat’s: %s', 'heartbeatd' ), $script->src ),
+		__( 'Switch that plugin off, or this one.', 'heartbeatd' )
+	);
+}
+
+/**
+ * Whether PHP must see every beat, and because of whom.
+ *
+ * @return array[]
+ */
+function heartbeatd_report_learned() {
+	$learned = heartbeatd_learned();
+	if ( ! $learned['foreign'] ) {
+		return array(
+			$learned['clean']
+				? heartbeatd_finding( 'good', __( 'heartbeatd answers the beats that need no PHP.', 'heartbeatd' ) )
+				: heartbeatd_finding( 'good', __( 'No beat was seen yet. The first ones go to PHP, to learn who needs them.', 'heartbeatd' ) ),
+		);
+	}
+	$findings = array();
+	foreach ( $learned['foreign'] as $callback ) {
+		$findings[] = heartbeatd_finding(
+			'recommended',
+			sprintf(
+				/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
+				__( 'PHP must see every beat, because of %1$s in %2$s on the hook %3$s.', 'heartbeatd' ),
+				$callback['callback'],
+				$callback['file'],
+				$callback['hook']
+			),
+			__( 'Everything works, and news still arrives at once; beats cost what they always did. If that function minds only handles of its own, add it with the filter heartbeatd_known_callbacks.', 'heartbeatd' )
+		);
+	}
+	return $findings;
+}

@@ -1,0 +1,112 @@
+<?php
+/**
+ * Rooms: which posts have one, and which ones a page may enter or hear.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * How many posts are looked at for one ticket. More rooms would not fit into it.
+ */
+const HEARTBEATD_MAX_ROOMS = 100;
+
+/**
+ * Gives posts and pages rooms.
+ */
+function heartbeatd_add_presence_support() {
+	/**
+	 * Filters the post types whose posts have rooms, besides those that
+	 * register support for 'presence' themselves.
+	 *
+	 * @param string[] $post_types Post types. Default post and page.
+	 */
+	$post_types = apply_filters( 'heartbeatd_presence_post_types', array( 'post', 'page' ) );
+	foreach ( array_filter( (array) $post_types, 'post_type_exists' ) as $post_type ) {
+		add_post_type_support( $post_type, 'presence' );
+	}
+}
+
+/**
+ * The room of a post, or '' when it has none.
+ *
+ * @param int|WP_Post|null $post The post.
+ * @return string As 'postType/post:42'.
+ */
+function heartbeatd_post_room( $post ) {
+	$post = $post ? get_post( $post ) : null;
+	if ( ! $post || ! post_type_supports( $post->post_type, 'presence' ) ) {
+		return '';
+	}
+	return "postType/{$post->post_type}:{$post->ID}";
+}
+
+/**
+ * The rooms that the current user may enter, of the posts that a page shows.
+ *
+ * @param int[]  $post_ids  The posts, the most important first.
+ * @param string $screen_id The page's screen.
+ * @return string[]
+ */
+function heartbeatd_rooms( $post_ids, $screen_id ) {
+	$post_ids = array_slice( array_unique( array_filter( array_map( 'intval', $post_ids ) ) ), 0, HEARTBEATD_MAX_ROOMS );
+	_prime_post_caches( $post_ids, false, false );
+	$rooms = array();
+	foreach ( $post_ids as $post_id ) {
+		$room = heartbeatd_post_room( $post_id );
+		if ( '' !== $room && current_user_can( 'edit_post', $post_id ) ) {
+			$rooms[] = $room;
+		}
+	}
+	/**
+	 * Filters the rooms that a page may enter and hear, besides admin/online.
+	 * Whoever adds one decides that the current user may. What does not fit
+	 * into the ticket is left out, from the end.
+	 *
+	 * @param string[] $rooms     Rooms, as 'postType/post:42'.
+	 * @param string   $screen_id The page's screen, 'front' outside the admin.
+	 */
+	$rooms = apply_filters( 'heartbeatd_rooms', $rooms, $screen_id );
+	return array_slice( array_values( array_unique( array_filter( (array) $rooms, 'is_string' ) ) ), 0, HEARTBEATD_MAX_ROOMS );
+}
+
+/**
+ * The posts that an admin page shows: the one in the editor, or those in the list.
+ *
+ * @return int[]
+ */
+function heartbeatd_posts_of_page() {
+	$screen = function_exists( 'get_current_screen' ) ? get_current_screen() : null;
+	if ( ! $screen ) {
+		return array();
+	}
+	if ( 'post' === $screen->base ) {
+		$post = get_post();
+		return $post ? array( $post->ID ) : array();
+	}
+	if ( 'edit' === $screen->base && isset( $GLOBALS['wp_query'] ) ) {
+		return wp_list_pluck( (array) $GLOBALS['wp_query']->posts, 'ID' );
+	}
+	return array();
+}
+
+/**
+ * The posts that a beat speaks of, so that a ticket made for a beat names the
+ * same rooms as the page's first.
+ *
+ * @param array $data The beat's data.
+ * @return int[]
+ */
+function heartbeatd_posts_of_beat( $data ) {
+	$post_ids = array();
+	foreach ( array( 'wp-refresh-post-lock', 'presence-editor-ping', 'wp_autosave', 'wp-refresh-post-nonces' ) as $handle ) {
+		if ( isset( $data[ $handle ]['post_id'] ) && is_scalar( $data[ $handle ]['post_id'] ) ) {
+			$post_ids[] = (int) $data[ $handle ]['post_id'];
+		}
+	}
+	foreach ( array_slice( (array) ( $data['wp-check-locked-posts'] ?? array() ), 0, HEARTBEATD_MAX_ROOMS ) as $key ) {
+		$post_ids[] = is_string( $key ) ? absint( substr( $key, 5 ) ) : 0;
+	}
+	return $post_ids;
+}

@@ -1,0 +1,123 @@
+<?php
+/**
+ * What a page carries: the drop-in, the address, the ticket, and the small
+ * script that says who is where.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Puts the drop-in in the place of core's heartbeat.js. The handle stays: other
+ * scripts depend on it, and inline scripts are attached to it.
+ *
+ * @param WP_Scripts $scripts The registered scripts.
+ */
+function heartbeatd_replace_script( $scripts ) {
+	if ( ! heartbeatd_is_configured() || ! isset( $scripts->registered['heartbeat'] ) ) {
+		return;
+	}
+	$scripts->registered['heartbeat']->src = heartbeatd_asset_url( 'heartbeat.js' );
+	$scripts->registered['heartbeat']->ver = heartbeatd_asset_version( 'heartbeat.js' );
+}
+
+/**
+ * The address of one of the plugin's scripts.
+ *
+ * @param string $name The file's name.
+ * @return string
+ */
+function heartbeatd_asset_url( $name ) {
+	return plugins_url( 'assets/' . $name, HEARTBEATD_PLUGIN_FILE );
+}
+
+/**
+ * A script's version: what it is made of, so that caches never keep an old one.
+ *
+ * @param string $name The file's name.
+ * @return string
+ */
+function heartbeatd_asset_version( $name ) {
+	return substr( md5_file( dirname( HEARTBEATD_PLUGIN_FILE ) . '/assets/' . $name ), 0, 12 );
+}
+
+/**
+ * Adds the address, and on admin pages a ticket, to Heartbeat's settings. Pages
+ * of the front end may come out of a cache and carry no ticket: the first beat
+ * fetches theirs.
+ *
+ * @param array $settings Heartbeat's settings.
+ * @return array
+ */
+function heartbeatd_add_settings( $settings ) {
+	if ( ! heartbeatd_is_configured() ) {
+		return $settings;
+	}
+	$settings['heartbeatd'] = array( 'url' => heartbeatd_setting( 'url' ) );
+	if ( is_admin() ) {
+		$settings['heartbeatd']['ticket'] = heartbeatd_page_ticket();
+	}
+	return $settings;
+}
+
+/**
+ * The ticket of the admin page that is being made, as far as it is known what page that is.
+ *
+ * @return string
+ */
+function heartbeatd_page_ticket() {
+	$screen = function_exists( 'get_current_screen' ) ? get_current_screen() : null;
+	$posts  = heartbeatd_posts_of_page();
+	return heartbeatd_ticket(
+		wp_create_nonce( 'heartbeat-nonce' ),
+		$screen ? $screen->id : '',
+		$posts,
+		$screen && 'post' === $screen->base && $posts ? $posts[0] : 0
+	);
+}
+
+/**
+ * Gives the page the ticket that names its screen and rooms. The settings may
+ * have been made long before, when neither was known.
+ */
+function heartbeatd_print_ticket() {
+	if ( heartbeatd_is_configured() && wp_script_is( 'heartbeat', 'registered' ) ) {
+		$settings = array(
+			'url'    => heartbeatd_setting( 'url' ),
+			'ticket' => heartbeatd_page_ticket(),
+		);
+		wp_add_inline_script( 'heartbeat', 'window.heartbeatSettings.heartbeatd = ' . wp_json_encode( $settings ) . ';', 'before' );
+	}
+}
+
+/**
+ * Lets pages of the admin say who is where.
+ */
+function heartbeatd_enqueue_presence() {
+	if ( ! heartbeatd_is_configured() || ! current_user_can( 'edit_posts' ) ) {
+		return;
+	}
+	$screen = get_current_screen();
+	$posts  = heartbeatd_posts_of_page();
+	$config = array(
+		// These screens ask PHP about locks with every beat: an early one would cost a request.
+		'early' => ! in_array( $screen->base, array( 'edit', 'post' ), true ) && heartbeatd_may_be_native( $screen->id ),
+		'list'  => 'edit' === $screen->base,
+	);
+	if ( 'post' === $screen->base && $posts && '' !== heartbeatd_post_room( $posts[0] ) ) {
+		$config['post'] = $posts[0];
+	}
+	wp_enqueue_script( 'heartbeatd-presence', heartbeatd_asset_url( 'presence.js' ), array( 'heartbeat' ), heartbeatd_asset_version( 'presence.js' ), true );
+	wp_add_inline_script( 'heartbeatd-presence', 'window.heartbeatdPresence = ' . wp_json_encode( $config ) . ';', 'before' );
+}
+
+/**
+ * A page of the front end beats once when it is ready: the answer, which no
+ * cache keeps, brings its ticket. Only pages that enqueue Heartbeat do.
+ */
+function heartbeatd_prepare_front_end() {
+	if ( heartbeatd_is_configured() && is_user_logged_in() ) {
+		wp_add_inline_script( 'heartbeat', 'jQuery( function() { window.heartbeatSettings.nonce && wp.heartbeat.connectNow(); } );' );
+	}
+}

@@ -1,0 +1,154 @@
+<?php
+/**
+ * Settings → Heartbeatd: whether it works, and what it works with.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Adds the screen to the menu.
+ */
+function heartbeatd_add_settings_screen() {
+	add_options_page( __( 'Heartbeatd', 'heartbeatd' ), __( 'Heartbeatd', 'heartbeatd' ), 'manage_options', 'heartbeatd', 'heartbeatd_show_settings_screen' );
+}
+
+/**
+ * Adds a link to the screen to the list of plugins.
+ *
+ * @param string[] $links The plugin's links.
+ * @return string[]
+ */
+function heartbeatd_add_settings_link( $links ) {
+	$link = sprintf( '<a href="%s">%s</a>', esc_url( admin_url( 'options-general.php?page=heartbeatd' ) ), esc_html__( 'Settings', 'heartbeatd' ) );
+	return array_merge( array( 'settings' => $link ), $links );
+}
+
+/**
+ * Shows the screen.
+ */
+function heartbeatd_show_settings_screen() {
+	if ( ! current_user_can( 'manage_options' ) ) {
+		return;
+	}
+	?>
+	<div class="wrap">
+		<h1><?php echo esc_html( get_admin_page_title() ); ?></h1>
+		<h2><?php esc_html_e( 'Does it work?', 'heartbeatd' ); ?></h2>
+		<ul id="heartbeatd-report">
+			<?php array_map( 'heartbeatd_show_finding', heartbeatd_report() ); ?>
+			<?php heartbeatd_show_connection(); ?>
+		</ul>
+		<h2><?php esc_html_e( 'Settings', 'heartbeatd' ); ?></h2>
+		<form method="post" action="<?php echo esc_url( admin_url( 'options.php' ) ); ?>">
+			<?php settings_fields( 'heartbeatd' ); ?>
+			<table class="form-table" role="presentation">
+				<?php
+				heartbeatd_show_secret_field();
+				heartbeatd_show_field( 'url', __( 'Address for browsers', 'heartbeatd' ), __( 'Where the web server passes requests on to heartbeatd: a path on this site, or a full address.', 'heartbeatd' ) );
+				heartbeatd_show_field( 'api', __( 'Address of the API', 'heartbeatd' ), __( 'Where WordPress itself reaches heartbeatd (--admin-listen).', 'heartbeatd' ) );
+				heartbeatd_show_field( 'site', __( 'Name of this site', 'heartbeatd' ), __( 'What heartbeatd calls this site (--site-id).', 'heartbeatd' ) );
+				?>
+			</table>
+			<?php submit_button(); ?>
+		</form>
+	</div>
+	<?php
+}
+
+/**
+ * Shows one thing that the report says.
+ *
+ * @param array $finding From heartbeatd_report().
+ */
+function heartbeatd_show_finding( $finding ) {
+	$icons = array(
+		'good'        => 'yes-alt',
+		'recommended' => 'info',
+		'critical'    => 'warning',
+	);
+	printf(
+		'<li class="heartbeatd-%s"><span class="dashicons dashicons-%s" aria-hidden="true"></span> <strong>%s</strong> %s</li>',
+		esc_attr( $finding['level'] ),
+		esc_attr( $icons[ $finding['level'] ] ),
+		esc_html( $finding['text'] ),
+		esc_html( $finding['help'] )
+	);
+}
+
+/**
+ * Shows what this browser is connected by. A script keeps it up to date.
+ */
+function heartbeatd_show_connection() {
+	if ( ! heartbeatd_is_configured() ) {
+		return;
+	}
+	$texts = array(
+		'websocket' => __( 'This browser is connected over a WebSocket.', 'heartbeatd' ),
+		'longpoll'  => __( 'This browser is connected over long-poll, because no WebSocket could be opened.', 'heartbeatd' ),
+		'post'      => __( 'This browser is not connected: its beats go to PHP.', 'heartbeatd' ),
+		'core'      => __( 'This page runs WordPress’s own Heartbeat script.', 'heartbeatd' ),
+		/* translators: %s: number of people. */
+		'online'    => __( 'People online: %s', 'heartbeatd' ),
+		/* translators: %s: a path. */
+		'help'      => sprintf( __( 'Let the web server pass %s on to heartbeatd, with the headers Upgrade and Host. “heartbeatd doctor” says what is missing.', 'heartbeatd' ), trailingslashit( heartbeatd_setting( 'url' ) ) ),
+	);
+	wp_enqueue_script( 'heartbeatd-settings', heartbeatd_asset_url( 'settings.js' ), array( 'heartbeat' ), heartbeatd_asset_version( 'settings.js' ), true );
+	wp_add_inline_script( 'heartbeatd-settings', 'window.heartbeatdSettings = ' . wp_json_encode( $texts ) . ';', 'before' );
+	echo '<li><span class="dashicons dashicons-admin-links" aria-hidden="true"></span> <strong id="heartbeatd-transport" aria-live="polite">…</strong> <span id="heartbeatd-help"></span></li>';
+	echo '<li><span class="dashicons dashicons-groups" aria-hidden="true"></span> <strong id="heartbeatd-online"></strong></li>';
+}
+
+/**
+ * Shows a setting.
+ *
+ * @param string $name  One of heartbeatd_defaults().
+ * @param string $label What it is called.
+ * @param string $help  What it is for.
+ */
+function heartbeatd_show_field( $name, $label, $help ) {
+	$fixed  = heartbeatd_is_constant( $name );
+	$stored = get_option( 'heartbeatd', array() );
+	$value  = $fixed ? heartbeatd_setting( $name ) : ( is_array( $stored ) && isset( $stored[ $name ] ) ? $stored[ $name ] : '' );
+	printf(
+		'<tr><th scope="row"><label for="heartbeatd-%1$s">%2$s</label></th><td><input type="text" class="regular-text code" id="heartbeatd-%1$s" name="heartbeatd[%1$s]" value="%3$s" placeholder="%4$s"%5$s><p class="description">%6$s</p></td></tr>',
+		esc_attr( $name ),
+		esc_html( $label ),
+		esc_attr( $value ),
+		esc_attr( heartbeatd_defaults()[ $name ] ),
+		disabled( $fixed, true, false ),
+		esc_html( $fixed ? heartbeatd_constant_note( $name ) : $help )
+	);
+}
+
+/**
+ * Shows the secret's field, never the secret.
+ */
+function heartbeatd_show_secret_field() {
+	$fixed  = heartbeatd_is_constant( 'secret' );
+	$stored = heartbeatd_is_configured() && ! $fixed;
+	$help   = __( 'The same long random text as heartbeatd’s --site-secret. In wp-config.php, as HEARTBEATD_SECRET, it is safer than here.', 'heartbeatd' );
+	printf(
+		'<tr><th scope="row"><label for="heartbeatd-secret">%1$s</label></th><td><input type="password" class="regular-text code" id="heartbeatd-secret" name="heartbeatd[secret]" value="" autocomplete="new-password" placeholder="%2$s"%3$s><p class="description">%4$s</p>',
+		esc_html__( 'Secret', 'heartbeatd' ),
+		esc_attr( $stored ? __( 'One is set. Type to replace it.', 'heartbeatd' ) : '' ),
+		disabled( $fixed, true, false ),
+		esc_html( $fixed ? heartbeatd_constant_note( 'secret' ) : $help )
+	);
+	if ( $stored ) {
+		printf( '<p><label><input type="checkbox" name="heartbeatd[forget_secret]" value="1"> %s</label></p>', esc_html__( 'Forget the secret', 'heartbeatd' ) );
+	}
+	echo '</td></tr>';
+}
+
+/**
+ * Says where a setting comes from that cannot be changed here.
+ *
+ * @param string $name One of heartbeatd_defaults().
+ * @return string
+ */
+function heartbeatd_constant_note( $name ) {
+	/* translators: %s: name of a constant. */
+	return sprintf( __( 'Set in wp-config.php, as %s.', 'heartbeatd' ), 'HEARTBEATD_' . strtoupper( $name ) );
+}

@@ -1,0 +1,111 @@
+<?php
+/**
+ * Where the settings come from: constants in wp-config.php, else one option.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * The setting's names, with what holds when nobody sets them.
+ *
+ * @return array<string, string>
+ */
+function heartbeatd_defaults() {
+	return array(
+		'secret' => '',
+		'url'    => '/heartbeat',
+		'api'    => 'http://127.0.0.1:8081',
+		'site'   => 'default',
+	);
+}
+
+/**
+ * One setting. A constant, as HEARTBEATD_SECRET, wins over the settings screen.
+ *
+ * @param string $name One of heartbeatd_defaults().
+ * @return string
+ */
+function heartbeatd_setting( $name ) {
+	if ( heartbeatd_is_constant( $name ) ) {
+		return (string) constant( 'HEARTBEATD_' . strtoupper( $name ) );
+	}
+	$stored   = get_option( 'heartbeatd', array() );
+	$defaults = heartbeatd_defaults();
+	if ( is_array( $stored ) && isset( $stored[ $name ] ) && '' !== $stored[ $name ] ) {
+		return (string) $stored[ $name ];
+	}
+	return $defaults[ $name ];
+}
+
+/**
+ * Whether wp-config.php fixes a setting.
+ *
+ * @param string $name One of heartbeatd_defaults().
+ * @return bool
+ */
+function heartbeatd_is_constant( $name ) {
+	return defined( 'HEARTBEATD_' . strtoupper( $name ) );
+}
+
+/**
+ * Without a secret nothing can be signed, and the site stays as it is without the plugin.
+ *
+ * @return bool
+ */
+function heartbeatd_is_configured() {
+	return '' !== heartbeatd_setting( 'secret' );
+}
+
+/**
+ * Registers the option that the settings screen stores.
+ */
+function heartbeatd_register_setting() {
+	register_setting(
+		'heartbeatd',
+		'heartbeatd',
+		array(
+			'type'              => 'array',
+			'sanitize_callback' => 'heartbeatd_sanitize_settings',
+			'show_in_rest'      => false,
+		)
+	);
+}
+
+/**
+ * Keeps what is usable of what the settings screen sent, and complains about the rest.
+ *
+ * @param mixed $given What was sent.
+ * @return array<string, string>
+ */
+function heartbeatd_sanitize_settings( $given ) {
+	$stored = get_option( 'heartbeatd', array() );
+	$stored = is_array( $stored ) ? array_intersect_key( $stored, heartbeatd_defaults() ) : array();
+	if ( ! is_array( $given ) ) {
+		return $stored;
+	}
+	// The screen never shows the secret: an empty field leaves it as it is.
+	if ( ! empty( $given['forget_secret'] ) ) {
+		unset( $stored['secret'] );
+	} elseif ( isset( $given['secret'] ) && is_string( $given['secret'] ) && '' !== trim( $given['secret'] ) ) {
+		$stored['secret'] = trim( $given['secret'] );
+	}
+	$valid = array(
+		'url'  => '#^(/[\w./-]*|https?://[^\s?\#]+)$#',
+		'api'  => '#^https?://[^\s?\#]+$#',
+		'site' => '#^[\w.-]{1,64}$#',
+	);
+	foreach ( $valid as $name => $pattern ) {
+		$value = isset( $given[ $name ] ) && is_string( $given[ $name ] ) ? untrailingslashit( trim( $given[ $name ] ) ) : '';
+		if ( '' === $value ) {
+			unset( $stored[ $name ] );
+		} elseif ( preg_match( $pattern, $value ) ) {
+			$stored[ $name ] = $value;
+		} else {
+			/* translators: %s: what was typed. */
+			add_settings_error( 'heartbeatd', $name, sprintf( __( '“%s” is not an address or a name that can be used here.', 'heartbeatd' ), $value ) );
+		}
+	}
+	return $stored;
+}

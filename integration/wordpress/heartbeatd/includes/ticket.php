@@ -1,0 +1,151 @@
+<?php
+/**
+ * Tickets: what WordPress tells heartbeatd about a page, signed.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * The most bytes a ticket may have: it travels in headers.
+ */
+const HEARTBEATD_MAX_TICKET = 2048;
+
+/**
+ * Handles that heartbeatd can answer.
+ */
+const HEARTBEATD_NATIVE_HANDLES = array( 'presence-ping', 'presence-editor-ping' );
+
+/**
+ * Signs claims as a JWT (HS256) of this site.
+ *
+ * @param array $claims The claims.
+ * @return string
+ */
+function heartbeatd_sign( $claims ) {
+	$header = array(
+		'alg' => 'HS256',
+		'typ' => 'JWT',
+		'kid' => heartbeatd_setting( 'site' ),
+	);
+	$signed = heartbeatd_base64url( heartbeatd_json( $header ) ) . '.' . heartbeatd_base64url( heartbeatd_json( $claims ) );
+	return $signed . '.' . heartbeatd_base64url( hash_hmac( 'sha256', $signed, heartbeatd_setting( 'secret' ), true ) );
+}
+
+/**
+ * JSON without the escapes that only cost bytes.
+ *
+ * @param mixed $value The value.
+ * @return string|false
+ */
+function heartbeatd_json( $value ) {
+	return wp_json_encode( $value, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE );
+}
+
+/**
+ * Base64 as a JWT has it.
+ *
+ * @param string $bytes The bytes.
+ * @return string
+ */
+function heartbeatd_base64url( $bytes ) {
+	// phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions.obfuscation_base64_encode -- A JWT is written so.
+	return rtrim( strtr( base64_encode( $bytes ), '+/', '-_' ), '=' );
+}
+
+/**
+ * A ticket for the current user's page, or '' when there is nobody to vouch for.
+ *
+ * @param string $nonce     The heartbeat nonce that the page's next beat carries.
+ * @param string $screen_id The page's screen.
+ * @param int[]  $post_ids  The posts that the page shows or edits.
+ * @param int    $editing   The post that the page edits, or 0.
+ * @return string
+ */
+function heartbeatd_ticket( $nonce, $screen_id, $post_ids, $editing ) {
+	$token = wp_get_session_token();
+	// A log-in without a session cannot be revoked, and its cookie not be compared.
+	if ( ! heartbeatd_is_configured() || ! is_user_logged_in() || '' === $token ) {
+		return '';
+	}
+	$user   = wp_get_current_user();
+	$now    = time();
+	$claims = array(
+		'sub'          => (string) $user->ID,
+		'name'         => mb_substr( $user->display_name, 0, 60 ),
+		'avatar'       => heartbeatd_avatar( $user ),
+		'sid'          => hash( 'sha256', $token ),
+		'can'          => heartbeatd_capabilities(),
+		'rooms'        => heartbeatd_rooms( $post_ids, $screen_id ),
+		'screen'       => mb_substr( $screen_id, 0, 100 ),
+		'screen_label' => mb_substr( heartbeatd_screen_label( $screen_id ), 0, 60 ),
+		'nonce'        => hash( 'sha256', $nonce ),
+		'fresh_until'  => heartbeatd_nonce_fresh_until(),
+		'iat'          => $now,
+		'exp'          => $now + HOUR_IN_SECONDS,
+	);
+	$post = $editing ? get_post( $editing ) : null;
+	if ( $post ) {
+		$claims['post'] = array(
+			'id'   => $post->ID,
+			'type' => $post->post_type,
+		);
+	}
+	if ( heartbeatd_may_be_native( $screen_id ) ) {
+		$claims['native'] = HEARTBEATD_NATIVE_HANDLES;
+	}
+	return heartbeatd_sign_what_fits( $claims );
+}
+
+/**
+ * Signs a ticket, leaving out the rooms that do not fit.
+ *
+ * @param array $claims The claims.
+ * @return string
+ */
+function heartbeatd_sign_what_fits( $claims ) {
+	$ticket = heartbeatd_sign( $claims );
+	while ( strlen( $ticket ) > HEARTBEATD_MAX_TICKET && $claims['rooms'] ) {
+		array_pop( $claims['rooms'] );
+		$ticket = heartbeatd_sign( $claims );
+	}
+	return strlen( $ticket ) > HEARTBEATD_MAX_TICKET ? '' : $ticket;
+}
+
+/**
+ * A user's picture, if the site shows any and its address is not too long.
+ *
+ * @param WP_User $user The user.
+ * @return string
+ */
+function heartbeatd_avatar( $user ) {
+	$url = get_option( 'show_avatars' ) ? (string) get_avatar_url( $user->ID, array( 'size' => 64 ) ) : '';
+	return strlen( $url ) > 255 ? '' : $url;
+}
+
+/**
+ * Which capabilities heartbeatd hears that the current user has.
+ *
+ * @return string[]
+ */
+function heartbeatd_capabilities() {
+	/**
+	 * Filters the capabilities that can be pushed to and nudged, as 'can:edit_posts'.
+	 *
+	 * @param string[] $capabilities Capabilities.
+	 */
+	$capabilities = apply_filters( 'heartbeatd_capabilities', array( 'edit_posts', 'manage_options' ) );
+	return array_values( array_filter( array_slice( (array) $capabilities, 0, 10 ), 'current_user_can' ) );
+}
+
+/**
+ * When a nonce made now is no longer in the first half of its life.
+ *
+ * @return int Unix seconds.
+ */
+function heartbeatd_nonce_fresh_until() {
+	// phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals.NonPrefixedHooknameFound -- Core's filter.
+	$life = apply_filters( 'nonce_life', DAY_IN_SECONDS, 'heartbeat-nonce' );
+	return (int) floor( wp_nonce_tick( 'heartbeat-nonce' ) * $life / 2 );
+}

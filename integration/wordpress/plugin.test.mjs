@@ -1,0 +1,200 @@
+// The plugin on a live WordPress, in a browser.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { until } from '../browser/harness.mjs'
+import { addMuPlugin, addPlugin, beat, claimsOf, connected, logIn, withPlugin } from './plugin.mjs'
+import { fileURLToPath } from 'node:url'
+
+test('the plugin', { timeout: 400_000 }, async (t) => {
+	await withPlugin(t, async ({ site, server, browser, php, open }) => {
+		await t.test('an admin page is connected, and heartbeatd answers its beats', async () => {
+			const page = await open('editor', '/wp-admin/')
+			await connected(page)
+			assert.equal(page.beats.length, 0)
+			await beat(page)
+			assert.equal(page.beats.length, 1, 'the first beat goes to PHP: nothing was learned yet')
+			const tick = await beat(page)
+			assert.equal(page.beats.length, 1, 'the second is answered by heartbeatd')
+			assert.equal(tick['wp-auth-check'], true)
+			assert.deepEqual(tick['presence-online'].map((person) => [person.display_name, person.screen, person.screen_label]), [['Editor', 'dashboard', 'Dashboard']])
+			await page.close()
+
+			const again = await open('editor', '/wp-admin/')
+			await until('the early beat', () => again.frames.received.some((frame) => frame.type === 'tick'))
+			assert.equal(again.beats.length, 0)
+			assert.deepEqual(again.errors, [])
+			await again.close()
+		})
+
+		await t.test('tickets say who, where and what', async () => {
+			const page = await open('editor', '/wp-admin/')
+			const ticket = await page.evaluate(() => heartbeatSettings.heartbeatd.ticket)
+			const claims = claimsOf(ticket)
+			const nonce = await page.evaluate(() => heartbeatSettings.nonce)
+			assert.equal(claims.sub, String(site.users.editor.id))
+			assert.deepEqual([claims.name, claims.can, claims.rooms, claims.screen], ['Editor', ['edit_posts'], [], 'dashboard'])
+			assert.equal(claims.nonce, php(`return hash('sha256', '${nonce}');`))
+			assert.equal(claims.fresh_until, Math.ceil(claims.iat / 43200) * 43200)
+			assert.equal(claims.exp - claims.iat, 3600)
+			assert.ok(php(`return array_keys(get_user_meta(${claims.sub}, 'session_tokens', true));`).includes(claims.sid))
+			await page.close()
+
+			const subscriber = await open('subscriber', '/wp-admin/')
+			assert.deepEqual(claimsOf(await subscriber.evaluate(() => heartbeatSettings.heartbeatd.ticket)).can, [])
+			assert.equal(await subscriber.evaluate(() => typeof window.heartbeatdPresence), 'undefined')
+			await subscriber.close()
+		})
+
+		await t.test('a posts list and an editor name their rooms, with every ticket', async () => {
+			const ids = php(`$ids = array(); for ($i = 0; $i < 30; $i++) $ids[] = wp_insert_post(array('post_title' => "Post $i", 'post_status' => 'publish', 'post_author' => ${site.users.editor.id})); return $ids;`)
+			const list = await open('editor', '/wp-admin/edit.php')
+			const shown = await list.evaluate(() => Array.from(document.querySelectorAll('#the-list tr'), (row) => `postType/post:${row.id.slice(5)}`))
+			assert.equal(shown.length, 20)
+			assert.deepEqual(claimsOf(await list.evaluate(() => heartbeatSettings.heartbeatd.ticket)).rooms, shown)
+			const [answer] = await Promise.all([list.waitForResponse(/admin-ajax/), beat(list)])
+			const fresh = answer.headers()['x-heartbeatd-ticket']
+			assert.ok(fresh.length <= 2048)
+			assert.deepEqual(claimsOf(fresh).rooms, shown)
+			assert.deepEqual(claimsOf(fresh).native, ['presence-ping', 'presence-editor-ping'])
+			await list.close()
+
+			const author = await open('author', '/wp-admin/edit.php')
+			assert.deepEqual(claimsOf(await author.evaluate(() => heartbeatSettings.heartbeatd.ticket)).rooms, [], 'an author may not edit others\' posts')
+			await author.close()
+			const long = php(`wp_set_current_user(${site.users.editor.id}); $_COOKIE[LOGGED_IN_COOKIE] = 'editor|9999999999|token|hmac';
+				return array_map(fn ($n) => strlen(heartbeatd_ticket('n', 'edit-post', array_slice(get_posts(array('fields' => 'ids', 'numberposts' => -1)), 0, $n), 0)), array(0, 10, 20, 30));`)
+			assert.ok(long[0] > 400 && long[3] <= 2048, String(long))
+
+			const editor = await open('editor', `/wp-admin/post.php?post=${ids[0]}&action=edit`)
+			const claims = claimsOf(await editor.evaluate(() => heartbeatSettings.heartbeatd.ticket))
+			assert.deepEqual([claims.rooms, claims.post], [[`postType/post:${ids[0]}`], { id: ids[0], type: 'post' }])
+			const [posted] = await Promise.all([editor.waitForResponse((response) => response.url().includes('admin-ajax') && response.request().postData()?.includes('heartbeat')), beat(editor)])
+			const next = claimsOf(posted.headers()['x-heartbeatd-ticket'])
+			assert.deepEqual([next.rooms, next.post], [claims.rooms, claims.post])
+			await editor.close()
+		})
+
+		await t.test('a lock that is taken, taken over or let go shows at once', async () => {
+			const id = php(`return wp_insert_post(array('post_title' => 'Locked', 'post_status' => 'publish', 'post_author' => ${site.users.editor.id}));`)
+			const list = await open('admin', '/wp-admin/edit.php')
+			await connected(list)
+			await beat(list)
+			const row = list.locator(`#post-${id}`)
+			const editor = await open('editor', `/wp-admin/post.php?post=${id}&action=edit`)
+			const opened = Date.now()
+			await until('the lock in the list', () => row.evaluate((element) => element.classList.contains('wp-locked')), 8)
+			t.diagnostic(`taken: in the list ${Date.now() - opened} ms after the editor had loaded`)
+
+			await connected(editor)
+			await beat(editor)
+			php(`require_once ABSPATH . 'wp-admin/includes/post.php'; wp_set_current_user(${site.users.admin.id}); wp_set_post_lock(${id});`)
+			const taken = Date.now()
+			await until('the editor to hear of it', () => editor.evaluate(() => document.body.innerText.includes('Someone else has taken over this post') || Boolean(document.querySelector('.editor-post-locked-modal'))), 8)
+			t.diagnostic(`taken over: in the editor after ${Date.now() - taken} ms`)
+			await editor.close()
+
+			const other = await open('editor', `/wp-admin/post.php?post=${id}&action=edit&get-post-lock=1&_wpnonce=${encodeURIComponent(await lockNonce(open, id))}`)
+			await until('the lock in the list again', () => row.evaluate((element) => element.classList.contains('wp-locked')), 8)
+			await connected(other)
+			await other.close({ runBeforeUnload: true })
+			const left = Date.now()
+			await until('the lock to go', () => row.evaluate((element) => !element.classList.contains('wp-locked')), 20)
+			t.diagnostic(`let go: gone from the list after ${Date.now() - left} ms`)
+			await list.close()
+		})
+
+		await t.test('a log-in that ends elsewhere opens the log-in dialog at once', async () => {
+			const context = await logIn(browser, site, 'author')
+			const page = await context.newPage()
+			await page.goto(`${site.url}/wp-admin/`)
+			await connected(page)
+			const sid = claimsOf(await page.evaluate(() => heartbeatSettings.heartbeatd.ticket)).sid
+			php(`$all = get_user_meta(${site.users.author.id}, 'session_tokens', true); unset($all['${sid}']); update_user_meta(${site.users.author.id}, 'session_tokens', $all);`)
+			const ended = Date.now()
+			await until('the dialog', () => page.evaluate(() => !document.getElementById('wp-auth-check-wrap').classList.contains('hidden')), 8)
+			t.diagnostic(`the dialog after ${Date.now() - ended} ms`)
+			await context.close()
+		})
+
+		await t.test('a page of the front end fetches its ticket, and logged-out pages have none', async () => {
+			addMuPlugin(site, 'front', `add_action('wp_enqueue_scripts', function () { wp_enqueue_script('heartbeat'); });`)
+			const page = await open('editor', '/')
+			assert.deepEqual(await page.evaluate(() => Object.keys(heartbeatSettings.heartbeatd)), ['url'])
+			await connected(page)
+			assert.equal(page.beats.length, 1)
+			await page.close()
+			const visitor = await (await browser.newContext()).newPage()
+			await visitor.goto(`${site.url}/`)
+			await beat(visitor)
+			assert.equal(await visitor.evaluate(() => wp.heartbeat.transport.name), 'post')
+			await visitor.context().close()
+		})
+
+		await t.test('pushes and nudges arrive, and the example shows a purchase', async () => {
+			addPlugin(site, fileURLToPath(new URL('examples/purchase-notice', import.meta.url)))
+			php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; activate_plugin('purchase-notice/purchase-notice.php'); activate_plugin('heartbeatd/heartbeatd.php');`)
+			const page = await open('admin', '/wp-admin/index.php')
+			await connected(page)
+			php(`do_action('woocommerce_payment_complete', 77);`)
+			await until('the notice', () => page.evaluate(() => document.body.innerText.includes('Someone just made a purchase (order 77)')), 8)
+			await page.evaluate(() => { window.pushes = []; wp.hooks.addAction('heartbeat.push', 'test', (push) => window.pushes.push(push)) })
+			php(`foreach (array('user:${site.users.admin.id}', 'all', 'can:manage_options', 'admin/online') as $to) heartbeatd_push($to, array('to' => $to));`)
+			await until('four pushes', () => page.evaluate(() => window.pushes.length === 4), 8)
+			php(`heartbeatd_push('user:${site.users.editor.id}', 1); heartbeatd_push('can:nothing', 2); heartbeatd_nudge('all', 0);`)
+			const sent = page.frames.sent.length
+			await until('a beat after the nudge', () => page.frames.sent.slice(sent).some((frame) => frame.type === 'beat') || page.beats.length > 0, 8)
+			assert.equal(await page.evaluate(() => window.pushes.length), 4)
+			await page.close()
+		})
+
+		await t.test('one foreign callback, and PHP sees every beat; the settings screen says why', async () => {
+			addMuPlugin(site, 'nosy', `function nosy_received($response) { $response['nosy'] = 1; return $response; }\nadd_filter('heartbeat_received', 'nosy_received');`)
+			const page = await open('admin', '/wp-admin/options-general.php?page=heartbeatd')
+			await connected(page)
+			for (let i = 1; i <= 3; i++) {
+				await beat(page)
+				assert.equal(page.beats.length, i)
+			}
+			assert.equal('native' in claimsOf(await page.evaluate(() => heartbeatSettings.heartbeatd.ticket)), false)
+			await page.reload()
+			await connected(page)
+			const report = await page.innerText('#heartbeatd-report')
+			assert.match(report, /PHP must see every beat, because of nosy_received in mu-plugins\/nosy\.php:2 on the hook heartbeat_received/)
+			assert.match(report, /heartbeatd .* runs; \d+ (person is|people are) online/)
+			assert.match(report, /This browser is connected over a WebSocket/)
+			assert.doesNotMatch(await page.content(), /a secret of the tests/)
+
+			addMuPlugin(site, 'nosy', `function nosy_received($response) { return $response; }\nadd_filter('heartbeat_received', 'nosy_received');
+				add_filter('heartbeatd_known_callbacks', function ($known) { $known['heartbeat_received'][] = 'nosy_received'; return $known; });`)
+			await page.goto(`${site.url}/wp-admin/`)
+			await connected(page)
+			await beat(page)
+			const before = page.beats.length
+			await beat(page)
+			assert.equal(page.beats.length, before, 'the site\'s owner vouched for it')
+			await page.close()
+		})
+
+		await t.test('heartbeatd gone: pages and calls go on as without it', async () => {
+			await server.stop('SIGKILL')
+			const page = await open('admin', '/wp-admin/options-general.php?page=heartbeatd')
+			const report = await page.innerText('#heartbeatd-report')
+			assert.match(report, /heartbeatd’s API at http:\/\/127\.0\.0\.1:\d+ does not answer/)
+			assert.match(await page.innerText('#heartbeatd-transport'), /not connected/)
+			assert.equal((await beat(page))['wp-auth-check'], true)
+			const [first, second, paused] = [1, 2, 3].map(() => php(`$n = 0; add_action('heartbeatd_called', function () use (&$n) { $n++; }); heartbeatd_nudge('all'); heartbeatd_flush(); return $n;`))
+			assert.deepEqual([first, second, paused], [1, 1, 0], 'after two failures calls pause')
+			await page.close()
+		})
+	})
+})
+
+// lockNonce is what the takeover button of the editor's dialog carries.
+async function lockNonce(open, id) {
+	const page = await open('editor', `/wp-admin/post.php?post=${id}&action=edit`)
+	const link = await page.waitForSelector('a[href*="get-post-lock"]', { state: 'attached' })
+	const href = await link.getAttribute('href')
+	await page.close()
+	return new URL(href).searchParams.get('_wpnonce') ?? new URL(href).searchParams.get('lock_nonce')
+}
