@@ -2,16 +2,14 @@
 // takes the first that opens, backs off when none does, and climbs back up
 // later. Until a link is up there is none: nobody waits for it.
 
+import { createMemory } from './memory.js'
+
 const OPEN_TIMEOUT = 5000
 const BACKOFF = 1000
 const BACKOFF_MAX = 30000
-// What did not work is left alone for this long, doubling to an hour.
-const CLIMB = 60000
-const CLIMB_MAX = 3600000
 // A link that dies younger than this has not proved anything.
 const PROVEN = 10000
 const FLAPS = 3
-const MEMORY = 'heartbeatd-transports'
 
 const REFUSED = 4000
 const DRAINING = 4001
@@ -35,7 +33,7 @@ const LEFT = 4007
 export function createChooser({ order, make, hello, may, onFrame, onChange, win, random }) {
 	const refused = new Set()
 	const flaps = {}
-	const memory = recall()
+	const memory = createMemory(win)
 	let wanted = false
 	let blocked = false
 	let current = null
@@ -44,35 +42,8 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 	let round = 0
 	let timer = 0
 
-	const now = () => Date.now()
-
-	function recall() {
-		try {
-			return JSON.parse(win.sessionStorage.getItem(MEMORY)) || {}
-		} catch (e) {
-			return {}
-		}
-	}
-
-	function remember(name, worked) {
-		if (worked) {
-			delete memory[name]
-		} else {
-			const wait = Math.min(CLIMB_MAX, memory[name] ? memory[name].wait * 2 : CLIMB)
-			memory[name] = { wait, until: now() + wait }
-		}
-		try {
-			win.sessionStorage.setItem(MEMORY, JSON.stringify(memory))
-		} catch (e) {
-			// Storage may be forbidden or full; the page still remembers.
-		}
-	}
-
-	// A clock set back must not shut a transport out for longer than it earned.
-	const resting = (name) => memory[name] && memory[name].until > now() && memory[name].until - now() <= memory[name].wait
-
 	const better = () => (current ? order.slice(0, order.indexOf(current.name)) : order)
-	const usable = () => better().filter((name) => !refused.has(name) && !resting(name) && may(name))
+	const usable = () => better().filter((name) => !refused.has(name) && !memory.rest(name) && may(name))
 
 	function wake(delay) {
 		win.clearTimeout(timer)
@@ -88,7 +59,7 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 			const close = await attempt(name)
 			if (mine !== generation) return
 			if (!close) {
-				failed.forEach((worse) => remember(worse, false))
+				failed.forEach(memory.failed)
 				rest()
 				return
 			}
@@ -97,7 +68,7 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 		}
 		// Beneath a working link a failed climb is remembered; with none up, all
 		// of them failed together and the fault is elsewhere.
-		if (current) failed.forEach((name) => remember(name, false))
+		if (current) failed.forEach(memory.failed)
 		if (current || !failed.length) rest()
 		else backOff()
 	}
@@ -105,10 +76,11 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 	// Sleeps until a transport that is better than the current one may be tried.
 	function rest() {
 		const times = better()
-			.filter((name) => !refused.has(name) && resting(name))
-			.map((name) => memory[name].until - now())
+			.filter((name) => !refused.has(name))
+			.map(memory.rest)
+			.filter((time) => time > 0)
 		win.clearTimeout(timer)
-		if (times.length) wake(Math.max(0, Math.min(...times)) + random() * BACKOFF)
+		if (times.length) wake(Math.min(...times) + random() * BACKOFF)
 	}
 
 	function backOff() {
@@ -138,9 +110,9 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 
 	function up(name, link, welcome) {
 		const old = current
-		current = { name, link, since: now() }
+		current = { name, link, since: Date.now() }
 		if (old) old.link.close()
-		remember(name, true)
+		memory.worked(name)
 		onChange(name, link, welcome)
 	}
 
@@ -149,13 +121,13 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 		const { name, since } = current
 		current = null
 		abandon()
-		if (now() - since >= PROVEN) {
+		if (Date.now() - since >= PROVEN) {
 			round = 0
 			flaps[name] = 0
 		} else {
 			flaps[name] = (flaps[name] || 0) + 1
 			// Only to make way for another: the last of the list has none behind it.
-			if (flaps[name] % FLAPS === 0 && name !== order[order.length - 1]) remember(name, false)
+			if (flaps[name] % FLAPS === 0 && name !== order[order.length - 1]) memory.failed(name)
 		}
 		onChange('', null)
 		if (!obey(name, close)) backOff()
@@ -230,7 +202,7 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 		use(names) {
 			order = names.slice()
 			refused.clear()
-			names.forEach((name) => remember(name, true))
+			names.forEach(memory.worked)
 			if (current && order[0] === current.name) return
 			drop()
 			connect()

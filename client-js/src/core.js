@@ -1,12 +1,16 @@
-// wp.heartbeat itself: the queue, the rhythm, one beat at a time, its tick and
-// its errors. It knows nothing of links; it calls $.ajax and jQuery's transport
-// decides what carries the beat.
+// wp.heartbeat itself: one beat at a time, its tick and its errors. It knows
+// nothing of links; it calls $.ajax and jQuery's transport decides what carries
+// the beat.
 
-import { FAST, SECOND, parseInterval, readSettings } from './settings.js'
+import { SECOND, readSettings } from './settings.js'
+import { createConnection } from './connection.js'
+import { createQueue } from './queue.js'
+import { createRhythm } from './rhythm.js'
 import { watchAttention } from './attention.js'
 
-const UNFOCUSED = 120 * SECOND
 const TIMEOUT = 30 * SECOND
+
+const now = () => new Date().getTime()
 
 /**
  * @param {object} page
@@ -18,82 +22,58 @@ const TIMEOUT = 30 * SECOND
  */
 export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 	const settings = readSettings(win)
-	const state = {
-		queue: {},
-		lastTick: 0,
-		main: settings.interval,
-		temporary: 0,
-		temporaryBeats: 0,
-		focused: true,
-		suspended: false,
-		maySuspend: settings.maySuspend,
-		connecting: false,
-		everConnected: false,
-		lost: false,
-		errors: 0,
-		timer: 0,
-		xhr: null,
-	}
-	const now = () => new Date().getTime()
-	const has = (handle) => Object.prototype.hasOwnProperty.call(state.queue, handle)
+	const rhythm = createRhythm(settings)
+	const queue = createQueue()
+	const connection = createConnection(emit)
+	const state = { focused: true, suspended: false, maySuspend: settings.maySuspend, xhr: null }
+	let lastTick = 0
+	let connecting = false
+	let timer = 0
 
 	function schedule() {
 		// The timer of a suspended page stays: it may be resumed before it is due.
 		if (state.suspended) return
-		win.clearTimeout(state.timer)
-		const rest = nextInterval() - (now() - state.lastTick)
-		if (rest > 0) state.timer = win.setTimeout(beat, rest)
+		win.clearTimeout(timer)
+		const rest = rhythm.next(state.focused) - (now() - lastTick)
+		if (rest > 0) timer = win.setTimeout(beat, rest)
 		else beat()
 	}
 
-	function nextInterval() {
-		let interval = state.main
-		if (!state.focused) {
-			interval = UNFOCUSED
-		} else if (state.temporaryBeats > 0 && state.temporary) {
-			interval = state.temporary
-			if (--state.temporaryBeats < 1) state.temporary = 0
-		}
-		return Math.max(interval, settings.minimal)
-	}
-
 	function beat() {
-		if (state.connecting || state.suspended) return
-		state.lastTick = now()
-		const data = $.extend({}, state.queue)
-		state.queue = {}
-		let announced = false
-		try {
-			emit('send', [data])
-			announced = true
-		} finally {
-			// A handler that throws costs its own beat, not all that follow.
-			if (!announced) schedule()
-		}
-		state.connecting = true
-		state.xhr = ajax({
-			url: settings.url,
-			type: 'post',
-			timeout: TIMEOUT,
-			data: fields(data),
-			dataType: 'json',
-		})
+		if (connecting || state.suspended) return
+		lastTick = now()
+		// A copy as jQuery makes it: what is undefined was never said.
+		const data = $.extend({}, queue.take())
+		announce(data)
+		connecting = true
+		state.xhr = ajax({ url: settings.url, type: 'post', timeout: TIMEOUT, data: fields(data), dataType: 'json' })
 			.always(() => {
-				state.connecting = false
+				connecting = false
 				schedule()
 			})
 			.done(tick)
 			.fail((jqXHR, textStatus, error) => {
-				failed(textStatus || 'unknown', jqXHR.status)
+				connection.failed(textStatus || 'unknown', jqXHR.status)
 				emit('error', [jqXHR, textStatus, error])
 			})
+	}
+
+	// A handler that throws costs its own beat, not all that follow.
+	function announce(data) {
+		try {
+			emit('send', [data])
+		} catch (e) {
+			win.clearTimeout(timer)
+			timer = win.setTimeout(schedule, SECOND)
+			throw e
+		}
 	}
 
 	function fields(data) {
 		const given = win.heartbeatSettings
 		const body = {
 			data,
-			interval: state.temporary ? state.temporary / SECOND : state.main / SECOND,
+			interval: rhythm.seconds(),
 			_nonce: given && typeof given === 'object' ? given.nonce : '',
 			action: 'heartbeat',
 			screen_id: settings.screenId,
@@ -105,109 +85,58 @@ export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 
 	function tick(response, textStatus, jqXHR) {
 		if (!response) {
-			failed('empty')
+			connection.failed('empty')
 			return
 		}
-		restored()
+		connection.answered()
 		if (response.nonces_expired) emit('nonces-expired')
 		const speed = response.heartbeat_interval
 		if (speed) delete response.heartbeat_interval
-		takeNonces(response)
+		takeNonces(win, response)
 		emit('tick', [response, textStatus, jqXHR])
 		if (speed) interval(speed)
 	}
 
-	function takeNonces(response) {
-		if (response.heartbeat_nonce && typeof win.heartbeatSettings === 'object') {
-			win.heartbeatSettings.nonce = response.heartbeat_nonce
-			delete response.heartbeat_nonce
-		}
-		if (response.rest_nonce && typeof win.wpApiSettings === 'object') {
-			win.wpApiSettings.nonce = response.rest_nonce
-		}
-	}
-
-	function failed(error, status) {
-		if (error === 'abort') return
-		let nowLost = error === 'timeout'
-		if (error === 'error' && status === 503 && state.everConnected) {
-			nowLost = true
-		} else if (!nowLost) {
-			state.errors++
-			nowLost = state.errors > 2 && state.everConnected
-		}
-		if (nowLost && !state.lost) {
-			state.lost = true
-			emit('connection-lost', [error, status])
-		}
-	}
-
-	function restored() {
-		state.everConnected = true
-		if (!state.lost) return
-		state.errors = 0
-		state.lost = false
-		emit('connection-restored')
-	}
-
 	function interval(speed, ticks) {
 		if (speed === 'long-polling') {
-			// Beats follow each other without a pause, from the next one on.
-			state.main = 0
+			rhythm.longPolling()
 			return 0
 		}
-		if (speed) {
-			const before = state.temporary || state.main
-			setInterval(parseInterval(speed, settings), parseInt(ticks, 10))
-			if ((state.temporary || state.main) !== before) schedule()
-		}
-		return (state.temporary || state.main) / SECOND
+		if (speed && rhythm.set(speed, ticks)) schedule()
+		return rhythm.seconds()
 	}
 
-	function setInterval(wanted, beats) {
-		if (wanted === FAST) {
-			state.temporary = wanted
-			state.temporaryBeats = beats >= 1 && beats <= 30 ? beats : 30
-		} else {
-			state.temporary = 0
-			state.temporaryBeats = 0
-			state.main = wanted
-		}
-	}
-
-	function start() {
-		state.lastTick = now()
+	function connectNow() {
+		lastTick = 0
 		schedule()
 	}
 
 	watchAttention({ win, $, state, now, schedule, suspended })
-	$(start)
+	$(() => {
+		lastTick = now()
+		schedule()
+	})
 
 	return {
 		hasFocus: () => state.focused,
-		connectNow() {
-			state.lastTick = 0
-			schedule()
-		},
-		disableSuspend() {
-			state.maySuspend = false
-		},
+		connectNow,
+		disableSuspend: () => void (state.maySuspend = false),
 		interval,
-		hasConnectionError: () => state.lost,
-		enqueue(handle, data, noOverwrite) {
-			if (!handle) return false
-			if (noOverwrite && has(handle)) return false
-			state.queue[handle] = data
-			return true
-		},
-		dequeue(handle) {
-			if (handle) delete state.queue[handle]
-		},
-		isQueued(handle) {
-			if (handle) return has(handle)
-		},
-		getQueuedItem(handle) {
-			if (handle && has(handle)) return state.queue[handle]
-		},
+		hasConnectionError: connection.isLost,
+		enqueue: queue.enqueue,
+		dequeue: queue.dequeue,
+		isQueued: queue.isQueued,
+		getQueuedItem: queue.getQueuedItem,
+	}
+}
+
+// New nonces are for the next beat; rest_nonce stays in the tick for others to see.
+function takeNonces(win, response) {
+	if (response.heartbeat_nonce && typeof win.heartbeatSettings === 'object') {
+		win.heartbeatSettings.nonce = response.heartbeat_nonce
+		delete response.heartbeat_nonce
+	}
+	if (response.rest_nonce && typeof win.wpApiSettings === 'object') {
+		win.wpApiSettings.nonce = response.rest_nonce
 	}
 }

@@ -23,7 +23,7 @@ function alive() {
 
 function isCores(options) {
 	const { data } = options
-	const own = data && data.action === 'heartbeat' && data.data && 'has_focus' in data && options.dataType === 'json'
+	const own = heartbeat() && data && data.action === 'heartbeat' && data.data && 'has_focus' in data && options.dataType === 'json'
 	if (own) alive()
 	return own
 }

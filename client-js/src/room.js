@@ -3,6 +3,9 @@
 
 import { guard } from './guard.js'
 
+// A page that shows people shows no more than this; `total` counts the rest.
+const MAX_ENTRIES = 1000
+
 export const EMPTY = Object.freeze({ entries: Object.freeze([]), total: 0 })
 
 const list = (value) => (Array.isArray(value) ? value.filter((entry) => entry && entry.client_id) : [])
@@ -10,12 +13,12 @@ const list = (value) => (Array.isArray(value) ? value.filter((entry) => entry &&
 /** The room after a presence frame. */
 export function applyPresence(room, frame) {
 	if (Array.isArray(frame.snapshot)) {
-		const entries = list(frame.snapshot)
+		const entries = list(frame.snapshot).slice(0, MAX_ENTRIES)
 		return { entries, total: Math.max(Number(frame.total) || 0, entries.length) }
 	}
 	const joined = list(frame.joined)
 	const left = list(frame.left)
-	const entries = list(frame.updated).concat(joined).reduce(place, without(room.entries, left))
+	const entries = list(frame.updated).concat(joined).reduce(place, without(room.entries, left)).slice(0, MAX_ENTRIES)
 	// Beyond the snapshot's cut the total is larger than the list: count what
 	// came and went, never below what is seen.
 	const come = joined.filter((entry) => !has(room.entries, entry)).length

@@ -82,3 +82,10 @@ test('at most 64 rooms are kept', () => {
 		64
 	)
 })
+
+test('at most 1000 entries of a room are kept, and all are counted', () => {
+	const many = (from) => Array.from({ length: 900 }, (_, i) => entry(`${from}${i}`))
+	const room = applyPresence(applyPresence(EMPTY, { room: 'r', snapshot: many('a'), total: 900 }), { room: 'r', joined: many('b') })
+	assert.equal(room.entries.length, 1000)
+	assert.equal(room.total, 1800)
+})

@@ -1,0 +1,50 @@
+// How long from one beat to the next: a main interval, and for some beats a
+// temporary one of five seconds.
+
+import { FAST, SECOND, parseInterval } from './settings.js'
+
+const UNFOCUSED = 120 * SECOND
+const BEATS = 30
+
+export function createRhythm(settings) {
+	let main = settings.interval
+	let temporary = 0
+	let beats = 0
+	const current = () => temporary || main
+
+	function change(speed, ticks) {
+		const wanted = parseInterval(speed, settings)
+		const count = parseInt(ticks, 10)
+		if (wanted === FAST) {
+			temporary = wanted
+			beats = count >= 1 && count <= BEATS ? count : BEATS
+		} else {
+			temporary = 0
+			beats = 0
+			main = wanted
+		}
+	}
+
+	return {
+		seconds: () => current() / SECOND,
+		/** Changes the interval; returns whether that makes a difference. */
+		set(speed, ticks) {
+			const before = current()
+			change(speed, ticks)
+			return current() !== before
+		},
+		/** Beats follow each other without a pause, from the next one on. */
+		longPolling() {
+			main = 0
+		},
+		/** The time to the next beat, which counts as one of the temporary ones. */
+		next(focused) {
+			let interval = focused ? main : UNFOCUSED
+			if (focused && temporary && beats > 0) {
+				interval = temporary
+				if (--beats < 1) temporary = 0
+			}
+			return Math.max(interval, settings.minimal)
+		},
+	}
+}
