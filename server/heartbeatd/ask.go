@@ -33,7 +33,7 @@ type answer struct {
 }
 
 // ask sends one request as a page of the site would; what is in header comes
-// on top. A wait longer than askWait is the caller's to bound.
+// on top. How long it may take is the caller's to say.
 func (d *checkup) ask(ctx context.Context, method, address, body string, header map[string]string) (*answer, error) {
 	r, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
 	if err != nil {
@@ -60,7 +60,7 @@ func (d *checkup) ask(ctx context.Context, method, address, body string, header 
 }
 
 func (d *checkup) askSoon(ctx context.Context, method, address, body string, header map[string]string) (*answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, askWait)
+	ctx, cancel := context.WithTimeout(ctx, d.patience)
 	defer cancel()
 	return d.ask(ctx, method, address, body, header)
 }
@@ -112,7 +112,7 @@ func (v *visit) beat(editing bool) string {
 }
 
 // unreachable says why there was no answer at all.
-func unreachable(address string, err error) finding {
+func (d *checkup) unreachable(address string, err error) finding {
 	u, _ := url.Parse(address)
 	host := u.Host
 	var dns *net.DNSError
@@ -123,7 +123,7 @@ func unreachable(address string, err error) finding {
 	case strings.Contains(text, "x509:") || strings.Contains(text, "tls:"):
 		return failed("Browsers refuse it as well: mend the certificate, or install its chain whole", "the certificate of %s is refused: %s", host, text)
 	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout():
-		return failed("Is it a firewall, or a web server that waits for something behind it?", "%s gives no answer within %s", host, askWait)
+		return failed("Is it a firewall, or a web server that waits for something behind it?", "%s gives no answer within %s", host, d.patience)
 	case strings.Contains(text, "refused"):
 		return failed("Start the web server, or mend the port", "nothing listens at %s", host)
 	default:

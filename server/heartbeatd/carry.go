@@ -62,7 +62,7 @@ func (v *visit) beatFrame(id int) string {
 
 // dial opens a socket as a page of an origin would.
 func (d *checkup) dial(ctx context.Context, origin string) (*websocket.Conn, *http.Response, error) {
-	ctx, cancel := context.WithTimeout(ctx, askWait)
+	ctx, cancel := context.WithTimeout(ctx, d.patience)
 	defer cancel()
 	return websocket.Dial(ctx, d.at("/socket"), &websocket.DialOptions{
 		HTTPClient: d.http, Subprotocols: []string{transport.Subprotocol},
@@ -82,16 +82,16 @@ func (d *checkup) checkSocket(ctx context.Context) finding {
 		return failed("Pass Sec-WebSocket-Protocol on; is it heartbeatd that answers there?", "the socket opens without the subprotocol %s", transport.Subprotocol)
 	}
 	d.upgraded = true
-	said, err := exchange(ctx, c, helloWithoutTicket, "bye")
+	said, err := d.exchange(ctx, c, helloWithoutTicket, "bye")
 	if err != nil || said.Code != transport.CodeTicket {
-		return failed("Does the web server, or a CDN, close or hold back upgraded connections?", "the socket opens, and frames do not come through it: %s", whatCame(said, err))
+		return failed("Does the web server, or a CDN, close or hold back upgraded connections?", "the socket opens, and frames do not come through it: %s", d.whatCame(said, err))
 	}
 	return ok("the socket opens at %s, and frames go both ways", d.at("/socket"))
 }
 
 func (d *checkup) noSocket(response *http.Response, err error) finding {
 	if response == nil {
-		return unreachable(d.at("/socket"), err)
+		return d.unreachable(d.at("/socket"), err)
 	}
 	a := &answer{status: response.StatusCode, header: response.Header}
 	if response.Body != nil {
@@ -110,8 +110,8 @@ func (d *checkup) noSocket(response *http.Response, err error) finding {
 }
 
 // exchange writes a frame and reads until one of a type, or a bye, comes.
-func exchange(ctx context.Context, c *websocket.Conn, say, kind string) (frame, error) {
-	ctx, cancel := context.WithTimeout(ctx, askWait)
+func (d *checkup) exchange(ctx context.Context, c *websocket.Conn, say, kind string) (frame, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.patience)
 	defer cancel()
 	if err := c.Write(ctx, websocket.MessageText, []byte(say)); err != nil {
 		return frame{}, err
@@ -131,10 +131,10 @@ func exchange(ctx context.Context, c *websocket.Conn, say, kind string) (frame, 
 	}
 }
 
-func whatCame(f frame, err error) string {
+func (d *checkup) whatCame(f frame, err error) string {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return "nothing came back within " + askWait.String()
+		return "nothing came back within " + d.patience.String()
 	case err != nil:
 		return plain(err)
 	}
@@ -158,22 +158,22 @@ func (d *checkup) checkTicket(ctx context.Context) finding {
 		return d.noSocket(response, err)
 	}
 	defer func() { _ = c.CloseNow() }()
-	said, err := exchange(ctx, c, v.hello(), "welcome")
+	said, err := d.exchange(ctx, c, v.hello(), "welcome")
 	if said.Type == "bye" {
 		d.refused = true
 		return d.refusedTicket(said.Reason)
 	}
 	if err != nil {
-		return failed("See heartbeatd's log", "no welcome: %s", whatCame(said, err))
+		return failed("See heartbeatd's log", "no welcome: %s", d.whatCame(said, err))
 	}
 	started := time.Now()
-	said, err = exchange(ctx, c, v.beatFrame(1), "tick")
+	said, err = d.exchange(ctx, c, v.beatFrame(1), "tick")
 	if err != nil || said.Type != "tick" {
-		return failed("See heartbeatd's log", "a beat over the socket has no tick: %s", whatCame(said, err))
+		return failed("See heartbeatd's log", "a beat over the socket has no tick: %s", d.whatCame(said, err))
 	}
 	took := time.Since(started)
 	d.readTick(said.Body, took)
-	_, _ = exchange(ctx, c, `{"type":"leave"}`, "bye") // nobody stays behind; an entry that did would expire
+	_, _ = d.exchange(ctx, c, `{"type":"leave"}`, "bye") // nobody stays behind; an entry that did would expire
 	return ok("a ticket is accepted, and a beat over the socket is answered in %d ms", took.Milliseconds())
 }
 
@@ -203,7 +203,7 @@ func (d *checkup) checkPost(ctx context.Context) finding {
 	missing := a != nil && a.status == http.StatusForbidden && strings.Contains(a.body, "no ticket")
 	switch {
 	case err != nil:
-		return unreachable(address, err)
+		return d.unreachable(address, err)
 	case missing && !d.signs():
 		return ok("%s takes beats; without a good ticket none was answered", address)
 	case a.status == http.StatusOK && strings.Contains(a.body, `"server_time":`):
@@ -229,7 +229,7 @@ func (d *checkup) open(ctx context.Context, hello string) (session string, found
 	address := d.at("/open")
 	a, err := d.askSoon(ctx, http.MethodPost, address, hello, map[string]string{"Content-Type": "application/json"})
 	if err != nil {
-		f := unreachable(address, err)
+		f := d.unreachable(address, err)
 		return "", &f
 	}
 	var f finding

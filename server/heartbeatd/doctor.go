@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,6 +21,8 @@ type doctorCmd struct {
 	apiFlags `embed:""`
 	Idle     time.Duration `default:"26s" help:"How long a socket and a poll are left alone, to see that nothing on the way ends them. 0s leaves it out."`
 	JSON     bool          `help:"Print one JSON object."`
+
+	wait time.Duration `kong:"-"` // askWait, where a test has not another
 }
 
 // What became of a check.
@@ -125,6 +128,8 @@ type checkup struct {
 	upgraded        bool // the socket's handshake goes through
 	polls           bool // the long-poll works
 	refused         bool // heartbeatd takes no tickets of this secret
+
+	patience time.Duration // for one request
 }
 
 func newCheckup(c *doctorCmd) (*checkup, error) {
@@ -139,7 +144,10 @@ func newCheckup(c *doctorCmd) (*checkup, error) {
 		return nil, fmt.Errorf("--url %q: it must be a path as /heartbeat, or an address as https://live.example.org/heartbeat", c.URL)
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	return &checkup{doctorCmd: c, site: site, live: live, origin: browserOrigin(origin), http: noRedirects(transport)}, nil
+	return &checkup{
+		doctorCmd: c, site: site, live: live, origin: browserOrigin(origin),
+		http: noRedirects(transport), patience: cmp.Or(c.wait, askWait),
+	}, nil
 }
 
 // browserOrigin writes an origin as browsers do: without the usual port.

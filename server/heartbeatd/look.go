@@ -25,7 +25,7 @@ func (d *checkup) checkSite(ctx context.Context) finding {
 	address := d.site.String() + server.AjaxPath
 	a, err := d.askSoon(ctx, http.MethodGet, address, "", nil)
 	if err != nil {
-		return unreachable(address, err)
+		return d.unreachable(address, err)
 	}
 	if date, err := http.ParseTime(a.header.Get("Date")); err == nil {
 		d.siteAhead = time.Until(date) + a.took/2
@@ -135,7 +135,7 @@ func (d *checkup) checkScript(ctx context.Context) finding {
 	a, err := d.askSoon(ctx, http.MethodGet, address, "", nil)
 	switch {
 	case err != nil:
-		return unreachable(address, err)
+		return d.unreachable(address, err)
 	case a.status == http.StatusOK && strings.Contains(a.header.Get("Content-Type"), "javascript") && strings.Contains(a.body, "heartbeat"):
 		if c := a.header.Get("Cache-Control"); !strings.Contains(c, "no-cache") {
 			return warning("Except "+d.live.Path+"/ from rules for static files", "the web server lets browsers keep heartbeat.js (Cache-Control %q): an old one would stay", c)

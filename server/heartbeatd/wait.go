@@ -12,10 +12,6 @@ import (
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
-// prompt is how soon a change must reach a poll that waits: heartbeatd sends
-// it at once, and what comes later was held back on the way.
-const prompt = 2 * time.Second
-
 // foreignOrigin is an origin that no site has.
 const foreignOrigin = "https://heartbeatd-doctor.invalid"
 
@@ -29,7 +25,7 @@ func (d *checkup) checkLongPoll(ctx context.Context) finding {
 		return *found
 	}
 	defer d.leave(ctx, v)
-	ctx, cancel := context.WithTimeout(ctx, askWait)
+	ctx, cancel := context.WithTimeout(ctx, d.patience)
 	defer cancel()
 	a, first, err := d.poll(ctx, v.session, 0)
 	if f := d.noPoll(a, err); f != nil {
@@ -53,7 +49,7 @@ func (d *checkup) checkLongPoll(ctx context.Context) finding {
 	beat, err := d.askSoon(ctx, http.MethodPost, d.at("/beat"), v.beatFrame(1), map[string]string{transport.SessionHeader: v.session})
 	beaten := time.Now()
 	if err != nil {
-		return unreachable(d.at("/beat"), err)
+		return d.unreachable(d.at("/beat"), err)
 	}
 	if beat.status != http.StatusOK || !strings.Contains(beat.body, `"type":"tick"`) {
 		return d.astray(beat)
@@ -65,8 +61,9 @@ func (d *checkup) checkLongPoll(ctx context.Context) finding {
 	if !got.polled.joined(v.room, v.user) {
 		return failed("See heartbeatd's log", "a poll was answered without the change that it waited for: %s", excerpt(got.answer.body))
 	}
+	// heartbeatd sends a change at once: what comes late was held back on the way.
 	late := got.at.Sub(beaten)
-	if late > prompt {
+	if late > d.patience/5 {
 		return failed("Switch the buffering of answers off for "+d.live.Path+"/: nginx `proxy_buffering off`", "a change reached a waiting poll %s late: something on the way holds answers back", late.Round(100*time.Millisecond))
 	}
 	d.polls = true
@@ -78,7 +75,7 @@ func (d *checkup) checkOpen(ctx context.Context) finding {
 	address := d.at("/open")
 	a, err := d.askSoon(ctx, http.MethodPost, address, helloWithoutTicket, map[string]string{"Content-Type": "application/json"})
 	if err != nil {
-		return unreachable(address, err)
+		return d.unreachable(address, err)
 	}
 	if bye, isBye := a.bye(); isBye && bye.Code == transport.CodeTicket {
 		return ok("%s takes requests; without a good ticket no session was opened", address)
@@ -108,9 +105,9 @@ func (d *checkup) noPoll(a *answer, err error) *finding {
 	var f finding
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		f = failed("Switch the buffering of answers off for "+d.live.Path+"/: nginx `proxy_buffering off`; and see heartbeatd's log", "a poll got no answer within %s: something on the way holds it back", askWait)
+		f = failed("Switch the buffering of answers off for "+d.live.Path+"/: nginx `proxy_buffering off`; and see heartbeatd's log", "a poll got no answer within %s: something on the way holds it back", d.patience)
 	case err != nil && a == nil:
-		f = unreachable(d.at("/poll"), err)
+		f = d.unreachable(d.at("/poll"), err)
 	case err != nil:
 		f = failed("Take "+d.live.Path+"/ out of everything that changes answers", "the answer to a poll is not what heartbeatd wrote: %s", excerpt(a.body))
 	case a.status == http.StatusGone:
@@ -132,7 +129,7 @@ func (d *checkup) checkOrigins(ctx context.Context) finding {
 		_ = c.CloseNow()
 		return failed("Pass the header Origin on as it came, and look at --site-origin", "a page of any origin may open a socket")
 	case response == nil:
-		return unreachable(d.at("/socket"), err)
+		return d.unreachable(d.at("/socket"), err)
 	case response.StatusCode != http.StatusForbidden:
 		return leftOut("the origins were not tried: the socket's address answers %d", response.StatusCode)
 	case !d.sameOrigin():
@@ -148,7 +145,7 @@ func (d *checkup) checkCORS(ctx context.Context) finding {
 		"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,heartbeat-session,heartbeat-ticket",
 	})
 	if err != nil {
-		return unreachable(address, err)
+		return d.unreachable(address, err)
 	}
 	allowed := a.header.Values("Access-Control-Allow-Origin")
 	switch {
@@ -172,7 +169,7 @@ func (d *checkup) checkCache(ctx context.Context) finding {
 		}
 		switch {
 		case err != nil:
-			return unreachable(d.at("/poll"), err)
+			return d.unreachable(d.at("/poll"), err)
 		case fromCache(a.header) != "":
 			return failed(mend, "a cache answers in heartbeatd's place (%s)", fromCache(a.header))
 		case a.status != http.StatusGone:
@@ -185,7 +182,7 @@ func (d *checkup) checkCache(ctx context.Context) finding {
 		if found != nil {
 			return *found
 		}
-		limited, cancel := context.WithTimeout(ctx, askWait)
+		limited, cancel := context.WithTimeout(ctx, d.patience)
 		a, p, err := d.poll(limited, v.session, 0)
 		cancel()
 		d.leave(ctx, v)
@@ -222,17 +219,23 @@ func (d *checkup) checkIdle(ctx context.Context) finding {
 	if d.Idle <= 0 || !d.signs() || !d.upgraded && !d.polls {
 		return leftOut("how long a silent connection lasts was not tried: that needs a good ticket and an --idle above 0s")
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // one that is ended early need not wait for the other
+	found := make(chan finding, 2)
 	var both sync.WaitGroup
-	var socket, poll finding
+	defer both.Wait()
 	if d.upgraded {
-		both.Go(func() { socket = d.idleSocket(ctx) })
+		both.Go(func() { found <- d.idleSocket(ctx) })
 	}
 	if d.polls {
-		both.Go(func() { poll = d.idlePoll(ctx) })
+		both.Go(func() { found <- d.idlePoll(ctx) })
 	}
-	both.Wait()
-	for _, f := range []finding{socket, poll} {
-		if f.Result == resultFailed {
+	for _, waits := range []bool{d.upgraded, d.polls} {
+		if !waits {
+			continue
+		}
+		if f := <-found; f.Result == resultFailed {
+			cancel()
 			return f
 		}
 	}
@@ -249,8 +252,8 @@ func (d *checkup) idleSocket(ctx context.Context) finding {
 		return d.noSocket(response, err)
 	}
 	defer func() { _ = c.CloseNow() }()
-	if said, err := exchange(ctx, c, v.hello(), "welcome"); err != nil || said.Type == "bye" {
-		return failed("See heartbeatd's log", "no welcome: %s", whatCame(said, err))
+	if said, err := d.exchange(ctx, c, v.hello(), "welcome"); err != nil || said.Type == "bye" {
+		return failed("See heartbeatd's log", "no welcome: %s", d.whatCame(said, err))
 	}
 	started := time.Now()
 	quiet, cancel := context.WithTimeout(ctx, d.Idle)
