@@ -40,7 +40,7 @@ func behind(t *testing.T, p *program, broken func(next http.Handler) http.Handle
 			r.Out.Host = r.In.Host
 		},
 		ErrorLog:     quiet(),
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { http.Error(w, "Bad Gateway", 502) },
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { http.Error(w, "Bad Gateway", http.StatusBadGateway) },
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/heartbeat/", proxy)

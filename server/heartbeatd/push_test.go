@@ -102,7 +102,7 @@ func TestPushRefused(t *testing.T) {
 	p := start(t, serveCmd{SiteID: "blog", SiteSecret: &secret, APIKey: "an-operator-key"})
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", 404) }))
 	defer other.Close()
-	redirect := httptest.NewServer(http.RedirectHandler(other.URL, 307))
+	redirect := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusTemporaryRedirect))
 	defer redirect.Close()
 	gone := httptest.NewServer(nil)
 	gone.Close()
