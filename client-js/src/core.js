@@ -11,6 +11,7 @@ import { watchAttention } from './attention.js'
 const TIMEOUT = 30 * SECOND
 
 const now = () => new Date().getTime()
+const isObject = (value) => Boolean(value) && typeof value === 'object'
 
 /**
  * @param {object} page
@@ -74,7 +75,7 @@ export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 		const body = {
 			data,
 			interval: rhythm.seconds(),
-			_nonce: given && typeof given === 'object' ? given.nonce : '',
+			_nonce: isObject(given) ? given.nonce : '',
 			action: 'heartbeat',
 			screen_id: settings.screenId,
 			has_focus: state.focused,
@@ -132,11 +133,11 @@ export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 
 // New nonces are for the next beat; rest_nonce stays in the tick for others to see.
 function takeNonces(win, response) {
-	if (response.heartbeat_nonce && typeof win.heartbeatSettings === 'object') {
+	if (response.heartbeat_nonce && isObject(win.heartbeatSettings)) {
 		win.heartbeatSettings.nonce = response.heartbeat_nonce
 		delete response.heartbeat_nonce
 	}
-	if (response.rest_nonce && typeof win.wpApiSettings === 'object') {
+	if (response.rest_nonce && isObject(win.wpApiSettings)) {
 		win.wpApiSettings.nonce = response.rest_nonce
 	}
 }

@@ -64,6 +64,7 @@ describe('hostile pages', () => {
 		'xhrFields': [`jQuery.ajaxSetup({ xhrFields: { withCredentials: true } })`],
 		'a copied request': [`const ajax = jQuery.ajax; jQuery.ajax = (options) => ajax(jQuery.extend({}, options))`],
 		'no WebSocket and no fetch': [`delete window.WebSocket; delete window.fetch`],
+		'heartbeatSettings that are null': [`ajaxurl = heartbeatSettings.ajaxurl; heartbeatSettings = null`],
 		'no native handles': [`jQuery(document).on('heartbeat-send', (event, data) => { data.mine = 1 })`],
 	}
 	for (const [name, [before, look]] of Object.entries(customised)) {

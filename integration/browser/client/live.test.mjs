@@ -150,13 +150,20 @@ describe('the living side', () => {
 		assert.equal((await beat(tab, { n: '1' })).via, 'websocket')
 	})
 
-	test("a tick over the link has no response headers but its type", async (t) => {
-		const { tab } = await open(t, { answer: via })
+	test('the headers of a posted beat and of one over the link', async (t) => {
+		let asked
+		const { fake, tab } = await open(t, {
+			answer(fields, name, request) {
+				if (name === 'post') asked = request.headers['heartbeat-connection']
+				return via(fields, name)
+			},
+		})
 		await tab.evaluate(() => jQuery(document).on('heartbeat-tick', (event, tick, status, xhr) => {
 			window.headers = [xhr.getResponseHeader('content-type'), xhr.getResponseHeader('x-heartbeatd-ticket')]
 		}))
 		await beat(tab, { mine: 1 })
 		assert.match((await tab.evaluate(() => headers))[1], /^h\./)
+		assert.equal(asked, fake.hellos[0].conn)
 		await beat(tab)
 		assert.deepEqual(await tab.evaluate(() => headers), ['application/json; charset=UTF-8', null])
 	})
