@@ -4,7 +4,7 @@
 //	await withPlugin(t, async ({ site, server, php, open }) => { … })
 
 import { execFileSync } from 'node:child_process'
-import { chownSync, cpSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startChromium, startHeartbeatd } from '../browser/harness.mjs'
@@ -22,13 +22,13 @@ export async function withPlugin(t, use, { constants = {} } = {}) {
 	await withSite(async (site) => {
 		configure(site, { HEARTBEATD_SECRET: secret, HEARTBEATD_API: server.admin, ...constants })
 		addPlugin(site, pluginFolder)
-		// The browser must be gone before the site is: its long-polls would keep nginx waiting.
+		// The browser must be gone before the site is: its sockets would keep nginx waiting.
 		const ends = []
-		const browser = await startChromium({ after: (end) => ends.push(end) })
+		const browser = memoize(() => startChromium({ after: (end) => ends.push(end) }))
 		try {
 			const php = (code) => evaluate(site, code)
 			php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; $r = activate_plugin('heartbeatd/heartbeatd.php'); if (is_wp_error($r)) throw new Exception($r->get_error_message());`)
-			const login = memoize((user) => logIn(browser, site, user))
+			const login = memoize(async (user) => logIn(await browser(), site, user))
 			const open = async (user, path, options) => openPage(await login(user), site, path, options)
 			await use({ site, server, browser, php, open, login })
 		} finally {

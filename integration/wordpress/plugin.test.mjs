@@ -52,7 +52,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			const shown = await list.evaluate(() => Array.from(document.querySelectorAll('#the-list tr'), (row) => `postType/post:${row.id.slice(5)}`))
 			assert.equal(shown.length, 20)
 			assert.deepEqual(claimsOf(await list.evaluate(() => heartbeatSettings.heartbeatd.ticket)).rooms, shown)
-			const [answer] = await Promise.all([list.waitForResponse(/admin-ajax/), beat(list)])
+			const [answer] = await Promise.all([beatAnswer(list), beat(list)])
 			const fresh = answer.headers()['x-heartbeatd-ticket']
 			assert.ok(fresh.length <= 2048)
 			assert.deepEqual(claimsOf(fresh).rooms, shown)
@@ -69,7 +69,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			const editor = await open('editor', `/wp-admin/post.php?post=${ids[0]}&action=edit`)
 			const claims = claimsOf(await editor.evaluate(() => heartbeatSettings.heartbeatd.ticket))
 			assert.deepEqual([claims.rooms, claims.post], [[`postType/post:${ids[0]}`], { id: ids[0], type: 'post' }])
-			const [posted] = await Promise.all([editor.waitForResponse((response) => response.url().includes('admin-ajax') && response.request().postData()?.includes('heartbeat')), beat(editor)])
+			const [posted] = await Promise.all([beatAnswer(editor), beat(editor)])
 			const next = claimsOf(posted.headers()['x-heartbeatd-ticket'])
 			assert.deepEqual([next.rooms, next.post], [claims.rooms, claims.post])
 			await editor.close()
@@ -97,15 +97,25 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			const other = await open('editor', `/wp-admin/post.php?post=${id}&action=edit&get-post-lock=1&_wpnonce=${encodeURIComponent(await lockNonce(open, id))}`)
 			await until('the lock in the list again', () => row.evaluate((element) => element.classList.contains('wp-locked')), 8)
 			await connected(other)
-			await other.close({ runBeforeUnload: true })
+			await beat(other)
+			await other.goto(`${site.url}/wp-admin/about.php`)
+			await other.close()
 			const left = Date.now()
 			await until('the lock to go', () => row.evaluate((element) => !element.classList.contains('wp-locked')), 20)
 			t.diagnostic(`let go: gone from the list after ${Date.now() - left} ms`)
+
+			addMuPlugin(site, 'classic', `add_filter('use_block_editor_for_post', '__return_false');`)
+			const classic = await open('editor', `/wp-admin/post.php?post=${id}&action=edit`)
+			await until('the lock of the classic editor', () => row.evaluate((element) => element.classList.contains('wp-locked')), 8)
+			await connected(classic)
+			php(`require_once ABSPATH . 'wp-admin/includes/post.php'; wp_set_current_user(${site.users.admin.id}); wp_set_post_lock(${id});`)
+			await classic.locator('#post-lock-dialog .currently-editing').filter({ hasText: 'admin' }).waitFor({ timeout: 8000 })
+			await classic.close()
 			await list.close()
 		})
 
 		await t.test('a log-in that ends elsewhere opens the log-in dialog at once', async () => {
-			const context = await logIn(browser, site, 'author')
+			const context = await logIn(await browser(), site, 'author')
 			const page = await context.newPage()
 			await page.goto(`${site.url}/wp-admin/`)
 			await connected(page)
@@ -124,7 +134,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			await connected(page)
 			assert.equal(page.beats.length, 1)
 			await page.close()
-			const visitor = await (await browser.newContext()).newPage()
+			const visitor = await (await (await browser()).newContext()).newPage()
 			await visitor.goto(`${site.url}/`)
 			await beat(visitor)
 			assert.equal(await visitor.evaluate(() => wp.heartbeat.transport.name), 'post')
@@ -165,8 +175,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			assert.match(report, /This browser is connected over a WebSocket/)
 			assert.doesNotMatch(await page.content(), /a secret of the tests/)
 
-			addMuPlugin(site, 'nosy', `function nosy_received($response) { return $response; }\nadd_filter('heartbeat_received', 'nosy_received');
-				add_filter('heartbeatd_known_callbacks', function ($known) { $known['heartbeat_received'][] = 'nosy_received'; return $known; });`)
+			addMuPlugin(site, 'nosy-known', `add_filter('heartbeatd_known_callbacks', function ($known) { $known['heartbeat_received'][] = 'nosy_received'; return $known; });`)
 			await page.goto(`${site.url}/wp-admin/`)
 			await connected(page)
 			await beat(page)
@@ -190,11 +199,13 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 	})
 })
 
+const beatAnswer = (page) => page.waitForResponse((response) => response.url().includes('admin-ajax') && /(^|&)action=heartbeat(&|$)/.test(response.request().postData() ?? ''))
+
 // lockNonce is what the takeover button of the editor's dialog carries.
 async function lockNonce(open, id) {
 	const page = await open('editor', `/wp-admin/post.php?post=${id}&action=edit`)
 	const link = await page.waitForSelector('a[href*="get-post-lock"]', { state: 'attached' })
 	const href = await link.getAttribute('href')
 	await page.close()
-	return new URL(href).searchParams.get('_wpnonce') ?? new URL(href).searchParams.get('lock_nonce')
+	return new URL(href, page.url()).searchParams.get('_wpnonce')
 }

@@ -40,6 +40,7 @@ add_filter( 'heartbeat_settings', 'heartbeatd_add_settings' );
 add_action( 'admin_print_scripts', 'heartbeatd_print_ticket', 1 );
 add_action( 'admin_enqueue_scripts', 'heartbeatd_enqueue_presence' );
 add_action( 'wp_enqueue_scripts', 'heartbeatd_prepare_front_end' );
+add_action( 'init', 'heartbeatd_load_translations' );
 add_action( 'init', 'heartbeatd_add_presence_support' );
 
 // The beats that PHP answers: look at what is hooked, and send a fresh ticket.

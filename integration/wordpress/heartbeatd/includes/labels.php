@@ -1,6 +1,6 @@
 <?php
 /**
- * What people call a screen.
+ * Words: what people call a screen, and in which language.
  *
  * @package heartbeatd
  */
@@ -39,4 +39,11 @@ function heartbeatd_screen_label( $screen_id ) {
 	}
 	$taxonomy = 0 === strpos( $screen_id, 'edit-' ) ? get_taxonomy( substr( $screen_id, 5 ) ) : false;
 	return $taxonomy ? $taxonomy->labels->name : '';
+}
+
+/**
+ * Loads the plugin's own words in the site's language, if they are there.
+ */
+function heartbeatd_load_translations() {
+	load_plugin_textdomain( 'heartbeatd', false, dirname( plugin_basename( HEARTBEATD_PLUGIN_FILE ) ) . '/languages' );
 }

@@ -107,6 +107,9 @@ function heartbeatd_enqueue_presence() {
 	);
 	if ( 'post' === $screen->base && $posts && '' !== heartbeatd_post_room( $posts[0] ) ) {
 		$config['post'] = $posts[0];
+		if ( $screen->is_block_editor() ) {
+			$config['unlock'] = wp_create_nonce( 'update-post_' . $posts[0] );
+		}
 	}
 	wp_enqueue_script( 'heartbeatd-presence', heartbeatd_asset_url( 'presence.js' ), array( 'heartbeat' ), heartbeatd_asset_version( 'presence.js' ), true );
 	wp_add_inline_script( 'heartbeatd-presence', 'window.heartbeatdPresence = ' . wp_json_encode( $config ) . ';', 'before' );

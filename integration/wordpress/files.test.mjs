@@ -1,0 +1,58 @@
+// The plugin's files: whole, parsable, and what they are made from.
+
+import assert from 'node:assert/strict'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { readFileSync, readdirSync } from 'node:fs'
+import { test } from 'node:test'
+import { root } from '../browser/harness.mjs'
+
+const folder = `${root}integration/wordpress/`
+const files = readdirSync(folder, { recursive: true }).filter((name) => name.startsWith('heartbeatd/') || name.startsWith('examples/'))
+const php = files.filter((name) => name.endsWith('.php'))
+const read = (name) => readFileSync(folder + name, 'utf8')
+
+test('every PHP file parses, and does nothing when it is called by itself', () => {
+	assert.ok(php.length > 10)
+	for (const name of php) execFileSync('php', ['-l', folder + name])
+	for (const name of php.filter((file) => file.startsWith('heartbeatd/'))) {
+		const { status, stdout, stderr } = spawnSync('php', ['-d', 'display_errors=1', folder + name], { encoding: 'utf8' })
+		assert.deepEqual([name, status, stdout, stderr], [name, 0, '', ''])
+	}
+})
+
+test('the drop-in is the one that the client is built to', () => {
+	for (const name of ['heartbeat.js', 'heartbeat.js.map']) {
+		assert.ok(read(`heartbeatd/assets/${name}`) === readFileSync(`${root}client-js/dist/${name}`, 'utf8'),
+			`copy client-js/dist/${name} to integration/wordpress/heartbeatd/assets`)
+	}
+})
+
+test('every text is translatable by the plugin\'s own domain, or is core\'s', () => {
+	for (const name of php.filter((file) => file.startsWith('heartbeatd/'))) {
+		for (const [call] of read(name).matchAll(/\b(?:esc_(?:html|attr)_)?(?:__|_e|_n|_x)\( '.*/g)) {
+			if (name.endsWith('labels.php')) continue
+			assert.match(call, /'heartbeatd' \)/, `${name}: ${call}`)
+		}
+	}
+})
+
+test('everything that is hooked or defined is prefixed', () => {
+	for (const name of php.filter((file) => file.startsWith('heartbeatd/'))) {
+		for (const [, symbol] of read(name).matchAll(/^(?:function &?|const |define\( ')(\w+)/gm)) assert.match(symbol, /^heartbeatd_/i, `${name}: ${symbol}`)
+	}
+	for (const [, callback] of read('heartbeatd/heartbeatd.php').matchAll(/^add_(?:action|filter)\( [^,]+, '(\w+)'/gm)) {
+		assert.ok(php.some((name) => read(name).includes(`function ${callback}(`)), `${callback} is hooked and not defined`)
+	}
+})
+
+test('one version in all its places, and a minimum that the code keeps to', () => {
+	const main = read('heartbeatd/heartbeatd.php')
+	const version = main.match(/^ \* Version: +(\S+)/m)[1]
+	assert.equal(main.match(/'HEARTBEATD_PLUGIN_VERSION', '(.+)'/)[1], version)
+	assert.equal(read('heartbeatd/readme.txt').match(/^Stable tag: (\S+)/m)[1], version)
+	for (const field of ['Requires at least', 'Requires PHP']) {
+		const value = main.match(new RegExp(`^ \\* ${field}: +(\\S+)`, 'm'))[1]
+		assert.equal(read('heartbeatd/readme.txt').match(new RegExp(`^${field}: (\\S+)`, 'm'))[1], value)
+	}
+	for (const name of php) assert.doesNotMatch(read(name), /\?->|\bmatch ?\(|\benum |readonly |#\[|: (?:static|mixed|never)\b/, `${name} needs more than PHP 7.4`)
+})
