@@ -39,6 +39,7 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 	let current = null
 	let trying = null
 	let generation = 0
+	let renewed = false
 	let round = 0
 	let timer = 0
 
@@ -93,6 +94,7 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 			const link = make(name, { onFrame, onClosed: (close) => down(link, close) })
 			const giveUp = win.setTimeout(() => finish({ code: 0, retryAfter: 0 }), OPEN_TIMEOUT)
 			trying = { link, finish }
+			renewed = false
 			link.open(hello()).then(
 				(welcome) => finish(null, welcome),
 				(close) => finish(close)
@@ -140,6 +142,13 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 				refused.add(name)
 				return false
 			case TICKET:
+				// The one refused may be older than what hello() has by now.
+				if (renewed) {
+					wake(0)
+					return true
+				}
+				blocked = true
+				return true
 			case REPLACED:
 			case LEFT:
 				blocked = true
@@ -177,6 +186,7 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 			return current ? current.name : ''
 		},
 		start() {
+			renewed = Boolean(trying)
 			if (wanted && !blocked) return
 			wanted = true
 			blocked = false

@@ -36,7 +36,8 @@ function fakeLink(name, calls) {
 		open: () =>
 			new Promise((resolve, reject) => {
 				const how = world.works[name]
-				if (how === true) resolve({ type: 'welcome' })
+				if (how instanceof Promise) how.then(resolve, reject)
+				else if (how === true) resolve({ type: 'welcome' })
 				else if (how) reject(how)
 				else if (how === false) reject(BYE(1006))
 			}),
@@ -237,6 +238,20 @@ test('obeys the parting word', async (t) => {
 		await pass(60_000)
 		assert.deepEqual(names(), ['websocket'])
 		assert.equal(c.name, '')
+	})
+	await t.test('4003 to a ticket that was renewed meanwhile: asks again', async () => {
+		made = []
+		let refuse
+		world.works = { websocket: new Promise((resolve, reject) => (refuse = reject)), longpoll: true }
+		const c = chooser()
+		c.start()
+		await settle()
+		c.start()
+		world.works.websocket = true
+		refuse(BYE(4003))
+		await pass(50)
+		assert.equal(c.name, 'websocket')
+		assert.deepEqual(names(), ['websocket', 'websocket'])
 	})
 	await t.test('4005 and codes nobody knows: as if it had died', async () => {
 		world.works = { websocket: true, longpoll: true }
