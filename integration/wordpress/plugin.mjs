@@ -1,9 +1,10 @@
 // What the plugin's tests share: a live WordPress with the plugin switched on,
-// heartbeatd behind its web server, and logged-in browser pages.
+// heartbeatd behind its web server, and logged-in browser pages. php runs code
+// inside the site, ask does so without making the test wait.
 //
-//	await withPlugin(t, async ({ site, server, php, open }) => { … })
+//	await withPlugin(t, async ({ site, server, php, ask, open }) => { … })
 
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { cpSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,7 +12,7 @@ import { startChromium, startHeartbeatd } from '../browser/harness.mjs'
 import { withSite } from '../setup/use-site.mjs'
 
 export const pluginFolder = fileURLToPath(new URL('heartbeatd', import.meta.url))
-const wpLoad = fileURLToPath(new URL('wp-eval.php', import.meta.url))
+const wpEval = fileURLToPath(new URL('wp-eval.php', import.meta.url))
 
 export const secret = 'a secret of the tests that nobody guesses'
 
@@ -30,7 +31,7 @@ export async function withPlugin(t, use, { constants = {} } = {}) {
 			php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; $r = activate_plugin('heartbeatd/heartbeatd.php'); if (is_wp_error($r)) throw new Exception($r->get_error_message());`)
 			const login = memoize(async (user) => logIn(await browser(), site, user))
 			const open = async (user, path, options) => openPage(await login(user), site, path, options)
-			await use({ site, server, browser, php, open, login })
+			await use({ site, server, browser, php, ask: (code) => evaluateLater(site, code), open })
 		} finally {
 			for (const end of ends) await end()
 			printErrors(site)
@@ -66,7 +67,19 @@ function giveTo(site, path) {
 
 // evaluate runs PHP inside the site and returns what the code returns.
 function evaluate(site, code) {
-	const out = execFileSync('php', [wpLoad, site.dir], { input: code, encoding: 'utf8', maxBuffer: 1 << 24 })
+	return resultOf(execFileSync('php', [wpEval, site.dir], { input: code, encoding: 'utf8', maxBuffer: 1 << 24 }))
+}
+
+// evaluateLater is evaluate for code that calls this process back.
+async function evaluateLater(site, code) {
+	const child = spawn('php', [wpEval, site.dir], { stdio: ['pipe', 'pipe', 'inherit'] })
+	child.stdin.end(code)
+	let out = ''
+	for await (const chunk of child.stdout) out += chunk
+	return resultOf(out)
+}
+
+function resultOf(out) {
 	const [, json] = out.split('\u0000')
 	if (json === undefined) throw new Error(out)
 	return JSON.parse(json)

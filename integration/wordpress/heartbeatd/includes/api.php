@@ -76,6 +76,16 @@ function heartbeatd_read_answer( $answer ) {
 	if ( is_array( $body ) && isset( $body['code'], $body['message'] ) && is_string( $body['code'] ) && is_string( $body['message'] ) ) {
 		return new WP_Error( $status >= 500 ? 'unreachable' : $body['code'], $body['message'], array( 'status' => $status ) );
 	}
+	return heartbeatd_not_heartbeatd( $status );
+}
+
+/**
+ * The error for an answer that heartbeatd does not give.
+ *
+ * @param int $status Its status.
+ * @return WP_Error
+ */
+function heartbeatd_not_heartbeatd( $status ) {
 	/* translators: %d: HTTP status code. */
-	return new WP_Error( 'unreachable', sprintf( __( 'What answers there (status %d) is not heartbeatd.', 'heartbeatd' ), $status ), array( 'status' => $status ) );
+	return new WP_Error( 'unreachable', sprintf( __( 'What answers there (status %d) is not heartbeatd.', 'heartbeatd' ), $status ) );
 }

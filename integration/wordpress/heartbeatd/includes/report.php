@@ -66,6 +66,9 @@ function heartbeatd_finding( $level, $text, $help = '' ) {
  * @return array[]
  */
 function heartbeatd_report_server( $status ) {
+	if ( ! is_wp_error( $status ) && ! isset( $status['version'], $status['ready'] ) ) {
+		$status = heartbeatd_not_heartbeatd( 200 );
+	}
 	if ( is_wp_error( $status ) ) {
 		return array( heartbeatd_report_error( $status ) );
 	}

@@ -1,0 +1,209 @@
+// The plugin's parts on a live WordPress, without a browser. heartbeatd's API is
+// played by the test, so that it can refuse, talk nonsense and hang.
+
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import { test } from 'node:test'
+import { until } from '../browser/harness.mjs'
+import { addMuPlugin, claimsOf, secret, withPlugin } from './plugin.mjs'
+
+const status = { version: '9.9', site: 'default', time: 0, ready: true, reason: '', sessions: 1, online: 2 }
+
+test('parts of the plugin', { timeout: 300_000 }, async (t) => {
+	const api = await startAPI(t)
+	await withPlugin(t, async ({ site, php, ask }) => {
+		const queued = (code) => php(`${code}; $q = heartbeatd_queue(); $calls = &heartbeatd_queue(); $calls = array(); return array_values($q);`)
+		const { id: author } = site.users.author
+		const { id: editor } = site.users.editor
+		const log = 'array("expiration" => time() + 1000)'
+
+		await t.test('what ends tickets', () => {
+			const sid = (token) => php(`return hash('sha256', '${token}');`)
+			const every = (user) => [['/revoke', { user }]]
+			const seed = (tokens) => queued(`update_user_meta(${author}, 'session_tokens', array(${tokens.map((token) => `hash('sha256', '${token}') => ${log}`)}))`)
+
+			seed(['a', 'b'])
+			assert.deepEqual(queued(`WP_Session_Tokens::get_instance(${author})->destroy('a')`), [['/revoke', { user: author, sid: sid('a') }]])
+			seed(['a', 'b', 'c'])
+			assert.deepEqual(queued(`WP_Session_Tokens::get_instance(${author})->destroy_others('b')`), ['a', 'c'].map((token) => ['/revoke', { user: author, sid: sid(token) }]))
+			seed(['a'])
+			assert.deepEqual(queued(`WP_Session_Tokens::get_instance(${author})->destroy_all()`), [['/revoke', { user: author, sid: sid('a') }]])
+			seed(Array.from({ length: 11 }, (_, i) => `t${i}`))
+			assert.deepEqual(queued(`WP_Session_Tokens::get_instance(${author})->destroy_all()`), every(author), 'many log-ins are one call')
+			seed(['a'])
+			assert.deepEqual(queued('WP_Session_Tokens::destroy_all_for_all_users()'), every(author))
+			assert.deepEqual(queued(`WP_Session_Tokens::get_instance(${author})->create(time() + 100)`), [], 'a log-in revokes nothing')
+
+			assert.deepEqual(queued(`get_userdata(${author})->set_role('contributor')`), every(author))
+			assert.deepEqual(queued(`get_userdata(${author})->add_cap('edit_posts')`), every(author))
+			assert.deepEqual(queued(`wp_set_password('new', ${author})`), every(author))
+			assert.ok(queued(`wp_update_user(array('ID' => ${author}, 'user_pass' => 'newer'))`).some(([path, body]) => path === '/revoke' && !body.sid))
+			assert.deepEqual(queued(`wp_update_user(array('ID' => ${author}, 'first_name' => 'A'))`), [], 'a new name revokes nothing')
+			const gone = php(`return wp_insert_user(array('user_login' => 'gone', 'user_pass' => 'x'));`)
+			assert.ok(queued(`require_once ABSPATH . 'wp-admin/includes/user.php'; wp_delete_user(${gone})`).some(([, body]) => body.user === gone && !body.sid))
+		})
+
+		await t.test('locks: only what others see', () => {
+			const id = php(`return wp_insert_post(array('post_title' => 'Lock', 'post_status' => 'publish'));`)
+			const room = `postType/post:${id}`
+			const set = (value) => queued(`update_post_meta(${id}, '_edit_lock', ${value})`)
+			const nudge = [['/nudge', { to: { room }, spread_ms: 300 }]]
+			assert.deepEqual(set(`time() . ':${editor}'`), nudge, 'taken')
+			assert.deepEqual(set(`(time() + 1) . ':${editor}'`), [], 'refreshed')
+			assert.deepEqual(set(`time() . ':${author}'`), nudge, 'taken over')
+			const [[path, { to, data }]] = set(`(time() - 145) . ':${author}'`)
+			assert.deepEqual([path, to], ['/push', { room }], 'let go')
+			assert.ok(data.heartbeatd.beat_after_ms > 4000 && data.heartbeatd.beat_after_ms <= 5300)
+			assert.deepEqual(set(`'nonsense'`), nudge, 'gone')
+			set(`time() . ':${author}'`)
+			assert.deepEqual(queued(`delete_post_meta(${id}, '_edit_lock')`), nudge)
+			assert.deepEqual(queued(`update_post_meta(${id}, 'other', 1)`), [])
+			const attachment = php(`return wp_insert_post(array('post_type' => 'attachment', 'post_title' => 'x'));`)
+			assert.deepEqual(queued(`update_post_meta(${attachment}, '_edit_lock', time() . ':1')`), [], 'a post type without rooms')
+		})
+
+		await t.test('addresses and sizes', () => {
+			const good = { all: { all: true }, 'user:7': { user: 7 }, 'can:edit_posts': { can: 'edit_posts' }, 'postType/post:42': { room: 'postType/post:42' }, 'admin/online': { room: 'admin/online' } }
+			assert.deepEqual(php(`return array_map('heartbeatd_address', ${phpList(Object.keys(good))});`), Object.values(good))
+			const bad = ['', 'user:', 'user:0', 'user:x', 'user:7 ', 'can:', 'x'.repeat(192)]
+			assert.deepEqual(php(`return array_map('heartbeatd_address', ${phpList(bad)});`), bad.map(() => null))
+			assert.deepEqual(php(`$r = array(heartbeatd_push('all', str_repeat('x', 65534)), heartbeatd_push('all', str_repeat('x', 65535)), heartbeatd_push('all', NAN), heartbeatd_push(7, 1), heartbeatd_nudge('user:x')); $c = &heartbeatd_queue(); $c = array(); return $r;`), [true, false, false, false, false])
+		})
+
+		await t.test('calls go out after the response, signed, and no more than a page may make', async () => {
+			addMuPlugin(site, 'caller', `add_action('init', function () {
+				if (isset($_GET['calls'])) { $n = 0; for ($i = 0; $i < (int) $_GET['calls']; $i++) $n += heartbeatd_push('all', $i); echo $n; exit; } });`)
+			api.answer = () => [202, {}]
+			const page = await fetch(`${site.url}/?calls=150`)
+			assert.equal(await page.text(), '100')
+			await until('the calls', () => api.calls.length === 100)
+			assert.deepEqual(api.calls.map(({ body }) => body.data), Array.from({ length: 100 }, (_, i) => i))
+			const [{ authorization }] = api.calls
+			const key = authorization.replace('Bearer ', '')
+			const { aud, iat, exp } = claimsOf(key)
+			assert.deepEqual([aud, exp - iat, JSON.parse(Buffer.from(key.split('.')[0], 'base64url')).kid], ['api', 60, 'default'])
+			assert.ok(!key.includes(secret))
+
+			api.reset()
+			api.answer = () => null // hangs
+			const started = Date.now()
+			await (await fetch(`${site.url}/?calls=20`)).text()
+			assert.equal(api.ended, 0, 'the response came before the first call was given up')
+			await until('the calls to be given up', () => api.ended === 2)
+			t.diagnostic(`a hung heartbeatd: the page after ${Date.now() - started} ms with both calls given up`)
+			await (await fetch(`${site.url}/?calls=20`)).text()
+			await until('the breaker', () => php(`return (int) get_transient('heartbeatd_failures');`) === 2)
+			assert.equal(api.calls.length, 2, 'after two failures calls pause')
+			php(`delete_transient('heartbeatd_failures'); return 1;`)
+		})
+
+		await t.test('the report says what is wrong, in Site Health and WP-CLI too', async () => {
+			const now = () => Math.floor(Date.now() / 1000)
+			const worst = async (answer) => {
+				api.answer = answer
+				const { level, text } = (await ask('return heartbeatd_report();'))[0]
+				return `${level}: ${text}`
+			}
+			const at = api.url
+			assert.equal(await worst(() => [200, { ...status, time: now() }]), 'good: heartbeatd 9.9 runs; 2 people are online.')
+			assert.equal(await worst(() => [200, { ...status, time: now(), ready: false, reason: 'NATS is away' }]), 'recommended: heartbeatd runs, but is not ready: NATS is away')
+			assert.match(await worst(() => [200, { ...status, time: now() - 600 }]), /^critical: The clocks .* are (599|600|601|602) seconds apart\.$/)
+			assert.equal(await worst(() => [401, { code: 'unauthorized', message: 'no' }]), 'critical: heartbeatd refuses this site’s key.')
+			assert.equal(await worst(() => [200, 'garbage']), `critical: heartbeatd’s API at ${at} does not answer: What answers there (status 200) is not heartbeatd.`)
+			assert.equal(await worst(() => [200, { garbage: ['<script>'] }]), `critical: heartbeatd’s API at ${at} does not answer: What answers there (status 200) is not heartbeatd.`)
+			assert.match(await worst(() => null), /^critical: heartbeatd’s API at .* does not answer: /)
+
+			const health = await ask('return heartbeatd_site_health_test();')
+			assert.deepEqual([health.status, health.test], ['critical', 'heartbeatd'])
+			const cli = `class WP_CLI { static $out = array(); static function line($l) { self::$out[] = $l; } static function halt($c) { self::$out[] = $c; } }
+				require WP_PLUGIN_DIR . '/heartbeatd/includes/cli.php'; heartbeatd_cli_status(); return WP_CLI::$out;`
+			assert.equal((await ask(cli)).at(-1), 1)
+			api.answer = () => [200, { ...status, time: now() }]
+			assert.match((await ask(cli))[0], /^good +heartbeatd 9\.9 runs/)
+		})
+
+		await t.test('settings: constants win, an empty secret stays, nonsense is refused', () => {
+			assert.deepEqual(php(`update_option('heartbeatd', array('url' => '/live', 'api' => 'http://elsewhere:1', 'secret' => 'stored')); return array(heartbeatd_setting('url'), heartbeatd_setting('api'), heartbeatd_setting('secret'), heartbeatd_setting('site'));`), ['/live', api.url, secret, 'default'])
+			const clean = (given) => php(`require_once ABSPATH . 'wp-admin/includes/template.php'; return heartbeatd_sanitize_settings(${given});`)
+			assert.deepEqual(clean(`array('secret' => '', 'url' => 'https://example.org/heartbeat/', 'api' => '', 'site' => 'blog')`), { url: 'https://example.org/heartbeat', secret: 'stored', site: 'blog' })
+			assert.deepEqual(clean(`array('forget_secret' => '1', 'url' => 'javascript:alert(1)', 'api' => 'file:///etc', 'site' => array('x'), 'other' => 1)`), { url: '/live', api: 'http://elsewhere:1' })
+			assert.deepEqual(clean(`'x'`), { url: '/live', api: 'http://elsewhere:1', secret: 'stored' })
+			php(`delete_option('heartbeatd'); return 1;`)
+		})
+
+		await t.test('callbacks are recognized whatever they are', () => {
+			const names = php(`
+				class Nosy { function method() {} static function still() {} function __invoke() {} }
+				foreach (array(array(new Nosy, 'method'), array('Nosy', 'still'), 'Nosy::still', new Nosy, function () {}, 'strlen') as $i => $callback) add_filter('heartbeat_send', $callback, 20 + $i);
+				add_action('wp_refresh_nonces', 'strlen'); add_action('heartbeat_nopriv_tick', 'strlen'); add_action('wp_ajax_heartbeat', 'strlen');
+				return array_keys(heartbeatd_foreign_callbacks());`)
+			assert.deepEqual(names.sort(), ['heartbeat_nopriv_tick strlen', 'heartbeat_send Nosy::__invoke', 'heartbeat_send Nosy::method', 'heartbeat_send Nosy::still', 'heartbeat_send function()', 'heartbeat_send strlen', 'wp_ajax_heartbeat strlen', 'wp_refresh_nonces strlen'])
+			assert.deepEqual(php('return heartbeatd_foreign_callbacks();'), [], 'core and this plugin are known')
+		})
+
+		await t.test('a beat brings the ticket for the nonce that comes next', async () => {
+			const cookie = await logIn(site, 'editor')
+			const token = decodeURIComponent(cookie).match(/wordpress_logged_in_\w+=[^|]+\|\d+\|([^|]+)/)[1]
+			const nonces = [0, 1, 2].map((age) => php(`return substr(wp_hash((wp_nonce_tick() - ${age}) . '|heartbeat-nonce|${editor}|${token}', 'nonce'), -12, 10);`))
+			const send = (fields) => fetch(`${site.url}/wp-admin/admin-ajax.php`, {
+				method: 'POST', headers: { cookie }, body: new URLSearchParams({ action: 'heartbeat', screen_id: 'dashboard', has_focus: 'true', interval: '60', ...fields }),
+			})
+			const hash = (text) => php(`return hash('sha256', '${text}');`)
+			const ticketOf = (answer) => answer.headers.get('x-heartbeatd-ticket')
+
+			const now = await send({ _nonce: nonces[0] })
+			assert.equal(claimsOf(ticketOf(now)).nonce, hash(nonces[0]))
+			assert.deepEqual(Object.keys(await now.json()).sort(), ['server_time', 'wp-auth-check'], 'the tick itself is core\'s')
+			const older = await send({ _nonce: nonces[1] })
+			assert.equal(claimsOf(ticketOf(older)).nonce, hash((await older.json()).heartbeat_nonce))
+			const expired = await send({ _nonce: nonces[2] })
+			assert.equal((await expired.json()).nonces_expired, true)
+			assert.equal(ticketOf(expired), null)
+			assert.equal(ticketOf(await fetch(`${site.url}/wp-admin/admin-ajax.php`, { method: 'POST', body: new URLSearchParams({ action: 'heartbeat' }) })), null)
+
+			for (let i = 0; i < 70; i++) await send({ _nonce: nonces[0], screen_id: `made-up-${i}` })
+			assert.equal(php(`$l = get_option('heartbeatd_learned'); return max(array_map('count', $l['clean']));`), 60)
+		})
+
+		await t.test('uninstalling leaves nothing', () => {
+			php(`update_option('heartbeatd', array('site' => 'x')); set_transient('heartbeatd_failures', 1, 30); return 1;`)
+			const count = () => php(`return (int) $GLOBALS['wpdb']->get_var("SELECT COUNT(*) FROM {$GLOBALS['wpdb']->options} WHERE option_name LIKE '%heartbeatd%'");`)
+			assert.ok(count() >= 3)
+			php(`define('WP_UNINSTALL_PLUGIN', 'heartbeatd/heartbeatd.php'); require WP_PLUGIN_DIR . '/heartbeatd/uninstall.php'; return 1;`)
+			assert.equal(count(), 0)
+		})
+	}, { constants: { HEARTBEATD_API: api.url } })
+})
+
+const phpList = (strings) => `array(${strings.map((text) => `'${text}'`).join(', ')})`
+
+// logIn is a user's cookies.
+async function logIn(site, user) {
+	const { login, password } = site.users[user]
+	const answer = await fetch(`${site.url}/wp-login.php`, {
+		method: 'POST', redirect: 'manual', headers: { cookie: 'wordpress_test_cookie=WP%20Cookie%20check' },
+		body: new URLSearchParams({ log: login, pwd: password, testcookie: '1' }),
+	})
+	return answer.headers.getSetCookie().map((line) => line.split(';')[0]).join('; ')
+}
+
+// startAPI plays heartbeatd's API: answer decides what a call gets, null for nothing at all.
+async function startAPI(t) {
+	const api = { calls: [], ended: 0, answer: () => null, reset: () => Object.assign(api, { calls: [], ended: 0 }) }
+	const server = createServer((request, response) => {
+		let text = ''
+		request.on('data', (chunk) => (text += chunk)).on('end', () => {
+			api.calls.push({ path: request.url, body: text && JSON.parse(text), authorization: request.headers.authorization })
+			const answer = api.answer()
+			if (answer) response.writeHead(answer[0], { 'Content-Type': 'application/json' }).end(JSON.stringify(answer[1]))
+		})
+		response.on('close', () => api.ended++)
+	})
+	await new Promise((listening) => server.listen(0, '127.0.0.1', listening))
+	t.after(() => {
+		server.closeAllConnections()
+		server.close()
+	})
+	api.url = `http://127.0.0.1:${server.address().port}`
+	return api
+}
