@@ -1,0 +1,155 @@
+// The recipes, each served by the web server it is for, with a real heartbeatd
+// behind: looked at by `heartbeatd doctor`, and by a socket through it.
+
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { describe, test } from 'node:test'
+import { request } from 'node:http'
+import { promisify } from 'node:util'
+import { root, startHeartbeatd } from '../browser/harness.mjs'
+import { freePort } from '../setup/services.mjs'
+import { startSite } from './site.mjs'
+
+const secret = 'a secret for tests, as long as one should be'
+const program = `${root}.cache/test/heartbeatd`
+const run = promisify(execFile)
+
+async function start(t, kind, { flags = [], ...options } = {}) {
+	const wordpress = await freePort()
+	const server = await startHeartbeatd(t, {
+		flags: ['--site-secret', secret, '--site-upstream', `http://127.0.0.1:${wordpress}`, '--trusted-proxy', '127.0.0.1/32', ...flags],
+	})
+	const site = await startSite(t, kind, { heartbeatd: server.url, wordpress, ...options })
+	return { server, site }
+}
+
+// doctor runs heartbeatd doctor and returns its report.
+async function doctor(server, address, ...flags) {
+	const args = ['doctor', address, '--json', '--idle', '0s', '--api', server.admin, '--site-secret', secret, ...flags]
+	const { stdout } = await run(program, args).catch((error) => error)
+	assert.match(stdout, /^\{/, 'the doctor prints a report')
+	return JSON.parse(stdout)
+}
+
+function assertWell(report) {
+	const ill = report.checks.filter(({ check, result }) => result !== 'ok' && check !== 'idle')
+	assert.deepEqual(ill, [])
+	assert.equal(report.checks.length, 12)
+}
+
+// socket opens one by hand, and returns the first frame that heartbeatd says to `say`.
+async function socket(url, say) {
+	const client = request(`${url}/heartbeat/socket`, {
+		headers: {
+			Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Protocol': 'heartbeat.v1',
+			'Sec-WebSocket-Key': Buffer.alloc(16, 7).toString('base64'), Origin: url,
+		},
+	})
+	client.end()
+	const [answer, connection] = await once(client, 'upgrade')
+	assert.equal(answer.headers['sec-websocket-protocol'], 'heartbeat.v1')
+	const text = Buffer.from(JSON.stringify(say))
+	assert.ok(text.length > 125 && text.length < 65536)
+	const head = Buffer.from([0x81, 0xfe, 0, 0, 0, 0, 0, 0]) // a text, masked with zeros
+	head.writeUInt16BE(text.length, 2)
+	connection.write(Buffer.concat([head, text]))
+	let got = Buffer.alloc(0)
+	for await (const bytes of connection) {
+		got = Buffer.concat([got, bytes])
+		const length = got[1] < 126 ? got[1] : got.readUInt16BE(2)
+		const from = got[1] < 126 ? 2 : 4
+		if (got.length >= from + length) return JSON.parse(got.subarray(from, from + length))
+	}
+	throw new Error('the socket ended without a frame')
+}
+
+async function ticket(nonce) {
+	const { stdout } = await run(program, ['ticket', '--site-secret', secret, '--user', '7', '--nonce', nonce])
+	return stdout.trim()
+}
+
+// beat posts to admin-ajax.php as a client that knows its ticket.
+async function beat(site, { signed, nonce = 'n', data = '' }) {
+	const body = `data%5B${data || 'presence-editor-ping'}%5D%5Bpost_id%5D=1&interval=60&_nonce=${nonce}&action=heartbeat&screen_id=post&has_focus=true`
+	const answer = await fetch(`${site.url}/wp-admin/admin-ajax.php`, {
+		method: 'POST', body, headers: { 'Content-Type': 'application/x-www-form-urlencoded', ...(signed && { 'Heartbeat-Ticket': signed }) },
+	})
+	return { status: answer.status, body, tick: answer.ok ? await answer.json() : await answer.text() }
+}
+
+for (const kind of ['nginx', 'apache', 'caddy']) {
+	describe(kind, () => {
+		test('routes /heartbeat/ alone, and the doctor finds nothing', async (t) => {
+			const elsewhere = (site) => `http://localhost:${site.port}/heartbeat`
+			const port = await freePort()
+			const { server, site } = await start(t, kind, { flags: ['--site-origin', `http://127.0.0.1:${port}`], port })
+			const whole = await doctor(server, site.url, '--idle', '1s')
+			assertWell(whole)
+			assert.equal(whole.checks.at(-1).result, 'ok', 'silent connections last')
+			assertWell(await doctor(server, `${site.url}/blog`)) // WordPress in a subdirectory
+			assertWell(await doctor(server, site.url, '--url', elsewhere(site))) // heartbeatd on another host name
+
+			const welcome = await socket(site.url, { type: 'hello', conn: 'by-hand-1234', ticket: await ticket('n') })
+			assert.equal(welcome.type, 'welcome')
+
+			const page = await fetch(`${site.url}/hello-world/`)
+			assert.match(await page.text(), /WordPress has no such page/)
+			assert.equal((await beat(site, { signed: await ticket('n') })).tick.php, 'POST', 'admin-ajax.php is PHP’s')
+
+			await server.stop('SIGTERM')
+			const report = await doctor(server, site.url)
+			const found = Object.fromEntries(report.checks.map((check) => [check.check, check]))
+			assert.equal(found.site.result, 'ok')
+			assert.equal(found.socket.result, 'failed')
+			assert.match(found.socket.text, /does not reach heartbeatd/)
+
+			await server.restart()
+			assertWell(await doctor(server, site.url))
+		})
+
+		test('with plain permalinks', async (t) => {
+			const { server, site } = await start(t, kind, { plain: true })
+			assertWell(await doctor(server, site.url))
+		})
+
+		test('in front of admin-ajax.php, with PHP to fall back to', async (t) => {
+			const { server, site } = await start(t, kind, { front: true })
+			assertWell(await doctor(server, site.url))
+			const signed = await ticket('n')
+			const native = await beat(site, { signed })
+			assert.equal(native.tick.php, undefined, 'heartbeatd answers a beat that it can')
+			assert.ok(native.tick.server_time > 0)
+
+			// What PHP knows of a request that heartbeatd has nothing to do with.
+			const { host, address, https } = await (await fetch(`${site.url}/blog/wp-admin/admin-ajax.php?action=any`)).json()
+			const reachesPHP = async (what, asked) => {
+				const { status, tick, body } = await beat(site, asked)
+				assert.equal(status, 200, what)
+				assert.deepEqual(tick, { php: 'POST', body, host, address, https }, what)
+			}
+			await reachesPHP('a beat without a ticket', {})
+			await reachesPHP('a beat for PHP', { signed, data: 'wp_autosave' })
+			await reachesPHP('a beat with a bad ticket', { signed: 'bad' })
+			assert.equal((await fetch(`${site.url}/wp-admin/admin-ajax.php`)).status, 400)
+
+			await server.stop('SIGTERM')
+			for (let i = 0; i < 3; i++) await reachesPHP('with heartbeatd stopped', { signed })
+		})
+
+		test('falls back to PHP when heartbeatd hangs', async (t) => {
+			const connections = new Set()
+			const hung = createServer((connection) => connections.add(connection)).listen(0, '127.0.0.1')
+			await once(hung, 'listening')
+			t.after(() => {
+				for (const connection of connections) connection.destroy()
+				hung.close()
+			})
+			const heartbeatd = `http://127.0.0.1:${hung.address().port}`
+			const site = await startSite(t, kind, { heartbeatd, wordpress: await freePort(), front: true, impatient: true })
+			if (kind !== 'nginx') assert.match(String((await beat(site, { signed: 'a ticket' })).status), /50[24]/, 'these have sent the body on already')
+			for (let i = 0; i < 2; i++) assert.equal((await beat(site, { signed: 'a ticket' })).tick.php, 'POST')
+		})
+	})
+}

@@ -1,0 +1,161 @@
+// A site on loopback, served by nginx, Apache or Caddy with the recipes in this
+// folder: their addresses replaced, nothing else. PHP is real; WordPress is a
+// script that says what reached it.
+
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { Services, freePort, startPHP } from '../setup/services.mjs'
+
+const here = fileURLToPath(new URL('.', import.meta.url))
+
+// What stands for WordPress's admin-ajax.php: 0 and 400 without an action, as
+// WordPress, and otherwise what PHP was given.
+const ajax = `<?php
+if (!isset($_REQUEST['action'])) {
+	http_response_code(400);
+	exit('0');
+}
+header('Content-Type: application/json');
+echo json_encode(['php' => $_SERVER['REQUEST_METHOD'], 'body' => file_get_contents('php://input'), 'host' => $_SERVER['HTTP_HOST'],
+	'address' => $_SERVER['REMOTE_ADDR'], 'https' => $_SERVER['HTTPS'] ?? '']);
+`
+
+// What WordPress does with every path that is no file, and how its .htaccess says so.
+const index = "<?php http_response_code(404); echo '<!doctype html><title>WordPress has no such page</title>';"
+const htaccess = 'RewriteEngine On\nRewriteCond %{REQUEST_FILENAME} !-f\nRewriteRule . /index.php [L]\n'
+
+// startSite serves a site until the test ends, with {url}. heartbeatd is the
+// address, wordpress the port, that the recipes name. Options: front takes the
+// recipe for admin-ajax.php too; plain has no permalinks; impatient has the web
+// server wait a second where the recipe waits a minute.
+export async function startSite(t, kind, { heartbeatd, wordpress, port, front = false, plain = false, impatient = false }) {
+	const folder = mkdtempSync(`${tmpdir()}/heartbeatd-recipe-`)
+	const services = new Services(folder)
+	t.after(async () => {
+		await services.stop()
+		rmSync(folder, { recursive: true, force: true })
+	})
+	chmodSync(folder, 0o711)
+	if (services.user) chownSync(folder, services.user.uid, services.user.gid)
+	const root = `${folder}/www`
+	for (const dir of ['wp-admin', 'blog/wp-admin']) {
+		mkdirSync(`${root}/${dir}`, { recursive: true })
+		writeFileSync(`${root}/${dir}/admin-ajax.php`, ajax)
+	}
+	writeFileSync(`${root}/index.php`, index)
+	if (!plain) writeFileSync(`${root}/.htaccess`, htaccess)
+
+	const site = { folder, root, front, plain, port: port ?? (await freePort()), php: await startPHP(services) }
+	// recipe copies a file of this folder and returns where it is.
+	site.recipe = (name) => {
+		let text = readFileSync(here + name, 'utf8')
+			.replaceAll('127.0.0.1:8080', new URL(heartbeatd).host).replaceAll(/(127\.0\.0\.1|http:\/\/):8082/g, `$1:${wordpress}`)
+			.replaceAll('/run/php/php-fpm.sock', site.php).replaceAll('/var/www/html', root)
+		if (impatient) text = text.replaceAll(/\b65(s?)\b/g, '1$1')
+		const file = `${folder}/${name.replaceAll('/', '-')}`
+		writeFileSync(file, text)
+		return file
+	}
+	kinds[kind](services, site)
+	const url = `http://127.0.0.1:${site.port}`
+	await services.until(`${kind} at ${url}`, () => fetch(url).then(() => true, () => false))
+	return { url, port: site.port }
+}
+
+const kinds = { nginx, apache, caddy }
+
+function nginx(services, { folder, root, port, php, front, plain, recipe }) {
+	const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/nginx-${name};`).join(' ')
+	writeFileSync(`${folder}/nginx.conf`, `
+daemon off;
+pid ${folder}/nginx.pid;
+error_log stderr;
+worker_processes 1;
+events {}
+http {
+	include /etc/nginx/mime.types;
+	access_log off;
+	${temp}
+	${front ? `include ${recipe('nginx/front-wordpress.conf')};` : ''}
+	server {
+		listen 127.0.0.1:${port};
+		root ${root};
+		index index.php;
+		include ${recipe('nginx/heartbeatd.conf')};
+		${front ? `include ${recipe('nginx/front-site.conf')};` : ''}
+		location / { try_files $uri $uri/ ${plain ? '=404' : '/index.php?$args'}; }
+		location ~* \\.(js|css)$ { expires max; }
+		location ~ \\.php$ {
+			include /etc/nginx/fastcgi_params;
+			fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;
+			fastcgi_pass unix:${php};
+		}
+	}
+}
+`)
+	services.start('nginx', 'nginx', ['-e', 'stderr', '-c', `${folder}/nginx.conf`])
+}
+
+const apacheModules = [
+	'mpm_event', 'authz_core', 'authz_host', 'dir', 'mime', 'setenvif', 'rewrite', 'remoteip', 'expires', 'reqtimeout',
+	'proxy', 'proxy_http', 'proxy_wstunnel', 'proxy_fcgi', 'proxy_balancer', 'lbmethod_byrequests', 'slotmem_shm',
+]
+
+function apache(services, { folder, root, port, php, front, recipe }) {
+	writeFileSync(`${folder}/apache.conf`, `
+ServerName localhost
+ServerRoot ${folder}
+DefaultRuntimeDir ${folder}
+PidFile ${folder}/apache.pid
+ErrorLog "|$cat >&2"
+${apacheModules.map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`).join('\n')}
+TypesConfig /etc/mime.types
+RequestReadTimeout header=20-40,minrate=500 body=20,minrate=500
+Listen 127.0.0.1:${port}
+<Directory />
+	Require all denied
+</Directory>
+<Directory ${root}>
+	AllowOverride All
+	Require all granted
+</Directory>
+<FilesMatch \\.php$>
+	SetHandler "proxy:unix:${php}|fcgi://localhost"
+</FilesMatch>
+<VirtualHost 127.0.0.1:${port}>
+	DocumentRoot ${root}
+	DirectoryIndex index.php
+	Include ${recipe('apache/heartbeatd.conf')}
+	${front ? `Include ${recipe('apache/front-site.conf')}` : ''}
+	ExpiresActive On
+	ExpiresByType text/javascript "access plus 1 year"
+</VirtualHost>
+${front ? `Include ${recipe('apache/front-wordpress.conf')}` : ''}
+`)
+	services.start('apache', '/usr/sbin/apache2', ['-DFOREGROUND', '-f', `${folder}/apache.conf`])
+}
+
+function caddy(services, { folder, root, port, php, front, plain, recipe }) {
+	writeFileSync(`${folder}/Caddyfile`, `
+{
+	admin off
+	auto_https off
+	grace_period 1s
+}
+import ${recipe('caddy/heartbeatd.caddyfile')}
+${front ? `import ${recipe('caddy/front.caddyfile')}` : ''}
+http://:${port} {
+	bind 127.0.0.1
+	root * ${root}
+	encode gzip
+	import heartbeatd
+	${front ? 'import heartbeatd-front' : ''}
+	php_fastcgi unix/${php} {
+		${plain ? 'try_files {path}' : ''}
+	}
+	file_server
+}
+`)
+	services.start('caddy', 'env', [`XDG_DATA_HOME=${folder}`, `XDG_CONFIG_HOME=${folder}`, 'caddy', 'run', '--config', `${folder}/Caddyfile`, '--adapter', 'caddyfile'])
+}

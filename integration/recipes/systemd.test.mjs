@@ -1,0 +1,48 @@
+// The systemd unit: systemd's own check of it, and that its times and settings
+// are those of the program.
+
+import assert from 'node:assert/strict'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { root } from '../browser/harness.mjs'
+
+const read = (name) => readFileSync(fileURLToPath(new URL(`systemd/${name}`, import.meta.url)), 'utf8')
+const unit = read('heartbeatd.service')
+const seconds = (text) => Number(text.match(/^(\d+)s$/)[1])
+
+function buildHeartbeatd() {
+	const binary = `${root}.cache/test/heartbeatd`
+	mkdirSync(`${root}.cache/test`, { recursive: true })
+	execFileSync('go', ['build', '-o', binary, './server/heartbeatd'], { cwd: root, stdio: 'inherit' })
+	return binary
+}
+
+test('systemd takes the unit, and finds little that it could do harm to', (t) => {
+	const folder = mkdtempSync(`${tmpdir()}/heartbeatd-unit-`)
+	t.after(() => rmSync(folder, { recursive: true, force: true }))
+	const file = `${folder}/heartbeatd.service`
+	const analyze = (...args) => spawnSync('systemd-analyze', args, { encoding: 'utf8' })
+	writeFileSync(file, unit.replace('/usr/local/bin/heartbeatd', buildHeartbeatd()))
+
+	const verified = analyze('verify', '--man=no', file)
+	assert.equal(verified.error, undefined, 'systemd-analyze is missing: it comes with systemd')
+	assert.equal(verified.status, 0, verified.stderr)
+	// What it says of the machine's other units is not about this one.
+	assert.deepEqual(verified.stderr.split('\n').filter((line) => line.includes('heartbeatd')), [])
+
+	const secured = analyze('security', '--offline=true', '--threshold=20', '--no-pager', file)
+	assert.equal(secured.status, 0, `more exposed than 2.0:\n${secured.stdout}${secured.stderr}`)
+})
+
+test('it may drain before it is killed, and has only settings that there are', () => {
+	const settings = Object.fromEntries([...read('heartbeatd.env').matchAll(/^(HEARTBEATD_\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]))
+	const flags = execFileSync(buildHeartbeatd(), ['serve', '--help'], { encoding: 'utf8' })
+	for (const name of Object.keys(settings)) assert.match(flags, new RegExp(`\\$${name}\\b`), `no flag takes ${name}`)
+	assert.equal(settings.HEARTBEATD_SITE_SECRET, '', 'nobody shall run with a secret from a recipe')
+	// heartbeatd itself waits 5 s longer than the drain for what is still asked.
+	const stop = seconds(unit.match(/^TimeoutStopSec=(.*)$/m)[1])
+	assert.ok(stop > seconds(settings.HEARTBEATD_DRAIN_TIME) + 5)
+})
