@@ -84,6 +84,18 @@ func (d *diary) all() []Change {
 	return slices.Clone(d.changes)
 }
 
+// heard counts the changes of a kind, of one client id or (empty) of all.
+func (d *diary) heard(kind Kind, id string) (n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range d.changes {
+		if c.Kind == kind && (id == "" || c.Entry.ClientID == id) {
+			n++
+		}
+	}
+	return n
+}
+
 func (d *diary) last() string {
 	lines := strings.Split(d.String(), ", ")
 	return lines[len(lines)-1]
@@ -142,8 +154,6 @@ func (d *diary) wantSet(t *testing.T, want string) {
 		t.Fatalf("changes: %s\n   want: %s", d, want)
 	}
 }
-
-func (d *diary) has(text string, times int) bool { return strings.Count(d.String(), text) == times }
 
 func page(room, client, conn string) Key { return Key{"site", room, client, conn} }
 

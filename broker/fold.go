@@ -3,6 +3,7 @@ package broker
 import (
 	"bytes"
 	"cmp"
+	"math"
 	"slices"
 )
 
@@ -50,19 +51,7 @@ type RoomCount struct {
 // The zero value is empty. It has no lock: its owner has.
 type Fold struct {
 	seats map[string]seat
-	sites map[string]map[string]members // by site and room
-}
-
-type members map[string]*member // by client id
-
-type member struct {
-	tabs  []tab
-	shown int // the index of the tab that is shown
-}
-
-type tab struct {
-	conn   string
-	stored *Stored
+	sites map[string]map[string]*room // by name
 }
 
 // A seat says where a key's entry is counted. The key alone does not, where
@@ -86,14 +75,12 @@ func (f *Fold) put(name string, k Key, s *Stored) []Change {
 	if from, ok := f.seats[name]; ok && from != to {
 		changes = f.remove(name) // two originals with one hash: the newer has it
 	}
-	m := f.member(to)
-	was := m.entry()
-	m.put(to.conn, s)
+	was, is := f.room(to.site, to.room).put(to.clientID, to.conn, s)
 	if f.seats == nil {
 		f.seats = map[string]seat{}
 	}
 	f.seats[name] = to
-	return appendChange(changes, to.site, was, m.entry())
+	return appendChange(changes, to.site, was, is)
 }
 
 func (f *Fold) remove(name string) []Change {
@@ -103,93 +90,60 @@ func (f *Fold) remove(name string) []Change {
 	}
 	delete(f.seats, name)
 	rooms := f.sites[at.site]
-	m := rooms[at.room][at.clientID]
-	was := m.entry()
-	m.remove(at.conn)
-	if len(m.tabs) == 0 {
-		delete(rooms[at.room], at.clientID)
-	}
-	if len(rooms[at.room]) == 0 {
+	was, is := rooms[at.room].remove(at.clientID, at.conn)
+	if len(rooms[at.room].members) == 0 {
 		delete(rooms, at.room)
 	}
 	if len(rooms) == 0 {
 		delete(f.sites, at.site)
 	}
-	return appendChange(nil, at.site, was, m.entry())
+	return appendChange(nil, at.site, was, is)
 }
 
-func (f *Fold) member(at seat) *member {
+// room finds a room, or makes it.
+func (f *Fold) room(site, name string) *room {
 	if f.sites == nil {
-		f.sites = map[string]map[string]members{}
+		f.sites = map[string]map[string]*room{}
 	}
-	rooms := f.sites[at.site]
+	rooms := f.sites[site]
 	if rooms == nil {
-		rooms = map[string]members{}
-		f.sites[at.site] = rooms
+		rooms = map[string]*room{}
+		f.sites[site] = rooms
 	}
-	if rooms[at.room] == nil {
-		rooms[at.room] = members{}
+	if rooms[name] == nil {
+		rooms[name] = &room{members: map[string]*member{}}
 	}
-	m := rooms[at.room][at.clientID]
-	if m == nil {
-		m = &member{}
-		rooms[at.room][at.clientID] = m
-	}
-	return m
+	return rooms[name]
 }
 
 // Room lists who is in a room: date_gmt descending, then client id.
-func (f *Fold) Room(site, room string) []Entry {
-	in := f.sites[site][room]
-	entries := make([]Entry, 0, len(in))
-	for _, m := range in {
-		entries = append(entries, *m.entry())
-	}
-	slices.SortFunc(entries, func(a, b Entry) int {
-		return cmp.Or(cmp.Compare(b.DateGMT, a.DateGMT), cmp.Compare(a.ClientID, b.ClientID))
-	})
+func (f *Fold) Room(site, name string) []Entry {
+	entries, _ := f.first(site, name, math.MaxInt)
 	return entries
+}
+
+// first is the first of them, at most n, and the number of all.
+func (f *Fold) first(site, name string, n int) ([]Entry, int) {
+	r := f.sites[site][name]
+	if r == nil {
+		return nil, 0
+	}
+	list := r.first(n)
+	entries := make([]Entry, len(list))
+	for i, m := range list {
+		entries[i] = *m.entry()
+	}
+	return entries, len(r.members)
 }
 
 // Rooms lists the rooms of a site that somebody is in, by name.
 func (f *Fold) Rooms(site string) []RoomCount {
 	rooms := make([]RoomCount, 0, len(f.sites[site]))
 	for room, in := range f.sites[site] {
-		rooms = append(rooms, RoomCount{room, len(in)})
+		rooms = append(rooms, RoomCount{room, len(in.members)})
 	}
 	slices.SortFunc(rooms, func(a, b RoomCount) int { return cmp.Compare(a.Room, b.Room) })
 	return rooms
-}
-
-func (m *member) entry() *Entry {
-	if len(m.tabs) == 0 {
-		return nil
-	}
-	return &m.tabs[m.shown].stored.Entry
-}
-
-func (m *member) put(conn string, s *Stored) {
-	i := slices.IndexFunc(m.tabs, func(t tab) bool { return t.conn == conn })
-	if i < 0 {
-		m.tabs = append(m.tabs, tab{conn, s})
-	} else {
-		m.tabs[i].stored = s
-	}
-	m.choose()
-}
-
-func (m *member) remove(conn string) {
-	m.tabs = slices.DeleteFunc(m.tabs, func(t tab) bool { return t.conn == conn })
-	m.choose()
-}
-
-func (m *member) choose() {
-	m.shown = 0
-	for i, t := range m.tabs {
-		if best := m.tabs[m.shown]; best.stored.before(best.conn, t.stored, t.conn) {
-			m.shown = i
-		}
-	}
 }
 
 func appendChange(changes []Change, site string, was, is *Entry) []Change {

@@ -96,7 +96,7 @@ func TestFoldRandomly(t *testing.T) {
 	var f Fold
 	keys := map[Key]Stored{}
 	shown := map[string]Entry{}
-	for range 20_000 {
+	for range 5_000 {
 		k := Key{"site", fmt.Sprint("r", r.IntN(2)), fmt.Sprint("u", r.IntN(3)), fmt.Sprint("c", r.IntN(3))}
 		var changes []Change
 		if r.IntN(3) == 0 {
@@ -111,6 +111,35 @@ func TestFoldRandomly(t *testing.T) {
 		}
 		if got, want := everybody(&f), best(keys); got != want || listed(shown) != want {
 			t.Fatalf("room lists  %s\nchanges say %s\nkeys say    %s", got, listed(shown), want)
+		}
+	}
+}
+
+// What a large room keeps in order is what sorting it all would give.
+func TestFirstOfALargeRoom(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	var f Fold
+	for step := range 12_000 {
+		people := 1000
+		if step > 8_000 {
+			people = 300
+		}
+		k := page("r", fmt.Sprint("u", r.IntN(people)), fmt.Sprint("c", r.IntN(2)))
+		if _, there := f.seats[k.String()]; there && r.IntN(5) < 2 || step > 10_000 && r.IntN(3) > 0 {
+			f.Remove(k)
+		} else {
+			f.Put(k, in(k, focused(at(r.IntN(60), "x"), int64(r.IntN(3)))))
+		}
+		if step%100 > 3 {
+			continue
+		}
+		all := f.Room("site", "r")
+		if !slices.IsSortedFunc(all, func(a, b Entry) int { return strings.Compare(b.DateGMT, a.DateGMT) }) {
+			t.Fatal("not in order")
+		}
+		first, total := f.first("site", "r", maxListed)
+		if total != len(all) || !slices.EqualFunc(first, all[:min(len(all), maxListed)], func(a, b Entry) bool { return a.ClientID == b.ClientID && a.DateGMT == b.DateGMT }) {
+			t.Fatalf("step %d: the first %d of %d are not those", step, len(first), total)
 		}
 	}
 }

@@ -10,18 +10,14 @@ import (
 
 // follower is somebody who follows the bucket: a View or an Observer.
 type follower interface {
-	// watched is a key that was written or is gone.
-	watched(jetstream.KeyValueEntry)
-	// finish is the end of the snapshot that a watch begins with. It returns
-	// how long to wait before expire.
-	finish() time.Duration
-	// expire ends the wait for keys of an earlier bucket.
-	expire()
+	watched(jetstream.KeyValueEntry) // a key was written or is gone
+	filled()                         // the snapshot is there that a watch begins with
+	expire()                         // one TTL later
 }
 
 // follow watches the bucket until ended tells or ctx ends. It returns an
 // error when the watch ends by itself.
-func follow[E any](ctx context.Context, kv jetstream.KeyValue, site string, ended <-chan E, f follower) error {
+func follow[E any](ctx context.Context, kv jetstream.KeyValue, site string, ttl time.Duration, ended <-chan E, f follower) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	w, err := startWatch(ctx, cancel, kv, site)
@@ -29,7 +25,7 @@ func follow[E any](ctx context.Context, kv jetstream.KeyValue, site string, ende
 		return err
 	}
 	defer stopWatch(w, cancel)
-	var grace <-chan time.Time
+	var expired <-chan time.Time
 	for {
 		select {
 		case e, ok := <-w.Updates():
@@ -37,11 +33,12 @@ func follow[E any](ctx context.Context, kv jetstream.KeyValue, site string, ende
 			case !ok:
 				return errors.New("the watch was closed")
 			case e == nil:
-				grace = time.After(f.finish())
+				f.filled()
+				expired = time.After(ttl)
 			default:
 				f.watched(e)
 			}
-		case <-grace:
+		case <-expired:
 			f.expire()
 		case <-ended:
 			return nil
@@ -72,7 +69,16 @@ func startWatch(ctx context.Context, cancel func(), kv jetstream.KeyValue, site 
 // to hand over an entry.
 func stopWatch(w jetstream.KeyWatcher, cancel func()) {
 	cancel() // unsubscribes
-	for range w.Updates() {
+	late := time.After(bindWait)
+	for {
+		select {
+		case _, more := <-w.Updates():
+			if !more {
+				return
+			}
+		case <-late:
+			return
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package broker
 import (
 	"maps"
 	"slices"
-	"time"
 )
 
 // mirror is what the bucket says of each key. Acks and the watch bring the
@@ -11,9 +10,8 @@ import (
 // so of each key the newest revision counts. It has no lock: its owner has.
 type mirror struct {
 	facts map[string]*fact
-	epoch uint64    // the bucket that is read; revisions of two buckets don't compare
-	turn  int       // counts the snapshots
-	grace time.Time // when what an earlier bucket had must have been written again
+	epoch uint64 // the bucket that is read; revisions of two buckets don't compare
+	turn  int    // counts the snapshots
 }
 
 // A fact is the last that was heard of a key.
@@ -26,14 +24,12 @@ type fact struct {
 }
 
 // begin starts a snapshot of the bucket called epoch. What was known before
-// stays until finish, and of an earlier bucket until expire.
+// stays until expire.
 func (m *mirror) begin(epoch uint64) {
 	if m.facts == nil {
 		m.facts = map[string]*fact{}
 	}
-	if epoch != m.epoch {
-		m.epoch, m.grace = epoch, time.Time{}
-	}
+	m.epoch = epoch
 	m.turn++
 	maps.DeleteFunc(m.facts, func(_ string, f *fact) bool { return f.stored == nil })
 }
@@ -69,26 +65,16 @@ func (m *mirror) watched(name string, key Key, stored *Stored, rev uint64) {
 	}
 }
 
-// finish ends a snapshot: keys that this bucket had and that are not in it
-// are gone. It returns their names, and how long to wait before expire: the
-// nodes that held keys of an earlier bucket have one TTL to write them again.
-func (m *mirror) finish(ttl time.Duration) ([]string, time.Duration) {
-	if m.grace.IsZero() {
-		m.grace = time.Now().Add(ttl)
-	}
-	gone := m.forget(func(f *fact) bool { return f.epoch == m.epoch && f.turn != m.turn })
-	return gone, time.Until(m.grace)
-}
-
-// expire ends that wait and returns the names of what nobody wrote again.
+// expire comes one TTL after the snapshot. Whoever is there was written again
+// by then, whatever bucket it is, so the keys that were not heard of since
+// begin are gone. It returns their names.
+//
+// The snapshot alone does not tell: NATS announces its end too early when keys
+// that are in it are written meanwhile.
 func (m *mirror) expire() []string {
-	return m.forget(func(f *fact) bool { return f.epoch != m.epoch })
-}
-
-func (m *mirror) forget(gone func(*fact) bool) []string {
 	var names []string
 	for name, f := range m.facts {
-		if gone(f) {
+		if f.turn != m.turn {
 			names = append(names, name)
 			delete(m.facts, name)
 		}

@@ -38,9 +38,6 @@ func TestMirror(t *testing.T) {
 	m.begin(2)
 	there(true, "of an earlier bucket")
 	m.watched(name, k, some, 1)
-	if gone, _ := m.finish(time.Minute); len(gone) != 0 {
-		t.Error("gone, though it was written again")
-	}
 	if gone := m.expire(); len(gone) != 0 {
 		t.Error("expired, though it was written again")
 	}
@@ -48,15 +45,12 @@ func TestMirror(t *testing.T) {
 	there(false, "gone from the new bucket")
 
 	m.learn(name, k, some, 3)
-	m.begin(3)
-	if gone, wait := m.finish(time.Minute); len(gone) != 0 || wait < 50*time.Second || wait > time.Minute {
-		t.Errorf("not in the new bucket yet: gone %v, wait %v", gone, wait)
+	m.begin(2)
+	m.watched(name, k, some, 3) // no news, but a sign of life
+	if gone := m.expire(); len(gone) != 0 {
+		t.Error("expired, though it is still there")
 	}
-	m.grace = time.Now()
-	m.begin(3)
-	if _, wait := m.finish(time.Minute); wait > 0 {
-		t.Error("watching again begins the wait again")
-	}
+	m.begin(2)
 	if gone := m.expire(); len(gone) != 1 || gone[0] != name {
 		t.Errorf("expired: %v", gone)
 	}
@@ -83,7 +77,7 @@ func (e entry) Operation() jetstream.KeyValueOp {
 // viewByHand is a view whose watch is played by the test.
 func viewByHand(b *Broker) (*View, *diary) {
 	d := &diary{}
-	v := &View{b: b, site: "site", onChange: d.add, lists: map[string]listing{}, filled: make(chan struct{})}
+	v := &View{b: b, site: "site", onChange: d.add, lists: map[string]listing{}, ready: make(chan struct{})}
 	v.mirror.begin(b.epoch)
 	b.views["site"] = []*View{v}
 	return v, d
@@ -101,7 +95,7 @@ func TestLeaveBeforeItIsSaidAgain(t *testing.T) {
 	b.bound(&link{}, &jetstream.StreamInfo{Created: time.Now()}, 1)
 	v.mirror.begin(b.epoch)
 	b.Leave(k)
-	v.finish()
+	v.filled()
 	d.want(t, "joined user-1, left user-1")
 }
 

@@ -35,7 +35,7 @@ func Observe(ctx context.Context, nc *nats.Conn, o Observer) error {
 	for ctx.Err() == nil && !nc.IsClosed() {
 		kv, err := r.bind(ctx, js)
 		if err == nil {
-			err = follow(ctx, kv, o.Site, turned, r)
+			err = follow(ctx, kv, o.Site, r.ttl, turned, r)
 		}
 		if err != nil && ctx.Err() == nil {
 			o.Logger.Warn("presence cannot be read, trying again", "error", err)
@@ -99,17 +99,10 @@ func (r *reader) watched(e jetstream.KeyValueEntry) {
 	}
 }
 
-func (r *reader) finish() time.Duration {
-	gone, wait := r.mirror.finish(r.ttl)
-	r.gone(gone)
-	r.quiet = false
-	return wait
-}
+func (r *reader) filled() { r.quiet = false }
 
-func (r *reader) expire() { r.gone(r.mirror.expire()) }
-
-func (r *reader) gone(names []string) {
-	for _, name := range names {
+func (r *reader) expire() {
+	for _, name := range r.mirror.expire() {
 		r.tell(r.fold.remove(name))
 	}
 }

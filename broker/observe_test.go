@@ -51,7 +51,7 @@ func TestObserve(t *testing.T) {
 	site.want(t, "joined user-1, seen user-1, updated user-1, left user-1")
 	news.want(t, "seen user-1, updated user-1, joined user-8, left user-1, left user-8")
 	eventually(t, "the other site", func() bool { return all.last() == "left user-8" })
-	if site.has("user-8", 1) {
+	if site.heard(Joined, "user-8") > 0 {
 		t.Error("heard of another site")
 	}
 	if c := all.all()[len(all.all())-1]; c.Site != "other" || c.Entry.Room != "r2" || c.Entry.DisplayName != "Ada" {

@@ -3,13 +3,9 @@ package broker
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
-
-// maxListed is how many entries of a room a View passes on.
-const maxListed = 200
 
 // View is the live rooms of a site: what the bucket says, and over it what
 // this node says itself, at once and also while NATS is away.
@@ -18,7 +14,7 @@ type View struct {
 	site     string
 	onChange func(Change)
 	cancel   context.CancelFunc
-	filled   chan struct{} // closed after the first snapshot
+	ready    chan struct{} // closed after the first snapshot
 	done     chan struct{} // closed when its goroutine has ended
 
 	// Guards the following. Taken after the broker's.
@@ -35,7 +31,8 @@ type listing struct {
 
 // Watch opens the live view of a site and waits for its first snapshot until
 // ctx ends, or not at all while NATS is away. Either way the view is good: it
-// holds what this node wrote, and the rest joins when NATS tells.
+// holds what this node wrote, and the rest joins when NATS tells. (So do, on a
+// busy site, a few who were written while the snapshot was taken.)
 //
 // onChange gets every change in order, those of the first snapshot too. It
 // runs under the view's and the broker's lock, so it must not block and must
@@ -44,7 +41,7 @@ func (b *Broker) Watch(ctx context.Context, site string, onChange func(Change)) 
 	run, cancel := context.WithCancel(b.ctx)
 	v := &View{
 		b: b, site: site, onChange: onChange, cancel: cancel,
-		filled: make(chan struct{}), done: make(chan struct{}),
+		ready: make(chan struct{}), done: make(chan struct{}),
 		lists: map[string]listing{},
 	}
 	b.mu.Lock()
@@ -66,7 +63,7 @@ func (b *Broker) Watch(ctx context.Context, site string, onChange func(Change)) 
 	go v.run(run)
 	if up {
 		select {
-		case <-v.filled:
+		case <-v.ready:
 		case <-ctx.Done():
 		case <-b.ctx.Done():
 		}
@@ -89,8 +86,7 @@ func (v *View) Room(room string, fn func(entries []Entry, total int)) {
 	defer v.mu.Unlock()
 	l, ok := v.lists[room]
 	if !ok {
-		entries := v.fold.Room(v.site, room)
-		l = listing{entries[:min(len(entries), maxListed):min(len(entries), maxListed)], len(entries)}
+		l.entries, l.total = v.fold.first(v.site, room, maxListed)
 		if l.total > 0 { // no list for whatever room somebody asks after
 			v.lists[room] = l
 		}
@@ -118,11 +114,8 @@ func (v *View) run(ctx context.Context) {
 			}
 			continue
 		}
-		v.locked(func() []string {
-			v.mirror.begin(link.epoch)
-			return nil
-		})
-		err := follow(ctx, link.kv, v.site, turned, v)
+		v.begin(link.epoch)
+		err := follow(ctx, link.kv, v.site, v.b.ttl, turned, v)
 		if err != nil && ctx.Err() == nil {
 			v.b.log.Warn("presence watch ended, trying again", "site", v.site, "error", err)
 			v.b.suspect(err)
@@ -154,28 +147,28 @@ func (v *View) watched(e jetstream.KeyValueEntry) {
 	}
 }
 
-func (v *View) finish() (wait time.Duration) {
-	v.locked(func() (gone []string) {
-		gone, wait = v.mirror.finish(v.b.ttl)
-		return gone
-	})
+func (v *View) filled() {
 	select {
-	case <-v.filled:
+	case <-v.ready:
 	default:
-		close(v.filled)
+		close(v.ready)
 	}
-	return wait
 }
 
-func (v *View) expire() { v.locked(v.mirror.expire) }
-
-// locked runs fn under both locks and shows again the keys that it names.
-func (v *View) locked(fn func() []string) {
+func (v *View) begin(epoch uint64) {
 	v.b.mu.Lock()
 	defer v.b.mu.Unlock()
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, name := range fn() {
+	v.mirror.begin(epoch)
+}
+
+func (v *View) expire() {
+	v.b.mu.Lock()
+	defer v.b.mu.Unlock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, name := range v.mirror.expire() {
 		v.refresh(name)
 	}
 }

@@ -53,6 +53,64 @@ func TestRoomIsSortedCutAndKept(t *testing.T) {
 	}
 }
 
+// Keys that are written again while a view takes a snapshot, its first and
+// those after it was cut off: nobody leaves.
+func TestSnapshotOfABusySite(t *testing.T) {
+	t.Parallel()
+	const people = 1000
+	b := open(t, Config{Listen: "127.0.0.1:0", TTL: time.Minute})
+	other := open(t, Config{URL: "nats://" + b.ListenAddr(), TTL: time.Minute})
+	written := 0
+	write := func() {
+		for range people / 2 {
+			written += 7
+			b.Hold(page("r", fmt.Sprint("user-", written%people), "a"), at(written%60, "x"))
+		}
+		eventually(t, "most of it written", func() bool {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return b.queue.Len() < people/8
+		})
+	}
+	write()
+	write()
+	settled(t, b)
+	write()
+	v, d := watch(t, other, "site")
+	v.mu.Lock() // somebody who left unheard
+	ghost := in(page("r", "ghost", "a"), at(1, "x"))
+	v.mirror.learn("site.r.ghost.a", page("r", "ghost", "a"), &ghost, 1)
+	v.refresh("site.r.ghost.a")
+	v.mu.Unlock()
+	for range 4 {
+		_, turned := other.current()
+		if err := nc(other).ForceReconnect(); err != nil {
+			t.Fatal(err)
+		}
+		for again := true; again; {
+			write()
+			select {
+			case <-turned:
+				again = false
+			default:
+			}
+		}
+		write()
+	}
+	write()
+	write() // as one TTL would: all keys, once
+	settled(t, b)
+	b.Hold(page("r", "end", "a"), at(1, "x"))
+	eventually(t, "the end", func() bool { return d.heard(Joined, "end") == 1 })
+	v.expire()
+	left := d.heard(Left, "")
+	v.Room("r", func(_ []Entry, total int) {
+		if total != people+1 || left != 1 || d.heard(Left, "ghost") != 1 {
+			t.Errorf("%d people in the end, %d left", total, left)
+		}
+	})
+}
+
 // A subscriber that registers inside Room misses nothing and hears nothing twice.
 func TestRegisteringInsideRoom(t *testing.T) {
 	t.Parallel()

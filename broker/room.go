@@ -1,0 +1,128 @@
+package broker
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// maxListed is how many entries of a room a View passes on.
+const maxListed = 200
+
+// room is the members of a room. It keeps those who come first in order, so
+// that in a room of 50,000 a tick need not sort them all: whoever beats moves
+// to the front, and only when half of the kept have left from it does it sort
+// again.
+type room struct {
+	members map[string]*member // by client id
+	top     []*member          // the first in order, at most twice maxListed
+}
+
+// A member is one client id with its connections.
+type member struct {
+	id    string
+	tabs  []tab
+	shown int // the index of the tab that is shown
+}
+
+type tab struct {
+	conn   string
+	stored *Stored
+}
+
+// put and remove return what is shown of the client id before and after.
+func (r *room) put(id, conn string, s *Stored) (was, is *Entry) {
+	m := r.members[id]
+	if m == nil {
+		m = &member{id: id}
+		r.members[id] = m
+	}
+	was = m.entry()
+	r.takeOut(m)
+	m.put(conn, s)
+	r.sortIn(m)
+	return was, m.entry()
+}
+
+func (r *room) remove(id, conn string) (was, is *Entry) {
+	m := r.members[id]
+	was = m.entry()
+	r.takeOut(m)
+	m.remove(conn)
+	if len(m.tabs) == 0 {
+		delete(r.members, id)
+	} else {
+		r.sortIn(m)
+	}
+	return was, m.entry()
+}
+
+// takeOut must come before a member changes: its place is found by its order.
+func (r *room) takeOut(m *member) {
+	if len(m.tabs) == 0 {
+		return
+	}
+	if i, found := slices.BinarySearchFunc(r.top, m, byOrder); found {
+		r.top = slices.Delete(r.top, i, i+1)
+	}
+}
+
+func (r *room) sortIn(m *member) {
+	i, _ := slices.BinarySearchFunc(r.top, m, byOrder)
+	if i == len(r.top) && len(r.top) < len(r.members)-1 {
+		return // somebody who is not kept may come before
+	}
+	r.top = slices.Insert(r.top, i, m)
+	if len(r.top) > 2*maxListed {
+		r.top = slices.Delete(r.top, 2*maxListed, len(r.top))
+	}
+}
+
+// first is the first in order, at most n.
+func (r *room) first(n int) []*member {
+	n = min(n, len(r.members))
+	if n > len(r.top) {
+		all := slices.SortedFunc(maps.Values(r.members), byOrder)
+		if n > 2*maxListed {
+			return all[:n]
+		}
+		r.top = slices.Clone(all[:min(len(all), 2*maxListed)])
+	}
+	return r.top[:n]
+}
+
+// byOrder is date_gmt descending, then client id.
+func byOrder(a, b *member) int {
+	return cmp.Or(cmp.Compare(b.entry().DateGMT, a.entry().DateGMT), cmp.Compare(a.id, b.id))
+}
+
+func (m *member) entry() *Entry {
+	if len(m.tabs) == 0 {
+		return nil
+	}
+	return &m.tabs[m.shown].stored.Entry
+}
+
+func (m *member) put(conn string, s *Stored) {
+	i := slices.IndexFunc(m.tabs, func(t tab) bool { return t.conn == conn })
+	if i < 0 {
+		m.tabs = append(m.tabs, tab{conn, s})
+	} else {
+		m.tabs[i].stored = s
+	}
+	m.choose()
+}
+
+func (m *member) remove(conn string) {
+	m.tabs = slices.DeleteFunc(m.tabs, func(t tab) bool { return t.conn == conn })
+	m.choose()
+}
+
+func (m *member) choose() {
+	m.shown = 0
+	for i, t := range m.tabs {
+		if best := m.tabs[m.shown]; best.stored.before(best.conn, t.stored, t.conn) {
+			m.shown = i
+		}
+	}
+}
