@@ -79,6 +79,7 @@ function intervals() {
 		'interval fast counted while unfocused': show([], call('interval', 5, 4), advance(6000), ['focus', false], advance(5 * MINUTE), ['focus', true], advance(MINUTE)),
 		'interval set by the server': show([ok({ heartbeat_interval: 30 }), ok({ heartbeat_interval: 'fast' }), ok(), ok({ heartbeat_interval: 60 })], advance(3 * MINUTE), STATE),
 		'interval set by the server, odd': show([ok({ heartbeat_interval: '20' }), ok({ heartbeat_interval: 'x' }), ok({ heartbeat_interval: 0 }), ok({ heartbeat_interval: 5 })], advance(3 * MINUTE), STATE),
+		'interval set by the server and by a tick handler': show([ok({ heartbeat_interval: 30 }), ok({ heartbeat_interval: 'fast' }), ok({ heartbeat_interval: 60 })], ['handler', 'tick', 'event', ['call', 'interval', 20]], advance(3 * MINUTE), STATE),
 		'interval long-polling by the server': { answers: [ok({ heartbeat_interval: 'long-polling' }), ...Array(30).fill(ok({}, { delay: 1500 })), ok({ heartbeat_interval: 30 })], steps: [advance(MINUTE), STATE, advance(MINUTE)] },
 	}
 }
@@ -124,6 +125,10 @@ function attention() {
 		'idle after activity': show([], advance(30000), ['event', 'mouseover'], STATE, advance(4 * MINUTE), STATE, advance(2 * MINUTE), STATE, advance(6 * MINUTE), STATE, ['event', 'keyup'], STATE, advance(2 * MINUTE)),
 		'suspension disabled': { page: page({ suspension: 'disable' }), ...show([], advance(30000), ['event', 'touchend'], advance(20 * MINUTE), STATE, advance(50 * MINUTE), STATE, ['event', 'mouseover'], STATE, advance(MINUTE)) },
 		'disableSuspend called': show([], call('disableSuspend'), advance(30000), ['event', 'mouseover'], advance(70 * MINUTE), STATE, ['event', 'mouseover'], advance(MINUTE)),
+		'the borders of idle and suspended': show([], advance(30000), ['event', 'mouseover'], advance(5 * MINUTE), STATE, ['jump', 500], advance(30000), STATE, ['event', 'mouseover'], ['jump', -500], advance(10 * MINUTE - 30000), call('connectNow'), advance(30000), call('connectNow'), advance(30000), call('connectNow'), advance(MINUTE)),
+		'just idle': show([], advance(30000), ['event', 'keyup'], ['jump', 500], advance(5 * MINUTE), STATE),
+		'just suspended': show([], advance(30000), ['focus', false], ['event', 'keyup'], ['jump', 500], advance(10 * MINUTE), call('connectNow'), advance(MINUTE)),
+		'the border of suspended for all': show([], call('disableSuspend'), advance(30000), ['focus', false], ['event', 'keyup'], advance(60 * MINUTE), call('connectNow'), advance(1000), ['jump', 500], advance(29000), call('connectNow'), advance(MINUTE)),
 		'connectNow while suspended': show([], advance(30000), ['event', 'keyup'], advance(15 * MINUTE), call('connectNow'), STATE, advance(MINUTE), ['event', 'keyup'], advance(MINUTE)),
 		'activity before it is listened for': show([], ['event', 'mouseover'], advance(7 * MINUTE), STATE),
 		'activity is re-armed every 30 s': show([], advance(30000), ['event', 'mouseover'], ['event', 'mouseover'], advance(29000), ['event', 'keyup'], advance(5 * MINUTE), STATE, advance(30000), STATE),
