@@ -13,10 +13,10 @@ defined( 'ABSPATH' ) || exit;
  * for all of them. Without a way to send the response first, the visitor waits
  * for all of them: one call's time has to do.
  */
-const HEARTBEATD_MAX_CALLS = 100;
+const HEARTBEATD_MAX_CALLS = 50;
 const HEARTBEATD_MAX_DATA  = 65536;
 const HEARTBEATD_CALL_TIME = 0.3;
-const HEARTBEATD_ALL_TIME  = 3.0;
+const HEARTBEATD_ALL_TIME  = 5.0;
 
 /**
  * After this many failures in a row, calls pause.

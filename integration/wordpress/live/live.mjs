@@ -1,0 +1,81 @@
+// What the live tests share: one WordPress with the plugin and heartbeatd, and
+// people who look at it, each in a browser of their own, with a client:
+//
+//	websocket, longpoll, post   the plugin's, held to that transport
+//	any                         the plugin's, free to choose
+//	core                        WordPress's own: the plugin is off for that browser
+//
+//	await withLive(t, async ({ person, php, server }) => {
+//		const anna = await person('editor', { client: 'longpoll', editor: 'classic' })
+//		const page = await anna.open('/wp-admin/')
+//	})
+
+import { addMuPlugin, logIn, withPlugin } from '../plugin.mjs'
+
+export { addMuPlugin, beat } from '../plugin.mjs'
+export { until } from '../../browser/harness.mjs'
+
+export const TRANSPORTS = ['websocket', 'longpoll', 'post']
+
+// hasLink tells whether a client hears news before its next beat.
+export const hasLink = (client) => client === 'websocket' || client === 'longpoll'
+
+// The browser says in cookies what it wants to be given.
+const switches = `
+if (($_COOKIE['live_client'] ?? '') === 'core') {
+	add_filter('option_active_plugins', fn ($plugins) => array_values(array_diff($plugins, array('heartbeatd/heartbeatd.php'))));
+}
+if (($_COOKIE['live_editor'] ?? '') === 'classic') {
+	add_filter('use_block_editor_for_post', '__return_false');
+}
+if (isset($_COOKIE['live_transports'])) {
+	add_action('admin_print_scripts', function () {
+		$names = array_values(array_intersect(array('websocket', 'longpoll'), array($_COOKIE['live_transports'])));
+		wp_add_inline_script('heartbeat', 'window.heartbeatSettings.heartbeatd.transports = ' . wp_json_encode($names) . ';', 'before');
+	}, 2);
+}
+`
+
+// withLive starts everything, calls use, and stops everything.
+export async function withLive(t, use, options) {
+	await withPlugin(t, async (parts) => {
+		addMuPlugin(parts.site, 'live', switches)
+		const person = async (user, wants) => makePerson(await parts.browser(), parts.site, user, wants)
+		await use({ ...parts, person })
+	}, options)
+}
+
+async function makePerson(browser, site, user, { client = 'any', editor = 'block' } = {}) {
+	const context = await logIn(browser, site, user)
+	const cookies = { live_client: client, live_editor: editor }
+	if (TRANSPORTS.includes(client)) cookies.live_transports = client
+	await context.addCookies(Object.entries(cookies).map(([name, value]) => ({ name, value, url: site.url })))
+	return {
+		id: site.users[user].id,
+		context,
+		open: async (path, options) => {
+			const page = await context.newPage()
+			await page.goto(`${site.url}${path}`, options)
+			return page
+		},
+		close: () => context.close(),
+	}
+}
+
+// linked waits until a page has the transport of its client.
+export const linked = (page, client) => page.waitForFunction((name) => window.wp?.heartbeat?.transport?.name === name, client, { timeout: 20_000 })
+
+// newPost makes a published post and returns its id.
+export function newPost(php, title, author) {
+	return php(`return wp_insert_post(array('post_title' => '${title}', 'post_content' => 'As it was.', 'post_status' => 'publish', 'post_author' => ${author}));`)
+}
+
+export const editorOf = (id) => `/wp-admin/post.php?post=${id}&action=edit`
+
+// since starts a clock, which then tells the milliseconds gone by.
+export function since() {
+	const start = performance.now()
+	return () => Math.round(performance.now() - start)
+}
+
+export const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]

@@ -1,0 +1,94 @@
+// Post locks, as two people see them: who has a post open, that they have left,
+// and that somebody took it over, in both editors, on every transport, and with
+// heartbeatd stopped.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { TRANSPORTS, beat, editorOf, hasLink, linked, newPost, since, until, withLive } from './live.mjs'
+
+// A list and an editor beat every ten seconds: what arrives well before that was
+// told. A quiet machine takes a tenth of a second.
+const TOLD = 3000
+// Core lets a lock last five seconds more, in case its page is only reloaded.
+const LET_GO = 5000
+
+test('locks', { timeout: 400_000 }, async (t) => {
+	await withLive(t, async ({ person, php, server }) => {
+		for (const editor of ['block', 'classic']) {
+			for (const client of TRANSPORTS) {
+				await t.test(`${editor} editor, ${client}`, (t) => locks(t, { person, php, editor, client }))
+			}
+		}
+		await server.stop('SIGKILL')
+		for (const editor of ['block', 'classic']) {
+			await t.test(`${editor} editor, heartbeatd stopped`, (t) => locks(t, { person, php, editor, client: 'any' }))
+		}
+	})
+})
+
+async function locks(t, { person, php, editor, client }) {
+	const [anna, ben] = await Promise.all(['editor', 'admin'].map((user) => person(user, { client, editor })))
+	const [first, second] = ['first', 'second'].map((name) => newPost(php, `${name} of ${editor} ${client}`, anna.id))
+	// Who has no link sees what there is with the next beat.
+	const look = hasLink(client) ? () => {} : beat
+	const ready = async (page) => hasLink(client) && linked(page, client)
+
+	const list = await ben.open('/wp-admin/edit.php')
+	await ready(list)
+	const isLocked = async (id) => {
+		await look(list)
+		return list.locator(`#post-${id}`).evaluate((row) => row.classList.contains('wp-locked'))
+	}
+
+	const page = await anna.open(editorOf(first), { waitUntil: 'commit' })
+	const opened = since()
+	await until('the lock in the list', () => isLocked(first))
+	told(t, client, 'taken, seen in the list', opened())
+	assert.equal(await list.locator(`#post-${first} .locked-text`).innerText(), 'Editor is currently editing')
+	await ready(page)
+	await beat(page)
+
+	const other = await anna.open(editorOf(second))
+	await ready(other)
+	await beat(other)
+	await page.goto(new URL('/wp-admin/about.php', page.url()).href, { waitUntil: 'commit' })
+	const left = since()
+	await until('the lock to go from the list', async () => !(await isLocked(first)))
+	t.diagnostic(`let go, gone from the list: ${left()} ms`)
+	assert.ok(left() < LET_GO + TOLD)
+
+	const text = `What Anna wrote with ${client}.`
+	await write(other, editor, text)
+	await takeOver(ben, second)
+	const taken = since()
+	await until('the editor to be told', async () => (await look(other), isTold(other, editor)))
+	told(t, client, 'taken over, told to the editor', taken())
+	await until('the text to be saved', () => php(`$saved = wp_get_post_autosave(${second}, ${anna.id}); return $saved && str_contains($saved->post_content, '${text}');`))
+	await Promise.all([anna.close(), ben.close()])
+}
+
+function told(t, client, what, ms) {
+	t.diagnostic(`${what}: ${ms} ms`)
+	if (hasLink(client)) assert.ok(ms < TOLD, `${what}: ${ms} ms`)
+}
+
+async function write(page, editor, text) {
+	if (editor === 'block') {
+		await page.waitForFunction(() => window.wp.data?.select('core/editor').getCurrentPostId())
+		await page.evaluate((text) => window.wp.data.dispatch('core/editor').editPost({ content: text }), text)
+	} else {
+		await page.click('#content-html')
+		await page.fill('#content', text)
+	}
+}
+
+async function takeOver(person, id) {
+	const page = await person.open(editorOf(id))
+	const link = page.locator('a[href*="get-post-lock"]')
+	await link.waitFor()
+	await Promise.all([page.waitForNavigation({ waitUntil: 'commit' }), link.click({ noWaitAfter: true })])
+}
+
+const isTold = (page, editor) => page.evaluate((editor) => editor === 'block'
+	? Boolean(document.querySelector('.editor-post-locked-modal')?.innerText.includes('Someone else has taken over this post'))
+	: document.querySelector('#post-lock-dialog .currently-editing')?.innerText.includes('admin'), editor)
