@@ -39,8 +39,10 @@ func behind(t *testing.T, p *program, broken func(next http.Handler) http.Handle
 			r.SetURL(target)
 			r.Out.Host = r.In.Host
 		},
-		ErrorLog:     quiet(),
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { http.Error(w, "Bad Gateway", http.StatusBadGateway) },
+		ErrorLog: quiet(),
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
+			http.Error(w, "Bad Gateway", http.StatusBadGateway)
+		},
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/heartbeat/", proxy)
