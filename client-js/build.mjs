@@ -1,5 +1,6 @@
-// Builds dist/ from src/. With --check it builds in memory and fails when dist/
-// is stale or the drop-in is larger than it may be.
+// Builds dist/ from src/, and puts the drop-in into the plugin. With --check it
+// builds in memory and fails when what is committed is stale or the drop-in is
+// larger than it may be.
 
 import { build } from 'esbuild'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
@@ -28,7 +29,14 @@ const { outputFiles } = await build({
 
 // The demo site brings its own jQuery, as WordPress does, under its own licence.
 const jquery = createRequire(import.meta.url).resolve('jquery/dist/jquery.min.js')
-const files = [...outputFiles, { path: join(here, '../server/demo/jquery.js'), text: await readFile(jquery, 'utf8') }]
+const plugin = join(here, '../integration/wordpress/heartbeatd/assets')
+const files = [
+	...outputFiles,
+	...outputFiles
+		.filter(({ path }) => basename(path).startsWith('heartbeat.js'))
+		.map(({ path, text }) => ({ path: join(plugin, basename(path)), text })),
+	{ path: join(here, '../server/demo/jquery.js'), text: await readFile(jquery, 'utf8') },
+]
 
 const stale = []
 await mkdir(join(here, 'dist'), { recursive: true })

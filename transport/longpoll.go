@@ -45,6 +45,7 @@ type polled struct {
 	gone   *time.Timer        // runs when no poll waits
 	turn   uint64             // counts polls
 	cancel context.CancelFunc // ends the poll that waits
+	ended  bool
 }
 
 // Open answers POST /open: a hello in, a welcome out.
@@ -155,6 +156,7 @@ func (p *polled) receive(w http.ResponseWriter, r *http.Request) (tick []byte, e
 // refuseGone has no bye: it is the session that is gone, and its page is
 // welcome to open another.
 func refuseGone(w http.ResponseWriter) {
+	w.Header().Set("Cache-Control", "no-store") // a 410 may be kept otherwise
 	http.Error(w, "this session is gone: open a new one", http.StatusGone)
 }
 
@@ -176,6 +178,7 @@ func (p *polled) wait(parent context.Context) (context.Context, func()) {
 		defer p.mu.Unlock()
 		cancel()
 		switch {
+		case p.ended: // and nobody comes back to it
 		case p.turn != mine:
 			p.wake() // the token that this one may have taken is the other's
 		case parent.Err() != nil:
@@ -227,6 +230,10 @@ func (t *LongPoll) end(id string, p *polled) {
 	if found {
 		p.mu.Lock()
 		p.gone.Stop()
+		p.ended = true
+		if p.cancel != nil {
+			p.cancel() // nothing will come any more
+		}
 		p.mu.Unlock()
 		p.session.Detach(p.out)
 	}

@@ -136,6 +136,28 @@ func TestTwoPolls(t *testing.T) {
 	})
 }
 
+// TestLeaveEndsThePoll has a page leave while it polls: the poll does not wait on.
+func TestLeaveEndsThePoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolls()
+		id := p.open()
+		done := make(chan time.Duration, 1)
+		started := time.Now()
+		go func() {
+			p.poll(t.Context(), id, 0)
+			done <- time.Since(started)
+		}()
+		synctest.Wait()
+		r := httptest.NewRequest("POST", "/beat", strings.NewReader(`{"type":"leave"}`))
+		r.Header.Set(SessionHeader, id)
+		w := httptest.NewRecorder()
+		p.Beat(w, r)
+		if took := <-done; w.Code != http.StatusNoContent || took != 0 || !p.gone() {
+			t.Errorf("leave: %d, and the poll ended after %v", w.Code, took)
+		}
+	})
+}
+
 // TestPolledLimit bounds the sessions of a node.
 func TestPolledLimit(t *testing.T) {
 	p := newPolls()

@@ -52,7 +52,7 @@ func run(ctx context.Context, args []string) error {
 		kong.Name("heartbeatd"),
 		kong.Description("WordPress's Heartbeat API over WebSocket, long-poll or POST, with presence on NATS."),
 		kong.DefaultEnvars("HEARTBEATD"),
-		kong.Configuration(kong.JSON),
+		kong.Configuration(loadConfig),
 		kong.UsageOnError(),
 	)
 	if err != nil {

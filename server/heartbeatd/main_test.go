@@ -203,7 +203,7 @@ func TestSites(t *testing.T) {
 		return []string{"--config", config}
 	}
 	parse := func(args []string) (c cli, err error) {
-		parser, err := kong.New(&c, kong.Configuration(kong.JSON))
+		parser, err := kong.New(&c, kong.Configuration(loadConfig))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -225,5 +225,27 @@ func TestSites(t *testing.T) {
 	started := start(t, serveCmd{Sites: c.Serve.Sites[:1]})
 	if status, _ := get(t, "http://"+started.public+"/"); status != 404 {
 		t.Errorf("the demo page: %d", status)
+	}
+}
+
+// TestConfigNames takes flags by their names and refuses what is none.
+func TestConfigNames(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	for text, want := range map[string]string{
+		`{"site_secret":"x"}`: `it is called "site-secret"`,
+		`{"sitesecret":"x"}`:  `"sitesecret", which is no flag`,
+		`[]`:                  "must be a JSON object",
+		`{"base-path":"hb"}`:  "must begin with /",
+	} {
+		config := filepath.Join(t.TempDir(), "config.json")
+		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		err := run(ctx, []string{"--config", config})
+		cancel()
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
 	}
 }

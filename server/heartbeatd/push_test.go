@@ -109,7 +109,7 @@ func TestPushRefused(t *testing.T) {
 	admin := "http://" + p.admin
 	good := []string{"--api", admin, "--site-id", "blog", "--site-secret", secret, "--all"}
 	file := filepath.Join(t.TempDir(), "config.json")
-	if err := os.WriteFile(file, []byte(`{"api":"`+gone.URL+`","api_key":"x","all":true}`), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(`{"api":"`+gone.URL+`","api-key":"x","all":true}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	with := func(more ...string) []string { return append(append([]string{"push", "1"}, good...), more...) }
