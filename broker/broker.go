@@ -28,7 +28,6 @@ type Config struct {
 const (
 	defaultTTL = time.Minute
 	minTTL     = time.Second // the shortest that NATS announces
-	closeWait  = time.Second
 )
 
 var errClosed = errors.New("the broker is closed")
@@ -130,7 +129,7 @@ func newBroker(c Config) *Broker {
 }
 
 // Close ends the broker: what was said last is written if NATS takes it
-// within a second, nothing is purged, views end.
+// in time, nothing is purged, views end.
 func (b *Broker) Close() error {
 	b.mu.Lock()
 	if b.closed {
@@ -147,7 +146,7 @@ func (b *Broker) Close() error {
 
 // drain waits for what is queued, unless NATS is away.
 func (b *Broker) drain() {
-	deadline := time.After(closeWait)
+	deadline := time.After(ackWait)
 	for tick := time.NewTicker(5 * time.Millisecond); ; {
 		b.mu.Lock()
 		idle := b.down != nil || b.queue.Len()+len(b.flying)+b.looking == 0

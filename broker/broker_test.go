@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -15,6 +16,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		_ = f.Value.Set("6") // they wait for TTLs more than they work
+	}
 	code := m.Run()
 	if left := leaked(); code == 0 && left != "" {
 		fmt.Fprintln(os.Stderr, "goroutines are left:\n"+left)
@@ -42,15 +47,12 @@ func leaked() string {
 }
 
 const (
-	testTTL  = 2 * time.Second
-	patience = 30 * time.Second // for what must come, on a machine that is busy
+	testTTL  = 3 * time.Second  // where a test waits for its end
+	patience = 60 * time.Second // for what must come, on a machine that is busy
 )
 
 func open(t *testing.T, c Config) *Broker {
 	t.Helper()
-	if c.TTL == 0 {
-		c.TTL = testTTL
-	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))
 	}

@@ -59,9 +59,12 @@ func (b *Broker) say(k Key, s Stored, hold bool) {
 	name := k.String()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.closed {
+		return
+	}
 	it := b.items[name]
 	if it == nil {
-		if b.closed || len(b.items) >= b.maxItems {
+		if len(b.items) >= b.maxItems {
 			b.complain("presence refused: this node holds all it may", "held", len(b.items))
 			return
 		}

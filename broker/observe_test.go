@@ -28,7 +28,7 @@ func observe(t *testing.T, conn *nats.Conn, o Observer) *diary {
 
 func TestObserve(t *testing.T) {
 	t.Parallel()
-	b := open(t, Config{Listen: "127.0.0.1:0"})
+	b := open(t, Config{Listen: "127.0.0.1:0", TTL: testTTL})
 	conn := connect(t, "nats://"+b.ListenAddr())
 	b.Hold(page("r", "user-1", "a"), at(1, "x"))
 	b.Hold(Key{"other", "r", "user-9", "a"}, at(1, "x"))
@@ -62,8 +62,8 @@ func TestObserve(t *testing.T) {
 func TestObserverSurvivesRestart(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
-	b := open(t, Config{URL: s.url()})
-	gone := open(t, Config{URL: s.url()})
+	b := open(t, Config{URL: s.url(), TTL: testTTL})
+	gone := open(t, Config{URL: s.url(), TTL: testTTL})
 	d := observe(t, connect(t, s.url()), Observer{})
 	b.Hold(page("r", "user-1", "a"), at(1, "x"))
 	d.want(t, "joined user-1")
@@ -148,7 +148,7 @@ func TestObserverMayOnlyRead(t *testing.T) {
 
 func TestWhatIsRepublished(t *testing.T) {
 	t.Parallel()
-	b := open(t, Config{Listen: "127.0.0.1:0", Node: "node-a"})
+	b := open(t, Config{Listen: "127.0.0.1:0", TTL: testTTL, Node: "node-a"})
 	wire := tap(t, "nats://"+b.ListenAddr())
 	k := page("postType/post:42", "user-1", "a")
 	b.Hold(k, at(1, "x"))
