@@ -1,13 +1,14 @@
 # make test        everything, as CI does; installs what the tests need
 # make test-fast   without the race detector, browsers and live sites
 # make build       ./heartbeatd, with the drop-in inside
+# make wordpress   a real WordPress with the plugin and heartbeatd, ready to click;
+#                  WORDPRESS='trixie 6.8.7' make wordpress for another version
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: build test test-fast check go-test go-test-race js-test bundle integration setup setup-go setup-node
+.PHONY: build wordpress test test-fast check go-test go-test-race js-test bundle integration setup setup-go setup-node
 
-GO_FOLDERS := broker server transport
 JS_TESTS := $(shell find client-js/test -name '*.test.*js')
 INTEGRATION_TESTS := $(shell find integration -name '*.test.*js')
 
@@ -17,13 +18,16 @@ NODE_TEST := node --test --test-reporter=spec --test-concurrency=1 --test-timeou
 build:
 	go build ./server/heartbeatd
 
+wordpress: setup
+	@node integration/wordpress/try.mjs
+
 test: setup-go check go-test-race js-test bundle integration
 
 test-fast: check go-test js-test bundle
 
 check:
 	@echo "== gofmt, go vet, staticcheck"
-	@unformatted=$$(gofmt -l $(GO_FOLDERS)); \
+	@unformatted=$$(gofmt -l *.go broker client-js/*.go integration server transport); \
 	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
 	@go vet ./...
 	@go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...

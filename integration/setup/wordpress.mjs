@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { Services, freePort, startMariaDB, startNginx, startPHP, writeOwn } from './services.mjs'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
-const [, version] = readFileSync(`${here}wordpress-version`, 'utf8').trim().split(' ')
+const [, version] = (process.env.WORDPRESS ?? readFileSync(`${here}wordpress-version`, 'utf8')).trim().split(' ')
 
 // wordpressFiles is the installed release as it was unpacked: read, never write.
 export const wordpressFiles = fileURLToPath(new URL(`../../.cache/wordpress/${version}`, import.meta.url))
