@@ -45,25 +45,34 @@ export async function withLive(t, use, options) {
 	}, options)
 }
 
-async function makePerson(browser, site, user, { client = 'any', editor = 'block' } = {}) {
+async function makePerson(browser, site, user, wants) {
 	const context = await logIn(browser, site, user)
-	const cookies = { live_client: client, live_editor: editor }
-	if (TRANSPORTS.includes(client)) cookies.live_transports = client
-	await context.addCookies(Object.entries(cookies).map(([name, value]) => ({ name, value, url: site.url })))
-	return {
+	const person = {
 		id: site.users[user].id,
 		context,
-		open: async (path, options) => {
+		// uses changes client and editor for the pages opened from now on.
+		async uses({ client = 'any', editor = 'block' } = {}) {
+			await context.clearCookies({ name: /^live_/ })
+			const cookies = { live_client: client, live_editor: editor }
+			if (TRANSPORTS.includes(client)) cookies.live_transports = client
+			await context.addCookies(Object.entries(cookies).map(([name, value]) => ({ name, value, url: site.url })))
+		},
+		async open(path, options) {
 			const page = await context.newPage()
 			await page.goto(`${site.url}${path}`, options)
 			return page
 		},
 		close: () => context.close(),
 	}
+	await person.uses(wants)
+	return person
 }
 
-// linked waits until a page has the transport of its client.
-export const linked = (page, client) => page.waitForFunction((name) => window.wp?.heartbeat?.transport?.name === name, client, { timeout: 20_000 })
+// linked waits until a page is ready, and has its link if its client has one.
+export const linked = (page, client) => page.waitForFunction(
+	(name) => document.readyState === 'complete' && window.wp?.heartbeat && (!name || window.wp.heartbeat.transport.name === name),
+	hasLink(client) ? client : '', { timeout: 20_000 },
+)
 
 // newPost makes a published post and returns its id.
 export function newPost(php, title, author) {

@@ -14,27 +14,29 @@ const LET_GO = 5000
 
 test('locks', { timeout: 400_000 }, async (t) => {
 	await withLive(t, async ({ person, php, server }) => {
+		// Each keeps their browser, and with it what it has cached.
+		const anna = await person('editor')
+		const ben = await person('admin')
 		for (const editor of ['block', 'classic']) {
 			for (const client of TRANSPORTS) {
-				await t.test(`${editor} editor, ${client}`, (t) => locks(t, { person, php, editor, client }))
+				await t.test(`${editor} editor, ${client}`, (t) => locks(t, { anna, ben, php, editor, client }))
 			}
 		}
 		await server.stop('SIGKILL')
 		for (const editor of ['block', 'classic']) {
-			await t.test(`${editor} editor, heartbeatd stopped`, (t) => locks(t, { person, php, editor, client: 'any' }))
+			await t.test(`${editor} editor, heartbeatd stopped`, (t) => locks(t, { anna, ben, php, editor, client: 'any' }))
 		}
 	})
 })
 
-async function locks(t, { person, php, editor, client }) {
-	const [anna, ben] = await Promise.all(['editor', 'admin'].map((user) => person(user, { client, editor })))
+async function locks(t, { anna, ben, php, editor, client }) {
+	await Promise.all([anna, ben].map((person) => person.uses({ client, editor })))
 	const [first, second] = ['first', 'second'].map((name) => newPost(php, `${name} of ${editor} ${client}`, anna.id))
 	// Who has no link sees what there is with the next beat.
 	const look = hasLink(client) ? () => {} : beat
-	const ready = async (page) => hasLink(client) && linked(page, client)
 
 	const list = await ben.open('/wp-admin/edit.php')
-	await ready(list)
+	await linked(list, client)
 	const isLocked = async (id) => {
 		await look(list)
 		return list.locator(`#post-${id}`).evaluate((row) => row.classList.contains('wp-locked'))
@@ -45,11 +47,11 @@ async function locks(t, { person, php, editor, client }) {
 	await until('the lock in the list', () => isLocked(first))
 	told(t, client, 'taken, seen in the list', opened())
 	assert.equal(await list.locator(`#post-${first} .locked-text`).innerText(), 'Editor is currently editing')
-	await ready(page)
+	await linked(page, client)
 	await beat(page)
 
 	const other = await anna.open(editorOf(second))
-	await ready(other)
+	await linked(other, client)
 	await beat(other)
 	await page.goto(new URL('/wp-admin/about.php', page.url()).href, { waitUntil: 'commit' })
 	const left = since()
@@ -64,7 +66,7 @@ async function locks(t, { person, php, editor, client }) {
 	await until('the editor to be told', async () => (await look(other), isTold(other, editor)))
 	told(t, client, 'taken over, told to the editor', taken())
 	await until('the text to be saved', () => php(`$saved = wp_get_post_autosave(${second}, ${anna.id}); return $saved && str_contains($saved->post_content, '${text}');`))
-	await Promise.all([anna.close(), ben.close()])
+	await Promise.all([anna, ben].flatMap(({ context }) => context.pages().map((page) => page.close())))
 }
 
 function told(t, client, what, ms) {
