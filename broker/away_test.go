@@ -60,8 +60,8 @@ func TestNATSGoneAndBack(t *testing.T) {
 func TestLeaveWhileDisconnected(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
-	b := open(t, Config{URL: s.url(), TTL: time.Minute})
-	other := open(t, Config{URL: s.url(), TTL: time.Minute})
+	b := open(t, Config{URL: s.url()})
+	other := open(t, Config{URL: s.url()})
 	_, d := watch(t, b, "site")
 	_, d2 := watch(t, other, "site")
 	b.Hold(page("r", "user-1", "x"), at(1, "x"))
@@ -103,8 +103,8 @@ func TestClosedConnectionIsRebuilt(t *testing.T) {
 func TestNothingIsLostWithTheConnection(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
-	b := open(t, Config{URL: s.url(), TTL: time.Minute})
-	other := open(t, Config{URL: s.url(), TTL: time.Minute})
+	b := open(t, Config{URL: s.url()})
+	other := open(t, Config{URL: s.url()})
 	v, _ := watch(t, other, "site")
 	const people = 1000
 	one := func(i int) Key { return page("r", fmt.Sprint("user-", i), "a") }

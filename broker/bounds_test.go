@@ -121,8 +121,8 @@ func TestLargestIsWritten(t *testing.T) {
 
 func TestWritesInFlightAreBounded(t *testing.T) {
 	t.Parallel()
-	b := open(t, Config{Listen: "127.0.0.1:0", TTL: time.Minute})
-	other := open(t, Config{URL: "nats://" + b.ListenAddr(), TTL: time.Minute})
+	b := open(t, Config{Listen: "127.0.0.1:0"})
+	other := open(t, Config{URL: "nats://" + b.ListenAddr()})
 	v, _ := watch(t, other, "site")
 	const people = 5000
 	most := 0
@@ -148,7 +148,7 @@ func TestWritesInFlightAreBounded(t *testing.T) {
 func TestWindowAndQueue(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
-	b := open(t, Config{URL: s.url(), TTL: time.Minute})
+	b := open(t, Config{URL: s.url()})
 	b.mu.Lock()
 	b.looking += maxFlying
 	b.mu.Unlock()
@@ -169,7 +169,7 @@ func TestWindowAndQueue(t *testing.T) {
 	if state := streamState(t, s.url()); state.LastSeq != 1 {
 		t.Errorf("%d writes, want 1", state.LastSeq)
 	}
-	v, _ := watch(t, open(t, Config{URL: s.url(), TTL: time.Minute}), "site")
+	v, _ := watch(t, open(t, Config{URL: s.url()}), "site")
 	v.Room("r", func(entries []Entry, _ int) {
 		if len(entries) != 1 || !strings.Contains(string(entries[0].Data), "screen-999") {
 			t.Errorf("written: %v", entries)

@@ -53,6 +53,9 @@ const (
 
 func open(t *testing.T, c Config) *Broker {
 	t.Helper()
+	if c.TTL == 0 {
+		c.TTL = time.Hour // nothing is renewed while a test counts writes
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))
 	}

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,7 +80,7 @@ func (b *Broker) bind(ctx context.Context) error {
 		b.nc = nc
 	}
 	if !b.nc.IsConnected() {
-		return errors.New("not connected to NATS")
+		return fmt.Errorf("not connected to NATS: %w", cmp.Or(b.nc.LastError(), nats.ErrDisconnected))
 	}
 	l, err := b.newLink(b.nc)
 	if err != nil {

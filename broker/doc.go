@@ -22,6 +22,9 @@
 // was present before is not told to have left unless one TTL passes in which
 // nobody says otherwise.
 //
+// On a NATS cluster the bucket has three copies, which takes three servers with
+// JetStream; with fewer, Ready says that it could not be made.
+//
 // # For observers
 //
 // What a node writes is in the JetStream key-value bucket "presence" (stream

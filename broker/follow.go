@@ -15,12 +15,12 @@ type follower interface {
 	expire()                         // one TTL later
 }
 
-// follow watches the bucket until ended tells or ctx ends. It returns an
+// follow watches keys of the bucket until ended tells or ctx ends. It returns an
 // error when the watch ends by itself.
-func follow[E any](ctx context.Context, kv jetstream.KeyValue, site string, ttl time.Duration, ended <-chan E, f follower) error {
+func follow[E any](ctx context.Context, kv jetstream.KeyValue, filter string, ttl time.Duration, ended <-chan E, f follower) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	w, err := startWatch(ctx, cancel, kv, site)
+	w, err := startWatch(ctx, cancel, kv, filter)
 	if err != nil {
 		return err
 	}
@@ -48,13 +48,12 @@ func follow[E any](ctx context.Context, kv jetstream.KeyValue, site string, ttl 
 	}
 }
 
-// startWatch watches a site, or all if it is empty. The watch lives as long
-// as ctx, so its start needs a deadline of its own.
-func startWatch(ctx context.Context, cancel func(), kv jetstream.KeyValue, site string) (jetstream.KeyWatcher, error) {
-	filter := ">"
-	if site != "" {
-		filter = encodeToken(site) + ".>"
-	}
+// siteFilter is all keys of a site.
+func siteFilter(site string) string { return encodeToken(site) + ".>" }
+
+// startWatch begins a watch that lives as long as ctx. Its start needs a
+// deadline of its own.
+func startWatch(ctx context.Context, cancel func(), kv jetstream.KeyValue, filter string) (jetstream.KeyWatcher, error) {
 	deadline := time.AfterFunc(bindWait, cancel)
 	w, err := kv.Watch(ctx, filter)
 	inTime := deadline.Stop()

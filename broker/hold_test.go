@@ -187,9 +187,9 @@ func TestPageMovesToAnotherNode(t *testing.T) {
 // The page leaves here, but this node has not heard yet that it is elsewhere.
 func TestLeaveSparesWhatAnotherNodeWrote(t *testing.T) {
 	t.Parallel()
-	a := open(t, Config{Listen: "127.0.0.1:0", Node: "node-a", TTL: time.Minute})
+	a := open(t, Config{Listen: "127.0.0.1:0", Node: "node-a"})
 	url := "nats://" + a.ListenAddr()
-	b := open(t, Config{URL: url, Node: "node-b", TTL: time.Minute})
+	b := open(t, Config{URL: url, Node: "node-b"})
 	wire := tap(t, url)
 	k := page("r", "user-1", "x")
 	a.Hold(k, at(1, "x"))

@@ -30,12 +30,16 @@ func Observe(ctx context.Context, nc *nats.Conn, o Observer) error {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	r := &reader{Observer: o, quiet: o.SkipPresent}
+	filter := ">"
+	if o.Site != "" {
+		filter = siteFilter(o.Site)
+	}
 	turned := nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
 	defer nc.RemoveStatusListener(turned)
 	for ctx.Err() == nil && !nc.IsClosed() {
 		kv, err := r.bind(ctx, js)
 		if err == nil {
-			err = follow(ctx, kv, o.Site, r.ttl, turned, r)
+			err = follow(ctx, kv, filter, r.ttl, turned, r)
 		}
 		if err != nil && ctx.Err() == nil {
 			o.Logger.Warn("presence cannot be read, trying again", "error", err)

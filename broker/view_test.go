@@ -58,8 +58,8 @@ func TestRoomIsSortedCutAndKept(t *testing.T) {
 func TestSnapshotOfABusySite(t *testing.T) {
 	t.Parallel()
 	const people = 1000
-	b := open(t, Config{Listen: "127.0.0.1:0", TTL: time.Minute})
-	other := open(t, Config{URL: "nats://" + b.ListenAddr(), TTL: time.Minute})
+	b := open(t, Config{Listen: "127.0.0.1:0"})
+	other := open(t, Config{URL: "nats://" + b.ListenAddr()})
 	written := 0
 	write := func() {
 		for range people / 2 {
@@ -186,6 +186,18 @@ func TestOnlySitesWithAViewAreWatched(t *testing.T) {
 	d2.want(t, "joined user-1, joined user-3, left user-3")
 	again.Close()
 	eventually(t, "nobody watching", func() bool { return watchers() == "" })
+}
+
+// A site without a name is a site, not all of them.
+func TestSiteWithoutAName(t *testing.T) {
+	t.Parallel()
+	b := open(t, Config{})
+	_, d := watch(t, b, "")
+	b.Hold(page("r", "user-1", "a"), at(1, "x"))
+	settled(t, b)
+	b.Hold(Key{"", "r", "user-2", "a"}, at(1, "x"))
+	settled(t, b)
+	d.want(t, "joined user-2")
 }
 
 func TestWatchDoesNotWaitForever(t *testing.T) {
