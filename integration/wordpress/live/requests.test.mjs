@@ -1,0 +1,68 @@
+// What PHP has to do for somebody who has a dashboard, a posts list and an editor
+// open, with WordPress's client and with ours: counted side by side, on one site,
+// from the web server's log. HEARTBEATD_COUNT_SECONDS=600 counts for ten minutes.
+
+import assert from 'node:assert/strict'
+import { readFileSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { test } from 'node:test'
+import { beat, editorOf, linked, newPost, withLive } from './live.mjs'
+
+const SECONDS = Number(process.env.HEARTBEATD_COUNT_SECONDS || 60)
+const CLIENTS = { core: 'core', ours: 'websocket' }
+const SCREENS = { dashboard: 'index.php', 'posts list': 'edit.php', editor: 'post.php' }
+
+test('requests to PHP', { timeout: 400_000 + 2000 * SECONDS }, async (t) => {
+	await withLive(t, async ({ site, php, person }) => {
+		for (const [name, client] of Object.entries(CLIENTS)) {
+			site.users[name] = makeEditor(php, name)
+			await open(await person(name, { client }), php, name, client)
+		}
+		const log = `${dirname(site.dir)}/nginx-access.log`
+		const start = statSync(log).size
+		await sleep(1000 * SECONDS)
+		const requests = readFileSync(log, 'utf8').slice(start).split('\n').filter((line) => /"\w+ \S*(\.php|\/wp-json\/)/.test(line))
+		const counts = count(requests)
+		t.diagnostic(`requests to PHP in ${SECONDS} seconds`)
+		for (const line of table(counts)) t.diagnostic(line)
+		// A minute of WordPress's client is one beat of the dashboard and six of each of the others.
+		assert.ok(counts.core['all three'] >= 10 * Math.floor(SECONDS / 60), JSON.stringify(counts))
+		assert.ok(counts.ours['all three'] < counts.core['all three'], JSON.stringify(counts))
+	})
+})
+
+function makeEditor(php, login) {
+	const password = `${login} password`
+	const id = php(`return wp_insert_user(array('user_login' => '${login}', 'user_pass' => '${password}', 'display_name' => '${login}', 'role' => 'editor'));`)
+	return { id, login, password, role: 'editor' }
+}
+
+// open opens the three screens and lets each beat until there is nothing left to learn.
+async function open(person, php, name, client) {
+	// The log tells them apart by what they call their browser.
+	await person.context.setExtraHTTPHeaders({ 'User-Agent': `client-${name}` })
+	const id = newPost(php, `Open with ${name}`, person.id)
+	for (const path of ['/wp-admin/index.php', '/wp-admin/edit.php', editorOf(id)]) {
+		const page = await person.open(path)
+		await linked(page, client)
+		await beat(page)
+		await beat(page)
+	}
+}
+
+function count(requests) {
+	const counts = {}
+	for (const name of Object.keys(CLIENTS)) {
+		const own = requests.filter((line) => line.endsWith(`"client-${name}"`))
+		counts[name] = { 'all three': own.length }
+		for (const [screen, file] of Object.entries(SCREENS)) {
+			counts[name][screen] = own.filter((line) => line.includes(`/wp-admin/${file}`)).length
+		}
+	}
+	return counts
+}
+
+function table(counts) {
+	return ['| | core | ours |', '|---|--:|--:|', ...[...Object.keys(SCREENS), 'all three'].map((screen) => `| ${screen} | ${counts.core[screen]} | ${counts.ours[screen]} |`)]
+}
