@@ -70,8 +70,7 @@ describe('presence', () => {
 		const hidden = await openDemo(t, browser, server, 2)
 		await shows(watcher, [1, 2])
 
-		await setVisibility(hidden, 'hidden')
-		await beat(hidden)
+		await setVisibility(hidden, 'hidden') // and it beats no more: the link itself says so
 		const start = Date.now()
 		await shows(watcher, [1])
 		t.diagnostic(`hidden: a leave after ${Date.now() - start} ms with a TTL of 6 s`)
