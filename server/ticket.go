@@ -127,9 +127,9 @@ func (c *Claims) user() *User {
 	}
 }
 
-// lockHandle is the one handle whose answer the drop-in repeats from PHP's
-// last: over a link it may come along, and is not answered here.
-const lockHandle = "wp-refresh-post-lock"
+// repeatedHandles are those whose answer the drop-in repeats from PHP's last:
+// over a link they may come along, and are not answered here.
+var repeatedHandles = []string{"wp-refresh-post-lock", "wp-check-locked-posts"}
 
 // native says whether heartbeatd may answer a beat instead of PHP. A page with
 // a link may repeat PHP's answers.
@@ -145,7 +145,7 @@ func (c *Claims) native(form *wordpress.Array, now time.Time, link bool) bool {
 		return false
 	}
 	for handle := range asArray(form.Get("data")).All() {
-		if link && handle == lockHandle {
+		if link && slices.Contains(repeatedHandles, handle) {
 			continue
 		}
 		if !slices.Contains(c.Native, handle) || !slices.Contains(nativeHandles, handle) {

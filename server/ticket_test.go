@@ -144,6 +144,7 @@ func TestNative(t *testing.T) {
 		"a ticket of 7 minutes":           {nil, p.form(), now.Add(7 * time.Minute), true, false},
 		"a nonce in its second half":      {func(c *Claims) { c.FreshUntil = now.Unix() }, p.form(), now, true, false},
 		"a lock that the drop-in repeats": {nil, p.form("data[wp-refresh-post-lock][post_id]=1"), now, true, true},
+		"locks that the drop-in repeats":  {nil, p.form("data[wp-check-locked-posts][]=post-1"), now, true, true},
 		"a lock from a page with no link": {nil, p.form("data[wp-refresh-post-lock][post_id]=1"), now, false, false},
 	} {
 		claims := *good

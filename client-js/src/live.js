@@ -3,7 +3,7 @@
 // its events.
 
 import { createChooser } from './chooser.js'
-import { createLockMemory, isRoomOf, LOCK } from './repeat.js'
+import { createAnswerMemory, isRoomOf } from './repeat.js'
 import { createLongPollLink } from './longpoll.js'
 import { createRooms, concernsOthers } from './room.js'
 import { createWebSocketLink } from './websocket.js'
@@ -18,7 +18,7 @@ export function createLive({ win, $, emit, connectNow }) {
 	const config = (win.heartbeatSettings && win.heartbeatSettings.heartbeatd) || {}
 	const conn = randomId(win)
 	const rooms = createRooms(win)
-	const lock = createLockMemory(Date.now)
+	const answers = createAnswerMemory(Date.now)
 	let ticket = null
 	let cursor = ''
 	let presence = ''
@@ -27,6 +27,7 @@ export function createLive({ win, $, emit, connectNow }) {
 	let maxBody = 0
 	let nudge = 0
 	let paused = false
+	let mute = false // PHP failed, and has not answered since
 
 	const chooser = createChooser({
 		order: known(config.transports || ORDER),
@@ -44,7 +45,7 @@ export function createLive({ win, $, emit, connectNow }) {
 	}
 
 	function changed(name, link, welcome) {
-		lock.forget()
+		answers.forget()
 		if (welcome) {
 			maxBody = Number(welcome.max_body) || 0
 			if (epoch(welcome.cursor) !== epoch(cursor)) cursor = welcome.cursor
@@ -63,19 +64,20 @@ export function createLive({ win, $, emit, connectNow }) {
 	// What is for a user or for everyone has no room.
 	function pushed({ cursor: newest, room, data }) {
 		if (typeof newest === 'string') cursor = newest
+		answers.pushed(room)
 		guard(win, () => emit('push', [{ room, data }]))
 	}
 
 	function met(frame) {
 		const { room, snapshot, total, joined = [], updated = [], left = [] } = frame
-		if (ticket && lock.concerns(room) && concernsOthers(frame, ticket.claims.sub)) lock.forget()
+		if (ticket && answers.concerns(room) && concernsOthers(frame, ticket.claims.sub)) answers.forget()
 		rooms.receive(frame)
 		const news = Array.isArray(snapshot) ? { room, snapshot, total } : { room, joined, updated, left }
 		guard(win, () => emit('presence', [news]))
 	}
 
 	function nudged(frame) {
-		lock.forget()
+		answers.forget()
 		if (nudge) return
 		const spread = Math.min(MAX_SPREAD, Math.max(0, Number(frame.spread_ms) || 0))
 		nudge = win.setTimeout(() => {
@@ -124,9 +126,9 @@ export function createLive({ win, $, emit, connectNow }) {
 		/** How the link would answer a beat, or null when it is for PHP. */
 		plan(fields, body) {
 			const { link } = chooser
-			if (!link || body.length > maxBody || fields.wp_customize) return null
-			const again = lock.recall(fields.data[LOCK])
-			const handles = Object.keys(fields.data).filter((handle) => !again || handle !== LOCK)
+			if (!link || mute || body.length > maxBody || fields.wp_customize) return null
+			const again = answers.recall(fields.data)
+			const handles = Object.keys(fields.data).filter((handle) => !(handle in again))
 			if (!isNative(ticket, handles, fields._nonce, Date.now())) return null
 			return {
 				/** A promise of the tick's text, or of null when PHP must be asked after all. */
@@ -158,7 +160,14 @@ export function createLive({ win, $, emit, connectNow }) {
 			}
 			if (!byPost) return
 			if (!out) take(jqXHR.getResponseHeader('X-Heartbeatd-Ticket'))
-			if (hears(fields.data[LOCK])) lock.learn(fields.data[LOCK], response[LOCK])
+			mute = false
+			answers.learn(fields.data, response, hears)
+		},
+
+		/** A posted beat got no good answer: only PHP can say that all is well again. */
+		failed() {
+			mute = true
+			answers.forget()
 		},
 
 		/** The page sleeps or wakes. */
@@ -184,9 +193,9 @@ export function createLive({ win, $, emit, connectNow }) {
 	}
 
 	// Only a page that hears of the post's room may trust its silence.
-	function hears(asked) {
+	function hears(post) {
 		const { rooms: heard } = (ticket && ticket.claims) || {}
-		return Boolean(asked && chooser.link && heard) && [].concat(heard).some((room) => isRoomOf(room, asked.post_id))
+		return Boolean(chooser.link && heard) && [].concat(heard).some((room) => isRoomOf(room, post))
 	}
 }
 
@@ -196,9 +205,12 @@ const epoch = (cursor) => String(cursor || '').split('-')[0]
 
 function tickText(frame, again) {
 	if (!frame || frame.type !== 'tick' || frame.status !== 200 || typeof frame.body !== 'string') return null
-	if (!again) return frame.body
+	const handles = Object.keys(again).filter((handle) => again[handle])
+	if (!handles.length) return frame.body
 	try {
-		return JSON.stringify(Object.assign(JSON.parse(frame.body), { [LOCK]: again }))
+		const tick = JSON.parse(frame.body)
+		handles.forEach((handle) => (tick[handle] = again[handle]))
+		return JSON.stringify(tick)
 	} catch (e) {
 		return null
 	}

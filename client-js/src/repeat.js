@@ -1,32 +1,70 @@
-// PHP's last good answer to wp-refresh-post-lock may be given again for a third
-// of the lock's life, as long as the post's room is quiet: nobody else can have
-// taken the lock without showing up there.
+// PHP's last good answers about post locks may be given again for a third of a
+// lock's life, as long as the posts' rooms are quiet: nobody can have taken a
+// lock, or let one go, without something being heard there.
 
 const FOR = 50000
-export const LOCK = 'wp-refresh-post-lock'
+// An editor that closes leaves its lock some seconds more, and says so before.
+const AFTER_PUSH = 10000
 
-export function createLockMemory(now) {
-	let last = null
+export const LOCK = 'wp-refresh-post-lock'
+export const LOCKS = 'wp-check-locked-posts'
+
+// What each handle asks about, what of its question matters, and which answer
+// may be given again: undefined for none. PHP looks at the post only, not at
+// the lock that is sent along, which an editor may never bring up to date.
+const kinds = {
+	[LOCK]: {
+		posts: (asked) => [String(asked.post_id)],
+		key: (asked) => String(asked.post_id),
+		good: (answer) => (answer && answer.new_lock && !answer.lock_error ? { new_lock: answer.new_lock } : undefined),
+	},
+	[LOCKS]: {
+		posts: (asked) => [].concat(asked).map((row) => String(row).replace(/^post-/, '')),
+		key: (asked) => JSON.stringify(asked),
+		// That none is locked is told by silence.
+		good: (answer) => answer || null,
+	},
+}
+
+export function createAnswerMemory(now) {
+	let known = {}
+	let deafUntil = 0
+
+	const fresh = ({ at }) => now() >= at && now() - at < FOR
 
 	return {
-		/** What was asked and what PHP answered. */
-		learn(asked, answered) {
-			if (!asked || !answered) return
-			last = answered.new_lock && !answered.lock_error ? { post: String(asked.post_id), lock: answered.new_lock, at: now() } : null
+		/** What a beat asked and what PHP answered; hears(post) tells whether its room is heard. */
+		learn(data, response, hears) {
+			Object.keys(kinds).forEach((handle) => {
+				const asked = data[handle]
+				if (!asked) return
+				delete known[handle]
+				const { posts, key, good } = kinds[handle]
+				const answer = good(response[handle])
+				if (answer === undefined || now() < deafUntil || !posts(asked).every(hears)) return
+				known[handle] = { posts: posts(asked), key: key(asked), answer, at: now() }
+			})
 		},
-		/** The answer to give again, or undefined. */
-		recall(asked) {
-			const known =
-				last && asked && String(asked.post_id) === last.post && asked.lock === last.lock && now() >= last.at && now() - last.at < FOR
-			return known ? { new_lock: last.lock } : undefined
+		/** The answers to give again, by handle; null where the answer is none. */
+		recall(data) {
+			const again = {}
+			Object.keys(known).forEach((handle) => {
+				const { key, answer } = known[handle]
+				if (data[handle] && kinds[handle].key(data[handle]) === key && fresh(known[handle])) again[handle] = answer
+			})
+			return again
 		},
 		forget() {
-			last = null
+			known = {}
 		},
-		/** Is this the room of the post whose answer is kept? */
-		concerns(room) {
-			return Boolean(last) && isRoomOf(room, last.post)
+		/** Something was pushed to a room: what is asked soon is asked of PHP. */
+		pushed(room) {
+			if (!this.concerns(room)) return
+			known = {}
+			deafUntil = now() + AFTER_PUSH
 		},
+		/** Is this the room of a post whose answer is kept? */
+		concerns: (room) => Object.keys(known).some((handle) => known[handle].posts.some((post) => isRoomOf(room, post))),
 	}
 }
 

@@ -19,6 +19,9 @@ export function registerTransport($, win, live, isOwn) {
 		if (!isOwn(original)) return undefined
 		const beat = { $, win, live, options, fields: original.data, url: original.url, byPost: false }
 		jqXHR.done((response) => live.ticked(beat.fields, response, jqXHR, beat.byPost))
+		jqXHR.fail((same, status) => {
+			if (beat.byPost && status !== 'abort') live.failed()
+		})
 		const plan = isUntouched(beat) && live.plan(beat.fields, options.data)
 		if (plan) return carry(beat, plan)
 		const conn = handOver(beat)

@@ -1,43 +1,81 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createLockMemory, isRoomOf } from '../src/repeat.js'
+import { createAnswerMemory, isRoomOf, LOCK, LOCKS } from '../src/repeat.js'
+
+const everywhere = () => true
 
 function memory() {
 	const clock = { now: 1000 }
-	return { clock, lock: createLockMemory(() => clock.now) }
+	return { clock, memory: createAnswerMemory(() => clock.now) }
 }
 
-test("repeats PHP's good answer for 50 seconds, to the question it answers next", () => {
-	const { clock, lock } = memory()
-	assert.equal(lock.recall({ post_id: 5, lock: '1:1' }), undefined)
-	lock.learn({ post_id: 5, lock: '1:1' }, { new_lock: '2:1' })
-	assert.deepEqual(lock.recall({ post_id: '5', lock: '2:1' }), { new_lock: '2:1' })
-	assert.equal(lock.recall({ post_id: 5, lock: '1:1' }), undefined, 'another lock')
-	assert.equal(lock.recall({ post_id: 6, lock: '2:1' }), undefined, 'another post')
-	assert.equal(lock.recall(undefined), undefined)
+const lock = (post_id, lock) => ({ [LOCK]: { post_id, lock } })
+const refreshed = { [LOCK]: { new_lock: '2:1' } }
+
+test("repeats PHP's good answer about a lock for 50 seconds", () => {
+	const { clock, memory: m } = memory()
+	assert.deepEqual(m.recall(lock(5, '1:1')), {})
+	m.learn(lock(5, '1:1'), refreshed, everywhere)
+	assert.deepEqual(m.recall(lock('5', '2:1')), refreshed)
+	assert.deepEqual(m.recall(lock(5, '1:1')), refreshed, 'an editor that asks with the lock it began with')
+	assert.deepEqual(m.recall(lock(6, '2:1')), {}, 'another post')
+	assert.deepEqual(m.recall({}), {})
 	clock.now += 49_999
-	assert.ok(lock.recall({ post_id: 5, lock: '2:1' }))
+	assert.deepEqual(m.recall(lock(5, '2:1')), refreshed)
 	clock.now += 1
-	assert.equal(lock.recall({ post_id: 5, lock: '2:1' }), undefined)
+	assert.deepEqual(m.recall(lock(5, '2:1')), {})
 	clock.now = 999
-	assert.equal(lock.recall({ post_id: 5, lock: '2:1' }), undefined, 'a clock that was set back')
+	assert.deepEqual(m.recall(lock(5, '2:1')), {}, 'a clock that was set back')
 })
 
-test('a lock error, a nudge or a change in the room ends it', () => {
-	const { lock } = memory()
-	const known = () => Boolean(lock.recall({ post_id: 5, lock: '2:1' }))
-	lock.learn({ post_id: 5, lock: '1:1' }, { new_lock: '2:1' })
-	lock.learn({ post_id: 5, lock: '2:1' }, { lock_error: { name: 'x' } })
+test('repeats which posts of a list are locked, and that none is', () => {
+	const { memory: m } = memory()
+	const asked = { [LOCKS]: ['post-5', 'post-6'] }
+	m.learn(asked, {}, everywhere)
+	assert.deepEqual(m.recall(asked), { [LOCKS]: null })
+	const locked = { [LOCKS]: { 'post-5': { name: 'x' } } }
+	m.learn(asked, locked, everywhere)
+	assert.deepEqual(m.recall(asked), locked)
+	assert.deepEqual(m.recall({ [LOCKS]: ['post-5'] }), {}, 'another list')
+	assert.ok(m.concerns('postType/page:6'))
+	m.learn(asked, locked, (post) => post === '5')
+	assert.deepEqual(m.recall(asked), {}, 'a room that is not heard')
+})
+
+test('a lock error, a nudge or a change in a room ends it', () => {
+	const { memory: m } = memory()
+	const known = () => LOCK in m.recall(lock(5, '2:1'))
+	m.learn(lock(5, '1:1'), refreshed, everywhere)
+	m.learn(lock(5, '2:1'), { [LOCK]: { lock_error: { name: 'x' } } }, everywhere)
 	assert.ok(!known())
-	lock.learn({ post_id: 5, lock: '1:1' }, { new_lock: '2:1' })
-	lock.learn({ post_id: 5, lock: '2:1' }, undefined)
-	assert.ok(known(), 'no answer to it is not an answer')
-	assert.ok(lock.concerns('postType/page:5'))
-	assert.ok(!lock.concerns('postType/page:55'))
-	assert.ok(!lock.concerns('admin/online'))
-	lock.forget()
+	m.learn(lock(5, '1:1'), refreshed, everywhere)
+	m.learn(lock(5, '2:1'), {}, everywhere)
+	assert.ok(!known(), 'no answer')
+	m.learn(lock(5, '1:1'), refreshed, everywhere)
+	m.learn({}, {}, everywhere)
+	assert.ok(known(), 'a beat that did not ask')
+	assert.ok(m.concerns('postType/page:5'))
+	assert.ok(!m.concerns('postType/page:55'))
+	assert.ok(!m.concerns('admin/online'))
+	m.forget()
 	assert.ok(!known())
-	assert.ok(!lock.concerns('postType/page:5'))
+	assert.ok(!m.concerns('postType/page:5'))
+})
+
+test('a push to the room has PHP asked for ten seconds', () => {
+	const { clock, memory: m } = memory()
+	const known = () => LOCK in m.recall(lock(5, '2:1'))
+	m.learn(lock(5, '1:1'), refreshed, everywhere)
+	m.pushed('postType/post:6')
+	m.pushed(undefined)
+	assert.ok(known(), 'of another room')
+	m.pushed('postType/post:5')
+	clock.now += 9_999
+	m.learn(lock(5, '1:1'), refreshed, everywhere)
+	assert.ok(!known())
+	clock.now += 1
+	m.learn(lock(5, '1:1'), refreshed, everywhere)
+	assert.ok(known())
 })
 
 test('rooms of posts', () => {

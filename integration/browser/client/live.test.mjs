@@ -204,9 +204,39 @@ describe('the living side', () => {
 		fake.send({ type: 'nudge', spread_ms: 0 })
 		await until('the nudged beat', async () => (await events(tab, 'tick')).length === 6)
 		assert.equal((await ask()).via, 'post')
-		assert.equal((await ask('0:1')).via, 'post', 'another lock is another question')
-		lock = '2:1'
-		assert.deepEqual(await ask('1:1'), again)
+		assert.deepEqual(await ask('0:1'), again, 'PHP does not look at the lock')
+	})
+
+	test('which posts are locked is repeated, too, and that none is', async (t) => {
+		const LOCKS = 'wp-check-locked-posts'
+		let locked = {}
+		const answer = (fields, name) => ({ tick: { via: name, ...(name === 'post' ? locked : {}) } })
+		const { fake, tab } = await open(t, { answer })
+		const ask = (...rows) => beat(tab, { [LOCKS]: rows })
+		assert.deepEqual(await ask('post-5'), { via: 'post' })
+		assert.deepEqual(await ask('post-5'), { via: 'websocket' })
+		locked = { [LOCKS]: { 'post-5': { name: 'B' } } }
+		fake.send({ type: 'nudge', spread_ms: 60000 })
+		await until('PHP asked', async () => (await ask('post-5')).via === 'post')
+		assert.deepEqual(await ask('post-5'), { via: 'websocket', ...locked })
+		assert.equal((await ask('post-5', 'post-7')).via, 'post')
+		assert.equal((await ask('post-5', 'post-7')).via, 'post', 'the room of one of them is not heard')
+	})
+
+	test('when PHP has failed, every beat is its own until it answers again', async (t) => {
+		const { fake, tab } = await open(t, { answer: via })
+		assert.equal((await beat(tab)).via, 'websocket')
+		fake.answer = (fields, name) => (name === 'post' ? { status: 500, body: 'no' } : { tick: { via: name } })
+		const fails = (handle) => tab.evaluate((name) => new Promise((done) => {
+			jQuery(document).one('heartbeat-error', () => done())
+			if (name) wp.heartbeat.enqueue(name, 1)
+			wp.heartbeat.connectNow()
+		}), handle)
+		await fails('theirs')
+		await fails() // heartbeatd could answer it, and would say that all is well
+		fake.answer = via
+		assert.equal((await beat(tab)).via, 'post')
+		assert.equal((await beat(tab)).via, 'websocket')
 	})
 
 	test('leave is said, and the server parts', async (t) => {
