@@ -194,7 +194,7 @@ func TestStartsBeforeNATS(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
 	s.stop()
-	b := open(t, Config{URL: s.url(), TTL: testTTL})
+	b := openAway(t, Config{URL: s.url(), TTL: testTTL})
 	if err := b.Ready(); err == nil {
 		t.Error("ready without NATS")
 	}

@@ -51,7 +51,16 @@ const (
 	patience = 60 * time.Second // for what must come, on a machine that is busy
 )
 
+// open opens a broker for the length of the test, and waits for its NATS.
 func open(t *testing.T, c Config) *Broker {
+	t.Helper()
+	b := openAway(t, c)
+	becomes(t, b, true)
+	return b
+}
+
+// openAway is open where NATS is away.
+func openAway(t *testing.T, c Config) *Broker {
 	t.Helper()
 	if c.TTL == 0 {
 		c.TTL = time.Hour // nothing is renewed while a test counts writes

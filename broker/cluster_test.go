@@ -48,7 +48,6 @@ func TestCluster(t *testing.T) {
 	var told []*diary
 	for _, s := range servers {
 		b := open(t, Config{URL: s.url()})
-		becomes(t, b, true)
 		_, d := watch(t, b, "site")
 		nodes, told = append(nodes, b), append(told, d)
 	}

@@ -13,7 +13,7 @@ import (
 // that may only read.
 type Observer struct {
 	Site        string // empty: all sites
-	SkipPresent bool   // leave out the Joined of those who are there at the start
+	SkipPresent bool   // leave out the Joined of those who are there at the start (on a busy site not quite all)
 	OnChange    func(Change)
 	Logger      *slog.Logger
 }

@@ -28,7 +28,7 @@ func observe(t *testing.T, conn *nats.Conn, o Observer) *diary {
 
 func TestObserve(t *testing.T) {
 	t.Parallel()
-	b := open(t, Config{Listen: "127.0.0.1:0", TTL: testTTL})
+	b := open(t, Config{Listen: "127.0.0.1:0"})
 	conn := connect(t, "nats://"+b.ListenAddr())
 	b.Hold(page("r", "user-1", "a"), at(1, "x"))
 	b.Hold(Key{"other", "r", "user-9", "a"}, at(1, "x"))
@@ -48,6 +48,8 @@ func TestObserve(t *testing.T) {
 	b.Put(Key{"other", "r2", "user-8", "poll"}, at(1, "x"))
 	settled(t, b)
 	b.Leave(page("r", "user-1", "a"))
+	settled(t, b)
+	b.Leave(Key{"other", "r2", "user-8", "poll"})
 	site.want(t, "joined user-1, seen user-1, updated user-1, left user-1")
 	news.want(t, "seen user-1, updated user-1, joined user-8, left user-1, left user-8")
 	eventually(t, "the other site", func() bool { return all.last() == "left user-8" })
