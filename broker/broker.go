@@ -64,6 +64,7 @@ type Broker struct {
 	link    *link         // the last one that worked
 	down    error         // why nothing can be written now
 	turned  chan struct{} // closed when link is replaced
+	unask   func()        // ends the supervisor's waiting for NATS to answer
 	epoch   uint64        // counts the buckets; what is known of one says nothing of the next
 	lastSeq uint64        // the newest revision seen in this one
 }

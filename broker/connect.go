@@ -72,6 +72,9 @@ func (b *Broker) supervise() {
 func (b *Broker) bind(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, bindWait)
 	defer cancel()
+	b.mu.Lock()
+	b.unask = cancel
+	b.mu.Unlock()
 	if b.nc == nil || b.nc.IsClosed() {
 		nc, err := b.dial()
 		if err != nil {
@@ -111,7 +114,7 @@ func (b *Broker) dial() (*nats.Conn, error) {
 			if err == nil {
 				err = nats.ErrDisconnected
 			}
-			b.lost(fmt.Errorf("NATS is away: %w", err))
+			b.cutOff(fmt.Errorf("NATS is away: %w", err))
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			b.log.Info("connected to NATS again", "server", nc.ConnectedServerName())
@@ -285,6 +288,15 @@ func (b *Broker) lostLocked(err error) {
 		b.log.Warn("presence cannot be written to NATS", "error", err)
 	}
 	b.down = err
+}
+
+// cutOff is lost for a connection that is gone, and with it the answer to what
+// the supervisor may have asked.
+func (b *Broker) cutOff(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lostLocked(err)
+	b.unask()
 }
 
 // suspect has the supervisor look whether the bucket is there.

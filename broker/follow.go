@@ -20,7 +20,10 @@ type follower interface {
 func follow[E any](ctx context.Context, kv jetstream.KeyValue, filter string, ttl time.Duration, ended <-chan E, f follower) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	w, err := startWatch(ctx, cancel, kv, filter)
+	w, err := startWatch(ctx, cancel, kv, filter, ended)
+	if errors.Is(err, errEnded) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -48,20 +51,38 @@ func follow[E any](ctx context.Context, kv jetstream.KeyValue, filter string, tt
 	}
 }
 
+var errEnded = errors.New("ended before it began")
+
 // siteFilter is all keys of a site.
 func siteFilter(site string) string { return encodeToken(site) + ".>" }
 
-// startWatch begins a watch that lives as long as ctx. Its start needs a
-// deadline of its own.
-func startWatch(ctx context.Context, cancel func(), kv jetstream.KeyValue, filter string) (jetstream.KeyWatcher, error) {
-	deadline := time.AfterFunc(bindWait, cancel)
+// startWatch begins a watch that lives as long as ctx. Its start has a deadline
+// of its own, and ends with ended: what was asked of a connection that is gone
+// is not answered by the next.
+func startWatch[E any](ctx context.Context, cancel func(), kv jetstream.KeyValue, filter string, ended <-chan E) (jetstream.KeyWatcher, error) {
+	started, stopped := make(chan struct{}), make(chan error, 1)
+	go func() {
+		select {
+		case <-started:
+			stopped <- nil
+		case <-ended:
+			cancel()
+			stopped <- errEnded
+		case <-time.After(bindWait):
+			cancel()
+			stopped <- errors.New("NATS does not answer")
+		}
+	}()
 	w, err := kv.Watch(ctx, filter)
-	inTime := deadline.Stop()
-	if err == nil && !inTime {
-		stopWatch(w, cancel)
-		err = context.DeadlineExceeded
+	close(started)
+	why := <-stopped
+	if why == nil {
+		return w, err
 	}
-	return w, err
+	if err == nil {
+		stopWatch(w, cancel)
+	}
+	return nil, why
 }
 
 // stopWatch also takes what the watch still has: its callback may be waiting

@@ -1,11 +1,14 @@
 package broker
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -120,4 +123,42 @@ func TestEchoAfterALookup(t *testing.T) {
 	if len(v.mirror.facts) != 0 {
 		t.Error("something is remembered")
 	}
+}
+
+// deaf is a NATS that doesn't answer.
+type deaf struct{ jetstream.KeyValue }
+
+func (deaf) Watch(ctx context.Context, _ string, _ ...jetstream.WatchOpt) (jetstream.KeyWatcher, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// What was asked of a connection that is gone is not waited for.
+func TestLostQuestions(t *testing.T) {
+	turned := make(chan struct{})
+	close(turned)
+	start := time.Now()
+	if err := follow(t.Context(), deaf{}, ">", time.Minute, turned, nil); err != nil {
+		t.Errorf("a watch of the link before: %v", err)
+	}
+	b := byHand()
+	asked, cancel := context.WithCancel(t.Context())
+	b.unask = cancel
+	b.cutOff(nats.ErrDisconnected)
+	if asked.Err() == nil || b.Ready() == nil {
+		t.Error("the supervisor still waits for an answer")
+	}
+	if took := time.Since(start); took >= bindWait {
+		t.Errorf("waited %v", took)
+	}
+}
+
+func TestWatchThatIsNotAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		err := follow(t.Context(), deaf{}, ">", time.Minute, make(chan struct{}), nil)
+		if took := time.Since(start); err == nil || took != bindWait {
+			t.Errorf("%v after %v", err, took)
+		}
+	})
 }
