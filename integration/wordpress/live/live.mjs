@@ -28,11 +28,16 @@ if (($_COOKIE['live_client'] ?? '') === 'core') {
 if (($_COOKIE['live_editor'] ?? '') === 'classic') {
 	add_filter('use_block_editor_for_post', '__return_false');
 }
+if (isset($_COOKIE['live_nonce_life'])) {
+	add_filter('nonce_life', fn () => (int) $_COOKIE['live_nonce_life']);
+}
 if (isset($_COOKIE['live_transports'])) {
-	add_action('admin_print_scripts', function () {
+	function live_transports() {
 		$names = array_values(array_intersect(array('websocket', 'longpoll'), array($_COOKIE['live_transports'])));
 		wp_add_inline_script('heartbeat', 'window.heartbeatSettings.heartbeatd.transports = ' . wp_json_encode($names) . ';', 'before');
-	}, 2);
+	}
+	add_action('admin_print_scripts', 'live_transports', 2);
+	add_action('wp_enqueue_scripts', 'live_transports', 20);
 }
 `
 
@@ -40,8 +45,11 @@ if (isset($_COOKIE['live_transports'])) {
 export async function withLive(t, use, options) {
 	await withPlugin(t, async (parts) => {
 		addMuPlugin(parts.site, 'live', switches)
-		const person = async (user, wants) => makePerson(await parts.browser(), parts.site, user, wants)
-		await use({ ...parts, person })
+		const browser = await parts.browser()
+		// One after the other: of two log-ins at the same time WordPress may forget one.
+		let last = null
+		const person = (user, wants) => (last = Promise.resolve(last).then(() => makePerson(browser, parts.site, user, wants)))
+		await use({ ...parts, browser, person })
 	}, options)
 }
 
@@ -50,11 +58,13 @@ async function makePerson(browser, site, user, wants) {
 	const person = {
 		id: site.users[user].id,
 		context,
-		// uses changes client and editor for the pages opened from now on.
-		async uses({ client = 'any', editor = 'block' } = {}) {
+		// uses changes what the pages opened from now on are given. A nonce's life
+		// is in seconds, and must stay the same while they are open; so must core.
+		async uses({ client = 'any', editor = 'block', nonceLife } = {}) {
 			await context.clearCookies({ name: /^live_/ })
 			const cookies = { live_client: client, live_editor: editor }
 			if (TRANSPORTS.includes(client)) cookies.live_transports = client
+			if (nonceLife) cookies.live_nonce_life = String(nonceLife)
 			await context.addCookies(Object.entries(cookies).map(([name, value]) => ({ name, value, url: site.url })))
 		},
 		async open(path, options) {

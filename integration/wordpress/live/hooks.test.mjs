@@ -1,0 +1,150 @@
+// A plugin that uses every documented hook, in PHP and in JavaScript, and knows
+// nothing of us, is given with every client what it is given with core's: the
+// same data, in the same order.
+
+import assert from 'node:assert/strict'
+import { fileURLToPath } from 'node:url'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { test } from 'node:test'
+import { addPlugin, claimsOf } from '../plugin.mjs'
+import { TRANSPORTS, beat, hasLink, linked, until, withLive } from './live.mjs'
+
+const BEATS = 4
+const INTERVAL = 3
+
+test('plugins that use Heartbeat', { timeout: 300_000 }, async (t) => {
+	await withLive(t, async ({ site, server, browser, php, person }) => {
+		const parts = { site, browser, person }
+		for (const name of ['every-hook', 'greedy']) addPlugin(site, fileURLToPath(new URL(`plugins/${name}`, import.meta.url)))
+		activate(php, 'every-hook')
+		await t.test('every hook, in the admin', async () => {
+			const hooks = await compare(parts, ['core', ...TRANSPORTS], inTheAdmin)
+			assert.deepEqual(hooks, ['check_ajax_referer', 'heartbeat_received', 'heartbeat_send', 'heartbeat_tick', 'wp_ajax_heartbeat', 'wp_doing_ajax', 'wp_refresh_nonces'])
+		})
+		await t.test('every hook, logged out', async () => {
+			const hooks = await compare(parts, ['core', 'any'], loggedOut)
+			assert.deepEqual(hooks, ['heartbeat_nopriv_received', 'heartbeat_nopriv_send', 'heartbeat_nopriv_tick', 'wp_doing_ajax'])
+		})
+		deactivate(php, 'every-hook')
+
+		await t.test('one that wants every beat', () => greedy(php, person))
+
+		await server.stop('SIGKILL')
+		activate(php, 'every-hook')
+		await t.test('every hook, in the admin, heartbeatd stopped', () => compare(parts, ['core', 'any'], inTheAdmin))
+	})
+})
+
+const activate = (php, name) => php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; return activate_plugin('${name}/${name}.php');`)
+const deactivate = (php, name) => php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; deactivate_plugins('${name}/${name}.php');`)
+
+// compare plays the same with each client, expects what the first one got, and
+// tells which hooks that were.
+async function compare(parts, clients, play) {
+	const [core, ...others] = await Promise.all(clients.map(async (client) => {
+		rmSync(logOf(parts.site, client), { force: true })
+		const events = await play(parts, client)
+		return { client, events, hooks: hooksOf(parts.site, client) }
+	}))
+	assert.equal(core.events.filter(([name]) => name === 'heartbeat-tick').length, BEATS)
+	for (const { client, events, hooks } of others) {
+		assert.deepEqual(events, core.events, `${client}: events`)
+		assert.deepEqual(hooks, core.hooks, `${client}: hooks`)
+	}
+	return [...new Set(core.hooks.map((line) => [line].flat(2)[0].replace(/^\["(\w+)".*/, '$1')))].sort()
+}
+
+async function inTheAdmin({ person }, client) {
+	const user = await person('editor', { client })
+	const page = await user.open('/wp-admin/')
+	assert.equal(await page.evaluate(() => wp.heartbeat.interval()), INTERVAL)
+	await page.evaluate(() => {
+		window.sentAt = []
+		jQuery(document).on('heartbeat-send', () => window.sentAt.push(performance.now()))
+	})
+	const events = await eventsOf(page, client)
+	await linked(page, client)
+	// One beat after another, at the plugin's own interval.
+	const times = await page.evaluate(() => window.sentAt)
+	times.slice(1).forEach((time, i) => assert.ok(Math.abs(time - times[i] - 1000 * INTERVAL) < 1000, `${client}: sent at ${times}`))
+	await user.close()
+	return events
+}
+
+async function loggedOut({ site, browser }, client) {
+	const context = await browser.newContext()
+	await context.addCookies([{ name: 'live_client', value: client, url: site.url }])
+	const page = await context.newPage()
+	await page.goto(`${site.url}/`)
+	const events = await eventsOf(page, client)
+	await context.close()
+	return events
+}
+
+// The events of the first beats. What answers the plugin's own requests may come
+// in between, and counts apart.
+async function eventsOf(page, client) {
+	const ticks = (notes) => notes.filter(([name]) => name === 'heartbeat.tick').length
+	const notes = await until(`${client}: the beats`, async () => {
+		const notes = await page.evaluate(() => window.everyHookNotes ?? [])
+		return ticks(notes) >= BEATS && notes.some(([name]) => /bad/.test(name)) && notes
+	}, 40)
+	const isAnswer = ([name]) => name.startsWith('answer')
+	const events = notes.filter((note) => !isAnswer(note))
+	const end = events.findIndex((_, i) => ticks(events.slice(0, i + 1)) === BEATS) + 1
+	return usual([...events.slice(0, end), ...notes.filter(isAnswer).sort()])
+}
+
+const logOf = (site, client) => `${site.dir}/wp-content/every-hook-${client}.log`
+
+// What the hooks of the first beats were given, and those of other requests apart.
+function hooksOf(site, client) {
+	assert.ok(existsSync(logOf(site, client)), client)
+	const lines = readFileSync(logOf(site, client), 'utf8').trim().split('\n').map((line) => JSON.parse(line))
+	const beats = lines.filter(([hook]) => /heartbeat|refresh_nonces/.test(hook))
+	const ticks = beats.flatMap(([hook], i) => (/_tick$/.test(hook) ? [i] : []))
+	const rest = lines.filter(([hook, action]) => hook === 'check_ajax_referer' || (hook === 'wp_doing_ajax' && action === 'every_hook'))
+	return usual([...beats.slice(0, ticks[2] + 1), ...rest.map((line) => JSON.stringify(line)).sort()])
+}
+
+// usual leaves out what differs from one page to the next, and what people's
+// presence adds.
+function usual(value, key) {
+	if (Array.isArray(value)) return value.map((item) => usual(item))
+	if (value && typeof value === 'object') {
+		return Object.fromEntries(Object.entries(value).filter(([name]) => !name.startsWith('presence-')).map(([name, item]) => [name, usual(item, name)]))
+	}
+	if (/nonce$/.test(key)) return 'a nonce'
+	return key === 'server_time' ? 'a time' : value
+}
+
+// One callback that does not look at what was asked: PHP sees every beat.
+async function greedy(php, person) {
+	await (async () => {
+		const user = await person('admin', { client: 'websocket' })
+		const page = await user.open('/wp-admin/')
+		await linked(page, 'websocket')
+		await beat(page)
+		assert.deepEqual(await native(page), ['presence-ping', 'presence-editor-ping'], 'before')
+		await user.close()
+	})()
+	activate(php, 'greedy')
+	for (const client of TRANSPORTS) {
+		const user = await person('admin', { client })
+		const page = await user.open('/wp-admin/')
+		await linked(page, client)
+		for (let i = 0; i < 3; i++) assert.ok((await beat(page)).greedy > 0, client)
+		assert.equal(await native(page), undefined, client)
+		await page.goto(new URL('/wp-admin/options-general.php?page=heartbeatd', page.url()).href)
+		assert.match(await page.innerText('#heartbeatd-report'), /PHP must see every beat, because of greedy_received in plugins\/greedy\/greedy\.php:7 on the hook heartbeat_received/)
+		if (hasLink(client)) await linked(page, client)
+		await user.close()
+	}
+	deactivate(php, 'greedy')
+}
+
+// What a page opened now may have answered by heartbeatd.
+async function native(page) {
+	await page.reload()
+	return claimsOf(await page.evaluate(() => heartbeatSettings.heartbeatd.ticket)).native
+}

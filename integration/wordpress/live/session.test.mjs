@@ -1,0 +1,132 @@
+// Log-ins and nonces that end while a page is open, with every client, and with
+// heartbeatd stopped.
+
+import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { test } from 'node:test'
+import { TRANSPORTS, beat, editorOf, hasLink, linked, newPost, since, until, withLive } from './live.mjs'
+
+// A link tells at once; a quiet machine takes a fifth of a second.
+const TOLD = 2000
+const constants = { AUTOSAVE_INTERVAL: '5' }
+
+test('sessions and nonces', { timeout: 400_000 }, async (t) => {
+	await withLive(t, async ({ site, server, person, php }) => {
+		const { users: { editor } } = site
+		for (const client of ['core', ...TRANSPORTS]) await t.test(`logged out elsewhere: ${client}`, (t) => loggedOut(t, { person, php, client, ...editor }))
+		await t.test('nonces grow old and expire', () => nonces(person))
+		await server.stop('SIGKILL')
+		await t.test('logged out elsewhere: heartbeatd stopped', (t) => loggedOut(t, { person, php, client: 'any', ...editor }))
+	}, { constants })
+})
+
+async function loggedOut(t, { person, php, client, login, password }) {
+	const [here, elsewhere] = await Promise.all([person(login, { client, editor: 'classic' }), person(login, { client })])
+	const id = newPost(php, `Logged out with ${client}`, here.id)
+	const page = await here.open(editorOf(id))
+	const [profile] = await Promise.all([elsewhere.open('/wp-admin/profile.php'), linked(page, client)])
+	await beat(page)
+	await page.evaluate(() => { window.sameDocument = true })
+
+	await Promise.all([
+		profile.waitForResponse((response) => /action=destroy-sessions/.test(response.request().postData() ?? '')),
+		profile.click('#destroy-sessions'),
+	])
+	const ended = since()
+	const dialog = () => page.evaluate(() => !document.querySelector('#wp-auth-check-wrap').classList.contains('hidden'))
+	await until('the dialog', async () => {
+		if (!hasLink(client)) await beat(page)
+		return dialog()
+	})
+	t.diagnostic(`the dialog after ${ended()} ms`)
+	if (hasLink(client)) assert.ok(ended() < TOLD, `the dialog after ${ended()} ms`)
+
+	const frame = page.frameLocator('#wp-auth-check-frame')
+	await frame.locator('#user_login').fill(login)
+	await frame.locator('#user_pass').fill(password)
+	await frame.locator('#wp-submit').click()
+	await until('the dialog to go', async () => !(await dialog()))
+	const back = since()
+
+	// The page goes on by itself: nonces, link, lock and autosaves.
+	const text = `Written after the log-in with ${client}.`
+	await page.click('#content-html')
+	await page.fill('#content', text)
+	await until('the autosave', () => php(`$saved = wp_get_post_autosave(${id}, ${here.id}); return $saved && $saved->post_content === '${text}';`), 40)
+	await linked(page, client)
+	t.diagnostic(`saved and linked after another ${back()} ms`)
+	const tick = await beat(page)
+	assert.equal(tick['wp-auth-check'], true)
+	assert.ok(tick['wp-refresh-post-lock'].new_lock)
+	assert.equal(await page.evaluate(() => window.sameDocument), true)
+	await Promise.all([here.close(), elsewhere.close()])
+}
+
+// All clients side by side: each half of a nonce's life ends for all at once.
+const HALF = 10
+
+async function nonces(person) {
+	const pages = []
+	for (const client of ['core', ...TRANSPORTS]) {
+		const page = await (await person('editor', { client, nonceLife: 2 * HALF })).open('/wp-admin/')
+		pages.push({ client, page })
+		await linked(page, client)
+		await beat(page)
+		await watch(page)
+	}
+	const all = () => Promise.all(pages.map(({ page }) => step(page)))
+	const same = (steps, expected, what) => steps.forEach((step, i) => assert.deepEqual(step, expected, `${what}: ${pages[i].client}`))
+	const refreshed = ['heartbeat_nonce', 'rest_nonce']
+
+	// From here on everybody's nonce is as old as everybody else's.
+	await nextHalf()
+	await all()
+	const before = await posted(pages)
+	same(await all(), { keys: ['server_time', 'wp-auth-check'], newNonce: false, expired: 0 }, 'in its first half')
+	const after = await posted(pages)
+	assert.deepEqual(pages.map(({ client }, i) => [client, after[i] - before[i]]), pages.map(({ client }) => [client, hasLink(client) ? 0 : 1]))
+
+	await nextHalf()
+	same(await all(), { keys: [...refreshed, 'server_time', 'wp-auth-check'], newNonce: true, expired: 0 }, 'in its second half')
+	same(await all(), { keys: ['server_time', 'wp-auth-check'], newNonce: false, expired: 0 }, 'the new one')
+	await nextHalf()
+	await nextHalf()
+	same(await all(), { keys: ['heartbeat_nonce', 'nonces_expired', 'rest_nonce'], newNonce: true, expired: 1 }, 'expired')
+	same(await all(), { keys: ['server_time', 'wp-auth-check'], newNonce: false, expired: 0 }, 'the next one')
+	for (const { client, page } of pages) {
+		await linked(page, client)
+		await page.context().close()
+	}
+}
+
+// The second that ends a half belongs to it.
+const nextHalf = () => sleep(1000 * HALF - ((Date.now() - 1000) % (1000 * HALF)) + 200)
+
+const watch = (page) => page.evaluate(() => {
+	window.expired = 0
+	window.posted = 0
+	jQuery(document).on('heartbeat-nonces-expired', () => window.expired++)
+	const send = XMLHttpRequest.prototype.send
+	XMLHttpRequest.prototype.send = function (body) {
+		if (/action=heartbeat/.test(body)) window.posted++
+		return send.call(this, body)
+	}
+})
+
+const posted = (pages) => Promise.all(pages.map(({ page }) => page.evaluate(() => window.posted)))
+
+// One beat, and what it brought. Core takes the nonce out of the tick.
+async function step(page) {
+	const nonce = () => page.evaluate(() => heartbeatSettings.nonce)
+	const expired = () => page.evaluate(() => window.expired)
+	const [nonceBefore, expiredBefore] = [await nonce(), await expired()]
+	const answer = await page.evaluate(() => new Promise((done) => {
+		jQuery(document).one('heartbeat-tick', (event, tick, status, jqXHR) => done(Object.keys(JSON.parse(jqXHR.responseText))))
+		wp.heartbeat.connectNow()
+	}))
+	return {
+		keys: answer.filter((key) => !key.startsWith('presence-')).sort(),
+		newNonce: (await nonce()) !== nonceBefore,
+		expired: (await expired()) - expiredBefore,
+	}
+}
