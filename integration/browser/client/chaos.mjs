@@ -47,5 +47,12 @@ function forward(pair, chunk, onHarm) {
 	pair.harmed = true
 	onHarm(pair.request, harm.kind)
 	if (harm.kind === 'truncate') client.end(chunk.subarray(0, Math.floor(chunk.length / 2)), () => client.destroy())
-	else if (harm.kind === 'kill') client.resetAndDestroy()
+	else if (harm.kind === 'kill') kill(client)
+}
+
+// A socket that has begun to end cannot be reset: Node would keep its handle, and
+// never exit.
+function kill(socket) {
+	if (socket.writableEnded) socket.destroy()
+	else socket.resetAndDestroy()
 }
