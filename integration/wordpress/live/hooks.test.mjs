@@ -51,7 +51,7 @@ async function compare(parts, clients, play) {
 		assert.deepEqual(events, core.events, `${client}: events`)
 		assert.deepEqual(hooks, core.hooks, `${client}: hooks`)
 	}
-	return [...new Set(core.hooks.map((line) => [line].flat(2)[0].replace(/^\["(\w+)".*/, '$1')))].sort()
+	return [...new Set(core.hooks.map(([hook]) => hook))].sort()
 }
 
 async function inTheAdmin({ person }, client) {
@@ -104,7 +104,7 @@ function hooksOf(site, client) {
 	const beats = lines.filter(([hook]) => /heartbeat|refresh_nonces/.test(hook))
 	const ticks = beats.flatMap(([hook], i) => (/_tick$/.test(hook) ? [i] : []))
 	const rest = lines.filter(([hook, action]) => hook === 'check_ajax_referer' || (hook === 'wp_doing_ajax' && action === 'every_hook'))
-	return usual([...beats.slice(0, ticks[2] + 1), ...rest.map((line) => JSON.stringify(line)).sort()])
+	return usual([...beats.slice(0, ticks[2] + 1), ...rest.sort((one, other) => String(one).localeCompare(String(other)))])
 }
 
 // usual leaves out what differs from one page to the next, and what people's
@@ -120,14 +120,12 @@ function usual(value, key) {
 
 // One callback that does not look at what was asked: PHP sees every beat.
 async function greedy(php, person) {
-	await (async () => {
-		const user = await person('admin', { client: 'websocket' })
-		const page = await user.open('/wp-admin/')
-		await linked(page, 'websocket')
-		await beat(page)
-		assert.deepEqual(await native(page), ['presence-ping', 'presence-editor-ping'], 'before')
-		await user.close()
-	})()
+	const before = await person('admin', { client: 'websocket' })
+	const page = await before.open('/wp-admin/')
+	await linked(page, 'websocket')
+	await beat(page)
+	assert.deepEqual(await native(page), ['presence-ping', 'presence-editor-ping'])
+	await before.close()
 	activate(php, 'greedy')
 	for (const client of TRANSPORTS) {
 		const user = await person('admin', { client })

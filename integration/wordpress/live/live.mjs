@@ -57,6 +57,7 @@ async function makePerson(browser, site, user, wants) {
 	const context = await logIn(browser, site, user)
 	const person = {
 		id: site.users[user].id,
+		url: site.url,
 		context,
 		// uses changes what the pages opened from now on are given. A nonce's life
 		// is in seconds, and must stay the same while they are open; so must core.

@@ -1,0 +1,198 @@
+// heartbeatd killed, hung, replaced by something else, with another secret, with
+// another idea of the time: the admin works as without it, and no page is slower.
+
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { addMuPlugin, secret } from '../plugin.mjs'
+import { beat, editorOf, linked, median, newPost, since, until, withLive } from './live.mjs'
+
+const constants = { AUTOSAVE_INTERVAL: '5' }
+const LOADS = 5
+// The plugin's calls may take 300 ms each; none of it may be felt.
+const SLOWER = 250
+// The link waits 2.5 s for an answer.
+const PATIENCE = 5000
+
+// Shifts the time at which this site's tickets and keys were signed, and tells
+// which secret PHP has.
+const signing = `
+if (isset($_GET['live_secret'])) exit(md5(HEARTBEATD_SECRET));
+function live_shifted($token, $seconds) {
+	$claims = json_decode(base64_decode(strtr(explode('.', $token)[1], '-_', '+/')), true);
+	foreach (array_intersect(array('iat', 'exp', 'fresh_until'), array_keys($claims)) as $name) $claims[$name] += $seconds;
+	return heartbeatd_sign($claims);
+}
+if (isset($_COOKIE['live_clock'])) {
+	add_action('admin_print_scripts', function () {
+		$ticket = live_shifted(heartbeatd_page_ticket(), (int) $_COOKIE['live_clock']);
+		wp_add_inline_script('heartbeat', 'window.heartbeatSettings.heartbeatd.ticket = ' . wp_json_encode($ticket) . ';', 'before');
+	}, 3);
+	add_action('admin_init', fn () => add_action('heartbeat_tick', function () {
+		foreach (headers_list() as $line) {
+			if (0 === stripos($line, 'X-Heartbeatd-Ticket: ')) header('X-Heartbeatd-Ticket: ' . live_shifted(substr($line, 21), (int) $_COOKIE['live_clock']));
+		}
+	}, PHP_INT_MAX));
+	add_filter('http_request_args', function ($args) {
+		$key = $args['headers']['Authorization'] ?? '';
+		if (0 === strpos($key, 'Bearer ')) $args['headers']['Authorization'] = 'Bearer ' . live_shifted(substr($key, 7), (int) $_COOKIE['live_clock']);
+		return $args;
+	});
+}
+`
+
+// Each breaks something and mends it again; report is what the settings screen then says.
+const failures = {
+	'killed': {
+		report: /heartbeatd’s API at .* does not answer/,
+		break: ({ server }) => server.stop('SIGKILL'),
+		mend: ({ server }) => server.restart(),
+	},
+	'hung': {
+		report: /heartbeatd’s API at .* does not answer/,
+		break: (parts) => { parts.pid = heartbeatdProcess(); process.kill(parts.pid, 'SIGSTOP') },
+		mend: ({ pid }) => process.kill(pid, 'SIGCONT'),
+	},
+	'garbage in its place': {
+		report: /What answers there \(status 200\) is not heartbeatd/,
+		async break(parts) {
+			await parts.server.stop('SIGKILL')
+			parts.standIns = await Promise.all([parts.server.url, parts.server.admin].map(startGarbage))
+		},
+		async mend({ server, standIns }) {
+			await Promise.all(standIns.map((stop) => stop()))
+			await server.restart()
+		},
+	},
+	'wrong secret': {
+		report: /heartbeatd refuses this site’s key/,
+		break: ({ site, php }) => changeSecret(site, php, secret, 'another secret, which heartbeatd does not know'),
+		mend: ({ site, php }) => changeSecret(site, php, 'another secret, which heartbeatd does not know', secret),
+	},
+	'clock ten minutes ahead': { report: /heartbeatd refuses this site’s key.*|clocks/, ...setClock(600) },
+	'clock ten minutes behind': { report: /heartbeatd refuses this site’s key.*|clocks/, ...setClock(-600) },
+}
+
+test('failures', { timeout: 600_000 }, async (t) => {
+	await withLive(t, async (parts) => {
+		const { site, person } = parts
+		addMuPlugin(site, 'signing', signing)
+		parts.ours = await person('admin', { editor: 'classic' })
+		parts.core = await person('editor', { client: 'core', editor: 'classic' })
+		for (const [name, failure] of Object.entries(failures)) {
+			await t.test(name, async (t) => {
+				const connected = await parts.ours.open('/wp-admin/')
+				await linked(connected, 'websocket')
+				await failure.break(parts)
+				try {
+					await goesOn(connected)
+					await works(parts, failure.report)
+					await isNoSlower(t, parts)
+				} finally {
+					await failure.mend(parts)
+				}
+				await connected.close()
+				const again = await parts.ours.open('/wp-admin/')
+				await linked(again, 'websocket')
+				await again.close()
+			})
+		}
+	}, { constants })
+})
+
+// A page that was connected has its beats answered, and is told of no failure.
+async function goesOn(page) {
+	await page.evaluate(() => {
+		window.failed = []
+		jQuery(document).on('heartbeat-error heartbeat-connection-lost', (event) => window.failed.push(event.type))
+	})
+	for (let i = 0; i < 2; i++) {
+		const asked = since()
+		assert.equal((await beat(page))['wp-auth-check'], true)
+		assert.ok(asked() < PATIENCE, `a tick after ${asked()} ms`)
+	}
+	assert.deepEqual(await page.evaluate(() => window.failed), [])
+}
+
+// Pages opened now: an editor saves, a list shows who has the post, and the
+// settings screen says what is wrong.
+async function works({ php, core, ours }, report) {
+	const id = newPost(php, 'Written without heartbeatd', core.id)
+	const list = await core.open('/wp-admin/edit.php')
+	const page = await ours.open(editorOf(id))
+	const errors = []
+	page.on('pageerror', (error) => errors.push(error.message))
+	await linked(page)
+	await page.click('#content-html')
+	await page.fill('#content', 'Words.')
+	await page.evaluate(() => wp.autosave.server.triggerSave())
+	await until('the autosave', () => php(`$saved = wp_get_post_autosave(${id}, ${ours.id}); return $saved && $saved->post_content === 'Words.';`))
+	await beat(list)
+	assert.ok(await list.locator(`#post-${id}.wp-locked`).count())
+	assert.deepEqual(errors, [])
+	await page.goto(new URL('/wp-admin/options-general.php?page=heartbeatd', page.url()).href)
+	assert.match(await page.innerText('#heartbeatd-report'), report)
+	await Promise.all([page.close(), list.close()])
+}
+
+// The same pages with the plugin and without, in turns.
+async function isNoSlower(t, { php, core, ours }) {
+	const times = { page: { core: [], ours: [] }, lock: { core: [], ours: [] } }
+	for (let i = 0; i < LOADS; i++) {
+		for (const [name, person] of Object.entries({ core, ours })) {
+			times.page[name].push(await pageLoad(person))
+			// Who opens an editor takes its lock, which heartbeatd is told. Even with its breaker closed.
+			const id = php(`delete_transient('heartbeatd_failures'); return wp_insert_post(array('post_title' => 'Load', 'post_status' => 'publish'));`)
+			const asked = since()
+			assert.equal((await person.context.request.get(new URL(editorOf(id), person.url).href)).status(), 200)
+			times.lock[name].push(asked())
+		}
+	}
+	for (const [what, { core, ours }] of Object.entries(times)) {
+		t.diagnostic(`${what}: median of ${LOADS} loads ${median(core)} ms without the plugin, ${median(ours)} ms with it`)
+		assert.ok(median(ours) < median(core) + SLOWER, `${what}: ${core} without, ${ours} with`)
+	}
+}
+
+async function pageLoad(person) {
+	const page = await person.open('/wp-admin/')
+	const time = await page.evaluate(() => performance.getEntriesByType('navigation')[0].loadEventStart)
+	await page.close()
+	return Math.round(time)
+}
+
+// heartbeatd is one of this process's children.
+function heartbeatdProcess() {
+	const children = readdirSync('/proc/self/task').flatMap((task) => readFileSync(`/proc/self/task/${task}/children`, 'utf8').trim().split(' '))
+	return Number(children.find((pid) => pid && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('heartbeatd\0serve')))
+}
+
+// startGarbage answers on an address with what nobody asked for.
+async function startGarbage(url) {
+	const sockets = new Set()
+	const server = createServer((request, response) => response.end('<h1>It works!</h1>'))
+	server.on('connection', (socket) => sockets.add(socket))
+	server.on('upgrade', (request, socket) => socket.end('\x00\x01garbage\r\n\r\n'))
+	await new Promise((done) => server.listen(new URL(url).port, '127.0.0.1', done))
+	return () => {
+		for (const socket of sockets) socket.destroy()
+		return new Promise((done) => server.close(done))
+	}
+}
+
+async function changeSecret(site, php, from, to) {
+	const file = `${site.dir}/wp-config.php`
+	writeFileSync(file, readFileSync(file, 'utf8').replace(from, to))
+	// PHP keeps what it compiled for two seconds.
+	const signed = async () => (await fetch(`${site.url}/?live_secret`)).text()
+	await until('the new secret', async () => (await signed()) === php(`return md5(HEARTBEATD_SECRET);`))
+}
+
+function setClock(seconds) {
+	const name = 'live_clock'
+	return {
+		break: ({ ours, site }) => ours.context.addCookies([{ name, value: String(seconds), url: site.url }]),
+		mend: ({ ours }) => ours.context.clearCookies({ name }),
+	}
+}
