@@ -2,7 +2,7 @@
 
 import { test } from 'node:test'
 import { openDemo, onTransport } from './demo.mjs'
-import { startChromium, startHeartbeatd } from './harness.mjs'
+import { startChromium, startHeartbeatd, until } from './harness.mjs'
 
 test('a suspended page closes its link, and opens it again on return', async (t) => {
 	const server = await startHeartbeatd(t)
@@ -17,7 +17,10 @@ test('a suspended page closes its link, and opens it again on return', async (t)
 	await context.clock.fastForward('01:01:00')
 	await context.clock.runFor(60_000)
 	await onTransport(page, 'post')
-	await page.mouse.move(200, 200)
-	await context.clock.runFor(5_000)
-	await onTransport(page, 'websocket')
+	let x = 100
+	await until('websocket in use again', async () => {
+		await page.mouse.move(x += 20, 200)
+		await context.clock.runFor(1_000)
+		return page.evaluate(() => wp.heartbeat.transport.name === 'websocket')
+	}, 30)
 })
