@@ -1,5 +1,6 @@
 # make test        everything, as CI does; installs what the tests need
 # make test-fast   without the race detector, browsers and live sites
+# make test-live   whole working days on a live WordPress: locks, autosave, log-ins, failures
 # make build       ./heartbeatd, with the drop-in inside
 # make wordpress   a real WordPress with the plugin and heartbeatd, ready to click;
 #                  WORDPRESS='trixie 6.8.7' make wordpress for another version
@@ -7,10 +8,11 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: build wordpress test test-fast check go-test go-test-race js-test bundle integration setup setup-go setup-node
+.PHONY: build wordpress test-live test test-fast check go-test go-test-race js-test bundle integration setup setup-go setup-node
 
 JS_TESTS := $(shell find client-js/test -name '*.test.*js')
-INTEGRATION_TESTS := $(shell find integration -name '*.test.*js')
+INTEGRATION_TESTS := $(shell find integration -name '*.test.*js' -not -path '*/live/*')
+LIVE_TESTS := $(shell find integration -name '*.test.*js' -path '*/live/*')
 
 # node's own runner, a file at a time: the tests share two cores with their servers.
 NODE_TEST := node --test --test-reporter=spec --test-concurrency=1 --test-timeout=900000
@@ -52,6 +54,10 @@ bundle: setup-node
 integration: setup
 	@echo "== integration tests"
 	@$(NODE_TEST) $(INTEGRATION_TESTS)
+
+test-live: setup
+	@echo "== live tests"
+	@$(NODE_TEST) $(LIVE_TESTS)
 
 setup-go:
 	@integration/setup/install go
