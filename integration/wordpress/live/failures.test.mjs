@@ -9,9 +9,10 @@ import { addMuPlugin, secret } from '../plugin.mjs'
 import { beat, editorOf, linked, median, newPost, since, until, withLive } from './live.mjs'
 
 const constants = { AUTOSAVE_INTERVAL: '5' }
-const LOADS = 5
-// The plugin's calls may take 300 ms each; none of it may be felt.
-const SLOWER = 250
+const LOADS = 3
+// The plugin's calls may take 300 ms each, and opening a link seconds: none of it
+// may be felt. A browser's own work takes longer now and then.
+const SLOWER = { response: 200, editor: 200, load: 1000 }
 // The link waits 2.5 s for an answer.
 const PATIENCE = 5000
 
@@ -70,8 +71,8 @@ const failures = {
 		break: ({ site, php }) => changeSecret(site, php, secret, 'another secret, which heartbeatd does not know'),
 		mend: ({ site, php }) => changeSecret(site, php, 'another secret, which heartbeatd does not know', secret),
 	},
-	'clock ten minutes ahead': { report: /heartbeatd refuses this site’s key.*|clocks/, ...setClock(600) },
-	'clock ten minutes behind': { report: /heartbeatd refuses this site’s key.*|clocks/, ...setClock(-600) },
+	'clock ten minutes ahead': { report: /heartbeatd refuses this site’s key[^]*and the clocks right/, ...setClock(600) },
+	'clock ten minutes behind': { report: /heartbeatd refuses this site’s key[^]*and the clocks right/, ...setClock(-600) },
 }
 
 test('failures', { timeout: 600_000 }, async (t) => {
@@ -136,30 +137,39 @@ async function works({ php, core, ours }, report) {
 	await Promise.all([page.close(), list.close()])
 }
 
-// The same pages with the plugin and without, in turns.
+// The same pages with the plugin and without, in turns: until the whole page has
+// come, until the browser has loaded everything, and an editor, whose lock
+// heartbeatd is told of, even though nothing came of it the last time.
 async function isNoSlower(t, { php, core, ours }) {
-	const times = { page: { core: [], ours: [] }, lock: { core: [], ours: [] } }
+	const times = { response: { core: [], ours: [] }, load: { core: [], ours: [] }, editor: { core: [], ours: [] } }
 	for (let i = 0; i < LOADS; i++) {
 		for (const [name, person] of Object.entries({ core, ours })) {
-			times.page[name].push(await pageLoad(person))
-			// Who opens an editor takes its lock, which heartbeatd is told. Even with its breaker closed.
-			const id = php(`delete_transient('heartbeatd_failures'); return wp_insert_post(array('post_title' => 'Load', 'post_status' => 'publish'));`)
-			const asked = since()
-			assert.equal((await person.context.request.get(new URL(editorOf(id), person.url).href)).status(), 200)
-			times.lock[name].push(asked())
+			const { response, load } = await pageLoad(person)
+			times.response[name].push(response)
+			times.load[name].push(load)
+			times.editor[name].push(await editorLoad(person, php))
 		}
 	}
 	for (const [what, { core, ours }] of Object.entries(times)) {
-		t.diagnostic(`${what}: median of ${LOADS} loads ${median(core)} ms without the plugin, ${median(ours)} ms with it`)
-		assert.ok(median(ours) < median(core) + SLOWER, `${what}: ${core} without, ${ours} with`)
+		t.diagnostic(`${what}: median of ${LOADS} ${median(core)} ms without the plugin, ${median(ours)} ms with it`)
+		// The fastest tells what a page needs, however busy the machine is.
+		assert.ok(Math.min(...ours) < Math.min(...core) + SLOWER[what], `${what}: ${core} without, ${ours} with`)
 	}
 }
 
 async function pageLoad(person) {
 	const page = await person.open('/wp-admin/')
-	const time = await page.evaluate(() => performance.getEntriesByType('navigation')[0].loadEventStart)
+	const { responseEnd, loadEventStart } = await page.evaluate(() => performance.getEntriesByType('navigation')[0].toJSON())
 	await page.close()
-	return Math.round(time)
+	return { response: Math.round(responseEnd), load: Math.round(loadEventStart) }
+}
+
+async function editorLoad(person, php) {
+	const id = php(`delete_transient('heartbeatd_failures'); return wp_insert_post(array('post_title' => 'Load', 'post_status' => 'publish'));`)
+	const asked = since()
+	const answer = await person.context.request.get(new URL(editorOf(id), person.url).href)
+	assert.match(await answer.text(), /id="active_post_lock"/)
+	return asked()
 }
 
 // heartbeatd is one of this process's children.

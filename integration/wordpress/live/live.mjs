@@ -90,6 +90,14 @@ export function newPost(php, title, author) {
 	return php(`return wp_insert_post(array('post_title' => '${title}', 'post_content' => 'As it was.', 'post_status' => 'publish', 'post_author' => ${author}));`)
 }
 
+// newEditor adds a user to the site's.
+export function newEditor(site, php, login) {
+	const password = `${login} password`
+	const id = php(`return wp_insert_user(array('user_login' => '${login}', 'user_pass' => '${password}', 'display_name' => '${login}', 'role' => 'editor'));`)
+	site.users[login] = { id, login, password, role: 'editor' }
+	return site.users[login]
+}
+
 export const editorOf = (id) => `/wp-admin/post.php?post=${id}&action=edit`
 
 // since starts a clock, which then tells the milliseconds gone by.

@@ -7,7 +7,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'node:test'
-import { beat, editorOf, linked, newPost, withLive } from './live.mjs'
+import { beat, editorOf, linked, newEditor, newPost, withLive } from './live.mjs'
 
 const SECONDS = Number(process.env.HEARTBEATD_COUNT_SECONDS || 60)
 const CLIENTS = { core: 'core', ours: 'websocket' }
@@ -16,7 +16,7 @@ const SCREENS = { dashboard: 'index.php', 'posts list': 'edit.php', editor: 'pos
 test('requests to PHP', { timeout: 400_000 + 2000 * SECONDS }, async (t) => {
 	await withLive(t, async ({ site, php, person }) => {
 		for (const [name, client] of Object.entries(CLIENTS)) {
-			site.users[name] = makeEditor(php, name)
+			newEditor(site, php, name)
 			await open(await person(name, { client }), php, name, client)
 		}
 		const log = `${dirname(site.dir)}/nginx-access.log`
@@ -28,15 +28,10 @@ test('requests to PHP', { timeout: 400_000 + 2000 * SECONDS }, async (t) => {
 		for (const line of table(counts)) t.diagnostic(line)
 		// A minute of WordPress's client is one beat of the dashboard and six of each of the others.
 		assert.ok(counts.core['all three'] >= 10 * Math.floor(SECONDS / 60), JSON.stringify(counts))
-		assert.ok(counts.ours['all three'] < counts.core['all three'], JSON.stringify(counts))
+		// Ours asks PHP about locks once a minute, and about nothing on the dashboard.
+		assert.ok(3 * counts.ours['all three'] <= counts.core['all three'] || SECONDS > 300, JSON.stringify(counts))
 	})
 })
-
-function makeEditor(php, login) {
-	const password = `${login} password`
-	const id = php(`return wp_insert_user(array('user_login' => '${login}', 'user_pass' => '${password}', 'display_name' => '${login}', 'role' => 'editor'));`)
-	return { id, login, password, role: 'editor' }
-}
 
 // open opens the three screens and lets each beat until there is nothing left to learn.
 async function open(person, php, name, client) {

@@ -4,19 +4,19 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'node:test'
-import { TRANSPORTS, beat, editorOf, hasLink, linked, newPost, since, until, withLive } from './live.mjs'
+import { TRANSPORTS, beat, editorOf, hasLink, linked, newEditor, newPost, since, until, withLive } from './live.mjs'
 
 // A link tells at once; a quiet machine takes a fifth of a second.
 const TOLD = 2000
 const constants = { AUTOSAVE_INTERVAL: '5' }
 
-test('sessions and nonces', { timeout: 400_000 }, async (t) => {
+test('sessions and nonces', { timeout: 400_000, concurrency: 4 }, async (t) => {
 	await withLive(t, async ({ site, server, person, php }) => {
-		const { users: { editor } } = site
-		for (const client of ['core', ...TRANSPORTS]) await t.test(`logged out elsewhere: ${client}`, (t) => loggedOut(t, { person, php, client, ...editor }))
+		const play = (client) => t.test(`logged out elsewhere: ${client}`, (t) => loggedOut(t, { person, php, client, ...newEditor(site, php, `with-${client}`) }))
+		await Promise.all(['core', ...TRANSPORTS].map(play))
 		await t.test('nonces grow old and expire', () => nonces(person))
 		await server.stop('SIGKILL')
-		await t.test('logged out elsewhere: heartbeatd stopped', (t) => loggedOut(t, { person, php, client: 'any', ...editor }))
+		await play('any')
 	}, { constants })
 })
 
