@@ -64,8 +64,11 @@ func TestOneContract(t *testing.T) {
 		"a ping in detail": {true, func(p *page) string {
 			return p.pinging("front") + "&data[presence-ping][title]=" + url.QueryEscape("Über <b>uns</b> / \"so\" 😀") + "&data[presence-ping][post_id]=7"
 		}},
-		"an editor's ping":  {true, func(p *page) string { return p.form("data[presence-editor-ping][post_id]=42") }},
-		"both pings":        {true, func(p *page) string { return p.pinging("dashboard") + "&data[presence-editor-ping][post_id]=42" }},
+		"an editor's ping": {true, func(p *page) string { return p.form("data[presence-editor-ping][post_id]=42") }},
+		"both pings":       {true, func(p *page) string { return p.pinging("dashboard") + "&data[presence-editor-ping][post_id]=42" }},
+		"an editor's nonces": {true, func(p *page) string {
+			return p.form("data[wp-refresh-post-nonces][post_id]=42&data[wp-refresh-metabox-loader-nonces][post_id]=42")
+		}},
 		"a ping of nothing": {true, func(p *page) string { return p.form("data[presence-ping]=") }},
 		"a ping of text":    {true, func(p *page) string { return p.form("data[presence-ping]=dashboard") }},
 		"fields reversed": {true, func(p *page) string {

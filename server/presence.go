@@ -13,8 +13,10 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// nativeHandles are the handles that heartbeatd can answer.
-var nativeHandles = []string{"presence-ping", "presence-editor-ping"}
+// nativeHandles are the handles that heartbeatd can answer. The last two ask for
+// nonces, and get no answer while the page's own is in the first half of its
+// life, which is when beats are answered here.
+var nativeHandles = []string{"presence-ping", "presence-editor-ping", "wp-refresh-post-nonces", "wp-refresh-metabox-loader-nonces"}
 
 const (
 	// postConn is the connection id of clients that POST and name none.

@@ -56,7 +56,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			const fresh = answer.headers()['x-heartbeatd-ticket']
 			assert.ok(fresh.length <= 2048)
 			assert.deepEqual(claimsOf(fresh).rooms, shown)
-			assert.deepEqual(claimsOf(fresh).native, ['presence-ping', 'presence-editor-ping'])
+			assert.deepEqual(claimsOf(fresh).native, ['presence-ping', 'presence-editor-ping', 'wp-refresh-post-nonces', 'wp-refresh-metabox-loader-nonces'])
 			await list.close()
 
 			const author = await open('author', '/wp-admin/edit.php')

@@ -13,9 +13,11 @@ defined( 'ABSPATH' ) || exit;
 const HEARTBEATD_MAX_TICKET = 2048;
 
 /**
- * Handles that heartbeatd can answer.
+ * Handles that heartbeatd can answer. The last two, with which editors ask for
+ * nonces, get no answer while the page's own is in the first half of its life,
+ * and only then is a beat native.
  */
-const HEARTBEATD_NATIVE_HANDLES = array( 'presence-ping', 'presence-editor-ping' );
+const HEARTBEATD_NATIVE_HANDLES = array( 'presence-ping', 'presence-editor-ping', 'wp-refresh-post-nonces', 'wp-refresh-metabox-loader-nonces' );
 
 /**
  * Signs claims as a JWT (HS256) of this site.
