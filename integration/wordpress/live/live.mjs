@@ -82,7 +82,7 @@ async function makePerson(browser, site, user, wants) {
 // linked waits until a page is ready, and has its link if its client has one.
 export const linked = (page, client) => page.waitForFunction(
 	(name) => document.readyState === 'complete' && window.wp?.heartbeat && (!name || window.wp.heartbeat.transport.name === name),
-	hasLink(client) ? client : '', { timeout: 20_000 },
+	hasLink(client) ? client : '', { timeout: 45_000 },
 )
 
 // newPost makes a published post and returns its id.
