@@ -30,9 +30,15 @@ require __DIR__ . '/includes/api.php';
 require __DIR__ . '/includes/queue.php';
 require __DIR__ . '/includes/revoke.php';
 require __DIR__ . '/includes/locks.php';
+require __DIR__ . '/includes/presence.php';
+require __DIR__ . '/includes/presence-store.php';
 require __DIR__ . '/includes/report.php';
 require __DIR__ . '/includes/settings-screen.php';
 require __DIR__ . '/includes/site-health.php';
+if ( file_exists( __DIR__ . '/includes/ui.php' ) ) {
+	require __DIR__ . '/includes/ui.php';
+	add_action( 'plugins_loaded', 'heartbeatd_ui_init', PHP_INT_MAX );
+}
 
 // The page: our script in the place of core's, the address and the ticket beside core's settings.
 add_action( 'wp_default_scripts', 'heartbeatd_replace_script', PHP_INT_MAX );
@@ -42,6 +48,9 @@ add_action( 'admin_enqueue_scripts', 'heartbeatd_enqueue_presence' );
 add_action( 'wp_enqueue_scripts', 'heartbeatd_prepare_front_end' );
 add_action( 'init', 'heartbeatd_load_translations' );
 add_action( 'init', 'heartbeatd_add_presence_support' );
+
+// Who is where: the Presence API, or what keeps somebody else's live.
+add_action( 'plugins_loaded', 'heartbeatd_presence_init', PHP_INT_MAX - 1 );
 
 // The beats that PHP answers: look at what is hooked, and send a fresh ticket.
 add_action( 'wp_ajax_heartbeat', 'heartbeatd_look_before_beat', 0 );

@@ -1,6 +1,6 @@
 <?php
 /**
- * One call of heartbeatd's API.
+ * One call of heartbeatd's API, and the breaker before it.
  *
  * @package heartbeatd
  */
@@ -8,15 +8,60 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
+ * How long a call that somebody waits for may take, in seconds.
+ */
+const HEARTBEATD_CALL_TIME = 0.3;
+
+/**
+ * After this many failures in a row, calls pause, for this many seconds.
+ */
+const HEARTBEATD_FAILURES = 2;
+const HEARTBEATD_PAUSE    = 30;
+
+/**
+ * Whether heartbeatd did not answer lately, so that nobody need wait for it.
+ *
+ * @return bool
+ */
+function heartbeatd_is_paused() {
+	return (int) get_transient( 'heartbeatd_failures' ) >= HEARTBEATD_FAILURES;
+}
+
+/**
+ * Calls heartbeatd's API, unless it did not answer lately, and remembers whether it does.
+ *
+ * @param string     $method  HTTP method.
+ * @param string     $path    What comes after /api/v1.
+ * @param array|null $body    What is sent as JSON.
+ * @param float      $wait    Seconds until the call is given up.
+ * @param array      $headers Becomes the answer's headers.
+ * @return array|WP_Error As heartbeatd_call().
+ */
+function heartbeatd_try( $method, $path, $body = null, $wait = HEARTBEATD_CALL_TIME, &$headers = array() ) {
+	if ( heartbeatd_is_paused() ) {
+		return new WP_Error( 'unreachable', __( 'heartbeatd did not answer lately.', 'heartbeatd' ) );
+	}
+	$failures = (int) get_transient( 'heartbeatd_failures' );
+	$answer   = heartbeatd_call( $method, $path, $body, $wait, $headers );
+	if ( is_wp_error( $answer ) && 'unreachable' === $answer->get_error_code() ) {
+		set_transient( 'heartbeatd_failures', $failures + 1, HEARTBEATD_PAUSE );
+	} elseif ( $failures ) {
+		delete_transient( 'heartbeatd_failures' );
+	}
+	return $answer;
+}
+
+/**
  * Calls heartbeatd's API.
  *
- * @param string     $method HTTP method.
- * @param string     $path   What comes after /api/v1.
- * @param array|null $body   What is sent as JSON.
- * @param float      $wait   Seconds until the call is given up.
+ * @param string     $method  HTTP method.
+ * @param string     $path    What comes after /api/v1.
+ * @param array|null $body    What is sent as JSON.
+ * @param float      $wait    Seconds until the call is given up.
+ * @param array      $headers Becomes the answer's headers, names in lower case.
  * @return array|WP_Error The answer. The error's code is 'unreachable' when heartbeatd gave none.
  */
-function heartbeatd_call( $method, $path, $body, $wait ) {
+function heartbeatd_call( $method, $path, $body, $wait, &$headers = array() ) {
 	$in_time = static function ( $handle ) use ( $wait ) {
 		// WordPress itself never waits less than a second.
 		// phpcs:disable WordPress.WP.AlternativeFunctions.curl_curl_setopt
@@ -40,6 +85,7 @@ function heartbeatd_call( $method, $path, $body, $wait ) {
 		)
 	);
 	remove_action( 'http_api_curl', $in_time );
+	$headers = is_wp_error( $answer ) ? array() : wp_remote_retrieve_headers( $answer )->getAll();
 	return heartbeatd_read_answer( $answer );
 }
 

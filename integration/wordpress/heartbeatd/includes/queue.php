@@ -9,20 +9,13 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * The most calls of one request, bytes of a push, and seconds for one call and
- * for all of them. Without a way to send the response first, the visitor waits
- * for all of them: one call's time has to do.
+ * The most calls of one request, bytes of a push, and seconds for all calls.
+ * Without a way to send the response first, the visitor waits for all of them:
+ * one call's time has to do.
  */
 const HEARTBEATD_MAX_CALLS = 50;
 const HEARTBEATD_MAX_DATA  = 65536;
-const HEARTBEATD_CALL_TIME = 0.3;
 const HEARTBEATD_ALL_TIME  = 5.0;
-
-/**
- * After this many failures in a row, calls pause.
- */
-const HEARTBEATD_FAILURES = 2;
-const HEARTBEATD_PAUSE    = 30;
 
 /**
  * Sends data to open pages. It arrives there as the event heartbeat-push and
@@ -132,29 +125,20 @@ function heartbeatd_flush() {
 	$waiting  = $calls;
 	$calls    = array();
 	$deadline = microtime( true ) + ( heartbeatd_finish_request() ? HEARTBEATD_ALL_TIME : HEARTBEATD_CALL_TIME );
-	$failures = (int) get_transient( 'heartbeatd_failures' );
-	$before   = $failures;
 	foreach ( $waiting as list( $path, $body ) ) {
 		$left = $deadline - microtime( true );
-		if ( $failures >= HEARTBEATD_FAILURES || $left < 0.01 ) {
+		if ( heartbeatd_is_paused() || $left < 0.01 ) {
 			break;
 		}
-		$answer   = heartbeatd_call( 'POST', $path, $body, min( HEARTBEATD_CALL_TIME, $left ) );
-		$failed   = is_wp_error( $answer ) && 'unreachable' === $answer->get_error_code();
-		$failures = $failed ? $failures + 1 : 0;
+		$answer = heartbeatd_try( '/presence' === $path ? 'PUT' : 'POST', $path, $body, min( HEARTBEATD_CALL_TIME, $left ) );
 		/**
 		 * Fires after a call to heartbeatd, when the visitor already has the page.
 		 *
-		 * @param string         $path   '/push', '/nudge' or '/revoke'.
+		 * @param string         $path   '/push', '/nudge', '/revoke' or '/presence'.
 		 * @param array          $body   What was sent.
 		 * @param array|WP_Error $answer What came back.
 		 */
 		do_action( 'heartbeatd_called', $path, $body, $answer );
-	}
-	if ( $failures > $before ) {
-		set_transient( 'heartbeatd_failures', $failures, HEARTBEATD_PAUSE );
-	} elseif ( $failures < $before ) {
-		delete_transient( 'heartbeatd_failures' );
 	}
 }
 
