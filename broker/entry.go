@@ -43,14 +43,14 @@ func (s *Stored) before(conn string, other *Stored, otherConn string) bool {
 }
 
 // seal makes the value that is written for a key, and the same value as
-// everybody will read it: marshalling compacts and escapes Data, and a local
-// copy that differed from its own echo would be announced as an update.
+// everybody will read it: marshalling compacts Data, and a local copy that
+// differed from its own echo would be announced as an update.
 func seal(k Key, s Stored, node string) (*Stored, []byte, error) {
 	s.Room, s.ClientID, s.Node = k.Room, k.ClientID, node
 	if len(s.Data) == 0 {
 		s.Data = json.RawMessage("{}")
 	}
-	value, err := json.Marshal(s)
+	value, err := marshal(s)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -65,6 +65,16 @@ func seal(k Key, s Stored, node string) (*Stored, []byte, error) {
 		return nil, nil, errors.New("data is not a JSON object")
 	}
 	return stored, value, nil
+}
+
+// marshal leaves <, > and & as they are: escaped, they are six times as long,
+// and an entry whose data is just not too large would be.
+func marshal(s Stored) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(s)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 // unseal reads a value of the bucket, and believes it only when it belongs

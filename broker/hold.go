@@ -2,6 +2,7 @@ package broker
 
 import (
 	"container/list"
+	"errors"
 	"time"
 )
 
@@ -10,6 +11,8 @@ import (
 // 60 s so many are 5,000 renewals a second. What comes beyond is refused with
 // an error in the log; those people are missing from the rooms, nothing else.
 const maxItems = 100_000
+
+var errFull = errors.New("this node holds all the presence that it may")
 
 // item is what this node says of a key. The broker's lock guards it.
 //
@@ -25,6 +28,7 @@ type item struct {
 
 	hold    bool      // renew it
 	leaving bool      // purge it
+	taking  bool      // leaving, whoever wrote it
 	until   time.Time // without renewal NATS has it no longer than that
 
 	due   bool          // a write is wanted
@@ -35,7 +39,7 @@ type item struct {
 	sent  bool   // NATS may have something of ours under this key
 	acked bool   // NATS has value, as revision rev
 	rev   uint64 // the last revision we know to be ours to replace
-	rival uint64 // another node's revision that came while ours had none
+	rival uint64 // a revision that came while ours had none: another node's, or a removal
 }
 
 // Hold says that a page is here: it writes the value now and renews it every
@@ -45,39 +49,50 @@ type item struct {
 //
 // When another node writes the key, the page has moved there, and holding
 // ends without a purge.
-func (b *Broker) Hold(k Key, s Stored) { b.say(k, s, true) }
+func (b *Broker) Hold(k Key, s Stored) { _ = b.say(k, s, true) }
 
-// Put writes the value once, to live one TTL: clients that only POST.
-func (b *Broker) Put(k Key, s Stored) { b.say(k, s, false) }
+// Put writes the value once, to live one TTL: clients that only POST. The
+// error is why the value was refused.
+func (b *Broker) Put(k Key, s Stored) error { return b.say(k, s, false) }
 
-func (b *Broker) say(k Key, s Stored, hold bool) {
+func (b *Broker) say(k Key, s Stored, hold bool) error {
 	value, data, err := seal(k, s, b.node)
 	if err != nil {
 		b.complain("presence refused", "key", k.String(), "error", err)
-		return
+		return err
 	}
-	name := k.String()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed {
-		return
+	it, err := b.item(k)
+	if err != nil {
+		return err
 	}
+	it.value, it.data = value, data
+	it.hold, it.leaving, it.taking = hold, false, false
+	it.until = time.Now().Add(b.ttl)
+	it.due, it.fresh, it.acked = true, true, false
+	b.show(it)
+	b.enqueue(it)
+	return nil
+}
+
+// item finds what this node says of a key, or begins it. The lock is held.
+func (b *Broker) item(k Key) (*item, error) {
+	if b.closed {
+		return nil, errClosed
+	}
+	name := k.String()
 	it := b.items[name]
 	if it == nil {
 		if len(b.items) >= b.maxItems {
 			b.complain("presence refused: this node holds all it may", "held", len(b.items))
-			return
+			return nil, errFull
 		}
 		it = &item{name: name, key: k}
 		b.items[name] = it
 		b.wheel.add(it)
 	}
-	it.value, it.data = value, data
-	it.hold, it.leaving = hold, false
-	it.until = time.Now().Add(b.ttl)
-	it.due, it.fresh, it.acked = true, true, false
-	b.show(it)
-	b.enqueue(it)
+	return it, nil
 }
 
 // Lapse stops renewing; the TTL ends it. A hidden tab goes like that.
@@ -107,20 +122,36 @@ func (b *Broker) Leave(k Key) {
 	b.enqueue(it)
 }
 
+// Remove takes the key away whoever wrote it: a node that holds it stops until
+// its page says again that it is here. Nothing waits for NATS.
+func (b *Broker) Remove(k Key) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	it, err := b.item(k)
+	if err != nil {
+		return err
+	}
+	it.hold, it.leaving, it.taking, it.due = false, true, true, false
+	it.until = time.Now().Add(b.ttl) // by then it is gone anyway
+	b.show(it)
+	b.enqueue(it)
+	return nil
+}
+
 // witness hears from a watch what became of a key: stored is nil when it is
-// gone. The lock is held.
-func (b *Broker) witness(name string, stored *Stored, rev uint64) {
+// gone, and taken says that Remove took it. The lock is held.
+func (b *Broker) witness(name string, stored *Stored, rev uint64, taken bool) {
 	it := b.items[name]
 	if it == nil || it.leaving || stored != nil && stored.Node == b.node {
 		return
 	}
 	switch {
 	case !it.acked: // ours is on its way, and its ack will tell which is newer
-		if stored != nil {
+		if stored != nil || taken {
 			it.rival = max(it.rival, rev)
 		}
 	case rev <= it.rev:
-	case stored != nil: // the page has reconnected elsewhere
+	case stored != nil || taken: // the page has reconnected elsewhere, or must not be seen
 		b.drop(it)
 	case it.hold: // somebody took it away, but the page is still here
 		it.rev, it.acked, it.due = rev, false, true

@@ -143,7 +143,7 @@ func (v *View) watched(e jetstream.KeyValueEntry) {
 	current := v.mirror.epoch == v.b.epoch
 	v.mu.Unlock()
 	if current {
-		v.b.witness(e.Key(), stored, e.Revision())
+		v.b.witness(e.Key(), stored, e.Revision(), e.Operation() == jetstream.KeyValueDelete)
 	}
 }
 

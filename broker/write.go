@@ -16,6 +16,13 @@ const maxFlying = 1024
 
 const ackWait = 5 * time.Second
 
+// How a key's end is written: PURGE for a page that left, DEL for an entry that
+// was taken away, for watches tell the two apart and nothing else.
+const (
+	kvOperation = "KV-Operation"
+	kvTaken     = "DEL"
+)
+
 // flight is a write that waits for its ack: a put, or (value nil) a purge.
 type flight struct {
 	it    *item
@@ -77,11 +84,14 @@ func (b *Broker) next() (jetstream.JetStream, *nats.Msg) {
 func (b *Broker) prepare(it *item) *nats.Msg {
 	msg := nats.NewMsg(kvSubject + it.name)
 	switch {
+	case it.taking:
+		msg.Header.Set(kvOperation, kvTaken)
+		b.flying[msg] = flight{it: it}
 	case it.leaving && it.rev == 0:
 		b.look(it)
 		return nil
 	case it.leaving:
-		msg.Header.Set("KV-Operation", "PURGE")
+		msg.Header.Set(kvOperation, "PURGE")
 		msg.Header.Set(jetstream.MsgRollup, jetstream.MsgRollupSubject)
 		b.flying[msg] = flight{it: it}
 	case it.due:
@@ -95,7 +105,7 @@ func (b *Broker) prepare(it *item) *nats.Msg {
 	default:
 		return nil
 	}
-	if it.leaving || !it.fresh {
+	if !it.taking && (it.leaving || !it.fresh) {
 		msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(it.rev, 10))
 	}
 	it.busy, it.due, it.fresh, it.sent = true, false, false, true
@@ -232,7 +242,13 @@ func (b *Broker) decide(it *item, msg *jetstream.RawStreamMsg) {
 		_, there, _ = unseal(it.name, msg.Data)
 	}
 	foreign := there != nil && there.Node != b.node
+	taken := msg.Header.Get(kvOperation) == kvTaken
 	switch {
+	case it.taking:
+		// Not a matter of what is there.
+	case taken && it.acked && !it.leaving && msg.Sequence > it.rev:
+		b.drop(it)
+		return
 	case msg.Sequence != 0 && msg.Sequence < it.rev || it.fresh && !it.leaving:
 		// A replica that lags, or a new value that goes out whatever is there.
 	case it.leaving && there == nil:

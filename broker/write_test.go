@@ -34,7 +34,7 @@ func ack(b *Broker, msg *nats.Msg, rev uint64) { b.acked(nil, msg, &jetstream.Pu
 func hear(b *Broker, k Key, stored *Stored, rev uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.witness(k.String(), stored, rev)
+	b.witness(k.String(), stored, rev, false)
 }
 
 func theirs(k Key, s Stored) *Stored {

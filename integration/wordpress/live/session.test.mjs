@@ -74,32 +74,56 @@ async function nonces(person) {
 		await beat(page)
 		await watch(page)
 	}
-	const all = () => Promise.all(pages.map(({ page }) => step(page)))
-	const same = (steps, expected, what) => steps.forEach((step, i) => assert.deepEqual(step, expected, `${what}: ${pages[i].client}`))
-	const refreshed = ['heartbeat_nonce', 'rest_nonce']
-
-	// From here on everybody's nonce is as old as everybody else's.
-	await nextHalf()
-	await all()
-	const before = await posted(pages)
-	same(await all(), { keys: ['server_time', 'wp-auth-check'], newNonce: false, expired: 0 }, 'in its first half')
-	const after = await posted(pages)
-	assert.deepEqual(pages.map(({ client }, i) => [client, after[i] - before[i]]), pages.map(({ client }) => [client, hasLink(client) ? 0 : 1]))
-
-	await nextHalf()
-	same(await all(), { keys: [...refreshed, 'server_time', 'wp-auth-check'], newNonce: true, expired: 0 }, 'in its second half')
-	same(await all(), { keys: ['server_time', 'wp-auth-check'], newNonce: false, expired: 0 }, 'the new one')
-	await nextHalf()
-	await nextHalf()
-	same(await all(), { keys: ['heartbeat_nonce', 'nonces_expired', 'rest_nonce'], newNonce: true, expired: 1 }, 'expired')
-	same(await all(), { keys: ['server_time', 'wp-auth-check'], newNonce: false, expired: 0 }, 'the next one')
+	// A machine that is busy elsewhere can be too slow for a half: then it is played again.
+	for (let attempt = 1; !(await playHalves(pages)); attempt++) {
+		assert.ok(attempt < 5, 'five times the machine was too slow to beat thrice in a half')
+	}
 	for (const { client, page } of pages) {
 		await linked(page, client)
 		await page.context().close()
 	}
 }
 
+// playHalves beats through the halves of a nonce's life, and returns false when a
+// half was over before all had beaten in it: what they saw then says nothing.
+async function playHalves(pages) {
+	const refreshed = ['heartbeat_nonce', 'rest_nonce']
+	const usual = { keys: ['server_time', 'wp-auth-check'], newNonce: false, expired: 0 }
+	const all = () => Promise.all(pages.map(({ page }) => step(page)))
+	const same = (steps, expected, what) => steps.forEach((step, i) => assert.deepEqual(step, expected, `${what}: ${pages[i].client}`))
+
+	// From here on everybody's nonce is as old as everybody else's.
+	await nextHalf()
+	let now = half()
+	await all()
+	await all()
+	for (const { client, page } of pages) await linked(page, client)
+	const before = await posted(pages)
+	const fresh = await all()
+	const after = await posted(pages)
+	if (half() !== now) return false
+	same(fresh, usual, 'in its first half')
+	assert.deepEqual(pages.map(({ client }, i) => [client, after[i] - before[i]]), pages.map(({ client }) => [client, hasLink(client) ? 0 : 1]))
+
+	await nextHalf()
+	now++
+	const [old, renewed] = [await all(), await all()]
+	if (half() !== now) return false
+	same(old, { keys: [...refreshed, 'server_time', 'wp-auth-check'], newNonce: true, expired: 0 }, 'in its second half')
+	same(renewed, usual, 'the new one')
+
+	await nextHalf()
+	await nextHalf()
+	now += 2
+	const [expired, next] = [await all(), await all()]
+	if (half() !== now) return false
+	same(expired, { keys: ['heartbeat_nonce', 'nonces_expired', 'rest_nonce'], newNonce: true, expired: 1 }, 'expired')
+	same(next, usual, 'the next one')
+	return true
+}
+
 // The second that ends a half belongs to it.
+const half = () => Math.floor((Date.now() - 1000) / (1000 * HALF))
 const nextHalf = () => sleep(1000 * HALF - ((Date.now() - 1000) % (1000 * HALF)) + 200)
 
 const watch = (page) => page.evaluate(() => {

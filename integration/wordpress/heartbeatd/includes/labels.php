@@ -42,6 +42,39 @@ function heartbeatd_screen_label( $screen_id ) {
 }
 
 /**
+ * What people call a screen, in any case.
+ *
+ * @param string $screen_id The screen's id.
+ * @return string The id made readable where there is no better.
+ */
+function heartbeatd_readable_screen( $screen_id ) {
+	$label = heartbeatd_screen_label( $screen_id );
+	return '' !== $label ? $label : ucwords( trim( str_replace( array( '-', '_' ), ' ', $screen_id ) ) );
+}
+
+/**
+ * A post's title as plain text.
+ *
+ * @param WP_Post $post The post.
+ * @return string
+ */
+function heartbeatd_post_title( $post ) {
+	$title = 'auto-draft' === $post->post_status ? '' : trim( wp_strip_all_tags( $post->post_title ) );
+	return '' !== $title ? mb_substr( $title, 0, 80 ) : __( '(no title)' ); // phpcs:ignore WordPress.WP.I18n.MissingArgDomain
+}
+
+/**
+ * How long ago something was, in words.
+ *
+ * @param int $time Unix seconds.
+ * @return string
+ */
+function heartbeatd_time_ago( $time ) {
+	/* translators: %s: a time span. */
+	return sprintf( __( '%s ago' ), human_time_diff( $time ) ); // phpcs:ignore WordPress.WP.I18n.MissingArgDomain
+}
+
+/**
  * Loads the plugin's own words in the site's language, if they are there.
  */
 function heartbeatd_load_translations() {

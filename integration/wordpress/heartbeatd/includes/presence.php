@@ -34,8 +34,31 @@ function heartbeatd_presence_init() {
 	}
 	$others = ! empty( $GLOBALS['wpdb']->presence ) || array_filter( HEARTBEATD_PRESENCE_FUNCTIONS, 'function_exists' );
 	heartbeatd_presence_mode( $others ? 'beside' : 'alone' );
-	if ( ! $others ) {
-		require __DIR__ . '/presence-functions.php';
+	if ( $others ) {
+		add_action( 'rest_api_init', 'heartbeatd_register_sync_route' );
+		return;
+	}
+	require __DIR__ . '/presence-functions.php';
+
+	// The answers to a beat's handles, after core's own have written the lock.
+	add_filter( 'heartbeat_received', 'heartbeatd_presence_received', 20, 3 );
+	add_filter( 'heartbeat_received', 'heartbeatd_screens_received', 20, 2 );
+	add_action( 'rest_api_init', 'heartbeatd_register_presence_routes' );
+
+	// Screens that are saved are stale wherever else they are open.
+	add_action( 'updated_option', 'heartbeatd_screen_option_saved' );
+	add_action( 'added_option', 'heartbeatd_screen_option_saved' );
+	add_action( 'post_updated', 'heartbeatd_screen_post_saved' );
+	add_action( 'profile_update', 'heartbeatd_screen_user_saved' );
+	add_action( 'edited_term', 'heartbeatd_screen_term_saved', 10, 3 );
+	add_action( 'edit_comment', 'heartbeatd_screen_comment_saved' );
+
+	if ( defined( 'WP_CLI' ) && WP_CLI ) {
+		require __DIR__ . '/presence-cli.php';
+		WP_CLI::add_command( 'presence list', 'heartbeatd_presence_cli_list' );
+		WP_CLI::add_command( 'presence summary', 'heartbeatd_presence_cli_summary' );
+		WP_CLI::add_command( 'presence set', 'heartbeatd_presence_cli_set' );
+		WP_CLI::add_command( 'presence cleanup', 'heartbeatd_presence_cli_cleanup' );
 	}
 }
 
