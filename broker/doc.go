@@ -13,11 +13,12 @@
 //
 // # Promises
 //
-// Hold, Put, Lapse and Leave never wait for NATS, and this node's views change
+// Hold, Put, Lapse, Leave and Remove never wait for NATS, and this node's views change
 // before they return. Of a key that is written faster than NATS takes it, the
 // newest value is written; in between values may be left out. A node never
 // takes away or replaces what another node wrote after it: the page has moved
-// there, and holding it here ends. Renewing changes nothing that anybody is
+// there, and holding it here ends. Only Remove does, for whoever asked by name;
+// a page that is still there comes back with its next beat. Renewing changes nothing that anybody is
 // told. When NATS was away, each node writes again what it holds, and whoever
 // was present before is not told to have left unless one TTL passes in which
 // nobody says otherwise.
@@ -38,6 +39,7 @@
 //
 //	Nats-Last-Sequence: 0          the key is new; otherwise it was written again
 //	KV-Operation: PURGE            the page left
+//	KV-Operation: DEL              Remove took it away
 //	Nats-Marker-Reason: MaxAge     nobody renewed it
 //	Nats-Sequence                  the revision, rising with every write
 //

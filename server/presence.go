@@ -101,7 +101,7 @@ func record(c *Call, roomName, prefix string, data *wordpress.Array) {
 		if c.Focus {
 			s.FocusedAt = c.Now.UnixMilli()
 		}
-		c.site.broker.Put(k, s)
+		_ = c.site.broker.Put(k, s) // it is in the log
 	}
 }
 
