@@ -13,15 +13,15 @@
 //
 // # Promises
 //
-// Hold, Put, Lapse, Leave and Remove never wait for NATS, and this node's views change
-// before they return. Of a key that is written faster than NATS takes it, the
-// newest value is written; in between values may be left out. A node never
+// Hold, Put, Lapse, Leave and Remove never wait for NATS, and this node's views
+// change before they return. Of a key that is written faster than NATS takes it,
+// the newest value is written; in between values may be left out. A node never
 // takes away or replaces what another node wrote after it: the page has moved
-// there, and holding it here ends. Only Remove does, for whoever asked by name;
-// a page that is still there comes back with its next beat. Renewing changes nothing that anybody is
-// told. When NATS was away, each node writes again what it holds, and whoever
-// was present before is not told to have left unless one TTL passes in which
-// nobody says otherwise.
+// there, and holding it here ends. Remove alone does, for whoever asks by name;
+// a page that is still there comes back with its next beat. Renewing changes
+// nothing that anybody is told. When NATS was away, each node writes again what
+// it holds, and whoever was present before is not told to have left unless one
+// TTL passes in which nobody says otherwise.
 //
 // On a NATS cluster the bucket has three copies, which takes three servers with
 // JetStream; with fewer, Ready says that it could not be made.

@@ -10,6 +10,9 @@ import (
 // maxValue bounds an entry as JSON: one person's screen and name, not a store.
 const maxValue = 16 << 10
 
+// ErrTooLarge is Put's error for an entry that is larger than NATS would take.
+var ErrTooLarge = errors.New("the entry is too large")
+
 // Entry is one client id in one room, as browsers and services see it.
 type Entry struct {
 	Room        string          `json:"room"`
@@ -55,7 +58,7 @@ func seal(k Key, s Stored, node string) (*Stored, []byte, error) {
 		return nil, nil, err
 	}
 	if len(value) > maxValue {
-		return nil, nil, fmt.Errorf("%d bytes, at most %d are stored", len(value), maxValue)
+		return nil, nil, fmt.Errorf("%w: %d bytes, at most %d are stored", ErrTooLarge, len(value), maxValue)
 	}
 	stored := new(Stored)
 	if err := json.Unmarshal(value, stored); err != nil {

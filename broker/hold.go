@@ -110,7 +110,7 @@ func (b *Broker) Leave(k Key) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	it := b.items[k.String()]
-	if it == nil {
+	if it == nil || it.taking {
 		return
 	}
 	it.hold, it.leaving, it.due = false, true, false

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -12,6 +13,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/gorilla/mux"
@@ -61,6 +63,7 @@ func (s *Server) routeAPI(r *mux.Router) {
 	api.Methods("POST").Path("/nudge").HandlerFunc(s.api(s.apiNudge))
 	api.Methods("POST").Path("/revoke").HandlerFunc(s.api(s.apiRevoke))
 	api.Methods("GET").Path("/status").HandlerFunc(s.api(s.apiStatus))
+	s.routePresence(api)
 }
 
 // api reads and checks a request, and writes what answer makes of it.
@@ -71,16 +74,23 @@ func (s *Server) api(answer func(context.Context, *apiCall) (status int, body an
 		if err == nil {
 			status, body, err = answer(r.Context(), c)
 		}
-		if err != nil {
-			failed := &apiError{503, "unavailable", err.Error()}
-			_ = errors.As(err, &failed)
-			status, body = failed.status, failed
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
-		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(body)
+		writeAPI(w, status, body, err)
 	}
+}
+
+// writeAPI writes an answer, or the error that is there instead.
+func writeAPI(w http.ResponseWriter, status int, body any, err error) {
+	if err != nil {
+		failed := &apiError{503, "unavailable", err.Error()}
+		_ = errors.As(err, &failed)
+		status, body = failed.status, failed
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false) // data comes back as it was written
+	_ = e.Encode(body)
 }
 
 func (s *Server) apiRead(w http.ResponseWriter, r *http.Request) (*apiCall, error) {
@@ -90,27 +100,49 @@ func (s *Server) apiRead(w http.ResponseWriter, r *http.Request) (*apiCall, erro
 	}
 	c := &apiCall{Site: r.URL.Query().Get("site"), issued: issued}
 	if r.Method == http.MethodPost {
-		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
-		d.DisallowUnknownFields()
-		var large *http.MaxBytesError
-		if err := d.Decode(c); errors.As(err, &large) {
-			return nil, &apiError{413, "too_large", fmt.Sprintf("a request may have %d bytes", maxRequest)}
-		} else if err != nil {
-			return nil, badRequest("the body is not what is asked for: %v", err)
-		}
-		if _, err := d.Token(); !errors.Is(err, io.EOF) {
-			return nil, badRequest("there is more than one JSON value in the body")
+		if err := decodeBody(w, r, c); err != nil {
+			return nil, err
 		}
 	}
+	c.Site, err = s.apiSite(site, c.Site)
+	return c, err
+}
+
+// decodeBody reads the one JSON value that a request's body is.
+func decodeBody(w http.ResponseWriter, r *http.Request, into any) error {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	var large *http.MaxBytesError
 	switch {
-	case site != "" && c.Site != "" && site != c.Site:
-		return nil, &apiError{403, "forbidden", "this key is another site's"}
-	case site != "":
-		c.Site = site
-	case s.sites[c.Site] == nil:
-		return nil, badRequest("with the operator's key site must name one of the sites")
+	case errors.As(err, &large):
+		return &apiError{413, "too_large", fmt.Sprintf("a request may have %d bytes", maxRequest)}
+	case err != nil:
+		return badRequest("the body broke off: %v", err)
+	case !utf8.Valid(body): // the decoder would quietly make something else of it
+		return badRequest("the body is not UTF-8")
 	}
-	return c, nil
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return badRequest("the body is not what is asked for: %v", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return badRequest("there is more than one JSON value in the body")
+	}
+	return nil
+}
+
+// apiSite is the site that a call is about: the one whose key it has, or, with
+// the operator's key, the one it names.
+func (s *Server) apiSite(of, named string) (string, error) {
+	switch {
+	case of != "" && named != "" && of != named:
+		return "", &apiError{403, "forbidden", "this key is another site's"}
+	case of != "":
+		return of, nil
+	case s.sites[named] == nil:
+		return "", badRequest("with the operator's key site must name one of the sites")
+	}
+	return named, nil
 }
 
 // apiCaller checks the bearer key: a JWT of a site, good for that site, or the

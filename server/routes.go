@@ -156,9 +156,7 @@ func (s *Server) nameConnection(r *http.Request, c *Call) {
 		return
 	}
 	c.conn = conn
-	s.mu.Lock()
-	page := s.sessions[sessionKey{c.site.ID, c.User.ID, conn}]
-	s.mu.Unlock()
+	page := s.sessionOf(sessionKey{c.site.ID, c.User.ID, conn})
 	if page == nil {
 		return
 	}

@@ -244,6 +244,13 @@ func (s *Server) full(key sessionKey, again bool) error {
 	return nil
 }
 
+// sessionOf is the session of a page on this node, or nil.
+func (s *Server) sessionOf(key sessionKey) *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sessions[key]
+}
+
 // forget takes a session out of the map.
 func (s *Server) forget(sess *session) {
 	s.mu.Lock()

@@ -107,6 +107,19 @@ func (s *session) yield(k broker.Key) {
 	delete(s.held, k)
 }
 
+// keeps says whether the page's link keeps an entry. One that it no longer
+// keeps, because the link is gone, it gives up.
+func (s *session) keeps(k broker.Key) bool {
+	linked := s.connected()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if linked {
+		return s.held[k]
+	}
+	delete(s.held, k)
+	return false
+}
+
 // unping forgets what the page's last beat pinged for.
 func (s *session) unping() {
 	for k := range s.held {

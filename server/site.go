@@ -44,6 +44,7 @@ type site struct {
 	lastUsed time.Time
 
 	online onlineList
+	puts   sync.Mutex // held while the API checks an entry and writes it
 
 	roomsMu sync.Mutex // guards rooms; taken after the view's lock
 	rooms   map[string]*room
