@@ -37,6 +37,7 @@ require __DIR__ . '/includes/presence-posts.php';
 require __DIR__ . '/includes/presence-screens.php';
 require __DIR__ . '/includes/presence-saves.php';
 require __DIR__ . '/includes/presence-rest.php';
+require __DIR__ . '/includes/presence-routes.php';
 require __DIR__ . '/includes/presence-sync.php';
 require __DIR__ . '/includes/report.php';
 require __DIR__ . '/includes/settings-screen.php';

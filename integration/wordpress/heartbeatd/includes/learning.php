@@ -38,7 +38,7 @@ function heartbeatd_known_callbacks() {
 		'wp_ajax_heartbeat'         => array( 'wp_ajax_heartbeat', 'heartbeatd_look_before_beat' ),
 		'wp_ajax_nopriv_heartbeat'  => array( 'wp_ajax_nopriv_heartbeat' ),
 		'wp_refresh_nonces'         => array( 'wp_refresh_post_nonces', 'wp_refresh_metabox_loader_nonces', 'wp_refresh_heartbeat_nonces' ),
-		'heartbeat_received'        => array( 'wp_check_locked_posts', 'wp_refresh_post_lock', 'heartbeat_autosave' ),
+		'heartbeat_received'        => array( 'wp_check_locked_posts', 'wp_refresh_post_lock', 'heartbeat_autosave', 'heartbeatd_presence_received', 'heartbeatd_screens_received' ),
 		'heartbeat_send'            => array( 'wp_auth_check' ),
 		'heartbeat_tick'            => array( 'heartbeatd_send_ticket' ),
 		'heartbeat_nopriv_received' => array(),
@@ -68,7 +68,7 @@ function heartbeatd_foreign_callbacks() {
 		}
 		foreach ( array_merge( ...array_values( $wp_filter[ $hook ]->callbacks ) ) as $entry ) {
 			$name = heartbeatd_callback_name( $entry['function'] );
-			if ( ! in_array( $name, $known, true ) ) {
+			if ( ! in_array( $name, $known, true ) && ! heartbeatd_is_of_presence_api( $entry['function'] ) ) {
 				$foreign[ "$hook $name" ] = array(
 					'hook'     => $hook,
 					'callback' => $name,
@@ -78,6 +78,41 @@ function heartbeatd_foreign_callbacks() {
 		}
 	}
 	return array_slice( $foreign, 0, HEARTBEATD_MAX_FOREIGN );
+}
+
+/**
+ * Whether anything but core hangs on a hook.
+ *
+ * @param string $hook The hook.
+ * @return bool
+ */
+function heartbeatd_has_foreign_callbacks( $hook ) {
+	global $wp_filter;
+	foreach ( empty( $wp_filter[ $hook ] ) ? array() : array_merge( ...array_values( $wp_filter[ $hook ]->callbacks ) ) as $entry ) {
+		if ( ! preg_match( '#^wp-(admin|includes)/#', heartbeatd_callback_file( $entry['function'] ) ) ) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/**
+ * Whether a callback is written where the Presence API is that this plugin
+ * stands beside: it minds only its own handles, which heartbeatd knows.
+ *
+ * @param callable $callback The callback.
+ * @return bool
+ */
+function heartbeatd_is_of_presence_api( $callback ) {
+	static $place = null;
+	if ( 'beside' !== heartbeatd_presence_mode() || ! function_exists( 'wp_get_presence' ) ) {
+		return false;
+	}
+	if ( null === $place ) {
+		$file  = heartbeatd_callback_file( 'wp_get_presence' );
+		$place = preg_match( '#^(?:mu-)?plugins/[^/:]+/#', $file, $match ) ? $match[0] : preg_replace( '/\d+$/', '', $file );
+	}
+	return '' !== $place && 0 === strpos( heartbeatd_callback_file( $callback ), $place );
 }
 
 /**

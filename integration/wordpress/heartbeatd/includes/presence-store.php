@@ -146,7 +146,7 @@ function heartbeatd_presence_make( $room, $client_id, $data, $user_id ) {
 function heartbeatd_presence_put( $room, $client_id, $data, $user_id ) {
 	$entry = heartbeatd_presence_make( $room, $client_id, $data, $user_id );
 	if ( null === $entry ) {
-		return new WP_Error( 'bad_request', __( 'This cannot be an entry.', 'heartbeatd' ) );
+		return new WP_Error( 'bad_request', __( 'An entry has a user, a room and a client id of 1 to 191 characters, and data of at most 10,240 bytes.', 'heartbeatd' ) );
 	}
 	$answer = heartbeatd_try( 'PUT', '/presence', $entry );
 	heartbeatd_presence_forget();

@@ -72,6 +72,31 @@ function heartbeatd_rooms( $post_ids, $screen_id ) {
 }
 
 /**
+ * The post types with rooms all of whose posts the current user may edit,
+ * whichever they are: heartbeatd need not ask about each.
+ *
+ * @return string[] None when some plugin decides about single posts.
+ */
+function heartbeatd_editable_types() {
+	if ( heartbeatd_has_foreign_callbacks( 'map_meta_cap' ) || heartbeatd_has_foreign_callbacks( 'user_has_cap' ) ) {
+		return array();
+	}
+	// Core asks for more than the right to edit pages before this one is edited.
+	$privacy = get_post( (int) get_option( 'wp_page_for_privacy_policy' ) );
+	$types   = array();
+	foreach ( get_post_types_by_support( 'presence' ) as $name ) {
+		$type = get_post_type_object( $name );
+		$may  = $type && $type->map_meta_cap
+			&& current_user_can( $type->cap->edit_posts ) && current_user_can( $type->cap->edit_others_posts )
+			&& current_user_can( $type->cap->edit_published_posts ) && current_user_can( $type->cap->edit_private_posts );
+		if ( $may && ( ! $privacy || $privacy->post_type !== $name || current_user_can( 'edit_post', $privacy->ID ) ) ) {
+			$types[] = $name;
+		}
+	}
+	return array_slice( $types, 0, HEARTBEATD_MAX_TYPES );
+}
+
+/**
  * The posts that an admin page shows: the one in the editor, or those in the list.
  *
  * @return int[]

@@ -17,7 +17,12 @@ const HEARTBEATD_MAX_TICKET = 2048;
  * nonces, get no answer while the page's own is in the first half of its life,
  * and only then is a beat native.
  */
-const HEARTBEATD_NATIVE_HANDLES = array( 'presence-ping', 'presence-editor-ping', 'wp-refresh-post-nonces', 'wp-refresh-metabox-loader-nonces' );
+const HEARTBEATD_NATIVE_HANDLES = array( 'presence-ping', 'presence-editor-ping', 'presence-active-posts-ping', 'wp-refresh-post-nonces', 'wp-refresh-metabox-loader-nonces' );
+
+/**
+ * How many post types a ticket names.
+ */
+const HEARTBEATD_MAX_TYPES = 20;
 
 /**
  * Signs claims as a JWT (HS256) of this site.
@@ -90,9 +95,18 @@ function heartbeatd_ticket( $nonce, $screen_id, $post_ids, $editing ) {
 	$post = $editing ? get_post( $editing ) : null;
 	if ( $post ) {
 		$claims['post'] = array(
-			'id'   => $post->ID,
-			'type' => $post->post_type,
+			'id'    => $post->ID,
+			'type'  => $post->post_type,
+			'title' => heartbeatd_post_title( $post ),
 		);
+	}
+	$types = heartbeatd_editable_types();
+	if ( $types ) {
+		$claims['types'] = $types;
+		$claims['admin'] = admin_url();
+	}
+	if ( '' !== heartbeatd_sync_url() ) {
+		$claims['sync'] = heartbeatd_sync_url();
 	}
 	if ( heartbeatd_may_be_native( $screen_id ) ) {
 		$claims['native'] = HEARTBEATD_NATIVE_HANDLES;
@@ -101,18 +115,62 @@ function heartbeatd_ticket( $nonce, $screen_id, $post_ids, $editing ) {
 }
 
 /**
- * Signs a ticket, leaving out the rooms that do not fit.
+ * Signs a ticket, leaving out the rooms that do not fit, and if need be the post types.
  *
  * @param array $claims The claims.
  * @return string
  */
 function heartbeatd_sign_what_fits( $claims ) {
 	$ticket = heartbeatd_sign( $claims );
-	while ( strlen( $ticket ) > HEARTBEATD_MAX_TICKET && $claims['rooms'] ) {
+	while ( strlen( $ticket ) > HEARTBEATD_MAX_TICKET && ( $claims['rooms'] || isset( $claims['types'] ) ) ) {
+		if ( ! $claims['rooms'] ) {
+			unset( $claims['types'] );
+		}
 		array_pop( $claims['rooms'] );
 		$ticket = heartbeatd_sign( $claims );
 	}
 	return strlen( $ticket ) > HEARTBEATD_MAX_TICKET ? '' : $ticket;
+}
+
+/**
+ * Whether a JWT is one of this site's, for one purpose, and of a minute's life at most.
+ *
+ * @param string $jwt      The JWT.
+ * @param string $audience What it must be for.
+ * @return bool
+ */
+function heartbeatd_is_own_key( $jwt, $audience ) {
+	$parts = explode( '.', $jwt );
+	if ( 3 !== count( $parts ) || strlen( $jwt ) > HEARTBEATD_MAX_TICKET ) {
+		return false;
+	}
+	$signed = false;
+	foreach ( heartbeatd_secrets() as $secret ) {
+		$signature = heartbeatd_base64url( hash_hmac( 'sha256', "$parts[0].$parts[1]", $secret, true ) );
+		$signed    = hash_equals( $signature, $parts[2] ) || $signed;
+	}
+	// phpcs:disable WordPress.PHP.DiscouragedPHPFunctions.obfuscation_base64_decode -- A JWT is written so.
+	$header = json_decode( (string) base64_decode( strtr( $parts[0], '-_', '+/' ) ), true );
+	$claims = json_decode( (string) base64_decode( strtr( $parts[1], '-_', '+/' ) ), true );
+	// phpcs:enable
+	if ( ! $signed || 'HS256' !== ( $header['alg'] ?? '' ) || heartbeatd_setting( 'site' ) !== ( $header['kid'] ?? '' ) ) {
+		return false;
+	}
+	$issued  = (int) ( $claims['iat'] ?? 0 );
+	$expires = (int) ( $claims['exp'] ?? 0 );
+	return array( $audience ) === (array) ( $claims['aud'] ?? '' )
+		&& $expires - $issued <= MINUTE_IN_SECONDS && $expires > time() && $issued <= time() + MINUTE_IN_SECONDS;
+}
+
+/**
+ * The secrets that a key may be signed with: this site's, and while it is being
+ * changed the one before.
+ *
+ * @return string[]
+ */
+function heartbeatd_secrets() {
+	$old = defined( 'HEARTBEATD_OLD_SECRET' ) ? (string) HEARTBEATD_OLD_SECRET : '';
+	return array_filter( array( heartbeatd_setting( 'secret' ), $old ), 'strlen' );
 }
 
 /**

@@ -1,0 +1,233 @@
+<?php
+/**
+ * Presence in the beats that PHP answers: of pages without a link, and of those
+ * that ask for something else too. Nobody waits for what a beat writes, it goes
+ * out after the tick; for what it asks, heartbeatd is asked once.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * How many people a tick names. How many there are stands beside it.
+ */
+const HEARTBEATD_MAX_ONLINE = 200;
+
+/**
+ * Writes and answers a beat's presence handles.
+ *
+ * @param array  $response  The tick.
+ * @param array  $data      The beat's data.
+ * @param string $screen_id The page's screen.
+ * @return array
+ */
+function heartbeatd_presence_received( $response, $data, $screen_id ) {
+	if ( ! is_array( $data ) || ! current_user_can( 'edit_posts' ) ) {
+		return $response;
+	}
+	$entries = heartbeatd_presence_of_beat( $data, (array) $response, $screen_id );
+	$conn    = heartbeatd_beat_connection();
+	foreach ( $entries as $entry ) {
+		heartbeatd_enqueue( '/presence', $entry + $conn );
+	}
+	return array_merge( (array) $response, heartbeatd_presence_answers( $data, $entries ) );
+}
+
+/**
+ * The page's own id, under which its link writes the same entries.
+ *
+ * @return array{conn?: string}
+ */
+function heartbeatd_beat_connection() {
+	$conn = isset( $_SERVER['HTTP_HEARTBEAT_CONNECTION'] ) ? sanitize_text_field( wp_unslash( $_SERVER['HTTP_HEARTBEAT_CONNECTION'] ) ) : '';
+	return preg_match( '/^[\w-]{8,64}$/D', $conn ) ? array( 'conn' => $conn ) : array();
+}
+
+/**
+ * The entries that a beat asks to write.
+ *
+ * @param array  $data      The beat's data.
+ * @param array  $response  The tick so far: it says who has the lock.
+ * @param string $screen_id The page's screen.
+ * @return array[] At most one for each handle.
+ */
+function heartbeatd_presence_of_beat( $data, $response, $screen_id ) {
+	$user    = get_current_user_id();
+	$entries = array();
+	if ( ! empty( $data['presence-ping'] ) && is_array( $data['presence-ping'] ) ) {
+		$entries[] = heartbeatd_presence_make( 'admin/online', "user-$user", heartbeatd_presence_ping( $data['presence-ping'] ), $user );
+	}
+	$editing = heartbeatd_presence_post_named( $data['presence-editor-ping'] ?? null );
+	if ( $editing ) {
+		$state     = array(
+			'action' => 'editing',
+			'screen' => $screen_id,
+		);
+		$entries[] = heartbeatd_presence_make( heartbeatd_post_room( $editing ), "editor-$user", $state + heartbeatd_presence_about( $editing ), $user );
+	}
+	$locked = heartbeatd_presence_post_named( $data['wp-refresh-post-lock'] ?? null );
+	if ( $locked && empty( $response['wp-refresh-post-lock']['lock_error'] ) ) {
+		$entries[] = heartbeatd_presence_make( heartbeatd_post_room( $locked ), "lock-$user", array( 'action' => 'lock' ) + heartbeatd_presence_about( $locked ), $user );
+	}
+	return array_values( array_filter( $entries ) );
+}
+
+/**
+ * What a presence-ping says of a page.
+ *
+ * @param array $ping The handle.
+ * @return array
+ */
+function heartbeatd_presence_ping( $ping ) {
+	$text = static function ( $name ) use ( $ping ) {
+		return isset( $ping[ $name ] ) && is_string( $ping[ $name ] ) ? mb_substr( sanitize_text_field( $ping[ $name ] ), 0, HEARTBEATD_MAX_NAME ) : '';
+	};
+	$data = array(
+		'screen'       => $text( 'screen' ),
+		'screen_label' => heartbeatd_readable_screen( $text( 'screen' ) ),
+		'title'        => $text( 'title' ),
+		'post_id'      => absint( $text( 'post_id' ) ),
+	);
+	return array_filter( $data ) + array( 'screen' => '', 'screen_label' => '' );
+}
+
+/**
+ * The post that a handle names, if it has a room that the current user may enter.
+ *
+ * @param mixed $handle The handle, as {post_id}.
+ * @return WP_Post|null
+ */
+function heartbeatd_presence_post_named( $handle ) {
+	$id   = is_array( $handle ) && isset( $handle['post_id'] ) && is_scalar( $handle['post_id'] ) ? (int) $handle['post_id'] : 0;
+	$post = $id > 0 ? get_post( $id ) : null;
+	return $post && '' !== heartbeatd_post_room( $post ) && current_user_can( 'edit_post', $post->ID ) ? $post : null;
+}
+
+/**
+ * What an entry in a post's room says of the post.
+ *
+ * @param WP_Post $post The post.
+ * @return array
+ */
+function heartbeatd_presence_about( $post ) {
+	return array(
+		'post_id'   => $post->ID,
+		'post_type' => $post->post_type,
+		'title'     => heartbeatd_post_title( $post ),
+	);
+}
+
+/**
+ * The answers to a beat's presence handles. Without heartbeatd there are none:
+ * the tick says nothing of presence, rather than that nobody is there.
+ *
+ * @param array   $data The beat's data.
+ * @param array[] $own  The entries that the beat writes.
+ * @return array
+ */
+function heartbeatd_presence_answers( $data, $own ) {
+	$online = ! empty( $data['presence-ping'] ) && is_array( $data['presence-ping'] );
+	$active = ! empty( $data['presence-active-posts-ping'] );
+	$rooms  = heartbeatd_presence_read( $online, $active );
+	if ( null === $rooms ) {
+		return array();
+	}
+	$focused = isset( $_POST['has_focus'] ) && 'true' === $_POST['has_focus']; // phpcs:ignore WordPress.Security.NonceVerification.Missing -- Core has checked it.
+	$entries = heartbeatd_presence_with( $rooms['entries'], $own, $focused );
+	$answers = array();
+	if ( $online ) {
+		$people = array_values( wp_list_filter( $entries, array( 'room' => 'admin/online' ) ) );
+		$total  = max( $rooms['online'], count( $people ) );
+
+		$answers['presence-online'] = array_map( 'heartbeatd_presence_person', array_slice( $people, 0, HEARTBEATD_MAX_ONLINE ) );
+		if ( $total > HEARTBEATD_MAX_ONLINE ) {
+			$answers['presence-online-total'] = $total;
+		}
+	}
+	if ( $active ) {
+		$answers['presence-active-posts'] = heartbeatd_presence_active_posts( $entries );
+	}
+	return $answers;
+}
+
+/**
+ * Reads the rooms that a beat asks for, with one question where that can be.
+ *
+ * @param bool $online Whether it asks who is online.
+ * @param bool $active Whether it asks which posts are being edited.
+ * @return array{entries: array[], online: int}|null Null when it asks for nothing, or heartbeatd does not say.
+ */
+function heartbeatd_presence_read( $online, $active ) {
+	if ( ! $online && ! $active ) {
+		return null;
+	}
+	$all = $online && $active ? heartbeatd_presence_page( array( 'per_page' => HEARTBEATD_PRESENCE_PAGE ) ) : array( 'total' => PHP_INT_MAX );
+	if ( null === $all || $all['total'] <= HEARTBEATD_PRESENCE_PAGE ) {
+		return null === $all ? null : $all + array( 'online' => 0 );
+	}
+	$none   = array(
+		'entries' => array(),
+		'total'   => 0,
+	);
+	$people = $online ? heartbeatd_presence_page(
+		array(
+			'room'     => 'admin/online',
+			'per_page' => HEARTBEATD_MAX_ONLINE,
+		)
+	) : $none;
+	$posts  = $active ? heartbeatd_presence_page(
+		array(
+			'prefix'   => 'postType/',
+			'per_page' => HEARTBEATD_PRESENCE_PAGE,
+		)
+	) : $none;
+	return null === $people || null === $posts ? null : array(
+		'entries' => array_merge( $people['entries'], $posts['entries'] ),
+		'online'  => $people['total'],
+	);
+}
+
+/**
+ * Entries as they are when the beat's own are written.
+ *
+ * @param array[] $entries Entries.
+ * @param array[] $own     Those that the beat writes.
+ * @param bool    $focused Whether its page has the focus, so that what it says is shown.
+ * @return array[]
+ */
+function heartbeatd_presence_with( $entries, $own, $focused ) {
+	$now = array( 'date_gmt' => gmdate( 'Y-m-d H:i:s' ) );
+	foreach ( array_reverse( $own ) as $entry ) {
+		$same = wp_list_filter(
+			$entries,
+			array(
+				'room'      => $entry['room'],
+				'client_id' => $entry['client_id'],
+			)
+		);
+		if ( $same && ! $focused ) {
+			continue;
+		}
+		$entries = array_diff_key( $entries, $same );
+		array_unshift( $entries, array( 'data' => (array) $entry['data'] ) + $now + $entry );
+	}
+	return $entries;
+}
+
+/**
+ * A person, as presence-online has it.
+ *
+ * @param array $entry The entry.
+ * @return array
+ */
+function heartbeatd_presence_person( $entry ) {
+	return array(
+		'user_id'      => $entry['user_id'],
+		'display_name' => $entry['display_name'],
+		'avatar_url'   => $entry['avatar_url'],
+		'screen'       => (string) ( $entry['data']['screen'] ?? '' ),
+		'screen_label' => (string) ( $entry['data']['screen_label'] ?? '' ),
+		'date_gmt'     => $entry['date_gmt'],
+	);
+}

@@ -1,0 +1,160 @@
+<?php
+/**
+ * WP-CLI: wp presence.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Lists who is there.
+ *
+ * ## OPTIONS
+ *
+ * [<room>]
+ * : Only this room.
+ *
+ * [--format=<format>]
+ * : table, json, csv, yaml, ids or count.
+ * ---
+ * default: table
+ * ---
+ *
+ * ## EXAMPLES
+ *
+ *     wp presence list admin/online --format=json
+ *
+ * @param string[] $args    The room, if any.
+ * @param string[] $options The options.
+ */
+function heartbeatd_presence_cli_list( $args, $options ) {
+	$items = heartbeatd_presence_cli_read( isset( $args[0] ) ? array( 'room' => $args[0] ) : array() );
+	foreach ( $items as $i => $entry ) {
+		$items[ $i ]['data'] = heartbeatd_json( (object) $entry['data'] );
+	}
+	WP_CLI\Utils\format_items( $options['format'] ?? 'table', $items, array( 'room', 'client_id', 'user_id', 'data', 'date_gmt' ) );
+}
+
+/**
+ * Counts who is there, by the first part of the rooms' names.
+ *
+ * ## OPTIONS
+ *
+ * [--format=<format>]
+ * : table, json or csv.
+ * ---
+ * default: table
+ * ---
+ *
+ * ## EXAMPLES
+ *
+ *     wp presence summary
+ *
+ * @param string[] $args    Nothing.
+ * @param string[] $options The options.
+ */
+function heartbeatd_presence_cli_summary( $args, $options ) {
+	unset( $args );
+	$format = $options['format'] ?? 'table';
+	$counts = array();
+	$users  = array();
+	foreach ( heartbeatd_presence_cli_read( array() ) as $entry ) {
+		$prefix            = explode( '/', $entry['room'], 2 )[0];
+		$counts[ $prefix ] = ( $counts[ $prefix ] ?? 0 ) + 1;
+
+		$users[ $prefix ][ $entry['user_id'] ] = true;
+	}
+	$items = array();
+	foreach ( $counts as $prefix => $entries ) {
+		$items[] = array(
+			'prefix'  => $prefix,
+			'entries' => $entries,
+			'users'   => count( $users[ $prefix ] ),
+		);
+	}
+	$summary = array(
+		'total_entries' => array_sum( $counts ),
+		'total_users'   => count( array_replace( array(), ...array_values( $users ) ) ),
+		'by_prefix'     => (object) array_column( $items, null, 'prefix' ),
+	);
+	if ( 'json' === $format ) {
+		WP_CLI::line( heartbeatd_json( $summary ) );
+		return;
+	}
+	/* translators: %d: a number. */
+	WP_CLI::line( sprintf( __( 'Entries: %d', 'heartbeatd' ), $summary['total_entries'] ) );
+	/* translators: %d: a number. */
+	WP_CLI::line( sprintf( __( 'Users: %d', 'heartbeatd' ), $summary['total_users'] ) );
+	if ( $items ) {
+		WP_CLI\Utils\format_items( $format, $items, array( 'prefix', 'entries', 'users' ) );
+	}
+}
+
+/**
+ * Puts a client into a room, for a minute.
+ *
+ * ## OPTIONS
+ *
+ * <room>
+ * : The room.
+ *
+ * [<client_id>]
+ * : The client id. Default cli- and the user's id.
+ *
+ * [--data=<json>]
+ * : What others see of it, a JSON object.
+ *
+ * ## EXAMPLES
+ *
+ *     wp presence set admin/online --data='{"screen":"import"}' --user=admin
+ *
+ * @param string[] $args    The room, and perhaps the client id.
+ * @param string[] $options The options.
+ */
+function heartbeatd_presence_cli_set( $args, $options ) {
+	$user = get_current_user_id();
+	$data = json_decode( $options['data'] ?? '{}', true );
+	if ( ! $user ) {
+		WP_CLI::error( __( 'Say whose entry it is, with --user.', 'heartbeatd' ) );
+	}
+	if ( ! is_array( $data ) ) {
+		WP_CLI::error( __( 'The data is no JSON object.', 'heartbeatd' ) );
+	}
+	$entry = heartbeatd_presence_put( $args[0], $args[1] ?? "cli-$user", $data, $user );
+	if ( is_wp_error( $entry ) ) {
+		WP_CLI::error( $entry->get_error_message() );
+	}
+	/* translators: 1: a client id, 2: a room. */
+	WP_CLI::success( sprintf( __( '%1$s is in %2$s.', 'heartbeatd' ), $entry['client_id'], $entry['room'] ) );
+}
+
+/**
+ * Does nothing: what has expired is gone, heartbeatd sees to it.
+ *
+ * ## OPTIONS
+ *
+ * [--yes]
+ * : Does not ask.
+ *
+ * ## EXAMPLES
+ *
+ *     wp presence cleanup
+ */
+function heartbeatd_presence_cli_cleanup() {
+	WP_CLI::success( __( 'There is nothing to clean up: entries that expire are gone by themselves.', 'heartbeatd' ) );
+}
+
+/**
+ * Reads entries, or ends with an error: a command must not take silence for an empty room.
+ *
+ * @param array $query As for heartbeatd_presence_all().
+ * @return array[]
+ */
+function heartbeatd_presence_cli_read( $query ) {
+	$entries = heartbeatd_presence_all( $query );
+	if ( null === $entries ) {
+		WP_CLI::error( __( 'heartbeatd does not answer. `wp heartbeatd status` says more.', 'heartbeatd' ) );
+	}
+	return (array) $entries;
+}

@@ -1,0 +1,82 @@
+<?php
+/**
+ * Which posts are being edited, and by whom.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * How many posts are listed, and how many people for each.
+ */
+const HEARTBEATD_MAX_ACTIVE_POSTS   = 50;
+const HEARTBEATD_MAX_ACTIVE_EDITORS = 20;
+
+/**
+ * Who was last heard of longer ago, in seconds, is idle.
+ */
+const HEARTBEATD_IDLE = 30;
+
+/**
+ * The posts that somebody edits and the current user may edit, the newest first.
+ *
+ * @param array[] $entries Entries, of posts' rooms and of others.
+ * @return array[] As presence-active-posts.
+ */
+function heartbeatd_presence_active_posts( $entries ) {
+	$posts = array();
+	foreach ( $entries as $entry ) {
+		$id = heartbeatd_presence_post_of( $entry['room'] );
+		if ( $id ) {
+			$posts[ $id ][] = $entry;
+		}
+	}
+	$newest = static function ( $in_room ) {
+		return max( array_column( $in_room, 'date_gmt' ) );
+	};
+	$dates  = array_map( $newest, $posts );
+	arsort( $dates );
+	_prime_post_caches( array_keys( $dates ), false, false );
+
+	$active = array();
+	foreach ( array_keys( $dates ) as $id ) {
+		$post = get_post( $id );
+		if ( count( $active ) < HEARTBEATD_MAX_ACTIVE_POSTS && $post && current_user_can( 'edit_post', $id ) ) {
+			$active[] = array(
+				'post_id'    => $id,
+				'post_title' => heartbeatd_post_title( $post ),
+				'post_type'  => $post->post_type,
+				'edit_url'   => admin_url( "post.php?post=$id&action=edit" ),
+				'editors'    => heartbeatd_presence_editors( $posts[ $id ] ),
+			);
+		}
+	}
+	return $active;
+}
+
+/**
+ * The people in a post's room, each once, the newest first.
+ *
+ * @param array[] $entries The room's entries.
+ * @return array[]
+ */
+function heartbeatd_presence_editors( $entries ) {
+	$by_date = static function ( $a, $b ) {
+		return strcmp( $b['date_gmt'], $a['date_gmt'] );
+	};
+	usort( $entries, $by_date );
+	$idle   = gmdate( 'Y-m-d H:i:s', time() - HEARTBEATD_IDLE );
+	$people = array();
+	foreach ( $entries as $entry ) {
+		$people += array(
+			$entry['user_id'] => array(
+				'user_id'      => $entry['user_id'],
+				'display_name' => $entry['display_name'],
+				'avatar_url'   => $entry['avatar_url'],
+				'status'       => $entry['date_gmt'] < $idle ? 'idle' : 'active',
+			),
+		);
+	}
+	return array_slice( array_values( $people ), 0, HEARTBEATD_MAX_ACTIVE_EDITORS );
+}

@@ -1,0 +1,152 @@
+<?php
+/**
+ * What the REST routes wp-presence/v1 do. Who may is settled before.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Who is in a room. Nobody, when heartbeatd does not say.
+ *
+ * @param WP_REST_Request $request The request.
+ * @return WP_REST_Response
+ */
+function heartbeatd_rest_list( $request ) {
+	$query = array(
+		'room'     => $request['room'],
+		'per_page' => $request['per_page'],
+		'page'     => $request['page'],
+	);
+	$read  = heartbeatd_presence_page( $query );
+	return heartbeatd_rest_page( array_map( 'heartbeatd_rest_entry', $read['entries'] ?? array() ), $read['total'] ?? 0, $request['per_page'] );
+}
+
+/**
+ * An entry as it is answered.
+ *
+ * @param array $entry The entry.
+ * @return array
+ */
+function heartbeatd_rest_entry( $entry ) {
+	$entry['data'] = (object) $entry['data'];
+	return $entry;
+}
+
+/**
+ * Puts the current user into a room.
+ *
+ * @param WP_REST_Request $request The request.
+ * @return WP_REST_Response|WP_Error
+ */
+function heartbeatd_rest_set( $request ) {
+	if ( heartbeatd_rest_is_taken( $request['client_id'] ) ) {
+		return heartbeatd_rest_error( new WP_Error( 'conflict' ) );
+	}
+	$entry = heartbeatd_presence_put( $request['room'], $request['client_id'], $request['data'], get_current_user_id() );
+	return is_wp_error( $entry ) ? heartbeatd_rest_error( $entry ) : new WP_REST_Response( heartbeatd_rest_entry( $entry ) );
+}
+
+/**
+ * Whether a client id is one of those that are made from another user's id.
+ *
+ * @param string $client_id The client id.
+ * @return bool
+ */
+function heartbeatd_rest_is_taken( $client_id ) {
+	return preg_match( '/^(?:user|editor|lock|cli)-([1-9]\d{0,18})$/D', $client_id, $match )
+		&& get_current_user_id() !== (int) $match[1] && get_userdata( (int) $match[1] );
+}
+
+/**
+ * Takes an entry out of a room: an own one, or anybody's with the right to
+ * manage options.
+ *
+ * @param WP_REST_Request $request The request.
+ * @return WP_REST_Response|WP_Error
+ */
+function heartbeatd_rest_delete( $request ) {
+	$query = array(
+		'room'      => $request['room'],
+		'client_id' => $request['client_id'],
+	);
+	if ( ! current_user_can( 'manage_options' ) ) {
+		$query['user_id'] = get_current_user_id();
+	}
+	$done = heartbeatd_presence_delete( $query );
+	if ( is_wp_error( $done ) ) {
+		return heartbeatd_rest_error( $done );
+	}
+	return new WP_REST_Response(
+		array(
+			'deleted' => true,
+			'room'    => $request['room'],
+		)
+	);
+}
+
+/**
+ * What heartbeatd refused, in the words of this API.
+ *
+ * @param WP_Error $error The refusal.
+ * @return WP_Error
+ */
+function heartbeatd_rest_error( $error ) {
+	switch ( $error->get_error_code() ) {
+		case 'conflict':
+			return new WP_Error( 'rest_presence_client_id_conflict', __( 'This client id is another user’s.', 'heartbeatd' ), array( 'status' => 409 ) );
+		case 'too_many':
+			return new WP_Error( 'rest_presence_limit_exceeded', __( 'You are in too many rooms already.', 'heartbeatd' ), array( 'status' => 429 ) );
+		case 'forbidden':
+			return heartbeatd_rest_forbidden();
+		case 'bad_request':
+			return new WP_Error( 'rest_invalid_param', $error->get_error_message(), array( 'status' => 400 ) );
+	}
+	return new WP_Error( 'rest_presence_unavailable', __( 'Presence is not available right now.', 'heartbeatd' ), array( 'status' => 503 ) );
+}
+
+/**
+ * The rooms that somebody is in and the current user may see.
+ *
+ * @param WP_REST_Request $request The request.
+ * @return WP_REST_Response
+ */
+function heartbeatd_rest_rooms( $request ) {
+	$rooms = array();
+	foreach ( (array) heartbeatd_presence_all( array() ) as $entry ) {
+		$rooms[ $entry['room'] ][ $entry['user_id'] ] = array(
+			'user_id'      => $entry['user_id'],
+			'display_name' => $entry['display_name'],
+			'avatar_url'   => $entry['avatar_url'],
+		);
+	}
+	_prime_post_caches( array_filter( array_map( 'heartbeatd_presence_post_of', array_keys( $rooms ) ) ), false, false );
+	$shown = array();
+	foreach ( $rooms as $room => $users ) {
+		if ( wp_can_access_presence_room( (string) $room ) ) {
+			$shown[] = array(
+				'room'       => (string) $room,
+				'user_count' => count( $users ),
+				'users'      => array_values( $users ),
+			);
+		}
+	}
+	$page = array_slice( $shown, ( $request['page'] - 1 ) * $request['per_page'], $request['per_page'] );
+	return heartbeatd_rest_page( $page, count( $shown ), $request['per_page'] );
+}
+
+/**
+ * A screen was saved by a request that only its page knows of.
+ *
+ * @param WP_REST_Request $request The request.
+ * @return WP_REST_Response
+ */
+function heartbeatd_rest_stale( $request ) {
+	return new WP_REST_Response(
+		array(
+			'screen_key' => $request['screen_key'],
+			'rev'        => heartbeatd_bump_screen( $request['screen_key'] ),
+		)
+	);
+}

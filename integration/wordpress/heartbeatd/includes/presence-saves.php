@@ -1,0 +1,114 @@
+<?php
+/**
+ * Saves: which screen shows what was saved. Only what a person saves counts,
+ * and each thing once in a request.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Gives a screen a new revision because a person saved what it shows.
+ *
+ * @param string $key The screen's key.
+ */
+function heartbeatd_screen_saved( $key ) {
+	static $saved = array();
+	$is_silent    = wp_doing_cron() || ( defined( 'WP_CLI' ) && WP_CLI ) || ( defined( 'WP_IMPORTING' ) && WP_IMPORTING ) || wp_installing();
+	if ( ! $is_silent && get_current_user_id() && ! isset( $saved[ $key ] ) ) {
+		$saved[ $key ] = true;
+		heartbeatd_bump_screen( $key );
+	}
+}
+
+/**
+ * An option that was saved on a settings screen, all of which but two save
+ * through options.php. What a plugin stores for itself is none.
+ *
+ * @param string $option The option.
+ */
+function heartbeatd_screen_option_saved( $option ) {
+	global $pagenow;
+	unset( $option );
+	// phpcs:disable WordPress.Security.NonceVerification.Missing -- Those screens check theirs before they save.
+	if ( 'options.php' === $pagenow && isset( $_POST['option_page'] ) && is_string( $_POST['option_page'] ) ) {
+		heartbeatd_screen_saved( 'options/' . sanitize_key( $_POST['option_page'] ) );
+	} elseif ( $_POST && preg_match( '/^options-([a-z]+)\.php$/D', (string) $pagenow, $match ) ) {
+		heartbeatd_screen_saved( 'options/' . $match[1] );
+	}
+	// phpcs:enable
+}
+
+/**
+ * A post was changed. Autosaves and revisions are no saves.
+ *
+ * @param int $post_id The post.
+ */
+function heartbeatd_screen_post_saved( $post_id ) {
+	$post = get_post( $post_id );
+	if ( $post && ! ( defined( 'DOING_AUTOSAVE' ) && DOING_AUTOSAVE ) && ! wp_is_post_revision( $post ) && 'auto-draft' !== $post->post_status && get_post_type_object( $post->post_type )->show_ui ) {
+		heartbeatd_screen_saved( "post/$post_id" );
+	}
+}
+
+/**
+ * A user was changed.
+ *
+ * @param int $user_id The user.
+ */
+function heartbeatd_screen_user_saved( $user_id ) {
+	heartbeatd_screen_saved( "user-edit/$user_id" );
+}
+
+/**
+ * A term was changed.
+ *
+ * @param int    $term_id  The term.
+ * @param int    $tt_id    Its row.
+ * @param string $taxonomy The taxonomy.
+ */
+function heartbeatd_screen_term_saved( $term_id, $tt_id, $taxonomy ) {
+	unset( $tt_id );
+	heartbeatd_screen_saved( "term/$taxonomy/$term_id" );
+}
+
+/**
+ * A comment was changed.
+ *
+ * @param int $comment_id The comment.
+ */
+function heartbeatd_screen_comment_saved( $comment_id ) {
+	heartbeatd_screen_saved( "comment/$comment_id" );
+}
+
+/**
+ * The key of the admin screen that is being made.
+ *
+ * @return string '' for a screen that shows nothing which can be saved.
+ */
+function heartbeatd_current_screen_key() {
+	$screen = function_exists( 'get_current_screen' ) ? get_current_screen() : null;
+	if ( ! $screen ) {
+		return '';
+	}
+	// phpcs:disable WordPress.Security.NonceVerification.Recommended -- Which screen it is, is no secret.
+	$id = static function ( $name ) {
+		return isset( $_GET[ $name ] ) && is_scalar( $_GET[ $name ] ) ? absint( $_GET[ $name ] ) : 0;
+	};
+	// phpcs:enable
+	switch ( $screen->base ) {
+		case 'post':
+			$post = get_post();
+			return $post ? "post/{$post->ID}" : '';
+		case 'user-edit':
+			return 'user-edit/' . $id( 'user_id' );
+		case 'profile':
+			return 'user-edit/' . get_current_user_id();
+		case 'term':
+			return "term/{$screen->taxonomy}/" . $id( 'tag_ID' );
+		case 'comment':
+			return 'comment/' . $id( 'c' );
+	}
+	return preg_match( '/^options-([a-z]+)$/D', $screen->base, $match ) ? "options/{$match[1]}" : '';
+}
