@@ -1,21 +1,40 @@
 // Says with every beat who is where, so that people see each other.
 ( function( $, config ) {
+	var ALIVE_MS = 20000;
+	var beaten = Date.now();
+	var busy = false;
+
 	function beat() {
 		wp.heartbeat.connectNow();
 	}
 
 	$( document ).on( 'heartbeat-send.heartbeatd', function( event, data ) {
+		beaten = Date.now();
+		busy = false;
 		if ( document.visibilityState === 'hidden' ) {
 			return;
 		}
-		data['presence-ping'] = { screen: window.pagenow };
+		// Another plugin may have said it already, and more.
+		data['presence-ping'] = data['presence-ping'] || { screen: window.pagenow };
 		if ( config.post ) {
 			data['presence-editor-ping'] = { post_id: config.post };
 		}
 	} );
 
-	// Over a link a beat costs PHP nothing: be seen as soon as there is one.
+	// Over a link a beat costs PHP nothing, or in editors and lists no more than
+	// the one that comes a little later: be seen as soon as there is one.
 	if ( config.early ) {
+		$( document ).on( 'mousemove.heartbeatd keydown.heartbeatd scroll.heartbeatd touchstart.heartbeatd', function() {
+			busy = true;
+		} );
+
+		// Who says nothing for 30 s counts as idle, and most screens beat once a minute.
+		window.setInterval( function() {
+			if ( busy && Date.now() - beaten > ALIVE_MS && wp.heartbeat.transport.name !== 'post' && document.visibilityState !== 'hidden' ) {
+				beat();
+			}
+		}, 5000 );
+
 		$( function() {
 			if ( wp.heartbeat.transport.name === 'post' ) {
 				$( document ).one( 'heartbeat-transport.heartbeatd', beat );

@@ -101,8 +101,8 @@ function heartbeatd_enqueue_presence() {
 	$screen = get_current_screen();
 	$posts  = heartbeatd_posts_of_page();
 	$config = array(
-		// These screens ask PHP about locks with every beat: an early one would cost a request.
-		'early' => ! in_array( $screen->base, array( 'edit', 'post' ), true ) && heartbeatd_may_be_native( $screen->id ),
+		// Otherwise PHP would have to answer: an early beat would cost a request.
+		'early' => heartbeatd_may_be_native( $screen->id ),
 		'list'  => 'edit' === $screen->base,
 	);
 	if ( 'post' === $screen->base && $posts && '' !== heartbeatd_post_room( $posts[0] ) ) {

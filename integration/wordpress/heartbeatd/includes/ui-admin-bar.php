@@ -1,0 +1,66 @@
+<?php
+/**
+ * The admin bar: how many people are online, and who.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * How many people the list names.
+ */
+const HEARTBEATD_UI_BAR_PEOPLE = 20;
+
+/**
+ * Adds the count and the list.
+ *
+ * @param WP_Admin_Bar $bar The admin bar.
+ */
+function heartbeatd_ui_add_to_admin_bar( $bar ) {
+	if ( ! heartbeatd_ui_may() ) {
+		return;
+	}
+	$online = heartbeatd_ui_online();
+	$bar->add_node(
+		array(
+			'id'     => 'heartbeatd-online',
+			'parent' => 'top-secondary',
+			'title'  => '<span class="ab-icon" aria-hidden="true"></span><span class="ab-label">' . heartbeatd_ui_count( $online['total'] ) . '</span>',
+			'meta'   => array(
+				'tabindex'   => 0,
+				'menu_title' => __( 'People online', 'heartbeatd' ),
+			),
+		)
+	);
+	$shown = array_slice( $online['people'], 0, HEARTBEATD_UI_BAR_PEOPLE );
+	$items = array();
+	foreach ( $shown as $person ) {
+		$items[ 'heartbeatd-online-' . $person['id'] ] = '<span class="heartbeatd-person">' . heartbeatd_ui_person( $person ) . '</span>';
+	}
+	if ( $online['total'] > count( $shown ) ) {
+		$items['heartbeatd-online-more'] = '<span class="heartbeatd-more">' . esc_html( heartbeatd_ui_others( $online['total'] - count( $shown ) ) ) . '</span>';
+	}
+	foreach ( $items as $id => $html ) {
+		$bar->add_node(
+			array(
+				'id'     => $id,
+				'parent' => 'heartbeatd-online',
+				'title'  => $html,
+			)
+		);
+	}
+}
+
+/**
+ * The count, for eyes and for ears.
+ *
+ * @param int $total How many people.
+ * @return string
+ */
+function heartbeatd_ui_count( $total ) {
+	$number = number_format_i18n( $total );
+	/* translators: %s: how many people. */
+	$spoken = sprintf( _n( '%s person online', '%s people online', $total, 'heartbeatd' ), $number );
+	return '<span aria-hidden="true">' . esc_html( $number ) . '</span><span class="screen-reader-text">' . esc_html( $spoken ) . '</span>';
+}

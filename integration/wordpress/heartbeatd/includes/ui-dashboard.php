@@ -1,0 +1,85 @@
+<?php
+/**
+ * Two widgets on the dashboard: who is online, and which posts are being edited.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * How many people the widget shows.
+ */
+const HEARTBEATD_UI_WIDGET_PEOPLE = 50;
+
+/**
+ * Adds the widgets.
+ */
+function heartbeatd_ui_add_widgets() {
+	if ( heartbeatd_ui_may() ) {
+		wp_add_dashboard_widget( 'heartbeatd_online', __( 'Who’s Online', 'heartbeatd' ), 'heartbeatd_ui_print_online' );
+		wp_add_dashboard_widget( 'heartbeatd_posts', __( 'Posts Being Edited', 'heartbeatd' ), 'heartbeatd_ui_print_posts' );
+	}
+}
+
+/**
+ * Prints who is online.
+ */
+function heartbeatd_ui_print_online() {
+	$online = heartbeatd_ui_online();
+	$items  = '';
+	foreach ( array_slice( $online['people'], 0, HEARTBEATD_UI_WIDGET_PEOPLE ) as $person ) {
+		$items .= '<li class="heartbeatd-person">' . heartbeatd_ui_person( $person ) . '</li>';
+	}
+	$more = $online['total'] - min( HEARTBEATD_UI_WIDGET_PEOPLE, count( $online['people'] ) );
+	if ( $more > 0 ) {
+		$items .= '<li class="heartbeatd-more">' . esc_html( heartbeatd_ui_others( $more ) ) . '</li>';
+	}
+	// phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- Each part is, where it is made.
+	echo '<ul class="heartbeatd-people" id="heartbeatd-who">' . $items . '</ul>';
+}
+
+/**
+ * Prints which posts are being edited, of those that the reader may edit.
+ */
+function heartbeatd_ui_print_posts() {
+	$items = '';
+	$query = array(
+		'prefix'   => 'postType/',
+		'per_page' => HEARTBEATD_PRESENCE_PAGE,
+	);
+	$page  = heartbeatd_presence_page( $query );
+	$posts = heartbeatd_presence_active_posts( $page ? $page['entries'] : array() );
+	foreach ( $posts as $post ) {
+		$people = array_map( 'heartbeatd_ui_editor', $post['editors'] );
+		$items .= '<li class="heartbeatd-post"><a href="' . esc_url( $post['edit_url'] ) . '">' . esc_html( heartbeatd_ui_title( $post['post_title'] ) ) . '</a>' . heartbeatd_ui_faces( $people ) . '</li>';
+	}
+	// phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- Each part is, where it is made.
+	echo '<div id="heartbeatd-active-posts"><ul class="heartbeatd-posts">' . $items . '</ul><p class="heartbeatd-none"' . ( $posts ? ' hidden' : '' ) . '>' . esc_html__( 'No post is being edited at the moment.', 'heartbeatd' ) . '</p></div>';
+}
+
+/**
+ * A post's title, or what is said when it has none.
+ *
+ * @param string $title The title.
+ * @return string
+ */
+function heartbeatd_ui_title( $title ) {
+	return '' === $title ? __( '(no title)', 'heartbeatd' ) : $title;
+}
+
+/**
+ * An editor of a post, as presence-active-posts names them, as a person.
+ *
+ * @param array $editor The editor.
+ * @return array
+ */
+function heartbeatd_ui_editor( $editor ) {
+	return array(
+		'id'     => $editor['user_id'],
+		'name'   => $editor['display_name'],
+		'avatar' => $editor['avatar_url'],
+		'screen' => '',
+		'idle'   => 'idle' === $editor['status'],
+	);
+}

@@ -1,0 +1,186 @@
+<?php
+/**
+ * People as PHP draws them. assets/faces.js draws the same, node for node, so
+ * that nothing moves when a page comes to life.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * How many faces stand side by side.
+ */
+const HEARTBEATD_UI_FACES = 5;
+
+/**
+ * Whoever is in the admin. The reader of this page is, whether or not it has
+ * had its first beat.
+ *
+ * @return array{people: array[], total: int}
+ */
+function heartbeatd_ui_online() {
+	$page    = heartbeatd_ui_room( 'admin/online' );
+	$entries = $page ? $page['entries'] : array();
+	$screen  = function_exists( 'get_current_screen' ) ? get_current_screen() : null;
+	$people  = heartbeatd_ui_fold( $entries );
+	if ( ! in_array( get_current_user_id(), wp_list_pluck( $people, 'id' ), true ) ) {
+		$people = heartbeatd_ui_fold( array_merge( $entries, array( heartbeatd_ui_me( $screen ? $screen->id : '' ) ) ) );
+	}
+	$more = $page ? max( 0, $page['total'] - count( $entries ) ) : 0;
+	return array(
+		'people' => $people,
+		'total'  => count( $people ) + $more,
+	);
+}
+
+/**
+ * Whoever is in a room, as far as a page begins with them.
+ *
+ * @param string $room The room.
+ * @return array{entries: array[], total: int}|null Null when heartbeatd does not say.
+ */
+function heartbeatd_ui_room( $room ) {
+	return heartbeatd_presence_page(
+		array(
+			'room'     => $room,
+			'per_page' => HEARTBEATD_MAX_ONLINE,
+		)
+	);
+}
+
+/**
+ * The reader of this page, as an entry of now.
+ *
+ * @param string $screen_id The page's screen.
+ * @return array
+ */
+function heartbeatd_ui_me( $screen_id ) {
+	$user = wp_get_current_user();
+	return array(
+		'user_id'      => $user->ID,
+		'display_name' => $user->display_name,
+		'avatar_url'   => heartbeatd_avatar( $user ),
+		'data'         => array( 'screen_label' => heartbeatd_readable_screen( $screen_id ) ),
+		'date_gmt'     => gmdate( 'Y-m-d H:i:s' ),
+	);
+}
+
+/**
+ * One person for each user: of several tabs, or an editor and its lock, the
+ * newest entry says where they are.
+ *
+ * @param array[] $entries Entries.
+ * @return array[] Sorted by name.
+ */
+function heartbeatd_ui_fold( $entries ) {
+	$people = array();
+	$idle   = gmdate( 'Y-m-d H:i:s', time() - HEARTBEATD_IDLE );
+	usort(
+		$entries,
+		static function ( $a, $b ) {
+			return strcmp( $a['date_gmt'], $b['date_gmt'] );
+		}
+	);
+	foreach ( $entries as $entry ) {
+		$people[ $entry['user_id'] ] = array(
+			'id'     => $entry['user_id'],
+			'name'   => $entry['display_name'],
+			'avatar' => $entry['avatar_url'],
+			'screen' => heartbeatd_ui_text( $entry['data']['screen_label'] ?? ( $entry['data']['screen'] ?? '' ) ),
+			'idle'   => $entry['date_gmt'] < $idle,
+		);
+	}
+	usort(
+		$people,
+		static function ( $a, $b ) {
+			return strcasecmp( $a['name'], $b['name'] ) ? strcasecmp( $a['name'], $b['name'] ) : $a['id'] - $b['id'];
+		}
+	);
+	return $people;
+}
+
+/**
+ * Text, of what anybody may have put into an entry's data.
+ *
+ * @param mixed $value The value.
+ * @return string
+ */
+function heartbeatd_ui_text( $value ) {
+	return is_scalar( $value ) ? (string) $value : '';
+}
+
+/**
+ * A face.
+ *
+ * @param array $person The person.
+ * @return string
+ */
+function heartbeatd_ui_face( $person ) {
+	$face = '<span class="heartbeatd-initial" aria-hidden="true">' . esc_html( '' === $person['name'] ? '?' : mb_substr( $person['name'], 0, 1 ) ) . '</span>';
+	if ( '' !== $person['avatar'] ) {
+		$face = '<img class="avatar photo" alt="" src="' . esc_url( $person['avatar'] ) . '" width="24" height="24">';
+	}
+	return '<span class="heartbeatd-face' . ( $person['idle'] ? ' is-idle' : '' ) . '">' . $face . '</span>';
+}
+
+/**
+ * What is read out for a face: nobody hears that it is pale.
+ *
+ * @param array $person The person.
+ * @return string
+ */
+function heartbeatd_ui_spoken( $person ) {
+	/* translators: %s: a person's name. */
+	return $person['idle'] ? sprintf( __( '%s (idle)', 'heartbeatd' ), $person['name'] ) : $person['name'];
+}
+
+/**
+ * A row of faces, or a dash when there is nobody.
+ *
+ * @param array[] $people The people.
+ * @return string
+ */
+function heartbeatd_ui_faces( $people ) {
+	if ( ! $people ) {
+		return '<span aria-hidden="true">—</span><span class="screen-reader-text">' . esc_html__( 'Nobody', 'heartbeatd' ) . '</span>';
+	}
+	$items = '';
+	foreach ( array_slice( $people, 0, HEARTBEATD_UI_FACES ) as $person ) {
+		$spoken = heartbeatd_ui_spoken( $person );
+		$items .= '<li title="' . esc_attr( $spoken ) . '">' . heartbeatd_ui_face( $person ) . '<span class="screen-reader-text">' . esc_html( $spoken ) . '</span></li>';
+	}
+	$more = count( $people ) - HEARTBEATD_UI_FACES;
+	if ( $more > 0 ) {
+		$items .= '<li class="heartbeatd-more">' . esc_html( heartbeatd_ui_others( $more ) ) . '</li>';
+	}
+	return '<ul class="heartbeatd-faces">' . $items . '</ul>';
+}
+
+/**
+ * A person with name, screen and what they are up to.
+ *
+ * @param array $person The person.
+ * @return string
+ */
+function heartbeatd_ui_person( $person ) {
+	$html = heartbeatd_ui_face( $person ) . '<span class="heartbeatd-name">' . esc_html( $person['name'] ) . '</span>';
+	if ( '' !== $person['screen'] ) {
+		$html .= '<span class="heartbeatd-screen">' . esc_html( $person['screen'] ) . '</span>';
+	}
+	if ( $person['idle'] ) {
+		$html .= '<span class="heartbeatd-idle">' . esc_html__( 'Idle', 'heartbeatd' ) . '</span>';
+	}
+	return $html;
+}
+
+/**
+ * How many there are beside those that are shown.
+ *
+ * @param int $more How many.
+ * @return string
+ */
+function heartbeatd_ui_others( $more ) {
+	/* translators: %s: how many more people there are. */
+	return sprintf( _n( 'and %s more', 'and %s more', $more, 'heartbeatd' ), number_format_i18n( $more ) );
+}

@@ -1,0 +1,67 @@
+<?php
+/**
+ * The posts list: a column that shows who is editing what.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Adds the column to lists of posts, if these have rooms.
+ *
+ * @param array<string, string> $columns   The columns.
+ * @param string                $post_type The post type.
+ * @return array<string, string>
+ */
+function heartbeatd_ui_posts_columns( $columns, $post_type ) {
+	if ( heartbeatd_ui_may() && post_type_supports( $post_type, 'presence' ) ) {
+		$columns['heartbeatd_editors'] = __( 'Editors', 'heartbeatd' );
+	}
+	return $columns;
+}
+
+/**
+ * Adds the column to the list of pages.
+ *
+ * @param array<string, string> $columns The columns.
+ * @return array<string, string>
+ */
+function heartbeatd_ui_pages_columns( $columns ) {
+	return heartbeatd_ui_posts_columns( $columns, 'page' );
+}
+
+/**
+ * Prints who is editing a post.
+ *
+ * @param string $column  The column.
+ * @param int    $post_id The post.
+ */
+function heartbeatd_ui_print_posts_column( $column, $post_id ) {
+	if ( 'heartbeatd_editors' !== $column ) {
+		return;
+	}
+	$room   = current_user_can( 'edit_post', $post_id ) ? heartbeatd_post_room( $post_id ) : '';
+	$people = '' === $room ? array() : heartbeatd_ui_fold( heartbeatd_ui_in_rooms_of( get_post_type( $post_id ) )[ $room ] ?? array() );
+	// phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- Each part is, where it is made.
+	echo '<div class="heartbeatd-editors"' . ( '' === $room ? '' : ' data-room="' . esc_attr( $room ) . '"' ) . '>' . heartbeatd_ui_faces( $people ) . '</div>';
+}
+
+/**
+ * Whoever is in the rooms of a post type's posts: one question for the whole list.
+ *
+ * @param string $post_type The post type.
+ * @return array<string, array[]> Entries by room.
+ */
+function heartbeatd_ui_in_rooms_of( $post_type ) {
+	$query   = array(
+		'prefix'   => "postType/$post_type:",
+		'per_page' => HEARTBEATD_PRESENCE_PAGE,
+	);
+	$page    = heartbeatd_presence_page( $query );
+	$by_room = array();
+	foreach ( $page ? $page['entries'] : array() as $entry ) {
+		$by_room[ $entry['room'] ][] = $entry;
+	}
+	return $by_room;
+}

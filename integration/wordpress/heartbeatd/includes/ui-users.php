@@ -1,0 +1,85 @@
+<?php
+/**
+ * The users list: a view of whoever is online, and a status for each.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Adds the view.
+ *
+ * @param array<string, string> $views The views.
+ * @return array<string, string>
+ */
+function heartbeatd_ui_users_view( $views ) {
+	if ( heartbeatd_ui_may() ) {
+		$views['heartbeatd_online'] = sprintf(
+			'<a href="%1$s"%2$s>%3$s <span class="count">(<span id="heartbeatd-users-online">%4$s</span>)</span></a>',
+			esc_url( add_query_arg( 'heartbeatd', 'online', 'users.php' ) ),
+			heartbeatd_ui_is_users_view() ? ' class="current" aria-current="page"' : '',
+			esc_html__( 'Online', 'heartbeatd' ),
+			esc_html( number_format_i18n( heartbeatd_ui_online()['total'] ) )
+		);
+	}
+	return $views;
+}
+
+/**
+ * Whether the list shows only whoever is online.
+ *
+ * @return bool
+ */
+function heartbeatd_ui_is_users_view() {
+	// phpcs:ignore WordPress.Security.NonceVerification.Recommended -- It only chooses what to look at.
+	return isset( $_GET['heartbeatd'] ) && 'online' === $_GET['heartbeatd'];
+}
+
+/**
+ * Lets the view show whoever is online.
+ *
+ * @param array $args The list's query.
+ * @return array
+ */
+function heartbeatd_ui_users_query( $args ) {
+	if ( heartbeatd_ui_may() && heartbeatd_ui_is_users_view() ) {
+		$args['include'] = wp_list_pluck( heartbeatd_ui_online()['people'], 'id' );
+	}
+	return $args;
+}
+
+/**
+ * Adds the column.
+ *
+ * @param array<string, string> $columns The columns.
+ * @return array<string, string>
+ */
+function heartbeatd_ui_users_columns( $columns ) {
+	if ( heartbeatd_ui_may() ) {
+		$columns['heartbeatd_status'] = __( 'Presence', 'heartbeatd' );
+	}
+	return $columns;
+}
+
+/**
+ * What the column says of a user.
+ *
+ * @param string $html    What it says so far.
+ * @param string $column  The column.
+ * @param int    $user_id The user.
+ * @return string
+ */
+function heartbeatd_ui_users_column( $html, $column, $user_id ) {
+	if ( 'heartbeatd_status' !== $column || ! heartbeatd_ui_may() ) {
+		return $html;
+	}
+	$idle   = wp_list_pluck( heartbeatd_ui_online()['people'], 'idle', 'id' );
+	$status = isset( $idle[ $user_id ] ) ? ( $idle[ $user_id ] ? 'idle' : 'online' ) : 'offline';
+	$words  = array(
+		'online'  => __( 'Online', 'heartbeatd' ),
+		'idle'    => __( 'Idle', 'heartbeatd' ),
+		'offline' => __( 'Offline', 'heartbeatd' ),
+	);
+	return '<span class="heartbeatd-status is-' . $status . '" data-user="' . (int) $user_id . '">' . esc_html( $words[ $status ] ) . '</span>';
+}
