@@ -1,0 +1,46 @@
+//go:build linux
+
+package main
+
+func (b *bench) beatLongPoll() ([]figure, error) {
+	floor, err := b.postFloor()
+	if err != nil {
+		return nil, err
+	}
+	var c cost
+	p, err := b.heartbeatd()
+	err = with(p, err, func(p *process, l *loop) error {
+		c, err = b.rounds("beat-longpoll", p, l, pollerCrew(l, p, b.beaters, nextEditors()))
+		return err
+	})
+	return []figure{{"beat-longpoll", c.seconds(0), floor}}, err
+}
+
+// pollerCrew is pageCrew over long-poll. Nobody polls: the rounds are over
+// before anybody is missed.
+func pollerCrew(l *loop, p *process, n int, who func(i int) (person, error)) crew {
+	return func() (beaters []beater, leave func() error, err error) {
+		pages := make([]*poller, n)
+		err = l.openAll(n, func(i int, done func()) {
+			someone, err := who(i)
+			if err != nil {
+				l.fail(err)
+				return
+			}
+			pages[i] = &poller{who: someone}
+			l.openPoller(i, p.addrs[0], pages[i], done)
+		})
+		for _, pg := range pages {
+			beaters = append(beaters, pg.beat)
+		}
+		return beaters, func() error {
+			return l.openAll(n, func(i int, done func()) {
+				pg := pages[i]
+				pg.do(appendRequest(nil, "POST", "/heartbeat/beat", pg.to, pg.header, `{"type":"leave"}`), func(r response) {
+					pg.close()
+					done()
+				})
+			})
+		}, err
+	}
+}

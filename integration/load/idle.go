@@ -1,0 +1,196 @@
+//go:build linux
+
+package main
+
+import (
+	"net/netip"
+	"time"
+)
+
+// together is how many of the idle pages edit the same post: they hear of
+// each other and of nobody else.
+const together = 10
+
+// openIdle opens idle pages, each with one entry, numbered from first on.
+func (l *loop) openIdle(to netip.AddrPort, n int) ([]*page, error) {
+	pages := make([]*page, n)
+	err := l.openAll(n, func(i int, done func()) {
+		// Posts below a million are those of pages that beat.
+		who, err := editor(1_000_000+i, 1_000_000+i/together)
+		if err != nil {
+			l.fail(err)
+			return
+		}
+		pages[i] = &page{who: who, present: true, welcomed: done}
+		l.openPage(i, to, pages[i])
+	})
+	return pages, err
+}
+
+// idlePages measures pages of which nobody does anything, and then what a beat
+// costs among so many.
+func (b *bench) idlePages() ([]figure, error) {
+	socket, err := b.connectionFloor("websocket")
+	if err != nil {
+		return nil, err
+	}
+	tcp, err := b.connectionFloor("tcp")
+	if err != nil {
+		return nil, err
+	}
+	few, err := b.beatAmongFew()
+	if err != nil {
+		return nil, err
+	}
+	figures := []figure{{row: "idle-tcp", floor: tcp}}
+	p, err := b.heartbeatd()
+	err = with(p, err, func(p *process, l *loop) error {
+		empty, err := p.memory()
+		if err != nil {
+			return err
+		}
+		pages, err := l.openIdle(p.addrs[0], b.pages)
+		if err != nil {
+			return err
+		}
+		share, err := b.watchIdle(p, l)
+		if err != nil {
+			return err
+		}
+		there, err := p.memory()
+		if err != nil {
+			return err
+		}
+		figures = append(figures,
+			figure{"idle-memory", kib(there-empty, b.pages), socket},
+			figure{"idle-cpu", share * 100, 0})
+		many, err := b.rounds("beat-among-many", p, l, pageCrew(l, p, b.beaters, nextEditors()))
+		if err != nil {
+			return err
+		}
+		figures = append(figures, figure{"beat-among-many", many.seconds(share), few})
+		each, err := b.beatEach(p, l, pages)
+		figures = append(figures, figure{"beat-each", each.seconds(share), 0})
+		return err
+	})
+	return figures, err
+}
+
+func kib(bytes, pages int) float64 { return float64(bytes) / float64(pages) / 1024 }
+
+// watchIdle waits until the opening of pages is over, and returns the share of
+// a core that the server uses then.
+func (b *bench) watchIdle(p *process, l *loop) (share float64, err error) {
+	if err := l.rest(b.settle); err != nil {
+		return 0, err
+	}
+	err = b.profiled("idle", p, func() error {
+		began := time.Now()
+		before, err := p.cpu()
+		if err != nil {
+			return err
+		}
+		if err := l.rest(b.idle); err != nil {
+			return err
+		}
+		after, err := p.cpu()
+		share = (after - before).Seconds() / time.Since(began).Seconds()
+		return err
+	})
+	return share, err
+}
+
+// beatAmongFew is what a beat costs with few pages connected.
+func (b *bench) beatAmongFew() (float64, error) {
+	var c cost
+	p, err := b.heartbeatd()
+	err = with(p, err, func(p *process, l *loop) error {
+		if _, err := l.openIdle(p.addrs[0], b.few); err != nil {
+			return err
+		}
+		c, err = b.rounds("beat-among-few", p, l, pageCrew(l, p, b.beaters, nextEditors()))
+		return err
+	})
+	return c.seconds(0), err
+}
+
+// beatEach has each of many pages beat once, as pages do.
+func (b *bench) beatEach(p *process, l *loop, pages []*page) (c cost, err error) {
+	next := b.beaters
+	beaters := make([]beater, b.beaters)
+	for i := range beaters {
+		mine := pages[i]
+		beaters[i] = func(done func()) {
+			mine.beat(done)
+			mine = pages[next%len(pages)]
+			next++
+		}
+	}
+	err = b.profiled("beat-each", p, func() error {
+		c, err = l.cost(p, beaters, len(pages)/len(beaters))
+		return err
+	})
+	return c, err
+}
+
+// connectionFloor is the memory of a connection that does nothing, in KiB.
+func (b *bench) connectionFloor(kind string) (each float64, err error) {
+	p, err := b.floor(kind)
+	err = with(p, err, func(p *process, l *loop) error {
+		empty, err := p.memory()
+		if err != nil {
+			return err
+		}
+		err = l.openAll(b.pages, func(i int, done func()) {
+			if kind == "tcp" {
+				c := &conn{opened: done, take: func(b []byte) (int, error) { return len(b), nil }}
+				l.dial(i, p.addrs[0], c)
+				return
+			}
+			l.openSocket(i, p.addrs[0], "/", "", &socket{opened: done})
+		})
+		if err != nil {
+			return err
+		}
+		if err := l.rest(b.settle / 2); err != nil {
+			return err
+		}
+		there, err := p.memory()
+		each = kib(there-empty, b.pages)
+		return err
+	})
+	return each, err
+}
+
+// idlePollers measures the memory of idle pages that long-poll.
+func (b *bench) idlePollers() (figures []figure, err error) {
+	p, err := b.heartbeatd()
+	err = with(p, err, func(p *process, l *loop) error {
+		empty, err := p.memory()
+		if err != nil {
+			return err
+		}
+		err = l.openAll(b.pages, func(i int, done func()) {
+			who, err := editor(1_000_000+i, 1_000_000+i/together)
+			if err != nil {
+				l.fail(err)
+				return
+			}
+			pg := &poller{who: who, present: true}
+			l.openPoller(i, p.addrs[0], pg, func() {
+				pg.poll("0")
+				done()
+			})
+		})
+		if err != nil {
+			return err
+		}
+		if err := l.rest(b.settle); err != nil {
+			return err
+		}
+		there, err := p.memory()
+		figures = []figure{{"idle-longpoll", kib(there-empty, b.pages), 0}}
+		return err
+	})
+	return figures, err
+}

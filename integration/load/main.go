@@ -1,0 +1,181 @@
+//go:build linux
+
+// Command load measures heartbeatd, and beside it the least that a server of
+// its kind can be.
+//
+//	go run ./integration/load                          everything, three times, about twelve minutes
+//	go run ./integration/load -only push,join-storm    some of it
+//	go run ./integration/load -quick -runs 1           a first look
+//	go run ./integration/load -profile DIR -only idle  with profiles for `go tool pprof`
+//
+// The server has one core to itself and the load the other. Every figure with
+// a floor is divided by the floor of the same run; the table shows medians.
+package main
+
+import (
+	"debug/buildinfo"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func main() {
+	if kind := os.Getenv(floorEnv); kind != "" {
+		fail(runFloor(kind))
+	}
+	only := flag.String("only", "", "workloads, with commas between them: "+names())
+	runs := flag.Int("runs", 3, "how often each is run")
+	small := flag.Bool("quick", false, "smaller and shorter workloads")
+	profile := flag.String("profile", "", "a `folder` for profiles of heartbeatd")
+	flag.Parse()
+	fail(run(*only, *runs, *small, *profile))
+}
+
+func fail(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "load:", err)
+		os.Exit(1)
+	}
+}
+
+func names() string {
+	var all []string
+	for _, w := range workloads {
+		all = append(all, w.name)
+	}
+	return strings.Join(all, ", ")
+}
+
+func run(only string, runs int, small bool, profile string) error {
+	chosen, err := choose(only)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "heartbeatd-load-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	b := &bench{sizes: full, core: serverCore}
+	if small {
+		b.sizes = quick
+	}
+	if profile != "" {
+		if b.profile, err = filepath.Abs(profile); err != nil {
+			return err
+		}
+		if err := os.MkdirAll(profile, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := b.build(dir); err != nil {
+		return err
+	}
+	if runtime.NumCPU() < 2 {
+		return fmt.Errorf("two cores are needed, one for the server and one for the load")
+	}
+	if err := raiseFiles(max(b.pages+b.beaters, b.hearers+pushers, b.joiners)); err != nil {
+		return err
+	}
+	if err := pinSelf(ownCore); err != nil {
+		return err
+	}
+	debug.SetGCPercent(400) // the load has memory to spare, and a core to lose
+	all, err := b.measure(chosen, runs)
+	if err != nil {
+		return err
+	}
+	return report(b.binary, all, runs)
+}
+
+func choose(only string) ([]workload, error) {
+	if only == "" {
+		return workloads, nil
+	}
+	var chosen []workload
+	for name := range strings.SplitSeq(only, ",") {
+		i := slices.IndexFunc(workloads, func(w workload) bool { return w.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("no workload is called %q: there are %s", name, names())
+		}
+		chosen = append(chosen, workloads[i])
+	}
+	return chosen, nil
+}
+
+// measure runs the workloads in turn, again and again, so that a bad minute of
+// the machine does not hit one of them alone.
+func (b *bench) measure(chosen []workload, runs int) (results, error) {
+	all := newResults()
+	for n := range runs {
+		for _, w := range chosen {
+			began := time.Now()
+			figures, err := w.run(b)
+			if err != nil {
+				return all, fmt.Errorf("%s: %w", w.name, err)
+			}
+			for _, f := range figures {
+				all.add(f)
+				fmt.Fprintf(os.Stderr, "run %d: %-16s %12.5g  floor %12.5g\n", n+1, f.row, f.ours, f.floor)
+			}
+			fmt.Fprintf(os.Stderr, "run %d: %s took %.0f s\n", n+1, w.name, time.Since(began).Seconds())
+		}
+	}
+	return all, nil
+}
+
+// report writes the table and what it was measured with.
+func report(binary string, all results, runs int) error {
+	if err := all.write(os.Stdout); err != nil {
+		return err
+	}
+	var uts unix.Utsname
+	if err := unix.Uname(&uts); err != nil {
+		return err
+	}
+	info, err := buildinfo.ReadFile(binary)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\nMedians of %d. %s, Linux %s, %s; heartbeatd %s", runs, processor(), unix.ByteSliceToString(uts.Release[:]), info.GoVersion, revision(info))
+	for _, d := range info.Deps {
+		if slices.Contains([]string{"github.com/coder/websocket", "github.com/nats-io/nats-server/v2", "github.com/nats-io/nats.go"}, d.Path) {
+			fmt.Printf(", %s %s", d.Path, d.Version)
+		}
+	}
+	load, err := os.ReadFile("/proc/loadavg")
+	fmt.Printf(". %s, load average %s\n", time.Now().UTC().Format("2006-01-02 15:04 MST"), strings.Join(strings.Fields(string(load))[:3], " "))
+	return err
+}
+
+func revision(info *debug.BuildInfo) string {
+	rev, changed := info.Main.Version, ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			rev = s.Value[:min(12, len(s.Value))]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			changed = " with changes"
+		}
+	}
+	return rev + changed
+}
+
+// processor is what /proc/cpuinfo calls it.
+func processor() string {
+	b, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(b)) {
+		if name, found := strings.CutPrefix(line, "model name"); found {
+			return strings.TrimSpace(strings.TrimLeft(name, "\t :"))
+		}
+	}
+	return runtime.GOARCH
+}

@@ -1,0 +1,228 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+const (
+	// saturated is how many messages are on their way at once when it is asked
+	// how many a server can deliver at all.
+	saturated = 64
+	// paced is how many deliveries a second are offered when it is asked how
+	// long each takes.
+	paced = 20_000
+	// pushers is how many calls to the API are on their way at once.
+	pushers = 16
+	// pushWait is how long the last messages may take.
+	pushWait = 20 * time.Second
+	// pushed is a message: as a frame it has 150 to 200 bytes.
+	pushed = `{"kind":"order","id":10482,"status":"processing","total":"129.90","at":1764000000}`
+)
+
+// audience is a room full of pages, and who says something to all of them.
+type audience struct {
+	loop    *loop
+	size    int
+	say     func()
+	missing []int // who has not heard each message yet
+	saidAt  []time.Time
+	heard   int             // deliveries
+	delays  []time.Duration // of each delivery, if they are wanted
+	timed   bool
+	whole   func() // a message has reached everybody
+}
+
+// hear counts a delivery; nth is which message it is for that page.
+func (a *audience) hear(nth int) {
+	if nth >= len(a.missing) {
+		a.loop.fail(fmt.Errorf("message %d came, and %d were sent", nth+1, len(a.missing)))
+		return
+	}
+	a.heard++
+	if a.timed {
+		a.delays = append(a.delays, time.Since(a.saidAt[nth]))
+	}
+	if a.missing[nth]--; a.missing[nth] == 0 {
+		a.whole()
+	}
+}
+
+func (a *audience) send() {
+	a.missing = append(a.missing, a.size)
+	a.saidAt = append(a.saidAt, time.Now())
+	a.say()
+}
+
+// saturate keeps messages on their way, and returns deliveries a second.
+func (a *audience) saturate(messages int, d time.Duration) (float64, error) {
+	over, underway := false, 0
+	a.whole = func() {
+		if underway--; !over {
+			underway++
+			a.send()
+		}
+	}
+	for range messages {
+		underway++
+		a.send()
+	}
+	if err := a.loop.rest(d / 5); err != nil { // to warm up
+		return 0, err
+	}
+	from, began := a.heard, time.Now()
+	if err := a.loop.rest(d); err != nil {
+		return 0, err
+	}
+	rate := float64(a.heard-from) / time.Since(began).Seconds()
+	over = true
+	return rate, a.loop.run(pushWait, func() bool { return underway == 0 })
+}
+
+// pace offers deliveries at a steady rate, and returns the 99th percentile of
+// how long one took.
+func (a *audience) pace(perSecond int, d time.Duration) (time.Duration, error) {
+	every := time.Duration(float64(a.size) / float64(perSecond) * float64(time.Second))
+	total := max(1, int(d/every))
+	sent, told := 0, 0
+	a.timed, a.delays, a.whole = true, nil, func() { told++ }
+	began := time.Now()
+	var next func()
+	next = func() {
+		a.send()
+		if sent++; sent < total {
+			a.loop.after(time.Until(began.Add(time.Duration(sent)*every)), next)
+		}
+	}
+	next()
+	err := a.loop.run(d+pushWait, func() bool { return told == total })
+	return percentile(a.delays, 99), err
+}
+
+// push measures what heartbeatd and its floor do for a room of many.
+func (b *bench) push() ([]figure, error) {
+	var ours, floor [3]float64
+	p, err := b.floor("broadcast")
+	err = with(p, err, func(p *process, l *loop) error {
+		a, err := l.floorAudience(p, b.hearers)
+		if err != nil {
+			return err
+		}
+		floor, err = b.pushAll(p, a)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	p, err = b.heartbeatd()
+	err = with(p, err, func(p *process, l *loop) error {
+		a, err := l.audience(p, b.hearers)
+		if err != nil {
+			return err
+		}
+		return b.profiled("push", p, func() error {
+			ours, err = b.pushAll(p, a)
+			return err
+		})
+	})
+	return []figure{
+		{"push-saturated", ours[0], floor[0]},
+		{"push-two", ours[1], floor[1]},
+		{"push-paced", ours[2], floor[2]},
+	}, err
+}
+
+func (b *bench) pushAll(p *process, a *audience) (all [3]float64, err error) {
+	if all[0], err = a.saturate(saturated, b.sizes.push); err != nil {
+		return all, fmt.Errorf("saturated: %w", err)
+	}
+	if all[1], err = a.saturate(2, b.sizes.push); err != nil {
+		return all, fmt.Errorf("two at a time: %w", err)
+	}
+	p99, err := a.pace(paced, b.sizes.push)
+	all[2] = float64(p99) / float64(time.Millisecond)
+	return all, err
+}
+
+// audience opens a room of heartbeatd's, spoken to by its API.
+func (l *loop) audience(p *process, n int) (*audience, error) {
+	a := &audience{loop: l, size: n}
+	err := l.openAll(n, func(i int, done func()) {
+		who, err := editor(i+1, 1)
+		if err != nil {
+			l.fail(err)
+			return
+		}
+		pg := &page{who: who, welcomed: done}
+		nth := 0
+		pg.onPush = func() {
+			nth++
+			a.hear(nth - 1)
+		}
+		l.openPage(i, p.addrs[0], pg)
+	})
+	if err != nil {
+		return nil, err
+	}
+	request := appendRequest(nil, "POST", "/api/v1/push", p.addrs[1], jsonType+"Authorization: Bearer "+apiKey+"\r\n",
+		`{"site":"`+siteID+`","to":{"room":"`+postRoom(1)+`"},"data":`+pushed+`}`)
+	var idle []*caller
+	waiting := 0
+	var said func(c *caller) func(r response)
+	said = func(c *caller) func(r response) {
+		return func(r response) {
+			switch {
+			case r.status != 202:
+				l.fail(fmt.Errorf("a push was refused: %d %s", r.status, r.body))
+			case waiting > 0:
+				waiting--
+				c.do(request, said(c))
+			default:
+				idle = append(idle, c)
+			}
+		}
+	}
+	a.say = func() {
+		if len(idle) == 0 {
+			waiting++
+			return
+		}
+		c := idle[len(idle)-1]
+		idle = idle[:len(idle)-1]
+		c.do(request, said(c))
+	}
+	return a, l.openAll(pushers, func(i int, done func()) {
+		c := new(caller)
+		c.opened = func() {
+			idle = append(idle, c)
+			done()
+		}
+		l.openCaller(n+i, p.addrs[1], c)
+	})
+}
+
+// floorAudience opens sockets of the broadcasting floor.
+func (l *loop) floorAudience(p *process, n int) (*audience, error) {
+	a := &audience{loop: l, size: n}
+	err := l.openAll(n, func(i int, done func()) {
+		nth := 0
+		l.openSocket(i, p.addrs[0], "/", "", &socket{opened: done, onText: func([]byte) {
+			nth++
+			a.hear(nth - 1)
+		}})
+	})
+	if err != nil {
+		return nil, err
+	}
+	speaker := new(socket)
+	// As long as heartbeatd's frame around the same message.
+	message := []byte(pushed + strings.Repeat(" ", 80))
+	a.say = func() { speaker.text(message) }
+	return a, l.openAll(1, func(_ int, done func()) {
+		speaker.opened = done
+		l.openSocket(n, p.addrs[0], "/say", "", speaker)
+	})
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+)
+
+// row is a line of the table.
+type row struct {
+	name, work, unit string
+	goal             goal
+}
+
+// goal is what a row must reach; without a kind it is there to be looked at.
+type goal struct {
+	kind  string // "ratio", "most", "least"
+	value float64
+}
+
+// rows are the table, in order.
+var rows = []row{
+	{"beat-websocket", "beat → tick over a WebSocket, 64 editors: CPU for 10,000", "s", goal{"ratio", 1.6}},
+	{"beat-dashboard", "the same, 64 people on one dashboard: each tick lists them all", "s", goal{}},
+	{"beat-post", "beat → tick by POST, 64 connections: CPU for 10,000", "s", goal{"ratio", 1.5}},
+	{"beat-longpoll", "beat → tick over long-poll, 64 editors: CPU for 10,000", "s", goal{}},
+	{"idle-memory", "memory of an idle page with one entry, 10,000 pages, NATS inside", "KiB", goal{"most", 28}},
+	{"idle-tcp", "memory of an idle TCP connection, a goroutine each", "KiB", goal{}},
+	{"idle-longpoll", "memory of an idle page that long-polls", "KiB", goal{}},
+	{"idle-cpu", "idle CPU of 10,000 pages, renewals and pings included", "%", goal{"most", 2.5}},
+	{"push-saturated", "push to a room of 1,000, deliveries a second, saturated", "/s", goal{"least", 931_000}},
+	{"push-two", "the same, two messages in flight", "/s", goal{"least", 301_000}},
+	{"push-paced", "the same, 20,000 deliveries a second offered: p99", "ms", goal{"most", 10}},
+	{"join-storm", "1,000 pages join one room within a second: all told, after the last", "s", goal{"most", 0.25}},
+	{"join-storm-cpu", "the same: CPU", "s", goal{"most", 0.8}},
+	{"join-seen", "join seen by another page, quiet server: p99", "ms", goal{"most", 20}},
+	{"beat-among-many", "a beat with 10,000 pages connected, against 100: CPU for 10,000", "s", goal{"ratio", 1.2}},
+	{"beat-each", "one beat of each of 10,000 pages: CPU", "s", goal{}},
+}
+
+// results are what every run measured, by row.
+type results struct{ ours, floor, ratio map[string][]float64 }
+
+func newResults() results {
+	return results{map[string][]float64{}, map[string][]float64{}, map[string][]float64{}}
+}
+
+func (r results) add(f figure) {
+	if f.ours != 0 {
+		r.ours[f.row] = append(r.ours[f.row], f.ours)
+	}
+	if f.floor != 0 {
+		r.floor[f.row] = append(r.floor[f.row], f.floor)
+	}
+	if f.ours != 0 && f.floor != 0 {
+		// Of one run: what slows both does not show.
+		r.ratio[f.row] = append(r.ratio[f.row], f.ours/f.floor)
+	}
+}
+
+// write writes the table of the medians.
+func (r results) write(w io.Writer) error {
+	if _, err := fmt.Fprint(w, "| work | floor | heartbeatd | ratio | must reach | |\n|---|---|---|---|---|---|\n"); err != nil {
+		return err
+	}
+	for _, row := range rows {
+		ours, floor, ratio := median(r.ours[row.name]), median(r.floor[row.name]), median(r.ratio[row.name])
+		if math.IsNaN(ours) && math.IsNaN(floor) {
+			continue // not run
+		}
+		_, err := fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s |\n", row.work,
+			quantity(floor, row.unit), quantity(ours, row.unit), quantity(ratio, "×"), row.goal.text(row.unit), row.goal.verdict(ours, ratio))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// quantity writes a number with three digits that count, or nothing for none.
+func quantity(v float64, unit string) string {
+	switch {
+	case math.IsNaN(v):
+		return ""
+	case v >= 1000:
+		return thousands(int64(v+0.5)) + " " + unit
+	case v >= 100:
+		return strconv.FormatFloat(v, 'f', 0, 64) + " " + unit
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64) + " " + unit
+}
+
+func thousands(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func (g goal) text(unit string) string {
+	switch g.kind {
+	case "ratio":
+		return "≤ " + quantity(g.value, "×")
+	case "most":
+		return "≤ " + quantity(g.value, unit)
+	case "least":
+		return "≥ " + quantity(g.value, unit)
+	}
+	return ""
+}
+
+// verdict says whether the goal is reached.
+func (g goal) verdict(ours, ratio float64) string {
+	reached := false
+	switch g.kind {
+	case "ratio":
+		reached = ratio <= g.value
+	case "most":
+		reached = ours <= g.value
+	case "least":
+		reached = ours >= g.value
+	default:
+		return ""
+	}
+	if reached {
+		return "yes"
+	}
+	return "no"
+}
