@@ -1,0 +1,203 @@
+// The Presence API as the plugin provides it when nobody else does: the PHP
+// functions, the REST routes and the commands, on a live WordPress.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { addMuPlugin, withPlugin } from '../plugin.mjs'
+import { logIn, rest } from './person.mjs'
+
+const route = '/wp-presence/v1/presence'
+const date = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/
+
+test('the Presence API, alone', { timeout: 400_000 }, async (t) => {
+	await withPlugin(t, async ({ site, server, php }) => {
+		const { admin, editor, author } = site.users
+		const post = php(`return wp_insert_post(array('post_title' => 'Together', 'post_status' => 'publish', 'post_author' => ${editor.id}));`)
+		t.beforeEach(() => php(`return array_map('wp_remove_user_presence', array(${Object.values(site.users).map(({ id }) => id)}));`))
+		const reset = () => php(`delete_transient('heartbeatd_failures'); return 1;`)
+
+		await t.test('rooms, and who may see them', () => {
+			assert.equal(php('return wp_presence_admin_room();'), 'admin/online')
+			assert.equal(php('return WP_PRESENCE_DEFAULT_TTL;'), 60)
+			assert.deepEqual(php(`return array(wp_presence_post_room(${post}), wp_presence_post_room(get_post(${post})), wp_presence_post_room(999999));`), [`postType/post:${post}`, `postType/post:${post}`, false])
+			assert.equal(php(`register_post_type('plain'); return wp_presence_post_room(wp_insert_post(array('post_type' => 'plain', 'post_title' => 'x')));`), false)
+			assert.match(php(`register_post_type('together', array('supports' => array('title', 'presence'))); return wp_presence_post_room(wp_insert_post(array('post_type' => 'together', 'post_title' => 'x')));`), /^postType\/together:\d+$/)
+			const may = (room, user) => php(`return wp_can_access_presence_room('${room}', ${user.id});`)
+			for (const [room, allowed] of Object.entries({ 'admin/online': [admin, editor, author], [`postType/post:${post}`]: [admin, editor], 'any/room': [admin, editor, author], 'postType/post:999999': [] })) {
+				assert.deepEqual(Object.values(site.users).filter((user) => may(room, user)), allowed, room)
+			}
+			assert.equal(php(`return wp_can_access_presence_room('admin/online');`), false, 'nobody is logged in')
+			assert.equal(php(`wp_set_current_user(${author.id}); return wp_can_access_presence_room('admin/online');`), true)
+		})
+
+		await t.test('entries are written, read, renewed and removed', () => {
+			const set = (room, client, user, data = "array('screen' => 'import', 'list' => array(1, 2))") => php(`return wp_set_presence(${q(room)}, ${q(client)}, ${data}, ${user.id});`)
+			const get = (room, more = '') => php(`return wp_get_presence(${q(room)}${more});`)
+			assert.deepEqual(get('admin/online'), [])
+			assert.equal(set('admin/online', 'user-9', editor), true)
+			const [entry] = get('admin/online')
+			assert.match(entry.date_gmt, date)
+			assert.deepEqual(entry, { room: 'admin/online', client_id: 'user-9', user_id: editor.id, data: { screen: 'import', list: [1, 2] }, date_gmt: entry.date_gmt })
+			assert.equal(php(`$e = wp_get_presence('admin/online'); return is_object($e[0]) && is_array($e[0]->data);`), true)
+			assert.equal(set('admin/online', 'user-9', admin), false, 'it is somebody else\'s')
+			assert.equal(get('admin/online')[0].user_id, editor.id)
+			assert.equal(set('admin/online', 'user-9', editor, "array()"), true)
+			assert.deepEqual(get('admin/online')[0].data, [])
+			assert.equal(php(`wp_set_current_user(${author.id}); wp_set_presence('admin/online', 'mine', array()); return wp_get_presence('admin/online');`).find(({ client_id }) => client_id === 'mine').user_id, author.id)
+			assert.equal(get('admin/online', ', 0').length, 0, 'a shorter time-out looks at the date')
+			assert.equal(get('admin/online', ', 3600').length, 2)
+			assert.equal(php(`add_filter('wp_presence_default_ttl', fn () => 0); return wp_get_presence('admin/online');`).length, 0)
+
+			assert.equal(php(`return wp_remove_presence('admin/online', 'user-9');`), true)
+			assert.equal(php(`return wp_remove_presence('admin/online', 'user-9');`), true, 'a missing one is fine')
+			set('a', 'x', author), set('b', 'x', author), set('b', 'y', editor)
+			assert.equal(php(`return wp_remove_user_presence(${author.id});`), true)
+			assert.deepEqual([get('a'), get('b').length, get('admin/online')], [[], 1, []])
+		})
+
+		await t.test('what one request has read it need not read again, until it writes', () => {
+			const count = `$n = 0; add_filter('pre_http_request', function ($x) use (&$n) { $n++; return $x; });`
+			assert.equal(php(`${count} wp_get_presence('r'); wp_get_presence('r'); wp_get_presence('r', 10); return $n;`), 1)
+			assert.deepEqual(php(`${count} wp_get_presence('r'); wp_set_presence('r', 'c', array(), ${editor.id}); return array(count(wp_get_presence('r')), $n);`), [1, 3])
+			assert.equal(php(`${count} wp_set_presence('', 'c', array(), 1); wp_set_presence('r', 'c', array()); wp_set_presence('r', 'c', array(), 999999); wp_get_presence(''); return $n;`), 0, 'nonsense asks nobody')
+		})
+
+		await t.test('REST: an entry is set, listed in pages, and deleted', async () => {
+			const [one, other, chief] = [await logIn(site, 'editor'), await logIn(site, 'author'), await logIn(site, 'admin')]
+			const set = await one.rest('POST', route, { room: 'r/1', client_id: 'tab', data: { screen: '<b>x</b>', n: 1, deep: { a: [true, null] } } })
+			assert.equal(set.status, 200)
+			assert.match(set.body.date_gmt, date)
+			assert.deepEqual(set.body, { room: 'r/1', client_id: 'tab', user_id: one.id, display_name: 'Editor', avatar_url: set.body.avatar_url, data: { screen: 'x', n: 1, deep: { a: [true, null] } }, date_gmt: set.body.date_gmt })
+			const list = await other.rest('GET', route, { room: 'r/1' })
+			assert.deepEqual([list.status, list.body, list.headers.get('x-wp-total'), list.headers.get('x-wp-totalpages')], [200, [set.body], '1', '1'])
+			assert.match(list.headers.get('cache-control'), /no-store/)
+			assert.deepEqual((await one.rest('POST', route, { room: 'r/1', client_id: 'bare' })).body.data, {})
+
+			const taken = await other.rest('POST', route, { room: 'r/1', client_id: 'tab' })
+			assert.deepEqual([taken.status, taken.body.code, taken.body.data.status], [409, 'rest_presence_client_id_conflict', 409])
+			const named = await other.rest('POST', route, { room: 'r/1', client_id: `user-${one.id}` })
+			assert.deepEqual([named.status, named.body.code], [409, 'rest_presence_client_id_conflict'])
+			const foreign = await other.rest('DELETE', route, { room: 'r/1', client_id: 'tab' })
+			assert.deepEqual([foreign.status, foreign.body.code], [403, 'rest_forbidden'])
+			assert.deepEqual((await one.rest('GET', route, { room: 'r/1' })).body.length, 2, 'nothing changed')
+
+			assert.deepEqual((await one.rest('DELETE', route, { room: 'r/1', client_id: 'tab' })).body, { deleted: true, room: 'r/1' })
+			assert.deepEqual((await chief.rest('DELETE', route, { room: 'r/1', client_id: 'bare' })).body, { deleted: true, room: 'r/1' })
+			assert.deepEqual((await other.rest('DELETE', route, { room: 'r/1', client_id: 'bare' })).body, { deleted: true, room: 'r/1' }, 'a missing one is fine')
+			assert.deepEqual((await one.rest('GET', route, { room: 'r/1' })).body, [])
+
+			for (let i = 0; i < 5; i++) await one.rest('POST', route, { room: 'r/2', client_id: `c${i}` })
+			const pages = await Promise.all([1, 2, 3, 4].map((page) => one.rest('GET', route, { room: 'r/2', per_page: 2, page })))
+			assert.deepEqual(pages.map(({ body }) => body.length), [2, 2, 1, 0])
+			assert.deepEqual(new Set(pages.flatMap(({ body }) => body.map(({ client_id }) => client_id))).size, 5)
+			assert.deepEqual(pages.map(({ headers }) => `${headers.get('x-wp-total')}/${headers.get('x-wp-totalpages')}`), Array(4).fill('5/3'))
+		})
+
+		await t.test('REST: the rooms that one may see', async () => {
+			const [one, other] = [await logIn(site, 'editor'), await logIn(site, 'author')]
+			const room = `postType/post:${post}`
+			for (const [where, client] of [[room, 'a'], [room, 'b'], ['zoo', 'a']]) assert.equal((await one.rest('POST', route, { room: where, client_id: client })).status, 200)
+			await other.rest('POST', route, { room: 'zoo', client_id: 'c' })
+			const rooms = await one.rest('GET', `${route}/rooms`)
+			assert.deepEqual(rooms.body.map(({ room: name, user_count: count, users }) => [name, count, users.map(({ user_id }) => user_id).sort()]), [[room, 1, [one.id]], ['zoo', 2, [one.id, other.id]]])
+			assert.deepEqual(Object.keys(rooms.body[0].users[0]), ['user_id', 'display_name', 'avatar_url'])
+			assert.deepEqual((await other.rest('GET', `${route}/rooms`)).body.map(({ room: name }) => name), ['zoo'], 'no post that one may not edit')
+			const second = await one.rest('GET', `${route}/rooms`, { per_page: 1, page: 2 })
+			assert.deepEqual([second.body.map(({ room: name }) => name), second.headers.get('x-wp-total'), second.headers.get('x-wp-totalpages')], [['zoo'], '2', '2'])
+			assert.deepEqual([(await other.rest('GET', route, { room })).body.code, (await other.rest('POST', route, { room, client_id: 'x' })).body.code, (await other.rest('DELETE', route, { room, client_id: 'a' })).body.code], Array(3).fill('rest_forbidden'))
+		})
+
+		await t.test('REST: nonsense is refused with a clear 4xx, and nothing changes', async () => {
+			const one = await logIn(site, 'editor')
+			const refused = async (method, params, status, code, path = route) => {
+				const { status: is, body } = await one.rest(method, path, params)
+				assert.deepEqual([is, body.code, body.data.status], [status, code, status], `${method} ${JSON.stringify(params).slice(0, 80)}`)
+			}
+			const invalid = (method, params, path) => refused(method, params, 400, 'rest_invalid_param', path)
+			for (const method of ['GET', 'POST', 'DELETE']) await refused(method, {}, 400, 'rest_missing_callback_param')
+			await refused('POST', { room: 'r' }, 400, 'rest_missing_callback_param')
+			for (const name of ['', 'x'.repeat(300), 'é'.repeat(192), 'a\u0000b', 'a\nb', 'a\u007f', 'a\u0085']) {
+				for (const method of ['GET', 'POST', 'DELETE']) await invalid(method, { room: name, client_id: 'c' })
+				for (const method of ['POST', 'DELETE']) await invalid(method, { room: 'r', client_id: name })
+			}
+			for (const paging of [{ per_page: 0 }, { per_page: -1 }, { per_page: 101 }, { per_page: 'x' }, { page: 0 }]) {
+				await invalid('GET', { room: 'r', ...paging })
+				await invalid('GET', paging, `${route}/rooms`)
+			}
+			for (const data of ['text', 5, true, { x: 'x'.repeat(10241 - 8) }]) await invalid('POST', { room: 'r', client_id: 'c', data })
+			assert.equal((await one.rest('GET', route, { room: 'r' })).body.length, 0)
+			assert.equal(php(`return count(heartbeatd_presence_all(array()));`), 0)
+			assert.equal((await one.rest('POST', route, { room: 'r', client_id: 'c', data: { x: 'x'.repeat(10240 - 8) } })).status, 200)
+			await invalid('POST', { screen_key: 'Post/1' }, `${route}/screen-revisions/stale`)
+			await invalid('POST', { screen_key: 'x'.repeat(192) }, `${route}/screen-revisions/stale`)
+
+			for (const room of ['🎉/'.repeat(60), '..', '../../etc', 'a.b', 'a*', 'a>', '%2e', 'é'.repeat(191), ' ', '+', '&room=x']) {
+				const { status, body } = await one.rest('POST', route, { room, client_id: '../🎉' })
+				assert.deepEqual([status, body.room, body.client_id], [200, room, '../🎉'])
+				assert.deepEqual((await one.rest('GET', route, { room })).body.map((entry) => entry.room), [room], `${room} is a room of its own`)
+				assert.equal((await one.rest('DELETE', route, { room, client_id: '../🎉' })).status, 200)
+				assert.deepEqual((await one.rest('GET', route, { room })).body, [])
+			}
+		})
+
+		await t.test('REST: 50 entries and no more', async () => {
+			const one = await logIn(site, 'editor')
+			for (let i = 0; i < 50; i++) assert.equal((await one.rest('POST', route, { room: `r${i}`, client_id: 'c' })).status, 200)
+			const { status, body } = await one.rest('POST', route, { room: 'r50', client_id: 'c' })
+			assert.deepEqual([status, body.code], [429, 'rest_presence_limit_exceeded'])
+			assert.equal((await one.rest('POST', route, { room: 'r7', client_id: 'c' })).status, 200, 'an own entry can be renewed')
+			assert.deepEqual((await one.rest('GET', route, { room: 'r50' })).body, [])
+		})
+
+		await t.test('REST: nobody without the right sees anything', async () => {
+			const subscriber = await logIn(site, 'subscriber')
+			const paths = [['GET', route, { room: 'admin/online' }], ['POST', route, { room: 'r', client_id: 'c' }], ['DELETE', route, { room: 'r', client_id: 'c' }], ['GET', `${route}/rooms`, {}], ['POST', `${route}/screen-revisions/stale`, { screen_key: `post/${post}` }]]
+			for (const [method, path, params] of paths) {
+				assert.deepEqual([(await subscriber.rest(method, path, params)).status, (await rest(site, method, path, params)).status], [403, 401], `${method} ${path}`)
+				const stale = await rest(site, method, path, params, { cookie: subscriber.cookie, 'x-wp-nonce': 'wrong' })
+				assert.deepEqual([stale.status, stale.body.code], [403, 'rest_cookie_invalid_nonce'])
+			}
+		})
+
+		await t.test('commands', () => {
+			// WP-CLI itself is not at hand: its interface is played.
+			addMuPlugin(site, 'cli', `namespace WP_CLI\\Utils { function format_items($format, $items, $fields) { foreach ($items as $item) \\WP_CLI::$out[] = $format . ' ' . implode('|', array_map(fn ($f) => $item[$f], $fields)); } }
+				namespace { class WP_CLI { static $out = array(); static $commands = array();
+					static function line($l) { self::$out[] = $l; } static function success($l) { self::$out[] = "Success: $l"; } static function error($l) { throw new Exception($l); } static function add_command($n, $c) { self::$commands[$n] = $c; } }
+					if ( 'cli' === PHP_SAPI ) define('WP_CLI', true); }`.replace(/^/, '?><?php '))
+			const run = (command, args = [], options = {}, user = 0) => php(`wp_set_current_user(${user}); try { call_user_func(WP_CLI::$commands['presence ${command}'], json_decode('${JSON.stringify(args)}', true), json_decode('${JSON.stringify(options)}', true)); } catch (Exception $e) { WP_CLI::$out[] = 'Error: ' . $e->getMessage(); } return WP_CLI::$out;`)
+			assert.deepEqual(php('return array_keys(WP_CLI::$commands);').sort(), ['heartbeatd status', 'presence cleanup', 'presence list', 'presence set', 'presence summary'])
+			assert.match(run('set', ['r/1'])[0], /^Error: Say whose/)
+			assert.match(run('set', ['r/1'], { data: 'x' }, editor.id)[0], /^Error: The data is no JSON/)
+			assert.match(run('set', ['x'.repeat(192)], {}, editor.id)[0], /^Error: .*191 characters/)
+			assert.deepEqual(run('set', ['r/1'], { data: '{"screen":"import"}' }, editor.id), [`Success: cli-${editor.id} is in r/1.`])
+			assert.deepEqual(run('set', ['r/2', 'c'], {}, editor.id), ['Success: c is in r/2.'])
+			const [line] = run('list', ['r/1'])
+			assert.match(line, new RegExp(`^table r/1\\|cli-${editor.id}\\|${editor.id}\\|\\{"screen":"import"\\}\\|\\d{4}-`))
+			assert.equal(run('list', [], { format: 'csv' }).length, 2)
+			assert.deepEqual(JSON.parse(run('summary', [], { format: 'json' })[0]), { total_entries: 2, total_users: 1, by_prefix: { r: { prefix: 'r', entries: 2, users: 1 } } })
+			assert.deepEqual(run('summary'), ['Entries: 2', 'Users: 1', 'table r|2|1'])
+			assert.match(run('cleanup', [], { yes: true })[0], /^Success: /)
+			php(`return wp_remove_user_presence(${editor.id});`)
+			assert.deepEqual(JSON.parse(run('summary', [], { format: 'json' })[0]), { total_entries: 0, total_users: 0, by_prefix: {} })
+		})
+
+		await t.test('heartbeatd gone: nobody is there, nothing can be written, and nobody waits long', async () => {
+			const one = await logIn(site, 'editor')
+			await server.stop('SIGKILL')
+			const list = await one.rest('GET', route, { room: 'admin/online' })
+			assert.deepEqual([list.status, list.body, list.headers.get('x-wp-total')], [200, [], '0'])
+			assert.deepEqual((await one.rest('GET', `${route}/rooms`)).body, [])
+			for (const method of ['POST', 'DELETE']) {
+				const { status, body } = await one.rest(method, route, { room: 'r', client_id: 'c' })
+				assert.deepEqual([status, body.code], [503, 'rest_presence_unavailable'])
+			}
+			assert.deepEqual(php(`return array(wp_get_presence('r'), wp_set_presence('r', 'c', array(), 1), wp_remove_presence('r', 'c'), wp_remove_user_presence(1));`), [[], false, false, false])
+			reset()
+			const calls = php(`$n = 0; add_action('requests-requests.failed', function () use (&$n) { $n++; }); for ($i = 0; $i < 5; $i++) wp_get_presence("r$i"); return $n;`)
+			assert.ok(calls <= 2, `after two failures nobody asks any more: ${calls}`)
+		})
+	})
+})
+
+const q = (text) => `'${text}'`
