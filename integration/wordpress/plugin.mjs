@@ -17,11 +17,11 @@ const wpEval = fileURLToPath(new URL('wp-eval.php', import.meta.url))
 export const secret = 'a secret of the tests that nobody guesses'
 
 // withPlugin starts everything, calls use, and stops everything. constants are
-// the plugin's, in wp-config.php.
+// more of the plugin's in wp-config.php, or none at all if null.
 export async function withPlugin(t, use, { constants = {} } = {}) {
 	const server = await startHeartbeatd(t, { flags: ['--site-secret', secret] })
 	await withSite(async (site) => {
-		configure(site, { HEARTBEATD_SECRET: secret, HEARTBEATD_API: server.admin, ...constants })
+		if (constants) configure(site, { HEARTBEATD_SECRET: secret, HEARTBEATD_API: server.admin, ...constants })
 		addPlugin(site, pluginFolder)
 		// The browser must be gone before the site is: its sockets would keep nginx waiting.
 		const ends = []

@@ -1,0 +1,78 @@
+// The ten minutes of whoever runs the site: the plugin is switched on, and set up
+// in the browser, with nothing in wp-config.php.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { beat, connected, logIn, secret, withPlugin } from './plugin.mjs'
+
+const screen = '/wp-admin/options-general.php?page=heartbeatd'
+
+test('the settings screen', { timeout: 300_000 }, async (t) => {
+	await withPlugin(t, async ({ site, server, browser, php, open }) => {
+		const page = await open('admin', '/wp-admin/plugins.php')
+		const report = () => page.locator('#heartbeatd-report li').allInnerTexts().then((lines) => lines.map((line) => line.trim()))
+		const save = async (fields) => {
+			for (const [name, value] of Object.entries(fields)) await page.fill(`#heartbeatd-${name}`, value)
+			await Promise.all([page.waitForNavigation(), page.click('#submit')])
+		}
+
+		await t.test('is found from the list of plugins, and says what is missing', async () => {
+			assert.match(await page.evaluate(() => document.querySelector('#heartbeat-js')?.src ?? ''), /wp-includes/)
+			await page.click('tr[data-slug="heartbeatd"] .settings a')
+			await page.waitForURL(`**${screen}`)
+			const [only, ...rest] = await report()
+			assert.match(only, /^No secret is set/)
+			assert.deepEqual(rest, [])
+		})
+
+		await t.test('an address that is none is refused, and the rest is kept', async () => {
+			await save({ secret, api: 'not an address' })
+			assert.match(await page.locator('.notice-error, #setting-error-api').first().innerText(), /“not an address”/)
+			assert.equal(await page.inputValue('#heartbeatd-api'), '')
+			assert.match((await report())[0], /does not answer/)
+		})
+
+		await t.test('with a secret and an address it works', async () => {
+			await save({ api: server.admin })
+			assert.match(await page.locator('#setting-error-settings_updated').innerText(), /Settings saved/)
+			await connected(page)
+			await page.waitForFunction(() => document.querySelector('#heartbeatd-transport').innerText === 'This browser is connected over a WebSocket.')
+			assert.match((await report())[0], /^heartbeatd \S+ runs; \d/)
+			assert.equal(await page.inputValue('#heartbeatd-secret'), '')
+			assert.ok(!(await page.content()).includes(secret), 'the secret is on the page')
+			await beat(page)
+		})
+
+		await t.test('a secret that differs is named', async () => {
+			await save({ secret: 'another secret that is also long enough' })
+			assert.match((await report())[0], /^heartbeatd refuses this site’s key/)
+			await save({ secret })
+			assert.match((await report())[0], /^heartbeatd \S+ runs/)
+		})
+
+		await t.test('Site Health says the same', async () => {
+			const health = await open('admin', '/wp-admin/site-health.php')
+			await health.locator('#health-check-issues-good').getByText(/^heartbeatd \S+ runs/).first().waitFor({ state: 'attached' })
+			await health.close()
+		})
+
+		await t.test('only who manages the site sees and saves it', async () => {
+			const editor = await open('editor', screen)
+			assert.equal(await editor.locator('#heartbeatd-secret').count(), 0)
+			const nonce = await page.inputValue('#_wpnonce')
+			const form = { option_page: 'heartbeatd', action: 'update', 'heartbeatd[site]': 'stolen', _wpnonce: nonce }
+			const post = async (user, form) => (await (await logIn(await browser(), site, user)).request.post(`${site.url}/wp-admin/options.php`, { form, maxRedirects: 0 })).status()
+			assert.equal(await post('editor', form), 403)
+			assert.equal(await post('admin', { ...form, _wpnonce: 'made up' }), 403)
+			assert.equal(php(`return get_option('heartbeatd')['site'] ?? '';`), '')
+			await editor.close()
+		})
+
+		await t.test('the secret can be forgotten, and the site is as it was', async () => {
+			await page.check('input[name="heartbeatd[forget_secret]"]')
+			await save({})
+			assert.match((await report())[0], /^No secret is set/)
+			assert.match(await page.evaluate(() => document.querySelector('#heartbeat-js')?.src ?? ''), /wp-includes/)
+		})
+	}, { constants: null })
+})
