@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -211,10 +212,14 @@ func (l *demoLogin) user() *User {
 	u := &User{
 		ID: l.who.ID, Name: l.who.Name, Avatar: l.who.avatar(), EditPosts: l.who.editsPosts(),
 		ManageOptions: l.who.Role == "administrator", ScreenLabels: make(map[string]string),
+		AdminURL: "/wp-admin/",
 	}
 	for _, p := range demoPosts {
 		if u.EditPosts {
 			u.Rooms = append(u.Rooms, p.room())
+		}
+		if u.EditPosts && !slices.Contains(u.Types, p.Type) {
+			u.Types = append(u.Types, p.Type)
 		}
 		u.ScreenLabels[p.Type] = "Edit " + strings.ToUpper(p.Type[:1]) + p.Type[1:]
 	}
@@ -232,7 +237,7 @@ func (l *demoLogin) ticket(screen string, now time.Time) string {
 	screen = screen[:min(len(screen), maxText)] // a page may call it anything
 	c := Claims{
 		Name: u.Name, Avatar: u.Avatar, SID: wordpress.SessionHash(l.token), Rooms: u.Rooms,
-		Screen: screen, ScreenLabel: u.ScreenLabels[screen],
+		Screen: screen, ScreenLabel: u.ScreenLabels[screen], Types: u.Types, Admin: u.AdminURL,
 		Nonce: hex.EncodeToString(hash[:]), FreshUntil: wordpress.FreshUntil(now).Unix(), Native: nativeHandles,
 		RegisteredClaims: jwt.RegisteredClaims{Subject: strconv.FormatInt(u.ID, 10)},
 	}

@@ -29,14 +29,15 @@ type Call struct {
 		Result int
 	}
 
-	issuer issuer   // who can verify nonces; see pipeline.go
-	hooks  *Hooks   // for hooks that fire hooks
-	site   *site    //
-	page   *session // nil: the beat came as a POST of its own
-	conn   string   // whose entries a POST writes: a page's connection id, or postConn
-	linked bool     // a POST from a page whose link writes them
-	away   *session // the session of a page that posts because its link is gone
-	reply  *reply   // set by whoever answers; later hooks no longer run
+	issuer issuer       // who can verify nonces; see pipeline.go
+	hooks  *Hooks       // for hooks that fire hooks
+	site   *site        //
+	page   *session     // nil: the beat came as a POST of its own
+	conn   string       // whose entries a POST writes: a page's connection id, or postConn
+	linked bool         // a POST from a page whose link writes them
+	away   *session     // the session of a page that posts because its link is gone
+	posts  []activePost // read before the hooks: whether they can be told decides who answers
+	reply  *reply       // set by whoever answers; later hooks no longer run
 }
 
 // Hook is code run for a request.

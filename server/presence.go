@@ -16,7 +16,7 @@ import (
 // nativeHandles are the handles that heartbeatd can answer. The last two ask for
 // nonces, and get no answer while the page's own is in the first half of its
 // life, which is when beats are answered here.
-var nativeHandles = []string{"presence-ping", "presence-editor-ping", "wp-refresh-post-nonces", "wp-refresh-metabox-loader-nonces"}
+var nativeHandles = []string{"presence-ping", "presence-editor-ping", activeHandle, "wp-refresh-post-nonces", "wp-refresh-metabox-loader-nonces"}
 
 const (
 	// postConn is the connection id of clients that POST and name none.
@@ -33,6 +33,7 @@ const (
 func addPresence(h *Hooks) {
 	h.Add("heartbeat_received", 10, ping)
 	h.Add("heartbeat_received", 10, online)
+	h.Add("heartbeat_received", 10, tellActivePosts)
 	h.Add("heartbeat_send", 10, authCheck(true))
 	h.Add("heartbeat_nopriv_send", 10, authCheck(false))
 }
@@ -47,19 +48,8 @@ func ping(c *Call) {
 	if p := c.Data.Array("presence-ping"); p.Len() > 0 && c.User.EditPosts {
 		record(c, adminRoom, "user-", pingData(c, p))
 	}
-	id, err := strconv.ParseInt(c.Data.Array("presence-editor-ping").String("post_id"), 10, 64)
-	if err != nil {
-		return
-	}
-	for _, room := range c.User.Rooms {
-		if strings.HasPrefix(room, "postType/") && strings.HasSuffix(room, ":"+strconv.FormatInt(id, 10)) {
-			data := wordpress.NewArray()
-			data.Set("action", "editing")
-			data.Set("screen", c.Screen)
-			record(c, room, "editor-", data)
-			return
-		}
-	}
+	pingEditor(c)
+	pingLock(c)
 }
 
 // pingData is what a presence-ping says about a page.

@@ -196,7 +196,9 @@ func TestPresenceTakesWhatIsOdd(t *testing.T) {
 
 func TestPresenceHasOneOwner(t *testing.T) {
 	n := newNode(t)
-	put := func(id string, user int) presenceAnswer { return n.presence(t, "PUT", "", putBody("r", id, user, "{}")) }
+	put := func(id string, user int) presenceAnswer {
+		return n.presence(t, "PUT", "", putBody("r", id, user, "{}"))
+	}
 	put("c", 1)
 	if a := put("c", 2); a.status != 409 || a.Code != "conflict" {
 		t.Errorf("another user's client id: %d %s", a.status, a.text)

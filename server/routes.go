@@ -109,7 +109,7 @@ func (s *Server) ticketBeat(_ context.Context, r *http.Request, body []byte) tra
 	c := s.newCall(r, body)
 	c.User, c.issuer, c.site = claims.user(), claims, st
 	s.nameConnection(r, c)
-	if !claims.native(c.Post, c.Now, false) {
+	if !claims.native(c.Post, c.Now, false) || !c.readActivePosts() {
 		s.metrics.declined.Inc()
 		return plainTick(http.StatusConflict, "this beat is for PHP: post it to admin-ajax.php")
 	}
@@ -130,6 +130,7 @@ func (s *Server) ajax(_ context.Context, r *http.Request, body []byte) transport
 	c.issuer, c.site = login, s.sites[demoSite]
 	c.User = login.user()
 	s.nameConnection(r, c)
+	c.readActivePosts()
 	tick := s.pipeline.ajax(c)
 	if c.User != nil && tick.Status == http.StatusOK {
 		tick.Header = tick.Header.Clone()

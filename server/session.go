@@ -59,14 +59,15 @@ func (s *session) Beat(_ context.Context, b transport.Beat) transport.Tick {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended || !s.beats.Allow() || !s.claims.native(form, now, true) {
+	c := &Call{User: s.user, Post: form, Now: now, issuer: s.claims, site: s.site, page: s}
+	if s.ended || !s.beats.Allow() || !s.claims.native(form, now, true) || !c.readActivePosts() {
 		s.server.metrics.declined.Inc()
 		return transport.Tick{Decline: true}
 	}
-	c := &Call{User: s.user, Post: form, Now: now, issuer: s.claims, site: s.site, page: s}
 	s.unping()
 	tick := s.server.pipeline.ajax(c)
 	s.lapse()
+	s.site.watchers.attend(s, c.Data, nudgePace)
 	s.server.metrics.answered.Inc()
 	return tick
 }
@@ -87,6 +88,7 @@ func (s *session) note(body []byte) {
 	s.unping()
 	ping(c)
 	s.lapse()
+	s.site.watchers.attend(s, c.Data, phpNudgePace)
 }
 
 // hold writes an entry of this page and keeps it while the page pings for it.
@@ -165,7 +167,7 @@ func (s *session) admit(claims *Claims) {
 	s.can = claims.Can
 	s.outMu.Unlock()
 	for k := range s.held {
-		if !s.user.mayHear(k.Room) {
+		if !s.user.mayEnter(k.Room) {
 			s.server.broker.Leave(k)
 			delete(s.held, k)
 		}
@@ -280,6 +282,7 @@ func (s *session) finish(bye *transport.Bye) {
 		s.site.release(r, s)
 	}
 	s.held, s.rooms = nil, nil
+	s.site.watchers.forget(s)
 	if bye != nil {
 		s.bye(bye)
 	}
@@ -292,6 +295,7 @@ func (s *session) abandon(b *transport.Bye) {
 	defer s.mu.Unlock()
 	s.ended = true
 	s.timer.Stop()
+	s.site.watchers.forget(s)
 	s.bye(b)
 }
 

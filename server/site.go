@@ -43,8 +43,10 @@ type site struct {
 	view     *broker.View
 	lastUsed time.Time
 
-	online onlineList
-	puts   sync.Mutex // held while the API checks an entry and writes it
+	online   onlineList
+	active   activePosts
+	watchers watchers
+	puts     sync.Mutex // held while the API checks an entry and writes it
 
 	roomsMu sync.Mutex // guards rooms; taken after the view's lock
 	rooms   map[string]*room
@@ -108,6 +110,7 @@ func (st *site) rest() {
 
 // close stops watching.
 func (st *site) close() {
+	st.watchers.stop()
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if st.view != nil {
@@ -119,6 +122,12 @@ func (st *site) close() {
 // change hands a change to the room it belongs to. It is called under the
 // view's lock and must not take st.mu, which watch holds while it waits.
 func (st *site) change(c broker.Change) {
+	if _, ok := parsePostRoom(c.Entry.Room); ok {
+		st.active.changes.Add(1)
+		if c.Kind != broker.Seen {
+			st.watchers.poke()
+		}
+	}
 	st.roomsMu.Lock()
 	r := st.rooms[c.Entry.Room]
 	st.roomsMu.Unlock()

@@ -41,6 +41,9 @@ type Claims struct {
 	Screen      string   `json:"screen,omitempty"`
 	ScreenLabel string   `json:"screen_label,omitempty"`
 	Post        *Post    `json:"post,omitempty"`
+	Types       []string `json:"types,omitempty"` // post types all of whose posts this user may edit
+	Admin       string   `json:"admin,omitempty"` // the URL of wp-admin/, with types
+	Sync        string   `json:"sync,omitempty"`  // where the site's table of presence is kept up to date
 	Nonce       string   `json:"nonce"`           // hex sha256 of the page's heartbeat nonce
 	FreshUntil  int64    `json:"fresh_until"`     // Unix s: the end of the nonce's first half
 	Native      []string `json:"native,omitzero"` // handles heartbeatd may answer; nil: none, PHP sees every beat
@@ -49,8 +52,9 @@ type Claims struct {
 
 // Post is the post a page edits.
 type Post struct {
-	ID   int64  `json:"id"`
-	Type string `json:"type"`
+	ID    int64   `json:"id"`
+	Type  string  `json:"type"`
+	Title *string `json:"title,omitempty"` // nil: not said
 }
 
 // SignTicket signs claims for a site, from now for TicketLife.
@@ -123,7 +127,8 @@ func (c *Claims) user() *User {
 		EditPosts:     slices.Contains(c.Can, "edit_posts"),
 		ManageOptions: slices.Contains(c.Can, "manage_options"),
 		Rooms:         c.Rooms,
-		ScreenLabels:  map[string]string{c.Screen: c.ScreenLabel},
+		Types:         c.Types, AdminURL: c.Admin, Post: c.Post,
+		ScreenLabels: map[string]string{c.Screen: c.ScreenLabel},
 	}
 }
 

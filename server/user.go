@@ -10,18 +10,22 @@ type User struct {
 	EditPosts     bool
 	ManageOptions bool
 	Rooms         []string          // post rooms they may enter and hear
+	Types         []string          // post types all of whose posts they may edit
+	AdminURL      string            // of wp-admin/, for those who have Types
+	Post          *Post             // what their page edits
 	ScreenLabels  map[string]string // what a screen's id is called
 }
 
 // adminRoom is where everybody is who has the admin open.
 const adminRoom = "admin/online"
 
-// mayHear says whether the user may enter a room and hear what happens there.
-func (u *User) mayHear(room string) bool {
+// mayEnter says whether the user may be in a room.
+func (u *User) mayEnter(room string) bool {
 	if room == adminRoom {
 		return u.EditPosts
 	}
-	return slices.Contains(u.Rooms, room)
+	post, ok := parsePostRoom(room)
+	return slices.Contains(u.Rooms, room) || ok && slices.Contains(u.Types, post.Type)
 }
 
 // hears lists the rooms whose changes go to the user's pages.

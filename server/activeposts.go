@@ -1,0 +1,165 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"math"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
+)
+
+// activeHandle asks which posts are being edited, and by whom.
+const activeHandle = "presence-active-posts-ping"
+
+const (
+	// maxActivePosts and maxEditors bound its answer.
+	maxActivePosts = 50
+	maxEditors     = 20
+	// idleAfter is how old somebody's date is when they count as idle.
+	idleAfter = 30 * time.Second
+	// activeAge is how old an answer may be, so that a busy site does not sort
+	// its posts for every page. It is less than nudgeDelay: a page that was
+	// nudged sees what it was nudged for.
+	activeAge = 100 * time.Millisecond
+)
+
+// activePosts is which posts of a site are being edited, good until a post's
+// room changes.
+type activePosts struct {
+	changes atomic.Uint64 // of post rooms; counted under the view's lock
+
+	mu    sync.Mutex // guards the following fields; never taken under the view's lock
+	of    uint64
+	at    time.Time
+	posts []activePost
+	types []string // of all posts, also of those that are cut
+}
+
+type activePost struct {
+	Post                   // with its title, as soon as somebody says it
+	editors []broker.Entry // one for each person, the newest first
+}
+
+// newest is when somebody was last heard of.
+func (p *activePost) newest() string { return p.editors[0].DateGMT }
+
+// readActivePosts reads them for a beat that asks. It says no when PHP must
+// answer, because it alone knows whether this user may edit one of them.
+func (c *Call) readActivePosts() bool {
+	asks := !wordpress.Empty(asArray(c.Post.Get("data")).Get(activeHandle))
+	if !asks || c.User == nil || !c.User.EditPosts {
+		return true
+	}
+	view, err := c.site.watch(context.Background())
+	if err != nil {
+		return false
+	}
+	posts, types := c.site.active.read(view, c.Now)
+	for _, kind := range types {
+		if !slices.Contains(c.User.Types, kind) {
+			return false
+		}
+	}
+	for _, p := range posts {
+		if p.Title == nil || c.User.AdminURL == "" {
+			return false
+		}
+	}
+	c.posts = append([]activePost{}, posts...)
+	return true
+}
+
+// read makes the list anew when that is due.
+func (a *activePosts) read(view *broker.View, now time.Time) (posts []activePost, types []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	changes := a.changes.Load()
+	if a.at.IsZero() || changes != a.of && now.Sub(a.at) >= activeAge {
+		entries, _ := view.List(broker.Filter{Prefix: "postType/"}, 0, math.MaxInt)
+		a.posts, a.types = findActivePosts(entries)
+		a.of, a.at = changes, now
+	}
+	return a.posts, a.types
+}
+
+// findActivePosts makes the list of the entries in post rooms, which come room
+// by room and the newest first.
+func findActivePosts(entries []broker.Entry) (posts []activePost, types []string) {
+	room := ""
+	for _, e := range entries {
+		post, ok := parsePostRoom(e.Room)
+		if !ok {
+			continue
+		}
+		if e.Room != room {
+			room = e.Room
+			posts = append(posts, activePost{Post: post})
+			if !slices.Contains(types, post.Type) {
+				types = append(types, post.Type)
+			}
+		}
+		posts[len(posts)-1].add(e)
+	}
+	slices.SortFunc(posts, func(a, b activePost) int {
+		return cmp.Or(cmp.Compare(b.newest(), a.newest()), cmp.Compare(b.ID, a.ID))
+	})
+	return posts[:min(len(posts), maxActivePosts)], types
+}
+
+// add takes an entry of the post's room. Several of one person are one.
+func (p *activePost) add(e broker.Entry) {
+	if p.Title == nil {
+		var data struct {
+			Title *string `json:"title"`
+		}
+		_ = json.Unmarshal(e.Data, &data) // another service's entry may have none
+		p.Title = data.Title
+	}
+	same := func(other broker.Entry) bool { return other.UserID == e.UserID }
+	if len(p.editors) < maxEditors && !slices.ContainsFunc(p.editors, same) {
+		p.editors = append(p.editors, e)
+	}
+}
+
+// tellActivePosts answers with what was read.
+func tellActivePosts(c *Call) {
+	if c.posts == nil {
+		return
+	}
+	active := c.Now.Add(-idleAfter).UTC().Format(dateLayout)
+	list := wordpress.NewArray()
+	for _, p := range c.posts {
+		editors := wordpress.NewArray()
+		for _, e := range p.editors {
+			editors.Append(activeEditor(e, active))
+		}
+		post := wordpress.NewArray()
+		post.Set("post_id", p.ID)
+		post.Set("post_title", *p.Title)
+		post.Set("post_type", p.Type)
+		post.Set("edit_url", c.User.AdminURL+"post.php?post="+strconv.FormatInt(p.ID, 10)+"&action=edit")
+		post.Set("editors", editors)
+		list.Append(post)
+	}
+	c.Response.Set("presence-active-posts", list)
+}
+
+func activeEditor(e broker.Entry, active string) *wordpress.Array {
+	status := "active"
+	if e.DateGMT < active {
+		status = "idle"
+	}
+	a := wordpress.NewArray()
+	a.Set("user_id", e.UserID)
+	a.Set("display_name", e.DisplayName)
+	a.Set("avatar_url", e.AvatarURL)
+	a.Set("status", status)
+	return a
+}

@@ -1,0 +1,232 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+)
+
+// retell gives a page another ticket: that of its user with changed claims.
+func (p *page) retell(t *testing.T, change func(*Claims)) *page {
+	t.Helper()
+	_, claims, err := p.node.verifyTicket(p.ticket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := *claims
+	c.Types = slices.Clone(c.Types)
+	change(&c)
+	if p.ticket, err = SignTicket(demoSite, p.node.demo.Secret(), c, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// editing has a page's ticket say that it edits a post.
+func (p *page) editing(t *testing.T, id int64, kind, title string) *page {
+	return p.retell(t, func(c *Claims) { c.Post = &Post{ID: id, Type: kind, Title: &title} })
+}
+
+func handle(name, field, value string) string {
+	return fmt.Sprintf("data[%s][%s]=%s", name, field, value)
+}
+
+const asksPosts = "data[" + activeHandle + "]=true"
+
+// activeAnswer is a tick's presence-active-posts, as it is written.
+func activeAnswer(t *testing.T, f frame) string {
+	t.Helper()
+	var tick map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(f.Body), &tick); err != nil {
+		t.Fatalf("%s: %q", f.Type, f.Body)
+	}
+	return string(tick["presence-active-posts"])
+}
+
+// TestEntriesInPostRooms has what editors and locks write, by beats and by notes.
+func TestEntriesInPostRooms(t *testing.T) {
+	n := newNode(t)
+	p := n.page(t, 2).editing(t, 99, "page", "Café <b>now</b>") // in no room of the ticket, but of its types
+	s := p.socket(t)
+	data := func(room, id string) string {
+		t.Helper()
+		a := n.presence(t, "GET", "room="+room, "")
+		for _, e := range a.entries {
+			if e.ClientID == id {
+				return string(e.Data)
+			}
+		}
+		return "nobody of " + a.text
+	}
+	s.beat(1, p.form(handle("presence-editor-ping", "post_id", "99"), handle("wp-refresh-post-lock", "post_id", "99"), "data[wp-refresh-post-lock][lock]=1:2"))
+	if got, want := data("postType/page:99", "editor-2"), `{"action":"editing","screen":"dashboard","post_id":99,"post_type":"page","title":"Caf\u00e9 now"}`; got != want {
+		t.Errorf("an editor writes %s, want %s", got, want)
+	}
+	if got, want := data("postType/page:99", "lock-2"), `{"action":"lock","post_id":99,"post_type":"page","title":"Caf\u00e9 now"}`; got != want {
+		t.Errorf("a lock writes %s, want %s", got, want)
+	}
+	s.send(fmt.Sprintf(`{"type":"note","body":%q}`, p.form(handle("wp-refresh-post-lock", "post_id", "42"))))
+	until(t, "the note's lock is there", func() bool {
+		return data("postType/post:42", "lock-2") == `{"action":"lock","post_id":42,"post_type":"post"}`
+	})
+	k := broker.Key{Site: demoSite, Room: "postType/page:99", ClientID: "lock-2", Conn: p.conn}
+	page := n.sessionOf(sessionKey{demoSite, 2, p.conn})
+	until(t, "what the last beat did not name is let go", func() bool {
+		page.mu.Lock()
+		defer page.mu.Unlock()
+		kept, there := page.held[k]
+		return there && !kept
+	})
+	s.beat(2, p.form(handle("presence-editor-ping", "post_id", "77"))) // nobody said that they may
+	if a := n.presence(t, "GET", "prefix=postType/", ""); strings.Contains(a.text, ":77") {
+		t.Errorf("in a room that is not theirs: %s", a.text)
+	}
+	// A newer ticket takes the types away.
+	p.retell(t, func(c *Claims) { c.Types = nil })
+	s.send(fmt.Sprintf(`{"type":"ticket","ticket":%q}`, p.ticket))
+	until(t, "who may not be there any more is gone", func() bool {
+		return len(n.presence(t, "GET", "room=postType/page:99", "").entries) == 0
+	})
+}
+
+// TestActivePosts answers which posts are being edited, in the words of the
+// Presence API.
+func TestActivePosts(t *testing.T) {
+	n := newNode(t)
+	put := func(room, id string, user int, ago time.Duration, data string) {
+		t.Helper()
+		b := strings.TrimSuffix(putBody(room, id, user, data), "}\n") + `,"date_gmt":"` + time.Now().Add(-ago).UTC().Format(dateLayout) + `"}`
+		if a := n.presence(t, "PUT", "", b); a.status != 200 {
+			t.Fatalf("%d %s", a.status, a.text)
+		}
+	}
+	put("postType/post:42", "editor-3", 3, 40*time.Second, `{"action":"editing","title":"Hello"}`)
+	put("postType/post:42", "lock-3", 3, 45*time.Second, `{"action":"lock","title":"Hello"}`)
+	put("postType/post:42", "editor-4", 4, 20*time.Second, `{"action":"editing"}`)
+	put("postType/page:7", "editor-4", 4, 2*time.Second, `{"action":"editing","title":"About"}`)
+	put("a/room", "user-4", 4, 0, `{}`)
+	p := n.page(t, 2)
+	s := p.socket(t)
+	got := activeAnswer(t, s.beat(1, p.form(asksPosts)))
+	person := func(id int, status string) string {
+		return fmt.Sprintf(`{"user_id":%d,"display_name":"Ada","avatar_url":"https:\/\/example.org\/a.png","status":"%s"}`, id, status)
+	}
+	want := `[{"post_id":7,"post_title":"About","post_type":"page","edit_url":"\/wp-admin\/post.php?post=7&action=edit","editors":[` + person(4, "active") +
+		`]},{"post_id":42,"post_title":"Hello","post_type":"post","edit_url":"\/wp-admin\/post.php?post=42&action=edit","editors":[` + person(4, "active") + "," + person(3, "idle") + `]}]`
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if got := activeAnswer(t, s.beat(2, p.form())); got != "" {
+		t.Errorf("unasked: %s", got)
+	}
+	sue := n.page(t, 5)
+	if got := sue.socket(t).beat(1, sue.form(asksPosts)); got.Type != "tick" || activeAnswer(t, got) != "" {
+		t.Errorf("a subscriber is told: %+v", got)
+	}
+	n.presence(t, "DELETE", "user_id=3", "")
+	n.presence(t, "DELETE", "user_id=4", "")
+	until(t, "nobody edits", func() bool { return activeAnswer(t, s.beat(3, p.form(asksPosts))) == "[]" })
+}
+
+// TestActivePostsForPHP leaves to PHP what heartbeatd cannot know.
+func TestActivePostsForPHP(t *testing.T) {
+	n := newNode(t)
+	for name, c := range map[string]struct {
+		change func(*Claims)
+		room   string
+		data   string
+		native bool
+	}{
+		"all that there is":            {func(*Claims) {}, "postType/post:42", `{"title":"x"}`, true},
+		"a title that is empty":        {func(*Claims) {}, "postType/post:42", `{"title":""}`, true},
+		"a type that is not theirs":    {func(c *Claims) { c.Types = []string{"page"} }, "postType/post:42", `{"title":"x"}`, false},
+		"no types":                     {func(c *Claims) { c.Types, c.Admin = nil, "" }, "postType/post:42", `{"title":"x"}`, false},
+		"no types, and no posts":       {func(c *Claims) { c.Types, c.Admin = nil, "" }, "a/room", `{"title":"x"}`, true},
+		"no address of the admin":      {func(c *Claims) { c.Admin = "" }, "postType/post:42", `{"title":"x"}`, false},
+		"a post whose title is secret": {func(*Claims) {}, "postType/post:42", `{}`, false},
+		"a handle that is not native":  {func(c *Claims) { c.Native = []string{"presence-ping"} }, "a/room", `{}`, false},
+	} {
+		n.presence(t, "PUT", "", putBody(c.room, "editor-3", 3, c.data))
+		p := n.page(t, 2).retell(t, c.change)
+		s := p.socket(t)
+		want := "decline"
+		if c.native {
+			want = "tick"
+		}
+		until(t, name+": "+want, func() bool { return s.beat(1, p.form(asksPosts)).Type == want })
+		if r := p.post(t, p.form(asksPosts)); (r.StatusCode == 200) != c.native {
+			t.Errorf("%s, posted: %d", name, r.StatusCode)
+		}
+		n.presence(t, "DELETE", "user_id=3", "")
+	}
+}
+
+// TestActivePostsAreBounded cuts the posts and the people.
+func TestActivePostsAreBounded(t *testing.T) {
+	var entries []broker.Entry
+	for post := range maxActivePosts + 10 {
+		for user := range maxEditors + 10 {
+			entries = append(entries, broker.Entry{Room: fmt.Sprintf("postType/post:%d", post), UserID: int64(user), DateGMT: fmt.Sprintf("2026-11-23 05:20:%02d", post)})
+		}
+	}
+	entries = append(entries, broker.Entry{Room: "postType/late:1", DateGMT: "2026-11-23 05:19:00"})
+	posts, types := findActivePosts(entries)
+	if len(posts) != maxActivePosts || posts[0].ID != maxActivePosts+9 || len(posts[0].editors) != maxEditors || fmt.Sprint(types) != "[post late]" {
+		t.Errorf("%d posts, the first %d with %d people, types %v", len(posts), posts[0].ID, len(posts[0].editors), types)
+	}
+}
+
+// TestNudgedForActivePosts tells pages that show active posts of changes, and
+// no others.
+func TestNudgedForActivePosts(t *testing.T) {
+	n := newNode(t)
+	asking, other := n.page(t, 2), n.page(t, 1)
+	s, bystander := asking.socket(t), other.socket(t)
+	s.beat(1, asking.form(asksPosts))
+	bystander.beat(1, other.form())
+	started := time.Now()
+	for i := range 10 { // at once: one nudge
+		n.presence(t, "PUT", "", putBody("postType/post:42", fmt.Sprint("editor-", 10+i), 10+i, `{"title":"x"}`))
+	}
+	if f := s.next("nudge"); f.Spread != 0 {
+		t.Errorf("spread over %d ms", f.Spread)
+	}
+	if took := time.Since(started); took < nudgeDelay || took > nudgeDelay+3*time.Second {
+		t.Errorf("nudged after %v", took)
+	}
+	if got := activeAnswer(t, s.beat(2, asking.form(asksPosts))); strings.Count(got, "user_id") != 10 {
+		t.Errorf("the nudged page is told %s", got)
+	}
+	first := time.Now()
+	n.presence(t, "DELETE", "user_id=10", "")
+	s.next("nudge")
+	if again := time.Since(first); again < nudgePace-nudgeDelay-50*time.Millisecond {
+		t.Errorf("nudged again after %v", again)
+	}
+	n.enter(adminRoom, 77, "x") // is no matter of posts
+	s.beat(3, asking.form())    // asks no more
+	n.presence(t, "DELETE", "user_id=11", "")
+	n.call(t, "/nudge", `{"to":{"all":true},"spread_ms":77}`)
+	for name, s := range map[string]*socket{"who asked no more": s, "who never asked": bystander} {
+		if f := s.next("nudge"); f.Spread != 77 {
+			t.Errorf("%s was nudged", name)
+		}
+	}
+	if w := &n.sites[demoSite].watchers; len(w.pages) != 0 {
+		t.Errorf("%d pages are remembered", len(w.pages))
+	}
+}
+
+// TestNudgesAreSpread lets few beat at once, and many over a second.
+func TestNudgesAreSpread(t *testing.T) {
+	for pages, want := range map[int]int{0: 0, 1: 0, 20: 0, 21: 10, 70: 500, 120: 1000, 5000: 1000} {
+		if got := spreadOf(pages); got != want {
+			t.Errorf("%d pages beat over %d ms, want %d", pages, got, want)
+		}
+	}
+}

@@ -1,0 +1,71 @@
+package server
+
+import (
+	"regexp"
+	"strconv"
+
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
+)
+
+// postRoom is the name of a post's room.
+var postRoom = regexp.MustCompile(`^postType/([^:]+):(\d+)$`)
+
+// parsePostRoom reads a post's room: its type and id.
+func parsePostRoom(room string) (Post, bool) {
+	m := postRoom.FindStringSubmatch(room)
+	if m == nil {
+		return Post{}, false
+	}
+	id, err := strconv.ParseInt(m[2], 10, 64)
+	return Post{ID: id, Type: m[1]}, err == nil
+}
+
+func (p Post) room() string { return "postType/" + p.Type + ":" + strconv.FormatInt(p.ID, 10) }
+
+// pingEditor is a presence-editor-ping: somebody has a post open.
+func pingEditor(c *Call) {
+	if post, ok := c.enters("presence-editor-ping"); ok {
+		data := wordpress.NewArray()
+		data.Set("action", "editing")
+		data.Set("screen", c.Screen)
+		c.about(post, data)
+		record(c, post.room(), "editor-", data)
+	}
+}
+
+// pingLock is a wp-refresh-post-lock: whoever has the lock is in the room,
+// though PHP alone, or its repeated answer, says how the lock is.
+func pingLock(c *Call) {
+	if post, ok := c.enters("wp-refresh-post-lock"); ok {
+		data := wordpress.NewArray()
+		data.Set("action", "lock")
+		c.about(post, data)
+		record(c, post.room(), "lock-", data)
+	}
+}
+
+// enters reads the post that a handle names, if the caller may enter its room.
+func (c *Call) enters(handle string) (Post, bool) {
+	id, err := strconv.ParseInt(c.Data.Array(handle).String("post_id"), 10, 64)
+	if err != nil {
+		return Post{}, false
+	}
+	for _, room := range c.User.Rooms {
+		if post, ok := parsePostRoom(room); ok && post.ID == id {
+			return post, true
+		}
+	}
+	if own := c.User.Post; own != nil && own.ID == id && c.User.mayEnter(own.room()) {
+		return *own, true
+	}
+	return Post{}, false
+}
+
+// about adds what an entry in a post's room says of the post.
+func (c *Call) about(post Post, data *wordpress.Array) {
+	data.Set("post_id", post.ID)
+	data.Set("post_type", post.Type)
+	if own := c.User.Post; own != nil && own.ID == post.ID && own.Title != nil {
+		data.Set("title", cleanText(*own.Title))
+	}
+}
