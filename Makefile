@@ -1,6 +1,7 @@
 # make test        everything, as CI does; installs what the tests need
 # make test-fast   without the race detector, browsers and live sites
 # make test-live   whole working days on a live WordPress: locks, autosave, log-ins, failures
+# make bench       heartbeatd's cost and speed beside the least there can be: twelve minutes, two idle cores
 # make build       ./heartbeatd, with the drop-in inside
 # make wordpress   a real WordPress with the plugin and heartbeatd, ready to click;
 #                  WORDPRESS='trixie 6.8.7' make wordpress for another version
@@ -8,7 +9,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: build wordpress test-live test test-fast check go-test go-test-race js-test bundle integration setup setup-go setup-node
+.PHONY: build bench wordpress test-live test test-fast check go-test go-test-race js-test bundle integration setup setup-go setup-node
 
 JS_TESTS := $(shell find client-js/test -name '*.test.*js')
 INTEGRATION_TESTS := $(shell find integration -name '*.test.*js' -not -path '*/live/*')
@@ -22,6 +23,10 @@ build:
 
 wordpress: setup
 	@node integration/wordpress/try.mjs
+
+bench:
+	@go run ./integration/load
+	@go test -run '^$$' -bench . ./integration/load
 
 test: setup-go check go-test-race js-test bundle integration
 

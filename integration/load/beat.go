@@ -10,9 +10,9 @@ const (
 	// burst is how often a page beats before another takes its place: below
 	// what heartbeatd lets a page ask at once.
 	burst = 25
-	// lag is what is given to the work that a beat leaves behind, as its write
-	// to NATS: it counts as the beat's.
-	lag = 50 * time.Millisecond
+	// lag is how often it is asked whether the work that beats leave behind, as
+	// their writes to NATS, is done: it counts as theirs. maxLag bounds it.
+	lag, maxLag = 50 * time.Millisecond, 5 * time.Second
 	// beatWait is how long a round of beats may take.
 	beatWait = time.Minute
 	// countedBeats are those whose cost a figure tells.
@@ -54,11 +54,25 @@ func (l *loop) cost(p *process, beaters []beater, n int) (cost, error) {
 	if err := l.beatAll(beaters, n); err != nil {
 		return cost{}, err
 	}
-	if err := l.rest(lag); err != nil {
-		return cost{}, err
-	}
-	after, err := p.cpu()
+	after, err := l.calm(p)
 	return cost{len(beaters) * n, after - before, time.Since(began)}, err
+}
+
+// calm waits until the server does next to nothing, and returns the CPU that
+// it has used so far.
+func (l *loop) calm(p *process) (time.Duration, error) {
+	last, err := p.cpu()
+	for end := time.Now().Add(maxLag); err == nil && time.Now().Before(end); {
+		if err := l.rest(lag); err != nil {
+			return 0, err
+		}
+		var now time.Duration
+		if now, err = p.cpu(); now-last < lag/10 {
+			return now, err
+		}
+		last = now
+	}
+	return last, err
 }
 
 // seconds is the CPU for countedBeats. idle is the share of a core that the

@@ -28,7 +28,8 @@ type sizes struct {
 var (
 	full = sizes{
 		beaters: 64, beats: 10_000, pages: 10_000, few: 100, hearers: 1_000, joiners: 1_000, seen: 300,
-		settle: 10 * time.Second, idle: 60 * time.Second, push: 5 * time.Second,
+		// 100 s have five renewals and four pings of every page.
+		settle: 10 * time.Second, idle: 100 * time.Second, push: 5 * time.Second,
 	}
 	// quick are large enough to see whether something has changed much.
 	quick = sizes{

@@ -137,10 +137,7 @@ func (s *storm) blow(p *process, pages []*page) (late, used time.Duration, err e
 		return 0, 0, fmt.Errorf("%d of %d pages are told: %w", s.told, s.size, err)
 	}
 	late = time.Since(last)
-	if err := s.loop.rest(lag); err != nil {
-		return 0, 0, err
-	}
-	after, err := p.cpu()
+	after, err := s.loop.calm(p)
 	return late, after - before, err
 }
 

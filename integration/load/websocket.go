@@ -4,7 +4,7 @@ package main
 
 import (
 	"bytes"
-	"crypto/sha1" //nolint:gosec // RFC 6455 wants it
+	"crypto/sha1"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -85,7 +85,7 @@ func takeFrame(b []byte) (op byte, payload []byte, used int, err error) {
 const key = "bG9hZCBnZW5lcmF0b3IgMQ=="
 
 var accepted = func() string {
-	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // RFC 6455 wants it
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }()
 

@@ -1,0 +1,73 @@
+//go:build linux
+
+package main
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestMedian(t *testing.T) {
+	for _, c := range []struct {
+		values []float64
+		want   float64
+	}{
+		{[]float64{3}, 3}, {[]float64{9, 1, 5}, 5}, {[]float64{4, 1, 2, 3}, 2.5},
+	} {
+		if got := median(c.values); got != c.want {
+			t.Errorf("of %v: %v, want %v", c.values, got, c.want)
+		}
+	}
+	if !math.IsNaN(median(nil)) {
+		t.Error("nothing has a median")
+	}
+}
+
+// TestPercentile checks ranks of small and large samples, in any order.
+func TestPercentile(t *testing.T) {
+	var hundred []time.Duration
+	for i := range 100 {
+		hundred = append(hundred, time.Duration((i*37)%100+1))
+	}
+	for p, want := range map[float64]time.Duration{99: 99, 100: 100, 50: 50, 1: 1, 0.5: 1, 98.1: 99} {
+		if got := percentile(hundred, p); got != want {
+			t.Errorf("%v%% of 1 to 100: %d, want %d", p, got, want)
+		}
+	}
+	if got := percentile([]time.Duration{7, 3}, 99); got != 7 {
+		t.Errorf("of two: %d", got)
+	}
+	if got := percentile(nil, 99); got != 0 {
+		t.Errorf("of none: %d", got)
+	}
+}
+
+// TestTable writes medians, the ratios of each run, and whether goals are met.
+func TestTable(t *testing.T) {
+	all := newResults()
+	for _, f := range []figure{
+		{"beat-websocket", 0.3, 0.1}, {"beat-websocket", 0.12, 0.1}, {"beat-websocket", 0.4, 0.4},
+		{"push-saturated", 930_999.7, 0}, {"join-seen", 20.01, 0}, {"idle-tcp", 0, 4.1},
+	} {
+		all.add(f)
+	}
+	var b strings.Builder
+	if err := all.write(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"| 0.1 s | 0.3 s | 1.2 × | ≤ 1.6 × | yes |\n",
+		"|  | 931,000 /s |  | ≥ 931,000 /s | no |\n",
+		"|  | 20 ms |  | ≤ 20 ms | no |\n",
+		"| 4.1 KiB |  |  |  |  |\n",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+	if lines := strings.Count(b.String(), "\n"); lines != 6 {
+		t.Errorf("%d lines", lines)
+	}
+}
