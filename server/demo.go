@@ -212,7 +212,9 @@ func (l *demoLogin) user() *User {
 	u := &User{
 		ID: l.who.ID, Name: l.who.Name, Avatar: l.who.avatar(), EditPosts: l.who.editsPosts(),
 		ManageOptions: l.who.Role == "administrator", ScreenLabels: make(map[string]string),
-		AdminURL: "/wp-admin/",
+	}
+	if u.EditPosts {
+		u.AdminURL = "/wp-admin/"
 	}
 	for _, p := range demoPosts {
 		if u.EditPosts {

@@ -203,7 +203,7 @@ func TestSilentRooms(t *testing.T) {
 		t.Fatal(err)
 	}
 	narrower := *claims
-	narrower.Rooms = []string{"postType/page:7"}
+	narrower.Rooms, narrower.Types = []string{"postType/page:7"}, []string{"page"}
 	raw, err := SignTicket(demoSite, n.demo.Secret(), narrower, time.Now())
 	if err != nil {
 		t.Fatal(err)
