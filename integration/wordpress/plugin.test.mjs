@@ -56,7 +56,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			const fresh = answer.headers()['x-heartbeatd-ticket']
 			assert.ok(fresh.length <= 2048)
 			assert.deepEqual(claimsOf(fresh).rooms, shown)
-			assert.deepEqual(claimsOf(fresh).native, ['presence-ping', 'presence-editor-ping', 'wp-refresh-post-nonces', 'wp-refresh-metabox-loader-nonces'])
+			assert.deepEqual(claimsOf(fresh).native, ['presence-ping', 'presence-editor-ping', 'presence-active-posts-ping', 'wp-refresh-post-nonces', 'wp-refresh-metabox-loader-nonces'])
 			await list.close()
 
 			const author = await open('author', '/wp-admin/edit.php')
@@ -68,7 +68,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 
 			const editor = await open('editor', `/wp-admin/post.php?post=${ids[0]}&action=edit`)
 			const claims = claimsOf(await editor.evaluate(() => heartbeatSettings.heartbeatd.ticket))
-			assert.deepEqual([claims.rooms, claims.post], [[`postType/post:${ids[0]}`], { id: ids[0], type: 'post' }])
+			assert.deepEqual([claims.rooms, claims.post], [[`postType/post:${ids[0]}`], { id: ids[0], type: 'post', title: 'Post 0' }])
 			const [posted] = await Promise.all([beatAnswer(editor), askPHP(editor)])
 			const next = claimsOf(posted.headers()['x-heartbeatd-ticket'])
 			assert.deepEqual([next.rooms, next.post], [claims.rooms, claims.post])

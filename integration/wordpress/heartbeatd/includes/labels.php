@@ -59,7 +59,7 @@ function heartbeatd_readable_screen( $screen_id ) {
  * @return string
  */
 function heartbeatd_post_title( $post ) {
-	$title = 'auto-draft' === $post->post_status ? '' : trim( wp_strip_all_tags( $post->post_title ) );
+	$title = 'auto-draft' === $post->post_status ? '' : trim( wp_strip_all_tags( html_entity_decode( $post->post_title, ENT_QUOTES | ENT_HTML5, 'UTF-8' ) ) );
 	return '' !== $title ? mb_substr( $title, 0, 80 ) : __( '(no title)' ); // phpcs:ignore WordPress.WP.I18n.MissingArgDomain
 }
 
