@@ -28,14 +28,13 @@ type storm struct {
 	knows []knowledge
 }
 
-// knowledge is what one page has heard of the others.
+// knowledge is what one page has heard of the others. A snapshot tells it all
+// at once: it lists 200 and counts the rest. A page that was too slow for the
+// changes gets another.
 type knowledge struct {
-	// after is how many had come when the page's snapshot was read: of those
-	// a snapshot lists 200 and counts the rest. All others it must hear of.
-	after   int
 	seen    []bool
-	missing int
-	begun   bool
+	after   int // how many had come at the newest snapshot: of the others it must hear
+	missing int // of the others
 }
 
 var clientID = []byte(`"client_id":"user-`)
@@ -43,42 +42,57 @@ var clientID = []byte(`"client_id":"user-`)
 // hear takes a presence frame that page i got.
 func (s *storm) hear(i int, frame []byte) {
 	k := &s.knows[i]
-	if !k.begun {
-		k.begun = true
-		k.seen = make([]bool, s.size)
-		k.after = s.came
-		if bytes.Count(frame, clientID) == snapshotTotal(frame) {
-			k.after = 0
-		}
-		k.missing = s.size - k.after
-		if k.missing == 0 {
-			s.told++
-		}
+	was := k.everybody()
+	if total := snapshotTotal(frame); total >= 0 {
+		s.begin(k, total > bytes.Count(frame, clientID))
+	}
+	if k.seen == nil {
+		return // a change before the first snapshot is in it
 	}
 	for rest := frame; ; {
-		at := bytes.Index(rest, clientID)
-		if at < 0 {
-			return
+		_, after, found := bytes.Cut(rest, clientID)
+		if !found {
+			break
 		}
-		rest = rest[at+len(clientID):]
-		end := max(0, bytes.IndexByte(rest, '"'))
-		n, err := strconv.Atoi(string(rest[:end]))
+		rest = after
+		n, err := strconv.Atoi(string(rest[:max(0, bytes.IndexByte(rest, '"'))]))
 		if err != nil || n < 1 || n > s.size {
 			s.loop.fail(fmt.Errorf("somebody unknown joined: %.80s", rest))
 			return
 		}
-		if k.seen[n-1] {
-			continue
+		if !k.seen[n-1] && s.mustHear(k, n-1) {
+			k.missing--
 		}
 		k.seen[n-1] = true
-		if s.place[n-1] <= k.after {
-			continue
-		}
-		if k.missing--; k.missing == 0 {
-			s.told++
+	}
+	if is := k.everybody(); is && !was {
+		s.told++
+	} else if was && !is {
+		s.told--
+	}
+}
+
+// everybody says whether the page knows of all.
+func (k *knowledge) everybody() bool { return k.seen != nil && k.missing == 0 }
+
+// begin starts from a snapshot; one that is cut counts those it does not list.
+func (s *storm) begin(k *knowledge, cut bool) {
+	if k.seen == nil {
+		k.seen = make([]bool, s.size)
+	}
+	k.after, k.missing = 0, 0
+	if cut {
+		k.after = s.came
+	}
+	for i := range s.size {
+		if !k.seen[i] && s.mustHear(k, i) {
+			k.missing++
 		}
 	}
 }
+
+// mustHear says whether a page comes after what another knows by a snapshot.
+func (s *storm) mustHear(k *knowledge, i int) bool { return s.place[i] == 0 || s.place[i] > k.after }
 
 // snapshotTotal is how many a snapshot counts, -1 if the frame is none.
 func snapshotTotal(frame []byte) int {

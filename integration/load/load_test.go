@@ -94,6 +94,12 @@ func TestStorm(t *testing.T) {
 	if told(2, cut, `{"joined":[`+entries("3")+`]}`) != 1 {
 		t.Error("not told, with the rest only counted")
 	}
+	if told(3, whole, `{"snapshot":[`+entries("3")+`],"total":3}`) != 1 {
+		t.Error("not told, with a second snapshot")
+	}
+	if told(2, whole, `{"joined":[`+entries("2")+`]}`, `{"snapshot":[`+entries("2")+`],"total":2}`) != 0 {
+		t.Error("told without who came after the second snapshot")
+	}
 }
 
 // TestChoose names workloads, and what is none.

@@ -17,6 +17,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
@@ -145,7 +146,7 @@ func report(binary string, all results, runs int) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\nMedians of %d. %s, Linux %s, %s; heartbeatd %s", runs, processor(), unix.ByteSliceToString(uts.Release[:]), info.GoVersion, revision(info))
+	fmt.Printf("\nMedians of %d. %s, Linux %s, %s; heartbeatd %s", runs, processor(), unix.ByteSliceToString(uts.Release[:]), info.GoVersion, revision())
 	for _, d := range info.Deps {
 		if slices.Contains([]string{"github.com/coder/websocket", "github.com/nats-io/nats-server/v2", "github.com/nats-io/nats.go"}, d.Path) {
 			fmt.Printf(", %s %s", d.Path, d.Version)
@@ -156,17 +157,13 @@ func report(binary string, all results, runs int) error {
 	return err
 }
 
-func revision(info *debug.BuildInfo) string {
-	rev, changed := info.Main.Version, ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			rev = s.Value[:min(12, len(s.Value))]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			changed = " with changes"
-		}
+// revision is what git calls the state of the source, if there is git.
+func revision() string {
+	out, err := exec.Command("git", "describe", "--always", "--dirty").Output()
+	if err != nil {
+		return "of no known revision"
 	}
-	return rev + changed
+	return strings.TrimSpace(string(out))
 }
 
 // processor is what /proc/cpuinfo calls it.
