@@ -173,21 +173,26 @@ func bucket(ctx context.Context, js jetstream.JetStream, ttl time.Duration) (jet
 }
 
 func createBucket(ctx context.Context, js jetstream.JetStream, ttl time.Duration) error {
-	replicas := 1
-	if js.Conn().ConnectedClusterName() != "" {
-		replicas = 3 // a bucket on one server would be gone with it
-	}
 	_, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
 		Bucket:         bucketName,
 		Description:    "who is in which room, by heartbeatd",
 		Storage:        jetstream.MemoryStorage,
-		Replicas:       replicas,
+		Replicas:       replicas(js.Conn()),
 		TTL:            ttl,
 		LimitMarkerTTL: roundUp(ttl), // a watch that stumbled finds the marker still there
 		MaxValueSize:   maxValue + headerRoom,
 		RePublish:      &jetstream.RePublish{Source: kvSubject + ">", Destination: subjects + ">"},
 	})
 	return err
+}
+
+// replicas is how many servers of a cluster have what is in memory: what is on
+// one alone would be gone with it.
+func replicas(nc *nats.Conn) int {
+	if nc.ConnectedClusterName() == "" {
+		return 1
+	}
+	return 3
 }
 
 // checkBucket refuses a bucket that would let this node's people vanish or

@@ -155,13 +155,9 @@ func (b *Broker) hear(l *link, turned <-chan struct{}, t Topic, at *Cursor, fn f
 func (t Topic) stream(ctx context.Context, l *link) (jetstream.Stream, error) {
 	stream, err := l.js.Stream(ctx, "heartbeatd_"+t.name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		replicas := 1
-		if l.nc.ConnectedClusterName() != "" {
-			replicas = 3
-		}
 		stream, err = l.js.CreateStream(ctx, jetstream.StreamConfig{
 			Name: "heartbeatd_" + t.name, Description: "what heartbeatd's nodes tell each other",
-			Subjects: []string{"heartbeatd." + t.name + ".*"}, Storage: jetstream.MemoryStorage, Replicas: replicas,
+			Subjects: []string{"heartbeatd." + t.name + ".*"}, Storage: jetstream.MemoryStorage, Replicas: replicas(l.nc),
 			MaxAge: t.age, MaxBytes: t.bytes, MaxMsgSize: MaxSignal + headerRoom,
 		})
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another node was faster

@@ -47,8 +47,14 @@ type node struct {
 
 func newNode(t *testing.T, configure ...func(*Config)) *node {
 	t.Helper()
+	return newNodeOn(t, broker.Config{TTL: time.Minute}, configure...)
+}
+
+// newNodeOn is a node with another broker than one of its own.
+func newNodeOn(t *testing.T, on broker.Config, configure ...func(*Config)) *node {
+	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	b, err := broker.Open(t.Context(), broker.Config{TTL: time.Minute, Logger: log})
+	b, err := broker.Open(t.Context(), on)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,8 @@ type Config struct {
 	// APIKey is the operator's key for the API of every site; empty: none.
 	APIKey string
 
-	grace time.Duration // grace, where a test has not another
+	grace     time.Duration // grace, where a test has not another
+	syncEvery time.Duration // syncEvery, likewise
 }
 
 // Server is one node.
@@ -135,6 +136,7 @@ func New(c Config) (*Server, error) {
 	s.socket = &transport.WebSocket{Server: s, CheckOrigin: s.knownOrigin}
 	s.longpoll = &transport.LongPoll{Server: s}
 	s.stopped.Go(s.tend)
+	s.stopped.Go(func() { newSyncer(s, cmp.Or(c.syncEvery, syncEvery)).run(s.stop) })
 	return s, nil
 }
 

@@ -163,6 +163,7 @@ func (s *session) Renew(ticket string) error {
 // admit takes a ticket's claims, and what the page no longer may hold goes.
 func (s *session) admit(claims *Claims) {
 	s.claims, s.user = claims, claims.user()
+	s.site.syncs.tell(claims)
 	s.outMu.Lock()
 	s.can = claims.Can
 	s.outMu.Unlock()

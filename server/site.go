@@ -23,6 +23,9 @@ type Site struct {
 	// Upstream is the site's WordPress, as http://127.0.0.1:8000, when
 	// heartbeatd stands in front of admin-ajax.php.
 	Upstream string `json:"upstream"`
+	// SyncAnywhere lets the site's tickets name any address to bring presence
+	// to, and not only the upstream and the origins: where neither is known.
+	SyncAnywhere bool `json:"-"`
 }
 
 // watchLinger is how long a site without sessions is still watched: a page
@@ -46,6 +49,7 @@ type site struct {
 	online   onlineList
 	active   activePosts
 	watchers watchers
+	syncs    syncs
 	puts     sync.Mutex // held while the API checks an entry and writes it
 
 	roomsMu sync.Mutex // guards rooms; taken after the view's lock
@@ -97,15 +101,20 @@ func (st *site) watch(ctx context.Context) (*broker.View, error) {
 
 // rest stops watching a site that nobody has used for a while.
 func (st *site) rest() {
-	st.roomsMu.Lock()
-	heard := len(st.rooms)
-	st.roomsMu.Unlock()
+	heard := st.isHeard()
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.view != nil && heard == 0 && time.Since(st.lastUsed) > watchLinger {
+	if st.view != nil && !heard && time.Since(st.lastUsed) > watchLinger {
 		st.view.Close()
 		st.view = nil
 	}
+}
+
+// isHeard says whether any page of this node hears a room of the site.
+func (st *site) isHeard() bool {
+	st.roomsMu.Lock()
+	defer st.roomsMu.Unlock()
+	return len(st.rooms) > 0
 }
 
 // close stops watching.
@@ -122,6 +131,7 @@ func (st *site) close() {
 // change hands a change to the room it belongs to. It is called under the
 // view's lock and must not take st.mu, which watch holds while it waits.
 func (st *site) change(c broker.Change) {
+	st.syncs.change(c)
 	if _, ok := parsePostRoom(c.Entry.Room); ok {
 		st.active.changes.Add(1)
 		if c.Kind != broker.Seen {
