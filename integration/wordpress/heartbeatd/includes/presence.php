@@ -39,6 +39,7 @@ function heartbeatd_presence_init() {
 		return;
 	}
 	require __DIR__ . '/presence-functions.php';
+	add_filter( 'extra_plugin_headers', 'heartbeatd_presence_make_way' );
 
 	// The answers to a beat's handles, after core's own have written the lock.
 	add_filter( 'heartbeat_received', 'heartbeatd_presence_received', 20, 3 );
@@ -60,6 +61,23 @@ function heartbeatd_presence_init() {
 		WP_CLI::add_command( 'presence set', 'heartbeatd_presence_cli_set' );
 		WP_CLI::add_command( 'presence cleanup', 'heartbeatd_presence_cli_cleanup' );
 	}
+}
+
+/**
+ * Lets the Presence API plugin be switched on. WordPress reads a plugin's
+ * headers before it loads it for the first time, in a request in which the
+ * functions are there already: a table's name makes that plugin stand aside, and
+ * from the next request on they are its own.
+ *
+ * @param string[] $headers Headers that plugins may have.
+ * @return string[]
+ */
+function heartbeatd_presence_make_way( $headers ) {
+	global $wpdb;
+	if ( empty( $wpdb->presence ) ) {
+		$wpdb->presence = $wpdb->prefix . 'presence';
+	}
+	return $headers;
 }
 
 /**

@@ -1,0 +1,140 @@
+// Beside the Presence API plugin, played by a stand-in written from its
+// description: ours leaves it alone, and keeps its table and the live rooms in step.
+
+import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { until } from '../../browser/harness.mjs'
+import { addMuPlugin, addPlugin, beat, claimsOf, connected, secret, withPlugin } from '../plugin.mjs'
+import { logIn, rest } from './person.mjs'
+
+const route = '/heartbeatd/v1/presence/sync'
+const standIn = fileURLToPath(new URL('presence-api-stand-in', import.meta.url))
+
+test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
+	await withPlugin(t, async ({ site, php, ask, open }) => {
+		const { admin, editor, author } = site.users
+		addPlugin(site, standIn)
+		php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; $r = activate_plugin('presence-api-stand-in/presence-api-stand-in.php'); if (is_wp_error($r)) throw new Exception($r->get_error_message()); return 1;`) // while ours provides the same functions
+		php('stand_in_create_table(); return 1;')
+		const rows = (room) => ask(`return array_map(fn ($e) => array($e->client_id, (int) $e->user_id, $e->data, $e->date_gmt), wp_get_presence('${room}'));`)
+		const clear = () => php(`return $GLOBALS['wpdb']->query("DELETE FROM {$GLOBALS['wpdb']->presence}");`)
+		const sync = (body, key = sign({})) => rest(site, 'POST', route, body, key ? { authorization: `Bearer ${key}` } : {})
+
+		await t.test('its functions, routes, commands and answers are its own', async () => {
+			assert.equal(php('return heartbeatd_presence_mode();'), 'beside')
+			const files = php(`return array_map(fn ($f) => basename((new ReflectionFunction($f))->getFileName()), HEARTBEATD_PRESENCE_FUNCTIONS);`)
+			assert.deepEqual(new Set(files), new Set(['functions.php']))
+			assert.deepEqual(php(`return array_values(array_filter(array_keys(rest_get_server()->get_routes()), fn ($r) => false !== strpos($r, 'presence')));`), ['/wp-presence/v1', '/wp-presence/v1/presence', '/heartbeatd/v1/presence/sync'])
+			const person = await logIn(site, 'editor')
+			assert.equal((await person.beat({ 'presence-ping': { screen: 'dashboard' } }))['presence-online'][0].screen_label, 'Dashboard')
+			assert.deepEqual((await rows('admin/online')).map(([client, , data]) => [client, data]), [[`user-${editor.id}`, { screen: 'dashboard' }]])
+			clear()
+		})
+
+		await t.test('its callbacks are known, others are not', () => {
+			assert.deepEqual(php('return heartbeatd_foreign_callbacks();'), [])
+			assert.deepEqual(php(`add_filter('heartbeat_received', 'strtolower'); add_filter('heartbeat_send', function ($x) { return $x; }); return array_keys(heartbeatd_foreign_callbacks());`), ['heartbeat_received strtolower', 'heartbeat_send function()'])
+		})
+
+		await t.test('tickets say where the table is', () => {
+			const ticket = (code = '') => claimsOf(php(`wp_set_current_user(${editor.id}); $_COOKIE[LOGGED_IN_COOKIE] = 'x|9999999999|token|hmac'; ${code} return heartbeatd_ticket('n', 'dashboard', array(), 0);`)).sync
+			assert.equal(ticket(), `${site.url}/wp-json/heartbeatd/v1/presence/sync`)
+			assert.equal(ticket(`$GLOBALS['wp_rewrite']->set_permalink_structure('');`), `${site.url}/index.php?rest_route=/heartbeatd/v1/presence/sync`)
+			php(`$GLOBALS['wp_rewrite']->set_permalink_structure('/%postname%/'); return 1;`)
+		})
+
+		await t.test('only who knows the secret may bring entries', async () => {
+			const body = { entries: [entry('admin/online', 'user-1', 1)] }
+			const now = Math.floor(Date.now() / 1000)
+			const refused = {
+				none: '', nonsense: 'x.y.z', 'another secret': sign({}, { key: 'guessed' }), 'the API\'s': sign({ aud: 'api' }), both: sign({ aud: ['api', 'site'] }), over: sign({ iat: now - 70, exp: now - 10 }),
+				'good for long': sign({ exp: now + 120 }), 'of tomorrow': sign({ iat: now + 90000, exp: now + 90050 }), 'another site\'s': sign({}, { header: { kid: 'other' } }), unsigned: `${sign({}, { header: { alg: 'none' } }).replace(/\.[^.]*$/, '.')}`,
+				'another way of signing': sign({}, { header: { alg: 'HS512' } }), 'a ticket': php(`wp_set_current_user(1); $_COOKIE[LOGGED_IN_COOKIE] = 'x|9999999999|token|hmac'; return heartbeatd_ticket('n', 'x', array(), 0);`),
+			}
+			for (const [what, key] of Object.entries(refused)) {
+				const { status, body: said } = await sync(body, key)
+				assert.deepEqual([status, said.code], [401, 'rest_forbidden'], what)
+			}
+			assert.deepEqual(await rows('admin/online'), [])
+			const chief = await logIn(site, 'admin')
+			assert.equal((await chief.rest('POST', route, body)).status, 401, 'a log-in is not enough')
+			for (const key of [sign({}), sign({ aud: ['site'] })]) assert.equal((await sync(body, key)).status, 200)
+			addMuPlugin(site, 'old', `define('HEARTBEATD_OLD_SECRET', 'the one before');`)
+			assert.equal((await sync(body, sign({}, { key: 'the one before' }))).status, 200)
+			clear()
+		})
+
+		await t.test('newer entries are written, those who left go, and what PHP wrote comes back', async () => {
+			const at = (seconds) => date(Date.now() + 1000 * seconds)
+			const [first, older, newer, future] = [at(-20), at(-30), at(-10), at(600)]
+			assert.deepEqual((await sync({ entries: [entry('r', 'a', editor.id, { date_gmt: first }), entry('🎉', '..', editor.id), entry('r', 'gone', editor.id)] })).body, { entries: [] })
+			assert.deepEqual((await rows('🎉')).length, 1)
+			const { body } = await sync({ entries: [entry('r', 'a', editor.id, { date_gmt: older, data: { screen: 'old' } })], left: [{ room: '🎉', client_id: '..' }, { room: 'r', client_id: 'gone' }, { room: 'r' }, 7] })
+			assert.deepEqual(body.entries.map(({ room, client_id: client, data, date_gmt: when }) => [room, client, data, when]), [['r', 'a', { screen: 's' }, first]], 'what is newer here comes back')
+			assert.deepEqual([await rows('🎉'), (await rows('r')).length], [[], 1])
+			await sync({ entries: [entry('r', 'a', admin.id, { date_gmt: newer, data: {} })] })
+			assert.deepEqual(await rows('r'), [['a', admin.id, [], newer]])
+			await sync({ entries: [entry('r', 'a', admin.id, { date_gmt: future })] })
+			assert.ok((await rows('r'))[0][3] <= at(0), 'nobody is from the future')
+
+			php(`wp_set_presence('r', 'by-php', array('x' => "1 \\u{1F389}"), ${author.id}); return 1;`)
+			php(`global $wpdb; $wpdb->insert($wpdb->presence, array('room' => 'r', 'client_id' => 'expired', 'user_id' => 1, 'data' => '{}', 'date_gmt' => gmdate('Y-m-d H:i:s', time() - 61))); return 1;`)
+			const back = (await sync({ entries: [entry('r', 'a', admin.id)] })).body.entries
+			assert.deepEqual(back, [{ room: 'r', client_id: 'by-php', user_id: author.id, display_name: 'Author', avatar_url: back[0].avatar_url, data: { x: '1 🎉' }, date_gmt: back[0].date_gmt }])
+			clear()
+		})
+
+		await t.test('nonsense is left out, too much is refused, many are few statements', async () => {
+			const good = entry('r', 'good', editor.id)
+			const bad = [{}, 'x', entry('', 'a', 1), entry('x'.repeat(192), 'a', 1), entry('r', 'a\n', 1), entry('r', 'a', 'x'), entry('r', 'a', 1, { data: 'x' }), entry('r', 'a', 1, { date_gmt: 'now' }), entry('r', 'a', 1, { data: { x: 'x'.repeat(10240) } })]
+			assert.deepEqual((await sync({ entries: [...bad, good] })).status, 200)
+			assert.deepEqual((await rows('r')).map(([client]) => client), ['good'])
+			for (const body of [{ entries: Array(2001).fill(good) }, { left: Array(2001).fill(good) }, { entries: { a: 1 } }]) assert.equal((await sync(body)).status, 400)
+			const many = Array.from({ length: 2000 }, (_, i) => entry('many', `c${i}`, editor.id))
+			const started = Date.now()
+			assert.equal((await sync({ entries: many, left: Array.from({ length: 2000 }, (_, i) => ({ room: 'many', client_id: `gone-${i}` })) })).status, 200)
+			t.diagnostic(`2,000 entries and 2,000 who left in ${Date.now() - started} ms`)
+			assert.equal((await rows('many')).length, 2000)
+			const queries = php(`$r = new WP_REST_Request(); $r['entries'] = json_decode('${JSON.stringify(many.slice(0, 250))}', true); $r['left'] = array(); $n = $GLOBALS['wpdb']->num_queries; heartbeatd_sync($r); return $GLOBALS['wpdb']->num_queries - $n;`)
+			assert.ok(queries <= 3 + 3, `${queries} queries for 250 entries`)
+			clear()
+		})
+
+		await t.test('the live room and the table agree', async () => {
+			const page = await open('editor', '/wp-admin/about.php')
+			await connected(page)
+			await beat(page)
+			await page.evaluate(() => wp.heartbeat.interval(3600)) // as in a tab that nobody looks at
+			const me = `user-${editor.id}`
+			const inTable = async (client) => (await rows('admin/online')).find(([name]) => name === client)
+			await until('the live person in the table', () => inTable(me), 45)
+			const spoke = await page.evaluate(() => Date.now())
+
+			php(`wp_set_presence('admin/online', 'user-${author.id}', array('screen' => 'from-php'), ${author.id}); return 1;`)
+			const room = () => page.evaluate(() => wp.heartbeat.room('admin/online').entries.map((one) => [one.client_id, one.data.screen]))
+			await until('PHP\'s row in the live room', async () => (await room()).some(([client, screen]) => client === `user-${author.id}` && screen === 'from-php'), 45)
+			php(`wp_remove_presence('admin/online', 'user-${author.id}'); return 1;`)
+			await until('PHP\'s row to go from the live room', async () => (await room()).every(([client]) => client !== `user-${author.id}`), 45)
+
+			await until('a minute without a beat', async () => {
+				assert.ok(await inTable(me), 'the person stays all the time')
+				return Date.now() - spoke > 65_000
+			}, 90)
+			await page.close()
+			await until('the person to go from the table', async () => !(await inTable(me)), 60)
+		})
+	})
+})
+
+const date = (ms) => new Date(ms).toISOString().slice(0, 19).replace('T', ' ')
+const entry = (room, client, user, more = {}) => ({ room, client_id: client, user_id: user, data: { screen: 's' }, date_gmt: date(Date.now()), ...more })
+
+// sign makes the key of one call, as heartbeatd does.
+function sign(claims, { header = {}, key = secret } = {}) {
+	const now = Math.floor(Date.now() / 1000)
+	const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')
+	const signed = `${part({ alg: 'HS256', typ: 'JWT', kid: 'default', ...header })}.${part({ aud: 'site', iat: now, exp: now + 60, ...claims })}`
+	return `${signed}.${createHmac('sha256', key).update(signed).digest('base64url')}`
+}
