@@ -20,7 +20,7 @@ type Config struct {
 	URL         string        // an external NATS; empty: one in this process
 	Credentials string        // a .creds file for URL
 	Listen      string        // host:port where the embedded NATS may be reached; empty: nowhere
-	Token       string        // what clients of Listen must present; none: loopback only
+	Observers   []Login       // who alone may come in at Listen, to read; none: anybody, on a loopback address only
 	TTL         time.Duration // how long an entry lives unrenewed; 60 s if 0
 	Logger      *slog.Logger
 }
@@ -92,7 +92,7 @@ func Open(ctx context.Context, c Config) (*Broker, error) {
 	b := newBroker(c)
 	if c.URL == "" {
 		var err error
-		if b.server, err = embed(c.Listen, c.Token, b.log); err != nil {
+		if b.server, err = embed(c.Listen, c.Observers, b.log); err != nil {
 			return nil, err
 		}
 	}

@@ -129,7 +129,7 @@ func (b *Broker) dial() (*nats.Conn, error) {
 	url := b.config.URL
 	if b.server != nil {
 		url = nats.DefaultURL // ignored
-		opts = append(opts, nats.InProcessServer(b.server), nats.Token(b.config.Token))
+		opts = append(opts, nats.InProcessServer(b.server), nats.UserInfo(ownUser, b.server.password))
 	}
 	if b.config.Credentials != "" {
 		opts = append(opts, nats.UserCredentials(b.config.Credentials))

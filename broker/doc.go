@@ -44,12 +44,21 @@
 //	Nats-Sequence                  the revision, rising with every write
 //
 // Somebody who needs more than the raw keys uses Observe, which folds them to
-// people in rooms and survives NATS being restarted. A NATS user for it needs
-// no right to write presence: it subscribes to _INBOX.> and publishes to
+// people in rooms and survives NATS being restarted. It is enough to be allowed
+// to subscribe to presence.>, or to presence.<site>.>, and to publish nothing:
+// Config.Observers are such users of the embedded NATS. Everybody who is there
+// is heard of within a third of the TTL, when they are renewed.
+//
+// On an external NATS an observer may be given more, to be told at once who is
+// there: to subscribe to an inbox prefix of its own (nats.CustomInboxPrefix;
+// _INBOX.> would let it hear what others are answered), and to publish to
 //
 //	$JS.API.INFO
 //	$JS.API.STREAM.INFO.KV_presence
 //	$JS.API.CONSUMER.CREATE.KV_presence.>
 //	$JS.API.CONSUMER.DELETE.KV_presence.>
 //	$JS.FC.KV_presence.>
+//
+// That is for services that are trusted: it shows all sites, and whoever may
+// make a consumer may have it deliver to any subject.
 package broker

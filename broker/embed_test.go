@@ -16,16 +16,19 @@ func TestListen(t *testing.T) {
 	if addr := open(t, Config{}).ListenAddr(); addr != "" {
 		t.Errorf("listens on %s unasked", addr)
 	}
-	b := open(t, Config{Listen: "127.0.0.1:0", Token: "secret"})
+	b := open(t, Config{Listen: "127.0.0.1:0", Observers: []Login{{User: "observer", Password: "secret"}}})
 	addr := b.ListenAddr()
 	if host, port, err := net.SplitHostPort(addr); err != nil || host != "127.0.0.1" || port == "0" {
 		t.Errorf("listens on %q", addr)
 	}
-	if nc, err := nats.Connect("nats://" + addr); err == nil {
-		nc.Close()
-		t.Error("connected without the token")
+	for _, who := range []string{"", "observer:wrong@", "observer@", "nobody:secret@", ownUser + ":@"} {
+		if nc, err := nats.Connect("nats://" + who + addr); err == nil {
+			nc.Close()
+			t.Errorf("connected as %q", who)
+		}
 	}
-	connect(t, "nats://secret@"+addr)
+	connect(t, "nats://observer:secret@"+addr)
+	open(t, Config{Listen: "0.0.0.0:0", Observers: []Login{{User: "observer", Password: "secret"}}})
 	_, err := Open(t.Context(), Config{Listen: addr})
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("a taken port: %v", err)
@@ -35,7 +38,7 @@ func TestListen(t *testing.T) {
 func TestListenRefusesOpenDoors(t *testing.T) {
 	for _, listen := range []string{"0.0.0.0:0", ":0", "[::]:0", "nats.example.com:4222", "127.0.0.1", "127.0.0.1:x"} {
 		if b, err := Open(t.Context(), Config{Listen: listen}); err == nil {
-			t.Errorf("%s was opened without a token", listen)
+			t.Errorf("%s was opened without a password", listen)
 			b.Close()
 		}
 	}

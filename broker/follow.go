@@ -53,8 +53,13 @@ func follow[E any](ctx context.Context, kv jetstream.KeyValue, filter string, tt
 
 var errEnded = errors.New("ended before it began")
 
-// siteFilter is all keys of a site.
-func siteFilter(site string) string { return encodeToken(site) + ".>" }
+// filterOf is all keys of a site, or of all sites.
+func filterOf(site string) string {
+	if site == "" {
+		return ">"
+	}
+	return encodeToken(site) + ".>"
+}
 
 // startWatch begins a watch that lives as long as ctx. Its start has a deadline
 // of its own, and ends with ended: what was asked of a connection that is gone

@@ -1,8 +1,11 @@
 package broker
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -15,12 +18,17 @@ type Observer struct {
 	Site        string // empty: all sites
 	SkipPresent bool   // leave out the Joined of those who are there at the start (on a busy site not quite all)
 	OnChange    func(Change)
+	TTL         time.Duration // of presence, where the connection may only subscribe; 60 s if 0
 	Logger      *slog.Logger
 }
 
 // Observe calls OnChange with whoever is present, and then with every change
 // as it happens, until ctx ends or nc is closed. While NATS is away it waits;
 // those who are still there when it is back are not told again.
+//
+// A connection that may only subscribe cannot ask who is present. It hears of
+// them as they are renewed, all within a third of the TTL, and of clients that
+// only POST with their next beat.
 func Observe(ctx context.Context, nc *nats.Conn, o Observer) error {
 	js, err := jetstream.New(nc)
 	if err != nil {
@@ -29,17 +37,17 @@ func Observe(ctx context.Context, nc *nats.Conn, o Observer) error {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	o.TTL = cmp.Or(o.TTL, defaultTTL)
 	r := &reader{Observer: o, quiet: o.SkipPresent}
-	filter := ">"
-	if o.Site != "" {
-		filter = siteFilter(o.Site)
-	}
 	turned := nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
 	defer nc.RemoveStatusListener(turned)
 	for ctx.Err() == nil && !nc.IsClosed() {
 		kv, err := r.bind(ctx, js)
+		if errors.Is(err, nats.ErrPermissionViolation) {
+			return r.listen(ctx, nc, turned)
+		}
 		if err == nil {
-			err = follow(ctx, kv, filter, r.ttl, turned, r)
+			err = follow(ctx, kv, filterOf(o.Site), r.ttl, turned, r)
 		}
 		if err != nil && ctx.Err() == nil {
 			o.Logger.Warn("presence cannot be read, trying again", "error", err)
@@ -67,7 +75,7 @@ type reader struct {
 func (r *reader) bind(ctx context.Context, js jetstream.JetStream) (jetstream.KeyValue, error) {
 	ctx, cancel := context.WithTimeout(ctx, bindWait)
 	defer cancel()
-	stream, err := js.Stream(ctx, streamName)
+	stream, err := lookUp(ctx, js)
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +92,31 @@ func (r *reader) bind(ctx context.Context, js jetstream.JetStream) (jetstream.Ke
 	}
 	r.created, r.ttl = info.Created, info.Config.MaxAge
 	return kv, nil
+}
+
+// lookUp finds the bucket's stream, unless the connection may not ask: the server
+// says so beside, and leaves the question without an answer.
+func lookUp(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for ctx.Err() == nil {
+			err := js.Conn().LastError()
+			if errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), streamName) {
+				cancel(err)
+			}
+			pause(ctx, 10*time.Millisecond)
+		}
+	}()
+	stream, err := js.Stream(ctx, streamName)
+	cancel(err)
+	<-stopped
+	if err != nil {
+		return nil, context.Cause(ctx)
+	}
+	return stream, nil
 }
 
 func (r *reader) watched(e jetstream.KeyValueEntry) {

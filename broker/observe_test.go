@@ -123,7 +123,7 @@ func TestObserverMayOnlyRead(t *testing.T) {
 	s.opts.Users = []*server.User{
 		{Username: "node", Password: "n"},
 		{Username: "observer", Password: "o", Permissions: &server.Permissions{
-			Subscribe: &server.SubjectPermission{Allow: []string{"presence.>", "_INBOX.>"}},
+			Subscribe: &server.SubjectPermission{Allow: []string{"presence.>", "_INBOX_observer.>"}},
 			Publish: &server.SubjectPermission{Allow: []string{
 				"$JS.API.INFO",
 				"$JS.API.STREAM.INFO.KV_presence",
@@ -136,7 +136,7 @@ func TestObserverMayOnlyRead(t *testing.T) {
 	s.start()
 	b := open(t, Config{URL: "nats://node:n@" + s.url()[len("nats://"):]})
 	refused := make(chan error, 10)
-	conn := connect(t, "nats://observer:o@"+s.url()[len("nats://"):],
+	conn := connect(t, "nats://observer:o@"+s.url()[len("nats://"):], nats.CustomInboxPrefix("_INBOX_observer"),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
 	b.Hold(page("r", "user-1", "a"), at(1, "x"))
 	settled(t, b)
