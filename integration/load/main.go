@@ -14,6 +14,7 @@ package main
 
 import (
 	"debug/buildinfo"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -76,6 +77,7 @@ func run(only string, runs int, small bool, profile string) error {
 		if err := os.MkdirAll(profile, 0o755); err != nil {
 			return err
 		}
+		b.beats *= 10 // a profile has a hundred samples a second
 	}
 	if err := b.build(dir); err != nil {
 		return err
@@ -90,11 +92,8 @@ func run(only string, runs int, small bool, profile string) error {
 		return err
 	}
 	debug.SetGCPercent(400) // the load has memory to spare, and a core to lose
-	all, err := b.measure(chosen, runs)
-	if err != nil {
-		return err
-	}
-	return report(b.binary, all, runs)
+	all, failed := b.measure(chosen, runs)
+	return errors.Join(failed, report(b.binary, all, runs))
 }
 
 func choose(only string) ([]workload, error) {
@@ -113,15 +112,17 @@ func choose(only string) ([]workload, error) {
 }
 
 // measure runs the workloads in turn, again and again, so that a bad minute of
-// the machine does not hit one of them alone.
-func (b *bench) measure(chosen []workload, runs int) (results, error) {
-	all := newResults()
+// the machine does not hit one of them alone. One that fails leaves the others
+// their figures.
+func (b *bench) measure(chosen []workload, runs int) (all results, failed error) {
+	all = newResults()
 	for n := range runs {
 		for _, w := range chosen {
 			began := time.Now()
 			figures, err := w.run(b)
 			if err != nil {
-				return all, fmt.Errorf("%s: %w", w.name, err)
+				failed = errors.Join(failed, fmt.Errorf("run %d: %s: %w", n+1, w.name, err))
+				continue
 			}
 			for _, f := range figures {
 				all.add(f)
@@ -130,7 +131,7 @@ func (b *bench) measure(chosen []workload, runs int) (results, error) {
 			fmt.Fprintf(os.Stderr, "run %d: %s took %.0f s\n", n+1, w.name, time.Since(began).Seconds())
 		}
 	}
-	return all, nil
+	return all, failed
 }
 
 // report writes the table and what it was measured with.

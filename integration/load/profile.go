@@ -5,6 +5,7 @@ package main
 import (
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -47,7 +48,7 @@ func writeOverlay(dir string) (string, error) {
 const profileWait = 10 * time.Second
 
 // profiled runs fn under a CPU profile of the server, if profiles are wanted,
-// and leaves NAME.cpu and NAME.heap.
+// and leaves NAME.cpu, NAME.heap and NAME.memory.
 func (b *bench) profiled(name string, p *process, fn func() error) error {
 	if b.profile == "" {
 		return fn()
@@ -63,9 +64,10 @@ func (b *bench) profiled(name string, p *process, fn func() error) error {
 	}
 	from := filepath.Join(b.profile, fmt.Sprint(p.cmd.Process.Pid))
 	for end := time.Now().Add(profileWait); ; time.Sleep(10 * time.Millisecond) {
-		err := os.Rename(from+".heap", filepath.Join(b.profile, name+".heap"))
+		to := filepath.Join(b.profile, name)
+		err := os.Rename(from+".heap", to+".heap")
 		if err == nil {
-			return os.Rename(from+".cpu", filepath.Join(b.profile, name+".cpu"))
+			return errors.Join(os.Rename(from+".cpu", to+".cpu"), os.Rename(from+".memory", to+".memory"))
 		}
 		if time.Now().After(end) {
 			return fmt.Errorf("no profile: %w", err)
