@@ -47,6 +47,8 @@ declare namespace heartbeat {
 		readonly name: TransportName
 		/** The transports to try, best first; none means that every beat is posted. */
 		use(names: Array<'websocket' | 'longpoll'>): void
+		/** Says over the link, without a beat, what a beat's presence handles would. */
+		announce(data: { [handle: string]: unknown }): void
 		/** Says that this page logs out: its presence ends at once. */
 		leave(): void
 	}

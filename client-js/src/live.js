@@ -95,11 +95,12 @@ export function createLive({ win, $, emit, connectNow }) {
 		else if (!paused) chooser.start()
 	}
 
-	// The presence handles of a beat, written as the beat itself would write them.
+	// What a beat says of presence, written as the beat itself would write it. Who
+	// refreshes a post's lock is in its room.
 	function presenceOf(fields) {
 		const data = {}
 		Object.keys(fields.data || {}).forEach((handle) => {
-			if (handle.indexOf('presence-') === 0) data[handle] = fields.data[handle]
+			if (handle.indexOf('presence-') === 0 || handle === 'wp-refresh-post-lock') data[handle] = fields.data[handle]
 		})
 		return $.param({ data, screen_id: fields.screen_id, has_focus: fields.has_focus })
 	}
@@ -109,6 +110,13 @@ export function createLive({ win, $, emit, connectNow }) {
 	function says(fields) {
 		presence = presenceOf(fields)
 		quiet = false
+	}
+
+	// A page need not wait for its first beat to be seen.
+	function announce(data) {
+		const settings = win.heartbeatSettings || {}
+		says({ data, screen_id: win.pagenow || settings.screenId || 'front', has_focus: win.document.hasFocus() })
+		if (chooser.link) chooser.link.note(here())
 	}
 
 	// A hidden tab beats too rarely to say that its person has gone; a shown one
@@ -185,6 +193,7 @@ export function createLive({ win, $, emit, connectNow }) {
 					return chooser.name || 'post'
 				},
 				use: (names) => chooser.use(known(names)),
+				announce,
 				leave() {
 					if (chooser.link) chooser.link.leave()
 				},

@@ -108,6 +108,18 @@ describe('the living side', () => {
 		assert.equal(fake.hellos[1].ticket, fake.frames[2].ticket)
 	})
 
+	test('a page is seen before its first beat', async (t) => {
+		const announce = (screen) => `wp.heartbeat.transport.announce({ 'presence-ping': { screen: '${screen}' }, 'wp-refresh-post-lock': { post_id: 5 }, mine: 1 })`
+		const { fake, tab } = await open(t, { after: announce('upload') })
+		assert.equal(new URLSearchParams(fake.hellos[0].body).get('data[presence-ping][screen]'), 'upload')
+		await tab.evaluate(announce('edit-page'))
+		const said = () => new URLSearchParams(fake.frames.at(-1)?.body)
+		await until('a note', () => said().get('data[presence-ping][screen]') === 'edit-page')
+		assert.deepEqual([...said().keys()], ['data[presence-ping][screen]', 'data[wp-refresh-post-lock][post_id]', 'screen_id', 'has_focus'])
+		assert.equal(said().get('screen_id'), 'dashboard')
+		assert.equal(fake.beats + fake.posts, 0)
+	})
+
 	test('any data a page may send goes over the link', async (t) => {
 		const { fake, tab } = await open(t, { answer: via })
 		const odd = 'a b+c%20d%2Be & é 李 \u2028 ??=? \r\n'

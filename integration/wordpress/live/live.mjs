@@ -1,5 +1,5 @@
 // What the live tests share: one WordPress with the plugin and heartbeatd, and
-// people who look at it, each in a browser of their own, with a client:
+// people who look at it, each in a profile of their own, with a client:
 //
 //	websocket, longpoll, post   the plugin's, held to that transport
 //	any                         the plugin's, free to choose
@@ -48,7 +48,7 @@ export async function withLive(t, use, options) {
 		const browser = await parts.browser()
 		// One after the other: of two log-ins at the same time WordPress may forget one.
 		let last = null
-		const person = (user, wants) => (last = Promise.resolve(last).then(() => makePerson(browser, parts.site, user, wants)))
+		const person = (user, wants) => (last = Promise.resolve(last).then(() => makePerson(wants?.browser ?? browser, parts.site, user, wants)))
 		await use({ ...parts, browser, person })
 	}, options)
 }

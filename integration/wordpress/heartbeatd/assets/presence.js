@@ -8,18 +8,27 @@
 		wp.heartbeat.connectNow();
 	}
 
-	$( document ).on( 'heartbeat-send.heartbeatd', function( event, data ) {
-		beaten = Date.now();
-		busy = false;
-		if ( document.visibilityState === 'hidden' ) {
-			return;
-		}
+	function ping( data ) {
 		// Another plugin may have said it already, and more.
 		data['presence-ping'] = data['presence-ping'] || { screen: window.pagenow };
 		if ( config.post ) {
 			data['presence-editor-ping'] = { post_id: config.post };
 		}
+		return data;
+	}
+
+	$( document ).on( 'heartbeat-send.heartbeatd', function( event, data ) {
+		beaten = Date.now();
+		busy = false;
+		if ( document.visibilityState !== 'hidden' ) {
+			ping( data );
+		}
 	} );
+
+	// Whoever answers the first beat, and whenever it comes.
+	if ( wp.heartbeat.transport && document.visibilityState !== 'hidden' ) {
+		wp.heartbeat.transport.announce( ping( {} ) );
+	}
 
 	// Over a link a beat costs PHP nothing, or in editors and lists no more than
 	// the one that comes a little later: be seen as soon as there is one.

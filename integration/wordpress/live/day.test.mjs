@@ -1,0 +1,164 @@
+// A day in the admin, as three see it: Anna, who works; Ben, who has the dashboard
+// open; and a service that reads presence from NATS. What each sees, and when, is
+// printed; HEARTBEATD_SCREENSHOTS names a folder for pictures of it.
+
+import assert from 'node:assert/strict'
+import { readFileSync, readdirSync } from 'node:fs'
+import { test } from 'node:test'
+import { startChromium, startWatch } from '../../browser/harness.mjs'
+import { beat, editorOf, linked, newPost, since, until, withLive } from './live.mjs'
+
+// A page that is gone is missed for ten seconds, a silent socket is noticed within
+// 35, and whoever hides their tab lives out the TTL of a minute.
+const SECONDS = 100
+
+test('a day in the admin', { timeout: 400_000 }, async (t) => {
+	await withLive(t, async ({ person, php, server }) => {
+		const observer = await observe(t, server)
+		const ben = await person('admin')
+		const dashboard = await ben.open('/wp-admin/')
+		await linked(dashboard, 'websocket')
+		await beat(dashboard)
+		await until('Ben to see himself', () => who(dashboard).then((people) => people.admin))
+
+		const laptop = await startLaptop(t)
+		const day = { t, dashboard, observer, anna: await person('editor', { browser: laptop.browser }) }
+		const post = newPost(php, 'The news', day.anna.id)
+		const user = `user-${day.anna.id}`
+		const editor = `editor-${day.anna.id}`
+		const room = `postType/post:${post}`
+
+		const page = await day.anna.context.newPage()
+		const visit = async (path) => {
+			await page.goto(new URL(path, dashboard.url()).href)
+			return page
+		}
+		await step(day, 'logs in', {
+			what: () => visit('/wp-admin/'),
+			ben: ({ Editor }) => Editor === 'Dashboard',
+			nats: `joined admin/online ${user} dashboard`,
+			anna: () => who(page).then((people) => people.admin === 'Dashboard' && people.Editor === 'Dashboard'),
+		})
+		await step(day, 'goes to the posts list', {
+			what: () => visit('/wp-admin/edit.php'),
+			ben: ({ Editor }) => Editor === 'Posts',
+			nats: `updated admin/online ${user} edit-post`,
+			anna: () => count(page).then((n) => n === 2),
+		})
+		await step(day, 'opens the post', {
+			what: () => visit(editorOf(post)),
+			ben: ({ Editor }, posts) => Editor === 'Edit Post' && posts['The news'] === 'Editor',
+			nats: `joined ${room} ${editor} post`,
+		})
+		await shot(dashboard, 'dashboard')
+
+		const second = await day.anna.open('/wp-admin/edit.php?post_type=page')
+		await step(day, 'opens a second tab', {
+			what: async () => {},
+			ben: ({ Editor }, posts) => Editor === 'Pages' && posts['The news'] === 'Editor',
+			nats: `updated admin/online ${user} edit-page`,
+			anna: () => count(second).then((n) => n === 2),
+		})
+		const told = observer.length
+		await step(day, 'closes the second tab', {
+			what: () => second.close(),
+			ben: ({ Editor }, posts) => Editor === 'Edit Post' && posts['The news'] === 'Editor',
+			nats: `updated admin/online ${user} post`,
+		})
+		assert.ok(!observer.slice(told).some((line) => line.startsWith('left')), 'a tab was closed, nobody left')
+
+		await step(day, 'hides the tab', {
+			what: () => setVisibility(page, 'hidden'),
+			ben: (people, posts) => !('Editor' in people) && !posts['The news'],
+			nats: `left admin/online ${user}`,
+		})
+		await step(day, 'shows it again', {
+			what: () => setVisibility(page, 'visible').then(() => beat(page)),
+			ben: ({ Editor }, posts) => Editor === 'Edit Post' && posts['The news'] === 'Editor',
+			nats: `joined admin/online ${user} post`,
+		})
+		await step(day, 'shuts the laptop', {
+			what: () => laptop.freeze(),
+			ben: (people, posts) => !('Editor' in people) && !posts['The news'],
+			nats: `left ${room} ${editor}`,
+		})
+		await step(day, 'opens the laptop', {
+			what: () => laptop.thaw(),
+			ben: ({ Editor }, posts) => Editor === 'Edit Post' && posts['The news'] === 'Editor',
+			nats: `joined ${room} ${editor} post`,
+		})
+		await step(day, 'logs out', {
+			what: async () => {
+				const out = await page.locator('#wp-admin-bar-logout a').getAttribute('href')
+				await page.goto(out)
+			},
+			ben: (people, posts) => !('Editor' in people) && !posts['The news'],
+			nats: `left admin/online ${user}`,
+		})
+		await shot(dashboard, 'dashboard-after')
+	})
+})
+
+// step does something, and waits until each of the three has seen it.
+async function step({ t, dashboard, observer }, name, { what, ben, nats, anna }) {
+	const from = observer.length
+	const clock = since()
+	await what()
+	const done = clock()
+	const timed = (who, condition) => until(`${name}, seen by ${who}`, condition, SECONDS).then(() => `${who} after ${clock()} ms`)
+	const seen = await Promise.all([
+		timed('Ben', async () => ben(await who(dashboard), await edited(dashboard))),
+		timed('NATS', () => observer.slice(from).includes(nats)),
+		...(anna ? [timed('Anna', anna)] : []),
+	])
+	t.diagnostic(`${name} (${done} ms): ${seen.join(', ')}`)
+}
+
+// observe turns what heartbeatd watch prints into lines.
+async function observe(t, server) {
+	const lines = []
+	const watched = await startWatch(t, server)
+	const push = watched.push
+	watched.push = (...found) => {
+		lines.push(...found.map(({ event, room, client_id: id, data }) => [event, room, id, ...(event === 'left' ? [] : [data.screen])].join(' ')))
+		return push.apply(watched, found)
+	}
+	return lines
+}
+
+// who is what the widget Who's Online shows: screens by name.
+const who = (page) => page.evaluate(() => Object.fromEntries(Array.from(
+	document.querySelectorAll('#heartbeatd-who .heartbeatd-person'),
+	(item) => [item.querySelector('.heartbeatd-name').textContent, item.querySelector('.heartbeatd-screen')?.textContent],
+)))
+
+// edited is what the widget of posts being edited shows: names by title.
+const edited = (page) => page.evaluate(() => Object.fromEntries(Array.from(
+	document.querySelectorAll('#heartbeatd-active-posts .heartbeatd-post'),
+	(item) => [item.querySelector('a').textContent, Array.from(item.querySelectorAll('.heartbeatd-faces > li'), (face) => face.title.replace(/ \(idle\)$/, '')).join()],
+)))
+
+const count = (page) => page.evaluate(() => Number(document.querySelector('#wp-admin-bar-heartbeatd-online .ab-label > span')?.textContent))
+
+const setVisibility = (page, value) => page.evaluate((value) => {
+	Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => value })
+	Object.defineProperty(document, 'hidden', { configurable: true, get: () => value === 'hidden' })
+	document.dispatchEvent(new Event('visibilitychange'))
+}, value)
+
+// startLaptop is a Chromium that can be stopped in the middle of everything, as by
+// shutting a lid: its sockets stay open and say nothing.
+async function startLaptop(t) {
+	const before = children()
+	const browser = await startChromium(t)
+	const pid = children().find((pid) => !before.includes(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('chrom'))
+	const signal = (name) => process.kill(-pid, name) // the whole group: Chromium is many processes
+	t.after(() => signal('SIGCONT'))
+	return { browser, freeze: async () => signal('SIGSTOP'), thaw: async () => signal('SIGCONT') }
+}
+
+const children = () => readdirSync('/proc/self/task').flatMap((task) => readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number))
+
+async function shot(page, name) {
+	if (process.env.HEARTBEATD_SCREENSHOTS) await page.screenshot({ path: `${process.env.HEARTBEATD_SCREENSHOTS}/${name}.png` })
+}
