@@ -111,10 +111,11 @@ describe('the living side', () => {
 	test('a page is seen before its first beat', async (t) => {
 		const announce = (screen) => `wp.heartbeat.transport.announce({ 'presence-ping': { screen: '${screen}' }, 'wp-refresh-post-lock': { post_id: 5 }, mine: 1 })`
 		const { fake, tab } = await open(t, { after: announce('upload') })
-		assert.equal(new URLSearchParams(fake.hellos[0].body).get('data[presence-ping][screen]'), 'upload')
-		await tab.evaluate(announce('edit-page'))
 		const said = () => new URLSearchParams(fake.frames.at(-1)?.body)
-		await until('a note', () => said().get('data[presence-ping][screen]') === 'edit-page')
+		const hears = (screen) => until(screen, () => said().get('data[presence-ping][screen]') === screen)
+		await hears('upload')
+		await tab.evaluate(announce('edit-page'))
+		await hears('edit-page')
 		assert.deepEqual([...said().keys()], ['data[presence-ping][screen]', 'data[wp-refresh-post-lock][post_id]', 'screen_id', 'has_focus'])
 		assert.equal(said().get('screen_id'), 'dashboard')
 		assert.equal(fake.beats + fake.posts, 0)
