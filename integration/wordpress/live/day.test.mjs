@@ -161,5 +161,5 @@ async function startLaptop(t) {
 const children = () => readdirSync('/proc/self/task').flatMap((task) => readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number))
 
 async function shot(page, name) {
-	if (process.env.HEARTBEATD_SCREENSHOTS) await page.screenshot({ path: `${process.env.HEARTBEATD_SCREENSHOTS}/${name}.png` })
+	if (process.env.HEARTBEATD_SCREENSHOTS) await page.screenshot({ path: `${process.env.HEARTBEATD_SCREENSHOTS}/${name}.png`, fullPage: true })
 }

@@ -28,15 +28,25 @@ function heartbeatd_defaults() {
  * @return string
  */
 function heartbeatd_setting( $name ) {
+	$stored = get_option( 'heartbeatd', array() );
 	if ( heartbeatd_is_constant( $name ) ) {
-		return (string) constant( 'HEARTBEATD_' . strtoupper( $name ) );
-	}
-	$stored   = get_option( 'heartbeatd', array() );
-	$defaults = heartbeatd_defaults();
-	if ( is_array( $stored ) && isset( $stored[ $name ] ) && '' !== $stored[ $name ] ) {
+		$value = (string) constant( 'HEARTBEATD_' . strtoupper( $name ) );
+	} elseif ( is_array( $stored ) && isset( $stored[ $name ] ) && '' !== $stored[ $name ] ) {
 		return (string) $stored[ $name ];
+	} else {
+		$value = heartbeatd_defaults()[ $name ];
 	}
-	return $defaults[ $name ];
+	return 'site' === $name ? $value . heartbeatd_network_suffix() : $value;
+}
+
+/**
+ * What sets the sites of a network apart, whose posts have the same numbers:
+ * heartbeatd takes 'default-3' for the third site of 'default'.
+ *
+ * @return string
+ */
+function heartbeatd_network_suffix() {
+	return is_multisite() && ! is_main_site() ? '-' . get_current_blog_id() : '';
 }
 
 /**
