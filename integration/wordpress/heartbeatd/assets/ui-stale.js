@@ -7,7 +7,8 @@
 	let { rev } = ui.screen;
 	let changed = null;
 	let links = 0;
-	let ask = false;
+	let missed = false; // what was pushed while there was no link may be forgotten by now
+	let asked = false;
 
 	function text() {
 		const minutes = Math.max( 0, Math.floor( ( ui.people.now() / 1000 - changed.time ) / 60 ) );
@@ -84,19 +85,17 @@
 	$( document )
 		.on( 'heartbeat-push.heartbeatd-stale', ( event, push ) => heard( push.data && push.data.heartbeatd && push.data.heartbeatd.screen_rev ) )
 		.on( 'heartbeat-transport.heartbeatd-stale', ( event, name ) => {
-			// What was pushed while there was no link may be forgotten by now.
 			links += name === 'post' ? 0 : 1;
-			ask = links > 1 && name !== 'post';
+			missed = links > 1;
 		} )
 		.on( 'heartbeat-send.heartbeatd-stale', ( event, data ) => {
-			if ( document.visibilityState !== 'hidden' && ( ask || ! ui.people.linked() ) ) {
+			asked = document.visibilityState !== 'hidden' && ( missed || ! ui.people.linked() );
+			if ( asked ) {
 				data[ 'presence-screen-ping' ] = { key };
 			}
 		} )
 		.on( 'heartbeat-tick.heartbeatd-stale', ( event, response ) => {
-			if ( response[ 'presence-screen-rev' ] ) {
-				ask = false;
-				heard( response[ 'presence-screen-rev' ] );
-			}
+			missed = missed && ! asked;
+			heard( response[ 'presence-screen-rev' ] );
 		} );
 }( window, window.jQuery, window.heartbeatdUi, window.wp.i18n ) );
