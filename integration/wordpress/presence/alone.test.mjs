@@ -159,6 +159,29 @@ test('the Presence API, alone', { timeout: 400_000 }, async (t) => {
 			}
 		})
 
+		await t.test('whoever logs out, or may no longer be seen, is gone', async () => {
+			const there = () => php(`return count(wp_get_presence('r'));`)
+			const enter = () => assert.equal(php(`return wp_set_presence('r', 'tab', array(), ${author.id});`), true)
+			php(`WP_Session_Tokens::get_instance(${author.id})->destroy_all(); return 1;`)
+			const one = await logIn(site, 'author')
+			const other = await logIn(site, 'author')
+			const logOut = async ({ cookie }) => {
+				const page = await (await fetch(`${site.url}/wp-admin/profile.php`, { headers: { cookie } })).text()
+				await fetch(page.match(/href=["']([^"']+action=logout[^"']+)/)[1].replaceAll('&amp;', '&').replaceAll('&#038;', '&'), { headers: { cookie }, redirect: 'manual' })
+			}
+			enter()
+			await logOut(one)
+			assert.equal(there(), 1, 'still logged in elsewhere')
+			await logOut(other)
+			assert.equal(there(), 0)
+			enter()
+			php(`get_userdata(${author.id})->set_role('contributor'); return 1;`)
+			assert.equal(there(), 1, 'a contributor may edit posts')
+			php(`get_userdata(${author.id})->set_role('subscriber'); return 1;`)
+			assert.equal(there(), 0)
+			php(`get_userdata(${author.id})->set_role('author'); return 1;`)
+		})
+
 		await t.test('commands', () => {
 			// WP-CLI itself is not at hand: its interface is played.
 			addMuPlugin(site, 'cli', `namespace WP_CLI\\Utils { function format_items($format, $items, $fields) { foreach ($items as $item) \\WP_CLI::$out[] = $format . ' ' . implode('|', array_map(fn ($f) => $item[$f], $fields)); } }

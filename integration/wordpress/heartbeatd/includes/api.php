@@ -34,7 +34,7 @@ function heartbeatd_is_paused() {
  * @param string     $path    What comes after /api/v1.
  * @param array|null $body    What is sent as JSON.
  * @param float      $wait    Seconds until the call is given up.
- * @param array      $headers Becomes the answer's headers.
+ * @param mixed      $headers Becomes the answer's headers, to be read as an array with names in lower case.
  * @return array|WP_Error As heartbeatd_call().
  */
 function heartbeatd_try( $method, $path, $body = null, $wait = HEARTBEATD_CALL_TIME, &$headers = array() ) {
@@ -58,7 +58,7 @@ function heartbeatd_try( $method, $path, $body = null, $wait = HEARTBEATD_CALL_T
  * @param string     $path    What comes after /api/v1.
  * @param array|null $body    What is sent as JSON.
  * @param float      $wait    Seconds until the call is given up.
- * @param array      $headers Becomes the answer's headers, names in lower case.
+ * @param mixed      $headers Becomes the answer's headers, to be read as an array with names in lower case.
  * @return array|WP_Error The answer. The error's code is 'unreachable' when heartbeatd gave none.
  */
 function heartbeatd_call( $method, $path, $body, $wait, &$headers = array() ) {
@@ -85,7 +85,7 @@ function heartbeatd_call( $method, $path, $body, $wait, &$headers = array() ) {
 		)
 	);
 	remove_action( 'http_api_curl', $in_time );
-	$headers = is_wp_error( $answer ) ? array() : wp_remote_retrieve_headers( $answer )->getAll();
+	$headers = is_wp_error( $answer ) ? array() : wp_remote_retrieve_headers( $answer );
 	return heartbeatd_read_answer( $answer );
 }
 

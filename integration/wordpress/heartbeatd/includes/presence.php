@@ -46,6 +46,12 @@ function heartbeatd_presence_init() {
 	add_filter( 'heartbeat_received', 'heartbeatd_screens_received', 20, 2 );
 	add_action( 'rest_api_init', 'heartbeatd_register_presence_routes' );
 
+	// Who may no longer be seen, leaves.
+	add_action( 'wp_logout', 'heartbeatd_presence_on_logout' );
+	add_action( 'set_user_role', 'heartbeatd_presence_on_rights' );
+	add_action( 'remove_user_from_blog', 'heartbeatd_presence_on_rights', PHP_INT_MAX );
+	add_action( 'deleted_user', 'heartbeatd_presence_on_rights' );
+
 	// Screens that are saved are stale wherever else they are open.
 	add_action( 'updated_option', 'heartbeatd_screen_option_saved' );
 	add_action( 'added_option', 'heartbeatd_screen_option_saved' );
@@ -93,4 +99,27 @@ function heartbeatd_presence_mode( $mode = null ) {
 		$is = $mode;
 	}
 	return $is;
+}
+
+/**
+ * Somebody logs out. Pages without a link cannot say so themselves; as long as
+ * there is another log-in, any of them may be that one's.
+ *
+ * @param int $user_id The user.
+ */
+function heartbeatd_presence_on_logout( $user_id ) {
+	if ( ! WP_Session_Tokens::get_instance( $user_id )->get_all() ) {
+		heartbeatd_presence_delete( array( 'user_id' => (int) $user_id ) );
+	}
+}
+
+/**
+ * Somebody's rights have changed, or they are gone.
+ *
+ * @param int $user_id The user.
+ */
+function heartbeatd_presence_on_rights( $user_id ) {
+	if ( 'remove_user_from_blog' === current_action() || ! user_can( $user_id, 'edit_posts' ) ) {
+		heartbeatd_presence_delete( array( 'user_id' => (int) $user_id ) );
+	}
 }
