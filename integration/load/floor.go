@@ -110,8 +110,11 @@ func (s *broadcast) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != "/say" {
 		s.mu.Lock()
 		s.all = append(s.all, c)
+		err := c.Write(ctx, websocket.MessageText, []byte("welcome"))
 		s.mu.Unlock()
-		_, _, _ = c.Read(ctx) // until it closes
+		if err == nil {
+			_, _, _ = c.Read(ctx) // until it closes
+		}
 		return
 	}
 	for {

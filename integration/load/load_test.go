@@ -34,8 +34,10 @@ func TestWorkloads(t *testing.T) {
 	for _, r := range rows {
 		known[r.name] = true
 	}
+	ran := 0
 	for _, w := range workloads {
 		t.Run(w.name, func(t *testing.T) {
+			ran++
 			figures, err := w.run(b)
 			if err != nil {
 				t.Fatal(err)
@@ -56,7 +58,7 @@ func TestWorkloads(t *testing.T) {
 		})
 	}
 	for name := range known {
-		if !t.Failed() {
+		if ran == len(workloads) && !t.Failed() {
 			t.Errorf("nothing measures %s", name)
 		}
 	}

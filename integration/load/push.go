@@ -102,9 +102,19 @@ func (a *audience) pace(perSecond int, d time.Duration) (time.Duration, error) {
 	return percentile(a.delays, 99), err
 }
 
+// pushCost is what a server did for a room of many.
+type pushCost struct {
+	saturated, two float64 // deliveries a second
+	cpu            float64 // seconds for countedDeliveries, saturated
+	p99            float64 // ms
+}
+
+// countedDeliveries are those whose cost a figure tells.
+const countedDeliveries = 1_000_000
+
 // push measures what heartbeatd and its floor do for a room of many.
 func (b *bench) push() ([]figure, error) {
-	var ours, floor [3]float64
+	var ours, floor pushCost
 	p, err := b.floor("broadcast")
 	err = with(p, err, func(p *process, l *loop) error {
 		a, err := l.floorAudience(p, b.hearers)
@@ -129,22 +139,32 @@ func (b *bench) push() ([]figure, error) {
 		})
 	})
 	return []figure{
-		{"push-saturated", ours[0], floor[0]},
-		{"push-two", ours[1], floor[1]},
-		{"push-paced", ours[2], floor[2]},
+		{"push-saturated", ours.saturated, floor.saturated},
+		{"push-cpu", ours.cpu, floor.cpu},
+		{"push-two", ours.two, floor.two},
+		{"push-paced", ours.p99, floor.p99},
 	}, err
 }
 
-func (b *bench) pushAll(p *process, a *audience) (all [3]float64, err error) {
-	if all[0], err = a.saturate(saturated, b.sizes.push); err != nil {
-		return all, fmt.Errorf("saturated: %w", err)
+func (b *bench) pushAll(p *process, a *audience) (c pushCost, err error) {
+	before, err := p.cpu()
+	if err != nil {
+		return c, err
 	}
-	if all[1], err = a.saturate(2, b.sizes.push); err != nil {
-		return all, fmt.Errorf("two at a time: %w", err)
+	if c.saturated, err = a.saturate(saturated, b.sizes.push); err != nil {
+		return c, fmt.Errorf("saturated: %w", err)
+	}
+	after, err := p.cpu()
+	if err != nil {
+		return c, err
+	}
+	c.cpu = (after - before).Seconds() / float64(a.heard) * countedDeliveries
+	if c.two, err = a.saturate(2, b.sizes.push); err != nil {
+		return c, fmt.Errorf("two at a time: %w", err)
 	}
 	p99, err := a.pace(paced, b.sizes.push)
-	all[2] = float64(p99) / float64(time.Millisecond)
-	return all, err
+	c.p99 = float64(p99) / float64(time.Millisecond)
+	return c, err
 }
 
 // audience opens a room of heartbeatd's, spoken to by its API.
@@ -208,9 +228,12 @@ func (l *loop) audience(p *process, n int) (*audience, error) {
 func (l *loop) floorAudience(p *process, n int) (*audience, error) {
 	a := &audience{loop: l, size: n}
 	err := l.openAll(n, func(i int, done func()) {
-		nth := 0
-		l.openSocket(i, p.addrs[0], "/", "", &socket{opened: done, onText: func([]byte) {
-			nth++
+		nth := -1 // the welcome comes first
+		l.openSocket(i, p.addrs[0], "/", "", &socket{opened: func() {}, onText: func([]byte) {
+			if nth++; nth == 0 {
+				done()
+				return
+			}
 			a.hear(nth - 1)
 		}})
 	})

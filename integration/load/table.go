@@ -32,6 +32,7 @@ var rows = []row{
 	{"idle-longpoll", "memory of an idle page that long-polls", "KiB", goal{}},
 	{"idle-cpu", "idle CPU of 10,000 pages, renewals and pings included", "%", goal{"most", 2.5}},
 	{"push-saturated", "push to a room of 1,000, deliveries a second, saturated", "/s", goal{"least", 931_000}},
+	{"push-cpu", "the same: CPU for a million deliveries", "s", goal{}},
 	{"push-two", "the same, two messages in flight", "/s", goal{"least", 301_000}},
 	{"push-paced", "the same, 20,000 deliveries a second offered: p99", "ms", goal{"most", 10}},
 	{"join-storm", "1,000 pages join one room within a second: all told, after the last", "s", goal{"most", 0.25}},
