@@ -139,7 +139,7 @@ func (s *Server) apiSite(of, named string) (string, error) {
 		return "", &apiError{403, "forbidden", "this key is another site's"}
 	case of != "":
 		return of, nil
-	case s.sites[named] == nil:
+	case s.site(named) == nil:
 		return "", badRequest("with the operator's key site must name one of the sites")
 	}
 	return named, nil
@@ -158,9 +158,8 @@ func (s *Server) apiCaller(r *http.Request) (siteID string, issued time.Time, er
 			return "", time.Now(), nil
 		}
 	}
-	var st *site
 	claims := new(jwt.RegisteredClaims)
-	_, err = jwt.ParseWithClaims(key, claims, s.keysOf(&st), jwt.WithValidMethods([]string{"HS256"}),
+	_, err = jwt.ParseWithClaims(key, claims, s.keysOf(&siteID), jwt.WithValidMethods([]string{"HS256"}),
 		jwt.WithAudience("api"), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(clockSkew))
 	if err != nil {
 		return "", issued, &apiError{401, "bad_key", "the key is refused: " + err.Error()}
@@ -168,7 +167,10 @@ func (s *Server) apiCaller(r *http.Request) (siteID string, issued time.Time, er
 	if claims.IssuedAt == nil || claims.ExpiresAt.Sub(claims.IssuedAt.Time) > keyLife {
 		return "", issued, &apiError{401, "bad_key", "a key says when it was issued, and lives for a minute at most"}
 	}
-	return st.ID, claims.IssuedAt.Time, nil
+	if s.site(siteID) == nil {
+		return "", issued, &apiError{503, "unavailable", "this node has no place for one more site of a network"}
+	}
+	return siteID, claims.IssuedAt.Time, nil
 }
 
 // check wants exactly one address.
@@ -258,7 +260,7 @@ func (s *Server) apiStatus(ctx context.Context, c *apiCall) (int, any, error) {
 		}
 	}
 	s.mu.Unlock()
-	if view, err := s.sites[c.Site].watch(ctx); err == nil {
+	if view, err := s.site(c.Site).watch(ctx); err == nil {
 		view.Room(adminRoom, func(_ []broker.Entry, total int) { status.Online = total })
 	}
 	return http.StatusOK, status, nil

@@ -88,7 +88,7 @@ func (s *Server) readPresence(w http.ResponseWriter, r *http.Request) (*presence
 	if err != nil {
 		return nil, err
 	}
-	c.site = s.sites[named]
+	c.site = s.site(named)
 	ctx, cancel := context.WithTimeout(r.Context(), watchWait)
 	defer cancel()
 	c.view, err = c.site.watch(ctx)

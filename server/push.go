@@ -59,7 +59,7 @@ type letter struct {
 // deliver takes one signal, in order.
 func (m *mailbox) deliver(sig broker.Signal) {
 	var msg message
-	st := m.server.sites[sig.Site]
+	st := m.server.site(sig.Site)
 	if err := json.Unmarshal(sig.Data, &msg); err != nil {
 		m.log.Warn("a message on NATS is not one", "error", err)
 		return

@@ -26,9 +26,9 @@ type revocations struct {
 }
 
 type revoked struct {
-	site string
-	user int64
-	sid  string // empty: every log-in
+	network string // whose users these are, see networkOf
+	user    int64
+	sid     string // empty: every log-in
 }
 
 // hear takes a revocation: it holds for tickets that come, and ends the
@@ -39,7 +39,8 @@ func (r *revocations) hear(sig broker.Signal) {
 		r.server.log.Warn("a revocation on NATS is not one", "error", err)
 		return
 	}
-	k := revoked{sig.Site, v.User, v.SID}
+	network := r.server.networkOf(sig.Site)
+	k := revoked{network, v.User, v.SID}
 	r.mu.Lock()
 	if r.until == nil {
 		r.until = make(map[revoked]int64)
@@ -47,8 +48,13 @@ func (r *revocations) hear(sig broker.Signal) {
 	r.sweep(time.Now())
 	r.until[k] = max(r.until[k], v.Until)
 	r.mu.Unlock()
-	for _, s := range r.server.sessionsOf(userKey{sig.Site, v.User}) {
-		s.revoke()
+	for _, st := range r.server.allSites() {
+		if st.network != network {
+			continue
+		}
+		for _, s := range r.server.sessionsOf(userKey{st.ID, v.User}) {
+			s.revoke()
+		}
 	}
 }
 
@@ -67,15 +73,16 @@ func (r *revocations) sweep(now time.Time) {
 
 // covers says whether a ticket is revoked.
 func (r *revocations) covers(site string, c *Claims) bool {
+	network := r.server.networkOf(site)
 	user, _ := c.userID() // of a verified ticket
 	issued := c.IssuedAt.Unix()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	every, found := r.until[revoked{site, user, ""}]
+	every, found := r.until[revoked{network, user, ""}]
 	if found && issued <= every {
 		return true
 	}
-	one, found := r.until[revoked{site, user, c.SID}]
+	one, found := r.until[revoked{network, user, c.SID}]
 	return found && issued <= one
 }
 

@@ -63,7 +63,7 @@ type Config struct {
 // Server is one node.
 type Server struct {
 	broker   *broker.Broker
-	sites    map[string]*site
+	sites    map[string]*site // as configured
 	demo     *Demo
 	pipeline *pipeline
 	log      *slog.Logger
@@ -77,6 +77,9 @@ type Server struct {
 	base     string
 	scripts  fs.FS
 	grace    time.Duration
+
+	membersMu sync.Mutex // guards members
+	members   map[string]*site
 
 	mu       sync.Mutex // guards the following fields
 	sessions map[sessionKey]*session
@@ -98,7 +101,7 @@ func New(c Config) (*Server, error) {
 		return nil, fmt.Errorf("the base path %q must begin with / and not end with it", c.BasePath)
 	}
 	s := &Server{
-		broker: c.Broker, sites: make(map[string]*site), demo: c.Demo,
+		broker: c.Broker, sites: make(map[string]*site), members: make(map[string]*site), demo: c.Demo,
 		pipeline: &pipeline{hooks: &hooks}, log: c.Logger,
 		apiKey: c.APIKey, base: c.BasePath, scripts: c.Scripts, grace: cmp.Or(c.grace, grace),
 		sessions: make(map[sessionKey]*session), byUser: make(map[userKey]int),
@@ -147,7 +150,7 @@ func (s *Server) tend() {
 	for {
 		select {
 		case <-tick.C:
-			for _, st := range s.sites {
+			for _, st := range s.allSites() {
 				st.rest()
 			}
 		case <-s.stop:
@@ -307,7 +310,7 @@ func (s *Server) Close() {
 	s.mu.Unlock()
 	s.socket.Wait()
 	s.longpoll.Close()
-	for _, st := range s.sites {
+	for _, st := range s.allSites() {
 		st.close()
 	}
 }

@@ -38,6 +38,7 @@ const watchWait = 2 * time.Second
 // site is a Site at work: its rooms, watched while somebody needs them.
 type site struct {
 	Site
+	network  string // the id of its network's first site, or its own
 	keys     jwt.VerificationKeySet
 	broker   *broker.Broker
 	upstream *upstream // nil: not in front of a WordPress
@@ -57,7 +58,7 @@ type site struct {
 }
 
 func newSite(s Site, b *broker.Broker) *site {
-	st := &site{Site: s, broker: b, rooms: make(map[string]*room)}
+	st := &site{Site: s, network: s.ID, broker: b, rooms: make(map[string]*room)}
 	for _, secret := range s.Secrets {
 		st.keys.Keys = append(st.keys.Keys, []byte(secret))
 	}

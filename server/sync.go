@@ -166,7 +166,7 @@ func (y *syncer) run(stop <-chan struct{}) {
 	for {
 		select {
 		case now := <-tick.C:
-			for _, st := range y.server.sites {
+			for _, st := range y.server.allSites() {
 				if !st.isHeard() {
 					continue
 				}

@@ -78,9 +78,9 @@ func (s *Server) verifyTicket(raw string) (*site, *Claims, error) {
 	if len(raw) > maxTicket {
 		return nil, nil, ticketError("the ticket is longer than 2048 bytes")
 	}
-	var st *site
+	var id string
 	claims := new(Claims)
-	_, err := jwt.ParseWithClaims(raw, claims, s.keysOf(&st), jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(clockSkew))
+	_, err := jwt.ParseWithClaims(raw, claims, s.keysOf(&id), jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(clockSkew))
 	if err != nil {
 		return nil, nil, ticketError("the ticket is refused: " + err.Error())
 	}
@@ -90,20 +90,25 @@ func (s *Server) verifyTicket(raw string) (*site, *Claims, error) {
 	if _, err := claims.userID(); err != nil || claims.IssuedAt == nil {
 		return nil, nil, ticketError("the ticket names no user or no time of issue")
 	}
-	if s.revoked.covers(st.ID, claims) {
+	if s.revoked.covers(id, claims) {
 		return nil, nil, ticketError("the ticket is revoked")
+	}
+	st := s.site(id)
+	if st == nil {
+		return nil, nil, ticketError("this node has no place for one more site of a network")
 	}
 	return st, claims, nil
 }
 
-// keysOf finds the secrets of the site that a JWT says it is of, and the site.
-func (s *Server) keysOf(st **site) jwt.Keyfunc {
+// keysOf finds the secrets of the site that a JWT says it is of, and its id.
+func (s *Server) keysOf(id *string) jwt.Keyfunc {
 	return func(t *jwt.Token) (any, error) {
-		kid, _ := t.Header["kid"].(string)
-		if *st = s.sites[kid]; *st == nil {
+		*id, _ = t.Header["kid"].(string)
+		first := s.main(*id)
+		if first == nil {
 			return nil, errors.New("no such site")
 		}
-		return (*st).keys, nil
+		return first.keys, nil
 	}
 }
 

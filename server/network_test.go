@@ -1,0 +1,110 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/transport"
+)
+
+const room42 = "postType/post:42"
+
+// memberPage is a page of a site of the demo site's network, whose post 42 is
+// another one than that of the others.
+func (n *node) memberPage(t *testing.T, site string, user int) *page {
+	t.Helper()
+	claims := claimsFor(fmt.Sprint(user))
+	claims.Name, claims.Can, claims.Rooms = fmt.Sprintf("%d of %s", user, site), []string{"edit_posts"}, []string{room42}
+	ticket, err := SignTicket(site, n.demo.Secret(), claims, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &page{node: n, http: http.DefaultClient, ticket: ticket, conn: fmt.Sprintf("conn-of-%s-%d", site, user)}
+}
+
+// TestNetwork has three sites of one network, known by the secret of the first.
+func TestNetwork(t *testing.T) {
+	n := newNode(t)
+	editing := func(p *page) string {
+		return fmt.Sprintf(`{"type":"hello","ticket":%q,"conn":%q,"body":"data%%5Bpresence-editor-ping%%5D%%5Bpost_id%%5D=42"}`, p.ticket, p.conn)
+	}
+	enter := func(site string, user int) *socket {
+		p := n.memberPage(t, site, user)
+		s, _, err := p.dial(t, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.send(editing(p))
+		s.next("welcome")
+		return s
+	}
+	first, second, third := enter("demo", 11), enter("demo-2", 12), enter("demo-3", 12)
+	for site, s := range map[string]*socket{"11 of demo": first, "12 of demo-2": second, "12 of demo-3": third} {
+		f := s.presence(room42, func(f frame) bool { return len(f.Snapshot)+len(f.Joined) > 0 })
+		for _, e := range append(f.Snapshot, f.Joined...) {
+			if e["display_name"] != site {
+				t.Errorf("%s sees %v in its post 42", site, e)
+			}
+		}
+	}
+
+	key := siteKey(t, "demo-2", n.demo.Secret(), time.Now(), time.Minute, "api")
+	if status, answer := n.callWith(t, key, "/push", `{"to":{"room":"`+room42+`"},"data":"two"}`); status != http.StatusAccepted {
+		t.Fatal(status, answer)
+	}
+	if f := second.next("push"); string(f.Data) != `"two"` {
+		t.Errorf("the second got %s", f.Data)
+	}
+	if status, answer := n.callWith(t, key, "/status", ""); status != http.StatusOK || answer["sessions"] != 1.0 {
+		t.Errorf("status of the second: %v", answer)
+	}
+
+	// A log-in is one for the whole network, and so is its end.
+	if status, answer := n.callWith(t, key, "/revoke", `{"user":12}`); status != http.StatusAccepted {
+		t.Fatal(status, answer)
+	}
+	for _, s := range []*socket{second, third} {
+		if f := s.next("bye"); f.Code != transport.CodeTicket {
+			t.Errorf("bye %+v", f)
+		}
+	}
+	if _, _, err := n.verifyTicket(n.memberPage(t, "demo", 12).ticket); err == nil || !strings.Contains(err.Error(), "revoked") {
+		t.Errorf("a ticket of the first site: %v", err)
+	}
+	for _, f := range append(first.seen, third.seen...) {
+		if f.Type == "push" || f.Type == "bye" {
+			t.Errorf("heard %+v of another site", f)
+		}
+	}
+}
+
+// TestNetworkBound has more sites than there is place for, and some that nobody signed for.
+func TestNetworkBound(t *testing.T) {
+	n := newNode(t)
+	for _, id := range []string{"demo-1", "demo-0", "demo-02", "demo-2x", "demo-", "other-2", "demo-2-3"} {
+		if n.main(id) != nil {
+			t.Errorf("%s is taken for a site of the network", id)
+		}
+	}
+	forged, err := SignTicket("demo-7", "guessed", claimsFor("1"), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := n.verifyTicket(forged); err == nil || len(n.members) != 0 {
+		t.Errorf("a forged ticket: %v, and %d sites", err, len(n.members))
+	}
+	for i := range maxMembers {
+		if n.site(fmt.Sprintf("demo-%d", i+2)) == nil {
+			t.Fatalf("no place for site %d", i)
+		}
+	}
+	if _, _, err := n.verifyTicket(n.memberPage(t, "demo-99999", 1).ticket); err == nil || !strings.Contains(err.Error(), "no place") {
+		t.Errorf("one more: %v", err)
+	}
+	if _, _, err := n.verifyTicket(n.memberPage(t, "demo-5", 1).ticket); err != nil {
+		t.Errorf("a known one: %v", err)
+	}
+}
