@@ -254,7 +254,7 @@ func TestSyncAnswersRefused(t *testing.T) {
 	defer y.client.CloseIdleConnections()
 	for name, answer := range map[string]http.HandlerFunc{
 		"401":                 func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) },
-		"WordPress answers 3": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 302) },
+		"WordPress answers 3": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
 		"entries":             func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("0")) },
 		"more than":           func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, maxSyncBody+1)) },
 	} {
