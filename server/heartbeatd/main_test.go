@@ -156,6 +156,12 @@ func TestRefusedFlags(t *testing.T) {
 	}{
 		{[]string{"--nats-listen", "0.0.0.0:0"}, "loopback"},
 		{[]string{"--nats-listen", "somewhere"}, "--nats-listen"},
+		{[]string{"--nats-listen", "127.0.0.1:0", "--nats-observer", "demo=short"}, "16 characters"},
+		{[]string{"--nats-observer", "demo=sixteen characters"}, "opened with --nats-listen"},
+		{[]string{"watch", "postType/*:42"}, "at the end of a room"},
+		{[]string{"watch", "--user=-1"}, "above 0"},
+		{[]string{"watch", "--kind", "gone"}, "must be one of"},
+		{[]string{"watch", "--nats-url", "nats://x:secret@127.0.0.1:1"}, "nats://x:xxxxx@127.0.0.1:1"},
 		{[]string{"--admin-listen", "127.0.0.1:0", "--listen", taken.Addr().String()}, "--listen"},
 		{[]string{"--config", config}, "--listen"},
 		{[]string{"--sites", `[{"id":"a","secrets":["1","2","3"]}]`}, "one secret, or two"},

@@ -18,11 +18,14 @@ import (
 )
 
 type serveCmd struct {
-	Listen      string        `default:"127.0.0.1:8080" help:"Address of the public listener."`
-	BasePath    string        `default:"/heartbeat" help:"Where the transports are."`
-	AdminListen string        `default:"127.0.0.1:8081" help:"Address of the admin listener."`
-	NatsURL     string        `help:"An external NATS server or cluster. Without it NATS runs inside." placeholder:"URL"`
-	NatsListen  string        `help:"Open the NATS inside to others, on a loopback address." placeholder:"ADDR"`
+	Listen      string `default:"127.0.0.1:8080" help:"Address of the public listener."`
+	BasePath    string `default:"/heartbeat" help:"Where the transports are."`
+	AdminListen string `default:"127.0.0.1:8081" help:"Address of the admin listener."`
+	NatsURL     string `help:"An external NATS server or cluster. Without it NATS runs inside." placeholder:"URL"`
+	NatsListen  string `help:"Open the NATS inside to others, on a loopback address; with --nats-observer on any." placeholder:"ADDR"`
+
+	NatsObserver map[string]string `help:"Who alone may read presence from the NATS inside: a site's id and a password for the presence of that site, or observer and a password for that of all." placeholder:"NAME=PASSWORD"`
+
 	PresenceTTL time.Duration `default:"60s" help:"How long an entry lives that nobody renews."`
 	DrainTime   time.Duration `default:"5s" help:"Over how long pages are sent away when heartbeatd stops."`
 
@@ -52,7 +55,11 @@ func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	b, err := broker.Open(ctx, broker.Config{URL: c.NatsURL, Listen: natsListen, TTL: c.PresenceTTL, Logger: log})
+	observers, err := c.observers()
+	if err != nil {
+		return err
+	}
+	b, err := broker.Open(ctx, broker.Config{URL: c.NatsURL, Listen: natsListen, Observers: observers, TTL: c.PresenceTTL, Logger: log})
 	if err != nil {
 		return err
 	}
@@ -70,6 +77,9 @@ func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
 
 // shortSecret is what a secret should not be shorter than, in bytes.
 const shortSecret = 32
+
+// shortPassword is what an observer's password must not be shorter than.
+const shortPassword = 16
 
 // sites are the configured ones. With none there is a demo site, so a secret
 // that was meant to be there must not be overlooked.
@@ -114,10 +124,31 @@ func (c *serveCmd) natsListen(demo bool) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("--nats-listen %s: %w", addr, err)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return "", fmt.Errorf("--nats-listen %s: without credentials NATS is opened on a loopback address only", addr)
+	if ip := net.ParseIP(host); len(c.NatsObserver) == 0 && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return "", fmt.Errorf("--nats-listen %s: without --nats-observer NATS is opened on a loopback address only", addr)
 	}
 	return addr, nil
+}
+
+// allSites is the observer who hears of them all.
+const allSites = "observer"
+
+// observers are the NATS users of --nats-observer.
+func (c *serveCmd) observers() (list []broker.Login, err error) {
+	if len(c.NatsObserver) > 0 && (c.NatsURL != "" || c.NatsListen == "") {
+		return nil, errors.New("--nats-observer is for the NATS inside, opened with --nats-listen")
+	}
+	for name, password := range c.NatsObserver {
+		if len(password) < shortPassword {
+			return nil, fmt.Errorf("--nats-observer %s: a password has %d characters or more", name, shortPassword)
+		}
+		login := broker.Login{User: name, Password: password, Site: name}
+		if name == allSites {
+			login.Site = ""
+		}
+		list = append(list, login)
+	}
+	return list, nil
 }
 
 // listen runs the two listeners until ctx ends.

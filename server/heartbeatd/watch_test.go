@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+)
+
+// TestWatchWants filters by room, the beginning of rooms, user and kind.
+func TestWatchWants(t *testing.T) {
+	all := []string{"joined", "updated", "left"}
+	for _, c := range []struct {
+		watch watchCmd
+		kind  broker.Kind
+		want  bool
+	}{
+		{watchCmd{Kind: all}, broker.Joined, true},
+		{watchCmd{Kind: all}, broker.Seen, false},
+		{watchCmd{Kind: []string{"seen"}}, broker.Seen, true},
+		{watchCmd{Kind: []string{"left"}}, broker.Joined, false},
+		{watchCmd{Kind: all, Room: "postType/post:42"}, broker.Joined, true},
+		{watchCmd{Kind: all, Room: "postType/post:4"}, broker.Joined, false},
+		{watchCmd{Kind: all, Room: "postType/post:*"}, broker.Joined, true},
+		{watchCmd{Kind: all, Room: "*"}, broker.Left, true},
+		{watchCmd{Kind: all, Room: "postType/page:*"}, broker.Joined, false},
+		{watchCmd{Kind: all, User: 7}, broker.Joined, true},
+		{watchCmd{Kind: all, User: 8}, broker.Joined, false},
+	} {
+		change := broker.Change{Kind: c.kind, Entry: broker.Entry{Room: "postType/post:42", UserID: 7}}
+		if got := c.watch.wants(change); got != c.want {
+			t.Errorf("%+v of %v: %v", c.watch, c.kind, got)
+		}
+	}
+}
+
+// TestWatchWithCredentials opens the NATS inside to observers alone: one of a
+// site hears of that site, one of all hears of all, others of nothing.
+func TestWatchWithCredentials(t *testing.T) {
+	const password = "a password of one"
+	secret := testSecret
+	p := start(t, serveCmd{
+		Sites:      siteList{{ID: "blog", Secrets: []string{secret}}, {ID: "shop", Secrets: []string{secret}}},
+		NatsListen: "127.0.0.1:0", NatsObserver: map[string]string{"blog": password, "observer": password + " and all"}, APIKey: "an-operator-key",
+	})
+	put := func(site string) {
+		t.Helper()
+		r, _ := http.NewRequest("PUT", "http://"+p.admin+"/api/v1/presence",
+			strings.NewReader(fmt.Sprintf(`{"site":"%s","room":"r","client_id":"user-7","user_id":7,"display_name":"Ada of %s"}`, site, site)))
+		r.Header.Set("Authorization", "Bearer an-operator-key")
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil || answer.StatusCode != 200 {
+			t.Fatal(answer, err)
+		}
+		_ = answer.Body.Close()
+	}
+	blog := watching(t, watchCmd{Site: "blog", NatsURL: "nats://blog:a%20password%20of%20one@" + p.nats})
+	all := watching(t, watchCmd{NatsURL: "nats://observer:a%20password%20of%20one%20and%20all@" + p.nats})
+	heard := map[string]bool{}
+	for len(heard) < 3 { // who is there is heard of when they are written again
+		put("shop")
+		put("blog")
+		select {
+		case line := <-blog:
+			heard["blog: "+line] = true
+		case line := <-all:
+			heard["all: "+line] = true
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	for _, want := range []string{"blog: joined Ada of blog", "all: joined Ada of blog", "all: joined Ada of shop"} {
+		if !heard[want] {
+			t.Errorf("not heard: %s, of %v", want, heard)
+		}
+	}
+	for want, c := range map[string]watchCmd{
+		"--site says which":  {NatsURL: "nats://blog:a%20password%20of%20one@" + p.nats},
+		"may not read":       {Site: "shop", NatsURL: "nats://blog:a%20password%20of%20one@" + p.nats},
+		"asks for credentia": {NatsURL: "nats://" + p.nats},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		err := c.Run(ctx, slog.New(slog.DiscardHandler))
+		cancel()
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "password of") {
+			t.Errorf("%+v: %v, want %q", c, err, want)
+		}
+	}
+}
+
+// watching runs a watch until the test ends, and has what it prints as "joined Ada".
+func watching(t *testing.T, c watchCmd) <-chan string {
+	t.Helper()
+	read, write := io.Pipe()
+	c.Kind, c.JSON, c.out = []string{"joined", "updated", "left"}, true, write
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	lines := make(chan string, 100)
+	go func() {
+		defer close(ended)
+		if err := c.Run(ctx, slog.New(slog.DiscardHandler)); ctx.Err() == nil {
+			t.Errorf("the watch ended: %v", err)
+		}
+	}()
+	go func() {
+		for s := bufio.NewScanner(read); s.Scan(); {
+			var line struct {
+				Event string
+				Name  string `json:"display_name"`
+			}
+			if err := json.Unmarshal(s.Bytes(), &line); err != nil {
+				t.Errorf("%s: %v", s.Bytes(), err)
+			}
+			lines <- line.Event + " " + line.Name
+		}
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+		_ = write.Close()
+	})
+	return lines
+}
