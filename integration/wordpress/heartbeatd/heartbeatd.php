@@ -77,6 +77,7 @@ add_action( 'revoked_super_admin', 'heartbeatd_revoke_user' );
 add_action( 'deleted_user', 'heartbeatd_revoke_user' );
 add_action( 'wpmu_delete_user', 'heartbeatd_revoke_user' );
 add_action( 'remove_user_from_blog', 'heartbeatd_revoke_user' );
+add_action( 'post_updated', 'heartbeatd_on_post_update', 10, 3 );
 
 // A post lock that changes hands wakes whoever has the post, or a list with it, open.
 add_action( 'update_post_meta', 'heartbeatd_on_lock_update', 10, 4 );
