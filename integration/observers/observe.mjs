@@ -1,0 +1,43 @@
+// Prints who is in a room, as JSON, whenever that changes. NATS's own protocol
+// over a socket, no library:
+//
+//	node observe.mjs nats://observer:PASSWORD@127.0.0.1:4222 default admin/online
+
+import { connect } from 'node:net'
+
+const [address = 'nats://127.0.0.1:4222', site = 'default', room = 'admin/online'] = process.argv.slice(2)
+const { hostname, port, username, password } = new URL(address)
+const login = username && { user: decodeURIComponent(username), pass: decodeURIComponent(password) }
+const keys = new Map() // what was last said on each subject: one for each page
+
+function show() {
+	const shown = {} // of several pages of one person the one focused last
+	const order = ([subject, e]) => `${String(e.focused_at).padStart(16, '0')} ${e.date_gmt} ${subject.split('.').pop()}`
+	for (const [subject, e] of keys) {
+		if (e.room === room && !(shown[e.client_id] && order(shown[e.client_id]) > order([subject, e]))) shown[e.client_id] = [subject, e]
+	}
+	console.log(JSON.stringify(Object.keys(shown).sort().map((id) => ({ client_id: id, name: shown[id][1].display_name, data: shown[id][1].data }))))
+}
+
+function heard(subject, header, value) {
+	if (/^(KV-Operation|Nats-Marker-Reason):/m.test(header)) keys.delete(subject) // left, was removed, or expired
+	else keys.set(subject, JSON.parse(value))
+	show()
+}
+
+let buffer = Buffer.alloc(0)
+const socket = connect(Number(port) || 4222, hostname, () => socket.write(`CONNECT ${JSON.stringify({ verbose: false, headers: true, ...login })}\r\nSUB presence.${site}.> 1\r\n`))
+socket.on('data', (chunk) => {
+	buffer = Buffer.concat([buffer, chunk])
+	for (let end; (end = buffer.indexOf('\r\n')) >= 0; ) {
+		const [verb, subject, ...rest] = buffer.toString('latin1', 0, end).split(' ')
+		const [head, total] = verb === 'HMSG' ? rest.slice(-2).map(Number) : [0, verb === 'MSG' ? Number(rest.at(-1)) : -2]
+		const body = end + 2
+		if (buffer.length < body + total + 2) return // the rest is on its way
+		if (total >= 0) heard(subject, buffer.toString('latin1', body, body + head), buffer.toString('utf8', body + head, body + total))
+		if (verb === 'PING') socket.write('PONG\r\n')
+		if (verb === '-ERR') console.error(subject, ...rest)
+		buffer = buffer.subarray(body + total + 2)
+	}
+})
+socket.on('error', (error) => console.error(error.message)).on('close', () => process.exit(1)) // what was heard is worth nothing now: start again

@@ -1,0 +1,91 @@
+// The examples, each beside `heartbeatd watch`, with credentials that may read
+// one site: they end at the same room.
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { root, startHeartbeatd } from '../browser/harness.mjs'
+
+const room = 'postType/post:42'
+const password = 'a password for tests'
+const here = fileURLToPath(new URL('.', import.meta.url))
+const observers = { Node: ['node', `${here}observe.mjs`], Python: ['python3', `${here}observe.py`] }
+
+// run starts a program until the test ends, and keeps the lines that it prints.
+function run(t, [program, ...args]) {
+	const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+	const ended = new Promise((done) => {
+		child.once('exit', done)
+		child.once('error', (error) => done(error))
+	})
+	const lines = []
+	createInterface(child.stdout).on('line', (line) => lines.push(JSON.parse(line)))
+	t.after(async () => {
+		child.kill('SIGTERM')
+		const how = await ended
+		if (how instanceof Error) throw new Error(`${program} is needed for this test: ${how.message}; apt-get install python3`)
+	})
+	return lines
+}
+
+async function until(what, look) {
+	for (let i = 0; i < 1200; i++) {
+		if (await look()) return
+		await sleep(25)
+	}
+	assert.fail(`never: ${what()}`)
+}
+
+// folded is the room that the events of `heartbeatd watch` make.
+function folded(events) {
+	const present = {}
+	for (const { event, client_id, display_name, data } of events) {
+		if (event === 'left') delete present[client_id]
+		else present[client_id] = { client_id, name: display_name, data }
+	}
+	return Object.keys(present).sort().map((id) => present[id])
+}
+
+test('examples in Node and Python fold to what heartbeatd says', async (t) => {
+	const server = await startHeartbeatd(t, { flags: ['--api-key', 'operator', '--presence-ttl', '8s', '--nats-observer', `demo=${password}`] })
+	const address = `nats://demo:${encodeURIComponent(password)}@${server.nats}`
+	const said = run(t, [`${root}.cache/test/heartbeatd`, 'watch', '--json', '--site', 'demo', '--kind', 'joined,updated,seen,left', '--nats-url', address, room])
+	const rooms = Object.fromEntries(Object.entries(observers).map(([name, command]) => [name, run(t, [...command, address, 'demo', room])]))
+
+	async function api(method, query, entry) {
+		const body = entry && JSON.stringify({ site: 'demo', display_name: `Zoë ${entry.user_id}`, ...entry })
+		const answer = await fetch(`${server.admin}/api/v1/presence?site=demo&${query}`, { method, body, headers: { Authorization: 'Bearer operator' } })
+		assert.equal(answer.status, 200, await answer.text())
+	}
+	const put = (user, conn, screen, date) => api('PUT', '', { room, client_id: `user-${user}`, user_id: user, conn, data: { screen, '<&>': '🦊' }, date_gmt: date })
+
+	// agree waits until everybody sees these screens.
+	async function agree(want, again = () => {}) {
+		const see = (list) => JSON.stringify((list ?? []).map((e) => `${e.client_id} ${e.data.screen}`))
+		const views = () => [folded(said), ...Object.values(rooms).map((lines) => lines.at(-1))]
+		await until(() => `${JSON.stringify(want)}, but ${views().map(see)}`, async () => {
+			await again()
+			return views().every((list) => see(list) === JSON.stringify(want))
+		})
+		for (const lines of Object.values(rooms)) assert.deepEqual(lines.at(-1), folded(said))
+	}
+
+	// Who is there already is heard of when it is written again.
+	await agree(['user-1 dashboard'], () => put(1, 'tab-a', 'dashboard', '2026-11-23 05:20:00'))
+	await put(2, 'tab-a', 'posts')
+	await agree(['user-1 dashboard', 'user-2 posts'])
+	await put(1, 'tab-b', 'media', '2026-11-23 05:21:00') // the newer of two tabs
+	await agree(['user-1 media', 'user-2 posts'])
+	await put(1, 'tab-a', 'users', '2026-11-23 05:20:30')
+	await agree(['user-1 media', 'user-2 posts'])
+	await api('DELETE', `room=${room}&client_id=user-1&conn=tab-b`)
+	await agree(['user-1 users', 'user-2 posts'])
+	await put(3, 'poll', 'x'.repeat(9000)) // in more than one packet
+	await agree(['user-1 users', 'user-2 posts', `user-3 ${'x'.repeat(9000)}`])
+	await api('DELETE', 'user_id=3')
+	await agree(['user-2 posts'], () => put(2, 'tab-a', 'posts')) // user 1 expires
+	await agree([])
+})
