@@ -2,6 +2,7 @@
 // takes the first that opens, backs off when none does, and climbs back up
 // later. Until a link is up there is none: nobody waits for it.
 
+import { countdown } from './countdown.js'
 import { createMemory } from './memory.js'
 
 const OPEN_TIMEOUT = 5000
@@ -92,7 +93,7 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 	function attempt(name) {
 		return new Promise((resolve) => {
 			const link = make(name, { onFrame, onClosed: (close) => down(link, close) })
-			const giveUp = win.setTimeout(() => finish({ code: 0, retryAfter: 0 }), OPEN_TIMEOUT)
+			const stop = countdown(win, OPEN_TIMEOUT, () => finish({ code: 0, retryAfter: 0 }))
 			trying = { link, finish }
 			renewed = false
 			link.open(hello()).then(
@@ -101,7 +102,7 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 			)
 			function finish(close, welcome) {
 				if (!trying || trying.link !== link) return
-				win.clearTimeout(giveUp)
+				stop()
 				trying = null
 				if (close) link.close()
 				else up(name, link, welcome)

@@ -2,6 +2,7 @@
 // and posts the same bytes itself when the link does not answer. jQuery makes
 // the jqXHR, the timeout, the error mapping and the global events, as always.
 
+import { countdown } from './countdown.js'
 import { guard } from './guard.js'
 
 const PATIENCE = 2500
@@ -63,13 +64,13 @@ const isPlain = (headers) =>
 // the two calls `complete`, and none after abort().
 function carry(beat, plan) {
 	const { win, live } = beat
-	let timer = 0
+	let stop = () => {}
 	let xhr = null
 	let over = false
 
 	function post(headers, complete) {
 		over = true
-		win.clearTimeout(timer)
+		stop()
 		const conn = handOver(beat)
 		if (conn) headers[CONNECTION] = conn
 		xhr = send(beat.options, headers, complete)
@@ -82,10 +83,10 @@ function carry(beat, plan) {
 				post(headers, complete)
 				return
 			}
-			timer = win.setTimeout(() => {
+			stop = countdown(win, PATIENCE, () => {
 				post(headers, complete)
 				plan.giveUp()
-			}, PATIENCE)
+			})
 			plan.send().then((text) => {
 				if (over) return
 				if (text === null) {
@@ -93,7 +94,7 @@ function carry(beat, plan) {
 					return
 				}
 				over = true
-				win.clearTimeout(timer)
+				stop()
 				// What a handler throws is an uncaught error, as it is in an XHR's
 				// onload, and not a rejected promise.
 				guard(win, () => complete(200, 'OK', { text }, TICK_HEADERS))
@@ -101,7 +102,7 @@ function carry(beat, plan) {
 		},
 		abort() {
 			over = true
-			win.clearTimeout(timer)
+			stop()
 			if (xhr) xhr.abort()
 		},
 	}

@@ -158,6 +158,11 @@ http {
 		listen 127.0.0.1:${port};
 		root ${root};
 		index index.php;
+		# the sites of a network, in folders
+		if (!-e $request_filename) {
+			rewrite ^/[^/]+(/wp-(?:admin|includes|content)/.*)$ $1 last;
+			rewrite ^/[^/]+(/[^/]+\\.php)$ $1 last;
+		}
 		location / { try_files $uri $uri/ /index.php?$args; }
 		${heartbeat}
 		location ~ \\.php$ {

@@ -1,0 +1,71 @@
+// A WordPress network: one heartbeatd with one secret, for sites that are told apart.
+
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { startWatch, until } from '../browser/harness.mjs'
+import { beat, claimsOf, connected, withPlugin } from './plugin.mjs'
+
+test('a network', { timeout: 300_000 }, async (t) => {
+	await withPlugin(t, async ({ site, server, php, open }) => {
+		const second = makeNetwork(site, php)
+		assert.equal(second, 2)
+		const observed = await startWatch(t, server)
+
+		const here = await open('admin', '/wp-admin/')
+		const there = await open('admin', '/second/wp-admin/')
+		for (const page of [here, there]) {
+			await connected(page)
+			await beat(page)
+		}
+		const kid = (page) => page.evaluate(() => JSON.parse(atob(heartbeatSettings.heartbeatd.ticket.split('.')[0])).kid)
+
+		await t.test('each site has its own rooms', async () => {
+			assert.deepEqual([await kid(here), await kid(there)], ['default', 'default-2'])
+			const people = (page) => page.evaluate(() => wp.heartbeat.room('admin/online').entries.map((entry) => `${entry.client_id} ${entry.data.screen}`))
+			const admin = [`user-${site.users.admin.id} dashboard`]
+			await until('the rooms', async () => (await people(here)).length && (await people(there)).length)
+			assert.deepEqual([await people(here), await people(there)], [admin, admin])
+			await until('both, on NATS', () => new Set(observed.map((line) => line.site)).size === 2)
+			assert.equal(php(`switch_to_blog(2); return wp_get_presence(wp_presence_admin_room())[0]->data['screen'];`), 'dashboard')
+		})
+
+		await t.test('a push goes to one of them', async () => {
+			for (const page of [here, there]) await page.evaluate(() => jQuery(document).on('heartbeat-push', (event, push) => { window.pushed = push.data }))
+			php(`switch_to_blog(2); heartbeatd_push('all', 'for the second'); heartbeatd_push('user:${site.users.admin.id}', 'for the second');`)
+			await there.waitForFunction(() => window.pushed === 'for the second')
+			php(`heartbeatd_push('all', 'for the first');`)
+			await here.waitForFunction(() => window.pushed)
+			assert.equal(await here.evaluate(() => window.pushed), 'for the first')
+			assert.equal(await there.evaluate(() => window.pushed), 'for the second')
+		})
+
+		await t.test('a log-out ends both', async () => {
+			php(`WP_Session_Tokens::get_instance(${site.users.admin.id})->destroy_all();`)
+			for (const page of [here, there]) await page.waitForSelector('#wp-auth-check-wrap:not(.hidden)', { state: 'attached' })
+		})
+
+		await t.test('uninstalling leaves nothing on any site', () => {
+			php(`foreach (array(1, 2) as $id) { switch_to_blog($id); update_option('heartbeatd', array('site' => 'x')); restore_current_blog(); }
+				require_once ABSPATH . 'wp-admin/includes/plugin.php'; deactivate_plugins('heartbeatd/heartbeatd.php'); uninstall_plugin('heartbeatd/heartbeatd.php');`)
+			assert.deepEqual(php(`global $wpdb; $left = array(); foreach (array('wp_options', 'wp_2_options') as $table) $left = array_merge($left, $wpdb->get_col("SELECT option_name FROM $table WHERE option_name LIKE '%heartbeatd%'"), $wpdb->get_col("SELECT option_name FROM $table WHERE option_name LIKE '%presence%'")); $sitemeta = $wpdb->get_col("SELECT meta_key FROM wp_sitemeta WHERE meta_key LIKE '%heartbeatd/%' OR meta_key LIKE '%heartbeatd\\_%'"); return array_merge($left, $sitemeta);`), [])
+		})
+	})
+})
+
+// makeNetwork makes a network of the site, with a second one in /second/ and the
+// plugin on for both, and returns the second's id.
+function makeNetwork(site, php) {
+	const host = new URL(site.url).host
+	php(`require_once ABSPATH . 'wp-admin/includes/upgrade.php'; require_once ABSPATH . 'wp-admin/includes/network.php'; require_once ABSPATH . 'wp-admin/includes/plugin.php';
+		global $wpdb; deactivate_plugins('heartbeatd/heartbeatd.php'); foreach ($wpdb->tables('ms_global') as $name => $table) $wpdb->$name = $table;
+		install_network(); $made = populate_network(1, '${host}', 'admin@example.org', 'Network', '/', false); if (is_wp_error($made)) throw new Exception($made->get_error_message());`)
+	const file = `${site.dir}/wp-config.php`
+	const constants = { WP_ALLOW_MULTISITE: true, MULTISITE: true, SUBDOMAIN_INSTALL: false, DOMAIN_CURRENT_SITE: host, PATH_CURRENT_SITE: '/', SITE_ID_CURRENT_SITE: 1, BLOG_ID_CURRENT_SITE: 1 }
+	const lines = Object.entries(constants).map(([name, value]) => `define('${name}', ${JSON.stringify(value)});`).join('\n')
+	// Every site has an address of its own: what wp-config.php says would hold for all.
+	const config = readFileSync(file, 'utf8').replace(/^define\('(WP_HOME|WP_SITEURL)'/gm, "// define('$1'").replace('<?php\n', `<?php\n${lines}\n`)
+	writeFileSync(file, config)
+	return php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; activate_plugin('heartbeatd/heartbeatd.php', '', true);
+		return wp_insert_site(array('domain' => '${host}', 'path' => '/second/', 'network_id' => 1, 'user_id' => ${site.users.admin.id}, 'title' => 'Second'));`)
+}
