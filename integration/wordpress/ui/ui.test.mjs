@@ -3,6 +3,8 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { addPlugin } from '../plugin.mjs'
 import { addMuPlugin, beat, editorOf, linked, median, newPost, since, until, withLive } from '../live/live.mjs'
 
 const markup = '<img src=x onerror="window.pwned=1">Eve'
@@ -30,11 +32,7 @@ test('presence in the admin', { timeout: 300_000 }, async (t) => {
 		}
 		const admin = await person('admin', { client: 'websocket' })
 		const editor = await person('editor', { client: 'websocket' })
-		const learned = newPost(php, 'Learned', editor.id)
-		await Promise.all([
-			learn(admin, ['/wp-admin/', '/wp-admin/edit.php', editorOf(learned)]),
-			learn(editor, ['/wp-admin/', '/wp-admin/tools.php', '/wp-admin/upload.php?mode=list', editorOf(learned)]),
-		])
+		await Promise.all([admin, editor].map(learn))
 
 		await t.test('a screen that somebody else has changed says so', async () => {
 			const second = await person('second', { client: 'websocket' })
@@ -127,7 +125,6 @@ test('presence in the admin', { timeout: 300_000 }, async (t) => {
 			const block = await admin.open(editorOf(id))
 			await linked(block, 'websocket')
 			await block.waitForFunction(() => document.querySelector('.heartbeatd-header .heartbeatd-faces li')?.title === 'Editor', null, { timeout: 15_000 })
-			await beat(block)
 			await soon('somebody else in the classic editor', classic, () => document.querySelector('#heartbeatd-here .heartbeatd-name')?.textContent === 'admin')
 			assert.equal(await classic.isVisible('#heartbeatd-here'), true)
 			assert.match(await classic.innerText('#a11y-speak-polite'), /admin is in this post now/)
@@ -227,6 +224,22 @@ test('presence in the admin', { timeout: 300_000 }, async (t) => {
 			await other.close()
 		})
 
+		await t.test('beside the Presence API plugin only the editors get faces', async () => {
+			addPlugin(site, fileURLToPath(new URL('../presence/presence-api-stand-in', import.meta.url)))
+			php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; $r = activate_plugin('presence-api-stand-in/presence-api-stand-in.php'); if (is_wp_error($r)) throw new Exception($r->get_error_message()); return 1;`)
+			php('stand_in_create_table(); return 1;')
+			const dashboard = await admin.open('/wp-admin/')
+			assert.equal(await dashboard.evaluate(() => 'heartbeatdUi' in window), false)
+			assert.doesNotMatch(await dashboard.content(), /heartbeatd-(who|online|active-posts)/)
+			const id = newPost(php, 'Beside', editor.id)
+			const mine = await editor.open(editorOf(id))
+			await linked(mine, 'websocket')
+			await admin.uses({ client: 'websocket', editor: 'classic' })
+			const theirs = await admin.open(editorOf(id))
+			await soon('somebody else, beside the Presence API plugin', mine, () => document.querySelector('#heartbeatd-here .heartbeatd-name')?.textContent === 'admin')
+			for (const page of [mine, theirs, dashboard]) await page.close()
+		})
+
 		t.diagnostic(`median of ${waits.length} changes: ${median(waits)} ms, the slowest ${Math.max(...waits)} ms`)
 		assert.ok(median(waits) < 1000, `changes are seen within a second: ${waits}`)
 	})
@@ -255,14 +268,11 @@ function prepare(site, php) {
 		return 1;`)
 }
 
-// learn lets screens have the beat after which heartbeatd answers itself.
-async function learn({ context, url }, paths) {
-	const page = await context.newPage()
-	for (const path of paths) {
-		await page.goto(`${url}${path}`)
-		await linked(page, 'websocket')
-		await beat(page)
-	}
+// learn lets the dashboard have the beat after which heartbeatd answers itself.
+async function learn(who) {
+	const page = await who.open('/wp-admin/')
+	await linked(page, 'websocket')
+	await beat(page)
 	await page.close()
 }
 

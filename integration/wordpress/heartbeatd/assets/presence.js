@@ -30,8 +30,7 @@
 		wp.heartbeat.transport.announce( ping( {} ) );
 	}
 
-	// Over a link a beat costs PHP nothing, or in editors and lists no more than
-	// the one that comes a little later: be seen as soon as there is one.
+	// Over a link a beat costs PHP nothing: ask at once.
 	if ( config.early ) {
 		$( document ).on( 'mousemove.heartbeatd keydown.heartbeatd scroll.heartbeatd touchstart.heartbeatd', function() {
 			busy = true;

@@ -6,7 +6,7 @@
 	const { key } = ui.screen;
 	let { rev } = ui.screen;
 	let changed = null;
-	let links = 0;
+	let links = ui.people.linked() ? 1 : 0;
 	let missed = false; // what was pushed while there was no link may be forgotten by now
 	let asked = false;
 

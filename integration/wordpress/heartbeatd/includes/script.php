@@ -100,11 +100,9 @@ function heartbeatd_enqueue_presence() {
 	}
 	$screen = get_current_screen();
 	$posts  = heartbeatd_posts_of_page();
-	$locked = 'post' === $screen->base && $posts && wp_check_post_lock( $posts[0] );
 	$config = array(
-		// Otherwise PHP would have to answer: an early beat would cost a request. And in
-		// a locked post it would say "taken over" before anybody has read "already edited".
-		'early' => ! $locked && heartbeatd_may_be_native( $screen->id ),
+		// These screens ask PHP about locks with every beat: an early one would cost a request.
+		'early' => ! in_array( $screen->base, array( 'edit', 'post' ), true ) && heartbeatd_may_be_native( $screen->id ),
 		'list'  => 'edit' === $screen->base,
 	);
 	if ( 'post' === $screen->base && $posts && '' !== heartbeatd_post_room( $posts[0] ) ) {

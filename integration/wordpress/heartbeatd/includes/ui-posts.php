@@ -54,14 +54,18 @@ function heartbeatd_ui_print_posts_column( $column, $post_id ) {
  * @return array<string, array[]> Entries by room.
  */
 function heartbeatd_ui_in_rooms_of( $post_type ) {
-	$query   = array(
-		'prefix'   => "postType/$post_type:",
-		'per_page' => HEARTBEATD_PRESENCE_PAGE,
-	);
-	$page    = heartbeatd_presence_page( $query );
-	$by_room = array();
-	foreach ( $page ? $page['entries'] : array() as $entry ) {
-		$by_room[ $entry['room'] ][] = $entry;
+	static $by_room = array();
+	if ( ! isset( $by_room[ $post_type ] ) ) {
+		$query = array(
+			'prefix'   => "postType/$post_type:",
+			'per_page' => HEARTBEATD_PRESENCE_PAGE,
+		);
+		$page  = heartbeatd_presence_page( $query );
+
+		$by_room[ $post_type ] = array();
+		foreach ( $page ? $page['entries'] : array() as $entry ) {
+			$by_room[ $post_type ][ $entry['room'] ][] = $entry;
+		}
 	}
-	return $by_room;
+	return $by_room[ $post_type ];
 }

@@ -87,7 +87,7 @@ function heartbeatd_ui_enqueue() {
 		'room'   => $room,
 		'screen' => $state,
 	);
-	wp_add_inline_script( 'heartbeatd-people', 'window.heartbeatdUi = ' . wp_json_encode( $config ) . ';', 'before' );
+	wp_add_inline_script( 'heartbeatd-people', 'window.heartbeatdUi = ' . wp_json_encode( $config, JSON_HEX_TAG ) . ';', 'before' );
 	wp_enqueue_style( 'heartbeatd-people', heartbeatd_asset_url( 'people.css' ), array(), heartbeatd_asset_version( 'people.css' ) );
 }
 
