@@ -52,6 +52,8 @@ type apiCall struct {
 	SpreadMS int             `json:"spread_ms"`
 	User     int64           `json:"user"`
 	SID      string          `json:"sid"`
+	Room     string          `json:"room"`
+	All      bool            `json:"all"`
 
 	issued time.Time // by the caller's clock
 }
@@ -218,13 +220,13 @@ func (s *Server) apiNudge(ctx context.Context, c *apiCall) (int, any, error) {
 }
 
 func (s *Server) apiRevoke(ctx context.Context, c *apiCall) (int, any, error) {
-	if c.User <= 0 {
-		return 0, nil, badRequest("user must be a user id")
+	if err := (&target{User: c.User, Room: c.Room, All: c.All}).check(); err != nil {
+		return 0, nil, badRequest("one of user, room and all says whose tickets end: %v", err)
 	}
 	if len(c.SID) != 0 && len(c.SID) != 64 {
 		return 0, nil, badRequest("sid is the hex sha256 of a session token")
 	}
-	_, err := s.say(ctx, broker.Revocations, c.Site, revocation{User: c.User, SID: c.SID, Until: c.issued.Unix()})
+	_, err := s.say(ctx, broker.Revocations, c.Site, revocation{User: c.User, SID: c.SID, Room: c.Room, Until: c.issued.Unix()})
 	return http.StatusAccepted, struct{}{}, err
 }
 

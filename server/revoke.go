@@ -2,17 +2,23 @@ package server
 
 import (
 	"encoding/json"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
 )
 
-// revocation ends the tickets of a user, or of one of their log-ins, that were
-// issued until a time.
+// manySpread is the time over which the pages of more than one user ask WordPress
+// for new tickets, in milliseconds.
+const manySpread = 1000
+
+// revocation ends tickets that were issued until a time: those of a user or of
+// one of their log-ins, those that name a room, or all of a site.
 type revocation struct {
-	User  int64  `json:"user"`
+	User  int64  `json:"user,omitempty"`
 	SID   string `json:"sid,omitempty"`
+	Room  string `json:"room,omitempty"`
 	Until int64  `json:"until"` // Unix s, by the clock of the WordPress that says it
 }
 
@@ -25,10 +31,13 @@ type revocations struct {
 	swept time.Time
 }
 
+// revoked is a revocation as it is remembered. Users are the network's (see
+// networkOf), and have no room; rooms are the site's, and have no user.
 type revoked struct {
-	network string // whose users these are, see networkOf
-	user    int64
-	sid     string // empty: every log-in
+	site string
+	user int64
+	sid  string // empty: every log-in
+	room string // empty, with no user: every ticket
 }
 
 // hear takes a revocation: it holds for tickets that come, and ends the
@@ -39,8 +48,10 @@ func (r *revocations) hear(sig broker.Signal) {
 		r.server.log.Warn("a revocation on NATS is not one", "error", err)
 		return
 	}
-	network := r.server.networkOf(sig.Site)
-	k := revoked{network, v.User, v.SID}
+	k := revoked{site: sig.Site, room: v.Room}
+	if v.User != 0 {
+		k = revoked{site: r.server.networkOf(sig.Site), user: v.User, sid: v.SID}
+	}
 	r.mu.Lock()
 	if r.until == nil {
 		r.until = make(map[revoked]int64)
@@ -48,14 +59,37 @@ func (r *revocations) hear(sig broker.Signal) {
 	r.sweep(time.Now())
 	r.until[k] = max(r.until[k], v.Until)
 	r.mu.Unlock()
-	for _, st := range r.server.allSites() {
-		if st.network != network {
-			continue
-		}
-		for _, s := range r.server.sessionsOf(userKey{st.ID, v.User}) {
-			s.revoke()
+	if k.room != "" {
+		r.withdraw(k)
+		return
+	}
+	for _, s := range r.concerned(k) {
+		s.revoke(k.user == 0)
+	}
+}
+
+// withdraw takes a room from the pages that hear it, until WordPress gives it
+// to them anew: they stay where they are otherwise.
+func (r *revocations) withdraw(k revoked) {
+	st := r.server.site(k.site)
+	if st == nil {
+		return
+	}
+	for _, s := range st.hearers(k.room) {
+		s.withdraw()
+	}
+}
+
+// concerned are this node's sessions of the user, or of everybody on the site.
+func (r *revocations) concerned(k revoked) (list []*session) {
+	r.server.mu.Lock()
+	defer r.server.mu.Unlock()
+	for key, s := range r.server.sessions {
+		if k.user == 0 && key.site == k.site || k.user != 0 && key.user == k.user && s.site.network == k.site {
+			list = append(list, s)
 		}
 	}
+	return list
 }
 
 // sweep forgets, once a minute, what no ticket can be covered by any more.
@@ -78,36 +112,62 @@ func (r *revocations) covers(site string, c *Claims) bool {
 	issued := c.IssuedAt.Unix()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	every, found := r.until[revoked{network, user, ""}]
-	if found && issued <= every {
-		return true
-	}
-	one, found := r.until[revoked{network, user, c.SID}]
-	return found && issued <= one
-}
-
-// sessionsOf are a user's sessions on this node.
-func (s *Server) sessionsOf(k userKey) (list []*session) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.byUser[k] == 0 {
-		return nil
-	}
-	for key, sess := range s.sessions {
-		if key.site == k.site && key.user == k.user {
-			list = append(list, sess)
+	for _, k := range []revoked{{site: site}, {site: network, user: user}, {site: network, user: user, sid: c.SID}} {
+		if until, found := r.until[k]; found && issued <= until {
+			return true
 		}
 	}
-	return list
+	return false
 }
 
-// revoke ends the session if its ticket is revoked.
-func (s *session) revoke() {
+// strip takes from a ticket the rooms that were revoked after it was issued. What
+// is left of it says less than WordPress knows, so WordPress answers its beats.
+func (r *revocations) strip(site string, c *Claims) (stripped bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	kept := slices.DeleteFunc(slices.Clone(c.Rooms), func(room string) bool {
+		until, found := r.until[revoked{site: site, room: room}]
+		return found && c.IssuedAt.Unix() <= until
+	})
+	if len(kept) == len(c.Rooms) {
+		return false
+	}
+	c.Rooms, c.Native = kept, nil
+	return true
+}
+
+// revoke ends the session if its ticket is revoked, one of many perhaps.
+func (s *session) revoke(many bool) {
 	s.mu.Lock()
 	over := s.server.revoked.covers(s.site.ID, s.claims)
 	s.mu.Unlock()
 	if over {
-		s.send(nudgeFrame(0))
+		s.send(nudgeFrame(spread(many)))
 		s.end(ticketError("the ticket is revoked: ask WordPress"))
 	}
+}
+
+// withdraw takes the rooms that were revoked from the session. What the page says
+// of itself there stays: most get the room back with their next ticket.
+func (s *session) withdraw() {
+	s.mu.Lock()
+	claims := *s.claims
+	stripped := !s.ended && s.server.revoked.strip(s.site.ID, &claims)
+	var err error
+	if stripped {
+		s.claims, s.user = &claims, claims.user()
+		err = s.hear(false)
+	}
+	s.mu.Unlock()
+	if stripped && err == nil {
+		s.send(nudgeFrame(spread(true)))
+	}
+}
+
+// spread is the time over which pages ask WordPress for new tickets.
+func spread(many bool) int {
+	if many {
+		return manySpread
+	}
+	return 0
 }

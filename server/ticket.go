@@ -93,6 +93,7 @@ func (s *Server) verifyTicket(raw string) (*site, *Claims, error) {
 	if s.revoked.covers(id, claims) {
 		return nil, nil, ticketError("the ticket is revoked")
 	}
+	s.revoked.strip(id, claims)
 	st := s.site(id)
 	if st == nil {
 		return nil, nil, ticketError("this node has no place for one more site of a network")

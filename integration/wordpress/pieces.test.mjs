@@ -43,6 +43,17 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			assert.ok(queued(`require_once ABSPATH . 'wp-admin/includes/user.php'; wp_delete_user(${gone})`).some(([, body]) => body.user === gone && !body.sid))
 		})
 
+		await t.test('what takes a room from pages', () => {
+			const id = php(`return wp_insert_post(array('post_title' => 'Rights', 'post_status' => 'draft', 'post_author' => ${author}));`)
+			const update = (fields) => queued(`wp_update_post(array('ID' => ${id}, ${fields}))`).filter(([path]) => path === '/revoke')
+			const taken = [['/revoke', { room: `postType/post:${id}` }]]
+			assert.deepEqual(update(`'post_title' => 'New words'`), [])
+			assert.deepEqual(update(`'post_status' => 'publish'`), taken)
+			assert.deepEqual(update(`'post_author' => ${editor}`), taken)
+			assert.deepEqual(queued(`wp_trash_post(${id})`).filter(([path]) => path === '/revoke'), taken)
+			assert.deepEqual(queued(`wp_roles()->remove_cap('author', 'delete_posts')`), [['/revoke', { all: true }]])
+		})
+
 		await t.test('locks: only what others see', () => {
 			const id = php(`return wp_insert_post(array('post_title' => 'Lock', 'post_status' => 'publish'));`)
 			const room = `postType/post:${id}`

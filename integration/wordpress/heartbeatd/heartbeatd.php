@@ -64,7 +64,7 @@ add_action( 'wp_ajax_heartbeat', 'heartbeatd_look_before_beat', 0 );
 add_action( 'heartbeat_tick', 'heartbeatd_send_ticket', PHP_INT_MAX, 2 );
 add_action( 'upgrader_process_complete', 'heartbeatd_forget_learned' );
 
-// Whoever loses a log-in, a password or a role loses their tickets.
+// Whoever loses a log-in, a password, a role or a post loses the tickets that speak of it.
 add_action( 'update_user_meta', 'heartbeatd_on_user_meta_update', 10, 4 );
 add_action( 'delete_user_meta', 'heartbeatd_on_user_meta_delete', 10, 3 );
 add_action( 'wp_logout', 'heartbeatd_on_logout' );
@@ -77,6 +77,8 @@ add_action( 'revoked_super_admin', 'heartbeatd_revoke_user' );
 add_action( 'deleted_user', 'heartbeatd_revoke_user' );
 add_action( 'wpmu_delete_user', 'heartbeatd_revoke_user' );
 add_action( 'remove_user_from_blog', 'heartbeatd_revoke_user' );
+add_action( 'post_updated', 'heartbeatd_revoke_post', 10, 3 );
+add_action( 'update_option_' . $GLOBALS['wpdb']->get_blog_prefix() . 'user_roles', 'heartbeatd_revoke_everybody' );
 add_action( 'post_updated', 'heartbeatd_on_post_update', 10, 3 );
 
 // A post lock that changes hands wakes whoever has the post, or a list with it, open.

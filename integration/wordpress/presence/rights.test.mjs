@@ -1,70 +1,80 @@
-// Who hears what: on a live WordPress, in browsers, by everything a page gets.
+// Who may not know who is where: subscribers, by any way; an author, of a post
+// that they may not edit, or no longer may.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { until } from '../../browser/harness.mjs'
-import { beat, claimsOf, connected, withPlugin } from '../plugin.mjs'
+import { beat, connected, withPlugin } from '../plugin.mjs'
 
-test('who hears what', { timeout: 300_000 }, async (t) => {
+test('rights', { timeout: 300_000 }, async (t) => {
 	await withPlugin(t, async ({ site, php, open }) => {
-		const { admin, editor, author } = site.users
-		const write = (title, by) => php(`return wp_insert_post(array('post_title' => '${title}', 'post_content' => 'x', 'post_status' => 'publish', 'post_author' => ${by.id}));`)
-		const enter = (id) => php(`return wp_set_presence('postType/post:${id}', 'editor-${admin.id}', array('n' => '${Math.random()}'), ${admin.id});`)
-		const heard = (page) => page.frames.received.filter(({ type, room }) => type === 'presence' || (type === 'push' && room)).map(({ room }) => room)
-		const ticketOf = async (page) => claimsOf(await page.evaluate(() => heartbeatSettings.heartbeatd.ticket))
+		const id = php(`return wp_insert_post(array('post_title' => 'Confidential', 'post_status' => 'publish', 'post_author' => ${site.users.editor.id}));`)
+		const room = `postType/post:${id}`
+		const editorOf = `/wp-admin/post.php?post=${id}&action=edit`
+		const presence = (page) => page.frames.received.filter(({ type }) => type === 'presence')
+		const editor = await open('editor', editorOf)
+		await connected(editor)
+		await beat(editor)
 
-		await t.test('a subscriber hears nothing and shows nowhere', async () => {
+		await t.test('a subscriber sees nothing', async () => {
 			const page = await open('subscriber', '/wp-admin/profile.php')
-			const ticket = await ticketOf(page)
-			assert.deepEqual([ticket.can, ticket.rooms, ticket.types, ticket.admin], [[], [], undefined, undefined])
 			await connected(page)
-			await page.evaluate(() => jQuery(document).on('heartbeat-send', (event, data) => {
-				data['presence-ping'] = { screen: 'dashboard' }
-				data['presence-active-posts-ping'] = true
-				data['presence-screen-ping'] = { key: 'of-a-plugin' }
-			}))
-			const other = await open('editor', '/wp-admin/about.php')
-			await connected(other)
-			await beat(other)
-			const ticks = [await beat(page), await beat(page)]
-			assert.ok(ticks.every((tick) => Object.keys(tick).every((handle) => !handle.startsWith('presence'))), JSON.stringify(ticks))
-			assert.deepEqual(heard(page), [])
-			assert.equal(php(`return count(array_filter(wp_get_presence('admin/online'), fn ($e) => $e->user_id === ${site.users.subscriber.id}));`), 0)
+			const tick = await page.evaluate((id) => new Promise((done) => {
+				wp.heartbeat.transport.announce({ 'presence-ping': { screen: 'profile' }, 'presence-editor-ping': { post_id: id } })
+				Object.entries({ 'presence-ping': { screen: 'profile' }, 'presence-editor-ping': { post_id: id }, 'presence-active-posts-ping': true, 'presence-screen-ping': { key: `post/${id}` } })
+					.forEach(([handle, data]) => wp.heartbeat.enqueue(handle, data))
+				jQuery(document).one('heartbeat-tick', (event, tick) => done(tick))
+				wp.heartbeat.connectNow()
+			}), id)
+			assert.deepEqual(Object.keys(tick).filter((handle) => handle.startsWith('presence')), [])
+			assert.equal(await page.evaluate(() => typeof window.heartbeatdUi), 'undefined')
+			assert.equal(await page.locator('[id*="heartbeatd-online"], [class*="heartbeatd-"]').count(), 0)
+			const ask = (path, init) => page.evaluate(([path, init]) => fetch(path, { headers: { 'X-WP-Nonce': wpApiSettings.nonce }, ...init }).then((answer) => answer.status), [path, init])
+			await page.addScriptTag({ content: `window.wpApiSettings = window.wpApiSettings || { nonce: '${await restNonce(page)}' }` })
+			for (const path of ['presence?room=admin/online', 'presence/rooms', `presence?room=${room}`]) {
+				assert.equal(await ask(`/wp-json/wp-presence/v1/${path}`), 403, path)
+			}
+			php(`heartbeatd_push('can:edit_posts', 1); heartbeatd_push('admin/online', 2); heartbeatd_push('${room}', 3); heartbeatd_push('all', 'over');`)
+			await until('what is for everybody', () => page.frames.received.some(({ type, data }) => type === 'push' && data === 'over'))
+			assert.deepEqual(page.frames.received.filter(({ type }) => type === 'push').map(({ data }) => data), ['over'])
+			assert.deepEqual(presence(page), [])
+			assert.ok(!php(`return wp_list_pluck(wp_get_presence('admin/online'), 'user_id');`).includes(site.users.subscriber.id))
 			await page.close()
-			await other.close()
 		})
 
-		await t.test('an author hears of own posts only, and of those no longer that are another\'s', async () => {
-			const [own, foreign] = [write('Mine', author), write('Not mine', editor)]
-			const list = await open('author', '/wp-admin/edit.php')
-			await connected(list)
-			assert.deepEqual((await ticketOf(list)).rooms, [`postType/post:${own}`])
-			for (const id of [foreign, own]) enter(id)
-			await until('the own post\'s room', () => heard(list).includes(`postType/post:${own}`))
-			assert.equal(heard(list).includes(`postType/post:${foreign}`), false)
-
-			php(`wp_update_post(array('ID' => ${own}, 'post_author' => ${editor.id})); return 1;`)
-			const taken = Date.now()
-			await until('the link to end', () => list.frames.received.some(({ type, code }) => type === 'bye' && code === 4003), 10)
-			t.diagnostic(`the right was gone, and the room silent ${Date.now() - taken} ms later`)
-			const before = heard(list).length
-			enter(own)
-			await beat(list)
-			await connected(list)
-			await beat(list)
-			enter(own)
-			await beat(list)
-			assert.deepEqual(heard(list).slice(before).filter((room) => room.startsWith('postType/')), [])
-			await list.close()
+		await t.test('an author does not hear the room of a post that they may not edit', async () => {
+			const page = await open('author', '/wp-admin/edit.php')
+			await connected(page)
+			await page.evaluate((id) => wp.heartbeat.transport.announce({ 'presence-ping': { screen: 'edit-post' }, 'presence-editor-ping': { post_id: id } }), id)
+			await until('the room of everybody', () => presence(page).some((frame) => frame.room === 'admin/online'))
+			const rooms = new Set(presence(page).map((frame) => frame.room))
+			assert.deepEqual([...rooms], ['admin/online'])
+			assert.ok(!php(`return wp_list_pluck(wp_get_presence('${room}'), 'user_id');`).includes(site.users.author.id), 'nor enter it')
+			await page.close()
 		})
 
-		await t.test('a post that is published is nobody\'s to edit who may only write drafts', () => {
-			const revoked = (code) => php(`${code}; $q = array_values(heartbeatd_queue()); $c = &heartbeatd_queue(); $c = array(); return array_column(array_filter($q, fn ($c) => '/revoke' === $c[0]), 1);`)
-			const contributor = php(`return wp_insert_user(array('user_login' => 'contributor', 'user_pass' => 'x', 'role' => 'contributor'));`)
-			const draft = php(`return wp_insert_post(array('post_title' => 'Draft', 'post_content' => 'x', 'post_status' => 'draft', 'post_author' => ${contributor}));`)
-			assert.deepEqual(revoked(`wp_update_post(array('ID' => ${draft}, 'post_title' => 'Better'))`), [])
-			assert.deepEqual(revoked(`wp_update_post(array('ID' => ${draft}, 'post_status' => 'pending'))`), [])
-			assert.deepEqual(revoked(`wp_update_post(array('ID' => ${draft}, 'post_status' => 'publish'))`), [{ user: contributor }])
+		await t.test('and hears it no more when the right is withdrawn', async () => {
+			php(`wp_update_post(array('ID' => ${id}, 'post_author' => ${site.users.author.id}));`)
+			const page = await open('author', '/wp-admin/edit.php')
+			await connected(page)
+			await until('the room', () => presence(page).some((frame) => frame.room === room))
+			const before = page.frames.received.length
+			const start = Date.now()
+			php(`wp_update_post(array('ID' => ${id}, 'post_author' => ${site.users.editor.id}));`)
+			await until('a ticket without the room', () => page.frames.sent.some(({ type, ticket }) => type === 'ticket' && !roomsOf(ticket).includes(room)))
+			t.diagnostic(`a ticket without the room after ${Date.now() - start} ms`)
+			assert.ok(page.frames.received.slice(before).some(({ type }) => type === 'nudge'))
+
+			const silent = page.frames.received.length
+			const other = await open('admin', editorOf)
+			await connected(other)
+			await until('the other to be there', () => php(`return wp_list_pluck(wp_get_presence('${room}'), 'user_id');`).includes(site.users.admin.id))
+			await until('the other in the admin', () => presence(page).some(({ joined = [], updated = [] }) => [...joined, ...updated].some((entry) => entry.user_id === site.users.admin.id)))
+			assert.deepEqual(page.frames.received.slice(silent).filter((frame) => frame.room === room), [])
 		})
 	})
 })
+
+const roomsOf = (ticket) => JSON.parse(Buffer.from(ticket.split('.')[1], 'base64url')).rooms
+
+const restNonce = (page) => page.evaluate(() => fetch('/wp-admin/admin-ajax.php?action=rest-nonce').then((answer) => answer.text()))

@@ -48,6 +48,28 @@ function heartbeatd_revoke_sessions( $user_id, $sessions ) {
 }
 
 /**
+ * Takes a post's room from the pages that hear it, until each has a new ticket
+ * that says whether its reader may still edit the post.
+ *
+ * @param int     $post_id The post.
+ * @param WP_Post $after   The post now.
+ * @param WP_Post $before  The post before.
+ */
+function heartbeatd_revoke_post( $post_id, $after, $before ) {
+	$room = heartbeatd_post_room( $after );
+	if ( '' !== $room && ( $after->post_author !== $before->post_author || $after->post_status !== $before->post_status ) ) {
+		heartbeatd_enqueue( '/revoke', array( 'room' => $room ) );
+	}
+}
+
+/**
+ * Before the roles change: everybody's tickets may say too much.
+ */
+function heartbeatd_revoke_everybody() {
+	heartbeatd_enqueue( '/revoke', array( 'all' => true ) );
+}
+
+/**
  * The log-ins of a user that WordPress has stored.
  *
  * @param int $user_id The user.

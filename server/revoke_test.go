@@ -1,0 +1,69 @@
+package server
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestRevokeRoom takes a room from those who hear it, until WordPress says more.
+func TestRevokeRoom(t *testing.T) {
+	n := newNode(t)
+	ed, alice := n.page(t, 2), n.page(t, 1)
+	s, other := ed.socket(t), alice.socket(t)
+	s.beat(1, ed.form("data%5Bpresence-editor-ping%5D%5Bpost_id%5D=42"))
+	other.presence(room42, func(f frame) bool { return len(f.Snapshot)+len(f.Joined) > 0 })
+	if status, answer := n.call(t, "/revoke", `{"room":"`+room42+`"}`); status != http.StatusAccepted {
+		t.Fatal(status, answer)
+	}
+	for _, heard := range []*socket{s, other} {
+		if f := heard.next("nudge"); f.Spread == 0 {
+			t.Error("all ask at once")
+		}
+	}
+	s.seen = nil
+	n.enter(room42, 7, "post")
+	n.call(t, "/push", `{"to":{"room":"`+room42+`"},"data":1}`)
+	n.call(t, "/push", `{"to":{"all":true},"data":"over"}`)
+	if f := s.next("push"); string(f.Data) != `"over"` {
+		t.Errorf("heard %s of the room", f.Data)
+	}
+	if slices.ContainsFunc(s.seen, func(f frame) bool { return len(f.Joined) > 0 && f.Room == room42 }) {
+		t.Error("heard who came to the room")
+	}
+	if f := s.beat(2, ed.pinging("dashboard")); f.Type != "decline" {
+		t.Errorf("a beat is answered with %+v: WordPress has to say what holds", f)
+	}
+	if got := n.online(t, room42); !slices.Contains(got, "editor-2") {
+		t.Errorf("in the room: %v", got)
+	}
+
+	// A page that comes with an old ticket does not hear the room either.
+	_, old, err := n.verifyTicket(ed.ticket)
+	if err != nil || slices.Contains(old.Rooms, room42) || old.Native != nil {
+		t.Errorf("the old ticket says %+v, %v", old, err)
+	}
+	old.Rooms = []string{room42}
+	fresh, err := SignTicket(demoSite, n.demo.Secret(), *old, time.Now().Add(2*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.send(`{"type":"ticket","ticket":"` + fresh + `"}`)
+	s.presence(room42, func(f frame) bool { return len(f.Snapshot) > 0 })
+}
+
+// TestRevokeAll ends every ticket of a site.
+func TestRevokeAll(t *testing.T) {
+	n := newNode(t)
+	pages := []*socket{n.page(t, 1).socket(t), n.page(t, 2).socket(t)}
+	if status, answer := n.call(t, "/revoke", `{"all":true}`); status != http.StatusAccepted {
+		t.Fatal(status, answer)
+	}
+	for _, s := range pages {
+		if bye, code := s.ended(); code != 4003 || !strings.Contains(bye.Reason, "revoked") {
+			t.Errorf("ended with %d %q", code, bye.Reason)
+		}
+	}
+}
