@@ -14,8 +14,8 @@ defined( 'ABSPATH' ) || exit;
 const HEARTBEATD_UI_FACES = 5;
 
 /**
- * Whoever is in the admin. The reader of this page is, whether or not it has
- * had its first beat.
+ * Whoever is in the admin. The reader of this page is, and on this page, whether
+ * or not it has been heard of.
  *
  * @return array{people: array[], total: int}
  */
@@ -23,11 +23,8 @@ function heartbeatd_ui_online() {
 	$page    = heartbeatd_ui_room( 'admin/online' );
 	$entries = $page ? $page['entries'] : array();
 	$screen  = function_exists( 'get_current_screen' ) ? get_current_screen() : null;
-	$people  = heartbeatd_ui_fold( $entries );
-	if ( ! in_array( get_current_user_id(), wp_list_pluck( $people, 'id' ), true ) ) {
-		$people = heartbeatd_ui_fold( array_merge( $entries, array( heartbeatd_ui_me( $screen ? $screen->id : '' ) ) ) );
-	}
-	$more = $page ? max( 0, $page['total'] - count( $entries ) ) : 0;
+	$people  = heartbeatd_ui_fold( array_merge( $entries, array( heartbeatd_ui_me( $screen ? $screen->id : '' ) ) ) );
+	$more    = $page ? max( 0, $page['total'] - count( $entries ) ) : 0;
 	return array(
 		'people' => $people,
 		'total'  => count( $people ) + $more,
