@@ -1,7 +1,7 @@
 # make test        everything, as CI does; installs what the tests need
 # make test-fast   without the race detector, browsers and live sites
 # make test-live   whole working days on a live WordPress: locks, autosave, log-ins, failures
-# make bench       heartbeatd's cost and speed beside the least there can be: twelve minutes, two idle cores
+# make bench       heartbeatd's cost and speed beside the least there can be: thirteen minutes, on two idle cores
 # make build       ./heartbeatd, with the drop-in inside
 # make wordpress   a real WordPress with the plugin and heartbeatd, ready to click;
 #                  WORDPRESS='trixie 6.8.7' make wordpress for another version

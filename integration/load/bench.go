@@ -23,6 +23,8 @@ type sizes struct {
 	settle time.Duration // after opening pages, before they count as idle
 	idle   time.Duration // how long idle pages are watched
 	push   time.Duration // how long is pushed for a figure
+
+	dashboardWarm, dashboardWatch time.Duration // how long people on it beat before they are watched, and while
 }
 
 var (
@@ -30,11 +32,13 @@ var (
 		beaters: 64, beats: 10_000, pages: 10_000, few: 100, hearers: 1_000, joiners: 1_000, seen: 300,
 		// 100 s have five renewals and four pings of every page.
 		settle: 10 * time.Second, idle: 100 * time.Second, push: 5 * time.Second,
+		dashboardWarm: 5 * time.Second, dashboardWatch: 20 * time.Second,
 	}
 	// quick are large enough to see whether something has changed much.
 	quick = sizes{
 		beaters: 64, beats: 3_000, pages: 2_000, few: 100, hearers: 1_000, joiners: 1_000, seen: 50,
 		settle: 2 * time.Second, idle: 21 * time.Second, push: 2 * time.Second,
+		dashboardWarm: time.Second, dashboardWatch: 10 * time.Second,
 	}
 )
 
@@ -55,6 +59,7 @@ var workloads = []workload{
 	{"beat-dashboard", (*bench).beatDashboard},
 	{"beat-post", (*bench).beatPost},
 	{"beat-longpoll", (*bench).beatLongPoll},
+	{"dashboard", (*bench).dashboard},
 	{"idle", (*bench).idlePages},
 	{"idle-longpoll", (*bench).idlePollers},
 	{"push", (*bench).push},

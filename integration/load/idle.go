@@ -85,19 +85,24 @@ func (b *bench) watchIdle(p *process, l *loop) (share float64, err error) {
 		return 0, err
 	}
 	err = b.profiled("idle", p, func() error {
-		began := time.Now()
-		before, err := p.cpu()
-		if err != nil {
-			return err
-		}
-		if err := l.rest(b.idle); err != nil {
-			return err
-		}
-		after, err := p.cpu()
-		share = (after - before).Seconds() / time.Since(began).Seconds()
+		share, err = l.share(p, b.idle)
 		return err
 	})
 	return share, err
+}
+
+// share is the share of a core that the server uses for a while.
+func (l *loop) share(p *process, d time.Duration) (float64, error) {
+	began := time.Now()
+	before, err := p.cpu()
+	if err != nil {
+		return 0, err
+	}
+	if err := l.rest(d); err != nil {
+		return 0, err
+	}
+	after, err := p.cpu()
+	return (after - before).Seconds() / time.Since(began).Seconds(), err
 }
 
 // beatAmongFew is what a beat costs with few pages connected.

@@ -178,7 +178,7 @@ func (b *bench) joinSeen() ([]figure, error) {
 		if err != nil {
 			return err
 		}
-		if err := l.rest(time.Second); err != nil {
+		if err := l.rest(b.settle / 10); err != nil {
 			return err
 		}
 		for i := range b.seen {

@@ -21,6 +21,7 @@ func TestMain(m *testing.M) {
 var tiny = sizes{
 	beaters: 3, beats: 30, pages: 25, few: 5, hearers: 8, joiners: 30, seen: 4,
 	settle: 20 * time.Millisecond, idle: 50 * time.Millisecond, push: 60 * time.Millisecond,
+	dashboardWarm: 20 * time.Millisecond, dashboardWatch: 100 * time.Millisecond,
 }
 
 // TestWorkloads runs every workload, tiny, and wants its figures: what they are

@@ -3,7 +3,7 @@
 // Command load measures heartbeatd, and beside it the least that a server of
 // its kind can be.
 //
-//	go run ./integration/load                          everything, three times, about twelve minutes
+//	go run ./integration/load                          everything, three times, about thirteen minutes
 //	go run ./integration/load -only push,join-storm    some of it
 //	go run ./integration/load -quick -runs 1           a first look
 //	go run ./integration/load -profile DIR -only idle  with profiles for `go tool pprof`

@@ -25,6 +25,7 @@ type goal struct {
 var rows = []row{
 	{"beat-websocket", "beat → tick over a WebSocket, 64 editors: CPU for 10,000", "s", goal{"ratio", 1.6}},
 	{"beat-dashboard", "the same, 64 people on one dashboard: each tick lists them all", "s", goal{}},
+	{"dashboard-cpu", "1,000 people on one dashboard, each beats every 15 s: CPU", "%", goal{}},
 	{"beat-post", "beat → tick by POST, 64 connections: CPU for 10,000", "s", goal{"ratio", 1.5}},
 	{"beat-longpoll", "beat → tick over long-poll, 64 editors: CPU for 10,000", "s", goal{}},
 	{"idle-memory", "memory of an idle page with one entry, 10,000 pages, NATS inside", "KiB", goal{"most", 28}},
