@@ -79,7 +79,6 @@ add_action( 'wpmu_delete_user', 'heartbeatd_revoke_user' );
 add_action( 'remove_user_from_blog', 'heartbeatd_revoke_user' );
 add_action( 'post_updated', 'heartbeatd_revoke_post', 10, 3 );
 add_action( 'update_option_' . $GLOBALS['wpdb']->get_blog_prefix() . 'user_roles', 'heartbeatd_revoke_everybody' );
-add_action( 'post_updated', 'heartbeatd_on_post_update', 10, 3 );
 
 // A post lock that changes hands wakes whoever has the post, or a list with it, open.
 add_action( 'update_post_meta', 'heartbeatd_on_lock_update', 10, 4 );

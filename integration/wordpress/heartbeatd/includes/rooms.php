@@ -135,18 +135,3 @@ function heartbeatd_posts_of_beat( $data ) {
 	}
 	return $post_ids;
 }
-
-/**
- * A post has another author or status. Who may no longer edit it may no longer
- * hear its room, and their tickets may name it.
- *
- * @param int     $post_id The post.
- * @param WP_Post $after   The post now.
- * @param WP_Post $before  The post before.
- */
-function heartbeatd_on_post_update( $post_id, $after, $before ) {
-	$is_same = $after->post_author === $before->post_author && $after->post_status === $before->post_status;
-	if ( ! $is_same && '' !== heartbeatd_post_room( $after ) && ! user_can( (int) $before->post_author, 'edit_post', $post_id ) ) {
-		heartbeatd_revoke_user( (int) $before->post_author );
-	}
-}
