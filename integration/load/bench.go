@@ -100,7 +100,8 @@ func (b *bench) build(dir string) error {
 func (b *bench) heartbeatd() (*process, error) {
 	cmd := exec.Command(b.binary, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
 		"--site-id", siteID, "--site-secret", siteSecret, "--api-key", apiKey)
-	cmd.Env = append(os.Environ(), profileEnv+"="+b.profile)
+	// It is killed in the end, and leaves the folder of its NATS behind.
+	cmd.Env = append(os.Environ(), "TMPDIR="+filepath.Dir(b.binary), profileEnv+"="+b.profile)
 	p, err := start(cmd, b.core)
 	if err == nil && len(p.addrs) < 2 {
 		_ = p.stop()
