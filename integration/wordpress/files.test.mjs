@@ -36,6 +36,13 @@ test('every text is translatable by the plugin\'s own domain, or is core\'s', ()
 	}
 })
 
+test('translators have every text', () => {
+	const texts = (pot) => pot.match(/^msgid.*|^#\. .*/gm).sort()
+	const made = texts(execFileSync(`${folder}pot`, { encoding: 'utf8' }))
+	assert.deepEqual(texts(read('heartbeatd/languages/heartbeatd.pot')), made, 'integration/wordpress/pot > integration/wordpress/heartbeatd/languages/heartbeatd.pot')
+	assert.ok(made.includes('msgid "%s has left this post"'), 'those of the scripts, too')
+})
+
 test('everything that is hooked or defined is prefixed', () => {
 	for (const name of php.filter((file) => file.startsWith('heartbeatd/'))) {
 		for (const [, symbol] of read(name).matchAll(/^(?:function &?|const |define\( ')(\w+)/gm)) assert.match(symbol, /^heartbeatd_/i, `${name}: ${symbol}`)
