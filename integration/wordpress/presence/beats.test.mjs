@@ -32,6 +32,9 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 			assert.deepEqual(second['presence-online'].map(({ user_id, screen_label }) => [user_id, screen_label]).sort(), [[admin.id, 'Some New Screen'], [editor.id, 'Posts']])
 			assert.equal('presence-online-total' in second, false)
 
+			await people.author.rest('POST', '/wp-presence/v1/presence', { room: 'admin/online', client_id: 'odd', data: { screen: ['x'], screen_label: { y: 1 } } })
+			const odd = (await people.editor.beat({ 'presence-ping': { screen: 'dashboard' } }))['presence-online'].find(({ user_id }) => user_id === author.id)
+			assert.deepEqual([odd.screen, odd.screen_label], ['', ''])
 			assert.equal('presence-online' in await people.editor.beat({ other: 1 }), false, 'asked for nothing')
 			assert.equal('presence-online' in await people.subscriber.beat({ 'presence-ping': { screen: 'dashboard' }, 'presence-active-posts-ping': true }), false, 'a subscriber sees nothing')
 			assert.equal((await all()).some(({ user_id: id }) => id === site.users.subscriber.id), false)

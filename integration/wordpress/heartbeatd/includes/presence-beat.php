@@ -83,13 +83,15 @@ function heartbeatd_presence_ping( $ping ) {
 	$text = static function ( $name ) use ( $ping ) {
 		return isset( $ping[ $name ] ) && is_string( $ping[ $name ] ) ? mb_substr( sanitize_text_field( $ping[ $name ] ), 0, HEARTBEATD_MAX_NAME ) : '';
 	};
-	$data = array(
+	$where = array(
 		'screen'       => $text( 'screen' ),
 		'screen_label' => heartbeatd_readable_screen( $text( 'screen' ) ),
-		'title'        => $text( 'title' ),
-		'post_id'      => absint( $text( 'post_id' ) ),
 	);
-	return array_filter( $data ) + array( 'screen' => '', 'screen_label' => '' );
+	$what  = array(
+		'title'   => $text( 'title' ),
+		'post_id' => absint( $text( 'post_id' ) ),
+	);
+	return $where + array_filter( $what );
 }
 
 /**
@@ -222,12 +224,16 @@ function heartbeatd_presence_with( $entries, $own, $focused ) {
  * @return array
  */
 function heartbeatd_presence_person( $entry ) {
+	// Anybody who may edit posts may put an entry there that says anything.
+	$text = static function ( $name ) use ( $entry ) {
+		return isset( $entry['data'][ $name ] ) && is_scalar( $entry['data'][ $name ] ) ? (string) $entry['data'][ $name ] : '';
+	};
 	return array(
 		'user_id'      => $entry['user_id'],
 		'display_name' => $entry['display_name'],
 		'avatar_url'   => $entry['avatar_url'],
-		'screen'       => (string) ( $entry['data']['screen'] ?? '' ),
-		'screen_label' => (string) ( $entry['data']['screen_label'] ?? '' ),
+		'screen'       => $text( 'screen' ),
+		'screen_label' => $text( 'screen_label' ),
 		'date_gmt'     => $entry['date_gmt'],
 	);
 }
