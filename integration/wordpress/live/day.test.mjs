@@ -16,6 +16,7 @@ test('a day in the admin', { timeout: 400_000 }, async (t) => {
 	await withLive(t, async ({ person, php, server }) => {
 		const observer = await observe(t, server)
 		const ben = await person('admin')
+		php(`update_user_meta(${ben.id}, 'show_welcome_panel', 0); update_user_meta(${ben.id}, 'metaboxhidden_dashboard', array('dashboard_site_health', 'dashboard_right_now', 'dashboard_activity', 'dashboard_quick_press', 'dashboard_primary'));`)
 		const dashboard = await ben.open('/wp-admin/')
 		await linked(dashboard, 'websocket')
 		await beat(dashboard)
@@ -50,7 +51,9 @@ test('a day in the admin', { timeout: 400_000 }, async (t) => {
 			ben: ({ Editor }, posts) => Editor === 'Edit Post' && posts['The news'] === 'Editor',
 			nats: `joined ${room} ${editor} post`,
 		})
+		await dashboard.hover('#wp-admin-bar-heartbeatd-online')
 		await shot(dashboard, 'dashboard')
+		await shot(page, 'editor')
 
 		const second = await day.anna.context.newPage()
 		await step(day, 'opens a second tab', {
