@@ -7,10 +7,15 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/heartbeatd/heartbeatd/broker"
 )
@@ -127,4 +132,35 @@ func watching(t *testing.T, c watchCmd) <-chan string {
 		_ = write.Close()
 	})
 	return lines
+}
+
+// TestObserversFromEverywhere takes them from flags, the environment and a file.
+func TestObserversFromEverywhere(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.json")
+	if err := os.WriteFile(file, []byte(`{"nats-observer":{"observer":"password=with;signs","default":"another"}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	parse := func(args ...string) map[string]string {
+		t.Helper()
+		var c cli
+		parser, err := kong.New(&c, kong.DefaultEnvars("HEARTBEATD"), kong.Configuration(loadConfig))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = parser.Parse(args); err != nil {
+			t.Fatal(err)
+		}
+		return c.Serve.NatsObserver
+	}
+	want := map[string]string{"observer": "one", "default": "two"}
+	if got := parse("--nats-observer", "observer=one", "--nats-observer", "default=two"); !maps.Equal(got, want) {
+		t.Errorf("as flags: %v", got)
+	}
+	if got := parse("--config", file); !maps.Equal(got, map[string]string{"observer": "password=with;signs", "default": "another"}) {
+		t.Errorf("in a file: %v", got)
+	}
+	t.Setenv("HEARTBEATD_NATS_OBSERVER", "observer=one;default=two")
+	if got := parse(); !maps.Equal(got, want) {
+		t.Errorf("in the environment: %v", got)
+	}
 }
