@@ -32,7 +32,7 @@ var (
 		beaters: 64, beats: 10_000, pages: 10_000, few: 100, hearers: 1_000, joiners: 1_000, seen: 300,
 		// 100 s have five renewals and four pings of every page.
 		settle: 10 * time.Second, idle: 100 * time.Second, push: 5 * time.Second,
-		dashboardWarm: 5 * time.Second, dashboardWatch: 20 * time.Second,
+		dashboardWarm: 5 * time.Second, dashboardWatch: 15 * time.Second,
 	}
 	// quick are large enough to see whether something has changed much.
 	quick = sizes{
@@ -63,6 +63,7 @@ var workloads = []workload{
 	{"idle", (*bench).idlePages},
 	{"idle-longpoll", (*bench).idlePollers},
 	{"push", (*bench).push},
+	{"push-longpoll", (*bench).pushLongPoll},
 	{"join-storm", (*bench).joinStorm},
 	{"join-seen", (*bench).joinSeen},
 }

@@ -171,6 +171,7 @@ type poller struct {
 	header  string
 	beats   int
 	frame   []byte
+	onPush  func()
 }
 
 const jsonType = "Content-Type: application/json\r\n"
@@ -216,6 +217,9 @@ func (p *poller) poll(after string) {
 		if r.status != 200 || !found || !whole {
 			p.loop.fail(fmt.Errorf("no answer to a poll but %d %s", r.status, r.body))
 			return
+		}
+		for range bytes.Count(r.body, []byte(`{"type":"push",`)) {
+			p.onPush()
 		}
 		p.poll(string(seq))
 	})

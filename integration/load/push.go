@@ -167,6 +167,48 @@ func (b *bench) pushAll(p *process, a *audience) (c pushCost, err error) {
 	return c, err
 }
 
+// pushLongPoll measures the same for pages that poll. Each poll brings what has
+// come since the last, so that many messages need few answers.
+func (b *bench) pushLongPoll() (figures []figure, err error) {
+	p, err := b.heartbeatd()
+	err = with(p, err, func(p *process, l *loop) error {
+		a := &audience{loop: l, size: b.hearers}
+		err := l.openAll(b.hearers, func(i int, done func()) {
+			who, err := editor(i+1, 1)
+			if err != nil {
+				l.fail(err)
+				return
+			}
+			pg := &poller{who: who, onPush: a.hearer()}
+			l.openPoller(i, p.addrs[0], pg, func() {
+				pg.poll("0")
+				done()
+			})
+		})
+		if err != nil {
+			return err
+		}
+		if err := a.openAPI(p); err != nil {
+			return err
+		}
+		return b.profiled("push-longpoll", p, func() error {
+			rate, err := a.saturate(2, b.sizes.push)
+			figures = []figure{{"push-longpoll", rate, 0}}
+			return err
+		})
+	})
+	return figures, err
+}
+
+// hearer counts one page's deliveries.
+func (a *audience) hearer() func() {
+	nth := -1
+	return func() {
+		nth++
+		a.hear(nth)
+	}
+}
+
 // audience opens a room of heartbeatd's, spoken to by its API.
 func (l *loop) audience(p *process, n int) (*audience, error) {
 	a := &audience{loop: l, size: n}
@@ -176,17 +218,17 @@ func (l *loop) audience(p *process, n int) (*audience, error) {
 			l.fail(err)
 			return
 		}
-		pg := &page{who: who, welcomed: done}
-		nth := 0
-		pg.onPush = func() {
-			nth++
-			a.hear(nth - 1)
-		}
-		l.openPage(i, p.addrs[0], pg)
+		l.openPage(i, p.addrs[0], &page{who: who, welcomed: done, onPush: a.hearer()})
 	})
 	if err != nil {
 		return nil, err
 	}
+	return a, a.openAPI(p)
+}
+
+// openAPI opens the connections over which the API is called.
+func (a *audience) openAPI(p *process) error {
+	l := a.loop
 	request := appendRequest(nil, "POST", "/api/v1/push", p.addrs[1], jsonType+"Authorization: Bearer "+apiKey+"\r\n",
 		`{"site":"`+siteID+`","to":{"room":"`+postRoom(1)+`"},"data":`+pushed+`}`)
 	var idle []*caller
@@ -214,13 +256,13 @@ func (l *loop) audience(p *process, n int) (*audience, error) {
 		idle = idle[:len(idle)-1]
 		c.do(request, said(c))
 	}
-	return a, l.openAll(pushers, func(i int, done func()) {
+	return l.openAll(pushers, func(i int, done func()) {
 		c := new(caller)
 		c.opened = func() {
 			idle = append(idle, c)
 			done()
 		}
-		l.openCaller(n+i, p.addrs[1], c)
+		l.openCaller(a.size+i, p.addrs[1], c)
 	})
 }
 
@@ -228,14 +270,13 @@ func (l *loop) audience(p *process, n int) (*audience, error) {
 func (l *loop) floorAudience(p *process, n int) (*audience, error) {
 	a := &audience{loop: l, size: n}
 	err := l.openAll(n, func(i int, done func()) {
-		nth := -1 // the welcome comes first
-		l.openSocket(i, p.addrs[0], "/", "", &socket{opened: func() {}, onText: func([]byte) {
-			if nth++; nth == 0 {
-				done()
-				return
-			}
-			a.hear(nth - 1)
-		}})
+		hear := a.hearer()
+		s := &socket{opened: func() {}}
+		s.onText = func([]byte) { // the welcome
+			s.onText = func([]byte) { hear() }
+			done()
+		}
+		l.openSocket(i, p.addrs[0], "/", "", s)
 	})
 	if err != nil {
 		return nil, err

@@ -36,6 +36,7 @@ var rows = []row{
 	{"push-cpu", "the same: CPU for a million deliveries", "s", goal{}},
 	{"push-two", "the same, two messages in flight", "/s", goal{"least", 301_000}},
 	{"push-paced", "the same, 20,000 deliveries a second offered: p99", "ms", goal{"most", 10}},
+	{"push-longpoll", "push to a room of 1,000 that long-polls, two messages in flight", "/s", goal{}},
 	{"join-storm", "1,000 pages join one room within a second: all told, after the last", "s", goal{"most", 0.25}},
 	{"join-storm-cpu", "the same: CPU", "s", goal{"most", 0.8}},
 	{"join-seen", "join seen by another page, quiet server: p99", "ms", goal{"most", 20}},
