@@ -81,7 +81,7 @@ test('presence in the admin', { timeout: 300_000 }, async (t) => {
 			const dashboard = await admin.open('/wp-admin/', { waitUntil: 'domcontentloaded' })
 			await dashboard.evaluate(() => { document.querySelector('#heartbeatd-who li').printed = true })
 			await linked(dashboard, 'websocket')
-			await until('the last test\'s people to be gone', async () => (await names(dashboard)).join() === 'admin', 20)
+			await alone(php, dashboard)
 
 			const other = await editor.open('/wp-admin/tools.php')
 			await soon('somebody comes', dashboard, () => document.querySelector('#heartbeatd-who').innerText.includes('Editor'))
@@ -143,7 +143,7 @@ test('presence in the admin', { timeout: 300_000 }, async (t) => {
 			const dashboard = await admin.open('/wp-admin/')
 			const users = await admin.open('/wp-admin/users.php')
 			for (const page of [dashboard, users]) await linked(page, 'websocket')
-			await until('earlier people to be gone', async () => (await names(dashboard)).join() === 'admin', 20)
+			await alone(php, dashboard)
 			const status = (id) => users.innerText(`.heartbeatd-status[data-user="${id}"]`)
 			assert.deepEqual([await status(admin.id), await status(editor.id)], ['Online', 'Offline'])
 			const other = await editor.open('/wp-admin/')
@@ -253,6 +253,12 @@ async function leave(page, php, { id } = {}, post) {
 	await page.evaluate(() => wp.heartbeat.transport.leave())
 	await page.close()
 	if (post) php(`return wp_remove_presence('postType/post:${post}', 'lock-${id}');`)
+}
+
+// alone waits until whoever was there earlier is gone.
+async function alone(php, page) {
+	await until('everybody else to be gone', async () => (await names(page)).join() === 'admin', 20)
+		.catch(async (error) => assert.fail(`${error.message}: ${await names(page)}; ${JSON.stringify(php('return heartbeatd_presence_all(array());'))}`))
 }
 
 // prepare adds a second administrator, and somebody with a name made of markup.
