@@ -8,9 +8,17 @@
 //	session.go     Beat: may it be answered here, or is it PHP's?
 //	pipeline.go    the hooks, in WordPress's order; Call to Tick
 //	presence.go    the hooks that are ours: who is online
+//	postrooms.go   and who edits a post, or has its lock
+//	activeposts.go which posts are being edited
 //	broker         an entry on NATS; its change comes back to every node
+//	site.go        the change, to whom it concerns
 //	rooms.go       changes, gathered, to the sessions that hear the room
+//	nudges.go      a nudge, to pages that show active posts
 //	transport      Tick and frames to bytes
+//
+// Beside that path back ends read and write the same rooms: api.go and
+// presenceapi.go over HTTP, sync.go and synccall.go with the table of the
+// Presence API plugin.
 package server
 
 import (
