@@ -27,7 +27,7 @@ export class Services {
 		const log = `${this.folder}/${name}.log`
 		const output = openSync(log, 'a')
 		const [program, ...rest] = this.#asUser(command, args)
-		const child = spawn(program, rest, { stdio: ['ignore', output, output] })
+		const child = spawn(program, rest, { stdio: ['ignore', output, output], env: this.#env() })
 		closeSync(output)
 		const ended = new Promise((done) => child.once('exit', done))
 		ended.then((code) => this.#fail(new Error(`${name} ended with ${code}:\n${tail(log)}`)))
@@ -37,7 +37,7 @@ export class Services {
 	// run waits for a program to end and returns what it printed.
 	run(command, args, input = '') {
 		const [program, ...rest] = this.#asUser(command, args)
-		const result = spawnSync(program, rest, { input, encoding: 'utf8', cwd: this.folder })
+		const result = spawnSync(program, rest, { input, encoding: 'utf8', cwd: this.folder, env: this.#env() })
 		if (result.status !== 0) {
 			throw new Error(`${command} ended with ${result.status ?? result.error}:\n${result.stdout}${result.stderr}`)
 		}
@@ -62,6 +62,11 @@ export class Services {
 			await ended
 			clearTimeout(kill)
 		}
+	}
+
+	// Two MariaDBs that are set up at once take each other's temporary tables away.
+	#env() {
+		return { ...process.env, TMPDIR: this.folder }
 	}
 
 	// The kernel ends a service whose parent was killed before it could clean up.

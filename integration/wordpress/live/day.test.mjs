@@ -3,17 +3,18 @@
 // printed; HEARTBEATD_SCREENSHOTS names a folder for pictures of it.
 
 import assert from 'node:assert/strict'
-import { readFileSync, readdirSync } from 'node:fs'
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { startChromium, startWatch } from '../../browser/harness.mjs'
-import { beat, editorOf, linked, newPost, since, until, withLive } from './live.mjs'
+import { addMuPlugin, beat, editorOf, linked, newPost, since, until, withLive } from './live.mjs'
 
 // A page that is gone is missed for ten seconds, a silent socket is noticed within
 // 35, and whoever hides their tab lives out the TTL of a minute.
 const SECONDS = 100
 
 test('a day in the admin', { timeout: 400_000 }, async (t) => {
-	await withLive(t, async ({ person, php, server }) => {
+	await withLive(t, async ({ site, person, php, server }) => {
+		giveFaces(site)
 		const observer = await observe(t, server)
 		const ben = await person('admin')
 		php(`update_user_meta(${ben.id}, 'show_welcome_panel', 0); update_user_meta(${ben.id}, 'metaboxhidden_dashboard', array('dashboard_site_health', 'dashboard_right_now', 'dashboard_activity', 'dashboard_quick_press', 'dashboard_primary'));`)
@@ -128,6 +129,16 @@ async function observe(t, server) {
 		return push.apply(watched, found)
 	}
 	return lines
+}
+
+// giveFaces draws a picture of everybody: there is no network to get one from.
+function giveFaces(site) {
+	const colours = ['#7a4', '#47a', '#a47', '#a74']
+	Object.values(site.users).forEach(({ id }, i) => {
+		const face = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path fill="${colours[i % 4]}" d="M0 0h24v24H0z"/><circle cx="12" cy="9" r="5" fill="#fff"/><path fill="#fff" d="M3 24a9 9 0 0 1 18 0z"/></svg>`
+		writeFileSync(`${site.dir}/wp-content/face-${id}.svg`, face, { mode: 0o644 })
+	})
+	addMuPlugin(site, 'faces', "add_filter('get_avatar_url', fn ($url, $of) => content_url('face-' . (is_object($of) ? ($of->ID ?? $of->user_id ?? 0) : (int) $of) . '.svg'), 10, 2);")
 }
 
 // who is what the widget Who's Online shows: screens by name.
