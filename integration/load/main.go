@@ -93,6 +93,9 @@ func run(only string, runs int, small bool, profile string) error {
 	}
 	debug.SetGCPercent(400) // the load has memory to spare, and a core to lose
 	all, failed := b.measure(chosen, runs)
+	if small {
+		fmt.Print("A first look: the workloads are smaller and shorter than the table says.\n\n")
+	}
 	return errors.Join(failed, report(b.binary, all, runs))
 }
 
