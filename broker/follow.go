@@ -53,12 +53,15 @@ func follow[E any](ctx context.Context, kv jetstream.KeyValue, filter string, tt
 
 var errEnded = errors.New("ended before it began")
 
-// filterOf is all keys of a site, or of all sites.
-func filterOf(site string) string {
+// siteFilter is all keys of a site.
+func siteFilter(site string) string { return encodeToken(site) + ".>" }
+
+// observed is all keys of a site, or without one of all sites.
+func observed(site string) string {
 	if site == "" {
 		return ">"
 	}
-	return encodeToken(site) + ".>"
+	return siteFilter(site)
 }
 
 // startWatch begins a watch that lives as long as ctx. Its start has a deadline

@@ -26,7 +26,7 @@ type listener struct {
 // listen hears what is published until ctx ends or nc is closed. On CONNECTED
 // turned speaks.
 func (r *reader) listen(ctx context.Context, nc *nats.Conn, turned <-chan nats.Status) error {
-	subject := subjects + filterOf(r.Site)
+	subject := subjects + observed(r.Site)
 	messages := make(chan *nats.Msg, maxHeard)
 	sub, err := nc.ChanSubscribe(subject, messages)
 	if err != nil {

@@ -47,7 +47,7 @@ func Observe(ctx context.Context, nc *nats.Conn, o Observer) error {
 			return r.listen(ctx, nc, turned)
 		}
 		if err == nil {
-			err = follow(ctx, kv, filterOf(o.Site), r.ttl, turned, r)
+			err = follow(ctx, kv, observed(o.Site), r.ttl, turned, r)
 		}
 		if err != nil && ctx.Err() == nil {
 			o.Logger.Warn("presence cannot be read, trying again", "error", err)

@@ -115,7 +115,7 @@ func (v *View) run(ctx context.Context) {
 			continue
 		}
 		v.begin(link.epoch)
-		err := follow(ctx, link.kv, filterOf(v.site), v.b.ttl, turned, v)
+		err := follow(ctx, link.kv, siteFilter(v.site), v.b.ttl, turned, v)
 		if err != nil && ctx.Err() == nil {
 			v.b.log.Warn("presence watch ended, trying again", "site", v.site, "error", err)
 			v.b.suspect(err)
