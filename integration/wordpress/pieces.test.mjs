@@ -59,15 +59,16 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			const room = `postType/post:${id}`
 			const set = (value) => queued(`update_post_meta(${id}, '_edit_lock', ${value})`)
 			const nudge = [['/nudge', { to: { room }, spread_ms: 300 }]]
+			const left = (user) => [`/presence?room=${encodeURIComponent(room)}&client_id=lock-${user}`, []]
 			assert.deepEqual(set(`time() . ':${editor}'`), nudge, 'taken')
 			assert.deepEqual(set(`(time() + 1) . ':${editor}'`), [], 'refreshed')
-			assert.deepEqual(set(`time() . ':${author}'`), nudge, 'taken over')
-			const [[path, { to, data }]] = set(`(time() - 145) . ':${author}'`)
-			assert.deepEqual([path, to], ['/push', { room }], 'let go')
+			assert.deepEqual(set(`time() . ':${author}'`), [left(editor), ...nudge], 'taken over')
+			const [gone, [path, { to, data }]] = set(`(time() - 145) . ':${author}'`)
+			assert.deepEqual([gone, path, to], [left(author), '/push', { room }], 'let go')
 			assert.ok(data.heartbeatd.beat_after_ms > 4000 && data.heartbeatd.beat_after_ms <= 5300)
-			assert.deepEqual(set(`'nonsense'`), nudge, 'gone')
+			assert.deepEqual(set(`'nonsense'`), [left(author), ...nudge], 'gone')
 			set(`time() . ':${author}'`)
-			assert.deepEqual(queued(`delete_post_meta(${id}, '_edit_lock')`), nudge)
+			assert.deepEqual(queued(`delete_post_meta(${id}, '_edit_lock')`), [left(author), ...nudge])
 			assert.deepEqual(queued(`update_post_meta(${id}, 'other', 1)`), [])
 			const attachment = php(`return wp_insert_post(array('post_type' => 'attachment', 'post_title' => 'x'));`)
 			assert.deepEqual(queued(`update_post_meta(${attachment}, '_edit_lock', time() . ':1')`), [], 'a post type without rooms')

@@ -42,10 +42,7 @@ require __DIR__ . '/includes/presence-sync.php';
 require __DIR__ . '/includes/report.php';
 require __DIR__ . '/includes/settings-screen.php';
 require __DIR__ . '/includes/site-health.php';
-if ( file_exists( __DIR__ . '/includes/ui.php' ) ) {
-	require __DIR__ . '/includes/ui.php';
-	add_action( 'plugins_loaded', 'heartbeatd_ui_init', PHP_INT_MAX );
-}
+require __DIR__ . '/includes/ui.php';
 
 // The page: our script in the place of core's, the address and the ticket beside core's settings.
 add_action( 'wp_default_scripts', 'heartbeatd_replace_script', PHP_INT_MAX );
@@ -58,6 +55,7 @@ add_action( 'init', 'heartbeatd_add_presence_support' );
 
 // Who is where: the Presence API, or what keeps somebody else's live.
 add_action( 'plugins_loaded', 'heartbeatd_presence_init', PHP_INT_MAX - 1 );
+add_action( 'plugins_loaded', 'heartbeatd_ui_init', PHP_INT_MAX );
 
 // The beats that PHP answers: look at what is hooked, and send a fresh ticket.
 add_action( 'wp_ajax_heartbeat', 'heartbeatd_look_before_beat', 0 );

@@ -82,6 +82,14 @@ function heartbeatd_lock_changed( $post_id, $before, $after ) {
 	}
 	list( $old, $old_left ) = heartbeatd_lock_holder( $before );
 	list( $new, $new_left ) = heartbeatd_lock_holder( $after );
+	if ( $old && ( $old !== $new || $new_left < $old_left ) ) {
+		// Whoever lets the lock go would be seen with it until their entry expires.
+		$entry = array(
+			'room'      => $room,
+			'client_id' => "lock-$old",
+		);
+		heartbeatd_enqueue( '/presence?' . http_build_query( $entry, '', '&', PHP_QUERY_RFC3986 ), array() );
+	}
 	if ( $old !== $new ) {
 		heartbeatd_nudge( $room, HEARTBEATD_LOCK_SPREAD_MS );
 	} elseif ( $new && $new_left < $old_left ) {

@@ -77,6 +77,25 @@ function heartbeatd_may_see_screen( $key ) {
 }
 
 /**
+ * Who hears of a screen's new revision at once: nobody who might not see it.
+ *
+ * @param string $key The screen's key.
+ * @return string An address, as for heartbeatd_push().
+ */
+function heartbeatd_screen_readers( $key ) {
+	list( $kind, $id ) = explode( '/', $key . '/' );
+	switch ( $kind ) {
+		case 'post':
+			$room = heartbeatd_post_room( absint( $id ) );
+			return '' === $room ? 'can:manage_options' : $room;
+		case 'options':
+		case 'user-edit':
+			return 'can:manage_options';
+	}
+	return 'can:edit_posts';
+}
+
+/**
  * Gives a screen a new revision, and tells those who have it open.
  *
  * @param string $key   The screen's key, as 'post/42'.
@@ -98,8 +117,7 @@ function heartbeatd_bump_screen( $key, $actor = 0 ) {
 	$revisions[ $key ] = $revision;
 	update_option( 'heartbeatd_screen_revisions', array_slice( $revisions, -HEARTBEATD_MAX_SCREEN_REVISIONS, null, true ), false );
 
-	$room = preg_match( '#^post/(\d+)$#D', $key, $match ) ? heartbeatd_post_room( (int) $match[1] ) : '';
-	heartbeatd_push( '' !== $room ? $room : 'can:edit_posts', array( 'heartbeatd' => array( 'screen_rev' => heartbeatd_screen_news( $key, $revision ) ) ) );
+	heartbeatd_push( heartbeatd_screen_readers( $key ), array( 'heartbeatd' => array( 'screen_rev' => heartbeatd_screen_news( $key, $revision ) ) ) );
 	/**
 	 * Fires when a screen has a new revision.
 	 *

@@ -130,16 +130,29 @@ function heartbeatd_flush() {
 		if ( heartbeatd_is_paused() || $left < 0.01 ) {
 			break;
 		}
-		$answer = heartbeatd_try( '/presence' === $path ? 'PUT' : 'POST', $path, $body, min( HEARTBEATD_CALL_TIME, $left ) );
+		$answer = heartbeatd_try( heartbeatd_method( $path ), $path, $body ? $body : null, min( HEARTBEATD_CALL_TIME, $left ) );
 		/**
 		 * Fires after a call to heartbeatd, when the visitor already has the page.
 		 *
-		 * @param string         $path   '/push', '/nudge', '/revoke' or '/presence'.
+		 * @param string         $path   '/push', '/nudge', '/revoke' or '/presence', the last with a query when it removes.
 		 * @param array          $body   What was sent.
 		 * @param array|WP_Error $answer What came back.
 		 */
 		do_action( 'heartbeatd_called', $path, $body, $answer );
 	}
+}
+
+/**
+ * How a call is made: presence is put, or removed by what stands in the query.
+ *
+ * @param string $path What comes after /api/v1.
+ * @return string
+ */
+function heartbeatd_method( $path ) {
+	if ( 0 === strpos( $path, '/presence?' ) ) {
+		return 'DELETE';
+	}
+	return '/presence' === $path ? 'PUT' : 'POST';
 }
 
 /**
