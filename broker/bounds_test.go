@@ -106,7 +106,7 @@ func TestLargestIsWritten(t *testing.T) {
 	v, _ := watch(t, other, "site")
 	k := page(strings.Repeat("ü/", 2000), strings.Repeat("x", 600), "a")
 	s := in(k, at(1, "x"))
-	empty, _ := json.Marshal(Stored{Entry: s.Entry, Node: b.node})
+	empty, _ := json.Marshal(Stored{Entry: s.Entry, Node: b.node, Held: true})
 	s.DisplayName += strings.Repeat("x", maxValue-len(empty)-1)
 	b.Hold(k, s)
 	eventually(t, "written", func() bool { return len(v.Rooms()) == 1 })

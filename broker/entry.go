@@ -28,8 +28,9 @@ type Entry struct {
 // knows it.
 type Stored struct {
 	Entry
-	FocusedAt int64  `json:"focused_at"` // unix ms of its last beat with focus, 0 if never
-	Node      string `json:"node"`       // who wrote it
+	FocusedAt int64  `json:"focused_at"`     // unix ms of its last beat with focus, 0 if never
+	Node      string `json:"node"`           // who wrote it
+	Held      bool   `json:"held,omitempty"` // a page's link keeps it
 }
 
 // before says which of two connections of one client id is shown less: the

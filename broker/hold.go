@@ -56,6 +56,7 @@ func (b *Broker) Hold(k Key, s Stored) { _ = b.say(k, s, true) }
 func (b *Broker) Put(k Key, s Stored) error { return b.say(k, s, false) }
 
 func (b *Broker) say(k Key, s Stored, hold bool) error {
+	s.Held = hold
 	value, data, err := seal(k, s, b.node)
 	if err != nil {
 		b.complain("presence refused", "key", k.String(), "error", err)

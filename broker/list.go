@@ -45,6 +45,17 @@ func (v *View) Keys(f Filter) (keys []Key) {
 	return keys
 }
 
+// Held says whether the link of a page keeps this key, on whatever node.
+func (v *View) Held(k Key) bool {
+	held := false
+	v.each(Filter{Room: k.Room, ClientID: k.ClientID}, func(_ string, m *member) {
+		for _, t := range m.tabs {
+			held = held || t.conn == k.Conn && t.stored.Held
+		}
+	})
+	return held
+}
+
 // each calls fn, under the lock, with the members that f means but for the user.
 func (v *View) each(f Filter, fn func(room string, m *member)) {
 	v.mu.Lock()

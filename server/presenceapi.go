@@ -154,7 +154,7 @@ func (s *Server) setPresence(c *presenceCall) (any, error) {
 	}
 	k := broker.Key{Site: c.site.ID, Room: e.Room, ClientID: e.ClientID, Conn: conn}
 	page := s.sessionOf(sessionKey{c.site.ID, e.UserID, conn})
-	if page != nil && page.keeps(k) {
+	if page != nil && page.keeps(k) || page == nil && c.view.Held(k) {
 		return e, nil // its link says the same, and goes on saying it
 	}
 	err := s.broker.Put(k, broker.Stored{Entry: e})

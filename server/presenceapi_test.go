@@ -279,3 +279,26 @@ func TestPutForAPage(t *testing.T) {
 		t.Errorf("with the link's grace went what PHP wrote: %s", got.text)
 	}
 }
+
+// TestPutForAPageElsewhere has PHP write at one node for a page that another has.
+func TestPutForAPageElsewhere(t *testing.T) {
+	here := newNodeOn(t, broker.Config{TTL: time.Minute, Listen: "127.0.0.1:0"})
+	there := newNodeOn(t, broker.Config{TTL: time.Minute, URL: "nats://" + here.broker.ListenAddr()}, func(c *Config) { c.Demo = here.demo })
+	p := there.page(t, 2)
+	s := p.socket(t)
+	s.beat(1, p.pinging("dashboard"))
+	screen := func(n *node) string {
+		a := n.presence(t, "GET", "room=admin/online", "")
+		if len(a.entries) == 0 {
+			return ""
+		}
+		return string(a.entries[0].Data)
+	}
+	until(t, "the page on the other node", func() bool { return strings.Contains(screen(here), "dashboard") })
+	if a := here.presence(t, "PUT", "", `{"room":"admin/online","client_id":"user-2","user_id":2,"conn":"`+p.conn+`","data":{"screen":"php"}}`); a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.text)
+	}
+	if got := screen(here); !strings.Contains(got, "dashboard") {
+		t.Errorf("PHP took the entry of a page with a link to another node: %s", got)
+	}
+}
