@@ -49,6 +49,10 @@ func (s schema) check(at string, v any) (faults []string) {
 		if s.Type != "integer" || v != float64(int64(v)) || s.Minimum != nil && v < *s.Minimum {
 			fault(" is %v", v)
 		}
+	case bool:
+		if s.Type != "boolean" {
+			fault(" is %v", v)
+		}
 	default:
 		fault(" is %v", v)
 	}
