@@ -1,7 +1,10 @@
 package transport
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -29,9 +32,15 @@ func FuzzAppendString(f *testing.F) {
 
 func FuzzParseFrame(f *testing.F) {
 	f.Add([]byte(`{"type":"beat","id":7,"body":"a=1"}`))
+	for _, b := range foreignBeats {
+		f.Add([]byte(b))
+	}
 	f.Add([]byte(`{"type":"hello","ticket":"t","conn":"c","after":"1-2","body":""}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		parsed, err := parseFrame(b)
+		if beat, ok := parseBeat(b); ok && (err != nil || parsed != clientFrame{Type: "beat", ID: beat.ID, Body: string(beat.Body)}) {
+			t.Errorf("%q is %+v, but read as a beat of our own %d %q", b, parsed, beat.ID, beat.Body)
+		}
 		if err != nil {
 			return
 		}
@@ -43,6 +52,58 @@ func FuzzParseFrame(f *testing.F) {
 			t.Errorf("%q is %+v, written and read again %+v, %v", b, parsed, back, err)
 		}
 	})
+}
+
+// foreignBeats are almost what our own client writes.
+var foreignBeats = []string{
+	`{"type":"beat","id":07,"body":"a"}`, `{"type":"beat","id":,"body":"a"}`, `{"type":"beat","id":0,"body":"a"}`,
+	`{"type":"beat","id":99999999999999999999,"body":"a"}`, `{"type":"beat","id":7,"body":"a","body":"b"}`,
+	`{"type":"beat","id":7,"body":"long enough\\"}`, `{"type":"beat","id":7,"body":"12345678\u00e9"}`, `{"type":"beat","id":7,"body":"é"}`,
+	"{\"type\":\"beat\",\"id\":7,\"body\":\"1234567\x1f\"}", "{\"type\":\"beat\",\"id\":7,\"body\":\"1234567\xff\"}",
+	`{"type":"beat","id":7,"body":"a"} `, `{"type":"beat","id":7,"body":"}`, `{"type":"beat","id":7.0,"body":"a"}`, `{"type":"beat","id":7`,
+}
+
+// TestParseBeat reads what our own client writes, and nothing else.
+func TestParseBeat(t *testing.T) {
+	for _, b := range foreignBeats {
+		if beat, ok := parseBeat([]byte(b)); ok {
+			t.Errorf("%s was read as %d %q", b, beat.ID, beat.Body)
+		}
+	}
+	for _, id := range []uint64{1, 7, 1e15, 9999999999999999999} {
+		for _, body := range []string{"", "a=1", "data%5Bpresence-ping%5D%5Bscreen%5D=dashboard&interval=60", "\x7f"} {
+			f := clientFrame{Type: "beat", ID: id, Body: body}
+			b := fmt.Sprintf(`{"type":"beat","id":%d,"body":%s}`, id, AppendString(nil, body))
+			if beat, ok := parseBeat([]byte(b)); !ok || beat.ID != f.ID || string(beat.Body) != f.Body {
+				t.Errorf("%s was read as %d %q, %v", b, beat.ID, beat.Body, ok)
+			}
+		}
+	}
+}
+
+// TestPlain finds each byte at each place.
+func TestPlain(t *testing.T) {
+	for c := range 256 {
+		for at := range 20 {
+			s := bytes.Repeat([]byte("x"), 20)
+			s[at] = byte(c)
+			want := at
+			if c >= 0x20 && c < 0x80 && c != '"' && c != '\\' {
+				want = 20
+			}
+			if got := plain(s); got != want {
+				t.Fatalf("%q: %d, want %d", s, got, want)
+			}
+		}
+	}
+}
+
+// TestTickIsMadeAtOnce makes a frame without making its buffer twice.
+func TestTickIsMadeAtOnce(t *testing.T) {
+	tick := Tick{Status: 200, Body: bytes.Repeat([]byte(`{"a":"\/"}`), 1000)}
+	if n := testing.AllocsPerRun(10, func() { _ = appendTick(nil, math.MaxUint64, tick) }); n != 1 {
+		t.Errorf("%v allocations", n)
+	}
 }
 
 // TestCodesAreDocumented compares the table in the docs with the code.

@@ -145,12 +145,7 @@ func (p *polled) receive(w http.ResponseWriter, r *http.Request) (tick []byte, e
 	if err != nil {
 		return nil, err
 	}
-	f, err := parseFrame(b)
-	if err != nil {
-		return nil, err
-	}
-	err = receive(r.Context(), p.session, f, func(b []byte) { tick = b })
-	return tick, err
+	return receive(r.Context(), p.session, b)
 }
 
 // refuseGone has no bye: it is the session that is gone, and its page is

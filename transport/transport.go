@@ -37,7 +37,7 @@ const (
 // Beat is one client request.
 type Beat struct {
 	ID   uint64
-	Body []byte // urlencoded, as core's client makes it
+	Body []byte // urlencoded, as core's client makes it; good until the session has answered
 }
 
 // Tick is the answer to one beat.
@@ -70,27 +70,33 @@ type Session interface {
 	Detach(out *Outbox)
 }
 
-// receive hands one client frame to the session and puts the answer, if there
-// is one, into answer. An error ends the connection.
-func receive(ctx context.Context, s Session, f clientFrame, answer func([]byte)) error {
+// receive hands one client frame to the session and returns the answer, if
+// there is one. An error ends the connection.
+func receive(ctx context.Context, s Session, frame []byte) (answer []byte, err error) {
+	if b, ok := parseBeat(frame); ok {
+		return appendTick(nil, b.ID, s.Beat(ctx, b)), nil
+	}
+	f, err := parseFrame(frame)
+	if err != nil {
+		return nil, err
+	}
 	switch f.Type {
 	case "beat":
 		if f.ID == 0 {
-			return protocolError("a beat needs an id above 0")
+			return nil, protocolError("a beat needs an id above 0")
 		}
-		tick := s.Beat(ctx, Beat{ID: f.ID, Body: []byte(f.Body)})
-		answer(appendTick(nil, f.ID, tick))
+		return appendTick(nil, f.ID, s.Beat(ctx, Beat{ID: f.ID, Body: []byte(f.Body)})), nil
 	case "note":
 		s.Note([]byte(f.Body))
 	case "ticket":
-		return s.Renew(f.Ticket)
+		return nil, s.Renew(f.Ticket)
 	case "leave":
 		s.Leave()
-		return &Bye{Code: CodeLeft, Reason: "left"}
+		return nil, &Bye{Code: CodeLeft, Reason: "left"}
 	case "hello":
-		return protocolError("a second hello: one connection, one hello")
+		return nil, protocolError("a second hello: one connection, one hello")
 	default:
-		return protocolError("unknown frame type " + quoteShort(f.Type))
+		return nil, protocolError("unknown frame type " + quoteShort(f.Type))
 	}
-	return nil
+	return nil, nil
 }

@@ -103,12 +103,12 @@ func (s *socket) run(server Server, r *http.Request, helloTimeout time.Duration)
 		if err != nil {
 			return err
 		}
-		f, err := parseFrame(b)
+		answer, err := receive(s.ctx, session, b)
 		if err != nil {
 			return err
 		}
-		if err := receive(s.ctx, session, f, s.out.Send); err != nil {
-			return err
+		if answer != nil {
+			s.out.Send(answer)
 		}
 	}
 }
