@@ -123,6 +123,7 @@ pm.max_children = 6
 catch_workers_output = yes
 php_admin_value[opcache.enable] = 1
 php_admin_value[opcache.memory_consumption] = 128
+php_admin_value[opcache.revalidate_freq] = 0
 php_admin_value[error_log] = ${folder}/php-errors.log
 php_admin_value[sendmail_path] = /bin/true
 php_admin_value[session.save_path] = ${folder}

@@ -124,7 +124,7 @@ async function greedy(php, person) {
 	const page = await before.open('/wp-admin/')
 	await linked(page, 'websocket')
 	await beat(page)
-	assert.deepEqual(await native(page), ['presence-ping', 'presence-editor-ping', 'wp-refresh-post-nonces', 'wp-refresh-metabox-loader-nonces'])
+	assert.deepEqual(await native(page), ['presence-ping', 'presence-editor-ping', 'presence-active-posts-ping', 'wp-refresh-post-nonces', 'wp-refresh-metabox-loader-nonces'])
 	await before.close()
 	activate(php, 'greedy')
 	for (const client of TRANSPORTS) {

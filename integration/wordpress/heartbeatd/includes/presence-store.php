@@ -21,7 +21,14 @@ const HEARTBEATD_PRESENCE_PAGE  = 1000;
 const HEARTBEATD_PRESENCE_PAGES = 10;
 
 /**
- * What this request has read, by question.
+ * How long a page waits for what it shows of presence, in seconds, and only
+ * once: what does not come in time, the page's scripts fill in.
+ */
+const HEARTBEATD_READ_TIME = 0.15;
+
+/**
+ * What this request has read, by question; under '' whether a question stayed
+ * without an answer.
  *
  * @return array<string, array>
  */
@@ -41,9 +48,14 @@ function heartbeatd_presence_page( $query ) {
 	$path  = '/presence?' . http_build_query( $query, '', '&', PHP_QUERY_RFC3986 );
 	$key   = get_current_blog_id() . $path;
 	if ( ! array_key_exists( $key, $cache ) ) {
+		if ( isset( $cache[''] ) ) {
+			return null;
+		}
 		$headers = array();
-		$answer  = heartbeatd_try( 'GET', $path, null, HEARTBEATD_CALL_TIME, $headers );
-
+		$answer  = heartbeatd_try( 'GET', $path, null, HEARTBEATD_READ_TIME, $headers );
+		if ( is_wp_error( $answer ) ) {
+			$cache[''] = true;
+		}
 		$cache[ $key ] = is_wp_error( $answer ) ? null : array(
 			'entries' => array_values( array_filter( array_map( 'heartbeatd_presence_entry', $answer ) ) ),
 			'total'   => (int) ( $headers['x-wp-total'] ?? count( $answer ) ),
