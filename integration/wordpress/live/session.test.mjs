@@ -68,7 +68,8 @@ const HALF = 10
 async function nonces(person) {
 	const pages = []
 	for (const client of ['core', ...TRANSPORTS]) {
-		const page = await (await person('editor', { client, nonceLife: 2 * HALF })).open('/wp-admin/')
+		// A page that nobody nudges, as the dashboard is when posts are opened or closed.
+		const page = await (await person('editor', { client, nonceLife: 2 * HALF })).open('/wp-admin/tools.php')
 		pages.push({ client, page })
 		await linked(page, client)
 		await beat(page)
