@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"unicode/utf8"
 )
 
 // maxValue bounds an entry as JSON: one person's screen and name, not a store.
@@ -46,39 +48,106 @@ func (s *Stored) before(conn string, other *Stored, otherConn string) bool {
 	return conn < otherConn
 }
 
-// seal makes the value that is written for a key, and the same value as
-// everybody will read it: marshalling compacts Data, and a local copy that
-// differed from its own echo would be announced as an update.
-func seal(k Key, s Stored, node string) (*Stored, []byte, error) {
-	s.Room, s.ClientID, s.Node = k.Room, k.ClientID, node
-	if len(s.Data) == 0 {
-		s.Data = json.RawMessage("{}")
+// seal makes the value of a key as everybody will read it once it is written: a
+// local copy that differed from its own echo would be announced as an update.
+// What is the same as in last, this node's value before, is shared with it and
+// not parsed again.
+func seal(k Key, s Stored, node string, last *Stored) (*Stored, error) {
+	if last == nil {
+		last = new(Stored)
 	}
-	value, err := marshal(s)
-	if err != nil {
-		return nil, nil, err
+	s.Node = node
+	s.Room, s.ClientID = readable(k.Room, last.Room), readable(k.ClientID, last.ClientID)
+	s.DisplayName, s.AvatarURL = readable(s.DisplayName, last.DisplayName), readable(s.AvatarURL, last.AvatarURL)
+	s.DateGMT = readable(s.DateGMT, last.DateGMT)
+	if len(last.Data) > 0 && bytes.Equal(s.Data, last.Data) {
+		s.Data = last.Data
+	} else {
+		var err error
+		if s.Data, err = compact(s.Data); err != nil {
+			return nil, err
+		}
 	}
-	if len(value) > maxValue {
-		return nil, nil, fmt.Errorf("%w: %d bytes, at most %d are stored", ErrTooLarge, len(value), maxValue)
+	if s.size(6) > maxValue {
+		if size := len(s.appendJSON(nil)); size > maxValue {
+			return nil, fmt.Errorf("%w: %d bytes, at most %d are stored", ErrTooLarge, size, maxValue)
+		}
 	}
-	stored := new(Stored)
-	if err := json.Unmarshal(value, stored); err != nil {
-		return nil, nil, err
-	}
-	if !isObject(stored.Data) {
-		return nil, nil, errors.New("data is not a JSON object")
-	}
-	return stored, value, nil
+	return &s, nil
 }
 
-// marshal leaves <, > and & as they are: escaped, they are six times as long,
-// and an entry whose data is just not too large would be.
-func marshal(s Stored) ([]byte, error) {
+// readable is text as it comes out of JSON, or last where that is the same.
+func readable(text, last string) string {
+	switch {
+	case text == last:
+		return last
+	case utf8.ValidString(text):
+		return text
+	}
+	return string([]rune(text)) // each wrong byte becomes U+FFFD
+}
+
+// compact is an object as marshalling has it.
+func compact(data json.RawMessage) (json.RawMessage, error) {
+	if len(data) == 0 {
+		return json.RawMessage("{}"), nil
+	}
 	var b bytes.Buffer
-	e := json.NewEncoder(&b)
+	if err := json.Compact(&b, data); err != nil {
+		return nil, err
+	}
+	if !isObject(b.Bytes()) {
+		return nil, errors.New("data is not a JSON object")
+	}
+	return bytes.Clone(b.Bytes()), nil // the buffer has room that nobody needs
+}
+
+// valueFrame is what a value has beside its strings, at most: names, numbers,
+// quotes.
+const valueFrame = 256
+
+// size is how long the value is in JSON, at most, when a byte of its strings
+// becomes so many.
+func (s *Stored) size(escaped int) int {
+	text := len(s.Room) + len(s.ClientID) + len(s.DisplayName) + len(s.AvatarURL) + len(s.DateGMT) + len(s.Node)
+	return valueFrame + escaped*text + len(s.Data)
+}
+
+// appendJSON writes a sealed value as encoding/json does, but leaves <, > and &
+// as they are: escaped, they are six times as long, and an entry whose data is
+// just not too large would be.
+func (s *Stored) appendJSON(b []byte) []byte {
+	b = appendString(append(b, `{"room":`...), s.Room)
+	b = appendString(append(b, `,"client_id":`...), s.ClientID)
+	b = strconv.AppendInt(append(b, `,"user_id":`...), s.UserID, 10)
+	b = appendString(append(b, `,"display_name":`...), s.DisplayName)
+	b = appendString(append(b, `,"avatar_url":`...), s.AvatarURL)
+	b = append(append(b, `,"data":`...), s.Data...)
+	b = appendString(append(b, `,"date_gmt":`...), s.DateGMT)
+	b = strconv.AppendInt(append(b, `,"focused_at":`...), s.FocusedAt, 10)
+	b = appendString(append(b, `,"node":`...), s.Node)
+	if s.Held {
+		b = append(b, `,"held":true`...)
+	}
+	return append(b, '}')
+}
+
+func appendString(b []byte, text string) []byte {
+	for i := range len(text) {
+		const mayBeLineSeparator = 0xE2
+		if c := text[i]; c < ' ' || c == '"' || c == '\\' || c == mayBeLineSeparator {
+			return appendEscaped(b, text)
+		}
+	}
+	return append(append(append(b, '"'), text...), '"')
+}
+
+func appendEscaped(b []byte, text string) []byte {
+	var escaped bytes.Buffer
+	e := json.NewEncoder(&escaped)
 	e.SetEscapeHTML(false)
-	err := e.Encode(s)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+	_ = e.Encode(text) // a string has no error
+	return append(b, bytes.TrimSuffix(escaped.Bytes(), []byte("\n"))...)
 }
 
 // unseal reads a value of the bucket, and believes it only when it belongs

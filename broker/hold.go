@@ -24,7 +24,6 @@ type item struct {
 	name  string
 	key   Key
 	value *Stored
-	data  []byte // value, as it is written
 
 	hold    bool      // renew it
 	leaving bool      // purge it
@@ -57,18 +56,19 @@ func (b *Broker) Put(k Key, s Stored) error { return b.say(k, s, false) }
 
 func (b *Broker) say(k Key, s Stored, hold bool) error {
 	s.Held = hold
-	value, data, err := seal(k, s, b.node)
+	name := k.String()
+	value, err := seal(k, s, b.node, b.said(name))
 	if err != nil {
-		b.complain("presence refused", "key", k.String(), "error", err)
+		b.complain("presence refused", "key", name, "error", err)
 		return err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	it, err := b.item(k)
+	it, err := b.item(name, k)
 	if err != nil {
 		return err
 	}
-	it.value, it.data = value, data
+	it.value = value
 	it.hold, it.leaving, it.taking = hold, false, false
 	it.until = time.Now().Add(b.ttl)
 	it.due, it.fresh, it.acked = true, true, false
@@ -77,12 +77,21 @@ func (b *Broker) say(k Key, s Stored, hold bool) error {
 	return nil
 }
 
+// said is the value that this node has given a key, nil if none.
+func (b *Broker) said(name string) *Stored {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if it := b.items[name]; it != nil {
+		return it.value
+	}
+	return nil
+}
+
 // item finds what this node says of a key, or begins it. The lock is held.
-func (b *Broker) item(k Key) (*item, error) {
+func (b *Broker) item(name string, k Key) (*item, error) {
 	if b.closed {
 		return nil, errClosed
 	}
-	name := k.String()
 	it := b.items[name]
 	if it == nil {
 		if len(b.items) >= b.maxItems {
@@ -128,7 +137,7 @@ func (b *Broker) Leave(k Key) {
 func (b *Broker) Remove(k Key) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	it, err := b.item(k)
+	it, err := b.item(k.String(), k)
 	if err != nil {
 		return err
 	}

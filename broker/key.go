@@ -30,7 +30,18 @@ type Key struct{ Site, Room, ClientID, Conn string }
 // client id gives way to its hex sha256, and if that is not enough, the room
 // (as one token), the connection id, the site. The entry holds the originals.
 func (k Key) String() string {
-	parts := [4]string{encodeToken(k.Site), encodeRoom(k.Room), encodeToken(k.ClientID), encodeToken(k.Conn)}
+	var short [256]byte // on the stack
+	b := append(appendToken(short[:0], k.Site), '.')
+	b = append(appendRoom(b, k.Room), '.')
+	b = append(appendToken(b, k.ClientID), '.')
+	if b = appendToken(b, k.Conn); len(b) < maxKey {
+		return string(b)
+	}
+	return k.shortened()
+}
+
+func (k Key) shortened() string {
+	parts := [4]string{encodeToken(k.Site), string(appendRoom(nil, k.Room)), encodeToken(k.ClientID), encodeToken(k.Conn)}
 	plain := [4]string{k.Site, k.Room, k.ClientID, k.Conn}
 	for _, i := range [...]int{2, 1, 3, 0} {
 		if length(parts) < maxKey {
@@ -80,32 +91,32 @@ func ParseSubject(subject string) (Key, error) {
 	return ParseKey(key)
 }
 
-func encodeRoom(room string) string {
-	tokens := strings.Split(room, "/")
-	for i, token := range tokens {
-		tokens[i] = encodeToken(token)
+func appendRoom(b []byte, room string) []byte {
+	for {
+		token, rest, more := strings.Cut(room, "/")
+		if b = appendToken(b, token); !more {
+			return b
+		}
+		b, room = append(b, '.'), rest
 	}
-	return strings.Join(tokens, ".")
 }
 
 const upperHex = "0123456789ABCDEF"
 
-func encodeToken(s string) string {
+func encodeToken(s string) string { return string(appendToken(nil, s)) }
+
+func appendToken(b []byte, s string) []byte {
 	if s == "" {
-		return "="
+		return append(b, '=')
 	}
-	var b strings.Builder
-	b.Grow(len(s))
 	for i := range len(s) {
 		if c := s[i]; plainByte(c) {
-			b.WriteByte(c)
+			b = append(b, c)
 		} else {
-			b.WriteByte('=')
-			b.WriteByte(upperHex[c>>4])
-			b.WriteByte(upperHex[c&15])
+			b = append(b, '=', upperHex[c>>4], upperHex[c&15])
 		}
 	}
-	return b.String()
+	return b
 }
 
 func plainByte(c byte) bool {

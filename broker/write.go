@@ -100,7 +100,7 @@ func (b *Broker) prepare(it *item) *nats.Msg {
 			lives = rest // late, or again: it gets no second TTL
 			msg.Header.Set(jetstream.MsgTTLHeader, lives.String())
 		}
-		msg.Data = it.data
+		msg.Data = it.value.appendJSON(make([]byte, 0, it.value.size(1)))
 		b.flying[msg] = flight{it, it.value, lives}
 	default:
 		return nil

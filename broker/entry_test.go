@@ -1,0 +1,76 @@
+package broker
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// A sealed value is what encoding/json makes of it and reads again.
+func TestSealIsARoundTrip(t *testing.T) {
+	pieces := []string{"a", "é", "🦊", "\u2028", "\u2029", "\xff", "\xe2\x80", `"`, `\`, "\n", "\x00", "\x7f", "<&>", "/"}
+	text := func() (s string) {
+		for range rand.IntN(6) {
+			s += pieces[rand.IntN(len(pieces))]
+		}
+		return s
+	}
+	data := []string{"", "{}", ` { "a" : [ 1, "<\u00e9&>" ] } `, "{\"b\":\"\u2028\"}", "{\"c\":\"\xff\"}"}
+	var last *Stored
+	for range 5000 {
+		k := Key{"site", text(), text(), "a"}
+		s := Stored{Entry: Entry{
+			UserID: rand.Int64() - 1<<62, DisplayName: text(), AvatarURL: text(),
+			Data: json.RawMessage(data[rand.IntN(len(data))]), DateGMT: text(),
+		}, FocusedAt: rand.Int64N(1 << 50), Held: rand.IntN(2) == 0}
+		sealed, err := seal(k, s, "node", last)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Room, s.ClientID, s.Node = k.Room, k.ClientID, "node"
+		if len(s.Data) == 0 {
+			s.Data = json.RawMessage("{}")
+		}
+		var value bytes.Buffer
+		e := json.NewEncoder(&value)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(s); err != nil {
+			t.Fatal(err)
+		}
+		want := strings.TrimSuffix(value.String(), "\n")
+		want = strings.ReplaceAll(want, `\ufffd`, "\ufffd") // a wrong byte, which need not be escaped
+		if got := string(sealed.appendJSON(nil)); got != want || len(got) > sealed.size(6) {
+			t.Fatalf("%d bytes of at most %d: %s\nwant %s", len(got), sealed.size(6), got, want)
+		}
+		read := new(Stored)
+		if err := json.Unmarshal([]byte(want), read); err != nil || !reflect.DeepEqual(read, sealed) {
+			t.Fatalf("sealed %+v, read %+v, %v", sealed, read, err)
+		}
+		last = sealed
+	}
+}
+
+// What a page says again is neither parsed nor kept again.
+func TestSealSharesWhatIsTheSame(t *testing.T) {
+	k, s := benchStored()
+	first, err := seal(k, s, "node", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Data, s.DisplayName = bytes.Clone(s.Data), strings.Clone(s.DisplayName)
+	s.DateGMT = "2026-11-23 05:20:15"
+	again, err := seal(k, s, "node", first)
+	if err != nil || &again.Data[0] != &first.Data[0] || again.DateGMT != s.DateGMT {
+		t.Errorf("%+v, %v", again, err)
+	}
+	if allocs := testing.AllocsPerRun(100, func() { _, _ = seal(k, s, "node", first) }); allocs != 1 {
+		t.Errorf("%v allocations", allocs)
+	}
+	s.Data = json.RawMessage(`{"screen": "posts"}`)
+	if other, err := seal(k, s, "node", first); err != nil || string(other.Data) != `{"screen":"posts"}` {
+		t.Errorf("%+v, %v", other, err)
+	}
+}
