@@ -17,9 +17,10 @@ const wpEval = fileURLToPath(new URL('wp-eval.php', import.meta.url))
 export const secret = 'a secret of the tests that nobody guesses'
 
 // withPlugin starts everything, calls use, and stops everything. constants are
-// more of the plugin's in wp-config.php, or none at all if null.
-export async function withPlugin(t, use, { constants = {} } = {}) {
-	const server = await startHeartbeatd(t, { flags: ['--site-secret', secret] })
+// more of the plugin's in wp-config.php, or none at all if null; flags more of
+// heartbeatd's.
+export async function withPlugin(t, use, { constants = {}, flags = [] } = {}) {
+	const server = await startHeartbeatd(t, { flags: ['--site-secret', secret, ...flags] })
 	await withSite(async (site) => {
 		if (constants) configure(site, { HEARTBEATD_SECRET: secret, HEARTBEATD_API: server.admin, ...constants })
 		addPlugin(site, pluginFolder)

@@ -9,8 +9,9 @@ import { startChromium, startWatch } from '../../browser/harness.mjs'
 import { addMuPlugin, beat, editorOf, linked, newPost, since, until, withLive } from './live.mjs'
 
 // A page that is gone is missed for ten seconds, a silent socket is noticed within
-// 35, and whoever hides their tab lives out the TTL of a minute.
-const SECONDS = 100
+// 35, and whoever hides their tab lives out the TTL, here a third of the usual.
+const SECONDS = 60
+const flags = ['--presence-ttl', '20s']
 
 test('a day in the admin', { timeout: 400_000 }, async (t) => {
 	await withLive(t, async ({ site, person, php, server }) => {
@@ -101,7 +102,7 @@ test('a day in the admin', { timeout: 400_000 }, async (t) => {
 			nats: `left admin/online ${user}`,
 		})
 		await shot(dashboard, 'dashboard-after')
-	})
+	}, { flags })
 })
 
 // step does something, and waits until each of the three has seen it.
