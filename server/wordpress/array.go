@@ -73,6 +73,9 @@ func (a *Array) tryAppend(v any) bool {
 }
 
 func (a *Array) add(key string, v any) {
+	if a.entries == nil {
+		a.entries = make([]entry, 0, 2) // few arrays have one entry, and few many
+	}
 	a.entries = append(a.entries, entry{key, v})
 	switch {
 	case a.place != nil:

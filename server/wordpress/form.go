@@ -17,14 +17,19 @@ const (
 //
 // It takes time linear in the size of the body, which the caller bounds, and
 // stops where PHP stops.
+//
+// The strings share one copy of the body: whoever keeps one for long clones it.
 func ParseForm(body []byte) *Array {
-	form := NewArray()
+	// As many as a beat has: a form rarely needs a second piece of memory.
+	form := &Array{entries: make([]entry, 0, smallArray)}
+	var text decoder
+	text.Grow(len(body)) // nothing becomes longer
 	// PHP counts after it has added, and counts empty pairs, so one more than
 	// the limit survives.
 	for n := 0; n <= maxInputVars && len(body) > 0; n++ {
 		var pair []byte
 		pair, body, _ = bytes.Cut(body, []byte{'&'})
-		form.register(pair)
+		form.register(&text, pair)
 	}
 	return form
 }
@@ -35,6 +40,7 @@ func ParseQuery(query string) *Array {
 	form := NewArray()
 	// Unlike a body, PHP handles a query as a C string.
 	rest, _, _ := strings.Cut(query, "\x00")
+	var text decoder
 	for n := 0; n < maxInputVars; n++ {
 		rest = strings.TrimLeft(rest, "&")
 		if rest == "" {
@@ -42,16 +48,16 @@ func ParseQuery(query string) *Array {
 		}
 		var pair string
 		pair, rest, _ = strings.Cut(rest, "&")
-		form.register([]byte(pair))
+		form.register(&text, []byte(pair))
 	}
 	return form
 }
 
 // register adds one name=value pair, both still encoded.
-func (a *Array) register(pair []byte) {
+func (a *Array) register(text *decoder, pair []byte) {
 	encodedName, encodedValue, _ := bytes.Cut(pair, []byte{'='})
-	name, _, _ := strings.Cut(decodeURL(encodedName, true), "\x00")
-	a.assign(strings.TrimLeft(name, " "), decodeURL(encodedValue, true))
+	name, _, _ := strings.Cut(text.decode(encodedName, true), "\x00")
+	a.assign(strings.TrimLeft(name, " "), text.decode(encodedValue, true))
 }
 
 // assign sets the element that name stands for, such as a[b][].
@@ -161,22 +167,40 @@ func forges(mangled, name string) bool {
 // decodeURL decodes %XX, leaving bad escapes as they are, and if plus is set
 // "+" as a space.
 func decodeURL(s []byte, plus bool) string {
-	out := make([]byte, 0, len(s))
+	var text decoder
+	text.Grow(len(s))
+	return text.decode(s, plus)
+}
+
+// decoder is where decoded strings are written, one after another.
+type decoder struct{ strings.Builder }
+
+// decode is decodeURL.
+func (text *decoder) decode(s []byte, plus bool) string {
+	start := text.Len()
+	plain := 0 // the first byte that is not yet written
 	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c == '+' && plus {
+		c, size := s[i], 1
+		switch {
+		case c == '+' && plus:
 			c = ' '
-		} else if c == '%' && i+2 < len(s) {
+		case c == '%' && i+2 < len(s):
 			high, ok1 := unhex(s[i+1])
 			low, ok2 := unhex(s[i+2])
-			if ok1 && ok2 {
-				c = high<<4 | low
-				i += 2
+			if !ok1 || !ok2 {
+				continue
 			}
+			c, size = high<<4|low, 3
+		default:
+			continue
 		}
-		out = append(out, c)
+		text.Write(s[plain:i])
+		text.WriteByte(c)
+		plain = i + size
+		i = plain - 1
 	}
-	return string(out)
+	text.Write(s[plain:])
+	return text.String()[start:]
 }
 
 func unhex(c byte) (byte, bool) {

@@ -136,17 +136,28 @@ var shortEscapes = [utf8.RuneSelf]byte{
 	'"': '"', '\\': '\\', '/': '/', '\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't',
 }
 
+// AppendString appends a string as AppendJSON does.
+func AppendString(dst []byte, s string) []byte {
+	out, err := appendString(dst, s)
+	if err != nil {
+		out, _ = appendString(dst, scrubString(s)) // which is UTF-8
+	}
+	return out
+}
+
 func appendString(dst []byte, s string) ([]byte, error) {
 	dst = append(dst, '"')
-	for i, r := range s {
+	for {
+		n := plainPrefix(s)
+		dst, s = append(dst, s[:n]...), s[n:]
+		if s == "" {
+			return append(dst, '"'), nil
+		}
+		r, size := utf8.DecodeRuneInString(s)
 		switch {
 		case r < utf8.RuneSelf && shortEscapes[r] != 0:
 			dst = append(dst, '\\', shortEscapes[r])
-		case r < ' ':
-			dst = appendUnit(dst, r)
-		case r < utf8.RuneSelf:
-			dst = append(dst, byte(r))
-		case r == utf8.RuneError && !hasReplacement(s[i:]):
+		case r == utf8.RuneError && size == 1: // not a U+FFFD that was written
 			return nil, errInvalidUTF8
 		case r > 0xFFFF:
 			high, low := utf16.EncodeRune(r)
@@ -154,15 +165,18 @@ func appendString(dst []byte, s string) ([]byte, error) {
 		default:
 			dst = appendUnit(dst, r)
 		}
+		s = s[size:]
 	}
-	return append(dst, '"'), nil
 }
 
-// hasReplacement tells a U+FFFD that was written from one that stands for a
-// bad byte.
-func hasReplacement(s string) bool {
-	_, size := utf8.DecodeRuneInString(s)
-	return size > 1
+// plainPrefix is how many of the first bytes are written as they are.
+func plainPrefix(s string) int {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || shortEscapes[c] != 0 {
+			return i
+		}
+	}
+	return len(s)
 }
 
 // appendUnit appends a UTF-16 code unit.

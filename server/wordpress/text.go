@@ -3,17 +3,31 @@ package wordpress
 // SanitizeKey is WordPress's sanitize_key: lower case, and only a-z, 0-9, "_"
 // and "-" remain.
 func SanitizeKey(s string) string {
+	if isKey(s) {
+		return s
+	}
 	out := make([]byte, 0, len(s))
 	for _, c := range []byte(s) {
 		if 'A' <= c && c <= 'Z' {
 			c += 'a' - 'A'
 		}
-		if 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '_' || c == '-' {
+		if inKey(c) {
 			out = append(out, c)
 		}
 	}
 	return string(out)
 }
+
+func isKey(s string) bool {
+	for _, c := range []byte(s) {
+		if !inKey(c) {
+			return false
+		}
+	}
+	return true
+}
+
+func inKey(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '_' || c == '-' }
 
 // Empty is PHP's empty() for a value that an [Array] may hold.
 func Empty(v any) bool {
