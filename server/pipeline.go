@@ -154,13 +154,26 @@ func ajaxHeader(contentType string) http.Header {
 	}
 }
 
+// tickSize is about how many bytes a reply has: most are what is written already.
+func tickSize(v any) int {
+	size := 128
+	if a, ok := v.(*wordpress.Array); ok {
+		for _, value := range a.All() {
+			if written, ok := value.(wordpress.Encoded); ok {
+				size += len(written)
+			}
+		}
+	}
+	return size
+}
+
 // tick turns the reply into bytes.
 func (c *Call) tick() transport.Tick {
 	r := c.reply
 	if !r.isJSON {
 		return transport.Tick{Status: r.status, Header: htmlHeader, Body: []byte(r.text)}
 	}
-	body, err := wordpress.AppendJSON(nil, r.json)
+	body, err := wordpress.AppendJSON(make([]byte, 0, tickSize(r.json)), r.json)
 	if err != nil {
 		return transport.Tick{Status: http.StatusInternalServerError, Header: htmlHeader, Body: []byte("a hook answered with what JSON cannot say: " + err.Error())}
 	}

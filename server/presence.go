@@ -1,11 +1,8 @@
 package server
 
 import (
-	"context"
-	"encoding/json"
 	"strconv"
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -69,7 +66,7 @@ func pingData(c *Call, p *wordpress.Array) *wordpress.Array {
 
 // record writes one entry of the caller.
 func record(c *Call, roomName, prefix string, data *wordpress.Array) {
-	encoded, err := wordpress.AppendJSON(nil, data)
+	encoded, err := wordpress.AppendJSON(make([]byte, 0, 128), data)
 	if err != nil || len(encoded) > maxData {
 		return // cleanText leaves nothing that could come here
 	}
@@ -95,65 +92,6 @@ func record(c *Call, roomName, prefix string, data *wordpress.Array) {
 	}
 }
 
-// online answers a presence-ping with the room.
-func online(c *Call) {
-	if c.Data.Array("presence-ping").Len() == 0 || !c.User.EditPosts {
-		return
-	}
-	view, err := c.site.watch(context.Background())
-	if err != nil {
-		return // the answer says nothing of presence, rather than that nobody is there
-	}
-	var entries []broker.Entry
-	var total int
-	view.Room(adminRoom, func(e []broker.Entry, t int) { entries, total = e, t })
-	c.Response.Set("presence-online", c.site.online.encode(entries))
-	if total > len(entries) {
-		c.Response.Set("presence-online-total", total)
-	}
-}
-
-// onlineList is presence-online as it is written, good until the room changes.
-type onlineList struct {
-	mu   sync.Mutex
-	of   []broker.Entry // the view's list, which is made anew when it changes
-	json wordpress.Encoded
-}
-
-func (o *onlineList) encode(entries []broker.Entry) wordpress.Encoded {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.json != nil && len(o.of) == len(entries) && (len(entries) == 0 || &o.of[0] == &entries[0]) {
-		return o.json
-	}
-	list := wordpress.NewArray()
-	for _, e := range entries {
-		list.Append(onlineItem(e))
-	}
-	b, err := wordpress.AppendJSON(nil, list)
-	if err != nil {
-		return wordpress.Encoded("[]") // strings and numbers cannot fail
-	}
-	o.of, o.json = entries, b
-	return o.json
-}
-
-func onlineItem(e broker.Entry) *wordpress.Array {
-	var data struct {
-		Screen      string `json:"screen"`
-		ScreenLabel string `json:"screen_label"`
-	}
-	_ = json.Unmarshal(e.Data, &data) // another service's entry may have no screen
-	a := wordpress.NewArray()
-	a.Set("user_id", e.UserID)
-	a.Set("display_name", e.DisplayName)
-	a.Set("avatar_url", e.AvatarURL)
-	a.Set("screen", data.Screen)
-	a.Set("screen_label", data.ScreenLabel)
-	a.Set("date_gmt", e.DateGMT)
-	return a
-}
-
 // screenLabel is what people call a screen: what the ticket says, or the
 // screen's id made readable.
 func (c *Call) screenLabel(screen string) string {
@@ -171,6 +109,9 @@ func (c *Call) screenLabel(screen string) string {
 // cleanText makes one line of plain text of what a page sent: no tags, no
 // control characters, single spaces, at most maxText runes.
 func cleanText(s string) string {
+	if isClean(s) {
+		return s
+	}
 	var b strings.Builder
 	tag := false
 	for _, r := range strings.ToValidUTF8(s, "") {
@@ -188,4 +129,16 @@ func cleanText(s string) string {
 	}
 	text := []rune(strings.Join(strings.Fields(b.String()), " "))
 	return string(text[:min(len(text), maxText)])
+}
+
+// isClean says of most texts that cleanText would leave them as they are.
+func isClean(s string) bool {
+	space := true // before the first character
+	for _, c := range []byte(s) {
+		if c < ' ' || c > '~' || c == '<' || c == ' ' && space {
+			return false
+		}
+		space = c == ' '
+	}
+	return len(s) <= maxText && (s == "" || !space)
 }

@@ -1,0 +1,147 @@
+package server
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"log/slog"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
+	"github.com/heartbeatd/heartbeatd/transport"
+)
+
+// benchServer is a node for benchmarks of its parts, and a ticket that it takes.
+func benchServer(b *testing.B) (*Server, string) {
+	b.Helper()
+	log := slog.New(slog.DiscardHandler)
+	nats, err := broker.Open(b.Context(), broker.Config{TTL: time.Minute, Logger: log})
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := New(Config{Broker: nats, BasePath: "/heartbeat", Logger: log, Sites: []Site{{ID: "bench", Secrets: []string{"secret"}}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		s.Close()
+		_ = nats.Close()
+	})
+	return s, benchTicket(b, 42)
+}
+
+// benchTicket is the ticket of a user who edits the post of the same number.
+func benchTicket(b *testing.B, user int) string {
+	b.Helper()
+	id := strconv.Itoa(user)
+	nonce, login := sha256.Sum256([]byte("0123456789")), sha256.Sum256([]byte(id))
+	ticket, err := SignTicket("bench", "secret", Claims{
+		Name: "Editor " + id, Avatar: "https://secure.gravatar.com/avatar/" + hex.EncodeToString(login[:]) + "?s=64&d=mm&r=g",
+		SID: hex.EncodeToString(login[:]), Can: []string{"edit_posts"}, Rooms: []string{"postType/post:" + id}, Native: nativeHandles,
+		Screen: "post", ScreenLabel: "Edit Post", Post: &Post{ID: int64(user), Type: "post"},
+		Nonce: hex.EncodeToString(nonce[:]), FreshUntil: time.Now().Add(time.Hour).Unix(),
+		RegisteredClaims: jwt.RegisteredClaims{Subject: id},
+	}, time.Now())
+	if err != nil {
+		b.Fatal(err)
+	}
+	return ticket
+}
+
+// BenchmarkVerifyTicket checks a ticket, as each POST and each hello does.
+func BenchmarkVerifyTicket(b *testing.B) {
+	s, ticket := benchServer(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := s.verifyTicket(ticket); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkNative decides whether a beat is for PHP.
+func BenchmarkNative(b *testing.B) {
+	s, ticket := benchServer(b)
+	_, claims, err := s.verifyTicket(ticket)
+	if err != nil {
+		b.Fatal(err)
+	}
+	form := wordpress.ParseForm([]byte(benchBeat))
+	b.ReportAllocs()
+	for b.Loop() {
+		if !claims.native(form, time.Now(), true) {
+			b.Fatal("for PHP")
+		}
+	}
+}
+
+const benchBeat = "data%5Bpresence-ping%5D%5Bscreen%5D=dashboard&interval=60&_nonce=0123456789&action=heartbeat&screen_id=dashboard&has_focus=true"
+
+// BenchmarkPipeline answers a beat that says nothing of presence: the hooks and
+// the tick's JSON.
+func BenchmarkPipeline(b *testing.B) {
+	s, ticket := benchServer(b)
+	st, claims, err := s.verifyTicket(ticket)
+	if err != nil {
+		b.Fatal(err)
+	}
+	form := wordpress.ParseForm([]byte("interval=60&_nonce=0123456789&action=heartbeat&screen_id=dashboard&has_focus=true"))
+	user := claims.user()
+	b.ReportAllocs()
+	for b.Loop() {
+		c := &Call{User: user, Post: form, Now: time.Now(), issuer: claims, site: st}
+		if s.pipeline.ajax(c).Status != 200 {
+			b.Fatal("no tick")
+		}
+	}
+}
+
+func benchEntries(n int) []broker.Entry {
+	entries := make([]broker.Entry, n)
+	for i := range entries {
+		id := strconv.Itoa(i + 1)
+		entries[i] = broker.Entry{
+			Room: adminRoom, ClientID: "user-" + id, UserID: int64(i + 1), DisplayName: "Editor " + id,
+			AvatarURL: "https://secure.gravatar.com/avatar/0123456789abcdef0123456789abcdef?s=64&d=mm&r=g",
+			Data:      []byte(`{"screen":"dashboard","screen_label":"Dashboard"}`), DateGMT: "2026-11-23 05:20:00",
+		}
+	}
+	return entries
+}
+
+// BenchmarkOnlineList writes presence-online after one of 200 has beaten.
+func BenchmarkOnlineList(b *testing.B) {
+	lists := [2][]broker.Entry{benchEntries(200), benchEntries(200)}
+	var o onlineList
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		o.encode(lists[i&1])
+		i++
+	}
+}
+
+// BenchmarkRoomFlush turns a hundred joins of a room into a frame for each of
+// a thousand sessions.
+func BenchmarkRoomFlush(b *testing.B) {
+	r := &room{name: adminRoom, sessions: make(map[*session]struct{})}
+	for range 1000 {
+		r.sessions[&session{out: new(transport.Outbox)}] = struct{}{}
+	}
+	joins := benchEntries(100)
+	b.ReportAllocs()
+	for b.Loop() {
+		for s := range r.sessions {
+			s.out = new(transport.Outbox)
+		}
+		r.pending = make(map[string]pending)
+		for _, e := range joins {
+			r.pending[e.ClientID] = pending{broker.Joined, e}
+		}
+		r.flush()
+	}
+}

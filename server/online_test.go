@@ -1,0 +1,96 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
+)
+
+// onlineAnew writes presence-online without remembering anything.
+func onlineAnew(t *testing.T, entries []broker.Entry) string {
+	t.Helper()
+	list := wordpress.NewArray()
+	for _, e := range entries {
+		var data struct {
+			Screen string
+			Label  string `json:"screen_label"`
+		}
+		_ = json.Unmarshal(e.Data, &data)
+		a := wordpress.NewArray()
+		a.Set("user_id", e.UserID)
+		a.Set("display_name", e.DisplayName)
+		a.Set("avatar_url", e.AvatarURL)
+		a.Set("screen", data.Screen)
+		a.Set("screen_label", data.Label)
+		a.Set("date_gmt", e.DateGMT)
+		list.Append(a)
+	}
+	b, err := wordpress.AppendJSON(nil, list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestOnlineListRemembers changes a list at random, in all that an entry has: what
+// is remembered of it is never old, and never more than it may be.
+func TestOnlineListRemembers(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	texts := []string{"", "Ed", "a/b", `"\`, "Zoë 😀", "bad \xff\xc3", "\u2028<b>&\x00", "2026-11-23 05:20:00"}
+	text := func() string { return texts[r.IntN(len(texts))] }
+	data := func() json.RawMessage {
+		switch r.IntN(4) {
+		case 0:
+			return json.RawMessage(`{}`)
+		case 1:
+			return json.RawMessage(`{"screen":7}`)
+		}
+		b, _ := json.Marshal(map[string]string{"screen": text(), "screen_label": text()})
+		return b
+	}
+	var o onlineList
+	var entries []broker.Entry
+	for step := range 3000 {
+		entries = slices.Clone(entries) // as a view does
+		switch i := r.IntN(max(1, len(entries))); {
+		case len(entries) < 5 || len(entries) < 200 && r.IntN(3) == 0:
+			id := r.IntN(2000)
+			entries = append(entries, broker.Entry{
+				ClientID: fmt.Sprint(id), UserID: int64(id), DisplayName: text(), AvatarURL: text(), Data: data(), DateGMT: text(),
+			})
+		case r.IntN(5) == 0:
+			entries = slices.Delete(entries, i, i+1)
+		case r.IntN(2) == 0:
+			entries[i].DateGMT = text()
+		default:
+			e := &entries[i]
+			switch r.IntN(4) {
+			case 0:
+				e.UserID++
+			case 1:
+				e.DisplayName = text()
+			case 2:
+				e.AvatarURL = text()
+			default:
+				e.Data = data()
+			}
+		}
+		if got, want := string(o.encode(entries)), onlineAnew(t, entries); got != want {
+			t.Fatalf("step %d: of %d entries\n%s\nwant\n%s", step, len(entries), got, want)
+		}
+		if len(o.heads.kept) > maxHeads {
+			t.Fatalf("it remembers %d people", len(o.heads.kept))
+		}
+	}
+	if len(o.heads.kept) == 0 {
+		t.Error("it remembers nobody")
+	}
+	if got := string(o.encode(nil)); got != "[]" {
+		t.Errorf("nobody is %s", got)
+	}
+}
