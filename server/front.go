@@ -25,6 +25,9 @@ const (
 	upstreamWait = 5 * time.Second
 	// headBytes of a request are taken before it gets a slot.
 	headBytes = 64 << 10
+	// usualBody is how long a beat is at most, mostly: memory for more is taken
+	// when more has come.
+	usualBody = 4 << 10
 	// upstreamAnswer is how long WordPress may take to begin an answer: as long
 	// as PHP usually may run.
 	upstreamAnswer = 60 * time.Second
@@ -141,11 +144,13 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // and everything else WordPress itself, as it came.
 func (s *Server) front(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get(ticketHeader) != "" && r.Method == http.MethodPost && r.ContentLength >= 0 && r.ContentLength <= transport.MaxBody {
-		body, err := io.ReadAll(io.LimitReader(r.Body, transport.MaxBody+1))
-		if err != nil {
+		var read bytes.Buffer
+		read.Grow(int(min(r.ContentLength, usualBody)) + bytes.MinRead)
+		if _, err := read.ReadFrom(io.LimitReader(r.Body, transport.MaxBody+1)); err != nil {
 			http.Error(w, "the request broke off", http.StatusBadRequest)
 			return
 		}
+		body := read.Bytes()
 		if tick := s.ticketBeat(r.Context(), r, body); tick.Status == http.StatusOK {
 			transport.WriteTick(w, tick)
 			return

@@ -1,23 +1,21 @@
 package server
 
 import (
-	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// postRoom is the name of a post's room.
-var postRoom = regexp.MustCompile(`^postType/([^:]+):(\d+)$`)
-
-// parsePostRoom reads a post's room: its type and id.
+// parsePostRoom reads a post's room, postType/TYPE:ID.
 func parsePostRoom(room string) (Post, bool) {
-	m := postRoom.FindStringSubmatch(room)
-	if m == nil {
+	rest, is := strings.CutPrefix(room, "postType/")
+	kind, number, found := strings.Cut(rest, ":")
+	if !is || !found || kind == "" || number == "" || strings.Trim(number, "0123456789") != "" {
 		return Post{}, false
 	}
-	id, err := strconv.ParseInt(m[2], 10, 64)
-	return Post{ID: id, Type: m[1]}, err == nil
+	id, err := strconv.ParseInt(number, 10, 64)
+	return Post{ID: id, Type: kind}, err == nil
 }
 
 func (p Post) room() string { return "postType/" + p.Type + ":" + strconv.FormatInt(p.ID, 10) }

@@ -112,6 +112,9 @@ func (r *revocations) covers(site string, c *Claims) bool {
 	issued := c.IssuedAt.Unix()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if len(r.until) == 0 {
+		return false
+	}
 	for _, k := range []revoked{{site: site}, {site: network, user: user}, {site: network, user: user, sid: c.SID}} {
 		if until, found := r.until[k]; found && issued <= until {
 			return true
@@ -120,20 +123,27 @@ func (r *revocations) covers(site string, c *Claims) bool {
 	return false
 }
 
-// strip takes from a ticket the rooms that were revoked after it was issued. What
-// is left of it says less than WordPress knows, so WordPress answers its beats.
-func (r *revocations) strip(site string, c *Claims) (stripped bool) {
+// strip returns a ticket without the rooms that were revoked after it was issued:
+// the same, if there are none. What is left of it says less than WordPress knows,
+// so WordPress answers its beats.
+func (r *revocations) strip(site string, c *Claims) *Claims {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	kept := slices.DeleteFunc(slices.Clone(c.Rooms), func(room string) bool {
+	if len(r.until) == 0 {
+		return c
+	}
+	gone := func(room string) bool {
 		until, found := r.until[revoked{site: site, room: room}]
 		return found && c.IssuedAt.Unix() <= until
-	})
-	if len(kept) == len(c.Rooms) {
-		return false
 	}
-	c.Rooms, c.Native = kept, nil
-	return true
+	if !slices.ContainsFunc(c.Rooms, gone) {
+		return c
+	}
+	less := *c
+	less.who, less.Native = nil, nil
+	less.Rooms = slices.DeleteFunc(slices.Clone(c.Rooms), gone)
+	less.who = less.user()
+	return &less
 }
 
 // revoke ends the session if its ticket is revoked, one of many perhaps.
@@ -151,11 +161,11 @@ func (s *session) revoke(many bool) {
 // of itself there stays: most get the room back with their next ticket.
 func (s *session) withdraw() {
 	s.mu.Lock()
-	claims := *s.claims
-	stripped := !s.ended && s.server.revoked.strip(s.site.ID, &claims)
+	claims := s.server.revoked.strip(s.site.ID, s.claims)
+	stripped := !s.ended && claims != s.claims
 	var err error
 	if stripped {
-		s.claims, s.user = &claims, claims.user()
+		s.claims, s.user = claims, claims.user()
 		err = s.hear(false)
 	}
 	s.mu.Unlock()

@@ -7,7 +7,8 @@
 //	transport      bytes to Beat
 //	session.go     Beat: may it be answered here, or is it PHP's?
 //	pipeline.go    the hooks, in WordPress's order; Call to Tick
-//	presence.go    the hooks that are ours: who is online
+//	presence.go    the hooks that are ours: who is here
+//	online.go      the answer: who is online
 //	postrooms.go   and who edits a post, or has its lock
 //	activeposts.go which posts are being edited
 //	broker         an entry on NATS; its change comes back to every node
@@ -31,7 +32,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -78,6 +78,7 @@ type Server struct {
 	metrics  *metrics
 	mailbox  *mailbox
 	revoked  *revocations
+	tickets  vouched
 	apiKey   string
 
 	socket   *transport.WebSocket
@@ -167,8 +168,16 @@ func (s *Server) tend() {
 	}
 }
 
-// connID is what a page may call itself. "poll" stands for pages without a link.
-var connID = regexp.MustCompile(`^[A-Za-z0-9_-]{8,64}$`)
+// isConnID says what a page may call itself: 8 to 64 of A-Z a-z 0-9 _ -. "poll"
+// stands for pages without a link.
+func isConnID(s string) bool {
+	for _, c := range []byte(s) {
+		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return len(s) >= 8 && len(s) <= 64
+}
 
 // Open starts the session of a page, or resumes it within its grace.
 func (s *Server) Open(r *http.Request, hello transport.Hello, out *transport.Outbox) (transport.Session, transport.Welcome, error) {
@@ -183,7 +192,7 @@ func (s *Server) Open(r *http.Request, hello transport.Hello, out *transport.Out
 	if !claims.cookieMatches(r) {
 		return nil, none, ticketError("the log-in cookie is of another session than the ticket")
 	}
-	if !connID.MatchString(hello.Conn) {
+	if !isConnID(hello.Conn) {
 		return nil, none, &transport.Bye{Code: transport.CodeProtocol, Reason: "conn must be 8 to 64 of A-Z a-z 0-9 _ -"}
 	}
 	id, _ := claims.userID()

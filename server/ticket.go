@@ -48,6 +48,8 @@ type Claims struct {
 	FreshUntil  int64    `json:"fresh_until"`     // Unix s: the end of the nonce's first half
 	Native      []string `json:"native,omitzero"` // handles heartbeatd may answer; nil: none, PHP sees every beat
 	jwt.RegisteredClaims
+
+	who *User // whom they speak of, when they are verified; shared like the claims
 }
 
 // Post is the post a page edits.
@@ -70,35 +72,49 @@ func SignTicket(siteID, secret string, c Claims, now time.Time) (string, error) 
 	return signed, err
 }
 
-// verifyTicket returns the site and the claims of a ticket that is good now.
+// verifyTicket returns the site and the claims of a ticket that is good now. The
+// claims may be shared: nobody changes them.
 func (s *Server) verifyTicket(raw string) (*site, *Claims, error) {
+	id, claims, err := s.readTicket(raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.acceptTicket(id, claims)
+}
+
+// readTicket checks what of a ticket will not change: its signature and what it says.
+func (s *Server) readTicket(raw string) (id string, claims *Claims, err error) {
 	if raw == "" {
-		return nil, nil, ticketError("no ticket")
+		return "", nil, ticketError("no ticket")
 	}
 	if len(raw) > maxTicket {
-		return nil, nil, ticketError("the ticket is longer than 2048 bytes")
+		return "", nil, ticketError("the ticket is longer than 2048 bytes")
 	}
-	var id string
-	claims := new(Claims)
-	_, err := jwt.ParseWithClaims(raw, claims, s.keysOf(&id), jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(clockSkew))
+	claims = new(Claims)
+	_, err = jwt.ParseWithClaims(raw, claims, s.keysOf(&id), jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(clockSkew))
 	if err != nil {
-		return nil, nil, ticketError("the ticket is refused: " + err.Error())
-	}
-	if !time.Now().Before(claims.ExpiresAt.Time) { // the leeway is for clocks that are ahead only
-		return nil, nil, ticketError("the ticket is over")
+		return "", nil, ticketError("the ticket is refused: " + err.Error())
 	}
 	if _, err := claims.userID(); err != nil || claims.IssuedAt == nil {
-		return nil, nil, ticketError("the ticket names no user or no time of issue")
+		return "", nil, ticketError("the ticket names no user or no time of issue")
+	}
+	claims.who = claims.user()
+	return id, claims, nil
+}
+
+// acceptTicket checks what of a ticket may change from one moment to the next.
+func (s *Server) acceptTicket(id string, claims *Claims) (*site, *Claims, error) {
+	if !time.Now().Before(claims.ExpiresAt.Time) { // the leeway is for clocks that are ahead only
+		return nil, nil, ticketError("the ticket is over")
 	}
 	if s.revoked.covers(id, claims) {
 		return nil, nil, ticketError("the ticket is revoked")
 	}
-	s.revoked.strip(id, claims)
 	st := s.site(id)
 	if st == nil {
 		return nil, nil, ticketError("this node has no place for one more site of a network")
 	}
-	return st, claims, nil
+	return st, s.revoked.strip(id, claims), nil
 }
 
 // keysOf finds the secrets of the site that a JWT says it is of, and its id.
@@ -118,6 +134,9 @@ func ticketError(reason string) *transport.Bye {
 }
 
 func (c *Claims) userID() (int64, error) {
+	if c.who != nil {
+		return c.who.ID, nil
+	}
 	id, err := strconv.ParseInt(c.Subject, 10, 64)
 	if err == nil && id <= 0 {
 		err = errors.New("not a user id")
@@ -127,7 +146,10 @@ func (c *Claims) userID() (int64, error) {
 
 // user is the person a ticket speaks of.
 func (c *Claims) user() *User {
-	id, _ := c.userID() // verifyTicket saw to it
+	if c.who != nil {
+		return c.who
+	}
+	id, _ := c.userID() // readTicket saw to it
 	return &User{
 		ID: id, Name: c.Name, Avatar: c.Avatar,
 		EditPosts:     slices.Contains(c.Can, "edit_posts"),
@@ -151,8 +173,10 @@ func (c *Claims) native(form *wordpress.Array, now time.Time, link bool) bool {
 	if now.Unix() >= c.FreshUntil || now.Sub(c.IssuedAt.Time) > nativeAge {
 		return false
 	}
+	var said, hash [2 * sha256.Size]byte
 	sum := sha256.Sum256([]byte(form.String("_nonce")))
-	if subtle.ConstantTimeCompare([]byte(hex.EncodeToString(sum[:])), []byte(c.Nonce)) != 1 {
+	hex.Encode(said[:], sum[:])
+	if copy(hash[:], c.Nonce) != len(c.Nonce) || subtle.ConstantTimeCompare(said[:], hash[:]) != 1 {
 		return false
 	}
 	for handle := range asArray(form.Get("data")).All() {

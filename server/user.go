@@ -2,7 +2,8 @@ package server
 
 import "slices"
 
-// User is somebody who is logged in, as far as WordPress told.
+// User is somebody who is logged in, as far as WordPress told. Calls share it: a
+// hook does not change it.
 type User struct {
 	ID            int64
 	Name          string
