@@ -31,6 +31,7 @@ type frame struct {
 	Joined   []map[string]any `json:"joined"`
 	Updated  []map[string]any `json:"updated"`
 	Left     []map[string]any `json:"left"`
+	Total    int              `json:"total"`
 	Code     int              `json:"code"`
 	Reason   string           `json:"reason"`
 	Retry    int              `json:"retry_after_ms"`

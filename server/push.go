@@ -45,6 +45,7 @@ type mailbox struct {
 	cursor broker.Cursor
 	kept   []letter // pushes, oldest first
 	bytes  int
+	found  []*session // sendWho's, used again
 }
 
 // letter is a push that may be replayed.
@@ -83,8 +84,10 @@ func (m *mailbox) deliver(sig broker.Signal) {
 	default:
 		return // of a newer heartbeatd
 	}
-	for _, s := range m.server.addressees(l) {
-		s.send(l.frame)
+	if msg.To.Room == "" {
+		m.sendWho(l)
+	} else if r := st.room(msg.To.Room); r != nil {
+		r.send(l.frame)
 	}
 }
 
@@ -140,18 +143,19 @@ func (m *mailbox) enroll(s *session, after string, join func() error) (cursor st
 	return m.cursor.String(), nil
 }
 
-// addressees are the sessions of this node that a letter is for.
-func (s *Server) addressees(l letter) []*session {
-	if l.to.Room != "" {
-		return l.site.hearers(l.to.Room)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var found []*session
-	for _, sess := range s.sessions {
-		if sess.site == l.site && sess.wants(l.to) {
-			found = append(found, sess)
+// sendWho gives a letter to the sessions of this node that it is for, other than
+// by their room. Nobody else waits meanwhile to come or to go.
+func (m *mailbox) sendWho(l letter) {
+	m.server.mu.Lock()
+	for _, s := range m.server.sessions {
+		if s.site == l.site && s.wants(l.to) {
+			m.found = append(m.found, s)
 		}
 	}
-	return found
+	m.server.mu.Unlock()
+	for _, s := range m.found {
+		s.send(l.frame)
+	}
+	clear(m.found)
+	m.found = m.found[:0]
 }

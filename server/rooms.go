@@ -1,23 +1,32 @@
 package server
 
 import (
-	"encoding/json"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
-	"github.com/heartbeatd/heartbeatd/transport"
 )
 
+// What a room costs grows with the pages that hear it, and not with their square,
+// however many come at once. Changes are gathered, and go out as one frame, encoded
+// once. A frame lists at most maxChanges of them; where there were more it is a
+// snapshot, which has at most 200 entries and counts the rest: no page shows more.
+// The more pages hear a room the longer is gathered, so that at most 4,000 frames
+// a second leave a node for it. And of a large room a snapshot is made at most once
+// between two frames: whoever joins hears in the next what it lacks.
 const (
-	// roomPace is the least time between two presence frames of a room: what
-	// happens meanwhile goes out as one. The first change after a quiet time
-	// goes out at once.
+	// roomPace is the least time between two presence frames of a room. The first
+	// change after a quiet time goes out at once.
 	roomPace = 250 * time.Millisecond
+	// pagePace is what each page that hears the room adds to that: from a thousand
+	// on it counts.
+	pagePace = roomPace / 1000
 	// seenPace is how long the mere renewal of somebody's date may wait for
-	// company. It is well below the 30 s after which a person counts as idle.
+	// company, and the longest that anything waits. It is well below the 30 s
+	// after which a person counts as idle.
 	seenPace = 10 * time.Second
+	// maxChanges is the most changes that a frame lists.
+	maxChanges = 200
 )
 
 // room fans the changes of one room out to the sessions of this node that
@@ -27,25 +36,23 @@ type room struct {
 	view  *broker.View
 	users int // sessions that acquired it; guarded by the site's roomsMu
 
-	mu       sync.Mutex // guards the following fields; taken after the view's lock
+	// fan lets one frame out at a time, so that all get them in one order. It is
+	// taken before the view's lock, never under it: a change need not wait until
+	// a thousand pages have heard of the last.
+	fan      sync.Mutex // guards the following fields
 	sessions map[*session]struct{}
-	pending  map[string]pending // by client id
+	whole    snapshot
+	heads    heads
+
+	mu       sync.Mutex // guards the following fields; taken after the view's lock, for moments
+	heard    int        // by so many sessions
+	pending  map[string]pending
+	crowd    bool   // there was more than may be pending: a snapshot is due
+	changes  uint64 // so many there were
+	flushes  uint64 // what was pending went, so often
 	lastSent time.Time
 	timer    *time.Timer
 	due      time.Time
-	whole    snapshot
-}
-
-// snapshot is a room's frame for whoever joins, good until the room changes.
-type snapshot struct {
-	of    []broker.Entry // the view's list, which is made anew when it changes
-	total int
-	frame []byte
-}
-
-// is says whether the snapshot is of this very list.
-func (n *snapshot) is(entries []broker.Entry, total int) bool {
-	return n.frame != nil && n.total == total && len(n.of) == len(entries) && (total == 0 || &n.of[0] == &entries[0])
 }
 
 // pending is what the sessions have still to hear about one client id.
@@ -73,19 +80,33 @@ func (p pending) fold(c broker.Change) pending {
 func (r *room) change(c broker.Change) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.sessions) == 0 {
+	r.changes++
+	if r.heard == 0 {
 		return
 	}
-	if old, found := r.pending[c.Entry.ClientID]; found {
-		r.pending[c.Entry.ClientID] = old.fold(c)
-	} else {
-		r.pending[c.Entry.ClientID] = pending{c.Kind, c.Entry}
+	if !r.crowd {
+		r.gather(c)
 	}
-	pace := roomPace
+	pace := min(max(roomPace, time.Duration(r.heard)*pagePace), seenPace)
 	if c.Kind == broker.Seen {
 		pace = seenPace
 	}
 	r.schedule(r.lastSent.Add(pace))
+}
+
+func (r *room) gather(c broker.Change) {
+	old, found := r.pending[c.Entry.ClientID]
+	switch {
+	case found:
+		r.pending[c.Entry.ClientID] = old.fold(c)
+	case len(r.pending) == maxChanges:
+		r.pending, r.crowd = nil, true
+	default:
+		if r.pending == nil {
+			r.pending = make(map[string]pending)
+		}
+		r.pending[c.Entry.ClientID] = pending{c.Kind, c.Entry}
+	}
 }
 
 // schedule has the room flushed at a time, or earlier if that was asked before.
@@ -104,106 +125,81 @@ func (r *room) schedule(at time.Time) {
 
 // flush encodes what is pending, once, and gives it to every session.
 func (r *room) flush() {
+	r.fan.Lock()
+	defer r.fan.Unlock()
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.due = time.Time{}
-	if len(r.pending) == 0 {
+	changed, crowd := r.pending, r.crowd
+	if !crowd {
+		r.flushed()
+	}
+	r.mu.Unlock()
+	var frame []byte
+	switch {
+	case crowd:
+		frame = r.look(r.flushed)
+	case len(changed) > 0:
+		frame = r.frame(changed)
+	default:
 		return
 	}
-	frame := r.frame()
-	clear(r.pending)
-	r.lastSent = time.Now()
 	for s := range r.sessions {
 		s.offer(r, frame)
 	}
 }
 
-func (r *room) frame() []byte {
-	var joined, updated, left []broker.Entry
-	for _, p := range r.pending {
-		switch p.kind {
-		case broker.Joined:
-			joined = append(joined, p.entry)
-		case broker.Left:
-			left = append(left, p.entry)
-		default:
-			updated = append(updated, p.entry)
-		}
+// flushed forgets what was pending. It is called with r.mu held.
+func (r *room) flushed() {
+	if len(r.pending) == 0 && !r.crowd {
+		return
 	}
-	b := r.head()
-	b = appendEntries(b, "joined", joined)
-	b = appendEntries(b, "updated", updated)
-	b = appendEntries(b, "left", left)
-	return append(b, '}')
-}
-
-func (r *room) head() []byte {
-	return transport.AppendString([]byte(`{"type":"presence","room":`), r.name)
-}
-
-// member is an entry in a frame, where the room stands on the frame.
-type member struct {
-	broker.Entry
-	Room string `json:"room,omitempty"`
-}
-
-func appendEntries(b []byte, name string, entries []broker.Entry) []byte {
-	if entries == nil {
-		return b
-	}
-	b = append(b, `,"`+name+`":[`...)
-	for i, e := range entries {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		j, _ := json.Marshal(member{Entry: e}) // strings and checked JSON cannot fail
-		b = append(b, j...)
-	}
-	return append(b, ']')
+	r.pending, r.crowd = nil, false
+	r.flushes++
+	r.lastSent = time.Now()
 }
 
 // join registers a session and gives it a snapshot: everything that happens
 // later reaches it as a change.
 func (r *room) join(s *session) {
-	r.snapshot(s, func() bool {
-		r.sessions[s] = struct{}{}
-		return true
-	})
-}
-
-// snapshot sends s the room as it is. What was pending is in it, and will
-// reach the other sessions as changes; folding them in twice does no harm.
-func (r *room) snapshot(s *session, wanted func() bool) {
-	r.view.Room(r.name, func(entries []broker.Entry, total int) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if !wanted() {
-			return
-		}
-		if !r.whole.is(entries, total) {
-			b := appendEntries(r.head(), "snapshot", append([]broker.Entry{}, entries...))
-			b = append(b, `,"total":`...)
-			b = strconv.AppendInt(b, int64(total), 10)
-			r.whole = snapshot{entries, total, append(b, '}')}
-		}
-		s.offer(r, r.whole.frame)
-	})
+	r.fan.Lock()
+	defer r.fan.Unlock()
+	r.sessions[s] = struct{}{}
+	r.count()
+	s.offer(r, r.snapshot())
 }
 
 // catchUp sends a snapshot to a session that was too slow for the changes.
 func (r *room) catchUp(s *session) {
-	r.snapshot(s, func() bool {
-		_, hears := r.sessions[s]
-		return hears
-	})
+	r.fan.Lock()
+	defer r.fan.Unlock()
+	if _, hears := r.sessions[s]; hears {
+		s.offer(r, r.snapshot())
+	}
 }
 
 // leave forgets a session.
 func (r *room) leave(s *session) {
+	r.fan.Lock()
+	defer r.fan.Unlock()
+	delete(r.sessions, s)
+	r.count()
+}
+
+// count notes how many sessions hear the room. When none does, nothing is gathered.
+func (r *room) count() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.sessions, s)
-	if len(r.sessions) == 0 {
-		clear(r.pending)
+	if r.heard = len(r.sessions); r.heard == 0 {
+		r.pending, r.crowd = nil, false
+		r.flushes++
+	}
+}
+
+// send gives every session a frame that must arrive.
+func (r *room) send(frame []byte) {
+	r.fan.Lock()
+	defer r.fan.Unlock()
+	for s := range r.sessions {
+		s.send(frame)
 	}
 }

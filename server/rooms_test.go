@@ -3,6 +3,9 @@ package server
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +49,7 @@ func TestPendingFolds(t *testing.T) {
 }
 
 // TestManyJoinOneRoom has a thousand people come at once: a page hears of all
-// of them in a few frames.
+// of them in a few frames, none of which lists more than 200.
 func TestManyJoinOneRoom(t *testing.T) {
 	n := newNode(t)
 	s := n.page(t, 1).socket(t)
@@ -60,9 +63,12 @@ func TestManyJoinOneRoom(t *testing.T) {
 	for joined < people {
 		f := s.presence(adminRoom, func(frame) bool { return true })
 		joined += len(f.Joined)
+		if f.Snapshot != nil {
+			joined = f.Total
+		}
 		frames++
-		if f.Updated != nil || f.Left != nil {
-			t.Fatalf("among the joins came %d updates and %d leaves", len(f.Updated), len(f.Left))
+		if f.Updated != nil || f.Left != nil || len(f.Joined)+len(f.Snapshot) > 200 {
+			t.Fatalf("among the joins came %d updates and %d leaves: %d joined, %d are listed", len(f.Updated), len(f.Left), len(f.Joined), len(f.Snapshot))
 		}
 	}
 	if most := 2 + int(time.Since(started)/roomPace); joined != people || frames > most {
@@ -84,6 +90,46 @@ func TestManyJoinOneRoom(t *testing.T) {
 	}
 	if len(tick.Online) != 200 || tick.Total != people+1 {
 		t.Errorf("a tick says %d of %d are online", len(tick.Online), tick.Total)
+	}
+}
+
+// TestStorm has pages and people come to a large room at once, move and leave:
+// whenever a page came, it sees in the end who is there.
+func TestStorm(t *testing.T) {
+	const people, pages = 140, 40
+	n := newNode(t)
+	client := &http.Client{Transport: &http.Transport{}}
+	t.Cleanup(client.CloseIdleConnections)
+	want := map[string]int{}
+	enter := func(user, screen int) {
+		n.enter(adminRoom, user, strconv.Itoa(screen))
+		want[fmt.Sprintf("%s user-%d", adminRoom, user)] = screen
+	}
+	for i := range people {
+		enter(1000+i, 1)
+	}
+	var watching []*eyes
+	for i := range pages {
+		enter(2000+i, 1)
+		enter(1000+i, 2)
+		if i%4 == 0 {
+			n.exit(adminRoom, 1100+i)
+			delete(want, fmt.Sprintf("%s user-%d", adminRoom, 1100+i))
+		}
+		w := must(newWalker(n, client, 3000+i, "websocket"))
+		e := newEyes(false)
+		link := must(openSocket(t.Context(), n.url, fmt.Sprintf(`{"type":"hello","ticket":%q,"conn":"watching-%d"}`, w.ticket, i), e.hear))
+		t.Cleanup(link.cut)
+		watching = append(watching, e)
+	}
+	for i, e := range watching {
+		until(t, fmt.Sprintf("page %d sees who is there", i), func() bool { return maps.Equal(e.seen(), want) })
+		if e.faults != nil {
+			t.Errorf("page %d: %v", i, e.faults)
+		}
+	}
+	if r := n.sites[demoSite].room(adminRoom); len(r.heads.kept) > maxHeads || len(r.pending) > maxChanges {
+		t.Errorf("the room remembers %d people, and %d changes", len(r.heads.kept), len(r.pending))
 	}
 }
 

@@ -32,7 +32,7 @@ type session struct {
 	key    sessionKey
 	beats  *rate.Limiter
 
-	mu        sync.Mutex // guards the following fields; never taken under a room's or view's lock
+	mu        sync.Mutex // guards the following fields; never taken under a room's locks or a view's
 	claims    *Claims
 	user      *User
 	held      map[broker.Key]bool // entries of this page; true: its last beat pinged for it
@@ -41,7 +41,7 @@ type session struct {
 	timer     *time.Timer // ends the session: at exp, or after the grace
 	ended     bool
 
-	outMu sync.Mutex // guards the following fields; may be taken under a room's lock
+	outMu sync.Mutex // guards the following fields; may be taken under a room's fan
 	out   *transport.Outbox
 	stale []*room // rooms whose changes did not fit: they need a snapshot
 	can   []string
@@ -310,7 +310,7 @@ func (s *session) bye(b *transport.Bye) {
 }
 
 // offer gives the session a presence frame. A client that is too slow for it
-// gets a snapshot when it has caught up. It is called under the room's lock.
+// gets a snapshot when it has caught up. It is called with r.fan held.
 func (s *session) offer(r *room, frame []byte) {
 	s.outMu.Lock()
 	defer s.outMu.Unlock()

@@ -139,24 +139,26 @@ func (st *site) change(c broker.Change) {
 			st.watchers.poke()
 		}
 	}
-	st.roomsMu.Lock()
-	r := st.rooms[c.Entry.Room]
-	st.roomsMu.Unlock()
-	if r != nil {
+	if r := st.room(c.Entry.Room); r != nil {
 		r.change(c)
 	}
 }
 
+// room is one that somebody hears, or nil.
+func (st *site) room(name string) *room {
+	st.roomsMu.Lock()
+	defer st.roomsMu.Unlock()
+	return st.rooms[name]
+}
+
 // hearers are the sessions of this node that hear a room.
 func (st *site) hearers(name string) []*session {
-	st.roomsMu.Lock()
-	r := st.rooms[name]
-	st.roomsMu.Unlock()
+	r := st.room(name)
 	if r == nil {
 		return nil
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.fan.Lock()
+	defer r.fan.Unlock()
 	return slices.Collect(maps.Keys(r.sessions))
 }
 
@@ -166,7 +168,7 @@ func (st *site) acquire(name string, view *broker.View) *room {
 	defer st.roomsMu.Unlock()
 	r := st.rooms[name]
 	if r == nil {
-		r = &room{name: name, view: view, sessions: make(map[*session]struct{}), pending: make(map[string]pending)}
+		r = &room{name: name, view: view, sessions: make(map[*session]struct{})}
 		st.rooms[name] = r
 	}
 	r.users++
