@@ -79,8 +79,8 @@ func TestEntriesInPostRooms(t *testing.T) {
 	until(t, "what the last beat did not name is let go", func() bool {
 		page.mu.Lock()
 		defer page.mu.Unlock()
-		kept, there := page.held[k]
-		return there && !kept
+		i := page.held.find(k)
+		return i >= 0 && !page.held[i].pinged
 	})
 	s.beat(2, p.form(handle("presence-editor-ping", "post_id", "77"))) // nobody said that they may
 	if a := n.presence(t, "GET", "prefix=postType/", ""); strings.Contains(a.text, ":77") {

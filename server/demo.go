@@ -211,7 +211,7 @@ func (l *demoLogin) user() *User {
 	}
 	u := &User{
 		ID: l.who.ID, Name: l.who.Name, Avatar: l.who.avatar(), EditPosts: l.who.editsPosts(),
-		ManageOptions: l.who.Role == "administrator", ScreenLabels: make(map[string]string),
+		ManageOptions: l.who.Role == "administrator",
 	}
 	if u.EditPosts {
 		u.AdminURL = "/wp-admin/"
@@ -223,10 +223,10 @@ func (l *demoLogin) user() *User {
 		if u.EditPosts && !slices.Contains(u.Types, p.Type) {
 			u.Types = append(u.Types, p.Type)
 		}
-		u.ScreenLabels[p.Type] = "Edit " + strings.ToUpper(p.Type[:1]) + p.Type[1:]
+		u.ScreenLabels = append(u.ScreenLabels, ScreenLabel{p.Type, "Edit " + strings.ToUpper(p.Type[:1]) + p.Type[1:]})
 	}
 	for _, s := range demoScreens {
-		u.ScreenLabels[s.ID] = s.Label
+		u.ScreenLabels = append(u.ScreenLabels, ScreenLabel{s.ID, s.Label})
 	}
 	return u
 }
@@ -239,7 +239,7 @@ func (l *demoLogin) ticket(screen string, now time.Time) string {
 	screen = screen[:min(len(screen), maxText)] // a page may call it anything
 	c := Claims{
 		Name: u.Name, Avatar: u.Avatar, SID: wordpress.SessionHash(l.token), Rooms: u.Rooms,
-		Screen: screen, ScreenLabel: u.ScreenLabels[screen], Types: u.Types, Admin: u.AdminURL,
+		Screen: screen, ScreenLabel: u.screenLabel(screen), Types: u.Types, Admin: u.AdminURL,
 		Nonce: hex.EncodeToString(hash[:]), FreshUntil: wordpress.FreshUntil(now).Unix(), Native: nativeHandles,
 		RegisteredClaims: jwt.RegisteredClaims{Subject: strconv.FormatInt(u.ID, 10)},
 	}

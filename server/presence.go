@@ -95,7 +95,7 @@ func record(c *Call, roomName, prefix string, data *wordpress.Array) {
 // screenLabel is what people call a screen: what the ticket says, or the
 // screen's id made readable.
 func (c *Call) screenLabel(screen string) string {
-	if label := c.User.ScreenLabels[screen]; label != "" {
+	if label := c.User.screenLabel(screen); label != "" {
 		return label
 	}
 	words := strings.FieldsFunc(screen, func(r rune) bool { return r == '-' || r == '_' })

@@ -231,7 +231,7 @@ func (s *Server) enter(st *site, key sessionKey, claims *Claims) (*session, bool
 		if !found {
 			sess = &session{
 				server: s, site: st, key: key, claims: claims,
-				beats: rate.NewLimiter(beatsPerSecond, beatBurst), held: make(map[broker.Key]bool),
+				beats: rate.NewLimiter(beatsPerSecond, beatBurst),
 			}
 			sess.mu.Lock()
 			sess.timer = time.AfterFunc(s.grace, sess.expire)

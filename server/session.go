@@ -35,7 +35,7 @@ type session struct {
 	mu        sync.Mutex // guards the following fields; never taken under a room's locks or a view's
 	claims    *Claims
 	user      *User
-	held      map[broker.Key]bool // entries of this page; true: its last beat pinged for it
+	held      held
 	rooms     []*room             // rooms that this page hears
 	focusedAt int64
 	timer     *time.Timer // ends the session: at exp, or after the grace
@@ -97,16 +97,21 @@ func (s *session) hold(c *Call, e broker.Entry) {
 	if c.Focus {
 		s.focusedAt = c.Now.UnixMilli()
 	}
-	k := broker.Key{Site: s.site.ID, Room: e.Room, ClientID: e.ClientID, Conn: s.key.conn}
-	s.held[k] = true
+	k := s.keyOf(e.Room, e.ClientID)
+	s.held.keep(k)
 	s.server.broker.Hold(k, broker.Stored{Entry: e, FocusedAt: s.focusedAt})
+}
+
+// keyOf is the key under which the page writes an entry.
+func (s *session) keyOf(room, clientID string) broker.Key {
+	return broker.Key{Site: s.site.ID, Room: room, ClientID: clientID, Conn: s.key.conn}
 }
 
 // yield gives up an entry that the page, whose link is gone, now writes by POST.
 func (s *session) yield(k broker.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.held, k)
+	s.held.forget(k)
 }
 
 // keeps says whether the page's link keeps an entry. One that it no longer
@@ -116,25 +121,26 @@ func (s *session) keeps(k broker.Key) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if linked {
-		return s.held[k]
+		i := s.held.find(k)
+		return i >= 0 && s.held[i].pinged
 	}
-	delete(s.held, k)
+	s.held.forget(k)
 	return false
 }
 
 // unping forgets what the page's last beat pinged for.
 func (s *session) unping() {
-	for k := range s.held {
-		s.held[k] = false
+	for i := range s.held {
+		s.held[i].pinged = false
 	}
 }
 
 // lapse lets what the page no longer pings for live out its TTL, as in the
 // Presence API: the tab is hidden.
 func (s *session) lapse() {
-	for k, pinged := range s.held {
-		if !pinged {
-			s.server.broker.Lapse(k)
+	for _, e := range s.held {
+		if !e.pinged {
+			s.server.broker.Lapse(s.keyOf(e.room, e.clientID))
 		}
 	}
 }
@@ -167,12 +173,13 @@ func (s *session) admit(claims *Claims) {
 	s.outMu.Lock()
 	s.can = claims.Can
 	s.outMu.Unlock()
-	for k := range s.held {
-		if !s.user.mayEnter(k.Room) {
-			s.server.broker.Leave(k)
-			delete(s.held, k)
+	s.held = slices.DeleteFunc(s.held, func(e heldEntry) bool {
+		may := s.user.mayEnter(e.room)
+		if !may {
+			s.server.broker.Leave(s.keyOf(e.room, e.clientID))
 		}
-	}
+		return !may
+	})
 }
 
 // hear joins the rooms that the ticket names and leaves the others. A page that
@@ -276,8 +283,8 @@ func (s *session) finish(bye *transport.Bye) {
 	}
 	s.ended = true
 	s.timer.Stop()
-	for k := range s.held {
-		s.server.broker.Leave(k)
+	for _, e := range s.held {
+		s.server.broker.Leave(s.keyOf(e.room, e.clientID))
 	}
 	for _, r := range s.rooms {
 		s.site.release(r, s)

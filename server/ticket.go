@@ -98,6 +98,9 @@ func (s *Server) readTicket(raw string) (id string, claims *Claims, err error) {
 	if _, err := claims.userID(); err != nil || claims.IssuedAt == nil {
 		return "", nil, ticketError("the ticket names no user or no time of issue")
 	}
+	if slices.Equal(claims.Native, nativeHandles) { // as most are
+		claims.Native = nativeHandles
+	}
 	claims.who = claims.user()
 	return id, claims, nil
 }
@@ -156,7 +159,7 @@ func (c *Claims) user() *User {
 		ManageOptions: slices.Contains(c.Can, "manage_options"),
 		Rooms:         c.Rooms,
 		Types:         c.Types, AdminURL: c.Admin, Post: c.Post,
-		ScreenLabels: map[string]string{c.Screen: c.ScreenLabel},
+		ScreenLabels: []ScreenLabel{{c.Screen, c.ScreenLabel}},
 	}
 }
 

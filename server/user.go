@@ -14,7 +14,20 @@ type User struct {
 	Types         []string          // post types all of whose posts they may edit
 	AdminURL      string            // of wp-admin/, for those who have Types
 	Post          *Post             // what their page edits
-	ScreenLabels  map[string]string // what a screen's id is called
+	ScreenLabels  []ScreenLabel     // what screens' ids are called
+}
+
+// ScreenLabel is what people call a screen.
+type ScreenLabel struct{ Screen, Label string }
+
+// screenLabel is what a screen is called, if that was said.
+func (u *User) screenLabel(screen string) string {
+	for _, l := range u.ScreenLabels {
+		if l.Screen == screen {
+			return l.Label
+		}
+	}
+	return ""
 }
 
 // adminRoom is where everybody is who has the admin open.
