@@ -38,6 +38,7 @@ type Broker struct {
 	ttl    time.Duration
 	config Config
 	log    *slog.Logger
+	start  time.Time
 	server *embedded // nil with an external NATS
 
 	ctx     context.Context // ends with Close
@@ -110,7 +111,7 @@ func Open(ctx context.Context, c Config) (*Broker, error) {
 
 func newBroker(c Config) *Broker {
 	b := &Broker{
-		node: c.Node, ttl: c.TTL, config: c, log: c.Logger,
+		node: c.Node, ttl: c.TTL, config: c, log: c.Logger, start: time.Now(),
 		poke:    make(chan struct{}, 1),
 		wake:    make(chan struct{}, 1),
 		lookups: make(chan lookup, maxFlying),
@@ -138,6 +139,7 @@ func (b *Broker) Close() error {
 		return nil
 	}
 	b.closed = true
+	b.flush()
 	b.mu.Unlock()
 	b.drain()
 	b.cancel()

@@ -7,21 +7,23 @@
 //	b.Leave(k)                             // and gone
 //
 // Each browser page has a key of its own in each room, written by the node
-// that holds the page and renewed by it at a third of the TTL. So nothing is
-// counted: somebody is in a room while any key says so. NATS expires what
-// nobody renews, orders what nodes write, and tells all of them.
+// that holds the page and renewed by it a third of the TTL after the last write.
+// So nothing is counted: somebody is in a room while any key says so. NATS expires
+// what nobody renews, orders what nodes write, and tells all of them.
 //
 // # Promises
 //
 // Hold, Put, Lapse, Leave and Remove never wait for NATS, and this node's views
 // change before they return. Of a key that is written faster than NATS takes it,
-// the newest value is written; in between values may be left out. A node never
-// takes away or replaces what another node wrote after it: the page has moved
-// there, and holding it here ends. Remove alone does, for whoever asks by name;
-// a page that is still there comes back with its next beat. Renewing changes
-// nothing that anybody is told. When NATS was away, each node writes again what
-// it holds, and whoever was present before is not told to have left unless one
-// TTL passes in which nobody says otherwise.
+// the newest value is written; in between values may be left out. Where a date
+// moves and nothing else, others hear of it ten seconds after the one before, or
+// twenty when no beat follows: a page that beats every 20 s looks idle nowhere.
+// A node never takes away or replaces what another node wrote after it: the page
+// has moved there, and holding it here ends. Remove alone does, for whoever asks
+// by name; a page that is still there comes back with its next beat. Renewing
+// changes nothing that anybody is told. When NATS was away, each node writes again
+// what it holds, and whoever was present before is not told to have left unless
+// one TTL passes in which nobody says otherwise.
 //
 // On a NATS cluster the bucket has three copies, which takes three servers with
 // JetStream; with fewer, Ready says that it could not be made.

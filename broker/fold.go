@@ -116,6 +116,16 @@ func (f *Fold) room(site, name string) *room {
 	return rooms[name]
 }
 
+// inFront is the connection of a client id that is shown, empty if none is.
+func (f *Fold) inFront(site, room, clientID string) string {
+	if r := f.sites[site][room]; r != nil {
+		if m := r.members[clientID]; m != nil {
+			return m.tabs[m.shown].conn
+		}
+	}
+	return ""
+}
+
 // Room lists who is in a room: date_gmt descending, then client id.
 func (f *Fold) Room(site, name string) []Entry {
 	entries, _ := f.first(site, name, math.MaxInt)

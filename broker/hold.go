@@ -32,19 +32,26 @@ type item struct {
 
 	due   bool          // a write is wanted
 	fresh bool          // value has not been sent yet
+	late  bool          // nor has it, but only its date is new, and waits
 	busy  bool          // a write or a look-up is on its way
 	place *list.Element // in the writer's queue
+	beat  time.Duration // when the page said value, by the broker's clock
+	told  time.Duration // when it said what was sent last
+
+	home, slot uint8 // in the wheel
+	index      int32 // in the slot
 
 	sent  bool   // NATS may have something of ours under this key
-	acked bool   // NATS has value, as revision rev
+	acked bool   // NATS has value, or all but its date, as revision rev
 	rev   uint64 // the last revision we know to be ours to replace
 	rival uint64 // a revision that came while ours had none: another node's, or a removal
 }
 
 // Hold says that a page is here: it writes the value now and renews it every
 // third of the TTL until Lapse or Leave. Holding a key again replaces the
-// value. Nothing waits for NATS; this node's views change at once. A value
-// that is too large or no JSON object is refused with an error in the log.
+// value. Nothing waits for NATS; this node's views change at once, and others'
+// too unless it is only a date that moves. A value that is too large or no JSON
+// object is refused with an error in the log.
 //
 // When another node writes the key, the page has moved there, and holding
 // ends without a purge.
@@ -68,11 +75,20 @@ func (b *Broker) say(k Key, s Stored, hold bool) error {
 	if err != nil {
 		return err
 	}
+	before, quiet := "", it.value != nil && b.isQuiet(it, value)
+	if quiet {
+		before = b.inFront(it)
+	}
 	it.value = value
 	it.hold, it.leaving, it.taking = hold, false, false
 	it.until = time.Now().Add(b.ttl)
-	it.due, it.fresh, it.acked = true, true, false
+	it.beat = b.clock()
 	b.show(it)
+	if quiet && before != "" && before == b.inFront(it) {
+		b.tellLater(it)
+		return nil
+	}
+	it.due, it.fresh, it.late, it.acked = true, true, false, false
 	b.enqueue(it)
 	return nil
 }
@@ -109,8 +125,14 @@ func (b *Broker) item(name string, k Key) (*item, error) {
 func (b *Broker) Lapse(k Key) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if it := b.items[k.String()]; it != nil {
-		it.hold = false
+	it := b.items[k.String()]
+	if it == nil {
+		return
+	}
+	it.hold = false
+	if it.late { // its TTL begins with the last beat
+		it.due = true
+		b.enqueue(it)
 	}
 }
 
@@ -156,6 +178,10 @@ func (b *Broker) witness(name string, stored *Stored, rev uint64, taken bool) {
 		return
 	}
 	switch {
+	case it.late && stored != nil && stored.DateGMT < it.value.DateGMT: // the page was there, and came back
+		it.due, it.fresh, it.late, it.acked = true, true, false, false
+		it.rival = max(it.rival, rev)
+		b.enqueue(it)
 	case !it.acked: // ours is on its way, and its ack will tell which is newer
 		if stored != nil || taken {
 			it.rival = max(it.rival, rev)

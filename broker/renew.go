@@ -9,31 +9,50 @@ import (
 // all keys each 200 ms.
 const slots = 100
 
-// wheel has every item in one of its slots. Which one depends on the key
-// alone, so that 10,000 keys written at once, after NATS was gone, are not
-// renewed at once for ever after.
+// wheel has every item in one of its slots, most often its home. Which one that
+// is depends on the key alone, so that 10,000 keys written at once, after NATS
+// was gone, are not renewed at once for ever after.
 type wheel struct {
 	seed  maphash.Seed
-	slots [slots]map[*item]struct{}
+	slots [slots][]*item
 	next  int
 
 	turned int // slots since the start; the renewer's
 }
 
-func newWheel() *wheel {
-	w := &wheel{seed: maphash.MakeSeed()}
-	for i := range w.slots {
-		w.slots[i] = map[*item]struct{}{}
+func newWheel() *wheel { return &wheel{seed: maphash.MakeSeed()} }
+
+func (w *wheel) add(it *item) {
+	it.home = uint8(maphash.String(w.seed, it.name) % slots)
+	w.put(it, it.home)
+}
+
+func (w *wheel) put(it *item, slot uint8) {
+	it.slot, it.index = slot, int32(len(w.slots[slot]))
+	w.slots[slot] = append(w.slots[slot], it)
+}
+
+func (w *wheel) remove(it *item) {
+	in := w.slots[it.slot]
+	last := len(in) - 1
+	in[it.index] = in[last]
+	in[it.index].index = it.index
+	in[last] = nil
+	w.slots[it.slot] = in[:last]
+}
+
+func (w *wheel) move(it *item, slot uint8) {
+	if slot != it.slot {
+		w.remove(it)
+		w.put(it, slot)
 	}
-	return w
 }
 
-func (w *wheel) slot(it *item) map[*item]struct{} {
-	return w.slots[maphash.String(w.seed, it.name)%slots]
+// plan moves an item to where the wheel is after so many steps.
+func (w *wheel) plan(it *item, steps int) {
+	steps = min(max(steps, 1), slots)
+	w.move(it, uint8((w.next+steps-1)%slots))
 }
-
-func (w *wheel) add(it *item)    { w.slot(it)[it] = struct{}{} }
-func (w *wheel) remove(it *item) { delete(w.slot(it), it) }
 
 // behind is how many slots are due, that long after the start: more than one
 // when the machine was too busy to come by for each, never more than all.
@@ -43,7 +62,7 @@ func (w *wheel) behind(running, step time.Duration) int {
 
 // renewer turns the wheel once in a third of the TTL.
 func (b *Broker) renewer() {
-	step := b.ttl / 3 / slots
+	step := b.step()
 	tick := time.NewTicker(step)
 	defer tick.Stop()
 	start := time.Now()
@@ -61,20 +80,32 @@ func (b *Broker) renewer() {
 	}
 }
 
+// turnWheel renews what is in the next slot, but not what a beat wrote in the
+// last sixth of a TTL: that is moved to where it will be renewed before a third
+// is over. So however a page beats, no key is left alone for longer than a third
+// of the TTL and the time that the machine and NATS are late; to its end it has
+// two thirds of the TTL.
 func (b *Broker) turnWheel() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	w := b.wheel
+	slot := w.next
+	w.next = (slot + 1) % slots
 	now := time.Now()
-	for it := range w.slots[w.next] {
+	for i := len(w.slots[slot]) - 1; i >= 0; i-- { // from the end, which takes the place of what goes
+		it := w.slots[slot][i]
 		switch {
 		case it.busy:
 		case !it.hold && now.After(it.until):
 			b.lapse(it) // its marker should have come; NATS is away
-		case it.hold || it.due || it.leaving:
-			it.due = !it.leaving
+		case it.due || it.leaving:
 			b.enqueue(it)
+		case it.hold && !it.late && b.toldWithin(it, b.ttl/6):
+			b.plan(it, b.ttl/3)
+		case it.hold:
+			it.due = true
+			b.enqueue(it)
+			w.move(it, it.home)
 		}
 	}
-	w.next = (w.next + 1) % slots
 }

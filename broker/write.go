@@ -102,6 +102,10 @@ func (b *Broker) prepare(it *item) *nats.Msg {
 		}
 		msg.Data = it.value.appendJSON(make([]byte, 0, it.value.size(1)))
 		b.flying[msg] = flight{it, it.value, lives}
+		if it.late {
+			it.late, it.acked = false, false
+		}
+		it.told = it.beat
 	default:
 		return nil
 	}
@@ -143,7 +147,7 @@ func (b *Broker) acked(_ jetstream.JetStream, msg *nats.Msg, ack *jetstream.PubA
 	b.learn(it, fl.value, ack.Sequence)
 	if fl.value != nil {
 		it.until = time.Now().Add(fl.lives)
-		it.acked = fl.value == it.value
+		it.acked = fl.value == it.value || it.late
 	}
 	switch {
 	case fl.value == nil && it.leaving:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -95,6 +96,10 @@ func TestRivalOfAnOlderValue(t *testing.T) {
 }
 
 func TestOnlyTheFirstWriteIsUnconditional(t *testing.T) {
+	synctest.Test(t, onlyTheFirst)
+}
+
+func onlyTheFirst(t *testing.T) {
 	k := page("r", "user-1", "a")
 	b := byHand()
 	expected := func(want string) *nats.Msg {
@@ -107,6 +112,7 @@ func TestOnlyTheFirstWriteIsUnconditional(t *testing.T) {
 	}
 	renew := func() {
 		for range slots {
+			time.Sleep(b.step())
 			b.turnWheel()
 		}
 	}

@@ -1,0 +1,74 @@
+package broker
+
+import "time"
+
+const (
+	// maxQuiet is for how long after a beat that NATS was told of it is not told
+	// of another that brings a date alone. A sixth of the TTL, where that is less.
+	maxQuiet = 10 * time.Second
+
+	// maxLate is how long after that beat the wheel tells of the other, if no third
+	// has. A third of the TTL, where that is less.
+	//
+	// Who has not beaten for 30 s counts as idle. A page that beats every 20 s does
+	// so on no node: the date that others have is that of its last beat, at most
+	// 20 s old; or a newer one waits, but not longer than the other is 20 s old.
+	// With the second that a date in whole seconds may lack, that is 21. And whoever
+	// stops is idle everywhere at once, for what waits comes before the 30 s are over.
+	maxLate = 20 * time.Second
+)
+
+// clock is what items are timed by.
+func (b *Broker) clock() time.Duration { return time.Since(b.start) }
+
+// toldWithin says whether NATS was told of a beat of this page that is so recent.
+func (b *Broker) toldWithin(it *item, d time.Duration) bool {
+	return it.sent && b.clock()-it.told < d
+}
+
+// isQuiet says whether value brings nothing but another date (or focus), soon
+// after NATS was told one. The lock is held.
+func (b *Broker) isQuiet(it *item, value *Stored) bool {
+	return it.hold && value.Held && !it.leaving && !it.fresh && b.toldWithin(it, min(b.ttl/6, maxQuiet)) &&
+		sameButDate(&it.value.Entry, &value.Entry)
+}
+
+// inFront is the connection that this node shows of the item's client id, empty
+// where it has no view to say so. The lock is held.
+func (b *Broker) inFront(it *item) (conn string) {
+	for _, v := range b.views[it.key.Site] {
+		v.mu.Lock()
+		conn = v.fold.inFront(it.key.Site, it.value.Room, it.value.ClientID)
+		v.mu.Unlock()
+	}
+	return conn
+}
+
+// tellLater has the wheel write a date that alone has moved, if no beat does
+// before. The lock is held.
+func (b *Broker) tellLater(it *item) {
+	if !it.late {
+		it.late = true
+		b.plan(it, min(b.ttl/3, maxLate))
+	}
+}
+
+// plan has the wheel come by so long after the beat that NATS was told of last,
+// or up to a quarter sooner, so that pages that came together part.
+func (b *Broker) plan(it *item, d time.Duration) {
+	d -= d / 4 * time.Duration(it.home) / slots
+	b.wheel.plan(it, int((it.told+d-b.clock())/b.step()))
+}
+
+// step is how long the wheel stands at each slot.
+func (b *Broker) step() time.Duration { return b.ttl / 3 / slots }
+
+// flush writes the dates that wait. The lock is held.
+func (b *Broker) flush() {
+	for _, it := range b.items {
+		if it.late {
+			it.due = true
+			b.enqueue(it)
+		}
+	}
+}
