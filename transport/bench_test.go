@@ -18,7 +18,7 @@ func BenchmarkAppendTick(b *testing.B) {
 	tick := Tick{Status: 200, Body: []byte(`{"wp-auth-check":true,"server_time":1764000000}`)}
 	b.ReportAllocs()
 	for b.Loop() {
-		_ = appendTick(nil, 7, tick)
+		_ = tickFrame(7, tick)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"math/bits"
-	"slices"
 	"strconv"
 	"unicode/utf8"
 )
@@ -97,14 +96,15 @@ func appendWelcome(dst []byte, w Welcome) []byte {
 	return append(dst, '}')
 }
 
-func appendTick(dst []byte, id uint64, t Tick) []byte {
+// tickFrame is the frame of a tick, in a buffer that is large enough at once.
+func tickFrame(id uint64, t Tick) []byte {
+	escaped := bytes.Count(t.Body, []byte{'"'}) + bytes.Count(t.Body, []byte{'\\'})
+	dst := make([]byte, 0, 80+len(t.Body)+escaped) // 80: what is around the body, at its longest
 	if t.Decline {
 		dst = append(dst, `{"type":"decline","id":`...)
 		dst = strconv.AppendUint(dst, id, 10)
 		return append(dst, '}')
 	}
-	escaped := bytes.Count(t.Body, []byte{'"'}) + bytes.Count(t.Body, []byte{'\\'})
-	dst = slices.Grow(dst, 80+len(t.Body)+escaped) // 80: what is around the body, at its longest
 	dst = append(dst, `{"type":"tick","id":`...)
 	dst = strconv.AppendUint(dst, id, 10)
 	dst = append(dst, `,"status":`...)

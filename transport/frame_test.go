@@ -101,7 +101,7 @@ func TestPlain(t *testing.T) {
 // TestTickIsMadeAtOnce makes a frame without making its buffer twice.
 func TestTickIsMadeAtOnce(t *testing.T) {
 	tick := Tick{Status: 200, Body: bytes.Repeat([]byte(`{"a":"\/"}`), 1000)}
-	if n := testing.AllocsPerRun(10, func() { _ = appendTick(nil, math.MaxUint64, tick) }); n != 1 {
+	if n := testing.AllocsPerRun(10, func() { _ = tickFrame(math.MaxUint64, tick) }); n != 1 {
 		t.Errorf("%v allocations", n)
 	}
 }

@@ -22,7 +22,8 @@ const (
 type Outbox struct {
 	mu      sync.Mutex
 	frames  [][]byte // unacknowledged, oldest first
-	last    uint64   // the number of the newest frame
+	one     [1][]byte
+	last    uint64 // the number of the newest frame
 	bytes   int
 	bye     *Bye
 	wake    func() // tells the transport of something new; set by it
@@ -59,6 +60,9 @@ func (o *Outbox) add(frame []byte, limit int) bool {
 	ok := o.bytes+len(frame) <= limit || o.bytes == 0
 	switch {
 	case ok:
+		if len(o.frames) == 0 {
+			o.frames = o.one[:0] // mostly there is one, and it needs no buffer
+		}
 		o.frames = append(o.frames, frame)
 		o.last++
 		o.bytes += len(frame)
@@ -89,12 +93,33 @@ func (o *Outbox) Bye(b *Bye) {
 }
 
 // start sets the function that is called when there is something to take, and
-// calls it for what came before.
-func (o *Outbox) start(wake func()) {
+// calls it for what came before. The welcome, if there is one, goes before it.
+func (o *Outbox) start(wake func(), welcome ...[]byte) {
 	o.mu.Lock()
 	o.wake = wake
+	o.frames = append(welcome, o.frames...)
+	for _, w := range welcome {
+		o.last++
+		o.bytes += len(w)
+	}
 	o.mu.Unlock()
 	wake()
+}
+
+// fill appends the oldest frames to b as WebSocket frames, as many as go out in
+// one write. It returns the number of the last of them, whether more are left,
+// and the bye if the connection is to end after them.
+func (o *Outbox) fill(b *buffer) (last uint64, left bool, bye *Bye) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	first := o.last - uint64(len(o.frames))
+	for i, f := range o.frames {
+		if i > 0 && len(b.bytes)+len(f) > oneWrite {
+			return first + uint64(i), true, nil
+		}
+		b.bytes = append(appendHeader(b.bytes, len(f)), f...)
+	}
+	return o.last, false, o.bye
 }
 
 // after returns the frames above n, the number of the last of them, and the
@@ -124,7 +149,7 @@ func (o *Outbox) ack(n uint64) {
 	}
 	var drained func()
 	if len(o.frames) == 0 {
-		o.frames = nil // an idle page needs no buffer
+		o.frames, o.one[0] = nil, nil // an idle page needs no buffer
 		if o.behind {
 			o.behind, drained = false, o.drained
 		}

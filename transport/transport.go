@@ -74,7 +74,7 @@ type Session interface {
 // there is one. An error ends the connection.
 func receive(ctx context.Context, s Session, frame []byte) (answer []byte, err error) {
 	if b, ok := parseBeat(frame); ok {
-		return appendTick(nil, b.ID, s.Beat(ctx, b)), nil
+		return tickFrame(b.ID, s.Beat(ctx, b)), nil
 	}
 	f, err := parseFrame(frame)
 	if err != nil {
@@ -85,7 +85,7 @@ func receive(ctx context.Context, s Session, frame []byte) (answer []byte, err e
 		if f.ID == 0 {
 			return nil, protocolError("a beat needs an id above 0")
 		}
-		return appendTick(nil, f.ID, s.Beat(ctx, Beat{ID: f.ID, Body: []byte(f.Body)})), nil
+		return tickFrame(f.ID, s.Beat(ctx, Beat{ID: f.ID, Body: []byte(f.Body)})), nil
 	case "note":
 		s.Note([]byte(f.Body))
 	case "ticket":

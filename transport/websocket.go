@@ -1,22 +1,22 @@
 package transport
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"io"
+	"log"
 	"net/http"
+	"os"
+	"runtime/debug"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
 )
-
-// pingInterval keeps proxies from closing an idle socket (their usual limit is
-// a minute) and finds clients that went without a word.
-const pingInterval = 25 * time.Second
 
 // WebSocket carries frames over WebSockets.
 type WebSocket struct {
@@ -25,180 +25,192 @@ type WebSocket struct {
 	CheckOrigin func(r *http.Request) bool
 
 	conns        sync.WaitGroup
+	writers      writers
+	pinger       pinger
 	helloTimeout time.Duration // HelloTimeout, where a test has not another
 }
 
 // Wait returns when every connection is gone.
 func (t *WebSocket) Wait() { t.conns.Wait() }
 
+// ServeHTTP sees a page through its hello. Then it returns, so that nothing of
+// the request stays, and a goroutine with a stack of its own reads on.
 func (t *WebSocket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t.conns.Add(1)
-	defer t.conns.Done()
+	var s *socket
+	stays := false
+	defer func() {
+		if stays {
+			return
+		}
+		if s != nil {
+			_ = s.wire.Close() // also when Open panics
+		}
+		t.conns.Done()
+	}()
 	if !t.CheckOrigin(r) {
 		http.Error(w, "this origin is not one of the site's allowed origins", http.StatusForbidden)
 		return
 	}
-	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+	if s = t.accept(w, r); s == nil {
+		return
+	}
+	session, err := s.greet(r)
+	if err != nil {
+		s.end(err)
+		return
+	}
+	stays = true
+	go s.run(session)
+}
+
+// accept takes the connection over. If that cannot be, it says why and returns
+// nothing.
+func (t *WebSocket) accept(w http.ResponseWriter, r *http.Request) *socket {
+	s := &socket{node: t, writing: true} // the reader writes, until the welcome is out
+	h := &hijacker{ResponseWriter: w}
+	c, err := websocket.Accept(h, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{Subprotocol},
-		InsecureSkipVerify: true, // CheckOrigin above did, with the sites' own lists
+		InsecureSkipVerify: true, // CheckOrigin did, with the sites' own lists
 		CompressionMode:    websocket.CompressionDisabled,
+		OnPongReceived:     s.pong,
 	})
 	if err != nil {
-		return // Accept has answered
+		return nil
 	}
 	if c.Subprotocol() != Subprotocol {
 		_ = c.Close(websocket.StatusPolicyViolation, "the subprotocol is "+Subprotocol)
-		return
+		return nil
 	}
 	c.SetReadLimit(-1) // read has a limit of its own, with a bye that says so
-	s := &socket{conn: c, out: &Outbox{}, ctx: context.WithoutCancel(r.Context())}
-	s.end(s.run(t.Server, r, cmp.Or(t.helloTimeout, HelloTimeout)))
+	s.conn, s.wire = c, h.wire
+	if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {
+		s.log = server.ErrorLog
+	}
+	return s
 }
 
-// socket is one WebSocket. Its reader is the goroutine of the request; frames
-// are written by whoever adds one to the outbox first, so that an idle socket
-// costs one goroutine.
+// socket is one WebSocket. Who writes to it is told in write.go.
 type socket struct {
+	node *WebSocket
 	conn *websocket.Conn
-	out  *Outbox
-	ctx  context.Context
-	buf  bytes.Buffer
+	wire *wire       // beneath conn
+	log  *log.Logger // of the HTTP server; nil for the standard one
+	out  Outbox
+
+	pinged     pinged
+	unanswered atomic.Bool // a ping
 
 	running sync.WaitGroup // what end waits for
 
 	mu      sync.Mutex // guards the following fields
 	writing bool
 	more    bool // something came while writing
+	pingDue bool
 	ended   bool
 }
 
-// run reads frames until the connection ends, and says why it did.
-func (s *socket) run(server Server, r *http.Request, helloTimeout time.Duration) error {
-	late := s.later(helloTimeout, func() {
-		s.say(protocolError("no hello within " + helloTimeout.String()))
-	})
-	b, err := s.read(s.ctx)
-	late.Stop()
-	if err != nil {
-		return err
+// greet reads the hello, opens the session and says welcome.
+func (s *socket) greet(r *http.Request) (Session, error) {
+	timeout := cmp.Or(s.node.helloTimeout, HelloTimeout)
+	_ = s.wire.SetReadDeadline(time.Now().Add(timeout))
+	b, err := s.read()
+	_ = s.wire.SetReadDeadline(time.Time{})
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, protocolError("no hello within " + timeout.String())
 	}
-	hello, err := parseHello(b)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	session, welcome, err := server.Open(r, hello, s.out)
+	hello, err := parseHello(b.bytes)
+	b.giveBack()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer session.Detach(s.out)
+	session, welcome, err := s.node.Server.Open(r, hello, &s.out)
+	if err != nil {
+		return nil, err
+	}
 	welcome.Session = rand.Text()
-	if err := s.write(appendWelcome(nil, welcome)); err != nil {
-		return err
-	}
-	s.out.start(s.wake)
-	stop := s.keepAlive()
-	defer stop()
+	s.out.start(s.wake, appendWelcome(nil, welcome))
+	s.drain()
+	return session, nil
+}
+
+// run reads frames until the connection ends. As net/http does, it logs a panic
+// and gives up no more than the connection.
+func (s *socket) run(session Session) {
+	defer s.node.conns.Done()
+	defer func() {
+		if v := recover(); v != nil {
+			cmp.Or(s.log, log.Default()).Printf("transport: panic serving %v: %v\n%s", s.wire.RemoteAddr(), v, debug.Stack())
+			s.end(nil)
+		}
+	}()
+	s.node.pinger.add(s)
+	err := s.readFrames(session)
+	s.end(err)
+}
+
+// readFrames returns why the connection ends.
+func (s *socket) readFrames(session Session) error {
+	defer session.Detach(&s.out)
+	defer s.node.pinger.remove(s)
 	for {
-		b, err := s.read(s.ctx)
+		b, err := s.read()
 		if err != nil {
 			return err
 		}
-		answer, err := receive(s.ctx, session, b)
+		err = s.handle(session, b.bytes)
+		b.giveBack()
 		if err != nil {
 			return err
-		}
-		if answer != nil {
-			s.out.Send(answer)
 		}
 	}
 }
 
-// read returns the next frame; its bytes are good until the next read.
-func (s *socket) read(ctx context.Context) ([]byte, error) {
-	kind, reader, err := s.conn.Reader(ctx)
+// handle takes one frame from the client. What it and others have to say
+// meanwhile goes out when it is done.
+func (s *socket) handle(session Session, frame []byte) error {
+	writer := s.hold()
+	answer, err := receive(context.Background(), session, frame)
+	if err != nil {
+		return err
+	}
+	if answer != nil {
+		s.out.Send(answer)
+	}
+	if writer {
+		s.drain()
+	}
+	return nil
+}
+
+// read returns the next frame, in a buffer to give back.
+func (s *socket) read() (*buffer, error) {
+	kind, reader, err := s.conn.Reader(context.Background())
 	if err != nil {
 		return nil, err
 	}
-	if s.buf.Cap() > 16<<10 {
-		s.buf = bytes.Buffer{} // one large beat must not be held for ever
+	b := borrow()
+	for err == nil && len(b.bytes) <= maxFrame {
+		n := 0
+		b.bytes = slices.Grow(b.bytes, readBuffer)
+		n, err = reader.Read(b.bytes[len(b.bytes):cap(b.bytes)])
+		b.bytes = b.bytes[:len(b.bytes)+n]
 	}
-	s.buf.Reset()
-	n, err := io.Copy(&s.buf, io.LimitReader(reader, maxFrame+1))
-	if err != nil {
-		return nil, err
-	}
-	if n > maxFrame {
+	switch {
+	case len(b.bytes) > maxFrame:
 		return nil, errTooLarge
-	}
-	if kind != websocket.MessageText {
+	case err != io.EOF:
+		return nil, err
+	case kind != websocket.MessageText:
 		return nil, protocolError("a binary frame: frames are JSON text")
 	}
-	return s.buf.Bytes(), nil
+	return b, nil
 }
 
-func (s *socket) write(frame []byte) error {
-	ctx, cancel := context.WithTimeout(s.ctx, writeTimeout)
-	defer cancel()
-	return s.conn.Write(ctx, websocket.MessageText, frame)
-}
-
-// wake sees to it that what is in the outbox gets written.
-func (s *socket) wake() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.more = true
-	if !s.writing && !s.ended {
-		s.writing = true
-		s.running.Go(s.drain)
-	}
-}
-
-func (s *socket) drain() {
-	var taken uint64
-	for {
-		s.mu.Lock()
-		if !s.more || s.ended {
-			s.writing = false
-			s.mu.Unlock()
-			return
-		}
-		s.more = false
-		s.mu.Unlock()
-
-		frames, last, bye := s.out.after(taken)
-		for _, f := range frames {
-			if err := s.write(f); err != nil {
-				_ = s.conn.CloseNow() // wakes the reader, which ends the connection
-				return
-			}
-		}
-		taken = last
-		s.out.ack(taken)
-		if bye != nil {
-			s.say(bye)
-			return
-		}
-	}
-}
-
-// say writes the bye frame and closes with its code.
-func (s *socket) say(b *Bye) {
-	s.mu.Lock()
-	said := s.ended
-	s.ended = true
-	s.mu.Unlock()
-	if said {
-		return
-	}
-	_ = s.write(appendBye(nil, b))
-	reason := b.Reason
-	if len(reason) > 120 { // a close frame holds 125 bytes
-		reason = reason[:120]
-	}
-	_ = s.conn.Close(websocket.StatusCode(b.Code), reason)
-}
-
-// end closes the connection for the reason that run returned.
+// end closes the connection for the reason that err is, if it is one to tell.
 func (s *socket) end(err error) {
 	var bye *Bye
 	if errors.As(err, &bye) {
@@ -209,45 +221,4 @@ func (s *socket) end(err error) {
 	s.mu.Unlock()
 	_ = s.conn.CloseNow()
 	s.running.Wait()
-}
-
-// later runs f after d, unless the connection has ended by then.
-func (s *socket) later(d time.Duration, f func()) *time.Timer {
-	return time.AfterFunc(d, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if !s.ended {
-			s.running.Go(f)
-		}
-	})
-}
-
-// keepAlive pings until stop is called, and closes a socket that is silent.
-func (s *socket) keepAlive() (stop func()) {
-	var mu sync.Mutex
-	var timer *time.Timer
-	stopped := false
-	ping := func() {
-		ctx, cancel := context.WithTimeout(s.ctx, writeTimeout)
-		err := s.conn.Ping(ctx)
-		cancel()
-		mu.Lock()
-		defer mu.Unlock()
-		switch {
-		case stopped:
-		case err != nil:
-			_ = s.conn.CloseNow()
-		default:
-			timer.Reset(pingInterval)
-		}
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	timer = s.later(pingInterval, ping)
-	return func() {
-		mu.Lock()
-		defer mu.Unlock()
-		stopped = true
-		timer.Stop()
-	}
 }
