@@ -1,6 +1,11 @@
 package broker
 
-import "testing"
+import (
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+)
 
 func benchStored() (Key, Stored) {
 	k := Key{Site: "bench", Room: "postType/post:42", ClientID: "editor-7", Conn: "page-00000001"}
@@ -38,4 +43,62 @@ func BenchmarkUnseal(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkRenewal writes what is held again, 200 keys at a time as a node does
+// that holds 20,000, and a view hears of it. CPU is what all of it takes, NATS
+// included.
+func BenchmarkRenewal(b *testing.B) {
+	broker, err := Open(b.Context(), Config{TTL: time.Hour})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = broker.Close() }()
+	if _, err := broker.Watch(b.Context(), "bench", func(Change) {}); err != nil {
+		b.Fatal(err)
+	}
+	const held = 2000
+	k, s := benchStored()
+	for i := range held {
+		k.Conn = fmt.Sprint("page-", i)
+		broker.Hold(k, s)
+	}
+	written := func() {
+		for {
+			broker.mu.Lock()
+			left := broker.queue.Len() + len(broker.flying)
+			broker.mu.Unlock()
+			if left == 0 {
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	written()
+	began := cpuTime(b)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for n := 0; n < b.N; n += 200 {
+		broker.mu.Lock()
+		left := min(200, b.N-n)
+		for _, it := range broker.items {
+			if left == 0 {
+				break
+			}
+			it.due = true
+			broker.enqueue(it)
+			left--
+		}
+		broker.mu.Unlock()
+		written()
+	}
+	b.ReportMetric((cpuTime(b)-began).Seconds()*1e6/float64(b.N), "µs-cpu/op")
+}
+
+func cpuTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

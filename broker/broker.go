@@ -49,7 +49,8 @@ type Broker struct {
 	lookups chan lookup
 	calm    rate.Sometimes // spaces complaints that clients could cause at will
 
-	nc *nats.Conn // the supervisor's
+	nc    *nats.Conn // the supervisor's
+	inbox string     // of nc
 
 	// Guards the following. Held while onChange runs.
 	mu       sync.Mutex
@@ -57,8 +58,9 @@ type Broker struct {
 	maxItems int
 	items    map[string]*item
 	wheel    *wheel
-	queue    *list.List // items to be written, oldest first
-	flying   map[*nats.Msg]flight
+	queue    *list.List        // items to be written, oldest first
+	flying   map[string]flight // by where they are answered
+	flights  uint64            // counts them
 	looking  int
 	views    map[string][]*View // by site
 
@@ -121,7 +123,7 @@ func newBroker(c Config) *Broker {
 		items:    map[string]*item{},
 		wheel:    newWheel(),
 		queue:    list.New(),
-		flying:   map[*nats.Msg]flight{},
+		flying:   map[string]flight{},
 		views:    map[string][]*View{},
 		down:     errors.New("not connected to NATS yet"),
 		turned:   make(chan struct{}),

@@ -28,6 +28,7 @@ const (
 // link is a connection with its bucket. Views read through one until it turns.
 type link struct {
 	nc         *nats.Conn
+	inbox      string // where writes are answered
 	js         jetstream.JetStream
 	kv         jetstream.KeyValue
 	stream     jetstream.Stream
@@ -80,7 +81,10 @@ func (b *Broker) bind(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		b.nc = nc
+		b.nc, b.inbox = nc, nc.NewInbox()+"."
+		if _, err := nc.Subscribe(b.inbox+"*", b.answered); err != nil {
+			return err
+		}
 	}
 	if !b.nc.IsConnected() {
 		return fmt.Errorf("not connected to NATS: %w", cmp.Or(b.nc.LastError(), nats.ErrDisconnected))
@@ -92,7 +96,7 @@ func (b *Broker) bind(ctx context.Context) error {
 	b.mu.Lock()
 	seen := b.lastSeq
 	b.mu.Unlock()
-	if l.stream, err = bucket(ctx, l.js, b.ttl); err != nil {
+	if l.stream, err = b.bucket(ctx, l.js); err != nil {
 		return err
 	}
 	if l.kv, err = l.js.KeyValue(ctx, bucketName); err != nil {
@@ -147,21 +151,17 @@ func (b *Broker) newLink(nc *nats.Conn) (*link, error) {
 	last := b.link
 	b.mu.Unlock()
 	if last != nil && last.nc == nc {
-		return &link{nc: nc, js: last.js, reconnects: nc.Stats().Reconnects}, nil
+		return &link{nc: nc, inbox: last.inbox, js: last.js, reconnects: nc.Stats().Reconnects}, nil
 	}
-	js, err := jetstream.New(nc,
-		jetstream.WithPublishAsyncMaxPending(4*maxFlying), // some may be of a bucket that is gone
-		jetstream.WithPublishAsyncTimeout(ackWait),
-		jetstream.WithPublishAsyncAckHandler(b.acked),
-		jetstream.WithPublishAsyncErrHandler(b.asyncFailed))
-	return &link{nc: nc, js: js, reconnects: nc.Stats().Reconnects}, err
+	js, err := jetstream.New(nc)
+	return &link{nc: nc, inbox: b.inbox, js: js, reconnects: nc.Stats().Reconnects}, err
 }
 
 // bucket finds the bucket, or makes it.
-func bucket(ctx context.Context, js jetstream.JetStream, ttl time.Duration) (jetstream.Stream, error) {
+func (b *Broker) bucket(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
 	stream, err := js.Stream(ctx, streamName)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		err = createBucket(ctx, js, ttl)
+		err = b.createBucket(ctx, js)
 		if err == nil || errors.Is(err, jetstream.ErrBucketExists) { // another node was faster
 			stream, err = js.Stream(ctx, streamName)
 		}
@@ -169,22 +169,29 @@ func bucket(ctx context.Context, js jetstream.JetStream, ttl time.Duration) (jet
 	if err != nil {
 		return nil, fmt.Errorf("presence bucket: %w", err)
 	}
-	return stream, checkBucket(stream.CachedInfo().Config, ttl)
+	return stream, b.checkBucket(stream.CachedInfo().Config)
 }
 
-func createBucket(ctx context.Context, js jetstream.JetStream, ttl time.Duration) error {
+func (b *Broker) createBucket(ctx context.Context, js jetstream.JetStream) error {
+	republish := &jetstream.RePublish{Source: kvSubject + ">", Destination: subjects + ">"}
+	if b.isAlone() {
+		republish = nil // nobody can hear it, and it costs a quarter of a renewal
+	}
 	_, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
 		Bucket:         bucketName,
 		Description:    "who is in which room, by heartbeatd",
 		Storage:        jetstream.MemoryStorage,
 		Replicas:       replicas(js.Conn()),
-		TTL:            ttl,
-		LimitMarkerTTL: roundUp(ttl), // a watch that stumbled finds the marker still there
+		TTL:            b.ttl,
+		LimitMarkerTTL: roundUp(b.ttl), // a watch that stumbled finds the marker still there
 		MaxValueSize:   maxValue + headerRoom,
-		RePublish:      &jetstream.RePublish{Source: kvSubject + ">", Destination: subjects + ">"},
+		RePublish:      republish,
 	})
 	return err
 }
+
+// isAlone says whether NATS is in this process and opened to no other.
+func (b *Broker) isAlone() bool { return b.server != nil && b.config.Listen == "" }
 
 // replicas is how many servers of a cluster have what is in memory: what is on
 // one alone would be gone with it.
@@ -197,12 +204,14 @@ func replicas(nc *nats.Conn) int {
 
 // checkBucket refuses a bucket that would let this node's people vanish or
 // linger.
-func checkBucket(has jetstream.StreamConfig, ttl time.Duration) error {
+func (b *Broker) checkBucket(has jetstream.StreamConfig) error {
 	const mend = "or stop every node and remove the bucket (nats kv del " + bucketName + "): it is made anew"
 	switch {
-	case has.MaxAge != ttl:
+	case has.MaxAge != b.ttl:
 		return permanentError{fmt.Errorf("the presence bucket in NATS has a TTL of %v, this node has %v: "+
-			"start every node with --presence-ttl=%v, %s", has.MaxAge, ttl, has.MaxAge, mend)}
+			"start every node with --presence-ttl=%v, %s", has.MaxAge, b.ttl, has.MaxAge, mend)}
+	case b.isAlone():
+		return nil // it is of our own making
 	case has.SubjectDeleteMarkerTTL == 0 || has.RePublish == nil || has.RePublish.Destination != subjects+">":
 		return permanentError{errors.New("the presence bucket in NATS does not announce expiry or is not republished to " +
 			subjects + ">: create it so, " + mend)}
@@ -226,7 +235,7 @@ func (b *Broker) bound(l *link, info *jetstream.StreamInfo, seen uint64) {
 	b.lastSeq = max(b.lastSeq, info.State.LastSeq)
 	l.epoch = b.epoch
 	if newBucket || last.nc != l.nc || last.reconnects != l.reconnects {
-		if last != nil && last.nc != l.nc {
+		if !newBucket {
 			b.recall()
 		}
 		b.link = l
@@ -246,11 +255,11 @@ func isOther(info *jetstream.StreamInfo, created time.Time, seen uint64) bool {
 	return !info.Created.Equal(created) || info.State.LastSeq < seen
 }
 
-// recall queues again what a connection that was closed had in flight: its
-// acks won't come.
+// recall queues again what was in flight when a connection was lost: the acks
+// won't come.
 func (b *Broker) recall() {
-	for msg, fl := range b.flying {
-		delete(b.flying, msg)
+	for reply, fl := range b.flying {
+		delete(b.flying, reply)
 		fl.it.busy = false
 		if b.items[fl.it.name] == fl.it {
 			fl.it.due = !fl.it.leaving

@@ -105,7 +105,6 @@ func TestWhatIsNewIsWrittenAtOnce(t *testing.T) {
 		b.Leave(k)
 		take(t, b)
 		b.Hold(k, at(3, "x"))
-		b.failed(nil, nil) // of no interest
 		if it := b.holds(k); !it.fresh || it.late {
 			t.Error("a page that came back waits")
 		}

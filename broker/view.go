@@ -133,7 +133,7 @@ func (v *View) watched(e jetstream.KeyValueEntry) {
 	if known {
 		return // most often the echo of a write of ours
 	}
-	key, stored, err := readEntry(e)
+	key, stored, err := v.b.readEntry(e)
 	if err != nil {
 		v.b.complain("presence entry ignored", "error", err)
 	}

@@ -14,21 +14,12 @@ import (
 // the others stay queued, each key with its newest value only.
 const maxFlying = 1024
 
-const ackWait = 5 * time.Second
-
 // How a key's end is written: PURGE for a page that left, DEL for an entry that
 // was taken away, for watches tell the two apart and nothing else.
 const (
 	kvOperation = "KV-Operation"
 	kvTaken     = "DEL"
 )
-
-// flight is a write that waits for its ack: a put, or (value nil) a purge.
-type flight struct {
-	it    *item
-	value *Stored
-	lives time.Duration
-}
 
 // enqueue has the writer look at it. The lock is held.
 func (b *Broker) enqueue(it *item) {
@@ -49,32 +40,36 @@ func (b *Broker) wakeWriter() {
 // writer sends what is queued, one write in flight for each key, so that a
 // key's writes keep their order.
 func (b *Broker) writer() {
+	overdue := time.NewTicker(ackWait / 5)
+	defer overdue.Stop()
 	for {
-		js, msg := b.next()
+		nc, msg := b.next()
 		if msg == nil {
 			select {
 			case <-b.wake:
-				continue
+			case <-overdue.C:
+				b.giveUp()
 			case <-b.ctx.Done():
 				return
 			}
+			continue
 		}
-		if _, err := js.PublishMsgAsync(msg, jetstream.WithRetryAttempts(0)); err != nil {
-			b.failed(msg, err)
+		if err := nc.PublishMsg(msg); err != nil {
+			b.failed(msg.Reply, err)
 		}
 	}
 }
 
 // next takes the next write from the queue: nil when there is none, NATS is
 // away or enough are in flight.
-func (b *Broker) next() (jetstream.JetStream, *nats.Msg) {
+func (b *Broker) next() (*nats.Conn, *nats.Msg) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for b.down == nil && b.queue.Len() > 0 && len(b.flying)+b.looking < maxFlying {
 		it := b.queue.Remove(b.queue.Front()).(*item)
 		it.place = nil
 		if msg := b.prepare(it); msg != nil {
-			return b.link.js, msg
+			return b.link.nc, msg
 		}
 	}
 	return nil, nil
@@ -86,14 +81,14 @@ func (b *Broker) prepare(it *item) *nats.Msg {
 	switch {
 	case it.taking:
 		msg.Header.Set(kvOperation, kvTaken)
-		b.flying[msg] = flight{it: it}
+		b.fly(msg, flight{it: it})
 	case it.leaving && it.rev == 0:
 		b.look(it)
 		return nil
 	case it.leaving:
 		msg.Header.Set(kvOperation, "PURGE")
 		msg.Header.Set(jetstream.MsgRollup, jetstream.MsgRollupSubject)
-		b.flying[msg] = flight{it: it}
+		b.fly(msg, flight{it: it})
 	case it.due:
 		lives := b.ttl
 		if rest := roundUp(time.Until(it.until)); !it.hold && rest < lives {
@@ -101,7 +96,7 @@ func (b *Broker) prepare(it *item) *nats.Msg {
 			msg.Header.Set(jetstream.MsgTTLHeader, lives.String())
 		}
 		msg.Data = it.value.appendJSON(make([]byte, 0, it.value.size(1)))
-		b.flying[msg] = flight{it, it.value, lives}
+		b.fly(msg, flight{it: it, value: it.value, lives: lives})
 		if it.late {
 			it.late, it.acked = false, false
 		}
@@ -119,73 +114,6 @@ func (b *Broker) prepare(it *item) *nats.Msg {
 // roundUp makes whole seconds, which is how NATS counts the life of a message.
 func roundUp(d time.Duration) time.Duration {
 	return max(time.Second, (d + time.Second - 1).Truncate(time.Second))
-}
-
-// landed takes the flight of a message that came back, and what it was for.
-// It is nil when that no longer matters. The lock is held.
-func (b *Broker) landed(msg *nats.Msg) (flight, bool) {
-	fl, ok := b.flying[msg]
-	if !ok {
-		return flight{}, false // of an earlier bucket
-	}
-	delete(b.flying, msg)
-	b.wakeWriter()
-	fl.it.busy = false
-	return fl, b.items[fl.it.name] == fl.it
-}
-
-func (b *Broker) acked(_ jetstream.JetStream, msg *nats.Msg, ack *jetstream.PubAck) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	fl, ok := b.landed(msg)
-	if !ok {
-		return
-	}
-	it := fl.it
-	b.lastSeq = max(b.lastSeq, ack.Sequence)
-	it.rev = ack.Sequence
-	b.learn(it, fl.value, ack.Sequence)
-	if fl.value != nil {
-		it.until = time.Now().Add(fl.lives)
-		it.acked = fl.value == it.value || it.late
-	}
-	switch {
-	case fl.value == nil && it.leaving:
-		b.drop(it)
-	case it.acked && it.rival > it.rev && !it.leaving:
-		b.drop(it)
-	case it.leaving || it.due:
-		b.enqueue(it)
-	}
-}
-
-func (b *Broker) failed(msg *nats.Msg, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	fl, ok := b.landed(msg)
-	if !ok {
-		return
-	}
-	it := fl.it
-	it.due = !it.leaving
-	var refused *jetstream.APIError
-	switch {
-	case isWrongRevision(err):
-		b.look(it)
-	case errors.As(err, &refused): // NATS is well but won't: again when its turn for renewal comes
-		b.complain("presence not written", "key", it.name, "error", err)
-	default:
-		b.enqueue(it)
-		b.suspectLocked(err)
-	}
-}
-
-func (b *Broker) asyncFailed(_ jetstream.JetStream, msg *nats.Msg, err error) { b.failed(msg, err) }
-
-func isWrongRevision(err error) bool {
-	var refused *jetstream.APIError
-	return errors.As(err, &refused) && (refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
-		refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
 // look has the looker find out what is in the bucket under a key, because a

@@ -1,0 +1,149 @@
+package broker
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const ackWait = 5 * time.Second
+
+// flight is a write that waits for its ack: a put, or (value nil) a purge.
+//
+// The jetstream package would wait for us, but with a timer and a parsed JSON
+// object for each renewal of each page.
+type flight struct {
+	it    *item
+	value *Stored
+	lives time.Duration
+	since time.Duration // by the broker's clock
+}
+
+// fly has a message be answered to its flight. The lock is held.
+func (b *Broker) fly(msg *nats.Msg, fl flight) {
+	b.flights++
+	msg.Reply = b.link.inbox + strconv.FormatUint(b.flights, 36)
+	fl.since = b.clock()
+	b.flying[msg.Reply] = fl
+}
+
+// landed takes the flight that was answered, and what it was for. It is false
+// when that no longer matters. The lock is held.
+func (b *Broker) landed(reply string) (flight, bool) {
+	fl, ok := b.flying[reply]
+	if !ok {
+		return flight{}, false // of an earlier bucket
+	}
+	delete(b.flying, reply)
+	b.wakeWriter()
+	fl.it.busy = false
+	return fl, b.items[fl.it.name] == fl.it
+}
+
+// answered hears what NATS says to a write.
+func (b *Broker) answered(m *nats.Msg) {
+	if seq, err := readAck(m); err != nil {
+		b.failed(m.Subject, err)
+	} else {
+		b.acked(m.Subject, seq)
+	}
+}
+
+// ackHead is how an ack begins, where NATS has no domains.
+const ackHead = `{"stream":"` + streamName + `","seq":`
+
+func readAck(m *nats.Msg) (seq uint64, err error) {
+	if digits, found := bytes.CutPrefix(m.Data, []byte(ackHead)); found {
+		if seq, err = strconv.ParseUint(string(bytes.TrimSuffix(digits, []byte("}"))), 10, 64); err == nil {
+			return seq, nil
+		}
+	}
+	if len(m.Data) == 0 {
+		return 0, nats.ErrNoResponders
+	}
+	var ack struct {
+		Error *jetstream.APIError `json:"error"`
+		*jetstream.PubAck
+	}
+	switch err := json.Unmarshal(m.Data, &ack); {
+	case err != nil:
+		return 0, err
+	case ack.Error != nil:
+		return 0, ack.Error
+	case ack.PubAck == nil || ack.Stream == "":
+		return 0, jetstream.ErrInvalidJSAck
+	}
+	return ack.Sequence, nil
+}
+
+// giveUp fails the flights that NATS did not answer in time.
+func (b *Broker) giveUp() {
+	var late []string
+	b.mu.Lock()
+	for reply, fl := range b.flying {
+		if b.clock()-fl.since > ackWait {
+			late = append(late, reply)
+		}
+	}
+	b.mu.Unlock()
+	for _, reply := range late {
+		b.failed(reply, nats.ErrTimeout)
+	}
+}
+
+func (b *Broker) acked(reply string, seq uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	fl, ok := b.landed(reply)
+	if !ok {
+		return
+	}
+	it := fl.it
+	b.lastSeq = max(b.lastSeq, seq)
+	it.rev = seq
+	b.learn(it, fl.value, seq)
+	if fl.value != nil {
+		it.until = time.Now().Add(fl.lives)
+		it.acked = fl.value == it.value || it.late
+	}
+	switch {
+	case fl.value == nil && it.leaving:
+		b.drop(it)
+	case it.acked && it.rival > it.rev && !it.leaving:
+		b.drop(it)
+	case it.leaving || it.due:
+		b.enqueue(it)
+	}
+}
+
+func (b *Broker) failed(reply string, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	fl, ok := b.landed(reply)
+	if !ok {
+		return
+	}
+	it := fl.it
+	it.due = !it.leaving
+	var refused *jetstream.APIError
+	switch {
+	case isWrongRevision(err):
+		b.look(it)
+	case errors.As(err, &refused): // NATS is well but won't: again when its turn for renewal comes
+		b.complain("presence not written", "key", it.name, "error", err)
+	default:
+		b.enqueue(it)
+		b.suspectLocked(err)
+	}
+}
+
+func isWrongRevision(err error) bool {
+	var refused *jetstream.APIError
+	return errors.As(err, &refused) && (refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
+		refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+}
