@@ -40,6 +40,7 @@ type Broker struct {
 	log    *slog.Logger
 	start  time.Time
 	server *embedded // nil with an external NATS
+	alone  bool      // NATS is in this process and opened to no other: there is no news but ours
 
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
@@ -98,6 +99,7 @@ func Open(ctx context.Context, c Config) (*Broker, error) {
 		if b.server, err = embed(c.Listen, c.Observers, b.log); err != nil {
 			return nil, err
 		}
+		b.alone = c.Listen == ""
 	}
 	if err := b.bind(ctx); err != nil {
 		if b.server != nil || isPermanent(err) || ctx.Err() != nil {

@@ -174,7 +174,7 @@ func (b *Broker) bucket(ctx context.Context, js jetstream.JetStream) (jetstream.
 
 func (b *Broker) createBucket(ctx context.Context, js jetstream.JetStream) error {
 	republish := &jetstream.RePublish{Source: kvSubject + ">", Destination: subjects + ">"}
-	if b.isAlone() {
+	if b.alone {
 		republish = nil // nobody can hear it, and it costs a quarter of a renewal
 	}
 	_, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
@@ -189,9 +189,6 @@ func (b *Broker) createBucket(ctx context.Context, js jetstream.JetStream) error
 	})
 	return err
 }
-
-// isAlone says whether NATS is in this process and opened to no other.
-func (b *Broker) isAlone() bool { return b.server != nil && b.config.Listen == "" }
 
 // replicas is how many servers of a cluster have what is in memory: what is on
 // one alone would be gone with it.
@@ -210,7 +207,7 @@ func (b *Broker) checkBucket(has jetstream.StreamConfig) error {
 	case has.MaxAge != b.ttl:
 		return permanentError{fmt.Errorf("the presence bucket in NATS has a TTL of %v, this node has %v: "+
 			"start every node with --presence-ttl=%v, %s", has.MaxAge, b.ttl, has.MaxAge, mend)}
-	case b.isAlone():
+	case b.alone:
 		return nil // it is of our own making
 	case has.SubjectDeleteMarkerTTL == 0 || has.RePublish == nil || has.RePublish.Destination != subjects+">":
 		return permanentError{errors.New("the presence bucket in NATS does not announce expiry or is not republished to " +

@@ -211,6 +211,9 @@ func (b *Broker) drop(it *item) {
 // learn tells this node's views what NATS has as revision rev of a key. The
 // lock is held.
 func (b *Broker) learn(it *item, stored *Stored, rev uint64) {
+	if b.alone {
+		return // to outlast the item, of which there is no need
+	}
 	for _, v := range b.views[it.key.Site] {
 		v.mu.Lock()
 		if v.mirror.epoch == b.epoch {

@@ -247,3 +247,28 @@ func TestNobodyExpiresOrLooksIdle(t *testing.T) {
 		})
 	}
 }
+
+// Where there is no other node, no watch says when a key ends: the wheel does, to
+// the step.
+func TestEndWithoutNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := byHand()
+		b.alone = true
+		_, d := viewByHand(b)
+		for i := range 50 {
+			_ = b.Put(page("r", fmt.Sprint("user-", i), "a"), at(1, "x"))
+			ack(b, take(t, b), uint64(i+1))
+		}
+		began := time.Now()
+		for len(b.items) > 0 {
+			if time.Sleep(b.step()); time.Since(began) > 2*b.ttl {
+				t.Fatal("nobody left")
+			}
+			b.turnWheel()
+			left := d.heard(Left, "")
+			if after := time.Since(began); left > 0 && after <= b.ttl || left < 50 && after > b.ttl+3*b.step() {
+				t.Fatalf("%d left after %v", left, after)
+			}
+		}
+	})
+}

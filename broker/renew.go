@@ -97,7 +97,7 @@ func (b *Broker) turnWheel() {
 		switch {
 		case it.busy:
 		case !it.hold && now.After(it.until):
-			b.lapse(it) // its marker should have come; NATS is away
+			b.lapse(it) // its marker should have come; NATS is away, or there is nobody else
 		case it.due || it.leaving:
 			b.enqueue(it)
 		case it.hold && !it.late && b.toldWithin(it, b.ttl/6):
@@ -106,6 +106,8 @@ func (b *Broker) turnWheel() {
 			it.due = true
 			b.enqueue(it)
 			w.move(it, it.home)
+		default:
+			w.plan(it, int(it.until.Sub(now)/b.step())+1)
 		}
 	}
 }

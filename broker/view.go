@@ -105,6 +105,11 @@ func (v *View) run(ctx context.Context) {
 	defer v.b.wg.Done()
 	defer close(v.done)
 	defer v.b.forgetView(v)
+	if v.b.alone {
+		v.filled()
+		<-ctx.Done()
+		return
+	}
 	for ctx.Err() == nil {
 		link, turned := v.b.current()
 		if link == nil {

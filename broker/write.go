@@ -104,7 +104,7 @@ func (b *Broker) prepare(it *item) *nats.Msg {
 	default:
 		return nil
 	}
-	if !it.taking && (it.leaving || !it.fresh) {
+	if !it.taking && !b.alone && (it.leaving || !it.fresh) {
 		msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(it.rev, 10))
 	}
 	it.busy, it.due, it.fresh, it.sent = true, false, false, true
