@@ -82,6 +82,8 @@ func (s *Server) verifyTicket(raw string) (*site, *Claims, error) {
 	return s.acceptTicket(id, claims)
 }
 
+var ticketParser = jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(clockSkew))
+
 // readTicket checks what of a ticket will not change: its signature and what it says.
 func (s *Server) readTicket(raw string) (id string, claims *Claims, err error) {
 	if raw == "" {
@@ -91,8 +93,7 @@ func (s *Server) readTicket(raw string) (id string, claims *Claims, err error) {
 		return "", nil, ticketError("the ticket is longer than 2048 bytes")
 	}
 	claims = new(Claims)
-	_, err = jwt.ParseWithClaims(raw, claims, s.keysOf(&id), jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(clockSkew))
-	if err != nil {
+	if _, err = ticketParser.ParseWithClaims(raw, claims, s.keysOf(&id)); err != nil {
 		return "", nil, ticketError("the ticket is refused: " + err.Error())
 	}
 	if _, err := claims.userID(); err != nil || claims.IssuedAt == nil {

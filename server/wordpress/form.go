@@ -194,7 +194,9 @@ func (text *decoder) decode(s []byte, plus bool) string {
 		default:
 			continue
 		}
-		text.Write(s[plain:i])
+		if plain < i {
+			text.Write(s[plain:i])
+		}
 		text.WriteByte(c)
 		plain = i + size
 		i = plain - 1
