@@ -1,9 +1,24 @@
 package transport
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 const benchBeat = `{"type":"beat","id":7,"body":"data%5Bpresence-ping%5D%5Bscreen%5D=dashboard&interval=60&_nonce=0123456789&action=heartbeat&screen_id=dashboard&has_focus=true"}`
 
+// BenchmarkParseBeat reads what our own client writes.
+func BenchmarkParseBeat(b *testing.B) {
+	frame := []byte(benchBeat)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, ok := parseBeat(frame); !ok {
+			b.Fatal("not read")
+		}
+	}
+}
+
+// BenchmarkParseFrame reads the same as any other client may write it.
 func BenchmarkParseFrame(b *testing.B) {
 	frame := []byte(benchBeat)
 	b.ReportAllocs()
@@ -14,11 +29,22 @@ func BenchmarkParseFrame(b *testing.B) {
 	}
 }
 
-func BenchmarkAppendTick(b *testing.B) {
-	tick := Tick{Status: 200, Body: []byte(`{"wp-auth-check":true,"server_time":1764000000}`)}
-	b.ReportAllocs()
-	for b.Loop() {
-		_ = tickFrame(7, tick)
+// BenchmarkTickFrame makes frames of the smallest tick, and of one for a
+// dashboard that lists 200 people.
+func BenchmarkTickFrame(b *testing.B) {
+	person := `{"user_id":17,"display_name":"Editor Seventeen","avatar_url":"https:\/\/example.org\/avatar\/17?s=48","screen":"dashboard","screen_label":"Dashboard","date_gmt":"2026-11-23 05:20:00"},`
+	for name, body := range map[string]string{
+		"small":     `{"wp-auth-check":true,"server_time":1764000000}`,
+		"dashboard": `{"presence-online":[` + strings.Repeat(person, 200) + `null]}`,
+	} {
+		tick := Tick{Status: 200, Body: []byte(body)}
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(body)))
+			for b.Loop() {
+				_ = tickFrame(7, tick)
+			}
+		})
 	}
 }
 
@@ -26,11 +52,12 @@ func BenchmarkAppendTick(b *testing.B) {
 func BenchmarkOutbox(b *testing.B) {
 	var o Outbox
 	frame := []byte(`{"type":"tick"}`)
-	var taken uint64
 	b.ReportAllocs()
 	for b.Loop() {
 		o.Send(frame)
-		_, taken, _ = o.after(taken)
-		o.ack(taken)
+		buf := borrow()
+		last, _, _ := o.fill(buf)
+		buf.giveBack()
+		o.ack(last)
 	}
 }

@@ -68,7 +68,7 @@ func parseBeat(b []byte) (Beat, bool) {
 		return Beat{}, false
 	}
 	body, ok = bytes.CutSuffix(body, []byte(`"}`))
-	return Beat{ID: id, Body: body}, ok && plain(body) == len(body)
+	return Beat{ID: id, Body: body}, ok && allPlain(body)
 }
 
 func parseHello(b []byte) (Hello, error) {
@@ -115,57 +115,82 @@ func tickFrame(id uint64, t Tick) []byte {
 }
 
 // AppendString appends s as a JSON string. Ticks are ASCII and escape little,
-// so copying whole runs beats encoding/json, which looks at every rune twice.
+// so copying eight bytes at once beats encoding/json, which looks at every rune twice.
 func AppendString[T string | []byte](dst []byte, s T) []byte {
 	return appendQuoted(dst, []byte(s))
 }
 
 func appendQuoted(dst, s []byte) []byte {
 	dst = append(dst, '"')
-	for {
-		n := plain(s)
-		dst = append(dst, s[:n]...)
-		if n == len(s) {
-			return append(dst, '"')
+	for len(s) >= 8 {
+		w := binary.LittleEndian.Uint64(s)
+		n := plainOf(w)
+		dst = binary.LittleEndian.AppendUint64(dst, w)[:len(dst)+n]
+		s = s[n:]
+		if n == 8 {
+			continue
 		}
-		c := s[n]
+		if s[0] >= utf8.RuneSelf {
+			return appendSlow(dst, string(s))
+		}
+		dst = appendEscaped(dst, s[0])
+		s = s[1:]
+	}
+	for i, c := range s {
 		switch {
 		case c >= utf8.RuneSelf:
-			// What is not ASCII is left to encoding/json, which knows about
-			// broken UTF-8; the rest of the string goes with it.
-			return appendSlow(dst, string(s[n:]))
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
+			return appendSlow(dst, string(s[i:]))
+		case isPlain(c):
+			dst = append(dst, c)
 		default:
-			const hex = "0123456789abcdef"
-			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+			dst = appendEscaped(dst, c)
 		}
-		s = s[n+1:]
 	}
+	return append(dst, '"')
 }
 
-// plain is how many bytes s begins with that stand for themselves in a JSON
-// string: ASCII without control characters, quotes and backslashes. It looks at
-// eight at once. Each term sets the high bit of the bytes that it looks for;
-// borrowing may set more bits above those, never below.
-func plain(s []byte) int {
+func appendEscaped(dst []byte, c byte) []byte {
+	if c == '"' || c == '\\' {
+		return append(dst, '\\', c)
+	}
+	const hex = "0123456789abcdef"
+	return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+}
+
+// isPlain says whether a byte stands for itself in a JSON string: it is ASCII,
+// and no control character, quote or backslash.
+func isPlain(c byte) bool {
+	return c >= 0x20 && c < utf8.RuneSelf && c != '"' && c != '\\'
+}
+
+// plainOf is how many of eight bytes are plain before the first that is not.
+// Each term sets the high bit of the bytes that it looks for; borrowing may set
+// more bits above those, never below.
+func plainOf(w uint64) int {
 	const low, high = 0x0101010101010101, 0x8080808080808080
-	n := 0
-	for ; n+8 <= len(s); n += 8 {
-		w := binary.LittleEndian.Uint64(s[n:])
-		quote, slash := w^low*'"', w^low*'\\'
-		control := (w - low*0x20) &^ w
-		found := (w | control | (quote-low)&^quote | (slash-low)&^slash) & high
-		if found != 0 {
-			return n + bits.TrailingZeros64(found)/8
-		}
-	}
-	for n < len(s) && s[n] >= 0x20 && s[n] < utf8.RuneSelf && s[n] != '"' && s[n] != '\\' {
-		n++
-	}
-	return n
+	quote, slash := w^low*'"', w^low*'\\'
+	control := (w - low*0x20) &^ w
+	found := (w | control | (quote-low)&^quote | (slash-low)&^slash) & high
+	return bits.TrailingZeros64(found) / 8
 }
 
+// allPlain says whether all bytes of s are plain.
+func allPlain(s []byte) bool {
+	for ; len(s) >= 8; s = s[8:] {
+		if plainOf(binary.LittleEndian.Uint64(s)) < 8 {
+			return false
+		}
+	}
+	for _, c := range s {
+		if !isPlain(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// appendSlow appends the rest of a string that is not ASCII. It leaves it to
+// encoding/json, which knows about broken UTF-8.
 func appendSlow(dst []byte, s string) []byte {
 	var buf bytes.Buffer
 	e := json.NewEncoder(&buf)
