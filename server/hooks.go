@@ -37,7 +37,8 @@ type Call struct {
 	linked bool         // a POST from a page whose link writes them
 	away   *session     // the session of a page that posts because its link is gone
 	posts  []activePost // read before the hooks: whether they can be told decides who answers
-	reply  *reply       // set by whoever answers; later hooks no longer run
+	reply  *reply       // set by whoever answers, to &answer; later hooks no longer run
+	answer reply
 }
 
 // Hook is code run for a request.
@@ -119,10 +120,12 @@ func (c *Call) request(name string) string {
 
 // Die answers with text, as wp_die() does in admin-ajax.
 func (c *Call) Die(status int, text string) {
-	c.reply = &reply{status: status, text: text}
+	c.answer = reply{status: status, text: text}
+	c.reply = &c.answer
 }
 
 // SendJSON answers with v, as wp_send_json() does.
 func (c *Call) SendJSON(v any) {
-	c.reply = &reply{status: 200, json: v, isJSON: true}
+	c.answer = reply{status: 200, json: v, isJSON: true}
+	c.reply = &c.answer
 }

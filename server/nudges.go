@@ -88,15 +88,22 @@ func (w *watchers) schedule(wait time.Duration) {
 	w.timer.Reset(wait)
 }
 
-// tell nudges the pages that do not know the news, and comes back for those
-// whose turn is later.
+// tell nudges the pages that do not know the news. A change need not wait for
+// that, so it is done without the lock.
 func (w *watchers) tell() {
+	ready := w.ready(time.Now())
+	frame := nudgeFrame(spreadOf(len(ready)))
+	for _, s := range ready {
+		s.send(frame)
+	}
+}
+
+// ready takes the pages whose turn it is, and comes back for the others.
+func (w *watchers) ready(now time.Time) (ready []*session) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.due = false
 	w.told = w.news
-	now := time.Now()
-	var ready []*session
 	var next time.Duration
 	for s, page := range w.pages {
 		wait := page.last.Add(page.pace).Sub(now)
@@ -109,13 +116,10 @@ func (w *watchers) tell() {
 			next = wait
 		}
 	}
-	frame := nudgeFrame(spreadOf(len(ready)))
-	for _, s := range ready {
-		s.send(frame)
-	}
 	if next > 0 {
 		w.schedule(next)
 	}
+	return ready
 }
 
 // spreadOf is over how many milliseconds so many pages beat.

@@ -24,6 +24,7 @@ func (p Post) room() string { return "postType/" + p.Type + ":" + strconv.Format
 func pingEditor(c *Call) {
 	if post, ok := c.enters("presence-editor-ping"); ok {
 		data := wordpress.NewArray()
+		data.Grow(5)
 		data.Set("action", "editing")
 		data.Set("screen", c.Screen)
 		c.about(post, data)

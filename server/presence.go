@@ -3,6 +3,8 @@ package server
 import (
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -52,6 +54,7 @@ func ping(c *Call) {
 // pingData is what a presence-ping says about a page.
 func pingData(c *Call, p *wordpress.Array) *wordpress.Array {
 	data := wordpress.NewArray()
+	data.Grow(4)
 	screen := cleanText(p.String("screen"))
 	data.Set("screen", screen)
 	data.Set("screen_label", c.screenLabel(screen))
@@ -70,11 +73,10 @@ func record(c *Call, roomName, prefix string, data *wordpress.Array) {
 	if err != nil || len(encoded) > maxData {
 		return // cleanText leaves nothing that could come here
 	}
-	id := strconv.FormatInt(c.User.ID, 10)
 	e := broker.Entry{
-		Room: roomName, ClientID: prefix + id,
+		Room: roomName, ClientID: string(strconv.AppendInt([]byte(prefix), c.User.ID, 10)),
 		UserID: c.User.ID, DisplayName: c.User.Name, AvatarURL: c.User.Avatar,
-		Data: encoded, DateGMT: c.Now.UTC().Format(dateLayout),
+		Data: encoded, DateGMT: dateOf(c.Now),
 	}
 	switch {
 	case c.page != nil:
@@ -90,6 +92,24 @@ func record(c *Call, roomName, prefix string, data *wordpress.Array) {
 		}
 		_ = c.site.broker.Put(k, s) // it is in the log
 	}
+}
+
+// thisSecond is the date that dateOf wrote last: many beat within a second.
+var thisSecond atomic.Pointer[writtenDate]
+
+type writtenDate struct {
+	unix int64
+	text string
+}
+
+// dateOf is a time as WordPress writes it.
+func dateOf(t time.Time) string {
+	last := thisSecond.Load()
+	if last == nil || last.unix != t.Unix() {
+		last = &writtenDate{t.Unix(), t.UTC().Format(dateLayout)}
+		thisSecond.Store(last)
+	}
+	return last.text
 }
 
 // screenLabel is what people call a screen: what the ticket says, or the

@@ -130,7 +130,9 @@ func (r *room) flush() {
 	r.mu.Lock()
 	r.due = time.Time{}
 	changed, crowd := r.pending, r.crowd
-	if !crowd {
+	if crowd {
+		r.lastSent = time.Now() // what comes before the snapshot is made is not urgent
+	} else {
 		r.flushed()
 	}
 	r.mu.Unlock()

@@ -36,7 +36,7 @@ type session struct {
 	claims    *Claims
 	user      *User
 	held      held
-	rooms     []*room             // rooms that this page hears
+	rooms     []*room // rooms that this page hears
 	focusedAt int64
 	timer     *time.Timer // ends the session: at exp, or after the grace
 	ended     bool

@@ -10,11 +10,11 @@ type User struct {
 	Avatar        string
 	EditPosts     bool
 	ManageOptions bool
-	Rooms         []string          // post rooms they may enter and hear
-	Types         []string          // post types all of whose posts they may edit
-	AdminURL      string            // of wp-admin/, for those who have Types
-	Post          *Post             // what their page edits
-	ScreenLabels  []ScreenLabel     // what screens' ids are called
+	Rooms         []string      // post rooms they may enter and hear
+	Types         []string      // post types all of whose posts they may edit
+	AdminURL      string        // of wp-admin/, for those who have Types
+	Post          *Post         // what their page edits
+	ScreenLabels  []ScreenLabel // what screens' ids are called
 }
 
 // ScreenLabel is what people call a screen.

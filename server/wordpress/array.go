@@ -23,6 +23,8 @@ type Array struct {
 	next int64
 	// numbered tells whether there ever was an integer key.
 	numbered bool
+	// few is where the first entries are: many arrays never have more.
+	few [2]entry
 }
 
 type entry struct {
@@ -35,6 +37,9 @@ const smallArray = 8
 
 // NewArray returns an empty array.
 func NewArray() *Array { return &Array{} }
+
+// Grow makes room for n more entries.
+func (a *Array) Grow(n int) { a.entries = slices.Grow(a.entries, n) }
 
 // Set gives key a value. A key that is there keeps its place, a new one comes
 // last.
@@ -74,7 +79,7 @@ func (a *Array) tryAppend(v any) bool {
 
 func (a *Array) add(key string, v any) {
 	if a.entries == nil {
-		a.entries = make([]entry, 0, 2) // few arrays have one entry, and few many
+		a.entries = a.few[:0]
 	}
 	a.entries = append(a.entries, entry{key, v})
 	switch {

@@ -20,8 +20,12 @@ const (
 //
 // The strings share one copy of the body: whoever keeps one for long clones it.
 func ParseForm(body []byte) *Array {
-	// As many as a beat has: a form rarely needs a second piece of memory.
-	form := &Array{entries: make([]entry, 0, smallArray)}
+	beat := new(struct { // which has so many entries at most
+		form    Array
+		entries [smallArray]entry
+	})
+	form := &beat.form
+	form.entries = beat.entries[:0]
 	var text decoder
 	text.Grow(len(body)) // nothing becomes longer
 	// PHP counts after it has added, and counts empty pairs, so one more than
