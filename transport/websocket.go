@@ -104,8 +104,9 @@ type socket struct {
 	running sync.WaitGroup // what end waits for
 
 	mu      sync.Mutex // guards the following fields
-	writing bool
-	more    bool // something came while writing
+	writing bool       // there is a writer
+	queued  bool       // for the writers
+	more    bool       // something came while writing
 	pingDue bool
 	ended   bool
 }

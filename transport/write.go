@@ -19,8 +19,8 @@ func (s *socket) wake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.more = true
-	if !s.writing && !s.ended {
-		s.writing = true
+	if !s.writing && !s.queued && !s.ended {
+		s.queued = true
 		s.running.Add(1)
 		s.node.writers.add(s)
 	}
@@ -36,7 +36,8 @@ func (s *socket) ping() {
 
 func (s *socket) pong(context.Context, []byte) { s.unanswered.Store(false) }
 
-// hold makes the caller the writer, if there is none.
+// hold makes the caller the writer, if there is none. One that is still queued
+// for the writers is none: they will find nothing left to do.
 func (s *socket) hold() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -156,7 +157,12 @@ func (w *writers) run() {
 		if s == nil {
 			return
 		}
-		s.drain()
+		s.mu.Lock()
+		s.queued = false
+		s.mu.Unlock()
+		if s.hold() {
+			s.drain()
+		}
 		s.running.Done()
 		if n%fairTurn == 0 {
 			runtime.Gosched()

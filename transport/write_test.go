@@ -63,6 +63,35 @@ func TestOneWrite(t *testing.T) {
 	}
 }
 
+// TestTickPassesTheQueue has the reader write for a socket that waits for the
+// writers, which then have nothing to do.
+func TestTickPassesTheQueue(t *testing.T) {
+	node := &WebSocket{}
+	node.writers.running = maxWriters // nobody takes
+	conn := &counted{}
+	s := &socket{node: node, wire: &wire{Conn: conn}}
+	s.out.start(s.wake)
+	s.out.Send([]byte("news"))
+	if len(node.writers.queue) != 1 {
+		t.Fatalf("%d are queued", len(node.writers.queue))
+	}
+	if err := s.handle(&echo{}, []byte(`{"type":"beat","id":7,"body":"a"}`)); err != nil {
+		t.Fatal(err)
+	}
+	written := func() int {
+		conn.mu.Lock()
+		defer conn.mu.Unlock()
+		return len(bytes.Join(conn.writes, nil))
+	}
+	until(t, "news and tick are out", func() bool { return written() > len("news")+len(`{"type":"tick"`) })
+	before := written()
+	node.writers.run()
+	s.running.Wait()
+	if s.writing || s.queued || written() != before {
+		t.Errorf("writing %v, queued %v, %d bytes more", s.writing, s.queued, written()-before)
+	}
+}
+
 // TestWritersQueue takes sockets in turn, and does not grow while it is never empty.
 func TestWritersQueue(t *testing.T) {
 	w := &writers{running: maxWriters} // nobody else takes
