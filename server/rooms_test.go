@@ -93,6 +93,37 @@ func TestManyJoinOneRoom(t *testing.T) {
 	}
 }
 
+// TestPace waits the longer the more pages hear, within bounds, and remembers no
+// more changes than a frame lists.
+func TestPace(t *testing.T) {
+	for _, c := range []struct {
+		heard int
+		kind  broker.Kind
+		wait  time.Duration
+	}{
+		{1, broker.Joined, 250 * time.Millisecond},
+		{1000, broker.Left, 250 * time.Millisecond},
+		{4000, broker.Updated, time.Second},
+		{200_000, broker.Joined, 10 * time.Second},
+		{1, broker.Seen, 10 * time.Second},
+	} {
+		r := &room{heard: c.heard, lastSent: time.Now().Add(time.Hour)}
+		for i := range maxChanges + 1 {
+			if len(r.pending) != i || r.crowd {
+				t.Errorf("after %d changes %d are pending", i, len(r.pending))
+			}
+			r.change(broker.Change{Kind: c.kind, Entry: broker.Entry{ClientID: strconv.Itoa(i)}})
+		}
+		if wait := r.due.Sub(r.lastSent); wait != c.wait {
+			t.Errorf("%d pages hear %v after %v, want %v", c.heard, c.kind, wait, c.wait)
+		}
+		if len(r.pending) != 0 || !r.crowd {
+			t.Errorf("%d changes are pending, and no snapshot", len(r.pending))
+		}
+		r.timer.Stop()
+	}
+}
+
 // TestStorm has pages and people come to a large room at once, move and leave:
 // whenever a page came, it sees in the end who is there.
 func TestStorm(t *testing.T) {
