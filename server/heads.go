@@ -10,8 +10,9 @@ const (
 	// maxHeads bounds what a list remembers: of everybody whom it shows, and of
 	// those who come back to it soon, because who beats moves to its front.
 	maxHeads = 600
-	// fewHeads is how many people a list has that is not worth remembering.
-	fewHeads = 8
+	// fewHeads is how many people a list has that is soon written anew: most rooms
+	// are posts with a few editors, and there are many.
+	fewHeads = 20
 )
 
 // heads remembers what a list says of people before their date, which is last:

@@ -54,7 +54,7 @@ func (r *room) look(then func()) []byte {
 	b = append(b, `,"total":`...)
 	b = strconv.AppendInt(b, int64(r.whole.total), 10)
 	b = append(b, '}')
-	if len(r.sessions) > 1 || len(list) > fewHeads { // else it is soon made again
+	if len(list) > fewHeads {
 		r.whole.frame = b
 	}
 	return b

@@ -79,6 +79,7 @@ type Server struct {
 	mailbox  *mailbox
 	revoked  *revocations
 	tickets  vouched
+	lists    lists
 	apiKey   string
 
 	socket   *transport.WebSocket

@@ -99,8 +99,8 @@ func (s *Server) readTicket(raw string) (id string, claims *Claims, err error) {
 	if _, err := claims.userID(); err != nil || claims.IssuedAt == nil {
 		return "", nil, ticketError("the ticket names no user or no time of issue")
 	}
-	if slices.Equal(claims.Native, nativeHandles) { // as most are
-		claims.Native = nativeHandles
+	for _, list := range []*[]string{&claims.Native, &claims.Can, &claims.Types} {
+		*list = s.lists.share(*list)
 	}
 	claims.who = claims.user()
 	return id, claims, nil
