@@ -15,7 +15,7 @@ import (
 // first; a control frame, and nothing else is written by it, into the second.
 const (
 	readBuffer  = 512
-	writeBuffer = 256
+	writeBuffer = 128
 )
 
 // The first bytes of the frames that we know by them.
