@@ -102,3 +102,19 @@ func cpuTime(b *testing.B) time.Duration {
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
+
+// BenchmarkSay tells nodes of something, by one caller.
+func BenchmarkSay(b *testing.B) {
+	broker, err := Open(b.Context(), Config{TTL: time.Hour})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = broker.Close() }()
+	data := make([]byte, 200)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := broker.Say(b.Context(), Pushes, "bench", data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -64,6 +64,7 @@ type Broker struct {
 	flights  uint64            // counts them
 	looking  int
 	views    map[string][]*View // by site
+	places   map[string]place   // by topic
 
 	link    *link         // the last one that worked
 	down    error         // why nothing can be written now
@@ -127,6 +128,7 @@ func newBroker(c Config) *Broker {
 		queue:    list.New(),
 		flying:   map[string]flight{},
 		views:    map[string][]*View{},
+		places:   map[string]place{},
 		down:     errors.New("not connected to NATS yet"),
 		turned:   make(chan struct{}),
 	}

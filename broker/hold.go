@@ -64,7 +64,7 @@ func (b *Broker) Put(k Key, s Stored) error { return b.say(k, s, false) }
 func (b *Broker) say(k Key, s Stored, hold bool) error {
 	s.Held = hold
 	name := k.String()
-	value, err := seal(k, s, b.node, b.said(name))
+	value, err := seal(k, s, b.node, b.last(name))
 	if err != nil {
 		b.complain("presence refused", "key", name, "error", err)
 		return err
@@ -93,8 +93,8 @@ func (b *Broker) say(k Key, s Stored, hold bool) error {
 	return nil
 }
 
-// said is the value that this node has given a key, nil if none.
-func (b *Broker) said(name string) *Stored {
+// last is the value that this node has given a key, nil if none.
+func (b *Broker) last(name string) *Stored {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if it := b.items[name]; it != nil {

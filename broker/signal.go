@@ -66,18 +66,66 @@ func (b *Broker) Say(ctx context.Context, t Topic, site string, data []byte) (Cu
 	if err := b.Ready(); err != nil {
 		return Cursor{}, err
 	}
-	l, _ := b.current()
 	ctx, cancel := context.WithTimeout(ctx, sayWait)
 	defer cancel()
-	stream, err := t.stream(ctx, l)
+	at, err := b.topic(ctx, t, Cursor{})
 	if err != nil {
 		return Cursor{}, err
 	}
-	ack, err := l.js.Publish(ctx, t.subject(site), data)
+	ack, err := at.link.js.Publish(ctx, t.subject(site), data)
+	if errors.Is(err, jetstream.ErrNoStreamResponse) { // it is gone, and made anew
+		if at, err = b.topic(ctx, t, at.Cursor); err == nil {
+			ack, err = at.link.js.Publish(ctx, t.subject(site), data)
+		}
+	}
 	if err != nil {
 		return Cursor{}, fmt.Errorf("saying it on NATS: %w", err)
 	}
-	return Cursor{epochOf(stream), ack.Sequence}, nil
+	if ack.Sequence <= at.Seq { // made anew by another node
+		if at, err = b.topic(ctx, t, at.Cursor); err != nil {
+			return Cursor{}, err
+		}
+	}
+	b.said(t, at.Epoch, ack.Sequence)
+	return Cursor{at.Epoch, ack.Sequence}, nil
+}
+
+// place is how far this node has spoken on a topic.
+type place struct {
+	Cursor
+	link *link
+}
+
+// topic is that place, in a stream that is there. NATS is asked for the stream
+// only once, and again when the one at stale is none any more: what is said while
+// all cores deliver what was said before waits for each answer.
+func (b *Broker) topic(ctx context.Context, t Topic, stale Cursor) (place, error) {
+	l, _ := b.current()
+	b.mu.Lock()
+	at := b.places[t.name]
+	b.mu.Unlock()
+	if at.link == l && at.Epoch != stale.Epoch {
+		return at, nil
+	}
+	stream, err := t.stream(ctx, l)
+	if err != nil {
+		return place{}, err
+	}
+	at = place{Cursor{Epoch: epochOf(stream)}, l}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.places[t.name] = at
+	return at, nil
+}
+
+// said moves a place on.
+func (b *Broker) said(t Topic, epoch string, seq uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if at := b.places[t.name]; at.Epoch == epoch && at.Seq < seq {
+		at.Seq = seq
+		b.places[t.name] = at
+	}
 }
 
 // Hear calls fn with everything that can still be heard on a topic and then

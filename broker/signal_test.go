@@ -92,3 +92,29 @@ func TestSignalsAfterNATSWasGone(t *testing.T) {
 		t.Errorf("one epoch, %s, for two streams", first.Epoch)
 	}
 }
+
+// A stream that somebody deletes is made anew by the next who speaks, under
+// another epoch, whoever that is.
+func TestSignalsAfterTheirStreamWasDeleted(t *testing.T) {
+	server := startNATS(t)
+	one, two := open(t, Config{URL: server.url()}), open(t, Config{URL: server.url()})
+	say := func(b *Broker) Cursor {
+		t.Helper()
+		c, err := b.Say(t.Context(), Pushes, "s", []byte("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	say(one)
+	say(one)
+	first := say(two)
+	l, _ := one.current()
+	if err := l.js.DeleteStream(t.Context(), "heartbeatd_push"); err != nil {
+		t.Fatal(err)
+	}
+	second, third := say(one), say(two)
+	if second.Epoch == first.Epoch || second.Seq != 1 || third.Epoch != second.Epoch || third.Seq != 2 {
+		t.Errorf("%v, then %v and %v", first, second, third)
+	}
+}
