@@ -2,6 +2,7 @@ package broker
 
 import (
 	"fmt"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -117,4 +118,33 @@ func BenchmarkSay(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkHeld is what a key that is held and shown takes in memory, beside NATS.
+func BenchmarkHeld(b *testing.B) {
+	const held = 100_000
+	for b.Loop() {
+		broker := newBroker(Config{TTL: time.Minute, Node: "node"})
+		v, _ := viewByHand(broker)
+		v.onChange = func(Change) {}
+		before := liveHeap()
+		for i := range held {
+			k, s := benchStored()
+			k.Site, k.ClientID, k.Conn = "site", fmt.Sprint("editor-", i), fmt.Sprintf("page-%08d", i)
+			s.DisplayName, s.DateGMT = fmt.Sprint("Editor ", i), fmt.Sprint("2026-11-23 05:20:", i%60)
+			broker.Hold(k, s)
+			for e := broker.queue.Front(); e != nil; e = broker.queue.Front() { // as if written
+				broker.queue.Remove(e).(*item).place = nil
+			}
+		}
+		b.ReportMetric(float64(liveHeap()-before)/held, "B/key")
+		runtime.KeepAlive(broker)
+	}
+}
+
+func liveHeap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

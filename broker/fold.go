@@ -50,13 +50,9 @@ type RoomCount struct {
 // takes it away with Left, and of those between the one focused last is shown.
 // The zero value is empty. It has no lock: its owner has.
 type Fold struct {
-	seats map[string]seat
+	seats map[string]*tab             // by key, which alone does not tell where it is counted, where it holds hashes
 	sites map[string]map[string]*room // by name
 }
-
-// A seat says where a key's entry is counted. The key alone does not, where
-// it holds hashes.
-type seat struct{ site, room, clientID, conn string }
 
 // Put is a key that was written, for the first time or again. The same value
 // again changes nothing.
@@ -70,34 +66,38 @@ func (f *Fold) Remove(k Key) []Change {
 }
 
 func (f *Fold) put(name string, k Key, s *Stored) []Change {
-	to := seat{k.Site, s.Room, s.ClientID, k.Conn}
 	var changes []Change
-	if from, ok := f.seats[name]; ok && from != to {
+	t := f.seats[name]
+	if t != nil && (t.site != k.Site || t.conn != k.Conn || t.stored.Room != s.Room || t.stored.ClientID != s.ClientID) {
 		changes = f.remove(name) // two originals with one hash: the newer has it
+		t = nil
 	}
-	was, is := f.room(to.site, to.room).put(to.clientID, to.conn, s)
-	if f.seats == nil {
-		f.seats = map[string]seat{}
+	if t == nil {
+		t = &tab{site: k.Site, conn: k.Conn}
+		if f.seats == nil {
+			f.seats = map[string]*tab{}
+		}
+		f.seats[name] = t
 	}
-	f.seats[name] = to
-	return appendChange(changes, to.site, was, is)
+	was, is := f.room(k.Site, s.Room).put(t, s)
+	return appendChange(changes, k.Site, was, is)
 }
 
 func (f *Fold) remove(name string) []Change {
-	at, ok := f.seats[name]
-	if !ok {
+	t := f.seats[name]
+	if t == nil {
 		return nil
 	}
 	delete(f.seats, name)
-	rooms := f.sites[at.site]
-	was, is := rooms[at.room].remove(at.clientID, at.conn)
-	if len(rooms[at.room].members) == 0 {
-		delete(rooms, at.room)
+	rooms, room := f.sites[t.site], t.stored.Room
+	was, is := rooms[room].remove(t)
+	if len(rooms[room].members) == 0 {
+		delete(rooms, room)
 	}
 	if len(rooms) == 0 {
-		delete(f.sites, at.site)
+		delete(f.sites, t.site)
 	}
-	return appendChange(nil, at.site, was, is)
+	return appendChange(nil, t.site, was, is)
 }
 
 // room finds a room, or makes it.

@@ -21,36 +21,36 @@ type room struct {
 // A member is one client id with its connections.
 type member struct {
 	id    string
-	tabs  []tab
+	tabs  []*tab
 	shown int // the index of the tab that is shown
 }
 
 type tab struct {
-	conn   string
-	stored *Stored
+	site, conn string
+	stored     *Stored
 }
 
 // put and remove return what is shown of the client id before and after.
-func (r *room) put(id, conn string, s *Stored) (was, is *Entry) {
-	m := r.members[id]
+func (r *room) put(t *tab, s *Stored) (was, is *Entry) {
+	m := r.members[s.ClientID]
 	if m == nil {
-		m = &member{id: id}
-		r.members[id] = m
+		m = &member{id: s.ClientID}
+		r.members[m.id] = m
 	}
 	was = m.entry()
 	r.takeOut(m)
-	m.put(conn, s)
+	m.put(t, s)
 	r.sortIn(m)
 	return was, m.entry()
 }
 
-func (r *room) remove(id, conn string) (was, is *Entry) {
-	m := r.members[id]
+func (r *room) remove(t *tab) (was, is *Entry) {
+	m := r.members[t.stored.ClientID]
 	was = m.entry()
 	r.takeOut(m)
-	m.remove(conn)
+	m.remove(t)
 	if len(m.tabs) == 0 {
-		delete(r.members, id)
+		delete(r.members, m.id)
 	} else {
 		r.sortIn(m)
 	}
@@ -103,18 +103,16 @@ func (m *member) entry() *Entry {
 	return &m.tabs[m.shown].stored.Entry
 }
 
-func (m *member) put(conn string, s *Stored) {
-	i := slices.IndexFunc(m.tabs, func(t tab) bool { return t.conn == conn })
-	if i < 0 {
-		m.tabs = append(m.tabs, tab{conn, s})
-	} else {
-		m.tabs[i].stored = s
+func (m *member) put(t *tab, s *Stored) {
+	if t.stored == nil {
+		m.tabs = append(m.tabs, t)
 	}
+	t.stored = s
 	m.choose()
 }
 
-func (m *member) remove(conn string) {
-	m.tabs = slices.DeleteFunc(m.tabs, func(t tab) bool { return t.conn == conn })
+func (m *member) remove(t *tab) {
+	m.tabs = slices.DeleteFunc(m.tabs, func(other *tab) bool { return other == t })
 	m.choose()
 }
 
