@@ -2,14 +2,15 @@ package server
 
 import (
 	"regexp"
+	"time"
 )
 
-// maxMembers is how many sites of networks one node knows at a time.
+// maxMembers is how many sites of one network a node knows at a time.
 const maxMembers = 10_000
 
 // memberID is how a WordPress network's sites are named: 'default-3' is the third
 // of the network whose first is 'default'.
-var memberID = regexp.MustCompile(`^(.+)-([2-9]|[1-9][0-9]{1,9})$`)
+var memberID = regexp.MustCompile(`^(.+)-([1-9][0-9]{0,9})$`)
 
 // main returns the configured site of an id: the site itself, or the first of
 // its network. Nil if there is none.
@@ -34,14 +35,58 @@ func (s *Server) site(id string) *site {
 	s.membersMu.Lock()
 	defer s.membersMu.Unlock()
 	st := s.members[id]
-	if st == nil && len(s.members) < maxMembers {
+	if st == nil && s.membersOf(first.ID) < maxMembers {
 		own := first.Site
 		own.ID = id
 		st = newSite(own, s.broker)
 		st.upstream, st.network = first.upstream, first.ID
 		s.members[id] = st
 	}
+	if st != nil {
+		st.use()
+	}
 	return st
+}
+
+// membersOf counts a network's sites but for its first. membersMu is held.
+func (s *Server) membersOf(network string) (n int) {
+	for _, st := range s.members {
+		if st.network == network {
+			n++
+		}
+	}
+	return n
+}
+
+// forgetMembers drops the sites that nobody has used for a while.
+func (s *Server) forgetMembers() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	used := make(map[string]bool)
+	for key := range s.sessions {
+		used[key.site] = true
+	}
+	s.membersMu.Lock()
+	defer s.membersMu.Unlock()
+	for id, st := range s.members {
+		if !used[id] && st.rests() {
+			delete(s.members, id)
+		}
+	}
+}
+
+// use says that somebody asks for the site.
+func (st *site) use() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.lastUsed = time.Now()
+}
+
+// rests says whether nobody has asked for the site for a while.
+func (st *site) rests() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.view == nil && time.Since(st.lastUsed) > watchLinger
 }
 
 // allSites are those that are configured and those of their networks so far.

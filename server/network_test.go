@@ -84,7 +84,7 @@ func TestNetwork(t *testing.T) {
 // TestNetworkBound has more sites than there is place for, and some that nobody signed for.
 func TestNetworkBound(t *testing.T) {
 	n := newNode(t)
-	for _, id := range []string{"demo-1", "demo-0", "demo-02", "demo-2x", "demo-", "other-2", "demo-2-3"} {
+	for _, id := range []string{"demo-0", "demo-02", "demo-2x", "demo-", "other-2", "demo-2-3"} {
 		if n.main(id) != nil {
 			t.Errorf("%s is taken for a site of the network", id)
 		}
@@ -106,5 +106,18 @@ func TestNetworkBound(t *testing.T) {
 	}
 	if _, _, err := n.verifyTicket(n.memberPage(t, "demo-5", 1).ticket); err != nil {
 		t.Errorf("a known one: %v", err)
+	}
+	n.forgetMembers()
+	if len(n.members) != maxMembers {
+		t.Errorf("sites that were just used are forgotten: %d are left", len(n.members))
+	}
+	for _, st := range n.members {
+		st.lastUsed = st.lastUsed.Add(-2 * watchLinger)
+	}
+	page := n.memberPage(t, "demo-6", 1)
+	page.socket(t)
+	n.forgetMembers()
+	if len(n.members) != 1 {
+		t.Errorf("%d sites are known, one is used", len(n.members))
 	}
 }

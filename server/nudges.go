@@ -41,7 +41,7 @@ type watcher struct {
 func (w *watchers) attend(s *session, data *wordpress.Array, pace time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if wordpress.Empty(data.Get(activeHandle)) {
+	if !s.user.EditPosts || wordpress.Empty(data.Get(activeHandle)) {
 		delete(w.pages, s)
 		return
 	}

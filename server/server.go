@@ -163,6 +163,7 @@ func (s *Server) tend() {
 			for _, st := range s.allSites() {
 				st.rest()
 			}
+			s.forgetMembers()
 		case <-s.stop:
 			return
 		}

@@ -110,7 +110,8 @@ func (y *syncer) ask(ctx context.Context, st *site, to string, body []byte) ([]b
 		Audience: jwt.ClaimStrings{"site"}, IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(keyLife)),
 	})
 	key.Header["kid"] = st.ID
-	signed, err := key.SignedString([]byte(st.Secrets[0]))
+	// While one secret replaces another WordPress may still have the old one only.
+	signed, err := key.SignedString([]byte(st.Secrets[len(st.Secrets)-1]))
 	if err != nil {
 		return nil, err
 	}

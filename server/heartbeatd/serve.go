@@ -86,7 +86,7 @@ const shortPassword = 16
 func (c *serveCmd) sites(log *slog.Logger) ([]server.Site, error) {
 	sites := []server.Site(c.Sites)
 	if c.SiteSecret != nil {
-		site := server.Site{ID: c.SiteID, Origins: c.SiteOrigin, Secrets: []string{*c.SiteSecret}, Upstream: c.SiteUpstream, SyncAnywhere: c.SiteUpstream == ""}
+		site := server.Site{ID: c.SiteID, Origins: c.SiteOrigin, Secrets: []string{*c.SiteSecret}, Upstream: c.SiteUpstream, SyncAnywhere: c.SiteUpstream == "" && len(c.SiteOrigin) == 0}
 		if c.SiteOldSecret != "" {
 			site.Secrets = append(site.Secrets, c.SiteOldSecret)
 		}
