@@ -116,7 +116,7 @@ func stopWatch(w jetstream.KeyWatcher, cancel func()) {
 func (b *Broker) readEntry(e jetstream.KeyValueEntry) (Key, *Stored, error) {
 	it := b.items[e.Key()]
 	if it != nil && it.value != nil && bytes.Equal(e.Value(), it.value.appendJSON(make([]byte, 0, it.value.size(1)))) {
-		return it.key, it.value, nil
+		return it.key(), it.value, nil
 	}
 	return readEntry(e)
 }

@@ -21,31 +21,33 @@ var errFull = errors.New("this node holds all the presence that it may")
 // purge) expects the revision that we know, so it can never undo what another
 // node wrote meanwhile.
 type item struct {
-	name  string
-	key   Key
-	value *Stored
+	name       string
+	site, conn string // of the key; room and client id are in value
+	value      *Stored
 
-	hold    bool      // renew it
-	leaving bool      // purge it
-	taking  bool      // leaving, whoever wrote it
-	until   time.Time // without renewal NATS has it no longer than that
-
-	due   bool          // a write is wanted
-	fresh bool          // value has not been sent yet
-	late  bool          // nor has it, but only its date is new, and waits
-	busy  bool          // a write or a look-up is on its way
-	place *list.Element // in the writer's queue
+	until time.Time     // without renewal NATS has it no longer than that
 	beat  time.Duration // when the page said value, by the broker's clock
 	told  time.Duration // when it said what was sent last
+	place *list.Element // in the writer's queue
+	rev   uint64        // the last revision we know to be ours to replace
+	rival uint64        // a revision that came while ours had none: another node's, or a removal
 
-	home, slot uint8 // in the wheel
 	index      int32 // in the slot
+	home, slot uint8 // in the wheel
 
-	sent  bool   // NATS may have something of ours under this key
-	acked bool   // NATS has value, or all but its date, as revision rev
-	rev   uint64 // the last revision we know to be ours to replace
-	rival uint64 // a revision that came while ours had none: another node's, or a removal
+	hold    bool // renew it
+	leaving bool // purge it
+	taking  bool // leaving, whoever wrote it
+	due     bool // a write is wanted
+	fresh   bool // value has not been sent yet
+	late    bool // nor has it, but only its date is new, and waits
+	busy    bool // a write or a look-up is on its way
+	sent    bool // NATS may have something of ours under this key
+	acked   bool // NATS has value, or all but its date, as revision rev
 }
+
+// key is as much of the item's as folding asks for.
+func (it *item) key() Key { return Key{Site: it.site, Conn: it.conn} }
 
 // Hold says that a page is here: it writes the value now and renews it every
 // third of the TTL until Lapse or Leave. Holding a key again replaces the
@@ -114,7 +116,7 @@ func (b *Broker) item(name string, k Key) (*item, error) {
 			b.complain("presence refused: this node holds all it may", "held", len(b.items))
 			return nil, errFull
 		}
-		it = &item{name: name, key: k}
+		it = &item{name: name, site: k.Site, conn: k.Conn}
 		b.items[name] = it
 		b.wheel.add(it)
 	}
@@ -214,10 +216,10 @@ func (b *Broker) learn(it *item, stored *Stored, rev uint64) {
 	if b.alone {
 		return // to outlast the item, of which there is no need
 	}
-	for _, v := range b.views[it.key.Site] {
+	for _, v := range b.views[it.site] {
 		v.mu.Lock()
 		if v.mirror.epoch == b.epoch {
-			v.mirror.learn(it.name, it.key, stored, rev)
+			v.mirror.learn(it.name, it.key(), stored, rev)
 		}
 		v.mu.Unlock()
 	}
@@ -226,7 +228,7 @@ func (b *Broker) learn(it *item, stored *Stored, rev uint64) {
 // lapse drops a key that NATS has dropped too, or never got in this bucket;
 // views forget what they heard of it as ours. The lock is held.
 func (b *Broker) lapse(it *item) {
-	for _, v := range b.views[it.key.Site] {
+	for _, v := range b.views[it.site] {
 		v.mu.Lock()
 		if f := v.mirror.facts[it.name]; f != nil && f.stored != nil && f.stored.Node == b.node {
 			delete(v.mirror.facts, it.name)
@@ -238,7 +240,7 @@ func (b *Broker) lapse(it *item) {
 
 // show brings this node's views up to date. The lock is held.
 func (b *Broker) show(it *item) {
-	for _, v := range b.views[it.key.Site] {
+	for _, v := range b.views[it.site] {
 		v.mu.Lock()
 		v.refresh(it.name)
 		v.mu.Unlock()

@@ -36,9 +36,9 @@ func (b *Broker) isQuiet(it *item, value *Stored) bool {
 // inFront is the connection that this node shows of the item's client id, empty
 // where it has no view to say so. The lock is held.
 func (b *Broker) inFront(it *item) (conn string) {
-	for _, v := range b.views[it.key.Site] {
+	for _, v := range b.views[it.site] {
 		v.mu.Lock()
-		conn = v.fold.inFront(it.key.Site, it.value.Room, it.value.ClientID)
+		conn = v.fold.inFront(it.site, it.value.Room, it.value.ClientID)
 		v.mu.Unlock()
 	}
 	return conn

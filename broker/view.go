@@ -53,7 +53,7 @@ func (b *Broker) Watch(ctx context.Context, site string, onChange func(Change)) 
 	v.mirror.begin(b.epoch)
 	b.views[site] = append(b.views[site], v)
 	for name, it := range b.items {
-		if it.key.Site == site {
+		if it.site == site {
 			v.refresh(name)
 		}
 	}
@@ -199,7 +199,7 @@ func (v *View) truth(name string) (Key, *Stored) {
 		if it.leaving {
 			return Key{}, nil
 		}
-		return it.key, it.value
+		return it.key(), it.value
 	}
 	if f := v.mirror.facts[name]; f != nil {
 		return f.key, f.stored
