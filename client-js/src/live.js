@@ -13,6 +13,7 @@ import { isAlive, isNative, readTicket } from './ticket.js'
 const LINKS = { websocket: createWebSocketLink, longpoll: createLongPollLink }
 const ORDER = ['websocket', 'longpoll']
 const MAX_SPREAD = 60000
+const LOCK = 'wp-refresh-post-lock'
 
 export function createLive({ win, $, emit, connectNow }) {
 	const config = (win.heartbeatSettings && win.heartbeatSettings.heartbeatd) || {}
@@ -28,6 +29,7 @@ export function createLive({ win, $, emit, connectNow }) {
 	let nudge = 0
 	let paused = false
 	let mute = false // PHP failed, and has not answered since
+	let lost = false // somebody else has the post's lock
 
 	const chooser = createChooser({
 		order: known(config.transports || ORDER),
@@ -100,7 +102,7 @@ export function createLive({ win, $, emit, connectNow }) {
 	function presenceOf(fields) {
 		const data = {}
 		Object.keys(fields.data || {}).forEach((handle) => {
-			if (handle.indexOf('presence-') === 0 || handle === 'wp-refresh-post-lock') data[handle] = fields.data[handle]
+			if (handle.indexOf('presence-') === 0 || (handle === LOCK && !lost)) data[handle] = fields.data[handle]
 		})
 		return $.param({ data, screen_id: fields.screen_id, has_focus: fields.has_focus })
 	}
@@ -110,6 +112,15 @@ export function createLive({ win, $, emit, connectNow }) {
 	function says(fields) {
 		presence = presenceOf(fields)
 		quiet = false
+	}
+
+	// Whoever asks for the lock is in the post's room with it, until PHP says that it
+	// is another's.
+	function locked(fields, answer) {
+		if (!answer || lost === Boolean(answer.lock_error)) return
+		lost = !lost
+		says(fields)
+		if (chooser.link) chooser.link.note(here())
 	}
 
 	// A page need not wait for its first beat to be seen.
@@ -169,6 +180,7 @@ export function createLive({ win, $, emit, connectNow }) {
 			if (!byPost) return
 			if (!out) take(jqXHR.getResponseHeader('X-Heartbeatd-Ticket'))
 			mute = false
+			locked(fields, response[LOCK])
 			answers.learn(fields.data, response, hears)
 		},
 

@@ -32,12 +32,17 @@ test('a network', { timeout: 300_000 }, async (t) => {
 
 		await t.test('a push goes to one of them', async () => {
 			for (const page of [here, there]) await page.evaluate(() => jQuery(document).on('heartbeat-push', (event, push) => { window.pushed = push.data }))
-			php(`switch_to_blog(2); heartbeatd_push('all', 'for the second'); heartbeatd_push('user:${site.users.admin.id}', 'for the second');`)
+			php(`switch_to_blog(2); heartbeatd_push('all', 'for the second'); heartbeatd_push('user:${site.users.admin.id}', 'for the second'); restore_current_blog();`)
 			await there.waitForFunction(() => window.pushed === 'for the second')
 			php(`heartbeatd_push('all', 'for the first');`)
 			await here.waitForFunction(() => window.pushed)
 			assert.equal(await here.evaluate(() => window.pushed), 'for the first')
 			assert.equal(await there.evaluate(() => window.pushed), 'for the second')
+		})
+
+		await t.test('who manages one site only cannot speak for another', () => {
+			assert.deepEqual(php(`switch_to_blog(2); update_option('heartbeatd', array('site' => 'default', 'api' => 'http://10.0.0.1', 'url' => 'https://elsewhere.example'));
+				return array_map('heartbeatd_setting', array('site', 'api', 'url'));`), ['default-2', server.admin, '/heartbeat'])
 		})
 
 		await t.test('a log-out ends both', async () => {

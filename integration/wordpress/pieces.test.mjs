@@ -12,7 +12,7 @@ const status = { version: '9.9', site: 'default', time: 0, ready: true, reason: 
 test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 	const api = await startAPI(t)
 	await withPlugin(t, async ({ site, php, ask }) => {
-		const queued = (code) => php(`${code}; $q = heartbeatd_queue(); $calls = &heartbeatd_queue(); $calls = array(); return array_values($q);`)
+		const queued = (code) => php(`${code}; $q = heartbeatd_queue(); $calls = &heartbeatd_queue(); $calls = array(); return array_map(fn ($call) => array_slice($call, 0, 2), array_values($q));`)
 		const { id: author } = site.users.author
 		const { id: editor } = site.users.editor
 		const log = 'array("expiration" => time() + 1000)'
@@ -111,6 +111,23 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			php(`delete_transient('heartbeatd_failures'); return 1;`)
 		})
 
+		await t.test('what must end is tried, and made up for, whatever heartbeatd does', async () => {
+			api.reset()
+			api.answer = () => null // hangs
+			assert.equal(await ask(`set_transient('heartbeatd_failures', 2, 30); heartbeatd_revoke_user(${author}); heartbeatd_flush(); return (int) get_option('heartbeatd_unrevoked');`), 1)
+			assert.deepEqual(api.revokes, [{ user: author }], 'tried although calls pause')
+			api.reset()
+			api.answer = () => [202, {}]
+			assert.equal(await ask(`delete_transient('heartbeatd_failures'); heartbeatd_push('all', 1); heartbeatd_flush(); return (int) get_option('heartbeatd_unrevoked');`), 0)
+			assert.deepEqual(api.revokes, [{ all: true }])
+
+			addMuPlugin(site, 'bulk', `add_action('init', function () { if (isset($_GET['bulk'])) { for ($i = 1; $i <= 60; $i++) heartbeatd_revoke_user($i); exit; } });`)
+			api.reset()
+			await fetch(`${site.url}/?bulk=1`)
+			await until('the calls', () => api.revokes.length === 51)
+			assert.deepEqual(api.revokes.at(-1), { all: true })
+		})
+
 		await t.test('the report says what is wrong, in Site Health and WP-CLI too', async () => {
 			const now = () => Math.floor(Date.now() / 1000)
 			const worst = async (answer) => {
@@ -204,12 +221,13 @@ async function logIn(site, user) {
 // startAPI plays heartbeatd's API: answer decides what a call gets, null for
 // nothing at all. Pushes are kept; of other calls, made by the way, some are still under way.
 async function startAPI(t) {
-	const api = { pushes: [], ended: 0, answer: () => null, reset: () => Object.assign(api, { pushes: [], ended: 0 }) }
+	const api = { pushes: [], revokes: [], ended: 0, answer: () => null, reset: () => Object.assign(api, { pushes: [], revokes: [], ended: 0 }) }
 	const server = createServer((request, response) => {
 		const isPush = request.url === '/api/v1/push'
 		let text = ''
 		request.on('data', (chunk) => (text += chunk)).on('end', () => {
 			if (isPush) api.pushes.push({ body: JSON.parse(text), authorization: request.headers.authorization })
+			if (request.url === '/api/v1/revoke') api.revokes.push(JSON.parse(text))
 			const answer = api.answer()
 			if (answer) response.writeHead(answer[0], { 'Content-Type': 'application/json' }).end(JSON.stringify(answer[1]))
 		})

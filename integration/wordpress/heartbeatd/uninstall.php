@@ -13,6 +13,7 @@ defined( 'WP_UNINSTALL_PLUGIN' ) || exit;
 function heartbeatd_uninstall_site() {
 	delete_option( 'heartbeatd' );
 	delete_option( 'heartbeatd_learned' );
+	delete_option( 'heartbeatd_unrevoked' );
 	delete_option( 'heartbeatd_screen_revisions' );
 	delete_transient( 'heartbeatd_failures' );
 }

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { until } from '../../browser/harness.mjs'
-import { beat, connected, withPlugin } from '../plugin.mjs'
+import { beat, claimsOf, connected, withPlugin } from '../plugin.mjs'
 
 test('rights', { timeout: 300_000 }, async (t) => {
 	await withPlugin(t, async ({ site, php, open }) => {
@@ -34,6 +34,9 @@ test('rights', { timeout: 300_000 }, async (t) => {
 			for (const path of ['presence?room=admin/online', 'presence/rooms', `presence?room=${room}`]) {
 				assert.equal(await ask(`/wp-json/wp-presence/v1/${path}`), 403, path)
 			}
+			const ticket = await page.evaluate((id) => jQuery.post(ajaxurl, { action: 'heartbeat', _nonce: heartbeatSettings.nonce, screen_id: 'post', data: { 'presence-editor-ping': { post_id: id } } })
+				.then((tick, status, jqXHR) => jqXHR.getResponseHeader('X-Heartbeatd-Ticket')), id)
+			assert.deepEqual([claimsOf(ticket).rooms, claimsOf(ticket).post], [[], undefined], 'not even the title')
 			php(`heartbeatd_push('can:edit_posts', 1); heartbeatd_push('admin/online', 2); heartbeatd_push('${room}', 3); heartbeatd_push('all', 'over');`)
 			await until('what is for everybody', () => page.frames.received.some(({ type, data }) => type === 'push' && data === 'over'))
 			assert.deepEqual(page.frames.received.filter(({ type }) => type === 'push').map(({ data }) => data), ['over'])
@@ -61,7 +64,7 @@ test('rights', { timeout: 300_000 }, async (t) => {
 			const before = page.frames.received.length
 			const start = Date.now()
 			php(`wp_update_post(array('ID' => ${id}, 'post_author' => ${site.users.editor.id}));`)
-			await until('a ticket without the room', () => page.frames.sent.some(({ type, ticket }) => type === 'ticket' && !roomsOf(ticket).includes(room)))
+			await until('a ticket without the room', () => page.frames.sent.some(({ type, ticket }) => type === 'ticket' && !claimsOf(ticket).rooms.includes(room)))
 			t.diagnostic(`a ticket without the room after ${Date.now() - start} ms`)
 			assert.ok(page.frames.received.slice(before).some(({ type }) => type === 'nudge'))
 
@@ -74,7 +77,5 @@ test('rights', { timeout: 300_000 }, async (t) => {
 		})
 	})
 })
-
-const roomsOf = (ticket) => JSON.parse(Buffer.from(ticket.split('.')[1], 'base64url')).rooms
 
 const restNonce = (page) => page.evaluate(() => fetch('/wp-admin/admin-ajax.php?action=rest-nonce').then((answer) => answer.text()))

@@ -89,7 +89,7 @@
 			missed = links > 1;
 		} )
 		.on( 'heartbeat-send.heartbeatd-stale', ( event, data ) => {
-			asked = document.visibilityState !== 'hidden' && ( missed || ! ui.people.linked() );
+			asked = document.visibilityState !== 'hidden' && ( missed || ! ui.screen.hears || ! ui.people.linked() );
 			if ( asked ) {
 				data[ 'presence-screen-ping' ] = { key };
 			}

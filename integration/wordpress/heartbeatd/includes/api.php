@@ -70,7 +70,12 @@ function heartbeatd_call( $method, $path, $body, $wait, &$headers = array() ) {
 		curl_setopt( $handle, CURLOPT_TIMEOUT_MS, (int) ( $wait * 1000 ) );
 		// phpcs:enable
 	};
+	$connected = static function ( &$url, &$headers, &$data, &$type, &$options ) use ( $wait ) {
+		$options['connect_timeout'] = $wait; // where there is no curl
+	};
 	add_action( 'http_api_curl', $in_time );
+	add_action( 'requests-requests.before_request', $connected, 10, 5 );
+	add_filter( 'pre_http_send_through_proxy', '__return_false' ); // the key is nobody else's
 	$answer = wp_remote_request(
 		untrailingslashit( heartbeatd_setting( 'api' ) ) . '/api/v1' . $path,
 		array(
@@ -85,6 +90,8 @@ function heartbeatd_call( $method, $path, $body, $wait, &$headers = array() ) {
 		)
 	);
 	remove_action( 'http_api_curl', $in_time );
+	remove_action( 'requests-requests.before_request', $connected );
+	remove_filter( 'pre_http_send_through_proxy', '__return_false' );
 	$headers = is_wp_error( $answer ) ? array() : wp_remote_retrieve_headers( $answer );
 	return heartbeatd_read_answer( $answer );
 }

@@ -91,7 +91,10 @@ function heartbeatd_rest_paging( $per_page ) {
 			'default' => $per_page,
 			'maximum' => 100,
 		),
-		'page'     => $number + array( 'default' => 1 ),
+		'page'     => $number + array(
+			'default' => 1,
+			'maximum' => 1000000,
+		),
 	);
 }
 
@@ -142,7 +145,7 @@ function heartbeatd_rest_is_name( $value, $request, $param ) {
  */
 function heartbeatd_rest_is_data( $value, $request, $param ) {
 	unset( $request );
-	$json = is_array( $value ) ? wp_json_encode( (object) $value ) : false;
+	$json = is_array( $value ) && ( ! $value || array_keys( $value ) !== range( 0, count( $value ) - 1 ) ) ? wp_json_encode( (object) $value ) : false;
 	if ( false === $json ) {
 		/* translators: %s: a parameter's name. */
 		return new WP_Error( 'rest_invalid_param', sprintf( __( '%s must be an object.', 'heartbeatd' ), $param ) );

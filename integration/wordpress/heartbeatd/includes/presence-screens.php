@@ -28,13 +28,14 @@ function heartbeatd_screen_revisions() {
  * What the admin screen that is being made shows, and how often that was saved
  * as far as is remembered.
  *
- * @return array{key: string, rev: int}|null Null for a screen that shows nothing which can be saved.
+ * @return array{key: string, rev: int, hears: bool}|null Null for a screen that shows nothing which can be saved.
  */
 function heartbeatd_screen_state() {
 	$key = heartbeatd_current_screen_key();
 	return '' === $key || ! heartbeatd_may_see_screen( $key ) ? null : array(
-		'key' => $key,
-		'rev' => heartbeatd_screen_revisions()[ $key ]['rev'] ?? 0,
+		'key'   => $key,
+		'rev'   => heartbeatd_screen_revisions()[ $key ]['rev'] ?? 0,
+		'hears' => heartbeatd_hears_of_screen( $key ),
 	);
 }
 
@@ -61,6 +62,15 @@ function heartbeatd_may_see_screen( $key ) {
 	}
 	$parts = explode( '/', $key );
 	$id    = absint( end( $parts ) );
+	$usual = array(
+		'post'      => 2,
+		'user-edit' => 2,
+		'term'      => 3,
+		'comment'   => 2,
+	);
+	if ( count( $parts ) !== ( $usual[ $parts[0] ] ?? count( $parts ) ) ) {
+		return false;
+	}
 	switch ( $parts[0] ) {
 		case 'options':
 			return current_user_can( 'manage_options' );
@@ -83,16 +93,22 @@ function heartbeatd_may_see_screen( $key ) {
  * @return string An address, as for heartbeatd_push().
  */
 function heartbeatd_screen_readers( $key ) {
-	list( $kind, $id ) = explode( '/', $key . '/' );
-	switch ( $kind ) {
-		case 'post':
-			$room = heartbeatd_post_room( absint( $id ) );
-			return '' === $room ? 'can:manage_options' : $room;
-		case 'options':
-		case 'user-edit':
-			return 'can:manage_options';
+	$room = preg_match( '#^post/(\d+)$#D', $key, $match ) ? heartbeatd_post_room( (int) $match[1] ) : '';
+	if ( '' !== $room ) {
+		return $room;
 	}
-	return 'can:edit_posts';
+	return preg_match( '#^(post|options|user-edit|term|comment)/#', $key ) ? 'can:manage_options' : 'can:edit_posts';
+}
+
+/**
+ * Whether the current user hears of a screen's new revision. Otherwise their
+ * page has to ask.
+ *
+ * @param string $key The screen's key, which they may see.
+ * @return bool
+ */
+function heartbeatd_hears_of_screen( $key ) {
+	return 'can:manage_options' !== heartbeatd_screen_readers( $key ) || current_user_can( 'manage_options' );
 }
 
 /**

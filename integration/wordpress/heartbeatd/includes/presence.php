@@ -109,7 +109,7 @@ function heartbeatd_presence_mode( $mode = null ) {
  */
 function heartbeatd_presence_on_logout( $user_id ) {
 	if ( ! WP_Session_Tokens::get_instance( $user_id )->get_all() ) {
-		heartbeatd_presence_delete( array( 'user_id' => (int) $user_id ) );
+		heartbeatd_enqueue( '/presence?user_id=' . (int) $user_id, array() );
 	}
 }
 
@@ -120,6 +120,6 @@ function heartbeatd_presence_on_logout( $user_id ) {
  */
 function heartbeatd_presence_on_rights( $user_id ) {
 	if ( 'remove_user_from_blog' === current_action() || ! user_can( $user_id, 'edit_posts' ) ) {
-		heartbeatd_presence_delete( array( 'user_id' => (int) $user_id ) );
+		heartbeatd_enqueue( '/presence?user_id=' . (int) $user_id, array() );
 	}
 }

@@ -82,7 +82,7 @@ function heartbeatd_address( $to ) {
 /**
  * The calls that wait, by what they are: the same one twice is one.
  *
- * @return array<string, array{0: string, 1: array}>
+ * @return array<string, array{0: string, 1: array, 2: int}> What is called, with what, and for which site of a network.
  */
 function &heartbeatd_queue() {
 	static $calls = array();
@@ -105,12 +105,18 @@ function heartbeatd_enqueue( $path, $body ) {
 	if ( count( $calls ) >= HEARTBEATD_MAX_CALLS && 'cli' === PHP_SAPI ) {
 		heartbeatd_flush();
 	}
-	$key = md5( $path . heartbeatd_json( $body ) );
+	$site = get_current_blog_id();
+	$key  = md5( $site . $path . heartbeatd_json( $body ) );
 	if ( ! isset( $calls[ $key ] ) && count( $calls ) >= HEARTBEATD_MAX_CALLS ) {
-		return false;
+		if ( '/revoke' !== $path ) {
+			return false;
+		}
+		// What must end does end: with everybody's tickets, if need be.
+		$body = array( 'all' => true );
+		$key  = "everybody's $site";
 	}
 	unset( $calls[ $key ] );
-	$calls[ $key ] = array( $path, $body );
+	$calls[ $key ] = array( $path, $body, $site );
 	return true;
 }
 
@@ -125,12 +131,21 @@ function heartbeatd_flush() {
 	$waiting  = $calls;
 	$calls    = array();
 	$deadline = microtime( true ) + ( heartbeatd_finish_request() ? HEARTBEATD_ALL_TIME : HEARTBEATD_CALL_TIME );
-	foreach ( $waiting as list( $path, $body ) ) {
+	foreach ( $waiting as list( $path, $body, $site ) ) {
+		heartbeatd_at_site( $site );
 		$left = $deadline - microtime( true );
-		if ( heartbeatd_is_paused() || $left < 0.01 ) {
-			break;
+		// What must end is tried whatever became of the last calls.
+		$try = '/revoke' === $path ? 'heartbeatd_call' : 'heartbeatd_try';
+		if ( $left < 0.01 ) {
+			heartbeatd_not_revoked( $path );
+			continue;
 		}
-		$answer = heartbeatd_try( heartbeatd_method( $path ), $path, $body ? $body : null, min( HEARTBEATD_CALL_TIME, $left ) );
+		$answer = $try( heartbeatd_method( $path ), $path, $body ? $body : null, min( HEARTBEATD_CALL_TIME, $left ) );
+		if ( ! is_wp_error( $answer ) ) {
+			heartbeatd_revoke_late();
+		} elseif ( 'unreachable' === $answer->get_error_code() ) {
+			heartbeatd_not_revoked( $path );
+		}
 		/**
 		 * Fires after a call to heartbeatd, when the visitor already has the page.
 		 *
@@ -139,6 +154,44 @@ function heartbeatd_flush() {
 		 * @param array|WP_Error $answer What came back.
 		 */
 		do_action( 'heartbeatd_called', $path, $body, $answer );
+	}
+	heartbeatd_at_site( 0 );
+}
+
+/**
+ * Makes a site of a network the current one.
+ *
+ * @param int $site The site; 0 goes back to where it began.
+ */
+function heartbeatd_at_site( $site ) {
+	static $away = false;
+	if ( $away ) {
+		restore_current_blog();
+		$away = false;
+	}
+	if ( $site && is_multisite() && get_current_blog_id() !== $site ) {
+		$away = switch_to_blog( $site );
+	}
+}
+
+/**
+ * Remembers that something could not be revoked: heartbeatd was not there, and
+ * may be back before the tickets are over.
+ *
+ * @param string $path What was to be called.
+ */
+function heartbeatd_not_revoked( $path ) {
+	if ( '/revoke' === $path ) {
+		update_option( 'heartbeatd_unrevoked', 1, true );
+	}
+}
+
+/**
+ * Ends all tickets as soon as heartbeatd is back, if some should have ended before.
+ */
+function heartbeatd_revoke_late() {
+	if ( get_option( 'heartbeatd_unrevoked' ) && ! is_wp_error( heartbeatd_try( 'POST', '/revoke', array( 'all' => true ) ) ) ) {
+		delete_option( 'heartbeatd_unrevoked' );
 	}
 }
 

@@ -28,7 +28,7 @@ function heartbeatd_report() {
 			heartbeatd_finding(
 				'critical',
 				__( 'No secret is set, so Heartbeat works as it does without this plugin.', 'heartbeatd' ),
-				__( 'Start heartbeatd with --site-secret and a long random text, and set the same as HEARTBEATD_SECRET in wp-config.php, or below.', 'heartbeatd' )
+				__( 'Start heartbeatd with a long random text as HEARTBEATD_SITE_SECRET in its environment, and set the same as HEARTBEATD_SECRET in wp-config.php, or below.', 'heartbeatd' )
 			),
 		);
 	}

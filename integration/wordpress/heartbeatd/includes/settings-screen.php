@@ -108,7 +108,7 @@ function heartbeatd_show_connection() {
  * @param string $help  What it is for.
  */
 function heartbeatd_show_field( $name, $label, $help ) {
-	$fixed  = heartbeatd_is_constant( $name );
+	$fixed  = heartbeatd_is_constant( $name ) || heartbeatd_is_networks();
 	$stored = get_option( 'heartbeatd', array() );
 	$value  = $fixed ? heartbeatd_setting( $name ) : ( is_array( $stored ) && isset( $stored[ $name ] ) ? $stored[ $name ] : '' );
 	printf(
@@ -128,7 +128,7 @@ function heartbeatd_show_field( $name, $label, $help ) {
 function heartbeatd_show_secret_field() {
 	$fixed  = heartbeatd_is_constant( 'secret' );
 	$stored = heartbeatd_is_configured() && ! $fixed;
-	$help   = __( 'The same long random text as heartbeatd’s --site-secret. In wp-config.php, as HEARTBEATD_SECRET, it is safer than here.', 'heartbeatd' );
+	$help   = __( 'The same long random text as heartbeatd’s HEARTBEATD_SITE_SECRET. In wp-config.php, as HEARTBEATD_SECRET, it is safer than here.', 'heartbeatd' );
 	printf(
 		'<tr><th scope="row"><label for="heartbeatd-secret">%1$s</label></th><td><input type="password" class="regular-text code" id="heartbeatd-secret" name="heartbeatd[secret]" value="" autocomplete="new-password" placeholder="%2$s"%3$s><p class="description">%4$s</p>',
 		esc_html__( 'Secret', 'heartbeatd' ),

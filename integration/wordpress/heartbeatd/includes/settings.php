@@ -28,7 +28,7 @@ function heartbeatd_defaults() {
  * @return string
  */
 function heartbeatd_setting( $name ) {
-	$stored = get_option( 'heartbeatd', array() );
+	$stored = heartbeatd_is_networks() ? array() : get_option( 'heartbeatd', array() );
 	if ( heartbeatd_is_constant( $name ) ) {
 		$value = (string) constant( 'HEARTBEATD_' . strtoupper( $name ) );
 	} elseif ( is_array( $stored ) && isset( $stored[ $name ] ) && '' !== $stored[ $name ] ) {
@@ -36,7 +36,20 @@ function heartbeatd_setting( $name ) {
 	} else {
 		$value = heartbeatd_defaults()[ $name ];
 	}
-	return 'site' === $name ? $value . heartbeatd_network_suffix() : $value;
+	if ( 'site' === $name ) {
+		return $value . heartbeatd_network_suffix();
+	}
+	return 'secret' === $name ? $value : untrailingslashit( $value );
+}
+
+/**
+ * Whether the settings are a whole network's. Then nobody who manages one of its
+ * sites only may change them: with the network's secret they would speak for others.
+ *
+ * @return bool
+ */
+function heartbeatd_is_networks() {
+	return is_multisite() && heartbeatd_is_constant( 'secret' );
 }
 
 /**
@@ -46,7 +59,7 @@ function heartbeatd_setting( $name ) {
  * @return string
  */
 function heartbeatd_network_suffix() {
-	return is_multisite() && ! is_main_site() ? '-' . get_current_blog_id() : '';
+	return is_multisite() && ! ( is_main_network() && is_main_site() ) ? '-' . get_current_blog_id() : '';
 }
 
 /**

@@ -92,7 +92,8 @@ function heartbeatd_ticket( $nonce, $screen_id, $post_ids, $editing ) {
 		'iat'          => $now,
 		'exp'          => $now + HOUR_IN_SECONDS,
 	);
-	$post = $editing ? get_post( $editing ) : null;
+	// A beat names whatever post it likes.
+	$post = $editing && current_user_can( 'edit_post', $editing ) ? get_post( $editing ) : null;
 	if ( $post ) {
 		$claims['post'] = array(
 			'id'    => $post->ID,
