@@ -3,6 +3,7 @@ import { beforeEach, mock, test } from 'node:test'
 import { countdown } from '../src/countdown.js'
 
 // A page whose timers run when the test says so, however late.
+let now = 1000
 let due
 let over
 const win = {
@@ -11,13 +12,13 @@ const win = {
 }
 function late(ms) {
 	const { call } = due.shift()
-	mock.timers.setTime(Date.now() + ms)
+	now += ms
 	call()
 }
 
 beforeEach(() => {
-	mock.timers.reset()
-	mock.timers.enable({ apis: ['Date'], now: 1_800_000_000_000 })
+	mock.restoreAll()
+	mock.method(performance, 'now', () => now)
 	due = []
 	over = 0
 })
