@@ -69,7 +69,7 @@ add_action( 'wp_logout', 'heartbeatd_on_logout' );
 add_action( 'wp_set_password', 'heartbeatd_on_password', 10, 2 );
 add_action( 'after_password_reset', 'heartbeatd_revoke_user' );
 add_action( 'profile_update', 'heartbeatd_on_profile_update', 10, 2 );
-add_action( 'set_user_role', 'heartbeatd_revoke_user' );
+add_action( 'set_user_role', 'heartbeatd_on_role', 10, 3 );
 add_action( 'granted_super_admin', 'heartbeatd_revoke_user' );
 add_action( 'revoked_super_admin', 'heartbeatd_revoke_user' );
 add_action( 'deleted_user', 'heartbeatd_revoke_user' );

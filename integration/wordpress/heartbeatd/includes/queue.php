@@ -136,7 +136,7 @@ function heartbeatd_flush() {
 		$left = $deadline - microtime( true );
 		// What must end is tried whatever became of the last calls.
 		$try = '/revoke' === $path ? 'heartbeatd_call' : 'heartbeatd_try';
-		if ( $left < 0.01 ) {
+		if ( $left < 0.01 || ( '/revoke' !== $path && heartbeatd_is_paused() ) ) {
 			heartbeatd_not_revoked( $path );
 			continue;
 		}

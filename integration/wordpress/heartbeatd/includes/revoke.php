@@ -130,6 +130,21 @@ function heartbeatd_on_user_meta_delete( $meta_ids, $user_id, $key ) {
 }
 
 /**
+ * Somebody gets a role in place of others. Who had none has no tickets that say too
+ * much, and one of the same second would end with them.
+ *
+ * @param int      $user_id The user.
+ * @param string   $role    The new role.
+ * @param string[] $before  The roles before.
+ */
+function heartbeatd_on_role( $user_id, $role, $before ) {
+	unset( $role );
+	if ( $before ) {
+		heartbeatd_revoke_user( $user_id );
+	}
+}
+
+/**
  * Somebody logs out. Where log-ins are not kept in user meta, this is all there is to hear of it.
  *
  * @param int $user_id The user.
