@@ -1,5 +1,6 @@
 # make test        everything, as CI does; installs what the tests need
 # make test-fast   without the race detector, browsers and live sites
+# make test-live   whole working days on a live WordPress: locks, autosave, log-ins, failures, a day; ten minutes
 # make bench       heartbeatd's cost and speed beside the least there can be: thirteen minutes, on two idle cores
 # make build       ./heartbeatd, with the drop-in inside
 # make wordpress   a real WordPress with the plugin and heartbeatd, ready to click;
@@ -8,10 +9,11 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: build bench wordpress test test-fast check go-test go-test-race js-test bundle integration setup setup-go setup-node
+.PHONY: build bench wordpress test-live test test-fast check go-test go-test-race js-test bundle integration setup setup-go setup-node
 
 JS_TESTS := $(sort $(shell find client-js/test -name '*.test.*js'))
-INTEGRATION_TESTS := $(sort $(shell find integration -name '*.test.*js'))
+INTEGRATION_TESTS := $(sort $(shell find integration -name '*.test.*js' -not -path '*/live/*'))
+LIVE_TESTS := $(sort $(shell find integration -name '*.test.*js' -path '*/live/*'))
 
 # node's own runner. Two files at a time: the tests share two cores with their
 # servers, and spend most of their time waiting.
@@ -58,6 +60,10 @@ bundle: setup-node
 integration: setup
 	@echo "== integration tests"
 	@$(NODE_TEST) $(INTEGRATION_TESTS)
+
+test-live: setup
+	@echo "== live tests"
+	@$(NODE_TEST) $(LIVE_TESTS)
 
 setup-go:
 	@integration/setup/install go
