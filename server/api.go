@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -54,6 +55,7 @@ type apiCall struct {
 	SID      string          `json:"sid"`
 	Room     string          `json:"room"`
 	All      bool            `json:"all"`
+	UntilMS  int64           `json:"until_ms"` // a revocation's, in Unix ms; 0: when the key was issued
 
 	issued time.Time // by the caller's clock
 }
@@ -226,7 +228,10 @@ func (s *Server) apiRevoke(ctx context.Context, c *apiCall) (int, any, error) {
 	if len(c.SID) != 0 && len(c.SID) != 64 {
 		return 0, nil, badRequest("sid is the hex sha256 of a session token")
 	}
-	_, err := s.say(ctx, broker.Revocations, c.Site, revocation{User: c.User, SID: c.SID, Room: c.Room, Until: c.issued.Unix()})
+	if c.UntilMS < 0 || c.UntilMS > c.issued.Add(clockSkew).UnixMilli() {
+		return 0, nil, badRequest("until_ms is a time in Unix milliseconds, and not in the future")
+	}
+	_, err := s.say(ctx, broker.Revocations, c.Site, revocation{User: c.User, SID: c.SID, Room: c.Room, Until: cmp.Or(c.UntilMS, c.issued.UnixMilli())})
 	return http.StatusAccepted, struct{}{}, err
 }
 

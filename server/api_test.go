@@ -173,12 +173,16 @@ func TestRevoke(t *testing.T) {
 	if f := other.beat(1, alice.form()); f.Type != "tick" {
 		t.Errorf("another user: %+v", f)
 	}
-	later, err := SignTicket(demoSite, n.demo.Secret(), *claims, time.Now().Add(2*time.Second))
+	later, err := SignTicket(demoSite, n.demo.Secret(), *claims, time.Now().Add(2*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
 	ed.ticket = later
-	ed.socket(t) // a ticket issued after that is good
+	s = ed.socket(t) // a ticket issued after that is good, though in the same second
+	n.call(t, "/revoke", fmt.Sprintf(`{"user":2,"until_ms":%d}`, time.Now().Add(-time.Minute).UnixMilli()))
+	if f := s.beat(1, ed.pinging("dashboard")); f.Type != "tick" {
+		t.Errorf("after older tickets of his were revoked: %+v", f)
+	}
 	n.call(t, "/revoke", `{"user":1}`)
 	if _, code := other.ended(); code != 4003 {
 		t.Errorf("all of a user's log-ins: %d", code)
@@ -223,6 +227,8 @@ func TestAPIRefuses(t *testing.T) {
 		"a nudge over two minutes":  {good, "/nudge", `{"to":{"all":true},"spread_ms":120000}`, 400},
 		"a revocation of nobody":    {good, "/revoke", `{}`, 400},
 		"a revocation of half a id": {good, "/revoke", `{"user":1,"sid":"abc"}`, 400},
+		"a revocation to come":      {good, "/revoke", fmt.Sprintf(`{"user":1,"until_ms":%d}`, now.Add(time.Hour).UnixMilli()), 400},
+		"a revocation before time":  {good, "/revoke", `{"user":1,"until_ms":-1}`, 400},
 	} {
 		status, answer := n.callWith(t, c.key, c.path, c.body)
 		if status != c.status {

@@ -63,7 +63,8 @@ func TestNetwork(t *testing.T) {
 	}
 
 	// A log-in is one for the whole network, and so is its end.
-	if status, answer := n.callWith(t, key, "/revoke", `{"user":12}`); status != http.StatusAccepted {
+	before := n.memberPage(t, "demo", 12).ticket
+	if status, answer := n.callWith(t, key, "/revoke", fmt.Sprintf(`{"user":12,"until_ms":%d}`, time.Now().UnixMilli())); status != http.StatusAccepted {
 		t.Fatal(status, answer)
 	}
 	for _, s := range []*socket{second, third} {
@@ -71,7 +72,7 @@ func TestNetwork(t *testing.T) {
 			t.Errorf("bye %+v", f)
 		}
 	}
-	if _, _, err := n.verifyTicket(n.memberPage(t, "demo", 12).ticket); err == nil || !strings.Contains(err.Error(), "revoked") {
+	if _, _, err := n.verifyTicket(before); err == nil || !strings.Contains(err.Error(), "revoked") {
 		t.Errorf("a ticket of the first site: %v", err)
 	}
 	for _, f := range append(first.seen, third.seen...) {

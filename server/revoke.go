@@ -19,7 +19,7 @@ type revocation struct {
 	User  int64  `json:"user,omitempty"`
 	SID   string `json:"sid,omitempty"`
 	Room  string `json:"room,omitempty"`
-	Until int64  `json:"until"` // Unix s, by the clock of the WordPress that says it
+	Until int64  `json:"until_ms"` // Unix ms, by the clock of the WordPress that says it
 }
 
 // revocations are the tickets that are no longer good, though not yet over.
@@ -99,7 +99,7 @@ func (r *revocations) sweep(now time.Time) {
 	}
 	r.swept = now
 	for k, until := range r.until {
-		if now.Unix()-until > int64((TicketLife+2*clockSkew)/time.Second) {
+		if now.Sub(time.UnixMilli(until)) > TicketLife+2*clockSkew {
 			delete(r.until, k)
 		}
 	}
@@ -109,7 +109,7 @@ func (r *revocations) sweep(now time.Time) {
 func (r *revocations) covers(site string, c *Claims) bool {
 	network := r.server.networkOf(site)
 	user, _ := c.userID() // of a verified ticket
-	issued := c.IssuedAt.Unix()
+	issued := c.IssuedAt.UnixMilli()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.until) == 0 {
@@ -134,7 +134,7 @@ func (r *revocations) strip(site string, c *Claims) *Claims {
 	}
 	gone := func(room string) bool {
 		until, found := r.until[revoked{site: site, room: room}]
-		return found && c.IssuedAt.Unix() <= until
+		return found && c.IssuedAt.UnixMilli() <= until
 	}
 	if !slices.ContainsFunc(c.Rooms, gone) {
 		return c

@@ -31,6 +31,9 @@ const (
 	clockSkew = time.Minute
 )
 
+// Of a ticket and a revocation in the same second, the earlier must be known.
+func init() { jwt.TimePrecision = time.Millisecond }
+
 // Claims is what a ticket says: who this is and what they may do.
 type Claims struct {
 	Name        string   `json:"name"`

@@ -92,9 +92,15 @@ export function createLive({ win, $, emit, connectNow }) {
 		if (!config.url || !text || (ticket && ticket.text === text)) return
 		const next = readTicket(text, Date.now(), Math.random)
 		if (!next) return
+		const before = ticket && ticket.claims.rooms
 		ticket = next
-		if (chooser.link) chooser.link.ticket(text)
-		else if (!paused) chooser.start()
+		if (!chooser.link) {
+			if (!paused) chooser.start()
+			return
+		}
+		chooser.link.ticket(text)
+		// What it said of a room that the last ticket did not name went unheard.
+		if (String(before) !== String(next.claims.rooms)) chooser.link.note(here())
 	}
 
 	// What a beat says of presence, written as the beat itself would write it. Who
@@ -161,12 +167,13 @@ export function createLive({ win, $, emit, connectNow }) {
 
 		/**
 		 * A beat goes to PHP: the link hears what it says of presence. Returns
-		 * the connection id, so that one page is never taken for two.
+		 * the connection id, so that one page is never taken for two, and which
+		 * link has heard.
 		 */
 		posted(fields) {
 			says(fields)
 			if (chooser.link) chooser.link.note(presence)
-			return ticket ? conn : ''
+			return { conn: ticket ? conn : '', link: chooser.name }
 		},
 
 		/** A tick arrived; `byPost` tells whether PHP wrote it. */

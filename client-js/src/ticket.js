@@ -4,6 +4,7 @@
 import { sha256 } from './sha256.js'
 
 const LIFE = 300
+const ROUNDING = 0.001
 
 /**
  * Reads a ticket's claims; the signature is the server's business.
@@ -42,7 +43,7 @@ export function isNative(ticket, handles, nonce, now) {
 		handles.every((handle) => native.indexOf(handle) !== -1) &&
 		time < freshUntil &&
 		time - iat < ticket.life &&
-		time >= iat &&
+		time > iat - ROUNDING &&
 		nonceMatches(ticket, nonce, hash)
 	)
 }

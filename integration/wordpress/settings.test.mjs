@@ -18,7 +18,7 @@ test('the settings screen', { timeout: 300_000 }, async (t) => {
 
 		await t.test('is found from the list of plugins, and says what is missing', async () => {
 			assert.match(await page.evaluate(() => document.querySelector('#heartbeat-js')?.src ?? ''), /wp-includes/)
-			await page.click('tr[data-slug="heartbeatd"] .settings a')
+			await Promise.all([page.waitForEvent('load'), page.click('tr[data-slug="heartbeatd"] .settings a')])
 			await page.waitForURL(`**${screen}`)
 			const [only, ...rest] = await report()
 			assert.match(only, /^No secret is set/)

@@ -167,7 +167,7 @@ describe('the living side', () => {
 		let asked
 		const { fake, tab } = await open(t, {
 			answer(fields, name, request) {
-				if (name === 'post') asked = request.headers['heartbeat-connection']
+				if (name === 'post') asked = [request.headers['heartbeat-connection'], request.headers['heartbeat-link']]
 				return via(fields, name)
 			},
 		})
@@ -176,9 +176,12 @@ describe('the living side', () => {
 		}))
 		await beat(tab, { mine: 1 })
 		assert.match((await tab.evaluate(() => headers))[1], /^h\./)
-		assert.equal(asked, fake.hellos[0].conn)
+		assert.deepEqual(asked, [fake.hellos[0].conn, 'websocket'])
 		await beat(tab)
 		assert.deepEqual(await tab.evaluate(() => headers), ['application/json; charset=UTF-8', null])
+		await tab.evaluate(() => wp.heartbeat.transport.use([]))
+		await beat(tab)
+		assert.deepEqual(asked, [fake.hellos[0].conn, undefined], 'without a link')
 	})
 
 	test('a ticket that is refused: waits for the next', async (t) => {

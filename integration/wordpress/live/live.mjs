@@ -10,6 +10,7 @@
 //		const page = await anna.open('/wp-admin/')
 //	})
 
+import assert from 'node:assert/strict'
 import { addMuPlugin, logIn, withPlugin } from '../plugin.mjs'
 
 export { addMuPlugin, beat } from '../plugin.mjs'
@@ -82,8 +83,15 @@ async function makePerson(browser, site, user, wants) {
 // linked waits until a page is ready, and has its link if its client has one.
 export const linked = (page, client) => page.waitForFunction(
 	(name) => document.readyState === 'complete' && window.wp?.heartbeat && (!name || window.wp.heartbeat.transport.name === name),
-	hasLink(client) ? client : '', { timeout: 45_000 },
-)
+	hasLink(client) ? client : '', { timeout: 20_000 },
+).catch(async (error) => assert.fail(`${page.url()} has no link by ${client}: ${error.message}\n${await page.evaluate(state)}`))
+
+// What a page can tell of why it has no link. A ticket's signature stays out.
+const state = () => JSON.stringify({
+	now: new Date(), ready: document.readyState, transport: window.wp?.heartbeat?.transport?.name,
+	ticket: window.heartbeatSettings?.heartbeatd?.ticket?.split('.').slice(0, 2).map(atob),
+	storage: { ...sessionStorage }, requests: performance.getEntriesByType('resource').filter((entry) => /ajax|heartbeat/.test(entry.name)).map((entry) => [entry.name, Math.round(entry.startTime), entry.responseStatus]),
+})
 
 // newPost makes a published post and returns its id.
 export function newPost(php, title, author) {

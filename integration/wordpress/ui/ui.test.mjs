@@ -40,7 +40,7 @@ test('presence in the admin', { timeout: 600_000 }, async (t) => {
 			await linked(mine, 'websocket')
 			const theirs = await second.open('/wp-admin/options-general.php')
 			await theirs.fill('#blogdescription', 'Changed by somebody else')
-			await theirs.click('#submit')
+			await Promise.all([theirs.waitForEvent('load'), theirs.click('#submit')])
 			await soon('the notice of a changed screen', mine, () => document.querySelector('#heartbeatd-stale')?.innerText.startsWith('Second changed this screen just now. Reload to see the latest version.'))
 			assert.equal(await mine.locator('#heartbeatd-stale .notice-dismiss').count(), 1)
 			assert.equal(await theirs.locator('#heartbeatd-stale').count(), 0, 'not who changed it')
@@ -149,7 +149,7 @@ test('presence in the admin', { timeout: 600_000 }, async (t) => {
 			const other = await editor.open('/wp-admin/')
 			await soon('the status in the users list', users, (id) => document.querySelector(`.heartbeatd-status[data-user="${id}"]`).textContent === 'Online', editor.id)
 			assert.equal(await users.innerText('#heartbeatd-users-online'), '2')
-			await users.click('.heartbeatd_online a')
+			await Promise.all([users.waitForEvent('load'), users.click('.heartbeatd_online a')])
 			assert.equal(await users.locator('#the-list tr').count(), 2)
 			await leave(other)
 			await Promise.all([

@@ -130,21 +130,25 @@ function heartbeatd_flush() {
 	}
 	$waiting  = $calls;
 	$calls    = array();
+	$now      = (int) floor( 1000 * microtime( true ) ); // Pages that ask after the response get tickets that stay.
 	$deadline = microtime( true ) + ( heartbeatd_finish_request() ? HEARTBEATD_ALL_TIME : HEARTBEATD_CALL_TIME );
 	foreach ( $waiting as list( $path, $body, $site ) ) {
 		heartbeatd_at_site( $site );
 		$left = $deadline - microtime( true );
-		// What must end is tried whatever became of the last calls.
-		$try = '/revoke' === $path ? 'heartbeatd_call' : 'heartbeatd_try';
+		$try  = 'heartbeatd_try';
+		if ( '/revoke' === $path ) {
+			$try              = 'heartbeatd_call'; // What must end is tried whatever became of the last calls.
+			$body['until_ms'] = $now;
+		}
 		if ( $left < 0.01 || ( '/revoke' !== $path && heartbeatd_is_paused() ) ) {
-			heartbeatd_not_revoked( $path );
+			heartbeatd_not_revoked( $path, $now );
 			continue;
 		}
 		$answer = $try( heartbeatd_method( $path ), $path, $body ? $body : null, min( HEARTBEATD_CALL_TIME, $left ) );
 		if ( ! is_wp_error( $answer ) ) {
 			heartbeatd_revoke_late();
 		} elseif ( 'unreachable' === $answer->get_error_code() ) {
-			heartbeatd_not_revoked( $path );
+			heartbeatd_not_revoked( $path, $now );
 		}
 		/**
 		 * Fires after a call to heartbeatd, when the visitor already has the page.
@@ -179,18 +183,25 @@ function heartbeatd_at_site( $site ) {
  * may be back before the tickets are over.
  *
  * @param string $path What was to be called.
+ * @param int    $time When, in Unix milliseconds.
  */
-function heartbeatd_not_revoked( $path ) {
+function heartbeatd_not_revoked( $path, $time ) {
 	if ( '/revoke' === $path ) {
-		update_option( 'heartbeatd_unrevoked', 1, true );
+		update_option( 'heartbeatd_unrevoked', $time, true );
 	}
 }
 
 /**
- * Ends all tickets as soon as heartbeatd is back, if some should have ended before.
+ * As soon as heartbeatd is back, ends all tickets that are older than those that
+ * should have ended before.
  */
 function heartbeatd_revoke_late() {
-	if ( get_option( 'heartbeatd_unrevoked' ) && ! is_wp_error( heartbeatd_try( 'POST', '/revoke', array( 'all' => true ) ) ) ) {
+	$until = (int) get_option( 'heartbeatd_unrevoked' );
+	$all   = array(
+		'all'      => true,
+		'until_ms' => $until,
+	);
+	if ( $until && ! is_wp_error( heartbeatd_try( 'POST', '/revoke', $all ) ) ) {
 		delete_option( 'heartbeatd_unrevoked' );
 	}
 }

@@ -77,7 +77,7 @@ function heartbeatd_ticket( $nonce, $screen_id, $post_ids, $editing ) {
 		return '';
 	}
 	$user   = wp_get_current_user();
-	$now    = time();
+	$now    = heartbeatd_request_time();
 	$claims = array(
 		'sub'          => (string) $user->ID,
 		'name'         => mb_substr( $user->display_name, 0, 60 ),
@@ -89,8 +89,8 @@ function heartbeatd_ticket( $nonce, $screen_id, $post_ids, $editing ) {
 		'screen_label' => mb_substr( heartbeatd_screen_label( $screen_id ), 0, 60 ),
 		'nonce'        => hash( 'sha256', $nonce ),
 		'fresh_until'  => heartbeatd_nonce_fresh_until(),
-		'iat'          => $now,
-		'exp'          => $now + HOUR_IN_SECONDS,
+		'iat'          => round( $now, 3 ),
+		'exp'          => (int) $now + HOUR_IN_SECONDS,
 	);
 	// A beat names whatever post it likes.
 	$post = $editing && current_user_can( 'edit_post', $editing ) ? get_post( $editing ) : null;
@@ -113,6 +113,16 @@ function heartbeatd_ticket( $nonce, $screen_id, $post_ids, $editing ) {
 		$claims['native'] = HEARTBEATD_NATIVE_HANDLES;
 	}
 	return heartbeatd_sign_what_fits( $claims );
+}
+
+/**
+ * When the request began. Nothing that a ticket says is older, so whatever is
+ * revoked afterwards ends it.
+ *
+ * @return float Unix seconds.
+ */
+function heartbeatd_request_time() {
+	return 'cli' === PHP_SAPI ? microtime( true ) : (float) $_SERVER['REQUEST_TIME_FLOAT']; // phpcs:ignore WordPress.Security.ValidatedSanitizedInput -- It is the server's own.
 }
 
 /**
