@@ -124,16 +124,22 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 		const { name, since } = current
 		current = null
 		abandon()
-		if (Date.now() - since >= PROVEN) {
+		const proven = Date.now() - since >= PROVEN
+		if (proven) {
 			round = 0
 			flaps[name] = 0
-		} else {
-			flaps[name] = (flaps[name] || 0) + 1
-			// Only to make way for another: the last of the list has none behind it.
-			if (flaps[name] % FLAPS === 0 && name !== order[order.length - 1]) memory.failed(name)
 		}
 		onChange('', null)
-		if (!obey(name, close)) backOff()
+		// What the server ends in due form is no fault of the transport.
+		if (obey(name, close)) return
+		if (!proven) flapped(name)
+		backOff()
+	}
+
+	// Only to make way for another: the last of the list has none behind it.
+	function flapped(name) {
+		flaps[name] = (flaps[name] || 0) + 1
+		if (flaps[name] % FLAPS === 0 && name !== order[order.length - 1]) memory.failed(name)
 	}
 
 	// Does what the server's parting word asks; false when it said nothing of use.

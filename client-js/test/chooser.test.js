@@ -196,6 +196,19 @@ test('a link that keeps dying young gives way to the next', async () => {
 	assert.equal(c.name, 'longpoll')
 })
 
+test('a link that the server ends in due form, however often, does not', async () => {
+	const c = chooser()
+	c.start()
+	for (const code of [4003, 4003, 4001, 4003, 4003, 4006]) {
+		await pass(2_000)
+		made[made.length - 1].onClosed(BYE(code, 100))
+		c.start()
+	}
+	await pass(2_000)
+	assert.deepEqual(new Set(made.map(({ name }) => name)), new Set(['websocket']))
+	assert.equal(c.name, 'websocket')
+})
+
 test('obeys the parting word', async (t) => {
 	const after = async (code, retryAfter) => {
 		made = []

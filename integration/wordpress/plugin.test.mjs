@@ -36,7 +36,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			assert.deepEqual([claims.name, claims.can, claims.rooms, claims.screen], ['Editor', ['edit_posts'], [], 'dashboard'])
 			assert.equal(claims.nonce, php(`return hash('sha256', '${nonce}');`))
 			assert.equal(claims.fresh_until, Math.ceil(claims.iat / 43200) * 43200)
-			assert.equal(claims.exp - claims.iat, 3600)
+			assert.equal(claims.exp, Math.floor(claims.iat) + 3600)
 			assert.ok(php(`return array_keys(get_user_meta(${claims.sub}, 'session_tokens', true));`).includes(claims.sid))
 			await page.close()
 
@@ -125,6 +125,20 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			await until('the dialog', () => page.evaluate(() => !document.getElementById('wp-auth-check-wrap').classList.contains('hidden')), 8)
 			t.diagnostic(`the dialog after ${Date.now() - ended} ms`)
 			await context.close()
+		})
+
+		await t.test('a page whose user gets another role has a link again at once', async () => {
+			const page = await open('author', '/wp-admin/')
+			await connected(page)
+			for (const role of ['contributor', 'author', 'contributor', 'author']) {
+				page.frames.received.length = 0
+				const started = Date.now()
+				php(`get_userdata(${site.users.author.id})->set_role('${role}'); return 1;`)
+				await until('the end of the ticket', () => page.frames.received.some(({ type, code }) => type === 'bye' && code === 4003), 8)
+				await until('a link with the next', () => page.frames.received.some(({ type }) => type === 'welcome'), 8)
+				t.diagnostic(`linked again ${Date.now() - started} ms after the role was changed`)
+			}
+			await page.close()
 		})
 
 		await t.test('a page of the front end fetches its ticket, and logged-out pages have none', async () => {
