@@ -131,9 +131,9 @@ test('presence in the admin', { timeout: 600_000 }, async (t) => {
 			await panel(block)
 			assert.match(await block.innerText('.heartbeatd-panel'), /Editor/)
 
-			await leave(block, php, admin, id)
+			await leave(block)
 			await soon('they leave the classic editor', classic, () => document.querySelector('#heartbeatd-here').hidden)
-			await leave(classic, php, editor, id)
+			await leave(classic)
 			await soon('the editor leaves the posts list', list, (post) => !document.querySelector(`#post-${post} .heartbeatd-faces`), id)
 			await soon('the editor leaves the dashboard\'s widget', dashboard, () => !document.querySelector('#heartbeatd-active-posts').innerText.includes('Edited together'))
 			for (const page of [list, dashboard]) await page.close()
@@ -247,18 +247,15 @@ test('presence in the admin', { timeout: 600_000 }, async (t) => {
 
 const names = (page) => page.evaluate(() => Array.from(document.querySelectorAll('#heartbeatd-who .heartbeatd-name'), (element) => element.textContent))
 
-// leave closes a page for good: nobody waits whether it was only reloaded. In an
-// editor the lock's own entry, which PHP has written, goes too.
-async function leave(page, php, { id } = {}, post) {
+// leave closes a page for good: nobody waits whether it was only reloaded.
+async function leave(page) {
 	await page.evaluate(() => wp.heartbeat.transport.leave())
 	await page.close()
-	if (post) php(`return wp_remove_presence('postType/post:${post}', 'lock-${id}');`)
 }
 
-// alone waits until whoever was there earlier is gone. What PHP wrote for a page
-// that closed meanwhile lives out the TTL of a minute.
+// alone waits until whoever was there earlier is gone: ten seconds after their pages.
 async function alone(php, page) {
-	await until('everybody else to be gone', async () => (await names(page)).join() === 'admin', 80)
+	await until('everybody else to be gone', async () => (await names(page)).join() === 'admin', 15)
 		.catch(async (error) => assert.fail(`${error.message}: ${await names(page)}; ${JSON.stringify(php('return heartbeatd_presence_all(array());'))}`))
 }
 
