@@ -3,7 +3,7 @@
 // its events.
 
 import { createChooser } from './chooser.js'
-import { createAnswerMemory, isRoomOf } from './repeat.js'
+import { createAnswerMemory, postOf } from './repeat.js'
 import { createLongPollLink } from './longpoll.js'
 import { createRooms, concernsOthers } from './room.js'
 import { createWebSocketLink } from './websocket.js'
@@ -72,7 +72,7 @@ export function createLive({ win, $, emit, connectNow }) {
 
 	function met(frame) {
 		const { room, snapshot, total, joined = [], updated = [], left = [] } = frame
-		if (ticket && answers.concerns(room) && concernsOthers(frame, ticket.claims.sub)) answers.forget()
+		if (ticket && postOf(room) && concernsOthers(frame, ticket.claims.sub)) answers.forget()
 		rooms.receive(frame)
 		const news = Array.isArray(snapshot) ? { room, snapshot, total } : { room, joined, updated, left }
 		guard(win, () => emit('presence', [news]))
@@ -172,6 +172,7 @@ export function createLive({ win, $, emit, connectNow }) {
 		 */
 		posted(fields) {
 			says(fields)
+			answers.ask()
 			if (chooser.link) chooser.link.note(presence)
 			return { conn: ticket ? conn : '', link: chooser.name }
 		},
@@ -223,7 +224,7 @@ export function createLive({ win, $, emit, connectNow }) {
 	// Only a page that hears of the post's room may trust its silence.
 	function hears(post) {
 		const { rooms: heard } = (ticket && ticket.claims) || {}
-		return Boolean(chooser.link && heard) && [].concat(heard).some((room) => isRoomOf(room, post))
+		return Boolean(chooser.link && heard) && [].concat(heard).some((room) => postOf(room) === post)
 	}
 }
 

@@ -29,11 +29,22 @@ const kinds = {
 export function createAnswerMemory(now) {
 	let known = {}
 	let deafUntil = 0
+	let news = 0 // how often there was something to hear
+	let heard = 0 // and when the last beat went out
+
+	function forget() {
+		known = {}
+		news++
+	}
 
 	const fresh = ({ at }) => now() >= at && now() - at < FOR
 
 	return {
-		/** What a beat asked and what PHP answered; hears(post) tells whether its room is heard. */
+		/** A beat goes to PHP: what is heard from now on is newer than its answer. */
+		ask() {
+			heard = news
+		},
+		/** What the beat asked and what PHP answered; hears(post) tells whether its room is heard. */
 		learn(data, response, hears) {
 			Object.keys(kinds).forEach((handle) => {
 				const asked = data[handle]
@@ -41,8 +52,8 @@ export function createAnswerMemory(now) {
 				delete known[handle]
 				const { posts, key, good } = kinds[handle]
 				const answer = good(response[handle])
-				if (answer === undefined || now() < deafUntil || !posts(asked).every(hears)) return
-				known[handle] = { posts: posts(asked), key: key(asked), answer, at: now() }
+				if (answer === undefined || heard !== news || now() < deafUntil || !posts(asked).every(hears)) return
+				known[handle] = { key: key(asked), answer, at: now() }
 			})
 		},
 		/** The answers to give again, by handle; null where the answer is none. */
@@ -54,21 +65,18 @@ export function createAnswerMemory(now) {
 			})
 			return again
 		},
-		forget() {
-			known = {}
-		},
-		/** Something was pushed to a room: what is asked soon is asked of PHP. */
+		forget,
+		/** Something was pushed to a post's room: what is asked soon is asked of PHP. */
 		pushed(room) {
-			if (!this.concerns(room)) return
-			known = {}
+			if (!postOf(room)) return
+			forget()
 			deafUntil = now() + AFTER_PUSH
 		},
-		/** Is this the room of a post whose answer is kept? */
-		concerns: (room) => Object.keys(known).some((handle) => known[handle].posts.some((post) => isRoomOf(room, post))),
 	}
 }
 
-export function isRoomOf(room, post) {
+/** The id of the post that a room is of, or ''. */
+export function postOf(room) {
 	const match = /^postType\/[^:]+:(\d+)$/.exec(room)
-	return Boolean(match) && match[1] === String(post)
+	return match ? match[1] : ''
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createAnswerMemory, isRoomOf, LOCK, LOCKS } from '../src/repeat.js'
+import { createAnswerMemory, postOf, LOCK, LOCKS } from '../src/repeat.js'
 
 const everywhere = () => true
 
@@ -37,7 +37,6 @@ test('repeats which posts of a list are locked, and that none is', () => {
 	m.learn(asked, locked, everywhere)
 	assert.deepEqual(m.recall(asked), locked)
 	assert.deepEqual(m.recall({ [LOCKS]: ['post-5'] }), {}, 'another list')
-	assert.ok(m.concerns('postType/page:6'))
 	m.learn(asked, locked, (post) => post === '5')
 	assert.deepEqual(m.recall(asked), {}, 'a room that is not heard')
 })
@@ -54,32 +53,41 @@ test('a lock error, a nudge or a change in a room ends it', () => {
 	m.learn(lock(5, '1:1'), refreshed, everywhere)
 	m.learn({}, {}, everywhere)
 	assert.ok(known(), 'a beat that did not ask')
-	assert.ok(m.concerns('postType/page:5'))
-	assert.ok(!m.concerns('postType/page:55'))
-	assert.ok(!m.concerns('admin/online'))
 	m.forget()
 	assert.ok(!known())
-	assert.ok(!m.concerns('postType/page:5'))
+})
+
+test('an answer that is older than what was heard meanwhile is not kept', () => {
+	const { memory: m } = memory()
+	const known = () => LOCK in m.recall(lock(5, '2:1'))
+	m.ask()
+	m.forget()
+	m.learn(lock(5, '1:1'), refreshed, everywhere)
+	assert.ok(!known())
+	m.ask()
+	m.learn(lock(5, '1:1'), refreshed, everywhere)
+	assert.ok(known())
 })
 
 test('a push to the room has PHP asked for ten seconds', () => {
 	const { clock, memory: m } = memory()
 	const known = () => LOCK in m.recall(lock(5, '2:1'))
 	m.learn(lock(5, '1:1'), refreshed, everywhere)
-	m.pushed('postType/post:6')
+	m.pushed('admin/online')
 	m.pushed(undefined)
-	assert.ok(known(), 'of another room')
+	assert.ok(known(), 'of no post\'s room')
 	m.pushed('postType/post:5')
-	clock.now += 9_999
-	m.learn(lock(5, '1:1'), refreshed, everywhere)
 	assert.ok(!known())
+	clock.now += 9_999
+	m.ask()
+	m.learn(lock(5, '1:1'), refreshed, everywhere)
+	assert.ok(!known(), 'whether anything was known or not')
 	clock.now += 1
 	m.learn(lock(5, '1:1'), refreshed, everywhere)
 	assert.ok(known())
 })
 
 test('rooms of posts', () => {
-	assert.ok(isRoomOf('postType/my-type:42', 42))
-	assert.ok(!isRoomOf('postType/post:42x', 42))
-	assert.ok(!isRoomOf('postType/a:b:42', 42))
+	assert.equal(postOf('postType/my-type:42'), '42')
+	for (const room of ['postType/post:42x', 'postType/a:b:42', 'admin/online', '', undefined]) assert.equal(postOf(room), '')
 })

@@ -56,6 +56,7 @@ async function locks(t, { anna, ben, php, editor, client }) {
 	await page.goto(new URL('/wp-admin/about.php', page.url()).href, { waitUntil: 'commit' })
 	const left = since()
 	await until('the lock to go from the list', async () => !(await isLocked(first)))
+		.catch((error) => assert.fail(`${error.message}: ${php(`return time() . ' ' . get_post_meta(${first}, '_edit_lock', true);`)}`))
 	t.diagnostic(`let go, gone from the list: ${left()} ms`)
 	assert.ok(left() < LET_GO + TOLD)
 
