@@ -8,7 +8,7 @@ import { TRANSPORTS, beat, editorOf, hasLink, linked, newPost, since, until, wit
 
 // A list and an editor beat every ten seconds: what arrives well before that was
 // told. A quiet machine takes a tenth of a second.
-const TOLD = 3000
+const TOLD = 4000
 // Core lets a lock last five seconds more, in case its page is only reloaded.
 const LET_GO = 5000
 
