@@ -1,6 +1,5 @@
 # make test        everything, as CI does; installs what the tests need
 # make test-fast   without the race detector, browsers and live sites
-# make test-live   whole working days on a live WordPress: locks, autosave, log-ins, failures, a day; ten minutes
 # make bench       heartbeatd's cost and speed beside the least there can be: thirteen minutes, on two idle cores
 # make build       ./heartbeatd, with the drop-in inside
 # make wordpress   a real WordPress with the plugin and heartbeatd, ready to click;
@@ -9,15 +8,14 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: build bench wordpress test-live test test-fast check go-test go-test-race js-test bundle integration setup setup-go setup-node
+.PHONY: build bench wordpress test test-fast check go-test go-test-race js-test bundle integration setup setup-go setup-node
 
 JS_TESTS := $(sort $(shell find client-js/test -name '*.test.*js'))
-INTEGRATION_TESTS := $(sort $(shell find integration -name '*.test.*js' -not -path '*/live/*'))
-LIVE_TESTS := $(sort $(shell find integration -name '*.test.*js' -path '*/live/*'))
+INTEGRATION_TESTS := $(sort $(shell find integration -name '*.test.*js'))
 
-# node's own runner. Two files at a time: the tests share two cores with their
-# servers, and spend most of their time waiting.
-NODE_TEST := node --test --test-reporter=spec --test-concurrency=2 --test-timeout=900000
+# node's own runner. Three files at a time keep two cores busy: the tests share
+# them with their servers, and wait now and then.
+NODE_TEST := node --test --test-reporter=spec --test-concurrency=3 --test-timeout=900000
 
 build:
 	go build ./server/heartbeatd
@@ -45,9 +43,10 @@ go-test:
 	@go test ./...
 
 # Here a Go test must not skip what the machine lacks: setup-go has installed it.
+# Most of their time the tests wait: three packages at a time.
 go-test-race:
 	@echo "== go test -race"
-	@HEARTBEATD_INTEGRATION=1 go test -race ./...
+	@HEARTBEATD_INTEGRATION=1 go test -race -p 3 ./...
 
 js-test: setup-node
 	@echo "== client-js tests"
@@ -60,10 +59,6 @@ bundle: setup-node
 integration: setup
 	@echo "== integration tests"
 	@$(NODE_TEST) $(INTEGRATION_TESTS)
-
-test-live: setup
-	@echo "== live tests"
-	@$(NODE_TEST) $(LIVE_TESTS)
 
 setup-go:
 	@integration/setup/install go

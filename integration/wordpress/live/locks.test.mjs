@@ -1,6 +1,6 @@
 // Post locks, as two people see them: who has a post open, that they have left,
-// and that somebody took it over, in both editors, on every transport, and with
-// heartbeatd stopped.
+// and that somebody took it over, in both editors, with core's client, on every
+// transport, and with heartbeatd stopped: it comes out the same.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -18,7 +18,7 @@ test('locks', { timeout: 400_000 }, async (t) => {
 		const anna = await person('editor')
 		const ben = await person('admin')
 		for (const editor of ['block', 'classic']) {
-			for (const client of TRANSPORTS) {
+			for (const client of ['core', ...TRANSPORTS]) {
 				await t.test(`${editor} editor, ${client}`, (t) => locks(t, { anna, ben, php, editor, client }))
 			}
 		}
@@ -51,14 +51,8 @@ async function locks(t, { anna, ben, php, editor, client }) {
 	const other = await anna.open(editorOf(second))
 	await linked(other, client)
 	await beat(other)
-	// An editor that leaves in the middle of a beat does not know which lock it has to let go.
-	await beat(page)
-	await page.goto(new URL('/wp-admin/about.php', page.url()).href, { waitUntil: 'commit' })
-	const left = since()
-	await until('the lock to go from the list', async () => !(await isLocked(first)))
-		.catch((error) => assert.fail(`${error.message}: ${php(`return time() . ' ' . get_post_meta(${first}, '_edit_lock', true);`)}`))
-	t.diagnostic(`let go, gone from the list: ${left()} ms`)
-	assert.ok(left() < LET_GO + TOLD)
+	// WordPress's own block editor sends nothing when it is left (seen in 7.1.4).
+	if (editor === 'classic' || client !== 'core') await letGo(t, page, php, first, () => isLocked(first))
 
 	const text = `What Anna wrote with ${client}.`
 	await write(other, editor, text)
@@ -68,6 +62,19 @@ async function locks(t, { anna, ben, php, editor, client }) {
 	told(t, client, 'taken over, told to the editor', taken())
 	await until('the text to be saved', () => php(`$saved = wp_get_post_autosave(${second}, ${anna.id}); return $saved && str_contains($saved->post_content, '${text}');`))
 	await Promise.all([anna, ben].flatMap(({ context }) => context.pages().map((page) => page.close())))
+}
+
+async function letGo(t, page, php, id, isLocked) {
+	// An editor that leaves in the middle of a beat, or before it has rendered what the
+	// tick said, does not know which lock it has to let go.
+	await beat(page)
+	await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => window.setTimeout(done, 100))))
+	await page.goto(new URL('/wp-admin/about.php', page.url()).href, { waitUntil: 'commit' })
+	const left = since()
+	await until('the lock to go from the list', async () => !(await isLocked()))
+		.catch((error) => assert.fail(`${error.message}: ${php(`return time() . ' ' . get_post_meta(${id}, '_edit_lock', true);`)}`))
+	t.diagnostic(`let go, gone from the list: ${left()} ms`)
+	assert.ok(left() < LET_GO + TOLD)
 }
 
 function told(t, client, what, ms) {
