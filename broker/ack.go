@@ -32,25 +32,29 @@ func (b *Broker) fly(msg *nats.Msg, fl flight) {
 	b.flying[msg.Reply] = fl
 }
 
-// landed takes the flight that was answered, and what it was for. It is false
-// when that no longer matters. The lock is held.
-func (b *Broker) landed(reply string) (flight, bool) {
+// answered hears what NATS says to a write.
+func (b *Broker) answered(m *nats.Msg) {
+	seq, err := readAck(m)
+	b.landed(m.Subject, seq, err)
+}
+
+// landed ends the flight that was answered, or has failed.
+func (b *Broker) landed(reply string, seq uint64, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	fl, ok := b.flying[reply]
 	if !ok {
-		return flight{}, false // of an earlier bucket
+		return // of an earlier bucket
 	}
 	delete(b.flying, reply)
 	b.wakeWriter()
 	fl.it.busy = false
-	return fl, b.items[fl.it.name] == fl.it
-}
-
-// answered hears what NATS says to a write.
-func (b *Broker) answered(m *nats.Msg) {
-	if seq, err := readAck(m); err != nil {
-		b.failed(m.Subject, err)
-	} else {
-		b.acked(m.Subject, seq)
+	switch {
+	case b.items[fl.it.name] != fl.it: // it no longer matters
+	case err != nil:
+		b.failed(fl.it, err)
+	default:
+		b.acked(fl, seq)
 	}
 }
 
@@ -92,17 +96,12 @@ func (b *Broker) giveUp() {
 	}
 	b.mu.Unlock()
 	for _, reply := range late {
-		b.failed(reply, nats.ErrTimeout)
+		b.landed(reply, 0, nats.ErrTimeout)
 	}
 }
 
-func (b *Broker) acked(reply string, seq uint64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	fl, ok := b.landed(reply)
-	if !ok {
-		return
-	}
+// acked takes a write that NATS has. The lock is held.
+func (b *Broker) acked(fl flight, seq uint64) {
 	it := fl.it
 	b.lastSeq = max(b.lastSeq, seq)
 	it.rev = seq
@@ -121,14 +120,8 @@ func (b *Broker) acked(reply string, seq uint64) {
 	}
 }
 
-func (b *Broker) failed(reply string, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	fl, ok := b.landed(reply)
-	if !ok {
-		return
-	}
-	it := fl.it
+// failed takes one that it has not, or not yet. The lock is held.
+func (b *Broker) failed(it *item, err error) {
 	it.due = !it.leaving
 	var refused *jetstream.APIError
 	switch {

@@ -109,14 +109,14 @@ func TestLargestIsWritten(t *testing.T) {
 	empty, _ := json.Marshal(Stored{Entry: s.Entry, Node: b.node, Held: true})
 	s.DisplayName += strings.Repeat("x", maxValue-len(empty)-1)
 	b.Hold(k, s)
-	eventually(t, "written", func() bool { return len(v.Rooms()) == 1 })
+	eventually(t, "written", func() bool { return count(v, k.Room) == 1 })
 	v.Room(k.Room, func(entries []Entry, total int) {
 		if total != 1 || entries[0].ClientID != k.ClientID {
 			t.Error("the originals of hashed names did not come through")
 		}
 	})
 	b.Leave(k)
-	eventually(t, "left", func() bool { return len(v.Rooms()) == 0 })
+	eventually(t, "left", func() bool { return count(v, k.Room) == 0 })
 }
 
 func TestWritesInFlightAreBounded(t *testing.T) {

@@ -2,9 +2,7 @@ package broker
 
 import (
 	"bytes"
-	"cmp"
 	"math"
-	"slices"
 )
 
 // Kind is what happened to an entry.
@@ -37,12 +35,6 @@ type Change struct {
 	Site  string
 	Kind  Kind
 	Entry Entry
-}
-
-// RoomCount is a room that somebody is in, and how many client ids.
-type RoomCount struct {
-	Room  string
-	Total int
 }
 
 // Fold turns what happens to keys into what happens to rooms. Several keys of
@@ -144,16 +136,6 @@ func (f *Fold) first(site, name string, n int) ([]Entry, int) {
 		entries[i] = *m.entry()
 	}
 	return entries, len(r.members)
-}
-
-// Rooms lists the rooms of a site that somebody is in, by name.
-func (f *Fold) Rooms(site string) []RoomCount {
-	rooms := make([]RoomCount, 0, len(f.sites[site]))
-	for room, in := range f.sites[site] {
-		rooms = append(rooms, RoomCount{room, len(in.members)})
-	}
-	slices.SortFunc(rooms, func(a, b RoomCount) int { return cmp.Compare(a.Room, b.Room) })
-	return rooms
 }
 
 func appendChange(changes []Change, site string, was, is *Entry) []Change {

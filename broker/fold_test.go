@@ -85,7 +85,7 @@ func TestFoldMovesAKeyWhoseOriginalChanged(t *testing.T) {
 	if len(changes) != 2 || changes[0].Kind != Left || changes[0].Entry.ClientID != "long one" || changes[1].Kind != Joined {
 		t.Errorf("%v", changes)
 	}
-	if f.Remove(k); len(f.Rooms("site")) != 0 || len(f.sites) != 0 || len(f.seats) != 0 {
+	if f.Remove(k); len(f.sites) != 0 || len(f.seats) != 0 {
 		t.Error("something is left of an empty fold")
 	}
 }
@@ -171,10 +171,10 @@ func listed(shown map[string]Entry) string {
 
 func everybody(f *Fold) string {
 	shown := map[string]Entry{}
-	for _, room := range f.Rooms("site") {
-		entries := f.Room("site", room.Room)
-		if len(entries) != room.Total || len(entries) == 0 {
-			return fmt.Sprintf("%d entries, a total of %d", len(entries), room.Total)
+	for room, in := range f.sites["site"] {
+		entries := f.Room("site", room)
+		if len(entries) != len(in.members) || len(entries) == 0 {
+			return fmt.Sprintf("%d entries, %d members", len(entries), len(in.members))
 		}
 		for _, e := range entries {
 			shown[e.Room+" "+e.ClientID] = e

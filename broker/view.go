@@ -94,13 +94,6 @@ func (v *View) Room(room string, fn func(entries []Entry, total int)) {
 	fn(l.entries, l.total)
 }
 
-// Rooms lists the rooms that somebody is in, by name.
-func (v *View) Rooms() []RoomCount {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.fold.Rooms(v.site)
-}
-
 func (v *View) run(ctx context.Context) {
 	defer v.b.wg.Done()
 	defer close(v.done)

@@ -55,7 +55,7 @@ func (b *Broker) writer() {
 			continue
 		}
 		if err := nc.PublishMsg(msg); err != nil {
-			b.failed(msg.Reply, err)
+			b.landed(msg.Reply, 0, err)
 		}
 	}
 }

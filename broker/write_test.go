@@ -30,7 +30,7 @@ func take(t *testing.T, b *Broker) *nats.Msg {
 	return msg
 }
 
-func ack(b *Broker, msg *nats.Msg, rev uint64) { b.acked(msg.Reply, rev) }
+func ack(b *Broker, msg *nats.Msg, rev uint64) { b.landed(msg.Reply, rev, nil) }
 
 func hear(b *Broker, k Key, stored *Stored, rev uint64) {
 	b.mu.Lock()
@@ -117,13 +117,13 @@ func onlyTheFirst(t *testing.T) {
 		}
 	}
 	b.Hold(k, at(1, "x"))
-	b.failed(expected("").Reply, nats.ErrTimeout)
+	b.landed(expected("").Reply, 0, nats.ErrTimeout)
 	b.down = nil
 	ack(b, expected("0"), 5)
 	renew()
 	ack(b, expected("5"), 6)
 	renew()
-	b.failed(expected("6").Reply, nats.ErrTimeout)
+	b.landed(expected("6").Reply, 0, nats.ErrTimeout)
 	b.down = nil
 	ack(b, expected("6"), 7)
 	b.Hold(k, at(2, "x"))
@@ -193,7 +193,7 @@ func TestRefusedWriteWaitsItsTurn(t *testing.T) {
 	errs, log := newErrorLog()
 	b.log = log
 	b.Hold(page("r", "user-1", "a"), at(1, "x"))
-	b.failed(take(t, b).Reply, &jetstream.APIError{ErrorCode: 10077, Description: "maximum bytes exceeded"})
+	b.landed(take(t, b).Reply, 0, &jetstream.APIError{ErrorCode: 10077, Description: "maximum bytes exceeded"})
 	if b.queue.Len() != 0 || b.down != nil || errs.String() == "" {
 		t.Errorf("queued: %d, down: %v, logged: %q", b.queue.Len(), b.down, errs)
 	}
@@ -225,7 +225,7 @@ func TestLatePutLivesTheRestOfItsTime(t *testing.T) {
 	if ttl := msg.Header.Get(jetstream.MsgTTLHeader); ttl != "" {
 		t.Errorf("in time, and lives %s", ttl)
 	}
-	b.failed(msg.Reply, nats.ErrTimeout)
+	b.landed(msg.Reply, 0, nats.ErrTimeout)
 	b.down = nil
 	b.items[k.String()].until = time.Now().Add(9500 * time.Millisecond)
 	msg = take(t, b)
