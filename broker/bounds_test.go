@@ -176,3 +176,17 @@ func TestWindowAndQueue(t *testing.T) {
 		}
 	})
 }
+
+func TestGoneIsBounded(t *testing.T) {
+	t.Parallel()
+	g, now := gone{at: map[string]time.Time{}}, time.Now()
+	for i := range 2 * maxGone {
+		g.add(fmt.Sprint(i), now)
+	}
+	if len(g.at) != maxGone {
+		t.Errorf("%d keys that went just now, want %d", len(g.at), maxGone)
+	}
+	if g.add("later", now.Add(justNow)); len(g.at) != 1 {
+		t.Errorf("%d of them were not forgotten", len(g.at)-1)
+	}
+}

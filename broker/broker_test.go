@@ -146,12 +146,6 @@ func watch(t *testing.T, b *Broker, site string) (*View, *diary) {
 }
 
 // eventually polls until ok, or fails with what it sees at the end.
-// count is how many people a view shows in a room.
-func count(v *View, room string) (total int) {
-	v.Room(room, func(_ []Entry, all int) { total = all })
-	return total
-}
-
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
@@ -194,4 +188,10 @@ func inRoom(v *View, room string) string {
 	})
 	slices.Sort(ids)
 	return strings.Join(ids, " ")
+}
+
+// count is how many people a view shows in a room.
+func count(v *View, room string) (total int) {
+	v.Room(room, func(_ []Entry, all int) { total = all })
+	return total
 }

@@ -2,8 +2,10 @@ package broker
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Filter says which entries of a site are meant. The zero value means all.
@@ -45,7 +47,9 @@ func (v *View) Keys(f Filter) (keys []Key) {
 	return keys
 }
 
-// Held says whether the link of a page keeps this key, on whatever node.
+// Held says whether the link of a page keeps this key, on whatever node, or kept
+// it until just now: what PHP writes for a page comes seconds after its beat, and
+// must not outlive the page.
 func (v *View) Held(k Key) bool {
 	held := false
 	v.each(Filter{Room: k.Room, ClientID: k.ClientID}, func(_ string, m *member) {
@@ -53,7 +57,31 @@ func (v *View) Held(k Key) bool {
 			held = held || t.conn == k.Conn && t.stored.Held
 		}
 	})
-	return held
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return held || time.Since(v.gone.at[k.String()]) < justNow
+}
+
+// justNow is as long as PHP may take to write what a beat said.
+const justNow = 5 * time.Second
+
+// maxGone bounds the keys that are known to have gone just now.
+const maxGone = 10_000
+
+// gone is when keys went that links kept.
+type gone struct {
+	at    map[string]time.Time
+	swept time.Time
+}
+
+func (g *gone) add(name string, now time.Time) {
+	if now.Sub(g.swept) >= justNow {
+		g.swept = now
+		maps.DeleteFunc(g.at, func(_ string, at time.Time) bool { return now.Sub(at) >= justNow })
+	}
+	if len(g.at) < maxGone {
+		g.at[name] = now
+	}
 }
 
 // each calls fn, under the lock, with the members that f means but for the user.

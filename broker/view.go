@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -22,6 +23,7 @@ type View struct {
 	mirror mirror
 	fold   Fold
 	lists  map[string]listing // by room, until it changes
+	gone   gone
 }
 
 type listing struct {
@@ -42,7 +44,7 @@ func (b *Broker) Watch(ctx context.Context, site string, onChange func(Change)) 
 	v := &View{
 		b: b, site: site, onChange: onChange, cancel: cancel,
 		ready: make(chan struct{}), done: make(chan struct{}),
-		lists: map[string]listing{},
+		lists: map[string]listing{}, gone: gone{at: map[string]time.Time{}},
 	}
 	b.mu.Lock()
 	if b.closed {
@@ -177,6 +179,9 @@ func (v *View) refresh(name string) {
 	if key, stored := v.truth(name); stored != nil {
 		changes = v.fold.put(name, key, stored)
 	} else {
+		if t := v.fold.seats[name]; t != nil && t.stored.Held {
+			v.gone.add(name, time.Now())
+		}
 		changes = v.fold.remove(name)
 	}
 	for _, c := range changes {

@@ -228,11 +228,20 @@ func (s *Server) apiRevoke(ctx context.Context, c *apiCall) (int, any, error) {
 	if len(c.SID) != 0 && len(c.SID) != 64 {
 		return 0, nil, badRequest("sid is the hex sha256 of a session token")
 	}
-	if c.UntilMS < 0 || c.UntilMS > c.issued.Add(clockSkew).UnixMilli() {
-		return 0, nil, badRequest("until_ms is a time in Unix milliseconds, and not in the future")
+	if c.UntilMS < 0 || c.UntilMS > c.issued.Add(time.Second).UnixMilli() {
+		return 0, nil, badRequest("until_ms is a time in Unix milliseconds, and not after the key was issued")
 	}
-	_, err := s.say(ctx, broker.Revocations, c.Site, revocation{User: c.User, SID: c.SID, Room: c.Room, Until: cmp.Or(c.UntilMS, c.issued.UnixMilli())})
+	_, err := s.say(ctx, broker.Revocations, c.Site, revocation{User: c.User, SID: c.SID, Room: c.Room, Until: cmp.Or(c.UntilMS, untilOf(c.issued))})
 	return http.StatusAccepted, struct{}{}, err
+}
+
+// untilOf is when a key was issued, in Unix ms. Most keys count in whole seconds, and
+// may be of the end of theirs.
+func untilOf(issued time.Time) int64 {
+	if issued.Nanosecond() == 0 {
+		return issued.UnixMilli() + 999
+	}
+	return issued.UnixMilli()
 }
 
 func (s *Server) say(ctx context.Context, t broker.Topic, site string, v any) (broker.Cursor, error) {

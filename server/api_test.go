@@ -183,9 +183,12 @@ func TestRevoke(t *testing.T) {
 	if f := s.beat(1, ed.pinging("dashboard")); f.Type != "tick" {
 		t.Errorf("after older tickets of his were revoked: %+v", f)
 	}
-	n.call(t, "/revoke", `{"user":1}`)
+	n.callWith(t, siteKey(t, demoSite, n.demo.Secret(), time.Now().Truncate(time.Second), time.Minute, "api"), "/revoke", `{"user":1}`)
 	if _, code := other.ended(); code != 4003 {
-		t.Errorf("all of a user's log-ins: %d", code)
+		t.Errorf("all of a user's log-ins, by a key that counts in seconds: %d", code)
+	}
+	if f := s.beat(2, ed.pinging("dashboard")); f.Type != "tick" { // by now the one before was heard
+		t.Errorf("after older tickets of his were revoked: %+v", f)
 	}
 }
 

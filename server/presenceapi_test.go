@@ -271,6 +271,13 @@ func TestPutForAPage(t *testing.T) {
 	_ = s.conn.CloseNow()
 	until(t, "the link is gone", func() bool { return !page.connected() })
 	put()
+	if got := screen(); !strings.Contains(got, "dashboard") {
+		t.Errorf("PHP took the entry of a page that had just closed: %s", got)
+	}
+	page.mu.Lock()
+	page.parted = page.parted.Add(-n.grace)
+	page.mu.Unlock()
+	put()
 	if got := screen(); !strings.Contains(got, "php") {
 		t.Errorf("PHP cannot write for a page without a link: %s", got)
 	}
@@ -300,5 +307,13 @@ func TestPutForAPageElsewhere(t *testing.T) {
 	}
 	if got := screen(here); !strings.Contains(got, "dashboard") {
 		t.Errorf("PHP took the entry of a page with a link to another node: %s", got)
+	}
+	s.send(`{"type":"leave"}`)
+	for _, n := range []*node{there, here} {
+		until(t, "the page is gone", func() bool { return screen(n) == "" })
+		n.presence(t, "PUT", "", `{"room":"admin/online","client_id":"user-2","user_id":2,"conn":"`+p.conn+`"}`)
+		if got := screen(n); got != "" {
+			t.Errorf("what PHP wrote for a beat outlives its page: %s", got)
+		}
 	}
 }

@@ -38,6 +38,7 @@ type session struct {
 	held      held
 	rooms     []*room // rooms that this page hears
 	focusedAt int64
+	parted    time.Time   // when it last lost its connection
 	timer     *time.Timer // ends the session: at exp, or after the grace
 	ended     bool
 
@@ -114,13 +115,14 @@ func (s *session) yield(k broker.Key) {
 	s.held.forget(k)
 }
 
-// keeps says whether the page's link keeps an entry. One that it no longer
-// keeps, because the link is gone, it gives up.
+// keeps says whether the page's link keeps an entry, or kept it until just now:
+// what PHP writes for a beat comes seconds after it, and the page may have closed
+// meanwhile. One that it no longer keeps, because the link is gone, it gives up.
 func (s *session) keeps(k broker.Key) bool {
 	linked := s.connected()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if linked {
+	if linked || time.Since(s.parted) < s.server.grace/2 {
 		i := s.held.find(k)
 		return i >= 0 && s.held[i].pinged
 	}
@@ -244,6 +246,7 @@ func (s *session) detach(out *transport.Outbox) {
 	}
 	s.outMu.Unlock()
 	if mine && !s.ended {
+		s.parted = time.Now()
 		s.timer.Reset(s.server.grace)
 	}
 }

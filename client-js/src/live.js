@@ -92,15 +92,13 @@ export function createLive({ win, $, emit, connectNow }) {
 		if (!config.url || !text || (ticket && ticket.text === text)) return
 		const next = readTicket(text, Date.now(), Math.random)
 		if (!next) return
-		const before = ticket && ticket.claims.rooms
 		ticket = next
 		if (!chooser.link) {
 			if (!paused) chooser.start()
 			return
 		}
 		chooser.link.ticket(text)
-		// What it said of a room that the last ticket did not name went unheard.
-		if (String(before) !== String(next.claims.rooms)) chooser.link.note(here())
+		chooser.link.note(here()) // of a room that the last one no longer opened it went unheard
 	}
 
 	// What a beat says of presence, written as the beat itself would write it. Who
@@ -167,14 +165,13 @@ export function createLive({ win, $, emit, connectNow }) {
 
 		/**
 		 * A beat goes to PHP: the link hears what it says of presence. Returns
-		 * the connection id, so that one page is never taken for two, and which
-		 * link has heard.
+		 * the connection id, so that one page is never taken for two.
 		 */
 		posted(fields) {
 			says(fields)
 			answers.ask()
 			if (chooser.link) chooser.link.note(presence)
-			return { conn: ticket ? conn : '', link: chooser.name }
+			return ticket ? conn : ''
 		},
 
 		/** A tick arrived; `byPost` tells whether PHP wrote it. */

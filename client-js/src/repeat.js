@@ -1,8 +1,11 @@
-// PHP's last good answers about post locks may be given again for a third of a
-// lock's life, as long as the posts' rooms are quiet: nobody can have taken a
-// lock, or let one go, without something being heard there.
+// PHP's last good answers about post locks may be given again for a while, as long
+// as the posts' rooms are quiet: nobody can have taken a lock, or let one go, without
+// something being heard there.
 
-const FOR = 50000
+// A lock lives 150 s. Whoever holds one refreshes it in good time; a list only shows
+// whose they are, and may find out later that one ran out.
+const LIFE = 50000
+const SHOWN = 100000
 // An editor that closes leaves its lock some seconds more, and says so before.
 const AFTER_PUSH = 10000
 
@@ -14,11 +17,13 @@ export const LOCKS = 'wp-check-locked-posts'
 // the lock that is sent along, which an editor may never bring up to date.
 const kinds = {
 	[LOCK]: {
+		life: LIFE,
 		posts: (asked) => [String(asked.post_id)],
 		key: (asked) => String(asked.post_id),
 		good: (answer) => (answer && answer.new_lock && !answer.lock_error ? { new_lock: answer.new_lock } : undefined),
 	},
 	[LOCKS]: {
+		life: SHOWN,
 		posts: (asked) => [].concat(asked).map((row) => String(row).replace(/^post-/, '')),
 		key: (asked) => JSON.stringify(asked),
 		// That none is locked is told by silence.
@@ -37,7 +42,7 @@ export function createAnswerMemory(now) {
 		news++
 	}
 
-	const fresh = ({ at }) => now() >= at && now() - at < FOR
+	const fresh = ({ at }, { life }) => now() >= at && now() - at < life
 
 	return {
 		/** A beat goes to PHP: what is heard from now on is newer than its answer. */
@@ -61,7 +66,7 @@ export function createAnswerMemory(now) {
 			const again = {}
 			Object.keys(known).forEach((handle) => {
 				const { key, answer } = known[handle]
-				if (data[handle] && kinds[handle].key(data[handle]) === key && fresh(known[handle])) again[handle] = answer
+				if (data[handle] && kinds[handle].key(data[handle]) === key && fresh(known[handle], kinds[handle])) again[handle] = answer
 			})
 			return again
 		},

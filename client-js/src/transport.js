@@ -7,7 +7,6 @@ import { guard } from './guard.js'
 
 const PATIENCE = 2500
 const CONNECTION = 'Heartbeat-Connection'
-const LINK = 'Heartbeat-Link'
 const FORM = /^application\/x-www-form-urlencoded\b/
 const TICK_HEADERS = 'Content-Type: application/json; charset=UTF-8\r\n'
 
@@ -26,19 +25,18 @@ export function registerTransport($, win, live, isOwn) {
 		})
 		const plan = isUntouched(beat) && live.plan(beat.fields, options.data)
 		if (plan) return carry(beat, plan)
-		const names = handOver(beat)
-		Object.keys(names).forEach((name) => jqXHR.setRequestHeader(name, names[name]))
+		const conn = handOver(beat)
+		if (conn) jqXHR.setRequestHeader(CONNECTION, conn)
 		return undefined
 	})
 }
 
-// The beat is PHP's. It hears in headers which page this is, and whether a link
-// keeps its presence. Another host need not know, and would have to allow them.
+// The beat is PHP's. Another host need not know the connection id, and would
+// have to allow the header.
 function handOver(beat) {
 	beat.byPost = true
-	const { conn, link } = beat.live.posted(beat.fields)
-	if (beat.options.crossDomain || !conn) return {}
-	return link ? { [CONNECTION]: conn, [LINK]: link } : { [CONNECTION]: conn }
+	const conn = beat.live.posted(beat.fields)
+	return beat.options.crossDomain ? '' : conn
 }
 
 // Whoever changed the request, by a prefilter or by ajaxSetup, wants it to
@@ -73,7 +71,8 @@ function carry(beat, plan) {
 	function post(headers, complete) {
 		over = true
 		stop()
-		Object.assign(headers, handOver(beat))
+		const conn = handOver(beat)
+		if (conn) headers[CONNECTION] = conn
 		xhr = send(beat.options, headers, complete)
 	}
 

@@ -28,14 +28,18 @@ test("repeats PHP's good answer about a lock for 50 seconds", () => {
 	assert.deepEqual(m.recall(lock(5, '2:1')), {}, 'a clock that was set back')
 })
 
-test('repeats which posts of a list are locked, and that none is', () => {
-	const { memory: m } = memory()
+test('repeats which posts of a list are locked, and that none is, for 100 seconds', () => {
+	const { clock, memory: m } = memory()
 	const asked = { [LOCKS]: ['post-5', 'post-6'] }
 	m.learn(asked, {}, everywhere)
 	assert.deepEqual(m.recall(asked), { [LOCKS]: null })
 	const locked = { [LOCKS]: { 'post-5': { name: 'x' } } }
 	m.learn(asked, locked, everywhere)
+	clock.now += 99_999
 	assert.deepEqual(m.recall(asked), locked)
+	clock.now += 1
+	assert.deepEqual(m.recall(asked), {})
+	m.learn(asked, locked, everywhere)
 	assert.deepEqual(m.recall({ [LOCKS]: ['post-5'] }), {}, 'another list')
 	m.learn(asked, locked, (post) => post === '5')
 	assert.deepEqual(m.recall(asked), {}, 'a room that is not heard')

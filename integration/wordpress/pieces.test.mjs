@@ -114,7 +114,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 		await t.test('what must end is tried, and made up for, whatever heartbeatd does', async () => {
 			api.reset()
 			api.answer = () => null // hangs
-			assert.equal(await ask(`set_transient('heartbeatd_failures', 2, 30); heartbeatd_revoke_user(${author}); heartbeatd_flush(); return get_option('heartbeatd_unrevoked') > 1000 * (time() - 60);`), true)
+			assert.equal(await ask(`set_transient('heartbeatd_failures', 2, 30); heartbeatd_revoke_user(${author}); heartbeatd_flush(); return (float) get_option('heartbeatd_unrevoked') > 1000 * (time() - 60);`), true)
 			const [{ until_ms: time, ...tried }] = api.revokes
 			assert.deepEqual(tried, { user: author }, 'tried although calls pause')
 			assert.ok(Math.abs(time - Date.now()) < 60_000, `${time}`)

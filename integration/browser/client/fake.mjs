@@ -4,8 +4,8 @@
 //	const fake = await startFake(t, { answer: (fields, via) => ({ tick: {…}, delay: 20 }) })
 //
 // `answer` is asked for every beat, with its form fields, 'websocket', 'longpoll'
-// or 'post', the request (the socket's own for a socket) and the body. It returns
-// a tick, or for a link `decline: true`, or nothing at all: then nobody answers.
+// or 'post', and with the request of a POST. It returns a tick, or for a link
+// `decline: true`, or nothing at all: then nobody answers.
 // For a POST it may set status, body, type.
 
 import { createHash, randomBytes } from 'node:crypto'
@@ -74,7 +74,7 @@ const later = (ms, call) => (ms ? setTimeout(call, ms) : call())
 async function post(fake, request, response) {
 	const body = await readBody(request)
 	fake.posts++
-	const answer = await fake.answer(fieldsOf(body), 'post', request, body)
+	const answer = await fake.answer(fieldsOf(body), 'post', request)
 	if (!answer) return
 	const headers = { 'Content-Type': answer.type ?? 'application/json; charset=UTF-8', 'X-Heartbeatd-Ticket': answer.ticket ?? ticket(), ...answer.headers }
 	later(answer.delay, () => response.writeHead(answer.status ?? 200, headers).end(answer.body ?? JSON.stringify(answer.tick)))
@@ -85,7 +85,7 @@ async function receive(fake, session, frame, send) {
 	fake.frames.push(frame)
 	if (frame.type !== 'beat') return
 	fake.beats++
-	const answer = await fake.answer(fieldsOf(frame.body), session.via, session.request, frame.body)
+	const answer = await fake.answer(fieldsOf(frame.body), session.via)
 	if (!answer) return
 	later(answer.delay, () => {
 		if (answer.decline || answer.status) send({ type: 'decline', id: frame.id })
@@ -102,7 +102,7 @@ function accept(fake, maxBody, request, socket) {
 	const key = createHash('sha1').update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
 	socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${key}\r\nSec-WebSocket-Protocol: heartbeat.v1\r\n\r\n`)
 	const send = (frame) => socket.writable && socket.write(encode(JSON.stringify(frame)))
-	const session = { via: 'websocket', request, send, cut: () => socket.destroy() }
+	const session = { via: 'websocket', send, cut: () => socket.destroy() }
 	let buffer = Buffer.alloc(0)
 	socket.on('error', () => {})
 	socket.on('close', () => fake.sessions.delete(session))

@@ -48,14 +48,6 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 			assert.deepEqual(await screens({ focus: true, conn: 'tab-two-of-it' }), ['upload'])
 		})
 
-		await t.test('what a page has said over its link is not written again', async () => {
-			const tick = await people.editor.beat({ 'presence-ping': { screen: 'dashboard' } }, { conn: 'tab-with-a-link', link: 'websocket' })
-			assert.equal(tick['presence-online'][0].user_id, editor.id)
-			await people.admin.beat({ 'presence-ping': { screen: 'dashboard' } })
-			await written('the other\'s entry', 1)
-			assert.equal((await all())[0].user_id, admin.id)
-		})
-
 		await t.test('an entry is the connection\'s that its page names', async () => {
 			const key = php('return heartbeatd_api_key();')
 			const remove = (conn) => fetch(`${server.admin}/api/v1/presence?room=admin/online&client_id=user-${editor.id}&conn=${conn}`, { method: 'DELETE', headers: { authorization: `Bearer ${key}` } })

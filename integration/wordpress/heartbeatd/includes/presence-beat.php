@@ -27,12 +27,9 @@ function heartbeatd_presence_received( $response, $data, $screen_id ) {
 		return $response;
 	}
 	$entries = heartbeatd_presence_of_beat( $data, (array) $response, $screen_id );
-	// A page with a link has said the same over it, and its leave would be undone.
-	if ( ! isset( $_SERVER['HTTP_HEARTBEAT_LINK'] ) ) {
-		$conn = heartbeatd_beat_connection();
-		foreach ( $entries as $entry ) {
-			heartbeatd_enqueue( '/presence', $entry + $conn );
-		}
+	$conn    = heartbeatd_beat_connection();
+	foreach ( $entries as $entry ) {
+		heartbeatd_enqueue( '/presence', $entry + $conn );
 	}
 	return array_merge( (array) $response, heartbeatd_presence_answers( $data, $entries ) );
 }

@@ -101,8 +101,9 @@ function heartbeatd_enqueue( $path, $body ) {
 		return false;
 	}
 	$calls = &heartbeatd_queue();
-	// Nobody waits for a command: it may send as much as it likes.
-	if ( count( $calls ) >= HEARTBEATD_MAX_CALLS && 'cli' === PHP_SAPI ) {
+	// Nobody waits for a command: it may send as much as it likes. What must end does
+	// so when the change is written.
+	if ( count( $calls ) >= HEARTBEATD_MAX_CALLS && 'cli' === PHP_SAPI && '/revoke' !== $path ) {
 		heartbeatd_flush();
 	}
 	$site = get_current_blog_id();
@@ -130,7 +131,7 @@ function heartbeatd_flush() {
 	}
 	$waiting  = $calls;
 	$calls    = array();
-	$now      = (int) floor( 1000 * microtime( true ) ); // Pages that ask after the response get tickets that stay.
+	$now      = floor( 1000 * microtime( true ) ); // Pages that ask after the response get tickets that stay.
 	$deadline = microtime( true ) + ( heartbeatd_finish_request() ? HEARTBEATD_ALL_TIME : HEARTBEATD_CALL_TIME );
 	foreach ( $waiting as list( $path, $body, $site ) ) {
 		heartbeatd_at_site( $site );
@@ -147,7 +148,7 @@ function heartbeatd_flush() {
 		$answer = $try( heartbeatd_method( $path ), $path, $body ? $body : null, min( HEARTBEATD_CALL_TIME, $left ) );
 		if ( ! is_wp_error( $answer ) ) {
 			heartbeatd_revoke_late();
-		} elseif ( 'unreachable' === $answer->get_error_code() ) {
+		} else {
 			heartbeatd_not_revoked( $path, $now );
 		}
 		/**
@@ -183,7 +184,7 @@ function heartbeatd_at_site( $site ) {
  * may be back before the tickets are over.
  *
  * @param string $path What was to be called.
- * @param int    $time When, in Unix milliseconds.
+ * @param float  $time When, in Unix milliseconds.
  */
 function heartbeatd_not_revoked( $path, $time ) {
 	if ( '/revoke' === $path ) {
@@ -196,7 +197,7 @@ function heartbeatd_not_revoked( $path, $time ) {
  * should have ended before.
  */
 function heartbeatd_revoke_late() {
-	$until = (int) get_option( 'heartbeatd_unrevoked' );
+	$until = (float) get_option( 'heartbeatd_unrevoked' );
 	$all   = array(
 		'all'      => true,
 		'until_ms' => $until,

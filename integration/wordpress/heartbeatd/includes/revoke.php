@@ -131,7 +131,7 @@ function heartbeatd_on_user_meta_delete( $meta_ids, $user_id, $key ) {
 
 /**
  * Somebody gets a role in place of others. Who had none has no tickets that say too
- * much, and one of the same second would end with them.
+ * much.
  *
  * @param int      $user_id The user.
  * @param string   $role    The new role.
