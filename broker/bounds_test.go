@@ -179,7 +179,8 @@ func TestWindowAndQueue(t *testing.T) {
 
 func TestGoneIsBounded(t *testing.T) {
 	t.Parallel()
-	g, now := gone{at: map[string]time.Time{}}, time.Now()
+	var g gone
+	now := time.Now()
 	for i := range 2 * maxGone {
 		g.add(fmt.Sprint(i), now)
 	}

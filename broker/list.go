@@ -68,7 +68,7 @@ const justNow = 5 * time.Second
 // maxGone bounds the keys that are known to have gone just now.
 const maxGone = 10_000
 
-// gone is when keys went that links kept.
+// gone is when keys went that links kept. The zero value is empty.
 type gone struct {
 	at    map[string]time.Time
 	swept time.Time
@@ -78,6 +78,9 @@ func (g *gone) add(name string, now time.Time) {
 	if now.Sub(g.swept) >= justNow {
 		g.swept = now
 		maps.DeleteFunc(g.at, func(_ string, at time.Time) bool { return now.Sub(at) >= justNow })
+	}
+	if g.at == nil {
+		g.at = map[string]time.Time{}
 	}
 	if len(g.at) < maxGone {
 		g.at[name] = now

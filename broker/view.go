@@ -44,7 +44,7 @@ func (b *Broker) Watch(ctx context.Context, site string, onChange func(Change)) 
 	v := &View{
 		b: b, site: site, onChange: onChange, cancel: cancel,
 		ready: make(chan struct{}), done: make(chan struct{}),
-		lists: map[string]listing{}, gone: gone{at: map[string]time.Time{}},
+		lists: map[string]listing{},
 	}
 	b.mu.Lock()
 	if b.closed {
