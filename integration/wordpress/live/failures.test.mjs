@@ -6,10 +6,10 @@ import { createServer } from 'node:http'
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { addMuPlugin, secret } from '../plugin.mjs'
-import { beat, editorOf, linked, median, newPost, since, until, withLive } from './live.mjs'
+import { beat, editorOf, linked, newPost, since, until, withLive } from './live.mjs'
 
 const constants = { AUTOSAVE_INTERVAL: '5' }
-const LOADS = 3
+const LOADS = 10
 // The plugin's calls may take 300 ms each, and opening a link seconds: none of it
 // may be felt. A browser's own work takes longer now and then.
 const SLOWER = { response: 200, editor: 200, load: 1000 }
@@ -142,7 +142,9 @@ async function works({ php, core, ours }, report) {
 // heartbeatd is told of, even though nothing came of it the last time.
 async function isNoSlower(t, { php, core, ours }) {
 	const times = { response: { core: [], ours: [] }, load: { core: [], ours: [] }, editor: { core: [], ours: [] } }
-	for (let i = 0; i < LOADS; i++) {
+	// The fastest tells what a page needs, however busy the machine is.
+	const isSlower = ([what, { core, ours }]) => Math.min(...ours) >= Math.min(...core) + SLOWER[what]
+	for (let i = 0; i < LOADS && (!i || Object.entries(times).some(isSlower)); i++) {
 		for (const [name, person] of Object.entries({ core, ours })) {
 			const { response, load } = await pageLoad(person)
 			times.response[name].push(response)
@@ -151,9 +153,8 @@ async function isNoSlower(t, { php, core, ours }) {
 		}
 	}
 	for (const [what, { core, ours }] of Object.entries(times)) {
-		t.diagnostic(`${what}: median of ${LOADS} ${median(core)} ms without the plugin, ${median(ours)} ms with it`)
-		// The fastest tells what a page needs, however busy the machine is.
-		assert.ok(Math.min(...ours) < Math.min(...core) + SLOWER[what], `${what}: ${core} without, ${ours} with`)
+		t.diagnostic(`${what}: ${core} ms without the plugin, ${ours} ms with it`)
+		assert.ok(!isSlower([what, { core, ours }]), `${what}: ${core} without, ${ours} with`)
 	}
 }
 
