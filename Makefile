@@ -13,9 +13,9 @@ SHELL := bash
 JS_TESTS := $(sort $(shell find client-js/test -name '*.test.*js'))
 INTEGRATION_TESTS := $(sort $(shell find integration -name '*.test.*js'))
 
-# node's own runner. Three files at a time keep two cores busy: the tests share
-# them with their servers, and wait now and then.
-NODE_TEST := node --test --test-reporter=spec --test-concurrency=3 --test-timeout=900000
+# node's own runner. Two files at a time: the tests share two cores with their
+# servers, and spend much of their time waiting.
+NODE_TEST := node --test --test-reporter=spec --test-concurrency=2 --test-timeout=900000
 
 build:
 	go build ./server/heartbeatd
