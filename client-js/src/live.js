@@ -19,7 +19,7 @@ export function createLive({ win, $, emit, connectNow }) {
 	const config = (win.heartbeatSettings && win.heartbeatSettings.heartbeatd) || {}
 	const conn = randomId(win)
 	const rooms = createRooms(win)
-	const answers = createAnswerMemory(Date.now)
+	const answers = createAnswerMemory(Date.now, config.lock_window)
 	let ticket = null
 	let cursor = ''
 	let presence = ''
@@ -72,7 +72,7 @@ export function createLive({ win, $, emit, connectNow }) {
 
 	function met(frame) {
 		const { room, snapshot, total, joined = [], updated = [], left = [] } = frame
-		if (ticket && postOf(room) && concernsOthers(frame, ticket.claims.sub)) answers.forget()
+		if (ticket && postOf(room) && concernsOthers(frame, ticket.claims.sub, rooms.room(room).entries)) answers.forget()
 		rooms.receive(frame)
 		const news = Array.isArray(snapshot) ? { room, snapshot, total } : { room, joined, updated, left }
 		guard(win, () => emit('presence', [news]))
@@ -150,7 +150,7 @@ export function createLive({ win, $, emit, connectNow }) {
 		plan(fields, body) {
 			const { link } = chooser
 			if (!link || mute || body.length > maxBody || fields.wp_customize) return null
-			const again = answers.recall(fields.data)
+			const again = answers.recall(fields)
 			const handles = Object.keys(fields.data).filter((handle) => !(handle in again))
 			if (!isNative(ticket, handles, fields._nonce, Date.now())) return null
 			return {

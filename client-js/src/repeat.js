@@ -2,10 +2,14 @@
 // as the posts' rooms are quiet: nobody can have taken a lock, or let one go, without
 // something being heard there.
 
-// A lock lives 150 s. Whoever holds one refreshes it in good time; a list only shows
-// whose they are, and may find out later that one ran out.
-const LIFE = 50000
+// Of answers that only show whose the locks are; one may have run out meanwhile.
 const SHOWN = 100000
+// A lock lives 150 s, where the site says nothing else. Its holder's next beat must
+// find it with that much left.
+const WINDOW = 150000
+const SPARE = 20000
+// A page without the focus beats every two minutes.
+const UNFOCUSED = 120000
 // An editor that closes leaves its lock some seconds more, and says so before.
 const AFTER_PUSH = 10000
 
@@ -17,13 +21,13 @@ export const LOCKS = 'wp-check-locked-posts'
 // the lock that is sent along, which an editor may never bring up to date.
 const kinds = {
 	[LOCK]: {
-		life: LIFE,
+		life: (window, next) => Math.min(SHOWN, window - next - SPARE),
 		posts: (asked) => [String(asked.post_id)],
 		key: (asked) => String(asked.post_id),
 		good: (answer) => (answer && answer.new_lock && !answer.lock_error ? { new_lock: answer.new_lock } : undefined),
 	},
 	[LOCKS]: {
-		life: SHOWN,
+		life: () => SHOWN,
 		posts: (asked) => [].concat(asked).map((row) => String(row).replace(/^post-/, '')),
 		key: (asked) => JSON.stringify(asked),
 		// That none is locked is told by silence.
@@ -31,7 +35,9 @@ const kinds = {
 	},
 }
 
-export function createAnswerMemory(now) {
+/** lockWindow is how long a lock lives on this site, in seconds; 0 where that is not known. */
+export function createAnswerMemory(now, lockWindow) {
+	const window = 1000 * lockWindow || WINDOW
 	let known = {}
 	let deafUntil = 0
 	let news = 0 // how often there was something to hear
@@ -42,7 +48,7 @@ export function createAnswerMemory(now) {
 		news++
 	}
 
-	const fresh = ({ at }, { life }) => now() >= at && now() - at < life
+	const fresh = ({ at }, life) => now() >= at && now() - at < life
 
 	return {
 		/** A beat goes to PHP: what is heard from now on is newer than its answer. */
@@ -61,12 +67,13 @@ export function createAnswerMemory(now) {
 				known[handle] = { key: key(asked), answer, at: now() }
 			})
 		},
-		/** The answers to give again, by handle; null where the answer is none. */
-		recall(data) {
+		/** The answers to give a beat again, by handle; null where the answer is none. */
+		recall({ data, interval, has_focus: focused }) {
+			const next = focused ? 1000 * interval : UNFOCUSED
 			const again = {}
 			Object.keys(known).forEach((handle) => {
-				const { key, answer } = known[handle]
-				if (data[handle] && kinds[handle].key(data[handle]) === key && fresh(known[handle], kinds[handle])) again[handle] = answer
+				const { life, key } = kinds[handle]
+				if (data[handle] && key(data[handle]) === known[handle].key && fresh(known[handle], life(window, next))) again[handle] = known[handle].answer
 			})
 			return again
 		},

@@ -38,11 +38,17 @@ function place(entries, entry) {
 	return next
 }
 
-/** Does this frame tell of anybody but this user? A snapshot always may. */
-export function concernsOthers(frame, userId) {
+/**
+ * Does this frame say something new of anybody but this user? A snapshot always
+ * may; that somebody who is there beat again is nothing new.
+ */
+export function concernsOthers(frame, userId, entries) {
 	if (Array.isArray(frame.snapshot)) return true
-	return ['joined', 'updated', 'left'].some((kind) => list(frame[kind]).some((entry) => String(entry.user_id) !== String(userId)))
+	const others = (kind) => list(frame[kind]).filter((entry) => String(entry.user_id) !== String(userId))
+	return ['joined', 'left'].some((kind) => others(kind).length) || others('updated').some((entry) => !entries.some((known) => undated(known) === undated(entry)))
 }
+
+const undated = (entry) => JSON.stringify(Object.assign({}, entry, { date_gmt: '' }))
 
 const MAX_ROOMS = 64
 

@@ -4,15 +4,17 @@ import { createAnswerMemory, postOf, LOCK, LOCKS } from '../src/repeat.js'
 
 const everywhere = () => true
 
-function memory() {
+function memory(lockWindow) {
 	const clock = { now: 1000 }
-	return { clock, memory: createAnswerMemory(() => clock.now) }
+	const memory = createAnswerMemory(() => clock.now, lockWindow)
+	const recall = (data, rest) => memory.recall({ data, interval: 15, has_focus: true, ...rest })
+	return { clock, memory: { ...memory, recall } }
 }
 
 const lock = (post_id, lock) => ({ [LOCK]: { post_id, lock } })
 const refreshed = { [LOCK]: { new_lock: '2:1' } }
 
-test("repeats PHP's good answer about a lock for 50 seconds", () => {
+test("repeats PHP's good answer about a lock for 100 seconds", () => {
 	const { clock, memory: m } = memory()
 	assert.deepEqual(m.recall(lock(5, '1:1')), {})
 	m.learn(lock(5, '1:1'), refreshed, everywhere)
@@ -20,12 +22,30 @@ test("repeats PHP's good answer about a lock for 50 seconds", () => {
 	assert.deepEqual(m.recall(lock(5, '1:1')), refreshed, 'an editor that asks with the lock it began with')
 	assert.deepEqual(m.recall(lock(6, '2:1')), {}, 'another post')
 	assert.deepEqual(m.recall({}), {})
-	clock.now += 49_999
+	clock.now += 99_999
 	assert.deepEqual(m.recall(lock(5, '2:1')), refreshed)
 	clock.now += 1
 	assert.deepEqual(m.recall(lock(5, '2:1')), {})
 	clock.now = 999
 	assert.deepEqual(m.recall(lock(5, '2:1')), {}, 'a clock that was set back')
+})
+
+test('the next beat finds the lock with 20 seconds left', () => {
+	const after = (seconds, m, rest) => {
+		m.clock.now = 1000
+		m.memory.learn(lock(5, '1:1'), refreshed, everywhere)
+		m.clock.now += 1000 * seconds
+		return LOCK in m.memory.recall(lock(5, '2:1'), rest)
+	}
+	const usual = memory()
+	assert.ok(after(69, usual, { interval: 60 }))
+	assert.ok(!after(70, usual, { interval: 60 }))
+	assert.ok(after(9, usual, { has_focus: false }), 'whose page beats in two minutes again')
+	assert.ok(!after(10, usual, { has_focus: false }))
+	assert.ok(!after(0, usual, { interval: undefined }), 'nobody knows when')
+	const short = memory(60)
+	assert.ok(after(24, short))
+	assert.ok(!after(25, short), 'a site whose locks live a minute')
 })
 
 test('repeats which posts of a list are locked, and that none is, for 100 seconds', () => {

@@ -46,10 +46,16 @@ test('what is no list of entries is none', () => {
 	}
 })
 
-test('does a frame concern others', () => {
-	assert.ok(concernsOthers(snapshot, 1))
-	assert.ok(!concernsOthers({ updated: [entry('a')] }, '1'))
-	assert.ok(concernsOthers({ updated: [entry('a')], left: [entry('b', { user_id: 2 })] }, 1))
+test('does a frame say something new of others', () => {
+	const other = entry('b', { user_id: 2, data: { screen: 'post' } })
+	const known = [entry('a'), other]
+	assert.ok(concernsOthers(snapshot, 1, known))
+	assert.ok(!concernsOthers({ updated: [entry('a', { data: 1 })] }, '1', known), 'of oneself')
+	assert.ok(concernsOthers({ updated: [entry('a')], left: [other] }, 1, known))
+	assert.ok(concernsOthers({ joined: [other] }, 1, known))
+	assert.ok(!concernsOthers({ updated: [{ ...other, date_gmt: '2026-01-01 00:00:15' }] }, 1, known), 'that they beat again')
+	assert.ok(concernsOthers({ updated: [{ ...other, data: { screen: 'edit' } }] }, 1, known))
+	assert.ok(concernsOthers({ updated: [{ ...other, client_id: 'c' }] }, 1, known), 'of somebody who was not known')
 })
 
 test('watchers hear of their room until they stop, and one that throws stops nobody', () => {

@@ -14,6 +14,16 @@ defined( 'ABSPATH' ) || exit;
 const HEARTBEATD_LOCK_SPREAD_MS = 300;
 
 /**
+ * For how many seconds a lock lives.
+ *
+ * @return int
+ */
+function heartbeatd_lock_window() {
+	/** This filter is documented in wp-admin/includes/ajax-actions.php */
+	return (int) apply_filters( 'wp_check_post_lock_window', 150 ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals.NonPrefixedHooknameFound
+}
+
+/**
  * Who holds a lock, and for how long.
  *
  * @param mixed $lock The meta value, as 'ts:uid'.
@@ -21,9 +31,7 @@ const HEARTBEATD_LOCK_SPREAD_MS = 300;
  */
 function heartbeatd_lock_holder( $lock ) {
 	$parts = explode( ':', is_string( $lock ) ? $lock : '' );
-	/** This filter is documented in wp-admin/includes/ajax-actions.php */
-	$window = apply_filters( 'wp_check_post_lock_window', 150 ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals.NonPrefixedHooknameFound
-	$left   = (int) $parts[0] + $window - time();
+	$left  = (int) $parts[0] + heartbeatd_lock_window() - time();
 	return $left > 0 && isset( $parts[1] ) ? array( (int) $parts[1], $left ) : array( 0, 0 );
 }
 

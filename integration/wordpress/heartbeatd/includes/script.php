@@ -54,11 +54,23 @@ function heartbeatd_add_settings( $settings ) {
 	if ( ! heartbeatd_is_configured() ) {
 		return $settings;
 	}
-	$settings['heartbeatd'] = array( 'url' => heartbeatd_setting( 'url' ) );
+	$settings['heartbeatd'] = heartbeatd_page_settings();
 	if ( is_admin() ) {
 		$settings['heartbeatd']['ticket'] = heartbeatd_page_ticket();
 	}
 	return $settings;
+}
+
+/**
+ * What every page is told: where heartbeatd is, and for how many seconds a post lock lives.
+ *
+ * @return array
+ */
+function heartbeatd_page_settings() {
+	return array(
+		'url'         => heartbeatd_setting( 'url' ),
+		'lock_window' => heartbeatd_lock_window(),
+	);
 }
 
 /**
@@ -83,10 +95,7 @@ function heartbeatd_page_ticket() {
  */
 function heartbeatd_print_ticket() {
 	if ( heartbeatd_is_configured() && wp_script_is( 'heartbeat', 'registered' ) ) {
-		$settings = array(
-			'url'    => heartbeatd_setting( 'url' ),
-			'ticket' => heartbeatd_page_ticket(),
-		);
+		$settings = heartbeatd_page_settings() + array( 'ticket' => heartbeatd_page_ticket() );
 		wp_add_inline_script( 'heartbeat', 'window.heartbeatSettings.heartbeatd = ' . wp_json_encode( $settings ) . ';', 'before' );
 	}
 }
