@@ -53,10 +53,15 @@ func (s *Stored) before(conn string, other *Stored, otherConn string) bool {
 // What is the same as in last, this node's value before, is shared with it and
 // not parsed again.
 func seal(k Key, s Stored, node string, last *Stored) (*Stored, error) {
+	s.Node = node
 	if last == nil {
 		last = new(Stored)
+	} else if sameButDate(&last.Entry, &s.Entry) {
+		date := readable(s.DateGMT, last.DateGMT)
+		s.Entry = last.Entry
+		s.DateGMT = date
+		return &s, nil
 	}
-	s.Node = node
 	s.Room, s.ClientID = readable(k.Room, last.Room), readable(k.ClientID, last.ClientID)
 	s.DisplayName, s.AvatarURL = readable(s.DisplayName, last.DisplayName), readable(s.AvatarURL, last.AvatarURL)
 	s.DateGMT = readable(s.DateGMT, last.DateGMT)

@@ -65,10 +65,11 @@ func (b *Broker) Put(k Key, s Stored) error { return b.say(k, s, false) }
 
 func (b *Broker) say(k Key, s Stored, hold bool) error {
 	s.Held = hold
-	name := k.String()
+	var usual [usualKey]byte // on the stack
+	name := k.appendTo(usual[:0])
 	value, err := seal(k, s, b.node, b.last(name))
 	if err != nil {
-		b.complain("presence refused", "key", name, "error", err)
+		b.complain("presence refused", "key", k.String(), "error", err)
 		return err
 	}
 	b.mu.Lock()
@@ -96,28 +97,28 @@ func (b *Broker) say(k Key, s Stored, hold bool) error {
 }
 
 // last is the value that this node has given a key, nil if none.
-func (b *Broker) last(name string) *Stored {
+func (b *Broker) last(name []byte) *Stored {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if it := b.items[name]; it != nil {
+	if it := b.items[string(name)]; it != nil {
 		return it.value
 	}
 	return nil
 }
 
 // item finds what this node says of a key, or begins it. The lock is held.
-func (b *Broker) item(name string, k Key) (*item, error) {
+func (b *Broker) item(name []byte, k Key) (*item, error) {
 	if b.closed {
 		return nil, errClosed
 	}
-	it := b.items[name]
+	it := b.items[string(name)]
 	if it == nil {
 		if len(b.items) >= b.maxItems {
 			b.complain("presence refused: this node holds all it may", "held", len(b.items))
 			return nil, errFull
 		}
-		it = &item{name: name, site: k.Site, conn: k.Conn}
-		b.items[name] = it
+		it = &item{name: string(name), site: k.Site, conn: k.Conn}
+		b.items[it.name] = it
 		b.wheel.add(it)
 	}
 	return it, nil
@@ -161,7 +162,7 @@ func (b *Broker) Leave(k Key) {
 func (b *Broker) Remove(k Key) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	it, err := b.item(k.String(), k)
+	it, err := b.item([]byte(k.String()), k)
 	if err != nil {
 		return err
 	}

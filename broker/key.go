@@ -30,14 +30,21 @@ type Key struct{ Site, Room, ClientID, Conn string }
 // client id gives way to its hex sha256, and if that is not enough, the room
 // (as one token), the connection id, the site. The entry holds the originals.
 func (k Key) String() string {
-	var short [256]byte // on the stack
-	b := append(appendToken(short[:0], k.Site), '.')
+	var usual [usualKey]byte // on the stack
+	return string(k.appendTo(usual[:0]))
+}
+
+// usualKey is a size that most keys do not exceed.
+const usualKey = 256
+
+func (k Key) appendTo(empty []byte) []byte {
+	b := append(appendToken(empty, k.Site), '.')
 	b = append(appendRoom(b, k.Room), '.')
 	b = append(appendToken(b, k.ClientID), '.')
 	if b = appendToken(b, k.Conn); len(b) < maxKey {
-		return string(b)
+		return b
 	}
-	return k.shortened()
+	return append(empty, k.shortened()...)
 }
 
 func (k Key) shortened() string {

@@ -93,7 +93,6 @@ func (p *pipeline) heartbeatNopriv(c *Call) {
 
 func (p *pipeline) read(c *Call) {
 	c.Response = wordpress.NewArray()
-	c.Response.Grow(4)
 	c.Screen = "front"
 	if screen := c.Post.Get("screen_id"); !wordpress.Empty(screen) {
 		s, _ := screen.(string) // sanitize_key of what is no scalar is empty

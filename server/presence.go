@@ -52,25 +52,24 @@ func ping(c *Call) {
 }
 
 // pingData is what a presence-ping says about a page.
-func pingData(c *Call, p *wordpress.Array) *wordpress.Array {
-	data := wordpress.NewArray()
-	data.Grow(4)
+func pingData(c *Call, p *wordpress.Array) object {
 	screen := cleanText(p.String("screen"))
-	data.Set("screen", screen)
-	data.Set("screen_label", c.screenLabel(screen))
+	data := newObject().text("screen", screen).text("screen_label", c.screenLabel(screen))
 	if title := cleanText(p.String("title")); title != "" {
-		data.Set("title", title)
+		data = data.text("title", title)
 	}
-	if id, err := strconv.ParseInt(p.String("post_id"), 10, 64); err == nil && id > 0 {
-		data.Set("post_id", id)
+	if text := p.String("post_id"); text != "" { // most screens are of none
+		if id, _ := strconv.ParseInt(text, 10, 64); id > 0 {
+			data = data.number("post_id", id)
+		}
 	}
 	return data
 }
 
 // record writes one entry of the caller.
-func record(c *Call, roomName, prefix string, data *wordpress.Array) {
-	encoded, err := wordpress.AppendJSON(make([]byte, 0, 128), data)
-	if err != nil || len(encoded) > maxData {
+func record(c *Call, roomName, prefix string, data object) {
+	encoded := data.json()
+	if len(encoded) > maxData {
 		return // cleanText leaves nothing that could come here
 	}
 	e := broker.Entry{

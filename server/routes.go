@@ -31,7 +31,7 @@ func (s *Server) Public() http.Handler {
 	r := mux.NewRouter()
 	base := r.PathPrefix(s.base).Subrouter()
 	base.Use(s.crossOrigin)
-	post, ajax := transport.Post(s.ticketBeat), http.HandlerFunc(s.front)
+	post, ajax := transport.Post(s.beat), http.HandlerFunc(s.front)
 	base.Methods("GET").Path("/socket").Handler(s.socket)
 	base.Methods("POST").Path("/open").HandlerFunc(s.longpoll.Open)
 	base.Methods("GET").Path("/poll").HandlerFunc(s.longpoll.Poll)
@@ -114,6 +114,21 @@ func (s *Server) script(w http.ResponseWriter, r *http.Request) {
 	http.ServeFileFS(w, r, s.scripts, name)
 }
 
+// beatHeader is shared: nobody changes it.
+var beatHeader = http.Header{
+	"Content-Type": jsonHeader["Content-Type"], "Cache-Control": {"no-store"}, "X-Content-Type-Options": {"nosniff"},
+}
+
+// beat answers a beat at heartbeatd's own address, without what WordPress tells
+// browsers that might show an answer as a page.
+func (s *Server) beat(ctx context.Context, r *http.Request, body []byte) transport.Tick {
+	tick := s.ticketBeat(ctx, r, body)
+	if tick.Status == http.StatusOK {
+		tick.Header = beatHeader
+	}
+	return tick
+}
+
 // ticketBeat answers the plain beat of a client that only knows its ticket.
 // A beat that is PHP's gets 409: post it to admin-ajax.
 func (s *Server) ticketBeat(_ context.Context, r *http.Request, body []byte) transport.Tick {
@@ -161,7 +176,10 @@ func (s *Server) ajax(_ context.Context, r *http.Request, body []byte) transport
 
 // newCall reads a request as PHP does: a form only if it says that it is one.
 func (s *Server) newCall(r *http.Request, body []byte) *Call {
-	c := &Call{Query: wordpress.ParseQuery(r.URL.RawQuery), Now: time.Now()}
+	c := &Call{Now: time.Now()}
+	if r.URL.RawQuery != "" {
+		c.Query = wordpress.ParseQuery(r.URL.RawQuery)
+	}
 	if r.Method == http.MethodPost && isForm(r.Header.Get("Content-Type")) {
 		c.Post = wordpress.ParseForm(body)
 	} else {

@@ -32,7 +32,7 @@ func WriteTick(w http.ResponseWriter, t Tick) {
 	for name, values := range t.Header {
 		h[name] = values
 	}
-	h.Set("Content-Length", strconv.Itoa(len(t.Body)))
+	h["Content-Length"] = []string{strconv.Itoa(len(t.Body))}
 	w.WriteHeader(t.Status)
 	_, _ = w.Write(t.Body)
 }

@@ -10,7 +10,7 @@ func (b *bench) beatLongPoll() ([]figure, error) {
 	var c cost
 	p, err := b.heartbeatd()
 	err = with(p, err, func(p *process, l *loop) error {
-		c, err = b.rounds("beat-longpoll", p, l, pollerCrew(l, p, b.beaters, nextEditors()))
+		c, err = b.rounds("beat-longpoll", p, l, pollerCrew(l, p, b.once(), nextEditors()))
 		return err
 	})
 	return []figure{{"beat-longpoll", c.seconds(0), floor}}, err

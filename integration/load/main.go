@@ -77,7 +77,7 @@ func run(only string, runs int, small bool, profile string) error {
 		if err := os.MkdirAll(profile, 0o755); err != nil {
 			return err
 		}
-		b.beats *= 10 // a profile has a hundred samples a second
+		b.beats *= 4 // a profile has a hundred samples a second
 	}
 	if err := b.build(dir); err != nil {
 		return err
@@ -85,7 +85,7 @@ func run(only string, runs int, small bool, profile string) error {
 	if runtime.NumCPU() < 2 {
 		return fmt.Errorf("two cores are needed, one for the server and one for the load")
 	}
-	if err := raiseFiles(max(b.pages+b.beaters, b.hearers+pushers, b.joiners)); err != nil {
+	if err := raiseFiles(max(b.pages+b.beaters, b.once(), b.hearers+pushers, b.joiners)); err != nil {
 		return err
 	}
 	if err := pinSelf(ownCore); err != nil {
