@@ -47,6 +47,9 @@ var carriers = map[string]func(t *testing.T, p *page) func(body string) answer{
 			if r.StatusCode == 409 {
 				return answer{declined: true}
 			}
+			if h := r.Header; r.StatusCode == 200 && (h.Get("Content-Type") != "application/json; charset=UTF-8" || h.Get("Cache-Control") != "no-store") {
+				t.Errorf("a posted beat is answered with the headers %v", h)
+			}
 			return answer{false, r.StatusCode, text(r)}
 		}
 	},

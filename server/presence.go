@@ -59,7 +59,7 @@ func pingData(c *Call, p *wordpress.Array) object {
 		data = data.text("title", title)
 	}
 	if text := p.String("post_id"); text != "" { // most screens are of none
-		if id, _ := strconv.ParseInt(text, 10, 64); id > 0 {
+		if id, err := strconv.ParseInt(text, 10, 64); err == nil && id > 0 {
 			data = data.number("post_id", id)
 		}
 	}

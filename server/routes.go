@@ -123,7 +123,7 @@ var beatHeader = http.Header{
 // browsers that might show an answer as a page.
 func (s *Server) beat(ctx context.Context, r *http.Request, body []byte) transport.Tick {
 	tick := s.ticketBeat(ctx, r, body)
-	if tick.Status == http.StatusOK {
+	if tick.Status == http.StatusOK && slices.Equal(tick.Header["Content-Type"], beatHeader["Content-Type"]) {
 		tick.Header = beatHeader
 	}
 	return tick

@@ -72,7 +72,10 @@ export function createLive({ win, $, emit, connectNow }) {
 
 	function met(frame) {
 		const { room, snapshot, total, joined = [], updated = [], left = [] } = frame
-		if (ticket && postOf(room) && concernsOthers(frame, ticket.claims.sub, rooms.room(room).entries)) answers.forget()
+		if (ticket && postOf(room)) {
+			if (concernsOthers(frame, ticket.claims.sub, rooms.room(room).entries)) answers.forget()
+			if (updated.some(({ client_id, user_id }) => /^lock-/.test(client_id) && String(user_id) !== String(ticket.claims.sub))) answers.contested()
+		}
 		rooms.receive(frame)
 		const news = Array.isArray(snapshot) ? { room, snapshot, total } : { room, joined, updated, left }
 		guard(win, () => emit('presence', [news]))
@@ -157,7 +160,7 @@ export function createLive({ win, $, emit, connectNow }) {
 				/** A promise of the tick's text, or of null when PHP must be asked after all. */
 				send() {
 					says(fields)
-					return link.beat(body).then((frame) => tickText(frame, again))
+					return link.beat(body).then((frame) => (stillGood(fields, again) ? tickText(frame, again) : null))
 				},
 				giveUp: () => chooser.suspect(link),
 			}
@@ -216,6 +219,13 @@ export function createLive({ win, $, emit, connectNow }) {
 				},
 			},
 		},
+	}
+
+	// What was good when the beat went out must be so when it is answered: there may
+	// have been news, and a page that has lost the focus beats only in two minutes.
+	function stillGood(fields, again) {
+		const now = answers.recall(Object.assign({}, fields, { has_focus: fields.has_focus && win.document.hasFocus() }))
+		return Object.keys(again).every((handle) => handle in now)
 	}
 
 	// Only a page that hears of the post's room may trust its silence.

@@ -2,10 +2,11 @@
 // as the posts' rooms are quiet: nobody can have taken a lock, or let one go, without
 // something being heard there.
 
-// Of answers that only show whose the locks are; one may have run out meanwhile.
-const SHOWN = 100000
-// A lock lives 150 s, where the site says nothing else. Its holder's next beat must
-// find it with that much left.
+// No answer is given again for longer. One that only shows whose the locks are may not
+// know that one has run out.
+const LONGEST = 100000
+// A lock lives 150 s, where the site says nothing else. Its holder's next beat but one
+// must find it with that much left: one may fail.
 const WINDOW = 150000
 const SPARE = 20000
 // A page without the focus beats every two minutes.
@@ -21,13 +22,13 @@ export const LOCKS = 'wp-check-locked-posts'
 // the lock that is sent along, which an editor may never bring up to date.
 const kinds = {
 	[LOCK]: {
-		life: (window, next) => Math.min(SHOWN, window - next - SPARE),
+		life: (window, next) => Math.min(LONGEST, window - 2 * next - SPARE),
 		posts: (asked) => [String(asked.post_id)],
 		key: (asked) => String(asked.post_id),
 		good: (answer) => (answer && answer.new_lock && !answer.lock_error ? { new_lock: answer.new_lock } : undefined),
 	},
 	[LOCKS]: {
-		life: () => SHOWN,
+		life: () => LONGEST,
 		posts: (asked) => [].concat(asked).map((row) => String(row).replace(/^post-/, '')),
 		key: (asked) => JSON.stringify(asked),
 		// That none is locked is told by silence.
@@ -78,6 +79,10 @@ export function createAnswerMemory(now, lockWindow) {
 			return again
 		},
 		forget,
+		/** Somebody else is there with a lock of this very post. */
+		contested() {
+			delete known[LOCK]
+		},
 		/** Something was pushed to a post's room: what is asked soon is asked of PHP. */
 		pushed(room) {
 			if (!postOf(room)) return

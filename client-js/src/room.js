@@ -45,7 +45,7 @@ function place(entries, entry) {
 export function concernsOthers(frame, userId, entries) {
 	if (Array.isArray(frame.snapshot)) return true
 	const others = (kind) => list(frame[kind]).filter((entry) => String(entry.user_id) !== String(userId))
-	return ['joined', 'left'].some((kind) => others(kind).length) || others('updated').some((entry) => !entries.some((known) => undated(known) === undated(entry)))
+	return ['joined', 'left'].some((kind) => others(kind).length) || others('updated').some((entry) => undated(entry) !== undated(entries.find(({ client_id }) => client_id === entry.client_id)))
 }
 
 const undated = (entry) => JSON.stringify(Object.assign({}, entry, { date_gmt: '' }))

@@ -190,13 +190,14 @@ func (b *bench) beatDashboard() ([]figure, error) {
 	var c cost
 	p, err := b.heartbeatd()
 	err = with(p, err, func(p *process, l *loop) error {
-		c, err = b.rounds("beat-dashboard", p, l, pageCrew(l, p, b.once(), func(i int) (person, error) { return visitor(i%b.beaters + 1) }))
+		c, err = b.rounds("beat-dashboard", p, l, pageCrew(l, p, b.beaters, func(i int) (person, error) { return visitor(i + 1) }))
 		return err
 	})
 	return []figure{{"beat-dashboard", c.seconds(0), 0}}, err
 }
 
-// echoFloor is the cost of messages as long as a beat's frame, each sent back.
+// echoFloor is the cost of messages as long as a beat's frame, each sent back, on as
+// many connections.
 func (b *bench) echoFloor() (float64, error) {
 	var c cost
 	who, err := editor(1, 1)
@@ -205,8 +206,8 @@ func (b *bench) echoFloor() (float64, error) {
 	}
 	p, err := b.floor("websocket")
 	err = with(p, err, func(p *process, l *loop) error {
-		beaters := make([]beater, b.beaters)
-		err := l.openAll(b.beaters, func(i int, done func()) {
+		beaters := make([]beater, b.once())
+		err := l.openAll(len(beaters), func(i int, done func()) {
 			s := &socket{opened: done}
 			l.openSocket(i, p.addrs[0], "/", "", s)
 			frame := who.beat(nil, i+1)

@@ -3,7 +3,7 @@
 package main
 
 func (b *bench) beatLongPoll() ([]figure, error) {
-	floor, err := b.postFloor()
+	floor, err := b.postFloor(b.once())
 	if err != nil {
 		return nil, err
 	}

@@ -32,10 +32,10 @@ func (l *loop) posters(p *process, n int, good func(r response) error) ([]beater
 	return beaters, err
 }
 
-func (b *bench) postCost(p *process, err error, name string, good func(r response) error) (float64, error) {
+func (b *bench) postCost(p *process, err error, name string, connections int, good func(r response) error) (float64, error) {
 	var c cost
 	err = with(p, err, func(p *process, l *loop) error {
-		beaters, err := l.posters(p, b.beaters, good)
+		beaters, err := l.posters(p, connections, good)
 		if err != nil {
 			return err
 		}
@@ -52,9 +52,9 @@ func (b *bench) postCost(p *process, err error, name string, good func(r respons
 }
 
 // postFloor is the cost of the same requests, each answered with its body.
-func (b *bench) postFloor() (float64, error) {
+func (b *bench) postFloor(connections int) (float64, error) {
 	p, err := b.floor("post")
-	return b.postCost(p, err, "", func(r response) error {
+	return b.postCost(p, err, "", connections, func(r response) error {
 		if r.status != 200 || len(r.body) == 0 {
 			return fmt.Errorf("no echo but %d", r.status)
 		}
@@ -63,12 +63,12 @@ func (b *bench) postFloor() (float64, error) {
 }
 
 func (b *bench) beatPost() ([]figure, error) {
-	floor, err := b.postFloor()
+	floor, err := b.postFloor(b.beaters)
 	if err != nil {
 		return nil, err
 	}
 	p, err := b.heartbeatd()
-	ours, err := b.postCost(p, err, "beat-post", func(r response) error {
+	ours, err := b.postCost(p, err, "beat-post", b.beaters, func(r response) error {
 		if r.status != 200 || len(r.body) == 0 || r.body[0] != '{' {
 			return fmt.Errorf("no tick but %d %s", r.status, r.body)
 		}

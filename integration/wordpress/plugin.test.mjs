@@ -31,6 +31,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			const page = await open('editor', '/wp-admin/')
 			const ticket = await page.evaluate(() => heartbeatSettings.heartbeatd.ticket)
 			const claims = claimsOf(ticket)
+			assert.equal(await page.evaluate(() => heartbeatSettings.heartbeatd.lock_window), 150)
 			const nonce = await page.evaluate(() => heartbeatSettings.nonce)
 			assert.equal(claims.sub, String(site.users.editor.id))
 			assert.deepEqual([claims.name, claims.can, claims.rooms, claims.screen], ['Editor', ['edit_posts'], [], 'dashboard'])

@@ -38,9 +38,6 @@ const smallArray = 8
 // NewArray returns an empty array.
 func NewArray() *Array { return &Array{} }
 
-// Grow makes room for n more entries.
-func (a *Array) Grow(n int) { a.entries = slices.Grow(a.entries, n) }
-
 // Set gives key a value. A key that is there keeps its place, a new one comes
 // last.
 func (a *Array) Set(key string, v any) {

@@ -219,6 +219,36 @@ describe('the living side', () => {
 		await until('the nudged beat', async () => (await events(tab, 'tick')).length === 6)
 		assert.equal((await ask()).via, 'post')
 		assert.deepEqual(await ask('0:1'), again, 'PHP does not look at the lock')
+		const later = { date_gmt: '2026-01-01 00:00:15' }
+		fake.send({ type: 'presence', room: 'postType/post:5', updated: [{ ...entry('editor-2'), ...later }] })
+		await heard(tab, 'presence', 4)
+		assert.deepEqual(await ask(), again, 'that others beat again changes nothing')
+		fake.send({ type: 'presence', room: 'postType/post:5', updated: [{ ...entry('editor-2'), data: { screen: 'x' } }] })
+		await heard(tab, 'presence', 5)
+		assert.equal((await ask()).via, 'post')
+		fake.send({ type: 'presence', room: 'postType/post:5', joined: [entry('lock-2')] })
+		await heard(tab, 'presence', 6)
+		assert.equal((await ask()).via, 'post')
+		fake.send({ type: 'presence', room: 'postType/post:5', updated: [{ ...entry('lock-2'), ...later }] })
+		await heard(tab, 'presence', 7)
+		assert.equal((await ask()).via, 'post', 'while somebody else is there with the lock')
+	})
+
+	test("the post lock's answer is not repeated where that could cost the lock", async (t) => {
+		const LOCK = 'wp-refresh-post-lock'
+		const answer = (fields, name) => ({ tick: { via: name, ...(name === 'post' ? { [LOCK]: { new_lock: '1:1' } } : {}) } })
+		const { tab } = await open(t, { answer, live: { lock_window: 20 } })
+		const ask = (tab) => beat(tab, { [LOCK]: { post_id: 5, lock: '1:1' } })
+		assert.equal((await ask(tab)).via, 'post')
+		assert.equal((await ask(tab)).via, 'post', 'a site whose locks live 20 s')
+		const { fake, tab: other } = await open(t, { answer })
+		assert.equal((await ask(other)).via, 'post')
+		await other.evaluate(() => (window.asked = false))
+		fake.answer = async (fields, name) => {
+			if (name !== 'post') await other.evaluate(() => (document.hasFocus = () => false))
+			return answer(fields, name)
+		}
+		assert.equal((await ask(other)).via, 'post', 'the focus was lost before the tick came')
 	})
 
 	test('which posts are locked is repeated, too, and that none is', async (t) => {

@@ -28,7 +28,7 @@ test('requests to PHP', { timeout: 400_000 + 2000 * SECONDS }, async (t) => {
 		for (const line of table(counts)) t.diagnostic(line)
 		// A minute of WordPress's client is one beat of the dashboard and six of each of the others.
 		assert.ok(counts.core['all three'] >= 10 * Math.floor(SECONDS / 60), JSON.stringify(counts))
-		// Ours asks PHP about an editor's lock once a minute, a list's every two, and about nothing on the dashboard.
+		// Ours asks PHP about a lock every two minutes, whether an editor's or a list's, and about nothing on the dashboard.
 		assert.ok(3 * counts.ours['all three'] <= counts.core['all three'], JSON.stringify(counts))
 	})
 })

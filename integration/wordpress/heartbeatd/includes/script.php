@@ -54,23 +54,11 @@ function heartbeatd_add_settings( $settings ) {
 	if ( ! heartbeatd_is_configured() ) {
 		return $settings;
 	}
-	$settings['heartbeatd'] = heartbeatd_page_settings();
+	$settings['heartbeatd'] = array( 'url' => heartbeatd_setting( 'url' ) );
 	if ( is_admin() ) {
 		$settings['heartbeatd']['ticket'] = heartbeatd_page_ticket();
 	}
 	return $settings;
-}
-
-/**
- * What every page is told: where heartbeatd is, and for how many seconds a post lock lives.
- *
- * @return array
- */
-function heartbeatd_page_settings() {
-	return array(
-		'url'         => heartbeatd_setting( 'url' ),
-		'lock_window' => heartbeatd_lock_window(),
-	);
 }
 
 /**
@@ -90,12 +78,17 @@ function heartbeatd_page_ticket() {
 }
 
 /**
- * Gives the page the ticket that names its screen and rooms. The settings may
- * have been made long before, when neither was known.
+ * Gives the page the ticket that names its screen and rooms, and for how many
+ * seconds a post lock lives. The settings may have been made long before, when
+ * none of it was known.
  */
 function heartbeatd_print_ticket() {
 	if ( heartbeatd_is_configured() && wp_script_is( 'heartbeat', 'registered' ) ) {
-		$settings = heartbeatd_page_settings() + array( 'ticket' => heartbeatd_page_ticket() );
+		$settings = array(
+			'url'         => heartbeatd_setting( 'url' ),
+			'ticket'      => heartbeatd_page_ticket(),
+			'lock_window' => heartbeatd_lock_window(),
+		);
 		wp_add_inline_script( 'heartbeat', 'window.heartbeatSettings.heartbeatd = ' . wp_json_encode( $settings ) . ';', 'before' );
 	}
 }
