@@ -7,8 +7,9 @@ import (
 
 const (
 	// pingInterval keeps proxies from closing an idle socket (their usual limit
-	// is a minute) and finds clients that went without a word.
-	pingInterval = 25 * time.Second
+	// is a minute) and finds clients that went without a word: with the time for
+	// the pong and the grace, within a TTL.
+	pingInterval = 30 * time.Second
 	// pingStep is how finely pings are spread over the interval.
 	pingStep = 100 * time.Millisecond
 

@@ -30,7 +30,7 @@ type sizes struct {
 var (
 	full = sizes{
 		beaters: 64, beats: 50_000, pages: 10_000, few: 100, hearers: 1_000, joiners: 1_000, seen: 300,
-		// 100 s have five renewals and four pings of every page.
+		// 100 s have five renewals and three pings of every page.
 		settle: 10 * time.Second, idle: 100 * time.Second, push: 5 * time.Second,
 		dashboardWarm: 5 * time.Second, dashboardWatch: 15 * time.Second,
 	}
