@@ -116,6 +116,8 @@ export function createLive({ win, $, emit, connectNow }) {
 
 	const here = () => (quiet ? '' : presence)
 
+	const focused = () => !win.document.hasFocus || win.document.hasFocus()
+
 	function says(fields) {
 		presence = presenceOf(fields)
 		quiet = false
@@ -133,7 +135,7 @@ export function createLive({ win, $, emit, connectNow }) {
 	// A page need not wait for its first beat to be seen.
 	function announce(data) {
 		const settings = win.heartbeatSettings || {}
-		says({ data, screen_id: win.pagenow || settings.screenId || 'front', has_focus: win.document.hasFocus() })
+		says({ data, screen_id: win.pagenow || settings.screenId || 'front', has_focus: focused() })
 		if (chooser.link) chooser.link.note(here())
 	}
 
@@ -224,7 +226,7 @@ export function createLive({ win, $, emit, connectNow }) {
 	// What was good when the beat went out must be so when it is answered: there may
 	// have been news, and a page that has lost the focus beats only in two minutes.
 	function stillGood(fields, again) {
-		const now = answers.recall(Object.assign({}, fields, { has_focus: fields.has_focus && win.document.hasFocus() }))
+		const now = answers.recall(Object.assign({}, fields, { has_focus: fields.has_focus && focused() }))
 		return Object.keys(again).every((handle) => handle in now)
 	}
 
