@@ -3,9 +3,9 @@
 // its events.
 
 import { createChooser } from './chooser.js'
-import { createAnswerMemory, postOf } from './repeat.js'
+import { LOCK, createAnswerMemory, postOf } from './repeat.js'
 import { createLongPollLink } from './longpoll.js'
-import { createRooms, concernsOthers } from './room.js'
+import { createRooms, concernsOthers, contestsLock } from './room.js'
 import { createWebSocketLink } from './websocket.js'
 import { guard } from './guard.js'
 import { isAlive, isNative, readTicket } from './ticket.js'
@@ -13,7 +13,6 @@ import { isAlive, isNative, readTicket } from './ticket.js'
 const LINKS = { websocket: createWebSocketLink, longpoll: createLongPollLink }
 const ORDER = ['websocket', 'longpoll']
 const MAX_SPREAD = 60000
-const LOCK = 'wp-refresh-post-lock'
 
 export function createLive({ win, $, emit, connectNow }) {
 	const config = (win.heartbeatSettings && win.heartbeatSettings.heartbeatd) || {}
@@ -74,7 +73,7 @@ export function createLive({ win, $, emit, connectNow }) {
 		const { room, snapshot, total, joined = [], updated = [], left = [] } = frame
 		if (ticket && postOf(room)) {
 			if (concernsOthers(frame, ticket.claims.sub, rooms.room(room).entries)) answers.forget()
-			if (updated.some(({ client_id, user_id }) => /^lock-/.test(client_id) && String(user_id) !== String(ticket.claims.sub))) answers.contested()
+			if (contestsLock(frame, ticket.claims.sub)) answers.contested()
 		}
 		rooms.receive(frame)
 		const news = Array.isArray(snapshot) ? { room, snapshot, total } : { room, joined, updated, left }

@@ -44,9 +44,14 @@ function place(entries, entry) {
  */
 export function concernsOthers(frame, userId, entries) {
 	if (Array.isArray(frame.snapshot)) return true
-	const others = (kind) => list(frame[kind]).filter((entry) => String(entry.user_id) !== String(userId))
+	const others = (kind) => ofOthers(frame[kind], userId)
 	return ['joined', 'left'].some((kind) => others(kind).length) || others('updated').some((entry) => undated(entry) !== undated(entries.find(({ client_id }) => client_id === entry.client_id)))
 }
+
+/** Does this frame say that somebody else is there with the lock, and has been? */
+export const contestsLock = (frame, userId) => ofOthers(frame.updated, userId).some(({ client_id }) => /^lock-/.test(client_id))
+
+const ofOthers = (value, userId) => list(value).filter((entry) => String(entry.user_id) !== String(userId))
 
 const undated = (entry) => JSON.stringify(Object.assign({}, entry, { date_gmt: '' }))
 

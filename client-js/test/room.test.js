@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { EMPTY, applyPresence, concernsOthers, createRooms } from '../src/room.js'
+import { EMPTY, applyPresence, concernsOthers, contestsLock, createRooms } from '../src/room.js'
 
 const entry = (client_id, rest) => ({ client_id, user_id: 1, date_gmt: '2026-01-01 00:00:00', ...rest })
 const ids = (room) => room.entries.map((e) => e.client_id)
@@ -56,6 +56,15 @@ test('does a frame say something new of others', () => {
 	assert.ok(!concernsOthers({ updated: [{ ...other, date_gmt: '2026-01-01 00:00:15' }] }, 1, known), 'that they beat again')
 	assert.ok(concernsOthers({ updated: [{ ...other, data: { screen: 'edit' } }] }, 1, known))
 	assert.ok(concernsOthers({ updated: [{ ...other, client_id: 'c' }] }, 1, known), 'of somebody who was not known')
+})
+
+test('does a frame say that somebody else is there with the lock', () => {
+	assert.ok(contestsLock({ updated: [entry('user-1'), entry('lock-2', { user_id: 2 })] }, 1))
+	assert.ok(!contestsLock({ updated: [entry('lock-1'), entry('editor-2', { user_id: 2 })] }, '1'))
+	for (const bad of [undefined, null, 'x', 7, {}, [null, 1, 'x', {}]]) {
+		assert.ok(!contestsLock({ updated: bad }, 1))
+		assert.ok(!concernsOthers({ joined: bad, updated: bad, left: bad }, 1, []))
+	}
 })
 
 test('watchers hear of their room until they stop, and one that throws stops nobody', () => {
