@@ -37,7 +37,7 @@ test('a WordPress with twenty people', { timeout: 900_000 + 1000 * SECONDS }, as
 	t.diagnostic('|---|--:|--:|--:|')
 	for (const [name, requests, ...cpu] of rows) t.diagnostic(`| ${[name, requests, ...cpu.map((seconds) => seconds.toFixed(2))].join(' | ')} |`)
 	const [core, ours] = rows.map((row) => row.slice(1))
-	assert.ok(rows.flat().every((figure) => typeof figure === 'string' || figure > 0), JSON.stringify(rows))
+	assert.ok(core[0] > 0, 'WordPress\'s client asked PHP for nothing')
 	// Of fewer beats, what is left of the opening is too large a part.
 	if (SECONDS >= 600) assert.ok(7 * ours[0] <= core[0], `${core[0]} requests to PHP with WordPress's client, ${ours[0]} with ours`)
 	t.diagnostic(`| ratio | ${core.map((number, i) => (number / ours[i]).toFixed(1)).join(' | ')} |`)
