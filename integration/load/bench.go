@@ -52,20 +52,21 @@ type figure struct {
 type workload struct {
 	name string
 	run  func(*bench) ([]figure, error)
+	peer func(*bench, peer) ([]figure, error) // the same of another server; nil: not compared
 }
 
 var workloads = []workload{
-	{"beat-websocket", (*bench).beatWebSocket},
-	{"beat-dashboard", (*bench).beatDashboard},
-	{"beat-post", (*bench).beatPost},
-	{"beat-longpoll", (*bench).beatLongPoll},
-	{"dashboard", (*bench).dashboard},
-	{"idle", (*bench).idlePages},
-	{"idle-longpoll", (*bench).idlePollers},
-	{"push", (*bench).push},
-	{"push-longpoll", (*bench).pushLongPoll},
-	{"join-storm", (*bench).joinStorm},
-	{"join-seen", (*bench).joinSeen},
+	{"beat-websocket", (*bench).beatWebSocket, (*bench).peerBeat},
+	{"beat-dashboard", (*bench).beatDashboard, nil},
+	{"beat-post", (*bench).beatPost, nil},
+	{"beat-longpoll", (*bench).beatLongPoll, nil},
+	{"dashboard", (*bench).dashboard, nil},
+	{"idle", (*bench).idlePages, (*bench).peerIdle},
+	{"idle-longpoll", (*bench).idlePollers, nil},
+	{"push", (*bench).push, (*bench).peerPush},
+	{"push-longpoll", (*bench).pushLongPoll, nil},
+	{"join-storm", (*bench).joinStorm, nil},
+	{"join-seen", (*bench).joinSeen, nil},
 }
 
 // bench is what every workload is run with.
@@ -74,6 +75,7 @@ type bench struct {
 	binary  string // heartbeatd
 	core    int    // the server's; below 0: any
 	profile string // where profiles go, if they are wanted
+	peers   string // the folder of other servers, if they are wanted
 }
 
 // build makes the heartbeatd that is measured, in dir. For profiles it has one

@@ -7,6 +7,7 @@
 //	go run ./integration/load -only push,join-storm    some of it
 //	go run ./integration/load -quick -runs 1           a first look
 //	go run ./integration/load -profile DIR -only idle  with profiles for `go tool pprof`
+//	go run ./integration/load -peers                   beside other servers of the kind, which it installs
 //
 // The server has one core to itself and the load the other. Every figure with
 // a floor is divided by the floor of the same run; the table shows medians.
@@ -37,8 +38,9 @@ func main() {
 	runs := flag.Int("runs", 3, "how often each is run")
 	small := flag.Bool("quick", false, "smaller and shorter workloads")
 	profile := flag.String("profile", "", "a `folder` for profiles of heartbeatd")
+	peers := flag.Bool("peers", false, "the same of other servers, in the workloads in which they take part")
 	flag.Parse()
-	fail(run(*only, *runs, *small, *profile))
+	fail(run(*only, *runs, *small, *profile, *peers))
 }
 
 func fail(err error) {
@@ -56,10 +58,13 @@ func names() string {
 	return strings.Join(all, ", ")
 }
 
-func run(only string, runs int, small bool, profile string) error {
+func run(only string, runs int, small bool, profile string, peers bool) error {
 	chosen, err := choose(only)
 	if err != nil {
 		return err
+	}
+	if peers && only == "" {
+		chosen = peerWorkloads()
 	}
 	dir, err := os.MkdirTemp("", "heartbeatd-load-")
 	if err != nil {
@@ -81,6 +86,11 @@ func run(only string, runs int, small bool, profile string) error {
 	}
 	if err := b.build(dir); err != nil {
 		return err
+	}
+	if peers {
+		if err := b.preparePeers(); err != nil {
+			return err
+		}
 	}
 	if runtime.NumCPU() < 2 {
 		return fmt.Errorf("two cores are needed, one for the server and one for the load")
@@ -131,15 +141,34 @@ func (b *bench) measure(chosen []workload, runs int) (all results, failed error)
 				all.add(f)
 				fmt.Fprintf(os.Stderr, "run %d: %-16s %12.5g  floor %12.5g\n", n+1, f.row, f.ours, f.floor)
 			}
+			failed = errors.Join(failed, b.measurePeers(n+1, w, all))
 			fmt.Fprintf(os.Stderr, "run %d: %s took %.0f s\n", n+1, w.name, time.Since(began).Seconds())
 		}
 	}
 	return all, failed
 }
 
+// measurePeers runs a workload against every peer, if they are wanted and take part.
+func (b *bench) measurePeers(run int, w workload, all results) (failed error) {
+	if b.peers == "" || w.peer == nil {
+		return nil
+	}
+	for _, pr := range peers {
+		figures, err := w.peer(b, pr)
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("run %d: %s: %s: %w", run, w.name, pr.name, err))
+		}
+		for _, f := range figures {
+			all.peers[pr.name] = append(all.peers[pr.name], f)
+			fmt.Fprintf(os.Stderr, "run %d: %-16s %12.5g  %s\n", run, f.row, f.ours, pr.name)
+		}
+	}
+	return failed
+}
+
 // report writes the table and what it was measured with.
 func report(binary string, all results, runs int) error {
-	if err := all.write(os.Stdout); err != nil {
+	if err := errors.Join(all.write(os.Stdout), all.writePeers(os.Stdout)); err != nil {
 		return err
 	}
 	var uts unix.Utsname

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -21,6 +22,8 @@ const (
 	pushWait = 20 * time.Second
 	// pushed is a message: as a frame it has 150 to 200 bytes.
 	pushed = `{"kind":"order","id":10482,"status":"processing","total":"129.90","at":1764000000}`
+	// pushedMark is in each message once.
+	pushedMark = `"kind":"order"`
 )
 
 // audience is a room full of pages, and who says something to all of them.
@@ -138,12 +141,16 @@ func (b *bench) push() ([]figure, error) {
 			return err
 		})
 	})
+	return ours.figures(floor), err
+}
+
+func (c pushCost) figures(floor pushCost) []figure {
 	return []figure{
-		{"push-saturated", ours.saturated, floor.saturated},
-		{"push-cpu", ours.cpu, floor.cpu},
-		{"push-two", ours.two, floor.two},
-		{"push-paced", ours.p99, floor.p99},
-	}, err
+		{"push-saturated", c.saturated, floor.saturated},
+		{"push-cpu", c.cpu, floor.cpu},
+		{"push-two", c.two, floor.two},
+		{"push-paced", c.p99, floor.p99},
+	}
 }
 
 func (b *bench) pushAll(p *process, a *audience) (c pushCost, err error) {
@@ -188,7 +195,7 @@ func (b *bench) pushLongPoll() (figures []figure, err error) {
 		if err != nil {
 			return err
 		}
-		if err := a.openAPI(p); err != nil {
+		if err := a.openAPI(p.addrs[1], pushRequest(p)); err != nil {
 			return err
 		}
 		return b.profiled("push-longpoll", p, func() error {
@@ -223,14 +230,18 @@ func (l *loop) audience(p *process, n int) (*audience, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a, a.openAPI(p)
+	return a, a.openAPI(p.addrs[1], pushRequest(p))
 }
 
-// openAPI opens the connections over which the API is called.
-func (a *audience) openAPI(p *process) error {
-	l := a.loop
-	request := appendRequest(nil, "POST", "/api/v1/push", p.addrs[1], jsonType+"Authorization: Bearer "+apiKey+"\r\n",
+// pushRequest pushes to the audience by heartbeatd's API.
+func pushRequest(p *process) []byte {
+	return appendRequest(nil, "POST", "/api/v1/push", p.addrs[1], jsonType+"Authorization: Bearer "+apiKey+"\r\n",
 		`{"site":"`+siteID+`","to":{"room":"`+postRoom(1)+`"},"data":`+pushed+`}`)
+}
+
+// openAPI opens the connections over which messages are given to a server.
+func (a *audience) openAPI(to netip.AddrPort, request []byte) error {
+	l := a.loop
 	var idle []*caller
 	waiting := 0
 	var said func(c *caller) func(r response)
@@ -262,7 +273,7 @@ func (a *audience) openAPI(p *process) error {
 			idle = append(idle, c)
 			done()
 		}
-		l.openCaller(a.size+i, p.addrs[1], c)
+		l.openCaller(a.size+i, to, c)
 	})
 }
 

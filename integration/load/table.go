@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // row is a line of the table.
@@ -44,11 +45,14 @@ var rows = []row{
 	{"beat-each", "one beat of each of 10,000 pages, each new to NATS: CPU", "s", goal{}},
 }
 
-// results are what every run measured, by row.
-type results struct{ ours, floor, ratio map[string][]float64 }
+// results are what every run measured, by row, and of peers by name.
+type results struct {
+	ours, floor, ratio map[string][]float64
+	peers              map[string][]figure
+}
 
 func newResults() results {
-	return results{map[string][]float64{}, map[string][]float64{}, map[string][]float64{}}
+	return results{map[string][]float64{}, map[string][]float64{}, map[string][]float64{}, map[string][]figure{}}
 }
 
 func (r results) add(f figure) {
@@ -81,6 +85,35 @@ func (r results) write(w io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// writePeers writes the table of heartbeatd and its peers, if there are any.
+func (r results) writePeers(w io.Writer) error {
+	if len(r.peers) == 0 {
+		return nil
+	}
+	line := "\n| work | heartbeatd |"
+	for _, pr := range peers {
+		line += " " + pr.name + " |"
+	}
+	line += "\n|---|--:|" + strings.Repeat("--:|", len(peers)) + "\n"
+	for _, row := range rows {
+		cells, found := "", false
+		for _, pr := range peers {
+			var values []float64
+			for _, f := range r.peers[pr.name] {
+				if f.row == row.name {
+					values, found = append(values, f.ours), true
+				}
+			}
+			cells += " " + quantity(median(values), row.unit) + " |"
+		}
+		if found {
+			line += "| " + row.work + " | " + quantity(median(r.ours[row.name]), row.unit) + " |" + cells + "\n"
+		}
+	}
+	_, err := io.WriteString(w, line)
+	return err
 }
 
 // quantity writes a number with three digits that count, or nothing for none.
