@@ -152,6 +152,8 @@ func (w *writers) add(s *socket) {
 }
 
 func (w *writers) run() {
+	t := takeTurn()
+	defer t.giveBack()
 	for n := 1; ; n++ {
 		s := w.take()
 		if s == nil {
@@ -165,7 +167,7 @@ func (w *writers) run() {
 		}
 		s.running.Done()
 		if n%fairTurn == 0 {
-			runtime.Gosched()
+			t.give()
 		}
 	}
 }

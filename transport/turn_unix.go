@@ -1,0 +1,87 @@
+//go:build unix
+
+package transport
+
+import (
+	"os"
+	"runtime"
+	"syscall"
+)
+
+// turn lets others have the processor. As long as there is work, Go's scheduler
+// asks only every 10 ms what has come by the network; when a goroutine waits for
+// something of it, here for a pipe, it asks at once. So a push that comes while
+// another is written to a thousand pages goes out together with it.
+type turn struct {
+	pipe  []*os.File // kept open; none until the first turn
+	r, w  syscall.RawConn
+	asked bool
+}
+
+// turns are those that no writer has: their pipes are used again.
+var turns = make(chan *turn, maxWriters)
+
+func takeTurn() *turn {
+	select {
+	case t := <-turns:
+		return t
+	default:
+		return new(turn)
+	}
+}
+
+func (t *turn) giveBack() {
+	select {
+	case turns <- t:
+	default: // of another node's writers; its pipe is closed with its last use
+		t.close()
+	}
+}
+
+// give returns when others had their turn.
+func (t *turn) give() {
+	if t.pipe == nil && t.open() != nil {
+		runtime.Gosched()
+		return
+	}
+	t.asked = false
+	_ = t.r.Read(t.wait)
+}
+
+func (t *turn) open() error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	t.pipe = []*os.File{r, w}
+	if t.r, err = r.SyscallConn(); err == nil {
+		t.w, err = w.SyscallConn()
+	}
+	if err != nil {
+		t.close()
+	}
+	return err
+}
+
+func (t *turn) close() {
+	for _, f := range t.pipe {
+		_ = f.Close()
+	}
+	t.pipe = nil
+}
+
+// wait is called twice: when nothing is in the pipe yet, and when something is.
+func (t *turn) wait(fd uintptr) bool {
+	if !t.asked {
+		t.asked = true
+		return t.w.Write(t.ask) != nil
+	}
+	var b [1]byte
+	_, err := syscall.Read(int(fd), b[:])
+	return err != syscall.EAGAIN
+}
+
+func (t *turn) ask(fd uintptr) bool {
+	_, _ = syscall.Write(int(fd), []byte{0}) // there is room: the pipe is empty
+	return true
+}
