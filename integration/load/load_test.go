@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +62,32 @@ func TestWorkloads(t *testing.T) {
 	for name := range known {
 		if ran == len(workloads) && !t.Failed() {
 			t.Errorf("nothing measures %s", name)
+		}
+	}
+}
+
+// TestPeers runs every workload that peers take part in against each of them, tiny.
+func TestPeers(t *testing.T) {
+	if os.Getenv("HEARTBEATD_INTEGRATION") == "" {
+		t.Skip("it installs other servers: HEARTBEATD_INTEGRATION=1")
+	}
+	b := &bench{sizes: tiny, core: -1, binary: filepath.Join(t.TempDir(), "heartbeatd")}
+	if err := b.preparePeers(); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range peerWorkloads() {
+		for _, pr := range peers {
+			t.Run(w.name+" "+pr.name, func(t *testing.T) {
+				figures, err := w.peer(b, pr)
+				if err != nil || len(figures) == 0 {
+					t.Fatal(figures, err)
+				}
+				for _, f := range figures {
+					if memory := strings.HasPrefix(f.row, "idle-"); !memory && f.ours <= 0 {
+						t.Errorf("%s: %v", f.row, f.ours)
+					}
+				}
+			})
 		}
 	}
 }

@@ -71,3 +71,24 @@ func TestTable(t *testing.T) {
 		t.Errorf("%d lines", lines)
 	}
 }
+
+// TestPeersTable has a row for what peers were measured in, and a column for each.
+func TestPeersTable(t *testing.T) {
+	all := newResults()
+	all.add(figure{"push-two", 200_000, 100_000})
+	all.add(figure{"join-seen", 2, 0})
+	var b strings.Builder
+	if err := all.writePeers(&b); err != nil || b.String() != "" {
+		t.Errorf("%q %v without peers", b.String(), err)
+	}
+	all.peers["ws"] = []figure{{"push-two", 1, 0}, {"push-two", 3, 0}, {"push-two", 2, 0}}
+	all.peers["centrifuge"] = []figure{{"push-two", 84_000, 0}}
+	if err := all.writePeers(&b); err != nil {
+		t.Fatal(err)
+	}
+	want := "\n| work | heartbeatd | centrifuge | socket.io | ws |\n|---|--:|--:|--:|--:|\n" +
+		"| the same, two messages in flight | 200,000 /s | 84,000 /s |  | 2 /s |\n"
+	if b.String() != want {
+		t.Errorf("got %s want %s", b.String(), want)
+	}
+}
