@@ -73,8 +73,8 @@ func (t *turn) close() {
 // wait is called twice: when nothing is in the pipe yet, and when something is.
 func (t *turn) wait(fd uintptr) bool {
 	if !t.asked {
-		t.asked = true
-		return t.w.Write(t.ask) != nil
+		err := t.w.Write(t.ask)
+		return err != nil || !t.asked // without a byte nobody would end the wait
 	}
 	var b [1]byte
 	_, err := syscall.Read(int(fd), b[:])
@@ -82,6 +82,7 @@ func (t *turn) wait(fd uintptr) bool {
 }
 
 func (t *turn) ask(fd uintptr) bool {
-	_, _ = syscall.Write(int(fd), []byte{0}) // there is room: the pipe is empty
+	n, _ := syscall.Write(int(fd), []byte{0})
+	t.asked = n == 1
 	return true
 }
