@@ -11,7 +11,7 @@ SHELL := bash
 .PHONY: build bench wordpress test test-fast check go-test go-test-race js-test bundle integration setup setup-go setup-node
 
 JS_TESTS := $(sort $(shell find client-js/test -name '*.test.*js'))
-INTEGRATION_TESTS := $(sort $(shell find integration -name '*.test.*js'))
+INTEGRATION_TESTS := $(sort $(shell find integration -name node_modules -prune -o -name '*.test.*js' -print))
 
 # node's own runner. Two files at a time: the tests share two cores with their
 # servers, and spend much of their time waiting.

@@ -6,27 +6,33 @@ import (
 	"net"
 	"runtime"
 	"sync/atomic"
+	"syscall"
 	"testing"
 )
 
-// TestTurn has one busy goroutine on one processor: what comes by the network
-// while it works is read when it has given turns.
-func TestTurn(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+// loopback is a connection and its other end.
+func loopback(t *testing.T) (from, to net.Conn) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	from, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
+	if from, err = net.Dial("tcp", l.Addr().String()); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = from.Close() }()
-	to, err := l.Accept()
-	if err != nil {
+	if to, err = l.Accept(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _, _ = from.Close(), to.Close() })
+	return from, to
+}
+
+// TestTurn has one busy goroutine on one processor: what comes by the network
+// while it works is read when it has given turns.
+func TestTurn(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	from, to := loopback(t)
 	var read atomic.Int64
 	ended := make(chan struct{})
 	go func() {
@@ -39,8 +45,8 @@ func TestTurn(t *testing.T) {
 			read.Add(1)
 		}
 	}()
-	turn := takeTurn()
-	defer turn.giveBack()
+	turn := turns.take()
+	defer turns.giveBack(turn)
 	late := 0
 	for n := int64(1); n <= 1000; n++ {
 		if _, err := from.Write([]byte{1}); err != nil {
@@ -61,26 +67,80 @@ func TestTurn(t *testing.T) {
 	<-ended
 }
 
-// TestTurnAgain uses a pipe again, and not more of them than there are writers.
+// TestWritersGiveTurns has a writer write for many sockets on one processor: who
+// reads what they are sent does so meanwhile.
+func TestWritersGiveTurns(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	const sockets = 32 * fairTurn
+	from, to := loopback(t)
+	c, ok := from.(syscall.Conn)
+	if !ok {
+		t.Fatal("it is not the system's")
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame := []byte(`{"type":"push"}`)
+	reads := make(chan int)
+	go func() {
+		b, n := make([]byte, 1<<20), 0
+		for left := sockets * (2 + len(frame)); left > 0; n++ {
+			got, err := to.Read(b)
+			if err != nil {
+				break
+			}
+			left -= got
+		}
+		reads <- n
+	}()
+	runtime.Gosched() // it waits
+	w := &writers{running: maxWriters}
+	for range sockets {
+		s := &socket{node: &WebSocket{}, wire: &wire{Conn: from, raw: raw}, more: true, queued: true}
+		s.out.Send(frame)
+		s.running.Add(1)
+		w.add(s)
+	}
+	w.run()
+	if n := <-reads; n < sockets/fairTurn/2 {
+		t.Errorf("read %d times while %d sockets were written to", n, sockets)
+	}
+}
+
+// TestTurnAgain uses a pipe again, and keeps no more than there is room for.
 func TestTurnAgain(t *testing.T) {
-	taken := make([]*turn, maxWriters+1)
-	for i := range taken {
-		taken[i] = takeTurn()
-		taken[i].give()
-	}
+	pool := make(turnPool, 2)
+	taken := []*turn{pool.take(), pool.take(), pool.take()}
 	for _, turn := range taken {
-		turn.giveBack()
+		turn.give()
 	}
-	if len(turns) != maxWriters {
-		t.Errorf("%d are kept, want %d", len(turns), maxWriters)
+	pool.giveBack(new(turn)) // it has no pipe
+	for _, turn := range taken {
+		pool.giveBack(turn)
 	}
-	if last := taken[maxWriters]; last.pipe != nil {
-		t.Error("the pipe of one too many stays open")
+	if len(pool) != 2 || taken[2].pipe != nil {
+		t.Errorf("%d are kept, and a third has %v", len(pool), taken[2].pipe)
 	}
-	first := takeTurn()
-	defer first.giveBack()
-	if first.pipe == nil {
+	first := pool.take()
+	if first != taken[0] || first.pipe == nil {
 		t.Error("a pipe is not used again")
 	}
 	first.give()
+}
+
+// TestTurnWithoutPipe goes on when the pipe cannot be waited for, with another.
+func TestTurnWithoutPipe(t *testing.T) {
+	turn := new(turn)
+	turn.give()
+	for _, f := range turn.pipe {
+		_ = f.Close()
+	}
+	if turn.give(); turn.pipe != nil {
+		t.Error("a pipe that is closed is kept")
+	}
+	if turn.give(); turn.pipe == nil || !turn.asked {
+		t.Error("there is no other pipe")
+	}
+	turn.close()
 }

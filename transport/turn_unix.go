@@ -18,34 +18,41 @@ type turn struct {
 	asked bool
 }
 
-// turns are those that no writer has: their pipes are used again.
-var turns = make(chan *turn, maxWriters)
+// turnPool has the turns that no writer has: their pipes are used again.
+type turnPool chan *turn
 
-func takeTurn() *turn {
+var turns = make(turnPool, maxWriters)
+
+func (p turnPool) take() *turn {
 	select {
-	case t := <-turns:
+	case t := <-p:
 		return t
 	default:
 		return new(turn)
 	}
 }
 
-func (t *turn) giveBack() {
+func (p turnPool) giveBack(t *turn) {
+	if t.pipe == nil {
+		return
+	}
 	select {
-	case turns <- t:
-	default: // of another node's writers; its pipe is closed with its last use
+	case p <- t:
+	default: // more writers were at work at once than one node has
 		t.close()
 	}
 }
 
 // give returns when others had their turn.
 func (t *turn) give() {
-	if t.pipe == nil && t.open() != nil {
-		runtime.Gosched()
-		return
+	if t.pipe != nil || t.open() == nil {
+		t.asked = false
+		if t.r.Read(t.wait) == nil && t.asked {
+			return
+		}
+		t.close() // the pipe is none that can be waited for
 	}
-	t.asked = false
-	_ = t.r.Read(t.wait)
+	runtime.Gosched()
 }
 
 func (t *turn) open() error {

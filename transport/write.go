@@ -152,8 +152,8 @@ func (w *writers) add(s *socket) {
 }
 
 func (w *writers) run() {
-	t := takeTurn()
-	defer t.giveBack()
+	t := turns.take()
+	defer turns.giveBack(t)
 	for n := 1; ; n++ {
 		s := w.take()
 		if s == nil {

@@ -72,10 +72,10 @@ var workloads = []workload{
 // bench is what every workload is run with.
 type bench struct {
 	sizes
-	binary  string // heartbeatd
-	core    int    // the server's; below 0: any
-	profile string // where profiles go, if they are wanted
-	peers   string // the folder of other servers, if they are wanted
+	binary   string // heartbeatd
+	core     int    // the server's; below 0: any
+	profile  string // where profiles go, if they are wanted
+	peersDir string // where the peers are, if they are wanted
 }
 
 // build makes the heartbeatd that is measured, in dir. For profiles it has one

@@ -5,6 +5,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,10 +73,11 @@ func TestPeers(t *testing.T) {
 		t.Skip("it installs other servers: HEARTBEATD_INTEGRATION=1")
 	}
 	b := &bench{sizes: tiny, core: -1, binary: filepath.Join(t.TempDir(), "heartbeatd")}
+	b.sizes.push = 500 * time.Millisecond // Node.js needs longer to be seen to do something
 	if err := b.preparePeers(); err != nil {
 		t.Fatal(err)
 	}
-	for _, w := range peerWorkloads() {
+	for _, w := range withPeers(workloads) {
 		for _, pr := range peers {
 			t.Run(w.name+" "+pr.name, func(t *testing.T) {
 				figures, err := w.peer(b, pr)
@@ -83,6 +85,9 @@ func TestPeers(t *testing.T) {
 					t.Fatal(figures, err)
 				}
 				for _, f := range figures {
+					if !slices.ContainsFunc(rows, func(r row) bool { return r.name == f.row }) {
+						t.Errorf("%s is no row of the table", f.row)
+					}
 					if memory := strings.HasPrefix(f.row, "idle-"); !memory && f.ours <= 0 {
 						t.Errorf("%s: %v", f.row, f.ours)
 					}

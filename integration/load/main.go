@@ -38,9 +38,9 @@ func main() {
 	runs := flag.Int("runs", 3, "how often each is run")
 	small := flag.Bool("quick", false, "smaller and shorter workloads")
 	profile := flag.String("profile", "", "a `folder` for profiles of heartbeatd")
-	peers := flag.Bool("peers", false, "the same of other servers, in the workloads in which they take part")
+	besidePeers := flag.Bool("peers", false, "the workloads in which other servers take part, beside them")
 	flag.Parse()
-	fail(run(*only, *runs, *small, *profile, *peers))
+	fail(run(*only, *runs, *small, *profile, *besidePeers))
 }
 
 func fail(err error) {
@@ -58,13 +58,15 @@ func names() string {
 	return strings.Join(all, ", ")
 }
 
-func run(only string, runs int, small bool, profile string, peers bool) error {
+func run(only string, runs int, small bool, profile string, besidePeers bool) error {
 	chosen, err := choose(only)
 	if err != nil {
 		return err
 	}
-	if peers && only == "" {
-		chosen = peerWorkloads()
+	if besidePeers {
+		if chosen = withPeers(chosen); len(chosen) == 0 || profile != "" {
+			return errors.New("-peers goes with workloads in which peers take part, and without -profile")
+		}
 	}
 	dir, err := os.MkdirTemp("", "heartbeatd-load-")
 	if err != nil {
@@ -87,7 +89,7 @@ func run(only string, runs int, small bool, profile string, peers bool) error {
 	if err := b.build(dir); err != nil {
 		return err
 	}
-	if peers {
+	if besidePeers {
 		if err := b.preparePeers(); err != nil {
 			return err
 		}
@@ -150,13 +152,14 @@ func (b *bench) measure(chosen []workload, runs int) (all results, failed error)
 
 // measurePeers runs a workload against every peer, if they are wanted and take part.
 func (b *bench) measurePeers(run int, w workload, all results) (failed error) {
-	if b.peers == "" || w.peer == nil {
+	if b.peersDir == "" || w.peer == nil {
 		return nil
 	}
 	for _, pr := range peers {
 		figures, err := w.peer(b, pr)
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("run %d: %s: %s: %w", run, w.name, pr.name, err))
+			continue
 		}
 		for _, f := range figures {
 			all.peers[pr.name] = append(all.peers[pr.name], f)

@@ -38,9 +38,9 @@ var peers = []peer{
 	{name: "ws", node: true, path: "/socket", call: `%s`},
 }
 
-// peerWorkloads are those in which peers take part.
-func peerWorkloads() (some []workload) {
-	for _, w := range workloads {
+// withPeers are those workloads in which peers take part.
+func withPeers(all []workload) (some []workload) {
+	for _, w := range all {
 		if w.peer != nil {
 			some = append(some, w)
 		}
@@ -54,10 +54,10 @@ func (b *bench) preparePeers() error {
 	if err != nil {
 		return fmt.Errorf("finding the peers: %w", err)
 	}
-	b.peers = filepath.Join(strings.TrimSpace(string(where)), "peers")
+	b.peersDir = filepath.Join(strings.TrimSpace(string(where)), "peers")
 	for _, args := range [][]string{{"npm", "ci", "--no-audit", "--no-fund"}, {"go", "build", "-o", b.centrifuge(), "."}} {
 		cmd := exec.Command(args[0], args[1:]...)
-		cmd.Dir, cmd.Stdout, cmd.Stderr = b.peers, os.Stderr, os.Stderr
+		cmd.Dir, cmd.Stdout, cmd.Stderr = b.peersDir, os.Stderr, os.Stderr
 		if err := cmd.Run(); err != nil {
 			return fmt.Errorf("%s for the peers: %w", args[0], err)
 		}
@@ -70,7 +70,7 @@ func (b *bench) centrifuge() string { return filepath.Join(filepath.Dir(b.binary
 func (b *bench) peer(pr peer) (*process, error) {
 	cmd := exec.Command(b.centrifuge())
 	if pr.node {
-		cmd = exec.Command("node", filepath.Join(b.peers, "node.mjs"), pr.name)
+		cmd = exec.Command("node", filepath.Join(b.peersDir, "node.mjs"), pr.name)
 	}
 	return start(cmd, b.core)
 }
@@ -85,11 +85,13 @@ type client struct {
 func (l *loop) openPeer(n int, to netip.AddrPort, pr peer, room int, c *client, done func()) {
 	greeted := func() {
 		c.onText = func(b []byte) {
-			if string(b) == pr.ping {
-				c.text([]byte(pr.pong))
-				return
+			for line := range bytes.SplitSeq(b, []byte{'\n'}) { // centrifuge joins messages
+				if pr.ping != "" && string(line) == pr.ping {
+					c.text([]byte(pr.pong))
+				} else {
+					c.hear(line)
+				}
 			}
-			c.hear(b)
 		}
 		done()
 	}
@@ -123,7 +125,12 @@ func (b *bench) peerBeat(pr peer) ([]figure, error) {
 			c := new(client)
 			l.openPeer(i, p.addrs[0], pr, i, c, done)
 			beaters[i] = func(done func()) {
-				c.hear = func([]byte) { done() }
+				c.hear = func(b []byte) {
+					if !bytes.Contains(b, []byte(who.body)) {
+						l.fail(fmt.Errorf("no answer: %s", b))
+					}
+					done()
+				}
 				c.text(call)
 			}
 		})
@@ -170,7 +177,7 @@ func (b *bench) peerPush(pr peer) ([]figure, error) {
 		err := l.openAll(b.hearers, func(i int, done func()) {
 			hear := a.hearer()
 			l.openPeer(i, p.addrs[0], pr, 1, &client{hear: func(b []byte) {
-				for range bytes.Count(b, []byte(pushedMark)) { // some join messages in a frame
+				if bytes.Contains(b, []byte(pushedMark)) {
 					hear()
 				}
 			}}, done)

@@ -22,7 +22,7 @@ const (
 	pushWait = 20 * time.Second
 	// pushed is a message: as a frame it has 150 to 200 bytes.
 	pushed = `{"kind":"order","id":10482,"status":"processing","total":"129.90","at":1764000000}`
-	// pushedMark is in each message once.
+	// pushedMark is in each message.
 	pushedMark = `"kind":"order"`
 )
 

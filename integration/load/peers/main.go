@@ -41,7 +41,7 @@ func main() {
 	if err := node.Run(); err != nil {
 		log.Fatal(err)
 	}
-	http.Handle("/socket", centrifuge.NewWebsocketHandler(node, centrifuge.WebsocketConfig{UseWriteBufferPool: true}))
+	http.Handle("/socket", centrifuge.NewWebsocketHandler(node, centrifuge.WebsocketConfig{}))
 	http.HandleFunc("/push", func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err == nil {

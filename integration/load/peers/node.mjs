@@ -18,7 +18,10 @@ if (process.argv[2] === 'ws') {
 	sockets.on('connection', (socket) => {
 		socket.on('message', (text, binary) => socket.send(text, { binary }))
 	})
-	push = (body) => sockets.clients.forEach((socket) => socket.send(body))
+	push = (body) => {
+		const frame = body.padEnd(165) // as long as heartbeatd's around it
+		sockets.clients.forEach((socket) => socket.send(frame))
+	}
 } else {
 	const io = new Server(server)
 	io.on('connection', (socket) => {
