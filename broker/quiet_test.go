@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -59,24 +60,26 @@ func TestDateThatWaitsComesWithTheWheel(t *testing.T) {
 	quietly(t, func(t *testing.T, b *Broker, v *View, k Key) {
 		time.Sleep(9 * time.Second)
 		b.Hold(k, at(10, "x"))
-		writes := 0
+		var msg *nats.Msg
 		for range 11 * 5 { // 20 s after the first, at five steps a second
 			time.Sleep(b.step())
 			b.turnWheel()
-			if _, msg := b.next(); msg != nil {
-				var s Stored
-				if err := json.Unmarshal(msg.Data, &s); err != nil || s.DateGMT != at(10, "x").DateGMT {
-					t.Errorf("written: %s", msg.Data)
-				}
-				if got := msg.Header.Get(jetstream.ExpectedLastSubjSeqHeader); got != "1" {
-					t.Errorf("it expects revision %q", got) // the page may have moved meanwhile
-				}
-				ack(b, msg, 2)
-				writes++
+			if _, msg = b.next(); msg != nil {
+				break // a renewal may follow it, where the key is at home
 			}
 		}
-		if writes != 1 || !b.holds(k).acked {
-			t.Errorf("%d writes", writes)
+		if msg == nil {
+			t.Fatal("it is not written")
+		}
+		var s Stored
+		if err := json.Unmarshal(msg.Data, &s); err != nil || s.DateGMT != at(10, "x").DateGMT {
+			t.Errorf("written: %s", msg.Data)
+		}
+		if got := msg.Header.Get(jetstream.ExpectedLastSubjSeqHeader); got != "1" {
+			t.Errorf("it expects revision %q", got) // the page may have moved meanwhile
+		}
+		if ack(b, msg, 2); !b.holds(k).acked {
+			t.Error("it is not known to be there")
 		}
 	})
 }
