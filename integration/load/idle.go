@@ -45,35 +45,44 @@ func (b *bench) idlePages() ([]figure, error) {
 	figures := []figure{{row: "idle-tcp", floor: tcp}}
 	p, err := b.heartbeatd()
 	err = with(p, err, func(p *process, l *loop) error {
-		empty, err := p.memory()
-		if err != nil {
+		var pages []*page
+		each, share, err := b.idleCost(p, l, func() (err error) {
+			pages, err = l.openIdle(p.addrs[0], b.pages)
 			return err
-		}
-		pages, err := l.openIdle(p.addrs[0], b.pages)
-		if err != nil {
-			return err
-		}
-		share, err := b.watchIdle(p, l)
-		if err != nil {
-			return err
-		}
-		there, err := p.memory()
+		})
 		if err != nil {
 			return err
 		}
 		figures = append(figures,
-			figure{"idle-memory", kib(there-empty, b.pages), socket},
+			figure{"idle-memory", each, socket},
 			figure{"idle-cpu", share * 100, 0})
 		many, err := b.rounds("beat-among-many", p, l, pageCrew(l, p, b.beaters, nextEditors()))
 		if err != nil {
 			return err
 		}
 		figures = append(figures, figure{"beat-among-many", many.seconds(share), few})
-		each, err := b.beatEach(p, l, pages)
-		figures = append(figures, figure{"beat-each", each.seconds(share), 0})
+		once, err := b.beatEach(p, l, pages)
+		figures = append(figures, figure{"beat-each", once.seconds(share), 0})
 		return err
 	})
 	return figures, err
+}
+
+// idleCost is the memory of each page that open opens, in KiB, and the share of a
+// core that all of them take while nobody does anything.
+func (b *bench) idleCost(p *process, l *loop, open func() error) (each, share float64, err error) {
+	empty, err := p.memory()
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := open(); err != nil {
+		return 0, 0, err
+	}
+	if share, err = b.watchIdle(p, l); err != nil {
+		return 0, 0, err
+	}
+	there, err := p.memory()
+	return kib(there-empty, b.pages), share, err
 }
 
 func kib(bytes, pages int) float64 { return float64(bytes) / float64(pages) / 1024 }

@@ -147,22 +147,12 @@ func (b *bench) peerBeat(pr peer) ([]figure, error) {
 func (b *bench) peerIdle(pr peer) (figures []figure, err error) {
 	p, err := b.peer(pr)
 	err = with(p, err, func(p *process, l *loop) error {
-		empty, err := p.memory()
-		if err != nil {
-			return err
-		}
-		err = l.openAll(b.pages, func(i int, done func()) {
-			l.openPeer(i, p.addrs[0], pr, i/together, &client{hear: func([]byte) {}}, done)
+		each, share, err := b.idleCost(p, l, func() error {
+			return l.openAll(b.pages, func(i int, done func()) {
+				l.openPeer(i, p.addrs[0], pr, i/together, &client{hear: func([]byte) {}}, done)
+			})
 		})
-		if err != nil {
-			return err
-		}
-		share, err := b.watchIdle(p, l)
-		if err != nil {
-			return err
-		}
-		there, err := p.memory()
-		figures = []figure{{row: "idle-memory", ours: kib(there-empty, b.pages)}, {row: "idle-cpu", ours: share * 100}}
+		figures = []figure{{row: "idle-memory", ours: each}, {row: "idle-cpu", ours: share * 100}}
 		return err
 	})
 	return figures, err
