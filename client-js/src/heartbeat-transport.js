@@ -28,8 +28,19 @@ function isCores(options) {
 	return own
 }
 
-registerTransport($, win, live, isCores)
-$(win).on('pagehide', () => live.suspended(true))
-$(win).on('pageshow', (event) => event.originalEvent.persisted && live.suspended(false))
-$(() => heartbeat() && extend(heartbeat(), live.extras))
-live.start()
+function addExtras() {
+	if (heartbeat() && !heartbeat().transport) extend(heartbeat(), live.extras)
+}
+
+function start() {
+	registerTransport($, win, live, isCores)
+	$(win).on('pagehide', () => live.suspended(true))
+	$(win).on('pageshow', (event) => event.originalEvent.persisted && live.suspended(false))
+	// Core's client may be loaded before this file or after it.
+	addExtras()
+	$(addExtras)
+	live.start()
+}
+
+// The drop-in has a link of its own.
+if (!heartbeat() || !heartbeat().transport) start()

@@ -48,6 +48,7 @@ require __DIR__ . '/includes/ui.php';
 add_action( 'wp_default_scripts', 'heartbeatd_replace_script', PHP_INT_MAX );
 add_filter( 'heartbeat_settings', 'heartbeatd_add_settings' );
 add_action( 'admin_print_scripts', 'heartbeatd_print_ticket', 1 );
+add_action( 'admin_print_scripts', 'heartbeatd_dequeue_without_heartbeat', 1 );
 add_action( 'admin_enqueue_scripts', 'heartbeatd_enqueue_presence' );
 add_action( 'wp_enqueue_scripts', 'heartbeatd_prepare_front_end' );
 add_action( 'init', 'heartbeatd_load_translations' );

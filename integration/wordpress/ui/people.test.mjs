@@ -157,3 +157,18 @@ test('a page without posts asks nothing about them, and core\'s client is enough
 	people.tick({ 'presence-online': [{ user_id: 1, display_name: 'Anna', date_gmt: at(2) }] })
 	assert.deepEqual([plain(data), told.length], [{}, 1])
 })
+
+test('rooms that the client gets later are heard, and a link without rooms tells nothing', () => {
+	const s = stage()
+	const { room } = s.heartbeat
+	delete s.heartbeat.room
+	s.watch('admin/online')
+	s.people.tick({ 'presence-online': [{ user_id: 1, display_name: 'Anna', date_gmt: at(2) }] })
+	assert.deepEqual(s.told.map(({ people }) => people.map(({ name }) => name)), [['Anna']])
+	s.heartbeat.room = room
+	s.people.ready()
+	s.people.ready()
+	s.fill('admin/online', [entry(1, 'Anna'), entry(2, 'Ben')])
+	s.people.tick({ 'presence-online': [] })
+	assert.deepEqual(s.told.at(-1).people.map(({ name }) => name), ['Anna', 'Ben'])
+})

@@ -40,10 +40,12 @@
 
 	function createPeople( { heartbeat, me, serverTime, clock = Date.now } ) {
 		const rooms = new Map();
+		const joined = new Set();
 		const watchers = [];
 		let ahead = serverTime ? serverTime - clock() : 0; // the server's clock, to this one's
 
-		const linked = () => Boolean( heartbeat.transport ) && heartbeat.transport.name !== 'post';
+		// Core's client has no link, and one that tells nothing of rooms is no help here.
+		const linked = () => Boolean( heartbeat.room && heartbeat.transport ) && heartbeat.transport.name !== 'post';
 
 		function set( name, entries, total ) {
 			const known = entries.slice( 0, MOST );
@@ -76,21 +78,34 @@
 			} );
 		}
 
+		// Hears of a room from the drop-in, once.
+		function join( name ) {
+			if ( ! heartbeat.room || joined.has( name ) ) {
+				return;
+			}
+			joined.add( name );
+			const known = heartbeat.room( name );
+			known.onChange( ( { entries, total } ) => set( name, entries, total ) );
+			if ( linked() && known.total ) {
+				set( name, known.entries, known.total );
+			}
+		}
+
 		const watchesPosts = () => watchers.some( ( { room } ) => room.indexOf( 'postType/' ) === 0 );
 
 		return {
 			/** Tells about a room, as { people, total }, as soon as it is known and whenever it changes. */
 			watch( room, tell ) {
-				if ( heartbeat.room && ! watchers.some( ( watcher ) => watcher.room === room ) ) {
-					const known = heartbeat.room( room );
-					known.onChange( ( { entries, total } ) => set( room, entries, total ) );
-					if ( linked() && known.total ) {
-						set( room, known.entries, known.total );
-					}
-				}
+				join( room );
 				watchers.push( { room, tell } );
 				look( room );
 			},
+
+			/** heartbeat-transport.js adds rooms to core's client when the page is ready. */
+			ready: () => watchers.forEach( ( { room } ) => join( room ) ),
+
+			/** Asks for a beat, where there is a client. */
+			beat: () => heartbeat.connectNow && heartbeat.connectNow(),
 
 			/** Without a link, the posts' rooms are asked for with the beats that PHP answers anyway. */
 			beforeBeat( data ) {
@@ -123,13 +138,16 @@
 	}
 
 	window.heartbeatdUi = Object.assign( window.heartbeatdUi || {}, { createPeople } );
-	if ( ! window.wp || ! window.wp.heartbeat ) {
+	if ( ! window.jQuery ) {
 		return;
 	}
 
+	// Another plugin may have removed the client: then nobody tells, and nothing changes.
+	const heartbeat = ( window.wp && window.wp.heartbeat ) || {};
 	const { me, now } = window.heartbeatdUi;
-	const people = createPeople( { heartbeat: window.wp.heartbeat, me, serverTime: now } );
+	const people = createPeople( { heartbeat, me, serverTime: now } );
 	window.heartbeatdUi.people = people;
+	window.jQuery( people.ready );
 	window.jQuery( window.document )
 		.on( 'heartbeat-send.heartbeatd-people', ( event, data ) => {
 			if ( window.document.visibilityState !== 'hidden' ) {

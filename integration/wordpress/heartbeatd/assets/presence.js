@@ -1,11 +1,22 @@
-// Says with every beat who is where, so that people see each other.
+// Says with every beat who is where, so that people see each other. A page may run
+// core's client, an older drop-in or none: what the drop-in adds is looked up each time.
 ( function( $, config ) {
 	var ALIVE_MS = 20000;
 	var beaten = Date.now();
 	var busy = false;
 
+	function client() {
+		return ( window.wp && window.wp.heartbeat ) || {};
+	}
+
+	function link() {
+		return client().transport || { name: 'post' };
+	}
+
 	function beat() {
-		wp.heartbeat.connectNow();
+		if ( client().connectNow ) {
+			client().connectNow();
+		}
 	}
 
 	function ping( data ) {
@@ -26,8 +37,8 @@
 	} );
 
 	// Whoever answers the first beat, and whenever it comes.
-	if ( wp.heartbeat.transport && document.visibilityState !== 'hidden' ) {
-		wp.heartbeat.transport.announce( ping( {} ) );
+	if ( link().announce && document.visibilityState !== 'hidden' ) {
+		link().announce( ping( {} ) );
 	}
 
 	// Over a link a beat costs PHP nothing: ask at once.
@@ -38,13 +49,13 @@
 
 		// Who says nothing for 30 s counts as idle, and most screens beat once a minute.
 		window.setInterval( function() {
-			if ( busy && Date.now() - beaten > ALIVE_MS && wp.heartbeat.transport.name !== 'post' && document.visibilityState !== 'hidden' ) {
+			if ( busy && Date.now() - beaten > ALIVE_MS && link().name !== 'post' && document.visibilityState !== 'hidden' ) {
 				beat();
 			}
 		}, 5000 );
 
 		$( function() {
-			if ( wp.heartbeat.transport.name === 'post' ) {
+			if ( link().name === 'post' ) {
 				$( document ).one( 'heartbeat-transport.heartbeatd', beat );
 			} else {
 				beat();

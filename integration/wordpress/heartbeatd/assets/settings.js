@@ -1,27 +1,34 @@
 // Keeps the settings screen up to date on how this browser is connected.
 ( function( $, texts ) {
-	var transport = wp.heartbeat.transport;
+	function client() {
+		return ( window.wp && window.wp.heartbeat ) || null;
+	}
+
+	function nameOfTransport() {
+		if ( ! client() ) {
+			return 'none';
+		}
+		return client().transport ? client().transport.name : 'core';
+	}
 
 	function show() {
-		var name = transport ? transport.name : 'core';
-		$( '#heartbeatd-transport' ).text( texts[ name ] ).attr( 'data-transport', name );
+		var name = nameOfTransport();
+		$( '#heartbeatd-transport' ).text( texts[ name ] || name ).attr( 'data-transport', name );
 		$( '#heartbeatd-help' ).text( name === 'post' ? texts.help : '' );
+		count();
 	}
 
 	function count() {
-		var room = wp.heartbeat.room( 'admin/online' );
-		$( '#heartbeatd-online' ).text( transport.name === 'post' ? '' : texts.online.replace( '%s', room.total ) );
+		var name = nameOfTransport();
+		var isLinked = name !== 'none' && name !== 'core' && name !== 'post' && client().room;
+		$( '#heartbeatd-online' ).text( isLinked ? texts.online.replace( '%s', client().room( 'admin/online' ).total ) : '' );
 	}
 
+	$( document ).on( 'heartbeat-transport.heartbeatd-settings', show );
 	$( function() {
 		show();
-		if ( transport ) {
-			count();
-			wp.heartbeat.room( 'admin/online' ).onChange( count );
-			$( document ).on( 'heartbeat-transport.heartbeatd-settings', function() {
-				show();
-				count();
-			} );
+		if ( client() && client().room ) {
+			client().room( 'admin/online' ).onChange( count );
 		}
 	} );
 }( jQuery, window.heartbeatdSettings ) );

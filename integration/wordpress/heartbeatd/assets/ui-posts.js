@@ -34,7 +34,7 @@
 					box.querySelector( '.heartbeatd-none' ).hidden = posts.length > 0;
 				}
 			} )
-			.on( 'postbox-toggled.heartbeatd-posts postbox-columnchange.heartbeatd-posts', () => window.wp.heartbeat.connectNow() );
+			.on( 'postbox-toggled.heartbeatd-posts postbox-columnchange.heartbeatd-posts', ui.people.beat );
 	}
 
 	// Quick Edit draws a row anew: look for the cell each time.

@@ -89,7 +89,23 @@ function heartbeatd_print_ticket() {
 			'ticket'      => heartbeatd_page_ticket(),
 			'lock_window' => heartbeatd_lock_window(),
 		);
-		wp_add_inline_script( 'heartbeat', 'window.heartbeatSettings.heartbeatd = ' . wp_json_encode( $settings ) . ';', 'before' );
+		// Whoever registers the script again may give it no settings: then it has no nonce either.
+		wp_add_inline_script( 'heartbeat', 'if ( window.heartbeatSettings ) { window.heartbeatSettings.heartbeatd = ' . wp_json_encode( $settings ) . '; }', 'before' );
+	}
+}
+
+/**
+ * Takes back the scripts that depend on Heartbeat where another plugin has removed
+ * it: WordPress warns about a script whose dependency is not registered.
+ */
+function heartbeatd_dequeue_without_heartbeat() {
+	if ( wp_script_is( 'heartbeat', 'registered' ) ) {
+		return;
+	}
+	foreach ( wp_scripts()->queue as $handle ) {
+		if ( 0 === strpos( $handle, 'heartbeatd-' ) ) {
+			wp_dequeue_script( $handle );
+		}
 	}
 }
 
@@ -113,7 +129,7 @@ function heartbeatd_enqueue_presence() {
 			$config['unlock'] = wp_create_nonce( 'update-post_' . $posts[0] );
 		}
 	}
-	wp_enqueue_script( 'heartbeatd-presence', heartbeatd_asset_url( 'presence.js' ), array( 'heartbeat' ), heartbeatd_asset_version( 'presence.js' ), true );
+	wp_enqueue_script( 'heartbeatd-presence', heartbeatd_asset_url( 'presence.js' ), array( 'jquery', 'heartbeat' ), heartbeatd_asset_version( 'presence.js' ), true );
 	wp_add_inline_script( 'heartbeatd-presence', 'window.heartbeatdPresence = ' . wp_json_encode( $config ) . ';', 'before' );
 }
 
@@ -123,6 +139,7 @@ function heartbeatd_enqueue_presence() {
  */
 function heartbeatd_prepare_front_end() {
 	if ( heartbeatd_is_configured() && is_user_logged_in() ) {
-		wp_add_inline_script( 'heartbeat', 'jQuery( function() { window.heartbeatSettings.nonce && wp.heartbeat.connectNow(); } );' );
+		// Only the drop-in has a use for a ticket, and only a page with a nonce gets one.
+		wp_add_inline_script( 'heartbeat', 'jQuery( function() { window.heartbeatSettings && window.heartbeatSettings.nonce && window.wp && wp.heartbeat && wp.heartbeat.transport && wp.heartbeat.connectNow(); } );' );
 	}
 }

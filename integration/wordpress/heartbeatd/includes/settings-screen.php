@@ -89,12 +89,15 @@ function heartbeatd_show_connection() {
 		'longpoll'  => __( 'This browser is connected over long-poll, because no WebSocket could be opened.', 'heartbeatd' ),
 		'post'      => __( 'This browser is not connected: its beats go to PHP.', 'heartbeatd' ),
 		'core'      => __( 'This page runs WordPress’s own Heartbeat script.', 'heartbeatd' ),
+		'none'      => __( 'This page has no Heartbeat script: another plugin has removed it.', 'heartbeatd' ),
 		/* translators: %s: number of people. */
 		'online'    => __( 'People online: %s', 'heartbeatd' ),
 		/* translators: %s: a path. */
 		'help'      => sprintf( __( 'Let the web server pass %s on to heartbeatd, with the headers Upgrade and Host. “heartbeatd doctor” says what is missing.', 'heartbeatd' ), trailingslashit( heartbeatd_setting( 'url' ) ) ),
 	);
-	wp_enqueue_script( 'heartbeatd-settings', heartbeatd_asset_url( 'settings.js' ), array( 'heartbeat' ), heartbeatd_asset_version( 'settings.js' ), true );
+	// Where another plugin has removed Heartbeat, the script says so.
+	$needs = wp_script_is( 'heartbeat', 'registered' ) ? array( 'jquery', 'heartbeat' ) : array( 'jquery' );
+	wp_enqueue_script( 'heartbeatd-settings', heartbeatd_asset_url( 'settings.js' ), $needs, heartbeatd_asset_version( 'settings.js' ), true );
 	wp_add_inline_script( 'heartbeatd-settings', 'window.heartbeatdSettings = ' . wp_json_encode( $texts ) . ';', 'before' );
 	echo '<li><span class="dashicons dashicons-admin-links" aria-hidden="true"></span> <strong id="heartbeatd-transport" aria-live="polite">…</strong> <span id="heartbeatd-help"></span></li>';
 	echo '<li><span class="dashicons dashicons-groups" aria-hidden="true"></span> <strong id="heartbeatd-online"></strong></li>';

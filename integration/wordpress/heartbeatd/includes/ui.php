@@ -76,7 +76,7 @@ function heartbeatd_ui_enqueue() {
 	if ( ! $scripts ) {
 		return;
 	}
-	heartbeatd_ui_script( 'people', array( 'heartbeat' ) );
+	heartbeatd_ui_script( 'people', array( 'jquery', 'heartbeat' ) );
 	heartbeatd_ui_script( 'faces', array( 'wp-i18n', 'heartbeatd-people' ) );
 	foreach ( $scripts as $name ) {
 		heartbeatd_ui_script( $name, heartbeatd_ui_dependencies( $name, $screen ) );
