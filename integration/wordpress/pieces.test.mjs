@@ -85,7 +85,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 		await t.test('calls go out after the response, signed, and no more than a page may make', async () => {
 			addMuPlugin(site, 'caller', `add_action('init', function () {
 				if (isset($_GET['calls'])) { $n = 0; for ($i = 0; $i < (int) $_GET['calls']; $i++) $n += heartbeatd_push('all', $i); echo $n; exit; } });`)
-			php(`delete_transient('heartbeatd_failures'); return 1;`)
+			php(`update_option('heartbeatd_failures', array()); return 1;`)
 			api.reset()
 			api.answer = () => [202, {}]
 			const page = await fetch(`${site.url}/?calls=150`)
@@ -106,21 +106,21 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			await until('the calls to be given up', () => api.ended === 2)
 			t.diagnostic(`a hung heartbeatd: the page after ${Date.now() - started} ms with both calls given up`)
 			await (await fetch(`${site.url}/?calls=20`)).text()
-			await until('the breaker', () => php(`return (int) get_transient('heartbeatd_failures');`) === 2)
+			await until('the breaker', () => php('return heartbeatd_is_paused();'))
 			assert.equal(api.pushes.length, 2, 'after two failures calls pause')
-			php(`delete_transient('heartbeatd_failures'); return 1;`)
+			php(`update_option('heartbeatd_failures', array()); return 1;`)
 		})
 
 		await t.test('what must end is tried, and made up for, whatever heartbeatd does', async () => {
 			api.reset()
 			api.answer = () => null // hangs
-			assert.equal(await ask(`set_transient('heartbeatd_failures', 2, 30); heartbeatd_revoke_user(${author}); heartbeatd_flush(); return (float) get_option('heartbeatd_unrevoked') > 1000 * (time() - 60);`), true)
+			assert.equal(await ask(`update_option('heartbeatd_failures', array('count' => 2, 'at' => time())); heartbeatd_revoke_user(${author}); heartbeatd_flush(); return (float) get_option('heartbeatd_unrevoked') > 1000 * (time() - 60);`), true)
 			const [{ until_ms: time, ...tried }] = api.revokes
 			assert.deepEqual(tried, { user: author }, 'tried although calls pause')
 			assert.ok(Math.abs(time - Date.now()) < 60_000, `${time}`)
 			api.reset()
 			api.answer = () => [202, {}]
-			assert.equal(await ask(`delete_transient('heartbeatd_failures'); heartbeatd_push('all', 1); heartbeatd_flush(); return (int) get_option('heartbeatd_unrevoked');`), 0)
+			assert.equal(await ask(`update_option('heartbeatd_failures', array()); heartbeatd_push('all', 1); heartbeatd_flush(); return (int) get_option('heartbeatd_unrevoked');`), 0)
 			assert.deepEqual(api.revokes, [{ all: true, until_ms: time }], 'and nobody\'s tickets that are newer')
 
 			addMuPlugin(site, 'bulk', `add_action('init', function () { if (isset($_GET['bulk'])) { for ($i = 1; $i <= 60; $i++) heartbeatd_revoke_user($i); exit; } });`)
@@ -199,7 +199,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 		})
 
 		await t.test('uninstalling leaves nothing', () => {
-			php(`update_option('heartbeatd', array('site' => 'x')); set_transient('heartbeatd_failures', 1, 30); return 1;`)
+			php(`update_option('heartbeatd', array('site' => 'x')); return 1;`)
 			const count = () => php(`return (int) $GLOBALS['wpdb']->get_var("SELECT COUNT(*) FROM {$GLOBALS['wpdb']->options} WHERE option_name LIKE '%heartbeatd%'");`)
 			assert.ok(count() >= 3)
 			php(`define('WP_UNINSTALL_PLUGIN', 'heartbeatd/heartbeatd.php'); require WP_PLUGIN_DIR . '/heartbeatd/uninstall.php'; return 1;`)

@@ -19,6 +19,7 @@ defined( 'ABSPATH' ) || exit;
 define( 'HEARTBEATD_PLUGIN_VERSION', '0.1.0' );
 define( 'HEARTBEATD_PLUGIN_FILE', __FILE__ );
 
+require __DIR__ . '/includes/options.php';
 require __DIR__ . '/includes/settings.php';
 require __DIR__ . '/includes/rooms.php';
 require __DIR__ . '/includes/labels.php';
@@ -43,6 +44,9 @@ require __DIR__ . '/includes/report.php';
 require __DIR__ . '/includes/settings-screen.php';
 require __DIR__ . '/includes/site-health.php';
 require __DIR__ . '/includes/ui.php';
+
+register_activation_hook( __FILE__, 'heartbeatd_add_options' );
+add_action( 'admin_init', 'heartbeatd_add_options' );
 
 // The page: our script in the place of core's, the address and the ticket beside core's settings.
 add_action( 'wp_default_scripts', 'heartbeatd_replace_script', PHP_INT_MAX );

@@ -7,15 +7,13 @@
 
 defined( 'WP_UNINSTALL_PLUGIN' ) || exit;
 
+require_once __DIR__ . '/includes/options.php';
+
 /**
  * Deletes what the plugin stored for one site.
  */
 function heartbeatd_uninstall_site() {
-	delete_option( 'heartbeatd' );
-	delete_option( 'heartbeatd_learned' );
-	delete_option( 'heartbeatd_unrevoked' );
-	delete_option( 'heartbeatd_screen_revisions' );
-	delete_transient( 'heartbeatd_failures' );
+	array_map( 'delete_option', array_keys( heartbeatd_options() ) );
 }
 
 if ( is_multisite() ) {

@@ -13,22 +13,65 @@ defined( 'ABSPATH' ) || exit;
 const HEARTBEATD_CALL_TIME = 0.3;
 
 /**
- * After this many failures in a row, calls pause, for this many seconds.
+ * After this many failures in a row calls pause, for this many seconds.
  */
 const HEARTBEATD_FAILURES = 2;
 const HEARTBEATD_PAUSE    = 30;
 
 /**
- * Whether heartbeatd did not answer lately, so that nobody need wait for it.
+ * How many calls in a row have failed, and when the last one did.
+ *
+ * @return array{count: int, at: int}
+ */
+function heartbeatd_failures() {
+	$failures = get_option( 'heartbeatd_failures' );
+	return ( is_array( $failures ) ? $failures : array() ) + array(
+		'count' => 0,
+		'at'    => 0,
+	);
+}
+
+/**
+ * Whether the last call of heartbeatd's API got no answer. It stays so until a
+ * call gets one, however long that takes.
+ *
+ * @return bool
+ */
+function heartbeatd_last_call_failed() {
+	return heartbeatd_failures()['count'] > 0;
+}
+
+/**
+ * Whether calls pause because the last ones got no answer. After the pause one
+ * more failure is enough for the next pause.
  *
  * @return bool
  */
 function heartbeatd_is_paused() {
-	return (int) get_transient( 'heartbeatd_failures' ) >= HEARTBEATD_FAILURES;
+	$failures = heartbeatd_failures();
+	return $failures['count'] >= HEARTBEATD_FAILURES && abs( time() - $failures['at'] ) < HEARTBEATD_PAUSE;
 }
 
 /**
- * Calls heartbeatd's API, unless it did not answer lately, and remembers whether it does.
+ * Remembers whether heartbeatd answered a call. It writes only what changes.
+ *
+ * @param bool $answered Whether it did.
+ */
+function heartbeatd_remember_call( $answered ) {
+	$count = heartbeatd_failures()['count'];
+	if ( ! $answered ) {
+		$failures = array(
+			'count' => $count + 1,
+			'at'    => time(),
+		);
+		update_option( 'heartbeatd_failures', $failures, true );
+	} elseif ( $count ) {
+		update_option( 'heartbeatd_failures', array(), true );
+	}
+}
+
+/**
+ * Calls heartbeatd's API, unless calls pause.
  *
  * @param string     $method  HTTP method.
  * @param string     $path    What comes after /api/v1.
@@ -41,18 +84,11 @@ function heartbeatd_try( $method, $path, $body = null, $wait = HEARTBEATD_CALL_T
 	if ( heartbeatd_is_paused() ) {
 		return new WP_Error( 'unreachable', __( 'heartbeatd did not answer lately.', 'heartbeatd' ) );
 	}
-	$failures = (int) get_transient( 'heartbeatd_failures' );
-	$answer   = heartbeatd_call( $method, $path, $body, $wait, $headers );
-	if ( is_wp_error( $answer ) && 'unreachable' === $answer->get_error_code() ) {
-		set_transient( 'heartbeatd_failures', $failures + 1, HEARTBEATD_PAUSE );
-	} elseif ( $failures ) {
-		delete_transient( 'heartbeatd_failures' );
-	}
-	return $answer;
+	return heartbeatd_call( $method, $path, $body, $wait, $headers );
 }
 
 /**
- * Calls heartbeatd's API.
+ * Calls heartbeatd's API, and remembers whether it answers.
  *
  * @param string     $method  HTTP method.
  * @param string     $path    What comes after /api/v1.
@@ -93,7 +129,9 @@ function heartbeatd_call( $method, $path, $body, $wait, &$headers = array() ) {
 	remove_action( 'requests-requests.before_request', $connected );
 	remove_filter( 'pre_http_send_through_proxy', '__return_false' );
 	$headers = is_wp_error( $answer ) ? array() : wp_remote_retrieve_headers( $answer );
-	return heartbeatd_read_answer( $answer );
+	$answer  = heartbeatd_read_answer( $answer );
+	heartbeatd_remember_call( ! is_wp_error( $answer ) || 'unreachable' !== $answer->get_error_code() );
+	return $answer;
 }
 
 /**

@@ -211,7 +211,7 @@ function heartbeatd_fingerprint() {
  * A plugin, a theme or WordPress was updated: what is hooked may have changed.
  */
 function heartbeatd_forget_learned() {
-	delete_option( 'heartbeatd_learned' );
+	update_option( 'heartbeatd_learned', array(), true );
 }
 
 /**

@@ -82,18 +82,37 @@ function heartbeatd_editable_types() {
 		return array();
 	}
 	// Core asks for more than the right to edit pages before this one is edited.
-	$privacy = get_post( (int) get_option( 'wp_page_for_privacy_policy' ) );
+	$privacy = current_user_can( 'manage_privacy_options' ) ? '' : heartbeatd_privacy_page_type();
 	$types   = array();
 	foreach ( get_post_types_by_support( 'presence' ) as $name ) {
 		$type = get_post_type_object( $name );
 		$may  = $type && $type->map_meta_cap
 			&& current_user_can( $type->cap->edit_posts ) && current_user_can( $type->cap->edit_others_posts )
 			&& current_user_can( $type->cap->edit_published_posts ) && current_user_can( $type->cap->edit_private_posts );
-		if ( $may && ( ! $privacy || $privacy->post_type !== $name || current_user_can( 'edit_post', $privacy->ID ) ) ) {
+		if ( $may && $privacy !== $name ) {
 			$types[] = $name;
 		}
 	}
 	return array_slice( $types, 0, HEARTBEATD_MAX_TYPES );
+}
+
+/**
+ * The post type of the site's privacy policy. It is remembered, so that it costs
+ * no query with every ticket.
+ *
+ * @return string '' when there is none.
+ */
+function heartbeatd_privacy_page_type() {
+	$id    = (int) get_option( 'wp_page_for_privacy_policy' );
+	$known = get_option( 'heartbeatd_privacy_page' );
+	if ( $id && ( ! is_array( $known ) || ( $known['id'] ?? 0 ) !== $id ) ) {
+		$known = array(
+			'id'   => $id,
+			'type' => (string) get_post_type( $id ),
+		);
+		update_option( 'heartbeatd_privacy_page', $known, true );
+	}
+	return $id ? $known['type'] : '';
 }
 
 /**

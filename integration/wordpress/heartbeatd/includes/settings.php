@@ -28,12 +28,13 @@ function heartbeatd_defaults() {
  * @return string
  */
 function heartbeatd_setting( $name ) {
-	$stored = heartbeatd_is_networks() ? array() : get_option( 'heartbeatd', array() );
 	if ( heartbeatd_is_constant( $name ) ) {
 		$value = (string) constant( 'HEARTBEATD_' . strtoupper( $name ) );
-	} elseif ( is_array( $stored ) && isset( $stored[ $name ] ) && '' !== $stored[ $name ] ) {
-		return (string) $stored[ $name ];
 	} else {
+		$stored = heartbeatd_is_networks() ? array() : get_option( 'heartbeatd', array() );
+		if ( is_array( $stored ) && isset( $stored[ $name ] ) && '' !== $stored[ $name ] ) {
+			return (string) $stored[ $name ];
+		}
 		$value = heartbeatd_defaults()[ $name ];
 	}
 	if ( 'site' === $name ) {

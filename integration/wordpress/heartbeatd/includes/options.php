@@ -1,0 +1,35 @@
+<?php
+/**
+ * The plugin's options. All of them exist and are autoloaded, so reading one
+ * costs no query: a missing option would cost one with every request.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * The options' names, with what they hold before anything is stored.
+ *
+ * @return array<string, mixed>
+ */
+function heartbeatd_options() {
+	return array(
+		'heartbeatd'                  => array(),
+		'heartbeatd_learned'          => array(),
+		'heartbeatd_failures'         => array(),
+		'heartbeatd_unrevoked'        => 0,
+		'heartbeatd_screen_revisions' => array(),
+		'heartbeatd_privacy_page'     => array(),
+	);
+}
+
+/**
+ * Adds the options that are missing: when the plugin is activated, and, for the
+ * sites of a network, with the first request of the admin.
+ */
+function heartbeatd_add_options() {
+	foreach ( array_diff_key( heartbeatd_options(), wp_load_alloptions() ) as $name => $value ) {
+		add_option( $name, $value, '', true );
+	}
+}

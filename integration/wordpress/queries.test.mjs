@@ -1,0 +1,94 @@
+// The plugin's own database queries: every request of the front end and of the
+// admin is made with the plugin and without it, and the queries are compared.
+// WordPress has no persistent object cache here.
+
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { test } from 'node:test'
+import { until } from '../browser/harness.mjs'
+import { addMuPlugin, logIn, withPlugin } from './plugin.mjs'
+
+// The header Live-Plugins: off leaves the plugin out of one request. The queries
+// of each request are logged, with all numbers the same, and with whether code of
+// the plugin was running.
+const log = `
+if (($_SERVER['HTTP_LIVE_PLUGINS'] ?? '') === 'off') {
+	add_filter('option_active_plugins', fn ($plugins) => array_values(array_diff($plugins, array('heartbeatd/heartbeatd.php'))));
+}
+add_action('wp_enqueue_scripts', fn () => wp_enqueue_script('heartbeat'));
+add_action('init', function () { if (isset($_GET['push'])) heartbeatd_push('all', 1); });
+if (isset($_SERVER['HTTP_LIVE_QUERIES'])) {
+	$GLOBALS['live_queries'] = array();
+	add_filter('query', function ($query) {
+		$files = array_column(debug_backtrace(DEBUG_BACKTRACE_IGNORE_ARGS), 'file');
+		$GLOBALS['live_queries'][] = array(preg_replace('/\\\\d+/', '0', $query), (bool) preg_grep('#/plugins/heartbeatd/#', $files));
+		return $query;
+	});
+	register_shutdown_function(fn () => register_shutdown_function(function () {
+		file_put_contents(WP_CONTENT_DIR . '/queries.tmp', json_encode($GLOBALS['live_queries']));
+		rename(WP_CONTENT_DIR . '/queries.tmp', WP_CONTENT_DIR . '/queries.json');
+	}));
+}
+`
+
+for (const [name, constants] of [['constants', {}], ['the settings screen', null]]) {
+	test(`with ${name}, the plugin adds no query`, { timeout: 300_000 }, async (t) => {
+		await withPlugin(t, async ({ site, server, browser, php }) => {
+			addMuPlugin(site, 'queries', log)
+			if (!constants) php(`update_option('heartbeatd', array('secret' => 'a secret of the tests that nobody guesses', 'api' => '${server.admin}')); return 1;`)
+			php(`update_option('wp_page_for_privacy_policy', wp_insert_post(array('post_type' => 'page', 'post_title' => 'Privacy', 'post_status' => 'publish'))); return 1;`)
+			const post = php(`return wp_insert_post(array('post_title' => 'A post', 'post_status' => 'publish'));`)
+			const { request } = await logIn(await browser(), site, 'editor')
+			const visitor = (await (await browser()).newContext()).request
+			const page = await (await request.get(`${site.url}/wp-admin/`)).text()
+			const nonce = page.match(/heartbeatSettings = .*?"nonce":"(\w+)"/)[1]
+			const beat = (data) => (headers) => request.post(`${site.url}/wp-admin/admin-ajax.php`, {
+				headers, form: { action: 'heartbeat', _nonce: nonce, screen_id: 'dashboard', has_focus: 'true', interval: '60', ...data },
+			})
+			const get = (who, path) => (headers) => who.get(`${site.url}${path}`, { headers })
+			const requests = {
+				'the front page, logged out': get(visitor, '/'),
+				'a post, logged out': get(visitor, `/?p=${post}`),
+				'the front page, logged in': get(request, '/'),
+				'the REST API': get(visitor, '/wp-json/wp/v2/posts'),
+				'the dashboard': get(request, '/wp-admin/'),
+				'a settings screen': get(request, '/wp-admin/profile.php'),
+				'the posts list': get(request, '/wp-admin/edit.php'),
+				'the editor': get(request, `/wp-admin/post.php?post=${post}&action=edit`),
+				'a beat': beat({}),
+				'a beat with presence': beat({ 'data[presence-ping][screen]': 'dashboard' }),
+				'a beat that asks for a lock': beat({ 'data[wp-refresh-post-lock][post_id]': String(post), 'data[presence-editor-ping][post_id]': String(post) }),
+			}
+			for (const [what, send] of Object.entries(requests)) {
+				await t.test(what, async () => {
+					// The first of each writes what is new.
+					await queriesOf(site, send, 'on')
+					const without = await queriesOf(site, send, 'off')
+					const added = await queriesOf(site, send, 'on')
+					for (const [query] of without) {
+						const same = added.findIndex(([text]) => text === query)
+						if (same >= 0) added.splice(same, 1)
+					}
+					assert.ok(without.length > 1)
+					// Core writes a lock only when its second has changed, so not every time.
+					assert.deepEqual(added.filter(([, own]) => own || !/lock|editor/.test(what)), [])
+				})
+			}
+			await t.test('a request that calls the API', async () => {
+				await queriesOf(site, get(visitor, '/?push=1'), 'on')
+				const plain = await queriesOf(site, get(visitor, '/'), 'on')
+				assert.deepEqual(await queriesOf(site, get(visitor, '/?push=1'), 'on'), plain)
+			})
+		}, { constants })
+	})
+}
+
+// queriesOf sends a request with the plugin on or off, and returns its queries.
+async function queriesOf(site, send, plugins) {
+	const file = `${site.dir}/wp-content/queries.json`
+	rmSync(file, { force: true })
+	const answer = await send({ 'Live-Queries': '1', 'Live-Plugins': plugins })
+	assert.equal(answer.status(), 200)
+	await until('the queries', () => existsSync(file))
+	return JSON.parse(readFileSync(file, 'utf8'))
+}
