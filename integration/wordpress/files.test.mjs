@@ -61,5 +61,9 @@ test('one version in all its places, and a minimum that the code keeps to', () =
 		const value = main.match(new RegExp(`^ \\* ${field}: +(\\S+)`, 'm'))[1]
 		assert.equal(read('heartbeatd/readme.txt').match(new RegExp(`^${field}: (\\S+)`, 'm'))[1], value)
 	}
+	// The action wp_set_password, on which tickets end, came with WordPress 6.2.
+	assert.match(main, /^add_action\( 'wp_set_password', /m)
+	const [major, minor] = main.match(/^ \* Requires at least: +(\d+)\.(\d+)$/m).slice(1).map(Number)
+	assert.ok(major > 6 || (major === 6 && minor >= 2), `${major}.${minor}`)
 	for (const name of php) assert.doesNotMatch(read(name), /\?->|\bmatch ?\(|\benum |readonly |#\[|: (?:static|mixed|never)\b/, `${name} needs more than PHP 7.4`)
 })

@@ -3,7 +3,7 @@
  * Plugin Name:       heartbeatd
  * Description:       Makes the Heartbeat API real-time: beats travel over WebSocket or long-poll, news arrives at once, and PHP runs only when PHP alone knows the answer.
  * Version:           0.1.0
- * Requires at least: 6.1
+ * Requires at least: 6.2
  * Requires PHP:      7.4
  * Author:            The heartbeatd contributors
  * License:           MIT
