@@ -238,7 +238,7 @@ func (l *demoLogin) ticket(screen string, now time.Time) string {
 	hash := sha256.Sum256([]byte(nonce))
 	screen = screen[:min(len(screen), maxText)] // a page may call it anything
 	c := Claims{
-		Name: u.Name, Avatar: u.Avatar, SID: wordpress.SessionHash(l.token), Rooms: u.Rooms,
+		Name: u.Name, Avatar: u.Avatar, SID: wordpress.SessionHash(l.token), Cookie: CookieID(l.cookieName()), Rooms: u.Rooms,
 		Screen: screen, ScreenLabel: u.screenLabel(screen), Types: u.Types, Admin: u.AdminURL,
 		Nonce: hex.EncodeToString(hash[:]), FreshUntil: wordpress.FreshUntil(now).Unix(), Native: nativeHandles,
 		RegisteredClaims: jwt.RegisteredClaims{Subject: strconv.FormatInt(u.ID, 10)},

@@ -91,7 +91,8 @@ func (s *Server) crossOrigin(next http.Handler) http.Handler {
 			return
 		}
 		if !s.knownOrigin(r) {
-			http.Error(w, "this origin is not one of the site's allowed origins", http.StatusForbidden)
+			s.refusals.log(s, r, refuse("", wrongOrigin, originRefused))
+			http.Error(w, originRefused, http.StatusForbidden)
 			return
 		}
 		h.Set("Access-Control-Allow-Origin", r.Header.Get("Origin"))
@@ -132,14 +133,10 @@ func (s *Server) beat(ctx context.Context, r *http.Request, body []byte) transpo
 // ticketBeat answers the plain beat of a client that only knows its ticket.
 // A beat that is PHP's gets 409: post it to admin-ajax.
 func (s *Server) ticketBeat(_ context.Context, r *http.Request, body []byte) transport.Tick {
-	st, claims, err := s.postedTicket(r.Header.Get(ticketHeader))
-	switch {
-	case err != nil:
+	st, claims, err := admit(r, r.Header.Get(ticketHeader), s.postedTicket)
+	if err != nil {
+		s.refusals.log(s, r, err)
 		return plainTick(http.StatusForbidden, err.Error())
-	case !st.allows(r):
-		return plainTick(http.StatusForbidden, "this origin is not one of the site's")
-	case !claims.cookieMatches(r):
-		return plainTick(http.StatusForbidden, "the log-in cookie is of another session than the ticket")
 	}
 	c := s.newCall(r, body)
 	c.User, c.issuer, c.site = claims.user(), claims, st

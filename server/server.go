@@ -79,6 +79,7 @@ type Server struct {
 	mailbox  *mailbox
 	revoked  *revocations
 	tickets  vouched
+	refusals refusals
 	lists    lists
 	apiKey   string
 
@@ -183,16 +184,19 @@ func isConnID(s string) bool {
 
 // Open starts the session of a page, or resumes it within its grace.
 func (s *Server) Open(r *http.Request, hello transport.Hello, out *transport.Outbox) (transport.Session, transport.Welcome, error) {
+	sess, welcome, err := s.open(r, hello, out)
+	if err != nil {
+		s.refusals.log(s, r, err)
+		return nil, welcome, err // not a nil *session
+	}
+	return sess, welcome, nil
+}
+
+func (s *Server) open(r *http.Request, hello transport.Hello, out *transport.Outbox) (*session, transport.Welcome, error) {
 	var none transport.Welcome
-	st, claims, err := s.verifyTicket(hello.Ticket)
+	st, claims, err := admit(r, hello.Ticket, s.verifyTicket)
 	if err != nil {
 		return nil, none, err
-	}
-	if !st.allows(r) {
-		return nil, none, ticketError("the origin " + r.Header.Get("Origin") + " is not one of this site's")
-	}
-	if !claims.cookieMatches(r) {
-		return nil, none, ticketError("the log-in cookie is of another session than the ticket")
 	}
 	if !isConnID(hello.Conn) {
 		return nil, none, &transport.Bye{Code: transport.CodeProtocol, Reason: "conn must be 8 to 64 of A-Z a-z 0-9 _ -"}
@@ -261,9 +265,9 @@ func (s *Server) full(key sessionKey, again bool) error {
 		return &transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: retry}
 	case again:
 	case len(s.sessions) >= maxSessions:
-		return &transport.Bye{Code: transport.CodeTooMany, Reason: "this node has its fill of pages", RetryAfter: retry}
+		return &refusal{&transport.Bye{Code: transport.CodeTooMany, Reason: "this node has its fill of pages", RetryAfter: retry}, key.site, limitReached}
 	case s.byUser[userKey{key.site, key.user}] >= maxUserSessions:
-		return &transport.Bye{Code: transport.CodeTooMany, Reason: "this user has too many pages open", RetryAfter: retry}
+		return &refusal{&transport.Bye{Code: transport.CodeTooMany, Reason: "this user has too many pages open", RetryAfter: retry}, key.site, limitReached}
 	}
 	return nil
 }

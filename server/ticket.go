@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -38,9 +37,10 @@ func init() { jwt.TimePrecision = time.Millisecond }
 type Claims struct {
 	Name        string   `json:"name"`
 	Avatar      string   `json:"avatar,omitempty"`
-	SID         string   `json:"sid"`             // hex sha256 of the session token
-	Can         []string `json:"can,omitempty"`   // edit_posts, manage_options
-	Rooms       []string `json:"rooms,omitempty"` // post rooms this page may enter and hear
+	SID         string   `json:"sid"`              // hex sha256 of the session token
+	Cookie      string   `json:"cookie,omitempty"` // CookieID of the site's own log-in cookie; empty: no cookie is compared
+	Can         []string `json:"can,omitempty"`    // edit_posts, manage_options
+	Rooms       []string `json:"rooms,omitempty"`  // post rooms this page may enter and hear
 	Screen      string   `json:"screen,omitempty"`
 	ScreenLabel string   `json:"screen_label,omitempty"`
 	Post        *Post    `json:"post,omitempty"`
@@ -75,6 +75,22 @@ func SignTicket(siteID, secret string, c Claims, now time.Time) (string, error) 
 	return signed, err
 }
 
+// admit checks the ticket that a request came with, and that the request may
+// come with it: its origin and its log-in cookie. verify is verifyTicket or
+// postedTicket.
+func admit(r *http.Request, raw string, verify func(string) (*site, *Claims, error)) (*site, *Claims, error) {
+	st, claims, err := verify(raw)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case !st.allows(r):
+		return nil, nil, refuse(st.ID, wrongOrigin, originRefused)
+	case !claims.cookieMatches(r):
+		return nil, nil, refuse(st.ID, wrongCookie, "the log-in cookie is of another session than the ticket")
+	}
+	return st, claims, nil
+}
+
 // verifyTicket returns the site and the claims of a ticket that is good now. The
 // claims may be shared: nobody changes them.
 func (s *Server) verifyTicket(raw string) (*site, *Claims, error) {
@@ -90,17 +106,17 @@ var ticketParser = jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.Wi
 // readTicket checks what of a ticket will not change: its signature and what it says.
 func (s *Server) readTicket(raw string) (id string, claims *Claims, err error) {
 	if raw == "" {
-		return "", nil, ticketError("no ticket")
+		return "", nil, refuse("", noTicket, "no ticket")
 	}
 	if len(raw) > maxTicket {
-		return "", nil, ticketError("the ticket is longer than 2048 bytes")
+		return "", nil, refuse("", badTicket, "the ticket is longer than 2048 bytes")
 	}
 	claims = new(Claims)
 	if _, err = ticketParser.ParseWithClaims(raw, claims, s.keysOf(&id)); err != nil {
-		return "", nil, ticketError("the ticket is refused: " + err.Error())
+		return "", nil, refuse(id, whyRefused(err), "the ticket is refused: "+err.Error())
 	}
 	if _, err := claims.userID(); err != nil || claims.IssuedAt == nil {
-		return "", nil, ticketError("the ticket names no user or no time of issue")
+		return "", nil, refuse(id, badTicket, "the ticket names no user or no time of issue")
 	}
 	for _, list := range []*[]string{&claims.Native, &claims.Can, &claims.Types} {
 		*list = s.lists.share(*list)
@@ -112,14 +128,14 @@ func (s *Server) readTicket(raw string) (id string, claims *Claims, err error) {
 // acceptTicket checks what of a ticket may change from one moment to the next.
 func (s *Server) acceptTicket(id string, claims *Claims) (*site, *Claims, error) {
 	if !time.Now().Before(claims.ExpiresAt.Time) { // the leeway is for clocks that are ahead only
-		return nil, nil, ticketError("the ticket is over")
+		return nil, nil, refuse(id, ticketOver, "the ticket is over")
 	}
 	if s.revoked.covers(id, claims) {
-		return nil, nil, ticketError("the ticket is revoked")
+		return nil, nil, refuse(id, ticketRevoked, "the ticket is revoked")
 	}
 	st := s.site(id)
 	if st == nil {
-		return nil, nil, ticketError("this node has no place for one more site of a network")
+		return nil, nil, refuse(id, limitReached, "this node has no place for one more site of a network")
 	}
 	return st, s.revoked.strip(id, claims), nil
 }
@@ -130,7 +146,7 @@ func (s *Server) keysOf(id *string) jwt.Keyfunc {
 		*id, _ = t.Header["kid"].(string)
 		first := s.main(*id)
 		if first == nil {
-			return nil, errors.New("no such site")
+			return nil, errNoSuchSite
 		}
 		return first.keys, nil
 	}
@@ -201,15 +217,27 @@ func (c *Claims) native(form *wordpress.Array, now time.Time, link bool) bool {
 // compared the nonce already.
 func (c *Claims) verifyNonce(*Call, string, string) int { return 1 }
 
-// cookieMatches says whether a request's WordPress log-in cookies, if it
-// brings any, belong to the session that the ticket was made for.
+// CookieID is how a ticket names the site's log-in cookie: the first 16 hex
+// characters of the SHA-256 of the cookie's name.
+func CookieID(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(sum[:8])
+}
+
+// cookieMatches says whether the site's log-in cookie, if the request carries
+// it, belongs to the session that the ticket was made for. A browser may send
+// several cookies of that name, for different paths: one is enough. The cookies
+// of other sites on the same host say nothing about this one.
 func (c *Claims) cookieMatches(r *http.Request) bool {
-	any := false
+	if c.Cookie == "" {
+		return true
+	}
+	carried := false
 	for _, cookie := range r.Cookies() {
-		if !strings.HasPrefix(cookie.Name, "wordpress_logged_in_") {
+		if CookieID(cookie.Name) != c.Cookie {
 			continue
 		}
-		any = true
+		carried = true
 		parsed, err := wordpress.ParseCookie(cookie.Value)
 		if err != nil {
 			continue
@@ -218,5 +246,5 @@ func (c *Claims) cookieMatches(r *http.Request) bool {
 			return true
 		}
 	}
-	return !any
+	return !carried
 }

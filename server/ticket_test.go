@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -83,26 +84,69 @@ func TestTicketsRefused(t *testing.T) {
 	}
 }
 
-// TestTicketAndCookie refuses a ticket that comes with somebody else's log-in.
+// TestTicketAndCookie compares the site's own log-in cookie with the ticket, and
+// no other.
 func TestTicketAndCookie(t *testing.T) {
 	n := newNode(t)
-	alice, ed := n.page(t, 1), n.page(t, 2)
-	alice.ticket, ed.ticket = ed.ticket, alice.ticket
-	for _, p := range []*page{alice, ed} {
-		s, _, err := p.dial(t, nil)
+	p, other := n.page(t, 1), n.demo.loginOf(&demoUsers[0])
+	address, err := url.Parse(n.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cookies := p.http.Jar.Cookies(address)
+	if len(cookies) != 1 {
+		t.Fatalf("the demo site set %d cookies", len(cookies))
+	}
+	own := cookies[0].String()
+	other.token = "another session"
+	another := other.cookie(time.Now()).Name + "=" + other.cookie(time.Now()).Value
+	foreign := "wordpress_logged_in_" + strings.Repeat("a", 32) + "=bob%7C1999999999%7Cx%7C0"
+	p.http.Jar = nil
+	for what, c := range map[string]struct {
+		cookies []string
+		good    bool
+	}{
+		"none":                                {nil, true},
+		"the site's":                          {[]string{own}, true},
+		"another site's":                      {[]string{foreign}, true},
+		"the site's and another's":            {[]string{foreign, own}, true},
+		"the site's, of another session":      {[]string{another}, false},
+		"that and another site's":             {[]string{another, foreign}, false},
+		"both sessions', for different paths": {[]string{another, own}, true},
+		"the site's, and it is not readable":  {[]string{other.cookieName() + "=x"}, false},
+	} {
+		header := http.Header{}
+		if c.cookies != nil {
+			header.Set("Cookie", strings.Join(c.cookies, "; "))
+		}
+		s, _, err := p.dial(t, header)
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.send(p.hello())
-		if bye, code := s.ended(); code != 4003 || !strings.Contains(bye.Reason, "cookie") {
-			t.Errorf("a socket: %d %q", code, bye.Reason)
+		f, err := s.read()
+		if err != nil || (f.Type == "welcome") != c.good || !c.good && (f.Code != 4003 || !strings.Contains(f.Reason, "cookie")) {
+			t.Errorf("a socket with %s: %+v %v", what, f, err)
 		}
-		if r := p.post(t, p.form()); r.StatusCode != 403 {
-			t.Errorf("a post: %d", r.StatusCode)
+		for path, body := range map[string]string{"/heartbeat/open": p.hello(), "/heartbeat/beat": p.form()} {
+			r, _ := http.NewRequestWithContext(t.Context(), "POST", n.url+path, strings.NewReader(body))
+			r.Header = header.Clone()
+			r.Header.Set("Content-Type", formType)
+			r.Header.Set(ticketHeader, p.ticket)
+			if status := p.do(t, r).StatusCode; (status == 200) != c.good || !c.good && status != 403 {
+				t.Errorf("%s with %s: %d", path, what, status)
+			}
 		}
 	}
-	alice.http.Jar = nil // another host: no cookie comes along, and the ticket alone counts
-	alice.socket(t)
+}
+
+// TestTicketWithoutCookie judges a ticket that names no cookie by itself.
+func TestTicketWithoutCookie(t *testing.T) {
+	r, _ := http.NewRequest("GET", "/", nil)
+	r.Header.Set("Cookie", "wordpress_logged_in_x=bob%7C1999999999%7Cx%7C0")
+	if claims := claimsFor("1"); !claims.cookieMatches(r) {
+		t.Error("a cookie is compared that the ticket does not name")
+	}
 }
 
 // TestRenew takes a newer ticket of the same log-in and no other.

@@ -85,7 +85,7 @@ func (d *checkup) visit() (*visit, error) {
 	now := time.Now().Add(d.siteAhead)
 	var err error
 	v.ticket, err = server.SignTicket(d.SiteID, d.SiteSecret, server.Claims{
-		Name: "heartbeatd doctor", SID: hex.EncodeToString(token[:]), Rooms: []string{v.room}, Screen: "front",
+		Name: "heartbeatd doctor", SID: hex.EncodeToString(token[:]), Cookie: server.CookieID("wordpress_logged_in_" + rand.Text()), Rooms: []string{v.room}, Screen: "front",
 		Nonce: hex.EncodeToString(nonce[:]), FreshUntil: now.Add(time.Hour).Unix(), Native: []string{"presence-editor-ping"},
 		RegisteredClaims: jwt.RegisteredClaims{Subject: strconv.FormatInt(v.user, 10)},
 	}, now)

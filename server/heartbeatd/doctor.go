@@ -178,6 +178,7 @@ func (d *checkup) checks() []check {
 		{"socket", d.checkSocket},
 		{"script", d.checkScript},
 		{"ticket", d.checkTicket},
+		{"cookies", d.checkCookies},
 		{"long-poll", d.checkLongPoll},
 		{"post", d.checkPost},
 		{"clocks", d.checkClocks},

@@ -100,7 +100,7 @@ func want(t *testing.T, found map[string]finding, name, result, text string) {
 func TestDoctorFindsNothing(t *testing.T) {
 	d := deploy(t, serveCmd{APIKey: "an-operator-key"}, nil)
 	found, err := d.examine(t, func(c *doctorCmd) { c.Idle = 50 * time.Millisecond })
-	if err != nil || len(found) != 12 {
+	if err != nil || len(found) != 13 {
 		t.Errorf("%d checks, %v", len(found), err)
 	}
 	for name := range found {
@@ -116,7 +116,7 @@ func TestDoctorFindsNothing(t *testing.T) {
 		t.Errorf("without a secret: %v", err)
 	}
 	for name, result := range map[string]string{
-		"site": resultOK, "api": resultOK, "socket": resultOK, "script": resultOK, "ticket": resultLeftOut, "long-poll": resultOK,
+		"site": resultOK, "api": resultOK, "socket": resultOK, "script": resultOK, "ticket": resultLeftOut, "cookies": resultLeftOut, "long-poll": resultOK,
 		"post": resultOK, "clocks": resultOK, "origins": resultOK, "cache": resultOK, "admin": resultOK, "idle": resultLeftOut,
 	} {
 		want(t, found, name, result, "")
@@ -154,6 +154,12 @@ func only(matches func(*http.Request) bool, answer http.HandlerFunc) func(http.H
 
 func under(prefix string) func(*http.Request) bool {
 	return func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, prefix) }
+}
+
+// carriesForeignCookie matches the browser of somebody who is also logged in to
+// another WordPress on the host.
+func carriesForeignCookie(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Cookie"), "wordpress_logged_in_")
 }
 
 // says answers with a status and a text.
@@ -206,6 +212,8 @@ func TestDoctorFindsWhatIsWrong(t *testing.T) {
 		"Host rewritten":      {changes(func(r *http.Request) { r.Host = "127.0.0.1:8080" }), "socket", resultFailed, "changes the Host"},
 		"Origin taken away":   {changes(func(r *http.Request) { r.Header.Del("Origin") }), "origins", resultFailed, "a page of any origin"},
 		"ticket taken away":   {changes(func(r *http.Request) { r.Header.Del("Heartbeat-Ticket") }), "post", resultFailed, "Heartbeat-Ticket"},
+		"cookies mixed up":    {only(carriesForeignCookie, says(403, "application/json", `{"type":"bye","code":4003,"reason":"the log-in cookie is of another session than the ticket"}`)), "cookies", resultFailed, "another WordPress on this host"},
+		"cookies kept out":    {only(carriesForeignCookie, says(403, "text/html", "Attack detected")), "cookies", resultFailed, "Attack detected"},
 		"session taken away":  {changes(func(r *http.Request) { r.Header.Del("Heartbeat-Session") }), "long-poll", resultFailed, "Heartbeat-Session"},
 		"static rule":         {only(under("/heartbeat/heartbeat.js"), says(404, "text/html", "")), "script", resultWarning, "static files"},
 		"script kept":         {headers("Cache-Control", "max-age=31536000"), "script", resultWarning, "max-age=31536000"},

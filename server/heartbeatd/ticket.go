@@ -23,6 +23,7 @@ type ticketCmd struct {
 	Screen     string        `help:"The screen that the page is."`
 	Nonce      string        `help:"The page's heartbeat nonce."`
 	Token      string        `help:"The user's session token." env:"-"`
+	Cookie     string        `help:"The name of the site's log-in cookie: the constant LOGGED_IN_COOKIE. A request that carries it must belong to the session of --token." env:"-" placeholder:"NAME"`
 	Fresh      time.Duration `default:"6h" help:"How long the nonce stays in its first half."`
 	Native     []string      `default:"presence-ping,presence-editor-ping" help:"The handles that heartbeatd may answer."`
 }
@@ -31,11 +32,15 @@ type ticketCmd struct {
 func (c *ticketCmd) Run() error {
 	now := time.Now()
 	nonce, session := sha256.Sum256([]byte(c.Nonce)), sha256.Sum256([]byte(c.Token))
-	ticket, err := server.SignTicket(c.SiteID, c.SiteSecret, server.Claims{
+	claims := server.Claims{
 		Name: c.Name, Avatar: c.Avatar, SID: hex.EncodeToString(session[:]), Can: c.Can, Rooms: c.Room, Screen: c.Screen,
 		Nonce: hex.EncodeToString(nonce[:]), FreshUntil: now.Add(c.Fresh).Unix(), Native: c.Native,
 		RegisteredClaims: jwt.RegisteredClaims{Subject: strconv.FormatInt(c.User, 10)},
-	}, now)
+	}
+	if c.Cookie != "" {
+		claims.Cookie = server.CookieID(c.Cookie)
+	}
+	ticket, err := server.SignTicket(c.SiteID, c.SiteSecret, claims, now)
 	if err != nil {
 		return err
 	}

@@ -83,6 +83,7 @@ function heartbeatd_ticket( $nonce, $screen_id, $post_ids, $editing ) {
 		'name'         => mb_substr( $user->display_name, 0, 60 ),
 		'avatar'       => heartbeatd_avatar( $user ),
 		'sid'          => hash( 'sha256', $token ),
+		'cookie'       => substr( hash( 'sha256', LOGGED_IN_COOKIE ), 0, 16 ), // its name: other sites on this host have others
 		'can'          => heartbeatd_capabilities(),
 		'rooms'        => heartbeatd_rooms( $post_ids, $screen_id ),
 		'screen'       => mb_substr( $screen_id, 0, 100 ),

@@ -1,0 +1,132 @@
+package server
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/heartbeatd/heartbeatd/transport"
+)
+
+// cause is the kind of reason for which a page is refused. The set is fixed, so
+// what is counted by cause is bounded, whatever clients send.
+type cause string
+
+const (
+	noTicket      cause = "no-ticket"
+	badTicket     cause = "bad-ticket"
+	badSignature  cause = "signature"
+	unknownSite   cause = "unknown-site"
+	wrongClock    cause = "clock"
+	ticketOver    cause = "expired"
+	ticketRevoked cause = "revoked"
+	wrongOrigin   cause = "origin"
+	wrongCookie   cause = "cookie"
+	limitReached  cause = "limit"
+)
+
+const originRefused = "this origin is not one of the site's allowed origins"
+
+// refusal is the error with which a page is refused: what the page is told, and
+// what the log needs.
+type refusal struct {
+	*transport.Bye
+	site  string // the id of the site that the page belongs to, as far as it is known
+	cause cause
+}
+
+func (r *refusal) Unwrap() error { return r.Bye }
+
+func refuse(site string, why cause, reason string) error {
+	return &refusal{ticketError(reason), site, why}
+}
+
+var errNoSuchSite = errors.New("no such site")
+
+// whyRefused finds the cause of an error of the JWT parser.
+func whyRefused(err error) cause {
+	switch {
+	case errors.Is(err, errNoSuchSite):
+		return unknownSite
+	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
+		return badSignature
+	case errors.Is(err, jwt.ErrTokenUsedBeforeIssued), errors.Is(err, jwt.ErrTokenNotValidYet):
+		return wrongClock
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return ticketOver
+	}
+	return badTicket
+}
+
+const (
+	// logRefusalEvery is how often one cause is logged for one site. Clients
+	// decide how often it happens.
+	logRefusalEvery = time.Hour
+	// maxLogged is the most bytes of a text from a client in the log.
+	maxLogged = 200
+)
+
+// refusals logs why pages are refused: each cause once an hour for each site.
+type refusals struct {
+	mu    sync.Mutex
+	known map[refusalKey]*refusalCount
+}
+
+type refusalKey struct {
+	site  string // configured, or empty
+	cause cause
+}
+
+type refusalCount struct {
+	logged time.Time
+	since  int // how many more there were since then
+}
+
+// log writes a refusal to the log, unless there was one like it in the last hour.
+func (l *refusals) log(s *Server, r *http.Request, err error) {
+	refused := new(refusal)
+	if !errors.As(err, &refused) {
+		return
+	}
+	key := refusalKey{cause: refused.cause}
+	if first := s.main(refused.site); first != nil {
+		key.site = first.ID
+	}
+	more, due := l.count(key, time.Now())
+	if !due {
+		return
+	}
+	level := slog.LevelWarn
+	if refused.cause == ticketOver || refused.cause == ticketRevoked {
+		level = slog.LevelInfo // log-ins end
+	}
+	s.log.Log(r.Context(), level, "a page is refused", "site", key.site, "cause", key.cause, "reason", logged(refused.Reason),
+		"origin", logged(r.Header.Get("Origin")), "host", logged(r.Host), "more since the last message", more)
+}
+
+// count says whether a refusal is to be logged, and how many were not since the
+// last one that was.
+func (l *refusals) count(key refusalKey, now time.Time) (more int, due bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := l.known[key]
+	if n == nil {
+		if l.known == nil {
+			l.known = make(map[refusalKey]*refusalCount)
+		}
+		l.known[key] = &refusalCount{logged: now}
+		return 0, true
+	}
+	if now.Sub(n.logged) < logRefusalEvery {
+		n.since++
+		return 0, false
+	}
+	more, n.since, n.logged = n.since, 0, now
+	return more, true
+}
+
+func logged(text string) string { return text[:min(len(text), maxLogged)] }

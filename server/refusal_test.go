@@ -1,0 +1,109 @@
+package server
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestRefusalsLogged finds every refused page in the log: with its reason, once
+// for each cause, and without the ticket.
+func TestRefusalsLogged(t *testing.T) {
+	var log lockedBuffer
+	n := newNode(t, func(c *Config) {
+		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		c.Sites = []Site{{ID: "other", Secrets: []string{"the secret of the other site"}}}
+	})
+	p := n.page(t, 1)
+	sign := func(site, secret string, at time.Time) string {
+		raw, err := SignTicket(site, secret, claimsFor("1"), at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	now := time.Now()
+	p.http.Jar = nil // only the cookies of the cases
+	revoked := n.page(t, 2).ticket
+	n.call(t, "/revoke", `{"user":2}`)
+	until(t, "the revocation", func() bool { _, _, err := n.verifyTicket(revoked); return err != nil })
+	for _, c := range []struct{ cause, site, ticket, origin, cookie string }{
+		{"no-ticket", "\"\"", "", "", ""},
+		{"bad-ticket", "\"\"", "none", "", ""},
+		{"signature", "other", sign("other", "guessed", now), "", ""},
+		{"unknown-site", "\"\"", sign("nowhere", "guessed", now), "", ""},
+		{"clock", "other", sign("other", "the secret of the other site", now.Add(time.Hour)), "", ""},
+		{"expired", "other", sign("other", "the secret of the other site", now.Add(-2*time.Hour)), "", ""},
+		{"revoked", "demo", revoked, "", ""},
+		{"origin", "\"\"", p.ticket, "https://evil.example.org", ""},
+		{"cookie", "demo", p.ticket, "", n.demo.loginOf(&demoUsers[0]).cookieName() + "=x"},
+	} {
+		for range 3 {
+			hello := fmt.Sprintf(`{"type":"hello","ticket":%q,"conn":%q}`, c.ticket, p.conn)
+			r, _ := http.NewRequestWithContext(t.Context(), "POST", n.url+"/heartbeat/open", strings.NewReader(hello))
+			if c.origin != "" {
+				r.Header.Set("Origin", c.origin)
+			}
+			if c.cookie != "" {
+				r.Header.Set("Cookie", c.cookie)
+			}
+			if answer := p.do(t, r); answer.StatusCode != 403 {
+				t.Errorf("%s: status %d", c.cause, answer.StatusCode)
+			}
+		}
+		line := fmt.Sprintf(`msg="a page is refused" site=%s cause=%s reason=`, c.site, c.cause)
+		if got := strings.Count(log.String(), line); got != 1 {
+			t.Errorf("%s: logged %d times", c.cause, got)
+		}
+		if len(c.ticket) > 20 && strings.Contains(log.String(), c.ticket[:20]) {
+			t.Errorf("%s: the ticket is in the log", c.cause)
+		}
+	}
+	if !strings.Contains(log.String(), "origin=https://evil.example.org") {
+		t.Errorf("the log does not name the origin:\n%s", log.String())
+	}
+}
+
+// TestRefusalsCounted logs a cause again after an hour, with how often it was there.
+func TestRefusalsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l refusals
+		key := refusalKey{"a site", wrongCookie}
+		for i := range 5 {
+			if _, due := l.count(key, time.Now()); due != (i == 0) {
+				t.Errorf("refusal %d: logged %v", i, due)
+			}
+		}
+		if _, due := l.count(refusalKey{"a site", wrongOrigin}, time.Now()); !due {
+			t.Error("another cause is not logged")
+		}
+		time.Sleep(logRefusalEvery)
+		if more, due := l.count(key, time.Now()); !due || more != 4 {
+			t.Errorf("an hour later: %d more, logged %v", more, due)
+		}
+	})
+}
+
+// lockedBuffer is a log that may be read while it is written.
+type lockedBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
+}
