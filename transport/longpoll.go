@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"sync"
@@ -31,13 +32,14 @@ const (
 type LongPoll struct {
 	Server Server
 
-	mu       sync.Mutex
+	mu       sync.Mutex // guards the following fields
 	sessions map[string]*polled
+	closed   bool
 }
 
 // polled is one long-poll connection.
 type polled struct {
-	session Session
+	session Session // set before anybody knows the connection's id
 	out     *Outbox
 	news    chan struct{} // holds a token when there may be something to take
 
@@ -62,20 +64,26 @@ func (t *LongPoll) Open(w http.ResponseWriter, r *http.Request) {
 	}
 	p := &polled{out: &Outbox{}, news: make(chan struct{}, 1)}
 	id := rand.Text()
-	if !t.reserve(id, p) {
-		refuse(w, &Bye{Code: CodeTooMany, Reason: "this node has its fill of long-poll sessions", RetryAfter: 30 * time.Second})
-		return
-	}
-	session, welcome, err := t.Server.Open(r, hello, p.out)
-	if err != nil {
-		t.forget(id)
+	if err := t.reserve(id, p); err != nil {
 		refuse(w, err)
 		return
 	}
-	p.mu.Lock()
-	p.session = session
-	p.gone = time.AfterFunc(pollGap, func() { t.end(id, p) })
-	p.mu.Unlock()
+	opened := false
+	defer func() {
+		if !opened {
+			t.forget(id) // also when Open panics
+		}
+	}()
+	session, welcome, err := t.Server.Open(r, hello, p.out)
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	if opened = t.begin(id, p, session); !opened {
+		session.Detach(p.out)
+		refuse(w, errStopping)
+		return
+	}
 	p.out.start(p.wake)
 	welcome.Session = id
 	answer(w, appendWelcome(nil, welcome))
@@ -191,16 +199,33 @@ func (p *polled) wake() {
 	}
 }
 
-func (t *LongPoll) reserve(id string, p *polled) bool {
+// errStopping refuses a page that comes while the node stops.
+var errStopping = &Bye{Code: CodeDraining, Reason: "this node is going away", RetryAfter: time.Second}
+
+func (t *LongPoll) reserve(id string, p *polled) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.sessions) >= maxPolled {
-		return false
-	}
-	if t.sessions == nil {
+	switch {
+	case t.closed:
+		return errStopping
+	case len(t.sessions) >= maxPolled:
+		return &Bye{Code: CodeTooMany, Reason: "this node has its fill of long-poll sessions", RetryAfter: 30 * time.Second}
+	case t.sessions == nil:
 		t.sessions = make(map[string]*polled)
 	}
 	t.sessions[id] = p
+	return nil
+}
+
+// begin gives a connection its session, unless Close came before.
+func (t *LongPoll) begin(id string, p *polled, session Session) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return false
+	}
+	p.session = session
+	p.gone = time.AfterFunc(pollGap, func() { t.end(id, p) })
 	return true
 }
 
@@ -237,16 +262,12 @@ func (t *LongPoll) end(id string, p *polled) {
 // Close ends every connection, for a node that stops.
 func (t *LongPoll) Close() {
 	t.mu.Lock()
-	all := t.sessions
-	t.sessions = nil
+	t.closed = true
+	all := maps.Clone(t.sessions)
+	maps.DeleteFunc(all, func(_ string, p *polled) bool { return p.session == nil }) // Open sees that it is over
 	t.mu.Unlock()
-	for _, p := range all {
-		p.mu.Lock()
-		if p.gone != nil {
-			p.gone.Stop()
-			p.session.Detach(p.out)
-		}
-		p.mu.Unlock()
+	for id, p := range all {
+		t.end(id, p)
 	}
 }
 

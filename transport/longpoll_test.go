@@ -171,3 +171,61 @@ func TestPolledLimit(t *testing.T) {
 		t.Errorf("one more: %d %s", w.Code, w.Body)
 	}
 }
+
+// opener is a Server that is not well.
+type opener struct {
+	echo
+	open func(*Outbox) (Session, Welcome, error)
+}
+
+func (o *opener) Open(_ *http.Request, _ Hello, out *Outbox) (Session, Welcome, error) {
+	return o.open(out)
+}
+
+// TestOpenKeepsNothing gives the place of a session back that did not begin: its
+// opening fails, panics, or ends after the node was stopped.
+func TestOpenKeepsNothing(t *testing.T) {
+	o := &opener{echo: echo{detached: make(chan *Outbox, 10)}}
+	p := &LongPoll{Server: o}
+	open := func(f func(*Outbox) (Session, Welcome, error)) (w *httptest.ResponseRecorder) {
+		defer func() { _ = recover() }()
+		o.open = f
+		w = httptest.NewRecorder()
+		p.Open(w, httptest.NewRequest("POST", "/open", strings.NewReader(`{"type":"hello"}`)))
+		return w
+	}
+	open(func(*Outbox) (Session, Welcome, error) { panic("too much") })
+	open(func(*Outbox) (Session, Welcome, error) { return nil, Welcome{}, errStopping })
+	if len(p.sessions) != 0 {
+		t.Errorf("%d sessions are counted", len(p.sessions))
+	}
+	w := open(func(*Outbox) (Session, Welcome, error) {
+		p.Close()
+		return o, Welcome{}, nil
+	})
+	if w.Code != http.StatusServiceUnavailable || len(o.detached) != 1 || len(p.sessions) != 0 {
+		t.Errorf("opened while stopping: %d, %d detached, %d sessions", w.Code, len(o.detached), len(p.sessions))
+	}
+	if w := open(func(*Outbox) (Session, Welcome, error) { return o, Welcome{}, nil }); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("opened after the stop: %d", w.Code)
+	}
+}
+
+// TestCloseEndsPolls wakes the poll that waits and detaches its session.
+func TestCloseEndsPolls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolls()
+		id := p.open()
+		done := make(chan int)
+		go func() {
+			status, _ := p.poll(t.Context(), id, 0)
+			done <- status
+		}()
+		synctest.Wait()
+		p.Close()
+		<-done
+		if !p.gone() || len(p.sessions) != 0 {
+			t.Error("the session goes on")
+		}
+	})
+}

@@ -24,19 +24,44 @@ type WebSocket struct {
 	// CheckOrigin says whether a page of the request's Origin may connect.
 	CheckOrigin func(r *http.Request) bool
 
-	conns        sync.WaitGroup
+	mu     sync.Mutex // guards closed
+	closed bool
+	conns  sync.WaitGroup
+
 	writers      writers
 	pinger       pinger
 	helloTimeout time.Duration // HelloTimeout, where a test has not another
 }
 
+// Close takes no more connections, and returns when every connection is gone. The
+// sessions end them.
+func (t *WebSocket) Close() {
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	t.Wait()
+}
+
 // Wait returns when every connection is gone.
 func (t *WebSocket) Wait() { t.conns.Wait() }
+
+// begin counts a connection, unless the node stops.
+func (t *WebSocket) begin() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.closed {
+		t.conns.Add(1)
+	}
+	return !t.closed
+}
 
 // ServeHTTP sees a page through its hello. Then it returns, so that nothing of
 // the request stays, and a goroutine with a stack of its own reads on.
 func (t *WebSocket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	t.conns.Add(1)
+	if !t.begin() {
+		http.Error(w, errStopping.Reason, http.StatusServiceUnavailable)
+		return
+	}
 	var s *socket
 	stays := false
 	defer func() {
