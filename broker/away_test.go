@@ -286,7 +286,7 @@ func TestCloseTakesNobodyAway(t *testing.T) {
 	if b.Ready() == nil {
 		t.Error("ready after Close")
 	}
-	if _, err := b.Watch(t.Context(), "site", nil); err == nil {
+	if _, err := b.Watch("site", nil); err == nil {
 		t.Error("a closed broker was watched")
 	}
 	b.Hold(page("r", "user-3", "x"), at(1, "x"))

@@ -55,7 +55,7 @@ func BenchmarkRenewal(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer func() { _ = broker.Close() }()
-	if _, err := broker.Watch(b.Context(), "bench", func(Change) {}); err != nil {
+	if _, err := broker.Watch("bench", func(Change) {}); err != nil {
 		b.Fatal(err)
 	}
 	const held = 2000

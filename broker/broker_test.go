@@ -138,10 +138,11 @@ func watch(t *testing.T, b *Broker, site string) (*View, *diary) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	d := &diary{}
-	v, err := b.Watch(ctx, site, d.add)
+	v, err := b.Watch(site, d.add)
 	if err != nil {
 		t.Fatal(err)
 	}
+	v.Wait(ctx)
 	return v, d
 }
 

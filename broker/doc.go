@@ -1,7 +1,7 @@
 // Package broker keeps rooms on NATS: who is where, on every node at once.
 //
 //	b, err := broker.Open(ctx, broker.Config{}) // NATS in this process, in memory
-//	v, err := b.Watch(ctx, "default", func(c broker.Change) { … })
+//	v, err := b.Watch("default", func(c broker.Change) { … })
 //	k := broker.Key{Site: "default", Room: "admin/online", ClientID: "user-1", Conn: "x7f"}
 //	b.Hold(k, broker.Stored{Entry: entry}) // a page is here; v has it already
 //	b.Leave(k)                             // and gone

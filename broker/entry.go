@@ -155,8 +155,24 @@ func appendEscaped(b []byte, text string) []byte {
 	return append(b, bytes.TrimSuffix(escaped.Bytes(), []byte("\n"))...)
 }
 
-// unseal reads a value of the bucket, and believes it only when it belongs
-// under the key it was found at.
+// isWritten says whether these bytes are the value as this node writes it.
+func (s *Stored) isWritten(value []byte) bool {
+	return bytes.Equal(value, s.appendJSON(make([]byte, 0, s.size(1))))
+}
+
+// original returns the key with the room and the client id of the value. The key
+// in the bucket is authoritative: a key that is too long holds hashes of them, and
+// only then the value says what they are. A value of another room or client id is
+// refused, because any writer on NATS could put somebody into a room with it.
+func original(k Key, name string, s *Stored) (Key, error) {
+	full := Key{k.Site, s.Room, s.ClientID, k.Conn}
+	if full.String() != name {
+		return Key{}, fmt.Errorf("presence of %s: the entry is that of %s", name, full)
+	}
+	return full, nil
+}
+
+// unseal reads a value of the bucket that was found under a key.
 func unseal(name string, value []byte) (Key, *Stored, error) {
 	key, err := ParseKey(name)
 	if err != nil {
@@ -169,9 +185,8 @@ func unseal(name string, value []byte) (Key, *Stored, error) {
 	if !isObject(stored.Data) {
 		return Key{}, nil, fmt.Errorf("presence of %s: data is not a JSON object", name)
 	}
-	key.Room, key.ClientID = stored.Room, stored.ClientID
-	if key.String() != name {
-		return Key{}, nil, fmt.Errorf("presence of %s: the entry is that of %s", name, key)
+	if key, err = original(key, name, stored); err != nil {
+		return Key{}, nil, err
 	}
 	return key, stored, nil
 }

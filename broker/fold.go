@@ -47,9 +47,15 @@ type Fold struct {
 }
 
 // Put is a key that was written, for the first time or again. The same value
-// again changes nothing.
-func (f *Fold) Put(k Key, s Stored) []Change {
-	return f.put(k.String(), k, &s)
+// again changes nothing. A value that is not of the key's room and client id is
+// refused with an error, as everywhere else: it counts as nothing that was said.
+func (f *Fold) Put(k Key, s Stored) ([]Change, error) {
+	name := k.String()
+	k, err := original(k, name, &s)
+	if err != nil {
+		return nil, err
+	}
+	return f.put(name, k, &s), nil
 }
 
 // Remove is a key that is gone.

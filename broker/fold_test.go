@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -58,7 +59,10 @@ func TestFold(t *testing.T) {
 		for i, s := range steps {
 			var changes []Change
 			if s.put != nil {
-				changes = f.Put(s.key, *s.put)
+				var err error
+				if changes, err = f.Put(s.key, *s.put); err != nil {
+					t.Fatal(err)
+				}
 			} else {
 				changes = f.Remove(s.key)
 			}
@@ -80,13 +84,54 @@ func TestFoldMovesAKeyWhoseOriginalChanged(t *testing.T) {
 	first, second := at(1, "x"), at(1, "x")
 	first.Room, first.ClientID = "r", "long one"
 	second.Room, second.ClientID = "r", "long two"
-	f.Put(k, first)
-	changes := f.Put(k, second)
+	f.put(k.String(), k, &first) // as if one hash were that of both
+	changes := f.put(k.String(), k, &second)
 	if len(changes) != 2 || changes[0].Kind != Left || changes[0].Entry.ClientID != "long one" || changes[1].Kind != Joined {
 		t.Errorf("%v", changes)
 	}
 	if f.Remove(k); len(f.sites) != 0 || len(f.seats) != 0 {
 		t.Error("something is left of an empty fold")
+	}
+}
+
+// The key says which room an entry is in, and the value only what its hashes
+// stand for: an Observer and a caller of Put refuse the same values.
+func TestFoldRefusesValuesOfOtherKeys(t *testing.T) {
+	long := page("r", strings.Repeat("é", 500), "a")
+	hashed, err := ParseKey(long.String())
+	if err != nil || hashed.ClientID == long.ClientID {
+		t.Fatalf("%v, %v", hashed, err)
+	}
+	for _, c := range []struct {
+		name string
+		key  Key
+		room string
+		id   string
+		good bool
+	}{
+		{"its own", page("r", "user-1", "a"), "r", "user-1", true},
+		{"another room", page("r", "user-1", "a"), "admin/online", "user-1", false},
+		{"another client id", page("r", "user-1", "a"), "r", "user-2", false},
+		{"no room", page("r", "user-1", "a"), "", "user-1", false},
+		{"the original of a hash", hashed, "r", long.ClientID, true},
+		{"another than the original", hashed, "r", "user-1", false},
+		{"another room beside a hash", hashed, "admin/online", long.ClientID, false},
+	} {
+		var f Fold
+		s := at(1, "x")
+		s.Room, s.ClientID = c.room, c.id
+		changes, err := f.Put(c.key, s)
+		value, _ := json.Marshal(s)
+		_, _, readErr := unseal(c.key.String(), value)
+		if (err == nil) != c.good || (readErr == nil) != c.good || (len(changes) == 1) != c.good {
+			t.Errorf("%s: %v, %v; read from the bucket: %v", c.name, changes, err, readErr)
+		}
+		if c.good && (changes[0].Entry.Room != "r" || len(f.Room("site", "r")) != 1) {
+			t.Errorf("%s: filed as %+v", c.name, changes[0])
+		}
+		if !c.good && len(f.seats)+len(f.sites) != 0 {
+			t.Errorf("%s: it is filed", c.name)
+		}
 	}
 }
 
@@ -104,7 +149,7 @@ func TestFoldRandomly(t *testing.T) {
 			changes = f.Remove(k)
 		} else {
 			keys[k] = in(k, focused(at(r.IntN(3), fmt.Sprint(r.IntN(2))), int64(r.IntN(3))))
-			changes = f.Put(k, keys[k])
+			changes, _ = f.Put(k, keys[k])
 		}
 		for _, c := range changes {
 			replay(t, shown, c)

@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -109,16 +108,6 @@ func stopWatch(w jetstream.KeyWatcher, cancel func()) {
 			return
 		}
 	}
-}
-
-// readEntry is readEntry, but what this node has written it need not parse. The
-// lock is held.
-func (b *Broker) readEntry(e jetstream.KeyValueEntry) (Key, *Stored, error) {
-	it := b.items[e.Key()]
-	if it != nil && it.value != nil && bytes.Equal(e.Value(), it.value.appendJSON(make([]byte, 0, it.value.size(1)))) {
-		return it.key(), it.value, nil
-	}
-	return readEntry(e)
 }
 
 // readEntry is nil for a key that is gone, and for a value that is not ours

@@ -125,6 +125,35 @@ func TestEchoAfterALookup(t *testing.T) {
 	}
 }
 
+// unlocked is an entry whose value is only looked at without the broker's lock.
+type unlocked struct {
+	entry
+	b    *Broker
+	seen int
+}
+
+func (e *unlocked) Value() []byte {
+	if e.b.mu.TryLock() {
+		e.b.mu.Unlock()
+		e.seen++
+	}
+	return e.entry.Value()
+}
+
+// What other nodes write is parsed while others write: without the one lock.
+func TestEntriesAreParsedWithoutTheLock(t *testing.T) {
+	b := byHand()
+	v, d := viewByHand(b)
+	k := page("r", "user-1", "a")
+	value, _ := json.Marshal(in(k, at(1, "x")))
+	e := &unlocked{entry: entry{name: k.String(), value: value, rev: 1}, b: b}
+	v.watched(e)
+	d.want(t, "joined user-1")
+	if e.seen == 0 {
+		t.Error("the entry was read under the lock")
+	}
+}
+
 // deaf is a NATS that doesn't answer.
 type deaf struct{ jetstream.KeyValue }
 

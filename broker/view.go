@@ -31,15 +31,13 @@ type listing struct {
 	total   int
 }
 
-// Watch opens the live view of a site and waits for its first snapshot until
-// ctx ends, or not at all while NATS is away. Either way the view is good: it
-// holds what this node wrote, and the rest joins when NATS tells. (So do, on a
-// busy site, a few who were written while the snapshot was taken.)
+// Watch opens the live view of a site. It does not wait for NATS: at first the
+// view holds what this node wrote, and the rest joins when NATS tells (see Wait).
 //
 // onChange gets every change in order, those of the first snapshot too. It
 // runs under the view's and the broker's lock, so it must not block and must
 // not call either of them.
-func (b *Broker) Watch(ctx context.Context, site string, onChange func(Change)) (*View, error) {
+func (b *Broker) Watch(site string, onChange func(Change)) (*View, error) {
 	run, cancel := context.WithCancel(b.ctx)
 	v := &View{
 		b: b, site: site, onChange: onChange, cancel: cancel,
@@ -47,8 +45,8 @@ func (b *Broker) Watch(ctx context.Context, site string, onChange func(Change)) 
 		lists: map[string]listing{},
 	}
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.closed {
-		b.mu.Unlock()
 		cancel()
 		return nil, errClosed
 	}
@@ -59,18 +57,32 @@ func (b *Broker) Watch(ctx context.Context, site string, onChange func(Change)) 
 			v.refresh(name)
 		}
 	}
-	up := b.down == nil
-	b.wg.Add(1)
-	b.mu.Unlock()
-	go v.run(run)
-	if up {
-		select {
-		case <-v.ready:
-		case <-ctx.Done():
-		case <-b.ctx.Done():
-		}
-	}
+	b.wg.Go(func() { v.run(run) })
 	return v, nil
+}
+
+// Filled says whether the view has had its first snapshot. (On a busy site it
+// may lack a few entries that were written while the snapshot was taken.)
+func (v *View) Filled() bool {
+	select {
+	case <-v.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// Wait returns when the view has had its first snapshot, when it is closed or
+// when ctx ends. While NATS is away it does not wait at all.
+func (v *View) Wait(ctx context.Context) {
+	if v.Filled() || v.b.Ready() != nil {
+		return
+	}
+	select {
+	case <-v.ready:
+	case <-v.done:
+	case <-ctx.Done():
+	}
 }
 
 // Close ends the view: onChange is not called again.
@@ -97,7 +109,6 @@ func (v *View) Room(room string, fn func(entries []Entry, total int)) {
 }
 
 func (v *View) run(ctx context.Context) {
-	defer v.b.wg.Done()
 	defer close(v.done)
 	defer v.b.forgetView(v)
 	if v.b.alone {
@@ -124,19 +135,24 @@ func (v *View) run(ctx context.Context) {
 	}
 }
 
+// watched takes an entry of the bucket. It is parsed without a lock: it may be
+// another node's, and large.
 func (v *View) watched(e jetstream.KeyValueEntry) {
-	v.b.mu.Lock()
-	defer v.b.mu.Unlock()
-	v.mu.Lock()
-	known := v.mirror.knows(e.Key(), e.Revision())
-	v.mu.Unlock()
+	own, known := v.look(e)
 	if known {
 		return // most often the echo of a write of ours
 	}
-	key, stored, err := v.b.readEntry(e)
-	if err != nil {
-		v.b.complain("presence entry ignored", "error", err)
+	key, stored := Key{}, (*Stored)(nil)
+	if own.stored != nil && own.stored.isWritten(e.Value()) {
+		key, stored = own.key, own.stored
+	} else {
+		var err error
+		if key, stored, err = readEntry(e); err != nil {
+			v.b.complain("presence entry ignored", "error", err)
+		}
 	}
+	v.b.mu.Lock()
+	defer v.b.mu.Unlock()
 	v.mu.Lock()
 	v.mirror.watched(e.Key(), key, stored, e.Revision())
 	v.refresh(e.Key())
@@ -145,6 +161,19 @@ func (v *View) watched(e jetstream.KeyValueEntry) {
 	if current {
 		v.b.witness(e.Key(), stored, e.Revision(), e.Operation() == jetstream.KeyValueDelete)
 	}
+}
+
+// look says whether this revision of a key, or a newer one, was heard of, and
+// what this node says of the key.
+func (v *View) look(e jetstream.KeyValueEntry) (own fact, known bool) {
+	v.b.mu.Lock()
+	defer v.b.mu.Unlock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if it := v.b.items[e.Key()]; it != nil {
+		own = fact{key: it.key(), stored: it.value}
+	}
+	return own, v.mirror.knows(e.Key(), e.Revision())
 }
 
 func (v *View) filled() {

@@ -117,7 +117,7 @@ func TestRegisteringInsideRoom(t *testing.T) {
 	b := open(t, Config{})
 	heard := map[string]int{} // under the view's lock
 	registered := false
-	v, err := b.Watch(t.Context(), "site", func(c Change) {
+	v, err := b.Watch("site", func(c Change) {
 		if registered {
 			heard[c.Entry.ClientID]++
 		}
@@ -213,9 +213,11 @@ func TestWatchDoesNotWaitForever(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := b.Watch(ended, "site", func(Change) {}); err != nil {
-		t.Error(err)
+	v, err := b.Watch("site", func(Change) {})
+	if err != nil {
+		t.Fatal(err)
 	}
+	v.Wait(ended)
 }
 
 // Values that no node of ours wrote are not believed.

@@ -2,7 +2,6 @@ package server
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"math"
 	"slices"
@@ -57,7 +56,7 @@ func (c *Call) readActivePosts() bool {
 	if !asks || c.User == nil || !c.User.EditPosts {
 		return true
 	}
-	view, err := c.site.watch(context.Background())
+	view, err := c.watch()
 	if err != nil {
 		return false
 	}

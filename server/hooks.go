@@ -2,9 +2,11 @@ package server
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -108,6 +110,16 @@ func (c *Call) CheckReferer(action, field string) (ok bool) {
 		c.Die(403, "-1")
 	}
 	return c.Referer.Result != 0
+}
+
+// watch returns the live view of the call's site. Only a beat by POST waits for
+// the first snapshot: one of a page holds its session's lock, and the page waited
+// when it came.
+func (c *Call) watch() (*broker.View, error) {
+	if c.page != nil {
+		return c.site.open()
+	}
+	return c.site.watch(context.Background())
 }
 
 // request reads $_REQUEST: the form before the query.

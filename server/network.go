@@ -1,9 +1,6 @@
 package server
 
-import (
-	"regexp"
-	"time"
-)
+import "regexp"
 
 // maxMembers is how many sites of one network a node knows at a time.
 const maxMembers = 10_000
@@ -43,7 +40,7 @@ func (s *Server) site(id string) *site {
 		s.members[id] = st
 	}
 	if st != nil {
-		st.use()
+		st.touch() // under the lock, so that forgetMembers does not drop it
 	}
 	return st
 }
@@ -58,14 +55,15 @@ func (s *Server) membersOf(network string) (n int) {
 	return n
 }
 
-// forgetMembers drops the sites that nobody has used for a while.
+// forgetMembers drops the sites that nobody has used for a while. A site whose
+// first page comes meanwhile has just been asked for, and stays.
 func (s *Server) forgetMembers() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	used := make(map[string]bool)
 	for key := range s.sessions {
 		used[key.site] = true
 	}
+	s.mu.Unlock()
 	s.membersMu.Lock()
 	defer s.membersMu.Unlock()
 	for id, st := range s.members {
@@ -73,20 +71,6 @@ func (s *Server) forgetMembers() {
 			delete(s.members, id)
 		}
 	}
-}
-
-// use says that somebody asks for the site.
-func (st *site) use() {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	st.lastUsed = time.Now()
-}
-
-// rests says whether nobody has asked for the site for a while.
-func (st *site) rests() bool {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	return st.view == nil && time.Since(st.lastUsed) > watchLinger
 }
 
 // allSites are those that are configured and those of their networks so far.

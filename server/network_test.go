@@ -1,6 +1,8 @@
 package server
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"strings"
@@ -113,7 +115,7 @@ func TestNetworkBound(t *testing.T) {
 		t.Errorf("sites that were just used are forgotten: %d are left", len(n.members))
 	}
 	for _, st := range n.members {
-		st.lastUsed = st.lastUsed.Add(-2 * watchLinger)
+		st.lastUsed.Store(0)
 	}
 	page := n.memberPage(t, "demo-6", 1)
 	page.socket(t)
@@ -121,4 +123,21 @@ func TestNetworkBound(t *testing.T) {
 	if len(n.members) != 1 {
 		t.Errorf("%d sites are known, one is used", len(n.members))
 	}
+}
+
+// nativePage gives a page a ticket whose beats are answered here.
+func (p *page) nativePage(t *testing.T, ticket string) *page {
+	t.Helper()
+	site, claims, err := p.node.verifyTicket(ticket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := *claims
+	p.nonce = "0123456789"
+	sum := sha256.Sum256([]byte(p.nonce))
+	c.Nonce, c.FreshUntil, c.Native = hex.EncodeToString(sum[:]), time.Now().Add(time.Hour).Unix(), nativeHandles
+	if p.ticket, err = SignTicket(site.ID, p.node.demo.Secret(), c, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	return p
 }

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"encoding/json"
 	"sync"
 
@@ -14,7 +13,7 @@ func online(c *Call) {
 	if c.Data.Array("presence-ping").Len() == 0 || !c.User.EditPosts {
 		return
 	}
-	view, err := c.site.watch(context.Background())
+	view, err := c.watch()
 	if err != nil {
 		return // the answer says nothing of presence, rather than that nobody is there
 	}

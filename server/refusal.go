@@ -45,6 +45,8 @@ func refuse(site string, why cause, reason string) error {
 	return &refusal{ticketError(reason), site, why}
 }
 
+func refuseRevoked(site string) error { return refuse(site, ticketRevoked, "the ticket is revoked") }
+
 var errNoSuchSite = errors.New("no such site")
 
 // whyRefused finds the cause of an error of the JWT parser.

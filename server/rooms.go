@@ -44,7 +44,7 @@ type room struct {
 	whole    snapshot
 	heads    heads
 
-	mu       sync.Mutex // guards the following fields; taken after the view's lock, for moments
+	mu       sync.Mutex // guards the following fields; taken for moments
 	heard    int        // by so many sessions
 	pending  map[string]pending
 	crowd    bool   // there was more than may be pending: a snapshot is due
@@ -187,13 +187,19 @@ func (r *room) leave(s *session) {
 	r.count()
 }
 
-// count notes how many sessions hear the room. When none does, nothing is gathered.
+// count notes how many sessions hear the room. When none does, nothing is gathered
+// and the timer rests.
 func (r *room) count() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.heard = len(r.sessions); r.heard == 0 {
-		r.pending, r.crowd = nil, false
-		r.flushes++
+	if r.heard = len(r.sessions); r.heard > 0 {
+		return
+	}
+	r.pending, r.crowd = nil, false
+	r.flushes++
+	r.due = time.Time{}
+	if r.timer != nil {
+		r.timer.Stop()
 	}
 }
 

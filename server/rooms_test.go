@@ -213,9 +213,7 @@ func TestRoomsAreForgotten(t *testing.T) {
 	_ = first.conn.CloseNow()
 	second.send(`{"type":"leave"}`)
 	until(t, "all rooms are forgotten", func() bool { return count() == 0 })
-	st.mu.Lock()
-	st.lastUsed = time.Now().Add(-watchLinger)
-	st.mu.Unlock()
+	st.lastUsed.Store(time.Now().Add(-watchLinger).UnixNano())
 	st.rest()
 	if st.view != nil {
 		t.Error("a site that nobody uses is still watched")

@@ -106,6 +106,10 @@ func (s *Server) crossOrigin(next http.Handler) http.Handler {
 // script serves the drop-in and its source map.
 func (s *Server) script(w http.ResponseWriter, r *http.Request) {
 	name := mux.Vars(r)["script"]
+	if s.scripts == nil {
+		http.NotFound(w, r)
+		return
+	}
 	if _, err := fs.Stat(s.scripts, name); err != nil {
 		http.NotFound(w, r)
 		return

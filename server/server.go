@@ -29,14 +29,13 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
-	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/transport"
@@ -69,6 +68,30 @@ type Config struct {
 }
 
 // Server is one node.
+//
+// Its locks, and those of the packages beneath it, have one order. Whoever holds
+// a lock may take one that stands below it, never one above it or a second of the
+// same kind:
+//
+//	site.puts        one call of the API checks an entry and writes it
+//	session.mu       what a page may do and where it is
+//	mailbox.mu       pushes, in order
+//	Server.mu        the sessions of the node
+//	site.mu          opens and closes the site's view
+//	activePosts.mu, onlineList.mu
+//	room.fan         frames of a room, in order
+//	Broker's mu      in package broker; held while a view tells of a change
+//	View's mu        in package broker, likewise
+//	syncs.mu, watchers.mu, site.roomsMu, room.mu
+//	session.outMu    where frames for a page go
+//	Outbox's mu, then the transport's own: they wake a writer
+//
+// While these are held no other is taken: Server.membersMu, revocations.mu, lists.mu,
+// vouched.mu, refusals.mu. A new session is locked under Server.mu before anybody else knows it,
+// which does not wait. The transport calls sessions with none of its locks held.
+//
+// Nobody waits under a lock for anything else: not for NATS, for WordPress, for a
+// client or for a channel.
 type Server struct {
 	broker   *broker.Broker
 	sites    map[string]*site // as configured
@@ -96,6 +119,7 @@ type Server struct {
 	sessions map[sessionKey]*session
 	byUser   map[userKey]int // how many sessions a user has
 	draining bool
+	closing  sync.Once
 	stop     chan struct{}
 	stopped  sync.WaitGroup
 }
@@ -107,6 +131,12 @@ type userKey struct {
 
 // New makes a node. Close ends it.
 func New(c Config) (*Server, error) {
+	if c.Broker == nil {
+		return nil, errors.New("a server needs a broker")
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
 	hooks := c.Hooks.clone()
 	if !strings.HasPrefix(c.BasePath, "/") || strings.HasSuffix(c.BasePath, "/") {
 		return nil, fmt.Errorf("the base path %q must begin with / and not end with it", c.BasePath)
@@ -171,107 +201,6 @@ func (s *Server) tend() {
 	}
 }
 
-// isConnID says what a page may call itself: 8 to 64 of A-Z a-z 0-9 _ -. "poll"
-// stands for pages without a link.
-func isConnID(s string) bool {
-	for _, c := range []byte(s) {
-		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '_' && c != '-' {
-			return false
-		}
-	}
-	return len(s) >= 8 && len(s) <= 64
-}
-
-// Open starts the session of a page, or resumes it within its grace.
-func (s *Server) Open(r *http.Request, hello transport.Hello, out *transport.Outbox) (transport.Session, transport.Welcome, error) {
-	sess, welcome, err := s.open(r, hello, out)
-	if err != nil {
-		s.refusals.log(s, r, err)
-		return nil, welcome, err // not a nil *session
-	}
-	return sess, welcome, nil
-}
-
-func (s *Server) open(r *http.Request, hello transport.Hello, out *transport.Outbox) (*session, transport.Welcome, error) {
-	var none transport.Welcome
-	st, claims, err := admit(r, hello.Ticket, s.verifyTicket)
-	if err != nil {
-		return nil, none, err
-	}
-	if !isConnID(hello.Conn) {
-		return nil, none, &transport.Bye{Code: transport.CodeProtocol, Reason: "conn must be 8 to 64 of A-Z a-z 0-9 _ -"}
-	}
-	id, _ := claims.userID()
-	sess, resumed, err := s.enter(st, sessionKey{st.ID, id, hello.Conn}, claims)
-	if err != nil {
-		return nil, none, err
-	}
-	defer sess.mu.Unlock()
-	sess.attach(out)
-	sess.admit(claims)
-	sess.timer.Reset(time.Until(claims.ExpiresAt.Time))
-	if hello.Body != "" {
-		sess.note([]byte(hello.Body))
-	}
-	if _, err := st.watch(r.Context()); err != nil { // may take a while: not while pushes wait
-		sess.detach(out)
-		return nil, none, unwatched(err)
-	}
-	cursor, err := s.mailbox.enroll(sess, hello.After, func() error { return sess.hear(resumed) })
-	if err != nil {
-		sess.detach(out)
-		return nil, none, err
-	}
-	return sess, transport.Welcome{Resumed: resumed, Cursor: cursor}, nil
-}
-
-// enter returns the session of a key, locked, and makes it if it is not there.
-func (s *Server) enter(st *site, key sessionKey, claims *Claims) (*session, bool, error) {
-	for {
-		s.mu.Lock()
-		sess, found := s.sessions[key]
-		if err := s.full(key, found); err != nil {
-			s.mu.Unlock()
-			return nil, false, err
-		}
-		if !found {
-			sess = &session{
-				server: s, site: st, key: key, claims: claims,
-				beats: rate.NewLimiter(beatsPerSecond, beatBurst),
-			}
-			sess.mu.Lock()
-			sess.timer = time.AfterFunc(s.grace, sess.expire)
-			s.sessions[key] = sess
-			s.byUser[userKey{key.site, key.user}]++
-			s.mu.Unlock()
-			return sess, false, nil
-		}
-		s.mu.Unlock()
-		sess.mu.Lock()
-		if !sess.ended {
-			return sess, true, nil
-		}
-		sess.mu.Unlock()
-		s.forget(sess) // it ended meanwhile: make a new one
-	}
-}
-
-// full says why a page cannot come in: again, or as one more. It is called with
-// s.mu held.
-func (s *Server) full(key sessionKey, again bool) error {
-	retry := 5*time.Second + rand.N(10*time.Second)
-	switch {
-	case s.draining:
-		return &transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: retry}
-	case again:
-	case len(s.sessions) >= maxSessions:
-		return &refusal{&transport.Bye{Code: transport.CodeTooMany, Reason: "this node has its fill of pages", RetryAfter: retry}, key.site, limitReached}
-	case s.byUser[userKey{key.site, key.user}] >= maxUserSessions:
-		return &refusal{&transport.Bye{Code: transport.CodeTooMany, Reason: "this user has too many pages open", RetryAfter: retry}, key.site, limitReached}
-	}
-	return nil
-}
-
 // sessionOf is the session of a page on this node, or nil.
 func (s *Server) sessionOf(key sessionKey) *session {
 	s.mu.Lock()
@@ -314,6 +243,8 @@ func (s *Server) Drain(ctx context.Context, d time.Duration) {
 		}
 		select {
 		case <-time.After(ahead):
+		case <-s.stop:
+			return // Close says bye to the others
 		case <-ctx.Done():
 			s.log.Warn("draining was cut short", "pages left", len(all)-i-1)
 			return
@@ -321,21 +252,31 @@ func (s *Server) Drain(ctx context.Context, d time.Duration) {
 	}
 }
 
-// Close ends everything that New started. The HTTP servers must be closed.
-func (s *Server) Close() {
+// Close ends everything that New started. The HTTP servers must be closed. It may
+// be called more than once: all calls return when everything has ended.
+func (s *Server) Close() { s.closing.Do(s.close) }
+
+func (s *Server) close() {
 	close(s.stop)
 	s.stopped.Wait()
-	s.mu.Lock()
-	s.draining = true
-	for _, sess := range s.sessions {
+	for _, sess := range s.abandonAll() {
 		sess.abandon(&transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: time.Second})
 	}
-	s.mu.Unlock()
-	s.socket.Wait()
+	s.socket.Close()
 	s.longpoll.Close()
+	var sites sync.WaitGroup // a view ends in seconds when NATS does not answer
 	for _, st := range s.allSites() {
-		st.close()
+		sites.Go(st.close)
 	}
+	sites.Wait()
+}
+
+// abandonAll takes no more pages and returns those that are here.
+func (s *Server) abandonAll() []*session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.draining = true
+	return slices.Collect(maps.Values(s.sessions))
 }
 
 // ready is nil, or why no traffic should come here.

@@ -32,7 +32,7 @@ type session struct {
 	key    sessionKey
 	beats  *rate.Limiter
 
-	mu        sync.Mutex // guards the following fields; never taken under a room's locks or a view's
+	mu        sync.Mutex // guards the following fields
 	claims    *Claims
 	user      *User
 	held      held
@@ -42,7 +42,7 @@ type session struct {
 	timer     *time.Timer // ends the session: at exp, or after the grace
 	ended     bool
 
-	outMu sync.Mutex // guards the following fields; may be taken under a room's fan
+	outMu sync.Mutex // guards the following fields
 	out   *transport.Outbox
 	stale []*room // rooms whose changes did not fit: they need a snapshot
 	can   []string
@@ -153,6 +153,10 @@ func (s *session) Renew(ticket string) error {
 	if err != nil {
 		return err
 	}
+	return s.renew(st, claims)
+}
+
+func (s *session) renew(st *site, claims *Claims) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if id, _ := claims.userID(); st != s.site || id != s.key.user || claims.SID != s.claims.SID {
@@ -165,7 +169,10 @@ func (s *session) Renew(ticket string) error {
 	if s.connected() {
 		s.timer.Reset(time.Until(claims.ExpiresAt.Time))
 	}
-	return s.hear(false)
+	if err := s.hear(false); err != nil {
+		return err
+	}
+	return s.confirm() // the error ends the connection; revoke or the grace ends the session
 }
 
 // admit takes a ticket's claims, and what the page no longer may hold goes.
@@ -187,7 +194,7 @@ func (s *session) admit(claims *Claims) {
 // hear joins the rooms that the ticket names and leaves the others. A page that
 // comes back gets the rooms that it had as they are now.
 func (s *session) hear(back bool) error {
-	view, err := s.site.watch(context.Background())
+	view, err := s.site.open()
 	if err != nil {
 		return unwatched(err)
 	}
@@ -219,48 +226,10 @@ func unwatched(err error) *transport.Bye {
 // Leave ends the page's presence at once: somebody logs out.
 func (s *session) Leave() { s.end(nil) }
 
-// attach gives the session a connection; one it may still have is replaced.
-func (s *session) attach(out *transport.Outbox) {
-	s.outMu.Lock()
-	old := s.out
-	s.out, s.stale = out, nil
-	s.outMu.Unlock()
-	if old != nil {
-		old.Bye(&transport.Bye{Code: transport.CodeReplaced, Reason: "this connection id came back on another connection"})
-	}
-	out.OnDrained(s.catchUp)
-}
-
-// Detach starts the grace when the session's connection is gone.
-func (s *session) Detach(out *transport.Outbox) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.detach(out)
-}
-
-func (s *session) detach(out *transport.Outbox) {
-	s.outMu.Lock()
-	mine := s.out == out
-	if mine {
-		s.out = nil
-	}
-	s.outMu.Unlock()
-	if mine && !s.ended {
-		s.parted = time.Now()
-		s.timer.Reset(s.server.grace)
-	}
-}
-
-func (s *session) connected() bool {
-	s.outMu.Lock()
-	defer s.outMu.Unlock()
-	return s.out != nil
-}
-
 // expire is what the timer does: the ticket is over, or the grace is.
 func (s *session) expire() {
 	s.mu.Lock()
-	if left := time.Until(s.claims.ExpiresAt.Time); left > 0 && s.connected() {
+	if left := time.Until(s.claims.ExpiresAt.Time); left > 0 && !s.ended && s.connected() {
 		s.timer.Reset(left) // it came back just when its grace ended
 		s.mu.Unlock()
 		return
@@ -284,11 +253,27 @@ func (s *session) finish(bye *transport.Bye) {
 	if s.ended {
 		return
 	}
-	s.ended = true
-	s.timer.Stop()
 	for _, e := range s.held {
 		s.server.broker.Leave(s.keyOf(e.room, e.clientID))
 	}
+	s.stop(bye)
+}
+
+// abandon ends the session but not its entries: the page comes back to
+// another node, or to this one restarted.
+func (s *session) abandon(bye *transport.Bye) {
+	s.mu.Lock()
+	if !s.ended {
+		s.stop(bye)
+	}
+	s.mu.Unlock()
+	s.server.forget(s)
+}
+
+// stop takes the page out of what is on this node. It is called with s.mu held.
+func (s *session) stop(bye *transport.Bye) {
+	s.ended = true
+	s.timer.Stop()
 	for _, r := range s.rooms {
 		s.site.release(r, s)
 	}
@@ -297,17 +282,6 @@ func (s *session) finish(bye *transport.Bye) {
 	if bye != nil {
 		s.bye(bye)
 	}
-}
-
-// abandon ends the session but not its entries: the page comes back to
-// another node, or to this one restarted.
-func (s *session) abandon(b *transport.Bye) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ended = true
-	s.timer.Stop()
-	s.site.watchers.forget(s)
-	s.bye(b)
 }
 
 // bye ends the session's connection, if it has one.

@@ -2,12 +2,14 @@ package server
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -43,9 +45,14 @@ type site struct {
 	broker   *broker.Broker
 	upstream *upstream // nil: not in front of a WordPress
 
-	mu       sync.Mutex // guards the following fields
-	view     *broker.View
-	lastUsed time.Time
+	lastUsed  atomic.Int64  // Unix ns
+	watchWait time.Duration // watchWait, where a test has not another
+
+	mu     sync.Mutex // guards the following fields
+	view   *broker.View
+	opened time.Time // when the view was opened
+	closed bool
+	turn   atomic.Uint64 // counts the views; changed under mu
 
 	online   onlineList
 	active   activePosts
@@ -53,12 +60,12 @@ type site struct {
 	syncs    syncs
 	puts     sync.Mutex // held while the API checks an entry and writes it
 
-	roomsMu sync.Mutex // guards rooms; taken after the view's lock
+	roomsMu sync.Mutex // guards rooms
 	rooms   map[string]*room
 }
 
 func newSite(s Site, b *broker.Broker) *site {
-	st := &site{Site: s, network: s.ID, broker: b, rooms: make(map[string]*room)}
+	st := &site{Site: s, network: s.ID, broker: b, watchWait: watchWait, rooms: make(map[string]*room)}
 	for _, secret := range s.Secrets {
 		st.keys.Keys = append(st.keys.Keys, []byte(secret))
 	}
@@ -81,34 +88,83 @@ func sameOrigin(r *http.Request) bool {
 	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
 }
 
-// watch returns the live view of the site, opening it if need be. While NATS
-// is away the view has what this node knows; the only error is a closed broker.
+// errSiteClosed is what opens a site's view when the node stops.
+var errSiteClosed = errors.New("the node is being stopped")
+
+// open returns the live view of the site, and opens it if need be. It does not
+// wait: a view that was just opened has what this node wrote, and the rest joins
+// when NATS tells. The only errors are a closed site and a closed broker.
+func (st *site) open() (*broker.View, error) {
+	view, _, err := st.use()
+	return view, err
+}
+
+// watch is open, and waits for the first snapshot of a new view: until ctx ends,
+// and at most for watchWait after the view was opened. It is called without locks.
 func (st *site) watch(ctx context.Context) (*broker.View, error) {
+	view, opened, err := st.use()
+	if err != nil || view.Filled() {
+		return view, err
+	}
+	ctx, cancel := context.WithDeadline(ctx, opened.Add(st.watchWait))
+	defer cancel()
+	view.Wait(ctx)
+	return view, nil
+}
+
+func (st *site) use() (view *broker.View, opened time.Time, err error) {
+	st.touch()
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.lastUsed = time.Now()
-	if st.view != nil {
-		return st.view, nil
+	switch {
+	case st.closed:
+		return nil, opened, errSiteClosed
+	case st.view == nil:
+		turn := st.turn.Add(1)
+		st.view, err = st.broker.Watch(st.ID, func(c broker.Change) {
+			if st.turn.Load() == turn { // one that is being closed says nothing any more
+				st.change(c)
+			}
+		})
+		if err != nil {
+			return nil, opened, err
+		}
+		st.opened = time.Now()
 	}
-	ctx, cancel := context.WithTimeout(ctx, watchWait)
-	defer cancel()
-	view, err := st.broker.Watch(ctx, st.ID, st.change)
-	if err != nil {
-		return nil, err
-	}
-	st.view = view
-	return view, nil
+	return st.view, st.opened, nil
+}
+
+// touch notes that somebody asks for the site.
+func (st *site) touch() { st.lastUsed.Store(time.Now().UnixNano()) }
+
+// isIdle says whether nobody has asked for the site for a while.
+func (st *site) isIdle() bool {
+	return time.Since(time.Unix(0, st.lastUsed.Load())) > watchLinger
 }
 
 // rest stops watching a site that nobody has used for a while.
 func (st *site) rest() {
 	heard := st.isHeard()
 	st.mu.Lock()
-	defer st.mu.Unlock()
-	if st.view != nil && !heard && time.Since(st.lastUsed) > watchLinger {
-		st.view.Close()
-		st.view = nil
+	view := st.view
+	if view == nil || heard || !st.isIdle() {
+		st.mu.Unlock()
+		return
 	}
+	st.view = nil
+	st.turn.Add(1)
+	st.mu.Unlock()
+	view.Close()
+}
+
+// rests says whether the site is neither watched nor was asked for lately. It
+// says no rather than wait for whoever opens or closes the view.
+func (st *site) rests() bool {
+	if !st.isIdle() || !st.mu.TryLock() {
+		return false
+	}
+	defer st.mu.Unlock()
+	return st.view == nil
 }
 
 // isHeard says whether any page of this node hears a room of the site.
@@ -118,19 +174,20 @@ func (st *site) isHeard() bool {
 	return len(st.rooms) > 0
 }
 
-// close stops watching.
+// close stops watching, for good.
 func (st *site) close() {
 	st.watchers.stop()
 	st.mu.Lock()
-	defer st.mu.Unlock()
-	if st.view != nil {
-		st.view.Close()
-		st.view = nil
+	view := st.view
+	st.view, st.closed = nil, true
+	st.mu.Unlock()
+	if view != nil {
+		view.Close()
 	}
 }
 
 // change hands a change to the room it belongs to. It is called under the
-// view's lock and must not take st.mu, which watch holds while it waits.
+// broker's and the view's lock.
 func (st *site) change(c broker.Change) {
 	st.syncs.change(c)
 	if _, ok := parsePostRoom(c.Entry.Room); ok {

@@ -131,7 +131,7 @@ func (s *Server) acceptTicket(id string, claims *Claims) (*site, *Claims, error)
 		return nil, nil, refuse(id, ticketOver, "the ticket is over")
 	}
 	if s.revoked.covers(id, claims) {
-		return nil, nil, refuse(id, ticketRevoked, "the ticket is revoked")
+		return nil, nil, refuseRevoked(id)
 	}
 	st := s.site(id)
 	if st == nil {

@@ -109,9 +109,13 @@ func BenchmarkRoomChange(b *testing.B) {
 	dates := []string{"2026-11-23 05:20:00", "2026-11-23 05:20:10"}
 	put := func(i, date int) int {
 		k := broker.Key{Site: siteID, Room: "admin/online", ClientID: "user-" + strconv.Itoa(i), Conn: "page-" + strconv.Itoa(i)}
-		return len(fold.Put(k, broker.Stored{Entry: broker.Entry{
+		changes, err := fold.Put(k, broker.Stored{Entry: broker.Entry{
 			Room: k.Room, ClientID: k.ClientID, UserID: int64(i), DisplayName: "Editor", Data: []byte(`{"screen":"dashboard"}`), DateGMT: dates[date],
-		}}))
+		}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return len(changes)
 	}
 	for i := range people {
 		put(i, 0)

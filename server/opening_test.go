@@ -1,0 +1,194 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/transport"
+)
+
+// revoke has the node hear a revocation, as if another node had sent it.
+func (n *node) revoke(t *testing.T, v revocation) {
+	t.Helper()
+	v.Until = time.Now().UnixMilli()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.revoked.hear(broker.Signal{Site: demoSite, Data: b})
+}
+
+// opening is a page whose ticket is verified, and that nobody can find yet.
+type opening struct {
+	n      *node
+	p      *page
+	claims *Claims
+	out    *transport.Outbox
+}
+
+func (n *node) verified(t *testing.T, p *page) *opening {
+	t.Helper()
+	_, claims, err := n.verifyTicket(p.ticket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &opening{n, p, claims, &transport.Outbox{}}
+}
+
+// open goes on with it, and returns its session.
+func (o *opening) open(t *testing.T) (*session, error) {
+	t.Helper()
+	id, _ := o.claims.userID()
+	s, resumed, err := o.n.Server.enter(o.n.sites[demoSite], sessionKey{demoSite, id, o.p.conn}, o.claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.begin(o.claims, transport.Hello{Body: o.p.pinging("dashboard")}, o.out, resumed)
+	return s, err
+}
+
+func isRevoked(err error) bool {
+	bye := new(transport.Bye)
+	return errors.As(err, &bye) && bye.Code == transport.CodeTicket
+}
+
+// TestRevokedWhileOpening hears of a revocation after the ticket was verified and
+// before the session can be found.
+func TestRevokedWhileOpening(t *testing.T) {
+	n := newNode(t, func(c *Config) { c.grace = time.Hour })
+	o := n.verified(t, n.page(t, 2))
+	n.revoke(t, revocation{User: 2})
+	if _, err := o.open(t); !isRevoked(err) {
+		t.Errorf("a user's page was opened: %v", err)
+	}
+	if n.find(2, o.p.conn) != nil || len(n.online(t, adminRoom)) > 0 {
+		t.Errorf("it is still here: %v", n.online(t, adminRoom))
+	}
+
+	o = n.verified(t, n.page(t, 1))
+	n.revoke(t, revocation{Room: room42})
+	s, err := o.open(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hearsRoom(room42) || !s.hearsRoom("postType/post:51") || slices.Contains(s.claims.Rooms, room42) || s.claims.Native != nil {
+		t.Errorf("the page hears %v with %+v", s.user.hears(), s.claims)
+	}
+	if slices.Contains(n.sites[demoSite].hearers(room42), s) {
+		t.Error("it is in the room")
+	}
+}
+
+// TestRevokedWhileRenewing is the same for a ticket that a page brings later.
+func TestRevokedWhileRenewing(t *testing.T) {
+	n := newNode(t)
+	p := n.page(t, 1)
+	full := p.ticket
+	p.retell(t, func(c *Claims) { c.Rooms = nil })
+	s, err := n.verified(t, p).open(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.ticket = full
+	newer := n.verified(t, p)
+	n.revoke(t, revocation{Room: room42})
+	if err := s.renew(n.sites[demoSite], newer.claims); err != nil {
+		t.Fatal(err)
+	}
+	if slices.Contains(n.sites[demoSite].hearers(room42), s) {
+		t.Error("the page is in the room that was revoked")
+	}
+	if !slices.Contains(n.sites[demoSite].hearers("postType/post:51"), s) {
+		t.Error("the page is not in the room that was not")
+	}
+	n.revoke(t, revocation{User: 1})
+	if err := s.renew(n.sites[demoSite], newer.claims); !isRevoked(err) {
+		t.Errorf("a revoked ticket was taken: %v", err)
+	}
+}
+
+// TestRevokedAnyTime lets pages open while their users and rooms are revoked: in
+// whatever order that happens, it holds in the end.
+func TestRevokedAnyTime(t *testing.T) {
+	n := newNode(t, func(c *Config) { c.grace = time.Hour })
+	for i := range 500 {
+		user := 1000 + i
+		room := fmt.Sprintf("postType/post:%d", user)
+		claims := claimsFor(fmt.Sprint(user))
+		claims.Rooms = []string{room}
+		ticket, err := SignTicket(demoSite, n.demo.Secret(), claims, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := revocation{User: int64(user)}
+		if i%2 == 0 {
+			v = revocation{Room: room}
+		}
+		hello := transport.Hello{Ticket: ticket, Conn: fmt.Sprintf("conn-of-%d", user)}
+		var both sync.WaitGroup
+		both.Go(func() { _, _, _ = n.Open(httptest.NewRequest("GET", "/", nil), hello, &transport.Outbox{}) })
+		both.Go(func() { n.revoke(t, v) })
+		both.Wait()
+		if v.User != 0 && n.find(v.User, hello.Conn) != nil || v.Room != "" && len(n.sites[demoSite].hearers(room)) > 0 {
+			t.Fatalf("page %d outlives the revocation of %+v", i, v)
+		}
+	}
+}
+
+// TestOpenPanics leaves no session attached to a connection that is not there.
+func TestOpenPanics(t *testing.T) {
+	n := newNode(t)
+	o := n.verified(t, n.page(t, 1))
+	broken := *o.claims
+	broken.Subject, broken.who = "no number", nil // which verifyTicket refuses
+	broken.ExpiresAt = nil
+	id, _ := o.claims.userID()
+	s, resumed, err := n.Server.enter(n.sites[demoSite], sessionKey{demoSite, id, o.p.conn}, o.claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+		}()
+		_, _ = s.begin(&broken, transport.Hello{}, o.out, resumed)
+	}()
+	if s.connected() || !s.mu.TryLock() {
+		t.Fatal("the session is attached, or locked")
+	}
+	s.mu.Unlock()
+}
+
+// TestDefaults makes a server of as little as it takes.
+func TestDefaults(t *testing.T) {
+	if _, err := New(Config{BasePath: "/heartbeat"}); err == nil {
+		t.Error("a server without a broker")
+	}
+	b, err := broker.Open(t.Context(), broker.Config{TTL: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = b.Close() }()
+	s, err := New(Config{Broker: b, BasePath: "/heartbeat", Sites: []Site{{ID: "a", Secrets: []string{"secret"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.mailbox.deliver(broker.Signal{Site: "a", Data: []byte("no JSON")}) // is logged
+	w := httptest.NewRecorder()
+	s.Public().ServeHTTP(w, httptest.NewRequest("GET", "/heartbeat/heartbeat.js", nil))
+	if w.Code != 404 {
+		t.Errorf("without scripts: %d", w.Code)
+	}
+}

@@ -1,0 +1,104 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/transport"
+)
+
+// TestSlowSitesStallNobody has ten sites of a network wait for NATS for as long as
+// it takes: a site that is watched already answers meanwhile, and so does the node.
+func TestSlowSitesStallNobody(t *testing.T) {
+	for range 3 { // a node gives NATS up after some seconds, and then nobody waits
+		n, g := newGatedNode(t)
+		early := n.answersBesideSlowSites(t, g)
+		if n.broker.Ready() == nil {
+			if early > 0 {
+				t.Errorf("%d beats of slow sites were answered first", early)
+			}
+			return
+		}
+	}
+	t.Error("the others were not answered before NATS was given up")
+}
+
+// answersBesideSlowSites says how many beats of slow sites were answered before
+// those of another.
+func (n *node) answersBesideSlowSites(t *testing.T, g *gate) (early int64) {
+	member := func(i int) *page {
+		p := n.memberPage(t, fmt.Sprintf("%s-%d", demoSite, i), 7)
+		return p.nativePage(t, p.ticket)
+	}
+	warm := member(2)
+	if r := warm.post(t, warm.pinging("a")); r.StatusCode != http.StatusOK {
+		t.Fatalf("the first beat: %s", r.Status)
+	}
+	var answered atomic.Int64
+	var work sync.WaitGroup
+	defer work.Wait()
+	g.shut()
+	defer g.open() // before work is waited for
+	const slow = 10
+	var sites []*site
+	for i := range slow {
+		p := member(3 + i)
+		st := n.site(fmt.Sprintf("%s-%d", demoSite, 3+i))
+		st.watchWait = time.Hour
+		sites = append(sites, st)
+		for range 2 { // one opens the view, the other comes while it is opened
+			work.Go(func() {
+				r := p.post(t, p.pinging("a"))
+				answered.Add(1)
+				if r.StatusCode != http.StatusOK {
+					t.Errorf("a slow site: %s", r.Status)
+				}
+			})
+		}
+	}
+	until(t, "all of them wait", func() bool {
+		return !slices.ContainsFunc(sites, func(st *site) bool { return !st.isWatched() })
+	})
+	if r := warm.post(t, warm.pinging("b")); r.StatusCode != http.StatusOK {
+		t.Errorf("a beat of the other site: %s", r.Status)
+	}
+	n.forgetMembers()
+	for _, st := range n.allSites() {
+		st.rest()
+	}
+	if f := warm.socket(t).beat(1, warm.pinging("c")); f.Type != "tick" {
+		t.Errorf("a page of the other site: %+v", f)
+	}
+	return answered.Load()
+}
+
+func (st *site) isWatched() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.view != nil
+}
+
+// TestStopWakesWaiters ends the wait for a first snapshot when the site is closed.
+func TestStopWakesWaiters(t *testing.T) {
+	n, g := newGatedNode(t)
+	g.shut()
+	defer g.open()
+	st := n.site(demoSite)
+	st.watchWait = time.Hour
+	done := make(chan error)
+	go func() {
+		_, err := st.watch(t.Context())
+		done <- err
+	}()
+	until(t, "it waits", st.isWatched)
+	st.close()
+	<-done
+	if _, err := st.watch(t.Context()); unwatched(err).Code != transport.CodeDraining {
+		t.Errorf("after the end: %v", err)
+	}
+}

@@ -1,0 +1,149 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/transport"
+)
+
+// within fails with the stacks of all goroutines when something takes so long.
+func within(d time.Duration, what string, f func()) {
+	late := time.AfterFunc(d, func() {
+		debug.SetTraceback("all")
+		panic(what + " does not end")
+	})
+	defer late.Stop()
+	f()
+}
+
+// TestStopEnds stops a node several times at once while NATS does not answer, and
+// pages open, close and are pushed to.
+func TestStopEnds(t *testing.T) {
+	n, g := newGatedNode(t)
+	g.shut()
+	defer g.open()
+	ctx, cancel := context.WithCancel(t.Context())
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer cancel()
+
+	const pages, sites = 40, 8
+	var fresh atomic.Int64
+	for i := range pages {
+		work.Go(func() {
+			for ctx.Err() == nil {
+				site := 2 + i%sites
+				if i%2 == 0 { // one that nobody has watched yet
+					site = 2 + sites + int(fresh.Add(1))
+				}
+				p := n.memberPage(t, fmt.Sprintf("%s-%d", demoSite, site), 100+i)
+				if i%4 < 2 {
+					openAndPoll(ctx, p)
+				} else {
+					openAndBeat(ctx, p)
+				}
+			}
+		})
+	}
+	work.Go(func() {
+		for seq := uint64(1); ctx.Err() == nil; seq++ {
+			for i := range sites {
+				site := fmt.Sprintf("%s-%d", demoSite, 2+i)
+				push := fmt.Appendf(nil, `{"kind":"push","to":{"all":true},"data":%d}`, seq)
+				n.mailbox.deliver(broker.Signal{Site: site, Cursor: broker.Cursor{Epoch: "e", Seq: seq*8 + uint64(i)}, Data: push})
+			}
+		}
+	})
+	until(t, "pages are here, and others come", func() bool {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		return len(n.sessions) >= pages/4 && fresh.Load() > pages/2
+	})
+	within(time.Minute, "Close", func() {
+		var stops sync.WaitGroup
+		for range 3 {
+			stops.Go(n.Close)
+		}
+		stops.Go(func() { n.Drain(ctx, time.Hour) })
+		stops.Wait()
+	})
+	if got := len(n.abandonAll()); got > 0 {
+		t.Errorf("%d sessions are left", got)
+	}
+	for _, st := range n.allSites() {
+		if _, err := st.open(); err == nil {
+			t.Errorf("%s is watched after the stop", st.ID)
+		}
+	}
+	n.Close()
+}
+
+// openAndBeat is a page that comes, beats and goes. What it is told does not
+// matter here.
+func openAndBeat(ctx context.Context, p *page) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	c, _, err := websocket.Dial(ctx, p.node.url+"/heartbeat/socket", &websocket.DialOptions{Subprotocols: []string{transport.Subprotocol}})
+	if err != nil {
+		return
+	}
+	defer func() { _ = c.CloseNow() }()
+	for _, frame := range []string{p.hello(), `{"type":"note","body":"data[presence-ping][screen]=a"}`, `{"type":"beat","id":1,"body":"a=b"}`} {
+		if c.Write(ctx, websocket.MessageText, []byte(frame)) != nil {
+			return
+		}
+		if _, _, err := c.Read(ctx); err != nil {
+			return
+		}
+	}
+}
+
+func openAndPoll(ctx context.Context, p *page) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	r, _ := http.NewRequestWithContext(ctx, "POST", p.node.url+"/heartbeat/open", strings.NewReader(p.hello()))
+	if answer, err := p.http.Do(r); err == nil {
+		_, _ = io.Copy(io.Discard, answer.Body)
+		_ = answer.Body.Close()
+	}
+}
+
+// TestNothingRunsAfterStop has what a session and its room had started end with it.
+func TestNothingRunsAfterStop(t *testing.T) {
+	n := newNode(t)
+	p := n.page(t, 1)
+	s := p.socket(t)
+	s.beat(1, p.pinging("dashboard"))
+	session, st := n.find(1, p.conn), n.sites[demoSite]
+	n.enter(adminRoom, 7, "a")
+	n.enter(adminRoom, 7, "b") // waits for the room's next frame
+	r := st.room(adminRoom)
+	var client sync.WaitGroup
+	client.Go(func() { s.ended() }) // and answers the close
+	n.Close()
+	client.Wait()
+	session.expire() // its timer had just fired
+	if session.timer.Stop() {
+		t.Error("the session's timer runs on")
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.timer != nil && r.timer.Stop() {
+		t.Error("the room's timer runs on")
+	}
+	if st.isHeard() || n.find(1, p.conn) != nil {
+		t.Error("the page is still there")
+	}
+}
