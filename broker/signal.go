@@ -51,6 +51,22 @@ func ParseCursor(s string) (Cursor, error) {
 	return Cursor{epoch, n}, nil
 }
 
+// again is added to an epoch's name when its stream was lost, and made anew under
+// its old date, as a cluster does.
+const again = "."
+
+// in is the place in a stream of this name whose last message is last: the same,
+// or the beginning of another stream.
+func (c Cursor) in(epoch string, last uint64) Cursor {
+	switch {
+	case strings.TrimRight(c.Epoch, again) != epoch:
+		return Cursor{Epoch: epoch}
+	case last < c.Seq:
+		return Cursor{Epoch: c.Epoch + again}
+	}
+	return c
+}
+
 // MaxSignal is the most bytes that Say takes.
 const MaxSignal = 128 << 10
 
@@ -131,7 +147,11 @@ func (b *Broker) said(t Topic, epoch string, seq uint64) {
 // Hear calls fn with everything that can still be heard on a topic and then
 // with what is said, in order, until the broker is closed. After an absence of
 // NATS nothing is told twice. fn must not wait for long.
-func (b *Broker) Hear(t Topic, fn func(Signal)) {
+//
+// Whenever it has subscribed, and before fn, it calls subscribed, if that is not
+// nil, with the place of what was said last: fn gets what was said before, too, as
+// far as it has not had it.
+func (b *Broker) Hear(t Topic, subscribed func(Cursor), fn func(Signal)) {
 	b.wg.Go(func() {
 		var at Cursor
 		for b.ctx.Err() == nil {
@@ -143,7 +163,7 @@ func (b *Broker) Hear(t Topic, fn func(Signal)) {
 				}
 				continue
 			}
-			if err := b.hear(l, turned, t, &at, fn); err != nil && b.ctx.Err() == nil {
+			if err := b.hear(l, turned, t, &at, subscribed, fn); err != nil && b.ctx.Err() == nil {
 				b.complain("a topic cannot be heard, trying again", "topic", t.name, "error", err)
 				pause(b.ctx, retryWait)
 			}
@@ -152,15 +172,17 @@ func (b *Broker) Hear(t Topic, fn func(Signal)) {
 }
 
 // hear follows a topic through one link, from at on.
-func (b *Broker) hear(l *link, turned <-chan struct{}, t Topic, at *Cursor, fn func(Signal)) error {
+func (b *Broker) hear(l *link, turned <-chan struct{}, t Topic, at *Cursor, subscribed func(Cursor), fn func(Signal)) error {
 	start, cancel := context.WithTimeout(b.ctx, bindWait)
 	defer cancel()
 	stream, err := t.stream(start, l)
 	if err != nil {
 		return err
 	}
-	if epoch := epochOf(stream); at.Epoch != epoch {
-		*at = Cursor{Epoch: epoch}
+	last := stream.CachedInfo().State.LastSeq
+	*at = at.in(epochOf(stream), last)
+	if subscribed != nil {
+		subscribed(Cursor{at.Epoch, last})
 	}
 	consumer, err := stream.OrderedConsumer(start, jetstream.OrderedConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: at.Seq + 1,

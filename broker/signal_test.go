@@ -32,8 +32,8 @@ func (h *heard) data() (list []string) {
 func TestSignals(t *testing.T) {
 	b := open(t, Config{})
 	var early, late, other heard
-	b.Hear(Pushes, early.add)
-	b.Hear(Revocations, other.add)
+	b.Hear(Pushes, nil, early.add)
+	b.Hear(Revocations, nil, other.add)
 	var want []string
 	for i := range 20 {
 		site := fmt.Sprintf("site.%d", i%2)
@@ -46,7 +46,7 @@ func TestSignals(t *testing.T) {
 		}
 		want = append(want, fmt.Sprintf("%s message %d", site, i))
 	}
-	b.Hear(Pushes, late.add) // what can still be heard comes too
+	b.Hear(Pushes, nil, late.add) // what can still be heard comes too
 	eventually(t, "everything is heard", func() bool { return slices.Equal(early.data(), want) && slices.Equal(late.data(), want) })
 	if got := other.data(); len(got) != 0 {
 		t.Errorf("on another topic: %v", got)
@@ -70,7 +70,7 @@ func TestSignalsAfterNATSWasGone(t *testing.T) {
 	server := startNATS(t)
 	b := open(t, Config{URL: server.url()})
 	var h heard
-	b.Hear(Pushes, h.add)
+	b.Hear(Pushes, nil, h.add)
 	first, err := b.Say(t.Context(), Pushes, "s", []byte("before"))
 	if err != nil {
 		t.Fatal(err)
@@ -116,5 +116,74 @@ func TestSignalsAfterTheirStreamWasDeleted(t *testing.T) {
 	second, third := say(one), say(two)
 	if second.Epoch == first.Epoch || second.Seq != 1 || third.Epoch != second.Epoch || third.Seq != 2 {
 		t.Errorf("%v, then %v and %v", first, second, third)
+	}
+}
+
+// TestHearTellsWhereItStands says where a topic stands before anything is heard of
+// it, and when NATS has lost it.
+func TestHearTellsWhereItStands(t *testing.T) {
+	server := startNATS(t)
+	b := open(t, Config{URL: server.url()})
+	var mu sync.Mutex
+	var places []Cursor
+	listen := func() {
+		b.Hear(Pushes, func(c Cursor) {
+			mu.Lock()
+			defer mu.Unlock()
+			places = append(places, c)
+		}, func(Signal) {})
+	}
+	told := func(n int) []Cursor {
+		t.Helper()
+		eventually(t, "the place is told", func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(places) >= n
+		})
+		mu.Lock()
+		defer mu.Unlock()
+		return places[:n]
+	}
+	listen()
+	if got := told(1)[0]; got.Epoch == "" || got.Seq != 0 {
+		t.Errorf("before anything was said: %v", got)
+	}
+	said, err := b.Say(t.Context(), Pushes, "s", []byte("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen()
+	if got := told(2)[1]; got != said {
+		t.Errorf("then: %v, want %v", got, said)
+	}
+	server.stop()
+	becomes(t, b, false)
+	server.start()
+	for _, got := range told(4)[2:] {
+		if got.Epoch == said.Epoch || got.Seq != 0 {
+			t.Errorf("of another NATS: %v after %v", got, said)
+		}
+	}
+}
+
+func TestCursorInAnotherStream(t *testing.T) {
+	for _, c := range []struct {
+		at    Cursor
+		epoch string
+		last  uint64
+		want  Cursor
+	}{
+		{Cursor{}, "a", 7, Cursor{"a", 0}},
+		{Cursor{"a", 5}, "a", 7, Cursor{"a", 5}},
+		{Cursor{"a", 5}, "a", 5, Cursor{"a", 5}},
+		{Cursor{"a", 5}, "b", 7, Cursor{"b", 0}},
+		{Cursor{"a", 5}, "a", 4, Cursor{"a.", 0}}, // lost, and made anew under its date
+		{Cursor{"a.", 2}, "a", 4, Cursor{"a.", 2}},
+		{Cursor{"a.", 2}, "a", 1, Cursor{"a..", 0}},
+		{Cursor{"a..", 2}, "b", 1, Cursor{"b", 0}},
+	} {
+		if got := c.at.in(c.epoch, c.last); got != c.want {
+			t.Errorf("%v in a stream %s that ends at %d: %v, want %v", c.at, c.epoch, c.last, got, c.want)
+		}
 	}
 }

@@ -122,14 +122,14 @@ func (s *session) begin(claims *Claims, hello transport.Hello, out *transport.Ou
 	if hello.Body != "" {
 		s.note([]byte(hello.Body))
 	}
-	cursor, err = s.server.mailbox.enroll(s, hello.After, func() error { return s.hear(resumed) })
-	if err != nil {
+	if err := s.hear(resumed); err != nil {
 		return "", err
 	}
 	if err := s.confirm(); err != nil {
 		s.finish(nil)
 		return "", err
 	}
+	cursor = s.server.mailbox.enroll(s, hello.After)
 	begun = true
 	return cursor, nil
 }
@@ -153,7 +153,7 @@ func (s *session) confirm() error {
 func (s *session) attach(out *transport.Outbox) {
 	s.outMu.Lock()
 	old := s.out
-	s.out, s.stale = out, nil
+	s.out, s.stale, s.enrolling = out, nil, true
 	s.outMu.Unlock()
 	if old != nil {
 		old.Bye(&transport.Bye{Code: transport.CodeReplaced, Reason: "this connection id came back on another connection"})

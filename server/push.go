@@ -41,20 +41,43 @@ type mailbox struct {
 	server *Server
 	log    *slog.Logger
 
-	mu     sync.Mutex // guards the following fields; taken before a view's, a room's and a session's outMu
-	cursor broker.Cursor
-	kept   []letter // pushes, oldest first
+	mu     sync.Mutex    // guards the following fields
+	cursor broker.Cursor // of what was delivered last
+	tip    uint64        // what was said last when NATS was subscribed to; some of it may not be delivered yet
+	kept   []letter      // pushes, oldest first
 	bytes  int
 	found  []*session // sendWho's, used again
 }
 
-// letter is a push that may be replayed.
+// letter is a push, which may be replayed, or a nudge.
 type letter struct {
-	site  *site
-	to    target
-	seq   uint64
-	frame []byte
-	at    time.Time
+	site   *site
+	to     target
+	push   bool
+	cursor broker.Cursor
+	frame  []byte
+	at     time.Time
+}
+
+// noCursor is where a page stands that came before this node had heard of any
+// stream: all of whichever stream comes is new to it.
+var noCursor = broker.Cursor{Epoch: "0"}
+
+// subscribed learns where the stream stands, before what is in it is delivered.
+func (m *mailbox) subscribed(tip broker.Cursor) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.enter(tip.Epoch)
+	m.tip = tip.Seq
+}
+
+// enter forgets what another stream than this one said: nobody can ask for it any
+// more. It is called with m.mu held.
+func (m *mailbox) enter(epoch string) {
+	if m.cursor.Epoch != epoch {
+		m.cursor, m.tip = broker.Cursor{Epoch: epoch}, 0
+		m.kept, m.bytes = nil, 0
+	}
 }
 
 // deliver takes one signal, in order.
@@ -67,14 +90,12 @@ func (m *mailbox) deliver(sig broker.Signal) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.cursor.Epoch != sig.Cursor.Epoch {
-		m.kept, m.bytes = nil, 0 // nobody can ask for those any more
-	}
+	m.enter(sig.Cursor.Epoch)
 	m.cursor = sig.Cursor
 	if st == nil {
 		return
 	}
-	l := letter{site: st, to: msg.To, seq: sig.Cursor.Seq, at: time.Now()}
+	l := letter{site: st, to: msg.To, push: msg.Kind == "push", cursor: sig.Cursor, at: time.Now()}
 	switch msg.Kind {
 	case "push":
 		l.frame = pushFrame(sig.Cursor, msg)
@@ -87,7 +108,7 @@ func (m *mailbox) deliver(sig broker.Signal) {
 	if msg.To.Room == "" {
 		m.sendWho(l)
 	} else if r := st.room(msg.To.Room); r != nil {
-		r.send(l.frame)
+		r.send(l)
 	}
 }
 
@@ -117,30 +138,43 @@ func (m *mailbox) keep(l letter) {
 	m.kept = slices.Delete(m.kept, 0, gone)
 }
 
-// enroll has a session join its rooms, and sends it what it missed since after.
-// Nothing is delivered meanwhile, so nothing is missed or sent twice. It
-// returns where the session stands.
-func (m *mailbox) enroll(s *session, after string, join func() error) (cursor string, err error) {
+// enroll sends a session, which has joined its rooms, what its page missed since
+// after, and has it get what follows. Nothing is delivered meanwhile, so nothing is
+// missed or sent twice. It returns the cursor that the page's pushes follow, for the
+// welcome: a page that is cut off before the first of them comes back with it.
+func (m *mailbox) enroll(s *session, after string) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := join(); err != nil {
-		return "", err
-	}
-	if m.cursor.Epoch == "" {
-		return "", nil
-	}
-	since, err := broker.ParseCursor(after)
-	if err == nil && since.Epoch == m.cursor.Epoch {
-		for _, l := range m.kept {
-			if l.seq <= since.Seq || l.site != s.site {
-				continue
-			}
-			if l.to.Room != "" && s.hearsRoom(l.to.Room) || s.wants(l.to) {
-				s.send(l.frame)
-			}
+	from := m.from(after)
+	for _, l := range m.kept {
+		if l.cursor.Seq <= from.Seq || l.site.ID != s.key.site {
+			continue
+		}
+		if l.to.Room != "" && s.hearsRoom(l.to.Room) || s.wants(l.to) {
+			s.send(l.frame)
 		}
 	}
-	return m.cursor.String(), nil
+	had := from
+	if had.Epoch == m.cursor.Epoch {
+		had.Seq = max(had.Seq, m.cursor.Seq)
+	}
+	s.follow(had)
+	return from.String()
+}
+
+// from is what a page has had that comes with a cursor. It is called with m.mu held.
+func (m *mailbox) from(after string) broker.Cursor {
+	had, err := broker.ParseCursor(after)
+	known := m.cursor.Epoch != ""
+	switch {
+	case err != nil && known: // a new page: it wants what is said from now on
+		return broker.Cursor{Epoch: m.cursor.Epoch, Seq: max(m.cursor.Seq, m.tip)}
+	case err != nil:
+		return noCursor
+	case known && had.Epoch != m.cursor.Epoch: // it has had nothing of this stream
+		return broker.Cursor{Epoch: m.cursor.Epoch}
+	}
+	return had
 }
 
 // sendWho gives a letter to the sessions of this node that it is for, other than
@@ -148,13 +182,13 @@ func (m *mailbox) enroll(s *session, after string, join func() error) (cursor st
 func (m *mailbox) sendWho(l letter) {
 	m.server.mu.Lock()
 	for _, s := range m.server.sessions {
-		if s.site == l.site && s.wants(l.to) {
+		if s.key.site == l.site.ID && s.wants(l.to) {
 			m.found = append(m.found, s)
 		}
 	}
 	m.server.mu.Unlock()
 	for _, s := range m.found {
-		s.send(l.frame)
+		s.deliver(l)
 	}
 	clear(m.found)
 	m.found = m.found[:0]

@@ -203,11 +203,11 @@ func (r *room) count() {
 	}
 }
 
-// send gives every session a frame that must arrive.
-func (r *room) send(frame []byte) {
+// send gives every session a push or a nudge.
+func (r *room) send(l letter) {
 	r.fan.Lock()
 	defer r.fan.Unlock()
 	for s := range r.sessions {
-		s.send(frame)
+		s.deliver(l)
 	}
 }

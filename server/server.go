@@ -175,8 +175,8 @@ func New(c Config) (*Server, error) {
 	}
 	s.mailbox = &mailbox{server: s, log: c.Logger}
 	s.revoked = &revocations{server: s}
-	c.Broker.Hear(broker.Pushes, s.mailbox.deliver)
-	c.Broker.Hear(broker.Revocations, s.revoked.hear)
+	c.Broker.Hear(broker.Pushes, s.mailbox.subscribed, s.mailbox.deliver)
+	c.Broker.Hear(broker.Revocations, nil, s.revoked.hear)
 	s.socket = &transport.WebSocket{Server: s, CheckOrigin: s.knownOrigin}
 	s.longpoll = &transport.LongPoll{Server: s}
 	s.stopped.Go(s.tend)

@@ -42,10 +42,12 @@ type session struct {
 	timer     *time.Timer // ends the session: at exp, or after the grace
 	ended     bool
 
-	outMu sync.Mutex // guards the following fields
-	out   *transport.Outbox
-	stale []*room // rooms whose changes did not fit: they need a snapshot
-	can   []string
+	outMu     sync.Mutex // guards the following fields
+	out       *transport.Outbox
+	stale     []*room // rooms whose changes did not fit: they need a snapshot
+	can       []string
+	enrolling bool          // the mailbox will send what the page missed, and what is pushed meanwhile
+	pushed    broker.Cursor // the page has had, or been sent, what was pushed until there
 }
 
 type sessionKey struct {
@@ -314,6 +316,24 @@ func (s *session) send(frame []byte) {
 	if s.out != nil {
 		s.out.Send(frame)
 	}
+}
+
+// deliver gives the session a push or a nudge. A push that it was sent before, or
+// that the mailbox will send it, is left out.
+func (s *session) deliver(l letter) {
+	s.outMu.Lock()
+	defer s.outMu.Unlock()
+	had := s.enrolling || l.cursor.Epoch == s.pushed.Epoch && l.cursor.Seq <= s.pushed.Seq
+	if s.out != nil && !(l.push && had) {
+		s.out.Send(l.frame)
+	}
+}
+
+// follow has the session get what is pushed after a cursor.
+func (s *session) follow(had broker.Cursor) {
+	s.outMu.Lock()
+	defer s.outMu.Unlock()
+	s.enrolling, s.pushed = false, had
 }
 
 // wants says whether a target other than a room includes the session's user.

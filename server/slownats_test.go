@@ -109,3 +109,14 @@ func newGatedNode(t *testing.T) (*node, *gate) {
 	g := newGate(t, newHub(t))
 	return newNodeOn(t, broker.Config{TTL: time.Minute, URL: g.url}), g
 }
+
+// freeAddress is one where nobody listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}

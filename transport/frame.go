@@ -23,7 +23,7 @@ type Hello struct {
 // Welcome is the answer to a hello.
 type Welcome struct {
 	Session string
-	Cursor  string // of the last push; empty when there was none to be heard of
+	Cursor  string // the page gets what was pushed after it
 	Resumed bool
 }
 
