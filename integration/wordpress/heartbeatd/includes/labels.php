@@ -35,10 +35,10 @@ function heartbeatd_screen_label( $screen_id ) {
 	}
 	$post_type = get_post_type_object( preg_replace( '/^edit-/', '', $screen_id ) );
 	if ( $post_type ) {
-		return 0 === strpos( $screen_id, 'edit-' ) ? $post_type->labels->name : $post_type->labels->edit_item;
+		return (string) ( 0 === strpos( $screen_id, 'edit-' ) ? $post_type->labels->name : $post_type->labels->edit_item );
 	}
 	$taxonomy = 0 === strpos( $screen_id, 'edit-' ) ? get_taxonomy( substr( $screen_id, 5 ) ) : false;
-	return $taxonomy ? $taxonomy->labels->name : '';
+	return $taxonomy ? (string) $taxonomy->labels->name : '';
 }
 
 /**

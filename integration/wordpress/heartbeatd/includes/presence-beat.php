@@ -115,7 +115,7 @@ function heartbeatd_presence_post_named( $handle ) {
 function heartbeatd_presence_about( $post ) {
 	return array(
 		'post_id'   => $post->ID,
-		'post_type' => $post->post_type,
+		'post_type' => (string) $post->post_type,
 		'title'     => heartbeatd_post_title( $post ),
 	);
 }

@@ -68,7 +68,7 @@ function heartbeatd_presence_cli_summary( $args, $options ) {
 	$items = array();
 	foreach ( $counts as $prefix => $entries ) {
 		$items[] = array(
-			'prefix'  => $prefix,
+			'prefix'  => (string) $prefix,
 			'entries' => $entries,
 			'users'   => count( $users[ $prefix ] ),
 		);

@@ -46,7 +46,7 @@ function heartbeatd_presence_active_posts( $entries ) {
 			$active[] = array(
 				'post_id'    => $id,
 				'post_title' => heartbeatd_post_title( $post ),
-				'post_type'  => $post->post_type,
+				'post_type'  => (string) $post->post_type,
 				'edit_url'   => admin_url( "post.php?post=$id&action=edit" ),
 				'editors'    => heartbeatd_presence_editors( $posts[ $id ] ),
 			);

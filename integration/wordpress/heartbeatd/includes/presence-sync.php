@@ -187,12 +187,12 @@ function heartbeatd_sync_entry( $row ) {
 	$user = get_userdata( (int) $row['user_id'] );
 	$data = json_decode( $row['data'], true );
 	return array(
-		'room'         => $row['room'],
-		'client_id'    => $row['client_id'],
+		'room'         => (string) $row['room'], // not every database driver says text of digits as text
+		'client_id'    => (string) $row['client_id'],
 		'user_id'      => (int) $row['user_id'],
 		'display_name' => $user ? $user->display_name : '',
 		'avatar_url'   => $user ? heartbeatd_avatar( $user ) : '',
 		'data'         => (object) ( is_array( $data ) ? $data : array() ),
-		'date_gmt'     => $row['date_gmt'],
+		'date_gmt'     => (string) $row['date_gmt'],
 	);
 }

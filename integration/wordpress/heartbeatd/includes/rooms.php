@@ -68,7 +68,21 @@ function heartbeatd_rooms( $post_ids, $screen_id ) {
 	 * @param string   $screen_id The page's screen, 'front' outside the admin.
 	 */
 	$rooms = apply_filters( 'heartbeatd_rooms', $rooms, $screen_id );
-	return array_slice( array_values( array_unique( array_filter( (array) $rooms, 'is_string' ) ) ), 0, HEARTBEATD_MAX_ROOMS );
+	return array_slice( heartbeatd_names( $rooms ), 0, HEARTBEATD_MAX_ROOMS );
+}
+
+/**
+ * A list of names, each once and as a string: PHP makes an integer of a name that
+ * is all digits when it is an array's key.
+ *
+ * @param mixed $names The names.
+ * @return string[]
+ */
+function heartbeatd_names( $names ) {
+	$is_name = static function ( $name ) {
+		return is_string( $name ) || is_int( $name );
+	};
+	return array_values( array_unique( array_map( 'strval', array_filter( (array) $names, $is_name ) ) ) );
 }
 
 /**
@@ -84,7 +98,7 @@ function heartbeatd_editable_types() {
 	// Core asks for more than the right to edit pages before this one is edited.
 	$privacy = current_user_can( 'manage_privacy_options' ) ? '' : heartbeatd_privacy_page_type();
 	$types   = array();
-	foreach ( get_post_types_by_support( 'presence' ) as $name ) {
+	foreach ( heartbeatd_names( get_post_types_by_support( 'presence' ) ) as $name ) {
 		$type = get_post_type_object( $name );
 		$may  = $type && $type->map_meta_cap
 			&& current_user_can( $type->cap->edit_posts ) && current_user_can( $type->cap->edit_others_posts )

@@ -98,7 +98,7 @@ function heartbeatd_ticket( $nonce, $screen_id, $post_ids, $editing ) {
 	if ( $post ) {
 		$claims['post'] = array(
 			'id'    => $post->ID,
-			'type'  => $post->post_type,
+			'type'  => (string) $post->post_type,
 			'title' => heartbeatd_post_title( $post ),
 		);
 	}
@@ -208,7 +208,7 @@ function heartbeatd_capabilities() {
 	 * @param string[] $capabilities Capabilities.
 	 */
 	$capabilities = apply_filters( 'heartbeatd_capabilities', array( 'edit_posts', 'manage_options' ) );
-	return array_values( array_filter( array_slice( (array) $capabilities, 0, 10 ), 'current_user_can' ) );
+	return array_values( array_filter( array_slice( heartbeatd_names( $capabilities ), 0, 10 ), 'current_user_can' ) );
 }
 
 /**

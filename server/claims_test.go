@@ -1,0 +1,79 @@
+package server
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// TestClaimsLenient reads what PHP makes of names that are numbers, and leaves
+// out what has another type.
+func TestClaimsLenient(t *testing.T) {
+	const identity = `"sub":"7","sid":"s","nonce":"n","iat":1700000000.5,"exp":1700003600`
+	title := "A title"
+	for claims, want := range map[string]Claims{
+		``: {},
+		`,"types":["post",2024],"rooms":[5,"postType/2024:1"]`:       {Types: []string{"post", "2024"}, Rooms: []string{"5", "postType/2024:1"}},
+		`,"can":["edit_posts",null,true,[1],{"a":"b"},-1.5]`:         {Can: []string{"edit_posts", "-1.5"}},
+		`,"native":{"0":"presence-ping","2":"presence-editor-ping"}`: {Native: []string{"presence-ping", "presence-editor-ping"}},
+		`,"native":[]`:   {Native: []string{}},
+		`,"native":{}`:   {Native: []string{}},
+		`,"native":null`: {},
+		`,"native":"presence-ping","types":5,"can":true,"rooms":"postType/post:1"`: {},
+		`,"name":2024,"screen":2024,"screen_label":null,"avatar":[],"sync":{}`:     {Name: "2024", Screen: "2024"},
+		`,"fresh_until":"tomorrow"`:                      {},
+		`,"fresh_until":1.5`:                             {},
+		`,"fresh_until":12`:                              {FreshUntil: 12},
+		`,"post":{"id":3,"type":2024,"title":"A title"}`: {Post: &Post{ID: 3, Type: "2024", Title: &title}},
+		`,"post":{"id":3,"type":"post","title":2024}`:    {Post: &Post{ID: 3, Type: "post"}},
+		`,"post":{"id":"3","type":"post"}`:               {},
+		`,"post":[]`:                                     {},
+		`,"post":null`:                                   {},
+		`,"unknown":{"deep":[1]}`:                        {},
+		`,"who":5`:                                       {},
+	} {
+		var got Claims
+		if err := json.Unmarshal([]byte(`{`+identity+claims+`}`), &got); err != nil {
+			t.Errorf("%s: %v", claims, err)
+			continue
+		}
+		if got.Subject != "7" || got.SID != "s" || got.Nonce != "n" || got.IssuedAt == nil || got.ExpiresAt == nil {
+			t.Errorf("%s: the identity is not read: %+v", claims, got)
+		}
+		got.RegisteredClaims, got.SID, got.Nonce = jwt.RegisteredClaims{}, "", ""
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, want %+v", claims, got, want)
+		}
+	}
+}
+
+// TestClaimsStrict refuses a ticket that does not say who it is of, or for how long.
+func TestClaimsStrict(t *testing.T) {
+	good := map[string]string{"sub": `"7"`, "sid": `"s"`, "nonce": `"n"`, "iat": `1700000000`, "exp": `1700003600`}
+	for name := range good {
+		for _, wrong := range []string{`7`, `true`, `[]`, `{}`, `"x"`} {
+			var members []string
+			for other, value := range good {
+				if other == name {
+					value = wrong
+				}
+				members = append(members, `"`+other+`":`+value)
+			}
+			text := wrong[0] == '"'
+			number := wrong == `7`
+			fits := text && (name == "sub" || name == "sid" || name == "nonce") || number && (name == "iat" || name == "exp")
+			var c Claims
+			if err := json.Unmarshal([]byte(`{`+strings.Join(members, ",")+`}`), &c); (err == nil) != fits {
+				t.Errorf("%s %s: %v", name, wrong, err)
+			}
+		}
+	}
+	for _, whole := range []string{`[]`, `5`, `"x"`} {
+		if json.Unmarshal([]byte(whole), new(Claims)) == nil {
+			t.Errorf("%s is read as claims", whole)
+		}
+	}
+}
