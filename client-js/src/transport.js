@@ -3,10 +3,12 @@
 // the jqXHR, the timeout, the error mapping and the global events, as always.
 
 import { countdown } from './countdown.js'
+import { createTicketRequests } from './ticketrequests.js'
 import { guard } from './guard.js'
 
 const PATIENCE = 2500
 const CONNECTION = 'Heartbeat-Connection'
+const NO_TICKET = 'Heartbeat-No-Ticket'
 const FORM = /^application\/x-www-form-urlencoded\b/
 const TICK_HEADERS = 'Content-Type: application/json; charset=UTF-8\r\n'
 
@@ -16,27 +18,36 @@ const TICK_HEADERS = 'Content-Type: application/json; charset=UTF-8\r\n'
  * @param {Function} isOwn (options as passed to $.ajax) → whether this is a beat of the page's Heartbeat
  */
 export function registerTransport($, win, live, isOwn) {
+	const tickets = createTicketRequests(win)
 	$.ajaxTransport('+json', (options, original, jqXHR) => {
 		if (!isOwn(original)) return undefined
-		const beat = { $, win, live, options, fields: original.data, url: original.url, byPost: false }
+		const beat = { $, win, live, tickets, options, fields: original.data, url: original.url, byPost: false, asks: true }
+		jqXHR.always(() => {
+			if (beat.byPost) tickets.answered(beat.asks, jqXHR.status)
+		})
 		jqXHR.done((response) => live.ticked(beat.fields, response, jqXHR, beat.byPost))
 		jqXHR.fail((same, status) => {
 			if (beat.byPost && status !== 'abort') live.failed()
 		})
 		const plan = isUntouched(beat) && live.plan(beat.fields, options.data)
 		if (plan) return carry(beat, plan)
-		const conn = handOver(beat)
-		if (conn) jqXHR.setRequestHeader(CONNECTION, conn)
+		const headers = handOver(beat)
+		Object.keys(headers).forEach((name) => jqXHR.setRequestHeader(name, headers[name]))
 		return undefined
 	})
 }
 
-// The beat is PHP's. Another host need not know the connection id, and would
-// have to allow the header.
+// The beat is PHP's. Returns the request headers to add: none for another host,
+// which would have to allow them.
 function handOver(beat) {
 	beat.byPost = true
 	const conn = beat.live.posted(beat.fields)
-	return beat.options.crossDomain ? '' : conn
+	const headers = {}
+	if (beat.options.crossDomain) return headers
+	if (conn) headers[CONNECTION] = conn
+	beat.asks = beat.tickets.may()
+	if (!beat.asks) headers[NO_TICKET] = '1'
+	return headers
 }
 
 // Whoever changed the request, by a prefilter or by ajaxSetup, wants it to
@@ -71,9 +82,7 @@ function carry(beat, plan) {
 	function post(headers, complete) {
 		over = true
 		stop()
-		const conn = handOver(beat)
-		if (conn) headers[CONNECTION] = conn
-		xhr = send(beat.options, headers, complete)
+		xhr = send(beat.options, Object.assign(headers, handOver(beat)), complete)
 	}
 
 	return {

@@ -174,6 +174,7 @@ type check struct {
 func (d *checkup) checks() []check {
 	return []check{
 		{"site", d.checkSite},
+		{"headers", d.checkHeaders},
 		{"api", d.checkAPI},
 		{"socket", d.checkSocket},
 		{"script", d.checkScript},

@@ -46,7 +46,14 @@ func behind(t *testing.T, p *program, broken func(next http.Handler) http.Handle
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/heartbeat/", proxy)
-	mux.HandleFunc("/wp-admin/admin-ajax.php", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(400); _, _ = io.WriteString(w, "0") })
+	mux.HandleFunc("/wp-admin/admin-ajax.php", func(w http.ResponseWriter, r *http.Request) {
+		if r.PostFormValue("action") == "heartbeat" {
+			_, _ = io.WriteString(w, `{"wp-auth-check":false,"server_time":1790000000}`)
+			return
+		}
+		w.WriteHeader(400)
+		_, _ = io.WriteString(w, "0")
+	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(404)
@@ -100,7 +107,7 @@ func want(t *testing.T, found map[string]finding, name, result, text string) {
 func TestDoctorFindsNothing(t *testing.T) {
 	d := deploy(t, serveCmd{APIKey: "an-operator-key"}, nil)
 	found, err := d.examine(t, func(c *doctorCmd) { c.Idle = 50 * time.Millisecond })
-	if err != nil || len(found) != 13 {
+	if err != nil || len(found) != 14 {
 		t.Errorf("%d checks, %v", len(found), err)
 	}
 	for name := range found {
@@ -116,7 +123,7 @@ func TestDoctorFindsNothing(t *testing.T) {
 		t.Errorf("without a secret: %v", err)
 	}
 	for name, result := range map[string]string{
-		"site": resultOK, "api": resultOK, "socket": resultOK, "script": resultOK, "ticket": resultLeftOut, "cookies": resultLeftOut, "long-poll": resultOK,
+		"site": resultOK, "headers": resultOK, "api": resultOK, "socket": resultOK, "script": resultOK, "ticket": resultLeftOut, "cookies": resultLeftOut, "long-poll": resultOK,
 		"post": resultOK, "clocks": resultOK, "origins": resultOK, "cache": resultOK, "admin": resultOK, "idle": resultLeftOut,
 	} {
 		want(t, found, name, result, "")
@@ -160,6 +167,11 @@ func under(prefix string) func(*http.Request) bool {
 // another WordPress on the host.
 func carriesForeignCookie(r *http.Request) bool {
 	return strings.HasPrefix(r.Header.Get("Cookie"), "wordpress_logged_in_")
+}
+
+// isPosted tells a beat to WordPress.
+func isPosted(r *http.Request) bool {
+	return r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/wp-admin/")
 }
 
 // says answers with a status and a text.
@@ -221,6 +233,9 @@ func TestDoctorFindsWhatIsWrong(t *testing.T) {
 		"answers changed":     {only(under("/heartbeat/poll"), says(200, "text/html", "<html>")), "long-poll", resultFailed, "not what heartbeatd wrote"},
 		"polls cut":           {only(under("/heartbeat/poll"), says(504, "text/html", "")), "long-poll", resultFailed, "504"},
 		"admin is public":     {only(under("/metrics"), says(200, "text/plain", "heartbeatd_sessions 3\n")), "admin", resultFailed, "/metrics"},
+		"many headers":        {headers("X-Extra", strings.Repeat("x", 1800)), "headers", resultWarning, "are left for the ticket"},
+		"too many headers":    {headers("X-Extra", strings.Repeat("x", 2600)), "headers", resultWarning, "no ticket fits beside them"},
+		"no beats":            {only(isPosted, says(404, "text/html", "nothing")), "headers", resultLeftOut, "(404"},
 		"site moved":          {only(under("/wp-admin/"), says(301, "text/html", "https://www.example.org/wp-admin/")), "site", resultFailed, "https://www.example.org/"},
 		"site is something":   {only(under("/wp-admin/"), says(404, "text/html", "no such page")), "site", resultFailed, "no such page"},
 		"site is protected":   {only(under("/wp-admin/"), says(401, "text/html", "")), "site", resultFailed, "refused (401)"},

@@ -18,6 +18,14 @@ const (
 	// that come from its future; skewWarns is where somebody should look.
 	skewFails = time.Minute
 	skewWarns = 20 * time.Second
+	// headerLimit is how many bytes of response headers the WordPress plugin lets a
+	// beat's answer have with a ticket. Below 4 KB, nginx's default buffer, it leaves
+	// room for what servers add.
+	headerLimit = 3584
+	// largestTicket is the most bytes a ticket has; no useful one has fewer than
+	// smallestTicket.
+	largestTicket  = 2048
+	smallestTicket = 1024
 )
 
 // checkSite looks for a WordPress: its admin-ajax.php has an answer of its own.
@@ -41,6 +49,34 @@ func (d *checkup) checkSite(ctx context.Context) finding {
 		return failed("See the logs of PHP and of the web server", "WordPress answers with an error (%d)", a.status)
 	}
 	return failed("Give the address of the folder that wp-admin is in", "%s does not answer as WordPress does (%d %s)", address, a.status, excerpt(a.body))
+}
+
+// checkHeaders beats as a visitor does, and sees whether a ticket fits beside the
+// response headers.
+func (d *checkup) checkHeaders(ctx context.Context) finding {
+	address := d.site.String() + server.AjaxPath
+	a, err := d.askSoon(ctx, http.MethodPost, address, "action=heartbeat", map[string]string{"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"})
+	if err != nil {
+		return d.unreachable(address, err)
+	}
+	if a.status != http.StatusOK || !strings.Contains(a.body, `"server_time":`) {
+		return leftOut("a visitor's beat is not answered as WordPress does (%d %s)", a.status, excerpt(a.body))
+	}
+	size := len("HTTP/1.1 200 OK\r\nX-Heartbeatd-Ticket: \r\n\r\n")
+	for name, values := range a.header {
+		for _, value := range values {
+			size += len(name) + len(": ") + len(value) + len("\r\n")
+		}
+	}
+	const mend = "Take headers that nobody needs off the answers of admin-ajax.php; plugins and the web server add them. " +
+		"Where beats are answered with 502, also raise nginx's `fastcgi_buffer_size` (`proxy_buffer_size` before another web server) to 16k"
+	switch room := headerLimit - size; {
+	case room < smallestTicket:
+		return warning(mend, "a visitor's beat is answered with %d bytes of headers, and no ticket fits beside them: pages are connected with the ticket that they load with, and later every beat goes to PHP", size)
+	case room < largestTicket:
+		return warning(mend, "a visitor's beat is answered with %d bytes of headers; %d are left for the ticket, and with %d it could name more rooms", size, room, largestTicket)
+	}
+	return ok("a visitor's beat is answered with %d bytes of headers; a ticket of %d fits beside them", size, largestTicket)
 }
 
 // checkAPI asks heartbeatd's admin listener, as WordPress does.

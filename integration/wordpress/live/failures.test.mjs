@@ -30,11 +30,12 @@ if (isset($_COOKIE['live_clock'])) {
 		$ticket = live_shifted(heartbeatd_page_ticket(), (int) $_COOKIE['live_clock']);
 		wp_add_inline_script('heartbeat', 'window.heartbeatSettings.heartbeatd.ticket = ' . wp_json_encode($ticket) . ';', 'before');
 	}, 3);
-	add_action('admin_init', fn () => add_action('heartbeat_tick', function () {
+	add_action('admin_init', fn () => ob_start(function ($output) {
 		foreach (headers_list() as $line) {
 			if (0 === stripos($line, 'X-Heartbeatd-Ticket: ')) header('X-Heartbeatd-Ticket: ' . live_shifted(substr($line, 21), (int) $_COOKIE['live_clock']));
 		}
-	}, PHP_INT_MAX));
+		return $output;
+	}));
 	add_filter('http_request_args', function ($args) {
 		$key = $args['headers']['Authorization'] ?? '';
 		if (0 === strpos($key, 'Bearer ')) $args['headers']['Authorization'] = 'Bearer ' . live_shifted(substr($key, 7), (int) $_COOKIE['live_clock']);

@@ -32,8 +32,8 @@ function heartbeatd_seen_before_beat( $foreign = null ) {
 }
 
 /**
- * Learns from the beat and sends a fresh ticket with its tick. It is the last
- * thing hooked, and core has checked the nonce.
+ * Learns from the beat and sends a fresh ticket with its tick, unless the page asks
+ * for none. It is the last thing hooked, and core has checked the nonce.
  *
  * @param array  $response  The tick.
  * @param string $screen_id The page's screen.
@@ -47,13 +47,49 @@ function heartbeatd_send_ticket( $response, $screen_id ) {
 		return;
 	}
 	heartbeatd_learn( $screen_id, heartbeatd_seen_before_beat() + heartbeatd_foreign_callbacks() );
+	if ( isset( $_SERVER['HTTP_HEARTBEAT_NO_TICKET'] ) ) {
+		return; // The answer to the page's last beat may have had too many headers with one.
+	}
 	// phpcs:ignore WordPress.Security.NonceVerification.Missing, WordPress.Security.ValidatedSanitizedInput -- Core has checked the nonce; post ids are made integers and checked one by one.
 	$posts  = heartbeatd_posts_of_beat( isset( $_POST['data'] ) ? wp_unslash( (array) $_POST['data'] ) : array() );
 	$post   = $posts && post_type_exists( $screen_id ) ? $posts[0] : 0;
-	$ticket = heartbeatd_ticket( $nonce, $screen_id, $posts, $post );
-	if ( '' !== $ticket ) {
-		header( 'X-Heartbeatd-Ticket: ' . $ticket );
+	$claims = heartbeatd_ticket_claims( $nonce, $screen_id, $posts, $post );
+	if ( $claims ) {
+		heartbeatd_send_ticket_last( $claims );
 	}
+}
+
+/**
+ * Sends a ticket that fits beside the response's other headers. Other plugins may
+ * add headers until the response is written, so they are counted then.
+ *
+ * @param array $claims What the ticket says.
+ */
+function heartbeatd_send_ticket_last( $claims ) {
+	ob_start(
+		static function ( $output ) use ( $claims ) {
+			static $sent = false;
+			$ticket = $sent || headers_sent() ? '' : heartbeatd_sign_what_fits( $claims, heartbeatd_header_room() );
+			if ( '' !== $ticket ) {
+				header( 'X-Heartbeatd-Ticket: ' . $ticket );
+			}
+			$sent = true;
+			return $output;
+		}
+	);
+}
+
+/**
+ * How many bytes a ticket may have beside the headers that the response has so far.
+ *
+ * @return int
+ */
+function heartbeatd_header_room() {
+	$used = strlen( "Status: 200 OK\r\nX-Heartbeatd-Ticket: \r\n\r\n" );
+	foreach ( headers_list() as $line ) {
+		$used += strlen( $line ) + strlen( "\r\n" );
+	}
+	return min( HEARTBEATD_MAX_TICKET, HEARTBEATD_MAX_HEADERS - $used );
 }
 
 /**

@@ -13,6 +13,13 @@ defined( 'ABSPATH' ) || exit;
 const HEARTBEATD_MAX_TICKET = 2048;
 
 /**
+ * The most bytes of response headers, a ticket among them. Web servers that buffer
+ * 4 KB of them, as nginx does by default, answer 502 when there are more. The rest
+ * is for the headers that servers add.
+ */
+const HEARTBEATD_MAX_HEADERS = 3584;
+
+/**
  * Handles that heartbeatd can answer. The last two, with which editors ask for
  * nonces, get no answer while the page's own is in the first half of its life,
  * and only then is a beat native.
@@ -71,10 +78,24 @@ function heartbeatd_base64url( $bytes ) {
  * @return string
  */
 function heartbeatd_ticket( $nonce, $screen_id, $post_ids, $editing ) {
+	$claims = heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing );
+	return $claims ? heartbeatd_sign_what_fits( $claims, HEARTBEATD_MAX_TICKET ) : '';
+}
+
+/**
+ * What a ticket says; nothing when there is nobody to vouch for.
+ *
+ * @param string $nonce     As for heartbeatd_ticket().
+ * @param string $screen_id As for heartbeatd_ticket().
+ * @param int[]  $post_ids  As for heartbeatd_ticket().
+ * @param int    $editing   As for heartbeatd_ticket().
+ * @return array
+ */
+function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
 	$token = wp_get_session_token();
 	// A log-in without a session cannot be revoked, and its cookie not be compared.
 	if ( ! heartbeatd_is_configured() || ! is_user_logged_in() || '' === $token ) {
-		return '';
+		return array();
 	}
 	$user   = wp_get_current_user();
 	$now    = heartbeatd_request_time();
@@ -113,7 +134,7 @@ function heartbeatd_ticket( $nonce, $screen_id, $post_ids, $editing ) {
 	if ( heartbeatd_may_be_native( $screen_id ) ) {
 		$claims['native'] = HEARTBEATD_NATIVE_HANDLES;
 	}
-	return heartbeatd_sign_what_fits( $claims );
+	return $claims;
 }
 
 /**
@@ -130,18 +151,19 @@ function heartbeatd_request_time() {
  * Signs a ticket, leaving out the rooms that do not fit, and if need be the post types.
  *
  * @param array $claims The claims.
- * @return string
+ * @param int   $limit  The most bytes that the ticket may have.
+ * @return string '' when it does not fit.
  */
-function heartbeatd_sign_what_fits( $claims ) {
+function heartbeatd_sign_what_fits( $claims, $limit ) {
 	$ticket = heartbeatd_sign( $claims );
-	while ( strlen( $ticket ) > HEARTBEATD_MAX_TICKET && ( $claims['rooms'] || isset( $claims['types'] ) ) ) {
+	while ( strlen( $ticket ) > $limit && ( $claims['rooms'] || isset( $claims['types'] ) ) ) {
 		if ( ! $claims['rooms'] ) {
-			unset( $claims['types'] );
+			unset( $claims['types'], $claims['admin'] );
 		}
 		array_pop( $claims['rooms'] );
 		$ticket = heartbeatd_sign( $claims );
 	}
-	return strlen( $ticket ) > HEARTBEATD_MAX_TICKET ? '' : $ticket;
+	return strlen( $ticket ) > $limit ? '' : $ticket;
 }
 
 /**
