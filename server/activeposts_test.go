@@ -52,6 +52,7 @@ func activeAnswer(t *testing.T, f frame) string {
 func TestEntriesInPostRooms(t *testing.T) {
 	n := newNode(t)
 	p := n.page(t, 2).editing(t, 99, "page", "Café <b>now</b>") // in no room of the ticket, but of its types
+	p = p.retell(t, repeat(time.Now(), time.Hour))
 	s := p.socket(t)
 	data := func(room, id string) string {
 		t.Helper()

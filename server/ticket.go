@@ -50,6 +50,10 @@ type Claims struct {
 	Nonce       string   `json:"nonce"`           // hex sha256 of the page's heartbeat nonce
 	FreshUntil  int64    `json:"fresh_until"`     // Unix s: the end of the nonce's first half
 	Native      []string `json:"native,omitzero"` // handles heartbeatd may answer; nil: none, PHP sees every beat
+
+	// RepeatUntil is until when, in Unix seconds, pages may repeat PHP's answers.
+	// WordPress leaves it out when it does not reach the API, by which it ends that.
+	RepeatUntil int64 `json:"repeat_until,omitempty"`
 	jwt.RegisteredClaims
 
 	who *User // whom they speak of, when they are verified; shared like the claims
@@ -183,8 +187,8 @@ func (c *Claims) user() *User {
 	}
 }
 
-// repeatedHandles are those whose answer the drop-in repeats from PHP's last:
-// over a link they may come along, and are not answered here.
+// repeatedHandles are those whose answer the drop-in repeats from PHP's last: over
+// a link they may come along while the ticket allows it, and are not answered here.
 var repeatedHandles = []string{"wp-refresh-post-lock", "wp-check-locked-posts"}
 
 // native says whether heartbeatd may answer a beat instead of PHP. A page with
@@ -203,7 +207,7 @@ func (c *Claims) native(form *wordpress.Array, now time.Time, link bool) bool {
 		return false
 	}
 	for handle := range asArray(form.Get("data")).All() {
-		if link && slices.Contains(repeatedHandles, handle) {
+		if link && now.Unix() < c.RepeatUntil && slices.Contains(repeatedHandles, handle) {
 			continue
 		}
 		if !slices.Contains(c.Native, handle) || !slices.Contains(nativeHandles, handle) {

@@ -164,6 +164,11 @@ func TestRenew(t *testing.T) {
 	}
 }
 
+// repeat lets pages repeat PHP's answers for a time from now.
+func repeat(now time.Time, d time.Duration) func(*Claims) {
+	return func(c *Claims) { c.RepeatUntil = now.Add(d).Unix() }
+}
+
 // TestNative draws the line between beats for heartbeatd and beats for PHP.
 func TestNative(t *testing.T) {
 	p := newNode(t).page(t, 1)
@@ -172,6 +177,7 @@ func TestNative(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now()
+	lock, locks := p.form("data[wp-refresh-post-lock][post_id]=1"), p.form("data[wp-check-locked-posts][]=post-1")
 	for what, c := range map[string]struct {
 		change func(*Claims)
 		body   string
@@ -187,9 +193,12 @@ func TestNative(t *testing.T) {
 		"a ticket of 5 minutes":           {nil, p.form(), now.Add(5 * time.Minute), true, true},
 		"a ticket of 7 minutes":           {nil, p.form(), now.Add(7 * time.Minute), true, false},
 		"a nonce in its second half":      {func(c *Claims) { c.FreshUntil = now.Unix() }, p.form(), now, true, false},
-		"a lock that the drop-in repeats": {nil, p.form("data[wp-refresh-post-lock][post_id]=1"), now, true, true},
-		"locks that the drop-in repeats":  {nil, p.form("data[wp-check-locked-posts][]=post-1"), now, true, true},
-		"a lock from a page with no link": {nil, p.form("data[wp-refresh-post-lock][post_id]=1"), now, false, false},
+		"a lock that the drop-in repeats": {repeat(now, time.Second), lock, now, true, true},
+		"locks that the drop-in repeats":  {repeat(now, time.Second), locks, now, true, true},
+		"a lock from a page with no link": {repeat(now, time.Second), lock, now, false, false},
+		"a lock that is PHP's again":      {repeat(now, 0), lock, now, true, false},
+		"locks that are PHP's again":      {repeat(now, 0), locks, now, true, false},
+		"PHP cannot end what is repeated": {nil, lock, now, true, false},
 	} {
 		claims := *good
 		if c.change != nil {

@@ -8,7 +8,7 @@ import { createLongPollLink } from './longpoll.js'
 import { createRooms, concernsOthers, contestsLock } from './room.js'
 import { createWebSocketLink } from './websocket.js'
 import { guard } from './guard.js'
-import { isAlive, isNative, readTicket } from './ticket.js'
+import { isAlive, isNative, mayRepeat, readTicket } from './ticket.js'
 
 const LINKS = { websocket: createWebSocketLink, longpoll: createLongPollLink }
 const ORDER = ['websocket', 'longpoll']
@@ -95,6 +95,7 @@ export function createLive({ win, $, emit, connectNow }) {
 		const next = readTicket(text, Date.now(), Math.random)
 		if (!next) return
 		ticket = next
+		if (!mayRepeat(ticket, Date.now())) answers.forget()
 		if (!chooser.link) {
 			if (!paused) chooser.start()
 			return
@@ -154,7 +155,7 @@ export function createLive({ win, $, emit, connectNow }) {
 		plan(fields, body) {
 			const { link } = chooser
 			if (!link || mute || body.length > maxBody || fields.wp_customize) return null
-			const again = answers.recall(fields)
+			const again = repeated(fields)
 			const handles = Object.keys(fields.data).filter((handle) => !(handle in again))
 			if (!isNative(ticket, handles, fields._nonce, Date.now())) return null
 			return {
@@ -222,17 +223,21 @@ export function createLive({ win, $, emit, connectNow }) {
 		},
 	}
 
+	function repeated(fields) {
+		return mayRepeat(ticket, Date.now()) ? answers.recall(fields) : {}
+	}
+
 	// What was good when the beat went out must be so when it is answered: there may
 	// have been news, and a page that has lost the focus beats only in two minutes.
 	function stillGood(fields, again) {
-		const now = answers.recall(Object.assign({}, fields, { has_focus: fields.has_focus && focused() }))
+		const now = repeated(Object.assign({}, fields, { has_focus: fields.has_focus && focused() }))
 		return Object.keys(again).every((handle) => handle in now)
 	}
 
-	// Only a page that hears of the post's room may trust its silence.
+	// Only a page that hears of the post's room, where PHP can speak, may trust its silence.
 	function hears(post) {
 		const { rooms: heard } = (ticket && ticket.claims) || {}
-		return Boolean(chooser.link && heard) && [].concat(heard).some((room) => postOf(room) === post)
+		return Boolean(chooser.link && heard && mayRepeat(ticket, Date.now())) && [].concat(heard).some((room) => postOf(room) === post)
 	}
 }
 

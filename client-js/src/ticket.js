@@ -48,6 +48,11 @@ export function isNative(ticket, handles, nonce, now) {
 	)
 }
 
+/** May PHP's last answers be repeated? Only while PHP reaches heartbeatd to end that. */
+export function mayRepeat(ticket, now) {
+	return Boolean(ticket) && now / 1000 + ticket.skew < ticket.claims.repeat_until
+}
+
 function nonceMatches(ticket, nonce, hash) {
 	if (!nonce || !hash) return false
 	if (ticket.matched !== nonce && sha256(String(nonce)) === hash) ticket.matched = nonce

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sha256 } from '../src/sha256.js'
-import { isAlive, isNative, readTicket } from '../src/ticket.js'
+import { isAlive, isNative, mayRepeat, readTicket } from '../src/ticket.js'
 
 const IAT = 1_800_000_000
 const NOW = IAT * 1000
@@ -77,6 +77,15 @@ test('a page whose clock is wrong counts from the arrival of its ticket', () => 
 	assert.ok(!isNative(t, [], 'n0', wrong + 301_000))
 	assert.ok(isAlive(t, wrong + 3_599_000))
 	assert.ok(!isAlive(t, wrong + 3_600_000))
+})
+
+test('answers may be repeated until the time that the ticket names', () => {
+	const t = ticket({ repeat_until: IAT + 100 }, half, NOW - 86_400_000)
+	assert.ok(mayRepeat(t, NOW - 86_400_000 + 99_999))
+	assert.ok(!mayRepeat(t, NOW - 86_400_000 + 100_000))
+	assert.ok(!mayRepeat(ticket(), NOW), 'PHP cannot end it')
+	assert.ok(!mayRepeat(ticket({ repeat_until: 'soon' }), NOW))
+	assert.ok(!mayRepeat(null, NOW))
 })
 
 test('a new nonce is compared anew', () => {

@@ -130,6 +130,23 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			assert.equal(api.revokes.at(-1).all, true)
 		})
 
+		await t.test('after a call that failed tickets leave every beat to PHP, until one is heard', async () => {
+			const call = async (answer) => {
+				api.answer = () => answer
+				await ask(`heartbeatd_push('all', 1); heartbeatd_flush(); return 1;`)
+				const { native, repeat_until: until, iat } = claimsOf(php(`wp_set_current_user(${author}); $_COOKIE[LOGGED_IN_COOKIE] = 'x|9999999999|token|hmac'; heartbeatd_learn('dashboard', array()); return heartbeatd_ticket('n', 'dashboard', array(), 0);`))
+				return until ? [Boolean(native), Math.round(until - iat)] : [Boolean(native), until]
+			}
+			php(`update_option('heartbeatd_failures', array()); return 1;`)
+			const error = (status) => [status, { code: 'an_error', message: 'no', data: { status } }]
+			for (const status of [503, 401]) {
+				const [native, seconds] = await call([202, {}])
+				assert.ok(native && seconds >= 99 && seconds <= 100, `${native} ${seconds}`)
+				assert.deepEqual(await call(error(status)), [false, undefined], `${status}`)
+			}
+			assert.equal((await call(error(400)))[0], true, 'heartbeatd was heard, and refuses this call only')
+		})
+
 		await t.test('the report says what is wrong, in Site Health and WP-CLI too', async () => {
 			const now = () => Math.floor(Date.now() / 1000)
 			const worst = async (answer) => {

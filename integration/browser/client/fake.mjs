@@ -17,7 +17,7 @@ const SCRIPTS = ['/wp-includes/js/jquery/jquery.js', '/wp-includes/js/jquery/jqu
 // ticket is one that nobody has signed: only the client reads it.
 export function ticket({ nonce = 'n0', ...claims } = {}) {
 	const iat = Math.floor(Date.now() / 1000)
-	const all = { sub: '1', iat, exp: iat + 3600, fresh_until: iat + 3600, nonce: sha(nonce), native: ['n', 'presence-ping'], rooms: ['admin/online', 'postType/post:5'], ...claims }
+	const all = { sub: '1', iat, exp: iat + 3600, fresh_until: iat + 3600, repeat_until: iat + 100, nonce: sha(nonce), native: ['n', 'presence-ping'], rooms: ['admin/online', 'postType/post:5'], ...claims }
 	return `h.${Buffer.from(JSON.stringify(all)).toString('base64url')}.${randomBytes(6).toString('hex')}`
 }
 

@@ -250,6 +250,26 @@ describe('the living side', () => {
 		assert.equal((await ask(other)).via, 'post', 'the focus was lost before the tick came')
 	})
 
+	test('an answer is repeated only while the ticket says that PHP can end that', async (t) => {
+		const LOCK = 'wp-refresh-post-lock'
+		let claims = { repeat_until: undefined }
+		const answer = (fields, name) => ({ ticket: ticket(claims), tick: { via: name, ...(name === 'post' && `data[${LOCK}][post_id]` in fields ? { [LOCK]: { new_lock: '1:1' } } : {}) } })
+		const { tab } = await open(t, { answer })
+		const ask = async (data = { [LOCK]: { post_id: 5, lock: '1:1' } }) => (await beat(tab, data)).via
+		assert.deepEqual([await ask(), await ask()], ['post', 'post'])
+		claims = {}
+		assert.deepEqual([await ask(), await ask()], ['post', 'websocket'])
+		claims = { repeat_until: undefined }
+		assert.equal(await ask({ theirs: 1 }), 'post')
+		assert.equal(await ask(), 'post')
+		claims = {}
+		assert.equal(await ask({ theirs: 1 }), 'post')
+		assert.deepEqual([await ask(), await ask()], ['post', 'websocket'], 'what was said meanwhile is not repeated')
+		claims = { repeat_until: Math.floor(Date.now() / 1000) - 1 }
+		assert.equal(await ask({ theirs: 1 }), 'post')
+		assert.deepEqual([await ask(), await ask()], ['post', 'post'])
+	})
+
 	test('which posts are locked is repeated, too, and that none is', async (t) => {
 		const LOCKS = 'wp-check-locked-posts'
 		let locked = {}

@@ -32,8 +32,8 @@ function heartbeatd_failures() {
 }
 
 /**
- * Whether the last call of heartbeatd's API got no answer. It stays so until a
- * call gets one, however long that takes.
+ * Whether the last call of heartbeatd's API got no answer, or had its key refused.
+ * It stays so until a call gets one, however long that takes.
  *
  * @return bool
  */
@@ -130,8 +130,19 @@ function heartbeatd_call( $method, $path, $body, $wait, &$headers = array() ) {
 	remove_filter( 'pre_http_send_through_proxy', '__return_false' );
 	$headers = is_wp_error( $answer ) ? array() : wp_remote_retrieve_headers( $answer );
 	$answer  = heartbeatd_read_answer( $answer );
-	heartbeatd_remember_call( ! is_wp_error( $answer ) || 'unreachable' !== $answer->get_error_code() );
+	heartbeatd_remember_call( heartbeatd_was_heard( $answer ) );
 	return $answer;
+}
+
+/**
+ * Whether heartbeatd was reached and took the key.
+ *
+ * @param array|WP_Error $answer As heartbeatd_call() returns it.
+ * @return bool
+ */
+function heartbeatd_was_heard( $answer ) {
+	return ! is_wp_error( $answer )
+		|| ( 'unreachable' !== $answer->get_error_code() && 401 !== ( $answer->get_error_data()['status'] ?? 0 ) );
 }
 
 /**

@@ -47,6 +47,9 @@ function heartbeatd_send_ticket( $response, $screen_id ) {
 		return;
 	}
 	heartbeatd_learn( $screen_id, heartbeatd_seen_before_beat() + heartbeatd_foreign_callbacks() );
+	if ( heartbeatd_last_call_failed() ) {
+		add_action( 'shutdown', 'heartbeatd_call_again', PHP_INT_MAX );
+	}
 	if ( isset( $_SERVER['HTTP_HEARTBEAT_NO_TICKET'] ) ) {
 		return; // The answer to the page's last beat may have had too many headers with one.
 	}

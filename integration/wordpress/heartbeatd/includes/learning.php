@@ -265,7 +265,8 @@ function heartbeatd_learn( $screen_id, $foreign ) {
 }
 
 /**
- * Whether heartbeatd may answer beats of this page.
+ * Whether heartbeatd may answer beats of this page. Without its API PHP cannot tell
+ * it when something changes, and must see every beat.
  *
  * @param string $screen_id The page's screen.
  * @return bool
@@ -273,7 +274,7 @@ function heartbeatd_learn( $screen_id, $foreign ) {
 function heartbeatd_may_be_native( $screen_id ) {
 	$learned = heartbeatd_learned();
 	$native  = isset( $learned['clean'][ heartbeatd_roles_key() ][ heartbeatd_screen_key( $screen_id ) ] )
-		&& ! $learned['foreign'] && ! heartbeatd_foreign_callbacks() && heartbeatd_nonces_are_usual();
+		&& ! $learned['foreign'] && ! heartbeatd_foreign_callbacks() && heartbeatd_nonces_are_usual() && ! heartbeatd_last_call_failed();
 	/**
 	 * Filters whether heartbeatd may answer a page's beats. Only "no" is listened to.
 	 *

@@ -208,6 +208,20 @@ function heartbeatd_revoke_late() {
 }
 
 /**
+ * Calls heartbeatd when the last call failed, to find out whether it is back: the
+ * request may have no call of its own to make.
+ */
+function heartbeatd_call_again() {
+	if ( ! heartbeatd_last_call_failed() || heartbeatd_is_paused() ) {
+		return;
+	}
+	heartbeatd_finish_request();
+	if ( ! is_wp_error( heartbeatd_try( 'GET', '/status' ) ) ) {
+		heartbeatd_revoke_late();
+	}
+}
+
+/**
  * How a call is made: presence is put, or removed by what stands in the query.
  *
  * @param string $path What comes after /api/v1.

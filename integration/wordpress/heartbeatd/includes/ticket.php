@@ -20,6 +20,12 @@ const HEARTBEATD_MAX_TICKET = 2048;
 const HEARTBEATD_MAX_HEADERS = 3584;
 
 /**
+ * For how many seconds pages may repeat what PHP says of post locks. PHP ends that
+ * earlier by a call to heartbeatd.
+ */
+const HEARTBEATD_REPEAT = 100;
+
+/**
  * Handles that heartbeatd can answer. The last two, with which editors ask for
  * nonces, get no answer while the page's own is in the first half of its life,
  * and only then is a beat native.
@@ -130,6 +136,9 @@ function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
 	}
 	if ( '' !== heartbeatd_sync_url() ) {
 		$claims['sync'] = heartbeatd_sync_url();
+	}
+	if ( ! heartbeatd_last_call_failed() ) {
+		$claims['repeat_until'] = (int) $now + HEARTBEATD_REPEAT;
 	}
 	if ( heartbeatd_may_be_native( $screen_id ) ) {
 		$claims['native'] = HEARTBEATD_NATIVE_HANDLES;

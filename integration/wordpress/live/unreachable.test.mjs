@@ -1,0 +1,80 @@
+// Browsers reach heartbeatd, and PHP does not reach its API: PHP cannot tell pages
+// what changes, so they ask it with every beat, as core's do, until it can again.
+
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { claimsOf } from '../plugin.mjs'
+import { beat, editorOf, linked, newEditor, newPost, since, until, withLive } from './live.mjs'
+
+const NOWHERE = 'http://127.0.0.1:1'
+// An editor beats every ten seconds. The rest is for a busy machine.
+const ONE_BEAT = 14_000
+const PAUSE = 30
+
+test('the API is out of reach', { timeout: 300_000 }, async (t) => {
+	await withLive(t, async (parts) => {
+		const { site, php, server, person } = parts
+		setAPI(site, php, server.admin, NOWHERE)
+		newEditor(site, php, 'corinna')
+		const people = {
+			ours: await person('editor', { client: 'websocket', editor: 'classic' }),
+			core: await person('corinna', { client: 'core', editor: 'classic' }),
+		}
+		const other = await person('admin', { client: 'core', editor: 'classic' })
+
+		await t.test('an editor is told of a take-over as soon as with core', async (t) => {
+			const told = {}
+			await Promise.all(Object.entries(people).map(async ([name, one]) => {
+				const id = newPost(php, `Post of ${name}`, one.id)
+				const page = await one.open(editorOf(id))
+				await linked(page, name === 'ours' ? 'websocket' : 'core')
+				await beat(page)
+				await beat(page)
+				await takeOver(other, id)
+				const taken = since()
+				await page.locator('#post-lock-dialog .currently-editing', { hasText: 'admin' }).waitFor({ timeout: 120_000 })
+				told[name] = taken()
+			}))
+			t.diagnostic(`told after ${told.core} ms with core's client, ${told.ours} ms with ours`)
+			assert.ok(told.core < ONE_BEAT, `core's: ${told.core} ms`)
+			assert.ok(told.ours < ONE_BEAT, `ours: ${told.ours} ms`)
+		})
+
+		await t.test('tickets allow nothing, and everything again when PHP reaches it, whatever the page asks', async () => {
+			const reader = await person('subscriber', { client: 'websocket' })
+			const page = await reader.open('/wp-admin/')
+			await linked(page, 'websocket')
+			const claims = () => postedTicket(page)
+			assert.deepEqual([(await claims()).native, (await claims()).repeat_until], [undefined, undefined])
+			setAPI(site, php, NOWHERE, server.admin)
+			php(`update_option('heartbeatd_failures', array('count' => 2, 'at' => time() - ${PAUSE})); return 1;`)
+			await until('native beats', async () => (await claims()).native)
+			const { iat, repeat_until } = await claims()
+			assert.equal(repeat_until, Math.floor(iat) + 100)
+			assert.deepEqual(php(`return heartbeatd_failures()['count'];`), 0)
+		})
+	})
+})
+
+function setAPI(site, php, from, to) {
+	const file = `${site.dir}/wp-config.php`
+	writeFileSync(file, readFileSync(file, 'utf8').replace(from, to))
+	assert.equal(php('return HEARTBEATD_API;'), to)
+}
+
+async function takeOver(person, id) {
+	const page = await person.open(editorOf(id))
+	const link = page.locator('a[href*="get-post-lock"]')
+	await link.waitFor()
+	await Promise.all([page.waitForNavigation({ waitUntil: 'commit' }), link.click({ noWaitAfter: true })])
+}
+
+// postedTicket has a page beat to PHP, and returns what the ticket says that comes back.
+async function postedTicket(page) {
+	const [response] = await Promise.all([
+		page.waitForResponse((response) => response.url().includes('admin-ajax') && /(^|&)action=heartbeat(&|$)/.test(response.request().postData() ?? '')),
+		page.evaluate(() => void wp.heartbeat.enqueue('live-php', 1)).then(() => beat(page)),
+	])
+	return claimsOf(await response.headerValue('x-heartbeatd-ticket'))
+}
