@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"weak"
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
@@ -30,11 +31,13 @@ const (
 )
 
 // activePosts is which posts of a site are being edited, good until a post's
-// room changes.
+// room changes, and for the view that it was read from: nothing is told of changes
+// while the site is not watched.
 type activePosts struct {
 	changes atomic.Uint64 // of post rooms; counted under the view's lock
 
-	mu    sync.Mutex // guards the following fields; never taken under the view's lock
+	mu    sync.Mutex                // guards the following fields
+	view  weak.Pointer[broker.View] // weak, so that one that is closed can go
 	of    uint64
 	at    time.Time
 	posts []activePost
@@ -80,10 +83,11 @@ func (a *activePosts) read(view *broker.View, now time.Time) (posts []activePost
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	changes := a.changes.Load()
-	if a.at.IsZero() || changes != a.of && now.Sub(a.at) >= activeAge {
+	from := weak.Make(view)
+	if a.view != from || changes != a.of && now.Sub(a.at) >= activeAge {
 		entries, _ := view.List(broker.Filter{Prefix: "postType/"}, 0, math.MaxInt)
 		a.posts, a.types = findActivePosts(entries)
-		a.of, a.at = changes, now
+		a.view, a.of, a.at = from, changes, now
 	}
 	return a.posts, a.types
 }

@@ -231,3 +231,45 @@ func TestNudgesAreSpread(t *testing.T) {
 		}
 	}
 }
+
+// TestActivePostsOfANewView has nobody ask for so long that the site is no longer
+// watched, and a post's last editor leave meanwhile: with a long TTL the list that
+// was made before would outlive them.
+func TestActivePostsOfANewView(t *testing.T) {
+	n := newNodeOn(t, broker.Config{TTL: 2 * watchLinger})
+	st := n.sites[demoSite]
+	p := n.page(t, 1)
+	asks := func() string {
+		t.Helper()
+		return activeAnswer(t, frame{Type: "tick", Body: text(p.post(t, p.form(asksPosts)))})
+	}
+	titled := broker.Stored{Entry: broker.Entry{UserID: 7, Data: json.RawMessage(`{"title":"x"}`), DateGMT: dateOf(time.Now())}}
+	k := entryKey(room42, 7)
+	titled.Room, titled.ClientID = k.Room, k.ClientID
+	if err := n.broker.Put(k, titled); err != nil {
+		t.Fatal(err)
+	}
+	if got := asks(); !strings.Contains(got, `"post_id":42`) {
+		t.Fatalf("while it is edited: %s", got)
+	}
+	if got := text(p.post(t, p.pinging("dashboard"))); !strings.Contains(got, `"user_id":1`) {
+		t.Fatalf("while somebody is online: %s", got)
+	}
+	st.lastUsed.Store(0)
+	st.rest()
+	if st.isWatched() {
+		t.Fatal("the site is still watched")
+	}
+	for _, gone := range []broker.Key{k, {Site: demoSite, Room: adminRoom, ClientID: "user-1", Conn: postConn}} {
+		if err := n.broker.Remove(gone); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := asks(); got != "[]" {
+		t.Errorf("after its editor left: %s", got)
+	}
+	other := n.page(t, 2)
+	if got := text(other.post(t, other.pinging("dashboard"))); strings.Contains(got, `"user_id":1`) || !strings.Contains(got, `"user_id":2`) {
+		t.Errorf("after they left: %s", got)
+	}
+}
