@@ -136,6 +136,8 @@ func (s *Server) beat(ctx context.Context, r *http.Request, body []byte) transpo
 
 // ticketBeat answers the plain beat of a client that only knows its ticket.
 // A beat that is PHP's gets 409: post it to admin-ajax.
+// A revocation that comes while it is answered holds for the next beat: of this one
+// nothing stays but an entry, for one TTL.
 func (s *Server) ticketBeat(_ context.Context, r *http.Request, body []byte) transport.Tick {
 	st, claims, err := admit(r, r.Header.Get(ticketHeader), s.postedTicket)
 	if err != nil {
