@@ -1,6 +1,10 @@
 // Is the site still there? Counts what went wrong, and says once when the
 // connection is lost and once when it is back.
 
+// Of others, 'canceled' by beforeSend or what a page has passed to abort(), core takes
+// no notice.
+const COUNTED = ['error', 'parsererror', 'empty', 'unknown']
+
 export function createConnection(emit) {
 	let everConnected = false
 	let lost = false
@@ -9,6 +13,7 @@ export function createConnection(emit) {
 	function isLoss(error, status) {
 		if (error === 'timeout') return true
 		if (error === 'error' && status === 503 && everConnected) return true
+		if (COUNTED.indexOf(error) < 0) return false
 		// Never set back before a restored connection: three errors over a page's
 		// life are one too many, as in core.
 		errors++
@@ -18,7 +23,7 @@ export function createConnection(emit) {
 	return {
 		isLost: () => lost,
 		failed(error, status) {
-			if (error === 'abort' || !isLoss(error, status) || lost) return
+			if (!isLoss(error, status) || lost) return
 			lost = true
 			emit('connection-lost', [error, status])
 		},

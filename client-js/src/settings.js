@@ -1,17 +1,17 @@
-// Reads what the page says about itself. Everything that came through
-// wp_localize_script is a string, so numbers are parsed.
+// Reads what the page says about itself. wp_localize_script makes strings of numbers,
+// and of false and null an empty one; odd values mean what they mean to core.
 
 export const SECOND = 1000
 export const FAST = 5 * SECOND
+const DEFAULT = 60 // seconds
 
 export function readSettings(win) {
 	const given = typeof win.heartbeatSettings === 'object' ? win.heartbeatSettings : null
-	const minimal = parseInt(given && given.minimalInterval, 10)
 	const settings = {
 		url: text(win.ajaxurl) || text(given && given.ajaxurl),
 		// A page without settings has no screen, not even 'front'.
 		screenId: text(win.pagenow) || (given ? given.screenId || 'front' : ''),
-		minimal: minimal >= 1 && minimal <= 600 ? minimal * SECOND : 0,
+		minimal: minimalInterval(given),
 		maySuspend: !given || given.suspension !== 'disable',
 	}
 	settings.interval = Math.max(initialInterval(given && given.interval), settings.minimal)
@@ -20,9 +20,18 @@ export function readSettings(win) {
 
 const text = (value) => (typeof value === 'string' ? value : '')
 
+// Converted as by a comparison, not parsed: '0' is 1 s, 0 and '' are the default.
+// What is no number would make core beat without a pause.
 function initialInterval(value) {
-	const seconds = value ? parseInt(value, 10) || 60 : 60
-	return Math.min(3600, Math.max(1, seconds)) * SECOND
+	const seconds = value ? Number(value) : DEFAULT
+	return Number.isNaN(seconds) ? DEFAULT * SECOND : Math.min(3600, Math.max(1, seconds)) * SECOND
+}
+
+// Leaves the parsed number in the settings, as core does.
+function minimalInterval(given) {
+	if (!given || !given.minimalInterval) return 0
+	given.minimalInterval = parseInt(given.minimalInterval, 10)
+	return given.minimalInterval > 0 && given.minimalInterval <= 600 ? given.minimalInterval * SECOND : 0
 }
 
 // parseInterval turns what a caller or the server asks for into milliseconds;

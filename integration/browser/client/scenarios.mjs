@@ -11,6 +11,10 @@ export const PAGE = {
 	wpApiSettings: { nonce: 'r0' },
 }
 
+// What JavaScript takes for a number, and what it does not.
+export const ODD_NUMBERS = [0, '0', '', ' ', false, true, null, -1, '-7', 0.5, '0.5', 1.5, '2.25', '1e1', '0x10', ' 20 ', '+9', 3600.5, '3601', 1e12, [], [0], [30], ['12'], ['']]
+export const NO_NUMBERS = ['fast', '15abc', 'abc', [10, 20], ['x'], {}, { a: 1 }]
+
 const page = (settings, rest) => ({ ...PAGE, ...rest, heartbeatSettings: { ...PAGE.heartbeatSettings, ...settings } })
 const ok = (extra, rest) => ({ status: 200, body: JSON.stringify({ server_time: 1, 'wp-auth-check': true, ...extra }), ...rest })
 const advance = (ms) => ['advance', ms]
@@ -27,6 +31,7 @@ export const scenarios = Object.entries({
 	...surface(),
 	...intervals(),
 	...settings(),
+	...oddSettings(),
 	...attention(),
 	...answers(),
 	...nonces(),
@@ -67,6 +72,11 @@ function intervals() {
 		'interval strings': ask('fast', '20', '7abc', 'slow', 'standard'),
 		'interval out of range': ask(0, -5, 3601, 3600, 'x', NaN),
 		'interval odd types': ask(true, null, false, [[9]], { a: 1 }, 12.7),
+		'interval odd numbers': ask('0', '-7', 0.5, '0.5', '2.25', '1e1', '0x10', ' 20 ', '+9', 3600.5, '3600.5', '3601', 1e12, 1e21, 1e-7),
+		'interval not a number': ask('', ' ', '15abc', 'abc', 'FAST', ' fast', [[]], [['fast']], [[10, 20]], [['7s']], {}),
+		'interval fast, odder ticks': ask(['fast', '0'], ['fast', 2.9], ['fast', '2.9'], ['fast', '2x'], ['fast', [2]], ['fast', null], ['fast', true], ['fast', {}], ['5', 2], [[5], 2], [5.9, 2], ['5s', 2]),
+		'interval with objects that are converted': show([], ['eval', 'wp.heartbeat.enqueue("a", [wp.heartbeat.interval({ toString: () => "8" }), wp.heartbeat.interval(new String("fast")), wp.heartbeat.interval(Infinity), wp.heartbeat.interval({ valueOf: () => 9 })])'], advance(MINUTE), ['eval', 'wp.heartbeat.interval(Object.create(null))'], ['eval', 'wp.heartbeat.interval(Symbol())'], advance(MINUTE), STATE),
+		'interval set by the server, odder': show(['0', -1, 0.5, '1e1', [7], [], {}, true, false, '12abc', 'FAST', 99999].map((speed) => ok({ heartbeat_interval: speed })), advance(12 * MINUTE), STATE),
 		'interval long-polling': { answers: Array(40).fill(ok({}, { delay: 900 })), steps: [call('interval', 'long-polling'), advance(20000), call('interval', 10), advance(40000)] },
 		'interval fast for 30 beats': show([], call('interval', 'fast'), advance(4 * MINUTE), STATE),
 		'interval 5 for three beats': show([], call('interval', 5, 3), advance(MINUTE), STATE),
@@ -109,6 +119,27 @@ function settings() {
 		'settings changed after load': show([], ['set', 'ajaxurl', '/moved.php'], ['set', 'pagenow', 'x'], ['set', 'heartbeatSettings.nonce', 'n1'], advance(MINUTE)),
 		'settings gone after load': show([ok({ heartbeat_nonce: 'n1' })], ['set', 'heartbeatSettings', undefined], advance(MINUTE)),
 	}
+}
+
+function oddSettings() {
+	const text = (value) => JSON.stringify(value)
+	const watch = (given, rest) => ({ page: page(given), ...rest, ...show([], STATE, advance(2 * MINUTE), STATE, call('interval', 'x'), call('interval', 5, 2), advance(MINUTE), STATE) })
+	const list = {
+		'setting interval NaN': watch({}, { before: 'heartbeatSettings.interval = NaN' }),
+		'setting interval Infinity': watch({}, { before: 'heartbeatSettings.interval = Infinity' }),
+		'setting interval -Infinity': watch({}, { before: 'heartbeatSettings.interval = -Infinity' }),
+		'minimal interval Infinity': watch({}, { before: 'heartbeatSettings.minimalInterval = Infinity' }),
+		'minimal interval is a number from then on': { page: page({ minimalInterval: '20s' }), ...show([], ['eval', 'wp.heartbeat.enqueue("a", [typeof heartbeatSettings.minimalInterval, heartbeatSettings.minimalInterval])']) },
+		'settings as a list': { ...show([], STATE), before: 'heartbeatSettings = []' },
+		'settings as a function': { ...show([], STATE), before: 'heartbeatSettings = () => {}' },
+	}
+	for (const value of ODD_NUMBERS) list[`setting interval ${text(value)}`] = watch({ interval: value })
+	for (const value of NO_NUMBERS) list[`setting interval ${text(value)}`] = { differs: true, page: page({ interval: value }), ...show([], STATE, advance(4000)) }
+	for (const value of [...ODD_NUMBERS, ...NO_NUMBERS]) list[`minimal interval ${text(value)}`] = watch({ minimalInterval: value })
+	for (const value of ['', '0', 'disabled', 'Disable', true, false, null, ['disable'], 0]) {
+		list[`suspension ${text(value)}`] = { page: page({ suspension: value }), ...show([], advance(30000), ['event', 'touchend'], advance(12 * MINUTE), STATE, call('connectNow'), advance(MINUTE)) }
+	}
+	return list
 }
 
 function attention() {
@@ -171,6 +202,8 @@ function answers() {
 		'aborted by a page': { answers: [ok({}, { delay: 5000 }), ok({}, { delay: 5000 })], steps: [['eval', 'jQuery(document).on("ajaxSend", (e, xhr) => { window.last = xhr })'], advance(16000), ['eval', 'last.abort()'], STATE, advance(16000), ['eval', 'last.abort("timeout")'], STATE, advance(MINUTE)] },
 		'aborted before it was sent': { answers: [ok(), ok()], steps: [['eval', 'jQuery(document).one("ajaxSend", (e, xhr) => xhr.abort())'], advance(MINUTE), STATE] },
 		'cancelled in beforeSend': { answers: [], steps: [['eval', 'jQuery.ajaxSetup({ beforeSend: () => false })'], advance(20000), STATE, ['eval', 'jQuery.ajaxSetup({ beforeSend: null })'], advance(MINUTE), STATE] },
+		'cancelled in beforeSend, again and again': { answers: [ok()], steps: [advance(16000), ['eval', 'jQuery.ajaxSetup({ beforeSend: () => false })'], ...Array(6).fill([advance(15000), STATE]).flat()] },
+		'aborted with words of its own': { answers: [ok(), ...Array(5).fill(ok({}, { delay: 5000 })), ok()], steps: [['eval', 'jQuery(document).on("ajaxSend", (e, xhr) => { window.last = xhr })'], advance(16000), ...Array(5).fill([advance(15000), ['eval', 'last.abort("enough")'], STATE]).flat(), advance(MINUTE)] },
 		'log-in wanted': { answers: [ok({ 'wp-auth-check': false }), ok({ 'wp-auth-check': false }), ok(), ok()], steps: [advance(2 * MINUTE)] },
 	}
 }
