@@ -30,6 +30,10 @@ export async function run(scenario, { scripts, client, link, hashes }) {
 	if (link && win.heartbeatSettings) {
 		win.heartbeatSettings.heartbeatd = { url: 'http://heartbeatd.test/heartbeat', ticket: ticket(), transports: [link] }
 	}
+	win.addEventListener('error', (event) => {
+		event.preventDefault()
+		thrown(event.error)
+	})
 	win.expectedUrl = page.ajaxurl || (page.heartbeatSettings && page.heartbeatSettings.ajaxurl) || win.location.href
 	if (scenario.hidden) doc.visible = false
 	scripts.forEach((source) => win.eval(source))
