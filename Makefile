@@ -1,5 +1,7 @@
 # make test        everything, as CI does; installs what the tests need
 # make test-fast   without the race detector, browsers and live sites
+# make explore     the tests that roll dice, with a seed that no run has used yet: SEED= names
+#                  another, COUNT= how many scenarios of the client
 # make bench       heartbeatd's cost and speed beside the least there can be: thirteen minutes, on two idle cores
 # make build       ./heartbeatd, with the drop-in inside
 # make wordpress   a real WordPress with the plugin and heartbeatd, ready to click;
@@ -8,7 +10,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: build bench wordpress test test-fast check go-test go-test-race js-test bundle integration setup setup-go setup-node
+.PHONY: build bench explore wordpress test test-fast check go-test go-test-race js-test bundle integration setup setup-go setup-node
 
 JS_TESTS := $(sort $(shell find client-js/test -name '*.test.*js'))
 INTEGRATION_TESTS := $(sort $(shell find integration -name node_modules -prune -o -name '*.test.*js' -print))
@@ -26,6 +28,16 @@ wordpress: setup
 bench:
 	@go run ./integration/load
 	@go test -run '^$$' -bench . ./integration/load
+
+# Seeds are fixed everywhere else. One that fails belongs into the test's list.
+SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+COUNT ?= 1000
+explore: export HEARTBEAT_SEED := $(SEED)
+explore: setup
+	@echo "== HEARTBEAT_SEED=$$HEARTBEAT_SEED"
+	@node integration/browser/client/explore.mjs $(COUNT) $$HEARTBEAT_SEED
+	@$(NODE_TEST) integration/browser/client/chaos.test.mjs
+	@go test -count=1 ./server/wordpress
 
 test: setup-go check go-test-race js-test bundle integration
 
