@@ -74,6 +74,55 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			assert.deepEqual(queued(`update_post_meta(${attachment}, '_edit_lock', time() . ':1')`), [], 'a post type without rooms')
 		})
 
+		await t.test('locks: the document that holds one', () => {
+			const table = (code, rows) => assert.deepEqual(php(`return array_map(fn ($row) => ${code}, json_decode('${JSON.stringify(rows.map(([row]) => row))}', true));`), rows.map(([, lock]) => lock))
+			// What is stored, and what a beat's document holds: what a beat makes of it.
+			table(`heartbeatd_renewed_lock($row[0], '20:7', heartbeatd_lock_parts($row[1]))`, [
+				[['', '10:7:1'], '20:7:1'],
+				[['10:7', '10:7:1'], '20:7:1'],
+				[['10:7:1', '10:7:1'], '20:7:1'],
+				[['15:7:1', '10:7:1'], '20:7:1'],
+				[['5:7:1:left', '10:7:1'], null],
+				[['-200:7:1:left', '10:7:1'], '20:7:1'],
+				[['5:7:2:left', '10:7:1'], '20:7:1'],
+				[['10:8:1', '10:7:1'], '20:7:1'],
+				[['15:7:2', '10:7:1'], '20:7:0'],
+				[['15:7:0', '10:7:1'], '20:7:0'],
+				[['10:7:0', '10:7:1'], '20:7:1'],
+				[['15:7:2', ''], '20:7:2'],
+				[['15:8:2', ''], '20:7'],
+				[['', ''], '20:7'],
+			])
+			// What is stored, and what the document that is left holds: what its release makes of it.
+			table(`heartbeatd_released_lock($row[0], '5:7', $row[1])`, [
+				[['10:7:1', '10:7:1'], '5:7:1:left'],
+				[['20:7:1', '10:7:1'], '5:7:1:left'],
+				[['10:7:2', '10:7:1'], null],
+				[['10:7:0', '10:7:1'], null],
+				[['10:7', '10:7:1'], '5:7:1:left'],
+				[['20:7', '10:7:1'], null],
+				[['10:7:1', '10:7'], '5:7'],
+				[['20:7:1', '10:7'], null],
+				[['10:8:1', '10:7:1'], null],
+				[['5:7:1:left', '5:7:1'], null],
+				[['', '10:7:1'], null],
+			])
+		})
+
+		await t.test('locks: two requests write one at the same time', () => {
+			const id = php(`return wp_insert_post(array('post_title' => 'Race', 'post_status' => 'publish', 'meta_input' => array('_edit_lock' => '10:7:1')));`)
+			const [written, seen, lock] = php(`
+				$seen = array();
+				$written = heartbeatd_write_lock(${id}, function ($stored) use (&$seen) {
+					$seen[] = $stored;
+					if (1 === count($seen)) $GLOBALS['wpdb']->update($GLOBALS['wpdb']->postmeta, array('meta_value' => '20:7:1'), array('post_id' => ${id}, 'meta_key' => '_edit_lock'));
+					return heartbeatd_released_lock($stored, '5:7', '10:7:1');
+				});
+				return array($written, $seen, get_post_meta(${id}, '_edit_lock', true));
+			`)
+			assert.deepEqual([written, seen, lock], [true, ['10:7:1', '20:7:1'], '5:7:1:left'])
+		})
+
 		await t.test('addresses and sizes', () => {
 			const good = { all: { all: true }, 'user:7': { user: 7 }, 'can:edit_posts': { can: 'edit_posts' }, 'postType/post:42': { room: 'postType/post:42' }, 'admin/online': { room: 'admin/online' } }
 			assert.deepEqual(php(`return array_map('heartbeatd_address', ${phpList(Object.keys(good))});`), Object.values(good))

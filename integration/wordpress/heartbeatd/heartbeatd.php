@@ -31,6 +31,7 @@ require __DIR__ . '/includes/api.php';
 require __DIR__ . '/includes/queue.php';
 require __DIR__ . '/includes/revoke.php';
 require __DIR__ . '/includes/locks.php';
+require __DIR__ . '/includes/lock-documents.php';
 require __DIR__ . '/includes/presence.php';
 require __DIR__ . '/includes/presence-store.php';
 require __DIR__ . '/includes/presence-beat.php';
@@ -87,6 +88,12 @@ add_action( 'update_option_' . $GLOBALS['wpdb']->get_blog_prefix() . 'user_roles
 add_action( 'update_post_meta', 'heartbeatd_on_lock_update', 10, 4 );
 add_action( 'added_post_meta', 'heartbeatd_on_lock_added', 10, 4 );
 add_action( 'delete_post_meta', 'heartbeatd_on_lock_delete', 10, 3 );
+
+// A post lock names the document that holds it, so that this one alone can release it.
+add_action( 'load-post.php', 'heartbeatd_on_editor_load' );
+add_action( 'load-post-new.php', 'heartbeatd_on_editor_load' );
+add_filter( 'heartbeat_received', 'heartbeatd_before_lock_renewal', 9, 2 );
+add_action( 'wp_ajax_wp-remove-post-lock', 'heartbeatd_before_lock_release', 0 );
 
 // Calls to heartbeatd go out when everything else is done and the visitor has the page.
 add_action( 'shutdown', 'heartbeatd_flush', PHP_INT_MAX );

@@ -63,23 +63,6 @@
 		} );
 	}
 
-	// The block editor forgets to let its lock go: for leaving it knows only the
-	// lock that it began with, and every refresh makes a new one.
-	if ( config.unlock ) {
-		$( window ).on( 'pagehide.heartbeatd', function() {
-			var editor = window.wp.data && wp.data.select( 'core/editor' );
-			var lock = editor && ! editor.isPostLocked() && editor.getActivePostLock();
-			var form = new window.FormData();
-			if ( lock ) {
-				form.append( 'action', 'wp-remove-post-lock' );
-				form.append( '_wpnonce', config.unlock );
-				form.append( 'post_ID', config.post );
-				form.append( 'active_post_lock', lock );
-				window.navigator.sendBeacon( window.ajaxurl, form );
-			}
-		} );
-	}
-
 	// A lock that its editor has let go still holds for a few seconds.
 	if ( config.list ) {
 		$( document ).on( 'heartbeat-push.heartbeatd', function( event, push ) {

@@ -67,7 +67,7 @@ function heartbeatd_presence_of_beat( $data, $response, $screen_id ) {
 		$entries[] = heartbeatd_presence_make( heartbeatd_post_room( $editing ), "editor-$user", $state + heartbeatd_presence_about( $editing ), $user );
 	}
 	$locked = heartbeatd_presence_post_named( $data['wp-refresh-post-lock'] ?? null );
-	if ( $locked && empty( $response['wp-refresh-post-lock']['lock_error'] ) ) {
+	if ( $locked && isset( $response['wp-refresh-post-lock'] ) && empty( $response['wp-refresh-post-lock']['lock_error'] ) ) {
 		$entries[] = heartbeatd_presence_make( heartbeatd_post_room( $locked ), "lock-$user", array( 'action' => 'lock' ) + heartbeatd_presence_about( $locked ), $user );
 	}
 	return array_values( array_filter( $entries ) );

@@ -125,12 +125,28 @@ function heartbeatd_enqueue_presence() {
 	);
 	if ( 'post' === $screen->base && $posts && '' !== heartbeatd_post_room( $posts[0] ) ) {
 		$config['post'] = $posts[0];
-		if ( $screen->is_block_editor() ) {
-			$config['unlock'] = wp_create_nonce( 'update-post_' . $posts[0] );
-		}
+		heartbeatd_enqueue_lock( $posts[0], $screen->is_block_editor() );
 	}
 	wp_enqueue_script( 'heartbeatd-presence', heartbeatd_asset_url( 'presence.js' ), array( 'jquery', 'heartbeat' ), heartbeatd_asset_version( 'presence.js' ), true );
 	wp_add_inline_script( 'heartbeatd-presence', 'window.heartbeatdPresence = ' . wp_json_encode( $config ) . ';', 'before' );
+}
+
+/**
+ * Lets an editor say which document holds the post lock, and release it.
+ *
+ * @param int  $post_id The post.
+ * @param bool $block   Whether it is the block editor.
+ */
+function heartbeatd_enqueue_lock( $post_id, $block ) {
+	$depends = array_merge( array( 'jquery', 'wp-hooks', 'heartbeat' ), $block ? array( 'wp-editor' ) : array() );
+	$config  = array(
+		'post'     => $post_id,
+		'document' => heartbeatd_lock_document(),
+		'block'    => $block,
+		'nonce'    => wp_create_nonce( 'update-post_' . $post_id ),
+	);
+	wp_enqueue_script( 'heartbeatd-lock', heartbeatd_asset_url( 'lock.js' ), $depends, heartbeatd_asset_version( 'lock.js' ), true );
+	wp_add_inline_script( 'heartbeatd-lock', 'window.heartbeatdLock = ' . wp_json_encode( $config ) . ';', 'before' );
 }
 
 /**

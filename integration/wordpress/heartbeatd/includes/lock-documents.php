@@ -1,0 +1,222 @@
+<?php
+/**
+ * Post locks: which document of a user holds one.
+ *
+ * WordPress writes a lock as 'ts:uid' and releases it only where that is still the
+ * value that the editor knows. An editor that is left while its beat is at PHP does
+ * not know the newest value, so its lock stays, or the beat takes a released lock
+ * again. Here a lock also names the document that holds it:
+ *
+ *     ts:uid:document       held; document 0 stands for several of the user's
+ *     ts:uid:document:left  released by that document, which cannot renew it again
+ *
+ * A document releases the lock that names it, whatever the time in it is. WordPress
+ * and plugins read the time and the user, which stay where they were.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * How often a lock is read again that another request changed meanwhile.
+ */
+const HEARTBEATD_LOCK_TRIES = 3;
+
+/**
+ * For how many seconds a document that has released a lock cannot renew it. A beat is
+ * not at PHP for longer, and a browser may show the same document again.
+ */
+const HEARTBEATD_LOCK_LEFT = 60;
+
+/**
+ * The name of the document that this request renders.
+ *
+ * @return int Positive, and small enough for every PHP.
+ */
+function heartbeatd_lock_document() {
+	static $document = 0;
+	if ( ! $document ) {
+		$document = random_int( 1, 0x7fffffff );
+	}
+	return $document;
+}
+
+/**
+ * Reads a lock.
+ *
+ * @param mixed $lock The meta value, or what an editor says that it is.
+ * @return array{time: int, user: int, document: int|null, left: bool} The document is null where none is named.
+ */
+function heartbeatd_lock_parts( $lock ) {
+	$parts = is_string( $lock ) ? explode( ':', $lock ) : array();
+	return array(
+		'time'     => (int) ( $parts[0] ?? 0 ),
+		'user'     => (int) ( $parts[1] ?? 0 ),
+		'document' => isset( $parts[2] ) ? absint( $parts[2] ) : null,
+		'left'     => isset( $parts[3] ),
+	);
+}
+
+/**
+ * An editor's page takes the lock in the name of its document.
+ */
+function heartbeatd_on_editor_load() {
+	if ( heartbeatd_is_configured() && isset( $_SERVER['REQUEST_METHOD'] ) && 'GET' === $_SERVER['REQUEST_METHOD'] ) {
+		heartbeatd_write_locks_by(
+			static function ( $stored, $value ) {
+				return $value . ':' . heartbeatd_lock_document();
+			}
+		);
+	}
+}
+
+/**
+ * Before core renews the lock that a beat asks for. A document that has released the
+ * lock does not get it again.
+ *
+ * @param array $response The tick.
+ * @param array $data     The beat's data.
+ * @return array
+ */
+function heartbeatd_before_lock_renewal( $response, $data ) {
+	$asked = heartbeatd_is_configured() ? heartbeatd_lock_of_beat( $data ) : null;
+	if ( ! $asked ) {
+		return $response;
+	}
+	heartbeatd_write_locks_by(
+		static function ( $stored, $value ) use ( $asked ) {
+			return heartbeatd_renewed_lock( $stored, $value, $asked );
+		}
+	);
+	$stored = get_post_meta( absint( $data['wp-refresh-post-lock']['post_id'] ), '_edit_lock', true );
+	if ( null === heartbeatd_renewed_lock( $stored, time() . ':' . get_current_user_id(), $asked ) ) {
+		remove_filter( 'heartbeat_received', 'wp_refresh_post_lock', 10 );
+	}
+	return $response;
+}
+
+/**
+ * The lock that a beat says its document holds.
+ *
+ * @param mixed $data The beat's data.
+ * @return array|null As heartbeatd_lock_parts() returns it; null if the beat asks for none.
+ */
+function heartbeatd_lock_of_beat( $data ) {
+	$asked = is_array( $data ) ? ( $data['wp-refresh-post-lock'] ?? null ) : null;
+	if ( ! is_array( $asked ) || ! isset( $asked['post_id'] ) || ! is_scalar( $asked['post_id'] ) ) {
+		return null;
+	}
+	return heartbeatd_lock_parts( $asked['lock'] ?? '' );
+}
+
+/**
+ * Before core releases a lock.
+ */
+function heartbeatd_before_lock_release() {
+	if ( heartbeatd_is_configured() ) {
+		heartbeatd_write_locks_by( 'heartbeatd_released_lock' );
+	}
+}
+
+/**
+ * What a beat makes of a lock.
+ *
+ * @param string $stored The lock as it is.
+ * @param string $value  What core would write, as 'ts:uid'.
+ * @param array  $asked  What the beat's document says that it holds.
+ * @return string|null Null if it stays as it is.
+ */
+function heartbeatd_renewed_lock( $stored, $value, $asked ) {
+	$lock = heartbeatd_lock_parts( $stored );
+	$new  = heartbeatd_lock_parts( $value );
+	$own  = $new['user'] === $lock['user'];
+	if ( $own && $lock['left'] && $lock['document'] === $asked['document'] && $new['time'] - $lock['time'] < heartbeatd_lock_window() + HEARTBEATD_LOCK_LEFT ) {
+		return null;
+	}
+	$held = $own && ! $lock['left'];
+	if ( ! $asked['document'] ) {
+		// Whoever holds no lock renews it for the document that does.
+		$document = $held ? $lock['document'] : null;
+	} elseif ( ! $held || null === $lock['document'] || $lock['document'] === $asked['document'] ) {
+		$document = $asked['document'];
+	} else {
+		// Two documents renew it. It is the last one's when the other has stopped.
+		$document = 0 === $lock['document'] && $lock['time'] === $asked['time'] ? $asked['document'] : 0;
+	}
+	return null === $document ? $value : "$value:$document";
+}
+
+/**
+ * What a release makes of a lock.
+ *
+ * @param string $stored   The lock as it is.
+ * @param string $value    What core would write, as 'ts:uid'.
+ * @param string $previous The lock that the document says it holds.
+ * @return string|null Null if it stays as it is.
+ */
+function heartbeatd_released_lock( $stored, $value, $previous ) {
+	$lock = heartbeatd_lock_parts( $stored );
+	$held = heartbeatd_lock_parts( $previous );
+	if ( $lock['left'] || $lock['user'] !== $held['user'] ) {
+		return null;
+	}
+	if ( $held['document'] && null !== $lock['document'] ) {
+		$same = $lock['document'] === $held['document'];
+	} else {
+		$same = $lock['time'] === $held['time'];
+	}
+	if ( ! $same ) {
+		return null;
+	}
+	return $held['document'] ? "$value:{$held['document']}:left" : $value;
+}
+
+/**
+ * Lets a rule decide about every lock that this request writes.
+ *
+ * @param callable $rule Takes the lock as it is, the value that core would write, and the
+ *                       one that it would replace; returns the value to write, or null.
+ */
+function heartbeatd_write_locks_by( $rule ) {
+	$write = static function ( $check, $post_id, $key, $value, $previous ) use ( $rule, &$write ) {
+		if ( null !== $check || '_edit_lock' !== $key || ! is_string( $value ) ) {
+			return $check;
+		}
+		remove_filter( 'update_post_metadata', $write );
+		$written = heartbeatd_write_lock(
+			$post_id,
+			static function ( $stored ) use ( $rule, $value, $previous ) {
+				return $rule( $stored, $value, $previous );
+			}
+		);
+		add_filter( 'update_post_metadata', $write, 10, 5 );
+		return $written;
+	};
+	add_filter( 'update_post_metadata', $write, 10, 5 );
+}
+
+/**
+ * Writes a lock, if it still is what the rule saw. A release and a renewal may come
+ * at the same time.
+ *
+ * @param int      $post_id The post.
+ * @param callable $rule    Takes the lock as it is; returns the value to write, or null.
+ * @return bool Whether the lock is what the rule wants.
+ */
+function heartbeatd_write_lock( $post_id, $rule ) {
+	for ( $try = 0; $try < HEARTBEATD_LOCK_TRIES; $try++ ) {
+		if ( $try ) {
+			wp_cache_delete( $post_id, 'post_meta' );
+		}
+		$stored = (string) get_post_meta( $post_id, '_edit_lock', true );
+		$next   = $rule( $stored );
+		if ( null === $next || $next === $stored ) {
+			return null !== $next;
+		}
+		if ( update_metadata( 'post', $post_id, '_edit_lock', $next, $stored ) ) {
+			return true;
+		}
+	}
+	return false;
+}
