@@ -128,7 +128,7 @@ func TestOrigins(t *testing.T) {
 	n := newNode(t, func(c *Config) {
 		c.Sites = []Site{{ID: "other", Secrets: []string{"another secret"}, Origins: []string{"https://other.example.org"}}}
 	})
-	n.sites[demoSite].Origins = []string{friend}
+	n.sites[demoSite].origins = []Origin{{"https", "admin.example.org"}}
 	p := n.page(t, 1)
 	for origin, want := range map[string]string{
 		"":                          "welcome",
@@ -138,6 +138,10 @@ func TestOrigins(t *testing.T) {
 		"https://evil.example.org":  "403",
 		"null":                      "403",
 		friend + ".evil.org":        "403",
+		"HTTPS://Admin.Example.org": "welcome",
+		friend + ":443":             "welcome",
+		friend + ":80":              "403",
+		"http://admin.example.org":  "403",
 	} {
 		header := http.Header{}
 		if origin != "" {

@@ -11,6 +11,7 @@ import (
 	"net/http/httputil"
 	"net/netip"
 	"net/url"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -171,10 +172,8 @@ func (s *Server) front(w http.ResponseWriter, r *http.Request) {
 func (s *Server) siteOf(r *http.Request) *site {
 	var only *site
 	for _, st := range s.sites {
-		for _, origin := range st.Origins {
-			if u, err := url.Parse(origin); err == nil && u.Host == r.Host {
-				return st
-			}
+		if slices.ContainsFunc(st.origins, func(o Origin) bool { return o.isHost(r.Host) }) {
+			return st
 		}
 		only = st
 	}

@@ -35,7 +35,7 @@ func (s *Server) site(id string) *site {
 	if st == nil && s.membersOf(first.ID) < maxMembers {
 		own := first.Site
 		own.ID = id
-		st = newSite(own, s.broker)
+		st, _ = newSite(own, s.broker) // as the first one could be made
 		st.upstream, st.network = first.upstream, first.ID
 		s.members[id] = st
 	}

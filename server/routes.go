@@ -68,9 +68,8 @@ func (s *Server) knownOrigin(r *http.Request) bool {
 	if sameOrigin(r) {
 		return true
 	}
-	origin := r.Header.Get("Origin")
 	for _, st := range s.sites {
-		if slices.Contains(st.Origins, origin) {
+		if comesFrom(r, st.origins) {
 			return true
 		}
 	}

@@ -164,7 +164,10 @@ func New(c Config) (*Server, error) {
 		if st.ID == "" || s.sites[st.ID] != nil {
 			return nil, fmt.Errorf("site id %q is empty or there twice", st.ID)
 		}
-		s.sites[st.ID] = newSite(st, c.Broker)
+		var err error
+		if s.sites[st.ID], err = newSite(st, c.Broker); err != nil {
+			return nil, fmt.Errorf("site %q: %w", st.ID, err)
+		}
 		if st.Upstream != "" {
 			up, err := newUpstream(st.Upstream, c.TrustedProxies, c.Logger)
 			if err != nil {

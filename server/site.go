@@ -5,9 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,7 +38,8 @@ const watchWait = 2 * time.Second
 // site is a Site at work: its rooms, watched while somebody needs them.
 type site struct {
 	Site
-	network  string // the id of its network's first site, or its own
+	origins  []Origin // as configured
+	network  string   // the id of its network's first site, or its own
 	keys     jwt.VerificationKeySet
 	broker   *broker.Broker
 	upstream *upstream // nil: not in front of a WordPress
@@ -64,28 +63,23 @@ type site struct {
 	rooms   map[string]*room
 }
 
-func newSite(s Site, b *broker.Broker) *site {
-	st := &site{Site: s, network: s.ID, broker: b, watchWait: watchWait, rooms: make(map[string]*room)}
+func newSite(s Site, b *broker.Broker) (*site, error) {
+	origins, err := parseOrigins(s.Origins)
+	if err != nil {
+		return nil, err
+	}
+	st := &site{Site: s, origins: origins, network: s.ID, broker: b, watchWait: watchWait, rooms: make(map[string]*room)}
 	for _, secret := range s.Secrets {
 		st.keys.Keys = append(st.keys.Keys, []byte(secret))
 	}
-	return st
+	return st, nil
 }
 
 // allows says whether pages of the request's origin may talk to this site's
 // sessions: the host they came to, and those on the list. A client that is no
 // browser names no origin.
 func (st *site) allows(r *http.Request) bool {
-	return sameOrigin(r) || slices.Contains(st.Origins, r.Header.Get("Origin"))
-}
-
-func sameOrigin(r *http.Request) bool {
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return true
-	}
-	u, err := url.Parse(origin)
-	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
+	return sameOrigin(r) || comesFrom(r, st.origins)
 }
 
 // errSiteClosed is what opens a site's view when the node stops.

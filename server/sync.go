@@ -205,16 +205,20 @@ func (y *syncer) sync(ctx context.Context, st *site, to string) {
 // the site's, a ticket cannot name another.
 func (st *site) maySync(to string) error {
 	u, err := url.Parse(to)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
+	if err != nil {
 		return badRequest("the ticket's sync is no address")
+	}
+	target, err := originOf(u)
+	if err != nil {
+		return badRequest("the ticket's sync is no address: %v", err)
 	}
 	if st.SyncAnywhere {
 		return nil
 	}
-	for _, known := range append([]string{st.Upstream}, st.Origins...) {
-		if k, err := url.Parse(known); err == nil && k.Host == u.Host {
-			return nil
-		}
+	sameHost := func(known Origin) bool { return known.host == target.host }
+	upstream, err := ParseOrigin(st.Upstream)
+	if err == nil && sameHost(upstream) || slices.ContainsFunc(st.origins, sameHost) {
+		return nil
 	}
-	return badRequest("the ticket's sync is at %s, which is neither the site's upstream nor one of its origins", u.Host)
+	return badRequest("the ticket's sync is at %s, which is neither the site's upstream nor one of its origins", target.host)
 }

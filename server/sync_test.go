@@ -212,12 +212,17 @@ func TestSyncAddresses(t *testing.T) {
 		{Site{SyncAnywhere: true}, "https://example.org:x/", false},
 		{Site{}, "https://example.org/wp-json/", false},
 		{Site{Origins: []string{"https://example.org"}}, "https://example.org/wp-json/", true},
+		{Site{Origins: []string{"https://Example.org:443/blog"}}, "https://example.org./?rest_route=/wp-json/", true},
 		{Site{Origins: []string{"https://example.org"}}, "https://example.org:8443/wp-json/", false},
 		{Site{Origins: []string{"https://example.org"}}, "https://example.org.evil.test/wp-json/", false},
 		{Site{Upstream: "http://127.0.0.1:8000"}, "http://127.0.0.1:8000/wp-json/", true},
 		{Site{Upstream: "http://127.0.0.1:8000"}, "http://127.0.0.1:8001/wp-json/", false},
 	} {
-		if err := newSite(c.site, nil).maySync(c.to); (err == nil) != c.ok {
+		st, err := newSite(c.site, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := st.maySync(c.to); (err == nil) != c.ok {
 			t.Errorf("%+v to %s: %v", c.site, c.to, err)
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/server"
 )
 
 // doctorCmd looks at a deployment as a browser and as WordPress do, from
@@ -134,13 +136,13 @@ type checkup struct {
 
 func newCheckup(c *doctorCmd) (*checkup, error) {
 	site, err := url.Parse(strings.TrimSuffix(c.Site, "/"))
-	if err != nil || site.Scheme != "http" && site.Scheme != "https" || site.Host == "" {
+	if err != nil || browserOrigin(site) == "" {
 		return nil, fmt.Errorf("%q is not a site's address: it must be one as https://example.org", c.Site)
 	}
 	site.RawQuery, site.Fragment, site.User = "", "", nil
 	origin := &url.URL{Scheme: site.Scheme, Host: site.Host}
 	live, err := origin.Parse(strings.TrimSuffix(c.URL, "/"))
-	if err != nil || live.Scheme != "http" && live.Scheme != "https" || live.Path == "" {
+	if err != nil || browserOrigin(live) == "" || live.Path == "" {
 		return nil, fmt.Errorf("--url %q: it must be a path as /heartbeat, or an address as https://live.example.org/heartbeat", c.URL)
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
@@ -150,11 +152,13 @@ func newCheckup(c *doctorCmd) (*checkup, error) {
 	}, nil
 }
 
-// browserOrigin writes an origin as browsers do: without the usual port.
+// browserOrigin is an address's origin as browsers write it, or empty if it has none.
 func browserOrigin(u *url.URL) string {
-	host := strings.ToLower(u.Host)
-	usual := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]
-	return u.Scheme + "://" + strings.TrimSuffix(host, usual)
+	o, err := server.ParseOrigin(u.Scheme + "://" + u.Host)
+	if err != nil {
+		return ""
+	}
+	return o.String()
 }
 
 func (d *checkup) close() { d.http.CloseIdleConnections() }

@@ -120,6 +120,38 @@ func TestSite(t *testing.T) {
 	}
 }
 
+// TestSiteOrigins lets the site's pages in, however its origin is written, and
+// does not start with what cannot be an origin.
+func TestSiteOrigins(t *testing.T) {
+	secret := testSecret
+	for _, given := range []string{"https://example.org/", "https://Example.org", "https://example.org:443", "https://example.org/blog", "https://example.org."} {
+		p := start(t, serveCmd{SiteID: "default", SiteSecret: &secret, SiteOrigin: []string{given}})
+		for origin, want := range map[string]int{"https://example.org": 204, "https://example.org:8443": 403, "http://example.org": 403} {
+			r, _ := http.NewRequestWithContext(t.Context(), http.MethodOptions, "http://"+p.public+"/heartbeat/beat", nil)
+			r.Header.Set("Origin", origin)
+			answer, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = answer.Body.Close()
+			allowed := answer.Header.Get("Access-Control-Allow-Origin")
+			if answer.StatusCode != want || (want == 204) != (allowed == origin) {
+				t.Errorf("--site-origin %s: pages of %s: %d, allowed %q", given, origin, answer.StatusCode, allowed)
+			}
+		}
+	}
+	for given, want := range map[string]string{
+		"example.org":        `"example.org" is not an origin: it has no scheme; write https://example.org`,
+		"*":                  `"*" is not an origin`,
+		"https://u@host.org": `user name`,
+	} {
+		err := run(t.Context(), []string{"serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--site-secret", secret, "--site-origin", given})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("--site-origin %s: %v, want %q", given, err, want)
+		}
+	}
+}
+
 // TestSecretFromEnvironment takes a secret as it is, commas and all.
 func TestSecretFromEnvironment(t *testing.T) {
 	t.Setenv("HEARTBEATD_SITE_SECRET", "x,y z")

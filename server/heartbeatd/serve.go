@@ -38,7 +38,7 @@ type serveCmd struct {
 	SiteOldSecret string         `help:"The secret before it, while one replaces the other." placeholder:"SECRET"`
 	SiteUpstream  string         `help:"The site's WordPress, to stand in front of its admin-ajax.php." placeholder:"URL"`
 	TrustedProxy  []netip.Prefix `help:"Web servers whose X-Forwarded headers are believed." placeholder:"CIDR"`
-	SiteOrigin    []string       `help:"An origin of the site's pages, where it is not the host itself." placeholder:"URL"`
+	SiteOrigin    []string       `help:"An origin of the site's pages, as https://example.org, where it is not the host itself. A path after it is ignored." placeholder:"URL"`
 }
 
 // Run serves until ctx ends, then drains.

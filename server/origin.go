@@ -1,0 +1,148 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/idna"
+)
+
+// Origin is where pages come from, as browsers write it: the host in lower case
+// and in punycode, without a trailing dot, and without the scheme's usual port.
+// Two origins are the same if they are equal.
+type Origin struct{ scheme, host string }
+
+func (o Origin) String() string { return o.scheme + "://" + o.host }
+
+// ParseOrigin reads an origin, or the address of a site, whose path says nothing
+// about its origin.
+func ParseOrigin(text string) (Origin, error) {
+	fault := func(why string) error {
+		return fmt.Errorf("%q is not an origin: %s", text, why)
+	}
+	if !strings.Contains(text, "://") {
+		if o, err := ParseOrigin("https://" + text); err == nil && text != "null" {
+			return Origin{}, fault("it has no scheme; write " + o.String())
+		}
+		return Origin{}, fault("write the scheme and the host of the site's pages, as https://example.org")
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+		return Origin{}, fault("write the scheme and the host of the site's pages, as https://example.org")
+	}
+	o, err := originOf(u)
+	if err != nil {
+		return Origin{}, fault(err.Error())
+	}
+	return o, nil
+}
+
+// originOf is the origin of an address.
+func originOf(u *url.URL) (Origin, error) {
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		return Origin{}, errors.New("the scheme must be http or https")
+	case u.User != nil:
+		return Origin{}, errors.New("it must not have a user name or a password")
+	}
+	host, ok := browserHost(u.Scheme, u.Host)
+	if !ok {
+		return Origin{}, errors.New("the host is not valid; write it as https://example.org or https://example.org:8443")
+	}
+	return Origin{u.Scheme, host}, nil
+}
+
+// parseOrigins reads the origins of a site.
+func parseOrigins(texts []string) (list []Origin, err error) {
+	for _, text := range texts {
+		o, err := ParseOrigin(text)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, o)
+	}
+	return list, nil
+}
+
+// usualPorts are those that browsers leave out.
+var usualPorts = map[string]uint64{"http": 80, "https": 443}
+
+// browserHost writes a host, with a port perhaps, as browsers write it in the
+// origin of a scheme. It is not ok if it is no host.
+func browserHost(scheme, host string) (written string, ok bool) {
+	port := ""
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		host, port = host[:i], host[i+1:]
+	}
+	if host, ok = browserName(host); !ok {
+		return "", false
+	}
+	if port == "" {
+		return host, true
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	switch {
+	case err != nil || n == 0:
+		return "", false
+	case n == usualPorts[scheme]:
+		return host, true
+	}
+	return host + ":" + strconv.FormatUint(n, 10), true
+}
+
+// maxHostName is the most characters of a host's name in the DNS.
+const maxHostName = 253
+
+func browserName(name string) (written string, ok bool) {
+	if inner, found := strings.CutPrefix(name, "["); found {
+		inner, found = strings.CutSuffix(inner, "]")
+		addr, err := netip.ParseAddr(inner)
+		return "[" + addr.String() + "]", found && err == nil && addr.Is6() && addr.Zone() == ""
+	}
+	name = strings.TrimSuffix(strings.ToLower(name), ".")
+	if strings.ContainsFunc(name, func(c rune) bool { return c > 127 }) {
+		var err error
+		if name, err = idna.Lookup.ToASCII(name); err != nil {
+			return "", false
+		}
+	}
+	wrong := func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '.' && c != '_'
+	}
+	return name, name != "" && len(name) <= maxHostName && !strings.ContainsFunc(name, wrong) &&
+		!strings.HasPrefix(name, ".") && !strings.HasSuffix(name, ".") && !strings.Contains(name, "..")
+}
+
+// isHost says whether a request's Host header names the origin's host. The
+// scheme that the browser used is not known behind a proxy that ends TLS: the
+// port may be left out if it is the usual one of the origin's scheme.
+func (o Origin) isHost(host string) bool {
+	written, ok := browserHost(o.scheme, host)
+	return ok && written == o.host
+}
+
+// sameOrigin says whether a request comes from a page of the host that it went
+// to. A client that is no browser names no origin.
+func sameOrigin(r *http.Request) bool {
+	said := r.Header.Get("Origin")
+	if said == "" || r.Host != "" && said == "https://"+r.Host {
+		return true
+	}
+	o, err := ParseOrigin(said)
+	return err == nil && o.isHost(r.Host)
+}
+
+// comesFrom says whether a request's origin is one of a list.
+func comesFrom(r *http.Request, list []Origin) bool {
+	if len(list) == 0 {
+		return false
+	}
+	o, err := ParseOrigin(r.Header.Get("Origin"))
+	return err == nil && slices.Contains(list, o)
+}

@@ -1,0 +1,134 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// TestParseOrigin writes what people configure as browsers write it.
+func TestParseOrigin(t *testing.T) {
+	for text, want := range map[string]string{
+		"https://example.org":               "https://example.org",
+		"https://example.org/":              "https://example.org",
+		"https://example.org/blog":          "https://example.org",
+		"https://example.org/blog/":         "https://example.org",
+		"https://Example.ORG":               "https://example.org",
+		"HTTPS://example.org":               "https://example.org",
+		"https://example.org.":              "https://example.org",
+		"https://example.org.:443/":         "https://example.org",
+		"https://example.org:443":           "https://example.org",
+		"https://example.org:0443":          "https://example.org",
+		"https://example.org:":              "https://example.org",
+		"https://example.org:80":            "https://example.org:80",
+		"http://example.org:80":             "http://example.org",
+		"http://example.org:443":            "http://example.org:443",
+		"https://example.org:8443":          "https://example.org:8443",
+		"https://my_site.local":             "https://my_site.local",
+		"http://localhost:8080":             "http://localhost:8080",
+		"http://127.0.0.1:8080":             "http://127.0.0.1:8080",
+		"http://[::1]:8080":                 "http://[::1]:8080",
+		"http://[0:0:0:0:0:0:0:1]:80":       "http://[::1]",
+		"https://[2001:DB8::1]":             "https://[2001:db8::1]",
+		"https://bücher.example":            "https://xn--bcher-kva.example",
+		"https://BÜCHER.example/":           "https://xn--bcher-kva.example",
+		"https://xn--bcher-kva.example:443": "https://xn--bcher-kva.example",
+	} {
+		if o, err := ParseOrigin(text); err != nil || o.String() != want {
+			t.Errorf("%q: %v %v, want %s", text, o, err, want)
+		}
+	}
+	for text, why := range map[string]string{
+		"":                            "write the scheme and the host",
+		"example.org":                 "it has no scheme; write https://example.org",
+		"example.org:8443/blog":       "it has no scheme; write https://example.org:8443",
+		"//example.org":               "write the scheme and the host",
+		"*":                           "write the scheme and the host",
+		"null":                        "write the scheme and the host",
+		"https://":                    "the host is not valid",
+		"https://*.example.org":       "the host is not valid",
+		"https://example..org":        "the host is not valid",
+		"https://.example.org":        "the host is not valid",
+		"https://example.org:0":       "the host is not valid",
+		"https://example.org:65536":   "the host is not valid",
+		"https://[fe80::1%25eth0]":    "the host is not valid",
+		"https://a,b":                 "the host is not valid",
+		"https://exa mple.org":        "write the scheme and the host",
+		"https://example.org:port":    "write the scheme and the host",
+		"https://example.org/?a=b":    "write the scheme and the host",
+		"https://example.org/?":       "write the scheme and the host",
+		"https://example.org/#top":    "write the scheme and the host",
+		"https://bob@example.org":     "user name",
+		"https://bob:pw@example.org":  "user name",
+		"file:///home/index.html":     "http or https",
+		"ftp://example.org":           "http or https",
+		"wss://example.org":           "http or https",
+		"https://a, https://b":        "write the scheme and the host",
+		strings.Repeat("a", 300):      "write the scheme and the host",
+		"https://\xff.example.org":    "the host is not valid",
+		"https://example.org\r\nX: 1": "write the scheme and the host",
+	} {
+		if o, err := ParseOrigin(text); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%q: %v %v, want an error with %q", text, o, err, why)
+		}
+	}
+}
+
+// TestSameOrigin compares the Origin of a request with its Host.
+func TestSameOrigin(t *testing.T) {
+	for _, c := range []struct {
+		origin, host string
+		want         bool
+	}{
+		{"", "example.org", true},
+		{"https://example.org", "example.org", true},
+		{"https://example.org", "example.org:443", true},
+		{"https://example.org", "EXAMPLE.org", true},
+		{"https://example.org.", "example.org", true},
+		{"https://example.org", "example.org.:443", true},
+		{"http://example.org", "example.org:80", true},
+		{"https://example.org:8443", "example.org:8443", true},
+		{"http://[::1]:8080", "[::1]:8080", true},
+		{"https://[::1]", "[::1]:443", true},
+		{"https://example.org", "example.org:80", false},
+		{"http://example.org", "example.org:443", false},
+		{"https://example.org:8443", "example.org", false},
+		{"https://example.org", "www.example.org", false},
+		{"https://example.org", "", false},
+		{"null", "null", false},
+		{"https://", "", false},
+		{"file://example.org", "example.org", false},
+	} {
+		r := &http.Request{Host: c.host, Header: http.Header{}}
+		if c.origin != "" {
+			r.Header.Set("Origin", c.origin)
+		}
+		if got := sameOrigin(r); got != c.want {
+			t.Errorf("a page of %q at %q: %v", c.origin, c.host, got)
+		}
+	}
+}
+
+// TestSiteOfHost finds a site by the host of a request, however the two are written.
+func TestSiteOfHost(t *testing.T) {
+	s := &Server{sites: make(map[string]*site)}
+	for id, origin := range map[string]string{"one": "https://One.example.org:443/blog", "two": "https://two.example.org:8443"} {
+		st, err := newSite(Site{ID: id, Origins: []string{origin}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.sites[id] = st
+	}
+	for host, want := range map[string]string{
+		"one.example.org": "one", "one.example.org:443": "one", "ONE.example.org.": "one", "two.example.org:8443": "two",
+		"two.example.org": "", "one.example.org:8443": "", "example.org": "",
+	} {
+		id := ""
+		if st := s.siteOf(&http.Request{Host: host}); st != nil {
+			id = st.ID
+		}
+		if id != want {
+			t.Errorf("%s is of site %q, want %q", host, id, want)
+		}
+	}
+}
