@@ -169,6 +169,30 @@ func repeat(now time.Time, d time.Duration) func(*Claims) {
 	return func(c *Claims) { c.RepeatUntil = now.Add(d).Unix() }
 }
 
+// TestTicketEnds ends the session with its ticket, and takes no page with it again.
+func TestTicketEnds(t *testing.T) {
+	n := newNode(t)
+	p := n.page(t, 1)
+	_, claims, err := n.verifyTicket(p.ticket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.ticket, err = SignTicket(demoSite, n.demo.Secret(), *claims, time.Now().Add(2*time.Second-TicketLife)); err != nil {
+		t.Fatal(err)
+	}
+	if bye, code := p.socket(t).ended(); code != 4003 || !strings.Contains(bye.Reason, "over") {
+		t.Errorf("at the end of the ticket: %d %q", code, bye.Reason)
+	}
+	s, _, err := p.dial(t, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.send(p.hello())
+	if bye, code := s.ended(); code != 4003 || !strings.Contains(bye.Reason, "over") {
+		t.Errorf("once more with that ticket: %d %q", code, bye.Reason)
+	}
+}
+
 // TestNative draws the line between beats for heartbeatd and beats for PHP.
 func TestNative(t *testing.T) {
 	p := newNode(t).page(t, 1)

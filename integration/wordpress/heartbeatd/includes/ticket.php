@@ -103,8 +103,13 @@ function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
 	if ( ! heartbeatd_is_configured() || ! is_user_logged_in() || '' === $token ) {
 		return array();
 	}
-	$user   = wp_get_current_user();
-	$now    = heartbeatd_request_time();
+	$user = wp_get_current_user();
+	$now  = heartbeatd_request_time();
+	$end  = heartbeatd_login_end( $token );
+	if ( $end <= $now ) {
+		return array(); // what core calls the grace period: the page is to show the log-in dialog
+	}
+
 	$claims = array(
 		'sub'          => (string) $user->ID,
 		'name'         => mb_substr( $user->display_name, 0, 60 ),
@@ -116,9 +121,9 @@ function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
 		'screen'       => mb_substr( $screen_id, 0, 100 ),
 		'screen_label' => mb_substr( heartbeatd_screen_label( $screen_id ), 0, 60 ),
 		'nonce'        => hash( 'sha256', $nonce ),
-		'fresh_until'  => heartbeatd_nonce_fresh_until(),
+		'fresh_until'  => min( $end, heartbeatd_nonce_fresh_until() ),
 		'iat'          => round( $now, 3 ),
-		'exp'          => (int) $now + HOUR_IN_SECONDS,
+		'exp'          => min( $end, (int) $now + HOUR_IN_SECONDS ),
 	);
 	// A beat names whatever post it likes.
 	$post = $editing && current_user_can( 'edit_post', $editing ) ? get_post( $editing ) : null;
@@ -240,6 +245,20 @@ function heartbeatd_capabilities() {
 	 */
 	$capabilities = apply_filters( 'heartbeatd_capabilities', array( 'edit_posts', 'manage_options' ) );
 	return array_values( array_filter( array_slice( heartbeatd_names( $capabilities ), 0, 10 ), 'current_user_can' ) );
+}
+
+/**
+ * When the current user's log-in has ended by itself: the first second after the
+ * end of its session and of its cookie. The session's data were read to check the
+ * cookie, and are cached.
+ *
+ * @param string $token The session token.
+ * @return int Unix seconds.
+ */
+function heartbeatd_login_end( $token ) {
+	$cookie  = wp_parse_auth_cookie( '', 'logged_in' );
+	$session = WP_Session_Tokens::get_instance( get_current_user_id() )->get( $token );
+	return 1 + min( (int) $cookie['expiration'], (int) ( $session['expiration'] ?? $cookie['expiration'] ) );
 }
 
 /**
