@@ -17,7 +17,8 @@
 // change before they return. Of a key that is written faster than NATS takes it,
 // the newest value is written; in between values may be left out. Where a date
 // moves and nothing else, others hear of it ten seconds after the one before, or
-// twenty when no beat follows: a page that beats every 20 s looks idle nowhere.
+// twenty when no beat follows: a page that reports no input and beats every 20 s
+// looks idle nowhere.
 // A node never takes away or replaces what another node wrote after it: the page
 // has moved there, and holding it here ends. Remove alone does, for whoever asks
 // by name; a page that is still there comes back with its next beat. Renewing

@@ -24,6 +24,7 @@ type Entry struct {
 	AvatarURL   string          `json:"avatar_url"`
 	Data        json.RawMessage `json:"data"` // an object
 	DateGMT     string          `json:"date_gmt"`
+	Idle        Activity        `json:"idle,omitempty"`
 }
 
 // Stored is the value of a key in the bucket: the entry as one connection
@@ -129,6 +130,7 @@ func (s *Stored) appendJSON(b []byte) []byte {
 	b = appendString(append(b, `,"avatar_url":`...), s.AvatarURL)
 	b = append(append(b, `,"data":`...), s.Data...)
 	b = appendString(append(b, `,"date_gmt":`...), s.DateGMT)
+	b = s.Idle.AppendMember(b)
 	b = strconv.AppendInt(append(b, `,"focused_at":`...), s.FocusedAt, 10)
 	b = appendString(append(b, `,"node":`...), s.Node)
 	if s.Held {

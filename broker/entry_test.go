@@ -26,6 +26,7 @@ func TestSealIsARoundTrip(t *testing.T) {
 		s := Stored{Entry: Entry{
 			UserID: r.Int64() - 1<<62, DisplayName: text(), AvatarURL: text(),
 			Data: json.RawMessage(data[r.IntN(len(data))]), DateGMT: text(),
+			Idle: Activity(r.IntN(3)),
 		}, FocusedAt: r.Int64N(1 << 50), Held: r.IntN(2) == 0}
 		sealed, err := seal(k, s, "node", last)
 		if err != nil {

@@ -32,14 +32,16 @@ func (k Kind) String() string {
 // Change is one thing that happened in a room (Entry.Room). For Left it
 // carries the entry as it was.
 type Change struct {
-	Site  string
-	Kind  Kind
-	Entry Entry
+	Site     string
+	Kind     Kind
+	Entry    Entry
+	IdleOnly bool // Updated, but in nothing except Entry.Idle and the date
 }
 
 // Fold turns what happens to keys into what happens to rooms. Several keys of
 // one client id in one room are one entry: the first brings Joined, the last
-// takes it away with Left, and of those between the one focused last is shown.
+// takes it away with Left, and of those between the one focused last is shown. It
+// is shown as active if any of them reports that its user is.
 // The zero value is empty. It has no lock: its owner has.
 type Fold struct {
 	seats map[string]*tab             // by key, which alone does not tell where it is counted, where it holds hashes
@@ -149,18 +151,20 @@ func appendChange(changes []Change, site string, was, is *Entry) []Change {
 	case was == is: // neither there before nor after, or the very same value
 		return changes
 	case was == nil:
-		return append(changes, Change{site, Joined, *is})
+		return append(changes, Change{Site: site, Kind: Joined, Entry: *is})
 	case is == nil:
-		return append(changes, Change{site, Left, *was})
+		return append(changes, Change{Site: site, Kind: Left, Entry: *was})
 	case !sameButDate(was, is):
-		return append(changes, Change{site, Updated, *is})
+		before := *was
+		before.Idle = is.Idle
+		return append(changes, Change{Site: site, Kind: Updated, Entry: *is, IdleOnly: sameButDate(&before, is)})
 	case was.DateGMT != is.DateGMT:
-		return append(changes, Change{site, Seen, *is})
+		return append(changes, Change{Site: site, Kind: Seen, Entry: *is})
 	}
 	return changes
 }
 
 func sameButDate(a, b *Entry) bool {
 	return a.Room == b.Room && a.ClientID == b.ClientID && a.UserID == b.UserID &&
-		a.DisplayName == b.DisplayName && a.AvatarURL == b.AvatarURL && bytes.Equal(a.Data, b.Data)
+		a.DisplayName == b.DisplayName && a.AvatarURL == b.AvatarURL && a.Idle == b.Idle && bytes.Equal(a.Data, b.Data)
 }

@@ -148,7 +148,9 @@ func TestFoldRandomly(t *testing.T) {
 			delete(keys, k)
 			changes = f.Remove(k)
 		} else {
-			keys[k] = in(k, focused(at(r.IntN(3), fmt.Sprint(r.IntN(2))), int64(r.IntN(3))))
+			s := in(k, focused(at(r.IntN(3), fmt.Sprint(r.IntN(2))), int64(r.IntN(3))))
+			s.Idle = Activity(r.IntN(3))
+			keys[k] = s
 			changes, _ = f.Put(k, keys[k])
 		}
 		for _, c := range changes {
@@ -197,6 +199,11 @@ func replay(t *testing.T, shown map[string]Entry, c Change) {
 	if there == (c.Kind == Joined) {
 		t.Errorf("%v %s, but there: %v", c.Kind, id, there)
 	}
+	if before := was; c.IdleOnly {
+		if before.Idle = c.Entry.Idle; c.Kind != Updated || !sameButDate(&before, &c.Entry) {
+			t.Errorf("only idle, from %v to %v", was, c.Entry)
+		}
+	}
 	if c.Kind == Seen && (was.DateGMT == c.Entry.DateGMT || !sameButDate(&was, &c.Entry)) || c.Kind == Updated && sameButDate(&was, &c.Entry) {
 		t.Errorf("%v from %v to %v", c.Kind, was, c.Entry)
 	}
@@ -208,7 +215,7 @@ func replay(t *testing.T, shown map[string]Entry, c Change) {
 func listed(shown map[string]Entry) string {
 	var lines []string
 	for _, e := range shown {
-		lines = append(lines, fmt.Sprintf("%s %s %s %s", e.Room, e.ClientID, e.DateGMT, e.Data))
+		lines = append(lines, fmt.Sprintf("%s %s %s %d %s", e.Room, e.ClientID, e.DateGMT, e.Idle, e.Data))
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "; ")
@@ -239,6 +246,12 @@ func best(keys map[Key]Stored) string {
 			}
 		}
 		shown[id], of[id] = s.Entry, k
+	}
+	for k, s := range keys {
+		if e := shown[k.Room+" "+k.ClientID]; s.Idle == Active {
+			e.Idle = Active
+			shown[k.Room+" "+k.ClientID] = e
+		}
 	}
 	return listed(shown)
 }

@@ -139,6 +139,24 @@ func (b *Broker) Lapse(k Key) {
 	}
 }
 
+// SetIdle says that the user of a page has become idle. The date stays, and so
+// does the time at which a value that is not renewed ends. It does nothing for a
+// key of which this node says nothing.
+func (b *Broker) SetIdle(k Key) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	it := b.items[k.String()]
+	if it == nil || it.leaving || it.value.Idle == Idle {
+		return
+	}
+	value := *it.value
+	value.Idle = Idle
+	it.value = &value
+	b.show(it)
+	it.due, it.acked = true, false
+	b.enqueue(it)
+}
+
 // Leave takes the key away now, if what is there is this node's. If another
 // node wrote it, or nobody did, nothing happens.
 func (b *Broker) Leave(k Key) {

@@ -10,11 +10,12 @@ const (
 	// maxLate is how long after that beat the wheel tells of the other, if no third
 	// has. A third of the TTL, where that is less.
 	//
-	// Who has not beaten for 30 s counts as idle. A page that beats every 20 s does
-	// so on no node: the date that others have is that of its last beat, at most
-	// 20 s old; or a newer one waits, but not longer than the other is 20 s old.
-	// With the second that a date in whole seconds may lack, that is 21. And whoever
-	// stops is idle everywhere at once, for what waits comes before the 30 s are over.
+	// A page that reports no input counts as idle 30 s after its last beat. One that
+	// beats every 20 s does so on no node: the date that others have is that of its
+	// last beat, at most 20 s old; or a newer one waits, but not longer than the other
+	// is 20 s old. With the second that a date in whole seconds may lack, that is 21.
+	// And a page that stops counts as idle everywhere at once, because what waits is
+	// sent before the 30 s are over.
 	maxLate = 20 * time.Second
 )
 

@@ -20,9 +20,10 @@ type room struct {
 
 // A member is one client id with its connections.
 type member struct {
-	id    string
-	tabs  []*tab
-	shown int // the index of the tab that is shown
+	id     string
+	tabs   []*tab
+	shown  int    // the index of the tab that is shown
+	active *Entry // what is shown instead of its entry when only another tab reports an active user
 }
 
 type tab struct {
@@ -97,8 +98,11 @@ func byOrder(a, b *member) int {
 }
 
 func (m *member) entry() *Entry {
-	if len(m.tabs) == 0 {
+	switch {
+	case len(m.tabs) == 0:
 		return nil
+	case m.active != nil:
+		return m.active
 	}
 	return &m.tabs[m.shown].stored.Entry
 }
@@ -117,10 +121,17 @@ func (m *member) remove(t *tab) {
 }
 
 func (m *member) choose() {
-	m.shown = 0
+	m.shown, m.active = 0, nil
+	active := false
 	for i, t := range m.tabs {
+		active = active || t.stored.Idle == Active
 		if best := m.tabs[m.shown]; best.stored.before(best.conn, t.stored, t.conn) {
 			m.shown = i
 		}
+	}
+	if active && m.entry().Idle != Active {
+		e := *m.entry()
+		e.Idle = Active
+		m.active = &e
 	}
 }

@@ -73,7 +73,7 @@ func TestPublishedValuesFitTheSchema(t *testing.T) {
 	b := open(t, Config{Listen: "127.0.0.1:0"})
 	wire := tap(t, "nats://"+b.ListenAddr())
 	full := at(1, "x")
-	full.UserID, full.AvatarURL, full.FocusedAt = 7, "https://example.org/a.png", 1795411200000
+	full.UserID, full.AvatarURL, full.FocusedAt, full.Idle = 7, "https://example.org/a.png", 1795411200000, Idle
 	b.Hold(page("admin/online", "user-7", "a"), full)
 	b.Hold(page(strings.Repeat("🦊", 300), "<&>", "a"), Stored{Entry: Entry{UserID: 1, DateGMT: "2026-11-23 05:20:00"}})
 	eventually(t, "two values", func() bool { return len(wire.all()) == 2 })
