@@ -22,8 +22,6 @@ const (
 	// maxActivePosts and maxEditors bound its answer.
 	maxActivePosts = 50
 	maxEditors     = 20
-	// idleAfter is how old somebody's date is when they count as idle.
-	idleAfter = 30 * time.Second
 	// activeAge is how old an answer may be, so that a busy site does not sort
 	// its posts for every page. It is less than nudgeDelay: a page that was
 	// nudged sees what it was nudged for.
@@ -116,7 +114,8 @@ func findActivePosts(entries []broker.Entry) (posts []activePost, types []string
 	return posts[:min(len(posts), maxActivePosts)], types
 }
 
-// add takes an entry of the post's room. Several of one person are one.
+// add takes an entry of the post's room. Several of one person are one, who is
+// idle if all of them are.
 func (p *activePost) add(e broker.Entry) {
 	if p.Title == nil {
 		var data struct {
@@ -125,9 +124,14 @@ func (p *activePost) add(e broker.Entry) {
 		_ = json.Unmarshal(e.Data, &data) // another service's entry may have none
 		p.Title = data.Title
 	}
-	same := func(other broker.Entry) bool { return other.UserID == e.UserID }
-	if len(p.editors) < maxEditors && !slices.ContainsFunc(p.editors, same) {
+	i := slices.IndexFunc(p.editors, func(other broker.Entry) bool { return other.UserID == e.UserID })
+	switch {
+	case i < 0 && len(p.editors) < maxEditors:
 		p.editors = append(p.editors, e)
+	case i >= 0 && e.Idle == broker.Active:
+		p.editors[i].Idle = broker.Active
+	case i >= 0 && e.Idle == broker.Unreported && p.editors[i].Idle == broker.Idle:
+		p.editors[i].Idle, p.editors[i].DateGMT = e.Idle, e.DateGMT // which decides
 	}
 }
 
@@ -136,12 +140,11 @@ func tellActivePosts(c *Call) {
 	if c.posts == nil {
 		return
 	}
-	active := c.Now.Add(-idleAfter).UTC().Format(dateLayout)
 	list := wordpress.NewArray()
 	for _, p := range c.posts {
 		editors := wordpress.NewArray()
 		for _, e := range p.editors {
-			editors.Append(activeEditor(e, active))
+			editors.Append(activeEditor(e, c.Now))
 		}
 		post := wordpress.NewArray()
 		post.Set("post_id", p.ID)
@@ -154,9 +157,9 @@ func tellActivePosts(c *Call) {
 	c.Response.Set("presence-active-posts", list)
 }
 
-func activeEditor(e broker.Entry, active string) *wordpress.Array {
+func activeEditor(e broker.Entry, now time.Time) *wordpress.Array {
 	status := "active"
-	if e.DateGMT < active {
+	if e.IsIdle(now) {
 		status = "idle"
 	}
 	a := wordpress.NewArray()

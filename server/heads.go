@@ -15,8 +15,9 @@ const (
 	fewHeads = 20
 )
 
-// heads remembers what a list says of people before their date, which is last:
-// of most of them, only the date moves. It has no lock: its owner has.
+// heads remembers what a list says of people before their date, which comes last,
+// with whether they are idle: of most of them, nothing else changes. It has no
+// lock: its owner has.
 type heads struct {
 	write func(e broker.Entry) []byte // what it says of one
 	kept  map[string]*head            // by client id

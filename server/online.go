@@ -47,7 +47,7 @@ func (o *onlineList) encode(entries []broker.Entry) wordpress.Encoded {
 			b = append(b, ',')
 		}
 		b = append(b, o.heads.in(len(entries), &entries[i])...)
-		b = append(wordpress.AppendString(b, entries[i].DateGMT), '}')
+		b = append(entries[i].Idle.AppendMember(wordpress.AppendString(b, entries[i].DateGMT)), '}')
 	}
 	o.of, o.json = entries, append(b, ']')
 	return o.json

@@ -28,6 +28,9 @@ func onlineAnew(t *testing.T, entries []broker.Entry) string {
 		a.Set("screen", data.Screen)
 		a.Set("screen_label", data.Label)
 		a.Set("date_gmt", e.DateGMT)
+		if e.Idle != broker.Unreported {
+			a.Set("idle", e.Idle == broker.Idle)
+		}
 		list.Append(a)
 	}
 	b, err := wordpress.AppendJSON(nil, list)
@@ -69,9 +72,11 @@ func TestOnlineListRemembers(t *testing.T) {
 			entries[i].DateGMT = text()
 		default:
 			e := &entries[i]
-			switch r.IntN(4) {
+			switch r.IntN(5) {
 			case 0:
 				e.UserID++
+			case 3:
+				e.Idle = broker.Activity(r.IntN(3))
 			case 1:
 				e.DisplayName = text()
 			case 2:

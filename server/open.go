@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
@@ -120,7 +121,9 @@ func (s *session) begin(claims *Claims, hello transport.Hello, out *transport.Ou
 	s.admit(claims)
 	s.timer.Reset(time.Until(claims.ExpiresAt.Time))
 	if hello.Body != "" {
-		s.note([]byte(hello.Body))
+		form := wordpress.ParseForm([]byte(hello.Body))
+		s.report(form)
+		s.note(form)
 	}
 	if err := s.hear(resumed); err != nil {
 		return "", err

@@ -99,7 +99,7 @@ func (r *room) appendEntries(b []byte, name string, entries []broker.Entry) []by
 			b = append(b, ',')
 		}
 		b = append(b, r.heads.in(len(entries), &entries[i])...)
-		b = append(transport.AppendString(b, entries[i].DateGMT), '}')
+		b = append(entries[i].Idle.AppendMember(transport.AppendString(b, entries[i].DateGMT)), '}')
 	}
 	return append(b, ']')
 }
@@ -112,7 +112,7 @@ type member struct {
 
 // memberHead is what a frame says of somebody before the date.
 func memberHead(e broker.Entry) []byte {
-	e.DateGMT = ""
+	e.DateGMT, e.Idle = "", broker.Unreported
 	b, _ := json.Marshal(member{Entry: e}) // strings and checked JSON cannot fail
 	return b[:len(b)-len(`""}`)]
 }

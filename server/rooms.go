@@ -23,7 +23,7 @@ const (
 	pagePace = roomPace / 1000
 	// seenPace is how long the mere renewal of somebody's date may wait for
 	// company, and the longest that anything waits. It is well below the 30 s
-	// after which a person counts as idle.
+	// after which a person counts as idle whose page reports no input.
 	seenPace = 10 * time.Second
 	// maxChanges is the most changes that a frame lists.
 	maxChanges = 200

@@ -41,6 +41,7 @@ type session struct {
 	parted    time.Time   // when it last lost its connection
 	timer     *time.Timer // ends the session: at exp, or after the grace
 	ended     bool
+	idle      broker.Activity // as the page reported it last
 
 	outMu     sync.Mutex // guards the following fields
 	out       *transport.Outbox
@@ -75,17 +76,20 @@ func (s *session) Beat(_ context.Context, b transport.Beat) transport.Tick {
 	return tick
 }
 
-// Note takes the presence handles of a beat that went to PHP.
+// Note takes what a page says beside its beats: the presence handles of one that
+// went to PHP, and whether the user is idle.
 func (s *session) Note(body []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.ended && s.beats.Allow() {
-		s.note(body)
+	if s.ended || !s.beats.Allow() {
+		return
+	}
+	if form := wordpress.ParseForm(body); !s.report(form) {
+		s.note(form)
 	}
 }
 
-func (s *session) note(body []byte) {
-	form := wordpress.ParseForm(body)
+func (s *session) note(form *wordpress.Array) {
 	c := &Call{User: s.user, Post: form, Now: time.Now(), site: s.site, page: s}
 	s.server.pipeline.read(c)
 	s.unping()
@@ -100,6 +104,7 @@ func (s *session) hold(c *Call, e broker.Entry) {
 	if c.Focus {
 		s.focusedAt = c.Now.UnixMilli()
 	}
+	e.Idle = s.idle
 	k := s.keyOf(e.Room, e.ClientID)
 	s.held.keep(k)
 	s.server.broker.Hold(k, broker.Stored{Entry: e, FocusedAt: s.focusedAt})

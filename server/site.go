@@ -186,7 +186,7 @@ func (st *site) change(c broker.Change) {
 	st.syncs.change(c)
 	if _, ok := parsePostRoom(c.Entry.Room); ok {
 		st.active.changes.Add(1)
-		if c.Kind != broker.Seen {
+		if c.Kind != broker.Seen && !c.IdleOnly { // people become idle too often to have pages beat for it
 			st.watchers.poke()
 		}
 	}

@@ -15,9 +15,10 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker"
 )
 
-// syncIdle is how old an entry is called that is older: the table forgets rows
-// of a minute, and an unfocused tab beats every two.
-const syncIdle = idleAfter + time.Second
+// syncIdle is how old an entry is called that is older, or whose user is idle: the
+// table forgets rows of a minute, an unfocused tab beats every two, and who is idle
+// the Presence API plugin tells by the date alone.
+const syncIdle = broker.IdleAfter + time.Second
 
 // syncEntry is an entry in a call.
 type syncEntry struct {
@@ -84,12 +85,18 @@ func syncBody(entries []broker.Entry, ours map[seat]bool, left []leaving, now ti
 		}
 		r.Left = append(r.Left, l)
 	}
-	oldest := now.Add(-syncIdle).UTC().Format(dateLayout)
+	oldest, newest := now.Add(-syncIdle).UTC().Format(dateLayout), now.UTC().Format(dateLayout)
 	for _, e := range entries {
 		if !ours[seat{e.Room, e.ClientID}] {
 			continue // PHP's own
 		}
 		entry := syncEntry{e.Room, e.ClientID, e.UserID, e.Data, max(e.DateGMT, oldest)}
+		switch e.Idle {
+		case broker.Active:
+			entry.DateGMT = newest
+		case broker.Idle:
+			entry.DateGMT = oldest
+		}
 		if len(r.Entries) == maxSync || !fits(entry) {
 			break
 		}

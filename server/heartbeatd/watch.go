@@ -102,8 +102,9 @@ func (c *watchCmd) print(w io.Writer, change broker.Change) {
 		Screen string `json:"screen"`
 	}
 	_ = json.Unmarshal(change.Entry.Data, &data) // another service's entry may have no screen
-	_, _ = fmt.Fprintf(w, "%s  %-7s  %s  %s (%s)  %s\n", now.Format(time.TimeOnly), change.Kind, printable(change.Entry.Room),
-		printable(change.Entry.DisplayName), printable(change.Entry.ClientID), printable(data.Screen))
+	state := map[broker.Activity]string{broker.Active: "  active", broker.Idle: "  idle"}[change.Entry.Idle]
+	_, _ = fmt.Fprintf(w, "%s  %-7s  %s  %s (%s)  %s%s\n", now.Format(time.TimeOnly), change.Kind, printable(change.Entry.Room),
+		printable(change.Entry.DisplayName), printable(change.Entry.ClientID), printable(data.Screen), state)
 }
 
 // printable keeps what would steer a terminal from reaching it.

@@ -1,0 +1,160 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+)
+
+// updatedTo matches a frame that updates a client id, and keeps its entry.
+func updatedTo(client string, entry *map[string]any) func(frame) bool {
+	return func(f frame) bool {
+		for _, e := range f.Updated {
+			if e["client_id"] == client {
+				*entry = e
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// TestPagesReportIdle follows a page whose user becomes idle, goes on beating, and
+// comes back, through another's eyes.
+func TestPagesReportIdle(t *testing.T) {
+	n := newNode(t)
+	alice := n.page(t, 1)
+	watching := alice.socket(t)
+	watching.beat(1, alice.form(asksPosts))
+	p := n.page(t, 2).editing(t, 42, "post", "Hello")
+	s := p.socket(t)
+	beats := p.pinging("post") + "&data[presence-editor-ping][post_id]=42"
+	says := beats + "&idle="
+	s.send(fmt.Sprintf(`{"type":"note","body":%q}`, says+"0"))
+	joined := watching.presence("admin/online", isJoin("user-2")).Joined[0]
+	if joined["idle"] != false {
+		t.Errorf("joined: %v", joined)
+	}
+	watching.presence("postType/post:42", isJoin("editor-2"))
+	watching.next("nudge")
+	status := func(want string) {
+		t.Helper()
+		if got := activeAnswer(t, watching.beat(2, alice.form(asksPosts))); !strings.Contains(got, `"status":"`+want+`"`) {
+			t.Errorf("want %s: %s", want, got)
+		}
+	}
+	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // so that a date that moves is another
+	began := time.Now()
+	var entry map[string]any
+	s.send(fmt.Sprintf(`{"type":"note","body":%q}`, says+"1"))
+	for room, client := range map[string]string{"admin/online": "user-2", "postType/post:42": "editor-2"} {
+		if watching.presence(room, updatedTo(client, &entry)); entry["idle"] != true || entry["date_gmt"] != joined["date_gmt"] {
+			t.Errorf("idle in %s: %v, joined %v", room, entry, joined)
+		}
+	}
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("told after %v", took)
+	}
+	status("idle")
+	tick := s.beat(1, beats)
+	if !strings.Contains(tick.Body, `"idle":true`) {
+		t.Errorf("a beat makes them active: %s", tick.Body)
+	}
+	status("idle")
+	s.send(fmt.Sprintf(`{"type":"note","body":%q}`, says+"0"))
+	for room, client := range map[string]string{"admin/online": "user-2", "postType/post:42": "editor-2"} {
+		for entry = nil; entry["idle"] != false; {
+			watching.presence(room, updatedTo(client, &entry)) // or the beat's date before
+		}
+		if entry["date_gmt"] == joined["date_gmt"] {
+			t.Errorf("active in %s: %v", room, entry)
+		}
+	}
+	status("active")
+	for _, f := range watching.seen {
+		if f.Type == "nudge" {
+			t.Error("a page is nudged because somebody became idle")
+		}
+	}
+	if f := n.page(t, 3).socket(t); !strings.Contains(fmt.Sprint(f.presence("admin/online", func(f frame) bool { return f.Snapshot != nil }).Snapshot), "idle:false") {
+		t.Error("whoever comes is not told")
+	}
+}
+
+// TestHiddenPageBecomesIdle updates what a hidden page has still in rooms, and does
+// not renew it; a hello tells a node that knows nothing.
+func TestHiddenPageBecomesIdle(t *testing.T) {
+	n := newNode(t)
+	p := n.page(t, 3)
+	s, _, err := p.dial(t, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.send(fmt.Sprintf(`{"type":"hello","ticket":%q,"conn":%q,"body":"data[presence-ping][screen]=users&has_focus=true&idle=0"}`, p.ticket, p.conn))
+	s.next("welcome")
+	idle := func(want bool) func() bool {
+		return func() bool {
+			view, _ := n.sites[demoSite].watch(t.Context())
+			entries, _ := view.List(broker.Filter{Room: adminRoom}, 0, 10)
+			return len(entries) == 1 && entries[0].Idle != broker.Unreported && entries[0].IsIdle(time.Now()) == want
+		}
+	}
+	until(t, "active", idle(false))
+	page := n.sessionOf(sessionKey{demoSite, 3, p.conn})
+	s.send(`{"type":"note","body":""}`)
+	s.send(`{"type":"note","body":"idle=1"}`)
+	until(t, "idle", idle(true))
+	page.mu.Lock()
+	defer page.mu.Unlock()
+	if page.held[0].pinged {
+		t.Error("it is in the room again")
+	}
+}
+
+// TestActivePostsFoldIdle makes one of several entries of a person: idle if all are.
+func TestActivePostsFoldIdle(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		first, second broker.Activity
+		ago           time.Duration // of the second
+		want          bool
+	}{
+		{broker.Idle, broker.Idle, 0, true}, {broker.Idle, broker.Active, time.Minute, false}, {broker.Active, broker.Idle, 0, false},
+		{broker.Idle, broker.Unreported, 10 * time.Second, false}, {broker.Idle, broker.Unreported, time.Minute, true},
+		{broker.Unreported, broker.Idle, time.Minute, false},
+	} {
+		var p activePost
+		for _, e := range []broker.Entry{{UserID: 3, Idle: c.first}, {UserID: 3, Idle: c.second}} {
+			if e.DateGMT = dateOf(now.Add(-time.Second)); len(p.editors) > 0 {
+				e.DateGMT = dateOf(now.Add(-c.ago))
+			}
+			p.add(e)
+		}
+		if len(p.editors) != 1 || p.editors[0].IsIdle(now) != c.want {
+			t.Errorf("%+v: %+v", c, p.editors)
+		}
+	}
+}
+
+// TestSyncTellsIdleByTheDate has the table's dates agree with what pages report.
+func TestSyncTellsIdleByTheDate(t *testing.T) {
+	now := time.Now()
+	old, fresh := dateOf(now.Add(-50*time.Second)), dateOf(now.Add(-5*time.Second))
+	idle := dateOf(now.Add(-syncIdle))
+	for _, c := range []struct {
+		idle       broker.Activity
+		date, want string
+	}{
+		{broker.Active, old, dateOf(now)}, {broker.Idle, fresh, idle}, {broker.Unreported, old, idle}, {broker.Unreported, fresh, fresh},
+	} {
+		e := broker.Entry{Room: "r", ClientID: "user-1", Data: json.RawMessage("{}"), DateGMT: c.date, Idle: c.idle}
+		body, _ := syncBody([]broker.Entry{e}, map[seat]bool{{"r", "user-1"}: true}, nil, now)
+		if !strings.Contains(string(body), `"date_gmt":"`+c.want+`"`) {
+			t.Errorf("%+v: %s", c, body)
+		}
+	}
+}
