@@ -39,6 +39,8 @@ declare namespace heartbeat {
 		data: { screen?: string; screen_label?: string; title?: string; post_id?: number; [key: string]: unknown }
 		/** `YYYY-MM-DD HH:MM:SS`, in UTC: the last sign of life. */
 		date_gmt: string
+		/** As the page reports it; absent for one without a link, which is idle 30 seconds after `date_gmt`. */
+		idle?: boolean
 	}
 
 	type TransportName = 'websocket' | 'longpoll' | 'post'

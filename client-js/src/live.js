@@ -9,6 +9,7 @@ import { createRooms, concernsOthers, contestsLock } from './room.js'
 import { createWebSocketLink } from './websocket.js'
 import { guard } from './guard.js'
 import { isAlive, isNative, mayRepeat, readTicket } from './ticket.js'
+import { watchActivity } from './activity.js'
 
 const LINKS = { websocket: createWebSocketLink, longpoll: createLongPollLink }
 const ORDER = ['websocket', 'longpoll']
@@ -114,7 +115,13 @@ export function createLive({ win, $, emit, connectNow }) {
 		return $.param({ data, screen_id: fields.screen_id, has_focus: fields.has_focus })
 	}
 
-	const here = () => (quiet ? '' : presence)
+	const state = () => 'idle=' + Number(activity.idle)
+
+	const here = () => (quiet ? '' : [presence, state()].filter(Boolean).join('&'))
+
+	const activity = watchActivity(win, () => {
+		if (chooser.link) chooser.link.note(here() || state()) // a hidden page is in rooms for a while
+	})
 
 	const focused = () => !win.document.hasFocus || win.document.hasFocus()
 
@@ -143,6 +150,7 @@ export function createLive({ win, $, emit, connectNow }) {
 	// too late to say that they are back.
 	win.document.addEventListener('visibilitychange', () => {
 		quiet = win.document.visibilityState === 'hidden'
+		if (!quiet) activity.seen()
 		if (chooser.link) chooser.link.note(here())
 		chooser.reconsider()
 	})
@@ -175,7 +183,7 @@ export function createLive({ win, $, emit, connectNow }) {
 		posted(fields) {
 			says(fields)
 			answers.ask()
-			if (chooser.link) chooser.link.note(presence)
+			if (chooser.link) chooser.link.note(here())
 			return ticket ? conn : ''
 		},
 

@@ -40,7 +40,7 @@ function place(entries, entry) {
 
 /**
  * Does this frame say something new of anybody but this user? A snapshot always
- * may; that somebody who is there beat again is nothing new.
+ * may; that somebody who is there beat again, or became idle, is nothing new.
  */
 export function concernsOthers(frame, userId, entries) {
 	if (Array.isArray(frame.snapshot)) return true
@@ -53,7 +53,7 @@ export const contestsLock = (frame, userId) => ofOthers(frame.updated, userId).s
 
 const ofOthers = (value, userId) => list(value).filter((entry) => String(entry.user_id) !== String(userId))
 
-const undated = (entry) => JSON.stringify(Object.assign({}, entry, { date_gmt: '' }))
+const undated = (entry) => JSON.stringify(Object.assign({}, entry, { date_gmt: '', idle: undefined }))
 
 const MAX_ROOMS = 64
 

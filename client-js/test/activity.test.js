@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { watchActivity } from '../src/activity.js'
+
+class Doc extends EventTarget {
+	visibilityState = 'visible'
+	frames = []
+	getElementsByTagName = () => this.frames
+}
+
+// A page whose changes are kept as the idle that they lead to.
+function pageOf(t) {
+	t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1700000000000 })
+	const doc = new Doc()
+	const told = []
+	const activity = watchActivity({ document: doc, setTimeout: (...args) => setTimeout(...args) }, () => told.push(activity.idle))
+	const wait = (seconds) => {
+		for (let i = 0; i < seconds; i++) t.mock.timers.tick(1000)
+	}
+	return { doc, told, activity, wait, input: (type = 'mousemove', target = doc) => target.dispatchEvent(new Event(type)) }
+}
+
+test('idle after 30 s without input, active with the next', (t) => {
+	const { told, activity, wait, input } = pageOf(t)
+	wait(29)
+	assert.deepEqual([activity.idle, told], [false, []], 'a page that was just loaded is active')
+	wait(1)
+	assert.deepEqual([activity.idle, told], [true, [true]])
+	wait(300)
+	assert.deepEqual(told, [true], 'once')
+	for (const type of ['mousemove', 'mousedown', 'keydown', 'wheel', 'touchstart', 'touchmove', 'click']) {
+		told.length = 0
+		input(type)
+		input(type)
+		assert.deepEqual(told, [false], type)
+		wait(27)
+		input(type)
+		wait(29)
+		assert.deepEqual(told, [false], `${type}, and again`)
+		wait(1)
+		assert.deepEqual(told, [false, true], `${type} is over`)
+	}
+	told.length = 0
+	input('mouseover')
+	assert.deepEqual(told, [], 'a page that moves beneath the mouse is no input')
+})
+
+test('input in iframes counts, whenever they come and whatever is loaded into them', (t) => {
+	const { doc, told, wait, input } = pageOf(t)
+	const frame = { contentDocument: new Doc() }
+	doc.frames.push({ contentDocument: null }, { get contentDocument() { throw new Error('another origin') } }, frame)
+	for (let i = 0; i < 2; i++) {
+		wait(5)
+		input('keydown', frame.contentDocument)
+		wait(29)
+		assert.deepEqual(told, [])
+		frame.contentDocument = new Doc()
+		input()
+	}
+})
+
+test('a hidden page gets no input, and is active when it is shown', (t) => {
+	const { doc, told, activity, wait, input } = pageOf(t)
+	doc.visibilityState = 'hidden'
+	wait(20)
+	input()
+	wait(10)
+	assert.deepEqual(told, [true])
+	input()
+	assert.equal(activity.idle, true)
+	doc.visibilityState = 'visible'
+	activity.seen()
+	assert.deepEqual([activity.idle, told], [false, [true]], 'whoever shows it says so')
+	wait(30)
+	assert.deepEqual(told, [true, true])
+})
+
+test('a clock that is set back delays nothing by more than 30 s', (t) => {
+	const { told, wait } = pageOf(t)
+	wait(10)
+	const real = Date.now
+	t.mock.method(Date, 'now', () => real() - 3600000)
+	wait(36)
+	assert.deepEqual(told, [true])
+})
