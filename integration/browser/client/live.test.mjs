@@ -20,6 +20,7 @@ describe('the living side', () => {
 		const context = await browser.newContext()
 		t.after(() => context.close())
 		const tab = await context.newPage()
+		if (options.clock) await tab.clock.install()
 		await tab.goto(fake.url)
 		const name = options.live?.transports?.[0] ?? 'websocket'
 		if (options.up !== false) await until(`the ${name}`, () => tab.evaluate((wanted) => wp.heartbeat.transport.name === wanted, name))
@@ -117,9 +118,55 @@ describe('the living side', () => {
 		await hears('upload')
 		await tab.evaluate(announce('edit-page'))
 		await hears('edit-page')
-		assert.deepEqual([...said().keys()], ['data[presence-ping][screen]', 'data[wp-refresh-post-lock][post_id]', 'screen_id', 'has_focus'])
+		assert.deepEqual([...said().keys()], ['data[presence-ping][screen]', 'data[wp-refresh-post-lock][post_id]', 'screen_id', 'has_focus', 'idle'])
 		assert.equal(said().get('screen_id'), 'dashboard')
 		assert.equal(fake.beats + fake.posts, 0)
+	})
+
+	test('a page says when its user becomes idle and active', async (t) => {
+		const { fake, tab } = await open(t, {
+			answer: via, clock: true,
+			after: `document.addEventListener('DOMContentLoaded', () => document.body.append(document.createElement('iframe')))`,
+		})
+		assert.equal(new URLSearchParams(fake.hellos[0].body).get('idle'), '0', 'a page that was just loaded is active')
+		await tab.evaluate(() => {
+			wp.heartbeat.interval(3600) // no beat but the test's: the clock runs faster than answers come
+			wp.heartbeat.transport.announce({ 'presence-ping': { screen: 'upload' } })
+		})
+		const notes = () => fake.frames.filter(({ type }) => type === 'note').map(({ body }) => new URLSearchParams(body))
+		const told = async (idle, count) => {
+			await until(`note ${count}`, () => notes().length === count)
+			assert.deepEqual([notes().at(-1).get('idle'), notes().at(-1).get('data[presence-ping][screen]')], [idle, 'upload'])
+		}
+		await told('0', 1)
+		await tab.clock.runFor(28_000)
+		await tab.mouse.move(10, 10)
+		await tab.clock.runFor(28_000)
+		assert.equal(notes().length, 1)
+		await tab.clock.runFor(3_000)
+		await told('1', 2)
+		await tab.clock.runFor(20_000)
+		const frame = tab.frames()[1]
+		await frame.evaluate(() => document.body.dispatchEvent(new KeyboardEvent('keydown', { bubbles: true })))
+		await told('0', 3)
+		await tab.clock.runFor(31_000)
+		await told('1', 4)
+		const { beats } = fake
+		await beat(tab, { 'presence-ping': { screen: 'upload' } })
+		assert.equal(fake.beats, beats + 1)
+		assert.doesNotMatch(fake.frames.findLast(({ type }) => type === 'beat').body, /idle/, 'beats are as core\'s')
+		fake.cut()
+		await tab.clock.runFor(5_000)
+		await until('a new link', () => fake.hellos.length === 2)
+		assert.equal(new URLSearchParams(fake.hellos[1].body).get('idle'), '1')
+		await tab.evaluate(() => {
+			for (const state of ['hidden', 'visible']) {
+				Object.defineProperty(document, 'visibilityState', { configurable: true, value: state })
+				document.dispatchEvent(new Event('visibilitychange'))
+			}
+		})
+		await until('both notes', () => notes().length === 6)
+		assert.deepEqual(notes().slice(4).map(String), ['', String(notes()[2])], 'hidden, and shown again')
 	})
 
 	test('any data a page may send goes over the link', async (t) => {
