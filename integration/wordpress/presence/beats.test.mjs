@@ -40,6 +40,17 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 			assert.equal((await all()).some(({ user_id: id }) => id === site.users.subscriber.id), false)
 		})
 
+		await t.test('what a page reports of input is in ticks, and not in the Presence API\'s own answers', async () => {
+			php(`return heartbeatd_try('PUT', '/presence', array('idle' => true) + heartbeatd_presence_make('admin/online', 'user-${author.id}', array(), ${author.id}));`)
+			const online = async () => Object.fromEntries((await people.editor.beat({ 'presence-ping': { screen: 'upload' } }))['presence-online'].map((item) => [item.user_id, item]))
+			await online()
+			await written('both', 2)
+			assert.deepEqual([(await online())[author.id].idle, 'idle' in (await online())[editor.id]], [true, false])
+			const { body } = await people.editor.rest('GET', '/wp-presence/v1/presence', { room: 'admin/online' })
+			assert.deepEqual(body.map((entry) => Object.keys(entry).join()), Array(2).fill('room,client_id,user_id,display_name,avatar_url,data,date_gmt'))
+			assert.deepEqual(php(`return array_map(fn ($entry) => array_keys(get_object_vars($entry)), wp_get_presence('admin/online'));`), Array(2).fill(['room', 'client_id', 'user_id', 'data', 'date_gmt']))
+		})
+
 		await t.test('a tab without the focus does not take over what is shown', async () => {
 			await people.editor.beat({ 'presence-ping': { screen: 'dashboard' } }, { conn: 'tab-one-of-it' })
 			await written('the entry', 1)
@@ -87,14 +98,15 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 			for (const id of posts) await people.editor.beat({ 'presence-editor-ping': { post_id: id }, 'wp-refresh-post-lock': { post_id: id, lock: '' } }, { screen: 'post' })
 			await written('the entries', 6)
 			php(`heartbeatd_try('PUT', '/presence', array('date_gmt' => gmdate('Y-m-d H:i:s', time() - 31)) + heartbeatd_presence_make('postType/post:${posts[0]}', 'editor-${admin.id}', array(), ${admin.id})); return 1;`)
+			php(`foreach (array('editor', 'lock') as $kind) heartbeatd_try('PUT', '/presence', array('date_gmt' => gmdate('Y-m-d H:i:s', time() - 40), 'idle' => 'editor' !== $kind) + heartbeatd_presence_make('postType/post:${posts[0]}', "$kind-${author.id}", array(), ${author.id})); return 1;`)
 			const { 'presence-active-posts': active } = await people.admin.beat({ 'presence-active-posts-ping': true })
 			const byId = Object.fromEntries(active.map((post) => [post.post_id, post]))
 			assert.deepEqual(posts.map((id) => byId[id].post_title), ['One & Two', '(no title)', 'é'.repeat(80)])
-			const [me, idle] = byId[posts[0]].editors
+			const [me, idle, working] = byId[posts[0]].editors
 			assert.deepEqual(byId[posts[0]], {
 				post_id: posts[0], post_title: 'One & Two', post_type: 'post', edit_url: `${site.url}/wp-admin/post.php?post=${posts[0]}&action=edit`,
-				editors: [{ user_id: editor.id, display_name: 'Editor', avatar_url: me.avatar_url, status: 'active' }, { user_id: admin.id, display_name: 'admin', avatar_url: idle.avatar_url, status: 'idle' }],
-			})
+				editors: [{ user_id: editor.id, display_name: 'Editor', avatar_url: me.avatar_url, status: 'active' }, { user_id: admin.id, display_name: 'admin', avatar_url: idle.avatar_url, status: 'idle' }, { user_id: author.id, display_name: 'Author', avatar_url: working.avatar_url, status: 'active' }],
+			}, 'what pages report decides, else the date')
 			assert.deepEqual((await people.author.beat({ 'presence-active-posts-ping': true }))['presence-active-posts'], [])
 			assert.equal('presence-active-posts' in await people.author.beat({ 'presence-active-posts-ping': false }), true)
 		})

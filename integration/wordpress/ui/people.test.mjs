@@ -90,6 +90,22 @@ test('people become idle after 30 s by the server\'s clock, without anybody sayi
 	assert.equal(s.told.at(-1).people[0].idle, false, 'a tick sets the clock')
 })
 
+test('what pages report decides whatever the date says', () => {
+	const s = stage()
+	s.watch('admin/online')
+	s.fill('admin/online', [entry(1, 'Anna', { idle: false, date_gmt: at(60) }), entry(2, 'Ben', { idle: true, date_gmt: at(0) })])
+	const idle = () => s.told.at(-1).people.map((person) => person.idle)
+	assert.deepEqual(idle(), [false, true])
+	s.clock.now += 3600_000
+	s.people.look()
+	s.fill('admin/online', [entry(1, 'Anna', { idle: false, date_gmt: at(30) }), entry(2, 'Ben', { idle: true, date_gmt: at(-3600) })])
+	assert.equal(s.told.length, 1)
+	s.fill('admin/online', [entry(1, 'Anna', { idle: true, date_gmt: at(30) }), entry(2, 'Ben', { idle: false, date_gmt: at(-3600) })])
+	assert.deepEqual(idle(), [true, false])
+	s.fill('admin/online', [entry(1, 'Anna', { idle: true }), entry(1, 'Anna', { client_id: 'x', idle: false, date_gmt: at(60) })])
+	assert.deepEqual(idle(), [false], 'idle if all entries are')
+})
+
 test('an editor and its lock are one person, where they were last', () => {
 	const s = stage()
 	s.watch('postType/post:4')
@@ -138,6 +154,10 @@ test('without a link ticks tell, with one they do not', () => {
 		[[[['Anna', 'Posts', false]], 250], [[['Anna', '', true]], 1], [[], 0]])
 	s.people.tick({})
 	assert.equal(s.told.length, 3, 'a tick that says nothing changes nothing')
+	s.people.tick({ 'presence-online': [{ ...person, idle: true }], 'presence-online-total': 250 })
+	assert.equal(s.told.at(-1).people[0].idle, true)
+	s.people.tick({ 'presence-online': [person], 'presence-online-total': 250 })
+	s.told.length = 3
 	s.heartbeat.transport.name = 'longpoll'
 	s.people.tick({ 'presence-online': [] })
 	assert.equal(s.told.length, 3)

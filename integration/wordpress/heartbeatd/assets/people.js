@@ -9,28 +9,36 @@
 
 	const time = ( date ) => Date.parse( String( date ).replace( ' ', 'T' ) + 'Z' ) || 0;
 
+	// What the person's page reports decides, or what PHP has found; else the date.
+	function isIdle( { idle, status, date_gmt: date }, now ) {
+		if ( typeof idle === 'boolean' ) {
+			return idle;
+		}
+		return status ? status === 'idle' : now - time( date ) > IDLE_MS;
+	}
+
 	function personOf( entry, now ) {
 		const data = entry.data || entry; // an item of presence-online says it without a data
-		const at = time( entry.date_gmt );
 		return {
 			id: Number( entry.user_id ),
 			name: String( entry.display_name || '' ),
 			avatar: String( entry.avatar_url || '' ),
 			screen: String( data.screen_label || data.screen || '' ),
-			idle: entry.status ? entry.status === 'idle' : now - at > IDLE_MS,
-			at,
+			idle: isIdle( entry, now ),
+			at: time( entry.date_gmt ),
 		};
 	}
 
-	// One person for each user: of several tabs, or an editor and its lock, the
-	// newest entry says where they are.
+	// One person for each user: of several entries, as an editor's and its lock's, the
+	// newest says where they are. They are idle if all are.
 	function fold( entries, now ) {
 		const people = new Map();
 		entries.forEach( ( entry ) => {
 			const person = personOf( entry, now );
 			const known = people.get( person.id );
-			if ( person.id > 0 && ( ! known || person.at > known.at ) ) {
-				people.set( person.id, person );
+			if ( person.id > 0 ) {
+				const newest = known && known.at >= person.at ? known : person;
+				people.set( person.id, Object.assign( {}, newest, { idle: person.idle && ( ! known || known.idle ) } ) );
 			}
 		} );
 		return Array.from( people.values() )
@@ -130,7 +138,7 @@
 				}
 			},
 
-			/** Looks at the time: people become idle without anybody saying so. */
+			/** Looks at the time: people without a link become idle without anybody saying so. */
 			look: () => look(),
 			linked,
 			now: () => clock() + ahead,

@@ -1,10 +1,6 @@
 // Says with every beat who is where, so that people see each other. A page may run
 // core's client, an older drop-in or none: what the drop-in adds is looked up each time.
 ( function( $, config ) {
-	var ALIVE_MS = 20000;
-	var beaten = Date.now();
-	var busy = false;
-
 	function client() {
 		return ( window.wp && window.wp.heartbeat ) || {};
 	}
@@ -29,8 +25,6 @@
 	}
 
 	$( document ).on( 'heartbeat-send.heartbeatd', function( event, data ) {
-		beaten = Date.now();
-		busy = false;
 		if ( document.visibilityState !== 'hidden' ) {
 			ping( data );
 		}
@@ -43,17 +37,6 @@
 
 	// Over a link a beat costs PHP nothing: ask at once.
 	if ( config.early ) {
-		$( document ).on( 'mousemove.heartbeatd keydown.heartbeatd scroll.heartbeatd touchstart.heartbeatd', function() {
-			busy = true;
-		} );
-
-		// Who says nothing for 30 s counts as idle, and most screens beat once a minute.
-		window.setInterval( function() {
-			if ( busy && Date.now() - beaten > ALIVE_MS && link().name !== 'post' && document.visibilityState !== 'hidden' ) {
-				beat();
-			}
-		}, 5000 );
-
 		$( function() {
 			if ( link().name === 'post' ) {
 				$( document ).one( 'heartbeat-transport.heartbeatd', beat );

@@ -3,11 +3,21 @@
 	const { document } = window;
 	const { __ } = i18n;
 
+	let online = new Map(); // who is idle, as the room of everybody in the admin tells
+	let before = online; // and was, when the posts were told
+
+	// Ticks say who edits what, and are a minute apart. Who has become idle or active
+	// since, the room of everybody in the admin tells at once.
+	function isIdle( { user_id: user, status } ) {
+		const now = online.get( Number( user ) );
+		return now === undefined || now === before.get( Number( user ) ) ? status === 'idle' : now;
+	}
+
 	const person = ( editor ) => ( {
 		id: Number( editor.user_id ),
 		name: String( editor.display_name || '' ),
 		avatar: String( editor.avatar_url || '' ),
-		idle: editor.status === 'idle',
+		idle: isIdle( editor ),
 	} );
 
 	function post( { post_title: title, edit_url: url, editors } ) {
@@ -20,6 +30,17 @@
 
 	const box = document.getElementById( 'heartbeatd-active-posts' );
 	if ( box ) {
+		let posts = JSON.parse( box.dataset.posts );
+		const draw = () => {
+			ui.fill( box.querySelector( '.heartbeatd-posts' ), posts.map( post ) );
+			box.querySelector( '.heartbeatd-none' ).hidden = posts.length > 0;
+		};
+		ui.people.watch( 'admin/online', ( { people } ) => {
+			const first = ! online.size;
+			online = new Map( people.map( ( { id, idle } ) => [ id, idle ] ) );
+			before = first ? online : before;
+			draw();
+		} );
 		$( document )
 			.on( 'heartbeat-send.heartbeatd-posts', ( event, data ) => {
 				// Nobody asks for what nobody sees: the widget may be closed or switched off.
@@ -28,10 +49,10 @@
 				}
 			} )
 			.on( 'heartbeat-tick.heartbeatd-posts', ( event, response ) => {
-				const posts = response[ 'presence-active-posts' ];
-				if ( Array.isArray( posts ) ) {
-					ui.fill( box.querySelector( '.heartbeatd-posts' ), posts.map( post ) );
-					box.querySelector( '.heartbeatd-none' ).hidden = posts.length > 0;
+				if ( Array.isArray( response[ 'presence-active-posts' ] ) ) {
+					posts = response[ 'presence-active-posts' ];
+					before = online;
+					draw();
 				}
 			} )
 			.on( 'postbox-toggled.heartbeatd-posts postbox-columnchange.heartbeatd-posts', ui.people.beat );

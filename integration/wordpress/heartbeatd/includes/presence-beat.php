@@ -218,7 +218,8 @@ function heartbeatd_presence_with( $entries, $own, $focused ) {
 }
 
 /**
- * A person, as presence-online has it.
+ * A person, as presence-online has it, and 'idle' if their page reports it: who is
+ * active may have beaten a minute ago.
  *
  * @param array $entry The entry.
  * @return array
@@ -235,5 +236,5 @@ function heartbeatd_presence_person( $entry ) {
 		'screen'       => $text( 'screen' ),
 		'screen_label' => $text( 'screen_label' ),
 		'date_gmt'     => $entry['date_gmt'],
-	);
+	) + array_intersect_key( $entry, array( 'idle' => true ) );
 }

@@ -14,11 +14,6 @@ const HEARTBEATD_MAX_ACTIVE_POSTS   = 50;
 const HEARTBEATD_MAX_ACTIVE_EDITORS = 20;
 
 /**
- * Who was last heard of longer ago, in seconds, is idle.
- */
-const HEARTBEATD_IDLE = 30;
-
-/**
  * The posts that somebody edits and the current user may edit, the newest first.
  *
  * @param array[] $entries Entries, of posts' rooms and of others.
@@ -56,7 +51,8 @@ function heartbeatd_presence_active_posts( $entries ) {
 }
 
 /**
- * The people in a post's room, each once, the newest first.
+ * The people in a post's room, each once, the newest first. They are idle if all
+ * of their entries are.
  *
  * @param array[] $entries The room's entries.
  * @return array[]
@@ -66,7 +62,6 @@ function heartbeatd_presence_editors( $entries ) {
 		return strcmp( $b['date_gmt'], $a['date_gmt'] );
 	};
 	usort( $entries, $by_date );
-	$idle   = gmdate( 'Y-m-d H:i:s', time() - HEARTBEATD_IDLE );
 	$people = array();
 	foreach ( $entries as $entry ) {
 		$people += array(
@@ -74,9 +69,12 @@ function heartbeatd_presence_editors( $entries ) {
 				'user_id'      => $entry['user_id'],
 				'display_name' => $entry['display_name'],
 				'avatar_url'   => $entry['avatar_url'],
-				'status'       => $entry['date_gmt'] < $idle ? 'idle' : 'active',
+				'status'       => 'idle',
 			),
 		);
+		if ( ! heartbeatd_presence_is_idle( $entry ) ) {
+			$people[ $entry['user_id'] ]['status'] = 'active';
+		}
 	}
 	return array_slice( array_values( $people ), 0, HEARTBEATD_MAX_ACTIVE_EDITORS );
 }

@@ -31,6 +31,7 @@ function heartbeatd_rest_list( $request ) {
  */
 function heartbeatd_rest_entry( $entry ) {
 	$entry['data'] = (object) $entry['data'];
+	unset( $entry['idle'] ); // The Presence API has no such field.
 	return $entry;
 }
 

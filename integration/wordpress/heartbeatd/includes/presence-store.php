@@ -15,6 +15,11 @@ const HEARTBEATD_MAX_NAME       = 191;
 const HEARTBEATD_MAX_ENTRY_DATA = 10240;
 
 /**
+ * Whose page reports nothing and was last heard of longer ago, in seconds, is idle.
+ */
+const HEARTBEATD_IDLE = 30;
+
+/**
  * How many entries heartbeatd lists at a time, and how many such pages are read.
  */
 const HEARTBEATD_PRESENCE_PAGE  = 1000;
@@ -90,7 +95,8 @@ function heartbeatd_presence_all( $query ) {
 }
 
 /**
- * An entry with every field of its kind, or null for what is none.
+ * An entry with every field of its kind, and 'idle' if a page reports it, or null
+ * for what is none.
  *
  * @param mixed $entry What heartbeatd sent.
  * @return array|null
@@ -99,6 +105,7 @@ function heartbeatd_presence_entry( $entry ) {
 	if ( ! is_array( $entry ) || ! isset( $entry['room'], $entry['client_id'], $entry['user_id'], $entry['date_gmt'] ) ) {
 		return null;
 	}
+	$reported = isset( $entry['idle'] ) ? array( 'idle' => (bool) $entry['idle'] ) : array();
 	return array(
 		'room'         => (string) $entry['room'],
 		'client_id'    => (string) $entry['client_id'],
@@ -107,7 +114,18 @@ function heartbeatd_presence_entry( $entry ) {
 		'avatar_url'   => (string) ( $entry['avatar_url'] ?? '' ),
 		'data'         => (array) ( $entry['data'] ?? array() ),
 		'date_gmt'     => (string) $entry['date_gmt'],
-	);
+	) + $reported;
+}
+
+/**
+ * Whether whoever an entry is of counts as idle: as their page reports it, and
+ * without a report by the date.
+ *
+ * @param array $entry The entry.
+ * @return bool
+ */
+function heartbeatd_presence_is_idle( $entry ) {
+	return $entry['idle'] ?? $entry['date_gmt'] < gmdate( 'Y-m-d H:i:s', time() - HEARTBEATD_IDLE );
 }
 
 /**

@@ -55,7 +55,7 @@ function heartbeatd_ui_print_posts() {
 		$items .= '<li class="heartbeatd-post"><a href="' . esc_url( $post['edit_url'] ) . '">' . esc_html( heartbeatd_ui_title( $post['post_title'] ) ) . '</a>' . heartbeatd_ui_faces( $people ) . '</li>';
 	}
 	// phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- Each part is, where it is made.
-	echo '<div id="heartbeatd-active-posts"><ul class="heartbeatd-posts">' . $items . '</ul><p class="heartbeatd-none"' . ( $posts ? ' hidden' : '' ) . '>' . esc_html__( 'No post is being edited at the moment.', 'heartbeatd' ) . '</p></div>';
+	echo '<div id="heartbeatd-active-posts" data-posts="' . esc_attr( wp_json_encode( $posts ) ) . '"><ul class="heartbeatd-posts">' . $items . '</ul><p class="heartbeatd-none"' . ( $posts ? ' hidden' : '' ) . '>' . esc_html__( 'No post is being edited at the moment.', 'heartbeatd' ) . '</p></div>';
 }
 
 /**

@@ -64,15 +64,14 @@ function heartbeatd_ui_me( $screen_id ) {
 }
 
 /**
- * One person for each user: of several tabs, or an editor and its lock, the
- * newest entry says where they are.
+ * One person for each user: of several entries, as an editor's and its lock's, the
+ * newest says where they are. They are idle if all are.
  *
  * @param array[] $entries Entries.
  * @return array[] Sorted by name.
  */
 function heartbeatd_ui_fold( $entries ) {
 	$people = array();
-	$idle   = gmdate( 'Y-m-d H:i:s', time() - HEARTBEATD_IDLE );
 	usort(
 		$entries,
 		static function ( $a, $b ) {
@@ -85,7 +84,7 @@ function heartbeatd_ui_fold( $entries ) {
 			'name'   => $entry['display_name'],
 			'avatar' => $entry['avatar_url'],
 			'screen' => heartbeatd_ui_text( $entry['data']['screen_label'] ?? ( $entry['data']['screen'] ?? '' ) ),
-			'idle'   => $entry['date_gmt'] < $idle,
+			'idle'   => heartbeatd_presence_is_idle( $entry ) && ( $people[ $entry['user_id'] ]['idle'] ?? true ),
 		);
 	}
 	usort(
