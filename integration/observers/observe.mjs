@@ -12,11 +12,15 @@ const keys = new Map() // what was last said on each subject: one for each page
 
 function show() {
 	const shown = {} // of several pages of one person the one focused last
+	const active = new Set() // whoever is active in any of theirs
 	const order = ([subject, e]) => `${String(e.focused_at).padStart(16, '0')} ${e.date_gmt} ${subject.split('.').pop()}`
 	for (const [subject, e] of keys) {
-		if (e.room === room && !(shown[e.client_id] && order(shown[e.client_id]) > order([subject, e]))) shown[e.client_id] = [subject, e]
+		if (e.room !== room) continue
+		if (!(shown[e.client_id] && order(shown[e.client_id]) > order([subject, e]))) shown[e.client_id] = [subject, e]
+		if (e.idle === false) active.add(e.client_id)
 	}
-	console.log(JSON.stringify(Object.keys(shown).sort().map((id) => ({ client_id: id, name: shown[id][1].display_name, data: shown[id][1].data }))))
+	const isIdle = ({ client_id: id, idle, date_gmt: date }) => !active.has(id) && (idle ?? Date.now() - Date.parse(`${date.replace(' ', 'T')}Z`) > 30_000)
+	console.log(JSON.stringify(Object.keys(shown).sort().map((id) => ({ client_id: id, name: shown[id][1].display_name, data: shown[id][1].data, idle: isIdle(shown[id][1]) }))))
 }
 
 function heard(subject, header, value) {

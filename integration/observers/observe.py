@@ -8,6 +8,7 @@ import json
 import re
 import socket
 import sys
+from datetime import datetime, timedelta, timezone
 from urllib.parse import unquote, urlsplit
 
 address, site, room = (sys.argv[1:] + ["nats://127.0.0.1:4222", "default", "admin/online"][len(sys.argv) - 1:])[:3]
@@ -20,7 +21,12 @@ def show():
     def order(key):  # of several pages of one person the one focused last
         return keys[key]["focused_at"], keys[key]["date_gmt"], key.rsplit(".", 1)[1]
     shown = {keys[key]["client_id"]: keys[key] for key in sorted(keys, key=order) if keys[key]["room"] == room}
-    print(json.dumps([{"client_id": c, "name": e["display_name"], "data": e["data"]} for c, e in sorted(shown.items())]), flush=True)
+    active = {e["client_id"] for e in keys.values() if e["room"] == room and e.get("idle") is False}  # in any of their pages
+    old = (datetime.now(timezone.utc) - timedelta(seconds=30)).strftime("%Y-%m-%d %H:%M:%S")
+
+    def idle(e):  # as the page reports it; without a report, by the date
+        return e["client_id"] not in active and e.get("idle", e["date_gmt"] < old)
+    print(json.dumps([{"client_id": c, "name": e["display_name"], "data": e["data"], "idle": idle(e)} for c, e in sorted(shown.items())]), flush=True)
 
 
 def heard(subject, header, value):

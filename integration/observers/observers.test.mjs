@@ -42,9 +42,9 @@ async function until(what, look) {
 // folded is the room that the events of `heartbeatd watch` make.
 function folded(events) {
 	const present = {}
-	for (const { event, client_id, display_name, data } of events) {
+	for (const { event, client_id, display_name, data, date_gmt, idle } of events) {
 		if (event === 'left') delete present[client_id]
-		else present[client_id] = { client_id, name: display_name, data }
+		else present[client_id] = { client_id, name: display_name, data, idle: idle ?? Date.now() - Date.parse(`${date_gmt.replace(' ', 'T')}Z`) > 30_000 }
 	}
 	return Object.keys(present).sort().map((id) => present[id])
 }
@@ -60,7 +60,7 @@ test('examples in Node and Python fold to what heartbeatd says', async (t) => {
 		const answer = await fetch(`${server.admin}/api/v1/presence?site=demo&${query}`, { method, body, headers: { Authorization: 'Bearer operator' } })
 		assert.equal(answer.status, 200, await answer.text())
 	}
-	const put = (user, conn, screen, date) => api('PUT', '', { room, client_id: `user-${user}`, user_id: user, conn, data: { screen, '<&>': '🦊' }, date_gmt: date })
+	const put = (user, conn, screen, date, idle) => api('PUT', '', { room, client_id: `user-${user}`, user_id: user, conn, data: { screen, '<&>': '🦊' }, date_gmt: date, idle })
 
 	// agree waits until everybody sees these screens.
 	async function agree(want, again = () => {}) {
@@ -83,6 +83,21 @@ test('examples in Node and Python fold to what heartbeatd says', async (t) => {
 	await agree(['user-1 media', 'user-2 posts'])
 	await api('DELETE', `room=${room}&client_id=user-1&conn=tab-b`)
 	await agree(['user-1 users', 'user-2 posts'])
+
+	// Any active page of a person makes them active.
+	const agreeOnIdle = (want) => until(() => `idle: ${want}`, () => [folded(said), ...Object.values(rooms).map((lines) => lines.at(-1))]
+		.every((list) => list.find(({ client_id: id }) => id === 'user-2')?.idle === want))
+	await agreeOnIdle(false)
+	await put(2, 'tab-a', 'posts', undefined, true)
+	await agreeOnIdle(true)
+	await put(2, 'tab-b', 'posts', '2026-11-23 05:20:00', false)
+	await agreeOnIdle(false)
+	await put(2, 'tab-b', 'posts', '2026-11-23 05:20:00', true)
+	await agreeOnIdle(true)
+	await api('DELETE', `room=${room}&client_id=user-2&conn=tab-b`)
+	await put(2, 'tab-a', 'posts')
+	await agreeOnIdle(false)
+
 	await put(3, 'poll', 'x'.repeat(9000)) // in more than one packet
 	await agree(['user-1 users', 'user-2 posts', `user-3 ${'x'.repeat(9000)}`])
 	await api('DELETE', 'user_id=3')

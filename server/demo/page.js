@@ -57,16 +57,16 @@
 	});
 
 	function asEntry(person) {
-		return { user_id: person.user_id, display_name: person.display_name, avatar_url: person.avatar_url, date_gmt: person.date_gmt, data: person };
+		return { user_id: person.user_id, display_name: person.display_name, avatar_url: person.avatar_url, date_gmt: person.date_gmt, idle: person.idle, data: person };
 	}
 
 	function drawOnline() {
 		var rows = (polled || online.entries).sort(byName).map(function (entry) {
-			var seconds = secondsSince(entry.date_gmt);
-			return $('<li>', { 'data-user-id': entry.user_id }).toggleClass('idle', seconds > IDLE_SECONDS).append(
+			var idle = isIdle(entry);
+			return $('<li>', { 'data-user-id': entry.user_id }).toggleClass('idle', idle).append(
 				avatar(entry),
 				$('<span>').append($('<b>').text(entry.display_name), '<br>', $('<small>').text(entry.data.screen_label || entry.data.screen || '')),
-				$('<span>', { 'class': 'dot', role: 'img', 'aria-label': seconds > IDLE_SECONDS ? 'idle' : 'active', title: seconds > IDLE_SECONDS ? 'idle for ' + Math.round(seconds) + ' s' : 'active' })
+				$('<span>', { 'class': 'dot', role: 'img', 'aria-label': idle ? 'idle' : 'active', title: idle ? 'idle' : 'active' })
 			);
 		});
 		$('#online').empty().append(rows.length ? rows : $('<li>').text('Nobody yet.'));
@@ -87,8 +87,10 @@
 		return $('<img>', { src: entry.avatar_url, alt: entry.display_name, title: entry.display_name, width: 28, height: 28 });
 	}
 
-	function secondsSince(gmt) {
-		return (Date.now() - Date.parse(gmt.replace(' ', 'T') + 'Z')) / 1000;
+	// What the person's page reports decides; without a report, the date.
+	function isIdle(entry) {
+		if (typeof entry.idle === 'boolean') return entry.idle;
+		return Date.now() - Date.parse(entry.date_gmt.replace(' ', 'T') + 'Z') > IDLE_SECONDS * 1000;
 	}
 
 	function log(name, detail) {
@@ -118,7 +120,7 @@
 
 	online.onChange(drawOnline);
 	edited.forEach(function (e) { e.room.onChange(drawPosts); });
-	setInterval(drawOnline, 5000); // people become idle without a word
+	setInterval(drawOnline, 5000); // people without a link become idle without a word
 	drawOnline();
 	drawPosts();
 	$('#transport').text(wp.heartbeat.transport.name);
