@@ -197,7 +197,22 @@ func (t target) check() error {
 }
 
 func (s *Server) apiPush(ctx context.Context, c *apiCall) (int, any, error) {
-	if err := c.To.check(); err != nil {
+	if err := c.To.checkAudience(); err != nil {
+// checkAudience wants an address that pages can belong to: a room that they hear
+// contains a "/".
+func (t target) checkAudience() error {
+	if err := t.check(); err != nil || t.Room == "" {
+		return err
+	}
+	if !strings.Contains(t.Room, "/") {
+		return badRequest(`a room contains a "/", as postType/post:42: for a user, a capability or everyone there are user, can and all`)
+	}
+	if _, ok := parsePostRoom(t.Room); !ok && strings.HasPrefix(t.Room, "postType/") {
+		return badRequest("a post's room is postType/TYPE:ID, as postType/post:42")
+	}
+	return nil
+}
+
 		return 0, nil, err
 	}
 	switch {
@@ -211,7 +226,7 @@ func (s *Server) apiPush(ctx context.Context, c *apiCall) (int, any, error) {
 }
 
 func (s *Server) apiNudge(ctx context.Context, c *apiCall) (int, any, error) {
-	if err := c.To.check(); err != nil {
+	if err := c.To.checkAudience(); err != nil {
 		return 0, nil, err
 	}
 	if c.SpreadMS < 0 || c.SpreadMS > maxSpread {

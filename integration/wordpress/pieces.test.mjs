@@ -125,9 +125,18 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 
 		await t.test('addresses and sizes', () => {
 			const good = { all: { all: true }, 'user:7': { user: 7 }, 'can:edit_posts': { can: 'edit_posts' }, 'postType/post:42': { room: 'postType/post:42' }, 'admin/online': { room: 'admin/online' } }
-			assert.deepEqual(php(`return array_map('heartbeatd_address', ${phpList(Object.keys(good))});`), Object.values(good))
-			const bad = ['', 'user:', 'user:0', 'user:x', 'user:7 ', 'can:', 'x'.repeat(192)]
-			assert.deepEqual(php(`return array_map('heartbeatd_address', ${phpList(bad)});`), bad.map(() => null))
+			assert.deepEqual(php(`return array_map('heartbeatd_parse_address', ${phpList(Object.keys(good))});`), Object.values(good))
+			const bad = ['', 'everyone', 'All', 'user:', 'user:0', 'user:x', 'user:7 ', 'User:7', 'can:', 'can:edit_post', 'postType/post42', 'postType/post:', 'posttype/post:42', `a/${'x'.repeat(190)}`, 'a/\n']
+			// Every mistake returns false and names the function that was called with it.
+			const warned = php(`$warned = array(); add_action('doing_it_wrong_run', function ($name, $message) use (&$warned) { $warned[] = "$name: $message"; }, 10, 2); add_filter('doing_it_wrong_trigger_error', '__return_false');
+				foreach (${phpList(bad)} as $to) if (heartbeatd_push($to, 1) || heartbeatd_nudge($to)) $warned[] = "$to was taken";
+				add_filter('heartbeatd_capabilities', fn ($all) => array_merge($all, array('edit_shop')));
+				add_filter('heartbeatd_rooms', fn ($rooms) => array('shop/orders', 'orders', 7, 'shop/orders'));
+				$warned[] = array(heartbeatd_push('can:edit_shop', 1), heartbeatd_rooms(array(), 'dashboard')); return $warned;`)
+			assert.equal(warned.length, 2 * bad.length + 3, JSON.stringify(warned))
+			assert.deepEqual(warned.slice(0, 2).map((text) => text.slice(0, 34)), ['heartbeatd_push: &quot;&quot; is no', 'heartbeatd_nudge: &quot;&quot; is n'])
+			assert.match(warned[2], /^heartbeatd_push: &quot;everyone&quot; is not an address\. .*postType\/post:42/)
+			assert.deepEqual(warned.slice(-3).map((text) => text.slice(0, 55)), ['heartbeatd_rooms: The filter heartbeatd_rooms returned ', 'heartbeatd_rooms: The filter heartbeatd_rooms returned ', [true, ['shop/orders']]])
 			assert.deepEqual(php(`$r = array(heartbeatd_push('all', str_repeat('x', 65534)), heartbeatd_push('all', str_repeat('x', 65535)), heartbeatd_push('all', NAN), heartbeatd_push(7, 1), heartbeatd_nudge('user:x')); $c = &heartbeatd_queue(); $c = array(); return $r;`), [true, false, false, false, false])
 		})
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -44,6 +45,9 @@ func (f *targetFlags) to() (to, error) {
 	}
 	if f.User < 0 {
 		return to{}, errors.New("--user is a user's id, above 0")
+	}
+	if f.Room != "" && !strings.Contains(f.Room, "/") {
+		return to{}, errors.New("a room contains a /, as postType/post:42: for a user, a capability or everyone there are --user, --can and --all")
 	}
 	return to(*f), nil
 }

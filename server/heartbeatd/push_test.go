@@ -116,6 +116,8 @@ func TestPushRefused(t *testing.T) {
 	for want, args := range map[string][]string{
 		"exactly one of --room":          with("--user", "7"),
 		"exactly one of":                 {"push", "1", "--api", admin, "--api-key", "x"},
+		"there are --user, --can and":    {"push", "1", "--api", admin, "--api-key", "x", "--room", "everyone"},
+		"a room contains a /":            {"nudge", "--api", admin, "--api-key", "x", "--room", "user:7"},
 		"above 0":                        {"push", "1", "--api", admin, "--api-key", "x", "--user=-7"},
 		"must be JSON":                   append([]string{"push", "sold"}, good...),
 		"at most 65536 bytes":            append([]string{"push", `"` + strings.Repeat("x", 65536) + `"`}, good...),

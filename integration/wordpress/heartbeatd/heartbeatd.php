@@ -28,6 +28,7 @@ require __DIR__ . '/includes/ticket.php';
 require __DIR__ . '/includes/script.php';
 require __DIR__ . '/includes/beat.php';
 require __DIR__ . '/includes/api.php';
+require __DIR__ . '/includes/address.php';
 require __DIR__ . '/includes/queue.php';
 require __DIR__ . '/includes/revoke.php';
 require __DIR__ . '/includes/locks.php';

@@ -21,7 +21,7 @@ const HEARTBEATD_ALL_TIME  = 5.0;
  * Sends data to open pages. It arrives there as the event heartbeat-push and
  * the action heartbeat.push, with {room, data}.
  *
- * @param string $to   'postType/post:42' or another room, 'user:7', 'can:edit_posts' or 'all'.
+ * @param string $to   'postType/post:42' or another room, which contains a '/'; 'user:7', 'can:edit_posts' or 'all'.
  * @param mixed  $data What JSON can say, at most 64 KiB.
  * @return bool Whether it will be sent: it is something to send, and there is room.
  */
@@ -30,7 +30,7 @@ function heartbeatd_push( $to, $data ) {
 	if ( false === $json || strlen( $json ) > HEARTBEATD_MAX_DATA ) {
 		return false;
 	}
-	return heartbeatd_to_pages( '/push', $to, array( 'data' => $data ) );
+	return heartbeatd_to_pages( '/push', $to, array( 'data' => $data ), __FUNCTION__ );
 }
 
 /**
@@ -41,42 +41,21 @@ function heartbeatd_push( $to, $data ) {
  * @return bool Whether it will be sent.
  */
 function heartbeatd_nudge( $to, $spread_ms = 2000 ) {
-	return heartbeatd_to_pages( '/nudge', $to, array( 'spread_ms' => max( 0, min( 60000, (int) $spread_ms ) ) ) );
+	return heartbeatd_to_pages( '/nudge', $to, array( 'spread_ms' => max( 0, min( 60000, (int) $spread_ms ) ) ), __FUNCTION__ );
 }
 
 /**
  * Queues a push or a nudge.
  *
- * @param string $path '/push' or '/nudge'.
- * @param string $to   Whom to.
- * @param array  $body The rest of the call.
+ * @param string $path   '/push' or '/nudge'.
+ * @param string $to     Whom to.
+ * @param array  $body   The rest of the call.
+ * @param string $called The public function that was called.
  * @return bool
  */
-function heartbeatd_to_pages( $path, $to, $body ) {
-	$address = heartbeatd_address( $to );
+function heartbeatd_to_pages( $path, $to, $body, $called ) {
+	$address = heartbeatd_address( $to, $called );
 	return null !== $address && heartbeatd_enqueue( $path, array( 'to' => $address ) + $body );
-}
-
-/**
- * An address as the API has it, or null for what is none.
- *
- * @param mixed $to As for heartbeatd_push().
- * @return array|null
- */
-function heartbeatd_address( $to ) {
-	if ( ! is_string( $to ) || '' === $to || strlen( $to ) > 191 ) {
-		return null;
-	}
-	if ( 'all' === $to ) {
-		return array( 'all' => true );
-	}
-	if ( 0 === strpos( $to, 'can:' ) ) {
-		return 'can:' === $to ? null : array( 'can' => substr( $to, 4 ) );
-	}
-	if ( 0 === strpos( $to, 'user:' ) ) {
-		return preg_match( '/^user:([1-9]\d{0,18})$/D', $to, $match ) ? array( 'user' => (int) $match[1] ) : null;
-	}
-	return array( 'room' => $to );
 }
 
 /**
@@ -203,7 +182,7 @@ function heartbeatd_revoke_late() {
 		'until_ms' => $until,
 	);
 	if ( $until && ! is_wp_error( heartbeatd_try( 'POST', '/revoke', $all ) ) ) {
-		delete_option( 'heartbeatd_unrevoked' );
+		update_option( 'heartbeatd_unrevoked', 0, true );
 	}
 }
 

@@ -64,11 +64,11 @@ function heartbeatd_rooms( $post_ids, $screen_id ) {
 	 * Whoever adds one decides that the current user may. What does not fit
 	 * into the ticket is left out, from the end.
 	 *
-	 * @param string[] $rooms     Rooms, as 'postType/post:42'.
+	 * @param string[] $rooms     Rooms, as 'postType/post:42' or 'shop/orders'. A room contains a '/'.
 	 * @param string   $screen_id The page's screen, 'front' outside the admin.
 	 */
 	$rooms = apply_filters( 'heartbeatd_rooms', $rooms, $screen_id );
-	return array_slice( heartbeatd_names( $rooms ), 0, HEARTBEATD_MAX_ROOMS );
+	return array_slice( heartbeatd_usable_rooms( $rooms ), 0, HEARTBEATD_MAX_ROOMS );
 }
 
 /**

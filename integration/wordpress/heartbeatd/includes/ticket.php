@@ -33,6 +33,11 @@ const HEARTBEATD_REPEAT = 100;
 const HEARTBEATD_NATIVE_HANDLES = array( 'presence-ping', 'presence-editor-ping', 'presence-active-posts-ping', 'wp-refresh-post-nonces', 'wp-refresh-metabox-loader-nonces' );
 
 /**
+ * The capabilities that tickets name when no filter says otherwise.
+ */
+const HEARTBEATD_CAPABILITIES = array( 'edit_posts', 'manage_options' );
+
+/**
  * How many post types a ticket names.
  */
 const HEARTBEATD_MAX_TYPES = 20;
@@ -238,13 +243,22 @@ function heartbeatd_avatar( $user ) {
  * @return string[]
  */
 function heartbeatd_capabilities() {
+	return array_values( array_filter( heartbeatd_ticket_capabilities(), 'current_user_can' ) );
+}
+
+/**
+ * The capabilities that tickets name, of whoever has them.
+ *
+ * @return string[]
+ */
+function heartbeatd_ticket_capabilities() {
 	/**
 	 * Filters the capabilities that can be pushed to and nudged, as 'can:edit_posts'.
 	 *
 	 * @param string[] $capabilities Capabilities.
 	 */
-	$capabilities = apply_filters( 'heartbeatd_capabilities', array( 'edit_posts', 'manage_options' ) );
-	return array_values( array_filter( array_slice( heartbeatd_names( $capabilities ), 0, 10 ), 'current_user_can' ) );
+	$capabilities = apply_filters( 'heartbeatd_capabilities', HEARTBEATD_CAPABILITIES );
+	return array_slice( heartbeatd_names( $capabilities ), 0, 10 );
 }
 
 /**

@@ -1,0 +1,95 @@
+<?php
+/**
+ * Addresses: whom a push or a nudge is for.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * An address as the API has it. For anything else it warns whoever called the
+ * public function: a typing mistake would otherwise be a room that nobody hears.
+ *
+ * @param mixed  $to     As for heartbeatd_push().
+ * @param string $called The public function that was called with it.
+ * @return array|null Null for what is no address.
+ */
+function heartbeatd_address( $to, $called ) {
+	$address = is_string( $to ) ? heartbeatd_parse_address( $to ) : null;
+	if ( null === $address ) {
+		$message = sprintf(
+			/* translators: %s: what was given as the address. */
+			__( '%s is not an address. An address is a room, which contains a "/", as "postType/post:42"; or "user:7"; or "can:" with a capability that the filter heartbeatd_capabilities allows; or "all".', 'heartbeatd' ),
+			esc_html( heartbeatd_quoted( $to ) )
+		);
+		_doing_it_wrong( esc_html( $called ), $message, '0.1.0' ); // phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- What was given is escaped above.
+	}
+	return $address;
+}
+
+/**
+ * Reads an address.
+ *
+ * @param string $to As for heartbeatd_push().
+ * @return array|null As the API has it; null for what is no address.
+ */
+function heartbeatd_parse_address( $to ) {
+	if ( 'all' === $to ) {
+		return array( 'all' => true );
+	}
+	if ( preg_match( '/^user:([1-9]\d{0,17})$/D', $to, $match ) ) {
+		return array( 'user' => (int) $match[1] );
+	}
+	if ( 0 === strpos( $to, 'can:' ) ) {
+		$capability = substr( $to, 4 );
+		return in_array( $capability, array_merge( HEARTBEATD_CAPABILITIES, heartbeatd_ticket_capabilities() ), true ) ? array( 'can' => $capability ) : null;
+	}
+	return heartbeatd_is_room( $to ) ? array( 'room' => $to ) : null;
+}
+
+/**
+ * Whether pages can hear a room of this name: it contains a "/", and what begins
+ * as a post's room is one.
+ *
+ * @param mixed $room The room.
+ * @return bool
+ */
+function heartbeatd_is_room( $room ) {
+	if ( ! is_string( $room ) || strlen( $room ) > 191 || ! preg_match( '#^[^\p{Cc}]*/[^\p{Cc}]*$#Du', $room ) ) {
+		return false;
+	}
+	return 0 !== stripos( $room, 'postType/' ) || preg_match( '#^postType/[^/:]+:[1-9]\d{0,17}$#D', $room );
+}
+
+/**
+ * What was given in the place of an address, for a message.
+ *
+ * @param mixed $value The value.
+ * @return string
+ */
+function heartbeatd_quoted( $value ) {
+	$json = is_scalar( $value ) ? heartbeatd_json( $value ) : false;
+	return false === $json ? gettype( $value ) : mb_substr( $json, 0, 200 );
+}
+
+/**
+ * The usable ones of the rooms that a filter gave. It warns about the others:
+ * no push would reach them.
+ *
+ * @param mixed $rooms What the filter heartbeatd_rooms returned.
+ * @return string[]
+ */
+function heartbeatd_usable_rooms( $rooms ) {
+	$usable = array();
+	foreach ( (array) $rooms as $room ) {
+		if ( heartbeatd_is_room( $room ) ) {
+			$usable[] = $room;
+			continue;
+		}
+		/* translators: %s: what was given as a room. */
+		$message = sprintf( __( 'The filter heartbeatd_rooms returned %s. A room is a text of at most 191 bytes that contains a "/", as "shop/orders".', 'heartbeatd' ), esc_html( heartbeatd_quoted( $room ) ) );
+		_doing_it_wrong( 'heartbeatd_rooms', $message, '0.1.0' ); // phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- What was given is escaped above.
+	}
+	return array_values( array_unique( $usable ) );
+}
