@@ -37,6 +37,7 @@ for (const [name, constants] of [['constants', {}], ['the settings screen', null
 			addMuPlugin(site, 'queries', log)
 			if (!constants) php(`update_option('heartbeatd', array('secret' => 'a secret of the tests that nobody guesses', 'api' => '${server.admin}')); return 1;`)
 			php(`update_option('wp_page_for_privacy_policy', wp_insert_post(array('post_type' => 'page', 'post_title' => 'Privacy', 'post_status' => 'publish'))); return 1;`)
+			php(`for ($i = 0; $i < 120; $i++) wp_insert_post(array('post_type' => 'page', 'post_title' => "Page $i", 'post_status' => 'publish')); return 1;`)
 			const post = php(`return wp_insert_post(array('post_title' => 'A post', 'post_status' => 'publish'));`)
 			const { request } = await logIn(await browser(), site, 'editor')
 			const visitor = (await (await browser()).newContext()).request
@@ -54,6 +55,7 @@ for (const [name, constants] of [['constants', {}], ['the settings screen', null
 				'the dashboard': get(request, '/wp-admin/'),
 				'a settings screen': get(request, '/wp-admin/profile.php'),
 				'the posts list': get(request, '/wp-admin/edit.php'),
+				'the pages list, far back': get(request, '/wp-admin/edit.php?post_type=page&paged=6'),
 				'the editor': get(request, `/wp-admin/post.php?post=${post}&action=edit`),
 				'a beat': beat({}),
 				'a beat with presence': beat({ 'data[presence-ping][screen]': 'dashboard' }),

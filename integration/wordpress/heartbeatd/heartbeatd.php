@@ -53,7 +53,8 @@ add_action( 'admin_init', 'heartbeatd_add_options' );
 // The page: our script in the place of core's, the address and the ticket beside core's settings.
 add_action( 'wp_default_scripts', 'heartbeatd_replace_script', PHP_INT_MAX );
 add_filter( 'heartbeat_settings', 'heartbeatd_add_settings' );
-add_action( 'admin_print_scripts', 'heartbeatd_print_ticket', 1 );
+add_filter( 'post_class', 'heartbeatd_see_row', 10, 3 );
+add_filter( 'script_loader_tag', 'heartbeatd_print_ticket', PHP_INT_MAX, 2 );
 add_action( 'admin_print_scripts', 'heartbeatd_dequeue_without_heartbeat', 1 );
 add_action( 'admin_enqueue_scripts', 'heartbeatd_enqueue_presence' );
 add_action( 'wp_enqueue_scripts', 'heartbeatd_prepare_front_end' );

@@ -143,10 +143,43 @@ function heartbeatd_posts_of_page() {
 		$post = get_post();
 		return $post ? array( $post->ID ) : array();
 	}
-	if ( 'edit' === $screen->base && isset( $GLOBALS['wp_query'] ) ) {
-		return wp_list_pluck( (array) $GLOBALS['wp_query']->posts, 'ID' );
+	return 'edit' === $screen->base ? heartbeatd_rows() : array();
+}
+
+/**
+ * The posts that the list on this page shows. Before the list is printed they are
+ * known only if the query has found no others: of a hierarchical type it finds all
+ * posts, without their contents.
+ *
+ * @param int|null $post_id Adds a row.
+ * @return int[]
+ */
+function heartbeatd_rows( $post_id = null ) {
+	static $rows = array();
+	if ( null !== $post_id ) {
+		$rows[] = (int) $post_id;
 	}
-	return array();
+	$query = $GLOBALS['wp_query'] ?? null;
+	if ( $rows || ! $query instanceof WP_Query || 'id=>parent' === $query->get( 'fields' ) ) {
+		return $rows;
+	}
+	return wp_list_pluck( (array) $query->posts, 'ID' );
+}
+
+/**
+ * Remembers a post whose row is being printed in a list of posts, the only ones
+ * with the class 'iedit'.
+ *
+ * @param string[] $classes   The row's classes, which stay as they are.
+ * @param string[] $css_class Those that the list table gave it.
+ * @param int      $post_id   The post.
+ * @return string[]
+ */
+function heartbeatd_see_row( $classes, $css_class, $post_id ) {
+	if ( in_array( 'iedit', (array) $css_class, true ) ) {
+		heartbeatd_rows( $post_id );
+	}
+	return $classes;
 }
 
 /**

@@ -43,26 +43,22 @@ function heartbeatd_asset_version( $name ) {
 }
 
 /**
- * Adds the address, and on admin pages a ticket, to Heartbeat's settings. Pages
- * of the front end may come out of a cache and carry no ticket: the first beat
- * fetches theirs.
+ * Adds the address to Heartbeat's settings. Pages of the admin get a ticket with
+ * the script; pages of the front end may come out of a cache and carry none: their
+ * first beat fetches it.
  *
  * @param array $settings Heartbeat's settings.
  * @return array
  */
 function heartbeatd_add_settings( $settings ) {
-	if ( ! heartbeatd_is_configured() ) {
-		return $settings;
-	}
-	$settings['heartbeatd'] = array( 'url' => heartbeatd_setting( 'url' ) );
-	if ( is_admin() ) {
-		$settings['heartbeatd']['ticket'] = heartbeatd_page_ticket();
+	if ( heartbeatd_is_configured() ) {
+		$settings['heartbeatd'] = array( 'url' => heartbeatd_setting( 'url' ) );
 	}
 	return $settings;
 }
 
 /**
- * The ticket of the admin page that is being made, as far as it is known what page that is.
+ * The ticket of the admin page that is being made.
  *
  * @return string
  */
@@ -78,20 +74,26 @@ function heartbeatd_page_ticket() {
 }
 
 /**
- * Gives the page the ticket that names its screen and rooms, and for how many
- * seconds a post lock lives. The settings may have been made long before, when
- * none of it was known.
+ * Puts the ticket, and for how many seconds a post lock lives, before the script on
+ * pages of the admin. The ticket is made when the script is printed, usually in the
+ * footer: only then is it known which posts a list shows.
+ *
+ * @param string $tag    The script's tag.
+ * @param string $handle The script.
+ * @return string
  */
-function heartbeatd_print_ticket() {
-	if ( heartbeatd_is_configured() && wp_script_is( 'heartbeat', 'registered' ) ) {
-		$settings = array(
-			'url'         => heartbeatd_setting( 'url' ),
-			'ticket'      => heartbeatd_page_ticket(),
-			'lock_window' => heartbeatd_lock_window(),
-		);
-		// Whoever registers the script again may give it no settings: then it has no nonce either.
-		wp_add_inline_script( 'heartbeat', 'if ( window.heartbeatSettings ) { window.heartbeatSettings.heartbeatd = ' . wp_json_encode( $settings ) . '; }', 'before' );
+function heartbeatd_print_ticket( $tag, $handle ) {
+	if ( 'heartbeat' !== $handle || ! is_admin() || ! heartbeatd_is_configured() ) {
+		return $tag;
 	}
+	$settings = array(
+		'url'         => heartbeatd_setting( 'url' ),
+		'ticket'      => heartbeatd_page_ticket(),
+		'lock_window' => heartbeatd_lock_window(),
+	);
+	// Whoever registers the script again may give it no settings: then it has no nonce either.
+	$script = 'if ( window.heartbeatSettings ) { window.heartbeatSettings.heartbeatd = ' . wp_json_encode( $settings ) . '; }';
+	return wp_get_inline_script_tag( $script, array( 'id' => 'heartbeatd-ticket-js' ) ) . $tag;
 }
 
 /**
