@@ -2,16 +2,19 @@
 /**
  * Whether heartbeatd may answer beats instead of PHP. That is found out by
  * looking: during real beats, at everything that hangs on Heartbeat's hooks.
- * One callback that is not known to mind only its own handles, and PHP must
- * see every beat.
+ * Where a callback is hooked that is not known to mind only its own handles,
+ * PHP must see every beat.
  *
- * What was seen is remembered in one option:
+ * What was seen is remembered in one option. A place is a set of roles and a
+ * screen: callbacks may be hooked for some of them only.
  *
  *     fingerprint   of the plugins, the theme and WordPress; with another one, nothing is known
- *     clean         for each set of roles, the screens on which nothing foreign was hooked
- *     foreign       the callbacks that want every beat, wherever they were seen
+ *     clean         for each set of roles, the screens whose last beat had nothing foreign hooked
+ *     foreign       the callbacks that want every beat, with the places where the last beat had them
  *
- * A page whose roles and screen were not seen yet sends its first beat to PHP.
+ * Only beats of clean places may be answered by heartbeatd; the others go to PHP,
+ * so one beat is enough to notice that a callback is gone. A callback that is
+ * seen for the first time may be hooked at any place by now: none is clean then.
  *
  * @package heartbeatd
  */
@@ -19,13 +22,14 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * How many sets of roles are remembered, screens for each, and foreign
- * callbacks. A page names its screen itself: one that makes them up only makes
- * people of its own roles forget.
+ * How many sets of roles are remembered, screens for each, foreign callbacks, and
+ * places for each. A page names its screen itself: one that makes them up only
+ * makes people of its own roles forget.
  */
 const HEARTBEATD_MAX_ROLES   = 20;
 const HEARTBEATD_MAX_SCREENS = 60;
 const HEARTBEATD_MAX_FOREIGN = 20;
+const HEARTBEATD_MAX_PLACES  = 20;
 
 /**
  * The hooks of a beat, and what may hang there: what core and this plugin hook
@@ -164,6 +168,19 @@ function heartbeatd_callback_file( $callback ) {
 }
 
 /**
+ * Whether the file of a callback is still there.
+ *
+ * @param string $file What heartbeatd_callback_file() returned.
+ * @return bool True also where there is no file to look for.
+ */
+function heartbeatd_file_exists( $file ) {
+	if ( ! preg_match( '/^(.+?\.php)[:(]\d/', $file, $match ) ) {
+		return true;
+	}
+	return file_exists( WP_CONTENT_DIR . '/' . $match[1] ) || file_exists( ABSPATH . $match[1] ) || file_exists( $match[1] );
+}
+
+/**
  * What is remembered, as far as it still holds.
  *
  * @return array{fingerprint: string, clean: array<string, array<string, int>>, foreign: array<string, array>}
@@ -180,8 +197,9 @@ function heartbeatd_learned() {
 	}
 	$known   = heartbeatd_known_callbacks();
 	$current = static function ( $seen ) use ( $known ) {
-		// Code can go without any plugin being switched off: forget what was not seen for a day.
-		return $seen['at'] > time() - DAY_IN_SECONDS && ! in_array( $seen['callback'], $known[ $seen['hook'] ] ?? array(), true );
+		// Nobody may come to its places any more: forget what was not seen for a day.
+		return $seen['at'] > time() - DAY_IN_SECONDS && heartbeatd_file_exists( $seen['file'] )
+			&& ! in_array( $seen['callback'], $known[ $seen['hook'] ] ?? array(), true );
 	};
 
 	$learned['foreign'] = array_filter( $learned['foreign'], $current );
@@ -244,24 +262,53 @@ function heartbeatd_screen_key( $screen_id ) {
  * @param array[] $foreign   What heartbeatd_foreign_callbacks() returned during the beat.
  */
 function heartbeatd_learn( $screen_id, $foreign ) {
+	$foreign = array_slice( $foreign, 0, HEARTBEATD_MAX_FOREIGN, true );
 	$learned = heartbeatd_learned();
-	foreach ( $foreign as $key => $callback ) {
-		$at = $learned['foreign'][ $key ]['at'] ?? 0;
-		if ( $at < time() - HOUR_IN_SECONDS ) {
-			$learned['foreign'][ $key ] = array( 'at' => time() ) + $callback;
-		}
+	$roles   = heartbeatd_roles_key();
+	$screen  = heartbeatd_screen_key( $screen_id );
+	if ( array_diff_key( $foreign, $learned['foreign'] ) ) {
+		$learned['clean'] = array();
 	}
-	$learned['foreign'] = array_slice( $learned['foreign'], -HEARTBEATD_MAX_FOREIGN, null, true );
-	if ( ! $learned['foreign'] ) {
-		$roles   = heartbeatd_roles_key();
-		$screens = array( heartbeatd_screen_key( $screen_id ) => 1 );
-
-		$learned['clean'][ $roles ] = array_slice( ( $learned['clean'][ $roles ] ?? array() ) + $screens, -HEARTBEATD_MAX_SCREENS, null, true );
+	$learned['foreign'] = heartbeatd_learn_foreign( $learned['foreign'], $foreign, "$roles $screen" );
+	if ( $foreign ) {
+		unset( $learned['clean'][ $roles ][ $screen ] );
+		$learned['clean'] = array_filter( $learned['clean'] );
+	} else {
+		$learned['clean'][ $roles ] = array_slice( ( $learned['clean'][ $roles ] ?? array() ) + array( $screen => 1 ), -HEARTBEATD_MAX_SCREENS, null, true );
 		$learned['clean']           = array_slice( $learned['clean'], -HEARTBEATD_MAX_ROLES, null, true );
 	}
 	if ( get_option( 'heartbeatd_learned' ) !== $learned ) {
 		update_option( 'heartbeatd_learned', $learned, true );
 	}
+}
+
+/**
+ * The foreign callbacks with what a beat has shown: those that it had are at its
+ * place, the others no longer. A callback without any place is forgotten.
+ *
+ * @param array[] $known   What is remembered.
+ * @param array[] $foreign What the beat had.
+ * @param string  $place   The beat's place.
+ * @return array[]
+ */
+function heartbeatd_learn_foreign( $known, $foreign, $place ) {
+	foreach ( array_diff_key( $known, $foreign ) as $key => $callback ) {
+		unset( $known[ $key ]['places'][ $place ] );
+	}
+	foreach ( $foreign as $key => $callback ) {
+		$before = $known[ $key ] ?? array();
+		$recent = ( $before['at'] ?? 0 ) > time() - HOUR_IN_SECONDS;
+		$places = array(
+			'at'     => $recent ? $before['at'] : time(),
+			'places' => array_slice( ( $before['places'] ?? array() ) + array( $place => 1 ), -HEARTBEATD_MAX_PLACES, null, true ),
+		);
+
+		$known[ $key ] = $places + $callback;
+	}
+	$is_somewhere = static function ( $callback ) {
+		return ! empty( $callback['places'] );
+	};
+	return array_slice( array_filter( $known, $is_somewhere ), -HEARTBEATD_MAX_FOREIGN, null, true );
 }
 
 /**
@@ -274,7 +321,7 @@ function heartbeatd_learn( $screen_id, $foreign ) {
 function heartbeatd_may_be_native( $screen_id ) {
 	$learned = heartbeatd_learned();
 	$native  = isset( $learned['clean'][ heartbeatd_roles_key() ][ heartbeatd_screen_key( $screen_id ) ] )
-		&& ! $learned['foreign'] && ! heartbeatd_foreign_callbacks() && heartbeatd_nonces_are_usual() && ! heartbeatd_last_call_failed();
+		&& ! heartbeatd_foreign_callbacks() && heartbeatd_nonces_are_usual() && ! heartbeatd_last_call_failed();
 	/**
 	 * Filters whether heartbeatd may answer a page's beats. Only "no" is listened to.
 	 *

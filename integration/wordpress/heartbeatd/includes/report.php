@@ -176,7 +176,7 @@ function heartbeatd_report_learned() {
 				$callback['file'],
 				$callback['hook']
 			),
-			__( 'Everything works, and news still arrives at once; beats cost what they always did. If that function minds only handles of its own, add it with the filter heartbeatd_known_callbacks.', 'heartbeatd' )
+			__( 'Everything works, and news still arrives at once; where it is hooked, beats cost what they always did. If that function minds only handles of its own, add it with the filter heartbeatd_known_callbacks.', 'heartbeatd' )
 		);
 	}
 	return $findings;
