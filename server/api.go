@@ -55,6 +55,7 @@ type apiCall struct {
 	SID      string          `json:"sid"`
 	Room     string          `json:"room"`
 	All      bool            `json:"all"`
+	At       int64           `json:"at"`       // when the next scheduled event is due, in Unix s
 	UntilMS  int64           `json:"until_ms"` // a revocation's, in Unix ms; 0: when the key was issued
 
 	issued time.Time // by the caller's clock
@@ -65,6 +66,7 @@ func (s *Server) routeAPI(r *mux.Router) {
 	api := r.PathPrefix("/api/v1").Subrouter()
 	api.Methods("POST").Path("/push").HandlerFunc(s.api(s.apiPush))
 	api.Methods("POST").Path("/nudge").HandlerFunc(s.api(s.apiNudge))
+	api.Methods("POST").Path("/cron").HandlerFunc(s.api(s.apiCron))
 	api.Methods("POST").Path("/revoke").HandlerFunc(s.api(s.apiRevoke))
 	api.Methods("GET").Path("/status").HandlerFunc(s.api(s.apiStatus))
 	s.routePresence(api)
@@ -196,8 +198,6 @@ func (t target) check() error {
 	return nil
 }
 
-func (s *Server) apiPush(ctx context.Context, c *apiCall) (int, any, error) {
-	if err := c.To.checkAudience(); err != nil {
 // checkAudience wants an address that pages can belong to: a room that they hear
 // contains a "/".
 func (t target) checkAudience() error {
@@ -213,6 +213,8 @@ func (t target) checkAudience() error {
 	return nil
 }
 
+func (s *Server) apiPush(ctx context.Context, c *apiCall) (int, any, error) {
+	if err := c.To.checkAudience(); err != nil {
 		return 0, nil, err
 	}
 	switch {

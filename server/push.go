@@ -29,10 +29,12 @@ type target struct {
 
 // message is a push or a nudge as it travels between nodes.
 type message struct {
-	Kind     string          `json:"kind"` // push, nudge
+	Kind     string          `json:"kind"` // push, nudge, cron
 	To       target          `json:"to"`
 	Data     json.RawMessage `json:"data,omitempty"`
 	SpreadMS int             `json:"spread_ms,omitempty"`
+	At       int64           `json:"at,omitempty"`        // a cron's, in Unix s
+	IssuedMS int64           `json:"issued_ms,omitempty"` // when WordPress said so, in Unix ms
 }
 
 // mailbox hands what is said on NATS to the sessions of this node, and keeps
@@ -102,6 +104,9 @@ func (m *mailbox) deliver(sig broker.Signal) {
 		m.keep(l)
 	case "nudge":
 		l.frame = nudgeFrame(msg.SpreadMS)
+	case "cron":
+		st.cron.tell(msg.At, msg.IssuedMS)
+		return
 	default:
 		return // of a newer heartbeatd
 	}

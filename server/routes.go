@@ -146,7 +146,8 @@ func (s *Server) ticketBeat(_ context.Context, r *http.Request, body []byte) tra
 	c := s.newCall(r, body)
 	c.User, c.issuer, c.site = claims.user(), claims, st
 	s.nameConnection(r, c)
-	if !claims.native(c.Post, c.Now, false) || !c.readActivePosts() {
+	st.cron.tell(claims.Cron, claims.IssuedAt.UnixMilli())
+	if !claims.native(c.Post, c.Now, false) || !c.readActivePosts() || st.cron.claim(c.Now) {
 		s.metrics.declined.Inc()
 		return plainTick(http.StatusConflict, "this beat is for PHP: post it to admin-ajax.php")
 	}

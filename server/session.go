@@ -64,7 +64,7 @@ func (s *session) Beat(_ context.Context, b transport.Beat) transport.Tick {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := &Call{User: s.user, Post: form, Now: now, issuer: s.claims, site: s.site, page: s}
-	if s.ended || !s.beats.Allow() || !s.claims.native(form, now, true) || !c.readActivePosts() {
+	if s.ended || !s.beats.Allow() || !s.claims.native(form, now, true) || !c.readActivePosts() || s.site.cron.claim(now) {
 		s.server.metrics.declined.Inc()
 		return transport.Tick{Decline: true}
 	}
@@ -186,6 +186,7 @@ func (s *session) renew(st *site, claims *Claims) error {
 func (s *session) admit(claims *Claims) {
 	s.claims, s.user = claims, claims.user()
 	s.site.syncs.tell(claims)
+	s.site.cron.tell(claims.Cron, claims.IssuedAt.UnixMilli())
 	s.outMu.Lock()
 	s.can = claims.Can
 	s.outMu.Unlock()

@@ -57,6 +57,7 @@ type site struct {
 	active   activePosts
 	watchers watchers
 	syncs    syncs
+	cron     cron
 	puts     sync.Mutex // held while the API checks an entry and writes it
 
 	roomsMu sync.Mutex // guards rooms

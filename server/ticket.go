@@ -49,6 +49,7 @@ type Claims struct {
 	Sync        string   `json:"sync,omitempty"`  // where the site's table of presence is kept up to date
 	Nonce       string   `json:"nonce"`           // hex sha256 of the page's heartbeat nonce
 	FreshUntil  int64    `json:"fresh_until"`     // Unix s: the end of the nonce's first half
+	Cron        int64    `json:"cron,omitempty"`  // Unix s: when the next scheduled event is due, if requests run it
 	Native      []string `json:"native,omitzero"` // handles heartbeatd may answer; nil: none, PHP sees every beat
 
 	// RepeatUntil is until when, in Unix seconds, pages may repeat PHP's answers.

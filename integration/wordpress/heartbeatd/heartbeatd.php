@@ -30,6 +30,7 @@ require __DIR__ . '/includes/beat.php';
 require __DIR__ . '/includes/api.php';
 require __DIR__ . '/includes/address.php';
 require __DIR__ . '/includes/queue.php';
+require __DIR__ . '/includes/cron.php';
 require __DIR__ . '/includes/revoke.php';
 require __DIR__ . '/includes/locks.php';
 require __DIR__ . '/includes/lock-documents.php';
@@ -96,6 +97,9 @@ add_action( 'load-post.php', 'heartbeatd_on_editor_load' );
 add_action( 'load-post-new.php', 'heartbeatd_on_editor_load' );
 add_filter( 'heartbeat_received', 'heartbeatd_before_lock_renewal', 9, 2 );
 add_action( 'wp_ajax_wp-remove-post-lock', 'heartbeatd_before_lock_release', 0 );
+
+// Events that are due need a request.
+add_action( 'update_option_cron', 'heartbeatd_on_cron_update', 10, 2 );
 
 // Calls to heartbeatd go out when everything else is done and the visitor has the page.
 add_action( 'shutdown', 'heartbeatd_flush', PHP_INT_MAX );

@@ -23,7 +23,7 @@ const HEARTBEATD_ALL_TIME  = 5.0;
  *
  * @param string $to   'postType/post:42' or another room, which contains a '/'; 'user:7', 'can:edit_posts' or 'all'.
  * @param mixed  $data What JSON can say, at most 64 KiB.
- * @return bool Whether it will be sent: it is something to send, and there is room.
+ * @return bool Whether it will be sent: address and data are usable, and there is room.
  */
 function heartbeatd_push( $to, $data ) {
 	$json = heartbeatd_json( $data );
@@ -133,7 +133,7 @@ function heartbeatd_flush() {
 		/**
 		 * Fires after a call to heartbeatd, when the visitor already has the page.
 		 *
-		 * @param string         $path   '/push', '/nudge', '/revoke' or '/presence', the last with a query when it removes.
+		 * @param string         $path   '/push', '/nudge', '/revoke', '/cron' or '/presence', the last with a query when it removes.
 		 * @param array          $body   What was sent.
 		 * @param array|WP_Error $answer What came back.
 		 */

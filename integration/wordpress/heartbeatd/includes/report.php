@@ -35,7 +35,7 @@ function heartbeatd_report() {
 	$findings = array_filter(
 		array_merge(
 			heartbeatd_report_server( heartbeatd_call( 'GET', '/status', null, HEARTBEATD_REPORT_TIME ) ),
-			array( heartbeatd_report_secret(), heartbeatd_report_script() ),
+			array( heartbeatd_report_secret(), heartbeatd_report_script(), heartbeatd_report_cron() ),
 			heartbeatd_report_learned()
 		)
 	);
@@ -148,6 +148,19 @@ function heartbeatd_report_script() {
 		/* translators: %s: address of a script. */
 		sprintf( __( 'Another plugin has put its own script in the place of Heartbeat’s: %s', 'heartbeatd' ), $script->src ),
 		__( 'Switch that plugin off, or this one.', 'heartbeatd' )
+	);
+}
+
+/**
+ * How scheduled events run.
+ *
+ * @return array|null
+ */
+function heartbeatd_report_cron() {
+	return ! heartbeatd_cron_needs_requests() ? null : heartbeatd_finding(
+		'good',
+		__( 'When a scheduled event is due, heartbeatd leaves one beat to PHP, which runs it.', 'heartbeatd' ),
+		__( 'Events are as punctual as the beats of open pages. With a system cron and DISABLE_WP_CRON they run on time, and no beat is needed for them.', 'heartbeatd' )
 	);
 }
 

@@ -150,6 +150,10 @@ function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
 	if ( ! heartbeatd_last_call_failed() ) {
 		$claims['repeat_until'] = (int) $now + HEARTBEATD_REPEAT;
 	}
+	$event = heartbeatd_next_event( get_option( 'cron' ) );
+	if ( $event ) {
+		$claims['cron'] = $event;
+	}
 	if ( heartbeatd_may_be_native( $screen_id ) ) {
 		$claims['native'] = HEARTBEATD_NATIVE_HANDLES;
 	}

@@ -1,0 +1,65 @@
+// WP-Cron on a quiet site: dashboards are open, heartbeatd answers their beats, and
+// nothing else asks PHP for anything. Events run all the same.
+
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { until } from '../browser/harness.mjs'
+import { addMuPlugin, beat, connected, withPlugin } from './plugin.mjs'
+
+const INTERVAL = 5
+const events = `
+add_filter('heartbeat_settings', fn ($settings) => array('interval' => ${INTERVAL}) + $settings);
+add_action('live_event', function () {
+	file_put_contents(WP_CONTENT_DIR . '/event.tmp', microtime(true));
+	rename(WP_CONTENT_DIR . '/event.tmp', WP_CONTENT_DIR . '/event');
+});
+`
+
+test('scheduled events', { timeout: 300_000 }, async (t) => {
+	await withPlugin(t, async ({ site, php, open }) => {
+		addMuPlugin(site, 'events', events)
+		const setCron = (disabled) => {
+			const file = `${site.dir}/wp-config.php`
+			writeFileSync(file, readFileSync(file, 'utf8').replace(/('DISABLE_WP_CRON', )\w+/, `$1${disabled}`))
+		}
+		const next = () => php(`return heartbeatd_next_event(get_option('cron'));`)
+		const report = () => php(`return array_column(heartbeatd_report(), 'text');`)
+		const says = /When a scheduled event is due, heartbeatd leaves one beat to PHP/
+
+		assert.equal(next(), 0, 'a system cron runs them')
+		assert.doesNotMatch(report().join(), says)
+		setCron(false)
+		assert.match(report().join(), says)
+		const pages = [await open('admin', '/wp-admin/'), await open('editor', '/wp-admin/')]
+		for (const page of pages) {
+			await connected(page)
+			await beat(page)
+		}
+		await until('what was due to have run', async () => (await fetch(site.url)).ok && next() > Date.now() / 1000 + 60, 90)
+		const posted = () => pages.reduce((sum, page) => sum + page.beats.length, 0)
+		const ticks = (page) => page.frames.received.filter(({ type }) => type === 'tick').length
+		const native = async () => {
+			const before = pages.map(ticks)
+			await until('beats that heartbeatd answers', () => pages.every((page, i) => ticks(page) >= before[i] + 2), 60)
+		}
+		await native()
+
+		// While the test waits it runs no PHP itself: that would run the event.
+		const file = `${site.dir}/wp-content/event`
+		// Of two events the second is due before the first was scheduled to be.
+		for (const seconds of [20, 8]) {
+			await t.test(`one that is due in ${seconds} seconds`, async () => {
+				const before = posted()
+				const due = php(`$due = time() + ${seconds}; wp_schedule_single_event($due, 'live_event'); return $due;`)
+				await until('the event', () => existsSync(file), seconds + INTERVAL + 15)
+				const ran = Number(readFileSync(file, 'utf8'))
+				rmSync(file)
+				t.diagnostic(`an event that was due in ${seconds} s ran ${(ran - due).toFixed(1)} s late, with beats every ${INTERVAL} s`)
+				assert.ok(ran - due < INTERVAL + 5, `${ran - due} s late`)
+				await native()
+				assert.equal(posted() - before, 1, 'one beat went to PHP')
+			})
+		}
+	})
+})

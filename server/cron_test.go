@@ -1,0 +1,104 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// TestCronClaims leaves one beat to PHP when an event is due, and one more each
+// minute until WordPress says that it ran.
+func TestCronClaims(t *testing.T) {
+	start := time.Unix(1_900_000_000, 0)
+	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
+	due := func(s int) int64 { return at(s).Unix() }
+	var c cron
+	claims := func(s int, want bool) {
+		t.Helper()
+		if got := c.claim(at(s)); got != want {
+			t.Errorf("after %d s: %t, want %t", s, got, want)
+		}
+	}
+	claims(0, false) // nothing is known
+	c.tell(due(30), at(1).UnixMilli())
+	claims(29, false)
+	claims(30, true)
+	claims(31, false)
+	c.tell(due(30), at(31).UnixMilli()) // the ticket of the beat that started the run
+	claims(89, false)
+	claims(90, true)
+	c.tell(due(3600), at(91).UnixMilli())
+	c.tell(due(30), at(80).UnixMilli()) // an older ticket comes back
+	claims(3599, false)
+	c.tell(due(95), at(92).UnixMilli())
+	claims(95, true)
+	c.tell(due(96), at(95).UnixMilli()) // another event, due at once
+	claims(96, true)
+	c.tell(0, at(97).UnixMilli())
+	claims(99_999, false)
+}
+
+// TestCronSendsOneBeatToPHP has several pages whose tickets, or the API, say that an
+// event is due.
+func TestCronSendsOneBeatToPHP(t *testing.T) {
+	n := newNode(t)
+	declined := func(pages ...*page) (count int) {
+		t.Helper()
+		for i, p := range pages {
+			s := p.socket(t)
+			if s.beat(uint64(i+1), p.pinging("dashboard")).Type == "decline" {
+				count++
+			}
+			_ = s.conn.CloseNow()
+		}
+		return count
+	}
+	alice, ed := n.page(t, 1), n.page(t, 2)
+	if got := declined(alice, ed); got != 0 {
+		t.Fatalf("%d beats go to PHP although nothing is due", got)
+	}
+	with := func(p *page, due time.Time) *page {
+		return p.retell(t, func(c *Claims) { c.Cron = due.Unix() })
+	}
+	if got := declined(with(alice, time.Now().Add(time.Hour)), ed); got != 0 {
+		t.Errorf("%d beats go to PHP an hour before an event", got)
+	}
+	past := time.Now().Add(-time.Second)
+	if got := declined(with(alice, past), with(ed, past), with(n.page(t, 3), past)); got != 1 {
+		t.Errorf("%d beats go to PHP for one event, want 1", got)
+	}
+	posted := with(n.page(t, 3), past.Add(-time.Second))
+	for i, want := range []int{http.StatusConflict, http.StatusOK} {
+		if r := posted.post(t, posted.pinging("dashboard")); r.StatusCode != want {
+			t.Errorf("beat %d by POST: %d, want %d", i, r.StatusCode, want)
+		}
+	}
+	// Another request has scheduled something that is due earlier.
+	if status, answer := n.call(t, "/cron", fmt.Sprintf(`{"at":%d}`, past.Unix()-9)); status != http.StatusAccepted {
+		t.Fatalf("%d %v", status, answer)
+	}
+	c := &n.sites[demoSite].cron
+	until(t, "the node hears of it", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.due == past.Unix()-9
+	})
+	if got := declined(n.page(t, 1), n.page(t, 2)); got != 0 {
+		t.Errorf("%d beats go to PHP although newer tickets name no event", got)
+	}
+	n.call(t, "/cron", fmt.Sprintf(`{"at":%d}`, past.Unix()-9))
+	until(t, "the node hears of it again", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.due == past.Unix()-9
+	})
+	if r := posted.post(t, posted.pinging("dashboard")); r.StatusCode != http.StatusConflict {
+		t.Errorf("a beat after the API named an event: %d", r.StatusCode)
+	}
+	for _, body := range []string{`{"at":-1}`, `{"at":1e18}`, `{"at":"now"}`} {
+		if status, _ := n.call(t, "/cron", body); status != http.StatusBadRequest {
+			t.Errorf("%s: %d", body, status)
+		}
+	}
+}
