@@ -80,6 +80,27 @@ describe('the living side', () => {
 		})
 	}
 
+	test('what a handler throws is reported before anything else happens', async (t) => {
+		const { fake, tab } = await open(t, { live: { transports: ['longpoll'] } })
+		await tab.evaluate(() => {
+			window.order = []
+			window.addEventListener('error', (event) => order.push(event.message))
+			jQuery(document).on('heartbeat-push', (event, { data }) => {
+				order.push(data)
+				throw new Error(`bug ${data}`)
+			})
+			wp.heartbeat.room('r').onChange(({ total }) => {
+				order.push(`room ${total}`)
+				throw new Error('bug in a room')
+			})
+			jQuery(document).on('heartbeat-presence', () => order.push('presence'))
+		})
+		// The last two come in one answer to a poll.
+		fake.send({ type: 'push', data: 1 }, { type: 'push', data: 2 }, { type: 'presence', room: 'r', snapshot: [], total: 3 })
+		await until('the room', () => tab.evaluate(() => order.includes('presence')))
+		assert.deepEqual(await tab.evaluate(() => order), [1, 'Uncaught Error: bug 1', 2, 'Uncaught Error: bug 2', 'room 3', 'Uncaught Error: bug in a room', 'presence'])
+	})
+
 	test('each link is announced, and switched at run time', async (t) => {
 		const { fake, tab } = await open(t, { answer: via })
 		await tab.evaluate(() => wp.heartbeat.transport.use(['longpoll']))
