@@ -219,12 +219,26 @@ function nonces() {
 	}
 }
 
+// A send handler's connectNow() starts a second beat beside the first; both are
+// answered in the same millisecond.
+function twoTicks(via, ...steps) {
+	return {
+		numbered: true,
+		answers: [ok({}, { delay: 300 }), ok({}, { delay: 300 }), ok({}, { delay: 300 })],
+		steps: [['handler', 'send', via, ['call', 'connectNow'], 1], ...steps, advance(MINUTE), STATE],
+	}
+}
+
 function handlers() {
 	const both = (on, act, times, rest) => ['event', 'action'].map((via) => [
 		`${via} ${on} handler: ${act.join(' ')}`,
 		{ answers: [ok({ n: 1 }, { delay: 300 }), ok({ n: 2 }), { status: 500 }, { status: 503 }, ok({ n: 5 })], steps: [call('enqueue', 'a', 1), call('enqueue', 'b', 2), ['handler', on, via, act, times], advance(MINUTE), advance(MINUTE), STATE], ...rest },
 	])
 	return Object.fromEntries([
+		...['event', 'action'].flatMap((via) => [
+			[`two ticks at once, the first ${via} handler throws`, twoTicks('event', ['handler', 'tick', via, ['throw'], 1])],
+			[`two ticks at once, both ${via} handlers throw`, twoTicks('action', ['handler', 'tick', via, ['throw'], 2])],
+		]),
 		...both('send', ['delete', 'a']), ...both('send', ['add', 'c', { x: [1] }]), ...both('send', ['call', 'enqueue', 'c', 1]),
 		...both('send', ['call', 'connectNow'], 2), ...both('send', ['call', 'interval', 'fast', 2], 1), ...both('send', ['false']),
 		...both('send', ['throw'], 1, { differs: true }),
