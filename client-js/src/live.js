@@ -50,7 +50,7 @@ export function createLive({ win, $, emit, connectNow }) {
 		answers.forget()
 		if (welcome) {
 			maxBody = Number(welcome.max_body) || 0
-			if (epoch(welcome.cursor) !== epoch(cursor)) cursor = welcome.cursor
+			if (welcome.cursor && epoch(welcome.cursor) !== epoch(cursor)) cursor = welcome.cursor
 			// A beat may have gone to PHP while the link was opening.
 			if (here() !== told) link.note(here())
 		}
@@ -249,8 +249,8 @@ export function createLive({ win, $, emit, connectNow }) {
 	}
 }
 
-// A cursor of another epoch says nothing any more. One of the same stays until
-// what was missed has come: the welcome's own is already past that.
+// Of a cursor, what names the stream. The page keeps its own cursor until a push
+// brings a newer one; only that of another stream, in a welcome, replaces it.
 const epoch = (cursor) => String(cursor || '').split('-')[0]
 
 function tickText(frame, again) {
