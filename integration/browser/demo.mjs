@@ -40,7 +40,7 @@ export function onTransport(page, transport) {
 function record() {
 	window.seen = []
 	document.addEventListener('DOMContentLoaded', () => {
-		const names = ['send', 'tick', 'error', 'connection-lost', 'connection-restored', 'nonces-expired', 'presence', 'transport']
+		const names = ['send', 'tick', 'error', 'connection-lost', 'connection-restored', 'nonces-expired', 'presence', 'push', 'transport']
 		jQuery(document).on(names.map((name) => `heartbeat-${name}`).join(' '), (event, detail) => {
 			const copy = event.type === 'heartbeat-error' ? null : JSON.parse(JSON.stringify(detail ?? null))
 			window.seen.push({ name: event.type.replace('heartbeat-', ''), at: Date.now(), detail: copy })

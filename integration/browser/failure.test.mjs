@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { describe, test } from 'node:test'
-import { startChromium, startHeartbeatd, until } from './harness.mjs'
+import { binary, startChromium, startHeartbeatd, until } from './harness.mjs'
 import { beat, onTransport, openDemo, seen, shows } from './demo.mjs'
 
 describe('failure', () => {
@@ -61,6 +61,37 @@ describe('failure', () => {
 		await beat(page)
 		assert.deepEqual(posts, ['POST'], 'on the new socket nothing is posted')
 	})
+
+	test('the first push of a page, said while its socket is cut, comes once, also after a restart', async (t) => {
+		const network = makeNetwork(t)
+		const server = await startHeartbeatd(t, { netns: network.name, flags: ['--api-key', 'operator'] })
+		const browser = await startChromium(t, { netns: network.name })
+		const page = await openDemo(t, browser, server, 1)
+		const push = (text) => network.run(binary, 'push', '--api', server.admin, '--api-key', 'operator', '--site-id', 'demo', '--all', JSON.stringify(text))
+		const pushed = async () => (await seen(page, 'push')).map(({ detail }) => detail.data)
+		const socketPort = async () => {
+			await page.evaluate(() => wp.heartbeat.transport.use([]))
+			await onTransport(page, 'post')
+			const others = new Set(network.clientPorts(server.url))
+			await page.evaluate(() => wp.heartbeat.transport.use(['websocket']))
+			await onTransport(page, 'websocket')
+			return network.clientPorts(server.url).filter((port) => !others.has(port))[0]
+		}
+		const cutAndPush = async (text) => {
+			network.drop(await socketPort())
+			push(text)
+			await beat(page) // finds out
+			await until('the push is there', async () => (await pushed()).includes(text))
+		}
+		await cutAndPush('first')
+		await server.stop('SIGKILL')
+		await server.restart()
+		await onTransport(page, 'websocket')
+		await cutAndPush('second')
+		push('end')
+		await until('the last push is there', async () => (await pushed()).includes('end'))
+		assert.deepEqual(await pushed(), ['first', 'second', 'end'])
+	})
 })
 
 async function losses(page) {
@@ -79,6 +110,7 @@ function makeNetwork(t) {
 	const inside = (...args) => run('ip', 'netns', 'exec', name, ...args)
 	return {
 		name,
+		run: inside,
 		clientPorts: (url) =>
 			inside('ss', '-tnH', 'state', 'established', `dport = :${new URL(url).port}`)
 				.split('\n').filter(Boolean).map((line) => Number(line.match(/:(\d+)\s/)[1])),

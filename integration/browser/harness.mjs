@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
-const binary = `${root}.cache/test/heartbeatd`
+export const binary = `${root}.cache/test/heartbeatd`
 
 let built = false
 
