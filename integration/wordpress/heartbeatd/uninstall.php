@@ -14,6 +14,7 @@ require_once __DIR__ . '/includes/options.php';
  */
 function heartbeatd_uninstall_site() {
 	array_map( 'delete_option', array_keys( heartbeatd_options() ) );
+	delete_option( 'heartbeatd_screen_revisions' );
 }
 
 if ( is_multisite() ) {

@@ -1,7 +1,11 @@
 <?php
 /**
- * The plugin's options. All of them exist and are autoloaded, so reading one
- * costs no query: a missing option would cost one with every request.
+ * The options that requests of every kind read. All of them exist and are
+ * autoloaded, so reading one costs no query: a missing option would cost one with
+ * every request.
+ *
+ * The option heartbeatd_screen_revisions is not among them: it is larger, and only
+ * screens that can be saved read it.
  *
  * @package heartbeatd
  */
@@ -15,12 +19,11 @@ defined( 'ABSPATH' ) || exit;
  */
 function heartbeatd_options() {
 	return array(
-		'heartbeatd'                  => array(),
-		'heartbeatd_learned'          => array(),
-		'heartbeatd_failures'         => array(),
-		'heartbeatd_unrevoked'        => 0,
-		'heartbeatd_screen_revisions' => array(),
-		'heartbeatd_privacy_page'     => array(),
+		'heartbeatd'              => array(),
+		'heartbeatd_learned'      => array(),
+		'heartbeatd_failures'     => array(),
+		'heartbeatd_unrevoked'    => 0,
+		'heartbeatd_privacy_page' => array(),
 	);
 }
 

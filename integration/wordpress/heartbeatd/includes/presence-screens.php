@@ -122,7 +122,7 @@ function heartbeatd_bump_screen( $key, $actor = 0 ) {
 	if ( ! heartbeatd_is_screen_key( $key ) ) {
 		return 0;
 	}
-	wp_cache_delete( 'alloptions', 'options' ); // Somebody else may have saved since it was read.
+	wp_cache_delete( 'heartbeatd_screen_revisions', 'options' ); // Somebody else may have saved since it was read.
 	$revisions = heartbeatd_screen_revisions();
 	$revision  = array(
 		'rev'   => ( $revisions[ $key ]['rev'] ?? 0 ) + 1,
@@ -131,7 +131,7 @@ function heartbeatd_bump_screen( $key, $actor = 0 ) {
 	);
 	unset( $revisions[ $key ] );
 	$revisions[ $key ] = $revision;
-	update_option( 'heartbeatd_screen_revisions', array_slice( $revisions, -HEARTBEATD_MAX_SCREEN_REVISIONS, null, true ), true );
+	update_option( 'heartbeatd_screen_revisions', array_slice( $revisions, -HEARTBEATD_MAX_SCREEN_REVISIONS, null, true ), false );
 
 	heartbeatd_push( heartbeatd_screen_readers( $key ), array( 'heartbeatd' => array( 'screen_rev' => heartbeatd_screen_news( $key, $revision ) ) ) );
 	/**
