@@ -36,7 +36,7 @@ async function doctor(server, address, ...flags) {
 function assertWell(report) {
 	const ill = report.checks.filter(({ check, result }) => result !== 'ok' && check !== 'idle')
 	assert.deepEqual(ill, [])
-	assert.equal(report.checks.length, 12)
+	assert.equal(report.checks.length, 14)
 }
 
 // socket opens one by hand, and returns the first frame that heartbeatd says to `say`.

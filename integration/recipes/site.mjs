@@ -9,14 +9,18 @@ import { Services, freePort, startPHP } from '../setup/services.mjs'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 
-// What stands for WordPress's admin-ajax.php: 0 and 400 without an action, as
-// WordPress, and otherwise what PHP was given.
+// What stands for WordPress's admin-ajax.php: 0 and 400 without an action and the
+// answer to the beat of a visitor, as WordPress gives them, and otherwise what PHP
+// was given.
 const ajax = `<?php
 if (!isset($_REQUEST['action'])) {
 	http_response_code(400);
 	exit('0');
 }
 header('Content-Type: application/json');
+if (array('action' => 'heartbeat') === $_POST) {
+	exit(json_encode(['wp-auth-check' => false, 'server_time' => time()]));
+}
 echo json_encode(['php' => $_SERVER['REQUEST_METHOD'], 'body' => file_get_contents('php://input'), 'host' => $_SERVER['HTTP_HOST'],
 	'address' => $_SERVER['REMOTE_ADDR'], 'https' => $_SERVER['HTTPS'] ?? '']);
 `
