@@ -102,14 +102,17 @@ test('pages with another Heartbeat script', { timeout: 600_000 }, async (t) => {
 		for (const [kind, wants] of Object.entries(kinds)) {
 			await t.test(kind, async () => {
 				await beat(seen)
+				const pages = []
 				for (const [name, { path, classic }] of Object.entries(screens(post))) {
 					await admin.uses({ editor: classic ? 'classic' : 'block' })
 					await admin.context.addCookies([{ name: 'live_script', value: kind, url: site.url }])
-					const page = await look(admin, path)
+					pages.push([name, await look(admin, path)])
+				}
+				await Promise.all(pages.map(async ([name, page]) => {
 					await shows(page, name, wants)
 					assert.deepEqual(page.said, [], `${kind}: ${name}`)
 					await page.close()
-				}
+				}))
 			})
 		}
 		const wrong = `${site.dir}/wp-content/wrong.log`
