@@ -57,6 +57,8 @@ test('released locks', { timeout: 500_000 }, async (t) => {
 			await run('left before its beat has renewed the lock', editor, 'websocket', (parts) => leftInBeat(parts, 'before'))
 			await run('left after its beat has renewed the lock', editor, 'post', (parts) => leftInBeat(parts, 'after'))
 		}
+		await run('left while its first beat is at PHP', 'block', 'websocket', (parts) => leftInBeat(parts, 'before', true))
+		await run('stays, and is left later', 'block', 'websocket', leftAfterStaying)
 		await run('left by one of two tabs', 'classic', 'websocket', twoTabs)
 		await run('left after the dialog has gone', 'block', 'websocket', leftAfterDialog)
 	})
@@ -121,9 +123,11 @@ async function twoTabs({ anna, post, open }) {
 	await until('the lock to be released', post.isReleased)
 }
 
-async function leftInBeat({ anna, post, open, slowBeat }, when) {
+// The block editor itself releases the lock that it has loaded with, unless a beat has
+// renewed it: the first beat is the one that may come after that.
+async function leftInBeat({ anna, post, open, slowBeat }, when, first = false) {
 	const page = await open(anna)
-	await beatAnew(page)
+	if (!first) await beatAnew(page)
 	const { left } = post.lock()
 	await until('the next second', () => post.lock().left < left)
 	await slowBeat(anna, page, when)
@@ -131,6 +135,20 @@ async function leftInBeat({ anna, post, open, slowBeat }, when) {
 	await until('the lock to be released', post.isReleased).catch(() => assert.fail(post.lock().text))
 	await slowBeat.end()
 	assert.ok(post.isReleased(), post.lock().text)
+}
+
+// A navigation to the same post was cancelled long ago: the document releases its lock.
+async function leftAfterStaying({ anna, post, open }) {
+	const page = await open(anna)
+	await beatAnew(page)
+	await page.evaluate(() => {
+		navigation.addEventListener('navigate', (event) => event.preventDefault(), { once: true })
+		location.href = `${location.href}&again=1`
+		const now = Date.now
+		Date.now = () => now() + 60_000
+	})
+	await leave(page)
+	await until('the lock to be released', post.isReleased).catch(() => assert.fail(post.lock().text))
 }
 
 // A document that has shown the dialog may get the lock, and keeps it, as with core's client.

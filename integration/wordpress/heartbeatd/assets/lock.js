@@ -5,7 +5,8 @@
 	var LEAVING_MS = 10000;
 	var id = config.document;
 	var leaving = 0; // since when the document is being left
-	var next = ''; // and for which address, where the browser says so
+	var next = ''; // the address of the last navigation, where the browser reports it
+	var nextAt = 0; // and its time: the user may have cancelled it
 	var lost = false; // this document has shown that somebody else is editing
 
 	function editor() {
@@ -27,8 +28,8 @@
 		return Date.now() - leaving < LEAVING_MS;
 	}
 
-	function isThisPost( address ) {
-		var url = address && new window.URL( address );
+	function leavesForThisPost() {
+		var url = Date.now() - nextAt < LEAVING_MS && new window.URL( next );
 		return Boolean( url ) && /\/post\.php$/.test( url.pathname ) && Number( url.searchParams.get( 'post' ) ) === config.post;
 	}
 
@@ -55,6 +56,7 @@
 		window.navigation.addEventListener( 'navigate', function( event ) {
 			if ( ! event.destination.sameDocument && ! event.downloadRequest ) {
 				next = event.destination.url;
+				nextAt = Date.now();
 			}
 		} );
 	}
@@ -64,7 +66,7 @@
 		if ( event.originalEvent.persisted ) {
 			id = 1 + Math.floor( Math.random() * 0x7ffffffe );
 			leaving = 0;
-			next = '';
+			nextAt = 0;
 			nameField();
 		}
 	} );
@@ -91,7 +93,7 @@
 	$( window ).on( 'pagehide.heartbeatd', function() {
 		var lock = held();
 		var form = new window.FormData();
-		if ( lock && ! isThisPost( next ) ) {
+		if ( lock && ! leavesForThisPost() ) {
 			form.append( 'action', 'wp-remove-post-lock' );
 			form.append( '_wpnonce', config.nonce );
 			form.append( 'post_ID', config.post );

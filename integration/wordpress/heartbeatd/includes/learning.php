@@ -300,7 +300,8 @@ function heartbeatd_learn_foreign( $known, $foreign, $place ) {
 		$recent = ( $before['at'] ?? 0 ) > time() - HOUR_IN_SECONDS;
 		$places = array(
 			'at'     => $recent ? $before['at'] : time(),
-			'places' => array_slice( ( $before['places'] ?? array() ) + array( $place => 1 ), -HEARTBEATD_MAX_PLACES, null, true ),
+			// Where the list is full it stays as it is: to replace a place with every beat would write with every beat.
+			'places' => array_slice( ( $before['places'] ?? array() ) + array( $place => 1 ), 0, HEARTBEATD_MAX_PLACES, true ),
 		);
 
 		$known[ $key ] = $places + $callback;

@@ -84,12 +84,14 @@ function heartbeatd_before_lock_renewal( $response, $data ) {
 	if ( ! $asked ) {
 		return $response;
 	}
+	$post_id = absint( $data['wp-refresh-post-lock']['post_id'] );
 	heartbeatd_write_locks_by(
 		static function ( $stored, $value ) use ( $asked ) {
 			return heartbeatd_renewed_lock( $stored, $value, $asked );
-		}
+		},
+		$post_id
 	);
-	$stored = get_post_meta( absint( $data['wp-refresh-post-lock']['post_id'] ), '_edit_lock', true );
+	$stored = get_post_meta( $post_id, '_edit_lock', true );
 	if ( null === heartbeatd_renewed_lock( $stored, time() . ':' . get_current_user_id(), $asked ) ) {
 		remove_filter( 'heartbeat_received', 'wp_refresh_post_lock', 10 );
 	}
@@ -136,7 +138,7 @@ function heartbeatd_renewed_lock( $stored, $value, $asked ) {
 	}
 	$held = $own && ! $lock['left'];
 	if ( ! $asked['document'] ) {
-		// Whoever holds no lock renews it for the document that does.
+		// A document that holds no lock renews the lock without taking it over.
 		$document = $held ? $lock['document'] : null;
 	} elseif ( ! $held || null === $lock['document'] || $lock['document'] === $asked['document'] ) {
 		$document = $asked['document'];
@@ -163,6 +165,10 @@ function heartbeatd_released_lock( $stored, $value, $previous ) {
 	}
 	if ( $held['document'] && null !== $lock['document'] ) {
 		$same = $lock['document'] === $held['document'];
+	} elseif ( $held['document'] ) {
+		// The block editor has just released the lock itself, which names no document:
+		// a beat that is still at PHP must not renew it.
+		$same = $lock['time'] <= $held['time'];
 	} else {
 		$same = $lock['time'] === $held['time'];
 	}
@@ -173,14 +179,15 @@ function heartbeatd_released_lock( $stored, $value, $previous ) {
 }
 
 /**
- * Lets a rule decide about every lock that this request writes.
+ * Lets a rule decide about the locks that this request writes.
  *
  * @param callable $rule Takes the lock as it is, the value that core would write, and the
  *                       one that it would replace; returns the value to write, or null.
+ * @param int      $only The post whose lock the rule is for; 0 for every post.
  */
-function heartbeatd_write_locks_by( $rule ) {
-	$write = static function ( $check, $post_id, $key, $value, $previous ) use ( $rule, &$write ) {
-		if ( null !== $check || '_edit_lock' !== $key || ! is_string( $value ) ) {
+function heartbeatd_write_locks_by( $rule, $only = 0 ) {
+	$write = static function ( $check, $post_id, $key, $value, $previous ) use ( $rule, $only, &$write ) {
+		if ( null !== $check || '_edit_lock' !== $key || ! is_string( $value ) || ( $only && (int) $post_id !== $only ) ) {
 			return $check;
 		}
 		remove_filter( 'update_post_metadata', $write );
