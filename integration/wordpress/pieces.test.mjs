@@ -170,6 +170,14 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			php(`update_option('heartbeatd_failures', array()); return 1;`)
 		})
 
+		await t.test('many calls that fail at once write the option a few times', () => {
+			const writes = php(`$writes = 0; add_action('update_option_heartbeatd_failures', function () use (&$writes) { $writes++; });
+				for ($i = 0; $i < 50; $i++) heartbeatd_remember_call(false); $paused = heartbeatd_is_paused();
+				update_option('heartbeatd_failures', array()); return array($paused, $writes);`)
+			assert.equal(writes[0], true)
+			assert.ok(writes[1] <= 5, `${writes[1]} writes`)
+		})
+
 		await t.test('what must end is tried, and made up for, whatever heartbeatd does', async () => {
 			api.reset()
 			api.answer = () => null // hangs

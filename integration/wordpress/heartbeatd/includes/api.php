@@ -19,7 +19,7 @@ const HEARTBEATD_FAILURES = 2;
 const HEARTBEATD_PAUSE    = 30;
 
 /**
- * How many calls in a row have failed, and when the last one did.
+ * How many calls in a row have failed, up to HEARTBEATD_FAILURES, and when the last one did.
  *
  * @return array{count: int, at: int}
  */
@@ -53,7 +53,8 @@ function heartbeatd_is_paused() {
 }
 
 /**
- * Remembers whether heartbeatd answered a call. It writes only what changes.
+ * Remembers whether heartbeatd answered a call. It writes the option only when that
+ * changes it: a request that fails to revoke many tickets writes it once a second.
  *
  * @param bool $answered Whether it did.
  */
@@ -61,7 +62,7 @@ function heartbeatd_remember_call( $answered ) {
 	$count = heartbeatd_failures()['count'];
 	if ( ! $answered ) {
 		$failures = array(
-			'count' => $count + 1,
+			'count' => min( $count + 1, HEARTBEATD_FAILURES ),
 			'at'    => time(),
 		);
 		update_option( 'heartbeatd_failures', $failures, true );
