@@ -222,6 +222,15 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 				return `${level}: ${text}`
 			}
 			const at = api.url
+			const lines = async (answer) => {
+				api.answer = () => answer
+				return (await ask(`heartbeatd_learn('dashboard', array()); return array_column(heartbeatd_report(), 'text');`)).join('\n')
+			}
+			const answered = /heartbeatd answers the beats that need no PHP/
+			assert.match(await lines([200, { ...status, time: now() }]), answered)
+			for (const answer of [[503, {}], [401, { code: 'unauthorized', message: 'no' }], [200, { garbage: 1 }]]) {
+				assert.doesNotMatch(await lines(answer), answered, 'PHP answers every beat')
+			}
 			assert.equal(await worst(() => [200, { ...status, time: now() }]), 'good: heartbeatd 9.9 runs; 2 people are online.')
 			assert.equal(await worst(() => [200, { ...status, time: now(), ready: false, reason: 'NATS is away' }]), 'recommended: heartbeatd runs, but is not ready: NATS is away')
 			assert.match(await worst(() => [200, { ...status, time: now() - 600 }]), /^critical: The clocks .* are (599|600|601|602) seconds apart\.$/)

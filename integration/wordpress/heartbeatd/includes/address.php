@@ -20,7 +20,7 @@ function heartbeatd_address( $to, $called ) {
 	if ( null === $address ) {
 		$message = sprintf(
 			/* translators: %s: what was given as the address. */
-			__( '%s is not an address. An address is a room, which contains a "/", as "postType/post:42"; or "user:7"; or "can:" with a capability that the filter heartbeatd_capabilities allows; or "all".', 'heartbeatd' ),
+			__( '%s is not an address. An address is a room, which contains a "/", for example "postType/post:42"; or "user:7"; or "can:" with a capability that the filter heartbeatd_capabilities allows; or "all".', 'heartbeatd' ),
 			esc_html( heartbeatd_quoted( $to ) )
 		);
 		_doing_it_wrong( esc_html( $called ), $message, '0.1.0' ); // phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- What was given is escaped above.
@@ -88,7 +88,7 @@ function heartbeatd_usable_rooms( $rooms ) {
 			continue;
 		}
 		/* translators: %s: what was given as a room. */
-		$message = sprintf( __( 'The filter heartbeatd_rooms returned %s. A room is a text of at most 191 bytes that contains a "/", as "shop/orders".', 'heartbeatd' ), esc_html( heartbeatd_quoted( $room ) ) );
+		$message = sprintf( __( 'The filter heartbeatd_rooms returned %s. A room is a string of at most 191 bytes that contains a "/", for example "shop/orders".', 'heartbeatd' ), esc_html( heartbeatd_quoted( $room ) ) );
 		_doing_it_wrong( 'heartbeatd_rooms', $message, '0.1.0' ); // phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- What was given is escaped above.
 	}
 	return array_values( array_unique( $usable ) );

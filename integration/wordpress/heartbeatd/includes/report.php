@@ -32,13 +32,13 @@ function heartbeatd_report() {
 			),
 		);
 	}
-	$findings = array_filter(
-		array_merge(
-			heartbeatd_report_server( heartbeatd_call( 'GET', '/status', null, HEARTBEATD_REPORT_TIME ) ),
-			array( heartbeatd_report_secret(), heartbeatd_report_script(), heartbeatd_report_cron() ),
-			heartbeatd_report_learned()
-		)
-	);
+	$status   = heartbeatd_status();
+	$findings = is_wp_error( $status ) ? array( heartbeatd_report_error( $status ) ) : heartbeatd_report_server( $status );
+	array_push( $findings, heartbeatd_report_secret(), heartbeatd_report_script() );
+	if ( ! is_wp_error( $status ) ) { // Without the API PHP answers every beat.
+		array_push( $findings, heartbeatd_report_cron(), ...heartbeatd_report_learned() );
+	}
+	$findings = array_filter( $findings );
 	$order    = array_flip( array( 'critical', 'recommended', 'good' ) );
 	$by_level = static function ( $a, $b ) use ( $order ) {
 		return $order[ $a['level'] ] <=> $order[ $b['level'] ];
@@ -60,18 +60,22 @@ function heartbeatd_finding( $level, $text, $help = '' ) {
 }
 
 /**
+ * Asks heartbeatd for its status.
+ *
+ * @return array|WP_Error The API's answer; an error too when it is not heartbeatd's.
+ */
+function heartbeatd_status() {
+	$status = heartbeatd_call( 'GET', '/status', null, HEARTBEATD_REPORT_TIME );
+	return is_wp_error( $status ) || isset( $status['version'], $status['ready'] ) ? $status : heartbeatd_not_heartbeatd( 200 );
+}
+
+/**
  * What heartbeatd says of itself.
  *
- * @param array|WP_Error $status The API's answer.
+ * @param array $status The API's answer.
  * @return array[]
  */
 function heartbeatd_report_server( $status ) {
-	if ( ! is_wp_error( $status ) && ! isset( $status['version'], $status['ready'] ) ) {
-		$status = heartbeatd_not_heartbeatd( 200 );
-	}
-	if ( is_wp_error( $status ) ) {
-		return array( heartbeatd_report_error( $status ) );
-	}
 	$findings = array();
 	if ( empty( $status['ready'] ) ) {
 		/* translators: %s: the reason. */
@@ -159,8 +163,8 @@ function heartbeatd_report_script() {
 function heartbeatd_report_cron() {
 	return ! heartbeatd_cron_needs_requests() ? null : heartbeatd_finding(
 		'good',
-		__( 'When a scheduled event is due, heartbeatd leaves one beat to PHP, which runs it.', 'heartbeatd' ),
-		__( 'Events are as punctual as the beats of open pages. With a system cron and DISABLE_WP_CRON they run on time, and no beat is needed for them.', 'heartbeatd' )
+		__( 'When a scheduled event is due, heartbeatd passes one beat of an open page to PHP, and WordPress runs the event.', 'heartbeatd' ),
+		__( 'An event waits for the next beat of an open page. To run events on time and without beats, set up a system cron and DISABLE_WP_CRON.', 'heartbeatd' )
 	);
 }
 
@@ -189,7 +193,7 @@ function heartbeatd_report_learned() {
 				$callback['file'],
 				$callback['hook']
 			),
-			__( 'Everything works, and news still arrives at once; where it is hooked, beats cost what they always did. If that function minds only handles of its own, add it with the filter heartbeatd_known_callbacks.', 'heartbeatd' )
+			__( 'Everything works, and pushes still arrive at once, but on screens where this function is hooked PHP answers every beat. If the function only handles data of its own, add it with the filter heartbeatd_known_callbacks.', 'heartbeatd' )
 		);
 	}
 	return $findings;
