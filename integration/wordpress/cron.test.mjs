@@ -10,7 +10,8 @@ import { addMuPlugin, beat, connected, withPlugin } from './plugin.mjs'
 const INTERVAL = 5
 const events = `
 add_filter('heartbeat_settings', fn ($settings) => array('interval' => ${INTERVAL}) + $settings);
-add_action('live_event', function () {
+add_action('live_event', function ($again = 0) {
+	if ($again) wp_schedule_single_event(time() + $again, 'live_event');
 	file_put_contents(WP_CONTENT_DIR . '/event.tmp', microtime(true));
 	rename(WP_CONTENT_DIR . '/event.tmp', WP_CONTENT_DIR . '/event');
 });
@@ -25,7 +26,7 @@ test('scheduled events', { timeout: 300_000 }, async (t) => {
 		}
 		const next = () => php(`return heartbeatd_next_event(get_option('cron'));`)
 		const report = () => php(`return array_column(heartbeatd_report(), 'text');`)
-		const says = /When a scheduled event is due, heartbeatd leaves one beat to PHP/
+		const says = /When a scheduled event is due, heartbeatd passes one beat of an open page to PHP/
 
 		assert.equal(next(), 0, 'a system cron runs them')
 		assert.doesNotMatch(report().join(), says)
@@ -61,5 +62,24 @@ test('scheduled events', { timeout: 300_000 }, async (t) => {
 				assert.equal(posted() - before, 1, 'one beat went to PHP')
 			})
 		}
+
+		// The request to wp-cron.php, which schedules it, tells heartbeatd.
+		await t.test('one that another event schedules', async () => {
+			const before = posted()
+			const again = 12
+			const ran = async (seconds) => {
+				await until('the event', () => existsSync(file), seconds + INTERVAL + 15)
+				const at = Number(readFileSync(file, 'utf8'))
+				rmSync(file)
+				return at
+			}
+			php(`wp_schedule_single_event(time() + 8, 'live_event', array(${again})); return 1;`)
+			const first = await ran(8)
+			const late = await ran(again) - first - again
+			t.diagnostic(`it ran ${late.toFixed(1)} s late`)
+			assert.ok(late < INTERVAL + 5, `${late} s late`)
+			await native()
+			assert.equal(posted() - before, 2, 'one beat for each event went to PHP')
+		})
 	})
 })

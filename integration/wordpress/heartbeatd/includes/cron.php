@@ -1,8 +1,8 @@
 <?php
 /**
- * WP-Cron: WordPress runs scheduled events with the requests that it gets. Where
- * heartbeatd answers the beats of a quiet site there may be none, so heartbeatd is
- * told when the next event is due, and leaves one beat to PHP then.
+ * WP-Cron: WordPress runs scheduled events when it gets a request. On a quiet site
+ * whose beats heartbeatd answers there may be none. So the plugin tells heartbeatd when
+ * the next event is due, and heartbeatd then passes one beat to PHP.
  *
  * @package heartbeatd
  */
@@ -10,15 +10,16 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Whether requests such as a beat run events: no system cron does it, and nobody
- * else has taken it over.
+ * Whether a beat that reaches PHP runs events: neither a system cron nor another
+ * plugin does. In a request to wp-cron.php WordPress never hooks wp_cron(), so there
+ * another plugin that has removed it cannot be noticed.
  *
  * @return bool
  */
 function heartbeatd_cron_needs_requests() {
 	return ! ( defined( 'DISABLE_WP_CRON' ) && DISABLE_WP_CRON )
 		&& ! ( defined( 'ALTERNATE_WP_CRON' ) && ALTERNATE_WP_CRON ) // It needs requests for pages: a beat does not run events.
-		&& has_action( 'init', 'wp_cron' );
+		&& ( wp_doing_cron() || has_action( 'init', 'wp_cron' ) );
 }
 
 /**
@@ -33,8 +34,8 @@ function heartbeatd_next_event( $events ) {
 }
 
 /**
- * Tells heartbeatd when events were scheduled or have run, and another one is the
- * next. Of several changes in one request only the last is told.
+ * Tells heartbeatd when the next event is due, if that has changed because events were
+ * scheduled or have run. After several changes in one request it sends only the last.
  *
  * @param mixed $before The option 'cron' before.
  * @param mixed $after  The option now.
