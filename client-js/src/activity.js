@@ -1,5 +1,5 @@
-// Is the user idle? They are after 30 s without input. A page that was just
-// loaded, or shown, counts as active; a hidden one gets no input.
+// Tells whether the user is idle: without input for 30 s. A page counts as active
+// when it is loaded and when it is shown. Input while it is hidden is ignored.
 
 const IDLE = 30000
 const LOOK = 5000
@@ -8,7 +8,6 @@ const INPUT = ['mousemove', 'mousedown', 'keydown', 'wheel', 'touchstart', 'touc
 /** Calls changed() when the user becomes idle, or active by input. */
 export function watchActivity(win, changed) {
 	const doc = win.document
-	const known = new WeakSet()
 	let idle = false
 	let last = Date.now()
 
@@ -24,19 +23,19 @@ export function watchActivity(win, changed) {
 		if (was) changed()
 	}
 
+	// Adding the same listener again has no effect.
 	function listen(target) {
-		if (known.has(target)) return
-		known.add(target)
 		INPUT.forEach((type) => target.addEventListener(type, input, { capture: true, passive: true }))
 	}
 
-	// The block editor types in an iframe, which comes late and is loaded anew.
+	// The editors' text is in an iframe, which appears late, may be reloaded, and loses
+	// its listeners with document.open(): listen at each look.
 	function listenInFrames() {
 		Array.from(doc.getElementsByTagName('iframe')).forEach((frame) => {
 			try {
 				if (frame.contentDocument) listen(frame.contentDocument)
 			} catch (e) {
-				// Another origin's.
+				// It is of another origin.
 			}
 		})
 	}

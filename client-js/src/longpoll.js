@@ -3,8 +3,8 @@
 
 import { CLOSED, byeToClose, readFrame } from './link.js'
 
-// The server holds a poll for 25 s; what takes longer is lost on the way.
-const POLL_TIMEOUT = 35000
+// The server holds a poll for 25 s. A request that takes longer than this has failed.
+const TIMEOUT = 35000
 
 // 410 is a session that is gone, which a new hello mends; every other refusal
 // says why in a bye.
@@ -23,6 +23,7 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 	const death = new Promise((resolve) => {
 		dead = resolve
 	})
+	let last = Promise.resolve()
 
 	function request(method, path, body) {
 		const headers = {}
@@ -56,7 +57,7 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 
 	async function poll() {
 		while (open) {
-			const timer = win.setTimeout(() => ended(CLOSED), POLL_TIMEOUT)
+			const timer = win.setTimeout(() => ended(CLOSED), TIMEOUT)
 			try {
 				const response = await request('GET', '/poll?after=' + seq)
 				const text = await response.text()
@@ -93,6 +94,7 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 	}
 
 	async function say(frame) {
+		const timer = win.setTimeout(() => ended(CLOSED), TIMEOUT)
 		try {
 			const response = await request('POST', '/beat', frame)
 			if (response.status === 204) return null
@@ -102,16 +104,24 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 			ended(refusal(response, text))
 		} catch (e) {
 			ended(CLOSED)
+		} finally {
+			win.clearTimeout(timer)
 		}
 		return null
+	}
+
+	// Requests that are under way together may arrive in any order, and a note or a
+	// ticket replaces the one before it: each waits for the answer to the last.
+	function sayInOrder(frame) {
+		last = last.then(() => open && say(frame))
 	}
 
 	return {
 		open: hello,
 		beat: (body) => Promise.race([death, say({ type: 'beat', id: ++lastId, body })]),
-		note: (body) => open && say({ type: 'note', body }),
-		ticket: (ticket) => open && say({ type: 'ticket', ticket }),
-		leave: () => open && say({ type: 'leave' }),
+		note: (body) => sayInOrder({ type: 'note', body }),
+		ticket: (ticket) => sayInOrder({ type: 'ticket', ticket }),
+		leave: () => sayInOrder({ type: 'leave' }),
 		close: stop,
 	}
 }

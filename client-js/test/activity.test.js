@@ -59,6 +59,23 @@ test('input in iframes counts, whenever they come and whatever is loaded into th
 	}
 })
 
+test('input in an iframe counts after document.open(), which removes its listeners', (t) => {
+	const { doc, told, wait, input } = pageOf(t)
+	const listeners = []
+	const frame = new Doc()
+	frame.addEventListener = (...args) => {
+		listeners.push(args)
+		EventTarget.prototype.addEventListener.apply(frame, args)
+	}
+	doc.frames.push({ contentDocument: frame })
+	wait(5)
+	listeners.forEach((args) => frame.removeEventListener(...args))
+	wait(20)
+	input('keydown', frame)
+	wait(29)
+	assert.deepEqual(told, [])
+})
+
 test('a hidden page gets no input, and is active when it is shown', (t) => {
 	const { doc, told, activity, wait, input } = pageOf(t)
 	doc.visibilityState = 'hidden'
