@@ -1,8 +1,8 @@
 // Is the site still there? Counts what went wrong, and says once when the
 // connection is lost and once when it is back.
 
-// Of others, 'canceled' by beforeSend or what a page has passed to abort(), core takes
-// no notice.
+// The errors that count. Core ignores all others: 'canceled' by beforeSend, and the
+// text that a page passed to abort().
 const COUNTED = ['error', 'parsererror', 'empty', 'unknown']
 
 export function createConnection(emit) {

@@ -1,8 +1,7 @@
-// Calls page code from a promise or from a frame. What it throws is an uncaught error,
-// reported before anything else happens, as in the onload of an XMLHttpRequest, and
-// stops nothing of ours. Only a browser's own event dispatch does that everywhere:
-// reportError() is missing before Chrome 95, Firefox 93 and Safari 15.4, and a timer
-// would report it later.
+// Calls page code. If it throws, the browser reports an uncaught error at once, as in
+// the onload of an XMLHttpRequest, and the caller goes on. Dispatching an event does that
+// in every browser: reportError() is missing before Chrome 95, Firefox 93 and Safari
+// 15.4, and a timer would report the error later.
 
 export function guard(win, call) {
 	const target = win.document.createElement('i')

@@ -120,7 +120,7 @@ export function createLive({ win, $, emit, connectNow }) {
 	const here = () => (quiet ? '' : [presence, state()].filter(Boolean).join('&'))
 
 	const activity = watchActivity(win, () => {
-		if (chooser.link) chooser.link.note(here() || state()) // a hidden page is in rooms for a while
+		if (chooser.link) chooser.link.note(here() || state()) // a page that was just hidden still has entries
 	})
 
 	const focused = () => !win.document.hasFocus || win.document.hasFocus()
@@ -242,15 +242,16 @@ export function createLive({ win, $, emit, connectNow }) {
 		return Object.keys(again).every((handle) => handle in now)
 	}
 
-	// Only a page that hears of the post's room, where PHP can speak, may trust its silence.
+	// An answer may be repeated only if the page would hear of a change: it is in the
+	// post's room, and PHP reaches heartbeatd.
 	function hears(post) {
 		const { rooms: heard } = (ticket && ticket.claims) || {}
 		return Boolean(chooser.link && heard && mayRepeat(ticket, Date.now())) && [].concat(heard).some((room) => postOf(room) === post)
 	}
 }
 
-// Of a cursor, what names the stream. The page keeps its own cursor until a push
-// brings a newer one; only that of another stream, in a welcome, replaces it.
+// The part of a cursor that names the stream. The page keeps its cursor until a push
+// brings a newer one, or a welcome brings one of another stream.
 const epoch = (cursor) => String(cursor || '').split('-')[0]
 
 function tickText(frame, again) {

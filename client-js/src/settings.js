@@ -1,5 +1,5 @@
-// Reads what the page says about itself. wp_localize_script makes strings of numbers,
-// and of false and null an empty one; odd values mean what they mean to core.
+// Reads the page's settings. wp_localize_script turns numbers into strings, and false
+// and null into empty strings. Unusual values have the same meaning as in core.
 
 export const SECOND = 1000
 export const FAST = 5 * SECOND
@@ -20,8 +20,8 @@ export function readSettings(win) {
 
 const text = (value) => (typeof value === 'string' ? value : '')
 
-// Converted as by a comparison, not parsed: '0' is 1 s, 0 and '' are the default.
-// What is no number would make core beat without a pause.
+// Converted as in a comparison, not with parseInt: '0' is 1 s, 0 and '' are the default.
+// A value that is not a number is the default; core would beat without a pause.
 function initialInterval(value) {
 	const seconds = value ? Number(value) : DEFAULT
 	return Number.isNaN(seconds) ? DEFAULT * SECOND : Math.min(3600, Math.max(1, seconds)) * SECOND

@@ -48,7 +48,7 @@ export function isNative(ticket, handles, nonce, now) {
 	)
 }
 
-/** May PHP's last answers be repeated? Only while PHP reaches heartbeatd to end that. */
+/** May PHP's last answers be repeated? Only while PHP can tell heartbeatd of a change. */
 export function mayRepeat(ticket, now) {
 	return Boolean(ticket) && now / 1000 + ticket.skew < ticket.claims.repeat_until
 }

@@ -1,6 +1,6 @@
-// Whether a posted beat asks PHP for a ticket. The ticket is a response header, and a
-// web server that has no room for it answers with an error in PHP's place. Core calls
-// a connection lost after three errors, so a page asks in vain at most twice.
+// Decides whether a posted beat asks PHP for a ticket. The ticket is a response header,
+// and a web server whose buffer is too small for it answers 502 instead. Core reports the
+// connection as lost after three errors, so after two such failures a page stops asking.
 
 const TRIES = 2
 const PAUSE = 3600000
@@ -8,8 +8,8 @@ const KEY = 'heartbeatd-tickets'
 
 export function createTicketRequests(win) {
 	let failed = false // the last beat that asked got a 5xx
-	let inVain = 0 // how often that was the ticket's fault, on this page
-	const tab = load() // and in this tab, one after the other
+	let inVain = 0 // how often in a row only the beat without a ticket succeeded, on this page
+	const tab = load() // the same for all pages of this tab
 
 	function load() {
 		try {
@@ -25,11 +25,11 @@ export function createTicketRequests(win) {
 		try {
 			win.sessionStorage.setItem(KEY, JSON.stringify(tab))
 		} catch (e) {
-			// Storage may be forbidden or full; the page still remembers.
+			// Storage may be forbidden or full; the page still counts.
 		}
 	}
 
-	// A clock set back must not stop a tab for longer.
+	// If the clock was set back, the pause must not become longer.
 	function isPaused() {
 		const left = tab.until - Date.now()
 		return left > 0 && left <= PAUSE
@@ -47,7 +47,7 @@ export function createTicketRequests(win) {
 				inVain = 0
 				if (tab.inVain) remember(0)
 			} else if (status && failed) {
-				// The same site answers when it need not send a ticket.
+				// Without the ticket the site answers.
 				failed = false
 				inVain++
 				remember(tab.inVain + 1)

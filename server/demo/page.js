@@ -87,7 +87,7 @@
 		return $('<img>', { src: entry.avatar_url, alt: entry.display_name, title: entry.display_name, width: 28, height: 28 });
 	}
 
-	// What the person's page reports decides; without a report, the date.
+	// Uses what the person's page reports, else the date.
 	function isIdle(entry) {
 		if (typeof entry.idle === 'boolean') return entry.idle;
 		return Date.now() - Date.parse(entry.date_gmt.replace(' ', 'T') + 'Z') > IDLE_SECONDS * 1000;

@@ -9,7 +9,7 @@
 
 	const time = ( date ) => Date.parse( String( date ).replace( ' ', 'T' ) + 'Z' ) || 0;
 
-	// What the person's page reports decides, or what PHP has found; else the date.
+	// Uses what the person's page reports, else what PHP has found, else the date.
 	function isIdle( { idle, status, date_gmt: date }, now ) {
 		if ( typeof idle === 'boolean' ) {
 			return idle;
@@ -29,8 +29,8 @@
 		};
 	}
 
-	// One person for each user: of several entries, as an editor's and its lock's, the
-	// newest says where they are. They are idle if all are.
+	// One person for each user. Of several entries, as an editor's and its lock's, the
+	// newest gives the screen, and the person is idle if all of them are.
 	function fold( entries, now ) {
 		const people = new Map();
 		entries.forEach( ( entry ) => {
@@ -150,7 +150,7 @@
 		return;
 	}
 
-	// Another plugin may have removed the client: then nobody tells, and nothing changes.
+	// Another plugin may have removed the client: then the page stays as PHP printed it.
 	const heartbeat = ( window.wp && window.wp.heartbeat ) || {};
 	const { me, now } = window.heartbeatdUi;
 	const people = createPeople( { heartbeat, me, serverTime: now } );

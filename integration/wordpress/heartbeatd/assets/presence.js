@@ -1,5 +1,5 @@
-// Says with every beat who is where, so that people see each other. A page may run
-// core's client, an older drop-in or none: what the drop-in adds is looked up each time.
+// Reports with every beat where the user is. A page may run core's client, an older
+// drop-in or none, so whatever the drop-in adds is checked before each use.
 ( function( $, config ) {
 	function client() {
 		return ( window.wp && window.wp.heartbeat ) || {};

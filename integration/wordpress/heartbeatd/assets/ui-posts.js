@@ -3,11 +3,11 @@
 	const { document } = window;
 	const { __ } = i18n;
 
-	let online = new Map(); // who is idle, as the room of everybody in the admin tells
-	let before = online; // and was, when the posts were told
+	let online = new Map(); // user id to idle, from the room admin/online
+	let before = online; // the same when the last list of posts came
 
-	// Ticks say who edits what, and are a minute apart. Who has become idle or active
-	// since, the room of everybody in the admin tells at once.
+	// Ticks list the editors, once a minute. The room admin/online reports at once who has
+	// become idle or active since.
 	function isIdle( { user_id: user, status } ) {
 		const now = online.get( Number( user ) );
 		return now === undefined || now === before.get( Number( user ) ) ? status === 'idle' : now;
