@@ -9,9 +9,10 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker"
 )
 
-// cronPause is how long a page that was sent to PHP has for running what was due,
-// until another page is sent. WordPress itself starts no second run earlier.
-const cronPause = time.Minute
+// cronPause is the time after which another beat goes to PHP when WordPress has not
+// named a newer time. WordPress starts no second run within a minute of the first,
+// and where a run was not started, the next request starts one.
+const cronPause = 15 * time.Second
 
 // cron is when WordPress's next scheduled event is due, on a site whose events run
 // only with requests to PHP. Where heartbeatd answers the beats there may be no

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestCronClaims leaves one beat to PHP when an event is due, and one more each
-// minute until WordPress says that it ran.
+// TestCronClaims declines one beat when an event is due, and one more every
+// 15 s until WordPress says that it ran.
 func TestCronClaims(t *testing.T) {
 	start := time.Unix(1_900_000_000, 0)
 	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
@@ -26,12 +26,12 @@ func TestCronClaims(t *testing.T) {
 	claims(30, true)
 	claims(31, false)
 	c.tell(due(30), at(31).UnixMilli()) // the ticket of the beat that started the run
-	claims(89, false)
-	claims(90, true)
-	c.tell(due(3600), at(91).UnixMilli())
-	c.tell(due(30), at(80).UnixMilli()) // an older ticket comes back
+	claims(44, false)
+	claims(45, true)
+	c.tell(due(3600), at(46).UnixMilli())
+	c.tell(due(30), at(40).UnixMilli()) // an older ticket comes back
 	claims(3599, false)
-	c.tell(due(95), at(92).UnixMilli())
+	c.tell(due(95), at(47).UnixMilli())
 	claims(95, true)
 	c.tell(due(96), at(95).UnixMilli()) // another event, due at once
 	claims(96, true)

@@ -48,14 +48,20 @@ test('scheduled events', { timeout: 300_000 }, async (t) => {
 
 		// While the test waits it runs no PHP itself: that would run the event.
 		const file = `${site.dir}/wp-content/event`
+		// WordPress may not start a run when it is asked for the first time: then a later beat does.
+		const event = async (seconds) => {
+			await until('the event', () => existsSync(file), seconds + 90)
+				.catch((error) => assert.fail(`${error.message}; posted: ${posted()}; ${php(`return json_encode(array(get_option('heartbeatd_failures'), get_transient('doing_cron'), time(), heartbeatd_next_event(get_option('cron'))));`)}`))
+			const at = Number(readFileSync(file, 'utf8'))
+			rmSync(file)
+			return at
+		}
 		// Of two events the second is due before the first was scheduled to be.
 		for (const seconds of [20, 8]) {
 			await t.test(`one that is due in ${seconds} seconds`, async () => {
 				const before = posted()
 				const due = php(`$due = time() + ${seconds}; wp_schedule_single_event($due, 'live_event'); return $due;`)
-				await until('the event', () => existsSync(file), seconds + INTERVAL + 15)
-				const ran = Number(readFileSync(file, 'utf8'))
-				rmSync(file)
+				const ran = await event(seconds)
 				t.diagnostic(`an event that was due in ${seconds} s ran ${(ran - due).toFixed(1)} s late, with beats every ${INTERVAL} s`)
 				assert.ok(ran - due < INTERVAL + 5, `${ran - due} s late`)
 				await native()
@@ -67,15 +73,9 @@ test('scheduled events', { timeout: 300_000 }, async (t) => {
 		await t.test('one that another event schedules', async () => {
 			const before = posted()
 			const again = 12
-			const ran = async (seconds) => {
-				await until('the event', () => existsSync(file), seconds + INTERVAL + 15)
-				const at = Number(readFileSync(file, 'utf8'))
-				rmSync(file)
-				return at
-			}
 			php(`wp_schedule_single_event(time() + 8, 'live_event', array(${again})); return 1;`)
-			const first = await ran(8)
-			const late = await ran(again) - first - again
+			const first = await event(8)
+			const late = await event(again) - first - again
 			t.diagnostic(`it ran ${late.toFixed(1)} s late`)
 			assert.ok(late < INTERVAL + 5, `${late} s late`)
 			await native()
