@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -104,6 +105,9 @@ func browserName(name string) (written string, ok bool) {
 		inner, found = strings.CutSuffix(inner, "]")
 		addr, err := netip.ParseAddr(inner)
 		return "[" + addr.String() + "]", found && err == nil && addr.Is6() && addr.Zone() == ""
+	}
+	if len(name) > utf8.UTFMax*(maxHostName+1) {
+		return "", false // clients send names of any length, and the time for punycode grows with their square
 	}
 	name = strings.TrimSuffix(strings.ToLower(name), ".")
 	if strings.ContainsFunc(name, func(c rune) bool { return c > 127 }) {

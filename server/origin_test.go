@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestParseOrigin writes what people configure as browsers write it.
@@ -71,6 +72,26 @@ func TestParseOrigin(t *testing.T) {
 		if o, err := ParseOrigin(text); err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("%q: %v %v, want an error with %q", text, o, err, why)
 		}
+	}
+}
+
+// TestLongOrigin reads an origin of a foreign client that is as long as the HTTP
+// server lets a header be.
+func TestLongOrigin(t *testing.T) {
+	name := make([]rune, 16_000)
+	for i := range name {
+		name[i] = rune(0x4e00 + i)
+	}
+	start := time.Now()
+	if _, err := ParseOrigin("https://" + string(name)); err == nil {
+		t.Error("a name of 16,000 characters is taken for a host")
+	}
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("it took %s", took)
+	}
+	long := strings.Repeat("ü.", 30) + "example"
+	if _, err := ParseOrigin("https://" + long); err != nil {
+		t.Error(err)
 	}
 }
 
