@@ -70,6 +70,13 @@ func (s *Server) routeAPI(r *mux.Router) {
 	api.Methods("POST").Path("/revoke").HandlerFunc(s.api(s.apiRevoke))
 	api.Methods("GET").Path("/status").HandlerFunc(s.api(s.apiStatus))
 	s.routePresence(api)
+	api.PathPrefix("/").HandlerFunc(apiUnknown)
+}
+
+// apiUnknown answers what the API does not have. The plugin may be newer than this
+// server: the JSON of the error tells it that heartbeatd answers.
+func apiUnknown(w http.ResponseWriter, r *http.Request) {
+	writeAPI(w, 0, nil, &apiError{404, "not_found", "this version of heartbeatd has no such path, or not with the method " + r.Method})
 }
 
 // api reads and checks a request, and writes what answer makes of it.

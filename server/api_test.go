@@ -198,6 +198,21 @@ func TestRevoke(t *testing.T) {
 	}
 }
 
+// TestAPIUnknown answers paths and methods that the API does not have with an error
+// of the API: without one the plugin takes the server for something else.
+func TestAPIUnknown(t *testing.T) {
+	n := newNode(t)
+	for _, what := range []string{"POST /of-a-newer-plugin", "GET /of-a-newer-plugin", "POST /", "GET /push", "POST /status", "POST /presence"} {
+		method, path, _ := strings.Cut(what, " ")
+		r, text := send(t, method, n.admin+"/api/v1"+path, "{}", nil)
+		var answer struct{ Code, Message string }
+		err := json.Unmarshal([]byte(text), &answer)
+		if err != nil || r.StatusCode != http.StatusNotFound || answer.Code != "not_found" || answer.Message == "" {
+			t.Errorf("%s: %d %q", what, r.StatusCode, text)
+		}
+	}
+}
+
 // TestAPIRefuses has every kind of bad request, and nothing said for it.
 func TestAPIRefuses(t *testing.T) {
 	n := newNode(t, func(c *Config) {
