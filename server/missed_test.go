@@ -178,6 +178,7 @@ func TestPushAfterNATSWasLost(t *testing.T) {
 func TestPushAfterRestart(t *testing.T) {
 	before, after := newNode(t), newNode(t)
 	before.subscribed(t)
+	after.subscribed(t)
 	for _, over := range overs {
 		p := before.page(t, 2)
 		old := p.read(t, over, "")
