@@ -50,7 +50,7 @@ type Fold struct {
 
 // Put is a key that was written, for the first time or again. The same value
 // again changes nothing. A value that is not of the key's room and client id is
-// refused with an error, as everywhere else: it counts as nothing that was said.
+// refused with an error and changes nothing.
 func (f *Fold) Put(k Key, s Stored) ([]Change, error) {
 	name := k.String()
 	k, err := original(k, name, &s)

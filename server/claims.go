@@ -13,9 +13,10 @@ import (
 var identityClaims = []string{"sid", "nonce"}
 
 // UnmarshalJSON reads claims as WordPress writes them. In PHP the name of a post
-// type or a room can turn into a number: '2024' does as an array's key. In a
-// text or a list of texts, a number is read as its text, and what else is no text
-// is left out. An optional claim of another type counts as absent.
+// type or a room can turn into a number: '2024' does as an array's key. Where a
+// string is expected, alone or in a list, a number is read as its decimal string,
+// and a value of any other type is left out. An optional claim of another type
+// counts as absent.
 func (c *Claims) UnmarshalJSON(b []byte) error {
 	type plain Claims
 	if json.Unmarshal(b, (*plain)(c)) == nil && !bytes.Contains(b, []byte("null")) {
@@ -75,7 +76,7 @@ func readMembers(b []byte, into any, strict []string) error {
 	return nil
 }
 
-// readText reads a text, or a number as its text.
+// readText reads a string, or a number as its decimal string.
 func readText(raw json.RawMessage) (text string, ok bool) {
 	if raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9' {
 		return string(raw), true
@@ -84,7 +85,7 @@ func readText(raw json.RawMessage) (text string, ok bool) {
 	return text, ok
 }
 
-// readTexts reads a list of texts, nil for what is no list. PHP writes a list
+// readTexts reads a list of strings. It returns nil for anything but a list. PHP writes a list
 // with gaps in its keys as an object.
 func readTexts(raw json.RawMessage) []string {
 	if raw[0] != '[' && raw[0] != '{' {

@@ -96,7 +96,7 @@ func (s *Server) full(key sessionKey, again bool) error {
 		return &transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: retry}
 	case again:
 	case len(s.sessions) >= maxSessions:
-		return &refusal{&transport.Bye{Code: transport.CodeTooMany, Reason: "this node has its fill of pages", RetryAfter: retry}, key.site, limitReached}
+		return &refusal{&transport.Bye{Code: transport.CodeTooMany, Reason: "this node has reached its limit of pages", RetryAfter: retry}, key.site, limitReached}
 	case s.byUser[userKey{key.site, key.user}] >= maxUserSessions:
 		return &refusal{&transport.Bye{Code: transport.CodeTooMany, Reason: "this user has too many pages open", RetryAfter: retry}, key.site, limitReached}
 	}

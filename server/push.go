@@ -45,7 +45,7 @@ type mailbox struct {
 
 	mu     sync.Mutex    // guards the following fields
 	cursor broker.Cursor // of what was delivered last
-	tip    uint64        // what was said last when NATS was subscribed to; some of it may not be delivered yet
+	tip    uint64        // the stream's last sequence at the time of subscribing; up to it some may not be delivered yet
 	kept   []letter      // pushes, oldest first
 	bytes  int
 	found  []*session // sendWho's, used again
@@ -65,7 +65,7 @@ type letter struct {
 // stream: all of whichever stream comes is new to it.
 var noCursor = broker.Cursor{Epoch: "0"}
 
-// subscribed learns where the stream stands, before what is in it is delivered.
+// subscribed takes the stream's last position, before its messages are delivered.
 func (m *mailbox) subscribed(tip broker.Cursor) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -73,8 +73,8 @@ func (m *mailbox) subscribed(tip broker.Cursor) {
 	m.tip = tip.Seq
 }
 
-// enter forgets what another stream than this one said: nobody can ask for it any
-// more. It is called with m.mu held.
+// enter forgets the pushes of another stream: the cursors of two streams cannot be
+// compared. It is called with m.mu held.
 func (m *mailbox) enter(epoch string) {
 	if m.cursor.Epoch != epoch {
 		m.cursor, m.tip = broker.Cursor{Epoch: epoch}, 0
@@ -167,7 +167,8 @@ func (m *mailbox) enroll(s *session, after string) string {
 	return from.String()
 }
 
-// from is what a page has had that comes with a cursor. It is called with m.mu held.
+// from returns the cursor up to which a page has had the pushes, given the cursor
+// that it came with. It is called with m.mu held.
 func (m *mailbox) from(after string) broker.Cursor {
 	had, err := broker.ParseCursor(after)
 	known := m.cursor.Epoch != ""

@@ -86,7 +86,7 @@ type Config struct {
 //	session.outMu    where frames for a page go
 //	Outbox's mu, then the transport's own: they wake a writer
 //
-// While these are held no other is taken: Server.membersMu, revocations.mu, lists.mu, cron.mu,
+// While these are held no other lock is waited for: Server.membersMu, revocations.mu, lists.mu, cron.mu,
 // vouched.mu, refusals.mu. A new session is locked under Server.mu before anybody else knows it,
 // which does not wait. The transport calls sessions with none of its locks held.
 //

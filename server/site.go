@@ -83,12 +83,13 @@ func (st *site) allows(r *http.Request) bool {
 	return sameOrigin(r) || comesFrom(r, st.origins)
 }
 
-// errSiteClosed is what opens a site's view when the node stops.
+// errSiteClosed is returned for a site that was closed because the node stops.
 var errSiteClosed = errors.New("the node is being stopped")
 
 // open returns the live view of the site, and opens it if need be. It does not
-// wait: a view that was just opened has what this node wrote, and the rest joins
-// when NATS tells. The only errors are a closed site and a closed broker.
+// wait: a view that was just opened has the entries that this node wrote, and gets
+// those of other nodes from NATS later. It fails only if the site or the broker is
+// closed.
 func (st *site) open() (*broker.View, error) {
 	view, _, err := st.use()
 	return view, err
@@ -117,7 +118,7 @@ func (st *site) use() (view *broker.View, opened time.Time, err error) {
 	case st.view == nil:
 		turn := st.turn.Add(1)
 		st.view, err = st.broker.Watch(st.ID, func(c broker.Change) {
-			if st.turn.Load() == turn { // one that is being closed says nothing any more
+			if st.turn.Load() == turn { // changes of a view that is being closed are ignored
 				st.change(c)
 			}
 		})

@@ -209,7 +209,7 @@ func (t *LongPoll) reserve(id string, p *polled) error {
 	case t.closed:
 		return errStopping
 	case len(t.sessions) >= maxPolled:
-		return &Bye{Code: CodeTooMany, Reason: "this node has its fill of long-poll sessions", RetryAfter: 30 * time.Second}
+		return &Bye{Code: CodeTooMany, Reason: "this node has reached its limit of long-poll sessions", RetryAfter: 30 * time.Second}
 	case t.sessions == nil:
 		t.sessions = make(map[string]*polled)
 	}
