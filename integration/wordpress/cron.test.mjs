@@ -30,6 +30,12 @@ test('scheduled events', { timeout: 300_000 }, async (t) => {
 
 		assert.equal(next(), 0, 'a system cron runs them')
 		assert.doesNotMatch(report().join(), says)
+		// WordPress's own events are put off by a day: two requests that start a run at
+		// the same time can leave WordPress's lock behind, which holds up events for a minute.
+		for (const user of ['admin', 'editor']) await (await open(user, '/wp-admin/')).close()
+		php(`$later = array();
+			foreach (_get_cron_array() as $time => $hooks) $later[$time + DAY_IN_SECONDS] = $hooks;
+			_set_cron_array($later); return 1;`)
 		setCron(false)
 		assert.match(report().join(), says)
 		const pages = [await open('admin', '/wp-admin/'), await open('editor', '/wp-admin/')]
@@ -37,7 +43,8 @@ test('scheduled events', { timeout: 300_000 }, async (t) => {
 			await connected(page)
 			await beat(page)
 		}
-		await until('what was due to have run', async () => (await fetch(site.url)).ok && next() > Date.now() / 1000 + 60, 90)
+		assert.ok(next() > Date.now() / 1000 + 600, 'nothing is due')
+		assert.equal(php(`return get_transient('doing_cron');`), false, 'no run is under way')
 		const posted = () => pages.reduce((sum, page) => sum + page.beats.length, 0)
 		const ticks = (page) => page.frames.received.filter(({ type }) => type === 'tick').length
 		const native = async () => {
@@ -48,9 +55,8 @@ test('scheduled events', { timeout: 300_000 }, async (t) => {
 
 		// While the test waits it runs no PHP itself: that would run the event.
 		const file = `${site.dir}/wp-content/event`
-		// WordPress may not start a run when it is asked for the first time: then a later beat does.
 		const event = async (seconds) => {
-			await until('the event', () => existsSync(file), seconds + 90)
+			await until('the event', () => existsSync(file), seconds + 45)
 				.catch((error) => assert.fail(`${error.message}; posted: ${posted()}; ${php(`return json_encode(array(get_option('heartbeatd_failures'), get_transient('doing_cron'), time(), heartbeatd_next_event(get_option('cron'))));`)}`))
 			const at = Number(readFileSync(file, 'utf8'))
 			rmSync(file)
