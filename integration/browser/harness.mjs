@@ -1,4 +1,4 @@
-// What the browser tests share: heartbeatd on free ports, Chromium, and waiting.
+// What the browser tests share: heartbeatd on free ports, Chromium and Firefox, and waiting.
 //
 //	const server = await startHeartbeatd(t)
 //	const browser = await startChromium(t)
@@ -6,7 +6,7 @@
 // Both end with the test, whatever became of it.
 
 import { execFileSync, spawn } from 'node:child_process'
-import { chromium } from 'playwright-core'
+import { chromium, firefox } from 'playwright-core'
 import { after } from 'node:test'
 import { createInterface } from 'node:readline'
 import { mkdirSync } from 'node:fs'
@@ -122,6 +122,26 @@ export async function startChromium(t, { netns } = {}) {
 	})
 	t.after(() => browser.close())
 	return browser
+}
+
+// startFirefox launches the installed Firefox ESR, which playwright-core drives over
+// WebDriver BiDi (its channels moz-*). There page.on('websocket') is never called, and
+// request.postData() is always null.
+export async function startFirefox(t) {
+	const browser = await firefox.launch({ executablePath: '/usr/bin/firefox-esr', channel: 'moz-firefox' })
+	t.after(() => browser.close())
+	withoutMediaFeatures(browser)
+	return browser
+}
+
+// withoutMediaFeatures answers the one command of playwright-core that Firefox ESR 153 does
+// not know: every new context sends it, to set a colour scheme that no test needs.
+function withoutMediaFeatures(browser) {
+	const session = Object.getPrototypeOf(browser._connection.toImpl(browser)._browserSession)
+	const send = session.send
+	session.send = function (method, params) {
+		return method === 'emulation.setMediaFeaturesOverride' ? Promise.resolve({}) : send.call(this, method, params)
+	}
 }
 
 // until polls a condition until it is truthy, and returns what it was.

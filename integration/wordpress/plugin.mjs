@@ -18,15 +18,15 @@ export const secret = 'a secret of the tests that nobody guesses'
 
 // withPlugin starts everything, calls use, and stops everything. constants are
 // more of the plugin's in wp-config.php, or none at all if null; flags more of
-// heartbeatd's.
-export async function withPlugin(t, use, { constants = {}, flags = [] } = {}) {
+// heartbeatd's; startBrowser is startChromium or startFirefox.
+export async function withPlugin(t, use, { constants = {}, flags = [], startBrowser = startChromium } = {}) {
 	const server = await startHeartbeatd(t, { flags: ['--site-secret', secret, ...flags] })
 	await withSite(async (site) => {
 		if (constants) configure(site, { HEARTBEATD_SECRET: secret, HEARTBEATD_API: server.admin, ...constants })
 		addPlugin(site, pluginFolder)
 		// The browser must be gone before the site is: its sockets would keep nginx waiting.
 		const ends = []
-		const browser = memoize(() => startChromium({ after: (end) => ends.push(end) }))
+		const browser = memoize(() => startBrowser({ after: (end) => ends.push(end) }))
 		try {
 			const php = (code) => evaluate(site, code)
 			php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; $r = activate_plugin('heartbeatd/heartbeatd.php'); if (is_wp_error($r)) throw new Exception($r->get_error_message());`)
@@ -96,7 +96,9 @@ function memoize(make) {
 
 // logIn is a browser of its own with that user logged in.
 export async function logIn(browser, site, user) {
-	const context = await browser.newContext({ permissions: ['local-network-access'] })
+	// Only Chromium knows this permission.
+	const permissions = browser.browserType().name() === 'chromium' ? ['local-network-access'] : []
+	const context = await browser.newContext({ permissions })
 	const { login, password } = site.users[user]
 	await context.request.get(`${site.url}/wp-login.php`)
 	const answer = await context.request.post(`${site.url}/wp-login.php`, {
