@@ -188,8 +188,8 @@ func TestTicketEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.send(p.hello())
-	if bye, code := s.ended(); code != 4003 || !strings.Contains(bye.Reason, "over") {
-		t.Errorf("once more with that ticket: %d %q", code, bye.Reason)
+	if f, err := s.read(); err != nil || f.Type != "bye" || !strings.Contains(f.Reason, "over") {
+		t.Errorf("once more with that ticket: %+v, %v", f, err)
 	}
 }
 
