@@ -2,6 +2,7 @@
 // takes the first that opens, backs off when none does, and climbs back up
 // later. Until a link is up there is none: nobody waits for it.
 
+import { AWAY } from './link.js'
 import { countdown } from './countdown.js'
 import { createMemory } from './memory.js'
 
@@ -11,6 +12,8 @@ const BACKOFF_MAX = 30000
 // A link that dies younger than this has not proved anything.
 const PROVEN = 10000
 const FLAPS = 3
+// How long a page waits at least before it reconnects when it seems to be left.
+const AWAY_WAIT = 3000
 
 const REFUSED = 4000
 const DRAINING = 4001
@@ -85,8 +88,8 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 		if (times.length) wake(Math.min(...times) + random() * BACKOFF)
 	}
 
-	function backOff() {
-		wake(random() * Math.min(BACKOFF_MAX, BACKOFF * 2 ** Math.min(round++, 10)))
+	function backOff(least = 0) {
+		wake(least + random() * Math.min(BACKOFF_MAX, BACKOFF * 2 ** Math.min(round++, 10)))
 	}
 
 	// Opens one transport; resolves to nothing when it is up, else to its close.
@@ -130,7 +133,7 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 			flaps[name] = 0
 		}
 		onChange('', null)
-		// What the server ends in due form is no fault of the transport.
+		// A link that was closed for a reason is no fault of the transport.
 		if (obey(name, close)) return
 		if (!proven) flapped(name)
 		backOff()
@@ -142,7 +145,7 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 		if (flaps[name] % FLAPS === 0 && name !== order[order.length - 1]) memory.failed(name)
 	}
 
-	// Does what the server's parting word asks; false when it said nothing of use.
+	// Does what the close asks for; returns false if it asks for nothing.
 	function obey(name, close) {
 		switch (close.code) {
 			case REFUSED:
@@ -159,6 +162,9 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 			case REPLACED:
 			case LEFT:
 				blocked = true
+				return true
+			case AWAY:
+				backOff(AWAY_WAIT)
 				return true
 			case DRAINING:
 			case SLOW:

@@ -9,6 +9,10 @@
 
 export const CLOSED = { code: 1006, retryAfter: 0 }
 
+// Firefox closes a page's sockets with this code when a navigation starts, also if the
+// page stays because the answer is a download or empty.
+export const AWAY = 1001
+
 /** A frame read from text; null for anything that is none. */
 export function readFrame(text) {
 	try {

@@ -1,8 +1,15 @@
 // The WebSocket link.
 
-import { CLOSED, byeToClose, readFrame } from './link.js'
+import { AWAY, CLOSED, byeToClose, readFrame } from './link.js'
 
 const PROTOCOL = 'heartbeat.v1'
+
+// A socket that is still opening when a navigation starts gets 1006 from Firefox and is
+// clean all the same; one that failed is not.
+function codeOf({ code, wasClean }) {
+	if (code === CLOSED.code && wasClean) return AWAY
+	return code || CLOSED.code
+}
 
 export function createWebSocketLink({ url, win, onFrame, onClosed }) {
 	const waiting = new Map()
@@ -23,7 +30,7 @@ export function createWebSocketLink({ url, win, onFrame, onClosed }) {
 			}
 			socket.onopen = () => send(Object.assign({ type: 'hello' }, hello))
 			socket.onmessage = (event) => receive(readFrame(event.data))
-			socket.onclose = (event) => ended(closing || { code: event.code || CLOSED.code, retryAfter: 0 })
+			socket.onclose = (event) => ended(closing || { code: codeOf(event), retryAfter: 0 })
 		})
 	}
 

@@ -209,6 +209,54 @@ test('a link that the server ends in due form, however often, does not', async (
 	assert.equal(c.name, 'websocket')
 })
 
+test('a socket that the browser closes because a navigation starts', async (t) => {
+	await t.test('is opened again after some seconds, and nothing is held against it', async () => {
+		const c = chooser()
+		c.start()
+		for (let i = 0; i < 5; i++) {
+			await pass(5_000)
+			made[made.length - 1].onClosed(BYE(1001))
+			await pass(2_900)
+			assert.equal(made.length, i + 1, 'a page that is left does not connect')
+			await pass(32_000)
+			assert.equal(c.name, 'websocket')
+			assert.equal(made.length, i + 2)
+		}
+		assert.deepEqual(new Set(names()), new Set(['websocket']))
+	})
+	await t.test('also while it opens', async () => {
+		made = []
+		world.works.websocket = BYE(1001)
+		const c = chooser()
+		c.start()
+		await pass(2_900)
+		assert.deepEqual(names(), ['websocket'], 'no other transport is asked')
+		world.works.websocket = true
+		await pass(1_200)
+		assert.equal(c.name, 'websocket')
+	})
+	await t.test('is opened at once when the page is shown again', async () => {
+		made = []
+		const c = chooser()
+		c.start()
+		await settle()
+		made[0].onClosed(BYE(1001))
+		c.stop()
+		await pass(60_000)
+		assert.equal(made.length, 1)
+		c.start()
+		await settle()
+		assert.equal(c.name, 'websocket')
+	})
+	await t.test('and a server that keeps closing so is asked ever more rarely', async () => {
+		made = []
+		world.works = { websocket: BYE(1001), longpoll: true }
+		chooser().start()
+		await pass(10 * 60_000)
+		assert.ok(made.length >= 18 && made.length <= 30, `${made.length} attempts in ten minutes`)
+	})
+})
+
 test('obeys the parting word', async (t) => {
 	const after = async (code, retryAfter) => {
 		made = []
