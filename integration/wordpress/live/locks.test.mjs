@@ -1,16 +1,9 @@
-// Post locks, as two people see them: who has a post open, that they have left,
-// and that somebody took it over, in both editors, with core's client, on every
+// Post locks, as two people see them, in both editors, with core's client, on every
 // transport, and with heartbeatd stopped: it comes out the same.
 
-import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { TRANSPORTS, beat, editorOf, hasLink, linked, newPost, since, until, withLive } from './live.mjs'
-
-// A list and an editor beat every ten seconds: what arrives well before that was
-// told. A quiet machine takes a tenth of a second.
-const TOLD = 4000
-// Core lets a lock last five seconds more, in case its page is only reloaded.
-const LET_GO = 5000
+import { TRANSPORTS, withLive } from './live.mjs'
+import { locks } from './locks.mjs'
 
 test('locks', { timeout: 400_000 }, async (t) => {
 	await withLive(t, async ({ person, php, server }) => {
@@ -28,77 +21,3 @@ test('locks', { timeout: 400_000 }, async (t) => {
 		}
 	})
 })
-
-async function locks(t, { anna, ben, php, editor, client }) {
-	await Promise.all([anna, ben].map((person) => person.uses({ client, editor })))
-	const [first, second] = ['first', 'second'].map((name) => newPost(php, `${name} of ${editor} ${client}`, anna.id))
-	// Who has no link sees what there is with the next beat.
-	const look = hasLink(client) ? () => {} : beat
-
-	const list = await ben.open('/wp-admin/edit.php')
-	await linked(list, client)
-	const isLocked = async (id) => {
-		await look(list)
-		return list.locator(`#post-${id}`).evaluate((row) => row.classList.contains('wp-locked'))
-	}
-
-	const page = await anna.open(editorOf(first), { waitUntil: 'commit' })
-	const opened = since()
-	await until('the lock in the list', () => isLocked(first))
-	told(t, client, 'taken, seen in the list', opened())
-	assert.equal(await list.locator(`#post-${first} .locked-text`).innerText(), 'Editor is currently editing')
-	await linked(page, client)
-	const other = await anna.open(editorOf(second))
-	await linked(other, client)
-	await beat(other)
-	// WordPress's own block editor sends nothing when it is left (seen in 7.1.4).
-	if (editor === 'classic' || client !== 'core') await letGo(t, page, php, first, () => isLocked(first))
-
-	const text = `What Anna wrote with ${client}.`
-	await write(other, editor, text)
-	await takeOver(ben, second)
-	const taken = since()
-	await until('the editor to be told', async () => (await look(other), isTold(other, editor)))
-	told(t, client, 'taken over, told to the editor', taken())
-	await until('the text to be saved', () => php(`$saved = wp_get_post_autosave(${second}, ${anna.id}); return $saved && str_contains($saved->post_content, '${text}');`))
-	await Promise.all([anna, ben].flatMap(({ context }) => context.pages().map((page) => page.close())))
-}
-
-async function letGo(t, page, php, id, isLocked) {
-	// An editor that leaves in the middle of a beat, or before it has rendered what the
-	// tick said, does not know which lock it has to let go.
-	await beat(page)
-	await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => window.setTimeout(done, 100))))
-	await page.goto(new URL('/wp-admin/about.php', page.url()).href, { waitUntil: 'commit' })
-	const left = since()
-	await until('the lock to go from the list', async () => !(await isLocked()))
-		.catch((error) => assert.fail(`${error.message}: ${php(`return time() . ' ' . get_post_meta(${id}, '_edit_lock', true);`)}`))
-	t.diagnostic(`let go, gone from the list: ${left()} ms`)
-	assert.ok(left() < LET_GO + TOLD)
-}
-
-function told(t, client, what, ms) {
-	t.diagnostic(`${what}: ${ms} ms`)
-	if (hasLink(client)) assert.ok(ms < TOLD, `${what}: ${ms} ms`)
-}
-
-async function write(page, editor, text) {
-	if (editor === 'block') {
-		await page.waitForFunction(() => window.wp.data?.select('core/editor').getCurrentPostId())
-		await page.evaluate((text) => window.wp.data.dispatch('core/editor').editPost({ content: text }), text)
-	} else {
-		await page.click('#content-html')
-		await page.fill('#content', text)
-	}
-}
-
-async function takeOver(person, id) {
-	const page = await person.open(editorOf(id))
-	const link = page.locator('a[href*="get-post-lock"]')
-	await link.waitFor()
-	await Promise.all([page.waitForNavigation({ waitUntil: 'commit' }), link.click({ noWaitAfter: true })])
-}
-
-const isTold = (page, editor) => page.evaluate((editor) => editor === 'block'
-	? Boolean(document.querySelector('.editor-post-locked-modal')?.innerText.includes('Someone else has taken over this post'))
-	: document.querySelector('#post-lock-dialog .currently-editing')?.innerText.includes('admin'), editor)

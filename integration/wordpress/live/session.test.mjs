@@ -4,11 +4,9 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'node:test'
-import { TRANSPORTS, beat, editorOf, hasLink, linked, newEditor, newPost, since, until, withLive } from './live.mjs'
+import { TRANSPORTS, beat, hasLink, linked, newEditor, withLive } from './live.mjs'
+import { loggedOut } from './login.mjs'
 
-// A link tells at once, and not at the next beat, for which an editor waits 10 s: on a
-// quiet machine it takes a fifth of a second, on a busy one up to two.
-const TOLD = 5000
 const constants = { AUTOSAVE_INTERVAL: '5' }
 
 test('sessions and nonces', { timeout: 400_000, concurrency: 4 }, async (t) => {
@@ -20,48 +18,6 @@ test('sessions and nonces', { timeout: 400_000, concurrency: 4 }, async (t) => {
 		await play('any')
 	}, { constants })
 })
-
-async function loggedOut(t, { person, php, client, login, password }) {
-	const [here, elsewhere] = await Promise.all([person(login, { client, editor: 'classic' }), person(login, { client })])
-	const id = newPost(php, `Logged out with ${client}`, here.id)
-	const page = await here.open(editorOf(id))
-	const [profile] = await Promise.all([elsewhere.open('/wp-admin/profile.php'), linked(page, client)])
-	await beat(page)
-	await page.evaluate(() => { window.sameDocument = true })
-
-	await Promise.all([
-		profile.waitForResponse((response) => /action=destroy-sessions/.test(response.request().postData() ?? '')),
-		profile.click('#destroy-sessions'),
-	])
-	const ended = since()
-	const dialog = () => page.evaluate(() => !document.querySelector('#wp-auth-check-wrap').classList.contains('hidden'))
-	await until('the dialog', async () => {
-		if (!hasLink(client)) await beat(page)
-		return dialog()
-	})
-	t.diagnostic(`the dialog after ${ended()} ms`)
-	if (hasLink(client)) assert.ok(ended() < TOLD, `the dialog after ${ended()} ms`)
-
-	const frame = page.frameLocator('#wp-auth-check-frame')
-	await frame.locator('#user_login').fill(login)
-	await frame.locator('#user_pass').fill(password)
-	await frame.locator('#wp-submit').click()
-	await until('the dialog to go', async () => !(await dialog()))
-	const back = since()
-
-	// The page goes on by itself: nonces, link, lock and autosaves.
-	const text = `Written after the log-in with ${client}.`
-	await page.click('#content-html')
-	await page.fill('#content', text)
-	await until('the autosave', () => php(`$saved = wp_get_post_autosave(${id}, ${here.id}); return $saved && $saved->post_content === '${text}';`), 40)
-	await linked(page, client)
-	t.diagnostic(`saved and linked after another ${back()} ms`)
-	const tick = await beat(page)
-	assert.equal(tick['wp-auth-check'], true)
-	assert.ok(tick['wp-refresh-post-lock'].new_lock)
-	assert.equal(await page.evaluate(() => window.sameDocument), true)
-	await Promise.all([here.close(), elsewhere.close()])
-}
 
 // All clients side by side: each half of a nonce's life ends for all at once.
 const HALF = 10

@@ -1,0 +1,52 @@
+// A log-in that ends elsewhere, and the log-in dialog.
+
+import assert from 'node:assert/strict'
+import { beat, editorOf, hasLink, linked, newPost, since, until } from './live.mjs'
+
+// A link tells at once, and not at the next beat, for which an editor waits 10 s: on a
+// quiet machine it takes a fifth of a second, on a busy one up to two.
+const TOLD = 5000
+
+// loggedOut ends the log-in of a user who has an editor open, and logs in again in the
+// dialog. The site must autosave every few seconds.
+export async function loggedOut(t, { person, php, client, login, password }) {
+	const [here, elsewhere] = await Promise.all([person(login, { client, editor: 'classic' }), person(login, { client })])
+	const id = newPost(php, `Logged out with ${client}`, here.id)
+	const page = await here.open(editorOf(id))
+	const [profile] = await Promise.all([elsewhere.open('/wp-admin/profile.php'), linked(page, client)])
+	await beat(page)
+	await page.evaluate(() => { window.sameDocument = true })
+
+	await profile.click('#destroy-sessions')
+	await profile.locator('.notice-success:has(+ #destroy-sessions)').waitFor()
+	const ended = since()
+	const dialog = () => page.evaluate(() => !document.querySelector('#wp-auth-check-wrap').classList.contains('hidden'))
+	await until('the dialog', async () => {
+		if (!hasLink(client)) await beat(page)
+		return dialog()
+	})
+	t.diagnostic(`the dialog after ${ended()} ms`)
+	if (hasLink(client)) assert.ok(ended() < TOLD, `the dialog after ${ended()} ms`)
+
+	const frame = page.frameLocator('#wp-auth-check-frame')
+	await frame.locator('#user_login').fill(login)
+	await frame.locator('#user_pass').fill(password)
+	await frame.locator('#wp-submit').click()
+	await until('the dialog to go', async () => !(await dialog()))
+	const back = since()
+
+	// The page goes on by itself: nonces, link, lock and autosaves. In Firefox only the
+	// page in front has the focus, and others beat every two minutes.
+	await page.bringToFront()
+	const text = `Written after the log-in with ${client}.`
+	await page.click('#content-html')
+	await page.fill('#content', text)
+	await until('the autosave', () => php(`$saved = wp_get_post_autosave(${id}, ${here.id}); return $saved && $saved->post_content === '${text}';`), 40)
+	await linked(page, client)
+	t.diagnostic(`saved and linked after another ${back()} ms`)
+	const tick = await beat(page)
+	assert.equal(tick['wp-auth-check'], true)
+	assert.ok(tick['wp-refresh-post-lock'].new_lock)
+	assert.equal(await page.evaluate(() => window.sameDocument), true)
+	await Promise.all([here.close(), elsewhere.close()])
+}
