@@ -1,0 +1,63 @@
+// What must work in every browser, in a form that all of their drivers can run.
+
+import assert from 'node:assert/strict'
+import { TRANSPORTS, hasLink, linked, newEditor, since, until } from './live.mjs'
+
+// everyTransport: beats are answered by whom they should be, and people see each other.
+export async function everyTransport({ site, php, person }) {
+	const pages = {}
+	for (const client of TRANSPORTS) {
+		const { login } = newEditor(site, php, `by-${client}`)
+		pages[client] = await (await person(login, { client })).open('/wp-admin/')
+		await linked(pages[client], client)
+		await answered(pages[client])
+	}
+	for (const [client, page] of Object.entries(pages)) {
+		assert.equal((await answered(page)).byPHP, !hasLink(client), client)
+		await until(`everybody on the page by ${client}`, async () => {
+			if (!hasLink(client)) await answered(page)
+			return page.evaluate((names) => names.every((name) => document.querySelector('#heartbeatd-who').innerText.includes(name)), TRANSPORTS.map((name) => `by-${name}`))
+		})
+	}
+	await Promise.all(Object.values(pages).map((page) => page.context().close()))
+}
+
+// fallBackAndReturn: heartbeatd ends and is back; beats go to PHP meanwhile.
+export async function fallBackAndReturn(t, { server, php, person }) {
+	const pages = {}
+	for (const client of ['websocket', 'longpoll']) {
+		pages[client] = await (await person('editor', { client })).open('/wp-admin/')
+		await linked(pages[client], client)
+		await answered(pages[client])
+	}
+	await server.stop('SIGKILL')
+	for (const [client, page] of Object.entries(pages)) {
+		const { byPHP, errors } = await answered(page)
+		assert.deepEqual([byPHP, errors], [true, 0], client)
+	}
+	await server.restart()
+	const back = since()
+	// PHP has seen that heartbeatd was down, and would see every beat for half a minute.
+	php(`update_option('heartbeatd_failures', array()); return 1;`)
+	for (const [client, page] of Object.entries(pages)) {
+		await linked(page, client)
+		t.diagnostic(`${client} again after ${back()} ms`)
+		const { errors } = await until(`beats over ${client} again`, async () => {
+			const tick = await answered(page)
+			return !tick.byPHP && tick
+		})
+		assert.equal(errors, 0, client)
+		await page.context().close()
+	}
+}
+
+// answered has a page beat, and tells who answered: over a link no web server's header
+// comes with a tick. errors are what the page heard of from its first such beat on.
+const answered = (page) => page.evaluate(() => new Promise((done) => {
+	if (window.errors === undefined) {
+		window.errors = 0
+		jQuery(document).on('heartbeat-error heartbeat-connection-lost', () => window.errors++)
+	}
+	jQuery(document).one('heartbeat-tick', (event, tick, status, jqXHR) => done({ byPHP: Boolean(jqXHR.getResponseHeader('X-Content-Type-Options')), errors: window.errors }))
+	wp.heartbeat.connectNow()
+}))
