@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"math/bits"
 	"strconv"
+	"time"
 	"unicode/utf8"
 )
 
@@ -25,6 +26,9 @@ type Welcome struct {
 	Session string
 	Cursor  string // the page gets what was pushed after it
 	Resumed bool
+	// Over long-poll only: the id of the request, and how long a poll waits.
+	ID       uint64
+	PollWait time.Duration
 }
 
 // clientFrame is any frame from a client: the fields that its type does not
@@ -93,6 +97,14 @@ func appendWelcome(dst []byte, w Welcome) []byte {
 	dst = strconv.AppendBool(dst, w.Resumed)
 	dst = append(dst, `,"max_body":`...)
 	dst = strconv.AppendInt(dst, MaxBody, 10)
+	if w.ID != 0 {
+		dst = append(dst, `,"id":`...)
+		dst = strconv.AppendUint(dst, w.ID, 10)
+	}
+	if w.PollWait != 0 {
+		dst = append(dst, `,"poll_ms":`...)
+		dst = strconv.AppendInt(dst, w.PollWait.Milliseconds(), 10)
+	}
 	return append(dst, '}')
 }
 

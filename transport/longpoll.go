@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"strconv"
 	"sync"
 	"time"
@@ -62,6 +63,11 @@ func (t *LongPoll) Open(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
+	name, err := requestID(r.URL.Query())
+	if err != nil {
+		refuse(w, err)
+		return
+	}
 	p := &polled{out: &Outbox{}, news: make(chan struct{}, 1)}
 	id := rand.Text()
 	if err := t.reserve(id, p); err != nil {
@@ -85,11 +91,25 @@ func (t *LongPoll) Open(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.out.start(p.wake)
-	welcome.Session = id
+	welcome.Session, welcome.ID, welcome.PollWait = id, name, PollWait
 	answer(w, appendWelcome(nil, welcome))
 }
 
-// Poll answers GET /poll?after=N: what came after N, as soon as there is some.
+// requestID is the id that a request may name in its address, and its answer then
+// names too: so a client notices an answer that was made for another request. It is 0
+// if there is none.
+func requestID(query url.Values) (uint64, error) {
+	if !query.Has("id") {
+		return 0, nil
+	}
+	id, err := strconv.ParseUint(query.Get("id"), 10, 64)
+	if err != nil || id == 0 {
+		return 0, protocolError("id must be a number above 0")
+	}
+	return id, nil
+}
+
+// Poll answers GET /poll?after=N&id=M: what came after N, as soon as there is some.
 func (t *LongPoll) Poll(w http.ResponseWriter, r *http.Request) {
 	id := r.Header.Get(SessionHeader)
 	p := t.find(id)
@@ -97,9 +117,15 @@ func (t *LongPoll) Poll(w http.ResponseWriter, r *http.Request) {
 		refuseGone(w)
 		return
 	}
-	after, err := strconv.ParseUint(r.URL.Query().Get("after"), 10, 64)
+	query := r.URL.Query()
+	after, err := strconv.ParseUint(query.Get("after"), 10, 64)
 	if err != nil {
 		refuse(w, protocolError("after must be the seq of the last poll, or 0"))
+		return
+	}
+	name, err := requestID(query)
+	if err != nil {
+		refuse(w, err)
 		return
 	}
 	p.out.ack(after)
@@ -120,9 +146,9 @@ func (t *LongPoll) Poll(w http.ResponseWriter, r *http.Request) {
 	if bye != nil {
 		frames = append(frames, appendBye(nil, bye))
 		last++
-		t.end(id, p)
+		t.end(id, p, nil)
 	}
-	answer(w, appendPoll(nil, last, frames))
+	answer(w, appendPoll(nil, name, last, frames))
 }
 
 // Beat answers POST /beat of a session: any client frame but a hello.
@@ -135,9 +161,10 @@ func (t *LongPoll) Beat(w http.ResponseWriter, r *http.Request) {
 	}
 	tick, err := p.receive(w, r)
 	if err != nil {
-		t.end(id, p)
-		if bye := new(Bye); !errors.As(err, &bye) || bye.Code != CodeLeft {
-			refuse(w, err)
+		bye := byeOf(err)
+		t.end(id, p, bye)
+		if bye.Code != CodeLeft {
+			refuse(w, bye)
 			return
 		}
 	}
@@ -225,7 +252,7 @@ func (t *LongPoll) begin(id string, p *polled, session Session) bool {
 		return false
 	}
 	p.session = session
-	p.gone = time.AfterFunc(pollGap, func() { t.end(id, p) })
+	p.gone = time.AfterFunc(pollGap, func() { t.end(id, p, nil) })
 	return true
 }
 
@@ -241,13 +268,17 @@ func (t *LongPoll) forget(id string) {
 	delete(t.sessions, id)
 }
 
-// end forgets a connection, once, and tells its session.
-func (t *LongPoll) end(id string, p *polled) {
+// end forgets a connection, once, and tells its session. A poll that waits is
+// answered with bye: an empty answer before its time would look like a cache's.
+func (t *LongPoll) end(id string, p *polled, bye *Bye) {
 	t.mu.Lock()
 	found := t.sessions[id] == p
 	delete(t.sessions, id)
 	t.mu.Unlock()
 	if found {
+		if bye != nil {
+			p.out.Bye(bye)
+		}
 		p.mu.Lock()
 		p.gone.Stop()
 		p.ended = true
@@ -267,7 +298,7 @@ func (t *LongPoll) Close() {
 	maps.DeleteFunc(all, func(_ string, p *polled) bool { return p.session == nil }) // Open sees that it is over
 	t.mu.Unlock()
 	for id, p := range all {
-		t.end(id, p)
+		t.end(id, p, errStopping)
 	}
 }
 
@@ -291,12 +322,18 @@ func answer(w http.ResponseWriter, frame []byte) {
 	_, _ = w.Write(frame)
 }
 
-// refuse answers with a bye frame and the status that says the same.
-func refuse(w http.ResponseWriter, err error) {
+// byeOf is the bye that an error is.
+func byeOf(err error) *Bye {
 	var bye *Bye
 	if !errors.As(err, &bye) {
 		bye = &Bye{Code: CodeTooMany, Reason: err.Error(), RetryAfter: time.Second}
 	}
+	return bye
+}
+
+// refuse answers with a bye frame and the status that says the same.
+func refuse(w http.ResponseWriter, err error) {
+	bye := byeOf(err)
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
@@ -307,8 +344,14 @@ func refuse(w http.ResponseWriter, err error) {
 	_, _ = w.Write(appendBye(nil, bye))
 }
 
-func appendPoll(dst []byte, seq uint64, frames [][]byte) []byte {
-	dst = append(dst, `{"seq":`...)
+func appendPoll(dst []byte, id, seq uint64, frames [][]byte) []byte {
+	dst = append(dst, '{')
+	if id != 0 {
+		dst = append(dst, `"id":`...)
+		dst = strconv.AppendUint(dst, id, 10)
+		dst = append(dst, ',')
+	}
+	dst = append(dst, `"seq":`...)
 	dst = strconv.AppendUint(dst, seq, 10)
 	dst = append(dst, `,"frames":[`...)
 	for i, f := range frames {

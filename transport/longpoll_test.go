@@ -33,7 +33,11 @@ func (p *polls) open() (id string) {
 }
 
 func (p *polls) poll(ctx context.Context, id string, after int) (status int, body string) {
-	r := httptest.NewRequestWithContext(ctx, "GET", fmt.Sprintf("/poll?after=%d", after), nil)
+	return p.get(ctx, id, fmt.Sprint("after=", after))
+}
+
+func (p *polls) get(ctx context.Context, id, query string) (status int, body string) {
+	r := httptest.NewRequestWithContext(ctx, "GET", "/poll?"+query, nil)
 	r.Header.Set(SessionHeader, id)
 	w := httptest.NewRecorder()
 	p.Poll(w, r)
@@ -136,7 +140,36 @@ func TestTwoPolls(t *testing.T) {
 	})
 }
 
-// TestLeaveEndsThePoll has a page leave while it polls: the poll does not wait on.
+// TestRequestIDs names a request in its answer, and refuses what is no id.
+func TestRequestIDs(t *testing.T) {
+	p := newPolls()
+	open := func(query string) string {
+		w := httptest.NewRecorder()
+		p.Open(w, httptest.NewRequest("POST", "/open?"+query, strings.NewReader(`{"type":"hello"}`)))
+		return w.Body.String()
+	}
+	if body := open("id=281474976710655"); !strings.HasSuffix(body, `,"id":281474976710655,"poll_ms":25000}`) {
+		t.Errorf("the welcome: %s", body)
+	}
+	if body := open(""); strings.Contains(body, `"id"`) {
+		t.Errorf("the welcome of a request without an id: %s", body)
+	}
+	id := p.open()
+	p.e.out.Send([]byte(`1`))
+	if _, body := p.get(t.Context(), id, "after=0&id=7"); body != `{"id":7,"seq":1,"frames":[1]}` {
+		t.Errorf("the poll: %s", body)
+	}
+	for _, bad := range []string{"id=", "id=0", "id=-1", "id=x", "id=18446744073709551616"} {
+		if body := open(bad); !strings.Contains(body, `"code":4000,"reason":"id must be a number above 0"`) {
+			t.Errorf("open with %s: %s", bad, body)
+		}
+		if status, body := p.get(t.Context(), id, "after=0&"+bad); status != 400 || !strings.Contains(body, "id must be") {
+			t.Errorf("a poll with %s: %d %s", bad, status, body)
+		}
+	}
+}
+
+// TestLeaveEndsThePoll has a page leave while it polls: the poll says so at once.
 func TestLeaveEndsThePoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPolls()
@@ -144,7 +177,9 @@ func TestLeaveEndsThePoll(t *testing.T) {
 		done := make(chan time.Duration, 1)
 		started := time.Now()
 		go func() {
-			p.poll(t.Context(), id, 0)
+			if _, body := p.poll(t.Context(), id, 0); body != `{"seq":1,"frames":[{"type":"bye","code":4007,"reason":"left"}]}` {
+				t.Errorf("the poll was answered %s", body)
+			}
 			done <- time.Since(started)
 		}()
 		synctest.Wait()
@@ -211,19 +246,21 @@ func TestOpenKeepsNothing(t *testing.T) {
 	}
 }
 
-// TestCloseEndsPolls wakes the poll that waits and detaches its session.
+// TestCloseEndsPolls answers the poll that waits and detaches its session.
 func TestCloseEndsPolls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPolls()
 		id := p.open()
-		done := make(chan int)
+		done := make(chan string)
 		go func() {
-			status, _ := p.poll(t.Context(), id, 0)
-			done <- status
+			_, body := p.poll(t.Context(), id, 0)
+			done <- body
 		}()
 		synctest.Wait()
 		p.Close()
-		<-done
+		if body := <-done; !strings.Contains(body, `"code":4001`) {
+			t.Errorf("the poll was answered %s", body)
+		}
 		if !p.gone() || len(p.sessions) != 0 {
 			t.Error("the session goes on")
 		}
