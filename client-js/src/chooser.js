@@ -31,7 +31,7 @@ const LEFT = 4007
  * @param {Function} deps.may (name) → whether the transport may be used at this moment
  * @param {Function} deps.onFrame (frame)
  * @param {Function} deps.onChange (name or '', link or null, welcome)
- * @param {Window} deps.win timers and sessionStorage
+ * @param {Window} deps.win timers, storage, console
  * @param {Function} deps.random
  */
 export function createChooser({ order, make, hello, may, onFrame, onChange, win, random }) {
@@ -60,6 +60,7 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 		if (!wanted || blocked || trying) return
 		const mine = ++generation
 		const failed = []
+		let foreign = false
 		for (const name of usable()) {
 			const close = await attempt(name)
 			if (mine !== generation) return
@@ -70,22 +71,37 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 			}
 			if (obey(name, close)) return
 			failed.push(name)
+			if (close.foreign) foreign = shun(name, close.foreign)
 		}
-		// Beneath a working link a failed climb is remembered; with none up, all
-		// of them failed together and the fault is elsewhere.
-		if (current) failed.forEach(memory.failed)
-		if (current || !failed.length) rest()
+		// A socket does not tell why it failed: it was refused like the others.
+		if (foreign) failed.forEach((name) => memory.refused(name))
+		// Beneath a working link, or beside a refused one, a failed climb is remembered;
+		// else all of them failed together and the fault is elsewhere.
+		const alone = current || anyRefused()
+		if (alone && !foreign) failed.forEach(memory.failed)
+		if (alone || !failed.length) rest()
 		else backOff()
 	}
 
-	// Sleeps until a transport that is better than the current one may be tried.
+	// Something else than heartbeatd answered, as it will the next time.
+	function shun(name, reason) {
+		const time = memory.refused(name)
+		if (time) win.console.warn('heartbeatd: no ' + name + ' for ' + time / 60000 + ' minutes: ' + reason)
+		return true
+	}
+
+	const anyRefused = () => order.some(memory.isRefused)
+
+	// Sleeps until a transport that is better than the current one may be tried. Where
+	// one was refused all pages of the browser wait for the same moment: they spread, so
+	// that the first to be refused again tells the others.
 	function rest() {
 		const times = better()
 			.filter((name) => !refused.has(name))
 			.map(memory.rest)
 			.filter((time) => time > 0)
 		win.clearTimeout(timer)
-		if (times.length) wake(Math.min(...times) + random() * BACKOFF)
+		if (times.length) wake(Math.min(...times) + random() * (anyRefused() ? BACKOFF_MAX : BACKOFF))
 	}
 
 	function backOff(least = 0) {
@@ -119,6 +135,7 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 		current = { name, link, since: Date.now() }
 		if (old) old.link.close()
 		memory.worked(name)
+		win.setTimeout(() => current && current.link === link && memory.forget(name), PROVEN)
 		onChange(name, link, welcome)
 	}
 
@@ -135,6 +152,11 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 		onChange('', null)
 		// A link that was closed for a reason is no fault of the transport.
 		if (obey(name, close)) return
+		if (close.foreign) {
+			shun(name, close.foreign)
+			connect()
+			return
+		}
 		if (!proven) flapped(name)
 		backOff()
 	}
@@ -225,7 +247,7 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 		use(names) {
 			order = names.slice()
 			refused.clear()
-			names.forEach(memory.worked)
+			names.forEach(memory.forget)
 			if (current && order[0] === current.name) return
 			drop()
 			connect()

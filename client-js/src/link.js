@@ -5,13 +5,16 @@
 //   note(body), ticket(text), leave(), close()
 //
 // and it calls back onFrame(frame) and, once it had opened, onClosed(close)
-// with close = { code, retryAfter }. After close() it calls nothing.
+// with close = { code, retryAfter, foreign }. After close() it calls nothing.
 
 export const CLOSED = { code: 1006, retryAfter: 0 }
 
 // Firefox closes a page's sockets with this code when a navigation starts, also if the
 // page stays because the answer is a download or empty.
 export const AWAY = 1001
+
+/** The close of a link to which something else than heartbeatd gave an answer. */
+export const foreign = (reason) => ({ code: CLOSED.code, retryAfter: 0, foreign: reason })
 
 /** A frame read from text; null for anything that is none. */
 export function readFrame(text) {

@@ -8,6 +8,7 @@ import { createLongPollLink } from './longpoll.js'
 import { createRooms, concernsOthers, contestsLock } from './room.js'
 import { createWebSocketLink } from './websocket.js'
 import { guard } from './guard.js'
+import { isMemory } from './memory.js'
 import { isAlive, isNative, mayRepeat, readTicket } from './ticket.js'
 import { watchActivity } from './activity.js'
 
@@ -154,6 +155,8 @@ export function createLive({ win, $, emit, connectNow }) {
 		if (chooser.link) chooser.link.note(here())
 		chooser.reconsider()
 	})
+
+	win.addEventListener('storage', (event) => isMemory(event) && chooser.reconsider())
 
 	return {
 		/** Starts; not before every part stands. */

@@ -1,23 +1,24 @@
-// The long-poll link: the socket's shape over two requests, one that waits for
-// news and one for each thing to say.
+// The long-poll link: the frames of the socket over requests, one that waits for news
+// and one for each thing to say. Each request has an id in its address, and its answer
+// names that id: no two requests are the same to a cache, and an answer that a cache
+// made from another one is noticed.
 
-import { CLOSED, byeToClose, readFrame } from './link.js'
+import { CLOSED, byeToClose, foreign, readFrame } from './link.js'
 
-// The server holds a poll for 25 s. A request that takes longer than this has failed.
-const TIMEOUT = 35000
-
-// 410 is a session that is gone, which a new hello mends; every other refusal
-// says why in a bye.
-function refusal(response, text) {
-	const frame = readFrame(text)
-	return response.status !== 410 && frame && frame.type === 'bye' ? byeToClose(frame) : CLOSED
-}
+// How long a server holds a poll without news, if its welcome does not say.
+const HOLD = 25000
+const HOLD_MAX = 120000
+// A request that takes this much longer has failed.
+const MARGIN = 10000
 
 export function createLongPollLink({ url, win, onFrame, onClosed }) {
 	const aborter = new win.AbortController()
 	let session = ''
 	let seq = 0
-	let lastId = 0
+	let lastId = Math.floor(Math.random() * 2 ** 48) // no other page's, and no earlier one's
+	let hold = HOLD
+	let named = false // the server names the id in its answers
+	let polled = false
 	let open = true
 	let dead
 	const death = new Promise((resolve) => {
@@ -25,44 +26,54 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 	})
 	let last = Promise.resolve()
 
-	function request(method, path, body) {
+	async function request(method, path, id, frame) {
 		const headers = {}
-		if (body) headers['Content-Type'] = 'application/json'
+		if (frame) headers['Content-Type'] = 'application/json'
 		if (session) headers['Heartbeat-Session'] = session
-		return win.fetch(url + path, {
+		const response = await win.fetch(url + path + (path.indexOf('?') < 0 ? '?' : '&') + 'id=' + id, {
 			method,
 			headers,
-			body: body && JSON.stringify(body),
+			body: frame && JSON.stringify(frame),
 			signal: aborter.signal,
 			cache: 'no-store',
 		})
+		return { response, text: await response.text(), what: method + ' ' + path.split('?')[0] }
 	}
 
 	async function hello(frame) {
-		let response
-		let text
+		const id = ++lastId
+		let answer
 		try {
-			response = await request('POST', '/open', Object.assign({ type: 'hello' }, frame))
-			text = await response.text()
+			answer = await request('POST', '/open', id, Object.assign({ type: 'hello' }, frame))
 		} catch (e) {
 			throw CLOSED
 		}
-		const answer = readFrame(text)
 		if (!open) throw CLOSED
-		if (!response.ok || !answer || answer.type !== 'welcome' || !answer.session) throw refusal(response, text)
-		session = answer.session
+		const welcome = answer.response.ok && readFrame(answer.text)
+		if (!welcome || welcome.type !== 'welcome' || !welcome.session) throw refusal(answer)
+		named = welcome.poll_ms > 0
+		if (named) hold = Math.min(welcome.poll_ms, HOLD_MAX)
+		if (isOthers(welcome, id)) throw foreign('POST /open got the answer to another request')
+		session = welcome.session
 		poll()
-		return answer
+		return welcome
 	}
+
+	const isOthers = (answer, id) => (named || answer.id !== undefined) && answer.id !== id
 
 	async function poll() {
 		while (open) {
-			const timer = win.setTimeout(() => ended(CLOSED), TIMEOUT)
+			const timer = win.setTimeout(() => ended(CLOSED), hold + MARGIN)
+			const asked = clock()
+			const id = ++lastId
 			try {
-				const response = await request('GET', '/poll?after=' + seq)
-				const text = await response.text()
-				if (response.ok) deliver(JSON.parse(text))
-				else ended(refusal(response, text))
+				const answer = await request('GET', '/poll?after=' + seq, id)
+				const news = answer.response.ok && readJSON(answer.text)
+				const fault = isNews(news) && faultOf(news, id, asked)
+				if (!open) return
+				if (!isNews(news)) ended(refusal(answer))
+				else if (fault) ended(foreign('GET /poll ' + fault))
+				else deliver(news)
 			} catch (e) {
 				ended(CLOSED)
 			} finally {
@@ -71,14 +82,37 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 		}
 	}
 
-	function deliver(answer) {
-		if (!answer || !(answer.seq >= seq) || !Array.isArray(answer.frames)) throw CLOSED
-		seq = answer.seq
-		answer.frames.forEach((frame) => {
+	// Time that passes while the machine sleeps is on the one clock, what is left when
+	// somebody sets the other is on the other.
+	const clock = () => [Date.now(), win.performance.now()]
+	const since = (then) => Math.max(...clock().map((now, i) => now - then[i]))
+
+	// What is wrong with an answer that heartbeatd did not make for this poll.
+	function faultOf({ id: theirs, seq: newest, frames }, id, asked) {
+		if (isOthers({ id: theirs }, id)) return 'got the answer to another request'
+		if (newest < seq || (frames.length && newest === seq)) return 'got an answer that it had before'
+		if (!frames.length && since(asked) < hold / 2) return 'got an empty answer before its time'
+		return ''
+	}
+
+	function deliver({ seq: newest, frames }) {
+		polled = true
+		seq = newest
+		frames.forEach((frame) => {
 			if (!open || !frame || typeof frame.type !== 'string') return
 			if (frame.type === 'bye') ended(byeToClose(frame))
 			else onFrame(frame)
 		})
+	}
+
+	// 410 is a session that is gone, which a new hello mends, unless every one goes at
+	// once. Every other refusal of heartbeatd's says why in a bye. A gateway says 5xx
+	// while heartbeatd is down.
+	function refusal({ response: { status }, text, what }) {
+		const frame = readFrame(text)
+		if (status === 410) return polled ? CLOSED : foreign('the session was gone at once')
+		if (frame && frame.type === 'bye') return byeToClose(frame)
+		return status < 500 ? foreign(what + ' got an answer of another program, with status ' + status) : CLOSED
 	}
 
 	function ended(close) {
@@ -94,14 +128,14 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 	}
 
 	async function say(frame) {
-		const timer = win.setTimeout(() => ended(CLOSED), TIMEOUT)
+		const timer = win.setTimeout(() => ended(CLOSED), hold + MARGIN)
 		try {
-			const response = await request('POST', '/beat', frame)
-			if (response.status === 204) return null
-			const text = await response.text()
-			const answer = readFrame(text)
-			if (response.ok && answer && answer.id === frame.id) return answer
-			ended(refusal(response, text))
+			const id = frame.id || ++lastId
+			const said = await request('POST', '/beat', id, frame)
+			if (said.response.status === 204) return null
+			const answer = said.response.ok && readFrame(said.text)
+			if (answer && frame.id && answer.id === frame.id) return answer
+			ended(refusal(said))
 		} catch (e) {
 			ended(CLOSED)
 		} finally {
@@ -125,3 +159,13 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 		close: stop,
 	}
 }
+
+function readJSON(text) {
+	try {
+		return JSON.parse(text)
+	} catch (e) {
+		return null
+	}
+}
+
+const isNews = (answer) => Boolean(answer) && answer.seq >= 0 && Array.isArray(answer.frames)

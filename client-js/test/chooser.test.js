@@ -6,10 +6,10 @@ import { createChooser } from '../src/chooser.js'
 async function settle() {
 	for (let i = 0; i < 20; i++) await null
 }
-async function pass(ms) {
+async function pass(ms, step = 50) {
 	await settle()
-	for (let gone = 0; gone < ms; gone += 50) {
-		mock.timers.tick(Math.min(50, ms - gone))
+	for (let gone = 0; gone < ms; gone += step) {
+		mock.timers.tick(Math.min(step, ms - gone))
 		await settle()
 	}
 }
@@ -23,8 +23,10 @@ beforeEach(() => {
 	mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_800_000_000_000 })
 	made = []
 	changes = []
-	world = { works: { websocket: true, longpoll: true }, visible: true, store: new Map(), random: 1 }
+	world = { works: { websocket: true, longpoll: true }, visible: true, tab: new Map(), browser: new Map(), warnings: [], random: 1 }
 })
+
+const storage = (map) => ({ getItem: (key) => map.get(key) ?? null, setItem: (key, value) => map.set(key, value) })
 
 const BYE = (code, retryAfter = 0) => ({ code, retryAfter })
 
@@ -47,7 +49,7 @@ function fakeLink(name, calls) {
 	return link
 }
 
-function chooser(order = ['websocket', 'longpoll']) {
+function chooser(order = ['websocket', 'longpoll'], random = () => world.random) {
 	return createChooser({
 		order,
 		make: fakeLink,
@@ -58,9 +60,11 @@ function chooser(order = ['websocket', 'longpoll']) {
 		win: {
 			setTimeout: (...args) => setTimeout(...args),
 			clearTimeout: (timer) => clearTimeout(timer),
-			sessionStorage: { getItem: (key) => world.store.get(key) ?? null, setItem: (key, value) => world.store.set(key, value) },
+			sessionStorage: storage(world.tab),
+			localStorage: storage(world.browser),
+			console: { warn: (text) => world.warnings.push(text) },
 		},
-		random: () => world.random,
+		random,
 	})
 }
 
@@ -354,9 +358,57 @@ test('use() changes the order at once', async () => {
 })
 
 test('without storage, or with nonsense in it, it works all the same', async () => {
-	world.store.set('heartbeatd-transports', '{"websocket":')
+	world.tab.set('heartbeatd-transports', '{"websocket":')
 	const c = chooser()
 	c.start()
 	await settle()
 	assert.equal(c.name, 'websocket')
+})
+
+const REFUSED = (reason = 'POST /open got an answer of another program, with status 403') => ({ code: 1006, retryAfter: 0, foreign: reason })
+const MINUTE = 60_000
+
+test('what refuses for good is left alone by all pages of the browser, for ever longer', async () => {
+	world.works = { websocket: false, longpoll: REFUSED() }
+	chooser().start()
+	await pass(145_000)
+	assert.deepEqual(names(), ['websocket', 'longpoll'])
+	world.tab = new Map() // a page in another tab, which wakes at another moment
+	chooser(undefined, () => 0.5).start()
+	await pass(145_000)
+	assert.equal(made.length, 2)
+	assert.deepEqual(world.warnings, ['heartbeatd: no longpoll for 5 minutes: POST /open got an answer of another program, with status 403'])
+	await pass(12 * MINUTE) // five minutes and ten are over
+	assert.equal(made.length, 6)
+	await pass(24 * 60 * MINUTE, 5_000)
+	assert.ok(world.warnings.length >= 25 && world.warnings.length <= 30, `${world.warnings.length} times in a day`)
+	world.works.longpoll = true
+	await pass(61 * MINUTE, 5_000)
+	assert.equal(changes.pop(), 'longpoll')
+	await pass(10_000)
+	assert.equal(JSON.parse(world.browser.get('heartbeatd-transports')).longpoll, undefined, 'a good link forgets it')
+})
+
+test('a refused long-poll and no socket: no attempt every few seconds', async () => {
+	world.works = { websocket: false, longpoll: true }
+	const c = chooser()
+	c.start()
+	await settle()
+	assert.equal(c.name, 'longpoll')
+	made[1].onClosed(REFUSED('GET /poll got the answer to another request'))
+	assert.equal(c.name, '')
+	await pass(145_000)
+	assert.deepEqual(names(), ['websocket', 'longpoll', 'websocket'], 'the socket after its own minute')
+	c.use(['longpoll'])
+	await settle()
+	assert.equal(c.name, 'longpoll', 'who names a transport wants it tried')
+})
+
+test('a refused long-poll keeps no page from a socket that works', async () => {
+	world.works = { longpoll: REFUSED(), websocket: true }
+	const c = chooser(['longpoll', 'websocket'])
+	c.start()
+	await pass(145_000)
+	assert.equal(c.name, 'websocket')
+	assert.deepEqual(names(), ['longpoll', 'websocket'])
 })

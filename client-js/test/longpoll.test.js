@@ -4,33 +4,52 @@ import { createLongPollLink } from '../src/longpoll.js'
 
 const settled = () => new Promise(setImmediate)
 
-// An open link, what it has said, and the answers that are due: the polls wait.
-async function linkOf(t) {
-	t.mock.timers.enable({ apis: ['setTimeout'] })
-	const said = []
-	const due = []
-	const closed = []
-	const response = (status, text) => ({ status, ok: status < 300, text: async () => text })
+const response = (status, text, type = 'application/json') => ({ status, ok: status < 300, text: async () => text, type })
+const json = (value) => response(200, JSON.stringify(value))
+
+// A link, with the requests that wait for an answer in `polls` and `due`, what it has
+// said in order, and what it gave to the page. Its clock is the test's. The server is
+// one that names ids, unless `opened` says what it answers to the hello.
+function linkOf(t, opened = (id) => json({ type: 'welcome', session: 's', id, poll_ms: 25000 })) {
+	t.mock.timers.reset()
+	t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_800_000_000_000 })
+	const it = { said: [], due: [], polls: [], closed: [], frames: [], urls: [] }
 	const win = {
 		AbortController,
+		performance: { now: () => Date.now() },
 		setTimeout: (...args) => setTimeout(...args),
 		clearTimeout: (id) => clearTimeout(id),
-		fetch: (url, { body }) => {
-			if (url.endsWith('/open')) return Promise.resolve(response(200, '{"type":"welcome","session":"s"}'))
+		fetch: (address, { body }) => {
+			const url = new URL(address, 'http://example.org')
+			const id = Number(url.searchParams.get('id'))
+			it.urls.push(address)
+			if (url.pathname === '/heartbeat/open') return Promise.resolve(opened(id))
 			return new Promise((resolve) => {
-				if (!url.endsWith('/beat')) return
-				said.push(JSON.parse(body))
-				due.push(() => resolve(response(204, '')))
+				if (url.pathname === '/heartbeat/poll') {
+					it.polls.push({ id, after: Number(url.searchParams.get('after')), resolve })
+					return
+				}
+				it.said.push(JSON.parse(body))
+				it.due.push((answer = response(204, '')) => resolve(answer))
 			})
 		},
 	}
-	const link = createLongPollLink({ url: '/heartbeat', win, onFrame() {}, onClosed: (close) => closed.push(close.code) })
-	await link.open({})
-	return { link, said, due, closed }
+	it.link = createLongPollLink({
+		url: '/heartbeat', win, onFrame: (frame) => it.frames.push(frame.type), onClosed: (close) => it.closed.push(close),
+	})
+	return it
 }
 
+async function opened(t, ...args) {
+	const it = linkOf(t, ...args)
+	await it.link.open({})
+	return it
+}
+
+const FRAME = { type: 'nudge' }
+
 test('notes and tickets reach the server in order, and delay no beat', async (t) => {
-	const { link, said, due } = await linkOf(t)
+	const { link, said, due } = await opened(t)
 	link.ticket('t')
 	link.note('idle=1')
 	link.note('idle=0')
@@ -46,7 +65,7 @@ test('notes and tickets reach the server in order, and delay no beat', async (t)
 })
 
 test('a note without an answer closes the link', async (t) => {
-	const { link, said, closed } = await linkOf(t)
+	const { link, said, closed } = await opened(t)
 	link.note('a')
 	link.note('b')
 	await settled()
@@ -55,3 +74,100 @@ test('a note without an answer closes the link', async (t) => {
 	assert.equal(closed.length, 1)
 	assert.deepEqual(said.map(({ body }) => body), ['a'])
 })
+
+test('no two requests have one address, and none has another page’s', async (t) => {
+	const { link, urls, polls, due } = await opened(t)
+	polls[0].resolve(json({ id: polls[0].id, seq: 1, frames: [FRAME] }))
+	link.note('a')
+	link.note('b')
+	link.beat('c')
+	for (let i = 0; i < 3; i++) {
+		await settled()
+		due.forEach((answer) => answer())
+	}
+	link.close()
+	const other = await opened(t)
+	other.link.close()
+	assert.equal(urls.length, 6)
+	assert.equal(new Set([...urls, ...other.urls]).size, 8)
+})
+
+test('a good answer is shown, and the next poll acknowledges it', async (t) => {
+	const { link, polls, frames, closed } = await opened(t)
+	polls[0].resolve(json({ id: polls[0].id, seq: 2, frames: [FRAME, FRAME] }))
+	await settled()
+	t.mock.timers.tick(25000)
+	polls[1].resolve(json({ id: polls[1].id, seq: 2, frames: [] }))
+	await settled()
+	assert.deepEqual(polls.map(({ after }) => after), [0, 2, 2])
+	assert.deepEqual([frames, closed], [['nudge', 'nudge'], []])
+	link.close()
+})
+
+const OLD = () => json({ type: 'welcome', session: 's' })
+const FOREIGN = {
+	'the answer to another poll': { answer: (id) => ({ id: id + 1, seq: 5, frames: [FRAME] }), reason: 'GET /poll got the answer to another request' },
+	'an answer without the id': { answer: () => ({ seq: 5, frames: [FRAME] }), reason: 'GET /poll got the answer to another request' },
+	'frames again': { answer: (id) => ({ id, seq: 1, frames: [FRAME] }), reason: 'GET /poll got an answer that it had before' },
+	'an older answer': { answer: (id) => ({ id, seq: 0, frames: [] }), wait: 25000, reason: 'GET /poll got an answer that it had before' },
+	'an empty answer at once': { answer: (id) => ({ id, seq: 1, frames: [] }), reason: 'GET /poll got an empty answer before its time' },
+	'frames again, from a server that names no ids': { opened: OLD, answer: () => ({ seq: 1, frames: [FRAME] }), reason: 'GET /poll got an answer that it had before' },
+	'an empty answer at once, from a server that names no ids': { opened: OLD, answer: () => ({ seq: 1, frames: [] }), reason: 'GET /poll got an empty answer before its time' },
+	'a page instead of an answer': { response: response(200, '<html>Are you human?'), reason: 'GET /poll got an answer of another program, with status 200' },
+	'a refusal': { response: response(403, '<html>Forbidden'), reason: 'GET /poll got an answer of another program, with status 403' },
+}
+for (const [what, { opened: server, answer, response: whole, wait = 0, reason }] of Object.entries(FOREIGN)) {
+	test(`${what} closes the link and is not shown`, async (t) => {
+		const { polls, frames, closed } = await opened(t, server)
+		polls[0].resolve(json({ id: server ? undefined : polls[0].id, seq: 1, frames: [FRAME] }))
+		await settled()
+		t.mock.timers.tick(wait)
+		polls[1].resolve(whole || json(answer(polls[1].id)))
+		await settled()
+		assert.deepEqual(closed.map(({ foreign }) => foreign), [reason])
+		assert.deepEqual(frames, ['nudge'])
+		assert.equal(polls.length, 2)
+	})
+}
+
+test('the answer to another beat is none', async (t) => {
+	const { link, said, due, closed } = await opened(t)
+	const tick = link.beat('b')
+	await settled()
+	due[0](json({ type: 'tick', id: said[0].id + 1, status: 200, body: '{}' }))
+	assert.equal(await tick, null)
+	assert.deepEqual(closed.map(({ foreign }) => foreign), ['POST /beat got an answer of another program, with status 200'])
+})
+
+test('a session that is gone needs a new hello, but not one that is gone at once', async (t) => {
+	const late = await opened(t)
+	late.polls[0].resolve(json({ id: late.polls[0].id, seq: 1, frames: [FRAME] }))
+	await settled()
+	late.polls[1].resolve(response(410, 'this session is gone'))
+	await settled()
+	assert.deepEqual(late.closed, [{ code: 1006, retryAfter: 0 }])
+	const soon = await opened(t)
+	soon.polls[0].resolve(response(410, 'this session is gone'))
+	await settled()
+	assert.deepEqual(soon.closed.map(({ foreign }) => foreign), ['the session was gone at once'])
+})
+
+const OPENINGS = {
+	'a refusal of heartbeatd': [response(403, '{"type":"bye","code":4003,"reason":"no ticket"}'), { code: 4003, retryAfter: 0 }],
+	'heartbeatd that is going away': [response(503, '{"type":"bye","code":4001,"retry_after_ms":9}'), { code: 4001, retryAfter: 9 }],
+	'a gateway without heartbeatd': [response(502, '<html>Bad Gateway'), { code: 1006, retryAfter: 0 }],
+	'a firewall': [response(403, '<html>Forbidden'), { code: 1006, retryAfter: 0, foreign: 'POST /open got an answer of another program, with status 403' }],
+	'a captcha': [response(200, '<html>Are you human?'), { code: 1006, retryAfter: 0, foreign: 'POST /open got an answer of another program, with status 200' }],
+	'a size limit': [response(413, ''), { code: 1006, retryAfter: 0, foreign: 'POST /open got an answer of another program, with status 413' }],
+	'another page’s welcome': [json({ type: 'welcome', session: 's', id: 1, poll_ms: 25000 }), { code: 1006, retryAfter: 0, foreign: 'POST /open got the answer to another request' }],
+}
+for (const [what, [answer, close]] of Object.entries(OPENINGS)) {
+	test(`${what} is told apart when the link opens`, async (t) => {
+		const { link, polls } = linkOf(t, () => answer)
+		await assert.rejects(link.open({}), (error) => {
+			assert.deepEqual(error, close)
+			return true
+		})
+		assert.equal(polls.length, 0)
+	})
+}
