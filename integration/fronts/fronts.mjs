@@ -1,0 +1,109 @@
+// What may stand between browsers and heartbeatd, each the real program on a free
+// loopback port, in front of one address:
+//
+//	const front = await startFront(t, server.url, nginx({ location: 'proxy_cache …;' }))
+//	await openDemo(t, browser, front, 1)
+
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { Services, freePort } from '../setup/services.mjs'
+
+// startFront runs a front until the test ends, with {url}.
+export async function startFront(t, backend, kind) {
+	const folder = mkdtempSync(`${tmpdir()}/heartbeatd-front-`)
+	const services = new Services(folder)
+	t.after(async () => {
+		await services.stop()
+		rmSync(folder, { recursive: true, force: true })
+	})
+	chmodSync(folder, 0o711)
+	if (services.user) chownSync(folder, services.user.uid, services.user.gid)
+	const port = await freePort()
+	kind(services, { folder, port, backend: new URL(backend).host })
+	const url = `http://127.0.0.1:${port}`
+	await services.until(`the front at ${url}`, () => fetch(url).then(() => true, () => false))
+	return { url }
+}
+
+// nginx passes everything on as it came; location and http are lines of its
+// configuration. Without upgrade there is no WebSocket.
+export function nginx({ http = '', server = '', location = '', upgrade = true } = {}) {
+	return (services, { folder, port, backend }) => {
+		const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/nginx-${name};`).join(' ')
+		writeFileSync(`${folder}/nginx.conf`, `
+daemon off;
+pid ${folder}/nginx.pid;
+error_log stderr;
+worker_processes 1;
+events {}
+http {
+	access_log off;
+	${temp}
+	proxy_cache_path ${folder}/cache keys_zone=cache:1m;
+	${http}
+	server {
+		listen 127.0.0.1:${port};
+		${server}
+		location / {
+			proxy_pass http://${backend};
+			proxy_http_version 1.1;
+			proxy_set_header Host $http_host;
+			${upgrade ? 'proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $http_connection;' : 'proxy_set_header Connection "";'}
+		}
+		location /heartbeat/ {
+			proxy_pass http://${backend};
+			proxy_http_version 1.1;
+			proxy_set_header Host $http_host;
+			${upgrade ? 'proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $http_connection;' : 'proxy_set_header Connection "";'}
+			${location}
+		}
+	}
+}
+`)
+		services.start('nginx', 'nginx', ['-e', 'stderr', '-c', `${folder}/nginx.conf`])
+	}
+}
+
+// varnish has the rules that are built in.
+export function varnish() {
+	return (services, { folder, port, backend }) => {
+		mkdirSync(`${folder}/varnish`)
+		if (services.user) chownSync(`${folder}/varnish`, services.user.uid, services.user.gid)
+		services.start('varnish', 'varnishd', ['-F', '-j', 'none', '-n', `${folder}/varnish`, '-a', `127.0.0.1:${port}`, '-b', backend, '-s', 'malloc,16m', '-T', 'none'])
+	}
+}
+
+const apacheModules = ['mpm_event', 'authz_core', 'proxy', 'proxy_http', 'unique_id', 'security2']
+
+// modsecurity is Apache with the core rule set at a paranoia level, as Debian packages
+// it: it refuses with 403. rules are lines of its configuration, before the rules.
+export function modsecurity({ level, rules = '' }) {
+	return (services, { folder, port, backend }) => {
+		const recommended = readFileSync('/etc/modsecurity/modsecurity.conf-recommended', 'utf8')
+		writeFileSync(`${folder}/modsecurity.conf`, recommended.replaceAll(/^(SecAuditLog|SecUnicodeMapFile|SecTmpDir|SecDataDir) .*$/gm, ''))
+		writeFileSync(`${folder}/apache.conf`, `
+ServerName localhost
+ServerRoot ${folder}
+DefaultRuntimeDir ${folder}
+PidFile ${folder}/apache.pid
+ErrorLog "|$cat >&2"
+${apacheModules.map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`).join('\n')}
+Listen 127.0.0.1:${port}
+Include ${folder}/modsecurity.conf
+SecRuleEngine On
+SecAuditEngine Off
+SecUnicodeMapFile /etc/modsecurity/unicode.mapping 20127
+SecTmpDir ${folder}
+SecDataDir ${folder}
+SecAction "id:900000,phase:1,nolog,pass,t:none,setvar:tx.paranoia_level=${level}"
+${rules}
+Include /etc/modsecurity/crs/crs-setup.conf
+Include /usr/share/modsecurity-crs/rules/*.conf
+<VirtualHost 127.0.0.1:${port}>
+	ProxyPreserveHost On
+	ProxyPass / http://${backend}/
+</VirtualHost>
+`)
+		services.start('apache', '/usr/sbin/apache2', ['-DFOREGROUND', '-f', `${folder}/apache.conf`])
+	}
+}
