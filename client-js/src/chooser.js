@@ -29,12 +29,14 @@ const LEFT = 4007
  * @param {Function} deps.make (name, {onFrame, onClosed}) → link, see link.js
  * @param {Function} deps.hello () → the hello's fields
  * @param {Function} deps.may (name) → whether the transport may be used at this moment
+ * @param {Function} deps.othersLinked () → whether other pages of this browser have the
+ *     links that this one may not have
  * @param {Function} deps.onFrame (frame)
  * @param {Function} deps.onChange (name or '', link or null, welcome)
  * @param {Window} deps.win timers, storage, console
  * @param {Function} deps.random
  */
-export function createChooser({ order, make, hello, may, onFrame, onChange, win, random }) {
+export function createChooser({ order, make, hello, may, othersLinked, onFrame, onChange, win, random }) {
 	const refused = new Set()
 	const flaps = {}
 	const memory = createMemory(win)
@@ -70,14 +72,15 @@ export function createChooser({ order, make, hello, may, onFrame, onChange, win,
 				return
 			}
 			if (obey(name, close)) return
-			failed.push(name)
+			// One that may not be used any more did not fail.
+			if (may(name)) failed.push(name)
 			if (close.foreign) foreign = shun(name, close.foreign)
 		}
 		// A socket does not tell why it failed: it was refused like the others.
 		if (foreign) failed.forEach((name) => memory.refused(name))
-		// Beneath a working link, or beside a refused one, a failed climb is remembered;
-		// else all of them failed together and the fault is elsewhere.
-		const alone = current || anyRefused()
+		// Beneath a working link, of this page or another, or beside a refused one, a failed
+		// climb is remembered; else all of them failed together and the fault is elsewhere.
+		const alone = current || othersLinked() || anyRefused()
 		if (alone && !foreign) failed.forEach(memory.failed)
 		if (alone || !failed.length) rest()
 		else backOff()

@@ -5,6 +5,7 @@
 import { createChooser } from './chooser.js'
 import { LOCK, createAnswerMemory, postOf } from './repeat.js'
 import { createLongPollLink } from './longpoll.js'
+import { createPollSlots } from './pollslots.js'
 import { createRooms, concernsOthers, contestsLock } from './room.js'
 import { createWebSocketLink } from './websocket.js'
 import { guard } from './guard.js'
@@ -12,7 +13,10 @@ import { isMemory } from './memory.js'
 import { isAlive, isNative, mayRepeat, readTicket } from './ticket.js'
 import { watchActivity } from './activity.js'
 
-const LINKS = { websocket: createWebSocketLink, longpoll: createLongPollLink }
+const LINKS = {
+	websocket: createWebSocketLink,
+	longpoll: (options, slots) => slots.guard(createLongPollLink, options),
+}
 const ORDER = ['websocket', 'longpoll']
 const MAX_SPREAD = 60000
 
@@ -32,11 +36,14 @@ export function createLive({ win, $, emit, connectNow }) {
 	let mute = false // PHP failed, and has not answered since
 	let lost = false // somebody else has the post's lock
 
+	const slots = createPollSlots({ win, id: conn, freed: () => chooser.reconsider(), random: Math.random })
+
 	const chooser = createChooser({
 		order: known(config.transports || ORDER),
-		make: (name, calls) => LINKS[name](Object.assign({ url: config.url, win }, calls)),
+		make: (name, calls) => LINKS[name](Object.assign({ url: config.url, win }, calls), slots),
 		hello: () => ({ ticket: ticket.text, conn, after: cursor, body: (told = here()) }),
-		may: (name) => name !== 'longpoll' || win.document.visibilityState !== 'hidden',
+		may: (name) => name !== 'longpoll' || (win.document.visibilityState !== 'hidden' && slots.available()),
+		othersLinked: slots.full,
 		onFrame: received,
 		onChange: changed,
 		win,

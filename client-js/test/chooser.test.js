@@ -55,6 +55,7 @@ function chooser(order = ['websocket', 'longpoll'], random = () => world.random)
 		make: fakeLink,
 		hello: () => ({}),
 		may: (name) => name !== 'longpoll' || world.visible,
+		othersLinked: () => world.othersLinked,
 		onFrame() {},
 		onChange: (name) => changes.push(name),
 		win: {
@@ -161,6 +162,34 @@ test('long-polls only in a visible tab', async () => {
 	assert.equal(c.name, '')
 	assert.ok(made.find((link) => link.name === 'longpoll').closed)
 	assert.equal(changes.pop(), '')
+})
+
+test('what fails while other pages have the links of this browser is not tried all the time', async () => {
+	world.works.websocket = false
+	world.visible = false
+	world.othersLinked = true
+	const c = chooser()
+	c.start()
+	await pass(10 * 60_000)
+	assert.ok(made.length >= 3 && made.length <= 5, `${made.length} attempts in ten minutes`)
+})
+
+test('a transport that other pages took meanwhile has not failed', async () => {
+	const taken = () => {
+		world.visible = false
+		world.othersLinked = true
+		throw BYE(1006)
+	}
+	world.works = { websocket: false, longpoll: new Promise((resolve) => setTimeout(resolve, 100)).then(taken) }
+	const c = chooser()
+	c.start()
+	await pass(1_000)
+	assert.equal(c.name, '')
+	world.works.longpoll = true
+	world.visible = true
+	c.reconsider()
+	await settle()
+	assert.equal(c.name, 'longpoll')
 })
 
 test('reconnects when the link dies; after a stop it does not', async () => {

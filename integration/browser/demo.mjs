@@ -3,15 +3,15 @@
 import { until } from './harness.mjs'
 
 // openDemo opens the demo page as that user, in a context of its own unless one
-// is given, and waits until it is on the wanted transport.
-export async function openDemo(t, browser, server, user, { context, transport = 'websocket', query = '' } = {}) {
+// is given, and waits until it is on the wanted transport. only is the one it may use.
+export async function openDemo(t, browser, server, user, { context, transport = 'websocket', only = transport, query = '' } = {}) {
 	if (!context) {
 		context = await browser.newContext()
 		t.after(() => context.close())
 	}
 	const page = await context.newPage()
 	await page.addInitScript(record)
-	if (transport !== 'websocket') await allowOnly(page, transport)
+	if (only !== 'websocket') await allowOnly(page, only)
 	await page.goto(`${server.url}/?user=${user}${query}`)
 	await onTransport(page, transport)
 	return page

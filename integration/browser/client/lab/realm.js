@@ -11,6 +11,7 @@ function frame() {
 	const element = document.createElement('iframe')
 	document.body.append(element)
 	sessionStorage.clear()
+	localStorage.clear()
 	return element
 }
 
@@ -41,8 +42,9 @@ export async function run(scenario, { scripts, client, link, hashes }) {
 	win.eval(client)
 	if (scenario.numbered) number(win)
 	listen(win, log)
-	// A link that is still opening is only a post; the scenarios want it up.
-	await clock.advance(0)
+	// A link that is still opening is only a post; the scenarios want it up. A long-poll
+	// takes 200 ms, so that two pages do not take the same slot.
+	await clock.advance(200)
 	const context = { win, clock, log, thrown, doc }
 	for (const step of scenario.steps) await take(context, step)
 	element.remove()

@@ -1,0 +1,132 @@
+// At most two pages of one browser long-poll. Over HTTP/1.1 a browser opens six connections
+// to a host, and a poll occupies one of them for as long as the server holds it.
+//
+// A page that long-polls holds one of two leases in localStorage and renews it. Web Locks
+// would do the same, but exist only on HTTPS. A page without access to localStorage does not
+// long-poll.
+
+import { CLOSED } from './link.js'
+
+const KEYS = ['heartbeatd-longpoll-1', 'heartbeatd-longpoll-2']
+// How long a page that crashed keeps its lease.
+const LEASE = 15000
+const LOOK = 5000
+// Two pages may write the same lease at once, and a browser's processes see each other's
+// writes after a moment: a lease counts when it still stands after this time.
+const SETTLE = 200
+const UNKNOWN = '?'
+
+/**
+ * @param {object} deps
+ * @param {Window} deps.win timers and localStorage
+ * @param {string} deps.id the page's
+ * @param {Function} deps.freed () called when there may be a slot for a page that found none
+ * @param {Function} deps.random
+ */
+export function createPollSlots({ win, id, freed, random }) {
+	let held = ''
+	let lost = () => {} // called when another page has taken the slot
+	let claim = null // of the slot that is being taken
+	let waiting = false
+	let timer = 0
+
+	// The page that has the lease; empty when nobody has.
+	function owner(key) {
+		try {
+			const [name, until] = String(win.localStorage.getItem(key)).split(' ')
+			const left = until - Date.now()
+			// A lease that ends too late was written before the clock was set back.
+			return left > 0 && left <= LEASE ? name : ''
+		} catch (e) {
+			return UNKNOWN
+		}
+	}
+
+	function write(key) {
+		try {
+			win.localStorage.setItem(key, id + ' ' + (Date.now() + LEASE))
+		} catch (e) {
+			// The storage is full: the slot is not taken.
+		}
+	}
+
+	function clear(key) {
+		if (owner(key) === id) win.localStorage.removeItem(key)
+	}
+
+	const free = () => KEYS.filter((key) => !owner(key))
+
+	function look() {
+		win.clearTimeout(timer)
+		if (!held && !waiting) return
+		timer = win.setTimeout(look, LOOK)
+		if (held) {
+			// A page that was stopped for long may find its slot taken.
+			if ([id, ''].includes(owner(held))) write(held)
+			else lost()
+		} else if (free().length) {
+			waiting = false
+			freed()
+		}
+	}
+
+	win.addEventListener('storage', ({ key }) => {
+		if (waiting && (key === null || KEYS.includes(key))) look()
+	})
+
+	async function take() {
+		const keys = free()
+		if (!keys.length) return false
+		const key = keys[Math.floor(random() * keys.length)]
+		const mine = (claim = { key })
+		write(key)
+		await new Promise((resolve) => win.setTimeout(resolve, SETTLE))
+		if (claim !== mine) return false
+		claim = null
+		if (owner(key) !== id) return false
+		held = key
+		look()
+		return true
+	}
+
+	function release() {
+		const key = held || (claim && claim.key)
+		held = ''
+		claim = null
+		if (key) clear(key)
+	}
+
+	return {
+		/** Whether the page may long-poll. One that may not is called back. */
+		available() {
+			if (held || free().length) return true
+			waiting = true
+			look()
+			return false
+		},
+		/** Whether other pages have all slots. */
+		full: () => !held && KEYS.every((key) => owner(key) && owner(key) !== UNKNOWN && owner(key) !== id),
+		/** A long-poll link that opens only with a slot and holds it until it is closed. */
+		guard(create, options) {
+			const onClosed = (close) => {
+				release()
+				options.onClosed(close)
+			}
+			const link = create(Object.assign({}, options, { onClosed }))
+			return Object.assign({}, link, {
+				async open(hello) {
+					if (!(await take())) throw CLOSED
+					lost = () => {
+						link.close()
+						onClosed(CLOSED)
+					}
+					return link.open(hello)
+				},
+				close() {
+					release()
+					link.close()
+				},
+			})
+		},
+	}
+}

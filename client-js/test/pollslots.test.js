@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict'
+import { beforeEach, mock, test } from 'node:test'
+import { createPollSlots } from '../src/pollslots.js'
+
+// Promises settle between two ticks of the clock.
+async function settle() {
+	for (let i = 0; i < 20; i++) await null
+}
+async function pass(ms) {
+	await settle()
+	for (let gone = 0; gone < ms; gone += 50) {
+		mock.timers.tick(Math.min(50, ms - gone))
+		await settle()
+	}
+}
+
+let storage
+let pages
+
+beforeEach(() => {
+	mock.timers.reset()
+	mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_800_000_000_000 })
+	storage = new Map()
+	pages = []
+})
+
+// A browser page that tries to long-poll as the chooser does: now, and when it is told to.
+function newPage(id, localStorage) {
+	const page = { id, link: null, stopped: false, due: [], storage: () => {} }
+	const told = (key) => pages.filter((other) => other !== page).forEach((other) => other.storage({ key }))
+	const win = {
+		setTimeout: (call, ms) => setTimeout(() => (page.stopped ? page.due.push(call) : call()), ms),
+		clearTimeout: (timer) => clearTimeout(timer),
+		addEventListener: (name, listener) => (page[name] = listener),
+		localStorage: localStorage || {
+			getItem: (key) => storage.get(key) ?? null,
+			setItem: (key, value) => told(storage.set(key, value) && key),
+			removeItem: (key) => told(storage.delete(key) && key),
+		},
+	}
+	const slots = createPollSlots({ win, id, freed: () => page.poll(), random: () => 0 })
+	const create = () => ({ open: async () => 'welcome', close() {} })
+	page.poll = async () => {
+		if (!slots.available()) return
+		const link = slots.guard(create, { onClosed: () => (page.link = null) })
+		page.opening = link
+		await link.open({}).then(() => (page.link = link), () => link.close())
+	}
+	page.stop = () => {
+		page.opening.close()
+		page.link = null
+	}
+	page.full = slots.full
+	pages.push(page)
+	return page
+}
+
+const polling = () => pages.filter((page) => page.link && !page.stopped).map(({ id }) => id)
+
+async function open(...ids) {
+	for (const id of ids) {
+		newPage(id).poll()
+		await pass(300)
+	}
+}
+
+test('two pages poll, a third does when one of them closes', async () => {
+	await open('a', 'b', 'c', 'd')
+	assert.deepEqual(polling(), ['a', 'b'])
+	assert.deepEqual(pages.map((page) => page.full()), [false, false, true, true])
+	await pass(60_000)
+	assert.deepEqual(polling(), ['a', 'b'])
+	pages[0].stop()
+	await pass(300)
+	assert.equal(polling().length, 2)
+	assert.ok(!polling().includes('a'))
+})
+
+test('of pages that start at the same moment two poll at most', async () => {
+	for (const id of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) newPage(id).poll()
+	await pass(250)
+	assert.ok(polling().length >= 1 && polling().length <= 2, String(polling()))
+	pages.filter((page) => !page.link).forEach((page) => page.poll())
+	await pass(250)
+	assert.equal(polling().length, 2)
+})
+
+test('a page that crashed keeps its slot for fifteen seconds', async () => {
+	await open('a', 'b', 'c')
+	pages[0].stopped = true
+	await pass(9_000)
+	assert.deepEqual(polling(), ['b'])
+	await pass(12_000)
+	assert.deepEqual(polling(), ['b', 'c'])
+})
+
+test('a page that was stopped for long gives way to the one that has its slot', async () => {
+	await open('a', 'b', 'c')
+	pages[0].stopped = true
+	await pass(30_000)
+	assert.deepEqual(polling(), ['b', 'c'])
+	pages[0].stopped = false
+	pages[0].due.forEach((call) => call())
+	await pass(300)
+	assert.deepEqual(polling(), ['b', 'c'])
+	assert.equal(pages[0].link, null)
+})
+
+test('a page that stops while it takes a slot leaves none behind', async () => {
+	const page = newPage('a')
+	page.poll()
+	await pass(100)
+	page.stop()
+	await pass(300)
+	assert.equal(page.link, null)
+	assert.equal(storage.size, 0)
+	await open('b', 'c')
+	assert.deepEqual(polling(), ['b', 'c'])
+})
+
+test('a lease from the future, as after the clock was set back, holds nobody up', async () => {
+	storage.set('heartbeatd-longpoll-1', `x ${Date.now() + 3_600_000}`)
+	storage.set('heartbeatd-longpoll-2', 'nonsense')
+	await open('a', 'b')
+	assert.deepEqual(polling(), ['a', 'b'])
+})
+
+test('without localStorage, or with a full one, a page does not poll', async () => {
+	const forbidden = () => {
+		throw new Error('forbidden')
+	}
+	for (const getItem of [forbidden, () => null]) {
+		const page = newPage('a', { getItem, setItem: forbidden, removeItem: forbidden })
+		page.poll()
+		await pass(1_000)
+		assert.equal(page.link, null)
+		assert.equal(page.full(), false)
+	}
+})
