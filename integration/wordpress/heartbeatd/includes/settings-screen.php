@@ -93,7 +93,7 @@ function heartbeatd_show_connection() {
 		/* translators: %s: number of people. */
 		'online'    => __( 'People online: %s', 'heartbeatd' ),
 		/* translators: %s: a path. */
-		'help'      => sprintf( __( 'Let the web server pass %s on to heartbeatd, with the headers Upgrade and Host. “heartbeatd doctor” says what is missing, and heartbeatd’s log says why it refused a page.', 'heartbeatd' ), trailingslashit( heartbeatd_setting( 'url' ) ) ),
+		'help'      => sprintf( __( 'Let the web server pass %s on to heartbeatd, with the headers Upgrade and Host. “heartbeatd doctor” says what is missing, and heartbeatd’s log says why it refused a page. Where no WebSocket opens, only two pages of a browser are connected at a time.', 'heartbeatd' ), trailingslashit( heartbeatd_setting( 'url' ) ) ),
 	);
 	// Where another plugin has removed Heartbeat, the script says so.
 	$needs = wp_script_is( 'heartbeat', 'registered' ) ? array( 'jquery', 'heartbeat' ) : array( 'jquery' );
