@@ -69,6 +69,7 @@ add_action( 'plugins_loaded', 'heartbeatd_ui_init', PHP_INT_MAX );
 // The beats that PHP answers: look at what is hooked, and send a fresh ticket.
 add_action( 'wp_ajax_heartbeat', 'heartbeatd_look_before_beat', 0 );
 add_action( 'heartbeat_tick', 'heartbeatd_send_ticket', PHP_INT_MAX, 2 );
+add_action( 'wp_verify_nonce_failed', 'heartbeatd_on_failed_nonce', 10, 2 );
 add_action( 'upgrader_process_complete', 'heartbeatd_forget_learned' );
 
 // Whoever loses a log-in, a password, a role or a post loses the tickets that speak of it.

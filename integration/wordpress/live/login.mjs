@@ -34,6 +34,10 @@ export async function loggedOut(t, { person, php, client, login, password }) {
 	await frame.locator('#wp-submit').click()
 	await until('the dialog to go', async () => !(await dialog()))
 	const back = since()
+	await linked(page, client)
+	t.diagnostic(`linked after ${back()} ms`)
+	// The dialog beats when it closes; the editor's next beat comes 10 s later.
+	if (hasLink(client)) assert.ok(back() < TOLD, `linked after ${back()} ms`)
 
 	// The page goes on by itself: nonces, link, lock and autosaves. In Firefox only the
 	// page in front has the focus, and others beat every two minutes.
@@ -41,9 +45,8 @@ export async function loggedOut(t, { person, php, client, login, password }) {
 	const text = `Written after the log-in with ${client}.`
 	await page.click('#content-html')
 	await page.fill('#content', text)
-	await until('the autosave', () => php(`$saved = wp_get_post_autosave(${id}, ${here.id}); return $saved && $saved->post_content === '${text}';`), 40)
-	await linked(page, client)
-	t.diagnostic(`saved and linked after another ${back()} ms`)
+	await until('the autosave', () => php(`$saved = wp_get_post_autosave(${id}, ${here.id}); return $saved && false !== strpos($saved->post_content, '${text}');`), 40)
+	t.diagnostic(`saved after ${back()} ms`)
 	const tick = await beat(page)
 	assert.equal(tick['wp-auth-check'], true)
 	assert.ok(tick['wp-refresh-post-lock'].new_lock)

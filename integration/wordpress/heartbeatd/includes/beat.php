@@ -32,8 +32,8 @@ function heartbeatd_seen_before_beat( $foreign = null ) {
 }
 
 /**
- * Learns from the beat and sends a fresh ticket with its tick, unless the page asks
- * for none. It is the last thing hooked, and core has checked the nonce.
+ * Learns from the beat and sends a fresh ticket with its tick. It is the last thing
+ * hooked, and core has checked the nonce.
  *
  * @param array  $response  The tick.
  * @param string $screen_id The page's screen.
@@ -50,10 +50,52 @@ function heartbeatd_send_ticket( $response, $screen_id ) {
 	if ( heartbeatd_last_call_failed() ) {
 		add_action( 'shutdown', 'heartbeatd_call_again', PHP_INT_MAX );
 	}
+	heartbeatd_send_ticket_for( $nonce, $screen_id );
+}
+
+/**
+ * Prepares for a beat whose nonce has expired, as it has after a log-in in the log-in
+ * dialog: core answers it with new nonces, and without the heartbeat_tick action.
+ *
+ * @param string     $nonce  The nonce.
+ * @param string|int $action What it was for.
+ */
+function heartbeatd_on_failed_nonce( $nonce, $action ) {
+	if ( 'heartbeat-nonce' === $action ) {
+		add_filter( 'wp_refresh_nonces', 'heartbeatd_send_ticket_with_nonces', PHP_INT_MAX, 3 );
+	}
+}
+
+/**
+ * Sends a fresh ticket with new nonces. It goes to whoever gets those. Nothing is
+ * learned from such a beat: another site's page can make the browser send it.
+ *
+ * @param array  $response  The tick.
+ * @param array  $data      What the beat contains.
+ * @param string $screen_id The page's screen.
+ * @return array The tick as it was.
+ */
+function heartbeatd_send_ticket_with_nonces( $response, $data, $screen_id ) {
+	if ( heartbeatd_is_configured() && ! headers_sent() ) {
+		$nonce = heartbeatd_next_nonce( $response );
+		if ( '' !== $nonce ) {
+			heartbeatd_send_ticket_for( $nonce, $screen_id );
+		}
+	}
+	return $response;
+}
+
+/**
+ * Sends a fresh ticket, unless the page asks for none.
+ *
+ * @param string $nonce     The nonce of the page's next beat.
+ * @param string $screen_id The page's screen.
+ */
+function heartbeatd_send_ticket_for( $nonce, $screen_id ) {
 	if ( isset( $_SERVER['HTTP_HEARTBEAT_NO_TICKET'] ) ) {
 		return; // The answer to the page's last beat may have had too many headers with one.
 	}
-	// phpcs:ignore WordPress.Security.NonceVerification.Missing, WordPress.Security.ValidatedSanitizedInput -- Core has checked the nonce; post ids are made integers and checked one by one.
+	// phpcs:ignore WordPress.Security.NonceVerification.Missing, WordPress.Security.ValidatedSanitizedInput -- Post ids are made integers and checked one by one.
 	$posts  = heartbeatd_posts_of_beat( isset( $_POST['data'] ) ? wp_unslash( (array) $_POST['data'] ) : array() );
 	$post   = $posts && post_type_exists( $screen_id ) ? $posts[0] : 0;
 	$claims = heartbeatd_ticket_claims( $nonce, $screen_id, $posts, $post );

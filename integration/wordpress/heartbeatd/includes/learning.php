@@ -41,7 +41,7 @@ function heartbeatd_known_callbacks() {
 	$known = array(
 		'wp_ajax_heartbeat'         => array( 'wp_ajax_heartbeat', 'heartbeatd_look_before_beat' ),
 		'wp_ajax_nopriv_heartbeat'  => array( 'wp_ajax_nopriv_heartbeat' ),
-		'wp_refresh_nonces'         => array( 'wp_refresh_post_nonces', 'wp_refresh_metabox_loader_nonces', 'wp_refresh_heartbeat_nonces' ),
+		'wp_refresh_nonces'         => array( 'wp_refresh_post_nonces', 'wp_refresh_metabox_loader_nonces', 'wp_refresh_heartbeat_nonces', 'heartbeatd_send_ticket_with_nonces' ),
 		'heartbeat_received'        => array( 'wp_check_locked_posts', 'wp_refresh_post_lock', 'heartbeat_autosave', 'heartbeatd_before_lock_renewal', 'heartbeatd_presence_received', 'heartbeatd_screens_received' ),
 		'heartbeat_send'            => array( 'wp_auth_check' ),
 		'heartbeat_tick'            => array( 'heartbeatd_send_ticket' ),
