@@ -7,6 +7,10 @@ import { countdown } from './countdown.js'
 import { createMemory } from './memory.js'
 
 const OPEN_TIMEOUT = 5000
+// For a transport that has worked before. Firefox delays new sockets to a host that failed.
+const KNOWN_TIMEOUT = 15000
+// After this long, transports are tried though heartbeatd seems to be down.
+const TRY_ANYWAY = 300000
 const BACKOFF = 1000
 const BACKOFF_MAX = 30000
 // A link that dies younger than this has not proved anything.
@@ -28,6 +32,7 @@ const LEFT = 4007
  * @param {string[]} deps.order names, best first
  * @param {Function} deps.make (name, {onFrame, onClosed}) → link, see link.js
  * @param {Function} deps.hello () → the hello's fields
+ * @param {Function} deps.isUp () → Promise<boolean>, whether heartbeatd answers a plain request
  * @param {Function} deps.may (name) → whether the transport may be used at this moment
  * @param {Function} deps.othersLinked () → whether other pages of this browser have the
  *     links that this one may not have
@@ -36,7 +41,7 @@ const LEFT = 4007
  * @param {Window} deps.win timers, storage, console
  * @param {Function} deps.random
  */
-export function createChooser({ order, make, hello, may, othersLinked, onFrame, onChange, win, random }) {
+export function createChooser({ order, make, hello, isUp, may, othersLinked, onFrame, onChange, win, random }) {
 	const refused = new Set()
 	const flaps = {}
 	const memory = createMemory(win)
@@ -48,6 +53,8 @@ export function createChooser({ order, make, hello, may, othersLinked, onFrame, 
 	let renewed = false
 	let round = 0
 	let timer = 0
+	let doubt = false // heartbeatd may be down
+	let tried = 0 // when the transports were tried last
 
 	const better = () => (current ? order.slice(0, order.indexOf(current.name)) : order)
 	const usable = () => better().filter((name) => !refused.has(name) && !memory.rest(name) && may(name))
@@ -63,11 +70,21 @@ export function createChooser({ order, make, hello, may, othersLinked, onFrame, 
 		const mine = ++generation
 		const failed = []
 		let foreign = false
+		// Every socket that fails makes Firefox delay the next ones, in the end by a minute.
+		if (doubt && Date.now() - tried < TRY_ANYWAY) {
+			const answers = await isUp()
+			if (mine !== generation) return
+			if (!answers) {
+				backOff()
+				return
+			}
+		}
+		tried = Date.now()
 		for (const name of usable()) {
 			const close = await attempt(name)
 			if (mine !== generation) return
 			if (!close) {
-				failed.forEach(memory.failed)
+				failed.forEach((other) => memory.failed(other))
 				rest()
 				return
 			}
@@ -81,9 +98,13 @@ export function createChooser({ order, make, hello, may, othersLinked, onFrame, 
 		// Beneath a working link, of this page or another, or beside a refused one, a failed
 		// climb is remembered; else all of them failed together and the fault is elsewhere.
 		const alone = current || othersLinked() || anyRefused()
-		if (alone && !foreign) failed.forEach(memory.failed)
-		if (alone || !failed.length) rest()
-		else backOff()
+		if (alone && !foreign) failed.forEach((name) => memory.failed(name))
+		if (alone || !failed.length) {
+			rest()
+			return
+		}
+		doubt = true
+		backOff()
 	}
 
 	// Something else than heartbeatd answered, as it will the next time.
@@ -115,7 +136,7 @@ export function createChooser({ order, make, hello, may, othersLinked, onFrame, 
 	function attempt(name) {
 		return new Promise((resolve) => {
 			const link = make(name, { onFrame, onClosed: (close) => down(link, close) })
-			const stop = countdown(win, OPEN_TIMEOUT, () => finish({ code: 0, retryAfter: 0 }))
+			const stop = countdown(win, memory.isKnown(name) ? KNOWN_TIMEOUT : OPEN_TIMEOUT, () => finish({ code: 0, retryAfter: 0 }))
 			trying = { link, finish }
 			renewed = false
 			link.open(hello()).then(
@@ -137,6 +158,7 @@ export function createChooser({ order, make, hello, may, othersLinked, onFrame, 
 		const old = current
 		current = { name, link, since: Date.now() }
 		if (old) old.link.close()
+		doubt = false
 		memory.worked(name)
 		win.setTimeout(() => current && current.link === link && memory.forget(name), PROVEN)
 		onChange(name, link, welcome)
@@ -161,13 +183,15 @@ export function createChooser({ order, make, hello, may, othersLinked, onFrame, 
 			return
 		}
 		if (!proven) flapped(name)
+		doubt = true
+		tried = Date.now()
 		backOff()
 	}
 
 	// Only to make way for another: the last of the list has none behind it.
 	function flapped(name) {
 		flaps[name] = (flaps[name] || 0) + 1
-		if (flaps[name] % FLAPS === 0 && name !== order[order.length - 1]) memory.failed(name)
+		if (flaps[name] % FLAPS === 0 && name !== order[order.length - 1]) memory.flapped(name)
 	}
 
 	// Does what the close asks for; returns false if it asks for nothing.

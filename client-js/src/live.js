@@ -10,6 +10,7 @@ import { createRooms, concernsOthers, contestsLock } from './room.js'
 import { createWebSocketLink } from './websocket.js'
 import { guard } from './guard.js'
 import { isMemory } from './memory.js'
+import { isUp } from './up.js'
 import { isAlive, isNative, mayRepeat, readTicket } from './ticket.js'
 import { watchActivity } from './activity.js'
 
@@ -42,6 +43,7 @@ export function createLive({ win, $, emit, connectNow }) {
 		order: known(config.transports || ORDER),
 		make: (name, calls) => LINKS[name](Object.assign({ url: config.url, win }, calls), slots),
 		hello: () => ({ ticket: ticket.text, conn, after: cursor, body: (told = here()) }),
+		isUp: () => isUp(win, config.url),
 		may: (name) => name !== 'longpoll' || (win.document.visibilityState !== 'hidden' && slots.available()),
 		othersLinked: slots.full,
 		onFrame: received,

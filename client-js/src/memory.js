@@ -1,21 +1,39 @@
 // What is remembered of transports that did not work: how long each is left alone,
 // doubling up to an hour. The tab remembers what failed, for a minute at first. The
 // browser remembers what was refused by another program than heartbeatd, for five
-// minutes at first: a new page would be refused too.
+// minutes at first: a new page would be refused too. It also remembers which transports
+// have worked: the first failure of such a one may have come from an outage.
 
 const FAILED = 60000
+const AFTER_OUTAGE = 5000
 const REFUSED = 300000
 const WAIT_MAX = 3600000
 const KEY = 'heartbeatd-transports'
+const KNOWN = 'heartbeatd-known'
 
 export function createMemory(win) {
-	const tab = createStore(() => win.sessionStorage)
-	const browser = createStore(() => win.localStorage)
+	const tab = createStore(() => win.sessionStorage, KEY)
+	const browser = createStore(() => win.localStorage, KEY)
+	const known = createStore(() => win.localStorage, KNOWN)
 
 	return {
 		/** The transport opened. */
-		worked: tab.forget,
-		failed: (name) => tab.add(name, FAILED),
+		worked(name) {
+			tab.forget(name)
+			known.set(name, 1)
+		},
+		/** Whether the transport has worked in this browser, and not failed twice since. */
+		isKnown: known.has,
+		/** The transport failed while another one worked. */
+		failed(name) {
+			if (tab.has(name)) known.forget(name)
+			tab.add(name, known.has(name) ? AFTER_OUTAGE : FAILED)
+		},
+		/** The transport opens, but does not last. */
+		flapped(name) {
+			known.forget(name)
+			tab.add(name, FAILED)
+		},
 		/** Returns for how many milliseconds it rests; 0 if another page was told just now. */
 		refused: (name) => (browser.rest(name) ? 0 : browser.add(name, REFUSED)),
 		isRefused: (name) => browser.rest(name) > 0,
@@ -31,12 +49,12 @@ export function createMemory(win) {
 /** Whether a storage event tells that another page of the browser forgot or learned something. */
 export const isMemory = (event) => event.key === KEY
 
-function createStore(storage) {
+function createStore(storage, key) {
 	let all = {} // for pages that may not store anything
 
 	function load() {
 		try {
-			all = JSON.parse(storage().getItem(KEY)) || {}
+			all = JSON.parse(storage().getItem(key)) || {}
 		} catch (e) {
 			// Storage may be forbidden; the page still remembers.
 		}
@@ -45,18 +63,25 @@ function createStore(storage) {
 
 	function save() {
 		try {
-			storage().setItem(KEY, JSON.stringify(all))
+			storage().setItem(key, JSON.stringify(all))
 		} catch (e) {
 			// It may be full, too.
 		}
 	}
 
+	function set(name, value) {
+		if (load()[name] === value) return
+		all[name] = value
+		save()
+	}
+
 	return {
+		set,
+		has: (name) => Object.prototype.hasOwnProperty.call(load(), name),
 		add(name, first) {
-			const known = load()[name]
-			const wait = Math.min(WAIT_MAX, known ? known.wait * 2 : first)
-			all[name] = { wait, until: Date.now() + wait }
-			save()
+			const { wait: last = 0 } = load()[name] || {}
+			const wait = Math.min(WAIT_MAX, Math.max(first, 2 * last))
+			set(name, { wait, until: Date.now() + wait })
 			return wait
 		},
 		forget(name) {

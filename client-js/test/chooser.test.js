@@ -23,7 +23,7 @@ beforeEach(() => {
 	mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_800_000_000_000 })
 	made = []
 	changes = []
-	world = { works: { websocket: true, longpoll: true }, visible: true, tab: new Map(), browser: new Map(), warnings: [], random: 1 }
+	world = { works: { websocket: true, longpoll: true }, visible: true, up: true, asked: 0, tab: new Map(), browser: new Map(), warnings: [], random: 1 }
 })
 
 const storage = (map) => ({ getItem: (key) => map.get(key) ?? null, setItem: (key, value) => map.set(key, value) })
@@ -54,6 +54,10 @@ function chooser(order = ['websocket', 'longpoll'], random = () => world.random)
 		order,
 		make: fakeLink,
 		hello: () => ({}),
+		isUp: async () => {
+			world.asked++
+			return world.up
+		},
 		may: (name) => name !== 'longpoll' || world.visible,
 		othersLinked: () => world.othersLinked,
 		onFrame() {},
@@ -143,6 +147,98 @@ test('an attempt that hangs is given up after five seconds', async () => {
 	await pass(200)
 	assert.equal(c.name, 'longpoll')
 	assert.ok(made[0].closed)
+})
+
+test('while heartbeatd is down no transport is tried, and none is to blame', async (t) => {
+	const outage = async () => {
+		made = []
+		world.works = { websocket: false, longpoll: false }
+		world.up = true
+		const c = chooser()
+		world.works.websocket = true
+		c.start()
+		await pass(20_000)
+		assert.equal(c.name, 'websocket')
+		world.works = { websocket: false, longpoll: false }
+		world.up = false
+		made[0].onClosed(BYE(1006))
+		return c
+	}
+	await t.test('one plain request for each attempt', async () => {
+		const c = await outage()
+		await pass(100_000)
+		assert.deepEqual(names(), ['websocket'])
+		assert.ok(world.asked >= 5 && world.asked <= 10, `asked ${world.asked} times in 100 s`)
+		world.works = { websocket: true, longpoll: true }
+		world.up = true
+		await pass(31_000)
+		assert.deepEqual([c.name, ...names()], ['websocket', 'websocket', 'websocket'])
+		c.stop()
+	})
+	await t.test('where plain requests do not get through the transports are tried all the same', async () => {
+		const c = await outage()
+		world.works.websocket = true
+		await pass(4 * 60_000)
+		assert.equal(c.name, '')
+		await pass(2 * 60_000)
+		assert.equal(c.name, 'websocket')
+		c.stop()
+	})
+	await t.test('a page that was opened meanwhile asks after its first attempt', async () => {
+		made = []
+		world.works = { websocket: false, longpoll: false }
+		world.up = false
+		const c = chooser()
+		c.start()
+		await pass(100_000)
+		assert.deepEqual(names(), ['websocket', 'longpoll'])
+		world.works = { websocket: true, longpoll: true }
+		world.up = true
+		await pass(31_000)
+		assert.equal(c.name, 'websocket')
+	})
+	await t.test('a stop while it asks wins', async () => {
+		const c = await outage()
+		world.works.websocket = world.up = true
+		await pass(950)
+		c.stop()
+		await pass(60_000)
+		assert.equal(made.length, 1)
+	})
+})
+
+test('a transport that has worked in this browser', async (t) => {
+	const known = async () => {
+		world.works = { websocket: true, longpoll: true }
+		const other = chooser()
+		other.start()
+		await settle()
+		other.stop()
+		made = []
+	}
+	await t.test('has longer to open, and is tried again soon after', async () => {
+		await known()
+		world.works.websocket = undefined
+		const c = chooser()
+		c.start()
+		await pass(14_800)
+		assert.deepEqual(names(), ['websocket'])
+		await pass(400)
+		assert.equal(c.name, 'longpoll')
+		world.works.websocket = true
+		await pass(6_000)
+		assert.equal(c.name, 'websocket')
+	})
+	await t.test('counts as one that does not work when it fails again', async () => {
+		await known()
+		world.works.websocket = false
+		const c = chooser()
+		c.start()
+		await pass(10 * 60_000)
+		assert.equal(c.name, 'longpoll')
+		const tries = names().filter((name) => name === 'websocket').length
+		assert.ok(tries >= 4 && tries <= 6, `${tries} attempts in ten minutes`)
+	})
 })
 
 test('long-polls only in a visible tab', async () => {

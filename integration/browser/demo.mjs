@@ -31,8 +31,8 @@ function allowOnly(page, transport) {
 	}, transport === 'post' ? [] : [transport])
 }
 
-export function onTransport(page, transport) {
-	return until(`${transport} in use`, () => page.evaluate((name) => window.wp?.heartbeat?.transport.name === name, transport))
+export function onTransport(page, transport, seconds) {
+	return until(`${transport} in use`, () => page.evaluate((name) => window.wp?.heartbeat?.transport.name === name, transport), seconds)
 }
 
 // record keeps every event of Heartbeat, with the time, in window.seen. It runs

@@ -1,0 +1,22 @@
+// Tells whether heartbeatd is up, by a poll without a session: heartbeatd refuses it at
+// once, with a status below 500, which web servers in front send while it is down.
+
+import { countdown } from './countdown.js'
+
+const TIMEOUT = 5000
+
+export async function isUp(win, url) {
+	if (!win.fetch || !win.AbortController) return true // the transports find out
+	const aborter = new win.AbortController()
+	const stop = countdown(win, TIMEOUT, () => aborter.abort())
+	try {
+		// The id is for caches: no two requests are the same.
+		const id = Math.random().toString(36).slice(2)
+		const { status } = await win.fetch(url + '/poll?id=' + id, { signal: aborter.signal, cache: 'no-store' })
+		return status < 500
+	} catch (e) {
+		return false
+	} finally {
+		stop()
+	}
+}
