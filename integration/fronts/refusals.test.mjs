@@ -1,0 +1,58 @@
+// Fronts that never let a page reach heartbeatd: its beats go on, and it leaves them alone.
+
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { startChromium, startHeartbeatd, suite, until } from '../browser/harness.mjs'
+import { nginx, startFront } from './fronts.mjs'
+
+const answering = (answer) => nginx({ server: `location ~ ^/heartbeat/(socket|open|poll|beat)$ { default_type text/html; ${answer} }` })
+
+const FRONTS = {
+	'a firewall': [403, answering('return 403;')],
+	'a captcha': [200, answering("return 200 '<html>Are you human?';")],
+	'a size limit': [413, nginx({ upgrade: false, location: 'client_max_body_size 10;' })],
+}
+
+// watch counts the requests of a page, by the last part of the address, and keeps its warnings.
+function watch(page, seen) {
+	const count = (url) => {
+		const name = new URL(url).pathname.match(/\/(socket|open|poll|beat|admin-ajax\.php)$/)?.[1]
+		if (name) seen[name] = (seen[name] ?? 0) + 1
+	}
+	page.on('request', (request) => count(request.url()))
+	page.on('websocket', (socket) => count(socket.url()))
+	page.on('console', (message) => message.type() === 'warning' && seen.warnings.push(message.text()))
+}
+
+describe('refusals', () => {
+	const shared = suite()
+	let started
+	const parts = () => (started ??= Promise.all([startHeartbeatd(shared), startChromium(shared)]))
+
+	for (const [name, [status, front]] of Object.entries(FRONTS)) {
+		test(`${name} is tried once in minutes, by all pages of a browser`, async (t) => {
+			const [server, browser] = await parts()
+			const { url } = await startFront(t, server.url, front)
+			const context = await browser.newContext()
+			t.after(() => context.close())
+			await context.clock.install()
+			const seen = { warnings: [] }
+			const open = async (seconds) => {
+				const page = await context.newPage()
+				watch(page, seen)
+				await page.goto(`${url}/?user=1`)
+				await until('the link is given up', () => seen.warnings.length > 0)
+				for (let second = 0; second < seconds; second++) await context.clock.runFor(1000)
+			}
+			await open(145)
+			const posts = seen['admin-ajax.php']
+			assert.ok(posts >= 8, `${posts} beats`)
+			await open(60)
+			assert.ok(seen['admin-ajax.php'] > posts + 3, 'the new page beats, too')
+			assert.deepEqual({ ...seen, 'admin-ajax.php': 0 }, {
+				socket: 1, open: 1, 'admin-ajax.php': 0,
+				warnings: [`heartbeatd: no longpoll for 5 minutes: POST /open got an answer of another program, with status ${status}`],
+			})
+		})
+	}
+})
