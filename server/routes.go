@@ -37,6 +37,7 @@ func (s *Server) Public() http.Handler {
 	base.Methods("GET").Path("/poll").HandlerFunc(s.longpoll.Poll)
 	base.Methods("POST").Path("/beat").Headers(transport.SessionHeader, "").HandlerFunc(s.longpoll.Beat)
 	base.Methods("POST").Path("/beat").HandlerFunc(post)
+	base.Methods("POST").Path("/close").HandlerFunc(s.longpoll.Close)
 	base.Methods("OPTIONS").HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	base.Methods("GET", "HEAD").Path("/{script:[a-z-]+\\.js(?:\\.map)?}").HandlerFunc(s.script)
 	if s.demo != nil {

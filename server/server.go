@@ -266,7 +266,7 @@ func (s *Server) close() {
 		sess.abandon(&transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: time.Second})
 	}
 	s.socket.Close()
-	s.longpoll.Close()
+	s.longpoll.Stop()
 	var sites sync.WaitGroup // a view ends in seconds when NATS does not answer
 	for _, st := range s.allSites() {
 		sites.Go(st.close)

@@ -30,6 +30,8 @@ func (b *Bye) Error() string { return fmt.Sprintf("bye %d: %s", b.Code, b.Reason
 
 var errTooLarge = &Bye{Code: CodeTooLarge, Reason: "a frame is larger than max_body allows: post it"}
 
+var errLeft = &Bye{Code: CodeLeft, Reason: "left"}
+
 func protocolError(reason string) *Bye { return &Bye{Code: CodeProtocol, Reason: reason} }
 
 // status is the HTTP status that says the same as the code, for long-poll.

@@ -25,11 +25,13 @@ const (
 	lostGap = time.Second
 	// maxPolled bounds the long-poll sessions of one node.
 	maxPolled = 20000
+	// maxClose is the most bytes of the body of a close.
+	maxClose = 1 << 10
 	// SessionHeader names the session in every request after open.
 	SessionHeader = "Heartbeat-Session"
 )
 
-// LongPoll carries frames over three kinds of request: open, poll and beat.
+// LongPoll carries frames over four kinds of request: open, poll, beat and close.
 type LongPoll struct {
 	Server Server
 
@@ -58,7 +60,7 @@ func (t *LongPoll) Open(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
-	hello, err := parseHello(b)
+	hello, err := readHello(r, b)
 	if err != nil {
 		refuse(w, err)
 		return
@@ -180,7 +182,36 @@ func (p *polled) receive(w http.ResponseWriter, r *http.Request) (tick []byte, e
 	if err != nil {
 		return nil, err
 	}
+	if isForm(r, b) {
+		f, err := formFrame(r)
+		if err != nil {
+			return nil, err
+		}
+		return receiveFrame(r.Context(), p.session, f, b)
+	}
 	return receive(r.Context(), p.session, b)
+}
+
+// Close answers POST /close, the beacon of a page that is left: a form with the
+// session in its body, since a beacon has no headers of its own. Who knows a session
+// may close it. Its page is gone as if its socket had closed.
+func (t *LongPoll) Close(w http.ResponseWriter, r *http.Request) {
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxClose))
+	if err != nil {
+		refuse(w, protocolError("a close has one field, session"))
+		return
+	}
+	form, err := url.ParseQuery(string(b))
+	if err != nil {
+		refuse(w, protocolError("not a form: "+err.Error()))
+		return
+	}
+	id := form.Get("session")
+	if p := t.find(id); p != nil {
+		t.end(id, p, errLeft)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // refuseGone has no bye: it is the session that is gone, and its page is
@@ -244,7 +275,7 @@ func (t *LongPoll) reserve(id string, p *polled) error {
 	return nil
 }
 
-// begin gives a connection its session, unless Close came before.
+// begin gives a connection its session, unless Stop came before.
 func (t *LongPoll) begin(id string, p *polled, session Session) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -290,8 +321,8 @@ func (t *LongPoll) end(id string, p *polled, bye *Bye) {
 	}
 }
 
-// Close ends every connection, for a node that stops.
-func (t *LongPoll) Close() {
+// Stop ends every connection, for a node that stops.
+func (t *LongPoll) Stop() {
 	t.mu.Lock()
 	t.closed = true
 	all := maps.Clone(t.sessions)

@@ -136,7 +136,7 @@ func TestTwoPolls(t *testing.T) {
 		default:
 			t.Error("the newer one did not hear the news at once")
 		}
-		p.Close()
+		p.Stop()
 	})
 }
 
@@ -193,6 +193,92 @@ func TestLeaveEndsThePoll(t *testing.T) {
 	})
 }
 
+// close says goodbye as a page that is left does.
+func (p *polls) close(body string) (status int) {
+	r := httptest.NewRequest("POST", "/close", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded;charset=UTF-8")
+	w := httptest.NewRecorder()
+	p.Close(w, r)
+	return w.Code
+}
+
+// TestClose ends a session by its page's beacon while a front holds its poll, and no
+// session by the beacon of somebody who does not know it.
+func TestClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolls()
+		id := p.open()
+		go p.poll(t.Context(), id, 0)
+		synctest.Wait()
+		for body, want := range map[string]int{
+			"session=" + id[:len(id)-1]: 204, "session=": 204, "": 204, "session=%zz": 400, "session=" + strings.Repeat("x", maxClose): 400,
+		} {
+			if status := p.close(body); status != want {
+				t.Errorf("%.40q: status %d, want %d", body, status, want)
+			}
+		}
+		if p.gone() {
+			t.Error("a forged close ended the session")
+		}
+		if status := p.close("session=" + id); status != 204 || !p.gone() {
+			t.Errorf("the page's own close: status %d, gone %v", status, p.gone())
+		}
+		if status, _ := p.poll(t.Context(), id, 0); status != 410 {
+			t.Errorf("a poll after that: %d", status)
+		}
+	})
+}
+
+// TestForms takes a hello, a beat and a note whose body is a form.
+func TestForms(t *testing.T) {
+	p := newPolls()
+	var hello Hello
+	o := &opener{echo: *p.e}
+	o.open = func(*Outbox) (Session, Welcome, error) { return p.e, Welcome{}, nil }
+	p.Server = &greeter{o, &hello}
+	post := func(handler http.HandlerFunc, path, session, body string) (int, string) {
+		r := httptest.NewRequest("POST", path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded;charset=UTF-8")
+		r.Header.Set(SessionHeader, session)
+		w := httptest.NewRecorder()
+		handler(w, r)
+		return w.Code, w.Body.String()
+	}
+	body := "ticket=a.b-c&conn=0123abcd&after=e-7&data%5Bn%5D=1&idle=0"
+	status, welcome := post(p.Open, "/open?id=9", "", body)
+	if want := (Hello{Ticket: "a.b-c", Conn: "0123abcd", After: "e-7", Body: "data%5Bn%5D=1&idle=0"}); status != 200 || hello != want || !strings.Contains(welcome, `"id":9`) {
+		t.Errorf("open: %d %s, and the hello was %+v", status, welcome, hello)
+	}
+	for id := range p.sessions {
+		if status, tick := post(p.Beat, "/beat?type=beat&id=8", id, "data%5Bn%5D=1"); status != 200 || tick != `{"type":"tick","id":8,"status":200,"body":"data%5Bn%5D=1"}` {
+			t.Errorf("a beat: %d %s", status, tick)
+		}
+		if status, _ := post(p.Beat, "/beat?type=note&id=9", id, "idle=1"); status != 204 {
+			t.Errorf("a note: %d", status)
+		}
+		if status, _ := post(p.Beat, "/beat?id=9", id, `{"type":"note","body":"idle=1"}`); status != 204 {
+			t.Errorf("JSON that claims to be a form: %d", status)
+		}
+		if status, bye := post(p.Beat, "/beat?type=leave", id, ""); status != 400 || !strings.Contains(bye, "a form is a beat or a note") {
+			t.Errorf("another frame: %d %s", status, bye)
+		}
+	}
+	if status, bye := post(p.Open, "/open", "", "ticket=%zz"); status != 400 || !strings.Contains(bye, "not a form") {
+		t.Errorf("no form: %d %s", status, bye)
+	}
+}
+
+// greeter keeps the hello of the session that it opens.
+type greeter struct {
+	*opener
+	hello *Hello
+}
+
+func (g *greeter) Open(r *http.Request, hello Hello, out *Outbox) (Session, Welcome, error) {
+	*g.hello = hello
+	return g.opener.Open(r, hello, out)
+}
+
 // TestPolledLimit bounds the sessions of a node.
 func TestPolledLimit(t *testing.T) {
 	p := newPolls()
@@ -235,7 +321,7 @@ func TestOpenKeepsNothing(t *testing.T) {
 		t.Errorf("%d sessions are counted", len(p.sessions))
 	}
 	w := open(func(*Outbox) (Session, Welcome, error) {
-		p.Close()
+		p.Stop()
 		return o, Welcome{}, nil
 	})
 	if w.Code != http.StatusServiceUnavailable || len(o.detached) != 1 || len(p.sessions) != 0 {
@@ -246,8 +332,8 @@ func TestOpenKeepsNothing(t *testing.T) {
 	}
 }
 
-// TestCloseEndsPolls answers the poll that waits and detaches its session.
-func TestCloseEndsPolls(t *testing.T) {
+// TestStopEndsPolls answers the poll that waits and detaches its session.
+func TestStopEndsPolls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPolls()
 		id := p.open()
@@ -257,7 +343,7 @@ func TestCloseEndsPolls(t *testing.T) {
 			done <- body
 		}()
 		synctest.Wait()
-		p.Close()
+		p.Stop()
 		if body := <-done; !strings.Contains(body, `"code":4001`) {
 			t.Errorf("the poll was answered %s", body)
 		}

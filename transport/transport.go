@@ -80,19 +80,24 @@ func receive(ctx context.Context, s Session, frame []byte) (answer []byte, err e
 	if err != nil {
 		return nil, err
 	}
+	return receiveFrame(ctx, s, f, []byte(f.Body))
+}
+
+// receiveFrame is receive for a frame whose body is apart.
+func receiveFrame(ctx context.Context, s Session, f clientFrame, body []byte) (answer []byte, err error) {
 	switch f.Type {
 	case "beat":
 		if f.ID == 0 {
 			return nil, protocolError("a beat needs an id above 0")
 		}
-		return tickFrame(f.ID, s.Beat(ctx, Beat{ID: f.ID, Body: []byte(f.Body)})), nil
+		return tickFrame(f.ID, s.Beat(ctx, Beat{ID: f.ID, Body: body})), nil
 	case "note":
-		s.Note([]byte(f.Body))
+		s.Note(body)
 	case "ticket":
 		return nil, s.Renew(f.Ticket)
 	case "leave":
 		s.Leave()
-		return nil, &Bye{Code: CodeLeft, Reason: "left"}
+		return nil, errLeft
 	case "hello":
 		return nil, protocolError("a second hello: one connection, one hello")
 	default:

@@ -11,6 +11,14 @@ const HOLD_MAX = 120000
 // A request that takes this much longer has failed.
 const MARGIN = 10000
 
+// As WordPress posts it: firewalls refuse an urlencoded text within JSON.
+const FORM = 'application/x-www-form-urlencoded; charset=UTF-8'
+
+// So many sessions in a row that were gone before a poll was answered: the front loses the session's
+// header, sends requests to several nodes in turn, or keeps an old refusal.
+const STILLBORN = 5
+let stillborn = 0
+
 export function createLongPollLink({ url, win, onFrame, onClosed }) {
 	const aborter = new win.AbortController()
 	let session = ''
@@ -26,35 +34,38 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 	})
 	let last = Promise.resolve()
 
-	async function request(method, path, id, frame) {
+	async function request(method, path, fields, type, body) {
 		const headers = {}
-		if (frame) headers['Content-Type'] = 'application/json'
+		if (type) headers['Content-Type'] = type
 		if (session) headers['Heartbeat-Session'] = session
-		const response = await win.fetch(url + path + (path.indexOf('?') < 0 ? '?' : '&') + 'id=' + id, {
+		const response = await win.fetch(url + path + '?' + new URLSearchParams(fields), {
 			method,
 			headers,
-			body: frame && JSON.stringify(frame),
+			body,
 			signal: aborter.signal,
 			cache: 'no-store',
 		})
-		return { response, text: await response.text(), what: method + ' ' + path.split('?')[0] }
+		return { response, text: await response.text(), what: method + ' ' + path }
 	}
 
-	async function hello(frame) {
+	async function hello({ body, ...rest }) {
 		const id = ++lastId
 		let answer
 		try {
-			answer = await request('POST', '/open', id, Object.assign({ type: 'hello' }, frame))
+			answer = await request('POST', '/open', { id }, FORM, [new URLSearchParams(rest), body].filter(Boolean).join('&'))
 		} catch (e) {
 			throw CLOSED
 		}
-		if (!open) throw CLOSED
 		const welcome = answer.response.ok && readFrame(answer.text)
 		if (!welcome || welcome.type !== 'welcome' || !welcome.session) throw refusal(answer)
 		named = welcome.poll_ms > 0
 		if (named) hold = Math.min(welcome.poll_ms, HOLD_MAX)
 		if (isOthers(welcome, id)) throw foreign('POST /open got the answer to another request')
 		session = welcome.session
+		if (!open) {
+			goodbye()
+			throw CLOSED
+		}
 		poll()
 		return welcome
 	}
@@ -67,7 +78,7 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 			const asked = clock()
 			const id = ++lastId
 			try {
-				const answer = await request('GET', '/poll?after=' + seq, id)
+				const answer = await request('GET', '/poll', { after: seq, id })
 				const news = answer.response.ok && readJSON(answer.text)
 				const fault = isNews(news) && faultOf(news, id, asked)
 				if (!open) return
@@ -97,6 +108,7 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 
 	function deliver({ seq: newest, frames }) {
 		polled = true
+		stillborn = 0
 		seq = newest
 		frames.forEach((frame) => {
 			if (!open || !frame || typeof frame.type !== 'string') return
@@ -105,13 +117,14 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 		})
 	}
 
-	// 410 is a session that is gone, which a new hello mends, unless every one goes at
-	// once. Every other refusal of heartbeatd's says why in a bye. A gateway says 5xx
+	// 410 is a session that is gone, which a new hello mends, unless one after the other
+	// was gone before its first answer. Every other refusal of heartbeatd's says why in a bye. A gateway says 5xx
 	// while heartbeatd is down.
 	function refusal({ response: { status }, text, what }) {
 		const frame = readFrame(text)
-		if (status === 410) return polled ? CLOSED : foreign('the session was gone at once')
+		if (status === 410) return polled || ++stillborn < STILLBORN ? CLOSED : foreign(what + ' found no session, ' + stillborn + ' times in a row')
 		if (frame && frame.type === 'bye') return byeToClose(frame)
+		if (text[0] === '{' && !readJSON(text)) return CLOSED // heartbeatd's, cut off
 		return status < 500 ? foreign(what + ' got an answer of another program, with status ' + status) : CLOSED
 	}
 
@@ -127,11 +140,21 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 		dead(null)
 	}
 
+	// Nobody waits for the answer, and the page may be gone: fronts may hold its poll
+	// for a while yet.
+	function goodbye() {
+		const { navigator } = win
+		if (session && navigator.sendBeacon) navigator.sendBeacon(url + '/close', new URLSearchParams({ session }))
+		session = ''
+	}
+
 	async function say(frame) {
 		const timer = win.setTimeout(() => ended(CLOSED), hold + MARGIN)
 		try {
-			const id = frame.id || ++lastId
-			const said = await request('POST', '/beat', id, frame)
+			const { type, id = ++lastId, body } = frame
+			const said = await (body === undefined
+				? request('POST', '/beat', { id }, 'application/json', JSON.stringify(frame))
+				: request('POST', '/beat', { type, id }, FORM, body))
 			if (said.response.status === 204) return null
 			const answer = said.response.ok && readFrame(said.text)
 			if (answer && frame.id && answer.id === frame.id) return answer
@@ -156,7 +179,10 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 		note: (body) => sayInOrder({ type: 'note', body }),
 		ticket: (ticket) => sayInOrder({ type: 'ticket', ticket }),
 		leave: () => sayInOrder({ type: 'leave' }),
-		close: stop,
+		close() {
+			stop()
+			goodbye()
+		},
 	}
 }
 

@@ -13,23 +13,28 @@ const json = (value) => response(200, JSON.stringify(value))
 function linkOf(t, opened = (id) => json({ type: 'welcome', session: 's', id, poll_ms: 25000 })) {
 	t.mock.timers.reset()
 	t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_800_000_000_000 })
-	const it = { said: [], due: [], polls: [], closed: [], frames: [], urls: [] }
+	const it = { said: [], due: [], polls: [], closed: [], frames: [], urls: [], beacons: [] }
 	const win = {
 		AbortController,
 		performance: { now: () => Date.now() },
 		setTimeout: (...args) => setTimeout(...args),
 		clearTimeout: (id) => clearTimeout(id),
-		fetch: (address, { body }) => {
+		navigator: { sendBeacon: (...args) => it.beacons.push(args.map(String)) },
+		fetch: (address, { body, headers }) => {
 			const url = new URL(address, 'http://example.org')
 			const id = Number(url.searchParams.get('id'))
 			it.urls.push(address)
-			if (url.pathname === '/heartbeat/open') return Promise.resolve(opened(id))
+			if (url.pathname === '/heartbeat/open') {
+				it.hello = body
+				return Promise.resolve(opened(id))
+			}
 			return new Promise((resolve) => {
 				if (url.pathname === '/heartbeat/poll') {
 					it.polls.push({ id, after: Number(url.searchParams.get('after')), resolve })
 					return
 				}
-				it.said.push(JSON.parse(body))
+				const isForm = headers['Content-Type'].startsWith('application/x-www-form-urlencoded')
+				it.said.push(isForm ? { type: url.searchParams.get('type'), id, body } : JSON.parse(body))
 				it.due.push((answer = response(204, '')) => resolve(answer))
 			})
 		},
@@ -139,17 +144,47 @@ test('the answer to another beat is none', async (t) => {
 	assert.deepEqual(closed.map(({ foreign }) => foreign), ['POST /beat got an answer of another program, with status 200'])
 })
 
-test('a session that is gone needs a new hello, but not one that is gone at once', async (t) => {
-	const late = await opened(t)
-	late.polls[0].resolve(json({ id: late.polls[0].id, seq: 1, frames: [FRAME] }))
+test('what is urlencoded travels as a form, and the ticket not in the address', async (t) => {
+	const it = linkOf(t)
+	await it.link.open({ ticket: 'a.b-c', conn: '0123abcd', after: 'e-7', body: 'data%5Bn%5D=1&idle=0' })
+	assert.equal(it.hello, 'ticket=a.b-c&conn=0123abcd&after=e-7&data%5Bn%5D=1&idle=0')
+	assert.match(it.urls[0], /^\/heartbeat\/open\?id=\d+$/)
+	it.link.beat('data%5Bn%5D=2')
+	it.link.note('')
 	await settled()
-	late.polls[1].resolve(response(410, 'this session is gone'))
+	assert.match(it.urls[2], /^\/heartbeat\/beat\?type=beat&id=\d+$/)
+	assert.deepEqual(it.said.map(({ type, body }) => [type, body]), [['beat', 'data%5Bn%5D=2'], ['note', '']])
+	it.link.close()
+})
+
+test('who closes the link says goodbye once, with what only its page knows', async (t) => {
+	const it = await opened(t)
+	it.link.close()
+	it.link.close()
+	assert.deepEqual(it.beacons, [['/heartbeat/close', 'session=s']])
+	const early = linkOf(t)
+	const opening = early.link.open({})
+	early.link.close()
+	await assert.rejects(opening)
+	assert.deepEqual([early.beacons.length, early.polls.length], [1, 0], 'also when the welcome comes too late')
+})
+
+test('a session that is gone needs a new hello, unless none ever lasts', async (t) => {
+	const GONE = response(410, 'this session is gone')
+	const good = await opened(t)
+	good.polls[0].resolve(json({ id: good.polls[0].id, seq: 1, frames: [FRAME] }))
 	await settled()
-	assert.deepEqual(late.closed, [{ code: 1006, retryAfter: 0 }])
-	const soon = await opened(t)
-	soon.polls[0].resolve(response(410, 'this session is gone'))
+	good.polls[1].resolve(GONE)
 	await settled()
-	assert.deepEqual(soon.closed.map(({ foreign }) => foreign), ['the session was gone at once'])
+	assert.deepEqual(good.closed, [{ code: 1006, retryAfter: 0 }])
+	const reasons = []
+	for (let i = 0; i < 5; i++) {
+		const bad = await opened(t)
+		bad.polls[0].resolve(GONE)
+		await settled()
+		reasons.push(bad.closed[0].foreign)
+	}
+	assert.deepEqual(reasons, [undefined, undefined, undefined, undefined, 'GET /poll found no session, 5 times in a row'])
 })
 
 const OPENINGS = {
@@ -157,6 +192,7 @@ const OPENINGS = {
 	'heartbeatd that is going away': [response(503, '{"type":"bye","code":4001,"retry_after_ms":9}'), { code: 4001, retryAfter: 9 }],
 	'a gateway without heartbeatd': [response(502, '<html>Bad Gateway'), { code: 1006, retryAfter: 0 }],
 	'a firewall': [response(403, '<html>Forbidden'), { code: 1006, retryAfter: 0, foreign: 'POST /open got an answer of another program, with status 403' }],
+	'an answer that was cut off': [response(200, '{"type":"welc'), { code: 1006, retryAfter: 0 }],
 	'a captcha': [response(200, '<html>Are you human?'), { code: 1006, retryAfter: 0, foreign: 'POST /open got an answer of another program, with status 200' }],
 	'a size limit': [response(413, ''), { code: 1006, retryAfter: 0, foreign: 'POST /open got an answer of another program, with status 413' }],
 	'another page’s welcome': [json({ type: 'welcome', session: 's', id: 1, poll_ms: 25000 }), { code: 1006, retryAfter: 0, foreign: 'POST /open got the answer to another request' }],

@@ -46,7 +46,9 @@ func (d *checkup) checkLongPoll(ctx context.Context) finding {
 		done <- result{a, p, err, time.Now()}
 	}()
 	<-waiting
-	beat, err := d.askSoon(ctx, http.MethodPost, d.at("/beat"), v.beatFrame(1), map[string]string{transport.SessionHeader: v.session})
+	beat, err := d.askSoon(ctx, http.MethodPost, d.at("/beat?type=beat&id=1"), v.beat(true), map[string]string{
+		transport.SessionHeader: v.session, "Content-Type": "application/x-www-form-urlencoded",
+	})
 	beaten := time.Now()
 	if err != nil {
 		return d.unreachable(d.at("/beat"), err)

@@ -50,6 +50,7 @@ export async function startFake(t, { answer = () => ({ tick: {} }), page = pageO
 		'/heartbeat/open': (request, response) => open(fake, maxBody, request, response),
 		'/heartbeat/poll': (request, response) => poll(fake, request, response),
 		'/heartbeat/beat': (request, response) => beat(fake, request, response),
+		'/heartbeat/close': (request, response) => close(fake, request, response),
 		...Object.fromEntries(Object.entries(pages).map(([path, text]) => [path, typeof text === 'function' ? text : html(text)])),
 	}
 	const { server, url } = await startPages(t, routes)
@@ -148,8 +149,15 @@ function decode(buffer) {
 const reply = (response, status, value) => response.writeHead(status, { 'Content-Type': 'application/json' }).end(value && JSON.stringify(value))
 const find = (fake, request) => [...fake.sessions].find((session) => session.id === request.headers['heartbeat-session'])
 
+// queryOf is the part of a long-poll request that is in its address.
+const queryOf = (request) => new URL(request.url, 'http://x').searchParams
+const idOf = (request) => Number(queryOf(request).get('id'))
+const isForm = (request) => request.headers['content-type']?.startsWith('application/x-www-form-urlencoded')
+
 async function open(fake, maxBody, request, response) {
-	const welcome = greet(fake, JSON.parse(await readBody(request)), maxBody, randomBytes(8).toString('hex'))
+	const { ticket, conn, after, ...body } = fieldsOf(await readBody(request))
+	const hello = { type: 'hello', ticket, conn, after, body: String(new URLSearchParams(body)) }
+	const welcome = { ...greet(fake, hello, maxBody, randomBytes(8).toString('hex')), id: idOf(request), poll_ms: 25000 }
 	if (welcome.type !== 'welcome') return void reply(response, 403, welcome)
 	const session = { via: 'longpoll', id: welcome.session, seq: 0, frames: [], wake() {} }
 	session.send = (frame) => {
@@ -167,11 +175,11 @@ async function open(fake, maxBody, request, response) {
 function poll(fake, request, response) {
 	const session = find(fake, request)
 	if (!session) return void reply(response, 410)
-	const after = Number(new URL(request.url, 'http://x').searchParams.get('after'))
+	const after = Number(queryOf(request).get('after'))
 	session.frames = session.frames.filter(({ seq }) => seq > after)
 	const done = () => {
 		session.wake = () => {}
-		reply(response, 200, { seq: session.seq, frames: session.frames.map(({ frame }) => frame) })
+		reply(response, 200, { id: idOf(request), seq: session.seq, frames: session.frames.map(({ frame }) => frame) })
 	}
 	if (session.frames.length) return void done()
 	session.wake = () => (fake.sessions.has(session) ? done() : reply(response, 410))
@@ -181,10 +189,16 @@ async function beat(fake, request, response) {
 	const session = find(fake, request)
 	const body = await readBody(request)
 	if (!session) return void reply(response, 410)
-	const frame = JSON.parse(body)
+	const frame = isForm(request) ? { type: queryOf(request).get('type'), id: idOf(request), body } : JSON.parse(body)
 	if (frame.type === 'beat') receive(fake, session, frame, (answer) => reply(response, 200, answer))
 	else {
 		receive(fake, session, frame)
 		response.writeHead(204).end()
 	}
+}
+
+async function close(fake, request, response) {
+	const { session: id } = fieldsOf(await readBody(request))
+	fake.sessions.forEach((session) => session.id === id && session.cut())
+	response.writeHead(204).end()
 }
