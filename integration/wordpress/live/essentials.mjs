@@ -22,6 +22,31 @@ export async function everyTransport({ site, php, person }) {
 	await Promise.all(Object.values(pages).map((page) => page.context().close()))
 }
 
+// withoutWebSocket: a page whose WebSocket is blocked long-polls, and has one again when it opens.
+export async function withoutWebSocket({ person }) {
+	const page = await (await person('editor')).open('/wp-admin/')
+	await linked(page, 'websocket')
+	await answered(page)
+	const use = (names) => page.evaluate((list) => wp.heartbeat.transport.use(list), names)
+	await use([])
+	await page.evaluate(() => {
+		window.RealWebSocket = window.WebSocket
+		window.WebSocket = class {
+			constructor() {
+				throw new Error('blocked')
+			}
+		}
+	})
+	await use(['websocket', 'longpoll'])
+	await linked(page, 'longpoll')
+	assert.deepEqual(await answered(page), { byPHP: false, errors: 0 })
+	await page.evaluate(() => { window.WebSocket = window.RealWebSocket })
+	await use(['websocket', 'longpoll'])
+	await linked(page, 'websocket')
+	assert.deepEqual(await answered(page), { byPHP: false, errors: 0 })
+	await page.context().close()
+}
+
 // fallBackAndReturn: heartbeatd ends and is back; beats go to PHP meanwhile.
 export async function fallBackAndReturn(t, { server, php, person }) {
 	const pages = {}

@@ -3,7 +3,7 @@
 
 import { test } from 'node:test'
 import { startFirefox } from '../../browser/harness.mjs'
-import { everyTransport, fallBackAndReturn } from './essentials.mjs'
+import { everyTransport, fallBackAndReturn, withoutWebSocket } from './essentials.mjs'
 import { newEditor, withLive } from './live.mjs'
 import { locks } from './locks.mjs'
 import { loggedOut } from './login.mjs'
@@ -14,6 +14,7 @@ test('Firefox', { timeout: 400_000 }, async (t) => {
 	await withLive(t, async (parts) => {
 		const { site, php, person } = parts
 		await t.test('every transport carries beats, and people see each other', () => everyTransport(parts))
+		await t.test('without a WebSocket a page long-polls, and returns', () => withoutWebSocket(parts))
 		const [anna, ben] = [await person('editor'), await person('admin')]
 		for (const [editor, client] of [['block', 'websocket'], ['classic', 'longpoll']]) {
 			await t.test(`locks: ${editor} editor, ${client}`, (t) => locks(t, { anna, ben, php, editor, client }))
