@@ -4,6 +4,9 @@
 // A beat goes this way, and nothing calls back:
 //
 //	routes.go      a request, by its path, to a transport
+//	origin.go      is it from a page of the site?
+//	open.go        a hello to a session: ticket.go checks its ticket, claims.go
+//	               reads it, refusal.go says why not
 //	transport      bytes to Beat
 //	session.go     Beat: may it be answered here, or is it PHP's?
 //	pipeline.go    the hooks, in WordPress's order; Call to Tick
@@ -16,6 +19,9 @@
 //	rooms.go       changes, gathered, to the sessions that hear the room
 //	nudges.go      a nudge, to pages that show active posts
 //	transport      Tick and frames to bytes
+//
+// What a page reports of its user's input comes by hellos and notes: idle.go.
+// cron.go leaves a beat to PHP when a scheduled event is due.
 //
 // Beside that path back ends read and write the same rooms: api.go and
 // presenceapi.go over HTTP, sync.go and synccall.go with the table of the
