@@ -130,6 +130,40 @@ func TestGrace(t *testing.T) {
 	}
 }
 
+// TestGoodbye closes a long-polling page by its beacon: not from another origin, not
+// the link with which it came back meanwhile, and then after the grace.
+func TestGoodbye(t *testing.T) {
+	n := newNode(t)
+	alice := n.page(t, 1).socket(t)
+	p := n.page(t, 2)
+	l := p.poller(t)
+	l.beat(1, p.pinging("dashboard"))
+	alice.presence("admin/online", isJoin("user-2"))
+	goodbye := func(session, origin string) int {
+		r, _ := http.NewRequestWithContext(t.Context(), "POST", n.url+"/heartbeat/close", strings.NewReader("session="+session))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded;charset=UTF-8")
+		r.Header.Set("Origin", origin)
+		return p.do(t, r).StatusCode
+	}
+	if status := goodbye(l.id, "https://evil.example.org"); status != 403 {
+		t.Errorf("a goodbye from another origin: %d", status)
+	}
+	back := p.poller(t)
+	if status := goodbye(l.id, n.url); status != 204 {
+		t.Errorf("a late goodbye: %d", status)
+	}
+	if f := back.beat(2, p.pinging("dashboard")); f.Type != "tick" {
+		t.Errorf("a beat of the newer link: %+v", f)
+	}
+	for _, f := range alice.seen {
+		if has(f.Left, "user-2") {
+			t.Error("the late goodbye ended the newer link")
+		}
+	}
+	goodbye(back.id, n.url)
+	alice.presence("admin/online", isLeave("user-2"))
+}
+
 // TestTwoTabs closes one of two tabs.
 func TestTwoTabs(t *testing.T) {
 	n := newNode(t)
