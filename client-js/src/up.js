@@ -11,7 +11,7 @@ export async function isUp(win, url) {
 	const stop = countdown(win, TIMEOUT, () => aborter.abort())
 	try {
 		// The id is for caches: no two requests are the same.
-		const id = Math.random().toString(36).slice(2)
+		const id = 1 + Math.floor(Math.random() * 2 ** 48)
 		const { status } = await win.fetch(url + '/poll?id=' + id, { signal: aborter.signal, cache: 'no-store' })
 		return status < 500
 	} catch (e) {
