@@ -232,6 +232,12 @@ export function createChooser({ order, make, hello, isUp, may, othersLinked, onF
 		if (trying) trying.finish({ code: 0, retryAfter: 0 })
 	}
 
+	function cut(code) {
+		const { link } = current
+		link.close()
+		down(link, { code, retryAfter: 0 })
+	}
+
 	function drop() {
 		abandon()
 		if (!current) return
@@ -267,9 +273,11 @@ export function createChooser({ order, make, hello, isUp, may, othersLinked, onF
 		},
 		/** The link did not answer in time: it counts as dead. */
 		suspect(link) {
-			if (!current || current.link !== link) return
-			link.close()
-			down(link, { code: 0, retryAfter: 0 })
+			if (current && current.link === link) cut(0)
+		},
+		/** The page is about to be left: closes the link, and opens it again if the page stays. */
+		leaving() {
+			if (current) cut(AWAY)
 		},
 		use(names) {
 			order = names.slice()

@@ -13,6 +13,7 @@ import { isMemory } from './memory.js'
 import { isUp } from './up.js'
 import { isAlive, isNative, mayRepeat, readTicket } from './ticket.js'
 import { watchActivity } from './activity.js'
+import { watchLeaving } from './leaving.js'
 
 const LINKS = {
 	websocket: createWebSocketLink,
@@ -164,6 +165,8 @@ export function createLive({ win, $, emit, connectNow }) {
 		if (chooser.link) chooser.link.note(here())
 		chooser.reconsider()
 	})
+
+	watchLeaving(win, chooser.leaving, chooser.reconsider)
 
 	win.addEventListener('storage', (event) => isMemory(event) && chooser.reconsider())
 

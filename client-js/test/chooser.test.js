@@ -467,6 +467,25 @@ test('a suspected link is closed and replaced; one of yesterday is nobody', asyn
 	assert.equal(c.name, 'websocket')
 })
 
+test('a page that is about to be left closes its link, and opens it again if it stays', async () => {
+	const c = chooser()
+	c.leaving()
+	c.start()
+	await settle()
+	c.leaving()
+	assert.ok(made[0].closed)
+	assert.equal(c.link, null)
+	await pass(2_900)
+	assert.equal(made.length, 1)
+	await pass(1_200)
+	assert.equal(c.name, 'websocket')
+	c.leaving()
+	c.reconsider()
+	await settle()
+	assert.equal(c.name, 'websocket', 'at once when it is known to stay')
+	assert.equal(world.asked, 0)
+})
+
 test('use() changes the order at once', async () => {
 	const c = chooser()
 	c.start()
