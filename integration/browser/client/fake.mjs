@@ -147,7 +147,8 @@ function decode(buffer) {
 }
 
 const reply = (response, status, value) => response.writeHead(status, { 'Content-Type': 'application/json' }).end(value && JSON.stringify(value))
-const find = (fake, request) => [...fake.sessions].find((session) => session.id === request.headers['heartbeat-session'])
+const polled = (fake, id) => [...fake.sessions].find((session) => session.via === 'longpoll' && session.id === id)
+const find = (fake, request) => polled(fake, request.headers['heartbeat-session'])
 
 // queryOf is the part of a long-poll request that is in its address.
 const queryOf = (request) => new URL(request.url, 'http://x').searchParams
@@ -198,7 +199,6 @@ async function beat(fake, request, response) {
 }
 
 async function close(fake, request, response) {
-	const { session: id } = fieldsOf(await readBody(request))
-	fake.sessions.forEach((session) => session.id === id && session.cut())
+	polled(fake, fieldsOf(await readBody(request)).session)?.cut()
 	response.writeHead(204).end()
 }
