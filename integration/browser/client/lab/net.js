@@ -128,7 +128,13 @@ export function installNet(win, { clock, answers, log, link, hashes }) {
 		}
 	}
 
-	win.fetch = (url, { body, signal }) =>
+	// What a long-poll request says: fields as a form, or a frame.
+	function frameOf(path, query, body) {
+		if (path === 'open') return { type: 'hello' }
+		return body[0] === '{' ? JSON.parse(body) : { type: query.get('type'), id: Number(query.get('id')), body }
+	}
+
+	win.fetch = (url, { headers = {}, body, signal }) =>
 		new Promise((resolve, reject) => {
 			signal.addEventListener('abort', () => {
 				free(unanswered)
@@ -136,9 +142,11 @@ export function installNet(win, { clock, answers, log, link, hashes }) {
 			})
 			const respond = (status, frame) =>
 				resolve({ ok: status < 300, status, text: () => Promise.resolve(frame ? JSON.stringify(frame) : '') })
-			const path = url.split('?')[0].split('/').pop()
+			const { pathname, searchParams } = new URL(url)
+			const path = pathname.split('/').pop()
+			if (path === 'poll' && !headers['Heartbeat-Session']) return void respond(410)
 			if (path === 'poll') return void win.setTimeout(() => respond(200, { type: '', seq: 0, frames: [] }), 25000)
-			const frame = JSON.parse(body)
+			const frame = frameOf(path, searchParams, body)
 			if (frame.type === 'hello' || frame.type === 'beat') serve(frame, (answer) => respond(200, answer))
 			else respond(204)
 		})
