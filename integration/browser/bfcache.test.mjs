@@ -1,17 +1,20 @@
-// The back/forward cache of Firefox: a page that may be kept is kept, leaves while it is
-// there, and comes back once. (Chromium is driven without one.)
+// The back/forward cache: a page that may be kept is kept, leaves while it is there, and
+// comes back once.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { beat, changes, onTransport, openDemo, seen, shows } from './demo.mjs'
 import { startFront } from './front.mjs'
-import { startFirefox, startHeartbeatd, until } from './harness.mjs'
+import { startChromium, startFirefox, startHeartbeatd, until } from './harness.mjs'
 
-test('Firefox keeps a page that a click on a link has left', async (t) => {
+test('Chromium keeps a page that a click on a link has left', (t) => keepsPage(t, (t) => startChromium(t, { bfcache: true }), ['websocket']))
+test('Firefox keeps a page that a click on a link has left', (t) => keepsPage(t, startFirefox, ['websocket', 'longpoll']))
+
+async function keepsPage(t, start, transports) {
 	const front = await startFront(t, await startHeartbeatd(t))
-	const browser = await startFirefox(t)
+	const browser = await start(t)
 	const other = await openDemo(t, browser, front, 2)
-	for (const transport of ['websocket', 'longpoll']) {
+	for (const transport of transports) {
 		await t.test(transport, async (t) => {
 			const page = await openDemo(t, browser, front, 1, { transport })
 			await shows(other, [1, 2])
@@ -39,7 +42,7 @@ test('Firefox keeps a page that a click on a link has left', async (t) => {
 			await shows(other, [2])
 		})
 	}
-})
+}
 
 // addLinks adds a link that leads away and one that the page handles; what it sets is
 // still there after the page was kept.

@@ -110,11 +110,13 @@ export function suite() {
 	return { after: (end) => ends.push(end) }
 }
 
-// startChromium launches the installed browser; in netns it reaches only that network.
-export async function startChromium(t, { netns } = {}) {
+// startChromium launches the installed browser; in netns it reaches only that network, with
+// bfcache it has a back/forward cache, which Playwright switches off.
+export async function startChromium(t, { netns, bfcache = false } = {}) {
 	const browser = await chromium.launch({
 		executablePath: netns ? `${root}integration/browser/chromium-in-netns` : '/usr/bin/chromium',
 		env: { ...process.env, NETNS: netns },
+		ignoreDefaultArgs: bfcache ? ['--disable-back-forward-cache'] : [],
 		args: [
 			'--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
 			'--disable-background-networking', '--disable-component-update', '--disable-sync',
