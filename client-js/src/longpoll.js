@@ -14,10 +14,11 @@ const MARGIN = 10000
 // As WordPress posts it: firewalls refuse an urlencoded text within JSON.
 const FORM = 'application/x-www-form-urlencoded; charset=UTF-8'
 
-// So many sessions in a row that were gone before a poll was answered: the front loses the session's
-// header, sends requests to several nodes in turn, or keeps an old refusal.
-const STILLBORN = 5
-let stillborn = 0
+// How many sessions in a row may be gone before their first poll is answered. More mean
+// that the front drops the session's header, sends requests to several nodes in turn, or
+// keeps an old refusal.
+const UNPOLLED_MAX = 5
+let unpolled = 0
 
 export function createLongPollLink({ url, win, onFrame, onClosed }) {
 	const aborter = new win.AbortController()
@@ -108,7 +109,7 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 
 	function deliver({ seq: newest, frames }) {
 		polled = true
-		stillborn = 0
+		unpolled = 0
 		seq = newest
 		frames.forEach((frame) => {
 			if (!open || !frame || typeof frame.type !== 'string') return
@@ -117,12 +118,12 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 		})
 	}
 
-	// 410 is a session that is gone, which a new hello mends, unless one after the other
-	// was gone before its first answer. Every other refusal of heartbeatd's says why in a bye. A gateway says 5xx
-	// while heartbeatd is down.
+	// 410: the session is gone, and the page opens another, unless one after the other is
+	// gone before its first answer. Every other refusal of heartbeatd's is a bye that says
+	// why. A gateway answers 5xx while heartbeatd is down.
 	function refusal({ response: { status }, text, what }) {
 		const frame = readFrame(text)
-		if (status === 410) return polled || ++stillborn < STILLBORN ? CLOSED : foreign(what + ' found no session, ' + stillborn + ' times in a row')
+		if (status === 410) return polled || ++unpolled < UNPOLLED_MAX ? CLOSED : foreign(what + ' found no session, ' + unpolled + ' times in a row')
 		if (frame && frame.type === 'bye') return byeToClose(frame)
 		if (text[0] === '{' && !readJSON(text)) return CLOSED // heartbeatd's, cut off
 		return status < 500 ? foreign(what + ' got an answer of another program, with status ' + status) : CLOSED
