@@ -1,0 +1,45 @@
+package transport
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+func formRequest(path, body string) (*http.Request, []byte) {
+	r := httptest.NewRequest("POST", path, strings.NewReader(body))
+	r.Header.Set("Content-Type", formType)
+	return r, []byte(body)
+}
+
+// TestHelloFormMemory reads a form of many empty pairs, before anybody has checked its
+// ticket, in a small multiple of its own size.
+func TestHelloFormMemory(t *testing.T) {
+	r, b := formRequest("/open", strings.Repeat("&", maxFrame))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	hello, err := readHello(r, b)
+	runtime.ReadMemStats(&after)
+	if err != nil || hello.Body != string(b) {
+		t.Errorf("read %d bytes of %d, %v", len(hello.Body), len(b), err)
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > 4*maxFrame {
+		t.Errorf("%d bytes allocated for a form of %d", used, maxFrame)
+	}
+}
+
+// TestHelloFormBody leaves the pairs of the frame's body as they are.
+func TestHelloFormBody(t *testing.T) {
+	for form, body := range map[string]string{
+		"ticket=t":              "",
+		"a=%zz&ticket=t&b=100%": "a=%zz&b=100%",
+		"a&&ticket=t&b=1&":      "a&&b=1&",
+		"ticket=%74&idle=0":     "idle=0",
+	} {
+		if hello, err := readHello(formRequest("/open", form)); err != nil || hello != (Hello{Ticket: "t", Body: body}) {
+			t.Errorf("%q: %+v, %v", form, hello, err)
+		}
+	}
+}
