@@ -1,7 +1,9 @@
 package transport
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"time"
 )
@@ -19,6 +21,9 @@ const (
 	CodeLeft     = 4007 // the answer to leave
 )
 
+// OriginRefused is what a page of an origin that is not allowed is told.
+const OriginRefused = "this origin is not one of the site's allowed origins"
+
 // Bye ends a connection and says why. It is the error of everything that does.
 type Bye struct {
 	Code       int
@@ -31,6 +36,10 @@ func (b *Bye) Error() string { return fmt.Sprintf("bye %d: %s", b.Code, b.Reason
 var errTooLarge = &Bye{Code: CodeTooLarge, Reason: "a frame is larger than max_body allows: post it"}
 
 var errLeft = &Bye{Code: CodeLeft, Reason: "left"}
+
+// errBroken is the error of a request whose body did not arrive in full. It is no bye:
+// the client may send the request again.
+var errBroken = errors.New("the request broke off")
 
 func protocolError(reason string) *Bye { return &Bye{Code: CodeProtocol, Reason: reason} }
 
@@ -61,4 +70,41 @@ func appendBye(dst []byte, b *Bye) []byte {
 		dst = strconv.AppendInt(dst, b.RetryAfter.Milliseconds(), 10)
 	}
 	return append(dst, '}')
+}
+
+// byeOf is the bye that an error is.
+func byeOf(err error) *Bye {
+	var bye *Bye
+	if !errors.As(err, &bye) {
+		bye = &Bye{Code: CodeTooMany, Reason: err.Error(), RetryAfter: time.Second}
+	}
+	return bye
+}
+
+// refuse answers with a bye frame and the status that says the same.
+func refuse(w http.ResponseWriter, err error) {
+	if errors.Is(err, errBroken) {
+		w.Header().Set("Cache-Control", "no-store")
+		http.Error(w, err.Error(), http.StatusRequestTimeout)
+		return
+	}
+	bye := byeOf(err)
+	answerBye(w, bye, bye.status())
+}
+
+// RefuseOrigin answers the request of a page whose origin is not allowed.
+func RefuseOrigin(w http.ResponseWriter) {
+	answerBye(w, protocolError(OriginRefused), http.StatusForbidden)
+}
+
+func answerBye(w http.ResponseWriter, bye *Bye, status int) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if bye.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((bye.RetryAfter+time.Second-1)/time.Second)))
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(appendBye(nil, bye))
 }

@@ -145,6 +145,10 @@ func (t *LongPoll) Poll(w http.ResponseWriter, r *http.Request) {
 		}
 		frames, last, bye = p.out.after(after)
 	}
+	if len(frames) == 0 && bye == nil && t.find(id) == nil { // it ended while this poll began
+		refuseGone(w)
+		return
+	}
 	if bye != nil {
 		frames = append(frames, appendBye(nil, bye))
 		last++
@@ -162,6 +166,10 @@ func (t *LongPoll) Beat(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	tick, err := p.receive(w, r)
+	if errors.Is(err, errBroken) { // the session stays: its next poll may come
+		refuse(w, err)
+		return
+	}
 	if err != nil {
 		bye := byeOf(err)
 		t.end(id, p, bye)
@@ -193,12 +201,15 @@ func (p *polled) receive(w http.ResponseWriter, r *http.Request) (tick []byte, e
 }
 
 // Close answers POST /close, the beacon of a page that is left: a form with the
-// session in its body, since a beacon has no headers of its own. Who knows a session
-// may close it. Its page is gone as if its socket had closed.
+// session in its body, since a beacon has no headers of its own. Whoever knows a
+// session may close it, from any origin. Its page is gone as if its socket had closed.
 func (t *LongPoll) Close(w http.ResponseWriter, r *http.Request) {
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxClose))
+	b, err := readBody(w, r, maxClose)
+	if errors.Is(err, errTooLarge) {
+		err = protocolError("a close has one field, session")
+	}
 	if err != nil {
-		refuse(w, protocolError("a close has one field, session"))
+		refuse(w, err)
 		return
 	}
 	form, err := url.ParseQuery(string(b))
@@ -334,13 +345,17 @@ func (t *LongPoll) Stop() {
 }
 
 func readFrame(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxFrame))
+	return readBody(w, r, maxFrame)
+}
+
+func readBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
 		return nil, errTooLarge
 	}
 	if err != nil {
-		return nil, protocolError("the request broke off: " + err.Error())
+		return nil, errBroken
 	}
 	return b, nil
 }
@@ -351,28 +366,6 @@ func answer(w http.ResponseWriter, frame []byte) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	_, _ = w.Write(frame)
-}
-
-// byeOf is the bye that an error is.
-func byeOf(err error) *Bye {
-	var bye *Bye
-	if !errors.As(err, &bye) {
-		bye = &Bye{Code: CodeTooMany, Reason: err.Error(), RetryAfter: time.Second}
-	}
-	return bye
-}
-
-// refuse answers with a bye frame and the status that says the same.
-func refuse(w http.ResponseWriter, err error) {
-	bye := byeOf(err)
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	if bye.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int((bye.RetryAfter+time.Second-1)/time.Second)))
-	}
-	w.WriteHeader(bye.status())
-	_, _ = w.Write(appendBye(nil, bye))
 }
 
 func appendPoll(dst []byte, id, seq uint64, frames [][]byte) []byte {

@@ -74,7 +74,7 @@ func (t *WebSocket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		t.conns.Done()
 	}()
 	if !t.CheckOrigin(r) {
-		http.Error(w, "this origin is not one of the site's allowed origins", http.StatusForbidden)
+		http.Error(w, OriginRefused, http.StatusForbidden)
 		return
 	}
 	if s = t.accept(w, r); s == nil {
