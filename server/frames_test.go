@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -165,6 +166,27 @@ func TestOrigins(t *testing.T) {
 		}
 		if got := openFrom(t, p, origin); got != strings.Replace(want, "4003", "403", 1) {
 			t.Errorf("open from %q: %s, want %s", origin, got, want)
+		}
+	}
+}
+
+// TestOriginRefused tells a page of another origin so in a bye, whatever it asks for.
+func TestOriginRefused(t *testing.T) {
+	p := newNode(t).page(t, 1)
+	l := p.poller(t)
+	const bye = `{"type":"bye","code":4000,"reason":"this origin is not one of the site's allowed origins"}`
+	for _, c := range []struct{ method, path, session string }{
+		{"POST", "/open?id=1", ""}, {"GET", "/poll?after=0", l.id}, {"POST", "/beat?type=beat&id=1", l.id}, {"POST", "/beat", ""},
+	} {
+		r, _ := http.NewRequestWithContext(t.Context(), c.method, p.node.url+"/heartbeat"+c.path, nil)
+		r.Header.Set("Origin", "https://evil.example.org")
+		if c.session != "" {
+			r.Header.Set(transport.SessionHeader, c.session)
+		}
+		answer := p.do(t, r)
+		got, _ := io.ReadAll(answer.Body)
+		if answer.StatusCode != 403 || string(got) != bye || answer.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s %s: %d %s", c.method, c.path, answer.StatusCode, got)
 		}
 	}
 }

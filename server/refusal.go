@@ -29,8 +29,6 @@ const (
 	limitReached  cause = "limit"
 )
 
-const originRefused = "this origin is not one of the site's allowed origins"
-
 // refusal is the error with which a page is refused: what the page is told, and
 // what the log needs.
 type refusal struct {

@@ -29,6 +29,9 @@ const (
 // Public is the handler of the public listener.
 func (s *Server) Public() http.Handler {
 	r := mux.NewRouter()
+	// A close proves itself by the session that it names. The beacon of a page that sends
+	// no referrer has the origin null, also on the same host.
+	r.Methods("POST").Path(s.base + "/close").HandlerFunc(s.longpoll.Close)
 	base := r.PathPrefix(s.base).Subrouter()
 	base.Use(s.crossOrigin)
 	post, ajax := transport.Post(s.beat), http.HandlerFunc(s.front)
@@ -37,7 +40,6 @@ func (s *Server) Public() http.Handler {
 	base.Methods("GET").Path("/poll").HandlerFunc(s.longpoll.Poll)
 	base.Methods("POST").Path("/beat").Headers(transport.SessionHeader, "").HandlerFunc(s.longpoll.Beat)
 	base.Methods("POST").Path("/beat").HandlerFunc(post)
-	base.Methods("POST").Path("/close").HandlerFunc(s.longpoll.Close)
 	base.Methods("OPTIONS").HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	base.Methods("GET", "HEAD").Path("/{script:[a-z-]+\\.js(?:\\.map)?}").HandlerFunc(s.script)
 	if s.demo != nil {
@@ -95,8 +97,8 @@ func (s *Server) crossOrigin(next http.Handler) http.Handler {
 			return
 		}
 		if !s.knownOrigin(r) {
-			s.refusals.log(s, r, refuse("", wrongOrigin, originRefused))
-			http.Error(w, originRefused, http.StatusForbidden)
+			s.refusals.log(s, r, refuse("", wrongOrigin, transport.OriginRefused))
+			transport.RefuseOrigin(w)
 			return
 		}
 		h.Set("Access-Control-Allow-Origin", r.Header.Get("Origin"))

@@ -145,8 +145,11 @@ func TestGoodbye(t *testing.T) {
 		r.Header.Set("Origin", origin)
 		return p.do(t, r).StatusCode
 	}
-	if status := goodbye(l.id, "https://evil.example.org"); status != 403 {
+	if status := goodbye(l.id[1:], "https://evil.example.org"); status != 204 {
 		t.Errorf("a goodbye from another origin: %d", status)
+	}
+	if f := l.beat(2, p.pinging("dashboard")); f.Type != "tick" {
+		t.Errorf("a beat after a forged goodbye: %+v", f)
 	}
 	back := p.poller(t)
 	if status := goodbye(l.id, n.url); status != 204 {
@@ -160,7 +163,9 @@ func TestGoodbye(t *testing.T) {
 			t.Error("the late goodbye ended the newer link")
 		}
 	}
-	goodbye(back.id, n.url)
+	if status := goodbye(back.id, "null"); status != 204 { // of a site that sends no referrer
+		t.Errorf("a goodbye from a null origin: %d", status)
+	}
 	alice.presence("admin/online", isLeave("user-2"))
 }
 

@@ -89,7 +89,7 @@ func admit(r *http.Request, raw string, verify func(string) (*site, *Claims, err
 	case err != nil:
 		return nil, nil, err
 	case !st.allows(r):
-		return nil, nil, refuse(st.ID, wrongOrigin, originRefused)
+		return nil, nil, refuse(st.ID, wrongOrigin, transport.OriginRefused)
 	case !claims.cookieMatches(r):
 		return nil, nil, refuse(st.ID, wrongCookie, "the log-in cookie is of another session than the ticket")
 	}

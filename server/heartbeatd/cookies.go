@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+
+	"github.com/heartbeatd/heartbeatd/transport"
 )
 
 // foreignCookie is a log-in cookie of another WordPress on the same host, as
@@ -26,7 +28,7 @@ func (d *checkup) checkCookies(ctx context.Context) finding {
 	if err != nil {
 		return d.unreachable(address, err)
 	}
-	if bye, isBye := a.bye(); isBye {
+	if bye, isBye := a.bye(); isBye && bye.Code == transport.CodeTicket {
 		return failed("Update heartbeatd: this version's compares the site's own log-in cookie only",
 			"heartbeatd refuses browsers that are also logged in to another WordPress on this host: %s", bye.Reason)
 	}

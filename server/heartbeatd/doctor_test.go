@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/transport"
 )
 
 // deployment is a site whose web server passes /heartbeat/ on to a heartbeatd.
@@ -225,6 +227,7 @@ func TestDoctorFindsWhatIsWrong(t *testing.T) {
 		"Origin taken away":   {changes(func(r *http.Request) { r.Header.Del("Origin") }), "origins", resultFailed, "a page of any origin"},
 		"ticket taken away":   {changes(func(r *http.Request) { r.Header.Del("Heartbeat-Ticket") }), "post", resultFailed, "Heartbeat-Ticket"},
 		"cookies mixed up":    {only(carriesForeignCookie, says(403, "application/json", `{"type":"bye","code":4003,"reason":"the log-in cookie is of another session than the ticket"}`)), "cookies", resultFailed, "another WordPress on this host"},
+		"cookies, and origin": {only(carriesForeignCookie, says(403, "application/json", `{"type":"bye","code":4000,"reason":"`+transport.OriginRefused+`"}`)), "cookies", resultFailed, "for another origin"},
 		"cookies kept out":    {only(carriesForeignCookie, says(403, "text/html", "Attack detected")), "cookies", resultFailed, "Attack detected"},
 		"session taken away":  {changes(func(r *http.Request) { r.Header.Del("Heartbeat-Session") }), "long-poll", resultFailed, "Heartbeat-Session"},
 		"static rule":         {only(under("/heartbeat/heartbeat.js"), says(404, "text/html", "")), "script", resultWarning, "static files"},
