@@ -13,6 +13,8 @@ const KNOWN_TIMEOUT = 15000
 const TRY_ANYWAY = 300000
 const BACKOFF = 1000
 const BACKOFF_MAX = 30000
+// The same where no transport has ever worked: what answers may refuse all pages for good.
+const UNKNOWN_MAX = 300000
 // A link that dies younger than this has not proved anything.
 const PROVEN = 10000
 const FLAPS = 3
@@ -71,7 +73,8 @@ export function createChooser({ order, make, hello, isUp, may, othersLinked, onF
 		const failed = []
 		let foreign = false
 		// Every socket that fails makes Firefox delay the next ones, in the end by a minute.
-		if (doubt && Date.now() - tried < TRY_ANYWAY) {
+		const since = Date.now() - tried
+		if (doubt && since >= 0 && since < TRY_ANYWAY) {
 			const answers = await isUp()
 			if (mine !== generation) return
 			if (!answers) {
@@ -99,6 +102,11 @@ export function createChooser({ order, make, hello, isUp, may, othersLinked, onF
 		// climb is remembered; else all of them failed together and the fault is elsewhere.
 		const alone = current || othersLinked() || anyRefused()
 		if (alone && !foreign) failed.forEach((name) => memory.failed(name))
+		// One may have become usable while another was tried.
+		if (usable().some((name) => !failed.includes(name))) {
+			wake(random() * BACKOFF)
+			return
+		}
 		if (alone || !failed.length) {
 			rest()
 			return
@@ -129,7 +137,8 @@ export function createChooser({ order, make, hello, isUp, may, othersLinked, onF
 	}
 
 	function backOff(least = 0) {
-		wake(least + random() * Math.min(BACKOFF_MAX, BACKOFF * 2 ** Math.min(round++, 10)))
+		const most = order.some(memory.isKnown) ? BACKOFF_MAX : UNKNOWN_MAX
+		wake(least + random() * Math.min(most, BACKOFF * 2 ** Math.min(round++, 10)))
 	}
 
 	// Opens one transport; resolves to nothing when it is up, else to its close.
@@ -168,13 +177,16 @@ export function createChooser({ order, make, hello, isUp, may, othersLinked, onF
 		if (!current || current.link !== link) return
 		const { name, since } = current
 		current = null
-		abandon()
+		// The link that is being opened has replaced this one.
+		const climbed = close.code === REPLACED && trying
+		if (!climbed) abandon()
 		const proven = Date.now() - since >= PROVEN
 		if (proven) {
 			round = 0
 			flaps[name] = 0
 		}
 		onChange('', null)
+		if (climbed) return
 		// A link that was closed for a reason is no fault of the transport.
 		if (obey(name, close)) return
 		if (close.foreign) {

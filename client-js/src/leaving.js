@@ -3,13 +3,15 @@
 // end one. So the link is closed when the mouse button goes down on a link to another
 // page. Other browsers keep pages with connections, and close those themselves.
 
+import { isFirefox } from './link.js'
+
 /**
  * @param {Window} win
  * @param {Function} leaving () called when a click is about to lead away
  * @param {Function} staying () called when the page has handled that click itself
  */
 export function watchLeaving(win, leaving, staying) {
-	if (!('mozInnerScreenX' in win) || !win.fetch) return
+	if (!isFirefox(win) || !win.fetch) return
 	let kept = false
 	let left = false
 	// A page with no-store is in neither cache. This request never reaches the network.
@@ -32,7 +34,7 @@ export function watchLeaving(win, leaving, staying) {
 }
 
 function leadsAway(win, event) {
-	const link = event.button === 0 && event.target.closest && event.target.closest('a[href]')
+	const link = event.button === 0 && event.pointerType === 'mouse' && event.target.closest && event.target.closest('a[href]')
 	if (!link || event.ctrlKey || event.shiftKey || event.metaKey || event.altKey) return false
 	const here = win.location.href.split('#')[0]
 	return /^https?:$/.test(link.protocol) && !link.hasAttribute('download') && /^(_self|)$/.test(link.target) && (!link.hash || link.href.split('#')[0] !== here)

@@ -12,6 +12,9 @@ export const CLOSED = { code: 1006, retryAfter: 0 }
 // Firefox closes a page's sockets with this code when a navigation starts, also if the
 // page stays because the answer is a download or empty.
 export const AWAY = 1001
+export const isFirefox = (win) => 'mozInnerScreenX' in win
+
+const RETRY_MAX = 3600000
 
 /** The close of a link to which something else than heartbeatd gave an answer. */
 export const foreign = (reason) => ({ code: CLOSED.code, retryAfter: 0, foreign: reason })
@@ -28,5 +31,5 @@ export function readFrame(text) {
 
 export const byeToClose = (frame) => ({
 	code: Number(frame.code) || CLOSED.code,
-	retryAfter: Math.max(0, Number(frame.retry_after_ms) || 0),
+	retryAfter: Math.min(RETRY_MAX, Math.max(0, Number(frame.retry_after_ms) || 0)),
 })

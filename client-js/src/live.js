@@ -237,7 +237,7 @@ export function createLive({ win, $, emit, connectNow }) {
 				get name() {
 					return chooser.name || 'post'
 				},
-				use: (names) => chooser.use(known(names)),
+				use: (names) => chooser.use(known(names || config.transports || ORDER)),
 				announce,
 				leave() {
 					if (chooser.link) chooser.link.leave()

@@ -11,6 +11,10 @@ const HOLD_MAX = 120000
 // A request that takes this much longer has failed.
 const MARGIN = 10000
 
+// What a front answers to a request that was too slow, too early, or one of too many.
+const PASSING = [408, 425, 429]
+const LIMITS = 4006
+
 // As WordPress posts it: firewalls refuse an urlencoded text within JSON.
 const FORM = 'application/x-www-form-urlencoded; charset=UTF-8'
 
@@ -94,8 +98,8 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 		}
 	}
 
-	// Time that passes while the machine sleeps is on the one clock, what is left when
-	// somebody sets the other is on the other.
+	// Date.now() includes the time that the machine sleeps. performance.now() does not
+	// change when somebody sets the clock.
 	const clock = () => [Date.now(), win.performance.now()]
 	const since = (then) => Math.max(...clock().map((now, i) => now - then[i]))
 
@@ -121,11 +125,12 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 	// 410: the session is gone, and the page opens another, unless one after the other is
 	// gone before its first answer. Every other refusal of heartbeatd's is a bye that says
 	// why. A gateway answers 5xx while heartbeatd is down.
-	function refusal({ response: { status }, text, what }) {
+	function refusal({ response: { status, headers }, text, what }) {
 		const frame = readFrame(text)
 		if (status === 410) return polled || ++unpolled < UNPOLLED_MAX ? CLOSED : foreign(what + ' found no session, ' + unpolled + ' times in a row')
 		if (frame && frame.type === 'bye') return byeToClose(frame)
 		if (text[0] === '{' && !readJSON(text)) return CLOSED // heartbeatd's, cut off
+		if (PASSING.includes(status)) return byeToClose({ code: LIMITS, retry_after_ms: 1000 * headers.get('Retry-After') })
 		return status < 500 ? foreign(what + ' got an answer of another program, with status ' + status) : CLOSED
 	}
 

@@ -50,11 +50,14 @@ export function createMemory(win) {
 export const isMemory = (event) => event.key === KEY
 
 function createStore(storage, key) {
-	let all = {} // for pages that may not store anything
+	let all = {}
+	let unsaved = false // the page may not store anything, or the storage is full
 
 	function load() {
+		if (unsaved) return all
 		try {
-			all = JSON.parse(storage().getItem(key)) || {}
+			const stored = JSON.parse(storage().getItem(key))
+			all = Object.prototype.toString.call(stored) === '[object Object]' ? stored : {}
 		} catch (e) {
 			// Storage may be forbidden; the page still remembers.
 		}
@@ -65,7 +68,7 @@ function createStore(storage, key) {
 		try {
 			storage().setItem(key, JSON.stringify(all))
 		} catch (e) {
-			// It may be full, too.
+			unsaved = true
 		}
 	}
 
@@ -93,7 +96,7 @@ function createStore(storage, key) {
 			const { until = 0, wait = 0 } = load()[name] || {}
 			const left = until - Date.now()
 			// A clock set back must not shut a transport out for longer than it earned.
-			return left > 0 && left <= wait ? left : 0
+			return left > 0 && left <= Math.min(wait, WAIT_MAX) ? left : 0
 		},
 	}
 }

@@ -101,7 +101,8 @@ export function createPollSlots({ win, id, freed, random }) {
 		available() {
 			if (held || free().length) return true
 			waiting = true
-			look()
+			win.clearTimeout(timer)
+			timer = win.setTimeout(look, LOOK)
 			return false
 		},
 		/** Whether other pages have all slots. */

@@ -18,5 +18,6 @@ export async function isUp(win, url) {
 		return false
 	} finally {
 		stop()
+		aborter.abort() // of the answer only the status is read
 	}
 }

@@ -1,13 +1,14 @@
 // The WebSocket link.
 
-import { AWAY, CLOSED, byeToClose, readFrame } from './link.js'
+import { AWAY, CLOSED, byeToClose, isFirefox, readFrame } from './link.js'
 
 const PROTOCOL = 'heartbeat.v1'
 
 // A socket that is still opening when a navigation starts gets 1006 from Firefox and is
-// clean all the same; one that failed is not.
-function codeOf({ code, wasClean }) {
-	if (code === CLOSED.code && wasClean) return AWAY
+// clean all the same; one that failed is not. In other browsers 1001 comes from a server.
+function codeOf({ code, wasClean }, win) {
+	const away = code === AWAY || (code === CLOSED.code && wasClean)
+	if (away) return isFirefox(win) ? AWAY : CLOSED.code
 	return code || CLOSED.code
 }
 
@@ -30,7 +31,7 @@ export function createWebSocketLink({ url, win, onFrame, onClosed }) {
 			}
 			socket.onopen = () => send(Object.assign({ type: 'hello' }, hello))
 			socket.onmessage = (event) => receive(readFrame(event.data))
-			socket.onclose = (event) => ended(closing || { code: codeOf(event), retryAfter: 0 })
+			socket.onclose = (event) => ended(closing || { code: codeOf(event, win), retryAfter: 0 })
 		})
 	}
 

@@ -4,7 +4,7 @@ import { createLongPollLink } from '../src/longpoll.js'
 
 const settled = () => new Promise(setImmediate)
 
-const response = (status, text, type = 'application/json') => ({ status, ok: status < 300, text: async () => text, type })
+const response = (status, text, type = 'application/json', headers = {}) => ({ status, ok: status < 300, headers: new Headers(headers), text: async () => text, type })
 const json = (value) => response(200, JSON.stringify(value))
 
 // A link, with the requests that wait for an answer in `polls` and `due`, what it has
@@ -193,6 +193,9 @@ const OPENINGS = {
 	'a gateway without heartbeatd': [response(502, '<html>Bad Gateway'), { code: 1006, retryAfter: 0 }],
 	'a firewall': [response(403, '<html>Forbidden'), { code: 1006, retryAfter: 0, foreign: 'POST /open got an answer of another program, with status 403' }],
 	'an answer that was cut off': [response(200, '{"type":"welc'), { code: 1006, retryAfter: 0 }],
+	'a front that has too many requests': [response(429, '<html>Slow down', 'text/html', { 'Retry-After': '7' }), { code: 4006, retryAfter: 7000 }],
+	'a front that has them for a year': [response(429, '', 'text/html', { 'Retry-After': '31536000' }), { code: 4006, retryAfter: 3600000 }],
+	'a front to which the request was too slow': [response(408, ''), { code: 4006, retryAfter: 0 }],
 	'a captcha': [response(200, '<html>Are you human?'), { code: 1006, retryAfter: 0, foreign: 'POST /open got an answer of another program, with status 200' }],
 	'a size limit': [response(413, ''), { code: 1006, retryAfter: 0, foreign: 'POST /open got an answer of another program, with status 413' }],
 	'another page’s welcome': [json({ type: 'welcome', session: 's', id: 1, poll_ms: 25000 }), { code: 1006, retryAfter: 0, foreign: 'POST /open got the answer to another request' }],

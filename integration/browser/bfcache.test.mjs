@@ -23,7 +23,7 @@ async function keepsPage(t, start, transports) {
 
 			// A link that the page handles itself: the link is back at once.
 			await page.click('#handled', { delay: 100 })
-			await onTransport(page, transport, 2)
+			await onTransport(page, transport, 5)
 
 			const before = (await changes(other, 1)).length
 			await page.click('#away', { delay: 100 })

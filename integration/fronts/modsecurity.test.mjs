@@ -9,6 +9,11 @@ import { modsecurity, startFront } from './fronts.mjs'
 test('the core rule set at paranoia level 2 lets every request of the long-poll pass', async (t) => {
 	const server = await startHeartbeatd(t)
 	const front = await startFront(t, server.url, modsecurity({ level: 2 }))
+	const json = await fetch(`${front.url}/heartbeat/open`, {
+		method: 'POST', headers: { 'Content-Type': 'application/json' },
+		body: JSON.stringify({ type: 'hello', body: 'data%5Bpresence-ping%5D%5Bscreen%5D=front&data%5Bpresence-ping%5D%5Btitle%5D=a' }),
+	})
+	assert.equal(json.status, 403, 'the rules are on: they refuse urlencoded text within JSON')
 	const browser = await startChromium(t)
 	const refused = []
 	const asked = new Set()

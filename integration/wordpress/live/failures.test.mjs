@@ -95,6 +95,10 @@ test('failures', { timeout: 600_000 }, async (t) => {
 					await failure.mend(parts)
 				}
 				await connected.close()
+				// Garbage makes the browser rest. Whoever opens the settings screen wants to know now.
+				const settings = await parts.ours.open('/wp-admin/options-general.php?page=heartbeatd')
+				await linked(settings, 'websocket')
+				await settings.close()
 				const again = await parts.ours.open('/wp-admin/')
 				await linked(again, 'websocket')
 				await again.close()

@@ -27,6 +27,10 @@
 	$( document ).on( 'heartbeat-transport.heartbeatd-settings', show );
 	$( function() {
 		show();
+		// Whoever opens this screen may have changed what refused this browser before.
+		if ( nameOfTransport() === 'post' ) {
+			client().transport.use();
+		}
 		if ( client() && client().room ) {
 			client().room( 'admin/online' ).onChange( count );
 		}

@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { BYE, changes, chooser, made, names, pass, settle, world } from './chooser-world.js'
+
+const REFUSED = (reason = 'POST /open got an answer of another program, with status 403') => ({ code: 1006, retryAfter: 0, foreign: reason })
+const MINUTE = 60_000
+
+test('without storage, or with nonsense in it, it works all the same', async () => {
+	world.tab.set('heartbeatd-transports', '{"websocket":')
+	const c = chooser()
+	c.start()
+	await settle()
+	assert.equal(c.name, 'websocket')
+})
+
+test('with a full storage the page itself remembers', async (t) => {
+	await t.test('what was refused', async () => {
+		world.full = true
+		world.works = { websocket: false, longpoll: REFUSED() }
+		chooser().start()
+		await pass(4 * MINUTE)
+		assert.deepEqual(names(), ['websocket', 'longpoll'])
+		assert.equal(world.warnings.length, 1)
+	})
+	await t.test('and what is to be tried again', async () => {
+		world.full = true
+		made.length = 0
+		world.works = { websocket: false, longpoll: true }
+		const c = chooser()
+		c.start()
+		await settle()
+		world.works.websocket = true
+		await pass(2 * MINUTE)
+		assert.equal(c.name, 'websocket')
+	})
+})
+
+for (const stored of ['5', '"x"', 'true', '[1]', '{"websocket":5,"longpoll":"x"}', '{"websocket":{"wait":1e13,"until":5e12},"longpoll":{"wait":1e13,"until":5e12}}']) {
+	test(`storage that holds ${stored} changes nothing`, async () => {
+		for (const key of ['heartbeatd-transports', 'heartbeatd-known']) {
+			world.browser.set(key, stored)
+			world.tab.set(key, stored)
+		}
+		const c = chooser()
+		c.start()
+		await settle()
+		assert.equal(c.name, 'websocket')
+		assert.deepEqual(changes, ['websocket'])
+		world.works = { websocket: false, longpoll: REFUSED() }
+		made[0].onClosed(REFUSED())
+		await pass(4 * MINUTE)
+		assert.ok(made.length < 4, `${made.length} attempts`)
+	})
+}
+
+test('a transport that may be used since another was tried is tried as well', async () => {
+	world.visible = false
+	let fail
+	world.works.websocket = new Promise((resolve, reject) => (fail = reject))
+	world.othersLinked = true
+	const c = chooser()
+	c.start()
+	await settle()
+	assert.deepEqual(names(), ['websocket'])
+	world.visible = true
+	c.reconsider()
+	fail(BYE(1006))
+	await pass(2_000)
+	assert.equal(c.name, 'longpoll')
+})
+
+test('what refuses for good is left alone by all pages of the browser, for ever longer', async () => {
+	world.works = { websocket: false, longpoll: REFUSED() }
+	chooser().start()
+	await pass(145_000)
+	assert.deepEqual(names(), ['websocket', 'longpoll'])
+	world.tab = new Map() // a page in another tab, which wakes at another moment
+	chooser(undefined, () => 0.5).start()
+	await pass(145_000)
+	assert.equal(made.length, 2)
+	assert.deepEqual(world.warnings, ['heartbeatd: no longpoll for 5 minutes: POST /open got an answer of another program, with status 403'])
+	await pass(12 * MINUTE) // five minutes and ten are over
+	assert.equal(made.length, 6)
+	await pass(24 * 60 * MINUTE, 5_000)
+	assert.ok(world.warnings.length >= 25 && world.warnings.length <= 30, `${world.warnings.length} times in a day`)
+	world.works.longpoll = true
+	await pass(61 * MINUTE, 5_000)
+	assert.equal(changes.pop(), 'longpoll')
+	await pass(10_000)
+	assert.equal(JSON.parse(world.browser.get('heartbeatd-transports')).longpoll, undefined, 'a good link forgets it')
+})
+
+test('a refused long-poll and no socket: no attempt every few seconds', async () => {
+	world.works = { websocket: false, longpoll: true }
+	const c = chooser()
+	c.start()
+	await settle()
+	assert.equal(c.name, 'longpoll')
+	made[1].onClosed(REFUSED('GET /poll got the answer to another request'))
+	assert.equal(c.name, '')
+	await pass(145_000)
+	assert.deepEqual(names(), ['websocket', 'longpoll', 'websocket'], 'the socket after its own minute')
+	c.use(['longpoll'])
+	await settle()
+	assert.equal(c.name, 'longpoll', 'who names a transport wants it tried')
+})
+
+test('a refused long-poll keeps no page from a socket that works', async () => {
+	world.works = { longpoll: REFUSED(), websocket: true }
+	const c = chooser(['longpoll', 'websocket'])
+	c.start()
+	await pass(145_000)
+	assert.equal(c.name, 'websocket')
+	assert.deepEqual(names(), ['longpoll', 'websocket'])
+})
+
+test('walks down, remembers for the tab what did not work, climbs back up', async () => {
+	world.works.websocket = false
+	const c = chooser()
+	c.start()
+	await settle()
+	assert.equal(c.name, 'longpoll')
+	const next = chooser()
+	next.start()
+	await settle()
+	assert.deepEqual(names(), ['websocket', 'longpoll', 'longpoll'], 'the next page of the tab does not ask again')
+	next.stop()
+	world.works.websocket = true
+	await pass(62_000)
+	assert.equal(c.name, 'websocket')
+	assert.ok(made[1].closed, 'the old link is closed once the new one is up')
+	assert.deepEqual(changes.filter((name) => name !== '').pop(), 'websocket')
+})
+
+test('a climb that fails keeps the link and comes at ever longer intervals', async () => {
+	world.works.websocket = false
+	const c = chooser()
+	c.start()
+	await pass(10 * 60_000)
+	assert.equal(c.name, 'longpoll')
+	assert.ok(!made.find((link) => link.name === 'longpoll').closed)
+	const climbs = names().filter((name) => name === 'websocket').length
+	assert.ok(climbs >= 3 && climbs <= 5, `${climbs} attempts in ten minutes`)
+})
+
+test('a transport that has worked in this browser', async (t) => {
+	const known = async () => {
+		world.works = { websocket: true, longpoll: true }
+		const other = chooser()
+		other.start()
+		await settle()
+		other.stop()
+		made.length = 0
+	}
+	await t.test('has longer to open, and is tried again soon after', async () => {
+		await known()
+		world.works.websocket = undefined
+		const c = chooser()
+		c.start()
+		await pass(14_800)
+		assert.deepEqual(names(), ['websocket'])
+		await pass(400)
+		assert.equal(c.name, 'longpoll')
+		world.works.websocket = true
+		await pass(6_000)
+		assert.equal(c.name, 'websocket')
+	})
+	await t.test('counts as one that does not work when it fails again', async () => {
+		await known()
+		world.works.websocket = false
+		const c = chooser()
+		c.start()
+		await pass(10 * 60_000)
+		assert.equal(c.name, 'longpoll')
+		const tries = names().filter((name) => name === 'websocket').length
+		assert.ok(tries >= 4 && tries <= 6, `${tries} attempts in ten minutes`)
+	})
+})
+
+test('what fails while other pages have the links of this browser is not tried all the time', async () => {
+	world.works.websocket = false
+	world.visible = false
+	world.othersLinked = true
+	const c = chooser()
+	c.start()
+	await pass(10 * 60_000)
+	assert.ok(made.length >= 3 && made.length <= 5, `${made.length} attempts in ten minutes`)
+})
+
+test('a transport that other pages took meanwhile has not failed', async () => {
+	const taken = () => {
+		world.visible = false
+		world.othersLinked = true
+		throw BYE(1006)
+	}
+	world.works = { websocket: false, longpoll: new Promise((resolve) => setTimeout(resolve, 100)).then(taken) }
+	const c = chooser()
+	c.start()
+	await pass(1_000)
+	assert.equal(c.name, '')
+	world.works.longpoll = true
+	world.visible = true
+	c.reconsider()
+	await settle()
+	assert.equal(c.name, 'longpoll')
+})
