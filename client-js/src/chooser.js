@@ -2,7 +2,7 @@
 // takes the first that opens, backs off when none does, and climbs back up
 // later. Until a link is up there is none: nobody waits for it.
 
-import { AWAY } from './link.js'
+import { AWAY, LIMITS } from './link.js'
 import { countdown } from './countdown.js'
 import { createMemory } from './memory.js'
 
@@ -26,7 +26,6 @@ const DRAINING = 4001
 const SLOW = 4002
 const TICKET = 4003
 const REPLACED = 4004
-const LIMITS = 4006
 const LEFT = 4007
 
 /**

@@ -3,7 +3,7 @@
 // names that id: no two requests are the same to a cache, and an answer that a cache
 // made from another one is noticed.
 
-import { CLOSED, byeToClose, foreign, readFrame } from './link.js'
+import { CLOSED, LIMITS, byeToClose, foreign, readFrame } from './link.js'
 
 // How long a server holds a poll without news, if its welcome does not say.
 const HOLD = 25000
@@ -13,7 +13,6 @@ const MARGIN = 10000
 
 // What a front answers to a request that was too slow, too early, or one of too many.
 const PASSING = [408, 425, 429]
-const LIMITS = 4006
 
 // As WordPress posts it: firewalls refuse an urlencoded text within JSON.
 const FORM = 'application/x-www-form-urlencoded; charset=UTF-8'
