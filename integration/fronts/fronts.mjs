@@ -4,20 +4,13 @@
 //	const front = await startFront(t, server.url, nginx({ location: 'proxy_cache …;' }))
 //	await openDemo(t, browser, front, 1)
 
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { Services, freePort } from '../setup/services.mjs'
+import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { freePort, startServices } from '../setup/services.mjs'
 
 // startFront runs a front until the test ends, with {url}.
 export async function startFront(t, backend, kind) {
-	const folder = mkdtempSync(`${tmpdir()}/heartbeatd-front-`)
-	const services = new Services(folder)
-	t.after(async () => {
-		await services.stop()
-		rmSync(folder, { recursive: true, force: true })
-	})
-	chmodSync(folder, 0o711)
-	if (services.user) chownSync(folder, services.user.uid, services.user.gid)
+	const services = startServices(t, 'front')
+	const { folder } = services
 	const port = await freePort()
 	kind(services, { folder, port, backend: new URL(backend).host })
 	const url = `http://127.0.0.1:${port}`

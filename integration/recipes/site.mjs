@@ -2,10 +2,9 @@
 // folder: their addresses replaced, nothing else. PHP is real; WordPress is a
 // script that says what reached it.
 
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { Services, freePort, startPHP } from '../setup/services.mjs'
+import { freePort, startPHP, startServices } from '../setup/services.mjs'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 
@@ -34,14 +33,8 @@ const htaccess = 'RewriteEngine On\nRewriteCond %{REQUEST_FILENAME} !-f\nRewrite
 // recipe for admin-ajax.php too; plain has no permalinks; impatient has the web
 // server wait a second where the recipe waits a minute.
 export async function startSite(t, kind, { heartbeatd, wordpress, port, front = false, plain = false, impatient = false }) {
-	const folder = mkdtempSync(`${tmpdir()}/heartbeatd-recipe-`)
-	const services = new Services(folder)
-	t.after(async () => {
-		await services.stop()
-		rmSync(folder, { recursive: true, force: true })
-	})
-	chmodSync(folder, 0o711)
-	if (services.user) chownSync(folder, services.user.uid, services.user.gid)
+	const services = startServices(t, 'recipe')
+	const { folder } = services
 	const root = `${folder}/www`
 	for (const dir of ['wp-admin', 'blog/wp-admin']) {
 		mkdirSync(`${root}/${dir}`, { recursive: true })

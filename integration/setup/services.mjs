@@ -3,8 +3,9 @@
 // or a loopback port, and as an ordinary user even when this process is root.
 
 import { spawn, spawnSync } from 'node:child_process'
-import { chownSync, closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 // Services holds the children, so that whoever started them can stop them all.
@@ -74,6 +75,19 @@ export class Services {
 		const identity = this.user ? [`--reuid=${this.user.uid}`, `--regid=${this.user.gid}`, '--clear-groups'] : []
 		return ['setpriv', ...identity, '--pdeathsig=TERM', '--', command, ...args]
 	}
+}
+
+// startServices makes Services with a temporary folder of their own, for one test.
+export function startServices(t, name) {
+	const folder = mkdtempSync(`${tmpdir()}/heartbeatd-${name}-`)
+	const services = new Services(folder)
+	t.after(async () => {
+		await services.stop()
+		rmSync(folder, { recursive: true, force: true })
+	})
+	chmodSync(folder, 0o711)
+	if (services.user) chownSync(folder, services.user.uid, services.user.gid)
+	return services
 }
 
 // unprivileged is Debian's web user when this process is root, else nobody else.
