@@ -17,7 +17,8 @@ const module = "github.com/heartbeatd/heartbeatd"
 // the scripts for the binary and imports nothing.
 var allowed = map[string][]string{
 	"/server/heartbeatd": {"/server", "/transport", "/broker", "/client-js"},
-	"/server":            {"/transport", "/broker", "/server/wordpress"},
+	"/server":            {"/transport", "/broker", "/server/wordpress", "/server/proxy"},
+	"/server/proxy":      {},
 	"/server/wordpress":  {},
 	"/transport":         {},
 	"/broker":            {},

@@ -34,7 +34,7 @@ func (s *Server) Public() http.Handler {
 	r.Methods("POST").Path(s.base + "/close").HandlerFunc(s.longpoll.Close)
 	base := r.PathPrefix(s.base).Subrouter()
 	base.Use(s.crossOrigin)
-	post, ajax := transport.Post(s.beat), http.HandlerFunc(s.front)
+	post, ajax := transport.Post(s.beat), http.HandlerFunc(s.adminAjax)
 	base.Methods("GET").Path("/socket").Handler(s.socket)
 	base.Methods("POST").Path("/open").HandlerFunc(s.longpoll.Open)
 	base.Methods("GET").Path("/poll").HandlerFunc(s.longpoll.Poll)

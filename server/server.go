@@ -44,6 +44,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/proxy"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
@@ -175,7 +176,7 @@ func New(c Config) (*Server, error) {
 			return nil, fmt.Errorf("site %q: %w", st.ID, err)
 		}
 		if st.Upstream != "" {
-			up, err := newUpstream(st.Upstream, c.TrustedProxies, c.Logger)
+			up, err := proxy.New(st.Upstream, c.TrustedProxies, c.Logger)
 			if err != nil {
 				return nil, fmt.Errorf("site %q: %w", st.ID, err)
 			}

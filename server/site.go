@@ -13,6 +13,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/proxy"
 )
 
 // Site is one WordPress site, as it is configured.
@@ -42,7 +43,7 @@ type site struct {
 	network  string   // the id of its network's first site, or its own
 	keys     jwt.VerificationKeySet
 	broker   *broker.Broker
-	upstream *upstream // nil: not in front of a WordPress
+	upstream *proxy.Proxy // nil: heartbeatd is not in front of admin-ajax.php
 
 	lastUsed  atomic.Int64  // Unix ns
 	watchWait time.Duration // watchWait, where a test has not another
