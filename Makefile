@@ -43,12 +43,14 @@ test: setup-go check go-test-race js-test bundle integration
 
 test-fast: check go-test js-test bundle
 
-check:
-	@echo "== gofmt, go vet, staticcheck"
+check: setup-node
+	@echo "== gofmt, go vet, staticcheck, eslint"
 	@unformatted=$$(gofmt -l *.go broker client-js/*.go integration server transport); \
 	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
 	@go vet ./...
 	@go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+	@for os in darwin windows; do GOOS=$$os go build -o /dev/null ./server/heartbeatd; done
+	@npx eslint .
 
 go-test:
 	@echo "== go test"

@@ -74,7 +74,7 @@ const isPlain = (headers) =>
 // One request: over the link if it answers in time, else by POST. Exactly one of
 // the two calls `complete`, and none after abort().
 function carry(beat, plan) {
-	const { win, live } = beat
+	const { win } = beat
 	let stop = () => {}
 	let xhr = null
 	let over = false

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mock, test } from 'node:test'
+import { test } from 'node:test'
 import { BYE, changes, chooser, known, made, names, pass, settle, world } from './chooser-world.js'
 
 test('takes the first that opens and starts once', async () => {

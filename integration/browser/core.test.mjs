@@ -2,6 +2,8 @@
 // against heartbeatd's demo site: by POST, and carried over a socket by
 // dist/heartbeat-transport.js.
 
+/* global events */
+
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { demoUser, root, startChromium, startHeartbeatd, suite, until } from './harness.mjs'

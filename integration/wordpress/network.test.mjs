@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { startWatch, until } from '../browser/harness.mjs'
-import { beat, claimsOf, connected, withPlugin } from './plugin.mjs'
+import { beat, connected, withPlugin } from './plugin.mjs'
 
 test('a network', { timeout: 300_000 }, async (t) => {
 	await withPlugin(t, async ({ site, server, php, open }) => {

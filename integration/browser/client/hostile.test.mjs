@@ -1,6 +1,8 @@
 // Pages as they are: whatever they do to jQuery, the document or the clock,
 // beats go on, by POST if need be, and nothing is thrown that core would not throw.
 
+/* global seen */
+
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'

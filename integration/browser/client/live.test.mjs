@@ -1,6 +1,8 @@
 // What the drop-in adds: events for what the server sends unasked, rooms, the
 // transport in use, and which beats go where with which words.
 
+/* global actions, headers, order, rooms, seen */
+
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { pageOf, settings, startFake, ticket } from './fake.mjs'
@@ -268,7 +270,7 @@ describe('the living side', () => {
 
 	test("the post lock's answer is repeated until the room changes or a nudge comes", async (t) => {
 		const LOCK = 'wp-refresh-post-lock'
-		let lock = '1:1'
+		const lock = '1:1'
 		const answer = (fields, name) => ({ tick: { via: name, ...(name === 'post' ? { [LOCK]: { new_lock: lock } } : {}) } })
 		const { fake, tab } = await open(t, { answer })
 		const ask = (value = lock) => beat(tab, { [LOCK]: { post_id: 5, lock: value } })

@@ -41,7 +41,7 @@ test('the Presence API, alone', { timeout: 400_000 }, async (t) => {
 			assert.equal(php(`$e = wp_get_presence('admin/online'); return is_object($e[0]) && is_array($e[0]->data);`), true)
 			assert.equal(set('admin/online', 'user-9', admin), false, 'it is somebody else\'s')
 			assert.equal(get('admin/online')[0].user_id, editor.id)
-			assert.equal(set('admin/online', 'user-9', editor, "array()"), true)
+			assert.equal(set('admin/online', 'user-9', editor, 'array()'), true)
 			assert.deepEqual(get('admin/online')[0].data, [])
 			assert.equal(php(`wp_set_current_user(${author.id}); wp_set_presence('admin/online', 'mine', array()); return wp_get_presence('admin/online');`).find(({ client_id }) => client_id === 'mine').user_id, author.id)
 			assert.equal(get('admin/online', ', 0').length, 0, 'a shorter time-out looks at the date')

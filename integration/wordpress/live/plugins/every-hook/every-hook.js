@@ -1,7 +1,7 @@
 // Adds fields to every beat, and notes every event with what it brought.
 jQuery( function( $ ) {
-	var notes = window.everyHookNotes = [];
-	var beats = 0;
+	const notes = window.everyHookNotes = [];
+	let beats = 0;
 
 	function note( name, data ) {
 		notes.push( [ name, data === undefined ? null : JSON.parse( JSON.stringify( data ) ) ] );
