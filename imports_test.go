@@ -16,8 +16,10 @@ const module = "github.com/heartbeatd/heartbeatd"
 // allowed says what each of our packages may import of ours. client-js holds
 // the scripts for the binary and imports nothing.
 var allowed = map[string][]string{
-	"/server/heartbeatd": {"/server", "/transport", "/broker", "/client-js"},
-	"/server":            {"/transport", "/broker", "/server/wordpress", "/server/proxy"},
+	"/server/heartbeatd": {"/server", "/server/ticket", "/transport", "/broker", "/client-js"},
+	"/server":            {"/transport", "/broker", "/server/hook", "/server/ticket", "/server/wordpress", "/server/proxy"},
+	"/server/ticket":     {"/server/hook", "/server/wordpress"},
+	"/server/hook":       {"/broker", "/server/wordpress"},
 	"/server/proxy":      {},
 	"/server/wordpress":  {},
 	"/transport":         {},

@@ -12,6 +12,7 @@ import (
 	"weak"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -38,26 +39,17 @@ type activePosts struct {
 	view  weak.Pointer[broker.View] // weak, so that one that is closed can go
 	of    uint64
 	at    time.Time
-	posts []activePost
+	posts []hook.ActivePost
 	types []string // of all posts, also of those that are cut
 }
 
-type activePost struct {
-	Post                   // with its title, as soon as somebody says it
-	editors []broker.Entry // one for each person, the newest first
-}
-
-// newest is when somebody was last heard of.
-func (p *activePost) newest() string { return p.editors[0].DateGMT }
-
 // readActivePosts reads them for a beat that asks. It says no when PHP must
 // answer, because it alone knows whether this user may edit one of them.
-func (c *Call) readActivePosts() bool {
-	asks := !wordpress.Empty(asArray(c.Post.Get("data")).Get(activeHandle))
-	if !asks || c.User == nil || !c.User.EditPosts {
+func (c *beat) readActivePosts() bool {
+	if wordpress.Empty(c.Data.Get(activeHandle)) || c.User == nil || !c.User.EditPosts {
 		return true
 	}
-	view, err := c.watch()
+	view, err := c.view()
 	if err != nil {
 		return false
 	}
@@ -72,12 +64,12 @@ func (c *Call) readActivePosts() bool {
 			return false
 		}
 	}
-	c.posts = append([]activePost{}, posts...)
+	c.posts = append([]hook.ActivePost{}, posts...)
 	return true
 }
 
 // read makes the list anew when that is due.
-func (a *activePosts) read(view *broker.View, now time.Time) (posts []activePost, types []string) {
+func (a *activePosts) read(view *broker.View, now time.Time) (posts []hook.ActivePost, types []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	changes := a.changes.Load()
@@ -92,31 +84,31 @@ func (a *activePosts) read(view *broker.View, now time.Time) (posts []activePost
 
 // findActivePosts makes the list of the entries in post rooms, which come room
 // by room and the newest first.
-func findActivePosts(entries []broker.Entry) (posts []activePost, types []string) {
+func findActivePosts(entries []broker.Entry) (posts []hook.ActivePost, types []string) {
 	room := ""
 	for _, e := range entries {
-		post, ok := parsePostRoom(e.Room)
+		post, ok := wordpress.ParsePostRoom(e.Room)
 		if !ok {
 			continue
 		}
 		if e.Room != room {
 			room = e.Room
-			posts = append(posts, activePost{Post: post})
+			posts = append(posts, hook.ActivePost{Post: post})
 			if !slices.Contains(types, post.Type) {
 				types = append(types, post.Type)
 			}
 		}
-		posts[len(posts)-1].add(e)
+		addEditor(&posts[len(posts)-1], e)
 	}
-	slices.SortFunc(posts, func(a, b activePost) int {
-		return cmp.Or(cmp.Compare(b.newest(), a.newest()), cmp.Compare(b.ID, a.ID))
+	slices.SortFunc(posts, func(a, b hook.ActivePost) int {
+		return cmp.Or(cmp.Compare(b.Editors[0].DateGMT, a.Editors[0].DateGMT), cmp.Compare(b.ID, a.ID))
 	})
 	return posts[:min(len(posts), maxActivePosts)], types
 }
 
-// add takes an entry of the post's room. Several of one person are one, who is
+// addEditor takes an entry of the post's room. Several of one person are one, who is
 // idle if all of them are.
-func (p *activePost) add(e broker.Entry) {
+func addEditor(p *hook.ActivePost, e broker.Entry) {
 	if p.Title == nil {
 		var data struct {
 			Title *string `json:"title"`
@@ -124,26 +116,27 @@ func (p *activePost) add(e broker.Entry) {
 		_ = json.Unmarshal(e.Data, &data) // another service's entry may have none
 		p.Title = data.Title
 	}
-	i := slices.IndexFunc(p.editors, func(other broker.Entry) bool { return other.UserID == e.UserID })
+	i := slices.IndexFunc(p.Editors, func(other broker.Entry) bool { return other.UserID == e.UserID })
 	switch {
-	case i < 0 && len(p.editors) < maxEditors:
-		p.editors = append(p.editors, e)
+	case i < 0 && len(p.Editors) < maxEditors:
+		p.Editors = append(p.Editors, e)
 	case i >= 0 && e.Idle == broker.Active:
-		p.editors[i].Idle = broker.Active
-	case i >= 0 && e.Idle == broker.Unreported && p.editors[i].Idle == broker.Idle:
-		p.editors[i].Idle, p.editors[i].DateGMT = e.Idle, e.DateGMT // which decides
+		p.Editors[i].Idle = broker.Active
+	case i >= 0 && e.Idle == broker.Unreported && p.Editors[i].Idle == broker.Idle:
+		p.Editors[i].Idle, p.Editors[i].DateGMT = e.Idle, e.DateGMT // which decides
 	}
 }
 
 // tellActivePosts answers with what was read.
-func tellActivePosts(c *Call) {
-	if c.posts == nil {
+func tellActivePosts(c *hook.Call) {
+	posts := c.Presence.ActivePosts()
+	if posts == nil {
 		return
 	}
 	list := wordpress.NewArray()
-	for _, p := range c.posts {
+	for _, p := range posts {
 		editors := wordpress.NewArray()
-		for _, e := range p.editors {
+		for _, e := range p.Editors {
 			editors.Append(activeEditor(e, c.Now))
 		}
 		post := wordpress.NewArray()

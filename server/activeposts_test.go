@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // retell gives a page another ticket: that of its user with changed claims.
-func (p *page) retell(t *testing.T, change func(*Claims)) *page {
+func (p *page) retell(t *testing.T, change func(*ticket.Claims)) *page {
 	t.Helper()
 	_, claims, err := p.node.verifyTicket(p.ticket)
 	if err != nil {
@@ -21,7 +23,7 @@ func (p *page) retell(t *testing.T, change func(*Claims)) *page {
 	c := *claims
 	c.Types = slices.Clone(c.Types)
 	change(&c)
-	if p.ticket, err = SignTicket(demoSite, p.node.demo.Secret(), c, time.Now()); err != nil {
+	if p.ticket, err = ticket.Sign(demoSite, p.node.demo.Secret(), c, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -29,7 +31,7 @@ func (p *page) retell(t *testing.T, change func(*Claims)) *page {
 
 // editing has a page's ticket say that it edits a post.
 func (p *page) editing(t *testing.T, id int64, kind, title string) *page {
-	return p.retell(t, func(c *Claims) { c.Post = &Post{ID: id, Type: kind, Title: &title} })
+	return p.retell(t, func(c *ticket.Claims) { c.Post = &wordpress.Post{ID: id, Type: kind, Title: &title} })
 }
 
 func handle(name, field, value string) string {
@@ -88,7 +90,7 @@ func TestEntriesInPostRooms(t *testing.T) {
 		t.Errorf("in a room that is not theirs: %s", a.text)
 	}
 	// A newer ticket takes the types away.
-	p.retell(t, func(c *Claims) { c.Types = nil })
+	p.retell(t, func(c *ticket.Claims) { c.Types = nil })
 	s.send(fmt.Sprintf(`{"type":"ticket","ticket":%q}`, p.ticket))
 	until(t, "who may not be there any more is gone", func() bool {
 		return len(n.presence(t, "GET", "room=postType/page:99", "").entries) == 0
@@ -101,7 +103,7 @@ func TestActivePosts(t *testing.T) {
 	n := newNode(t)
 	put := func(room, id string, user int, ago time.Duration, data string) {
 		t.Helper()
-		b := strings.TrimSuffix(putBody(room, id, user, data), "}\n") + `,"date_gmt":"` + time.Now().Add(-ago).UTC().Format(dateLayout) + `"}`
+		b := strings.TrimSuffix(putBody(room, id, user, data), "}\n") + `,"date_gmt":"` + time.Now().Add(-ago).UTC().Format(wordpress.DateLayout) + `"}`
 		if a := n.presence(t, "PUT", "", b); a.status != 200 {
 			t.Fatalf("%d %s", a.status, a.text)
 		}
@@ -138,19 +140,19 @@ func TestActivePosts(t *testing.T) {
 func TestActivePostsForPHP(t *testing.T) {
 	n := newNode(t)
 	for name, c := range map[string]struct {
-		change func(*Claims)
+		change func(*ticket.Claims)
 		room   string
 		data   string
 		native bool
 	}{
-		"all that there is":            {func(*Claims) {}, "postType/post:42", `{"title":"x"}`, true},
-		"a title that is empty":        {func(*Claims) {}, "postType/post:42", `{"title":""}`, true},
-		"a type that is not theirs":    {func(c *Claims) { c.Types = []string{"page"} }, "postType/post:42", `{"title":"x"}`, false},
-		"no types":                     {func(c *Claims) { c.Types, c.Admin = nil, "" }, "postType/post:42", `{"title":"x"}`, false},
-		"no types, and no posts":       {func(c *Claims) { c.Types, c.Admin = nil, "" }, "a/room", `{"title":"x"}`, true},
-		"no address of the admin":      {func(c *Claims) { c.Admin = "" }, "postType/post:42", `{"title":"x"}`, false},
-		"a post whose title is secret": {func(*Claims) {}, "postType/post:42", `{}`, false},
-		"a handle that is not native":  {func(c *Claims) { c.Native = []string{"presence-ping"} }, "a/room", `{}`, false},
+		"all that there is":            {func(*ticket.Claims) {}, "postType/post:42", `{"title":"x"}`, true},
+		"a title that is empty":        {func(*ticket.Claims) {}, "postType/post:42", `{"title":""}`, true},
+		"a type that is not theirs":    {func(c *ticket.Claims) { c.Types = []string{"page"} }, "postType/post:42", `{"title":"x"}`, false},
+		"no types":                     {func(c *ticket.Claims) { c.Types, c.Admin = nil, "" }, "postType/post:42", `{"title":"x"}`, false},
+		"no types, and no posts":       {func(c *ticket.Claims) { c.Types, c.Admin = nil, "" }, "a/room", `{"title":"x"}`, true},
+		"no address of the admin":      {func(c *ticket.Claims) { c.Admin = "" }, "postType/post:42", `{"title":"x"}`, false},
+		"a post whose title is secret": {func(*ticket.Claims) {}, "postType/post:42", `{}`, false},
+		"a handle that is not native":  {func(c *ticket.Claims) { c.Native = []string{"presence-ping"} }, "a/room", `{}`, false},
 	} {
 		n.presence(t, "PUT", "", putBody(c.room, "editor-3", 3, c.data))
 		p := n.page(t, 2).retell(t, c.change)
@@ -177,8 +179,8 @@ func TestActivePostsAreBounded(t *testing.T) {
 	}
 	entries = append(entries, broker.Entry{Room: "postType/late:1", DateGMT: "2026-11-23 05:19:00"})
 	posts, types := findActivePosts(entries)
-	if len(posts) != maxActivePosts || posts[0].ID != maxActivePosts+9 || len(posts[0].editors) != maxEditors || fmt.Sprint(types) != "[post late]" {
-		t.Errorf("%d posts, the first %d with %d people, types %v", len(posts), posts[0].ID, len(posts[0].editors), types)
+	if len(posts) != maxActivePosts || posts[0].ID != maxActivePosts+9 || len(posts[0].Editors) != maxEditors || fmt.Sprint(types) != "[post late]" {
+		t.Errorf("%d posts, the first %d with %d people, types %v", len(posts), posts[0].ID, len(posts[0].Editors), types)
 	}
 }
 
@@ -209,8 +211,8 @@ func TestNudgedForActivePosts(t *testing.T) {
 	if again := time.Since(first); again < nudgePace-nudgeDelay-50*time.Millisecond {
 		t.Errorf("nudged again after %v", again)
 	}
-	n.enter(adminRoom, 77, "x") // is no matter of posts
-	s.beat(3, asking.form())    // asks no more
+	n.enter(wordpress.AdminRoom, 77, "x") // is no matter of posts
+	s.beat(3, asking.form())              // asks no more
 	n.presence(t, "DELETE", "user_id=11", "")
 	n.call(t, "/nudge", `{"to":{"all":true},"spread_ms":77}`)
 	for name, s := range map[string]*socket{"who asked no more": s, "who never asked": bystander} {
@@ -243,7 +245,7 @@ func TestActivePostsOfANewView(t *testing.T) {
 		t.Helper()
 		return activeAnswer(t, frame{Type: "tick", Body: text(p.post(t, p.form(asksPosts)))})
 	}
-	titled := broker.Stored{Entry: broker.Entry{UserID: 7, Data: json.RawMessage(`{"title":"x"}`), DateGMT: dateOf(time.Now())}}
+	titled := broker.Stored{Entry: broker.Entry{UserID: 7, Data: json.RawMessage(`{"title":"x"}`), DateGMT: wordpress.Date(time.Now())}}
 	k := entryKey(room42, 7)
 	titled.Room, titled.ClientID = k.Room, k.ClientID
 	if err := n.broker.Put(k, titled); err != nil {
@@ -260,7 +262,7 @@ func TestActivePostsOfANewView(t *testing.T) {
 	if st.isWatched() {
 		t.Fatal("the site is still watched")
 	}
-	for _, gone := range []broker.Key{k, {Site: demoSite, Room: adminRoom, ClientID: "user-1", Conn: postConn}} {
+	for _, gone := range []broker.Key{k, {Site: demoSite, Room: wordpress.AdminRoom, ClientID: "user-1", Conn: postConn}} {
 		if err := n.broker.Remove(gone); err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
@@ -34,9 +35,9 @@ func (s *Server) adminAjax(w http.ResponseWriter, r *http.Request) {
 		st.upstream.ServeHTTP(w, r)
 		return
 	}
-	c := &Call{}
+	c := new(hook.Call)
 	c.Die(http.StatusBadRequest, "0")
-	transport.WriteTick(w, c.tick())
+	transport.WriteTick(w, tickOf(c))
 }
 
 // siteOf returns the site that a request's Host header belongs to: the one with

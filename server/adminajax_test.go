@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
 // proxyNode starts a node in front of a WordPress that is a handler.
@@ -87,11 +89,11 @@ func TestProxyAnswersBeats(t *testing.T) {
 	claims.FreshUntil = time.Now().Add(time.Hour).Unix()
 	claims.Nonce = "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9" // of "0"
 	claims.RegisteredClaims = jwt.RegisteredClaims{Subject: "1"}
-	ticket, err := SignTicket("default", "secret", claims, time.Now())
+	signed, err := ticket.Sign("default", "secret", claims, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	header := http.Header{"Heartbeat-Ticket": {ticket}, "Content-Type": {"application/x-www-form-urlencoded"}}
+	header := http.Header{"Heartbeat-Ticket": {signed}, "Content-Type": {"application/x-www-form-urlencoded"}}
 	r, body := send(t, "POST", n.url+AjaxPath, "action=heartbeat&_nonce=0", header)
 	if r.StatusCode != 200 || asked != "" || body != `{"success":false}` {
 		t.Errorf("a beat: %d %s, WordPress was asked %q", r.StatusCode, body, asked)

@@ -20,6 +20,8 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 const (
@@ -172,8 +174,8 @@ func (s *Server) apiCaller(r *http.Request) (siteID string, issued time.Time, er
 		}
 	}
 	claims := new(jwt.RegisteredClaims)
-	_, err = jwt.ParseWithClaims(key, claims, s.keysOf(&siteID), jwt.WithValidMethods([]string{"HS256"}),
-		jwt.WithAudience("api"), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(clockSkew))
+	_, err = jwt.ParseWithClaims(key, claims, s.tickets.Keyfunc(&siteID), jwt.WithValidMethods([]string{"HS256"}),
+		jwt.WithAudience("api"), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(ticket.ClockSkew))
 	if err != nil {
 		return "", issued, &apiError{401, "bad_key", "the key is refused: " + err.Error()}
 	}
@@ -214,7 +216,7 @@ func (t target) checkAudience() error {
 	if !strings.Contains(t.Room, "/") {
 		return badRequest(`a room contains a "/", as postType/post:42: for a user, a capability or everyone there are user, can and all`)
 	}
-	if _, ok := parsePostRoom(t.Room); !ok && strings.HasPrefix(t.Room, "postType/") {
+	if _, ok := wordpress.ParsePostRoom(t.Room); !ok && strings.HasPrefix(t.Room, "postType/") {
 		return badRequest("a post's room is postType/TYPE:ID, as postType/post:42")
 	}
 	return nil
@@ -255,7 +257,7 @@ func (s *Server) apiRevoke(ctx context.Context, c *apiCall) (int, any, error) {
 	if c.UntilMS < 0 || c.UntilMS > c.issued.Add(time.Second).UnixMilli() {
 		return 0, nil, badRequest("until_ms is a time in Unix milliseconds, and not after the key was issued")
 	}
-	_, err := s.say(ctx, broker.Revocations, c.Site, revocation{User: c.User, SID: c.SID, Room: c.Room, Until: cmp.Or(c.UntilMS, untilOf(c.issued))})
+	_, err := s.say(ctx, broker.Revocations, c.Site, ticket.Revocation{User: c.User, SID: c.SID, Room: c.Room, Until: cmp.Or(c.UntilMS, untilOf(c.issued))})
 	return http.StatusAccepted, struct{}{}, err
 }
 
@@ -301,7 +303,7 @@ func (s *Server) apiStatus(ctx context.Context, c *apiCall) (int, any, error) {
 	}
 	s.mu.Unlock()
 	if view, err := s.site(c.Site).watch(ctx); err == nil {
-		view.Room(adminRoom, func(_ []broker.Entry, total int) { status.Online = total })
+		view.Room(wordpress.AdminRoom, func(_ []broker.Entry, total int) { status.Online = total })
 	}
 	return http.StatusOK, status, nil
 }

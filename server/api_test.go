@@ -11,6 +11,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // siteKey is an API key as WordPress signs it.
@@ -173,13 +175,13 @@ func TestRevoke(t *testing.T) {
 	if r := ed.post(t, ed.form()); r.StatusCode != 403 {
 		t.Errorf("a post with the ticket: %d", r.StatusCode)
 	}
-	if got := n.online(t, adminRoom); len(got) != 0 {
+	if got := n.online(t, wordpress.AdminRoom); len(got) != 0 {
 		t.Errorf("online: %v", got)
 	}
 	if f := other.beat(1, alice.form()); f.Type != "tick" {
 		t.Errorf("another user: %+v", f)
 	}
-	later, err := SignTicket(demoSite, n.demo.Secret(), *claims, time.Now().Add(2*time.Millisecond))
+	later, err := ticket.Sign(demoSite, n.demo.Secret(), *claims, time.Now().Add(2*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -39,17 +41,17 @@ func benchTicket(b *testing.B, user int) string {
 	b.Helper()
 	id := strconv.Itoa(user)
 	nonce, login := sha256.Sum256([]byte("0123456789")), sha256.Sum256([]byte(id))
-	ticket, err := SignTicket("bench", "secret", Claims{
+	signed, err := ticket.Sign("bench", "secret", ticket.Claims{
 		Name: "Editor " + id, Avatar: "https://secure.gravatar.com/avatar/" + hex.EncodeToString(login[:]) + "?s=64&d=mm&r=g",
 		SID: hex.EncodeToString(login[:]), Can: []string{"edit_posts"}, Rooms: []string{"postType/post:" + id}, Native: nativeHandles,
-		Screen: "post", ScreenLabel: "Edit Post", Post: &Post{ID: int64(user), Type: "post"},
+		Screen: "post", ScreenLabel: "Edit Post", Post: &wordpress.Post{ID: int64(user), Type: "post"},
 		Nonce: hex.EncodeToString(nonce[:]), FreshUntil: time.Now().Add(time.Hour).Unix(),
 		RegisteredClaims: jwt.RegisteredClaims{Subject: id},
 	}, time.Now())
 	if err != nil {
 		b.Fatal(err)
 	}
-	return ticket
+	return signed
 }
 
 // BenchmarkVerifyTicket checks a ticket, as each hello does, and a page's first POST.
@@ -84,7 +86,8 @@ func BenchmarkNative(b *testing.B) {
 	form := wordpress.ParseForm([]byte(benchBeat))
 	b.ReportAllocs()
 	for b.Loop() {
-		if !claims.native(form, time.Now(), true) {
+		c := hook.Call{Post: form, Data: form.Array("data"), Now: time.Now()}
+		if !claims.MayAnswer(&c, s.pipeline.hooks, true) {
 			b.Fatal("for PHP")
 		}
 	}
@@ -101,11 +104,12 @@ func BenchmarkPipeline(b *testing.B) {
 		b.Fatal(err)
 	}
 	form := wordpress.ParseForm([]byte("interval=60&_nonce=0123456789&action=heartbeat&screen_id=dashboard&has_focus=true"))
-	user := claims.user()
+	user := claims.User()
 	b.ReportAllocs()
 	for b.Loop() {
-		c := &Call{User: user, Post: form, Now: time.Now(), issuer: claims, site: st}
-		if s.pipeline.ajax(c).Status != 200 {
+		c := &beat{Call: hook.Call{User: user, Post: form, Now: time.Now(), Nonces: claims}, site: st}
+		c.read()
+		if s.pipeline.ajax(&c.Call).Status != 200 {
 			b.Fatal("no tick")
 		}
 	}
@@ -116,7 +120,7 @@ func benchEntries(n int) []broker.Entry {
 	for i := range entries {
 		id := strconv.Itoa(i + 1)
 		entries[i] = broker.Entry{
-			Room: adminRoom, ClientID: "user-" + id, UserID: int64(i + 1), DisplayName: "Editor " + id,
+			Room: wordpress.AdminRoom, ClientID: "user-" + id, UserID: int64(i + 1), DisplayName: "Editor " + id,
 			AvatarURL: "https://secure.gravatar.com/avatar/0123456789abcdef0123456789abcdef?s=64&d=mm&r=g",
 			Data:      []byte(`{"screen":"dashboard","screen_label":"Dashboard"}`), DateGMT: "2026-11-23 05:20:00",
 		}
@@ -139,7 +143,7 @@ func BenchmarkOnlineList(b *testing.B) {
 // BenchmarkRoomFlush turns a hundred joins of a room into a frame for each of
 // a thousand sessions.
 func BenchmarkRoomFlush(b *testing.B) {
-	r := &room{name: adminRoom, sessions: make(map[*session]struct{})}
+	r := &room{name: wordpress.AdminRoom, sessions: make(map[*session]struct{})}
 	for range 1000 {
 		r.sessions[&session{out: new(transport.Outbox)}] = struct{}{}
 	}

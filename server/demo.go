@@ -19,6 +19,8 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -28,8 +30,9 @@ const demoSite = "demo"
 // Demo is a make-believe WordPress: it has users, log-in cookies, nonces and
 // tickets, so that heartbeatd can be looked at, and tested, without a real one.
 type Demo struct {
-	key  []byte
-	keys wordpress.Keys
+	key   []byte
+	keys  wordpress.Keys
+	hooks *hook.Hooks // those of the server
 }
 
 // DemoUser is one of the demo site's users.
@@ -125,9 +128,10 @@ func (d *Demo) site() Site {
 func (d *Demo) Secret() string { return d.derive("tickets") }
 
 // addHooks hangs in what core does for its own nonces.
-func (d *Demo) addHooks(h *Hooks) {
-	h.Add("wp_refresh_nonces", 10, func(c *Call) {
-		l, ok := c.issuer.(*demoLogin)
+func (d *Demo) addHooks(h *hook.Hooks) {
+	d.hooks = h
+	h.Add("wp_refresh_nonces", 10, func(c *hook.Call) {
+		l, ok := c.Nonces.(*demoLogin)
 		if ok && l.who != nil {
 			c.Response.Set("rest_nonce", l.nonce("wp_rest", c.Now))
 			c.Response.Set("heartbeat_nonce", l.nonce("heartbeat-nonce", c.Now))
@@ -166,7 +170,7 @@ func (l *demoLogin) cookie(now time.Time) *http.Cookie {
 
 // login finds out who sent a request. Of several people in one browser it is
 // the one whose nonce came with it.
-func (d *Demo) login(r *http.Request, c *Call) *demoLogin {
+func (d *Demo) login(r *http.Request, c *hook.Call) *demoLogin {
 	found := &demoLogin{demo: d}
 	for i := range demoUsers {
 		l := d.loginOf(&demoUsers[i])
@@ -179,7 +183,7 @@ func (d *Demo) login(r *http.Request, c *Call) *demoLogin {
 			continue
 		}
 		l.token = parsed.Token
-		if l.verifyNonce(c, c.Post.String("_nonce"), "heartbeat-nonce") != 0 {
+		if l.VerifyNonce(c.Post.String("_nonce"), "heartbeat-nonce", c.Now) != 0 {
 			return l
 		}
 		if found.who == nil {
@@ -189,11 +193,11 @@ func (d *Demo) login(r *http.Request, c *Call) *demoLogin {
 	return found
 }
 
-func (l *demoLogin) verifyNonce(c *Call, nonce, action string) int {
+func (l *demoLogin) VerifyNonce(nonce, action string, now time.Time) int {
 	if l.who == nil {
-		return l.demo.keys.VerifyNonce(nonce, action, 0, "", c.Now)
+		return l.demo.keys.VerifyNonce(nonce, action, 0, "", now)
 	}
-	return l.demo.keys.VerifyNonce(nonce, action, l.who.ID, l.token, c.Now)
+	return l.demo.keys.VerifyNonce(nonce, action, l.who.ID, l.token, now)
 }
 
 func (l *demoLogin) nonce(action string, now time.Time) string {
@@ -205,11 +209,11 @@ func (u *DemoUser) avatar() string { return "/demo/avatar/" + strconv.FormatInt(
 
 func (u *DemoUser) editsPosts() bool { return u.Role != "subscriber" }
 
-func (l *demoLogin) user() *User {
+func (l *demoLogin) user() *hook.User {
 	if l.who == nil {
 		return nil
 	}
-	u := &User{
+	u := &hook.User{
 		ID: l.who.ID, Name: l.who.Name, Avatar: l.who.avatar(), EditPosts: l.who.editsPosts(),
 		ManageOptions: l.who.Role == "administrator",
 	}
@@ -223,10 +227,10 @@ func (l *demoLogin) user() *User {
 		if u.EditPosts && !slices.Contains(u.Types, p.Type) {
 			u.Types = append(u.Types, p.Type)
 		}
-		u.ScreenLabels = append(u.ScreenLabels, ScreenLabel{p.Type, "Edit " + strings.ToUpper(p.Type[:1]) + p.Type[1:]})
+		u.ScreenLabels = append(u.ScreenLabels, hook.ScreenLabel{Screen: p.Type, Label: "Edit " + strings.ToUpper(p.Type[:1]) + p.Type[1:]})
 	}
 	for _, s := range demoScreens {
-		u.ScreenLabels = append(u.ScreenLabels, ScreenLabel{s.ID, s.Label})
+		u.ScreenLabels = append(u.ScreenLabels, hook.ScreenLabel{Screen: s.ID, Label: s.Label})
 	}
 	return u
 }
@@ -237,10 +241,10 @@ func (l *demoLogin) ticket(screen string, now time.Time) string {
 	nonce := l.nonce("heartbeat-nonce", now)
 	hash := sha256.Sum256([]byte(nonce))
 	screen = screen[:min(len(screen), maxText)] // a page may call it anything
-	c := Claims{
-		Name: u.Name, Avatar: u.Avatar, SID: wordpress.SessionHash(l.token), Cookie: CookieID(l.cookieName()), Rooms: u.Rooms,
-		Screen: screen, ScreenLabel: u.screenLabel(screen), Types: u.Types, Admin: u.AdminURL,
-		Nonce: hex.EncodeToString(hash[:]), FreshUntil: wordpress.FreshUntil(now).Unix(), Native: nativeHandles,
+	c := ticket.Claims{
+		Name: u.Name, Avatar: u.Avatar, SID: wordpress.SessionHash(l.token), Cookie: ticket.CookieID(l.cookieName()), Rooms: u.Rooms,
+		Screen: screen, ScreenLabel: u.ScreenLabel(screen), Types: u.Types, Admin: u.AdminURL,
+		Nonce: hex.EncodeToString(hash[:]), FreshUntil: wordpress.FreshUntil(now).Unix(), Native: l.demo.hooks.NativeHandles(),
 		RegisteredClaims: jwt.RegisteredClaims{Subject: strconv.FormatInt(u.ID, 10)},
 	}
 	if u.EditPosts {
@@ -249,7 +253,7 @@ func (l *demoLogin) ticket(screen string, now time.Time) string {
 	if u.ManageOptions {
 		c.Can = append(c.Can, "manage_options")
 	}
-	signed, err := SignTicket(demoSite, l.demo.Secret(), c, now)
+	signed, err := ticket.Sign(demoSite, l.demo.Secret(), c, now)
 	if err != nil {
 		panic("the demo site's own ticket: " + err.Error()) // made of constants
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 //go:embed demo
@@ -131,7 +132,7 @@ func (s *Server) demoIndex(w http.ResponseWriter, r *http.Request) {
 func (s *Server) demoAbsentee(ctx context.Context) int64 {
 	there := make(map[int64]bool)
 	if view, err := s.sites[demoSite].watch(ctx); err == nil {
-		view.Room(adminRoom, func(entries []broker.Entry, _ int) {
+		view.Room(wordpress.AdminRoom, func(entries []broker.Entry, _ int) {
 			for _, e := range entries {
 				there[e.UserID] = true
 			}

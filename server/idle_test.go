@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // updatedTo matches a frame that updates a client id, and keeps its entry.
@@ -99,7 +101,7 @@ func TestHiddenPageBecomesIdle(t *testing.T) {
 	idle := func(want bool) func() bool {
 		return func() bool {
 			view, _ := n.sites[demoSite].watch(t.Context())
-			entries, _ := view.List(broker.Filter{Room: adminRoom}, 0, 10)
+			entries, _ := view.List(broker.Filter{Room: wordpress.AdminRoom}, 0, 10)
 			return len(entries) == 1 && entries[0].Idle != broker.Unreported && entries[0].IsIdle(time.Now()) == want
 		}
 	}
@@ -127,15 +129,15 @@ func TestActivePostsFoldIdle(t *testing.T) {
 		{broker.Idle, broker.Unreported, 10 * time.Second, false}, {broker.Idle, broker.Unreported, time.Minute, true},
 		{broker.Unreported, broker.Idle, time.Minute, false},
 	} {
-		var p activePost
+		var p hook.ActivePost
 		for _, e := range []broker.Entry{{UserID: 3, Idle: c.first}, {UserID: 3, Idle: c.second}} {
-			if e.DateGMT = dateOf(now.Add(-time.Second)); len(p.editors) > 0 {
-				e.DateGMT = dateOf(now.Add(-c.ago))
+			if e.DateGMT = wordpress.Date(now.Add(-time.Second)); len(p.Editors) > 0 {
+				e.DateGMT = wordpress.Date(now.Add(-c.ago))
 			}
-			p.add(e)
+			addEditor(&p, e)
 		}
-		if len(p.editors) != 1 || p.editors[0].IsIdle(now) != c.want {
-			t.Errorf("%+v: %+v", c, p.editors)
+		if len(p.Editors) != 1 || p.Editors[0].IsIdle(now) != c.want {
+			t.Errorf("%+v: %+v", c, p.Editors)
 		}
 	}
 }
@@ -143,13 +145,13 @@ func TestActivePostsFoldIdle(t *testing.T) {
 // TestSyncTellsIdleByTheDate has the table's dates agree with what pages report.
 func TestSyncTellsIdleByTheDate(t *testing.T) {
 	now := time.Now()
-	old, fresh := dateOf(now.Add(-50*time.Second)), dateOf(now.Add(-5*time.Second))
-	idle := dateOf(now.Add(-syncIdle))
+	old, fresh := wordpress.Date(now.Add(-50*time.Second)), wordpress.Date(now.Add(-5*time.Second))
+	idle := wordpress.Date(now.Add(-syncIdle))
 	for _, c := range []struct {
 		idle       broker.Activity
 		date, want string
 	}{
-		{broker.Active, old, dateOf(now)}, {broker.Idle, fresh, idle}, {broker.Unreported, old, idle}, {broker.Unreported, fresh, fresh},
+		{broker.Active, old, wordpress.Date(now)}, {broker.Idle, fresh, idle}, {broker.Unreported, old, idle}, {broker.Unreported, fresh, fresh},
 	} {
 		e := broker.Entry{Room: "r", ClientID: "user-1", Data: json.RawMessage("{}"), DateGMT: c.date, Idle: c.idle}
 		body, _ := syncBody([]broker.Entry{e}, map[seat]bool{{"r", "user-1"}: true}, nil, now)

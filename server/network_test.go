@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
@@ -20,11 +21,11 @@ func (n *node) memberPage(t *testing.T, site string, user int) *page {
 	t.Helper()
 	claims := claimsFor(fmt.Sprint(user))
 	claims.Name, claims.Can, claims.Rooms = fmt.Sprintf("%d of %s", user, site), []string{"edit_posts"}, []string{room42}
-	ticket, err := SignTicket(site, n.demo.Secret(), claims, time.Now())
+	signed, err := ticket.Sign(site, n.demo.Secret(), claims, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &page{node: n, http: http.DefaultClient, ticket: ticket, conn: fmt.Sprintf("conn-of-%s-%d", site, user)}
+	return &page{node: n, http: http.DefaultClient, ticket: signed, conn: fmt.Sprintf("conn-of-%s-%d", site, user)}
 }
 
 // TestNetwork has three sites of one network, known by the secret of the first.
@@ -92,7 +93,7 @@ func TestNetworkBound(t *testing.T) {
 			t.Errorf("%s is taken for a site of the network", id)
 		}
 	}
-	forged, err := SignTicket("demo-7", "guessed", claimsFor("1"), time.Now())
+	forged, err := ticket.Sign("demo-7", "guessed", claimsFor("1"), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,9 +127,9 @@ func TestNetworkBound(t *testing.T) {
 }
 
 // nativePage gives a page a ticket whose beats are answered here.
-func (p *page) nativePage(t *testing.T, ticket string) *page {
+func (p *page) nativePage(t *testing.T, raw string) *page {
 	t.Helper()
-	site, claims, err := p.node.verifyTicket(ticket)
+	site, claims, err := p.node.verifyTicket(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +137,7 @@ func (p *page) nativePage(t *testing.T, ticket string) *page {
 	p.nonce = "0123456789"
 	sum := sha256.Sum256([]byte(p.nonce))
 	c.Nonce, c.FreshUntil, c.Native = hex.EncodeToString(sum[:]), time.Now().Add(time.Hour).Unix(), nativeHandles
-	if p.ticket, err = SignTicket(site.ID, p.node.demo.Secret(), c, time.Now()); err != nil {
+	if p.ticket, err = ticket.Sign(site.ID, p.node.demo.Secret(), c, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	return p

@@ -5,23 +5,21 @@ import (
 	"sync"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // online answers a presence-ping with the room.
-func online(c *Call) {
+func online(c *hook.Call) {
 	if c.Data.Array("presence-ping").Len() == 0 || !c.User.EditPosts {
 		return
 	}
-	view, err := c.watch()
+	list, listed, total, err := c.Presence.Online()
 	if err != nil {
-		return // the answer says nothing of presence, rather than that nobody is there
+		return // no list, rather than an empty one
 	}
-	var entries []broker.Entry
-	var total int
-	view.Room(adminRoom, func(e []broker.Entry, t int) { entries, total = e, t })
-	c.Response.Set("presence-online", c.site.online.encode(entries))
-	if total > len(entries) {
+	c.Response.Set("presence-online", list)
+	if total > listed {
 		c.Response.Set("presence-online-total", total)
 	}
 }

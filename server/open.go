@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -44,7 +45,7 @@ func (s *Server) open(r *http.Request, hello transport.Hello, out *transport.Out
 	if _, err := st.watch(r.Context()); err != nil { // may wait, so it comes before any lock
 		return nil, none, unwatched(err)
 	}
-	id, _ := claims.userID()
+	id, _ := claims.UserID()
 	sess, resumed, err := s.enter(st, sessionKey{st.ID, id, hello.Conn}, claims)
 	if err != nil {
 		return nil, none, err
@@ -57,7 +58,7 @@ func (s *Server) open(r *http.Request, hello transport.Hello, out *transport.Out
 }
 
 // enter returns the session of a key, locked, and makes it if it is not there.
-func (s *Server) enter(st *site, key sessionKey, claims *Claims) (*session, bool, error) {
+func (s *Server) enter(st *site, key sessionKey, claims *ticket.Claims) (*session, bool, error) {
 	for {
 		s.mu.Lock()
 		sess, found := s.sessions[key]
@@ -105,7 +106,7 @@ func (s *Server) full(key sessionKey, again bool) error {
 
 // begin starts what a hello asks for, and returns where the page stands in what
 // is pushed. It is called with s.mu held, and gives it up.
-func (s *session) begin(claims *Claims, hello transport.Hello, out *transport.Outbox, resumed bool) (cursor string, err error) {
+func (s *session) begin(claims *ticket.Claims, hello transport.Hello, out *transport.Outbox, resumed bool) (cursor string, err error) {
 	begun := false
 	defer func() {
 		if !begun {
@@ -141,14 +142,14 @@ func (s *session) begin(claims *Claims, hello transport.Hello, out *transport.Ou
 // be found: a revocation that came since the ticket was verified found neither.
 // One that comes later finds them, and waits for s.mu, which is held.
 func (s *session) confirm() error {
-	if s.server.revoked.covers(s.site.ID, s.claims) {
+	if s.server.tickets.Revoked(s.site.ID, s.claims) {
 		return refuseRevoked(s.site.ID)
 	}
-	claims := s.server.revoked.strip(s.site.ID, s.claims)
+	claims := s.server.tickets.WithoutRevokedRooms(s.site.ID, s.claims)
 	if claims == s.claims {
 		return nil
 	}
-	s.claims, s.user = claims, claims.user()
+	s.claims, s.user = claims, claims.User()
 	return s.hear(false)
 }
 

@@ -11,25 +11,27 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
 // revoke has the node hear a revocation, as if another node had sent it.
-func (n *node) revoke(t *testing.T, v revocation) {
+func (n *node) revoke(t *testing.T, v ticket.Revocation) {
 	t.Helper()
 	v.Until = time.Now().UnixMilli()
 	b, err := json.Marshal(v)
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.revoked.hear(broker.Signal{Site: demoSite, Data: b})
+	n.Server.revoke(broker.Signal{Site: demoSite, Data: b})
 }
 
 // opening is a page whose ticket is verified, and that nobody can find yet.
 type opening struct {
 	n      *node
 	p      *page
-	claims *Claims
+	claims *ticket.Claims
 	out    *transport.Outbox
 }
 
@@ -45,7 +47,7 @@ func (n *node) verified(t *testing.T, p *page) *opening {
 // open goes on with it, and returns its session.
 func (o *opening) open(t *testing.T) (*session, error) {
 	t.Helper()
-	id, _ := o.claims.userID()
+	id, _ := o.claims.UserID()
 	s, resumed, err := o.n.Server.enter(o.n.sites[demoSite], sessionKey{demoSite, id, o.p.conn}, o.claims)
 	if err != nil {
 		t.Fatal(err)
@@ -64,16 +66,16 @@ func isRevoked(err error) bool {
 func TestRevokedWhileOpening(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.grace = time.Hour })
 	o := n.verified(t, n.page(t, 2))
-	n.revoke(t, revocation{User: 2})
+	n.revoke(t, ticket.Revocation{User: 2})
 	if _, err := o.open(t); !isRevoked(err) {
 		t.Errorf("a user's page was opened: %v", err)
 	}
-	if n.find(2, o.p.conn) != nil || len(n.online(t, adminRoom)) > 0 {
-		t.Errorf("it is still here: %v", n.online(t, adminRoom))
+	if n.find(2, o.p.conn) != nil || len(n.online(t, wordpress.AdminRoom)) > 0 {
+		t.Errorf("it is still here: %v", n.online(t, wordpress.AdminRoom))
 	}
 
 	o = n.verified(t, n.page(t, 1))
-	n.revoke(t, revocation{Room: room42})
+	n.revoke(t, ticket.Revocation{Room: room42})
 	s, err := o.open(t)
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +83,7 @@ func TestRevokedWhileOpening(t *testing.T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.hearsRoom(room42) || !s.hearsRoom("postType/post:51") || slices.Contains(s.claims.Rooms, room42) || s.claims.Native != nil {
-		t.Errorf("the page hears %v with %+v", s.user.hears(), s.claims)
+		t.Errorf("the page hears %v with %+v", s.user.Hears(), s.claims)
 	}
 	if slices.Contains(n.sites[demoSite].hearers(room42), s) {
 		t.Error("it is in the room")
@@ -93,14 +95,14 @@ func TestRevokedWhileRenewing(t *testing.T) {
 	n := newNode(t)
 	p := n.page(t, 1)
 	full := p.ticket
-	p.retell(t, func(c *Claims) { c.Rooms = nil })
+	p.retell(t, func(c *ticket.Claims) { c.Rooms = nil })
 	s, err := n.verified(t, p).open(t)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.ticket = full
 	newer := n.verified(t, p)
-	n.revoke(t, revocation{Room: room42})
+	n.revoke(t, ticket.Revocation{Room: room42})
 	if err := s.renew(n.sites[demoSite], newer.claims); err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +112,7 @@ func TestRevokedWhileRenewing(t *testing.T) {
 	if !slices.Contains(n.sites[demoSite].hearers("postType/post:51"), s) {
 		t.Error("the page is not in the room that was not")
 	}
-	n.revoke(t, revocation{User: 1})
+	n.revoke(t, ticket.Revocation{User: 1})
 	if err := s.renew(n.sites[demoSite], newer.claims); !isRevoked(err) {
 		t.Errorf("a revoked ticket was taken: %v", err)
 	}
@@ -125,15 +127,15 @@ func TestRevokedAnyTime(t *testing.T) {
 		room := fmt.Sprintf("postType/post:%d", user)
 		claims := claimsFor(fmt.Sprint(user))
 		claims.Rooms = []string{room}
-		ticket, err := SignTicket(demoSite, n.demo.Secret(), claims, time.Now())
+		signed, err := ticket.Sign(demoSite, n.demo.Secret(), claims, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
-		v := revocation{User: int64(user)}
+		v := ticket.Revocation{User: int64(user)}
 		if i%2 == 0 {
-			v = revocation{Room: room}
+			v = ticket.Revocation{Room: room}
 		}
-		hello := transport.Hello{Ticket: ticket, Conn: fmt.Sprintf("conn-of-%d", user)}
+		hello := transport.Hello{Ticket: signed, Conn: fmt.Sprintf("conn-of-%d", user)}
 		var both sync.WaitGroup
 		both.Go(func() { _, _, _ = n.Open(httptest.NewRequest("GET", "/", nil), hello, &transport.Outbox{}) })
 		both.Go(func() { n.revoke(t, v) })
@@ -149,9 +151,8 @@ func TestOpenPanics(t *testing.T) {
 	n := newNode(t)
 	o := n.verified(t, n.page(t, 1))
 	broken := *o.claims
-	broken.Subject, broken.who = "no number", nil // which verifyTicket refuses
 	broken.ExpiresAt = nil
-	id, _ := o.claims.userID()
+	id, _ := o.claims.UserID()
 	s, resumed, err := n.Server.enter(n.sites[demoSite], sessionKey{demoSite, id, o.p.conn}, o.claims)
 	if err != nil {
 		t.Fatal(err)

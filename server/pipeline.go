@@ -3,60 +3,45 @@ package server
 import (
 	"net/http"
 
+	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
-// issuer verifies the nonces of the WordPress that made them.
-type issuer interface {
-	// verifyNonce returns 1 in the first half of the nonce's life, 2 in the
-	// second, 0 when it is over or wrong.
-	verifyNonce(c *Call, nonce, action string) int
-}
-
-// reply is the answer to a request, before it is bytes.
-type reply struct {
-	status int
-	text   string
-	json   any
-	isJSON bool
-}
-
 // ajax answers a request to admin-ajax.php: by the hooks on wp_ajax_{action}
 // when logged in, on wp_ajax_nopriv_{action} when not, and with 0 and status
 // 400 when nothing hangs there.
-func (p *pipeline) ajax(c *Call) transport.Tick {
-	c.hooks = p.hooks
-	c.Action = c.request("action")
+func (p *pipeline) ajax(c *hook.Call) transport.Tick {
+	c.Action = c.Request("action")
 	name := "wp_ajax_" + c.Action
 	if c.User == nil {
 		name = "wp_ajax_nopriv_" + c.Action
 	}
 	if c.Action == "" {
 		c.Die(http.StatusBadRequest, "0")
-		tick := c.tick()
+		tick := tickOf(c)
 		tick.Header = earlyHeader
 		return tick
 	}
 	if !p.hooks.Has(name) {
 		c.Die(http.StatusBadRequest, "0")
-		return c.tick()
+		return tickOf(c)
 	}
-	p.hooks.run(name, c)
-	if c.reply == nil {
+	p.hooks.Run(name, c)
+	if _, answered := c.Reply(); !answered {
 		// Where no hook ends the request, admin-ajax.php does.
 		c.Die(http.StatusOK, "0")
 	}
-	return c.tick()
+	return tickOf(c)
 }
 
 // pipeline answers beats, step for step as WordPress does.
 type pipeline struct {
-	hooks *Hooks
+	hooks *hook.Hooks
 }
 
 // heartbeat is wp_ajax_heartbeat: the beat of somebody who is logged in.
-func (p *pipeline) heartbeat(c *Call) {
+func (p *pipeline) heartbeat(c *hook.Call) {
 	if c.Post.String("action") != "heartbeat" {
 		// admin-ajax.php offers core's own actions by the form only.
 		c.Die(http.StatusBadRequest, "0")
@@ -69,13 +54,13 @@ func (p *pipeline) heartbeat(c *Call) {
 		c.SendJSON(failed)
 		return
 	}
-	p.read(c)
+	c.Response = wordpress.NewArray()
 	state := 0
 	if s, ok := nonce.(string); ok {
-		state = c.issuer.verifyNonce(c, s, "heartbeat-nonce")
+		state = c.Nonces.VerifyNonce(s, "heartbeat-nonce", c.Now)
 	}
 	if state != 1 {
-		p.hooks.run("wp_refresh_nonces", c)
+		p.hooks.Run("wp_refresh_nonces", c)
 	}
 	if state == 0 {
 		c.Response.Set("nonces_expired", true)
@@ -86,42 +71,18 @@ func (p *pipeline) heartbeat(c *Call) {
 }
 
 // heartbeatNopriv is wp_ajax_nopriv_heartbeat: the beat of a visitor.
-func (p *pipeline) heartbeatNopriv(c *Call) {
-	p.read(c)
+func (p *pipeline) heartbeatNopriv(c *hook.Call) {
+	c.Response = wordpress.NewArray()
 	p.answer(c, "heartbeat_nopriv_")
 }
 
-func (p *pipeline) read(c *Call) {
-	c.Response = wordpress.NewArray()
-	c.Screen = "front"
-	if screen := c.Post.Get("screen_id"); !wordpress.Empty(screen) {
-		s, _ := screen.(string) // sanitize_key of what is no scalar is empty
-		c.Screen = wordpress.SanitizeKey(s)
-	}
-	c.Focus = c.Post.String("has_focus") == "true"
-	c.Data = asArray(c.Post.Get("data"))
-}
-
-// asArray reads a form value as PHP's (array) cast does, and what is empty() as none.
-func asArray(v any) *wordpress.Array {
-	if wordpress.Empty(v) {
-		return wordpress.NewArray()
-	}
-	if a, ok := v.(*wordpress.Array); ok {
-		return a
-	}
-	a := wordpress.NewArray()
-	a.Append(v)
-	return a
-}
-
-func (p *pipeline) answer(c *Call, prefix string) {
+func (p *pipeline) answer(c *hook.Call, prefix string) {
 	if c.Data.Len() > 0 {
-		p.hooks.run(prefix+"received", c)
+		p.hooks.Run(prefix+"received", c)
 	}
-	p.hooks.run(prefix+"send", c)
-	p.hooks.run(prefix+"tick", c)
-	if c.reply == nil {
+	p.hooks.Run(prefix+"send", c)
+	p.hooks.Run(prefix+"tick", c)
+	if _, answered := c.Reply(); !answered {
 		c.Response.Set("server_time", c.Now.Unix())
 		c.SendJSON(c.Response)
 	}
@@ -167,15 +128,15 @@ func tickSize(v any) int {
 	return size
 }
 
-// tick turns the reply into bytes.
-func (c *Call) tick() transport.Tick {
-	r := c.reply
-	if !r.isJSON {
-		return transport.Tick{Status: r.status, Header: htmlHeader, Body: []byte(r.text)}
+// tickOf writes the reply to a call.
+func tickOf(c *hook.Call) transport.Tick {
+	r, _ := c.Reply()
+	if !r.IsJSON {
+		return transport.Tick{Status: r.Status, Header: htmlHeader, Body: []byte(r.Text)}
 	}
-	body, err := wordpress.AppendJSON(make([]byte, 0, tickSize(r.json)), r.json)
+	body, err := wordpress.AppendJSON(make([]byte, 0, tickSize(r.JSON)), r.JSON)
 	if err != nil {
-		return transport.Tick{Status: http.StatusInternalServerError, Header: htmlHeader, Body: []byte("a hook answered with what JSON cannot say: " + err.Error())}
+		return transport.Tick{Status: http.StatusInternalServerError, Header: htmlHeader, Body: []byte("a hook answered with a value that has no JSON: " + err.Error())}
 	}
-	return transport.Tick{Status: r.status, Header: jsonHeader, Body: body}
+	return transport.Tick{Status: r.Status, Header: jsonHeader, Body: body}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -23,12 +24,12 @@ func TestHookOrder(t *testing.T) {
 			for _, priority := range []int{20, 5, 10, 10} {
 				label := fmt.Sprintf("%s@%d.%d", name, priority, len(ran))
 				ran = append(ran, label)
-				c.Hooks.Add(name, priority, func(c *Call) { ran = append(ran, label) })
+				c.Hooks.Add(name, priority, func(c *hook.Call) { ran = append(ran, label) })
 			}
 		}
 		ran = nil
-		c.Hooks.Add("wp_ajax_heartbeat", 0, func(c *Call) { ran = append(ran, "wp_ajax_heartbeat@0") })
-		c.Hooks.Add("wp_ajax_heartbeat", 10, func(c *Call) { t.Error("a hook ran after core had answered") })
+		c.Hooks.Add("wp_ajax_heartbeat", 0, func(c *hook.Call) { ran = append(ran, "wp_ajax_heartbeat@0") })
+		c.Hooks.Add("wp_ajax_heartbeat", 10, func(c *hook.Call) { t.Error("a hook ran after core had answered") })
 	}).page(t, 1)
 
 	stages := func(body string) []string {
@@ -61,11 +62,11 @@ func TestHookOrder(t *testing.T) {
 // TestHooksChangeTheTick has hooks see and change what WordPress's filters do.
 func TestHooksChangeTheTick(t *testing.T) {
 	p := newNode(t, func(c *Config) {
-		c.Hooks.Add("heartbeat_received", 11, func(c *Call) {
+		c.Hooks.Add("heartbeat_received", 11, func(c *hook.Call) {
 			c.Response.Set("answer", c.Data.Array("question").String("a[b")+"/"+c.Screen)
 		})
-		c.Hooks.Add("heartbeat_send", 9, func(c *Call) { c.Response.Set("sent", c.User.ID) })
-		c.Hooks.Add("heartbeat_tick", 10, func(c *Call) { c.Response.Delete("wp-auth-check") })
+		c.Hooks.Add("heartbeat_send", 9, func(c *hook.Call) { c.Response.Set("sent", c.User.ID) })
+		c.Hooks.Add("heartbeat_tick", 10, func(c *hook.Call) { c.Response.Delete("wp-auth-check") })
 	}).page(t, 2)
 	got := times.ReplaceAllString(text(p.ajax(t, p.form("data[question][a%5Bb]=yes"))), "TIME")
 	if want := `{"answer":"yes\/dashboard","sent":2,TIME}`; got != want {
@@ -76,10 +77,10 @@ func TestHooksChangeTheTick(t *testing.T) {
 // TestAjaxRouting calls other actions than heartbeat.
 func TestAjaxRouting(t *testing.T) {
 	p := newNode(t, func(c *Config) {
-		c.Hooks.Add("wp_ajax_mine", 10, func(c *Call) { c.Die(http.StatusTeapot, "short "+c.Query.String("x")) })
-		c.Hooks.Add("wp_ajax_mine", 11, func(c *Call) { t.Error("a hook ran after the request was answered") })
-		c.Hooks.Add("wp_ajax_silent", 10, func(c *Call) {})
-		c.Hooks.Add("wp_ajax_nopriv_theirs", 10, func(c *Call) { c.SendJSON([]string{"visitor"}) })
+		c.Hooks.Add("wp_ajax_mine", 10, func(c *hook.Call) { c.Die(http.StatusTeapot, "short "+c.Query.String("x")) })
+		c.Hooks.Add("wp_ajax_mine", 11, func(c *hook.Call) { t.Error("a hook ran after the request was answered") })
+		c.Hooks.Add("wp_ajax_silent", 10, func(c *hook.Call) {})
+		c.Hooks.Add("wp_ajax_nopriv_theirs", 10, func(c *hook.Call) { c.SendJSON([]string{"visitor"}) })
 	}).page(t, 1)
 	check := func(what string, r *http.Response, status int, body string) {
 		t.Helper()
@@ -101,10 +102,10 @@ func TestAjaxRouting(t *testing.T) {
 func TestCheckReferer(t *testing.T) {
 	var told []string
 	n := newNode(t, func(c *Config) {
-		c.Hooks.Add("check_ajax_referer", 10, func(c *Call) {
+		c.Hooks.Add("check_ajax_referer", 10, func(c *hook.Call) {
 			told = append(told, fmt.Sprintf("%s %d", c.Referer.Action, c.Referer.Result))
 		})
-		c.Hooks.Add("wp_ajax_delete", 10, func(c *Call) {
+		c.Hooks.Add("wp_ajax_delete", 10, func(c *hook.Call) {
 			if c.CheckReferer("delete-it", "security") {
 				c.SendJSON(wordpress.NewArray())
 			}

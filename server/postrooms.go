@@ -2,64 +2,53 @@ package server
 
 import (
 	"strconv"
-	"strings"
+
+	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// parsePostRoom reads a post's room, postType/TYPE:ID.
-func parsePostRoom(room string) (Post, bool) {
-	rest, is := strings.CutPrefix(room, "postType/")
-	kind, number, found := strings.Cut(rest, ":")
-	if !is || !found || kind == "" || number == "" || strings.Trim(number, "0123456789") != "" {
-		return Post{}, false
-	}
-	id, err := strconv.ParseInt(number, 10, 64)
-	return Post{ID: id, Type: kind}, err == nil
-}
-
-func (p Post) room() string { return "postType/" + p.Type + ":" + strconv.FormatInt(p.ID, 10) }
-
-// pingEditor is a presence-editor-ping: somebody has a post open.
-func pingEditor(c *Call) {
-	if post, room, ok := c.enters("presence-editor-ping"); ok {
-		data := newObject().text("action", "editing").text("screen", c.Screen)
-		record(c, room, "editor-", c.about(post, data))
+// pingEditor answers a presence-editor-ping: the user has a post open.
+func pingEditor(c *hook.Call) {
+	if post, room, ok := postOf(c, "presence-editor-ping"); ok {
+		data := wordpress.NewObject().Text("action", "editing").Text("screen", c.Screen)
+		enter(c, room, "editor-", describe(data, post, c.User))
 	}
 }
 
-// pingLock is a wp-refresh-post-lock: whoever has the lock is in the room,
-// though PHP alone, or its repeated answer, says how the lock is.
-func pingLock(c *Call) {
-	if post, room, ok := c.enters("wp-refresh-post-lock"); ok {
-		record(c, room, "lock-", c.about(post, newObject().text("action", "lock")))
+// pingLock takes a wp-refresh-post-lock: whoever has the lock is in the post's room.
+// What the lock's state is, PHP answers, or the drop-in repeats it.
+func pingLock(c *hook.Call) {
+	if post, room, ok := postOf(c, "wp-refresh-post-lock"); ok {
+		enter(c, room, "lock-", describe(wordpress.NewObject().Text("action", "lock"), post, c.User))
 	}
 }
 
-// enters reads the post that a handle names, if the caller may enter its room.
-func (c *Call) enters(handle string) (post Post, room string, ok bool) {
+// postOf returns the post that a handle names, and its room, if the caller may enter it.
+func postOf(c *hook.Call, handle string) (post wordpress.Post, room string, ok bool) {
 	asked := c.Data.Array(handle)
 	if asked == nil {
-		return Post{}, "", false
+		return wordpress.Post{}, "", false
 	}
 	id, err := strconv.ParseInt(asked.String("post_id"), 10, 64)
 	if err != nil {
-		return Post{}, "", false
+		return wordpress.Post{}, "", false
 	}
 	for _, room := range c.User.Rooms {
-		if post, ok := parsePostRoom(room); ok && post.ID == id {
+		if post, ok := wordpress.ParsePostRoom(room); ok && post.ID == id {
 			return post, room, true
 		}
 	}
-	if own := c.User.Post; own != nil && own.ID == id && c.User.mayEnter(own.room()) {
-		return *own, own.room(), true
+	if own := c.User.Post; own != nil && own.ID == id && c.User.MayEnter(own.Room()) {
+		return *own, own.Room(), true
 	}
-	return Post{}, "", false
+	return wordpress.Post{}, "", false
 }
 
-// about adds what an entry in a post's room says of the post.
-func (c *Call) about(post Post, data object) object {
-	data = data.number("post_id", post.ID).text("post_type", post.Type)
-	if own := c.User.Post; own != nil && own.ID == post.ID && own.Title != nil {
-		data = data.text("title", cleanText(*own.Title))
+// describe adds a post to an entry's data, with its title if the user's page edits it.
+func describe(data wordpress.Object, post wordpress.Post, u *hook.User) wordpress.Object {
+	data = data.Number("post_id", post.ID).Text("post_type", post.Type)
+	if own := u.Post; own != nil && own.ID == post.ID && own.Title != nil {
+		data = data.Text("title", cleanText(*own.Title))
 	}
 	return data
 }

@@ -18,6 +18,8 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // The API by which back ends list, set and remove presence.
@@ -139,7 +141,7 @@ func (c *presenceCall) number(name string, otherwise, most int64) (int64, error)
 // setPresence answers PUT: the entry lives one TTL from now.
 func (s *Server) setPresence(c *presenceCall) (any, error) {
 	e := c.body.Entry
-	e.DateGMT = cmp.Or(e.DateGMT, time.Now().UTC().Format(dateLayout))
+	e.DateGMT = cmp.Or(e.DateGMT, time.Now().UTC().Format(wordpress.DateLayout))
 	conn := cmp.Or(c.body.Conn, postConn)
 	if err := checkEntry(&e); err != nil {
 		return nil, err
@@ -175,20 +177,20 @@ func checkEntry(e *broker.Entry) error {
 	var data bytes.Buffer
 	_ = json.Compact(&data, e.Data) // it was decoded
 	e.Data = data.Bytes()
-	_, err := time.Parse(dateLayout, e.DateGMT)
+	_, err := time.Parse(wordpress.DateLayout, e.DateGMT)
 	switch {
 	case e.UserID < 1:
 		return badRequest("user_id is a user's id, above 0")
 	case e.Data[0] != '{':
 		return badRequest("data must be an object")
-	case len(e.Data) > maxData:
-		return badRequest("data has %d bytes as JSON, and %d is the most", len(e.Data), maxData)
+	case len(e.Data) > hook.MaxData:
+		return badRequest("data has %d bytes as JSON, and %d is the most", len(e.Data), hook.MaxData)
 	case utf8.RuneCountInString(e.DisplayName) > maxName || strings.ContainsFunc(e.DisplayName, unicode.IsControl):
 		return badRequest("display_name is at most %d characters, none of them a control character", maxName)
 	case len(e.AvatarURL) > maxAvatar || strings.ContainsFunc(e.AvatarURL, unicode.IsControl):
 		return badRequest("avatar_url is at most %d bytes, none of them a control character", maxAvatar)
 	case err != nil:
-		return badRequest("date_gmt is written as %s", dateLayout)
+		return badRequest("date_gmt is written as %s", wordpress.DateLayout)
 	}
 	return nil
 }

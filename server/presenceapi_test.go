@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // presenceAnswer is one of the presence API's.
@@ -57,26 +59,26 @@ func putBody(room, id string, user int, data string) string {
 func TestPresenceIsPutListedAndDeleted(t *testing.T) {
 	n := newNode(t)
 	s := n.page(t, 1).socket(t)
-	s.presence(adminRoom, func(f frame) bool { return f.Snapshot != nil })
-	put := n.presence(t, "PUT", "", putBody(adminRoom, "user-7", 7, `{ "screen" : "a<b>&c" }`))
+	s.presence(wordpress.AdminRoom, func(f frame) bool { return f.Snapshot != nil })
+	put := n.presence(t, "PUT", "", putBody(wordpress.AdminRoom, "user-7", 7, `{ "screen" : "a<b>&c" }`))
 	if put.status != 200 || put.entry.DisplayName != "Ada" || string(put.entry.Data) != `{"screen":"a<b>&c"}` || put.entry.DateGMT == "" {
 		t.Fatalf("%d %s", put.status, put.text)
 	}
-	if f := s.presence(adminRoom, func(frame) bool { return true }); len(f.Joined) != 1 || f.Joined[0]["client_id"] != "user-7" {
+	if f := s.presence(wordpress.AdminRoom, func(frame) bool { return true }); len(f.Joined) != 1 || f.Joined[0]["client_id"] != "user-7" {
 		t.Errorf("a page hears %+v", f)
 	}
-	got := n.presence(t, "GET", "room="+adminRoom, "")
+	got := n.presence(t, "GET", "room="+wordpress.AdminRoom, "")
 	if len(got.entries) != 1 || got.text != "["+strings.TrimSpace(put.text)+"]\n" {
 		t.Errorf("put %s, listed %s", put.text, got.text)
 	}
-	del := n.presence(t, "DELETE", "room="+adminRoom+"&client_id=user-7", "")
-	if del.status != 200 || !del.Deleted || del.Room != adminRoom {
+	del := n.presence(t, "DELETE", "room="+wordpress.AdminRoom+"&client_id=user-7", "")
+	if del.status != 200 || !del.Deleted || del.Room != wordpress.AdminRoom {
 		t.Errorf("%d %s", del.status, del.text)
 	}
-	if f := s.presence(adminRoom, func(frame) bool { return true }); len(f.Left) != 1 {
+	if f := s.presence(wordpress.AdminRoom, func(frame) bool { return true }); len(f.Left) != 1 {
 		t.Errorf("a page hears %+v", f)
 	}
-	if again := n.presence(t, "DELETE", "room="+adminRoom+"&client_id=user-7", ""); again.status != 200 || !again.Deleted {
+	if again := n.presence(t, "DELETE", "room="+wordpress.AdminRoom+"&client_id=user-7", ""); again.status != 200 || !again.Deleted {
 		t.Errorf("deleting what is not there: %d %s", again.status, again.text)
 	}
 	if got := n.presence(t, "GET", "", ""); got.text != "[]\n" || got.header.Get("X-WP-Total") != "0" || got.header.Get("X-WP-TotalPages") != "0" {
@@ -90,12 +92,12 @@ func TestPresenceIsPaged(t *testing.T) {
 		n.enter("postType/post:42", 100+i, "post")
 	}
 	n.enter("postType/page:7", 1, "page")
-	n.enter(adminRoom, 1, "dashboard")
+	n.enter(wordpress.AdminRoom, 1, "dashboard")
 	for _, c := range []struct{ query, total, pages, first string }{
 		{"room=postType/post:42&per_page=100&page=3", "250", "3", ""},
 		{"prefix=postType/", "251", "3", "postType/page:7"},
-		{"", "252", "3", adminRoom},
-		{"user_id=1", "2", "1", adminRoom},
+		{"", "252", "3", wordpress.AdminRoom},
+		{"user_id=1", "2", "1", wordpress.AdminRoom},
 		{"user_id=1&prefix=postType/", "1", "1", "postType/page:7"},
 		{"per_page=1000&page=2", "252", "1", ""},
 		{"room=nowhere", "0", "0", ""},
@@ -129,7 +131,7 @@ func TestPresenceRefuses(t *testing.T) {
 		{"no user", "PUT", "", putBody("r", "user-1", 0, "{}")},
 		{"data is a list", "PUT", "", putBody("r", "user-1", 1, "[]")},
 		{"data is null", "PUT", "", putBody("r", "user-1", 1, "null")},
-		{"too much data", "PUT", "", putBody("r", "user-1", 1, `{"x":"`+strings.Repeat("x", maxData-7)+`"}`)},
+		{"too much data", "PUT", "", putBody("r", "user-1", 1, `{"x":"`+strings.Repeat("x", hook.MaxData-7)+`"}`)},
 		{"a bad date", "PUT", "", `{"room":"r","client_id":"c","user_id":1,"date_gmt":"yesterday"}`},
 		{"a bad conn", "PUT", "", `{"room":"r","client_id":"c","user_id":1,"conn":"a.b"}`},
 		{"a long name", "PUT", "", `{"room":"r","client_id":"c","user_id":1,"display_name":"` + long + `"}`},
@@ -188,7 +190,7 @@ func TestPresenceTakesWhatIsOdd(t *testing.T) {
 			t.Errorf("%q: %s", room, a.text)
 		}
 	}
-	most := `{"x":"` + strings.Repeat("<", maxData-8) + `"}`
+	most := `{"x":"` + strings.Repeat("<", hook.MaxData-8) + `"}`
 	if a := n.presence(t, "PUT", "", putBody(strings.Repeat("🦊", maxName), strings.Repeat("🦊", maxName), 1, most)); a.status != 200 {
 		t.Errorf("as much as may be: %d %s", a.status, a.text)
 	}

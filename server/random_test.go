@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // eyes is what somebody who watches sees: of each client id in each room its
@@ -57,7 +58,7 @@ func (e *eyes) change(kind, room, id string, data json.RawMessage) {
 func screenOf(room string, data json.RawMessage) (n int) {
 	var d struct{ Screen string }
 	_ = json.Unmarshal(data, &d)
-	if room == adminRoom {
+	if room == wordpress.AdminRoom {
 		_, _ = fmt.Sscan(d.Screen, &n)
 	}
 	return n
@@ -213,7 +214,7 @@ func agree(t *testing.T, round int, walkers []*walker, watching map[string]*eyes
 	want := map[string]int{}
 	for _, w := range walkers {
 		if w.here {
-			want[fmt.Sprintf("%s user-%d", adminRoom, w.user)] = w.screen
+			want[fmt.Sprintf("%s user-%d", wordpress.AdminRoom, w.user)] = w.screen
 			if w.editing {
 				want[fmt.Sprintf("%s editor-%d", walkersRoom, w.user)] = 0
 			}

@@ -7,26 +7,15 @@ import (
 	"sync"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
-
+	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
-// cause is the kind of reason for which a page is refused. The set is fixed, so
-// what is counted by cause is bounded, whatever clients send.
-type cause string
-
+// The causes for which a page is refused, besides those of its ticket.
 const (
-	noTicket      cause = "no-ticket"
-	badTicket     cause = "bad-ticket"
-	badSignature  cause = "signature"
-	unknownSite   cause = "unknown-site"
-	wrongClock    cause = "clock"
-	ticketOver    cause = "expired"
-	ticketRevoked cause = "revoked"
-	wrongOrigin   cause = "origin"
-	wrongCookie   cause = "cookie"
-	limitReached  cause = "limit"
+	wrongOrigin  ticket.Cause = "origin"
+	wrongCookie  ticket.Cause = "cookie"
+	limitReached ticket.Cause = "limit"
 )
 
 // refusal is the error with which a page is refused: what the page is told, and
@@ -34,33 +23,16 @@ const (
 type refusal struct {
 	*transport.Bye
 	site  string // the id of the site that the page belongs to, as far as it is known
-	cause cause
+	cause ticket.Cause
 }
 
 func (r *refusal) Unwrap() error { return r.Bye }
 
-func refuse(site string, why cause, reason string) error {
+func refuse(site string, why ticket.Cause, reason string) error {
 	return &refusal{ticketError(reason), site, why}
 }
 
-func refuseRevoked(site string) error { return refuse(site, ticketRevoked, "the ticket is revoked") }
-
-var errNoSuchSite = errors.New("no such site")
-
-// whyRefused finds the cause of an error of the JWT parser.
-func whyRefused(err error) cause {
-	switch {
-	case errors.Is(err, errNoSuchSite):
-		return unknownSite
-	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
-		return badSignature
-	case errors.Is(err, jwt.ErrTokenUsedBeforeIssued), errors.Is(err, jwt.ErrTokenNotValidYet):
-		return wrongClock
-	case errors.Is(err, jwt.ErrTokenExpired):
-		return ticketOver
-	}
-	return badTicket
-}
+func refuseRevoked(site string) error { return refuse(site, ticket.Revoked, "the ticket is revoked") }
 
 const (
 	// logRefusalEvery is how often one cause is logged for one site. Clients
@@ -78,7 +50,7 @@ type refusals struct {
 
 type refusalKey struct {
 	site  string // configured, or empty
-	cause cause
+	cause ticket.Cause
 }
 
 type refusalCount struct {
@@ -101,7 +73,7 @@ func (l *refusals) log(s *Server, r *http.Request, err error) {
 		return
 	}
 	level := slog.LevelWarn
-	if refused.cause == ticketOver || refused.cause == ticketRevoked {
+	if refused.cause == ticket.Expired || refused.cause == ticket.Revoked {
 		level = slog.LevelInfo // log-ins end
 	}
 	s.log.Log(r.Context(), level, "a page is refused", "site", key.site, "cause", key.cause, "reason", logged(refused.Reason),

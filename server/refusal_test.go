@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
 // TestRefusalsLogged finds every refused page in the log: with its reason, once
@@ -22,7 +24,7 @@ func TestRefusalsLogged(t *testing.T) {
 	})
 	p := n.page(t, 1)
 	sign := func(site, secret string, at time.Time) string {
-		raw, err := SignTicket(site, secret, claimsFor("1"), at)
+		raw, err := ticket.Sign(site, secret, claimsFor("1"), at)
 		if err != nil {
 			t.Fatal(err)
 		}

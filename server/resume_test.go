@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // find is the session of a page.
@@ -22,7 +24,7 @@ func TestResumedPageLearnsWhatItMissed(t *testing.T) {
 	until(t, "the socket is gone", func() bool { return !n.find(1, alice.conn).connected() })
 	p.socket(t).beat(1, p.pinging("dashboard"))
 	back := alice.socket(t)
-	back.presence(adminRoom, func(f frame) bool { return has(f.Snapshot, "user-2") })
+	back.presence(wordpress.AdminRoom, func(f frame) bool { return has(f.Snapshot, "user-2") })
 }
 
 // TestDrainingTakesNobodyBack turns pages away that come back in their grace.
@@ -82,7 +84,7 @@ func TestRenewKeepsTheGrace(t *testing.T) {
 	if err := session.Renew(n.page(t, 1).ticket); err != nil && n.find(1, p.conn) != nil {
 		t.Fatal(err)
 	}
-	until(t, "the grace ends all the same", func() bool { return len(n.online(t, adminRoom)) == 0 })
+	until(t, "the grace ends all the same", func() bool { return len(n.online(t, wordpress.AdminRoom)) == 0 })
 }
 
 // TestPostTabStays keeps a user's tab that only posts when a linked tab of
@@ -96,7 +98,7 @@ func TestPostTabStays(t *testing.T) {
 	s.beat(2, linked.pinging("dashboard"))
 	s.send(`{"type":"leave"}`)
 	s.ended()
-	if got := n.online(t, adminRoom); len(got) != 1 {
+	if got := n.online(t, wordpress.AdminRoom); len(got) != 1 {
 		t.Errorf("online: %v", got)
 	}
 }
@@ -117,7 +119,7 @@ func TestPostBeforeLink(t *testing.T) {
 	s.send(fmt.Sprintf(`{"type":"note","body":%q}`, p.pinging("dashboard")))
 	s.send(`{"type":"leave"}`)
 	s.ended()
-	if got := n.online(t, adminRoom); len(got) != 0 {
+	if got := n.online(t, wordpress.AdminRoom); len(got) != 0 {
 		t.Errorf("online: %v", got)
 	}
 }
@@ -136,7 +138,7 @@ func TestPostAfterLink(t *testing.T) {
 	r.Header.Set(connectionHeader, p.conn)
 	p.do(t, r)
 	session.expire()
-	if got := n.online(t, adminRoom); len(got) != 1 {
+	if got := n.online(t, wordpress.AdminRoom); len(got) != 1 {
 		t.Errorf("online: %v", got)
 	}
 }
@@ -151,7 +153,7 @@ func TestLinkedPostWritesNothing(t *testing.T) {
 	if answer := p.do(t, r); answer.StatusCode != 200 {
 		t.Fatalf("status %d", answer.StatusCode)
 	}
-	if got := n.online(t, adminRoom); len(got) != 0 {
+	if got := n.online(t, wordpress.AdminRoom); len(got) != 0 {
 		t.Errorf("online: %v", got)
 	}
 	s.send(`{"type":"leave"}`)
@@ -159,7 +161,7 @@ func TestLinkedPostWritesNothing(t *testing.T) {
 	r = p.ajaxRequest(t, p.pinging("dashboard"))
 	r.Header.Set(connectionHeader, p.conn) // but has none any more
 	p.do(t, r)
-	if got := n.online(t, adminRoom); len(got) != 1 {
+	if got := n.online(t, wordpress.AdminRoom); len(got) != 1 {
 		t.Errorf("online: %v", got)
 	}
 }

@@ -2,154 +2,55 @@ package server
 
 import (
 	"encoding/json"
-	"slices"
-	"sync"
-	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
 // manySpread is the time over which the pages of more than one user ask WordPress
 // for new tickets, in milliseconds.
 const manySpread = 1000
 
-// revocation ends tickets that were issued until a time: those of a user or of
-// one of their log-ins, those that name a room, or all of a site.
-type revocation struct {
-	User  int64  `json:"user,omitempty"`
-	SID   string `json:"sid,omitempty"`
-	Room  string `json:"room,omitempty"`
-	Until int64  `json:"until_ms"` // Unix ms, by the clock of the WordPress that says it
-}
-
-// revocations are the tickets that are no longer good, though not yet over.
-type revocations struct {
-	server *Server
-
-	mu    sync.Mutex // guards the following fields
-	until map[revoked]int64
-	swept time.Time
-}
-
-// revoked is a revocation as it is remembered. Users are the network's (see
-// networkOf), and have no room; rooms are the site's, and have no user.
-type revoked struct {
-	site string
-	user int64
-	sid  string // empty: every log-in
-	room string // empty, with no user: every ticket
-}
-
-// hear takes a revocation: it holds for tickets that come, and ends the
-// sessions that came with one. Their pages are nudged to ask PHP at once.
-func (r *revocations) hear(sig broker.Signal) {
-	var v revocation
-	if err := json.Unmarshal(sig.Data, &v); err != nil {
-		r.server.log.Warn("a revocation on NATS is not one", "error", err)
+// revoke takes a revocation from NATS: it holds for tickets that come, and ends the
+// sessions that came with one. Their pages are nudged, so that they ask PHP at once.
+func (s *Server) revoke(sig broker.Signal) {
+	var r ticket.Revocation
+	if err := json.Unmarshal(sig.Data, &r); err != nil {
+		s.log.Warn("a revocation on NATS cannot be decoded", "error", err)
 		return
 	}
-	k := revoked{site: sig.Site, room: v.Room}
-	if v.User != 0 {
-		k = revoked{site: r.server.networkOf(sig.Site), user: v.User, sid: v.SID}
-	}
-	r.mu.Lock()
-	if r.until == nil {
-		r.until = make(map[revoked]int64)
-	}
-	r.sweep(time.Now())
-	r.until[k] = max(r.until[k], v.Until)
-	r.mu.Unlock()
-	if k.room != "" {
-		r.withdraw(k)
+	s.tickets.Revoke(sig.Site, r)
+	if r.User == 0 && r.Room != "" {
+		if st := s.site(sig.Site); st != nil {
+			for _, sess := range st.hearers(r.Room) {
+				sess.withdraw()
+			}
+		}
 		return
 	}
-	for _, s := range r.concerned(k) {
-		s.revoke(k.user == 0)
+	for _, sess := range s.sessionsOf(sig.Site, r.User) {
+		sess.revoke(r.User == 0)
 	}
 }
 
-// withdraw takes a room from the pages that hear it, until WordPress gives it
-// to them anew: they stay where they are otherwise.
-func (r *revocations) withdraw(k revoked) {
-	st := r.server.site(k.site)
-	if st == nil {
-		return
-	}
-	for _, s := range st.hearers(k.room) {
-		s.withdraw()
-	}
-}
-
-// concerned are this node's sessions of the user, or of everybody on the site.
-func (r *revocations) concerned(k revoked) (list []*session) {
-	r.server.mu.Lock()
-	defer r.server.mu.Unlock()
-	for key, s := range r.server.sessions {
-		if k.user == 0 && key.site == k.site || k.user != 0 && key.user == k.user && s.site.network == k.site {
-			list = append(list, s)
+// sessionsOf returns this node's sessions of a user, on every site of the network, or of
+// everybody on the site if user is 0.
+func (s *Server) sessionsOf(siteID string, user int64) (list []*session) {
+	network := s.networkOf(siteID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, sess := range s.sessions {
+		if user == 0 && key.site == siteID || user != 0 && key.user == user && sess.site.network == network {
+			list = append(list, sess)
 		}
 	}
 	return list
 }
 
-// sweep forgets, once a minute, what no ticket can be covered by any more.
-func (r *revocations) sweep(now time.Time) {
-	if now.Sub(r.swept) < time.Minute {
-		return
-	}
-	r.swept = now
-	for k, until := range r.until {
-		if now.Sub(time.UnixMilli(until)) > TicketLife+2*clockSkew {
-			delete(r.until, k)
-		}
-	}
-}
-
-// covers says whether a ticket is revoked.
-func (r *revocations) covers(site string, c *Claims) bool {
-	network := r.server.networkOf(site)
-	user, _ := c.userID() // of a verified ticket
-	issued := c.IssuedAt.UnixMilli()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.until) == 0 {
-		return false
-	}
-	for _, k := range []revoked{{site: site}, {site: network, user: user}, {site: network, user: user, sid: c.SID}} {
-		if until, found := r.until[k]; found && issued <= until {
-			return true
-		}
-	}
-	return false
-}
-
-// strip returns a ticket without the rooms that were revoked after it was issued:
-// the same, if there are none. What is left of it says less than WordPress knows,
-// so WordPress answers its beats.
-func (r *revocations) strip(site string, c *Claims) *Claims {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.until) == 0 {
-		return c
-	}
-	gone := func(room string) bool {
-		until, found := r.until[revoked{site: site, room: room}]
-		return found && c.IssuedAt.UnixMilli() <= until
-	}
-	if !slices.ContainsFunc(c.Rooms, gone) {
-		return c
-	}
-	less := *c
-	less.who, less.Native = nil, nil
-	less.Rooms = slices.DeleteFunc(slices.Clone(c.Rooms), gone)
-	less.who = less.user()
-	return &less
-}
-
 // revoke ends the session if its ticket is revoked, one of many perhaps.
 func (s *session) revoke(many bool) {
 	s.mu.Lock()
-	over := s.server.revoked.covers(s.site.ID, s.claims)
+	over := s.server.tickets.Revoked(s.site.ID, s.claims)
 	s.mu.Unlock()
 	if over {
 		s.send(nudgeFrame(spread(many)))
@@ -161,11 +62,11 @@ func (s *session) revoke(many bool) {
 // of itself there stays: most get the room back with their next ticket.
 func (s *session) withdraw() {
 	s.mu.Lock()
-	claims := s.server.revoked.strip(s.site.ID, s.claims)
+	claims := s.server.tickets.WithoutRevokedRooms(s.site.ID, s.claims)
 	stripped := !s.ended && claims != s.claims
 	var err error
 	if stripped {
-		s.claims, s.user = claims, claims.user()
+		s.claims, s.user = claims, claims.User()
 		err = s.hear(false)
 	}
 	s.mu.Unlock()

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
 // TestRevokeRoom takes a room from those who hear it, until WordPress says more.
@@ -46,7 +48,7 @@ func TestRevokeRoom(t *testing.T) {
 		t.Errorf("the old ticket says %+v, %v", old, err)
 	}
 	old.Rooms = []string{room42}
-	fresh, err := SignTicket(demoSite, n.demo.Secret(), *old, time.Now().Add(2*time.Second))
+	fresh, err := ticket.Sign(demoSite, n.demo.Secret(), *old, time.Now().Add(2*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // entry is somebody in a room, put there from elsewhere.
@@ -18,7 +19,7 @@ func (n *node) enter(room string, user int, screen string) {
 	n.broker.Put(entryKey(room, user), broker.Stored{Entry: broker.Entry{
 		Room: room, ClientID: fmt.Sprintf("user-%d", user), UserID: int64(user),
 		DisplayName: fmt.Sprintf("User %d", user), Data: json.RawMessage(`{"screen":"` + screen + `"}`),
-		DateGMT: time.Now().UTC().Format(dateLayout),
+		DateGMT: time.Now().UTC().Format(wordpress.DateLayout),
 	}})
 }
 
@@ -53,15 +54,15 @@ func TestPendingFolds(t *testing.T) {
 func TestManyJoinOneRoom(t *testing.T) {
 	n := newNode(t)
 	s := n.page(t, 1).socket(t)
-	s.presence(adminRoom, func(f frame) bool { return f.Snapshot != nil })
+	s.presence(wordpress.AdminRoom, func(f frame) bool { return f.Snapshot != nil })
 	const people = 1000
 	started := time.Now()
 	for i := range people {
-		n.enter(adminRoom, 100+i, "dashboard")
+		n.enter(wordpress.AdminRoom, 100+i, "dashboard")
 	}
 	joined, frames := 0, 0
 	for joined < people {
-		f := s.presence(adminRoom, func(frame) bool { return true })
+		f := s.presence(wordpress.AdminRoom, func(frame) bool { return true })
 		joined += len(f.Joined)
 		if f.Snapshot != nil {
 			joined = f.Total
@@ -78,7 +79,7 @@ func TestManyJoinOneRoom(t *testing.T) {
 	// Whoever comes now gets a cut snapshot and the total; so does a tick.
 	p := n.page(t, 2)
 	late := p.socket(t)
-	if f := late.presence(adminRoom, func(f frame) bool { return f.Snapshot != nil }); len(f.Snapshot) != 200 {
+	if f := late.presence(wordpress.AdminRoom, func(f frame) bool { return f.Snapshot != nil }); len(f.Snapshot) != 200 {
 		t.Errorf("a snapshot of %d entries, want 200", len(f.Snapshot))
 	}
 	var tick struct {
@@ -133,8 +134,8 @@ func TestStorm(t *testing.T) {
 	t.Cleanup(client.CloseIdleConnections)
 	want := map[string]int{}
 	enter := func(user, screen int) {
-		n.enter(adminRoom, user, strconv.Itoa(screen))
-		want[fmt.Sprintf("%s user-%d", adminRoom, user)] = screen
+		n.enter(wordpress.AdminRoom, user, strconv.Itoa(screen))
+		want[fmt.Sprintf("%s user-%d", wordpress.AdminRoom, user)] = screen
 	}
 	for i := range people {
 		enter(1000+i, 1)
@@ -144,8 +145,8 @@ func TestStorm(t *testing.T) {
 		enter(2000+i, 1)
 		enter(1000+i, 2)
 		if i%4 == 0 {
-			n.exit(adminRoom, 1100+i)
-			delete(want, fmt.Sprintf("%s user-%d", adminRoom, 1100+i))
+			n.exit(wordpress.AdminRoom, 1100+i)
+			delete(want, fmt.Sprintf("%s user-%d", wordpress.AdminRoom, 1100+i))
 		}
 		w := must(newWalker(n, client, 3000+i, "websocket"))
 		e := newEyes(false)
@@ -159,7 +160,7 @@ func TestStorm(t *testing.T) {
 			t.Errorf("page %d: %v", i, e.faults)
 		}
 	}
-	if r := n.sites[demoSite].room(adminRoom); len(r.heads.kept) > maxHeads || len(r.pending) > maxChanges {
+	if r := n.sites[demoSite].room(wordpress.AdminRoom); len(r.heads.kept) > maxHeads || len(r.pending) > maxChanges {
 		t.Errorf("the room remembers %d people, and %d changes", len(r.heads.kept), len(r.pending))
 	}
 }
@@ -170,13 +171,13 @@ func TestSlowPageCatchesUp(t *testing.T) {
 	n := newNode(t)
 	l := n.page(t, 1).poller(t)
 	for i := range 40 { // 40 entries of 4 KB do not fit into what may wait
-		n.enter(adminRoom, 100+i, strings.Repeat("x", 4000))
-		until(t, "a change is on its way", func() bool { return len(n.online(t, adminRoom)) == i+1 })
-		if room := n.sites[demoSite].rooms[adminRoom]; room != nil {
+		n.enter(wordpress.AdminRoom, 100+i, strings.Repeat("x", 4000))
+		until(t, "a change is on its way", func() bool { return len(n.online(t, wordpress.AdminRoom)) == i+1 })
+		if room := n.sites[demoSite].rooms[wordpress.AdminRoom]; room != nil {
 			room.flush() // as if the room's pace had passed
 		}
 	}
-	n.exit(adminRoom, 100)
+	n.exit(wordpress.AdminRoom, 100)
 	_, seq, frames := l.poll(0)
 	heard := 0
 	for _, f := range frames {
@@ -189,7 +190,7 @@ func TestSlowPageCatchesUp(t *testing.T) {
 		_, next, frames := l.poll(seq)
 		seq = next
 		for _, f := range frames {
-			if f.Room == adminRoom && len(f.Snapshot) == 39 {
+			if f.Room == wordpress.AdminRoom && len(f.Snapshot) == 39 {
 				return true
 			}
 		}

@@ -150,16 +150,16 @@ func (s *Server) ticketBeat(_ context.Context, r *http.Request, body []byte) tra
 		s.refusals.log(s, r, err)
 		return plainTick(http.StatusForbidden, err.Error())
 	}
-	c := s.newCall(r, body)
-	c.User, c.issuer, c.site = claims.user(), claims, st
+	c := s.newBeat(r, body)
+	c.User, c.Nonces, c.site = claims.User(), claims, st
 	s.nameConnection(r, c)
 	st.cron.tell(claims.Cron, claims.IssuedAt.UnixMilli())
-	if !claims.native(c.Post, c.Now, false) || !c.readActivePosts() || st.cron.claim(c.Now) {
+	if !claims.MayAnswer(&c.Call, s.pipeline.hooks, false) || !c.readActivePosts() || st.cron.claim(c.Now) {
 		s.metrics.declined.Inc()
 		return plainTick(http.StatusConflict, "this beat is for PHP: post it to admin-ajax.php")
 	}
 	s.metrics.answered.Inc()
-	return s.pipeline.ajax(c)
+	return s.pipeline.ajax(&c.Call)
 }
 
 func plainTick(status int, text string) transport.Tick {
@@ -170,13 +170,13 @@ func plainTick(status int, text string) transport.Tick {
 
 // ajax answers admin-ajax.php itself: the demo site is its own WordPress.
 func (s *Server) ajax(_ context.Context, r *http.Request, body []byte) transport.Tick {
-	c := s.newCall(r, body)
-	login := s.demo.login(r, c)
-	c.issuer, c.site = login, s.sites[demoSite]
+	c := s.newBeat(r, body)
+	login := s.demo.login(r, &c.Call)
+	c.Nonces, c.site = login, s.sites[demoSite]
 	c.User = login.user()
 	s.nameConnection(r, c)
 	c.readActivePosts()
-	tick := s.pipeline.ajax(c)
+	tick := s.pipeline.ajax(&c.Call)
 	if c.User != nil && tick.Status == http.StatusOK {
 		tick.Header = tick.Header.Clone()
 		tick.Header.Set(freshTicketHeader, login.ticket(c.Screen, c.Now))
@@ -184,9 +184,10 @@ func (s *Server) ajax(_ context.Context, r *http.Request, body []byte) transport
 	return tick
 }
 
-// newCall reads a request as PHP does: a form only if it says that it is one.
-func (s *Server) newCall(r *http.Request, body []byte) *Call {
-	c := &Call{Now: time.Now()}
+// newBeat reads a request as PHP does: a form only if it says that it is one.
+func (s *Server) newBeat(r *http.Request, body []byte) *postedBeat {
+	c := &postedBeat{}
+	c.Now = time.Now()
 	if r.URL.RawQuery != "" {
 		c.Query = wordpress.ParseQuery(r.URL.RawQuery)
 	}
@@ -195,6 +196,8 @@ func (s *Server) newCall(r *http.Request, body []byte) *Call {
 	} else {
 		c.Post = wordpress.NewArray()
 	}
+	c.posted, c.entries = true, &c.post
+	c.beat.read()
 	return c
 }
 
@@ -209,18 +212,19 @@ func isForm(contentType string) bool {
 }
 
 // nameConnection finds out whose entries a POST writes.
-func (s *Server) nameConnection(r *http.Request, c *Call) {
-	c.conn = postConn
+func (s *Server) nameConnection(r *http.Request, b *postedBeat) {
+	w := &b.post
+	w.site, w.conn = b.site, postConn
 	conn := r.Header.Get(connectionHeader)
-	if c.User == nil || !isConnID(conn) {
+	if b.User == nil || !isConnID(conn) {
 		return
 	}
-	c.conn = conn
-	page := s.sessionOf(sessionKey{c.site.ID, c.User.ID, conn})
+	w.conn = conn
+	page := s.sessionOf(sessionKey{b.site.ID, b.User.ID, conn})
 	if page == nil {
 		return
 	}
-	if c.linked = page.connected(); !c.linked {
-		c.away = page
+	if w.linked = page.connected(); !w.linked {
+		w.away = page
 	}
 }

@@ -44,7 +44,9 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/proxy"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
@@ -59,10 +61,10 @@ const (
 type Config struct {
 	Broker   *broker.Broker
 	Sites    []Site
-	Demo     *Demo  // nil: no demo site
-	BasePath string // where the transports are: /heartbeat
-	Scripts  fs.FS  // heartbeat.js and what else clients load
-	Hooks    Hooks  // hooks besides our own
+	Demo     *Demo      // nil: no demo site
+	BasePath string     // where the transports are: /heartbeat
+	Scripts  fs.FS      // heartbeat.js and what else clients load
+	Hooks    hook.Hooks // hooks besides our own
 	Logger   *slog.Logger
 	// TrustedProxies are the web servers whose X-Forwarded headers are believed.
 	TrustedProxies []netip.Prefix
@@ -93,8 +95,8 @@ type Config struct {
 //	session.outMu    where frames for a page go
 //	Outbox's mu, then the transport's own: they wake a writer
 //
-// While these are held no other lock is waited for: Server.membersMu, revocations.mu, lists.mu, cron.mu,
-// vouched.mu, refusals.mu. A new session is locked under Server.mu before anybody else knows it,
+// While these are held no other lock is waited for: Server.membersMu, cron.mu, refusals.mu and
+// the locks of package ticket. A new session is locked under Server.mu before anybody else knows it,
 // which does not wait. The transport calls sessions with none of its locks held.
 //
 // Nobody waits under a lock for anything else: not for NATS, for WordPress, for a
@@ -107,10 +109,8 @@ type Server struct {
 	log      *slog.Logger
 	metrics  *metrics
 	mailbox  *mailbox
-	revoked  *revocations
-	tickets  vouched
+	tickets  ticket.Verifier
 	refusals refusals
-	lists    lists
 	apiKey   string
 
 	socket   *transport.WebSocket
@@ -144,7 +144,7 @@ func New(c Config) (*Server, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	hooks := c.Hooks.clone()
+	hooks := c.Hooks.Clone()
 	if !strings.HasPrefix(c.BasePath, "/") || strings.HasSuffix(c.BasePath, "/") {
 		return nil, fmt.Errorf("the base path %q must begin with / and not end with it", c.BasePath)
 	}
@@ -184,9 +184,9 @@ func New(c Config) (*Server, error) {
 		}
 	}
 	s.mailbox = &mailbox{server: s, log: c.Logger}
-	s.revoked = &revocations{server: s}
+	s.tickets.Keys, s.tickets.Network = s.keysOf, s.networkOf
 	c.Broker.Hear(broker.Pushes, s.mailbox.subscribed, s.mailbox.deliver)
-	c.Broker.Hear(broker.Revocations, nil, s.revoked.hear)
+	c.Broker.Hear(broker.Revocations, nil, s.revoke)
 	s.socket = &transport.WebSocket{Server: s, CheckOrigin: s.knownOrigin}
 	s.longpoll = &transport.LongPoll{Server: s}
 	s.stopped.Go(s.tend)

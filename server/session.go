@@ -9,6 +9,8 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -33,8 +35,8 @@ type session struct {
 	beats  *rate.Limiter
 
 	mu        sync.Mutex // guards the following fields
-	claims    *Claims
-	user      *User
+	claims    *ticket.Claims
+	user      *hook.User
 	held      held
 	rooms     []*room // rooms that this page hears
 	focusedAt int64
@@ -58,20 +60,21 @@ type sessionKey struct {
 }
 
 // Beat answers a beat, or leaves it to PHP.
-func (s *session) Beat(_ context.Context, b transport.Beat) transport.Tick {
-	form := wordpress.ParseForm(b.Body)
+func (s *session) Beat(_ context.Context, received transport.Beat) transport.Tick {
+	form := wordpress.ParseForm(received.Body)
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := &Call{User: s.user, Post: form, Now: now, issuer: s.claims, site: s.site, page: s}
-	if s.ended || !s.beats.Allow() || !s.claims.native(form, now, true) || !c.readActivePosts() || s.site.cron.claim(now) {
+	b := &beat{Call: hook.Call{User: s.user, Post: form, Now: now, Nonces: s.claims}, site: s.site, entries: s}
+	b.read()
+	if s.ended || !s.beats.Allow() || !s.claims.MayAnswer(&b.Call, s.server.pipeline.hooks, true) || !b.readActivePosts() || s.site.cron.claim(now) {
 		s.server.metrics.declined.Inc()
 		return transport.Tick{Decline: true}
 	}
 	s.unping()
-	tick := s.server.pipeline.ajax(c)
+	tick := s.server.pipeline.ajax(&b.Call)
 	s.lapse()
-	s.site.watchers.attend(s, c.Data, nudgePace)
+	s.site.watchers.attend(s, b.Data, nudgePace)
 	s.server.metrics.answered.Inc()
 	return tick
 }
@@ -90,17 +93,17 @@ func (s *session) Note(body []byte) {
 }
 
 func (s *session) note(form *wordpress.Array) {
-	c := &Call{User: s.user, Post: form, Now: time.Now(), site: s.site, page: s}
-	s.server.pipeline.read(c)
+	b := &beat{Call: hook.Call{User: s.user, Post: form, Now: time.Now()}, site: s.site, entries: s}
+	b.read()
 	s.unping()
-	ping(c)
+	ping(&b.Call)
 	s.lapse()
-	s.site.watchers.attend(s, c.Data, phpNudgePace)
+	s.site.watchers.attend(s, b.Data, phpNudgePace)
 }
 
-// hold writes an entry of this page and keeps it while the page pings for it.
+// write writes an entry of this page, and renews it while the page pings for it.
 // It is called by the pipeline, with s.mu held.
-func (s *session) hold(c *Call, e broker.Entry) {
+func (s *session) write(c *hook.Call, e broker.Entry) {
 	if c.Focus {
 		s.focusedAt = c.Now.UnixMilli()
 	}
@@ -163,10 +166,10 @@ func (s *session) Renew(ticket string) error {
 	return s.renew(st, claims)
 }
 
-func (s *session) renew(st *site, claims *Claims) error {
+func (s *session) renew(st *site, claims *ticket.Claims) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if id, _ := claims.userID(); st != s.site || id != s.key.user || claims.SID != s.claims.SID {
+	if id, _ := claims.UserID(); st != s.site || id != s.key.user || claims.SID != s.claims.SID {
 		return ticketError("the ticket is somebody else's: open a new connection with it")
 	}
 	if s.ended {
@@ -183,15 +186,15 @@ func (s *session) renew(st *site, claims *Claims) error {
 }
 
 // admit takes a ticket's claims, and what the page no longer may hold goes.
-func (s *session) admit(claims *Claims) {
-	s.claims, s.user = claims, claims.user()
+func (s *session) admit(claims *ticket.Claims) {
+	s.claims, s.user = claims, claims.User()
 	s.site.syncs.tell(claims)
 	s.site.cron.tell(claims.Cron, claims.IssuedAt.UnixMilli())
 	s.outMu.Lock()
 	s.can = claims.Can
 	s.outMu.Unlock()
 	s.held = slices.DeleteFunc(s.held, func(e heldEntry) bool {
-		may := s.user.mayEnter(e.room)
+		may := s.user.MayEnter(e.room)
 		if !may {
 			s.server.broker.Leave(s.keyOf(e.room, e.clientID))
 		}
@@ -206,7 +209,7 @@ func (s *session) hear(back bool) error {
 	if err != nil {
 		return unwatched(err)
 	}
-	names := s.user.hears()
+	names := s.user.Hears()
 	s.rooms = slices.DeleteFunc(s.rooms, func(r *room) bool {
 		if i := slices.Index(names, r.name); i >= 0 {
 			names = slices.Delete(names, i, i+1)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // isJoin and isLeave match a presence frame that tells of one client id.
@@ -115,7 +117,7 @@ func TestGrace(t *testing.T) {
 		defer session.outMu.Unlock()
 		return session.out == nil
 	})
-	if got := n.online(t, adminRoom); len(got) != 1 {
+	if got := n.online(t, wordpress.AdminRoom); len(got) != 1 {
 		t.Errorf("within the grace: %v", got)
 	}
 	session.expire() // what its timer does after the grace
@@ -184,7 +186,7 @@ func TestTwoTabs(t *testing.T) {
 		defer n.mu.Unlock()
 		return len(n.sessions) == 2
 	})
-	if got := n.online(t, adminRoom); len(got) != 1 || got[0] != "user-2" {
+	if got := n.online(t, wordpress.AdminRoom); len(got) != 1 || got[0] != "user-2" {
 		t.Errorf("online: %v", got)
 	}
 	_ = first.conn.CloseNow()
@@ -211,7 +213,7 @@ func TestHelloAndNoteBringPresence(t *testing.T) {
 	}
 	s.send(fmt.Sprintf(`{"type":"hello","ticket":%q,"conn":%q,"body":"data[presence-ping][screen]=users&has_focus=true"}`, p.ticket, p.conn))
 	s.next("welcome")
-	if got := n.online(t, adminRoom); len(got) != 1 {
+	if got := n.online(t, wordpress.AdminRoom); len(got) != 1 {
 		t.Errorf("after the hello: %v", got)
 	}
 	s.send(`{"type":"note","body":"data[presence-editor-ping][post_id]=7"}`)
@@ -229,7 +231,7 @@ func TestSilentRooms(t *testing.T) {
 	if strings.Contains(tick.Body, "presence") || len(s.seen) != 0 {
 		t.Errorf("a subscriber was told %s and %+v", tick.Body, s.seen)
 	}
-	if got := n.online(t, adminRoom); len(got) != 1 || got[0] != "user-1" {
+	if got := n.online(t, wordpress.AdminRoom); len(got) != 1 || got[0] != "user-1" {
 		t.Errorf("online: %v", got)
 	}
 	// The right to a room is withdrawn by a newer ticket: its entries go too.
@@ -243,7 +245,7 @@ func TestSilentRooms(t *testing.T) {
 	}
 	narrower := *claims
 	narrower.Rooms, narrower.Types = []string{"postType/page:7"}, []string{"page"}
-	raw, err := SignTicket(demoSite, n.demo.Secret(), narrower, time.Now())
+	raw, err := ticket.Sign(demoSite, n.demo.Secret(), narrower, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/proxy"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // Site is one WordPress site, as it is configured.
@@ -187,7 +188,7 @@ func (st *site) close() {
 // broker's and the view's lock.
 func (st *site) change(c broker.Change) {
 	st.syncs.change(c)
-	if _, ok := parsePostRoom(c.Entry.Room); ok {
+	if _, ok := wordpress.ParsePostRoom(c.Entry.Room); ok {
 		st.active.changes.Add(1)
 		if c.Kind != broker.Seen && !c.IdleOnly { // people become idle too often to have pages beat for it
 			st.watchers.poke()

@@ -15,6 +15,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
@@ -127,9 +128,9 @@ func TestNothingRunsAfterStop(t *testing.T) {
 	s := p.socket(t)
 	s.beat(1, p.pinging("dashboard"))
 	session, st := n.find(1, p.conn), n.sites[demoSite]
-	n.enter(adminRoom, 7, "a")
-	n.enter(adminRoom, 7, "b") // waits for the room's next frame
-	r := st.room(adminRoom)
+	n.enter(wordpress.AdminRoom, 7, "a")
+	n.enter(wordpress.AdminRoom, 7, "b") // waits for the room's next frame
+	r := st.room(wordpress.AdminRoom)
 	var client sync.WaitGroup
 	client.Go(func() { s.ended() }) // and answers the close
 	n.Close()

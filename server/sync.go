@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
 // Beside the Presence API plugin, which keeps presence in a table, heartbeatd
@@ -58,7 +59,7 @@ type leaving struct {
 }
 
 // tell takes what a ticket says about the table.
-func (y *syncs) tell(c *Claims) {
+func (y *syncs) tell(c *ticket.Claims) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	if !c.IssuedAt.Before(y.told) {

@@ -15,6 +15,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // table is a WordPress with the Presence API plugin, as far as heartbeatd's
@@ -102,27 +104,27 @@ func (r syncRequest) entry(room, id string) *syncEntry {
 func TestSyncBringsAndTakes(t *testing.T) {
 	n := syncing(t, broker.Config{}, 200*time.Millisecond)
 	w := newTable(t, n.demo.Secret())
-	p := n.page(t, 2).retell(t, func(c *Claims) { c.Sync = w.sync() })
+	p := n.page(t, 2).retell(t, func(c *ticket.Claims) { c.Sync = w.sync() })
 	s := p.socket(t)
 	s.beat(1, p.pinging("dashboard"))
-	n.broker.Hold(entryKey(adminRoom, 9), broker.Stored{Entry: broker.Entry{UserID: 9, DateGMT: "2026-11-23 05:20:00"}})
+	n.broker.Hold(entryKey(wordpress.AdminRoom, 9), broker.Stored{Entry: broker.Entry{UserID: 9, DateGMT: "2026-11-23 05:20:00"}})
 	w.saw(t, "who is there", func(r syncRequest) bool {
-		ed, old := r.entry(adminRoom, "user-2"), r.entry(adminRoom, "user-9")
+		ed, old := r.entry(wordpress.AdminRoom, "user-2"), r.entry(wordpress.AdminRoom, "user-9")
 		if ed == nil || old == nil {
 			return false
 		}
 		if ed.UserID != 2 || string(ed.Data) != `{"screen":"dashboard","screen_label":"Dashboard"}` {
 			t.Errorf("sent %+v %s", ed, ed.Data)
 		}
-		age := time.Since(must(time.Parse(dateLayout, old.DateGMT)))
+		age := time.Since(must(time.Parse(wordpress.DateLayout, old.DateGMT)))
 		if age < 31*time.Second || age > 35*time.Second {
 			t.Errorf("an unfocused tab of long ago is called %v old", age)
 		}
 		return true
 	})
 
-	row := broker.Entry{Room: "theirs", ClientID: "cli-1", UserID: 1, DisplayName: "Ada", Data: json.RawMessage(`{"from":"php"}`), DateGMT: time.Now().UTC().Format(dateLayout)}
-	alias := broker.Entry{Room: adminRoom, ClientID: "user-2", UserID: 2, DateGMT: "2099-01-01 00:00:00"}
+	row := broker.Entry{Room: "theirs", ClientID: "cli-1", UserID: 1, DisplayName: "Ada", Data: json.RawMessage(`{"from":"php"}`), DateGMT: time.Now().UTC().Format(wordpress.DateLayout)}
+	alias := broker.Entry{Room: wordpress.AdminRoom, ClientID: "user-2", UserID: 2, DateGMT: "2099-01-01 00:00:00"}
 	w.write(row, alias, broker.Entry{Room: strings.Repeat("x", 192), ClientID: "c", UserID: 1, DateGMT: row.DateGMT})
 	until(t, "what PHP wrote is in the room", func() bool {
 		a := n.presence(t, "GET", "room=theirs", "")
@@ -139,11 +141,11 @@ func TestSyncBringsAndTakes(t *testing.T) {
 	}
 
 	s.send(`{"type":"leave"}`)
-	other := n.page(t, 1).retell(t, func(c *Claims) { c.Sync = w.sync() })
+	other := n.page(t, 1).retell(t, func(c *ticket.Claims) { c.Sync = w.sync() })
 	other.socket(t)
 	w.write()
 	w.saw(t, "who left", func(r syncRequest) bool {
-		return slices.ContainsFunc(r.Left, func(l leaving) bool { return l.Room == adminRoom && l.ClientID == "user-2" })
+		return slices.ContainsFunc(r.Left, func(l leaving) bool { return l.Room == wordpress.AdminRoom && l.ClientID == "user-2" })
 	})
 	until(t, "what PHP no longer has is gone", func() bool { return len(n.presence(t, "GET", "room=theirs", "").entries) == 0 })
 	w.saw(t, "that once", func(r syncRequest) bool { return len(r.Left) == 0 })
@@ -163,7 +165,7 @@ func TestSyncIsOneNodes(t *testing.T) {
 	b := syncing(t, broker.Config{URL: "nats://" + a.broker.ListenAddr()}, every)
 	w := newTable(t, a.demo.Secret())
 	for _, n := range []*node{a, b} {
-		n.page(t, 2).retell(t, func(c *Claims) { c.Sync = w.sync() }).socket(t)
+		n.page(t, 2).retell(t, func(c *ticket.Claims) { c.Sync = w.sync() }).socket(t)
 	}
 	w.saw(t, "six calls", func(syncRequest) bool { return len(w.calls) >= 6 })
 	w.mu.Lock()
@@ -180,16 +182,16 @@ func TestSyncOnlyForWhomItIs(t *testing.T) {
 	n := syncing(t, broker.Config{}, 200*time.Millisecond)
 	st := n.sites[demoSite]
 	w := newTable(t, n.demo.Secret())
-	p := n.page(t, 2).retell(t, func(c *Claims) { c.Sync = w.sync() })
+	p := n.page(t, 2).retell(t, func(c *ticket.Claims) { c.Sync = w.sync() })
 	s := p.socket(t)
 	w.saw(t, "a call", func(syncRequest) bool { return true })
-	p.retell(t, func(c *Claims) { c.Sync = "" })
+	p.retell(t, func(c *ticket.Claims) { c.Sync = "" })
 	s.send(fmt.Sprintf(`{"type":"ticket","ticket":%q}`, p.ticket))
 	s.beat(1, p.form())
 	if to, due := st.syncs.begin(time.Now().Add(time.Hour), time.Second); due {
 		t.Errorf("after a ticket without it, %s would be called", to)
 	}
-	p.retell(t, func(c *Claims) { c.Sync = w.sync() })
+	p.retell(t, func(c *ticket.Claims) { c.Sync = w.sync() })
 	s.send(fmt.Sprintf(`{"type":"ticket","ticket":%q}`, p.ticket))
 	s.beat(2, p.form())
 	s.send(`{"type":"leave"}`)
@@ -231,7 +233,7 @@ func TestSyncAddresses(t *testing.T) {
 // TestSyncRests asks a site that fails less and less often.
 func TestSyncRests(t *testing.T) {
 	var y syncs
-	y.tell(&Claims{Sync: "x", RegisteredClaims: jwt.RegisteredClaims{IssuedAt: jwt.NewNumericDate(time.Now())}})
+	y.tell(&ticket.Claims{Sync: "x", RegisteredClaims: jwt.RegisteredClaims{IssuedAt: jwt.NewNumericDate(time.Now())}})
 	failed := errors.New("down")
 	for i, rest := range []time.Duration{20, 20, 40, 80, 160, 320, 600, 600} {
 		rest *= time.Second

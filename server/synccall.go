@@ -13,6 +13,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // syncIdle is how old an entry is called that is older, or whose user is idle: the
@@ -85,7 +86,7 @@ func syncBody(entries []broker.Entry, ours map[seat]bool, left []leaving, now ti
 		}
 		r.Left = append(r.Left, l)
 	}
-	oldest, newest := now.Add(-syncIdle).UTC().Format(dateLayout), now.UTC().Format(dateLayout)
+	oldest, newest := now.Add(-syncIdle).UTC().Format(wordpress.DateLayout), now.UTC().Format(wordpress.DateLayout)
 	for _, e := range entries {
 		if !ours[seat{e.Room, e.ClientID}] {
 			continue // PHP's own

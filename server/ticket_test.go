@@ -11,10 +11,14 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-func claimsFor(user string) Claims {
-	return Claims{SID: "x", Nonce: "x", Native: []string{}, RegisteredClaims: jwt.RegisteredClaims{Subject: user}}
+func claimsFor(user string) ticket.Claims {
+	return ticket.Claims{SID: "x", Nonce: "x", Native: []string{}, RegisteredClaims: jwt.RegisteredClaims{Subject: user}}
 }
 
 // TestTicketsRefused has every kind of bad ticket.
@@ -23,8 +27,8 @@ func TestTicketsRefused(t *testing.T) {
 		c.Sites = []Site{{ID: "other", Secrets: []string{"its first secret", "its second secret"}}}
 	})
 	now := time.Now()
-	sign := func(site, secret string, c Claims, at time.Time) string {
-		raw, err := SignTicket(site, secret, c, at)
+	sign := func(site, secret string, c ticket.Claims, at time.Time) string {
+		raw, err := ticket.Sign(site, secret, c, at)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +83,7 @@ func TestTicketsRefused(t *testing.T) {
 	}
 	fat := claimsFor("1")
 	fat.Name = strings.Repeat("x", 2000)
-	if _, err := SignTicket("other", "its first secret", fat, now); err == nil {
+	if _, err := ticket.Sign("other", "its first secret", fat, now); err == nil {
 		t.Error("a ticket of more than 2 KB was signed")
 	}
 }
@@ -144,7 +148,7 @@ func TestTicketAndCookie(t *testing.T) {
 func TestTicketWithoutCookie(t *testing.T) {
 	r, _ := http.NewRequest("GET", "/", nil)
 	r.Header.Set("Cookie", "wordpress_logged_in_x=bob%7C1999999999%7Cx%7C0")
-	if claims := claimsFor("1"); !claims.cookieMatches(r) {
+	if claims := claimsFor("1"); !claims.CookieMatches(r) {
 		t.Error("a cookie is compared that the ticket does not name")
 	}
 }
@@ -165,8 +169,8 @@ func TestRenew(t *testing.T) {
 }
 
 // repeat lets pages repeat PHP's answers for a time from now.
-func repeat(now time.Time, d time.Duration) func(*Claims) {
-	return func(c *Claims) { c.RepeatUntil = now.Add(d).Unix() }
+func repeat(now time.Time, d time.Duration) func(*ticket.Claims) {
+	return func(c *ticket.Claims) { c.RepeatUntil = now.Add(d).Unix() }
 }
 
 // TestTicketEnds ends the session with its ticket, and takes no page with it again.
@@ -177,7 +181,7 @@ func TestTicketEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.ticket, err = SignTicket(demoSite, n.demo.Secret(), *claims, time.Now().Add(2*time.Second-TicketLife)); err != nil {
+	if p.ticket, err = ticket.Sign(demoSite, n.demo.Secret(), *claims, time.Now().Add(2*time.Second-ticket.Life)); err != nil {
 		t.Fatal(err)
 	}
 	if bye, code := p.socket(t).ended(); code != 4003 || !strings.Contains(bye.Reason, "over") {
@@ -203,20 +207,20 @@ func TestNative(t *testing.T) {
 	now := time.Now()
 	lock, locks := p.form("data[wp-refresh-post-lock][post_id]=1"), p.form("data[wp-check-locked-posts][]=post-1")
 	for what, c := range map[string]struct {
-		change func(*Claims)
+		change func(*ticket.Claims)
 		body   string
 		at     time.Time
 		link   bool
 		want   bool
 	}{
 		"as it should be":                 {nil, p.pinging("x"), now, true, true},
-		"PHP wants every beat":            {func(c *Claims) { c.Native = nil }, p.form(), now, true, false},
-		"no handle is native, none sent":  {func(c *Claims) { c.Native = []string{} }, p.form(), now, true, true},
-		"no handle is native, one sent":   {func(c *Claims) { c.Native = []string{} }, p.pinging("x"), now, true, false},
-		"a handle only WordPress knows":   {func(c *Claims) { c.Native = append(c.Native, "theirs") }, p.form("data[theirs]=1"), now, true, false},
+		"PHP wants every beat":            {func(c *ticket.Claims) { c.Native = nil }, p.form(), now, true, false},
+		"no handle is native, none sent":  {func(c *ticket.Claims) { c.Native = []string{} }, p.form(), now, true, true},
+		"no handle is native, one sent":   {func(c *ticket.Claims) { c.Native = []string{} }, p.pinging("x"), now, true, false},
+		"a handle only WordPress knows":   {func(c *ticket.Claims) { c.Native = append(c.Native, "theirs") }, p.form("data[theirs]=1"), now, true, false},
 		"a ticket of 5 minutes":           {nil, p.form(), now.Add(5 * time.Minute), true, true},
 		"a ticket of 7 minutes":           {nil, p.form(), now.Add(7 * time.Minute), true, false},
-		"a nonce in its second half":      {func(c *Claims) { c.FreshUntil = now.Unix() }, p.form(), now, true, false},
+		"a nonce in its second half":      {func(c *ticket.Claims) { c.FreshUntil = now.Unix() }, p.form(), now, true, false},
 		"a lock that the drop-in repeats": {repeat(now, time.Second), lock, now, true, true},
 		"locks that the drop-in repeats":  {repeat(now, time.Second), locks, now, true, true},
 		"a lock from a page with no link": {repeat(now, time.Second), lock, now, false, false},
@@ -228,10 +232,9 @@ func TestNative(t *testing.T) {
 		if c.change != nil {
 			c.change(&claims)
 		}
-		r, _ := http.NewRequest("POST", "/", nil)
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		call := p.node.newCall(r, []byte(c.body))
-		if got := claims.native(call.Post, c.at, c.link); got != c.want {
+		form := wordpress.ParseForm([]byte(c.body))
+		beat := hook.Call{Post: form, Data: form.Array("data"), Now: c.at}
+		if got := claims.MayAnswer(&beat, p.node.pipeline.hooks, c.link); got != c.want {
 			t.Errorf("%s: %v", what, got)
 		}
 	}

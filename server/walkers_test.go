@@ -21,6 +21,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"golang.org/x/time/rate"
 
+	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
@@ -61,9 +62,9 @@ func newWalker(n *node, client *http.Client, user int, kind string) (*walker, er
 	claims := claimsFor(strconv.Itoa(user))
 	claims.Name, claims.Can, claims.Rooms = fmt.Sprint("User ", user), []string{"edit_posts"}, []string{walkersRoom}
 	claims.Nonce, claims.FreshUntil, claims.Native = hex.EncodeToString(nonce[:]), time.Now().Add(time.Hour).Unix(), nativeHandles
-	ticket, err := SignTicket(demoSite, n.demo.Secret(), claims, time.Now())
+	signed, err := ticket.Sign(demoSite, n.demo.Secret(), claims, time.Now())
 	return &walker{
-		node: n, http: client, transport: kind, user: user, ticket: ticket, outcomes: map[string]int{},
+		node: n, http: client, transport: kind, user: user, ticket: signed, outcomes: map[string]int{},
 		random: mathrand.New(mathrand.NewPCG(1, uint64(user))),
 	}, err
 }

@@ -13,7 +13,8 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/heartbeatd/heartbeatd/server"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
@@ -35,20 +36,20 @@ type person struct {
 // editor is somebody who edits a post. Only other editors of it hear of them.
 func editor(user, post int) (person, error) {
 	id := strconv.Itoa(post)
-	return newPerson(user, server.Claims{
-		Rooms: []string{postRoom(post)}, Screen: "post", ScreenLabel: "Edit Post", Post: &server.Post{ID: int64(post), Type: "post"},
+	return newPerson(user, ticket.Claims{
+		Rooms: []string{postRoom(post)}, Screen: "post", ScreenLabel: "Edit Post", Post: &wordpress.Post{ID: int64(post), Type: "post"},
 	}, "data%5Bpresence-editor-ping%5D%5Bpost_id%5D="+id+"&interval=10&_nonce="+nonce+"&action=heartbeat&screen_id=post&has_focus=true")
 }
 
 // visitor is somebody on the dashboard, where everybody hears of everybody.
 func visitor(user int) (person, error) {
-	return newPerson(user, server.Claims{Screen: "dashboard", ScreenLabel: "Dashboard"},
+	return newPerson(user, ticket.Claims{Screen: "dashboard", ScreenLabel: "Dashboard"},
 		"data%5Bpresence-ping%5D%5Bscreen%5D=dashboard&interval=60&_nonce="+nonce+"&action=heartbeat&screen_id=dashboard&has_focus=true")
 }
 
 func postRoom(post int) string { return "postType/post:" + strconv.Itoa(post) }
 
-func newPerson(user int, c server.Claims, body string) (person, error) {
+func newPerson(user int, c ticket.Claims, body string) (person, error) {
 	now := time.Now()
 	id := strconv.Itoa(user)
 	login, page := sha256.Sum256([]byte(id)), sha256.Sum256([]byte(nonce))
@@ -57,7 +58,7 @@ func newPerson(user int, c server.Claims, body string) (person, error) {
 	c.SID, c.Nonce, c.FreshUntil = hex.EncodeToString(login[:]), hex.EncodeToString(page[:]), now.Add(time.Hour).Unix()
 	c.Native = []string{"presence-ping", "presence-editor-ping"}
 	c.RegisteredClaims = jwt.RegisteredClaims{Subject: id}
-	ticket, err := server.SignTicket(siteID, siteSecret, c, now)
+	ticket, err := ticket.Sign(siteID, siteSecret, c, now)
 	return person{id: id, ticket: ticket, body: body}, err
 }
 

@@ -18,7 +18,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/heartbeatd/heartbeatd/server"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
 // askWait is how long one request of the doctor's may take.
@@ -84,8 +84,8 @@ func (d *checkup) visit() (*visit, error) {
 	nonce, token := sha256.Sum256([]byte(v.nonce)), sha256.Sum256([]byte(rand.Text()))
 	now := time.Now().Add(d.siteAhead)
 	var err error
-	v.ticket, err = server.SignTicket(d.SiteID, d.SiteSecret, server.Claims{
-		Name: "heartbeatd doctor", SID: hex.EncodeToString(token[:]), Cookie: server.CookieID("wordpress_logged_in_" + rand.Text()), Rooms: []string{v.room}, Screen: "front",
+	v.ticket, err = ticket.Sign(d.SiteID, d.SiteSecret, ticket.Claims{
+		Name: "heartbeatd doctor", SID: hex.EncodeToString(token[:]), Cookie: ticket.CookieID("wordpress_logged_in_" + rand.Text()), Rooms: []string{v.room}, Screen: "front",
 		Nonce: hex.EncodeToString(nonce[:]), FreshUntil: now.Add(time.Hour).Unix(), Native: []string{"presence-editor-ping"},
 		RegisteredClaims: jwt.RegisteredClaims{Subject: strconv.FormatInt(v.user, 10)},
 	}, now)

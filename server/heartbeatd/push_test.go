@@ -15,7 +15,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/heartbeatd/heartbeatd/server"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
 const testSecret = "a secret for tests, as long as one should be"
@@ -65,7 +65,7 @@ func text(v any) string {
 // listen opens a page of user 7 and returns what waits for its next frame of a type.
 func listen(t *testing.T, public, site string) func(kind string) map[string]json.RawMessage {
 	t.Helper()
-	ticket, err := server.SignTicket(site, testSecret, server.Claims{
+	ticket, err := ticket.Sign(site, testSecret, ticket.Claims{
 		Can: []string{"edit_posts"}, Rooms: []string{"postType/post:42"}, RegisteredClaims: jwt.RegisteredClaims{Subject: "7"},
 	}, time.Now())
 	if err != nil {

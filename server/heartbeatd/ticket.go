@@ -9,7 +9,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/heartbeatd/heartbeatd/server"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
 type ticketCmd struct {
@@ -32,15 +32,15 @@ type ticketCmd struct {
 func (c *ticketCmd) Run() error {
 	now := time.Now()
 	nonce, session := sha256.Sum256([]byte(c.Nonce)), sha256.Sum256([]byte(c.Token))
-	claims := server.Claims{
+	claims := ticket.Claims{
 		Name: c.Name, Avatar: c.Avatar, SID: hex.EncodeToString(session[:]), Can: c.Can, Rooms: c.Room, Screen: c.Screen,
 		Nonce: hex.EncodeToString(nonce[:]), FreshUntil: now.Add(c.Fresh).Unix(), Native: c.Native,
 		RegisteredClaims: jwt.RegisteredClaims{Subject: strconv.FormatInt(c.User, 10)},
 	}
 	if c.Cookie != "" {
-		claims.Cookie = server.CookieID(c.Cookie)
+		claims.Cookie = ticket.CookieID(c.Cookie)
 	}
-	ticket, err := server.SignTicket(c.SiteID, c.SiteSecret, claims, now)
+	ticket, err := ticket.Sign(c.SiteID, c.SiteSecret, claims, now)
 	if err != nil {
 		return err
 	}

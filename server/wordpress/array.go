@@ -195,3 +195,17 @@ func integerKey(key string) (int64, bool) {
 	n, err := strconv.ParseInt(key, 10, 64)
 	return n, err == nil
 }
+
+// ArrayOf converts a value as PHP's (array) cast does. What empty() is true for becomes
+// an empty array.
+func ArrayOf(v any) *Array {
+	if Empty(v) {
+		return NewArray()
+	}
+	if a, ok := v.(*Array); ok {
+		return a
+	}
+	a := NewArray()
+	a.Append(v)
+	return a
+}

@@ -1,4 +1,4 @@
-package server
+package ticket
 
 import (
 	"encoding/json"
@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // TestClaimsLenient reads what PHP makes of names that are numbers, and leaves
@@ -27,8 +29,8 @@ func TestClaimsLenient(t *testing.T) {
 		`,"fresh_until":"tomorrow"`:                      {},
 		`,"fresh_until":1.5`:                             {},
 		`,"fresh_until":12`:                              {FreshUntil: 12},
-		`,"post":{"id":3,"type":2024,"title":"A title"}`: {Post: &Post{ID: 3, Type: "2024", Title: &title}},
-		`,"post":{"id":3,"type":"post","title":2024}`:    {Post: &Post{ID: 3, Type: "post"}},
+		`,"post":{"id":3,"type":2024,"title":"A title"}`: {Post: &wordpress.Post{ID: 3, Type: "2024", Title: &title}},
+		`,"post":{"id":3,"type":"post","title":2024}`:    {Post: &wordpress.Post{ID: 3, Type: "post"}},
 		`,"post":{"id":"3","type":"post"}`:               {},
 		`,"post":[]`:                                     {},
 		`,"post":null`:                                   {},

@@ -1,0 +1,61 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/heartbeatd/heartbeatd/server/ticket"
+	"github.com/heartbeatd/heartbeatd/transport"
+)
+
+// admit checks the ticket that a request came with, and that the request may come with
+// it: its origin and its log-in cookie. verify is verifyTicket or postedTicket.
+func admit(r *http.Request, raw string, verify func(string) (*site, *ticket.Claims, error)) (*site, *ticket.Claims, error) {
+	st, claims, err := verify(raw)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case !st.allows(r):
+		return nil, nil, refuse(st.ID, wrongOrigin, transport.OriginRefused)
+	case !claims.CookieMatches(r):
+		return nil, nil, refuse(st.ID, wrongCookie, "the log-in cookie is of another session than the ticket")
+	}
+	return st, claims, nil
+}
+
+// verifyTicket returns the site and the claims of a ticket that is valid now.
+func (s *Server) verifyTicket(raw string) (*site, *ticket.Claims, error) {
+	return s.siteOfTicket(s.tickets.Verify(raw))
+}
+
+// postedTicket is verifyTicket for a beat by POST.
+func (s *Server) postedTicket(raw string) (*site, *ticket.Claims, error) {
+	return s.siteOfTicket(s.tickets.VerifyCached(raw))
+}
+
+func (s *Server) siteOfTicket(siteID string, claims *ticket.Claims, err error) (*site, *ticket.Claims, error) {
+	var refused *ticket.Error
+	if errors.As(err, &refused) {
+		return nil, nil, refuse(refused.Site, refused.Cause, refused.Reason)
+	}
+	st := s.site(siteID)
+	if st == nil {
+		return nil, nil, refuse(siteID, limitReached, "this node has no place for one more site of a network")
+	}
+	return st, claims, nil
+}
+
+// keysOf returns the secrets of a site.
+func (s *Server) keysOf(siteID string) (jwt.VerificationKeySet, error) {
+	first := s.main(siteID)
+	if first == nil {
+		return jwt.VerificationKeySet{}, ticket.ErrUnknownSite
+	}
+	return first.keys, nil
+}
+
+func ticketError(reason string) *transport.Bye {
+	return &transport.Bye{Code: transport.CodeTicket, Reason: reason}
+}

@@ -1,0 +1,109 @@
+package server
+
+import (
+	"context"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
+)
+
+// beat is a call and what the server needs for its hooks: it is their hook.Presence.
+type beat struct {
+	hook.Call
+	site    *site
+	entries entryWriter
+	posted  bool              // came by POST: it holds no lock, and may wait
+	posts   []hook.ActivePost // for a beat that asks
+}
+
+// entryWriter writes entries for the page that a beat comes from.
+type entryWriter interface {
+	write(c *hook.Call, e broker.Entry)
+}
+
+// read reads the fields of a beat from its form.
+func (b *beat) read() {
+	b.Presence = b
+	b.Screen = "front"
+	if screen := b.Post.Get("screen_id"); !wordpress.Empty(screen) {
+		s, _ := screen.(string) // sanitize_key makes nothing of what is no scalar
+		b.Screen = wordpress.SanitizeKey(s)
+	}
+	b.Focus = b.Post.String("has_focus") == "true"
+	b.Data = wordpress.ArrayOf(b.Post.Get("data"))
+}
+
+// view returns the live view of the beat's site. Only a beat by POST waits for the
+// first snapshot: one that came over a link holds its session's lock, and the page
+// waited when it came.
+func (b *beat) view() (*broker.View, error) {
+	if b.posted {
+		return b.site.watch(context.Background())
+	}
+	return b.site.open()
+}
+
+// Enter implements hook.Presence.
+func (b *beat) Enter(room, clientID string, data []byte) {
+	if len(data) > hook.MaxData {
+		return
+	}
+	b.entries.write(&b.Call, broker.Entry{
+		Room: room, ClientID: clientID,
+		UserID: b.User.ID, DisplayName: b.User.Name, AvatarURL: b.User.Avatar,
+		Data: data, DateGMT: wordpress.Date(b.Now),
+	})
+}
+
+// Room implements hook.Presence.
+func (b *beat) Room(room string) (entries []broker.Entry, total int, err error) {
+	view, err := b.view()
+	if err != nil {
+		return nil, 0, err
+	}
+	view.Room(room, func(e []broker.Entry, t int) { entries, total = e, t })
+	return entries, total, nil
+}
+
+// Online implements hook.Presence.
+func (b *beat) Online() (list wordpress.Encoded, listed, total int, err error) {
+	entries, total, err := b.Room(wordpress.AdminRoom)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	return b.site.online.encode(entries), len(entries), total, nil
+}
+
+// ActivePosts implements hook.Presence.
+func (b *beat) ActivePosts() []hook.ActivePost { return b.posts }
+
+// postedBeat is a beat that came by POST.
+type postedBeat struct {
+	beat
+	post postWriter
+}
+
+// postWriter writes the entries of a page that beats by POST.
+type postWriter struct {
+	site   *site
+	conn   string   // the page's connection id, or postConn
+	linked bool     // the page has a link, which writes its entries
+	away   *session // the page's session, if the page posts because its link is gone
+}
+
+// write implements entryWriter.
+func (w *postWriter) write(c *hook.Call, e broker.Entry) {
+	if w.linked {
+		return // by a note
+	}
+	k := broker.Key{Site: w.site.ID, Room: e.Room, ClientID: e.ClientID, Conn: w.conn}
+	if w.away != nil {
+		w.away.yield(k)
+	}
+	stored := broker.Stored{Entry: e}
+	if c.Focus {
+		stored.FocusedAt = c.Now.UnixMilli()
+	}
+	_ = w.site.broker.Put(k, stored) // the broker logs errors
+}

@@ -1,0 +1,174 @@
+// Package ticket signs and verifies tickets: the statements by which WordPress says who
+// a page's user is and what they may do.
+//
+// A ticket is a JWT. Its header names the site, whose secret signs it; its claims are
+// [Claims]. A [Verifier] checks tickets, and knows which are revoked.
+package ticket
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
+)
+
+// nativeAge is the age of a ticket above which PHP answers the page's beats. The client
+// posts from an age between 4 and 6 minutes on, so that after a restart not all pages
+// post at once. The server's limit is the end of that span.
+const nativeAge = 6 * time.Minute
+
+// Claims is what a ticket says. Verified claims are shared: nobody changes them.
+type Claims struct {
+	Name        string          `json:"name"`
+	Avatar      string          `json:"avatar,omitempty"`
+	SID         string          `json:"sid"`              // hex sha256 of the session token
+	Cookie      string          `json:"cookie,omitempty"` // CookieID of the site's own log-in cookie; empty: no cookie is compared
+	Can         []string        `json:"can,omitempty"`    // edit_posts, manage_options
+	Rooms       []string        `json:"rooms,omitempty"`  // post rooms that this page may enter and hear
+	Screen      string          `json:"screen,omitempty"`
+	ScreenLabel string          `json:"screen_label,omitempty"`
+	Post        *wordpress.Post `json:"post,omitempty"`  // the post that the page edits
+	Types       []string        `json:"types,omitempty"` // post types all of whose posts this user may edit
+	Admin       string          `json:"admin,omitempty"` // the URL of wp-admin/, with Types
+	Sync        string          `json:"sync,omitempty"`  // the URL that keeps the site's presence table up to date
+	Nonce       string          `json:"nonce"`           // hex sha256 of the page's heartbeat nonce
+	FreshUntil  int64           `json:"fresh_until"`     // Unix s: the end of the nonce's first half
+	Cron        int64           `json:"cron,omitempty"`  // Unix s: when the next scheduled event is due, if requests run it
+	Native      []string        `json:"native,omitzero"` // handles that heartbeatd may answer; nil: PHP must see every beat
+
+	// RepeatUntil is the Unix time, in seconds, until which pages may repeat PHP's
+	// answers. WordPress leaves it out when it cannot reach the API, through which it
+	// ends that.
+	RepeatUntil int64 `json:"repeat_until,omitempty"`
+	jwt.RegisteredClaims
+
+	user *hook.User // of verified claims
+}
+
+// identityClaims are required in their types. The JWT library reads sub, iat and exp.
+var identityClaims = []string{"sid", "nonce"}
+
+// UnmarshalJSON reads claims as PHP writes them: see wordpress.UnmarshalMembers. A
+// required claim of another type is an error, an optional one counts as absent.
+func (c *Claims) UnmarshalJSON(b []byte) error {
+	type plain Claims
+	if json.Unmarshal(b, (*plain)(c)) == nil && !bytes.Contains(b, []byte("null")) {
+		return nil // nearly all claims have the right types, and this is five times as fast
+	}
+	*c = Claims{}
+	if err := json.Unmarshal(b, &c.RegisteredClaims); err != nil {
+		return err
+	}
+	return wordpress.UnmarshalMembers(b, c, identityClaims...)
+}
+
+// UserID returns the id of the ticket's user.
+func (c *Claims) UserID() (int64, error) {
+	if c.user != nil {
+		return c.user.ID, nil
+	}
+	id, err := strconv.ParseInt(c.Subject, 10, 64)
+	if err == nil && id <= 0 {
+		err = errors.New("not a user id")
+	}
+	return id, err
+}
+
+// User returns the user whom verified claims describe.
+func (c *Claims) User() *hook.User {
+	if c.user != nil {
+		return c.user
+	}
+	id, _ := c.UserID() // was checked
+	return &hook.User{
+		ID: id, Name: c.Name, Avatar: c.Avatar,
+		EditPosts:     slices.Contains(c.Can, "edit_posts"),
+		ManageOptions: slices.Contains(c.Can, "manage_options"),
+		Rooms:         c.Rooms,
+		Types:         c.Types, AdminURL: c.Admin, Post: c.Post,
+		ScreenLabels: []hook.ScreenLabel{{Screen: c.Screen, Label: c.ScreenLabel}},
+	}
+}
+
+// repeatedHandles are the handles whose last answer the drop-in repeats. A beat over a
+// link may carry them while the ticket allows it. heartbeatd does not answer them.
+var repeatedHandles = []string{"wp-refresh-post-lock", "wp-check-locked-posts"}
+
+// MayAnswer reports whether heartbeatd may answer a beat instead of PHP: the ticket and
+// the page's nonce are fresh, and both the ticket and hooks have all its handles as
+// native. linked says that the beat came over a link.
+func (c *Claims) MayAnswer(beat *hook.Call, hooks *hook.Hooks, linked bool) bool {
+	if c.Native == nil || beat.Post.Has("wp_customize") || beat.Post.String("action") != "heartbeat" {
+		return false
+	}
+	if beat.Now.Unix() >= c.FreshUntil || beat.Now.Sub(c.IssuedAt.Time) > nativeAge {
+		return false
+	}
+	if !c.nonceMatches(beat.Post.String("_nonce")) {
+		return false
+	}
+	repeats := linked && beat.Now.Unix() < c.RepeatUntil
+	for handle := range beat.Data.All() {
+		if repeats && slices.Contains(repeatedHandles, handle) {
+			continue
+		}
+		if !slices.Contains(c.Native, handle) || !hooks.IsNative(handle) {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *Claims) nonceMatches(nonce string) bool {
+	var hash, want [2 * sha256.Size]byte
+	sum := sha256.Sum256([]byte(nonce))
+	hex.Encode(hash[:], sum[:])
+	return copy(want[:], c.Nonce) == len(c.Nonce) && subtle.ConstantTimeCompare(hash[:], want[:]) == 1
+}
+
+// VerifyNonce implements hook.NonceVerifier for beats that MayAnswer has checked: their
+// nonce is the ticket's.
+func (c *Claims) VerifyNonce(string, string, time.Time) int { return 1 }
+
+// CookieID returns the form in which a ticket names the site's log-in cookie: the first
+// 16 hex characters of the SHA-256 of the cookie's name.
+func CookieID(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(sum[:8])
+}
+
+// CookieMatches reports whether the site's log-in cookie, if the request carries it,
+// belongs to the log-in that the ticket was made for. A browser may send several cookies
+// of that name, for different paths: one that matches is enough. Cookies of other sites
+// on the same host are ignored.
+func (c *Claims) CookieMatches(r *http.Request) bool {
+	if c.Cookie == "" {
+		return true
+	}
+	carried := false
+	for _, cookie := range r.Cookies() {
+		if CookieID(cookie.Name) != c.Cookie {
+			continue
+		}
+		carried = true
+		parsed, err := wordpress.ParseCookie(cookie.Value)
+		if err != nil {
+			continue
+		}
+		if subtle.ConstantTimeCompare([]byte(wordpress.SessionHash(parsed.Token)), []byte(c.SID)) == 1 {
+			return true
+		}
+	}
+	return !carried
+}

@@ -1,0 +1,143 @@
+package ticket
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+const (
+	// MaxBytes is the most bytes that a ticket may have: it travels in headers.
+	MaxBytes = 2048
+	// Life is how long a ticket is valid.
+	Life = time.Hour
+	// ClockSkew is how far WordPress's clock may be ahead.
+	ClockSkew = time.Minute
+)
+
+// Tickets and revocations of the same second are ordered by their milliseconds.
+func init() { jwt.TimePrecision = time.Millisecond }
+
+// Sign signs claims for a site. The ticket is valid from now for Life.
+func Sign(siteID, secret string, c Claims, now time.Time) (string, error) {
+	c.IssuedAt = jwt.NewNumericDate(now)
+	c.ExpiresAt = jwt.NewNumericDate(now.Add(Life))
+	t := jwt.NewWithClaims(jwt.SigningMethodHS256, c)
+	t.Header["kid"] = siteID
+	signed, err := t.SignedString([]byte(secret))
+	if err == nil && len(signed) > MaxBytes {
+		err = fmt.Errorf("the ticket has %d bytes, and the limit is %d: leave rooms out", len(signed), MaxBytes)
+	}
+	return signed, err
+}
+
+// Cause is the kind of reason for which a ticket is refused. There are a fixed number,
+// so what is counted by cause is bounded.
+type Cause string
+
+// The causes.
+const (
+	Missing      Cause = "no-ticket"
+	Malformed    Cause = "bad-ticket"
+	BadSignature Cause = "signature"
+	UnknownSite  Cause = "unknown-site"
+	WrongClock   Cause = "clock"
+	Expired      Cause = "expired"
+	Revoked      Cause = "revoked"
+)
+
+// Error says why a ticket is refused.
+type Error struct {
+	Site   string // the id of the site that the ticket names, if it was read
+	Cause  Cause
+	Reason string
+}
+
+func (e *Error) Error() string { return e.Reason }
+
+// ErrUnknownSite is what Verifier.Keys returns for a site that is not configured.
+var ErrUnknownSite = errors.New("no such site")
+
+// Verifier verifies tickets. Set Keys and Network before the first use.
+type Verifier struct {
+	// Keys returns the secrets of a site, or ErrUnknownSite.
+	Keys func(siteID string) (jwt.VerificationKeySet, error)
+	// Network returns the id of the first site of a site's network, or the site's own:
+	// the sites of a network share their users and log-ins.
+	Network func(siteID string) string
+
+	cache   cache
+	lists   interned
+	revoked revocations
+}
+
+// Verify returns the site and the claims of a ticket that is valid now. The error is an
+// *Error.
+func (v *Verifier) Verify(raw string) (siteID string, c *Claims, err error) {
+	if siteID, c, err = v.parse(raw); err != nil {
+		return "", nil, err
+	}
+	return v.check(siteID, c)
+}
+
+var parser = jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(ClockSkew))
+
+// parse checks what does not change during a ticket's life: its signature and its claims.
+func (v *Verifier) parse(raw string) (siteID string, c *Claims, err error) {
+	if raw == "" {
+		return "", nil, &Error{Cause: Missing, Reason: "no ticket"}
+	}
+	if len(raw) > MaxBytes {
+		return "", nil, &Error{Cause: Malformed, Reason: "the ticket is longer than 2048 bytes"}
+	}
+	c = new(Claims)
+	if _, err = parser.ParseWithClaims(raw, c, v.Keyfunc(&siteID)); err != nil {
+		return "", nil, &Error{siteID, causeOf(err), "the ticket is refused: " + err.Error()}
+	}
+	if _, err := c.UserID(); err != nil || c.IssuedAt == nil {
+		return "", nil, &Error{siteID, Malformed, "the ticket names no user or no time of issue"}
+	}
+	for _, list := range []*[]string{&c.Native, &c.Can, &c.Types} {
+		*list = v.lists.intern(*list)
+	}
+	c.user = c.User()
+	return siteID, c, nil
+}
+
+// check checks what changes during a ticket's life: whether it has expired or was
+// revoked, and which of its rooms were.
+func (v *Verifier) check(siteID string, c *Claims) (string, *Claims, error) {
+	if !time.Now().Before(c.ExpiresAt.Time) { // ClockSkew is for clocks that are ahead only
+		return "", nil, &Error{siteID, Expired, "the ticket is over"}
+	}
+	if v.Revoked(siteID, c) {
+		return "", nil, &Error{siteID, Revoked, "the ticket is revoked"}
+	}
+	return siteID, v.WithoutRevokedRooms(siteID, c), nil
+}
+
+// Keyfunc returns the function by which a JWT parser finds the secrets of the site that
+// a JWT names. It sets id to that site.
+func (v *Verifier) Keyfunc(id *string) jwt.Keyfunc {
+	return func(t *jwt.Token) (any, error) {
+		*id, _ = t.Header["kid"].(string)
+		return v.Keys(*id)
+	}
+}
+
+// causeOf returns the cause of an error of the JWT parser.
+func causeOf(err error) Cause {
+	switch {
+	case errors.Is(err, ErrUnknownSite):
+		return UnknownSite
+	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
+		return BadSignature
+	case errors.Is(err, jwt.ErrTokenUsedBeforeIssued), errors.Is(err, jwt.ErrTokenNotValidYet):
+		return WrongClock
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return Expired
+	}
+	return Malformed
+}
