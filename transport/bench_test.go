@@ -56,7 +56,7 @@ func BenchmarkOutbox(b *testing.B) {
 	for b.Loop() {
 		o.Send(frame)
 		buf := borrow()
-		last, _, _ := o.fill(buf)
+		last, _, _ := o.fill(buf, false)
 		buf.giveBack()
 		o.ack(last)
 	}

@@ -3,22 +3,22 @@ package transport
 import "sync"
 
 const (
-	// smallBuffer holds a beat, or a tick and some news.
+	// smallBuffer holds a beat, or a tick and some presence frames.
 	smallBuffer = 2 << 10
-	// oneWrite is how many bytes of frames go out in one write. A larger frame
-	// goes out alone.
-	oneWrite = 32 << 10
+	// maxBatch is the most bytes of frames that one write takes. A larger frame is
+	// written alone.
+	maxBatch = 32 << 10
 )
 
-// buffer holds what is being read or written. It is borrowed for one frame, or
-// for one write: a connection at rest has none.
+// buffer holds a frame that is read, or the frames of one write. An idle connection has
+// none.
 type buffer struct {
 	bytes []byte
 
-	// What writeAtOnce works with, so that it allocates nothing.
+	// What writeNonblocking works with, so that it allocates nothing.
 	written int
 	err     error
-	attempt func(fd uintptr) bool
+	try     func(fd uintptr) bool
 }
 
 var buffers = sync.Pool{New: func() any { return &buffer{bytes: make([]byte, 0, smallBuffer)} }}
@@ -29,10 +29,9 @@ func borrow() *buffer {
 	return b
 }
 
-// giveBack ends the use of a buffer. One that had to grow for a rare large
-// frame is not kept.
+// giveBack ends the use of a buffer. One that grew for a large frame is not kept.
 func (b *buffer) giveBack() {
-	if cap(b.bytes) <= 2*oneWrite {
+	if cap(b.bytes) <= 2*maxBatch {
 		buffers.Put(b)
 	}
 }

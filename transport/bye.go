@@ -8,23 +8,24 @@ import (
 	"time"
 )
 
-// The codes of a bye frame, which are also the WebSocket's close codes. This
-// is their one table; docs/protocol.md repeats it and a test compares the two.
+// The codes of a bye frame, which are also the WebSocket's close codes. A test compares
+// this table with that of docs/protocol.md.
 const (
 	CodeProtocol = 4000 // the client broke the protocol: stop using this transport
 	CodeDraining = 4001 // this node is going away: reconnect after retry_after_ms
-	CodeSlow     = 4002 // the client did not take what was sent: reconnect after retry_after_ms
-	CodeTicket   = 4003 // the ticket is refused, over or revoked: come back with a newer one
-	CodeReplaced = 4004 // the page's connection id came back on another connection
+	CodeSlow     = 4002 // the client reads too slowly: reconnect after retry_after_ms
+	CodeTicket   = 4003 // the ticket is refused, expired or revoked: reconnect with a newer one
+	CodeReplaced = 4004 // the page reconnected: another connection has its connection id
 	CodeTooLarge = 4005 // a frame was larger than allowed
-	CodeTooMany  = 4006 // a limit is reached: reconnect after retry_after_ms
+	CodeTooMany  = 4006 // a limit was reached: reconnect after retry_after_ms
 	CodeLeft     = 4007 // the answer to leave
 )
 
-// OriginRefused is what a page of an origin that is not allowed is told.
+// OriginRefused is the error for a page of an origin that is not allowed.
 const OriginRefused = "this origin is not one of the site's allowed origins"
 
-// Bye ends a connection and says why. It is the error of everything that does.
+// Bye ends a connection and says why. Functions that end a connection return it as their
+// error.
 type Bye struct {
 	Code       int
 	Reason     string
@@ -37,13 +38,16 @@ var errTooLarge = &Bye{Code: CodeTooLarge, Reason: "a frame is larger than max_b
 
 var errLeft = &Bye{Code: CodeLeft, Reason: "left"}
 
-// errBroken is the error of a request whose body did not arrive in full. It is no bye:
+// errIncomplete is the error of a request whose body did not arrive in full. It is no bye:
 // the client may send the request again.
-var errBroken = errors.New("the request broke off")
+var errIncomplete = errors.New("the body of the request did not arrive in full")
+
+// errStopping refuses a page that connects while the node stops.
+var errStopping = &Bye{Code: CodeDraining, Reason: "this node is going away", RetryAfter: time.Second}
 
 func protocolError(reason string) *Bye { return &Bye{Code: CodeProtocol, Reason: reason} }
 
-// status is the HTTP status that says the same as the code, for long-poll.
+// status returns the HTTP status that means the same as the code.
 func (b *Bye) status() int {
 	switch b.Code {
 	case CodeProtocol:
@@ -72,7 +76,8 @@ func appendBye(dst []byte, b *Bye) []byte {
 	return append(dst, '}')
 }
 
-// byeOf is the bye that an error is.
+// byeOf returns the bye in err. Any other error becomes a bye after which the client may
+// reconnect.
 func byeOf(err error) *Bye {
 	var bye *Bye
 	if !errors.As(err, &bye) {
@@ -81,9 +86,9 @@ func byeOf(err error) *Bye {
 	return bye
 }
 
-// refuse answers with a bye frame and the status that says the same.
+// refuse answers a request with a bye frame and the status that means the same.
 func refuse(w http.ResponseWriter, err error) {
-	if errors.Is(err, errBroken) {
+	if errors.Is(err, errIncomplete) {
 		w.Header().Set("Cache-Control", "no-store")
 		http.Error(w, err.Error(), http.StatusRequestTimeout)
 		return
@@ -92,7 +97,7 @@ func refuse(w http.ResponseWriter, err error) {
 	answerBye(w, bye, bye.status())
 }
 
-// RefuseOrigin answers the request of a page whose origin is not allowed.
+// RefuseOrigin answers a request of a page whose origin is not allowed.
 func RefuseOrigin(w http.ResponseWriter) {
 	answerBye(w, protocolError(OriginRefused), http.StatusForbidden)
 }

@@ -2,12 +2,9 @@ package transport
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/json"
-	"math/bits"
 	"strconv"
 	"time"
-	"unicode/utf8"
 )
 
 // Subprotocol is the name and version of the frames.
@@ -23,16 +20,16 @@ type Hello struct {
 
 // Welcome is the answer to a hello.
 type Welcome struct {
-	Session string
-	Cursor  string // the page gets what was pushed after it
+	Session string // set by the transport
+	Cursor  string // the page receives what was pushed after it
 	Resumed bool
-	// Over long-poll only: the id of the request, and how long a poll waits.
+	// Over long-poll only, set by the transport: the id of the request, and how long a
+	// poll waits.
 	ID       uint64
 	PollWait time.Duration
 }
 
-// clientFrame is any frame from a client: the fields that its type does not
-// have stay empty.
+// clientFrame is any frame from a client. Fields that its type does not have stay empty.
 type clientFrame struct {
 	Type   string `json:"type"`
 	ID     uint64 `json:"id"`
@@ -53,9 +50,8 @@ func parseFrame(b []byte) (clientFrame, error) {
 	return f, nil
 }
 
-// parseBeat reads a beat as our own client writes it. Whatever differs from
-// that by a byte, however valid, is left to parseFrame. The beat's body is a
-// part of b.
+// parseBeat reads a beat exactly as the drop-in writes it, without encoding/json. Any
+// other spelling, however valid, is for parseFrame. The beat's body is a part of b.
 func parseBeat(b []byte) (Beat, bool) {
 	b, ok := bytes.CutPrefix(b, []byte(`{"type":"beat","id":`))
 	if !ok || len(b) == 0 || b[0] == '0' {
@@ -108,10 +104,10 @@ func appendWelcome(dst []byte, w Welcome) []byte {
 	return append(dst, '}')
 }
 
-// tickFrame is the frame of a tick, in a buffer that is large enough at once.
+// tickFrame returns the frame of a tick, made with one allocation.
 func tickFrame(id uint64, t Tick) []byte {
 	escaped := bytes.Count(t.Body, []byte{'"'}) + bytes.Count(t.Body, []byte{'\\'})
-	dst := make([]byte, 0, 80+len(t.Body)+escaped) // 80: what is around the body, at its longest
+	dst := make([]byte, 0, 80+len(t.Body)+escaped) // 80: the rest of the frame, at its longest
 	if t.Decline {
 		dst = append(dst, `{"type":"decline","id":`...)
 		dst = strconv.AppendUint(dst, id, 10)
@@ -126,93 +122,7 @@ func tickFrame(id uint64, t Tick) []byte {
 	return append(dst, '}')
 }
 
-// AppendString appends s as a JSON string. Ticks are ASCII and escape little,
-// so copying eight bytes at once beats encoding/json, which looks at every rune twice.
-func AppendString[T string | []byte](dst []byte, s T) []byte {
-	return appendQuoted(dst, []byte(s))
-}
-
-func appendQuoted(dst, s []byte) []byte {
-	dst = append(dst, '"')
-	for len(s) >= 8 {
-		w := binary.LittleEndian.Uint64(s)
-		n := plainOf(w)
-		dst = binary.LittleEndian.AppendUint64(dst, w)[:len(dst)+n]
-		s = s[n:]
-		if n == 8 {
-			continue
-		}
-		if s[0] >= utf8.RuneSelf {
-			return appendSlow(dst, string(s))
-		}
-		dst = appendEscaped(dst, s[0])
-		s = s[1:]
-	}
-	for i, c := range s {
-		switch {
-		case c >= utf8.RuneSelf:
-			return appendSlow(dst, string(s[i:]))
-		case isPlain(c):
-			dst = append(dst, c)
-		default:
-			dst = appendEscaped(dst, c)
-		}
-	}
-	return append(dst, '"')
-}
-
-func appendEscaped(dst []byte, c byte) []byte {
-	if c == '"' || c == '\\' {
-		return append(dst, '\\', c)
-	}
-	const hex = "0123456789abcdef"
-	return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-}
-
-// isPlain says whether a byte stands for itself in a JSON string: it is ASCII,
-// and no control character, quote or backslash.
-func isPlain(c byte) bool {
-	return c >= 0x20 && c < utf8.RuneSelf && c != '"' && c != '\\'
-}
-
-// plainOf is how many of eight bytes are plain before the first that is not.
-// Each term sets the high bit of the bytes that it looks for; borrowing may set
-// more bits above those, never below.
-func plainOf(w uint64) int {
-	const low, high = 0x0101010101010101, 0x8080808080808080
-	quote, slash := w^low*'"', w^low*'\\'
-	control := (w - low*0x20) &^ w
-	found := (w | control | (quote-low)&^quote | (slash-low)&^slash) & high
-	return bits.TrailingZeros64(found) / 8
-}
-
-// allPlain says whether all bytes of s are plain.
-func allPlain(s []byte) bool {
-	for ; len(s) >= 8; s = s[8:] {
-		if plainOf(binary.LittleEndian.Uint64(s)) < 8 {
-			return false
-		}
-	}
-	for _, c := range s {
-		if !isPlain(c) {
-			return false
-		}
-	}
-	return true
-}
-
-// appendSlow appends the rest of a string that is not ASCII. It leaves it to
-// encoding/json, which knows about broken UTF-8.
-func appendSlow(dst []byte, s string) []byte {
-	var buf bytes.Buffer
-	e := json.NewEncoder(&buf)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(s) // a string cannot fail
-	b := bytes.TrimRight(buf.Bytes(), "\n")
-	return append(dst, b[1:]...)
-}
-
-// quoteShort quotes what a client sent, cut to what an error message can bear.
+// quoteShort quotes what a client sent, for an error message, and cuts it to 40 bytes.
 func quoteShort(s string) string {
 	if len(s) > 40 {
 		s = s[:40] + "…"

@@ -166,7 +166,7 @@ func (t *LongPoll) Beat(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	tick, err := p.receive(w, r)
-	if errors.Is(err, errBroken) { // the session stays: its next poll may come
+	if errors.Is(err, errIncomplete) { // the session stays: its next poll may come
 		refuse(w, err)
 		return
 	}
@@ -268,9 +268,6 @@ func (p *polled) wake() {
 	}
 }
 
-// errStopping refuses a page that comes while the node stops.
-var errStopping = &Bye{Code: CodeDraining, Reason: "this node is going away", RetryAfter: time.Second}
-
 func (t *LongPoll) reserve(id string, p *polled) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -355,7 +352,7 @@ func readBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error
 		return nil, errTooLarge
 	}
 	if err != nil {
-		return nil, errBroken
+		return nil, errIncomplete
 	}
 	return b, nil
 }

@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// Bounds of an Outbox, in bytes of frames not yet taken by the client.
+// Bounds of an Outbox, in bytes of frames that the client has not taken yet.
 const (
-	// softLimit is where presence frames are no longer added: the session
-	// sends a snapshot instead once the client has caught up.
+	// softLimit is where Offer refuses frames. The session sends a snapshot instead once
+	// the client has caught up.
 	softLimit = 64 << 10
-	// hardLimit is where the client is told to go and come back. A tick of
-	// MaxBody must fit in.
+	// hardLimit is where Send ends the connection. It is larger than a tick of MaxBody.
 	hardLimit = 2 << 20
 )
 
-// Outbox holds the frames that one connection has still to take, numbered.
-// A frame leaves it when the client has it: when it is written to a socket, or
-// acknowledged by the next poll.
+// Outbox holds the frames that one connection has still to take, numbered from 1. The
+// session adds frames; the transport takes them. A frame stays until the client has it:
+// until it is written to a socket, or acknowledged by the next poll. The zero value is
+// empty.
 type Outbox struct {
 	mu      sync.Mutex
 	frames  [][]byte // unacknowledged, oldest first
@@ -26,12 +26,12 @@ type Outbox struct {
 	last    uint64 // the number of the newest frame
 	bytes   int
 	bye     *Bye
-	wake    func() // tells the transport of something new; set by it
-	drained func() // tells the session that the client caught up; set by it
+	wake    func() // tells the transport of something new
+	drained func() // tells the session that the client caught up
 	behind  bool   // an Offer was refused since the client last caught up
 }
 
-// OnDrained sets what is called, without locks, when a client that was too
+// OnDrained sets the function that is called, without locks, when a client that was too
 // slow for an Offer has taken everything.
 func (o *Outbox) OnDrained(f func()) {
 	o.mu.Lock()
@@ -39,13 +39,13 @@ func (o *Outbox) OnDrained(f func()) {
 	o.drained = f
 }
 
-// Send adds a frame that must arrive. When the client is too far behind, the
-// connection is ended instead, and the client comes back for what it missed.
+// Send adds a frame that must arrive. If the client is too far behind, Send ends the
+// connection instead; the client reconnects and receives what it missed.
 func (o *Outbox) Send(frame []byte) {
 	o.add(frame, hardLimit)
 }
 
-// Offer adds a frame unless the client is behind; then it reports false, and
+// Offer adds a frame unless the client is behind. It then returns false, and
 // OnDrained's function is called later.
 func (o *Outbox) Offer(frame []byte) bool {
 	return o.add(frame, softLimit)
@@ -55,13 +55,13 @@ func (o *Outbox) add(frame []byte, limit int) bool {
 	o.mu.Lock()
 	if o.bye != nil {
 		o.mu.Unlock()
-		return true // nobody will read it, and nothing is to be repaired
+		return true // the connection ends: nobody reads the frame, and no snapshot is needed
 	}
 	ok := o.bytes+len(frame) <= limit || o.bytes == 0
 	switch {
 	case ok:
 		if len(o.frames) == 0 {
-			o.frames = o.one[:0] // mostly there is one, and it needs no buffer
+			o.frames = o.one[:0] // one frame, as most often, needs no further allocation
 		}
 		o.frames = append(o.frames, frame)
 		o.last++
@@ -69,7 +69,7 @@ func (o *Outbox) add(frame []byte, limit int) bool {
 	case limit == softLimit:
 		o.behind = true
 	default:
-		o.bye = &Bye{Code: CodeSlow, Reason: "too much waits to be read", RetryAfter: time.Second}
+		o.bye = &Bye{Code: CodeSlow, Reason: "the client reads too slowly", RetryAfter: time.Second}
 	}
 	wake := o.wake
 	o.mu.Unlock()
@@ -79,7 +79,7 @@ func (o *Outbox) add(frame []byte, limit int) bool {
 	return ok
 }
 
-// Bye ends the connection once what was sent before has been taken.
+// Bye ends the connection after the frames that were added before. The first Bye counts.
 func (o *Outbox) Bye(b *Bye) {
 	o.mu.Lock()
 	if o.bye == nil {
@@ -92,8 +92,8 @@ func (o *Outbox) Bye(b *Bye) {
 	}
 }
 
-// start sets the function that is called when there is something to take, and
-// calls it for what came before. The welcome, if there is one, goes before it.
+// start sets the function that is called when there is something to take, and calls it.
+// The welcome, if there is one, comes before the frames that the session has added.
 func (o *Outbox) start(wake func(), welcome ...[]byte) {
 	o.mu.Lock()
 	o.wake = wake
@@ -106,15 +106,15 @@ func (o *Outbox) start(wake func(), welcome ...[]byte) {
 	wake()
 }
 
-// fill appends the oldest frames to b as WebSocket frames, as many as go out in
-// one write. It returns the number of the last of them, whether more are left,
+// fill appends the oldest frames to b as WebSocket frames: as many as go out in one write,
+// or only one. It returns the number of the last of them, whether more are left,
 // and the bye if the connection is to end after them.
-func (o *Outbox) fill(b *buffer) (last uint64, left bool, bye *Bye) {
+func (o *Outbox) fill(b *buffer, onlyOne bool) (last uint64, left bool, bye *Bye) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	first := o.last - uint64(len(o.frames))
 	for i, f := range o.frames {
-		if i > 0 && len(b.bytes)+len(f) > oneWrite {
+		if i > 0 && (onlyOne || len(b.bytes)+len(f) > maxBatch) {
 			return first + uint64(i), true, nil
 		}
 		b.bytes = append(appendHeader(b.bytes, len(f)), f...)
@@ -122,22 +122,17 @@ func (o *Outbox) fill(b *buffer) (last uint64, left bool, bye *Bye) {
 	return o.last, false, o.bye
 }
 
-// after returns the frames above n, the number of the last of them, and the
-// bye if the connection is to end after them.
-func (o *Outbox) after(n uint64) ([][]byte, uint64, *Bye) {
+// after returns the frames above n, the number of the last of them, and the bye if the
+// connection is to end after them.
+func (o *Outbox) after(n uint64) (frames [][]byte, last uint64, bye *Bye) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	first := o.last - uint64(len(o.frames)) // the number before the oldest
-	if n < first {
-		n = first
-	}
-	if n > o.last {
-		n = o.last
-	}
+	n = min(max(n, first), o.last)
 	return slices.Clone(o.frames[n-first:]), o.last, o.bye
 }
 
-// ack forgets the frames up to n.
+// ack removes the frames up to n.
 func (o *Outbox) ack(n uint64) {
 	o.mu.Lock()
 	first := o.last - uint64(len(o.frames))
@@ -149,7 +144,7 @@ func (o *Outbox) ack(n uint64) {
 	}
 	var drained func()
 	if len(o.frames) == 0 {
-		o.frames, o.one[0] = nil, nil // an idle page needs no buffer
+		o.frames, o.one[0] = nil, nil // an idle page keeps no buffer
 		if o.behind {
 			o.behind, drained = false, o.drained
 		}

@@ -6,42 +6,42 @@ import (
 )
 
 const (
-	// pingInterval keeps proxies from closing an idle socket (their usual limit
-	// is a minute) and finds clients that went without a word: with the time for
-	// the pong and the grace, within a TTL.
+	// pingInterval keeps idle connections open through proxies, which usually close
+	// them after a minute, and finds clients that are gone: within a TTL, together with
+	// the time for the pong and the grace.
 	pingInterval = 30 * time.Second
-	// pingStep is how finely pings are spread over the interval.
+	// pingStep is the time between two slots of the pinger.
 	pingStep = 100 * time.Millisecond
 
 	pingSlots = int(pingInterval / pingStep)
-	// pongSlots later the pong must have come.
+	// pongSlots is the number of slots within which the pong must arrive.
 	pongSlots = int(writeTimeout / pingStep)
 )
 
-// pinger pings all sockets of a node, each once in pingInterval, with one timer:
-// a wheel that turns once in that time, with every socket in the slot where the
-// wheel stood when it came.
+// pinger pings all WebSockets of a node, each once in pingInterval, with one timer. It is a
+// timing wheel: every pingStep it advances to the next slot and pings the sockets in it. A
+// socket stays in the slot at which the wheel stood when the socket was added.
 type pinger struct {
 	mu    sync.Mutex
 	slots [pingSlots][]*socket
-	at    int
-	count int
+	at    int // the current slot
+	count int // sockets
 	timer *time.Timer
 }
 
-// pinged is the place of a socket on the wheel.
-type pinged struct{ slot, index int }
+// wheelPlace is the place of a socket on the wheel.
+type wheelPlace struct{ slot, index int }
 
 func (p *pinger) add(s *socket) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s.pinged = pinged{p.at, len(p.slots[p.at])}
+	s.place = wheelPlace{p.at, len(p.slots[p.at])}
 	p.slots[p.at] = append(p.slots[p.at], s)
 	if p.count++; p.count > 1 {
 		return
 	}
 	if p.timer == nil {
-		p.timer = time.AfterFunc(pingStep, p.turn)
+		p.timer = time.AfterFunc(pingStep, p.advance)
 	} else {
 		p.timer.Reset(pingStep)
 	}
@@ -50,29 +50,29 @@ func (p *pinger) add(s *socket) {
 func (p *pinger) remove(s *socket) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	slot := p.slots[s.pinged.slot]
+	slot := p.slots[s.place.slot]
 	last := len(slot) - 1
-	slot[s.pinged.index] = slot[last]
-	slot[s.pinged.index].pinged = s.pinged
+	slot[s.place.index] = slot[last]
+	slot[s.place.index].place = s.place
 	slot[last] = nil
-	p.slots[s.pinged.slot] = slot[:last]
+	p.slots[s.place.slot] = slot[:last]
 	if p.count--; p.count == 0 {
 		p.timer.Stop()
 	}
 }
 
-// turn pings the sockets that it is time for, and closes those that were pinged
-// writeTimeout ago and said nothing.
-func (p *pinger) turn() {
+// advance pings the sockets of the next slot, and closes those that were pinged
+// writeTimeout ago and have not answered.
+func (p *pinger) advance() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.at = (p.at + 1) % pingSlots
 	for _, s := range p.slots[p.at] {
-		s.ping()
+		s.writer.ping()
 	}
 	for _, s := range p.slots[(p.at+pingSlots-pongSlots)%pingSlots] {
-		if s.unanswered.Load() {
-			_ = s.wire.Close() // wakes the reader, which ends the connection
+		if s.writer.awaiting.Load() {
+			_ = s.net.Close() // wakes the reader, which ends the connection
 		}
 	}
 	if p.count > 0 {

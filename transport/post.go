@@ -8,25 +8,25 @@ import (
 	"strconv"
 )
 
-// Post carries a beat as a request of its own: the plain body in, the plain
-// tick out. answer sees the body as it came.
+// Post returns a handler for beats without a session: the request's body is the beat, and
+// the response is the tick.
 func Post(answer func(ctx context.Context, r *http.Request, body []byte) Tick) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
-			http.Error(w, "a beat may have "+strconv.Itoa(MaxBody)+" bytes", http.StatusRequestEntityTooLarge)
+			http.Error(w, "a beat has at most "+strconv.Itoa(MaxBody)+" bytes", http.StatusRequestEntityTooLarge)
 			return
 		}
 		if err != nil {
-			http.Error(w, "the request broke off", http.StatusBadRequest)
+			http.Error(w, errIncomplete.Error(), http.StatusBadRequest)
 			return
 		}
 		WriteTick(w, answer(r.Context(), r, body))
 	}
 }
 
-// WriteTick writes a tick as the answer to a request.
+// WriteTick answers a request with a tick.
 func WriteTick(w http.ResponseWriter, t Tick) {
 	h := w.Header()
 	for name, values := range t.Header {

@@ -7,12 +7,12 @@ import (
 	"errors"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"runtime/debug"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -21,20 +21,21 @@ import (
 // WebSocket carries frames over WebSockets.
 type WebSocket struct {
 	Server Server
-	// CheckOrigin says whether a page of the request's Origin may connect.
+	// CheckOrigin says whether a page of the request's Origin may connect. Required.
 	CheckOrigin func(r *http.Request) bool
 
 	mu     sync.Mutex // guards closed
 	closed bool
 	conns  sync.WaitGroup
 
-	writers      writers
+	writers      sharedWriters
 	pinger       pinger
-	helloTimeout time.Duration // HelloTimeout, where a test has not another
+	helloTimeout time.Duration // instead of HelloTimeout, in tests
+	off          switches
 }
 
-// Close takes no more connections, and returns when every connection is gone. The
-// sessions end them.
+// Close refuses further connections and returns when all connections have ended. It does
+// not end them: the sessions do.
 func (t *WebSocket) Close() {
 	t.mu.Lock()
 	t.closed = true
@@ -42,10 +43,10 @@ func (t *WebSocket) Close() {
 	t.Wait()
 }
 
-// Wait returns when every connection is gone.
+// Wait returns when all connections have ended.
 func (t *WebSocket) Wait() { t.conns.Wait() }
 
-// begin counts a connection, unless the node stops.
+// begin counts a connection, unless Close was called.
 func (t *WebSocket) begin() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -55,21 +56,21 @@ func (t *WebSocket) begin() bool {
 	return !t.closed
 }
 
-// ServeHTTP sees a page through its hello. Then it returns, so that nothing of
-// the request stays, and a goroutine with a stack of its own reads on.
+// ServeHTTP upgrades the request and reads the hello. Then it returns, which frees the
+// request's memory, and a goroutine with a small stack of its own reads the other frames.
 func (t *WebSocket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !t.begin() {
 		http.Error(w, errStopping.Reason, http.StatusServiceUnavailable)
 		return
 	}
 	var s *socket
-	stays := false
+	opened := false
 	defer func() {
-		if stays {
+		if opened {
 			return
 		}
 		if s != nil {
-			_ = s.wire.Close() // also when Open panics
+			_ = s.net.Close() // also when Open panics
 		}
 		t.conns.Done()
 	}()
@@ -85,20 +86,21 @@ func (t *WebSocket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.end(err)
 		return
 	}
-	stays = true
+	opened = true
 	go s.run(session)
 }
 
-// accept takes the connection over. If that cannot be, it says why and returns
-// nothing.
+// accept upgrades a request. If it cannot, it answers the request and returns nil.
 func (t *WebSocket) accept(w http.ResponseWriter, r *http.Request) *socket {
-	s := &socket{node: t, writing: true} // the reader writes, until the welcome is out
-	h := &hijacker{ResponseWriter: w}
+	s := &socket{node: t}
+	s.writer.shared, s.writer.off = &t.writers, t.off
+	s.writer.writing = true // the reader writes, until the welcome is out
+	h := &hijacker{ResponseWriter: w, off: t.off}
 	c, err := websocket.Accept(h, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{Subprotocol},
-		InsecureSkipVerify: true, // CheckOrigin did, with the sites' own lists
+		InsecureSkipVerify: true, // CheckOrigin has checked it, with the sites' own lists
 		CompressionMode:    websocket.CompressionDisabled,
-		OnPongReceived:     s.pong,
+		OnPongReceived:     s.writer.pong,
 	})
 	if err != nil {
 		return nil
@@ -107,41 +109,31 @@ func (t *WebSocket) accept(w http.ResponseWriter, r *http.Request) *socket {
 		_ = c.Close(websocket.StatusPolicyViolation, "the subprotocol is "+Subprotocol)
 		return nil
 	}
-	c.SetReadLimit(-1) // read has a limit of its own, with a bye that says so
-	s.conn, s.wire = c, h.wire
+	c.SetReadLimit(-1) // read has its own limit, with a bye
+	s.conn, s.net = c, h.conn
+	s.writer.conn, s.writer.raw = c, h.raw
 	if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {
 		s.log = server.ErrorLog
 	}
 	return s
 }
 
-// socket is one WebSocket. Who writes to it is told in write.go.
+// socket is one WebSocket.
 type socket struct {
-	node *WebSocket
-	conn *websocket.Conn
-	wire *wire       // beneath conn
-	log  *log.Logger // of the HTTP server; nil for the standard one
-	out  Outbox
-
-	pinged     pinged
-	unanswered atomic.Bool // a ping
-
-	running sync.WaitGroup // what end waits for
-
-	mu      sync.Mutex // guards the following fields
-	writing bool       // there is a writer
-	queued  bool       // for the writers
-	more    bool       // something came while writing
-	pingDue bool
-	ended   bool
+	node   *WebSocket
+	conn   *websocket.Conn
+	net    net.Conn    // beneath conn
+	log    *log.Logger // of the HTTP server; nil: the standard logger
+	writer frameWriter
+	place  wheelPlace // in the pinger
 }
 
-// greet reads the hello, opens the session and says welcome.
+// greet reads the hello, opens the session and sends the welcome.
 func (s *socket) greet(r *http.Request) (Session, error) {
 	timeout := cmp.Or(s.node.helloTimeout, HelloTimeout)
-	_ = s.wire.SetReadDeadline(time.Now().Add(timeout))
+	_ = s.net.SetReadDeadline(time.Now().Add(timeout))
 	b, err := s.read()
-	_ = s.wire.SetReadDeadline(time.Time{})
+	_ = s.net.SetReadDeadline(time.Time{})
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil, protocolError("no hello within " + timeout.String())
 	}
@@ -153,23 +145,23 @@ func (s *socket) greet(r *http.Request) (Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	session, welcome, err := s.node.Server.Open(r, hello, &s.out)
+	session, welcome, err := s.node.Server.Open(r, hello, &s.writer.out)
 	if err != nil {
 		return nil, err
 	}
 	welcome.Session = rand.Text()
-	s.out.start(s.wake, appendWelcome(nil, welcome))
-	s.drain()
+	s.writer.out.start(s.writer.wake, appendWelcome(nil, welcome))
+	s.writer.drain()
 	return session, nil
 }
 
-// run reads frames until the connection ends. As net/http does, it logs a panic
-// and gives up no more than the connection.
+// run reads frames until the connection ends. As net/http does, it logs a panic and ends
+// only this connection.
 func (s *socket) run(session Session) {
 	defer s.node.conns.Done()
 	defer func() {
 		if v := recover(); v != nil {
-			cmp.Or(s.log, log.Default()).Printf("transport: panic serving %v: %v\n%s", s.wire.RemoteAddr(), v, debug.Stack())
+			cmp.Or(s.log, log.Default()).Printf("transport: panic serving %v: %v\n%s", s.net.RemoteAddr(), v, debug.Stack())
 			s.end(nil)
 		}
 	}()
@@ -180,7 +172,7 @@ func (s *socket) run(session Session) {
 
 // readFrames returns why the connection ends.
 func (s *socket) readFrames(session Session) error {
-	defer session.Detach(&s.out)
+	defer session.Detach(&s.writer.out)
 	defer s.node.pinger.remove(s)
 	for {
 		b, err := s.read()
@@ -195,24 +187,24 @@ func (s *socket) readFrames(session Session) error {
 	}
 }
 
-// handle takes one frame from the client. What it and others have to say
-// meanwhile goes out when it is done.
+// handle handles one frame from the client. Meanwhile it is the connection's writer, if
+// there is no other: it writes the answer, and what others have added to the outbox.
 func (s *socket) handle(session Session, frame []byte) error {
-	writer := s.hold()
+	writer := !s.node.off.reader && s.writer.acquire()
 	answer, err := receive(context.Background(), session, frame)
 	if err != nil {
 		return err
 	}
 	if answer != nil {
-		s.out.Send(answer)
+		s.writer.out.Send(answer)
 	}
 	if writer {
-		s.drain()
+		s.writer.drain()
 	}
 	return nil
 }
 
-// read returns the next frame, in a buffer to give back.
+// read returns the next frame, in a buffer that the caller gives back.
 func (s *socket) read() (*buffer, error) {
 	kind, reader, err := s.conn.Reader(context.Background())
 	if err != nil {
@@ -231,20 +223,16 @@ func (s *socket) read() (*buffer, error) {
 	case err != io.EOF:
 		return nil, err
 	case kind != websocket.MessageText:
-		return nil, protocolError("a binary frame: frames are JSON text")
+		return nil, protocolError("binary frame: frames are JSON text")
 	}
 	return b, nil
 }
 
-// end closes the connection for the reason that err is, if it is one to tell.
+// end closes the connection. If err is a Bye, the client is told.
 func (s *socket) end(err error) {
 	var bye *Bye
 	if errors.As(err, &bye) {
-		s.say(bye)
+		s.writer.close(bye)
 	}
-	s.mu.Lock()
-	s.ended = true
-	s.mu.Unlock()
-	_ = s.conn.CloseNow()
-	s.running.Wait()
+	s.writer.end()
 }

@@ -86,41 +86,45 @@ func TestOtherSubprotocol(t *testing.T) {
 
 // TestDetachedOnce loses a connection, and says so once.
 func TestDetachedOnce(t *testing.T) {
-	e := &echo{detached: make(chan *Outbox, 2)}
-	ws := &WebSocket{Server: e}
-	c := dial(t, serve(t, ws), Subprotocol)
-	if err := c.Write(t.Context(), websocket.MessageText, []byte(`{"type":"hello"}`)); err != nil {
-		t.Fatal(err)
-	}
-	if _, b, err := c.Read(t.Context()); err != nil || !strings.HasPrefix(string(b), `{"type":"welcome"`) {
-		t.Fatalf("%s %v", b, err)
-	}
-	_ = c.CloseNow()
-	ws.Wait()
-	if len(e.detached) != 1 || <-e.detached != e.out {
-		t.Errorf("detached %d times", len(e.detached))
-	}
+	onBothPaths(t, func(t *testing.T, off switches) {
+		e := &echo{detached: make(chan *Outbox, 2)}
+		ws := &WebSocket{off: off, Server: e}
+		c := dial(t, serve(t, ws), Subprotocol)
+		if err := c.Write(t.Context(), websocket.MessageText, []byte(`{"type":"hello"}`)); err != nil {
+			t.Fatal(err)
+		}
+		if _, b, err := c.Read(t.Context()); err != nil || !strings.HasPrefix(string(b), `{"type":"welcome"`) {
+			t.Fatalf("%s %v", b, err)
+		}
+		_ = c.CloseNow()
+		ws.Wait()
+		if len(e.detached) != 1 || <-e.detached != e.out {
+			t.Errorf("detached %d times", len(e.detached))
+		}
+	})
 }
 
 // TestSlowClient sends more than a client that reads nothing may leave lying.
 func TestSlowClient(t *testing.T) {
-	e := &echo{detached: make(chan *Outbox, 1)}
-	c := dial(t, serve(t, &WebSocket{Server: e}), Subprotocol)
-	if err := c.Write(t.Context(), websocket.MessageText, []byte(`{"type":"hello"}`)); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := c.Read(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	frame := []byte(`{"type":"push","data":"` + strings.Repeat("x", 1<<20) + `"}`)
-	for range 64 { // more than the sockets' own buffers take
-		e.out.Send(frame)
-	}
-	if _, _, bye := e.out.after(0); bye == nil || bye.Code != CodeSlow {
-		t.Fatalf("64 MiB wait to be read: %v", bye)
-	}
-	c.SetReadLimit(-1)
-	if code, _ := closed(t, c); code != CodeSlow {
-		t.Errorf("closed with %d", code)
-	}
+	onBothPaths(t, func(t *testing.T, off switches) {
+		e := &echo{detached: make(chan *Outbox, 1)}
+		c := dial(t, serve(t, &WebSocket{off: off, Server: e}), Subprotocol)
+		if err := c.Write(t.Context(), websocket.MessageText, []byte(`{"type":"hello"}`)); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := c.Read(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		frame := []byte(`{"type":"push","data":"` + strings.Repeat("x", 1<<20) + `"}`)
+		for range 64 { // more than the sockets' own buffers take
+			e.out.Send(frame)
+		}
+		if _, _, bye := e.out.after(0); bye == nil || bye.Code != CodeSlow {
+			t.Fatalf("64 MiB wait to be read: %v", bye)
+		}
+		c.SetReadLimit(-1)
+		if code, _ := closed(t, c); code != CodeSlow {
+			t.Errorf("closed with %d", code)
+		}
+	})
 }

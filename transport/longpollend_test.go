@@ -28,7 +28,7 @@ func TestBrokenRequest(t *testing.T) {
 			r.Header.Set(SessionHeader, id)
 			w := httptest.NewRecorder()
 			handler(w, r)
-			if w.Code != http.StatusRequestTimeout || w.Body.String() != "the request broke off\n" {
+			if w.Code != http.StatusRequestTimeout || w.Body.String() != errIncomplete.Error()+"\n" {
 				t.Errorf("%s: %d %s", path, w.Code, w.Body)
 			}
 		}
