@@ -10,9 +10,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
-
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -113,13 +112,8 @@ func (y *syncer) ask(ctx context.Context, st *site, to string, body []byte) ([]b
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
-	key := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
-		Audience: jwt.ClaimStrings{"site"}, IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(keyLife)),
-	})
-	key.Header["kid"] = st.ID
 	// While one secret replaces another WordPress may still have the old one only.
-	signed, err := key.SignedString([]byte(st.Secrets[len(st.Secrets)-1]))
+	signed, err := ticket.SignKey(st.ID, st.Secrets[len(st.Secrets)-1], ticket.ForSite, time.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -1,14 +1,14 @@
 // Command heartbeatd makes WordPress's Heartbeat API real-time.
 //
-//	heartbeatd            serve; with no site configured, a demo site
-//	heartbeatd watch      joins, updates and leaves as they happen
-//	heartbeatd push       data to a room, a user or everyone
-//	heartbeatd nudge      let pages beat now
-//	heartbeatd doctor     check a deployment from end to end
-//	heartbeatd ticket     sign a ticket, for tests and other back ends
+//	heartbeatd            answers beats; without a configured site, those of a demo site
+//	heartbeatd watch      prints joins, updates and leaves as they happen
+//	heartbeatd push       pushes data to a room, a user or everyone
+//	heartbeatd nudge      asks pages to beat now
+//	heartbeatd doctor     checks a deployment from end to end
+//	heartbeatd ticket     signs a ticket, for tests and other back ends
 //
-// Every flag has an environment variable HEARTBEATD_… and a place in the
-// config file.
+// Every flag can also be set by an environment variable HEARTBEATD_… and in the
+// configuration file.
 package main
 
 import (
@@ -24,19 +24,19 @@ import (
 )
 
 type cli struct {
-	Config kong.ConfigFlag `help:"Read flags from this JSON file." placeholder:"FILE"`
+	Config kong.ConfigFlag `help:"Read flags from a JSON file." placeholder:"FILE"`
 
-	Serve  serveCmd  `cmd:"" default:"withargs" help:"Answer beats. With no site configured: a demo site, ready to look at."`
-	Watch  watchCmd  `cmd:"" help:"Print joins, updates and leaves as they happen, read from NATS."`
+	Serve  serveCmd  `cmd:"" default:"withargs" help:"Answer beats. Without a configured site, serve a demo site."`
+	Watch  watchCmd  `cmd:"" help:"Print joins, updates and leaves as they happen, from NATS."`
 	Push   pushCmd   `cmd:"" help:"Push data to the pages of a room, a user or everyone."`
-	Nudge  nudgeCmd  `cmd:"" help:"Let the pages of a room, a user or everyone beat now."`
-	Doctor doctorCmd `cmd:"" help:"Check a deployment from end to end: what is wrong, and how to mend it."`
+	Nudge  nudgeCmd  `cmd:"" help:"Ask the pages of a room, a user or everyone to beat now."`
+	Doctor doctorCmd `cmd:"" help:"Check a deployment from end to end, and say how to fix what is wrong."`
 	Ticket ticketCmd `cmd:"" help:"Sign a ticket, for tests and other back ends."`
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // the second one ends us as it would anybody
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	err := run(ctx, os.Args[1:])
 	stop()
 	if err != nil {
@@ -45,12 +45,12 @@ func main() {
 	}
 }
 
-// run is main as a value: it ends when ctx does.
+// run runs the command that args name, until it is done or ctx ends.
 func run(ctx context.Context, args []string) error {
 	var c cli
 	parser, err := kong.New(&c,
 		kong.Name("heartbeatd"),
-		kong.Description("WordPress's Heartbeat API over WebSocket, long-poll or POST, with presence on NATS."),
+		kong.Description("Answers WordPress's Heartbeat API over WebSocket, long-poll and POST, with presence on NATS."),
 		kong.DefaultEnvars("HEARTBEATD"),
 		kong.Configuration(loadConfig),
 		kong.UsageOnError(),

@@ -21,7 +21,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker"
 )
 
-// program is a heartbeatd that runs.
+// program is a running heartbeatd.
 type program struct {
 	public, admin, nats string
 	ended               chan error
@@ -75,7 +75,7 @@ func get(t *testing.T, url string) (int, string) {
 	return r.StatusCode, string(b)
 }
 
-// TestDemo starts without any configuration, next to another one.
+// TestDemo starts two programs without any configuration.
 func TestDemo(t *testing.T) {
 	first := start(t, serveCmd{})
 	for url, want := range map[string]string{
@@ -105,7 +105,7 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// TestSite starts with a site: there is no demo, and NATS has no port.
+// TestSite checks that with a site there is no demo, and that NATS has no port.
 func TestSite(t *testing.T) {
 	secret := "a secret, with a comma"
 	p := start(t, serveCmd{SiteID: "default", SiteSecret: &secret})
@@ -120,8 +120,8 @@ func TestSite(t *testing.T) {
 	}
 }
 
-// TestSiteOrigins lets the site's pages in, however its origin is written, and
-// does not start with what cannot be an origin.
+// TestSiteOrigins checks that origins are normalized, and that invalid ones are
+// errors.
 func TestSiteOrigins(t *testing.T) {
 	secret := testSecret
 	for _, given := range []string{"https://example.org/", "https://Example.org", "https://example.org:443", "https://example.org/blog", "https://example.org."} {
@@ -152,7 +152,7 @@ func TestSiteOrigins(t *testing.T) {
 	}
 }
 
-// TestSecretFromEnvironment takes a secret as it is, commas and all.
+// TestSecretFromEnvironment checks that a secret is read unchanged, with its commas.
 func TestSecretFromEnvironment(t *testing.T) {
 	t.Setenv("HEARTBEATD_SITE_SECRET", "x,y z")
 	var c cli
@@ -187,9 +187,9 @@ func TestRefusedFlags(t *testing.T) {
 		want string
 	}{
 		{[]string{"--nats-listen", "0.0.0.0:0"}, "loopback"},
-		{[]string{"--nats-listen", "somewhere"}, "--nats-listen"},
+		{[]string{"--nats-listen", "somewhere"}, "NATS listen address"},
 		{[]string{"--nats-listen", "127.0.0.1:0", "--nats-observer", "demo=short"}, "16 characters"},
-		{[]string{"--nats-observer", "demo=sixteen characters"}, "opened with --nats-listen"},
+		{[]string{"--nats-observer", "demo=sixteen characters"}, "requires --nats-listen"},
 		{[]string{"watch", "postType/*:42"}, "at the end of a room"},
 		{[]string{"watch", "--user=-1"}, "above 0"},
 		{[]string{"watch", "--kind", "gone"}, "must be one of"},
@@ -213,7 +213,7 @@ func TestRefusedFlags(t *testing.T) {
 	}
 }
 
-// TestWatchPrints has one line for a change, whatever a name is made of.
+// TestWatchPrints checks that a change is one line, whatever a name contains.
 func TestWatchPrints(t *testing.T) {
 	change := broker.Change{Site: "demo", Kind: broker.Joined, Entry: broker.Entry{
 		Room: "admin/online", ClientID: "user-\x071", UserID: 1, DisplayName: "Al\x1b[31mice\n\u202e", Data: json.RawMessage(`{"screen":"dashboard"}`),
@@ -231,7 +231,7 @@ func TestWatchPrints(t *testing.T) {
 	}
 }
 
-// TestSites reads a list of sites from a config file.
+// TestSites reads a list of sites from a configuration file.
 func TestSites(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "config.json")
 	write := func(sites string) []string {
@@ -266,12 +266,12 @@ func TestSites(t *testing.T) {
 	}
 }
 
-// TestConfigNames takes flags by their names and refuses what is none.
+// TestConfigNames checks that names which are not flags are refused.
 func TestConfigNames(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	for text, want := range map[string]string{
-		`{"site_secret":"x"}`: `it is called "site-secret"`,
-		`{"sitesecret":"x"}`:  `"sitesecret", which is no flag`,
+		`{"site_secret":"x"}`: `did you mean "site-secret"?`,
+		`{"sitesecret":"x"}`:  `unknown flag "sitesecret"`,
 		`[]`:                  "must be a JSON object",
 		`{"base-path":"hb"}`:  "must begin with /",
 	} {

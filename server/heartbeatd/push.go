@@ -9,23 +9,25 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/server/heartbeatd/apiclient"
 )
 
-// maxPush is the most bytes that a push may carry.
+// maxPush is the maximum number of bytes of a push.
 const maxPush = 64 << 10
 
-// maxSpread is the longest time over which pages are nudged.
+// maxSpread is the maximum time over which nudged pages beat.
 const maxSpread = time.Minute
 
-// targetFlags say whom something is for.
+// targetFlags say which pages receive something.
 type targetFlags struct {
-	Room string `help:"Whoever hears this room, as postType/post:42." placeholder:"ROOM"`
-	User int64  `help:"The pages of this user." placeholder:"ID"`
-	Can  string `help:"Whoever has this capability: edit_posts, manage_options." placeholder:"CAPABILITY"`
-	All  bool   `help:"Everyone on the site."`
+	Room string `help:"Pages that receive this room, for example postType/post:42." placeholder:"ROOM"`
+	User int64  `help:"Pages of this user." placeholder:"ID"`
+	Can  string `help:"Pages of users with this capability: edit_posts, manage_options." placeholder:"CAPABILITY"`
+	All  bool   `help:"All pages of the site."`
 }
 
-// to is the target as the API has it.
+// to is the target in a call of the API.
 type to struct {
 	Room string `json:"room,omitempty"`
 	User int64  `json:"user,omitempty"`
@@ -41,24 +43,24 @@ func (f *targetFlags) to() (to, error) {
 		}
 	}
 	if set != 1 {
-		return to{}, errors.New("say whom it is for, with exactly one of --room, --user, --can and --all")
+		return to{}, errors.New("exactly one of --room, --user, --can and --all is required")
 	}
 	if f.User < 0 {
-		return to{}, errors.New("--user is a user's id, above 0")
+		return to{}, errors.New("--user must be a user ID above 0")
 	}
 	if f.Room != "" && !strings.Contains(f.Room, "/") {
-		return to{}, errors.New("a room contains a /, as postType/post:42: for a user, a capability or everyone there are --user, --can and --all")
+		return to{}, errors.New("--room must contain a /, for example postType/post:42; for a user, a capability or everyone use --user, --can or --all")
 	}
 	return to(*f), nil
 }
 
 type pushCmd struct {
-	apiFlags    `embed:""`
-	targetFlags `embed:""`
-	Data        string `arg:"" help:"What is pushed: JSON, or - for what comes on standard input."`
+	apiclient.Client `embed:""`
+	targetFlags      `embed:""`
+	Data             string `arg:"" help:"Data to push: JSON, or - for standard input."`
 }
 
-// Run pushes, and prints the cursor: where pushes stand now.
+// Run pushes, and prints the cursor of the push.
 func (c *pushCmd) Run(ctx context.Context) error {
 	cursor, err := c.push(ctx, os.Stdin)
 	if err != nil {
@@ -80,34 +82,33 @@ func (c *pushCmd) push(ctx context.Context, stdin io.Reader) (string, error) {
 		}
 	}
 	if len(data) > maxPush {
-		return "", fmt.Errorf("a push carries at most %d bytes: send less, and let the page fetch the rest", maxPush)
+		return "", fmt.Errorf("a push has at most %d bytes: send less, and let the page fetch the rest", maxPush)
 	}
 	var valid json.RawMessage
 	if err := json.Unmarshal(data, &valid); err != nil {
-		return "", fmt.Errorf(`the data must be JSON, a text in quotes of its own as '"sold"': %w`, err)
+		return "", fmt.Errorf(`the data must be JSON, and a string needs its quotes, for example '"sold"': %w`, err)
 	}
 	var answer struct {
 		Cursor string `json:"cursor"`
 	}
-	_, err = c.call(ctx, "POST", "/push", map[string]any{"to": to, "data": valid}, &answer, time.Now())
+	err = c.Call(ctx, "POST", "/push", map[string]any{"to": to, "data": valid}, &answer, time.Now())
 	return answer.Cursor, err
 }
 
 type nudgeCmd struct {
-	apiFlags    `embed:""`
-	targetFlags `embed:""`
-	Spread      time.Duration `default:"2s" help:"Over how long the pages beat, each at a moment of its own."`
+	apiclient.Client `embed:""`
+	targetFlags      `embed:""`
+	Spread           time.Duration `default:"2s" help:"Time over which the beats of the pages are spread."`
 }
 
-// Run nudges. Nothing is printed: a nudge has no cursor, who misses it beats soon anyway.
+// Run nudges. It prints nothing: a nudge is not replayed, so it has no cursor.
 func (c *nudgeCmd) Run(ctx context.Context) error {
 	to, err := c.to()
 	if err != nil {
 		return err
 	}
 	if c.Spread < 0 || c.Spread > maxSpread {
-		return fmt.Errorf("--spread is 0s to %s", maxSpread)
+		return fmt.Errorf("--spread must be 0s to %s", maxSpread)
 	}
-	_, err = c.call(ctx, "POST", "/nudge", map[string]any{"to": to, "spread_ms": c.Spread.Milliseconds()}, new(struct{}), time.Now())
-	return err
+	return c.Call(ctx, "POST", "/nudge", map[string]any{"to": to, "spread_ms": c.Spread.Milliseconds()}, new(struct{}), time.Now())
 }

@@ -15,20 +15,21 @@ import (
 	"github.com/coder/websocket"
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/heartbeatd/heartbeatd/server/heartbeatd/apiclient"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
 const testSecret = "a secret for tests, as long as one should be"
 
-// TestPushAndNudge sends to a page that listens.
+// TestPushAndNudge checks that a page receives pushes and nudges.
 func TestPushAndNudge(t *testing.T) {
 	secret := testSecret
 	p := start(t, serveCmd{SiteID: "blog", SiteSecret: &secret, APIKey: "an-operator-key"})
 	page := listen(t, p.public, "blog")
-	byKey := apiFlags{API: "http://" + p.admin + "/", SiteID: "blog", APIKey: "an-operator-key"}
-	bySecret := apiFlags{API: "http://" + p.admin, SiteID: "blog", SiteSecret: secret, APIKey: "not asked for"}
+	byKey := apiclient.Client{API: "http://" + p.admin + "/", SiteID: "blog", APIKey: "an-operator-key"}
+	bySecret := apiclient.Client{API: "http://" + p.admin, SiteID: "blog", SiteSecret: secret, APIKey: "not asked for"}
 	for _, c := range []struct {
-		api  apiFlags
+		api  apiclient.Client
 		to   targetFlags
 		data string
 	}{
@@ -62,7 +63,8 @@ func text(v any) string {
 	return string(b)
 }
 
-// listen opens a page of user 7 and returns what waits for its next frame of a type.
+// listen opens a page of user 7, and returns a function that waits for its next
+// frame of a type.
 func listen(t *testing.T, public, site string) func(kind string) map[string]json.RawMessage {
 	t.Helper()
 	ticket, err := ticket.Sign(site, testSecret, ticket.Claims{
@@ -96,7 +98,7 @@ func listen(t *testing.T, public, site string) func(kind string) map[string]json
 	return next
 }
 
-// TestPushRefused has an error for everything, which says what to do.
+// TestPushRefused checks the errors of push and nudge. They say what to do.
 func TestPushRefused(t *testing.T) {
 	secret := testSecret
 	p := start(t, serveCmd{SiteID: "blog", SiteSecret: &secret, APIKey: "an-operator-key"})
@@ -114,24 +116,24 @@ func TestPushRefused(t *testing.T) {
 	}
 	with := func(more ...string) []string { return append(append([]string{"push", "1"}, good...), more...) }
 	for want, args := range map[string][]string{
-		"exactly one of --room":          with("--user", "7"),
-		"exactly one of":                 {"push", "1", "--api", admin, "--api-key", "x"},
-		"there are --user, --can and":    {"push", "1", "--api", admin, "--api-key", "x", "--room", "everyone"},
-		"a room contains a /":            {"nudge", "--api", admin, "--api-key", "x", "--room", "user:7"},
-		"above 0":                        {"push", "1", "--api", admin, "--api-key", "x", "--user=-7"},
-		"must be JSON":                   append([]string{"push", "sold"}, good...),
-		"at most 65536 bytes":            append([]string{"push", `"` + strings.Repeat("x", 65536) + `"`}, good...),
-		"signature is invalid":           with("--site-secret", "another"),
-		"no such site":                   with("--site-id", "shop"),
-		"--api-key must be heartbeatd's": {"push", "1", "--api", admin, "--api-key", "x", "--all"},
-		"one of the sites":               {"push", "1", "--api", admin, "--api-key", "an-operator-key", "--all", "--site-id", "shop"},
-		"--site-secret or --api-key":     {"nudge", "--api", admin, "--all"},
-		"--spread is 0s to 1m0s":         append([]string{"nudge", "--spread", "2m"}, good...),
-		"is not heartbeatd's API (404":   with("--api", other.URL),
-		"is not heartbeatd's API (307":   with("--api", redirect.URL),
-		"is heartbeatd running":          with("--api", gone.URL),
-		"it must be an address":          with("--api", "127.0.0.1:8081"),
-		"nothing answers at":             {"push", "1", "--config", file},
+		"exactly one of --room":           with("--user", "7"),
+		"exactly one of":                  {"push", "1", "--api", admin, "--api-key", "x"},
+		"use --user, --can or --all":      {"push", "1", "--api", admin, "--api-key", "x", "--room", "everyone"},
+		"must contain a /":                {"nudge", "--api", admin, "--api-key", "x", "--room", "user:7"},
+		"above 0":                         {"push", "1", "--api", admin, "--api-key", "x", "--user=-7"},
+		"must be JSON":                    append([]string{"push", "sold"}, good...),
+		"at most 65536 bytes":             append([]string{"push", `"` + strings.Repeat("x", 65536) + `"`}, good...),
+		"signature is invalid":            with("--site-secret", "another"),
+		"no such site":                    with("--site-id", "shop"),
+		"use the --api-key of heartbeatd": {"push", "1", "--api", admin, "--api-key", "x", "--all"},
+		"one of the sites":                {"push", "1", "--api", admin, "--api-key", "an-operator-key", "--all", "--site-id", "shop"},
+		"--site-secret or --api-key":      {"nudge", "--api", admin, "--all"},
+		"--spread must be 0s to 1m0s":     append([]string{"nudge", "--spread", "2m"}, good...),
+		"is not heartbeatd's API (404":    with("--api", other.URL),
+		"is not heartbeatd's API (307":    with("--api", redirect.URL),
+		"check that heartbeatd runs":      with("--api", gone.URL),
+		"it must be a URL":                with("--api", "127.0.0.1:8081"),
+		"no answer from":                  {"push", "1", "--config", file},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		err := run(ctx, args)
@@ -139,17 +141,17 @@ func TestPushRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %q", args, err, want)
 		} else if strings.Contains(err.Error(), testSecret) || strings.Contains(err.Error(), "an-operator-key") {
-			t.Errorf("%v tells the secret: %v", args, err)
+			t.Errorf("%v prints the secret: %v", args, err)
 		}
 	}
 	endless := io.MultiReader(strings.NewReader(`"`), repeated('x'))
 	to := targetFlags{All: true}
-	if _, err := (&pushCmd{apiFlags{API: admin, SiteSecret: "x"}, to, "-"}).push(t.Context(), endless); err == nil || !strings.Contains(err.Error(), "at most") {
+	if _, err := (&pushCmd{apiclient.Client{API: admin, SiteSecret: "x"}, to, "-"}).push(t.Context(), endless); err == nil || !strings.Contains(err.Error(), "at most") {
 		t.Errorf("endless data: %v", err)
 	}
 }
 
-// repeated is a reader without an end.
+// repeated is an endless reader.
 type repeated byte
 
 func (r repeated) Read(p []byte) (int, error) {

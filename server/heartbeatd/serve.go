@@ -19,29 +19,29 @@ import (
 
 type serveCmd struct {
 	Listen      string `default:"127.0.0.1:8080" help:"Address of the public listener."`
-	BasePath    string `default:"/heartbeat" help:"Where the transports are."`
+	BasePath    string `default:"/heartbeat" help:"URL path of the transports."`
 	AdminListen string `default:"127.0.0.1:8081" help:"Address of the admin listener."`
-	NatsURL     string `help:"An external NATS server or cluster. Without it NATS runs inside." placeholder:"URL"`
-	NatsListen  string `help:"Open the NATS inside to others, on a loopback address; with --nats-observer on any." placeholder:"ADDR"`
+	NatsURL     string `help:"URL of an external NATS server or cluster. Without it an embedded NATS server runs." placeholder:"URL"`
+	NatsListen  string `help:"Address on which the embedded NATS server accepts clients. Without --nats-observer it must be a loopback address." placeholder:"ADDR"`
 
-	NatsObserver map[string]string `help:"Who alone may read presence from the NATS inside: a site's id and a password for the presence of that site, or observer and a password for that of all." placeholder:"NAME=PASSWORD"`
+	NatsObserver map[string]string `help:"Read-only credentials for the embedded NATS server: a site ID and a password for the presence of that site, or observer and a password for that of all sites." placeholder:"NAME=PASSWORD"`
 
-	PresenceTTL time.Duration `default:"60s" help:"How long an entry lives that nobody renews."`
-	DrainTime   time.Duration `default:"5s" help:"Over how long pages are sent away when heartbeatd stops."`
+	PresenceTTL time.Duration `default:"60s" help:"Lifetime of a presence entry that is not renewed."`
+	DrainTime   time.Duration `default:"5s" help:"How long heartbeatd takes to close the connections of pages when it stops."`
 
-	APIKey string `help:"The operator's key for the API of every site." placeholder:"KEY"`
+	APIKey string `help:"API key of the operator, valid for every site." placeholder:"KEY"`
 
-	Sites siteList `help:"Several sites, as a JSON list of {id, origins, upstream, secrets}: for the config file." placeholder:"JSON"`
+	Sites siteList `help:"Several sites, as a JSON list of {id, origins, upstream, secrets}. Meant for the configuration file." placeholder:"JSON"`
 
-	SiteID        string         `default:"default" help:"The site's id."`
-	SiteSecret    *string        `help:"The secret that signs the site's tickets." placeholder:"SECRET"`
-	SiteOldSecret string         `help:"The secret before it, while one replaces the other." placeholder:"SECRET"`
-	SiteUpstream  string         `help:"The site's WordPress, to stand in front of its admin-ajax.php." placeholder:"URL"`
-	TrustedProxy  []netip.Prefix `help:"Web servers whose X-Forwarded headers are believed." placeholder:"CIDR"`
-	SiteOrigin    []string       `help:"An origin of the site's pages, as https://example.org, where it is not the host itself. A path after it is ignored." placeholder:"URL"`
+	SiteID        string         `default:"default" help:"ID of the site."`
+	SiteSecret    *string        `help:"Secret that signs the site's tickets." placeholder:"SECRET"`
+	SiteOldSecret string         `help:"Previous secret, accepted while the secret is being replaced." placeholder:"SECRET"`
+	SiteUpstream  string         `help:"URL of the site's WordPress, for heartbeatd in front of its admin-ajax.php." placeholder:"URL"`
+	TrustedProxy  []netip.Prefix `help:"Addresses of web servers whose X-Forwarded headers are trusted." placeholder:"CIDR"`
+	SiteOrigin    []string       `help:"Origin of the site's pages, for example https://example.org, if they are on another host. A path after it is ignored." placeholder:"URL"`
 }
 
-// Run serves until ctx ends, then drains.
+// Run serves until ctx ends, and then drains.
 func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
 	sites, err := c.sites(log)
 	if err != nil {
@@ -51,15 +51,11 @@ func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if len(sites) == 0 {
 		demo = server.NewDemo(server.DemoKey(log))
 	}
-	natsListen, err := c.natsListen(demo != nil)
-	if err != nil {
-		return err
-	}
 	observers, err := c.observers()
 	if err != nil {
 		return err
 	}
-	b, err := broker.Open(ctx, broker.Config{URL: c.NatsURL, Listen: natsListen, Observers: observers, TTL: c.PresenceTTL, Logger: log})
+	b, err := broker.Open(ctx, broker.Config{URL: c.NatsURL, Listen: c.natsListen(demo != nil), Observers: observers, TTL: c.PresenceTTL, Logger: log})
 	if err != nil {
 		return err
 	}
@@ -75,14 +71,15 @@ func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
 	return c.listen(ctx, log, s, b, demo != nil)
 }
 
-// shortSecret is what a secret should not be shorter than, in bytes.
-const shortSecret = 32
+const (
+	// minSecret is the number of bytes below which a secret gets a warning.
+	minSecret = 32
+	// minPassword is the minimum number of bytes of an observer's password.
+	minPassword = 16
+)
 
-// shortPassword is what an observer's password must not be shorter than.
-const shortPassword = 16
-
-// sites are the configured ones. With none there is a demo site, so a secret
-// that was meant to be there must not be overlooked.
+// sites returns the configured sites. Without any heartbeatd serves a demo site, so
+// an empty secret is an error.
 func (c *serveCmd) sites(log *slog.Logger) ([]server.Site, error) {
 	sites := []server.Site(c.Sites)
 	if c.SiteSecret != nil {
@@ -95,52 +92,46 @@ func (c *serveCmd) sites(log *slog.Logger) ([]server.Site, error) {
 	for _, site := range sites {
 		for _, secret := range site.Secrets {
 			if secret == "" {
-				return nil, fmt.Errorf("--site-secret is empty, for site %s: it must be that of HEARTBEATD_SECRET in wp-config.php", site.ID)
+				return nil, fmt.Errorf("--site-secret is empty for site %s: set it to HEARTBEATD_SECRET of wp-config.php", site.ID)
 			}
-			if len(secret) < shortSecret {
-				log.Warn("a site's secret is short: make it 32 bytes or more", "site", site.ID, "bytes", len(secret))
+			if len(secret) < minSecret {
+				log.Warn("the secret of a site is short: use 32 bytes or more", "site", site.ID, "bytes", len(secret))
 			}
 		}
 	}
 	return sites, nil
 }
 
-// natsListen is the address to open the NATS inside on, if any. The demo site
-// has one, so that it can be watched: the usual one, or else a free one.
-func (c *serveCmd) natsListen(demo bool) (string, error) {
+// natsListen returns the address on which the embedded NATS server accepts clients,
+// if any. The demo site has one for heartbeatd watch: the usual address, or a free
+// port if that is taken.
+func (c *serveCmd) natsListen(demo bool) string {
 	addr := c.NatsListen
 	if addr == "" {
 		if !demo || c.NatsURL != "" {
-			return "", nil
+			return ""
 		}
 		addr = "127.0.0.1:4222"
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
-			return "127.0.0.1:0", nil
+			return "127.0.0.1:0"
 		}
 		_ = l.Close()
 	}
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return "", fmt.Errorf("--nats-listen %s: %w", addr, err)
-	}
-	if ip := net.ParseIP(host); len(c.NatsObserver) == 0 && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return "", fmt.Errorf("--nats-listen %s: without --nats-observer NATS is opened on a loopback address only", addr)
-	}
-	return addr, nil
+	return addr
 }
 
-// allSites is the observer who hears of them all.
+// allSites is the name of the observer that may read the presence of all sites.
 const allSites = "observer"
 
-// observers are the NATS users of --nats-observer.
+// observers returns the NATS users of --nats-observer.
 func (c *serveCmd) observers() (list []broker.Login, err error) {
 	if len(c.NatsObserver) > 0 && (c.NatsURL != "" || c.NatsListen == "") {
-		return nil, errors.New("--nats-observer is for the NATS inside, opened with --nats-listen")
+		return nil, errors.New("--nats-observer requires --nats-listen and the embedded NATS server")
 	}
 	for name, password := range c.NatsObserver {
-		if len(password) < shortPassword {
-			return nil, fmt.Errorf("--nats-observer %s: a password has %d characters or more", name, shortPassword)
+		if len(password) < minPassword {
+			return nil, fmt.Errorf("--nats-observer %s: the password must have at least %d characters", name, minPassword)
 		}
 		login := broker.Login{User: name, Password: password, Site: name}
 		if name == allSites {
@@ -165,10 +156,10 @@ func (c *serveCmd) listen(ctx context.Context, log *slog.Logger, s *server.Serve
 	}
 	log.Info("ready", "listen", public.Addr(), "admin", admin.Addr(), "nats", b.ListenAddr())
 	if demo {
-		log.Info(fmt.Sprintf("no site is configured: open http://%s/ in two windows", public.Addr()))
+		log.Info(fmt.Sprintf("no site is configured: open the demo site at http://%s/ in two windows", public.Addr()))
 	}
 	front, back := newServer(s.Public(), log), newServer(s.Admin(), log)
-	group, ctx := errgroup.WithContext(ctx) // one listener's failure ends both
+	group, ctx := errgroup.WithContext(ctx) // if one listener fails, both end
 	group.Go(func() error { return serveOn(front, public) })
 	group.Go(func() error { return serveOn(back, admin) })
 	group.Go(func() error {
@@ -185,7 +176,7 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       time.Minute, // of a body; a socket is taken over and has its own
+		ReadTimeout:       time.Minute, // of a body; a WebSocket is hijacked and sets its own
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),

@@ -10,10 +10,10 @@ import (
 	"github.com/heartbeatd/heartbeatd/server"
 )
 
-// siteList is the list of sites in the config file.
+// siteList is the flag --sites.
 type siteList []server.Site
 
-// Decode takes what the config file has, already read, or a flag's JSON text.
+// Decode reads the decoded value of the configuration file, or the JSON text of the flag.
 func (l *siteList) Decode(ctx *kong.DecodeContext) error {
 	value := ctx.Scan.Pop().Value
 	text, isText := value.(string)

@@ -13,19 +13,19 @@ import (
 )
 
 type ticketCmd struct {
-	SiteID     string        `default:"default" help:"The site's id."`
-	SiteSecret string        `required:"" help:"The secret that signs the site's tickets." placeholder:"SECRET"`
-	User       int64         `required:"" help:"The user's id."`
-	Name       string        `help:"The user's name."`
-	Avatar     string        `help:"Where the user's picture is." placeholder:"URL"`
-	Can        []string      `help:"What the user can do: edit_posts, manage_options."`
-	Room       []string      `help:"A post room that the user may enter, as postType/post:42." placeholder:"ROOM"`
-	Screen     string        `help:"The screen that the page is."`
-	Nonce      string        `help:"The page's heartbeat nonce."`
-	Token      string        `help:"The user's session token." env:"-"`
-	Cookie     string        `help:"The name of the site's log-in cookie: the constant LOGGED_IN_COOKIE. A request that carries it must belong to the session of --token." env:"-" placeholder:"NAME"`
+	SiteID     string        `default:"default" help:"ID of the site."`
+	SiteSecret string        `required:"" help:"Secret that signs the site's tickets." placeholder:"SECRET"`
+	User       int64         `required:"" help:"ID of the user."`
+	Name       string        `help:"Name of the user."`
+	Avatar     string        `help:"URL of the user's avatar." placeholder:"URL"`
+	Can        []string      `help:"Capability of the user: edit_posts, manage_options."`
+	Room       []string      `help:"Post room that the user may enter, for example postType/post:42." placeholder:"ROOM"`
+	Screen     string        `help:"Screen of the page."`
+	Nonce      string        `help:"Heartbeat nonce of the page."`
+	Token      string        `help:"Session token of the user." env:"-"`
+	Cookie     string        `help:"Name of the site's log-in cookie: the constant LOGGED_IN_COOKIE. If a request has that cookie, it must belong to the session of --token." env:"-" placeholder:"NAME"`
 	Fresh      time.Duration `default:"6h" help:"How long the nonce stays in its first half."`
-	Native     []string      `default:"presence-ping,presence-editor-ping" help:"The handles that heartbeatd may answer."`
+	Native     []string      `default:"presence-ping,presence-editor-ping" help:"Handles that heartbeatd may answer."`
 }
 
 // Run prints the ticket.

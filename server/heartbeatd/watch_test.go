@@ -20,8 +20,8 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker"
 )
 
-// TestWatchWants filters by room, the beginning of rooms, user and kind.
-func TestWatchWants(t *testing.T) {
+// TestWatchFilters checks the filters by room, prefix of rooms, user and kind.
+func TestWatchFilters(t *testing.T) {
 	all := []string{"joined", "updated", "left"}
 	for _, c := range []struct {
 		watch watchCmd
@@ -41,14 +41,14 @@ func TestWatchWants(t *testing.T) {
 		{watchCmd{Kind: all, User: 8}, broker.Joined, false},
 	} {
 		change := broker.Change{Kind: c.kind, Entry: broker.Entry{Room: "postType/post:42", UserID: 7}}
-		if got := c.watch.wants(change); got != c.want {
+		if got := c.watch.matches(change); got != c.want {
 			t.Errorf("%+v of %v: %v", c.watch, c.kind, got)
 		}
 	}
 }
 
-// TestWatchWithCredentials opens the NATS inside to observers alone: one of a
-// site hears of that site, one of all hears of all, others of nothing.
+// TestWatchWithCredentials checks what observers of the embedded NATS server receive:
+// one of a site the changes of that site, one of all sites all changes, others none.
 func TestWatchWithCredentials(t *testing.T) {
 	const password = "a password of one"
 	secret := testSecret
@@ -87,9 +87,9 @@ func TestWatchWithCredentials(t *testing.T) {
 		}
 	}
 	for want, c := range map[string]watchCmd{
-		"--site says which":  {NatsURL: "nats://blog:a%20password%20of%20one@" + p.nats},
-		"may not read":       {Site: "shop", NatsURL: "nats://blog:a%20password%20of%20one@" + p.nats},
-		"asks for credentia": {NatsURL: "nats://" + p.nats},
+		"require --site":       {NatsURL: "nats://blog:a%20password%20of%20one@" + p.nats},
+		"may not read":         {Site: "shop", NatsURL: "nats://blog:a%20password%20of%20one@" + p.nats},
+		"requires credentials": {NatsURL: "nats://" + p.nats},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		err := c.Run(ctx, slog.New(slog.DiscardHandler))
@@ -100,7 +100,8 @@ func TestWatchWithCredentials(t *testing.T) {
 	}
 }
 
-// watching runs a watch until the test ends, and has what it prints as "joined Ada".
+// watching runs a watch until the test ends, and returns what it prints as
+// "joined Ada".
 func watching(t *testing.T, c watchCmd) <-chan string {
 	t.Helper()
 	read, write := io.Pipe()
@@ -134,8 +135,9 @@ func watching(t *testing.T, c watchCmd) <-chan string {
 	return lines
 }
 
-// TestObserversFromEverywhere takes them from flags, the environment and a file.
-func TestObserversFromEverywhere(t *testing.T) {
+// TestObserverSources checks that observers are read from flags, the environment and a
+// file.
+func TestObserverSources(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.json")
 	if err := os.WriteFile(file, []byte(`{"nats-observer":{"observer":"password=with;signs","default":"another"}}`), 0o600); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,73 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// requestTimeout is how long one request may take.
+	requestTimeout = 10 * time.Second
+	// maxAnswer is the maximum number of bytes of an answer that are read.
+	maxAnswer = 1 << 20
+	userAgent = "heartbeatd doctor"
+)
+
+// answer is the answer to a request.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+	took   time.Duration
+}
+
+// send sends one request as a page of the site does, with the given headers added.
+// ctx limits its time.
+func (d *checkup) send(ctx context.Context, method, url, body string, header map[string]string) (*answer, error) {
+	r, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("User-Agent", userAgent)
+	if method != http.MethodGet || !d.isSameOrigin() {
+		r.Header.Set("Origin", d.origin)
+	}
+	for name, value := range header {
+		r.Header.Set(name, value)
+	}
+	started := time.Now()
+	got, err := d.http.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = got.Body.Close() }()
+	b, err := io.ReadAll(io.LimitReader(got.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("the answer ended early: %w", err)
+	}
+	return &answer{got.StatusCode, got.Header, string(b), time.Since(started)}, nil
+}
+
+// sendTimed is send with the usual time limit.
+func (d *checkup) sendTimed(ctx context.Context, method, url, body string, header map[string]string) (*answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	return d.send(ctx, method, url, body, header)
+}
+
+// url returns the URL of one of heartbeatd's public paths.
+func (d *checkup) url(path string) string { return d.base.String() + path }
+
+// excerpt returns the beginning of an answer, for a finding.
+func excerpt(body string) string {
+	body = strings.Join(strings.Fields(body), " ")
+	if len(body) > 80 {
+		body = body[:80] + "…"
+	}
+	return strconv.Quote(body)
+}

@@ -1,0 +1,179 @@
+// Package doctor checks a deployment from end to end. It looks from outside, as a
+// browser and as WordPress do, and knows heartbeatd by its answers only.
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/server"
+	"github.com/heartbeatd/heartbeatd/server/heartbeatd/apiclient"
+	"github.com/heartbeatd/heartbeatd/server/heartbeatd/terminal"
+)
+
+// Config says which deployment is checked.
+type Config struct {
+	Site string           // URL of the site, with the directory that WordPress is in
+	URL  string           // URL of heartbeatd for browsers; a path is one on the site's host
+	API  apiclient.Client // heartbeatd's API, and the site's secret
+	Idle time.Duration    // how long silent connections must last; 0: not checked
+
+	timeout time.Duration // requestTimeout, unless a test sets another
+}
+
+// Results of a check.
+const (
+	OK      = "ok"
+	Warning = "warning"
+	Failed  = "failed"
+	Skipped = "skipped"
+)
+
+// Finding is the result of one check.
+type Finding struct {
+	Check  string `json:"check"`
+	Result string `json:"result"`
+	Text   string `json:"text"`
+	Remedy string `json:"remedy,omitempty"` // how to fix it
+}
+
+func (f Finding) String() string {
+	line := fmt.Sprintf("%-8s  %-9s  %s", f.Result, f.Check, f.Text)
+	if f.Remedy != "" {
+		line += ". " + f.Remedy
+	}
+	return line
+}
+
+func ok(text string, args ...any) Finding {
+	return Finding{Result: OK, Text: fmt.Sprintf(text, args...)}
+}
+
+func warning(remedy, text string, args ...any) Finding {
+	return Finding{Result: Warning, Text: fmt.Sprintf(text, args...), Remedy: remedy}
+}
+
+func failed(remedy, text string, args ...any) Finding {
+	return Finding{Result: Failed, Text: fmt.Sprintf(text, args...), Remedy: remedy}
+}
+
+func skipped(text string, args ...any) Finding {
+	return Finding{Result: Skipped, Text: fmt.Sprintf(text, args...)}
+}
+
+// Report is the result of all checks.
+type Report struct {
+	Site     string    `json:"site"`
+	URL      string    `json:"url"`
+	Failed   int       `json:"failed"`
+	Warnings int       `json:"warnings"`
+	Checks   []Finding `json:"checks"`
+}
+
+// Examine runs all checks, and calls found with each finding as soon as it is made.
+// It fails if the configuration is invalid or ctx ends, not if a check fails.
+func Examine(ctx context.Context, c Config, found func(Finding)) (*Report, error) {
+	d, err := newCheckup(c)
+	if err != nil {
+		return nil, err
+	}
+	defer d.http.CloseIdleConnections()
+	report := &Report{Site: d.site.String(), URL: d.base.String()}
+	for _, check := range d.checks() {
+		f := check.run(ctx)
+		if err := ctx.Err(); err != nil {
+			return nil, err // the check found only that ctx ended
+		}
+		f.Check, f.Text, f.Remedy = check.name, terminal.Printable(f.Text), terminal.Printable(f.Remedy)
+		switch f.Result {
+		case Failed:
+			report.Failed++
+		case Warning:
+			report.Warnings++
+		}
+		report.Checks = append(report.Checks, f)
+		found(f)
+	}
+	return report, nil
+}
+
+// checkup is one run of the checks, and what it has learned so far.
+type checkup struct {
+	Config
+	http   *http.Client
+	site   *url.URL // for example https://example.org/blog
+	base   *url.URL // of the transports, for example https://example.org/heartbeat
+	origin string   // of the site's pages
+
+	siteAhead time.Duration // the site's clock minus ours
+	// heartbeatdAhead is heartbeatd's clock minus ours; nil: not known yet.
+	heartbeatdAhead *time.Duration
+	socketOpens     bool // the WebSocket handshake succeeds
+	pollWorks       bool
+	ticketRefused   bool // heartbeatd refuses the tickets that the secret signs
+}
+
+func newCheckup(c Config) (*checkup, error) {
+	site, err := url.Parse(strings.TrimSuffix(c.Site, "/"))
+	if err != nil || originOf(site) == "" {
+		return nil, fmt.Errorf("invalid site URL %q: it must be a URL such as https://example.org", c.Site)
+	}
+	site.RawQuery, site.Fragment, site.User = "", "", nil
+	origin := &url.URL{Scheme: site.Scheme, Host: site.Host}
+	base, err := origin.Parse(strings.TrimSuffix(c.URL, "/"))
+	if err != nil || originOf(base) == "" || base.Path == "" {
+		return nil, fmt.Errorf("invalid --url %q: it must be a path such as /heartbeat, or a URL such as https://live.example.org/heartbeat", c.URL)
+	}
+	c.timeout = cmp.Or(c.timeout, requestTimeout)
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	return &checkup{Config: c, site: site, base: base, origin: originOf(origin), http: apiclient.NewHTTPClient(transport)}, nil
+}
+
+// originOf returns the origin of a URL as browsers write it. It is empty if the URL
+// has none.
+func originOf(u *url.URL) string {
+	o, err := server.ParseOrigin(u.Scheme + "://" + u.Host)
+	if err != nil {
+		return ""
+	}
+	return o.String()
+}
+
+// isSameOrigin reports whether the site and heartbeatd have the same origin.
+func (d *checkup) isSameOrigin() bool { return originOf(d.base) == d.origin }
+
+// hasTicket reports whether the checks can use a ticket that heartbeatd accepts.
+func (d *checkup) hasTicket() bool { return d.API.SiteSecret != "" && !d.ticketRefused }
+
+// path returns the path prefix of the transports, for example /heartbeat/.
+func (d *checkup) path() string { return d.base.Path + "/" }
+
+type check struct {
+	name string
+	run  func(context.Context) Finding
+}
+
+// checks returns the checks in the order in which one explains the next.
+func (d *checkup) checks() []check {
+	return []check{
+		{"site", d.checkSite},
+		{"headers", d.checkHeaders},
+		{"api", d.checkAPI},
+		{"socket", d.checkSocket},
+		{"script", d.checkScript},
+		{"ticket", d.checkTicket},
+		{"cookies", d.checkCookies},
+		{"long-poll", d.checkLongPoll},
+		{"post", d.checkPost},
+		{"clocks", d.checkClocks},
+		{"origins", d.checkOrigins},
+		{"cache", d.checkCache},
+		{"admin", d.checkAdmin},
+		{"idle", d.checkIdle},
+	}
+}

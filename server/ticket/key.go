@@ -1,0 +1,26 @@
+package ticket
+
+import (
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// The audiences of a site's keys.
+const (
+	ForAPI  = "api"  // heartbeatd's API
+	ForSite = "site" // calls from heartbeatd to WordPress
+)
+
+// KeyLife is the longest time for which a site's key is valid.
+const KeyLife = time.Minute
+
+// SignKey signs a key of a site, valid from now for KeyLife. It is good for that site
+// and that audience only, and does not contain the secret.
+func SignKey(siteID, secret, audience string, now time.Time) (string, error) {
+	key := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
+		Audience: jwt.ClaimStrings{audience}, IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(KeyLife)),
+	})
+	key.Header["kid"] = siteID
+	return key.SignedString([]byte(secret))
+}
