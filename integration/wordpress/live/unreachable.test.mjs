@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { claimsOf } from '../plugin.mjs'
 import { beat, editorOf, linked, newEditor, newPost, since, until, withLive } from './live.mjs'
+import { takeOver } from './locks.mjs'
 
 const NOWHERE = 'http://127.0.0.1:1'
 // An editor beats every ten seconds. The rest is for a busy machine.
@@ -61,13 +62,6 @@ function setAPI(site, php, from, to) {
 	const file = `${site.dir}/wp-config.php`
 	writeFileSync(file, readFileSync(file, 'utf8').replace(from, to))
 	assert.equal(php('return HEARTBEATD_API;'), to)
-}
-
-async function takeOver(person, id) {
-	const page = await person.open(editorOf(id))
-	const link = page.locator('a[href*="get-post-lock"]')
-	await link.waitFor()
-	await Promise.all([page.waitForNavigation({ waitUntil: 'commit' }), link.click({ noWaitAfter: true })])
 }
 
 // postedTicket has a page beat to PHP, and returns what the ticket says that comes back.
