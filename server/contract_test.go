@@ -41,6 +41,17 @@ var carriers = map[string]func(t *testing.T, p *page) func(body string) answer{
 			return answer{f.Type == "decline", f.Status, f.Body}
 		}
 	},
+	"events": func(t *testing.T, p *page) func(string) answer {
+		s, id := p.streamer(t), uint64(0)
+		return func(body string) answer {
+			id++
+			f := s.beat(id, body)
+			if f.ID != id {
+				t.Errorf("the answer to beat %d says %d", id, f.ID)
+			}
+			return answer{f.Type == "decline", f.Status, f.Body}
+		}
+	},
 	"post": func(t *testing.T, p *page) func(string) answer {
 		return func(body string) answer {
 			r := p.post(t, body)

@@ -18,7 +18,7 @@ type reader struct {
 	next   func() frame
 }
 
-var overs = []string{"websocket", "longpoll"}
+var overs = []string{"websocket", "longpoll", "events"}
 
 // read opens a page's link with the cursor that it has.
 func (p *page) read(t *testing.T, over, after string) *reader {
@@ -39,6 +39,11 @@ func (p *page) read(t *testing.T, over, after string) *reader {
 		t.Fatalf("open: %d %s", status, b)
 	}
 	l.id = f.Session
+	if over == "events" {
+		s := &streamer{poller: l}
+		s.open()
+		return &reader{f.Cursor, func() frame { return s.next("push") }}
+	}
 	var seq uint64
 	var waiting []frame
 	return &reader{f.Cursor, func() frame {

@@ -114,7 +114,7 @@ type Server struct {
 	apiKey   string
 
 	socket   *transport.WebSocket
-	longpoll *transport.LongPoll
+	requests *transport.Sessions // of pages that send each frame in a request
 	base     string
 	scripts  fs.FS
 	grace    time.Duration
@@ -188,7 +188,7 @@ func New(c Config) (*Server, error) {
 	c.Broker.Hear(broker.Pushes, s.mailbox.subscribed, s.mailbox.deliver)
 	c.Broker.Hear(broker.Revocations, nil, s.revoke)
 	s.socket = &transport.WebSocket{Server: s, CheckOrigin: s.knownOrigin}
-	s.longpoll = &transport.LongPoll{Server: s}
+	s.requests = &transport.Sessions{Server: s}
 	s.stopped.Go(s.tend)
 	s.stopped.Go(func() { newSyncer(s, cmp.Or(c.syncEvery, syncEvery)).run(s.stop) })
 	return s, nil
@@ -273,7 +273,7 @@ func (s *Server) close() {
 		sess.abandon(&transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: time.Second})
 	}
 	s.socket.Close()
-	s.longpoll.Stop()
+	s.requests.Stop()
 	var sites sync.WaitGroup // a view ends in seconds when NATS does not answer
 	for _, st := range s.allSites() {
 		sites.Go(st.close)

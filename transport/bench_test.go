@@ -58,6 +58,6 @@ func BenchmarkOutbox(b *testing.B) {
 		buf := borrow()
 		last, _, _ := o.fill(buf, false)
 		buf.giveBack()
-		o.ack(last)
+		o.Ack(last)
 	}
 }

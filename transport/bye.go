@@ -42,6 +42,9 @@ var errLeft = &Bye{Code: CodeLeft, Reason: "left"}
 // the client may send the request again.
 var errIncomplete = errors.New("the body of the request did not arrive in full")
 
+// ErrGone is the error for a request of a session that is not there or has ended.
+var ErrGone = errors.New("this session is gone: open a new one")
+
 // errStopping refuses a page that connects while the node stops.
 var errStopping = &Bye{Code: CodeDraining, Reason: "this node is going away", RetryAfter: time.Second}
 
@@ -64,8 +67,9 @@ func (b *Bye) status() int {
 	return 410
 }
 
-func appendBye(dst []byte, b *Bye) []byte {
-	dst = append(dst, `{"type":"bye","code":`...)
+// Frame returns the frame of the bye.
+func (b *Bye) Frame() []byte {
+	dst := []byte(`{"type":"bye","code":`)
 	dst = strconv.AppendInt(dst, int64(b.Code), 10)
 	dst = append(dst, `,"reason":`...)
 	dst = AppendString(dst, b.Reason)
@@ -76,9 +80,9 @@ func appendBye(dst []byte, b *Bye) []byte {
 	return append(dst, '}')
 }
 
-// byeOf returns the bye in err. Any other error becomes a bye after which the client may
+// AsBye returns the bye in err. Any other error becomes a bye after which the client may
 // reconnect.
-func byeOf(err error) *Bye {
+func AsBye(err error) *Bye {
 	var bye *Bye
 	if !errors.As(err, &bye) {
 		bye = &Bye{Code: CodeTooMany, Reason: err.Error(), RetryAfter: time.Second}
@@ -86,14 +90,19 @@ func byeOf(err error) *Bye {
 	return bye
 }
 
-// refuse answers a request with a bye frame and the status that means the same.
-func refuse(w http.ResponseWriter, err error) {
+// Refuse answers a request with a bye frame and the status that means the same.
+func Refuse(w http.ResponseWriter, err error) {
+	if errors.Is(err, ErrGone) { // without a bye: the page may open another session
+		w.Header().Set("Cache-Control", "no-store") // a 410 may be cached otherwise
+		http.Error(w, err.Error(), http.StatusGone)
+		return
+	}
 	if errors.Is(err, errIncomplete) {
 		w.Header().Set("Cache-Control", "no-store")
 		http.Error(w, err.Error(), http.StatusRequestTimeout)
 		return
 	}
-	bye := byeOf(err)
+	bye := AsBye(err)
 	answerBye(w, bye, bye.status())
 }
 
@@ -111,5 +120,5 @@ func answerBye(w http.ResponseWriter, bye *Bye, status int) {
 		h.Set("Retry-After", strconv.Itoa(int((bye.RetryAfter+time.Second-1)/time.Second)))
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(appendBye(nil, bye))
+	_, _ = w.Write(bye.Frame())
 }

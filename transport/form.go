@@ -9,20 +9,19 @@ import (
 
 const formType = "application/x-www-form-urlencoded"
 
-// isForm says whether a request of the long-poll is a form instead of a JSON frame.
-// Firewalls take an urlencoded text within JSON for an attack that hides itself, and let
-// the same text pass as a form, as which WordPress posts it. JSON that claims to be a
-// form is taken as JSON.
+// isForm says whether a request of Sessions is a form instead of a JSON frame. Firewalls
+// take urlencoded text within JSON for an attack, and let the same text pass as a form, as
+// WordPress posts it. JSON with the content type of a form is read as JSON.
 func isForm(r *http.Request, b []byte) bool {
 	return strings.HasPrefix(r.Header.Get("Content-Type"), formType) && !bytes.HasPrefix(b, []byte("{"))
 }
 
-// readHello reads the body of POST /open: a frame, or a form with the frame's body and
-// its other fields. The ticket is not yet checked, so it allocates no more than a small
-// multiple of what came. What belongs to the frame's body stays as it is.
+// readHello reads the body of POST /open: a frame, or a form with the fields of the frame
+// and the pairs of its body, which stay as they are. The ticket is not checked yet, so
+// readHello allocates no more than a small multiple of the form's size.
 func readHello(r *http.Request, b []byte) (Hello, error) {
 	if !isForm(r, b) {
-		return parseHello(b)
+		return ParseHello(b)
 	}
 	var hello Hello
 	body := make([]byte, 0, len(b)+1)
@@ -50,8 +49,8 @@ func readHello(r *http.Request, b []byte) (Hello, error) {
 	return hello, nil
 }
 
-// formFrame reads a form that came by POST /beat: its body is the body of a beat or a
-// note, and the address has the type and the id.
+// formFrame reads the frame of a form that was sent to POST /beat. The form is the body of
+// a beat or a note; the type and the id are in the address.
 func formFrame(r *http.Request) (clientFrame, error) {
 	query := r.URL.Query()
 	id, err := requestID(query)

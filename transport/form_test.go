@@ -17,7 +17,7 @@ func formRequest(path, body string) (*http.Request, []byte) {
 // TestHelloFormMemory reads a form of many empty pairs, before anybody has checked its
 // ticket, in a small multiple of its own size.
 func TestHelloFormMemory(t *testing.T) {
-	r, b := formRequest("/open", strings.Repeat("&", maxFrame))
+	r, b := formRequest("/open", strings.Repeat("&", MaxFrame))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	hello, err := readHello(r, b)
@@ -25,8 +25,8 @@ func TestHelloFormMemory(t *testing.T) {
 	if err != nil || hello.Body != string(b) {
 		t.Errorf("read %d bytes of %d, %v", len(hello.Body), len(b), err)
 	}
-	if used := after.TotalAlloc - before.TotalAlloc; used > 4*maxFrame {
-		t.Errorf("%d bytes allocated for a form of %d", used, maxFrame)
+	if used := after.TotalAlloc - before.TotalAlloc; used > 4*MaxFrame {
+		t.Errorf("%d bytes allocated for a form of %d", used, MaxFrame)
 	}
 }
 

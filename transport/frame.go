@@ -71,7 +71,8 @@ func parseBeat(b []byte) (Beat, bool) {
 	return Beat{ID: id, Body: body}, ok && allPlain(body)
 }
 
-func parseHello(b []byte) (Hello, error) {
+// ParseHello reads a client's first frame. The error is a *Bye.
+func ParseHello(b []byte) (Hello, error) {
 	f, err := parseFrame(b)
 	if err != nil {
 		return Hello{}, err
@@ -82,8 +83,9 @@ func parseHello(b []byte) (Hello, error) {
 	return Hello{Ticket: f.Ticket, Conn: f.Conn, After: f.After, Body: f.Body}, nil
 }
 
-func appendWelcome(dst []byte, w Welcome) []byte {
-	dst = append(dst, `{"type":"welcome","session":`...)
+// Frame returns the frame of the welcome.
+func (w Welcome) Frame() []byte {
+	dst := []byte(`{"type":"welcome","session":`)
 	dst = AppendString(dst, w.Session)
 	if w.Cursor != "" {
 		dst = append(dst, `,"cursor":`...)

@@ -153,7 +153,7 @@ func (w *frameWriter) sent(b *buffer, last uint64, bye *Bye, err error) bool {
 		_ = w.raw.Close() // wakes the reader, which ends the connection
 		return false
 	}
-	w.out.ack(last)
+	w.out.Ack(last)
 	if bye != nil {
 		w.running.Go(func() { w.close(bye) })
 	}
@@ -163,23 +163,23 @@ func (w *frameWriter) sent(b *buffer, last uint64, bye *Bye, err error) bool {
 // writeByLibrary writes the frames of the outbox with the library, and says whether the
 // connection goes on.
 func (w *frameWriter) writeByLibrary(ping bool) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), WriteTimeout)
 	defer cancel()
 	if ping {
 		w.running.Go(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
+			ctx, cancel := context.WithTimeout(context.Background(), WriteTimeout)
 			defer cancel()
 			_ = w.conn.Ping(ctx) // waits for the pong; the pinger closes the connection without one
 		})
 	}
-	frames, last, bye := w.out.after(0)
+	frames, last, bye := w.out.After(0)
 	for _, f := range frames {
 		if err := w.conn.Write(ctx, websocket.MessageText, f); err != nil {
 			_ = w.conn.CloseNow() // wakes the reader, which ends the connection
 			return false
 		}
 	}
-	w.out.ack(last)
+	w.out.Ack(last)
 	if bye != nil {
 		w.running.Go(func() { w.close(bye) })
 	}
@@ -195,7 +195,7 @@ func (w *frameWriter) close(bye *Bye) {
 	if ended {
 		return
 	}
-	w.writeBye(appendBye(nil, bye))
+	w.writeBye(bye.Frame())
 	reason := bye.Reason
 	if len(reason) > 120 { // a close frame holds 125 bytes, two of them the code
 		reason = reason[:120]
@@ -205,7 +205,7 @@ func (w *frameWriter) close(bye *Bye) {
 
 func (w *frameWriter) writeBye(frame []byte) {
 	if w.raw == nil {
-		ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), WriteTimeout)
 		defer cancel()
 		_ = w.conn.Write(ctx, websocket.MessageText, frame)
 		return

@@ -102,7 +102,7 @@ func TestBatches(t *testing.T) {
 			conn := &countingConn{}
 			w := writerTo(conn, &sharedWriters{})
 			w.acquire()
-			w.out.start(w.wake)
+			w.out.Start(w.wake)
 			var want []byte
 			for i := range c.frames {
 				f := bytes.Repeat([]byte{'a' + byte(i%26)}, c.size)
@@ -130,7 +130,7 @@ func TestReaderPassesTheQueue(t *testing.T) {
 	s := &socket{node: node}
 	s.writer.shared, s.writer.raw = &node.writers, &rawConn{Conn: conn, sys: fullSocket{}}
 	w := &s.writer
-	w.out.start(w.wake)
+	w.out.Start(w.wake)
 	w.out.Send([]byte("push"))
 	if len(node.writers.queue) != 1 {
 		t.Fatalf("%d are queued", len(node.writers.queue))
@@ -200,7 +200,7 @@ func TestBlockedClient(t *testing.T) {
 			blocked := p.outs[len(p.outs)-1]
 			until(t, "it takes no more", func() bool {
 				blocked.Send(large)
-				_, _, bye := blocked.after(0)
+				_, _, bye := blocked.After(0)
 				return bye != nil
 			})
 		}

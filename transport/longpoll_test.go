@@ -12,16 +12,15 @@ import (
 	"time"
 )
 
-// polls is a LongPoll over an echo, without a network: so that its clock can
-// be a fake one.
+// polls is a LongPoll over an echo. It has no network, so that its clock can be a fake one.
 type polls struct {
-	*LongPoll
+	*Sessions
 	e *echo
 }
 
 func newPolls() *polls {
 	e := &echo{detached: make(chan *Outbox, 10)}
-	return &polls{&LongPoll{Server: e}, e}
+	return &polls{&Sessions{Server: e}, e}
 }
 
 func (p *polls) open() (id string) {
@@ -40,7 +39,7 @@ func (p *polls) get(ctx context.Context, id, query string) (status int, body str
 	r := httptest.NewRequestWithContext(ctx, "GET", "/poll?"+query, nil)
 	r.Header.Set(SessionHeader, id)
 	w := httptest.NewRecorder()
-	p.Poll(w, r)
+	(&LongPoll{p.Sessions}).ServeHTTP(w, r)
 	b, _ := io.ReadAll(w.Body)
 	return w.Code, string(b)
 }
@@ -89,7 +88,7 @@ func TestPollGaps(t *testing.T) {
 		for _, c := range []struct {
 			after        time.Duration
 			silent, lost bool
-		}{{lostGap - 1, false, false}, {1, false, true}, {pollGap - 5*time.Second - lostGap - 1, false, true}, {1, true, true}} {
+		}{{lostGap - 1, false, false}, {1, false, true}, {receiveGap - 5*time.Second - lostGap - 1, false, true}, {1, true, true}} {
 			time.Sleep(c.after)
 			if silent.gone() != c.silent || lost.gone() != c.lost {
 				t.Errorf("%v on: silent gone %v, lost gone %v", c.after, silent.gone(), lost.gone())
@@ -122,7 +121,7 @@ func TestTwoPolls(t *testing.T) {
 		if body := <-first; body != `{"seq":0,"frames":[]}` {
 			t.Errorf("the older one: %s", body)
 		}
-		time.Sleep(pollGap + time.Second)
+		time.Sleep(receiveGap + time.Second)
 		if p.gone() {
 			t.Error("the session ended under the newer one")
 		}
@@ -193,42 +192,6 @@ func TestLeaveEndsThePoll(t *testing.T) {
 	})
 }
 
-// close says goodbye as a page that is left does.
-func (p *polls) close(body string) (status int) {
-	r := httptest.NewRequest("POST", "/close", strings.NewReader(body))
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded;charset=UTF-8")
-	w := httptest.NewRecorder()
-	p.Close(w, r)
-	return w.Code
-}
-
-// TestClose ends a session by its page's beacon while a front holds its poll, and no
-// session by the beacon of somebody who does not know it.
-func TestClose(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPolls()
-		id := p.open()
-		go p.poll(t.Context(), id, 0)
-		synctest.Wait()
-		for body, want := range map[string]int{
-			"session=" + id[:len(id)-1]: 204, "session=": 204, "": 204, "session=%zz": 400, "session=" + strings.Repeat("x", maxClose): 400,
-		} {
-			if status := p.close(body); status != want {
-				t.Errorf("%.40q: status %d, want %d", body, status, want)
-			}
-		}
-		if p.gone() {
-			t.Error("a forged close ended the session")
-		}
-		if status := p.close("session=" + id); status != 204 || !p.gone() {
-			t.Errorf("the page's own close: status %d, gone %v", status, p.gone())
-		}
-		if status, _ := p.poll(t.Context(), id, 0); status != 410 {
-			t.Errorf("a poll after that: %d", status)
-		}
-	})
-}
-
 // TestForms takes a hello, a beat and a note whose body is a form.
 func TestForms(t *testing.T) {
 	p := newPolls()
@@ -277,78 +240,4 @@ type greeter struct {
 func (g *greeter) Open(r *http.Request, hello Hello, out *Outbox) (Session, Welcome, error) {
 	*g.hello = hello
 	return g.opener.Open(r, hello, out)
-}
-
-// TestPolledLimit bounds the sessions of a node.
-func TestPolledLimit(t *testing.T) {
-	p := newPolls()
-	p.sessions = make(map[string]*polled)
-	for i := range maxPolled {
-		p.sessions[fmt.Sprint(i)] = &polled{}
-	}
-	w := httptest.NewRecorder()
-	p.Open(w, httptest.NewRequest("POST", "/open", strings.NewReader(`{"type":"hello"}`)))
-	if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") == "" {
-		t.Errorf("one more: %d %s", w.Code, w.Body)
-	}
-}
-
-// opener is a Server that is not well.
-type opener struct {
-	echo
-	open func(*Outbox) (Session, Welcome, error)
-}
-
-func (o *opener) Open(_ *http.Request, _ Hello, out *Outbox) (Session, Welcome, error) {
-	return o.open(out)
-}
-
-// TestOpenKeepsNothing gives the place of a session back that did not begin: its
-// opening fails, panics, or ends after the node was stopped.
-func TestOpenKeepsNothing(t *testing.T) {
-	o := &opener{echo: echo{detached: make(chan *Outbox, 10)}}
-	p := &LongPoll{Server: o}
-	open := func(f func(*Outbox) (Session, Welcome, error)) (w *httptest.ResponseRecorder) {
-		defer func() { _ = recover() }()
-		o.open = f
-		w = httptest.NewRecorder()
-		p.Open(w, httptest.NewRequest("POST", "/open", strings.NewReader(`{"type":"hello"}`)))
-		return w
-	}
-	open(func(*Outbox) (Session, Welcome, error) { panic("too much") })
-	open(func(*Outbox) (Session, Welcome, error) { return nil, Welcome{}, errStopping })
-	if len(p.sessions) != 0 {
-		t.Errorf("%d sessions are counted", len(p.sessions))
-	}
-	w := open(func(*Outbox) (Session, Welcome, error) {
-		p.Stop()
-		return o, Welcome{}, nil
-	})
-	if w.Code != http.StatusServiceUnavailable || len(o.detached) != 1 || len(p.sessions) != 0 {
-		t.Errorf("opened while stopping: %d, %d detached, %d sessions", w.Code, len(o.detached), len(p.sessions))
-	}
-	if w := open(func(*Outbox) (Session, Welcome, error) { return o, Welcome{}, nil }); w.Code != http.StatusServiceUnavailable {
-		t.Errorf("opened after the stop: %d", w.Code)
-	}
-}
-
-// TestStopEndsPolls answers the poll that waits and detaches its session.
-func TestStopEndsPolls(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPolls()
-		id := p.open()
-		done := make(chan string)
-		go func() {
-			_, body := p.poll(t.Context(), id, 0)
-			done <- body
-		}()
-		synctest.Wait()
-		p.Stop()
-		if body := <-done; !strings.Contains(body, `"code":4001`) {
-			t.Errorf("the poll was answered %s", body)
-		}
-		if !p.gone() || len(p.sessions) != 0 {
-			t.Error("the session goes on")
-		}
-	})
 }

@@ -26,7 +26,7 @@ type Outbox struct {
 	last    uint64 // the number of the newest frame
 	bytes   int
 	bye     *Bye
-	wake    func() // tells the transport of something new
+	wake    func() // tells the transport of something to take
 	drained func() // tells the session that the client caught up
 	behind  bool   // an Offer was refused since the client last caught up
 }
@@ -92,9 +92,10 @@ func (o *Outbox) Bye(b *Bye) {
 	}
 }
 
-// start sets the function that is called when there is something to take, and calls it.
-// The welcome, if there is one, comes before the frames that the session has added.
-func (o *Outbox) start(wake func(), welcome ...[]byte) {
+// Start sets the function that tells the transport of frames or a bye to take, and calls
+// it. It must not block. The welcome, if there is one, comes before the frames that the
+// session has added.
+func (o *Outbox) Start(wake func(), welcome ...[]byte) {
 	o.mu.Lock()
 	o.wake = wake
 	o.frames = append(welcome, o.frames...)
@@ -122,9 +123,9 @@ func (o *Outbox) fill(b *buffer, onlyOne bool) (last uint64, left bool, bye *Bye
 	return o.last, false, o.bye
 }
 
-// after returns the frames above n, the number of the last of them, and the bye if the
-// connection is to end after them.
-func (o *Outbox) after(n uint64) (frames [][]byte, last uint64, bye *Bye) {
+// After returns the frames above n, the number of the last of them, and the bye if the
+// connection is to end after them. It does not remove them: Ack does.
+func (o *Outbox) After(n uint64) (frames [][]byte, last uint64, bye *Bye) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	first := o.last - uint64(len(o.frames)) // the number before the oldest
@@ -132,8 +133,8 @@ func (o *Outbox) after(n uint64) (frames [][]byte, last uint64, bye *Bye) {
 	return slices.Clone(o.frames[n-first:]), o.last, o.bye
 }
 
-// ack removes the frames up to n.
-func (o *Outbox) ack(n uint64) {
+// Ack removes the frames up to n: the client has them.
+func (o *Outbox) Ack(n uint64) {
 	o.mu.Lock()
 	first := o.last - uint64(len(o.frames))
 	for len(o.frames) > 0 && first < n {

@@ -11,12 +11,12 @@ func TestOutboxNumbersAndForgets(t *testing.T) {
 	for i := range 5 {
 		o.Send(fmt.Appendf(nil, "frame %d", i+1))
 	}
-	o.ack(2)
+	o.Ack(2)
 	for _, c := range []struct {
 		after uint64
 		want  string
 	}{{0, "frame 3"}, {2, "frame 3"}, {4, "frame 5"}, {5, ""}, {99, ""}} {
-		frames, last, bye := o.after(c.after)
+		frames, last, bye := o.After(c.after)
 		got := ""
 		if len(frames) > 0 {
 			got = string(frames[0])
@@ -25,8 +25,8 @@ func TestOutboxNumbersAndForgets(t *testing.T) {
 			t.Errorf("after %d: %q, last %d, %v; want %q", c.after, got, last, bye, c.want)
 		}
 	}
-	o.ack(99)
-	if frames, _, _ := o.after(0); len(frames) != 0 || o.bytes != 0 {
+	o.Ack(99)
+	if frames, _, _ := o.After(0); len(frames) != 0 || o.bytes != 0 {
 		t.Errorf("after everything was acknowledged: %d frames, %d bytes", len(frames), o.bytes)
 	}
 }
@@ -48,21 +48,21 @@ func TestOutboxBounds(t *testing.T) {
 	for sent := offered; sent < hardLimit>>10; sent++ {
 		o.Send(kib)
 	}
-	if _, _, bye := o.after(0); bye != nil {
+	if _, _, bye := o.After(0); bye != nil {
 		t.Fatalf("before the limit: %v", bye)
 	}
-	o.ack(uint64(offered))
+	o.Ack(uint64(offered))
 	if drained != 0 {
 		t.Error("drained before everything was taken")
 	}
-	o.ack(1 << 30)
+	o.Ack(1 << 30)
 	if drained != 1 {
 		t.Errorf("drained %d times, want once", drained)
 	}
 	for range hardLimit>>10 + 1 {
 		o.Send(kib)
 	}
-	if _, _, bye := o.after(0); bye == nil || bye.Code != CodeSlow || bye.RetryAfter <= 0 {
+	if _, _, bye := o.After(0); bye == nil || bye.Code != CodeSlow || bye.RetryAfter <= 0 {
 		t.Errorf("above the limit: %v", bye)
 	}
 	if o.bytes > hardLimit {
@@ -85,11 +85,11 @@ func TestOutboxTakesOneLargeFrame(t *testing.T) {
 func TestOutboxFirstByeCounts(t *testing.T) {
 	o := &Outbox{}
 	woken := 0
-	o.start(func() { woken++ })
+	o.Start(func() { woken++ })
 	o.Bye(&Bye{Code: CodeDraining})
 	o.Bye(&Bye{Code: CodeTicket})
 	o.Send([]byte("late"))
-	if frames, _, bye := o.after(0); bye.Code != CodeDraining || len(frames) != 0 {
+	if frames, _, bye := o.After(0); bye.Code != CodeDraining || len(frames) != 0 {
 		t.Errorf("%v, %d frames", bye, len(frames))
 	}
 	if woken < 2 {

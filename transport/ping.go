@@ -15,7 +15,7 @@ const (
 
 	pingSlots = int(pingInterval / pingStep)
 	// pongSlots is the number of slots within which the pong must arrive.
-	pongSlots = int(writeTimeout / pingStep)
+	pongSlots = int(WriteTimeout / pingStep)
 )
 
 // pinger pings all WebSockets of a node, each once in pingInterval, with one timer. It is a
@@ -62,7 +62,7 @@ func (p *pinger) remove(s *socket) {
 }
 
 // advance pings the sockets of the next slot, and closes those that were pinged
-// writeTimeout ago and have not answered.
+// WriteTimeout ago and have not answered.
 func (p *pinger) advance() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

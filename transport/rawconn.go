@@ -91,7 +91,7 @@ func (c *rawConn) Write(p []byte) (int, error) {
 // writeBlocking writes with the lock held. It clears the deadline afterwards, since
 // a deadline that has passed fails the next write, which may set none.
 func (c *rawConn) writeBlocking(p []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+	if err := c.SetWriteDeadline(time.Now().Add(WriteTimeout)); err != nil {
 		return 0, err
 	}
 	n, err := c.Conn.Write(p)

@@ -76,7 +76,7 @@ func TestFrameSizes(t *testing.T) {
 // TestTooLarge refuses a frame without holding all of it.
 func TestTooLarge(t *testing.T) {
 	c := welcomed(t, serve(t, &WebSocket{Server: &echo{detached: make(chan *Outbox, 1)}}))
-	say(t, c, strings.Repeat(" ", maxFrame+1))
+	say(t, c, strings.Repeat(" ", MaxFrame+1))
 	if code, _ := closed(t, c); code != CodeTooLarge {
 		t.Errorf("closed with %d", code)
 	}
@@ -198,7 +198,7 @@ func TestWriteTimesOut(t *testing.T) {
 		if second == nil {
 			t.Fatal("two wrote at once")
 		}
-		if err := rest(); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(started) != writeTimeout {
+		if err := rest(); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(started) != WriteTimeout {
 			t.Errorf("%v after %v", err, time.Since(started))
 		}
 		read := make(chan string, 1)

@@ -11,6 +11,25 @@
 //
 // The frames of the subprotocol heartbeat.v1 are in frame.go, the codes that end a
 // connection in bye.go.
+//
+// # Another transport
+//
+// A transport can be written outside of this package. For each connection it
+//
+//  1. reads the client's first frame, of at most MaxFrame bytes and within HelloTimeout,
+//     with ParseHello;
+//  2. calls Server.Open with a new Outbox;
+//  3. calls Outbox.Start with a function that wakes whoever writes to the client, and sends
+//     Welcome.Frame first;
+//  4. sends the frames that Outbox.After returns, each write within WriteTimeout, and calls
+//     Outbox.Ack when the client has them. The Outbox bounds what waits, and ends the
+//     connection of a client that reads too slowly. A bye is sent last, as Bye.Frame;
+//  5. passes the client's other frames to Receive and sends what it returns. An error, as
+//     the bye of AsBye, ends the connection;
+//  6. notices connections that are dead, and calls Session.Detach once when one has ended.
+//
+// Over HTTP with a request for each frame, Sessions does all of this but the way down;
+// events.go, which uses only exported names, is an example.
 package transport
 
 import (
@@ -24,12 +43,12 @@ const (
 	// MaxBody is the largest beat over a link, in bytes. The welcome names it, and the
 	// client posts larger ones to PHP.
 	MaxBody = 1 << 20
-	// maxFrame leaves room for the JSON around a body of MaxBody.
-	maxFrame = MaxBody + 64<<10
+	// MaxFrame is the largest frame from a client: MaxBody and room for the JSON around it.
+	MaxFrame = MaxBody + 64<<10
 	// HelloTimeout is the time within which a new connection must send its hello.
 	HelloTimeout = 5 * time.Second
-	// writeTimeout is the time within which a client must take what is written.
-	writeTimeout = 10 * time.Second
+	// WriteTimeout is the time within which a client must take what is written.
+	WriteTimeout = 10 * time.Second
 )
 
 // Beat is one client request.
@@ -69,9 +88,9 @@ type Session interface {
 	Detach(out *Outbox)
 }
 
-// receive passes one client frame to the session and returns the frame that answers it, if
-// any. An error ends the connection.
-func receive(ctx context.Context, s Session, frame []byte) (answer []byte, err error) {
+// Receive passes one client frame, except the hello, to the session and returns the frame
+// that answers it, if any. An error ends the connection; AsBye says how.
+func Receive(ctx context.Context, s Session, frame []byte) (answer []byte, err error) {
 	if b, ok := parseBeat(frame); ok {
 		return tickFrame(b.ID, s.Beat(ctx, b)), nil
 	}
@@ -82,7 +101,7 @@ func receive(ctx context.Context, s Session, frame []byte) (answer []byte, err e
 	return receiveFrame(ctx, s, f, []byte(f.Body))
 }
 
-// receiveFrame is receive for a parsed frame, with its body apart from it.
+// receiveFrame is Receive for a parsed frame, with its body apart from it.
 func receiveFrame(ctx context.Context, s Session, f clientFrame, body []byte) (answer []byte, err error) {
 	switch f.Type {
 	case "beat":

@@ -140,7 +140,7 @@ func (s *socket) greet(r *http.Request) (Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	hello, err := parseHello(b.bytes)
+	hello, err := ParseHello(b.bytes)
 	b.giveBack()
 	if err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func (s *socket) greet(r *http.Request) (Session, error) {
 		return nil, err
 	}
 	welcome.Session = rand.Text()
-	s.writer.out.start(s.writer.wake, appendWelcome(nil, welcome))
+	s.writer.out.Start(s.writer.wake, welcome.Frame())
 	s.writer.drain()
 	return session, nil
 }
@@ -191,7 +191,7 @@ func (s *socket) readFrames(session Session) error {
 // there is no other: it writes the answer, and what others have added to the outbox.
 func (s *socket) handle(session Session, frame []byte) error {
 	writer := !s.node.off.reader && s.writer.acquire()
-	answer, err := receive(context.Background(), session, frame)
+	answer, err := Receive(context.Background(), session, frame)
 	if err != nil {
 		return err
 	}
@@ -211,14 +211,14 @@ func (s *socket) read() (*buffer, error) {
 		return nil, err
 	}
 	b := borrow()
-	for err == nil && len(b.bytes) <= maxFrame {
+	for err == nil && len(b.bytes) <= MaxFrame {
 		n := 0
 		b.bytes = slices.Grow(b.bytes, readBuffer)
 		n, err = reader.Read(b.bytes[len(b.bytes):cap(b.bytes)])
 		b.bytes = b.bytes[:len(b.bytes)+n]
 	}
 	switch {
-	case len(b.bytes) > maxFrame:
+	case len(b.bytes) > MaxFrame:
 		return nil, errTooLarge
 	case err != io.EOF:
 		return nil, err

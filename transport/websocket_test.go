@@ -119,7 +119,7 @@ func TestSlowClient(t *testing.T) {
 		for range 64 { // more than the sockets' own buffers take
 			e.out.Send(frame)
 		}
-		if _, _, bye := e.out.after(0); bye == nil || bye.Code != CodeSlow {
+		if _, _, bye := e.out.After(0); bye == nil || bye.Code != CodeSlow {
 			t.Fatalf("64 MiB wait to be read: %v", bye)
 		}
 		c.SetReadLimit(-1)

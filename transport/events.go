@@ -1,0 +1,136 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+const (
+	// streamTime is how long one stream lasts; then the page requests the next one. If the
+	// connection is dead and nobody closed it, the page does not: so it is noticed within
+	// a TTL, together with the gap between two streams and the grace.
+	streamTime = 30 * time.Second
+	// keepAlive is the time between two comments on an idle stream, which show the page
+	// and the proxies that the connection works.
+	keepAlive = 10 * time.Second
+)
+
+// Events carries the frames of a session to its client as server-sent events, in the
+// response to GET /events?after=N. N is the id of the last event, or 0. A frame is
+// acknowledged when it is written. If an event was lost with its connection, N is not the
+// last one that was written; the session then ends, and the page opens another one with
+// its cursor.
+type Events struct {
+	Sessions *Sessions
+}
+
+// ServeHTTP answers with one stream.
+func (t *Events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := t.serve(w, r); err != nil {
+		Refuse(w, err)
+	}
+}
+
+// serve returns an error if it has not written anything.
+func (t *Events) serve(w http.ResponseWriter, r *http.Request) error {
+	after, err := strconv.ParseUint(r.URL.Query().Get("after"), 10, 64)
+	if err != nil {
+		return &Bye{Code: CodeProtocol, Reason: "after must be the id of the last event, or 0"}
+	}
+	s, err := t.Sessions.Find(r)
+	if err != nil {
+		return err
+	}
+	ctx, release, err := s.Receive(r, streamTime)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if frames, last, _ := s.Outbox().After(after); last-uint64(len(frames)) != after {
+		s.End(nil)
+		return ErrGone
+	}
+	stream := eventStream{session: s, after: after, w: w, control: http.NewResponseController(w)}
+	if err := stream.run(ctx); err != nil {
+		s.End(nil)
+	}
+	return nil
+}
+
+// eventStream writes the frames of a session after a number.
+type eventStream struct {
+	session *HTTPSession
+	after   uint64
+	w       http.ResponseWriter
+	control *http.ResponseController
+}
+
+// run writes events until ctx ends. The error says why the session is to end: it is a *Bye
+// that was written, or the connection failed.
+func (s *eventStream) run(ctx context.Context) error {
+	h := s.w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store, no-transform") // a proxy that compresses holds events back
+	h.Set("X-Accel-Buffering", "no")                 // nginx
+	h.Set("X-Content-Type-Options", "nosniff")
+	_ = s.control.SetReadDeadline(time.Time{})                     // the deadline of a request would end the stream
+	defer func() { _ = s.control.SetWriteDeadline(time.Time{}) }() // the connection is used again
+	if err := s.write([]byte(":\n\n")); err != nil {               // sends the header
+		return err
+	}
+	for {
+		wait, cancel := context.WithTimeout(ctx, keepAlive)
+		frames, last, bye := s.session.Next(wait, s.after)
+		cancel()
+		switch {
+		case last-uint64(len(frames)) != s.after:
+			return errors.New("another stream has taken events of this one")
+		case len(frames) == 0 && bye == nil && ctx.Err() != nil:
+			return nil
+		}
+		if bye != nil {
+			frames = append(frames, bye.Frame())
+		}
+		if err := s.writeEvents(frames); err != nil {
+			return err
+		}
+		if bye != nil {
+			return bye
+		}
+		s.session.Outbox().Ack(s.after)
+	}
+}
+
+// writeEvents writes an event for each frame; without a frame it writes a comment.
+func (s *eventStream) writeEvents(frames [][]byte) error {
+	var b []byte
+	for _, f := range frames {
+		s.after++
+		b = append(strconv.AppendUint(append(b, "id:"...), s.after, 10), "\ndata:"...)
+		start := len(b)
+		b = append(b, f...)
+		for i := start; i < len(b); i++ {
+			if b[i] == '\n' || b[i] == '\r' { // whitespace between tokens; in a string it is escaped
+				b[i] = ' '
+			}
+		}
+		b = append(b, "\n\n"...)
+	}
+	if len(frames) == 0 {
+		b = append(b, ":\n\n"...)
+	}
+	return s.write(b)
+}
+
+func (s *eventStream) write(b []byte) error {
+	if err := s.control.SetWriteDeadline(time.Now().Add(WriteTimeout)); err != nil {
+		return err
+	}
+	if _, err := s.w.Write(b); err != nil {
+		return err
+	}
+	return s.control.Flush()
+}

@@ -1,0 +1,258 @@
+package transport
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// streamRecorder is a ResponseWriter without a network, so that the clock can be a fake
+// one.
+type streamRecorder struct {
+	*httptest.ResponseRecorder
+	broken time.Time // when writes begin to fail; zero: never
+}
+
+func (r *streamRecorder) SetReadDeadline(time.Time) error  { return nil }
+func (r *streamRecorder) SetWriteDeadline(time.Time) error { return nil }
+func (r *streamRecorder) Write(b []byte) (int, error) {
+	if !r.broken.IsZero() && !time.Now().Before(r.broken) {
+		return 0, errors.New("broken pipe")
+	}
+	return r.ResponseRecorder.Write(b)
+}
+
+// stream requests a stream after the event with an id, and returns when it ends.
+func (p *polls) stream(ctx context.Context, id, after string) *streamRecorder {
+	w := &streamRecorder{ResponseRecorder: httptest.NewRecorder()}
+	p.streamTo(ctx, w, id, after)
+	return w
+}
+
+func (p *polls) streamTo(ctx context.Context, w http.ResponseWriter, id, after string) {
+	r := httptest.NewRequestWithContext(ctx, "GET", "/events?after="+after, nil)
+	r.Header.Set(SessionHeader, id)
+	(&Events{p.Sessions}).ServeHTTP(w, r)
+}
+
+// TestStream writes frames as events and comments meanwhile, and is followed by another
+// stream.
+func TestStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolls()
+		id := p.open()
+		started := time.Now()
+		time.AfterFunc(keepAlive+time.Second, func() {
+			p.e.out.Send([]byte("{\"data\":[1,\r\n2]}"))
+			p.e.out.Send([]byte("2"))
+		})
+		w := p.stream(t.Context(), id, "0")
+		if took := time.Since(started); took != streamTime {
+			t.Errorf("the stream lasted %v", took)
+		}
+		if want := ":\n\n:\n\nid:1\ndata:{\"data\":[1,  2]}\n\nid:2\ndata:2\n\n:\n\n"; w.Body.String() != want {
+			t.Errorf("wrote %q, want %q", w.Body, want)
+		}
+		h := w.Header()
+		if h.Get("Content-Type") != "text/event-stream" || h.Get("X-Accel-Buffering") != "no" || !strings.Contains(h.Get("Cache-Control"), "no-store") {
+			t.Errorf("the headers are %v", h)
+		}
+		time.Sleep(receiveGap - 1)
+		if p.gone() {
+			t.Fatal("the session ended before the next stream")
+		}
+		p.e.out.Send([]byte("3"))
+		p.e.out.Bye(&Bye{Code: CodeTicket, Reason: "ticket expired"})
+		if w := p.stream(t.Context(), id, "2"); w.Body.String() != ":\n\nid:3\ndata:3\n\nid:4\ndata:{\"type\":\"bye\",\"code\":4003,\"reason\":\"ticket expired\"}\n\n" {
+			t.Errorf("then %q", w.Body)
+		}
+		if w := p.stream(t.Context(), id, "4"); w.Code != http.StatusGone || !p.gone() {
+			t.Errorf("after the bye: %d", w.Code)
+		}
+	})
+}
+
+// TestStreamEnds ends the session of a page that does not come back for another stream,
+// sooner if its connection broke, and at once if a write failed.
+func TestStreamEnds(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		stream func(t *testing.T, p *polls, id string)
+		gone   time.Duration
+	}{
+		{"no stream", func(*testing.T, *polls, string) {}, receiveGap},
+		{"no further stream", func(t *testing.T, p *polls, id string) { p.stream(t.Context(), id, "0") }, streamTime + receiveGap},
+		{"the connection broke", func(t *testing.T, p *polls, id string) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			p.stream(ctx, id, "0")
+		}, time.Second + lostGap},
+		{"a write failed", func(t *testing.T, p *polls, id string) {
+			w := &streamRecorder{httptest.NewRecorder(), time.Now().Add(time.Second)}
+			p.streamTo(t.Context(), w, id, "0")
+		}, keepAlive},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPolls()
+				id := p.open()
+				go c.stream(t, p, id)
+				time.Sleep(c.gone - 1)
+				if p.gone() {
+					t.Error("gone too early")
+				}
+				time.Sleep(1)
+				if !p.gone() {
+					t.Errorf("not gone after %v", c.gone)
+				}
+			})
+		})
+	}
+}
+
+// TestStreamLost ends the session of a page that did not receive all events, and refuses
+// what is no id.
+func TestStreamLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolls()
+		id := p.open()
+		for _, bad := range []string{"", "-1", "x"} {
+			if w := p.stream(t.Context(), id, bad); w.Code != http.StatusBadRequest {
+				t.Errorf("after=%s: %d", bad, w.Code)
+			}
+		}
+		p.e.out.Send([]byte("1"))
+		p.stream(t.Context(), id, "0")
+		p.e.out.Send([]byte("2"))
+		if w := p.stream(t.Context(), id, "0"); w.Code != http.StatusGone || !p.gone() {
+			t.Errorf("event 1 was lost: %d %s", w.Code, w.Body)
+		}
+	})
+}
+
+// TestTwoStreams lets the newer stream have the frames, and ends the session rather than
+// lose one.
+func TestTwoStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolls()
+		id := p.open()
+		first, second := make(chan string, 1), make(chan string, 1)
+		go func() { first <- p.stream(t.Context(), id, "0").Body.String() }()
+		synctest.Wait()
+		go func() { second <- p.stream(t.Context(), id, "0").Body.String() }()
+		if body := <-first; body != ":\n\n" {
+			t.Errorf("the older one: %q", body)
+		}
+		p.e.out.Send([]byte("1"))
+		p.e.out.Bye(errStopping)
+		if body := <-second; !strings.Contains(body, "id:1\ndata:1\n\nid:2\ndata:{\"type\":\"bye\"") {
+			t.Errorf("the newer one: %q", body)
+		}
+	})
+}
+
+// streamFrom opens a session and a stream over a network.
+func streamFrom(t *testing.T, e *echo, configure func(*http.Server)) (*Sessions, *bufio.Reader) {
+	t.Helper()
+	p := &polls{&Sessions{Server: e}, e}
+	s := httptest.NewUnstartedServer(&Events{p.Sessions})
+	configure(s.Config)
+	s.Start()
+	t.Cleanup(func() {
+		p.Stop()
+		s.CloseClientConnections()
+		s.Close()
+	})
+	r, _ := http.NewRequestWithContext(t.Context(), "GET", s.URL+"/events?after=0", nil)
+	r.Header.Set(SessionHeader, p.open())
+	response, err := s.Client().Do(r)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("%v %v", response, err)
+	}
+	t.Cleanup(func() { _ = response.Body.Close() })
+	return p.Sessions, bufio.NewReader(response.Body)
+}
+
+// TestStreamOutlivesReadTimeout has a server with a ReadTimeout, which is that of a
+// request's body.
+func TestStreamOutlivesReadTimeout(t *testing.T) {
+	e := &echo{detached: make(chan *Outbox, 1)}
+	const timeout = 50 * time.Millisecond
+	_, body := streamFrom(t, e, func(s *http.Server) { s.ReadTimeout = timeout })
+	over := time.Now().Add(4 * timeout)
+	until(t, "the timeout passes", func() bool { return time.Now().After(over) })
+	e.out.Send([]byte("1"))
+	for {
+		line, err := body.ReadString('\n')
+		if err != nil {
+			t.Fatalf("the stream ended: %v", err)
+		}
+		if line == "data:1\n" {
+			return
+		}
+	}
+}
+
+// TestSlowStream ends the session of a client that reads nothing, with at most hardLimit
+// in the outbox.
+func TestSlowStream(t *testing.T) {
+	e := &echo{detached: make(chan *Outbox, 1)}
+	_, body := streamFrom(t, e, func(*http.Server) {})
+	frame := []byte(`{"data":"` + strings.Repeat("x", 1<<20) + `"}`)
+	until(t, "the outbox is full", func() bool {
+		e.out.Send(frame)
+		_, _, bye := e.out.After(0)
+		return bye != nil
+	})
+	for {
+		line, err := body.ReadString('\n')
+		if err != nil {
+			t.Fatalf("the stream ended: %v", err)
+		}
+		if strings.HasPrefix(line, `data:{"type":"bye","code":4002`) {
+			break
+		}
+	}
+	<-e.detached
+}
+
+// TestAnotherPackage proves that a transport can be written outside of the package: it
+// builds events.go as a package of its own.
+func TestAnotherPackage(t *testing.T) {
+	const module = "github.com/heartbeatd/heartbeatd"
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile("events.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(string(source), "package transport\n", "package outside\n", 1)
+	text = strings.Replace(text, "import (\n", "import (\n\t. \""+module+"/transport\"\n", 1)
+	moved := filepath.Join(t.TempDir(), "events.go")
+	overlay := filepath.Join(t.TempDir(), "overlay.json")
+	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{
+		filepath.Join(here, "events.go"):            "", // not there
+		filepath.Join(here, "outside", "events.go"): moved,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.WriteFile(moved, []byte(text), 0o600), os.WriteFile(overlay, replace, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("go", "build", "-overlay", overlay, "./outside").CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

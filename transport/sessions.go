@@ -1,0 +1,351 @@
+package transport
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	// receiveGap is how long a session may be without a request that carries its frames
+	// down. Such a request is followed at once by the next, so that a gap is a round trip.
+	receiveGap = 10 * time.Second
+	// lostGap is the same when the client itself ended the request: the page was closed,
+	// or its browser sends the next one at once.
+	lostGap = time.Second
+	// maxHTTPSessions bounds the sessions of one node.
+	maxHTTPSessions = 20_000
+	// maxClose is the largest body of a close, in bytes.
+	maxClose = 1 << 10
+	// SessionHeader names the session in every request after open.
+	SessionHeader = "Heartbeat-Session"
+)
+
+// Sessions are the connections of pages that send every frame in a request of its own.
+// POST /open opens a session, POST /beat carries the client's frames, and POST /close
+// ends it. How frames travel to the client is for another handler, which calls Find and
+// Receive: LongPoll or Events.
+type Sessions struct {
+	Server Server
+
+	mu       sync.Mutex // guards the following fields
+	sessions map[string]*HTTPSession
+	closed   bool
+}
+
+// HTTPSession is one of the Sessions.
+type HTTPSession struct {
+	id      string
+	of      *Sessions
+	session Session // set before anybody knows id
+	out     Outbox
+	news    chan struct{} // holds a token when there may be frames to take
+
+	mu       sync.Mutex         // guards the following fields
+	gap      *time.Timer        // runs while there is no receiver
+	receiver uint64             // counts the receivers
+	cancel   context.CancelFunc // ends the current receiver
+	ended    bool
+}
+
+// Open answers POST /open: the request is a hello, the response a welcome.
+func (s *Sessions) Open(w http.ResponseWriter, r *http.Request) {
+	welcome, err := s.open(w, r)
+	if err != nil {
+		Refuse(w, err)
+		return
+	}
+	answer(w, welcome.Frame())
+}
+
+func (s *Sessions) open(w http.ResponseWriter, r *http.Request) (welcome Welcome, err error) {
+	b, err := readBody(w, r, MaxFrame)
+	if err != nil {
+		return welcome, err
+	}
+	hello, err := readHello(r, b)
+	if err != nil {
+		return welcome, err
+	}
+	request, err := requestID(r.URL.Query())
+	if err != nil {
+		return welcome, err
+	}
+	h := &HTTPSession{id: rand.Text(), of: s, news: make(chan struct{}, 1)}
+	if err := s.reserve(h); err != nil {
+		return welcome, err
+	}
+	opened := false
+	defer func() {
+		if !opened {
+			s.remove(h) // also when Open panics
+		}
+	}()
+	session, welcome, err := s.Server.Open(r, hello, &h.out)
+	if err != nil {
+		return welcome, err
+	}
+	if opened = s.begin(h, session); !opened {
+		session.Detach(&h.out)
+		return welcome, errStopping
+	}
+	h.out.Start(h.wake)
+	welcome.Session, welcome.ID, welcome.PollWait = h.id, request, PollWait
+	return welcome, nil
+}
+
+// requestID returns the id that a request has in its address, or 0. The response names it
+// too, so that a client notices a response that was made for another request.
+func requestID(query url.Values) (uint64, error) {
+	if !query.Has("id") {
+		return 0, nil
+	}
+	id, err := strconv.ParseUint(query.Get("id"), 10, 64)
+	if err != nil || id == 0 {
+		return 0, protocolError("id must be a number above 0")
+	}
+	return id, nil
+}
+
+// Beat answers POST /beat of a session: any client frame except a hello.
+func (s *Sessions) Beat(w http.ResponseWriter, r *http.Request) {
+	h, err := s.Find(r)
+	if err != nil {
+		Refuse(w, err)
+		return
+	}
+	tick, err := h.receive(w, r)
+	if errors.Is(err, errIncomplete) { // the session goes on
+		Refuse(w, err)
+		return
+	}
+	if err != nil {
+		bye := AsBye(err)
+		h.End(bye)
+		if bye.Code != CodeLeft {
+			Refuse(w, bye)
+			return
+		}
+	}
+	if tick != nil {
+		answer(w, tick)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (h *HTTPSession) receive(w http.ResponseWriter, r *http.Request) (tick []byte, err error) {
+	b, err := readBody(w, r, MaxFrame)
+	if err != nil {
+		return nil, err
+	}
+	if isForm(r, b) {
+		f, err := formFrame(r)
+		if err != nil {
+			return nil, err
+		}
+		return receiveFrame(r.Context(), h.session, f, b)
+	}
+	return Receive(r.Context(), h.session, b)
+}
+
+// Close answers POST /close, which a page sends with navigator.sendBeacon when it is left.
+// The session is a field of its body, since a beacon has no headers of its own. Whoever
+// knows a session may close it, from any origin. The page then counts as gone, as if its
+// socket had closed.
+func (s *Sessions) Close(w http.ResponseWriter, r *http.Request) {
+	b, err := readBody(w, r, maxClose)
+	if errors.Is(err, errTooLarge) {
+		err = protocolError("a close has one field, session")
+	}
+	if err != nil {
+		Refuse(w, err)
+		return
+	}
+	form, err := url.ParseQuery(string(b))
+	if err != nil {
+		Refuse(w, protocolError("not a form: "+err.Error()))
+		return
+	}
+	if h := s.find(form.Get("session")); h != nil {
+		h.End(errLeft)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// Find returns the session that a request names in SessionHeader. The error is ErrGone.
+func (s *Sessions) Find(r *http.Request) (*HTTPSession, error) {
+	h := s.find(r.Header.Get(SessionHeader))
+	if h == nil {
+		return nil, ErrGone
+	}
+	return h, nil
+}
+
+// Receive makes the caller the receiver of the session, and ends the receiver before it.
+// The context ends after d, when another receiver takes over, and when the session ends.
+// The caller must call release when it is done. If no other receiver follows within 10
+// seconds, or one second if the request's context has ended, the session ends. The error
+// is ErrGone.
+func (h *HTTPSession) Receive(r *http.Request, d time.Duration) (ctx context.Context, release func(), err error) {
+	ctx, cancel := context.WithTimeout(r.Context(), d)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ended {
+		cancel()
+		return nil, nil, ErrGone
+	}
+	if h.cancel != nil {
+		h.cancel()
+	}
+	h.cancel = cancel
+	h.receiver++
+	mine := h.receiver
+	h.gap.Stop()
+	return ctx, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		cancel()
+		switch {
+		case h.ended:
+		case h.receiver != mine:
+			h.wake() // the caller may have taken the other receiver's token
+		case r.Context().Err() != nil:
+			h.gap.Reset(lostGap)
+		default:
+			h.gap.Reset(receiveGap)
+		}
+	}, nil
+}
+
+// Next returns the frames after a number, the number of the last one, and the bye if the
+// session is to end after them. It waits until there is one of them or ctx ends.
+func (h *HTTPSession) Next(ctx context.Context, after uint64) (frames [][]byte, last uint64, bye *Bye) {
+	frames, last, bye = h.out.After(after)
+	for len(frames) == 0 && bye == nil && ctx.Err() == nil {
+		select {
+		case <-h.news:
+		case <-ctx.Done():
+		}
+		frames, last, bye = h.out.After(after)
+	}
+	return frames, last, bye
+}
+
+// Outbox returns the frames that the client has not taken yet.
+func (h *HTTPSession) Outbox() *Outbox { return &h.out }
+
+// Ended says whether the session has ended.
+func (h *HTTPSession) Ended() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.ended
+}
+
+// End ends the session, if it has not ended. The current receiver gets bye, if it is not
+// nil.
+func (h *HTTPSession) End(bye *Bye) {
+	if !h.of.remove(h) {
+		return
+	}
+	if bye != nil {
+		h.out.Bye(bye)
+	}
+	h.mu.Lock()
+	h.gap.Stop()
+	h.ended = true
+	if h.cancel != nil {
+		h.cancel()
+	}
+	h.mu.Unlock()
+	h.session.Detach(&h.out)
+}
+
+func (h *HTTPSession) wake() {
+	select {
+	case h.news <- struct{}{}:
+	default:
+	}
+}
+
+func (s *Sessions) reserve(h *HTTPSession) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return errStopping
+	case len(s.sessions) >= maxHTTPSessions:
+		return &Bye{Code: CodeTooMany, Reason: "this node has reached its limit of sessions over HTTP", RetryAfter: 30 * time.Second}
+	case s.sessions == nil:
+		s.sessions = make(map[string]*HTTPSession)
+	}
+	s.sessions[h.id] = h
+	return nil
+}
+
+// begin gives h its session, unless Stop was called.
+func (s *Sessions) begin(h *HTTPSession, session Session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	h.session = session
+	h.gap = time.AfterFunc(receiveGap, func() { h.End(nil) })
+	return true
+}
+
+func (s *Sessions) find(id string) *HTTPSession {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sessions[id]
+}
+
+// remove says whether h was there.
+func (s *Sessions) remove(h *HTTPSession) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := s.sessions[h.id] == h
+	delete(s.sessions, h.id)
+	return found
+}
+
+// Stop ends all sessions and refuses further ones.
+func (s *Sessions) Stop() {
+	s.mu.Lock()
+	s.closed = true
+	all := maps.Clone(s.sessions)
+	maps.DeleteFunc(all, func(_ string, h *HTTPSession) bool { return h.session == nil }) // open refuses these
+	s.mu.Unlock()
+	for _, h := range all {
+		h.End(errStopping)
+	}
+}
+
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return nil, errTooLarge
+	}
+	if err != nil {
+		return nil, errIncomplete
+	}
+	return b, nil
+}
+
+func answer(w http.ResponseWriter, frame []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(frame)
+}

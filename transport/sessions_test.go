@@ -1,0 +1,179 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+)
+
+// TestBrokenRequest refuses a request whose body breaks off with no bye, and keeps its
+// session and the poll that waits.
+func TestBrokenRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolls()
+		id := p.open()
+		done := make(chan string, 1)
+		go func() {
+			_, body := p.poll(t.Context(), id, 0)
+			done <- body
+		}()
+		synctest.Wait()
+		for path, handler := range map[string]http.HandlerFunc{"/open": p.Open, "/beat?type=beat&id=5": p.Beat, "/close": p.Close} {
+			r := httptest.NewRequest("POST", path, iotest.ErrReader(errors.New("unexpected EOF")))
+			r.Header.Set("Content-Type", formType)
+			r.Header.Set(SessionHeader, id)
+			w := httptest.NewRecorder()
+			handler(w, r)
+			if w.Code != http.StatusRequestTimeout || w.Body.String() != errIncomplete.Error()+"\n" {
+				t.Errorf("%s: %d %s", path, w.Code, w.Body)
+			}
+		}
+		synctest.Wait()
+		select {
+		case body := <-done:
+			t.Fatalf("the poll was answered %s", body)
+		default:
+		}
+		p.e.out.Send([]byte(`1`))
+		if body := <-done; body != `{"seq":1,"frames":[1]}` {
+			t.Errorf("the news after that: %s", body)
+		}
+	})
+}
+
+// TestEndedPoll has the session's gap end it when a poll has just arrived: the poll is
+// told so, since an empty answer before its time would look like a cache's.
+func TestEndedPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolls()
+		id := p.open()
+		q := p.find(id)
+		done := make(chan int, 1)
+		started := time.Now()
+		go func() {
+			status, _ := p.poll(t.Context(), id, 0)
+			done <- status
+		}()
+		synctest.Wait()
+		q.End(nil) // as the timer does that fired before the poll stopped it
+		if status := <-done; status != http.StatusGone || time.Since(started) != 0 {
+			t.Errorf("the poll was answered %d after %v", status, time.Since(started))
+		}
+	})
+}
+
+// close says goodbye as a page that is left does.
+func (p *polls) close(body string) (status int) {
+	r := httptest.NewRequest("POST", "/close", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded;charset=UTF-8")
+	w := httptest.NewRecorder()
+	p.Close(w, r)
+	return w.Code
+}
+
+// TestClose ends a session by its page's beacon while a front holds its poll, and no
+// session by the beacon of somebody who does not know it.
+func TestClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolls()
+		id := p.open()
+		go p.poll(t.Context(), id, 0)
+		synctest.Wait()
+		for body, want := range map[string]int{
+			"session=" + id[:len(id)-1]: 204, "session=": 204, "": 204, "session=%zz": 400, "session=" + strings.Repeat("x", maxClose): 400,
+		} {
+			if status := p.close(body); status != want {
+				t.Errorf("%.40q: status %d, want %d", body, status, want)
+			}
+		}
+		if p.gone() {
+			t.Error("a forged close ended the session")
+		}
+		if status := p.close("session=" + id); status != 204 || !p.gone() {
+			t.Errorf("the page's own close: status %d, gone %v", status, p.gone())
+		}
+		if status, _ := p.poll(t.Context(), id, 0); status != 410 {
+			t.Errorf("a poll after that: %d", status)
+		}
+	})
+}
+
+// TestSessionLimit bounds the sessions of a node.
+func TestSessionLimit(t *testing.T) {
+	p := newPolls()
+	p.sessions = make(map[string]*HTTPSession)
+	for i := range maxHTTPSessions {
+		p.sessions[fmt.Sprint(i)] = &HTTPSession{}
+	}
+	w := httptest.NewRecorder()
+	p.Open(w, httptest.NewRequest("POST", "/open", strings.NewReader(`{"type":"hello"}`)))
+	if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") == "" {
+		t.Errorf("one more: %d %s", w.Code, w.Body)
+	}
+}
+
+// opener is a Server that is not well.
+type opener struct {
+	echo
+	open func(*Outbox) (Session, Welcome, error)
+}
+
+func (o *opener) Open(_ *http.Request, _ Hello, out *Outbox) (Session, Welcome, error) {
+	return o.open(out)
+}
+
+// TestOpenKeepsNothing gives the place of a session back that did not begin: its
+// opening fails, panics, or ends after the node was stopped.
+func TestOpenKeepsNothing(t *testing.T) {
+	o := &opener{echo: echo{detached: make(chan *Outbox, 10)}}
+	p := &Sessions{Server: o}
+	open := func(f func(*Outbox) (Session, Welcome, error)) (w *httptest.ResponseRecorder) {
+		defer func() { _ = recover() }()
+		o.open = f
+		w = httptest.NewRecorder()
+		p.Open(w, httptest.NewRequest("POST", "/open", strings.NewReader(`{"type":"hello"}`)))
+		return w
+	}
+	open(func(*Outbox) (Session, Welcome, error) { panic("too much") })
+	open(func(*Outbox) (Session, Welcome, error) { return nil, Welcome{}, errStopping })
+	if len(p.sessions) != 0 {
+		t.Errorf("%d sessions are counted", len(p.sessions))
+	}
+	w := open(func(*Outbox) (Session, Welcome, error) {
+		p.Stop()
+		return o, Welcome{}, nil
+	})
+	if w.Code != http.StatusServiceUnavailable || len(o.detached) != 1 || len(p.sessions) != 0 {
+		t.Errorf("opened while stopping: %d, %d detached, %d sessions", w.Code, len(o.detached), len(p.sessions))
+	}
+	if w := open(func(*Outbox) (Session, Welcome, error) { return o, Welcome{}, nil }); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("opened after the stop: %d", w.Code)
+	}
+}
+
+// TestStopEndsPolls answers the poll that waits and detaches its session.
+func TestStopEndsPolls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolls()
+		id := p.open()
+		done := make(chan string)
+		go func() {
+			_, body := p.poll(t.Context(), id, 0)
+			done <- body
+		}()
+		synctest.Wait()
+		p.Stop()
+		if body := <-done; !strings.Contains(body, `"code":4001`) {
+			t.Errorf("the poll was answered %s", body)
+		}
+		if !p.gone() || len(p.sessions) != 0 {
+			t.Error("the session goes on")
+		}
+	})
+}
