@@ -1,7 +1,9 @@
 // Firefox keeps a page in its back/forward cache only if no request of the page is under
 // way shortly before a navigation starts. In beforeunload and pagehide it is too late to
-// end one. So the link is closed when the mouse button goes down on a link to another
-// page. Other browsers keep pages with connections, and close those themselves.
+// end one. So the link is closed when a mouse button, a finger or the space bar goes down
+// on what leads to another page: the click comes only when it goes up. The Enter key
+// clicks when it goes down, which is too late as well. Other browsers keep pages with
+// connections, and close those themselves.
 
 import { isFirefox } from './link.js'
 
@@ -19,23 +21,28 @@ export function watchLeaving(win, leaving, staying) {
 		() => (kept = true),
 		() => {}
 	)
-	win.addEventListener(
-		'pointerdown',
-		(event) => {
-			left = kept && leadsAway(win, event)
-			if (left) leaving()
-		},
-		{ capture: true, passive: true }
-	)
-	win.addEventListener('click', (event) => {
-		if (left && event.defaultPrevented) staying()
+	const pressed = (event) => {
+		left = kept && leadsAway(win, event)
+		if (left) leaving()
+	}
+	const handled = (event) => {
+		if (!left || !event.defaultPrevented) return
 		left = false
-	})
+		staying()
+	}
+	win.addEventListener('pointerdown', pressed, true)
+	win.addEventListener('keydown', pressed, true)
+	win.addEventListener('click', handled)
+	win.addEventListener('submit', handled)
 }
 
 function leadsAway(win, event) {
-	const link = event.button === 0 && event.pointerType === 'mouse' && event.target.closest && event.target.closest('a[href]')
-	if (!link || event.ctrlKey || event.shiftKey || event.metaKey || event.altKey) return false
+	const { target, key } = event
+	const pressed = (key ? key === ' ' : event.button === 0) && target.closest && target.closest('a[href],button,input')
+	if (!pressed || event.ctrlKey || event.shiftKey || event.metaKey || event.altKey) return false
+	const { form } = pressed
+	if (!/^(_self|)$/.test((form || pressed).target)) return false
+	if (form) return /^(submit|image)$/.test(pressed.type)
 	const here = win.location.href.split('#')[0]
-	return /^https?:$/.test(link.protocol) && !link.hasAttribute('download') && /^(_self|)$/.test(link.target) && (!link.hash || link.href.split('#')[0] !== here)
+	return !key && /^https?:$/.test(pressed.protocol) && !pressed.hasAttribute('download') && (!pressed.hash || pressed.href.split('#')[0] !== here)
 }
