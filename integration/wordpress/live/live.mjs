@@ -29,6 +29,9 @@ if (($_COOKIE['live_client'] ?? '') === 'core') {
 if (($_COOKIE['live_editor'] ?? '') === 'classic') {
 	add_filter('use_block_editor_for_post', '__return_false');
 }
+if (isset($_COOKIE['live_store'])) {
+	add_filter('nocache_headers', fn ($headers) => array_merge($headers, array('Cache-Control' => 'no-cache, private')));
+}
 if (isset($_COOKIE['live_nonce_life'])) {
 	add_filter('nonce_life', fn () => (int) $_COOKIE['live_nonce_life']);
 }
@@ -62,11 +65,13 @@ async function makePerson(browser, site, user, wants) {
 		context,
 		// uses changes what the pages opened from now on are given. A nonce's life
 		// is in seconds, and must stay the same while they are open; so must core.
-		async uses({ client = 'any', editor = 'block', nonceLife } = {}) {
+		// With store, the browser may keep the pages: they come without no-store.
+		async uses({ client = 'any', editor = 'block', nonceLife, store } = {}) {
 			await context.clearCookies({ name: /^live_/ })
 			const cookies = { live_client: client, live_editor: editor }
 			if (TRANSPORTS.includes(client)) cookies.live_transports = client
 			if (nonceLife) cookies.live_nonce_life = String(nonceLife)
+			if (store) cookies.live_store = 'yes'
 			await context.addCookies(Object.entries(cookies).map(([name, value]) => ({ name, value, url: site.url })))
 		},
 		async open(path, options) {
