@@ -47,9 +47,29 @@ test('everything that is hooked or defined is prefixed', () => {
 	for (const name of php.filter((file) => file.startsWith('heartbeatd/'))) {
 		for (const [, symbol] of read(name).matchAll(/^(?:function &?|const |define\( ')(\w+)/gm)) assert.match(symbol, /^heartbeatd_/i, `${name}: ${symbol}`)
 	}
-	for (const [, callback] of read('heartbeatd/heartbeatd.php').matchAll(/^add_(?:action|filter)\( [^,]+, '(\w+)'/gm)) {
+	for (const [, callback] of read('heartbeatd/heartbeatd.php').matchAll(/^\t?add_(?:action|filter)\( [^,]+, '(\w+)'/gm)) {
 		assert.ok(php.some((name) => read(name).includes(`function ${callback}(`)), `${callback} is hooked and not defined`)
 	}
+})
+
+test('a function calls functions of its own folder and of those that are loaded before it', () => {
+	const source = (name) => read(name).replace(/\/\*.*?\*\//gs, '').replace(/\/\/.*/g, '')
+	const folderOf = (name) => name.match(/includes\/([\w-]+)/)[1]
+	const order = [...new Set([...read('heartbeatd/heartbeatd.php').matchAll(/^\t?require __DIR__ \. '\/(includes\/.*)';$/gm)].map(([, name]) => folderOf(name)))]
+	const names = php.filter((name) => name.startsWith('heartbeatd/includes/'))
+	const places = new Map(names.flatMap((name) => [...source(name).matchAll(/^\t?(?:function &?|const )(\w+)/gm)].map(([, symbol]) => [symbol, name])))
+	assert.ok(order.length > 10 && places.size > 200)
+	for (const name of names) {
+		for (const [, symbol] of source(name).matchAll(/\b(heartbeatd_\w+(?=\()|HEARTBEATD_\w+)/g)) {
+			if (!places.has(symbol)) continue
+			assert.ok(order.indexOf(folderOf(places.get(symbol))) <= order.indexOf(folderOf(name)), `${name} uses ${symbol} of ${places.get(symbol)}`)
+		}
+	}
+})
+
+test('every file is loaded', () => {
+	const main = read('heartbeatd/heartbeatd.php')
+	for (const name of php.filter((file) => file.startsWith('heartbeatd/includes/'))) assert.ok(main.includes(`'${name.replace('heartbeatd/', '/')}'`), name)
 })
 
 test('one version in all its places, and a minimum that the code keeps to', () => {

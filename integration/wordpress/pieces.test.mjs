@@ -242,7 +242,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			const health = await ask('return heartbeatd_site_health_test();')
 			assert.deepEqual([health.status, health.test], ['critical', 'heartbeatd'])
 			const cli = `class WP_CLI { static $out = array(); static function line($l) { self::$out[] = $l; } static function halt($c) { self::$out[] = $c; } }
-				require WP_PLUGIN_DIR . '/heartbeatd/includes/cli.php'; heartbeatd_cli_status(); return WP_CLI::$out;`
+				require WP_PLUGIN_DIR . '/heartbeatd/includes/admin/cli.php'; heartbeatd_cli_status(); return WP_CLI::$out;`
 			assert.equal((await ask(cli)).at(-1), 1)
 			api.answer = () => [200, { ...status, time: now() }]
 			assert.match((await ask(cli))[0], /^good +heartbeatd 9\.9 runs/)

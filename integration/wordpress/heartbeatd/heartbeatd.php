@@ -11,6 +11,10 @@
  * Text Domain:       heartbeatd
  * Domain Path:       /languages
  *
+ * This file loads the plugin and lists all hooks. The folders of includes/ stand here in
+ * the order in which they depend on each other: a function calls functions of its own
+ * folder and of those above it.
+ *
  * @package heartbeatd
  */
 
@@ -19,39 +23,69 @@ defined( 'ABSPATH' ) || exit;
 define( 'HEARTBEATD_PLUGIN_VERSION', '0.1.0' );
 define( 'HEARTBEATD_PLUGIN_FILE', __FILE__ );
 
-require __DIR__ . '/includes/options.php';
-require __DIR__ . '/includes/settings.php';
-require __DIR__ . '/includes/rooms.php';
-require __DIR__ . '/includes/labels.php';
-require __DIR__ . '/includes/learning.php';
-require __DIR__ . '/includes/ticket.php';
-require __DIR__ . '/includes/script.php';
-require __DIR__ . '/includes/beat.php';
-require __DIR__ . '/includes/api.php';
-require __DIR__ . '/includes/address.php';
-require __DIR__ . '/includes/queue.php';
-require __DIR__ . '/includes/cron.php';
-require __DIR__ . '/includes/revoke.php';
-require __DIR__ . '/includes/locks.php';
-require __DIR__ . '/includes/lock-documents.php';
-require __DIR__ . '/includes/presence.php';
-require __DIR__ . '/includes/presence-store.php';
-require __DIR__ . '/includes/presence-beat.php';
-require __DIR__ . '/includes/presence-posts.php';
-require __DIR__ . '/includes/presence-screens.php';
-require __DIR__ . '/includes/presence-saves.php';
-require __DIR__ . '/includes/presence-rest.php';
-require __DIR__ . '/includes/presence-routes.php';
-require __DIR__ . '/includes/presence-sync.php';
-require __DIR__ . '/includes/report.php';
-require __DIR__ . '/includes/settings-screen.php';
-require __DIR__ . '/includes/site-health.php';
-require __DIR__ . '/includes/ui.php';
+require __DIR__ . '/includes/translations.php';
+
+// The plugin's settings and options.
+require __DIR__ . '/includes/settings/options.php';
+require __DIR__ . '/includes/settings/settings.php';
+require __DIR__ . '/includes/settings/validation.php';
+
+// Calls to heartbeatd.
+require __DIR__ . '/includes/api/jwt.php';
+require __DIR__ . '/includes/api/circuit-breaker.php';
+require __DIR__ . '/includes/api/client.php';
+require __DIR__ . '/includes/api/queue.php';
+require __DIR__ . '/includes/api/addresses.php';
+require __DIR__ . '/includes/api/push.php';
+
+// Presence: who is where.
+require __DIR__ . '/includes/presence/labels.php';
+require __DIR__ . '/includes/presence/rooms.php';
+require __DIR__ . '/includes/presence/entries.php';
+require __DIR__ . '/includes/presence/store.php';
+require __DIR__ . '/includes/presence/active-posts.php';
+require __DIR__ . '/includes/presence/beat.php';
+require __DIR__ . '/includes/presence/provider.php';
+require __DIR__ . '/includes/presence/sync.php';
+
+// Admin screens that are stale because another user has saved what they show.
+require __DIR__ . '/includes/screens/keys.php';
+require __DIR__ . '/includes/screens/revisions.php';
+require __DIR__ . '/includes/screens/saves.php';
+
+// Which beats PHP must answer.
+require __DIR__ . '/includes/beats/callbacks.php';
+require __DIR__ . '/includes/beats/nonces.php';
+require __DIR__ . '/includes/beats/observations.php';
+require __DIR__ . '/includes/beats/native.php';
+require __DIR__ . '/includes/beats/scheduled-events.php';
+
+// Tickets: signed statements of who the user of a page is and what they may do.
+require __DIR__ . '/includes/tickets/rooms.php';
+require __DIR__ . '/includes/tickets/claims.php';
+require __DIR__ . '/includes/tickets/ticket.php';
+require __DIR__ . '/includes/tickets/tick.php';
+require __DIR__ . '/includes/tickets/revocations.php';
+
+// Post locks.
+require __DIR__ . '/includes/locks/lock.php';
+require __DIR__ . '/includes/locks/changes.php';
+require __DIR__ . '/includes/locks/documents.php';
+
+// What a page carries: scripts and a ticket.
+require __DIR__ . '/includes/page/scripts.php';
+require __DIR__ . '/includes/page/ticket.php';
+
+// What an administrator sees of the plugin.
+require __DIR__ . '/includes/admin/status-report.php';
+require __DIR__ . '/includes/admin/settings-screen.php';
+require __DIR__ . '/includes/admin/site-health.php';
 
 register_activation_hook( __FILE__, 'heartbeatd_add_options' );
 add_action( 'admin_init', 'heartbeatd_add_options' );
+add_action( 'init', 'heartbeatd_load_translations' );
 
-// The page: our script in the place of core's, the address and the ticket beside core's settings.
+// The page: replaces core's script, and adds the address of heartbeatd and a ticket.
 add_action( 'wp_default_scripts', 'heartbeatd_replace_script', PHP_INT_MAX );
 add_filter( 'heartbeat_settings', 'heartbeatd_add_settings' );
 add_filter( 'post_class', 'heartbeatd_see_row', 10, 3 );
@@ -59,20 +93,14 @@ add_filter( 'script_loader_tag', 'heartbeatd_print_ticket', PHP_INT_MAX, 2 );
 add_action( 'admin_print_scripts', 'heartbeatd_dequeue_without_heartbeat', 1 );
 add_action( 'admin_enqueue_scripts', 'heartbeatd_enqueue_presence' );
 add_action( 'wp_enqueue_scripts', 'heartbeatd_prepare_front_end' );
-add_action( 'init', 'heartbeatd_load_translations' );
-add_action( 'init', 'heartbeatd_add_presence_support' );
 
-// Who is where: the Presence API, or what keeps somebody else's live.
-add_action( 'plugins_loaded', 'heartbeatd_presence_init', PHP_INT_MAX - 1 );
-add_action( 'plugins_loaded', 'heartbeatd_ui_init', PHP_INT_MAX );
-
-// The beats that PHP answers: look at what is hooked, and send a fresh ticket.
+// Beats that PHP answers: observes the registered callbacks, and sends a fresh ticket.
 add_action( 'wp_ajax_heartbeat', 'heartbeatd_look_before_beat', 0 );
 add_action( 'heartbeat_tick', 'heartbeatd_send_ticket', PHP_INT_MAX, 2 );
 add_action( 'wp_verify_nonce_failed', 'heartbeatd_on_failed_nonce', 10, 2 );
 add_action( 'upgrader_process_complete', 'heartbeatd_forget_learned' );
 
-// Whoever loses a log-in, a password, a role or a post loses the tickets that speak of it.
+// Revokes tickets when a session, password, role, user or post changes.
 add_action( 'update_user_meta', 'heartbeatd_on_user_meta_update', 10, 4 );
 add_action( 'delete_user_meta', 'heartbeatd_on_user_meta_delete', 10, 3 );
 add_action( 'wp_logout', 'heartbeatd_on_logout' );
@@ -88,30 +116,116 @@ add_action( 'remove_user_from_blog', 'heartbeatd_revoke_user' );
 add_action( 'post_updated', 'heartbeatd_revoke_post', 10, 3 );
 add_action( 'update_option_' . $GLOBALS['wpdb']->get_blog_prefix() . 'user_roles', 'heartbeatd_revoke_everybody' );
 
-// A post lock that changes hands wakes whoever has the post, or a list with it, open.
+// Tells pages that show a post when another user takes or releases its lock.
 add_action( 'update_post_meta', 'heartbeatd_on_lock_update', 10, 4 );
 add_action( 'added_post_meta', 'heartbeatd_on_lock_added', 10, 4 );
 add_action( 'delete_post_meta', 'heartbeatd_on_lock_delete', 10, 3 );
 
-// A post lock names the document that holds it, so that this one alone can release it.
+// Stores in a post lock which document holds it, so that only this document releases it.
 add_action( 'load-post.php', 'heartbeatd_on_editor_load' );
 add_action( 'load-post-new.php', 'heartbeatd_on_editor_load' );
 add_filter( 'heartbeat_received', 'heartbeatd_before_lock_renewal', 9, 2 );
 add_action( 'wp_ajax_wp-remove-post-lock', 'heartbeatd_before_lock_release', 0 );
 
-// Events that are due need a request.
+// Tells heartbeatd when the next scheduled event is due.
 add_action( 'update_option_cron', 'heartbeatd_on_cron_update', 10, 2 );
 
-// Calls to heartbeatd go out when everything else is done and the visitor has the page.
+// Sends the queued calls to heartbeatd after the response.
 add_action( 'shutdown', 'heartbeatd_flush', PHP_INT_MAX );
 
-// What people see of it.
+// The settings screen, Site Health and WP-CLI.
 add_action( 'admin_menu', 'heartbeatd_add_settings_screen' );
 add_action( 'admin_init', 'heartbeatd_register_setting' );
 add_filter( 'plugin_action_links_' . plugin_basename( __FILE__ ), 'heartbeatd_add_settings_link' );
 add_filter( 'site_status_tests', 'heartbeatd_add_site_health_test' );
-
 if ( defined( 'WP_CLI' ) && WP_CLI ) {
-	require __DIR__ . '/includes/cli.php';
+	require __DIR__ . '/includes/admin/cli.php';
 	WP_CLI::add_command( 'heartbeatd status', 'heartbeatd_cli_status' );
+}
+
+// Presence: its hooks depend on whether another plugin provides the Presence API, which
+// is known when all plugins are loaded.
+add_action( 'init', 'heartbeatd_add_presence_support' );
+add_action( 'plugins_loaded', 'heartbeatd_add_presence_hooks', PHP_INT_MAX - 1 );
+add_action( 'plugins_loaded', 'heartbeatd_add_presence_ui_hooks', PHP_INT_MAX );
+
+/**
+ * Provides the Presence API, or synchronizes with the plugin that provides it.
+ */
+function heartbeatd_add_presence_hooks() {
+	if ( ! heartbeatd_is_configured() ) {
+		return;
+	}
+	heartbeatd_detect_presence_provider();
+	if ( 'alone' !== heartbeatd_presence_mode() ) {
+		add_action( 'rest_api_init', 'heartbeatd_register_sync_route' );
+		return;
+	}
+	require __DIR__ . '/includes/presence-api/functions.php';
+	require __DIR__ . '/includes/presence-api/rest-routes.php';
+	require __DIR__ . '/includes/presence-api/rest-checks.php';
+	require __DIR__ . '/includes/presence-api/rest-callbacks.php';
+	add_action( 'rest_api_init', 'heartbeatd_register_presence_routes' );
+	add_filter( 'extra_plugin_headers', 'heartbeatd_presence_make_way' );
+
+	// Answers the presence handles of a beat, after core has written the post lock.
+	add_filter( 'heartbeat_received', 'heartbeatd_presence_received', 20, 3 );
+	add_filter( 'heartbeat_received', 'heartbeatd_screens_received', 20, 2 );
+
+	// Removes the entries of users who log out or may no longer be seen.
+	add_action( 'wp_logout', 'heartbeatd_presence_on_logout' );
+	add_action( 'set_user_role', 'heartbeatd_presence_on_rights' );
+	add_action( 'remove_user_from_blog', 'heartbeatd_presence_on_rights', PHP_INT_MAX );
+	add_action( 'deleted_user', 'heartbeatd_presence_on_rights' );
+
+	// Marks a screen as stale when what it shows is saved.
+	add_action( 'updated_option', 'heartbeatd_screen_option_saved' );
+	add_action( 'added_option', 'heartbeatd_screen_option_saved' );
+	add_action( 'post_updated', 'heartbeatd_screen_post_saved' );
+	add_action( 'profile_update', 'heartbeatd_screen_user_saved' );
+	add_action( 'edited_term', 'heartbeatd_screen_term_saved', 10, 3 );
+	add_action( 'edit_comment', 'heartbeatd_screen_comment_saved' );
+
+	if ( defined( 'WP_CLI' ) && WP_CLI ) {
+		require __DIR__ . '/includes/presence-api/cli.php';
+		WP_CLI::add_command( 'presence list', 'heartbeatd_presence_cli_list' );
+		WP_CLI::add_command( 'presence summary', 'heartbeatd_presence_cli_summary' );
+		WP_CLI::add_command( 'presence set', 'heartbeatd_presence_cli_set' );
+		WP_CLI::add_command( 'presence cleanup', 'heartbeatd_presence_cli_cleanup' );
+	}
+}
+
+/**
+ * Shows presence in the admin. Another provider of the Presence API has its own widgets
+ * and columns: beside it, only the editors show who else is there.
+ */
+function heartbeatd_add_presence_ui_hooks() {
+	if ( ! is_admin() || '' === heartbeatd_presence_mode() ) {
+		return;
+	}
+	require __DIR__ . '/includes/presence-ui/people.php';
+	require __DIR__ . '/includes/presence-ui/editors.php';
+	require __DIR__ . '/includes/presence-ui/scripts.php';
+	add_action( 'admin_enqueue_scripts', 'heartbeatd_ui_enqueue', 11 );
+	add_action( 'post_submitbox_misc_actions', 'heartbeatd_ui_print_classic' );
+
+	if ( 'alone' !== heartbeatd_presence_mode() ) {
+		return;
+	}
+	require __DIR__ . '/includes/presence-ui/admin-bar.php';
+	require __DIR__ . '/includes/presence-ui/dashboard.php';
+	require __DIR__ . '/includes/presence-ui/posts-list.php';
+	require __DIR__ . '/includes/presence-ui/users-list.php';
+	add_action( 'wp_dashboard_setup', 'heartbeatd_ui_add_widgets' );
+	add_action( 'admin_bar_menu', 'heartbeatd_ui_add_to_admin_bar', 20 );
+
+	add_filter( 'manage_posts_columns', 'heartbeatd_ui_posts_columns', 10, 2 );
+	add_filter( 'manage_pages_columns', 'heartbeatd_ui_pages_columns' );
+	add_action( 'manage_posts_custom_column', 'heartbeatd_ui_print_posts_column', 10, 2 );
+	add_action( 'manage_pages_custom_column', 'heartbeatd_ui_print_posts_column', 10, 2 );
+
+	add_filter( 'views_users', 'heartbeatd_ui_users_view' );
+	add_filter( 'users_list_table_query_args', 'heartbeatd_ui_users_query' );
+	add_filter( 'manage_users_columns', 'heartbeatd_ui_users_columns' );
+	add_filter( 'manage_users_custom_column', 'heartbeatd_ui_users_column', 10, 3 );
 }

@@ -7,7 +7,7 @@
 
 defined( 'WP_UNINSTALL_PLUGIN' ) || exit;
 
-require_once __DIR__ . '/includes/options.php';
+require_once __DIR__ . '/includes/settings/options.php';
 
 /**
  * Deletes what the plugin stored for one site.

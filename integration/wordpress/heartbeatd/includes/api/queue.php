@@ -9,54 +9,15 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * The most calls of one request, bytes of a push, and seconds for all calls.
- * Without a way to send the response first, the visitor waits for all of them:
- * one call's time has to do.
+ * How many calls one request may queue.
  */
 const HEARTBEATD_MAX_CALLS = 50;
-const HEARTBEATD_MAX_DATA  = 65536;
-const HEARTBEATD_ALL_TIME  = 5.0;
 
 /**
- * Sends data to open pages. It arrives there as the event heartbeat-push and
- * the action heartbeat.push, with {room, data}.
- *
- * @param string $to   'postType/post:42' or another room, which contains a '/'; 'user:7', 'can:edit_posts' or 'all'.
- * @param mixed  $data What JSON can say, at most 64 KiB.
- * @return bool Whether it will be sent: address and data are usable, and there is room.
+ * How long sending all queued calls may take, in seconds. Where the response cannot be
+ * sent first, the visitor waits: then all calls share the time of one.
  */
-function heartbeatd_push( $to, $data ) {
-	$json = heartbeatd_json( $data );
-	if ( false === $json || strlen( $json ) > HEARTBEATD_MAX_DATA ) {
-		return false;
-	}
-	return heartbeatd_to_pages( '/push', $to, array( 'data' => $data ), __FUNCTION__ );
-}
-
-/**
- * Asks open pages to beat now.
- *
- * @param string $to        As for heartbeatd_push().
- * @param int    $spread_ms The pages spread their beats over this time.
- * @return bool Whether it will be sent.
- */
-function heartbeatd_nudge( $to, $spread_ms = 2000 ) {
-	return heartbeatd_to_pages( '/nudge', $to, array( 'spread_ms' => max( 0, min( 60000, (int) $spread_ms ) ) ), __FUNCTION__ );
-}
-
-/**
- * Queues a push or a nudge.
- *
- * @param string $path   '/push' or '/nudge'.
- * @param string $to     Whom to.
- * @param array  $body   The rest of the call.
- * @param string $called The public function that was called.
- * @return bool
- */
-function heartbeatd_to_pages( $path, $to, $body, $called ) {
-	$address = heartbeatd_address( $to, $called );
-	return null !== $address && heartbeatd_enqueue( $path, array( 'to' => $address ) + $body );
-}
+const HEARTBEATD_ALL_TIME = 5.0;
 
 /**
  * The calls that wait, by what they are: the same one twice is one.

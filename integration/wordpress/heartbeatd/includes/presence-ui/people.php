@@ -14,6 +14,15 @@ defined( 'ABSPATH' ) || exit;
 const HEARTBEATD_UI_FACES = 5;
 
 /**
+ * Whether the current user sees anything of presence.
+ *
+ * @return bool
+ */
+function heartbeatd_ui_may() {
+	return current_user_can( 'edit_posts' );
+}
+
+/**
  * Whoever is in the admin. The reader of this page is, and on this page, whether
  * or not it has been heard of.
  *

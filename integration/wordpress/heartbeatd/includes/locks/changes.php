@@ -14,28 +14,6 @@ defined( 'ABSPATH' ) || exit;
 const HEARTBEATD_LOCK_SPREAD_MS = 300;
 
 /**
- * For how many seconds a lock lives.
- *
- * @return int
- */
-function heartbeatd_lock_window() {
-	/** This filter is documented in wp-admin/includes/ajax-actions.php */
-	return (int) apply_filters( 'wp_check_post_lock_window', 150 ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals.NonPrefixedHooknameFound
-}
-
-/**
- * Who holds a lock, and for how long.
- *
- * @param mixed $lock The meta value, as 'ts:uid'.
- * @return array{0: int, 1: int} The user or 0, and seconds.
- */
-function heartbeatd_lock_holder( $lock ) {
-	$parts = explode( ':', is_string( $lock ) ? $lock : '' );
-	$left  = (int) $parts[0] + heartbeatd_lock_window() - time();
-	return $left > 0 && isset( $parts[1] ) ? array( (int) $parts[1], $left ) : array( 0, 0 );
-}
-
-/**
  * Before a lock is written over another.
  *
  * @param int    $meta_id The row.

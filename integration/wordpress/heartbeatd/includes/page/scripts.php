@@ -1,7 +1,6 @@
 <?php
 /**
- * What a page carries: the drop-in, the address, the ticket, and the small
- * script that says who is where.
+ * The scripts of a page: the drop-in, and the scripts that report presence and post locks.
  *
  * @package heartbeatd
  */
@@ -23,26 +22,6 @@ function heartbeatd_replace_script( $scripts ) {
 }
 
 /**
- * The address of one of the plugin's scripts.
- *
- * @param string $name The file's name.
- * @return string
- */
-function heartbeatd_asset_url( $name ) {
-	return plugins_url( 'assets/' . $name, HEARTBEATD_PLUGIN_FILE );
-}
-
-/**
- * A script's version: what it is made of, so that caches never keep an old one.
- *
- * @param string $name The file's name.
- * @return string
- */
-function heartbeatd_asset_version( $name ) {
-	return substr( md5_file( dirname( HEARTBEATD_PLUGIN_FILE ) . '/assets/' . $name ), 0, 12 );
-}
-
-/**
  * Adds the address to Heartbeat's settings. Pages of the admin get a ticket with
  * the script; pages of the front end may come out of a cache and carry none: their
  * first beat fetches it.
@@ -55,45 +34,6 @@ function heartbeatd_add_settings( $settings ) {
 		$settings['heartbeatd'] = array( 'url' => heartbeatd_setting( 'url' ) );
 	}
 	return $settings;
-}
-
-/**
- * The ticket of the admin page that is being made.
- *
- * @return string
- */
-function heartbeatd_page_ticket() {
-	$screen = function_exists( 'get_current_screen' ) ? get_current_screen() : null;
-	$posts  = heartbeatd_posts_of_page();
-	return heartbeatd_ticket(
-		wp_create_nonce( 'heartbeat-nonce' ),
-		$screen ? $screen->id : '',
-		$posts,
-		$screen && 'post' === $screen->base && $posts ? $posts[0] : 0
-	);
-}
-
-/**
- * Puts the ticket, and for how many seconds a post lock lives, before the script on
- * pages of the admin. The ticket is made when the script is printed, usually in the
- * footer: only then is it known which posts a list shows.
- *
- * @param string $tag    The script's tag.
- * @param string $handle The script.
- * @return string
- */
-function heartbeatd_print_ticket( $tag, $handle ) {
-	if ( 'heartbeat' !== $handle || ! is_admin() || ! heartbeatd_is_configured() ) {
-		return $tag;
-	}
-	$settings = array(
-		'url'         => heartbeatd_setting( 'url' ),
-		'ticket'      => heartbeatd_page_ticket(),
-		'lock_window' => heartbeatd_lock_window(),
-	);
-	// Whoever registers the script again may give it no settings: then it has no nonce either.
-	$script = 'if ( window.heartbeatSettings ) { window.heartbeatSettings.heartbeatd = ' . wp_json_encode( $settings ) . '; }';
-	return wp_get_inline_script_tag( $script, array( 'id' => 'heartbeatd-ticket-js' ) ) . $tag;
 }
 
 /**
@@ -160,4 +100,24 @@ function heartbeatd_prepare_front_end() {
 		// Only the drop-in has a use for a ticket, and only a page with a nonce gets one.
 		wp_add_inline_script( 'heartbeat', 'jQuery( function() { window.heartbeatSettings && window.heartbeatSettings.nonce && window.wp && wp.heartbeat && wp.heartbeat.transport && wp.heartbeat.connectNow(); } );' );
 	}
+}
+
+/**
+ * The address of one of the plugin's scripts.
+ *
+ * @param string $name The file's name.
+ * @return string
+ */
+function heartbeatd_asset_url( $name ) {
+	return plugins_url( 'assets/' . $name, HEARTBEATD_PLUGIN_FILE );
+}
+
+/**
+ * A script's version: what it is made of, so that caches never keep an old one.
+ *
+ * @param string $name The file's name.
+ * @return string
+ */
+function heartbeatd_asset_version( $name ) {
+	return substr( md5_file( dirname( HEARTBEATD_PLUGIN_FILE ) . '/assets/' . $name ), 0, 12 );
 }

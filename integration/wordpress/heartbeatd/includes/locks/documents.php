@@ -43,22 +43,6 @@ function heartbeatd_lock_document() {
 }
 
 /**
- * Reads a lock.
- *
- * @param mixed $lock The meta value, or what an editor says that it is.
- * @return array{time: int, user: int, document: int|null, left: bool} The document is null where none is named.
- */
-function heartbeatd_lock_parts( $lock ) {
-	$parts = is_string( $lock ) ? explode( ':', $lock ) : array();
-	return array(
-		'time'     => (int) ( $parts[0] ?? 0 ),
-		'user'     => (int) ( $parts[1] ?? 0 ),
-		'document' => isset( $parts[2] ) ? absint( $parts[2] ) : null,
-		'left'     => isset( $parts[3] ),
-	);
-}
-
-/**
  * An editor's page takes the lock in the name of its document.
  */
 function heartbeatd_on_editor_load() {

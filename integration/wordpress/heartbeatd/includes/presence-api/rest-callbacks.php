@@ -151,3 +151,19 @@ function heartbeatd_rest_stale( $request ) {
 		)
 	);
 }
+
+/**
+ * A page of a list.
+ *
+ * @param array $items    The page's items.
+ * @param int   $total    How many there are.
+ * @param int   $per_page How many a page has.
+ * @return WP_REST_Response
+ */
+function heartbeatd_rest_page( $items, $total, $per_page ) {
+	$response = new WP_REST_Response( array_values( $items ) );
+	$response->header( 'X-WP-Total', $total );
+	$response->header( 'X-WP-TotalPages', (int) ceil( $total / $per_page ) );
+	$response->header( 'Cache-Control', 'no-store' );
+	return $response;
+}

@@ -81,34 +81,3 @@ function heartbeatd_screen_term_saved( $term_id, $tt_id, $taxonomy ) {
 function heartbeatd_screen_comment_saved( $comment_id ) {
 	heartbeatd_screen_saved( "comment/$comment_id" );
 }
-
-/**
- * The key of the admin screen that is being made.
- *
- * @return string '' for a screen that shows nothing which can be saved.
- */
-function heartbeatd_current_screen_key() {
-	$screen = function_exists( 'get_current_screen' ) ? get_current_screen() : null;
-	if ( ! $screen ) {
-		return '';
-	}
-	// phpcs:disable WordPress.Security.NonceVerification.Recommended -- Which screen it is, is no secret.
-	$id = static function ( $name ) {
-		return isset( $_GET[ $name ] ) && is_scalar( $_GET[ $name ] ) ? absint( $_GET[ $name ] ) : 0;
-	};
-	// phpcs:enable
-	switch ( $screen->base ) {
-		case 'post':
-			$post = get_post();
-			return $post ? "post/{$post->ID}" : '';
-		case 'user-edit':
-			return 'user-edit/' . $id( 'user_id' );
-		case 'profile':
-			return 'user-edit/' . get_current_user_id();
-		case 'term':
-			return "term/{$screen->taxonomy}/" . $id( 'tag_ID' );
-		case 'comment':
-			return 'comment/' . $id( 'c' );
-	}
-	return preg_match( '/^options-([a-z]+)$/D', $screen->base, $match ) ? "options/{$match[1]}" : '';
-}

@@ -1,6 +1,6 @@
 <?php
 /**
- * The beats that PHP answers.
+ * Fresh tickets: sent in a header of every tick that PHP makes.
  *
  * @package heartbeatd
  */
@@ -8,28 +8,11 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Looks at the hooks before anything of the beat has run: what hangs there may
- * take itself off.
+ * The most bytes of response headers, a ticket among them. Web servers that buffer
+ * 4 KB of them, as nginx does by default, answer 502 when there are more. The rest
+ * is for the headers that servers add.
  */
-function heartbeatd_look_before_beat() {
-	if ( heartbeatd_is_configured() ) {
-		heartbeatd_seen_before_beat( heartbeatd_foreign_callbacks() );
-	}
-}
-
-/**
- * What was foreign when the beat began.
- *
- * @param array[]|null $foreign Sets it.
- * @return array[]
- */
-function heartbeatd_seen_before_beat( $foreign = null ) {
-	static $seen = array();
-	if ( null !== $foreign ) {
-		$seen = $foreign;
-	}
-	return $seen;
-}
+const HEARTBEATD_MAX_HEADERS = 3584;
 
 /**
  * Learns from the beat and sends a fresh ticket with its tick. It is the last thing
@@ -105,6 +88,26 @@ function heartbeatd_send_ticket_for( $nonce, $screen_id ) {
 }
 
 /**
+ * The posts that a beat speaks of, so that a ticket made for a beat names the
+ * same rooms as the page's first.
+ *
+ * @param array $data The beat's data.
+ * @return int[]
+ */
+function heartbeatd_posts_of_beat( $data ) {
+	$post_ids = array();
+	foreach ( array( 'wp-refresh-post-lock', 'presence-editor-ping', 'wp_autosave', 'wp-refresh-post-nonces' ) as $handle ) {
+		if ( isset( $data[ $handle ]['post_id'] ) && is_scalar( $data[ $handle ]['post_id'] ) ) {
+			$post_ids[] = (int) $data[ $handle ]['post_id'];
+		}
+	}
+	foreach ( array_slice( (array) ( $data['wp-check-locked-posts'] ?? array() ), 0, HEARTBEATD_MAX_ROOMS ) as $key ) {
+		$post_ids[] = is_string( $key ) ? absint( substr( $key, 5 ) ) : 0;
+	}
+	return $post_ids;
+}
+
+/**
  * Sends a ticket that fits beside the response's other headers. Other plugins may
  * add headers until the response is written, so they are counted then.
  *
@@ -135,21 +138,4 @@ function heartbeatd_header_room() {
 		$used += strlen( $line ) + strlen( "\r\n" );
 	}
 	return min( HEARTBEATD_MAX_TICKET, HEARTBEATD_MAX_HEADERS - $used );
-}
-
-/**
- * The nonce that the page's next beat carries: the one it has while that is in
- * its first half, else the one that the tick brings. '' if that is not known.
- *
- * @param array $response The tick.
- * @return string
- */
-function heartbeatd_next_nonce( $response ) {
-	if ( isset( $response['heartbeat_nonce'] ) && is_string( $response['heartbeat_nonce'] ) ) {
-		$nonce = $response['heartbeat_nonce'];
-	} else {
-		// phpcs:ignore WordPress.Security.NonceVerification.Missing -- It is verified in the next line.
-		$nonce = isset( $_POST['_nonce'] ) && is_string( $_POST['_nonce'] ) ? sanitize_text_field( wp_unslash( $_POST['_nonce'] ) ) : '';
-	}
-	return 1 === wp_verify_nonce( $nonce, 'heartbeat-nonce' ) ? $nonce : '';
 }

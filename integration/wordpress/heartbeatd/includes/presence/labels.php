@@ -1,6 +1,6 @@
 <?php
 /**
- * Words: what people call a screen, and in which language.
+ * What people see of screens, posts and users: labels, titles and avatars.
  *
  * @package heartbeatd
  */
@@ -75,8 +75,12 @@ function heartbeatd_time_ago( $time ) {
 }
 
 /**
- * Loads the plugin's own words in the site's language, if they are there.
+ * A user's picture, if the site shows any and its address is not too long.
+ *
+ * @param WP_User $user The user.
+ * @return string
  */
-function heartbeatd_load_translations() {
-	load_plugin_textdomain( 'heartbeatd', false, dirname( plugin_basename( HEARTBEATD_PLUGIN_FILE ) ) . '/languages' );
+function heartbeatd_avatar( $user ) {
+	$url = get_option( 'show_avatars' ) ? (string) get_avatar_url( $user->ID, array( 'size' => 64 ) ) : '';
+	return strlen( $url ) > 255 ? '' : $url;
 }

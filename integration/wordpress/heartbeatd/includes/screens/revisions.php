@@ -40,53 +40,6 @@ function heartbeatd_screen_state() {
 }
 
 /**
- * Whether something can be a screen's key.
- *
- * @param mixed $key The key.
- * @return bool
- */
-function heartbeatd_is_screen_key( $key ) {
-	return is_string( $key ) && preg_match( '#^[a-z0-9/_-]{1,' . HEARTBEATD_MAX_NAME . '}$#D', $key );
-}
-
-/**
- * Whether the current user may see a screen: what a key names, as far as it
- * names something, else with the right to edit posts.
- *
- * @param string $key The screen's key.
- * @return bool
- */
-function heartbeatd_may_see_screen( $key ) {
-	if ( ! current_user_can( 'edit_posts' ) ) {
-		return false;
-	}
-	$parts = explode( '/', $key );
-	$id    = absint( end( $parts ) );
-	$usual = array(
-		'post'      => 2,
-		'user-edit' => 2,
-		'term'      => 3,
-		'comment'   => 2,
-	);
-	if ( count( $parts ) !== ( $usual[ $parts[0] ] ?? count( $parts ) ) ) {
-		return false;
-	}
-	switch ( $parts[0] ) {
-		case 'options':
-			return current_user_can( 'manage_options' );
-		case 'post':
-			return current_user_can( 'edit_post', $id );
-		case 'user-edit':
-			return current_user_can( 'edit_user', $id );
-		case 'term':
-			return (bool) get_term( $id ) && current_user_can( 'edit_term', $id );
-		case 'comment':
-			return (bool) get_comment( $id ) && current_user_can( 'edit_comment', $id );
-	}
-	return true;
-}
-
-/**
  * Who hears of a screen's new revision at once: nobody who might not see it.
  *
  * @param string $key The screen's key.

@@ -8,50 +8,6 @@
 
 defined( 'ABSPATH' ) || exit;
 
-require __DIR__ . '/ui-people.php';
-require __DIR__ . '/ui-dashboard.php';
-require __DIR__ . '/ui-admin-bar.php';
-require __DIR__ . '/ui-posts.php';
-require __DIR__ . '/ui-users.php';
-require __DIR__ . '/ui-editors.php';
-
-/**
- * Hooks it all up, when it is known who provides the Presence API. Beside
- * another provider its own widgets are enough, and only the editors get faces.
- */
-function heartbeatd_ui_init() {
-	if ( ! is_admin() || '' === heartbeatd_presence_mode() ) {
-		return;
-	}
-	add_action( 'admin_enqueue_scripts', 'heartbeatd_ui_enqueue', 11 );
-	add_action( 'post_submitbox_misc_actions', 'heartbeatd_ui_print_classic' );
-
-	if ( 'alone' !== heartbeatd_presence_mode() ) {
-		return;
-	}
-	add_action( 'wp_dashboard_setup', 'heartbeatd_ui_add_widgets' );
-	add_action( 'admin_bar_menu', 'heartbeatd_ui_add_to_admin_bar', 20 );
-
-	add_filter( 'manage_posts_columns', 'heartbeatd_ui_posts_columns', 10, 2 );
-	add_filter( 'manage_pages_columns', 'heartbeatd_ui_pages_columns' );
-	add_action( 'manage_posts_custom_column', 'heartbeatd_ui_print_posts_column', 10, 2 );
-	add_action( 'manage_pages_custom_column', 'heartbeatd_ui_print_posts_column', 10, 2 );
-
-	add_filter( 'views_users', 'heartbeatd_ui_users_view' );
-	add_filter( 'users_list_table_query_args', 'heartbeatd_ui_users_query' );
-	add_filter( 'manage_users_columns', 'heartbeatd_ui_users_columns' );
-	add_filter( 'manage_users_custom_column', 'heartbeatd_ui_users_column', 10, 3 );
-}
-
-/**
- * Whether the current user sees anything of presence.
- *
- * @return bool
- */
-function heartbeatd_ui_may() {
-	return current_user_can( 'edit_posts' );
-}
-
 /**
  * Loads the scripts that this page has use for.
  */
@@ -62,7 +18,7 @@ function heartbeatd_ui_enqueue() {
 	}
 	$alone   = 'alone' === heartbeatd_presence_mode();
 	$room    = heartbeatd_ui_room_of_editor( $screen );
-	$state   = $alone && function_exists( 'heartbeatd_screen_state' ) ? heartbeatd_screen_state() : null;
+	$state   = $alone ? heartbeatd_screen_state() : null;
 	$scripts = array_keys(
 		array_filter(
 			array(

@@ -1,11 +1,16 @@
 <?php
 /**
- * Addresses: whom a push or a nudge is for.
+ * Addresses of pushes and nudges: a room, a user, the users with a capability, or all users.
  *
  * @package heartbeatd
  */
 
 defined( 'ABSPATH' ) || exit;
+
+/**
+ * The capabilities that tickets name when no filter says otherwise.
+ */
+const HEARTBEATD_CAPABILITIES = array( 'edit_posts', 'manage_options' );
 
 /**
  * An address as the API has it. For anything else it warns whoever called the
@@ -74,22 +79,30 @@ function heartbeatd_quoted( $value ) {
 }
 
 /**
- * The usable ones of the rooms that a filter gave. It warns about the others:
- * no push would reach them.
+ * The capabilities that tickets name, of whoever has them.
  *
- * @param mixed $rooms What the filter heartbeatd_rooms returned.
  * @return string[]
  */
-function heartbeatd_usable_rooms( $rooms ) {
-	$usable = array();
-	foreach ( (array) $rooms as $room ) {
-		if ( heartbeatd_is_room( $room ) ) {
-			$usable[] = $room;
-			continue;
-		}
-		/* translators: %s: what was given as a room. */
-		$message = sprintf( __( 'The filter heartbeatd_rooms returned %s. A room is a string of at most 191 bytes that contains a "/", for example "shop/orders".', 'heartbeatd' ), esc_html( heartbeatd_quoted( $room ) ) );
-		_doing_it_wrong( 'heartbeatd_rooms', $message, '0.1.0' ); // phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- What was given is escaped above.
-	}
-	return array_values( array_unique( $usable ) );
+function heartbeatd_ticket_capabilities() {
+	/**
+	 * Filters the capabilities that can be pushed to and nudged, as 'can:edit_posts'.
+	 *
+	 * @param string[] $capabilities Capabilities.
+	 */
+	$capabilities = apply_filters( 'heartbeatd_capabilities', HEARTBEATD_CAPABILITIES );
+	return array_slice( heartbeatd_names( $capabilities ), 0, 10 );
+}
+
+/**
+ * A list of names, each once and as a string: PHP makes an integer of a name that
+ * is all digits when it is an array's key.
+ *
+ * @param mixed $names The names.
+ * @return string[]
+ */
+function heartbeatd_names( $names ) {
+	$is_name = static function ( $name ) {
+		return is_string( $name ) || is_int( $name );
+	};
+	return array_values( array_unique( array_map( 'strval', array_filter( (array) $names, $is_name ) ) ) );
 }

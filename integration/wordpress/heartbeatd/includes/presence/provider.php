@@ -26,47 +26,11 @@ const HEARTBEATD_PRESENCE_FUNCTIONS = array(
 );
 
 /**
- * Decides, when every plugin has had its say, who provides the Presence API.
+ * Finds out who provides the Presence API.
  */
-function heartbeatd_presence_init() {
-	if ( ! heartbeatd_is_configured() ) {
-		return;
-	}
+function heartbeatd_detect_presence_provider() {
 	$others = ! empty( $GLOBALS['wpdb']->presence ) || array_filter( HEARTBEATD_PRESENCE_FUNCTIONS, 'function_exists' );
 	heartbeatd_presence_mode( $others ? 'beside' : 'alone' );
-	if ( $others ) {
-		add_action( 'rest_api_init', 'heartbeatd_register_sync_route' );
-		return;
-	}
-	require __DIR__ . '/presence-functions.php';
-	add_filter( 'extra_plugin_headers', 'heartbeatd_presence_make_way' );
-
-	// The answers to a beat's handles, after core's own have written the lock.
-	add_filter( 'heartbeat_received', 'heartbeatd_presence_received', 20, 3 );
-	add_filter( 'heartbeat_received', 'heartbeatd_screens_received', 20, 2 );
-	add_action( 'rest_api_init', 'heartbeatd_register_presence_routes' );
-
-	// Who may no longer be seen, leaves.
-	add_action( 'wp_logout', 'heartbeatd_presence_on_logout' );
-	add_action( 'set_user_role', 'heartbeatd_presence_on_rights' );
-	add_action( 'remove_user_from_blog', 'heartbeatd_presence_on_rights', PHP_INT_MAX );
-	add_action( 'deleted_user', 'heartbeatd_presence_on_rights' );
-
-	// Screens that are saved are stale wherever else they are open.
-	add_action( 'updated_option', 'heartbeatd_screen_option_saved' );
-	add_action( 'added_option', 'heartbeatd_screen_option_saved' );
-	add_action( 'post_updated', 'heartbeatd_screen_post_saved' );
-	add_action( 'profile_update', 'heartbeatd_screen_user_saved' );
-	add_action( 'edited_term', 'heartbeatd_screen_term_saved', 10, 3 );
-	add_action( 'edit_comment', 'heartbeatd_screen_comment_saved' );
-
-	if ( defined( 'WP_CLI' ) && WP_CLI ) {
-		require __DIR__ . '/presence-cli.php';
-		WP_CLI::add_command( 'presence list', 'heartbeatd_presence_cli_list' );
-		WP_CLI::add_command( 'presence summary', 'heartbeatd_presence_cli_summary' );
-		WP_CLI::add_command( 'presence set', 'heartbeatd_presence_cli_set' );
-		WP_CLI::add_command( 'presence cleanup', 'heartbeatd_presence_cli_cleanup' );
-	}
 }
 
 /**

@@ -1,0 +1,47 @@
+<?php
+/**
+ * The nonces of beats.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * The nonce that the page's next beat carries: the one it has while that is in
+ * its first half, else the one that the tick brings. '' if that is not known.
+ *
+ * @param array $response The tick.
+ * @return string
+ */
+function heartbeatd_next_nonce( $response ) {
+	if ( isset( $response['heartbeat_nonce'] ) && is_string( $response['heartbeat_nonce'] ) ) {
+		$nonce = $response['heartbeat_nonce'];
+	} else {
+		// phpcs:ignore WordPress.Security.NonceVerification.Missing -- It is verified in the next line.
+		$nonce = isset( $_POST['_nonce'] ) && is_string( $_POST['_nonce'] ) ? sanitize_text_field( wp_unslash( $_POST['_nonce'] ) ) : '';
+	}
+	return 1 === wp_verify_nonce( $nonce, 'heartbeat-nonce' ) ? $nonce : '';
+}
+
+/**
+ * Whether nonces age as core's do: another plugin may have replaced them.
+ *
+ * @return bool
+ */
+function heartbeatd_nonces_are_usual() {
+	$left = heartbeatd_nonce_fresh_until() - time();
+	// phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals.NonPrefixedHooknameFound -- Core's filter.
+	return $left >= 0 && $left <= apply_filters( 'nonce_life', DAY_IN_SECONDS, 'heartbeat-nonce' ) / 2;
+}
+
+/**
+ * When a nonce made now is no longer in the first half of its life.
+ *
+ * @return int Unix seconds.
+ */
+function heartbeatd_nonce_fresh_until() {
+	// phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals.NonPrefixedHooknameFound -- Core's filter.
+	$life = apply_filters( 'nonce_life', DAY_IN_SECONDS, 'heartbeat-nonce' );
+	return (int) floor( wp_nonce_tick( 'heartbeat-nonce' ) * $life / 2 );
+}

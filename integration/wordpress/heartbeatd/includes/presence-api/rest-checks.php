@@ -1,0 +1,92 @@
+<?php
+/**
+ * Validation and permissions of the REST routes wp-presence/v1.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Whether a parameter can be a room or a client id.
+ *
+ * @param mixed           $value   The value.
+ * @param WP_REST_Request $request The request.
+ * @param string          $param   Its name.
+ * @return true|WP_Error
+ */
+function heartbeatd_rest_is_name( $value, $request, $param ) {
+	unset( $request );
+	/* translators: 1: a parameter's name, 2: a number. */
+	return heartbeatd_presence_is_name( $value ) ? true : new WP_Error( 'rest_invalid_param', sprintf( __( '%1$s must be text of 1 to %2$d characters, none of them a control character.', 'heartbeatd' ), $param, HEARTBEATD_MAX_NAME ) );
+}
+
+/**
+ * Whether a parameter can be an entry's data.
+ *
+ * @param mixed           $value   The value.
+ * @param WP_REST_Request $request The request.
+ * @param string          $param   Its name.
+ * @return true|WP_Error
+ */
+function heartbeatd_rest_is_data( $value, $request, $param ) {
+	unset( $request );
+	$json = is_array( $value ) && ( ! $value || array_keys( $value ) !== range( 0, count( $value ) - 1 ) ) ? wp_json_encode( (object) $value ) : false;
+	if ( false === $json ) {
+		/* translators: %s: a parameter's name. */
+		return new WP_Error( 'rest_invalid_param', sprintf( __( '%s must be an object.', 'heartbeatd' ), $param ) );
+	}
+	/* translators: 1: a parameter's name, 2: a number. */
+	return strlen( $json ) <= HEARTBEATD_MAX_ENTRY_DATA ? true : new WP_Error( 'rest_invalid_param', sprintf( __( '%1$s may have %2$d bytes as JSON.', 'heartbeatd' ), $param, HEARTBEATD_MAX_ENTRY_DATA ) );
+}
+
+/**
+ * Plain text of every text in an entry's data: others show it.
+ *
+ * @param array $value The data.
+ * @return array
+ */
+function heartbeatd_rest_clean_data( $value ) {
+	$clean = static function ( $item ) {
+		return is_string( $item ) ? sanitize_text_field( $item ) : $item;
+	};
+	return map_deep( $value, $clean );
+}
+
+/**
+ * Whether the current user may edit posts.
+ *
+ * @return true|WP_Error
+ */
+function heartbeatd_rest_may_edit() {
+	return current_user_can( 'edit_posts' ) ? true : heartbeatd_rest_forbidden();
+}
+
+/**
+ * Whether the current user may see a room and enter it.
+ *
+ * @param WP_REST_Request $request The request.
+ * @return true|WP_Error
+ */
+function heartbeatd_rest_may_enter( $request ) {
+	return wp_can_access_presence_room( $request['room'] ) ? true : heartbeatd_rest_forbidden();
+}
+
+/**
+ * Whether the current user may see a screen.
+ *
+ * @param WP_REST_Request $request The request.
+ * @return true|WP_Error
+ */
+function heartbeatd_rest_may_see_screen( $request ) {
+	return heartbeatd_may_see_screen( $request['screen_key'] ) ? true : heartbeatd_rest_forbidden();
+}
+
+/**
+ * The error for what somebody may not do.
+ *
+ * @return WP_Error 401 for nobody, 403 for somebody.
+ */
+function heartbeatd_rest_forbidden() {
+	return new WP_Error( 'rest_forbidden', __( 'Sorry, you are not allowed to do that.', 'heartbeatd' ), array( 'status' => rest_authorization_required_code() ) );
+}

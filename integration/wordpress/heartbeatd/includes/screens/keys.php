@@ -1,0 +1,86 @@
+<?php
+/**
+ * Screen keys: the names of admin screens that show something that can be saved.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Whether something can be a screen's key.
+ *
+ * @param mixed $key The key.
+ * @return bool
+ */
+function heartbeatd_is_screen_key( $key ) {
+	return is_string( $key ) && preg_match( '#^[a-z0-9/_-]{1,' . HEARTBEATD_MAX_NAME . '}$#D', $key );
+}
+
+/**
+ * The key of the admin screen that is being made.
+ *
+ * @return string '' for a screen that shows nothing which can be saved.
+ */
+function heartbeatd_current_screen_key() {
+	$screen = function_exists( 'get_current_screen' ) ? get_current_screen() : null;
+	if ( ! $screen ) {
+		return '';
+	}
+	// phpcs:disable WordPress.Security.NonceVerification.Recommended -- Which screen it is, is no secret.
+	$id = static function ( $name ) {
+		return isset( $_GET[ $name ] ) && is_scalar( $_GET[ $name ] ) ? absint( $_GET[ $name ] ) : 0;
+	};
+	// phpcs:enable
+	switch ( $screen->base ) {
+		case 'post':
+			$post = get_post();
+			return $post ? "post/{$post->ID}" : '';
+		case 'user-edit':
+			return 'user-edit/' . $id( 'user_id' );
+		case 'profile':
+			return 'user-edit/' . get_current_user_id();
+		case 'term':
+			return "term/{$screen->taxonomy}/" . $id( 'tag_ID' );
+		case 'comment':
+			return 'comment/' . $id( 'c' );
+	}
+	return preg_match( '/^options-([a-z]+)$/D', $screen->base, $match ) ? "options/{$match[1]}" : '';
+}
+
+/**
+ * Whether the current user may see a screen: what a key names, as far as it
+ * names something, else with the right to edit posts.
+ *
+ * @param string $key The screen's key.
+ * @return bool
+ */
+function heartbeatd_may_see_screen( $key ) {
+	if ( ! current_user_can( 'edit_posts' ) ) {
+		return false;
+	}
+	$parts = explode( '/', $key );
+	$id    = absint( end( $parts ) );
+	$usual = array(
+		'post'      => 2,
+		'user-edit' => 2,
+		'term'      => 3,
+		'comment'   => 2,
+	);
+	if ( count( $parts ) !== ( $usual[ $parts[0] ] ?? count( $parts ) ) ) {
+		return false;
+	}
+	switch ( $parts[0] ) {
+		case 'options':
+			return current_user_can( 'manage_options' );
+		case 'post':
+			return current_user_can( 'edit_post', $id );
+		case 'user-edit':
+			return current_user_can( 'edit_user', $id );
+		case 'term':
+			return (bool) get_term( $id ) && current_user_can( 'edit_term', $id );
+		case 'comment':
+			return (bool) get_comment( $id ) && current_user_can( 'edit_comment', $id );
+	}
+	return true;
+}

@@ -1,0 +1,60 @@
+<?php
+/**
+ * Registers the option that the settings screen saves, and validates it.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Registers the option that the settings screen stores.
+ */
+function heartbeatd_register_setting() {
+	register_setting(
+		'heartbeatd',
+		'heartbeatd',
+		array(
+			'type'              => 'array',
+			'sanitize_callback' => 'heartbeatd_sanitize_settings',
+			'show_in_rest'      => false,
+		)
+	);
+}
+
+/**
+ * Keeps what is usable of what the settings screen sent, and complains about the rest.
+ *
+ * @param mixed $given What was sent.
+ * @return array<string, string>
+ */
+function heartbeatd_sanitize_settings( $given ) {
+	$stored = get_option( 'heartbeatd', array() );
+	$stored = is_array( $stored ) ? array_intersect_key( $stored, heartbeatd_defaults() ) : array();
+	if ( ! is_array( $given ) ) {
+		return $stored;
+	}
+	// The screen never shows the secret: an empty field leaves it as it is.
+	if ( ! empty( $given['forget_secret'] ) ) {
+		unset( $stored['secret'] );
+	} elseif ( isset( $given['secret'] ) && is_string( $given['secret'] ) && '' !== trim( $given['secret'] ) ) {
+		$stored['secret'] = trim( $given['secret'] );
+	}
+	$valid = array(
+		'url'  => '#^(/[\w./-]*|https?://[^\s?\#]+)$#',
+		'api'  => '#^https?://[^\s?\#]+$#',
+		'site' => '#^[\w.-]{1,64}$#',
+	);
+	foreach ( $valid as $name => $pattern ) {
+		$value = isset( $given[ $name ] ) && is_string( $given[ $name ] ) ? untrailingslashit( trim( $given[ $name ] ) ) : '';
+		if ( '' === $value ) {
+			unset( $stored[ $name ] );
+		} elseif ( preg_match( $pattern, $value ) ) {
+			$stored[ $name ] = $value;
+		} else {
+			/* translators: %s: what was typed. */
+			add_settings_error( 'heartbeatd', $name, sprintf( __( '“%s” is not an address or a name that can be used here.', 'heartbeatd' ), $value ) );
+		}
+	}
+	return $stored;
+}

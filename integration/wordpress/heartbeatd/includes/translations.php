@@ -1,0 +1,15 @@
+<?php
+/**
+ * The plugin's translations.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Loads the plugin's own words in the site's language, if they are there.
+ */
+function heartbeatd_load_translations() {
+	load_plugin_textdomain( 'heartbeatd', false, dirname( plugin_basename( HEARTBEATD_PLUGIN_FILE ) ) . '/languages' );
+}
