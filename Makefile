@@ -10,8 +10,9 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: build bench explore wordpress test test-fast check go-test go-test-race js-test bundle integration setup setup-go setup-node
+.PHONY: build bench explore wordpress test test-fast check check-php go-test go-test-race js-test bundle integration setup setup-go setup-node
 
+PHP_FILES := $(sort $(shell find integration/wordpress/heartbeatd integration/wordpress/examples -name '*.php'))
 JS_TESTS := $(sort $(shell find client-js/test -name '*.test.*js'))
 INTEGRATION_TESTS := $(sort $(shell find integration -name node_modules -prune -o -name '*.test.*js' -print))
 
@@ -43,7 +44,7 @@ test: setup-go check go-test-race js-test bundle integration
 
 test-fast: check go-test js-test bundle
 
-check: setup-node
+check: setup-node check-php
 	@echo "== gofmt, go vet, staticcheck, eslint"
 	@unformatted=$$(gofmt -l *.go broker client-js/*.go integration server transport); \
 	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
@@ -51,6 +52,14 @@ check: setup-node
 	@go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 	@for os in darwin windows; do GOOS=$$os go build -o /dev/null ./server/heartbeatd; done
 	@npx eslint .
+
+# .phpcs.xml.dist is the ruleset of phpcs.
+check-php:
+	@echo "== php -l, phpcs"
+	@for tool in php phpcs; do command -v $$tool >/dev/null || { \
+		echo "make check needs $$tool: run \"integration/setup/install go\" as root, or install the Debian packages php-cli and php-codesniffer" >&2; exit 1; }; done
+	@printf '%s\n' $(PHP_FILES) | xargs -n 1 -P 2 php -d display_errors=stderr -d log_errors=0 -l >/dev/null
+	@phpcs -q
 
 go-test:
 	@echo "== go test"

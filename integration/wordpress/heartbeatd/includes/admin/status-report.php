@@ -50,7 +50,7 @@ function heartbeatd_report() {
 /**
  * One thing to say.
  *
- * @param string $level good, recommended or critical.
+ * @param string $level One of 'good', 'recommended' and 'critical'.
  * @param string $text  What is.
  * @param string $help  What to do about it.
  * @return array{level: string, text: string, help: string}

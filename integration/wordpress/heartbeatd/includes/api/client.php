@@ -40,7 +40,7 @@ function heartbeatd_try( $method, $path, $body = null, $wait = HEARTBEATD_CALL_T
  * @return array|WP_Error The answer. The error's code is 'unreachable' when heartbeatd gave none.
  */
 function heartbeatd_call( $method, $path, $body, $wait, &$headers = array() ) {
-	$in_time = static function ( $handle ) use ( $wait ) {
+	$in_time   = static function ( $handle ) use ( $wait ) {
 		// WordPress itself never waits less than a second.
 		// phpcs:disable WordPress.WP.AlternativeFunctions.curl_curl_setopt
 		curl_setopt( $handle, CURLOPT_NOSIGNAL, true );

@@ -16,7 +16,7 @@ const HEARTBEATD_MAX_DATA = 65536;
  * Sends data to open pages. It arrives there as the event heartbeat-push and
  * the action heartbeat.push, with {room, data}.
  *
- * @param string $to   'postType/post:42' or another room, which contains a '/'; 'user:7', 'can:edit_posts' or 'all'.
+ * @param string $to   A room, which contains a '/', as 'postType/post:42'; or 'user:7', 'can:edit_posts' or 'all'.
  * @param mixed  $data What JSON can say, at most 64 KiB.
  * @return bool Whether it will be sent: address and data are usable, and there is room.
  */
@@ -42,7 +42,7 @@ function heartbeatd_nudge( $to, $spread_ms = 2000 ) {
 /**
  * Queues a push or a nudge.
  *
- * @param string $path   '/push' or '/nudge'.
+ * @param string $path   The path of the API, '/push' or '/nudge'.
  * @param string $to     Whom to.
  * @param array  $body   The rest of the call.
  * @param string $called The public function that was called.

@@ -80,7 +80,7 @@ function heartbeatd_presence_of_beat( $data, $response, $screen_id ) {
  * @return array
  */
 function heartbeatd_presence_ping( $ping ) {
-	$text = static function ( $name ) use ( $ping ) {
+	$text  = static function ( $name ) use ( $ping ) {
 		return isset( $ping[ $name ] ) && is_string( $ping[ $name ] ) ? mb_substr( sanitize_text_field( $ping[ $name ] ), 0, HEARTBEATD_MAX_NAME ) : '';
 	};
 	$where = array(

@@ -34,7 +34,7 @@ function &heartbeatd_presence_cache() {
 /**
  * A page of the live entries, by room and the newest first.
  *
- * @param array $query 'room', 'prefix', 'user_id', 'per_page' (1 to 1000) and 'page', as far as they matter.
+ * @param array $query Any of 'room', 'prefix', 'user_id', 'per_page' (1 to 1000) and 'page'.
  * @return array{entries: array[], total: int}|null Null when heartbeatd does not say.
  */
 function heartbeatd_presence_page( $query ) {
@@ -61,7 +61,7 @@ function heartbeatd_presence_page( $query ) {
 /**
  * All live entries that a question means.
  *
- * @param array $query 'room', 'prefix' and 'user_id', as far as they matter.
+ * @param array $query Any of 'room', 'prefix' and 'user_id'.
  * @return array[]|null Null when heartbeatd does not say.
  */
 function heartbeatd_presence_all( $query ) {
@@ -110,7 +110,7 @@ function heartbeatd_presence_put( $room, $client_id, $data, $user_id ) {
 /**
  * Removes entries: one, or all of a user. It is fine when there is none.
  *
- * @param array $query 'room', 'client_id' and, to remove it only if it is theirs, 'user_id'; or 'user_id' alone.
+ * @param array $query Either 'room' and 'client_id', with 'user_id' to remove only an entry of that user; or 'user_id' alone.
  * @return true|WP_Error Errors: 'forbidden', 'unreachable'.
  */
 function heartbeatd_presence_delete( $query ) {

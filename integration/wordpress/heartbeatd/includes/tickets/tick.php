@@ -117,6 +117,7 @@ function heartbeatd_send_ticket_last( $claims ) {
 	ob_start(
 		static function ( $output ) use ( $claims ) {
 			static $sent = false;
+
 			$ticket = $sent || headers_sent() ? '' : heartbeatd_sign_what_fits( $claims, heartbeatd_header_room() );
 			if ( '' !== $ticket ) {
 				header( 'X-Heartbeatd-Ticket: ' . $ticket );
