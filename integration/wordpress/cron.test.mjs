@@ -24,8 +24,8 @@ test('scheduled events', { timeout: 300_000 }, async (t) => {
 			const file = `${site.dir}/wp-config.php`
 			writeFileSync(file, readFileSync(file, 'utf8').replace(/('DISABLE_WP_CRON', )\w+/, `$1${disabled}`))
 		}
-		const next = () => php(`return heartbeatd_next_event(get_option('cron'));`)
-		const report = () => php(`return array_column(heartbeatd_report(), 'text');`)
+		const next = () => php(`return heartbeatd_next_event_time(get_option('cron'));`)
+		const report = () => php(`return array_column(heartbeatd_status_report(), 'text');`)
 		const says = /When a scheduled event is due, heartbeatd passes one beat of an open page to PHP/
 
 		assert.equal(next(), 0, 'a system cron runs them')
@@ -57,7 +57,7 @@ test('scheduled events', { timeout: 300_000 }, async (t) => {
 		const file = `${site.dir}/wp-content/event`
 		const event = async (seconds) => {
 			await until('the event', () => existsSync(file), seconds + 45)
-				.catch((error) => assert.fail(`${error.message}; posted: ${posted()}; ${php(`return json_encode(array(get_option('heartbeatd_failures'), get_transient('doing_cron'), time(), heartbeatd_next_event(get_option('cron'))));`)}`))
+				.catch((error) => assert.fail(`${error.message}; posted: ${posted()}; ${php(`return json_encode(array(get_option('heartbeatd_failures'), get_transient('doing_cron'), time(), heartbeatd_next_event_time(get_option('cron'))));`)}`))
 			const at = Number(readFileSync(file, 'utf8'))
 			rmSync(file)
 			return at

@@ -12,7 +12,7 @@ test('what is learned from beats', { timeout: 300_000 }, async (t) => {
 		for (const user of ['admin', 'editor']) people[user] = await makePerson(await browser(), site, user)
 		const { admin, editor } = people
 		const remove = (name) => rmSync(`${site.dir}/wp-content/mu-plugins/${name}.php`)
-		const blamed = () => php(`return array_column(heartbeatd_learned()['foreign'], 'callback');`)
+		const blamed = () => php(`return array_column(heartbeatd_observations()['foreign'], 'callback');`)
 		const clean = async () => {
 			for (const screen of ['dashboard', 'edit-post']) for (const person of [admin, editor]) assert.equal(await person.beat(screen), true)
 		}
@@ -22,7 +22,7 @@ test('what is learned from beats', { timeout: 300_000 }, async (t) => {
 			addMuPlugin(site, 'nosy', `function nosy($response) { return $response; }\nadd_filter('heartbeat_received', 'nosy');`)
 			assert.equal(await admin.beat('dashboard'), false)
 			assert.deepEqual(blamed(), ['nosy'])
-			assert.deepEqual(php(`return heartbeatd_learned()['clean'];`), [])
+			assert.deepEqual(php(`return heartbeatd_observations()['clean'];`), [])
 		})
 
 		await t.test('one beat without it is enough to know that it is gone', async () => {

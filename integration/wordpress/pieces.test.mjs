@@ -77,7 +77,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 		await t.test('locks: the document that holds one', () => {
 			const table = (code, rows) => assert.deepEqual(php(`return array_map(fn ($row) => ${code}, json_decode('${JSON.stringify(rows.map(([row]) => row))}', true));`), rows.map(([, lock]) => lock))
 			// What is stored, and what a beat's document holds: what a beat makes of it.
-			table(`heartbeatd_renewed_lock($row[0], '20:7', heartbeatd_lock_parts($row[1]))`, [
+			table(`heartbeatd_renewed_lock($row[0], '20:7', heartbeatd_parse_lock($row[1]))`, [
 				[['', '10:7:1'], '20:7:1'],
 				[['10:7', '10:7:1'], '20:7:1'],
 				[['10:7:1', '10:7:1'], '20:7:1'],
@@ -132,7 +132,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 				foreach (${phpList(bad)} as $to) if (heartbeatd_push($to, 1) || heartbeatd_nudge($to)) $warned[] = "$to was taken";
 				add_filter('heartbeatd_capabilities', fn ($all) => array_merge($all, array('edit_shop')));
 				add_filter('heartbeatd_rooms', fn ($rooms) => array('shop/orders', 'orders', 7, 'shop/orders'));
-				$warned[] = array(heartbeatd_push('can:edit_shop', 1), heartbeatd_rooms(array(), 'dashboard')); $calls = &heartbeatd_queue(); $calls = array(); return $warned;`)
+				$warned[] = array(heartbeatd_push('can:edit_shop', 1), heartbeatd_ticket_rooms(array(), 'dashboard')); $calls = &heartbeatd_queue(); $calls = array(); return $warned;`)
 			assert.equal(warned.length, 2 * bad.length + 3, JSON.stringify(warned))
 			assert.match(warned[0], /^heartbeatd_push: &quot;&quot; is not an address/)
 			assert.match(warned[1], /^heartbeatd_nudge: &quot;&quot; is not an address/)
@@ -165,14 +165,14 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			await until('the calls to be given up', () => api.ended === 2)
 			t.diagnostic(`a hung heartbeatd: the page after ${Date.now() - started} ms with both calls given up`)
 			await (await fetch(`${site.url}/?calls=20`)).text()
-			await until('the breaker', () => php('return heartbeatd_is_paused();'))
+			await until('the breaker', () => php('return heartbeatd_is_circuit_open();'))
 			assert.equal(api.pushes.length, 2, 'after two failures calls pause')
 			php(`update_option('heartbeatd_failures', array()); return 1;`)
 		})
 
 		await t.test('many calls that fail at once write the option a few times', () => {
 			const writes = php(`$writes = 0; add_action('update_option_heartbeatd_failures', function () use (&$writes) { $writes++; });
-				for ($i = 0; $i < 50; $i++) heartbeatd_remember_call(false); $paused = heartbeatd_is_paused();
+				for ($i = 0; $i < 50; $i++) heartbeatd_record_call(false); $paused = heartbeatd_is_circuit_open();
 				update_option('heartbeatd_failures', array()); return array($paused, $writes);`)
 			assert.equal(writes[0], true)
 			assert.ok(writes[1] <= 5, `${writes[1]} writes`)
@@ -201,7 +201,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			const call = async (answer) => {
 				api.answer = () => answer
 				await ask(`heartbeatd_push('all', 1); heartbeatd_flush(); return 1;`)
-				const { native, repeat_until: until, iat } = claimsOf(php(`wp_set_current_user(${author}); $_COOKIE[LOGGED_IN_COOKIE] = 'x|9999999999|token|hmac'; heartbeatd_learn('dashboard', array()); return heartbeatd_ticket('n', 'dashboard', array(), 0);`))
+				const { native, repeat_until: until, iat } = claimsOf(php(`wp_set_current_user(${author}); $_COOKIE[LOGGED_IN_COOKIE] = 'x|9999999999|token|hmac'; heartbeatd_record_observation('dashboard', array()); return heartbeatd_ticket('n', 'dashboard', array(), 0);`))
 				return until ? [Boolean(native), Math.round(until - iat)] : [Boolean(native), until]
 			}
 			php(`update_option('heartbeatd_failures', array()); return 1;`)
@@ -218,13 +218,13 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			const now = () => Math.floor(Date.now() / 1000)
 			const worst = async (answer) => {
 				api.answer = answer
-				const { level, text } = (await ask('return heartbeatd_report();'))[0]
+				const { level, text } = (await ask('return heartbeatd_status_report();'))[0]
 				return `${level}: ${text}`
 			}
 			const at = api.url
 			const lines = async (answer) => {
 				api.answer = () => answer
-				return (await ask(`heartbeatd_learn('dashboard', array()); return array_column(heartbeatd_report(), 'text');`)).join('\n')
+				return (await ask(`heartbeatd_record_observation('dashboard', array()); return array_column(heartbeatd_status_report(), 'text');`)).join('\n')
 			}
 			const answered = /heartbeatd answers the beats that need no PHP/
 			assert.match(await lines([200, { ...status, time: now() }]), answered)

@@ -87,34 +87,34 @@ add_action( 'init', 'heartbeatd_load_translations' );
 
 // The page: replaces core's script, and adds the address of heartbeatd and a ticket.
 add_action( 'wp_default_scripts', 'heartbeatd_replace_script', PHP_INT_MAX );
-add_filter( 'heartbeat_settings', 'heartbeatd_add_settings' );
-add_filter( 'post_class', 'heartbeatd_see_row', 10, 3 );
+add_filter( 'heartbeat_settings', 'heartbeatd_add_heartbeat_settings' );
+add_filter( 'post_class', 'heartbeatd_record_list_row', 10, 3 );
 add_filter( 'script_loader_tag', 'heartbeatd_print_ticket', PHP_INT_MAX, 2 );
 add_action( 'admin_print_scripts', 'heartbeatd_dequeue_without_heartbeat', 1 );
-add_action( 'admin_enqueue_scripts', 'heartbeatd_enqueue_presence' );
-add_action( 'wp_enqueue_scripts', 'heartbeatd_prepare_front_end' );
+add_action( 'admin_enqueue_scripts', 'heartbeatd_enqueue_presence_script' );
+add_action( 'wp_enqueue_scripts', 'heartbeatd_add_front_end_beat' );
 
 // Beats that PHP answers: observes the registered callbacks, and sends a fresh ticket.
-add_action( 'wp_ajax_heartbeat', 'heartbeatd_look_before_beat', 0 );
-add_action( 'heartbeat_tick', 'heartbeatd_send_ticket', PHP_INT_MAX, 2 );
+add_action( 'wp_ajax_heartbeat', 'heartbeatd_observe_before_beat', 0 );
+add_action( 'heartbeat_tick', 'heartbeatd_on_heartbeat_tick', PHP_INT_MAX, 2 );
 add_action( 'wp_verify_nonce_failed', 'heartbeatd_on_failed_nonce', 10, 2 );
-add_action( 'upgrader_process_complete', 'heartbeatd_forget_learned' );
+add_action( 'upgrader_process_complete', 'heartbeatd_reset_observations' );
 
 // Revokes tickets when a session, password, role, user or post changes.
 add_action( 'update_user_meta', 'heartbeatd_on_user_meta_update', 10, 4 );
 add_action( 'delete_user_meta', 'heartbeatd_on_user_meta_delete', 10, 3 );
 add_action( 'wp_logout', 'heartbeatd_on_logout' );
-add_action( 'wp_set_password', 'heartbeatd_on_password', 10, 2 );
+add_action( 'wp_set_password', 'heartbeatd_on_set_password', 10, 2 );
 add_action( 'after_password_reset', 'heartbeatd_revoke_user' );
 add_action( 'profile_update', 'heartbeatd_on_profile_update', 10, 2 );
-add_action( 'set_user_role', 'heartbeatd_on_role', 10, 3 );
+add_action( 'set_user_role', 'heartbeatd_on_set_user_role', 10, 3 );
 add_action( 'granted_super_admin', 'heartbeatd_revoke_user' );
 add_action( 'revoked_super_admin', 'heartbeatd_revoke_user' );
 add_action( 'deleted_user', 'heartbeatd_revoke_user' );
 add_action( 'wpmu_delete_user', 'heartbeatd_revoke_user' );
 add_action( 'remove_user_from_blog', 'heartbeatd_revoke_user' );
-add_action( 'post_updated', 'heartbeatd_revoke_post', 10, 3 );
-add_action( 'update_option_' . $GLOBALS['wpdb']->get_blog_prefix() . 'user_roles', 'heartbeatd_revoke_everybody' );
+add_action( 'post_updated', 'heartbeatd_on_post_updated', 10, 3 );
+add_action( 'update_option_' . $GLOBALS['wpdb']->get_blog_prefix() . 'user_roles', 'heartbeatd_revoke_all' );
 
 // Tells pages that show a post when another user takes or releases its lock.
 add_action( 'update_post_meta', 'heartbeatd_on_lock_update', 10, 4 );
@@ -157,7 +157,7 @@ function heartbeatd_add_presence_hooks() {
 		return;
 	}
 	heartbeatd_detect_presence_provider();
-	if ( 'alone' !== heartbeatd_presence_mode() ) {
+	if ( 'alone' !== heartbeatd_presence_provider() ) {
 		add_action( 'rest_api_init', 'heartbeatd_register_sync_route' );
 		return;
 	}
@@ -165,26 +165,26 @@ function heartbeatd_add_presence_hooks() {
 	require __DIR__ . '/includes/presence-api/rest-routes.php';
 	require __DIR__ . '/includes/presence-api/rest-checks.php';
 	require __DIR__ . '/includes/presence-api/rest-callbacks.php';
-	add_action( 'rest_api_init', 'heartbeatd_register_presence_routes' );
-	add_filter( 'extra_plugin_headers', 'heartbeatd_presence_make_way' );
+	add_action( 'rest_api_init', 'heartbeatd_register_rest_routes' );
+	add_filter( 'extra_plugin_headers', 'heartbeatd_presence_set_table_name' );
 
 	// Answers the presence handles of a beat, after core has written the post lock.
 	add_filter( 'heartbeat_received', 'heartbeatd_presence_received', 20, 3 );
-	add_filter( 'heartbeat_received', 'heartbeatd_screens_received', 20, 2 );
+	add_filter( 'heartbeat_received', 'heartbeatd_screen_ping_received', 20, 2 );
 
 	// Removes the entries of users who log out or may no longer be seen.
 	add_action( 'wp_logout', 'heartbeatd_presence_on_logout' );
-	add_action( 'set_user_role', 'heartbeatd_presence_on_rights' );
-	add_action( 'remove_user_from_blog', 'heartbeatd_presence_on_rights', PHP_INT_MAX );
-	add_action( 'deleted_user', 'heartbeatd_presence_on_rights' );
+	add_action( 'set_user_role', 'heartbeatd_presence_on_user_change' );
+	add_action( 'remove_user_from_blog', 'heartbeatd_presence_on_user_change', PHP_INT_MAX );
+	add_action( 'deleted_user', 'heartbeatd_presence_on_user_change' );
 
 	// Marks a screen as stale when what it shows is saved.
-	add_action( 'updated_option', 'heartbeatd_screen_option_saved' );
-	add_action( 'added_option', 'heartbeatd_screen_option_saved' );
-	add_action( 'post_updated', 'heartbeatd_screen_post_saved' );
-	add_action( 'profile_update', 'heartbeatd_screen_user_saved' );
-	add_action( 'edited_term', 'heartbeatd_screen_term_saved', 10, 3 );
-	add_action( 'edit_comment', 'heartbeatd_screen_comment_saved' );
+	add_action( 'updated_option', 'heartbeatd_on_option_saved' );
+	add_action( 'added_option', 'heartbeatd_on_option_saved' );
+	add_action( 'post_updated', 'heartbeatd_on_post_saved' );
+	add_action( 'profile_update', 'heartbeatd_on_user_saved' );
+	add_action( 'edited_term', 'heartbeatd_on_term_saved', 10, 3 );
+	add_action( 'edit_comment', 'heartbeatd_on_comment_saved' );
 
 	if ( defined( 'WP_CLI' ) && WP_CLI ) {
 		require __DIR__ . '/includes/presence-api/cli.php';
@@ -200,16 +200,16 @@ function heartbeatd_add_presence_hooks() {
  * and columns: beside it, only the editors show who else is there.
  */
 function heartbeatd_add_presence_ui_hooks() {
-	if ( ! is_admin() || '' === heartbeatd_presence_mode() ) {
+	if ( ! is_admin() || '' === heartbeatd_presence_provider() ) {
 		return;
 	}
 	require __DIR__ . '/includes/presence-ui/people.php';
 	require __DIR__ . '/includes/presence-ui/editors.php';
 	require __DIR__ . '/includes/presence-ui/scripts.php';
-	add_action( 'admin_enqueue_scripts', 'heartbeatd_ui_enqueue', 11 );
-	add_action( 'post_submitbox_misc_actions', 'heartbeatd_ui_print_classic' );
+	add_action( 'admin_enqueue_scripts', 'heartbeatd_ui_enqueue_scripts', 11 );
+	add_action( 'post_submitbox_misc_actions', 'heartbeatd_ui_print_classic_editor' );
 
-	if ( 'alone' !== heartbeatd_presence_mode() ) {
+	if ( 'alone' !== heartbeatd_presence_provider() ) {
 		return;
 	}
 	require __DIR__ . '/includes/presence-ui/admin-bar.php';
@@ -219,13 +219,13 @@ function heartbeatd_add_presence_ui_hooks() {
 	add_action( 'wp_dashboard_setup', 'heartbeatd_ui_add_widgets' );
 	add_action( 'admin_bar_menu', 'heartbeatd_ui_add_to_admin_bar', 20 );
 
-	add_filter( 'manage_posts_columns', 'heartbeatd_ui_posts_columns', 10, 2 );
-	add_filter( 'manage_pages_columns', 'heartbeatd_ui_pages_columns' );
+	add_filter( 'manage_posts_columns', 'heartbeatd_ui_add_posts_column', 10, 2 );
+	add_filter( 'manage_pages_columns', 'heartbeatd_ui_add_pages_column' );
 	add_action( 'manage_posts_custom_column', 'heartbeatd_ui_print_posts_column', 10, 2 );
 	add_action( 'manage_pages_custom_column', 'heartbeatd_ui_print_posts_column', 10, 2 );
 
-	add_filter( 'views_users', 'heartbeatd_ui_users_view' );
-	add_filter( 'users_list_table_query_args', 'heartbeatd_ui_users_query' );
-	add_filter( 'manage_users_columns', 'heartbeatd_ui_users_columns' );
-	add_filter( 'manage_users_custom_column', 'heartbeatd_ui_users_column', 10, 3 );
+	add_filter( 'views_users', 'heartbeatd_ui_add_users_view' );
+	add_filter( 'users_list_table_query_args', 'heartbeatd_ui_filter_users_query' );
+	add_filter( 'manage_users_columns', 'heartbeatd_ui_add_users_column' );
+	add_filter( 'manage_users_custom_column', 'heartbeatd_ui_filter_users_column', 10, 3 );
 }

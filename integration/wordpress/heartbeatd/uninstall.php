@@ -13,7 +13,7 @@ require_once __DIR__ . '/includes/settings/options.php';
  * Deletes what the plugin stored for one site.
  */
 function heartbeatd_uninstall_site() {
-	array_map( 'delete_option', array_keys( heartbeatd_options() ) );
+	array_map( 'delete_option', array_keys( heartbeatd_default_options() ) );
 	delete_option( 'heartbeatd_screen_revisions' );
 }
 

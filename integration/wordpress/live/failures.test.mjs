@@ -23,7 +23,7 @@ if (isset($_GET['live_secret'])) exit(md5(HEARTBEATD_SECRET));
 function live_shifted($token, $seconds) {
 	$claims = json_decode(base64_decode(strtr(explode('.', $token)[1], '-_', '+/')), true);
 	foreach (array_intersect(array('iat', 'exp', 'fresh_until'), array_keys($claims)) as $name) $claims[$name] += $seconds;
-	return heartbeatd_sign($claims);
+	return heartbeatd_sign_jwt($claims);
 }
 if (isset($_COOKIE['live_clock'])) {
 	add_action('admin_print_scripts', function () {

@@ -48,7 +48,7 @@ test('a post type whose name is all digits', { timeout: 300_000 }, async (t) => 
 			}
 		})
 		await t.test('it stays a string in lists', () => {
-			assert.deepEqual(php(`return heartbeatd_names(array(5, 'a', '5', null, 1.5, true, array()));`), ['5', 'a'])
+			assert.deepEqual(php(`return heartbeatd_unique_strings(array(5, 'a', '5', null, 1.5, true, array()));`), ['5', 'a'])
 		})
 	})
 })

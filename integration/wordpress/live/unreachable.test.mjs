@@ -53,7 +53,7 @@ test('the API is out of reach', { timeout: 300_000 }, async (t) => {
 			await until('native beats', async () => (await claims()).native)
 			const { iat, repeat_until } = await claims()
 			assert.equal(repeat_until, Math.floor(iat) + 100)
-			assert.deepEqual(php(`return heartbeatd_failures()['count'];`), 0)
+			assert.deepEqual(php(`return heartbeatd_failed_calls()['count'];`), 0)
 		})
 	})
 })

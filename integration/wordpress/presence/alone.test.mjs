@@ -126,7 +126,7 @@ test('the Presence API, alone', { timeout: 400_000 }, async (t) => {
 			}
 			for (const data of ['text', 5, true, { x: 'x'.repeat(10241 - 8) }]) await invalid('POST', { room: 'r', client_id: 'c', data })
 			assert.equal((await one.rest('GET', route, { room: 'r' })).body.length, 0)
-			assert.equal(php(`return count(heartbeatd_presence_all(array()));`), 0)
+			assert.equal(php(`return count(heartbeatd_presence_list_all(array()));`), 0)
 			assert.equal((await one.rest('POST', route, { room: 'r', client_id: 'c', data: { x: 'x'.repeat(10240 - 8) } })).status, 200)
 			await invalid('POST', { screen_key: 'Post/1' }, `${route}/screen-revisions/stale`)
 			await invalid('POST', { screen_key: 'x'.repeat(192) }, `${route}/screen-revisions/stale`)

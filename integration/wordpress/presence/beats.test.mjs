@@ -12,7 +12,7 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 		const { admin, editor, author } = site.users
 		const people = Object.fromEntries(await Promise.all(Object.keys(site.users).map(async (name) => [name, await logIn(site, name)])))
 		const posts = php(`$ids = array(); foreach (array('One & <b>Two</b>', '', str_repeat('é', 90)) as $title) $ids[] = wp_insert_post(array('post_title' => $title, 'post_content' => 'x', 'post_status' => 'publish', 'post_author' => ${editor.id})); return $ids;`)
-		const all = () => ask('return heartbeatd_presence_all(array());')
+		const all = () => ask('return heartbeatd_presence_list_all(array());')
 		const reset = () => ask(`array_map('wp_remove_user_presence', array(${Object.values(site.users).map(({ id }) => id)})); update_option('heartbeatd_failures', array()); return 1;`)
 		// What a beat writes goes out when its tick is there.
 		const written = (what, wanted) => until(what, async () => (await all()).length === wanted)
@@ -41,7 +41,7 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 		})
 
 		await t.test('what a page reports of input is in ticks, and not in the Presence API\'s own answers', async () => {
-			php(`return heartbeatd_try('PUT', '/presence', array('idle' => true) + heartbeatd_presence_make('admin/online', 'user-${author.id}', array(), ${author.id}));`)
+			php(`return heartbeatd_call_api('PUT', '/presence', array('idle' => true) + heartbeatd_presence_create_entry('admin/online', 'user-${author.id}', array(), ${author.id}));`)
 			const online = async () => Object.fromEntries((await people.editor.beat({ 'presence-ping': { screen: 'upload' } }))['presence-online'].map((item) => [item.user_id, item]))
 			await online()
 			await written('both', 2)
@@ -97,8 +97,8 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 		await t.test('posts being edited: for those who may edit them, each person once', async () => {
 			for (const id of posts) await people.editor.beat({ 'presence-editor-ping': { post_id: id }, 'wp-refresh-post-lock': { post_id: id, lock: '' } }, { screen: 'post' })
 			await written('the entries', 6)
-			php(`heartbeatd_try('PUT', '/presence', array('date_gmt' => gmdate('Y-m-d H:i:s', time() - 31)) + heartbeatd_presence_make('postType/post:${posts[0]}', 'editor-${admin.id}', array(), ${admin.id})); return 1;`)
-			php(`foreach (array('editor', 'lock') as $kind) heartbeatd_try('PUT', '/presence', array('date_gmt' => gmdate('Y-m-d H:i:s', time() - 40), 'idle' => 'editor' !== $kind) + heartbeatd_presence_make('postType/post:${posts[0]}', "$kind-${author.id}", array(), ${author.id})); return 1;`)
+			php(`heartbeatd_call_api('PUT', '/presence', array('date_gmt' => gmdate('Y-m-d H:i:s', time() - 31)) + heartbeatd_presence_create_entry('postType/post:${posts[0]}', 'editor-${admin.id}', array(), ${admin.id})); return 1;`)
+			php(`foreach (array('editor', 'lock') as $kind) heartbeatd_call_api('PUT', '/presence', array('date_gmt' => gmdate('Y-m-d H:i:s', time() - 40), 'idle' => 'editor' !== $kind) + heartbeatd_presence_create_entry('postType/post:${posts[0]}', "$kind-${author.id}", array(), ${author.id})); return 1;`)
 			const { 'presence-active-posts': active } = await people.admin.beat({ 'presence-active-posts-ping': true })
 			const byId = Object.fromEntries(active.map((post) => [post.post_id, post]))
 			assert.deepEqual(posts.map((id) => byId[id].post_title), ['One & Two', '(no title)', 'é'.repeat(80)])
@@ -146,7 +146,7 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 				`define('DOING_AUTOSAVE', true); wp_update_post(array('ID' => ${posts[0]}, 'post_content' => 'auto'))`, `define('DOING_CRON', true); wp_update_post(array('ID' => ${posts[0]}, 'post_content' => 'cron'))`,
 				`wp_set_current_user(0); wp_update_post(array('ID' => ${posts[0]}, 'post_content' => 'nobody'))`,
 			]) assert.deepEqual(saving(code), [[], []], code)
-			assert.equal(php(`for ($i = 0; $i < 250; $i++) heartbeatd_bump_screen("x/$i"); $c = &heartbeatd_queue(); $c = array(); $r = get_option('heartbeatd_screen_revisions'); return count($r) . ' ' . array_key_last($r);`), '200 x/249')
+			assert.equal(php(`for ($i = 0; $i < 250; $i++) heartbeatd_bump_screen_revision("x/$i"); $c = &heartbeatd_queue(); $c = array(); $r = get_option('heartbeatd_screen_revisions'); return count($r) . ' ' . array_key_last($r);`), '200 x/249')
 			assert.deepEqual(php(`global $wpdb; return $wpdb->get_col("SELECT autoload FROM $wpdb->options WHERE option_name = 'heartbeatd_screen_revisions'");`).map((value) => /^(no|off)$/.test(value)), [true])
 		})
 
@@ -179,7 +179,7 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 
 		await t.test('tickets name the post types one may edit every post of', () => {
 			const privacy = php(`return (int) get_option('wp_page_for_privacy_policy');`)
-			const types = (user, code = '') => php(`${code} wp_set_current_user(${user.id}); return heartbeatd_editable_types();`)
+			const types = (user, code = '') => php(`${code} wp_set_current_user(${user.id}); return heartbeatd_editable_post_types();`)
 			if (!privacy) php(`update_option('wp_page_for_privacy_policy', wp_insert_post(array('post_type' => 'page', 'post_title' => 'Privacy', 'post_status' => 'publish'))); return 1;`)
 			assert.deepEqual([types(admin), types(editor), types(author)], [['post', 'page'], ['post'], []])
 			assert.deepEqual(types(editor, `delete_option('wp_page_for_privacy_policy');`), ['post', 'page'])

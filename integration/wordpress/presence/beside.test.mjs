@@ -23,7 +23,7 @@ test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
 		const sync = (body, key = sign({})) => rest(site, 'POST', route, body, key ? { authorization: `Bearer ${key}` } : {})
 
 		await t.test('its functions, routes, commands and answers are its own', async () => {
-			assert.equal(php('return heartbeatd_presence_mode();'), 'beside')
+			assert.equal(php('return heartbeatd_presence_provider();'), 'beside')
 			const files = php(`return array_map(fn ($f) => basename((new ReflectionFunction($f))->getFileName()), HEARTBEATD_PRESENCE_FUNCTIONS);`)
 			assert.deepEqual(new Set(files), new Set(['functions.php']))
 			assert.deepEqual(php(`return array_values(array_filter(array_keys(rest_get_server()->get_routes()), fn ($r) => false !== strpos($r, 'presence')));`), ['/wp-presence/v1', '/wp-presence/v1/presence', '/heartbeatd/v1/presence/sync'])
@@ -97,7 +97,7 @@ test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
 			assert.equal((await sync({ entries: many, left: Array.from({ length: 2000 }, (_, i) => ({ room: 'many', client_id: `gone-${i}` })) })).status, 200)
 			t.diagnostic(`2,000 entries and 2,000 who left in ${Date.now() - started} ms`)
 			assert.equal((await rows('many')).length, 2000)
-			const queries = php(`$r = new WP_REST_Request(); $r['entries'] = json_decode('${JSON.stringify(many.slice(0, 250))}', true); $r['left'] = array(); $n = $GLOBALS['wpdb']->num_queries; heartbeatd_sync($r); return $GLOBALS['wpdb']->num_queries - $n;`)
+			const queries = php(`$r = new WP_REST_Request(); $r['entries'] = json_decode('${JSON.stringify(many.slice(0, 250))}', true); $r['left'] = array(); $n = $GLOBALS['wpdb']->num_queries; heartbeatd_sync_presence($r); return $GLOBALS['wpdb']->num_queries - $n;`)
 			assert.ok(queries <= 3 + 3, `${queries} queries for 250 entries`)
 			clear()
 		})

@@ -41,7 +41,7 @@ test('twenty editors, and no write to the database', { timeout: 400_000 }, async
 		await minute() // what is learned once is learned now
 
 		await t.test('a minute of beats', async () => {
-			const everybody = async () => (await ask(`return heartbeatd_presence_all(array('room' => 'admin/online'));`)).length
+			const everybody = async () => (await ask(`return heartbeatd_presence_list_all(array('room' => 'admin/online'));`)).length
 			await until('everybody in the room', async () => await everybody() === editors)
 			const before = log.queries().length
 			await minute()

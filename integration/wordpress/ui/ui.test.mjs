@@ -52,7 +52,7 @@ test('presence in the admin', { timeout: 600_000 }, async (t) => {
 			await admin.uses({ client: 'post' })
 			const linkless = await admin.open('/wp-admin/options-general.php')
 			const post = newPost(php, 'Changed under the editor', admin.id)
-			php(`wp_set_current_user(${second.id}); update_option('blogdescription', 'Again'); heartbeatd_bump_screen('options/general'); return 1;`)
+			php(`wp_set_current_user(${second.id}); update_option('blogdescription', 'Again'); heartbeatd_bump_screen_revision('options/general'); return 1;`)
 			php(`$all = get_option('heartbeatd_screen_revisions'); $all['options/general']['time'] -= 185; return update_option('heartbeatd_screen_revisions', $all);`)
 			await beat(linkless)
 			assert.match(await linkless.innerText('#heartbeatd-stale'), /^Second changed this screen 3 minutes ago\./)
@@ -259,7 +259,7 @@ async function leave(page) {
 // alone waits until whoever was there earlier is gone: ten seconds after their pages.
 async function alone(php, page) {
 	await until('everybody else to be gone', async () => (await names(page)).join() === 'admin', 15)
-		.catch(async (error) => assert.fail(`${error.message}: ${await names(page)}; ${JSON.stringify(php('return heartbeatd_presence_all(array());'))}`))
+		.catch(async (error) => assert.fail(`${error.message}: ${await names(page)}; ${JSON.stringify(php('return heartbeatd_presence_list_all(array());'))}`))
 }
 
 // prepare adds a second administrator, and somebody with a name made of markup.

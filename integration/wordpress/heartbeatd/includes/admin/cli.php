@@ -15,7 +15,7 @@ defined( 'ABSPATH' ) || exit;
  *     wp heartbeatd status
  */
 function heartbeatd_cli_status() {
-	$findings = heartbeatd_report();
+	$findings = heartbeatd_status_report();
 	foreach ( $findings as $finding ) {
 		WP_CLI::line( sprintf( '%-11s  %s', $finding['level'], trim( $finding['text'] . ' ' . $finding['help'] ) ) );
 	}

@@ -11,7 +11,7 @@ defined( 'ABSPATH' ) || exit;
  * Adds the screen to the menu.
  */
 function heartbeatd_add_settings_screen() {
-	add_options_page( __( 'Heartbeatd', 'heartbeatd' ), __( 'Heartbeatd', 'heartbeatd' ), 'manage_options', 'heartbeatd', 'heartbeatd_show_settings_screen' );
+	add_options_page( __( 'Heartbeatd', 'heartbeatd' ), __( 'Heartbeatd', 'heartbeatd' ), 'manage_options', 'heartbeatd', 'heartbeatd_print_settings_screen' );
 }
 
 /**
@@ -28,7 +28,7 @@ function heartbeatd_add_settings_link( $links ) {
 /**
  * Shows the screen.
  */
-function heartbeatd_show_settings_screen() {
+function heartbeatd_print_settings_screen() {
 	if ( ! current_user_can( 'manage_options' ) ) {
 		return;
 	}
@@ -37,18 +37,18 @@ function heartbeatd_show_settings_screen() {
 		<h1><?php echo esc_html( get_admin_page_title() ); ?></h1>
 		<h2><?php esc_html_e( 'Does it work?', 'heartbeatd' ); ?></h2>
 		<ul id="heartbeatd-report">
-			<?php array_map( 'heartbeatd_show_finding', heartbeatd_report() ); ?>
-			<?php heartbeatd_show_connection(); ?>
+			<?php array_map( 'heartbeatd_print_report_item', heartbeatd_status_report() ); ?>
+			<?php heartbeatd_print_connection(); ?>
 		</ul>
 		<h2><?php esc_html_e( 'Settings', 'heartbeatd' ); ?></h2>
 		<form method="post" action="<?php echo esc_url( admin_url( 'options.php' ) ); ?>">
 			<?php settings_fields( 'heartbeatd' ); ?>
 			<table class="form-table" role="presentation">
 				<?php
-				heartbeatd_show_secret_field();
-				heartbeatd_show_field( 'url', __( 'Address for browsers', 'heartbeatd' ), __( 'Where the web server passes requests on to heartbeatd: a path on this site, or a full address.', 'heartbeatd' ) );
-				heartbeatd_show_field( 'api', __( 'Address of the API', 'heartbeatd' ), __( 'Where WordPress itself reaches heartbeatd (--admin-listen).', 'heartbeatd' ) );
-				heartbeatd_show_field( 'site', __( 'Name of this site', 'heartbeatd' ), __( 'What heartbeatd calls this site (--site-id).', 'heartbeatd' ) );
+				heartbeatd_print_secret_field();
+				heartbeatd_print_field( 'url', __( 'Address for browsers', 'heartbeatd' ), __( 'Where the web server passes requests on to heartbeatd: a path on this site, or a full address.', 'heartbeatd' ) );
+				heartbeatd_print_field( 'api', __( 'Address of the API', 'heartbeatd' ), __( 'Where WordPress itself reaches heartbeatd (--admin-listen).', 'heartbeatd' ) );
+				heartbeatd_print_field( 'site', __( 'Name of this site', 'heartbeatd' ), __( 'What heartbeatd calls this site (--site-id).', 'heartbeatd' ) );
 				?>
 			</table>
 			<?php submit_button(); ?>
@@ -60,9 +60,9 @@ function heartbeatd_show_settings_screen() {
 /**
  * Shows one thing that the report says.
  *
- * @param array $finding From heartbeatd_report().
+ * @param array $finding From heartbeatd_status_report().
  */
-function heartbeatd_show_finding( $finding ) {
+function heartbeatd_print_report_item( $finding ) {
 	$icons = array(
 		'good'        => 'yes-alt',
 		'recommended' => 'info',
@@ -80,7 +80,7 @@ function heartbeatd_show_finding( $finding ) {
 /**
  * Shows what this browser is connected by. A script keeps it up to date.
  */
-function heartbeatd_show_connection() {
+function heartbeatd_print_connection() {
 	if ( ! heartbeatd_is_configured() ) {
 		return;
 	}
@@ -106,12 +106,12 @@ function heartbeatd_show_connection() {
 /**
  * Shows a setting.
  *
- * @param string $name  One of heartbeatd_defaults().
+ * @param string $name  One of heartbeatd_default_settings().
  * @param string $label What it is called.
  * @param string $help  What it is for.
  */
-function heartbeatd_show_field( $name, $label, $help ) {
-	$fixed  = heartbeatd_is_constant( $name ) || heartbeatd_is_networks();
+function heartbeatd_print_field( $name, $label, $help ) {
+	$fixed  = heartbeatd_is_setting_constant( $name ) || heartbeatd_is_network_configured();
 	$stored = get_option( 'heartbeatd', array() );
 	$value  = $fixed ? heartbeatd_setting( $name ) : ( is_array( $stored ) && isset( $stored[ $name ] ) ? $stored[ $name ] : '' );
 	printf(
@@ -119,7 +119,7 @@ function heartbeatd_show_field( $name, $label, $help ) {
 		esc_attr( $name ),
 		esc_html( $label ),
 		esc_attr( $value ),
-		esc_attr( heartbeatd_defaults()[ $name ] ),
+		esc_attr( heartbeatd_default_settings()[ $name ] ),
 		disabled( $fixed, true, false ),
 		esc_html( $fixed ? heartbeatd_constant_note( $name ) : $help )
 	);
@@ -128,8 +128,8 @@ function heartbeatd_show_field( $name, $label, $help ) {
 /**
  * Shows the secret's field, never the secret.
  */
-function heartbeatd_show_secret_field() {
-	$fixed  = heartbeatd_is_constant( 'secret' );
+function heartbeatd_print_secret_field() {
+	$fixed  = heartbeatd_is_setting_constant( 'secret' );
 	$stored = heartbeatd_is_configured() && ! $fixed;
 	$help   = __( 'The same long random text as heartbeatd’s HEARTBEATD_SITE_SECRET. In wp-config.php, as HEARTBEATD_SECRET, it is safer than here.', 'heartbeatd' );
 	printf(
@@ -148,7 +148,7 @@ function heartbeatd_show_secret_field() {
 /**
  * Says where a setting comes from that cannot be changed here.
  *
- * @param string $name One of heartbeatd_defaults().
+ * @param string $name One of heartbeatd_default_settings().
  * @return string
  */
 function heartbeatd_constant_note( $name ) {

@@ -27,7 +27,7 @@ function heartbeatd_add_site_health_test( $tests ) {
  * @return array
  */
 function heartbeatd_site_health_test() {
-	$findings = heartbeatd_report();
+	$findings = heartbeatd_status_report();
 	$lines    = '';
 	foreach ( $findings as $finding ) {
 		$lines .= sprintf( '<li><strong>%s</strong> %s</li>', esc_html( $finding['text'] ), esc_html( $finding['help'] ) );

@@ -20,13 +20,13 @@ const HEARTBEATD_CAPABILITIES = array( 'edit_posts', 'manage_options' );
  * @param string $called The public function that was called with it.
  * @return array|null Null for what is no address.
  */
-function heartbeatd_address( $to, $called ) {
+function heartbeatd_check_address( $to, $called ) {
 	$address = is_string( $to ) ? heartbeatd_parse_address( $to ) : null;
 	if ( null === $address ) {
 		$message = sprintf(
 			/* translators: %s: what was given as the address. */
 			__( '%s is not an address. An address is a room, which contains a "/", for example "postType/post:42"; or "user:7"; or "can:" with a capability that the filter heartbeatd_capabilities allows; or "all".', 'heartbeatd' ),
-			esc_html( heartbeatd_quoted( $to ) )
+			esc_html( heartbeatd_describe_value( $to ) )
 		);
 		_doing_it_wrong( esc_html( $called ), $message, '0.1.0' ); // phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- What was given is escaped above.
 	}
@@ -50,7 +50,7 @@ function heartbeatd_parse_address( $to ) {
 		$capability = substr( $to, 4 );
 		return in_array( $capability, array_merge( HEARTBEATD_CAPABILITIES, heartbeatd_ticket_capabilities() ), true ) ? array( 'can' => $capability ) : null;
 	}
-	return heartbeatd_is_room( $to ) ? array( 'room' => $to ) : null;
+	return heartbeatd_is_room_name( $to ) ? array( 'room' => $to ) : null;
 }
 
 /**
@@ -60,7 +60,7 @@ function heartbeatd_parse_address( $to ) {
  * @param mixed $room The room.
  * @return bool
  */
-function heartbeatd_is_room( $room ) {
+function heartbeatd_is_room_name( $room ) {
 	if ( ! is_string( $room ) || strlen( $room ) > 191 || ! preg_match( '#^[^\p{Cc}]*/[^\p{Cc}]*$#Du', $room ) ) {
 		return false;
 	}
@@ -73,8 +73,8 @@ function heartbeatd_is_room( $room ) {
  * @param mixed $value The value.
  * @return string
  */
-function heartbeatd_quoted( $value ) {
-	$json = is_scalar( $value ) ? heartbeatd_json( $value ) : false;
+function heartbeatd_describe_value( $value ) {
+	$json = is_scalar( $value ) ? heartbeatd_json_encode( $value ) : false;
 	return false === $json ? gettype( $value ) : mb_substr( $json, 0, 200 );
 }
 
@@ -90,7 +90,7 @@ function heartbeatd_ticket_capabilities() {
 	 * @param string[] $capabilities Capabilities.
 	 */
 	$capabilities = apply_filters( 'heartbeatd_capabilities', HEARTBEATD_CAPABILITIES );
-	return array_slice( heartbeatd_names( $capabilities ), 0, 10 );
+	return array_slice( heartbeatd_unique_strings( $capabilities ), 0, 10 );
 }
 
 /**
@@ -100,7 +100,7 @@ function heartbeatd_ticket_capabilities() {
  * @param mixed $names The names.
  * @return string[]
  */
-function heartbeatd_names( $names ) {
+function heartbeatd_unique_strings( $names ) {
 	$is_name = static function ( $name ) {
 		return is_string( $name ) || is_int( $name );
 	};

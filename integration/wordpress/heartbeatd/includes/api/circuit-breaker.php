@@ -10,15 +10,15 @@ defined( 'ABSPATH' ) || exit;
 /**
  * After this many failures in a row calls pause, for this many seconds.
  */
-const HEARTBEATD_FAILURES = 2;
-const HEARTBEATD_PAUSE    = 30;
+const HEARTBEATD_MAX_FAILED_CALLS = 2;
+const HEARTBEATD_CALL_PAUSE       = 30;
 
 /**
- * How many calls in a row have failed, up to HEARTBEATD_FAILURES, and when the last one did.
+ * How many calls in a row have failed, up to HEARTBEATD_MAX_FAILED_CALLS, and when the last one did.
  *
  * @return array{count: int, at: int}
  */
-function heartbeatd_failures() {
+function heartbeatd_failed_calls() {
 	$failures = get_option( 'heartbeatd_failures' );
 	return ( is_array( $failures ) ? $failures : array() ) + array(
 		'count' => 0,
@@ -33,7 +33,7 @@ function heartbeatd_failures() {
  * @return bool
  */
 function heartbeatd_last_call_failed() {
-	return heartbeatd_failures()['count'] > 0;
+	return heartbeatd_failed_calls()['count'] > 0;
 }
 
 /**
@@ -42,9 +42,9 @@ function heartbeatd_last_call_failed() {
  *
  * @return bool
  */
-function heartbeatd_is_paused() {
-	$failures = heartbeatd_failures();
-	return $failures['count'] >= HEARTBEATD_FAILURES && abs( time() - $failures['at'] ) < HEARTBEATD_PAUSE;
+function heartbeatd_is_circuit_open() {
+	$failures = heartbeatd_failed_calls();
+	return $failures['count'] >= HEARTBEATD_MAX_FAILED_CALLS && abs( time() - $failures['at'] ) < HEARTBEATD_CALL_PAUSE;
 }
 
 /**
@@ -53,11 +53,11 @@ function heartbeatd_is_paused() {
  *
  * @param bool $answered Whether it did.
  */
-function heartbeatd_remember_call( $answered ) {
-	$count = heartbeatd_failures()['count'];
+function heartbeatd_record_call( $answered ) {
+	$count = heartbeatd_failed_calls()['count'];
 	if ( ! $answered ) {
 		$failures = array(
-			'count' => min( $count + 1, HEARTBEATD_FAILURES ),
+			'count' => min( $count + 1, HEARTBEATD_MAX_FAILED_CALLS ),
 			'at'    => time(),
 		);
 		update_option( 'heartbeatd_failures', $failures, true );

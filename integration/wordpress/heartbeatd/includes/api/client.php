@@ -10,7 +10,7 @@ defined( 'ABSPATH' ) || exit;
 /**
  * How long a call that somebody waits for may take, in seconds.
  */
-const HEARTBEATD_CALL_TIME = 0.3;
+const HEARTBEATD_CALL_TIMEOUT = 0.3;
 
 /**
  * Calls heartbeatd's API, unless calls pause.
@@ -20,13 +20,13 @@ const HEARTBEATD_CALL_TIME = 0.3;
  * @param array|null $body    What is sent as JSON.
  * @param float      $wait    Seconds until the call is given up.
  * @param mixed      $headers Becomes the answer's headers, to be read as an array with names in lower case.
- * @return array|WP_Error As heartbeatd_call().
+ * @return array|WP_Error As heartbeatd_send_call().
  */
-function heartbeatd_try( $method, $path, $body = null, $wait = HEARTBEATD_CALL_TIME, &$headers = array() ) {
-	if ( heartbeatd_is_paused() ) {
+function heartbeatd_call_api( $method, $path, $body = null, $wait = HEARTBEATD_CALL_TIMEOUT, &$headers = array() ) {
+	if ( heartbeatd_is_circuit_open() ) {
 		return new WP_Error( 'unreachable', __( 'heartbeatd did not answer lately.', 'heartbeatd' ) );
 	}
-	return heartbeatd_call( $method, $path, $body, $wait, $headers );
+	return heartbeatd_send_call( $method, $path, $body, $wait, $headers );
 }
 
 /**
@@ -39,7 +39,7 @@ function heartbeatd_try( $method, $path, $body = null, $wait = HEARTBEATD_CALL_T
  * @param mixed      $headers Becomes the answer's headers, to be read as an array with names in lower case.
  * @return array|WP_Error The answer. The error's code is 'unreachable' when heartbeatd gave none.
  */
-function heartbeatd_call( $method, $path, $body, $wait, &$headers = array() ) {
+function heartbeatd_send_call( $method, $path, $body, $wait, &$headers = array() ) {
 	$in_time   = static function ( $handle ) use ( $wait ) {
 		// WordPress itself never waits less than a second.
 		// phpcs:disable WordPress.WP.AlternativeFunctions.curl_curl_setopt
@@ -64,25 +64,25 @@ function heartbeatd_call( $method, $path, $body, $wait, &$headers = array() ) {
 				'Authorization' => 'Bearer ' . heartbeatd_api_key(),
 				'Content-Type'  => 'application/json',
 			),
-			'body'        => null === $body ? null : heartbeatd_json( $body ),
+			'body'        => null === $body ? null : heartbeatd_json_encode( $body ),
 		)
 	);
 	remove_action( 'http_api_curl', $in_time );
 	remove_action( 'requests-requests.before_request', $connected );
 	remove_filter( 'pre_http_send_through_proxy', '__return_false' );
 	$headers = is_wp_error( $answer ) ? array() : wp_remote_retrieve_headers( $answer );
-	$answer  = heartbeatd_read_answer( $answer );
-	heartbeatd_remember_call( heartbeatd_was_heard( $answer ) );
+	$answer  = heartbeatd_parse_answer( $answer );
+	heartbeatd_record_call( heartbeatd_was_call_accepted( $answer ) );
 	return $answer;
 }
 
 /**
  * Whether heartbeatd was reached and took the key.
  *
- * @param array|WP_Error $answer As heartbeatd_call() returns it.
+ * @param array|WP_Error $answer As heartbeatd_send_call() returns it.
  * @return bool
  */
-function heartbeatd_was_heard( $answer ) {
+function heartbeatd_was_call_accepted( $answer ) {
 	return ! is_wp_error( $answer )
 		|| ( 'unreachable' !== $answer->get_error_code() && 401 !== ( $answer->get_error_data()['status'] ?? 0 ) );
 }
@@ -93,7 +93,7 @@ function heartbeatd_was_heard( $answer ) {
  * @return string
  */
 function heartbeatd_api_key() {
-	return heartbeatd_sign(
+	return heartbeatd_sign_jwt(
 		array(
 			'aud' => 'api',
 			'iat' => time(),
@@ -108,7 +108,7 @@ function heartbeatd_api_key() {
  * @param array|WP_Error $answer What the HTTP API returned.
  * @return array|WP_Error
  */
-function heartbeatd_read_answer( $answer ) {
+function heartbeatd_parse_answer( $answer ) {
 	if ( is_wp_error( $answer ) ) {
 		return new WP_Error( 'unreachable', $answer->get_error_message() );
 	}
@@ -120,7 +120,7 @@ function heartbeatd_read_answer( $answer ) {
 	if ( is_array( $body ) && isset( $body['code'], $body['message'] ) && is_string( $body['code'] ) && is_string( $body['message'] ) ) {
 		return new WP_Error( $status >= 500 ? 'unreachable' : $body['code'], $body['message'], array( 'status' => $status ) );
 	}
-	return heartbeatd_not_heartbeatd( $status );
+	return heartbeatd_unknown_answer_error( $status );
 }
 
 /**
@@ -129,7 +129,7 @@ function heartbeatd_read_answer( $answer ) {
  * @param int $status Its status.
  * @return WP_Error
  */
-function heartbeatd_not_heartbeatd( $status ) {
+function heartbeatd_unknown_answer_error( $status ) {
 	/* translators: %d: HTTP status code. */
 	return new WP_Error( 'unreachable', sprintf( __( 'What answers there (status %d) is not heartbeatd.', 'heartbeatd' ), $status ) );
 }

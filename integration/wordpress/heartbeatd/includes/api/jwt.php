@@ -10,7 +10,7 @@ defined( 'ABSPATH' ) || exit;
 /**
  * The most bytes a ticket may have: it travels in headers.
  */
-const HEARTBEATD_MAX_TICKET = 2048;
+const HEARTBEATD_MAX_JWT = 2048;
 
 /**
  * Signs claims as a JWT (HS256) of this site.
@@ -18,13 +18,13 @@ const HEARTBEATD_MAX_TICKET = 2048;
  * @param array $claims The claims.
  * @return string
  */
-function heartbeatd_sign( $claims ) {
+function heartbeatd_sign_jwt( $claims ) {
 	$header = array(
 		'alg' => 'HS256',
 		'typ' => 'JWT',
 		'kid' => heartbeatd_setting( 'site' ),
 	);
-	$signed = heartbeatd_base64url( heartbeatd_json( $header ) ) . '.' . heartbeatd_base64url( heartbeatd_json( $claims ) );
+	$signed = heartbeatd_base64url( heartbeatd_json_encode( $header ) ) . '.' . heartbeatd_base64url( heartbeatd_json_encode( $claims ) );
 	return $signed . '.' . heartbeatd_base64url( hash_hmac( 'sha256', $signed, heartbeatd_setting( 'secret' ), true ) );
 }
 
@@ -34,7 +34,7 @@ function heartbeatd_sign( $claims ) {
  * @param mixed $value The value.
  * @return string|false
  */
-function heartbeatd_json( $value ) {
+function heartbeatd_json_encode( $value ) {
 	return wp_json_encode( $value, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE );
 }
 
@@ -56,13 +56,13 @@ function heartbeatd_base64url( $bytes ) {
  * @param string $audience What it must be for.
  * @return bool
  */
-function heartbeatd_is_own_key( $jwt, $audience ) {
+function heartbeatd_verify_key( $jwt, $audience ) {
 	$parts = explode( '.', $jwt );
-	if ( 3 !== count( $parts ) || strlen( $jwt ) > HEARTBEATD_MAX_TICKET ) {
+	if ( 3 !== count( $parts ) || strlen( $jwt ) > HEARTBEATD_MAX_JWT ) {
 		return false;
 	}
 	$signed = false;
-	foreach ( heartbeatd_secrets() as $secret ) {
+	foreach ( heartbeatd_accepted_secrets() as $secret ) {
 		$signature = heartbeatd_base64url( hash_hmac( 'sha256', "$parts[0].$parts[1]", $secret, true ) );
 		$signed    = hash_equals( $signature, $parts[2] ) || $signed;
 	}
@@ -85,7 +85,7 @@ function heartbeatd_is_own_key( $jwt, $audience ) {
  *
  * @return string[]
  */
-function heartbeatd_secrets() {
+function heartbeatd_accepted_secrets() {
 	$old = defined( 'HEARTBEATD_OLD_SECRET' ) ? (string) HEARTBEATD_OLD_SECRET : '';
 	return array_filter( array( heartbeatd_setting( 'secret' ), $old ), 'strlen' );
 }

@@ -10,7 +10,7 @@ defined( 'ABSPATH' ) || exit;
 /**
  * The most bytes of a push's data as JSON.
  */
-const HEARTBEATD_MAX_DATA = 65536;
+const HEARTBEATD_MAX_PUSH_DATA = 65536;
 
 /**
  * Sends data to open pages. It arrives there as the event heartbeat-push and
@@ -21,11 +21,11 @@ const HEARTBEATD_MAX_DATA = 65536;
  * @return bool Whether it will be sent: address and data are usable, and there is room.
  */
 function heartbeatd_push( $to, $data ) {
-	$json = heartbeatd_json( $data );
-	if ( false === $json || strlen( $json ) > HEARTBEATD_MAX_DATA ) {
+	$json = heartbeatd_json_encode( $data );
+	if ( false === $json || strlen( $json ) > HEARTBEATD_MAX_PUSH_DATA ) {
 		return false;
 	}
-	return heartbeatd_to_pages( '/push', $to, array( 'data' => $data ), __FUNCTION__ );
+	return heartbeatd_enqueue_message( '/push', $to, array( 'data' => $data ), __FUNCTION__ );
 }
 
 /**
@@ -36,7 +36,7 @@ function heartbeatd_push( $to, $data ) {
  * @return bool Whether it will be sent.
  */
 function heartbeatd_nudge( $to, $spread_ms = 2000 ) {
-	return heartbeatd_to_pages( '/nudge', $to, array( 'spread_ms' => max( 0, min( 60000, (int) $spread_ms ) ) ), __FUNCTION__ );
+	return heartbeatd_enqueue_message( '/nudge', $to, array( 'spread_ms' => max( 0, min( 60000, (int) $spread_ms ) ) ), __FUNCTION__ );
 }
 
 /**
@@ -48,7 +48,7 @@ function heartbeatd_nudge( $to, $spread_ms = 2000 ) {
  * @param string $called The public function that was called.
  * @return bool
  */
-function heartbeatd_to_pages( $path, $to, $body, $called ) {
-	$address = heartbeatd_address( $to, $called );
-	return null !== $address && heartbeatd_enqueue( $path, array( 'to' => $address ) + $body );
+function heartbeatd_enqueue_message( $path, $to, $body, $called ) {
+	$address = heartbeatd_check_address( $to, $called );
+	return null !== $address && heartbeatd_enqueue_call( $path, array( 'to' => $address ) + $body );
 }

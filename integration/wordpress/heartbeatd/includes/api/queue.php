@@ -17,7 +17,7 @@ const HEARTBEATD_MAX_CALLS = 50;
  * How long sending all queued calls may take, in seconds. Where the response cannot be
  * sent first, the visitor waits: then all calls share the time of one.
  */
-const HEARTBEATD_ALL_TIME = 5.0;
+const HEARTBEATD_QUEUE_TIMEOUT = 5.0;
 
 /**
  * The calls that wait, by what they are: the same one twice is one.
@@ -36,7 +36,7 @@ function &heartbeatd_queue() {
  * @param array  $body What is sent.
  * @return bool False when there is no room for it, or nobody to send it to.
  */
-function heartbeatd_enqueue( $path, $body ) {
+function heartbeatd_enqueue_call( $path, $body ) {
 	if ( ! heartbeatd_is_configured() ) {
 		return false;
 	}
@@ -47,7 +47,7 @@ function heartbeatd_enqueue( $path, $body ) {
 		heartbeatd_flush();
 	}
 	$site = get_current_blog_id();
-	$key  = md5( $site . $path . heartbeatd_json( $body ) );
+	$key  = md5( $site . $path . heartbeatd_json_encode( $body ) );
 	if ( ! isset( $calls[ $key ] ) && count( $calls ) >= HEARTBEATD_MAX_CALLS ) {
 		if ( '/revoke' !== $path ) {
 			return false;
@@ -72,24 +72,24 @@ function heartbeatd_flush() {
 	$waiting  = $calls;
 	$calls    = array();
 	$now      = floor( 1000 * microtime( true ) ); // Pages that ask after the response get tickets that stay.
-	$deadline = microtime( true ) + ( heartbeatd_finish_request() ? HEARTBEATD_ALL_TIME : HEARTBEATD_CALL_TIME );
+	$deadline = microtime( true ) + ( heartbeatd_finish_request() ? HEARTBEATD_QUEUE_TIMEOUT : HEARTBEATD_CALL_TIMEOUT );
 	foreach ( $waiting as list( $path, $body, $site ) ) {
-		heartbeatd_at_site( $site );
+		heartbeatd_switch_site( $site );
 		$left = $deadline - microtime( true );
-		$try  = 'heartbeatd_try';
+		$try  = 'heartbeatd_call_api';
 		if ( '/revoke' === $path ) {
-			$try              = 'heartbeatd_call'; // What must end is tried whatever became of the last calls.
+			$try              = 'heartbeatd_send_call'; // What must end is tried whatever became of the last calls.
 			$body['until_ms'] = $now;
 		}
-		if ( $left < 0.01 || ( '/revoke' !== $path && heartbeatd_is_paused() ) ) {
-			heartbeatd_not_revoked( $path, $now );
+		if ( $left < 0.01 || ( '/revoke' !== $path && heartbeatd_is_circuit_open() ) ) {
+			heartbeatd_record_failed_revocation( $path, $now );
 			continue;
 		}
-		$answer = $try( heartbeatd_method( $path ), $path, $body ? $body : null, min( HEARTBEATD_CALL_TIME, $left ) );
+		$answer = $try( heartbeatd_call_method( $path ), $path, $body ? $body : null, min( HEARTBEATD_CALL_TIMEOUT, $left ) );
 		if ( ! is_wp_error( $answer ) ) {
-			heartbeatd_revoke_late();
+			heartbeatd_retry_revocation();
 		} else {
-			heartbeatd_not_revoked( $path, $now );
+			heartbeatd_record_failed_revocation( $path, $now );
 		}
 		/**
 		 * Fires after a call to heartbeatd, when the visitor already has the page.
@@ -100,7 +100,7 @@ function heartbeatd_flush() {
 		 */
 		do_action( 'heartbeatd_called', $path, $body, $answer );
 	}
-	heartbeatd_at_site( 0 );
+	heartbeatd_switch_site( 0 );
 }
 
 /**
@@ -108,7 +108,7 @@ function heartbeatd_flush() {
  *
  * @param int $site The site; 0 goes back to where it began.
  */
-function heartbeatd_at_site( $site ) {
+function heartbeatd_switch_site( $site ) {
 	static $away = false;
 	if ( $away ) {
 		restore_current_blog();
@@ -126,7 +126,7 @@ function heartbeatd_at_site( $site ) {
  * @param string $path What was to be called.
  * @param float  $time When, in Unix milliseconds.
  */
-function heartbeatd_not_revoked( $path, $time ) {
+function heartbeatd_record_failed_revocation( $path, $time ) {
 	if ( '/revoke' === $path ) {
 		update_option( 'heartbeatd_unrevoked', $time, true );
 	}
@@ -136,13 +136,13 @@ function heartbeatd_not_revoked( $path, $time ) {
  * As soon as heartbeatd is back, ends all tickets that are older than those that
  * should have ended before.
  */
-function heartbeatd_revoke_late() {
+function heartbeatd_retry_revocation() {
 	$until = (float) get_option( 'heartbeatd_unrevoked' );
 	$all   = array(
 		'all'      => true,
 		'until_ms' => $until,
 	);
-	if ( $until && ! is_wp_error( heartbeatd_try( 'POST', '/revoke', $all ) ) ) {
+	if ( $until && ! is_wp_error( heartbeatd_call_api( 'POST', '/revoke', $all ) ) ) {
 		update_option( 'heartbeatd_unrevoked', 0, true );
 	}
 }
@@ -151,13 +151,13 @@ function heartbeatd_revoke_late() {
  * Calls heartbeatd when the last call failed, to find out whether it is back: the
  * request may have no call of its own to make.
  */
-function heartbeatd_call_again() {
-	if ( ! heartbeatd_last_call_failed() || heartbeatd_is_paused() ) {
+function heartbeatd_probe_api() {
+	if ( ! heartbeatd_last_call_failed() || heartbeatd_is_circuit_open() ) {
 		return;
 	}
 	heartbeatd_finish_request();
-	if ( ! is_wp_error( heartbeatd_try( 'GET', '/status' ) ) ) {
-		heartbeatd_revoke_late();
+	if ( ! is_wp_error( heartbeatd_call_api( 'GET', '/status' ) ) ) {
+		heartbeatd_retry_revocation();
 	}
 }
 
@@ -167,7 +167,7 @@ function heartbeatd_call_again() {
  * @param string $path What comes after /api/v1.
  * @return string
  */
-function heartbeatd_method( $path ) {
+function heartbeatd_call_method( $path ) {
 	if ( 0 === strpos( $path, '/presence?' ) ) {
 		return 'DELETE';
 	}

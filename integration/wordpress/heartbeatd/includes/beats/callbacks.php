@@ -15,12 +15,12 @@ defined( 'ABSPATH' ) || exit;
  */
 function heartbeatd_known_callbacks() {
 	$known = array(
-		'wp_ajax_heartbeat'         => array( 'wp_ajax_heartbeat', 'heartbeatd_look_before_beat' ),
+		'wp_ajax_heartbeat'         => array( 'wp_ajax_heartbeat', 'heartbeatd_observe_before_beat' ),
 		'wp_ajax_nopriv_heartbeat'  => array( 'wp_ajax_nopriv_heartbeat' ),
 		'wp_refresh_nonces'         => array( 'wp_refresh_post_nonces', 'wp_refresh_metabox_loader_nonces', 'wp_refresh_heartbeat_nonces', 'heartbeatd_send_ticket_with_nonces' ),
-		'heartbeat_received'        => array( 'wp_check_locked_posts', 'wp_refresh_post_lock', 'heartbeat_autosave', 'heartbeatd_before_lock_renewal', 'heartbeatd_presence_received', 'heartbeatd_screens_received' ),
+		'heartbeat_received'        => array( 'wp_check_locked_posts', 'wp_refresh_post_lock', 'heartbeat_autosave', 'heartbeatd_before_lock_renewal', 'heartbeatd_presence_received', 'heartbeatd_screen_ping_received' ),
 		'heartbeat_send'            => array( 'wp_auth_check' ),
-		'heartbeat_tick'            => array( 'heartbeatd_send_ticket' ),
+		'heartbeat_tick'            => array( 'heartbeatd_on_heartbeat_tick' ),
 		'heartbeat_nopriv_received' => array(),
 		'heartbeat_nopriv_send'     => array( 'wp_auth_check' ),
 		'heartbeat_nopriv_tick'     => array(),
@@ -48,7 +48,7 @@ function heartbeatd_foreign_callbacks() {
 		}
 		foreach ( array_merge( ...array_values( $wp_filter[ $hook ]->callbacks ) ) as $entry ) {
 			$name = heartbeatd_callback_name( $entry['function'] );
-			if ( ! in_array( $name, $known, true ) && ! heartbeatd_is_of_presence_api( $entry['function'] ) ) {
+			if ( ! in_array( $name, $known, true ) && ! heartbeatd_is_presence_api_callback( $entry['function'] ) ) {
 				$foreign[ "$hook $name" ] = array(
 					'hook'     => $hook,
 					'callback' => $name,
@@ -83,9 +83,9 @@ function heartbeatd_has_foreign_callbacks( $hook ) {
  * @param callable $callback The callback.
  * @return bool
  */
-function heartbeatd_is_of_presence_api( $callback ) {
+function heartbeatd_is_presence_api_callback( $callback ) {
 	static $place = null;
-	if ( 'beside' !== heartbeatd_presence_mode() || ! function_exists( 'wp_get_presence' ) ) {
+	if ( 'beside' !== heartbeatd_presence_provider() || ! function_exists( 'wp_get_presence' ) ) {
 		return false;
 	}
 	if ( null === $place ) {
@@ -149,7 +149,7 @@ function heartbeatd_callback_file( $callback ) {
  * @param string $file What heartbeatd_callback_file() returned.
  * @return bool True also where there is no file to look for.
  */
-function heartbeatd_file_exists( $file ) {
+function heartbeatd_callback_file_exists( $file ) {
 	if ( ! preg_match( '/^(.+?\.php)[:(]\d/', $file, $match ) ) {
 		return true;
 	}

@@ -21,10 +21,10 @@ const HEARTBEATD_NATIVE_HANDLES = array( 'presence-ping', 'presence-editor-ping'
  * @param string $screen_id The page's screen.
  * @return bool
  */
-function heartbeatd_may_be_native( $screen_id ) {
-	$learned = heartbeatd_learned();
-	$native  = isset( $learned['clean'][ heartbeatd_roles_key() ][ heartbeatd_screen_key( $screen_id ) ] )
-		&& ! heartbeatd_foreign_callbacks() && heartbeatd_nonces_are_usual() && ! heartbeatd_last_call_failed();
+function heartbeatd_are_beats_native( $screen_id ) {
+	$learned = heartbeatd_observations();
+	$native  = isset( $learned['clean'][ heartbeatd_roles_hash() ][ heartbeatd_screen_hash( $screen_id ) ] )
+		&& ! heartbeatd_foreign_callbacks() && heartbeatd_are_nonces_standard() && ! heartbeatd_last_call_failed();
 	/**
 	 * Filters whether heartbeatd may answer a page's beats. Only "no" is listened to.
 	 *

@@ -29,7 +29,7 @@ function heartbeatd_next_nonce( $response ) {
  *
  * @return bool
  */
-function heartbeatd_nonces_are_usual() {
+function heartbeatd_are_nonces_standard() {
 	$left = heartbeatd_nonce_fresh_until() - time();
 	// phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals.NonPrefixedHooknameFound -- Core's filter.
 	return $left >= 0 && $left <= apply_filters( 'nonce_life', DAY_IN_SECONDS, 'heartbeat-nonce' ) / 2;

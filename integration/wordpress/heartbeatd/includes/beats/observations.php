@@ -35,9 +35,9 @@ const HEARTBEATD_MAX_PLACES  = 20;
  * Looks at the hooks before anything of the beat has run: what hangs there may
  * take itself off.
  */
-function heartbeatd_look_before_beat() {
+function heartbeatd_observe_before_beat() {
 	if ( heartbeatd_is_configured() ) {
-		heartbeatd_seen_before_beat( heartbeatd_foreign_callbacks() );
+		heartbeatd_callbacks_before_beat( heartbeatd_foreign_callbacks() );
 	}
 }
 
@@ -47,7 +47,7 @@ function heartbeatd_look_before_beat() {
  * @param array[]|null $foreign Sets it.
  * @return array[]
  */
-function heartbeatd_seen_before_beat( $foreign = null ) {
+function heartbeatd_callbacks_before_beat( $foreign = null ) {
 	static $seen = array();
 	if ( null !== $foreign ) {
 		$seen = $foreign;
@@ -62,15 +62,15 @@ function heartbeatd_seen_before_beat( $foreign = null ) {
  * @param string  $screen_id The page's screen.
  * @param array[] $foreign   What heartbeatd_foreign_callbacks() returned during the beat.
  */
-function heartbeatd_learn( $screen_id, $foreign ) {
+function heartbeatd_record_observation( $screen_id, $foreign ) {
 	$foreign = array_slice( $foreign, 0, HEARTBEATD_MAX_FOREIGN, true );
-	$learned = heartbeatd_learned();
-	$roles   = heartbeatd_roles_key();
-	$screen  = heartbeatd_screen_key( $screen_id );
+	$learned = heartbeatd_observations();
+	$roles   = heartbeatd_roles_hash();
+	$screen  = heartbeatd_screen_hash( $screen_id );
 	if ( array_diff_key( $foreign, $learned['foreign'] ) ) {
 		$learned['clean'] = array();
 	}
-	$learned['foreign'] = heartbeatd_learn_foreign( $learned['foreign'], $foreign, "$roles $screen" );
+	$learned['foreign'] = heartbeatd_merge_foreign_callbacks( $learned['foreign'], $foreign, "$roles $screen" );
 	if ( $foreign ) {
 		unset( $learned['clean'][ $roles ][ $screen ] );
 		$learned['clean'] = array_filter( $learned['clean'] );
@@ -92,7 +92,7 @@ function heartbeatd_learn( $screen_id, $foreign ) {
  * @param string  $place   The beat's place.
  * @return array[]
  */
-function heartbeatd_learn_foreign( $known, $foreign, $place ) {
+function heartbeatd_merge_foreign_callbacks( $known, $foreign, $place ) {
 	foreach ( array_diff_key( $known, $foreign ) as $key => $callback ) {
 		unset( $known[ $key ]['places'][ $place ] );
 	}
@@ -118,8 +118,8 @@ function heartbeatd_learn_foreign( $known, $foreign, $place ) {
  *
  * @return array{fingerprint: string, clean: array<string, array<string, int>>, foreign: array<string, array>}
  */
-function heartbeatd_learned() {
-	$fingerprint = heartbeatd_fingerprint();
+function heartbeatd_observations() {
+	$fingerprint = heartbeatd_code_fingerprint();
 	$learned     = get_option( 'heartbeatd_learned' );
 	if ( ! is_array( $learned ) || ! isset( $learned['fingerprint'] ) || $learned['fingerprint'] !== $fingerprint ) {
 		return array(
@@ -131,7 +131,7 @@ function heartbeatd_learned() {
 	$known   = heartbeatd_known_callbacks();
 	$current = static function ( $seen ) use ( $known ) {
 		// Nobody may come to its places any more: forget what was not seen for a day.
-		return $seen['at'] > time() - DAY_IN_SECONDS && heartbeatd_file_exists( $seen['file'] )
+		return $seen['at'] > time() - DAY_IN_SECONDS && heartbeatd_callback_file_exists( $seen['file'] )
 			&& ! in_array( $seen['callback'], $known[ $seen['hook'] ] ?? array(), true );
 	};
 
@@ -142,7 +142,7 @@ function heartbeatd_learned() {
 /**
  * A plugin, a theme or WordPress was updated: what is hooked may have changed.
  */
-function heartbeatd_forget_learned() {
+function heartbeatd_reset_observations() {
 	update_option( 'heartbeatd_learned', array(), true );
 }
 
@@ -151,7 +151,7 @@ function heartbeatd_forget_learned() {
  *
  * @return string
  */
-function heartbeatd_fingerprint() {
+function heartbeatd_code_fingerprint() {
 	return md5(
 		wp_json_encode(
 			array(
@@ -171,7 +171,7 @@ function heartbeatd_fingerprint() {
  *
  * @return string
  */
-function heartbeatd_roles_key() {
+function heartbeatd_roles_hash() {
 	$roles = wp_get_current_user()->roles;
 	sort( $roles );
 	return substr( md5( implode( ',', $roles ) . '|' . is_super_admin() ), 0, 12 );
@@ -183,6 +183,6 @@ function heartbeatd_roles_key() {
  * @param string $screen_id The page's screen.
  * @return string
  */
-function heartbeatd_screen_key( $screen_id ) {
+function heartbeatd_screen_hash( $screen_id ) {
 	return substr( md5( $screen_id ), 0, 8 );
 }

@@ -28,7 +28,7 @@ function heartbeatd_cron_needs_requests() {
  * @param mixed $events The option 'cron'.
  * @return int Unix seconds; 0 when there is none, or when beats do not run events.
  */
-function heartbeatd_next_event( $events ) {
+function heartbeatd_next_event_time( $events ) {
 	$times = is_array( $events ) ? array_filter( array_keys( $events ), 'is_int' ) : array();
 	return $times && heartbeatd_cron_needs_requests() ? max( 1, min( $times ) ) : 0;
 }
@@ -44,9 +44,9 @@ function heartbeatd_on_cron_update( $before, $after ) {
 	static $known = array();
 
 	$site = get_current_blog_id();
-	$next = heartbeatd_next_event( $after );
+	$next = heartbeatd_next_event_time( $after );
 	if ( ! isset( $known[ $site ] ) ) {
-		$known[ $site ] = heartbeatd_next_event( $before );
+		$known[ $site ] = heartbeatd_next_event_time( $before );
 	}
 	$calls = &heartbeatd_queue();
 	unset( $calls[ "cron $site" ] );

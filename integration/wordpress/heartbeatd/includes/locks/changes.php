@@ -23,7 +23,7 @@ const HEARTBEATD_LOCK_SPREAD_MS = 300;
  */
 function heartbeatd_on_lock_update( $meta_id, $post_id, $key, $value ) {
 	if ( '_edit_lock' === $key ) {
-		heartbeatd_lock_changed( $post_id, get_post_meta( $post_id, '_edit_lock', true ), $value );
+		heartbeatd_announce_lock_change( $post_id, get_post_meta( $post_id, '_edit_lock', true ), $value );
 	}
 }
 
@@ -37,7 +37,7 @@ function heartbeatd_on_lock_update( $meta_id, $post_id, $key, $value ) {
  */
 function heartbeatd_on_lock_added( $meta_id, $post_id, $key, $value ) {
 	if ( '_edit_lock' === $key ) {
-		heartbeatd_lock_changed( $post_id, '', $value );
+		heartbeatd_announce_lock_change( $post_id, '', $value );
 	}
 }
 
@@ -50,7 +50,7 @@ function heartbeatd_on_lock_added( $meta_id, $post_id, $key, $value ) {
  */
 function heartbeatd_on_lock_delete( $meta_ids, $post_id, $key ) {
 	if ( '_edit_lock' === $key && $post_id ) {
-		heartbeatd_lock_changed( $post_id, get_post_meta( $post_id, '_edit_lock', true ), '' );
+		heartbeatd_announce_lock_change( $post_id, get_post_meta( $post_id, '_edit_lock', true ), '' );
 	}
 }
 
@@ -61,7 +61,7 @@ function heartbeatd_on_lock_delete( $meta_ids, $post_id, $key ) {
  * @param mixed $before  The lock before.
  * @param mixed $after   The lock now.
  */
-function heartbeatd_lock_changed( $post_id, $before, $after ) {
+function heartbeatd_announce_lock_change( $post_id, $before, $after ) {
 	$room = heartbeatd_post_room( $post_id );
 	if ( '' === $room ) {
 		return;
@@ -74,7 +74,7 @@ function heartbeatd_lock_changed( $post_id, $before, $after ) {
 			'room'      => $room,
 			'client_id' => "lock-$old",
 		);
-		heartbeatd_enqueue( '/presence?' . http_build_query( $entry, '', '&', PHP_QUERY_RFC3986 ), array() );
+		heartbeatd_enqueue_call( '/presence?' . http_build_query( $entry, '', '&', PHP_QUERY_RFC3986 ), array() );
 	}
 	if ( $old !== $new ) {
 		heartbeatd_nudge( $room, HEARTBEATD_LOCK_SPREAD_MS );

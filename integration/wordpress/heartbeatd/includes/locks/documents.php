@@ -27,14 +27,14 @@ const HEARTBEATD_LOCK_TRIES = 3;
  * For how many seconds a document that has released a lock cannot renew it. A beat is
  * not at PHP for longer, and a browser may show the same document again.
  */
-const HEARTBEATD_LOCK_LEFT = 60;
+const HEARTBEATD_LOCK_RELEASE_TIME = 60;
 
 /**
  * The name of the document that this request renders.
  *
  * @return int Positive, and small enough for every PHP.
  */
-function heartbeatd_lock_document() {
+function heartbeatd_document_id() {
 	static $document = 0;
 	if ( ! $document ) {
 		$document = random_int( 1, 0x7fffffff );
@@ -47,9 +47,9 @@ function heartbeatd_lock_document() {
  */
 function heartbeatd_on_editor_load() {
 	if ( heartbeatd_is_configured() && isset( $_SERVER['REQUEST_METHOD'] ) && 'GET' === $_SERVER['REQUEST_METHOD'] ) {
-		heartbeatd_write_locks_by(
+		heartbeatd_intercept_lock_writes(
 			static function ( $stored, $value ) {
-				return $value . ':' . heartbeatd_lock_document();
+				return $value . ':' . heartbeatd_document_id();
 			}
 		);
 	}
@@ -64,12 +64,12 @@ function heartbeatd_on_editor_load() {
  * @return array
  */
 function heartbeatd_before_lock_renewal( $response, $data ) {
-	$asked = heartbeatd_is_configured() ? heartbeatd_lock_of_beat( $data ) : null;
+	$asked = heartbeatd_is_configured() ? heartbeatd_beat_lock( $data ) : null;
 	if ( ! $asked ) {
 		return $response;
 	}
 	$post_id = absint( $data['wp-refresh-post-lock']['post_id'] );
-	heartbeatd_write_locks_by(
+	heartbeatd_intercept_lock_writes(
 		static function ( $stored, $value ) use ( $asked ) {
 			return heartbeatd_renewed_lock( $stored, $value, $asked );
 		},
@@ -86,14 +86,14 @@ function heartbeatd_before_lock_renewal( $response, $data ) {
  * The lock that a beat says its document holds.
  *
  * @param mixed $data The beat's data.
- * @return array|null As heartbeatd_lock_parts() returns it; null if the beat asks for none.
+ * @return array|null As heartbeatd_parse_lock() returns it; null if the beat asks for none.
  */
-function heartbeatd_lock_of_beat( $data ) {
+function heartbeatd_beat_lock( $data ) {
 	$asked = is_array( $data ) ? ( $data['wp-refresh-post-lock'] ?? null ) : null;
 	if ( ! is_array( $asked ) || ! isset( $asked['post_id'] ) || ! is_scalar( $asked['post_id'] ) ) {
 		return null;
 	}
-	return heartbeatd_lock_parts( $asked['lock'] ?? '' );
+	return heartbeatd_parse_lock( $asked['lock'] ?? '' );
 }
 
 /**
@@ -101,7 +101,7 @@ function heartbeatd_lock_of_beat( $data ) {
  */
 function heartbeatd_before_lock_release() {
 	if ( heartbeatd_is_configured() ) {
-		heartbeatd_write_locks_by( 'heartbeatd_released_lock' );
+		heartbeatd_intercept_lock_writes( 'heartbeatd_released_lock' );
 	}
 }
 
@@ -114,10 +114,10 @@ function heartbeatd_before_lock_release() {
  * @return string|null Null if it stays as it is.
  */
 function heartbeatd_renewed_lock( $stored, $value, $asked ) {
-	$lock = heartbeatd_lock_parts( $stored );
-	$new  = heartbeatd_lock_parts( $value );
+	$lock = heartbeatd_parse_lock( $stored );
+	$new  = heartbeatd_parse_lock( $value );
 	$own  = $new['user'] === $lock['user'];
-	if ( $own && $lock['left'] && $lock['document'] === $asked['document'] && $new['time'] - $lock['time'] < heartbeatd_lock_window() + HEARTBEATD_LOCK_LEFT ) {
+	if ( $own && $lock['left'] && $lock['document'] === $asked['document'] && $new['time'] - $lock['time'] < heartbeatd_lock_window() + HEARTBEATD_LOCK_RELEASE_TIME ) {
 		return null;
 	}
 	$held = $own && ! $lock['left'];
@@ -142,8 +142,8 @@ function heartbeatd_renewed_lock( $stored, $value, $asked ) {
  * @return string|null Null if it stays as it is.
  */
 function heartbeatd_released_lock( $stored, $value, $previous ) {
-	$lock = heartbeatd_lock_parts( $stored );
-	$held = heartbeatd_lock_parts( $previous );
+	$lock = heartbeatd_parse_lock( $stored );
+	$held = heartbeatd_parse_lock( $previous );
 	if ( $lock['left'] || $lock['user'] !== $held['user'] ) {
 		return null;
 	}
@@ -169,7 +169,7 @@ function heartbeatd_released_lock( $stored, $value, $previous ) {
  *                       one that it would replace; returns the value to write, or null.
  * @param int      $only The post whose lock the rule is for; 0 for every post.
  */
-function heartbeatd_write_locks_by( $rule, $only = 0 ) {
+function heartbeatd_intercept_lock_writes( $rule, $only = 0 ) {
 	$write = static function ( $check, $post_id, $key, $value, $previous ) use ( $rule, $only, &$write ) {
 		if ( null !== $check || '_edit_lock' !== $key || ! is_string( $value ) || ( $only && (int) $post_id !== $only ) ) {
 			return $check;

@@ -23,7 +23,7 @@ function heartbeatd_lock_window() {
  * @param mixed $lock The meta value, or what an editor says that it is.
  * @return array{time: int, user: int, document: int|null, left: bool} The document is null where none is named.
  */
-function heartbeatd_lock_parts( $lock ) {
+function heartbeatd_parse_lock( $lock ) {
 	$parts = is_string( $lock ) ? explode( ':', $lock ) : array();
 	return array(
 		'time'     => (int) ( $parts[0] ?? 0 ),
@@ -40,7 +40,7 @@ function heartbeatd_lock_parts( $lock ) {
  * @return array{0: int, 1: int} The user or 0, and seconds.
  */
 function heartbeatd_lock_holder( $lock ) {
-	$parts = heartbeatd_lock_parts( $lock );
+	$parts = heartbeatd_parse_lock( $lock );
 	$left  = $parts['time'] + heartbeatd_lock_window() - time();
 	return $left > 0 && $parts['user'] ? array( $parts['user'], $left ) : array( 0, 0 );
 }

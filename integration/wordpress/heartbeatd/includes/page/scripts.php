@@ -29,7 +29,7 @@ function heartbeatd_replace_script( $scripts ) {
  * @param array $settings Heartbeat's settings.
  * @return array
  */
-function heartbeatd_add_settings( $settings ) {
+function heartbeatd_add_heartbeat_settings( $settings ) {
 	if ( heartbeatd_is_configured() ) {
 		$settings['heartbeatd'] = array( 'url' => heartbeatd_setting( 'url' ) );
 	}
@@ -54,20 +54,20 @@ function heartbeatd_dequeue_without_heartbeat() {
 /**
  * Lets pages of the admin say who is where.
  */
-function heartbeatd_enqueue_presence() {
+function heartbeatd_enqueue_presence_script() {
 	if ( ! heartbeatd_is_configured() || ! current_user_can( 'edit_posts' ) ) {
 		return;
 	}
 	$screen = get_current_screen();
-	$posts  = heartbeatd_posts_of_page();
+	$posts  = heartbeatd_page_post_ids();
 	$config = array(
 		// These screens ask PHP about locks with every beat: an early one would cost a request.
-		'early' => ! in_array( $screen->base, array( 'edit', 'post' ), true ) && heartbeatd_may_be_native( $screen->id ),
+		'early' => ! in_array( $screen->base, array( 'edit', 'post' ), true ) && heartbeatd_are_beats_native( $screen->id ),
 		'list'  => 'edit' === $screen->base,
 	);
 	if ( 'post' === $screen->base && $posts && '' !== heartbeatd_post_room( $posts[0] ) ) {
 		$config['post'] = $posts[0];
-		heartbeatd_enqueue_lock( $posts[0], $screen->is_block_editor() );
+		heartbeatd_enqueue_lock_script( $posts[0], $screen->is_block_editor() );
 	}
 	wp_enqueue_script( 'heartbeatd-presence', heartbeatd_asset_url( 'presence.js' ), array( 'jquery', 'heartbeat' ), heartbeatd_asset_version( 'presence.js' ), true );
 	wp_add_inline_script( 'heartbeatd-presence', 'window.heartbeatdPresence = ' . wp_json_encode( $config ) . ';', 'before' );
@@ -79,11 +79,11 @@ function heartbeatd_enqueue_presence() {
  * @param int  $post_id The post.
  * @param bool $block   Whether it is the block editor.
  */
-function heartbeatd_enqueue_lock( $post_id, $block ) {
+function heartbeatd_enqueue_lock_script( $post_id, $block ) {
 	$depends = array_merge( array( 'jquery', 'wp-hooks', 'heartbeat' ), $block ? array( 'wp-editor' ) : array() );
 	$config  = array(
 		'post'     => $post_id,
-		'document' => heartbeatd_lock_document(),
+		'document' => heartbeatd_document_id(),
 		'block'    => $block,
 		'nonce'    => wp_create_nonce( 'update-post_' . $post_id ),
 	);
@@ -95,7 +95,7 @@ function heartbeatd_enqueue_lock( $post_id, $block ) {
  * A page of the front end beats once when it is ready: the answer, which no
  * cache keeps, brings its ticket. Only pages that enqueue Heartbeat do.
  */
-function heartbeatd_prepare_front_end() {
+function heartbeatd_add_front_end_beat() {
 	if ( heartbeatd_is_configured() && is_user_logged_in() ) {
 		// Only the drop-in has a use for a ticket, and only a page with a nonce gets one.
 		wp_add_inline_script( 'heartbeat', 'jQuery( function() { window.heartbeatSettings && window.heartbeatSettings.nonce && window.wp && wp.heartbeat && wp.heartbeat.transport && wp.heartbeat.connectNow(); } );' );

@@ -37,7 +37,7 @@ function heartbeatd_print_ticket( $tag, $handle ) {
  */
 function heartbeatd_page_ticket() {
 	$screen = function_exists( 'get_current_screen' ) ? get_current_screen() : null;
-	$posts  = heartbeatd_posts_of_page();
+	$posts  = heartbeatd_page_post_ids();
 	return heartbeatd_ticket(
 		wp_create_nonce( 'heartbeat-nonce' ),
 		$screen ? $screen->id : '',
@@ -51,7 +51,7 @@ function heartbeatd_page_ticket() {
  *
  * @return int[]
  */
-function heartbeatd_posts_of_page() {
+function heartbeatd_page_post_ids() {
 	$screen = function_exists( 'get_current_screen' ) ? get_current_screen() : null;
 	if ( ! $screen ) {
 		return array();
@@ -60,7 +60,7 @@ function heartbeatd_posts_of_page() {
 		$post = get_post();
 		return $post ? array( $post->ID ) : array();
 	}
-	return 'edit' === $screen->base ? heartbeatd_rows() : array();
+	return 'edit' === $screen->base ? heartbeatd_list_post_ids() : array();
 }
 
 /**
@@ -71,7 +71,7 @@ function heartbeatd_posts_of_page() {
  * @param int|null $post_id Adds a row.
  * @return int[]
  */
-function heartbeatd_rows( $post_id = null ) {
+function heartbeatd_list_post_ids( $post_id = null ) {
 	static $rows = array();
 	if ( null !== $post_id ) {
 		$rows[] = (int) $post_id;
@@ -92,9 +92,9 @@ function heartbeatd_rows( $post_id = null ) {
  * @param int      $post_id   The post.
  * @return string[]
  */
-function heartbeatd_see_row( $classes, $css_class, $post_id ) {
+function heartbeatd_record_list_row( $classes, $css_class, $post_id ) {
 	if ( in_array( 'iedit', (array) $css_class, true ) ) {
-		heartbeatd_rows( $post_id );
+		heartbeatd_list_post_ids( $post_id );
 	}
 	return $classes;
 }

@@ -31,7 +31,7 @@ defined( 'ABSPATH' ) || exit;
 function heartbeatd_presence_cli_list( $args, $options ) {
 	$items = heartbeatd_presence_cli_read( isset( $args[0] ) ? array( 'room' => $args[0] ) : array() );
 	foreach ( $items as $i => $entry ) {
-		$items[ $i ]['data'] = heartbeatd_json( (object) $entry['data'] );
+		$items[ $i ]['data'] = heartbeatd_json_encode( (object) $entry['data'] );
 	}
 	WP_CLI\Utils\format_items( $options['format'] ?? 'table', $items, array( 'room', 'client_id', 'user_id', 'data', 'date_gmt' ) );
 }
@@ -79,7 +79,7 @@ function heartbeatd_presence_cli_summary( $args, $options ) {
 		'by_prefix'     => (object) array_column( $items, null, 'prefix' ),
 	);
 	if ( 'json' === $format ) {
-		WP_CLI::line( heartbeatd_json( $summary ) );
+		WP_CLI::line( heartbeatd_json_encode( $summary ) );
 		return;
 	}
 	/* translators: %d: a number. */
@@ -148,11 +148,11 @@ function heartbeatd_presence_cli_cleanup() {
 /**
  * Reads entries, or ends with an error: a command must not take silence for an empty room.
  *
- * @param array $query As for heartbeatd_presence_all().
+ * @param array $query As for heartbeatd_presence_list_all().
  * @return array[]
  */
 function heartbeatd_presence_cli_read( $query ) {
-	$entries = heartbeatd_presence_all( $query );
+	$entries = heartbeatd_presence_list_all( $query );
 	if ( null === $entries ) {
 		WP_CLI::error( __( 'heartbeatd does not answer. `wp heartbeatd status` says more.', 'heartbeatd' ) );
 	}

@@ -25,8 +25,8 @@ if ( ! function_exists( 'wp_get_presence' ) ) {
 	 * @return object[] Entries with room, client_id, user_id, data (an array) and date_gmt.
 	 */
 	function wp_get_presence( $room, $timeout = WP_PRESENCE_DEFAULT_TTL ) {
-		$entries = heartbeatd_presence_is_name( $room ) ? heartbeatd_presence_all( array( 'room' => $room ) ) : null;
-		return array_map( 'heartbeatd_presence_object', heartbeatd_presence_since( (array) $entries, $timeout ) );
+		$entries = heartbeatd_presence_is_valid_name( $room ) ? heartbeatd_presence_list_all( array( 'room' => $room ) ) : null;
+		return array_map( 'heartbeatd_presence_entry_object', heartbeatd_presence_recent_entries( (array) $entries, $timeout ) );
 	}
 
 	/**
@@ -50,7 +50,7 @@ if ( ! function_exists( 'wp_get_presence' ) ) {
 	 * @return bool Whether it is out, which it may have been before.
 	 */
 	function wp_remove_presence( $room, $client_id ) {
-		return heartbeatd_presence_is_name( $room ) && heartbeatd_presence_is_name( $client_id )
+		return heartbeatd_presence_is_valid_name( $room ) && heartbeatd_presence_is_valid_name( $client_id )
 			&& ! is_wp_error( heartbeatd_presence_delete( compact( 'room', 'client_id' ) ) );
 	}
 
@@ -77,7 +77,7 @@ if ( ! function_exists( 'wp_get_presence' ) ) {
 		if ( ! $user_id ) {
 			return false;
 		}
-		$post = heartbeatd_presence_post_of( $room );
+		$post = heartbeatd_room_post_id( $room );
 		return $post ? user_can( $user_id, 'edit_post', $post ) : user_can( $user_id, 'edit_posts' );
 	}
 

@@ -13,14 +13,14 @@ defined( 'ABSPATH' ) || exit;
  * @param WP_REST_Request $request The request.
  * @return WP_REST_Response
  */
-function heartbeatd_rest_list( $request ) {
+function heartbeatd_rest_list_entries( $request ) {
 	$query = array(
 		'room'     => $request['room'],
 		'per_page' => $request['per_page'],
 		'page'     => $request['page'],
 	);
-	$read  = heartbeatd_presence_page( $query );
-	return heartbeatd_rest_page( array_map( 'heartbeatd_rest_entry', $read['entries'] ?? array() ), $read['total'] ?? 0, $request['per_page'] );
+	$read  = heartbeatd_presence_list_page( $query );
+	return heartbeatd_rest_list_response( array_map( 'heartbeatd_rest_prepare_entry', $read['entries'] ?? array() ), $read['total'] ?? 0, $request['per_page'] );
 }
 
 /**
@@ -29,7 +29,7 @@ function heartbeatd_rest_list( $request ) {
  * @param array $entry The entry.
  * @return array
  */
-function heartbeatd_rest_entry( $entry ) {
+function heartbeatd_rest_prepare_entry( $entry ) {
 	$entry['data'] = (object) $entry['data'];
 	unset( $entry['idle'] ); // The Presence API has no such field.
 	return $entry;
@@ -41,12 +41,12 @@ function heartbeatd_rest_entry( $entry ) {
  * @param WP_REST_Request $request The request.
  * @return WP_REST_Response|WP_Error
  */
-function heartbeatd_rest_set( $request ) {
-	if ( heartbeatd_rest_is_taken( $request['client_id'] ) ) {
+function heartbeatd_rest_set_entry( $request ) {
+	if ( heartbeatd_rest_is_reserved_client_id( $request['client_id'] ) ) {
 		return heartbeatd_rest_error( new WP_Error( 'conflict' ) );
 	}
 	$entry = heartbeatd_presence_put( $request['room'], $request['client_id'], $request['data'], get_current_user_id() );
-	return is_wp_error( $entry ) ? heartbeatd_rest_error( $entry ) : new WP_REST_Response( heartbeatd_rest_entry( $entry ) );
+	return is_wp_error( $entry ) ? heartbeatd_rest_error( $entry ) : new WP_REST_Response( heartbeatd_rest_prepare_entry( $entry ) );
 }
 
 /**
@@ -55,7 +55,7 @@ function heartbeatd_rest_set( $request ) {
  * @param string $client_id The client id.
  * @return bool
  */
-function heartbeatd_rest_is_taken( $client_id ) {
+function heartbeatd_rest_is_reserved_client_id( $client_id ) {
 	return preg_match( '/^(?:user|editor|lock|cli)-([1-9]\d{0,18})$/D', $client_id, $match )
 		&& get_current_user_id() !== (int) $match[1] && get_userdata( (int) $match[1] );
 }
@@ -67,7 +67,7 @@ function heartbeatd_rest_is_taken( $client_id ) {
  * @param WP_REST_Request $request The request.
  * @return WP_REST_Response|WP_Error
  */
-function heartbeatd_rest_delete( $request ) {
+function heartbeatd_rest_delete_entry( $request ) {
 	$query = array(
 		'room'      => $request['room'],
 		'client_id' => $request['client_id'],
@@ -113,16 +113,16 @@ function heartbeatd_rest_error( $error ) {
  * @param WP_REST_Request $request The request.
  * @return WP_REST_Response
  */
-function heartbeatd_rest_rooms( $request ) {
+function heartbeatd_rest_list_rooms( $request ) {
 	$rooms = array();
-	foreach ( (array) heartbeatd_presence_all( array() ) as $entry ) {
+	foreach ( (array) heartbeatd_presence_list_all( array() ) as $entry ) {
 		$rooms[ $entry['room'] ][ $entry['user_id'] ] = array(
 			'user_id'      => $entry['user_id'],
 			'display_name' => $entry['display_name'],
 			'avatar_url'   => $entry['avatar_url'],
 		);
 	}
-	_prime_post_caches( array_filter( array_map( 'heartbeatd_presence_post_of', array_keys( $rooms ) ) ), false, false );
+	_prime_post_caches( array_filter( array_map( 'heartbeatd_room_post_id', array_keys( $rooms ) ) ), false, false );
 	$shown = array();
 	foreach ( $rooms as $room => $users ) {
 		if ( wp_can_access_presence_room( (string) $room ) ) {
@@ -134,7 +134,7 @@ function heartbeatd_rest_rooms( $request ) {
 		}
 	}
 	$page = array_slice( $shown, ( $request['page'] - 1 ) * $request['per_page'], $request['per_page'] );
-	return heartbeatd_rest_page( $page, count( $shown ), $request['per_page'] );
+	return heartbeatd_rest_list_response( $page, count( $shown ), $request['per_page'] );
 }
 
 /**
@@ -143,11 +143,11 @@ function heartbeatd_rest_rooms( $request ) {
  * @param WP_REST_Request $request The request.
  * @return WP_REST_Response
  */
-function heartbeatd_rest_stale( $request ) {
+function heartbeatd_rest_bump_screen_revision( $request ) {
 	return new WP_REST_Response(
 		array(
 			'screen_key' => $request['screen_key'],
-			'rev'        => heartbeatd_bump_screen( $request['screen_key'] ),
+			'rev'        => heartbeatd_bump_screen_revision( $request['screen_key'] ),
 		)
 	);
 }
@@ -160,7 +160,7 @@ function heartbeatd_rest_stale( $request ) {
  * @param int   $per_page How many a page has.
  * @return WP_REST_Response
  */
-function heartbeatd_rest_page( $items, $total, $per_page ) {
+function heartbeatd_rest_list_response( $items, $total, $per_page ) {
 	$response = new WP_REST_Response( array_values( $items ) );
 	$response->header( 'X-WP-Total', $total );
 	$response->header( 'X-WP-TotalPages', (int) ceil( $total / $per_page ) );

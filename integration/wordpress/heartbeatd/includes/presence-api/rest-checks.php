@@ -15,10 +15,10 @@ defined( 'ABSPATH' ) || exit;
  * @param string          $param   Its name.
  * @return true|WP_Error
  */
-function heartbeatd_rest_is_name( $value, $request, $param ) {
+function heartbeatd_rest_validate_name( $value, $request, $param ) {
 	unset( $request );
 	/* translators: 1: a parameter's name, 2: a number. */
-	return heartbeatd_presence_is_name( $value ) ? true : new WP_Error( 'rest_invalid_param', sprintf( __( '%1$s must be text of 1 to %2$d characters, none of them a control character.', 'heartbeatd' ), $param, HEARTBEATD_MAX_NAME ) );
+	return heartbeatd_presence_is_valid_name( $value ) ? true : new WP_Error( 'rest_invalid_param', sprintf( __( '%1$s must be text of 1 to %2$d characters, none of them a control character.', 'heartbeatd' ), $param, HEARTBEATD_MAX_NAME ) );
 }
 
 /**
@@ -29,7 +29,7 @@ function heartbeatd_rest_is_name( $value, $request, $param ) {
  * @param string          $param   Its name.
  * @return true|WP_Error
  */
-function heartbeatd_rest_is_data( $value, $request, $param ) {
+function heartbeatd_rest_validate_data( $value, $request, $param ) {
 	unset( $request );
 	$json = is_array( $value ) && ( ! $value || array_keys( $value ) !== range( 0, count( $value ) - 1 ) ) ? wp_json_encode( (object) $value ) : false;
 	if ( false === $json ) {
@@ -46,7 +46,7 @@ function heartbeatd_rest_is_data( $value, $request, $param ) {
  * @param array $value The data.
  * @return array
  */
-function heartbeatd_rest_clean_data( $value ) {
+function heartbeatd_rest_sanitize_data( $value ) {
 	$clean = static function ( $item ) {
 		return is_string( $item ) ? sanitize_text_field( $item ) : $item;
 	};
@@ -58,7 +58,7 @@ function heartbeatd_rest_clean_data( $value ) {
  *
  * @return true|WP_Error
  */
-function heartbeatd_rest_may_edit() {
+function heartbeatd_rest_can_edit_posts() {
 	return current_user_can( 'edit_posts' ) ? true : heartbeatd_rest_forbidden();
 }
 
@@ -68,7 +68,7 @@ function heartbeatd_rest_may_edit() {
  * @param WP_REST_Request $request The request.
  * @return true|WP_Error
  */
-function heartbeatd_rest_may_enter( $request ) {
+function heartbeatd_rest_can_access_room( $request ) {
 	return wp_can_access_presence_room( $request['room'] ) ? true : heartbeatd_rest_forbidden();
 }
 
@@ -78,8 +78,8 @@ function heartbeatd_rest_may_enter( $request ) {
  * @param WP_REST_Request $request The request.
  * @return true|WP_Error
  */
-function heartbeatd_rest_may_see_screen( $request ) {
-	return heartbeatd_may_see_screen( $request['screen_key'] ) ? true : heartbeatd_rest_forbidden();
+function heartbeatd_rest_can_access_screen( $request ) {
+	return heartbeatd_can_access_screen( $request['screen_key'] ) ? true : heartbeatd_rest_forbidden();
 }
 
 /**

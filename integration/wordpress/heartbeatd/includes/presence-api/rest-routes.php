@@ -10,20 +10,20 @@ defined( 'ABSPATH' ) || exit;
 /**
  * Registers the routes.
  */
-function heartbeatd_register_presence_routes() {
+function heartbeatd_register_rest_routes() {
 	$room   = array(
 		'description'       => __( 'The room.', 'heartbeatd' ),
 		'type'              => 'string',
 		'required'          => true,
-		'validate_callback' => 'heartbeatd_rest_is_name',
+		'validate_callback' => 'heartbeatd_rest_validate_name',
 	);
 	$client = array( 'description' => __( 'The client in the room.', 'heartbeatd' ) ) + $room;
 	$data   = array(
 		'description'       => __( 'What others see of the client.', 'heartbeatd' ),
 		'type'              => 'object',
 		'default'           => array(),
-		'validate_callback' => 'heartbeatd_rest_is_data',
-		'sanitize_callback' => 'heartbeatd_rest_clean_data',
+		'validate_callback' => 'heartbeatd_rest_validate_data',
+		'sanitize_callback' => 'heartbeatd_rest_sanitize_data',
 	);
 	$one    = array(
 		'room'      => $room,
@@ -35,19 +35,19 @@ function heartbeatd_register_presence_routes() {
 	$route(
 		'/presence',
 		array(
-			heartbeatd_rest_method( 'GET', 'heartbeatd_rest_list', 'heartbeatd_rest_may_enter', array( 'room' => $room ) + heartbeatd_rest_paging( 100 ) ),
-			heartbeatd_rest_method( 'POST', 'heartbeatd_rest_set', 'heartbeatd_rest_may_enter', $one + array( 'data' => $data ) ),
-			heartbeatd_rest_method( 'DELETE', 'heartbeatd_rest_delete', 'heartbeatd_rest_may_enter', $one ),
+			heartbeatd_rest_endpoint( 'GET', 'heartbeatd_rest_list_entries', 'heartbeatd_rest_can_access_room', array( 'room' => $room ) + heartbeatd_rest_paging_args( 100 ) ),
+			heartbeatd_rest_endpoint( 'POST', 'heartbeatd_rest_set_entry', 'heartbeatd_rest_can_access_room', $one + array( 'data' => $data ) ),
+			heartbeatd_rest_endpoint( 'DELETE', 'heartbeatd_rest_delete_entry', 'heartbeatd_rest_can_access_room', $one ),
 			'schema' => 'heartbeatd_rest_entry_schema',
 		)
 	);
-	$route( '/presence/rooms', heartbeatd_rest_method( 'GET', 'heartbeatd_rest_rooms', 'heartbeatd_rest_may_edit', heartbeatd_rest_paging( 50 ) ) );
+	$route( '/presence/rooms', heartbeatd_rest_endpoint( 'GET', 'heartbeatd_rest_list_rooms', 'heartbeatd_rest_can_edit_posts', heartbeatd_rest_paging_args( 50 ) ) );
 	$route(
 		'/presence/screen-revisions/stale',
-		heartbeatd_rest_method(
+		heartbeatd_rest_endpoint(
 			'POST',
-			'heartbeatd_rest_stale',
-			'heartbeatd_rest_may_see_screen',
+			'heartbeatd_rest_bump_screen_revision',
+			'heartbeatd_rest_can_access_screen',
 			array(
 				'screen_key' => array(
 					'description' => __( 'The screen that was saved.', 'heartbeatd' ),
@@ -71,7 +71,7 @@ function heartbeatd_register_presence_routes() {
  * @param array    $args                What it takes.
  * @return array
  */
-function heartbeatd_rest_method( $methods, $callback, $permission_callback, $args ) {
+function heartbeatd_rest_endpoint( $methods, $callback, $permission_callback, $args ) {
 	return compact( 'methods', 'callback', 'permission_callback', 'args' );
 }
 
@@ -81,7 +81,7 @@ function heartbeatd_rest_method( $methods, $callback, $permission_callback, $arg
  * @param int $per_page The default.
  * @return array
  */
-function heartbeatd_rest_paging( $per_page ) {
+function heartbeatd_rest_paging_args( $per_page ) {
 	$number = array(
 		'type'    => 'integer',
 		'minimum' => 1,

@@ -10,7 +10,7 @@ defined( 'ABSPATH' ) || exit;
 /**
  * How many people the list names.
  */
-const HEARTBEATD_UI_BAR_PEOPLE = 20;
+const HEARTBEATD_UI_MAX_BAR_USERS = 20;
 
 /**
  * Adds the count and the list.
@@ -18,28 +18,28 @@ const HEARTBEATD_UI_BAR_PEOPLE = 20;
  * @param WP_Admin_Bar $bar The admin bar.
  */
 function heartbeatd_ui_add_to_admin_bar( $bar ) {
-	if ( ! heartbeatd_ui_may() ) {
+	if ( ! heartbeatd_ui_can_see_presence() ) {
 		return;
 	}
-	$online = heartbeatd_ui_online();
+	$online = heartbeatd_ui_online_users();
 	$bar->add_node(
 		array(
 			'id'     => 'heartbeatd-online',
 			'parent' => 'top-secondary',
-			'title'  => '<span class="ab-icon" aria-hidden="true"></span><span class="ab-label">' . heartbeatd_ui_count( $online['total'] ) . '</span>',
+			'title'  => '<span class="ab-icon" aria-hidden="true"></span><span class="ab-label">' . heartbeatd_ui_online_count( $online['total'] ) . '</span>',
 			'meta'   => array(
 				'tabindex'   => 0,
 				'menu_title' => __( 'People online', 'heartbeatd' ),
 			),
 		)
 	);
-	$shown = array_slice( $online['people'], 0, HEARTBEATD_UI_BAR_PEOPLE );
+	$shown = array_slice( $online['people'], 0, HEARTBEATD_UI_MAX_BAR_USERS );
 	$items = array();
 	foreach ( $shown as $person ) {
 		$items[ 'heartbeatd-online-' . $person['id'] ] = '<span class="heartbeatd-person">' . heartbeatd_ui_person( $person ) . '</span>';
 	}
 	if ( $online['total'] > count( $shown ) ) {
-		$items['heartbeatd-online-more'] = '<span class="heartbeatd-more">' . esc_html( heartbeatd_ui_others( $online['total'] - count( $shown ) ) ) . '</span>';
+		$items['heartbeatd-online-more'] = '<span class="heartbeatd-more">' . esc_html( heartbeatd_ui_more_text( $online['total'] - count( $shown ) ) ) . '</span>';
 	}
 	foreach ( $items as $id => $html ) {
 		$bar->add_node(
@@ -58,7 +58,7 @@ function heartbeatd_ui_add_to_admin_bar( $bar ) {
  * @param int $total How many people.
  * @return string
  */
-function heartbeatd_ui_count( $total ) {
+function heartbeatd_ui_online_count( $total ) {
 	$number = number_format_i18n( $total );
 	/* translators: %s: how many people. */
 	$spoken = sprintf( _n( '%s person online', '%s people online', $total, 'heartbeatd' ), $number );

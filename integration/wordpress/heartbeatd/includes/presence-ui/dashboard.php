@@ -10,30 +10,30 @@ defined( 'ABSPATH' ) || exit;
 /**
  * How many people the widget shows.
  */
-const HEARTBEATD_UI_WIDGET_PEOPLE = 50;
+const HEARTBEATD_UI_MAX_WIDGET_USERS = 50;
 
 /**
  * Adds the widgets.
  */
 function heartbeatd_ui_add_widgets() {
-	if ( heartbeatd_ui_may() ) {
-		wp_add_dashboard_widget( 'heartbeatd_online', __( 'Who’s Online', 'heartbeatd' ), 'heartbeatd_ui_print_online' );
-		wp_add_dashboard_widget( 'heartbeatd_posts', __( 'Posts Being Edited', 'heartbeatd' ), 'heartbeatd_ui_print_posts' );
+	if ( heartbeatd_ui_can_see_presence() ) {
+		wp_add_dashboard_widget( 'heartbeatd_online', __( 'Who’s Online', 'heartbeatd' ), 'heartbeatd_ui_print_online_widget' );
+		wp_add_dashboard_widget( 'heartbeatd_posts', __( 'Posts Being Edited', 'heartbeatd' ), 'heartbeatd_ui_print_posts_widget' );
 	}
 }
 
 /**
  * Prints who is online.
  */
-function heartbeatd_ui_print_online() {
-	$online = heartbeatd_ui_online();
+function heartbeatd_ui_print_online_widget() {
+	$online = heartbeatd_ui_online_users();
 	$items  = '';
-	foreach ( array_slice( $online['people'], 0, HEARTBEATD_UI_WIDGET_PEOPLE ) as $person ) {
+	foreach ( array_slice( $online['people'], 0, HEARTBEATD_UI_MAX_WIDGET_USERS ) as $person ) {
 		$items .= '<li class="heartbeatd-person">' . heartbeatd_ui_person( $person ) . '</li>';
 	}
-	$more = $online['total'] - min( HEARTBEATD_UI_WIDGET_PEOPLE, count( $online['people'] ) );
+	$more = $online['total'] - min( HEARTBEATD_UI_MAX_WIDGET_USERS, count( $online['people'] ) );
 	if ( $more > 0 ) {
-		$items .= '<li class="heartbeatd-more">' . esc_html( heartbeatd_ui_others( $more ) ) . '</li>';
+		$items .= '<li class="heartbeatd-more">' . esc_html( heartbeatd_ui_more_text( $more ) ) . '</li>';
 	}
 	// phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- Each part is, where it is made.
 	echo '<ul class="heartbeatd-people" id="heartbeatd-who">' . $items . '</ul>';
@@ -42,17 +42,17 @@ function heartbeatd_ui_print_online() {
 /**
  * Prints which posts are being edited, of those that the reader may edit.
  */
-function heartbeatd_ui_print_posts() {
+function heartbeatd_ui_print_posts_widget() {
 	$items = '';
 	$query = array(
 		'prefix'   => 'postType/',
-		'per_page' => HEARTBEATD_PRESENCE_PAGE,
+		'per_page' => HEARTBEATD_PRESENCE_PER_PAGE,
 	);
-	$page  = heartbeatd_presence_page( $query );
+	$page  = heartbeatd_presence_list_page( $query );
 	$posts = heartbeatd_presence_active_posts( $page ? $page['entries'] : array() );
 	foreach ( $posts as $post ) {
-		$people = array_map( 'heartbeatd_ui_editor', $post['editors'] );
-		$items .= '<li class="heartbeatd-post"><a href="' . esc_url( $post['edit_url'] ) . '">' . esc_html( heartbeatd_ui_title( $post['post_title'] ) ) . '</a>' . heartbeatd_ui_faces( $people ) . '</li>';
+		$people = array_map( 'heartbeatd_ui_editor_person', $post['editors'] );
+		$items .= '<li class="heartbeatd-post"><a href="' . esc_url( $post['edit_url'] ) . '">' . esc_html( heartbeatd_ui_title( $post['post_title'] ) ) . '</a>' . heartbeatd_ui_avatars( $people ) . '</li>';
 	}
 	// phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- Each part is, where it is made.
 	echo '<div id="heartbeatd-active-posts" data-posts="' . esc_attr( wp_json_encode( $posts ) ) . '"><ul class="heartbeatd-posts">' . $items . '</ul><p class="heartbeatd-none"' . ( $posts ? ' hidden' : '' ) . '>' . esc_html__( 'No post is being edited at the moment.', 'heartbeatd' ) . '</p></div>';
@@ -74,7 +74,7 @@ function heartbeatd_ui_title( $title ) {
  * @param array $editor The editor.
  * @return array
  */
-function heartbeatd_ui_editor( $editor ) {
+function heartbeatd_ui_editor_person( $editor ) {
 	return array(
 		'id'     => $editor['user_id'],
 		'name'   => $editor['display_name'],

@@ -12,14 +12,14 @@ defined( 'ABSPATH' ) || exit;
  *
  * @param WP_Post $post The post.
  */
-function heartbeatd_ui_print_classic( $post ) {
-	$room = heartbeatd_ui_may() && current_user_can( 'edit_post', $post->ID ) ? heartbeatd_post_room( $post ) : '';
+function heartbeatd_ui_print_classic_editor( $post ) {
+	$room = heartbeatd_ui_can_see_presence() && current_user_can( 'edit_post', $post->ID ) ? heartbeatd_post_room( $post ) : '';
 	if ( '' === $room ) {
 		return;
 	}
-	$page  = heartbeatd_ui_room( $room );
+	$page  = heartbeatd_ui_list_room( $room );
 	$items = '';
-	foreach ( heartbeatd_ui_fold( $page ? $page['entries'] : array() ) as $person ) {
+	foreach ( heartbeatd_ui_merge_by_user( $page ? $page['entries'] : array() ) as $person ) {
 		if ( get_current_user_id() !== $person['id'] ) {
 			$person['screen'] = '';
 

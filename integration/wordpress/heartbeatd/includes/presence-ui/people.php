@@ -11,14 +11,14 @@ defined( 'ABSPATH' ) || exit;
 /**
  * How many faces stand side by side.
  */
-const HEARTBEATD_UI_FACES = 5;
+const HEARTBEATD_UI_MAX_AVATARS = 5;
 
 /**
  * Whether the current user sees anything of presence.
  *
  * @return bool
  */
-function heartbeatd_ui_may() {
+function heartbeatd_ui_can_see_presence() {
 	return current_user_can( 'edit_posts' );
 }
 
@@ -28,11 +28,11 @@ function heartbeatd_ui_may() {
  *
  * @return array{people: array[], total: int}
  */
-function heartbeatd_ui_online() {
-	$page    = heartbeatd_ui_room( 'admin/online' );
+function heartbeatd_ui_online_users() {
+	$page    = heartbeatd_ui_list_room( 'admin/online' );
 	$entries = $page ? $page['entries'] : array();
 	$screen  = function_exists( 'get_current_screen' ) ? get_current_screen() : null;
-	$people  = heartbeatd_ui_fold( array_merge( $entries, array( heartbeatd_ui_me( $screen ? $screen->id : '' ) ) ) );
+	$people  = heartbeatd_ui_merge_by_user( array_merge( $entries, array( heartbeatd_ui_current_user_entry( $screen ? $screen->id : '' ) ) ) );
 	$more    = $page ? max( 0, $page['total'] - count( $entries ) ) : 0;
 	return array(
 		'people' => $people,
@@ -46,8 +46,8 @@ function heartbeatd_ui_online() {
  * @param string $room The room.
  * @return array{entries: array[], total: int}|null Null when heartbeatd does not say.
  */
-function heartbeatd_ui_room( $room ) {
-	return heartbeatd_presence_page(
+function heartbeatd_ui_list_room( $room ) {
+	return heartbeatd_presence_list_page(
 		array(
 			'room'     => $room,
 			'per_page' => HEARTBEATD_MAX_ONLINE,
@@ -61,13 +61,13 @@ function heartbeatd_ui_room( $room ) {
  * @param string $screen_id The page's screen.
  * @return array
  */
-function heartbeatd_ui_me( $screen_id ) {
+function heartbeatd_ui_current_user_entry( $screen_id ) {
 	$user = wp_get_current_user();
 	return array(
 		'user_id'      => $user->ID,
 		'display_name' => $user->display_name,
-		'avatar_url'   => heartbeatd_avatar( $user ),
-		'data'         => array( 'screen_label' => heartbeatd_readable_screen( $screen_id ) ),
+		'avatar_url'   => heartbeatd_avatar_url( $user ),
+		'data'         => array( 'screen_label' => heartbeatd_screen_name( $screen_id ) ),
 		'date_gmt'     => gmdate( 'Y-m-d H:i:s' ),
 	);
 }
@@ -79,7 +79,7 @@ function heartbeatd_ui_me( $screen_id ) {
  * @param array[] $entries Entries.
  * @return array[] Sorted by name.
  */
-function heartbeatd_ui_fold( $entries ) {
+function heartbeatd_ui_merge_by_user( $entries ) {
 	$people = array();
 	usort(
 		$entries,
@@ -92,7 +92,7 @@ function heartbeatd_ui_fold( $entries ) {
 			'id'     => $entry['user_id'],
 			'name'   => $entry['display_name'],
 			'avatar' => $entry['avatar_url'],
-			'screen' => heartbeatd_ui_text( $entry['data']['screen_label'] ?? ( $entry['data']['screen'] ?? '' ) ),
+			'screen' => heartbeatd_ui_string( $entry['data']['screen_label'] ?? ( $entry['data']['screen'] ?? '' ) ),
 			'idle'   => heartbeatd_presence_is_idle( $entry ) && ( $people[ $entry['user_id'] ]['idle'] ?? true ),
 		);
 	}
@@ -111,7 +111,7 @@ function heartbeatd_ui_fold( $entries ) {
  * @param mixed $value The value.
  * @return string
  */
-function heartbeatd_ui_text( $value ) {
+function heartbeatd_ui_string( $value ) {
 	return is_scalar( $value ) ? (string) $value : '';
 }
 
@@ -121,7 +121,7 @@ function heartbeatd_ui_text( $value ) {
  * @param array $person The person.
  * @return string
  */
-function heartbeatd_ui_face( $person ) {
+function heartbeatd_ui_avatar( $person ) {
 	$face = '<span class="heartbeatd-initial" aria-hidden="true">' . esc_html( '' === $person['name'] ? '?' : mb_substr( $person['name'], 0, 1 ) ) . '</span>';
 	if ( '' !== $person['avatar'] ) {
 		$face = '<img class="avatar photo" alt="" src="' . esc_url( $person['avatar'] ) . '" width="24" height="24">';
@@ -135,7 +135,7 @@ function heartbeatd_ui_face( $person ) {
  * @param array $person The person.
  * @return string
  */
-function heartbeatd_ui_spoken( $person ) {
+function heartbeatd_ui_accessible_name( $person ) {
 	/* translators: %s: a person's name. */
 	return $person['idle'] ? sprintf( __( '%s (idle)', 'heartbeatd' ), $person['name'] ) : $person['name'];
 }
@@ -146,18 +146,18 @@ function heartbeatd_ui_spoken( $person ) {
  * @param array[] $people The people.
  * @return string
  */
-function heartbeatd_ui_faces( $people ) {
+function heartbeatd_ui_avatars( $people ) {
 	if ( ! $people ) {
 		return '<span aria-hidden="true">—</span><span class="screen-reader-text">' . esc_html__( 'Nobody', 'heartbeatd' ) . '</span>';
 	}
 	$items = '';
-	foreach ( array_slice( $people, 0, HEARTBEATD_UI_FACES ) as $person ) {
-		$spoken = heartbeatd_ui_spoken( $person );
-		$items .= '<li title="' . esc_attr( $spoken ) . '">' . heartbeatd_ui_face( $person ) . '<span class="screen-reader-text">' . esc_html( $spoken ) . '</span></li>';
+	foreach ( array_slice( $people, 0, HEARTBEATD_UI_MAX_AVATARS ) as $person ) {
+		$spoken = heartbeatd_ui_accessible_name( $person );
+		$items .= '<li title="' . esc_attr( $spoken ) . '">' . heartbeatd_ui_avatar( $person ) . '<span class="screen-reader-text">' . esc_html( $spoken ) . '</span></li>';
 	}
-	$more = count( $people ) - HEARTBEATD_UI_FACES;
+	$more = count( $people ) - HEARTBEATD_UI_MAX_AVATARS;
 	if ( $more > 0 ) {
-		$items .= '<li class="heartbeatd-more">' . esc_html( heartbeatd_ui_others( $more ) ) . '</li>';
+		$items .= '<li class="heartbeatd-more">' . esc_html( heartbeatd_ui_more_text( $more ) ) . '</li>';
 	}
 	return '<ul class="heartbeatd-faces">' . $items . '</ul>';
 }
@@ -169,7 +169,7 @@ function heartbeatd_ui_faces( $people ) {
  * @return string
  */
 function heartbeatd_ui_person( $person ) {
-	$html = heartbeatd_ui_face( $person ) . '<span class="heartbeatd-name">' . esc_html( $person['name'] ) . '</span>';
+	$html = heartbeatd_ui_avatar( $person ) . '<span class="heartbeatd-name">' . esc_html( $person['name'] ) . '</span>';
 	if ( '' !== $person['screen'] ) {
 		$html .= '<span class="heartbeatd-screen">' . esc_html( $person['screen'] ) . '</span>';
 	}
@@ -185,7 +185,7 @@ function heartbeatd_ui_person( $person ) {
  * @param int $more How many.
  * @return string
  */
-function heartbeatd_ui_others( $more ) {
+function heartbeatd_ui_more_text( $more ) {
 	/* translators: %s: how many more people there are. */
 	return sprintf( _n( 'and %s more', 'and %s more', $more, 'heartbeatd' ), number_format_i18n( $more ) );
 }

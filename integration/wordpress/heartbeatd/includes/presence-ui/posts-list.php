@@ -14,8 +14,8 @@ defined( 'ABSPATH' ) || exit;
  * @param string                $post_type The post type.
  * @return array<string, string>
  */
-function heartbeatd_ui_posts_columns( $columns, $post_type ) {
-	if ( heartbeatd_ui_may() && post_type_supports( $post_type, 'presence' ) ) {
+function heartbeatd_ui_add_posts_column( $columns, $post_type ) {
+	if ( heartbeatd_ui_can_see_presence() && post_type_supports( $post_type, 'presence' ) ) {
 		$columns['heartbeatd_editors'] = __( 'Editors', 'heartbeatd' );
 	}
 	return $columns;
@@ -27,8 +27,8 @@ function heartbeatd_ui_posts_columns( $columns, $post_type ) {
  * @param array<string, string> $columns The columns.
  * @return array<string, string>
  */
-function heartbeatd_ui_pages_columns( $columns ) {
-	return heartbeatd_ui_posts_columns( $columns, 'page' );
+function heartbeatd_ui_add_pages_column( $columns ) {
+	return heartbeatd_ui_add_posts_column( $columns, 'page' );
 }
 
 /**
@@ -42,9 +42,9 @@ function heartbeatd_ui_print_posts_column( $column, $post_id ) {
 		return;
 	}
 	$room   = current_user_can( 'edit_post', $post_id ) ? heartbeatd_post_room( $post_id ) : '';
-	$people = '' === $room ? array() : heartbeatd_ui_fold( heartbeatd_ui_in_rooms_of( get_post_type( $post_id ) )[ $room ] ?? array() );
+	$people = '' === $room ? array() : heartbeatd_ui_merge_by_user( heartbeatd_ui_entries_by_room( get_post_type( $post_id ) )[ $room ] ?? array() );
 	// phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- Each part is, where it is made.
-	echo '<div class="heartbeatd-editors"' . ( '' === $room ? '' : ' data-room="' . esc_attr( $room ) . '"' ) . '>' . heartbeatd_ui_faces( $people ) . '</div>';
+	echo '<div class="heartbeatd-editors"' . ( '' === $room ? '' : ' data-room="' . esc_attr( $room ) . '"' ) . '>' . heartbeatd_ui_avatars( $people ) . '</div>';
 }
 
 /**
@@ -53,14 +53,14 @@ function heartbeatd_ui_print_posts_column( $column, $post_id ) {
  * @param string $post_type The post type.
  * @return array<string, array[]> Entries by room.
  */
-function heartbeatd_ui_in_rooms_of( $post_type ) {
+function heartbeatd_ui_entries_by_room( $post_type ) {
 	static $by_room = array();
 	if ( ! isset( $by_room[ $post_type ] ) ) {
 		$query = array(
 			'prefix'   => "postType/$post_type:",
-			'per_page' => HEARTBEATD_PRESENCE_PAGE,
+			'per_page' => HEARTBEATD_PRESENCE_PER_PAGE,
 		);
-		$page  = heartbeatd_presence_page( $query );
+		$page  = heartbeatd_presence_list_page( $query );
 
 		$by_room[ $post_type ] = array();
 		foreach ( $page ? $page['entries'] : array() as $entry ) {

@@ -11,13 +11,13 @@ defined( 'ABSPATH' ) || exit;
 /**
  * Loads the scripts that this page has use for.
  */
-function heartbeatd_ui_enqueue() {
+function heartbeatd_ui_enqueue_scripts() {
 	$screen = get_current_screen();
-	if ( ! heartbeatd_ui_may() || ! $screen ) {
+	if ( ! heartbeatd_ui_can_see_presence() || ! $screen ) {
 		return;
 	}
-	$alone   = 'alone' === heartbeatd_presence_mode();
-	$room    = heartbeatd_ui_room_of_editor( $screen );
+	$alone   = 'alone' === heartbeatd_presence_provider();
+	$room    = heartbeatd_ui_editor_room( $screen );
 	$state   = $alone ? heartbeatd_screen_state() : null;
 	$scripts = array_keys(
 		array_filter(
@@ -32,13 +32,13 @@ function heartbeatd_ui_enqueue() {
 	if ( ! $scripts ) {
 		return;
 	}
-	heartbeatd_ui_script( 'people', array( 'jquery', 'heartbeat' ) );
-	heartbeatd_ui_script( 'faces', array( 'wp-i18n', 'heartbeatd-people' ) );
+	heartbeatd_ui_enqueue_script( 'people', array( 'jquery', 'heartbeat' ) );
+	heartbeatd_ui_enqueue_script( 'faces', array( 'wp-i18n', 'heartbeatd-people' ) );
 	foreach ( $scripts as $name ) {
-		heartbeatd_ui_script( $name, heartbeatd_ui_dependencies( $name, $screen ) );
+		heartbeatd_ui_enqueue_script( $name, heartbeatd_ui_dependencies( $name, $screen ) );
 	}
 	$config = array(
-		'me'     => heartbeatd_ui_me( $screen->id ),
+		'me'     => heartbeatd_ui_current_user_entry( $screen->id ),
 		'now'    => (int) ( 1000 * microtime( true ) ),
 		'room'   => $room,
 		'screen' => $state,
@@ -53,7 +53,7 @@ function heartbeatd_ui_enqueue() {
  * @param string   $name         The file's name, without '.js'.
  * @param string[] $dependencies Handles of scripts.
  */
-function heartbeatd_ui_script( $name, $dependencies ) {
+function heartbeatd_ui_enqueue_script( $name, $dependencies ) {
 	wp_enqueue_script( "heartbeatd-$name", heartbeatd_asset_url( "$name.js" ), $dependencies, heartbeatd_asset_version( "$name.js" ), true );
 	wp_set_script_translations( "heartbeatd-$name", 'heartbeatd', dirname( HEARTBEATD_PLUGIN_FILE ) . '/languages' );
 }
@@ -79,7 +79,7 @@ function heartbeatd_ui_dependencies( $name, $screen ) {
  * @param WP_Screen $screen The page's screen.
  * @return string
  */
-function heartbeatd_ui_room_of_editor( $screen ) {
+function heartbeatd_ui_editor_room( $screen ) {
 	$post = 'post' === $screen->base ? get_post() : null;
 	return $post && current_user_can( 'edit_post', $post->ID ) ? heartbeatd_post_room( $post ) : '';
 }

@@ -13,14 +13,14 @@ defined( 'ABSPATH' ) || exit;
  * @param array<string, string> $views The views.
  * @return array<string, string>
  */
-function heartbeatd_ui_users_view( $views ) {
-	if ( heartbeatd_ui_may() ) {
+function heartbeatd_ui_add_users_view( $views ) {
+	if ( heartbeatd_ui_can_see_presence() ) {
 		$views['heartbeatd_online'] = sprintf(
 			'<a href="%1$s"%2$s>%3$s <span class="count">(<span id="heartbeatd-users-online">%4$s</span>)</span></a>',
 			esc_url( add_query_arg( 'heartbeatd', 'online', 'users.php' ) ),
-			heartbeatd_ui_is_users_view() ? ' class="current" aria-current="page"' : '',
+			heartbeatd_ui_is_online_view() ? ' class="current" aria-current="page"' : '',
 			esc_html__( 'Online', 'heartbeatd' ),
-			esc_html( number_format_i18n( heartbeatd_ui_online()['total'] ) )
+			esc_html( number_format_i18n( heartbeatd_ui_online_users()['total'] ) )
 		);
 	}
 	return $views;
@@ -31,7 +31,7 @@ function heartbeatd_ui_users_view( $views ) {
  *
  * @return bool
  */
-function heartbeatd_ui_is_users_view() {
+function heartbeatd_ui_is_online_view() {
 	// phpcs:ignore WordPress.Security.NonceVerification.Recommended -- It only chooses what to look at.
 	return isset( $_GET['heartbeatd'] ) && 'online' === $_GET['heartbeatd'];
 }
@@ -42,9 +42,9 @@ function heartbeatd_ui_is_users_view() {
  * @param array $args The list's query.
  * @return array
  */
-function heartbeatd_ui_users_query( $args ) {
-	if ( heartbeatd_ui_may() && heartbeatd_ui_is_users_view() ) {
-		$args['include'] = wp_list_pluck( heartbeatd_ui_online()['people'], 'id' );
+function heartbeatd_ui_filter_users_query( $args ) {
+	if ( heartbeatd_ui_can_see_presence() && heartbeatd_ui_is_online_view() ) {
+		$args['include'] = wp_list_pluck( heartbeatd_ui_online_users()['people'], 'id' );
 	}
 	return $args;
 }
@@ -55,8 +55,8 @@ function heartbeatd_ui_users_query( $args ) {
  * @param array<string, string> $columns The columns.
  * @return array<string, string>
  */
-function heartbeatd_ui_users_columns( $columns ) {
-	if ( heartbeatd_ui_may() ) {
+function heartbeatd_ui_add_users_column( $columns ) {
+	if ( heartbeatd_ui_can_see_presence() ) {
 		$columns['heartbeatd_status'] = __( 'Presence', 'heartbeatd' );
 	}
 	return $columns;
@@ -70,11 +70,11 @@ function heartbeatd_ui_users_columns( $columns ) {
  * @param int    $user_id The user.
  * @return string
  */
-function heartbeatd_ui_users_column( $html, $column, $user_id ) {
-	if ( 'heartbeatd_status' !== $column || ! heartbeatd_ui_may() ) {
+function heartbeatd_ui_filter_users_column( $html, $column, $user_id ) {
+	if ( 'heartbeatd_status' !== $column || ! heartbeatd_ui_can_see_presence() ) {
 		return $html;
 	}
-	$idle   = wp_list_pluck( heartbeatd_ui_online()['people'], 'idle', 'id' );
+	$idle   = wp_list_pluck( heartbeatd_ui_online_users()['people'], 'idle', 'id' );
 	$status = isset( $idle[ $user_id ] ) ? ( $idle[ $user_id ] ? 'idle' : 'online' ) : 'offline';
 	$words  = array(
 		'online'  => __( 'Online', 'heartbeatd' ),

@@ -22,7 +22,7 @@ const HEARTBEATD_MAX_ACTIVE_EDITORS = 20;
 function heartbeatd_presence_active_posts( $entries ) {
 	$posts = array();
 	foreach ( $entries as $entry ) {
-		$id = heartbeatd_presence_post_of( $entry['room'] );
+		$id = heartbeatd_room_post_id( $entry['room'] );
 		if ( $id ) {
 			$posts[ $id ][] = $entry;
 		}

@@ -26,10 +26,10 @@ function heartbeatd_presence_received( $response, $data, $screen_id ) {
 	if ( ! is_array( $data ) || ! current_user_can( 'edit_posts' ) ) {
 		return $response;
 	}
-	$entries = heartbeatd_presence_of_beat( $data, (array) $response, $screen_id );
-	$conn    = heartbeatd_beat_connection();
+	$entries = heartbeatd_presence_beat_entries( $data, (array) $response, $screen_id );
+	$conn    = heartbeatd_beat_connection_id();
 	foreach ( $entries as $entry ) {
-		heartbeatd_enqueue( '/presence', $entry + $conn );
+		heartbeatd_enqueue_call( '/presence', $entry + $conn );
 	}
 	return array_merge( (array) $response, heartbeatd_presence_answers( $data, $entries ) );
 }
@@ -39,7 +39,7 @@ function heartbeatd_presence_received( $response, $data, $screen_id ) {
  *
  * @return array{conn?: string}
  */
-function heartbeatd_beat_connection() {
+function heartbeatd_beat_connection_id() {
 	$conn = isset( $_SERVER['HTTP_HEARTBEAT_CONNECTION'] ) ? sanitize_text_field( wp_unslash( $_SERVER['HTTP_HEARTBEAT_CONNECTION'] ) ) : '';
 	return preg_match( '/^[\w-]{8,64}$/D', $conn ) ? array( 'conn' => $conn ) : array();
 }
@@ -52,23 +52,23 @@ function heartbeatd_beat_connection() {
  * @param string $screen_id The page's screen.
  * @return array[] At most one for each handle.
  */
-function heartbeatd_presence_of_beat( $data, $response, $screen_id ) {
+function heartbeatd_presence_beat_entries( $data, $response, $screen_id ) {
 	$user    = get_current_user_id();
 	$entries = array();
 	if ( ! empty( $data['presence-ping'] ) && is_array( $data['presence-ping'] ) ) {
-		$entries[] = heartbeatd_presence_make( 'admin/online', "user-$user", heartbeatd_presence_ping( $data['presence-ping'] ), $user );
+		$entries[] = heartbeatd_presence_create_entry( 'admin/online', "user-$user", heartbeatd_presence_ping_data( $data['presence-ping'] ), $user );
 	}
-	$editing = heartbeatd_presence_post_named( $data['presence-editor-ping'] ?? null );
+	$editing = heartbeatd_presence_handle_post( $data['presence-editor-ping'] ?? null );
 	if ( $editing ) {
 		$state     = array(
 			'action' => 'editing',
 			'screen' => $screen_id,
 		);
-		$entries[] = heartbeatd_presence_make( heartbeatd_post_room( $editing ), "editor-$user", $state + heartbeatd_presence_about( $editing ), $user );
+		$entries[] = heartbeatd_presence_create_entry( heartbeatd_post_room( $editing ), "editor-$user", $state + heartbeatd_presence_post_data( $editing ), $user );
 	}
-	$locked = heartbeatd_presence_post_named( $data['wp-refresh-post-lock'] ?? null );
+	$locked = heartbeatd_presence_handle_post( $data['wp-refresh-post-lock'] ?? null );
 	if ( $locked && isset( $response['wp-refresh-post-lock'] ) && empty( $response['wp-refresh-post-lock']['lock_error'] ) ) {
-		$entries[] = heartbeatd_presence_make( heartbeatd_post_room( $locked ), "lock-$user", array( 'action' => 'lock' ) + heartbeatd_presence_about( $locked ), $user );
+		$entries[] = heartbeatd_presence_create_entry( heartbeatd_post_room( $locked ), "lock-$user", array( 'action' => 'lock' ) + heartbeatd_presence_post_data( $locked ), $user );
 	}
 	return array_values( array_filter( $entries ) );
 }
@@ -79,13 +79,13 @@ function heartbeatd_presence_of_beat( $data, $response, $screen_id ) {
  * @param array $ping The handle.
  * @return array
  */
-function heartbeatd_presence_ping( $ping ) {
+function heartbeatd_presence_ping_data( $ping ) {
 	$text  = static function ( $name ) use ( $ping ) {
 		return isset( $ping[ $name ] ) && is_string( $ping[ $name ] ) ? mb_substr( sanitize_text_field( $ping[ $name ] ), 0, HEARTBEATD_MAX_NAME ) : '';
 	};
 	$where = array(
 		'screen'       => $text( 'screen' ),
-		'screen_label' => heartbeatd_readable_screen( $text( 'screen' ) ),
+		'screen_label' => heartbeatd_screen_name( $text( 'screen' ) ),
 	);
 	$what  = array(
 		'title'   => $text( 'title' ),
@@ -100,7 +100,7 @@ function heartbeatd_presence_ping( $ping ) {
  * @param mixed $handle The handle, as {post_id}.
  * @return WP_Post|null
  */
-function heartbeatd_presence_post_named( $handle ) {
+function heartbeatd_presence_handle_post( $handle ) {
 	$id   = is_array( $handle ) && isset( $handle['post_id'] ) && is_scalar( $handle['post_id'] ) ? (int) $handle['post_id'] : 0;
 	$post = $id > 0 ? get_post( $id ) : null;
 	return $post && '' !== heartbeatd_post_room( $post ) && current_user_can( 'edit_post', $post->ID ) ? $post : null;
@@ -112,7 +112,7 @@ function heartbeatd_presence_post_named( $handle ) {
  * @param WP_Post $post The post.
  * @return array
  */
-function heartbeatd_presence_about( $post ) {
+function heartbeatd_presence_post_data( $post ) {
 	return array(
 		'post_id'   => $post->ID,
 		'post_type' => (string) $post->post_type,
@@ -131,18 +131,18 @@ function heartbeatd_presence_about( $post ) {
 function heartbeatd_presence_answers( $data, $own ) {
 	$online = ! empty( $data['presence-ping'] ) && is_array( $data['presence-ping'] );
 	$active = ! empty( $data['presence-active-posts-ping'] );
-	$rooms  = heartbeatd_presence_read( $online, $active );
+	$rooms  = heartbeatd_presence_list_for_beat( $online, $active );
 	if ( null === $rooms ) {
 		return array();
 	}
 	$focused = isset( $_POST['has_focus'] ) && 'true' === $_POST['has_focus']; // phpcs:ignore WordPress.Security.NonceVerification.Missing -- Core has checked it.
-	$entries = heartbeatd_presence_with( $rooms['entries'], $own, $focused );
+	$entries = heartbeatd_presence_merge_entries( $rooms['entries'], $own, $focused );
 	$answers = array();
 	if ( $online ) {
 		$people = array_values( wp_list_filter( $entries, array( 'room' => 'admin/online' ) ) );
 		$total  = max( $rooms['online'], count( $people ) );
 
-		$answers['presence-online'] = array_map( 'heartbeatd_presence_person', array_slice( $people, 0, HEARTBEATD_MAX_ONLINE ) );
+		$answers['presence-online'] = array_map( 'heartbeatd_presence_online_user', array_slice( $people, 0, HEARTBEATD_MAX_ONLINE ) );
 		if ( $total > HEARTBEATD_MAX_ONLINE ) {
 			$answers['presence-online-total'] = $total;
 		}
@@ -160,28 +160,28 @@ function heartbeatd_presence_answers( $data, $own ) {
  * @param bool $active Whether it asks which posts are being edited.
  * @return array{entries: array[], online: int}|null Null when it asks for nothing, or heartbeatd does not say.
  */
-function heartbeatd_presence_read( $online, $active ) {
+function heartbeatd_presence_list_for_beat( $online, $active ) {
 	if ( ! $online && ! $active ) {
 		return null;
 	}
-	$all = $online && $active ? heartbeatd_presence_page( array( 'per_page' => HEARTBEATD_PRESENCE_PAGE ) ) : array( 'total' => PHP_INT_MAX );
-	if ( null === $all || $all['total'] <= HEARTBEATD_PRESENCE_PAGE ) {
+	$all = $online && $active ? heartbeatd_presence_list_page( array( 'per_page' => HEARTBEATD_PRESENCE_PER_PAGE ) ) : array( 'total' => PHP_INT_MAX );
+	if ( null === $all || $all['total'] <= HEARTBEATD_PRESENCE_PER_PAGE ) {
 		return null === $all ? null : $all + array( 'online' => 0 );
 	}
 	$none   = array(
 		'entries' => array(),
 		'total'   => 0,
 	);
-	$people = $online ? heartbeatd_presence_page(
+	$people = $online ? heartbeatd_presence_list_page(
 		array(
 			'room'     => 'admin/online',
 			'per_page' => HEARTBEATD_MAX_ONLINE,
 		)
 	) : $none;
-	$posts  = $active ? heartbeatd_presence_page(
+	$posts  = $active ? heartbeatd_presence_list_page(
 		array(
 			'prefix'   => 'postType/',
-			'per_page' => HEARTBEATD_PRESENCE_PAGE,
+			'per_page' => HEARTBEATD_PRESENCE_PER_PAGE,
 		)
 	) : $none;
 	return null === $people || null === $posts ? null : array(
@@ -198,7 +198,7 @@ function heartbeatd_presence_read( $online, $active ) {
  * @param bool    $focused Whether its page has the focus, so that what it says is shown.
  * @return array[]
  */
-function heartbeatd_presence_with( $entries, $own, $focused ) {
+function heartbeatd_presence_merge_entries( $entries, $own, $focused ) {
 	$now = array( 'date_gmt' => gmdate( 'Y-m-d H:i:s' ) );
 	foreach ( array_reverse( $own ) as $entry ) {
 		$same = wp_list_filter(
@@ -224,7 +224,7 @@ function heartbeatd_presence_with( $entries, $own, $focused ) {
  * @param array $entry The entry.
  * @return array
  */
-function heartbeatd_presence_person( $entry ) {
+function heartbeatd_presence_online_user( $entry ) {
 	// Anybody who may edit posts may put an entry there that says anything.
 	$text = static function ( $name ) use ( $entry ) {
 		return isset( $entry['data'][ $name ] ) && is_scalar( $entry['data'][ $name ] ) ? (string) $entry['data'][ $name ] : '';

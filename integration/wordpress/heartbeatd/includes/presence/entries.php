@@ -16,7 +16,7 @@ const HEARTBEATD_MAX_ENTRY_DATA = 10240;
 /**
  * Whose page reports nothing and was last heard of longer ago, in seconds, is idle.
  */
-const HEARTBEATD_IDLE = 30;
+const HEARTBEATD_IDLE_AFTER = 30;
 
 /**
  * An entry with every field of its kind, and 'idle' if a page reports it, or null
@@ -25,7 +25,7 @@ const HEARTBEATD_IDLE = 30;
  * @param mixed $entry What heartbeatd sent.
  * @return array|null
  */
-function heartbeatd_presence_entry( $entry ) {
+function heartbeatd_presence_read_entry( $entry ) {
 	if ( ! is_array( $entry ) || ! isset( $entry['room'], $entry['client_id'], $entry['user_id'], $entry['date_gmt'] ) ) {
 		return null;
 	}
@@ -50,10 +50,10 @@ function heartbeatd_presence_entry( $entry ) {
  * @param int    $user_id   Whose it is.
  * @return array|null
  */
-function heartbeatd_presence_make( $room, $client_id, $data, $user_id ) {
+function heartbeatd_presence_create_entry( $room, $client_id, $data, $user_id ) {
 	$user = get_userdata( $user_id );
 	$json = wp_json_encode( (object) $data );
-	if ( ! $user || ! heartbeatd_presence_is_name( $room ) || ! heartbeatd_presence_is_name( $client_id ) || ! $json || strlen( $json ) > HEARTBEATD_MAX_ENTRY_DATA ) {
+	if ( ! $user || ! heartbeatd_presence_is_valid_name( $room ) || ! heartbeatd_presence_is_valid_name( $client_id ) || ! $json || strlen( $json ) > HEARTBEATD_MAX_ENTRY_DATA ) {
 		return null;
 	}
 	return array(
@@ -61,7 +61,7 @@ function heartbeatd_presence_make( $room, $client_id, $data, $user_id ) {
 		'client_id'    => $client_id,
 		'user_id'      => $user->ID,
 		'display_name' => mb_substr( $user->display_name, 0, 60 ),
-		'avatar_url'   => heartbeatd_avatar( $user ),
+		'avatar_url'   => heartbeatd_avatar_url( $user ),
 		'data'         => (object) $data,
 	);
 }
@@ -72,7 +72,7 @@ function heartbeatd_presence_make( $room, $client_id, $data, $user_id ) {
  * @param mixed $name The name.
  * @return bool
  */
-function heartbeatd_presence_is_name( $name ) {
+function heartbeatd_presence_is_valid_name( $name ) {
 	return is_string( $name ) && preg_match( '/^[^\p{Cc}]{1,' . HEARTBEATD_MAX_NAME . '}$/Du', $name );
 }
 
@@ -84,7 +84,7 @@ function heartbeatd_presence_is_name( $name ) {
  * @return bool
  */
 function heartbeatd_presence_is_idle( $entry ) {
-	return $entry['idle'] ?? $entry['date_gmt'] < gmdate( 'Y-m-d H:i:s', time() - HEARTBEATD_IDLE );
+	return $entry['idle'] ?? $entry['date_gmt'] < gmdate( 'Y-m-d H:i:s', time() - HEARTBEATD_IDLE_AFTER );
 }
 
 /**
@@ -94,7 +94,7 @@ function heartbeatd_presence_is_idle( $entry ) {
  * @param int     $timeout Seconds.
  * @return array[]
  */
-function heartbeatd_presence_since( $entries, $timeout ) {
+function heartbeatd_presence_recent_entries( $entries, $timeout ) {
 	/**
 	 * Filters for how many seconds after its last beat an entry counts. What is
 	 * not shorter than the default leaves it to heartbeatd, which knows of pages
@@ -119,6 +119,6 @@ function heartbeatd_presence_since( $entries, $timeout ) {
  * @param array $entry The entry.
  * @return object
  */
-function heartbeatd_presence_object( $entry ) {
+function heartbeatd_presence_entry_object( $entry ) {
 	return (object) array_intersect_key( $entry, array_flip( array( 'room', 'client_id', 'user_id', 'data', 'date_gmt' ) ) );
 }

@@ -47,7 +47,7 @@ function heartbeatd_screen_label( $screen_id ) {
  * @param string $screen_id The screen's id.
  * @return string The id made readable where there is no better.
  */
-function heartbeatd_readable_screen( $screen_id ) {
+function heartbeatd_screen_name( $screen_id ) {
 	$label = heartbeatd_screen_label( $screen_id );
 	return '' !== $label ? $label : ucwords( trim( str_replace( array( '-', '_' ), ' ', $screen_id ) ) );
 }
@@ -80,7 +80,7 @@ function heartbeatd_time_ago( $time ) {
  * @param WP_User $user The user.
  * @return string
  */
-function heartbeatd_avatar( $user ) {
+function heartbeatd_avatar_url( $user ) {
 	$url = get_option( 'show_avatars' ) ? (string) get_avatar_url( $user->ID, array( 'size' => 64 ) ) : '';
 	return strlen( $url ) > 255 ? '' : $url;
 }

@@ -30,7 +30,7 @@ const HEARTBEATD_PRESENCE_FUNCTIONS = array(
  */
 function heartbeatd_detect_presence_provider() {
 	$others = ! empty( $GLOBALS['wpdb']->presence ) || array_filter( HEARTBEATD_PRESENCE_FUNCTIONS, 'function_exists' );
-	heartbeatd_presence_mode( $others ? 'beside' : 'alone' );
+	heartbeatd_presence_provider( $others ? 'beside' : 'alone' );
 }
 
 /**
@@ -42,7 +42,7 @@ function heartbeatd_detect_presence_provider() {
  * @param string[] $headers Headers that plugins may have.
  * @return string[]
  */
-function heartbeatd_presence_make_way( $headers ) {
+function heartbeatd_presence_set_table_name( $headers ) {
 	global $wpdb;
 	if ( empty( $wpdb->presence ) ) {
 		$wpdb->presence = $wpdb->prefix . 'presence';
@@ -57,7 +57,7 @@ function heartbeatd_presence_make_way( $headers ) {
  * @param string|null $mode Sets it.
  * @return string
  */
-function heartbeatd_presence_mode( $mode = null ) {
+function heartbeatd_presence_provider( $mode = null ) {
 	static $is = '';
 	if ( null !== $mode ) {
 		$is = $mode;
@@ -73,7 +73,7 @@ function heartbeatd_presence_mode( $mode = null ) {
  */
 function heartbeatd_presence_on_logout( $user_id ) {
 	if ( ! WP_Session_Tokens::get_instance( $user_id )->get_all() ) {
-		heartbeatd_enqueue( '/presence?user_id=' . (int) $user_id, array() );
+		heartbeatd_enqueue_call( '/presence?user_id=' . (int) $user_id, array() );
 	}
 }
 
@@ -82,8 +82,8 @@ function heartbeatd_presence_on_logout( $user_id ) {
  *
  * @param int $user_id The user.
  */
-function heartbeatd_presence_on_rights( $user_id ) {
+function heartbeatd_presence_on_user_change( $user_id ) {
 	if ( 'remove_user_from_blog' === current_action() || ! user_can( $user_id, 'edit_posts' ) ) {
-		heartbeatd_enqueue( '/presence?user_id=' . (int) $user_id, array() );
+		heartbeatd_enqueue_call( '/presence?user_id=' . (int) $user_id, array() );
 	}
 }

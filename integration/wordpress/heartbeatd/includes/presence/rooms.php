@@ -43,6 +43,6 @@ function heartbeatd_post_room( $post ) {
  * @param string $room The room.
  * @return int 0 for another room.
  */
-function heartbeatd_presence_post_of( $room ) {
+function heartbeatd_room_post_id( $room ) {
 	return preg_match( '#^postType/[^:]+:(\d+)$#D', (string) $room, $match ) ? (int) $match[1] : 0;
 }

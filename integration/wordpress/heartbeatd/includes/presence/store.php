@@ -11,14 +11,14 @@ defined( 'ABSPATH' ) || exit;
 /**
  * How many entries heartbeatd lists at a time, and how many such pages are read.
  */
-const HEARTBEATD_PRESENCE_PAGE  = 1000;
-const HEARTBEATD_PRESENCE_PAGES = 10;
+const HEARTBEATD_PRESENCE_PER_PAGE  = 1000;
+const HEARTBEATD_MAX_PRESENCE_PAGES = 10;
 
 /**
  * How long a page waits for what it shows of presence, in seconds, and only
  * once: what does not come in time, the page's scripts fill in.
  */
-const HEARTBEATD_READ_TIME = 0.15;
+const HEARTBEATD_LIST_TIMEOUT = 0.15;
 
 /**
  * What this request has read, by question; under '' whether a question stayed
@@ -37,7 +37,7 @@ function &heartbeatd_presence_cache() {
  * @param array $query Any of 'room', 'prefix', 'user_id', 'per_page' (1 to 1000) and 'page'.
  * @return array{entries: array[], total: int}|null Null when heartbeatd does not say.
  */
-function heartbeatd_presence_page( $query ) {
+function heartbeatd_presence_list_page( $query ) {
 	$cache = &heartbeatd_presence_cache();
 	$path  = '/presence?' . http_build_query( $query, '', '&', PHP_QUERY_RFC3986 );
 	$key   = get_current_blog_id() . $path;
@@ -46,12 +46,12 @@ function heartbeatd_presence_page( $query ) {
 			return null;
 		}
 		$headers = array();
-		$answer  = heartbeatd_try( 'GET', $path, null, HEARTBEATD_READ_TIME, $headers );
+		$answer  = heartbeatd_call_api( 'GET', $path, null, HEARTBEATD_LIST_TIMEOUT, $headers );
 		if ( is_wp_error( $answer ) ) {
 			$cache[''] = true;
 		}
 		$cache[ $key ] = is_wp_error( $answer ) ? null : array(
-			'entries' => array_values( array_filter( array_map( 'heartbeatd_presence_entry', $answer ) ) ),
+			'entries' => array_values( array_filter( array_map( 'heartbeatd_presence_read_entry', $answer ) ) ),
 			'total'   => (int) ( $headers['x-wp-total'] ?? count( $answer ) ),
 		);
 	}
@@ -64,14 +64,14 @@ function heartbeatd_presence_page( $query ) {
  * @param array $query Any of 'room', 'prefix' and 'user_id'.
  * @return array[]|null Null when heartbeatd does not say.
  */
-function heartbeatd_presence_all( $query ) {
+function heartbeatd_presence_list_all( $query ) {
 	$entries = array();
-	for ( $page = 1; $page <= HEARTBEATD_PRESENCE_PAGES; $page++ ) {
+	for ( $page = 1; $page <= HEARTBEATD_MAX_PRESENCE_PAGES; $page++ ) {
 		$paging = array(
-			'per_page' => HEARTBEATD_PRESENCE_PAGE,
+			'per_page' => HEARTBEATD_PRESENCE_PER_PAGE,
 			'page'     => $page,
 		);
-		$read   = heartbeatd_presence_page( $query + $paging );
+		$read   = heartbeatd_presence_list_page( $query + $paging );
 		if ( null === $read ) {
 			return null;
 		}
@@ -94,17 +94,17 @@ function heartbeatd_presence_all( $query ) {
  *                        'too_many' when the user has too many, 'unreachable'.
  */
 function heartbeatd_presence_put( $room, $client_id, $data, $user_id ) {
-	$entry = heartbeatd_presence_make( $room, $client_id, $data, $user_id );
+	$entry = heartbeatd_presence_create_entry( $room, $client_id, $data, $user_id );
 	if ( null === $entry ) {
 		return new WP_Error( 'bad_request', __( 'An entry has a user, a room and a client id of 1 to 191 characters, and data of at most 10,240 bytes.', 'heartbeatd' ) );
 	}
-	$answer = heartbeatd_try( 'PUT', '/presence', $entry );
-	heartbeatd_presence_forget();
+	$answer = heartbeatd_call_api( 'PUT', '/presence', $entry );
+	heartbeatd_presence_clear_cache();
 	if ( is_wp_error( $answer ) ) {
 		return $answer;
 	}
-	$written = heartbeatd_presence_entry( $answer );
-	return null === $written ? heartbeatd_not_heartbeatd( 200 ) : $written;
+	$written = heartbeatd_presence_read_entry( $answer );
+	return null === $written ? heartbeatd_unknown_answer_error( 200 ) : $written;
 }
 
 /**
@@ -114,15 +114,15 @@ function heartbeatd_presence_put( $room, $client_id, $data, $user_id ) {
  * @return true|WP_Error Errors: 'forbidden', 'unreachable'.
  */
 function heartbeatd_presence_delete( $query ) {
-	$answer = heartbeatd_try( 'DELETE', '/presence?' . http_build_query( $query, '', '&', PHP_QUERY_RFC3986 ) );
-	heartbeatd_presence_forget();
+	$answer = heartbeatd_call_api( 'DELETE', '/presence?' . http_build_query( $query, '', '&', PHP_QUERY_RFC3986 ) );
+	heartbeatd_presence_clear_cache();
 	return is_wp_error( $answer ) ? $answer : true;
 }
 
 /**
  * Forgets what this request has read: it has written.
  */
-function heartbeatd_presence_forget() {
+function heartbeatd_presence_clear_cache() {
 	$cache = &heartbeatd_presence_cache();
 	$cache = array();
 }

@@ -28,8 +28,8 @@ function heartbeatd_register_sync_route() {
 		'/presence/sync',
 		array(
 			'methods'             => 'POST',
-			'callback'            => 'heartbeatd_sync',
-			'permission_callback' => 'heartbeatd_sync_is_allowed',
+			'callback'            => 'heartbeatd_sync_presence',
+			'permission_callback' => 'heartbeatd_sync_check_permission',
 			'args'                => array(
 				'entries' => $list,
 				'left'    => $list,
@@ -44,7 +44,7 @@ function heartbeatd_register_sync_route() {
  * @return string '' if there is none.
  */
 function heartbeatd_sync_url() {
-	return 'beside' === heartbeatd_presence_mode() && ! empty( $GLOBALS['wpdb']->presence ) ? rest_url( 'heartbeatd/v1/presence/sync' ) : '';
+	return 'beside' === heartbeatd_presence_provider() && ! empty( $GLOBALS['wpdb']->presence ) ? rest_url( 'heartbeatd/v1/presence/sync' ) : '';
 }
 
 /**
@@ -53,9 +53,9 @@ function heartbeatd_sync_url() {
  * @param WP_REST_Request $request The call.
  * @return true|WP_Error
  */
-function heartbeatd_sync_is_allowed( $request ) {
+function heartbeatd_sync_check_permission( $request ) {
 	$key = (string) $request->get_header( 'authorization' );
-	if ( 0 === strpos( $key, 'Bearer ' ) && heartbeatd_is_own_key( substr( $key, 7 ), 'site' ) ) {
+	if ( 0 === strpos( $key, 'Bearer ' ) && heartbeatd_verify_key( substr( $key, 7 ), 'site' ) ) {
 		return true;
 	}
 	return new WP_Error( 'rest_forbidden', __( 'The key is refused.', 'heartbeatd' ), array( 'status' => 401 ) );
@@ -67,25 +67,25 @@ function heartbeatd_sync_is_allowed( $request ) {
  * @param WP_REST_Request $request The call.
  * @return WP_REST_Response|WP_Error
  */
-function heartbeatd_sync( $request ) {
+function heartbeatd_sync_presence( $request ) {
 	if ( '' === heartbeatd_sync_url() ) {
 		return new WP_Error( 'rest_presence_unavailable', __( 'There is no table of presence.', 'heartbeatd' ), array( 'status' => 503 ) );
 	}
 	$sent = array();
 	foreach ( $request['entries'] as $entry ) {
-		$row = heartbeatd_sync_row( $entry );
+		$row = heartbeatd_sync_entry_to_row( $entry );
 		if ( $row ) {
 			$sent[ $row['room'] . "\n" . $row['client_id'] ] = $row;
 		}
 	}
-	$left = array_filter( $request['left'], 'heartbeatd_sync_names' );
+	$left = array_filter( $request['left'], 'heartbeatd_sync_is_entry_name' );
 	foreach ( array_chunk( $sent, HEARTBEATD_SYNC_ROWS ) as $rows ) {
-		heartbeatd_sync_write( $rows );
+		heartbeatd_sync_write_rows( $rows );
 	}
 	foreach ( array_chunk( $left, HEARTBEATD_SYNC_ROWS ) as $names ) {
-		heartbeatd_sync_delete( $names );
+		heartbeatd_sync_delete_rows( $names );
 	}
-	return new WP_REST_Response( array( 'entries' => heartbeatd_sync_news( $sent ) ) );
+	return new WP_REST_Response( array( 'entries' => heartbeatd_sync_newer_rows( $sent ) ) );
 }
 
 /**
@@ -94,8 +94,8 @@ function heartbeatd_sync( $request ) {
  * @param mixed $entry As {room, client_id}.
  * @return bool
  */
-function heartbeatd_sync_names( $entry ) {
-	return is_array( $entry ) && heartbeatd_presence_is_name( $entry['room'] ?? null ) && heartbeatd_presence_is_name( $entry['client_id'] ?? null );
+function heartbeatd_sync_is_entry_name( $entry ) {
+	return is_array( $entry ) && heartbeatd_presence_is_valid_name( $entry['room'] ?? null ) && heartbeatd_presence_is_valid_name( $entry['client_id'] ?? null );
 }
 
 /**
@@ -104,8 +104,8 @@ function heartbeatd_sync_names( $entry ) {
  * @param mixed $entry The entry.
  * @return array|null
  */
-function heartbeatd_sync_row( $entry ) {
-	if ( ! heartbeatd_sync_names( $entry ) || ! is_int( $entry['user_id'] ?? null ) || ! is_array( $entry['data'] ?? null ) ) {
+function heartbeatd_sync_entry_to_row( $entry ) {
+	if ( ! heartbeatd_sync_is_entry_name( $entry ) || ! is_int( $entry['user_id'] ?? null ) || ! is_array( $entry['data'] ?? null ) ) {
 		return null;
 	}
 	$data = wp_json_encode( (object) $entry['data'] );
@@ -127,7 +127,7 @@ function heartbeatd_sync_row( $entry ) {
  *
  * @param array[] $rows Rows.
  */
-function heartbeatd_sync_write( $rows ) {
+function heartbeatd_sync_write_rows( $rows ) {
 	global $wpdb;
 	$values = implode( ', ', array_fill( 0, count( $rows ), '(%s, %s, %d, %s, %s)' ) );
 	$newer  = 'VALUES(date_gmt) > date_gmt';
@@ -142,7 +142,7 @@ function heartbeatd_sync_write( $rows ) {
  *
  * @param array[] $names As {room, client_id}.
  */
-function heartbeatd_sync_delete( $names ) {
+function heartbeatd_sync_delete_rows( $names ) {
 	global $wpdb;
 	$where  = implode( ' OR ', array_fill( 0, count( $names ), '(room = %s AND client_id = %s)' ) );
 	$values = array();
@@ -159,7 +159,7 @@ function heartbeatd_sync_delete( $names ) {
  * @param array[] $sent What heartbeatd sent, by room and client id.
  * @return array[]
  */
-function heartbeatd_sync_news( $sent ) {
+function heartbeatd_sync_newer_rows( $sent ) {
 	global $wpdb;
 	$ttl   = (int) apply_filters( 'wp_presence_default_ttl', defined( 'WP_PRESENCE_DEFAULT_TTL' ) ? WP_PRESENCE_DEFAULT_TTL : MINUTE_IN_SECONDS ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- The Presence API's filter.
 	$after = gmdate( 'Y-m-d H:i:s', time() - $ttl );
@@ -174,7 +174,7 @@ function heartbeatd_sync_news( $sent ) {
 	}
 	$news = array_slice( $news, 0, HEARTBEATD_MAX_SYNC );
 	cache_users( array_unique( array_map( 'intval', array_column( $news, 'user_id' ) ) ) );
-	return array_map( 'heartbeatd_sync_entry', $news );
+	return array_map( 'heartbeatd_sync_row_to_entry', $news );
 }
 
 /**
@@ -183,7 +183,7 @@ function heartbeatd_sync_news( $sent ) {
  * @param array $row The row.
  * @return array
  */
-function heartbeatd_sync_entry( $row ) {
+function heartbeatd_sync_row_to_entry( $row ) {
 	$user = get_userdata( (int) $row['user_id'] );
 	$data = json_decode( $row['data'], true );
 	return array(
@@ -191,7 +191,7 @@ function heartbeatd_sync_entry( $row ) {
 		'client_id'    => (string) $row['client_id'],
 		'user_id'      => (int) $row['user_id'],
 		'display_name' => $user ? $user->display_name : '',
-		'avatar_url'   => $user ? heartbeatd_avatar( $user ) : '',
+		'avatar_url'   => $user ? heartbeatd_avatar_url( $user ) : '',
 		'data'         => (object) ( is_array( $data ) ? $data : array() ),
 		'date_gmt'     => (string) $row['date_gmt'],
 	);

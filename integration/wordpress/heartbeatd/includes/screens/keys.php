@@ -55,7 +55,7 @@ function heartbeatd_current_screen_key() {
  * @param string $key The screen's key.
  * @return bool
  */
-function heartbeatd_may_see_screen( $key ) {
+function heartbeatd_can_access_screen( $key ) {
 	if ( ! current_user_can( 'edit_posts' ) ) {
 		return false;
 	}

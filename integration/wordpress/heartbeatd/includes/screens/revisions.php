@@ -32,10 +32,10 @@ function heartbeatd_screen_revisions() {
  */
 function heartbeatd_screen_state() {
 	$key = heartbeatd_current_screen_key();
-	return '' === $key || ! heartbeatd_may_see_screen( $key ) ? null : array(
+	return '' === $key || ! heartbeatd_can_access_screen( $key ) ? null : array(
 		'key'   => $key,
 		'rev'   => heartbeatd_screen_revisions()[ $key ]['rev'] ?? 0,
-		'hears' => heartbeatd_hears_of_screen( $key ),
+		'hears' => heartbeatd_can_hear_screen( $key ),
 	);
 }
 
@@ -45,7 +45,7 @@ function heartbeatd_screen_state() {
  * @param string $key The screen's key.
  * @return string An address, as for heartbeatd_push().
  */
-function heartbeatd_screen_readers( $key ) {
+function heartbeatd_screen_address( $key ) {
 	$room = preg_match( '#^post/(\d+)$#D', $key, $match ) ? heartbeatd_post_room( (int) $match[1] ) : '';
 	if ( '' !== $room ) {
 		return $room;
@@ -60,8 +60,8 @@ function heartbeatd_screen_readers( $key ) {
  * @param string $key The screen's key, which they may see.
  * @return bool
  */
-function heartbeatd_hears_of_screen( $key ) {
-	return 'can:manage_options' !== heartbeatd_screen_readers( $key ) || current_user_can( 'manage_options' );
+function heartbeatd_can_hear_screen( $key ) {
+	return 'can:manage_options' !== heartbeatd_screen_address( $key ) || current_user_can( 'manage_options' );
 }
 
 /**
@@ -71,7 +71,7 @@ function heartbeatd_hears_of_screen( $key ) {
  * @param int    $actor Who saved. Default the current user.
  * @return int The revision; 0 for an unusable key.
  */
-function heartbeatd_bump_screen( $key, $actor = 0 ) {
+function heartbeatd_bump_screen_revision( $key, $actor = 0 ) {
 	if ( ! heartbeatd_is_screen_key( $key ) ) {
 		return 0;
 	}
@@ -86,7 +86,7 @@ function heartbeatd_bump_screen( $key, $actor = 0 ) {
 	$revisions[ $key ] = $revision;
 	update_option( 'heartbeatd_screen_revisions', array_slice( $revisions, -HEARTBEATD_MAX_SCREEN_REVISIONS, null, true ), false );
 
-	heartbeatd_push( heartbeatd_screen_readers( $key ), array( 'heartbeatd' => array( 'screen_rev' => heartbeatd_screen_news( $key, $revision ) ) ) );
+	heartbeatd_push( heartbeatd_screen_address( $key ), array( 'heartbeatd' => array( 'screen_rev' => heartbeatd_screen_revision_data( $key, $revision ) ) ) );
 	/**
 	 * Fires when a screen has a new revision.
 	 *
@@ -105,14 +105,14 @@ function heartbeatd_bump_screen( $key, $actor = 0 ) {
  * @param array  $revision The revision.
  * @return array
  */
-function heartbeatd_screen_news( $key, $revision ) {
+function heartbeatd_screen_revision_data( $key, $revision ) {
 	$actor = get_userdata( $revision['actor'] );
 	return array(
 		'key'              => $key,
 		'rev'              => $revision['rev'],
 		'actor_id'         => $revision['actor'],
 		'actor_name'       => $actor ? $actor->display_name : '',
-		'actor_avatar_url' => $actor ? heartbeatd_avatar( $actor ) : '',
+		'actor_avatar_url' => $actor ? heartbeatd_avatar_url( $actor ) : '',
 		'time'             => $revision['time'],
 	);
 }
@@ -125,9 +125,9 @@ function heartbeatd_screen_news( $key, $revision ) {
  * @param array $data     The beat's data.
  * @return array
  */
-function heartbeatd_screens_received( $response, $data ) {
+function heartbeatd_screen_ping_received( $response, $data ) {
 	$key = $data['presence-screen-ping']['key'] ?? '';
-	if ( ! heartbeatd_is_screen_key( $key ) || ! heartbeatd_may_see_screen( $key ) ) {
+	if ( ! heartbeatd_is_screen_key( $key ) || ! heartbeatd_can_access_screen( $key ) ) {
 		return $response;
 	}
 	$never    = array(
@@ -137,7 +137,7 @@ function heartbeatd_screens_received( $response, $data ) {
 	);
 	$revision = heartbeatd_screen_revisions()[ $key ] ?? $never;
 
-	$response['presence-screen-rev'] = heartbeatd_screen_news( $key, $revision ) + array(
+	$response['presence-screen-rev'] = heartbeatd_screen_revision_data( $key, $revision ) + array(
 		'time_ago'    => $revision['time'] ? heartbeatd_time_ago( $revision['time'] ) : '',
 		'actor_is_me' => get_current_user_id() === $revision['actor'],
 	);

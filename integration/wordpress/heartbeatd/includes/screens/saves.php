@@ -13,12 +13,12 @@ defined( 'ABSPATH' ) || exit;
  *
  * @param string $key The screen's key.
  */
-function heartbeatd_screen_saved( $key ) {
+function heartbeatd_record_screen_save( $key ) {
 	static $saved = array();
 	$is_silent    = wp_doing_cron() || ( defined( 'WP_CLI' ) && WP_CLI ) || ( defined( 'WP_IMPORTING' ) && WP_IMPORTING ) || wp_installing();
 	if ( ! $is_silent && get_current_user_id() && ! isset( $saved[ $key ] ) ) {
 		$saved[ $key ] = true;
-		heartbeatd_bump_screen( $key );
+		heartbeatd_bump_screen_revision( $key );
 	}
 }
 
@@ -28,14 +28,14 @@ function heartbeatd_screen_saved( $key ) {
  *
  * @param string $option The option.
  */
-function heartbeatd_screen_option_saved( $option ) {
+function heartbeatd_on_option_saved( $option ) {
 	global $pagenow;
 	unset( $option );
 	// phpcs:disable WordPress.Security.NonceVerification.Missing -- Those screens check theirs before they save.
 	if ( 'options.php' === $pagenow && isset( $_POST['option_page'] ) && is_string( $_POST['option_page'] ) ) {
-		heartbeatd_screen_saved( 'options/' . sanitize_key( $_POST['option_page'] ) );
+		heartbeatd_record_screen_save( 'options/' . sanitize_key( $_POST['option_page'] ) );
 	} elseif ( $_POST && preg_match( '/^options-([a-z]+)\.php$/D', (string) $pagenow, $match ) ) {
-		heartbeatd_screen_saved( 'options/' . $match[1] );
+		heartbeatd_record_screen_save( 'options/' . $match[1] );
 	}
 	// phpcs:enable
 }
@@ -45,10 +45,10 @@ function heartbeatd_screen_option_saved( $option ) {
  *
  * @param int $post_id The post.
  */
-function heartbeatd_screen_post_saved( $post_id ) {
+function heartbeatd_on_post_saved( $post_id ) {
 	$post = get_post( $post_id );
 	if ( $post && ! ( defined( 'DOING_AUTOSAVE' ) && DOING_AUTOSAVE ) && ! wp_is_post_revision( $post ) && 'auto-draft' !== $post->post_status && get_post_type_object( $post->post_type )->show_ui ) {
-		heartbeatd_screen_saved( "post/$post_id" );
+		heartbeatd_record_screen_save( "post/$post_id" );
 	}
 }
 
@@ -57,8 +57,8 @@ function heartbeatd_screen_post_saved( $post_id ) {
  *
  * @param int $user_id The user.
  */
-function heartbeatd_screen_user_saved( $user_id ) {
-	heartbeatd_screen_saved( "user-edit/$user_id" );
+function heartbeatd_on_user_saved( $user_id ) {
+	heartbeatd_record_screen_save( "user-edit/$user_id" );
 }
 
 /**
@@ -68,9 +68,9 @@ function heartbeatd_screen_user_saved( $user_id ) {
  * @param int    $tt_id    Its row.
  * @param string $taxonomy The taxonomy.
  */
-function heartbeatd_screen_term_saved( $term_id, $tt_id, $taxonomy ) {
+function heartbeatd_on_term_saved( $term_id, $tt_id, $taxonomy ) {
 	unset( $tt_id );
-	heartbeatd_screen_saved( "term/$taxonomy/$term_id" );
+	heartbeatd_record_screen_save( "term/$taxonomy/$term_id" );
 }
 
 /**
@@ -78,6 +78,6 @@ function heartbeatd_screen_term_saved( $term_id, $tt_id, $taxonomy ) {
  *
  * @param int $comment_id The comment.
  */
-function heartbeatd_screen_comment_saved( $comment_id ) {
-	heartbeatd_screen_saved( "comment/$comment_id" );
+function heartbeatd_on_comment_saved( $comment_id ) {
+	heartbeatd_record_screen_save( "comment/$comment_id" );
 }

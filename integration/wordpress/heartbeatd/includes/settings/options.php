@@ -17,7 +17,7 @@ defined( 'ABSPATH' ) || exit;
  *
  * @return array<string, mixed>
  */
-function heartbeatd_options() {
+function heartbeatd_default_options() {
 	return array(
 		'heartbeatd'              => array(),
 		'heartbeatd_learned'      => array(),
@@ -32,7 +32,7 @@ function heartbeatd_options() {
  * sites of a network, with the first request of the admin.
  */
 function heartbeatd_add_options() {
-	foreach ( array_diff_key( heartbeatd_options(), wp_load_alloptions() ) as $name => $value ) {
+	foreach ( array_diff_key( heartbeatd_default_options(), wp_load_alloptions() ) as $name => $value ) {
 		add_option( $name, $value, '', true );
 	}
 }

@@ -12,7 +12,7 @@ defined( 'ABSPATH' ) || exit;
  *
  * @return array<string, string>
  */
-function heartbeatd_defaults() {
+function heartbeatd_default_settings() {
 	return array(
 		'secret' => '',
 		'url'    => '/heartbeat',
@@ -24,21 +24,21 @@ function heartbeatd_defaults() {
 /**
  * One setting. A constant, as HEARTBEATD_SECRET, wins over the settings screen.
  *
- * @param string $name One of heartbeatd_defaults().
+ * @param string $name One of heartbeatd_default_settings().
  * @return string
  */
 function heartbeatd_setting( $name ) {
-	if ( heartbeatd_is_constant( $name ) ) {
+	if ( heartbeatd_is_setting_constant( $name ) ) {
 		$value = (string) constant( 'HEARTBEATD_' . strtoupper( $name ) );
 	} else {
-		$stored = heartbeatd_is_networks() ? array() : get_option( 'heartbeatd', array() );
+		$stored = heartbeatd_is_network_configured() ? array() : get_option( 'heartbeatd', array() );
 		if ( is_array( $stored ) && isset( $stored[ $name ] ) && '' !== $stored[ $name ] ) {
 			return (string) $stored[ $name ];
 		}
-		$value = heartbeatd_defaults()[ $name ];
+		$value = heartbeatd_default_settings()[ $name ];
 	}
 	if ( 'site' === $name ) {
-		return $value . heartbeatd_network_suffix();
+		return $value . heartbeatd_site_suffix();
 	}
 	return 'secret' === $name ? $value : untrailingslashit( $value );
 }
@@ -49,8 +49,8 @@ function heartbeatd_setting( $name ) {
  *
  * @return bool
  */
-function heartbeatd_is_networks() {
-	return is_multisite() && heartbeatd_is_constant( 'secret' );
+function heartbeatd_is_network_configured() {
+	return is_multisite() && heartbeatd_is_setting_constant( 'secret' );
 }
 
 /**
@@ -59,17 +59,17 @@ function heartbeatd_is_networks() {
  *
  * @return string
  */
-function heartbeatd_network_suffix() {
+function heartbeatd_site_suffix() {
 	return is_multisite() && ! ( is_main_network() && is_main_site() ) ? '-' . get_current_blog_id() : '';
 }
 
 /**
  * Whether wp-config.php fixes a setting.
  *
- * @param string $name One of heartbeatd_defaults().
+ * @param string $name One of heartbeatd_default_settings().
  * @return bool
  */
-function heartbeatd_is_constant( $name ) {
+function heartbeatd_is_setting_constant( $name ) {
 	return defined( 'HEARTBEATD_' . strtoupper( $name ) );
 }
 

@@ -30,7 +30,7 @@ function heartbeatd_register_setting() {
  */
 function heartbeatd_sanitize_settings( $given ) {
 	$stored = get_option( 'heartbeatd', array() );
-	$stored = is_array( $stored ) ? array_intersect_key( $stored, heartbeatd_defaults() ) : array();
+	$stored = is_array( $stored ) ? array_intersect_key( $stored, heartbeatd_default_settings() ) : array();
 	if ( ! is_array( $given ) ) {
 		return $stored;
 	}

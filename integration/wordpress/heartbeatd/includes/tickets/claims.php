@@ -11,7 +11,7 @@ defined( 'ABSPATH' ) || exit;
  * For how many seconds pages may repeat what PHP says of post locks. PHP ends that
  * earlier by a call to heartbeatd.
  */
-const HEARTBEATD_REPEAT = 100;
+const HEARTBEATD_LOCK_REPEAT_TIME = 100;
 
 /**
  * What a ticket says; nothing when there is nobody to vouch for.
@@ -30,7 +30,7 @@ function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
 	}
 	$user = wp_get_current_user();
 	$now  = heartbeatd_request_time();
-	$end  = heartbeatd_login_end( $token );
+	$end  = heartbeatd_session_expiration( $token );
 	if ( $end <= $now ) {
 		return array(); // what core calls the grace period: the page is to show the log-in dialog
 	}
@@ -38,11 +38,11 @@ function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
 	$claims = array(
 		'sub'          => (string) $user->ID,
 		'name'         => mb_substr( $user->display_name, 0, 60 ),
-		'avatar'       => heartbeatd_avatar( $user ),
+		'avatar'       => heartbeatd_avatar_url( $user ),
 		'sid'          => hash( 'sha256', $token ),
 		'cookie'       => substr( hash( 'sha256', LOGGED_IN_COOKIE ), 0, 16 ), // its name: other sites on this host have others
-		'can'          => heartbeatd_capabilities(),
-		'rooms'        => heartbeatd_rooms( $post_ids, $screen_id ),
+		'can'          => heartbeatd_user_capabilities(),
+		'rooms'        => heartbeatd_ticket_rooms( $post_ids, $screen_id ),
 		'screen'       => mb_substr( $screen_id, 0, 100 ),
 		'screen_label' => mb_substr( heartbeatd_screen_label( $screen_id ), 0, 60 ),
 		'nonce'        => hash( 'sha256', $nonce ),
@@ -59,7 +59,7 @@ function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
 			'title' => heartbeatd_post_title( $post ),
 		);
 	}
-	$types = heartbeatd_editable_types();
+	$types = heartbeatd_editable_post_types();
 	if ( $types ) {
 		$claims['types'] = $types;
 		$claims['admin'] = admin_url();
@@ -68,13 +68,13 @@ function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
 		$claims['sync'] = heartbeatd_sync_url();
 	}
 	if ( ! heartbeatd_last_call_failed() ) {
-		$claims['repeat_until'] = (int) $now + HEARTBEATD_REPEAT;
+		$claims['repeat_until'] = (int) $now + HEARTBEATD_LOCK_REPEAT_TIME;
 	}
-	$event = heartbeatd_next_event( get_option( 'cron' ) );
+	$event = heartbeatd_next_event_time( get_option( 'cron' ) );
 	if ( $event ) {
 		$claims['cron'] = $event;
 	}
-	if ( heartbeatd_may_be_native( $screen_id ) ) {
+	if ( heartbeatd_are_beats_native( $screen_id ) ) {
 		$claims['native'] = HEARTBEATD_NATIVE_HANDLES;
 	}
 	return $claims;
@@ -85,7 +85,7 @@ function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
  *
  * @return string[]
  */
-function heartbeatd_capabilities() {
+function heartbeatd_user_capabilities() {
 	return array_values( array_filter( heartbeatd_ticket_capabilities(), 'current_user_can' ) );
 }
 
@@ -97,7 +97,7 @@ function heartbeatd_capabilities() {
  * @param string $token The session token.
  * @return int Unix seconds.
  */
-function heartbeatd_login_end( $token ) {
+function heartbeatd_session_expiration( $token ) {
 	$cookie  = wp_parse_auth_cookie( '', 'logged_in' );
 	$session = WP_Session_Tokens::get_instance( get_current_user_id() )->get( $token );
 	return 1 + min( (int) $cookie['expiration'], (int) ( $session['expiration'] ?? $cookie['expiration'] ) );

@@ -21,7 +21,7 @@ const HEARTBEATD_MAX_SESSIONS = 10;
 function heartbeatd_revoke_user( $user_id ) {
 	$user_id = $user_id instanceof WP_User ? $user_id->ID : (int) $user_id;
 	if ( $user_id > 0 ) {
-		heartbeatd_enqueue( '/revoke', array( 'user' => $user_id ) );
+		heartbeatd_enqueue_call( '/revoke', array( 'user' => $user_id ) );
 	}
 }
 
@@ -37,7 +37,7 @@ function heartbeatd_revoke_sessions( $user_id, $sessions ) {
 		return;
 	}
 	foreach ( $sessions as $sid ) {
-		heartbeatd_enqueue(
+		heartbeatd_enqueue_call(
 			'/revoke',
 			array(
 				'user' => (int) $user_id,
@@ -55,18 +55,18 @@ function heartbeatd_revoke_sessions( $user_id, $sessions ) {
  * @param WP_Post $after   The post now.
  * @param WP_Post $before  The post before.
  */
-function heartbeatd_revoke_post( $post_id, $after, $before ) {
+function heartbeatd_on_post_updated( $post_id, $after, $before ) {
 	$room = heartbeatd_post_room( $after );
 	if ( '' !== $room && ( $after->post_author !== $before->post_author || $after->post_status !== $before->post_status ) ) {
-		heartbeatd_enqueue( '/revoke', array( 'room' => $room ) );
+		heartbeatd_enqueue_call( '/revoke', array( 'room' => $room ) );
 	}
 }
 
 /**
  * Before the roles change: everybody's tickets may say too much.
  */
-function heartbeatd_revoke_everybody() {
-	heartbeatd_enqueue( '/revoke', array( 'all' => true ) );
+function heartbeatd_revoke_all() {
+	heartbeatd_enqueue_call( '/revoke', array( 'all' => true ) );
 }
 
 /**
@@ -137,7 +137,7 @@ function heartbeatd_on_user_meta_delete( $meta_ids, $user_id, $key ) {
  * @param string   $role    The new role.
  * @param string[] $before  The roles before.
  */
-function heartbeatd_on_role( $user_id, $role, $before ) {
+function heartbeatd_on_set_user_role( $user_id, $role, $before ) {
 	unset( $role );
 	if ( $before ) {
 		heartbeatd_revoke_user( $user_id );
@@ -162,7 +162,7 @@ function heartbeatd_on_logout( $user_id ) {
  * @param string $password The new password, which is nobody's business.
  * @param int    $user_id  The user.
  */
-function heartbeatd_on_password( $password, $user_id ) {
+function heartbeatd_on_set_password( $password, $user_id ) {
 	unset( $password );
 	heartbeatd_revoke_user( $user_id );
 }

@@ -12,7 +12,7 @@ defined( 'ABSPATH' ) || exit;
  * 4 KB of them, as nginx does by default, answer 502 when there are more. The rest
  * is for the headers that servers add.
  */
-const HEARTBEATD_MAX_HEADERS = 3584;
+const HEARTBEATD_MAX_RESPONSE_HEADERS = 3584;
 
 /**
  * Learns from the beat and sends a fresh ticket with its tick. It is the last thing
@@ -21,7 +21,7 @@ const HEARTBEATD_MAX_HEADERS = 3584;
  * @param array  $response  The tick.
  * @param string $screen_id The page's screen.
  */
-function heartbeatd_send_ticket( $response, $screen_id ) {
+function heartbeatd_on_heartbeat_tick( $response, $screen_id ) {
 	if ( ! heartbeatd_is_configured() || headers_sent() ) {
 		return;
 	}
@@ -29,11 +29,11 @@ function heartbeatd_send_ticket( $response, $screen_id ) {
 	if ( '' === $nonce ) {
 		return;
 	}
-	heartbeatd_learn( $screen_id, heartbeatd_seen_before_beat() + heartbeatd_foreign_callbacks() );
+	heartbeatd_record_observation( $screen_id, heartbeatd_callbacks_before_beat() + heartbeatd_foreign_callbacks() );
 	if ( heartbeatd_last_call_failed() ) {
-		add_action( 'shutdown', 'heartbeatd_call_again', PHP_INT_MAX );
+		add_action( 'shutdown', 'heartbeatd_probe_api', PHP_INT_MAX );
 	}
-	heartbeatd_send_ticket_for( $nonce, $screen_id );
+	heartbeatd_send_fresh_ticket( $nonce, $screen_id );
 }
 
 /**
@@ -62,7 +62,7 @@ function heartbeatd_send_ticket_with_nonces( $response, $data, $screen_id ) {
 	if ( heartbeatd_is_configured() && ! headers_sent() ) {
 		$nonce = heartbeatd_next_nonce( $response );
 		if ( '' !== $nonce ) {
-			heartbeatd_send_ticket_for( $nonce, $screen_id );
+			heartbeatd_send_fresh_ticket( $nonce, $screen_id );
 		}
 	}
 	return $response;
@@ -74,16 +74,16 @@ function heartbeatd_send_ticket_with_nonces( $response, $data, $screen_id ) {
  * @param string $nonce     The nonce of the page's next beat.
  * @param string $screen_id The page's screen.
  */
-function heartbeatd_send_ticket_for( $nonce, $screen_id ) {
+function heartbeatd_send_fresh_ticket( $nonce, $screen_id ) {
 	if ( isset( $_SERVER['HTTP_HEARTBEAT_NO_TICKET'] ) ) {
 		return; // The answer to the page's last beat may have had too many headers with one.
 	}
 	// phpcs:ignore WordPress.Security.NonceVerification.Missing, WordPress.Security.ValidatedSanitizedInput -- Post ids are made integers and checked one by one.
-	$posts  = heartbeatd_posts_of_beat( isset( $_POST['data'] ) ? wp_unslash( (array) $_POST['data'] ) : array() );
+	$posts  = heartbeatd_beat_post_ids( isset( $_POST['data'] ) ? wp_unslash( (array) $_POST['data'] ) : array() );
 	$post   = $posts && post_type_exists( $screen_id ) ? $posts[0] : 0;
 	$claims = heartbeatd_ticket_claims( $nonce, $screen_id, $posts, $post );
 	if ( $claims ) {
-		heartbeatd_send_ticket_last( $claims );
+		heartbeatd_send_ticket_header( $claims );
 	}
 }
 
@@ -94,7 +94,7 @@ function heartbeatd_send_ticket_for( $nonce, $screen_id ) {
  * @param array $data The beat's data.
  * @return int[]
  */
-function heartbeatd_posts_of_beat( $data ) {
+function heartbeatd_beat_post_ids( $data ) {
 	$post_ids = array();
 	foreach ( array( 'wp-refresh-post-lock', 'presence-editor-ping', 'wp_autosave', 'wp-refresh-post-nonces' ) as $handle ) {
 		if ( isset( $data[ $handle ]['post_id'] ) && is_scalar( $data[ $handle ]['post_id'] ) ) {
@@ -113,12 +113,12 @@ function heartbeatd_posts_of_beat( $data ) {
  *
  * @param array $claims What the ticket says.
  */
-function heartbeatd_send_ticket_last( $claims ) {
+function heartbeatd_send_ticket_header( $claims ) {
 	ob_start(
 		static function ( $output ) use ( $claims ) {
 			static $sent = false;
 
-			$ticket = $sent || headers_sent() ? '' : heartbeatd_sign_what_fits( $claims, heartbeatd_header_room() );
+			$ticket = $sent || headers_sent() ? '' : heartbeatd_sign_ticket( $claims, heartbeatd_ticket_header_limit() );
 			if ( '' !== $ticket ) {
 				header( 'X-Heartbeatd-Ticket: ' . $ticket );
 			}
@@ -133,10 +133,10 @@ function heartbeatd_send_ticket_last( $claims ) {
  *
  * @return int
  */
-function heartbeatd_header_room() {
+function heartbeatd_ticket_header_limit() {
 	$used = strlen( "Status: 200 OK\r\nX-Heartbeatd-Ticket: \r\n\r\n" );
 	foreach ( headers_list() as $line ) {
 		$used += strlen( $line ) + strlen( "\r\n" );
 	}
-	return min( HEARTBEATD_MAX_TICKET, HEARTBEATD_MAX_HEADERS - $used );
+	return min( HEARTBEATD_MAX_JWT, HEARTBEATD_MAX_RESPONSE_HEADERS - $used );
 }

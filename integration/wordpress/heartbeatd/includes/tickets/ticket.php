@@ -18,7 +18,7 @@ defined( 'ABSPATH' ) || exit;
  */
 function heartbeatd_ticket( $nonce, $screen_id, $post_ids, $editing ) {
 	$claims = heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing );
-	return $claims ? heartbeatd_sign_what_fits( $claims, HEARTBEATD_MAX_TICKET ) : '';
+	return $claims ? heartbeatd_sign_ticket( $claims, HEARTBEATD_MAX_JWT ) : '';
 }
 
 /**
@@ -28,14 +28,14 @@ function heartbeatd_ticket( $nonce, $screen_id, $post_ids, $editing ) {
  * @param int   $limit  The most bytes that the ticket may have.
  * @return string '' when it does not fit.
  */
-function heartbeatd_sign_what_fits( $claims, $limit ) {
-	$ticket = heartbeatd_sign( $claims );
+function heartbeatd_sign_ticket( $claims, $limit ) {
+	$ticket = heartbeatd_sign_jwt( $claims );
 	while ( strlen( $ticket ) > $limit && ( $claims['rooms'] || isset( $claims['types'] ) ) ) {
 		if ( ! $claims['rooms'] ) {
 			unset( $claims['types'], $claims['admin'] );
 		}
 		array_pop( $claims['rooms'] );
-		$ticket = heartbeatd_sign( $claims );
+		$ticket = heartbeatd_sign_jwt( $claims );
 	}
 	return strlen( $ticket ) > $limit ? '' : $ticket;
 }
