@@ -201,7 +201,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			const call = async (answer) => {
 				api.answer = () => answer
 				await ask(`heartbeatd_push('all', 1); heartbeatd_flush(); return 1;`)
-				const { native, repeat_until: until, iat } = claimsOf(php(`wp_set_current_user(${author}); $_COOKIE[LOGGED_IN_COOKIE] = 'x|9999999999|token|hmac'; heartbeatd_record_observation('dashboard', array()); return heartbeatd_ticket('n', 'dashboard', array(), 0);`))
+				const { native, repeat_until: until, iat } = claimsOf(php(`wp_set_current_user(${author}); $_COOKIE[LOGGED_IN_COOKIE] = 'x|9999999999|token|hmac'; heartbeatd_record_observation('dashboard', array()); return heartbeatd_sign_ticket(heartbeatd_ticket_claims('n', 'dashboard', array(), 0));`))
 				return until ? [Boolean(native), Math.round(until - iat)] : [Boolean(native), until]
 			}
 			php(`update_option('heartbeatd_failures', array()); return 1;`)
@@ -293,6 +293,33 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 
 			for (let i = 0; i < 70; i++) await send({ _nonce: nonces[0], screen_id: `made-up-${i}` })
 			assert.equal(php(`$l = get_option('heartbeatd_learned'); return max(array_map('count', $l['clean']));`), 60)
+		})
+
+		await t.test('a page makes its ticket once, when the script is printed', async () => {
+			const filters = ['heartbeatd_native', 'heartbeatd_rooms', 'heartbeatd_capabilities']
+			// With late=1, another plugin registers a callback after the scripts were enqueued.
+			addMuPlugin(site, 'count', `foreach (json_decode('${JSON.stringify(filters)}') as $name) add_filter($name, function ($value) use ($name) { $GLOBALS['counted'][$name] = 1 + ($GLOBALS['counted'][$name] ?? 0); return $value; });
+				add_filter('heartbeatd_known_callbacks', function ($known) { $GLOBALS['counted']['callbacks'] = 1 + ($GLOBALS['counted']['callbacks'] ?? 0); return $known; });
+				add_action('admin_print_footer_scripts', function () { if (isset($_GET['late'])) add_filter('heartbeat_received', '__return_empty_array'); }, 1);
+				add_action('shutdown', function () { if (is_admin() && !wp_doing_ajax()) echo '<!-- counted ' . json_encode($GLOBALS['counted'] ?? array()) . ' -->'; });`)
+			const post = php(`wp_set_current_user(${editor}); foreach (array('dashboard', 'edit-post', 'post', 'profile') as $screen) heartbeatd_record_observation($screen, array());
+				update_option('heartbeatd_failures', array()); return wp_insert_post(array('post_title' => 'Once', 'post_status' => 'publish'));`)
+			const cookie = await logIn(site, 'editor')
+			const open = async (path) => {
+				const html = await (await fetch(`${site.url}/wp-admin/${path}`, { headers: { cookie } })).text()
+				const settings = JSON.parse(html.match(/heartbeatSettings\.heartbeatd = (\{.*?\}); \}/)[1])
+				return { counted: JSON.parse(html.match(/<!-- counted (.*) -->/)[1]), settings, claims: claimsOf(settings.ticket) }
+			}
+			for (const [path, rooms] of [['index.php', 0], ['edit.php', 1], [`post.php?post=${post}&action=edit`, 1], ['profile.php', 0]]) {
+				const started = Date.now()
+				const { counted, settings, claims } = await open(path)
+				assert.deepEqual([path, counted], [path, { heartbeatd_native: 1, heartbeatd_rooms: 1, heartbeatd_capabilities: 1, callbacks: 2 }])
+				assert.equal(settings.native, true)
+				assert.ok(claims.native.length > 0 && claims.sub === String(editor) && claims.iat * 1000 > started - 1000, path)
+				assert.ok(claims.rooms.includes(`postType/post:${post}`) === Boolean(rooms), path)
+				const late = await open(`${path}${path.includes('?') ? '&' : '?'}late=1`)
+				assert.deepEqual([late.settings.native, late.claims.native], [false, undefined], 'what is hooked by the time the script is printed counts')
+			}
 		})
 
 		await t.test('uninstalling leaves nothing', () => {

@@ -64,7 +64,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			assert.deepEqual(claimsOf(await author.evaluate(() => heartbeatSettings.heartbeatd.ticket)).rooms, [], 'an author may not edit others\' posts')
 			await author.close()
 			const long = php(`wp_set_current_user(${site.users.editor.id}); $_COOKIE[LOGGED_IN_COOKIE] = 'editor|9999999999|token|hmac';
-				return array_map(fn ($n) => strlen(heartbeatd_ticket('n', 'edit-post', array_slice(get_posts(array('fields' => 'ids', 'numberposts' => -1)), 0, $n), 0)), array(0, 10, 20, 30));`)
+				return array_map(fn ($n) => strlen(heartbeatd_sign_ticket(heartbeatd_ticket_claims('n', 'edit-post', array_slice(get_posts(array('fields' => 'ids', 'numberposts' => -1)), 0, $n), 0))), array(0, 10, 20, 30));`)
 			assert.ok(long[0] > 400 && long[3] <= 2048, String(long))
 
 			const editor = await open('editor', `/wp-admin/post.php?post=${ids[0]}&action=edit`)

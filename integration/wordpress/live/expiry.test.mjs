@@ -30,7 +30,7 @@ test('a log-in expires while a page is open', { timeout: 300_000 }, async (t) =>
 		await editor.close()
 
 		// The cookie may end before the session does; an hour of grace is no log-in.
-		const ticket = (life) => php(`wp_set_current_user(${site.users.editor.id}); $_COOKIE[LOGGED_IN_COOKIE] = 'editor|' . (time() + ${life}) . '|token|hmac'; return array(time(), heartbeatd_ticket('n', 'dashboard', array(), 0));`)
+		const ticket = (life) => php(`wp_set_current_user(${site.users.editor.id}); $_COOKIE[LOGGED_IN_COOKIE] = 'editor|' . (time() + ${life}) . '|token|hmac'; return array(time(), heartbeatd_sign_ticket(heartbeatd_ticket_claims('n', 'dashboard', array(), 0)));`)
 		const [now, soon] = ticket(100)
 		assert.ok(Math.abs(claimsOf(soon).exp - now - 101) <= 1)
 		assert.equal(ticket(-2)[1], '')

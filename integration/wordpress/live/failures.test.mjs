@@ -27,7 +27,7 @@ function live_shifted($token, $seconds) {
 }
 if (isset($_COOKIE['live_clock'])) {
 	add_action('admin_print_scripts', function () {
-		$ticket = live_shifted(heartbeatd_page_ticket(), (int) $_COOKIE['live_clock']);
+		$ticket = live_shifted(heartbeatd_sign_ticket(heartbeatd_page_claims()), (int) $_COOKIE['live_clock']);
 		wp_add_inline_script('heartbeat', 'window.heartbeatSettings.heartbeatd.ticket = ' . wp_json_encode($ticket) . ';', 'before');
 	}, 3);
 	add_action('admin_init', fn () => ob_start(function ($output) {

@@ -188,10 +188,10 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 			assert.deepEqual(types(admin, `register_post_type('own', array('supports' => array('presence'), 'capability_type' => 'own')); register_post_type('odd', array('supports' => array('presence'), 'map_meta_cap' => false));`), ['post', 'page'])
 
 			const token = `$_COOKIE[LOGGED_IN_COOKIE] = 'x|9999999999|token|hmac';`
-			const ticket = (user, code = '0') => claimsOf(php(`wp_set_current_user(${user.id}); ${token} return heartbeatd_ticket('n', 'post', array(), ${code});`))
+			const ticket = (user, code = '0') => claimsOf(php(`wp_set_current_user(${user.id}); ${token} return heartbeatd_sign_ticket(heartbeatd_ticket_claims('n', 'post', array(), ${code}));`))
 			assert.deepEqual(ticket(editor, posts[0]).post, { id: posts[0], type: 'post', title: 'One & Two' })
 			assert.deepEqual([ticket(editor).types, ticket(editor).admin, ticket(author).types, ticket(author).admin, ticket(editor).sync], [['post', 'page'], `${site.url}/wp-admin/`, undefined, undefined, undefined])
-			const many = php(`wp_set_current_user(${admin.id}); ${token} for ($i = 0; $i < 100; $i++) register_post_type("rather_long_name_$i", array('supports' => array('presence'), 'map_meta_cap' => true)); return heartbeatd_ticket('n', 'post', array(), 0);`)
+			const many = php(`wp_set_current_user(${admin.id}); ${token} for ($i = 0; $i < 100; $i++) register_post_type("rather_long_name_$i", array('supports' => array('presence'), 'map_meta_cap' => true)); return heartbeatd_sign_ticket(heartbeatd_ticket_claims('n', 'post', array(), 0));`)
 			assert.ok(many.length <= 2048 && claimsOf(many).types.length === 20)
 		})
 

@@ -39,7 +39,7 @@ test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
 		})
 
 		await t.test('tickets say where the table is', () => {
-			const ticket = (code = '') => claimsOf(php(`wp_set_current_user(${editor.id}); $_COOKIE[LOGGED_IN_COOKIE] = 'x|9999999999|token|hmac'; ${code} return heartbeatd_ticket('n', 'dashboard', array(), 0);`)).sync
+			const ticket = (code = '') => claimsOf(php(`wp_set_current_user(${editor.id}); $_COOKIE[LOGGED_IN_COOKIE] = 'x|9999999999|token|hmac'; ${code} return heartbeatd_sign_ticket(heartbeatd_ticket_claims('n', 'dashboard', array(), 0));`)).sync
 			assert.equal(ticket(), `${site.url}/wp-json/heartbeatd/v1/presence/sync`)
 			assert.equal(ticket(`$GLOBALS['wp_rewrite']->set_permalink_structure('');`), `${site.url}/index.php?rest_route=/heartbeatd/v1/presence/sync`)
 			php(`$GLOBALS['wp_rewrite']->set_permalink_structure('/%postname%/'); return 1;`)
@@ -51,7 +51,7 @@ test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
 			const refused = {
 				none: '', nonsense: 'x.y.z', 'another secret': sign({}, { key: 'guessed' }), 'the API\'s': sign({ aud: 'api' }), both: sign({ aud: ['api', 'site'] }), over: sign({ iat: now - 70, exp: now - 10 }),
 				'good for long': sign({ exp: now + 120 }), 'of tomorrow': sign({ iat: now + 90000, exp: now + 90050 }), 'another site\'s': sign({}, { header: { kid: 'other' } }), unsigned: `${sign({}, { header: { alg: 'none' } }).replace(/\.[^.]*$/, '.')}`,
-				'another way of signing': sign({}, { header: { alg: 'HS512' } }), 'a ticket': php(`wp_set_current_user(1); $_COOKIE[LOGGED_IN_COOKIE] = 'x|9999999999|token|hmac'; return heartbeatd_ticket('n', 'x', array(), 0);`),
+				'another way of signing': sign({}, { header: { alg: 'HS512' } }), 'a ticket': php(`wp_set_current_user(1); $_COOKIE[LOGGED_IN_COOKIE] = 'x|9999999999|token|hmac'; return heartbeatd_sign_ticket(heartbeatd_ticket_claims('n', 'x', array(), 0));`),
 			}
 			for (const [what, key] of Object.entries(refused)) {
 				const { status, body: said } = await sync(body, key)

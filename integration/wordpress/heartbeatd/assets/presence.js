@@ -1,11 +1,11 @@
-// Reports with every beat where the user is. A page may run core's client, an older
-// drop-in or none, so whatever the drop-in adds is checked before each use.
+// Reports with every beat where the user is. The page may run core's client, an older
+// drop-in or none, so each use checks for what the drop-in adds.
 ( function( $, config ) {
 	function client() {
 		return ( window.wp && window.wp.heartbeat ) || {};
 	}
 
-	function link() {
+	function transport() {
 		return client().transport || { name: 'post' };
 	}
 
@@ -15,8 +15,8 @@
 		}
 	}
 
-	function ping( data ) {
-		// Another plugin may have said it already, and more.
+	function addHandles( data ) {
+		// Another plugin may have set the handle, with more in it.
 		data['presence-ping'] = data['presence-ping'] || { screen: window.pagenow };
 		if ( config.post ) {
 			data['presence-editor-ping'] = { post_id: config.post };
@@ -26,19 +26,19 @@
 
 	$( document ).on( 'heartbeat-send.heartbeatd', function( event, data ) {
 		if ( document.visibilityState !== 'hidden' ) {
-			ping( data );
+			addHandles( data );
 		}
 	} );
 
-	// Whoever answers the first beat, and whenever it comes.
-	if ( link().announce && document.visibilityState !== 'hidden' ) {
-		link().announce( ping( {} ) );
+	// Presence is reported when the link opens, whoever answers the first beat, and whenever.
+	if ( transport().announce && document.visibilityState !== 'hidden' ) {
+		transport().announce( addHandles( {} ) );
 	}
 
-	// Over a link a beat costs PHP nothing: ask at once.
-	if ( config.early ) {
+	// Where heartbeatd answers the page's beats, the first one is sent at once: it costs PHP nothing.
+	if ( config.early && window.heartbeatSettings && window.heartbeatSettings.heartbeatd && window.heartbeatSettings.heartbeatd.native ) {
 		$( function() {
-			if ( link().name === 'post' ) {
+			if ( transport().name === 'post' ) {
 				$( document ).one( 'heartbeat-transport.heartbeatd', beat );
 			} else {
 				beat();
@@ -46,7 +46,7 @@
 		} );
 	}
 
-	// A lock that its editor has let go still holds for a few seconds.
+	// An editor that is closed releases its lock a few seconds later: the list beats again then.
 	if ( config.list ) {
 		$( document ).on( 'heartbeat-push.heartbeatd', function( event, push ) {
 			var after = push.data && push.data.heartbeatd && Number( push.data.heartbeatd.beat_after_ms );

@@ -1,6 +1,7 @@
 <?php
 /**
- * The scripts of a page: the drop-in, and the scripts that report presence and post locks.
+ * The scripts of a page: the drop-in, and the scripts that report presence and the
+ * document that holds a post lock.
  *
  * @package heartbeatd
  */
@@ -8,8 +9,8 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Puts the drop-in in the place of core's heartbeat.js. The handle stays: other
- * scripts depend on it, and inline scripts are attached to it.
+ * Replaces core's heartbeat.js with the drop-in. The handle stays the same: other scripts
+ * depend on it, and inline scripts are attached to it.
  *
  * @param WP_Scripts $scripts The registered scripts.
  */
@@ -22,9 +23,9 @@ function heartbeatd_replace_script( $scripts ) {
 }
 
 /**
- * Adds the address to Heartbeat's settings. Pages of the admin get a ticket with
- * the script; pages of the front end may come out of a cache and carry none: their
- * first beat fetches it.
+ * Adds heartbeatd's address to Heartbeat's settings. Admin pages get more with the
+ * script's tag. Pages of the front end may come from a cache, so they carry no ticket:
+ * their first beat fetches one.
  *
  * @param array $settings Heartbeat's settings.
  * @return array
@@ -37,8 +38,8 @@ function heartbeatd_add_heartbeat_settings( $settings ) {
 }
 
 /**
- * Takes back the scripts that depend on Heartbeat where another plugin has removed
- * it: WordPress warns about a script whose dependency is not registered.
+ * Dequeues the plugin's scripts that depend on Heartbeat if another plugin has removed
+ * it. WordPress warns about scripts whose dependency is not registered.
  */
 function heartbeatd_dequeue_without_heartbeat() {
 	if ( wp_script_is( 'heartbeat', 'registered' ) ) {
@@ -52,58 +53,58 @@ function heartbeatd_dequeue_without_heartbeat() {
 }
 
 /**
- * Lets pages of the admin say who is where.
+ * Enqueues the script that reports where the user is, on admin pages.
  */
 function heartbeatd_enqueue_presence_script() {
 	if ( ! heartbeatd_is_configured() || ! current_user_can( 'edit_posts' ) ) {
 		return;
 	}
-	$screen = get_current_screen();
-	$posts  = heartbeatd_page_post_ids();
-	$config = array(
-		// These screens ask PHP about locks with every beat: an early one would cost a request.
-		'early' => ! in_array( $screen->base, array( 'edit', 'post' ), true ) && heartbeatd_are_beats_native( $screen->id ),
+	$screen   = get_current_screen();
+	$post_ids = heartbeatd_page_post_ids();
+	$config   = array(
+		// Beats of lists and editors ask PHP about locks: an early beat would cost a request.
+		'early' => ! in_array( $screen->base, array( 'edit', 'post' ), true ),
 		'list'  => 'edit' === $screen->base,
 	);
-	if ( 'post' === $screen->base && $posts && '' !== heartbeatd_post_room( $posts[0] ) ) {
-		$config['post'] = $posts[0];
-		heartbeatd_enqueue_lock_script( $posts[0], $screen->is_block_editor() );
+	if ( 'post' === $screen->base && $post_ids && '' !== heartbeatd_post_room( $post_ids[0] ) ) {
+		$config['post'] = $post_ids[0];
+		heartbeatd_enqueue_lock_script( $post_ids[0], $screen->is_block_editor() );
 	}
 	wp_enqueue_script( 'heartbeatd-presence', heartbeatd_asset_url( 'presence.js' ), array( 'jquery', 'heartbeat' ), heartbeatd_asset_version( 'presence.js' ), true );
 	wp_add_inline_script( 'heartbeatd-presence', 'window.heartbeatdPresence = ' . wp_json_encode( $config ) . ';', 'before' );
 }
 
 /**
- * Lets an editor say which document holds the post lock, and release it.
+ * Enqueues the script that reports which document holds the post lock, and releases it.
  *
- * @param int  $post_id The post.
- * @param bool $block   Whether it is the block editor.
+ * @param int  $post_id         The post.
+ * @param bool $is_block_editor Whether the page is the block editor.
  */
-function heartbeatd_enqueue_lock_script( $post_id, $block ) {
-	$depends = array_merge( array( 'jquery', 'wp-hooks', 'heartbeat' ), $block ? array( 'wp-editor' ) : array() );
-	$config  = array(
+function heartbeatd_enqueue_lock_script( $post_id, $is_block_editor ) {
+	$dependencies = array_merge( array( 'jquery', 'wp-hooks', 'heartbeat' ), $is_block_editor ? array( 'wp-editor' ) : array() );
+	$config       = array(
 		'post'     => $post_id,
 		'document' => heartbeatd_document_id(),
-		'block'    => $block,
+		'block'    => $is_block_editor,
 		'nonce'    => wp_create_nonce( 'update-post_' . $post_id ),
 	);
-	wp_enqueue_script( 'heartbeatd-lock', heartbeatd_asset_url( 'lock.js' ), $depends, heartbeatd_asset_version( 'lock.js' ), true );
+	wp_enqueue_script( 'heartbeatd-lock', heartbeatd_asset_url( 'lock.js' ), $dependencies, heartbeatd_asset_version( 'lock.js' ), true );
 	wp_add_inline_script( 'heartbeatd-lock', 'window.heartbeatdLock = ' . wp_json_encode( $config ) . ';', 'before' );
 }
 
 /**
- * A page of the front end beats once when it is ready: the answer, which no
- * cache keeps, brings its ticket. Only pages that enqueue Heartbeat do.
+ * Makes a page of the front end beat once when it is ready, if it enqueues Heartbeat. The
+ * answer, which no cache stores, brings the page's ticket.
  */
 function heartbeatd_add_front_end_beat() {
 	if ( heartbeatd_is_configured() && is_user_logged_in() ) {
-		// Only the drop-in has a use for a ticket, and only a page with a nonce gets one.
+		// Only the drop-in uses a ticket, and only a page with a nonce gets one.
 		wp_add_inline_script( 'heartbeat', 'jQuery( function() { window.heartbeatSettings && window.heartbeatSettings.nonce && window.wp && wp.heartbeat && wp.heartbeat.transport && wp.heartbeat.connectNow(); } );' );
 	}
 }
 
 /**
- * The address of one of the plugin's scripts.
+ * Returns the URL of a file in assets/.
  *
  * @param string $name The file's name.
  * @return string
@@ -113,7 +114,8 @@ function heartbeatd_asset_url( $name ) {
 }
 
 /**
- * A script's version: what it is made of, so that caches never keep an old one.
+ * Returns the version of a file in assets/. It is a hash of the content, so that caches
+ * never serve an old one.
  *
  * @param string $name The file's name.
  * @return string

@@ -8,46 +8,49 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Puts the ticket, and for how many seconds a post lock lives, before the script on
- * pages of the admin. The ticket is made when the script is printed, usually in the
- * footer: only then is it known which posts a list shows.
+ * Prints the ticket and other settings of the drop-in before its script tag, on admin
+ * pages only: pages of the front end may come from a cache. The ticket is made when the
+ * script is printed, usually in the footer: the posts of a list are not known earlier.
  *
  * @param string $tag    The script's tag.
- * @param string $handle The script.
+ * @param string $handle The script's handle.
  * @return string
  */
 function heartbeatd_print_ticket( $tag, $handle ) {
 	if ( 'heartbeat' !== $handle || ! is_admin() || ! heartbeatd_is_configured() ) {
 		return $tag;
 	}
+	$claims   = heartbeatd_page_claims();
 	$settings = array(
 		'url'         => heartbeatd_setting( 'url' ),
-		'ticket'      => heartbeatd_page_ticket(),
+		'ticket'      => $claims ? heartbeatd_sign_ticket( $claims ) : '',
+		'native'      => isset( $claims['native'] ),
 		'lock_window' => heartbeatd_lock_window(),
 	);
-	// Whoever registers the script again may give it no settings: then it has no nonce either.
+	// A plugin that registers the script again may give it no settings, and so no nonce.
 	$script = 'if ( window.heartbeatSettings ) { window.heartbeatSettings.heartbeatd = ' . wp_json_encode( $settings ) . '; }';
 	return wp_get_inline_script_tag( $script, array( 'id' => 'heartbeatd-ticket-js' ) ) . $tag;
 }
 
 /**
- * The ticket of the admin page that is being made.
+ * Returns the claims of the current admin page's ticket.
  *
- * @return string
+ * @return array
  */
-function heartbeatd_page_ticket() {
-	$screen = function_exists( 'get_current_screen' ) ? get_current_screen() : null;
-	$posts  = heartbeatd_page_post_ids();
-	return heartbeatd_ticket(
+function heartbeatd_page_claims() {
+	$screen   = function_exists( 'get_current_screen' ) ? get_current_screen() : null;
+	$post_ids = heartbeatd_page_post_ids();
+	return heartbeatd_ticket_claims(
 		wp_create_nonce( 'heartbeat-nonce' ),
 		$screen ? $screen->id : '',
-		$posts,
-		$screen && 'post' === $screen->base && $posts ? $posts[0] : 0
+		$post_ids,
+		$screen && 'post' === $screen->base && $post_ids ? $post_ids[0] : 0
 	);
 }
 
 /**
- * The posts that an admin page shows: the one in the editor, or those in the list.
+ * Returns the posts that the current admin page shows: the post in the editor, or those
+ * in the list.
  *
  * @return int[]
  */
@@ -64,11 +67,11 @@ function heartbeatd_page_post_ids() {
 }
 
 /**
- * The posts that the list on this page shows. Before the list is printed they are
- * known only if the query has found no others: of a hierarchical type it finds all
- * posts, without their contents.
+ * Returns the posts in the list on the current page. After the list is printed, these are
+ * the recorded rows. Before, they are the posts of the main query, except for hierarchical
+ * post types: there the query returns the ids of all posts.
  *
- * @param int|null $post_id Adds a row.
+ * @param int|null $post_id Records a row.
  * @return int[]
  */
 function heartbeatd_list_post_ids( $post_id = null ) {
@@ -84,13 +87,13 @@ function heartbeatd_list_post_ids( $post_id = null ) {
 }
 
 /**
- * Remembers a post whose row is being printed in a list of posts, the only ones
- * with the class 'iedit'.
+ * Records a row of a list of posts while it is printed. Only these rows have the class
+ * 'iedit'.
  *
- * @param string[] $classes   The row's classes, which stay as they are.
- * @param string[] $css_class Those that the list table gave it.
+ * @param string[] $classes   The row's classes.
+ * @param string[] $css_class The classes that the list table has added.
  * @param int      $post_id   The post.
- * @return string[]
+ * @return string[] The row's classes, unchanged.
  */
 function heartbeatd_record_list_row( $classes, $css_class, $post_id ) {
 	if ( in_array( 'iedit', (array) $css_class, true ) ) {

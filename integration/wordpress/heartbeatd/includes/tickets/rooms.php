@@ -8,7 +8,7 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * How many posts are looked at for one ticket. More rooms would not fit into it.
+ * How many posts are checked for one ticket. More rooms would not fit.
  */
 const HEARTBEATD_MAX_ROOMS = 100;
 
@@ -18,9 +18,9 @@ const HEARTBEATD_MAX_ROOMS = 100;
 const HEARTBEATD_MAX_POST_TYPES = 20;
 
 /**
- * The rooms that the current user may enter, of the posts that a page shows.
+ * Returns the rooms of a page that the current user may enter.
  *
- * @param int[]  $post_ids  The posts, the most important first.
+ * @param int[]  $post_ids  The posts that the page shows, the most important first.
  * @param string $screen_id The page's screen.
  * @return string[]
  */
@@ -35,9 +35,9 @@ function heartbeatd_ticket_rooms( $post_ids, $screen_id ) {
 		}
 	}
 	/**
-	 * Filters the rooms that a page may enter and hear, besides admin/online.
-	 * Whoever adds one decides that the current user may. What does not fit
-	 * into the ticket is left out, from the end.
+	 * Filters the rooms that a page may enter and hear, besides admin/online. A callback
+	 * that adds a room decides that the current user may. Rooms that do not fit into the
+	 * ticket are left out, from the end.
 	 *
 	 * @param string[] $rooms     Rooms, as 'postType/post:42' or 'shop/orders'. A room contains a '/'.
 	 * @param string   $screen_id The page's screen, 'front' outside the admin.
@@ -47,37 +47,37 @@ function heartbeatd_ticket_rooms( $post_ids, $screen_id ) {
 }
 
 /**
- * The usable ones of the rooms that a filter gave. It warns about the others:
+ * Returns the valid rooms among those that a filter returned, and warns about the others:
  * no push would reach them.
  *
- * @param mixed $rooms What the filter heartbeatd_rooms returned.
+ * @param mixed $rooms The value that the filter heartbeatd_rooms returned.
  * @return string[]
  */
 function heartbeatd_valid_rooms( $rooms ) {
-	$usable = array();
+	$valid = array();
 	foreach ( (array) $rooms as $room ) {
 		if ( heartbeatd_is_room_name( $room ) ) {
-			$usable[] = $room;
+			$valid[] = $room;
 			continue;
 		}
-		/* translators: %s: what was given as a room. */
+		/* translators: %s: the value that was given as a room. */
 		$message = sprintf( __( 'The filter heartbeatd_rooms returned %s. A room is a string of at most 191 bytes that contains a "/", for example "shop/orders".', 'heartbeatd' ), esc_html( heartbeatd_describe_value( $room ) ) );
-		_doing_it_wrong( 'heartbeatd_rooms', $message, '0.1.0' ); // phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- What was given is escaped above.
+		_doing_it_wrong( 'heartbeatd_rooms', $message, '0.1.0' ); // phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- The value is escaped above.
 	}
-	return array_values( array_unique( $usable ) );
+	return array_values( array_unique( $valid ) );
 }
 
 /**
- * The post types with rooms all of whose posts the current user may edit,
- * whichever they are: heartbeatd need not ask about each.
+ * Returns the post types with rooms of which the current user may edit every post. For
+ * these, heartbeatd needs no check for single posts.
  *
- * @return string[] None when some plugin decides about single posts.
+ * @return string[] Empty if a plugin decides about the capabilities for single posts.
  */
 function heartbeatd_editable_post_types() {
 	if ( heartbeatd_has_foreign_callbacks( 'map_meta_cap' ) || heartbeatd_has_foreign_callbacks( 'user_has_cap' ) ) {
 		return array();
 	}
-	// Core asks for more than the right to edit pages before this one is edited.
+	// Core asks for another capability besides edit_pages before this page is edited.
 	$privacy = current_user_can( 'manage_privacy_options' ) ? '' : heartbeatd_privacy_policy_post_type();
 	$types   = array();
 	foreach ( heartbeatd_unique_strings( get_post_types_by_support( 'presence' ) ) as $name ) {
@@ -93,10 +93,10 @@ function heartbeatd_editable_post_types() {
 }
 
 /**
- * The post type of the site's privacy policy. It is remembered, so that it costs
- * no query with every ticket.
+ * Returns the post type of the site's privacy policy. An option stores it: reading the
+ * post would cost a query for every ticket.
  *
- * @return string '' when there is none.
+ * @return string Empty if there is no privacy policy.
  */
 function heartbeatd_privacy_policy_post_type() {
 	$id    = (int) get_option( 'wp_page_for_privacy_policy' );

@@ -1,6 +1,6 @@
 <?php
 /**
- * Tickets: signed claims, as long as a header may be.
+ * Tickets: what WordPress tells heartbeatd about a page and its user, signed.
  *
  * @package heartbeatd
  */
@@ -8,27 +8,87 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * A ticket for the current user's page, or '' when there is nobody to vouch for.
+ * For how many seconds pages may repeat PHP's last answer about post locks. A call to
+ * heartbeatd ends this earlier when a lock changes.
+ */
+const HEARTBEATD_LOCK_REPEAT_TIME = 100;
+
+/**
+ * Returns the claims of a ticket for a page of the current user.
  *
  * @param string $nonce     The heartbeat nonce that the page's next beat carries.
  * @param string $screen_id The page's screen.
  * @param int[]  $post_ids  The posts that the page shows or edits.
  * @param int    $editing   The post that the page edits, or 0.
- * @return string
+ * @return array Empty if nobody is logged in, or without a session.
  */
-function heartbeatd_ticket( $nonce, $screen_id, $post_ids, $editing ) {
-	$claims = heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing );
-	return $claims ? heartbeatd_sign_ticket( $claims, HEARTBEATD_MAX_JWT ) : '';
+function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
+	$token = wp_get_session_token();
+	// Without a session, the log-in cannot be revoked or compared with the cookie.
+	if ( ! heartbeatd_is_configured() || ! is_user_logged_in() || '' === $token ) {
+		return array();
+	}
+	$user = wp_get_current_user();
+	$now  = heartbeatd_request_time();
+	$end  = heartbeatd_session_expiration( $token );
+	if ( $end <= $now ) {
+		return array(); // Core's grace period: the page shows the log-in dialog.
+	}
+
+	$claims = array(
+		'sub'          => (string) $user->ID,
+		'name'         => mb_substr( $user->display_name, 0, 60 ),
+		'avatar'       => heartbeatd_avatar_url( $user ),
+		'sid'          => hash( 'sha256', $token ),
+		'cookie'       => substr( hash( 'sha256', LOGGED_IN_COOKIE ), 0, 16 ), // Its name, which differs between the sites of a host.
+		'can'          => heartbeatd_user_capabilities(),
+		'rooms'        => heartbeatd_ticket_rooms( $post_ids, $screen_id ),
+		'screen'       => mb_substr( $screen_id, 0, 100 ),
+		'screen_label' => mb_substr( heartbeatd_screen_label( $screen_id ), 0, 60 ),
+		'nonce'        => hash( 'sha256', $nonce ),
+		'fresh_until'  => min( $end, heartbeatd_nonce_fresh_until() ),
+		'iat'          => round( $now, 3 ),
+		'exp'          => min( $end, (int) $now + HOUR_IN_SECONDS ),
+	);
+	// A beat may name any post.
+	$post = $editing && current_user_can( 'edit_post', $editing ) ? get_post( $editing ) : null;
+	if ( $post ) {
+		$claims['post'] = array(
+			'id'    => $post->ID,
+			'type'  => (string) $post->post_type,
+			'title' => heartbeatd_post_title( $post ),
+		);
+	}
+	$types = heartbeatd_editable_post_types();
+	if ( $types ) {
+		$claims['types'] = $types;
+		$claims['admin'] = admin_url();
+	}
+	$sync = heartbeatd_sync_url();
+	if ( '' !== $sync ) {
+		$claims['sync'] = $sync;
+	}
+	if ( ! heartbeatd_last_call_failed() ) {
+		$claims['repeat_until'] = (int) $now + HEARTBEATD_LOCK_REPEAT_TIME;
+	}
+	$event = heartbeatd_next_event_time( get_option( 'cron' ) );
+	if ( $event ) {
+		$claims['cron'] = $event;
+	}
+	if ( heartbeatd_are_beats_native( $screen_id ) ) {
+		$claims['native'] = HEARTBEATD_NATIVE_HANDLES;
+	}
+	return $claims;
 }
 
 /**
- * Signs a ticket, leaving out the rooms that do not fit, and if need be the post types.
+ * Signs a ticket. Leaves out rooms that do not fit, from the end, and then the post types.
  *
  * @param array $claims The claims.
  * @param int   $limit  The most bytes that the ticket may have.
- * @return string '' when it does not fit.
+ * @return string Empty if the ticket does not fit.
  */
-function heartbeatd_sign_ticket( $claims, $limit ) {
+function heartbeatd_sign_ticket( $claims, $limit = HEARTBEATD_MAX_JWT ) {
 	$ticket = heartbeatd_sign_jwt( $claims );
 	while ( strlen( $ticket ) > $limit && ( $claims['rooms'] || isset( $claims['types'] ) ) ) {
 		if ( ! $claims['rooms'] ) {
@@ -38,4 +98,36 @@ function heartbeatd_sign_ticket( $claims, $limit ) {
 		$ticket = heartbeatd_sign_jwt( $claims );
 	}
 	return strlen( $ticket ) > $limit ? '' : $ticket;
+}
+
+/**
+ * Returns the capabilities of the current user that the ticket names.
+ *
+ * @return string[]
+ */
+function heartbeatd_user_capabilities() {
+	return array_values( array_filter( heartbeatd_ticket_capabilities(), 'current_user_can' ) );
+}
+
+/**
+ * Returns the first second after the current user's session or cookie expires. The session
+ * is cached: core has read it to validate the cookie.
+ *
+ * @param string $token The session token.
+ * @return int Unix seconds.
+ */
+function heartbeatd_session_expiration( $token ) {
+	$cookie  = wp_parse_auth_cookie( '', 'logged_in' );
+	$session = WP_Session_Tokens::get_instance( get_current_user_id() )->get( $token );
+	return 1 + min( (int) $cookie['expiration'], (int) ( $session['expiration'] ?? $cookie['expiration'] ) );
+}
+
+/**
+ * Returns the time at which the request began. A ticket is issued at this time, so that a
+ * revocation during the request also ends the ticket.
+ *
+ * @return float Unix seconds.
+ */
+function heartbeatd_request_time() {
+	return 'cli' === PHP_SAPI ? microtime( true ) : (float) $_SERVER['REQUEST_TIME_FLOAT']; // phpcs:ignore WordPress.Security.ValidatedSanitizedInput -- It is the server's own.
 }
