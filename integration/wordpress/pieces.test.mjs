@@ -235,8 +235,8 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			assert.equal(await worst(() => [200, { ...status, time: now(), ready: false, reason: 'NATS is away' }]), 'recommended: heartbeatd runs, but is not ready: NATS is away')
 			assert.match(await worst(() => [200, { ...status, time: now() - 600 }]), /^critical: The clocks .* are (599|600|601|602) seconds apart\.$/)
 			assert.equal(await worst(() => [401, { code: 'unauthorized', message: 'no' }]), 'critical: heartbeatd refuses this site’s key.')
-			assert.equal(await worst(() => [200, 'garbage']), `critical: heartbeatd’s API at ${at} does not answer: What answers there (status 200) is not heartbeatd.`)
-			assert.equal(await worst(() => [200, { garbage: ['<script>'] }]), `critical: heartbeatd’s API at ${at} does not answer: What answers there (status 200) is not heartbeatd.`)
+			assert.equal(await worst(() => [200, 'garbage']), `critical: heartbeatd’s API at ${at} does not answer: The server at this address is not heartbeatd (status 200).`)
+			assert.equal(await worst(() => [200, { garbage: ['<script>'] }]), `critical: heartbeatd’s API at ${at} does not answer: The server at this address is not heartbeatd (status 200).`)
 			assert.match(await worst(() => null), /^critical: heartbeatd’s API at .* does not answer: /)
 
 			const health = await ask('return heartbeatd_site_health_test();')

@@ -156,7 +156,7 @@ function heartbeatd_add_presence_hooks() {
 		return;
 	}
 	heartbeatd_detect_presence_provider();
-	if ( 'alone' !== heartbeatd_presence_provider() ) {
+	if ( 'heartbeatd' !== heartbeatd_presence_provider() ) {
 		add_action( 'rest_api_init', 'heartbeatd_register_sync_route' );
 		return;
 	}
@@ -208,7 +208,7 @@ function heartbeatd_add_presence_ui_hooks() {
 	add_action( 'admin_enqueue_scripts', 'heartbeatd_ui_enqueue_scripts', 11 );
 	add_action( 'post_submitbox_misc_actions', 'heartbeatd_ui_print_classic_editor' );
 
-	if ( 'alone' !== heartbeatd_presence_provider() ) {
+	if ( 'heartbeatd' !== heartbeatd_presence_provider() ) {
 		return;
 	}
 	require __DIR__ . '/includes/presence-ui/admin-bar.php';

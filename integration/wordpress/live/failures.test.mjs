@@ -57,7 +57,7 @@ const failures = {
 		mend: ({ pid }) => process.kill(pid, 'SIGCONT'),
 	},
 	'garbage in its place': {
-		report: /What answers there \(status 200\) is not heartbeatd/,
+		report: /The server at this address is not heartbeatd \(status 200\)/,
 		async break(parts) {
 			await parts.server.stop('SIGKILL')
 			parts.standIns = await Promise.all([parts.server.url, parts.server.admin].map(startGarbage))

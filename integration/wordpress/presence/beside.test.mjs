@@ -23,7 +23,7 @@ test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
 		const sync = (body, key = sign({})) => rest(site, 'POST', route, body, key ? { authorization: `Bearer ${key}` } : {})
 
 		await t.test('its functions, routes, commands and answers are its own', async () => {
-			assert.equal(php('return heartbeatd_presence_provider();'), 'beside')
+			assert.equal(php('return heartbeatd_presence_provider();'), 'other')
 			const files = php(`return array_map(fn ($f) => basename((new ReflectionFunction($f))->getFileName()), HEARTBEATD_PRESENCE_FUNCTIONS);`)
 			assert.deepEqual(new Set(files), new Set(['functions.php']))
 			assert.deepEqual(php(`return array_values(array_filter(array_keys(rest_get_server()->get_routes()), fn ($r) => false !== strpos($r, 'presence')));`), ['/wp-presence/v1', '/wp-presence/v1/presence', '/heartbeatd/v1/presence/sync'])

@@ -8,7 +8,7 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Loads the plugin's own words in the site's language, if they are there.
+ * Loads the plugin's translations in the site's language, if there are any.
  */
 function heartbeatd_load_translations() {
 	load_plugin_textdomain( 'heartbeatd', false, dirname( plugin_basename( HEARTBEATD_PLUGIN_FILE ) ) . '/languages' );

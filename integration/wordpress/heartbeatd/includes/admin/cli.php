@@ -1,6 +1,6 @@
 <?php
 /**
- * WP-CLI.
+ * The WP-CLI command wp heartbeatd.
  *
  * @package heartbeatd
  */
@@ -8,7 +8,7 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Says whether heartbeatd works for this site. Ends with 1 when it does not.
+ * Reports whether heartbeatd works for this site. Exits with 1 if it does not.
  *
  * ## EXAMPLES
  *

@@ -1,6 +1,6 @@
 <?php
 /**
- * Settings → Heartbeatd: whether it works, and what it works with.
+ * The screen Settings → Heartbeatd: the status report and the settings.
  *
  * @package heartbeatd
  */
@@ -15,7 +15,7 @@ function heartbeatd_add_settings_screen() {
 }
 
 /**
- * Adds a link to the screen to the list of plugins.
+ * Adds a link to the screen to the plugin's row in the list of plugins.
  *
  * @param string[] $links The plugin's links.
  * @return string[]
@@ -26,7 +26,7 @@ function heartbeatd_add_settings_link( $links ) {
 }
 
 /**
- * Shows the screen.
+ * Prints the screen.
  */
 function heartbeatd_print_settings_screen() {
 	if ( ! current_user_can( 'manage_options' ) ) {
@@ -35,7 +35,7 @@ function heartbeatd_print_settings_screen() {
 	?>
 	<div class="wrap">
 		<h1><?php echo esc_html( get_admin_page_title() ); ?></h1>
-		<h2><?php esc_html_e( 'Does it work?', 'heartbeatd' ); ?></h2>
+		<h2><?php esc_html_e( 'Status', 'heartbeatd' ); ?></h2>
 		<ul id="heartbeatd-report">
 			<?php array_map( 'heartbeatd_print_report_item', heartbeatd_status_report() ); ?>
 			<?php heartbeatd_print_connection(); ?>
@@ -46,9 +46,9 @@ function heartbeatd_print_settings_screen() {
 			<table class="form-table" role="presentation">
 				<?php
 				heartbeatd_print_secret_field();
-				heartbeatd_print_field( 'url', __( 'Address for browsers', 'heartbeatd' ), __( 'Where the web server passes requests on to heartbeatd: a path on this site, or a full address.', 'heartbeatd' ) );
-				heartbeatd_print_field( 'api', __( 'Address of the API', 'heartbeatd' ), __( 'Where WordPress itself reaches heartbeatd (--admin-listen).', 'heartbeatd' ) );
-				heartbeatd_print_field( 'site', __( 'Name of this site', 'heartbeatd' ), __( 'What heartbeatd calls this site (--site-id).', 'heartbeatd' ) );
+				heartbeatd_print_field( 'url', __( 'Address for browsers', 'heartbeatd' ), __( 'The path on this site, or the full URL, for which the web server forwards requests to heartbeatd.', 'heartbeatd' ) );
+				heartbeatd_print_field( 'api', __( 'Address of the API', 'heartbeatd' ), __( 'The URL at which WordPress reaches heartbeatd (--admin-listen).', 'heartbeatd' ) );
+				heartbeatd_print_field( 'site', __( 'Name of this site', 'heartbeatd' ), __( 'The site’s name in heartbeatd’s configuration (--site-id).', 'heartbeatd' ) );
 				?>
 			</table>
 			<?php submit_button(); ?>
@@ -58,11 +58,11 @@ function heartbeatd_print_settings_screen() {
 }
 
 /**
- * Shows one thing that the report says.
+ * Prints an item of the status report.
  *
- * @param array $finding From heartbeatd_status_report().
+ * @param array $item An item of heartbeatd_status_report().
  */
-function heartbeatd_print_report_item( $finding ) {
+function heartbeatd_print_report_item( $item ) {
 	$icons = array(
 		'good'        => 'yes-alt',
 		'recommended' => 'info',
@@ -70,15 +70,15 @@ function heartbeatd_print_report_item( $finding ) {
 	);
 	printf(
 		'<li class="heartbeatd-%s"><span class="dashicons dashicons-%s" aria-hidden="true"></span> <strong>%s</strong> %s</li>',
-		esc_attr( $finding['level'] ),
-		esc_attr( $icons[ $finding['level'] ] ),
-		esc_html( $finding['text'] ),
-		esc_html( $finding['help'] )
+		esc_attr( $item['level'] ),
+		esc_attr( $icons[ $item['level'] ] ),
+		esc_html( $item['text'] ),
+		esc_html( $item['help'] )
 	);
 }
 
 /**
- * Shows what this browser is connected by. A script keeps it up to date.
+ * Prints the items about this browser's connection. A script updates them.
  */
 function heartbeatd_print_connection() {
 	if ( ! heartbeatd_is_configured() ) {
@@ -93,22 +93,22 @@ function heartbeatd_print_connection() {
 		/* translators: %s: number of people. */
 		'online'    => __( 'People online: %s', 'heartbeatd' ),
 		/* translators: %s: a path. */
-		'help'      => sprintf( __( 'Let the web server pass %s on to heartbeatd, with the headers Upgrade and Host. “heartbeatd doctor” says what is missing, and heartbeatd’s log says why it refused a page. Where no WebSocket opens, only two pages of a browser are connected at a time.', 'heartbeatd' ), trailingslashit( heartbeatd_setting( 'url' ) ) ),
+		'help'      => sprintf( __( 'The web server must forward %s to heartbeatd, with the headers Upgrade and Host. “heartbeatd doctor” reports what is missing, and heartbeatd’s log says why it refused a page. Without a WebSocket, only two pages of a browser are connected at a time.', 'heartbeatd' ), trailingslashit( heartbeatd_setting( 'url' ) ) ),
 	);
-	// Where another plugin has removed Heartbeat, the script says so.
-	$needs = wp_script_is( 'heartbeat', 'registered' ) ? array( 'jquery', 'heartbeat' ) : array( 'jquery' );
-	wp_enqueue_script( 'heartbeatd-settings', heartbeatd_asset_url( 'settings.js' ), $needs, heartbeatd_asset_version( 'settings.js' ), true );
+	// If another plugin has removed Heartbeat, the script reports it.
+	$dependencies = wp_script_is( 'heartbeat', 'registered' ) ? array( 'jquery', 'heartbeat' ) : array( 'jquery' );
+	wp_enqueue_script( 'heartbeatd-settings', heartbeatd_asset_url( 'settings.js' ), $dependencies, heartbeatd_asset_version( 'settings.js' ), true );
 	wp_add_inline_script( 'heartbeatd-settings', 'window.heartbeatdSettings = ' . wp_json_encode( $texts ) . ';', 'before' );
 	echo '<li><span class="dashicons dashicons-admin-links" aria-hidden="true"></span> <strong id="heartbeatd-transport" aria-live="polite">…</strong> <span id="heartbeatd-help"></span></li>';
 	echo '<li><span class="dashicons dashicons-groups" aria-hidden="true"></span> <strong id="heartbeatd-online"></strong></li>';
 }
 
 /**
- * Shows a setting.
+ * Prints the field of a setting.
  *
- * @param string $name  One of heartbeatd_default_settings().
- * @param string $label What it is called.
- * @param string $help  What it is for.
+ * @param string $name  A key of heartbeatd_default_settings().
+ * @param string $label The setting's label.
+ * @param string $help  The setting's description.
  */
 function heartbeatd_print_field( $name, $label, $help ) {
 	$fixed  = heartbeatd_is_setting_constant( $name ) || heartbeatd_is_network_configured();
@@ -126,29 +126,29 @@ function heartbeatd_print_field( $name, $label, $help ) {
 }
 
 /**
- * Shows the secret's field, never the secret.
+ * Prints the field of the secret, without the secret.
  */
 function heartbeatd_print_secret_field() {
 	$fixed  = heartbeatd_is_setting_constant( 'secret' );
 	$stored = heartbeatd_is_configured() && ! $fixed;
-	$help   = __( 'The same long random text as heartbeatd’s HEARTBEATD_SITE_SECRET. In wp-config.php, as HEARTBEATD_SECRET, it is safer than here.', 'heartbeatd' );
+	$help   = __( 'The same long random text as heartbeatd’s HEARTBEATD_SITE_SECRET. It is safer in wp-config.php, as HEARTBEATD_SECRET.', 'heartbeatd' );
 	printf(
 		'<tr><th scope="row"><label for="heartbeatd-secret">%1$s</label></th><td><input type="password" class="regular-text code" id="heartbeatd-secret" name="heartbeatd[secret]" value="" autocomplete="new-password" placeholder="%2$s"%3$s><p class="description">%4$s</p>',
 		esc_html__( 'Secret', 'heartbeatd' ),
-		esc_attr( $stored ? __( 'One is set. Type to replace it.', 'heartbeatd' ) : '' ),
+		esc_attr( $stored ? __( 'A secret is set. Enter another to replace it.', 'heartbeatd' ) : '' ),
 		disabled( $fixed, true, false ),
 		esc_html( $fixed ? heartbeatd_constant_note( 'secret' ) : $help )
 	);
 	if ( $stored ) {
-		printf( '<p><label><input type="checkbox" name="heartbeatd[forget_secret]" value="1"> %s</label></p>', esc_html__( 'Forget the secret', 'heartbeatd' ) );
+		printf( '<p><label><input type="checkbox" name="heartbeatd[forget_secret]" value="1"> %s</label></p>', esc_html__( 'Delete the secret', 'heartbeatd' ) );
 	}
 	echo '</td></tr>';
 }
 
 /**
- * Says where a setting comes from that cannot be changed here.
+ * Returns the note about a setting that a constant defines.
  *
- * @param string $name One of heartbeatd_default_settings().
+ * @param string $name A key of heartbeatd_default_settings().
  * @return string
  */
 function heartbeatd_constant_note( $name ) {

@@ -22,15 +22,15 @@ function heartbeatd_add_site_health_test( $tests ) {
 }
 
 /**
- * Runs the test: as bad as the worst that the report says.
+ * Runs the test. Its result is that of the worst item of the status report.
  *
  * @return array
  */
 function heartbeatd_site_health_test() {
-	$findings = heartbeatd_status_report();
-	$lines    = '';
-	foreach ( $findings as $finding ) {
-		$lines .= sprintf( '<li><strong>%s</strong> %s</li>', esc_html( $finding['text'] ), esc_html( $finding['help'] ) );
+	$items = heartbeatd_status_report();
+	$lines = '';
+	foreach ( $items as $item ) {
+		$lines .= sprintf( '<li><strong>%s</strong> %s</li>', esc_html( $item['text'] ), esc_html( $item['help'] ) );
 	}
 	$labels = array(
 		'good'        => __( 'Heartbeat is real-time', 'heartbeatd' ),
@@ -38,8 +38,8 @@ function heartbeatd_site_health_test() {
 		'critical'    => __( 'Heartbeat is not real-time', 'heartbeatd' ),
 	);
 	return array(
-		'label'       => $labels[ $findings[0]['level'] ],
-		'status'      => $findings[0]['level'],
+		'label'       => $labels[ $items[0]['level'] ],
+		'status'      => $items[0]['level'],
 		'badge'       => array(
 			'label' => __( 'Performance', 'heartbeatd' ),
 			'color' => 'blue',

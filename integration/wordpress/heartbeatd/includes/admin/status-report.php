@@ -1,6 +1,7 @@
 <?php
 /**
- * Whether it works, in plain words: for the settings screen, Site Health and WP-CLI.
+ * The status report: whether heartbeatd works for this site, for the settings screen, Site
+ * Health and WP-CLI.
  *
  * @package heartbeatd
  */
@@ -8,19 +9,19 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * How long a person who asks is kept waiting for heartbeatd, in seconds.
+ * The timeout of a call while a user waits for the report, in seconds.
  */
 const HEARTBEATD_REPORT_TIMEOUT = 1.0;
 
 /**
- * How far the clocks may be apart, in seconds.
+ * How far the clocks of WordPress and heartbeatd may be apart, in seconds.
  */
 const HEARTBEATD_MAX_CLOCK_SKEW = 30;
 
 /**
- * What there is to say, the worst last to be overlooked: at the top.
+ * Returns the items of the report, the most severe first.
  *
- * @return array<int, array{level: string, text: string, help: string}> Level is good, recommended or critical.
+ * @return array<int, array{level: string, text: string, help: string}> The level is 'good', 'recommended' or 'critical'.
  */
 function heartbeatd_status_report() {
 	if ( ! heartbeatd_is_configured() ) {
@@ -32,26 +33,26 @@ function heartbeatd_status_report() {
 			),
 		);
 	}
-	$status   = heartbeatd_fetch_status();
-	$findings = is_wp_error( $status ) ? array( heartbeatd_report_error( $status ) ) : heartbeatd_report_server( $status );
-	array_push( $findings, heartbeatd_report_secret(), heartbeatd_report_script() );
-	if ( ! is_wp_error( $status ) ) { // Without the API PHP answers every beat.
-		array_push( $findings, heartbeatd_report_cron(), ...heartbeatd_report_callbacks() );
+	$status = heartbeatd_fetch_status();
+	$items  = is_wp_error( $status ) ? array( heartbeatd_report_error( $status ) ) : heartbeatd_report_server( $status );
+	array_push( $items, heartbeatd_report_secret(), heartbeatd_report_script() );
+	if ( ! is_wp_error( $status ) ) { // While calls to the API fail, PHP answers every beat.
+		array_push( $items, heartbeatd_report_cron(), ...heartbeatd_report_callbacks() );
 	}
-	$findings = array_filter( $findings );
+	$items    = array_filter( $items );
 	$order    = array_flip( array( 'critical', 'recommended', 'good' ) );
 	$by_level = static function ( $a, $b ) use ( $order ) {
 		return $order[ $a['level'] ] <=> $order[ $b['level'] ];
 	};
-	usort( $findings, $by_level );
-	return $findings;
+	usort( $items, $by_level );
+	return $items;
 }
 
 /**
- * One thing to say.
+ * Returns an item of the report.
  *
  * @param string $level One of 'good', 'recommended' and 'critical'.
- * @param string $text  What is.
+ * @param string $text  The state.
  * @param string $help  What to do about it.
  * @return array{level: string, text: string, help: string}
  */
@@ -60,9 +61,9 @@ function heartbeatd_report_item( $level, $text, $help = '' ) {
 }
 
 /**
- * Asks heartbeatd for its status.
+ * Requests heartbeatd's status.
  *
- * @return array|WP_Error The API's answer; an error too when it is not heartbeatd's.
+ * @return array|WP_Error The API's answer; also an error if heartbeatd did not send it.
  */
 function heartbeatd_fetch_status() {
 	$status = heartbeatd_send_call( 'GET', '/status', null, HEARTBEATD_REPORT_TIMEOUT );
@@ -70,35 +71,35 @@ function heartbeatd_fetch_status() {
 }
 
 /**
- * What heartbeatd says of itself.
+ * Reports what heartbeatd's status says.
  *
  * @param array $status The API's answer.
  * @return array[]
  */
 function heartbeatd_report_server( $status ) {
-	$findings = array();
+	$items = array();
 	if ( empty( $status['ready'] ) ) {
 		/* translators: %s: the reason. */
-		$text       = sprintf( __( 'heartbeatd runs, but is not ready: %s', 'heartbeatd' ), (string) ( $status['reason'] ?? '' ) );
-		$findings[] = heartbeatd_report_item( 'recommended', $text, __( 'Until it is, pages do without presence. Its log says more.', 'heartbeatd' ) );
+		$text    = sprintf( __( 'heartbeatd runs, but is not ready: %s', 'heartbeatd' ), (string) ( $status['reason'] ?? '' ) );
+		$items[] = heartbeatd_report_item( 'recommended', $text, __( 'Until it is ready, pages show no presence. See heartbeatd’s log for the cause.', 'heartbeatd' ) );
 	} else {
 		$version = (string) ( $status['version'] ?? '' );
 		$online  = (int) ( $status['online'] ?? 0 );
 		/* translators: 1: version, 2: number of people. */
-		$text       = sprintf( _n( 'heartbeatd %1$s runs; %2$s person is online.', 'heartbeatd %1$s runs; %2$s people are online.', $online, 'heartbeatd' ), $version, number_format_i18n( $online ) );
-		$findings[] = heartbeatd_report_item( 'good', $text );
+		$text    = sprintf( _n( 'heartbeatd %1$s runs; %2$s person is online.', 'heartbeatd %1$s runs; %2$s people are online.', $online, 'heartbeatd' ), $version, number_format_i18n( $online ) );
+		$items[] = heartbeatd_report_item( 'good', $text );
 	}
 	$skew = isset( $status['time'] ) ? time() - (int) $status['time'] : 0;
 	if ( abs( $skew ) > HEARTBEATD_MAX_CLOCK_SKEW ) {
 		/* translators: %s: seconds. */
-		$text       = sprintf( __( 'The clocks of WordPress and heartbeatd are %s seconds apart.', 'heartbeatd' ), number_format_i18n( abs( $skew ) ) );
-		$findings[] = heartbeatd_report_item( 'critical', $text, __( 'Let both machines keep their time by NTP: tickets are good for minutes only.', 'heartbeatd' ) );
+		$text    = sprintf( __( 'The clocks of WordPress and heartbeatd are %s seconds apart.', 'heartbeatd' ), number_format_i18n( abs( $skew ) ) );
+		$items[] = heartbeatd_report_item( 'critical', $text, __( 'Synchronize the clocks of both machines by NTP: tickets are valid for minutes only.', 'heartbeatd' ) );
 	}
-	return $findings;
+	return $items;
 }
 
 /**
- * Why heartbeatd's API did not answer as it should.
+ * Reports why heartbeatd's API did not answer, or refused the call.
  *
  * @param WP_Error $error The error.
  * @return array
@@ -109,19 +110,19 @@ function heartbeatd_report_error( $error ) {
 		return heartbeatd_report_item(
 			'critical',
 			__( 'heartbeatd refuses this site’s key.', 'heartbeatd' ),
-			__( 'The secret and the site’s name must be the same here and there (HEARTBEATD_SECRET and --site-secret, HEARTBEATD_SITE and --site-id), and the clocks right.', 'heartbeatd' )
+			__( 'The secret and the site’s name must be the same in WordPress and heartbeatd (HEARTBEATD_SECRET and --site-secret, HEARTBEATD_SITE and --site-id), and both clocks must be right.', 'heartbeatd' )
 		);
 	}
 	return heartbeatd_report_item(
 		'critical',
 		/* translators: 1: address, 2: error message. */
 		sprintf( __( 'heartbeatd’s API at %1$s does not answer: %2$s', 'heartbeatd' ), heartbeatd_setting( 'api' ), $error->get_error_message() ),
-		__( 'Is heartbeatd running, and HEARTBEATD_API its --admin-listen address? Until then Heartbeat works as it does without this plugin, and log-outs and changed locks are noticed with the usual delay.', 'heartbeatd' )
+		__( 'Check that heartbeatd runs, and that HEARTBEATD_API is its --admin-listen address. Until it answers, Heartbeat works as it does without this plugin: pages notice log-outs and changed locks with the usual delay.', 'heartbeatd' )
 	);
 }
 
 /**
- * A secret that could be guessed.
+ * Reports a secret that can be guessed.
  *
  * @return array|null
  */
@@ -129,12 +130,12 @@ function heartbeatd_report_secret() {
 	return strlen( heartbeatd_setting( 'secret' ) ) >= 32 ? null : heartbeatd_report_item(
 		'recommended',
 		__( 'The secret is shorter than 32 characters.', 'heartbeatd' ),
-		__( 'Whoever guesses it can speak for any user. Take a long random one.', 'heartbeatd' )
+		__( 'Anyone who guesses it can act as any user. Use a long random secret.', 'heartbeatd' )
 	);
 }
 
 /**
- * Whether pages get the plugin's script.
+ * Reports a page that does not get the plugin's script.
  *
  * @return array|null
  */
@@ -143,20 +144,20 @@ function heartbeatd_report_script() {
 	if ( ! $script ) {
 		return heartbeatd_report_item(
 			'critical',
-			__( 'Heartbeat is switched off: no page loads its script.', 'heartbeatd' ),
-			__( 'Another plugin, or the theme, deregisters it. With heartbeatd there is no need to spare the server from it.', 'heartbeatd' )
+			__( 'Heartbeat is disabled: no page loads its script.', 'heartbeatd' ),
+			__( 'Another plugin, or the theme, deregisters it. With heartbeatd this is not needed: most beats do not reach PHP.', 'heartbeatd' )
 		);
 	}
 	return heartbeatd_asset_url( 'heartbeat.js' ) === $script->src ? null : heartbeatd_report_item(
 		'critical',
 		/* translators: %s: address of a script. */
-		sprintf( __( 'Another plugin has put its own script in the place of Heartbeat’s: %s', 'heartbeatd' ), $script->src ),
-		__( 'Switch that plugin off, or this one.', 'heartbeatd' )
+		sprintf( __( 'Another plugin has replaced Heartbeat’s script with its own: %s', 'heartbeatd' ), $script->src ),
+		__( 'Deactivate that plugin or this one.', 'heartbeatd' )
 	);
 }
 
 /**
- * How scheduled events run.
+ * Reports how scheduled events run.
  *
  * @return array|null
  */
@@ -169,22 +170,22 @@ function heartbeatd_report_cron() {
 }
 
 /**
- * Whether PHP must see every beat, and because of whom.
+ * Reports whether PHP must see every beat, and because of which callbacks.
  *
  * @return array[]
  */
 function heartbeatd_report_callbacks() {
-	$learned = heartbeatd_observations();
-	if ( ! $learned['foreign'] ) {
+	$observations = heartbeatd_observations();
+	if ( ! $observations['foreign'] ) {
 		return array(
-			$learned['clean']
+			$observations['clean']
 				? heartbeatd_report_item( 'good', __( 'heartbeatd answers the beats that need no PHP.', 'heartbeatd' ) )
-				: heartbeatd_report_item( 'good', __( 'No beat was seen yet. The first ones go to PHP, to learn who needs them.', 'heartbeatd' ) ),
+				: heartbeatd_report_item( 'good', __( 'No beat has been observed yet. The first beats go to PHP, to find out which callbacks need them.', 'heartbeatd' ) ),
 		);
 	}
-	$findings = array();
-	foreach ( $learned['foreign'] as $callback ) {
-		$findings[] = heartbeatd_report_item(
+	$items = array();
+	foreach ( $observations['foreign'] as $callback ) {
+		$items[] = heartbeatd_report_item(
 			'recommended',
 			sprintf(
 				/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
@@ -193,8 +194,8 @@ function heartbeatd_report_callbacks() {
 				$callback['file'],
 				$callback['hook']
 			),
-			__( 'Everything works, and pushes still arrive at once, but on screens where this function is hooked PHP answers every beat. If the function only handles data of its own, add it with the filter heartbeatd_known_callbacks.', 'heartbeatd' )
+			__( 'Everything works, and pushes still arrive at once, but PHP answers every beat on screens where this function is hooked. If the function only handles its own data, add it with the filter heartbeatd_known_callbacks.', 'heartbeatd' )
 		);
 	}
-	return $findings;
+	return $items;
 }

@@ -8,36 +8,36 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * The capabilities that tickets name when no filter says otherwise.
+ * The capabilities that tickets name unless a filter changes them.
  */
 const HEARTBEATD_CAPABILITIES = array( 'edit_posts', 'manage_options' );
 
 /**
- * An address as the API has it. For anything else it warns whoever called the
- * public function: a typing mistake would otherwise be a room that nobody hears.
+ * Returns an address in the form of the API. If it is invalid, warns the caller of the
+ * public function: a typing mistake would otherwise be a room that no page hears.
  *
- * @param mixed  $to     As for heartbeatd_push().
- * @param string $called The public function that was called with it.
- * @return array|null Null for what is no address.
+ * @param mixed  $to     The address, as for heartbeatd_push().
+ * @param string $called The public function that was called.
+ * @return array|null Null if the address is invalid.
  */
 function heartbeatd_check_address( $to, $called ) {
 	$address = is_string( $to ) ? heartbeatd_parse_address( $to ) : null;
 	if ( null === $address ) {
 		$message = sprintf(
-			/* translators: %s: what was given as the address. */
+			/* translators: %s: the value that was given as an address. */
 			__( '%s is not an address. An address is a room, which contains a "/", for example "postType/post:42"; or "user:7"; or "can:" with a capability that the filter heartbeatd_capabilities allows; or "all".', 'heartbeatd' ),
 			esc_html( heartbeatd_describe_value( $to ) )
 		);
-		_doing_it_wrong( esc_html( $called ), $message, '0.1.0' ); // phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- What was given is escaped above.
+		_doing_it_wrong( esc_html( $called ), $message, '0.1.0' ); // phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- The value is escaped above.
 	}
 	return $address;
 }
 
 /**
- * Reads an address.
+ * Parses an address.
  *
- * @param string $to As for heartbeatd_push().
- * @return array|null As the API has it; null for what is no address.
+ * @param string $to The address, as for heartbeatd_push().
+ * @return array|null The address in the form of the API; null if it is invalid.
  */
 function heartbeatd_parse_address( $to ) {
 	if ( 'all' === $to ) {
@@ -54,8 +54,8 @@ function heartbeatd_parse_address( $to ) {
 }
 
 /**
- * Whether pages can hear a room of this name: it contains a "/", and what begins
- * as a post's room is one.
+ * Determines whether a value is the name of a room that pages can hear: it contains a '/',
+ * and a name that begins with 'postType/' names a post.
  *
  * @param mixed $room The room.
  * @return bool
@@ -68,7 +68,7 @@ function heartbeatd_is_room_name( $room ) {
 }
 
 /**
- * What was given in the place of an address, for a message.
+ * Returns a short description of a value for a message.
  *
  * @param mixed $value The value.
  * @return string
@@ -79,7 +79,7 @@ function heartbeatd_describe_value( $value ) {
 }
 
 /**
- * The capabilities that tickets name, of whoever has them.
+ * Returns the capabilities that tickets name, whoever has them.
  *
  * @return string[]
  */
@@ -94,10 +94,10 @@ function heartbeatd_ticket_capabilities() {
 }
 
 /**
- * A list of names, each once and as a string: PHP makes an integer of a name that
- * is all digits when it is an array's key.
+ * Returns the strings and integers of a list, each once and as a string: PHP turns a numeric
+ * string into an integer when it is an array key.
  *
- * @param mixed $names The names.
+ * @param mixed $names The list.
  * @return string[]
  */
 function heartbeatd_unique_strings( $names ) {

@@ -1,6 +1,7 @@
 <?php
 /**
- * The circuit breaker of the API: calls pause after several failures in a row.
+ * The circuit breaker for calls to heartbeatd's API: after several failed calls in a row,
+ * calls pause.
  *
  * @package heartbeatd
  */
@@ -8,13 +9,14 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * After this many failures in a row calls pause, for this many seconds.
+ * Calls pause after this many failures in a row, for this many seconds.
  */
 const HEARTBEATD_MAX_FAILED_CALLS = 2;
 const HEARTBEATD_CALL_PAUSE       = 30;
 
 /**
- * How many calls in a row have failed, up to HEARTBEATD_MAX_FAILED_CALLS, and when the last one did.
+ * Returns how many calls in a row have failed, at most HEARTBEATD_MAX_FAILED_CALLS, and the
+ * time of the last failure.
  *
  * @return array{count: int, at: int}
  */
@@ -27,8 +29,8 @@ function heartbeatd_failed_calls() {
 }
 
 /**
- * Whether the last call of heartbeatd's API got no answer, or had its key refused.
- * It stays so until a call gets one, however long that takes.
+ * Determines whether the last call got no answer, or an answer that refused the key. This
+ * stays true until a call succeeds, however long that takes.
  *
  * @return bool
  */
@@ -37,8 +39,7 @@ function heartbeatd_last_call_failed() {
 }
 
 /**
- * Whether calls pause because the last ones got no answer. After the pause one
- * more failure is enough for the next pause.
+ * Determines whether calls pause. After the pause a single failure starts the next one.
  *
  * @return bool
  */
@@ -48,10 +49,10 @@ function heartbeatd_is_circuit_open() {
 }
 
 /**
- * Remembers whether heartbeatd answered a call. It writes the option only when that
- * changes it: a request that fails to revoke many tickets writes it once a second.
+ * Records whether heartbeatd answered a call. Writes the option only when the value changes:
+ * a request that fails to revoke many tickets writes it once a second.
  *
- * @param bool $answered Whether it did.
+ * @param bool $answered Whether heartbeatd answered.
  */
 function heartbeatd_record_call( $answered ) {
 	$count = heartbeatd_failed_calls()['count'];

@@ -1,6 +1,6 @@
 <?php
 /**
- * The HTTP client of heartbeatd's API.
+ * The HTTP client for heartbeatd's API.
  *
  * @package heartbeatd
  */
@@ -8,7 +8,7 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * How long a call that somebody waits for may take, in seconds.
+ * The timeout of a call while a visitor waits for it, in seconds.
  */
 const HEARTBEATD_CALL_TIMEOUT = 0.3;
 
@@ -16,49 +16,49 @@ const HEARTBEATD_CALL_TIMEOUT = 0.3;
  * Calls heartbeatd's API, unless calls pause.
  *
  * @param string     $method  HTTP method.
- * @param string     $path    What comes after /api/v1.
- * @param array|null $body    What is sent as JSON.
- * @param float      $wait    Seconds until the call is given up.
- * @param mixed      $headers Becomes the answer's headers, to be read as an array with names in lower case.
- * @return array|WP_Error As heartbeatd_send_call().
+ * @param string     $path    The path below /api/v1.
+ * @param array|null $body    The body, sent as JSON.
+ * @param float      $timeout The timeout in seconds.
+ * @param mixed      $headers Receives the answer's headers, readable as an array with lower-case names.
+ * @return array|WP_Error The same as heartbeatd_send_call().
  */
-function heartbeatd_call_api( $method, $path, $body = null, $wait = HEARTBEATD_CALL_TIMEOUT, &$headers = array() ) {
+function heartbeatd_call_api( $method, $path, $body = null, $timeout = HEARTBEATD_CALL_TIMEOUT, &$headers = array() ) {
 	if ( heartbeatd_is_circuit_open() ) {
-		return new WP_Error( 'unreachable', __( 'heartbeatd did not answer lately.', 'heartbeatd' ) );
+		return new WP_Error( 'unreachable', __( 'heartbeatd did not answer the last calls.', 'heartbeatd' ) );
 	}
-	return heartbeatd_send_call( $method, $path, $body, $wait, $headers );
+	return heartbeatd_send_call( $method, $path, $body, $timeout, $headers );
 }
 
 /**
- * Calls heartbeatd's API, and remembers whether it answers.
+ * Calls heartbeatd's API even if calls pause, and records whether it answers.
  *
  * @param string     $method  HTTP method.
- * @param string     $path    What comes after /api/v1.
- * @param array|null $body    What is sent as JSON.
- * @param float      $wait    Seconds until the call is given up.
- * @param mixed      $headers Becomes the answer's headers, to be read as an array with names in lower case.
- * @return array|WP_Error The answer. The error's code is 'unreachable' when heartbeatd gave none.
+ * @param string     $path    The path below /api/v1.
+ * @param array|null $body    The body, sent as JSON.
+ * @param float      $timeout The timeout in seconds.
+ * @param mixed      $headers Receives the answer's headers, readable as an array with lower-case names.
+ * @return array|WP_Error The answer. The error's code is 'unreachable' if heartbeatd did not answer.
  */
-function heartbeatd_send_call( $method, $path, $body, $wait, &$headers = array() ) {
-	$in_time   = static function ( $handle ) use ( $wait ) {
-		// WordPress itself never waits less than a second.
+function heartbeatd_send_call( $method, $path, $body, $timeout, &$headers = array() ) {
+	$in_time   = static function ( $handle ) use ( $timeout ) {
+		// WordPress does not allow a timeout of less than a second.
 		// phpcs:disable WordPress.WP.AlternativeFunctions.curl_curl_setopt
 		curl_setopt( $handle, CURLOPT_NOSIGNAL, true );
-		curl_setopt( $handle, CURLOPT_CONNECTTIMEOUT_MS, (int) ( $wait * 1000 ) );
-		curl_setopt( $handle, CURLOPT_TIMEOUT_MS, (int) ( $wait * 1000 ) );
+		curl_setopt( $handle, CURLOPT_CONNECTTIMEOUT_MS, (int) ( $timeout * 1000 ) );
+		curl_setopt( $handle, CURLOPT_TIMEOUT_MS, (int) ( $timeout * 1000 ) );
 		// phpcs:enable
 	};
-	$connected = static function ( &$url, &$headers, &$data, &$type, &$options ) use ( $wait ) {
-		$options['connect_timeout'] = $wait; // where there is no curl
+	$connected = static function ( &$url, &$headers, &$data, &$type, &$options ) use ( $timeout ) {
+		$options['connect_timeout'] = $timeout; // Without cURL.
 	};
 	add_action( 'http_api_curl', $in_time );
 	add_action( 'requests-requests.before_request', $connected, 10, 5 );
-	add_filter( 'pre_http_send_through_proxy', '__return_false' ); // the key is nobody else's
+	add_filter( 'pre_http_send_through_proxy', '__return_false' ); // A proxy must not see the key.
 	$answer = wp_remote_request(
 		untrailingslashit( heartbeatd_setting( 'api' ) ) . '/api/v1' . $path,
 		array(
 			'method'      => $method,
-			'timeout'     => $wait,
+			'timeout'     => $timeout,
 			'redirection' => 0,
 			'headers'     => array(
 				'Authorization' => 'Bearer ' . heartbeatd_api_key(),
@@ -77,9 +77,9 @@ function heartbeatd_send_call( $method, $path, $body, $wait, &$headers = array()
 }
 
 /**
- * Whether heartbeatd was reached and took the key.
+ * Determines whether heartbeatd answered a call and accepted its key.
  *
- * @param array|WP_Error $answer As heartbeatd_send_call() returns it.
+ * @param array|WP_Error $answer The answer of heartbeatd_send_call().
  * @return bool
  */
 function heartbeatd_was_call_accepted( $answer ) {
@@ -88,7 +88,7 @@ function heartbeatd_was_call_accepted( $answer ) {
 }
 
 /**
- * The key of one call: good for this site, for a minute.
+ * Returns the key of one call. It is valid for this site, for a minute.
  *
  * @return string
  */
@@ -103,9 +103,9 @@ function heartbeatd_api_key() {
 }
 
 /**
- * Makes an answer or an error of what came.
+ * Turns a response of the HTTP API into an answer or an error.
  *
- * @param array|WP_Error $answer What the HTTP API returned.
+ * @param array|WP_Error $answer The response of the HTTP API.
  * @return array|WP_Error
  */
 function heartbeatd_parse_answer( $answer ) {
@@ -124,12 +124,12 @@ function heartbeatd_parse_answer( $answer ) {
 }
 
 /**
- * The error for an answer that heartbeatd does not give.
+ * Returns the error for an answer that heartbeatd does not send.
  *
- * @param int $status Its status.
+ * @param int $status The HTTP status code.
  * @return WP_Error
  */
 function heartbeatd_unknown_answer_error( $status ) {
 	/* translators: %d: HTTP status code. */
-	return new WP_Error( 'unreachable', sprintf( __( 'What answers there (status %d) is not heartbeatd.', 'heartbeatd' ), $status ) );
+	return new WP_Error( 'unreachable', sprintf( __( 'The server at this address is not heartbeatd (status %d).', 'heartbeatd' ), $status ) );
 }

@@ -1,6 +1,6 @@
 <?php
 /**
- * JSON Web Tokens: the signed form of tickets and of API keys.
+ * JSON Web Tokens, the signed form of tickets and API keys.
  *
  * @package heartbeatd
  */
@@ -8,12 +8,12 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * The most bytes a ticket may have: it travels in headers.
+ * The most bytes of a token: tickets travel in headers.
  */
 const HEARTBEATD_MAX_JWT = 2048;
 
 /**
- * Signs claims as a JWT (HS256) of this site.
+ * Signs claims as a token of this site (HS256).
  *
  * @param array $claims The claims.
  * @return string
@@ -29,7 +29,7 @@ function heartbeatd_sign_jwt( $claims ) {
 }
 
 /**
- * JSON without the escapes that only cost bytes.
+ * Encodes a value as JSON without optional escapes, which only cost bytes.
  *
  * @param mixed $value The value.
  * @return string|false
@@ -39,21 +39,22 @@ function heartbeatd_json_encode( $value ) {
 }
 
 /**
- * Base64 as a JWT has it.
+ * Encodes bytes as base64url without padding.
  *
  * @param string $bytes The bytes.
  * @return string
  */
 function heartbeatd_base64url( $bytes ) {
-	// phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions.obfuscation_base64_encode -- A JWT is written so.
+	// phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions.obfuscation_base64_encode -- Part of the JWT format.
 	return rtrim( strtr( base64_encode( $bytes ), '+/', '-_' ), '=' );
 }
 
 /**
- * Whether a JWT is one of this site's, for one purpose, and of a minute's life at most.
+ * Determines whether a token is a valid API key: signed for this site, for the given
+ * audience, with a lifetime of at most a minute.
  *
- * @param string $jwt      The JWT.
- * @param string $audience What it must be for.
+ * @param string $jwt      The token.
+ * @param string $audience The required audience.
  * @return bool
  */
 function heartbeatd_verify_key( $jwt, $audience ) {
@@ -66,7 +67,7 @@ function heartbeatd_verify_key( $jwt, $audience ) {
 		$signature = heartbeatd_base64url( hash_hmac( 'sha256', "$parts[0].$parts[1]", $secret, true ) );
 		$signed    = hash_equals( $signature, $parts[2] ) || $signed;
 	}
-	// phpcs:disable WordPress.PHP.DiscouragedPHPFunctions.obfuscation_base64_decode -- A JWT is written so.
+	// phpcs:disable WordPress.PHP.DiscouragedPHPFunctions.obfuscation_base64_decode -- Part of the JWT format.
 	$header = json_decode( (string) base64_decode( strtr( $parts[0], '-_', '+/' ) ), true );
 	$claims = json_decode( (string) base64_decode( strtr( $parts[1], '-_', '+/' ) ), true );
 	// phpcs:enable
@@ -80,8 +81,8 @@ function heartbeatd_verify_key( $jwt, $audience ) {
 }
 
 /**
- * The secrets that a key may be signed with: this site's, and while it is being
- * changed the one before.
+ * Returns the secrets that a key may be signed with: the current one, and the old one while
+ * it is being replaced.
  *
  * @return string[]
  */

@@ -13,12 +13,12 @@ defined( 'ABSPATH' ) || exit;
 const HEARTBEATD_MAX_PUSH_DATA = 65536;
 
 /**
- * Sends data to open pages. It arrives there as the event heartbeat-push and
- * the action heartbeat.push, with {room, data}.
+ * Sends data to open pages. There it triggers the event heartbeat-push and the action
+ * heartbeat.push, with {room, data}.
  *
  * @param string $to   A room, which contains a '/', as 'postType/post:42'; or 'user:7', 'can:edit_posts' or 'all'.
- * @param mixed  $data What JSON can say, at most 64 KiB.
- * @return bool Whether it will be sent: address and data are usable, and there is room.
+ * @param mixed  $data A value that can be encoded as JSON, at most 64 KiB.
+ * @return bool Whether the push was queued: false if the address or the data is invalid, or the queue is full.
  */
 function heartbeatd_push( $to, $data ) {
 	$json = heartbeatd_json_encode( $data );
@@ -31,9 +31,9 @@ function heartbeatd_push( $to, $data ) {
 /**
  * Asks open pages to beat now.
  *
- * @param string $to        As for heartbeatd_push().
- * @param int    $spread_ms The pages spread their beats over this time.
- * @return bool Whether it will be sent.
+ * @param string $to        The address, as for heartbeatd_push().
+ * @param int    $spread_ms The time over which the pages spread their beats, in milliseconds.
+ * @return bool Whether the nudge was queued.
  */
 function heartbeatd_nudge( $to, $spread_ms = 2000 ) {
 	return heartbeatd_enqueue_message( '/nudge', $to, array( 'spread_ms' => max( 0, min( 60000, (int) $spread_ms ) ) ), __FUNCTION__ );
@@ -43,8 +43,8 @@ function heartbeatd_nudge( $to, $spread_ms = 2000 ) {
  * Queues a push or a nudge.
  *
  * @param string $path   The path of the API, '/push' or '/nudge'.
- * @param string $to     Whom to.
- * @param array  $body   The rest of the call.
+ * @param string $to     The address.
+ * @param array  $body   The rest of the call's body.
  * @param string $called The public function that was called.
  * @return bool
  */

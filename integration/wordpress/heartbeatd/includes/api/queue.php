@@ -1,7 +1,7 @@
 <?php
 /**
- * Calls to heartbeatd that a request makes along the way. They wait until the
- * response has been sent, and are dropped rather than let anybody wait.
+ * The queue of calls to heartbeatd. A request queues calls and sends them after the
+ * response, so that no visitor waits for them. Calls that take too long are dropped.
  *
  * @package heartbeatd
  */
@@ -20,9 +20,9 @@ const HEARTBEATD_MAX_CALLS = 50;
 const HEARTBEATD_QUEUE_TIMEOUT = 5.0;
 
 /**
- * The calls that wait, by what they are: the same one twice is one.
+ * Returns the queued calls. Calls with the same key replace each other.
  *
- * @return array<string, array{0: string, 1: array, 2: int}> What is called, with what, and for which site of a network.
+ * @return array<string, array{0: string, 1: array, 2: int}> By key: path, body, and site of a network.
  */
 function &heartbeatd_queue() {
 	static $calls = array();
@@ -32,17 +32,17 @@ function &heartbeatd_queue() {
 /**
  * Queues a call of the API.
  *
- * @param string $path What comes after /api/v1.
- * @param array  $body What is sent.
- * @return bool False when there is no room for it, or nobody to send it to.
+ * @param string $path The path below /api/v1.
+ * @param array  $body The body.
+ * @return bool False if the queue is full or the plugin is not configured.
  */
 function heartbeatd_enqueue_call( $path, $body ) {
 	if ( ! heartbeatd_is_configured() ) {
 		return false;
 	}
 	$calls = &heartbeatd_queue();
-	// Nobody waits for a command: it may send as much as it likes. What must end does
-	// so when the change is written.
+	// Nobody waits for a command, so it may send any number of calls. Revocations wait
+	// until the change is written.
 	if ( count( $calls ) >= HEARTBEATD_MAX_CALLS && 'cli' === PHP_SAPI && '/revoke' !== $path ) {
 		heartbeatd_flush();
 	}
@@ -52,9 +52,9 @@ function heartbeatd_enqueue_call( $path, $body ) {
 		if ( '/revoke' !== $path ) {
 			return false;
 		}
-		// What must end does end: with everybody's tickets, if need be.
+		// A revocation is never dropped. If the queue is full, all tickets are revoked.
 		$body = array( 'all' => true );
-		$key  = "everybody's $site";
+		$key  = "revoke all $site";
 	}
 	unset( $calls[ $key ] );
 	$calls[ $key ] = array( $path, $body, $site );
@@ -62,7 +62,7 @@ function heartbeatd_enqueue_call( $path, $body ) {
 }
 
 /**
- * Sends the response, if that can be done from here, and then the calls.
+ * Finishes the response, if the server allows it, and sends the queued calls.
  */
 function heartbeatd_flush() {
 	$calls = &heartbeatd_queue();
@@ -71,14 +71,14 @@ function heartbeatd_flush() {
 	}
 	$waiting  = $calls;
 	$calls    = array();
-	$now      = floor( 1000 * microtime( true ) ); // Pages that ask after the response get tickets that stay.
+	$now      = floor( 1000 * microtime( true ) ); // Pages that beat after the response get tickets that stay valid.
 	$deadline = microtime( true ) + ( heartbeatd_finish_request() ? HEARTBEATD_QUEUE_TIMEOUT : HEARTBEATD_CALL_TIMEOUT );
 	foreach ( $waiting as list( $path, $body, $site ) ) {
 		heartbeatd_switch_site( $site );
 		$left = $deadline - microtime( true );
 		$try  = 'heartbeatd_call_api';
 		if ( '/revoke' === $path ) {
-			$try              = 'heartbeatd_send_call'; // What must end is tried whatever became of the last calls.
+			$try              = 'heartbeatd_send_call'; // A revocation is tried even if calls pause.
 			$body['until_ms'] = $now;
 		}
 		if ( $left < 0.01 || ( '/revoke' !== $path && heartbeatd_is_circuit_open() ) ) {
@@ -92,11 +92,11 @@ function heartbeatd_flush() {
 			heartbeatd_record_failed_revocation( $path, $now );
 		}
 		/**
-		 * Fires after a call to heartbeatd, when the visitor already has the page.
+		 * Fires after a call to heartbeatd, when the response has been sent.
 		 *
-		 * @param string         $path   '/push', '/nudge', '/revoke', '/cron' or '/presence', the last with a query when it removes.
-		 * @param array          $body   What was sent.
-		 * @param array|WP_Error $answer What came back.
+		 * @param string         $path   '/push', '/nudge', '/revoke', '/cron' or '/presence', the last with a query if it removes entries.
+		 * @param array          $body   The body of the call.
+		 * @param array|WP_Error $answer The answer.
 		 */
 		do_action( 'heartbeatd_called', $path, $body, $answer );
 	}
@@ -104,27 +104,26 @@ function heartbeatd_flush() {
 }
 
 /**
- * Makes a site of a network the current one.
+ * Switches to a site of a network.
  *
- * @param int $site The site; 0 goes back to where it began.
+ * @param int $site The site; 0 switches back to the original site.
  */
 function heartbeatd_switch_site( $site ) {
-	static $away = false;
-	if ( $away ) {
+	static $is_switched = false;
+	if ( $is_switched ) {
 		restore_current_blog();
-		$away = false;
+		$is_switched = false;
 	}
 	if ( $site && is_multisite() && get_current_blog_id() !== $site ) {
-		$away = switch_to_blog( $site );
+		$is_switched = switch_to_blog( $site );
 	}
 }
 
 /**
- * Remembers that something could not be revoked: heartbeatd was not there, and
- * may be back before the tickets are over.
+ * Records that a revocation failed: heartbeatd may be back before the tickets expire.
  *
- * @param string $path What was to be called.
- * @param float  $time When, in Unix milliseconds.
+ * @param string $path The path of the failed call.
+ * @param float  $time The time of the revocation, in Unix milliseconds.
  */
 function heartbeatd_record_failed_revocation( $path, $time ) {
 	if ( '/revoke' === $path ) {
@@ -133,8 +132,7 @@ function heartbeatd_record_failed_revocation( $path, $time ) {
 }
 
 /**
- * As soon as heartbeatd is back, ends all tickets that are older than those that
- * should have ended before.
+ * Revokes all tickets that are older than the last failed revocation, if there was one.
  */
 function heartbeatd_retry_revocation() {
 	$until = (float) get_option( 'heartbeatd_unrevoked' );
@@ -148,8 +146,8 @@ function heartbeatd_retry_revocation() {
 }
 
 /**
- * Calls heartbeatd when the last call failed, to find out whether it is back: the
- * request may have no call of its own to make.
+ * Calls heartbeatd after a failed call, to find out whether it is back: the request may have
+ * no call of its own.
  */
 function heartbeatd_probe_api() {
 	if ( ! heartbeatd_last_call_failed() || heartbeatd_is_circuit_open() ) {
@@ -162,9 +160,10 @@ function heartbeatd_probe_api() {
 }
 
 /**
- * How a call is made: presence is put, or removed by what stands in the query.
+ * Returns the HTTP method of a queued call. Presence is written with PUT, and removed with
+ * DELETE and a query.
  *
- * @param string $path What comes after /api/v1.
+ * @param string $path The path below /api/v1.
  * @return string
  */
 function heartbeatd_call_method( $path ) {
@@ -175,16 +174,16 @@ function heartbeatd_call_method( $path ) {
 }
 
 /**
- * Sends the response to the visitor and goes on without them.
+ * Sends the response to the visitor; the request continues.
  *
- * @return bool Whether nobody waits any more.
+ * @return bool Whether the visitor has the response.
  */
 function heartbeatd_finish_request() {
 	if ( 'cli' === PHP_SAPI ) {
 		return true;
 	}
 	if ( PHP_SESSION_ACTIVE === session_status() ) {
-		session_write_close(); // The visitor's next request would wait for it.
+		session_write_close(); // An open session would block the visitor's next request.
 	}
 	if ( function_exists( 'fastcgi_finish_request' ) ) {
 		return fastcgi_finish_request();

@@ -1,6 +1,7 @@
 <?php
 /**
- * The callbacks on the hooks of a beat.
+ * The callbacks on the hooks of a beat. A callback is foreign if it is not known to ignore
+ * beats without its own handles.
  *
  * @package heartbeatd
  */
@@ -8,8 +9,8 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * The hooks of a beat, and what may hang there: what core and this plugin hook
- * themselves, all of which leaves a beat alone that brings none of its handles.
+ * Returns the hooks of a beat, with the known callbacks: those of core and of this plugin.
+ * They do nothing in a beat without their own handles.
  *
  * @return array<string, string[]>
  */
@@ -26,8 +27,8 @@ function heartbeatd_known_callbacks() {
 		'heartbeat_nopriv_tick'     => array(),
 	);
 	/**
-	 * Filters the callbacks that need not see every beat: they do nothing
-	 * unless a beat brings a handle of their own.
+	 * Filters the callbacks that need not see every beat: they do nothing in a beat without
+	 * their own handles.
 	 *
 	 * @param array<string, string[]> $known Callbacks by hook, as 'my_function' or 'My_Class::method'.
 	 */
@@ -35,7 +36,7 @@ function heartbeatd_known_callbacks() {
 }
 
 /**
- * Every callback on a beat's hooks that is not known.
+ * Returns the foreign callbacks that are registered on the hooks of a beat.
  *
  * @return array<string, array{hook: string, callback: string, file: string}> By hook and callback.
  */
@@ -61,7 +62,7 @@ function heartbeatd_foreign_callbacks() {
 }
 
 /**
- * Whether anything but core hangs on a hook.
+ * Determines whether a callback that is not core's is registered on a hook.
  *
  * @param string $hook The hook.
  * @return bool
@@ -77,26 +78,26 @@ function heartbeatd_has_foreign_callbacks( $hook ) {
 }
 
 /**
- * Whether a callback is written where the Presence API is that this plugin
- * stands beside: it minds only its own handles, which heartbeatd knows.
+ * Determines whether a callback belongs to the plugin that provides the Presence API. It
+ * handles only its own handles, which heartbeatd knows.
  *
  * @param callable $callback The callback.
  * @return bool
  */
 function heartbeatd_is_presence_api_callback( $callback ) {
-	static $place = null;
-	if ( 'beside' !== heartbeatd_presence_provider() || ! function_exists( 'wp_get_presence' ) ) {
+	static $folder = null;
+	if ( 'other' !== heartbeatd_presence_provider() || ! function_exists( 'wp_get_presence' ) ) {
 		return false;
 	}
-	if ( null === $place ) {
-		$file  = heartbeatd_callback_file( 'wp_get_presence' );
-		$place = preg_match( '#^(?:mu-)?plugins/[^/:]+/#', $file, $match ) ? $match[0] : preg_replace( '/\d+$/', '', $file );
+	if ( null === $folder ) {
+		$file   = heartbeatd_callback_file( 'wp_get_presence' );
+		$folder = preg_match( '#^(?:mu-)?plugins/[^/:]+/#', $file, $match ) ? $match[0] : preg_replace( '/\d+$/', '', $file );
 	}
-	return '' !== $place && 0 === strpos( heartbeatd_callback_file( $callback ), $place );
+	return '' !== $folder && 0 === strpos( heartbeatd_callback_file( $callback ), $folder );
 }
 
 /**
- * What a callback is called.
+ * Returns the name of a callback.
  *
  * @param callable $callback The callback.
  * @return string
@@ -112,7 +113,7 @@ function heartbeatd_callback_name( $callback ) {
 }
 
 /**
- * Where a callback is written, from the content folder on.
+ * Returns the file and line where a callback is defined, relative to the content folder.
  *
  * @param callable $callback The callback.
  * @return string
@@ -130,7 +131,7 @@ function heartbeatd_callback_file( $callback ) {
 			$code = new ReflectionFunction( $callback );
 		}
 	} catch ( ReflectionException $e ) {
-		return ''; // A method by way of __call, or a function that is not there.
+		return ''; // A method that __call implements, or a function that does not exist.
 	}
 	$file = wp_normalize_path( (string) $code->getFileName() );
 	foreach ( array( WP_CONTENT_DIR, ABSPATH ) as $folder ) {
@@ -144,10 +145,10 @@ function heartbeatd_callback_file( $callback ) {
 }
 
 /**
- * Whether the file of a callback is still there.
+ * Determines whether the file of a callback exists.
  *
- * @param string $file What heartbeatd_callback_file() returned.
- * @return bool True also where there is no file to look for.
+ * @param string $file The value that heartbeatd_callback_file() returned.
+ * @return bool True also if it names no file.
  */
 function heartbeatd_callback_file_exists( $file ) {
 	if ( ! preg_match( '/^(.+?\.php)[:(]\d/', $file, $match ) ) {

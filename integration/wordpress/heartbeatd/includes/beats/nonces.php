@@ -8,24 +8,24 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * The nonce that the page's next beat carries: the one it has while that is in
- * its first half, else the one that the tick brings. '' if that is not known.
+ * Returns the nonce of the page's next beat: the one in the tick, or else the nonce of this
+ * beat.
  *
  * @param array $response The tick.
- * @return string
+ * @return string Empty if that nonce is not in the first half of its lifetime.
  */
 function heartbeatd_next_nonce( $response ) {
 	if ( isset( $response['heartbeat_nonce'] ) && is_string( $response['heartbeat_nonce'] ) ) {
 		$nonce = $response['heartbeat_nonce'];
 	} else {
-		// phpcs:ignore WordPress.Security.NonceVerification.Missing -- It is verified in the next line.
+		// phpcs:ignore WordPress.Security.NonceVerification.Missing -- It is verified below.
 		$nonce = isset( $_POST['_nonce'] ) && is_string( $_POST['_nonce'] ) ? sanitize_text_field( wp_unslash( $_POST['_nonce'] ) ) : '';
 	}
 	return 1 === wp_verify_nonce( $nonce, 'heartbeat-nonce' ) ? $nonce : '';
 }
 
 /**
- * Whether nonces age as core's do: another plugin may have replaced them.
+ * Determines whether nonces expire as core's do. Another plugin may have replaced them.
  *
  * @return bool
  */
@@ -36,7 +36,7 @@ function heartbeatd_are_nonces_standard() {
 }
 
 /**
- * When a nonce made now is no longer in the first half of its life.
+ * Returns when a nonce that is created now leaves the first half of its lifetime.
  *
  * @return int Unix seconds.
  */

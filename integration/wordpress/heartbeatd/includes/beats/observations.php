@@ -1,20 +1,18 @@
 <?php
 /**
- * Whether heartbeatd may answer beats instead of PHP. That is found out by
- * looking: during real beats, at everything that hangs on Heartbeat's hooks.
- * Where a callback is hooked that is not known to mind only its own handles,
- * PHP must see every beat.
+ * Observations: which foreign callbacks were registered during the last beats. While any
+ * is registered, PHP must see every beat.
  *
- * What was seen is remembered in one option. A place is a set of roles and a
- * screen: callbacks may be hooked for some of them only.
+ * The option heartbeatd_learned stores the observations. A place is a set of roles and a
+ * screen: callbacks may be registered for some of them only.
  *
- *     fingerprint   of the plugins, the theme and WordPress; with another one, nothing is known
- *     clean         for each set of roles, the screens whose last beat had nothing foreign hooked
- *     foreign       the callbacks that want every beat, with the places where the last beat had them
+ *     fingerprint   of the plugins, the theme and WordPress; if it changes, all is forgotten
+ *     clean         for each set of roles, the screens whose last beat had no foreign callback
+ *     foreign       the foreign callbacks, with the places whose last beat had them
  *
- * Only beats of clean places may be answered by heartbeatd; the others go to PHP,
- * so one beat is enough to notice that a callback is gone. A callback that is
- * seen for the first time may be hooked at any place by now: none is clean then.
+ * heartbeatd may answer only beats of clean places. Beats of other places go to PHP, so one
+ * beat is enough to notice that a callback is gone. A new foreign callback may be registered
+ * at any place: no place is clean after it is seen for the first time.
  *
  * @package heartbeatd
  */
@@ -22,9 +20,9 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * How many sets of roles are remembered, screens for each, foreign callbacks, and
- * places for each. A page names its screen itself: one that makes them up only
- * makes people of its own roles forget.
+ * How many sets of roles, screens for each, foreign callbacks, and places for each are
+ * stored. A page reports its own screen id: one that invents ids only makes the plugin
+ * forget the screens of the user's own roles.
  */
 const HEARTBEATD_MAX_ROLES   = 20;
 const HEARTBEATD_MAX_SCREENS = 60;
@@ -32,8 +30,7 @@ const HEARTBEATD_MAX_FOREIGN = 20;
 const HEARTBEATD_MAX_PLACES  = 20;
 
 /**
- * Looks at the hooks before anything of the beat has run: what hangs there may
- * take itself off.
+ * Observes the callbacks before any of them runs: a callback may remove itself.
  */
 function heartbeatd_observe_before_beat() {
 	if ( heartbeatd_is_configured() ) {
@@ -42,53 +39,53 @@ function heartbeatd_observe_before_beat() {
 }
 
 /**
- * What was foreign when the beat began.
+ * Returns the foreign callbacks that were registered when the beat began.
  *
- * @param array[]|null $foreign Sets it.
+ * @param array[]|null $foreign Sets them.
  * @return array[]
  */
 function heartbeatd_callbacks_before_beat( $foreign = null ) {
-	static $seen = array();
+	static $callbacks = array();
 	if ( null !== $foreign ) {
-		$seen = $foreign;
+		$callbacks = $foreign;
 	}
-	return $seen;
+	return $callbacks;
 }
 
 /**
- * Remembers what hung on the hooks during a beat of the current user. It writes
- * only when there is something new to say.
+ * Records the foreign callbacks of a beat of the current user. Writes the option only if
+ * something has changed.
  *
  * @param string  $screen_id The page's screen.
- * @param array[] $foreign   What heartbeatd_foreign_callbacks() returned during the beat.
+ * @param array[] $foreign   The foreign callbacks during the beat.
  */
 function heartbeatd_record_observation( $screen_id, $foreign ) {
-	$foreign = array_slice( $foreign, 0, HEARTBEATD_MAX_FOREIGN, true );
-	$learned = heartbeatd_observations();
-	$roles   = heartbeatd_roles_hash();
-	$screen  = heartbeatd_screen_hash( $screen_id );
-	if ( array_diff_key( $foreign, $learned['foreign'] ) ) {
-		$learned['clean'] = array();
+	$foreign      = array_slice( $foreign, 0, HEARTBEATD_MAX_FOREIGN, true );
+	$observations = heartbeatd_observations();
+	$roles        = heartbeatd_roles_hash();
+	$screen       = heartbeatd_screen_hash( $screen_id );
+	if ( array_diff_key( $foreign, $observations['foreign'] ) ) {
+		$observations['clean'] = array();
 	}
-	$learned['foreign'] = heartbeatd_merge_foreign_callbacks( $learned['foreign'], $foreign, "$roles $screen" );
+	$observations['foreign'] = heartbeatd_merge_foreign_callbacks( $observations['foreign'], $foreign, "$roles $screen" );
 	if ( $foreign ) {
-		unset( $learned['clean'][ $roles ][ $screen ] );
-		$learned['clean'] = array_filter( $learned['clean'] );
+		unset( $observations['clean'][ $roles ][ $screen ] );
+		$observations['clean'] = array_filter( $observations['clean'] );
 	} else {
-		$learned['clean'][ $roles ] = array_slice( ( $learned['clean'][ $roles ] ?? array() ) + array( $screen => 1 ), -HEARTBEATD_MAX_SCREENS, null, true );
-		$learned['clean']           = array_slice( $learned['clean'], -HEARTBEATD_MAX_ROLES, null, true );
+		$observations['clean'][ $roles ] = array_slice( ( $observations['clean'][ $roles ] ?? array() ) + array( $screen => 1 ), -HEARTBEATD_MAX_SCREENS, null, true );
+		$observations['clean']           = array_slice( $observations['clean'], -HEARTBEATD_MAX_ROLES, null, true );
 	}
-	if ( get_option( 'heartbeatd_learned' ) !== $learned ) {
-		update_option( 'heartbeatd_learned', $learned, true );
+	if ( get_option( 'heartbeatd_learned' ) !== $observations ) {
+		update_option( 'heartbeatd_learned', $observations, true );
 	}
 }
 
 /**
- * The foreign callbacks with what a beat has shown: those that it had are at its
- * place, the others no longer. A callback without any place is forgotten.
+ * Adds the place of a beat to the foreign callbacks that it had, and removes it from the
+ * others. A callback without a place is removed.
  *
- * @param array[] $known   What is remembered.
- * @param array[] $foreign What the beat had.
+ * @param array[] $known   The stored callbacks.
+ * @param array[] $foreign The foreign callbacks during the beat.
  * @param string  $place   The beat's place.
  * @return array[]
  */
@@ -101,27 +98,27 @@ function heartbeatd_merge_foreign_callbacks( $known, $foreign, $place ) {
 		$recent = ( $before['at'] ?? 0 ) > time() - HOUR_IN_SECONDS;
 		$places = array(
 			'at'     => $recent ? $before['at'] : time(),
-			// Where the list is full it stays as it is: to replace a place with every beat would write with every beat.
+			// A full list does not change: replacing a place with every beat would write the option with every beat.
 			'places' => array_slice( ( $before['places'] ?? array() ) + array( $place => 1 ), 0, HEARTBEATD_MAX_PLACES, true ),
 		);
 
 		$known[ $key ] = $places + $callback;
 	}
-	$is_somewhere = static function ( $callback ) {
+	$has_place = static function ( $callback ) {
 		return ! empty( $callback['places'] );
 	};
-	return array_slice( array_filter( $known, $is_somewhere ), -HEARTBEATD_MAX_FOREIGN, null, true );
+	return array_slice( array_filter( $known, $has_place ), -HEARTBEATD_MAX_FOREIGN, null, true );
 }
 
 /**
- * What is remembered, as far as it still holds.
+ * Returns the stored observations that are still valid.
  *
  * @return array{fingerprint: string, clean: array<string, array<string, int>>, foreign: array<string, array>}
  */
 function heartbeatd_observations() {
-	$fingerprint = heartbeatd_code_fingerprint();
-	$learned     = get_option( 'heartbeatd_learned' );
-	if ( ! is_array( $learned ) || ! isset( $learned['fingerprint'] ) || $learned['fingerprint'] !== $fingerprint ) {
+	$fingerprint  = heartbeatd_code_fingerprint();
+	$observations = get_option( 'heartbeatd_learned' );
+	if ( ! is_array( $observations ) || ! isset( $observations['fingerprint'] ) || $observations['fingerprint'] !== $fingerprint ) {
 		return array(
 			'fingerprint' => $fingerprint,
 			'clean'       => array(),
@@ -130,24 +127,25 @@ function heartbeatd_observations() {
 	}
 	$known   = heartbeatd_known_callbacks();
 	$current = static function ( $seen ) use ( $known ) {
-		// Nobody may come to its places any more: forget what was not seen for a day.
+		// Its places may not be visited any more, so a callback is forgotten after a day.
 		return $seen['at'] > time() - DAY_IN_SECONDS && heartbeatd_callback_file_exists( $seen['file'] )
 			&& ! in_array( $seen['callback'], $known[ $seen['hook'] ] ?? array(), true );
 	};
 
-	$learned['foreign'] = array_filter( $learned['foreign'], $current );
-	return $learned;
+	$observations['foreign'] = array_filter( $observations['foreign'], $current );
+	return $observations;
 }
 
 /**
- * A plugin, a theme or WordPress was updated: what is hooked may have changed.
+ * Forgets all observations after a plugin, a theme or WordPress was updated: other callbacks
+ * may be registered.
  */
 function heartbeatd_reset_observations() {
 	update_option( 'heartbeatd_learned', array(), true );
 }
 
 /**
- * Changes whenever other code runs than before, as far as the options tell.
+ * Returns a hash that changes when other code runs than before, as far as options show it.
  *
  * @return string
  */
@@ -166,8 +164,8 @@ function heartbeatd_code_fingerprint() {
 }
 
 /**
- * Whose beats something was learned from: callbacks may be hooked for some
- * roles only.
+ * Returns a hash of the current user's roles: callbacks may be registered for some roles
+ * only.
  *
  * @return string
  */
@@ -178,7 +176,7 @@ function heartbeatd_roles_hash() {
 }
 
 /**
- * A screen, as it is remembered.
+ * Returns a hash of a screen's id.
  *
  * @param string $screen_id The page's screen.
  * @return string

@@ -1,8 +1,8 @@
 <?php
 /**
- * WP-Cron: WordPress runs scheduled events when it gets a request. On a quiet site
- * whose beats heartbeatd answers there may be none. So the plugin tells heartbeatd when
- * the next event is due, and heartbeatd then passes one beat to PHP.
+ * Scheduled events (WP-Cron). WordPress runs them when it gets a request. On a quiet site
+ * whose beats heartbeatd answers, there may be none. So the plugin tells heartbeatd when the
+ * next event is due, and heartbeatd then passes one beat to PHP.
  *
  * @package heartbeatd
  */
@@ -10,23 +10,23 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Whether a beat that reaches PHP runs events: neither a system cron nor another
- * plugin does. In a request to wp-cron.php WordPress never hooks wp_cron(), so there
- * another plugin that has removed it cannot be noticed.
+ * Determines whether a beat that reaches PHP runs events: if a system cron or another plugin
+ * runs them, it does not. WordPress does not hook wp_cron() in a request to wp-cron.php, so
+ * another plugin that removes it goes unnoticed there.
  *
  * @return bool
  */
 function heartbeatd_cron_needs_requests() {
 	return ! ( defined( 'DISABLE_WP_CRON' ) && DISABLE_WP_CRON )
-		&& ! ( defined( 'ALTERNATE_WP_CRON' ) && ALTERNATE_WP_CRON ) // It needs requests for pages: a beat does not run events.
+		&& ! ( defined( 'ALTERNATE_WP_CRON' ) && ALTERNATE_WP_CRON ) // Needs requests for pages: a beat does not run events.
 		&& ( wp_doing_cron() || has_action( 'init', 'wp_cron' ) );
 }
 
 /**
- * When the next event is due.
+ * Returns the time of the next event.
  *
  * @param mixed $events The option 'cron'.
- * @return int Unix seconds; 0 when there is none, or when beats do not run events.
+ * @return int Unix seconds; 0 if there is none, or beats do not run events.
  */
 function heartbeatd_next_event_time( $events ) {
 	$times = is_array( $events ) ? array_filter( array_keys( $events ), 'is_int' ) : array();
@@ -34,11 +34,11 @@ function heartbeatd_next_event_time( $events ) {
 }
 
 /**
- * Tells heartbeatd when the next event is due, if that has changed because events were
- * scheduled or have run. After several changes in one request it sends only the last.
+ * Tells heartbeatd when the next event is due, if events that were scheduled or run have
+ * changed it. Of several changes in a request, only the last is sent.
  *
- * @param mixed $before The option 'cron' before.
- * @param mixed $after  The option now.
+ * @param mixed $before The option 'cron' before the change.
+ * @param mixed $after  The option after the change.
  */
 function heartbeatd_on_cron_update( $before, $after ) {
 	static $known = array();

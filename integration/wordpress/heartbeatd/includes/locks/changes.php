@@ -1,7 +1,7 @@
 <?php
 /**
- * Post locks: when one changes hands, the pages that show it beat at once.
- * Editors hear that the post was taken over, lists show who has it.
+ * Changes of post locks. When another user takes or releases a lock, pages that show the
+ * post beat at once: editors learn that the post was taken over, lists show who edits it.
  *
  * @package heartbeatd
  */
@@ -9,12 +9,12 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Pages that show a lock beat within this time.
+ * The time over which pages that show a lock spread their beats, in milliseconds.
  */
 const HEARTBEATD_LOCK_SPREAD_MS = 300;
 
 /**
- * Before a lock is written over another.
+ * Announces the change before a lock is updated.
  *
  * @param int    $meta_id The row.
  * @param int    $post_id The post.
@@ -28,7 +28,7 @@ function heartbeatd_on_lock_update( $meta_id, $post_id, $key, $value ) {
 }
 
 /**
- * A lock where there was none.
+ * Announces a lock of a post that had none.
  *
  * @param int    $meta_id The row.
  * @param int    $post_id The post.
@@ -42,10 +42,10 @@ function heartbeatd_on_lock_added( $meta_id, $post_id, $key, $value ) {
 }
 
 /**
- * Before a lock is deleted.
+ * Announces the change before a lock is deleted.
  *
  * @param int[]  $meta_ids The rows.
- * @param int    $post_id  The post, 0 for all posts.
+ * @param int    $post_id  The post; 0 for all posts.
  * @param string $key      The meta key.
  */
 function heartbeatd_on_lock_delete( $meta_ids, $post_id, $key ) {
@@ -55,11 +55,11 @@ function heartbeatd_on_lock_delete( $meta_ids, $post_id, $key ) {
 }
 
 /**
- * Tells the post's room, if anything changed that others see.
+ * Announces a change of a lock in the post's room, if other users see it.
  *
  * @param int   $post_id The post.
- * @param mixed $before  The lock before.
- * @param mixed $after   The lock now.
+ * @param mixed $before  The lock before the change.
+ * @param mixed $after   The lock after the change.
  */
 function heartbeatd_announce_lock_change( $post_id, $before, $after ) {
 	$room = heartbeatd_post_room( $post_id );
@@ -69,7 +69,7 @@ function heartbeatd_announce_lock_change( $post_id, $before, $after ) {
 	list( $old, $old_left ) = heartbeatd_lock_holder( $before );
 	list( $new, $new_left ) = heartbeatd_lock_holder( $after );
 	if ( $old && ( $old !== $new || $new_left < $old_left ) ) {
-		// Whoever lets the lock go would be seen with it until their entry expires.
+		// Without this, the user would be shown as the lock's holder until the entry expires.
 		$entry = array(
 			'room'      => $room,
 			'client_id' => "lock-$old",
@@ -79,8 +79,8 @@ function heartbeatd_announce_lock_change( $post_id, $before, $after ) {
 	if ( $old !== $new ) {
 		heartbeatd_nudge( $room, HEARTBEATD_LOCK_SPREAD_MS );
 	} elseif ( $new && $new_left < $old_left ) {
-		// An editor that closes leaves its lock a few seconds, in case the page is only
-		// reloaded: lists look again when they are over.
+		// An editor that is closed keeps its lock for a few seconds, in case the page is only
+		// reloaded: lists beat again after that.
 		heartbeatd_push( $room, array( 'heartbeatd' => array( 'beat_after_ms' => 1000 * $new_left + 300 ) ) );
 	}
 }

@@ -1,17 +1,17 @@
 <?php
 /**
- * Post locks: which document of a user holds one.
+ * Post locks: which of a user's documents holds one.
  *
- * WordPress writes a lock as 'ts:uid' and releases it only where that is still the
- * value that the editor knows. An editor that is left while its beat is at PHP does
- * not know the newest value, so its lock stays, or the beat takes a released lock
- * again. Here a lock also names the document that holds it:
+ * WordPress writes a lock as 'ts:uid', and releases it only if it still has the value that
+ * the editor knows. If the user leaves an editor while its beat is at PHP, the editor does
+ * not know the newest value: the lock stays, or the beat takes a released lock again. So
+ * this plugin stores in a lock which document holds it:
  *
- *     ts:uid:document       held; document 0 stands for several of the user's
+ *     ts:uid:document       held; document 0 stands for several documents of the user
  *     ts:uid:document:left  released by that document, which cannot renew it again
  *
- * A document releases the lock that names it, whatever the time in it is. WordPress
- * and plugins read the time and the user, which stay where they were.
+ * A document releases a lock that names it, whatever its time is. WordPress and plugins read
+ * the time and the user, which stay in their places.
  *
  * @package heartbeatd
  */
@@ -19,20 +19,20 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * How often a lock is read again that another request changed meanwhile.
+ * How often a lock is read again after another request has changed it.
  */
 const HEARTBEATD_LOCK_TRIES = 3;
 
 /**
- * For how many seconds a document that has released a lock cannot renew it. A beat is
- * not at PHP for longer, and a browser may show the same document again.
+ * How long a document that has released a lock cannot renew it, in seconds. A beat is not at
+ * PHP for longer; afterwards the browser may show the document again.
  */
 const HEARTBEATD_LOCK_RELEASE_TIME = 60;
 
 /**
- * The name of the document that this request renders.
+ * Returns the id of the document that this request renders.
  *
- * @return int Positive, and small enough for every PHP.
+ * @return int A positive 31-bit integer.
  */
 function heartbeatd_document_id() {
 	static $document = 0;
@@ -43,7 +43,7 @@ function heartbeatd_document_id() {
 }
 
 /**
- * An editor's page takes the lock in the name of its document.
+ * Lets the document of an editor's page take the lock.
  */
 function heartbeatd_on_editor_load() {
 	if ( heartbeatd_is_configured() && isset( $_SERVER['REQUEST_METHOD'] ) && 'GET' === $_SERVER['REQUEST_METHOD'] ) {
@@ -56,8 +56,8 @@ function heartbeatd_on_editor_load() {
 }
 
 /**
- * Before core renews the lock that a beat asks for. A document that has released the
- * lock does not get it again.
+ * Decides, before core renews the lock that a beat asks for, what core writes. A document
+ * that has released the lock does not get it again.
  *
  * @param array $response The tick.
  * @param array $data     The beat's data.
@@ -83,10 +83,10 @@ function heartbeatd_before_lock_renewal( $response, $data ) {
 }
 
 /**
- * The lock that a beat says its document holds.
+ * Returns the lock that a beat's document holds, as the beat says.
  *
  * @param mixed $data The beat's data.
- * @return array|null As heartbeatd_parse_lock() returns it; null if the beat asks for none.
+ * @return array|null The same as heartbeatd_parse_lock(); null if the beat asks for no lock.
  */
 function heartbeatd_beat_lock( $data ) {
 	$asked = is_array( $data ) ? ( $data['wp-refresh-post-lock'] ?? null ) : null;
@@ -97,7 +97,7 @@ function heartbeatd_beat_lock( $data ) {
 }
 
 /**
- * Before core releases a lock.
+ * Decides, before core releases a lock, what core writes.
  */
 function heartbeatd_before_lock_release() {
 	if ( heartbeatd_is_configured() ) {
@@ -106,12 +106,12 @@ function heartbeatd_before_lock_release() {
 }
 
 /**
- * What a beat makes of a lock.
+ * Returns the value of a lock after a beat has renewed it.
  *
- * @param string $stored The lock as it is.
- * @param string $value  What core would write, as 'ts:uid'.
- * @param array  $asked  What the beat's document says that it holds.
- * @return string|null Null if it stays as it is.
+ * @param string $stored The stored lock.
+ * @param string $value  The value that core would write, as 'ts:uid'.
+ * @param array  $asked  The lock that the beat's document holds.
+ * @return string|null Null if it does not change.
  */
 function heartbeatd_renewed_lock( $stored, $value, $asked ) {
 	$lock = heartbeatd_parse_lock( $stored );
@@ -127,19 +127,19 @@ function heartbeatd_renewed_lock( $stored, $value, $asked ) {
 	} elseif ( ! $held || null === $lock['document'] || $lock['document'] === $asked['document'] ) {
 		$document = $asked['document'];
 	} else {
-		// Two documents renew it. It is the last one's when the other has stopped.
+		// Two documents renew it. When one has stopped, the lock is the other's.
 		$document = 0 === $lock['document'] && $lock['time'] === $asked['time'] ? $asked['document'] : 0;
 	}
 	return null === $document ? $value : "$value:$document";
 }
 
 /**
- * What a release makes of a lock.
+ * Returns the value of a lock after a document has released it.
  *
- * @param string $stored   The lock as it is.
- * @param string $value    What core would write, as 'ts:uid'.
- * @param string $previous The lock that the document says it holds.
- * @return string|null Null if it stays as it is.
+ * @param string $stored   The stored lock.
+ * @param string $value    The value that core would write, as 'ts:uid'.
+ * @param string $previous The lock that the document holds, as it says.
+ * @return string|null Null if it does not change.
  */
 function heartbeatd_released_lock( $stored, $value, $previous ) {
 	$lock = heartbeatd_parse_lock( $stored );
@@ -150,8 +150,8 @@ function heartbeatd_released_lock( $stored, $value, $previous ) {
 	if ( $held['document'] && null !== $lock['document'] ) {
 		$same = $lock['document'] === $held['document'];
 	} elseif ( $held['document'] ) {
-		// The block editor has just released the lock itself, which names no document:
-		// a beat that is still at PHP must not renew it.
+		// The block editor has just released the lock by itself, without a document. A beat
+		// that is still at PHP must not renew it.
 		$same = $lock['time'] <= $held['time'];
 	} else {
 		$same = $lock['time'] === $held['time'];
@@ -165,9 +165,9 @@ function heartbeatd_released_lock( $stored, $value, $previous ) {
 /**
  * Lets a rule decide about the locks that this request writes.
  *
- * @param callable $rule Takes the lock as it is, the value that core would write, and the
- *                       one that it would replace; returns the value to write, or null.
- * @param int      $only The post whose lock the rule is for; 0 for every post.
+ * @param callable $rule Takes the stored lock, the value that core would write, and the value
+ *                       that core would replace; returns the value to write, or null.
+ * @param int      $only The post that the rule applies to; 0 for every post.
  */
 function heartbeatd_intercept_lock_writes( $rule, $only = 0 ) {
 	$write = static function ( $check, $post_id, $key, $value, $previous ) use ( $rule, $only, &$write ) {
@@ -188,12 +188,12 @@ function heartbeatd_intercept_lock_writes( $rule, $only = 0 ) {
 }
 
 /**
- * Writes a lock, if it still is what the rule saw. A release and a renewal may come
- * at the same time.
+ * Writes a lock if it is still the one that the rule has seen: a release and a renewal may
+ * happen at the same time.
  *
  * @param int      $post_id The post.
- * @param callable $rule    Takes the lock as it is; returns the value to write, or null.
- * @return bool Whether the lock is what the rule wants.
+ * @param callable $rule    Takes the stored lock; returns the value to write, or null.
+ * @return bool Whether the lock has the rule's value.
  */
 function heartbeatd_write_lock( $post_id, $rule ) {
 	for ( $try = 0; $try < HEARTBEATD_LOCK_TRIES; $try++ ) {

@@ -1,6 +1,6 @@
 <?php
 /**
- * The value of a post lock.
+ * The value of a post lock, the post meta _edit_lock.
  *
  * @package heartbeatd
  */
@@ -8,7 +8,7 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * For how many seconds a lock lives.
+ * Returns how long a lock is valid after it was renewed, in seconds.
  *
  * @return int
  */
@@ -18,10 +18,10 @@ function heartbeatd_lock_window() {
 }
 
 /**
- * Reads a lock.
+ * Parses a lock.
  *
- * @param mixed $lock The meta value, or what an editor says that it is.
- * @return array{time: int, user: int, document: int|null, left: bool} The document is null where none is named.
+ * @param mixed $lock The meta value, or the value that an editor sends.
+ * @return array{time: int, user: int, document: int|null, left: bool} The document is null if the lock names none; 'left' says that this document has released it.
  */
 function heartbeatd_parse_lock( $lock ) {
 	$parts = is_string( $lock ) ? explode( ':', $lock ) : array();
@@ -34,10 +34,10 @@ function heartbeatd_parse_lock( $lock ) {
 }
 
 /**
- * Who holds a lock, and for how long.
+ * Returns the user who holds a lock, and for how long.
  *
- * @param mixed $lock The meta value, as 'ts:uid'.
- * @return array{0: int, 1: int} The user or 0, and seconds.
+ * @param mixed $lock The meta value.
+ * @return array{0: int, 1: int} The user, or 0, and seconds.
  */
 function heartbeatd_lock_holder( $lock ) {
 	$parts = heartbeatd_parse_lock( $lock );

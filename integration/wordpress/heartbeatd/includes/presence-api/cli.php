@@ -1,6 +1,6 @@
 <?php
 /**
- * WP-CLI: wp presence.
+ * The WP-CLI command wp presence.
  *
  * @package heartbeatd
  */
@@ -8,7 +8,7 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Lists who is there.
+ * Lists presence entries.
  *
  * ## OPTIONS
  *
@@ -37,7 +37,7 @@ function heartbeatd_presence_cli_list( $args, $options ) {
 }
 
 /**
- * Counts who is there, by the first part of the rooms' names.
+ * Counts presence entries, by the first part of the room's name.
  *
  * ## OPTIONS
  *
@@ -51,7 +51,7 @@ function heartbeatd_presence_cli_list( $args, $options ) {
  *
  *     wp presence summary
  *
- * @param string[] $args    Nothing.
+ * @param string[] $args    Unused.
  * @param string[] $options The options.
  */
 function heartbeatd_presence_cli_summary( $args, $options ) {
@@ -92,7 +92,7 @@ function heartbeatd_presence_cli_summary( $args, $options ) {
 }
 
 /**
- * Puts a client into a room, for a minute.
+ * Writes an entry to a room. It expires after a minute.
  *
  * ## OPTIONS
  *
@@ -100,26 +100,26 @@ function heartbeatd_presence_cli_summary( $args, $options ) {
  * : The room.
  *
  * [<client_id>]
- * : The client id. Default cli- and the user's id.
+ * : The client id. Default "cli-" and the user's id.
  *
  * [--data=<json>]
- * : What others see of it, a JSON object.
+ * : The data that other users see, as a JSON object.
  *
  * ## EXAMPLES
  *
  *     wp presence set admin/online --data='{"screen":"import"}' --user=admin
  *
- * @param string[] $args    The room, and perhaps the client id.
+ * @param string[] $args    The room, and the client id if it is given.
  * @param string[] $options The options.
  */
 function heartbeatd_presence_cli_set( $args, $options ) {
 	$user = get_current_user_id();
 	$data = json_decode( $options['data'] ?? '{}', true );
 	if ( ! $user ) {
-		WP_CLI::error( __( 'Say whose entry it is, with --user.', 'heartbeatd' ) );
+		WP_CLI::error( __( 'Set the entry’s user with --user.', 'heartbeatd' ) );
 	}
 	if ( ! is_array( $data ) ) {
-		WP_CLI::error( __( 'The data is no JSON object.', 'heartbeatd' ) );
+		WP_CLI::error( __( 'The data is not a JSON object.', 'heartbeatd' ) );
 	}
 	$entry = heartbeatd_presence_put( $args[0], $args[1] ?? "cli-$user", $data, $user );
 	if ( is_wp_error( $entry ) ) {
@@ -130,31 +130,32 @@ function heartbeatd_presence_cli_set( $args, $options ) {
 }
 
 /**
- * Does nothing: what has expired is gone, heartbeatd sees to it.
+ * Does nothing: heartbeatd removes expired entries.
  *
  * ## OPTIONS
  *
  * [--yes]
- * : Does not ask.
+ * : Accepted, and has no effect.
  *
  * ## EXAMPLES
  *
  *     wp presence cleanup
  */
 function heartbeatd_presence_cli_cleanup() {
-	WP_CLI::success( __( 'There is nothing to clean up: entries that expire are gone by themselves.', 'heartbeatd' ) );
+	WP_CLI::success( __( 'There is nothing to clean up: heartbeatd removes expired entries.', 'heartbeatd' ) );
 }
 
 /**
- * Reads entries, or ends with an error: a command must not take silence for an empty room.
+ * Reads entries. Exits with an error if heartbeatd does not answer, which must not look like
+ * an empty room.
  *
- * @param array $query As for heartbeatd_presence_list_all().
+ * @param array $query The query, as for heartbeatd_presence_list_all().
  * @return array[]
  */
 function heartbeatd_presence_cli_read( $query ) {
 	$entries = heartbeatd_presence_list_all( $query );
 	if ( null === $entries ) {
-		WP_CLI::error( __( 'heartbeatd does not answer. `wp heartbeatd status` says more.', 'heartbeatd' ) );
+		WP_CLI::error( __( 'heartbeatd does not answer. Run `wp heartbeatd status` for the cause.', 'heartbeatd' ) );
 	}
 	return (array) $entries;
 }

@@ -1,6 +1,6 @@
 <?php
 /**
- * The Presence API's functions, for sites where nobody else provides them.
+ * The functions of the Presence API, if no other plugin provides them.
  *
  * @package heartbeatd
  */
@@ -16,12 +16,12 @@ if ( ! defined( 'WP_PRESENCE_DEFAULT_TTL' ) ) {
 if ( ! function_exists( 'wp_get_presence' ) ) {
 
 	/**
-	 * Who is in a room, the newest first. Nobody, when heartbeatd does not answer.
+	 * Returns the entries in a room, from newest to oldest. Empty if heartbeatd does not
+	 * answer.
 	 *
 	 * @param string $room    The room.
-	 * @param int    $timeout Leaves out who was last heard of longer ago, in seconds. What
-	 *                        is not shorter than the default means everybody who is there:
-	 *                        heartbeatd knows of pages that are open and idle.
+	 * @param int    $timeout Leaves out entries that are older, in seconds. With the default or
+	 *                        more, heartbeatd decides: it knows which pages are open and idle.
 	 * @return object[] Entries with room, client_id, user_id, data (an array) and date_gmt.
 	 */
 	function wp_get_presence( $room, $timeout = WP_PRESENCE_DEFAULT_TTL ) {
@@ -30,12 +30,12 @@ if ( ! function_exists( 'wp_get_presence' ) ) {
 	}
 
 	/**
-	 * Puts a client into a room, or renews it there.
+	 * Writes an entry to a room, or renews it.
 	 *
 	 * @param string $room      The room, at most 191 characters.
 	 * @param string $client_id The client id, at most 191 characters.
-	 * @param array  $state     What others see of it, at most 10,240 bytes as JSON.
-	 * @param int    $user_id   Whose it is. Default the current user.
+	 * @param array  $state     The data that other users see, at most 10,240 bytes as JSON.
+	 * @param int    $user_id   The entry's user. Default the current user.
 	 * @return bool
 	 */
 	function wp_set_presence( $room, $client_id, $state, $user_id = 0 ) {
@@ -43,11 +43,11 @@ if ( ! function_exists( 'wp_get_presence' ) ) {
 	}
 
 	/**
-	 * Takes a client out of a room.
+	 * Removes an entry from a room.
 	 *
 	 * @param string $room      The room.
 	 * @param string $client_id The client id.
-	 * @return bool Whether it is out, which it may have been before.
+	 * @return bool Whether the entry is gone. It need not have existed.
 	 */
 	function wp_remove_presence( $room, $client_id ) {
 		return heartbeatd_presence_is_valid_name( $room ) && heartbeatd_presence_is_valid_name( $client_id )
@@ -55,7 +55,7 @@ if ( ! function_exists( 'wp_get_presence' ) ) {
 	}
 
 	/**
-	 * Takes a user out of all rooms.
+	 * Removes a user's entries from all rooms.
 	 *
 	 * @param int $user_id The user.
 	 * @return bool
@@ -65,8 +65,8 @@ if ( ! function_exists( 'wp_get_presence' ) ) {
 	}
 
 	/**
-	 * Whether a user may see a room and enter it: a post's with the right to edit
-	 * that post, any other with the right to edit posts.
+	 * Determines whether a user may see and enter a room: a post's room if they may edit the
+	 * post, any other room if they may edit posts.
 	 *
 	 * @param string $room    The room.
 	 * @param int    $user_id The user. Default the current one.
@@ -82,10 +82,10 @@ if ( ! function_exists( 'wp_get_presence' ) ) {
 	}
 
 	/**
-	 * The room of a post.
+	 * Returns the room of a post.
 	 *
 	 * @param int|WP_Post|null $post The post. Default the global one.
-	 * @return string|false As 'postType/post:42'; false when there is no such post, or its type has no rooms.
+	 * @return string|false As 'postType/post:42'; false if there is no such post, or its type has no rooms.
 	 */
 	function wp_presence_post_room( $post ) {
 		$post = get_post( $post );
@@ -94,7 +94,7 @@ if ( ! function_exists( 'wp_get_presence' ) ) {
 	}
 
 	/**
-	 * The room of everybody in the admin.
+	 * Returns the room of all users in the admin.
 	 *
 	 * @return string
 	 */

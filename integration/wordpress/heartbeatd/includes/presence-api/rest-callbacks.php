@@ -1,6 +1,6 @@
 <?php
 /**
- * What the REST routes wp-presence/v1 do. Who may is settled before.
+ * The callbacks of the REST routes wp-presence/v1. Permissions are checked before they run.
  *
  * @package heartbeatd
  */
@@ -8,7 +8,7 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Who is in a room. Nobody, when heartbeatd does not say.
+ * Lists the entries in a room. Empty if heartbeatd does not answer.
  *
  * @param WP_REST_Request $request The request.
  * @return WP_REST_Response
@@ -24,7 +24,7 @@ function heartbeatd_rest_list_entries( $request ) {
 }
 
 /**
- * An entry as it is answered.
+ * Returns an entry in the form of the REST API.
  *
  * @param array $entry The entry.
  * @return array
@@ -36,7 +36,7 @@ function heartbeatd_rest_prepare_entry( $entry ) {
 }
 
 /**
- * Puts the current user into a room.
+ * Writes an entry of the current user to a room.
  *
  * @param WP_REST_Request $request The request.
  * @return WP_REST_Response|WP_Error
@@ -50,7 +50,7 @@ function heartbeatd_rest_set_entry( $request ) {
 }
 
 /**
- * Whether a client id is one of those that are made from another user's id.
+ * Determines whether a client id contains the id of another user.
  *
  * @param string $client_id The client id.
  * @return bool
@@ -61,7 +61,7 @@ function heartbeatd_rest_is_reserved_client_id( $client_id ) {
 }
 
 /**
- * Takes an entry out of a room: an own one, or anybody's with the right to
+ * Removes an entry from a room: an entry of the current user, or any entry if the user may
  * manage options.
  *
  * @param WP_REST_Request $request The request.
@@ -88,17 +88,17 @@ function heartbeatd_rest_delete_entry( $request ) {
 }
 
 /**
- * What heartbeatd refused, in the words of this API.
+ * Converts an error of heartbeatd to an error of the REST API.
  *
- * @param WP_Error $error The refusal.
+ * @param WP_Error $error The error.
  * @return WP_Error
  */
 function heartbeatd_rest_error( $error ) {
 	switch ( $error->get_error_code() ) {
 		case 'conflict':
-			return new WP_Error( 'rest_presence_client_id_conflict', __( 'This client id is another user’s.', 'heartbeatd' ), array( 'status' => 409 ) );
+			return new WP_Error( 'rest_presence_client_id_conflict', __( 'This client id belongs to another user.', 'heartbeatd' ), array( 'status' => 409 ) );
 		case 'too_many':
-			return new WP_Error( 'rest_presence_limit_exceeded', __( 'You are in too many rooms already.', 'heartbeatd' ), array( 'status' => 429 ) );
+			return new WP_Error( 'rest_presence_limit_exceeded', __( 'You are in too many rooms.', 'heartbeatd' ), array( 'status' => 429 ) );
 		case 'forbidden':
 			return heartbeatd_rest_forbidden();
 		case 'bad_request':
@@ -108,7 +108,7 @@ function heartbeatd_rest_error( $error ) {
 }
 
 /**
- * The rooms that somebody is in and the current user may see.
+ * Lists the rooms that are not empty and that the current user may see.
  *
  * @param WP_REST_Request $request The request.
  * @return WP_REST_Response
@@ -138,7 +138,7 @@ function heartbeatd_rest_list_rooms( $request ) {
 }
 
 /**
- * A screen was saved by a request that only its page knows of.
+ * Gives a screen a new revision after a save that only the page knows about.
  *
  * @param WP_REST_Request $request The request.
  * @return WP_REST_Response
@@ -153,11 +153,11 @@ function heartbeatd_rest_bump_screen_revision( $request ) {
 }
 
 /**
- * A page of a list.
+ * Returns the response with one page of a list.
  *
  * @param array $items    The page's items.
- * @param int   $total    How many there are.
- * @param int   $per_page How many a page has.
+ * @param int   $total    The number of all items.
+ * @param int   $per_page The number of items on a page.
  * @return WP_REST_Response
  */
 function heartbeatd_rest_list_response( $items, $total, $per_page ) {

@@ -8,11 +8,11 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Whether a parameter can be a room or a client id.
+ * Validates a room or a client id.
  *
  * @param mixed           $value   The value.
  * @param WP_REST_Request $request The request.
- * @param string          $param   Its name.
+ * @param string          $param   The parameter's name.
  * @return true|WP_Error
  */
 function heartbeatd_rest_validate_name( $value, $request, $param ) {
@@ -22,11 +22,11 @@ function heartbeatd_rest_validate_name( $value, $request, $param ) {
 }
 
 /**
- * Whether a parameter can be an entry's data.
+ * Validates the data of an entry.
  *
  * @param mixed           $value   The value.
  * @param WP_REST_Request $request The request.
- * @param string          $param   Its name.
+ * @param string          $param   The parameter's name.
  * @return true|WP_Error
  */
 function heartbeatd_rest_validate_data( $value, $request, $param ) {
@@ -37,11 +37,11 @@ function heartbeatd_rest_validate_data( $value, $request, $param ) {
 		return new WP_Error( 'rest_invalid_param', sprintf( __( '%s must be an object.', 'heartbeatd' ), $param ) );
 	}
 	/* translators: 1: a parameter's name, 2: a number. */
-	return strlen( $json ) <= HEARTBEATD_MAX_ENTRY_DATA ? true : new WP_Error( 'rest_invalid_param', sprintf( __( '%1$s may have %2$d bytes as JSON.', 'heartbeatd' ), $param, HEARTBEATD_MAX_ENTRY_DATA ) );
+	return strlen( $json ) <= HEARTBEATD_MAX_ENTRY_DATA ? true : new WP_Error( 'rest_invalid_param', sprintf( __( '%1$s must have at most %2$d bytes as JSON.', 'heartbeatd' ), $param, HEARTBEATD_MAX_ENTRY_DATA ) );
 }
 
 /**
- * Plain text of every text in an entry's data: others show it.
+ * Sanitizes the strings in the data of an entry: other users see them.
  *
  * @param array $value The data.
  * @return array
@@ -54,7 +54,7 @@ function heartbeatd_rest_sanitize_data( $value ) {
 }
 
 /**
- * Whether the current user may edit posts.
+ * Checks whether the current user may edit posts.
  *
  * @return true|WP_Error
  */
@@ -63,7 +63,7 @@ function heartbeatd_rest_can_edit_posts() {
 }
 
 /**
- * Whether the current user may see a room and enter it.
+ * Checks whether the current user may see and enter a room.
  *
  * @param WP_REST_Request $request The request.
  * @return true|WP_Error
@@ -73,7 +73,7 @@ function heartbeatd_rest_can_access_room( $request ) {
 }
 
 /**
- * Whether the current user may see a screen.
+ * Checks whether the current user may see a screen.
  *
  * @param WP_REST_Request $request The request.
  * @return true|WP_Error
@@ -83,9 +83,9 @@ function heartbeatd_rest_can_access_screen( $request ) {
 }
 
 /**
- * The error for what somebody may not do.
+ * Returns the error for a missing permission.
  *
- * @return WP_Error 401 for nobody, 403 for somebody.
+ * @return WP_Error With status 401 if nobody is logged in, otherwise 403.
  */
 function heartbeatd_rest_forbidden() {
 	return new WP_Error( 'rest_forbidden', __( 'Sorry, you are not allowed to do that.', 'heartbeatd' ), array( 'status' => rest_authorization_required_code() ) );

@@ -1,6 +1,6 @@
 <?php
 /**
- * The REST routes wp-presence/v1, for sites where nobody else provides them.
+ * The REST routes wp-presence/v1, if no other plugin provides them.
  *
  * @package heartbeatd
  */
@@ -19,7 +19,7 @@ function heartbeatd_register_rest_routes() {
 	);
 	$client = array( 'description' => __( 'The client in the room.', 'heartbeatd' ) ) + $room;
 	$data   = array(
-		'description'       => __( 'What others see of the client.', 'heartbeatd' ),
+		'description'       => __( 'The data that other users see.', 'heartbeatd' ),
 		'type'              => 'object',
 		'default'           => array(),
 		'validate_callback' => 'heartbeatd_rest_validate_data',
@@ -63,12 +63,12 @@ function heartbeatd_register_rest_routes() {
 }
 
 /**
- * One method of a route.
+ * Returns one endpoint of a route.
  *
  * @param string   $methods             HTTP method.
- * @param callable $callback            What answers.
- * @param callable $permission_callback Who may.
- * @param array    $args                What it takes.
+ * @param callable $callback            The callback.
+ * @param callable $permission_callback The permission callback.
+ * @param array    $args                The arguments.
  * @return array
  */
 function heartbeatd_rest_endpoint( $methods, $callback, $permission_callback, $args ) {
@@ -76,9 +76,9 @@ function heartbeatd_rest_endpoint( $methods, $callback, $permission_callback, $a
 }
 
 /**
- * What lists take.
+ * Returns the arguments for paging.
  *
- * @param int $per_page The default.
+ * @param int $per_page The default of per_page.
  * @return array
  */
 function heartbeatd_rest_paging_args( $per_page ) {
@@ -99,7 +99,7 @@ function heartbeatd_rest_paging_args( $per_page ) {
 }
 
 /**
- * What an entry looks like.
+ * Returns the schema of an entry.
  *
  * @return array
  */

@@ -1,6 +1,6 @@
 <?php
 /**
- * The admin bar: how many people are online, and who.
+ * The admin bar: the number of users online, and their list.
  *
  * @package heartbeatd
  */
@@ -8,12 +8,12 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * How many people the list names.
+ * How many users the list shows.
  */
 const HEARTBEATD_UI_MAX_BAR_USERS = 20;
 
 /**
- * Adds the count and the list.
+ * Adds the number and the list.
  *
  * @param WP_Admin_Bar $bar The admin bar.
  */
@@ -53,14 +53,14 @@ function heartbeatd_ui_add_to_admin_bar( $bar ) {
 }
 
 /**
- * The count, for eyes and for ears.
+ * Returns the HTML of the number, with a text for screen readers.
  *
- * @param int $total How many people.
+ * @param int $total The number of users.
  * @return string
  */
 function heartbeatd_ui_online_count( $total ) {
 	$number = number_format_i18n( $total );
 	/* translators: %s: how many people. */
-	$spoken = sprintf( _n( '%s person online', '%s people online', $total, 'heartbeatd' ), $number );
-	return '<span aria-hidden="true">' . esc_html( $number ) . '</span><span class="screen-reader-text">' . esc_html( $spoken ) . '</span>';
+	$text = sprintf( _n( '%s person online', '%s people online', $total, 'heartbeatd' ), $number );
+	return '<span aria-hidden="true">' . esc_html( $number ) . '</span><span class="screen-reader-text">' . esc_html( $text ) . '</span>';
 }

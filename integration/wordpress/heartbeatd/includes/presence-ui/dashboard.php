@@ -1,6 +1,6 @@
 <?php
 /**
- * Two widgets on the dashboard: who is online, and which posts are being edited.
+ * Two dashboard widgets: who is online, and which posts are being edited.
  *
  * @package heartbeatd
  */
@@ -8,7 +8,7 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * How many people the widget shows.
+ * How many users the widget shows.
  */
 const HEARTBEATD_UI_MAX_WIDGET_USERS = 50;
 
@@ -35,12 +35,12 @@ function heartbeatd_ui_print_online_widget() {
 	if ( $more > 0 ) {
 		$items .= '<li class="heartbeatd-more">' . esc_html( heartbeatd_ui_more_text( $more ) ) . '</li>';
 	}
-	// phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- Each part is, where it is made.
+	// phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- Each part is escaped.
 	echo '<ul class="heartbeatd-people" id="heartbeatd-who">' . $items . '</ul>';
 }
 
 /**
- * Prints which posts are being edited, of those that the reader may edit.
+ * Prints the posts that are being edited and that the current user may edit.
  */
 function heartbeatd_ui_print_posts_widget() {
 	$items = '';
@@ -54,12 +54,12 @@ function heartbeatd_ui_print_posts_widget() {
 		$people = array_map( 'heartbeatd_ui_editor_person', $post['editors'] );
 		$items .= '<li class="heartbeatd-post"><a href="' . esc_url( $post['edit_url'] ) . '">' . esc_html( heartbeatd_ui_title( $post['post_title'] ) ) . '</a>' . heartbeatd_ui_avatars( $people ) . '</li>';
 	}
-	// phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- Each part is, where it is made.
+	// phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- Each part is escaped.
 	echo '<div id="heartbeatd-active-posts" data-posts="' . esc_attr( wp_json_encode( $posts ) ) . '"><ul class="heartbeatd-posts">' . $items . '</ul><p class="heartbeatd-none"' . ( $posts ? ' hidden' : '' ) . '>' . esc_html__( 'No post is being edited at the moment.', 'heartbeatd' ) . '</p></div>';
 }
 
 /**
- * A post's title, or what is said when it has none.
+ * Returns a post's title, or a text for a post without one.
  *
  * @param string $title The title.
  * @return string
@@ -69,7 +69,7 @@ function heartbeatd_ui_title( $title ) {
 }
 
 /**
- * An editor of a post, as presence-active-posts names them, as a person.
+ * Converts an editor in an item of presence-active-posts to a person.
  *
  * @param array $editor The editor.
  * @return array

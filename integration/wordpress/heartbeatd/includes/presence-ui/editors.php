@@ -1,6 +1,6 @@
 <?php
 /**
- * Editors: whoever else is in this post. The block editor's part is all script.
+ * The other users in a post, in the editors. Scripts alone do this for the block editor.
  *
  * @package heartbeatd
  */
@@ -8,7 +8,7 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Prints, in the classic editor's publish box, who else is in this post.
+ * Prints the other users in the publish box of the classic editor.
  *
  * @param WP_Post $post The post.
  */
@@ -26,6 +26,6 @@ function heartbeatd_ui_print_classic_editor( $post ) {
 			$items .= '<li class="heartbeatd-person">' . heartbeatd_ui_person( $person ) . '</li>';
 		}
 	}
-	// phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- Each part is, where it is made.
+	// phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- Each part is escaped.
 	echo '<div class="misc-pub-section heartbeatd-here" id="heartbeatd-here"' . ( '' === $items ? ' hidden' : '' ) . '>' . esc_html__( 'Also in this post:', 'heartbeatd' ) . '<ul class="heartbeatd-people">' . $items . '</ul></div>';
 }

@@ -1,7 +1,7 @@
 <?php
 /**
- * People as PHP draws them. assets/faces.js draws the same, node for node, so
- * that nothing moves when a page comes to life.
+ * Users as PHP prints them. assets/people.js folds entries and assets/faces.js renders users
+ * in the same way, so that a page does not change when its scripts start.
  *
  * @package heartbeatd
  */
@@ -9,12 +9,12 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * How many faces stand side by side.
+ * How many avatars are shown side by side.
  */
 const HEARTBEATD_UI_MAX_AVATARS = 5;
 
 /**
- * Whether the current user sees anything of presence.
+ * Determines whether the current user may see presence.
  *
  * @return bool
  */
@@ -23,8 +23,7 @@ function heartbeatd_ui_can_see_presence() {
 }
 
 /**
- * Whoever is in the admin. The reader of this page is, and on this page, whether
- * or not it has been heard of.
+ * Returns the users in the admin. The current user is always among them, on this page.
  *
  * @return array{people: array[], total: int}
  */
@@ -41,10 +40,10 @@ function heartbeatd_ui_online_users() {
 }
 
 /**
- * Whoever is in a room, as far as a page begins with them.
+ * Returns the entries in a room that a page shows at first.
  *
  * @param string $room The room.
- * @return array{entries: array[], total: int}|null Null when heartbeatd does not say.
+ * @return array{entries: array[], total: int}|null Null if heartbeatd does not answer.
  */
 function heartbeatd_ui_list_room( $room ) {
 	return heartbeatd_presence_list_page(
@@ -56,7 +55,7 @@ function heartbeatd_ui_list_room( $room ) {
 }
 
 /**
- * The reader of this page, as an entry of now.
+ * Returns an entry for the current user on this page.
  *
  * @param string $screen_id The page's screen.
  * @return array
@@ -73,8 +72,8 @@ function heartbeatd_ui_current_user_entry( $screen_id ) {
 }
 
 /**
- * One person for each user: of several entries, as an editor's and its lock's, the
- * newest says where they are. They are idle if all are.
+ * Merges entries to one person for each user. Of several entries, as an editor's and its
+ * lock's, the newest gives the screen. The user is idle if all entries are.
  *
  * @param array[] $entries Entries.
  * @return array[] Sorted by name.
@@ -106,7 +105,7 @@ function heartbeatd_ui_merge_by_user( $entries ) {
 }
 
 /**
- * Text, of what anybody may have put into an entry's data.
+ * Returns a value of an entry's data as a string: other users can write any data.
  *
  * @param mixed $value The value.
  * @return string
@@ -116,21 +115,22 @@ function heartbeatd_ui_string( $value ) {
 }
 
 /**
- * A face.
+ * Returns the HTML of an avatar.
  *
  * @param array $person The person.
  * @return string
  */
 function heartbeatd_ui_avatar( $person ) {
-	$face = '<span class="heartbeatd-initial" aria-hidden="true">' . esc_html( '' === $person['name'] ? '?' : mb_substr( $person['name'], 0, 1 ) ) . '</span>';
+	$image = '<span class="heartbeatd-initial" aria-hidden="true">' . esc_html( '' === $person['name'] ? '?' : mb_substr( $person['name'], 0, 1 ) ) . '</span>';
 	if ( '' !== $person['avatar'] ) {
-		$face = '<img class="avatar photo" alt="" src="' . esc_url( $person['avatar'] ) . '" width="24" height="24">';
+		$image = '<img class="avatar photo" alt="" src="' . esc_url( $person['avatar'] ) . '" width="24" height="24">';
 	}
-	return '<span class="heartbeatd-face' . ( $person['idle'] ? ' is-idle' : '' ) . '">' . $face . '</span>';
+	return '<span class="heartbeatd-face' . ( $person['idle'] ? ' is-idle' : '' ) . '">' . $image . '</span>';
 }
 
 /**
- * What is read out for a face: nobody hears that it is pale.
+ * Returns the text that screen readers read for an avatar. It says that the user is idle,
+ * which others see.
  *
  * @param array $person The person.
  * @return string
@@ -141,7 +141,7 @@ function heartbeatd_ui_accessible_name( $person ) {
 }
 
 /**
- * A row of faces, or a dash when there is nobody.
+ * Returns the HTML of a row of avatars, or of a dash if there are none.
  *
  * @param array[] $people The people.
  * @return string
@@ -152,8 +152,8 @@ function heartbeatd_ui_avatars( $people ) {
 	}
 	$items = '';
 	foreach ( array_slice( $people, 0, HEARTBEATD_UI_MAX_AVATARS ) as $person ) {
-		$spoken = heartbeatd_ui_accessible_name( $person );
-		$items .= '<li title="' . esc_attr( $spoken ) . '">' . heartbeatd_ui_avatar( $person ) . '<span class="screen-reader-text">' . esc_html( $spoken ) . '</span></li>';
+		$name   = heartbeatd_ui_accessible_name( $person );
+		$items .= '<li title="' . esc_attr( $name ) . '">' . heartbeatd_ui_avatar( $person ) . '<span class="screen-reader-text">' . esc_html( $name ) . '</span></li>';
 	}
 	$more = count( $people ) - HEARTBEATD_UI_MAX_AVATARS;
 	if ( $more > 0 ) {
@@ -163,7 +163,7 @@ function heartbeatd_ui_avatars( $people ) {
 }
 
 /**
- * A person with name, screen and what they are up to.
+ * Returns the HTML of a person: avatar, name, screen, and whether they are idle.
  *
  * @param array $person The person.
  * @return string
@@ -180,9 +180,9 @@ function heartbeatd_ui_person( $person ) {
 }
 
 /**
- * How many there are beside those that are shown.
+ * Returns the text for users that a list does not show.
  *
- * @param int $more How many.
+ * @param int $more How many users are not shown.
  * @return string
  */
 function heartbeatd_ui_more_text( $more ) {

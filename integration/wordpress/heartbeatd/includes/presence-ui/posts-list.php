@@ -1,6 +1,6 @@
 <?php
 /**
- * The posts list: a column that shows who is editing what.
+ * The posts list: a column with the users who edit each post.
  *
  * @package heartbeatd
  */
@@ -8,7 +8,7 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Adds the column to lists of posts, if these have rooms.
+ * Adds the column to lists of posts whose type supports presence.
  *
  * @param array<string, string> $columns   The columns.
  * @param string                $post_type The post type.
@@ -43,12 +43,13 @@ function heartbeatd_ui_print_posts_column( $column, $post_id ) {
 	}
 	$room   = current_user_can( 'edit_post', $post_id ) ? heartbeatd_post_room( $post_id ) : '';
 	$people = '' === $room ? array() : heartbeatd_ui_merge_by_user( heartbeatd_ui_entries_by_room( get_post_type( $post_id ) )[ $room ] ?? array() );
-	// phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- Each part is, where it is made.
+	// phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- Each part is escaped.
 	echo '<div class="heartbeatd-editors"' . ( '' === $room ? '' : ' data-room="' . esc_attr( $room ) . '"' ) . '>' . heartbeatd_ui_avatars( $people ) . '</div>';
 }
 
 /**
- * Whoever is in the rooms of a post type's posts: one question for the whole list.
+ * Returns the entries in the rooms of a post type's posts. A page reads them once for the
+ * whole list.
  *
  * @param string $post_type The post type.
  * @return array<string, array[]> Entries by room.

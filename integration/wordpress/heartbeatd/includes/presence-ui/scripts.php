@@ -1,7 +1,7 @@
 <?php
 /**
- * What the admin shows of presence. Everything is printed by PHP first and kept
- * up to date by small scripts; a page without them is complete.
+ * The scripts that keep presence up to date in the admin. PHP prints everything first, so a
+ * page is complete without them.
  *
  * @package heartbeatd
  */
@@ -9,21 +9,21 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Loads the scripts that this page has use for.
+ * Enqueues the scripts that the page needs.
  */
 function heartbeatd_ui_enqueue_scripts() {
 	$screen = get_current_screen();
 	if ( ! heartbeatd_ui_can_see_presence() || ! $screen ) {
 		return;
 	}
-	$alone   = 'alone' === heartbeatd_presence_provider();
-	$room    = heartbeatd_ui_editor_room( $screen );
-	$state   = $alone ? heartbeatd_screen_state() : null;
-	$scripts = array_keys(
+	$provides = 'heartbeatd' === heartbeatd_presence_provider();
+	$room     = heartbeatd_ui_editor_room( $screen );
+	$state    = $provides ? heartbeatd_screen_state() : null;
+	$scripts  = array_keys(
 		array_filter(
 			array(
-				'ui-online'  => $alone,
-				'ui-posts'   => $alone && in_array( $screen->base, array( 'dashboard', 'edit' ), true ),
+				'ui-online'  => $provides,
+				'ui-posts'   => $provides && in_array( $screen->base, array( 'dashboard', 'edit' ), true ),
 				'ui-editors' => '' !== $room,
 				'ui-stale'   => null !== $state,
 			)
@@ -48,10 +48,10 @@ function heartbeatd_ui_enqueue_scripts() {
 }
 
 /**
- * Loads one script, with the words it says.
+ * Enqueues one script with its translations.
  *
  * @param string   $name         The file's name, without '.js'.
- * @param string[] $dependencies Handles of scripts.
+ * @param string[] $dependencies The handles of other scripts.
  */
 function heartbeatd_ui_enqueue_script( $name, $dependencies ) {
 	wp_enqueue_script( "heartbeatd-$name", heartbeatd_asset_url( "$name.js" ), $dependencies, heartbeatd_asset_version( "$name.js" ), true );
@@ -59,25 +59,25 @@ function heartbeatd_ui_enqueue_script( $name, $dependencies ) {
 }
 
 /**
- * What a script needs beside the people and their faces.
+ * Returns what a script depends on, besides the scripts that every page loads.
  *
  * @param string    $name   The script.
  * @param WP_Screen $screen The page's screen.
  * @return string[]
  */
 function heartbeatd_ui_dependencies( $name, $screen ) {
-	$needs = array(
+	$dependencies = array(
 		'ui-editors' => $screen->is_block_editor() ? array( 'wp-a11y', 'wp-element', 'wp-plugins', 'wp-edit-post', 'wp-editor' ) : array( 'wp-a11y' ),
 		'ui-stale'   => $screen->is_block_editor() ? array( 'wp-data', 'wp-notices' ) : array( 'common', 'wp-a11y' ),
 	);
-	return array_merge( array( 'heartbeatd-faces' ), $needs[ $name ] ?? array() );
+	return array_merge( array( 'heartbeatd-faces' ), $dependencies[ $name ] ?? array() );
 }
 
 /**
- * The room of the post that a page edits, or ''.
+ * Returns the room of the post that the page edits.
  *
  * @param WP_Screen $screen The page's screen.
- * @return string
+ * @return string Empty if the page edits no post, or the post has no room.
  */
 function heartbeatd_ui_editor_room( $screen ) {
 	$post = 'post' === $screen->base ? get_post() : null;

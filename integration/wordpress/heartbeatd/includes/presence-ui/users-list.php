@@ -1,6 +1,6 @@
 <?php
 /**
- * The users list: a view of whoever is online, and a status for each.
+ * The users list: a view of the users online, and a column with each user's status.
  *
  * @package heartbeatd
  */
@@ -27,17 +27,17 @@ function heartbeatd_ui_add_users_view( $views ) {
 }
 
 /**
- * Whether the list shows only whoever is online.
+ * Determines whether the list shows only users online.
  *
  * @return bool
  */
 function heartbeatd_ui_is_online_view() {
-	// phpcs:ignore WordPress.Security.NonceVerification.Recommended -- It only chooses what to look at.
+	// phpcs:ignore WordPress.Security.NonceVerification.Recommended -- It only selects the view.
 	return isset( $_GET['heartbeatd'] ) && 'online' === $_GET['heartbeatd'];
 }
 
 /**
- * Lets the view show whoever is online.
+ * Limits the list to users online in that view.
  *
  * @param array $args The list's query.
  * @return array
@@ -63,9 +63,9 @@ function heartbeatd_ui_add_users_column( $columns ) {
 }
 
 /**
- * What the column says of a user.
+ * Returns the content of the column for a user.
  *
- * @param string $html    What it says so far.
+ * @param string $html    The content so far.
  * @param string $column  The column.
  * @param int    $user_id The user.
  * @return string

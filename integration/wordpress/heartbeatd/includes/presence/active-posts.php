@@ -8,16 +8,17 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * How many posts are listed, and how many people for each.
+ * How many posts are listed, and how many editors for each.
  */
 const HEARTBEATD_MAX_ACTIVE_POSTS   = 50;
 const HEARTBEATD_MAX_ACTIVE_EDITORS = 20;
 
 /**
- * The posts that somebody edits and the current user may edit, the newest first.
+ * Returns the posts that are being edited and that the current user may edit, from newest to
+ * oldest.
  *
- * @param array[] $entries Entries, of posts' rooms and of others.
- * @return array[] As presence-active-posts.
+ * @param array[] $entries Entries of any rooms.
+ * @return array[] Items of the handle presence-active-posts.
  */
 function heartbeatd_presence_active_posts( $entries ) {
 	$posts = array();
@@ -51,8 +52,8 @@ function heartbeatd_presence_active_posts( $entries ) {
 }
 
 /**
- * The people in a post's room, each once, the newest first. They are idle if all
- * of their entries are.
+ * Returns the users in a post's room, each once, from newest to oldest. A user is idle if
+ * all of their entries are.
  *
  * @param array[] $entries The room's entries.
  * @return array[]

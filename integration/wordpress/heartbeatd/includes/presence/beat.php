@@ -1,8 +1,8 @@
 <?php
 /**
- * Presence in the beats that PHP answers: of pages without a link, and of those
- * that ask for something else too. Nobody waits for what a beat writes, it goes
- * out after the tick; for what it asks, heartbeatd is asked once.
+ * Presence in the beats that PHP answers: beats of pages without a link, and beats that also
+ * carry handles for PHP. Entries are written after the tick, so that no user waits; the
+ * rooms that a beat asks for are read with a single call.
  *
  * @package heartbeatd
  */
@@ -10,12 +10,12 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * How many people a tick names. How many there are stands beside it.
+ * How many users a tick lists. It also contains the total.
  */
 const HEARTBEATD_MAX_ONLINE = 200;
 
 /**
- * Writes and answers a beat's presence handles.
+ * Writes the entries of a beat and answers its presence handles.
  *
  * @param array  $response  The tick.
  * @param array  $data      The beat's data.
@@ -35,7 +35,7 @@ function heartbeatd_presence_received( $response, $data, $screen_id ) {
 }
 
 /**
- * The page's own id, under which its link writes the same entries.
+ * Returns the page's connection id. The page's link writes its entries under the same id.
  *
  * @return array{conn?: string}
  */
@@ -45,10 +45,10 @@ function heartbeatd_beat_connection_id() {
 }
 
 /**
- * The entries that a beat asks to write.
+ * Returns the entries that a beat writes.
  *
  * @param array  $data      The beat's data.
- * @param array  $response  The tick so far: it says who has the lock.
+ * @param array  $response  The tick so far, with the answer about the post lock.
  * @param string $screen_id The page's screen.
  * @return array[] At most one for each handle.
  */
@@ -74,9 +74,9 @@ function heartbeatd_presence_beat_entries( $data, $response, $screen_id ) {
 }
 
 /**
- * What a presence-ping says of a page.
+ * Returns the data of the entry for a presence-ping.
  *
- * @param array $ping The handle.
+ * @param array $ping The handle's value.
  * @return array
  */
 function heartbeatd_presence_ping_data( $ping ) {
@@ -95,9 +95,9 @@ function heartbeatd_presence_ping_data( $ping ) {
 }
 
 /**
- * The post that a handle names, if it has a room that the current user may enter.
+ * Returns the post that a handle names, if it has a room that the current user may enter.
  *
- * @param mixed $handle The handle, as {post_id}.
+ * @param mixed $handle The handle's value, as {post_id}.
  * @return WP_Post|null
  */
 function heartbeatd_presence_handle_post( $handle ) {
@@ -107,7 +107,7 @@ function heartbeatd_presence_handle_post( $handle ) {
 }
 
 /**
- * What an entry in a post's room says of the post.
+ * Returns the data about a post in an entry of its room.
  *
  * @param WP_Post $post The post.
  * @return array
@@ -121,8 +121,8 @@ function heartbeatd_presence_post_data( $post ) {
 }
 
 /**
- * The answers to a beat's presence handles. Without heartbeatd there are none:
- * the tick says nothing of presence, rather than that nobody is there.
+ * Returns the answers to a beat's presence handles. If heartbeatd does not answer there are
+ * none: an empty list would mean that nobody is there.
  *
  * @param array   $data The beat's data.
  * @param array[] $own  The entries that the beat writes.
@@ -154,11 +154,11 @@ function heartbeatd_presence_answers( $data, $own ) {
 }
 
 /**
- * Reads the rooms that a beat asks for, with one question where that can be.
+ * Reads the rooms that a beat asks for, with one call if it is possible.
  *
  * @param bool $online Whether it asks who is online.
  * @param bool $active Whether it asks which posts are being edited.
- * @return array{entries: array[], online: int}|null Null when it asks for nothing, or heartbeatd does not say.
+ * @return array{entries: array[], online: int}|null Null if the beat asks for nothing, or heartbeatd does not answer.
  */
 function heartbeatd_presence_list_for_beat( $online, $active ) {
 	if ( ! $online && ! $active ) {
@@ -191,11 +191,11 @@ function heartbeatd_presence_list_for_beat( $online, $active ) {
 }
 
 /**
- * Entries as they are when the beat's own are written.
+ * Returns the entries as they are after the beat's own are written.
  *
  * @param array[] $entries Entries.
- * @param array[] $own     Those that the beat writes.
- * @param bool    $focused Whether its page has the focus, so that what it says is shown.
+ * @param array[] $own     The entries that the beat writes.
+ * @param bool    $focused Whether the page has the focus: then its entries replace those of the user's other pages.
  * @return array[]
  */
 function heartbeatd_presence_merge_entries( $entries, $own, $focused ) {
@@ -218,14 +218,14 @@ function heartbeatd_presence_merge_entries( $entries, $own, $focused ) {
 }
 
 /**
- * A person, as presence-online has it, and 'idle' if their page reports it: who is
- * active may have beaten a minute ago.
+ * Returns an item of the handle presence-online, with 'idle' if the user's page reports it:
+ * an active user's last beat may be a minute old.
  *
  * @param array $entry The entry.
  * @return array
  */
 function heartbeatd_presence_online_user( $entry ) {
-	// Anybody who may edit posts may put an entry there that says anything.
+	// Any user who may edit posts can write any data.
 	$text = static function ( $name ) use ( $entry ) {
 		return isset( $entry['data'][ $name ] ) && is_scalar( $entry['data'][ $name ] ) ? (string) $entry['data'][ $name ] : '';
 	};

@@ -1,6 +1,6 @@
 <?php
 /**
- * Presence entries: their fields, their limits, and who counts as idle.
+ * Presence entries: their fields, their limits and who is idle.
  *
  * @package heartbeatd
  */
@@ -8,22 +8,23 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * The most characters of a room and of a client id, and bytes of an entry's data as JSON.
+ * The most characters of a room and of a client id, and the most bytes of an entry's data as
+ * JSON.
  */
 const HEARTBEATD_MAX_NAME       = 191;
 const HEARTBEATD_MAX_ENTRY_DATA = 10240;
 
 /**
- * Whose page reports nothing and was last heard of longer ago, in seconds, is idle.
+ * A user whose page does not report whether they are idle is idle this many seconds after
+ * the last beat.
  */
 const HEARTBEATD_IDLE_AFTER = 30;
 
 /**
- * An entry with every field of its kind, and 'idle' if a page reports it, or null
- * for what is none.
+ * Returns an entry with every field, and 'idle' if the user's page reports it.
  *
- * @param mixed $entry What heartbeatd sent.
- * @return array|null
+ * @param mixed $entry An entry as heartbeatd sends it.
+ * @return array|null Null if it is invalid.
  */
 function heartbeatd_presence_read_entry( $entry ) {
 	if ( ! is_array( $entry ) || ! isset( $entry['room'], $entry['client_id'], $entry['user_id'], $entry['date_gmt'] ) ) {
@@ -42,13 +43,13 @@ function heartbeatd_presence_read_entry( $entry ) {
 }
 
 /**
- * An entry to be written, or null when there is no such user or it is unusable.
+ * Returns a new entry.
  *
  * @param string $room      The room.
  * @param string $client_id The client id.
- * @param array  $data      What the entry says.
- * @param int    $user_id   Whose it is.
- * @return array|null
+ * @param array  $data      The entry's data.
+ * @param int    $user_id   The entry's user.
+ * @return array|null Null if there is no such user or a value is invalid.
  */
 function heartbeatd_presence_create_entry( $room, $client_id, $data, $user_id ) {
 	$user = get_userdata( $user_id );
@@ -67,7 +68,7 @@ function heartbeatd_presence_create_entry( $room, $client_id, $data, $user_id ) 
 }
 
 /**
- * Whether something can be a room or a client id. Nothing is ever cut to fit.
+ * Determines whether a value is valid as a room or a client id. Names are never truncated.
  *
  * @param mixed $name The name.
  * @return bool
@@ -77,8 +78,8 @@ function heartbeatd_presence_is_valid_name( $name ) {
 }
 
 /**
- * Whether whoever an entry is of counts as idle: as their page reports it, and
- * without a report by the date.
+ * Determines whether an entry's user is idle. Uses what their page reports, otherwise the
+ * entry's date.
  *
  * @param array $entry The entry.
  * @return bool
@@ -88,7 +89,7 @@ function heartbeatd_presence_is_idle( $entry ) {
 }
 
 /**
- * The entries that were heard of lately.
+ * Returns the entries that are not older than a timeout.
  *
  * @param array[] $entries Entries.
  * @param int     $timeout Seconds.
@@ -96,9 +97,8 @@ function heartbeatd_presence_is_idle( $entry ) {
  */
 function heartbeatd_presence_recent_entries( $entries, $timeout ) {
 	/**
-	 * Filters for how many seconds after its last beat an entry counts. What is
-	 * not shorter than the default leaves it to heartbeatd, which knows of pages
-	 * that are open and idle.
+	 * Filters how long after its last beat an entry is listed, in seconds. With the
+	 * default or more, heartbeatd decides: it knows which pages are open and idle.
 	 *
 	 * @param int $timeout Seconds. Default 60.
 	 */
@@ -114,7 +114,7 @@ function heartbeatd_presence_recent_entries( $entries, $timeout ) {
 }
 
 /**
- * An entry as the Presence API's functions return it.
+ * Returns an entry in the form that the Presence API's functions return.
  *
  * @param array $entry The entry.
  * @return object

@@ -1,6 +1,6 @@
 <?php
 /**
- * What people see of screens, posts and users: labels, titles and avatars.
+ * What users see of screens, posts and other users: labels, titles and avatars.
  *
  * @package heartbeatd
  */
@@ -8,14 +8,15 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * What people call a screen, made from its id alone, so that a ticket made for
- * a beat says the same as the page's first. '' leaves it to heartbeatd.
+ * Returns the label of a screen. It is derived from the screen's id alone, so that a ticket
+ * made for a beat has the same label as the page's first ticket. An empty label leaves the
+ * choice to heartbeatd.
  *
  * @param string $screen_id The screen's id.
  * @return string
  */
 function heartbeatd_screen_label( $screen_id ) {
-	// Core's own words: they are translated wherever WordPress is.
+	// Core translates these labels.
 	// phpcs:disable WordPress.WP.I18n.MissingArgDomain
 	$labels = array(
 		'dashboard'       => __( 'Dashboard' ),
@@ -42,10 +43,10 @@ function heartbeatd_screen_label( $screen_id ) {
 }
 
 /**
- * What people call a screen, in any case.
+ * Returns the label of a screen, or its id in readable form.
  *
  * @param string $screen_id The screen's id.
- * @return string The id made readable where there is no better.
+ * @return string
  */
 function heartbeatd_screen_name( $screen_id ) {
 	$label = heartbeatd_screen_label( $screen_id );
@@ -53,7 +54,7 @@ function heartbeatd_screen_name( $screen_id ) {
 }
 
 /**
- * A post's title as plain text.
+ * Returns a post's title as plain text.
  *
  * @param WP_Post $post The post.
  * @return string
@@ -64,7 +65,7 @@ function heartbeatd_post_title( $post ) {
 }
 
 /**
- * How long ago something was, in words.
+ * Returns how long ago something was, in words.
  *
  * @param int $time Unix seconds.
  * @return string
@@ -75,7 +76,7 @@ function heartbeatd_time_ago( $time ) {
 }
 
 /**
- * A user's picture, if the site shows any and its address is not too long.
+ * Returns the URL of a user's avatar, if the site shows avatars and the URL is not too long.
  *
  * @param WP_User $user The user.
  * @return string

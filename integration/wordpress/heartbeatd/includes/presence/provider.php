@@ -1,11 +1,8 @@
 <?php
 /**
- * Presence: who is where. Entries live in heartbeatd, never in the database.
- *
- * Alone, this plugin provides the Presence API: its functions, REST routes,
- * commands and the answers to its handles. Beside the Presence API plugin, or a
- * WordPress that has one day taken it in, it leaves all of that alone and keeps
- * their table and the live rooms in step.
+ * The provider of the Presence API: its functions, REST routes, commands and handles. This
+ * plugin provides it, unless another plugin or WordPress itself does. Then this plugin only
+ * synchronizes the provider's table with heartbeatd.
  *
  * @package heartbeatd
  */
@@ -26,20 +23,20 @@ const HEARTBEATD_PRESENCE_FUNCTIONS = array(
 );
 
 /**
- * Finds out who provides the Presence API.
+ * Detects who provides the Presence API. All plugins must be loaded.
  */
 function heartbeatd_detect_presence_provider() {
 	$others = ! empty( $GLOBALS['wpdb']->presence ) || array_filter( HEARTBEATD_PRESENCE_FUNCTIONS, 'function_exists' );
-	heartbeatd_presence_provider( $others ? 'beside' : 'alone' );
+	heartbeatd_presence_provider( $others ? 'other' : 'heartbeatd' );
 }
 
 /**
- * Lets the Presence API plugin be switched on. WordPress reads a plugin's
- * headers before it loads it for the first time, in a request in which the
- * functions are there already: a table's name makes that plugin stand aside, and
- * from the next request on they are its own.
+ * Lets the Presence API plugin be activated. WordPress loads it in a request in which this
+ * plugin has already defined the same functions. Once the table's name is set, that plugin
+ * does not define them again; from the next request on, it provides them. This runs when
+ * WordPress reads the plugins' headers, before it loads the plugin.
  *
- * @param string[] $headers Headers that plugins may have.
+ * @param string[] $headers The headers that WordPress reads.
  * @return string[]
  */
 function heartbeatd_presence_set_table_name( $headers ) {
@@ -51,23 +48,22 @@ function heartbeatd_presence_set_table_name( $headers ) {
 }
 
 /**
- * Who provides the Presence API: this plugin ('alone'), somebody else
- * ('beside'), or nobody ('') as long as there is no secret.
+ * Returns who provides the Presence API.
  *
- * @param string|null $mode Sets it.
- * @return string
+ * @param string|null $set Sets the provider.
+ * @return string This plugin ('heartbeatd'), another one ('other'), or none ('') while there is no secret.
  */
-function heartbeatd_presence_provider( $mode = null ) {
-	static $is = '';
-	if ( null !== $mode ) {
-		$is = $mode;
+function heartbeatd_presence_provider( $set = null ) {
+	static $provider = '';
+	if ( null !== $set ) {
+		$provider = $set;
 	}
-	return $is;
+	return $provider;
 }
 
 /**
- * Somebody logs out. Pages without a link cannot say so themselves; as long as
- * there is another log-in, any of them may be that one's.
+ * Removes a user's entries when they log out. Pages without a link cannot do this. If the
+ * user has other sessions, the entries may belong to these.
  *
  * @param int $user_id The user.
  */
@@ -78,7 +74,7 @@ function heartbeatd_presence_on_logout( $user_id ) {
 }
 
 /**
- * Somebody's rights have changed, or they are gone.
+ * Removes a user's entries when they may no longer edit posts, or are removed.
  *
  * @param int $user_id The user.
  */

@@ -8,12 +8,12 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Gives posts and pages rooms.
+ * Registers support for presence for posts and pages.
  */
 function heartbeatd_add_presence_support() {
 	/**
-	 * Filters the post types whose posts have rooms, besides those that
-	 * register support for 'presence' themselves.
+	 * Filters the post types whose posts have rooms, besides those that register support
+	 * for 'presence' themselves.
 	 *
 	 * @param string[] $post_types Post types. Default post and page.
 	 */
@@ -24,10 +24,10 @@ function heartbeatd_add_presence_support() {
 }
 
 /**
- * The room of a post, or '' when it has none.
+ * Returns the room of a post.
  *
  * @param int|WP_Post|null $post The post.
- * @return string As 'postType/post:42'.
+ * @return string As 'postType/post:42'; empty if the post has no room.
  */
 function heartbeatd_post_room( $post ) {
 	$post = $post ? get_post( $post ) : null;
@@ -38,10 +38,10 @@ function heartbeatd_post_room( $post ) {
 }
 
 /**
- * The post that a room is of.
+ * Returns the post that a room belongs to.
  *
  * @param string $room The room.
- * @return int 0 for another room.
+ * @return int 0 if it belongs to no post.
  */
 function heartbeatd_room_post_id( $room ) {
 	return preg_match( '#^postType/[^:]+:(\d+)$#D', (string) $room, $match ) ? (int) $match[1] : 0;

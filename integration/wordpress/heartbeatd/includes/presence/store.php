@@ -1,7 +1,6 @@
 <?php
 /**
- * Presence entries, as heartbeatd keeps them: read once for a request, written
- * through.
+ * Access to the presence entries in heartbeatd. A request reads each list once.
  *
  * @package heartbeatd
  */
@@ -9,20 +8,19 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * How many entries heartbeatd lists at a time, and how many such pages are read.
+ * How many entries heartbeatd lists on one page, and how many pages are read at most.
  */
 const HEARTBEATD_PRESENCE_PER_PAGE  = 1000;
 const HEARTBEATD_MAX_PRESENCE_PAGES = 10;
 
 /**
- * How long a page waits for what it shows of presence, in seconds, and only
- * once: what does not come in time, the page's scripts fill in.
+ * The timeout for reading a list, in seconds. After the first timeout the request reads no
+ * more lists, and the page's scripts fill in what is missing.
  */
 const HEARTBEATD_LIST_TIMEOUT = 0.15;
 
 /**
- * What this request has read, by question; under '' whether a question stayed
- * without an answer.
+ * Returns the lists that this request has read, by query. The key '' is set after a failure.
  *
  * @return array<string, array>
  */
@@ -32,10 +30,10 @@ function &heartbeatd_presence_cache() {
 }
 
 /**
- * A page of the live entries, by room and the newest first.
+ * Returns one page of the live entries, sorted by room and then from newest to oldest.
  *
  * @param array $query Any of 'room', 'prefix', 'user_id', 'per_page' (1 to 1000) and 'page'.
- * @return array{entries: array[], total: int}|null Null when heartbeatd does not say.
+ * @return array{entries: array[], total: int}|null Null if heartbeatd does not answer.
  */
 function heartbeatd_presence_list_page( $query ) {
 	$cache = &heartbeatd_presence_cache();
@@ -59,10 +57,10 @@ function heartbeatd_presence_list_page( $query ) {
 }
 
 /**
- * All live entries that a question means.
+ * Returns all live entries that match a query.
  *
  * @param array $query Any of 'room', 'prefix' and 'user_id'.
- * @return array[]|null Null when heartbeatd does not say.
+ * @return array[]|null Null if heartbeatd does not answer.
  */
 function heartbeatd_presence_list_all( $query ) {
 	$entries = array();
@@ -84,19 +82,19 @@ function heartbeatd_presence_list_all( $query ) {
 }
 
 /**
- * Writes an entry, which lives for a minute.
+ * Writes an entry, which expires after a minute.
  *
  * @param string $room      The room.
  * @param string $client_id The client id.
- * @param array  $data      What the entry says.
- * @param int    $user_id   Whose it is.
- * @return array|WP_Error The entry. Errors: 'bad_request', 'conflict' when it is another user's,
- *                        'too_many' when the user has too many, 'unreachable'.
+ * @param array  $data      The entry's data.
+ * @param int    $user_id   The entry's user.
+ * @return array|WP_Error The entry. Errors: 'bad_request', 'conflict' if the entry belongs to another user,
+ *                        'too_many' if the user has too many entries, 'unreachable'.
  */
 function heartbeatd_presence_put( $room, $client_id, $data, $user_id ) {
 	$entry = heartbeatd_presence_create_entry( $room, $client_id, $data, $user_id );
 	if ( null === $entry ) {
-		return new WP_Error( 'bad_request', __( 'An entry has a user, a room and a client id of 1 to 191 characters, and data of at most 10,240 bytes.', 'heartbeatd' ) );
+		return new WP_Error( 'bad_request', __( 'An entry needs a user, a room and a client id of 1 to 191 characters, and data of at most 10,240 bytes.', 'heartbeatd' ) );
 	}
 	$answer = heartbeatd_call_api( 'PUT', '/presence', $entry );
 	heartbeatd_presence_clear_cache();
@@ -108,7 +106,7 @@ function heartbeatd_presence_put( $room, $client_id, $data, $user_id ) {
 }
 
 /**
- * Removes entries: one, or all of a user. It is fine when there is none.
+ * Removes one entry, or all entries of a user. It is no error if there are none.
  *
  * @param array $query Either 'room' and 'client_id', with 'user_id' to remove only an entry of that user; or 'user_id' alone.
  * @return true|WP_Error Errors: 'forbidden', 'unreachable'.
@@ -120,7 +118,7 @@ function heartbeatd_presence_delete( $query ) {
 }
 
 /**
- * Forgets what this request has read: it has written.
+ * Clears the cache after a write.
  */
 function heartbeatd_presence_clear_cache() {
 	$cache = &heartbeatd_presence_cache();

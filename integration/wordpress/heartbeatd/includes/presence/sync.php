@@ -1,7 +1,7 @@
 <?php
 /**
- * Beside the Presence API plugin: heartbeatd brings the live entries into its
- * table, and takes back what PHP wrote there, with one call every 20 seconds.
+ * Synchronization with the table of the Presence API plugin. Every 20 seconds heartbeatd
+ * sends the live entries, and gets the entries that PHP has written to the table.
  *
  * @package heartbeatd
  */
@@ -9,7 +9,7 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * The most entries of one call, each way, and rows of one statement.
+ * The most entries of one call, in each direction, and the most rows of one statement.
  */
 const HEARTBEATD_MAX_SYNC  = 2000;
 const HEARTBEATD_SYNC_ROWS = 100;
@@ -39,16 +39,16 @@ function heartbeatd_register_sync_route() {
 }
 
 /**
- * Where heartbeatd calls, if there is a table to bring entries to.
+ * Returns the URL that heartbeatd calls.
  *
- * @return string '' if there is none.
+ * @return string Empty if there is no table to synchronize with.
  */
 function heartbeatd_sync_url() {
-	return 'beside' === heartbeatd_presence_provider() && ! empty( $GLOBALS['wpdb']->presence ) ? rest_url( 'heartbeatd/v1/presence/sync' ) : '';
+	return 'other' === heartbeatd_presence_provider() && ! empty( $GLOBALS['wpdb']->presence ) ? rest_url( 'heartbeatd/v1/presence/sync' ) : '';
 }
 
 /**
- * Whether a call comes from whoever knows this site's secret.
+ * Determines whether the caller knows this site's secret.
  *
  * @param WP_REST_Request $request The call.
  * @return true|WP_Error
@@ -62,14 +62,14 @@ function heartbeatd_sync_check_permission( $request ) {
 }
 
 /**
- * Brings entries into the table, and answers with what PHP wrote there.
+ * Writes entries to the table, and answers with the entries that PHP has written there.
  *
  * @param WP_REST_Request $request The call.
  * @return WP_REST_Response|WP_Error
  */
 function heartbeatd_sync_presence( $request ) {
 	if ( '' === heartbeatd_sync_url() ) {
-		return new WP_Error( 'rest_presence_unavailable', __( 'There is no table of presence.', 'heartbeatd' ), array( 'status' => 503 ) );
+		return new WP_Error( 'rest_presence_unavailable', __( 'There is no presence table.', 'heartbeatd' ), array( 'status' => 503 ) );
 	}
 	$sent = array();
 	foreach ( $request['entries'] as $entry ) {
@@ -89,9 +89,9 @@ function heartbeatd_sync_presence( $request ) {
 }
 
 /**
- * Whether something names an entry.
+ * Determines whether a value contains the name of an entry.
  *
- * @param mixed $entry As {room, client_id}.
+ * @param mixed $entry The value, as {room, client_id}.
  * @return bool
  */
 function heartbeatd_sync_is_entry_name( $entry ) {
@@ -99,10 +99,10 @@ function heartbeatd_sync_is_entry_name( $entry ) {
 }
 
 /**
- * An entry as a row, or null for what is none.
+ * Converts an entry to a row.
  *
  * @param mixed $entry The entry.
- * @return array|null
+ * @return array|null Null if it is invalid.
  */
 function heartbeatd_sync_entry_to_row( $entry ) {
 	if ( ! heartbeatd_sync_is_entry_name( $entry ) || ! is_int( $entry['user_id'] ?? null ) || ! is_array( $entry['data'] ?? null ) ) {
@@ -123,7 +123,7 @@ function heartbeatd_sync_entry_to_row( $entry ) {
 }
 
 /**
- * Writes rows, each if it is newer than what is there.
+ * Inserts rows, or updates those that are older.
  *
  * @param array[] $rows Rows.
  */
@@ -131,16 +131,16 @@ function heartbeatd_sync_write_rows( $rows ) {
 	global $wpdb;
 	$values = implode( ', ', array_fill( 0, count( $rows ), '(%s, %s, %d, %s, %s)' ) );
 	$newer  = 'VALUES(date_gmt) > date_gmt';
-	// The date is set last: the fields before it compare with the old one.
+	// The date is set last: the other fields compare with the old one.
 	$update = "user_id = IF($newer, VALUES(user_id), user_id), data = IF($newer, VALUES(data), data), date_gmt = GREATEST(date_gmt, VALUES(date_gmt))";
-	// phpcs:ignore WordPress.DB -- Somebody else's table has no other interface for many rows; the fragments are made above, of nothing that was sent.
+	// phpcs:ignore WordPress.DB -- There is no other interface to this table for many rows; the fragments above contain no input.
 	$wpdb->query( $wpdb->prepare( "INSERT INTO {$wpdb->presence} (room, client_id, user_id, data, date_gmt) VALUES $values ON DUPLICATE KEY UPDATE $update", array_merge( ...array_map( 'array_values', $rows ) ) ) );
 }
 
 /**
  * Deletes rows.
  *
- * @param array[] $names As {room, client_id}.
+ * @param array[] $names The rows, as {room, client_id}.
  */
 function heartbeatd_sync_delete_rows( $names ) {
 	global $wpdb;
@@ -149,21 +149,22 @@ function heartbeatd_sync_delete_rows( $names ) {
 	foreach ( $names as $name ) {
 		array_push( $values, $name['room'], $name['client_id'] );
 	}
-	// phpcs:ignore WordPress.DB -- As above.
+	// phpcs:ignore WordPress.DB -- The same as above.
 	$wpdb->query( $wpdb->prepare( "DELETE FROM {$wpdb->presence} WHERE $where", $values ) );
 }
 
 /**
- * The live rows that heartbeatd does not know: PHP wrote them.
+ * Returns the live rows that are not among the entries that heartbeatd sent, or newer: PHP
+ * has written them.
  *
- * @param array[] $sent What heartbeatd sent, by room and client id.
+ * @param array[] $sent The entries that heartbeatd sent, by room and client id.
  * @return array[]
  */
 function heartbeatd_sync_newer_rows( $sent ) {
 	global $wpdb;
 	$ttl   = (int) apply_filters( 'wp_presence_default_ttl', defined( 'WP_PRESENCE_DEFAULT_TTL' ) ? WP_PRESENCE_DEFAULT_TTL : MINUTE_IN_SECONDS ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- The Presence API's filter.
 	$after = gmdate( 'Y-m-d H:i:s', time() - $ttl );
-	// phpcs:ignore WordPress.DB -- As above.
+	// phpcs:ignore WordPress.DB -- The same as above.
 	$rows = $wpdb->get_results( $wpdb->prepare( "SELECT room, client_id, user_id, data, date_gmt FROM {$wpdb->presence} WHERE date_gmt > %s ORDER BY date_gmt DESC LIMIT %d", $after, 2 * HEARTBEATD_MAX_SYNC ), ARRAY_A );
 	$news = array();
 	foreach ( (array) $rows as $row ) {
@@ -178,7 +179,7 @@ function heartbeatd_sync_newer_rows( $sent ) {
 }
 
 /**
- * A row as an entry.
+ * Converts a row to an entry.
  *
  * @param array $row The row.
  * @return array
@@ -187,7 +188,7 @@ function heartbeatd_sync_row_to_entry( $row ) {
 	$user = get_userdata( (int) $row['user_id'] );
 	$data = json_decode( $row['data'], true );
 	return array(
-		'room'         => (string) $row['room'], // not every database driver says text of digits as text
+		'room'         => (string) $row['room'], // Not every database driver returns a numeric string as a string.
 		'client_id'    => (string) $row['client_id'],
 		'user_id'      => (int) $row['user_id'],
 		'display_name' => $user ? $user->display_name : '',

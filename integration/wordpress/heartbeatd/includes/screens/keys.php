@@ -1,6 +1,7 @@
 <?php
 /**
- * Screen keys: the names of admin screens that show something that can be saved.
+ * Screen keys: names of admin screens whose content can be saved, as 'post/42' or
+ * 'options/general'.
  *
  * @package heartbeatd
  */
@@ -8,9 +9,9 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Whether something can be a screen's key.
+ * Determines whether a value is valid as a screen key.
  *
- * @param mixed $key The key.
+ * @param mixed $key The value.
  * @return bool
  */
 function heartbeatd_is_screen_key( $key ) {
@@ -18,16 +19,16 @@ function heartbeatd_is_screen_key( $key ) {
 }
 
 /**
- * The key of the admin screen that is being made.
+ * Returns the key of the current admin screen.
  *
- * @return string '' for a screen that shows nothing which can be saved.
+ * @return string Empty if the screen shows nothing that can be saved.
  */
 function heartbeatd_current_screen_key() {
 	$screen = function_exists( 'get_current_screen' ) ? get_current_screen() : null;
 	if ( ! $screen ) {
 		return '';
 	}
-	// phpcs:disable WordPress.Security.NonceVerification.Recommended -- Which screen it is, is no secret.
+	// phpcs:disable WordPress.Security.NonceVerification.Recommended -- It only identifies the screen.
 	$id = static function ( $name ) {
 		return isset( $_GET[ $name ] ) && is_scalar( $_GET[ $name ] ) ? absint( $_GET[ $name ] ) : 0;
 	};
@@ -49,8 +50,9 @@ function heartbeatd_current_screen_key() {
 }
 
 /**
- * Whether the current user may see a screen: what a key names, as far as it
- * names something, else with the right to edit posts.
+ * Determines whether the current user may see a screen. If the key names a post, user, term,
+ * comment or option page, they must be able to edit it; otherwise they must be able to edit
+ * posts.
  *
  * @param string $key The screen's key.
  * @return bool

@@ -1,8 +1,8 @@
 <?php
 /**
- * Stale screens: a save gives the screen that shows the saved thing a new
- * revision, and whoever has it open elsewhere hears of it. Revisions are kept
- * in one option, which is written only when something is saved.
+ * Stale screens: when what a screen shows is saved, the screen gets a new revision, and
+ * other users who have it open are told. One option stores the revisions. It is written only
+ * on a save.
  *
  * @package heartbeatd
  */
@@ -10,12 +10,12 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * How many screens are remembered, those that were saved last.
+ * How many screens have a revision: those that were saved last.
  */
 const HEARTBEATD_MAX_SCREEN_REVISIONS = 200;
 
 /**
- * The last save of every screen.
+ * Returns the last revision of every screen.
  *
  * @return array<string, array{rev: int, actor: int, time: int}>
  */
@@ -25,10 +25,9 @@ function heartbeatd_screen_revisions() {
 }
 
 /**
- * What the admin screen that is being made shows, and how often that was saved
- * as far as is remembered.
+ * Returns the key and revision of the current admin screen.
  *
- * @return array{key: string, rev: int, hears: bool}|null Null for a screen that shows nothing which can be saved.
+ * @return array{key: string, rev: int, hears: bool}|null Null if the screen shows nothing that can be saved.
  */
 function heartbeatd_screen_state() {
 	$key = heartbeatd_current_screen_key();
@@ -40,10 +39,11 @@ function heartbeatd_screen_state() {
 }
 
 /**
- * Who hears of a screen's new revision at once: nobody who might not see it.
+ * Returns the address to which a screen's new revision is pushed. Only users who may see the
+ * screen are reached.
  *
  * @param string $key The screen's key.
- * @return string An address, as for heartbeatd_push().
+ * @return string The address, as for heartbeatd_push().
  */
 function heartbeatd_screen_address( $key ) {
 	$room = preg_match( '#^post/(\d+)$#D', $key, $match ) ? heartbeatd_post_room( (int) $match[1] ) : '';
@@ -54,10 +54,10 @@ function heartbeatd_screen_address( $key ) {
 }
 
 /**
- * Whether the current user hears of a screen's new revision. Otherwise their
- * page has to ask.
+ * Determines whether the current user gets the pushes about a screen. If not, their page
+ * asks with its beats.
  *
- * @param string $key The screen's key, which they may see.
+ * @param string $key The key of a screen that the user may see.
  * @return bool
  */
 function heartbeatd_can_hear_screen( $key ) {
@@ -65,17 +65,17 @@ function heartbeatd_can_hear_screen( $key ) {
 }
 
 /**
- * Gives a screen a new revision, and tells those who have it open.
+ * Gives a screen a new revision, and pushes it to users who have the screen open.
  *
  * @param string $key   The screen's key, as 'post/42'.
- * @param int    $actor Who saved. Default the current user.
- * @return int The revision; 0 for an unusable key.
+ * @param int    $actor The user who saved. Default the current user.
+ * @return int The revision; 0 if the key is invalid.
  */
 function heartbeatd_bump_screen_revision( $key, $actor = 0 ) {
 	if ( ! heartbeatd_is_screen_key( $key ) ) {
 		return 0;
 	}
-	wp_cache_delete( 'heartbeatd_screen_revisions', 'options' ); // Somebody else may have saved since it was read.
+	wp_cache_delete( 'heartbeatd_screen_revisions', 'options' ); // Another request may have written it since it was read.
 	$revisions = heartbeatd_screen_revisions();
 	$revision  = array(
 		'rev'   => ( $revisions[ $key ]['rev'] ?? 0 ) + 1,
@@ -92,14 +92,14 @@ function heartbeatd_bump_screen_revision( $key, $actor = 0 ) {
 	 *
 	 * @param string $key   The screen's key, as 'options/general', 'post/42', 'user-edit/7', 'term/category/3' or 'comment/9'.
 	 * @param int    $rev   The revision.
-	 * @param int    $actor Who saved.
+	 * @param int    $actor The user who saved.
 	 */
 	do_action( 'wp_presence_screen_revision_bumped', $key, $revision['rev'], $revision['actor'] ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- The Presence API's action.
 	return $revision['rev'];
 }
 
 /**
- * A revision as pages hear of it.
+ * Returns a revision in the form that pages receive.
  *
  * @param string $key      The screen's key.
  * @param array  $revision The revision.
@@ -118,8 +118,8 @@ function heartbeatd_screen_revision_data( $key, $revision ) {
 }
 
 /**
- * Answers a page that asks whether it is stale. A screen that nobody saved as
- * far as is remembered has revision 0.
+ * Answers a page that asks for the revision of its screen. The revision is 0 if no save is
+ * known.
  *
  * @param array $response The tick.
  * @param array $data     The beat's data.

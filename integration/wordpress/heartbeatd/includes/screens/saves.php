@@ -1,7 +1,6 @@
 <?php
 /**
- * Saves: which screen shows what was saved. Only what a person saves counts,
- * and each thing once in a request.
+ * Saves that make a screen stale: only those by a user, and each screen once in a request.
  *
  * @package heartbeatd
  */
@@ -9,7 +8,7 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Gives a screen a new revision because a person saved what it shows.
+ * Gives a screen a new revision after a user has saved what it shows.
  *
  * @param string $key The screen's key.
  */
@@ -23,15 +22,15 @@ function heartbeatd_record_screen_save( $key ) {
 }
 
 /**
- * An option that was saved on a settings screen, all of which but two save
- * through options.php. What a plugin stores for itself is none.
+ * Records a save on a settings screen. All but two of core's settings screens save through
+ * options.php. Other options, which plugins write, are ignored.
  *
  * @param string $option The option.
  */
 function heartbeatd_on_option_saved( $option ) {
 	global $pagenow;
 	unset( $option );
-	// phpcs:disable WordPress.Security.NonceVerification.Missing -- Those screens check theirs before they save.
+	// phpcs:disable WordPress.Security.NonceVerification.Missing -- The screens verify the nonce before they save.
 	if ( 'options.php' === $pagenow && isset( $_POST['option_page'] ) && is_string( $_POST['option_page'] ) ) {
 		heartbeatd_record_screen_save( 'options/' . sanitize_key( $_POST['option_page'] ) );
 	} elseif ( $_POST && preg_match( '/^options-([a-z]+)\.php$/D', (string) $pagenow, $match ) ) {
@@ -41,7 +40,7 @@ function heartbeatd_on_option_saved( $option ) {
 }
 
 /**
- * A post was changed. Autosaves and revisions are no saves.
+ * Records that a post was saved. Autosaves and revisions are ignored.
  *
  * @param int $post_id The post.
  */
@@ -53,7 +52,7 @@ function heartbeatd_on_post_saved( $post_id ) {
 }
 
 /**
- * A user was changed.
+ * Records that a user was saved.
  *
  * @param int $user_id The user.
  */
@@ -62,10 +61,10 @@ function heartbeatd_on_user_saved( $user_id ) {
 }
 
 /**
- * A term was changed.
+ * Records that a term was saved.
  *
  * @param int    $term_id  The term.
- * @param int    $tt_id    Its row.
+ * @param int    $tt_id    The term's row in the taxonomy.
  * @param string $taxonomy The taxonomy.
  */
 function heartbeatd_on_term_saved( $term_id, $tt_id, $taxonomy ) {
@@ -74,7 +73,7 @@ function heartbeatd_on_term_saved( $term_id, $tt_id, $taxonomy ) {
 }
 
 /**
- * A comment was changed.
+ * Records that a comment was saved.
  *
  * @param int $comment_id The comment.
  */

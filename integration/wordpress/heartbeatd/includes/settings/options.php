@@ -1,11 +1,10 @@
 <?php
 /**
- * The options that requests of every kind read. All of them exist and are
- * autoloaded, so reading one costs no query: a missing option would cost one with
- * every request.
+ * The options that every kind of request reads. They all exist and are autoloaded, so
+ * reading one costs no query: a missing option costs one with every request.
  *
- * The option heartbeatd_screen_revisions is not among them: it is larger, and only
- * screens that can be saved read it.
+ * The option heartbeatd_screen_revisions is not one of them: it is larger, and only screens
+ * that can be saved read it.
  *
  * @package heartbeatd
  */
@@ -13,7 +12,7 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * The options' names, with what they hold before anything is stored.
+ * Returns the options' names and default values.
  *
  * @return array<string, mixed>
  */
@@ -28,8 +27,8 @@ function heartbeatd_default_options() {
 }
 
 /**
- * Adds the options that are missing: when the plugin is activated, and, for the
- * sites of a network, with the first request of the admin.
+ * Adds the options that are missing: when the plugin is activated, and, for the sites of a
+ * network, with the first request of the admin.
  */
 function heartbeatd_add_options() {
 	foreach ( array_diff_key( heartbeatd_default_options(), wp_load_alloptions() ) as $name => $value ) {

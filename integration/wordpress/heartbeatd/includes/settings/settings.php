@@ -1,6 +1,6 @@
 <?php
 /**
- * Where the settings come from: constants in wp-config.php, else one option.
+ * The plugin's settings: constants in wp-config.php, otherwise one option.
  *
  * @package heartbeatd
  */
@@ -8,7 +8,7 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * The setting's names, with what holds when nobody sets them.
+ * Returns the settings' names and default values.
  *
  * @return array<string, string>
  */
@@ -22,9 +22,10 @@ function heartbeatd_default_settings() {
 }
 
 /**
- * One setting. A constant, as HEARTBEATD_SECRET, wins over the settings screen.
+ * Returns a setting. A constant, as HEARTBEATD_SECRET, takes precedence over the settings
+ * screen.
  *
- * @param string $name One of heartbeatd_default_settings().
+ * @param string $name A key of heartbeatd_default_settings().
  * @return string
  */
 function heartbeatd_setting( $name ) {
@@ -44,8 +45,9 @@ function heartbeatd_setting( $name ) {
 }
 
 /**
- * Whether the settings are a whole network's. Then nobody who manages one of its
- * sites only may change them: with the network's secret they would speak for others.
+ * Determines whether constants configure all sites of a network. An administrator of a
+ * single site may then not change the settings: with the network's secret they could sign
+ * for other sites.
  *
  * @return bool
  */
@@ -54,8 +56,8 @@ function heartbeatd_is_network_configured() {
 }
 
 /**
- * What sets the sites of a network apart, whose posts have the same numbers:
- * heartbeatd takes 'default-3' for the third site of 'default'.
+ * Returns the suffix that distinguishes the sites of a network, whose posts have the same
+ * ids: 'default-3' is the third site of 'default'.
  *
  * @return string
  */
@@ -64,9 +66,9 @@ function heartbeatd_site_suffix() {
 }
 
 /**
- * Whether wp-config.php fixes a setting.
+ * Determines whether a constant in wp-config.php defines a setting.
  *
- * @param string $name One of heartbeatd_default_settings().
+ * @param string $name A key of heartbeatd_default_settings().
  * @return bool
  */
 function heartbeatd_is_setting_constant( $name ) {
@@ -74,7 +76,8 @@ function heartbeatd_is_setting_constant( $name ) {
 }
 
 /**
- * Without a secret nothing can be signed, and the site stays as it is without the plugin.
+ * Determines whether the plugin has a secret. Without one it cannot sign anything, and the
+ * site works as it does without the plugin.
  *
  * @return bool
  */

@@ -1,6 +1,6 @@
 <?php
 /**
- * Registers the option that the settings screen saves, and validates it.
+ * The option that the settings screen saves: its registration and validation.
  *
  * @package heartbeatd
  */
@@ -8,7 +8,7 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Registers the option that the settings screen stores.
+ * Registers the option.
  */
 function heartbeatd_register_setting() {
 	register_setting(
@@ -23,9 +23,9 @@ function heartbeatd_register_setting() {
 }
 
 /**
- * Keeps what is usable of what the settings screen sent, and complains about the rest.
+ * Validates the values that the settings screen sends, and reports those it rejects.
  *
- * @param mixed $given What was sent.
+ * @param mixed $given The values that were sent.
  * @return array<string, string>
  */
 function heartbeatd_sanitize_settings( $given ) {
@@ -34,7 +34,7 @@ function heartbeatd_sanitize_settings( $given ) {
 	if ( ! is_array( $given ) ) {
 		return $stored;
 	}
-	// The screen never shows the secret: an empty field leaves it as it is.
+	// The screen never shows the secret, so an empty field does not change it.
 	if ( ! empty( $given['forget_secret'] ) ) {
 		unset( $stored['secret'] );
 	} elseif ( isset( $given['secret'] ) && is_string( $given['secret'] ) && '' !== trim( $given['secret'] ) ) {
@@ -52,8 +52,8 @@ function heartbeatd_sanitize_settings( $given ) {
 		} elseif ( preg_match( $pattern, $value ) ) {
 			$stored[ $name ] = $value;
 		} else {
-			/* translators: %s: what was typed. */
-			add_settings_error( 'heartbeatd', $name, sprintf( __( '“%s” is not an address or a name that can be used here.', 'heartbeatd' ), $value ) );
+			/* translators: %s: the value that was entered. */
+			add_settings_error( 'heartbeatd', $name, sprintf( __( '“%s” is not a valid value for this setting.', 'heartbeatd' ), $value ) );
 		}
 	}
 	return $stored;

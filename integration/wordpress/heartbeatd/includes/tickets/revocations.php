@@ -1,6 +1,7 @@
 <?php
 /**
- * Tickets end with what they vouch for: the log-in, the password, the role, the user.
+ * Revocations. A ticket ends when the session, password, role or user that it is based on
+ * changes.
  *
  * @package heartbeatd
  */
@@ -8,13 +9,13 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * When more log-ins than this end at once, all of the user's tickets do. Those
- * that should have stayed get new ones with the next beat.
+ * If more sessions than this end at once, all tickets of the user are revoked. The user's
+ * other pages get new ones with their next beats.
  */
 const HEARTBEATD_MAX_SESSIONS = 10;
 
 /**
- * Ends all tickets of a user that were issued until now.
+ * Revokes all tickets of a user that have been issued so far.
  *
  * @param int $user_id The user.
  */
@@ -26,10 +27,10 @@ function heartbeatd_revoke_user( $user_id ) {
 }
 
 /**
- * Ends the tickets of log-ins.
+ * Revokes the tickets of sessions.
  *
  * @param int      $user_id  The user.
- * @param string[] $sessions The hashes of the log-ins' tokens, which is how WordPress keeps them.
+ * @param string[] $sessions The hashes of the session tokens, as WordPress stores them.
  */
 function heartbeatd_revoke_sessions( $user_id, $sessions ) {
 	if ( count( $sessions ) > HEARTBEATD_MAX_SESSIONS ) {
@@ -48,12 +49,12 @@ function heartbeatd_revoke_sessions( $user_id, $sessions ) {
 }
 
 /**
- * Takes a post's room from the pages that hear it, until each has a new ticket
- * that says whether its reader may still edit the post.
+ * Removes a post's room from pages when the post's author or status changes. A page gets the
+ * room back with a new ticket, if its user may still edit the post.
  *
  * @param int     $post_id The post.
- * @param WP_Post $after   The post now.
- * @param WP_Post $before  The post before.
+ * @param WP_Post $after   The post after the update.
+ * @param WP_Post $before  The post before the update.
  */
 function heartbeatd_on_post_updated( $post_id, $after, $before ) {
 	$room = heartbeatd_post_room( $after );
@@ -63,17 +64,17 @@ function heartbeatd_on_post_updated( $post_id, $after, $before ) {
 }
 
 /**
- * Before the roles change: everybody's tickets may say too much.
+ * Revokes all tickets before the capabilities of roles change.
  */
 function heartbeatd_revoke_all() {
 	heartbeatd_enqueue_call( '/revoke', array( 'all' => true ) );
 }
 
 /**
- * The log-ins of a user that WordPress has stored.
+ * Returns the stored sessions of a user.
  *
  * @param int $user_id The user.
- * @return array By the hash of the token.
+ * @return array Sessions by the hash of their token.
  */
 function heartbeatd_stored_sessions( $user_id ) {
 	$sessions = get_user_meta( $user_id, 'session_tokens', true );
@@ -81,7 +82,7 @@ function heartbeatd_stored_sessions( $user_id ) {
 }
 
 /**
- * The key of a user's roles in this site's user meta.
+ * Returns the meta key of a user's roles on this site.
  *
  * @return string
  */
@@ -90,7 +91,7 @@ function heartbeatd_roles_meta_key() {
 }
 
 /**
- * Before a user's meta changes: log-ins that are gone afterwards, or other roles.
+ * Revokes tickets before an update of user meta removes sessions or changes roles.
  *
  * @param int    $meta_id The row.
  * @param int    $user_id The user.
@@ -107,10 +108,10 @@ function heartbeatd_on_user_meta_update( $meta_id, $user_id, $key, $value ) {
 }
 
 /**
- * Before a user's meta is deleted: all log-ins of one user, or of everybody.
+ * Revokes tickets before sessions or roles of one user, or of all users, are deleted.
  *
  * @param int[]  $meta_ids The rows.
- * @param int    $user_id  The user, 0 for everybody.
+ * @param int    $user_id  The user; 0 for all users.
  * @param string $key      The meta key.
  */
 function heartbeatd_on_user_meta_delete( $meta_ids, $user_id, $key ) {
@@ -130,12 +131,12 @@ function heartbeatd_on_user_meta_delete( $meta_ids, $user_id, $key ) {
 }
 
 /**
- * Somebody gets a role in place of others. Who had none has no tickets that say too
- * much.
+ * Revokes a user's tickets when a role replaces other roles. A user without roles has no
+ * tickets that name too much.
  *
  * @param int      $user_id The user.
  * @param string   $role    The new role.
- * @param string[] $before  The roles before.
+ * @param string[] $before  The user's previous roles.
  */
 function heartbeatd_on_set_user_role( $user_id, $role, $before ) {
 	unset( $role );
@@ -145,7 +146,8 @@ function heartbeatd_on_set_user_role( $user_id, $role, $before ) {
 }
 
 /**
- * Somebody logs out. Where log-ins are not kept in user meta, this is all there is to hear of it.
+ * Revokes the session's tickets when a user logs out. If sessions are not stored in user
+ * meta, no other hook reports it.
  *
  * @param int $user_id The user.
  */
@@ -157,9 +159,10 @@ function heartbeatd_on_logout( $user_id ) {
 }
 
 /**
- * A password is set: every cookie of the user is void.
+ * Revokes a user's tickets when a password is set, which makes all cookies of the user
+ * invalid.
  *
- * @param string $password The new password, which is nobody's business.
+ * @param string $password The new password, unused.
  * @param int    $user_id  The user.
  */
 function heartbeatd_on_set_password( $password, $user_id ) {
@@ -168,10 +171,10 @@ function heartbeatd_on_set_password( $password, $user_id ) {
 }
 
 /**
- * A user was saved, perhaps with another password.
+ * Revokes a user's tickets when an update changes the password.
  *
  * @param int     $user_id The user.
- * @param WP_User $before  The user before.
+ * @param WP_User $before  The user before the update.
  */
 function heartbeatd_on_profile_update( $user_id, $before ) {
 	$user = get_userdata( $user_id );

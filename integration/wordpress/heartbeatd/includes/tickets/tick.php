@@ -1,6 +1,6 @@
 <?php
 /**
- * Fresh tickets: sent in a header of every tick that PHP makes.
+ * Fresh tickets. PHP sends one in a header with every tick.
  *
  * @package heartbeatd
  */
@@ -8,15 +8,15 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * The most bytes of response headers, a ticket among them. Web servers that buffer
- * 4 KB of them, as nginx does by default, answer 502 when there are more. The rest
- * is for the headers that servers add.
+ * The most bytes of response headers, including a ticket. Web servers with a 4 KB buffer for
+ * headers, the default of nginx, answer 502 if there are more. The rest is left for headers
+ * that the servers add.
  */
 const HEARTBEATD_MAX_RESPONSE_HEADERS = 3584;
 
 /**
- * Learns from the beat and sends a fresh ticket with its tick. It is the last thing
- * hooked, and core has checked the nonce.
+ * Records the observation of the beat and sends a fresh ticket. Runs as the last callback,
+ * after core has verified the nonce.
  *
  * @param array  $response  The tick.
  * @param string $screen_id The page's screen.
@@ -37,11 +37,11 @@ function heartbeatd_on_heartbeat_tick( $response, $screen_id ) {
 }
 
 /**
- * Prepares for a beat whose nonce has expired, as it has after a log-in in the log-in
- * dialog: core answers it with new nonces, and without the heartbeat_tick action.
+ * Prepares for a beat with an expired nonce, for example after a log-in in the log-in
+ * dialog. Core answers it with new nonces, and without the action heartbeat_tick.
  *
  * @param string     $nonce  The nonce.
- * @param string|int $action What it was for.
+ * @param string|int $action The action that the nonce is for.
  */
 function heartbeatd_on_failed_nonce( $nonce, $action ) {
 	if ( 'heartbeat-nonce' === $action ) {
@@ -50,13 +50,13 @@ function heartbeatd_on_failed_nonce( $nonce, $action ) {
 }
 
 /**
- * Sends a fresh ticket with new nonces. It goes to whoever gets those. Nothing is
- * learned from such a beat: another site's page can make the browser send it.
+ * Sends a fresh ticket with new nonces, to the user who gets these. Records no observation:
+ * another site's page can make the browser send such a beat.
  *
  * @param array  $response  The tick.
- * @param array  $data      What the beat contains.
+ * @param array  $data      The beat's data.
  * @param string $screen_id The page's screen.
- * @return array The tick as it was.
+ * @return array The tick, unchanged.
  */
 function heartbeatd_send_ticket_with_nonces( $response, $data, $screen_id ) {
 	if ( heartbeatd_is_configured() && ! headers_sent() ) {
@@ -76,9 +76,9 @@ function heartbeatd_send_ticket_with_nonces( $response, $data, $screen_id ) {
  */
 function heartbeatd_send_fresh_ticket( $nonce, $screen_id ) {
 	if ( isset( $_SERVER['HTTP_HEARTBEAT_NO_TICKET'] ) ) {
-		return; // The answer to the page's last beat may have had too many headers with one.
+		return; // With a ticket, the last tick may have had too many headers for a server.
 	}
-	// phpcs:ignore WordPress.Security.NonceVerification.Missing, WordPress.Security.ValidatedSanitizedInput -- Post ids are made integers and checked one by one.
+	// phpcs:ignore WordPress.Security.NonceVerification.Missing, WordPress.Security.ValidatedSanitizedInput -- The post ids become integers, and each is checked.
 	$posts  = heartbeatd_beat_post_ids( isset( $_POST['data'] ) ? wp_unslash( (array) $_POST['data'] ) : array() );
 	$post   = $posts && post_type_exists( $screen_id ) ? $posts[0] : 0;
 	$claims = heartbeatd_ticket_claims( $nonce, $screen_id, $posts, $post );
@@ -88,8 +88,8 @@ function heartbeatd_send_fresh_ticket( $nonce, $screen_id ) {
 }
 
 /**
- * The posts that a beat speaks of, so that a ticket made for a beat names the
- * same rooms as the page's first.
+ * Returns the posts that a beat names, so that a ticket for a beat names the same rooms as
+ * the page's first ticket.
  *
  * @param array $data The beat's data.
  * @return int[]
@@ -108,10 +108,10 @@ function heartbeatd_beat_post_ids( $data ) {
 }
 
 /**
- * Sends a ticket that fits beside the response's other headers. Other plugins may
- * add headers until the response is written, so they are counted then.
+ * Sends a ticket that fits beside the other headers of the response. Other plugins may add
+ * headers until the output is sent, so they are counted then.
  *
- * @param array $claims What the ticket says.
+ * @param array $claims The ticket's claims.
  */
 function heartbeatd_send_ticket_header( $claims ) {
 	ob_start(
@@ -129,7 +129,7 @@ function heartbeatd_send_ticket_header( $claims ) {
 }
 
 /**
- * How many bytes a ticket may have beside the headers that the response has so far.
+ * Returns how many bytes a ticket may have beside the headers of the response.
  *
  * @return int
  */
