@@ -45,7 +45,7 @@ function stage({ link = 'websocket', me, serverTime } = {}) {
 test('nothing is told before something is known', () => {
 	const { told, people, watch } = stage()
 	watch('admin/online')
-	people.look()
+	people.update()
 	assert.deepEqual(told, [])
 })
 
@@ -80,13 +80,13 @@ test('people become idle after 30 s by the server\'s clock, without anybody sayi
 	s.fill('admin/online', [entry(1, 'Anna', { date_gmt: at(-3600) })])
 	assert.equal(s.told.at(-1).people[0].idle, false)
 	s.clock.now += 30_000
-	s.people.look()
+	s.people.update()
 	assert.equal(s.told.length, 1)
 	s.clock.now += 1_000
-	s.people.look()
+	s.people.update()
 	assert.equal(s.told.at(-1).people[0].idle, true)
 	s.people.tick({ server_time: NOW / 1000 + 3600 })
-	s.people.look()
+	s.people.update()
 	assert.equal(s.told.at(-1).people[0].idle, false, 'a tick sets the clock')
 })
 
@@ -97,7 +97,7 @@ test('what pages report decides whatever the date says', () => {
 	const idle = () => s.told.at(-1).people.map((person) => person.idle)
 	assert.deepEqual(idle(), [false, true])
 	s.clock.now += 3600_000
-	s.people.look()
+	s.people.update()
 	s.fill('admin/online', [entry(1, 'Anna', { idle: false, date_gmt: at(30) }), entry(2, 'Ben', { idle: true, date_gmt: at(-3600) })])
 	assert.equal(s.told.length, 1)
 	s.fill('admin/online', [entry(1, 'Anna', { idle: true, date_gmt: at(30) }), entry(2, 'Ben', { idle: false, date_gmt: at(-3600) })])

@@ -1,41 +1,41 @@
-// Tells PHP which document holds the post lock, and releases the block editor's
-// lock when the editor is left.
+// Reports to PHP which document holds the post lock, and releases the block editor's lock when
+// the user leaves the editor.
 ( function( $, config ) {
 	var LOCK = 'wp-refresh-post-lock';
 	var LEAVING_MS = 10000;
 	var id = config.document;
-	var leaving = 0; // since when the document is being left
-	var next = ''; // the address of the last navigation, where the browser reports it
-	var nextAt = 0; // and its time: the user may have cancelled it
-	var lost = false; // this document has shown that somebody else is editing
+	var leavingSince = 0; // when the user began to leave the document
+	var nextUrl = ''; // the URL of the last navigation, if the browser reports it
+	var nextUrlAt = 0; // and its time: the user may have cancelled it
+	var isLost = false; // another user has the lock, as this document has shown
 
 	function editor() {
 		return window.wp.data && wp.data.select( 'core/editor' );
 	}
 
-	// The lock that this document holds, with the document's name, or ''.
-	function held() {
-		var lock = config.block ? ! lost && editor() && editor().getActivePostLock() : $( '#active_post_lock' ).val();
+	// The lock that this document holds, with the document's id, or ''.
+	function heldLock() {
+		var lock = config.block ? ! isLost && editor() && editor().getActivePostLock() : $( '#active_post_lock' ).val();
 		return lock ? lock.split( ':' ).slice( 0, 2 ).concat( id ).join( ':' ) : '';
 	}
 
-	// Core's script releases the classic editor's lock as this field has it.
-	function nameField() {
-		$( '#active_post_lock' ).val( held() );
+	// Core's script releases the classic editor's lock with the value of this field.
+	function addIdToField() {
+		$( '#active_post_lock' ).val( heldLock() );
 	}
 
 	function isLeaving() {
-		return Date.now() - leaving < LEAVING_MS;
+		return Date.now() - leavingSince < LEAVING_MS;
 	}
 
-	function leavesForThisPost() {
-		var url = Date.now() - nextAt < LEAVING_MS && new window.URL( next );
+	function isNextPageSamePost() {
+		var url = Date.now() - nextUrlAt < LEAVING_MS && new window.URL( nextUrl );
 		return Boolean( url ) && /\/post\.php$/.test( url.pathname ) && Number( url.searchParams.get( 'post' ) ) === config.post;
 	}
 
-	// The editors' own handlers have run by then.
+	// Runs after the editors' own handlers.
 	wp.hooks.addAction( 'heartbeat.send', 'heartbeatd/lock', function( data ) {
-		var lock = held();
+		var lock = heldLock();
 		if ( ! data[ LOCK ] ) {
 			return;
 		}
@@ -50,50 +50,50 @@
 	}, 100 );
 
 	$( window ).on( 'beforeunload.heartbeatd', function() {
-		leaving = Date.now();
+		leavingSince = Date.now();
 	} );
 	if ( window.navigation ) {
 		window.navigation.addEventListener( 'navigate', function( event ) {
 			if ( ! event.destination.sameDocument && ! event.downloadRequest ) {
-				next = event.destination.url;
-				nextAt = Date.now();
+				nextUrl = event.destination.url;
+				nextUrlAt = Date.now();
 			}
 		} );
 	}
 
-	// A document that comes back after it was left has released its lock under its old name.
+	// The browser shows the document again. It has released the lock under its old id.
 	$( window ).on( 'pageshow.heartbeatd', function( event ) {
 		if ( event.originalEvent.persisted ) {
 			id = 1 + Math.floor( Math.random() * 0x7ffffffe );
-			leaving = 0;
-			nextAt = 0;
-			nameField();
+			leavingSince = 0;
+			nextUrlAt = 0;
+			addIdToField();
 		}
 	} );
 
-	// Another tab of this user has released the lock: this one still needs it.
+	// Another tab of this user has released the lock, but this one still needs it.
 	$( document ).on( 'heartbeat-push.heartbeatd', function( event, push ) {
 		var released = push.data && push.data.heartbeatd && push.data.heartbeatd.beat_after_ms;
-		if ( released && held() && ! isLeaving() && push.room.split( ':' ).pop() === String( config.post ) ) {
+		if ( released && heldLock() && ! isLeaving() && push.room.split( ':' ).pop() === String( config.post ) ) {
 			wp.heartbeat.connectNow();
 		}
 	} );
 
 	if ( ! config.block ) {
-		$( nameField );
-		wp.hooks.addAction( 'heartbeat.tick', 'heartbeatd/lock', nameField, 100 );
+		$( addIdToField );
+		wp.hooks.addAction( 'heartbeat.tick', 'heartbeatd/lock', addIdToField, 100 );
 		return;
 	}
 
 	wp.data.subscribe( function() {
-		lost = lost || editor().isPostLocked();
+		isLost = isLost || editor().isPostLocked();
 	}, 'core/editor' );
 
-	// For leaving, core's block editor knows only the lock that it began with.
+	// When the user leaves, core's block editor releases only the lock that it began with.
 	$( window ).on( 'pagehide.heartbeatd', function() {
-		var lock = held();
+		var lock = heldLock();
 		var form = new window.FormData();
-		if ( lock && ! leavesForThisPost() ) {
+		if ( lock && ! isNextPageSamePost() ) {
 			form.append( 'action', 'wp-remove-post-lock' );
 			form.append( '_wpnonce', config.nonce );
 			form.append( 'post_ID', config.post );

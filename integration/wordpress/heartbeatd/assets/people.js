@@ -1,37 +1,37 @@
-// Who is where, for every part of the page that shows it. Over a link the rooms
-// tell, without one the ticks do. Whoever watches a room hears of it only when
-// something that people see has changed: somebody came, moved, became idle or left.
+// Keeps the users in rooms for every part of the page that shows them. Over a link the
+// rooms report changes; without one, ticks do. A callback that watches a room runs only when
+// what it shows has changed: a user came, left, changed the screen, or became idle or active.
 ( function( window ) {
 	const ONLINE = 'admin/online';
 	const IDLE_MS = 30000;
-	const LOOK_MS = 5000;
-	const MOST = 200;
+	const UPDATE_MS = 5000;
+	const MAX_ENTRIES = 200;
 
-	const time = ( date ) => Date.parse( String( date ).replace( ' ', 'T' ) + 'Z' ) || 0;
+	const parseDate = ( date ) => Date.parse( String( date ).replace( ' ', 'T' ) + 'Z' ) || 0;
 
-	// Uses what the person's page reports, else what PHP has found, else the date.
+	// Uses what the user's page reports, otherwise what PHP has computed, otherwise the date.
 	function isIdle( { idle, status, date_gmt: date }, now ) {
 		if ( typeof idle === 'boolean' ) {
 			return idle;
 		}
-		return status ? status === 'idle' : now - time( date ) > IDLE_MS;
+		return status ? status === 'idle' : now - parseDate( date ) > IDLE_MS;
 	}
 
 	function personOf( entry, now ) {
-		const data = entry.data || entry; // an item of presence-online says it without a data
+		const data = entry.data || entry; // items of presence-online have no data
 		return {
 			id: Number( entry.user_id ),
 			name: String( entry.display_name || '' ),
 			avatar: String( entry.avatar_url || '' ),
 			screen: String( data.screen_label || data.screen || '' ),
 			idle: isIdle( entry, now ),
-			at: time( entry.date_gmt ),
+			at: parseDate( entry.date_gmt ),
 		};
 	}
 
-	// One person for each user. Of several entries, as an editor's and its lock's, the
-	// newest gives the screen, and the person is idle if all of them are.
-	function fold( entries, now ) {
+	// Merges entries to one person for each user. Of several entries, as an editor's and its
+	// lock's, the newest gives the screen. The user is idle if all entries are.
+	function mergeByUser( entries, now ) {
 		const people = new Map();
 		entries.forEach( ( entry ) => {
 			const person = personOf( entry, now );
@@ -48,100 +48,100 @@
 
 	function createPeople( { heartbeat, me, serverTime, clock = Date.now } ) {
 		const rooms = new Map();
-		const joined = new Set();
+		const subscribed = new Set();
 		const watchers = [];
-		let ahead = serverTime ? serverTime - clock() : 0; // the server's clock, to this one's
+		let offset = serverTime ? serverTime - clock() : 0; // of the server's clock
 
-		// Core's client has no link, and one that tells nothing of rooms is no help here.
-		const linked = () => Boolean( heartbeat.room && heartbeat.transport ) && heartbeat.transport.name !== 'post';
+		// Core's client has no link, and another client may not report rooms.
+		const isLinked = () => Boolean( heartbeat.room && heartbeat.transport ) && heartbeat.transport.name !== 'post';
 
-		function set( name, entries, total ) {
-			const known = entries.slice( 0, MOST );
+		function setRoom( name, entries, total ) {
+			const known = entries.slice( 0, MAX_ENTRIES );
 			rooms.set( name, { entries: known, more: Math.max( 0, ( Number( total ) || 0 ) - known.length, entries.length - known.length ) } );
-			look( name );
+			update( name );
 		}
 
-		function see( name ) {
-			const now = clock() + ahead;
+		function peopleIn( name ) {
+			const now = clock() + offset;
 			const { entries, more } = rooms.get( name );
-			let people = fold( entries, now );
-			// Before its first beat, and while it is hidden, this page is in no room; its reader is here.
+			let people = mergeByUser( entries, now );
+			// This page has no entry before its first beat, or while it is hidden. Its user is online.
 			if ( name === ONLINE && me && ! people.some( ( person ) => person.id === me.user_id ) ) {
-				people = fold( entries.concat( Object.assign( { status: 'active' }, me ) ), now );
+				people = mergeByUser( entries.concat( Object.assign( { status: 'active' }, me ) ), now );
 			}
 			return { people, total: people.length + more };
 		}
 
-		function look( name ) {
+		function update( name ) {
 			watchers.forEach( ( watcher ) => {
 				if ( ( name && name !== watcher.room ) || ! rooms.has( watcher.room ) ) {
 					return;
 				}
-				const seen = see( watcher.room );
-				const signature = JSON.stringify( seen );
-				if ( signature !== watcher.told ) {
-					watcher.told = signature;
-					watcher.tell( seen );
+				const shown = peopleIn( watcher.room );
+				const signature = JSON.stringify( shown );
+				if ( signature !== watcher.signature ) {
+					watcher.signature = signature;
+					watcher.callback( shown );
 				}
 			} );
 		}
 
-		// Hears of a room from the drop-in, once.
-		function join( name ) {
-			if ( ! heartbeat.room || joined.has( name ) ) {
+		// Subscribes to a room of the drop-in, once.
+		function subscribe( name ) {
+			if ( ! heartbeat.room || subscribed.has( name ) ) {
 				return;
 			}
-			joined.add( name );
+			subscribed.add( name );
 			const known = heartbeat.room( name );
-			known.onChange( ( { entries, total } ) => set( name, entries, total ) );
-			if ( linked() && known.total ) {
-				set( name, known.entries, known.total );
+			known.onChange( ( { entries, total } ) => setRoom( name, entries, total ) );
+			if ( isLinked() && known.total ) {
+				setRoom( name, known.entries, known.total );
 			}
 		}
 
 		const watchesPosts = () => watchers.some( ( { room } ) => room.indexOf( 'postType/' ) === 0 );
 
 		return {
-			/** Tells about a room, as { people, total }, as soon as it is known and whenever it changes. */
-			watch( room, tell ) {
-				join( room );
-				watchers.push( { room, tell } );
-				look( room );
+			/** Calls back with a room, as { people, total }, as soon as it is known and whenever it changes. */
+			watch( room, callback ) {
+				subscribe( room );
+				watchers.push( { room, callback } );
+				update( room );
 			},
 
-			/** heartbeat-transport.js adds rooms to core's client when the page is ready. */
-			ready: () => watchers.forEach( ( { room } ) => join( room ) ),
+			/** Subscribes again when the page is ready: heartbeat-transport.js adds rooms to core's client then. */
+			ready: () => watchers.forEach( ( { room } ) => subscribe( room ) ),
 
-			/** Asks for a beat, where there is a client. */
+			/** Beats, if there is a client. */
 			beat: () => heartbeat.connectNow && heartbeat.connectNow(),
 
-			/** Without a link, the posts' rooms are asked for with the beats that PHP answers anyway. */
+			/** Without a link, asks for the posts' rooms with the beats, which PHP answers anyway. */
 			beforeBeat( data ) {
-				if ( ! linked() && watchesPosts() ) {
+				if ( ! isLinked() && watchesPosts() ) {
 					data[ 'presence-active-posts-ping' ] = true;
 				}
 			},
 
 			tick( response ) {
 				if ( Number( response.server_time ) ) {
-					ahead = response.server_time * 1000 - clock();
+					offset = response.server_time * 1000 - clock();
 				}
-				if ( linked() ) {
+				if ( isLinked() ) {
 					return;
 				}
 				if ( Array.isArray( response[ 'presence-online' ] ) ) {
-					set( ONLINE, response[ 'presence-online' ], response[ 'presence-online-total' ] );
+					setRoom( ONLINE, response[ 'presence-online' ], response[ 'presence-online-total' ] );
 				}
 				if ( Array.isArray( response[ 'presence-active-posts' ] ) && watchesPosts() ) {
 					const posts = new Map( response[ 'presence-active-posts' ].map( ( post ) => [ `postType/${ post.post_type }:${ post.post_id }`, post.editors || [] ] ) );
-					new Set( watchers.map( ( { room } ) => room ) ).forEach( ( room ) => room !== ONLINE && set( room, posts.get( room ) || [] ) );
+					new Set( watchers.map( ( { room } ) => room ) ).forEach( ( room ) => room !== ONLINE && setRoom( room, posts.get( room ) || [] ) );
 				}
 			},
 
-			/** Looks at the time: people without a link become idle without anybody saying so. */
-			look: () => look(),
-			linked,
-			now: () => clock() + ahead,
+			/** Updates what depends on the time: users without a link become idle without a message. */
+			update: () => update(),
+			isLinked,
+			now: () => clock() + offset,
 		};
 	}
 
@@ -150,7 +150,7 @@
 		return;
 	}
 
-	// Another plugin may have removed the client: then the page stays as PHP printed it.
+	// Another plugin may have removed the client. Then the page stays as PHP has printed it.
 	const heartbeat = ( window.wp && window.wp.heartbeat ) || {};
 	const { me, now } = window.heartbeatdUi;
 	const people = createPeople( { heartbeat, me, serverTime: now } );
@@ -163,5 +163,5 @@
 			}
 		} )
 		.on( 'heartbeat-tick.heartbeatd-people', ( event, response ) => people.tick( response ) );
-	window.setInterval( people.look, LOOK_MS );
+	window.setInterval( people.update, UPDATE_MS );
 }( window ) );

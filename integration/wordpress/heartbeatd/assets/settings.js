@@ -1,38 +1,38 @@
-// Keeps the settings screen up to date on how this browser is connected.
+// Shows on the settings screen how this browser is connected.
 ( function( $, texts ) {
 	function client() {
 		return ( window.wp && window.wp.heartbeat ) || null;
 	}
 
-	function nameOfTransport() {
+	function transportName() {
 		if ( ! client() ) {
 			return 'none';
 		}
 		return client().transport ? client().transport.name : 'core';
 	}
 
-	function show() {
-		var name = nameOfTransport();
+	function showTransport() {
+		var name = transportName();
 		$( '#heartbeatd-transport' ).text( texts[ name ] || name ).attr( 'data-transport', name );
 		$( '#heartbeatd-help' ).text( name === 'post' ? texts.help : '' );
-		count();
+		showOnlineCount();
 	}
 
-	function count() {
-		var name = nameOfTransport();
+	function showOnlineCount() {
+		var name = transportName();
 		var isLinked = name !== 'none' && name !== 'core' && name !== 'post' && client().room;
 		$( '#heartbeatd-online' ).text( isLinked ? texts.online.replace( '%s', client().room( 'admin/online' ).total ) : '' );
 	}
 
-	$( document ).on( 'heartbeat-transport.heartbeatd-settings', show );
+	$( document ).on( 'heartbeat-transport.heartbeatd-settings', showTransport );
 	$( function() {
-		show();
-		// Whoever opens this screen may have changed what refused this browser before.
-		if ( nameOfTransport() === 'post' ) {
+		showTransport();
+		// The administrator may have fixed what refused this browser before, so it tries again.
+		if ( transportName() === 'post' ) {
 			client().transport.use();
 		}
 		if ( client() && client().room ) {
-			client().room( 'admin/online' ).onChange( count );
+			client().room( 'admin/online' ).onChange( showOnlineCount );
 		}
 	} );
 }( jQuery, window.heartbeatdSettings ) );

@@ -1,18 +1,18 @@
-// Whoever else is in the post that is being edited: in the classic editor's
-// publish box, in the block editor as faces in its header and a panel beside it.
+// Shows the other users in the edited post: in the classic editor's publish box, and in the
+// block editor as avatars in its header and a panel in its sidebar.
 ( function( window, ui, i18n ) {
 	const { document, wp } = window;
 	const { __, sprintf } = i18n;
-	const others = ( { people } ) => people.filter( ( { id } ) => id !== ui.me.user_id ).map( ( person ) => Object.assign( {}, person, { screen: '' } ) );
+	const withoutMe = ( { people } ) => people.filter( ( { id } ) => id !== ui.me.user_id ).map( ( person ) => Object.assign( {}, person, { screen: '' } ) );
 
-	// Says who comes and goes; that somebody is idle is for the eyes.
+	// Tells screen readers who comes and leaves, but not who becomes idle.
 	function announce( before, now ) {
-		const among = ( people, { id } ) => people.some( ( person ) => person.id === id );
-		now.filter( ( person ) => ! among( before, person ) ).forEach( ( { name } ) => {
+		const isIn = ( people, { id } ) => people.some( ( person ) => person.id === id );
+		now.filter( ( person ) => ! isIn( before, person ) ).forEach( ( { name } ) => {
 			/* translators: %s: a person's name. */
 			wp.a11y.speak( sprintf( __( '%s is in this post now', 'heartbeatd' ), name ) );
 		} );
-		before.filter( ( person ) => ! among( now, person ) ).forEach( ( { name } ) => {
+		before.filter( ( person ) => ! isIn( now, person ) ).forEach( ( { name } ) => {
 			/* translators: %s: a person's name. */
 			wp.a11y.speak( sprintf( __( '%s has left this post', 'heartbeatd' ), name ) );
 		} );
@@ -25,13 +25,13 @@
 	if ( box ) {
 		show = () => {
 			box.hidden = ! here.length;
-			ui.fill( box.querySelector( 'ul' ), here.map( ( person ) => ui.make( 'li', 'heartbeatd-person', ...ui.person( person ) ) ) );
+			ui.setChildren( box.querySelector( 'ul' ), here.map( ( person ) => ui.createElement( 'li', 'heartbeatd-person', ...ui.person( person ) ) ) );
 		};
 	}
 
 	ui.people.watch( ui.room, ( room ) => {
 		const before = here;
-		here = others( room );
+		here = withoutMe( room );
 		show();
 		announce( before, here );
 	} );
@@ -43,31 +43,31 @@
 	const { createElement, createPortal, useEffect, useRef, useState } = wp.element;
 	const Panel = ( wp.editor && wp.editor.PluginDocumentSettingPanel ) || ( wp.editPost && wp.editPost.PluginDocumentSettingPanel );
 
-	// React takes no nodes: what faces.js draws is put into an element that React leaves alone.
-	function Drawn( { tag, className, draw } ) {
+	// render.js makes DOM nodes, which React does not take: they go into an element without React children.
+	function Rendered( { tag, className, render } ) {
 		const element = useRef( null );
-		useEffect( () => ui.fill( element.current, draw() ) );
+		useEffect( () => ui.setChildren( element.current, render() ) );
 		return createElement( tag, { className, ref: element } );
 	}
 
-	// There is no slot in the header: without that place the panel has to do.
-	function headerPlace() {
+	// The header has no slot. If its element is not found, only the panel is shown.
+	function headerElement() {
 		const header = document.querySelector( '.editor-header__settings, .edit-post-header__settings' );
-		let place = header && header.querySelector( ':scope > .heartbeatd-header' );
-		if ( header && ! place ) {
-			place = ui.make( 'div', 'heartbeatd-header' );
-			header.prepend( place );
+		let element = header && header.querySelector( ':scope > .heartbeatd-header' );
+		if ( header && ! element ) {
+			element = ui.createElement( 'div', 'heartbeatd-header' );
+			header.prepend( element );
 		}
-		return place;
+		return element;
 	}
 
-	function Others() {
+	function OtherUsers() {
 		const [ people, set ] = useState( here );
-		const [ place, setPlace ] = useState( null );
+		const [ header, setHeader ] = useState( null );
 		useEffect( () => {
 			show = () => {
 				set( here );
-				setPlace( headerPlace() );
+				setHeader( headerElement() );
 			};
 			show();
 			return () => ( show = () => {} );
@@ -75,13 +75,13 @@
 		if ( ! people.length ) {
 			return null;
 		}
-		const list = () => people.map( ( person ) => ui.make( 'li', 'heartbeatd-person', ...ui.person( person ) ) );
+		const list = () => people.map( ( person ) => ui.createElement( 'li', 'heartbeatd-person', ...ui.person( person ) ) );
 		return createElement( wp.element.Fragment, null,
-			place && createPortal( createElement( Drawn, { tag: 'div', draw: () => ui.faces( people ) } ), place ),
+			header && createPortal( createElement( Rendered, { tag: 'div', render: () => ui.avatars( people ) } ), header ),
 			Panel && createElement( Panel, { name: 'others', title: __( 'Also in this post', 'heartbeatd' ), className: 'heartbeatd-panel' },
-				createElement( Drawn, { tag: 'ul', className: 'heartbeatd-people', draw: list } ) )
+				createElement( Rendered, { tag: 'ul', className: 'heartbeatd-people', render: list } ) )
 		);
 	}
 
-	wp.plugins.registerPlugin( 'heartbeatd', { render: Others, icon: null } );
+	wp.plugins.registerPlugin( 'heartbeatd', { render: OtherUsers, icon: null } );
 }( window, window.heartbeatdUi, window.wp.i18n ) );

@@ -1,48 +1,47 @@
-// Keeps up to date, wherever a page shows them, the people who are online: the
-// dashboard's widget, the admin bar, the users list.
+// Keeps the users online up to date in the dashboard widget, the admin bar and the users list.
 ( function( window, ui, i18n ) {
 	const { document } = window;
 	const { __, _n, sprintf } = i18n;
-	const WIDGET = 50;
-	const BAR = 20;
+	const MAX_WIDGET_USERS = 50;
+	const MAX_BAR_USERS = 20;
 
-	const number = ( n ) => n.toLocaleString( document.documentElement.lang || undefined );
+	const formatNumber = ( n ) => n.toLocaleString( document.documentElement.lang || undefined );
 
-	function widget( list, { people, total } ) {
-		const items = people.slice( 0, WIDGET ).map( ( person ) => ui.make( 'li', 'heartbeatd-person', ...ui.person( person ) ) );
+	function updateWidget( list, { people, total } ) {
+		const items = people.slice( 0, MAX_WIDGET_USERS ).map( ( person ) => ui.createElement( 'li', 'heartbeatd-person', ...ui.person( person ) ) );
 		if ( total > items.length ) {
-			items.push( ui.make( 'li', 'heartbeatd-more', ui.others( total - items.length ) ) );
+			items.push( ui.createElement( 'li', 'heartbeatd-more', ui.moreText( total - items.length ) ) );
 		}
-		ui.fill( list, items );
+		ui.setChildren( list, items );
 	}
 
-	// One line of the admin bar's list, as WordPress prints its items.
-	function line( id, content ) {
-		const item = ui.make( 'div', 'ab-item ab-empty-item', content );
+	// An item of the admin bar, as WordPress prints it.
+	function barItem( id, content ) {
+		const item = ui.createElement( 'div', 'ab-item ab-empty-item', content );
 		item.setAttribute( 'role', 'menuitem' );
-		const element = ui.make( 'li', '', item );
+		const element = ui.createElement( 'li', '', item );
 		element.id = `wp-admin-bar-heartbeatd-online-${ id }`;
 		element.setAttribute( 'role', 'group' );
 		return element;
 	}
 
-	function bar( node, { people, total } ) {
-		const shown = people.slice( 0, BAR );
-		const items = shown.map( ( person ) => line( person.id, ui.make( 'span', 'heartbeatd-person', ...ui.person( person ) ) ) );
+	function updateBar( node, { people, total } ) {
+		const shown = people.slice( 0, MAX_BAR_USERS );
+		const items = shown.map( ( person ) => barItem( person.id, ui.createElement( 'span', 'heartbeatd-person', ...ui.person( person ) ) ) );
 		if ( total > shown.length ) {
-			items.push( line( 'more', ui.make( 'span', 'heartbeatd-more', ui.others( total - shown.length ) ) ) );
+			items.push( barItem( 'more', ui.createElement( 'span', 'heartbeatd-more', ui.moreText( total - shown.length ) ) ) );
 		}
-		const count = ui.make( 'span', '', number( total ) );
+		const count = ui.createElement( 'span', '', formatNumber( total ) );
 		count.setAttribute( 'aria-hidden', 'true' );
 		/* translators: %s: how many people. */
-		ui.fill( node.querySelector( '.ab-label' ), [ count, ui.hear( sprintf( _n( '%s person online', '%s people online', total, 'heartbeatd' ), number( total ) ) ) ] );
-		ui.fill( node.querySelector( '.ab-submenu' ), items );
+		ui.setChildren( node.querySelector( '.ab-label' ), [ count, ui.screenReaderText( sprintf( _n( '%s person online', '%s people online', total, 'heartbeatd' ), formatNumber( total ) ) ) ] );
+		ui.setChildren( node.querySelector( '.ab-submenu' ), items );
 	}
 
-	function users( { people, total } ) {
+	function updateUsersList( { people, total } ) {
 		const count = document.getElementById( 'heartbeatd-users-online' );
 		if ( count ) {
-			count.textContent = number( total );
+			count.textContent = formatNumber( total );
 		}
 		const words = {
 			online: __( 'Online', 'heartbeatd' ),
@@ -65,11 +64,11 @@
 		const list = document.getElementById( 'heartbeatd-who' );
 		const node = document.getElementById( 'wp-admin-bar-heartbeatd-online' );
 		if ( list ) {
-			widget( list, online );
+			updateWidget( list, online );
 		}
 		if ( node ) {
-			bar( node, online );
+			updateBar( node, online );
 		}
-		users( online );
+		updateUsersList( online );
 	} );
 }( window, window.heartbeatdUi, window.wp.i18n ) );

@@ -1,16 +1,16 @@
-// Says that somebody else has changed what this screen shows. With a link the
-// news is pushed; without one, or after one was lost for a while, beats ask.
+// Shows a notice when another user has changed what this screen shows. Over a link, pushes
+// report new revisions. Without a link, and after one was lost, beats ask for the revision.
 ( function( window, $, ui, i18n ) {
 	const { document, wp } = window;
 	const { __, _n, sprintf } = i18n;
 	const { key } = ui.screen;
 	let { rev } = ui.screen;
 	let changed = null;
-	let links = ui.people.linked() ? 1 : 0;
-	let missed = false; // what was pushed while there was no link may be forgotten by now
-	let asked = false;
+	let linkCount = ui.people.isLinked() ? 1 : 0;
+	let mayHaveMissed = false; // pushes from before the current link may have expired
+	let isAsking = false;
 
-	function text() {
+	function message() {
 		const minutes = Math.max( 0, Math.floor( ( ui.people.now() / 1000 - changed.time ) / 60 ) );
 		if ( ! minutes ) {
 			/* translators: %s: a person's name. */
@@ -22,24 +22,24 @@
 
 	const reload = () => window.location.reload();
 
-	function inBlockEditor() {
-		wp.data.dispatch( 'core/notices' ).createWarningNotice( `${ text() } ${ __( 'Reload to see the latest version.', 'heartbeatd' ) }`, {
+	function showInBlockEditor() {
+		wp.data.dispatch( 'core/notices' ).createWarningNotice( `${ message() } ${ __( 'Reload to see the latest version.', 'heartbeatd' ) }`, {
 			id: 'heartbeatd-stale',
 			isDismissible: true,
 			actions: [ { label: __( 'Reload', 'heartbeatd' ), onClick: reload } ],
 		} );
 	}
 
-	function inPage() {
-		const said = document.querySelector( '#heartbeatd-stale .heartbeatd-changed' );
-		if ( said ) {
-			said.textContent = text();
+	function showInPage() {
+		const shown = document.querySelector( '#heartbeatd-stale .heartbeatd-changed' );
+		if ( shown ) {
+			shown.textContent = message();
 			return;
 		}
-		const button = ui.make( 'button', 'button-link', __( 'Reload to see the latest version.', 'heartbeatd' ) );
+		const button = ui.createElement( 'button', 'button-link', __( 'Reload to see the latest version.', 'heartbeatd' ) );
 		button.type = 'button';
 		button.addEventListener( 'click', reload );
-		const notice = ui.make( 'div', 'notice notice-warning is-dismissible', ui.make( 'p', '', ui.make( 'span', 'heartbeatd-changed', text() ), ' ', button ) );
+		const notice = ui.createElement( 'div', 'notice notice-warning is-dismissible', ui.createElement( 'p', '', ui.createElement( 'span', 'heartbeatd-changed', message() ), ' ', button ) );
 		notice.id = 'heartbeatd-stale';
 		const place = document.querySelector( '.wp-header-end' ) || document.querySelector( '.wrap h1, .wrap h2' );
 		if ( place ) {
@@ -47,55 +47,55 @@
 		} else {
 			( document.getElementById( 'wpbody-content' ) || document.body ).prepend( notice );
 		}
-		$( document ).trigger( 'wp-updates-notice-added' ); // it gets its button
+		$( document ).trigger( 'wp-updates-notice-added' ); // core adds the dismiss button
 	}
 
 	const isBlockEditor = () => document.body.classList.contains( 'block-editor-page' );
 
 	function show() {
 		if ( isBlockEditor() ) {
-			inBlockEditor();
+			showInBlockEditor();
 		} else {
-			inPage();
+			showInPage();
 		}
 	}
 
-	function heard( news ) {
-		if ( ! news || news.key !== key || ! ( Number( news.rev ) > rev ) ) {
+	function receive( revision ) {
+		if ( ! revision || revision.key !== key || ! ( Number( revision.rev ) > rev ) ) {
 			return;
 		}
-		rev = Number( news.rev );
-		if ( Number( news.actor_id ) === ui.me.user_id ) {
-			return; // what I have changed I know
+		rev = Number( revision.rev );
+		if ( Number( revision.actor_id ) === ui.me.user_id ) {
+			return; // this user's own change
 		}
-		changed = { actor_name: String( news.actor_name || '' ), time: Number( news.time ) || ui.people.now() / 1000 };
+		changed = { actor_name: String( revision.actor_name || '' ), time: Number( revision.time ) || ui.people.now() / 1000 };
 		show();
 		if ( ! isBlockEditor() ) {
-			wp.a11y.speak( `${ text() } ${ __( 'Reload to see the latest version.', 'heartbeatd' ) }` );
+			wp.a11y.speak( `${ message() } ${ __( 'Reload to see the latest version.', 'heartbeatd' ) }` );
 		}
 	}
 
-	// The minutes go by. A notice that was dismissed stays away.
+	// Updates the minutes in the notice, unless it was dismissed.
 	window.setInterval( () => {
 		if ( changed && ! isBlockEditor() && document.getElementById( 'heartbeatd-stale' ) ) {
-			inPage();
+			showInPage();
 		}
 	}, 60000 );
 
 	$( document )
-		.on( 'heartbeat-push.heartbeatd-stale', ( event, push ) => heard( push.data && push.data.heartbeatd && push.data.heartbeatd.screen_rev ) )
+		.on( 'heartbeat-push.heartbeatd-stale', ( event, push ) => receive( push.data && push.data.heartbeatd && push.data.heartbeatd.screen_rev ) )
 		.on( 'heartbeat-transport.heartbeatd-stale', ( event, name ) => {
-			links += name === 'post' ? 0 : 1;
-			missed = links > 1;
+			linkCount += name === 'post' ? 0 : 1;
+			mayHaveMissed = linkCount > 1;
 		} )
 		.on( 'heartbeat-send.heartbeatd-stale', ( event, data ) => {
-			asked = document.visibilityState !== 'hidden' && ( missed || ! ui.screen.hears || ! ui.people.linked() );
-			if ( asked ) {
+			isAsking = document.visibilityState !== 'hidden' && ( mayHaveMissed || ! ui.screen.hears || ! ui.people.isLinked() );
+			if ( isAsking ) {
 				data[ 'presence-screen-ping' ] = { key };
 			}
 		} )
 		.on( 'heartbeat-tick.heartbeatd-stale', ( event, response ) => {
-			missed = missed && ! asked;
-			heard( response[ 'presence-screen-rev' ] );
+			mayHaveMissed = mayHaveMissed && ! isAsking;
+			receive( response[ 'presence-screen-rev' ] );
 		} );
 }( window, window.jQuery, window.heartbeatdUi, window.wp.i18n ) );

@@ -1,6 +1,6 @@
 <?php
 /**
- * Users as PHP prints them. assets/people.js folds entries and assets/faces.js renders users
+ * Users as PHP prints them. assets/people.js merges entries and assets/render.js renders users
  * in the same way, so that a page does not change when its scripts start.
  *
  * @package heartbeatd
@@ -129,8 +129,8 @@ function heartbeatd_ui_avatar( $person ) {
 }
 
 /**
- * Returns the text that screen readers read for an avatar. It says that the user is idle,
- * which others see.
+ * Returns the text that screen readers read for an avatar. It also says what the avatar's style
+ * shows: that the user is idle.
  *
  * @param array $person The person.
  * @return string

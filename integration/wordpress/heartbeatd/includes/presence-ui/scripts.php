@@ -33,7 +33,7 @@ function heartbeatd_ui_enqueue_scripts() {
 		return;
 	}
 	heartbeatd_ui_enqueue_script( 'people', array( 'jquery', 'heartbeat' ) );
-	heartbeatd_ui_enqueue_script( 'faces', array( 'wp-i18n', 'heartbeatd-people' ) );
+	heartbeatd_ui_enqueue_script( 'render', array( 'wp-i18n', 'heartbeatd-people' ) );
 	foreach ( $scripts as $name ) {
 		heartbeatd_ui_enqueue_script( $name, heartbeatd_ui_dependencies( $name, $screen ) );
 	}
@@ -70,7 +70,7 @@ function heartbeatd_ui_dependencies( $name, $screen ) {
 		'ui-editors' => $screen->is_block_editor() ? array( 'wp-a11y', 'wp-element', 'wp-plugins', 'wp-edit-post', 'wp-editor' ) : array( 'wp-a11y' ),
 		'ui-stale'   => $screen->is_block_editor() ? array( 'wp-data', 'wp-notices' ) : array( 'common', 'wp-a11y' ),
 	);
-	return array_merge( array( 'heartbeatd-faces' ), $dependencies[ $name ] ?? array() );
+	return array_merge( array( 'heartbeatd-render' ), $dependencies[ $name ] ?? array() );
 }
 
 /**
