@@ -1,0 +1,61 @@
+// What stands in PHP and also in Go or JavaScript is the same there.
+
+import assert from 'node:assert/strict'
+import { readFileSync, readdirSync } from 'node:fs'
+import { test } from 'node:test'
+import { root } from '../browser/harness.mjs'
+
+// sources is the text of all files below a folder with an extension, without tests.
+const sources = (folder, extension) => readdirSync(root + folder, { recursive: true })
+	.filter((name) => name.endsWith(extension) && !/[._]test\.|(^|\/)testdata\//.test(name))
+	.map((name) => readFileSync(`${root}${folder}/${name}`, 'utf8')).join('\n')
+
+const php = sources('integration/wordpress/heartbeatd', '.php')
+const assets = sources('integration/wordpress/heartbeatd/assets', '.js')
+const go = ['broker', 'server'].map((folder) => sources(folder, '.go')).join('\n')
+
+// find is the first group of the only match, or of matches that say the same.
+function find(source, pattern) {
+	const found = new Set(Array.from(source.matchAll(pattern), ([, value]) => value))
+	assert.equal(found.size, 1, `${pattern} finds ${JSON.stringify([...found])}`)
+	return [...found][0]
+}
+
+const constant = (name) => Number(find(php, new RegExp(`^const ${name} += ([\\d.]+);$`, 'gm')))
+
+test('handles that heartbeatd answers', () => {
+	const inPHP = Array.from(find(php, /^const HEARTBEATD_NATIVE_HANDLES = array\((.*)\);$/gm).matchAll(/'([^']+)'/g), ([, handle]) => handle)
+	const inGo = Array.from(go.matchAll(/^\t+h\.AddNative\((?:"([^"]+)"|(\w+)), /gm), ([, handle, name]) => handle ?? find(go, new RegExp(`\\b${name} += "([^"]+)"$`, 'gm')))
+	assert.ok(inPHP.length > 0)
+	assert.deepEqual(inPHP, inGo)
+})
+
+test('the time after which a user is idle', () => {
+	const seconds = constant('HEARTBEATD_IDLE_AFTER')
+	assert.equal(Number(find(go, /^const IdleAfter = (\d+) \* time\.Second$/gm)), seconds)
+	assert.equal(Number(find(readFileSync(`${root}client-js/src/activity.js`, 'utf8'), /^const IDLE = (\d+)$/gm)), 1000 * seconds)
+	assert.equal(Number(find(assets, /^\tconst IDLE_MS = (\d+);$/gm)), 1000 * seconds)
+})
+
+test('limits', () => {
+	assert.equal(Number(find(go, /^\tMaxBytes = (\d+)$/gm)), constant('HEARTBEATD_MAX_JWT'))
+	assert.equal(Number(find(go, /^const MaxData = (\d+)$/gm)), constant('HEARTBEATD_MAX_ENTRY_DATA'))
+	assert.equal(Number(find(go, /^const maxListed = (\d+)$/gm)), constant('HEARTBEATD_MAX_ONLINE'))
+	assert.equal(Number(find(assets, /^\tconst MAX_ENTRIES = (\d+);$/gm)), constant('HEARTBEATD_MAX_ONLINE'))
+})
+
+test('how many users the admin shows', () => {
+	for (const [inPHP, inScript] of [['HEARTBEATD_UI_MAX_AVATARS', 'MAX_AVATARS'], ['HEARTBEATD_UI_MAX_BAR_USERS', 'MAX_BAR_USERS'], ['HEARTBEATD_UI_MAX_WIDGET_USERS', 'MAX_WIDGET_USERS']]) {
+		assert.equal(Number(find(assets, new RegExp(`^\\tconst ${inScript} = (\\d+);$`, 'gm'))), constant(inPHP), inScript)
+	}
+})
+
+test('the version', () => {
+	const version = JSON.parse(readFileSync(`${root}package.json`, 'utf8')).version
+	const readme = readFileSync(`${root}integration/wordpress/heartbeatd/readme.txt`, 'utf8')
+	assert.equal(find(php, /^ \* Version: +(\S+)$/gm), version)
+	assert.equal(find(php, /'HEARTBEATD_PLUGIN_VERSION', '(.+)'/g), version)
+	assert.equal(find(readme, /^Stable tag: (\S+)$/gm), version)
+	assert.equal(readme.match(/^= (\d\S*) =$/m)[1], version, 'the changelog begins with it')
+	assert.equal(JSON.parse(readFileSync(`${root}package-lock.json`, 'utf8')).version, version)
+})
