@@ -40,19 +40,19 @@ function heartbeatd_call_api( $method, $path, $body = null, $timeout = HEARTBEAT
  * @return array|WP_Error The answer. The error's code is 'unreachable' if heartbeatd did not answer.
  */
 function heartbeatd_send_call( $method, $path, $body, $timeout, &$headers = array() ) {
-	$in_time   = static function ( $handle ) use ( $timeout ) {
-		// WordPress does not allow a timeout of less than a second.
+	// WordPress does not allow a timeout of less than a second.
+	$set_curl_timeouts   = static function ( $handle ) use ( $timeout ) {
 		// phpcs:disable WordPress.WP.AlternativeFunctions.curl_curl_setopt
 		curl_setopt( $handle, CURLOPT_NOSIGNAL, true );
 		curl_setopt( $handle, CURLOPT_CONNECTTIMEOUT_MS, (int) ( $timeout * 1000 ) );
 		curl_setopt( $handle, CURLOPT_TIMEOUT_MS, (int) ( $timeout * 1000 ) );
 		// phpcs:enable
 	};
-	$connected = static function ( &$url, &$headers, &$data, &$type, &$options ) use ( $timeout ) {
+	$set_connect_timeout = static function ( &$url, &$headers, &$data, &$type, &$options ) use ( $timeout ) {
 		$options['connect_timeout'] = $timeout; // Without cURL.
 	};
-	add_action( 'http_api_curl', $in_time );
-	add_action( 'requests-requests.before_request', $connected, 10, 5 );
+	add_action( 'http_api_curl', $set_curl_timeouts );
+	add_action( 'requests-requests.before_request', $set_connect_timeout, 10, 5 );
 	add_filter( 'pre_http_send_through_proxy', '__return_false' ); // A proxy must not see the key.
 	$answer = wp_remote_request(
 		untrailingslashit( heartbeatd_setting( 'api' ) ) . '/api/v1' . $path,
@@ -67,8 +67,8 @@ function heartbeatd_send_call( $method, $path, $body, $timeout, &$headers = arra
 			'body'        => null === $body ? null : heartbeatd_json_encode( $body ),
 		)
 	);
-	remove_action( 'http_api_curl', $in_time );
-	remove_action( 'requests-requests.before_request', $connected );
+	remove_action( 'http_api_curl', $set_curl_timeouts );
+	remove_action( 'requests-requests.before_request', $set_connect_timeout );
 	remove_filter( 'pre_http_send_through_proxy', '__return_false' );
 	$headers = is_wp_error( $answer ) ? array() : wp_remote_retrieve_headers( $answer );
 	$answer  = heartbeatd_parse_answer( $answer );

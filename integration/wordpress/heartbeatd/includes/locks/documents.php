@@ -19,7 +19,7 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * How often a lock is read again after another request has changed it.
+ * How often a request tries to write a lock that another request changes meanwhile.
  */
 const HEARTBEATD_LOCK_TRIES = 3;
 
@@ -117,10 +117,10 @@ function heartbeatd_renewed_lock( $stored, $value, $asked ) {
 	$lock = heartbeatd_parse_lock( $stored );
 	$new  = heartbeatd_parse_lock( $value );
 	$own  = $new['user'] === $lock['user'];
-	if ( $own && $lock['left'] && $lock['document'] === $asked['document'] && $new['time'] - $lock['time'] < heartbeatd_lock_window() + HEARTBEATD_LOCK_RELEASE_TIME ) {
+	if ( $own && $lock['released'] && $lock['document'] === $asked['document'] && $new['time'] - $lock['time'] < heartbeatd_lock_window() + HEARTBEATD_LOCK_RELEASE_TIME ) {
 		return null;
 	}
-	$held = $own && ! $lock['left'];
+	$held = $own && ! $lock['released'];
 	if ( ! $asked['document'] ) {
 		// A document that holds no lock renews the lock without taking it over.
 		$document = $held ? $lock['document'] : null;
@@ -144,7 +144,7 @@ function heartbeatd_renewed_lock( $stored, $value, $asked ) {
 function heartbeatd_released_lock( $stored, $value, $previous ) {
 	$lock = heartbeatd_parse_lock( $stored );
 	$held = heartbeatd_parse_lock( $previous );
-	if ( $lock['left'] || $lock['user'] !== $held['user'] ) {
+	if ( $lock['released'] || $lock['user'] !== $held['user'] ) {
 		return null;
 	}
 	if ( $held['document'] && null !== $lock['document'] ) {

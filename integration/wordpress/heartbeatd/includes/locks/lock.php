@@ -21,7 +21,7 @@ function heartbeatd_lock_window() {
  * Parses a lock.
  *
  * @param mixed $lock The meta value, or the value that an editor sends.
- * @return array{time: int, user: int, document: int|null, left: bool} The document is null if the lock names none; 'left' says that this document has released it.
+ * @return array{time: int, user: int, document: int|null, released: bool} The document is null if the lock names none.
  */
 function heartbeatd_parse_lock( $lock ) {
 	$parts = is_string( $lock ) ? explode( ':', $lock ) : array();
@@ -29,7 +29,7 @@ function heartbeatd_parse_lock( $lock ) {
 		'time'     => (int) ( $parts[0] ?? 0 ),
 		'user'     => (int) ( $parts[1] ?? 0 ),
 		'document' => isset( $parts[2] ) ? absint( $parts[2] ) : null,
-		'left'     => isset( $parts[3] ),
+		'released' => isset( $parts[3] ),
 	);
 }
 

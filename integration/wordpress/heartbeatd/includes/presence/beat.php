@@ -10,7 +10,7 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * How many users a tick lists. It also contains the total.
+ * How many users a tick lists. If there are more, it also contains their number.
  */
 const HEARTBEATD_MAX_ONLINE = 200;
 

@@ -76,7 +76,7 @@ function heartbeatd_send_ticket_with_nonces( $response, $data, $screen_id ) {
  */
 function heartbeatd_send_fresh_ticket( $nonce, $screen_id ) {
 	if ( isset( $_SERVER['HTTP_HEARTBEAT_NO_TICKET'] ) ) {
-		return; // With a ticket, the last tick may have had too many headers for a server.
+		return; // With a ticket, the page's last tick may have had more headers than a server accepts.
 	}
 	// phpcs:ignore WordPress.Security.NonceVerification.Missing, WordPress.Security.ValidatedSanitizedInput -- The post ids become integers, and each is checked.
 	$posts  = heartbeatd_beat_post_ids( isset( $_POST['data'] ) ? wp_unslash( (array) $_POST['data'] ) : array() );
