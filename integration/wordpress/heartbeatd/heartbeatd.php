@@ -11,9 +11,8 @@
  * Text Domain:       heartbeatd
  * Domain Path:       /languages
  *
- * This file loads the plugin and lists all hooks. The folders of includes/ stand here in
- * the order in which they depend on each other: a function calls functions of its own
- * folder and of those above it.
+ * This file loads the plugin and lists all hooks. It loads the files in the order in which
+ * they depend on each other: a function calls functions of its own file and of earlier ones.
  *
  * @package heartbeatd
  */
@@ -72,8 +71,8 @@ require __DIR__ . '/includes/locks/changes.php';
 require __DIR__ . '/includes/locks/documents.php';
 
 // What a page carries: scripts and a ticket.
-require __DIR__ . '/includes/page/scripts.php';
 require __DIR__ . '/includes/page/ticket.php';
+require __DIR__ . '/includes/page/scripts.php';
 
 // What an administrator sees of the plugin.
 require __DIR__ . '/includes/admin/status-report.php';

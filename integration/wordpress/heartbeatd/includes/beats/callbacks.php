@@ -9,6 +9,11 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
+ * How many foreign callbacks are listed and stored.
+ */
+const HEARTBEATD_MAX_FOREIGN = 20;
+
+/**
  * Returns the hooks of a beat, with the known callbacks: those of core and of this plugin.
  * They do nothing in a beat without their own handles.
  *

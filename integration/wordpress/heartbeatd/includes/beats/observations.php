@@ -20,13 +20,12 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * How many sets of roles, screens for each, foreign callbacks, and places for each are
- * stored. A page reports its own screen id: one that invents ids only makes the plugin
- * forget the screens of the user's own roles.
+ * How many sets of roles, screens for each, and places for each foreign callback are stored.
+ * A page reports its own screen id: one that invents ids only makes the plugin forget the
+ * screens of the user's own roles.
  */
 const HEARTBEATD_MAX_ROLES   = 20;
 const HEARTBEATD_MAX_SCREENS = 60;
-const HEARTBEATD_MAX_FOREIGN = 20;
 const HEARTBEATD_MAX_PLACES  = 20;
 
 /**
