@@ -1,6 +1,6 @@
 <?php
 /**
- * Leaves nothing behind.
+ * Deletes the options of the plugin when it is uninstalled.
  *
  * @package heartbeatd
  */
@@ -10,7 +10,7 @@ defined( 'WP_UNINSTALL_PLUGIN' ) || exit;
 require_once __DIR__ . '/includes/settings/options.php';
 
 /**
- * Deletes what the plugin stored for one site.
+ * Deletes the options of one site.
  */
 function heartbeatd_uninstall_site() {
 	array_map( 'delete_option', array_keys( heartbeatd_default_options() ) );

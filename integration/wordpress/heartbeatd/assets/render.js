@@ -89,5 +89,5 @@
 		} );
 	}
 
-	Object.assign( window.heartbeatdUi, { createElement, screenReaderText, avatar, avatars, person, moreText, accessibleName, setChildren } );
+	Object.assign( window.heartbeatdUi, { createElement, screenReaderText, avatars, person, moreText, setChildren } );
 }( window, window.wp.i18n ) );
