@@ -23,6 +23,12 @@ const FORM = 'application/x-www-form-urlencoded; charset=UTF-8'
 const UNPOLLED_MAX = 5
 let unpolled = 0
 
+// A firewall may refuse a beat, a note or a hello for what this page says in it. The page
+// then keeps its link, and says nothing over it for 2 minutes, the next time for 4, and so
+// on up to 32. Beats are posted meanwhile.
+let refusals = 0
+let silentUntil = 0
+
 export function createLongPollLink({ url, win, onFrame, onClosed }) {
 	const aborter = new win.AbortController()
 	let session = ''
@@ -42,26 +48,48 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 		const headers = {}
 		if (type) headers['Content-Type'] = type
 		if (session) headers['Heartbeat-Session'] = session
-		const response = await win.fetch(url + path + '?' + new URLSearchParams(fields), {
-			method,
-			headers,
-			body,
-			signal: aborter.signal,
-			cache: 'no-store',
-		})
-		return { response, text: await response.text(), what: method + ' ' + path }
+		const timer = win.setTimeout(() => aborter.abort(), hold + MARGIN)
+		try {
+			const response = await win.fetch(url + path + '?' + new URLSearchParams(fields), {
+				method,
+				headers,
+				body,
+				signal: aborter.signal,
+				cache: 'no-store',
+			})
+			return { response, text: await response.text(), what: method + ' ' + path }
+		} finally {
+			win.clearTimeout(timer)
+		}
 	}
 
-	async function hello({ body, ...rest }) {
+	const now = () => win.performance.now()
+
+	function silence() {
+		const minutes = 2 ** Math.min(++refusals, 5)
+		silentUntil = now() + minutes * 60000
+		return minutes
+	}
+
+	async function hello(frame) {
 		const id = ++lastId
+		const body = now() < silentUntil ? '' : frame.body
+		const fields = new URLSearchParams(frame)
+		fields.delete('body')
 		let answer
 		try {
-			answer = await request('POST', '/open', { id }, FORM, [new URLSearchParams(rest), body].filter(Boolean).join('&'))
+			answer = await request('POST', '/open', { id }, FORM, [fields, body].filter(Boolean).join('&'))
 		} catch (e) {
 			throw CLOSED
 		}
 		const welcome = answer.response.ok && readFrame(answer.text)
-		if (!welcome || welcome.type !== 'welcome' || !welcome.session) throw refusal(answer)
+		if (!welcome || welcome.type !== 'welcome' || !welcome.session) {
+			const close = refusal(answer)
+			// More than one field says something of this page: without it the hello may pass.
+			if (!close.foreign || !/&/.test(body)) throw close
+			silence()
+			return hello(frame)
+		}
 		named = welcome.poll_ms > 0
 		if (named) hold = Math.min(welcome.poll_ms, HOLD_MAX)
 		if (isOthers(welcome, id)) throw foreign('POST /open got the answer to another request')
@@ -78,7 +106,6 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 
 	async function poll() {
 		while (open) {
-			const timer = win.setTimeout(() => ended(CLOSED), hold + MARGIN)
 			const asked = clock()
 			const id = ++lastId
 			try {
@@ -91,15 +118,13 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 				else deliver(news)
 			} catch (e) {
 				ended(CLOSED)
-			} finally {
-				win.clearTimeout(timer)
 			}
 		}
 	}
 
 	// Date.now() includes the time that the machine sleeps. performance.now() does not
 	// change when somebody sets the clock.
-	const clock = () => [Date.now(), win.performance.now()]
+	const clock = () => [Date.now(), now()]
 	const since = (then) => Math.max(...clock().map((now, i) => now - then[i]))
 
 	// What is wrong with an answer that heartbeatd did not make for this poll.
@@ -154,20 +179,21 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 	}
 
 	async function say(frame) {
-		const timer = win.setTimeout(() => ended(CLOSED), hold + MARGIN)
+		const { type, id = ++lastId, body } = frame
+		const isForAll = body === undefined // a ticket or a leave
+		if (!isForAll && now() < silentUntil) return null
 		try {
-			const { type, id = ++lastId, body } = frame
-			const said = await (body === undefined
+			const said = await (isForAll
 				? request('POST', '/beat', { id }, 'application/json', JSON.stringify(frame))
 				: request('POST', '/beat', { type, id }, FORM, body))
 			if (said.response.status === 204) return null
 			const answer = said.response.ok && readFrame(said.text)
 			if (answer && frame.id && answer.id === frame.id) return answer
-			ended(refusal(said))
+			const close = refusal(said)
+			if (isForAll || !close.foreign) ended(close)
+			else win.console.warn('heartbeatd: no beats over longpoll for ' + silence() + ' minutes: ' + close.foreign)
 		} catch (e) {
 			ended(CLOSED)
-		} finally {
-			win.clearTimeout(timer)
 		}
 		return null
 	}

@@ -9,26 +9,30 @@ const json = (value) => response(200, JSON.stringify(value))
 
 // A link, with the requests that wait for an answer in `polls` and `due`, what it has
 // said in order, and what it gave to the page. Its clock is the test's. The server is
-// one that names ids, unless `opened` says what it answers to the hello.
+// one that names ids, unless `opened` says what it answers to the hello. Every link has a
+// day of its own: what the page remembers of refusals is over by then.
+let days = 0
 function linkOf(t, opened = (id) => json({ type: 'welcome', session: 's', id, poll_ms: 25000 })) {
 	t.mock.timers.reset()
-	t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_800_000_000_000 })
-	const it = { said: [], due: [], polls: [], closed: [], frames: [], urls: [], beacons: [] }
+	t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_800_000_000_000 + 86_400_000 * days++ })
+	const it = { said: [], due: [], polls: [], closed: [], frames: [], urls: [], beacons: [], warnings: [] }
 	const win = {
 		AbortController,
 		performance: { now: () => Date.now() },
 		setTimeout: (...args) => setTimeout(...args),
 		clearTimeout: (id) => clearTimeout(id),
+		console: { warn: (text) => it.warnings.push(text) },
 		navigator: { sendBeacon: (...args) => it.beacons.push(args.map(String)) },
-		fetch: (address, { body, headers }) => {
+		fetch: (address, { body, headers, signal }) => {
 			const url = new URL(address, 'http://example.org')
 			const id = Number(url.searchParams.get('id'))
 			it.urls.push(address)
 			if (url.pathname === '/heartbeat/open') {
 				it.hello = body
-				return Promise.resolve(opened(id))
+				return Promise.resolve(opened(id, body))
 			}
-			return new Promise((resolve) => {
+			return new Promise((resolve, reject) => {
+				signal.addEventListener('abort', () => reject(signal.reason))
 				if (url.pathname === '/heartbeat/poll') {
 					it.polls.push({ id, after: Number(url.searchParams.get('after')), resolve })
 					return
@@ -141,7 +145,59 @@ test('the answer to another beat is none', async (t) => {
 	await settled()
 	due[0](json({ type: 'tick', id: said[0].id + 1, status: 200, body: '{}' }))
 	assert.equal(await tick, null)
-	assert.deepEqual(closed.map(({ foreign }) => foreign), ['POST /beat got an answer of another program, with status 200'])
+	assert.deepEqual(closed, [])
+	link.close()
+})
+
+const FORBIDDEN = response(403, '<html>Forbidden')
+
+test('a page whose beats or notes are refused keeps its link, and says nothing for ever longer', async (t) => {
+	const { link, said, due, closed, warnings } = await opened(t)
+	const minutes = []
+	const pass = (ms) => t.mock.timers.setTime(Date.now() + ms) // and no timer fires
+	for (let i = 0; i < 8; i++) {
+		const answer = i % 2 ? link.note('b') : link.beat('b')
+		await settled()
+		assert.equal(said.length, i + 1)
+		due[i](FORBIDDEN)
+		await settled()
+		if (answer) assert.equal(await answer, null, 'PHP gets it')
+		minutes.push(Number(warnings[i].match(/for (\d+) minutes/)[1]))
+		pass(60_000 * minutes[i] - 1)
+		link.note('b')
+		assert.equal(await link.beat('b'), null)
+		assert.equal(said.length, i + 1)
+		pass(1)
+	}
+	assert.deepEqual(minutes.slice(-4), [32, 32, 32, 32])
+	assert.deepEqual(minutes, [...minutes].sort((a, b) => a - b))
+	assert.equal(warnings[7], 'heartbeatd: no beats over longpoll for 32 minutes: POST /beat got an answer of another program, with status 403')
+	assert.deepEqual(closed, [])
+	link.close()
+})
+
+test('a refused ticket closes the link: every page sends its own that way', async (t) => {
+	const { link, due, closed } = await opened(t)
+	link.ticket('t')
+	await settled()
+	due[0](FORBIDDEN)
+	await settled()
+	assert.deepEqual(closed.map(({ foreign }) => foreign), ['POST /beat got an answer of another program, with status 403'])
+})
+
+test('a page whose hello is refused for what it says of itself opens without that', async (t) => {
+	const bodies = []
+	const strict = (id, body) => {
+		bodies.push(body)
+		return body.includes('data') ? FORBIDDEN : json({ type: 'welcome', session: 's', id, poll_ms: 25000 })
+	}
+	const { link } = linkOf(t, strict)
+	await link.open({ ticket: 't', body: 'data%5Bn%5D=1&idle=0' })
+	assert.deepEqual(bodies, ['ticket=t&data%5Bn%5D=1&idle=0', 'ticket=t'])
+	link.close()
+	const all = []
+	await assert.rejects(linkOf(t, (id, body) => all.push(body) && FORBIDDEN).link.open({ ticket: 't', body: 'idle=0' }))
+	assert.deepEqual(all, ['ticket=t&idle=0'], 'a front that refuses every hello is asked once')
 })
 
 test('what is urlencoded travels as a form, and the ticket not in the address', async (t) => {
