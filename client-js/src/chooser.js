@@ -2,7 +2,7 @@
 // takes the first that opens, backs off when none does, and climbs back up
 // later. Until a link is up there is none: nobody waits for it.
 
-import { AWAY, LIMITS } from './link.js'
+import { AWAY } from './link.js'
 import { countdown } from './countdown.js'
 import { createMemory } from './memory.js'
 
@@ -18,12 +18,12 @@ const UNKNOWN_MAX = 300000
 // A link that dies younger than this has not proved anything.
 const PROVEN = 10000
 const FLAPS = 3
+// How often a page tries a transport again that it has used, where another one is refused.
+const RETRIES = 12
 // How long a page waits at least before it reconnects when it seems to be left.
 const AWAY_WAIT = 3000
 
 const REFUSED = 4000
-const DRAINING = 4001
-const SLOW = 4002
 const TICKET = 4003
 const REPLACED = 4004
 const LEFT = 4007
@@ -91,27 +91,27 @@ export function createChooser({ order, make, hello, isUp, may, othersLinked, onF
 				return
 			}
 			if (obey(name, close)) return
-			// One that may not be used any more did not fail.
-			if (may(name)) failed.push(name)
 			if (close.foreign) foreign = shun(name, close.foreign)
+			// One that may not be used any more did not fail.
+			else if (may(name)) failed.push(name)
 		}
-		// A socket does not tell why it failed: it was refused like the others.
-		if (foreign) failed.forEach((name) => memory.refused(name))
-		// Beneath a working link, of this page or another, or beside a refused one, a failed
-		// climb is remembered; else all of them failed together and the fault is elsewhere.
-		const alone = current || othersLinked() || anyRefused()
-		if (alone && !foreign) failed.forEach((name) => memory.failed(name))
+		// A failure is remembered where this page or another has a link, or where a transport
+		// is refused while heartbeatd is up. Else all of them failed together and the fault is
+		// elsewhere.
+		const had = round < RETRIES && failed.some((name) => flaps[name] === 0)
+		const alone = current || othersLinked() || (anyRefused() && !had && (!failed.some(memory.isKnown) || (await isUp())))
+		if (mine !== generation) return
+		// A socket does not tell why it failed: one that never worked was refused, too.
+		if (alone) failed.forEach((name) => (foreign && !memory.isKnown(name) ? memory.refused(name) : memory.failed(name)))
 		// One may have become usable while another was tried.
 		if (usable().some((name) => !failed.includes(name))) {
 			wake(random() * BACKOFF)
-			return
-		}
-		if (alone || !failed.length) {
+		} else if (alone || !failed.length) {
 			rest()
-			return
+		} else {
+			doubt = true
+			backOff()
 		}
-		doubt = true
-		backOff()
 	}
 
 	// Something else than heartbeatd answered, as it will the next time.
@@ -213,11 +213,8 @@ export function createChooser({ order, make, hello, isUp, may, othersLinked, onF
 				return false
 			case TICKET:
 				// The one refused may be older than what hello() has by now.
-				if (renewed) {
-					wake(0)
-					return true
-				}
-				blocked = true
+				if (renewed) wake(0)
+				else blocked = true
 				return true
 			case REPLACED:
 			case LEFT:
@@ -226,14 +223,9 @@ export function createChooser({ order, make, hello, isUp, may, othersLinked, onF
 			case AWAY:
 				backOff(AWAY_WAIT)
 				return true
-			case DRAINING:
-			case SLOW:
-			case LIMITS:
-				if (!close.retryAfter) return false
-				wake(close.retryAfter)
-				return true
 			default:
-				return false
+				if (close.retryAfter) wake(close.retryAfter)
+				return close.retryAfter > 0
 		}
 	}
 
@@ -244,9 +236,8 @@ export function createChooser({ order, make, hello, isUp, may, othersLinked, onF
 	}
 
 	function cut(code) {
-		const { link } = current
-		link.close()
-		down(link, { code, retryAfter: 0 })
+		current.link.close()
+		down(current.link, { code, retryAfter: 0 })
 	}
 
 	function drop() {

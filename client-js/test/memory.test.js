@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BYE, changes, chooser, made, names, pass, settle, world } from './chooser-world.js'
+import { BYE, changes, chooser, known, made, names, pass, settle, world } from './chooser-world.js'
 
 const REFUSED = (reason = 'POST /open got an answer of another program, with status 403') => ({ code: 1006, retryAfter: 0, foreign: reason })
 const MINUTE = 60_000
@@ -112,6 +112,51 @@ test('a refused long-poll keeps no page from a socket that works', async () => {
 	await pass(145_000)
 	assert.equal(c.name, 'websocket')
 	assert.deepEqual(names(), ['longpoll', 'websocket'])
+})
+
+test('beside a refused long-poll the socket returns after an outage as without it', async (t) => {
+	const sockets = () => names().filter((name) => name === 'websocket').length
+	for (const [what, up] of [['where requests for long-poll reach heartbeatd', false], ['where all of them are refused', true]]) {
+		await t.test(`a page that had a socket, ${what}`, async () => {
+			world.works = { websocket: true, longpoll: REFUSED() }
+			const c = chooser()
+			c.start()
+			await pass(20_000)
+			world.up = up
+			world.works.websocket = false
+			world.random = 0.9
+			c.link.onClosed(BYE(4001, 500))
+			await pass(90_000)
+			assert.equal(c.name, '')
+			world.up = true
+			world.works.websocket = true
+			await pass(30_000)
+			assert.equal(c.name, 'websocket')
+			world.works.websocket = false
+			world.random = 1
+			await pass(20_000)
+			made.length = 0
+			c.suspect(c.link)
+			await pass(60 * MINUTE, 1000)
+			assert.ok(sockets() <= 20, `${sockets()} sockets in an hour of refusals`)
+			c.stop()
+		})
+	}
+	await t.test('a page that is opened during the outage', async () => {
+		made.length = 0
+		world.tab.clear()
+		world.browser.clear()
+		known('websocket')
+		world.works = { websocket: false, longpoll: REFUSED() }
+		world.up = false
+		const c = chooser()
+		c.start()
+		await pass(70_000)
+		assert.deepEqual(names(), ['websocket', 'longpoll'])
+		world.up = world.works.websocket = true
+		await pass(30_000, 50)
+		assert.equal(c.name, 'websocket')
+	})
 })
 
 test('walks down, remembers for the tab what did not work, climbs back up', async () => {
