@@ -4,11 +4,18 @@ import { AWAY, CLOSED, byeToClose, isFirefox, readFrame } from './link.js'
 
 const PROTOCOL = 'heartbeat.v1'
 
+// A navigation closes a socket once, and a page stays after few of them. One socket after
+// the other that is closed as young as this is closed by something else.
+const YOUNG = 10000
+const AWAY_MAX = 3
+let aways = 0
+
 // A socket that is still opening when a navigation starts gets 1006 from Firefox and is
 // clean all the same; one that failed is not. In other browsers 1001 comes from a server.
-function codeOf({ code, wasClean }, win) {
+function codeOf({ code, wasClean }, win, age) {
+	if (age >= YOUNG) aways = 0
 	const away = code === AWAY || (code === CLOSED.code && wasClean)
-	if (away) return isFirefox(win) ? AWAY : CLOSED.code
+	if (away) return isFirefox(win) && ++aways <= AWAY_MAX ? AWAY : CLOSED.code
 	return code || CLOSED.code
 }
 
@@ -21,6 +28,7 @@ export function createWebSocketLink({ url, win, onFrame, onClosed }) {
 
 	function open(hello) {
 		return new Promise((resolve, reject) => {
+			const from = Date.now()
 			settle = { resolve, reject }
 			try {
 				socket = new win.WebSocket(address(), PROTOCOL)
@@ -31,7 +39,7 @@ export function createWebSocketLink({ url, win, onFrame, onClosed }) {
 			}
 			socket.onopen = () => send(Object.assign({ type: 'hello' }, hello))
 			socket.onmessage = (event) => receive(readFrame(event.data))
-			socket.onclose = (event) => ended(closing || { code: codeOf(event, win), retryAfter: 0 })
+			socket.onclose = (event) => ended(closing || { code: codeOf(event, win, Date.now() - from), retryAfter: 0 })
 		})
 	}
 

@@ -12,20 +12,33 @@ const ENDS = [
 	{ what: 'a close frame without a code', event: { code: 1005, wasClean: true }, code: 1005 },
 ]
 
-for (const { what, event, code, other } of ENDS) {
-	test(`the close of ${what}`, async () => {
-		let socket
-		const win = {
-			...(other ? {} : { mozInnerScreenX: 0 }),
-			location: { href: 'http://site.example/' },
-			WebSocket: class {
-				constructor() {
-					socket = this
-				}
-			},
-		}
-		const opening = createWebSocketLink({ url: '/heartbeat', win }).open({})
-		socket.onclose(event)
-		await assert.rejects(opening, (close) => close.code === code && close.retryAfter === 0)
-	})
+// ended resolves to the code with which a link ends whose socket ends so.
+async function ended(event, { other, age = 0, t } = {}) {
+	let socket
+	const win = {
+		...(other ? {} : { mozInnerScreenX: 0 }),
+		location: { href: 'http://site.example/' },
+		WebSocket: class {
+			constructor() {
+				socket = this
+			}
+		},
+	}
+	const opening = createWebSocketLink({ url: '/heartbeat', win }).open({})
+	if (age) t.mock.timers.tick(age)
+	socket.onclose(event)
+	const close = await opening.catch((error) => error)
+	assert.equal(close.retryAfter, 0)
+	return close.code
 }
+
+for (const { what, event, code, other } of ENDS) {
+	test(`the close of ${what}`, async () => assert.equal(await ended(event, { other }), code))
+}
+
+test('one young socket after the other that goes away is a failure', async (t) => {
+	t.mock.timers.enable({ apis: ['Date'] })
+	const codes = []
+	for (const age of [10_000, 9_000, 9_000, 9_000, 0, 10_000]) codes.push(await ended({ code: 1001, wasClean: true }, { age, t }))
+	assert.deepEqual(codes, [1001, 1001, 1001, 1006, 1006, 1001])
+})

@@ -8,8 +8,8 @@ const SLOW = 1000
 
 // startFront resolves with {url, sockets, answered}. It counts WebSockets, and the downloads
 // (/?download) and empty answers (/?empty) that it gives. It delays /?slow, and takes
-// no-store from pages.
-export async function startFront(t, server) {
+// no-store from pages. Sockets get 1001 ("going away") after closeAfter milliseconds.
+export async function startFront(t, server, { closeAfter } = {}) {
 	const { hostname, port } = new URL(server.url)
 	const front = { sockets: 0, answered: 0 }
 	const http = createServer(async (req, res) => {
@@ -35,6 +35,7 @@ export async function startFront(t, server) {
 		const inner = connect(port, hostname)
 		const lines = rawHeaders.map((text, i) => text + (i % 2 ? '\r\n' : ': '))
 		inner.write(`GET ${url} HTTP/1.1\r\n${lines.join('')}\r\n`)
+		if (closeAfter) setTimeout(() => outer.end(Buffer.from([0x88, 2, 1001 >> 8, 1001 & 255])), closeAfter)
 		for (const [one, other] of [[inner, outer], [outer, inner]]) {
 			sockets.add(one)
 			one.pipe(other)

@@ -38,9 +38,17 @@ for (const [name, start] of Object.entries({ Chromium: startChromium, Firefox: s
 	})
 }
 
-async function open(t, start) {
+test('Firefox: where every socket is closed so after a moment the page long-polls', async (t) => {
+	const { front, page } = await open(t, startFirefox, { closeAfter: 1000 })
+	await onTransport(page, 'longpoll', 100)
+	t.diagnostic(`after ${front.sockets} sockets`)
+	assert.ok(front.sockets <= 8)
+	assert.deepEqual((await seen(page)).filter(({ name }) => /error|lost/.test(name)), [])
+})
+
+async function open(t, start, options) {
 	const server = await startHeartbeatd(t)
-	const front = await startFront(t, server)
+	const front = await startFront(t, server, options)
 	const browser = await start(t)
 	return { front, page: await openDemo(t, browser, front, 1) }
 }
