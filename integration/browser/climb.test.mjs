@@ -19,8 +19,7 @@ test('a page climbs from long-poll to a WebSocket, and keeps it', async (t) => {
 		}
 	})
 	for (let i = 0; i < 3; i++) {
-		// With only: 'websocket' openDemo leaves the page all its transports.
-		const page = await openDemo(t, browser, server, 1, { context, transport: 'longpoll', only: 'websocket' })
+		const page = await openDemo(t, browser, server, 1, { context, transport: 'longpoll', transports: ['websocket', 'longpoll'] })
 		await shows(other, [1, 2])
 		const before = (await changes(other, 1)).length
 		await page.evaluate(() => { window.unblocked = true })

@@ -2,33 +2,36 @@
 
 import { until } from './harness.mjs'
 
+const DEFAULTS = { websocket: ['websocket', 'longpoll'], longpoll: ['longpoll'], post: [] }
+
 // openDemo opens the demo page as that user, in a context of its own unless one
-// is given, and waits until it is on the wanted transport. only is the one it may use.
-export async function openDemo(t, browser, server, user, { context, transport = 'websocket', only = transport, query = '' } = {}) {
+// is given, and waits until it is on the wanted transport. transports are those it may use:
+// all where it is to take the WebSocket, else only the wanted one, unless they are given.
+export async function openDemo(t, browser, server, user, { context, transport = 'websocket', transports = DEFAULTS[transport], query = '' } = {}) {
 	if (!context) {
 		context = await browser.newContext()
 		t.after(() => context.close())
 	}
 	const page = await context.newPage()
 	await page.addInitScript(record)
-	if (only !== 'websocket') await allowOnly(page, only)
+	await allowOnly(page, transports)
 	await page.goto(`${server.url}/?user=${user}${query}`)
 	await onTransport(page, transport)
 	return page
 }
 
-// allowOnly has the page's settings name one transport, from its first beat on.
-function allowOnly(page, transport) {
-	return page.addInitScript((transports) => {
+// allowOnly has the page's settings name these transports, from its first beat on.
+function allowOnly(page, transports) {
+	return page.addInitScript((names) => {
 		let settings
 		Object.defineProperty(window, 'heartbeatSettings', {
 			get: () => settings,
 			set(value) {
 				settings = value
-				settings.heartbeatd.transports = transports
+				settings.heartbeatd.transports = names
 			},
 		})
-	}, transport === 'post' ? [] : [transport])
+	}, transports)
 }
 
 export function onTransport(page, transport, seconds) {
