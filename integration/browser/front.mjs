@@ -1,4 +1,5 @@
-// A web server in front of heartbeatd, for what the demo site does not do.
+// A web server of the tests in front of heartbeatd, for what the demo site does not do. The
+// real proxies are in ../fronts.
 
 import { createServer, request } from 'node:http'
 import { connect } from 'node:net'

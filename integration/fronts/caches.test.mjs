@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
 import { beat, onTransport, openDemo, seen } from '../browser/demo.mjs'
 import { binary, startChromium, startHeartbeatd, until } from '../browser/harness.mjs'
-import { nginx, startFront, varnish } from './fronts.mjs'
+import { nginx, startProxy, varnish } from './fronts.mjs'
 
 const caching = (key) => nginx({
 	upgrade: false,
@@ -25,7 +25,7 @@ function answersOf(page) {
 
 test('nginx keeps answers by their address: a silent page polls no faster, and hears the news', async (t) => {
 	const server = await startHeartbeatd(t, { flags: ['--api-key', 'operator'] })
-	const front = await startFront(t, server.url, caching('$request_uri'))
+	const front = await startProxy(t, server.url, caching('$request_uri'))
 	const browser = await startChromium(t)
 	const page = await openDemo(t, browser, front, 5, { transport: 'longpoll' }) // a subscriber hears of no room
 	const answers = answersOf(page)
@@ -39,7 +39,7 @@ test('nginx keeps answers by their address: a silent page polls no faster, and h
 
 test('nginx keeps answers by their path: no page is shown another’s, and none polls on', async (t) => {
 	const server = await startHeartbeatd(t)
-	const front = await startFront(t, server.url, caching('$uri'))
+	const front = await startProxy(t, server.url, caching('$uri'))
 	const browser = await startChromium(t)
 	for (const user of [1, 5]) {
 		const page = await openDemo(t, browser, front, user, { transport: 'post' })
@@ -59,7 +59,7 @@ test('nginx keeps answers by their path: no page is shown another’s, and none 
 
 test('Varnish merges requests for one address: three silent pages stay', async (t) => {
 	const server = await startHeartbeatd(t)
-	const front = await startFront(t, server.url, varnish())
+	const front = await startProxy(t, server.url, varnish())
 	const browser = await startChromium(t)
 	const pages = []
 	for (let i = 0; i < 3; i++) {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { beat, onTransport, openDemo, seen, shows } from '../browser/demo.mjs'
 import { startChromium, startHeartbeatd, until } from '../browser/harness.mjs'
-import { modsecurity, startFront } from './fronts.mjs'
+import { modsecurity, startProxy } from './fronts.mjs'
 
 const RULES = `
 SecRule REQUEST_URI "@beginsWith /heartbeat/" "id:1000,phase:2,deny,status:403,chain"
@@ -12,7 +12,7 @@ SecRule REQUEST_URI "@beginsWith /heartbeat/" "id:1000,phase:2,deny,status:403,c
 
 test('a firewall that refuses what one page says takes no page’s link', async (t) => {
 	const server = await startHeartbeatd(t)
-	const front = await startFront(t, server.url, modsecurity({ level: 1, rules: RULES }))
+	const front = await startProxy(t, server.url, modsecurity({ level: 1, rules: RULES }))
 	const browser = await startChromium(t)
 	const context = await browser.newContext()
 	t.after(() => context.close())

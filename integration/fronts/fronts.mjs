@@ -1,14 +1,14 @@
 // What may stand between browsers and heartbeatd, each the real program on a free
 // loopback port, in front of one address:
 //
-//	const front = await startFront(t, server.url, nginx({ location: 'proxy_cache …;' }))
+//	const front = await startProxy(t, server.url, nginx({ location: 'proxy_cache …;' }))
 //	await openDemo(t, browser, front, 1)
 
 import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { freePort, startServices } from '../setup/services.mjs'
 
-// startFront runs a front until the test ends, with {url}.
-export async function startFront(t, backend, kind) {
+// startProxy runs a real program as the front until the test ends, with {url}.
+export async function startProxy(t, backend, kind) {
 	const services = startServices(t, 'front')
 	const { folder } = services
 	const port = await freePort()

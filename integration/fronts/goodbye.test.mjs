@@ -4,11 +4,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { changes, openDemo, shows } from '../browser/demo.mjs'
 import { startChromium, startHeartbeatd, until } from '../browser/harness.mjs'
-import { nginx, startFront } from './fronts.mjs'
+import { nginx, startProxy } from './fronts.mjs'
 
 test('a long-polling tab that is closed leaves after the grace, whatever the front holds', async (t) => {
 	const server = await startHeartbeatd(t)
-	const front = await startFront(t, server.url, nginx({ upgrade: false, location: 'proxy_ignore_client_abort on;' }))
+	const front = await startProxy(t, server.url, nginx({ upgrade: false, location: 'proxy_ignore_client_abort on;' }))
 	const browser = await startChromium(t)
 	const watcher = await openDemo(t, browser, server, 1)
 	for (const [how, leave] of [['closed', (page) => page.close({ runBeforeUnload: true })], ['left', (page) => page.goto('about:blank')]]) {

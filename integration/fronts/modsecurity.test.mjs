@@ -4,11 +4,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { beat, onTransport, openDemo, shows } from '../browser/demo.mjs'
 import { startChromium, startHeartbeatd, until } from '../browser/harness.mjs'
-import { modsecurity, startFront } from './fronts.mjs'
+import { modsecurity, startProxy } from './fronts.mjs'
 
 test('the core rule set at paranoia level 2 lets every request of the long-poll pass', async (t) => {
 	const server = await startHeartbeatd(t)
-	const front = await startFront(t, server.url, modsecurity({ level: 2 }))
+	const front = await startProxy(t, server.url, modsecurity({ level: 2 }))
 	const json = await fetch(`${front.url}/heartbeat/open`, {
 		method: 'POST', headers: { 'Content-Type': 'application/json' },
 		body: JSON.stringify({ type: 'hello', body: 'data%5Bpresence-ping%5D%5Bscreen%5D=front&data%5Bpresence-ping%5D%5Btitle%5D=a' }),

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { onTransport, openDemo, seen } from '../browser/demo.mjs'
 import { startChromium, startHeartbeatd } from '../browser/harness.mjs'
-import { nginx, startFront } from './fronts.mjs'
+import { nginx, startProxy } from './fronts.mjs'
 
 const AWAY = 65_000
 // The longest pause between two attempts after such a time, and some more.
@@ -16,7 +16,7 @@ test('where long-poll is refused pages return to their sockets as soon as withou
 	const browser = await startChromium(t)
 	const pages = []
 	for (const rules of ['', 'location = /heartbeat/open { return 403; }', 'location ~ ^/heartbeat/(open|poll|beat)$ { return 403; }']) {
-		const front = await startFront(t, server.url, nginx({ server: rules }))
+		const front = await startProxy(t, server.url, nginx({ server: rules }))
 		const page = await openDemo(t, browser, front, pages.length + 1)
 		pages.push(page)
 	}
