@@ -56,8 +56,7 @@ function createStore(storage, key) {
 	function load() {
 		if (unsaved) return all
 		try {
-			const stored = JSON.parse(storage().getItem(key))
-			all = Object.prototype.toString.call(stored) === '[object Object]' ? stored : {}
+			all = Object.assign({}, JSON.parse(storage().getItem(key))) // whatever it was
 		} catch (e) {
 			// Storage may be forbidden; the page still remembers.
 		}
