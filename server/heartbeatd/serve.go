@@ -106,19 +106,16 @@ func (c *serveCmd) sites(log *slog.Logger) ([]server.Site, error) {
 // if any. The demo site has one for heartbeatd watch: the usual address, or a free
 // port if that is taken.
 func (c *serveCmd) natsListen(demo bool) string {
-	addr := c.NatsListen
-	if addr == "" {
-		if !demo || c.NatsURL != "" {
-			return ""
-		}
-		addr = "127.0.0.1:4222"
-		l, err := net.Listen("tcp", addr)
-		if err != nil {
-			return "127.0.0.1:0"
-		}
-		_ = l.Close()
+	if c.NatsListen != "" || !demo || c.NatsURL != "" {
+		return c.NatsListen
 	}
-	return addr
+	const usual = "127.0.0.1:4222"
+	l, err := net.Listen("tcp", usual)
+	if err != nil {
+		return "127.0.0.1:0"
+	}
+	_ = l.Close()
+	return usual
 }
 
 // allSites is the name of the observer that may read the presence of all sites.
