@@ -7,12 +7,13 @@ import (
 	"unicode/utf8"
 
 	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/restapi"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 const (
 	// postConn is the connection id of clients that POST and name none.
-	postConn = "poll"
+	postConn = restapi.PostConn
 	// maxText cuts a screen and a title, which pages make up themselves.
 	maxText = 191
 )

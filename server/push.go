@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
@@ -18,24 +19,6 @@ const (
 	replayBytes = 16 << 20
 	replayAge   = 2 * time.Minute
 )
-
-// target says whom a push or a nudge is for: one of its fields is set.
-type target struct {
-	Room string `json:"room,omitempty"`
-	User int64  `json:"user,omitempty"`
-	Can  string `json:"can,omitempty"`
-	All  bool   `json:"all,omitempty"`
-}
-
-// message is a push or a nudge as it travels between nodes.
-type message struct {
-	Kind     string          `json:"kind"` // push, nudge, cron
-	To       target          `json:"to"`
-	Data     json.RawMessage `json:"data,omitempty"`
-	SpreadMS int             `json:"spread_ms,omitempty"`
-	At       int64           `json:"at,omitempty"`        // a cron's, in Unix s
-	IssuedMS int64           `json:"issued_ms,omitempty"` // when WordPress said so, in Unix ms
-}
 
 // mailbox hands what is said on NATS to the sessions of this node, and keeps
 // it for pages that come back.
@@ -54,7 +37,7 @@ type mailbox struct {
 // letter is a push, which may be replayed, or a nudge.
 type letter struct {
 	site   *site
-	to     target
+	to     message.Target
 	push   bool
 	cursor broker.Cursor
 	frame  []byte
@@ -84,7 +67,7 @@ func (m *mailbox) enter(epoch string) {
 
 // deliver takes one signal, in order.
 func (m *mailbox) deliver(sig broker.Signal) {
-	var msg message
+	var msg message.Message
 	st := m.server.site(sig.Site)
 	if err := json.Unmarshal(sig.Data, &msg); err != nil {
 		m.log.Warn("a message on NATS is not one", "error", err)
@@ -97,14 +80,14 @@ func (m *mailbox) deliver(sig broker.Signal) {
 	if st == nil {
 		return
 	}
-	l := letter{site: st, to: msg.To, push: msg.Kind == "push", cursor: sig.Cursor, at: time.Now()}
+	l := letter{site: st, to: msg.To, push: msg.Kind == message.Push, cursor: sig.Cursor, at: time.Now()}
 	switch msg.Kind {
-	case "push":
+	case message.Push:
 		l.frame = pushFrame(sig.Cursor, msg)
 		m.keep(l)
-	case "nudge":
+	case message.Nudge:
 		l.frame = nudgeFrame(msg.SpreadMS)
-	case "cron":
+	case message.Cron:
 		st.cron.tell(msg.At, msg.IssuedMS)
 		return
 	default:
@@ -117,7 +100,7 @@ func (m *mailbox) deliver(sig broker.Signal) {
 	}
 }
 
-func pushFrame(c broker.Cursor, msg message) []byte {
+func pushFrame(c broker.Cursor, msg message.Message) []byte {
 	b := transport.AppendString([]byte(`{"type":"push","cursor":`), c.String())
 	if msg.To.Room != "" {
 		b = transport.AppendString(append(b, `,"room":`...), msg.To.Room)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
@@ -346,7 +347,7 @@ func (s *session) follow(had broker.Cursor) {
 }
 
 // wants says whether a target other than a room includes the session's user.
-func (s *session) wants(to target) bool {
+func (s *session) wants(to message.Target) bool {
 	if to.All || to.User != 0 {
 		return to.All || to.User == s.key.user
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -207,11 +208,11 @@ func (y *syncer) sync(ctx context.Context, st *site, to string) {
 func (st *site) maySync(to string) error {
 	u, err := url.Parse(to)
 	if err != nil {
-		return badRequest("the ticket's sync is no address")
+		return fmt.Errorf("the ticket's sync is no address")
 	}
 	target, err := originOf(u)
 	if err != nil {
-		return badRequest("the ticket's sync is no address: %v", err)
+		return fmt.Errorf("the ticket's sync is no address: %v", err)
 	}
 	if st.SyncAnywhere {
 		return nil
@@ -221,5 +222,5 @@ func (st *site) maySync(to string) error {
 	if err == nil && sameHost(upstream) || slices.ContainsFunc(st.origins, sameHost) {
 		return nil
 	}
-	return badRequest("the ticket's sync is at %s, which is neither the site's upstream nor one of its origins", target.host)
+	return fmt.Errorf("the ticket's sync is at %s, which is neither the site's upstream nor one of its origins", target.host)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/restapi"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
@@ -148,7 +149,7 @@ func (y *syncer) takeBack(st *site, view *broker.View, rows []broker.Entry, thei
 	ours, _ := seats(view)
 	for _, e := range rows {
 		k := broker.Key{Site: st.ID, Room: e.Room, ClientID: e.ClientID, Conn: syncConn}
-		if ours[seat{e.Room, e.ClientID}] || checkEntry(&e) != nil {
+		if ours[seat{e.Room, e.ClientID}] || restapi.CheckEntry(&e) != nil {
 			continue
 		}
 		if y.server.broker.Put(k, broker.Stored{Entry: e}) == nil {

@@ -3,21 +3,14 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/server/heartbeatd/apiclient"
+	"github.com/heartbeatd/heartbeatd/server/message"
 )
-
-// maxPush is the maximum number of bytes of a push.
-const maxPush = 64 << 10
-
-// maxSpread is the maximum time over which nudged pages beat.
-const maxSpread = time.Minute
 
 // targetFlags say which pages receive something.
 type targetFlags struct {
@@ -27,31 +20,10 @@ type targetFlags struct {
 	All  bool   `help:"All pages of the site."`
 }
 
-// to is the target in a call of the API.
-type to struct {
-	Room string `json:"room,omitempty"`
-	User int64  `json:"user,omitempty"`
-	Can  string `json:"can,omitempty"`
-	All  bool   `json:"all,omitempty"`
-}
-
-func (f *targetFlags) to() (to, error) {
-	set := 0
-	for _, is := range []bool{f.Room != "", f.User != 0, f.Can != "", f.All} {
-		if is {
-			set++
-		}
-	}
-	if set != 1 {
-		return to{}, errors.New("exactly one of --room, --user, --can and --all is required")
-	}
-	if f.User < 0 {
-		return to{}, errors.New("--user must be a user ID above 0")
-	}
-	if f.Room != "" && !strings.Contains(f.Room, "/") {
-		return to{}, errors.New("--room must contain a /, for example postType/post:42; for a user, a capability or everyone use --user, --can or --all")
-	}
-	return to(*f), nil
+// to returns the target, if it is valid.
+func (f *targetFlags) to() (message.Target, error) {
+	t := message.Target(*f)
+	return t, t.Check()
 }
 
 type pushCmd struct {
@@ -77,12 +49,12 @@ func (c *pushCmd) push(ctx context.Context, stdin io.Reader) (string, error) {
 	}
 	data := []byte(c.Data)
 	if c.Data == "-" {
-		if data, err = io.ReadAll(io.LimitReader(stdin, maxPush+1)); err != nil {
+		if data, err = io.ReadAll(io.LimitReader(stdin, message.MaxData+1)); err != nil {
 			return "", fmt.Errorf("reading standard input: %w", err)
 		}
 	}
-	if len(data) > maxPush {
-		return "", fmt.Errorf("a push has at most %d bytes: send less, and let the page fetch the rest", maxPush)
+	if len(data) > message.MaxData {
+		return "", fmt.Errorf("a push has at most %d bytes: send less, and let the page fetch the rest", message.MaxData)
 	}
 	var valid json.RawMessage
 	if err := json.Unmarshal(data, &valid); err != nil {
@@ -107,8 +79,8 @@ func (c *nudgeCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.Spread < 0 || c.Spread > maxSpread {
-		return fmt.Errorf("--spread must be 0s to %s", maxSpread)
+	if c.Spread < 0 || c.Spread > message.MaxSpread {
+		return fmt.Errorf("--spread must be 0s to %s", message.MaxSpread)
 	}
 	return c.Call(ctx, "POST", "/nudge", map[string]any{"to": to, "spread_ms": c.Spread.Milliseconds()}, new(struct{}), time.Now())
 }

@@ -116,10 +116,10 @@ func TestPushRefused(t *testing.T) {
 	}
 	with := func(more ...string) []string { return append(append([]string{"push", "1"}, good...), more...) }
 	for want, args := range map[string][]string{
-		"exactly one of --room":           with("--user", "7"),
+		"exactly one of room":             with("--user", "7"),
 		"exactly one of":                  {"push", "1", "--api", admin, "--api-key", "x"},
-		"use --user, --can or --all":      {"push", "1", "--api", admin, "--api-key", "x", "--room", "everyone"},
-		"must contain a /":                {"nudge", "--api", admin, "--api-key", "x", "--room", "user:7"},
+		"use user, can or all":            {"push", "1", "--api", admin, "--api-key", "x", "--room", "everyone"},
+		`must contain a "/"`:              {"nudge", "--api", admin, "--api-key", "x", "--room", "user:7"},
 		"above 0":                         {"push", "1", "--api", admin, "--api-key", "x", "--user=-7"},
 		"must be JSON":                    append([]string{"push", "sold"}, good...),
 		"at most 65536 bytes":             append([]string{"push", `"` + strings.Repeat("x", 65536) + `"`}, good...),

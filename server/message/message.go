@@ -1,0 +1,73 @@
+// Package message is what the nodes of heartbeatd publish to each other on the topic
+// broker.Pushes, with the limits that hold for it.
+package message
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
+)
+
+const (
+	// MaxData is the maximum number of bytes of a push's data.
+	MaxData = 64 << 10
+	// MaxSpread is the maximum time over which the beats of nudged pages are spread.
+	MaxSpread = time.Minute
+	// MaxName is the maximum number of bytes of a room and of a capability.
+	MaxName = 191
+)
+
+// The kinds of a message.
+const (
+	Push  = "push"  // data for pages
+	Nudge = "nudge" // pages beat now
+	Cron  = "cron"  // when the site's next scheduled event is due
+)
+
+// Message is one message. A node ignores kinds that it does not know.
+type Message struct {
+	Kind     string          `json:"kind"`
+	To       Target          `json:"to"`
+	Data     json.RawMessage `json:"data,omitempty"`
+	SpreadMS int             `json:"spread_ms,omitempty"`
+	At       int64           `json:"at,omitempty"`        // of Cron, in Unix s
+	IssuedMS int64           `json:"issued_ms,omitempty"` // when WordPress sent it, in Unix ms
+}
+
+// Target says which pages receive a push or a nudge. Exactly one field is set.
+type Target struct {
+	Room string `json:"room,omitempty"`
+	User int64  `json:"user,omitempty"`
+	Can  string `json:"can,omitempty"` // a capability
+	All  bool   `json:"all,omitempty"`
+}
+
+// Check reports what is wrong with a target.
+func (t Target) Check() error {
+	set := 0
+	for _, is := range []bool{t.Room != "", t.User != 0, t.Can != "", t.All} {
+		if is {
+			set++
+		}
+	}
+	switch {
+	case set != 1:
+		return errors.New("exactly one of room, user, can and all is required")
+	case t.User < 0:
+		return errors.New("user must be a user ID above 0")
+	case len(t.Room) > MaxName || len(t.Can) > MaxName:
+		return fmt.Errorf("a room or a capability has at most %d bytes", MaxName)
+	case t.Room == "":
+		return nil
+	case !strings.Contains(t.Room, "/"): // pages receive no such room
+		return errors.New(`room must contain a "/", for example postType/post:42; for a user, a capability or everyone use user, can or all`)
+	}
+	if _, ok := wordpress.ParsePostRoom(t.Room); !ok && strings.HasPrefix(t.Room, "postType/") {
+		return errors.New("the room of a post is postType/TYPE:ID, for example postType/post:42")
+	}
+	return nil
+}

@@ -1,0 +1,214 @@
+// Package restapi is heartbeatd's API for back ends, at /api/v1 of the admin listener.
+// It reaches pages, revokes tickets, tells the node's status, and lists, sets and
+// removes presence.
+package restapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/gorilla/mux"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
+)
+
+// Path is where the API is.
+const Path = "/api/v1"
+
+// maxRequest is the maximum number of bytes of a request's body.
+const maxRequest = 128 << 10
+
+// Node is the node that the API runs on.
+type Node struct {
+	Broker *broker.Broker
+	// Keyfunc returns the function by which a JWT parser finds the secrets of the
+	// site that a key names. It sets siteID to that site.
+	Keyfunc func(siteID *string) jwt.Keyfunc
+	// HasSite reports whether the node serves a site. It returns false for one more
+	// site of a network than the node can serve.
+	HasSite func(siteID string) bool
+	// View returns the live view of a site that HasSite knows, with its first
+	// snapshot unless ctx ends before.
+	View func(ctx context.Context, siteID string) (*broker.View, error)
+	// PutLock returns the lock under which an entry of a site is checked and written.
+	PutLock func(siteID string) sync.Locker
+	// Renews reports whether this node renews an entry for the connection of a
+	// user's page. hasSession is false if the page has no session here.
+	Renews func(k broker.Key, user int64) (renews, hasSession bool)
+	// Sessions returns the number of a site's sessions.
+	Sessions func(siteID string) int
+	// Ready returns nil, or why the node is not ready.
+	Ready func() error
+}
+
+// api is the API of one node.
+type api struct {
+	Node
+	operatorKey string
+}
+
+// New returns the handler of the API. operatorKey is valid for every site; an empty one
+// for none.
+func New(n Node, operatorKey string) http.Handler {
+	a := &api{n, operatorKey}
+	r := mux.NewRouter()
+	sub := r.PathPrefix(Path).Subrouter()
+	sub.Methods("POST").Path("/push").HandlerFunc(a.handle(a.push))
+	sub.Methods("POST").Path("/nudge").HandlerFunc(a.handle(a.nudge))
+	sub.Methods("POST").Path("/cron").HandlerFunc(a.handle(a.cron))
+	sub.Methods("POST").Path("/revoke").HandlerFunc(a.handle(a.revoke))
+	sub.Methods("GET").Path("/status").HandlerFunc(a.handle(a.status))
+	sub.Methods("GET").Path("/presence").HandlerFunc(a.handlePresence(a.listPresence))
+	sub.Methods("PUT").Path("/presence").HandlerFunc(a.handlePresence(a.setPresence))
+	sub.Methods("DELETE").Path("/presence").HandlerFunc(a.handlePresence(a.removePresence))
+	sub.PathPrefix("/").HandlerFunc(notFound)
+	return r
+}
+
+// notFound answers requests that the API does not have. The plugin may be newer than
+// this heartbeatd: the JSON of the error shows it that heartbeatd answers.
+func notFound(w http.ResponseWriter, r *http.Request) {
+	write(w, 0, nil, &apiError{404, "not_found", "this version of heartbeatd has no such path, or not with the method " + r.Method})
+}
+
+// apiError is the answer to a request that fails.
+type apiError struct {
+	status  int
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+func (e *apiError) Error() string { return e.Message }
+
+func badRequest(format string, args ...any) *apiError {
+	return &apiError{400, "bad_request", fmt.Sprintf(format, args...)}
+}
+
+// call is one request, other than to /presence.
+type call struct {
+	request
+	site   string
+	issued time.Time // when the key was issued, by the caller's clock
+}
+
+// handle reads and checks a request, and writes what answer returns.
+func (a *api) handle(answer func(context.Context, *call) (status int, body any, err error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c, err := a.read(w, r)
+		if err != nil {
+			write(w, 0, nil, err)
+			return
+		}
+		status, body, err := answer(r.Context(), c)
+		write(w, status, body, err)
+	}
+}
+
+func (a *api) read(w http.ResponseWriter, r *http.Request) (*call, error) {
+	keySite, issued, err := a.authenticate(r)
+	if err != nil {
+		return nil, err
+	}
+	c := &call{issued: issued}
+	c.Site = r.URL.Query().Get("site")
+	if r.Method == http.MethodPost {
+		if err := decode(w, r, &c.request); err != nil {
+			return nil, err
+		}
+	}
+	c.site, err = a.siteFor(keySite, c.Site)
+	return c, err
+}
+
+// write writes an answer, or err in its place.
+func write(w http.ResponseWriter, status int, body any, err error) {
+	if err != nil {
+		failed := &apiError{503, "unavailable", err.Error()}
+		_ = errors.As(err, &failed)
+		status, body = failed.status, failed
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false) // an entry's data is returned as it was written
+	_ = e.Encode(body)
+}
+
+// decode reads the one JSON value of a request's body.
+func decode(w http.ResponseWriter, r *http.Request, into any) error {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return &apiError{413, "too_large", fmt.Sprintf("the body of a request has at most %d bytes", maxRequest)}
+	case err != nil:
+		return badRequest("the body ended early: %v", err)
+	case !utf8.Valid(body): // the decoder would replace the invalid bytes
+		return badRequest("the body is not UTF-8")
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return badRequest("the body is invalid: %v", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return badRequest("the body has more than one JSON value")
+	}
+	return nil
+}
+
+// siteFor returns the site of a request: that of the key, or, with the operator's key,
+// the one that the request names.
+func (a *api) siteFor(keySite, named string) (string, error) {
+	switch {
+	case keySite != "" && named != "" && keySite != named:
+		return "", &apiError{403, "forbidden", "the API key is valid for another site"}
+	case keySite != "":
+		return keySite, nil
+	case !a.HasSite(named):
+		return "", badRequest("with the operator's key, site must name one of the sites")
+	}
+	return named, nil
+}
+
+// authenticate checks the bearer key. It returns the site that the key is valid for: an
+// empty one for the operator's key.
+func (a *api) authenticate(r *http.Request) (siteID string, issued time.Time, err error) {
+	key, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !found || key == "" {
+		return "", issued, &apiError{401, "no_key", "the header Authorization must be Bearer and an API key"}
+	}
+	if a.operatorKey != "" {
+		given, wanted := sha256.Sum256([]byte(key)), sha256.Sum256([]byte(a.operatorKey))
+		if subtle.ConstantTimeCompare(given[:], wanted[:]) == 1 {
+			return "", time.Now(), nil
+		}
+	}
+	claims := new(jwt.RegisteredClaims)
+	_, err = jwt.ParseWithClaims(key, claims, a.Keyfunc(&siteID), jwt.WithValidMethods([]string{"HS256"}),
+		jwt.WithAudience(ticket.ForAPI), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(ticket.ClockSkew))
+	if err != nil {
+		return "", issued, &apiError{401, "bad_key", "invalid API key: " + err.Error()}
+	}
+	if claims.IssuedAt == nil || claims.ExpiresAt.Sub(claims.IssuedAt.Time) > ticket.KeyLife {
+		return "", issued, &apiError{401, "bad_key", "invalid API key: it must have iat and expire within a minute"}
+	}
+	if !a.HasSite(siteID) {
+		return "", issued, &apiError{503, "unavailable", "the limit of sites of one network is reached on this node"}
+	}
+	return siteID, claims.IssuedAt.Time, nil
+}

@@ -1,0 +1,208 @@
+package restapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"go.uber.org/goleak"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/message"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
+)
+
+// TestMain fails if a test leaves a goroutine running.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(closingIdle{m}) }
+
+// closingIdle closes the idle connections of the default client after the tests.
+type closingIdle struct{ *testing.M }
+
+func (m closingIdle) Run() int {
+	defer http.DefaultClient.CloseIdleConnections()
+	return m.M.Run()
+}
+
+const (
+	testSite = "blog"
+	operator = "the operator's key"
+)
+
+var secrets = map[string]string{testSite: "a secret", "other": "other secret"}
+
+// testNode is a node with two sites and no pages.
+type testNode struct {
+	broker *broker.Broker
+	url    string
+}
+
+func newTestNode(t *testing.T) *testNode {
+	t.Helper()
+	b, err := broker.Open(t.Context(), broker.Config{TTL: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	views, locks := make(map[string]*broker.View), make(map[string]*sync.Mutex)
+	for site := range secrets {
+		if views[site], err = b.Watch(site, func(broker.Change) {}); err != nil {
+			t.Fatal(err)
+		}
+		locks[site] = new(sync.Mutex)
+	}
+	server := httptest.NewServer(New(Node{
+		Broker: b,
+		Keyfunc: func(siteID *string) jwt.Keyfunc {
+			return func(t *jwt.Token) (any, error) {
+				*siteID, _ = t.Header["kid"].(string)
+				if secret, found := secrets[*siteID]; found {
+					return []byte(secret), nil
+				}
+				return nil, errors.New("no such site")
+			}
+		},
+		HasSite: func(id string) bool { return views[id] != nil },
+		View: func(ctx context.Context, id string) (*broker.View, error) {
+			views[id].Wait(ctx)
+			return views[id], nil
+		},
+		PutLock:  func(id string) sync.Locker { return locks[id] },
+		Renews:   func(broker.Key, int64) (bool, bool) { return false, false },
+		Sessions: func(string) int { return 0 },
+		Ready:    func() error { return nil },
+	}, operator))
+	t.Cleanup(func() {
+		server.Close()
+		for _, v := range views {
+			v.Close()
+		}
+		if err := b.Close(); err != nil {
+			t.Errorf("closing the broker: %v", err)
+		}
+	})
+	return &testNode{b, server.URL + Path}
+}
+
+// send sends a request with a key, unless that is empty.
+func (n *testNode) send(t *testing.T, method, path, body, key string) (*http.Response, string) {
+	t.Helper()
+	r, _ := http.NewRequestWithContext(t.Context(), method, n.url+path, strings.NewReader(body))
+	if key != "" {
+		r.Header.Set("Authorization", "Bearer "+key)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	b, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer, string(b)
+}
+
+// key signs an API key of the test site.
+func key(t *testing.T) string {
+	return signKey(t, secrets[testSite], time.Now(), ticket.KeyLife, ticket.ForAPI)
+}
+
+// signKey signs a key of the test site that may be invalid.
+func signKey(t *testing.T, secret string, issued time.Time, life time.Duration, audience ...string) string {
+	t.Helper()
+	token := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
+		Audience: audience, IssuedAt: jwt.NewNumericDate(issued), ExpiresAt: jwt.NewNumericDate(issued.Add(life)),
+	})
+	token.Header["kid"] = testSite
+	signed, err := token.SignedString([]byte(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
+// TestNotFound checks that paths and methods which the API does not have get an error of
+// the API: by it the plugin knows that heartbeatd answers.
+func TestNotFound(t *testing.T) {
+	n := newTestNode(t)
+	for _, what := range []string{"POST /of-a-newer-plugin", "GET /of-a-newer-plugin", "POST /", "GET /push", "POST /status", "POST /presence"} {
+		method, path, _ := strings.Cut(what, " ")
+		r, text := n.send(t, method, path, "{}", "")
+		var answer struct{ Code, Message string }
+		err := json.Unmarshal([]byte(text), &answer)
+		if err != nil || r.StatusCode != http.StatusNotFound || answer.Code != "not_found" || answer.Message == "" {
+			t.Errorf("%s: %d %q", what, r.StatusCode, text)
+		}
+	}
+}
+
+// TestRefuses checks every kind of invalid request.
+func TestRefuses(t *testing.T) {
+	n := newTestNode(t)
+	now := time.Now()
+	good := signKey(t, secrets[testSite], now, time.Minute, "api")
+	pageTicket, err := ticket.Sign(testSite, secrets[testSite], ticket.Claims{RegisteredClaims: jwt.RegisteredClaims{Subject: "1"}}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	push := `{"to":{"all":true},"data":1}`
+	for what, c := range map[string]struct {
+		key, path, body string
+		status          int
+	}{
+		"as it should be":           {good, "/push", push, 202},
+		"the operator":              {operator, "/push", `{"site":"other",` + push[1:], 202},
+		"the operator, no site":     {operator, "/push", push, 400},
+		"the operator, wrong site":  {operator, "/push", `{"site":"x",` + push[1:], 400},
+		"another site":              {good, "/push", `{"site":"other",` + push[1:], 403},
+		"another secret":            {signKey(t, secrets["other"], now, time.Minute, "api"), "/push", push, 401},
+		"a key of an hour":          {signKey(t, secrets[testSite], now, time.Hour, "api"), "/push", push, 401},
+		"an old key":                {signKey(t, secrets[testSite], now.Add(-time.Hour), time.Minute, "api"), "/push", push, 401},
+		"a key for something else":  {signKey(t, secrets[testSite], now, time.Minute, "x"), "/push", push, 401},
+		"a key for nothing":         {signKey(t, secrets[testSite], now, time.Minute), "/push", push, 401},
+		"a ticket for a key":        {pageTicket, "/push", push, 401},
+		"half the operator's key":   {"the operator's", "/push", push, 401},
+		"no JSON":                   {good, "/push", `x`, 400},
+		"two values":                {good, "/push", push + push, 400},
+		"an unknown field":          {good, "/push", `{"too":1,` + push[1:], 400},
+		"no address":                {good, "/push", `{"data":1}`, 400},
+		"two addresses":             {good, "/push", `{"to":{"all":true,"user":1},"data":1}`, 400},
+		"a user below 0":            {good, "/push", `{"to":{"user":-1},"data":1}`, 400},
+		"a long room":               {good, "/push", `{"to":{"room":"` + strings.Repeat("x", 192) + `"},"data":1}`, 400},
+		"a room that is none":       {good, "/push", `{"to":{"room":"everyone"},"data":1}`, 400},
+		"a nudge to such a room":    {good, "/nudge", `{"to":{"room":"user:7"}}`, 400},
+		"a post's room, misspelt":   {good, "/push", `{"to":{"room":"postType/post42"},"data":1}`, 400},
+		"a plugin's room":           {good, "/push", `{"to":{"room":"shop/orders"},"data":1}`, 202},
+		"no data":                   {good, "/push", `{"to":{"all":true}}`, 400},
+		"too much data":             {good, "/push", `{"to":{"all":true},"data":"` + strings.Repeat("x", message.MaxData) + `"}`, 413},
+		"too large a request":       {good, "/push", `{"to":{"all":true},"data":"` + strings.Repeat("x", maxRequest) + `"}`, 413},
+		"a nudge over two minutes":  {good, "/nudge", `{"to":{"all":true},"spread_ms":120000}`, 400},
+		"a revocation of nobody":    {good, "/revoke", `{}`, 400},
+		"a revocation of half a id": {good, "/revoke", `{"user":1,"sid":"abc"}`, 400},
+		"a revocation to come":      {good, "/revoke", fmt.Sprintf(`{"user":1,"until_ms":%d}`, now.Add(time.Hour).UnixMilli()), 400},
+		"a revocation before time":  {good, "/revoke", `{"user":1,"until_ms":-1}`, 400},
+	} {
+		r, text := n.send(t, "POST", c.path, c.body, c.key)
+		status, answer := r.StatusCode, map[string]any{}
+		if err := json.Unmarshal([]byte(text), &answer); err != nil {
+			t.Fatalf("%s: %d %q", what, status, text)
+		}
+		if status != c.status {
+			t.Errorf("%s: %d %v, want %d", what, status, answer, c.status)
+		}
+		if status >= 400 && (answer["code"] == "" || answer["message"] == "") {
+			t.Errorf("%s: answered %v", what, answer)
+		}
+	}
+	if r, _ := n.send(t, "POST", "/push", push, ""); r.StatusCode != 401 {
+		t.Errorf("without a key: %d", r.StatusCode)
+	}
+}

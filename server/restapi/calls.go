@@ -1,0 +1,131 @@
+package restapi
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/message"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
+)
+
+// maxTime is the maximum of a time: the year 9999, in Unix seconds.
+const maxTime = 253_402_300_799
+
+// request is the body of a POST.
+type request struct {
+	Site     string          `json:"site"`
+	To       message.Target  `json:"to"`
+	Data     json.RawMessage `json:"data"`
+	SpreadMS int             `json:"spread_ms"`
+	User     int64           `json:"user"`
+	SID      string          `json:"sid"`
+	Room     string          `json:"room"`
+	All      bool            `json:"all"`
+	At       int64           `json:"at"`       // when the next scheduled event is due, in Unix s
+	UntilMS  int64           `json:"until_ms"` // of a revocation, in Unix ms; 0: when the key was issued
+}
+
+func (a *api) push(ctx context.Context, c *call) (int, any, error) {
+	if err := c.To.Check(); err != nil {
+		return 0, nil, badRequest("to: %v", err)
+	}
+	switch {
+	case len(c.Data) == 0:
+		return 0, nil, badRequest("data is missing")
+	case len(c.Data) > message.MaxData:
+		return 0, nil, &apiError{413, "too_large", fmt.Sprintf("data has at most %d bytes", message.MaxData)}
+	}
+	cursor, err := a.publish(ctx, broker.Pushes, c.site, message.Message{Kind: message.Push, To: c.To, Data: c.Data})
+	return http.StatusAccepted, map[string]string{"cursor": cursor.String()}, err
+}
+
+func (a *api) nudge(ctx context.Context, c *call) (int, any, error) {
+	if err := c.To.Check(); err != nil {
+		return 0, nil, badRequest("to: %v", err)
+	}
+	if most := int(message.MaxSpread.Milliseconds()); c.SpreadMS < 0 || c.SpreadMS > most {
+		return 0, nil, badRequest("spread_ms must be 0 to %d", most)
+	}
+	_, err := a.publish(ctx, broker.Pushes, c.site, message.Message{Kind: message.Nudge, To: c.To, SpreadMS: c.SpreadMS})
+	return http.StatusAccepted, struct{}{}, err
+}
+
+// cron publishes the time of a site's next scheduled event to all nodes.
+func (a *api) cron(ctx context.Context, c *call) (int, any, error) {
+	if c.At < 0 || c.At > maxTime {
+		return 0, nil, badRequest("at must be a time in Unix seconds, or 0 for none")
+	}
+	_, err := a.publish(ctx, broker.Pushes, c.site, message.Message{Kind: message.Cron, At: c.At, IssuedMS: endOf(c.issued)})
+	return http.StatusAccepted, struct{}{}, err
+}
+
+func (a *api) revoke(ctx context.Context, c *call) (int, any, error) {
+	set := 0
+	for _, is := range []bool{c.User != 0, c.Room != "", c.All} {
+		if is {
+			set++
+		}
+	}
+	switch {
+	case set != 1:
+		return 0, nil, badRequest("exactly one of user, room and all is required")
+	case c.User < 0:
+		return 0, nil, badRequest("user must be a user ID above 0")
+	case len(c.Room) > message.MaxName:
+		return 0, nil, badRequest("room has at most %d bytes", message.MaxName)
+	case len(c.SID) != 0 && len(c.SID) != 64:
+		return 0, nil, badRequest("sid must be the hex SHA-256 of a session token")
+	case c.UntilMS < 0 || c.UntilMS > c.issued.Add(time.Second).UnixMilli():
+		return 0, nil, badRequest("until_ms must be a time in Unix milliseconds, and not later than the key was issued")
+	}
+	r := ticket.Revocation{User: c.User, SID: c.SID, Room: c.Room, Until: cmp.Or(c.UntilMS, endOf(c.issued))}
+	_, err := a.publish(ctx, broker.Revocations, c.site, r)
+	return http.StatusAccepted, struct{}{}, err
+}
+
+// endOf returns the time at which a key was issued, in Unix ms. Most keys have whole
+// seconds: then it is the end of that second.
+func endOf(issued time.Time) int64 {
+	if issued.Nanosecond() == 0 {
+		return issued.UnixMilli() + 999
+	}
+	return issued.UnixMilli()
+}
+
+func (a *api) publish(ctx context.Context, t broker.Topic, site string, v any) (broker.Cursor, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return broker.Cursor{}, badRequest("data is invalid JSON: %v", err)
+	}
+	return a.Broker.Say(ctx, t, site, b)
+}
+
+// status returns how the node serves a site.
+func (a *api) status(ctx context.Context, c *call) (int, any, error) {
+	status := struct {
+		Version  string `json:"version"`
+		Site     string `json:"site"`
+		Time     int64  `json:"time"`
+		Ready    bool   `json:"ready"`
+		Reason   string `json:"reason"`
+		Sessions int    `json:"sessions"`
+		Online   int    `json:"online"`
+	}{Version: "unknown", Site: c.site, Time: time.Now().Unix(), Ready: true, Sessions: a.Sessions(c.site)}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		status.Version = info.Main.Version
+	}
+	if err := a.Ready(); err != nil {
+		status.Ready, status.Reason = false, err.Error()
+	}
+	if view, err := a.View(ctx, c.site); err == nil {
+		view.Room(wordpress.AdminRoom, func(_ []broker.Entry, total int) { status.Online = total })
+	}
+	return http.StatusOK, status, nil
+}

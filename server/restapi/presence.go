@@ -1,0 +1,200 @@
+package restapi
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
+)
+
+const (
+	// maxUserEntries is the maximum number of entries of one user, as in the Presence
+	// API.
+	maxUserEntries = 50
+	// maxPerPage is the maximum number of entries of an answer, and maxPage the number
+	// of the last page.
+	maxPerPage = 1000
+	maxPage    = 1_000_000
+	// viewWait is how long a request waits for the first snapshot of a site.
+	viewWait = 2 * time.Second
+)
+
+// connID matches the connection IDs that a back end may use.
+var connID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// presenceCall is one request to /presence.
+type presenceCall struct {
+	site  string
+	view  *broker.View
+	query url.Values
+	body  putRequest
+	out   http.Header
+}
+
+// putRequest is the body of a PUT.
+type putRequest struct {
+	Site string `json:"site"`
+	Conn string `json:"conn"`
+	broker.Entry
+}
+
+func (a *api) handlePresence(answer func(*presenceCall) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c, err := a.readPresence(w, r)
+		if err != nil {
+			write(w, 0, nil, err)
+			return
+		}
+		body, err := answer(c)
+		write(w, http.StatusOK, body, err)
+	}
+}
+
+func (a *api) readPresence(w http.ResponseWriter, r *http.Request) (*presenceCall, error) {
+	keySite, _, err := a.authenticate(r)
+	if err != nil {
+		return nil, err
+	}
+	c := &presenceCall{out: w.Header()}
+	if c.query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
+		return nil, badRequest("the query is invalid: %v", err)
+	}
+	if r.Method == http.MethodPut {
+		if err := decode(w, r, &c.body); err != nil {
+			return nil, err
+		}
+	}
+	if c.site, err = a.siteFor(keySite, cmp.Or(c.body.Site, c.query.Get("site"))); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), viewWait)
+	defer cancel()
+	c.view, err = a.View(ctx, c.site)
+	return c, err
+}
+
+// listPresence answers GET: one page of the entries of a room, of the rooms with a
+// prefix, or of the site.
+func (a *api) listPresence(c *presenceCall) (any, error) {
+	f := broker.Filter{Room: c.query.Get("room"), Prefix: c.query.Get("prefix")}
+	if f.Room != "" && f.Prefix != "" {
+		return nil, badRequest("room and prefix cannot be combined")
+	}
+	if err := checkName("room", f.Room+f.Prefix); f.Room+f.Prefix != "" && err != nil {
+		return nil, badRequest("%v", err)
+	}
+	user, err := c.number("user_id", 0, 1<<62)
+	if err != nil {
+		return nil, err
+	}
+	perPage, err := c.number("per_page", 100, maxPerPage)
+	if err != nil {
+		return nil, err
+	}
+	page, err := c.number("page", 1, maxPage)
+	if err != nil {
+		return nil, err
+	}
+	f.UserID = user
+	entries, total := c.view.List(f, int((page-1)*perPage), int(perPage))
+	c.out.Set("X-WP-Total", strconv.Itoa(total))
+	c.out.Set("X-WP-TotalPages", strconv.Itoa((total+int(perPage)-1)/int(perPage)))
+	return append([]broker.Entry{}, entries...), nil
+}
+
+// number reads a parameter that must be from 1 to most. If it is absent, number
+// returns fallback.
+func (c *presenceCall) number(name string, fallback, most int64) (int64, error) {
+	if !c.query.Has(name) {
+		return fallback, nil
+	}
+	n, err := strconv.ParseInt(c.query.Get(name), 10, 64)
+	if err != nil || n < 1 || n > most {
+		return 0, badRequest("%s must be a number from 1 to %d", name, most)
+	}
+	return n, nil
+}
+
+// setPresence answers PUT: it writes an entry, which lives for one TTL.
+func (a *api) setPresence(c *presenceCall) (any, error) {
+	e := c.body.Entry
+	e.DateGMT = cmp.Or(e.DateGMT, time.Now().UTC().Format(wordpress.DateLayout))
+	conn := cmp.Or(c.body.Conn, PostConn)
+	if err := CheckEntry(&e); err != nil {
+		return nil, badRequest("%v", err)
+	}
+	if !connID.MatchString(conn) {
+		return nil, badRequest("conn must be 1 to 64 of A-Z a-z 0-9 _ -")
+	}
+	lock := a.PutLock(c.site)
+	lock.Lock()
+	defer lock.Unlock()
+	if err := mayPut(c.view, e); err != nil {
+		return nil, err
+	}
+	k := broker.Key{Site: c.site, Room: e.Room, ClientID: e.ClientID, Conn: conn}
+	renews, hasSession := a.Renews(k, e.UserID)
+	if renews || !hasSession && c.view.Held(k) {
+		return e, nil // the page's connection writes the same entry, and renews it
+	}
+	err := a.Broker.Put(k, broker.Stored{Entry: e})
+	if errors.Is(err, broker.ErrTooLarge) {
+		err = badRequest("%v", err)
+	}
+	return e, err
+}
+
+// mayPut refuses an entry that is another user's, and one more than maxUserEntries of a
+// user.
+func mayPut(v *broker.View, e broker.Entry) error {
+	there, _ := v.List(broker.Filter{Room: e.Room, ClientID: e.ClientID}, 0, 1)
+	if len(there) > 0 {
+		if there[0].UserID != e.UserID {
+			return &apiError{409, "conflict", "another user has this client_id in this room"}
+		}
+		return nil
+	}
+	if _, total := v.List(broker.Filter{UserID: e.UserID}, 0, 0); total >= maxUserEntries {
+		return &apiError{429, "too_many", "the limit of entries of one user is reached: " + strconv.Itoa(maxUserEntries)}
+	}
+	return nil
+}
+
+// removePresence answers DELETE: it removes one entry, or all of a user.
+func (a *api) removePresence(c *presenceCall) (any, error) {
+	user, err := c.number("user_id", 0, 1<<62)
+	if err != nil {
+		return nil, err
+	}
+	f := broker.Filter{Room: c.query.Get("room"), ClientID: c.query.Get("client_id"), UserID: user}
+	if user == 0 || c.query.Has("room") || c.query.Has("client_id") {
+		if err := cmp.Or(checkName("room", f.Room), checkName("client_id", f.ClientID)); err != nil {
+			return nil, badRequest("%v", err)
+		}
+		f.UserID = 0
+		there, _ := c.view.List(f, 0, 1)
+		if user != 0 && len(there) > 0 && there[0].UserID != user {
+			return nil, &apiError{403, "forbidden", "the entry belongs to another user"}
+		}
+	}
+	conn := c.query.Get("conn")
+	for _, k := range c.view.Keys(f) {
+		if conn != "" && k.Conn != conn {
+			continue
+		}
+		if err := a.Broker.Remove(k); err != nil {
+			return nil, err
+		}
+	}
+	return struct {
+		Deleted bool   `json:"deleted"`
+		Room    string `json:"room"`
+	}{true, f.Room}, nil
+}
