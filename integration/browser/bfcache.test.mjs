@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { beat, changes, onTransport, openDemo, seen, shows } from './demo.mjs'
-import { startFront } from './front.mjs'
+import { startWebServer } from './front.mjs'
 import { startChromium, startFirefox, startHeartbeatd, until } from './harness.mjs'
 
 const click = (page, selector) => page.click(selector, { delay: 100 })
@@ -21,13 +21,13 @@ const ways = {
 }
 
 test('Chromium keeps a page that a click on a link has left', async (t) => {
-	const front = await startFront(t, await startHeartbeatd(t))
+	const front = await startWebServer(t, await startHeartbeatd(t))
 	const browser = await startChromium(t, { bfcache: true })
 	await keepsPage(t, front, browser, 'websocket')
 })
 
 test('Firefox keeps a page that was left by hand', async (t) => {
-	const front = await startFront(t, await startHeartbeatd(t))
+	const front = await startWebServer(t, await startHeartbeatd(t))
 	const browser = await startFirefox(t)
 	for (const transport of ['websocket', 'longpoll']) {
 		await t.test(`${transport}, a click on a link`, (t) => keepsPage(t, front, browser, transport))

@@ -7,10 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const SLOW = 1000
 
-// startFront resolves with {url, sockets, answered}. It counts WebSockets, and the downloads
+// startWebServer resolves with {url, sockets, answered}. It counts WebSockets, and the downloads
 // (/?download) and empty answers (/?empty) that it gives. It delays /?slow, and takes
 // no-store from pages. Sockets get 1001 ("going away") after closeAfter milliseconds.
-export async function startFront(t, server, { closeAfter } = {}) {
+export async function startWebServer(t, server, { closeAfter } = {}) {
 	const { hostname, port } = new URL(server.url)
 	const front = { sockets: 0, answered: 0 }
 	const http = createServer(async (req, res) => {

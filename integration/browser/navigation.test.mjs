@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { beat, onTransport, openDemo, seen } from './demo.mjs'
-import { startFront } from './front.mjs'
+import { startWebServer } from './front.mjs'
 import { startChromium, startFirefox, startHeartbeatd, until } from './harness.mjs'
 
 for (const [name, start] of Object.entries({ Chromium: startChromium, Firefox: startFirefox })) {
@@ -48,7 +48,7 @@ test('Firefox: where every socket is closed so after a moment the page long-poll
 
 async function open(t, start, options) {
 	const server = await startHeartbeatd(t)
-	const front = await startFront(t, server, options)
+	const front = await startWebServer(t, server, options)
 	const browser = await start(t)
 	return { front, page: await openDemo(t, browser, front, 1) }
 }
