@@ -21,9 +21,10 @@ var allowed = map[string][]string{
 	"/server/heartbeatd/apiclient": {"/server/ticket", "/server/heartbeatd/terminal"},
 	"/server/heartbeatd/terminal":  {},
 
-	"/server":           {"/transport", "/broker", "/server/hook", "/server/message", "/server/proxy", "/server/restapi", "/server/ticket", "/server/wordpress"},
+	"/server":           {"/transport", "/broker", "/server/hook", "/server/message", "/server/proxy", "/server/restapi", "/server/room", "/server/ticket", "/server/wordpress"},
 	"/server/restapi":   {"/broker", "/server/hook", "/server/message", "/server/ticket", "/server/wordpress"},
 	"/server/message":   {"/server/wordpress"},
+	"/server/room":      {"/transport", "/broker", "/server/hook", "/server/wordpress"},
 	"/server/ticket":    {"/server/hook", "/server/wordpress"},
 	"/server/hook":      {"/broker", "/server/wordpress"},
 	"/server/proxy":     {},

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"slices"
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/hook"
@@ -44,6 +45,34 @@ func (b *beat) view() (*broker.View, error) {
 	return b.site.open()
 }
 
+// readActivePosts reads the posts that are being edited for a beat that asks. It returns
+// false if PHP must answer, because it alone knows whether this user may edit one of them.
+func (b *beat) readActivePosts() bool {
+	if wordpress.Empty(b.Data.Get(activeHandle)) || b.User == nil || !b.User.EditPosts {
+		return true
+	}
+	view, err := b.view()
+	if err != nil {
+		return false
+	}
+	posts, types := b.site.rooms.Active.Read(view, b.Now)
+	for _, kind := range types {
+		if !slices.Contains(b.User.Types, kind) {
+			return false
+		}
+	}
+	for _, p := range posts {
+		if p.Title == nil || b.User.AdminURL == "" {
+			return false
+		}
+	}
+	b.posts = posts
+	if posts == nil {
+		b.posts = []hook.ActivePost{} // it asks, and there are none
+	}
+	return true
+}
+
 // Enter implements hook.Presence.
 func (b *beat) Enter(room, clientID string, data []byte) {
 	if len(data) > hook.MaxData {
@@ -72,7 +101,7 @@ func (b *beat) Online() (list wordpress.Encoded, listed, total int, err error) {
 	if err != nil {
 		return nil, 0, 0, err
 	}
-	return b.site.online.encode(entries), len(entries), total, nil
+	return b.site.rooms.Online.Encode(entries), len(entries), total, nil
 }
 
 // ActivePosts implements hook.Presence.

@@ -14,7 +14,6 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
-	"github.com/heartbeatd/heartbeatd/transport"
 )
 
 // benchServer is a node for benchmarks of its parts, and a ticket that it takes.
@@ -112,51 +111,5 @@ func BenchmarkPipeline(b *testing.B) {
 		if s.pipeline.ajax(&c.Call).Status != 200 {
 			b.Fatal("no tick")
 		}
-	}
-}
-
-func benchEntries(n int) []broker.Entry {
-	entries := make([]broker.Entry, n)
-	for i := range entries {
-		id := strconv.Itoa(i + 1)
-		entries[i] = broker.Entry{
-			Room: wordpress.AdminRoom, ClientID: "user-" + id, UserID: int64(i + 1), DisplayName: "Editor " + id,
-			AvatarURL: "https://secure.gravatar.com/avatar/0123456789abcdef0123456789abcdef?s=64&d=mm&r=g",
-			Data:      []byte(`{"screen":"dashboard","screen_label":"Dashboard"}`), DateGMT: "2026-11-23 05:20:00",
-		}
-	}
-	return entries
-}
-
-// BenchmarkOnlineList writes presence-online after one of 200 has beaten.
-func BenchmarkOnlineList(b *testing.B) {
-	lists := [2][]broker.Entry{benchEntries(200), benchEntries(200)}
-	var o onlineList
-	b.ReportAllocs()
-	i := 0
-	for b.Loop() {
-		o.encode(lists[i&1])
-		i++
-	}
-}
-
-// BenchmarkRoomFlush turns a hundred joins of a room into a frame for each of
-// a thousand sessions.
-func BenchmarkRoomFlush(b *testing.B) {
-	r := &room{name: wordpress.AdminRoom, sessions: make(map[*session]struct{})}
-	for range 1000 {
-		r.sessions[&session{out: new(transport.Outbox)}] = struct{}{}
-	}
-	joins := benchEntries(100)
-	b.ReportAllocs()
-	for b.Loop() {
-		for s := range r.sessions {
-			s.out = new(transport.Outbox)
-		}
-		r.pending = make(map[string]pending)
-		for _, e := range joins {
-			r.pending[e.ClientID] = pending{broker.Joined, e}
-		}
-		r.flush()
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
-	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -114,31 +113,6 @@ func TestHiddenPageBecomesIdle(t *testing.T) {
 	defer page.mu.Unlock()
 	if page.held[0].pinged {
 		t.Error("it is in the room again")
-	}
-}
-
-// TestActivePostsFoldIdle makes one of several entries of a person: idle if all are.
-func TestActivePostsFoldIdle(t *testing.T) {
-	now := time.Now()
-	for _, c := range []struct {
-		first, second broker.Activity
-		ago           time.Duration // of the second
-		want          bool
-	}{
-		{broker.Idle, broker.Idle, 0, true}, {broker.Idle, broker.Active, time.Minute, false}, {broker.Active, broker.Idle, 0, false},
-		{broker.Idle, broker.Unreported, 10 * time.Second, false}, {broker.Idle, broker.Unreported, time.Minute, true},
-		{broker.Unreported, broker.Idle, time.Minute, false},
-	} {
-		var p hook.ActivePost
-		for _, e := range []broker.Entry{{UserID: 3, Idle: c.first}, {UserID: 3, Idle: c.second}} {
-			if e.DateGMT = wordpress.Date(now.Add(-time.Second)); len(p.Editors) > 0 {
-				e.DateGMT = wordpress.Date(now.Add(-c.ago))
-			}
-			addEditor(&p, e)
-		}
-		if len(p.Editors) != 1 || p.Editors[0].IsIdle(now) != c.want {
-			t.Errorf("%+v: %+v", c, p.Editors)
-		}
 	}
 }
 

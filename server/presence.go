@@ -3,9 +3,11 @@ package server
 import (
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/restapi"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
@@ -23,9 +25,9 @@ const (
 // which is when beats are answered here.
 func addPresence(h *hook.Hooks) {
 	h.Add("heartbeat_received", 10, ping)
-	h.AddNative("presence-ping", online)
+	h.AddNative("presence-ping", answerOnline)
 	h.AddNative("presence-editor-ping", nil) // ping enters the room
-	h.AddNative(activeHandle, tellActivePosts)
+	h.AddNative(activeHandle, answerActivePosts)
 	h.AddNative("wp-refresh-post-nonces", nil)
 	h.AddNative("wp-refresh-metabox-loader-nonces", nil)
 	h.Add("heartbeat_send", 10, authCheck(true))
@@ -115,4 +117,58 @@ func isClean(s string) bool {
 		space = c == ' '
 	}
 	return len(s) <= maxText && (s == "" || !space)
+}
+
+// activeHandle asks which posts are being edited, and by whom.
+const activeHandle = "presence-active-posts-ping"
+
+// answerOnline answers a presence-ping with the room of the admin.
+func answerOnline(c *hook.Call) {
+	if c.Data.Array("presence-ping").Len() == 0 || !c.User.EditPosts {
+		return
+	}
+	list, listed, total, err := c.Presence.Online()
+	if err != nil {
+		return // no list, rather than an empty one
+	}
+	c.Response.Set("presence-online", list)
+	if total > listed {
+		c.Response.Set("presence-online-total", total)
+	}
+}
+
+// answerActivePosts answers with the posts that are being edited.
+func answerActivePosts(c *hook.Call) {
+	posts := c.Presence.ActivePosts()
+	if posts == nil {
+		return
+	}
+	list := wordpress.NewArray()
+	for _, p := range posts {
+		editors := wordpress.NewArray()
+		for _, e := range p.Editors {
+			editors.Append(activeEditor(e, c.Now))
+		}
+		post := wordpress.NewArray()
+		post.Set("post_id", p.ID)
+		post.Set("post_title", *p.Title)
+		post.Set("post_type", p.Type)
+		post.Set("edit_url", c.User.AdminURL+"post.php?post="+strconv.FormatInt(p.ID, 10)+"&action=edit")
+		post.Set("editors", editors)
+		list.Append(post)
+	}
+	c.Response.Set("presence-active-posts", list)
+}
+
+func activeEditor(e broker.Entry, now time.Time) *wordpress.Array {
+	status := "active"
+	if e.IsIdle(now) {
+		status = "idle"
+	}
+	a := wordpress.NewArray()
+	a.Set("user_id", e.UserID)
+	a.Set("display_name", e.DisplayName)
+	a.Set("avatar_url", e.AvatarURL)
+	a.Set("status", status)
+	return a
 }

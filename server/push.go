@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"log/slog"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/message"
+	"github.com/heartbeatd/heartbeatd/server/room"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
@@ -38,7 +38,6 @@ type mailbox struct {
 type letter struct {
 	site   *site
 	to     message.Target
-	push   bool
 	cursor broker.Cursor
 	frame  []byte
 	at     time.Time
@@ -80,13 +79,13 @@ func (m *mailbox) deliver(sig broker.Signal) {
 	if st == nil {
 		return
 	}
-	l := letter{site: st, to: msg.To, push: msg.Kind == message.Push, cursor: sig.Cursor, at: time.Now()}
+	l := letter{site: st, to: msg.To, at: time.Now()}
 	switch msg.Kind {
 	case message.Push:
-		l.frame = pushFrame(sig.Cursor, msg)
+		l.cursor, l.frame = sig.Cursor, pushFrame(sig.Cursor, msg)
 		m.keep(l)
 	case message.Nudge:
-		l.frame = nudgeFrame(msg.SpreadMS)
+		l.frame = room.NudgeFrame(msg.SpreadMS)
 	case message.Cron:
 		st.cron.tell(msg.At, msg.IssuedMS)
 		return
@@ -95,8 +94,8 @@ func (m *mailbox) deliver(sig broker.Signal) {
 	}
 	if msg.To.Room == "" {
 		m.sendWho(l)
-	} else if r := st.room(msg.To.Room); r != nil {
-		r.send(l)
+	} else if r := st.rooms.Room(msg.To.Room); r != nil {
+		r.Deliver(l.frame, l.cursor)
 	}
 }
 
@@ -106,11 +105,6 @@ func pushFrame(c broker.Cursor, msg message.Message) []byte {
 		b = transport.AppendString(append(b, `,"room":`...), msg.To.Room)
 	}
 	b = append(append(b, `,"data":`...), msg.Data...)
-	return append(b, '}')
-}
-
-func nudgeFrame(spreadMS int) []byte {
-	b := strconv.AppendInt([]byte(`{"type":"nudge","spread_ms":`), int64(spreadMS), 10)
 	return append(b, '}')
 }
 
@@ -139,7 +133,7 @@ func (m *mailbox) enroll(s *session, after string) string {
 			continue
 		}
 		if l.to.Room != "" && s.hearsRoom(l.to.Room) || s.wants(l.to) {
-			s.send(l.frame)
+			s.Send(l.frame)
 		}
 	}
 	had := from
@@ -177,7 +171,7 @@ func (m *mailbox) sendWho(l letter) {
 	}
 	m.server.mu.Unlock()
 	for _, s := range m.found {
-		s.deliver(l)
+		s.Deliver(l.frame, l.cursor)
 	}
 	clear(m.found)
 	m.found = m.found[:0]

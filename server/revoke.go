@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/room"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
@@ -22,8 +23,8 @@ func (s *Server) revoke(sig broker.Signal) {
 	s.tickets.Revoke(sig.Site, r)
 	if r.User == 0 && r.Room != "" {
 		if st := s.site(sig.Site); st != nil {
-			for _, sess := range st.hearers(r.Room) {
-				sess.withdraw()
+			for _, l := range st.rooms.Listeners(r.Room) {
+				l.(*session).withdraw()
 			}
 		}
 		return
@@ -53,7 +54,7 @@ func (s *session) revoke(many bool) {
 	over := s.server.tickets.Revoked(s.site.ID, s.claims)
 	s.mu.Unlock()
 	if over {
-		s.send(nudgeFrame(spread(many)))
+		s.Send(room.NudgeFrame(spread(many)))
 		s.end(ticketError("the ticket is revoked: ask WordPress"))
 	}
 }
@@ -71,7 +72,7 @@ func (s *session) withdraw() {
 	}
 	s.mu.Unlock()
 	if stripped && err == nil {
-		s.send(nudgeFrame(spread(true)))
+		s.Send(room.NudgeFrame(spread(true)))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/message"
+	"github.com/heartbeatd/heartbeatd/server/room"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
@@ -25,6 +26,10 @@ const (
 	// of its own.
 	beatsPerSecond = 5
 	beatBurst      = 30
+	// nudgePace is the least time between two nudges of a page whose beats are
+	// answered here; phpNudgePace, of one whose beats PHP answers.
+	nudgePace    = time.Second
+	phpNudgePace = 5 * time.Second
 )
 
 // session is the server's state for one browser page, known by its site, its
@@ -39,7 +44,7 @@ type session struct {
 	claims    *ticket.Claims
 	user      *hook.User
 	held      held
-	rooms     []*room // rooms that this page hears
+	rooms     []*room.Room // rooms that this page hears
 	focusedAt int64
 	parted    time.Time   // when it last lost its connection
 	timer     *time.Timer // ends the session: at exp, or after the grace
@@ -48,7 +53,7 @@ type session struct {
 
 	outMu     sync.Mutex // guards the following fields
 	out       *transport.Outbox
-	stale     []*room // rooms whose changes did not fit: they need a snapshot
+	stale     []*room.Room // rooms whose changes did not fit: they need a snapshot
 	can       []string
 	enrolling bool          // the mailbox will send what the page missed, and what is pushed meanwhile
 	pushed    broker.Cursor // the page has had, or been sent, what was pushed until there
@@ -75,7 +80,7 @@ func (s *session) Beat(_ context.Context, received transport.Beat) transport.Tic
 	s.unping()
 	tick := s.server.pipeline.ajax(&b.Call)
 	s.lapse()
-	s.site.watchers.attend(s, b.Data, nudgePace)
+	s.subscribe(b.Data, nudgePace)
 	s.server.metrics.answered.Inc()
 	return tick
 }
@@ -99,7 +104,17 @@ func (s *session) note(form *wordpress.Array) {
 	s.unping()
 	ping(&b.Call)
 	s.lapse()
-	s.site.watchers.attend(s, b.Data, phpNudgePace)
+	s.subscribe(b.Data, phpNudgePace)
+}
+
+// subscribe has a page that shows active posts nudged when they change: one whose last
+// beat asked for them.
+func (s *session) subscribe(data *wordpress.Array, pace time.Duration) {
+	if n := &s.site.rooms.Notifier; s.user.EditPosts && !wordpress.Empty(data.Get(activeHandle)) {
+		n.Subscribe(s, pace)
+	} else {
+		n.Unsubscribe(s)
+	}
 }
 
 // write writes an entry of this page, and renews it while the page pings for it.
@@ -211,21 +226,19 @@ func (s *session) hear(back bool) error {
 		return unwatched(err)
 	}
 	names := s.user.Hears()
-	s.rooms = slices.DeleteFunc(s.rooms, func(r *room) bool {
-		if i := slices.Index(names, r.name); i >= 0 {
+	s.rooms = slices.DeleteFunc(s.rooms, func(r *room.Room) bool {
+		if i := slices.Index(names, r.Name()); i >= 0 {
 			names = slices.Delete(names, i, i+1)
 			if back {
-				r.catchUp(s)
+				r.CatchUp(s)
 			}
 			return false
 		}
-		s.site.release(r, s)
+		s.site.rooms.Leave(r, s)
 		return true
 	})
 	for _, name := range names {
-		r := s.site.acquire(name, view)
-		s.rooms = append(s.rooms, r)
-		r.join(s)
+		s.rooms = append(s.rooms, s.site.rooms.Join(name, view, s))
 	}
 	return nil
 }
@@ -287,10 +300,10 @@ func (s *session) stop(bye *transport.Bye) {
 	s.ended = true
 	s.timer.Stop()
 	for _, r := range s.rooms {
-		s.site.release(r, s)
+		s.site.rooms.Leave(r, s)
 	}
 	s.held, s.rooms = nil, nil
-	s.site.watchers.forget(s)
+	s.site.rooms.Notifier.Unsubscribe(s)
 	if bye != nil {
 		s.bye(bye)
 	}
@@ -305,9 +318,9 @@ func (s *session) bye(b *transport.Bye) {
 	}
 }
 
-// offer gives the session a presence frame. A client that is too slow for it
-// gets a snapshot when it has caught up. It is called with r.fan held.
-func (s *session) offer(r *room, frame []byte) {
+// Offer implements room.Listener. A page that is too slow for the frame gets a snapshot
+// when it has caught up.
+func (s *session) Offer(r *room.Room, frame []byte) {
 	s.outMu.Lock()
 	defer s.outMu.Unlock()
 	if s.out == nil || slices.Contains(s.stale, r) {
@@ -318,9 +331,8 @@ func (s *session) offer(r *room, frame []byte) {
 	}
 }
 
-// send gives the session a frame that must arrive: when its page is away, it
-// is replayed by the cursor.
-func (s *session) send(frame []byte) {
+// Send implements room.Listener: the frame must arrive, or the connection ends.
+func (s *session) Send(frame []byte) {
 	s.outMu.Lock()
 	defer s.outMu.Unlock()
 	if s.out != nil {
@@ -328,14 +340,15 @@ func (s *session) send(frame []byte) {
 	}
 }
 
-// deliver gives the session a push or a nudge. A push that it was sent before, or
-// that the mailbox will send it, is left out.
-func (s *session) deliver(l letter) {
+// Deliver implements room.Listener. A push that the page was sent before, or that the
+// replay buffer will send it, is left out.
+func (s *session) Deliver(frame []byte, at broker.Cursor) {
 	s.outMu.Lock()
 	defer s.outMu.Unlock()
-	had := s.enrolling || l.cursor.Epoch == s.pushed.Epoch && l.cursor.Seq <= s.pushed.Seq
-	if s.out != nil && !(l.push && had) {
-		s.out.Send(l.frame)
+	push := at != broker.Cursor{}
+	had := s.enrolling || at.Epoch == s.pushed.Epoch && at.Seq <= s.pushed.Seq
+	if s.out != nil && !(push && had) {
+		s.out.Send(frame)
 	}
 }
 
@@ -358,7 +371,7 @@ func (s *session) wants(to message.Target) bool {
 
 // hearsRoom says whether the page hears a room. It is called with s.mu held.
 func (s *session) hearsRoom(name string) bool {
-	return slices.ContainsFunc(s.rooms, func(r *room) bool { return r.name == name })
+	return slices.ContainsFunc(s.rooms, func(r *room.Room) bool { return r.Name() == name })
 }
 
 // catchUp sends snapshots of the rooms whose changes did not fit.
@@ -368,6 +381,6 @@ func (s *session) catchUp() {
 	s.stale = nil
 	s.outMu.Unlock()
 	for _, r := range rooms {
-		r.catchUp(s)
+		r.CatchUp(s)
 	}
 }

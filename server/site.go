@@ -3,9 +3,7 @@ package server
 import (
 	"context"
 	"errors"
-	"maps"
 	"net/http"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,7 +12,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/proxy"
-	"github.com/heartbeatd/heartbeatd/server/wordpress"
+	"github.com/heartbeatd/heartbeatd/server/room"
 )
 
 // Site is one WordPress site, as it is configured.
@@ -55,15 +53,11 @@ type site struct {
 	closed bool
 	turn   atomic.Uint64 // counts the views; changed under mu
 
-	online   onlineList
-	active   activePosts
-	watchers watchers
-	syncs    syncs
-	cron     cron
-	puts     sync.Mutex // held while the API checks an entry and writes it
+	rooms room.Rooms
+	syncs syncs
+	cron  cron
+	puts  sync.Mutex // held while the API checks an entry and writes it
 
-	roomsMu sync.Mutex // guards rooms
-	rooms   map[string]*room
 }
 
 func newSite(s Site, b *broker.Broker) (*site, error) {
@@ -71,7 +65,7 @@ func newSite(s Site, b *broker.Broker) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	st := &site{Site: s, origins: origins, network: s.ID, broker: b, watchWait: watchWait, rooms: make(map[string]*room)}
+	st := &site{Site: s, origins: origins, network: s.ID, broker: b, watchWait: watchWait}
 	for _, secret := range s.Secrets {
 		st.keys.Keys = append(st.keys.Keys, []byte(secret))
 	}
@@ -142,7 +136,7 @@ func (st *site) isIdle() bool {
 
 // rest stops watching a site that nobody has used for a while.
 func (st *site) rest() {
-	heard := st.isHeard()
+	heard := st.rooms.Len() > 0
 	st.mu.Lock()
 	view := st.view
 	if view == nil || heard || !st.isIdle() {
@@ -165,16 +159,9 @@ func (st *site) rests() bool {
 	return st.view == nil
 }
 
-// isHeard says whether any page of this node hears a room of the site.
-func (st *site) isHeard() bool {
-	st.roomsMu.Lock()
-	defer st.roomsMu.Unlock()
-	return len(st.rooms) > 0
-}
-
 // close stops watching, for good.
 func (st *site) close() {
-	st.watchers.stop()
+	st.rooms.Notifier.Stop()
 	st.mu.Lock()
 	view := st.view
 	st.view, st.closed = nil, true
@@ -184,58 +171,9 @@ func (st *site) close() {
 	}
 }
 
-// change hands a change to the room it belongs to. It is called under the
-// broker's and the view's lock.
+// change takes a change of the site's presence. It is called under the broker's and the
+// view's lock.
 func (st *site) change(c broker.Change) {
 	st.syncs.change(c)
-	if _, ok := wordpress.ParsePostRoom(c.Entry.Room); ok {
-		st.active.changes.Add(1)
-		if c.Kind != broker.Seen && !c.IdleOnly { // people become idle too often to have pages beat for it
-			st.watchers.poke()
-		}
-	}
-	if r := st.room(c.Entry.Room); r != nil {
-		r.change(c)
-	}
-}
-
-// room is one that somebody hears, or nil.
-func (st *site) room(name string) *room {
-	st.roomsMu.Lock()
-	defer st.roomsMu.Unlock()
-	return st.rooms[name]
-}
-
-// hearers are the sessions of this node that hear a room.
-func (st *site) hearers(name string) []*session {
-	r := st.room(name)
-	if r == nil {
-		return nil
-	}
-	r.fan.Lock()
-	defer r.fan.Unlock()
-	return slices.Collect(maps.Keys(r.sessions))
-}
-
-// acquire returns a room for a session to join.
-func (st *site) acquire(name string, view *broker.View) *room {
-	st.roomsMu.Lock()
-	defer st.roomsMu.Unlock()
-	r := st.rooms[name]
-	if r == nil {
-		r = &room{name: name, view: view, sessions: make(map[*session]struct{})}
-		st.rooms[name] = r
-	}
-	r.users++
-	return r
-}
-
-// release takes a session out of a room, and forgets a room without any.
-func (st *site) release(r *room, s *session) {
-	r.leave(s)
-	st.roomsMu.Lock()
-	defer st.roomsMu.Unlock()
-	if r.users--; r.users == 0 {
-		delete(st.rooms, r.name)
-	}
+	st.rooms.Change(c)
 }

@@ -169,7 +169,7 @@ func (y *syncer) run(stop <-chan struct{}) {
 		select {
 		case now := <-tick.C:
 			for _, st := range y.server.allSites() {
-				if !st.isHeard() {
+				if st.rooms.Len() == 0 {
 					continue
 				}
 				if to, due := st.syncs.begin(now, y.every); due && !group.TryGo(func() error { y.sync(ctx, st, to); return nil }) {

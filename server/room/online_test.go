@@ -1,4 +1,4 @@
-package server
+package room
 
 import (
 	"encoding/json"
@@ -11,7 +11,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// onlineAnew writes presence-online without remembering anything.
+// onlineAnew writes presence-online without a cache.
 func onlineAnew(t *testing.T, entries []broker.Entry) string {
 	t.Helper()
 	list := wordpress.NewArray()
@@ -40,9 +40,9 @@ func onlineAnew(t *testing.T, entries []broker.Entry) string {
 	return string(b)
 }
 
-// TestOnlineListRemembers changes a list at random, in all that an entry has: what
-// is remembered of it is never old, and never more than it may be.
-func TestOnlineListRemembers(t *testing.T) {
+// TestOnlineListIsCurrent changes a list at random, in all that an entry has: what
+// is kept of it is never old, and stays within its bound.
+func TestOnlineListIsCurrent(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	texts := []string{"", "Ed", "a/b", `"\`, "Zoë 😀", "bad \xff\xc3", "\u2028<b>&\x00", "2026-11-23 05:20:00"}
 	text := func() string { return texts[r.IntN(len(texts))] }
@@ -56,7 +56,7 @@ func TestOnlineListRemembers(t *testing.T) {
 		b, _ := json.Marshal(map[string]string{"screen": text(), "screen_label": text()})
 		return b
 	}
-	var o onlineList
+	var o OnlineList
 	var entries []broker.Entry
 	for step := range 3000 {
 		entries = slices.Clone(entries) // as a view does
@@ -85,17 +85,17 @@ func TestOnlineListRemembers(t *testing.T) {
 				e.Data = data()
 			}
 		}
-		if got, want := string(o.encode(entries)), onlineAnew(t, entries); got != want {
+		if got, want := string(o.Encode(entries)), onlineAnew(t, entries); got != want {
 			t.Fatalf("step %d: of %d entries\n%s\nwant\n%s", step, len(entries), got, want)
 		}
-		if len(o.heads.kept) > maxHeads {
-			t.Fatalf("it remembers %d people", len(o.heads.kept))
+		if len(o.prefixes) > maxPrefixes {
+			t.Fatalf("it keeps %d people", len(o.prefixes))
 		}
 	}
-	if len(o.heads.kept) == 0 {
-		t.Error("it remembers nobody")
+	if len(o.prefixes) == 0 {
+		t.Error("it keeps nobody")
 	}
-	if got := string(o.encode(nil)); got != "[]" {
+	if got := string(o.Encode(nil)); got != "[]" {
 		t.Errorf("nobody is %s", got)
 	}
 }

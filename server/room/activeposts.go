@@ -1,0 +1,103 @@
+package room
+
+import (
+	"cmp"
+	"encoding/json"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+	"weak"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
+)
+
+const (
+	// maxActivePosts and maxEditors bound the list.
+	maxActivePosts = 50
+	maxEditors     = 20
+	// activeAge is how old the list may be, so that a busy site does not sort its posts
+	// for every page. It is less than nudgeDelay: a page that is nudged because of a
+	// change gets a list with the change.
+	activeAge = 100 * time.Millisecond
+)
+
+// ActivePosts lists the posts of a site that are being edited. The list is kept until a
+// post's room changes, and for the view that it was read from: while a site is not
+// watched, nothing counts its changes.
+type ActivePosts struct {
+	changes atomic.Uint64 // of post rooms; counted under the view's lock
+
+	mu    sync.Mutex                // guards the following fields
+	view  weak.Pointer[broker.View] // weak, so that a closed one is freed
+	of    uint64                    // the number of changes that the list has
+	at    time.Time
+	posts []hook.ActivePost
+	types []string // of all posts, also of those that are cut
+}
+
+func (a *ActivePosts) changed() { a.changes.Add(1) }
+
+// Read returns the posts, the one with the newest entry first, and the types of all posts
+// that are being edited: the posts are at most 50, with at most 20 editors each. The
+// slices are shared: nobody changes them.
+func (a *ActivePosts) Read(view *broker.View, now time.Time) (posts []hook.ActivePost, types []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	changes := a.changes.Load()
+	from := weak.Make(view)
+	if a.view != from || changes != a.of && now.Sub(a.at) >= activeAge {
+		entries, _ := view.List(broker.Filter{Prefix: "postType/"}, 0, math.MaxInt)
+		a.posts, a.types = findActivePosts(entries)
+		a.view, a.of, a.at = from, changes, now
+	}
+	return a.posts, a.types
+}
+
+// findActivePosts makes the list from the entries in post rooms, which come room by room
+// and in each room the newest first.
+func findActivePosts(entries []broker.Entry) (posts []hook.ActivePost, types []string) {
+	room := ""
+	for _, e := range entries {
+		post, ok := wordpress.ParsePostRoom(e.Room)
+		if !ok {
+			continue
+		}
+		if e.Room != room {
+			room = e.Room
+			posts = append(posts, hook.ActivePost{Post: post})
+			if !slices.Contains(types, post.Type) {
+				types = append(types, post.Type)
+			}
+		}
+		addEditor(&posts[len(posts)-1], e)
+	}
+	slices.SortFunc(posts, func(a, b hook.ActivePost) int {
+		return cmp.Or(cmp.Compare(b.Editors[0].DateGMT, a.Editors[0].DateGMT), cmp.Compare(b.ID, a.ID))
+	})
+	return posts[:min(len(posts), maxActivePosts)], types
+}
+
+// addEditor adds an entry of the post's room. Several entries of one person become one,
+// which is idle if all of them are.
+func addEditor(p *hook.ActivePost, e broker.Entry) {
+	if p.Title == nil {
+		var data struct {
+			Title *string `json:"title"`
+		}
+		_ = json.Unmarshal(e.Data, &data) // another service's entry may have no title
+		p.Title = data.Title
+	}
+	i := slices.IndexFunc(p.Editors, func(other broker.Entry) bool { return other.UserID == e.UserID })
+	switch {
+	case i < 0 && len(p.Editors) < maxEditors:
+		p.Editors = append(p.Editors, e)
+	case i >= 0 && e.Idle == broker.Active:
+		p.Editors[i].Idle = broker.Active
+	case i >= 0 && e.Idle == broker.Unreported && p.Editors[i].Idle == broker.Idle:
+		p.Editors[i].Idle, p.Editors[i].DateGMT = e.Idle, e.DateGMT // the date says whether they are idle
+	}
+}

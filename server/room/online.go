@@ -1,0 +1,53 @@
+package room
+
+import (
+	"encoding/json"
+	"sync"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
+)
+
+// OnlineList is presence-online as ticks carry it. It is written once after each change.
+type OnlineList struct {
+	mu       sync.Mutex     // guards the following fields
+	entries  []broker.Entry // the view's list, of which a change makes another
+	json     wordpress.Encoded
+	prefixes prefixCache
+}
+
+// Encode returns the list of a view's entries.
+func (o *OnlineList) Encode(entries []broker.Entry) wordpress.Encoded {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.json != nil && len(o.entries) == len(entries) && (len(entries) == 0 || &o.entries[0] == &entries[0]) {
+		return o.json
+	}
+	b := append(make([]byte, 0, len(o.json)+512), '[')
+	for i := range entries {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, o.prefixes.prefix(len(entries), &entries[i], onlinePrefix)...)
+		b = append(entries[i].Idle.AppendMember(wordpress.AppendString(b, entries[i].DateGMT)), '}')
+	}
+	o.entries, o.json = entries, append(b, ']')
+	return o.json
+}
+
+// onlinePrefix writes an entry as presence-online has it, up to its date.
+func onlinePrefix(e broker.Entry) []byte {
+	var data struct {
+		Screen      string `json:"screen"`
+		ScreenLabel string `json:"screen_label"`
+	}
+	_ = json.Unmarshal(e.Data, &data) // another service's entry may have no screen
+	a := wordpress.NewArray()
+	a.Set("user_id", e.UserID)
+	a.Set("display_name", e.DisplayName)
+	a.Set("avatar_url", e.AvatarURL)
+	a.Set("screen", data.Screen)
+	a.Set("screen_label", data.ScreenLabel)
+	b, _ := wordpress.AppendJSON(nil, a) // strings and numbers cannot fail
+	return append(b[:len(b)-1], `,"date_gmt":`...)
+}

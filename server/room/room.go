@@ -1,0 +1,216 @@
+package room
+
+import (
+	"sync"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+)
+
+// The cost of a room grows with the pages that hear it, and not with their square,
+// however many come at once. Changes are gathered and sent as one frame, encoded once. A
+// frame lists at most maxChanges of them. Where there were more it is a snapshot, which
+// has at most 200 entries and the number of all: no page shows more. The more pages hear
+// a room, the longer changes are gathered, so that a node sends at most 4,000 frames a
+// second for it. A large room makes at most one snapshot between two frames: a page that
+// joins gets what the snapshot lacks with the next frame.
+const (
+	// pace is the least time between two presence frames of a room. The first change
+	// after a quiet time is sent at once.
+	pace = 250 * time.Millisecond
+	// pagePace is what each page that hears the room adds to that. It matters from a
+	// thousand pages on.
+	pagePace = pace / 1000
+	// seenPace is how long the mere renewal of an entry's date may wait for other
+	// changes, and the longest that any change waits. It is well below the 30 s after
+	// which a person counts as idle whose page reports no input.
+	seenPace = 10 * time.Second
+	// maxChanges is the most changes that a frame lists.
+	maxChanges = 200
+)
+
+// Room sends the changes of one room to the pages of this node that hear it.
+type Room struct {
+	name  string
+	view  *broker.View
+	users int // pages that joined and have not left; guarded by Rooms.mu
+
+	// sendMu lets one frame out at a time, so that all pages get frames in one order.
+	// It is taken before the view's lock, never under it: a change does not wait until
+	// a thousand pages have the frame before.
+	sendMu    sync.Mutex // guards the following fields
+	listeners map[Listener]struct{}
+	last      snapshot
+	prefixes  prefixCache
+
+	mu        sync.Mutex // guards the following fields; held only briefly
+	listening int        // the number of listeners
+	pending   map[string]pending
+	overflow  bool   // more changes came than may be pending: a snapshot is due
+	changes   uint64 // counts the changes
+	flushes   uint64 // counts how often pending changes were sent
+	lastSent  time.Time
+	timer     *time.Timer
+	due       time.Time // when the timer fires; zero: it does not run
+}
+
+// Name returns the room's name.
+func (r *Room) Name() string { return r.name }
+
+// pending is the change of one client id that the pages have yet to hear of.
+type pending struct {
+	kind  broker.Kind
+	entry broker.Entry
+}
+
+// fold adds a later change of the client id. A join and a leave make a leave: a page that
+// got a snapshot in between must hear of it, and others ignore it.
+func (p pending) fold(c broker.Change) pending {
+	switch {
+	case p.kind == broker.Joined && c.Kind != broker.Left:
+		return pending{broker.Joined, c.Entry}
+	case p.kind == broker.Left && c.Kind == broker.Joined:
+		return pending{broker.Updated, c.Entry}
+	case p.kind == broker.Updated && c.Kind == broker.Seen:
+		return pending{broker.Updated, c.Entry}
+	}
+	return pending{c.Kind, c.Entry}
+}
+
+// change takes one change of the room. It is called under the view's lock.
+func (r *Room) change(c broker.Change) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.changes++
+	if r.listening == 0 {
+		return
+	}
+	if !r.overflow {
+		r.gather(c)
+	}
+	wait := min(max(pace, time.Duration(r.listening)*pagePace), seenPace)
+	if c.Kind == broker.Seen {
+		wait = seenPace
+	}
+	r.schedule(r.lastSent.Add(wait))
+}
+
+// gather adds a change to those that are pending. It is called with r.mu held.
+func (r *Room) gather(c broker.Change) {
+	old, found := r.pending[c.Entry.ClientID]
+	switch {
+	case found:
+		r.pending[c.Entry.ClientID] = old.fold(c)
+	case len(r.pending) == maxChanges:
+		r.pending, r.overflow = nil, true
+	default:
+		if r.pending == nil {
+			r.pending = make(map[string]pending)
+		}
+		r.pending[c.Entry.ClientID] = pending{c.Kind, c.Entry}
+	}
+}
+
+// schedule has the room flushed at a time, unless it is flushed earlier already. It is
+// called with r.mu held.
+func (r *Room) schedule(at time.Time) {
+	if !r.due.IsZero() && !at.Before(r.due) {
+		return
+	}
+	r.due = at
+	wait := max(0, time.Until(at))
+	if r.timer == nil {
+		r.timer = time.AfterFunc(wait, r.flush)
+		return
+	}
+	r.timer.Reset(wait)
+}
+
+// flush encodes the pending changes and sends them to every page.
+func (r *Room) flush() {
+	r.sendMu.Lock()
+	defer r.sendMu.Unlock()
+	r.mu.Lock()
+	r.due = time.Time{}
+	changed, overflow := r.pending, r.overflow
+	if overflow {
+		r.lastSent = time.Now() // changes that come before the snapshot is made are not urgent
+	} else {
+		r.flushed()
+	}
+	r.mu.Unlock()
+	var frame []byte
+	switch {
+	case overflow:
+		frame = r.newSnapshot(r.flushed)
+	case len(changed) > 0:
+		frame = r.changesFrame(changed)
+	default:
+		return
+	}
+	for l := range r.listeners {
+		l.Offer(r, frame)
+	}
+}
+
+// flushed removes the pending changes. It is called with r.mu held.
+func (r *Room) flushed() {
+	if len(r.pending) == 0 && !r.overflow {
+		return
+	}
+	r.pending, r.overflow = nil, false
+	r.flushes++
+	r.lastSent = time.Now()
+}
+
+// join adds a page, and sends it a snapshot.
+func (r *Room) join(l Listener) {
+	r.sendMu.Lock()
+	defer r.sendMu.Unlock()
+	r.listeners[l] = struct{}{}
+	r.count()
+	l.Offer(r, r.snapshotFrame())
+}
+
+// CatchUp sends a snapshot to a page that was too slow for changes, if it still hears the
+// room.
+func (r *Room) CatchUp(l Listener) {
+	r.sendMu.Lock()
+	defer r.sendMu.Unlock()
+	if _, hears := r.listeners[l]; hears {
+		l.Offer(r, r.snapshotFrame())
+	}
+}
+
+// leave removes a page.
+func (r *Room) leave(l Listener) {
+	r.sendMu.Lock()
+	defer r.sendMu.Unlock()
+	delete(r.listeners, l)
+	r.count()
+}
+
+// count notes how many pages hear the room. When none does, nothing is gathered and the
+// timer stops. It is called with r.sendMu held.
+func (r *Room) count() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.listening = len(r.listeners); r.listening > 0 {
+		return
+	}
+	r.pending, r.overflow = nil, false
+	r.flushes++
+	r.due = time.Time{}
+	if r.timer != nil {
+		r.timer.Stop()
+	}
+}
+
+// Deliver sends every page a push or a nudge: see Listener.
+func (r *Room) Deliver(frame []byte, at broker.Cursor) {
+	r.sendMu.Lock()
+	defer r.sendMu.Unlock()
+	for l := range r.listeners {
+		l.Deliver(frame, at)
+	}
+}
