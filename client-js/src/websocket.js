@@ -39,6 +39,8 @@ export function createWebSocketLink({ url, win, onFrame, onClosed }) {
 			}
 			socket.onopen = () => send(Object.assign({ type: 'hello' }, hello))
 			socket.onmessage = (event) => receive(readFrame(event.data))
+			// Chromium tells nothing more of a socket that the page's policy forbids.
+			socket.onerror = () => win.setTimeout(() => ended(CLOSED), 500)
 			socket.onclose = (event) => ended(closing || { code: codeOf(event, win, Date.now() - from), retryAfter: 0 })
 		})
 	}

@@ -42,3 +42,13 @@ test('one young socket after the other that goes away is a failure', async (t) =
 	for (const age of [10_000, 9_000, 9_000, 9_000, 0, 10_000]) codes.push(await ended({ code: 1001, wasClean: true }, { age, t }))
 	assert.deepEqual(codes, [1001, 1001, 1001, 1006, 1006, 1001])
 })
+
+test('an error without a close ends the link', async (t) => {
+	t.mock.timers.enable({ apis: ['setTimeout'] })
+	let socket
+	const win = { location: { href: 'http://site.example/' }, setTimeout, WebSocket: class { constructor() { socket = this } } }
+	const opening = createWebSocketLink({ url: '/heartbeat', win }).open({})
+	socket.onerror()
+	t.mock.timers.tick(500)
+	await assert.rejects(opening, ({ code }) => code === 1006)
+})
