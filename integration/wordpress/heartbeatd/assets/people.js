@@ -29,7 +29,7 @@
 		};
 	}
 
-	// Merges entries to one person for each user. Of several entries, as an editor's and its
+	// Merges entries into one person for each user. Of several entries, as an editor's and its
 	// lock's, the newest gives the screen. The user is idle if all entries are.
 	function mergeByUser( entries, now ) {
 		const people = new Map();

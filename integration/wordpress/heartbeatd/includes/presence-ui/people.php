@@ -72,7 +72,7 @@ function heartbeatd_ui_current_user_entry( $screen_id ) {
 }
 
 /**
- * Merges entries to one person for each user. Of several entries, as an editor's and its
+ * Merges entries into one person for each user. Of several entries, as an editor's and its
  * lock's, the newest gives the screen. The user is idle if all entries are.
  *
  * @param array[] $entries Entries.
