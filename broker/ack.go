@@ -17,7 +17,7 @@ const ackWait = 5 * time.Second
 //
 // The jetstream package would wait for us, but with a timer and a parsed JSON
 // object for each renewal of each page.
-type flight struct {
+type pendingWrite struct {
 	it    *item
 	value *Stored
 	lives time.Duration
@@ -25,28 +25,28 @@ type flight struct {
 }
 
 // fly has a message be answered to its flight. The lock is held.
-func (b *Broker) fly(msg *nats.Msg, fl flight) {
-	b.flights++
-	msg.Reply = b.link.inbox + strconv.FormatUint(b.flights, 36)
+func (b *Broker) track(msg *nats.Msg, fl pendingWrite) {
+	b.writeCount++
+	msg.Reply = b.link.inbox + strconv.FormatUint(b.writeCount, 36)
 	fl.since = b.clock()
-	b.flying[msg.Reply] = fl
+	b.inFlight[msg.Reply] = fl
 }
 
 // answered hears what NATS says to a write.
 func (b *Broker) answered(m *nats.Msg) {
 	seq, err := readAck(m)
-	b.landed(m.Subject, seq, err)
+	b.completed(m.Subject, seq, err)
 }
 
 // landed ends the flight that was answered, or has failed.
-func (b *Broker) landed(reply string, seq uint64, err error) {
+func (b *Broker) completed(reply string, seq uint64, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	fl, ok := b.flying[reply]
+	fl, ok := b.inFlight[reply]
 	if !ok {
 		return // of an earlier bucket
 	}
-	delete(b.flying, reply)
+	delete(b.inFlight, reply)
 	b.wakeWriter()
 	fl.it.busy = false
 	switch {
@@ -86,52 +86,57 @@ func readAck(m *nats.Msg) (seq uint64, err error) {
 }
 
 // giveUp fails the flights that NATS did not answer in time.
-func (b *Broker) giveUp() {
+func (b *Broker) failOverdue() {
 	var late []string
 	b.mu.Lock()
-	for reply, fl := range b.flying {
+	for reply, fl := range b.inFlight {
 		if b.clock()-fl.since > ackWait {
 			late = append(late, reply)
 		}
 	}
 	b.mu.Unlock()
 	for _, reply := range late {
-		b.landed(reply, 0, nats.ErrTimeout)
+		b.completed(reply, 0, nats.ErrTimeout)
 	}
 }
 
 // acked takes a write that NATS has. The lock is held.
-func (b *Broker) acked(fl flight, seq uint64) {
+func (b *Broker) acked(fl pendingWrite, seq uint64) {
 	it := fl.it
 	b.lastSeq = max(b.lastSeq, seq)
 	it.rev = seq
 	b.learn(it, fl.value, seq)
 	if fl.value != nil {
 		it.until = time.Now().Add(fl.lives)
-		it.acked = fl.value == it.value || it.late
+		it.written = unconfirmed
+		if fl.value == it.value || it.isLate() {
+			it.written = confirmed
+		}
 	}
 	switch {
-	case fl.value == nil && it.leaving:
+	case fl.value == nil && it.leaves():
 		b.drop(it)
-	case it.acked && it.rival > it.rev && !it.leaving:
+	case it.written == confirmed && it.rival > it.rev && !it.leaves():
 		b.drop(it)
-	case it.leaving || it.due:
+	case it.leaves() || it.isDue():
 		b.enqueue(it)
 	}
 }
 
 // failed takes one that it has not, or not yet. The lock is held.
 func (b *Broker) failed(it *item, err error) {
-	it.due = !it.leaving
+	if !it.leaves() {
+		it.repeat()
+	}
 	var refused *jetstream.APIError
 	switch {
 	case isWrongRevision(err):
-		b.look(it)
+		b.lookUp(it)
 	case errors.As(err, &refused): // NATS is well but won't: again when its turn for renewal comes
-		b.complain("presence not written", "key", it.name, "error", err)
+		b.logLimited("presence not written", "key", it.name, "error", err)
 	default:
 		b.enqueue(it)
-		b.suspectLocked(err)
+		b.recheckLocked(err)
 	}
 }
 

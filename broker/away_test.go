@@ -18,17 +18,17 @@ func TestNATSGoneAndBack(t *testing.T) {
 	s := startNATS(t)
 	a := open(t, Config{URL: s.url(), TTL: testTTL, Node: "node-a"})
 	b := open(t, Config{URL: s.url(), TTL: testTTL, Node: "node-b"})
-	lost := open(t, Config{URL: s.url(), TTL: testTTL, Node: "node-c"})
+	markDown := open(t, Config{URL: s.url(), TTL: testTTL, Node: "node-c"})
 	va, da := watch(t, a, "site")
 	_, db := watch(t, b, "site")
 	a.Hold(page("r", "user-1", "x"), at(1, "x"))
 	b.Hold(page("r", "user-2", "x"), at(1, "x"))
-	lost.Hold(page("r", "user-3", "x"), at(1, "x"))
+	markDown.Hold(page("r", "user-3", "x"), at(1, "x"))
 	eventually(t, "three people everywhere", func() bool { return da.heard(Joined, "") == 3 && db.heard(Joined, "") == 3 })
 	beforeA, beforeB := da.String(), db.String()
 
 	s.stop()
-	if err := lost.Close(); err != nil {
+	if err := markDown.Close(); err != nil {
 		t.Error(err)
 	}
 	becomes(t, a, false)
@@ -69,7 +69,7 @@ func TestLeaveWhileDisconnected(t *testing.T) {
 	d2.want(t, "joined user-1, joined user-2")
 
 	b.mu.Lock()
-	b.lostLocked(errClosed) // the writer rests, as when the connection is gone
+	b.markDownLocked(errClosed) // the writer rests, as when the connection is gone
 	b.mu.Unlock()
 	b.Leave(page("r", "user-1", "x"))
 	other.Hold(page("r", "user-3", "x"), at(1, "x"))

@@ -22,7 +22,7 @@ func BenchmarkSeal(b *testing.B) {
 	k, s := benchStored()
 	b.ReportAllocs()
 	for b.Loop() {
-		sealed, err := seal(k, s, "node", nil)
+		sealed, err := normalize(k, s, "node", nil)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -33,14 +33,14 @@ func BenchmarkSeal(b *testing.B) {
 // BenchmarkUnseal reads one that NATS brought.
 func BenchmarkUnseal(b *testing.B) {
 	k, s := benchStored()
-	sealed, err := seal(k, s, "node", nil)
+	sealed, err := normalize(k, s, "node", nil)
 	if err != nil {
 		b.Fatal(err)
 	}
 	value := sealed.appendJSON(nil)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := unseal(k.String(), value); err != nil {
+		if _, _, err := parseStored(k.String(), value); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -67,7 +67,7 @@ func BenchmarkRenewal(b *testing.B) {
 	written := func() {
 		for {
 			broker.mu.Lock()
-			left := broker.queue.Len() + len(broker.flying)
+			left := broker.queue.Len() + len(broker.inFlight)
 			broker.mu.Unlock()
 			if left == 0 {
 				return
@@ -86,7 +86,7 @@ func BenchmarkRenewal(b *testing.B) {
 			if left == 0 {
 				break
 			}
-			it.due = true
+			it.repeat()
 			broker.enqueue(it)
 			left--
 		}
@@ -114,7 +114,7 @@ func BenchmarkSay(b *testing.B) {
 	data := make([]byte, 200)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := broker.Say(b.Context(), Pushes, "bench", data); err != nil {
+		if _, err := broker.Publish(b.Context(), Pushes, "bench", data); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -129,7 +129,7 @@ func TestWritesInFlightAreBounded(t *testing.T) {
 	for i := range people {
 		b.Hold(page("r", fmt.Sprint("user-", i), "a"), at(1, "x"))
 		b.mu.Lock()
-		most = max(most, len(b.flying)+b.looking)
+		most = max(most, len(b.inFlight)+b.lookingUp)
 		b.mu.Unlock()
 	}
 	eventually(t, "all of them", func() bool {
@@ -138,8 +138,8 @@ func TestWritesInFlightAreBounded(t *testing.T) {
 		return total == people
 	})
 	t.Logf("at most %d in flight", most)
-	if most > maxFlying {
-		t.Errorf("%d writes in flight, at most %d may be", most, maxFlying)
+	if most > maxInFlight {
+		t.Errorf("%d writes in flight, at most %d may be", most, maxInFlight)
 	}
 }
 
@@ -150,7 +150,7 @@ func TestWindowAndQueue(t *testing.T) {
 	s := startNATS(t)
 	b := open(t, Config{URL: s.url()})
 	b.mu.Lock()
-	b.looking += maxFlying
+	b.lookingUp += maxInFlight
 	b.mu.Unlock()
 	for i := range 1000 {
 		b.Hold(page("r", "user-1", "a"), at(1, fmt.Sprint("screen-", i)))
@@ -158,12 +158,12 @@ func TestWindowAndQueue(t *testing.T) {
 		b.Leave(page("r", "user-2", "a"))
 	}
 	b.mu.Lock()
-	queued, flying := b.queue.Len(), len(b.flying)
-	b.looking -= maxFlying
+	queued, inFlight := b.queue.Len(), len(b.inFlight)
+	b.lookingUp -= maxInFlight
 	b.wakeWriter()
 	b.mu.Unlock()
-	if queued != 1 || flying != 0 {
-		t.Errorf("%d queued, %d in flight, want 1 and none", queued, flying)
+	if queued != 1 || inFlight != 0 {
+		t.Errorf("%d queued, %d in flight, want 1 and none", queued, inFlight)
 	}
 	settled(t, b)
 	if state := streamState(t, s.url()); state.LastSeq != 1 {
@@ -179,15 +179,15 @@ func TestWindowAndQueue(t *testing.T) {
 
 func TestGoneIsBounded(t *testing.T) {
 	t.Parallel()
-	var g gone
+	var g recentlyGone
 	now := time.Now()
-	for i := range 2 * maxGone {
+	for i := range 2 * maxRecent {
 		g.add(fmt.Sprint(i), now)
 	}
-	if len(g.at) != maxGone {
-		t.Errorf("%d keys that went just now, want %d", len(g.at), maxGone)
+	if len(g.at) != maxRecent {
+		t.Errorf("%d keys that went just now, want %d", len(g.at), maxRecent)
 	}
-	if g.add("later", now.Add(justNow)); len(g.at) != 1 {
+	if g.add("later", now.Add(recentTime)); len(g.at) != 1 {
 		t.Errorf("%d of them were not forgotten", len(g.at)-1)
 	}
 }

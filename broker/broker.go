@@ -34,44 +34,44 @@ var errClosed = errors.New("the broker is closed")
 
 // Broker writes this node's presence to NATS and shows everybody's.
 type Broker struct {
-	node   string
-	ttl    time.Duration
-	config Config
-	log    *slog.Logger
-	start  time.Time
-	server *embedded // nil with an external NATS
-	alone  bool      // NATS is in this process and opened to no other: there is no news but ours
+	node      string
+	ttl       time.Duration
+	config    Config
+	log       *slog.Logger
+	start     time.Time
+	server    *embedded // nil with an external NATS
+	exclusive bool      // NATS is in this process and opened to no other: there is no news but ours
 
-	ctx     context.Context // ends with Close
-	cancel  context.CancelFunc
-	wg      sync.WaitGroup
-	poke    chan struct{} // for the supervisor
-	wake    chan struct{} // for the writer
-	lookups chan lookup
-	calm    rate.Sometimes // spaces complaints that clients could cause at will
+	ctx        context.Context // ends with Close
+	cancel     context.CancelFunc
+	wg         sync.WaitGroup
+	check      chan struct{} // for the supervisor
+	wake       chan struct{} // for the writer
+	lookups    chan lookup
+	errorLimit rate.Sometimes // spaces complaints that clients could cause at will
 
 	nc    *nats.Conn // the supervisor's
 	inbox string     // of nc
 
 	// Guards the following. Held while onChange runs.
-	mu       sync.Mutex
-	closed   bool
-	maxItems int
-	items    map[string]*item
-	wheel    *wheel
-	queue    *list.List        // items to be written, oldest first
-	flying   map[string]flight // by where they are answered
-	flights  uint64            // counts them
-	looking  int
-	views    map[string][]*View // by site
-	places   map[string]place   // by topic
+	mu         sync.Mutex
+	closed     bool
+	maxItems   int
+	items      map[string]*item
+	wheel      *wheel
+	queue      *list.List              // items to be written, oldest first
+	inFlight   map[string]pendingWrite // by where they are answered
+	writeCount uint64                  // counts them
+	lookingUp  int
+	views      map[string][]*View // by site
+	places     map[string]place   // by topic
 
-	link    *link         // the last one that worked
-	down    error         // why nothing can be written now
-	turned  chan struct{} // closed when link is replaced
-	unask   func()        // ends the supervisor's waiting for NATS to answer
-	epoch   uint64        // counts the buckets; what is known of one says nothing of the next
-	lastSeq uint64        // the newest revision seen in this one
+	link       *link         // the last one that worked
+	down       error         // why nothing can be written now
+	replaced   chan struct{} // closed when link is replaced
+	cancelBind func()        // ends the supervisor's waiting for NATS to answer
+	epoch      uint64        // counts the buckets; what is known of one says nothing of the next
+	lastSeq    uint64        // the newest revision seen in this one
 }
 
 // Open starts a broker. With an external NATS that does not answer it starts
@@ -100,15 +100,15 @@ func Open(ctx context.Context, c Config) (*Broker, error) {
 		if b.server, err = embed(c.Listen, c.Observers, b.log); err != nil {
 			return nil, err
 		}
-		b.alone = c.Listen == ""
+		b.exclusive = c.Listen == ""
 	}
 	if err := b.bind(ctx); err != nil {
 		if b.server != nil || isPermanent(err) || ctx.Err() != nil {
 			return nil, errors.Join(err, b.shutdown())
 		}
-		b.lost(err)
+		b.markDown(err)
 	}
-	for _, run := range []func(){b.supervise, b.writer, b.renewer, b.looker, b.looker, b.looker, b.looker} {
+	for _, run := range []func(){b.supervise, b.writer, b.renewer, b.lookUpWorker, b.lookUpWorker, b.lookUpWorker, b.lookUpWorker} {
 		b.wg.Go(run)
 	}
 	return b, nil
@@ -117,20 +117,20 @@ func Open(ctx context.Context, c Config) (*Broker, error) {
 func newBroker(c Config) *Broker {
 	b := &Broker{
 		node: c.Node, ttl: c.TTL, config: c, log: c.Logger, start: time.Now(),
-		poke:    make(chan struct{}, 1),
-		wake:    make(chan struct{}, 1),
-		lookups: make(chan lookup, maxFlying),
-		calm:    rate.Sometimes{First: 3, Interval: 10 * time.Second},
+		check:      make(chan struct{}, 1),
+		wake:       make(chan struct{}, 1),
+		lookups:    make(chan lookup, maxInFlight),
+		errorLimit: rate.Sometimes{First: 3, Interval: 10 * time.Second},
 
 		maxItems: maxItems,
 		items:    map[string]*item{},
 		wheel:    newWheel(),
 		queue:    list.New(),
-		flying:   map[string]flight{},
+		inFlight: map[string]pendingWrite{},
 		views:    map[string][]*View{},
 		places:   map[string]place{},
 		down:     errors.New("not connected to NATS yet"),
-		turned:   make(chan struct{}),
+		replaced: make(chan struct{}),
 	}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	return b
@@ -158,7 +158,7 @@ func (b *Broker) drain() {
 	deadline := time.After(ackWait)
 	for tick := time.NewTicker(5 * time.Millisecond); ; {
 		b.mu.Lock()
-		idle := b.down != nil || b.queue.Len()+len(b.flying)+b.looking == 0
+		idle := b.down != nil || b.queue.Len()+len(b.inFlight)+b.lookingUp == 0
 		b.mu.Unlock()
 		if idle {
 			tick.Stop()
@@ -203,8 +203,8 @@ func (b *Broker) ListenAddr() string {
 }
 
 // complain logs an error that may come with every beat, now and then.
-func (b *Broker) complain(msg string, args ...any) {
-	b.calm.Do(func() { b.log.Error(msg, args...) })
+func (b *Broker) logLimited(msg string, args ...any) {
+	b.errorLimit.Do(func() { b.log.Error(msg, args...) })
 }
 
 func (b *Broker) forgetView(v *View) {

@@ -72,7 +72,7 @@ func TestNodesAgree(t *testing.T) {
 		return seen(views[0]) == seen(fresh) && seen(views[1]) == seen(fresh) && seen(views[2]) == seen(fresh)
 	})
 	fresh.mu.Lock()
-	there := maps.Clone(fresh.fold.seats)
+	there := maps.Clone(fresh.fold.byKey)
 	fresh.mu.Unlock()
 	for n, d := range told {
 		shown := map[string]Entry{}

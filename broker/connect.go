@@ -59,11 +59,11 @@ func (b *Broker) supervise() {
 		select {
 		case <-b.ctx.Done():
 			return
-		case <-b.poke:
+		case <-b.check:
 		case <-time.After(wait):
 		}
 		if err := b.bind(b.ctx); err != nil && b.ctx.Err() == nil {
-			b.lost(err)
+			b.markDown(err)
 		}
 		pause(b.ctx, retryWait) // however often it is suspected
 	}
@@ -74,7 +74,7 @@ func (b *Broker) bind(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, bindWait)
 	defer cancel()
 	b.mu.Lock()
-	b.unask = cancel
+	b.cancelBind = cancel
 	b.mu.Unlock()
 	if b.nc == nil || b.nc.IsClosed() {
 		nc, err := b.dial()
@@ -102,7 +102,7 @@ func (b *Broker) bind(ctx context.Context) error {
 	if l.kv, err = l.js.KeyValue(ctx, bucketName); err != nil {
 		return err
 	}
-	b.bound(l, l.stream.CachedInfo(), seen)
+	b.useLink(l, l.stream.CachedInfo(), seen)
 	return nil
 }
 
@@ -118,16 +118,16 @@ func (b *Broker) dial() (*nats.Conn, error) {
 			if err == nil {
 				err = nats.ErrDisconnected
 			}
-			b.cutOff(fmt.Errorf("NATS is away: %w", err))
+			b.disconnected(fmt.Errorf("NATS is away: %w", err))
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			b.log.Info("connected to NATS again", "server", nc.ConnectedServerName())
-			b.pokeSupervisor()
+			b.checkSoon()
 		}),
-		nats.ClosedHandler(func(*nats.Conn) { b.pokeSupervisor() }),
+		nats.ClosedHandler(func(*nats.Conn) { b.checkSoon() }),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			b.log.Error("NATS error", "error", err)
-			b.pokeSupervisor()
+			b.checkSoon()
 		}),
 	}
 	url := b.config.URL
@@ -174,7 +174,7 @@ func (b *Broker) bucket(ctx context.Context, js jetstream.JetStream) (jetstream.
 
 func (b *Broker) createBucket(ctx context.Context, js jetstream.JetStream) error {
 	republish := &jetstream.RePublish{Source: kvSubject + ">", Destination: subjects + ">"}
-	if b.alone {
+	if b.exclusive {
 		republish = nil // nobody can hear it, and it costs a quarter of a renewal
 	}
 	_, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
@@ -207,7 +207,7 @@ func (b *Broker) checkBucket(has jetstream.StreamConfig) error {
 	case has.MaxAge != b.ttl:
 		return permanentError{fmt.Errorf("the presence bucket in NATS has a TTL of %v, this node has %v: "+
 			"start every node with --presence-ttl=%v, %s", has.MaxAge, b.ttl, has.MaxAge, mend)}
-	case b.alone:
+	case b.exclusive:
 		return nil // it is of our own making
 	case has.SubjectDeleteMarkerTTL == 0 || has.RePublish == nil || has.RePublish.Destination != subjects+">":
 		return permanentError{errors.New("the presence bucket in NATS does not announce expiry or is not republished to " +
@@ -218,7 +218,7 @@ func (b *Broker) checkBucket(has jetstream.StreamConfig) error {
 
 // bound takes a link into use. Revision seen had been written before info was
 // asked for.
-func (b *Broker) bound(l *link, info *jetstream.StreamInfo, seen uint64) {
+func (b *Broker) useLink(l *link, info *jetstream.StreamInfo, seen uint64) {
 	l.created = info.Created
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -227,17 +227,17 @@ func (b *Broker) bound(l *link, info *jetstream.StreamInfo, seen uint64) {
 	if newBucket {
 		b.epoch++
 		b.lastSeq = 0
-		b.sayAgain()
+		b.rewriteAll()
 	}
 	b.lastSeq = max(b.lastSeq, info.State.LastSeq)
 	l.epoch = b.epoch
 	if newBucket || last.nc != l.nc || last.reconnects != l.reconnects {
 		if !newBucket {
-			b.recall()
+			b.requeueInFlight()
 		}
 		b.link = l
-		close(b.turned)
-		b.turned = make(chan struct{})
+		close(b.replaced)
+		b.replaced = make(chan struct{})
 	}
 	if b.down != nil {
 		b.log.Info("presence is written to NATS", "server", l.nc.ConnectedServerName(), "held", len(b.items))
@@ -254,27 +254,29 @@ func isOther(info *jetstream.StreamInfo, created time.Time, seen uint64) bool {
 
 // recall queues again what was in flight when a connection was lost: the acks
 // won't come.
-func (b *Broker) recall() {
-	for reply, fl := range b.flying {
-		delete(b.flying, reply)
+func (b *Broker) requeueInFlight() {
+	for reply, fl := range b.inFlight {
+		delete(b.inFlight, reply)
 		fl.it.busy = false
 		if b.items[fl.it.name] == fl.it {
-			fl.it.due = !fl.it.leaving
+			if !fl.it.leaves() {
+				fl.it.repeat()
+			}
 			b.enqueue(fl.it)
 		}
 	}
 }
 
 // sayAgain writes what this node says to a bucket that knows nothing of it.
-func (b *Broker) sayAgain() {
-	clear(b.flying)
+func (b *Broker) rewriteAll() {
+	clear(b.inFlight)
 	for _, it := range b.items {
-		it.busy, it.sent, it.acked, it.rev, it.rival = false, false, false, 0, 0
-		if it.leaving {
-			b.lapse(it)
+		it.busy, it.written, it.rev, it.rival = false, unsent, 0, 0
+		if it.leaves() {
+			b.dropExpired(it)
 			continue
 		}
-		it.due = true
+		it.repeat()
 		b.enqueue(it)
 	}
 }
@@ -284,17 +286,17 @@ func (b *Broker) sayAgain() {
 func (b *Broker) current() (*link, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.link, b.turned
+	return b.link, b.replaced
 }
 
 // lost stops the writer until the supervisor has made sure of NATS.
-func (b *Broker) lost(err error) {
+func (b *Broker) markDown(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.lostLocked(err)
+	b.markDownLocked(err)
 }
 
-func (b *Broker) lostLocked(err error) {
+func (b *Broker) markDownLocked(err error) {
 	if b.down == nil && !b.closed {
 		b.log.Warn("presence cannot be written to NATS", "error", err)
 	}
@@ -303,28 +305,28 @@ func (b *Broker) lostLocked(err error) {
 
 // cutOff is lost for a connection that is gone, and with it the answer to what
 // the supervisor may have asked.
-func (b *Broker) cutOff(err error) {
+func (b *Broker) disconnected(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.lostLocked(err)
-	b.unask()
+	b.markDownLocked(err)
+	b.cancelBind()
 }
 
 // suspect has the supervisor look whether the bucket is there.
-func (b *Broker) suspect(err error) {
+func (b *Broker) recheck(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.suspectLocked(err)
+	b.recheckLocked(err)
 }
 
-func (b *Broker) suspectLocked(err error) {
-	b.lostLocked(err)
-	b.pokeSupervisor()
+func (b *Broker) recheckLocked(err error) {
+	b.markDownLocked(err)
+	b.checkSoon()
 }
 
-func (b *Broker) pokeSupervisor() {
+func (b *Broker) checkSoon() {
 	select {
-	case b.poke <- struct{}{}:
+	case b.check <- struct{}{}:
 	default:
 	}
 }

@@ -84,7 +84,7 @@ func (e *embedded) close() error {
 func readers(observers []Login) (users []*server.User) {
 	for _, o := range observers {
 		users = append(users, &server.User{Username: o.User, Password: o.Password, Permissions: &server.Permissions{
-			Subscribe: &server.SubjectPermission{Allow: []string{subjects + observed(o.Site)}},
+			Subscribe: &server.SubjectPermission{Allow: []string{subjects + observerFilter(o.Site)}},
 			Publish:   &server.SubjectPermission{Deny: []string{">"}},
 		}})
 	}

@@ -53,7 +53,7 @@ func (s *Stored) before(conn string, other *Stored, otherConn string) bool {
 // local copy that differed from its own echo would be announced as an update.
 // What is the same as in last, this node's value before, is shared with it and
 // not parsed again.
-func seal(k Key, s Stored, node string, last *Stored) (*Stored, error) {
+func normalize(k Key, s Stored, node string, last *Stored) (*Stored, error) {
 	s.Node = node
 	if last == nil {
 		last = new(Stored)
@@ -158,7 +158,7 @@ func appendEscaped(b []byte, text string) []byte {
 }
 
 // isWritten says whether these bytes are the value as this node writes it.
-func (s *Stored) isWritten(value []byte) bool {
+func (s *Stored) encodesTo(value []byte) bool {
 	return bytes.Equal(value, s.appendJSON(make([]byte, 0, s.size(1))))
 }
 
@@ -166,7 +166,7 @@ func (s *Stored) isWritten(value []byte) bool {
 // in the bucket is authoritative: a key that is too long holds hashes of them, and
 // only then the value says what they are. A value of another room or client id is
 // refused, because any writer on NATS could put somebody into a room with it.
-func original(k Key, name string, s *Stored) (Key, error) {
+func originalKey(k Key, name string, s *Stored) (Key, error) {
 	full := Key{k.Site, s.Room, s.ClientID, k.Conn}
 	if full.String() != name {
 		return Key{}, fmt.Errorf("presence of %s: the entry is that of %s", name, full)
@@ -175,7 +175,7 @@ func original(k Key, name string, s *Stored) (Key, error) {
 }
 
 // unseal reads a value of the bucket that was found under a key.
-func unseal(name string, value []byte) (Key, *Stored, error) {
+func parseStored(name string, value []byte) (Key, *Stored, error) {
 	key, err := ParseKey(name)
 	if err != nil {
 		return Key{}, nil, err
@@ -187,7 +187,7 @@ func unseal(name string, value []byte) (Key, *Stored, error) {
 	if !isObject(stored.Data) {
 		return Key{}, nil, fmt.Errorf("presence of %s: data is not a JSON object", name)
 	}
-	if key, err = original(key, name, stored); err != nil {
+	if key, err = originalKey(key, name, stored); err != nil {
 		return Key{}, nil, err
 	}
 	return key, stored, nil

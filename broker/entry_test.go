@@ -28,7 +28,7 @@ func TestSealIsARoundTrip(t *testing.T) {
 			Data: json.RawMessage(data[r.IntN(len(data))]), DateGMT: text(),
 			Idle: Activity(r.IntN(3)),
 		}, FocusedAt: r.Int64N(1 << 50), Held: r.IntN(2) == 0}
-		sealed, err := seal(k, s, "node", last)
+		sealed, err := normalize(k, s, "node", last)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,21 +58,21 @@ func TestSealIsARoundTrip(t *testing.T) {
 // What a page says again is neither parsed nor kept again.
 func TestSealSharesWhatIsTheSame(t *testing.T) {
 	k, s := benchStored()
-	first, err := seal(k, s, "node", nil)
+	first, err := normalize(k, s, "node", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Data, s.DisplayName = bytes.Clone(s.Data), strings.Clone(s.DisplayName)
 	s.DateGMT = "2026-11-23 05:20:15"
-	again, err := seal(k, s, "node", first)
+	again, err := normalize(k, s, "node", first)
 	if err != nil || &again.Data[0] != &first.Data[0] || again.DateGMT != s.DateGMT {
 		t.Errorf("%+v, %v", again, err)
 	}
-	if allocs := testing.AllocsPerRun(100, func() { _, _ = seal(k, s, "node", first) }); allocs != 1 { // the copy
+	if allocs := testing.AllocsPerRun(100, func() { _, _ = normalize(k, s, "node", first) }); allocs != 1 { // the copy
 		t.Errorf("%v allocations", allocs)
 	}
 	s.Data = json.RawMessage(`{"screen": "posts"}`)
-	if other, err := seal(k, s, "node", first); err != nil || string(other.Data) != `{"screen":"posts"}` {
+	if other, err := normalize(k, s, "node", first); err != nil || string(other.Data) != `{"screen":"posts"}` {
 		t.Errorf("%+v, %v", other, err)
 	}
 }

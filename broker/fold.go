@@ -44,7 +44,7 @@ type Change struct {
 // is shown as active if any of them reports that its user is.
 // The zero value is empty. It has no lock: its owner has.
 type Fold struct {
-	seats map[string]*tab             // by key, which alone does not tell where it is counted, where it holds hashes
+	byKey map[string]*connection      // by key, which alone does not tell where it is counted, where it holds hashes
 	sites map[string]map[string]*room // by name
 }
 
@@ -53,7 +53,7 @@ type Fold struct {
 // refused with an error and changes nothing.
 func (f *Fold) Put(k Key, s Stored) ([]Change, error) {
 	name := k.String()
-	k, err := original(k, name, &s)
+	k, err := originalKey(k, name, &s)
 	if err != nil {
 		return nil, err
 	}
@@ -67,28 +67,28 @@ func (f *Fold) Remove(k Key) []Change {
 
 func (f *Fold) put(name string, k Key, s *Stored) []Change {
 	var changes []Change
-	t := f.seats[name]
+	t := f.byKey[name]
 	if t != nil && (t.site != k.Site || t.conn != k.Conn || t.stored.Room != s.Room || t.stored.ClientID != s.ClientID) {
 		changes = f.remove(name) // two originals with one hash: the newer has it
 		t = nil
 	}
 	if t == nil {
-		t = &tab{site: k.Site, conn: k.Conn}
-		if f.seats == nil {
-			f.seats = map[string]*tab{}
+		t = &connection{site: k.Site, conn: k.Conn}
+		if f.byKey == nil {
+			f.byKey = map[string]*connection{}
 		}
-		f.seats[name] = t
+		f.byKey[name] = t
 	}
 	was, is := f.room(k.Site, s.Room).put(t, s)
 	return appendChange(changes, k.Site, was, is)
 }
 
 func (f *Fold) remove(name string) []Change {
-	t := f.seats[name]
+	t := f.byKey[name]
 	if t == nil {
 		return nil
 	}
-	delete(f.seats, name)
+	delete(f.byKey, name)
 	rooms, room := f.sites[t.site], t.stored.Room
 	was, is := rooms[room].remove(t)
 	if len(rooms[room].members) == 0 {
@@ -117,10 +117,10 @@ func (f *Fold) room(site, name string) *room {
 }
 
 // inFront is the connection of a client id that is shown, empty if none is.
-func (f *Fold) inFront(site, room, clientID string) string {
+func (f *Fold) shownConn(site, room, clientID string) string {
 	if r := f.sites[site][room]; r != nil {
 		if m := r.members[clientID]; m != nil {
-			return m.tabs[m.shown].conn
+			return m.connections[m.shown].conn
 		}
 	}
 	return ""

@@ -89,7 +89,7 @@ func TestFoldMovesAKeyWhoseOriginalChanged(t *testing.T) {
 	if len(changes) != 2 || changes[0].Kind != Left || changes[0].Entry.ClientID != "long one" || changes[1].Kind != Joined {
 		t.Errorf("%v", changes)
 	}
-	if f.Remove(k); len(f.sites) != 0 || len(f.seats) != 0 {
+	if f.Remove(k); len(f.sites) != 0 || len(f.byKey) != 0 {
 		t.Error("something is left of an empty fold")
 	}
 }
@@ -122,14 +122,14 @@ func TestFoldRefusesValuesOfOtherKeys(t *testing.T) {
 		s.Room, s.ClientID = c.room, c.id
 		changes, err := f.Put(c.key, s)
 		value, _ := json.Marshal(s)
-		_, _, readErr := unseal(c.key.String(), value)
+		_, _, readErr := parseStored(c.key.String(), value)
 		if (err == nil) != c.good || (readErr == nil) != c.good || (len(changes) == 1) != c.good {
 			t.Errorf("%s: %v, %v; read from the bucket: %v", c.name, changes, err, readErr)
 		}
 		if c.good && (changes[0].Entry.Room != "r" || len(f.Room("site", "r")) != 1) {
 			t.Errorf("%s: filed as %+v", c.name, changes[0])
 		}
-		if !c.good && len(f.seats)+len(f.sites) != 0 {
+		if !c.good && len(f.byKey)+len(f.sites) != 0 {
 			t.Errorf("%s: it is filed", c.name)
 		}
 	}
@@ -172,7 +172,7 @@ func TestFirstOfALargeRoom(t *testing.T) {
 			people = 300
 		}
 		k := page("r", fmt.Sprint("u", r.IntN(people)), fmt.Sprint("c", r.IntN(2)))
-		if _, there := f.seats[k.String()]; there && r.IntN(5) < 2 || step > 10_000 && r.IntN(3) > 0 {
+		if _, there := f.byKey[k.String()]; there && r.IntN(5) < 2 || step > 10_000 && r.IntN(3) > 0 {
 			f.Remove(k)
 		} else {
 			f.Put(k, in(k, focused(at(r.IntN(60), "x"), int64(r.IntN(3)))))

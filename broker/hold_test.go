@@ -82,7 +82,7 @@ func TestRenewalsAreSpread(t *testing.T) {
 	sent := func() (n int) {
 		for b.queue.Len() > 0 {
 			it := b.queue.Remove(b.queue.Front()).(*item)
-			it.place, it.due = nil, false
+			it.place, it.pending = nil, nothing
 			n++
 		}
 		return n
@@ -92,7 +92,7 @@ func TestRenewalsAreSpread(t *testing.T) {
 	}
 	total := 0
 	for i := range slots {
-		b.turnWheel()
+		b.renewSlot()
 		n := sent()
 		if total += n; n > 200 {
 			t.Errorf("%d renewals at once, in step %d of %d", n, i, slots)
@@ -141,7 +141,7 @@ func TestLapse(t *testing.T) {
 	k := page("r", "user-1", "a")
 	b.Hold(k, at(1, "x"))
 	settled(t, b)
-	b.Lapse(k)
+	b.StopRenewing(k)
 	d.want(t, "joined user-1, left user-1")
 	eventually(t, "nothing kept", func() bool { return b.holds(k) == nil })
 
@@ -241,7 +241,7 @@ func TestWhatIsHeldIsWrittenAgain(t *testing.T) {
 	b.Hold(k, at(1, "x"))
 	settled(t, b)
 	purge(t, connect(t, url), k)
-	eventually(t, "written again", func() bool { return b.holds(k).acked && b.holds(k).rev > 2 })
+	eventually(t, "written again", func() bool { return b.holds(k).written == confirmed && b.holds(k).rev > 2 })
 	eventually(t, "seen again", func() bool { return d2.last() == "joined user-1" && inRoom(v2, "r") == "user-1" })
 	d.want(t, "joined user-1")
 }

@@ -95,7 +95,7 @@ func TestSetIdle(t *testing.T) {
 		b.Hold(k, s)
 		shows(Active)
 		ack(b, take(t, b), 3)
-		b.Lapse(k)
+		b.StopRenewing(k)
 		time.Sleep(20 * time.Second)
 		b.SetIdle(k) // the tab is hidden
 		shows(Idle)
@@ -127,7 +127,7 @@ func TestSetIdleWhileBusy(t *testing.T) {
 			t.Errorf("%v", second.Header)
 		}
 		ack(b, second, 2)
-		if it := b.items[k.String()]; !it.acked || it.value.Idle != Idle {
+		if it := b.items[k.String()]; it.written != confirmed || it.value.Idle != Idle {
 			t.Errorf("%+v", it)
 		}
 		time.Sleep(2 * time.Second)

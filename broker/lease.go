@@ -19,7 +19,7 @@ func (b *Broker) Lease(ctx context.Context, name string, d time.Duration) (bool,
 		return false, err
 	}
 	l, _ := b.current()
-	ctx, cancel := context.WithTimeout(ctx, sayWait)
+	ctx, cancel := context.WithTimeout(ctx, publishWait)
 	defer cancel()
 	kv, err := leases(ctx, l, d)
 	if err != nil {

@@ -38,7 +38,7 @@ func (v *View) List(f Filter, skip, n int) (entries []Entry, total int) {
 // Keys is the keys of those entries, one for each connection, in no order.
 func (v *View) Keys(f Filter) (keys []Key) {
 	v.each(f, func(room string, m *member) {
-		for _, t := range m.tabs {
+		for _, t := range m.connections {
 			if f.UserID == 0 || t.stored.UserID == f.UserID {
 				keys = append(keys, Key{v.site, room, m.id, t.conn})
 			}
@@ -53,36 +53,36 @@ func (v *View) Keys(f Filter) (keys []Key) {
 func (v *View) Held(k Key) bool {
 	held := false
 	v.each(Filter{Room: k.Room, ClientID: k.ClientID}, func(_ string, m *member) {
-		for _, t := range m.tabs {
+		for _, t := range m.connections {
 			held = held || t.conn == k.Conn && t.stored.Held
 		}
 	})
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return held || time.Since(v.gone.at[k.String()]) < justNow
+	return held || time.Since(v.recent.at[k.String()]) < recentTime
 }
 
 // justNow is as long as PHP may take to write what a beat said.
-const justNow = 5 * time.Second
+const recentTime = 5 * time.Second
 
 // maxGone bounds the keys that are known to have gone just now.
-const maxGone = 10_000
+const maxRecent = 10_000
 
 // gone is when keys went that links kept. The zero value is empty.
-type gone struct {
+type recentlyGone struct {
 	at    map[string]time.Time
 	swept time.Time
 }
 
-func (g *gone) add(name string, now time.Time) {
-	if now.Sub(g.swept) >= justNow {
+func (g *recentlyGone) add(name string, now time.Time) {
+	if now.Sub(g.swept) >= recentTime {
 		g.swept = now
-		maps.DeleteFunc(g.at, func(_ string, at time.Time) bool { return now.Sub(at) >= justNow })
+		maps.DeleteFunc(g.at, func(_ string, at time.Time) bool { return now.Sub(at) >= recentTime })
 	}
 	if g.at == nil {
 		g.at = map[string]time.Time{}
 	}
-	if len(g.at) < maxGone {
+	if len(g.at) < maxRecent {
 		g.at[name] = now
 	}
 }

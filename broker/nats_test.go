@@ -237,6 +237,6 @@ func settled(t *testing.T, b *Broker) {
 	eventually(t, "everything written", func() bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		return b.down == nil && b.queue.Len()+len(b.flying)+b.looking == 0
+		return b.down == nil && b.queue.Len()+len(b.inFlight)+b.lookingUp == 0
 	})
 }

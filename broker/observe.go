@@ -38,16 +38,16 @@ func Observe(ctx context.Context, nc *nats.Conn, o Observer) error {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	o.TTL = cmp.Or(o.TTL, defaultTTL)
-	r := &reader{Observer: o, quiet: o.SkipPresent}
-	turned := nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
-	defer nc.RemoveStatusListener(turned)
+	r := &reader{Observer: o, silent: o.SkipPresent}
+	replaced := nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
+	defer nc.RemoveStatusListener(replaced)
 	for ctx.Err() == nil && !nc.IsClosed() {
 		kv, err := r.bind(ctx, js)
 		if errors.Is(err, nats.ErrPermissionViolation) {
-			return r.listen(ctx, nc, turned)
+			return r.subscribe(ctx, nc, replaced)
 		}
 		if err == nil {
-			err = follow(ctx, kv, observed(o.Site), r.ttl, turned, r)
+			err = watchKeys(ctx, kv, observerFilter(o.Site), r.ttl, replaced, r)
 		}
 		if err != nil && ctx.Err() == nil {
 			o.Logger.Warn("presence cannot be read, trying again", "error", err)
@@ -63,19 +63,19 @@ func Observe(ctx context.Context, nc *nats.Conn, o Observer) error {
 // reader is one Observe.
 type reader struct {
 	Observer
-	quiet   bool
-	mirror  mirror
-	fold    Fold
-	ttl     time.Duration
-	created time.Time
-	lastSeq uint64 // the newest revision seen
+	silent    bool
+	revisions revisions
+	fold      Fold
+	ttl       time.Duration
+	created   time.Time
+	lastSeq   uint64 // the newest revision seen
 }
 
 // bind finds the bucket and begins a snapshot of it.
 func (r *reader) bind(ctx context.Context, js jetstream.JetStream) (jetstream.KeyValue, error) {
 	ctx, cancel := context.WithTimeout(ctx, bindWait)
 	defer cancel()
-	stream, err := lookUp(ctx, js)
+	stream, err := findStream(ctx, js)
 	if err != nil {
 		return nil, err
 	}
@@ -85,10 +85,10 @@ func (r *reader) bind(ctx context.Context, js jetstream.JetStream) (jetstream.Ke
 	}
 	info := stream.CachedInfo()
 	if isOther(info, r.created, r.lastSeq) {
-		r.mirror.begin(r.mirror.epoch + 1)
+		r.revisions.begin(r.revisions.epoch + 1)
 		r.lastSeq = 0
 	} else {
-		r.mirror.begin(r.mirror.epoch)
+		r.revisions.begin(r.revisions.epoch)
 	}
 	r.created, r.ttl = info.Created, info.Config.MaxAge
 	return kv, nil
@@ -96,7 +96,7 @@ func (r *reader) bind(ctx context.Context, js jetstream.JetStream) (jetstream.Ke
 
 // lookUp finds the bucket's stream, unless the connection may not ask: the server
 // says so beside, and leaves the question without an answer.
-func lookUp(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
+func findStream(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stopped := make(chan struct{})
@@ -119,16 +119,16 @@ func lookUp(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, erro
 	return stream, nil
 }
 
-func (r *reader) watched(e jetstream.KeyValueEntry) {
+func (r *reader) update(e jetstream.KeyValueEntry) {
 	r.lastSeq = max(r.lastSeq, e.Revision())
-	if r.mirror.knows(e.Key(), e.Revision()) {
+	if r.revisions.knows(e.Key(), e.Revision()) {
 		return
 	}
 	key, stored, err := readEntry(e)
 	if err != nil {
 		r.Logger.Warn("presence entry ignored", "error", err)
 	}
-	r.mirror.watched(e.Key(), key, stored, e.Revision())
+	r.revisions.update(e.Key(), key, stored, e.Revision())
 	if stored != nil {
 		r.tell(r.fold.put(e.Key(), key, stored))
 	} else {
@@ -136,17 +136,17 @@ func (r *reader) watched(e jetstream.KeyValueEntry) {
 	}
 }
 
-func (r *reader) filled() { r.quiet = false }
+func (r *reader) snapshotDone() { r.silent = false }
 
 func (r *reader) expire() {
-	for _, name := range r.mirror.expire() {
+	for _, name := range r.revisions.expire() {
 		r.tell(r.fold.remove(name))
 	}
 }
 
 func (r *reader) tell(changes []Change) {
 	for _, c := range changes {
-		if !r.quiet {
+		if !r.silent {
 			r.OnChange(c)
 		}
 	}

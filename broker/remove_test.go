@@ -93,7 +93,7 @@ func TestRemovalCrossesAWrite(t *testing.T) {
 	taken := func(b *Broker, rev uint64) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		b.witness(k.String(), nil, rev, true)
+		b.remoteChange(k.String(), nil, rev, true)
 	}
 	for _, c := range []struct {
 		name         string
@@ -119,9 +119,9 @@ func TestRemovalCrossesAWrite(t *testing.T) {
 	b.mu.Lock()
 	it := b.items[k.String()]
 	it.busy = true // a renewal of ours found another revision than 3
-	b.looking++
+	b.lookingUp++
 	b.mu.Unlock()
-	b.looked(lookup{it: it, epoch: b.epoch}, &jetstream.RawStreamMsg{Sequence: 4, Header: nats.Header{kvOperation: {kvTaken}}}, nil)
+	b.lookedUp(lookup{it: it, epoch: b.epoch}, &jetstream.RawStreamMsg{Sequence: 4, Header: nats.Header{kvOperation: {kvTaken}}}, nil)
 	if b.items[k.String()] != nil {
 		t.Error("a renewal that came late brings it back")
 	}

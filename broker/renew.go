@@ -71,7 +71,7 @@ func (b *Broker) renewer() {
 		case <-tick.C:
 			running := time.Since(start)
 			for range b.wheel.behind(running, step) {
-				b.turnWheel()
+				b.renewSlot()
 			}
 			b.wheel.turned = int(running / step)
 		case <-b.ctx.Done():
@@ -85,7 +85,7 @@ func (b *Broker) renewer() {
 // is over. So however a page beats, no key is left alone for longer than a third
 // of the TTL and the time that the machine and NATS are late; to its end it has
 // two thirds of the TTL.
-func (b *Broker) turnWheel() {
+func (b *Broker) renewSlot() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	w := b.wheel
@@ -96,14 +96,14 @@ func (b *Broker) turnWheel() {
 		it := w.slots[slot][i]
 		switch {
 		case it.busy:
-		case !it.hold && now.After(it.until):
-			b.lapse(it) // its marker should have come; NATS is away, or there is nobody else
-		case it.due || it.leaving:
+		case it.goal != renewed && now.After(it.until):
+			b.dropExpired(it) // its marker should have come; NATS is away, or there is nobody else
+		case it.isDue() || it.leaves():
 			b.enqueue(it)
-		case it.hold && !it.late && b.toldWithin(it, b.ttl/6):
+		case it.goal == renewed && !it.isLate() && b.sentWithin(it, b.ttl/6):
 			b.plan(it, b.ttl/3)
-		case it.hold:
-			it.due = true
+		case it.goal == renewed:
+			it.repeat()
 			b.enqueue(it)
 			w.move(it, it.home)
 		default:

@@ -20,19 +20,19 @@ type room struct {
 
 // A member is one client id with its connections.
 type member struct {
-	id     string
-	tabs   []*tab
-	shown  int    // the index of the tab that is shown
-	active *Entry // what is shown instead of its entry when only another tab reports an active user
+	id          string
+	connections []*connection
+	shown       int    // the index of the tab that is shown
+	active      *Entry // what is shown instead of its entry when only another tab reports an active user
 }
 
-type tab struct {
+type connection struct {
 	site, conn string
 	stored     *Stored
 }
 
 // put and remove return what is shown of the client id before and after.
-func (r *room) put(t *tab, s *Stored) (was, is *Entry) {
+func (r *room) put(t *connection, s *Stored) (was, is *Entry) {
 	m := r.members[s.ClientID]
 	if m == nil {
 		m = &member{id: s.ClientID}
@@ -45,12 +45,12 @@ func (r *room) put(t *tab, s *Stored) (was, is *Entry) {
 	return was, m.entry()
 }
 
-func (r *room) remove(t *tab) (was, is *Entry) {
+func (r *room) remove(t *connection) (was, is *Entry) {
 	m := r.members[t.stored.ClientID]
 	was = m.entry()
 	r.takeOut(m)
 	m.remove(t)
-	if len(m.tabs) == 0 {
+	if len(m.connections) == 0 {
 		delete(r.members, m.id)
 	} else {
 		r.sortIn(m)
@@ -60,7 +60,7 @@ func (r *room) remove(t *tab) (was, is *Entry) {
 
 // takeOut must come before a member changes: its place is found by its order.
 func (r *room) takeOut(m *member) {
-	if len(m.tabs) == 0 {
+	if len(m.connections) == 0 {
 		return
 	}
 	if i, found := slices.BinarySearchFunc(r.top, m, byOrder); found {
@@ -99,33 +99,33 @@ func byOrder(a, b *member) int {
 
 func (m *member) entry() *Entry {
 	switch {
-	case len(m.tabs) == 0:
+	case len(m.connections) == 0:
 		return nil
 	case m.active != nil:
 		return m.active
 	}
-	return &m.tabs[m.shown].stored.Entry
+	return &m.connections[m.shown].stored.Entry
 }
 
-func (m *member) put(t *tab, s *Stored) {
+func (m *member) put(t *connection, s *Stored) {
 	if t.stored == nil {
-		m.tabs = append(m.tabs, t)
+		m.connections = append(m.connections, t)
 	}
 	t.stored = s
 	m.choose()
 }
 
-func (m *member) remove(t *tab) {
-	m.tabs = slices.DeleteFunc(m.tabs, func(other *tab) bool { return other == t })
+func (m *member) remove(t *connection) {
+	m.connections = slices.DeleteFunc(m.connections, func(other *connection) bool { return other == t })
 	m.choose()
 }
 
 func (m *member) choose() {
 	m.shown, m.active = 0, nil
 	active := false
-	for i, t := range m.tabs {
+	for i, t := range m.connections {
 		active = active || t.stored.Idle == Active
-		if best := m.tabs[m.shown]; best.stored.before(best.conn, t.stored, t.conn) {
+		if best := m.connections[m.shown]; best.stored.before(best.conn, t.stored, t.conn) {
 			m.shown = i
 		}
 	}

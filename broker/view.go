@@ -19,11 +19,11 @@ type View struct {
 	done     chan struct{} // closed when its goroutine has ended
 
 	// Guards the following. Taken after the broker's.
-	mu     sync.Mutex
-	mirror mirror
-	fold   Fold
-	lists  map[string]listing // by room, until it changes
-	gone   gone
+	mu        sync.Mutex
+	revisions revisions
+	fold      Fold
+	lists     map[string]listing // by room, until it changes
+	recent    recentlyGone
 }
 
 type listing struct {
@@ -50,7 +50,7 @@ func (b *Broker) Watch(site string, onChange func(Change)) (*View, error) {
 		cancel()
 		return nil, errClosed
 	}
-	v.mirror.begin(b.epoch)
+	v.revisions.begin(b.epoch)
 	b.views[site] = append(b.views[site], v)
 	for name, it := range b.items {
 		if it.site == site {
@@ -111,25 +111,25 @@ func (v *View) Room(room string, fn func(entries []Entry, total int)) {
 func (v *View) run(ctx context.Context) {
 	defer close(v.done)
 	defer v.b.forgetView(v)
-	if v.b.alone {
-		v.filled()
+	if v.b.exclusive {
+		v.snapshotDone()
 		<-ctx.Done()
 		return
 	}
 	for ctx.Err() == nil {
-		link, turned := v.b.current()
+		link, replaced := v.b.current()
 		if link == nil {
 			select {
-			case <-turned:
+			case <-replaced:
 			case <-ctx.Done():
 			}
 			continue
 		}
 		v.begin(link.epoch)
-		err := follow(ctx, link.kv, siteFilter(v.site), v.b.ttl, turned, v)
+		err := watchKeys(ctx, link.kv, siteFilter(v.site), v.b.ttl, replaced, v)
 		if err != nil && ctx.Err() == nil {
 			v.b.log.Warn("presence watch ended, trying again", "site", v.site, "error", err)
-			v.b.suspect(err)
+			v.b.recheck(err)
 			pause(ctx, retryWait)
 		}
 	}
@@ -137,46 +137,46 @@ func (v *View) run(ctx context.Context) {
 
 // watched takes an entry of the bucket. It is parsed without a lock: it may be
 // another node's, and large.
-func (v *View) watched(e jetstream.KeyValueEntry) {
-	own, known := v.look(e)
+func (v *View) update(e jetstream.KeyValueEntry) {
+	own, known := v.known(e)
 	if known {
 		return // most often the echo of a write of ours
 	}
 	key, stored := Key{}, (*Stored)(nil)
-	if own.stored != nil && own.stored.isWritten(e.Value()) {
+	if own.stored != nil && own.stored.encodesTo(e.Value()) {
 		key, stored = own.key, own.stored
 	} else {
 		var err error
 		if key, stored, err = readEntry(e); err != nil {
-			v.b.complain("presence entry ignored", "error", err)
+			v.b.logLimited("presence entry ignored", "error", err)
 		}
 	}
 	v.b.mu.Lock()
 	defer v.b.mu.Unlock()
 	v.mu.Lock()
-	v.mirror.watched(e.Key(), key, stored, e.Revision())
+	v.revisions.update(e.Key(), key, stored, e.Revision())
 	v.refresh(e.Key())
-	current := v.mirror.epoch == v.b.epoch
+	current := v.revisions.epoch == v.b.epoch
 	v.mu.Unlock()
 	if current {
-		v.b.witness(e.Key(), stored, e.Revision(), e.Operation() == jetstream.KeyValueDelete)
+		v.b.remoteChange(e.Key(), stored, e.Revision(), e.Operation() == jetstream.KeyValueDelete)
 	}
 }
 
 // look says whether this revision of a key, or a newer one, was heard of, and
 // what this node says of the key.
-func (v *View) look(e jetstream.KeyValueEntry) (own fact, known bool) {
+func (v *View) known(e jetstream.KeyValueEntry) (own revision, known bool) {
 	v.b.mu.Lock()
 	defer v.b.mu.Unlock()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if it := v.b.items[e.Key()]; it != nil {
-		own = fact{key: it.key(), stored: it.value}
+		own = revision{key: it.key(), stored: it.value}
 	}
-	return own, v.mirror.knows(e.Key(), e.Revision())
+	return own, v.revisions.knows(e.Key(), e.Revision())
 }
 
-func (v *View) filled() {
+func (v *View) snapshotDone() {
 	select {
 	case <-v.ready:
 	default:
@@ -189,7 +189,7 @@ func (v *View) begin(epoch uint64) {
 	defer v.b.mu.Unlock()
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.mirror.begin(epoch)
+	v.revisions.begin(epoch)
 }
 
 func (v *View) expire() {
@@ -197,7 +197,7 @@ func (v *View) expire() {
 	defer v.b.mu.Unlock()
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, name := range v.mirror.expire() {
+	for _, name := range v.revisions.expire() {
 		v.refresh(name)
 	}
 }
@@ -208,8 +208,8 @@ func (v *View) refresh(name string) {
 	if key, stored := v.truth(name); stored != nil {
 		changes = v.fold.put(name, key, stored)
 	} else {
-		if t := v.fold.seats[name]; t != nil && t.stored.Held {
-			v.gone.add(name, time.Now())
+		if t := v.fold.byKey[name]; t != nil && t.stored.Held {
+			v.recent.add(name, time.Now())
 		}
 		changes = v.fold.remove(name)
 	}
@@ -223,12 +223,12 @@ func (v *View) refresh(name string) {
 // bucket says.
 func (v *View) truth(name string) (Key, *Stored) {
 	if it := v.b.items[name]; it != nil {
-		if it.leaving {
+		if it.leaves() {
 			return Key{}, nil
 		}
 		return it.key(), it.value
 	}
-	if f := v.mirror.facts[name]; f != nil {
+	if f := v.revisions.keys[name]; f != nil {
 		return f.key, f.stored
 	}
 	return Key{}, nil

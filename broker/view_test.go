@@ -79,18 +79,18 @@ func TestSnapshotOfABusySite(t *testing.T) {
 	v, d := watch(t, other, "site")
 	v.mu.Lock() // somebody who left unheard
 	ghost := in(page("r", "ghost", "a"), at(1, "x"))
-	v.mirror.learn("site.r.ghost.a", page("r", "ghost", "a"), &ghost, 1)
+	v.revisions.learn("site.r.ghost.a", page("r", "ghost", "a"), &ghost, 1)
 	v.refresh("site.r.ghost.a")
 	v.mu.Unlock()
 	for range 4 {
-		_, turned := other.current()
+		_, replaced := other.current()
 		if err := nc(other).ForceReconnect(); err != nil {
 			t.Fatal(err)
 		}
 		for again := true; again; {
 			write()
 			select {
-			case <-turned:
+			case <-replaced:
 				again = false
 			default:
 			}

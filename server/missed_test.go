@@ -242,7 +242,7 @@ func TestBacklog(t *testing.T) {
 	n.subscribed(t)
 	m := n.mailbox
 	said := func(epoch string, seq uint64) {
-		m.deliver(broker.Signal{Site: demoSite, Cursor: broker.Cursor{Epoch: epoch, Seq: seq}, Data: fmt.Appendf(nil, `{"kind":"push","to":{"all":true},"data":"%s-%d"}`, epoch, seq)})
+		m.deliver(broker.Message{Site: demoSite, Cursor: broker.Cursor{Epoch: epoch, Seq: seq}, Data: fmt.Appendf(nil, `{"kind":"push","to":{"all":true},"data":"%s-%d"}`, epoch, seq)})
 	}
 	m.subscribed(broker.Cursor{Epoch: "e", Seq: 4})
 	said("e", 1)

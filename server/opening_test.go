@@ -25,7 +25,7 @@ func (n *node) revoke(t *testing.T, v ticket.Revocation) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.Server.revoke(broker.Signal{Site: demoSite, Data: b})
+	n.Server.revoke(broker.Message{Site: demoSite, Data: b})
 }
 
 // opening is a page whose ticket is verified, and that nobody can find yet.
@@ -192,7 +192,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	s.mailbox.deliver(broker.Signal{Site: "a", Data: []byte("no JSON")}) // is logged
+	s.mailbox.deliver(broker.Message{Site: "a", Data: []byte("no JSON")}) // is logged
 	w := httptest.NewRecorder()
 	s.Public().ServeHTTP(w, httptest.NewRequest("GET", "/heartbeat/heartbeat.js", nil))
 	if w.Code != 404 {

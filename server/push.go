@@ -65,7 +65,7 @@ func (m *mailbox) enter(epoch string) {
 }
 
 // deliver takes one signal, in order.
-func (m *mailbox) deliver(sig broker.Signal) {
+func (m *mailbox) deliver(sig broker.Message) {
 	var msg message.Message
 	st := m.server.site(sig.Site)
 	if err := json.Unmarshal(sig.Data, &msg); err != nil {

@@ -14,7 +14,7 @@ const manySpread = 1000
 
 // revoke takes a revocation from NATS: it holds for tickets that come, and ends the
 // sessions that came with one. Their pages are nudged, so that they ask PHP at once.
-func (s *Server) revoke(sig broker.Signal) {
+func (s *Server) revoke(sig broker.Message) {
 	var r ticket.Revocation
 	if err := json.Unmarshal(sig.Data, &r); err != nil {
 		s.log.Warn("a revocation on NATS cannot be decoded", "error", err)

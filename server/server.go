@@ -185,8 +185,8 @@ func New(c Config) (*Server, error) {
 	}
 	s.mailbox = &mailbox{server: s, log: c.Logger}
 	s.tickets.Keys, s.tickets.Network = s.keysOf, s.networkOf
-	c.Broker.Hear(broker.Pushes, s.mailbox.subscribed, s.mailbox.deliver)
-	c.Broker.Hear(broker.Revocations, nil, s.revoke)
+	c.Broker.Subscribe(broker.Pushes, s.mailbox.subscribed, s.mailbox.deliver)
+	c.Broker.Subscribe(broker.Revocations, nil, s.revoke)
 	s.socket = &transport.WebSocket{Server: s, CheckOrigin: s.knownOrigin}
 	s.requests = &transport.Sessions{Server: s}
 	s.stopped.Go(s.tend)

@@ -168,7 +168,7 @@ func (s *session) unping() {
 func (s *session) lapse() {
 	for _, e := range s.held {
 		if !e.pinged {
-			s.server.broker.Lapse(s.keyOf(e.room, e.clientID))
+			s.server.broker.StopRenewing(s.keyOf(e.room, e.clientID))
 		}
 	}
 }

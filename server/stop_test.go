@@ -63,7 +63,7 @@ func TestStopEnds(t *testing.T) {
 			for i := range sites {
 				site := fmt.Sprintf("%s-%d", demoSite, 2+i)
 				push := fmt.Appendf(nil, `{"kind":"push","to":{"all":true},"data":%d}`, seq)
-				n.mailbox.deliver(broker.Signal{Site: site, Cursor: broker.Cursor{Epoch: "e", Seq: seq*8 + uint64(i)}, Data: push})
+				n.mailbox.deliver(broker.Message{Site: site, Cursor: broker.Cursor{Epoch: "e", Seq: seq*8 + uint64(i)}, Data: push})
 			}
 		}
 	})

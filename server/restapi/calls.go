@@ -104,7 +104,7 @@ func (a *api) publish(ctx context.Context, t broker.Topic, site string, v any) (
 	if err != nil {
 		return broker.Cursor{}, badRequest("data is invalid JSON: %v", err)
 	}
-	return a.Broker.Say(ctx, t, site, b)
+	return a.Broker.Publish(ctx, t, site, b)
 }
 
 // status returns how the node serves a site.

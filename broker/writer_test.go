@@ -30,12 +30,12 @@ func take(t *testing.T, b *Broker) *nats.Msg {
 	return msg
 }
 
-func ack(b *Broker, msg *nats.Msg, rev uint64) { b.landed(msg.Reply, rev, nil) }
+func ack(b *Broker, msg *nats.Msg, rev uint64) { b.completed(msg.Reply, rev, nil) }
 
 func hear(b *Broker, k Key, stored *Stored, rev uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.witness(k.String(), stored, rev, false)
+	b.remoteChange(k.String(), stored, rev, false)
 }
 
 func theirs(k Key, s Stored) *Stored {
@@ -113,24 +113,24 @@ func onlyTheFirst(t *testing.T) {
 	renew := func() {
 		for range slots {
 			time.Sleep(b.step())
-			b.turnWheel()
+			b.renewSlot()
 		}
 	}
 	b.Hold(k, at(1, "x"))
-	b.landed(expected("").Reply, 0, nats.ErrTimeout)
+	b.completed(expected("").Reply, 0, nats.ErrTimeout)
 	b.down = nil
 	ack(b, expected("0"), 5)
 	renew()
 	ack(b, expected("5"), 6)
 	renew()
-	b.landed(expected("6").Reply, 0, nats.ErrTimeout)
+	b.completed(expected("6").Reply, 0, nats.ErrTimeout)
 	b.down = nil
 	ack(b, expected("6"), 7)
 	b.Hold(k, at(2, "x"))
 	ack(b, expected(""), 8)
 	b.Leave(k)
 	ack(b, expected("8"), 9)
-	if len(b.items)+b.queue.Len()+len(b.flying) != 0 {
+	if len(b.items)+b.queue.Len()+len(b.inFlight) != 0 {
 		t.Error("something is left of it")
 	}
 }
@@ -166,16 +166,22 @@ func TestDecide(t *testing.T) {
 		b.Hold(k, at(5, "x"))
 		ack(b, take(t, b), 4)
 		it := b.items[k.String()]
-		it.acked, it.leaving, it.due = c.acked, c.leaving, !c.leaving
+		it.written, it.pending = unconfirmed, repetition
+		if c.acked {
+			it.written = confirmed
+		}
+		if c.leaving {
+			it.goal, it.pending = purged, nothing
+		}
 		msg := &jetstream.RawStreamMsg{Sequence: c.rev}
 		if c.there != nil {
 			msg.Data, _ = json.Marshal(c.there)
 		}
-		it.busy, b.looking = true, 1
+		it.busy, b.lookingUp = true, 1
 		if c.rev == 0 {
-			b.looked(lookup{it: it}, nil, jetstream.ErrMsgNotFound)
+			b.lookedUp(lookup{it: it}, nil, jetstream.ErrMsgNotFound)
 		} else {
-			b.looked(lookup{it: it}, msg, nil)
+			b.lookedUp(lookup{it: it}, msg, nil)
 		}
 		if (b.holds(k) != nil) != c.held {
 			t.Errorf("%s: kept: %v", c.name, !c.held)
@@ -193,12 +199,12 @@ func TestRefusedWriteWaitsItsTurn(t *testing.T) {
 	errs, log := newErrorLog()
 	b.log = log
 	b.Hold(page("r", "user-1", "a"), at(1, "x"))
-	b.landed(take(t, b).Reply, 0, &jetstream.APIError{ErrorCode: 10077, Description: "maximum bytes exceeded"})
+	b.completed(take(t, b).Reply, 0, &jetstream.APIError{ErrorCode: 10077, Description: "maximum bytes exceeded"})
 	if b.queue.Len() != 0 || b.down != nil || errs.String() == "" {
 		t.Errorf("queued: %d, down: %v, logged: %q", b.queue.Len(), b.down, errs)
 	}
 	for range slots {
-		b.turnWheel()
+		b.renewSlot()
 	}
 	take(t, b)
 }
@@ -209,8 +215,8 @@ func TestLookupThatFails(t *testing.T) {
 	b.Hold(k, at(1, "x"))
 	take(t, b)
 	it := b.items[k.String()]
-	b.looking = 1
-	b.looked(lookup{it: it}, nil, errors.New("no answer"))
+	b.lookingUp = 1
+	b.lookedUp(lookup{it: it}, nil, errors.New("no answer"))
 	if b.Ready() == nil || it.place == nil {
 		t.Error("forgotten")
 	}
@@ -225,7 +231,7 @@ func TestLatePutLivesTheRestOfItsTime(t *testing.T) {
 	if ttl := msg.Header.Get(jetstream.MsgTTLHeader); ttl != "" {
 		t.Errorf("in time, and lives %s", ttl)
 	}
-	b.landed(msg.Reply, 0, nats.ErrTimeout)
+	b.completed(msg.Reply, 0, nats.ErrTimeout)
 	b.down = nil
 	b.items[k.String()].until = time.Now().Add(9500 * time.Millisecond)
 	msg = take(t, b)
@@ -248,10 +254,10 @@ func TestFlightsOfAClosedConnection(t *testing.T) {
 	ack(b, take(t, b), 1)
 	b.Leave(gone)
 	take(t, b)
-	b.bound(&link{nc: new(nats.Conn)}, &jetstream.StreamInfo{State: jetstream.StreamState{LastSeq: 1}}, 1)
+	b.useLink(&link{nc: new(nats.Conn)}, &jetstream.StreamInfo{State: jetstream.StreamState{LastSeq: 1}}, 1)
 	ack(b, late, 2) // of no interest any more
-	if b.holds(k).acked || b.queue.Len() != 2 || len(b.flying) != 0 {
-		t.Errorf("queued %d, in flight %d", b.queue.Len(), len(b.flying))
+	if b.holds(k).written == confirmed || b.queue.Len() != 2 || len(b.inFlight) != 0 {
+		t.Errorf("queued %d, in flight %d", b.queue.Len(), len(b.inFlight))
 	}
 }
 
@@ -267,7 +273,7 @@ func TestAnotherBucket(t *testing.T) {
 		b.link.created = created
 		b.Hold(page("r", "user-1", "a"), at(1, "x"))
 		ack(b, take(t, b), 99)
-		b.bound(&link{}, &info, b.lastSeq)
+		b.useLink(&link{}, &info, b.lastSeq)
 		if again := b.queue.Len() == 1; again == (name == "the very same") {
 			t.Errorf("%s: written again: %v", name, again)
 		}

@@ -63,7 +63,7 @@ func TestDateThatWaitsComesWithTheWheel(t *testing.T) {
 		var msg *nats.Msg
 		for range 11 * 5 { // 20 s after the first, at five steps a second
 			time.Sleep(b.step())
-			b.turnWheel()
+			b.renewSlot()
 			if _, msg = b.next(); msg != nil {
 				break // a renewal may follow it, where the key is at home
 			}
@@ -78,7 +78,7 @@ func TestDateThatWaitsComesWithTheWheel(t *testing.T) {
 		if got := msg.Header.Get(jetstream.ExpectedLastSubjSeqHeader); got != "1" {
 			t.Errorf("it expects revision %q", got) // the page may have moved meanwhile
 		}
-		if ack(b, msg, 2); !b.holds(k).acked {
+		if ack(b, msg, 2); b.holds(k).written != confirmed {
 			t.Error("it is not known to be there")
 		}
 	})
@@ -108,7 +108,7 @@ func TestWhatIsNewIsWrittenAtOnce(t *testing.T) {
 		b.Leave(k)
 		take(t, b)
 		b.Hold(k, at(3, "x"))
-		if it := b.holds(k); !it.fresh || it.late {
+		if it := b.holds(k); it.pending != newValue {
 			t.Error("a page that came back waits")
 		}
 	})
@@ -149,7 +149,7 @@ func TestDateThatWaitsIsFlushed(t *testing.T) {
 		time.Sleep(9 * time.Second)
 		b.Hold(k, at(10, "x"))
 		time.Sleep(5 * time.Second)
-		b.Lapse(k)
+		b.StopRenewing(k)
 		msg := take(t, b)
 		if ttl := msg.Header.Get(jetstream.MsgTTLHeader); ttl != "55s" {
 			t.Errorf("hidden, it lives %q", ttl)
@@ -173,7 +173,7 @@ func TestRivalOfADateThatWaits(t *testing.T) {
 			}
 			if held {
 				ack(b, take(t, b), 3)
-				if it := b.holds(k); it == nil || !it.acked {
+				if it := b.holds(k); it == nil || it.written != confirmed {
 					t.Error("given up")
 				}
 			}
@@ -219,7 +219,7 @@ func TestNobodyExpiresOrLooksIdle(t *testing.T) {
 						h.next = now.Add(time.Duration(r.Int64N(int64(20 * time.Second))))
 					}
 				}
-				b.turnWheel()
+				b.renewSlot()
 				for _, msg := b.next(); msg != nil; _, msg = b.next() {
 					h, s := pages[msg.Subject], new(Stored)
 					_ = json.Unmarshal(msg.Data, s)
@@ -227,7 +227,7 @@ func TestNobodyExpiresOrLooksIdle(t *testing.T) {
 					switch {
 					case date.Equal(h.told):
 						renewals++
-					case h.every == time.Second && !h.told.IsZero() && date.Sub(h.told) < min(ttl/6, maxQuiet):
+					case h.every == time.Second && !h.told.IsZero() && date.Sub(h.told) < min(ttl/6, dateInterval):
 						t.Fatalf("TTL %v: a date alone was written %v after another", ttl, date.Sub(h.told))
 					}
 					h.written, h.told = now, date
@@ -256,7 +256,7 @@ func TestNobodyExpiresOrLooksIdle(t *testing.T) {
 func TestEndWithoutNews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := byHand()
-		b.alone = true
+		b.exclusive = true
 		_, d := viewByHand(b)
 		for i := range 50 {
 			_ = b.Put(page("r", fmt.Sprint("user-", i), "a"), at(1, "x"))
@@ -267,7 +267,7 @@ func TestEndWithoutNews(t *testing.T) {
 			if time.Sleep(b.step()); time.Since(began) > 2*b.ttl {
 				t.Fatal("nobody left")
 			}
-			b.turnWheel()
+			b.renewSlot()
 			left := d.heard(Left, "")
 			if after := time.Since(began); left > 0 && after <= b.ttl || left < 50 && after > b.ttl+3*b.step() {
 				t.Fatalf("%d left after %v", left, after)

@@ -9,15 +9,15 @@ import (
 )
 
 // follower is somebody who follows the bucket: a View or an Observer.
-type follower interface {
-	watched(jetstream.KeyValueEntry) // a key was written or is gone
-	filled()                         // the snapshot is there that a watch begins with
-	expire()                         // one TTL later
+type watchHandler interface {
+	update(jetstream.KeyValueEntry) // a key was written or is gone
+	snapshotDone()                  // the snapshot is there that a watch begins with
+	expire()                        // one TTL later
 }
 
 // follow watches keys of the bucket until ended tells or ctx ends. It returns an
 // error when the watch ends by itself.
-func follow[E any](ctx context.Context, kv jetstream.KeyValue, filter string, ttl time.Duration, ended <-chan E, f follower) error {
+func watchKeys[E any](ctx context.Context, kv jetstream.KeyValue, filter string, ttl time.Duration, ended <-chan E, f watchHandler) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	w, err := startWatch(ctx, cancel, kv, filter, ended)
@@ -36,10 +36,10 @@ func follow[E any](ctx context.Context, kv jetstream.KeyValue, filter string, tt
 			case !ok:
 				return errors.New("the watch was closed")
 			case e == nil:
-				f.filled()
+				f.snapshotDone()
 				expired = time.After(ttl)
 			default:
-				f.watched(e)
+				f.update(e)
 			}
 		case <-expired:
 			f.expire()
@@ -57,7 +57,7 @@ var errEnded = errors.New("ended before it began")
 func siteFilter(site string) string { return encodeToken(site) + ".>" }
 
 // observed is all keys of a site, or without one of all sites.
-func observed(site string) string {
+func observerFilter(site string) string {
 	if site == "" {
 		return ">"
 	}
@@ -116,5 +116,5 @@ func readEntry(e jetstream.KeyValueEntry) (Key, *Stored, error) {
 	if e.Operation() != jetstream.KeyValuePut {
 		return Key{}, nil, nil
 	}
-	return unseal(e.Key(), e.Value())
+	return parseStored(e.Key(), e.Value())
 }

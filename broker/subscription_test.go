@@ -63,7 +63,7 @@ func TestObserveBySubscribing(t *testing.T) {
 func TestObserversCannotWrite(t *testing.T) {
 	t.Parallel()
 	b, addr := guarded(t, time.Hour)
-	b.Hear(Pushes, nil, func(Signal) {})
+	b.Subscribe(Pushes, nil, func(Message) {})
 	k := page("r", "user-1", "a")
 	b.Hold(k, at(1, "x"))
 	settled(t, b)

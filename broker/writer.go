@@ -12,7 +12,7 @@ import (
 
 // maxFlying bounds the writes that wait for their acks. While so many do,
 // the others stay queued, each key with its newest value only.
-const maxFlying = 1024
+const maxInFlight = 1024
 
 // How a key's end is written: PURGE for a page that left, DEL for an entry that
 // was taken away, for watches tell the two apart and nothing else.
@@ -48,14 +48,14 @@ func (b *Broker) writer() {
 			select {
 			case <-b.wake:
 			case <-overdue.C:
-				b.giveUp()
+				b.failOverdue()
 			case <-b.ctx.Done():
 				return
 			}
 			continue
 		}
 		if err := nc.PublishMsg(msg); err != nil {
-			b.landed(msg.Reply, 0, err)
+			b.completed(msg.Reply, 0, err)
 		}
 	}
 }
@@ -65,7 +65,7 @@ func (b *Broker) writer() {
 func (b *Broker) next() (*nats.Conn, *nats.Msg) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for b.down == nil && b.queue.Len() > 0 && len(b.flying)+b.looking < maxFlying {
+	for b.down == nil && b.queue.Len() > 0 && len(b.inFlight)+b.lookingUp < maxInFlight {
 		it := b.queue.Remove(b.queue.Front()).(*item)
 		it.place = nil
 		if msg := b.prepare(it); msg != nil {
@@ -79,35 +79,38 @@ func (b *Broker) next() (*nats.Conn, *nats.Msg) {
 func (b *Broker) prepare(it *item) *nats.Msg {
 	msg := nats.NewMsg(kvSubject + it.name)
 	switch {
-	case it.taking:
+	case it.goal == removed:
 		msg.Header.Set(kvOperation, kvTaken)
-		b.fly(msg, flight{it: it})
-	case it.leaving && it.rev == 0:
-		b.look(it)
+		b.track(msg, pendingWrite{it: it})
+	case it.goal == purged && it.rev == 0:
+		b.lookUp(it)
 		return nil
-	case it.leaving:
+	case it.goal == purged:
 		msg.Header.Set(kvOperation, "PURGE")
 		msg.Header.Set(jetstream.MsgRollup, jetstream.MsgRollupSubject)
-		b.fly(msg, flight{it: it})
-	case it.due:
+		b.track(msg, pendingWrite{it: it})
+	case it.isDue():
 		lives := b.ttl
-		if rest := roundUp(time.Until(it.until)); !it.hold && rest < lives {
+		if rest := roundUp(time.Until(it.until)); it.goal != renewed && rest < lives {
 			lives = rest // late, or again: it gets no second TTL
 			msg.Header.Set(jetstream.MsgTTLHeader, lives.String())
 		}
 		msg.Data = it.value.appendJSON(make([]byte, 0, it.value.size(1)))
-		b.fly(msg, flight{it: it, value: it.value, lives: lives})
-		if it.late {
-			it.late, it.acked = false, false
+		b.track(msg, pendingWrite{it: it, value: it.value, lives: lives})
+		if it.pending == dateDue {
+			it.unconfirm()
 		}
-		it.told = it.beat
+		it.sentBeat = it.beat
 	default:
 		return nil
 	}
-	if !it.taking && !b.alone && (it.leaving || !it.fresh) {
+	if it.goal != removed && it.pending != newValue && !b.exclusive {
 		msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(it.rev, 10))
 	}
-	it.busy, it.due, it.fresh, it.sent = true, false, false, true
+	it.busy, it.pending = true, nothing
+	if it.written == unsent {
+		it.written = unconfirmed
+	}
 	return msg
 }
 
@@ -118,9 +121,9 @@ func roundUp(d time.Duration) time.Duration {
 
 // look has the looker find out what is in the bucket under a key, because a
 // write of ours did not find there what it expected. The lock is held.
-func (b *Broker) look(it *item) {
+func (b *Broker) lookUp(it *item) {
 	it.busy = true
-	b.looking++
+	b.lookingUp++
 	b.lookups <- lookup{it, b.link, b.epoch}
 }
 
@@ -132,24 +135,24 @@ type lookup struct {
 	epoch uint64
 }
 
-func (b *Broker) looker() {
+func (b *Broker) lookUpWorker() {
 	for {
 		select {
 		case l := <-b.lookups:
 			ctx, cancel := context.WithTimeout(b.ctx, ackWait)
 			msg, err := l.link.stream.GetLastMsgForSubject(ctx, kvSubject+l.it.name)
 			cancel()
-			b.looked(l, msg, err)
+			b.lookedUp(l, msg, err)
 		case <-b.ctx.Done():
 			return
 		}
 	}
 }
 
-func (b *Broker) looked(l lookup, msg *jetstream.RawStreamMsg, err error) {
+func (b *Broker) lookedUp(l lookup, msg *jetstream.RawStreamMsg, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.looking--
+	b.lookingUp--
 	b.wakeWriter()
 	it := l.it
 	if b.items[it.name] != it || l.epoch != b.epoch {
@@ -161,33 +164,33 @@ func (b *Broker) looked(l lookup, msg *jetstream.RawStreamMsg, err error) {
 	}
 	if err != nil {
 		b.enqueue(it)
-		b.suspectLocked(err)
+		b.recheckLocked(err)
 		return
 	}
-	b.decide(it, msg)
+	b.resolve(it, msg)
 }
 
 // decide goes on with a key whose newest revision is msg.
-func (b *Broker) decide(it *item, msg *jetstream.RawStreamMsg) {
+func (b *Broker) resolve(it *item, msg *jetstream.RawStreamMsg) {
 	var there *Stored
 	if len(msg.Data) > 0 {
-		_, there, _ = unseal(it.name, msg.Data)
+		_, there, _ = parseStored(it.name, msg.Data)
 	}
 	foreign := there != nil && there.Node != b.node
 	taken := msg.Header.Get(kvOperation) == kvTaken
 	switch {
-	case it.taking:
+	case it.goal == removed:
 		// Not a matter of what is there.
-	case taken && it.acked && !it.leaving && msg.Sequence > it.rev:
+	case taken && it.written == confirmed && !it.leaves() && msg.Sequence > it.rev:
 		b.drop(it)
 		return
-	case msg.Sequence != 0 && msg.Sequence < it.rev || it.fresh && !it.leaving:
+	case msg.Sequence != 0 && msg.Sequence < it.rev || it.pending == newValue:
 		// A replica that lags, or a new value that goes out whatever is there.
-	case it.leaving && there == nil:
+	case it.leaves() && there == nil:
 		b.learn(it, nil, msg.Sequence)
-		b.lapse(it)
+		b.dropExpired(it)
 		return
-	case foreign && (it.leaving || it.acked || it.value.DateGMT <= there.DateGMT):
+	case foreign && (it.leaves() || it.written == confirmed || it.value.DateGMT <= there.DateGMT):
 		b.drop(it) // the page has moved there since
 		return
 	default:

@@ -26,7 +26,7 @@ var (
 )
 
 // Signal is what was said on a topic.
-type Signal struct {
+type Message struct {
 	Site   string
 	Cursor Cursor
 	Data   []byte
@@ -68,21 +68,21 @@ func (c Cursor) in(epoch string, last uint64) Cursor {
 }
 
 // MaxSignal is the most bytes that Say takes.
-const MaxSignal = 128 << 10
+const MaxMessage = 128 << 10
 
 // sayWait is how long NATS may take to accept a signal.
-const sayWait = 2 * time.Second
+const publishWait = 2 * time.Second
 
 // Say tells every node of something. It returns when NATS has it, with its
 // place, or an error when NATS does not take it within two seconds.
-func (b *Broker) Say(ctx context.Context, t Topic, site string, data []byte) (Cursor, error) {
-	if len(data) > MaxSignal {
-		return Cursor{}, fmt.Errorf("a signal of %d bytes: at most %d", len(data), MaxSignal)
+func (b *Broker) Publish(ctx context.Context, t Topic, site string, data []byte) (Cursor, error) {
+	if len(data) > MaxMessage {
+		return Cursor{}, fmt.Errorf("a signal of %d bytes: at most %d", len(data), MaxMessage)
 	}
 	if err := b.Ready(); err != nil {
 		return Cursor{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, sayWait)
+	ctx, cancel := context.WithTimeout(ctx, publishWait)
 	defer cancel()
 	at, err := b.topic(ctx, t, Cursor{})
 	if err != nil {
@@ -102,7 +102,7 @@ func (b *Broker) Say(ctx context.Context, t Topic, site string, data []byte) (Cu
 			return Cursor{}, err
 		}
 	}
-	b.said(t, at.Epoch, ack.Sequence)
+	b.advance(t, at.Epoch, ack.Sequence)
 	return Cursor{at.Epoch, ack.Sequence}, nil
 }
 
@@ -135,7 +135,7 @@ func (b *Broker) topic(ctx context.Context, t Topic, stale Cursor) (place, error
 }
 
 // said moves a place on.
-func (b *Broker) said(t Topic, epoch string, seq uint64) {
+func (b *Broker) advance(t Topic, epoch string, seq uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if at := b.places[t.name]; at.Epoch == epoch && at.Seq < seq {
@@ -151,20 +151,20 @@ func (b *Broker) said(t Topic, epoch string, seq uint64) {
 // Whenever it has subscribed, and before fn, it calls subscribed, if that is not
 // nil, with the place of what was said last: fn gets what was said before, too, as
 // far as it has not had it.
-func (b *Broker) Hear(t Topic, subscribed func(Cursor), fn func(Signal)) {
+func (b *Broker) Subscribe(t Topic, subscribed func(Cursor), fn func(Message)) {
 	b.wg.Go(func() {
 		var at Cursor
 		for b.ctx.Err() == nil {
-			l, turned := b.current()
+			l, replaced := b.current()
 			if l == nil {
 				select {
-				case <-turned:
+				case <-replaced:
 				case <-b.ctx.Done():
 				}
 				continue
 			}
-			if err := b.hear(l, turned, t, &at, subscribed, fn); err != nil && b.ctx.Err() == nil {
-				b.complain("a topic cannot be heard, trying again", "topic", t.name, "error", err)
+			if err := b.consume(l, replaced, t, &at, subscribed, fn); err != nil && b.ctx.Err() == nil {
+				b.logLimited("a topic cannot be heard, trying again", "topic", t.name, "error", err)
 				pause(b.ctx, retryWait)
 			}
 		}
@@ -172,7 +172,7 @@ func (b *Broker) Hear(t Topic, subscribed func(Cursor), fn func(Signal)) {
 }
 
 // hear follows a topic through one link, from at on.
-func (b *Broker) hear(l *link, turned <-chan struct{}, t Topic, at *Cursor, subscribed func(Cursor), fn func(Signal)) error {
+func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor, subscribed func(Cursor), fn func(Message)) error {
 	start, cancel := context.WithTimeout(b.ctx, bindWait)
 	defer cancel()
 	stream, err := t.stream(start, l)
@@ -198,7 +198,7 @@ func (b *Broker) hear(l *link, turned <-chan struct{}, t Topic, at *Cursor, subs
 			return
 		}
 		at.Seq = meta.Sequence.Stream
-		fn(Signal{Site: site, Cursor: *at, Data: m.Data()})
+		fn(Message{Site: site, Cursor: *at, Data: m.Data()})
 	}, jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
 		select {
 		case broken <- err:
@@ -215,7 +215,7 @@ func (b *Broker) hear(l *link, turned <-chan struct{}, t Topic, at *Cursor, subs
 	select {
 	case err := <-broken:
 		return err
-	case <-turned:
+	case <-replaced:
 	case <-b.ctx.Done():
 	}
 	return nil
@@ -228,7 +228,7 @@ func (t Topic) stream(ctx context.Context, l *link) (jetstream.Stream, error) {
 		stream, err = l.js.CreateStream(ctx, jetstream.StreamConfig{
 			Name: "heartbeatd_" + t.name, Description: "what heartbeatd's nodes tell each other",
 			Subjects: []string{"heartbeatd." + t.name + ".*"}, Storage: jetstream.MemoryStorage, Replicas: replicas(l.nc),
-			MaxAge: t.age, MaxBytes: t.bytes, MaxMsgSize: MaxSignal + headerRoom,
+			MaxAge: t.age, MaxBytes: t.bytes, MaxMsgSize: MaxMessage + headerRoom,
 		})
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another node was faster
 			stream, err = l.js.Stream(ctx, "heartbeatd_"+t.name)

@@ -5,7 +5,7 @@ import "time"
 const (
 	// maxQuiet is for how long after a beat that NATS was told of it is not told
 	// of another that brings a date alone. A sixth of the TTL, where that is less.
-	maxQuiet = 10 * time.Second
+	dateInterval = 10 * time.Second
 
 	// maxLate is how long after that beat the wheel tells of the other, if no third
 	// has. A third of the TTL, where that is less.
@@ -16,30 +16,30 @@ const (
 	// is 20 s old. With the second that a date in whole seconds may lack, that is 21.
 	// And a page that stops counts as idle everywhere at once, because what waits is
 	// sent before the 30 s are over.
-	maxLate = 20 * time.Second
+	maxDateDelay = 20 * time.Second
 )
 
 // clock is what items are timed by.
 func (b *Broker) clock() time.Duration { return time.Since(b.start) }
 
 // toldWithin says whether NATS was told of a beat of this page that is so recent.
-func (b *Broker) toldWithin(it *item, d time.Duration) bool {
-	return it.sent && b.clock()-it.told < d
+func (b *Broker) sentWithin(it *item, d time.Duration) bool {
+	return it.written != unsent && b.clock()-it.sentBeat < d
 }
 
 // isQuiet says whether value brings nothing but another date (or focus), soon
 // after NATS was told one. The lock is held.
-func (b *Broker) isQuiet(it *item, value *Stored) bool {
-	return it.hold && value.Held && !it.leaving && !it.fresh && b.toldWithin(it, min(b.ttl/6, maxQuiet)) &&
+func (b *Broker) onlyDateMoves(it *item, value *Stored) bool {
+	return it.goal == renewed && value.Held && it.pending != newValue && b.sentWithin(it, min(b.ttl/6, dateInterval)) &&
 		sameButDate(&it.value.Entry, &value.Entry)
 }
 
 // inFront is the connection that this node shows of the item's client id, empty
 // where it has no view to say so. The lock is held.
-func (b *Broker) inFront(it *item) (conn string) {
+func (b *Broker) shownConn(it *item) (conn string) {
 	for _, v := range b.views[it.site] {
 		v.mu.Lock()
-		conn = v.fold.inFront(it.site, it.value.Room, it.value.ClientID)
+		conn = v.fold.shownConn(it.site, it.value.Room, it.value.ClientID)
 		v.mu.Unlock()
 	}
 	return conn
@@ -47,18 +47,23 @@ func (b *Broker) inFront(it *item) (conn string) {
 
 // tellLater has the wheel write a date that alone has moved, if no beat does
 // before. The lock is held.
-func (b *Broker) tellLater(it *item) {
-	if !it.late {
-		it.late = true
-		b.plan(it, min(b.ttl/3, maxLate))
+func (b *Broker) delayDate(it *item) {
+	switch it.pending {
+	case nothing:
+		it.pending = dateWaits
+	case repetition:
+		it.pending = dateDue
+	default:
+		return // a date waits already
 	}
+	b.plan(it, min(b.ttl/3, maxDateDelay))
 }
 
 // plan has the wheel come by so long after the beat that NATS was told of last,
 // or up to a quarter sooner, so that pages that came together part.
 func (b *Broker) plan(it *item, d time.Duration) {
 	d -= d / 4 * time.Duration(it.home) / slots
-	b.wheel.plan(it, int((it.told+d-b.clock())/b.step()))
+	b.wheel.plan(it, int((it.sentBeat+d-b.clock())/b.step()))
 }
 
 // step is how long the wheel stands at each slot.
@@ -67,8 +72,8 @@ func (b *Broker) step() time.Duration { return b.ttl / 3 / slots }
 // flush writes the dates that wait. The lock is held.
 func (b *Broker) flush() {
 	for _, it := range b.items {
-		if it.late {
-			it.due = true
+		if it.isLate() {
+			it.repeat()
 			b.enqueue(it)
 		}
 	}

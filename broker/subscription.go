@@ -12,42 +12,42 @@ import (
 
 // maxHeard is how many messages may wait for the observer. What comes beyond is
 // lost, and made up for like an absence.
-const maxHeard = 64 << 10
+const maxBuffered = 64 << 10
 
 // listener is an Observe on a connection that may only subscribe. The server
 // tells everything once and in order, so there are no revisions to compare.
-type listener struct {
+type subscriber struct {
 	*reader
-	heard map[string]int // the turn in which a key was last heard of
-	turn  int            // counts the absences: what happened in one was not heard
-	first bool           // in the first TTL, when most keys are those of people who are there
+	lastHeard map[string]int // the turn in which a key was last heard of
+	turn      int            // counts the absences: what happened in one was not heard
+	first     bool           // in the first TTL, when most keys are those of people who are there
 }
 
 // listen hears what is published until ctx ends or nc is closed. On CONNECTED
 // turned speaks.
-func (r *reader) listen(ctx context.Context, nc *nats.Conn, turned <-chan nats.Status) error {
-	subject := subjects + observed(r.Site)
-	messages := make(chan *nats.Msg, maxHeard)
+func (r *reader) subscribe(ctx context.Context, nc *nats.Conn, replaced <-chan nats.Status) error {
+	subject := subjects + observerFilter(r.Site)
+	messages := make(chan *nats.Msg, maxBuffered)
 	sub, err := nc.ChanSubscribe(subject, messages)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	if err := mayHear(ctx, nc, subject); err != nil {
+	if err := checkPermission(ctx, nc, subject); err != nil {
 		return err
 	}
-	r.quiet = false // message knows better who was there
-	l := &listener{reader: r, heard: map[string]int{}, first: true}
+	r.silent = false // message knows better who was there
+	l := &subscriber{reader: r, lastHeard: map[string]int{}, first: true}
 	expired := time.NewTimer(r.TTL)
 	defer expired.Stop()
-	lost := 0
+	markDown := 0
 	for {
 		select {
 		case m := <-messages:
 			l.message(m)
 		case <-expired.C:
 			l.expire()
-		case <-turned:
+		case <-replaced:
 			if nc.IsClosed() {
 				return nats.ErrConnectionClosed
 			}
@@ -56,8 +56,8 @@ func (r *reader) listen(ctx context.Context, nc *nats.Conn, turned <-chan nats.S
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if n, _ := sub.Dropped(); n > lost {
-			lost = n
+		if n, _ := sub.Dropped(); n > markDown {
+			markDown = n
 			l.turn++
 			expired.Reset(r.TTL)
 		}
@@ -65,7 +65,7 @@ func (r *reader) listen(ctx context.Context, nc *nats.Conn, turned <-chan nats.S
 }
 
 // mayHear asks the server whether it minds the subscription.
-func mayHear(ctx context.Context, nc *nats.Conn, subject string) error {
+func checkPermission(ctx context.Context, nc *nats.Conn, subject string) error {
 	ctx, cancel := context.WithTimeout(ctx, bindWait)
 	defer cancel()
 	_ = nc.FlushWithContext(ctx) // where NATS is away just now, nobody minds yet
@@ -76,20 +76,20 @@ func mayHear(ctx context.Context, nc *nats.Conn, subject string) error {
 	return nil
 }
 
-func (l *listener) message(m *nats.Msg) {
+func (l *subscriber) message(m *nats.Msg) {
 	name := strings.TrimPrefix(m.Subject, subjects)
 	if m.Header.Get(kvOperation) != "" || m.Header.Get("Nats-Marker-Reason") != "" {
-		delete(l.heard, name)
+		delete(l.lastHeard, name)
 		l.tell(l.fold.remove(name))
 		return
 	}
-	key, stored, err := unseal(name, m.Data)
+	key, stored, err := parseStored(name, m.Data)
 	if err != nil {
 		l.Logger.Warn("presence entry ignored", "error", err)
 		return
 	}
-	_, known := l.heard[name]
-	l.heard[name] = l.turn
+	_, known := l.lastHeard[name]
+	l.lastHeard[name] = l.turn
 	changes := l.fold.put(name, key, stored)
 	if there := !known && m.Header.Get("Nats-Last-Sequence") != "0"; there && l.first && l.SkipPresent {
 		return
@@ -99,11 +99,11 @@ func (l *listener) message(m *nats.Msg) {
 
 // expire comes one TTL after the start and after each absence: who is there has
 // been heard of since.
-func (l *listener) expire() {
+func (l *subscriber) expire() {
 	l.first = false
-	for name, turn := range l.heard {
+	for name, turn := range l.lastHeard {
 		if turn != l.turn {
-			delete(l.heard, name)
+			delete(l.lastHeard, name)
 			l.tell(l.fold.remove(name))
 		}
 	}

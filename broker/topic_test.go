@@ -11,10 +11,10 @@ import (
 // heard collects what a broker hears on a topic.
 type heard struct {
 	mu      sync.Mutex
-	signals []Signal
+	signals []Message
 }
 
-func (h *heard) add(s Signal) {
+func (h *heard) add(s Message) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.signals = append(h.signals, s)
@@ -32,12 +32,12 @@ func (h *heard) data() (list []string) {
 func TestSignals(t *testing.T) {
 	b := open(t, Config{})
 	var early, late, other heard
-	b.Hear(Pushes, nil, early.add)
-	b.Hear(Revocations, nil, other.add)
+	b.Subscribe(Pushes, nil, early.add)
+	b.Subscribe(Revocations, nil, other.add)
 	var want []string
 	for i := range 20 {
 		site := fmt.Sprintf("site.%d", i%2)
-		c, err := b.Say(t.Context(), Pushes, site, fmt.Appendf(nil, "message %d", i))
+		c, err := b.Publish(t.Context(), Pushes, site, fmt.Appendf(nil, "message %d", i))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,12 +46,12 @@ func TestSignals(t *testing.T) {
 		}
 		want = append(want, fmt.Sprintf("%s message %d", site, i))
 	}
-	b.Hear(Pushes, nil, late.add) // what can still be heard comes too
+	b.Subscribe(Pushes, nil, late.add) // what can still be heard comes too
 	eventually(t, "everything is heard", func() bool { return slices.Equal(early.data(), want) && slices.Equal(late.data(), want) })
 	if got := other.data(); len(got) != 0 {
 		t.Errorf("on another topic: %v", got)
 	}
-	if _, err := b.Say(t.Context(), Pushes, "x", make([]byte, MaxSignal+1)); err == nil || !strings.Contains(err.Error(), "at most") {
+	if _, err := b.Publish(t.Context(), Pushes, "x", make([]byte, MaxMessage+1)); err == nil || !strings.Contains(err.Error(), "at most") {
 		t.Errorf("a signal that is too large: %v", err)
 	}
 }
@@ -70,21 +70,21 @@ func TestSignalsAfterNATSWasGone(t *testing.T) {
 	server := startNATS(t)
 	b := open(t, Config{URL: server.url()})
 	var h heard
-	b.Hear(Pushes, nil, h.add)
-	first, err := b.Say(t.Context(), Pushes, "s", []byte("before"))
+	b.Subscribe(Pushes, nil, h.add)
+	first, err := b.Publish(t.Context(), Pushes, "s", []byte("before"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the first is heard", func() bool { return len(h.data()) == 1 })
 	server.stop()
 	eventually(t, "nothing can be said", func() bool {
-		_, err := b.Say(t.Context(), Pushes, "s", []byte("lost"))
+		_, err := b.Publish(t.Context(), Pushes, "s", []byte("lost"))
 		return err != nil
 	})
 	server.start()
 	var second Cursor
 	eventually(t, "something can be said again", func() bool {
-		second, err = b.Say(t.Context(), Pushes, "s", []byte("after"))
+		second, err = b.Publish(t.Context(), Pushes, "s", []byte("after"))
 		return err == nil
 	})
 	eventually(t, "it is heard", func() bool { return slices.Contains(h.data(), "s after") })
@@ -100,7 +100,7 @@ func TestSignalsAfterTheirStreamWasDeleted(t *testing.T) {
 	one, two := open(t, Config{URL: server.url()}), open(t, Config{URL: server.url()})
 	say := func(b *Broker) Cursor {
 		t.Helper()
-		c, err := b.Say(t.Context(), Pushes, "s", []byte("x"))
+		c, err := b.Publish(t.Context(), Pushes, "s", []byte("x"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,11 +127,11 @@ func TestHearTellsWhereItStands(t *testing.T) {
 	var mu sync.Mutex
 	var places []Cursor
 	listen := func() {
-		b.Hear(Pushes, func(c Cursor) {
+		b.Subscribe(Pushes, func(c Cursor) {
 			mu.Lock()
 			defer mu.Unlock()
 			places = append(places, c)
-		}, func(Signal) {})
+		}, func(Message) {})
 	}
 	told := func(n int) []Cursor {
 		t.Helper()
@@ -148,7 +148,7 @@ func TestHearTellsWhereItStands(t *testing.T) {
 	if got := told(1)[0]; got.Epoch == "" || got.Seq != 0 {
 		t.Errorf("before anything was said: %v", got)
 	}
-	said, err := b.Say(t.Context(), Pushes, "s", []byte("x"))
+	said, err := b.Publish(t.Context(), Pushes, "s", []byte("x"))
 	if err != nil {
 		t.Fatal(err)
 	}

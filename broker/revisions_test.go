@@ -16,40 +16,40 @@ func TestMirror(t *testing.T) {
 	k := page("r", "user-1", "a")
 	name := k.String()
 	some := &Stored{}
-	var m mirror
+	var m revisions
 	there := func(want bool, what string) {
 		t.Helper()
-		if f := m.facts[name]; (f != nil && f.stored != nil) != want {
+		if f := m.keys[name]; (f != nil && f.stored != nil) != want {
 			t.Errorf("%s: there: %v", what, !want)
 		}
 	}
 	m.begin(1)
 	m.learn(name, k, some, 5)
 	there(true, "acked")
-	m.watched(name, k, nil, 4)
+	m.update(name, k, nil, 4)
 	there(true, "the watch is behind the ack")
 	m.learn(name, k, nil, 6)
 	there(false, "its purge acked")
-	m.watched(name, k, some, 5)
+	m.update(name, k, some, 5)
 	there(false, "the watch is behind the purge")
-	m.watched(name, k, nil, 6)
-	if len(m.facts) != 0 {
+	m.update(name, k, nil, 6)
+	if len(m.keys) != 0 {
 		t.Error("remembered after the watch has told")
 	}
 
 	m.learn(name, k, some, 700)
 	m.begin(2)
 	there(true, "of an earlier bucket")
-	m.watched(name, k, some, 1)
+	m.update(name, k, some, 1)
 	if gone := m.expire(); len(gone) != 0 {
 		t.Error("expired, though it was written again")
 	}
-	m.watched(name, k, nil, 2)
+	m.update(name, k, nil, 2)
 	there(false, "gone from the new bucket")
 
 	m.learn(name, k, some, 3)
 	m.begin(2)
-	m.watched(name, k, some, 3) // no news, but a sign of life
+	m.update(name, k, some, 3) // no news, but a sign of life
 	if gone := m.expire(); len(gone) != 0 {
 		t.Error("expired, though it is still there")
 	}
@@ -81,7 +81,7 @@ func (e entry) Operation() jetstream.KeyValueOp {
 func viewByHand(b *Broker) (*View, *diary) {
 	d := &diary{}
 	v := &View{b: b, site: "site", onChange: d.add, lists: map[string]listing{}, ready: make(chan struct{})}
-	v.mirror.begin(b.epoch)
+	v.revisions.begin(b.epoch)
 	b.views["site"] = []*View{v}
 	return v, d
 }
@@ -95,10 +95,10 @@ func TestLeaveBeforeItIsSaidAgain(t *testing.T) {
 	k := page("r", "user-1", "a")
 	b.Hold(k, at(1, "x"))
 	ack(b, take(t, b), 1)
-	b.bound(&link{}, &jetstream.StreamInfo{Created: time.Now()}, 1)
-	v.mirror.begin(b.epoch)
+	b.useLink(&link{}, &jetstream.StreamInfo{Created: time.Now()}, 1)
+	v.revisions.begin(b.epoch)
 	b.Leave(k)
-	v.filled()
+	v.snapshotDone()
 	d.want(t, "joined user-1, left user-1")
 }
 
@@ -115,12 +115,12 @@ func TestEchoAfterALookup(t *testing.T) {
 	b.Leave(k)
 	take(t, b) // and nobody hears of it
 	it := b.items[k.String()]
-	b.looking = 1
-	b.looked(lookup{it: it}, &jetstream.RawStreamMsg{Sequence: 2}, nil)
-	v.watched(entry{name: k.String(), value: value, rev: 1})
-	v.watched(entry{name: k.String(), rev: 2})
+	b.lookingUp = 1
+	b.lookedUp(lookup{it: it}, &jetstream.RawStreamMsg{Sequence: 2}, nil)
+	v.update(entry{name: k.String(), value: value, rev: 1})
+	v.update(entry{name: k.String(), rev: 2})
 	d.want(t, "joined user-1, left user-1")
-	if len(v.mirror.facts) != 0 {
+	if len(v.revisions.keys) != 0 {
 		t.Error("something is remembered")
 	}
 }
@@ -147,7 +147,7 @@ func TestEntriesAreParsedWithoutTheLock(t *testing.T) {
 	k := page("r", "user-1", "a")
 	value, _ := json.Marshal(in(k, at(1, "x")))
 	e := &unlocked{entry: entry{name: k.String(), value: value, rev: 1}, b: b}
-	v.watched(e)
+	v.update(e)
 	d.want(t, "joined user-1")
 	if e.seen == 0 {
 		t.Error("the entry was read under the lock")
@@ -164,16 +164,16 @@ func (deaf) Watch(ctx context.Context, _ string, _ ...jetstream.WatchOpt) (jetst
 
 // What was asked of a connection that is gone is not waited for.
 func TestLostQuestions(t *testing.T) {
-	turned := make(chan struct{})
-	close(turned)
+	replaced := make(chan struct{})
+	close(replaced)
 	start := time.Now()
-	if err := follow(t.Context(), deaf{}, ">", time.Minute, turned, nil); err != nil {
+	if err := watchKeys(t.Context(), deaf{}, ">", time.Minute, replaced, nil); err != nil {
 		t.Errorf("a watch of the link before: %v", err)
 	}
 	b := byHand()
 	asked, cancel := context.WithCancel(t.Context())
-	b.unask = cancel
-	b.cutOff(nats.ErrDisconnected)
+	b.cancelBind = cancel
+	b.disconnected(nats.ErrDisconnected)
 	if asked.Err() == nil || b.Ready() == nil {
 		t.Error("the supervisor still waits for an answer")
 	}
@@ -185,7 +185,7 @@ func TestLostQuestions(t *testing.T) {
 func TestWatchThatIsNotAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		err := follow(t.Context(), deaf{}, ">", time.Minute, make(chan struct{}), nil)
+		err := watchKeys(t.Context(), deaf{}, ">", time.Minute, make(chan struct{}), nil)
 		if took := time.Since(start); err == nil || took != bindWait {
 			t.Errorf("%v after %v", err, took)
 		}
