@@ -1,7 +1,6 @@
 package server
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -113,24 +112,5 @@ func TestHiddenPageBecomesIdle(t *testing.T) {
 	defer page.mu.Unlock()
 	if page.held[0].pinged {
 		t.Error("it is in the room again")
-	}
-}
-
-// TestSyncTellsIdleByTheDate has the table's dates agree with what pages report.
-func TestSyncTellsIdleByTheDate(t *testing.T) {
-	now := time.Now()
-	old, fresh := wordpress.Date(now.Add(-50*time.Second)), wordpress.Date(now.Add(-5*time.Second))
-	idle := wordpress.Date(now.Add(-syncIdle))
-	for _, c := range []struct {
-		idle       broker.Activity
-		date, want string
-	}{
-		{broker.Active, old, wordpress.Date(now)}, {broker.Idle, fresh, idle}, {broker.Unreported, old, idle}, {broker.Unreported, fresh, fresh},
-	} {
-		e := broker.Entry{Room: "r", ClientID: "user-1", Data: json.RawMessage("{}"), DateGMT: c.date, Idle: c.idle}
-		body, _ := syncBody([]broker.Entry{e}, map[seat]bool{{"r", "user-1"}: true}, nil, now)
-		if !strings.Contains(string(body), `"date_gmt":"`+c.want+`"`) {
-			t.Errorf("%+v: %s", c, body)
-		}
 	}
 }

@@ -23,9 +23,8 @@
 // What a page reports of its user's input comes by hellos and notes: idle.go.
 // cron.go leaves a beat to PHP when a scheduled event is due.
 //
-// Beside that path back ends read and write the same rooms: api.go and
-// presenceapi.go over HTTP, sync.go and synccall.go with the table of the
-// Presence API plugin.
+// Beside that path back ends read and write the same rooms: package restapi over HTTP,
+// package presencesync with the table of the Presence API plugin.
 package server
 
 import (
@@ -45,6 +44,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/presencesync"
 	"github.com/heartbeatd/heartbeatd/server/proxy"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
@@ -73,7 +73,7 @@ type Config struct {
 	APIKey string
 
 	grace     time.Duration // grace, where a test has not another
-	syncEvery time.Duration // syncEvery, likewise
+	syncEvery time.Duration // presencesync.Interval, likewise
 }
 
 // Server is one node.
@@ -91,7 +91,7 @@ type Config struct {
 //	room.fan         frames of a room, in order
 //	Broker's mu      in package broker; held while a view tells of a change
 //	View's mu        in package broker, likewise
-//	syncs.mu, watchers.mu, site.roomsMu, room.mu
+//	presencesync.State's mu, watchers.mu, site.roomsMu, room.mu
 //	session.outMu    where frames for a page go
 //	Outbox's mu, then the transport's own: they wake a writer
 //
@@ -190,7 +190,7 @@ func New(c Config) (*Server, error) {
 	s.socket = &transport.WebSocket{Server: s, CheckOrigin: s.knownOrigin}
 	s.requests = &transport.Sessions{Server: s}
 	s.stopped.Go(s.tend)
-	s.stopped.Go(func() { newSyncer(s, cmp.Or(c.syncEvery, syncEvery)).run(s.stop) })
+	s.stopped.Go(func() { presencesync.Run(s.syncNode(), cmp.Or(c.syncEvery, presencesync.Interval), s.stop) })
 	return s, nil
 }
 

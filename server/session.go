@@ -204,7 +204,7 @@ func (s *session) renew(st *site, claims *ticket.Claims) error {
 // admit takes a ticket's claims, and what the page no longer may hold goes.
 func (s *session) admit(claims *ticket.Claims) {
 	s.claims, s.user = claims, claims.User()
-	s.site.syncs.tell(claims)
+	s.site.sync.SetURL(claims.Sync, claims.IssuedAt.Time)
 	s.site.cron.tell(claims.Cron, claims.IssuedAt.UnixMilli())
 	s.outMu.Lock()
 	s.can = claims.Can

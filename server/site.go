@@ -11,6 +11,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/presencesync"
 	"github.com/heartbeatd/heartbeatd/server/proxy"
 	"github.com/heartbeatd/heartbeatd/server/room"
 )
@@ -54,7 +55,7 @@ type site struct {
 	turn   atomic.Uint64 // counts the views; changed under mu
 
 	rooms room.Rooms
-	syncs syncs
+	sync  presencesync.State
 	cron  cron
 	puts  sync.Mutex // held while the API checks an entry and writes it
 
@@ -174,6 +175,6 @@ func (st *site) close() {
 // change takes a change of the site's presence. It is called under the broker's and the
 // view's lock.
 func (st *site) change(c broker.Change) {
-	st.syncs.change(c)
+	st.sync.Change(c)
 	st.rooms.Change(c)
 }

@@ -2,7 +2,6 @@ package server
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -19,13 +18,21 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// table is a WordPress with the Presence API plugin, as far as heartbeatd's
-// calls see it.
+// syncCall is the body of a call to WordPress.
+type syncCall struct {
+	Entries []broker.Entry
+	Left    []struct {
+		Room     string
+		ClientID string `json:"client_id"`
+	}
+}
+
+// table stands in for a WordPress with the Presence API plugin.
 type table struct {
 	*httptest.Server
 	mu     sync.Mutex
 	secret string
-	calls  []syncRequest
+	calls  []syncCall
 	times  []time.Time
 	rows   []broker.Entry // written by PHP
 	fault  string         // why a call was not as it must be
@@ -45,8 +52,8 @@ func (w *table) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	claims := new(jwt.RegisteredClaims)
 	token, err := jwt.ParseWithClaims(key, claims, func(*jwt.Token) (any, error) { return []byte(w.secret), nil },
 		jwt.WithValidMethods([]string{"HS256"}), jwt.WithAudience("site"), jwt.WithExpirationRequired())
-	var call syncRequest
-	d := json.NewDecoder(http.MaxBytesReader(out, r.Body, maxSyncBody))
+	var call syncCall
+	d := json.NewDecoder(http.MaxBytesReader(out, r.Body, 1<<20))
 	switch {
 	case err != nil || token.Header["kid"] != demoSite || claims.ExpiresAt.Sub(claims.IssuedAt.Time) > time.Minute:
 		w.fault = fmt.Sprintf("the key %v: %v", token, err)
@@ -68,7 +75,7 @@ func (w *table) write(rows ...broker.Entry) {
 }
 
 // saw waits for a call that is as it must be.
-func (w *table) saw(t *testing.T, what string, match func(syncRequest) bool) {
+func (w *table) saw(t *testing.T, what string, match func(syncCall) bool) {
 	t.Helper()
 	until(t, what, func() bool {
 		w.mu.Lock()
@@ -91,7 +98,7 @@ func syncing(t *testing.T, on broker.Config, every time.Duration) *node {
 	return n
 }
 
-func (r syncRequest) entry(room, id string) *syncEntry {
+func (r syncCall) entry(room, id string) *broker.Entry {
 	for _, e := range r.Entries {
 		if e.Room == room && e.ClientID == id {
 			return &e
@@ -100,7 +107,8 @@ func (r syncRequest) entry(room, id string) *syncEntry {
 	return nil
 }
 
-// TestSyncBringsAndTakes has a table follow the rooms, and the rooms the table.
+// TestSyncBringsAndTakes checks that the table follows the rooms, and the rooms the
+// table.
 func TestSyncBringsAndTakes(t *testing.T) {
 	n := syncing(t, broker.Config{}, 200*time.Millisecond)
 	w := newTable(t, n.demo.Secret())
@@ -108,7 +116,7 @@ func TestSyncBringsAndTakes(t *testing.T) {
 	s := p.socket(t)
 	s.beat(1, p.pinging("dashboard"))
 	n.broker.Hold(entryKey(wordpress.AdminRoom, 9), broker.Stored{Entry: broker.Entry{UserID: 9, DateGMT: "2026-11-23 05:20:00"}})
-	w.saw(t, "who is there", func(r syncRequest) bool {
+	w.saw(t, "who is there", func(r syncCall) bool {
 		ed, old := r.entry(wordpress.AdminRoom, "user-2"), r.entry(wordpress.AdminRoom, "user-9")
 		if ed == nil || old == nil {
 			return false
@@ -130,7 +138,7 @@ func TestSyncBringsAndTakes(t *testing.T) {
 		a := n.presence(t, "GET", "room=theirs", "")
 		return len(a.entries) == 1 && a.entries[0].DisplayName == "Ada" && string(a.entries[0].Data) == `{"from":"php"}`
 	})
-	w.saw(t, "a call after that", func(r syncRequest) bool {
+	w.saw(t, "a call after that", func(r syncCall) bool {
 		if r.entry("theirs", "cli-1") != nil {
 			t.Error("PHP is told of its own row")
 		}
@@ -144,11 +152,16 @@ func TestSyncBringsAndTakes(t *testing.T) {
 	other := n.page(t, 1).retell(t, func(c *ticket.Claims) { c.Sync = w.sync() })
 	other.socket(t)
 	w.write()
-	w.saw(t, "who left", func(r syncRequest) bool {
-		return slices.ContainsFunc(r.Left, func(l leaving) bool { return l.Room == wordpress.AdminRoom && l.ClientID == "user-2" })
+	w.saw(t, "who left", func(r syncCall) bool {
+		return slices.ContainsFunc(r.Left, func(l struct {
+			Room     string
+			ClientID string `json:"client_id"`
+		}) bool {
+			return l.Room == wordpress.AdminRoom && l.ClientID == "user-2"
+		})
 	})
 	until(t, "what PHP no longer has is gone", func() bool { return len(n.presence(t, "GET", "room=theirs", "").entries) == 0 })
-	w.saw(t, "that once", func(r syncRequest) bool { return len(r.Left) == 0 })
+	w.saw(t, "that once", func(r syncCall) bool { return len(r.Left) == 0 })
 }
 
 func must[T any](v T, err error) T {
@@ -158,7 +171,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// TestSyncIsOneNodes has two nodes on one NATS make one call in each period.
+// TestSyncIsOneNodes checks that of two nodes one makes the call of each interval.
 func TestSyncIsOneNodes(t *testing.T) {
 	const every = 400 * time.Millisecond
 	a := syncing(t, broker.Config{Listen: "127.0.0.1:0"}, every)
@@ -167,7 +180,7 @@ func TestSyncIsOneNodes(t *testing.T) {
 	for _, n := range []*node{a, b} {
 		n.page(t, 2).retell(t, func(c *ticket.Claims) { c.Sync = w.sync() }).socket(t)
 	}
-	w.saw(t, "six calls", func(syncRequest) bool { return len(w.calls) >= 6 })
+	w.saw(t, "six calls", func(syncCall) bool { return len(w.calls) >= 6 })
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := 1; i < len(w.times); i++ {
@@ -177,29 +190,26 @@ func TestSyncIsOneNodes(t *testing.T) {
 	}
 }
 
-// TestSyncOnlyForWhomItIs calls nobody without a session whose ticket says so.
-func TestSyncOnlyForWhomItIs(t *testing.T) {
+// TestSyncEndsWithLastPage checks that a site without pages is not called.
+func TestSyncEndsWithLastPage(t *testing.T) {
 	n := syncing(t, broker.Config{}, 200*time.Millisecond)
-	st := n.sites[demoSite]
 	w := newTable(t, n.demo.Secret())
 	p := n.page(t, 2).retell(t, func(c *ticket.Claims) { c.Sync = w.sync() })
 	s := p.socket(t)
-	w.saw(t, "a call", func(syncRequest) bool { return true })
-	p.retell(t, func(c *ticket.Claims) { c.Sync = "" })
-	s.send(fmt.Sprintf(`{"type":"ticket","ticket":%q}`, p.ticket))
-	s.beat(1, p.form())
-	if to, due := st.syncs.begin(time.Now().Add(time.Hour), time.Second); due {
-		t.Errorf("after a ticket without it, %s would be called", to)
-	}
-	p.retell(t, func(c *ticket.Claims) { c.Sync = w.sync() })
-	s.send(fmt.Sprintf(`{"type":"ticket","ticket":%q}`, p.ticket))
-	s.beat(2, p.form())
+	w.saw(t, "a call", func(syncCall) bool { return true })
 	s.send(`{"type":"leave"}`)
-	until(t, "nobody is there", func() bool { return st.rooms.Len() == 0 })
+	until(t, "the site is not called", func() bool {
+		for id := range n.syncNode().Sites {
+			if id == demoSite {
+				return false
+			}
+		}
+		return true
+	})
 }
 
-// TestSyncAddresses calls only what is known to be the site, where that is known.
-func TestSyncAddresses(t *testing.T) {
+// TestSyncURLs checks that only hosts of the site are called, if they are known.
+func TestSyncURLs(t *testing.T) {
 	for _, c := range []struct {
 		site Site
 		to   string
@@ -224,102 +234,8 @@ func TestSyncAddresses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := st.maySync(c.to); (err == nil) != c.ok {
+		if err := st.checkSyncURL(c.to); (err == nil) != c.ok {
 			t.Errorf("%+v to %s: %v", c.site, c.to, err)
 		}
-	}
-}
-
-// TestSyncRests asks a site that fails less and less often.
-func TestSyncRests(t *testing.T) {
-	var y syncs
-	y.tell(&ticket.Claims{Sync: "x", RegisteredClaims: jwt.RegisteredClaims{IssuedAt: jwt.NewNumericDate(time.Now())}})
-	failed := errors.New("down")
-	for i, rest := range []time.Duration{20, 20, 40, 80, 160, 320, 600, 600} {
-		rest *= time.Second
-		if _, due := y.begin(y.next, syncEvery); !due {
-			t.Fatalf("failure %d: not due when it is due", i)
-		}
-		if _, due := y.begin(y.next, syncEvery); due {
-			t.Fatal("twice at a time")
-		}
-		y.end(true, failed, syncEvery)
-		if wait := time.Until(y.next); wait > rest || wait < rest-time.Second {
-			t.Errorf("after %d failures it rests %v, want %v", i+1, wait, rest)
-		}
-	}
-	y.begin(y.next, syncEvery)
-	if y.end(true, nil, syncEvery); time.Until(y.next) > syncEvery || y.failures != 0 {
-		t.Error("after a success it still rests")
-	}
-}
-
-// TestSyncAnswersRefused takes nothing from what is not the answer.
-func TestSyncAnswersRefused(t *testing.T) {
-	n := newNode(t)
-	y := newSyncer(n.Server, time.Hour)
-	defer y.client.CloseIdleConnections()
-	for name, answer := range map[string]http.HandlerFunc{
-		"401":                 func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) },
-		"WordPress answers 3": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
-		"entries":             func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("0")) },
-		"more than":           func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, maxSyncBody+1)) },
-	} {
-		asked := 0
-		site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			asked++
-			answer(w, r)
-		}))
-		if _, err := y.ask(t.Context(), n.sites[demoSite], site.URL, []byte("{}")); err == nil || !strings.Contains(err.Error(), name) || asked != 1 {
-			t.Errorf("%s: %v, asked %d times", name, err, asked)
-		}
-		site.Close()
-	}
-}
-
-// TestSyncIsBounded cuts what is too much for a call.
-func TestSyncIsBounded(t *testing.T) {
-	var entries []broker.Entry
-	ours := make(map[seat]bool)
-	add := func(data string) {
-		e := broker.Entry{Room: "r", ClientID: fmt.Sprint(len(entries)), Data: json.RawMessage(data)}
-		entries = append(entries, e)
-		ours[seat{e.Room, e.ClientID}] = true
-	}
-	for range maxSync + 10 {
-		add("{}")
-	}
-	parse := func(body []byte) (r syncRequest) {
-		if err := json.Unmarshal(body, &r); err != nil {
-			t.Fatal(err)
-		}
-		return r
-	}
-	left := []leaving{{Room: "r", ClientID: "gone"}}
-	body, sent := syncBody(entries, ours, left, time.Now())
-	if r := parse(body); len(r.Entries) != maxSync || len(r.Left) != 1 || sent != 1 {
-		t.Errorf("%d entries and %d who left, %d said", len(r.Entries), len(r.Left), sent)
-	}
-	entries, ours = nil, map[seat]bool{}
-	for range 200 {
-		add(`{"x":"` + strings.Repeat("<", 2000) + `"}`)
-	}
-	body, _ = syncBody(entries, ours, left, time.Now())
-	if r := parse(body); len(body) > maxSyncBody || len(r.Entries) < 80 || len(r.Entries) == 200 {
-		t.Errorf("%d entries in %d bytes", len(r.Entries), len(body))
-	}
-	y := syncs{url: "x"}
-	for i := range maxSync + 10 {
-		y.change(broker.Change{Kind: broker.Left, Entry: broker.Entry{ClientID: fmt.Sprint(i)}})
-	}
-	if len(y.left) != maxSync {
-		t.Errorf("%d who left are remembered", len(y.left))
-	}
-	y.change(broker.Change{Kind: broker.Joined, Entry: broker.Entry{ClientID: "0"}})
-	if y.begin(time.Now(), syncEvery); len(y.left) != maxSync-1 {
-		t.Errorf("who came back is still said to have left: %d", len(y.left))
-	}
-	if y.begin(time.Now().Add(4*syncEvery), syncEvery); len(y.left) != 0 {
-		t.Errorf("what another node has told is told again: %d", len(y.left))
 	}
 }

@@ -1,0 +1,161 @@
+package presencesync
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/restapi"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
+)
+
+// idleAge is the age that an entry is given at most, and the age of an entry whose user
+// is idle: the table forgets rows after a minute, while an unfocused tab beats every two,
+// and the Presence API plugin takes users for idle by the date alone.
+const idleAge = broker.IdleAfter + time.Second
+
+// row is an entry in a call.
+type row struct {
+	Room     string          `json:"room"`
+	ClientID string          `json:"client_id"`
+	UserID   int64           `json:"user_id"`
+	Data     json.RawMessage `json:"data"`
+	DateGMT  string          `json:"date_gmt"`
+}
+
+// request is the body of a call.
+type request struct {
+	Entries []row       `json:"entries"`
+	Left    []departure `json:"left"`
+}
+
+// call sends the live entries of a site, and takes over the rows that PHP wrote.
+func (y *syncer) call(ctx context.Context, siteID string, state *State, url string) error {
+	view, err := y.View(ctx, siteID)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	left := state.departures()
+	ours, theirs := keys(view)
+	entries, _ := view.List(broker.Filter{}, 0, math.MaxInt)
+	body, sent := encode(entries, ours, left, now)
+	rows, err := y.post(ctx, siteID, url, body)
+	if err != nil {
+		return err
+	}
+	state.reported(left[:sent])
+	y.takeOver(siteID, view, rows, theirs)
+	return nil
+}
+
+// keys returns the entries that pages and back ends wrote, and the keys that earlier
+// calls wrote for PHP.
+func keys(view *broker.View) (ours map[entryKey]bool, theirs map[broker.Key]bool) {
+	ours, theirs = make(map[entryKey]bool), make(map[broker.Key]bool)
+	for _, k := range view.Keys(broker.Filter{}) {
+		if k.Conn == conn {
+			theirs[k] = true
+		} else {
+			ours[entryKey{k.Room, k.ClientID}] = true
+		}
+	}
+	return ours, theirs
+}
+
+// encode writes the body of a call, up to its limits. Departures come first: sent is
+// the number of them.
+func encode(entries []broker.Entry, ours map[entryKey]bool, left []departure, now time.Time) (body []byte, sent int) {
+	r := request{Entries: []row{}, Left: []departure{}}
+	size := len(`{"entries":[],"left":[]}`)
+	fits := func(v any) bool {
+		b, err := json.Marshal(v)
+		size += len(b) + len(`,`)
+		return err == nil && size <= maxBody
+	}
+	for _, d := range left {
+		if !fits(d) {
+			break
+		}
+		r.Left = append(r.Left, d)
+	}
+	oldest, newest := now.Add(-idleAge).UTC().Format(wordpress.DateLayout), now.UTC().Format(wordpress.DateLayout)
+	for _, e := range entries {
+		if !ours[entryKey{e.Room, e.ClientID}] {
+			continue // PHP wrote it
+		}
+		entry := row{e.Room, e.ClientID, e.UserID, e.Data, max(e.DateGMT, oldest)}
+		switch e.Idle {
+		case broker.Active:
+			entry.DateGMT = newest
+		case broker.Idle:
+			entry.DateGMT = oldest
+		}
+		if len(r.Entries) == maxEntries || !fits(entry) {
+			break
+		}
+		r.Entries = append(r.Entries, entry)
+	}
+	body, _ = json.Marshal(r) // each part was marshaled before
+	return body, len(r.Left)
+}
+
+// post sends a call, and returns the rows that PHP wrote.
+func (y *syncer) post(ctx context.Context, siteID, url string, body []byte) ([]broker.Entry, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	key, err := ticket.SignKey(siteID, y.Secret(siteID), ticket.ForSite, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+key)
+	r.Header.Set("Content-Type", "application/json")
+	answer, err := y.client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	b, err := io.ReadAll(io.LimitReader(answer.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case answer.StatusCode != http.StatusOK:
+		return nil, fmt.Errorf("WordPress answers with %s", answer.Status)
+	case len(b) > maxBody:
+		return nil, fmt.Errorf("WordPress answers with more than %d bytes", maxBody)
+	}
+	var rows struct {
+		Entries []broker.Entry `json:"entries"`
+	}
+	if err := json.Unmarshal(b, &rows); err != nil {
+		return nil, fmt.Errorf("decoding the entries of WordPress: %w", err)
+	}
+	return rows.Entries[:min(len(rows.Entries), maxEntries)], nil
+}
+
+// takeOver writes entries for the rows that PHP wrote, and removes those of rows that are
+// gone. Where a page has written an entry, the row is that entry.
+func (y *syncer) takeOver(siteID string, view *broker.View, rows []broker.Entry, theirs map[broker.Key]bool) {
+	ours, _ := keys(view)
+	for _, e := range rows {
+		k := broker.Key{Site: siteID, Room: e.Room, ClientID: e.ClientID, Conn: conn}
+		if ours[entryKey{e.Room, e.ClientID}] || restapi.CheckEntry(&e) != nil {
+			continue
+		}
+		if y.Broker.Put(k, broker.Stored{Entry: e}) == nil {
+			delete(theirs, k)
+		}
+	}
+	for k := range theirs {
+		_ = y.Broker.Remove(k) // if this fails, the entry expires
+	}
+}

@@ -1,0 +1,113 @@
+// Package presencesync synchronizes presence with the table of the Presence API plugin.
+// One node at a time calls each site that has the table: it sends the live entries, and
+// receives the rows that PHP wrote.
+package presencesync
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+)
+
+const (
+	// Interval is the time between the calls of a site, by whichever node.
+	Interval = 20 * time.Second
+	// timeout is how long WordPress may take, and maxCalls the maximum number of
+	// concurrent calls.
+	timeout  = 5 * time.Second
+	maxCalls = 8
+	// After failuresInRow failures the time between calls doubles with each failure,
+	// up to maxPause.
+	failuresInRow = 3
+	maxPause      = 10 * time.Minute
+	// maxEntries is the maximum number of entries of a call in each direction, and
+	// maxBody the number of bytes.
+	maxEntries = 2000
+	maxBody    = 1 << 20
+	// conn is the connection ID of entries that PHP wrote.
+	conn = "php"
+)
+
+// Node is the node that the synchronization runs on.
+type Node struct {
+	Broker *broker.Broker
+	Logger *slog.Logger
+	// Sites returns the IDs and states of the sites that have pages on this node.
+	Sites iter.Seq2[string, *State]
+	// View returns the live view of a site.
+	View func(ctx context.Context, siteID string) (*broker.View, error)
+	// Secret returns the secret with which calls of a site are signed.
+	Secret func(siteID string) string
+	// CheckURL returns an error if a URL that a ticket names must not be called.
+	CheckURL func(siteID, url string) error
+}
+
+// syncer calls the sites that have a table.
+type syncer struct {
+	Node
+	every  time.Duration
+	client *http.Client
+}
+
+func newSyncer(n Node, every time.Duration) *syncer {
+	return &syncer{Node: n, every: every, client: &http.Client{
+		Timeout:       timeout,
+		Transport:     &http.Transport{MaxIdleConnsPerHost: 1, IdleConnTimeout: time.Minute},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // keys are not sent to another server
+	}}
+}
+
+// Run calls the sites, each once in every, until stop is closed.
+func Run(n Node, every time.Duration, stop <-chan struct{}) { newSyncer(n, every).run(stop) }
+
+func (y *syncer) run(stop <-chan struct{}) {
+	ctx, cancel := context.WithCancel(context.Background())
+	group := new(errgroup.Group)
+	group.SetLimit(maxCalls)
+	tick := time.NewTicker(y.every / 8)
+	defer func() {
+		tick.Stop()
+		cancel()
+		_ = group.Wait()
+		y.client.CloseIdleConnections()
+	}()
+	for {
+		select {
+		case now := <-tick.C:
+			for id, state := range y.Sites {
+				if url, due := state.begin(now, y.every); due && !group.TryGo(func() error { y.sync(ctx, id, state, url); return nil }) {
+					state.end(false, nil, y.every) // at the limit of calls; retried at the next tick
+				}
+			}
+		case <-stop:
+			return
+		}
+	}
+}
+
+// sync calls a site, unless another node has done so within the interval.
+func (y *syncer) sync(ctx context.Context, siteID string, state *State, url string) {
+	var err error
+	mine := false
+	defer func() {
+		failures := state.end(mine, err, y.every)
+		switch {
+		case err == nil || ctx.Err() != nil:
+		case failures == 1 || failures == failuresInRow:
+			y.Logger.Warn("synchronization with the presence table failed", "site", siteID, "failures", failures, "error", err)
+		}
+	}()
+	if err = y.CheckURL(siteID, url); err != nil {
+		return
+	}
+	if mine, err = y.Broker.Lease(ctx, "sync."+siteID, y.every); !mine {
+		return
+	}
+	err = y.call(ctx, siteID, state, url)
+}

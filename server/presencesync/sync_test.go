@@ -1,0 +1,157 @@
+package presencesync
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
+)
+
+// TestMain fails if a test leaves a goroutine running.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestURLOfNewestTicket checks that the newest ticket decides which URL is called, and
+// that none is called without one.
+func TestURLOfNewestTicket(t *testing.T) {
+	var s State
+	now := time.Now()
+	for _, c := range []struct {
+		url    string
+		issued time.Time
+		want   string
+	}{
+		{"a", now, "a"},
+		{"old", now.Add(-time.Second), "a"},
+		{"b", now, "b"},
+		{"", now.Add(time.Second), ""},
+		{"c", now, ""},
+	} {
+		s.SetURL(c.url, c.issued)
+		url, due := s.begin(now, Interval)
+		if url != c.want || due != (c.want != "") {
+			t.Errorf("after %q: %q is called, want %q", c.url, url, c.want)
+		}
+		s.end(false, nil, Interval)
+	}
+}
+
+// TestPausesAfterFailures checks the time between the calls of a site that fails.
+func TestPausesAfterFailures(t *testing.T) {
+	var y State
+	y.SetURL("x", time.Now())
+	failed := errors.New("down")
+	for i, rest := range []time.Duration{20, 20, 40, 80, 160, 320, 600, 600} {
+		rest *= time.Second
+		if _, due := y.begin(y.next, Interval); !due {
+			t.Fatalf("failure %d: the call is not due", i)
+		}
+		if _, due := y.begin(y.next, Interval); due {
+			t.Fatal("two calls are due at a time")
+		}
+		y.end(true, failed, Interval)
+		if wait := time.Until(y.next); wait > rest || wait < rest-time.Second {
+			t.Errorf("after %d failures the next call is %v later, want %v", i+1, wait, rest)
+		}
+	}
+	y.begin(y.next, Interval)
+	if y.end(true, nil, Interval); time.Until(y.next) > Interval || y.failures != 0 {
+		t.Error("after a success the pause stays")
+	}
+}
+
+// TestInvalidAnswers checks that nothing is taken from answers that are not WordPress's.
+func TestInvalidAnswers(t *testing.T) {
+	y := newSyncer(Node{Secret: func(string) string { return "secret" }}, time.Hour)
+	defer y.client.CloseIdleConnections()
+	for name, answer := range map[string]http.HandlerFunc{
+		"401":                      func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) },
+		"WordPress answers with 3": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
+		"entries":                  func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("0")) },
+		"more than":                func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, maxBody+1)) },
+	} {
+		calls := 0
+		site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			calls++
+			answer(w, r)
+		}))
+		if _, err := y.post(t.Context(), "blog", site.URL, []byte("{}")); err == nil || !strings.Contains(err.Error(), name) || calls != 1 {
+			t.Errorf("%s: %v, after %d calls", name, err, calls)
+		}
+		site.Close()
+	}
+}
+
+// TestBounds checks the limits of a call, and of the entries that left.
+func TestBounds(t *testing.T) {
+	var entries []broker.Entry
+	ours := make(map[entryKey]bool)
+	add := func(data string) {
+		e := broker.Entry{Room: "r", ClientID: fmt.Sprint(len(entries)), Data: json.RawMessage(data)}
+		entries = append(entries, e)
+		ours[entryKey{e.Room, e.ClientID}] = true
+	}
+	for range maxEntries + 10 {
+		add("{}")
+	}
+	parse := func(body []byte) (r request) {
+		if err := json.Unmarshal(body, &r); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	left := []departure{{Room: "r", ClientID: "gone"}}
+	body, sent := encode(entries, ours, left, time.Now())
+	if r := parse(body); len(r.Entries) != maxEntries || len(r.Left) != 1 || sent != 1 {
+		t.Errorf("%d entries and %d that left, %d of them counted", len(r.Entries), len(r.Left), sent)
+	}
+	entries, ours = nil, map[entryKey]bool{}
+	for range 200 {
+		add(`{"x":"` + strings.Repeat("<", 2000) + `"}`)
+	}
+	body, _ = encode(entries, ours, left, time.Now())
+	if r := parse(body); len(body) > maxBody || len(r.Entries) < 80 || len(r.Entries) == 200 {
+		t.Errorf("%d entries in %d bytes", len(r.Entries), len(body))
+	}
+	y := State{url: "x"}
+	for i := range maxEntries + 10 {
+		y.Change(broker.Change{Kind: broker.Left, Entry: broker.Entry{ClientID: fmt.Sprint(i)}})
+	}
+	if len(y.left) != maxEntries {
+		t.Errorf("%d entries that left are kept", len(y.left))
+	}
+	y.Change(broker.Change{Kind: broker.Joined, Entry: broker.Entry{ClientID: "0"}})
+	if y.begin(time.Now(), Interval); len(y.left) != maxEntries-1 {
+		t.Errorf("an entry that came back is still reported: %d", len(y.left))
+	}
+	if y.begin(time.Now().Add(4*Interval), Interval); len(y.left) != 0 {
+		t.Errorf("entries that another node has reported are kept: %d", len(y.left))
+	}
+}
+
+// TestDatesTellIdle checks that the dates in a call agree with what pages report.
+func TestDatesTellIdle(t *testing.T) {
+	now := time.Now()
+	old, fresh := wordpress.Date(now.Add(-50*time.Second)), wordpress.Date(now.Add(-5*time.Second))
+	idle := wordpress.Date(now.Add(-idleAge))
+	for _, c := range []struct {
+		idle       broker.Activity
+		date, want string
+	}{
+		{broker.Active, old, wordpress.Date(now)}, {broker.Idle, fresh, idle}, {broker.Unreported, old, idle}, {broker.Unreported, fresh, fresh},
+	} {
+		e := broker.Entry{Room: "r", ClientID: "user-1", Data: json.RawMessage("{}"), DateGMT: c.date, Idle: c.idle}
+		body, _ := encode([]broker.Entry{e}, map[entryKey]bool{{"r", "user-1"}: true}, nil, now)
+		if !strings.Contains(string(body), `"date_gmt":"`+c.want+`"`) {
+			t.Errorf("%+v: %s", c, body)
+		}
+	}
+}
