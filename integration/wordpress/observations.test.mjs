@@ -1,12 +1,12 @@
-// Which beats PHP must see, as the plugin learns it from the beats: by role and
-// screen, and no longer than somebody's code is hooked.
+// Which beats PHP must see, as the plugin observes it during beats: by role and screen, and
+// only while a foreign callback is registered.
 
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { test } from 'node:test'
 import { addMuPlugin, claimsOf, logIn, withPlugin } from './plugin.mjs'
 
-test('what is learned from beats', { timeout: 300_000 }, async (t) => {
+test('observations of beats', { timeout: 300_000 }, async (t) => {
 	await withPlugin(t, async ({ site, browser, php }) => {
 		const people = {}
 		for (const user of ['admin', 'editor']) people[user] = await makePerson(await browser(), site, user)
@@ -18,7 +18,7 @@ test('what is learned from beats', { timeout: 300_000 }, async (t) => {
 		}
 		await clean()
 
-		await t.test('a callback that is new ends what was learned everywhere', async () => {
+		await t.test('a callback that is new ends the observations of all places', async () => {
 			addMuPlugin(site, 'nosy', `function nosy($response) { return $response; }\nadd_filter('heartbeat_received', 'nosy');`)
 			assert.equal(await admin.beat('dashboard'), false)
 			assert.deepEqual(blamed(), ['nosy'])
