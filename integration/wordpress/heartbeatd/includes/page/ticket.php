@@ -23,7 +23,7 @@ function heartbeatd_print_ticket( $tag, $handle ) {
 	$claims   = heartbeatd_page_claims();
 	$settings = array(
 		'url'         => heartbeatd_setting( 'url' ),
-		'ticket'      => $claims ? heartbeatd_sign_ticket( $claims ) : '',
+		'ticket'      => heartbeatd_sign_ticket( $claims ),
 		'native'      => isset( $claims['native'] ),
 		'lock_window' => heartbeatd_lock_window(),
 	);

@@ -86,9 +86,12 @@ function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
  *
  * @param array $claims The claims.
  * @param int   $limit  The most bytes that the ticket may have.
- * @return string Empty if the ticket does not fit.
+ * @return string Empty if there are no claims, or the ticket does not fit.
  */
 function heartbeatd_sign_ticket( $claims, $limit = HEARTBEATD_MAX_JWT ) {
+	if ( ! $claims ) {
+		return '';
+	}
 	$ticket = heartbeatd_sign_jwt( $claims );
 	while ( strlen( $ticket ) > $limit && ( $claims['rooms'] || isset( $claims['types'] ) ) ) {
 		if ( ! $claims['rooms'] ) {
