@@ -22,7 +22,7 @@ type Notifier struct {
 	changes uint64 // counts the changes
 	told    uint64 // changes when pages were nudged last
 	timer   *time.Timer
-	due     bool // the timer runs
+	due     time.Time // when the timer fires; zero: it does not run
 }
 
 // subscription is what the notifier knows of a page.
@@ -67,14 +67,19 @@ func (n *Notifier) changed() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.changes++
-	if !n.due && len(n.pages) > 0 {
+	if len(n.pages) > 0 {
 		n.schedule(nudgeDelay)
 	}
 }
 
-// schedule is called with n.mu held.
+// schedule has pages nudged after a time, unless some are nudged earlier already. It is
+// called with n.mu held.
 func (n *Notifier) schedule(wait time.Duration) {
-	n.due = true
+	at := time.Now().Add(wait)
+	if !n.due.IsZero() && !at.Before(n.due) {
+		return
+	}
+	n.due = at
 	if n.timer == nil {
 		n.timer = time.AfterFunc(wait, n.nudge)
 		return
@@ -96,7 +101,7 @@ func (n *Notifier) nudge() {
 func (n *Notifier) take(now time.Time) (pages []Listener) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.due = false
+	n.due = time.Time{}
 	n.told = n.changes
 	var next time.Duration
 	for l, s := range n.pages {

@@ -2,6 +2,8 @@ package room
 
 import (
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // TestNudgesAreSpread lets few beat at once, and many over a second.
@@ -11,4 +13,31 @@ func TestNudgesAreSpread(t *testing.T) {
 			t.Errorf("%d pages beat over %d ms, want %d", pages, got, want)
 		}
 	}
+}
+
+// TestNotifierPacesNudges nudges the pages that subscribe, each at most once in its pace,
+// and no page that unsubscribed.
+func TestNotifierPacesNudges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n Notifier
+		var fast, slow, gone page
+		n.Subscribe(&fast, time.Second)
+		n.Subscribe(&slow, 5*time.Second)
+		n.Subscribe(&gone, time.Second)
+		n.Unsubscribe(&gone)
+		for range 100 { // over ten seconds
+			n.changed()
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(5 * time.Second) // the last change
+		if fast.sent != 11 || slow.sent != 3 || gone.sent != 0 {
+			t.Errorf("the pages got %d, %d and %d nudges, want 11, 3 and 0", fast.sent, slow.sent, gone.sent)
+		}
+		n.changed()
+		n.Stop()
+		time.Sleep(time.Minute)
+		if fast.sent != 11 || len(n.pages) != 0 {
+			t.Errorf("after Stop: %d nudges, %d pages", fast.sent, len(n.pages))
+		}
+	})
 }
