@@ -75,7 +75,7 @@ func (b *beat) readActivePosts() bool {
 
 // Enter implements hook.Presence.
 func (b *beat) Enter(room, clientID string, data []byte) {
-	if len(data) > hook.MaxData {
+	if len(data) > hook.MaxData || !b.User.MayEnter(room) {
 		return
 	}
 	b.entries.write(&b.Call, broker.Entry{

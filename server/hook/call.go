@@ -46,8 +46,9 @@ type NonceVerifier interface {
 // Presence is the presence of the caller's site.
 type Presence interface {
 	// Enter writes the entry that the caller has in a room under a client id, which
-	// no other user has. data is a JSON object of at most MaxData bytes. The entry
-	// stays while the page's beats enter the room again, and expires after that.
+	// no other user has. data is a JSON object. The entry stays while the page's beats
+	// enter the room again, and expires after that. Enter does nothing if the user may
+	// not enter the room or data has more than MaxData bytes.
 	Enter(room, clientID string, data []byte)
 	// Room returns who is in a room, the newest first: at most 200 entries, and how
 	// many there are. It fails only when the server is being stopped.

@@ -1,0 +1,57 @@
+package hook_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
+)
+
+// noNonces verifies no nonce.
+type noNonces struct{}
+
+func (noNonces) VerifyNonce(string, string, time.Time) int { return 0 }
+
+// TestHooksRunInOrder runs hooks by priority, and those of one priority in the order in
+// which they were added, until one has answered.
+func TestHooksRunInOrder(t *testing.T) {
+	var hooks hook.Hooks
+	var ran []int
+	for _, h := range []struct{ priority, number int }{{10, 3}, {1, 1}, {10, 4}, {5, 2}} {
+		hooks.Add("x", h.priority, func(*hook.Call) { ran = append(ran, h.number) })
+	}
+	hooks.Add("x", 20, func(c *hook.Call) { c.Die(200, "") })
+	hooks.Add("x", 21, func(*hook.Call) { t.Error("a hook ran after another had answered") })
+	hooks.Run("x", new(hook.Call))
+	if !slices.Equal(ran, []int{1, 2, 3, 4}) {
+		t.Errorf("the hooks ran in the order %v", ran)
+	}
+}
+
+// TestCloneIsIndependent adds hooks and handles to a copy only.
+func TestCloneIsIndependent(t *testing.T) {
+	var hooks hook.Hooks
+	hooks.AddNative("a", nil)
+	hooks.Add("x", 10, func(*hook.Call) {})
+	other := hooks.Clone()
+	other.AddNative("b", nil)
+	other.Add("x", 10, func(*hook.Call) { t.Error("the copy's hook ran") })
+	if !other.IsNative("a") || hooks.IsNative("b") {
+		t.Errorf("native handles: %v, and %v in the copy", hooks.NativeHandles(), other.NativeHandles())
+	}
+	hooks.Run("x", new(hook.Call))
+}
+
+// TestNativeHookNeedsItsHandle runs a native handle's hook only for beats that carry it.
+func TestNativeHookNeedsItsHandle(t *testing.T) {
+	var hooks hook.Hooks
+	hooks.AddNative("mine", func(c *hook.Call) { c.Response.Set("mine", true) })
+	for data, want := range map[string]bool{"data[mine]=1": true, "data[other]=1": false} {
+		c := &hook.Call{Data: wordpress.ParseForm([]byte(data)).Array("data"), Response: wordpress.NewArray()}
+		if hooks.Run("heartbeat_received", c); c.Response.Has("mine") != want {
+			t.Errorf("%s: answered %v, want %v", data, !want, want)
+		}
+	}
+}
