@@ -78,12 +78,12 @@ func TestEntriesInPostRooms(t *testing.T) {
 		return data("postType/post:42", "lock-2") == `{"action":"lock","post_id":42,"post_type":"post"}`
 	})
 	k := broker.Key{Site: demoSite, Room: "postType/page:99", ClientID: "lock-2", Conn: p.conn}
-	page := n.sessionOf(sessionKey{demoSite, 2, p.conn})
+	page := n.sessions.find(sessionKey{demoSite, 2, p.conn})
 	until(t, "what the last beat did not name is let go", func() bool {
 		page.mu.Lock()
 		defer page.mu.Unlock()
-		i := page.held.find(k)
-		return i >= 0 && !page.held[i].pinged
+		i := page.entries.find(k)
+		return i >= 0 && !page.entries[i].pinged
 	})
 	s.beat(2, p.form(handle("presence-editor-ping", "post_id", "77"))) // nobody said that they may
 	if a := n.presence(t, "GET", "prefix=postType/", ""); strings.Contains(a.text, ":77") {

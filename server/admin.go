@@ -21,17 +21,13 @@ type metrics struct {
 	declined prometheus.Counter
 }
 
-func newMetrics(s *Server) *metrics {
+func newMetrics(sessionCount func() int) *metrics {
 	beats := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "heartbeatd_beats_total", Help: "Beats received, by whether heartbeatd answered them or left them to PHP.",
 	}, []string{"answer"})
 	sessions := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "heartbeatd_sessions", Help: "Sessions of pages, connected or within their grace period.",
-	}, func() float64 {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return float64(len(s.sessions))
-	})
+	}, func() float64 { return float64(sessionCount()) })
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		answered: beats.WithLabelValues("tick"),
@@ -68,7 +64,7 @@ func (s *Server) apiNode() restapi.Node {
 		View:     s.view,
 		PutLock:  func(id string) sync.Locker { return &s.site(id).puts },
 		Renews:   s.renews,
-		Sessions: s.countSessions,
+		Sessions: s.sessions.count,
 		Ready:    s.ready,
 	}
 }
@@ -81,18 +77,6 @@ func (s *Server) view(ctx context.Context, siteID string) (*broker.View, error) 
 // renews reports whether the session of a user's page renews an entry. hasSession is
 // false if the page has no session on this node.
 func (s *Server) renews(k broker.Key, user int64) (renews, hasSession bool) {
-	page := s.sessionOf(sessionKey{k.Site, user, k.Conn})
+	page := s.sessions.find(sessionKey{k.Site, user, k.Conn})
 	return page != nil && page.keeps(k), page != nil
-}
-
-// countSessions returns the number of a site's sessions on this node.
-func (s *Server) countSessions(siteID string) (n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for key := range s.sessions {
-		if key.site == siteID {
-			n++
-		}
-	}
-	return n
 }

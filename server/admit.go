@@ -1,7 +1,6 @@
 package server
 
 import (
-	"errors"
 	"net/http"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -36,26 +35,21 @@ func (s *Server) postedTicket(raw string) (*site, *ticket.Claims, error) {
 }
 
 func (s *Server) siteOfTicket(siteID string, claims *ticket.Claims, err error) (*site, *ticket.Claims, error) {
-	var refused *ticket.Error
-	if errors.As(err, &refused) {
-		return nil, nil, refuse(refused.Site, refused.Cause, refused.Reason)
+	if err != nil {
+		return nil, nil, refuseTicket(err)
 	}
 	st := s.site(siteID)
 	if st == nil {
-		return nil, nil, refuse(siteID, limitReached, "this node has no place for one more site of a network")
+		return nil, nil, refuse(siteID, limitReached, "site limit of the network reached on this node")
 	}
 	return st, claims, nil
 }
 
 // keysOf returns the secrets of a site.
 func (s *Server) keysOf(siteID string) (jwt.VerificationKeySet, error) {
-	first := s.main(siteID)
+	first := s.configuredSite(siteID)
 	if first == nil {
 		return jwt.VerificationKeySet{}, ticket.ErrUnknownSite
 	}
 	return first.keys, nil
-}
-
-func ticketError(reason string) *transport.Bye {
-	return &transport.Bye{Code: transport.CodeTicket, Reason: reason}
 }

@@ -104,9 +104,9 @@ func TestReplay(t *testing.T) {
 	push(4, `{"can":"edit_posts"}`)
 	last := push(5, `{"user":2}`)
 	until(t, "the node has heard it", func() bool {
-		n.mailbox.mu.Lock()
-		defer n.mailbox.mu.Unlock()
-		return n.mailbox.cursor.String() == last
+		n.replay.mu.Lock()
+		defer n.replay.mu.Unlock()
+		return n.replay.cursor.String() == last
 	})
 	epoch, _, _ := strings.Cut(last, "-")
 	for _, c := range []struct{ after, want, cursor string }{
@@ -137,17 +137,17 @@ func TestReplay(t *testing.T) {
 
 // TestReplayBounds forgets the oldest pushes when they are too much.
 func TestReplayBounds(t *testing.T) {
-	m := &mailbox{}
+	m := &replayBuffer{}
 	frame := make([]byte, 1<<20)
 	for i := range 40 {
-		m.keep(letter{cursor: broker.Cursor{Seq: uint64(i)}, frame: frame, at: time.Now()})
+		m.keep(push{cursor: broker.Cursor{Seq: uint64(i)}, frame: frame, at: time.Now()})
 	}
-	if m.bytes > replayBytes || len(m.kept) != replayBytes>>20 || m.kept[len(m.kept)-1].cursor.Seq != 39 {
-		t.Errorf("%d pushes of %d bytes are kept", len(m.kept), m.bytes)
+	if m.bytes > replayBytes || len(m.pushes) != replayBytes>>20 || m.pushes[len(m.pushes)-1].cursor.Seq != 39 {
+		t.Errorf("%d pushes of %d bytes are kept", len(m.pushes), m.bytes)
 	}
-	m.keep(letter{frame: frame, at: time.Now().Add(replayAge + time.Second)})
-	if len(m.kept) != 1 {
-		t.Errorf("%d pushes are kept, %d of them too old", len(m.kept), len(m.kept)-1)
+	m.keep(push{frame: frame, at: time.Now().Add(replayAge + time.Second)})
+	if len(m.pushes) != 1 {
+		t.Errorf("%d pushes are kept, %d of them too old", len(m.pushes), len(m.pushes)-1)
 	}
 }
 

@@ -128,7 +128,7 @@ func (w *postWriter) write(c *hook.Call, e broker.Entry) {
 	}
 	k := broker.Key{Site: w.site.ID, Room: e.Room, ClientID: e.ClientID, Conn: w.conn}
 	if w.away != nil {
-		w.away.yield(k)
+		w.away.release(k)
 	}
 	stored := broker.Stored{Entry: e}
 	if c.Focus {

@@ -108,7 +108,7 @@ func BenchmarkPipeline(b *testing.B) {
 	for b.Loop() {
 		c := &beat{Call: hook.Call{User: user, Post: form, Now: time.Now(), Nonces: claims}, site: st}
 		c.read()
-		if s.pipeline.ajax(&c.Call).Status != 200 {
+		if s.pipeline.answer(&c.Call).Status != 200 {
 			b.Fatal("no tick")
 		}
 	}

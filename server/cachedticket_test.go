@@ -40,7 +40,7 @@ func TestCachedTickets(t *testing.T) {
 	}
 
 	cached(over).ExpiresAt = jwt.NewNumericDate(time.Now())
-	refused(over, http.StatusForbidden, "over")
+	refused(over, http.StatusForbidden, "expired")
 
 	n.call(t, "/revoke", `{"room":"`+room42+`"}`)
 	until(t, "the room is withdrawn", func() bool {

@@ -104,13 +104,13 @@ func TestHiddenPageBecomesIdle(t *testing.T) {
 		}
 	}
 	until(t, "active", idle(false))
-	page := n.sessionOf(sessionKey{demoSite, 3, p.conn})
+	page := n.sessions.find(sessionKey{demoSite, 3, p.conn})
 	s.send(`{"type":"note","body":""}`)
 	s.send(`{"type":"note","body":"idle=1"}`)
 	until(t, "idle", idle(true))
 	page.mu.Lock()
 	defer page.mu.Unlock()
-	if page.held[0].pinged {
+	if page.entries[0].pinged {
 		t.Error("it is in the room again")
 	}
 }

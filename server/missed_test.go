@@ -93,9 +93,9 @@ const everybody = `{"all":true}`
 func (n *node) subscribed(t *testing.T) {
 	t.Helper()
 	until(t, "the node hears pushes", func() bool {
-		n.mailbox.mu.Lock()
-		defer n.mailbox.mu.Unlock()
-		return n.mailbox.cursor.Epoch != ""
+		n.replay.mu.Lock()
+		defer n.replay.mu.Unlock()
+		return n.replay.cursor.Epoch != ""
 	})
 }
 
@@ -240,9 +240,9 @@ func TestPushBeforeNATSIsKnown(t *testing.T) {
 func TestBacklog(t *testing.T) {
 	n := newNode(t)
 	n.subscribed(t)
-	m := n.mailbox
+	m := n.replay
 	said := func(epoch string, seq uint64) {
-		m.deliver(broker.Message{Site: demoSite, Cursor: broker.Cursor{Epoch: epoch, Seq: seq}, Data: fmt.Appendf(nil, `{"kind":"push","to":{"all":true},"data":"%s-%d"}`, epoch, seq)})
+		m.receive(broker.Message{Site: demoSite, Cursor: broker.Cursor{Epoch: epoch, Seq: seq}, Data: fmt.Appendf(nil, `{"kind":"push","to":{"all":true},"data":"%s-%d"}`, epoch, seq)})
 	}
 	m.subscribed(broker.Cursor{Epoch: "e", Seq: 4})
 	said("e", 1)

@@ -9,9 +9,9 @@ const maxMembers = 10_000
 // of the network whose first is 'default'.
 var memberID = regexp.MustCompile(`^(.+)-([1-9][0-9]{0,9})$`)
 
-// main returns the configured site of an id: the site itself, or the first of
+// configuredSite returns the configured site of an id: the site itself, or the first of
 // its network. Nil if there is none.
-func (s *Server) main(id string) *site {
+func (s *Server) configuredSite(id string) *site {
 	if st := s.sites[id]; st != nil {
 		return st
 	}
@@ -25,7 +25,7 @@ func (s *Server) main(id string) *site {
 // origins of its first, and rooms of their own. Nil if there is no such site, or
 // no place for one more: call it only with an id that somebody vouched for.
 func (s *Server) site(id string) *site {
-	first := s.main(id)
+	first := s.configuredSite(id)
 	if first == nil || first.ID == id {
 		return first
 	}
@@ -58,12 +58,7 @@ func (s *Server) membersOf(network string) (n int) {
 // forgetMembers drops the sites that nobody has used for a while. A site whose
 // first page comes meanwhile has just been asked for, and stays.
 func (s *Server) forgetMembers() {
-	s.mu.Lock()
-	used := make(map[string]bool)
-	for key := range s.sessions {
-		used[key.site] = true
-	}
-	s.mu.Unlock()
+	used := s.sessions.sites()
 	s.membersMu.Lock()
 	defer s.membersMu.Unlock()
 	for id, st := range s.members {
@@ -89,7 +84,7 @@ func (s *Server) allSites() []*site {
 
 // networkOf is what the sites of a network share: log-ins, and so revocations.
 func (s *Server) networkOf(id string) string {
-	if first := s.main(id); first != nil {
+	if first := s.configuredSite(id); first != nil {
 		return first.ID
 	}
 	return id

@@ -89,7 +89,7 @@ func TestNetwork(t *testing.T) {
 func TestNetworkBound(t *testing.T) {
 	n := newNode(t)
 	for _, id := range []string{"demo-0", "demo-02", "demo-2x", "demo-", "other-2", "demo-2-3"} {
-		if n.main(id) != nil {
+		if n.configuredSite(id) != nil {
 			t.Errorf("%s is taken for a site of the network", id)
 		}
 	}
@@ -105,7 +105,7 @@ func TestNetworkBound(t *testing.T) {
 			t.Fatalf("no place for site %d", i)
 		}
 	}
-	if _, _, err := n.verifyTicket(n.memberPage(t, "demo-99999", 1).ticket); err == nil || !strings.Contains(err.Error(), "no place") {
+	if _, _, err := n.verifyTicket(n.memberPage(t, "demo-99999", 1).ticket); err == nil || !strings.Contains(err.Error(), "site limit") {
 		t.Errorf("one more: %v", err)
 	}
 	if _, _, err := n.verifyTicket(n.memberPage(t, "demo-5", 1).ticket); err != nil {

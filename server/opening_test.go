@@ -25,7 +25,7 @@ func (n *node) revoke(t *testing.T, v ticket.Revocation) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.Server.revoke(broker.Message{Site: demoSite, Data: b})
+	n.receiveRevocation(broker.Message{Site: demoSite, Data: b})
 }
 
 // opening is a page whose ticket is verified, and that nobody can find yet.
@@ -49,11 +49,11 @@ func (n *node) verified(t *testing.T, p *page) *opening {
 func (o *opening) open(t *testing.T) (*session, error) {
 	t.Helper()
 	id, _ := o.claims.UserID()
-	s, resumed, err := o.n.Server.enter(o.n.sites[demoSite], sessionKey{demoSite, id, o.p.conn}, o.claims)
+	s, resumed, err := o.n.sessions.enter(&o.n.shared, o.n.sites[demoSite], sessionKey{demoSite, id, o.p.conn}, o.claims)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.begin(o.claims, transport.Hello{Body: o.p.pinging("dashboard")}, o.out, resumed)
+	_, err = s.begin(o.n.replay, o.claims, transport.Hello{Body: o.p.pinging("dashboard")}, o.out, resumed)
 	return s, err
 }
 
@@ -109,7 +109,7 @@ func TestRevokedWhileRenewing(t *testing.T) {
 	p.ticket = full
 	newer := n.verified(t, p)
 	n.revoke(t, ticket.Revocation{Room: room42})
-	if err := s.renew(n.sites[demoSite], newer.claims); err != nil {
+	if err := s.renew(demoSite, newer.claims); err != nil {
 		t.Fatal(err)
 	}
 	if n.hears(s, room42) {
@@ -119,7 +119,7 @@ func TestRevokedWhileRenewing(t *testing.T) {
 		t.Error("the page is not in the room that was not")
 	}
 	n.revoke(t, ticket.Revocation{User: 1})
-	if err := s.renew(n.sites[demoSite], newer.claims); !isRevoked(err) {
+	if err := s.renew(demoSite, newer.claims); !isRevoked(err) {
 		t.Errorf("a revoked ticket was taken: %v", err)
 	}
 }
@@ -159,7 +159,7 @@ func TestOpenPanics(t *testing.T) {
 	broken := *o.claims
 	broken.ExpiresAt = nil
 	id, _ := o.claims.UserID()
-	s, resumed, err := n.Server.enter(n.sites[demoSite], sessionKey{demoSite, id, o.p.conn}, o.claims)
+	s, resumed, err := n.sessions.enter(&n.shared, n.sites[demoSite], sessionKey{demoSite, id, o.p.conn}, o.claims)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestOpenPanics(t *testing.T) {
 				t.Error("no panic")
 			}
 		}()
-		_, _ = s.begin(&broken, transport.Hello{}, o.out, resumed)
+		_, _ = s.begin(n.replay, &broken, transport.Hello{}, o.out, resumed)
 	}()
 	if s.connected() || !s.mu.TryLock() {
 		t.Fatal("the session is attached, or locked")
@@ -192,7 +192,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	s.mailbox.deliver(broker.Message{Site: "a", Data: []byte("no JSON")}) // is logged
+	s.replay.receive(broker.Message{Site: "a", Data: []byte("no JSON")}) // is logged
 	w := httptest.NewRecorder()
 	s.Public().ServeHTTP(w, httptest.NewRequest("GET", "/heartbeat/heartbeat.js", nil))
 	if w.Code != 404 {

@@ -8,10 +8,10 @@ import (
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
-// ajax answers a request to admin-ajax.php: by the hooks on wp_ajax_{action}
+// answer answers a request to admin-ajax.php: by the hooks on wp_ajax_{action}
 // when logged in, on wp_ajax_nopriv_{action} when not, and with 0 and status
 // 400 when nothing hangs there.
-func (p *pipeline) ajax(c *hook.Call) transport.Tick {
+func (p *pipeline) answer(c *hook.Call) transport.Tick {
 	c.Action = c.Request("action")
 	name := "wp_ajax_" + c.Action
 	if c.User == nil {
@@ -67,16 +67,17 @@ func (p *pipeline) heartbeat(c *hook.Call) {
 		c.SendJSON(c.Response)
 		return
 	}
-	p.answer(c, "heartbeat_")
+	p.runFilters(c, "heartbeat_")
 }
 
 // heartbeatNopriv is wp_ajax_nopriv_heartbeat: the beat of a visitor.
 func (p *pipeline) heartbeatNopriv(c *hook.Call) {
 	c.Response = wordpress.NewArray()
-	p.answer(c, "heartbeat_nopriv_")
+	p.runFilters(c, "heartbeat_nopriv_")
 }
 
-func (p *pipeline) answer(c *hook.Call, prefix string) {
+// runFilters runs the hooks that make the tick.
+func (p *pipeline) runFilters(c *hook.Call, prefix string) {
 	if c.Data.Len() > 0 {
 		p.hooks.Run(prefix+"received", c)
 	}

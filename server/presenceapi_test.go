@@ -120,7 +120,7 @@ func TestPutForAPage(t *testing.T) {
 	if got := screen(); !strings.Contains(got, "dashboard") {
 		t.Errorf("PHP took the entry of a page with a link: %s", got)
 	}
-	page := n.sessionOf(sessionKey{demoSite, 2, p.conn})
+	page := n.sessions.find(sessionKey{demoSite, 2, p.conn})
 	_ = s.conn.CloseNow()
 	until(t, "the link is gone", func() bool { return !page.connected() })
 	put()
@@ -128,7 +128,7 @@ func TestPutForAPage(t *testing.T) {
 		t.Errorf("PHP took the entry of a page that had just closed: %s", got)
 	}
 	page.mu.Lock()
-	page.parted = page.parted.Add(-n.grace)
+	page.parted = page.parted.Add(-n.shared.grace)
 	page.mu.Unlock()
 	put()
 	if got := screen(); !strings.Contains(got, "php") {

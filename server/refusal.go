@@ -32,6 +32,27 @@ func refuse(site string, why ticket.Cause, reason string) error {
 	return &refusal{ticketError(reason), site, why}
 }
 
+// refuseLimit refuses a page that may come back later.
+func refuseLimit(site, reason string, retry time.Duration) error {
+	return &refusal{&transport.Bye{Code: transport.CodeTooMany, Reason: reason, RetryAfter: retry}, site, limitReached}
+}
+
+// refuseTicket refuses a page because of an error of ticket.Verifier.
+func refuseTicket(err error) error {
+	refused := &ticket.Error{Cause: ticket.Malformed, Reason: err.Error()}
+	_ = errors.As(err, &refused)
+	return refuse(refused.Site, refused.Cause, refused.Reason)
+}
+
+func ticketError(reason string) *transport.Bye {
+	return &transport.Bye{Code: transport.CodeTicket, Reason: reason}
+}
+
+// errStopping is the end of a page that comes when the broker has been closed.
+func errStopping(err error) *transport.Bye {
+	return &transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away: " + err.Error(), RetryAfter: time.Second}
+}
+
 func refuseRevoked(site string) error { return refuse(site, ticket.Revoked, "the ticket is revoked") }
 
 const (
@@ -65,7 +86,7 @@ func (l *refusals) log(s *Server, r *http.Request, err error) {
 		return
 	}
 	key := refusalKey{cause: refused.cause}
-	if first := s.main(refused.site); first != nil {
+	if first := s.configuredSite(refused.site); first != nil {
 		key.site = first.ID
 	}
 	more, due := l.count(key, time.Now())

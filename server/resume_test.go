@@ -10,9 +10,9 @@ import (
 
 // find is the session of a page.
 func (n *node) find(user int64, conn string) *session {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.sessions[sessionKey{demoSite, user, conn}]
+	n.sessions.mu.Lock()
+	defer n.sessions.mu.Unlock()
+	return n.sessions.byKey[sessionKey{demoSite, user, conn}]
 }
 
 // TestResumedPageLearnsWhatItMissed brings a page back to a room that changed.
@@ -50,10 +50,10 @@ func TestHelloWhileClosing(t *testing.T) {
 	p := n.page(t, 1)
 	p.socket(t)
 	n.find(1, p.conn).end(nil)
-	n.mu.Lock() // as if it had not been forgotten yet
-	n.sessions[sessionKey{demoSite, 1, p.conn}] = &session{server: n.Server, key: sessionKey{demoSite, 1, p.conn}, ended: true}
-	n.byUser[userKey{demoSite, 1}]++
-	n.mu.Unlock()
+	n.sessions.mu.Lock() // as if it had not been forgotten yet
+	n.sessions.byKey[sessionKey{demoSite, 1, p.conn}] = &session{shared: &n.shared, key: sessionKey{demoSite, 1, p.conn}, ended: true}
+	n.sessions.byUser[userKey{demoSite, 1}]++
+	n.sessions.mu.Unlock()
 	again := p.socket(t) // a new one is made
 	if n.find(1, p.conn).ended {
 		t.Error("the page has the session that ended")

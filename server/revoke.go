@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/room"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
@@ -12,71 +13,62 @@ import (
 // for new tickets, in milliseconds.
 const manySpread = 1000
 
-// revoke takes a revocation from NATS: it holds for tickets that come, and ends the
-// sessions that came with one. Their pages are nudged, so that they ask PHP at once.
-func (s *Server) revoke(sig broker.Message) {
+// receiveRevocation takes a revocation that a node published: it holds for tickets that
+// come, and ends the sessions of such tickets. Their pages are nudged, so that they ask
+// WordPress at once.
+func (s *Server) receiveRevocation(m broker.Message) {
 	var r ticket.Revocation
-	if err := json.Unmarshal(sig.Data, &r); err != nil {
+	if err := json.Unmarshal(m.Data, &r); err != nil {
 		s.log.Warn("a revocation on NATS cannot be decoded", "error", err)
 		return
 	}
-	s.tickets.Revoke(sig.Site, r)
+	s.tickets.Revoke(m.Site, r)
 	if r.User == 0 && r.Room != "" {
-		if st := s.site(sig.Site); st != nil {
+		if st := s.site(m.Site); st != nil {
 			for _, l := range st.rooms.Listeners(r.Room) {
 				l.(*session).withdraw()
 			}
 		}
 		return
 	}
-	for _, sess := range s.sessionsOf(sig.Site, r.User) {
-		sess.revoke(r.User == 0)
+	var list []*session
+	if r.User != 0 {
+		list = s.sessions.ofUser(s.networkOf(m.Site), r.User)
+	} else {
+		list = s.sessions.appendTargets(nil, m.Site, message.Target{All: true})
+	}
+	for _, sess := range list {
+		sess.endIfRevoked(r.User == 0)
 	}
 }
 
-// sessionsOf returns this node's sessions of a user, on every site of the network, or of
-// everybody on the site if user is 0.
-func (s *Server) sessionsOf(siteID string, user int64) (list []*session) {
-	network := s.networkOf(siteID)
+// endIfRevoked ends the session if its ticket is revoked. many says that the tickets of
+// many pages are.
+func (s *session) endIfRevoked(many bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for key, sess := range s.sessions {
-		if user == 0 && key.site == siteID || user != 0 && key.user == user && sess.site.network == network {
-			list = append(list, sess)
-		}
-	}
-	return list
-}
-
-// revoke ends the session if its ticket is revoked, one of many perhaps.
-func (s *session) revoke(many bool) {
-	s.mu.Lock()
-	over := s.server.tickets.Revoked(s.site.ID, s.claims)
+	revoked := s.tickets.Revoked(s.site.ID, s.claims)
 	s.mu.Unlock()
-	if over {
+	if revoked {
 		s.Send(room.NudgeFrame(spread(many)))
 		s.end(ticketError("the ticket is revoked: ask WordPress"))
 	}
 }
 
-// withdraw takes the rooms that were revoked from the session. What the page says
-// of itself there stays: most get the room back with their next ticket.
+// withdraw takes rooms that were revoked from the session, and has the page ask WordPress
+// for a new ticket.
 func (s *session) withdraw() {
 	s.mu.Lock()
-	claims := s.server.tickets.WithoutRevokedRooms(s.site.ID, s.claims)
-	stripped := !s.ended && claims != s.claims
-	var err error
-	if stripped {
-		s.claims, s.user = claims, claims.User()
-		err = s.hear(false)
+	withdrawn, err := false, error(nil)
+	if !s.ended {
+		withdrawn, err = s.withdrawRooms()
 	}
 	s.mu.Unlock()
-	if stripped && err == nil {
+	if withdrawn && err == nil {
 		s.Send(room.NudgeFrame(spread(true)))
 	}
 }
 
-// spread is the time over which pages ask WordPress for new tickets.
+// spread returns the time, in milliseconds, over which pages ask WordPress for new tickets.
 func spread(many bool) int {
 	if many {
 		return manySpread

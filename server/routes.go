@@ -160,7 +160,7 @@ func (s *Server) ticketBeat(_ context.Context, r *http.Request, body []byte) tra
 		return plainTick(http.StatusConflict, "this beat is for PHP: post it to admin-ajax.php")
 	}
 	s.metrics.answered.Inc()
-	return s.pipeline.ajax(&c.Call)
+	return s.pipeline.answer(&c.Call)
 }
 
 func plainTick(status int, text string) transport.Tick {
@@ -177,7 +177,7 @@ func (s *Server) ajax(_ context.Context, r *http.Request, body []byte) transport
 	c.User = login.user()
 	s.nameConnection(r, c)
 	c.readActivePosts()
-	tick := s.pipeline.ajax(&c.Call)
+	tick := s.pipeline.answer(&c.Call)
 	if c.User != nil && tick.Status == http.StatusOK {
 		tick.Header = tick.Header.Clone()
 		tick.Header.Set(freshTicketHeader, login.ticket(c.Screen, c.Now))
@@ -221,7 +221,7 @@ func (s *Server) nameConnection(r *http.Request, b *postedBeat) {
 		return
 	}
 	w.conn = conn
-	page := s.sessionOf(sessionKey{b.site.ID, b.User.ID, conn})
+	page := s.sessions.find(sessionKey{b.site.ID, b.User.ID, conn})
 	if page == nil {
 		return
 	}

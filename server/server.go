@@ -1,30 +1,33 @@
-// Package server answers beats. It owns the sessions, the pipeline with its
-// hooks, the rooms, the tickets and the HTTP routes.
+// Package server answers beats. Server holds the parts together: each gets what it needs,
+// and none has a Server.
 //
-// A beat goes this way, and nothing calls back:
+// A beat goes this way, and no step calls an earlier one:
 //
-//	routes.go      a request, by its path, to a transport
-//	origin.go      is it from a page of the site?
-//	open.go        a hello to a session: ticket.go checks its ticket, claims.go
-//	               reads it, refusal.go says why not
-//	transport      bytes to Beat
-//	session.go     Beat: may it be answered here, or is it PHP's?
-//	pipeline.go    the hooks, in WordPress's order; Call to Tick
-//	presence.go    the hooks that are ours: who is here
-//	online.go      the answer: who is online
-//	postrooms.go   and who edits a post, or has its lock
-//	activeposts.go which posts are being edited
-//	broker         an entry on NATS; its change comes back to every node
-//	site.go        the change, to whom it concerns
-//	rooms.go       changes, gathered, to the sessions that hear the room
-//	nudges.go      a nudge, to pages that show active posts
-//	transport      Tick and frames to bytes
+//	routes.go     a request, by its path, to a transport
+//	origin.go     the request is from a page of the site
+//	open.go       a hello to a session: admit.go checks its ticket with package ticket
+//	transport     bytes to Beat; a beat by POST goes to routes.go again, without session
+//	session.go    the beat is answered here, or is PHP's to answer: cron.go leaves it one
+//	              when a scheduled event is due
+//	beat.go       the call that hooks see, and the presence that they use
+//	pipeline.go   the hooks, in WordPress's order; the call to a Tick
+//	presence.go   our own hooks: who is here, and (postrooms.go) who edits a post
+//	transport     Tick to bytes
 //
-// What a page reports of its user's input comes by hellos and notes: idle.go.
-// cron.go leaves a beat to PHP when a scheduled event is due.
+// An entry that a hook writes goes to every node, and comes back as a change:
 //
-// Beside that path back ends read and write the same rooms: package restapi over HTTP,
-// package presencesync with the table of the Presence API plugin.
+//	broker        the entry on NATS
+//	site.go       a site's changes
+//	room          changes, gathered, to the pages that hear the room
+//	outlet.go     the frames of one page
+//	transport     frames to bytes
+//
+// Pushes and nudges come from the broker to replay.go, which gives them to rooms and
+// sessions, and revocations to revoke.go, which ends sessions. sessions.go knows the
+// sessions of the node, and lifecycle.go how one begins, changes and ends.
+//
+// Back ends read and write the same rooms: package restapi over HTTP, package presencesync
+// with the table of the Presence API plugin.
 package server
 
 import (
@@ -34,10 +37,8 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -48,13 +49,6 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/proxy"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
-)
-
-const (
-	// maxSessions bounds the pages of one node.
-	maxSessions = 200_000
-	// maxUserSessions bounds the pages of one user on one node.
-	maxUserSessions = 200
 )
 
 // Config is what a Server is made of.
@@ -72,35 +66,35 @@ type Config struct {
 	// APIKey is the operator's key for the API of every site; empty: none.
 	APIKey string
 
-	grace     time.Duration // grace, where a test has not another
-	syncEvery time.Duration // presencesync.Interval, likewise
+	grace     time.Duration // zero: defaultGrace; set by tests
+	syncEvery time.Duration // zero: presencesync.Interval; set by tests
 }
 
 // Server is one node.
 //
-// Its locks, and those of the packages beneath it, have one order. Whoever holds
-// a lock may take one that stands below it, never one above it or a second of the
-// same kind:
+// Its locks, and those of the packages beneath it, have one order. Whoever holds a lock
+// may take one that stands below it, never one above it or a second of the same kind:
 //
-//	site.puts        one call of the API checks an entry and writes it
-//	session.mu       what a page may do and where it is
-//	mailbox.mu       pushes, in order
-//	Server.mu        the sessions of the node
-//	site.mu          opens and closes the site's view
-//	activePosts.mu, onlineList.mu
-//	room.fan         frames of a room, in order
-//	Broker's mu      in package broker; held while a view tells of a change
-//	View's mu        in package broker, likewise
-//	presencesync.State's mu, watchers.mu, site.roomsMu, room.mu
-//	session.outMu    where frames for a page go
+//	site.puts          one call of the API checks an entry and writes it
+//	session.mu         what a page may do and where it is
+//	replayBuffer.mu    pushes, in order
+//	sessions.mu        the sessions of the node
+//	site.mu            opens and closes the site's view
+//	room.ActivePosts, room.OnlineList
+//	room.Room.sendMu   the frames of a room, in order
+//	Broker's mu        in package broker; held while a view announces a change
+//	View's mu          in package broker, likewise
+//	presencesync.State, room.Notifier, room.Rooms, room.Room.mu
+//	outlet.mu          where the frames for a page go
 //	Outbox's mu, then the transport's own: they wake a writer
 //
-// While these are held no other lock is waited for: Server.membersMu, cron.mu, refusals.mu and
-// the locks of package ticket. A new session is locked under Server.mu before anybody else knows it,
-// which does not wait. The transport calls sessions with none of its locks held.
+// While these are held no other lock is waited for: Server.membersMu, cron.mu, refusals.mu
+// and the locks of package ticket. A new session is locked under sessions.mu before anybody
+// else knows it, which does not wait. The transport calls sessions with none of its locks
+// held.
 //
-// Nobody waits under a lock for anything else: not for NATS, for WordPress, for a
-// client or for a channel.
+// Nobody waits under a lock for anything else: not for NATS, for WordPress, for a client
+// or for a channel.
 type Server struct {
 	broker   *broker.Broker
 	sites    map[string]*site // as configured
@@ -108,7 +102,9 @@ type Server struct {
 	pipeline *pipeline
 	log      *slog.Logger
 	metrics  *metrics
-	mailbox  *mailbox
+	replay   *replayBuffer
+	sessions *sessions
+	shared   shared // by the sessions
 	tickets  ticket.Verifier
 	refusals refusals
 	apiKey   string
@@ -117,23 +113,13 @@ type Server struct {
 	requests *transport.Sessions // of pages that send each frame in a request
 	base     string
 	scripts  fs.FS
-	grace    time.Duration
 
 	membersMu sync.Mutex // guards members
 	members   map[string]*site
 
-	mu       sync.Mutex // guards the following fields
-	sessions map[sessionKey]*session
-	byUser   map[userKey]int // how many sessions a user has
-	draining bool
-	closing  sync.Once
-	stop     chan struct{}
-	stopped  sync.WaitGroup
-}
-
-type userKey struct {
-	site string
-	user int64
+	closing sync.Once
+	stop    chan struct{}
+	stopped sync.WaitGroup
 }
 
 // New makes a node. Close ends it.
@@ -151,11 +137,11 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		broker: c.Broker, sites: make(map[string]*site), members: make(map[string]*site), demo: c.Demo,
 		pipeline: &pipeline{hooks: &hooks}, log: c.Logger,
-		apiKey: c.APIKey, base: c.BasePath, scripts: c.Scripts, grace: cmp.Or(c.grace, grace),
-		sessions: make(map[sessionKey]*session), byUser: make(map[userKey]int),
-		stop: make(chan struct{}),
+		apiKey: c.APIKey, base: c.BasePath, scripts: c.Scripts,
+		sessions: newSessions(), stop: make(chan struct{}),
 	}
-	s.metrics = newMetrics(s)
+	s.metrics = newMetrics(func() int { return s.sessions.count("") })
+	s.shared = shared{c.Broker, &s.tickets, s.pipeline, s.metrics, cmp.Or(c.grace, defaultGrace), s.sessions.forget}
 	hooks.Add("wp_ajax_heartbeat", 1, s.pipeline.heartbeat)
 	hooks.Add("wp_ajax_nopriv_heartbeat", 1, s.pipeline.heartbeatNopriv)
 	addPresence(&hooks)
@@ -183,19 +169,19 @@ func New(c Config) (*Server, error) {
 			s.sites[st.ID].upstream = up
 		}
 	}
-	s.mailbox = &mailbox{server: s, log: c.Logger}
+	s.replay = &replayBuffer{sessions: s.sessions, site: s.site, log: c.Logger}
 	s.tickets.Keys, s.tickets.Network = s.keysOf, s.networkOf
-	c.Broker.Subscribe(broker.Pushes, s.mailbox.subscribed, s.mailbox.deliver)
-	c.Broker.Subscribe(broker.Revocations, nil, s.revoke)
+	c.Broker.Subscribe(broker.Pushes, s.replay.subscribed, s.replay.receive)
+	c.Broker.Subscribe(broker.Revocations, nil, s.receiveRevocation)
 	s.socket = &transport.WebSocket{Server: s, CheckOrigin: s.knownOrigin}
 	s.requests = &transport.Sessions{Server: s}
-	s.stopped.Go(s.tend)
+	s.stopped.Go(s.closeIdleSites)
 	s.stopped.Go(func() { presencesync.Run(s.syncNode(), cmp.Or(c.syncEvery, presencesync.Interval), s.stop) })
 	return s, nil
 }
 
-// tend lets sites rest that nobody uses.
-func (s *Server) tend() {
+// closeIdleSites closes the views of sites that nobody uses.
+func (s *Server) closeIdleSites() {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
 	for {
@@ -211,37 +197,10 @@ func (s *Server) tend() {
 	}
 }
 
-// sessionOf is the session of a page on this node, or nil.
-func (s *Server) sessionOf(key sessionKey) *session {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.sessions[key]
-}
-
-// forget takes a session out of the map.
-func (s *Server) forget(sess *session) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.sessions[sess.key] != sess {
-		return
-	}
-	delete(s.sessions, sess.key)
-	u := userKey{sess.key.site, sess.key.user}
-	if s.byUser[u]--; s.byUser[u] == 0 {
-		delete(s.byUser, u)
-	}
-}
-
-// Drain says bye to every page, paced over d, and takes no new ones. Their
-// entries stay: the pages come back elsewhere within the grace.
+// Drain ends the connection of every page, paced over d, and takes no new pages. Entries
+// stay: the pages come back elsewhere within their grace period.
 func (s *Server) Drain(ctx context.Context, d time.Duration) {
-	s.mu.Lock()
-	s.draining = true
-	all := make([]*session, 0, len(s.sessions))
-	for _, sess := range s.sessions {
-		all = append(all, sess)
-	}
-	s.mu.Unlock()
+	all := s.sessions.close()
 	// Few pages need not be spread over all of d.
 	pace := min(d/time.Duration(max(1, len(all))), 50*time.Millisecond)
 	started := time.Now()
@@ -269,7 +228,7 @@ func (s *Server) Close() { s.closing.Do(s.close) }
 func (s *Server) close() {
 	close(s.stop)
 	s.stopped.Wait()
-	for _, sess := range s.abandonAll() {
+	for _, sess := range s.sessions.close() {
 		sess.abandon(&transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: time.Second})
 	}
 	s.socket.Close()
@@ -281,20 +240,9 @@ func (s *Server) close() {
 	sites.Wait()
 }
 
-// abandonAll takes no more pages and returns those that are here.
-func (s *Server) abandonAll() []*session {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.draining = true
-	return slices.Collect(maps.Values(s.sessions))
-}
-
-// ready is nil, or why no traffic should come here.
+// ready returns nil, or why no traffic should come to this node.
 func (s *Server) ready() error {
-	s.mu.Lock()
-	draining := s.draining
-	s.mu.Unlock()
-	if draining {
+	if s.sessions.isClosed() {
 		return errors.New("draining")
 	}
 	return s.broker.Ready()

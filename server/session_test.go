@@ -109,12 +109,12 @@ func TestGrace(t *testing.T) {
 		t.Error("the session was not resumed")
 	}
 	_ = back.conn.CloseNow()
-	n.mu.Lock()
-	session := n.sessions[sessionKey{demoSite, 2, p.conn}]
-	n.mu.Unlock()
+	n.sessions.mu.Lock()
+	session := n.sessions.byKey[sessionKey{demoSite, 2, p.conn}]
+	n.sessions.mu.Unlock()
 	until(t, "the session knows that its socket is gone", func() bool {
-		session.outMu.Lock()
-		defer session.outMu.Unlock()
+		session.outlet.mu.Lock()
+		defer session.outlet.mu.Unlock()
 		return session.out == nil
 	})
 	if got := n.online(t, wordpress.AdminRoom); len(got) != 1 {
@@ -182,9 +182,9 @@ func TestTwoTabs(t *testing.T) {
 	alice.presence("admin/online", isJoin("user-2"))
 	_ = second.conn.CloseNow()
 	until(t, "one session of two is over", func() bool {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		return len(n.sessions) == 2
+		n.sessions.mu.Lock()
+		defer n.sessions.mu.Unlock()
+		return len(n.sessions.byKey) == 2
 	})
 	if got := n.online(t, wordpress.AdminRoom); len(got) != 1 || got[0] != "user-2" {
 		t.Errorf("online: %v", got)
@@ -274,9 +274,9 @@ func TestFrequentBeats(t *testing.T) {
 // TestUserLimit bounds one user's pages.
 func TestUserLimit(t *testing.T) {
 	n := newNode(t)
-	n.mu.Lock()
-	n.byUser[userKey{demoSite, 1}] = maxUserSessions
-	n.mu.Unlock()
+	n.sessions.mu.Lock()
+	n.sessions.byUser[userKey{demoSite, 1}] = maxUserSessions
+	n.sessions.mu.Unlock()
 	p := n.page(t, 1)
 	s, _, err := p.dial(t, nil)
 	if err != nil {

@@ -98,7 +98,7 @@ func TestStopWakesWaiters(t *testing.T) {
 	until(t, "it waits", st.isWatched)
 	st.close()
 	<-done
-	if _, err := st.watch(t.Context()); unwatched(err).Code != transport.CodeDraining {
+	if _, err := st.watch(t.Context()); errStopping(err).Code != transport.CodeDraining {
 		t.Errorf("after the end: %v", err)
 	}
 }

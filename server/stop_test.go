@@ -63,14 +63,14 @@ func TestStopEnds(t *testing.T) {
 			for i := range sites {
 				site := fmt.Sprintf("%s-%d", demoSite, 2+i)
 				push := fmt.Appendf(nil, `{"kind":"push","to":{"all":true},"data":%d}`, seq)
-				n.mailbox.deliver(broker.Message{Site: site, Cursor: broker.Cursor{Epoch: "e", Seq: seq*8 + uint64(i)}, Data: push})
+				n.replay.receive(broker.Message{Site: site, Cursor: broker.Cursor{Epoch: "e", Seq: seq*8 + uint64(i)}, Data: push})
 			}
 		}
 	})
 	until(t, "pages are here, and others come", func() bool {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		return len(n.sessions) >= pages/4 && fresh.Load() > pages/2
+		n.sessions.mu.Lock()
+		defer n.sessions.mu.Unlock()
+		return len(n.sessions.byKey) >= pages/4 && fresh.Load() > pages/2
 	})
 	within(time.Minute, "Close", func() {
 		var stops sync.WaitGroup
@@ -80,7 +80,7 @@ func TestStopEnds(t *testing.T) {
 		stops.Go(func() { n.Drain(ctx, time.Hour) })
 		stops.Wait()
 	})
-	if got := len(n.abandonAll()); got > 0 {
+	if got := len(n.sessions.close()); got > 0 {
 		t.Errorf("%d sessions are left", got)
 	}
 	for _, st := range n.allSites() {

@@ -58,7 +58,7 @@ func TestTicketsRefused(t *testing.T) {
 		"another secret":           {sign("other", "guessed", claimsFor("1"), now), "signature is invalid"},
 		"another site's secret":    {sign("demo", "its first secret", claimsFor("1"), now), "signature is invalid"},
 		"an unknown site":          {sign("nowhere", "its first secret", claimsFor("1"), now), "no such site"},
-		"expired":                  {sign("other", "its first secret", claimsFor("1"), now.Add(-time.Hour-time.Second)), "is over"},
+		"expired":                  {sign("other", "its first secret", claimsFor("1"), now.Add(-time.Hour-time.Second)), "ticket expired"},
 		"long expired":             {sign("other", "its first secret", claimsFor("1"), now.Add(-3*time.Hour)), "expired"},
 		"no user":                  {sign("other", "its first secret", claimsFor(""), now), "no user"},
 		"user 0":                   {sign("other", "its first secret", claimsFor("0"), now), "no user"},
@@ -184,7 +184,7 @@ func TestTicketEnds(t *testing.T) {
 	if p.ticket, err = ticket.Sign(demoSite, n.demo.Secret(), *claims, time.Now().Add(2*time.Second-ticket.Life)); err != nil {
 		t.Fatal(err)
 	}
-	if bye, code := p.socket(t).ended(); code != 4003 || !strings.Contains(bye.Reason, "over") {
+	if bye, code := p.socket(t).ended(); code != 4003 || !strings.Contains(bye.Reason, "expired") {
 		t.Errorf("at the end of the ticket: %d %q", code, bye.Reason)
 	}
 	s, _, err := p.dial(t, nil)
@@ -192,7 +192,7 @@ func TestTicketEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.send(p.hello())
-	if f, err := s.read(); err != nil || f.Type != "bye" || !strings.Contains(f.Reason, "over") {
+	if f, err := s.read(); err != nil || f.Type != "bye" || !strings.Contains(f.Reason, "expired") {
 		t.Errorf("once more with that ticket: %+v, %v", f, err)
 	}
 }

@@ -102,7 +102,7 @@ func (w *walker) turn(ctx context.Context) error {
 // lingers says whether the page before this one is still there: were the new one
 // to go first, the old one's screen would be shown again.
 func (w *walker) lingers() bool {
-	return w.before != "" && (w.wire.has(w.before) || w.node.sessionOf(sessionKey{demoSite, int64(w.user), w.before}) != nil)
+	return w.before != "" && (w.wire.has(w.before) || w.node.sessions.find(sessionKey{demoSite, int64(w.user), w.before}) != nil)
 }
 
 func (w *walker) join(ctx context.Context) error {
@@ -156,7 +156,7 @@ func (w *walker) open(ctx context.Context) (err error) {
 	default:
 		w.link = &postWire{ctx, w}
 	}
-	if page := w.node.sessionOf(sessionKey{demoSite, int64(w.user), w.conn}); page != nil {
+	if page := w.node.sessions.find(sessionKey{demoSite, int64(w.user), w.conn}); page != nil {
 		page.beats.SetLimit(rate.Inf) // it beats like a hundred pages
 	}
 	return err

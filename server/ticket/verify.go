@@ -110,7 +110,7 @@ func (v *Verifier) parse(raw string) (siteID string, c *Claims, err error) {
 // revoked, and which of its rooms were.
 func (v *Verifier) check(siteID string, c *Claims) (string, *Claims, error) {
 	if !time.Now().Before(c.ExpiresAt.Time) { // ClockSkew is for clocks that are ahead only
-		return "", nil, &Error{siteID, Expired, "the ticket is over"}
+		return "", nil, &Error{siteID, Expired, "ticket expired"}
 	}
 	if v.Revoked(siteID, c) {
 		return "", nil, &Error{siteID, Revoked, "the ticket is revoked"}

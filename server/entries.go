@@ -1,0 +1,45 @@
+package server
+
+import (
+	"slices"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+)
+
+// sessionEntries are the presence entries that one page has. A page has one to three, and
+// pages are many: a map would take ten times the memory.
+type sessionEntries []sessionEntry
+
+// sessionEntry names an entry. The site and the connection of its key are the page's.
+type sessionEntry struct {
+	room, clientID string
+	pinged         bool // by the page's last beat
+}
+
+// find returns the index of an entry, or -1.
+func (l sessionEntries) find(k broker.Key) int {
+	return slices.IndexFunc(l, func(e sessionEntry) bool { return e.room == k.Room && e.clientID == k.ClientID })
+}
+
+// add adds an entry, which the page's last beat pinged for.
+func (l *sessionEntries) add(k broker.Key) {
+	if i := l.find(k); i >= 0 {
+		(*l)[i].pinged = true
+		return
+	}
+	*l = append(*l, sessionEntry{k.Room, k.ClientID, true})
+}
+
+// remove removes an entry.
+func (l *sessionEntries) remove(k broker.Key) {
+	if i := l.find(k); i >= 0 {
+		*l = slices.Delete(*l, i, i+1)
+	}
+}
+
+// clearPinged notes that the page's next beat has pinged for none yet.
+func (l sessionEntries) clearPinged() {
+	for i := range l {
+		l[i].pinged = false
+	}
+}

@@ -1,0 +1,194 @@
+package server
+
+import (
+	"slices"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/server/room"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
+	"github.com/heartbeatd/heartbeatd/transport"
+)
+
+// Renew implements transport.Session: the page no longer hears rooms that the newer ticket
+// does not name.
+func (s *session) Renew(raw string) error {
+	siteID, claims, err := s.tickets.Verify(raw)
+	if err != nil {
+		return refuseTicket(err)
+	}
+	return s.renew(siteID, claims)
+}
+
+func (s *session) renew(siteID string, claims *ticket.Claims) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if id, _ := claims.UserID(); siteID != s.key.site || id != s.key.user || claims.SID != s.claims.SID {
+		return ticketError("the ticket is of another log-in: open a new connection with it")
+	}
+	if s.ended {
+		return ticketError("the session has ended")
+	}
+	s.accept(claims)
+	if s.connected() {
+		s.timer.Reset(time.Until(claims.ExpiresAt.Time))
+	}
+	if err := s.hear(false); err != nil {
+		return err
+	}
+	return s.confirm() // an error ends the connection; endIfRevoked or the timer ends the session
+}
+
+// accept takes a ticket's claims. Entries in rooms that the user may no longer enter leave.
+// It is called with s.mu held.
+func (s *session) accept(claims *ticket.Claims) {
+	s.claims, s.user = claims, claims.User()
+	s.site.sync.SetURL(claims.Sync, claims.IssuedAt.Time)
+	s.site.cron.tell(claims.Cron, claims.IssuedAt.UnixMilli())
+	s.can.Store(&claims.Can)
+	s.entries = slices.DeleteFunc(s.entries, func(e sessionEntry) bool {
+		may := s.user.MayEnter(e.room)
+		if !may {
+			s.broker.Leave(s.keyOf(e.room, e.clientID))
+		}
+		return !may
+	})
+}
+
+// hear joins the rooms that the ticket names and leaves the others. A page that resumes
+// gets a snapshot of the rooms that it already heard. It is called with s.mu held.
+func (s *session) hear(resumed bool) error {
+	view, err := s.site.open()
+	if err != nil {
+		return errStopping(err)
+	}
+	names := s.user.Hears()
+	s.rooms = slices.DeleteFunc(s.rooms, func(r *room.Room) bool {
+		if i := slices.Index(names, r.Name()); i >= 0 {
+			names = slices.Delete(names, i, i+1)
+			if resumed {
+				r.CatchUp(s)
+			}
+			return false
+		}
+		s.site.rooms.Leave(r, s)
+		return true
+	})
+	for _, name := range names {
+		s.rooms = append(s.rooms, s.site.rooms.Join(name, view, s))
+	}
+	return nil
+}
+
+// confirm checks for revocations once more, when the session and its rooms can be found:
+// one that came since the ticket was verified found neither. A later one finds them, and
+// waits for s.mu, which is held.
+func (s *session) confirm() error {
+	if s.tickets.Revoked(s.site.ID, s.claims) {
+		return refuseRevoked(s.site.ID)
+	}
+	_, err := s.withdrawRooms()
+	return err
+}
+
+// withdrawRooms takes the rooms that were revoked from the session, and reports whether
+// there were any. What the page wrote there stays: most pages get the room back with their
+// next ticket. It is called with s.mu held.
+func (s *session) withdrawRooms() (withdrawn bool, err error) {
+	claims := s.tickets.WithoutRevokedRooms(s.site.ID, s.claims)
+	if claims == s.claims {
+		return false, nil
+	}
+	s.claims, s.user = claims, claims.User()
+	return true, s.hear(false)
+}
+
+// Leave implements transport.Session: the user logs out.
+func (s *session) Leave() { s.end(nil) }
+
+// expire is called by the timer: the ticket or the grace period has expired.
+func (s *session) expire() {
+	s.mu.Lock()
+	if left := time.Until(s.claims.ExpiresAt.Time); left > 0 && !s.ended && s.connected() {
+		s.timer.Reset(left) // it came back just when its grace period ended
+		s.mu.Unlock()
+		return
+	}
+	s.finish(ticketError("ticket expired: come back with a newer one"))
+	s.mu.Unlock()
+	s.forget(s)
+}
+
+// end ends the session and its entries.
+func (s *session) end(bye *transport.Bye) {
+	s.mu.Lock()
+	s.finish(bye)
+	s.mu.Unlock()
+	s.forget(s)
+}
+
+// finish is end with s.mu held. Once it returns a session of the same page may begin, and
+// have the same entries.
+func (s *session) finish(bye *transport.Bye) {
+	if s.ended {
+		return
+	}
+	for _, e := range s.entries {
+		s.broker.Leave(s.keyOf(e.room, e.clientID))
+	}
+	s.stop(bye)
+}
+
+// abandon ends the session but not its entries: the page comes back to another node, or
+// to this one restarted.
+func (s *session) abandon(bye *transport.Bye) {
+	s.mu.Lock()
+	if !s.ended {
+		s.stop(bye)
+	}
+	s.mu.Unlock()
+	s.forget(s)
+}
+
+// stop takes the page out of its rooms. It is called with s.mu held.
+func (s *session) stop(bye *transport.Bye) {
+	s.ended = true
+	s.timer.Stop()
+	for _, r := range s.rooms {
+		s.site.rooms.Leave(r, s)
+	}
+	s.entries, s.rooms = nil, nil
+	s.site.rooms.Notifier.Unsubscribe(s)
+	if bye != nil {
+		s.bye(bye)
+	}
+}
+
+// connect gives the session a connection. One that it still has is replaced.
+func (s *session) connect(out *transport.Outbox) {
+	if old := s.attach(out); old != nil {
+		old.Bye(&transport.Bye{Code: transport.CodeReplaced, Reason: "this connection id came back on another connection"})
+	}
+	out.OnDrained(s.catchUp)
+}
+
+// catchUp sends snapshots of the rooms of which frames did not fit.
+func (s *session) catchUp() {
+	for _, r := range s.takeStale() {
+		r.CatchUp(s)
+	}
+}
+
+// Detach implements transport.Session: it starts the grace period.
+func (s *session) Detach(out *transport.Outbox) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.disconnect(out)
+}
+
+// disconnect is called with s.mu held.
+func (s *session) disconnect(out *transport.Outbox) {
+	if s.detach(out) && !s.ended {
+		s.parted = time.Now()
+		s.timer.Reset(s.grace)
+	}
+}

@@ -1,0 +1,106 @@
+package server
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/room"
+	"github.com/heartbeatd/heartbeatd/transport"
+)
+
+// outlet is where the frames for a page go: into the Outbox of its connection, if it has
+// one.
+type outlet struct {
+	mu          sync.Mutex // guards the following fields
+	out         *transport.Outbox
+	stale       []*room.Room // rooms of which a frame did not fit: the page needs a snapshot
+	subscribing bool         // the replay buffer will send the pushes that the page lacks
+	pushed      broker.Cursor
+}
+
+// attach gives the outlet a connection, and returns the one that it had.
+func (o *outlet) attach(out *transport.Outbox) (old *transport.Outbox) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	old = o.out
+	o.out, o.stale, o.subscribing = out, nil, true
+	return old
+}
+
+// detach removes a connection. It reports whether the outlet still had it.
+func (o *outlet) detach(out *transport.Outbox) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.out != out {
+		return false
+	}
+	o.out = nil
+	return true
+}
+
+func (o *outlet) connected() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.out != nil
+}
+
+// bye ends the connection.
+func (o *outlet) bye(b *transport.Bye) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.out != nil {
+		o.out.Bye(b)
+	}
+}
+
+// Offer implements room.Listener. A page that is too slow for the frame gets a snapshot
+// of the room when it has caught up.
+func (o *outlet) Offer(r *room.Room, frame []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.out == nil || slices.Contains(o.stale, r) {
+		return
+	}
+	if !o.out.Offer(frame) {
+		o.stale = append(o.stale, r)
+	}
+}
+
+// takeStale returns the rooms of which the page needs a snapshot, once.
+func (o *outlet) takeStale() []*room.Room {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	rooms := o.stale
+	o.stale = nil
+	return rooms
+}
+
+// Send implements room.Listener. A frame that does not fit ends the connection.
+func (o *outlet) Send(frame []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.out != nil {
+		o.out.Send(frame)
+	}
+}
+
+// Deliver implements room.Listener. It leaves out a push that the page was sent before,
+// and one that the replay buffer will send it.
+func (o *outlet) Deliver(frame []byte, at broker.Cursor) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	push := at != broker.Cursor{}
+	sent := o.subscribing || at.Epoch == o.pushed.Epoch && at.Seq <= o.pushed.Seq
+	if o.out != nil && !(push && sent) {
+		o.out.Send(frame)
+	}
+}
+
+// subscribed notes that the page has been sent the pushes up to a cursor: Deliver sends
+// it those that follow.
+func (o *outlet) subscribed(upTo broker.Cursor) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.subscribing, o.pushed = false, upTo
+}

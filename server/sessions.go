@@ -1,0 +1,171 @@
+package server
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/heartbeatd/heartbeatd/server/message"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
+	"github.com/heartbeatd/heartbeatd/transport"
+)
+
+const (
+	// maxSessions bounds the sessions of one node.
+	maxSessions = 200_000
+	// maxUserSessions bounds the sessions of one user on one node.
+	maxUserSessions = 200
+)
+
+// sessions are those of one node.
+type sessions struct {
+	mu       sync.Mutex // guards the following fields
+	byKey    map[sessionKey]*session
+	byUser   map[userKey]int // how many sessions a user has
+	draining bool            // no page may come
+}
+
+type userKey struct {
+	site string
+	user int64
+}
+
+func newSessions() *sessions {
+	return &sessions{byKey: make(map[sessionKey]*session), byUser: make(map[userKey]int)}
+}
+
+// find returns the session of a page, or nil.
+func (l *sessions) find(key sessionKey) *session {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.byKey[key]
+}
+
+// enter returns the session of a key, locked, and makes it if there is none.
+func (l *sessions) enter(of *shared, st *site, key sessionKey, claims *ticket.Claims) (s *session, resumed bool, err error) {
+	for {
+		l.mu.Lock()
+		s, found := l.byKey[key]
+		if err := l.checkLimits(key, found); err != nil {
+			l.mu.Unlock()
+			return nil, false, err
+		}
+		if !found {
+			s = &session{
+				shared: of, site: st, key: key, claims: claims,
+				beats: rate.NewLimiter(beatsPerSecond, beatBurst),
+			}
+			s.mu.Lock()
+			s.timer = time.AfterFunc(of.grace, s.expire)
+			l.byKey[key] = s
+			l.byUser[userKey{key.site, key.user}]++
+			l.mu.Unlock()
+			return s, false, nil
+		}
+		l.mu.Unlock()
+		s.mu.Lock()
+		if !s.ended {
+			return s, true, nil
+		}
+		s.mu.Unlock()
+		l.forget(s) // it ended meanwhile: make another
+	}
+}
+
+// checkLimits returns why a page cannot come: again, or as one more. It is called with
+// l.mu held.
+func (l *sessions) checkLimits(key sessionKey, again bool) error {
+	retry := 5*time.Second + rand.N(10*time.Second)
+	switch {
+	case l.draining:
+		return &transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: retry}
+	case again:
+	case len(l.byKey) >= maxSessions:
+		return refuseLimit(key.site, "session limit of this node reached", retry)
+	case l.byUser[userKey{key.site, key.user}] >= maxUserSessions:
+		return refuseLimit(key.site, "session limit of this user reached", retry)
+	}
+	return nil
+}
+
+// forget removes a session.
+func (l *sessions) forget(s *session) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.byKey[s.key] != s {
+		return
+	}
+	delete(l.byKey, s.key)
+	u := userKey{s.key.site, s.key.user}
+	if l.byUser[u]--; l.byUser[u] == 0 {
+		delete(l.byUser, u)
+	}
+}
+
+// close takes no more pages, and returns the sessions that there are.
+func (l *sessions) close() []*session {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.draining = true
+	return slices.Collect(maps.Values(l.byKey))
+}
+
+func (l *sessions) isClosed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.draining
+}
+
+// count returns the number of sessions: of a site, or of all if siteID is empty.
+func (l *sessions) count(siteID string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if siteID == "" {
+		return len(l.byKey)
+	}
+	for key := range l.byKey {
+		if key.site == siteID {
+			n++
+		}
+	}
+	return n
+}
+
+// sites returns the ids of the sites that have sessions.
+func (l *sessions) sites() map[string]bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ids := make(map[string]bool)
+	for key := range l.byKey {
+		ids[key.site] = true
+	}
+	return ids
+}
+
+// ofUser returns the sessions of a user on the sites of a network.
+func (l *sessions) ofUser(network string, user int64) (list []*session) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key, s := range l.byKey {
+		if key.user == user && s.site.network == network {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// appendTargets appends the sessions of a site that a target, other than a room, includes.
+func (l *sessions) appendTargets(list []*session, siteID string, to message.Target) []*session {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key, s := range l.byKey {
+		if key.site == siteID && s.isTarget(to) {
+			list = append(list, s)
+		}
+	}
+	return list
+}
