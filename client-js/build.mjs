@@ -35,7 +35,7 @@ const files = [
 	...outputFiles
 		.filter(({ path }) => basename(path).startsWith('heartbeat.js'))
 		.map(({ path, text }) => ({ path: join(plugin, basename(path)), text })),
-	{ path: join(here, '../server/demo/jquery.js'), text: await readFile(jquery, 'utf8') },
+	{ path: join(here, '../server/demosite/page/jquery.js'), text: await readFile(jquery, 'utf8') },
 ]
 
 const stale = []

@@ -13,6 +13,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/heartbeatd/heartbeatd/server/ticket"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // proxyNode starts a node in front of a WordPress that is a handler.
@@ -63,8 +64,8 @@ func TestProxyPassesOn(t *testing.T) {
 		"Connection": {"X-Hop"}, "X-Hop": {"secret"}, "Content-Type": {"application/x-www-form-urlencoded"},
 	}
 	for _, method := range []string{"GET", "POST", "PUT", "DELETE", "PATCH"} {
-		r, body := send(t, method, n.url+AjaxPath+"?z=%2F&b=x;y&a=100%&c=%zz", "action=heartbeat&x=ü", header)
-		want := method + " " + AjaxPath + "?z=%2F&b=x;y&a=100%&c=%zz host=example.org for=127.0.0.1 proto=http cookie=a=b hop="
+		r, body := send(t, method, n.url+wordpress.AjaxPath+"?z=%2F&b=x;y&a=100%&c=%zz", "action=heartbeat&x=ü", header)
+		want := method + " " + wordpress.AjaxPath + "?z=%2F&b=x;y&a=100%&c=%zz host=example.org for=127.0.0.1 proto=http cookie=a=b hop="
 		if r.StatusCode != 302 || r.Header.Get("X-Saw") != want || body != "action=heartbeat&x=ü" {
 			t.Errorf("%s: %d %q %s\nwant %s", method, r.StatusCode, body, r.Header.Get("X-Saw"), want)
 		}
@@ -72,7 +73,7 @@ func TestProxyPassesOn(t *testing.T) {
 	trusting := proxyNode(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprint(w, r.Header["X-Forwarded-For"], r.Header["X-Forwarded-Proto"])
 	}, func(c *Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
-	if _, body := send(t, "GET", trusting.url+AjaxPath, "", header); body != "[10.9.8.7, 127.0.0.1] [https]" {
+	if _, body := send(t, "GET", trusting.url+wordpress.AjaxPath, "", header); body != "[10.9.8.7, 127.0.0.1] [https]" {
 		t.Errorf("behind a trusted proxy: %s", body)
 	}
 }
@@ -94,12 +95,12 @@ func TestProxyAnswersBeats(t *testing.T) {
 		t.Fatal(err)
 	}
 	header := http.Header{"Heartbeat-Ticket": {signed}, "Content-Type": {"application/x-www-form-urlencoded"}}
-	r, body := send(t, "POST", n.url+AjaxPath, "action=heartbeat&_nonce=0", header)
+	r, body := send(t, "POST", n.url+wordpress.AjaxPath, "action=heartbeat&_nonce=0", header)
 	if r.StatusCode != 200 || asked != "" || body != `{"success":false}` {
 		t.Errorf("a beat: %d %s, WordPress was asked %q", r.StatusCode, body, asked)
 	}
 	for _, beat := range []string{"action=heartbeat&_nonce=1", "action=heartbeat&_nonce=0&data[theirs]=1", "action=other"} {
-		if send(t, "POST", n.url+AjaxPath, beat, header); asked != beat {
+		if send(t, "POST", n.url+wordpress.AjaxPath, beat, header); asked != beat {
 			t.Errorf("of %s WordPress was asked %q", beat, asked)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
@@ -235,7 +236,7 @@ func (p *page) ajax(t *testing.T, body string) *http.Response {
 }
 
 func (p *page) ajaxRequest(t *testing.T, body string) *http.Request {
-	r, _ := http.NewRequestWithContext(t.Context(), "POST", p.node.url+AjaxPath, strings.NewReader(body))
+	r, _ := http.NewRequestWithContext(t.Context(), "POST", p.node.url+wordpress.AjaxPath, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=UTF-8")
 	return r
 }

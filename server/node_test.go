@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/demosite"
 )
 
 // TestMain fails when a test leaves a goroutine behind.
@@ -37,6 +38,8 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(code)
 }
+
+const demoSite = demosite.ID
 
 // node is a whole heartbeatd with the demo site, on a free port.
 type node struct {
@@ -59,7 +62,7 @@ func newNodeOn(t *testing.T, on broker.Config, configure ...func(*Config)) *node
 		t.Fatal(err)
 	}
 	c := Config{
-		Broker: b, Demo: NewDemo([]byte("a key for tests")), BasePath: "/heartbeat", Logger: log,
+		Broker: b, Demo: demosite.New([]byte("a key for tests")), BasePath: "/heartbeat", Logger: log,
 		grace: 100 * time.Millisecond, Scripts: fstest.MapFS{"heartbeat.js": {Data: []byte("// the drop-in")}},
 	}
 	for _, f := range configure {
@@ -101,7 +104,7 @@ func (n *node) page(t *testing.T, user int) *page {
 		t.Fatal(err)
 	}
 	defer func() { _ = r.Body.Close() }()
-	var s demoSettings
+	var s demosite.Settings
 	if err := json.NewDecoder(r.Body).Decode(&s); err != nil {
 		t.Fatal(err)
 	}

@@ -91,7 +91,7 @@ func TestAjaxRouting(t *testing.T) {
 	check("an action of a hook", p.ajax(t, "action=mine"), http.StatusTeapot, "short ")
 	check("hooks that do not answer", p.ajax(t, "action=silent"), http.StatusOK, "0")
 	check("an action for visitors only", p.ajax(t, "action=theirs"), http.StatusBadRequest, "0")
-	r, _ := http.NewRequestWithContext(t.Context(), "GET", p.node.url+AjaxPath+"?action=mine&x=y", nil)
+	r, _ := http.NewRequestWithContext(t.Context(), "GET", p.node.url+wordpress.AjaxPath+"?action=mine&x=y", nil)
 	check("a GET", p.do(t, r), http.StatusTeapot, "short y")
 	p.http.Jar = nil
 	check("an action for users only", p.ajax(t, "action=mine"), http.StatusBadRequest, "0")
@@ -112,7 +112,7 @@ func TestCheckReferer(t *testing.T) {
 		})
 	})
 	p := n.page(t, 1)
-	nonce := n.demo.loginOf(&demoUsers[0]).nonce("delete-it", time.Now())
+	nonce := n.demo.LoginOf(1).Nonce("delete-it", time.Now())
 	for body, want := range map[string]string{
 		"action=delete&security=" + nonce:                        "200 [] delete-it 1",
 		"action=delete&_ajax_nonce=" + nonce:                     "200 [] delete-it 1",

@@ -44,7 +44,7 @@ func TestRefusalsLogged(t *testing.T) {
 		{"expired", "other", sign("other", "the secret of the other site", now.Add(-2*time.Hour)), "", ""},
 		{"revoked", "demo", revoked, "", ""},
 		{"origin", "\"\"", p.ticket, "https://evil.example.org", ""},
-		{"cookie", "demo", p.ticket, "", n.demo.loginOf(&demoUsers[0]).cookieName() + "=x"},
+		{"cookie", "demo", p.ticket, "", n.demo.LoginOf(1).CookieName() + "=x"},
 	} {
 		for range 3 {
 			hello := fmt.Sprintf(`{"type":"hello","ticket":%q,"conn":%q}`, c.ticket, p.conn)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/heartbeatd/heartbeatd/server/demosite"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -22,8 +23,6 @@ const (
 	connectionHeader = "Heartbeat-Connection"
 	// freshTicketHeader brings a page a newer ticket.
 	freshTicketHeader = "X-Heartbeatd-Ticket"
-	// AjaxPath is where WordPress takes beats.
-	AjaxPath = "/wp-admin/admin-ajax.php"
 )
 
 // Public is the handler of the public listener.
@@ -45,9 +44,9 @@ func (s *Server) Public() http.Handler {
 	base.Methods("GET", "HEAD").Path("/{script:[a-z-]+\\.js(?:\\.map)?}").HandlerFunc(s.script)
 	if s.demo != nil {
 		ajax = transport.Post(s.ajax)
-		s.routeDemo(r)
+		s.demo.AddRoutes(r, demosite.Node{BasePath: s.base, Logger: s.log, View: s.sites[demosite.ID].watch})
 	}
-	r.Path(AjaxPath).Handler(ajax)
+	r.Path(wordpress.AjaxPath).Handler(ajax)
 	return shortcut(r, ajax, s.base+"/beat", s.crossOrigin(post))
 }
 
@@ -56,7 +55,7 @@ func (s *Server) Public() http.Handler {
 func shortcut(router http.Handler, ajax http.Handler, beatPath string, beat http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case r.URL.Path == AjaxPath:
+		case r.URL.Path == wordpress.AjaxPath:
 			ajax.ServeHTTP(w, r)
 		case r.URL.Path == beatPath && r.Method == http.MethodPost && r.Header[transport.SessionHeader] == nil:
 			beat.ServeHTTP(w, r)
@@ -169,18 +168,18 @@ func plainTick(status int, text string) transport.Tick {
 	}}
 }
 
-// ajax answers admin-ajax.php itself: the demo site is its own WordPress.
+// ajax answers all requests to admin-ajax.php of the demo site, which has no PHP.
 func (s *Server) ajax(_ context.Context, r *http.Request, body []byte) transport.Tick {
 	c := s.newBeat(r, body)
-	login := s.demo.login(r, &c.Call)
-	c.Nonces, c.site = login, s.sites[demoSite]
-	c.User = login.user()
+	login := s.demo.LoginFor(r, &c.Call)
+	c.Nonces, c.site = login, s.sites[demosite.ID]
+	c.User = login.User()
 	s.nameConnection(r, c)
 	c.readActivePosts()
 	tick := s.pipeline.answer(&c.Call)
 	if c.User != nil && tick.Status == http.StatusOK {
 		tick.Header = tick.Header.Clone()
-		tick.Header.Set(freshTicketHeader, login.ticket(c.Screen, c.Now))
+		tick.Header.Set(freshTicketHeader, login.Ticket(c.Screen, c.Now))
 	}
 	return tick
 }

@@ -44,6 +44,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/demosite"
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/presencesync"
 	"github.com/heartbeatd/heartbeatd/server/proxy"
@@ -55,10 +56,10 @@ import (
 type Config struct {
 	Broker   *broker.Broker
 	Sites    []Site
-	Demo     *Demo      // nil: no demo site
-	BasePath string     // where the transports are: /heartbeat
-	Scripts  fs.FS      // heartbeat.js and what else clients load
-	Hooks    hook.Hooks // hooks besides our own
+	Demo     *demosite.Site // nil: no demo site
+	BasePath string         // where the transports are: /heartbeat
+	Scripts  fs.FS          // heartbeat.js and what else clients load
+	Hooks    hook.Hooks     // hooks besides our own
 	Logger   *slog.Logger
 	// TrustedProxies are the web servers whose X-Forwarded headers are believed.
 	TrustedProxies []netip.Prefix
@@ -98,7 +99,7 @@ type Config struct {
 type Server struct {
 	broker   *broker.Broker
 	sites    map[string]*site // as configured
-	demo     *Demo
+	demo     *demosite.Site
 	pipeline *pipeline
 	log      *slog.Logger
 	metrics  *metrics
@@ -147,8 +148,8 @@ func New(c Config) (*Server, error) {
 	addPresence(&hooks)
 	sites := c.Sites
 	if c.Demo != nil {
-		c.Demo.addHooks(&hooks)
-		sites = append(sites, c.Demo.site())
+		c.Demo.AddHooks(&hooks)
+		sites = append(sites, Site{ID: demosite.ID, Secrets: []string{c.Demo.Secret()}})
 	}
 	for _, st := range sites {
 		if len(st.Secrets) == 0 || len(st.Secrets) > 2 {

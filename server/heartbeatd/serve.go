@@ -15,6 +15,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker"
 	clientjs "github.com/heartbeatd/heartbeatd/client-js"
 	"github.com/heartbeatd/heartbeatd/server"
+	"github.com/heartbeatd/heartbeatd/server/demosite"
 )
 
 type serveCmd struct {
@@ -47,9 +48,9 @@ func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	var demo *server.Demo
+	var demo *demosite.Site
 	if len(sites) == 0 {
-		demo = server.NewDemo(server.DemoKey(log))
+		demo = demosite.New(demosite.Key(log))
 	}
 	observers, err := c.observers()
 	if err != nil {

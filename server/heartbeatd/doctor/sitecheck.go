@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/heartbeatd/heartbeatd/server"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 const (
@@ -25,7 +25,7 @@ const formType = "application/x-www-form-urlencoded; charset=UTF-8"
 // checkSite checks that a WordPress answers at the site's URL: its admin-ajax.php
 // has an answer of its own.
 func (d *checkup) checkSite(ctx context.Context) Finding {
-	url := d.site.String() + server.AjaxPath
+	url := d.site.String() + wordpress.AjaxPath
 	a, err := d.sendTimed(ctx, http.MethodGet, url, "", nil)
 	if err != nil {
 		return d.diagnoseError(url, err)
@@ -49,7 +49,7 @@ func (d *checkup) checkSite(ctx context.Context) Finding {
 // checkHeaders sends the beat of a visitor, and checks that a ticket fits beside the
 // response headers.
 func (d *checkup) checkHeaders(ctx context.Context) Finding {
-	url := d.site.String() + server.AjaxPath
+	url := d.site.String() + wordpress.AjaxPath
 	a, err := d.sendTimed(ctx, http.MethodPost, url, "action=heartbeat", map[string]string{"Content-Type": formType})
 	if err != nil {
 		return d.diagnoseError(url, err)
