@@ -16,9 +16,8 @@ PHP_FILES := $(sort $(shell find integration/wordpress/heartbeatd integration/wo
 JS_TESTS := $(sort $(shell find client-js/test -name '*.test.*js'))
 INTEGRATION_TESTS := $(sort $(shell find integration -name node_modules -prune -o -name '*.test.*js' -print))
 
-# node's own runner. Two files at a time: the tests share two cores with their
-# servers, and spend much of their time waiting.
-NODE_TEST := node --test --test-reporter=spec --test-concurrency=2 --test-timeout=900000
+# node's own runner. Three files at a time: the tests spend much of their time waiting.
+NODE_TEST := node --test --test-reporter=spec --test-concurrency=3 --test-timeout=900000
 
 build:
 	go build ./server/heartbeatd
