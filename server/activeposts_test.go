@@ -213,7 +213,7 @@ func TestNudgedForActivePosts(t *testing.T) {
 // was made before would outlive them.
 func TestActivePostsOfANewView(t *testing.T) {
 	n := newNodeOn(t, broker.Config{TTL: 2 * watchLinger})
-	st := n.sites[demoSite]
+	st := n.sites.configured[demoSite]
 	p := n.page(t, 1)
 	asks := func() string {
 		t.Helper()
@@ -232,7 +232,7 @@ func TestActivePostsOfANewView(t *testing.T) {
 		t.Fatalf("while somebody is online: %s", got)
 	}
 	st.lastUsed.Store(0)
-	st.rest()
+	st.closeIfIdle()
 	if st.isWatched() {
 		t.Fatal("the site is still watched")
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io"
 	"net/http"
-	"slices"
 
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/transport"
@@ -25,33 +24,17 @@ func (s *Server) adminAjax(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		body := read.Bytes()
-		if tick := s.ticketBeat(r.Context(), r, body); tick.Status == http.StatusOK {
+		if tick := s.answerPost(r, body); tick.Status == http.StatusOK {
 			transport.WriteTick(w, tick)
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 	}
-	if st := s.siteOf(r); st != nil && st.upstream != nil {
+	if st := s.sites.byHost(r); st != nil && st.upstream != nil {
 		st.upstream.ServeHTTP(w, r)
 		return
 	}
 	c := new(hook.Call)
 	c.Die(http.StatusBadRequest, "0")
 	transport.WriteTick(w, tickOf(c))
-}
-
-// siteOf returns the site that a request's Host header belongs to: the one with
-// that origin, or else the only site. It returns nil if there is none.
-func (s *Server) siteOf(r *http.Request) *site {
-	var only *site
-	for _, st := range s.sites {
-		if slices.ContainsFunc(st.origins, func(o Origin) bool { return o.isHost(r.Host) }) {
-			return st
-		}
-		only = st
-	}
-	if len(s.sites) == 1 {
-		return only
-	}
-	return nil
 }

@@ -3,8 +3,6 @@ package server
 import (
 	"net/http"
 
-	"github.com/golang-jwt/jwt/v5"
-
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -38,18 +36,9 @@ func (s *Server) siteOfTicket(siteID string, claims *ticket.Claims, err error) (
 	if err != nil {
 		return nil, nil, refuseTicket(err)
 	}
-	st := s.site(siteID)
+	st := s.sites.get(siteID)
 	if st == nil {
 		return nil, nil, refuse(siteID, limitReached, "site limit of the network reached on this node")
 	}
 	return st, claims, nil
-}
-
-// keysOf returns the secrets of a site.
-func (s *Server) keysOf(siteID string) (jwt.VerificationKeySet, error) {
-	first := s.configuredSite(siteID)
-	if first == nil {
-		return jwt.VerificationKeySet{}, ticket.ErrUnknownSite
-	}
-	return first.keys, nil
 }

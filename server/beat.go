@@ -106,33 +106,3 @@ func (b *beat) Online() (list wordpress.Encoded, listed, total int, err error) {
 
 // ActivePosts implements hook.Presence.
 func (b *beat) ActivePosts() []hook.ActivePost { return b.posts }
-
-// postedBeat is a beat that came by POST.
-type postedBeat struct {
-	beat
-	post postWriter
-}
-
-// postWriter writes the entries of a page that beats by POST.
-type postWriter struct {
-	site   *site
-	conn   string   // the page's connection id, or postConn
-	linked bool     // the page has a link, which writes its entries
-	away   *session // the page's session, if the page posts because its link is gone
-}
-
-// write implements entryWriter.
-func (w *postWriter) write(c *hook.Call, e broker.Entry) {
-	if w.linked {
-		return // by a note
-	}
-	k := broker.Key{Site: w.site.ID, Room: e.Room, ClientID: e.ClientID, Conn: w.conn}
-	if w.away != nil {
-		w.away.release(k)
-	}
-	stored := broker.Stored{Entry: e}
-	if c.Focus {
-		stored.FocusedAt = c.Now.UnixMilli()
-	}
-	_ = w.site.broker.Put(k, stored) // the broker logs errors
-}

@@ -80,7 +80,7 @@ func TestCronSendsOneBeatToPHP(t *testing.T) {
 	if status, answer := n.call(t, "/cron", fmt.Sprintf(`{"at":%d}`, past.Unix()-9)); status != http.StatusAccepted {
 		t.Fatalf("%d %v", status, answer)
 	}
-	c := &n.sites[demoSite].cron
+	c := &n.sites.configured[demoSite].cron
 	until(t, "the node hears of it", func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()

@@ -98,7 +98,7 @@ func TestHiddenPageBecomesIdle(t *testing.T) {
 	s.next("welcome")
 	idle := func(want bool) func() bool {
 		return func() bool {
-			view, _ := n.sites[demoSite].watch(t.Context())
+			view, _ := n.sites.configured[demoSite].watch(t.Context())
 			entries, _ := view.List(broker.Filter{Room: wordpress.AdminRoom}, 0, 10)
 			return len(entries) == 1 && entries[0].Idle != broker.Unreported && entries[0].IsIdle(time.Now()) == want
 		}

@@ -9,6 +9,10 @@ import (
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
+// manySpread is the time over which the pages of more than one user ask WordPress
+// for new tickets, in milliseconds.
+const manySpread = 1000
+
 // Renew implements transport.Session: the page no longer hears rooms that the newer ticket
 // does not name.
 func (s *session) Renew(raw string) error {
@@ -191,4 +195,38 @@ func (s *session) disconnect(out *transport.Outbox) {
 		s.parted = time.Now()
 		s.timer.Reset(s.grace)
 	}
+}
+
+// endIfRevoked ends the session if its ticket is revoked. many says that the tickets of
+// many pages are.
+func (s *session) endIfRevoked(many bool) {
+	s.mu.Lock()
+	revoked := s.tickets.Revoked(s.site.ID, s.claims)
+	s.mu.Unlock()
+	if revoked {
+		s.Send(room.NudgeFrame(spread(many)))
+		s.end(ticketError("the ticket is revoked: ask WordPress"))
+	}
+}
+
+// withdraw takes rooms that were revoked from the session, and has the page ask WordPress
+// for a new ticket.
+func (s *session) withdraw() {
+	s.mu.Lock()
+	withdrawn, err := false, error(nil)
+	if !s.ended {
+		withdrawn, err = s.withdrawRooms()
+	}
+	s.mu.Unlock()
+	if withdrawn && err == nil {
+		s.Send(room.NudgeFrame(spread(true)))
+	}
+}
+
+// spread returns the time, in milliseconds, over which pages ask WordPress for new tickets.
+func spread(many bool) int {
+	if many {
+		return manySpread
+	}
+	return 0
 }

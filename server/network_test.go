@@ -89,7 +89,7 @@ func TestNetwork(t *testing.T) {
 func TestNetworkBound(t *testing.T) {
 	n := newNode(t)
 	for _, id := range []string{"demo-0", "demo-02", "demo-2x", "demo-", "other-2", "demo-2-3"} {
-		if n.configuredSite(id) != nil {
+		if n.sites.first(id) != nil {
 			t.Errorf("%s is taken for a site of the network", id)
 		}
 	}
@@ -97,11 +97,11 @@ func TestNetworkBound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := n.verifyTicket(forged); err == nil || len(n.members) != 0 {
-		t.Errorf("a forged ticket: %v, and %d sites", err, len(n.members))
+	if _, _, err := n.verifyTicket(forged); err == nil || len(n.sites.members) != 0 {
+		t.Errorf("a forged ticket: %v, and %d sites", err, len(n.sites.members))
 	}
 	for i := range maxMembers {
-		if n.site(fmt.Sprintf("demo-%d", i+2)) == nil {
+		if n.sites.get(fmt.Sprintf("demo-%d", i+2)) == nil {
 			t.Fatalf("no place for site %d", i)
 		}
 	}
@@ -111,18 +111,18 @@ func TestNetworkBound(t *testing.T) {
 	if _, _, err := n.verifyTicket(n.memberPage(t, "demo-5", 1).ticket); err != nil {
 		t.Errorf("a known one: %v", err)
 	}
-	n.forgetMembers()
-	if len(n.members) != maxMembers {
-		t.Errorf("sites that were just used are forgotten: %d are left", len(n.members))
+	n.sites.forgetIdle(n.sessions.sites())
+	if len(n.sites.members) != maxMembers {
+		t.Errorf("sites that were just used are forgotten: %d are left", len(n.sites.members))
 	}
-	for _, st := range n.members {
+	for _, st := range n.sites.members {
 		st.lastUsed.Store(0)
 	}
 	page := n.memberPage(t, "demo-6", 1)
 	page.socket(t)
-	n.forgetMembers()
-	if len(n.members) != 1 {
-		t.Errorf("%d sites are known, one is used", len(n.members))
+	n.sites.forgetIdle(n.sessions.sites())
+	if len(n.sites.members) != 1 {
+		t.Errorf("%d sites are known, one is used", len(n.sites.members))
 	}
 }
 

@@ -25,7 +25,7 @@ func isConnID(s string) bool {
 func (s *Server) Open(r *http.Request, hello transport.Hello, out *transport.Outbox) (transport.Session, transport.Welcome, error) {
 	sess, welcome, err := s.open(r, hello, out)
 	if err != nil {
-		s.refusals.log(s, r, err)
+		s.refusals.log(r, err)
 		return nil, welcome, err // not a nil *session
 	}
 	return sess, welcome, nil

@@ -25,7 +25,7 @@ func (n *node) revoke(t *testing.T, v ticket.Revocation) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.receiveRevocation(broker.Message{Site: demoSite, Data: b})
+	(&revoker{&n.tickets, n.sites, n.sessions, n.log}).receive(broker.Message{Site: demoSite, Data: b})
 }
 
 // opening is a page whose ticket is verified, and that nobody can find yet.
@@ -49,7 +49,7 @@ func (n *node) verified(t *testing.T, p *page) *opening {
 func (o *opening) open(t *testing.T) (*session, error) {
 	t.Helper()
 	id, _ := o.claims.UserID()
-	s, resumed, err := o.n.sessions.enter(&o.n.shared, o.n.sites[demoSite], sessionKey{demoSite, id, o.p.conn}, o.claims)
+	s, resumed, err := o.n.sessions.enter(&o.n.shared, o.n.sites.configured[demoSite], sessionKey{demoSite, id, o.p.conn}, o.claims)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func (o *opening) open(t *testing.T) (*session, error) {
 
 // hears reports whether a session is in a room.
 func (n *node) hears(s *session, name string) bool {
-	return slices.Contains(n.sites[demoSite].rooms.Listeners(name), room.Listener(s))
+	return slices.Contains(n.sites.configured[demoSite].rooms.Listeners(name), room.Listener(s))
 }
 
 func isRevoked(err error) bool {
@@ -146,7 +146,7 @@ func TestRevokedAnyTime(t *testing.T) {
 		both.Go(func() { _, _, _ = n.Open(httptest.NewRequest("GET", "/", nil), hello, &transport.Outbox{}) })
 		both.Go(func() { n.revoke(t, v) })
 		both.Wait()
-		if v.User != 0 && n.find(v.User, hello.Conn) != nil || v.Room != "" && len(n.sites[demoSite].rooms.Listeners(name)) > 0 {
+		if v.User != 0 && n.find(v.User, hello.Conn) != nil || v.Room != "" && len(n.sites.configured[demoSite].rooms.Listeners(name)) > 0 {
 			t.Fatalf("page %d outlives the revocation of %+v", i, v)
 		}
 	}
@@ -159,7 +159,7 @@ func TestOpenPanics(t *testing.T) {
 	broken := *o.claims
 	broken.ExpiresAt = nil
 	id, _ := o.claims.UserID()
-	s, resumed, err := n.sessions.enter(&n.shared, n.sites[demoSite], sessionKey{demoSite, id, o.p.conn}, o.claims)
+	s, resumed, err := n.sessions.enter(&n.shared, n.sites.configured[demoSite], sessionKey{demoSite, id, o.p.conn}, o.claims)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -132,20 +132,19 @@ func TestSameOrigin(t *testing.T) {
 
 // TestSiteOfHost finds a site by the host of a request, however the two are written.
 func TestSiteOfHost(t *testing.T) {
-	s := &Server{sites: make(map[string]*site)}
-	for id, origin := range map[string]string{"one": "https://One.example.org:443/blog", "two": "https://two.example.org:8443"} {
-		st, err := newSite(Site{ID: id, Origins: []string{origin}}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.sites[id] = st
+	s, err := newSites([]Site{
+		{ID: "one", Origins: []string{"https://One.example.org:443/blog"}, Secrets: []string{"x"}},
+		{ID: "two", Origins: []string{"https://two.example.org:8443"}, Secrets: []string{"x"}},
+	}, nil, nil, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
 	for host, want := range map[string]string{
 		"one.example.org": "one", "one.example.org:443": "one", "ONE.example.org.": "one", "two.example.org:8443": "two",
 		"two.example.org": "", "one.example.org:8443": "", "example.org": "",
 	} {
 		id := ""
-		if st := s.siteOf(&http.Request{Host: host}); st != nil {
+		if st := s.byHost(&http.Request{Host: host}); st != nil {
 			id = st.ID
 		}
 		if id != want {

@@ -20,34 +20,6 @@ const (
 	maxText = 191
 )
 
-// addPresence adds the hooks that answer beats here. The last two handles ask for
-// nonces, and get no answer while the page's own nonce is in the first half of its life,
-// which is when beats are answered here.
-func addPresence(h *hook.Hooks) {
-	h.Add("heartbeat_received", 10, ping)
-	h.AddNative("presence-ping", answerOnline)
-	h.AddNative("presence-editor-ping", nil) // ping enters the room
-	h.AddNative(activeHandle, answerActivePosts)
-	h.AddNative("wp-refresh-post-nonces", nil)
-	h.AddNative("wp-refresh-metabox-loader-nonces", nil)
-	h.Add("heartbeat_send", 10, authCheck(true))
-	h.Add("heartbeat_nopriv_send", 10, authCheck(false))
-}
-
-// authCheck tells the page whether somebody is logged in.
-func authCheck(in bool) hook.Hook {
-	return func(c *hook.Call) { c.Response.Set("wp-auth-check", in) }
-}
-
-// ping writes the entries that a beat's presence handles ask for.
-func ping(c *hook.Call) {
-	if p := c.Data.Array("presence-ping"); p.Len() > 0 && c.User.EditPosts {
-		enter(c, wordpress.AdminRoom, "user-", pingData(c, p))
-	}
-	pingEditor(c)
-	pingLock(c)
-}
-
 // enter writes the caller's entry in a room.
 func enter(c *hook.Call, room, prefix string, data wordpress.Object) {
 	c.Presence.Enter(room, string(strconv.AppendInt([]byte(prefix), c.User.ID, 10)), data.JSON())

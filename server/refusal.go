@@ -65,7 +65,10 @@ const (
 
 // refusals logs why pages are refused: each cause once an hour for each site.
 type refusals struct {
-	mu    sync.Mutex
+	sites  *sites
+	logger *slog.Logger
+
+	mu    sync.Mutex // guards known
 	known map[refusalKey]*refusalCount
 }
 
@@ -80,13 +83,13 @@ type refusalCount struct {
 }
 
 // log writes a refusal to the log, unless there was one like it in the last hour.
-func (l *refusals) log(s *Server, r *http.Request, err error) {
+func (l *refusals) log(r *http.Request, err error) {
 	refused := new(refusal)
 	if !errors.As(err, &refused) {
 		return
 	}
 	key := refusalKey{cause: refused.cause}
-	if first := s.configuredSite(refused.site); first != nil {
+	if first := l.sites.first(refused.site); first != nil {
 		key.site = first.ID
 	}
 	more, due := l.count(key, time.Now())
@@ -97,7 +100,7 @@ func (l *refusals) log(s *Server, r *http.Request, err error) {
 	if refused.cause == ticket.Expired || refused.cause == ticket.Revoked {
 		level = slog.LevelInfo // log-ins end
 	}
-	s.log.Log(r.Context(), level, "a page is refused", "site", key.site, "cause", key.cause, "reason", logged(refused.Reason),
+	l.logger.Log(r.Context(), level, "a page is refused", "site", key.site, "cause", key.cause, "reason", logged(refused.Reason),
 		"origin", logged(r.Header.Get("Origin")), "host", logged(r.Host), "more since the last message", more)
 }
 

@@ -119,7 +119,7 @@ func TestSlowPageCatchesUp(t *testing.T) {
 	n.enter(wordpress.AdminRoom, 100, "a")
 	p := n.page(t, 1)
 	l := p.poller(t)
-	session, r := n.find(1, p.conn), n.sites[demoSite].rooms.Room(wordpress.AdminRoom)
+	session, r := n.find(1, p.conn), n.sites.configured[demoSite].rooms.Room(wordpress.AdminRoom)
 	for range 40 { // of 4 KB
 		session.Offer(r, []byte(`{"type":"presence","room":"admin/online","joined":[{"client_id":"`+strings.Repeat("x", 4000)+`"}]}`))
 	}
@@ -141,7 +141,7 @@ func TestSlowPageCatchesUp(t *testing.T) {
 // TestRoomsAreForgotten keeps nothing of rooms that nobody hears.
 func TestRoomsAreForgotten(t *testing.T) {
 	n := newNode(t)
-	st := n.sites[demoSite]
+	st := n.sites.configured[demoSite]
 	count := st.rooms.Len
 	first, second := n.page(t, 1).socket(t), n.page(t, 2).socket(t)
 	if count() != 4 {
@@ -151,7 +151,7 @@ func TestRoomsAreForgotten(t *testing.T) {
 	second.send(`{"type":"leave"}`)
 	until(t, "all rooms are forgotten", func() bool { return count() == 0 })
 	st.lastUsed.Store(time.Now().Add(-watchLinger).UnixNano())
-	st.rest()
+	st.closeIfIdle()
 	if st.view != nil {
 		t.Error("a site that nobody uses is still watched")
 	}

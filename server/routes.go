@@ -1,28 +1,14 @@
 package server
 
 import (
-	"context"
 	"io/fs"
-	"mime"
 	"net/http"
-	"slices"
-	"time"
 
 	"github.com/gorilla/mux"
 
 	"github.com/heartbeatd/heartbeatd/server/demosite"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
-)
-
-const (
-	// ticketHeader brings the ticket of a client that only POSTs.
-	ticketHeader = "Heartbeat-Ticket"
-	// connectionHeader names the connection id of a page on the beats that it
-	// posts: one page is one key, whichever way its beats go.
-	connectionHeader = "Heartbeat-Connection"
-	// freshTicketHeader brings a page a newer ticket.
-	freshTicketHeader = "X-Heartbeatd-Ticket"
 )
 
 // Public is the handler of the public listener.
@@ -33,7 +19,7 @@ func (s *Server) Public() http.Handler {
 	r.Methods("POST").Path(s.base + "/close").HandlerFunc(s.requests.Close)
 	base := r.PathPrefix(s.base).Subrouter()
 	base.Use(s.crossOrigin)
-	post, ajax := transport.Post(s.beat), http.HandlerFunc(s.adminAjax)
+	post, ajax := transport.Post(s.servePost), http.HandlerFunc(s.adminAjax)
 	base.Methods("GET").Path("/socket").Handler(s.socket)
 	base.Methods("POST").Path("/open").HandlerFunc(s.requests.Open)
 	base.Methods("GET").Path("/poll").Handler(&transport.LongPoll{Sessions: s.requests})
@@ -43,8 +29,8 @@ func (s *Server) Public() http.Handler {
 	base.Methods("OPTIONS").HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	base.Methods("GET", "HEAD").Path("/{script:[a-z-]+\\.js(?:\\.map)?}").HandlerFunc(s.script)
 	if s.demo != nil {
-		ajax = transport.Post(s.ajax)
-		s.demo.AddRoutes(r, demosite.Node{BasePath: s.base, Logger: s.log, View: s.sites[demosite.ID].watch})
+		ajax = transport.Post(s.answerDemo)
+		s.demo.AddRoutes(r, demosite.Node{BasePath: s.base, Logger: s.log, View: s.sites.configured[demosite.ID].watch})
 	}
 	r.Path(wordpress.AjaxPath).Handler(ajax)
 	return shortcut(r, ajax, s.base+"/beat", s.crossOrigin(post))
@@ -65,24 +51,6 @@ func shortcut(router http.Handler, ajax http.Handler, beatPath string, beat http
 	})
 }
 
-// knownOrigin says whether the request's origin is the host itself or belongs
-// to any site; whether it is the right one, the ticket says later.
-func (s *Server) knownOrigin(r *http.Request) bool {
-	if sameOrigin(r) {
-		return true
-	}
-	o, err := ParseOrigin(r.Header.Get("Origin")) // once, not for each site: it may be long
-	if err != nil {
-		return false
-	}
-	for _, st := range s.sites {
-		if slices.Contains(st.origins, o) {
-			return true
-		}
-	}
-	return false
-}
-
 // varyOrigin is shared: nobody changes it.
 var varyOrigin = []string{"Origin"}
 
@@ -96,8 +64,8 @@ func (s *Server) crossOrigin(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if !s.knownOrigin(r) {
-			s.refusals.log(s, r, refuse("", wrongOrigin, transport.OriginRefused))
+		if !s.sites.knowsOrigin(r) {
+			s.refusals.log(r, refuse("", wrongOrigin, transport.OriginRefused))
 			transport.RefuseOrigin(w)
 			return
 		}
@@ -123,108 +91,4 @@ func (s *Server) script(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	http.ServeFileFS(w, r, s.scripts, name)
-}
-
-// beatHeader is shared: nobody changes it.
-var beatHeader = http.Header{
-	"Content-Type": jsonHeader["Content-Type"], "Cache-Control": {"no-store"}, "X-Content-Type-Options": {"nosniff"},
-}
-
-// beat answers a beat at heartbeatd's own address, without what WordPress tells
-// browsers that might show an answer as a page.
-func (s *Server) beat(ctx context.Context, r *http.Request, body []byte) transport.Tick {
-	tick := s.ticketBeat(ctx, r, body)
-	if tick.Status == http.StatusOK && slices.Equal(tick.Header["Content-Type"], beatHeader["Content-Type"]) {
-		tick.Header = beatHeader
-	}
-	return tick
-}
-
-// ticketBeat answers the plain beat of a client that only knows its ticket.
-// A beat that is PHP's gets 409: post it to admin-ajax.
-// A revocation that comes while it is answered holds for the next beat: of this one
-// nothing stays but an entry, for one TTL.
-func (s *Server) ticketBeat(_ context.Context, r *http.Request, body []byte) transport.Tick {
-	st, claims, err := admit(r, r.Header.Get(ticketHeader), s.postedTicket)
-	if err != nil {
-		s.refusals.log(s, r, err)
-		return plainTick(http.StatusForbidden, err.Error())
-	}
-	c := s.newBeat(r, body)
-	c.User, c.Nonces, c.site = claims.User(), claims, st
-	s.nameConnection(r, c)
-	st.cron.tell(claims.Cron, claims.IssuedAt.UnixMilli())
-	if !claims.MayAnswer(&c.Call, s.pipeline.hooks, false) || !c.readActivePosts() || st.cron.claim(c.Now) {
-		s.metrics.declined.Inc()
-		return plainTick(http.StatusConflict, "this beat is for PHP: post it to admin-ajax.php")
-	}
-	s.metrics.answered.Inc()
-	return s.pipeline.answer(&c.Call)
-}
-
-func plainTick(status int, text string) transport.Tick {
-	return transport.Tick{Status: status, Body: []byte(text), Header: http.Header{
-		"Content-Type": {"text/plain; charset=utf-8"}, "Cache-Control": {"no-store"}, "X-Content-Type-Options": {"nosniff"},
-	}}
-}
-
-// ajax answers all requests to admin-ajax.php of the demo site, which has no PHP.
-func (s *Server) ajax(_ context.Context, r *http.Request, body []byte) transport.Tick {
-	c := s.newBeat(r, body)
-	login := s.demo.LoginFor(r, &c.Call)
-	c.Nonces, c.site = login, s.sites[demosite.ID]
-	c.User = login.User()
-	s.nameConnection(r, c)
-	c.readActivePosts()
-	tick := s.pipeline.answer(&c.Call)
-	if c.User != nil && tick.Status == http.StatusOK {
-		tick.Header = tick.Header.Clone()
-		tick.Header.Set(freshTicketHeader, login.Ticket(c.Screen, c.Now))
-	}
-	return tick
-}
-
-// newBeat reads a request as PHP does: a form only if it says that it is one.
-func (s *Server) newBeat(r *http.Request, body []byte) *postedBeat {
-	c := &postedBeat{}
-	c.Now = time.Now()
-	if r.URL.RawQuery != "" {
-		c.Query = wordpress.ParseQuery(r.URL.RawQuery)
-	}
-	if r.Method == http.MethodPost && isForm(r.Header.Get("Content-Type")) {
-		c.Post = wordpress.ParseForm(body)
-	} else {
-		c.Post = wordpress.NewArray()
-	}
-	c.posted, c.entries = true, &c.post
-	c.beat.read()
-	return c
-}
-
-const formType = "application/x-www-form-urlencoded"
-
-func isForm(contentType string) bool {
-	if contentType == formType || contentType == formType+"; charset=UTF-8" { // jQuery's
-		return true
-	}
-	kind, _, _ := mime.ParseMediaType(contentType)
-	return kind == formType
-}
-
-// nameConnection finds out whose entries a POST writes.
-func (s *Server) nameConnection(r *http.Request, b *postedBeat) {
-	w := &b.post
-	w.site, w.conn = b.site, postConn
-	conn := r.Header.Get(connectionHeader)
-	if b.User == nil || !isConnID(conn) {
-		return
-	}
-	w.conn = conn
-	page := s.sessions.find(sessionKey{b.site.ID, b.User.ID, conn})
-	if page == nil {
-		return
-	}
-	if w.linked = page.connected(); !w.linked {
-		w.away = page
-	}
 }

@@ -6,7 +6,7 @@
 //	routes.go     a request, by its path, to a transport
 //	origin.go     the request is from a page of the site
 //	open.go       a hello to a session: admit.go checks its ticket with package ticket
-//	transport     bytes to Beat; a beat by POST goes to routes.go again, without session
+//	transport     bytes to Beat; a beat by POST goes to post.go, and needs no session
 //	session.go    the beat is answered here, or is PHP's to answer: cron.go leaves it one
 //	              when a scheduled event is due
 //	beat.go       the call that hooks see, and the presence that they use
@@ -47,7 +47,6 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/demosite"
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/presencesync"
-	"github.com/heartbeatd/heartbeatd/server/proxy"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -89,7 +88,7 @@ type Config struct {
 //	outlet.mu          where the frames for a page go
 //	Outbox's mu, then the transport's own: they wake a writer
 //
-// While these are held no other lock is waited for: Server.membersMu, cron.mu, refusals.mu
+// While these are held no other lock is waited for: sites.mu, cron.mu, refusals.mu
 // and the locks of package ticket. A new session is locked under sessions.mu before anybody
 // else knows it, which does not wait. The transport calls sessions with none of its locks
 // held.
@@ -98,7 +97,7 @@ type Config struct {
 // or for a channel.
 type Server struct {
 	broker   *broker.Broker
-	sites    map[string]*site // as configured
+	sites    *sites
 	demo     *demosite.Site
 	pipeline *pipeline
 	log      *slog.Logger
@@ -114,9 +113,6 @@ type Server struct {
 	requests *transport.Sessions // of pages that send each frame in a request
 	base     string
 	scripts  fs.FS
-
-	membersMu sync.Mutex // guards members
-	members   map[string]*site
 
 	closing sync.Once
 	stop    chan struct{}
@@ -136,7 +132,7 @@ func New(c Config) (*Server, error) {
 		return nil, fmt.Errorf("the base path %q must begin with / and not end with it", c.BasePath)
 	}
 	s := &Server{
-		broker: c.Broker, sites: make(map[string]*site), members: make(map[string]*site), demo: c.Demo,
+		broker: c.Broker, demo: c.Demo,
 		pipeline: &pipeline{hooks: &hooks}, log: c.Logger,
 		apiKey: c.APIKey, base: c.BasePath, scripts: c.Scripts,
 		sessions: newSessions(), stop: make(chan struct{}),
@@ -146,38 +142,26 @@ func New(c Config) (*Server, error) {
 	hooks.Add("wp_ajax_heartbeat", 1, s.pipeline.heartbeat)
 	hooks.Add("wp_ajax_nopriv_heartbeat", 1, s.pipeline.heartbeatNopriv)
 	addPresence(&hooks)
-	sites := c.Sites
+	list := c.Sites
 	if c.Demo != nil {
 		c.Demo.AddHooks(&hooks)
-		sites = append(sites, Site{ID: demosite.ID, Secrets: []string{c.Demo.Secret()}})
+		list = append(list, Site{ID: demosite.ID, Secrets: []string{c.Demo.Secret()}})
 	}
-	for _, st := range sites {
-		if len(st.Secrets) == 0 || len(st.Secrets) > 2 {
-			return nil, fmt.Errorf("site %q needs one secret, or two while one replaces the other", st.ID)
-		}
-		if st.ID == "" || s.sites[st.ID] != nil {
-			return nil, fmt.Errorf("site id %q is empty or there twice", st.ID)
-		}
-		var err error
-		if s.sites[st.ID], err = newSite(st, c.Broker); err != nil {
-			return nil, fmt.Errorf("site %q: %w", st.ID, err)
-		}
-		if st.Upstream != "" {
-			up, err := proxy.New(st.Upstream, c.TrustedProxies, c.Logger)
-			if err != nil {
-				return nil, fmt.Errorf("site %q: %w", st.ID, err)
-			}
-			s.sites[st.ID].upstream = up
-		}
+	var err error
+	if s.sites, err = newSites(list, c.Broker, c.TrustedProxies, c.Logger); err != nil {
+		return nil, err
 	}
-	s.replay = &replayBuffer{sessions: s.sessions, site: s.site, log: c.Logger}
-	s.tickets.Keys, s.tickets.Network = s.keysOf, s.networkOf
+	s.refusals = refusals{sites: s.sites, logger: c.Logger}
+	s.tickets.Keys, s.tickets.Network = s.sites.keys, s.sites.network
+	s.replay = &replayBuffer{sessions: s.sessions, site: s.sites.get, log: c.Logger}
 	c.Broker.Subscribe(broker.Pushes, s.replay.subscribed, s.replay.receive)
-	c.Broker.Subscribe(broker.Revocations, nil, s.receiveRevocation)
-	s.socket = &transport.WebSocket{Server: s, CheckOrigin: s.knownOrigin}
+	c.Broker.Subscribe(broker.Revocations, nil, (&revoker{&s.tickets, s.sites, s.sessions, c.Logger}).receive)
+	s.socket = &transport.WebSocket{Server: s, CheckOrigin: s.sites.knowsOrigin}
 	s.requests = &transport.Sessions{Server: s}
 	s.stopped.Go(s.closeIdleSites)
-	s.stopped.Go(func() { presencesync.Run(s.syncNode(), cmp.Or(c.syncEvery, presencesync.Interval), s.stop) })
+	s.stopped.Go(func() {
+		presencesync.Run(syncNode(c.Broker, s.sites, c.Logger), cmp.Or(c.syncEvery, presencesync.Interval), s.stop)
+	})
 	return s, nil
 }
 
@@ -188,10 +172,10 @@ func (s *Server) closeIdleSites() {
 	for {
 		select {
 		case <-tick.C:
-			for _, st := range s.allSites() {
-				st.rest()
+			for _, st := range s.sites.all() {
+				st.closeIfIdle()
 			}
-			s.forgetMembers()
+			s.sites.forgetIdle(s.sessions.sites())
 		case <-s.stop:
 			return
 		}
@@ -235,7 +219,7 @@ func (s *Server) close() {
 	s.socket.Close()
 	s.requests.Stop()
 	var sites sync.WaitGroup // a view ends in seconds when NATS does not answer
-	for _, st := range s.allSites() {
+	for _, st := range s.sites.all() {
 		sites.Go(st.close)
 	}
 	sites.Wait()

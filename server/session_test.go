@@ -33,7 +33,7 @@ func has(entries []map[string]any, client string) bool {
 // online is who a node says is in a room.
 func (n *node) online(t *testing.T, room string) (clients []string) {
 	t.Helper()
-	view, err := n.sites[demoSite].watch(t.Context())
+	view, err := n.sites.configured[demoSite].watch(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ const watchLinger = 3 * time.Minute
 // watchWait is the longest a beat waits for a site's first snapshot.
 const watchWait = 2 * time.Second
 
-// site is a Site at work: its rooms, watched while somebody needs them.
+// site is a Site that is served: its rooms are watched while somebody needs them.
 type site struct {
 	Site
 	origins  []Origin // as configured
@@ -46,7 +46,7 @@ type site struct {
 	upstream *proxy.Proxy // nil: heartbeatd is not in front of admin-ajax.php
 
 	lastUsed  atomic.Int64  // Unix ns
-	watchWait time.Duration // watchWait, where a test has not another
+	watchWait time.Duration // set by tests
 
 	mu     sync.Mutex // guards the following fields
 	view   *broker.View
@@ -58,7 +58,6 @@ type site struct {
 	sync  presencesync.State
 	cron  cron
 	puts  sync.Mutex // held while the API checks an entry and writes it
-
 }
 
 func newSite(s Site, b *broker.Broker) (*site, error) {
@@ -73,8 +72,8 @@ func newSite(s Site, b *broker.Broker) (*site, error) {
 	return st, nil
 }
 
-// allows says whether pages of the request's origin may talk to this site's
-// sessions: the host they came to, and those on the list. A client that is no
+// allows reports whether pages of a request's origin may open sessions of this site: those
+// of the host that the request went to, and of the configured origins. A client that is no
 // browser names no origin.
 func (st *site) allows(r *http.Request) bool {
 	return sameOrigin(r) || comesFrom(r, st.origins)
@@ -127,16 +126,16 @@ func (st *site) use() (view *broker.View, opened time.Time, err error) {
 	return st.view, st.opened, nil
 }
 
-// touch notes that somebody asks for the site.
+// touch records that somebody asks for the site.
 func (st *site) touch() { st.lastUsed.Store(time.Now().UnixNano()) }
 
-// isIdle says whether nobody has asked for the site for a while.
+// isIdle reports whether nobody has asked for the site for a while.
 func (st *site) isIdle() bool {
 	return time.Since(time.Unix(0, st.lastUsed.Load())) > watchLinger
 }
 
-// rest stops watching a site that nobody has used for a while.
-func (st *site) rest() {
+// closeIfIdle closes the view of a site that nobody has used for a while.
+func (st *site) closeIfIdle() {
 	heard := st.rooms.Len() > 0
 	st.mu.Lock()
 	view := st.view
@@ -150,9 +149,9 @@ func (st *site) rest() {
 	view.Close()
 }
 
-// rests says whether the site is neither watched nor was asked for lately. It
-// says no rather than wait for whoever opens or closes the view.
-func (st *site) rests() bool {
+// isUnused reports whether the site is not watched and was not asked for lately. It returns
+// false rather than wait while the view is opened or closed.
+func (st *site) isUnused() bool {
 	if !st.isIdle() || !st.mu.TryLock() {
 		return false
 	}

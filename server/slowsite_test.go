@@ -48,7 +48,7 @@ func (n *node) answersBesideSlowSites(t *testing.T, g *gate) (early int64) {
 	var sites []*site
 	for i := range slow {
 		p := member(3 + i)
-		st := n.site(fmt.Sprintf("%s-%d", demoSite, 3+i))
+		st := n.sites.get(fmt.Sprintf("%s-%d", demoSite, 3+i))
 		st.watchWait = time.Hour
 		sites = append(sites, st)
 		for range 2 { // one opens the view, the other comes while it is opened
@@ -67,9 +67,9 @@ func (n *node) answersBesideSlowSites(t *testing.T, g *gate) (early int64) {
 	if r := warm.post(t, warm.pinging("b")); r.StatusCode != http.StatusOK {
 		t.Errorf("a beat of the other site: %s", r.Status)
 	}
-	n.forgetMembers()
-	for _, st := range n.allSites() {
-		st.rest()
+	n.sites.forgetIdle(n.sessions.sites())
+	for _, st := range n.sites.all() {
+		st.closeIfIdle()
 	}
 	if f := warm.socket(t).beat(1, warm.pinging("c")); f.Type != "tick" {
 		t.Errorf("a page of the other site: %+v", f)
@@ -88,7 +88,7 @@ func TestStopWakesWaiters(t *testing.T) {
 	n, g := newGatedNode(t)
 	g.shut()
 	defer g.open()
-	st := n.site(demoSite)
+	st := n.sites.get(demoSite)
 	st.watchWait = time.Hour
 	done := make(chan error)
 	go func() {

@@ -83,7 +83,7 @@ func TestStopEnds(t *testing.T) {
 	if got := len(n.sessions.close()); got > 0 {
 		t.Errorf("%d sessions are left", got)
 	}
-	for _, st := range n.allSites() {
+	for _, st := range n.sites.all() {
 		if _, err := st.open(); err == nil {
 			t.Errorf("%s is watched after the stop", st.ID)
 		}
@@ -127,7 +127,7 @@ func TestNothingRunsAfterStop(t *testing.T) {
 	p := n.page(t, 1)
 	s := p.socket(t)
 	s.beat(1, p.pinging("dashboard"))
-	session, st := n.find(1, p.conn), n.sites[demoSite]
+	session, st := n.find(1, p.conn), n.sites.configured[demoSite]
 	n.enter(wordpress.AdminRoom, 7, "a")
 	n.enter(wordpress.AdminRoom, 7, "b") // waits for the room's next frame
 	var client sync.WaitGroup

@@ -3,27 +3,29 @@ package server
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"slices"
 
+	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/presencesync"
 )
 
 // syncNode returns what the synchronization with the table of the Presence API plugin
 // needs of the node.
-func (s *Server) syncNode() presencesync.Node {
+func syncNode(b *broker.Broker, l *sites, log *slog.Logger) presencesync.Node {
 	return presencesync.Node{
-		Broker: s.broker, Logger: s.log, View: s.view,
+		Broker: b, Logger: log, View: l.view,
 		Sites: func(yield func(string, *presencesync.State) bool) {
-			for _, st := range s.allSites() {
+			for _, st := range l.all() {
 				if st.rooms.Len() > 0 && !yield(st.ID, &st.sync) {
 					return
 				}
 			}
 		},
 		// While a secret is being replaced WordPress may have the old one only.
-		Secret:   func(id string) string { secrets := s.site(id).Secrets; return secrets[len(secrets)-1] },
-		CheckURL: func(id, url string) error { return s.site(id).checkSyncURL(url) },
+		Secret:   func(id string) string { secrets := l.get(id).Secrets; return secrets[len(secrets)-1] },
+		CheckURL: func(id, url string) error { return l.get(id).checkSyncURL(url) },
 	}
 }
 

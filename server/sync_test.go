@@ -94,7 +94,7 @@ func syncing(t *testing.T, on broker.Config, every time.Duration) *node {
 	t.Helper()
 	on.TTL = time.Minute
 	n := newNodeOn(t, on, func(c *Config) { c.syncEvery = every })
-	n.sites[demoSite].SyncAnywhere = true // read when a ticket has said where
+	n.sites.configured[demoSite].SyncAnywhere = true // read when a ticket has said where
 	return n
 }
 
@@ -199,7 +199,7 @@ func TestSyncEndsWithLastPage(t *testing.T) {
 	w.saw(t, "a call", func(syncCall) bool { return true })
 	s.send(`{"type":"leave"}`)
 	until(t, "the site is not called", func() bool {
-		for id := range n.syncNode().Sites {
+		for id := range syncNode(n.broker, n.sites, n.log).Sites {
 			if id == demoSite {
 				return false
 			}

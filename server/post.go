@@ -1,0 +1,158 @@
+package server
+
+import (
+	"context"
+	"mime"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/demosite"
+	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
+	"github.com/heartbeatd/heartbeatd/transport"
+)
+
+const (
+	// ticketHeader brings the ticket of a client that only POSTs.
+	ticketHeader = "Heartbeat-Ticket"
+	// connectionHeader names the connection id of a page on the beats that it
+	// posts: one page is one key, whichever way its beats go.
+	connectionHeader = "Heartbeat-Connection"
+	// freshTicketHeader brings a page a newer ticket.
+	freshTicketHeader = "X-Heartbeatd-Ticket"
+)
+
+// postedBeat is a beat that came by POST.
+type postedBeat struct {
+	beat
+	post postWriter
+}
+
+// postWriter writes the entries of a page that beats by POST.
+type postWriter struct {
+	site   *site
+	conn   string   // the page's connection id, or postConn
+	linked bool     // the page has a link, which writes its entries
+	away   *session // the page's session, if the page posts because its link is gone
+}
+
+// write implements entryWriter.
+func (w *postWriter) write(c *hook.Call, e broker.Entry) {
+	if w.linked {
+		return // by a note
+	}
+	k := broker.Key{Site: w.site.ID, Room: e.Room, ClientID: e.ClientID, Conn: w.conn}
+	if w.away != nil {
+		w.away.release(k)
+	}
+	stored := broker.Stored{Entry: e}
+	if c.Focus {
+		stored.FocusedAt = c.Now.UnixMilli()
+	}
+	_ = w.site.broker.Put(k, stored) // the broker logs errors
+}
+
+// beatHeader is shared: nobody changes it.
+var beatHeader = http.Header{
+	"Content-Type": jsonHeader["Content-Type"], "Cache-Control": {"no-store"}, "X-Content-Type-Options": {"nosniff"},
+}
+
+// servePost answers a beat at heartbeatd's own address, without the headers by which
+// WordPress tells browsers how to show an answer as a page.
+func (s *Server) servePost(_ context.Context, r *http.Request, body []byte) transport.Tick {
+	tick := s.answerPost(r, body)
+	if tick.Status == http.StatusOK && slices.Equal(tick.Header["Content-Type"], beatHeader["Content-Type"]) {
+		tick.Header = beatHeader
+	}
+	return tick
+}
+
+// answerPost answers the beat of a client that sends its ticket with each. A beat that PHP
+// must answer gets 409. A revocation that comes meanwhile holds for the next beat: of this
+// one an entry stays for one TTL.
+func (s *Server) answerPost(r *http.Request, body []byte) transport.Tick {
+	st, claims, err := admit(r, r.Header.Get(ticketHeader), s.postedTicket)
+	if err != nil {
+		s.refusals.log(r, err)
+		return plainTick(http.StatusForbidden, err.Error())
+	}
+	c := s.newBeat(r, body)
+	c.User, c.Nonces, c.site = claims.User(), claims, st
+	s.nameConnection(r, c)
+	st.cron.tell(claims.Cron, claims.IssuedAt.UnixMilli())
+	if !claims.MayAnswer(&c.Call, s.pipeline.hooks, false) || !c.readActivePosts() || st.cron.claim(c.Now) {
+		s.metrics.declined.Inc()
+		return plainTick(http.StatusConflict, "this beat is for PHP: post it to admin-ajax.php")
+	}
+	s.metrics.answered.Inc()
+	return s.pipeline.answer(&c.Call)
+}
+
+func plainTick(status int, text string) transport.Tick {
+	return transport.Tick{Status: status, Body: []byte(text), Header: http.Header{
+		"Content-Type": {"text/plain; charset=utf-8"}, "Cache-Control": {"no-store"}, "X-Content-Type-Options": {"nosniff"},
+	}}
+}
+
+// answerDemo answers all requests to admin-ajax.php of the demo site, which has no PHP.
+func (s *Server) answerDemo(_ context.Context, r *http.Request, body []byte) transport.Tick {
+	c := s.newBeat(r, body)
+	login := s.demo.LoginFor(r, &c.Call)
+	c.Nonces, c.site = login, s.sites.configured[demosite.ID]
+	c.User = login.User()
+	s.nameConnection(r, c)
+	c.readActivePosts()
+	tick := s.pipeline.answer(&c.Call)
+	if c.User != nil && tick.Status == http.StatusOK {
+		tick.Header = tick.Header.Clone()
+		tick.Header.Set(freshTicketHeader, login.Ticket(c.Screen, c.Now))
+	}
+	return tick
+}
+
+// newBeat reads a request as PHP does: a body is a form only if its type says so.
+func (s *Server) newBeat(r *http.Request, body []byte) *postedBeat {
+	c := &postedBeat{}
+	c.Now = time.Now()
+	if r.URL.RawQuery != "" {
+		c.Query = wordpress.ParseQuery(r.URL.RawQuery)
+	}
+	if r.Method == http.MethodPost && isForm(r.Header.Get("Content-Type")) {
+		c.Post = wordpress.ParseForm(body)
+	} else {
+		c.Post = wordpress.NewArray()
+	}
+	c.posted, c.entries = true, &c.post
+	c.beat.read()
+	return c
+}
+
+const formType = "application/x-www-form-urlencoded"
+
+func isForm(contentType string) bool {
+	if contentType == formType || contentType == formType+"; charset=UTF-8" { // jQuery's
+		return true
+	}
+	kind, _, _ := mime.ParseMediaType(contentType)
+	return kind == formType
+}
+
+// nameConnection finds the connection whose entries a beat by POST writes.
+func (s *Server) nameConnection(r *http.Request, b *postedBeat) {
+	w := &b.post
+	w.site, w.conn = b.site, postConn
+	conn := r.Header.Get(connectionHeader)
+	if b.User == nil || !isConnID(conn) {
+		return
+	}
+	w.conn = conn
+	page := s.sessions.find(sessionKey{b.site.ID, b.User.ID, conn})
+	if page == nil {
+		return
+	}
+	if w.linked = page.connected(); !w.linked {
+		w.away = page
+	}
+}

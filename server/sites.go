@@ -1,0 +1,188 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"slices"
+	"sync"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/proxy"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
+)
+
+// maxMembers bounds the sites of one network that a node serves at a time.
+const maxMembers = 10_000
+
+// memberID is the id of a site of a WordPress network: 'default-3' is the third of the
+// network whose first is 'default'.
+var memberID = regexp.MustCompile(`^(.+)-([1-9][0-9]{0,9})$`)
+
+// sites are those that a node serves: the configured ones, and others of their networks.
+type sites struct {
+	broker     *broker.Broker
+	configured map[string]*site
+
+	mu      sync.Mutex // guards members
+	members map[string]*site
+}
+
+// newSites makes the configured sites.
+func newSites(list []Site, b *broker.Broker, trusted []netip.Prefix, log *slog.Logger) (*sites, error) {
+	l := &sites{broker: b, configured: make(map[string]*site), members: make(map[string]*site)}
+	for _, s := range list {
+		if len(s.Secrets) == 0 || len(s.Secrets) > 2 {
+			return nil, fmt.Errorf("site %q needs one secret, or two while one replaces the other", s.ID)
+		}
+		if s.ID == "" || l.configured[s.ID] != nil {
+			return nil, fmt.Errorf("site id %q is empty or configured twice", s.ID)
+		}
+		st, err := newSite(s, b)
+		if err != nil {
+			return nil, fmt.Errorf("site %q: %w", s.ID, err)
+		}
+		if s.Upstream != "" {
+			if st.upstream, err = proxy.New(s.Upstream, trusted, log); err != nil {
+				return nil, fmt.Errorf("site %q: %w", s.ID, err)
+			}
+		}
+		l.configured[s.ID] = st
+	}
+	return l, nil
+}
+
+// first returns the configured site of an id: the site itself, or the first of its
+// network. It returns nil if there is none.
+func (l *sites) first(id string) *site {
+	if st := l.configured[id]; st != nil {
+		return st
+	}
+	if m := memberID.FindStringSubmatch(id); m != nil {
+		return l.configured[m[1]]
+	}
+	return nil
+}
+
+// get returns a site. The sites of a network have the secrets and the origins of the first
+// one, and rooms of their own. get returns nil if there is no such site, and for one more
+// site of a network than the node may serve: call it only with an id that comes from a
+// verified ticket or key.
+func (l *sites) get(id string) *site {
+	first := l.first(id)
+	if first == nil || first.ID == id {
+		return first
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	st := l.members[id]
+	if st == nil && l.membersOf(first.ID) < maxMembers {
+		own := first.Site
+		own.ID = id
+		st, _ = newSite(own, l.broker) // the first one had no error
+		st.upstream, st.network = first.upstream, first.ID
+		l.members[id] = st
+	}
+	if st != nil {
+		st.touch() // under the lock, so that forgetIdle does not remove it
+	}
+	return st
+}
+
+// membersOf counts a network's sites without the first. It is called with l.mu held.
+func (l *sites) membersOf(network string) (n int) {
+	for _, st := range l.members {
+		if st.network == network {
+			n++
+		}
+	}
+	return n
+}
+
+// forgetIdle removes sites that are not configured and that nobody has used for a while. A
+// site whose first page comes meanwhile has just been asked for, and stays.
+func (l *sites) forgetIdle(used map[string]bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, st := range l.members {
+		if !used[id] && st.isUnused() {
+			delete(l.members, id)
+		}
+	}
+}
+
+// all returns the configured sites and those of their networks that the node serves.
+func (l *sites) all() []*site {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := make([]*site, 0, len(l.configured)+len(l.members))
+	for _, st := range l.configured {
+		all = append(all, st)
+	}
+	for _, st := range l.members {
+		all = append(all, st)
+	}
+	return all
+}
+
+// network returns the id of the first site of a site's network, whose users and log-ins
+// they share.
+func (l *sites) network(id string) string {
+	if first := l.first(id); first != nil {
+		return first.ID
+	}
+	return id
+}
+
+// keys returns the secrets of a site.
+func (l *sites) keys(id string) (jwt.VerificationKeySet, error) {
+	first := l.first(id)
+	if first == nil {
+		return jwt.VerificationKeySet{}, ticket.ErrUnknownSite
+	}
+	return first.keys, nil
+}
+
+// knowsOrigin reports whether a request's origin is the host itself or belongs to any
+// site. Whether it is the right one, the ticket says later.
+func (l *sites) knowsOrigin(r *http.Request) bool {
+	if sameOrigin(r) {
+		return true
+	}
+	o, err := ParseOrigin(r.Header.Get("Origin")) // once, not for each site: it may be long
+	if err != nil {
+		return false
+	}
+	for _, st := range l.configured {
+		if slices.Contains(st.origins, o) {
+			return true
+		}
+	}
+	return false
+}
+
+// byHost returns the site that a request's Host header belongs to: the one with that
+// origin, or else the only site. It returns nil if there is none.
+func (l *sites) byHost(r *http.Request) *site {
+	var only *site
+	for _, st := range l.configured {
+		if slices.ContainsFunc(st.origins, func(o Origin) bool { return o.isHost(r.Host) }) {
+			return st
+		}
+		only = st
+	}
+	if len(l.configured) == 1 {
+		return only
+	}
+	return nil
+}
+
+// view returns the live view of a site that get returns.
+func (l *sites) view(ctx context.Context, id string) (*broker.View, error) {
+	return l.get(id).watch(ctx)
+}
