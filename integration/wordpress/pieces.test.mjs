@@ -300,6 +300,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			// With late=1, another plugin registers a callback after the scripts were enqueued.
 			addMuPlugin(site, 'count', `foreach (json_decode('${JSON.stringify(filters)}') as $name) add_filter($name, function ($value) use ($name) { $GLOBALS['counted'][$name] = 1 + ($GLOBALS['counted'][$name] ?? 0); return $value; });
 				add_filter('heartbeatd_known_callbacks', function ($known) { $GLOBALS['counted']['callbacks'] = 1 + ($GLOBALS['counted']['callbacks'] ?? 0); return $known; });
+				add_filter('heartbeatd_native_handles', fn ($handles) => array_merge($handles, array('stock-level', 'stock-level', array())));
 				add_action('admin_print_footer_scripts', function () { if (isset($_GET['late'])) add_filter('heartbeat_received', '__return_empty_array'); }, 1);
 				add_action('shutdown', function () { if (is_admin() && !wp_doing_ajax()) echo '<!-- counted ' . json_encode($GLOBALS['counted'] ?? array()) . ' -->'; });`)
 			const post = php(`wp_set_current_user(${editor}); foreach (array('dashboard', 'edit-post', 'post', 'profile') as $screen) heartbeatd_record_observation($screen, array());
@@ -315,7 +316,8 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 				const { counted, settings, claims } = await open(path)
 				assert.deepEqual([path, counted], [path, { heartbeatd_native: 1, heartbeatd_rooms: 1, heartbeatd_capabilities: 1, callbacks: 2 }])
 				assert.equal(settings.native, true)
-				assert.ok(claims.native.length > 0 && claims.sub === String(editor) && claims.iat * 1000 > started - 1000, path)
+				assert.deepEqual(claims.native.filter((handle) => !/^(presence|wp)-/.test(handle)), ['stock-level'], 'a handle that a filter adds')
+				assert.ok(claims.native.includes('presence-ping') && claims.sub === String(editor) && claims.iat * 1000 > started - 1000, path)
 				assert.ok(claims.rooms.includes(`postType/post:${post}`) === Boolean(rooms), path)
 				const late = await open(`${path}${path.includes('?') ? '&' : '?'}late=1`)
 				assert.deepEqual([late.settings.native, late.claims.native], [false, undefined], 'what is hooked by the time the script is printed counts')

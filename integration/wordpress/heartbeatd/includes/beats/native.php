@@ -15,6 +15,27 @@ defined( 'ABSPATH' ) || exit;
 const HEARTBEATD_NATIVE_HANDLES = array( 'presence-ping', 'presence-editor-ping', 'presence-active-posts-ping', 'wp-refresh-post-nonces', 'wp-refresh-metabox-loader-nonces' );
 
 /**
+ * How many handles a ticket names.
+ */
+const HEARTBEATD_MAX_NATIVE_HANDLES = 20;
+
+/**
+ * Returns the handles that tickets name as native.
+ *
+ * @return string[]
+ */
+function heartbeatd_native_handles() {
+	/**
+	 * Filters the handles that heartbeatd answers instead of PHP. A handle needs a hook in
+	 * heartbeatd: beats with a handle that heartbeatd does not know go to PHP.
+	 *
+	 * @param string[] $handles Handles.
+	 */
+	$handles = apply_filters( 'heartbeatd_native_handles', HEARTBEATD_NATIVE_HANDLES );
+	return array_slice( heartbeatd_unique_strings( $handles ), 0, HEARTBEATD_MAX_NATIVE_HANDLES );
+}
+
+/**
  * Determines whether heartbeatd may answer the beats of a page. If calls to its API fail,
  * PHP must see every beat: the plugin could not report changes.
  *

@@ -76,7 +76,7 @@ function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
 		$claims['cron'] = $event;
 	}
 	if ( heartbeatd_are_beats_native( $screen_id ) ) {
-		$claims['native'] = HEARTBEATD_NATIVE_HANDLES;
+		$claims['native'] = heartbeatd_native_handles();
 	}
 	return $claims;
 }
