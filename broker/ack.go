@@ -13,10 +13,11 @@ import (
 
 const ackWait = 5 * time.Second
 
-// flight is a write that waits for its ack: a put, or (value nil) a purge.
+// pendingWrite is a write that waits for its ack: a put, or (value nil) a purge or
+// removal.
 //
-// The jetstream package would wait for us, but with a timer and a parsed JSON
-// object for each renewal of each page.
+// The jetstream package could wait for acks, but with a timer and a parsed JSON object for
+// each renewal of each page.
 type pendingWrite struct {
 	it    *item
 	value *Stored
@@ -24,7 +25,8 @@ type pendingWrite struct {
 	since time.Duration // by the broker's clock
 }
 
-// fly has a message be answered to its flight. The lock is held.
+// track sets the reply subject of a message, so that its ack finds the pendingWrite. The
+// lock is held.
 func (b *Broker) track(msg *nats.Msg, fl pendingWrite) {
 	b.writeCount++
 	msg.Reply = b.link.inbox + strconv.FormatUint(b.writeCount, 36)
@@ -32,25 +34,25 @@ func (b *Broker) track(msg *nats.Msg, fl pendingWrite) {
 	b.inFlight[msg.Reply] = fl
 }
 
-// answered hears what NATS says to a write.
+// answered handles an ack.
 func (b *Broker) answered(m *nats.Msg) {
 	seq, err := readAck(m)
 	b.completed(m.Subject, seq, err)
 }
 
-// landed ends the flight that was answered, or has failed.
+// completed ends the pending write that was acknowledged or has failed.
 func (b *Broker) completed(reply string, seq uint64, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	fl, ok := b.inFlight[reply]
 	if !ok {
-		return // of an earlier bucket
+		return // it was written to an earlier bucket
 	}
 	delete(b.inFlight, reply)
 	b.wakeWriter()
 	fl.it.busy = false
 	switch {
-	case b.items[fl.it.name] != fl.it: // it no longer matters
+	case b.items[fl.it.name] != fl.it: // the item has ended
 	case err != nil:
 		b.failed(fl.it, err)
 	default:
@@ -58,7 +60,7 @@ func (b *Broker) completed(reply string, seq uint64, err error) {
 	}
 }
 
-// ackHead is how an ack begins, where NATS has no domains.
+// ackHead is how an ack begins if NATS has no domains.
 const ackHead = `{"stream":"` + streamName + `","seq":`
 
 func readAck(m *nats.Msg) (seq uint64, err error) {
@@ -85,7 +87,7 @@ func readAck(m *nats.Msg) (seq uint64, err error) {
 	return ack.Sequence, nil
 }
 
-// giveUp fails the flights that NATS did not answer in time.
+// failOverdue fails the writes that NATS has not acknowledged in time.
 func (b *Broker) failOverdue() {
 	var late []string
 	b.mu.Lock()
@@ -100,7 +102,7 @@ func (b *Broker) failOverdue() {
 	}
 }
 
-// acked takes a write that NATS has. The lock is held.
+// acked handles a write that NATS has stored. The lock is held.
 func (b *Broker) acked(fl pendingWrite, seq uint64) {
 	it := fl.it
 	b.lastSeq = max(b.lastSeq, seq)
@@ -123,7 +125,7 @@ func (b *Broker) acked(fl pendingWrite, seq uint64) {
 	}
 }
 
-// failed takes one that it has not, or not yet. The lock is held.
+// failed handles a write that NATS has not stored, or not yet. The lock is held.
 func (b *Broker) failed(it *item, err error) {
 	if !it.leaves() {
 		it.repeat()
@@ -132,7 +134,7 @@ func (b *Broker) failed(it *item, err error) {
 	switch {
 	case isWrongRevision(err):
 		b.lookUp(it)
-	case errors.As(err, &refused): // NATS is well but won't: again when its turn for renewal comes
+	case errors.As(err, &refused): // NATS refuses this write; the next renewal tries again
 		b.logLimited("presence not written", "key", it.name, "error", err)
 	default:
 		b.enqueue(it)

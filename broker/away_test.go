@@ -69,7 +69,7 @@ func TestLeaveWhileDisconnected(t *testing.T) {
 	d2.want(t, "joined user-1, joined user-2")
 
 	b.mu.Lock()
-	b.markDownLocked(errClosed) // the writer rests, as when the connection is gone
+	b.markDownLocked(ErrClosed) // the writer rests, as when the connection is gone
 	b.mu.Unlock()
 	b.Leave(page("r", "user-1", "x"))
 	other.Hold(page("r", "user-3", "x"), at(1, "x"))

@@ -48,7 +48,7 @@ func TestHeldKeysAreBounded(t *testing.T) {
 	if got := inRoom(v, "r"); got != "user-0 user-1 user-2" {
 		t.Errorf("in the room: %q", got)
 	}
-	if !strings.Contains(errs.String(), "holds all it may") {
+	if !strings.Contains(errs.String(), "limit of entries") {
 		t.Errorf("logged: %s", errs)
 	}
 	settled(t, b)

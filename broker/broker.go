@@ -14,25 +14,26 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Config is what Open needs. The zero value is a broker of its own in memory.
+// Config configures Open. The zero value runs NATS in this process, in memory.
 type Config struct {
 	Node        string        // this process's name, unique among all; random if empty
 	URL         string        // an external NATS; empty: one in this process
 	Credentials string        // a .creds file for URL
 	Listen      string        // host:port where the embedded NATS may be reached; empty: nowhere
-	Observers   []Login       // who alone may come in at Listen, to read; none: anybody, on a loopback address only
-	TTL         time.Duration // how long an entry lives unrenewed; 60 s if 0
+	Observers   []Login       // the NATS users that may connect to Listen, to read; none: anybody may, and Listen must be a loopback address
+	TTL         time.Duration // how long an entry lives without renewal; 60 s if 0
 	Logger      *slog.Logger
 }
 
 const (
 	defaultTTL = time.Minute
-	minTTL     = time.Second // the shortest that NATS announces
+	minTTL     = time.Second // the shortest TTL whose end NATS announces
 )
 
-var errClosed = errors.New("the broker is closed")
+// ErrClosed is the error of a broker that Close has ended.
+var ErrClosed = errors.New("the broker is closed")
 
-// Broker writes this node's presence to NATS and shows everybody's.
+// Broker writes this node's presence to NATS and reads that of all nodes. Open makes one.
 type Broker struct {
 	node      string
 	ttl       time.Duration
@@ -40,7 +41,7 @@ type Broker struct {
 	log       *slog.Logger
 	start     time.Time
 	server    *embedded // nil with an external NATS
-	exclusive bool      // NATS is in this process and opened to no other: there is no news but ours
+	exclusive bool      // NATS is in this process and no other process can connect: nobody else writes
 
 	ctx        context.Context // ends with Close
 	cancel     context.CancelFunc
@@ -48,7 +49,7 @@ type Broker struct {
 	check      chan struct{} // for the supervisor
 	wake       chan struct{} // for the writer
 	lookups    chan lookup
-	errorLimit rate.Sometimes // spaces complaints that clients could cause at will
+	errorLimit rate.Sometimes // of messages in the log that clients could cause at will
 
 	nc    *nats.Conn // the supervisor's
 	inbox string     // of nc
@@ -60,24 +61,23 @@ type Broker struct {
 	items      map[string]*item
 	wheel      *wheel
 	queue      *list.List              // items to be written, oldest first
-	inFlight   map[string]pendingWrite // by where they are answered
-	writeCount uint64                  // counts them
+	inFlight   map[string]pendingWrite // by reply subject
+	writeCount uint64                  // counts them, for reply subjects
 	lookingUp  int
 	views      map[string][]*View // by site
 	places     map[string]place   // by topic
 
-	link       *link         // the last one that worked
-	down       error         // why nothing can be written now
+	link       *link         // the last link that worked
+	down       error         // why nothing can be written now; nil: it can
 	replaced   chan struct{} // closed when link is replaced
-	cancelBind func()        // ends the supervisor's waiting for NATS to answer
-	epoch      uint64        // counts the buckets; what is known of one says nothing of the next
+	cancelBind func()        // cancels the supervisor's requests to NATS
+	epoch      uint64        // counts the buckets: revisions of two buckets cannot be compared
 	lastSeq    uint64        // the newest revision seen in this one
 }
 
-// Open starts a broker. With an external NATS that does not answer it starts
-// all the same, tries again until it does, and Ready says why. What waiting
-// won't mend is an error: a wrong address, wrong credentials, a bucket with
-// another TTL.
+// Open starts a broker. If an external NATS does not answer, it starts nevertheless and
+// retries, and Ready says why. What a retry cannot fix is an error: a wrong address, wrong
+// credentials, a bucket with another TTL.
 func Open(ctx context.Context, c Config) (*Broker, error) {
 	if c.TTL == 0 {
 		c.TTL = defaultTTL
@@ -136,8 +136,8 @@ func newBroker(c Config) *Broker {
 	return b
 }
 
-// Close ends the broker: what was said last is written if NATS takes it
-// in time, nothing is purged, views end.
+// Close ends the broker and its views. It first writes what is queued, if NATS takes it in
+// time. It purges nothing: the entries end with their TTL.
 func (b *Broker) Close() error {
 	b.mu.Lock()
 	if b.closed {
@@ -153,7 +153,7 @@ func (b *Broker) Close() error {
 	return b.shutdown()
 }
 
-// drain waits for what is queued, unless NATS is away.
+// drain waits until the queue is written, or until NATS is away.
 func (b *Broker) drain() {
 	deadline := time.After(ackWait)
 	for tick := time.NewTicker(5 * time.Millisecond); ; {
@@ -167,7 +167,7 @@ func (b *Broker) drain() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			b.log.Warn("closing with presence unwritten")
+			b.log.Warn("closing before all presence was written")
 			tick.Stop()
 			return
 		}
@@ -184,17 +184,17 @@ func (b *Broker) shutdown() error {
 	return nil
 }
 
-// Ready is nil, or why presence cannot be written now.
+// Ready returns nil, or why presence cannot be written now.
 func (b *Broker) Ready() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
-		return errClosed
+		return ErrClosed
 	}
 	return b.down
 }
 
-// ListenAddr is where the embedded NATS can be reached, empty if nowhere.
+// ListenAddr returns the address of the embedded NATS, or "" if it has none.
 func (b *Broker) ListenAddr() string {
 	if b.server == nil || b.config.Listen == "" {
 		return ""
@@ -202,7 +202,7 @@ func (b *Broker) ListenAddr() string {
 	return b.server.Addr().String()
 }
 
-// complain logs an error that may come with every beat, now and then.
+// logLimited logs an error that may happen with every beat, a few times in ten seconds.
 func (b *Broker) logLimited(msg string, args ...any) {
 	b.errorLimit.Do(func() { b.log.Error(msg, args...) })
 }

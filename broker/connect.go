@@ -19,13 +19,13 @@ const (
 	kvSubject  = "$KV." + bucketName + "."
 
 	retryWait = 250 * time.Millisecond
-	bindWait  = 5 * time.Second // for NATS to say what the bucket is
+	bindWait  = 5 * time.Second // for NATS to answer about the bucket
 
-	// What a bucket's message may have beside the value: headers.
+	// headerRoom is for the headers of a message, beside its value.
 	headerRoom = 4 << 10
 )
 
-// link is a connection with its bucket. Views read through one until it turns.
+// link is a connection with its bucket. Views read through a link until it is replaced.
 type link struct {
 	nc         *nats.Conn
 	inbox      string // where writes are answered
@@ -37,7 +37,7 @@ type link struct {
 	epoch      uint64
 }
 
-// permanentError is one that waiting won't mend.
+// permanentError is an error that a retry cannot fix.
 type permanentError struct{ error }
 
 func (e permanentError) Unwrap() error { return e.error }
@@ -47,9 +47,8 @@ func isPermanent(err error) bool {
 	return errors.As(err, &p)
 }
 
-// supervise binds again whenever something is suspected, and by itself three
-// times in a TTL: nobody tells a node that has nothing to write whether NATS
-// would still take it.
+// supervise binds again when something may be wrong, and three times in a TTL: a node that
+// has nothing to write does not notice otherwise that NATS is gone.
 func (b *Broker) supervise() {
 	for {
 		wait := b.ttl / 3
@@ -65,11 +64,11 @@ func (b *Broker) supervise() {
 		if err := b.bind(b.ctx); err != nil && b.ctx.Err() == nil {
 			b.markDown(err)
 		}
-		pause(b.ctx, retryWait) // however often it is suspected
+		pause(b.ctx, retryWait) // at most, however often it is asked for
 	}
 }
 
-// bind makes sure of a connection and the bucket.
+// bind makes sure of the connection and the bucket.
 func (b *Broker) bind(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, bindWait)
 	defer cancel()
@@ -112,16 +111,16 @@ func (b *Broker) dial() (*nats.Conn, error) {
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(retryWait),
 		nats.ReconnectJitter(retryWait, retryWait),
-		nats.ReconnectBufSize(-1), // what is late is written by us, if it still is so
+		nats.ReconnectBufSize(-1), // the broker itself writes again what is still true
 		nats.PingInterval(10 * time.Second),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err == nil {
 				err = nats.ErrDisconnected
 			}
-			b.disconnected(fmt.Errorf("NATS is away: %w", err))
+			b.disconnected(fmt.Errorf("disconnected from NATS: %w", err))
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
-			b.log.Info("connected to NATS again", "server", nc.ConnectedServerName())
+			b.log.Info("reconnected to NATS", "server", nc.ConnectedServerName())
 			b.checkSoon()
 		}),
 		nats.ClosedHandler(func(*nats.Conn) { b.checkSoon() }),
@@ -157,7 +156,7 @@ func (b *Broker) newLink(nc *nats.Conn) (*link, error) {
 	return &link{nc: nc, inbox: b.inbox, js: js, reconnects: nc.Stats().Reconnects}, err
 }
 
-// bucket finds the bucket, or makes it.
+// bucket returns the bucket's stream, and creates it if it is missing.
 func (b *Broker) bucket(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
 	stream, err := js.Stream(ctx, streamName)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -175,7 +174,7 @@ func (b *Broker) bucket(ctx context.Context, js jetstream.JetStream) (jetstream.
 func (b *Broker) createBucket(ctx context.Context, js jetstream.JetStream) error {
 	republish := &jetstream.RePublish{Source: kvSubject + ">", Destination: subjects + ">"}
 	if b.exclusive {
-		republish = nil // nobody can hear it, and it costs a quarter of a renewal
+		republish = nil // nobody can subscribe, and it costs a quarter of a renewal
 	}
 	_, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
 		Bucket:         bucketName,
@@ -183,15 +182,15 @@ func (b *Broker) createBucket(ctx context.Context, js jetstream.JetStream) error
 		Storage:        jetstream.MemoryStorage,
 		Replicas:       replicas(js.Conn()),
 		TTL:            b.ttl,
-		LimitMarkerTTL: roundUp(b.ttl), // a watch that stumbled finds the marker still there
+		LimitMarkerTTL: roundUp(b.ttl), // a watch that starts again still finds the marker
 		MaxValueSize:   maxValue + headerRoom,
 		RePublish:      republish,
 	})
 	return err
 }
 
-// replicas is how many servers of a cluster have what is in memory: what is on
-// one alone would be gone with it.
+// replicas returns the number of servers that store a stream. In a cluster it is three,
+// because the streams are in memory.
 func replicas(nc *nats.Conn) int {
 	if nc.ConnectedClusterName() == "" {
 		return 1
@@ -199,25 +198,24 @@ func replicas(nc *nats.Conn) int {
 	return 3
 }
 
-// checkBucket refuses a bucket that would let this node's people vanish or
-// linger.
+// checkBucket refuses a bucket with another configuration, in which entries would end too
+// early or too late.
 func (b *Broker) checkBucket(has jetstream.StreamConfig) error {
-	const mend = "or stop every node and remove the bucket (nats kv del " + bucketName + "): it is made anew"
+	const fix = "or stop every node and remove the bucket (nats kv del " + bucketName + "): it is created again"
 	switch {
 	case has.MaxAge != b.ttl:
 		return permanentError{fmt.Errorf("the presence bucket in NATS has a TTL of %v, this node has %v: "+
-			"start every node with --presence-ttl=%v, %s", has.MaxAge, b.ttl, has.MaxAge, mend)}
+			"start every node with --presence-ttl=%v, %s", has.MaxAge, b.ttl, has.MaxAge, fix)}
 	case b.exclusive:
-		return nil // it is of our own making
+		return nil // this process has created it
 	case has.SubjectDeleteMarkerTTL == 0 || has.RePublish == nil || has.RePublish.Destination != subjects+">":
 		return permanentError{errors.New("the presence bucket in NATS does not announce expiry or is not republished to " +
-			subjects + ">: create it so, " + mend)}
+			subjects + ">: create it with these, " + fix)}
 	}
 	return nil
 }
 
-// bound takes a link into use. Revision seen had been written before info was
-// asked for.
+// useLink makes l the current link. Revision seen was written before info was requested.
 func (b *Broker) useLink(l *link, info *jetstream.StreamInfo, seen uint64) {
 	l.created = info.Created
 	b.mu.Lock()
@@ -246,14 +244,15 @@ func (b *Broker) useLink(l *link, info *jetstream.StreamInfo, seen uint64) {
 	b.wakeWriter()
 }
 
-// isOther says whether this is not the bucket that was created then and had
-// that revision: a cluster makes a lost memory stream anew under its old date.
+// isOther says whether this is another bucket than the one that was created then and had
+// that revision. A cluster recreates a lost memory stream with its old date, so the date
+// alone does not tell.
 func isOther(info *jetstream.StreamInfo, created time.Time, seen uint64) bool {
 	return !info.Created.Equal(created) || info.State.LastSeq < seen
 }
 
-// recall queues again what was in flight when a connection was lost: the acks
-// won't come.
+// requeueInFlight queues the pending writes of a lost connection again: their acks will
+// not arrive.
 func (b *Broker) requeueInFlight() {
 	for reply, fl := range b.inFlight {
 		delete(b.inFlight, reply)
@@ -267,7 +266,7 @@ func (b *Broker) requeueInFlight() {
 	}
 }
 
-// sayAgain writes what this node says to a bucket that knows nothing of it.
+// rewriteAll queues all items for a bucket that is new and empty.
 func (b *Broker) rewriteAll() {
 	clear(b.inFlight)
 	for _, it := range b.items {
@@ -281,15 +280,15 @@ func (b *Broker) rewriteAll() {
 	}
 }
 
-// current is the link to read through, nil if there never was one, and the
-// channel that closes when there is another.
+// current returns the link to read through, nil if there never was one, and the channel
+// that is closed when it is replaced.
 func (b *Broker) current() (*link, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.link, b.replaced
 }
 
-// lost stops the writer until the supervisor has made sure of NATS.
+// markDown stops the writer until the supervisor has bound again.
 func (b *Broker) markDown(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -303,8 +302,8 @@ func (b *Broker) markDownLocked(err error) {
 	b.down = err
 }
 
-// cutOff is lost for a connection that is gone, and with it the answer to what
-// the supervisor may have asked.
+// disconnected is markDown for a lost connection. It also cancels what the supervisor has
+// requested over it.
 func (b *Broker) disconnected(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -312,7 +311,7 @@ func (b *Broker) disconnected(err error) {
 	b.cancelBind()
 }
 
-// suspect has the supervisor look whether the bucket is there.
+// recheck stops the writer and makes the supervisor check the bucket.
 func (b *Broker) recheck(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

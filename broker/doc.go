@@ -8,26 +8,24 @@
 //
 // Each browser page has a key of its own in each room, written by the node
 // that holds the page and renewed by it a third of the TTL after the last write.
-// So nothing is counted: somebody is in a room while any key says so. NATS expires
-// what nobody renews, orders what nodes write, and tells all of them.
+// So nothing is counted: somebody is in a room as long as there is a key. NATS expires
+// what nobody renews, orders what nodes write, and announces it to all of them.
 //
 // # Promises
 //
-// Hold, Put, Lapse, Leave and Remove never wait for NATS, and this node's views
-// change before they return. Of a key that is written faster than NATS takes it,
-// the newest value is written; in between values may be left out. Where a date
-// moves and nothing else, others hear of it ten seconds after the one before, or
-// twenty when no beat follows: a page that reports no input and beats every 20 s
-// looks idle nowhere.
-// A node never takes away or replaces what another node wrote after it: the page
-// has moved there, and holding it here ends. Remove alone does, for whoever asks
-// by name; a page that is still there comes back with its next beat. Renewing
-// changes nothing that anybody is told. When NATS was away, each node writes again
-// what it holds, and whoever was present before is not told to have left unless
-// one TTL passes in which nobody says otherwise.
+// Hold, Put, StopRenewing, Leave and Remove never wait for NATS, and this node's views
+// change before they return. If a key is written faster than NATS accepts it, values
+// between may be skipped; the newest is written. If only the date of an entry changes, it
+// is written ten seconds after the one before, or twenty if no beat follows: a page that
+// reports no input and beats every 20 s is not shown as idle on any node.
+// A node never deletes or replaces what another node wrote after it: the page is on that
+// node now. Only Remove does; a page that is still there returns with its next beat.
+// Renewals change nothing that is announced. When NATS was away, each node writes its
+// entries again, and nobody who was present is announced as left unless one TTL passes
+// without a write.
 //
-// On a NATS cluster the bucket has three copies, which takes three servers with
-// JetStream; with fewer, Ready says that it could not be made.
+// On a NATS cluster the bucket has three replicas, which needs three servers with
+// JetStream. With fewer, Ready returns the error.
 //
 // # For observers
 //
@@ -46,15 +44,14 @@
 //	Nats-Marker-Reason: MaxAge     nobody renewed it
 //	Nats-Sequence                  the revision, rising with every write
 //
-// Somebody who needs more than the raw keys uses Observe, which folds them to
-// people in rooms and survives NATS being restarted. It is enough to be allowed
-// to subscribe to presence.>, or to presence.<site>.>, and to publish nothing:
-// Config.Observers are such users of the embedded NATS. Everybody who is there
-// is heard of within a third of the TTL, when they are renewed.
+// Observe folds the keys to people in rooms, and continues when NATS was restarted. The
+// permission to subscribe to presence.>, or to presence.<site>.>, is enough:
+// Config.Observers are such users of the embedded NATS. Such an observer learns of
+// everybody who is present within a third of the TTL, when their entries are renewed.
 //
-// On an external NATS an observer may be given more, to be told at once who is
-// there: to subscribe to an inbox prefix of its own (nats.CustomInboxPrefix;
-// _INBOX.> would let it hear what others are answered), and to publish to
+// To learn of them at once, an observer of an external NATS needs more permissions: to
+// subscribe to an inbox prefix of its own (nats.CustomInboxPrefix; with _INBOX.> it could
+// read the answers to others), and to publish to
 //
 //	$JS.API.INFO
 //	$JS.API.STREAM.INFO.KV_presence
@@ -62,6 +59,6 @@
 //	$JS.API.CONSUMER.DELETE.KV_presence.>
 //	$JS.FC.KV_presence.>
 //
-// That is for services that are trusted: it shows all sites, and whoever may
-// make a consumer may have it deliver to any subject.
+// Give them to trusted services only: they show all sites, and a consumer can be made to
+// deliver to any subject.
 package broker

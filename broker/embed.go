@@ -17,14 +17,13 @@ import (
 // memoryLimit bounds the embedded JetStream: 100,000 entries take 134 MB.
 const memoryLimit = 1 << 30
 
-// Login is a NATS user who may subscribe to what is published of presence, and
-// to nothing else; publish they may not.
+// Login is a NATS user that may subscribe to published presence and do nothing else.
 type Login struct {
 	User, Password string
-	Site           string // only of this site; empty: of all
+	Site           string // only of this site; empty: of all sites
 }
 
-// ownUser is this process, when others must say who they are.
+// ownUser is the NATS user of this process, if there are Observers.
 const ownUser = "heartbeatd"
 
 // embedded is a NATS server in this process.
@@ -34,7 +33,8 @@ type embedded struct {
 	password string // of ownUser
 }
 
-// embed starts it, in memory. Without a listen address it has no port.
+// embed starts a NATS server with streams in memory. Without a listen address it opens no
+// port.
 func embed(listen string, observers []Login, log *slog.Logger) (*embedded, error) {
 	opts := &server.Options{
 		ServerName:         "heartbeatd",
@@ -78,9 +78,9 @@ func (e *embedded) close() error {
 	return os.RemoveAll(e.dir)
 }
 
-// readers lets observers subscribe and no more. A right to JetStream consumers
-// would let them read what there is already; but a consumer delivers where its
-// maker says, into other sites' subjects too, so whoever may make one can write.
+// readers returns the users for observers. They may only subscribe: whoever may create a
+// JetStream consumer chooses the subject that it delivers to, and so can write into other
+// sites' subjects.
 func readers(observers []Login) (users []*server.User) {
 	for _, o := range observers {
 		users = append(users, &server.User{Username: o.User, Password: o.Password, Permissions: &server.Permissions{
@@ -91,8 +91,8 @@ func readers(observers []Login) (users []*server.User) {
 	return users
 }
 
-// listenOn also tries the address: the server itself would take its being in
-// use as a reason to exit.
+// listenOn sets the listen address. It tries it first, since the NATS server exits the
+// process if the address is in use.
 func listenOn(opts *server.Options, listen string) error {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
@@ -121,8 +121,7 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// natsLog is the server's log in ours. It speaks of its own start and stop at
-// length, which is of interest to somebody debugging it.
+// natsLog passes the NATS server's log to ours. Its notices are for debugging.
 type natsLog struct{ log *slog.Logger }
 
 func (l natsLog) Noticef(format string, v ...any) { l.log.Debug(natsLine(format, v)) }
@@ -130,7 +129,7 @@ func (l natsLog) Debugf(format string, v ...any)  { l.log.Debug(natsLine(format,
 func (l natsLog) Tracef(format string, v ...any)  { l.log.Debug(natsLine(format, v)) }
 func (l natsLog) Warnf(format string, v ...any) {
 	if strings.HasPrefix(format, "Plaintext passwords") {
-		return // it means a file with them, and these are in no file of NATS's
+		return // the warning is about configuration files, and there is none
 	}
 	l.log.Warn(natsLine(format, v))
 }

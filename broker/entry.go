@@ -9,10 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-// maxValue bounds an entry as JSON: one person's screen and name, not a store.
+// maxValue is the largest entry as JSON, in bytes.
 const maxValue = 16 << 10
 
-// ErrTooLarge is Put's error for an entry that is larger than NATS would take.
+// ErrTooLarge is Put's error for an entry of more than 16 KiB as JSON.
 var ErrTooLarge = errors.New("the entry is too large")
 
 // Entry is one client id in one room, as browsers and services see it.
@@ -27,18 +27,16 @@ type Entry struct {
 	Idle        Activity        `json:"idle,omitempty"`
 }
 
-// Stored is the value of a key in the bucket: the entry as one connection
-// knows it.
+// Stored is the value of a key in the bucket: an entry as one connection wrote it.
 type Stored struct {
 	Entry
 	FocusedAt int64  `json:"focused_at"`     // unix ms of its last beat with focus, 0 if never
 	Node      string `json:"node"`           // who wrote it
-	Held      bool   `json:"held,omitempty"` // a page's link keeps it
+	Held      bool   `json:"held,omitempty"` // a page's link keeps it (Hold)
 }
 
-// before says which of two connections of one client id is shown less: the
-// one that had the focus longer ago, so tabs never overwrite each other's
-// screen.
+// before says whether another connection of the same client id is shown rather than this
+// one: the one that was focused last is.
 func (s *Stored) before(conn string, other *Stored, otherConn string) bool {
 	if s.FocusedAt != other.FocusedAt {
 		return s.FocusedAt < other.FocusedAt
@@ -49,10 +47,9 @@ func (s *Stored) before(conn string, other *Stored, otherConn string) bool {
 	return conn < otherConn
 }
 
-// seal makes the value of a key as everybody will read it once it is written: a
-// local copy that differed from its own echo would be announced as an update.
-// What is the same as in last, this node's value before, is shared with it and
-// not parsed again.
+// normalize returns a value as it is read back from NATS. A local copy that differs from
+// it would be announced as an update. What equals the node's last value of the key shares
+// its memory and is not parsed again.
 func normalize(k Key, s Stored, node string, last *Stored) (*Stored, error) {
 	s.Node = node
 	if last == nil {
@@ -82,7 +79,7 @@ func normalize(k Key, s Stored, node string, last *Stored) (*Stored, error) {
 	return &s, nil
 }
 
-// readable is text as it comes out of JSON, or last where that is the same.
+// readable returns text with invalid UTF-8 replaced, or last if it is the same.
 func readable(text, last string) string {
 	switch {
 	case text == last:
@@ -90,10 +87,10 @@ func readable(text, last string) string {
 	case utf8.ValidString(text):
 		return text
 	}
-	return string([]rune(text)) // each wrong byte becomes U+FFFD
+	return string([]rune(text)) // each invalid byte becomes U+FFFD
 }
 
-// compact is an object as marshalling has it.
+// compact returns a JSON object without whitespace.
 func compact(data json.RawMessage) (json.RawMessage, error) {
 	if len(data) == 0 {
 		return json.RawMessage("{}"), nil
@@ -105,23 +102,22 @@ func compact(data json.RawMessage) (json.RawMessage, error) {
 	if !isObject(b.Bytes()) {
 		return nil, errors.New("data is not a JSON object")
 	}
-	return bytes.Clone(b.Bytes()), nil // the buffer has room that nobody needs
+	return bytes.Clone(b.Bytes()), nil // without the spare capacity of the buffer
 }
 
-// valueFrame is what a value has beside its strings, at most: names, numbers,
-// quotes.
+// valueFrame is the most bytes that a value has beside its strings.
 const valueFrame = 256
 
-// size is how long the value is in JSON, at most, when a byte of its strings
-// becomes so many.
+// size returns the most bytes that the value has as JSON, if a byte of its strings becomes
+// escaped bytes.
 func (s *Stored) size(escaped int) int {
 	text := len(s.Room) + len(s.ClientID) + len(s.DisplayName) + len(s.AvatarURL) + len(s.DateGMT) + len(s.Node)
 	return valueFrame + escaped*text + len(s.Data)
 }
 
-// appendJSON writes a sealed value as encoding/json does, but leaves <, > and &
-// as they are: escaped, they are six times as long, and an entry whose data is
-// just not too large would be.
+// appendJSON appends a normalized value as encoding/json does, except that it does not
+// escape <, > and &: escaped, they take six bytes, and an entry that is small enough would
+// become too large.
 func (s *Stored) appendJSON(b []byte) []byte {
 	b = appendString(append(b, `{"room":`...), s.Room)
 	b = appendString(append(b, `,"client_id":`...), s.ClientID)
@@ -157,24 +153,24 @@ func appendEscaped(b []byte, text string) []byte {
 	return append(b, bytes.TrimSuffix(escaped.Bytes(), []byte("\n"))...)
 }
 
-// isWritten says whether these bytes are the value as this node writes it.
+// encodesTo says whether this node writes the value as these bytes.
 func (s *Stored) encodesTo(value []byte) bool {
 	return bytes.Equal(value, s.appendJSON(make([]byte, 0, s.size(1))))
 }
 
-// original returns the key with the room and the client id of the value. The key
-// in the bucket is authoritative: a key that is too long holds hashes of them, and
-// only then the value says what they are. A value of another room or client id is
-// refused, because any writer on NATS could put somebody into a room with it.
+// originalKey returns the key with the room and the client id of the value. A key that is
+// too long holds hashes of them; only then does the value say what they are. A value of
+// another room or client id is an error: any writer on NATS could put somebody into a room
+// with it.
 func originalKey(k Key, name string, s *Stored) (Key, error) {
 	full := Key{k.Site, s.Room, s.ClientID, k.Conn}
 	if full.String() != name {
-		return Key{}, fmt.Errorf("presence of %s: the entry is that of %s", name, full)
+		return Key{}, fmt.Errorf("presence of %s: the entry belongs to %s", name, full)
 	}
 	return full, nil
 }
 
-// unseal reads a value of the bucket that was found under a key.
+// parseStored parses a value of the bucket and checks it against its key.
 func parseStored(name string, value []byte) (Key, *Stored, error) {
 	key, err := ParseKey(name)
 	if err != nil {

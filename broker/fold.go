@@ -10,9 +10,9 @@ type Kind int
 
 const (
 	Joined  Kind = iota + 1 // the first connection of a client id came to a room
-	Updated                 // what is shown of it changed
-	Seen                    // only date_gmt moved
-	Left                    // its last connection went
+	Updated                 // the shown entry changed
+	Seen                    // only date_gmt changed
+	Left                    // its last connection left
 )
 
 func (k Kind) String() string {
@@ -29,28 +29,25 @@ func (k Kind) String() string {
 	return "unknown"
 }
 
-// Change is one thing that happened in a room (Entry.Room). For Left it
-// carries the entry as it was.
+// Change is a change in a room (Entry.Room). For Left, Entry is the last one.
 type Change struct {
 	Site     string
 	Kind     Kind
 	Entry    Entry
-	IdleOnly bool // Updated, but in nothing except Entry.Idle and the date
+	IdleOnly bool // Updated, but only Entry.Idle and the date changed
 }
 
-// Fold turns what happens to keys into what happens to rooms. Several keys of
-// one client id in one room are one entry: the first brings Joined, the last
-// takes it away with Left, and of those between the one focused last is shown. It
-// is shown as active if any of them reports that its user is.
-// The zero value is empty. It has no lock: its owner has.
+// Fold turns changes of keys into changes of rooms. Several keys of one client id in one
+// room are one entry: the first key brings Joined, the last takes it away with Left. Of
+// those between, the one that was focused last is shown, as active if any of them reports
+// an active user. The zero value is empty. It is not safe for concurrent use.
 type Fold struct {
-	byKey map[string]*connection      // by key, which alone does not tell where it is counted, where it holds hashes
+	byKey map[string]*connection      // by key. A key may hold hashes, so the connection says where it is counted
 	sites map[string]map[string]*room // by name
 }
 
-// Put is a key that was written, for the first time or again. The same value
-// again changes nothing. A value that is not of the key's room and client id is
-// refused with an error and changes nothing.
+// Put takes a key that was written. The same value again changes nothing. A value of
+// another room or client id than the key's is an error and changes nothing.
 func (f *Fold) Put(k Key, s Stored) ([]Change, error) {
 	name := k.String()
 	k, err := originalKey(k, name, &s)
@@ -60,7 +57,7 @@ func (f *Fold) Put(k Key, s Stored) ([]Change, error) {
 	return f.put(name, k, &s), nil
 }
 
-// Remove is a key that is gone.
+// Remove takes a key that was deleted or has expired.
 func (f *Fold) Remove(k Key) []Change {
 	return f.remove(k.String())
 }
@@ -69,7 +66,7 @@ func (f *Fold) put(name string, k Key, s *Stored) []Change {
 	var changes []Change
 	t := f.byKey[name]
 	if t != nil && (t.site != k.Site || t.conn != k.Conn || t.stored.Room != s.Room || t.stored.ClientID != s.ClientID) {
-		changes = f.remove(name) // two originals with one hash: the newer has it
+		changes = f.remove(name) // two keys with one hash: the newer one replaces the older
 		t = nil
 	}
 	if t == nil {
@@ -100,7 +97,7 @@ func (f *Fold) remove(name string) []Change {
 	return appendChange(nil, t.site, was, is)
 }
 
-// room finds a room, or makes it.
+// room returns a room, and creates it if it is missing.
 func (f *Fold) room(site, name string) *room {
 	if f.sites == nil {
 		f.sites = map[string]map[string]*room{}
@@ -116,7 +113,7 @@ func (f *Fold) room(site, name string) *room {
 	return rooms[name]
 }
 
-// inFront is the connection of a client id that is shown, empty if none is.
+// shownConn returns the connection of a client id that is shown, or "".
 func (f *Fold) shownConn(site, room, clientID string) string {
 	if r := f.sites[site][room]; r != nil {
 		if m := r.members[clientID]; m != nil {
@@ -126,13 +123,13 @@ func (f *Fold) shownConn(site, room, clientID string) string {
 	return ""
 }
 
-// Room lists who is in a room: date_gmt descending, then client id.
+// Room returns the entries of a room: date_gmt descending, then client id.
 func (f *Fold) Room(site, name string) []Entry {
 	entries, _ := f.first(site, name, math.MaxInt)
 	return entries
 }
 
-// first is the first of them, at most n, and the number of all.
+// first returns the first n of them and the number of all.
 func (f *Fold) first(site, name string, n int) ([]Entry, int) {
 	r := f.sites[site][name]
 	if r == nil {

@@ -5,26 +5,27 @@ import (
 	"time"
 )
 
-// maxItems bounds what one node keeps of its own: the connections it holds,
-// those that lapse, and those whose end NATS has not heard of. At a TTL of
-// 60 s so many are 5,000 renewals a second. What comes beyond is refused with
-// an error in the log; those people are missing from the rooms, nothing else.
+// maxItems bounds the keys of one node: those that it renews, those that expire, and those
+// whose purge is not acknowledged yet. At a TTL of 60 s so many are 5,000 renewals a
+// second. A key beyond is refused with an error in the log; its entry is missing from the
+// room.
 const maxItems = 100_000
 
-var errFull = errors.New("this node holds all the presence that it may")
+// ErrFull is the error of a node that has reached its limit of entries.
+var ErrFull = errors.New("this node has reached its limit of entries")
 
-// Hold says that a page is here: it writes the value now and renews it every
-// third of the TTL until Lapse or Leave. Holding a key again replaces the
-// value. Nothing waits for NATS; this node's views change at once, and others'
-// too unless it is only a date that moves. A value that is too large or no JSON
-// object is refused with an error in the log.
+// Hold writes the value of a page that is here, and renews it every third of the TTL until
+// StopRenewing or Leave. Holding a key again replaces the value. Hold does not wait for
+// NATS. This node's views change at once, and those of other nodes too unless only the
+// date has changed. A value that is too large or has no JSON object as data is refused
+// with an error in the log.
 //
-// When another node writes the key, the page has moved there, and holding
-// ends without a purge.
+// When another node writes the key, the page has moved there: this node stops renewing it
+// and purges nothing.
 func (b *Broker) Hold(k Key, s Stored) { _ = b.put(k, s, true) }
 
-// Put writes the value once, to live one TTL: clients that only POST. The
-// error is why the value was refused.
+// Put writes a value once, for a client that only POSTs. It ends with its TTL. The error
+// is ErrTooLarge, ErrFull, ErrClosed, or says why the data is not a JSON object.
 func (b *Broker) Put(k Key, s Stored) error { return b.put(k, s, false) }
 
 func (b *Broker) put(k Key, s Stored, hold bool) error {
@@ -33,7 +34,7 @@ func (b *Broker) put(k Key, s Stored, hold bool) error {
 	name := k.appendTo(usual[:0])
 	value, err := normalize(k, s, b.node, b.last(name))
 	if err != nil {
-		b.logLimited("presence refused", "key", k.String(), "error", err)
+		b.logLimited("presence entry refused", "key", k.String(), "error", err)
 		return err
 	}
 	b.mu.Lock()
@@ -64,7 +65,7 @@ func (b *Broker) put(k Key, s Stored, hold bool) error {
 	return nil
 }
 
-// last is the value that this node has given a key, nil if none.
+// last returns the value that this node has given a key, or nil.
 func (b *Broker) last(name []byte) *Stored {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -74,16 +75,16 @@ func (b *Broker) last(name []byte) *Stored {
 	return nil
 }
 
-// item finds what this node says of a key, or begins it. The lock is held.
+// item returns the item of a key, and makes it if there is none. The lock is held.
 func (b *Broker) item(name []byte, k Key) (*item, error) {
 	if b.closed {
-		return nil, errClosed
+		return nil, ErrClosed
 	}
 	it := b.items[string(name)]
 	if it == nil {
 		if len(b.items) >= b.maxItems {
-			b.logLimited("presence refused: this node holds all it may", "held", len(b.items))
-			return nil, errFull
+			b.logLimited("presence refused: this node has reached its limit of entries", "limit", len(b.items))
+			return nil, ErrFull
 		}
 		it = &item{name: string(name), site: k.Site, conn: k.Conn}
 		b.items[it.name] = it
@@ -92,7 +93,7 @@ func (b *Broker) item(name []byte, k Key) (*item, error) {
 	return it, nil
 }
 
-// Lapse stops renewing; the TTL ends it. A hidden tab goes like that.
+// StopRenewing lets the entry end with its TTL, as that of a hidden tab does.
 func (b *Broker) StopRenewing(k Key) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -109,9 +110,9 @@ func (b *Broker) StopRenewing(k Key) {
 	}
 }
 
-// SetIdle says that the user of a page has become idle. The date stays, and so
-// does the time at which a value that is not renewed ends. It does nothing for a
-// key of which this node says nothing.
+// SetIdle marks the entry of a page whose user has become idle. It changes neither the
+// date nor the end of an entry that is not renewed. It does nothing if this node has no
+// such key.
 func (b *Broker) SetIdle(k Key) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -128,8 +129,7 @@ func (b *Broker) SetIdle(k Key) {
 	b.enqueue(it)
 }
 
-// Leave takes the key away now, if what is there is this node's. If another
-// node wrote it, or nobody did, nothing happens.
+// Leave takes the key away now, if this node wrote it last.
 func (b *Broker) Leave(k Key) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -146,8 +146,8 @@ func (b *Broker) Leave(k Key) {
 	b.enqueue(it)
 }
 
-// Remove takes the key away whoever wrote it: a node that holds it stops until
-// its page says again that it is here. Nothing waits for NATS.
+// Remove takes the key away whoever wrote it. A node that holds it stops until its page
+// beats again. Remove does not wait for NATS.
 func (b *Broker) Remove(k Key) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -156,31 +156,31 @@ func (b *Broker) Remove(k Key) error {
 		return err
 	}
 	it.goal, it.pending = removed, nothing
-	it.until = time.Now().Add(b.ttl) // by then it is gone anyway
+	it.until = time.Now().Add(b.ttl) // by then the entry has expired anyway
 	b.refreshViews(it)
 	b.enqueue(it)
 	return nil
 }
 
-// witness hears from a watch what became of a key: stored is nil when it is
-// gone, and taken says that Remove took it. The lock is held.
+// remoteChange handles a revision of a key that a watch has brought: stored is nil when
+// the key is gone, and taken says that Remove took it. The lock is held.
 func (b *Broker) remoteChange(name string, stored *Stored, rev uint64, taken bool) {
 	it := b.items[name]
 	if it == nil || it.leaves() || stored != nil && stored.Node == b.node {
 		return
 	}
 	switch {
-	case it.isLate() && stored != nil && stored.DateGMT < it.value.DateGMT: // the page was there, and came back
+	case it.isLate() && stored != nil && stored.DateGMT < it.value.DateGMT: // the page was on another node, and is back
 		it.pending = newValue
 		it.unconfirm()
 		it.rival = max(it.rival, rev)
 		b.enqueue(it)
-	case it.written != confirmed: // ours is on its way, and its ack will tell which is newer
+	case it.written != confirmed: // the ack of our write will tell which is newer
 		if stored != nil || taken {
 			it.rival = max(it.rival, rev)
 		}
 	case rev <= it.rev:
-	case stored != nil || taken: // the page has reconnected elsewhere, or must not be seen
+	case stored != nil || taken: // the page is on another node now, or was removed
 		b.drop(it)
 	case it.goal == renewed: // somebody took it away, but the page is still here
 		it.rev = rev
@@ -192,7 +192,7 @@ func (b *Broker) remoteChange(name string, stored *Stored, rev uint64, taken boo
 	}
 }
 
-// drop ends what this node has to say of a key. The lock is held.
+// drop ends an item. The lock is held.
 func (b *Broker) drop(it *item) {
 	delete(b.items, it.name)
 	b.wheel.remove(it)
@@ -203,11 +203,10 @@ func (b *Broker) drop(it *item) {
 	b.refreshViews(it)
 }
 
-// learn tells this node's views what NATS has as revision rev of a key. The
-// lock is held.
+// learn passes revision rev of a key to this node's views. The lock is held.
 func (b *Broker) learn(it *item, stored *Stored, rev uint64) {
 	if b.exclusive {
-		return // to outlast the item, of which there is no need
+		return // the item itself is enough
 	}
 	for _, v := range b.views[it.site] {
 		v.mu.Lock()
@@ -218,8 +217,8 @@ func (b *Broker) learn(it *item, stored *Stored, rev uint64) {
 	}
 }
 
-// lapse drops a key that NATS has dropped too, or never got in this bucket;
-// views forget what they heard of it as ours. The lock is held.
+// dropExpired ends an item whose key NATS has dropped, or never had in this bucket. Views
+// forget it too. The lock is held.
 func (b *Broker) dropExpired(it *item) {
 	for _, v := range b.views[it.site] {
 		v.mu.Lock()
@@ -231,7 +230,7 @@ func (b *Broker) dropExpired(it *item) {
 	b.drop(it)
 }
 
-// show brings this node's views up to date. The lock is held.
+// refreshViews updates a key in this node's views. The lock is held.
 func (b *Broker) refreshViews(it *item) {
 	for _, v := range b.views[it.site] {
 		v.mu.Lock()

@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// Activity is what a page reports of its user's input.
+// Activity is what a page reports about its user's input.
 type Activity uint8
 
-// In JSON they are a member that is missing, false and true: "idle".
+// In JSON they are the member "idle": absent, false and true.
 const (
-	Unreported Activity = iota // a client that only POSTs: its date decides
+	Unreported Activity = iota // the date of the entry decides
 	Active
 	Idle
 )
 
-// IdleAfter is how old the date of an entry is that counts as idle where no page
-// reports input.
+// IdleAfter is the age of the date at which an entry counts as idle if no page has
+// reported input.
 const IdleAfter = 30 * time.Second
 
-// IsIdle says whether whoever an entry is of counts as idle: as the page reports
-// it, and if none does, by the date.
+// IsIdle says whether the entry counts as idle: as the page has reported, or else by the
+// date.
 func (e *Entry) IsIdle(now time.Time) bool {
 	if e.Idle != Unreported {
 		return e.Idle == Idle
@@ -28,7 +28,7 @@ func (e *Entry) IsIdle(now time.Time) bool {
 	return e.DateGMT < now.Add(-IdleAfter).UTC().Format(time.DateTime)
 }
 
-// AppendMember appends `,"idle":true` or false to a JSON object, or nothing.
+// AppendMember appends `,"idle":true`, `,"idle":false` or nothing to a JSON object.
 func (a Activity) AppendMember(b []byte) []byte {
 	switch a {
 	case Active:

@@ -7,34 +7,33 @@ import (
 	"strings"
 )
 
-// A longer key closes the NATS connection that wrote it: the protocol line
-// that carries the subject has a limit of its own. The subject stays well
-// below it.
+// maxKey is the limit of a key in bytes. The line of the NATS protocol that carries the
+// subject has a limit of its own: a longer key closes the connection that wrote it.
 const maxKey = 1024
 
 const hashLen = 2 * sha256.Size
 
-// subjects is what the bucket's copies are published under.
+// subjects is the prefix under which the bucket is republished.
 const subjects = "presence."
 
-// Key says who is where: one browser page (a connection id) of one client id
-// in one room of one site.
+// Key names one browser page (Conn, a connection id) of one client id in one room of one
+// site.
 type Key struct{ Site, Room, ClientID, Conn string }
 
-// String is the key in the bucket, at most 1,023 bytes of [A-Za-z0-9_.=-]:
+// String returns the key in the bucket, at most 1,023 bytes of [A-Za-z0-9_.=-]:
 //
 //	<site>.<room tokens>.<client id>.<connection id>
 //
 // A room's "/" separates tokens; in a token every byte outside [A-Za-z0-9_-]
-// is "=XX", and an empty token is "=". Of a key that would be longer, the
-// client id gives way to its hex sha256, and if that is not enough, the room
-// (as one token), the connection id, the site. The entry holds the originals.
+// is "=XX", and an empty token is "=". If the key would be longer, its client id is
+// replaced by its sha256 in hex, and if that is not enough, the room (as one token), the
+// connection id and the site too. The entry has the originals.
 func (k Key) String() string {
 	var usual [usualKey]byte // on the stack
 	return string(k.appendTo(usual[:0]))
 }
 
-// usualKey is a size that most keys do not exceed.
+// usualKey is longer than most keys are.
 const usualKey = 256
 
 func (k Key) appendTo(empty []byte) []byte {
@@ -66,9 +65,8 @@ func length(parts [4]string) int {
 	return len(parts[0]) + len(parts[1]) + len(parts[2]) + len(parts[3]) + 3
 }
 
-// ParseKey is String's inverse. It takes only what String makes, so that two
-// spellings of one key never pass for two people. Where String wrote a hash,
-// the field is the hash.
+// ParseKey parses what String returns, and nothing else, so that a key has one spelling
+// only. Where String wrote a hash, the field is the hash.
 func ParseKey(s string) (Key, error) {
 	tokens := strings.Split(s, ".")
 	n := len(tokens)
@@ -89,7 +87,7 @@ func ParseKey(s string) (Key, error) {
 	return k, nil
 }
 
-// ParseSubject is ParseKey for a subject below "presence.".
+// ParseSubject parses the subject of a republished key, below "presence.".
 func ParseSubject(subject string) (Key, error) {
 	key, ok := strings.CutPrefix(subject, subjects)
 	if !ok {
@@ -130,7 +128,7 @@ func plainByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-'
 }
 
-// decodeToken is lenient where ParseKey's comparison is strict.
+// decodeToken accepts more than appendToken writes. ParseKey compares the result.
 func decodeToken(token string) (string, bool) {
 	if token == "=" {
 		return "", true

@@ -8,15 +8,15 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// follower is somebody who follows the bucket: a View or an Observer.
+// watchHandler receives what a watch of the bucket brings. It is a View or an Observer.
 type watchHandler interface {
-	update(jetstream.KeyValueEntry) // a key was written or is gone
-	snapshotDone()                  // the snapshot is there that a watch begins with
-	expire()                        // one TTL later
+	update(jetstream.KeyValueEntry) // a key was written or deleted
+	snapshotDone()                  // the watch has brought all keys that were there when it began
+	expire()                        // one TTL has passed since then
 }
 
-// follow watches keys of the bucket until ended tells or ctx ends. It returns an
-// error when the watch ends by itself.
+// watchKeys watches keys of the bucket until ended receives or ctx ends. It returns an
+// error if the watch ends by itself.
 func watchKeys[E any](ctx context.Context, kv jetstream.KeyValue, filter string, ttl time.Duration, ended <-chan E, f watchHandler) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -51,12 +51,12 @@ func watchKeys[E any](ctx context.Context, kv jetstream.KeyValue, filter string,
 	}
 }
 
-var errEnded = errors.New("ended before it began")
+var errEnded = errors.New("the watch was cancelled")
 
-// siteFilter is all keys of a site.
+// siteFilter matches all keys of a site.
 func siteFilter(site string) string { return encodeToken(site) + ".>" }
 
-// observed is all keys of a site, or without one of all sites.
+// observerFilter matches all keys of a site, or of all sites if site is empty.
 func observerFilter(site string) string {
 	if site == "" {
 		return ">"
@@ -64,9 +64,9 @@ func observerFilter(site string) string {
 	return siteFilter(site)
 }
 
-// startWatch begins a watch that lives as long as ctx. Its start has a deadline
-// of its own, and ends with ended: what was asked of a connection that is gone
-// is not answered by the next.
+// startWatch begins a watch that lasts as long as ctx. The start itself has a deadline,
+// and ends when ended receives: a new connection does not answer what the old one was
+// asked.
 func startWatch[E any](ctx context.Context, cancel func(), kv jetstream.KeyValue, filter string, ended <-chan E) (jetstream.KeyWatcher, error) {
 	started, stopped := make(chan struct{}), make(chan error, 1)
 	go func() {
@@ -93,8 +93,7 @@ func startWatch[E any](ctx context.Context, cancel func(), kv jetstream.KeyValue
 	return nil, why
 }
 
-// stopWatch also takes what the watch still has: its callback may be waiting
-// to hand over an entry.
+// stopWatch also drains the watch, since its callback may be waiting to deliver an entry.
 func stopWatch(w jetstream.KeyWatcher, cancel func()) {
 	cancel() // unsubscribes
 	late := time.After(bindWait)
@@ -110,8 +109,7 @@ func stopWatch(w jetstream.KeyWatcher, cancel func()) {
 	}
 }
 
-// readEntry is nil for a key that is gone, and for a value that is not ours
-// to understand.
+// readEntry returns nil for a key that was deleted, and for a value that is not valid.
 func readEntry(e jetstream.KeyValueEntry) (Key, *Stored, error) {
 	if e.Operation() != jetstream.KeyValuePut {
 		return Key{}, nil, nil

@@ -11,9 +11,8 @@ import (
 
 const leaseBucket = "heartbeatd_lease"
 
-// Lease lets one of all nodes do what must not be done twice: it is true for
-// the node that asks first, and then for none until d is over. All must ask
-// with the same d.
+// Lease returns true to one node of all: to the first that asks, and then to none until d
+// has passed. All nodes must ask with the same d.
 func (b *Broker) Lease(ctx context.Context, name string, d time.Duration) (bool, error) {
 	if err := b.Ready(); err != nil {
 		return false, err
@@ -32,7 +31,7 @@ func (b *Broker) Lease(ctx context.Context, name string, d time.Duration) (bool,
 	return err == nil, err
 }
 
-// leases finds the bucket, or makes it.
+// leases returns the bucket of leases, and creates it if it is missing.
 func leases(ctx context.Context, l *link, d time.Duration) (jetstream.KeyValue, error) {
 	kv, err := l.js.KeyValue(ctx, leaseBucket)
 	if !errors.Is(err, jetstream.ErrBucketNotFound) {

@@ -8,17 +8,16 @@ import (
 	"time"
 )
 
-// Filter says which entries of a site are meant. The zero value means all.
+// Filter selects entries of a site. The zero value selects all.
 type Filter struct {
-	Room     string // of this room
-	Prefix   string // of rooms whose names begin so
+	Room     string // in this room
+	Prefix   string // in rooms whose names have this prefix
 	ClientID string // of this client id
 	UserID   int64  // of this user
 }
 
-// List is those entries, however many: by room, in each date_gmt descending,
-// then client id. It leaves out the first skip, gives at most n, and says how
-// many there are in all.
+// List returns the selected entries by room, in each date_gmt descending, then client id:
+// without the first skip, at most n, and the number of all.
 func (v *View) List(f Filter, skip, n int) (entries []Entry, total int) {
 	var all []*Entry
 	v.each(f, func(_ string, m *member) {
@@ -26,7 +25,7 @@ func (v *View) List(f Filter, skip, n int) (entries []Entry, total int) {
 			all = append(all, m.entry())
 		}
 	})
-	slices.SortFunc(all, func(a, b *Entry) int { // not under the lock: a value never changes
+	slices.SortFunc(all, func(a, b *Entry) int { // without the lock: values do not change
 		return cmp.Or(cmp.Compare(a.Room, b.Room), cmp.Compare(b.DateGMT, a.DateGMT), cmp.Compare(a.ClientID, b.ClientID))
 	})
 	for _, e := range all[min(skip, len(all)):min(skip+n, len(all))] {
@@ -35,7 +34,7 @@ func (v *View) List(f Filter, skip, n int) (entries []Entry, total int) {
 	return entries, len(all)
 }
 
-// Keys is the keys of those entries, one for each connection, in no order.
+// Keys returns the keys of the selected entries, one for each connection, in no order.
 func (v *View) Keys(f Filter) (keys []Key) {
 	v.each(f, func(room string, m *member) {
 		for _, t := range m.connections {
@@ -47,9 +46,9 @@ func (v *View) Keys(f Filter) (keys []Key) {
 	return keys
 }
 
-// Held says whether the link of a page keeps this key, on whatever node, or kept
-// it until just now: what PHP writes for a page comes seconds after its beat, and
-// must not outlive the page.
+// Held says whether the link of a page holds this key, on any node, or held it until a few
+// seconds ago. What PHP writes for a beat arrives seconds after the beat, and must not
+// outlive the page.
 func (v *View) Held(k Key) bool {
 	held := false
 	v.each(Filter{Room: k.Room, ClientID: k.ClientID}, func(_ string, m *member) {
@@ -62,13 +61,14 @@ func (v *View) Held(k Key) bool {
 	return held || time.Since(v.recent.at[k.String()]) < recentTime
 }
 
-// justNow is as long as PHP may take to write what a beat said.
+// recentTime is the time within which PHP writes what a beat contains.
 const recentTime = 5 * time.Second
 
-// maxGone bounds the keys that are known to have gone just now.
+// maxRecent bounds recentlyGone.
 const maxRecent = 10_000
 
-// gone is when keys went that links kept. The zero value is empty.
+// recentlyGone holds the keys that links held and that are gone since at most recentTime.
+// The zero value is empty.
 type recentlyGone struct {
 	at    map[string]time.Time
 	swept time.Time
@@ -87,7 +87,7 @@ func (g *recentlyGone) add(name string, now time.Time) {
 	}
 }
 
-// each calls fn, under the lock, with the members that f means but for the user.
+// each calls fn, with the lock held, for the members that f selects by room and client id.
 func (v *View) each(f Filter, fn func(room string, m *member)) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

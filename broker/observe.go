@@ -12,23 +12,25 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Observer follows presence from outside of any node, with a NATS connection
-// that may only read.
+// Observer configures Observe. OnChange is required.
 type Observer struct {
 	Site        string // empty: all sites
-	SkipPresent bool   // leave out the Joined of those who are there at the start (on a busy site not quite all)
+	SkipPresent bool   // no Joined for those who are present at the start (on a busy site there may be a few)
 	OnChange    func(Change)
-	TTL         time.Duration // of presence, where the connection may only subscribe; 60 s if 0
+	TTL         time.Duration // the nodes' --presence-ttl; needed if the connection may only subscribe; 60 s if 0
 	Logger      *slog.Logger
 }
 
-// Observe calls OnChange with whoever is present, and then with every change
-// as it happens, until ctx ends or nc is closed. While NATS is away it waits;
-// those who are still there when it is back are not told again.
+// Observe calls OnChange with a Joined for whoever is present, and then with every change
+// as it happens, until ctx ends or nc is closed. While NATS is away it waits; those who
+// are still present afterwards are not announced again.
 //
-// A connection that may only subscribe cannot ask who is present. It hears of
-// them as they are renewed, all within a third of the TTL, and of clients that
-// only POST with their next beat.
+// A connection that may only subscribe cannot ask who is present. OnChange learns of them
+// when their entries are renewed, within a third of the TTL, and of clients that only POST
+// with their next beat.
+//
+// The error is that of ctx, nats.ErrConnectionClosed, or nats.ErrPermissionViolation if
+// the connection may not subscribe.
 func Observe(ctx context.Context, nc *nats.Conn, o Observer) error {
 	js, err := jetstream.New(nc)
 	if err != nil {
@@ -60,7 +62,7 @@ func Observe(ctx context.Context, nc *nats.Conn, o Observer) error {
 	return nats.ErrConnectionClosed
 }
 
-// reader is one Observe.
+// reader is a running Observe.
 type reader struct {
 	Observer
 	silent    bool
@@ -94,8 +96,8 @@ func (r *reader) bind(ctx context.Context, js jetstream.JetStream) (jetstream.Ke
 	return kv, nil
 }
 
-// lookUp finds the bucket's stream, unless the connection may not ask: the server
-// says so beside, and leaves the question without an answer.
+// findStream returns the bucket's stream. If the connection may not ask for it, NATS sends
+// no answer but an asynchronous error, which findStream watches for.
 func findStream(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// slots spreads the renewals over a third of the TTL: at 60 s, a hundredth of
-// all keys each 200 ms.
+// slots is the number of slots over which renewals are spread: at a TTL of 60 s, one each
+// 200 ms.
 const slots = 100
 
-// wheel has every item in one of its slots, most often its home. Which one that
-// is depends on the key alone, so that 10,000 keys written at once, after NATS
-// was gone, are not renewed at once for ever after.
+// wheel is a timing wheel. It has every item in one of its slots, most often in its home.
+// The home depends on the key alone, so that 10,000 keys that were written at once, after
+// NATS was away, are not renewed at once ever after.
 type wheel struct {
 	seed  maphash.Seed
 	slots [slots][]*item
 	next  int
 
-	turned int // slots since the start; the renewer's
+	turned int // slots since the start; of the renewer
 }
 
 func newWheel() *wheel { return &wheel{seed: maphash.MakeSeed()} }
@@ -48,14 +48,14 @@ func (w *wheel) move(it *item, slot uint8) {
 	}
 }
 
-// plan moves an item to where the wheel is after so many steps.
+// plan moves an item to the slot that the wheel reaches after some steps.
 func (w *wheel) plan(it *item, steps int) {
 	steps = min(max(steps, 1), slots)
 	w.move(it, uint8((w.next+steps-1)%slots))
 }
 
-// behind is how many slots are due, that long after the start: more than one
-// when the machine was too busy to come by for each, never more than all.
+// behind returns the number of slots that are due: more than one if the machine was busy,
+// at most all.
 func (w *wheel) behind(running, step time.Duration) int {
 	return min(int(running/step)-w.turned, slots)
 }
@@ -80,11 +80,10 @@ func (b *Broker) renewer() {
 	}
 }
 
-// turnWheel renews what is in the next slot, but not what a beat wrote in the
-// last sixth of a TTL: that is moved to where it will be renewed before a third
-// is over. So however a page beats, no key is left alone for longer than a third
-// of the TTL and the time that the machine and NATS are late; to its end it has
-// two thirds of the TTL.
+// renewSlot renews the items of the next slot. One that a beat has written in the last
+// sixth of a TTL is moved instead to where it is renewed before a third has passed. So,
+// however a page beats, a key is written at least every third of the TTL, apart from
+// delays of the machine and of NATS, and has two thirds left.
 func (b *Broker) renewSlot() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -92,12 +91,12 @@ func (b *Broker) renewSlot() {
 	slot := w.next
 	w.next = (slot + 1) % slots
 	now := time.Now()
-	for i := len(w.slots[slot]) - 1; i >= 0; i-- { // from the end, which takes the place of what goes
+	for i := len(w.slots[slot]) - 1; i >= 0; i-- { // backwards, since removing an item moves the last one to its place
 		it := w.slots[slot][i]
 		switch {
 		case it.busy:
 		case it.goal != renewed && now.After(it.until):
-			b.dropExpired(it) // its marker should have come; NATS is away, or there is nobody else
+			b.dropExpired(it) // without a marker from NATS, which is away or has no other node
 		case it.isDue() || it.leaves():
 			b.enqueue(it)
 		case it.goal == renewed && !it.isLate() && b.sentWithin(it, b.ttl/6):

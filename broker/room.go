@@ -6,24 +6,23 @@ import (
 	"slices"
 )
 
-// maxListed is how many entries of a room a View passes on.
+// maxListed is the most entries of a room that View.Room returns.
 const maxListed = 200
 
-// room is the members of a room. It keeps those who come first in order, so
-// that in a room of 50,000 a tick need not sort them all: whoever beats moves
-// to the front, and only when half of the kept have left from it does it sort
-// again.
+// room has the members of a room. It keeps the first of them in order, so that a tick in a
+// room of 50,000 need not sort them all: a member that beats moves to the front, and the
+// room is sorted again only when half of those kept have moved away from it.
 type room struct {
 	members map[string]*member // by client id
 	top     []*member          // the first in order, at most twice maxListed
 }
 
-// A member is one client id with its connections.
+// member is one client id with its connections.
 type member struct {
 	id          string
 	connections []*connection
-	shown       int    // the index of the tab that is shown
-	active      *Entry // what is shown instead of its entry when only another tab reports an active user
+	shown       int    // the index of the connection that is shown
+	active      *Entry // shown instead of its entry if only another connection reports an active user
 }
 
 type connection struct {
@@ -31,7 +30,7 @@ type connection struct {
 	stored     *Stored
 }
 
-// put and remove return what is shown of the client id before and after.
+// put and remove return the shown entry of the client id before and after.
 func (r *room) put(t *connection, s *Stored) (was, is *Entry) {
 	m := r.members[s.ClientID]
 	if m == nil {
@@ -58,7 +57,7 @@ func (r *room) remove(t *connection) (was, is *Entry) {
 	return was, m.entry()
 }
 
-// takeOut must come before a member changes: its place is found by its order.
+// takeOut must be called before a member changes: its place is found by its order.
 func (r *room) takeOut(m *member) {
 	if len(m.connections) == 0 {
 		return
@@ -71,7 +70,7 @@ func (r *room) takeOut(m *member) {
 func (r *room) sortIn(m *member) {
 	i, _ := slices.BinarySearchFunc(r.top, m, byOrder)
 	if i == len(r.top) && len(r.top) < len(r.members)-1 {
-		return // somebody who is not kept may come before
+		return // a member that is not kept may come before
 	}
 	r.top = slices.Insert(r.top, i, m)
 	if len(r.top) > 2*maxListed {
@@ -79,7 +78,7 @@ func (r *room) sortIn(m *member) {
 	}
 }
 
-// first is the first in order, at most n.
+// first returns the first n members.
 func (r *room) first(n int) []*member {
 	n = min(n, len(r.members))
 	if n > len(r.top) {
@@ -92,7 +91,7 @@ func (r *room) first(n int) []*member {
 	return r.top[:n]
 }
 
-// byOrder is date_gmt descending, then client id.
+// byOrder compares by date_gmt descending, then client id.
 func byOrder(a, b *member) int {
 	return cmp.Or(cmp.Compare(b.entry().DateGMT, a.entry().DateGMT), cmp.Compare(a.id, b.id))
 }

@@ -10,21 +10,21 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// maxHeard is how many messages may wait for the observer. What comes beyond is
-// lost, and made up for like an absence.
+// maxBuffered is the most messages that may wait for the observer. More are lost, which is
+// handled like a time without connection.
 const maxBuffered = 64 << 10
 
-// listener is an Observe on a connection that may only subscribe. The server
-// tells everything once and in order, so there are no revisions to compare.
+// subscriber is an Observe over a connection that may only subscribe. A subscription
+// brings every message once and in order, so there are no revisions to compare.
 type subscriber struct {
 	*reader
-	lastHeard map[string]int // the turn in which a key was last heard of
-	turn      int            // counts the absences: what happened in one was not heard
-	first     bool           // in the first TTL, when most keys are those of people who are there
+	lastHeard map[string]int // the turn in which a key was last written
+	turn      int            // counts the times without connection, of which messages are missing
+	first     bool           // in the first TTL, in which most keys are of people who were present before
 }
 
-// listen hears what is published until ctx ends or nc is closed. On CONNECTED
-// turned speaks.
+// subscribe reads republished keys until ctx ends or nc is closed. replaced receives when
+// nc is connected again.
 func (r *reader) subscribe(ctx context.Context, nc *nats.Conn, replaced <-chan nats.Status) error {
 	subject := subjects + observerFilter(r.Site)
 	messages := make(chan *nats.Msg, maxBuffered)
@@ -36,7 +36,7 @@ func (r *reader) subscribe(ctx context.Context, nc *nats.Conn, replaced <-chan n
 	if err := checkPermission(ctx, nc, subject); err != nil {
 		return err
 	}
-	r.silent = false // message knows better who was there
+	r.silent = false // message tells who was present before
 	l := &subscriber{reader: r, lastHeard: map[string]int{}, first: true}
 	expired := time.NewTimer(r.TTL)
 	defer expired.Stop()
@@ -64,11 +64,11 @@ func (r *reader) subscribe(ctx context.Context, nc *nats.Conn, replaced <-chan n
 	}
 }
 
-// mayHear asks the server whether it minds the subscription.
+// checkPermission returns an error if the connection may not subscribe.
 func checkPermission(ctx context.Context, nc *nats.Conn, subject string) error {
 	ctx, cancel := context.WithTimeout(ctx, bindWait)
 	defer cancel()
-	_ = nc.FlushWithContext(ctx) // where NATS is away just now, nobody minds yet
+	_ = nc.FlushWithContext(ctx) // if NATS is away, there is no error yet
 	err := nc.LastError()
 	if errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), `"`+subject+`"`) {
 		return fmt.Errorf("these credentials may not read %s: %w", subject, err)
@@ -97,8 +97,8 @@ func (l *subscriber) message(m *nats.Msg) {
 	l.tell(changes)
 }
 
-// expire comes one TTL after the start and after each absence: who is there has
-// been heard of since.
+// expire is called one TTL after the start and after each time without connection: whoever
+// is present was written since.
 func (l *subscriber) expire() {
 	l.first = false
 	for name, turn := range l.lastHeard {

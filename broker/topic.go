@@ -11,12 +11,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Topic is something that nodes tell each other beside presence. Each is a
-// JetStream stream in memory with the subjects heartbeatd.<name>.<site>.
+// Topic is a kind of message between nodes. Each is a JetStream stream in memory with the
+// subjects heartbeatd.<name>.<site>.
 type Topic struct {
 	name  string
-	age   time.Duration // how long what was said can be heard by a node that comes later
-	bytes int64         // at most; the oldest go first
+	age   time.Duration // how long a node that starts later receives a message
+	bytes int64         // at most; the oldest messages are dropped first
 }
 
 // The topics.
@@ -25,15 +25,15 @@ var (
 	Revocations = Topic{"revoke", 65 * time.Minute, 16 << 20} // longer than any ticket lives
 )
 
-// Signal is what was said on a topic.
+// Message is a message of a topic.
 type Message struct {
 	Site   string
 	Cursor Cursor
 	Data   []byte
 }
 
-// Cursor is a place in a topic's stream. It is written <epoch>-<sequence>: the
-// epoch changes when NATS loses the stream and makes a new one.
+// Cursor is a position in a topic's stream, written <epoch>-<sequence>. The epoch changes
+// when NATS loses the stream and it is created again.
 type Cursor struct {
 	Epoch string
 	Seq   uint64
@@ -41,7 +41,7 @@ type Cursor struct {
 
 func (c Cursor) String() string { return c.Epoch + "-" + strconv.FormatUint(c.Seq, 10) }
 
-// ParseCursor reads what String wrote.
+// ParseCursor parses what String returns.
 func ParseCursor(s string) (Cursor, error) {
 	epoch, seq, found := strings.Cut(s, "-")
 	n, err := strconv.ParseUint(seq, 10, 64)
@@ -51,11 +51,11 @@ func ParseCursor(s string) (Cursor, error) {
 	return Cursor{epoch, n}, nil
 }
 
-// again is added to an epoch's name when its stream was lost, and made anew under
-// its old date, as a cluster does.
+// again is added to an epoch whose stream was lost and created again with its old date, as
+// a cluster does.
 const again = "."
 
-// in is the place in a stream of this name whose last message is last: the same,
+// in returns the position in a stream of this name whose last message is last: the same,
 // or the beginning of another stream.
 func (c Cursor) in(epoch string, last uint64) Cursor {
 	switch {
@@ -67,17 +67,21 @@ func (c Cursor) in(epoch string, last uint64) Cursor {
 	return c
 }
 
-// MaxSignal is the most bytes that Say takes.
+// MaxMessage is the most bytes that Publish takes.
 const MaxMessage = 128 << 10
 
-// sayWait is how long NATS may take to accept a signal.
+// ErrMessageTooLarge is Publish's error for a message of more than MaxMessage bytes.
+var ErrMessageTooLarge = errors.New("the message is too large")
+
+// publishWait is the time within which NATS must accept a message.
 const publishWait = 2 * time.Second
 
-// Say tells every node of something. It returns when NATS has it, with its
-// place, or an error when NATS does not take it within two seconds.
+// Publish sends a message to every node. It returns its position when NATS has stored it.
+// The error is ErrMessageTooLarge, that of Ready, or says why NATS has not stored it
+// within two seconds.
 func (b *Broker) Publish(ctx context.Context, t Topic, site string, data []byte) (Cursor, error) {
 	if len(data) > MaxMessage {
-		return Cursor{}, fmt.Errorf("a signal of %d bytes: at most %d", len(data), MaxMessage)
+		return Cursor{}, fmt.Errorf("%w: %d bytes, at most %d", ErrMessageTooLarge, len(data), MaxMessage)
 	}
 	if err := b.Ready(); err != nil {
 		return Cursor{}, err
@@ -89,15 +93,15 @@ func (b *Broker) Publish(ctx context.Context, t Topic, site string, data []byte)
 		return Cursor{}, err
 	}
 	ack, err := at.link.js.Publish(ctx, t.subject(site), data)
-	if errors.Is(err, jetstream.ErrNoStreamResponse) { // it is gone, and made anew
+	if errors.Is(err, jetstream.ErrNoStreamResponse) { // the stream is gone, and created again
 		if at, err = b.topic(ctx, t, at.Cursor); err == nil {
 			ack, err = at.link.js.Publish(ctx, t.subject(site), data)
 		}
 	}
 	if err != nil {
-		return Cursor{}, fmt.Errorf("saying it on NATS: %w", err)
+		return Cursor{}, fmt.Errorf("publishing on NATS: %w", err)
 	}
-	if ack.Sequence <= at.Seq { // made anew by another node
+	if ack.Sequence <= at.Seq { // created again by another node
 		if at, err = b.topic(ctx, t, at.Cursor); err != nil {
 			return Cursor{}, err
 		}
@@ -106,15 +110,15 @@ func (b *Broker) Publish(ctx context.Context, t Topic, site string, data []byte)
 	return Cursor{at.Epoch, ack.Sequence}, nil
 }
 
-// place is how far this node has spoken on a topic.
+// place is the position of the last message that this node has published on a topic.
 type place struct {
 	Cursor
 	link *link
 }
 
-// topic is that place, in a stream that is there. NATS is asked for the stream
-// only once, and again when the one at stale is none any more: what is said while
-// all cores deliver what was said before waits for each answer.
+// topic returns that position, in a stream that exists. It asks NATS for the stream only
+// once, and again if the stream of stale is gone: a message that is published while all
+// cores deliver the last one would wait for each answer.
 func (b *Broker) topic(ctx context.Context, t Topic, stale Cursor) (place, error) {
 	l, _ := b.current()
 	b.mu.Lock()
@@ -134,7 +138,7 @@ func (b *Broker) topic(ctx context.Context, t Topic, stale Cursor) (place, error
 	return at, nil
 }
 
-// said moves a place on.
+// advance moves the position of a topic.
 func (b *Broker) advance(t Topic, epoch string, seq uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -144,13 +148,13 @@ func (b *Broker) advance(t Topic, epoch string, seq uint64) {
 	}
 }
 
-// Hear calls fn with everything that can still be heard on a topic and then
-// with what is said, in order, until the broker is closed. After an absence of
-// NATS nothing is told twice. fn must not wait for long.
+// Subscribe calls fn with every message of a topic that is still stored and then with new
+// ones, in order, until the broker is closed. After NATS was away no message is repeated.
+// fn must not block for long.
 //
-// Whenever it has subscribed, and before fn, it calls subscribed, if that is not
-// nil, with the place of what was said last: fn gets what was said before, too, as
-// far as it has not had it.
+// Each time it has subscribed, and before fn, it calls subscribed, if that is not nil,
+// with the position of the last message: fn also receives the messages before it that it
+// has not had.
 func (b *Broker) Subscribe(t Topic, subscribed func(Cursor), fn func(Message)) {
 	b.wg.Go(func() {
 		var at Cursor
@@ -164,14 +168,14 @@ func (b *Broker) Subscribe(t Topic, subscribed func(Cursor), fn func(Message)) {
 				continue
 			}
 			if err := b.consume(l, replaced, t, &at, subscribed, fn); err != nil && b.ctx.Err() == nil {
-				b.logLimited("a topic cannot be heard, trying again", "topic", t.name, "error", err)
+				b.logLimited("a topic cannot be read, trying again", "topic", t.name, "error", err)
 				pause(b.ctx, retryWait)
 			}
 		}
 	})
 }
 
-// hear follows a topic through one link, from at on.
+// consume reads a topic through one link, after at.
 func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor, subscribed func(Cursor), fn func(Message)) error {
 	start, cancel := context.WithTimeout(b.ctx, bindWait)
 	defer cancel()
@@ -210,7 +214,7 @@ func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor,
 	}
 	defer func() {
 		running.Stop()
-		<-running.Closed() // at is ours again
+		<-running.Closed() // nothing else changes at any more
 	}()
 	select {
 	case err := <-broken:
@@ -221,12 +225,12 @@ func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor,
 	return nil
 }
 
-// stream finds the topic's stream, or makes it.
+// stream returns the topic's stream, and creates it if it is missing.
 func (t Topic) stream(ctx context.Context, l *link) (jetstream.Stream, error) {
 	stream, err := l.js.Stream(ctx, "heartbeatd_"+t.name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		stream, err = l.js.CreateStream(ctx, jetstream.StreamConfig{
-			Name: "heartbeatd_" + t.name, Description: "what heartbeatd's nodes tell each other",
+			Name: "heartbeatd_" + t.name, Description: "messages between the nodes of heartbeatd",
 			Subjects: []string{"heartbeatd." + t.name + ".*"}, Storage: jetstream.MemoryStorage, Replicas: replicas(l.nc),
 			MaxAge: t.age, MaxBytes: t.bytes, MaxMsgSize: MaxMessage + headerRoom,
 		})
@@ -248,7 +252,7 @@ func (t Topic) site(subject string) (string, bool) {
 	return site, found && ok
 }
 
-// epochOf names a stream's incarnation.
+// epochOf names the time at which a stream was created.
 func epochOf(s jetstream.Stream) string {
 	return strconv.FormatInt(s.CachedInfo().Created.UnixNano(), 36)
 }

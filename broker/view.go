@@ -8,8 +8,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// View is the live rooms of a site: what the bucket says, and over it what
-// this node says itself, at once and also while NATS is away.
+// View is a live view of the rooms of a site: what the bucket has, and over it what this
+// node writes, at once and also while NATS is away.
 type View struct {
 	b        *Broker
 	site     string
@@ -31,12 +31,12 @@ type listing struct {
 	total   int
 }
 
-// Watch opens the live view of a site. It does not wait for NATS: at first the
-// view holds what this node wrote, and the rest joins when NATS tells (see Wait).
+// Watch opens a view of a site. It does not wait for NATS: at first the view has what this
+// node wrote, and the rest follows (see Wait).
 //
-// onChange gets every change in order, those of the first snapshot too. It
-// runs under the view's and the broker's lock, so it must not block and must
-// not call either of them.
+// onChange gets every change in order, those of the first snapshot too. It is called with
+// the locks of the view and of the broker held, so it must not block and must not call
+// either of them. The error is ErrClosed.
 func (b *Broker) Watch(site string, onChange func(Change)) (*View, error) {
 	run, cancel := context.WithCancel(b.ctx)
 	v := &View{
@@ -48,7 +48,7 @@ func (b *Broker) Watch(site string, onChange func(Change)) (*View, error) {
 	defer b.mu.Unlock()
 	if b.closed {
 		cancel()
-		return nil, errClosed
+		return nil, ErrClosed
 	}
 	v.revisions.begin(b.epoch)
 	b.views[site] = append(b.views[site], v)
@@ -61,8 +61,8 @@ func (b *Broker) Watch(site string, onChange func(Change)) (*View, error) {
 	return v, nil
 }
 
-// Filled says whether the view has had its first snapshot. (On a busy site it
-// may lack a few entries that were written while the snapshot was taken.)
+// Filled says whether the view has had its first snapshot. On a busy site it may lack a
+// few entries that were written while the snapshot was taken.
 func (v *View) Filled() bool {
 	select {
 	case <-v.ready:
@@ -72,8 +72,8 @@ func (v *View) Filled() bool {
 	}
 }
 
-// Wait returns when the view has had its first snapshot, when it is closed or
-// when ctx ends. While NATS is away it does not wait at all.
+// Wait returns when the view has had its first snapshot, when it is closed, when ctx ends,
+// or at once if NATS is away.
 func (v *View) Wait(ctx context.Context) {
 	if v.Filled() || v.b.Ready() != nil {
 		return
@@ -85,23 +85,22 @@ func (v *View) Wait(ctx context.Context) {
 	}
 }
 
-// Close ends the view: onChange is not called again.
+// Close ends the view. onChange is not called afterwards.
 func (v *View) Close() {
 	v.cancel()
 	<-v.done
 }
 
-// Room calls fn with the newest 200 of a room's entries (date_gmt descending,
-// then client id) and the number of all. fn runs under the view's lock, so
-// what it registers misses no change and sees none twice. The entries are
-// shared: fn must not change them.
+// Room calls fn with the first 200 entries of a room (date_gmt descending, then client id)
+// and the number of all. fn is called with the view's lock held, so what it registers
+// misses no change and gets none twice. The entries are shared: fn must not change them.
 func (v *View) Room(room string, fn func(entries []Entry, total int)) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	l, ok := v.lists[room]
 	if !ok {
 		l.entries, l.total = v.fold.first(v.site, room, maxListed)
-		if l.total > 0 { // no list for whatever room somebody asks after
+		if l.total > 0 { // rooms that do not exist are not cached
 			v.lists[room] = l
 		}
 	}
@@ -135,12 +134,12 @@ func (v *View) run(ctx context.Context) {
 	}
 }
 
-// watched takes an entry of the bucket. It is parsed without a lock: it may be
-// another node's, and large.
+// update takes an entry of the watch. It is parsed without a lock, since it may be large
+// and from another node.
 func (v *View) update(e jetstream.KeyValueEntry) {
 	own, known := v.known(e)
 	if known {
-		return // most often the echo of a write of ours
+		return // most often by the ack of our own write
 	}
 	key, stored := Key{}, (*Stored)(nil)
 	if own.stored != nil && own.stored.encodesTo(e.Value()) {
@@ -163,8 +162,8 @@ func (v *View) update(e jetstream.KeyValueEntry) {
 	}
 }
 
-// look says whether this revision of a key, or a newer one, was heard of, and
-// what this node says of the key.
+// known says whether this revision of a key, or a newer one, is known, and returns what
+// this node has to say of the key.
 func (v *View) known(e jetstream.KeyValueEntry) (own revision, known bool) {
 	v.b.mu.Lock()
 	defer v.b.mu.Unlock()
@@ -202,7 +201,7 @@ func (v *View) expire() {
 	}
 }
 
-// refresh shows a key as it is now. Both locks are held.
+// refresh updates a key in the fold. Both locks are held.
 func (v *View) refresh(name string) {
 	var changes []Change
 	if key, stored := v.truth(name); stored != nil {
@@ -219,8 +218,7 @@ func (v *View) refresh(name string) {
 	}
 }
 
-// truth is what this node says of a key, if it says anything, else what the
-// bucket says.
+// truth returns what this node has to say of a key, or else what the bucket has.
 func (v *View) truth(name string) (Key, *Stored) {
 	if it := v.b.items[name]; it != nil {
 		if it.leaves() {

@@ -10,21 +10,21 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// maxFlying bounds the writes that wait for their acks. While so many do,
-// the others stay queued, each key with its newest value only.
+// maxInFlight bounds the writes that wait for their acks. Meanwhile other keys stay
+// queued, each with its newest value only.
 const maxInFlight = 1024
 
-// How a key's end is written: PURGE for a page that left, DEL for an entry that
-// was taken away, for watches tell the two apart and nothing else.
+// The end of a key is written as PURGE if the page left, and as DEL if Remove took the
+// entry away: a watch can tell the two apart, and nothing else.
 const (
 	kvOperation = "KV-Operation"
 	kvTaken     = "DEL"
 )
 
-// enqueue has the writer look at it. The lock is held.
+// enqueue makes the writer write the item. The lock is held.
 func (b *Broker) enqueue(it *item) {
 	if it.place != nil || it.busy {
-		return // whoever is at it looks again
+		return // when that is done, it is queued again if needed
 	}
 	it.place = b.queue.PushBack(it)
 	b.wakeWriter()
@@ -37,8 +37,8 @@ func (b *Broker) wakeWriter() {
 	}
 }
 
-// writer sends what is queued, one write in flight for each key, so that a
-// key's writes keep their order.
+// writer writes what is queued. Of each key one write at a time is in flight, so that they
+// keep their order.
 func (b *Broker) writer() {
 	overdue := time.NewTicker(ackWait / 5)
 	defer overdue.Stop()
@@ -60,8 +60,8 @@ func (b *Broker) writer() {
 	}
 }
 
-// next takes the next write from the queue: nil when there is none, NATS is
-// away or enough are in flight.
+// next returns the next write, or nil if there is none, NATS is away or enough are in
+// flight.
 func (b *Broker) next() (*nats.Conn, *nats.Msg) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -75,7 +75,7 @@ func (b *Broker) next() (*nats.Conn, *nats.Msg) {
 	return nil, nil
 }
 
-// prepare makes the message for what it wants written now, if anything.
+// prepare returns the message that an item needs to have written now, or nil.
 func (b *Broker) prepare(it *item) *nats.Msg {
 	msg := nats.NewMsg(kvSubject + it.name)
 	switch {
@@ -92,7 +92,7 @@ func (b *Broker) prepare(it *item) *nats.Msg {
 	case it.isDue():
 		lives := b.ttl
 		if rest := roundUp(time.Until(it.until)); it.goal != renewed && rest < lives {
-			lives = rest // late, or again: it gets no second TTL
+			lives = rest // written late or again, it ends no later
 			msg.Header.Set(jetstream.MsgTTLHeader, lives.String())
 		}
 		msg.Data = it.value.appendJSON(make([]byte, 0, it.value.size(1)))
@@ -114,21 +114,21 @@ func (b *Broker) prepare(it *item) *nats.Msg {
 	return msg
 }
 
-// roundUp makes whole seconds, which is how NATS counts the life of a message.
+// roundUp rounds up to whole seconds, which is how NATS counts the TTL of a message.
 func roundUp(d time.Duration) time.Duration {
 	return max(time.Second, (d + time.Second - 1).Truncate(time.Second))
 }
 
-// look has the looker find out what is in the bucket under a key, because a
-// write of ours did not find there what it expected. The lock is held.
+// lookUp asks NATS what the bucket has of a key, because a write of ours did not find the
+// revision that it expected. The lock is held.
 func (b *Broker) lookUp(it *item) {
 	it.busy = true
 	b.lookingUp++
 	b.lookups <- lookup{it, b.link, b.epoch}
 }
 
-// lookup waits to be answered. There are at most as many as may be in
-// flight, so sending one never blocks.
+// lookup is a request of lookUp. There are at most maxInFlight, so sending one never
+// blocks.
 type lookup struct {
 	it    *item
 	link  *link
@@ -170,7 +170,7 @@ func (b *Broker) lookedUp(l lookup, msg *jetstream.RawStreamMsg, err error) {
 	b.resolve(it, msg)
 }
 
-// decide goes on with a key whose newest revision is msg.
+// resolve goes on with a key whose newest revision is msg.
 func (b *Broker) resolve(it *item, msg *jetstream.RawStreamMsg) {
 	var there *Stored
 	if len(msg.Data) > 0 {
@@ -180,18 +180,18 @@ func (b *Broker) resolve(it *item, msg *jetstream.RawStreamMsg) {
 	taken := msg.Header.Get(kvOperation) == kvTaken
 	switch {
 	case it.goal == removed:
-		// Not a matter of what is there.
+		// It is removed whatever is there.
 	case taken && it.written == confirmed && !it.leaves() && msg.Sequence > it.rev:
 		b.drop(it)
 		return
 	case msg.Sequence != 0 && msg.Sequence < it.rev || it.pending == newValue:
-		// A replica that lags, or a new value that goes out whatever is there.
+		// The replica lags behind, or a new value is written whatever is there.
 	case it.leaves() && there == nil:
 		b.learn(it, nil, msg.Sequence)
 		b.dropExpired(it)
 		return
 	case foreign && (it.leaves() || it.written == confirmed || it.value.DateGMT <= there.DateGMT):
-		b.drop(it) // the page has moved there since
+		b.drop(it) // the page is on that node now
 		return
 	default:
 		it.rev = msg.Sequence

@@ -18,9 +18,9 @@ import (
 // siteKey is an API key as WordPress signs it.
 func siteKey(t *testing.T, site, secret string, issued time.Time, life time.Duration, audience ...string) string {
 	t.Helper()
-	token := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
-		Audience: audience, IssuedAt: jwt.NewNumericDate(issued), ExpiresAt: jwt.NewNumericDate(issued.Add(life)),
-	})
+	token := jwt.NewWithClaims(jwt.SigningMethodHS256, ticket.KeyClaims{IssuedAt: ticket.NewTime(issued), RegisteredClaims: jwt.RegisteredClaims{
+		Audience: audience, ExpiresAt: jwt.NewNumericDate(issued.Add(life)),
+	}})
 	token.Header["kid"] = site
 	key, err := token.SignedString([]byte(secret))
 	if err != nil {

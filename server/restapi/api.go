@@ -198,7 +198,7 @@ func (a *api) authenticate(r *http.Request) (siteID string, issued time.Time, er
 			return "", time.Now(), nil
 		}
 	}
-	claims := new(jwt.RegisteredClaims)
+	claims := new(ticket.KeyClaims)
 	_, err = jwt.ParseWithClaims(key, claims, a.Keyfunc(&siteID), jwt.WithValidMethods([]string{"HS256"}),
 		jwt.WithAudience(ticket.ForAPI), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(ticket.ClockSkew))
 	if err != nil {

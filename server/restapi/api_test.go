@@ -118,9 +118,9 @@ func key(t *testing.T) string {
 // signKey signs a key of the test site that may be invalid.
 func signKey(t *testing.T, secret string, issued time.Time, life time.Duration, audience ...string) string {
 	t.Helper()
-	token := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
-		Audience: audience, IssuedAt: jwt.NewNumericDate(issued), ExpiresAt: jwt.NewNumericDate(issued.Add(life)),
-	})
+	token := jwt.NewWithClaims(jwt.SigningMethodHS256, ticket.KeyClaims{IssuedAt: ticket.NewTime(issued), RegisteredClaims: jwt.RegisteredClaims{
+		Audience: audience, ExpiresAt: jwt.NewNumericDate(issued.Add(life)),
+	}})
 	token.Header["kid"] = testSite
 	signed, err := token.SignedString([]byte(secret))
 	if err != nil {

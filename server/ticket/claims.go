@@ -51,13 +51,18 @@ type Claims struct {
 	// answers. WordPress leaves it out when it cannot reach the API, through which it
 	// ends that.
 	RepeatUntil int64 `json:"repeat_until,omitempty"`
+
+	IssuedAt *Time `json:"iat"` // instead of the RegisteredClaims', which lacks milliseconds
 	jwt.RegisteredClaims
 
 	user *hook.User // of verified claims
 }
 
-// identityClaims are required in their types. The JWT library reads sub, iat and exp.
-var identityClaims = []string{"sid", "nonce"}
+// identityClaims are required in their types. The JWT library reads sub and exp.
+var identityClaims = []string{"sid", "nonce", "iat"}
+
+// GetIssuedAt implements jwt.Claims.
+func (c Claims) GetIssuedAt() (*jwt.NumericDate, error) { return c.IssuedAt.numericDate(), nil }
 
 // UnmarshalJSON reads claims as PHP writes them: see wordpress.UnmarshalMembers. A
 // required claim of another type is an error, an optional one counts as absent.
@@ -70,6 +75,7 @@ func (c *Claims) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &c.RegisteredClaims); err != nil {
 		return err
 	}
+	c.RegisteredClaims.IssuedAt = nil
 	return wordpress.UnmarshalMembers(b, c, identityClaims...)
 }
 

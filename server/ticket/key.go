@@ -15,12 +15,21 @@ const (
 // KeyLife is the longest time for which a site's key is valid.
 const KeyLife = time.Minute
 
+// KeyClaims are the claims of a site's key.
+type KeyClaims struct {
+	IssuedAt *Time `json:"iat"` // instead of the RegisteredClaims', which lacks milliseconds
+	jwt.RegisteredClaims
+}
+
+// GetIssuedAt implements jwt.Claims.
+func (c KeyClaims) GetIssuedAt() (*jwt.NumericDate, error) { return c.IssuedAt.numericDate(), nil }
+
 // SignKey signs a key of a site, valid from now for KeyLife. It is good for that site
 // and that audience only, and does not contain the secret.
 func SignKey(siteID, secret, audience string, now time.Time) (string, error) {
-	key := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
-		Audience: jwt.ClaimStrings{audience}, IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(KeyLife)),
-	})
+	key := jwt.NewWithClaims(jwt.SigningMethodHS256, KeyClaims{NewTime(now), jwt.RegisteredClaims{
+		Audience: jwt.ClaimStrings{audience}, ExpiresAt: jwt.NewNumericDate(now.Add(KeyLife)),
+	}})
 	key.Header["kid"] = siteID
 	return key.SignedString([]byte(secret))
 }

@@ -17,12 +17,9 @@ const (
 	ClockSkew = time.Minute
 )
 
-// Tickets and revocations of the same second are ordered by their milliseconds.
-func init() { jwt.TimePrecision = time.Millisecond }
-
 // Sign signs claims for a site. The ticket is valid from now for Life.
 func Sign(siteID, secret string, c Claims, now time.Time) (string, error) {
-	c.IssuedAt = jwt.NewNumericDate(now)
+	c.IssuedAt = NewTime(now)
 	c.ExpiresAt = jwt.NewNumericDate(now.Add(Life))
 	t := jwt.NewWithClaims(jwt.SigningMethodHS256, c)
 	t.Header["kid"] = siteID
