@@ -10,7 +10,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: build bench explore wordpress test test-fast check check-php go-test go-test-race js-test bundle integration setup setup-go setup-node
+.PHONY: build bench explore wordpress test test-fast check check-php go-test go-test-race fuzz js-test bundle integration setup setup-go setup-node
 
 PHP_FILES := $(sort $(shell find integration/wordpress/heartbeatd integration/wordpress/examples -name '*.php'))
 JS_TESTS := $(sort $(shell find client-js/test -name '*.test.*js'))
@@ -39,7 +39,7 @@ explore: setup
 	@$(NODE_TEST) integration/browser/client/chaos.test.mjs
 	@go test -count=1 ./server/wordpress
 
-test: setup-go check go-test-race js-test bundle integration
+test: setup-go check go-test-race fuzz js-test bundle integration
 
 test-fast: check go-test js-test bundle
 
@@ -69,6 +69,15 @@ go-test:
 go-test-race:
 	@echo "== go test -race"
 	@HEARTBEATD_INTEGRATION=1 go test -race -p 3 ./...
+
+# Every fuzz target tries new inputs for a few seconds. An input that fails is saved below
+# testdata/fuzz, beside those that are always tried.
+FUZZ_TIME ?= 4s
+fuzz:
+	@echo "== go test -fuzz"
+	@grep -r --include='*_test.go' '^func Fuzz' broker server transport | while IFS=: read -r file text; do \
+		name=$${text#func }; go test -run '^$$' -fuzz "^$${name%%(*}\$$" -fuzztime $(FUZZ_TIME) "./$$(dirname "$$file")"; \
+	done
 
 js-test: setup-node
 	@echo "== client-js tests"

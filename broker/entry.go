@@ -27,6 +27,12 @@ type Entry struct {
 	Idle        Activity        `json:"idle,omitempty"`
 }
 
+// SameButIdleAndDate says whether two entries differ at most in Idle and DateGMT.
+func (e *Entry) SameButIdleAndDate(other *Entry) bool {
+	return e.Room == other.Room && e.ClientID == other.ClientID && e.UserID == other.UserID &&
+		e.DisplayName == other.DisplayName && e.AvatarURL == other.AvatarURL && bytes.Equal(e.Data, other.Data)
+}
+
 // Stored is the value of a key in the bucket: an entry as one connection wrote it.
 type Stored struct {
 	Entry

@@ -1,9 +1,6 @@
 package broker
 
-import (
-	"bytes"
-	"math"
-)
+import "math"
 
 // Kind is what happened to an entry.
 type Kind int
@@ -152,16 +149,11 @@ func appendChange(changes []Change, site string, was, is *Entry) []Change {
 	case is == nil:
 		return append(changes, Change{Site: site, Kind: Left, Entry: *was})
 	case !sameButDate(was, is):
-		before := *was
-		before.Idle = is.Idle
-		return append(changes, Change{Site: site, Kind: Updated, Entry: *is, IdleOnly: sameButDate(&before, is)})
+		return append(changes, Change{Site: site, Kind: Updated, Entry: *is, IdleOnly: was.SameButIdleAndDate(is)})
 	case was.DateGMT != is.DateGMT:
 		return append(changes, Change{Site: site, Kind: Seen, Entry: *is})
 	}
 	return changes
 }
 
-func sameButDate(a, b *Entry) bool {
-	return a.Room == b.Room && a.ClientID == b.ClientID && a.UserID == b.UserID &&
-		a.DisplayName == b.DisplayName && a.AvatarURL == b.AvatarURL && a.Idle == b.Idle && bytes.Equal(a.Data, b.Data)
-}
+func sameButDate(a, b *Entry) bool { return a.Idle == b.Idle && a.SameButIdleAndDate(b) }

@@ -19,9 +19,12 @@ type Topic struct {
 	bytes int64         // at most; the oldest messages are dropped first
 }
 
+// PushAge is how long a push can be received after it was published.
+const PushAge = 2 * time.Minute
+
 // The topics.
 var (
-	Pushes      = Topic{"push", 2 * time.Minute, 64 << 20}
+	Pushes      = Topic{"push", PushAge, 64 << 20}
 	Revocations = Topic{"revoke", 65 * time.Minute, 16 << 20} // longer than any ticket lives
 )
 

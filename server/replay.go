@@ -17,7 +17,7 @@ const (
 	// replayBytes bounds the pushes that a node keeps for pages that come back, and
 	// replayAge how long it keeps them. Both are at most NATS's own bounds.
 	replayBytes = 16 << 20
-	replayAge   = 2 * time.Minute
+	replayAge   = broker.PushAge
 )
 
 // replayBuffer sends what nodes publish to each other to the sessions of this node, and

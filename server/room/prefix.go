@@ -1,8 +1,6 @@
 package room
 
 import (
-	"bytes"
-
 	"github.com/heartbeatd/heartbeatd/broker"
 )
 
@@ -31,7 +29,7 @@ func (c *prefixCache) prefix(entries int, e *broker.Entry, write func(broker.Ent
 		return write(*e)
 	}
 	p := (*c)[e.ClientID]
-	if p == nil || !sameButDate(&p.entry, e) {
+	if p == nil || !p.entry.SameButIdleAndDate(e) {
 		if *c == nil {
 			*c = make(prefixCache)
 		}
@@ -42,9 +40,4 @@ func (c *prefixCache) prefix(entries int, e *broker.Entry, write func(broker.Ent
 		(*c)[e.ClientID] = p
 	}
 	return p.text
-}
-
-// sameButDate compares what lists say of one client id in one room.
-func sameButDate(a, b *broker.Entry) bool {
-	return a.UserID == b.UserID && a.DisplayName == b.DisplayName && a.AvatarURL == b.AvatarURL && bytes.Equal(a.Data, b.Data)
 }

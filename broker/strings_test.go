@@ -1,0 +1,41 @@
+package broker
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
+	"github.com/heartbeatd/heartbeatd/transport"
+)
+
+// TestJSONStrings compares the three writers of JSON strings. Each has its reason: this
+// one writes what encoding/json reads back without escaping <, > and &, transport's is
+// fast for ticks, and wordpress's writes the bytes that PHP writes. None of the packages
+// may import another one.
+func TestJSONStrings(t *testing.T) {
+	for _, c := range []struct{ name, text string }{
+		{"empty", ""},
+		{"ASCII", "Hello, world"},
+		{"quotes and backslashes", `"a\b"`},
+		{"slashes", "https://example.org/"},
+		{"HTML", "<b>&amp;</b>"},
+		{"controls", "\x00\x01\b\t\n\f\r\x1f\x7f"},
+		{"accents", "Zoë Müller"},
+		{"beyond the basic plane", "a😀b"},
+		{"line separators", "a\u2028b\u2029c"},
+		{"a long text", "0123456789abcdef0123456789\"ü"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for name, b := range map[string][]byte{
+				"broker":    appendString(nil, c.text),
+				"transport": transport.AppendString(nil, c.text),
+				"wordpress": wordpress.AppendString(nil, c.text),
+			} {
+				var got string
+				if err := json.Unmarshal(b, &got); err != nil || got != c.text {
+					t.Errorf("%s writes %s, which is read as %q, %v", name, b, got, err)
+				}
+			}
+		})
+	}
+}
