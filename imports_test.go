@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -69,5 +71,19 @@ func TestImports(t *testing.T) {
 	}
 	if seen != len(allowed) {
 		t.Errorf("%d of the layout's %d packages are there", seen, len(allowed))
+	}
+}
+
+// TestArchitecture fails if the document that shows the packages does not name one.
+func TestArchitecture(t *testing.T) {
+	doc, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range allowed {
+		short := "`" + path.Base(pkg) + "`"
+		if full := "`" + strings.TrimPrefix(pkg, "/") + "`"; !strings.Contains(string(doc), full) && !strings.Contains(string(doc), short) {
+			t.Errorf("docs/architecture.md does not name package %s", full)
+		}
 	}
 }
