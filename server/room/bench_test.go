@@ -45,14 +45,14 @@ func (o *outlet) Offer(_ *Room, frame []byte) { o.out.Offer(frame) }
 // BenchmarkFlush turns a hundred joins of a room into a frame for each of a thousand
 // pages.
 func BenchmarkFlush(b *testing.B) {
-	r := &Room{name: wordpress.AdminRoom, listeners: make(map[Listener]struct{})}
+	r := &Room{name: wordpress.AdminRoom}
 	for range 1000 {
-		r.listeners[new(outlet)] = struct{}{}
+		r.listeners.add(new(outlet))
 	}
 	joins := benchEntries(100)
 	b.ReportAllocs()
 	for b.Loop() {
-		for l := range r.listeners {
+		for l := range r.listeners.all {
 			l.(*outlet).out = new(transport.Outbox)
 		}
 		r.pending = make(map[string]pending)

@@ -39,7 +39,7 @@ type Room struct {
 	// It is taken before the view's lock, never under it: a change does not wait until
 	// a thousand pages have the frame before.
 	sendMu    sync.Mutex // guards the following fields
-	listeners map[Listener]struct{}
+	listeners listeners
 	last      snapshot
 	prefixes  prefixCache
 
@@ -148,7 +148,7 @@ func (r *Room) flush() {
 	default:
 		return
 	}
-	for l := range r.listeners {
+	for l := range r.listeners.all {
 		l.Offer(r, frame)
 	}
 }
@@ -167,7 +167,7 @@ func (r *Room) flushed() {
 func (r *Room) join(l Listener) {
 	r.sendMu.Lock()
 	defer r.sendMu.Unlock()
-	r.listeners[l] = struct{}{}
+	r.listeners.add(l)
 	r.count()
 	l.Offer(r, r.snapshotFrame())
 }
@@ -177,7 +177,7 @@ func (r *Room) join(l Listener) {
 func (r *Room) CatchUp(l Listener) {
 	r.sendMu.Lock()
 	defer r.sendMu.Unlock()
-	if _, hears := r.listeners[l]; hears {
+	if r.listeners.has(l) {
 		l.Offer(r, r.snapshotFrame())
 	}
 }
@@ -186,7 +186,7 @@ func (r *Room) CatchUp(l Listener) {
 func (r *Room) leave(l Listener) {
 	r.sendMu.Lock()
 	defer r.sendMu.Unlock()
-	delete(r.listeners, l)
+	r.listeners.remove(l)
 	r.count()
 }
 
@@ -195,7 +195,7 @@ func (r *Room) leave(l Listener) {
 func (r *Room) count() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.listening = len(r.listeners); r.listening > 0 {
+	if r.listening = r.listeners.len(); r.listening > 0 {
 		return
 	}
 	r.pending, r.overflow = nil, false
@@ -210,7 +210,7 @@ func (r *Room) count() {
 func (r *Room) Deliver(frame []byte, at broker.Cursor) {
 	r.sendMu.Lock()
 	defer r.sendMu.Unlock()
-	for l := range r.listeners {
+	for l := range r.listeners.all {
 		l.Deliver(frame, at)
 	}
 }

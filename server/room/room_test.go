@@ -61,7 +61,7 @@ func TestPace(t *testing.T) {
 
 // TestRoomRests stops the timer of a room that no page hears, and gathers nothing.
 func TestRoomRests(t *testing.T) {
-	r := &Room{listening: 1, listeners: make(map[Listener]struct{}), lastSent: time.Now().Add(time.Hour)}
+	r := &Room{listening: 1, lastSent: time.Now().Add(time.Hour)}
 	joined := broker.Change{Kind: broker.Joined, Entry: broker.Entry{ClientID: "user-1"}}
 	r.change(joined)
 	if len(r.pending) != 1 || r.timer == nil {

@@ -12,7 +12,6 @@
 package room
 
 import (
-	"maps"
 	"slices"
 	"sync"
 
@@ -78,7 +77,7 @@ func (r *Rooms) Listeners(name string) []Listener {
 	}
 	room.sendMu.Lock()
 	defer room.sendMu.Unlock()
-	return slices.Collect(maps.Keys(room.listeners))
+	return slices.Collect(room.listeners.all)
 }
 
 // Join has a page hear a room, and sends it a snapshot: it gets everything that happens
@@ -97,7 +96,7 @@ func (r *Rooms) acquire(name string, view *broker.View) *Room {
 		if r.byName == nil {
 			r.byName = make(map[string]*Room)
 		}
-		room = &Room{name: name, view: view, listeners: make(map[Listener]struct{})}
+		room = &Room{name: name, view: view}
 		r.byName[name] = room
 	}
 	room.users++

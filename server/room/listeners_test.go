@@ -1,0 +1,29 @@
+package room
+
+import "testing"
+
+// TestListeners adds and removes pages, few and many.
+func TestListeners(t *testing.T) {
+	var l listeners
+	pages := make([]page, 3*fewListeners)
+	for i := range pages {
+		l.add(&pages[i])
+		l.add(&pages[i]) // once more
+		if l.len() != i+1 || !l.has(&pages[0]) || !l.has(&pages[i]) || l.has(new(page)) {
+			t.Fatalf("after %d pages there are %d", i+1, l.len())
+		}
+	}
+	seen := map[Listener]int{}
+	for p := range l.all {
+		seen[p]++
+	}
+	for i := range pages {
+		if seen[&pages[i]] != 1 {
+			t.Errorf("page %d came %d times", i, seen[&pages[i]])
+		}
+		l.remove(&pages[i])
+		if l.len() != len(pages)-i-1 || l.has(&pages[i]) {
+			t.Errorf("after %d pages left there are %d", i+1, l.len())
+		}
+	}
+}
