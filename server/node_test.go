@@ -10,35 +10,29 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"runtime"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/demosite"
 )
 
 // TestMain fails when a test leaves a goroutine behind.
-func TestMain(m *testing.M) {
-	before := runtime.NumGoroutine()
-	code := m.Run()
-	http.DefaultClient.CloseIdleConnections()
-	deadline := time.Now().Add(10 * time.Second)
-	for runtime.NumGoroutine() > before+2 && time.Now().Before(deadline) {
-		runtime.Gosched()
-		time.Sleep(10 * time.Millisecond) // a poll's pause
-	}
-	if n := runtime.NumGoroutine(); n > before+2 && code == 0 {
-		stacks := make([]byte, 1<<20)
-		fmt.Printf("%d goroutines are left of %d:\n%s\n", n, before, stacks[:runtime.Stack(stacks, true)])
-		code = 1
-	}
-	os.Exit(code)
+func TestMain(m *testing.M) { goleak.VerifyTestMain(closingIdle{m}) }
+
+// closingIdle closes idle connections after the tests.
+type closingIdle struct{ *testing.M }
+
+func (m closingIdle) Run() int {
+	defer http.DefaultClient.CloseIdleConnections()
+	return m.M.Run()
 }
 
+// demoSite is the id of the demo site.
 const demoSite = demosite.ID
 
 // node is a whole heartbeatd with the demo site, on a free port.

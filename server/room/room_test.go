@@ -5,8 +5,13 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/heartbeatd/heartbeatd/broker"
 )
+
+// TestMain fails when a test leaves a goroutine behind.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestPendingFolds folds two changes of one client id into what a session that
 // heard neither, or a snapshot in between, must hear.
