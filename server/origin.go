@@ -14,15 +14,14 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// Origin is where pages come from, as browsers write it: the host in lower case
-// and in punycode, without a trailing dot, and without the scheme's usual port.
-// Two origins are the same if they are equal.
+// Origin is the origin of pages as browsers write it: the host in lower case and in
+// punycode, without a trailing dot, and without the scheme's default port. Two origins are
+// the same if they are equal.
 type Origin struct{ scheme, host string }
 
 func (o Origin) String() string { return o.scheme + "://" + o.host }
 
-// ParseOrigin reads an origin, or the address of a site, whose path says nothing
-// about its origin.
+// ParseOrigin reads an origin, or the URL of a site, whose path is ignored.
 func ParseOrigin(text string) (Origin, error) {
 	fault := func(why string) error {
 		return fmt.Errorf("%q is not an origin: %s", text, why)
@@ -44,7 +43,7 @@ func ParseOrigin(text string) (Origin, error) {
 	return o, nil
 }
 
-// originOf is the origin of an address.
+// originOf returns the origin of a URL.
 func originOf(u *url.URL) (Origin, error) {
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
@@ -71,11 +70,11 @@ func parseOrigins(texts []string) (list []Origin, err error) {
 	return list, nil
 }
 
-// usualPorts are those that browsers leave out.
+// usualPorts are the default ports, which browsers leave out.
 var usualPorts = map[string]uint64{"http": 80, "https": 443}
 
-// browserHost writes a host, with a port perhaps, as browsers write it in the
-// origin of a scheme. It is not ok if it is no host.
+// browserHost returns a host, with its port if it has one, as browsers write it in an
+// origin of a scheme. ok is false if it is not a valid host.
 func browserHost(scheme, host string) (written string, ok bool) {
 	port := ""
 	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
@@ -97,7 +96,7 @@ func browserHost(scheme, host string) (written string, ok bool) {
 	return host + ":" + strconv.FormatUint(n, 10), true
 }
 
-// maxHostName is the most characters of a host's name in the DNS.
+// maxHostName is the most characters of a host name in the DNS.
 const maxHostName = 253
 
 func browserName(name string) (written string, ok bool) {
@@ -123,16 +122,16 @@ func browserName(name string) (written string, ok bool) {
 		!strings.HasPrefix(name, ".") && !strings.HasSuffix(name, ".") && !strings.Contains(name, "..")
 }
 
-// isHost says whether a request's Host header names the origin's host. The
-// scheme that the browser used is not known behind a proxy that ends TLS: the
-// port may be left out if it is the usual one of the origin's scheme.
+// isHost reports whether a request's Host header names the origin's host. Behind a proxy
+// that terminates TLS the browser's scheme is not known: the port may be left out if it is
+// the default one of the origin's scheme.
 func (o Origin) isHost(host string) bool {
 	written, ok := browserHost(o.scheme, host)
 	return ok && written == o.host
 }
 
-// sameOrigin says whether a request comes from a page of the host that it went
-// to. A client that is no browser names no origin.
+// sameOrigin reports whether a request comes from a page of the host that it went to. A
+// client that is no browser sends no origin.
 func sameOrigin(r *http.Request) bool {
 	said := r.Header.Get("Origin")
 	if said == "" || r.Host != "" && said == "https://"+r.Host {
@@ -142,7 +141,7 @@ func sameOrigin(r *http.Request) bool {
 	return err == nil && o.isHost(r.Host)
 }
 
-// comesFrom says whether a request's origin is one of a list.
+// comesFrom reports whether a request's origin is one of a list.
 func comesFrom(r *http.Request, list []Origin) bool {
 	if len(list) == 0 {
 		return false

@@ -15,12 +15,12 @@ import (
 )
 
 const (
-	// ticketHeader brings the ticket of a client that only POSTs.
+	// ticketHeader has the ticket of a client that beats by POST.
 	ticketHeader = "Heartbeat-Ticket"
-	// connectionHeader names the connection id of a page on the beats that it
-	// posts: one page is one key, whichever way its beats go.
+	// connectionHeader has the connection id of a page that beats by POST: a page has one
+	// key, whichever way its beats go.
 	connectionHeader = "Heartbeat-Connection"
-	// freshTicketHeader brings a page a newer ticket.
+	// freshTicketHeader has a newer ticket for a page.
 	freshTicketHeader = "X-Heartbeatd-Ticket"
 )
 
@@ -54,7 +54,7 @@ func (w *postWriter) write(c *hook.Call, e broker.Entry) {
 	_ = w.site.broker.Put(k, stored) // the broker logs errors
 }
 
-// beatHeader is shared: nobody changes it.
+// beatHeader is shared: it is not changed.
 var beatHeader = http.Header{
 	"Content-Type": jsonHeader["Content-Type"], "Cache-Control": {"no-store"}, "X-Content-Type-Options": {"nosniff"},
 }

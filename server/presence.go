@@ -14,9 +14,10 @@ import (
 )
 
 const (
-	// postConn is the connection id of clients that POST and name none.
+	// postConn is the connection id of clients that beat by POST and name none.
 	postConn = restapi.PostConn
-	// maxText cuts a screen and a title, which pages make up themselves.
+	// maxText is the most characters of a screen and a title. Longer ones are cut: pages
+	// send what they like.
 	maxText = 191
 )
 
@@ -25,14 +26,14 @@ func enter(c *hook.Call, room, prefix string, data wordpress.Object) {
 	c.Presence.Enter(room, string(strconv.AppendInt([]byte(prefix), c.User.ID, 10)), data.JSON())
 }
 
-// pingData is what a presence-ping says about a page.
+// pingData returns the entry's data for a presence-ping.
 func pingData(c *hook.Call, p *wordpress.Array) wordpress.Object {
 	screen := cleanText(p.String("screen"))
 	data := wordpress.NewObject().Text("screen", screen).Text("screen_label", screenLabel(c.User, screen))
 	if title := cleanText(p.String("title")); title != "" {
 		data = data.Text("title", title)
 	}
-	if text := p.String("post_id"); text != "" { // most screens are of none
+	if text := p.String("post_id"); text != "" { // most screens have none
 		if id, err := strconv.ParseInt(text, 10, 64); err == nil && id > 0 {
 			data = data.Number("post_id", id)
 		}
@@ -40,8 +41,8 @@ func pingData(c *hook.Call, p *wordpress.Array) wordpress.Object {
 	return data
 }
 
-// screenLabel is what people call a screen: what the ticket says, or the
-// screen's id made readable.
+// screenLabel returns the name of a screen: the one in the ticket, or the screen's id as
+// words.
 func screenLabel(u *hook.User, screen string) string {
 	if label := u.ScreenLabel(screen); label != "" {
 		return label
@@ -54,8 +55,8 @@ func screenLabel(u *hook.User, screen string) string {
 	return strings.Join(words, " ")
 }
 
-// cleanText makes one line of plain text of what a page sent: no tags, no
-// control characters, single spaces, at most maxText runes.
+// cleanText returns what a page sent as one line of plain text: without tags and control
+// characters, with single spaces, and with at most maxText characters.
 func cleanText(s string) string {
 	if isClean(s) {
 		return s
@@ -79,7 +80,8 @@ func cleanText(s string) string {
 	return string(text[:min(len(text), maxText)])
 }
 
-// isClean says of most texts that cleanText would leave them as they are.
+// isClean reports whether cleanText returns a text unchanged. It returns false for some
+// others too.
 func isClean(s string) bool {
 	space := true // before the first character
 	for _, c := range []byte(s) {

@@ -18,11 +18,11 @@ const (
 	limitReached ticket.Cause = "limit"
 )
 
-// refusal is the error with which a page is refused: what the page is told, and
-// what the log needs.
+// refusal is the error with which a page is refused: its end for the page, and what the
+// log needs.
 type refusal struct {
 	*transport.Bye
-	site  string // the id of the site that the page belongs to, as far as it is known
+	site  string // the id of the page's site, if it is known
 	cause ticket.Cause
 }
 
@@ -56,10 +56,10 @@ func errStopping(err error) *transport.Bye {
 func refuseRevoked(site string) error { return refuse(site, ticket.Revoked, "the ticket is revoked") }
 
 const (
-	// logRefusalEvery is how often one cause is logged for one site. Clients
-	// decide how often it happens.
+	// logRefusalEvery is how often one cause is logged for one site: clients determine how
+	// often it occurs.
 	logRefusalEvery = time.Hour
-	// maxLogged is the most bytes of a text from a client in the log.
+	// maxLogged is the most bytes of a client's text in the log.
 	maxLogged = 200
 )
 
@@ -82,7 +82,7 @@ type refusalCount struct {
 	since  int // how many more there were since then
 }
 
-// log writes a refusal to the log, unless there was one like it in the last hour.
+// log logs a refusal, unless one of the same site and cause was logged in the last hour.
 func (l *refusals) log(r *http.Request, err error) {
 	refused := new(refusal)
 	if !errors.As(err, &refused) {
@@ -98,14 +98,14 @@ func (l *refusals) log(r *http.Request, err error) {
 	}
 	level := slog.LevelWarn
 	if refused.cause == ticket.Expired || refused.cause == ticket.Revoked {
-		level = slog.LevelInfo // log-ins end
+		level = slog.LevelInfo // log-ins end every day
 	}
 	l.logger.Log(r.Context(), level, "a page is refused", "site", key.site, "cause", key.cause, "reason", logged(refused.Reason),
 		"origin", logged(r.Header.Get("Origin")), "host", logged(r.Host), "more since the last message", more)
 }
 
-// count says whether a refusal is to be logged, and how many were not since the
-// last one that was.
+// count reports whether a refusal is to be logged, and how many were not since the last
+// one that was.
 func (l *refusals) count(key refusalKey, now time.Time) (more int, due bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

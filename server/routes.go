@@ -11,11 +11,11 @@ import (
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
-// Public is the handler of the public listener.
+// Public returns the handler of the public listener.
 func (s *Server) Public() http.Handler {
 	r := mux.NewRouter()
-	// A close proves itself by the session that it names. The beacon of a page that sends
-	// no referrer has the origin null, also on the same host.
+	// A close is authorized by the session that it names, from any origin: the beacon of a
+	// page that sends no referrer has the origin null, also on the same host.
 	r.Methods("POST").Path(s.base + "/close").HandlerFunc(s.requests.Close)
 	base := r.PathPrefix(s.base).Subrouter()
 	base.Use(s.crossOrigin)
@@ -36,8 +36,8 @@ func (s *Server) Public() http.Handler {
 	return shortcut(r, ajax, s.base+"/beat", s.crossOrigin(post))
 }
 
-// shortcut takes beats that come by POST past the router, which takes longer to
-// find their handlers than those take to answer. The routes say the same.
+// shortcut serves beats by POST without the router, which takes longer to find their
+// handlers than they take to answer. It has no route that the router does not have.
 func shortcut(router http.Handler, ajax http.Handler, beatPath string, beat http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -51,11 +51,11 @@ func shortcut(router http.Handler, ajax http.Handler, beatPath string, beat http
 	})
 }
 
-// varyOrigin is shared: nobody changes it.
+// varyOrigin is shared: it is not changed.
 var varyOrigin = []string{"Origin"}
 
-// crossOrigin lets pages of the sites' origins in, without credentials, and
-// turns pages of other origins away.
+// crossOrigin allows requests from pages of the sites' origins, without credentials, and
+// refuses those of other origins.
 func (s *Server) crossOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

@@ -51,16 +51,16 @@ import (
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
-// Config is what a Server is made of.
+// Config configures a Server.
 type Config struct {
 	Broker   *broker.Broker
 	Sites    []Site
 	Demo     *demosite.Site // nil: no demo site
 	BasePath string         // where the transports are: /heartbeat
-	Scripts  fs.FS          // heartbeat.js and what else clients load
+	Scripts  fs.FS          // heartbeat.js and its source map
 	Hooks    hook.Hooks     // hooks besides our own
 	Logger   *slog.Logger
-	// TrustedProxies are the web servers whose X-Forwarded headers are believed.
+	// TrustedProxies are the web servers whose X-Forwarded headers are used.
 	TrustedProxies []netip.Prefix
 
 	// APIKey is the operator's key for the API of every site; empty: none.
@@ -119,10 +119,10 @@ type Server struct {
 	stopped sync.WaitGroup
 }
 
-// New makes a node. Close ends it.
+// New starts a node. Close ends it.
 func New(c Config) (*Server, error) {
 	if c.Broker == nil {
-		return nil, errors.New("a server needs a broker")
+		return nil, errors.New("Config.Broker is missing")
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -29,8 +29,8 @@ type Site struct {
 	SyncAnywhere bool `json:"-"`
 }
 
-// watchLinger is how long a site without sessions is still watched: a page
-// that beats by POST comes back within two minutes.
+// watchLinger is how long a site without sessions is still watched: a page that beats by
+// POST comes back within two minutes.
 const watchLinger = 3 * time.Minute
 
 // watchWait is the longest a beat waits for a site's first snapshot.
@@ -80,19 +80,18 @@ func (st *site) allows(r *http.Request) bool {
 }
 
 // errSiteClosed is returned for a site that was closed because the node stops.
-var errSiteClosed = errors.New("the node is being stopped")
+var errSiteClosed = errors.New("the node is stopping")
 
-// open returns the live view of the site, and opens it if need be. It does not
-// wait: a view that was just opened has the entries that this node wrote, and gets
-// those of other nodes from NATS later. It fails only if the site or the broker is
-// closed.
+// open returns the live view of the site, and opens it if it is closed. It does not wait: a
+// view that was just opened has the entries that this node wrote, and gets those of other
+// nodes from NATS later. It fails only if the site or the broker is closed.
 func (st *site) open() (*broker.View, error) {
 	view, _, err := st.use()
 	return view, err
 }
 
-// watch is open, and waits for the first snapshot of a new view: until ctx ends,
-// and at most for watchWait after the view was opened. It is called without locks.
+// watch is open, and waits for the first snapshot of a new view until ctx ends, and at most
+// for watchWait after the view was opened. It is called without locks.
 func (st *site) watch(ctx context.Context) (*broker.View, error) {
 	view, opened, err := st.use()
 	if err != nil || view.Filled() {
