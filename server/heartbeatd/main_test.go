@@ -197,7 +197,7 @@ func TestRefusedFlags(t *testing.T) {
 		{[]string{"--admin-listen", "127.0.0.1:0", "--listen", taken.Addr().String()}, "--listen"},
 		{[]string{"--config", config}, "--listen"},
 		{[]string{"--sites", `[{"id":"a","secrets":["1","2","3"]}]`}, "one secret, or two"},
-		{[]string{"--sites", `[{"id":"a","secrets":["1"]},{"id":"a","secrets":["1"]}]`}, "there twice"},
+		{[]string{"--sites", `[{"id":"a","secrets":["1"]},{"id":"a","secrets":["1"]}]`}, "configured twice"},
 		{[]string{"--base-path", "hb"}, "must begin with /"},
 		{[]string{"--base-path", "/hb/"}, "must begin with /"},
 		{[]string{"--site-secret", ""}, "--site-secret is empty"},
