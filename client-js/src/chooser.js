@@ -2,6 +2,7 @@
 // takes the first that opens, backs off when none does, and climbs back up
 // later. Until a link is up there is none: nobody waits for it.
 
+import { LEFT, PROTOCOL, REPLACED, TICKET } from './closecodes.js'
 import { AWAY } from './link.js'
 import { countdown } from './countdown.js'
 import { createMemory } from './memory.js'
@@ -22,11 +23,6 @@ const FLAPS = 3
 const RETRIES = 12
 // How long a page waits at least before it reconnects when it seems to be left.
 const AWAY_WAIT = 3000
-
-const REFUSED = 4000
-const TICKET = 4003
-const REPLACED = 4004
-const LEFT = 4007
 
 /**
  * @param {object} deps
@@ -208,7 +204,7 @@ export function createChooser({ order, make, hello, isUp, may, othersLinked, onF
 	// Does what the close asks for; returns false if it asks for nothing.
 	function obey(name, close) {
 		switch (close.code) {
-			case REFUSED:
+			case PROTOCOL:
 				refused.add(name)
 				return false
 			case TICKET:

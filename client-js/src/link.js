@@ -14,9 +14,6 @@ export const CLOSED = { code: 1006, retryAfter: 0 }
 export const AWAY = 1001
 export const isFirefox = (win) => 'mozInnerScreenX' in win
 
-/** heartbeatd's code for a limit that was reached: come back after retryAfter. */
-export const LIMITS = 4006
-
 const RETRY_MAX = 3600000
 
 /** The close of a link to which something else than heartbeatd gave an answer. */

@@ -3,7 +3,8 @@
 // names that id: no two requests are the same to a cache, and an answer that a cache
 // made from another one is noticed.
 
-import { CLOSED, LIMITS, byeToClose, foreign, readFrame } from './link.js'
+import { TOO_MANY } from './closecodes.js'
+import { CLOSED, byeToClose, foreign, readFrame } from './link.js'
 
 // How long a server holds a poll without news, if its welcome does not say.
 const HOLD = 25000
@@ -154,7 +155,7 @@ export function createLongPollLink({ url, win, onFrame, onClosed }) {
 		if (status === 410) return polled || ++unpolled < UNPOLLED_MAX ? CLOSED : foreign(what + ' found no session, ' + unpolled + ' times in a row')
 		if (frame && frame.type === 'bye') return byeToClose(frame)
 		if (text[0] === '{' && !readJSON(text)) return CLOSED // heartbeatd's, cut off
-		if (PASSING.includes(status)) return byeToClose({ code: LIMITS, retry_after_ms: 1000 * headers.get('Retry-After') })
+		if (PASSING.includes(status)) return byeToClose({ code: TOO_MANY, retry_after_ms: 1000 * headers.get('Retry-After') })
 		return status < 500 ? foreign(what + ' got an answer of another program, with status ' + status) : CLOSED
 	}
 
