@@ -30,14 +30,14 @@ func TestNotifierPacesNudges(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		time.Sleep(5 * time.Second) // the last change
-		if fast.sent != 11 || slow.sent != 3 || gone.sent != 0 {
-			t.Errorf("the pages got %d, %d and %d nudges, want 11, 3 and 0", fast.sent, slow.sent, gone.sent)
+		if fast.sent.Load() != 11 || slow.sent.Load() != 3 || gone.sent.Load() != 0 {
+			t.Errorf("the pages got %d, %d and %d nudges, want 11, 3 and 0", fast.sent.Load(), slow.sent.Load(), gone.sent.Load())
 		}
 		n.changed()
 		n.Stop()
 		time.Sleep(time.Minute)
-		if fast.sent != 11 || len(n.pages) != 0 {
-			t.Errorf("after Stop: %d nudges, %d pages", fast.sent, len(n.pages))
+		if fast.sent.Load() != 11 || len(n.pages) != 0 {
+			t.Errorf("after Stop: %d nudges, %d pages", fast.sent.Load(), len(n.pages))
 		}
 	})
 }
