@@ -19,11 +19,13 @@ const module = "github.com/heartbeatd/heartbeatd"
 // the scripts for the binary and imports nothing.
 var allowed = map[string][]string{
 	"/server/heartbeatd":           {"/server", "/server/demosite", "/server/message", "/server/ticket", "/broker", "/client-js", "/server/heartbeatd/doctor", "/server/heartbeatd/apiclient", "/server/heartbeatd/terminal"},
-	"/server/heartbeatd/doctor":    {"/server", "/server/ticket", "/server/wordpress", "/transport", "/server/heartbeatd/apiclient", "/server/heartbeatd/terminal"},
+	"/server/heartbeatd/doctor":    {"/server", "/server/origin", "/server/ticket", "/server/wordpress", "/transport", "/server/heartbeatd/apiclient", "/server/heartbeatd/terminal"},
 	"/server/heartbeatd/apiclient": {"/server/ticket", "/server/heartbeatd/terminal"},
 	"/server/heartbeatd/terminal":  {},
 
-	"/server":              {"/transport", "/broker", "/server/demosite", "/server/hook", "/server/message", "/server/presencesync", "/server/proxy", "/server/restapi", "/server/room", "/server/ticket", "/server/wordpress"},
+	"/server":              {"/transport", "/broker", "/server/demosite", "/server/hook", "/server/message", "/server/origin", "/server/pipeline", "/server/presencesync", "/server/proxy", "/server/restapi", "/server/room", "/server/ticket", "/server/wordpress"},
+	"/server/pipeline":     {"/transport", "/broker", "/server/hook", "/server/wordpress"},
+	"/server/origin":       {},
 	"/server/demosite":     {"/broker", "/server/hook", "/server/ticket", "/server/wordpress"},
 	"/server/restapi":      {"/broker", "/server/hook", "/server/message", "/server/ticket", "/server/wordpress"},
 	"/server/presencesync": {"/broker", "/server/restapi", "/server/ticket", "/server/wordpress"},

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/pipeline"
+	"github.com/heartbeatd/heartbeatd/server/restapi"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
@@ -38,7 +40,7 @@ func handle(name, field, value string) string {
 	return fmt.Sprintf("data[%s][%s]=%s", name, field, value)
 }
 
-const asksPosts = "data[" + activeHandle + "]=true"
+const asksPosts = "data[" + pipeline.ActiveHandle + "]=true"
 
 // activeAnswer is a tick's presence-active-posts, as it is written.
 func activeAnswer(t *testing.T, f frame) string {
@@ -236,7 +238,7 @@ func TestActivePostsOfANewView(t *testing.T) {
 	if st.isWatched() {
 		t.Fatal("the site is still watched")
 	}
-	for _, gone := range []broker.Key{k, {Site: demoSite, Room: wordpress.AdminRoom, ClientID: "user-1", Conn: postConn}} {
+	for _, gone := range []broker.Key{k, {Site: demoSite, Room: wordpress.AdminRoom, ClientID: "user-1", Conn: restapi.PostConn}} {
 		if err := n.broker.Remove(gone); err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/pipeline"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
@@ -36,5 +37,5 @@ func (s *Server) adminAjax(w http.ResponseWriter, r *http.Request) {
 	}
 	c := new(hook.Call)
 	c.Die(http.StatusBadRequest, "0")
-	transport.WriteTick(w, tickOf(c))
+	transport.WriteTick(w, pipeline.TickOf(c))
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/pipeline"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -48,7 +49,7 @@ func (b *beat) view() (*broker.View, error) {
 // readActivePosts reads the posts that are being edited for a beat that asks. It returns
 // false if PHP must answer, because it alone knows whether this user may edit one of them.
 func (b *beat) readActivePosts() bool {
-	if wordpress.Empty(b.Data.Get(activeHandle)) || b.User == nil || !b.User.EditPosts {
+	if wordpress.Empty(b.Data.Get(pipeline.ActiveHandle)) || b.User == nil || !b.User.EditPosts {
 		return true
 	}
 	view, err := b.view()

@@ -86,7 +86,7 @@ func BenchmarkNative(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		c := hook.Call{Post: form, Data: form.Array("data"), Now: time.Now()}
-		if !claims.MayAnswer(&c, s.pipeline.hooks, true) {
+		if !claims.MayAnswer(&c, s.pipeline.Hooks(), true) {
 			b.Fatal("for PHP")
 		}
 	}
@@ -108,7 +108,7 @@ func BenchmarkPipeline(b *testing.B) {
 	for b.Loop() {
 		c := &beat{Call: hook.Call{User: user, Post: form, Now: time.Now(), Nonces: claims}, site: st}
 		c.read()
-		if s.pipeline.answer(&c.Call).Status != 200 {
+		if s.pipeline.Answer(&c.Call).Status != 200 {
 			b.Fatal("no tick")
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/heartbeatd/heartbeatd/server/origin"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
@@ -129,7 +130,7 @@ func TestOrigins(t *testing.T) {
 	n := newNode(t, func(c *Config) {
 		c.Sites = []Site{{ID: "other", Secrets: []string{"another secret"}, Origins: []string{"https://other.example.org"}}}
 	})
-	n.sites.configured[demoSite].origins = []Origin{{"https", "admin.example.org"}}
+	n.sites.configured[demoSite].origins = []origin.Origin{must(origin.Parse("https://admin.example.org"))}
 	p := n.page(t, 1)
 	for origin, want := range map[string]string{
 		"":                          "welcome",

@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/pipeline"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
 // nativeHandles are those that this package registers.
 var nativeHandles = func() []string {
 	var h hook.Hooks
-	addPresence(&h)
+	pipeline.New(&h)
 	return h.NativeHandles()
 }()
 

@@ -10,6 +10,8 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/demosite"
 	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/pipeline"
+	"github.com/heartbeatd/heartbeatd/server/restapi"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -33,7 +35,7 @@ type postedBeat struct {
 // postWriter writes the entries of a page that beats by POST.
 type postWriter struct {
 	site   *site
-	conn   string   // the page's connection id, or postConn
+	conn   string   // the page's connection id, or restapi.PostConn
 	linked bool     // the page has a link, which writes its entries
 	away   *session // the page's session, if the page posts because its link is gone
 }
@@ -56,7 +58,7 @@ func (w *postWriter) write(c *hook.Call, e broker.Entry) {
 
 // beatHeader is shared: it is not changed.
 var beatHeader = http.Header{
-	"Content-Type": jsonHeader["Content-Type"], "Cache-Control": {"no-store"}, "X-Content-Type-Options": {"nosniff"},
+	"Content-Type": pipeline.JSONHeader["Content-Type"], "Cache-Control": {"no-store"}, "X-Content-Type-Options": {"nosniff"},
 }
 
 // servePost answers a beat at heartbeatd's own address, without the headers by which
@@ -82,12 +84,12 @@ func (s *Server) answerPost(r *http.Request, body []byte) transport.Tick {
 	c.User, c.Nonces, c.site = claims.User(), claims, st
 	s.nameConnection(r, c)
 	st.cron.tell(claims.Cron, claims.IssuedAt.UnixMilli())
-	if !claims.MayAnswer(&c.Call, s.pipeline.hooks, false) || !c.readActivePosts() || st.cron.claim(c.Now) {
+	if !claims.MayAnswer(&c.Call, s.pipeline.Hooks(), false) || !c.readActivePosts() || st.cron.claim(c.Now) {
 		s.metrics.declined.Inc()
 		return plainTick(http.StatusConflict, "this beat is for PHP: post it to admin-ajax.php")
 	}
 	s.metrics.answered.Inc()
-	return s.pipeline.answer(&c.Call)
+	return s.pipeline.Answer(&c.Call)
 }
 
 func plainTick(status int, text string) transport.Tick {
@@ -104,7 +106,7 @@ func (s *Server) answerDemo(_ context.Context, r *http.Request, body []byte) tra
 	c.User = login.User()
 	s.nameConnection(r, c)
 	c.readActivePosts()
-	tick := s.pipeline.answer(&c.Call)
+	tick := s.pipeline.Answer(&c.Call)
 	if c.User != nil && tick.Status == http.StatusOK {
 		tick.Header = tick.Header.Clone()
 		tick.Header.Set(freshTicketHeader, login.Ticket(c.Screen, c.Now))
@@ -142,7 +144,7 @@ func isForm(contentType string) bool {
 // nameConnection finds the connection whose entries a beat by POST writes.
 func (s *Server) nameConnection(r *http.Request, b *postedBeat) {
 	w := &b.post
-	w.site, w.conn = b.site, postConn
+	w.site, w.conn = b.site, restapi.PostConn
 	conn := r.Header.Get(connectionHeader)
 	if b.User == nil || !isConnID(conn) {
 		return

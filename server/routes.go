@@ -7,6 +7,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/heartbeatd/heartbeatd/server/demosite"
+	"github.com/heartbeatd/heartbeatd/server/origin"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -60,7 +61,7 @@ func (s *Server) crossOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h["Vary"] = varyOrigin
-		if sameOrigin(r) {
+		if origin.Same(r) {
 			next.ServeHTTP(w, r)
 			return
 		}

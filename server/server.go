@@ -4,14 +4,13 @@
 // A beat goes this way, and no step calls an earlier one:
 //
 //	routes.go     a request, by its path, to a transport
-//	origin.go     the request is from a page of the site
+//	origin        the request is from a page of the site
 //	open.go       a hello to a session: admit.go checks its ticket with package ticket
 //	transport     bytes to Beat; a beat by POST goes to post.go, and needs no session
 //	session.go    the beat is answered here, or is PHP's to answer: cron.go leaves it one
 //	              when a scheduled event is due
 //	beat.go       the call that hooks see, and the presence that they use
-//	pipeline.go   the hooks, in WordPress's order; the call to a Tick
-//	presence.go   our own hooks: who is here, and (postrooms.go) who edits a post
+//	pipeline      the hooks, in WordPress's order, and our own; the call to a Tick
 //	transport     Tick to bytes
 //
 // An entry that a hook writes goes to every node, and comes back as a change:
@@ -46,6 +45,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/demosite"
 	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/pipeline"
 	"github.com/heartbeatd/heartbeatd/server/presencesync"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
@@ -99,7 +99,7 @@ type Server struct {
 	broker   *broker.Broker
 	sites    *sites
 	demo     *demosite.Site
-	pipeline *pipeline
+	pipeline *pipeline.Pipeline
 	log      *slog.Logger
 	metrics  *metrics
 	replay   *replayBuffer
@@ -133,15 +133,12 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		broker: c.Broker, demo: c.Demo,
-		pipeline: &pipeline{hooks: &hooks}, log: c.Logger,
+		pipeline: pipeline.New(&hooks), log: c.Logger,
 		apiKey: c.APIKey, base: c.BasePath, scripts: c.Scripts,
 		sessions: newSessions(), stop: make(chan struct{}),
 	}
 	s.metrics = newMetrics(func() int { return s.sessions.count("") })
 	s.shared = shared{c.Broker, &s.tickets, s.pipeline, s.metrics, cmp.Or(c.grace, defaultGrace), s.sessions.forget}
-	hooks.Add("wp_ajax_heartbeat", 1, s.pipeline.heartbeat)
-	hooks.Add("wp_ajax_nopriv_heartbeat", 1, s.pipeline.heartbeatNopriv)
-	addPresence(&hooks)
 	list := c.Sites
 	if c.Demo != nil {
 		c.Demo.AddHooks(&hooks)

@@ -12,6 +12,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/message"
+	"github.com/heartbeatd/heartbeatd/server/pipeline"
 	"github.com/heartbeatd/heartbeatd/server/room"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
@@ -36,7 +37,7 @@ const (
 type shared struct {
 	broker   *broker.Broker
 	tickets  *ticket.Verifier
-	pipeline *pipeline
+	pipeline *pipeline.Pipeline
 	metrics  *metrics
 	grace    time.Duration
 	forget   func(*session) // removes a session that has ended
@@ -79,12 +80,12 @@ func (s *session) Beat(_ context.Context, received transport.Beat) transport.Tic
 	defer s.mu.Unlock()
 	b := &beat{Call: hook.Call{User: s.user, Post: form, Now: now, Nonces: s.claims}, site: s.site, entries: s}
 	b.read()
-	if s.ended || !s.beats.Allow() || !s.claims.MayAnswer(&b.Call, s.pipeline.hooks, true) || !b.readActivePosts() || s.site.cron.claim(now) {
+	if s.ended || !s.beats.Allow() || !s.claims.MayAnswer(&b.Call, s.pipeline.Hooks(), true) || !b.readActivePosts() || s.site.cron.claim(now) {
 		s.metrics.declined.Inc()
 		return transport.Tick{Decline: true}
 	}
 	s.entries.clearPinged()
-	tick := s.pipeline.answer(&b.Call)
+	tick := s.pipeline.Answer(&b.Call)
 	s.stopRenewing()
 	s.subscribe(b.Data, nudgePace)
 	s.metrics.answered.Inc()
@@ -108,7 +109,7 @@ func (s *session) note(form *wordpress.Array) {
 	b := &beat{Call: hook.Call{User: s.user, Post: form, Now: time.Now()}, site: s.site, entries: s}
 	b.read()
 	s.entries.clearPinged()
-	ping(&b.Call)
+	pipeline.Ping(&b.Call)
 	s.stopRenewing()
 	s.subscribe(b.Data, phpNudgePace)
 }
@@ -135,7 +136,7 @@ func (s *session) reportIdle(form *wordpress.Array) bool {
 
 // subscribe has the page nudged when active posts change, if its last beat asked for them.
 func (s *session) subscribe(data *wordpress.Array, pace time.Duration) {
-	if n := &s.site.rooms.Notifier; s.user.EditPosts && !wordpress.Empty(data.Get(activeHandle)) {
+	if n := &s.site.rooms.Notifier; s.user.EditPosts && !wordpress.Empty(data.Get(pipeline.ActiveHandle)) {
 		n.Subscribe(s, pace)
 	} else {
 		n.Unsubscribe(s)

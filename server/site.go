@@ -11,6 +11,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/origin"
 	"github.com/heartbeatd/heartbeatd/server/presencesync"
 	"github.com/heartbeatd/heartbeatd/server/proxy"
 	"github.com/heartbeatd/heartbeatd/server/room"
@@ -39,8 +40,8 @@ const watchWait = 2 * time.Second
 // site is a Site that is served: its rooms are watched while somebody needs them.
 type site struct {
 	Site
-	origins  []Origin // as configured
-	network  string   // the id of its network's first site, or its own
+	origins  []origin.Origin // as configured
+	network  string          // the id of its network's first site, or its own
 	keys     jwt.VerificationKeySet
 	broker   *broker.Broker
 	upstream *proxy.Proxy // nil: heartbeatd is not in front of admin-ajax.php
@@ -61,7 +62,7 @@ type site struct {
 }
 
 func newSite(s Site, b *broker.Broker) (*site, error) {
-	origins, err := parseOrigins(s.Origins)
+	origins, err := origin.ParseAll(s.Origins)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +77,7 @@ func newSite(s Site, b *broker.Broker) (*site, error) {
 // of the host that the request went to, and of the configured origins. A client that is no
 // browser names no origin.
 func (st *site) allows(r *http.Request) bool {
-	return sameOrigin(r) || comesFrom(r, st.origins)
+	return origin.Same(r) || origin.In(r, st.origins)
 }
 
 // errSiteClosed is returned for a site that was closed because the node stops.

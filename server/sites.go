@@ -13,6 +13,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/origin"
 	"github.com/heartbeatd/heartbeatd/server/proxy"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
@@ -151,10 +152,10 @@ func (l *sites) keys(id string) (jwt.VerificationKeySet, error) {
 // knowsOrigin reports whether a request's origin is the host itself or belongs to any
 // site. Whether it is the right one, the ticket says later.
 func (l *sites) knowsOrigin(r *http.Request) bool {
-	if sameOrigin(r) {
+	if origin.Same(r) {
 		return true
 	}
-	o, err := ParseOrigin(r.Header.Get("Origin")) // once, not for each site: it may be long
+	o, err := origin.Parse(r.Header.Get("Origin")) // once, not for each site: it may be long
 	if err != nil {
 		return false
 	}
@@ -171,7 +172,7 @@ func (l *sites) knowsOrigin(r *http.Request) bool {
 func (l *sites) byHost(r *http.Request) *site {
 	var only *site
 	for _, st := range l.configured {
-		if slices.ContainsFunc(st.origins, func(o Origin) bool { return o.isHost(r.Host) }) {
+		if slices.ContainsFunc(st.origins, func(o origin.Origin) bool { return o.IsHost(r.Host) }) {
 			return st
 		}
 		only = st

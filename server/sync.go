@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/origin"
 	"github.com/heartbeatd/heartbeatd/server/presencesync"
 )
 
@@ -36,17 +37,17 @@ func (st *site) checkSyncURL(text string) error {
 	if err != nil {
 		return errors.New("invalid claim sync: not a URL")
 	}
-	called, err := originOf(u)
+	called, err := origin.Of(u)
 	if err != nil {
 		return fmt.Errorf("invalid claim sync: %w", err)
 	}
 	if st.SyncAnywhere {
 		return nil
 	}
-	sameHost := func(known Origin) bool { return known.host == called.host }
-	upstream, err := ParseOrigin(st.Upstream)
+	sameHost := func(known origin.Origin) bool { return known.Host() == called.Host() }
+	upstream, err := origin.Parse(st.Upstream)
 	if err == nil && sameHost(upstream) || slices.ContainsFunc(st.origins, sameHost) {
 		return nil
 	}
-	return fmt.Errorf("invalid claim sync: the host %s is neither the site's upstream nor one of its origins", called.host)
+	return fmt.Errorf("invalid claim sync: the host %s is neither the site's upstream nor one of its origins", called.Host())
 }

@@ -233,7 +233,7 @@ func TestNative(t *testing.T) {
 		}
 		form := wordpress.ParseForm([]byte(c.body))
 		beat := hook.Call{Post: form, Data: form.Array("data"), Now: c.at}
-		if got := claims.MayAnswer(&beat, p.node.pipeline.hooks, c.link); got != c.want {
+		if got := claims.MayAnswer(&beat, p.node.pipeline.Hooks(), c.link); got != c.want {
 			t.Errorf("%s: %v", what, got)
 		}
 	}

@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/heartbeatd/heartbeatd/server"
 	"github.com/heartbeatd/heartbeatd/server/heartbeatd/apiclient"
 	"github.com/heartbeatd/heartbeatd/server/heartbeatd/terminal"
+	"github.com/heartbeatd/heartbeatd/server/origin"
 )
 
 // Config says which deployment is checked.
@@ -137,7 +137,7 @@ func newCheckup(c Config) (*checkup, error) {
 // originOf returns the origin of a URL as browsers write it. It is empty if the URL
 // has none.
 func originOf(u *url.URL) string {
-	o, err := server.ParseOrigin(u.Scheme + "://" + u.Host)
+	o, err := origin.Parse(u.Scheme + "://" + u.Host)
 	if err != nil {
 		return ""
 	}

@@ -1,4 +1,4 @@
-package server
+package pipeline
 
 import (
 	"strconv"
@@ -9,13 +9,10 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/hook"
-	"github.com/heartbeatd/heartbeatd/server/restapi"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 const (
-	// postConn is the connection id of clients that beat by POST and name none.
-	postConn = restapi.PostConn
 	// maxText is the most characters of a screen and a title. Longer ones are cut: pages
 	// send what they like.
 	maxText = 191
@@ -93,8 +90,8 @@ func isClean(s string) bool {
 	return len(s) <= maxText && (s == "" || !space)
 }
 
-// activeHandle asks which posts are being edited, and by whom.
-const activeHandle = "presence-active-posts-ping"
+// ActiveHandle asks which posts are being edited, and by whom.
+const ActiveHandle = "presence-active-posts-ping"
 
 // answerOnline answers a presence-ping with the room of the admin.
 func answerOnline(c *hook.Call) {

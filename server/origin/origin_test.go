@@ -1,4 +1,4 @@
-package server
+package origin
 
 import (
 	"net/http"
@@ -35,7 +35,7 @@ func TestParseOrigin(t *testing.T) {
 		"https://BÜCHER.example/":           "https://xn--bcher-kva.example",
 		"https://xn--bcher-kva.example:443": "https://xn--bcher-kva.example",
 	} {
-		if o, err := ParseOrigin(text); err != nil || o.String() != want {
+		if o, err := Parse(text); err != nil || o.String() != want {
 			t.Errorf("%q: %v %v, want %s", text, o, err, want)
 		}
 	}
@@ -69,7 +69,7 @@ func TestParseOrigin(t *testing.T) {
 		"https://\xff.example.org":    "the host is not valid",
 		"https://example.org\r\nX: 1": "write the scheme and the host",
 	} {
-		if o, err := ParseOrigin(text); err == nil || !strings.Contains(err.Error(), why) {
+		if o, err := Parse(text); err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("%q: %v %v, want an error with %q", text, o, err, why)
 		}
 	}
@@ -83,14 +83,14 @@ func TestLongOrigin(t *testing.T) {
 		name[i] = rune(0x4e00 + i)
 	}
 	start := time.Now()
-	if _, err := ParseOrigin("https://" + string(name)); err == nil {
+	if _, err := Parse("https://" + string(name)); err == nil {
 		t.Error("a name of 16,000 characters is taken for a host")
 	}
 	if took := time.Since(start); took > time.Second {
 		t.Errorf("it took %s", took)
 	}
 	long := strings.Repeat("ü.", 30) + "example"
-	if _, err := ParseOrigin("https://" + long); err != nil {
+	if _, err := Parse("https://" + long); err != nil {
 		t.Error(err)
 	}
 }
@@ -124,31 +124,8 @@ func TestSameOrigin(t *testing.T) {
 		if c.origin != "" {
 			r.Header.Set("Origin", c.origin)
 		}
-		if got := sameOrigin(r); got != c.want {
+		if got := Same(r); got != c.want {
 			t.Errorf("a page of %q at %q: %v", c.origin, c.host, got)
-		}
-	}
-}
-
-// TestSiteOfHost finds a site by the host of a request, however the two are written.
-func TestSiteOfHost(t *testing.T) {
-	s, err := newSites([]Site{
-		{ID: "one", Origins: []string{"https://One.example.org:443/blog"}, Secrets: []string{"x"}},
-		{ID: "two", Origins: []string{"https://two.example.org:8443"}, Secrets: []string{"x"}},
-	}, nil, nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for host, want := range map[string]string{
-		"one.example.org": "one", "one.example.org:443": "one", "ONE.example.org.": "one", "two.example.org:8443": "two",
-		"two.example.org": "", "one.example.org:8443": "", "example.org": "",
-	} {
-		id := ""
-		if st := s.byHost(&http.Request{Host: host}); st != nil {
-			id = st.ID
-		}
-		if id != want {
-			t.Errorf("%s is of site %q, want %q", host, id, want)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package server
+package pipeline
 
 import (
 	"github.com/heartbeatd/heartbeatd/server/hook"
@@ -9,10 +9,10 @@ import (
 // nonces, and get no answer while the page's own nonce is in the first half of its life,
 // which is when beats are answered here.
 func addPresence(h *hook.Hooks) {
-	h.Add("heartbeat_received", 10, ping)
+	h.Add("heartbeat_received", 10, Ping)
 	h.AddNative("presence-ping", answerOnline)
-	h.AddNative("presence-editor-ping", nil) // ping enters the room
-	h.AddNative(activeHandle, answerActivePosts)
+	h.AddNative("presence-editor-ping", nil) // Ping enters the room
+	h.AddNative(ActiveHandle, answerActivePosts)
 	h.AddNative("wp-refresh-post-nonces", nil)
 	h.AddNative("wp-refresh-metabox-loader-nonces", nil)
 	h.Add("heartbeat_send", 10, authCheck(true))
@@ -24,8 +24,8 @@ func authCheck(in bool) hook.Hook {
 	return func(c *hook.Call) { c.Response.Set("wp-auth-check", in) }
 }
 
-// ping writes the entries that a beat's presence handles ask for.
-func ping(c *hook.Call) {
+// Ping writes the entries that a beat's presence handles ask for.
+func Ping(c *hook.Call) {
 	if p := c.Data.Array("presence-ping"); p.Len() > 0 && c.User.EditPosts {
 		enter(c, wordpress.AdminRoom, "user-", pingData(c, p))
 	}

@@ -1,4 +1,11 @@
-package server
+// Package pipeline answers beats: it runs the hooks in WordPress's order, and makes a tick
+// of their response.
+//
+//	pipeline.go    wp_ajax_heartbeat, step for step
+//	hooks.go       our own hooks
+//	presence.go    who is here, and which posts are being edited
+//	postrooms.go   who edits a post, or has its lock
+package pipeline
 
 import (
 	"net/http"
@@ -8,10 +15,10 @@ import (
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
-// answer answers a request to admin-ajax.php: by the hooks on wp_ajax_{action}
+// Answer answers a request to admin-ajax.php: by the hooks on wp_ajax_{action}
 // when logged in, on wp_ajax_nopriv_{action} when not, and with 0 and status
 // 400 when nothing hangs there.
-func (p *pipeline) answer(c *hook.Call) transport.Tick {
+func (p *Pipeline) Answer(c *hook.Call) transport.Tick {
 	c.Action = c.Request("action")
 	name := "wp_ajax_" + c.Action
 	if c.User == nil {
@@ -19,29 +26,40 @@ func (p *pipeline) answer(c *hook.Call) transport.Tick {
 	}
 	if c.Action == "" {
 		c.Die(http.StatusBadRequest, "0")
-		tick := tickOf(c)
+		tick := TickOf(c)
 		tick.Header = earlyHeader
 		return tick
 	}
 	if !p.hooks.Has(name) {
 		c.Die(http.StatusBadRequest, "0")
-		return tickOf(c)
+		return TickOf(c)
 	}
 	p.hooks.Run(name, c)
 	if _, answered := c.Reply(); !answered {
 		// Where no hook ends the request, admin-ajax.php does.
 		c.Die(http.StatusOK, "0")
 	}
-	return tickOf(c)
+	return TickOf(c)
 }
 
-// pipeline answers beats, step for step as WordPress does.
-type pipeline struct {
-	hooks *hook.Hooks
+// Pipeline answers beats, step for step as WordPress does.
+type Pipeline struct{ hooks *hook.Hooks }
+
+// New returns a pipeline with these hooks, to which it adds those of core's beat and of
+// presence.
+func New(hooks *hook.Hooks) *Pipeline {
+	p := &Pipeline{hooks}
+	hooks.Add("wp_ajax_heartbeat", 1, p.heartbeat)
+	hooks.Add("wp_ajax_nopriv_heartbeat", 1, p.heartbeatNopriv)
+	addPresence(hooks)
+	return p
 }
+
+// Hooks returns the pipeline's hooks.
+func (p *Pipeline) Hooks() *hook.Hooks { return p.hooks }
 
 // heartbeat is wp_ajax_heartbeat: the beat of somebody who is logged in.
-func (p *pipeline) heartbeat(c *hook.Call) {
+func (p *Pipeline) heartbeat(c *hook.Call) {
 	if c.Post.String("action") != "heartbeat" {
 		// admin-ajax.php offers core's own actions by the form only.
 		c.Die(http.StatusBadRequest, "0")
@@ -71,13 +89,13 @@ func (p *pipeline) heartbeat(c *hook.Call) {
 }
 
 // heartbeatNopriv is wp_ajax_nopriv_heartbeat: the beat of a visitor.
-func (p *pipeline) heartbeatNopriv(c *hook.Call) {
+func (p *Pipeline) heartbeatNopriv(c *hook.Call) {
 	c.Response = wordpress.NewArray()
 	p.runFilters(c, "heartbeat_nopriv_")
 }
 
 // runFilters runs the hooks that make the tick.
-func (p *pipeline) runFilters(c *hook.Call, prefix string) {
+func (p *Pipeline) runFilters(c *hook.Call, prefix string) {
 	if c.Data.Len() > 0 {
 		p.hooks.Run(prefix+"received", c)
 	}
@@ -93,7 +111,8 @@ func (p *pipeline) runFilters(c *hook.Call, prefix string) {
 // them. They are shared, so whoever adds one clones first.
 var (
 	htmlHeader = ajaxHeader("text/html; charset=UTF-8")
-	jsonHeader = ajaxHeader("application/json; charset=UTF-8")
+	// JSONHeader is that of a tick.
+	JSONHeader = ajaxHeader("application/json; charset=UTF-8")
 	// Without an action WordPress ends before it sends the rest.
 	earlyHeader = http.Header{
 		"Content-Type":  htmlHeader["Content-Type"],
@@ -129,8 +148,8 @@ func tickSize(v any) int {
 	return size
 }
 
-// tickOf writes the reply to a call.
-func tickOf(c *hook.Call) transport.Tick {
+// TickOf writes the reply to a call.
+func TickOf(c *hook.Call) transport.Tick {
 	r, _ := c.Reply()
 	if !r.IsJSON {
 		return transport.Tick{Status: r.Status, Header: htmlHeader, Body: []byte(r.Text)}
@@ -139,5 +158,5 @@ func tickOf(c *hook.Call) transport.Tick {
 	if err != nil {
 		return transport.Tick{Status: http.StatusInternalServerError, Header: htmlHeader, Body: []byte("a hook answered with a value that has no JSON: " + err.Error())}
 	}
-	return transport.Tick{Status: r.Status, Header: jsonHeader, Body: body}
+	return transport.Tick{Status: r.Status, Header: JSONHeader, Body: body}
 }

@@ -1,4 +1,5 @@
-package server
+// Package origin reads the origins of pages, and compares them with those of requests.
+package origin
 
 import (
 	"errors"
@@ -19,15 +20,19 @@ import (
 // the same if they are equal.
 type Origin struct{ scheme, host string }
 
+// Host returns the host, with its port if that is not the default one.
+func (o Origin) Host() string { return o.host }
+
+// String returns the origin as browsers write it.
 func (o Origin) String() string { return o.scheme + "://" + o.host }
 
-// ParseOrigin reads an origin, or the URL of a site, whose path is ignored.
-func ParseOrigin(text string) (Origin, error) {
+// Parse reads an origin, or the URL of a site, whose path is ignored.
+func Parse(text string) (Origin, error) {
 	fault := func(why string) error {
 		return fmt.Errorf("%q is not an origin: %s", text, why)
 	}
 	if !strings.Contains(text, "://") {
-		if o, err := ParseOrigin("https://" + text); err == nil && text != "null" {
+		if o, err := Parse("https://" + text); err == nil && text != "null" {
 			return Origin{}, fault("it has no scheme; write " + o.String())
 		}
 		return Origin{}, fault("write the scheme and the host of the site's pages, as https://example.org")
@@ -36,15 +41,15 @@ func ParseOrigin(text string) (Origin, error) {
 	if err != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		return Origin{}, fault("write the scheme and the host of the site's pages, as https://example.org")
 	}
-	o, err := originOf(u)
+	o, err := Of(u)
 	if err != nil {
 		return Origin{}, fault(err.Error())
 	}
 	return o, nil
 }
 
-// originOf returns the origin of a URL.
-func originOf(u *url.URL) (Origin, error) {
+// Of returns the origin of a URL.
+func Of(u *url.URL) (Origin, error) {
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
 		return Origin{}, errors.New("the scheme must be http or https")
@@ -58,10 +63,10 @@ func originOf(u *url.URL) (Origin, error) {
 	return Origin{u.Scheme, host}, nil
 }
 
-// parseOrigins reads the origins of a site.
-func parseOrigins(texts []string) (list []Origin, err error) {
+// ParseAll reads a list of origins.
+func ParseAll(texts []string) (list []Origin, err error) {
 	for _, text := range texts {
-		o, err := ParseOrigin(text)
+		o, err := Parse(text)
 		if err != nil {
 			return nil, err
 		}
@@ -122,30 +127,30 @@ func browserName(name string) (written string, ok bool) {
 		!strings.HasPrefix(name, ".") && !strings.HasSuffix(name, ".") && !strings.Contains(name, "..")
 }
 
-// isHost reports whether a request's Host header names the origin's host. Behind a proxy
+// IsHost reports whether a request's Host header names the origin's host. Behind a proxy
 // that terminates TLS the browser's scheme is not known: the port may be left out if it is
 // the default one of the origin's scheme.
-func (o Origin) isHost(host string) bool {
+func (o Origin) IsHost(host string) bool {
 	written, ok := browserHost(o.scheme, host)
 	return ok && written == o.host
 }
 
-// sameOrigin reports whether a request comes from a page of the host that it went to. A
+// Same reports whether a request comes from a page of the host that it went to. A
 // client that is no browser sends no origin.
-func sameOrigin(r *http.Request) bool {
+func Same(r *http.Request) bool {
 	said := r.Header.Get("Origin")
 	if said == "" || r.Host != "" && said == "https://"+r.Host {
 		return true
 	}
-	o, err := ParseOrigin(said)
-	return err == nil && o.isHost(r.Host)
+	o, err := Parse(said)
+	return err == nil && o.IsHost(r.Host)
 }
 
-// comesFrom reports whether a request's origin is one of a list.
-func comesFrom(r *http.Request, list []Origin) bool {
+// In reports whether a request's origin is one of a list.
+func In(r *http.Request, list []Origin) bool {
 	if len(list) == 0 {
 		return false
 	}
-	o, err := ParseOrigin(r.Header.Get("Origin"))
+	o, err := Parse(r.Header.Get("Origin"))
 	return err == nil && slices.Contains(list, o)
 }

@@ -1,0 +1,29 @@
+package server
+
+import (
+	"net/http"
+	"testing"
+)
+
+// TestSiteOfHost finds a site by the host of a request, however the two are written.
+func TestSiteOfHost(t *testing.T) {
+	s, err := newSites([]Site{
+		{ID: "one", Origins: []string{"https://One.example.org:443/blog"}, Secrets: []string{"x"}},
+		{ID: "two", Origins: []string{"https://two.example.org:8443"}, Secrets: []string{"x"}},
+	}, nil, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, want := range map[string]string{
+		"one.example.org": "one", "one.example.org:443": "one", "ONE.example.org.": "one", "two.example.org:8443": "two",
+		"two.example.org": "", "one.example.org:8443": "", "example.org": "",
+	} {
+		id := ""
+		if st := s.byHost(&http.Request{Host: host}); st != nil {
+			id = st.ID
+		}
+		if id != want {
+			t.Errorf("%s is of site %q, want %q", host, id, want)
+		}
+	}
+}
