@@ -1,5 +1,5 @@
-// Is the site still there? Counts what went wrong, and says once when the
-// connection is lost and once when it is back.
+// Counts failed beats, and sends one event when the connection is lost and one when it is
+// restored.
 
 // The errors that count. Core ignores all others: 'canceled' by beforeSend, and the
 // text that a page passed to abort().

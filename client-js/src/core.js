@@ -1,12 +1,11 @@
-// wp.heartbeat itself: one beat at a time, its tick and its errors. It knows
-// nothing of links; it calls $.ajax and jQuery's transport decides what carries
-// the beat.
+// wp.heartbeat: sends one beat at a time and handles its tick and its errors. It calls
+// $.ajax for each; ajaxtransport.js decides whether a link carries the beat.
 
 import { SECOND, readSettings } from './settings.js'
 import { createConnection } from './connection.js'
 import { createQueue } from './queue.js'
-import { createRhythm } from './rhythm.js'
-import { watchAttention } from './attention.js'
+import { createInterval } from './interval.js'
+import { watchFocusAndActivity } from './focus.js'
 
 const TIMEOUT = 30 * SECOND
 
@@ -17,13 +16,13 @@ const isObject = (value) => Boolean(value) && typeof value === 'object'
  * @param {object} page
  * @param {Window} page.win
  * @param {Function} page.$ jQuery
- * @param {Function} page.emit see events.js
+ * @param {Function} page.emit see emitter.js
  * @param {Function} page.ajax sends one beat, returns a jqXHR
  * @param {Function} page.suspended told true or false when the page is suspended or resumed
  */
 export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 	const settings = readSettings(win)
-	const rhythm = createRhythm(settings)
+	const beatInterval = createInterval(settings)
 	const queue = createQueue()
 	const connection = createConnection(emit)
 	const state = { focused: true, suspended: false, maySuspend: settings.maySuspend, xhr: null }
@@ -35,7 +34,7 @@ export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 		// The timer of a suspended page stays: it may be resumed before it is due.
 		if (state.suspended) return
 		win.clearTimeout(timer)
-		const rest = rhythm.next(state.focused) - (now() - lastTick)
+		const rest = beatInterval.next(state.focused) - (now() - lastTick)
 		if (rest > 0) timer = win.setTimeout(beat, rest)
 		else beat()
 	}
@@ -74,7 +73,7 @@ export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 		const given = win.heartbeatSettings
 		const body = {
 			data,
-			interval: rhythm.seconds(),
+			interval: beatInterval.seconds(),
 			_nonce: isObject(given) ? given.nonce : '',
 			action: 'heartbeat',
 			screen_id: settings.screenId,
@@ -100,11 +99,11 @@ export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 
 	function interval(speed, ticks) {
 		if (speed === 'long-polling') {
-			rhythm.longPolling()
+			beatInterval.longPolling()
 			return 0
 		}
-		if (speed && rhythm.set(speed, ticks)) schedule()
-		return rhythm.seconds()
+		if (speed && beatInterval.set(speed, ticks)) schedule()
+		return beatInterval.seconds()
 	}
 
 	function connectNow() {
@@ -112,7 +111,7 @@ export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 		schedule()
 	}
 
-	watchAttention({ win, $, state, now, schedule, suspended })
+	watchFocusAndActivity({ win, $, state, now, schedule, suspended })
 	$(() => {
 		lastTick = now()
 		schedule()

@@ -1,7 +1,6 @@
-// Waits for an answer. A page that is busy for seconds, as an editor is while it
-// starts, hears nothing meanwhile though the answer may be there: so the time is
-// counted in steps, and a step that took long is one step all the same. The clock
-// on the wall may be set meanwhile: it is not asked.
+// A timeout for answers. While a page is busy, as an editor is for seconds when it starts, it
+// handles no answer, though one may have arrived. So the time is counted in steps, and a step
+// that takes long counts as one. It does not depend on the system clock, which may be set.
 
 const STEPS = 5
 const AT_MOST = 4 // times as long, however busy: the timers of hidden pages are slow

@@ -1,20 +1,36 @@
 // The drop-in: everything WordPress's own heartbeat.js does, with its beats
 // over a link whenever heartbeatd may answer them.
+//
+// A beat passes these modules:
+//
+//	core.js           starts it when interval.js says so, unless focus.js has suspended the
+//	                  page; takes queue.js's data, sends the event heartbeat-send (emitter.js)
+//	                  and calls $.ajax
+//	ajaxtransport.js  jQuery asks it to carry the request; it asks client.js
+//	client.js         returns a plan if there is a link, the ticket allows the beat (ticket.js)
+//	                  and the answers that only PHP knows can be repeated (answercache.js)
+//	websocket.js or   sends the beat over the link that transportselector.js keeps open, and
+//	longpoll.js       resolves with its tick
+//	ajaxtransport.js  posts the beat instead if there is no plan, no tick in time or a decline;
+//	                  ticketrequests.js decides whether it asks PHP for a ticket
+//	client.js         learns from the answer: a ticket, the lock, answers to repeat
+//	core.js           tells connection.js whether the site answered, and sends the event
+//	                  heartbeat-tick or heartbeat-error
 
-import { createEmitter } from './events.js'
+import { createEmitter } from './emitter.js'
 import { createHeartbeat } from './core.js'
-import { createLive } from './live.js'
+import { createClient } from './client.js'
 import { extend } from './extend.js'
-import { registerTransport } from './transport.js'
+import { registerAjaxTransport } from './ajaxtransport.js'
 
 const win = window
 const $ = win.jQuery
 const emit = createEmitter($, win)
-const live = createLive({ win, $, emit, connectNow: () => win.wp.heartbeat.connectNow() })
+const client = createClient({ win, $, emit, connectNow: () => win.wp.heartbeat.connectNow() })
 
 // Told by identity: whatever is not this very object is somebody else's request.
 const own = new WeakSet()
-registerTransport($, win, live, (options) => own.has(options))
+registerAjaxTransport($, win, client, (options) => own.has(options))
 
 win.wp = win.wp || {}
 win.wp.heartbeat = createHeartbeat({
@@ -25,7 +41,7 @@ win.wp.heartbeat = createHeartbeat({
 		own.add(options)
 		return $.ajax(options)
 	},
-	suspended: live.suspended,
+	suspended: client.suspended,
 })
-extend(win.wp.heartbeat, live.extras)
-live.start()
+extend(win.wp.heartbeat, client.extras)
+client.start()

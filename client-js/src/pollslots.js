@@ -108,7 +108,7 @@ export function createPollSlots({ win, id, freed, random }) {
 		/** Whether other pages have all slots. */
 		full: () => !held && KEYS.every((key) => owner(key) && owner(key) !== UNKNOWN && owner(key) !== id),
 		/** A long-poll link that opens only with a slot and holds it until it is closed. */
-		guard(create, options) {
+		withSlot(create, options) {
 			const onClosed = (close) => {
 				release()
 				options.onClosed(close)

@@ -1,4 +1,4 @@
-// What pages have to say with the next beat.
+// Holds the data that pages have queued for the next beat.
 
 export function createQueue() {
 	let items = {}

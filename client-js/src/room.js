@@ -1,7 +1,7 @@
 // A room is a value: { entries, total }. Frames turn one room into the next;
 // nothing here is changed in place.
 
-import { guard } from './guard.js'
+import { reportErrors } from './reporterrors.js'
 
 // A page that shows people shows no more than this; `total` counts the rest.
 const MAX_ENTRIES = 1000
@@ -72,7 +72,7 @@ export function createRooms(win) {
 		receive(frame) {
 			const name = frame.room
 			set(name, applyPresence(rooms.get(name) || EMPTY, frame))
-			;(watchers.get(name) || []).forEach((callback) => guard(win, () => callback(view(name))))
+			;(watchers.get(name) || []).forEach((callback) => reportErrors(win, () => callback(view(name))))
 		},
 		room: view,
 	}

@@ -42,7 +42,7 @@ function newPage(id, localStorage) {
 	const create = () => ({ open: async () => 'welcome', close() {} })
 	page.poll = async () => {
 		if (!slots.available()) return
-		const link = slots.guard(create, { onClosed: () => (page.link = null) })
+		const link = slots.withSlot(create, { onClosed: () => (page.link = null) })
 		page.opening = link
 		await link.open({}).then(() => (page.link = link), () => link.close())
 	}

@@ -1,32 +1,32 @@
-// The living side of a page: its ticket, its link, its rooms, and what the
-// server sends unasked. jQuery's transport asks it to answer beats; pages see
-// its events.
+// The page's client of heartbeatd: its ticket, its link, its rooms, and the frames that the
+// server sends without a request. ajaxtransport.js asks it to answer beats. Pages get its
+// events.
 
-import { createChooser } from './chooser.js'
-import { LOCK, createAnswerMemory, postOf } from './repeat.js'
+import { createTransportSelector } from './transportselector.js'
+import { LOCK, createAnswerCache, postOf } from './answercache.js'
 import { createLongPollLink } from './longpoll.js'
 import { createPollSlots } from './pollslots.js'
 import { createRooms, concernsOthers, contestsLock } from './room.js'
 import { createWebSocketLink } from './websocket.js'
-import { guard } from './guard.js'
-import { isMemory } from './memory.js'
-import { isUp } from './up.js'
+import { reportErrors } from './reporterrors.js'
+import { isTransportHistory } from './transporthistory.js'
+import { isUp } from './probe.js'
 import { isAlive, isNative, mayRepeat, readTicket } from './ticket.js'
 import { watchActivity } from './activity.js'
 import { watchLeaving } from './leaving.js'
 
 const LINKS = {
 	websocket: createWebSocketLink,
-	longpoll: (options, slots) => slots.guard(createLongPollLink, options),
+	longpoll: (options, slots) => slots.withSlot(createLongPollLink, options),
 }
 const ORDER = ['websocket', 'longpoll']
 const MAX_SPREAD = 60000
 
-export function createLive({ win, $, emit, connectNow }) {
+export function createClient({ win, $, emit, connectNow }) {
 	const config = (win.heartbeatSettings && win.heartbeatSettings.heartbeatd) || {}
 	const conn = randomId(win)
 	const rooms = createRooms(win)
-	const answers = createAnswerMemory(Date.now, config.lock_window)
+	const answers = createAnswerCache(Date.now, config.lock_window)
 	let ticket = null
 	let cursor = ''
 	let presence = ''
@@ -38,9 +38,9 @@ export function createLive({ win, $, emit, connectNow }) {
 	let mute = false // PHP failed, and has not answered since
 	let lost = false // somebody else has the post's lock
 
-	const slots = createPollSlots({ win, id: conn, freed: () => chooser.reconsider(), random: Math.random })
+	const slots = createPollSlots({ win, id: conn, freed: () => selector.reconsider(), random: Math.random })
 
-	const chooser = createChooser({
+	const selector = createTransportSelector({
 		order: known(config.transports || ORDER),
 		make: (name, calls) => LINKS[name](Object.assign({ url: config.url, win }, calls), slots),
 		hello: () => ({ ticket: ticket.text, conn, after: cursor, body: (told = here()) }),
@@ -65,7 +65,7 @@ export function createLive({ win, $, emit, connectNow }) {
 			// A beat may have gone to PHP while the link was opening.
 			if (here() !== told) link.note(here())
 		}
-		guard(win, () => emit('transport', [name || 'post']))
+		reportErrors(win, () => emit('transport', [name || 'post']))
 	}
 
 	function received(frame) {
@@ -78,7 +78,7 @@ export function createLive({ win, $, emit, connectNow }) {
 	function pushed({ cursor: newest, room, data }) {
 		if (typeof newest === 'string') cursor = newest
 		answers.pushed(room)
-		guard(win, () => emit('push', [{ room, data }]))
+		reportErrors(win, () => emit('push', [{ room, data }]))
 	}
 
 	function met(frame) {
@@ -89,7 +89,7 @@ export function createLive({ win, $, emit, connectNow }) {
 		}
 		rooms.receive(frame)
 		const news = Array.isArray(snapshot) ? { room, snapshot, total } : { room, joined, updated, left }
-		guard(win, () => emit('presence', [news]))
+		reportErrors(win, () => emit('presence', [news]))
 	}
 
 	function nudged(frame) {
@@ -108,12 +108,12 @@ export function createLive({ win, $, emit, connectNow }) {
 		if (!next) return
 		ticket = next
 		if (!mayRepeat(ticket, Date.now())) answers.forget()
-		if (!chooser.link) {
-			if (!paused) chooser.start()
+		if (!selector.link) {
+			if (!paused) selector.start()
 			return
 		}
-		chooser.link.ticket(text)
-		chooser.link.note(here()) // of a room that the last one no longer opened it went unheard
+		selector.link.ticket(text)
+		selector.link.note(here()) // of a room that the last one no longer opened it went unheard
 	}
 
 	// What a beat says of presence, written as the beat itself would write it. Who
@@ -131,7 +131,7 @@ export function createLive({ win, $, emit, connectNow }) {
 	const here = () => (quiet ? '' : [presence, state()].filter(Boolean).join('&'))
 
 	const activity = watchActivity(win, () => {
-		if (chooser.link) chooser.link.note(here() || state()) // a page that was just hidden still has entries
+		if (selector.link) selector.link.note(here() || state()) // a page that was just hidden still has entries
 	})
 
 	const focused = () => !win.document.hasFocus || win.document.hasFocus()
@@ -147,14 +147,14 @@ export function createLive({ win, $, emit, connectNow }) {
 		if (!answer || lost === Boolean(answer.lock_error)) return
 		lost = !lost
 		says(fields)
-		if (chooser.link) chooser.link.note(here())
+		if (selector.link) selector.link.note(here())
 	}
 
 	// A page need not wait for its first beat to be seen.
 	function announce(data) {
 		const settings = win.heartbeatSettings || {}
 		says({ data, screen_id: win.pagenow || settings.screenId || 'front', has_focus: focused() })
-		if (chooser.link) chooser.link.note(here())
+		if (selector.link) selector.link.note(here())
 	}
 
 	// A hidden tab beats too rarely to say that its person has gone; a shown one
@@ -162,13 +162,13 @@ export function createLive({ win, $, emit, connectNow }) {
 	win.document.addEventListener('visibilitychange', () => {
 		quiet = win.document.visibilityState === 'hidden'
 		if (!quiet) activity.seen()
-		if (chooser.link) chooser.link.note(here())
-		chooser.reconsider()
+		if (selector.link) selector.link.note(here())
+		selector.reconsider()
 	})
 
-	watchLeaving(win, chooser.leaving, chooser.reconsider)
+	watchLeaving(win, selector.leaving, selector.reconsider)
 
-	win.addEventListener('storage', (event) => isMemory(event) && chooser.reconsider())
+	win.addEventListener('storage', (event) => isTransportHistory(event) && selector.reconsider())
 
 	return {
 		/** Starts; not before every part stands. */
@@ -176,7 +176,7 @@ export function createLive({ win, $, emit, connectNow }) {
 
 		/** How the link would answer a beat, or null when it is for PHP. */
 		plan(fields, body) {
-			const { link } = chooser
+			const { link } = selector
 			if (!link || mute || body.length > maxBody || fields.wp_customize) return null
 			const again = repeated(fields)
 			const handles = Object.keys(fields.data).filter((handle) => !(handle in again))
@@ -187,7 +187,7 @@ export function createLive({ win, $, emit, connectNow }) {
 					says(fields)
 					return link.beat(body).then((frame) => (stillGood(fields, again) ? tickText(frame, again) : null))
 				},
-				giveUp: () => chooser.suspect(link),
+				giveUp: () => selector.suspect(link),
 			}
 		},
 
@@ -198,7 +198,7 @@ export function createLive({ win, $, emit, connectNow }) {
 		posted(fields) {
 			says(fields)
 			answers.ask()
-			if (chooser.link) chooser.link.note(here())
+			if (selector.link) selector.link.note(here())
 			return ticket ? conn : ''
 		},
 
@@ -208,7 +208,7 @@ export function createLive({ win, $, emit, connectNow }) {
 			const out = response['wp-auth-check'] === false
 			if (out || response.nonces_expired) {
 				ticket = null
-				chooser.stop()
+				selector.stop()
 			}
 			if (!byPost) return
 			if (!out) take(jqXHR.getResponseHeader('X-Heartbeatd-Ticket'))
@@ -226,8 +226,8 @@ export function createLive({ win, $, emit, connectNow }) {
 		/** The page sleeps or wakes. */
 		suspended(yes) {
 			paused = yes
-			if (yes) chooser.stop()
-			else if (isAlive(ticket, Date.now())) chooser.start()
+			if (yes) selector.stop()
+			else if (isAlive(ticket, Date.now())) selector.start()
 		},
 
 		/** What pages get beside the nine methods. */
@@ -235,12 +235,12 @@ export function createLive({ win, $, emit, connectNow }) {
 			room: rooms.room,
 			transport: {
 				get name() {
-					return chooser.name || 'post'
+					return selector.name || 'post'
 				},
-				use: (names) => chooser.use(known(names || config.transports || ORDER)),
+				use: (names) => selector.use(known(names || config.transports || ORDER)),
 				announce,
 				leave() {
-					if (chooser.link) chooser.link.leave()
+					if (selector.link) selector.link.leave()
 				},
 			},
 		},
@@ -261,7 +261,7 @@ export function createLive({ win, $, emit, connectNow }) {
 	// post's room, and PHP reaches heartbeatd.
 	function hears(post) {
 		const { rooms: heard } = (ticket && ticket.claims) || {}
-		return Boolean(chooser.link && heard && mayRepeat(ticket, Date.now())) && [].concat(heard).some((room) => postOf(room) === post)
+		return Boolean(selector.link && heard && mayRepeat(ticket, Date.now())) && [].concat(heard).some((room) => postOf(room) === post)
 	}
 }
 

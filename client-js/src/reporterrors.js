@@ -3,7 +3,7 @@
 // in every browser: reportError() is missing before Chrome 95, Firefox 93 and Safari
 // 15.4, and a timer would report the error later.
 
-export function guard(win, call) {
+export function reportErrors(win, call) {
 	const target = win.document.createElement('i')
 	target.addEventListener('heartbeat', () => void call())
 	target.dispatchEvent(new win.Event('heartbeat'))

@@ -1,6 +1,5 @@
-// PHP's last good answers about post locks may be given again for a while, as long
-// as the posts' rooms are quiet: nobody can have taken a lock, or let one go, without
-// something being heard there.
+// Keeps PHP's last good answers about post locks, which may be repeated for a while if no
+// frame of the posts' rooms arrives: whoever takes a lock or releases it causes one.
 
 // No answer is given again for longer. One that only shows whose the locks are may not
 // know that one has run out.
@@ -37,7 +36,7 @@ const kinds = {
 }
 
 /** lockWindow is how long a lock lives on this site, in seconds; 0 where that is not known. */
-export function createAnswerMemory(now, lockWindow) {
+export function createAnswerCache(now, lockWindow) {
 	const window = 1000 * lockWindow || WINDOW
 	let known = {}
 	let deafUntil = 0

@@ -1,7 +1,7 @@
 // What the tests of the chooser share: links whose transports work or fail as world says.
 
 import { beforeEach, mock } from 'node:test'
-import { createChooser } from '../src/chooser.js'
+import { createTransportSelector } from '../src/transportselector.js'
 
 // Promises settle between two ticks of the clock.
 export async function settle() {
@@ -57,7 +57,7 @@ function fakeLink(name, calls) {
 }
 
 export function chooser(order = ['websocket', 'longpoll'], random = () => world.random) {
-	return createChooser({
+	return createTransportSelector({
 		order,
 		make: fakeLink,
 		hello: () => ({}),

@@ -1,11 +1,12 @@
-// Keeps the best link there is. It walks down an ordered list of transports,
-// takes the first that opens, backs off when none does, and climbs back up
-// later. Until a link is up there is none: nobody waits for it.
+// Keeps a link open over the best transport that works. It tries the transports in order
+// and keeps the first that opens. If none opens, it tries again after a growing delay. If
+// the current one is not the first, it tries the better ones later. Beats do not wait for a
+// link: without one they are posted.
 
 import { LEFT, PROTOCOL, REPLACED, TICKET } from './closecodes.js'
 import { AWAY } from './link.js'
 import { countdown } from './countdown.js'
-import { createMemory } from './memory.js'
+import { createTransportHistory } from './transporthistory.js'
 
 const OPEN_TIMEOUT = 5000
 // For a transport that has worked before. Firefox delays new sockets to a host that failed.
@@ -38,10 +39,10 @@ const AWAY_WAIT = 3000
  * @param {Window} deps.win timers, storage, console
  * @param {Function} deps.random
  */
-export function createChooser({ order, make, hello, isUp, may, othersLinked, onFrame, onChange, win, random }) {
+export function createTransportSelector({ order, make, hello, isUp, may, othersLinked, onFrame, onChange, win, random }) {
 	const refused = new Set()
 	const flaps = {}
-	const memory = createMemory(win)
+	const history = createTransportHistory(win)
 	let wanted = false
 	let blocked = false
 	let current = null
@@ -54,7 +55,7 @@ export function createChooser({ order, make, hello, isUp, may, othersLinked, onF
 	let tried = 0 // when the transports were tried last
 
 	const better = () => (current ? order.slice(0, order.indexOf(current.name)) : order)
-	const usable = () => better().filter((name) => !refused.has(name) && !memory.rest(name) && may(name))
+	const usable = () => better().filter((name) => !refused.has(name) && !history.rest(name) && may(name))
 
 	function wake(delay) {
 		win.clearTimeout(timer)
@@ -82,7 +83,7 @@ export function createChooser({ order, make, hello, isUp, may, othersLinked, onF
 			const close = await attempt(name)
 			if (mine !== generation) return
 			if (!close) {
-				failed.forEach((other) => memory.failed(other))
+				failed.forEach((other) => history.failed(other))
 				rest()
 				return
 			}
@@ -95,10 +96,10 @@ export function createChooser({ order, make, hello, isUp, may, othersLinked, onF
 		// is refused while heartbeatd is up. Else all of them failed together and the fault is
 		// elsewhere.
 		const had = round < RETRIES && failed.some((name) => flaps[name] === 0)
-		const alone = current || othersLinked() || (anyRefused() && !had && (!failed.some(memory.isKnown) || (await isUp())))
+		const alone = current || othersLinked() || (anyRefused() && !had && (!failed.some(history.isKnown) || (await isUp())))
 		if (mine !== generation) return
 		// A socket does not tell why it failed: one that never worked was refused, too.
-		if (alone) failed.forEach((name) => (foreign && !memory.isKnown(name) ? memory.refused(name) : memory.failed(name)))
+		if (alone) failed.forEach((name) => (foreign && !history.isKnown(name) ? history.refused(name) : history.failed(name)))
 		// One may have become usable while another was tried.
 		if (usable().some((name) => !failed.includes(name))) {
 			wake(random() * BACKOFF)
@@ -112,12 +113,12 @@ export function createChooser({ order, make, hello, isUp, may, othersLinked, onF
 
 	// Something else than heartbeatd answered, as it will the next time.
 	function shun(name, reason) {
-		const time = memory.refused(name)
+		const time = history.refused(name)
 		if (time) win.console.warn('heartbeatd: no ' + name + ' for ' + time / 60000 + ' minutes: ' + reason)
 		return true
 	}
 
-	const anyRefused = () => order.some(memory.isRefused)
+	const anyRefused = () => order.some(history.isRefused)
 
 	// Sleeps until a transport that is better than the current one may be tried. Where
 	// one was refused all pages of the browser wait for the same moment: they spread, so
@@ -125,14 +126,14 @@ export function createChooser({ order, make, hello, isUp, may, othersLinked, onF
 	function rest() {
 		const times = better()
 			.filter((name) => !refused.has(name))
-			.map(memory.rest)
+			.map(history.rest)
 			.filter((time) => time > 0)
 		win.clearTimeout(timer)
 		if (times.length) wake(Math.min(...times) + random() * (anyRefused() ? BACKOFF_MAX : BACKOFF))
 	}
 
 	function backOff(least = 0) {
-		const most = order.some(memory.isKnown) ? BACKOFF_MAX : UNKNOWN_MAX
+		const most = order.some(history.isKnown) ? BACKOFF_MAX : UNKNOWN_MAX
 		wake(least + random() * Math.min(most, BACKOFF * 2 ** Math.min(round++, 10)))
 	}
 
@@ -140,7 +141,7 @@ export function createChooser({ order, make, hello, isUp, may, othersLinked, onF
 	function attempt(name) {
 		return new Promise((resolve) => {
 			const link = make(name, { onFrame, onClosed: (close) => down(link, close) })
-			const stop = countdown(win, memory.isKnown(name) ? KNOWN_TIMEOUT : OPEN_TIMEOUT, () => finish({ code: 0, retryAfter: 0 }))
+			const stop = countdown(win, history.isKnown(name) ? KNOWN_TIMEOUT : OPEN_TIMEOUT, () => finish({ code: 0, retryAfter: 0 }))
 			trying = { link, finish }
 			renewed = false
 			link.open(hello()).then(
@@ -163,8 +164,8 @@ export function createChooser({ order, make, hello, isUp, may, othersLinked, onF
 		current = { name, link, since: Date.now() }
 		if (old) old.link.close()
 		doubt = false
-		memory.worked(name)
-		win.setTimeout(() => current && current.link === link && memory.forget(name), PROVEN)
+		history.worked(name)
+		win.setTimeout(() => current && current.link === link && history.forget(name), PROVEN)
 		onChange(name, link, welcome)
 	}
 
@@ -198,7 +199,7 @@ export function createChooser({ order, make, hello, isUp, may, othersLinked, onF
 	// Only to make way for another: the last of the list has none behind it.
 	function flapped(name) {
 		flaps[name] = (flaps[name] || 0) + 1
-		if (flaps[name] % FLAPS === 0 && name !== order[order.length - 1]) memory.flapped(name)
+		if (flaps[name] % FLAPS === 0 && name !== order[order.length - 1]) history.flapped(name)
 	}
 
 	// Does what the close asks for; returns false if it asks for nothing.
@@ -280,7 +281,7 @@ export function createChooser({ order, make, hello, isUp, may, othersLinked, onF
 		use(names) {
 			order = names.slice()
 			refused.clear()
-			names.forEach(memory.forget)
+			names.forEach(history.forget)
 			if (current && order[0] === current.name) return
 			drop()
 			connect()

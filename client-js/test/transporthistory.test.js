@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BYE, changes, chooser, known, made, names, pass, settle, world } from './chooser-world.js'
+import { BYE, changes, chooser, known, made, names, pass, settle, world } from './transportselector-world.js'
 
 const REFUSED = (reason = 'POST /open got an answer of another program, with status 403') => ({ code: 1006, retryAfter: 0, foreign: reason })
 const MINUTE = 60_000

@@ -1,4 +1,4 @@
-// How long from one beat to the next: a main interval, and for some beats a
+// Tells how long it is from one beat to the next: the main interval or, for some beats, a
 // temporary one of five seconds.
 
 import { FAST, SECOND, parseInterval } from './settings.js'
@@ -6,7 +6,7 @@ import { FAST, SECOND, parseInterval } from './settings.js'
 const UNFOCUSED = 120 * SECOND
 const BEATS = 30
 
-export function createRhythm(settings) {
+export function createInterval(settings) {
 	let main = settings.interval
 	let temporary = 0
 	let beats = 0

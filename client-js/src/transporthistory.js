@@ -11,7 +11,7 @@ const WAIT_MAX = 3600000
 const KEY = 'heartbeatd-transports'
 const KNOWN = 'heartbeatd-known'
 
-export function createMemory(win) {
+export function createTransportHistory(win) {
 	const tab = createStore(() => win.sessionStorage, KEY)
 	const browser = createStore(() => win.localStorage, KEY)
 	const known = createStore(() => win.localStorage, KNOWN)
@@ -47,7 +47,7 @@ export function createMemory(win) {
 }
 
 /** Whether a storage event tells that another page of the browser forgot or learned something. */
-export const isMemory = (event) => event.key === KEY
+export const isTransportHistory = (event) => event.key === KEY
 
 function createStore(storage, key) {
 	let all = {}

@@ -4,7 +4,7 @@
 
 import { countdown } from './countdown.js'
 import { createTicketRequests } from './ticketrequests.js'
-import { guard } from './guard.js'
+import { reportErrors } from './reporterrors.js'
 
 const PATIENCE = 2500
 const CONNECTION = 'Heartbeat-Connection'
@@ -14,22 +14,22 @@ const TICK_HEADERS = 'Content-Type: application/json; charset=UTF-8\r\n'
 
 /**
  * @param {Function} $ jQuery
- * @param {object} live see live.js
+ * @param {object} client see client.js
  * @param {Function} isOwn (options as passed to $.ajax) → whether this is a beat of the page's Heartbeat
  */
-export function registerTransport($, win, live, isOwn) {
+export function registerAjaxTransport($, win, client, isOwn) {
 	const tickets = createTicketRequests(win)
 	$.ajaxTransport('+json', (options, original, jqXHR) => {
 		if (!isOwn(original)) return undefined
-		const beat = { $, win, live, tickets, options, fields: original.data, url: original.url, byPost: false, asks: true }
+		const beat = { $, win, client, tickets, options, fields: original.data, url: original.url, byPost: false, asks: true }
 		jqXHR.always(() => {
 			if (beat.byPost) tickets.answered(beat.asks, jqXHR.status)
 		})
-		jqXHR.done((response) => live.ticked(beat.fields, response, jqXHR, beat.byPost))
+		jqXHR.done((response) => client.ticked(beat.fields, response, jqXHR, beat.byPost))
 		jqXHR.fail((same, status) => {
-			if (beat.byPost && status !== 'abort') live.failed()
+			if (beat.byPost && status !== 'abort') client.failed()
 		})
-		const plan = isUntouched(beat) && live.plan(beat.fields, options.data)
+		const plan = isUntouched(beat) && client.plan(beat.fields, options.data)
 		if (plan) return carry(beat, plan)
 		const headers = handOver(beat)
 		Object.keys(headers).forEach((name) => jqXHR.setRequestHeader(name, headers[name]))
@@ -41,7 +41,7 @@ export function registerTransport($, win, live, isOwn) {
 // which would have to allow them.
 function handOver(beat) {
 	beat.byPost = true
-	const conn = beat.live.posted(beat.fields)
+	const conn = beat.client.posted(beat.fields)
 	const headers = {}
 	if (beat.options.crossDomain) return headers
 	if (conn) headers[CONNECTION] = conn
@@ -106,7 +106,7 @@ function carry(beat, plan) {
 				stop()
 				// What a handler throws is an uncaught error, as it is in an XHR's
 				// onload, and not a rejected promise.
-				guard(win, () => complete(200, 'OK', { text }, TICK_HEADERS))
+				reportErrors(win, () => complete(200, 'OK', { text }, TICK_HEADERS))
 			})
 		},
 		abort() {

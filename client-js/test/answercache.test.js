@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createAnswerMemory, postOf, LOCK, LOCKS } from '../src/repeat.js'
+import { createAnswerCache, postOf, LOCK, LOCKS } from '../src/answercache.js'
 
 const everywhere = () => true
 
 function memory(lockWindow) {
 	const clock = { now: 1000 }
-	const memory = createAnswerMemory(() => clock.now, lockWindow)
+	const memory = createAnswerCache(() => clock.now, lockWindow)
 	const recall = (data, rest) => memory.recall({ data, interval: 15, has_focus: true, ...rest })
 	return { clock, memory: { ...memory, recall } }
 }

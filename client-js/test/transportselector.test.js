@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BYE, changes, chooser, known, made, names, pass, settle, world } from './chooser-world.js'
+import { BYE, changes, chooser, known, made, names, pass, settle, world } from './transportselector-world.js'
 
 test('takes the first that opens and starts once', async () => {
 	const c = chooser()

@@ -1,5 +1,5 @@
-// Is somebody there? Focus, visibility, activity and suspension, which between
-// them decide how fast the page beats and whether it beats at all.
+// Watches focus, visibility and input. They decide how often the page beats, and whether it
+// is suspended and does not beat.
 
 import { SECOND } from './settings.js'
 
@@ -8,7 +8,7 @@ const IDLE = 300 * SECOND
 const SUSPEND = 600 * SECOND
 const SUSPEND_ALWAYS = 3600 * SECOND
 
-export function watchAttention({ win, $, state, now, schedule, suspended }) {
+export function watchFocusAndActivity({ win, $, state, now, schedule, suspended }) {
 	const doc = win.document
 	// Zero until the first sign of life, which counts as "not idle".
 	let lastActivity = 0
