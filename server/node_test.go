@@ -22,7 +22,9 @@ import (
 )
 
 // TestMain fails when a test leaves a goroutine behind.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(closingIdle{m}) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(closingIdle{m}, goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"))
+}
 
 // closingIdle closes idle connections after the tests.
 type closingIdle struct{ *testing.M }
