@@ -22,6 +22,31 @@ const LINKS = {
 const ORDER = ['websocket', 'longpoll']
 const MAX_SPREAD = 60000
 
+// The state of a page has four parts, which change independently:
+//
+//	page      AWAKE ── it is suspended, or left ─────────────────────▶ SUSPENDED: no link
+//	          AWAKE ◀─ it is resumed ─────────────────────────────────
+//
+//	presence  SHOWN ── the tab is hidden ────────────────────────────▶ HIDDEN: notes are empty
+//	          SHOWN ◀─ the tab is shown, or beats ────────────────────
+//
+//	beats     BY_LINK ── a posted beat fails ────────────────────────▶ BY_POST: no beat over the link
+//	          BY_LINK ◀─ PHP answers a beat ──────────────────────────
+//
+//	lock      OWN ── PHP answers that somebody else has the lock ────▶ OTHERS: not in the post's room
+//	          OWN ◀─ PHP answers without lock_error ──────────────────
+//
+// Beside it, there is a ticket or none (without one there is no link), and transportselector.js
+// has a link or none.
+const AWAKE = 1
+const SUSPENDED = 2
+const SHOWN = 3
+const HIDDEN = 4
+const BY_LINK = 5
+const BY_POST = 6
+const OWN = 7
+const OTHERS = 8
+
 export function createClient({ win, $, emit, connectNow }) {
 	const config = (win.heartbeatSettings && win.heartbeatSettings.heartbeatd) || {}
 	const conn = randomId(win)
@@ -29,21 +54,18 @@ export function createClient({ win, $, emit, connectNow }) {
 	const answers = createAnswerCache(Date.now, config.lock_window)
 	let ticket = null
 	let cursor = ''
-	let presence = ''
-	let told = '' // what the hello said of presence
-	let quiet = false // hidden, and no beat since
+	let presence = '' // the presence handles of the last beat, as form fields
+	let helloPresence = '' // what the hello said of presence
 	let maxBody = 0
-	let nudge = 0
-	let paused = false
-	let mute = false // PHP failed, and has not answered since
-	let lost = false // somebody else has the post's lock
+	let nudge = 0 // the timer of a nudge
+	const state = { page: AWAKE, presence: SHOWN, beats: BY_LINK, lock: OWN }
 
 	const slots = createPollSlots({ win, id: conn, freed: () => selector.reconsider(), random: Math.random })
 
 	const selector = createTransportSelector({
 		order: known(config.transports || ORDER),
 		make: (name, calls) => LINKS[name](Object.assign({ url: config.url, win }, calls), slots),
-		hello: () => ({ ticket: ticket.text, conn, after: cursor, body: (told = here()) }),
+		hello: () => ({ ticket: ticket.text, conn, after: cursor, body: (helloPresence = here()) }),
 		isUp: () => isUp(win, config.url),
 		may: (name) => name !== 'longpoll' || (win.document.visibilityState !== 'hidden' && slots.available()),
 		othersLinked: slots.full,
@@ -63,7 +85,7 @@ export function createClient({ win, $, emit, connectNow }) {
 			maxBody = Number(welcome.max_body) || 0
 			if (welcome.cursor && epoch(welcome.cursor) !== epoch(cursor)) cursor = welcome.cursor
 			// A beat may have gone to PHP while the link was opening.
-			if (here() !== told) link.note(here())
+			if (here() !== helloPresence) link.note(here())
 		}
 		reportErrors(win, () => emit('transport', [name || 'post']))
 	}
@@ -109,7 +131,7 @@ export function createClient({ win, $, emit, connectNow }) {
 		ticket = next
 		if (!mayRepeat(ticket, Date.now())) answers.forget()
 		if (!selector.link) {
-			if (!paused) selector.start()
+			if (state.page === AWAKE) selector.start()
 			return
 		}
 		selector.link.ticket(text)
@@ -121,31 +143,32 @@ export function createClient({ win, $, emit, connectNow }) {
 	function presenceOf(fields) {
 		const data = {}
 		Object.keys(fields.data || {}).forEach((handle) => {
-			if (handle.indexOf('presence-') === 0 || (handle === LOCK && !lost)) data[handle] = fields.data[handle]
+			if (handle.indexOf('presence-') === 0 || (handle === LOCK && state.lock === OWN)) data[handle] = fields.data[handle]
 		})
 		return $.param({ data, screen_id: fields.screen_id, has_focus: fields.has_focus })
 	}
 
-	const state = () => 'idle=' + Number(activity.idle)
+	const idleField = () => 'idle=' + Number(activity.idle)
 
-	const here = () => (quiet ? '' : [presence, state()].filter(Boolean).join('&'))
+	const here = () => (state.presence === HIDDEN ? '' : [presence, idleField()].filter(Boolean).join('&'))
 
 	const activity = watchActivity(win, () => {
-		if (selector.link) selector.link.note(here() || state()) // a page that was just hidden still has entries
+		if (selector.link) selector.link.note(here() || idleField()) // a page that was just hidden still has entries
 	})
 
 	const focused = () => !win.document.hasFocus || win.document.hasFocus()
 
 	function says(fields) {
 		presence = presenceOf(fields)
-		quiet = false
+		state.presence = SHOWN
 	}
 
 	// Whoever asks for the lock is in the post's room with it, until PHP says that it
 	// is another's.
 	function locked(fields, answer) {
-		if (!answer || lost === Boolean(answer.lock_error)) return
-		lost = !lost
+		const lock = answer && answer.lock_error ? OTHERS : OWN
+		if (!answer || lock === state.lock) return
+		state.lock = lock
 		says(fields)
 		if (selector.link) selector.link.note(here())
 	}
@@ -160,8 +183,8 @@ export function createClient({ win, $, emit, connectNow }) {
 	// A hidden tab beats too rarely to say that its person has gone; a shown one
 	// too late to say that they are back.
 	win.document.addEventListener('visibilitychange', () => {
-		quiet = win.document.visibilityState === 'hidden'
-		if (!quiet) activity.seen()
+		state.presence = win.document.visibilityState === 'hidden' ? HIDDEN : SHOWN
+		if (state.presence === SHOWN) activity.seen()
 		if (selector.link) selector.link.note(here())
 		selector.reconsider()
 	})
@@ -177,7 +200,7 @@ export function createClient({ win, $, emit, connectNow }) {
 		/** How the link would answer a beat, or null when it is for PHP. */
 		plan(fields, body) {
 			const { link } = selector
-			if (!link || mute || body.length > maxBody || fields.wp_customize) return null
+			if (!link || state.beats === BY_POST || body.length > maxBody || fields.wp_customize) return null
 			const again = repeated(fields)
 			const handles = Object.keys(fields.data).filter((handle) => !(handle in again))
 			if (!isNative(ticket, handles, fields._nonce, Date.now())) return null
@@ -212,20 +235,20 @@ export function createClient({ win, $, emit, connectNow }) {
 			}
 			if (!byPost) return
 			if (!out) take(jqXHR.getResponseHeader('X-Heartbeatd-Ticket'))
-			mute = false
+			state.beats = BY_LINK
 			locked(fields, response[LOCK])
 			answers.learn(fields.data, response, hears)
 		},
 
 		/** A posted beat got no good answer: only PHP can say that all is well again. */
 		failed() {
-			mute = true
+			state.beats = BY_POST
 			answers.forget()
 		},
 
 		/** The page sleeps or wakes. */
 		suspended(yes) {
-			paused = yes
+			state.page = yes ? SUSPENDED : AWAKE
 			if (yes) selector.stop()
 			else if (isAlive(ticket, Date.now())) selector.start()
 		},
