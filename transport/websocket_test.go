@@ -77,11 +77,40 @@ func TestLateHello(t *testing.T) {
 
 func TestOtherSubprotocol(t *testing.T) {
 	url := serve(t, &WebSocket{Server: &echo{}})
-	for _, offered := range [][]string{nil, {"heartbeat.v9"}} {
-		if code, _ := closed(t, dial(t, url, offered...)); code != websocket.StatusPolicyViolation {
-			t.Errorf("offering %v: closed with %d", offered, code)
-		}
+	for name, offered := range map[string][]string{"none": nil, "another version": {"heartbeat.v9"}} {
+		t.Run(name, func(t *testing.T) {
+			if code, _ := closed(t, dial(t, url, offered...)); code != websocket.StatusPolicyViolation {
+				t.Errorf("closed with %d", code)
+			}
+		})
 	}
+}
+
+// TestNoCheckOrigin refuses pages of other hosts where nobody has said which may connect.
+func TestNoCheckOrigin(t *testing.T) {
+	ws := &WebSocket{Server: &echo{detached: make(chan *Outbox, 1)}}
+	s := httptest.NewServer(ws)
+	defer s.Close()
+	for name, c := range map[string]struct {
+		origin string
+		status int
+	}{
+		"the same host": {s.URL, http.StatusSwitchingProtocols},
+		"another host":  {"https://example.org", http.StatusForbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, r, err := websocket.Dial(t.Context(), s.URL, &websocket.DialOptions{
+				Subprotocols: []string{Subprotocol}, HTTPHeader: http.Header{"Origin": {c.origin}},
+			})
+			if r == nil || r.StatusCode != c.status {
+				t.Fatalf("%v %v", r, err)
+			}
+			if conn != nil {
+				_ = conn.CloseNow()
+			}
+		})
+	}
+	ws.Wait()
 }
 
 // TestDetachedOnce loses a connection, and says so once.
