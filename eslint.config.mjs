@@ -61,6 +61,6 @@ export default [
 		files: scripts,
 		languageOptions: { sourceType: 'script', globals: { ...globals.browser, ...wordpress } },
 		// Other plugins may join these scripts with theirs into one file.
-		rules: { '@stylistic/semi': ['error', 'always'], 'no-var': 'off' },
+		rules: { '@stylistic/semi': ['error', 'always'] },
 	},
 ]

@@ -3,16 +3,16 @@
 (function ($) {
 	'use strict';
 
-	var IDLE_SECONDS = 30;
-	var MAX_LOG = 200;
-	var MAX_BEATS = 60;
-	var settings = window.heartbeatSettings;
-	var postsKnown = JSON.parse(document.getElementById('posts-known').textContent);
-	var params = new URLSearchParams(location.search);
-	var post = postsKnown.find(function (p) { return String(p.ID) === params.get('post'); });
-	var beats = [];
-	var sentAt = 0;
-	var polled = null; // who is online, as the last tick said, while there is no link
+	const IDLE_SECONDS = 30;
+	const MAX_LOG = 200;
+	const MAX_BEATS = 60;
+	const settings = window.heartbeatSettings;
+	const postsKnown = JSON.parse(document.getElementById('posts-known').textContent);
+	const params = new URLSearchParams(location.search);
+	const post = postsKnown.find(function (p) { return String(p.ID) === params.get('post'); });
+	let beats = [];
+	let sentAt = 0;
+	let polled = null; // who is online, as the last tick said, while there is no link
 
 	// Sending: who is here, and who edits which post. A hidden tab says nothing.
 	$(document).on('heartbeat-send', function (event, data) {
@@ -51,8 +51,8 @@
 	});
 
 	// Showing.
-	var online = wp.heartbeat.room('admin/online');
-	var edited = postsKnown.map(function (p) {
+	const online = wp.heartbeat.room('admin/online');
+	const edited = postsKnown.map(function (p) {
 		return { post: p, room: wp.heartbeat.room('postType/' + p.Type + ':' + p.ID) };
 	});
 
@@ -61,8 +61,8 @@
 	}
 
 	function drawOnline() {
-		var rows = (polled || online.entries).sort(byName).map(function (entry) {
-			var idle = isIdle(entry);
+		const rows = (polled || online.entries).sort(byName).map(function (entry) {
+			const idle = isIdle(entry);
 			return $('<li>', { 'data-user-id': entry.user_id }).toggleClass('idle', idle).append(
 				avatar(entry),
 				$('<span>').append($('<b>').text(entry.display_name), '<br>', $('<small>').text(entry.data.screen_label || entry.data.screen || '')),
@@ -73,7 +73,7 @@
 	}
 
 	function drawPosts() {
-		var rows = edited.filter(function (e) { return e.room.entries.length; }).map(function (e) {
+		const rows = edited.filter(function (e) { return e.room.entries.length; }).map(function (e) {
 			return $('<li>', { 'data-post-id': e.post.ID }).append($('<b>').text(e.post.Title), e.room.entries.sort(byName).map(avatar));
 		});
 		$('#posts').empty().append(rows.length ? rows : $('<li>').text('Nobody edits a post.'));
@@ -94,19 +94,19 @@
 	}
 
 	function log(name, detail) {
-		var row = $('<li>').append($('<time>').text(new Date().toTimeString().slice(0, 8)), $('<b>').text(name), document.createTextNode(JSON.stringify(detail) || ''));
+		const row = $('<li>').append($('<time>').text(new Date().toTimeString().slice(0, 8)), $('<b>').text(name), document.createTextNode(JSON.stringify(detail) || ''));
 		$('#log').prepend(row).children().slice(MAX_LOG).remove();
 	}
 
 	function plot() {
-		var canvas = document.getElementById('latency');
-		var g = canvas.getContext('2d');
-		var top = Math.max.apply(null, beats.concat(10));
-		var width = canvas.width / MAX_BEATS;
+		const canvas = document.getElementById('latency');
+		const g = canvas.getContext('2d');
+		const top = Math.max.apply(null, beats.concat(10));
+		const width = canvas.width / MAX_BEATS;
 		g.clearRect(0, 0, canvas.width, canvas.height);
 		g.fillStyle = '#2271b1';
 		beats.forEach(function (ms, i) {
-			var height = Math.max(2, ms / top * (canvas.height - 20));
+			const height = Math.max(2, ms / top * (canvas.height - 20));
 			g.fillRect(i * width, canvas.height - height, width - 2, height);
 		});
 		g.fillStyle = '#646970';

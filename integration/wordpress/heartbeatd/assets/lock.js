@@ -1,13 +1,13 @@
 // Reports to PHP which document holds the post lock, and releases the block editor's lock when
 // the user leaves the editor.
 ( function( $, config ) {
-	var LOCK = 'wp-refresh-post-lock';
-	var LEAVING_MS = 10000;
-	var id = config.document;
-	var leavingSince = 0; // when the user began to leave the document
-	var nextUrl = ''; // the URL of the last navigation, if the browser reports it
-	var nextUrlAt = 0; // and its time: the user may have cancelled it
-	var isLost = false; // another user has the lock, as this document has shown
+	const LOCK = 'wp-refresh-post-lock';
+	const LEAVING_MS = 10000;
+	let id = config.document;
+	let leavingSince = 0; // when the user began to leave the document
+	let nextUrl = ''; // the URL of the last navigation, if the browser reports it
+	let nextUrlAt = 0; // and its time: the user may have cancelled it
+	let isLost = false; // another user has the lock, as this document has shown
 
 	function editor() {
 		return window.wp.data && wp.data.select( 'core/editor' );
@@ -15,7 +15,7 @@
 
 	// The lock that this document holds, with the document's id, or ''.
 	function heldLock() {
-		var lock = config.block ? ! isLost && editor() && editor().getActivePostLock() : $( '#active_post_lock' ).val();
+		const lock = config.block ? ! isLost && editor() && editor().getActivePostLock() : $( '#active_post_lock' ).val();
 		return lock ? lock.split( ':' ).slice( 0, 2 ).concat( id ).join( ':' ) : '';
 	}
 
@@ -29,13 +29,13 @@
 	}
 
 	function isNextPageSamePost() {
-		var url = Date.now() - nextUrlAt < LEAVING_MS && new window.URL( nextUrl );
+		const url = Date.now() - nextUrlAt < LEAVING_MS && new window.URL( nextUrl );
 		return Boolean( url ) && /\/post\.php$/.test( url.pathname ) && Number( url.searchParams.get( 'post' ) ) === config.post;
 	}
 
 	// Runs after the editors' own handlers.
 	wp.hooks.addAction( 'heartbeat.send', 'heartbeatd/lock', function( data ) {
-		var lock = heldLock();
+		const lock = heldLock();
 		if ( ! data[ LOCK ] ) {
 			return;
 		}
@@ -73,7 +73,7 @@
 
 	// Another tab of this user has released the lock, but this one still needs it.
 	$( document ).on( 'heartbeat-push.heartbeatd', function( event, push ) {
-		var released = push.data && push.data.heartbeatd && push.data.heartbeatd.beat_after_ms;
+		const released = push.data && push.data.heartbeatd && push.data.heartbeatd.beat_after_ms;
 		if ( released && heldLock() && ! isLeaving() && push.room.split( ':' ).pop() === String( config.post ) ) {
 			wp.heartbeat.connectNow();
 		}
@@ -91,8 +91,8 @@
 
 	// When the user leaves, core's block editor releases only the lock that it began with.
 	$( window ).on( 'pagehide.heartbeatd', function() {
-		var lock = heldLock();
-		var form = new window.FormData();
+		const lock = heldLock();
+		const form = new window.FormData();
 		if ( lock && ! isNextPageSamePost() ) {
 			form.append( 'action', 'wp-remove-post-lock' );
 			form.append( '_wpnonce', config.nonce );

@@ -49,7 +49,7 @@
 	// An editor that is closed releases its lock a few seconds later: the list beats again then.
 	if ( config.list ) {
 		$( document ).on( 'heartbeat-push.heartbeatd', function( event, push ) {
-			var after = push.data && push.data.heartbeatd && Number( push.data.heartbeatd.beat_after_ms );
+			const after = push.data && push.data.heartbeatd && Number( push.data.heartbeatd.beat_after_ms );
 			if ( after > 0 && after < 60000 ) {
 				window.setTimeout( beat, after );
 			}

@@ -12,15 +12,15 @@
 	}
 
 	function showTransport() {
-		var name = transportName();
+		const name = transportName();
 		$( '#heartbeatd-transport' ).text( texts[ name ] || name ).attr( 'data-transport', name );
 		$( '#heartbeatd-help' ).text( name === 'post' ? texts.help : '' );
 		showOnlineCount();
 	}
 
 	function showOnlineCount() {
-		var name = transportName();
-		var isLinked = name !== 'none' && name !== 'core' && name !== 'post' && client().room;
+		const name = transportName();
+		const isLinked = name !== 'none' && name !== 'core' && name !== 'post' && client().room;
 		$( '#heartbeatd-online' ).text( isLinked ? texts.online.replace( '%s', client().room( 'admin/online' ).total ) : '' );
 	}
 
