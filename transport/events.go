@@ -19,7 +19,7 @@ const (
 )
 
 // Events carries the frames of a session to its client as server-sent events, in the
-// response to GET /events?after=N. N is the id of the last event, or 0. A frame is
+// response to GET /events?after=N&id=M. N is the id of the last event, or 0. A frame is
 // acknowledged when it is written. If an event was lost with its connection, N is not the
 // last one that was written; the session then ends, and the page opens another one with
 // its cursor.
@@ -40,6 +40,10 @@ func (t *Events) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return &Bye{Code: CodeProtocol, Reason: "after must be the id of the last event, or 0"}
 	}
+	request, err := requestID(r.URL.Query())
+	if err != nil {
+		return err
+	}
 	s, err := t.Sessions.Find(r)
 	if err != nil {
 		return err
@@ -53,7 +57,7 @@ func (t *Events) serve(w http.ResponseWriter, r *http.Request) error {
 		s.End(nil)
 		return ErrGone
 	}
-	stream := eventStream{session: s, after: after, w: w, control: http.NewResponseController(w)}
+	stream := eventStream{session: s, request: request, after: after, w: w, control: http.NewResponseController(w)}
 	if err := stream.run(ctx); err != nil {
 		s.End(nil)
 	}
@@ -63,6 +67,7 @@ func (t *Events) serve(w http.ResponseWriter, r *http.Request) error {
 // eventStream writes the frames of a session after a number.
 type eventStream struct {
 	session *HTTPSession
+	request uint64 // the id that the client gave the request, or 0
 	after   uint64
 	w       http.ResponseWriter
 	control *http.ResponseController
@@ -78,7 +83,11 @@ func (s *eventStream) run(ctx context.Context) error {
 	h.Set("X-Content-Type-Options", "nosniff")
 	_ = s.control.SetReadDeadline(time.Time{})                     // the deadline of a request would end the stream
 	defer func() { _ = s.control.SetWriteDeadline(time.Time{}) }() // the connection is used again
-	if err := s.write([]byte(":\n\n")); err != nil {               // sends the header
+	first := []byte(":")                                           // a comment, which sends the header
+	if s.request != 0 {
+		first = strconv.AppendUint(first, s.request, 10)
+	}
+	if err := s.write(append(first, "\n\n"...)); err != nil {
 		return err
 	}
 	for {

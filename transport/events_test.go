@@ -73,8 +73,13 @@ func TestStream(t *testing.T) {
 		}
 		p.e.out.Send([]byte("3"))
 		p.e.out.Bye(&Bye{Code: CodeTicket, Reason: "ticket expired"})
-		if w := p.stream(t.Context(), id, "2"); w.Body.String() != ":\n\nid:3\ndata:3\n\nid:4\ndata:{\"type\":\"bye\",\"code\":4003,\"reason\":\"ticket expired\"}\n\n" {
+		if w := p.stream(t.Context(), id, "2&id=77"); w.Body.String() != ":77\n\nid:3\ndata:3\n\nid:4\ndata:{\"type\":\"bye\",\"code\":4003,\"reason\":\"ticket expired\"}\n\n" {
 			t.Errorf("then %q", w.Body)
+		}
+		for _, request := range []string{"x", "0", "-1"} {
+			if w := p.stream(t.Context(), id, "4&id="+request); w.Code != http.StatusBadRequest {
+				t.Errorf("the request's id %s: %d", request, w.Code)
+			}
 		}
 		if w := p.stream(t.Context(), id, "4"); w.Code != http.StatusGone || !p.gone() {
 			t.Errorf("after the bye: %d", w.Code)
