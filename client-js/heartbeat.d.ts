@@ -43,12 +43,12 @@ declare namespace heartbeat {
 		idle?: boolean
 	}
 
-	type TransportName = 'websocket' | 'longpoll' | 'post'
+	type TransportName = 'websocket' | 'events' | 'longpoll' | 'post'
 
 	interface Transport {
 		readonly name: TransportName
 		/** The transports to try, best first; none means that every beat is posted. */
-		use(names: Array<'websocket' | 'longpoll'>): void
+		use(names: Array<'websocket' | 'events' | 'longpoll'>): void
 		/** Says over the link, without a beat, what a beat's presence handles would. */
 		announce(data: { [handle: string]: unknown }): void
 		/** Says that this page logs out: its presence ends at once. */
@@ -74,7 +74,7 @@ declare namespace heartbeat {
 		interval?: number | string
 		minimalInterval?: number | string
 		suspension?: string
-		heartbeatd?: { url: string; ticket?: string; transports?: Array<'websocket' | 'longpoll'> }
+		heartbeatd?: { url: string; ticket?: string; transports?: Array<'websocket' | 'events' | 'longpoll'> }
 	}
 }
 

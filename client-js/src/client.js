@@ -4,8 +4,9 @@
 
 import { createTransportSelector } from './transportselector.js'
 import { LOCK, createAnswerCache, postOf } from './answercache.js'
+import { canStream, createEventsLink } from './eventstream.js'
 import { createLongPollLink } from './longpoll.js'
-import { createPollSlots } from './pollslots.js'
+import { createSlots } from './connectionslots.js'
 import { createRooms, concernsOthers, contestsLock } from './room.js'
 import { createWebSocketLink } from './websocket.js'
 import { reportErrors } from './reporterrors.js'
@@ -17,9 +18,10 @@ import { watchLeaving } from './leaving.js'
 
 const LINKS = {
 	websocket: createWebSocketLink,
+	events: (options, slots) => slots.withSlot(createEventsLink, options),
 	longpoll: (options, slots) => slots.withSlot(createLongPollLink, options),
 }
-const ORDER = ['websocket', 'longpoll']
+const ORDER = Object.keys(LINKS)
 const MAX_SPREAD = 60000
 
 // The state of a page has four parts, which change independently:
@@ -60,14 +62,14 @@ export function createClient({ win, $, emit, connectNow }) {
 	let nudge = 0 // the timer of a nudge
 	const state = { page: AWAKE, presence: SHOWN, beats: BY_LINK, lock: OWN }
 
-	const slots = createPollSlots({ win, id: conn, freed: () => selector.reconsider(), random: Math.random })
+	const slots = createSlots({ win, url: config.url, id: conn, freed: () => selector.reconsider(), random: Math.random })
 
 	const selector = createTransportSelector({
 		order: known(config.transports || ORDER),
 		make: (name, calls) => LINKS[name](Object.assign({ url: config.url, win }, calls), slots),
 		hello: () => ({ ticket: ticket.text, conn, after: cursor, body: (helloPresence = here()) }),
 		isUp: () => isUp(win, config.url),
-		may: (name) => name !== 'longpoll' || (win.document.visibilityState !== 'hidden' && slots.available()),
+		may: (name) => name === 'websocket' || (win.document.visibilityState !== 'hidden' && slots.available()),
 		othersLinked: slots.full,
 		onFrame: received,
 		onChange: changed,
@@ -76,7 +78,7 @@ export function createClient({ win, $, emit, connectNow }) {
 	})
 
 	function known(names) {
-		return [].concat(names).filter((name) => Object.prototype.hasOwnProperty.call(LINKS, name))
+		return [].concat(names).filter((name) => ORDER.includes(name) && (name !== 'events' || canStream(win)))
 	}
 
 	function changed(name, link, welcome) {

@@ -10,7 +10,7 @@
 //	client.js         returns a plan if there is a link, the ticket allows the beat (ticket.js)
 //	                  and the answers that only PHP knows can be repeated (answercache.js)
 //	websocket.js or   sends the beat over the link that transportselector.js keeps open, and
-//	longpoll.js       resolves with its tick
+//	requestlink.js    resolves with its tick
 //	ajaxtransport.js  posts the beat instead if there is no plan, no tick in time or a decline;
 //	                  ticketrequests.js decides whether it asks PHP for a ticket
 //	client.js         learns from the answer: a ticket, the lock, answers to repeat

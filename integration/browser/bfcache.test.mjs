@@ -29,7 +29,7 @@ test('Chromium keeps a page that a click on a link has left', async (t) => {
 test('Firefox keeps a page that was left by hand', async (t) => {
 	const front = await startWebServer(t, await startHeartbeatd(t))
 	const browser = await startFirefox(t)
-	for (const transport of ['websocket', 'longpoll']) {
+	for (const transport of ['websocket', 'events', 'longpoll']) {
 		await t.test(`${transport}, a click on a link`, (t) => keepsPage(t, front, browser, transport))
 		for (const [way, leave] of Object.entries(ways)) {
 			await t.test(`${transport}, ${way}`, async (t) => {

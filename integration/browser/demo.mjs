@@ -2,7 +2,7 @@
 
 import { until } from './harness.mjs'
 
-const DEFAULTS = { websocket: ['websocket', 'longpoll'], longpoll: ['longpoll'], post: [] }
+const DEFAULTS = { websocket: ['websocket', 'events', 'longpoll'], events: ['events'], longpoll: ['longpoll'], post: [] }
 
 // openDemo opens the demo page as that user, in a context of its own unless one
 // is given, and waits until it is on the wanted transport. transports are those it may use:

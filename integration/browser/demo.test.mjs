@@ -35,7 +35,7 @@ describe('the demo page', () => {
 
 	test('the switch changes the transport, and beats go on', async (t) => {
 		const page = await openDemo(t, browser, server, 1)
-		for (const [choice, name] of [['longpoll', 'longpoll'], ['', 'post'], ['websocket', 'websocket'], ['websocket longpoll', 'websocket']]) {
+		for (const [choice, name] of [['events', 'events'], ['longpoll', 'longpoll'], ['', 'post'], ['websocket', 'websocket'], ['websocket events longpoll', 'websocket']]) {
 			await page.selectOption('#transport-switch', choice)
 			await onTransport(page, name)
 			await until('its name on the page', async () => (await page.textContent('#transport')) === name)

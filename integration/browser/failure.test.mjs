@@ -10,9 +10,10 @@ describe('failure', () => {
 	test('kill -9 and a new start: everybody is back, nobody heard of a loss', async (t) => {
 		const server = await startHeartbeatd(t)
 		const browser = await startChromium(t)
-		const transports = ['websocket', 'longpoll']
-		const pages = [await openDemo(t, browser, server, 1), await openDemo(t, browser, server, 2, { transport: transports[1] })]
-		for (const page of pages) await shows(page, [1, 2])
+		const transports = ['websocket', 'events', 'longpoll']
+		const pages = []
+		for (const [index, transport] of transports.entries()) pages.push(await openDemo(t, browser, server, index + 1, { transport }))
+		for (const page of pages) await shows(page, [1, 2, 3])
 		// Now the next beat is an interval away.
 		for (const page of pages) await beat(page)
 
@@ -22,7 +23,7 @@ describe('failure', () => {
 		await server.restart()
 		for (const [index, page] of pages.entries()) await onTransport(page, transports[index])
 		const back = Date.now()
-		for (const page of pages) await shows(page, [1, 2])
+		for (const page of pages) await shows(page, [1, 2, 3])
 		t.diagnostic(`after kill -9: links back after ${back - killed} ms, rooms right after ${Date.now() - killed} ms`)
 		for (const [index, page] of pages.entries()) {
 			assert.equal((await seen(page, 'send')).length, sent[index], 'it took longer than the next beat')

@@ -32,15 +32,15 @@ for (const [name, start] of Object.entries({ Chromium: startChromium, Firefox: s
 			const transports = (await seen(page, 'transport')).map(({ detail }) => detail)
 			t.diagnostic(`${front.sockets - before} new sockets: ${transports}`)
 			assert.ok(front.sockets - before <= 3)
-			assert.ok(!transports.includes('longpoll'))
+			assert.deepEqual(transports.filter((name) => !['websocket', 'post'].includes(name)), [])
 			assert.deepEqual((await seen(page)).filter(({ name }) => /error|lost/.test(name)), [])
 		})
 	})
 }
 
-test('Firefox: where every socket is closed so after a moment the page long-polls', async (t) => {
+test('Firefox: where every socket is closed so after a moment the page reads an event stream', async (t) => {
 	const { front, page } = await open(t, startFirefox, { closeAfter: 1000 })
-	await onTransport(page, 'longpoll', 100)
+	await onTransport(page, 'events', 100)
 	t.diagnostic(`after ${front.sockets} sockets`)
 	assert.ok(front.sockets <= 8)
 	assert.deepEqual((await seen(page)).filter(({ name }) => /error|lost/.test(name)), [])

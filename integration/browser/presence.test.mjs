@@ -7,7 +7,7 @@ import { startChromium, startHeartbeatd, startWatch, until } from './harness.mjs
 import { beat, changes, online, openDemo, seen, shows } from './demo.mjs'
 
 describe('presence', () => {
-	for (const transport of ['websocket', 'longpoll', 'post']) {
+	for (const transport of ['websocket', 'events', 'longpoll', 'post']) {
 		test(`a second user's first beat, by ${transport}, reaches the first user and NATS`, async (t) => {
 			const server = await startHeartbeatd(t)
 			const browser = await startChromium(t)

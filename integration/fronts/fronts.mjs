@@ -4,24 +4,27 @@
 //	const front = await startProxy(t, server.url, nginx({ location: 'proxy_cache …;' }))
 //	await openDemo(t, browser, front, 1)
 
+import { execFileSync } from 'node:child_process'
 import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { freePort, startServices } from '../setup/services.mjs'
 
 // startProxy runs a real program as the front until the test ends, with {url}.
-export async function startProxy(t, backend, kind) {
+export async function startProxy(t, backend, kind, scheme = 'http') {
 	const services = startServices(t, 'front')
 	const { folder } = services
 	const port = await freePort()
 	kind(services, { folder, port, backend: new URL(backend).host })
 	const url = `http://127.0.0.1:${port}`
 	await services.until(`the front at ${url}`, () => fetch(url).then(() => true, () => false))
-	return { url }
+	return { url: url.replace('http', scheme) }
 }
 
 // nginx passes everything on as it came; location and http are lines of its
-// configuration. Without upgrade there is no WebSocket.
-export function nginx({ http = '', server = '', location = '', upgrade = true } = {}) {
+// configuration. Without upgrade there is no WebSocket. With http2 it listens for HTTPS, with a
+// certificate that nobody knows.
+export function nginx({ http = '', server = '', location = '', upgrade = true, http2 = false } = {}) {
 	return (services, { folder, port, backend }) => {
+		if (http2) makeCertificate(folder, services.user)
 		const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/nginx-${name};`).join(' ')
 		writeFileSync(`${folder}/nginx.conf`, `
 daemon off;
@@ -35,7 +38,8 @@ http {
 	proxy_cache_path ${folder}/cache keys_zone=cache:1m;
 	${http}
 	server {
-		listen 127.0.0.1:${port};
+		listen 127.0.0.1:${port}${http2 ? ' ssl http2' : ''};
+		${http2 ? `ssl_certificate ${folder}/cert.pem; ssl_certificate_key ${folder}/key.pem;` : ''}
 		${server}
 		location / {
 			proxy_pass http://${backend};
@@ -55,6 +59,12 @@ http {
 `)
 		services.start('nginx', 'nginx', ['-e', 'stderr', '-c', `${folder}/nginx.conf`])
 	}
+}
+
+function makeCertificate(folder, user) {
+	const options = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=127.0.0.1']
+	execFileSync('openssl', ['req', ...options, '-keyout', `${folder}/key.pem`, '-out', `${folder}/cert.pem`], { stdio: 'ignore' })
+	if (user) chownSync(`${folder}/key.pem`, user.uid, user.gid)
 }
 
 // varnish has the rules that are built in.

@@ -1,4 +1,4 @@
-// heartbeatd is away for a while, behind a front that refuses one of the two transports.
+// heartbeatd is away for a while, behind a front that refuses some transports.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -11,11 +11,11 @@ const AWAY = 65_000
 // The longest pause between two attempts after such a time, and some more.
 const BACK = 40
 
-test('where long-poll is refused pages return to their sockets as soon as without it', async (t) => {
+test('where all but the WebSocket is refused pages return to their sockets as soon as without it', async (t) => {
 	const server = await startHeartbeatd(t)
 	const browser = await startChromium(t)
 	const pages = []
-	for (const rules of ['', 'location = /heartbeat/open { return 403; }', 'location ~ ^/heartbeat/(open|poll|beat)$ { return 403; }']) {
+	for (const rules of ['', 'location = /heartbeat/open { return 403; }', 'location ~ ^/heartbeat/(open|events|poll|beat)$ { return 403; }']) {
 		const front = await startProxy(t, server.url, nginx({ server: rules }))
 		const page = await openDemo(t, browser, front, pages.length + 1)
 		pages.push(page)

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 import { startChromium, startHeartbeatd, suite, until } from '../browser/harness.mjs'
 import { nginx, startProxy } from './fronts.mjs'
 
-const answering = (answer) => nginx({ server: `location ~ ^/heartbeat/(socket|open|poll|beat)$ { default_type text/html; ${answer} }` })
+const answering = (answer) => nginx({ server: `location ~ ^/heartbeat/(socket|open|events|poll|beat)$ { default_type text/html; ${answer} }` })
 
 const FRONTS = {
 	'a firewall': [403, answering('return 403;')],
@@ -16,7 +16,7 @@ const FRONTS = {
 // watch counts the requests of a page, by the last part of the address, and keeps its warnings.
 function watch(page, seen) {
 	const count = (url) => {
-		const name = new URL(url).pathname.match(/\/(socket|open|poll|beat|admin-ajax\.php)$/)?.[1]
+		const name = new URL(url).pathname.match(/\/(socket|open|events|poll|beat|admin-ajax\.php)$/)?.[1]
 		if (name) seen[name] = (seen[name] ?? 0) + 1
 	}
 	page.on('request', (request) => count(request.url()))
@@ -41,7 +41,7 @@ describe('refusals', () => {
 				const page = await context.newPage()
 				watch(page, seen)
 				await page.goto(`${url}/?user=1`)
-				await until('the link is given up', () => seen.warnings.length > 0)
+				await until('both are given up', () => seen.warnings.length > 1)
 				for (let second = 0; second < seconds; second++) await context.clock.runFor(1000)
 			}
 			await open(145)
@@ -50,8 +50,8 @@ describe('refusals', () => {
 			await open(60)
 			assert.ok(seen['admin-ajax.php'] > posts + 3, 'the new page beats, too')
 			assert.deepEqual({ ...seen, 'admin-ajax.php': 0 }, {
-				socket: 1, open: 2, 'admin-ajax.php': 0, // an open with what the page says of itself, and one without
-				warnings: [`heartbeatd: no longpoll for 5 minutes: POST /open got an answer of another program, with status ${status}`],
+				socket: 1, open: 3, 'admin-ajax.php': 0, // one with what the page says of itself, then one without for each transport
+				warnings: ['events', 'longpoll'].map((transport) => `heartbeatd: no ${transport} for 5 minutes: POST /open got an answer of another program, with status ${status}`),
 			})
 		})
 	}

@@ -28,7 +28,7 @@ const DRIVE = `
 		.on('heartbeat-tick', (event, tick) => { log.push(['tick', tick.echo]); over[tick.via] = (over[tick.via] || 0) + 1; again() })
 		.on('heartbeat-error', (event, xhr, status) => { log.push(['error', status]); again() })
 		.on('heartbeat-transport', (event, name) => { over['to ' + name] = (over['to ' + name] || 0) + 1 });
-	const orders = [['longpoll'], ['websocket', 'longpoll'], ['websocket'], [], ['longpoll', 'websocket']];
+	const orders = [['longpoll'], ['websocket', 'longpoll'], ['events'], ['websocket'], [], ['events', 'websocket']];
 	let turn = Number(id);
 	setInterval(() => wp.heartbeat.transport.use(orders[turn++ % orders.length]), 2000);
 	const again = () => setTimeout(() => { if (!window.enough) wp.heartbeat.connectNow() }, 15);
@@ -51,7 +51,7 @@ test(`switching under fire for ${SECONDS} s, HEARTBEAT_SEED=${SEED}`, async (t) 
 	const harmed = new Set()
 	const kinds = {}
 	const fake = await startFake(t, {
-		page: () => pageOf(settings({ interval: 15 }, { transports: ['websocket', 'longpoll'] }), { after: DRIVE }),
+		page: () => pageOf(settings({ interval: 15 }, { transports: ['websocket', 'events', 'longpoll'] }), { after: DRIVE }),
 		answer: (fields, via) => ({
 			tick: { echo: fields['data[n]'], via },
 			decline: via !== 'post' && r.chance(0.1),

@@ -3,8 +3,8 @@
 //
 //	const fake = await startFake(t, { answer: (fields, via) => ({ tick: {…}, delay: 20 }) })
 //
-// `answer` is asked for every beat, with its form fields, 'websocket', 'longpoll'
-// or 'post', and with the request of a POST. It returns a tick, or for a link
+// `answer` is asked for every beat, with its form fields, 'websocket', 'events',
+// 'longpoll' or 'post', and with the request of a POST. It returns a tick, or for a link
 // `decline: true`, or nothing at all: then nobody answers.
 // For a POST it may set status, body, type.
 
@@ -49,6 +49,7 @@ export async function startFake(t, { answer = () => ({ tick: {} }), page = pageO
 		'/wp-admin/admin-ajax.php': (request, response) => post(fake, request, response),
 		'/heartbeat/open': (request, response) => open(fake, maxBody, request, response),
 		'/heartbeat/poll': (request, response) => poll(fake, request, response),
+		'/heartbeat/events': (request, response) => stream(fake, request, response),
 		'/heartbeat/beat': (request, response) => beat(fake, request, response),
 		'/heartbeat/close': (request, response) => close(fake, request, response),
 		...Object.fromEntries(Object.entries(pages).map(([path, text]) => [path, typeof text === 'function' ? text : html(text)])),
@@ -147,10 +148,10 @@ function decode(buffer) {
 }
 
 const reply = (response, status, value) => response.writeHead(status, { 'Content-Type': 'application/json' }).end(value && JSON.stringify(value))
-const polled = (fake, id) => [...fake.sessions].find((session) => session.via === 'longpoll' && session.id === id)
-const find = (fake, request) => polled(fake, request.headers['heartbeat-session'])
+const opened = (fake, id) => [...fake.sessions].find((session) => session.id === id)
+const find = (fake, request) => opened(fake, request.headers['heartbeat-session'])
 
-// queryOf is the part of a long-poll request that is in its address.
+// queryOf is the part of a request that is in its address.
 const queryOf = (request) => new URL(request.url, 'http://x').searchParams
 const idOf = (request) => Number(queryOf(request).get('id'))
 const isForm = (request) => request.headers['content-type']?.startsWith('application/x-www-form-urlencoded')
@@ -186,6 +187,19 @@ function poll(fake, request, response) {
 	session.wake = () => (fake.sessions.has(session) ? done() : reply(response, 410))
 }
 
+// stream writes the session's frames as events until it is cut.
+function stream(fake, request, response) {
+	const session = find(fake, request)
+	if (!session) return void reply(response, 410)
+	session.via = 'events'
+	const write = () => session.frames.splice(0).forEach(({ seq, frame }) => response.write(`id:${seq}\ndata:${JSON.stringify(frame)}\n\n`))
+	const alive = setInterval(() => response.write(':\n\n'), 10_000)
+	response.on('close', () => clearInterval(alive))
+	response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write(`:${idOf(request)}\n\n`)
+	session.wake = () => (fake.sessions.has(session) ? write() : response.destroy())
+	write()
+}
+
 async function beat(fake, request, response) {
 	const session = find(fake, request)
 	const body = await readBody(request)
@@ -199,6 +213,6 @@ async function beat(fake, request, response) {
 }
 
 async function close(fake, request, response) {
-	polled(fake, fieldsOf(await readBody(request)).session)?.cut()
+	opened(fake, fieldsOf(await readBody(request)).session)?.cut()
 	response.writeHead(204).end()
 }

@@ -42,7 +42,7 @@ describe('the living side', () => {
 	}
 	const via = (fields, name) => ({ tick: { via: name } })
 
-	for (const name of ['websocket', 'longpoll']) {
+	for (const name of ['websocket', 'events', 'longpoll']) {
 		test(`presence, push and nudge by ${name}`, async (t) => {
 			const { fake, tab } = await open(t, { answer: via, live: { transports: [name] } })
 			await tab.evaluate(() => {
@@ -74,7 +74,7 @@ describe('the living side', () => {
 			assert.equal(fake.hellos[2].after, 'e-7', 'the welcome does not skip what was missed')
 			fake.hello = () => ({ type: 'welcome', session: String(fake.hellos.length), cursor: 'f-2', max_body: 1e6 })
 			for (const count of [4, 5]) {
-				await until('the link', () => fake.sessions.size)
+				await until('the link', () => tab.evaluate((wanted) => wp.heartbeat.transport.name === wanted, name))
 				fake.cut()
 				await until(`hello ${count}`, () => fake.hellos.length === count)
 			}
@@ -110,9 +110,12 @@ describe('the living side', () => {
 		assert.equal((await beat(tab)).via, 'longpoll')
 		await tab.evaluate(() => wp.heartbeat.transport.use([]))
 		assert.equal((await beat(tab)).via, 'post')
+		await tab.evaluate(() => wp.heartbeat.transport.use(['events']))
+		await heard(tab, 'transport', 5)
+		assert.equal((await beat(tab)).via, 'events')
 		await tab.evaluate(() => wp.heartbeat.transport.use(['websocket', 'longpoll', 'nonsense']))
 		await until('the socket', () => tab.evaluate(() => wp.heartbeat.transport.name === 'websocket'))
-		assert.deepEqual(await events(tab, 'transport'), ['websocket', 'post', 'longpoll', 'post', 'websocket'])
+		assert.deepEqual(await events(tab, 'transport'), ['websocket', 'post', 'longpoll', 'post', 'events', 'post', 'websocket'])
 		assert.equal(new Set(fake.hellos.map((hello) => hello.conn)).size, 1)
 	})
 

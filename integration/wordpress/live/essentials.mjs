@@ -50,7 +50,7 @@ export async function withoutWebSocket({ person }) {
 // fallBackAndReturn: heartbeatd ends and is back; beats go to PHP meanwhile.
 export async function fallBackAndReturn(t, { server, php, person }) {
 	const pages = {}
-	for (const client of ['websocket', 'longpoll']) {
+	for (const client of ['websocket', 'events', 'longpoll']) {
 		pages[client] = await (await person('editor', { client })).open('/wp-admin/')
 		await linked(pages[client], client)
 		await answered(pages[client])

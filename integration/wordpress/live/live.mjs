@@ -1,9 +1,9 @@
 // What the live tests share: one WordPress with the plugin and heartbeatd, and
 // people who look at it, each in a profile of their own, with a client:
 //
-//	websocket, longpoll, post   the plugin's, held to that transport
-//	any                         the plugin's, free to choose
-//	core                        WordPress's own: the plugin is off for that browser
+//	websocket, events, longpoll, post   the plugin's, held to that transport
+//	any                                 the plugin's, free to choose
+//	core                                WordPress's own: the plugin is off for that browser
 //
 //	await withLive(t, async ({ person, php, server }) => {
 //		const anna = await person('editor', { client: 'longpoll', editor: 'classic' })
@@ -16,10 +16,10 @@ import { addMuPlugin, logIn, withPlugin } from '../plugin.mjs'
 export { addMuPlugin, beat } from '../plugin.mjs'
 export { until } from '../../browser/harness.mjs'
 
-export const TRANSPORTS = ['websocket', 'longpoll', 'post']
+export const TRANSPORTS = ['websocket', 'events', 'longpoll', 'post']
 
 // hasLink tells whether a client hears news before its next beat.
-export const hasLink = (client) => client === 'websocket' || client === 'longpoll'
+export const hasLink = (client) => ['websocket', 'events', 'longpoll'].includes(client)
 
 // The browser says in cookies what it wants to be given.
 const switches = `
@@ -37,7 +37,7 @@ if (isset($_COOKIE['live_nonce_life'])) {
 }
 if (isset($_COOKIE['live_transports'])) {
 	function live_transports() {
-		$names = array_values(array_intersect(array('websocket', 'longpoll'), array($_COOKIE['live_transports'])));
+		$names = array_values(array_intersect(array('websocket', 'events', 'longpoll'), array($_COOKIE['live_transports'])));
 		wp_add_inline_script('heartbeat', 'window.heartbeatSettings.heartbeatd.transports = ' . wp_json_encode($names) . ';', 'before');
 	}
 	add_action('admin_print_scripts', 'live_transports', 2);

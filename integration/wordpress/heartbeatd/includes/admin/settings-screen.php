@@ -86,14 +86,15 @@ function heartbeatd_print_connection() {
 	}
 	$texts = array(
 		'websocket' => __( 'This browser is connected over a WebSocket.', 'heartbeatd' ),
-		'longpoll'  => __( 'This browser is connected over long-poll, because no WebSocket could be opened.', 'heartbeatd' ),
+		'events'    => __( 'This browser is connected over server-sent events, because no WebSocket could be opened.', 'heartbeatd' ),
+		'longpoll'  => __( 'This browser is connected over long-poll, because neither a WebSocket nor an event stream could be opened.', 'heartbeatd' ),
 		'post'      => __( 'This browser is not connected: its beats go to PHP.', 'heartbeatd' ),
 		'core'      => __( 'This page runs WordPress’s own Heartbeat script.', 'heartbeatd' ),
 		'none'      => __( 'This page has no Heartbeat script: another plugin has removed it.', 'heartbeatd' ),
 		/* translators: %s: number of people. */
 		'online'    => __( 'People online: %s', 'heartbeatd' ),
 		/* translators: %s: a path. */
-		'help'      => sprintf( __( 'The web server must forward %s to heartbeatd, with the headers Upgrade and Host. “heartbeatd doctor” reports what is missing, and heartbeatd’s log says why it refused a page. Without a WebSocket, only two pages of a browser are connected at a time.', 'heartbeatd' ), trailingslashit( heartbeatd_setting( 'url' ) ) ),
+		'help'      => sprintf( __( 'The web server must forward %s to heartbeatd, with the headers Upgrade and Host. “heartbeatd doctor” reports what is missing, and heartbeatd’s log says why it refused a page. Without a WebSocket and HTTP/2, only two pages of a browser are connected at a time.', 'heartbeatd' ), trailingslashit( heartbeatd_setting( 'url' ) ) ),
 	);
 	// If another plugin has removed Heartbeat, the script reports it.
 	$dependencies = wp_script_is( 'heartbeat', 'registered' ) ? array( 'jquery', 'heartbeat' ) : array( 'jquery' );

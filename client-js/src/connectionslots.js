@@ -1,9 +1,10 @@
-// At most two pages of one browser long-poll. Over HTTP/1.1 a browser opens six connections
-// to a host, and a poll occupies one of them for as long as the server holds it.
+// Limits how many pages of one browser keep a request waiting: two. Over HTTP/1.1 a browser
+// opens six connections to a host, and a poll or an event stream occupies one of them. Over
+// HTTP/2 and later all requests share one connection, and there is no limit.
 //
-// A page that long-polls holds one of two leases in localStorage and renews it. Web Locks
-// would do the same, but exist only on HTTPS. A page without access to localStorage does not
-// long-poll.
+// A page that polls or reads a stream holds one of two leases in localStorage and renews it.
+// Web Locks would do the same, but exist only on HTTPS. A page without access to
+// localStorage gets no slot.
 
 import { CLOSED } from './link.js'
 
@@ -19,13 +20,14 @@ const UNKNOWN = '?'
 /**
  * @param {object} deps
  * @param {Window} deps.win timers and localStorage
+ * @param {string} deps.url heartbeatd's
  * @param {string} deps.id the page's
  * @param {Function} deps.freed () called when there may be a slot for a page that found none
  * @param {Function} deps.random
  */
-export function createPollSlots({ win, id, freed, random }) {
+export function createSlots({ win, url, id, freed, random }) {
+	const holders = new Set() // the links that use the slot; while a better one opens there are two
 	let held = ''
-	let lost = () => {} // called when another page has taken the slot
 	let claim = null // of the slot that is being taken
 	let waiting = false
 	let timer = 0
@@ -63,7 +65,7 @@ export function createPollSlots({ win, id, freed, random }) {
 		if (held) {
 			// A page that was stopped for long may find its slot taken.
 			if ([id, ''].includes(owner(held))) write(held)
-			else lost()
+			else holders.forEach((lost) => lost())
 		} else if (free().length) {
 			waiting = false
 			freed()
@@ -75,6 +77,7 @@ export function createPollSlots({ win, id, freed, random }) {
 	})
 
 	async function take() {
+		if (held || isMultiplexed(win, url)) return true
 		const keys = free()
 		if (!keys.length) return false
 		const key = keys[Math.floor(random() * keys.length)]
@@ -89,7 +92,9 @@ export function createPollSlots({ win, id, freed, random }) {
 		return true
 	}
 
-	function release() {
+	function release(holder) {
+		holders.delete(holder)
+		if (holders.size) return
 		const key = held || (claim && claim.key)
 		held = ''
 		claim = null
@@ -97,9 +102,9 @@ export function createPollSlots({ win, id, freed, random }) {
 	}
 
 	return {
-		/** Whether the page may long-poll. One that may not is called back. */
+		/** Whether the page may have a slot. One that may not is called back. */
 		available() {
-			if (held || free().length) return true
+			if (held || isMultiplexed(win, url) || free().length) return true
 			waiting = true
 			win.clearTimeout(timer)
 			timer = win.setTimeout(look, LOOK)
@@ -107,27 +112,35 @@ export function createPollSlots({ win, id, freed, random }) {
 		},
 		/** Whether other pages have all slots. */
 		full: () => !held && KEYS.every((key) => owner(key) && owner(key) !== UNKNOWN && owner(key) !== id),
-		/** A long-poll link that opens only with a slot and holds it until it is closed. */
+		/** A link that opens only with a slot and holds it until it is closed. */
 		withSlot(create, options) {
 			const onClosed = (close) => {
-				release()
+				release(lost)
 				options.onClosed(close)
 			}
 			const link = create(Object.assign({}, options, { onClosed }))
+			const lost = () => {
+				link.close()
+				onClosed(CLOSED)
+			}
 			return Object.assign({}, link, {
 				async open(hello) {
+					holders.add(lost)
 					if (!(await take())) throw CLOSED
-					lost = () => {
-						link.close()
-						onClosed(CLOSED)
-					}
 					return link.open(hello)
 				},
 				close() {
-					release()
+					release(lost)
 					link.close()
 				},
 			})
 		},
 	}
+}
+
+// Whether the browser has loaded the page over HTTP/2 or later, and so has one connection
+// for all requests to its host.
+function isMultiplexed(win, url) {
+	const [page] = win.performance.getEntriesByType('navigation')
+	return Boolean(page) && /^h[23]/.test(page.nextHopProtocol) && new URL(url, win.location.href).host === win.location.host
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { beforeEach, mock, test } from 'node:test'
-import { createPollSlots } from '../src/pollslots.js'
+import { createSlots } from '../src/connectionslots.js'
 
 // Promises settle between two ticks of the clock.
 async function settle() {
@@ -25,10 +25,12 @@ beforeEach(() => {
 })
 
 // A browser page that tries to long-poll as the chooser does: now, and when it is told to.
-function newPage(id, localStorage) {
+function newPage(id, { localStorage, protocol = 'http/1.1', url = '/heartbeat' } = {}) {
 	const page = { id, link: null, stopped: false, due: [], storage: () => {} }
 	const told = (key) => pages.filter((other) => other !== page).forEach((other) => other.storage({ key }))
 	const win = {
+		performance: { getEntriesByType: () => [{ nextHopProtocol: protocol }] },
+		location: new URL('https://example.org/wp-admin/'),
 		setTimeout: (call, ms) => setTimeout(() => (page.stopped ? page.due.push(call) : call()), ms),
 		clearTimeout: (timer) => clearTimeout(timer),
 		addEventListener: (name, listener) => (page[name] = listener),
@@ -38,13 +40,19 @@ function newPage(id, localStorage) {
 			removeItem: (key) => told(storage.delete(key) && key),
 		},
 	}
-	const slots = createPollSlots({ win, id, freed: () => page.poll(), random: () => 0 })
+	const slots = createSlots({ win, url, id, freed: () => page.poll(), random: () => 0 })
 	const create = () => ({ open: async () => 'welcome', close() {} })
 	page.poll = async () => {
 		if (!slots.available()) return
 		const link = slots.withSlot(create, { onClosed: () => (page.link = null) })
 		page.opening = link
 		await link.open({}).then(() => (page.link = link), () => link.close())
+	}
+	// Opens another link and closes the one before it, as when a better transport works.
+	page.replace = async () => {
+		const old = page.link
+		await page.poll()
+		old.close()
 	}
 	page.stop = () => {
 		page.opening.close()
@@ -130,10 +138,39 @@ test('without localStorage, or with a full one, a page does not poll', async () 
 		throw new Error('forbidden')
 	}
 	for (const getItem of [forbidden, () => null]) {
-		const page = newPage('a', { getItem, setItem: forbidden, removeItem: forbidden })
+		const page = newPage('a', { localStorage: { getItem, setItem: forbidden, removeItem: forbidden } })
 		page.poll()
 		await pass(1_000)
 		assert.equal(page.link, null)
 		assert.equal(page.full(), false)
+	}
+})
+
+test('a page that changes its link keeps its slot', async () => {
+	await open('a', 'b', 'c')
+	await pages[0].replace()
+	await pass(30_000)
+	assert.deepEqual(polling(), ['a', 'b'])
+	pages[0].stop()
+	await pass(300)
+	assert.deepEqual(polling(), ['b', 'c'])
+})
+
+test('over HTTP/2 and HTTP/3 every page has a slot, on the host that it was loaded from', async () => {
+	for (const protocol of ['h2', 'h3', 'h3-29']) {
+		for (const id of ['a', 'b', 'c', 'd']) newPage(id, { protocol }).poll()
+		await pass(300)
+		assert.deepEqual(polling(), ['a', 'b', 'c', 'd'])
+		assert.equal(storage.size, 0)
+		pages.splice(0)
+	}
+	for (const url of ['https://other.example.org/heartbeat', 'https://example.org:8443/heartbeat']) {
+		storage.clear()
+		for (const id of ['a', 'b', 'c']) {
+			newPage(id, { protocol: 'h2', url }).poll()
+			await pass(300)
+		}
+		assert.deepEqual(polling(), ['a', 'b'])
+		pages.splice(0)
 	}
 })

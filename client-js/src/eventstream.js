@@ -1,0 +1,84 @@
+// The link over server-sent events: a request whose response is a stream of frames, and
+// ends after a while. EventSource cannot send the session's header, so fetch reads it.
+
+import { CLOSED, foreign, readFrame } from './link.js'
+import { createRequestLink } from './requestlink.js'
+
+// A stream is never silent for longer than 10 s: heartbeatd writes a comment then. A proxy
+// holds the others back.
+const SILENCE_MAX = 20000
+// A stream lasts 30 s. One that ends much earlier was not ended by heartbeatd.
+const LIFE_MIN = 15000
+// In characters. The largest frame is a push or a snapshot.
+const LINE_MAX = 4 << 20
+
+/** Whether this browser can read the response to a request while it arrives. */
+export const canStream = (win) => Boolean(win.fetch && win.AbortController && win.TextDecoder && win.Response && 'body' in win.Response.prototype)
+
+export const createEventsLink = (options) =>
+	createRequestLink(Object.assign({ name: 'events' }, options), (session) => new Promise((resolve) => void stream(session, options.win, resolve)))
+
+// Calls opened when the first stream has begun, or the session has ended.
+async function stream(session, win, opened) {
+	let last = 0 // the id of the last event
+
+	// The first line names the request. What follows waits until the page has the link.
+	async function begin(line, id) {
+		if (line !== ':' + id) return 'got the answer to another request'
+		session.deliver([])
+		opened()
+		await new Promise((resolve) => win.setTimeout(resolve, 0))
+		return ''
+	}
+
+	// Returns what is wrong with a stream that is not heartbeatd's.
+	async function read(response, id, extend) {
+		const started = win.performance.now()
+		const reader = response.body.getReader()
+		const decoder = new win.TextDecoder()
+		let begun = false
+		let event = 0
+		let rest = ''
+		while (session.isOpen) {
+			const { done, value } = await reader.read()
+			if (done) return win.performance.now() - started < LIFE_MIN ? 'got a stream that ended before its time' : ''
+			extend(SILENCE_MAX)
+			const lines = (rest + decoder.decode(value, { stream: true })).split('\n')
+			rest = lines.pop()
+			if (rest.length > LINE_MAX) return 'got a line that is too long'
+			for (const line of lines) {
+				if (!begun) {
+					const fault = await begin(line, id)
+					if (fault) return fault
+					begun = true
+				} else if (line.startsWith('id:')) {
+					event = Number(line.slice(3))
+				} else if (line.startsWith('data:')) {
+					if (event !== last + 1) return 'got an event that it had before, or missed one'
+					last = event
+					session.deliver([readFrame(line.slice(5))])
+				}
+			}
+		}
+		return ''
+	}
+
+	while (session.isOpen) {
+		const id = session.nextId()
+		const what = 'GET /events'
+		const receive = async (response, extend) => {
+			if (response.ok && /^text\/event-stream/.test(response.headers.get('Content-Type'))) {
+				const fault = await read(response, id, extend)
+				if (fault) session.ended(foreign(what + ' ' + fault))
+			} else {
+				session.refused({ response, text: await response.text(), what })
+			}
+		}
+		try {
+			await session.fetch('GET', '/events', { after: last, id }, '', undefined, receive, SILENCE_MAX)
+		} catch (e) {
+			session.ended(CLOSED)
+		}
+	}
+	opened()
+}

@@ -1,0 +1,232 @@
+// A link over requests: a session that POST /open begins and POST /close ends. Every frame
+// that the page sends is a request of its own. How the frames of the server arrive is up to
+// the transport: longpoll.js requests them again and again, eventstream.js reads a stream.
+//
+// Each request has an id in its address, and its answer names that id: no two requests are
+// the same to a cache, and an answer that a cache made from another one is noticed.
+
+import { TOO_MANY } from './closecodes.js'
+import { CLOSED, byeToClose, foreign, readFrame } from './link.js'
+
+// How long a server holds a poll without news, if its welcome does not say.
+const HOLD = 25000
+const HOLD_MAX = 120000
+// A request that takes this much longer has failed.
+const MARGIN = 10000
+
+// What a front answers to a request that was too slow, too early, or one of too many.
+const PASSING = [408, 425, 429]
+
+// As WordPress posts it: firewalls refuse an urlencoded text within JSON.
+const FORM = 'application/x-www-form-urlencoded; charset=UTF-8'
+
+// How many sessions in a row may be gone before the page has received anything. More mean
+// that the front drops the session's header, sends requests to several nodes in turn, or
+// keeps an old refusal.
+const UNHEARD_MAX = 5
+let unheard = 0
+
+// A firewall may refuse a beat, a note or a hello for what this page says in it. The page
+// then keeps its link, and says nothing over it for 2 minutes, the next time for 4, and so
+// on up to 32. Beats are posted meanwhile.
+let refusals = 0
+let silentUntil = 0
+
+/**
+ * @param {object} options as for every link
+ * @param {string} options.name of the transport
+ * @param {Function} receive (session) receives the session's frames until it has ended. If
+ *     it returns a promise, the link is open when that resolves.
+ */
+export function createRequestLink({ name, url, win, onFrame, onClosed }, receive) {
+	const aborter = new win.AbortController()
+	let id = ''
+	let lastId = Math.floor(Math.random() * 2 ** 48) // no other page's, and no earlier one's
+	let hold = HOLD
+	let named = false // the server names the id in its answers
+	let heard = false // something has arrived
+	let open = true
+	let isUp = false // the link was opened
+	let cause = CLOSED
+	let dead
+	const death = new Promise((resolve) => {
+		dead = resolve
+	})
+	let last = Promise.resolve()
+
+	// Sends a request and calls read with its response. Aborts after limit milliseconds,
+	// unless read extends that.
+	async function fetch(method, path, fields, type, body, read, limit = hold + MARGIN) {
+		const headers = {}
+		if (type) headers['Content-Type'] = type
+		if (id) headers['Heartbeat-Session'] = id
+		let timer = 0
+		const extend = (ms) => {
+			win.clearTimeout(timer)
+			timer = win.setTimeout(() => aborter.abort(), ms)
+		}
+		extend(limit)
+		try {
+			const response = await win.fetch(url + path + '?' + new URLSearchParams(fields), {
+				method,
+				headers,
+				body,
+				signal: aborter.signal,
+				cache: 'no-store',
+			})
+			return await read(response, extend)
+		} finally {
+			win.clearTimeout(timer)
+		}
+	}
+
+	const request = (method, path, fields, type, body) =>
+		fetch(method, path, fields, type, body, async (response) => ({ response, text: await response.text(), what: method + ' ' + path }))
+
+	const now = () => win.performance.now()
+
+	function silence() {
+		const minutes = 2 ** Math.min(++refusals, 5)
+		silentUntil = now() + minutes * 60000
+		return minutes
+	}
+
+	async function hello(frame) {
+		const asked = ++lastId
+		const body = now() < silentUntil ? '' : frame.body
+		const fields = new URLSearchParams(frame)
+		fields.delete('body')
+		let answer
+		try {
+			answer = await request('POST', '/open', { id: asked }, FORM, [fields, body].filter(Boolean).join('&'))
+		} catch (e) {
+			throw CLOSED
+		}
+		const welcome = answer.response.ok && readFrame(answer.text)
+		if (!welcome || welcome.type !== 'welcome' || !welcome.session) {
+			const close = refusal(answer)
+			// More than one field says something of this page: without it the hello may pass.
+			if (!close.foreign || !/&/.test(body)) throw close
+			silence()
+			return hello(frame)
+		}
+		named = welcome.poll_ms > 0
+		if (named) hold = Math.min(welcome.poll_ms, HOLD_MAX)
+		if (isOthers(welcome, asked)) throw foreign('POST /open got the answer to another request')
+		id = welcome.session
+		if (!open) {
+			goodbye()
+			throw CLOSED
+		}
+		await receive(session)
+		if (!open) throw cause
+		isUp = true
+		return welcome
+	}
+
+	const isOthers = (answer, asked) => (named || answer.id !== undefined) && answer.id !== asked
+
+	// What receive needs of the session.
+	const session = {
+		get isOpen() {
+			return open
+		},
+		get hold() {
+			return hold
+		},
+		nextId: () => ++lastId,
+		request,
+		fetch,
+		isOthers,
+		deliver(frames) {
+			heard = true
+			unheard = 0
+			frames.forEach((frame) => {
+				if (!open || !frame || typeof frame.type !== 'string') return
+				if (frame.type === 'bye') ended(byeToClose(frame))
+				else onFrame(frame)
+			})
+		},
+		refused: (answer) => ended(refusal(answer)),
+		ended,
+	}
+
+	// 410: the session is gone, and the page opens another, unless one after the other is
+	// gone before its first answer. Every other refusal of heartbeatd's is a bye that says
+	// why. A gateway answers 5xx while heartbeatd is down.
+	function refusal({ response: { status, headers }, text, what }) {
+		const frame = readFrame(text)
+		if (status === 410) return heard || ++unheard < UNHEARD_MAX ? CLOSED : foreign(what + ' found no session, ' + unheard + ' times in a row')
+		if (frame && frame.type === 'bye') return byeToClose(frame)
+		if (text[0] === '{' && !readJSON(text)) return CLOSED // heartbeatd's, cut off
+		if (PASSING.includes(status)) return byeToClose({ code: TOO_MANY, retry_after_ms: 1000 * headers.get('Retry-After') })
+		return status < 500 ? foreign(what + ' got an answer of another program, with status ' + status) : CLOSED
+	}
+
+	function ended(close) {
+		if (!open) return
+		stop()
+		cause = close
+		if (isUp) onClosed(close)
+	}
+
+	function stop() {
+		open = false
+		aborter.abort()
+		dead(null)
+	}
+
+	// Nobody waits for the answer, and the page may be gone: fronts may hold its last
+	// request for a while yet.
+	function goodbye() {
+		const { navigator } = win
+		if (id && navigator.sendBeacon) navigator.sendBeacon(url + '/close', new URLSearchParams({ session: id }))
+		id = ''
+	}
+
+	async function say(frame) {
+		const { type, id: asked = ++lastId, body } = frame
+		const isForAll = body === undefined // a ticket or a leave
+		if (!isForAll && now() < silentUntil) return null
+		try {
+			const said = await (isForAll
+				? request('POST', '/beat', { id: asked }, 'application/json', JSON.stringify(frame))
+				: request('POST', '/beat', { type, id: asked }, FORM, body))
+			if (said.response.status === 204) return null
+			const answer = said.response.ok && readFrame(said.text)
+			if (answer && frame.id && answer.id === frame.id) return answer
+			const close = refusal(said)
+			if (isForAll || !close.foreign) ended(close)
+			else win.console.warn('heartbeatd: no beats over ' + name + ' for ' + silence() + ' minutes: ' + close.foreign)
+		} catch (e) {
+			ended(CLOSED)
+		}
+		return null
+	}
+
+	// Requests that are under way together may arrive in any order, and a note or a
+	// ticket replaces the one before it: each waits for the answer to the last.
+	function sayInOrder(frame) {
+		last = last.then(() => open && say(frame))
+	}
+
+	return {
+		open: hello,
+		beat: (body) => Promise.race([death, say({ type: 'beat', id: ++lastId, body })]),
+		note: (body) => sayInOrder({ type: 'note', body }),
+		ticket: (ticket) => sayInOrder({ type: 'ticket', ticket }),
+		leave: () => sayInOrder({ type: 'leave' }),
+		close() {
+			stop()
+			goodbye()
+		},
+	}
+}
+
+export function readJSON(text) {
+	try {
+		return JSON.parse(text)
+	} catch (e) {
+		return null
+	}
+}

@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { canStream, createEventsLink } from '../src/eventstream.js'
+
+// Long enough for what was written to a stream to be read.
+async function settled() {
+	for (let i = 0; i < 5; i++) await new Promise(setImmediate)
+}
+
+const json = (value) => new Response(JSON.stringify(value), { headers: { 'Content-Type': 'application/json' } })
+const refusal = (status, text) => new Response(text, { status })
+
+// A link, with its streams in `streams`, each as {id, after, write(text), end(), fail()}, and
+// what it gave to the page. Its clock is the test's. `answer` is the response instead of a
+// stream.
+function linkOf(t, { answer } = {}) {
+	t.mock.timers.reset()
+	t.mock.timers.enable({ apis: ['setTimeout'] })
+	let now = 0
+	const it = { streams: [], closed: [], frames: [], beacons: [], opened: false, failed: null }
+	it.pass = (ms) => {
+		now += ms
+		t.mock.timers.tick(ms)
+		return settled()
+	}
+	const win = {
+		AbortController,
+		TextDecoder,
+		performance: { now: () => now },
+		setTimeout: (...args) => setTimeout(...args),
+		clearTimeout: (id) => clearTimeout(id),
+		console,
+		navigator: { sendBeacon: (...args) => it.beacons.push(args.map(String)) },
+		fetch: async (address, { headers, signal }) => {
+			const { pathname, searchParams: query } = new URL(address, 'http://example.org')
+			const id = Number(query.get('id'))
+			if (pathname === '/heartbeat/open') return json({ type: 'welcome', session: 's', id, poll_ms: 25000 })
+			assert.equal(pathname, '/heartbeat/events')
+			assert.equal(headers['Heartbeat-Session'], 's')
+			const stream = { id, after: Number(query.get('after')) }
+			it.streams.push(stream)
+			if (answer) return answer(id)
+			const body = new ReadableStream({
+				start(controller) {
+					const encoder = new TextEncoder()
+					stream.write = (text) => (controller.enqueue(typeof text === 'string' ? encoder.encode(text) : text), settled())
+					stream.end = () => (controller.close(), settled())
+					stream.fail = () => (controller.error(new TypeError('network error')), settled())
+					signal.addEventListener('abort', () => controller.error(signal.reason))
+				},
+			})
+			return new Response(body, { headers: { 'Content-Type': 'text/event-stream' } })
+		},
+	}
+	it.link = createEventsLink({
+		url: '/heartbeat', win, onFrame: (frame) => it.frames.push(frame.type), onClosed: (close) => it.closed.push(close),
+	})
+	it.opening = it.link.open({ body: '' }).then(() => (it.opened = true), (close) => (it.failed = close))
+	return it
+}
+
+// opened is a link whose first stream has begun.
+async function opened(t) {
+	const it = linkOf(t)
+	await settled()
+	await it.streams[0].write(`:${it.streams[0].id}\n\n`)
+	await it.pass(0)
+	assert.ok(it.opened)
+	return it
+}
+
+const event = (id, frame = { type: 'nudge' }) => `id:${id}\ndata:${JSON.stringify(frame)}\n\n`
+
+test('the link is open when its stream begins, and not before', async (t) => {
+	const it = linkOf(t)
+	await settled()
+	assert.equal(it.streams[0].after, 0)
+	await it.pass(4000)
+	assert.equal(it.opened, false, 'a proxy may hold the stream back')
+	await it.streams[0].write(`:${it.streams[0].id}\n\n${event(1)}`)
+	assert.deepEqual([it.opened, it.frames], [true, []], 'the page has the link before it gets frames')
+	await it.pass(0)
+	assert.deepEqual(it.frames, ['nudge'])
+	it.link.close()
+	assert.deepEqual(it.beacons, [['/heartbeat/close', 'session=s']])
+})
+
+test('a stream that is held back fails', async (t) => {
+	const it = linkOf(t)
+	await settled()
+	await it.pass(20000)
+	assert.deepEqual([it.opened, it.failed], [false, { code: 1006, retryAfter: 0 }])
+	assert.deepEqual(it.closed, [])
+})
+
+test('events arrive in pieces of any size', async (t) => {
+	const it = await opened(t)
+	const bytes = new TextEncoder().encode(event(1, { type: 'push', data: 'ä€😀' }) + ':\n\n' + event(2))
+	for (const byte of bytes) it.streams[0].write(new Uint8Array([byte]))
+	await settled()
+	await settled()
+	for (let i = 0; i < 100 && it.frames.length < 2; i++) await settled()
+	assert.deepEqual(it.frames, ['push', 'nudge'])
+	it.link.close()
+})
+
+test('the next stream follows one that ended, after the last event', async (t) => {
+	const it = await opened(t)
+	await it.streams[0].write(event(1) + event(2))
+	for (let i = 0; i < 2; i++) {
+		await it.pass(10000)
+		await it.streams[0].write(':\n\n')
+	}
+	await it.pass(10000)
+	await it.streams[0].end()
+	assert.equal(it.streams[1].after, 2)
+	assert.notEqual(it.streams[1].id, it.streams[0].id)
+	await it.streams[1].write(`:${it.streams[1].id}\n\n${event(3)}`)
+	await it.pass(0)
+	assert.deepEqual([it.frames, it.closed], [['nudge', 'nudge', 'nudge'], []])
+	it.link.close()
+})
+
+const BREAKS = {
+	'a silent one': [(it) => it.pass(20000)],
+	'a broken connection': [(it) => it.streams[0].fail()],
+	'a bye': [(it) => it.streams[0].write(event(1, { type: 'bye', code: 4001, retry_after_ms: 9 })), { code: 4001, retryAfter: 9 }],
+	'one that ends early': [(it) => it.streams[0].end(), 'got a stream that ended before its time'],
+	'an event again': [(it) => it.streams[0].write(event(1) + event(1)), 'got an event that it had before, or missed one'],
+	'a missing event': [(it) => it.streams[0].write(event(2)), 'got an event that it had before, or missed one'],
+	'a line without end': [(it) => it.streams[0].write('data:' + 'x'.repeat(5 << 20)), 'got a line that is too long'],
+}
+for (const [what, [act, close = { code: 1006, retryAfter: 0 }]] of Object.entries(BREAKS)) {
+	test(`${what} closes the link`, async (t) => {
+		const it = await opened(t)
+		await act(it)
+		await settled()
+		assert.deepEqual(it.closed, [typeof close === 'string' ? { code: 1006, retryAfter: 0, foreign: `GET /events ${close}` } : close])
+		assert.equal(it.streams.length, 1)
+		assert.ok(it.frames.length <= 1)
+	})
+}
+
+const ANSWERS = {
+	'a firewall': [() => refusal(403, '<html>Forbidden'), 'GET /events got an answer of another program, with status 403'],
+	'a page': [() => refusal(200, '<html>Are you human?'), 'GET /events got an answer of another program, with status 200'],
+	'a gateway': [() => refusal(502, '<html>Bad Gateway')],
+	'heartbeatd': [() => refusal(403, '{"type":"bye","code":4003}'), { code: 4003, retryAfter: 0 }],
+	'a cache': [(id) => new Response(`:${id - 1}\n\n${event(1)}`, { headers: { 'Content-Type': 'text/event-stream' } }), 'GET /events got the answer to another request'],
+}
+for (const [what, [answer, close = { code: 1006, retryAfter: 0 }]] of Object.entries(ANSWERS)) {
+	test(`an answer of ${what} is no stream: the link does not open`, async (t) => {
+		const it = linkOf(t, { answer })
+		await it.opening
+		assert.deepEqual(it.failed, typeof close === 'string' ? { code: 1006, retryAfter: 0, foreign: close } : close)
+		assert.deepEqual([it.opened, it.frames, it.closed], [false, [], []])
+	})
+}
+
+test('a browser without streams cannot use the transport', () => {
+	assert.equal(canStream({ fetch, AbortController, TextDecoder, Response }), true)
+	assert.equal(canStream({ fetch, AbortController, TextDecoder, Response: class {} }), false)
+	assert.equal(canStream({}), false)
+})
