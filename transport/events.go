@@ -40,7 +40,7 @@ func (t *Events) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return &Bye{Code: CodeProtocol, Reason: "after must be the id of the last event, or 0"}
 	}
-	request, err := requestID(r.URL.Query())
+	request, err := RequestID(r.URL.Query())
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func readHello(r *http.Request, b []byte) (Hello, error) {
 // a beat or a note; the type and the id are in the address.
 func formFrame(r *http.Request) (clientFrame, error) {
 	query := r.URL.Query()
-	id, err := requestID(query)
+	id, err := RequestID(query)
 	if err != nil {
 		return clientFrame{}, err
 	}

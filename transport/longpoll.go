@@ -34,7 +34,7 @@ func (t *LongPoll) poll(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return protocolError("after must be the seq of the last poll, or 0")
 	}
-	request, err := requestID(query)
+	request, err := RequestID(query)
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func (s *Sessions) open(w http.ResponseWriter, r *http.Request) (welcome Welcome
 	if err != nil {
 		return welcome, err
 	}
-	request, err := requestID(r.URL.Query())
+	request, err := RequestID(r.URL.Query())
 	if err != nil {
 		return welcome, err
 	}
@@ -101,9 +101,9 @@ func (s *Sessions) open(w http.ResponseWriter, r *http.Request) (welcome Welcome
 	return welcome, nil
 }
 
-// requestID returns the id that a request has in its address, or 0. The response names it
+// RequestID returns the id that a request has in its address, or 0. The response names it
 // too, so that a client notices a response that was made for another request.
-func requestID(query url.Values) (uint64, error) {
+func RequestID(query url.Values) (uint64, error) {
 	if !query.Has("id") {
 		return 0, nil
 	}
