@@ -116,7 +116,7 @@ func TestStreamEnds(t *testing.T) {
 				if p.gone() {
 					t.Error("gone too early")
 				}
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				if !p.gone() {
 					t.Errorf("not gone after %v", c.gone)
 				}
