@@ -148,7 +148,8 @@ function decode(buffer) {
 }
 
 const reply = (response, status, value) => response.writeHead(status, { 'Content-Type': 'application/json' }).end(value && JSON.stringify(value))
-const opened = (fake, id) => [...fake.sessions].find((session) => session.id === id)
+// A probe names no session, and a WebSocket has no id.
+const opened = (fake, id) => [...fake.sessions].find((session) => id && session.id === id)
 const find = (fake, request) => opened(fake, request.headers['heartbeat-session'])
 
 // queryOf is the part of a request that is in its address.
