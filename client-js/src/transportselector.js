@@ -66,6 +66,8 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 		win.clearTimeout(timer)
 		if (!wanted || blocked || trying) return
 		const mine = ++generation
+		// To open a session ends the one before: the current link may be gone when a climb fails.
+		const linked = Boolean(current)
 		const failed = []
 		let foreign = false
 		// Every socket that fails makes Firefox delay the next ones, in the end by a minute.
@@ -96,7 +98,7 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 		// is refused while heartbeatd is up. Else all of them failed together and the fault is
 		// elsewhere.
 		const had = round < RETRIES && failed.some((name) => flaps[name] === 0)
-		const alone = current || othersLinked() || (anyRefused() && !had && (!failed.some(history.isKnown) || (await isUp())))
+		const alone = linked || othersLinked() || (anyRefused() && !had && (!failed.some(history.isKnown) || (await isUp())))
 		if (mine !== generation) return
 		// A socket does not tell why it failed: one that never worked was refused, too.
 		if (alone) failed.forEach((name) => (foreign && !history.isKnown(name) ? history.refused(name) : history.failed(name)))
