@@ -18,25 +18,27 @@ const module = "github.com/heartbeatd/heartbeatd"
 // allowed says what each of our packages may import of ours. client-js holds
 // the scripts for the binary and imports nothing.
 var allowed = map[string][]string{
-	"/server/heartbeatd":           {"/server", "/server/demosite", "/server/message", "/server/ticket", "/broker", "/client-js", "/server/heartbeatd/doctor", "/server/heartbeatd/apiclient", "/server/heartbeatd/terminal"},
+	"/server/heartbeatd":           {"/server", "/server/demosite", "/server/message", "/server/ticket", "/broker", "/broker/bucket", "/broker/presence", "/client-js", "/server/heartbeatd/doctor", "/server/heartbeatd/apiclient", "/server/heartbeatd/terminal"},
 	"/server/heartbeatd/doctor":    {"/server", "/server/origin", "/server/ticket", "/server/wordpress", "/transport", "/server/heartbeatd/apiclient", "/server/heartbeatd/terminal"},
 	"/server/heartbeatd/apiclient": {"/server/ticket", "/server/heartbeatd/terminal"},
 	"/server/heartbeatd/terminal":  {},
 
-	"/server":              {"/transport", "/broker", "/server/demosite", "/server/hook", "/server/message", "/server/origin", "/server/pipeline", "/server/presencesync", "/server/proxy", "/server/restapi", "/server/room", "/server/ticket", "/server/wordpress"},
-	"/server/pipeline":     {"/transport", "/broker", "/server/hook", "/server/wordpress"},
+	"/server":              {"/transport", "/broker", "/broker/presence", "/server/demosite", "/server/hook", "/server/message", "/server/origin", "/server/pipeline", "/server/presencesync", "/server/proxy", "/server/restapi", "/server/room", "/server/ticket", "/server/wordpress"},
+	"/server/pipeline":     {"/transport", "/broker/presence", "/server/hook", "/server/wordpress"},
 	"/server/origin":       {},
-	"/server/demosite":     {"/broker", "/server/hook", "/server/ticket", "/server/wordpress"},
-	"/server/restapi":      {"/broker", "/server/hook", "/server/message", "/server/ticket", "/server/wordpress"},
-	"/server/presencesync": {"/broker", "/server/restapi", "/server/ticket", "/server/wordpress"},
+	"/server/demosite":     {"/broker", "/broker/presence", "/server/hook", "/server/ticket", "/server/wordpress"},
+	"/server/restapi":      {"/broker", "/broker/presence", "/server/hook", "/server/message", "/server/ticket", "/server/wordpress"},
+	"/server/presencesync": {"/broker", "/broker/presence", "/server/restapi", "/server/ticket", "/server/wordpress"},
 	"/server/message":      {"/server/wordpress"},
-	"/server/room":         {"/transport", "/broker", "/server/hook", "/server/wordpress"},
+	"/server/room":         {"/transport", "/broker", "/broker/presence", "/server/hook", "/server/wordpress"},
 	"/server/ticket":       {"/server/hook", "/server/wordpress"},
-	"/server/hook":         {"/broker", "/server/wordpress"},
+	"/server/hook":         {"/broker/presence", "/server/wordpress"},
 	"/server/proxy":        {},
 	"/server/wordpress":    {},
 	"/transport":           {},
-	"/broker":              {},
+	"/broker":              {"/broker/bucket", "/broker/presence"},
+	"/broker/bucket":       {"/broker/presence"},
+	"/broker/presence":     {},
 	"/client-js":           {},
 }
 

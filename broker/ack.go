@@ -9,6 +9,9 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/heartbeatd/heartbeatd/broker/bucket"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 const ackWait = 5 * time.Second
@@ -20,7 +23,7 @@ const ackWait = 5 * time.Second
 // each renewal of each page.
 type pendingWrite struct {
 	it    *item
-	value *Stored
+	value *presence.Stored
 	lives time.Duration
 	since time.Duration // by the broker's clock
 }
@@ -61,7 +64,7 @@ func (b *Broker) completed(reply string, seq uint64, err error) {
 }
 
 // ackHead is how an ack begins if NATS has no domains.
-const ackHead = `{"stream":"` + streamName + `","seq":`
+const ackHead = `{"stream":"` + bucket.Stream + `","seq":`
 
 func readAck(m *nats.Msg) (seq uint64, err error) {
 	if digits, found := bytes.CutPrefix(m.Data, []byte(ackHead)); found {

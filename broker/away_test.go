@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 func becomes(t *testing.T, b *Broker, ready bool) {
@@ -24,7 +26,7 @@ func TestNATSGoneAndBack(t *testing.T) {
 	a.Hold(page("r", "user-1", "x"), at(1, "x"))
 	b.Hold(page("r", "user-2", "x"), at(1, "x"))
 	markDown.Hold(page("r", "user-3", "x"), at(1, "x"))
-	eventually(t, "three people everywhere", func() bool { return da.heard(Joined, "") == 3 && db.heard(Joined, "") == 3 })
+	eventually(t, "three people everywhere", func() bool { return da.heard(presence.Joined, "") == 3 && db.heard(presence.Joined, "") == 3 })
 	beforeA, beforeB := da.String(), db.String()
 
 	s.stop()
@@ -107,8 +109,8 @@ func TestNothingIsLostWithTheConnection(t *testing.T) {
 	other := open(t, Config{URL: s.url()})
 	v, _ := watch(t, other, "site")
 	const people = 1000
-	one := func(i int) Key { return page("r", fmt.Sprint("user-", i), "a") }
-	two := func(i int) Key { return page("r2", fmt.Sprint("user-", i), "a") }
+	one := func(i int) presence.Key { return page("r", fmt.Sprint("user-", i), "a") }
+	two := func(i int) presence.Key { return page("r2", fmt.Sprint("user-", i), "a") }
 	for i := range people {
 		b.Hold(one(i), at(1, "x"))
 		b.Hold(two(i), at(1, "x"))
@@ -185,7 +187,7 @@ func TestCutOff(t *testing.T) {
 	p.mend()
 	d.want(t, before+", left user-3, left user-2")
 	eventually(t, "whom the cut node holds", func() bool { return d2.last() == "joined user-4" })
-	if got := d2.String(); !strings.HasPrefix(got, before2) || d2.heard(Joined, "user-4") != 2 || d2.heard(Joined, "user-3") != 1 {
+	if got := d2.String(); !strings.HasPrefix(got, before2) || d2.heard(presence.Joined, "user-4") != 2 || d2.heard(presence.Joined, "user-3") != 1 {
 		t.Errorf("elsewhere: %s", got)
 	}
 }

@@ -6,44 +6,17 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-func benchStored() (Key, Stored) {
-	k := Key{Site: "bench", Room: "postType/post:42", ClientID: "editor-7", Conn: "page-00000001"}
-	return k, Stored{Entry: Entry{
+func benchStored() (presence.Key, presence.Stored) {
+	k := presence.Key{Site: "bench", Room: "postType/post:42", ClientID: "editor-7", Conn: "page-00000001"}
+	return k, presence.Stored{Entry: presence.Entry{
 		Room: k.Room, ClientID: k.ClientID, UserID: 7, DisplayName: "Editor 7",
 		AvatarURL: "https://secure.gravatar.com/avatar/0123456789abcdef0123456789abcdef?s=64&d=mm&r=g",
 		Data:      []byte(`{"action":"editing","screen":"post"}`), DateGMT: "2026-11-23 05:20:00",
 	}}
-}
-
-// BenchmarkSeal makes the value that is written for an entry.
-func BenchmarkSeal(b *testing.B) {
-	k, s := benchStored()
-	b.ReportAllocs()
-	for b.Loop() {
-		sealed, err := normalize(k, s, "node", nil)
-		if err != nil {
-			b.Fatal(err)
-		}
-		_ = sealed.appendJSON(make([]byte, 0, sealed.size(1)))
-	}
-}
-
-// BenchmarkUnseal reads one that NATS brought.
-func BenchmarkUnseal(b *testing.B) {
-	k, s := benchStored()
-	sealed, err := normalize(k, s, "node", nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	value := sealed.appendJSON(nil)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, _, err := parseStored(k.String(), value); err != nil {
-			b.Fatal(err)
-		}
-	}
 }
 
 // BenchmarkRenewal writes what is held again, 200 keys at a time as a node does
@@ -55,7 +28,7 @@ func BenchmarkRenewal(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer func() { _ = broker.Close() }()
-	if _, err := broker.Watch("bench", func(Change) {}); err != nil {
+	if _, err := broker.Watch("bench", func(presence.Change) {}); err != nil {
 		b.Fatal(err)
 	}
 	const held = 2000
@@ -126,7 +99,7 @@ func BenchmarkHeld(b *testing.B) {
 	for b.Loop() {
 		broker := newBroker(Config{TTL: time.Minute, Node: "node"})
 		v, _ := viewByHand(broker)
-		v.onChange = func(Change) {}
+		v.onChange = func(presence.Change) {}
 		before := liveHeap()
 		for i := range held {
 			k, s := benchStored()

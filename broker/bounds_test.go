@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // errorLog keeps what is logged as an error.
@@ -76,7 +78,7 @@ func TestValuesAreBounded(t *testing.T) {
 	errs, log := newErrorLog()
 	b := newBroker(Config{TTL: time.Minute, Logger: log})
 	for i, data := range []string{
-		`{"a": "` + strings.Repeat("x", maxValue) + `"}`, `[1]`, `"text"`, `null`, `{"a":`, ` `,
+		`{"a": "` + strings.Repeat("x", presence.MaxValue) + `"}`, `[1]`, `"text"`, `null`, `{"a":`, ` `,
 	} {
 		s := at(1, "x")
 		s.Data = json.RawMessage(data)
@@ -106,11 +108,11 @@ func TestLargestIsWritten(t *testing.T) {
 	v, _ := watch(t, other, "site")
 	k := page(strings.Repeat("ü/", 2000), strings.Repeat("x", 600), "a")
 	s := in(k, at(1, "x"))
-	empty, _ := json.Marshal(Stored{Entry: s.Entry, Node: b.node, Held: true})
-	s.DisplayName += strings.Repeat("x", maxValue-len(empty)-1)
+	empty, _ := json.Marshal(presence.Stored{Entry: s.Entry, Node: b.node, Held: true})
+	s.DisplayName += strings.Repeat("x", presence.MaxValue-len(empty)-1)
 	b.Hold(k, s)
 	eventually(t, "written", func() bool { return count(v, k.Room) == 1 })
-	v.Room(k.Room, func(entries []Entry, total int) {
+	v.Room(k.Room, func(entries []presence.Entry, total int) {
 		if total != 1 || entries[0].ClientID != k.ClientID {
 			t.Error("the originals of hashed names did not come through")
 		}
@@ -134,7 +136,7 @@ func TestWritesInFlightAreBounded(t *testing.T) {
 	}
 	eventually(t, "all of them", func() bool {
 		total := 0
-		v.Room("r", func(_ []Entry, n int) { total = n })
+		v.Room("r", func(_ []presence.Entry, n int) { total = n })
 		return total == people
 	})
 	t.Logf("at most %d in flight", most)
@@ -170,7 +172,7 @@ func TestWindowAndQueue(t *testing.T) {
 		t.Errorf("%d writes, want 1", state.LastSeq)
 	}
 	v, _ := watch(t, open(t, Config{URL: s.url()}), "site")
-	v.Room("r", func(entries []Entry, _ int) {
+	v.Room("r", func(entries []presence.Entry, _ int) {
 		if len(entries) != 1 || !strings.Contains(string(entries[0].Data), "screen-999") {
 			t.Errorf("written: %v", entries)
 		}

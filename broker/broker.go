@@ -12,6 +12,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"golang.org/x/time/rate"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // Config configures Open. The zero value runs NATS in this process, in memory.
@@ -25,10 +27,8 @@ type Config struct {
 	Logger      *slog.Logger
 }
 
-const (
-	defaultTTL = time.Minute
-	minTTL     = time.Second // the shortest TTL whose end NATS announces
-)
+// minTTL is the shortest TTL whose end NATS announces.
+const minTTL = time.Second
 
 // ErrClosed is the error of a broker that Close has ended.
 var ErrClosed = errors.New("the broker is closed")
@@ -80,7 +80,7 @@ type Broker struct {
 // credentials, a bucket with another TTL.
 func Open(ctx context.Context, c Config) (*Broker, error) {
 	if c.TTL == 0 {
-		c.TTL = defaultTTL
+		c.TTL = presence.DefaultTTL
 	}
 	if c.TTL < minTTL {
 		return nil, fmt.Errorf("presence TTL %v: at least %v", c.TTL, minTTL)

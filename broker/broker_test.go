@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // TestMain fails when goroutines are left after the tests.
@@ -61,23 +63,23 @@ func openAway(t *testing.T, c Config) *Broker {
 // diary writes down what a view says.
 type diary struct {
 	mu      sync.Mutex
-	changes []Change
+	changes []presence.Change
 }
 
-func (d *diary) add(c Change) {
+func (d *diary) add(c presence.Change) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.changes = append(d.changes, c)
 }
 
-func (d *diary) all() []Change {
+func (d *diary) all() []presence.Change {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Clone(d.changes)
 }
 
 // heard counts the changes of a kind, of one client id or (empty) of all.
-func (d *diary) heard(kind Kind, id string) (n int) {
+func (d *diary) heard(kind presence.Kind, id string) (n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, c := range d.changes {
@@ -148,19 +150,32 @@ func (d *diary) wantSet(t *testing.T, want string) {
 	}
 }
 
-func page(room, client, conn string) Key { return Key{"site", room, client, conn} }
+func page(room, client, conn string) presence.Key {
+	return presence.Key{Site: "site", Room: room, ClientID: client, Conn: conn}
+}
 
-func at(second int, screen string) Stored {
-	return Stored{Entry: Entry{
+func at(second int, screen string) presence.Stored {
+	return presence.Stored{Entry: presence.Entry{
 		DisplayName: "Ada",
 		Data:        json.RawMessage(fmt.Sprintf(`{"screen": %q}`, screen)),
 		DateGMT:     fmt.Sprintf("2026-11-23 05:20:%02d", second),
 	}}
 }
 
+func focused(s presence.Stored, ms int64) presence.Stored {
+	s.FocusedAt = ms
+	return s
+}
+
+// in makes a value that belongs to the key, as the bucket has it.
+func in(k presence.Key, s presence.Stored) presence.Stored {
+	s.Room, s.ClientID = k.Room, k.ClientID
+	return s
+}
+
 func inRoom(v *View, room string) string {
 	var ids []string
-	v.Room(room, func(entries []Entry, _ int) {
+	v.Room(room, func(entries []presence.Entry, _ int) {
 		for _, e := range entries {
 			ids = append(ids, e.ClientID)
 		}
@@ -171,6 +186,6 @@ func inRoom(v *View, room string) string {
 
 // count is how many people a view shows in a room.
 func count(v *View, room string) (total int) {
-	v.Room(room, func(_ []Entry, all int) { total = all })
+	v.Room(room, func(_ []presence.Entry, all int) { total = all })
 	return total
 }

@@ -2,12 +2,14 @@ package broker
 
 import (
 	"fmt"
-	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // Three nodes write at random, some keys each its own and some all of them,
@@ -26,10 +28,10 @@ func TestNodesAgree(t *testing.T) {
 		brokers[n] = open(t, config)
 		views[n], told[n] = watch(t, brokers[n], "site")
 	}
-	var own [nodes]map[Key]bool
+	var own [nodes]map[presence.Key]bool
 	var wg sync.WaitGroup
 	for n, b := range brokers {
-		own[n] = map[Key]bool{}
+		own[n] = map[presence.Key]bool{}
 		wg.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(n), 7))
 			for i := range steps {
@@ -66,16 +68,18 @@ func TestNodesAgree(t *testing.T) {
 	seen := func(v *View) string {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		return everybody(&v.fold)
+		shown := map[string]presence.Entry{}
+		for _, e := range v.fold.Select("site", presence.Filter{}) {
+			shown[e.Room+" "+e.ClientID] = *e
+		}
+		return listed(shown)
 	}
 	eventually(t, "agreement", func() bool {
 		return seen(views[0]) == seen(fresh) && seen(views[1]) == seen(fresh) && seen(views[2]) == seen(fresh)
 	})
-	fresh.mu.Lock()
-	there := maps.Clone(fresh.fold.byKey)
-	fresh.mu.Unlock()
+	there := fresh.Keys(presence.Filter{})
 	for n, d := range told {
-		shown := map[string]Entry{}
+		shown := map[string]presence.Entry{}
 		for _, c := range d.all() {
 			replay(t, shown, c)
 		}
@@ -83,7 +87,7 @@ func TestNodesAgree(t *testing.T) {
 			t.Errorf("node %d was told %s\nand shows %s", n, got, want)
 		}
 		for k, here := range own[n] {
-			if _, found := there[k.String()]; found != here {
+			if found := slices.Contains(there, k); found != here {
 				t.Errorf("%s of node %d is there: %v, want %v", k, n, found, here)
 			}
 		}
@@ -91,4 +95,25 @@ func TestNodesAgree(t *testing.T) {
 	if !strings.Contains(seen(fresh), "u1") {
 		t.Errorf("agreed on: %s", seen(fresh))
 	}
+}
+
+// replay follows a change, and fails when it cannot have happened.
+func replay(t *testing.T, shown map[string]presence.Entry, c presence.Change) {
+	t.Helper()
+	id := c.Entry.Room + " " + c.Entry.ClientID
+	if _, there := shown[id]; there == (c.Kind == presence.Joined) {
+		t.Errorf("%v %s, but there: %v", c.Kind, id, there)
+	}
+	if shown[id] = c.Entry; c.Kind == presence.Left {
+		delete(shown, id)
+	}
+}
+
+func listed(shown map[string]presence.Entry) string {
+	var lines []string
+	for _, e := range shown {
+		lines = append(lines, fmt.Sprintf("%s %s %s %d %s", e.Room, e.ClientID, e.DateGMT, e.Idle, e.Data))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "; ")
 }

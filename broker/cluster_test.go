@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // startCluster is three servers with routes between them.
@@ -55,7 +57,7 @@ func TestCluster(t *testing.T) {
 		b.Hold(page("r", fmt.Sprint("user-", i), "a"), at(1, "x"))
 	}
 	for _, d := range told {
-		eventually(t, "all three", func() bool { return d.heard(Joined, "") == 3 })
+		eventually(t, "all three", func() bool { return d.heard(presence.Joined, "") == 3 })
 	}
 	info := streamOf(t, servers[0].url()).CachedInfo()
 	if info.Config.Replicas != 3 {
@@ -71,14 +73,14 @@ func TestCluster(t *testing.T) {
 	}
 	for i, d := range told {
 		if i != dead {
-			eventually(t, "two more", func() bool { return d.heard(Joined, "") == 5 })
+			eventually(t, "two more", func() bool { return d.heard(presence.Joined, "") == 5 })
 		}
-		if d.heard(Left, "") > 0 {
+		if d.heard(presence.Left, "") > 0 {
 			t.Errorf("told by node %d: %s", i, d)
 		}
 	}
-	eventually(t, "the node without a server finds another", func() bool { return told[dead].heard(Joined, "") == 5 })
-	if told[dead].heard(Left, "") > 0 {
+	eventually(t, "the node without a server finds another", func() bool { return told[dead].heard(presence.Joined, "") == 5 })
+	if told[dead].heard(presence.Left, "") > 0 {
 		t.Errorf("told by the node without a server: %s", told[dead])
 	}
 }

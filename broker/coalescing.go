@@ -1,6 +1,10 @@
 package broker
 
-import "time"
+import (
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
+)
 
 const (
 	// dateInterval is the least time between two writes of an entry in which nothing but
@@ -28,9 +32,9 @@ func (b *Broker) sentWithin(it *item, d time.Duration) bool {
 
 // onlyDateMoves says whether value differs from the item's only in its date (or focus),
 // soon after a write. The lock is held.
-func (b *Broker) onlyDateMoves(it *item, value *Stored) bool {
+func (b *Broker) onlyDateMoves(it *item, value *presence.Stored) bool {
 	return it.goal == renewed && value.Held && it.pending != newValue && b.sentWithin(it, min(b.ttl/6, dateInterval)) &&
-		sameButDate(&it.value.Entry, &value.Entry)
+		it.value.SameButDate(&value.Entry)
 }
 
 // shownConn returns the connection of the item's client id that this node's view shows, or
@@ -38,7 +42,7 @@ func (b *Broker) onlyDateMoves(it *item, value *Stored) bool {
 func (b *Broker) shownConn(it *item) (conn string) {
 	for _, v := range b.views[it.site] {
 		v.mu.Lock()
-		conn = v.fold.shownConn(it.site, it.value.Room, it.value.ClientID)
+		conn = v.fold.ShownConn(it.site, it.value.Room, it.value.ClientID)
 		v.mu.Unlock()
 	}
 	return conn

@@ -11,11 +11,13 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // quietly is a test with a broker by hand whose view knows a page that NATS was
 // just told of, as revision 1.
-func quietly(t *testing.T, test func(t *testing.T, b *Broker, v *View, k Key)) {
+func quietly(t *testing.T, test func(t *testing.T, b *Broker, v *View, k presence.Key)) {
 	synctest.Test(t, func(t *testing.T) {
 		b := byHand()
 		v, _ := viewByHand(b)
@@ -27,7 +29,7 @@ func quietly(t *testing.T, test func(t *testing.T, b *Broker, v *View, k Key)) {
 }
 
 func dateIn(v *View, room string) (date string) {
-	v.Room(room, func(entries []Entry, _ int) { date = entries[0].DateGMT })
+	v.Room(room, func(entries []presence.Entry, _ int) { date = entries[0].DateGMT })
 	return date
 }
 
@@ -39,7 +41,7 @@ func nothingToWrite(t *testing.T, b *Broker, when string) {
 }
 
 func TestDateAloneIsWrittenNowAndThen(t *testing.T) {
-	quietly(t, func(t *testing.T, b *Broker, v *View, k Key) {
+	quietly(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
 		for second := 2; second <= 10; second++ {
 			time.Sleep(time.Second)
 			b.Hold(k, focused(at(second, "x"), int64(1000*second)))
@@ -57,7 +59,7 @@ func TestDateAloneIsWrittenNowAndThen(t *testing.T) {
 }
 
 func TestDateThatWaitsComesWithTheWheel(t *testing.T) {
-	quietly(t, func(t *testing.T, b *Broker, v *View, k Key) {
+	quietly(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
 		time.Sleep(9 * time.Second)
 		b.Hold(k, at(10, "x"))
 		var msg *nats.Msg
@@ -71,7 +73,7 @@ func TestDateThatWaitsComesWithTheWheel(t *testing.T) {
 		if msg == nil {
 			t.Fatal("it is not written")
 		}
-		var s Stored
+		var s presence.Stored
 		if err := json.Unmarshal(msg.Data, &s); err != nil || s.DateGMT != at(10, "x").DateGMT {
 			t.Errorf("written: %s", msg.Data)
 		}
@@ -85,13 +87,13 @@ func TestDateThatWaitsComesWithTheWheel(t *testing.T) {
 }
 
 func TestWhatIsNewIsWrittenAtOnce(t *testing.T) {
-	for name, change := range map[string]func(*Stored){
-		"screen": func(s *Stored) { s.Data = json.RawMessage(`{"screen":"y"}`) },
-		"name":   func(s *Stored) { s.DisplayName = "Grace" },
-		"avatar": func(s *Stored) { s.AvatarURL = "https://example.org/a.png" },
-		"user":   func(s *Stored) { s.UserID = 2 },
+	for name, change := range map[string]func(*presence.Stored){
+		"screen": func(s *presence.Stored) { s.Data = json.RawMessage(`{"screen":"y"}`) },
+		"name":   func(s *presence.Stored) { s.DisplayName = "Grace" },
+		"avatar": func(s *presence.Stored) { s.AvatarURL = "https://example.org/a.png" },
+		"user":   func(s *presence.Stored) { s.UserID = 2 },
 	} {
-		quietly(t, func(t *testing.T, b *Broker, v *View, k Key) {
+		quietly(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
 			b.Hold(k, at(2, "x"))
 			nothingToWrite(t, b, "the date alone")
 			s := at(3, "x")
@@ -102,7 +104,7 @@ func TestWhatIsNewIsWrittenAtOnce(t *testing.T) {
 			}
 		})
 	}
-	quietly(t, func(t *testing.T, b *Broker, v *View, k Key) {
+	quietly(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
 		b.Hold(page("r2", "user-1", "a"), at(2, "x"))
 		take(t, b)
 		b.Leave(k)
@@ -112,7 +114,7 @@ func TestWhatIsNewIsWrittenAtOnce(t *testing.T) {
 			t.Error("a page that came back waits")
 		}
 	})
-	quietly(t, func(t *testing.T, b *Broker, v *View, k Key) {
+	quietly(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
 		_ = b.Put(k, at(2, "x")) // which nobody renews
 		take(t, b)
 	})
@@ -120,11 +122,11 @@ func TestWhatIsNewIsWrittenAtOnce(t *testing.T) {
 
 // Which of two tabs has the focus is told at once, to and fro.
 func TestFocusIsToldAtOnce(t *testing.T) {
-	quietly(t, func(t *testing.T, b *Broker, v *View, one Key) {
+	quietly(t, func(t *testing.T, b *Broker, v *View, one presence.Key) {
 		two := page("r", "user-1", "b")
 		b.Hold(two, at(1, "x"))
 		ack(b, take(t, b), 2)
-		for i, k := range []Key{two, one, two, one} {
+		for i, k := range []presence.Key{two, one, two, one} {
 			focus := 2000 + 10*int64(i)
 			b.Hold(k, focused(at(1, "x"), focus))
 			ack(b, take(t, b), uint64(i)+3)
@@ -145,7 +147,7 @@ func TestFocusIsToldAtOnce(t *testing.T) {
 // What waits is not lost when a page is hidden or the broker closes, and lives
 // one TTL from the beat.
 func TestDateThatWaitsIsFlushed(t *testing.T) {
-	quietly(t, func(t *testing.T, b *Broker, v *View, k Key) {
+	quietly(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
 		time.Sleep(9 * time.Second)
 		b.Hold(k, at(10, "x"))
 		time.Sleep(5 * time.Second)
@@ -155,7 +157,7 @@ func TestDateThatWaitsIsFlushed(t *testing.T) {
 			t.Errorf("hidden, it lives %q", ttl)
 		}
 	})
-	quietly(t, func(t *testing.T, b *Broker, v *View, k Key) {
+	quietly(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
 		b.Hold(k, at(2, "x"))
 		b.flush()
 		take(t, b)
@@ -165,7 +167,7 @@ func TestDateThatWaitsIsFlushed(t *testing.T) {
 // The page went to another node and came back, in the seconds in which a date waits.
 func TestRivalOfADateThatWaits(t *testing.T) {
 	for date, held := range map[int]bool{2: true, 4: false} {
-		quietly(t, func(t *testing.T, b *Broker, v *View, k Key) {
+		quietly(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
 			b.Hold(k, at(3, "x"))
 			hear(b, k, theirs(k, at(date, "x")), 2)
 			if (b.holds(k) != nil) != held {
@@ -192,7 +194,7 @@ func TestNobodyExpiresOrLooksIdle(t *testing.T) {
 			viewByHand(b)
 			r := rand.New(rand.NewPCG(uint64(ttl), 1))
 			type history struct {
-				key                 Key
+				key                 presence.Key
 				beat, written, told time.Time // the last beat, write, and the beat that NATS knows of
 				next                time.Time
 				every               time.Duration // 0: at random, up to 20 s
@@ -221,7 +223,7 @@ func TestNobodyExpiresOrLooksIdle(t *testing.T) {
 				}
 				b.renewSlot()
 				for _, msg := b.next(); msg != nil; _, msg = b.next() {
-					h, s := pages[msg.Subject], new(Stored)
+					h, s := pages[msg.Subject], new(presence.Stored)
 					_ = json.Unmarshal(msg.Data, s)
 					date, _ := time.Parse(time.RFC3339Nano, s.DateGMT)
 					switch {
@@ -268,7 +270,7 @@ func TestEndWithoutNews(t *testing.T) {
 				t.Fatal("nobody left")
 			}
 			b.renewSlot()
-			left := d.heard(Left, "")
+			left := d.heard(presence.Left, "")
 			if after := time.Since(began); left > 0 && after <= b.ttl || left < 50 && after > b.ttl+3*b.step() {
 				t.Fatalf("%d left after %v", left, after)
 			}

@@ -11,12 +11,13 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/heartbeatd/heartbeatd/broker/bucket"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 const (
-	bucketName = "presence"
-	streamName = "KV_" + bucketName
-	kvSubject  = "$KV." + bucketName + "."
+	kvSubject = "$KV." + bucket.Name + "."
 
 	retryWait = 250 * time.Millisecond
 	bindWait  = 5 * time.Second // for NATS to answer about the bucket
@@ -98,7 +99,7 @@ func (b *Broker) bind(ctx context.Context) error {
 	if l.stream, err = b.bucket(ctx, l.js); err != nil {
 		return err
 	}
-	if l.kv, err = l.js.KeyValue(ctx, bucketName); err != nil {
+	if l.kv, err = l.js.KeyValue(ctx, bucket.Name); err != nil {
 		return err
 	}
 	b.useLink(l, l.stream.CachedInfo(), seen)
@@ -158,11 +159,11 @@ func (b *Broker) newLink(nc *nats.Conn) (*link, error) {
 
 // bucket returns the bucket's stream, and creates it if it is missing.
 func (b *Broker) bucket(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
-	stream, err := js.Stream(ctx, streamName)
+	stream, err := js.Stream(ctx, bucket.Stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		err = b.createBucket(ctx, js)
 		if err == nil || errors.Is(err, jetstream.ErrBucketExists) { // another node was faster
-			stream, err = js.Stream(ctx, streamName)
+			stream, err = js.Stream(ctx, bucket.Stream)
 		}
 	}
 	if err != nil {
@@ -172,18 +173,18 @@ func (b *Broker) bucket(ctx context.Context, js jetstream.JetStream) (jetstream.
 }
 
 func (b *Broker) createBucket(ctx context.Context, js jetstream.JetStream) error {
-	republish := &jetstream.RePublish{Source: kvSubject + ">", Destination: subjects + ">"}
+	republish := &jetstream.RePublish{Source: kvSubject + ">", Destination: presence.SubjectPrefix + ">"}
 	if b.exclusive {
 		republish = nil // nobody can subscribe, and it costs a quarter of a renewal
 	}
 	_, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket:         bucketName,
+		Bucket:         bucket.Name,
 		Description:    "who is in which room, by heartbeatd",
 		Storage:        jetstream.MemoryStorage,
 		Replicas:       replicas(js.Conn()),
 		TTL:            b.ttl,
 		LimitMarkerTTL: roundUp(b.ttl), // a watch that starts again still finds the marker
-		MaxValueSize:   maxValue + headerRoom,
+		MaxValueSize:   presence.MaxValue + headerRoom,
 		RePublish:      republish,
 	})
 	return err
@@ -201,16 +202,16 @@ func replicas(nc *nats.Conn) int {
 // checkBucket refuses a bucket with another configuration, in which entries would end too
 // early or too late.
 func (b *Broker) checkBucket(has jetstream.StreamConfig) error {
-	const fix = "or stop every node and remove the bucket (nats kv del " + bucketName + "): it is created again"
+	const fix = "or stop every node and remove the bucket (nats kv del " + bucket.Name + "): it is created again"
 	switch {
 	case has.MaxAge != b.ttl:
 		return permanentError{fmt.Errorf("the presence bucket in NATS has a TTL of %v, this node has %v: "+
 			"start every node with --presence-ttl=%v, %s", has.MaxAge, b.ttl, has.MaxAge, fix)}
 	case b.exclusive:
 		return nil // this process has created it
-	case has.SubjectDeleteMarkerTTL == 0 || has.RePublish == nil || has.RePublish.Destination != subjects+">":
+	case has.SubjectDeleteMarkerTTL == 0 || has.RePublish == nil || has.RePublish.Destination != presence.SubjectPrefix+">":
 		return permanentError{errors.New("the presence bucket in NATS does not announce expiry or is not republished to " +
-			subjects + ">: create it with these, " + fix)}
+			presence.SubjectPrefix + ">: create it with these, " + fix)}
 	}
 	return nil
 }
@@ -221,7 +222,7 @@ func (b *Broker) useLink(l *link, info *jetstream.StreamInfo, seen uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	last := b.link
-	newBucket := last == nil || isOther(info, last.created, seen)
+	newBucket := last == nil || bucket.IsOther(info, last.created, seen)
 	if newBucket {
 		b.epoch++
 		b.lastSeq = 0
@@ -242,13 +243,6 @@ func (b *Broker) useLink(l *link, info *jetstream.StreamInfo, seen uint64) {
 		b.down = nil
 	}
 	b.wakeWriter()
-}
-
-// isOther says whether this is another bucket than the one that was created then and had
-// that revision. A cluster recreates a lost memory stream with its old date, so the date
-// alone does not tell.
-func isOther(info *jetstream.StreamInfo, created time.Time, seen uint64) bool {
-	return !info.Created.Equal(created) || info.State.LastSeq < seen
 }
 
 // requeueInFlight queues the pending writes of a lost connection again: their acks will

@@ -1,10 +1,10 @@
 // Package broker keeps rooms on NATS: who is where, on every node at once.
 //
 //	b, err := broker.Open(ctx, broker.Config{}) // NATS in this process, in memory
-//	v, err := b.Watch("default", func(c broker.Change) { … })
-//	k := broker.Key{Site: "default", Room: "admin/online", ClientID: "user-1", Conn: "x7f"}
-//	b.Hold(k, broker.Stored{Entry: entry}) // a page is here; v has it already
-//	b.Leave(k)                             // and gone
+//	v, err := b.Watch("default", func(c presence.Change) { … })
+//	k := presence.Key{Site: "default", Room: "admin/online", ClientID: "user-1", Conn: "x7f"}
+//	b.Hold(k, presence.Stored{Entry: entry}) // a page is here; v has it already
+//	b.Leave(k)                               // and gone
 //
 // Each browser page has a key of its own in each room, written by the node
 // that holds the page and renewed by it a third of the TTL after the last write.
@@ -27,38 +27,6 @@
 // On a NATS cluster the bucket has three replicas, which needs three servers with
 // JetStream. With fewer, Ready returns the error.
 //
-// # For observers
-//
-// What a node writes is in the JetStream key-value bucket "presence" (stream
-// KV_presence, in memory), under Key.String, as the JSON of Stored. Everything
-// that happens in the bucket is published again below "presence.":
-//
-//	presence.default.admin.online.user-1.x7f
-//
-// A site is presence.default.>, a room presence.default.admin.online.*.*;
-// ParseSubject reads such a subject. The headers say what happened:
-//
-//	Nats-Last-Sequence: 0          the key is new; otherwise it was written again
-//	KV-Operation: PURGE            the page left
-//	KV-Operation: DEL              Remove took it away
-//	Nats-Marker-Reason: MaxAge     nobody renewed it
-//	Nats-Sequence                  the revision, rising with every write
-//
-// Observe folds the keys to people in rooms, and continues when NATS was restarted. The
-// permission to subscribe to presence.>, or to presence.<site>.>, is enough:
-// Config.Observers are such users of the embedded NATS. Such an observer learns of
-// everybody who is present within a third of the TTL, when their entries are renewed.
-//
-// To learn of them at once, an observer of an external NATS needs more permissions: to
-// subscribe to an inbox prefix of its own (nats.CustomInboxPrefix; with _INBOX.> it could
-// read the answers to others), and to publish to
-//
-//	$JS.API.INFO
-//	$JS.API.STREAM.INFO.KV_presence
-//	$JS.API.CONSUMER.CREATE.KV_presence.>
-//	$JS.API.CONSUMER.DELETE.KV_presence.>
-//	$JS.FC.KV_presence.>
-//
-// Give them to trusted services only: they show all sites, and a consumer can be made to
-// deliver to any subject.
+// What a node writes, and how other programs read it, is described in package bucket. What a
+// key, an entry and a change are is in package presence.
 package broker

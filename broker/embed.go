@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // memoryLimit bounds the embedded JetStream: 100,000 entries take 134 MB.
@@ -84,7 +86,7 @@ func (e *embedded) close() error {
 func readers(observers []Login) (users []*server.User) {
 	for _, o := range observers {
 		users = append(users, &server.User{Username: o.User, Password: o.Password, Permissions: &server.Permissions{
-			Subscribe: &server.SubjectPermission{Allow: []string{subjects + observerFilter(o.Site)}},
+			Subscribe: &server.SubjectPermission{Allow: []string{presence.SubjectPrefix + presence.KeyFilter(o.Site)}},
 			Publish:   &server.SubjectPermission{Deny: []string{">"}},
 		}})
 	}

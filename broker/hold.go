@@ -3,6 +3,8 @@ package broker
 import (
 	"errors"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // maxItems bounds the keys of one node: those that it renews, those that expire, and those
@@ -22,17 +24,17 @@ var ErrFull = errors.New("this node has reached its limit of entries")
 //
 // When another node writes the key, the page has moved there: this node stops renewing it
 // and purges nothing.
-func (b *Broker) Hold(k Key, s Stored) { _ = b.put(k, s, true) }
+func (b *Broker) Hold(k presence.Key, s presence.Stored) { _ = b.put(k, s, true) }
 
 // Put writes a value once, for a client that only POSTs. It ends with its TTL. The error
-// is ErrTooLarge, ErrFull, ErrClosed, or says why the data is not a JSON object.
-func (b *Broker) Put(k Key, s Stored) error { return b.put(k, s, false) }
+// is presence.ErrTooLarge, ErrFull, ErrClosed, or says why the data is not a JSON object.
+func (b *Broker) Put(k presence.Key, s presence.Stored) error { return b.put(k, s, false) }
 
-func (b *Broker) put(k Key, s Stored, hold bool) error {
+func (b *Broker) put(k presence.Key, s presence.Stored, hold bool) error {
 	s.Held = hold
-	var usual [usualKey]byte // on the stack
-	name := k.appendTo(usual[:0])
-	value, err := normalize(k, s, b.node, b.last(name))
+	var usual [256]byte // on the stack; most keys are shorter
+	name := k.Append(usual[:0])
+	value, err := presence.Normalize(k, s, b.node, b.last(name))
 	if err != nil {
 		b.logLimited("presence entry refused", "key", k.String(), "error", err)
 		return err
@@ -66,7 +68,7 @@ func (b *Broker) put(k Key, s Stored, hold bool) error {
 }
 
 // last returns the value that this node has given a key, or nil.
-func (b *Broker) last(name []byte) *Stored {
+func (b *Broker) last(name []byte) *presence.Stored {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if it := b.items[string(name)]; it != nil {
@@ -76,7 +78,7 @@ func (b *Broker) last(name []byte) *Stored {
 }
 
 // item returns the item of a key, and makes it if there is none. The lock is held.
-func (b *Broker) item(name []byte, k Key) (*item, error) {
+func (b *Broker) item(name []byte, k presence.Key) (*item, error) {
 	if b.closed {
 		return nil, ErrClosed
 	}
@@ -94,7 +96,7 @@ func (b *Broker) item(name []byte, k Key) (*item, error) {
 }
 
 // StopRenewing lets the entry end with its TTL, as that of a hidden tab does.
-func (b *Broker) StopRenewing(k Key) {
+func (b *Broker) StopRenewing(k presence.Key) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	it := b.items[k.String()]
@@ -113,15 +115,15 @@ func (b *Broker) StopRenewing(k Key) {
 // SetIdle marks the entry of a page whose user has become idle. It changes neither the
 // date nor the end of an entry that is not renewed. It does nothing if this node has no
 // such key.
-func (b *Broker) SetIdle(k Key) {
+func (b *Broker) SetIdle(k presence.Key) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	it := b.items[k.String()]
-	if it == nil || it.leaves() || it.value.Idle == Idle {
+	if it == nil || it.leaves() || it.value.Idle == presence.Idle {
 		return
 	}
 	value := *it.value
-	value.Idle = Idle
+	value.Idle = presence.Idle
 	it.value = &value
 	b.refreshViews(it)
 	it.repeat()
@@ -130,7 +132,7 @@ func (b *Broker) SetIdle(k Key) {
 }
 
 // Leave takes the key away now, if this node wrote it last.
-func (b *Broker) Leave(k Key) {
+func (b *Broker) Leave(k presence.Key) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	it := b.items[k.String()]
@@ -148,7 +150,7 @@ func (b *Broker) Leave(k Key) {
 
 // Remove takes the key away whoever wrote it. A node that holds it stops until its page
 // beats again. Remove does not wait for NATS.
-func (b *Broker) Remove(k Key) error {
+func (b *Broker) Remove(k presence.Key) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	it, err := b.item([]byte(k.String()), k)
@@ -164,7 +166,7 @@ func (b *Broker) Remove(k Key) error {
 
 // remoteChange handles a revision of a key that a watch has brought: stored is nil when
 // the key is gone, and taken says that Remove took it. The lock is held.
-func (b *Broker) remoteChange(name string, stored *Stored, rev uint64, taken bool) {
+func (b *Broker) remoteChange(name string, stored *presence.Stored, rev uint64, taken bool) {
 	it := b.items[name]
 	if it == nil || it.leaves() || stored != nil && stored.Node == b.node {
 		return
@@ -204,14 +206,14 @@ func (b *Broker) drop(it *item) {
 }
 
 // learn passes revision rev of a key to this node's views. The lock is held.
-func (b *Broker) learn(it *item, stored *Stored, rev uint64) {
+func (b *Broker) learn(it *item, stored *presence.Stored, rev uint64) {
 	if b.exclusive {
 		return // the item itself is enough
 	}
 	for _, v := range b.views[it.site] {
 		v.mu.Lock()
-		if v.revisions.epoch == b.epoch {
-			v.revisions.learn(it.name, it.key(), stored, rev)
+		if v.revisions.Epoch() == b.epoch {
+			v.revisions.Learn(it.name, it.key(), stored, rev)
 		}
 		v.mu.Unlock()
 	}
@@ -222,8 +224,8 @@ func (b *Broker) learn(it *item, stored *Stored, rev uint64) {
 func (b *Broker) dropExpired(it *item) {
 	for _, v := range b.views[it.site] {
 		v.mu.Lock()
-		if f := v.revisions.keys[it.name]; f != nil && f.stored != nil && f.stored.Node == b.node {
-			delete(v.revisions.keys, it.name)
+		if _, stored := v.revisions.Get(it.name); stored != nil && stored.Node == b.node {
+			v.revisions.Forget(it.name)
 		}
 		v.mu.Unlock()
 	}

@@ -3,6 +3,8 @@ package broker
 import (
 	"container/list"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // item is what this node has to say of one key. The broker's lock guards it. It has three
@@ -42,7 +44,7 @@ import (
 type item struct {
 	name       string
 	site, conn string // of the key; room and client id are in value
-	value      *Stored
+	value      *presence.Stored
 
 	until    time.Time     // when NATS drops the value without renewal
 	beat     time.Duration // when the page sent value, by the broker's clock
@@ -88,7 +90,7 @@ const (
 )
 
 // key returns as much of the item's key as folding needs.
-func (it *item) key() Key { return Key{Site: it.site, Conn: it.conn} }
+func (it *item) key() presence.Key { return presence.Key{Site: it.site, Conn: it.conn} }
 
 // leaves says whether the key is to be taken away.
 func (it *item) leaves() bool { return it.goal == purged || it.goal == removed }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 const leaseBucket = "heartbeatd_lease"
@@ -24,7 +26,7 @@ func (b *Broker) Lease(ctx context.Context, name string, d time.Duration) (bool,
 	if err != nil {
 		return false, fmt.Errorf("the bucket of leases: %w", err)
 	}
-	_, err = kv.Create(ctx, encodeToken(name), []byte(b.node))
+	_, err = kv.Create(ctx, presence.EncodeToken(name), []byte(b.node))
 	if errors.Is(err, jetstream.ErrKeyExists) {
 		return false, nil
 	}

@@ -5,9 +5,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-func ids(entries []Entry) string {
+func ids(entries []presence.Entry) string {
 	var b strings.Builder
 	for _, e := range entries {
 		fmt.Fprintf(&b, "%s/%s ", e.Room, e.ClientID)
@@ -19,13 +21,13 @@ func TestListPagesThroughAll(t *testing.T) {
 	t.Parallel()
 	b := open(t, Config{})
 	v, _ := watch(t, b, "site")
-	const people = 2*maxListed + 50
+	const people = 2*presence.MaxListed + 50
 	for i := range people {
 		b.Hold(page("r", fmt.Sprintf("user-%03d", i), "a"), at(i%60, "x"))
 	}
-	var paged []Entry
+	var paged []presence.Entry
 	for skip := 0; ; skip += 100 {
-		part, total := v.List(Filter{Room: "r"}, skip, 100)
+		part, total := v.List(presence.Filter{Room: "r"}, skip, 100)
 		if total != people {
 			t.Fatalf("%d in all", total)
 		}
@@ -34,7 +36,7 @@ func TestListPagesThroughAll(t *testing.T) {
 		}
 		paged = append(paged, part...)
 	}
-	inOrder := slices.IsSortedFunc(paged, func(a, b Entry) int {
+	inOrder := slices.IsSortedFunc(paged, func(a, b presence.Entry) int {
 		return strings.Compare(b.DateGMT+a.ClientID, a.DateGMT+b.ClientID)
 	})
 	if len(paged) != people || !inOrder {
@@ -56,28 +58,28 @@ func TestListFilters(t *testing.T) {
 	put("postType/page:7", "editor-2", "a", 2)
 	put("admin/online", "user-1", "a", 1)
 	put("admin/online", "user-1", "b", 1)
-	b.Hold(Key{"other", "admin/online", "user-9", "a"}, at(1, "x"))
+	b.Hold(presence.Key{Site: "other", Room: "admin/online", ClientID: "user-9", Conn: "a"}, at(1, "x"))
 	for _, c := range []struct {
-		filter Filter
+		filter presence.Filter
 		want   string
 		keys   int
 	}{
-		{Filter{}, "admin/online/user-1 postType/page:7/editor-2 postType/post:42/editor-1 postType/post:42/lock-1", 5},
-		{Filter{Prefix: "postType/post:"}, "postType/post:42/editor-1 postType/post:42/lock-1", 2},
-		{Filter{Room: "postType/post:42", ClientID: "lock-1"}, "postType/post:42/lock-1", 1},
-		{Filter{UserID: 1}, "admin/online/user-1 postType/post:42/editor-1 postType/post:42/lock-1", 4},
-		{Filter{UserID: 2, Room: "admin/online"}, "", 0},
-		{Filter{Room: "nowhere"}, "", 0},
+		{presence.Filter{}, "admin/online/user-1 postType/page:7/editor-2 postType/post:42/editor-1 postType/post:42/lock-1", 5},
+		{presence.Filter{Prefix: "postType/post:"}, "postType/post:42/editor-1 postType/post:42/lock-1", 2},
+		{presence.Filter{Room: "postType/post:42", ClientID: "lock-1"}, "postType/post:42/lock-1", 1},
+		{presence.Filter{UserID: 1}, "admin/online/user-1 postType/post:42/editor-1 postType/post:42/lock-1", 4},
+		{presence.Filter{UserID: 2, Room: "admin/online"}, "", 0},
+		{presence.Filter{Room: "nowhere"}, "", 0},
 	} {
 		entries, total := v.List(c.filter, 0, 100)
 		if got := ids(entries); got != c.want || total != len(entries) || len(v.Keys(c.filter)) != c.keys {
 			t.Errorf("%+v: %q of %d, keys %v", c.filter, got, total, v.Keys(c.filter))
 		}
 	}
-	if entries, total := v.List(Filter{}, 3, 100); len(entries) != 1 || total != 4 {
+	if entries, total := v.List(presence.Filter{}, 3, 100); len(entries) != 1 || total != 4 {
 		t.Errorf("the last page: %s of %d", ids(entries), total)
 	}
-	if entries, total := v.List(Filter{}, 100, 100); len(entries) != 0 || total != 4 {
+	if entries, total := v.List(presence.Filter{}, 100, 100); len(entries) != 0 || total != 4 {
 		t.Errorf("behind the last page: %s of %d", ids(entries), total)
 	}
 }

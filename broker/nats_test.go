@@ -13,6 +13,9 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/heartbeatd/heartbeatd/broker/bucket"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // natsServer is a NATS of its own on a loopback port, to be stopped and
@@ -168,13 +171,13 @@ func contains(m *nats.Msg, text string) bool {
 	return strings.Contains(string(m.Data)+fmt.Sprint(m.Header), text)
 }
 
-func purge(t *testing.T, nc *nats.Conn, k Key) {
+func purge(t *testing.T, nc *nats.Conn, k presence.Key) {
 	t.Helper()
 	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}
-	kv, err := js.KeyValue(t.Context(), bucketName)
+	kv, err := js.KeyValue(t.Context(), bucket.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +194,7 @@ func streamOf(t *testing.T, url string) jetstream.Stream {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	stream, err := js.Stream(ctx, streamName)
+	stream, err := js.Stream(ctx, bucket.Stream)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +210,7 @@ func deleteStream(t *testing.T, url string) {
 	t.Helper()
 	js, err := jetstream.New(connect(t, url))
 	if err == nil {
-		err = js.DeleteStream(t.Context(), streamName)
+		err = js.DeleteStream(t.Context(), bucket.Stream)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -221,7 +224,7 @@ func nc(b *Broker) *nats.Conn {
 	return b.link.nc
 }
 
-func (b *Broker) holds(k Key) *item {
+func (b *Broker) holds(k presence.Key) *item {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if it := b.items[k.String()]; it != nil {

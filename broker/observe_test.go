@@ -7,16 +7,19 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"github.com/heartbeatd/heartbeatd/broker/bucket"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // observe runs an observer until the test ends.
-func observe(t *testing.T, conn *nats.Conn, o Observer) *diary {
+func observe(t *testing.T, conn *nats.Conn, o bucket.Observer) *diary {
 	t.Helper()
 	d := &diary{}
 	o.OnChange = d.add
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	go func() { done <- Observe(ctx, conn, o) }()
+	go func() { done <- bucket.Observe(ctx, conn, o) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {
@@ -31,16 +34,16 @@ func TestObserve(t *testing.T) {
 	b := open(t, Config{Listen: "127.0.0.1:0"})
 	conn := connect(t, "nats://"+b.ListenAddr())
 	b.Hold(page("r", "user-1", "a"), at(1, "x"))
-	b.Hold(Key{"other", "r", "user-9", "a"}, at(1, "x"))
+	b.Hold(presence.Key{Site: "other", Room: "r", ClientID: "user-9", Conn: "a"}, at(1, "x"))
 	settled(t, b)
 
-	site := observe(t, conn, Observer{Site: "site"})
+	site := observe(t, conn, bucket.Observer{Site: "site"})
 	site.want(t, "joined user-1")
-	all := observe(t, conn, Observer{})
+	all := observe(t, conn, bucket.Observer{})
 	all.wantSet(t, "joined user-1, joined user-9")
-	news := observe(t, conn, Observer{SkipPresent: true})
+	news := observe(t, conn, bucket.Observer{SkipPresent: true})
 	for i := 0; news.String() == ""; i++ { // until it hears news
-		b.Hold(Key{"other", "r", "probe", "a"}, at(i%60, "x"))
+		b.Hold(presence.Key{Site: "other", Room: "r", ClientID: "probe", Conn: "a"}, at(i%60, "x"))
 		settled(t, b)
 	}
 
@@ -52,15 +55,17 @@ func TestObserve(t *testing.T) {
 	step("seen user-1", func() { b.Hold(page("r", "user-1", "a"), at(2, "x")) })
 	b.Leave(page("r", "user-2", "a"))
 	step("updated user-1", func() { b.Hold(page("r", "user-1", "a"), at(2, "y")) })
-	step("joined user-8", func() { _ = b.Put(Key{"other", "r2", "user-8", "poll"}, at(1, "x")) })
+	step("joined user-8", func() {
+		_ = b.Put(presence.Key{Site: "other", Room: "r2", ClientID: "user-8", Conn: "poll"}, at(1, "x"))
+	})
 	site.want(t, "joined user-1, seen user-1, updated user-1")
 	step("left user-1", func() { b.Leave(page("r", "user-1", "a")) })
-	step("left user-8", func() { b.Leave(Key{"other", "r2", "user-8", "poll"}) })
+	step("left user-8", func() { b.Leave(presence.Key{Site: "other", Room: "r2", ClientID: "user-8", Conn: "poll"}) })
 	site.want(t, "joined user-1, seen user-1, updated user-1, left user-1")
-	if news.heard(Joined, "user-1")+news.heard(Joined, "user-9") > 0 {
+	if news.heard(presence.Joined, "user-1")+news.heard(presence.Joined, "user-9") > 0 {
 		t.Errorf("told who was there: %s", news)
 	}
-	if site.heard(Joined, "user-8") > 0 {
+	if site.heard(presence.Joined, "user-8") > 0 {
 		t.Error("heard of another site")
 	}
 	if c := all.all()[len(all.all())-1]; c.Site != "other" || c.Entry.Room != "r2" || c.Entry.DisplayName != "Ada" {
@@ -73,7 +78,7 @@ func TestObserverSurvivesRestart(t *testing.T) {
 	s := startNATS(t)
 	b := open(t, Config{URL: s.url(), TTL: testTTL})
 	gone := open(t, Config{URL: s.url(), TTL: testTTL})
-	d := observe(t, connect(t, s.url()), Observer{})
+	d := observe(t, connect(t, s.url()), bucket.Observer{})
 	b.Hold(page("r", "user-1", "a"), at(1, "x"))
 	d.want(t, "joined user-1")
 	gone.Hold(page("r", "user-2", "a"), at(1, "x"))
@@ -90,7 +95,7 @@ func TestObserverSurvivesRestart(t *testing.T) {
 func TestObserverWaitsForTheBucket(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
-	d := observe(t, connect(t, s.url()), Observer{})
+	d := observe(t, connect(t, s.url()), bucket.Observer{})
 	b := open(t, Config{URL: s.url()})
 	b.Hold(page("r", "user-1", "a"), at(1, "x"))
 	d.want(t, "joined user-1")
@@ -101,10 +106,10 @@ func TestObserveEndsWithTheConnection(t *testing.T) {
 	b := open(t, Config{Listen: "127.0.0.1:0"})
 	conn := connect(t, "nats://"+b.ListenAddr())
 	b.Hold(page("r", "user-1", "a"), at(1, "x"))
-	joined := make(chan Change, 1)
+	joined := make(chan presence.Change, 1)
 	done := make(chan error)
 	go func() {
-		done <- Observe(t.Context(), conn, Observer{OnChange: func(c Change) { joined <- c }})
+		done <- bucket.Observe(t.Context(), conn, bucket.Observer{OnChange: func(c presence.Change) { joined <- c }})
 	}()
 	<-joined
 	conn.Close()
@@ -113,7 +118,7 @@ func TestObserveEndsWithTheConnection(t *testing.T) {
 	}
 }
 
-// The rights that the package comment lists are enough, and take no writing.
+// The permissions that the comment of package bucket lists are enough, and allow no writing.
 func TestObserverMayOnlyRead(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
@@ -138,7 +143,7 @@ func TestObserverMayOnlyRead(t *testing.T) {
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
 	b.Hold(page("r", "user-1", "a"), at(1, "x"))
 	settled(t, b)
-	d := observe(t, conn, Observer{Site: "site"})
+	d := observe(t, conn, bucket.Observer{Site: "site"})
 	d.want(t, "joined user-1")
 	b.Leave(page("r", "user-1", "a"))
 	d.want(t, "joined user-1, left user-1")
@@ -174,7 +179,7 @@ func TestWhatIsRepublished(t *testing.T) {
 		if m.Header.Get("Nats-Sequence") == "" {
 			t.Errorf("%s has no Nats-Sequence", m.Subject)
 		}
-		if key, err := ParseSubject(m.Subject); err != nil || key.Site != "site" {
+		if key, err := presence.ParseSubject(m.Subject); err != nil || key.Site != "site" {
 			t.Errorf("%s is %v, %v", m.Subject, key, err)
 		}
 		got = append(got, header{m.Subject, m.Header.Get("Nats-Last-Sequence"), m.Header.Get("KV-Operation"), m.Header.Get("Nats-Marker-Reason")})

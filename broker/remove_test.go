@@ -6,6 +6,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/heartbeatd/heartbeatd/broker/bucket"
 )
 
 // Whoever holds an entry that is taken away stops, until its page says again
@@ -121,7 +123,7 @@ func TestRemovalCrossesAWrite(t *testing.T) {
 	it.busy = true // a renewal of ours found another revision than 3
 	b.lookingUp++
 	b.mu.Unlock()
-	b.lookedUp(lookup{it: it, epoch: b.epoch}, &jetstream.RawStreamMsg{Sequence: 4, Header: nats.Header{kvOperation: {kvTaken}}}, nil)
+	b.lookedUp(lookup{it: it, epoch: b.epoch}, &jetstream.RawStreamMsg{Sequence: 4, Header: nats.Header{bucket.OperationHeader: {kvTaken}}}, nil)
 	if b.items[k.String()] != nil {
 		t.Error("a renewal that came late brings it back")
 	}

@@ -5,59 +5,11 @@ import (
 	"encoding/json"
 	"log/slog"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
-
-func TestMirror(t *testing.T) {
-	k := page("r", "user-1", "a")
-	name := k.String()
-	some := &Stored{}
-	var m revisions
-	there := func(want bool, what string) {
-		t.Helper()
-		if f := m.keys[name]; (f != nil && f.stored != nil) != want {
-			t.Errorf("%s: there: %v", what, !want)
-		}
-	}
-	m.begin(1)
-	m.learn(name, k, some, 5)
-	there(true, "acked")
-	m.update(name, k, nil, 4)
-	there(true, "the watch is behind the ack")
-	m.learn(name, k, nil, 6)
-	there(false, "its purge acked")
-	m.update(name, k, some, 5)
-	there(false, "the watch is behind the purge")
-	m.update(name, k, nil, 6)
-	if len(m.keys) != 0 {
-		t.Error("remembered after the watch has told")
-	}
-
-	m.learn(name, k, some, 700)
-	m.begin(2)
-	there(true, "of an earlier bucket")
-	m.update(name, k, some, 1)
-	if gone := m.expire(); len(gone) != 0 {
-		t.Error("expired, though it was written again")
-	}
-	m.update(name, k, nil, 2)
-	there(false, "gone from the new bucket")
-
-	m.learn(name, k, some, 3)
-	m.begin(2)
-	m.update(name, k, some, 3) // no news, but a sign of life
-	if gone := m.expire(); len(gone) != 0 {
-		t.Error("expired, though it is still there")
-	}
-	m.begin(2)
-	if gone := m.expire(); len(gone) != 1 || gone[0] != name {
-		t.Errorf("expired: %v", gone)
-	}
-}
 
 // entry is what a watch says.
 type entry struct {
@@ -81,7 +33,7 @@ func (e entry) Operation() jetstream.KeyValueOp {
 func viewByHand(b *Broker) (*View, *diary) {
 	d := &diary{}
 	v := &View{b: b, site: "site", onChange: d.add, lists: map[string]listing{}, ready: make(chan struct{})}
-	v.revisions.begin(b.epoch)
+	v.revisions.Begin(b.epoch)
 	b.views["site"] = []*View{v}
 	return v, d
 }
@@ -96,7 +48,7 @@ func TestLeaveBeforeItIsSaidAgain(t *testing.T) {
 	b.Hold(k, at(1, "x"))
 	ack(b, take(t, b), 1)
 	b.useLink(&link{}, &jetstream.StreamInfo{Created: time.Now()}, 1)
-	v.revisions.begin(b.epoch)
+	v.revisions.Begin(b.epoch)
 	b.Leave(k)
 	v.snapshotDone()
 	d.want(t, "joined user-1, left user-1")
@@ -120,7 +72,7 @@ func TestEchoAfterALookup(t *testing.T) {
 	v.update(entry{name: k.String(), value: value, rev: 1})
 	v.update(entry{name: k.String(), rev: 2})
 	d.want(t, "joined user-1, left user-1")
-	if len(v.revisions.keys) != 0 {
+	if v.revisions.Knows(k.String(), 1) {
 		t.Error("something is remembered")
 	}
 }
@@ -154,22 +106,8 @@ func TestEntriesAreParsedWithoutTheLock(t *testing.T) {
 	}
 }
 
-// deaf is a NATS that doesn't answer.
-type deaf struct{ jetstream.KeyValue }
-
-func (deaf) Watch(ctx context.Context, _ string, _ ...jetstream.WatchOpt) (jetstream.KeyWatcher, error) {
-	<-ctx.Done()
-	return nil, ctx.Err()
-}
-
-// What was asked of a connection that is gone is not waited for.
-func TestLostQuestions(t *testing.T) {
-	replaced := make(chan struct{})
-	close(replaced)
-	start := time.Now()
-	if err := watchKeys(t.Context(), deaf{}, ">", time.Minute, replaced, nil); err != nil {
-		t.Errorf("a watch of the link before: %v", err)
-	}
+// A lost connection ends what the supervisor has requested over it.
+func TestLostConnectionCancelsRequests(t *testing.T) {
 	b := byHand()
 	asked, cancel := context.WithCancel(t.Context())
 	b.cancelBind = cancel
@@ -177,17 +115,4 @@ func TestLostQuestions(t *testing.T) {
 	if asked.Err() == nil || b.Ready() == nil {
 		t.Error("the supervisor still waits for an answer")
 	}
-	if took := time.Since(start); took >= bindWait {
-		t.Errorf("waited %v", took)
-	}
-}
-
-func TestWatchThatIsNotAnswered(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		err := watchKeys(t.Context(), deaf{}, ">", time.Minute, make(chan struct{}), nil)
-		if took := time.Since(start); err == nil || took != bindWait {
-			t.Errorf("%v after %v", err, took)
-		}
-	})
 }

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // schema is as much of JSON Schema as docs/presence.schema.json uses.
@@ -73,9 +75,9 @@ func TestPublishedValuesFitTheSchema(t *testing.T) {
 	b := open(t, Config{Listen: "127.0.0.1:0"})
 	wire := tap(t, "nats://"+b.ListenAddr())
 	full := at(1, "x")
-	full.UserID, full.AvatarURL, full.FocusedAt, full.Idle = 7, "https://example.org/a.png", 1795411200000, Idle
+	full.UserID, full.AvatarURL, full.FocusedAt, full.Idle = 7, "https://example.org/a.png", 1795411200000, presence.Idle
 	b.Hold(page("admin/online", "user-7", "a"), full)
-	b.Hold(page(strings.Repeat("🦊", 300), "<&>", "a"), Stored{Entry: Entry{UserID: 1, DateGMT: "2026-11-23 05:20:00"}})
+	b.Hold(page(strings.Repeat("🦊", 300), "<&>", "a"), presence.Stored{Entry: presence.Entry{UserID: 1, DateGMT: "2026-11-23 05:20:00"}})
 	eventually(t, "two values", func() bool { return len(wire.all()) == 2 })
 	for _, m := range wire.all() {
 		var value any

@@ -7,6 +7,9 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"github.com/heartbeatd/heartbeatd/broker/bucket"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // logins are an observer of all sites and one of "site", on any kind of NATS.
@@ -25,13 +28,13 @@ func TestObserveBySubscribing(t *testing.T) {
 	t.Parallel()
 	b, addr := guarded(t, testTTL)
 	b.Hold(page("r", "user-1", "a"), at(1, "x"))
-	b.Hold(Key{"other", "r", "user-9", "a"}, at(1, "x"))
+	b.Hold(presence.Key{Site: "other", Room: "r", ClientID: "user-9", Conn: "a"}, at(1, "x"))
 	settled(t, b)
-	site := observe(t, connect(t, "nats://one:o@"+addr), Observer{Site: "site", TTL: testTTL})
-	all := observe(t, connect(t, "nats://all:a@"+addr), Observer{TTL: testTTL})
+	site := observe(t, connect(t, "nats://one:o@"+addr), bucket.Observer{Site: "site", TTL: testTTL})
+	all := observe(t, connect(t, "nats://all:a@"+addr), bucket.Observer{TTL: testTTL})
 	site.want(t, "joined user-1")
 	all.wantSet(t, "joined user-1, joined user-9")
-	news := observe(t, connect(t, "nats://one:o@"+addr), Observer{Site: "site", SkipPresent: true, TTL: time.Hour})
+	news := observe(t, connect(t, "nats://one:o@"+addr), bucket.Observer{Site: "site", SkipPresent: true, TTL: time.Hour})
 	for i := 0; news.String() == ""; i++ { // until it hears news
 		b.Hold(page("r2", "probe", "a"), at(i%60, "x"))
 		settled(t, b)
@@ -44,7 +47,7 @@ func TestObserveBySubscribing(t *testing.T) {
 	}
 	settled(t, b)
 	b.Leave(page("r", "user-1", "a"))
-	eventually(t, "user-2 expires", func() bool { return site.heard(Left, "user-2") == 1 })
+	eventually(t, "user-2 expires", func() bool { return site.heard(presence.Left, "user-2") == 1 })
 	var of []string
 	for _, c := range site.all() {
 		if c.Entry.ClientID != "probe" {
@@ -54,7 +57,7 @@ func TestObserveBySubscribing(t *testing.T) {
 	if got := strings.Join(of, ", "); got != "joined user-1, updated user-1, joined user-2, left user-1, left user-2" {
 		t.Error(got)
 	}
-	if site.heard(Joined, "user-9") > 0 || news.heard(Joined, "user-1") > 0 {
+	if site.heard(presence.Joined, "user-9") > 0 || news.heard(presence.Joined, "user-1") > 0 {
 		t.Errorf("told of another site or of who was there: %s; %s", site, news)
 	}
 }
@@ -74,7 +77,7 @@ func TestObserversCannotWrite(t *testing.T) {
 			nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
 		tries := 0
 		for _, subject := range []string{
-			kvSubject + k.String(), subjects + k.String(), "heartbeatd.push.site", "heartbeatd.revoke.site",
+			kvSubject + k.String(), presence.SubjectPrefix + k.String(), "heartbeatd.push.site", "heartbeatd.revoke.site",
 			"$JS.API.INFO", "$JS.API.STREAM.INFO.KV_presence", "$JS.API.STREAM.PURGE.KV_presence", "$JS.API.STREAM.DELETE.KV_presence",
 			"$JS.API.STREAM.MSG.GET.KV_presence", "$JS.API.DIRECT.GET.KV_presence." + kvSubject + k.String(),
 			"$JS.API.CONSUMER.CREATE.KV_presence.c." + kvSubject + "site.>", "_INBOX.x",
@@ -104,10 +107,10 @@ func TestObserversCannotWrite(t *testing.T) {
 	if got := inRoom(v, "r"); got != "user-1" || b.Ready() != nil {
 		t.Errorf("in the room: %q, and %v", got, b.Ready())
 	}
-	if err := Observe(t.Context(), connect(t, "nats://one:o@"+addr), Observer{Site: "other"}); err == nil || !strings.Contains(err.Error(), "may not read presence.other.>") {
+	if err := bucket.Observe(t.Context(), connect(t, "nats://one:o@"+addr), bucket.Observer{Site: "other"}); err == nil || !strings.Contains(err.Error(), "may not read presence.other.>") {
 		t.Errorf("another site: %v", err)
 	}
-	if err := Observe(t.Context(), connect(t, "nats://one:o@"+addr), Observer{}); err == nil || !strings.Contains(err.Error(), "may not read presence.>") {
+	if err := bucket.Observe(t.Context(), connect(t, "nats://one:o@"+addr), bucket.Observer{}); err == nil || !strings.Contains(err.Error(), "may not read presence.>") {
 		t.Errorf("all sites: %v", err)
 	}
 }
@@ -123,7 +126,7 @@ func TestListenerWasAway(t *testing.T) {
 	direct := "nats://node:n@" + strings.TrimPrefix(s.url(), "nats://")
 	b := open(t, Config{URL: direct, TTL: testTTL})
 	way := startProxy(t, s)
-	d := observe(t, connect(t, "nats://one:o@"+way.addr), Observer{Site: "site", TTL: testTTL})
+	d := observe(t, connect(t, "nats://one:o@"+way.addr), bucket.Observer{Site: "site", TTL: testTTL})
 	b.Hold(page("r", "stays", "a"), at(1, "x"))
 	b.Hold(page("r", "goes", "a"), at(1, "x"))
 	d.wantSet(t, "joined stays, joined goes")
@@ -132,8 +135,8 @@ func TestListenerWasAway(t *testing.T) {
 	b.Hold(page("r", "comes", "a"), at(1, "x"))
 	settled(t, b)
 	way.mend()
-	eventually(t, "it has made up for that", func() bool { return d.heard(Left, "goes") == 1 && d.heard(Joined, "comes") == 1 })
-	if d.heard(Joined, "stays") != 1 || d.heard(Left, "stays") != 0 {
+	eventually(t, "it has made up for that", func() bool { return d.heard(presence.Left, "goes") == 1 && d.heard(presence.Joined, "comes") == 1 })
+	if d.heard(presence.Joined, "stays") != 1 || d.heard(presence.Left, "stays") != 0 {
 		t.Errorf("who stayed: %s", d)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // Topic is a kind of message between nodes. Each is a JetStream stream in memory with the
@@ -247,11 +249,13 @@ func (t Topic) stream(ctx context.Context, l *link) (jetstream.Stream, error) {
 	return stream, nil
 }
 
-func (t Topic) subject(site string) string { return "heartbeatd." + t.name + "." + encodeToken(site) }
+func (t Topic) subject(site string) string {
+	return "heartbeatd." + t.name + "." + presence.EncodeToken(site)
+}
 
 func (t Topic) site(subject string) (string, bool) {
 	token, found := strings.CutPrefix(subject, "heartbeatd."+t.name+".")
-	site, ok := decodeToken(token)
+	site, ok := presence.DecodeToken(token)
 	return site, found && ok
 }
 

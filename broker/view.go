@@ -1,11 +1,15 @@
 package broker
 
 import (
+	"bytes"
 	"context"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/heartbeatd/heartbeatd/broker/bucket"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // View is a live view of the rooms of a site: what the bucket has, and over it what this
@@ -13,21 +17,21 @@ import (
 type View struct {
 	b        *Broker
 	site     string
-	onChange func(Change)
+	onChange func(presence.Change)
 	cancel   context.CancelFunc
 	ready    chan struct{} // closed after the first snapshot
 	done     chan struct{} // closed when its goroutine has ended
 
 	// Guards the following. Taken after the broker's.
 	mu        sync.Mutex
-	revisions revisions
-	fold      Fold
+	revisions bucket.Revisions
+	fold      presence.Fold
 	lists     map[string]listing // by room, until it changes
 	recent    recentlyGone
 }
 
 type listing struct {
-	entries []Entry
+	entries []presence.Entry
 	total   int
 }
 
@@ -37,7 +41,7 @@ type listing struct {
 // onChange gets every change in order, those of the first snapshot too. It is called with
 // the locks of the view and of the broker held, so it must not block and must not call
 // either of them. The error is ErrClosed.
-func (b *Broker) Watch(site string, onChange func(Change)) (*View, error) {
+func (b *Broker) Watch(site string, onChange func(presence.Change)) (*View, error) {
 	run, cancel := context.WithCancel(b.ctx)
 	v := &View{
 		b: b, site: site, onChange: onChange, cancel: cancel,
@@ -50,7 +54,7 @@ func (b *Broker) Watch(site string, onChange func(Change)) (*View, error) {
 		cancel()
 		return nil, ErrClosed
 	}
-	v.revisions.begin(b.epoch)
+	v.revisions.Begin(b.epoch)
 	b.views[site] = append(b.views[site], v)
 	for name, it := range b.items {
 		if it.site == site {
@@ -94,12 +98,12 @@ func (v *View) Close() {
 // Room calls fn with the first 200 entries of a room (date_gmt descending, then client id)
 // and the number of all. fn is called with the view's lock held, so what it registers
 // misses no change and gets none twice. The entries are shared: fn must not change them.
-func (v *View) Room(room string, fn func(entries []Entry, total int)) {
+func (v *View) Room(room string, fn func(entries []presence.Entry, total int)) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	l, ok := v.lists[room]
 	if !ok {
-		l.entries, l.total = v.fold.first(v.site, room, maxListed)
+		l.entries, l.total = v.fold.First(v.site, room)
 		if l.total > 0 { // rooms that do not exist are not cached
 			v.lists[room] = l
 		}
@@ -115,6 +119,7 @@ func (v *View) run(ctx context.Context) {
 		<-ctx.Done()
 		return
 	}
+	handler := bucket.Handler{Update: v.update, SnapshotDone: v.snapshotDone, Expire: v.expire}
 	for ctx.Err() == nil {
 		link, replaced := v.b.current()
 		if link == nil {
@@ -125,7 +130,7 @@ func (v *View) run(ctx context.Context) {
 			continue
 		}
 		v.begin(link.epoch)
-		err := watchKeys(ctx, link.kv, siteFilter(v.site), v.b.ttl, replaced, v)
+		err := bucket.Watch(ctx, link.kv, presence.EncodeToken(v.site)+".>", v.b.ttl, replaced, handler)
 		if err != nil && ctx.Err() == nil {
 			v.b.log.Warn("presence watch ended, trying again", "site", v.site, "error", err)
 			v.b.recheck(err)
@@ -137,25 +142,22 @@ func (v *View) run(ctx context.Context) {
 // update takes an entry of the watch. It is parsed without a lock, since it may be large
 // and from another node.
 func (v *View) update(e jetstream.KeyValueEntry) {
-	own, known := v.known(e)
+	key, stored, known := v.known(e)
 	if known {
 		return // most often by the ack of our own write
 	}
-	key, stored := Key{}, (*Stored)(nil)
-	if own.stored != nil && own.stored.encodesTo(e.Value()) {
-		key, stored = own.key, own.stored
-	} else {
+	if stored == nil || !bytes.Equal(e.Value(), stored.JSON()) {
 		var err error
-		if key, stored, err = readEntry(e); err != nil {
+		if key, stored, err = bucket.ReadEntry(e); err != nil {
 			v.b.logLimited("presence entry ignored", "error", err)
 		}
 	}
 	v.b.mu.Lock()
 	defer v.b.mu.Unlock()
 	v.mu.Lock()
-	v.revisions.update(e.Key(), key, stored, e.Revision())
+	v.revisions.Update(e.Key(), key, stored, e.Revision())
 	v.refresh(e.Key())
-	current := v.revisions.epoch == v.b.epoch
+	current := v.revisions.Epoch() == v.b.epoch
 	v.mu.Unlock()
 	if current {
 		v.b.remoteChange(e.Key(), stored, e.Revision(), e.Operation() == jetstream.KeyValueDelete)
@@ -164,15 +166,15 @@ func (v *View) update(e jetstream.KeyValueEntry) {
 
 // known says whether this revision of a key, or a newer one, is known, and returns what
 // this node has to say of the key.
-func (v *View) known(e jetstream.KeyValueEntry) (own revision, known bool) {
+func (v *View) known(e jetstream.KeyValueEntry) (own presence.Key, value *presence.Stored, known bool) {
 	v.b.mu.Lock()
 	defer v.b.mu.Unlock()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if it := v.b.items[e.Key()]; it != nil {
-		own = revision{key: it.key(), stored: it.value}
+		own, value = it.key(), it.value
 	}
-	return own, v.revisions.knows(e.Key(), e.Revision())
+	return own, value, v.revisions.Knows(e.Key(), e.Revision())
 }
 
 func (v *View) snapshotDone() {
@@ -188,7 +190,7 @@ func (v *View) begin(epoch uint64) {
 	defer v.b.mu.Unlock()
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.revisions.begin(epoch)
+	v.revisions.Begin(epoch)
 }
 
 func (v *View) expire() {
@@ -196,21 +198,21 @@ func (v *View) expire() {
 	defer v.b.mu.Unlock()
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, name := range v.revisions.expire() {
+	for _, name := range v.revisions.Expire() {
 		v.refresh(name)
 	}
 }
 
 // refresh updates a key in the fold. Both locks are held.
 func (v *View) refresh(name string) {
-	var changes []Change
+	var changes []presence.Change
 	if key, stored := v.truth(name); stored != nil {
-		changes = v.fold.put(name, key, stored)
+		changes = v.fold.PutName(name, key, stored)
 	} else {
-		if t := v.fold.byKey[name]; t != nil && t.stored.Held {
+		if last := v.fold.Value(name); last != nil && last.Held {
 			v.recent.add(name, time.Now())
 		}
-		changes = v.fold.remove(name)
+		changes = v.fold.RemoveName(name)
 	}
 	for _, c := range changes {
 		delete(v.lists, c.Entry.Room)
@@ -219,15 +221,12 @@ func (v *View) refresh(name string) {
 }
 
 // truth returns what this node has to say of a key, or else what the bucket has.
-func (v *View) truth(name string) (Key, *Stored) {
+func (v *View) truth(name string) (presence.Key, *presence.Stored) {
 	if it := v.b.items[name]; it != nil {
 		if it.leaves() {
-			return Key{}, nil
+			return presence.Key{}, nil
 		}
 		return it.key(), it.value
 	}
-	if f := v.revisions.keys[name]; f != nil {
-		return f.key, f.stored
-	}
-	return Key{}, nil
+	return v.revisions.Get(name)
 }

@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/heartbeatd/heartbeatd/broker/bucket"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 func TestRoomIsSortedCutAndKept(t *testing.T) {
@@ -18,13 +21,13 @@ func TestRoomIsSortedCutAndKept(t *testing.T) {
 	for i := range 250 {
 		b.Hold(page("r", fmt.Sprintf("user-%03d", i), "a"), at(i/10, "x"))
 	}
-	var first []Entry
-	v.Room("r", func(entries []Entry, total int) {
+	var first []presence.Entry
+	v.Room("r", func(entries []presence.Entry, total int) {
 		first = entries
 		if len(entries) != 200 || total != 250 {
 			t.Fatalf("%d entries of %d", len(entries), total)
 		}
-		inOrder := slices.IsSortedFunc(entries, func(a, b Entry) int {
+		inOrder := slices.IsSortedFunc(entries, func(a, b presence.Entry) int {
 			return strings.Compare(b.DateGMT+a.ClientID, a.DateGMT+b.ClientID)
 		})
 		if !inOrder || entries[0].ClientID != "user-240" || entries[199].ClientID != "user-059" {
@@ -32,23 +35,23 @@ func TestRoomIsSortedCutAndKept(t *testing.T) {
 		}
 	})
 	settled(t, b) // echoes change nothing
-	v.Room("r", func(entries []Entry, _ int) {
+	v.Room("r", func(entries []presence.Entry, _ int) {
 		if &entries[0] != &first[0] {
 			t.Error("sorted again, though nothing changed")
 		}
 	})
 	b.Leave(page("r", "user-240", "a"))
-	v.Room("r", func(entries []Entry, total int) {
+	v.Room("r", func(entries []presence.Entry, total int) {
 		if total != 249 || entries[0].ClientID != "user-241" || first[0].ClientID != "user-240" {
 			t.Error("a change is not seen, or changed what was given out")
 		}
 	})
-	v.Room("nobody", func(entries []Entry, total int) {
+	v.Room("nobody", func(entries []presence.Entry, total int) {
 		if len(entries) != 0 || total != 0 {
 			t.Error("somebody is in an empty room")
 		}
 	})
-	if _, all := v.List(Filter{}, 0, 0); all != 249 {
+	if _, all := v.List(presence.Filter{}, 0, 0); all != 249 {
 		t.Errorf("%d in all rooms", all)
 	}
 }
@@ -79,7 +82,7 @@ func TestSnapshotOfABusySite(t *testing.T) {
 	v, d := watch(t, other, "site")
 	v.mu.Lock() // somebody who left unheard
 	ghost := in(page("r", "ghost", "a"), at(1, "x"))
-	v.revisions.learn("site.r.ghost.a", page("r", "ghost", "a"), &ghost, 1)
+	v.revisions.Learn("site.r.ghost.a", page("r", "ghost", "a"), &ghost, 1)
 	v.refresh("site.r.ghost.a")
 	v.mu.Unlock()
 	for range 4 {
@@ -101,11 +104,11 @@ func TestSnapshotOfABusySite(t *testing.T) {
 	write() // as one TTL would: all keys, once
 	settled(t, b)
 	b.Hold(page("r", "end", "a"), at(1, "x"))
-	eventually(t, "the end", func() bool { return d.heard(Joined, "end") == 1 })
+	eventually(t, "the end", func() bool { return d.heard(presence.Joined, "end") == 1 })
 	v.expire()
-	left := d.heard(Left, "")
-	v.Room("r", func(_ []Entry, total int) {
-		if total != people+1 || left != 1 || d.heard(Left, "ghost") != 1 {
+	left := d.heard(presence.Left, "")
+	v.Room("r", func(_ []presence.Entry, total int) {
+		if total != people+1 || left != 1 || d.heard(presence.Left, "ghost") != 1 {
 			t.Errorf("%d people in the end, %d left", total, left)
 		}
 	})
@@ -117,7 +120,7 @@ func TestRegisteringInsideRoom(t *testing.T) {
 	b := open(t, Config{})
 	heard := map[string]int{} // under the view's lock
 	registered := false
-	v, err := b.Watch("site", func(c Change) {
+	v, err := b.Watch("site", func(c presence.Change) {
 		if registered {
 			heard[c.Entry.ClientID]++
 		}
@@ -134,14 +137,14 @@ func TestRegisteringInsideRoom(t *testing.T) {
 		}
 	}()
 	eventually(t, "some", func() bool { return inRoom(v, "r") != "" })
-	v.Room("r", func(entries []Entry, _ int) {
+	v.Room("r", func(entries []presence.Entry, _ int) {
 		registered = true
 		for _, e := range entries {
 			heard[e.ClientID]++
 		}
 	})
 	<-done
-	v.Room("r", func([]Entry, int) {
+	v.Room("r", func([]presence.Entry, int) {
 		for id, times := range heard {
 			if times != 1 {
 				t.Errorf("%s was heard of %d times", id, times)
@@ -166,8 +169,8 @@ func TestOnlySitesWithAViewAreWatched(t *testing.T) {
 		slices.Sort(filters)
 		return strings.Join(filters, " ")
 	}
-	b.Hold(Key{"one.example", "r", "user-1", "a"}, at(1, "x"))
-	b.Hold(Key{"two", "r", "user-2", "a"}, at(1, "x"))
+	b.Hold(presence.Key{Site: "one.example", Room: "r", ClientID: "user-1", Conn: "a"}, at(1, "x"))
+	b.Hold(presence.Key{Site: "two", Room: "r", ClientID: "user-2", Conn: "a"}, at(1, "x"))
 	settled(t, b)
 	if got := watchers(); got != "" {
 		t.Errorf("watched without a view: %s", got)
@@ -177,11 +180,11 @@ func TestOnlySitesWithAViewAreWatched(t *testing.T) {
 	if got := watchers(); got != "$KV.presence.one=2Eexample.> $KV.presence.one=2Eexample.>" {
 		t.Errorf("watched: %s", got)
 	}
-	b.Hold(Key{"one.example", "r", "user-3", "a"}, at(1, "x"))
+	b.Hold(presence.Key{Site: "one.example", Room: "r", ClientID: "user-3", Conn: "a"}, at(1, "x"))
 	d.want(t, "joined user-1, joined user-3")
 	d2.want(t, "joined user-1, joined user-3")
 	v.Close()
-	b.Leave(Key{"one.example", "r", "user-3", "a"})
+	b.Leave(presence.Key{Site: "one.example", Room: "r", ClientID: "user-3", Conn: "a"})
 	d.want(t, "joined user-1, joined user-3")
 	d2.want(t, "joined user-1, joined user-3, left user-3")
 	again.Close()
@@ -195,7 +198,7 @@ func TestSiteWithoutAName(t *testing.T) {
 	_, d := watch(t, b, "")
 	b.Hold(page("r", "user-1", "a"), at(1, "x"))
 	settled(t, b)
-	b.Hold(Key{"", "r", "user-2", "a"}, at(1, "x"))
+	b.Hold(presence.Key{Site: "", Room: "r", ClientID: "user-2", Conn: "a"}, at(1, "x"))
 	settled(t, b)
 	d.want(t, "joined user-2")
 }
@@ -213,7 +216,7 @@ func TestWatchDoesNotWaitForever(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	v, err := b.Watch("site", func(Change) {})
+	v, err := b.Watch("site", func(presence.Change) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +232,7 @@ func TestForeignValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kv, err := js.KeyValue(t.Context(), bucketName)
+	kv, err := js.KeyValue(t.Context(), bucket.Name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,9 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/heartbeatd/heartbeatd/broker/bucket"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // maxInFlight bounds the writes that wait for their acks. Meanwhile other keys stay
@@ -17,8 +20,8 @@ const maxInFlight = 1024
 // The end of a key is written as PURGE if the page left, and as DEL if Remove took the
 // entry away: a watch can tell the two apart, and nothing else.
 const (
-	kvOperation = "KV-Operation"
-	kvTaken     = "DEL"
+	kvPurged = "PURGE"
+	kvTaken  = "DEL"
 )
 
 // enqueue makes the writer write the item. The lock is held.
@@ -80,13 +83,13 @@ func (b *Broker) prepare(it *item) *nats.Msg {
 	msg := nats.NewMsg(kvSubject + it.name)
 	switch {
 	case it.goal == removed:
-		msg.Header.Set(kvOperation, kvTaken)
+		msg.Header.Set(bucket.OperationHeader, kvTaken)
 		b.track(msg, pendingWrite{it: it})
 	case it.goal == purged && it.rev == 0:
 		b.lookUp(it)
 		return nil
 	case it.goal == purged:
-		msg.Header.Set(kvOperation, "PURGE")
+		msg.Header.Set(bucket.OperationHeader, kvPurged)
 		msg.Header.Set(jetstream.MsgRollup, jetstream.MsgRollupSubject)
 		b.track(msg, pendingWrite{it: it})
 	case it.isDue():
@@ -95,7 +98,7 @@ func (b *Broker) prepare(it *item) *nats.Msg {
 			lives = rest // written late or again, it ends no later
 			msg.Header.Set(jetstream.MsgTTLHeader, lives.String())
 		}
-		msg.Data = it.value.appendJSON(make([]byte, 0, it.value.size(1)))
+		msg.Data = it.value.JSON()
 		b.track(msg, pendingWrite{it: it, value: it.value, lives: lives})
 		if it.pending == dateDue {
 			it.unconfirm()
@@ -172,12 +175,12 @@ func (b *Broker) lookedUp(l lookup, msg *jetstream.RawStreamMsg, err error) {
 
 // resolve goes on with a key whose newest revision is msg.
 func (b *Broker) resolve(it *item, msg *jetstream.RawStreamMsg) {
-	var there *Stored
+	var there *presence.Stored
 	if len(msg.Data) > 0 {
-		_, there, _ = parseStored(it.name, msg.Data)
+		_, there, _ = presence.ParseStored(it.name, msg.Data)
 	}
 	foreign := there != nil && there.Node != b.node
-	taken := msg.Header.Get(kvOperation) == kvTaken
+	taken := msg.Header.Get(bucket.OperationHeader) == kvTaken
 	switch {
 	case it.goal == removed:
 		// It is removed whatever is there.

@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // These play NATS by hand, where the order of what it says must not matter.
@@ -32,13 +34,13 @@ func take(t *testing.T, b *Broker) *nats.Msg {
 
 func ack(b *Broker, msg *nats.Msg, rev uint64) { b.completed(msg.Reply, rev, nil) }
 
-func hear(b *Broker, k Key, stored *Stored, rev uint64) {
+func hear(b *Broker, k presence.Key, stored *presence.Stored, rev uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.remoteChange(k.String(), stored, rev, false)
 }
 
-func theirs(k Key, s Stored) *Stored {
+func theirs(k presence.Key, s presence.Stored) *presence.Stored {
 	s = in(k, s)
 	s.Node = "there"
 	return &s
@@ -142,7 +144,7 @@ func TestDecide(t *testing.T) {
 	mine.Node = "here"
 	for _, c := range []struct {
 		name    string
-		there   *Stored
+		there   *presence.Stored
 		rev     uint64 // of what is there
 		acked   bool
 		leaving bool

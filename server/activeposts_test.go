@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/pipeline"
 	"github.com/heartbeatd/heartbeatd/server/restapi"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
@@ -79,7 +80,7 @@ func TestEntriesInPostRooms(t *testing.T) {
 	until(t, "the note's lock is there", func() bool {
 		return data("postType/post:42", "lock-2") == `{"action":"lock","post_id":42,"post_type":"post"}`
 	})
-	k := broker.Key{Site: demoSite, Room: "postType/page:99", ClientID: "lock-2", Conn: p.conn}
+	k := presence.Key{Site: demoSite, Room: "postType/page:99", ClientID: "lock-2", Conn: p.conn}
 	page := n.sessions.find(sessionKey{demoSite, 2, p.conn})
 	until(t, "what the last beat did not name is let go", func() bool {
 		page.mu.Lock()
@@ -221,7 +222,7 @@ func TestActivePostsOfANewView(t *testing.T) {
 		t.Helper()
 		return activeAnswer(t, frame{Type: "tick", Body: text(p.post(t, p.form(asksPosts)))})
 	}
-	titled := broker.Stored{Entry: broker.Entry{UserID: 7, Data: json.RawMessage(`{"title":"x"}`), DateGMT: wordpress.Date(time.Now())}}
+	titled := presence.Stored{Entry: presence.Entry{UserID: 7, Data: json.RawMessage(`{"title":"x"}`), DateGMT: wordpress.Date(time.Now())}}
 	k := entryKey(room42, 7)
 	titled.Room, titled.ClientID = k.Room, k.ClientID
 	if err := n.broker.Put(k, titled); err != nil {
@@ -238,7 +239,7 @@ func TestActivePostsOfANewView(t *testing.T) {
 	if st.isWatched() {
 		t.Fatal("the site is still watched")
 	}
-	for _, gone := range []broker.Key{k, {Site: demoSite, Room: wordpress.AdminRoom, ClientID: "user-1", Conn: restapi.PostConn}} {
+	for _, gone := range []presence.Key{k, {Site: demoSite, Room: wordpress.AdminRoom, ClientID: "user-1", Conn: restapi.PostConn}} {
 		if err := n.broker.Remove(gone); err != nil {
 			t.Fatal(err)
 		}

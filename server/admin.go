@@ -7,7 +7,7 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/restapi"
 )
 
@@ -45,7 +45,7 @@ func (s *Server) apiNode() restapi.Node {
 
 // renews reports whether the session of a user's page renews an entry. hasSession is
 // false if the page has no session on this node.
-func (s *Server) renews(k broker.Key, user int64) (renews, hasSession bool) {
+func (s *Server) renews(k presence.Key, user int64) (renews, hasSession bool) {
 	page := s.sessions.find(sessionKey{k.Site, user, k.Conn})
 	return page != nil && page.keeps(k), page != nil
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/pipeline"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
@@ -21,7 +22,7 @@ type beat struct {
 
 // entryWriter writes entries for the page that a beat comes from.
 type entryWriter interface {
-	write(c *hook.Call, e broker.Entry)
+	write(c *hook.Call, e presence.Entry)
 }
 
 // read reads the fields of a beat from its form.
@@ -79,7 +80,7 @@ func (b *beat) Enter(room, clientID string, data []byte) {
 	if len(data) > hook.MaxData || !b.User.MayEnter(room) {
 		return
 	}
-	b.entries.write(&b.Call, broker.Entry{
+	b.entries.write(&b.Call, presence.Entry{
 		Room: room, ClientID: clientID,
 		UserID: b.User.ID, DisplayName: b.User.Name, AvatarURL: b.User.Avatar,
 		Data: data, DateGMT: wordpress.Date(b.Now),
@@ -87,12 +88,12 @@ func (b *beat) Enter(room, clientID string, data []byte) {
 }
 
 // Room implements hook.Presence.
-func (b *beat) Room(room string) (entries []broker.Entry, total int, err error) {
+func (b *beat) Room(room string) (entries []presence.Entry, total int, err error) {
 	view, err := b.view()
 	if err != nil {
 		return nil, 0, err
 	}
-	view.Room(room, func(e []broker.Entry, t int) { entries, total = e, t })
+	view.Room(room, func(e []presence.Entry, t int) { entries, total = e, t })
 	return entries, total, nil
 }
 

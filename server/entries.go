@@ -3,7 +3,7 @@ package server
 import (
 	"slices"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // sessionEntries are the presence entries that one page has. A page has one to three, and
@@ -17,12 +17,12 @@ type sessionEntry struct {
 }
 
 // find returns the index of an entry, or -1.
-func (l sessionEntries) find(k broker.Key) int {
+func (l sessionEntries) find(k presence.Key) int {
 	return slices.IndexFunc(l, func(e sessionEntry) bool { return e.room == k.Room && e.clientID == k.ClientID })
 }
 
 // add adds an entry, which the page's last beat pinged for.
-func (l *sessionEntries) add(k broker.Key) {
+func (l *sessionEntries) add(k presence.Key) {
 	if i := l.find(k); i >= 0 {
 		(*l)[i].pinged = true
 		return
@@ -31,7 +31,7 @@ func (l *sessionEntries) add(k broker.Key) {
 }
 
 // remove removes an entry.
-func (l *sessionEntries) remove(k broker.Key) {
+func (l *sessionEntries) remove(k presence.Key) {
 	if i := l.find(k); i >= 0 {
 		*l = slices.Delete(*l, i, i+1)
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -99,8 +99,8 @@ func TestHiddenPageBecomesIdle(t *testing.T) {
 	idle := func(want bool) func() bool {
 		return func() bool {
 			view, _ := n.sites.configured[demoSite].watch(t.Context())
-			entries, _ := view.List(broker.Filter{Room: wordpress.AdminRoom}, 0, 10)
-			return len(entries) == 1 && entries[0].Idle != broker.Unreported && entries[0].IsIdle(time.Now()) == want
+			entries, _ := view.List(presence.Filter{Room: wordpress.AdminRoom}, 0, 10)
+			return len(entries) == 1 && entries[0].Idle != presence.Unreported && entries[0].IsIdle(time.Now()) == want
 		}
 	}
 	until(t, "active", idle(false))

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/demosite"
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/pipeline"
@@ -41,15 +41,15 @@ type postWriter struct {
 }
 
 // write implements entryWriter.
-func (w *postWriter) write(c *hook.Call, e broker.Entry) {
+func (w *postWriter) write(c *hook.Call, e presence.Entry) {
 	if w.linked {
 		return // by a note
 	}
-	k := broker.Key{Site: w.site.ID, Room: e.Room, ClientID: e.ClientID, Conn: w.conn}
+	k := presence.Key{Site: w.site.ID, Room: e.Room, ClientID: e.ClientID, Conn: w.conn}
 	if w.away != nil {
 		w.away.release(k)
 	}
-	stored := broker.Stored{Entry: e}
+	stored := presence.Stored{Entry: e}
 	if c.Focus {
 		stored.FocusedAt = c.Now.UnixMilli()
 	}

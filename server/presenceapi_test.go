@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -16,8 +17,8 @@ type presenceAnswer struct {
 	status  int
 	header  http.Header
 	text    string
-	entries []broker.Entry
-	entry   broker.Entry
+	entries []presence.Entry
+	entry   presence.Entry
 	Code    string
 	Deleted bool
 	Room    string

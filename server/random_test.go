@@ -17,6 +17,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/bucket"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -65,7 +67,7 @@ func screenOf(room string, data json.RawMessage) (n int) {
 }
 
 // observe is what an observer on NATS sees.
-func (e *eyes) observe(c broker.Change) {
+func (e *eyes) observe(c presence.Change) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.change(c.Kind.String(), c.Entry.Room, c.Entry.ClientID, c.Entry.Data)
@@ -178,7 +180,7 @@ func watchAll(ctx context.Context, t *testing.T, n *node, client *http.Client, t
 	observed := make(chan error)
 	observing, stop := context.WithCancel(ctx)
 	go func() {
-		observed <- broker.Observe(observing, nc, broker.Observer{Site: demoSite, OnChange: watching["an observer"].observe, TTL: time.Minute})
+		observed <- bucket.Observe(observing, nc, bucket.Observer{Site: demoSite, OnChange: watching["an observer"].observe, TTL: time.Minute})
 	}()
 	hello := func(user int) string {
 		w := must(newWalker(n, client, user, ""))

@@ -11,13 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // entry is somebody in a room, put there from elsewhere.
 func (n *node) enter(room string, user int, screen string) {
-	n.broker.Put(entryKey(room, user), broker.Stored{Entry: broker.Entry{
+	n.broker.Put(entryKey(room, user), presence.Stored{Entry: presence.Entry{
 		Room: room, ClientID: fmt.Sprintf("user-%d", user), UserID: int64(user),
 		DisplayName: fmt.Sprintf("User %d", user), Data: json.RawMessage(`{"screen":"` + screen + `"}`),
 		DateGMT: time.Now().UTC().Format(wordpress.DateLayout),
@@ -26,8 +26,8 @@ func (n *node) enter(room string, user int, screen string) {
 
 func (n *node) exit(room string, user int) { n.broker.Leave(entryKey(room, user)) }
 
-func entryKey(room string, user int) broker.Key {
-	return broker.Key{Site: demoSite, Room: room, ClientID: fmt.Sprintf("user-%d", user), Conn: "elsewhere"}
+func entryKey(room string, user int) presence.Key {
+	return presence.Key{Site: demoSite, Room: room, ClientID: fmt.Sprintf("user-%d", user), Conn: "elsewhere"}
 }
 
 // TestManyJoinOneRoom has a thousand people come at once: a page hears of all

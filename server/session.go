@@ -10,6 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/pipeline"
@@ -63,7 +64,7 @@ type session struct {
 	parted    time.Time    // when it last lost its connection
 	timer     *time.Timer  // ends the session: at exp, or after the grace period
 	ended     bool
-	idle      broker.Activity // as the page reported it last
+	idle      presence.Activity // as the page reported it last
 }
 
 type sessionKey struct {
@@ -121,11 +122,11 @@ func (s *session) reportIdle(form *wordpress.Array) bool {
 	was := s.idle
 	switch form.String("idle") {
 	case "0":
-		s.idle = broker.Active
+		s.idle = presence.Active
 	case "1":
-		s.idle = broker.Idle
+		s.idle = presence.Idle
 	}
-	if s.idle != broker.Idle || was != broker.Active {
+	if s.idle != presence.Idle || was != presence.Active {
 		return false
 	}
 	for _, e := range s.entries {
@@ -145,19 +146,19 @@ func (s *session) subscribe(data *wordpress.Array, pace time.Duration) {
 
 // write implements entryWriter: the entry is renewed while the page pings for it. It is
 // called by hooks of the page's beat, with s.mu held.
-func (s *session) write(c *hook.Call, e broker.Entry) {
+func (s *session) write(c *hook.Call, e presence.Entry) {
 	if c.Focus {
 		s.focusedAt = c.Now.UnixMilli()
 	}
 	e.Idle = s.idle
 	k := s.keyOf(e.Room, e.ClientID)
 	s.entries.add(k)
-	s.broker.Hold(k, broker.Stored{Entry: e, FocusedAt: s.focusedAt})
+	s.broker.Hold(k, presence.Stored{Entry: e, FocusedAt: s.focusedAt})
 }
 
 // keyOf returns the key of an entry of the page.
-func (s *session) keyOf(room, clientID string) broker.Key {
-	return broker.Key{Site: s.site.ID, Room: room, ClientID: clientID, Conn: s.key.conn}
+func (s *session) keyOf(room, clientID string) presence.Key {
+	return presence.Key{Site: s.site.ID, Room: room, ClientID: clientID, Conn: s.key.conn}
 }
 
 // stopRenewing lets entries that the page's last beat did not ping for expire, as the
@@ -171,7 +172,7 @@ func (s *session) stopRenewing() {
 }
 
 // release gives up an entry that the page, which has lost its link, now writes by POST.
-func (s *session) release(k broker.Key) {
+func (s *session) release(k presence.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.entries.remove(k)
@@ -180,7 +181,7 @@ func (s *session) release(k broker.Key) {
 // keeps reports whether the page's link renews an entry, or did until just now: what PHP
 // writes for a beat arrives seconds after it, and the page may have closed meanwhile. An
 // entry that is no longer renewed, because the page has lost its link, is given up.
-func (s *session) keeps(k broker.Key) bool {
+func (s *session) keeps(k presence.Key) bool {
 	linked := s.connected()
 	s.mu.Lock()
 	defer s.mu.Unlock()

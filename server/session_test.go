@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
@@ -37,7 +37,7 @@ func (n *node) online(t *testing.T, room string) (clients []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	view.Room(room, func(entries []broker.Entry, _ int) {
+	view.Room(room, func(entries []presence.Entry, _ int) {
 		for _, e := range entries {
 			clients = append(clients, e.ClientID)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/origin"
 	"github.com/heartbeatd/heartbeatd/server/presencesync"
 	"github.com/heartbeatd/heartbeatd/server/proxy"
@@ -113,7 +114,7 @@ func (st *site) use() (view *broker.View, opened time.Time, err error) {
 		return nil, opened, errSiteClosed
 	case st.view == nil:
 		turn := st.turn.Add(1)
-		st.view, err = st.broker.Watch(st.ID, func(c broker.Change) {
+		st.view, err = st.broker.Watch(st.ID, func(c presence.Change) {
 			if st.turn.Load() == turn { // changes of a view that is being closed are ignored
 				st.change(c)
 			}
@@ -173,7 +174,7 @@ func (st *site) close() {
 
 // change takes a change of the site's presence. It is called under the broker's and the
 // view's lock.
-func (st *site) change(c broker.Change) {
+func (st *site) change(c presence.Change) {
 	st.sync.Change(c)
 	st.rooms.Change(c)
 }

@@ -14,13 +14,14 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // syncCall is the body of a call to WordPress.
 type syncCall struct {
-	Entries []broker.Entry
+	Entries []presence.Entry
 	Left    []struct {
 		Room     string
 		ClientID string `json:"client_id"`
@@ -34,8 +35,8 @@ type table struct {
 	secret string
 	calls  []syncCall
 	times  []time.Time
-	rows   []broker.Entry // written by PHP
-	fault  string         // why a call was not as it must be
+	rows   []presence.Entry // written by PHP
+	fault  string           // why a call was not as it must be
 }
 
 func newTable(t *testing.T, secret string) *table {
@@ -64,11 +65,11 @@ func (w *table) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		w.fault = err.Error()
 	}
 	w.calls, w.times = append(w.calls, call), append(w.times, time.Now())
-	_ = json.NewEncoder(out).Encode(map[string]any{"entries": append([]broker.Entry{}, w.rows...)})
+	_ = json.NewEncoder(out).Encode(map[string]any{"entries": append([]presence.Entry{}, w.rows...)})
 }
 
 // write has PHP write a row, or with no name take all away.
-func (w *table) write(rows ...broker.Entry) {
+func (w *table) write(rows ...presence.Entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.rows = rows
@@ -98,7 +99,7 @@ func syncing(t *testing.T, on broker.Config, every time.Duration) *node {
 	return n
 }
 
-func (r syncCall) entry(room, id string) *broker.Entry {
+func (r syncCall) entry(room, id string) *presence.Entry {
 	for _, e := range r.Entries {
 		if e.Room == room && e.ClientID == id {
 			return &e
@@ -115,7 +116,7 @@ func TestSyncBringsAndTakes(t *testing.T) {
 	p := n.page(t, 2).retell(t, func(c *ticket.Claims) { c.Sync = w.sync() })
 	s := p.socket(t)
 	s.beat(1, p.pinging("dashboard"))
-	n.broker.Hold(entryKey(wordpress.AdminRoom, 9), broker.Stored{Entry: broker.Entry{UserID: 9, DateGMT: "2026-11-23 05:20:00"}})
+	n.broker.Hold(entryKey(wordpress.AdminRoom, 9), presence.Stored{Entry: presence.Entry{UserID: 9, DateGMT: "2026-11-23 05:20:00"}})
 	w.saw(t, "who is there", func(r syncCall) bool {
 		ed, old := r.entry(wordpress.AdminRoom, "user-2"), r.entry(wordpress.AdminRoom, "user-9")
 		if ed == nil || old == nil {
@@ -131,9 +132,9 @@ func TestSyncBringsAndTakes(t *testing.T) {
 		return true
 	})
 
-	row := broker.Entry{Room: "theirs", ClientID: "cli-1", UserID: 1, DisplayName: "Ada", Data: json.RawMessage(`{"from":"php"}`), DateGMT: time.Now().UTC().Format(wordpress.DateLayout)}
-	alias := broker.Entry{Room: wordpress.AdminRoom, ClientID: "user-2", UserID: 2, DateGMT: "2099-01-01 00:00:00"}
-	w.write(row, alias, broker.Entry{Room: strings.Repeat("x", 192), ClientID: "c", UserID: 1, DateGMT: row.DateGMT})
+	row := presence.Entry{Room: "theirs", ClientID: "cli-1", UserID: 1, DisplayName: "Ada", Data: json.RawMessage(`{"from":"php"}`), DateGMT: time.Now().UTC().Format(wordpress.DateLayout)}
+	alias := presence.Entry{Room: wordpress.AdminRoom, ClientID: "user-2", UserID: 2, DateGMT: "2099-01-01 00:00:00"}
+	w.write(row, alias, presence.Entry{Room: strings.Repeat("x", 192), ClientID: "c", UserID: 1, DateGMT: row.DateGMT})
 	until(t, "what PHP wrote is in the room", func() bool {
 		a := n.presence(t, "GET", "room=theirs", "")
 		return len(a.entries) == 1 && a.entries[0].DisplayName == "Ada" && string(a.entries[0].Data) == `{"from":"php"}`

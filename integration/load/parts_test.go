@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
@@ -85,7 +86,7 @@ func BenchmarkTickFrame(b *testing.B) {
 
 // BenchmarkKeyString and BenchmarkParseKey spell a key as NATS has it.
 func BenchmarkKeyString(b *testing.B) {
-	k := broker.Key{Site: siteID, Room: postRoom(42), ClientID: "editor-7", Conn: newConnID()}
+	k := presence.Key{Site: siteID, Room: postRoom(42), ClientID: "editor-7", Conn: newConnID()}
 	b.ReportAllocs()
 	for b.Loop() {
 		_ = k.String()
@@ -93,10 +94,10 @@ func BenchmarkKeyString(b *testing.B) {
 }
 
 func BenchmarkParseKey(b *testing.B) {
-	name := broker.Key{Site: siteID, Room: postRoom(42), ClientID: "editor-7", Conn: newConnID()}.String()
+	name := presence.Key{Site: siteID, Room: postRoom(42), ClientID: "editor-7", Conn: newConnID()}.String()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := broker.ParseKey(name); err != nil {
+		if _, err := presence.ParseKey(name); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -104,12 +105,12 @@ func BenchmarkParseKey(b *testing.B) {
 
 // BenchmarkRoomChange folds a beat of one of a thousand into their room.
 func BenchmarkRoomChange(b *testing.B) {
-	var fold broker.Fold
+	var fold presence.Fold
 	const people = 1000
 	dates := []string{"2026-11-23 05:20:00", "2026-11-23 05:20:10"}
 	put := func(i, date int) int {
-		k := broker.Key{Site: siteID, Room: "admin/online", ClientID: "user-" + strconv.Itoa(i), Conn: "page-" + strconv.Itoa(i)}
-		changes, err := fold.Put(k, broker.Stored{Entry: broker.Entry{
+		k := presence.Key{Site: siteID, Room: "admin/online", ClientID: "user-" + strconv.Itoa(i), Conn: "page-" + strconv.Itoa(i)}
+		changes, err := fold.Put(k, presence.Stored{Entry: presence.Entry{
 			Room: k.Room, ClientID: k.ClientID, UserID: int64(i), DisplayName: "Editor", Data: []byte(`{"screen":"dashboard"}`), DateGMT: dates[date],
 		}})
 		if err != nil {

@@ -40,7 +40,7 @@ test('the time after which a user is idle', () => {
 test('limits', () => {
 	assert.equal(Number(find(go, /^\tMaxBytes = (\d+)$/gm)), constant('HEARTBEATD_MAX_JWT'))
 	assert.equal(Number(find(go, /^const MaxData = (\d+)$/gm)), constant('HEARTBEATD_MAX_ENTRY_DATA'))
-	assert.equal(Number(find(go, /^const maxListed = (\d+)$/gm)), constant('HEARTBEATD_MAX_ONLINE'))
+	assert.equal(Number(find(go, /^const MaxListed = (\d+)$/gm)), constant('HEARTBEATD_MAX_ONLINE'))
 	assert.equal(Number(find(assets, /^\tconst MAX_ENTRIES = (\d+);$/gm)), constant('HEARTBEATD_MAX_ONLINE'))
 })
 

@@ -14,6 +14,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -151,7 +152,7 @@ func (p *pages) index(w http.ResponseWriter, r *http.Request) {
 func (p *pages) absentUser(ctx context.Context) int64 {
 	online := make(map[int64]bool)
 	if view, err := p.View(ctx); err == nil {
-		view.Room(wordpress.AdminRoom, func(entries []broker.Entry, _ int) {
+		view.Room(wordpress.AdminRoom, func(entries []presence.Entry, _ int) {
 			for _, e := range entries {
 				online[e.UserID] = true
 			}

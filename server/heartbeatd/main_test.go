@@ -18,7 +18,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // program is a running heartbeatd.
@@ -215,7 +215,7 @@ func TestRefusedFlags(t *testing.T) {
 
 // TestWatchPrints checks that a change is one line, whatever a name contains.
 func TestWatchPrints(t *testing.T) {
-	change := broker.Change{Site: "demo", Kind: broker.Joined, Entry: broker.Entry{
+	change := presence.Change{Site: "demo", Kind: presence.Joined, Entry: presence.Entry{
 		Room: "admin/online", ClientID: "user-\x071", UserID: 1, DisplayName: "Al\x1b[31mice\n\u202e", Data: json.RawMessage(`{"screen":"dashboard"}`),
 	}}
 	var out bytes.Buffer

@@ -16,7 +16,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/bucket"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/heartbeatd/terminal"
 )
 
@@ -56,7 +57,7 @@ func (c *watchCmd) Run(ctx context.Context, log *slog.Logger) error {
 	}
 	defer nc.Close()
 	out := cmp.Or[io.Writer](c.out, os.Stdout)
-	err = broker.Observe(ctx, nc, broker.Observer{Site: c.Site, Logger: log, OnChange: func(change broker.Change) {
+	err = bucket.Observe(ctx, nc, bucket.Observer{Site: c.Site, Logger: log, OnChange: func(change presence.Change) {
 		if c.matches(change) {
 			c.print(out, change)
 		}
@@ -75,7 +76,7 @@ func redacted(natsURL string) string {
 	return "--nats-url"
 }
 
-func (c *watchCmd) matches(change broker.Change) bool {
+func (c *watchCmd) matches(change presence.Change) bool {
 	room, isPrefix := strings.CutSuffix(c.Room, "*")
 	switch {
 	case isPrefix && !strings.HasPrefix(change.Entry.Room, room):
@@ -87,14 +88,14 @@ func (c *watchCmd) matches(change broker.Change) bool {
 	return false
 }
 
-func (c *watchCmd) print(w io.Writer, change broker.Change) {
+func (c *watchCmd) print(w io.Writer, change presence.Change) {
 	now := time.Now()
 	if c.JSON {
 		_ = json.NewEncoder(w).Encode(struct {
 			Time  string `json:"time"`
 			Event string `json:"event"`
 			Site  string `json:"site"`
-			broker.Entry
+			presence.Entry
 		}{now.UTC().Format(time.RFC3339Nano), change.Kind.String(), change.Site, change.Entry})
 		return
 	}
@@ -102,7 +103,7 @@ func (c *watchCmd) print(w io.Writer, change broker.Change) {
 		Screen string `json:"screen"`
 	}
 	_ = json.Unmarshal(change.Entry.Data, &data) // entries of other services may have no screen
-	state := map[broker.Activity]string{broker.Active: "  active", broker.Idle: "  idle"}[change.Entry.Idle]
+	state := map[presence.Activity]string{presence.Active: "  active", presence.Idle: "  idle"}[change.Entry.Idle]
 	_, _ = fmt.Fprintf(w, "%s  %-7s  %s  %s (%s)  %s%s\n", now.Format(time.TimeOnly), change.Kind, terminal.Printable(change.Entry.Room),
 		terminal.Printable(change.Entry.DisplayName), terminal.Printable(change.Entry.ClientID), terminal.Printable(data.Screen), state)
 }

@@ -17,7 +17,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // TestWatchFilters checks the filters by room, prefix of rooms, user and kind.
@@ -25,22 +25,22 @@ func TestWatchFilters(t *testing.T) {
 	all := []string{"joined", "updated", "left"}
 	for _, c := range []struct {
 		watch watchCmd
-		kind  broker.Kind
+		kind  presence.Kind
 		want  bool
 	}{
-		{watchCmd{Kind: all}, broker.Joined, true},
-		{watchCmd{Kind: all}, broker.Seen, false},
-		{watchCmd{Kind: []string{"seen"}}, broker.Seen, true},
-		{watchCmd{Kind: []string{"left"}}, broker.Joined, false},
-		{watchCmd{Kind: all, Room: "postType/post:42"}, broker.Joined, true},
-		{watchCmd{Kind: all, Room: "postType/post:4"}, broker.Joined, false},
-		{watchCmd{Kind: all, Room: "postType/post:*"}, broker.Joined, true},
-		{watchCmd{Kind: all, Room: "*"}, broker.Left, true},
-		{watchCmd{Kind: all, Room: "postType/page:*"}, broker.Joined, false},
-		{watchCmd{Kind: all, User: 7}, broker.Joined, true},
-		{watchCmd{Kind: all, User: 8}, broker.Joined, false},
+		{watchCmd{Kind: all}, presence.Joined, true},
+		{watchCmd{Kind: all}, presence.Seen, false},
+		{watchCmd{Kind: []string{"seen"}}, presence.Seen, true},
+		{watchCmd{Kind: []string{"left"}}, presence.Joined, false},
+		{watchCmd{Kind: all, Room: "postType/post:42"}, presence.Joined, true},
+		{watchCmd{Kind: all, Room: "postType/post:4"}, presence.Joined, false},
+		{watchCmd{Kind: all, Room: "postType/post:*"}, presence.Joined, true},
+		{watchCmd{Kind: all, Room: "*"}, presence.Left, true},
+		{watchCmd{Kind: all, Room: "postType/page:*"}, presence.Joined, false},
+		{watchCmd{Kind: all, User: 7}, presence.Joined, true},
+		{watchCmd{Kind: all, User: 8}, presence.Joined, false},
 	} {
-		change := broker.Change{Kind: c.kind, Entry: broker.Entry{Room: "postType/post:42", UserID: 7}}
+		change := presence.Change{Kind: c.kind, Entry: presence.Entry{Room: "postType/post:42", UserID: 7}}
 		if got := c.watch.matches(change); got != c.want {
 			t.Errorf("%+v of %v: %v", c.watch, c.kind, got)
 		}

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -52,7 +52,7 @@ type Presence interface {
 	Enter(room, clientID string, data []byte)
 	// Room returns who is in a room, the newest first: at most 200 entries, and how
 	// many there are. It fails only when the server is being stopped.
-	Room(room string) (entries []broker.Entry, total int, err error)
+	Room(room string) (entries []presence.Entry, total int, err error)
 	// Online returns the room of the admin as presence-online lists it.
 	Online() (list wordpress.Encoded, listed, total int, err error)
 	// ActivePosts returns the posts that are being edited, for a beat that asks with
@@ -65,8 +65,8 @@ const MaxData = 10240
 
 // ActivePost is a post that is being edited.
 type ActivePost struct {
-	wordpress.Post                // with its title, once an entry has named it
-	Editors        []broker.Entry // one for each person, the newest first
+	wordpress.Post                  // with its title, once an entry has named it
+	Editors        []presence.Entry // one for each person, the newest first
 }
 
 // Reply is the answer to a request, before it is written.

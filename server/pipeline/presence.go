@@ -7,7 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
@@ -131,7 +131,7 @@ func answerActivePosts(c *hook.Call) {
 	c.Response.Set("presence-active-posts", list)
 }
 
-func activeEditor(e broker.Entry, now time.Time) *wordpress.Array {
+func activeEditor(e presence.Entry, now time.Time) *wordpress.Array {
 	status := "active"
 	if e.IsIdle(now) {
 		status = "idle"

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/restapi"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
@@ -19,7 +20,7 @@ import (
 // idleAge is the age that an entry is given at most, and the age of an entry whose user
 // is idle: the table forgets rows after a minute, while an unfocused tab beats every two,
 // and the Presence API plugin takes users for idle by the date alone.
-const idleAge = broker.IdleAfter + time.Second
+const idleAge = presence.IdleAfter + time.Second
 
 // row is an entry in a call.
 type row struct {
@@ -45,7 +46,7 @@ func (y *syncer) call(ctx context.Context, siteID string, state *State, url stri
 	now := time.Now()
 	left := state.departures()
 	ours, theirs := keys(view)
-	entries, _ := view.List(broker.Filter{}, 0, math.MaxInt)
+	entries, _ := view.List(presence.Filter{}, 0, math.MaxInt)
 	body, sent := encode(entries, ours, left, now)
 	rows, err := y.post(ctx, siteID, url, body)
 	if err != nil {
@@ -58,9 +59,9 @@ func (y *syncer) call(ctx context.Context, siteID string, state *State, url stri
 
 // keys returns the entries that pages and back ends wrote, and the keys that earlier
 // calls wrote for PHP.
-func keys(view *broker.View) (ours map[entryKey]bool, theirs map[broker.Key]bool) {
-	ours, theirs = make(map[entryKey]bool), make(map[broker.Key]bool)
-	for _, k := range view.Keys(broker.Filter{}) {
+func keys(view *broker.View) (ours map[entryKey]bool, theirs map[presence.Key]bool) {
+	ours, theirs = make(map[entryKey]bool), make(map[presence.Key]bool)
+	for _, k := range view.Keys(presence.Filter{}) {
 		if k.Conn == conn {
 			theirs[k] = true
 		} else {
@@ -72,7 +73,7 @@ func keys(view *broker.View) (ours map[entryKey]bool, theirs map[broker.Key]bool
 
 // encode writes the body of a call, up to its limits. Departures come first: sent is
 // the number of them.
-func encode(entries []broker.Entry, ours map[entryKey]bool, left []departure, now time.Time) (body []byte, sent int) {
+func encode(entries []presence.Entry, ours map[entryKey]bool, left []departure, now time.Time) (body []byte, sent int) {
 	r := request{Entries: []row{}, Left: []departure{}}
 	size := len(`{"entries":[],"left":[]}`)
 	fits := func(v any) bool {
@@ -93,9 +94,9 @@ func encode(entries []broker.Entry, ours map[entryKey]bool, left []departure, no
 		}
 		entry := row{e.Room, e.ClientID, e.UserID, e.Data, max(e.DateGMT, oldest)}
 		switch e.Idle {
-		case broker.Active:
+		case presence.Active:
 			entry.DateGMT = newest
-		case broker.Idle:
+		case presence.Idle:
 			entry.DateGMT = oldest
 		}
 		if len(r.Entries) == maxEntries || !fits(entry) {
@@ -108,7 +109,7 @@ func encode(entries []broker.Entry, ours map[entryKey]bool, left []departure, no
 }
 
 // post sends a call, and returns the rows that PHP wrote.
-func (y *syncer) post(ctx context.Context, siteID, url string, body []byte) ([]broker.Entry, error) {
+func (y *syncer) post(ctx context.Context, siteID, url string, body []byte) ([]presence.Entry, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -134,7 +135,7 @@ func (y *syncer) post(ctx context.Context, siteID, url string, body []byte) ([]b
 		return nil, fmt.Errorf("WordPress answers with more than %d bytes", maxBody)
 	}
 	var rows struct {
-		Entries []broker.Entry `json:"entries"`
+		Entries []presence.Entry `json:"entries"`
 	}
 	if err := json.Unmarshal(b, &rows); err != nil {
 		return nil, fmt.Errorf("decoding the entries of WordPress: %w", err)
@@ -144,14 +145,14 @@ func (y *syncer) post(ctx context.Context, siteID, url string, body []byte) ([]b
 
 // takeOver writes entries for the rows that PHP wrote, and removes those of rows that are
 // gone. Where a page has written an entry, the row is that entry.
-func (y *syncer) takeOver(siteID string, view *broker.View, rows []broker.Entry, theirs map[broker.Key]bool) {
+func (y *syncer) takeOver(siteID string, view *broker.View, rows []presence.Entry, theirs map[presence.Key]bool) {
 	ours, _ := keys(view)
 	for _, e := range rows {
-		k := broker.Key{Site: siteID, Room: e.Room, ClientID: e.ClientID, Conn: conn}
+		k := presence.Key{Site: siteID, Room: e.Room, ClientID: e.ClientID, Conn: conn}
 		if ours[entryKey{e.Room, e.ClientID}] || restapi.CheckEntry(&e) != nil {
 			continue
 		}
-		if y.Broker.Put(k, broker.Stored{Entry: e}) == nil {
+		if y.Broker.Put(k, presence.Stored{Entry: e}) == nil {
 			delete(theirs, k)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // State is the state of one site's synchronization. The zero value is ready to use.
@@ -44,14 +44,14 @@ func (s *State) SetURL(url string, issued time.Time) {
 
 // Change records an entry that left. What exceeds the limit of a call expires in the
 // table by itself.
-func (s *State) Change(c broker.Change) {
+func (s *State) Change(c presence.Change) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k := entryKey{c.Entry.Room, c.Entry.ClientID}
 	switch {
-	case c.Kind == broker.Joined:
+	case c.Kind == presence.Joined:
 		delete(s.left, k)
-	case c.Kind == broker.Left && s.url != "" && len(s.left) < maxEntries:
+	case c.Kind == presence.Left && s.url != "" && len(s.left) < maxEntries:
 		if s.left == nil {
 			s.left = make(map[entryKey]departure)
 		}

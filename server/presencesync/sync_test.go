@@ -12,7 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -92,10 +92,10 @@ func TestInvalidAnswers(t *testing.T) {
 
 // TestBounds checks the limits of a call, and of the entries that left.
 func TestBounds(t *testing.T) {
-	var entries []broker.Entry
+	var entries []presence.Entry
 	ours := make(map[entryKey]bool)
 	add := func(data string) {
-		e := broker.Entry{Room: "r", ClientID: fmt.Sprint(len(entries)), Data: json.RawMessage(data)}
+		e := presence.Entry{Room: "r", ClientID: fmt.Sprint(len(entries)), Data: json.RawMessage(data)}
 		entries = append(entries, e)
 		ours[entryKey{e.Room, e.ClientID}] = true
 	}
@@ -123,12 +123,12 @@ func TestBounds(t *testing.T) {
 	}
 	y := State{url: "x"}
 	for i := range maxEntries + 10 {
-		y.Change(broker.Change{Kind: broker.Left, Entry: broker.Entry{ClientID: fmt.Sprint(i)}})
+		y.Change(presence.Change{Kind: presence.Left, Entry: presence.Entry{ClientID: fmt.Sprint(i)}})
 	}
 	if len(y.left) != maxEntries {
 		t.Errorf("%d entries that left are kept", len(y.left))
 	}
-	y.Change(broker.Change{Kind: broker.Joined, Entry: broker.Entry{ClientID: "0"}})
+	y.Change(presence.Change{Kind: presence.Joined, Entry: presence.Entry{ClientID: "0"}})
 	if y.begin(time.Now(), Interval); len(y.left) != maxEntries-1 {
 		t.Errorf("an entry that came back is still reported: %d", len(y.left))
 	}
@@ -143,13 +143,13 @@ func TestDatesTellIdle(t *testing.T) {
 	old, fresh := wordpress.Date(now.Add(-50*time.Second)), wordpress.Date(now.Add(-5*time.Second))
 	idle := wordpress.Date(now.Add(-idleAge))
 	for _, c := range []struct {
-		idle       broker.Activity
+		idle       presence.Activity
 		date, want string
 	}{
-		{broker.Active, old, wordpress.Date(now)}, {broker.Idle, fresh, idle}, {broker.Unreported, old, idle}, {broker.Unreported, fresh, fresh},
+		{presence.Active, old, wordpress.Date(now)}, {presence.Idle, fresh, idle}, {presence.Unreported, old, idle}, {presence.Unreported, fresh, fresh},
 	} {
-		e := broker.Entry{Room: "r", ClientID: "user-1", Data: json.RawMessage("{}"), DateGMT: c.date, Idle: c.idle}
-		body, _ := encode([]broker.Entry{e}, map[entryKey]bool{{"r", "user-1"}: true}, nil, now)
+		e := presence.Entry{Room: "r", ClientID: "user-1", Data: json.RawMessage("{}"), DateGMT: c.date, Idle: c.idle}
+		body, _ := encode([]presence.Entry{e}, map[entryKey]bool{{"r", "user-1"}: true}, nil, now)
 		if !strings.Contains(string(body), `"date_gmt":"`+c.want+`"`) {
 			t.Errorf("%+v: %s", c, body)
 		}

@@ -22,6 +22,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
@@ -47,7 +48,7 @@ type Node struct {
 	PutLock func(siteID string) sync.Locker
 	// Renews reports whether this node renews an entry for the connection of a
 	// user's page. hasSession is false if the page has no session here.
-	Renews func(k broker.Key, user int64) (renews, hasSession bool)
+	Renews func(k presence.Key, user int64) (renews, hasSession bool)
 	// Sessions returns the number of a site's sessions.
 	Sessions func(siteID string) int
 	// Ready returns nil, or why the node is not ready.

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
@@ -56,7 +57,7 @@ func newTestNode(t *testing.T) *testNode {
 	}
 	views, locks := make(map[string]*broker.View), make(map[string]*sync.Mutex)
 	for site := range secrets {
-		if views[site], err = b.Watch(site, func(broker.Change) {}); err != nil {
+		if views[site], err = b.Watch(site, func(presence.Change) {}); err != nil {
 			t.Fatal(err)
 		}
 		locks[site] = new(sync.Mutex)
@@ -78,7 +79,7 @@ func newTestNode(t *testing.T) *testNode {
 			return views[id], nil
 		},
 		PutLock:  func(id string) sync.Locker { return locks[id] },
-		Renews:   func(broker.Key, int64) (bool, bool) { return false, false },
+		Renews:   func(presence.Key, int64) (bool, bool) { return false, false },
 		Sessions: func(string) int { return 0 },
 		Ready:    func() error { return nil },
 	}, operator))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
@@ -125,7 +126,7 @@ func (a *api) status(ctx context.Context, c *call) (int, any, error) {
 		status.Ready, status.Reason = false, err.Error()
 	}
 	if view, err := a.View(ctx, c.site); err == nil {
-		view.Room(wordpress.AdminRoom, func(_ []broker.Entry, total int) { status.Online = total })
+		view.Room(wordpress.AdminRoom, func(_ []presence.Entry, total int) { status.Online = total })
 	}
 	return http.StatusOK, status, nil
 }

@@ -11,7 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
@@ -28,7 +28,7 @@ const (
 
 // CheckEntry reports what is wrong with an entry of a back end. It compacts the
 // entry's data.
-func CheckEntry(e *broker.Entry) error {
+func CheckEntry(e *presence.Entry) error {
 	if err := cmp.Or(checkName("room", e.Room), checkName("client_id", e.ClientID)); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -42,7 +43,7 @@ type presenceCall struct {
 type putRequest struct {
 	Site string `json:"site"`
 	Conn string `json:"conn"`
-	broker.Entry
+	presence.Entry
 }
 
 func (a *api) handlePresence(answer func(*presenceCall) (any, error)) http.HandlerFunc {
@@ -83,7 +84,7 @@ func (a *api) readPresence(w http.ResponseWriter, r *http.Request) (*presenceCal
 // listPresence answers GET: one page of the entries of a room, of the rooms with a
 // prefix, or of the site.
 func (a *api) listPresence(c *presenceCall) (any, error) {
-	f := broker.Filter{Room: c.query.Get("room"), Prefix: c.query.Get("prefix")}
+	f := presence.Filter{Room: c.query.Get("room"), Prefix: c.query.Get("prefix")}
 	if f.Room != "" && f.Prefix != "" {
 		return nil, badRequest("room and prefix cannot be combined")
 	}
@@ -106,7 +107,7 @@ func (a *api) listPresence(c *presenceCall) (any, error) {
 	entries, total := c.view.List(f, int((page-1)*perPage), int(perPage))
 	c.out.Set("X-WP-Total", strconv.Itoa(total))
 	c.out.Set("X-WP-TotalPages", strconv.Itoa((total+int(perPage)-1)/int(perPage)))
-	return append([]broker.Entry{}, entries...), nil
+	return append([]presence.Entry{}, entries...), nil
 }
 
 // number reads a parameter that must be from 1 to most. If it is absent, number
@@ -139,13 +140,13 @@ func (a *api) setPresence(c *presenceCall) (any, error) {
 	if err := mayPut(c.view, e); err != nil {
 		return nil, err
 	}
-	k := broker.Key{Site: c.site, Room: e.Room, ClientID: e.ClientID, Conn: conn}
+	k := presence.Key{Site: c.site, Room: e.Room, ClientID: e.ClientID, Conn: conn}
 	renews, hasSession := a.Renews(k, e.UserID)
 	if renews || !hasSession && c.view.Held(k) {
 		return e, nil // the page's connection writes the same entry, and renews it
 	}
-	err := a.Broker.Put(k, broker.Stored{Entry: e})
-	if errors.Is(err, broker.ErrTooLarge) {
+	err := a.Broker.Put(k, presence.Stored{Entry: e})
+	if errors.Is(err, presence.ErrTooLarge) {
 		err = badRequest("%v", err)
 	}
 	return e, err
@@ -153,15 +154,15 @@ func (a *api) setPresence(c *presenceCall) (any, error) {
 
 // mayPut refuses an entry that is another user's, and one more than maxUserEntries of a
 // user.
-func mayPut(v *broker.View, e broker.Entry) error {
-	there, _ := v.List(broker.Filter{Room: e.Room, ClientID: e.ClientID}, 0, 1)
+func mayPut(v *broker.View, e presence.Entry) error {
+	there, _ := v.List(presence.Filter{Room: e.Room, ClientID: e.ClientID}, 0, 1)
 	if len(there) > 0 {
 		if there[0].UserID != e.UserID {
 			return &apiError{409, "conflict", "another user has this client_id in this room"}
 		}
 		return nil
 	}
-	if _, total := v.List(broker.Filter{UserID: e.UserID}, 0, 0); total >= maxUserEntries {
+	if _, total := v.List(presence.Filter{UserID: e.UserID}, 0, 0); total >= maxUserEntries {
 		return &apiError{429, "too_many", "the limit of entries of one user is reached: " + strconv.Itoa(maxUserEntries)}
 	}
 	return nil
@@ -173,7 +174,7 @@ func (a *api) removePresence(c *presenceCall) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := broker.Filter{Room: c.query.Get("room"), ClientID: c.query.Get("client_id"), UserID: user}
+	f := presence.Filter{Room: c.query.Get("room"), ClientID: c.query.Get("client_id"), UserID: user}
 	if user == 0 || c.query.Has("room") || c.query.Has("client_id") {
 		if err := cmp.Or(checkName("room", f.Room), checkName("client_id", f.ClientID)); err != nil {
 			return nil, badRequest("%v", err)

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
@@ -20,8 +20,8 @@ type presenceAnswer struct {
 	status  int
 	header  http.Header
 	text    string
-	entries []broker.Entry
-	entry   broker.Entry
+	entries []presence.Entry
+	entry   presence.Entry
 	Code    string
 	Deleted bool
 	Room    string
@@ -50,9 +50,9 @@ func (n *testNode) presence(t *testing.T, method, query, body string) (a presenc
 // enter writes the entry of a user.
 func (n *testNode) enter(t *testing.T, room string, user int) {
 	t.Helper()
-	k := broker.Key{Site: testSite, Room: room, ClientID: fmt.Sprint("user-", user), Conn: "c"}
-	e := broker.Entry{Room: k.Room, ClientID: k.ClientID, UserID: int64(user), Data: json.RawMessage("{}"), DateGMT: wordpress.Date(time.Now())}
-	if err := n.broker.Put(k, broker.Stored{Entry: e}); err != nil {
+	k := presence.Key{Site: testSite, Room: room, ClientID: fmt.Sprint("user-", user), Conn: "c"}
+	e := presence.Entry{Room: k.Room, ClientID: k.ClientID, UserID: int64(user), Data: json.RawMessage("{}"), DateGMT: wordpress.Date(time.Now())}
+	if err := n.broker.Put(k, presence.Stored{Entry: e}); err != nil {
 		t.Fatal(err)
 	}
 }

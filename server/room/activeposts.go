@@ -11,6 +11,7 @@ import (
 	"weak"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
@@ -50,7 +51,7 @@ func (a *ActivePosts) Read(view *broker.View, now time.Time) (posts []hook.Activ
 	changes := a.changes.Load()
 	from := weak.Make(view)
 	if a.view != from || changes != a.of && now.Sub(a.at) >= activeAge {
-		entries, _ := view.List(broker.Filter{Prefix: "postType/"}, 0, math.MaxInt)
+		entries, _ := view.List(presence.Filter{Prefix: "postType/"}, 0, math.MaxInt)
 		a.posts, a.types = findActivePosts(entries)
 		a.view, a.of, a.at = from, changes, now
 	}
@@ -59,7 +60,7 @@ func (a *ActivePosts) Read(view *broker.View, now time.Time) (posts []hook.Activ
 
 // findActivePosts makes the list from the entries in post rooms, which come room by room
 // and in each room the newest first.
-func findActivePosts(entries []broker.Entry) (posts []hook.ActivePost, types []string) {
+func findActivePosts(entries []presence.Entry) (posts []hook.ActivePost, types []string) {
 	room := ""
 	for _, e := range entries {
 		post, ok := wordpress.ParsePostRoom(e.Room)
@@ -83,7 +84,7 @@ func findActivePosts(entries []broker.Entry) (posts []hook.ActivePost, types []s
 
 // addEditor adds an entry of the post's room. Several entries of one person become one,
 // which is idle if all of them are.
-func addEditor(p *hook.ActivePost, e broker.Entry) {
+func addEditor(p *hook.ActivePost, e presence.Entry) {
 	if p.Title == nil {
 		var data struct {
 			Title *string `json:"title"`
@@ -91,13 +92,13 @@ func addEditor(p *hook.ActivePost, e broker.Entry) {
 		_ = json.Unmarshal(e.Data, &data) // another service's entry may have no title
 		p.Title = data.Title
 	}
-	i := slices.IndexFunc(p.Editors, func(other broker.Entry) bool { return other.UserID == e.UserID })
+	i := slices.IndexFunc(p.Editors, func(other presence.Entry) bool { return other.UserID == e.UserID })
 	switch {
 	case i < 0 && len(p.Editors) < maxEditors:
 		p.Editors = append(p.Editors, e)
-	case i >= 0 && e.Idle == broker.Active:
-		p.Editors[i].Idle = broker.Active
-	case i >= 0 && e.Idle == broker.Unreported && p.Editors[i].Idle == broker.Idle:
+	case i >= 0 && e.Idle == presence.Active:
+		p.Editors[i].Idle = presence.Active
+	case i >= 0 && e.Idle == presence.Unreported && p.Editors[i].Idle == presence.Idle:
 		p.Editors[i].Idle, p.Editors[i].DateGMT = e.Idle, e.DateGMT // the date says whether they are idle
 	}
 }

@@ -4,16 +4,16 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
-func benchEntries(n int) []broker.Entry {
-	entries := make([]broker.Entry, n)
+func benchEntries(n int) []presence.Entry {
+	entries := make([]presence.Entry, n)
 	for i := range entries {
 		id := strconv.Itoa(i + 1)
-		entries[i] = broker.Entry{
+		entries[i] = presence.Entry{
 			Room: wordpress.AdminRoom, ClientID: "user-" + id, UserID: int64(i + 1), DisplayName: "Editor " + id,
 			AvatarURL: "https://secure.gravatar.com/avatar/0123456789abcdef0123456789abcdef?s=64&d=mm&r=g",
 			Data:      []byte(`{"screen":"dashboard","screen_label":"Dashboard"}`), DateGMT: "2026-11-23 05:20:00",
@@ -24,7 +24,7 @@ func benchEntries(n int) []broker.Entry {
 
 // BenchmarkOnlineList writes presence-online after one of 200 has beaten.
 func BenchmarkOnlineList(b *testing.B) {
-	lists := [2][]broker.Entry{benchEntries(200), benchEntries(200)}
+	lists := [2][]presence.Entry{benchEntries(200), benchEntries(200)}
 	var o OnlineList
 	b.ReportAllocs()
 	i := 0
@@ -57,7 +57,7 @@ func BenchmarkFlush(b *testing.B) {
 		}
 		r.pending = make(map[string]pending)
 		for _, e := range joins {
-			r.pending[e.ClientID] = pending{broker.Joined, e}
+			r.pending[e.ClientID] = pending{presence.Joined, e}
 		}
 		r.flush()
 	}

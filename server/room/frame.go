@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
@@ -40,8 +40,8 @@ func (r *Room) snapshotFrame() []byte {
 // newSnapshot makes the frame. It calls listed, with r.mu held, when it is known which
 // changes the frame has. newSnapshot is called with r.sendMu held.
 func (r *Room) newSnapshot(listed func()) []byte {
-	var list []broker.Entry
-	r.view.Room(r.name, func(entries []broker.Entry, total int) {
+	var list []presence.Entry
+	r.view.Room(r.name, func(entries []presence.Entry, total int) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		list = entries
@@ -61,12 +61,12 @@ func (r *Room) newSnapshot(listed func()) []byte {
 
 // changesFrame lists changes. It is called with r.sendMu held.
 func (r *Room) changesFrame(changed map[string]pending) []byte {
-	var joined, updated, left []broker.Entry
+	var joined, updated, left []presence.Entry
 	for _, p := range changed {
 		switch p.kind {
-		case broker.Joined:
+		case presence.Joined:
 			joined = append(joined, p.entry)
-		case broker.Left:
+		case presence.Left:
 			left = append(left, p.entry)
 		default:
 			updated = append(updated, p.entry)
@@ -75,7 +75,7 @@ func (r *Room) changesFrame(changed map[string]pending) []byte {
 	b := r.newFrame(len(changed))
 	for _, part := range []struct {
 		name    string
-		entries []broker.Entry
+		entries []presence.Entry
 	}{{"joined", joined}, {"updated", updated}, {"left", left}} {
 		if part.entries != nil {
 			b = r.appendEntries(b, part.name, part.entries)
@@ -90,7 +90,7 @@ func (r *Room) newFrame(entries int) []byte {
 	return transport.AppendString(b, r.name)
 }
 
-func (r *Room) appendEntries(b []byte, name string, entries []broker.Entry) []byte {
+func (r *Room) appendEntries(b []byte, name string, entries []presence.Entry) []byte {
 	b = append(b, `,"`+name+`":[`...)
 	for i := range entries {
 		if i > 0 {
@@ -103,10 +103,10 @@ func (r *Room) appendEntries(b []byte, name string, entries []broker.Entry) []by
 }
 
 // framePrefix writes an entry as frames have it, up to its date. The frame names the room.
-func framePrefix(e broker.Entry) []byte {
-	e.DateGMT, e.Idle = "", broker.Unreported
+func framePrefix(e presence.Entry) []byte {
+	e.DateGMT, e.Idle = "", presence.Unreported
 	b, _ := json.Marshal(struct {
-		broker.Entry
+		presence.Entry
 		Room string `json:"room,omitempty"`
 	}{Entry: e}) // strings and checked JSON cannot fail
 	return b[:len(b)-len(`""}`)]

@@ -4,20 +4,20 @@ import (
 	"encoding/json"
 	"sync"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // OnlineList is presence-online as ticks carry it. It is written once after each change.
 type OnlineList struct {
-	mu       sync.Mutex     // guards the following fields
-	entries  []broker.Entry // the view's list, of which a change makes another
+	mu       sync.Mutex       // guards the following fields
+	entries  []presence.Entry // the view's list, of which a change makes another
 	json     wordpress.Encoded
 	prefixes prefixCache
 }
 
 // Encode returns the list of a view's entries.
-func (o *OnlineList) Encode(entries []broker.Entry) wordpress.Encoded {
+func (o *OnlineList) Encode(entries []presence.Entry) wordpress.Encoded {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.json != nil && len(o.entries) == len(entries) && (len(entries) == 0 || &o.entries[0] == &entries[0]) {
@@ -36,7 +36,7 @@ func (o *OnlineList) Encode(entries []broker.Entry) wordpress.Encoded {
 }
 
 // onlinePrefix writes an entry as presence-online has it, up to its date.
-func onlinePrefix(e broker.Entry) []byte {
+func onlinePrefix(e presence.Entry) []byte {
 	var data struct {
 		Screen      string `json:"screen"`
 		ScreenLabel string `json:"screen_label"`

@@ -7,12 +7,12 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // onlineAnew writes presence-online without a cache.
-func onlineAnew(t *testing.T, entries []broker.Entry) string {
+func onlineAnew(t *testing.T, entries []presence.Entry) string {
 	t.Helper()
 	list := wordpress.NewArray()
 	for _, e := range entries {
@@ -28,8 +28,8 @@ func onlineAnew(t *testing.T, entries []broker.Entry) string {
 		a.Set("screen", data.Screen)
 		a.Set("screen_label", data.Label)
 		a.Set("date_gmt", e.DateGMT)
-		if e.Idle != broker.Unreported {
-			a.Set("idle", e.Idle == broker.Idle)
+		if e.Idle != presence.Unreported {
+			a.Set("idle", e.Idle == presence.Idle)
 		}
 		list.Append(a)
 	}
@@ -57,13 +57,13 @@ func TestOnlineListIsCurrent(t *testing.T) {
 		return b
 	}
 	var o OnlineList
-	var entries []broker.Entry
+	var entries []presence.Entry
 	for step := range 3000 {
 		entries = slices.Clone(entries) // as a view does
 		switch i := r.IntN(max(1, len(entries))); {
 		case len(entries) < 5 || len(entries) < 200 && r.IntN(3) == 0:
 			id := r.IntN(2000)
-			entries = append(entries, broker.Entry{
+			entries = append(entries, presence.Entry{
 				ClientID: fmt.Sprint(id), UserID: int64(id), DisplayName: text(), AvatarURL: text(), Data: data(), DateGMT: text(),
 			})
 		case r.IntN(5) == 0:
@@ -76,7 +76,7 @@ func TestOnlineListIsCurrent(t *testing.T) {
 			case 0:
 				e.UserID++
 			case 3:
-				e.Idle = broker.Activity(r.IntN(3))
+				e.Idle = presence.Activity(r.IntN(3))
 			case 1:
 				e.DisplayName = text()
 			case 2:

@@ -1,7 +1,7 @@
 package room
 
 import (
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 const (
@@ -18,13 +18,13 @@ const (
 type prefixCache map[string]*cachedPrefix // by client id
 
 type cachedPrefix struct {
-	entry broker.Entry
+	entry presence.Entry
 	text  []byte
 }
 
 // prefix returns an entry, up to its date, as write writes it for a list of so many
 // entries. All calls have the same write.
-func (c *prefixCache) prefix(entries int, e *broker.Entry, write func(broker.Entry) []byte) []byte {
+func (c *prefixCache) prefix(entries int, e *presence.Entry, write func(presence.Entry) []byte) []byte {
 	if entries <= smallList {
 		return write(*e)
 	}

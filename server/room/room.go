@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // The cost of a room grows with the pages that hear it, and not with their square,
@@ -59,26 +60,26 @@ func (r *Room) Name() string { return r.name }
 
 // pending is the change of one client id that the pages have yet to hear of.
 type pending struct {
-	kind  broker.Kind
-	entry broker.Entry
+	kind  presence.Kind
+	entry presence.Entry
 }
 
 // fold adds a later change of the client id. A join and a leave make a leave: a page that
 // got a snapshot in between must hear of it, and others ignore it.
-func (p pending) fold(c broker.Change) pending {
+func (p pending) fold(c presence.Change) pending {
 	switch {
-	case p.kind == broker.Joined && c.Kind != broker.Left:
-		return pending{broker.Joined, c.Entry}
-	case p.kind == broker.Left && c.Kind == broker.Joined:
-		return pending{broker.Updated, c.Entry}
-	case p.kind == broker.Updated && c.Kind == broker.Seen:
-		return pending{broker.Updated, c.Entry}
+	case p.kind == presence.Joined && c.Kind != presence.Left:
+		return pending{presence.Joined, c.Entry}
+	case p.kind == presence.Left && c.Kind == presence.Joined:
+		return pending{presence.Updated, c.Entry}
+	case p.kind == presence.Updated && c.Kind == presence.Seen:
+		return pending{presence.Updated, c.Entry}
 	}
 	return pending{c.Kind, c.Entry}
 }
 
 // change takes one change of the room. It is called under the view's lock.
-func (r *Room) change(c broker.Change) {
+func (r *Room) change(c presence.Change) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.changes++
@@ -89,14 +90,14 @@ func (r *Room) change(c broker.Change) {
 		r.gather(c)
 	}
 	wait := min(max(pace, time.Duration(r.listening)*pagePace), seenPace)
-	if c.Kind == broker.Seen {
+	if c.Kind == presence.Seen {
 		wait = seenPace
 	}
 	r.schedule(r.lastSent.Add(wait))
 }
 
 // gather adds a change to those that are pending. It is called with r.mu held.
-func (r *Room) gather(c broker.Change) {
+func (r *Room) gather(c presence.Change) {
 	old, found := r.pending[c.Entry.ClientID]
 	switch {
 	case found:

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // TestMain fails when a test leaves a goroutine behind.
@@ -17,17 +18,17 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // TestPendingFolds folds two changes of one client id into what a session that
 // heard neither, or a snapshot in between, must hear.
 func TestPendingFolds(t *testing.T) {
-	for _, c := range []struct{ first, second, want broker.Kind }{
-		{broker.Joined, broker.Updated, broker.Joined},
-		{broker.Joined, broker.Seen, broker.Joined},
-		{broker.Joined, broker.Left, broker.Left},
-		{broker.Updated, broker.Seen, broker.Updated},
-		{broker.Updated, broker.Left, broker.Left},
-		{broker.Seen, broker.Updated, broker.Updated},
-		{broker.Seen, broker.Left, broker.Left},
-		{broker.Left, broker.Joined, broker.Updated},
+	for _, c := range []struct{ first, second, want presence.Kind }{
+		{presence.Joined, presence.Updated, presence.Joined},
+		{presence.Joined, presence.Seen, presence.Joined},
+		{presence.Joined, presence.Left, presence.Left},
+		{presence.Updated, presence.Seen, presence.Updated},
+		{presence.Updated, presence.Left, presence.Left},
+		{presence.Seen, presence.Updated, presence.Updated},
+		{presence.Seen, presence.Left, presence.Left},
+		{presence.Left, presence.Joined, presence.Updated},
 	} {
-		p := pending{kind: c.first}.fold(broker.Change{Kind: c.second, Entry: broker.Entry{DisplayName: "new"}})
+		p := pending{kind: c.first}.fold(presence.Change{Kind: c.second, Entry: presence.Entry{DisplayName: "new"}})
 		if p.kind != c.want || p.entry.DisplayName != "new" {
 			t.Errorf("%v then %v: %v of %q, want %v", c.first, c.second, p.kind, p.entry.DisplayName, c.want)
 		}
@@ -39,21 +40,21 @@ func TestPendingFolds(t *testing.T) {
 func TestPace(t *testing.T) {
 	for _, c := range []struct {
 		pages int
-		kind  broker.Kind
+		kind  presence.Kind
 		wait  time.Duration
 	}{
-		{1, broker.Joined, 250 * time.Millisecond},
-		{1000, broker.Left, 250 * time.Millisecond},
-		{4000, broker.Updated, time.Second},
-		{200_000, broker.Joined, 10 * time.Second},
-		{1, broker.Seen, 10 * time.Second},
+		{1, presence.Joined, 250 * time.Millisecond},
+		{1000, presence.Left, 250 * time.Millisecond},
+		{4000, presence.Updated, time.Second},
+		{200_000, presence.Joined, 10 * time.Second},
+		{1, presence.Seen, 10 * time.Second},
 	} {
 		r := &Room{listening: c.pages, lastSent: time.Now().Add(time.Hour)}
 		for i := range maxChanges + 1 {
 			if len(r.pending) != i || r.overflow {
 				t.Errorf("after %d changes %d are pending", i, len(r.pending))
 			}
-			r.change(broker.Change{Kind: c.kind, Entry: broker.Entry{ClientID: strconv.Itoa(i)}})
+			r.change(presence.Change{Kind: c.kind, Entry: presence.Entry{ClientID: strconv.Itoa(i)}})
 		}
 		if wait := r.due.Sub(r.lastSent); wait != c.wait {
 			t.Errorf("%d pages hear %v after %v, want %v", c.pages, c.kind, wait, c.wait)
@@ -68,7 +69,7 @@ func TestPace(t *testing.T) {
 // TestRoomRests stops the timer of a room that no page hears, and gathers nothing.
 func TestRoomRests(t *testing.T) {
 	r := &Room{listening: 1, lastSent: time.Now().Add(time.Hour)}
-	joined := broker.Change{Kind: broker.Joined, Entry: broker.Entry{ClientID: "user-1"}}
+	joined := presence.Change{Kind: presence.Joined, Entry: presence.Entry{ClientID: "user-1"}}
 	r.change(joined)
 	if len(r.pending) != 1 || r.timer == nil {
 		t.Fatalf("%d changes are pending, timer %v", len(r.pending), r.timer)

@@ -16,6 +16,7 @@ import (
 	"sync"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -43,10 +44,10 @@ type Rooms struct {
 }
 
 // Change takes a change of the site's presence. It is called under the view's lock.
-func (r *Rooms) Change(c broker.Change) {
+func (r *Rooms) Change(c presence.Change) {
 	if _, ok := wordpress.ParsePostRoom(c.Entry.Room); ok {
 		r.Active.changed()
-		if c.Kind != broker.Seen && !c.IdleOnly { // people become idle too often for a nudge each time
+		if c.Kind != presence.Seen && !c.IdleOnly { // people become idle too often for a nudge each time
 			r.Notifier.changed()
 		}
 	}

@@ -1,4 +1,4 @@
-package broker
+package presence
 
 import (
 	"cmp"
@@ -6,15 +6,15 @@ import (
 	"slices"
 )
 
-// maxListed is the most entries of a room that View.Room returns.
-const maxListed = 200
+// MaxListed is the most entries of a room that Fold.First returns.
+const MaxListed = 200
 
 // room has the members of a room. It keeps the first of them in order, so that a tick in a
 // room of 50,000 need not sort them all: a member that beats moves to the front, and the
 // room is sorted again only when half of those kept have moved away from it.
 type room struct {
 	members map[string]*member // by client id
-	top     []*member          // the first in order, at most twice maxListed
+	top     []*member          // the first in order, at most twice MaxListed
 }
 
 // member is one client id with its connections.
@@ -73,8 +73,8 @@ func (r *room) sortIn(m *member) {
 		return // a member that is not kept may come before
 	}
 	r.top = slices.Insert(r.top, i, m)
-	if len(r.top) > 2*maxListed {
-		r.top = slices.Delete(r.top, 2*maxListed, len(r.top))
+	if len(r.top) > 2*MaxListed {
+		r.top = slices.Delete(r.top, 2*MaxListed, len(r.top))
 	}
 }
 
@@ -83,10 +83,10 @@ func (r *room) first(n int) []*member {
 	n = min(n, len(r.members))
 	if n > len(r.top) {
 		all := slices.SortedFunc(maps.Values(r.members), byOrder)
-		if n > 2*maxListed {
+		if n > 2*MaxListed {
 			return all[:n]
 		}
-		r.top = slices.Clone(all[:min(len(all), 2*maxListed)])
+		r.top = slices.Clone(all[:min(len(all), 2*MaxListed)])
 	}
 	return r.top[:n]
 }

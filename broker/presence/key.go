@@ -1,4 +1,6 @@
-package broker
+// Package presence has the values of presence and the functions on them: keys, entries,
+// stored values, and the folding of keys to people in rooms. It knows nothing of NATS.
+package presence
 
 import (
 	"crypto/sha256"
@@ -13,8 +15,8 @@ const maxKey = 1024
 
 const hashLen = 2 * sha256.Size
 
-// subjects is the prefix under which the bucket is republished.
-const subjects = "presence."
+// SubjectPrefix is the prefix of the subjects under which keys are republished.
+const SubjectPrefix = "presence."
 
 // Key names one browser page (Conn, a connection id) of one client id in one room of one
 // site.
@@ -30,24 +32,25 @@ type Key struct{ Site, Room, ClientID, Conn string }
 // connection id and the site too. The entry has the originals.
 func (k Key) String() string {
 	var usual [usualKey]byte // on the stack
-	return string(k.appendTo(usual[:0]))
+	return string(k.Append(usual[:0]))
 }
 
 // usualKey is longer than most keys are.
 const usualKey = 256
 
-func (k Key) appendTo(empty []byte) []byte {
-	b := append(appendToken(empty, k.Site), '.')
+// Append appends what String returns.
+func (k Key) Append(dst []byte) []byte {
+	b := append(appendToken(dst, k.Site), '.')
 	b = append(appendRoom(b, k.Room), '.')
 	b = append(appendToken(b, k.ClientID), '.')
-	if b = appendToken(b, k.Conn); len(b) < maxKey {
+	if b = appendToken(b, k.Conn); len(b)-len(dst) < maxKey {
 		return b
 	}
-	return append(empty, k.shortened()...)
+	return append(dst, k.shortened()...)
 }
 
 func (k Key) shortened() string {
-	parts := [4]string{encodeToken(k.Site), string(appendRoom(nil, k.Room)), encodeToken(k.ClientID), encodeToken(k.Conn)}
+	parts := [4]string{EncodeToken(k.Site), string(appendRoom(nil, k.Room)), EncodeToken(k.ClientID), EncodeToken(k.Conn)}
 	plain := [4]string{k.Site, k.Room, k.ClientID, k.Conn}
 	for _, i := range [...]int{2, 1, 3, 0} {
 		if length(parts) < maxKey {
@@ -74,7 +77,7 @@ func ParseKey(s string) (Key, error) {
 		return Key{}, fmt.Errorf("presence key %q: want site, room, client id and connection id", s)
 	}
 	for i, token := range tokens {
-		plain, ok := decodeToken(token)
+		plain, ok := DecodeToken(token)
 		if !ok {
 			return Key{}, fmt.Errorf("presence key %q: bad token %q", s, token)
 		}
@@ -89,11 +92,19 @@ func ParseKey(s string) (Key, error) {
 
 // ParseSubject parses the subject of a republished key, below "presence.".
 func ParseSubject(subject string) (Key, error) {
-	key, ok := strings.CutPrefix(subject, subjects)
+	key, ok := strings.CutPrefix(subject, SubjectPrefix)
 	if !ok {
-		return Key{}, fmt.Errorf("subject %q is not below %q", subject, subjects)
+		return Key{}, fmt.Errorf("subject %q is not below %q", subject, SubjectPrefix)
 	}
 	return ParseKey(key)
+}
+
+// KeyFilter matches all keys of a site, or of all sites if site is empty.
+func KeyFilter(site string) string {
+	if site == "" {
+		return ">"
+	}
+	return EncodeToken(site) + ".>"
 }
 
 func appendRoom(b []byte, room string) []byte {
@@ -108,7 +119,8 @@ func appendRoom(b []byte, room string) []byte {
 
 const upperHex = "0123456789ABCDEF"
 
-func encodeToken(s string) string { return string(appendToken(nil, s)) }
+// EncodeToken returns a token that stands for s in a key or a subject. DecodeToken returns s.
+func EncodeToken(s string) string { return string(appendToken(nil, s)) }
 
 func appendToken(b []byte, s string) []byte {
 	if s == "" {
@@ -128,8 +140,9 @@ func plainByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-'
 }
 
-// decodeToken accepts more than appendToken writes. ParseKey compares the result.
-func decodeToken(token string) (string, bool) {
+// DecodeToken parses a token. It accepts more than EncodeToken writes; ParseKey compares
+// the result.
+func DecodeToken(token string) (string, bool) {
 	if token == "=" {
 		return "", true
 	}

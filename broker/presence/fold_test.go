@@ -1,4 +1,4 @@
-package broker
+package presence
 
 import (
 	"encoding/json"
@@ -8,6 +8,16 @@ import (
 	"strings"
 	"testing"
 )
+
+func page(room, client, conn string) Key { return Key{"site", room, client, conn} }
+
+func at(second int, screen string) Stored {
+	return Stored{Entry: Entry{
+		DisplayName: "Ada",
+		Data:        json.RawMessage(fmt.Sprintf(`{"screen": %q}`, screen)),
+		DateGMT:     fmt.Sprintf("2026-11-23 05:20:%02d", second),
+	}}
+}
 
 func focused(s Stored, ms int64) Stored {
 	s.FocusedAt = ms
@@ -84,8 +94,8 @@ func TestFoldMovesAKeyWhoseOriginalChanged(t *testing.T) {
 	first, second := at(1, "x"), at(1, "x")
 	first.Room, first.ClientID = "r", "long one"
 	second.Room, second.ClientID = "r", "long two"
-	f.put(k.String(), k, &first) // as if one hash were that of both
-	changes := f.put(k.String(), k, &second)
+	f.PutName(k.String(), k, &first) // as if one hash were that of both
+	changes := f.PutName(k.String(), k, &second)
 	if len(changes) != 2 || changes[0].Kind != Left || changes[0].Entry.ClientID != "long one" || changes[1].Kind != Joined {
 		t.Errorf("%v", changes)
 	}
@@ -122,7 +132,7 @@ func TestFoldRefusesValuesOfOtherKeys(t *testing.T) {
 		s.Room, s.ClientID = c.room, c.id
 		changes, err := f.Put(c.key, s)
 		value, _ := json.Marshal(s)
-		_, _, readErr := parseStored(c.key.String(), value)
+		_, _, readErr := ParseStored(c.key.String(), value)
 		if (err == nil) != c.good || (readErr == nil) != c.good || (len(changes) == 1) != c.good {
 			t.Errorf("%s: %v, %v; read from the bucket: %v", c.name, changes, err, readErr)
 		}
@@ -184,8 +194,8 @@ func TestFirstOfALargeRoom(t *testing.T) {
 		if !slices.IsSortedFunc(all, func(a, b Entry) int { return strings.Compare(b.DateGMT, a.DateGMT) }) {
 			t.Fatal("not in order")
 		}
-		first, total := f.first("site", "r", maxListed)
-		if total != len(all) || !slices.EqualFunc(first, all[:min(len(all), maxListed)], func(a, b Entry) bool { return a.ClientID == b.ClientID && a.DateGMT == b.DateGMT }) {
+		first, total := f.First("site", "r")
+		if total != len(all) || !slices.EqualFunc(first, all[:min(len(all), MaxListed)], func(a, b Entry) bool { return a.ClientID == b.ClientID && a.DateGMT == b.DateGMT }) {
 			t.Fatalf("step %d: the first %d of %d are not those", step, len(first), total)
 		}
 	}
@@ -200,11 +210,11 @@ func replay(t *testing.T, shown map[string]Entry, c Change) {
 		t.Errorf("%v %s, but there: %v", c.Kind, id, there)
 	}
 	if before := was; c.IdleOnly {
-		if before.Idle = c.Entry.Idle; c.Kind != Updated || !sameButDate(&before, &c.Entry) {
+		if before.Idle = c.Entry.Idle; c.Kind != Updated || !before.SameButDate(&c.Entry) {
 			t.Errorf("only idle, from %v to %v", was, c.Entry)
 		}
 	}
-	if c.Kind == Seen && (was.DateGMT == c.Entry.DateGMT || !sameButDate(&was, &c.Entry)) || c.Kind == Updated && sameButDate(&was, &c.Entry) {
+	if c.Kind == Seen && (was.DateGMT == c.Entry.DateGMT || !was.SameButDate(&c.Entry)) || c.Kind == Updated && was.SameButDate(&c.Entry) {
 		t.Errorf("%v from %v to %v", c.Kind, was, c.Entry)
 	}
 	if shown[id] = c.Entry; c.Kind == Left {

@@ -1,4 +1,4 @@
-package broker
+package bucket
 
 import (
 	"cmp"
@@ -10,13 +10,15 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // Observer configures Observe. OnChange is required.
 type Observer struct {
 	Site        string // empty: all sites
 	SkipPresent bool   // no Joined for those who are present at the start (on a busy site there may be a few)
-	OnChange    func(Change)
+	OnChange    func(presence.Change)
 	TTL         time.Duration // the nodes' --presence-ttl; needed if the connection may only subscribe; 60 s if 0
 	Logger      *slog.Logger
 }
@@ -39,7 +41,7 @@ func Observe(ctx context.Context, nc *nats.Conn, o Observer) error {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	o.TTL = cmp.Or(o.TTL, defaultTTL)
+	o.TTL = cmp.Or(o.TTL, presence.DefaultTTL)
 	r := &reader{Observer: o, silent: o.SkipPresent}
 	replaced := nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
 	defer nc.RemoveStatusListener(replaced)
@@ -49,11 +51,11 @@ func Observe(ctx context.Context, nc *nats.Conn, o Observer) error {
 			return r.subscribe(ctx, nc, replaced)
 		}
 		if err == nil {
-			err = watchKeys(ctx, kv, observerFilter(o.Site), r.ttl, replaced, r)
+			err = Watch(ctx, kv, presence.KeyFilter(o.Site), r.ttl, replaced, Handler{r.update, r.snapshotDone, r.expire})
 		}
 		if err != nil && ctx.Err() == nil {
 			o.Logger.Warn("presence cannot be read, trying again", "error", err)
-			pause(ctx, 4*retryWait)
+			pause(ctx, retryWait)
 		}
 	}
 	if ctx.Err() != nil {
@@ -66,8 +68,8 @@ func Observe(ctx context.Context, nc *nats.Conn, o Observer) error {
 type reader struct {
 	Observer
 	silent    bool
-	revisions revisions
-	fold      Fold
+	revisions Revisions
+	fold      presence.Fold
 	ttl       time.Duration
 	created   time.Time
 	lastSeq   uint64 // the newest revision seen
@@ -81,16 +83,16 @@ func (r *reader) bind(ctx context.Context, js jetstream.JetStream) (jetstream.Ke
 	if err != nil {
 		return nil, err
 	}
-	kv, err := js.KeyValue(ctx, bucketName)
+	kv, err := js.KeyValue(ctx, Name)
 	if err != nil {
 		return nil, err
 	}
 	info := stream.CachedInfo()
-	if isOther(info, r.created, r.lastSeq) {
-		r.revisions.begin(r.revisions.epoch + 1)
+	if IsOther(info, r.created, r.lastSeq) {
+		r.revisions.Begin(r.revisions.Epoch() + 1)
 		r.lastSeq = 0
 	} else {
-		r.revisions.begin(r.revisions.epoch)
+		r.revisions.Begin(r.revisions.Epoch())
 	}
 	r.created, r.ttl = info.Created, info.Config.MaxAge
 	return kv, nil
@@ -106,13 +108,13 @@ func findStream(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, 
 		defer close(stopped)
 		for ctx.Err() == nil {
 			err := js.Conn().LastError()
-			if errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), streamName) {
+			if errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), Stream) {
 				cancel(err)
 			}
 			pause(ctx, 10*time.Millisecond)
 		}
 	}()
-	stream, err := js.Stream(ctx, streamName)
+	stream, err := js.Stream(ctx, Stream)
 	cancel(err)
 	<-stopped
 	if err != nil {
@@ -123,30 +125,30 @@ func findStream(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, 
 
 func (r *reader) update(e jetstream.KeyValueEntry) {
 	r.lastSeq = max(r.lastSeq, e.Revision())
-	if r.revisions.knows(e.Key(), e.Revision()) {
+	if r.revisions.Knows(e.Key(), e.Revision()) {
 		return
 	}
-	key, stored, err := readEntry(e)
+	key, stored, err := ReadEntry(e)
 	if err != nil {
 		r.Logger.Warn("presence entry ignored", "error", err)
 	}
-	r.revisions.update(e.Key(), key, stored, e.Revision())
+	r.revisions.Update(e.Key(), key, stored, e.Revision())
 	if stored != nil {
-		r.tell(r.fold.put(e.Key(), key, stored))
+		r.tell(r.fold.PutName(e.Key(), key, stored))
 	} else {
-		r.tell(r.fold.remove(e.Key()))
+		r.tell(r.fold.RemoveName(e.Key()))
 	}
 }
 
 func (r *reader) snapshotDone() { r.silent = false }
 
 func (r *reader) expire() {
-	for _, name := range r.revisions.expire() {
-		r.tell(r.fold.remove(name))
+	for _, name := range r.revisions.Expire() {
+		r.tell(r.fold.RemoveName(name))
 	}
 }
 
-func (r *reader) tell(changes []Change) {
+func (r *reader) tell(changes []presence.Change) {
 	for _, c := range changes {
 		if !r.silent {
 			r.OnChange(c)

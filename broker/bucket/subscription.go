@@ -1,4 +1,4 @@
-package broker
+package bucket
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // maxBuffered is the most messages that may wait for the observer. More are lost, which is
@@ -26,7 +28,7 @@ type subscriber struct {
 // subscribe reads republished keys until ctx ends or nc is closed. replaced receives when
 // nc is connected again.
 func (r *reader) subscribe(ctx context.Context, nc *nats.Conn, replaced <-chan nats.Status) error {
-	subject := subjects + observerFilter(r.Site)
+	subject := presence.SubjectPrefix + presence.KeyFilter(r.Site)
 	messages := make(chan *nats.Msg, maxBuffered)
 	sub, err := nc.ChanSubscribe(subject, messages)
 	if err != nil {
@@ -77,20 +79,20 @@ func checkPermission(ctx context.Context, nc *nats.Conn, subject string) error {
 }
 
 func (l *subscriber) message(m *nats.Msg) {
-	name := strings.TrimPrefix(m.Subject, subjects)
-	if m.Header.Get(kvOperation) != "" || m.Header.Get("Nats-Marker-Reason") != "" {
+	name := strings.TrimPrefix(m.Subject, presence.SubjectPrefix)
+	if m.Header.Get(OperationHeader) != "" || m.Header.Get("Nats-Marker-Reason") != "" {
 		delete(l.lastHeard, name)
-		l.tell(l.fold.remove(name))
+		l.tell(l.fold.RemoveName(name))
 		return
 	}
-	key, stored, err := parseStored(name, m.Data)
+	key, stored, err := presence.ParseStored(name, m.Data)
 	if err != nil {
 		l.Logger.Warn("presence entry ignored", "error", err)
 		return
 	}
 	_, known := l.lastHeard[name]
 	l.lastHeard[name] = l.turn
-	changes := l.fold.put(name, key, stored)
+	changes := l.fold.PutName(name, key, stored)
 	if there := !known && m.Header.Get("Nats-Last-Sequence") != "0"; there && l.first && l.SkipPresent {
 		return
 	}
@@ -104,7 +106,7 @@ func (l *subscriber) expire() {
 	for name, turn := range l.lastHeard {
 		if turn != l.turn {
 			delete(l.lastHeard, name)
-			l.tell(l.fold.remove(name))
+			l.tell(l.fold.RemoveName(name))
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package broker
+package presence
 
 import (
 	"bytes"
@@ -6,13 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 	"unicode/utf8"
 )
 
-// maxValue is the largest entry as JSON, in bytes.
-const maxValue = 16 << 10
+// DefaultTTL is how long an entry lives without renewal, unless the nodes are configured
+// otherwise.
+const DefaultTTL = time.Minute
 
-// ErrTooLarge is Put's error for an entry of more than 16 KiB as JSON.
+// MaxValue is the size of the largest value as JSON, in bytes.
+const MaxValue = 16 << 10
+
+// ErrTooLarge is Normalize's error for a value of more than MaxValue bytes as JSON.
 var ErrTooLarge = errors.New("the entry is too large")
 
 // Entry is one client id in one room, as browsers and services see it.
@@ -33,12 +38,17 @@ func (e *Entry) SameButIdleAndDate(other *Entry) bool {
 		e.DisplayName == other.DisplayName && e.AvatarURL == other.AvatarURL && bytes.Equal(e.Data, other.Data)
 }
 
+// SameButDate says whether two entries differ at most in DateGMT.
+func (e *Entry) SameButDate(other *Entry) bool {
+	return e.Idle == other.Idle && e.SameButIdleAndDate(other)
+}
+
 // Stored is the value of a key in the bucket: an entry as one connection wrote it.
 type Stored struct {
 	Entry
 	FocusedAt int64  `json:"focused_at"`     // unix ms of its last beat with focus, 0 if never
 	Node      string `json:"node"`           // who wrote it
-	Held      bool   `json:"held,omitempty"` // a page's link keeps it (Hold)
+	Held      bool   `json:"held,omitempty"` // a page's link keeps it
 }
 
 // before says whether another connection of the same client id is shown rather than this
@@ -53,14 +63,14 @@ func (s *Stored) before(conn string, other *Stored, otherConn string) bool {
 	return conn < otherConn
 }
 
-// normalize returns a value as it is read back from NATS. A local copy that differs from
+// Normalize returns a value as it is read back from NATS. A local copy that differs from
 // it would be announced as an update. What equals the node's last value of the key shares
-// its memory and is not parsed again.
-func normalize(k Key, s Stored, node string, last *Stored) (*Stored, error) {
+// its memory and is not parsed again; last is nil if there is none.
+func Normalize(k Key, s Stored, node string, last *Stored) (*Stored, error) {
 	s.Node = node
 	if last == nil {
 		last = new(Stored)
-	} else if sameButDate(&last.Entry, &s.Entry) {
+	} else if last.SameButDate(&s.Entry) {
 		date := readable(s.DateGMT, last.DateGMT)
 		s.Entry = last.Entry
 		s.DateGMT = date
@@ -77,9 +87,9 @@ func normalize(k Key, s Stored, node string, last *Stored) (*Stored, error) {
 			return nil, err
 		}
 	}
-	if s.size(6) > maxValue {
-		if size := len(s.appendJSON(nil)); size > maxValue {
-			return nil, fmt.Errorf("%w: %d bytes, at most %d are stored", ErrTooLarge, size, maxValue)
+	if s.size(6) > MaxValue {
+		if size := len(s.appendJSON(nil)); size > MaxValue {
+			return nil, fmt.Errorf("%w: %d bytes, at most %d are stored", ErrTooLarge, size, MaxValue)
 		}
 	}
 	return &s, nil
@@ -121,6 +131,9 @@ func (s *Stored) size(escaped int) int {
 	return valueFrame + escaped*text + len(s.Data)
 }
 
+// JSON returns a normalized value as it is stored.
+func (s *Stored) JSON() []byte { return s.appendJSON(make([]byte, 0, s.size(1))) }
+
 // appendJSON appends a normalized value as encoding/json does, except that it does not
 // escape <, > and &: escaped, they take six bytes, and an entry that is small enough would
 // become too large.
@@ -159,11 +172,6 @@ func appendEscaped(b []byte, text string) []byte {
 	return append(b, bytes.TrimSuffix(escaped.Bytes(), []byte("\n"))...)
 }
 
-// encodesTo says whether this node writes the value as these bytes.
-func (s *Stored) encodesTo(value []byte) bool {
-	return bytes.Equal(value, s.appendJSON(make([]byte, 0, s.size(1))))
-}
-
 // originalKey returns the key with the room and the client id of the value. A key that is
 // too long holds hashes of them; only then does the value say what they are. A value of
 // another room or client id is an error: any writer on NATS could put somebody into a room
@@ -176,8 +184,10 @@ func originalKey(k Key, name string, s *Stored) (Key, error) {
 	return full, nil
 }
 
-// parseStored parses a value of the bucket and checks it against its key.
-func parseStored(name string, value []byte) (Key, *Stored, error) {
+// ParseStored parses the value of a key, which is given as Key.String returns it. It checks
+// that the value belongs to the key. In the key that it returns, hashes are replaced by the
+// originals.
+func ParseStored(name string, value []byte) (Key, *Stored, error) {
 	key, err := ParseKey(name)
 	if err != nil {
 		return Key{}, nil, err

@@ -1,4 +1,4 @@
-package broker
+package bucket
 
 import (
 	"context"
@@ -6,18 +6,20 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-// watchHandler receives what a watch of the bucket brings. It is a View or an Observer.
-type watchHandler interface {
-	update(jetstream.KeyValueEntry) // a key was written or deleted
-	snapshotDone()                  // the watch has brought all keys that were there when it began
-	expire()                        // one TTL has passed since then
+// Handler receives what a watch of the bucket brings.
+type Handler struct {
+	Update       func(jetstream.KeyValueEntry) // a key was written or deleted
+	SnapshotDone func()                        // the watch has brought all keys that were there when it began
+	Expire       func()                        // one TTL has passed since then
 }
 
-// watchKeys watches keys of the bucket until ended receives or ctx ends. It returns an
-// error if the watch ends by itself.
-func watchKeys[E any](ctx context.Context, kv jetstream.KeyValue, filter string, ttl time.Duration, ended <-chan E, f watchHandler) error {
+// Watch watches keys of the bucket until ended receives or ctx ends. It returns an error if
+// the watch ends by itself.
+func Watch[E any](ctx context.Context, kv jetstream.KeyValue, filter string, ttl time.Duration, ended <-chan E, h Handler) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	w, err := startWatch(ctx, cancel, kv, filter, ended)
@@ -36,13 +38,13 @@ func watchKeys[E any](ctx context.Context, kv jetstream.KeyValue, filter string,
 			case !ok:
 				return errors.New("the watch was closed")
 			case e == nil:
-				f.snapshotDone()
+				h.SnapshotDone()
 				expired = time.After(ttl)
 			default:
-				f.update(e)
+				h.Update(e)
 			}
 		case <-expired:
-			f.expire()
+			h.Expire()
 		case <-ended:
 			return nil
 		case <-ctx.Done():
@@ -52,17 +54,6 @@ func watchKeys[E any](ctx context.Context, kv jetstream.KeyValue, filter string,
 }
 
 var errEnded = errors.New("the watch was cancelled")
-
-// siteFilter matches all keys of a site.
-func siteFilter(site string) string { return encodeToken(site) + ".>" }
-
-// observerFilter matches all keys of a site, or of all sites if site is empty.
-func observerFilter(site string) string {
-	if site == "" {
-		return ">"
-	}
-	return siteFilter(site)
-}
 
 // startWatch begins a watch that lasts as long as ctx. The start itself has a deadline,
 // and ends when ended receives: a new connection does not answer what the old one was
@@ -109,10 +100,10 @@ func stopWatch(w jetstream.KeyWatcher, cancel func()) {
 	}
 }
 
-// readEntry returns nil for a key that was deleted, and for a value that is not valid.
-func readEntry(e jetstream.KeyValueEntry) (Key, *Stored, error) {
+// ReadEntry returns nil for a key that was deleted, and for a value that is not valid.
+func ReadEntry(e jetstream.KeyValueEntry) (presence.Key, *presence.Stored, error) {
 	if e.Operation() != jetstream.KeyValuePut {
-		return Key{}, nil, nil
+		return presence.Key{}, nil, nil
 	}
-	return parseStored(e.Key(), e.Value())
+	return presence.ParseStored(e.Key(), e.Value())
 }

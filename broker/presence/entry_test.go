@@ -1,4 +1,4 @@
-package broker
+package presence
 
 import (
 	"bytes"
@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// A sealed value is what encoding/json makes of it and reads again.
-func TestSealIsARoundTrip(t *testing.T) {
+// A normalized value is written as encoding/json writes it, and read back as it is.
+func TestNormalizedValueIsReadBackAsItIs(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	pieces := []string{"a", "é", "🦊", "\u2028", "\u2029", "\xff", "\xe2\x80", `"`, `\`, "\n", "\x00", "\x7f", "<&>", "/"}
 	text := func() (s string) {
@@ -28,7 +28,7 @@ func TestSealIsARoundTrip(t *testing.T) {
 			Data: json.RawMessage(data[r.IntN(len(data))]), DateGMT: text(),
 			Idle: Activity(r.IntN(3)),
 		}, FocusedAt: r.Int64N(1 << 50), Held: r.IntN(2) == 0}
-		sealed, err := normalize(k, s, "node", last)
+		normalized, err := Normalize(k, s, "node", last)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -44,35 +44,35 @@ func TestSealIsARoundTrip(t *testing.T) {
 		}
 		want := strings.TrimSuffix(value.String(), "\n")
 		want = strings.ReplaceAll(want, `\ufffd`, "\ufffd") // a wrong byte, which need not be escaped
-		if got := string(sealed.appendJSON(nil)); got != want || len(got) > sealed.size(6) {
-			t.Fatalf("%d bytes of at most %d: %s\nwant %s", len(got), sealed.size(6), got, want)
+		if got := string(normalized.appendJSON(nil)); got != want || len(got) > normalized.size(6) {
+			t.Fatalf("%d bytes of at most %d: %s\nwant %s", len(got), normalized.size(6), got, want)
 		}
 		read := new(Stored)
-		if err := json.Unmarshal([]byte(want), read); err != nil || !reflect.DeepEqual(read, sealed) {
-			t.Fatalf("sealed %+v, read %+v, %v", sealed, read, err)
+		if err := json.Unmarshal([]byte(want), read); err != nil || !reflect.DeepEqual(read, normalized) {
+			t.Fatalf("normalized %+v, read %+v, %v", normalized, read, err)
 		}
-		last = sealed
+		last = normalized
 	}
 }
 
 // What a page says again is neither parsed nor kept again.
-func TestSealSharesWhatIsTheSame(t *testing.T) {
+func TestNormalizeSharesWhatIsTheSame(t *testing.T) {
 	k, s := benchStored()
-	first, err := normalize(k, s, "node", nil)
+	first, err := Normalize(k, s, "node", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Data, s.DisplayName = bytes.Clone(s.Data), strings.Clone(s.DisplayName)
 	s.DateGMT = "2026-11-23 05:20:15"
-	again, err := normalize(k, s, "node", first)
+	again, err := Normalize(k, s, "node", first)
 	if err != nil || &again.Data[0] != &first.Data[0] || again.DateGMT != s.DateGMT {
 		t.Errorf("%+v, %v", again, err)
 	}
-	if allocs := testing.AllocsPerRun(100, func() { _, _ = normalize(k, s, "node", first) }); allocs != 1 { // the copy
+	if allocs := testing.AllocsPerRun(100, func() { _, _ = Normalize(k, s, "node", first) }); allocs != 1 { // the copy
 		t.Errorf("%v allocations", allocs)
 	}
 	s.Data = json.RawMessage(`{"screen": "posts"}`)
-	if other, err := normalize(k, s, "node", first); err != nil || string(other.Data) != `{"screen":"posts"}` {
+	if other, err := Normalize(k, s, "node", first); err != nil || string(other.Data) != `{"screen":"posts"}` {
 		t.Errorf("%+v, %v", other, err)
 	}
 }

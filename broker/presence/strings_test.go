@@ -1,4 +1,4 @@
-package broker
+package presence
 
 import (
 	"encoding/json"
@@ -27,7 +27,7 @@ func TestJSONStrings(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for name, b := range map[string][]byte{
-				"broker":    appendString(nil, c.text),
+				"presence":  appendString(nil, c.text),
 				"transport": transport.AppendString(nil, c.text),
 				"wordpress": wordpress.AppendString(nil, c.text),
 			} {

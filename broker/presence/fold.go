@@ -1,4 +1,4 @@
-package broker
+package presence
 
 import "math"
 
@@ -51,19 +51,22 @@ func (f *Fold) Put(k Key, s Stored) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f.put(name, k, &s), nil
+	return f.PutName(name, k, &s), nil
 }
 
 // Remove takes a key that was deleted or has expired.
 func (f *Fold) Remove(k Key) []Change {
-	return f.remove(k.String())
+	return f.RemoveName(k.String())
 }
 
-func (f *Fold) put(name string, k Key, s *Stored) []Change {
+// PutName is Put for a key as Key.String returns it and a value that ParseStored or
+// Normalize has returned. Of k it uses Site and Conn only. The value is kept and must not
+// change.
+func (f *Fold) PutName(name string, k Key, s *Stored) []Change {
 	var changes []Change
 	t := f.byKey[name]
 	if t != nil && (t.site != k.Site || t.conn != k.Conn || t.stored.Room != s.Room || t.stored.ClientID != s.ClientID) {
-		changes = f.remove(name) // two keys with one hash: the newer one replaces the older
+		changes = f.RemoveName(name) // two keys with one hash: the newer one replaces the older
 		t = nil
 	}
 	if t == nil {
@@ -77,7 +80,8 @@ func (f *Fold) put(name string, k Key, s *Stored) []Change {
 	return appendChange(changes, k.Site, was, is)
 }
 
-func (f *Fold) remove(name string) []Change {
+// RemoveName is Remove for a key as Key.String returns it.
+func (f *Fold) RemoveName(name string) []Change {
 	t := f.byKey[name]
 	if t == nil {
 		return nil
@@ -110,8 +114,16 @@ func (f *Fold) room(site, name string) *room {
 	return rooms[name]
 }
 
-// shownConn returns the connection of a client id that is shown, or "".
-func (f *Fold) shownConn(site, room, clientID string) string {
+// Value returns the value of a key, or nil. It must not be changed.
+func (f *Fold) Value(name string) *Stored {
+	if t := f.byKey[name]; t != nil {
+		return t.stored
+	}
+	return nil
+}
+
+// ShownConn returns the connection of a client id that is shown, or "".
+func (f *Fold) ShownConn(site, room, clientID string) string {
 	if r := f.sites[site][room]; r != nil {
 		if m := r.members[clientID]; m != nil {
 			return m.connections[m.shown].conn
@@ -126,7 +138,11 @@ func (f *Fold) Room(site, name string) []Entry {
 	return entries
 }
 
-// first returns the first n of them and the number of all.
+// First returns the first MaxListed of them and the number of all.
+func (f *Fold) First(site, name string) (entries []Entry, total int) {
+	return f.first(site, name, MaxListed)
+}
+
 func (f *Fold) first(site, name string, n int) ([]Entry, int) {
 	r := f.sites[site][name]
 	if r == nil {
@@ -148,12 +164,10 @@ func appendChange(changes []Change, site string, was, is *Entry) []Change {
 		return append(changes, Change{Site: site, Kind: Joined, Entry: *is})
 	case is == nil:
 		return append(changes, Change{Site: site, Kind: Left, Entry: *was})
-	case !sameButDate(was, is):
+	case !was.SameButDate(is):
 		return append(changes, Change{Site: site, Kind: Updated, Entry: *is, IdleOnly: was.SameButIdleAndDate(is)})
 	case was.DateGMT != is.DateGMT:
 		return append(changes, Change{Site: site, Kind: Seen, Entry: *is})
 	}
 	return changes
 }
-
-func sameButDate(a, b *Entry) bool { return a.Idle == b.Idle && a.SameButIdleAndDate(b) }

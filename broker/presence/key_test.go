@@ -1,4 +1,4 @@
-package broker
+package presence
 
 import (
 	"math/rand/v2"
@@ -94,7 +94,7 @@ func checkKey(t *testing.T, k Key) {
 	if err != nil || back.String() != s {
 		t.Fatalf("%+q: %s comes back as %+q, %v", k, s, back, err)
 	}
-	whole := len(encodeToken(k.Site)) + len(appendRoom(nil, k.Room)) + len(encodeToken(k.ClientID)) + len(encodeToken(k.Conn)) + 3
+	whole := len(EncodeToken(k.Site)) + len(appendRoom(nil, k.Room)) + len(EncodeToken(k.ClientID)) + len(EncodeToken(k.Conn)) + 3
 	if whole < maxKey && back != k {
 		t.Fatalf("%+q comes back as %+q", k, back)
 	}

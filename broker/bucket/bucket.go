@@ -1,0 +1,75 @@
+// Package bucket reads presence from NATS: the key-value bucket to which the nodes write,
+// and what is published of it. It does not link the embedded NATS server.
+//
+// # For observers
+//
+// What a node writes is in the JetStream key-value bucket "presence" (stream
+// KV_presence, in memory), under presence.Key.String, as the JSON of presence.Stored.
+// Everything that happens in the bucket is published again below "presence.":
+//
+//	presence.default.admin.online.user-1.x7f
+//
+// A site is presence.default.>, a room presence.default.admin.online.*.*;
+// presence.ParseSubject reads such a subject. The headers say what happened:
+//
+//	Nats-Last-Sequence: 0          the key is new; otherwise it was written again
+//	KV-Operation: PURGE            the page left
+//	KV-Operation: DEL              it was removed by name
+//	Nats-Marker-Reason: MaxAge     nobody renewed it
+//	Nats-Sequence                  the revision, rising with every write
+//
+// Observe folds the keys to people in rooms, and continues when NATS was restarted. The
+// permission to subscribe to presence.>, or to presence.<site>.>, is enough:
+// broker.Config.Observers are such users of the embedded NATS. Such an observer learns of
+// everybody who is present within a third of the TTL, when their entries are renewed.
+//
+// To learn of them at once, an observer of an external NATS needs more permissions: to
+// subscribe to an inbox prefix of its own (nats.CustomInboxPrefix; with _INBOX.> it could
+// read the answers to others), and to publish to
+//
+//	$JS.API.INFO
+//	$JS.API.STREAM.INFO.KV_presence
+//	$JS.API.CONSUMER.CREATE.KV_presence.>
+//	$JS.API.CONSUMER.DELETE.KV_presence.>
+//	$JS.FC.KV_presence.>
+//
+// Give them to trusted services only: they show all sites, and a consumer can be made to
+// deliver to any subject.
+package bucket
+
+import (
+	"context"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// Name is the name of the bucket.
+	Name = "presence"
+
+	// Stream is the name of the bucket's stream.
+	Stream = "KV_" + Name
+
+	// OperationHeader is the header of a message that deletes a key.
+	OperationHeader = "KV-Operation"
+)
+
+const (
+	retryWait = time.Second
+	bindWait  = 5 * time.Second // for NATS to answer about the bucket
+)
+
+// IsOther says whether this is another bucket than the one that was created then and had
+// that revision. A cluster recreates a lost memory stream with its old date, so the date
+// alone does not tell.
+func IsOther(info *jetstream.StreamInfo, created time.Time, seen uint64) bool {
+	return !info.Created.Equal(created) || info.State.LastSeq < seen
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}

@@ -1,0 +1,100 @@
+package bucket
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
+)
+
+// Revisions is what the bucket has of each key. Acks and the watch bring the same
+// revisions in no fixed order, and a watch that starts again brings them twice, so the
+// newest revision of each key counts. It is not safe for concurrent use.
+type Revisions struct {
+	keys  map[string]*revision
+	epoch uint64 // the bucket; revisions of two buckets cannot be compared
+	turn  int    // counts the snapshots
+}
+
+// revision is the newest known revision of a key.
+type revision struct {
+	key    presence.Key
+	stored *presence.Stored // nil: deleted, and kept until the watch brings that too
+	rev    uint64
+	epoch  uint64
+	turn   int
+}
+
+// Begin starts a snapshot of the bucket with an epoch. What was known before stays until
+// Expire.
+func (m *Revisions) Begin(epoch uint64) {
+	if m.keys == nil {
+		m.keys = map[string]*revision{}
+	}
+	m.epoch = epoch
+	m.turn++
+	maps.DeleteFunc(m.keys, func(_ string, f *revision) bool { return f.stored == nil })
+}
+
+// Epoch returns the epoch of the last Begin.
+func (m *Revisions) Epoch() uint64 { return m.epoch }
+
+// Get returns a key and its value as Learn or Update was given them. The value is nil if
+// the key is deleted or not known.
+func (m *Revisions) Get(name string) (presence.Key, *presence.Stored) {
+	if f := m.keys[name]; f != nil {
+		return f.key, f.stored
+	}
+	return presence.Key{}, nil
+}
+
+// Forget removes a key.
+func (m *Revisions) Forget(name string) { delete(m.keys, name) }
+
+// Knows says whether this revision of a key, or a newer one, is known, and marks the key
+// as present in this snapshot.
+func (m *Revisions) Knows(name string, rev uint64) bool {
+	f := m.keys[name]
+	if f == nil || f.epoch != m.epoch || f.rev < rev {
+		return false
+	}
+	f.turn = m.turn
+	if f.stored == nil && f.rev == rev {
+		delete(m.keys, name)
+	}
+	return true
+}
+
+// Learn takes a revision of a key, unless a newer one is known. stored is nil when the key
+// is deleted.
+func (m *Revisions) Learn(name string, key presence.Key, stored *presence.Stored, rev uint64) {
+	if !m.Knows(name, rev) {
+		m.keys[name] = &revision{key, stored, rev, m.epoch, m.turn}
+	}
+}
+
+// Update is Learn for the watch. The watch is ordered, so nothing older follows, and a
+// deleted key can be forgotten.
+func (m *Revisions) Update(name string, key presence.Key, stored *presence.Stored, rev uint64) {
+	m.Learn(name, key, stored, rev)
+	if f := m.keys[name]; f != nil && f.stored == nil && f.rev <= rev {
+		delete(m.keys, name)
+	}
+}
+
+// Expire removes the keys that did not appear since Begin and returns their names. It is
+// called one TTL after the snapshot: by then whoever is present was written again.
+//
+// The snapshot alone is not enough: NATS announces its end too early if keys in it are
+// written meanwhile.
+func (m *Revisions) Expire() []string {
+	var names []string
+	for name, f := range m.keys {
+		if f.turn != m.turn {
+			names = append(names, name)
+			delete(m.keys, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,56 @@
+package presence
+
+import "strings"
+
+// Filter selects entries of a site. The zero value selects all.
+type Filter struct {
+	Room     string // in this room
+	Prefix   string // in rooms whose names have this prefix
+	ClientID string // of this client id
+	UserID   int64  // of this user
+}
+
+// Select returns the selected entries of a site, in no order. They do not change, and must
+// not be changed.
+func (f *Fold) Select(site string, by Filter) (entries []*Entry) {
+	f.each(site, by, func(_ string, m *member) {
+		if e := m.entry(); by.UserID == 0 || e.UserID == by.UserID {
+			entries = append(entries, e)
+		}
+	})
+	return entries
+}
+
+// Keys returns the keys of the selected entries, one for each connection, in no order.
+func (f *Fold) Keys(site string, by Filter) (keys []Key) {
+	f.each(site, by, func(room string, m *member) {
+		for _, t := range m.connections {
+			if by.UserID == 0 || t.stored.UserID == by.UserID {
+				keys = append(keys, Key{site, room, m.id, t.conn})
+			}
+		}
+	})
+	return keys
+}
+
+// each calls fn for the members that by selects by room and client id.
+func (f *Fold) each(site string, by Filter, fn func(room string, m *member)) {
+	in := func(name string, r *room) {
+		if r == nil || !strings.HasPrefix(name, by.Prefix) {
+			return
+		}
+		for _, m := range r.members {
+			if by.ClientID == "" || m.id == by.ClientID {
+				fn(name, m)
+			}
+		}
+	}
+	rooms := f.sites[site]
+	if by.Room != "" {
+		in(by.Room, rooms[by.Room])
+		return
+	}
+	for name, r := range rooms {
+		in(name, r)
+	}
+}
