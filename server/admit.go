@@ -1,7 +1,9 @@
 package server
 
 import (
+	"math/rand/v2"
 	"net/http"
+	"time"
 
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
@@ -38,7 +40,8 @@ func (s *Server) siteOfTicket(siteID string, claims *ticket.Claims, err error) (
 	}
 	st := s.sites.get(siteID)
 	if st == nil {
-		return nil, nil, refuse(siteID, limitReached, "site limit of the network reached on this node")
+		retry := 30*time.Second + rand.N(30*time.Second) // sites without pages are removed
+		return nil, nil, refuseLimit(siteID, "site limit of the network reached on this node", retry)
 	}
 	return st, claims, nil
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -105,7 +106,8 @@ func TestNetworkBound(t *testing.T) {
 			t.Fatalf("no place for site %d", i)
 		}
 	}
-	if _, _, err := n.verifyTicket(n.memberPage(t, "demo-99999", 1).ticket); err == nil || !strings.Contains(err.Error(), "site limit") {
+	_, _, err = n.verifyTicket(n.memberPage(t, "demo-99999", 1).ticket)
+	if bye := new(transport.Bye); !errors.As(err, &bye) || bye.Code != transport.CodeTooMany || bye.RetryAfter < 30*time.Second || !strings.Contains(bye.Reason, "site limit") {
 		t.Errorf("one more: %v", err)
 	}
 	if _, _, err := n.verifyTicket(n.memberPage(t, "demo-5", 1).ticket); err != nil {
