@@ -1,12 +1,17 @@
-// Package server answers beats. Server holds the parts together: each gets what it needs,
-// and none has a Server.
+// Package server answers beats. Server connects the parts: New gives each part what it
+// needs, and no part has a Server.
 //
-// A beat goes this way, and no step calls an earlier one:
+// A connection opens in these steps:
 //
-//	routes.go     a request, by its path, to a transport
-//	origin        the request is from a page of the site
-//	open.go       a hello to a session: admit.go checks its ticket with package ticket
-//	transport     bytes to Beat; a beat by POST goes to post.go, and needs no session
+//	routes.go     passes a request to a transport, by its path
+//	origin        checks that the request is from a page of the site
+//	transport     reads the hello
+//	open.go       opens the session: admit.go checks the ticket with package ticket
+//
+// A beat takes these steps. No step calls an earlier one:
+//
+//	transport     bytes to Beat; a beat by POST comes from routes.go, goes to post.go and
+//	              needs no session
 //	session.go    the beat is answered here, or is PHP's to answer: cron.go leaves it one
 //	              when a scheduled event is due
 //	beat.go       the call that hooks see, and the presence that they use
@@ -58,7 +63,7 @@ type Config struct {
 	Demo     *demosite.Site // nil: no demo site
 	BasePath string         // where the transports are: /heartbeat
 	Scripts  fs.FS          // heartbeat.js and its source map
-	Hooks    hook.Hooks     // hooks besides our own
+	Hooks    hook.Hooks     // hooks besides those of package pipeline
 	Logger   *slog.Logger
 	// TrustedProxies are the web servers whose X-Forwarded headers are used.
 	TrustedProxies []netip.Prefix
@@ -72,7 +77,7 @@ type Config struct {
 
 // Server is one node.
 //
-// Its locks, and those of the packages beneath it, have one order. Whoever holds a lock
+// Its locks, and those of the packages beneath it, have one order. Code that holds a lock
 // may take one that stands below it, never one above it or a second of the same kind:
 //
 //	site.puts          one call of the API checks an entry and writes it
@@ -89,11 +94,11 @@ type Config struct {
 //	Outbox's mu, then the transport's own: they wake a writer
 //
 // While these are held no other lock is waited for: sites.mu, cron.mu, refusals.mu
-// and the locks of package ticket. A new session is locked under sessions.mu before anybody
-// else knows it, which does not wait. The transport calls sessions with none of its locks
-// held.
+// and the locks of package ticket. A new session is locked under sessions.mu while no other
+// goroutine can reach it, so that never waits. The transport calls sessions with none of its
+// locks held.
 //
-// Nobody waits under a lock for anything else: not for NATS, for WordPress, for a client
+// Code that holds a lock waits for nothing else: not for NATS, for WordPress, for a client
 // or for a channel.
 type Server struct {
 	broker   *broker.Broker
@@ -203,8 +208,8 @@ func (s *Server) Drain(ctx context.Context, d time.Duration) {
 	}
 }
 
-// Close ends everything that New started. The HTTP servers must be closed. It may
-// be called more than once: all calls return when everything has ended.
+// Close ends everything that New started. Close the HTTP servers first. Close may be called
+// more than once: each call returns when everything has ended.
 func (s *Server) Close() { s.closing.Do(s.close) }
 
 func (s *Server) close() {

@@ -26,8 +26,9 @@ type Site struct {
 	// Upstream is the site's WordPress, as http://127.0.0.1:8000, when
 	// heartbeatd stands in front of admin-ajax.php.
 	Upstream string `json:"upstream"`
-	// SyncAnywhere lets the site's tickets name any address to bring presence
-	// to, and not only the upstream and the origins: where neither is known.
+	// SyncAnywhere allows the site's tickets to name any URL to which heartbeatd sends
+	// presence. Without it only the upstream and the origins are allowed. It is for a site
+	// of which neither is configured.
 	SyncAnywhere bool `json:"-"`
 }
 

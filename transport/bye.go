@@ -24,8 +24,8 @@ const (
 // OriginRefused is the error for a page of an origin that is not allowed.
 const OriginRefused = "this origin is not one of the site's allowed origins"
 
-// Bye ends a connection and says why. Functions that end a connection return it as their
-// error.
+// Bye says why a connection ends. Functions whose error ends the connection return it as
+// that error.
 type Bye struct {
 	Code       int
 	Reason     string
@@ -80,8 +80,8 @@ func (b *Bye) Frame() []byte {
 	return append(dst, '}')
 }
 
-// AsBye returns the bye in err. Any other error becomes a bye after which the client may
-// reconnect.
+// AsBye returns the *Bye that err is or wraps. For any other error it returns a new one, of
+// CodeTooMany, after which the client reconnects in a second.
 func AsBye(err error) *Bye {
 	var bye *Bye
 	if !errors.As(err, &bye) {

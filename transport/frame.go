@@ -23,8 +23,8 @@ type Welcome struct {
 	Session string // set by the transport
 	Cursor  string // the page receives what was pushed after it
 	Resumed bool
-	// Over long-poll only, set by the transport: the id of the request, and how long a
-	// poll waits.
+	// Set by Sessions, for long-poll and server-sent events: the id of the request, and
+	// how long a poll waits.
 	ID       uint64
 	PollWait time.Duration
 }

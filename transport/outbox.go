@@ -15,10 +15,10 @@ const (
 	hardLimit = 2 << 20
 )
 
-// Outbox holds the frames that one connection has still to take, numbered from 1. The
-// session adds frames; the transport takes them. A frame stays until the client has it:
-// until it is written to a socket, or acknowledged by the next poll. The zero value is
-// empty.
+// Outbox holds the frames that wait for one connection, numbered from 1. The session adds
+// frames, and the transport sends them. A frame stays until the transport calls Ack: when
+// the frame is written to a socket or an event stream, or when the next poll acknowledges
+// it. The zero value is empty.
 type Outbox struct {
 	mu      sync.Mutex
 	frames  [][]byte // unacknowledged, oldest first
@@ -26,7 +26,7 @@ type Outbox struct {
 	last    uint64 // the number of the newest frame
 	bytes   int
 	bye     *Bye
-	wake    func() // tells the transport of something to take
+	wake    func() // wakes the transport to send frames or the bye
 	drained func() // tells the session that the client caught up
 	behind  bool   // an Offer was refused since the client last caught up
 }
@@ -45,8 +45,8 @@ func (o *Outbox) Send(frame []byte) {
 	o.add(frame, hardLimit)
 }
 
-// Offer adds a frame unless the client is behind. It then returns false, and
-// OnDrained's function is called later.
+// Offer adds a frame, unless too many bytes already wait for the client. In that case it
+// returns false, and the function of OnDrained is called when the client has caught up.
 func (o *Outbox) Offer(frame []byte) bool {
 	return o.add(frame, softLimit)
 }
@@ -92,9 +92,10 @@ func (o *Outbox) Bye(b *Bye) {
 	}
 }
 
-// Start sets the function that tells the transport of frames or a bye to take, and calls
-// it. It must not block. The welcome, if there is one, comes before the frames that the
-// session has added.
+// Start sets the function that wakes the transport when there are frames or a bye to send,
+// and calls it. The function must not block. welcome is the frame of the Welcome: it is
+// sent before the frames that the session has added. Sessions, which answers the hello with
+// it, passes none.
 func (o *Outbox) Start(wake func(), welcome ...[]byte) {
 	o.mu.Lock()
 	o.wake = wake

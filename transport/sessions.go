@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	// receiveGap is how long a session may be without a request that carries its frames
-	// down. Such a request is followed at once by the next, so that a gap is a round trip.
+	// receiveGap is how long a session may be without a request whose response carries
+	// frames to the client. The client sends the next such request as soon as one ends, so a
+	// gap is usually one round trip.
 	receiveGap = 10 * time.Second
 	// lostGap is the same when the client itself ended the request: the page was closed,
 	// or its browser sends the next one at once.
@@ -30,8 +31,7 @@ const (
 
 // Sessions are the connections of pages that send every frame in a request of its own.
 // POST /open opens a session, POST /beat carries the client's frames, and POST /close
-// ends it. How frames travel to the client is for another handler, which calls Find and
-// Receive: LongPoll or Events.
+// ends it. Another handler sends frames to the client: LongPoll, Events or one of your own.
 type Sessions struct {
 	Server Server
 
@@ -40,7 +40,21 @@ type Sessions struct {
 	closed   bool
 }
 
-// HTTPSession is one of the Sessions.
+// HTTPSession is one of the Sessions. A handler that sends its frames to the client calls
+//
+//  1. Sessions.Find with the request;
+//  2. Receive, which ends the handler before it;
+//  3. Outbox.After with the number of the last frame that the client says it received. If
+//     the number before the first of these frames is another one, frames were lost: the
+//     handler calls End with nil, and Refuse with ErrGone;
+//  4. Next, which waits for frames, and writes them;
+//  5. Outbox.Ack with the number of the last frame that it has written, and continues with
+//     step 4 until the context of Receive ends;
+//  6. End with nil after an error, or when it has written the bye;
+//  7. the release function that Receive returned.
+//
+// In LongPoll, which writes once, the next request acknowledges the frames: it calls
+// Outbox.Ack instead of step 3, and omits step 5.
 type HTTPSession struct {
 	id      string
 	of      *Sessions
@@ -157,9 +171,9 @@ func (h *HTTPSession) receive(w http.ResponseWriter, r *http.Request) (tick []by
 }
 
 // Close answers POST /close, which a page sends with navigator.sendBeacon when it is left.
-// The session is a field of its body, since a beacon has no headers of its own. Whoever
-// knows a session may close it, from any origin. The page then counts as gone, as if its
-// socket had closed.
+// The session is a field of its body, since a beacon has no headers of its own. A client
+// that knows a session may close it, from any origin. The page then counts as gone, as if
+// its socket had closed.
 func (s *Sessions) Close(w http.ResponseWriter, r *http.Request) {
 	b, err := readBody(w, r, maxClose)
 	if errors.Is(err, errTooLarge) {
@@ -190,11 +204,11 @@ func (s *Sessions) Find(r *http.Request) (*HTTPSession, error) {
 	return h, nil
 }
 
-// Receive makes the caller the receiver of the session, and ends the receiver before it.
-// The context ends after d, when another receiver takes over, and when the session ends.
-// The caller must call release when it is done. If no other receiver follows within 10
-// seconds, or one second if the request's context has ended, the session ends. The error
-// is ErrGone.
+// Receive makes the caller the receiver of the session: the only one that sends its frames
+// to the client. The context of the receiver before it ends. The returned context ends
+// after d, when another receiver takes over, or when the session ends. The caller must call
+// release when it is done. The session ends if no other receiver follows within 10 seconds,
+// or within one second if the request's context has ended. The error is ErrGone.
 func (h *HTTPSession) Receive(r *http.Request, d time.Duration) (ctx context.Context, release func(), err error) {
 	ctx, cancel := context.WithTimeout(r.Context(), d)
 	h.mu.Lock()
@@ -240,7 +254,7 @@ func (h *HTTPSession) Next(ctx context.Context, after uint64) (frames [][]byte, 
 	return frames, last, bye
 }
 
-// Outbox returns the frames that the client has not taken yet.
+// Outbox returns the outbox of the session's connection.
 func (h *HTTPSession) Outbox() *Outbox { return &h.out }
 
 // Ended says whether the session has ended.

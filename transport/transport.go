@@ -1,5 +1,5 @@
-// Package transport carries beats and ticks over WebSockets, long-polling and plain POST
-// requests.
+// Package transport carries beats and ticks over WebSockets, server-sent events,
+// long-polling and plain POST requests.
 //
 // A beat is the same bytes on every transport: the urlencoded body that WordPress's own
 // heartbeat.js makes. The transports do not read it. All of them lead to the same Session:
@@ -19,17 +19,22 @@
 //  1. reads the client's first frame, of at most MaxFrame bytes and within HelloTimeout,
 //     with ParseHello;
 //  2. calls Server.Open with a new Outbox;
-//  3. calls Outbox.Start with a function that wakes whoever writes to the client, and sends
-//     Welcome.Frame first;
+//  3. calls Outbox.Start with a function that wakes the writer, and with Welcome.Frame,
+//     which thereby is the first frame to the client;
 //  4. sends the frames that Outbox.After returns, each write within WriteTimeout, and calls
-//     Outbox.Ack when the client has them. The Outbox bounds what waits, and ends the
-//     connection of a client that reads too slowly. A bye is sent last, as Bye.Frame;
-//  5. passes the client's other frames to Receive and sends what it returns. An error, as
-//     the bye of AsBye, ends the connection;
-//  6. notices connections that are dead, and calls Session.Detach once when one has ended.
+//     Outbox.Ack when the client has them. The Outbox bounds the frames that wait, and ends
+//     the connection of a client that reads too slowly. If After returns a bye, Bye.Frame
+//     is the last frame, and the transport closes the connection;
+//  5. passes the client's other frames to Receive, and adds the frame that it returns, if
+//     any, with Outbox.Send. After an error it calls Outbox.Bye with AsBye(err) and reads
+//     no more frames;
+//  6. notices a dead connection within a TTL, which is 60 s by default, by a ping or a
+//     write every 10 s, and calls Session.Detach once when the connection has ended.
 //
-// Over HTTP with a request for each frame, Sessions does all of this but the way down;
-// events.go, which uses only exported names, is an example.
+// Where the client sends each frame in an HTTP request of its own, Sessions takes these
+// steps, except for sending frames to the client: HTTPSession lists the calls for that.
+// The handler clears the read deadline of a long response, and sets a write deadline before
+// each write. events.go, which uses only exported names, is an example.
 package transport
 
 import (
@@ -79,7 +84,7 @@ type Session interface {
 	Beat(ctx context.Context, b Beat) Tick
 	// Note takes the presence handles of a beat that the page posts to PHP.
 	Note(body []byte)
-	// Renew takes a newer ticket. An error that is a *Bye ends the connection.
+	// Renew takes a newer ticket. An error ends the connection.
 	Renew(ticket string) error
 	// Leave ends the page's presence at once. The transport then ends the connection.
 	Leave()

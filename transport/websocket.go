@@ -35,8 +35,8 @@ type WebSocket struct {
 	off          switches
 }
 
-// Close refuses further connections and returns when all connections have ended. It does
-// not end them: the sessions do.
+// Close refuses further connections and waits until all connections have ended. It does not
+// end them: the server ends its sessions first.
 func (t *WebSocket) Close() {
 	t.mu.Lock()
 	t.closed = true
@@ -44,7 +44,7 @@ func (t *WebSocket) Close() {
 	t.Wait()
 }
 
-// Wait returns when all connections have ended.
+// Wait waits until all connections have ended.
 func (t *WebSocket) Wait() { t.conns.Wait() }
 
 // begin counts a connection, unless Close was called.

@@ -50,7 +50,7 @@ func run(ctx context.Context, args []string) error {
 	var c cli
 	parser, err := kong.New(&c,
 		kong.Name("heartbeatd"),
-		kong.Description("Answers WordPress's Heartbeat API over WebSocket, long-poll and POST, with presence on NATS."),
+		kong.Description("Answers WordPress's Heartbeat API over WebSocket, server-sent events, long-poll and POST, with presence on NATS."),
 		kong.DefaultEnvars("HEARTBEATD"),
 		kong.Configuration(loadConfig),
 		kong.UsageOnError(),

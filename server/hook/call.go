@@ -45,15 +45,16 @@ type NonceVerifier interface {
 
 // Presence is the presence of the caller's site.
 type Presence interface {
-	// Enter writes the entry that the caller has in a room under a client id, which
-	// no other user has. data is a JSON object. The entry stays while the page's beats
-	// enter the room again, and expires after that. Enter does nothing if the user may
-	// not enter the room or data has more than MaxData bytes.
+	// Enter writes an entry of the caller into a room. No other user may have an entry
+	// with the same client id in that room. data is a JSON object. The entry stays while
+	// the page's beats enter the room again, and expires after that. Enter does nothing if
+	// the user may not enter the room or data has more than MaxData bytes.
 	Enter(room, clientID string, data []byte)
 	// Room returns who is in a room, the newest first: at most 200 entries, and how
 	// many there are. It fails only when the server is being stopped.
 	Room(room string) (entries []presence.Entry, total int, err error)
-	// Online returns the room of the admin as presence-online lists it.
+	// Online returns the list of presence-online, from the room admin/online, with the
+	// number of entries that it lists and the number that there are.
 	Online() (list wordpress.Encoded, listed, total int, err error)
 	// ActivePosts returns the posts that are being edited, for a beat that asks with
 	// presence-active-posts-ping. It returns nil for any other beat.

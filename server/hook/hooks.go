@@ -44,8 +44,8 @@ func (h *Hooks) Add(name string, priority int, hook Hook) {
 // AddNative registers a handle that heartbeatd answers without PHP. The hook runs on
 // heartbeat_received, at priority 10, for each beat that carries the handle, and puts
 // the answer into the call's Response. A site's beats get that answer if the site's
-// tickets list the handle among their native handles. hook may be nil where the answer
-// is to say nothing.
+// tickets list the handle among their native handles. hook may be nil if the tick has no
+// answer to the handle. Call AddNative once for each handle.
 func (h *Hooks) AddNative(handle string, hook Hook) {
 	if !h.IsNative(handle) {
 		h.native = append(h.native, handle)
@@ -78,7 +78,7 @@ func (h *Hooks) Clone() Hooks {
 // Has reports whether a name has hooks.
 func (h *Hooks) Has(name string) bool { return len(h.byName[name]) > 0 }
 
-// Run runs the hooks of a name until one of them has answered.
+// Run runs the hooks of a name, in order, until one has called Die or SendJSON.
 func (h *Hooks) Run(name string, c *Call) {
 	c.hooks = h
 	for _, p := range h.byName[name] {

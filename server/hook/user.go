@@ -6,17 +6,17 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// User is a user who is logged in, as WordPress described them. Calls share it: a hook
-// does not change it.
+// User is a logged-in user, as WordPress described them in the ticket. Calls share it: a
+// hook must not change it.
 type User struct {
 	ID            int64
 	Name          string
 	Avatar        string
 	EditPosts     bool
 	ManageOptions bool
-	Rooms         []string        // post rooms that they may enter and hear
+	Rooms         []string        // rooms that they may enter and hear, besides admin/online
 	Types         []string        // post types all of whose posts they may edit
-	AdminURL      string          // of wp-admin/; set for users with Types
+	AdminURL      string          // the URL of wp-admin/; only for users with Types
 	Post          *wordpress.Post // the post that their page edits
 	ScreenLabels  []ScreenLabel
 }

@@ -26,9 +26,9 @@ const (
 	activeAge = 100 * time.Millisecond
 )
 
-// ActivePosts lists the posts of a site that are being edited. The list is kept until a
-// post's room changes, and for the view that it was read from: while a site is not
-// watched, nothing counts its changes.
+// ActivePosts lists the posts of a site that are being edited. It keeps the list until a
+// post's room changes or the site has another view: while a site is not watched, its
+// changes are not counted.
 type ActivePosts struct {
 	changes atomic.Uint64 // of post rooms; counted under the view's lock
 

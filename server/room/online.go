@@ -8,7 +8,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// OnlineList is presence-online as ticks carry it. It is written once after each change.
+// OnlineList is the JSON of presence-online in ticks. It is encoded once after each change.
 type OnlineList struct {
 	mu       sync.Mutex       // guards the following fields
 	entries  []presence.Entry // the view's list, of which a change makes another

@@ -2,13 +2,13 @@
 //
 // A change goes this way:
 //
-//	rooms.go     the rooms of a site that pages of this node hear
-//	room.go      one of them: gathers changes, and gives each page one frame
+//	rooms.go     finds the room, if pages of this node hear it
+//	room.go      gathers the changes of a room, and sends each page one frame
 //	frame.go     writes the frames
-//	prefix.go    what frames and lists say of a person, kept for the next one
+//	prefix.go    caches the part of an entry's JSON that does not change
 //
-// Beside the rooms a site has lists that ticks carry (online.go, activeposts.go), and
-// tells pages that show active posts when these have changed (notifier.go).
+// A site also has the lists that ticks carry (online.go, activeposts.go). notifier.go
+// nudges the pages that show active posts when these have changed.
 package room
 
 import (
@@ -22,11 +22,11 @@ import (
 
 // Listener is a page that hears rooms. Its methods do not wait, and call no room.
 type Listener interface {
-	// Offer sends a presence frame of a room. A page that is too slow for it calls the
-	// room's CatchUp later.
+	// Offer sends a presence frame of a room, unless the page reads too slowly. Such a
+	// page calls the room's CatchUp later.
 	Offer(r *Room, frame []byte)
-	// Deliver sends a push, at its place in the stream of pushes, or a nudge, which has
-	// the zero Cursor.
+	// Deliver sends a push with its position in the stream of pushes, or a nudge with the
+	// zero Cursor.
 	Deliver(frame []byte, at broker.Cursor)
 	// Send sends a frame.
 	Send(frame []byte)
@@ -81,8 +81,8 @@ func (r *Rooms) Listeners(name string) []Listener {
 	return slices.Collect(room.listeners.all)
 }
 
-// Join has a page hear a room, and sends it a snapshot: it gets everything that happens
-// later as changes. Leave ends that. view is the site's.
+// Join adds a page to the listeners of a room and sends it a snapshot. The page then gets
+// every later change, until Leave. view is the site's view.
 func (r *Rooms) Join(name string, view *broker.View, l Listener) *Room {
 	room := r.acquire(name, view)
 	room.join(l)

@@ -28,14 +28,14 @@ import (
 // post at once. The server's limit is the end of that span.
 const nativeAge = 6 * time.Minute
 
-// Claims is what a ticket says. Verified claims are shared: nobody changes them.
+// Claims are the claims of a ticket. Verified claims are shared and must not be changed.
 type Claims struct {
 	Name        string          `json:"name"`
 	Avatar      string          `json:"avatar,omitempty"`
 	SID         string          `json:"sid"`              // hex sha256 of the session token
 	Cookie      string          `json:"cookie,omitempty"` // CookieID of the site's own log-in cookie; empty: no cookie is compared
-	Can         []string        `json:"can,omitempty"`    // edit_posts, manage_options
-	Rooms       []string        `json:"rooms,omitempty"`  // post rooms that this page may enter and hear
+	Can         []string        `json:"can,omitempty"`    // edit_posts, manage_options, and those of the filter heartbeatd_capabilities
+	Rooms       []string        `json:"rooms,omitempty"`  // rooms that this page may enter and hear, besides admin/online
 	Screen      string          `json:"screen,omitempty"`
 	ScreenLabel string          `json:"screen_label,omitempty"`
 	Post        *wordpress.Post `json:"post,omitempty"`  // the post that the page edits
@@ -48,8 +48,8 @@ type Claims struct {
 	Native      []string        `json:"native,omitzero"` // handles that heartbeatd may answer; nil: PHP must see every beat
 
 	// RepeatUntil is the Unix time, in seconds, until which pages may repeat PHP's
-	// answers. WordPress leaves it out when it cannot reach the API, through which it
-	// ends that.
+	// answers. WordPress tells pages through the API to stop repeating an answer that has
+	// changed: while it cannot reach the API, its tickets do not have this claim.
 	RepeatUntil int64 `json:"repeat_until,omitempty"`
 
 	IssuedAt *Time `json:"iat"` // instead of the RegisteredClaims', which lacks milliseconds
@@ -112,8 +112,8 @@ func (c *Claims) User() *hook.User {
 var repeatedHandles = []string{"wp-refresh-post-lock", "wp-check-locked-posts"}
 
 // MayAnswer reports whether heartbeatd may answer a beat instead of PHP: the ticket and
-// the page's nonce are fresh, and both the ticket and hooks have all its handles as
-// native. linked says that the beat came over a link.
+// the page's nonce are fresh, and all handles of the beat are native, both in the ticket
+// and in hooks. linked says that the beat came over a link.
 func (c *Claims) MayAnswer(beat *hook.Call, hooks *hook.Hooks, linked bool) bool {
 	if c.Native == nil || beat.Post.Has("wp_customize") || beat.Post.String("action") != "heartbeat" {
 		return false
@@ -154,10 +154,10 @@ func CookieID(name string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// CookieMatches reports whether the site's log-in cookie, if the request carries it,
-// belongs to the log-in that the ticket was made for. A browser may send several cookies
-// of that name, for different paths: one that matches is enough. Cookies of other sites
-// on the same host are ignored.
+// CookieMatches reports whether the site's log-in cookie belongs to the log-in for which
+// the ticket was made. It returns true if the request has no such cookie. A browser may
+// send several cookies of that name, for different paths: one that matches is enough.
+// Cookies of other sites on the same host are ignored.
 func (c *Claims) CookieMatches(r *http.Request) bool {
 	if c.Cookie == "" {
 		return true

@@ -6,7 +6,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// The audiences of a site's keys.
+// The audiences of the keys that are signed with a site's secret.
 const (
 	ForAPI  = "api"  // heartbeatd's API
 	ForSite = "site" // calls from heartbeatd to WordPress

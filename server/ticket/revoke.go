@@ -80,9 +80,10 @@ func (v *Verifier) Revoked(siteID string, c *Claims) bool {
 	return false
 }
 
-// WithoutRevokedRooms returns claims without the rooms that were revoked after the
-// ticket was issued: the same claims if there are none. WordPress knows more than the
-// claims that are left, so they have no native handles, and PHP answers the page's beats.
+// WithoutRevokedRooms returns claims without the rooms that were revoked after the ticket
+// was issued, or the same claims if there are none. The ticket is out of date then, so the
+// returned claims have no native handles: PHP answers the page's beats until the page has a
+// newer ticket.
 func (v *Verifier) WithoutRevokedRooms(siteID string, c *Claims) *Claims {
 	l := &v.revoked
 	l.mu.Lock()

@@ -10,15 +10,15 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Time is a time in a claim, in milliseconds: tickets and revocations of the same second
-// are ordered by them. A jwt.NumericDate has the precision of jwt.TimePrecision, which is
-// a setting of the whole process.
+// Time is a time in a claim, with a precision of milliseconds, which orders a ticket and a
+// revocation of the same second. The precision of a jwt.NumericDate is jwt.TimePrecision, a
+// setting of the whole process.
 type Time struct{ time.Time }
 
 // NewTime returns t in milliseconds.
 func NewTime(t time.Time) *Time { return &Time{t.Truncate(time.Millisecond)} }
 
-// maxSeconds is beyond every date that anybody means, and far below what overflows.
+// maxSeconds is later than any plausible date, and small enough not to overflow.
 const maxSeconds = 1e12
 
 // MarshalJSON writes seconds since 1970, with three decimals.

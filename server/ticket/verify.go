@@ -30,8 +30,8 @@ func Sign(siteID, secret string, c Claims, now time.Time) (string, error) {
 	return signed, err
 }
 
-// Cause is the kind of reason for which a ticket is refused. There are a fixed number,
-// so what is counted by cause is bounded.
+// Cause is the kind of reason for which a ticket is refused. Their number is fixed, so a
+// count for each cause is bounded.
 type Cause string
 
 // The causes.
@@ -59,7 +59,7 @@ var ErrUnknownSite = errors.New("no such site")
 
 // Verifier verifies tickets. Set Keys and Network before the first use.
 type Verifier struct {
-	// Keys returns the secrets of a site, or ErrUnknownSite.
+	// Keys returns the keys that verify a site's tickets, or ErrUnknownSite.
 	Keys func(siteID string) (jwt.VerificationKeySet, error)
 	// Network returns the id of the first site of a site's network, or the site's own:
 	// the sites of a network share their users and log-ins.
