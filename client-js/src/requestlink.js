@@ -28,7 +28,7 @@ let unheard = 0
 
 // A firewall may refuse a beat, a note or a hello for what this page says in it. The page
 // then keeps its link, and says nothing over it for 2 minutes, the next time for 4, and so
-// on up to 32. Beats are posted meanwhile.
+// on up to 32, until a beat is answered. Beats are posted meanwhile.
 let refusals = 0
 let silentUntil = 0
 
@@ -91,9 +91,10 @@ export function createRequestLink({ name, url, win, onFrame, onClosed }, receive
 		return minutes
 	}
 
-	async function hello(frame) {
+	const hello = async (frame) => greet(frame, now() < silentUntil ? '' : frame.body)
+
+	async function greet(frame, body, refused = false) {
 		const asked = ++lastId
-		const body = now() < silentUntil ? '' : frame.body
 		const fields = new URLSearchParams(frame)
 		fields.delete('body')
 		let answer
@@ -107,12 +108,12 @@ export function createRequestLink({ name, url, win, onFrame, onClosed }, receive
 			const close = refusal(answer)
 			// More than one field says something of this page: without it the hello may pass.
 			if (!close.foreign || !/&/.test(body)) throw close
-			silence()
-			return hello(frame)
+			return greet(frame, '', true)
 		}
 		named = welcome.poll_ms > 0
 		if (named) hold = Math.min(welcome.poll_ms, HOLD_MAX)
 		if (isOthers(welcome, asked)) throw foreign('POST /open got the answer to another request')
+		if (refused) silence() // it was the body
 		id = welcome.session
 		if (!open) {
 			goodbye()
@@ -194,7 +195,10 @@ export function createRequestLink({ name, url, win, onFrame, onClosed }, receive
 				: request('POST', '/beat', { type, id: asked }, FORM, body))
 			if (said.response.status === 204) return null
 			const answer = said.response.ok && readFrame(said.text)
-			if (answer && frame.id && answer.id === frame.id) return answer
+			if (answer && frame.id && answer.id === frame.id) {
+				refusals = 0
+				return answer
+			}
 			const close = refusal(said)
 			if (isForAll || !close.foreign) ended(close)
 			else win.console.warn('heartbeatd: no beats over ' + name + ' for ' + silence() + ' minutes: ' + close.foreign)

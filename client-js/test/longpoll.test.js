@@ -200,6 +200,28 @@ test('a page whose hello is refused for what it says of itself opens without tha
 	assert.deepEqual(all, ['ticket=t&idle=0'], 'a front that refuses every hello is asked once')
 })
 
+test('a page is silent only for what it said, and a beat that is answered ends the growth', async (t) => {
+	const fields = { ticket: 't', body: 'data%5Bn%5D=1&idle=0' }
+	for (let i = 0; i < 6; i++) await assert.rejects(linkOf(t, () => FORBIDDEN).link.open(fields))
+	const it = linkOf(t)
+	const { link, said, due, warnings } = it
+	t.mock.timers.setTime(Date.now() - 86_400_000 + 60_000) // a minute after the last refusal
+	await link.open(fields)
+	assert.match(it.hello, /data/, 'the body was not to blame')
+	for (let i = 0; i < 6; i++) {
+		const refused = i % 2
+		const tick = link.beat('b')
+		await settled()
+		assert.equal(said.length, i + 1)
+		due[i](refused ? FORBIDDEN : json({ type: 'tick', id: said[i].id, status: 200, body: '{}' }))
+		await settled()
+		assert.equal((await tick) === null, Boolean(refused))
+		t.mock.timers.setTime(Date.now() + 120_000)
+	}
+	assert.deepEqual(warnings.map((text) => text.match(/for (\d+) minutes/)[1]), ['2', '2', '2'])
+	link.close()
+})
+
 test('what is urlencoded travels as a form, and the ticket not in the address', async (t) => {
 	const it = linkOf(t)
 	await it.link.open({ ticket: 'a.b-c', conn: '0123abcd', after: 'e-7', body: 'data%5Bn%5D=1&idle=0' })
