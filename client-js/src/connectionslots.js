@@ -76,20 +76,25 @@ export function createSlots({ win, url, id, freed, random }) {
 		if (waiting && (key === null || KEYS.includes(key))) look()
 	})
 
+	// Where another page wins the race for one slot, the second may be free.
 	async function take() {
 		if (held || isMultiplexed(win, url)) return true
-		const keys = free()
-		if (!keys.length) return false
-		const key = keys[Math.floor(random() * keys.length)]
-		const mine = (claim = { key })
-		write(key)
-		await new Promise((resolve) => win.setTimeout(resolve, SETTLE))
-		if (claim !== mine) return false
-		claim = null
-		if (owner(key) !== id) return false
-		held = key
-		look()
-		return true
+		for (let tries = 0; tries < KEYS.length; tries++) {
+			const keys = free()
+			if (!keys.length) return false
+			const key = keys[Math.floor(random() * keys.length)]
+			const mine = (claim = { key })
+			write(key)
+			await new Promise((resolve) => win.setTimeout(resolve, SETTLE))
+			if (claim !== mine) return false
+			claim = null
+			if (owner(key) === id) {
+				held = key
+				look()
+				return true
+			}
+		}
+		return false
 	}
 
 	function release(holder) {
@@ -104,7 +109,7 @@ export function createSlots({ win, url, id, freed, random }) {
 	return {
 		/** Whether the page may have a slot. One that may not is called back. */
 		available() {
-			if (held || isMultiplexed(win, url) || free().length) return true
+			if (held || claim || isMultiplexed(win, url) || free().length) return true
 			waiting = true
 			win.clearTimeout(timer)
 			timer = win.setTimeout(look, LOOK)

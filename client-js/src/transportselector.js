@@ -82,6 +82,7 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 		}
 		tried = Date.now()
 		for (const name of usable()) {
+			if (!may(name)) continue // the tab was hidden while another one was tried
 			const close = await attempt(name)
 			if (mine !== generation) return
 			if (!close) {
@@ -144,7 +145,7 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 		return new Promise((resolve) => {
 			const link = make(name, { onFrame, onClosed: (close) => down(link, close) })
 			const stop = countdown(win, history.isKnown(name) ? KNOWN_TIMEOUT : OPEN_TIMEOUT, () => finish({ code: 0, retryAfter: 0 }))
-			trying = { link, finish }
+			trying = { name, link, finish }
 			renewed = false
 			link.open(hello()).then(
 				(welcome) => finish(null, welcome),
@@ -270,7 +271,8 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 		/** Whether transports may be used has changed (a tab was shown or hidden). */
 		reconsider() {
 			if (current && !may(current.name)) drop()
-			if (!current) connect()
+			if (trying && !may(trying.name)) trying.finish({ code: 0, retryAfter: 0 })
+			else if (!current) connect()
 		},
 		/** The link did not answer in time: it counts as dead. */
 		suspect(link) {

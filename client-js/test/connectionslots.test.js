@@ -59,6 +59,7 @@ function newPage(id, { localStorage, protocol = 'http/1.1', url = '/heartbeat' }
 		page.link = null
 	}
 	page.full = slots.full
+	page.available = slots.available
 	pages.push(page)
 	return page
 }
@@ -91,6 +92,25 @@ test('of pages that start at the same moment two poll at most', async () => {
 	pages.filter((page) => !page.link).forEach((page) => page.poll())
 	await pass(250)
 	assert.equal(polling().length, 2)
+})
+
+test('a page that loses the race for one slot takes the other', async () => {
+	newPage('b').poll()
+	await settle()
+	storage.set('heartbeatd-longpoll-1', `a ${Date.now() + 15_000}`) // which has seen no lease yet
+	await pass(500)
+	assert.deepEqual(polling(), ['b'])
+	assert.match(storage.get('heartbeatd-longpoll-2'), /^b /)
+})
+
+test('a page that is taking a slot may have it', async () => {
+	await open('a')
+	const page = newPage('b')
+	page.poll()
+	await settle()
+	assert.equal(page.available(), true)
+	await pass(300)
+	assert.deepEqual(polling(), ['a', 'b'])
 })
 
 test('a page that crashed keeps its slot for fifteen seconds', async () => {

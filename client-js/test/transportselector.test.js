@@ -171,6 +171,25 @@ test('long-polls only in a visible tab', async () => {
 	assert.equal(changes.pop(), '')
 })
 
+test('a link that opens while the tab is hidden is given up, and nothing is held against it', async () => {
+	world.works = { websocket: false, longpoll: undefined }
+	world.othersLinked = true // what fails now is remembered
+	const c = chooser()
+	c.start()
+	await settle()
+	assert.deepEqual(names(), ['websocket', 'longpoll'])
+	world.visible = false
+	c.reconsider()
+	assert.ok(made[1].closed)
+	await pass(20_000)
+	assert.equal(made.length, 2)
+	world.visible = true
+	world.works.longpoll = true
+	c.reconsider()
+	await settle()
+	assert.equal(c.name, 'longpoll')
+})
+
 test('reconnects when the link dies; after a stop it does not', async () => {
 	const c = chooser()
 	c.start()
