@@ -14,6 +14,10 @@ import { withSite } from '../setup/use-site.mjs'
 export const pluginFolder = fileURLToPath(new URL('heartbeatd', import.meta.url))
 const wpEval = fileURLToPath(new URL('wp-eval.php', import.meta.url))
 
+// nativeHandles are the plugin's HEARTBEATD_NATIVE_HANDLES.
+const native = readFileSync(`${pluginFolder}/includes/beats/native.php`, 'utf8')
+export const nativeHandles = Array.from(native.match(/^const HEARTBEATD_NATIVE_HANDLES = array\((.*)\);$/m)[1].matchAll(/'([^']+)'/g), ([, handle]) => handle)
+
 export const secret = 'a secret of the tests that nobody guesses'
 
 // withPlugin starts everything, calls use, and stops everything. constants are

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { until } from '../browser/harness.mjs'
-import { addMuPlugin, addPlugin, beat, claimsOf, connected, logIn, withPlugin } from './plugin.mjs'
+import { addMuPlugin, addPlugin, beat, claimsOf, connected, logIn, nativeHandles, withPlugin } from './plugin.mjs'
 import { fileURLToPath } from 'node:url'
 
 test('the plugin', { timeout: 400_000 }, async (t) => {
@@ -57,7 +57,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			const fresh = answer.headers()['x-heartbeatd-ticket']
 			assert.ok(fresh.length <= 2048)
 			assert.deepEqual(claimsOf(fresh).rooms, shown)
-			assert.deepEqual(claimsOf(fresh).native, ['presence-ping', 'presence-editor-ping', 'presence-active-posts-ping', 'wp-refresh-post-nonces', 'wp-refresh-metabox-loader-nonces'])
+			assert.deepEqual(claimsOf(fresh).native, nativeHandles)
 			await list.close()
 
 			const author = await open('author', '/wp-admin/edit.php')

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import { root } from '../browser/harness.mjs'
+import { nativeHandles } from './plugin.mjs'
 
 // sources is the text of all files below a folder with an extension, without tests.
 const sources = (folder, extension) => readdirSync(root + folder, { recursive: true })
@@ -24,10 +25,9 @@ function find(source, pattern) {
 const constant = (name) => Number(find(php, new RegExp(`^const ${name} += ([\\d.]+);$`, 'gm')))
 
 test('handles that heartbeatd answers', () => {
-	const inPHP = Array.from(find(php, /^const HEARTBEATD_NATIVE_HANDLES = array\((.*)\);$/gm).matchAll(/'([^']+)'/g), ([, handle]) => handle)
 	const inGo = Array.from(go.matchAll(/^\t+h\.AddNative\((?:"([^"]+)"|(\w+)), /gm), ([, handle, name]) => handle ?? find(go, new RegExp(`\\b${name} += "([^"]+)"$`, 'gm')))
-	assert.ok(inPHP.length > 0)
-	assert.deepEqual(inPHP, inGo)
+	assert.ok(nativeHandles.length > 0)
+	assert.deepEqual(nativeHandles, inGo)
 })
 
 test('the time after which a user is idle', () => {

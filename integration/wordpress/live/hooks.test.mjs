@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { fileURLToPath } from 'node:url'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { test } from 'node:test'
-import { addPlugin, claimsOf } from '../plugin.mjs'
+import { addPlugin, claimsOf, nativeHandles } from '../plugin.mjs'
 import { TRANSPORTS, beat, hasLink, linked, until, withLive } from './live.mjs'
 
 const BEATS = 4
@@ -124,7 +124,7 @@ async function greedy(php, person) {
 	const page = await before.open('/wp-admin/')
 	await linked(page, 'websocket')
 	await beat(page)
-	assert.deepEqual(await native(page), ['presence-ping', 'presence-editor-ping', 'presence-active-posts-ping', 'wp-refresh-post-nonces', 'wp-refresh-metabox-loader-nonces'])
+	assert.deepEqual(await native(page), nativeHandles)
 	await before.close()
 	activate(php, 'greedy')
 	for (const client of TRANSPORTS) {
