@@ -1,7 +1,7 @@
 <?php
 /**
  * Plugin Name:       heartbeatd
- * Description:       Makes the Heartbeat API real-time: beats travel over WebSocket or long-poll, changes arrive at once, and PHP runs only for beats that it alone can answer.
+ * Description:       Makes the Heartbeat API real-time: beats travel over WebSocket, server-sent events or long-poll, changes arrive at once, and PHP runs only for beats that it alone can answer.
  * Version:           0.1.0
  * Requires at least: 6.2
  * Requires PHP:      7.4

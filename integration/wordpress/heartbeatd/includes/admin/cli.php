@@ -15,11 +15,11 @@ defined( 'ABSPATH' ) || exit;
  *     wp heartbeatd status
  */
 function heartbeatd_cli_status() {
-	$findings = heartbeatd_status_report();
-	foreach ( $findings as $finding ) {
-		WP_CLI::line( sprintf( '%-11s  %s', $finding['level'], trim( $finding['text'] . ' ' . $finding['help'] ) ) );
+	$items = heartbeatd_status_report();
+	foreach ( $items as $item ) {
+		WP_CLI::line( sprintf( '%-11s  %s', $item['level'], trim( $item['text'] . ' ' . $item['help'] ) ) );
 	}
-	if ( 'critical' === $findings[0]['level'] ) {
+	if ( 'critical' === $items[0]['level'] ) {
 		WP_CLI::halt( 1 );
 	}
 }
