@@ -60,9 +60,15 @@ func (t *Events) serve(w http.ResponseWriter, r *http.Request) error {
 	stream := eventStream{session: s, request: request, after: after, w: w, control: http.NewResponseController(w)}
 	if err := stream.run(ctx); err != nil {
 		s.End(nil)
+		if errors.Is(err, errTaken) {
+			panic(http.ErrAbortHandler) // the client takes a response that ends early for one that a proxy cut
+		}
 	}
 	return nil
 }
+
+// errTaken ends a stream that misses events.
+var errTaken = errors.New("another stream has taken events of this one")
 
 // eventStream writes the frames of a session after a number.
 type eventStream struct {
@@ -96,7 +102,7 @@ func (s *eventStream) run(ctx context.Context) error {
 		cancel()
 		switch {
 		case last-uint64(len(frames)) != s.after:
-			return errors.New("another stream has taken events of this one")
+			return errTaken
 		case len(frames) == 0 && bye == nil && ctx.Err() != nil:
 			return nil
 		}

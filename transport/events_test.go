@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -164,6 +165,22 @@ func TestTwoStreams(t *testing.T) {
 			t.Errorf("the newer one: %q", body)
 		}
 	})
+}
+
+// TestStreamAborted aborts the response of a stream that misses an event: it is not
+// complete.
+func TestStreamAborted(t *testing.T) {
+	e := &echo{detached: make(chan *Outbox, 1)}
+	_, body := streamFrom(t, e, func(*http.Server) {})
+	e.out.mu.Lock()
+	e.out.last++
+	wake := e.out.wake
+	e.out.mu.Unlock()
+	wake()
+	if _, err := io.ReadAll(body); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("the body ended with %v", err)
+	}
+	<-e.detached
 }
 
 // streamFrom opens a session and a stream over a network.
