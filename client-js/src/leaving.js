@@ -10,7 +10,8 @@ import { isFirefox } from './link.js'
 /**
  * @param {Window} win
  * @param {Function} leaving () called when a click is about to lead away
- * @param {Function} staying () called when the page has handled that click itself
+ * @param {Function} staying () called when the page has handled that click itself, or when it
+ *     never comes: the finger scrolls, or the button goes up elsewhere
  */
 export function watchLeaving(win, leaving, staying) {
 	if (!isFirefox(win) || !win.fetch) return
@@ -25,13 +26,16 @@ export function watchLeaving(win, leaving, staying) {
 		left = kept && leadsAway(win, event)
 		if (left) leaving()
 	}
-	const handled = (event) => {
-		if (!left || !event.defaultPrevented) return
+	const stays = (yes) => {
+		if (!left || !yes) return
 		left = false
 		staying()
 	}
+	const handled = (event) => stays(event.defaultPrevented)
 	win.addEventListener('pointerdown', pressed, true)
 	win.addEventListener('keydown', pressed, true)
+	win.addEventListener('pointerup', (event) => stays(!leadsAway(win, event)), true)
+	win.addEventListener('pointercancel', stays, true)
 	win.addEventListener('click', handled)
 	win.addEventListener('submit', handled)
 }

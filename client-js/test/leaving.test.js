@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { beforeEach, test } from 'node:test'
+import { watchLeaving } from '../src/leaving.js'
+
+const link = { target: '', protocol: 'https:', hash: '', hasAttribute: () => false, closest: () => link }
+const text = { closest: () => null }
+
+let win
+let calls
+
+beforeEach(async () => {
+	const listeners = {}
+	calls = []
+	win = {
+		mozInnerScreenX: 0,
+		location: { href: 'https://example.org/wp-admin/' },
+		fetch: async () => ({}),
+		addEventListener: (name, listener) => (listeners[name] = listener),
+		fire: (name, event) => listeners[name]({ button: 0, target: link, ...event }),
+	}
+	watchLeaving(win, () => calls.push('leaving'), () => calls.push('staying'))
+	await null
+	await null
+})
+
+const STAYS = {
+	'a finger that scrolls': () => win.fire('pointercancel'),
+	'a button that goes up elsewhere': () => win.fire('pointerup', { target: text }),
+	'a click that the page handles': () => win.fire('pointerup') || win.fire('click', { defaultPrevented: true }),
+}
+for (const [what, act] of Object.entries(STAYS)) {
+	test(`${what} leaves the page where it is`, () => {
+		act()
+		assert.deepEqual(calls, [], 'nothing was pressed')
+		win.fire('pointerdown')
+		act()
+		act()
+		assert.deepEqual(calls, ['leaving', 'staying'])
+	})
+}
+
+test('a click that leads away does not', () => {
+	win.fire('pointerdown')
+	win.fire('pointerup')
+	win.fire('click', { defaultPrevented: false })
+	assert.deepEqual(calls, ['leaving'])
+})
