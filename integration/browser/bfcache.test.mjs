@@ -32,17 +32,33 @@ test('Firefox keeps a page that was left by hand', async (t) => {
 	for (const transport of ['websocket', 'events', 'longpoll']) {
 		await t.test(`${transport}, a click on a link`, (t) => keepsPage(t, front, browser, transport))
 		for (const [way, leave] of Object.entries(ways)) {
-			await t.test(`${transport}, ${way}`, async (t) => {
+			await t.test(`${transport}, ${way}`, () => inOneOfThree(async () => {
 				const page = await openDemo(t, browser, front, 1, { transport })
-				await beat(page)
-				await addControls(page)
-				await goAndReturn(page, leave)
-				await onTransport(page, transport)
-				await page.close()
-			})
+				try {
+					await beat(page)
+					await addControls(page)
+					await goAndReturn(page, leave)
+					await onTransport(page, transport)
+				} finally {
+					await page.close()
+				}
+			}))
 		}
 	}
 })
+
+// The page closes its connection when a button or finger goes down, and navigates when that
+// goes up. On a busy machine the time between them may be too short, which no page can
+// prevent: it must be kept in one of three attempts.
+async function inOneOfThree(attempt) {
+	for (let left = 2; ; left--) {
+		try {
+			return await attempt()
+		} catch (error) {
+			if (!left) throw error
+		}
+	}
+}
 
 async function keepsPage(t, front, browser, transport) {
 	const other = await openDemo(t, browser, front, 2)
