@@ -8,6 +8,7 @@
 
 import { CLOSED } from './link.js'
 
+// They guard event streams as well.
 const KEYS = ['heartbeatd-longpoll-1', 'heartbeatd-longpoll-2']
 // How long a page that crashed keeps its lease.
 const LEASE = 15000

@@ -1,7 +1,7 @@
 // The link over server-sent events: a request whose response is a stream of frames, and
 // ends after a while. EventSource cannot send the session's header, so fetch reads it.
 
-import { CLOSED, foreign, readFrame } from './link.js'
+import { CLOSED, clock, foreign, readFrame, since } from './link.js'
 import { createRequestLink } from './requestlink.js'
 
 // A stream is never silent for longer than 10 s: heartbeatd writes a comment then. A proxy
@@ -33,7 +33,7 @@ async function stream(session, win, opened) {
 
 	// Returns what is wrong with a stream that is not heartbeatd's.
 	async function read(response, id, extend) {
-		const started = win.performance.now()
+		const started = clock(win)
 		const reader = response.body.getReader()
 		const decoder = new win.TextDecoder()
 		let begun = false
@@ -41,7 +41,7 @@ async function stream(session, win, opened) {
 		let rest = ''
 		while (session.isOpen) {
 			const { done, value } = await reader.read()
-			if (done) return win.performance.now() - started < LIFE_MIN ? 'got a stream that ended before its time' : ''
+			if (done) return since(win, started) < LIFE_MIN ? 'got a stream that ended before its time' : ''
 			extend(SILENCE_MAX)
 			const lines = (rest + decoder.decode(value, { stream: true })).split('\n')
 			rest = lines.pop()

@@ -1,4 +1,4 @@
-// What the two links have in common. A link is one connection to heartbeatd:
+// What the three links have in common. A link is one connection to heartbeatd:
 //
 //   open(hello) → Promise<welcome>; rejects with a close, see below
 //   beat(body)  → Promise<frame>, a tick or a decline, or null when the link died
@@ -13,6 +13,11 @@ export const CLOSED = { code: 1006, retryAfter: 0 }
 // page stays because the answer is a download or empty.
 export const AWAY = 1001
 export const isFirefox = (win) => 'mozInnerScreenX' in win
+
+// A time that since() reads. Date.now() includes the time that the machine sleeps, and
+// performance.now() does not change when somebody sets the clock: the larger counts.
+export const clock = (win) => [Date.now(), win.performance.now()]
+export const since = (win, then) => Math.max(...clock(win).map((now, i) => now - then[i]))
 
 const RETRY_MAX = 3600000
 

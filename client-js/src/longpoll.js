@@ -1,6 +1,6 @@
 // The long-poll link: one request waits for frames, and the next follows its answer.
 
-import { CLOSED, foreign } from './link.js'
+import { CLOSED, clock, foreign, since } from './link.js'
 import { createRequestLink, readJSON } from './requestlink.js'
 
 export const createLongPollLink = (options) =>
@@ -11,22 +11,17 @@ export const createLongPollLink = (options) =>
 async function poll(session, win) {
 	let seq = 0
 
-	// Date.now() includes the time that the machine sleeps. performance.now() does not
-	// change when somebody sets the clock.
-	const clock = () => [Date.now(), win.performance.now()]
-	const since = (then) => Math.max(...clock().map((now, i) => now - then[i]))
-
 	// What is wrong with an answer that heartbeatd did not make for this poll.
 	function faultOf(answer, id, started) {
 		const { seq: newest, frames } = answer
 		if (session.isOthers(answer, id)) return 'got the answer to another request'
 		if (newest < seq || (frames.length && newest === seq)) return 'got an answer that it had before'
-		if (!frames.length && since(started) < session.hold / 2) return 'got an empty answer before its time'
+		if (!frames.length && since(win, started) < session.hold / 2) return 'got an empty answer before its time'
 		return ''
 	}
 
 	while (session.isOpen) {
-		const started = clock()
+		const started = clock(win)
 		const id = session.nextId()
 		try {
 			const reply = await session.request('GET', '/poll', { after: seq, id })

@@ -15,9 +15,10 @@ const refusal = (status, text) => new Response(text, { status })
 // stream.
 function linkOf(t, { answer } = {}) {
 	t.mock.timers.reset()
-	t.mock.timers.enable({ apis: ['setTimeout'] })
+	t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_800_000_000_000 })
 	let now = 0
 	const it = { streams: [], closed: [], frames: [], beacons: [], opened: false, failed: null }
+	it.sleep = (ms) => t.mock.timers.setTime(Date.now() + ms) // performance.now() stands still
 	it.pass = (ms) => {
 		now += ms
 		t.mock.timers.tick(ms)
@@ -118,6 +119,14 @@ test('the next stream follows one that ended, after the last event', async (t) =
 	await it.streams[1].write(`:${it.streams[1].id}\n\n${event(3)}`)
 	await it.pass(0)
 	assert.deepEqual([it.frames, it.closed], [['nudge', 'nudge', 'nudge'], []])
+	it.link.close()
+})
+
+test('a stream that lasted while the machine slept was not cut', async (t) => {
+	const it = await opened(t)
+	it.sleep(60000)
+	await it.streams[0].end()
+	assert.deepEqual([it.closed, it.streams.length], [[], 2])
 	it.link.close()
 })
 
