@@ -16,8 +16,9 @@ PHP_FILES := $(sort $(shell find integration/wordpress/heartbeatd integration/wo
 JS_TESTS := $(sort $(shell find client-js/test -name '*.test.*js'))
 INTEGRATION_TESTS := $(sort $(shell find integration -name node_modules -prune -o -name '*.test.*js' -print))
 
-# node's own runner. Three files at a time: the tests spend much of their time waiting.
-NODE_TEST := node --test --test-reporter=spec --test-concurrency=3 --test-timeout=900000
+# node's own runner. Two files at a time: with three, browsers on two cores become too
+# slow for what the tests expect.
+NODE_TEST := node --test --test-reporter=spec --test-concurrency=2 --test-timeout=900000
 
 build:
 	go build ./server/heartbeatd

@@ -94,7 +94,7 @@ export const linked = (page, client) => page.waitForFunction(
 // What a page can tell of why it has no link. A ticket's signature stays out.
 const state = () => JSON.stringify({
 	now: new Date(), ready: document.readyState, transport: window.wp?.heartbeat?.transport?.name,
-	ticket: window.heartbeatSettings?.heartbeatd?.ticket?.split('.').slice(0, 2).map(atob),
+	ticket: window.heartbeatSettings?.heartbeatd?.ticket?.split('.').slice(0, 2).map((part) => atob(part.replace(/-/g, '+').replace(/_/g, '/'))),
 	storage: { ...sessionStorage }, requests: performance.getEntriesByType('resource').filter((entry) => /ajax|heartbeat/.test(entry.name)).map((entry) => [entry.name, Math.round(entry.startTime), entry.responseStatus]),
 })
 
