@@ -74,7 +74,15 @@ declare namespace heartbeat {
 		interval?: number | string
 		minimalInterval?: number | string
 		suspension?: string
-		heartbeatd?: { url: string; ticket?: string; transports?: Array<'websocket' | 'events' | 'longpoll'> }
+		heartbeatd?: {
+			url: string
+			ticket?: string
+			transports?: Array<'websocket' | 'events' | 'longpoll'>
+			/** Whether the ticket lets heartbeatd answer beats itself. */
+			native?: boolean
+			/** For how many seconds a post's lock lasts: `wp_check_post_lock_window`. */
+			lock_window?: number
+		}
 	}
 }
 

@@ -174,9 +174,8 @@ func TestStreamAborted(t *testing.T) {
 	_, body := streamFrom(t, e, func(*http.Server) {})
 	e.out.mu.Lock()
 	e.out.last++
-	wake := e.out.wake
 	e.out.mu.Unlock()
-	wake()
+	e.out.Send([]byte("2"))
 	if _, err := io.ReadAll(body); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("the body ended with %v", err)
 	}

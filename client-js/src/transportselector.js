@@ -2,6 +2,22 @@
 // and keeps the first that opens. If none opens, it tries again after a growing delay. If
 // the current one is not the first, it tries the better ones later. Beats do not wait for a
 // link: without one they are posted.
+//
+//	stopped ── start() ────────────────────────────────────────▶ trying: no link yet
+//	trying ─── a transport opens ──────────────────────────────▶ linked
+//	trying ─── all fail together ──────────────────────────────▶ backing off
+//	trying ─── they fail while others work, or are refused ────▶ resting: each has its own time
+//	backing off, resting ── the time is over ──────────────────▶ trying
+//	linked ─── a better transport may be tried again ──────────▶ climbing: the link stays meanwhile
+//	climbing ─ a better one opens, or all of them fail ────────▶ linked
+//	climbing ─ its session replaced the link, and it fails ────▶ trying, without what failed
+//	linked, climbing ── the link dies ─────────────────────────▶ backing off
+//	any ────── the ticket is refused, the session is replaced
+//	           or has left ────────────────────────────────────▶ blocked, until start()
+//	any ────── stop() ─────────────────────────────────────────▶ stopped
+//
+// A transport that may not be used at the moment, as in a hidden tab, is passed over; a link
+// over it is closed. reconsider() then tries again.
 
 import { LEFT, PROTOCOL, REPLACED, TICKET } from './closecodes.js'
 import { AWAY } from './link.js'

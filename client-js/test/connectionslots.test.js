@@ -24,7 +24,7 @@ beforeEach(() => {
 	pages = []
 })
 
-// A browser page that tries to long-poll as the chooser does: now, and when it is told to.
+// A browser page that tries to long-poll as the selector does: now, and when it is told to.
 function newPage(id, { localStorage, protocol = 'http/1.1', url = '/heartbeat' } = {}) {
 	const page = { id, link: null, stopped: false, due: [], storage: () => {} }
 	const told = (key) => pages.filter((other) => other !== page).forEach((other) => other.storage({ key }))

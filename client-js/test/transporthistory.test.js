@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BYE, changes, chooser, known, made, names, pass, settle, world } from './transportselector-world.js'
+import { BYE, changes, newSelector, known, made, names, pass, settle, world } from './transportselector-world.js'
 
 const REFUSED = (reason = 'POST /open got an answer of another program, with status 403') => ({ code: 1006, retryAfter: 0, foreign: reason })
 const MINUTE = 60_000
 
 test('without storage, or with nonsense in it, it works all the same', async () => {
 	world.tab.set('heartbeatd-transports', '{"websocket":')
-	const c = chooser()
+	const c = newSelector()
 	c.start()
 	await settle()
 	assert.equal(c.name, 'websocket')
@@ -17,7 +17,7 @@ test('with a full storage the page itself remembers', async (t) => {
 	await t.test('what was refused', async () => {
 		world.full = true
 		world.works = { websocket: false, longpoll: REFUSED() }
-		chooser().start()
+		newSelector().start()
 		await pass(4 * MINUTE)
 		assert.deepEqual(names(), ['websocket', 'longpoll'])
 		assert.equal(world.warnings.length, 1)
@@ -26,7 +26,7 @@ test('with a full storage the page itself remembers', async (t) => {
 		world.full = true
 		made.length = 0
 		world.works = { websocket: false, longpoll: true }
-		const c = chooser()
+		const c = newSelector()
 		c.start()
 		await settle()
 		world.works.websocket = true
@@ -41,7 +41,7 @@ for (const stored of ['5', '"x"', 'true', '[1]', '{"websocket":5,"longpoll":"x"}
 			world.browser.set(key, stored)
 			world.tab.set(key, stored)
 		}
-		const c = chooser()
+		const c = newSelector()
 		c.start()
 		await settle()
 		assert.equal(c.name, 'websocket')
@@ -58,7 +58,7 @@ test('a transport that may be used since another was tried is tried as well', as
 	let fail
 	world.works.websocket = new Promise((resolve, reject) => (fail = reject))
 	world.othersLinked = true
-	const c = chooser()
+	const c = newSelector()
 	c.start()
 	await settle()
 	assert.deepEqual(names(), ['websocket'])
@@ -71,11 +71,11 @@ test('a transport that may be used since another was tried is tried as well', as
 
 test('what refuses for good is left alone by all pages of the browser, for ever longer', async () => {
 	world.works = { websocket: false, longpoll: REFUSED() }
-	chooser().start()
+	newSelector().start()
 	await pass(145_000)
 	assert.deepEqual(names(), ['websocket', 'longpoll'])
 	world.tab = new Map() // a page in another tab, which wakes at another moment
-	chooser(undefined, () => 0.5).start()
+	newSelector(undefined, () => 0.5).start()
 	await pass(145_000)
 	assert.equal(made.length, 2)
 	assert.deepEqual(world.warnings, ['heartbeatd: no longpoll for 5 minutes: POST /open got an answer of another program, with status 403'])
@@ -92,7 +92,7 @@ test('what refuses for good is left alone by all pages of the browser, for ever 
 
 test('a refused long-poll and no socket: no attempt every few seconds', async () => {
 	world.works = { websocket: false, longpoll: true }
-	const c = chooser()
+	const c = newSelector()
 	c.start()
 	await settle()
 	assert.equal(c.name, 'longpoll')
@@ -107,7 +107,7 @@ test('a refused long-poll and no socket: no attempt every few seconds', async ()
 
 test('a refused long-poll keeps no page from a socket that works', async () => {
 	world.works = { longpoll: REFUSED(), websocket: true }
-	const c = chooser(['longpoll', 'websocket'])
+	const c = newSelector(['longpoll', 'websocket'])
 	c.start()
 	await pass(145_000)
 	assert.equal(c.name, 'websocket')
@@ -119,7 +119,7 @@ test('beside a refused long-poll the socket returns after an outage as without i
 	for (const [what, up] of [['where requests for long-poll reach heartbeatd', false], ['where all of them are refused', true]]) {
 		await t.test(`a page that had a socket, ${what}`, async () => {
 			world.works = { websocket: true, longpoll: REFUSED() }
-			const c = chooser()
+			const c = newSelector()
 			c.start()
 			await pass(20_000)
 			world.up = up
@@ -149,7 +149,7 @@ test('beside a refused long-poll the socket returns after an outage as without i
 		known('websocket')
 		world.works = { websocket: false, longpoll: REFUSED() }
 		world.up = false
-		const c = chooser()
+		const c = newSelector()
 		c.start()
 		await pass(70_000)
 		assert.deepEqual(names(), ['websocket', 'longpoll'])
@@ -161,11 +161,11 @@ test('beside a refused long-poll the socket returns after an outage as without i
 
 test('walks down, remembers for the tab what did not work, climbs back up', async () => {
 	world.works.websocket = false
-	const c = chooser()
+	const c = newSelector()
 	c.start()
 	await settle()
 	assert.equal(c.name, 'longpoll')
-	const next = chooser()
+	const next = newSelector()
 	next.start()
 	await settle()
 	assert.deepEqual(names(), ['websocket', 'longpoll', 'longpoll'], 'the next page of the tab does not ask again')
@@ -179,7 +179,7 @@ test('walks down, remembers for the tab what did not work, climbs back up', asyn
 
 test('a climb that fails keeps the link and comes at ever longer intervals', async () => {
 	world.works.websocket = false
-	const c = chooser()
+	const c = newSelector()
 	c.start()
 	await pass(10 * 60_000)
 	assert.equal(c.name, 'longpoll')
@@ -191,7 +191,7 @@ test('a climb that fails keeps the link and comes at ever longer intervals', asy
 test('a transport that has worked in this browser', async (t) => {
 	const known = async () => {
 		world.works = { websocket: true, longpoll: true }
-		const other = chooser()
+		const other = newSelector()
 		other.start()
 		await settle()
 		other.stop()
@@ -200,7 +200,7 @@ test('a transport that has worked in this browser', async (t) => {
 	await t.test('has longer to open, and is tried again soon after', async () => {
 		await known()
 		world.works.websocket = undefined
-		const c = chooser()
+		const c = newSelector()
 		c.start()
 		await pass(14_800)
 		assert.deepEqual(names(), ['websocket'])
@@ -213,7 +213,7 @@ test('a transport that has worked in this browser', async (t) => {
 	await t.test('counts as one that does not work when it fails again', async () => {
 		await known()
 		world.works.websocket = false
-		const c = chooser()
+		const c = newSelector()
 		c.start()
 		await pass(10 * 60_000)
 		assert.equal(c.name, 'longpoll')
@@ -226,7 +226,7 @@ test('what fails while other pages have the links of this browser is not tried a
 	world.works.websocket = false
 	world.visible = false
 	world.othersLinked = true
-	const c = chooser()
+	const c = newSelector()
 	c.start()
 	await pass(10 * 60_000)
 	assert.ok(made.length >= 3 && made.length <= 5, `${made.length} attempts in ten minutes`)
@@ -239,7 +239,7 @@ test('a transport that other pages took meanwhile has not failed', async () => {
 		throw BYE(1006)
 	}
 	world.works = { websocket: false, longpoll: new Promise((resolve) => setTimeout(resolve, 100)).then(taken) }
-	const c = chooser()
+	const c = newSelector()
 	c.start()
 	await pass(1_000)
 	assert.equal(c.name, '')

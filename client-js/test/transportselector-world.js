@@ -1,4 +1,4 @@
-// What the tests of the chooser share: links whose transports work or fail as world says.
+// What the tests of the selector share: links whose transports work or fail as world says.
 
 import { beforeEach, mock } from 'node:test'
 import { createTransportSelector } from '../src/transportselector.js'
@@ -56,7 +56,7 @@ function fakeLink(name, calls) {
 	return link
 }
 
-export function chooser(order = ['websocket', 'longpoll'], random = () => world.random) {
+export function newSelector(order = ['websocket', 'longpoll'], random = () => world.random) {
 	return createTransportSelector({
 		order,
 		make: fakeLink,

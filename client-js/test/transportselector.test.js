@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BYE, changes, chooser, known, made, names, pass, settle, world } from './transportselector-world.js'
+import { BYE, changes, newSelector, known, made, names, pass, settle, world } from './transportselector-world.js'
 
 test('takes the first that opens and starts once', async () => {
-	const c = chooser()
+	const c = newSelector()
 	assert.equal(c.link, null)
 	c.start()
 	c.start()
@@ -16,7 +16,7 @@ test('takes the first that opens and starts once', async () => {
 test('with none that opens it backs off with full jitter, to half a minute', async () => {
 	known('websocket')
 	world.works = { websocket: false, longpoll: false }
-	chooser().start()
+	newSelector().start()
 	await pass(10 * 60_000)
 	const slow = names().filter((name) => name === 'websocket').length
 	assert.ok(slow >= 20 && slow <= 30, `${slow} attempts in ten minutes`)
@@ -28,7 +28,7 @@ test('with none that opens it backs off with full jitter, to half a minute', asy
 
 test('where none has ever worked it backs off to five minutes', async () => {
 	world.works = { websocket: false, longpoll: false }
-	chooser().start()
+	newSelector().start()
 	await pass(60 * 60_000, 1000)
 	const slow = names().filter((name) => name === 'websocket').length
 	assert.ok(slow >= 12 && slow <= 24, `${slow} attempts in an hour`)
@@ -36,7 +36,7 @@ test('where none has ever worked it backs off to five minutes', async () => {
 
 test('the bye of the link that a better one replaces does not end that one', async () => {
 	world.works.websocket = false
-	const c = chooser()
+	const c = newSelector()
 	c.start()
 	await settle()
 	const [, poll] = made
@@ -54,7 +54,7 @@ test('the bye of the link that a better one replaces does not end that one', asy
 
 test('a climb that fails after its session has replaced the link gives that transport back within a second', async () => {
 	world.works = { websocket: false, events: false, longpoll: true }
-	const c = chooser(['websocket', 'events', 'longpoll'])
+	const c = newSelector(['websocket', 'events', 'longpoll'])
 	c.start()
 	await settle()
 	assert.equal(c.name, 'longpoll')
@@ -75,7 +75,7 @@ test('a climb that fails after its session has replaced the link gives that tran
 test('jitter is full: with luck nobody waits', async () => {
 	world.works = { websocket: false, longpoll: false }
 	world.random = 0
-	const c = chooser()
+	const c = newSelector()
 	c.start()
 	await settle()
 	world.works.websocket = true
@@ -85,7 +85,7 @@ test('jitter is full: with luck nobody waits', async () => {
 
 test('an attempt that hangs is given up after five seconds', async () => {
 	world.works.websocket = undefined
-	const c = chooser()
+	const c = newSelector()
 	c.start()
 	await pass(4_900)
 	assert.equal(c.name, '')
@@ -99,7 +99,7 @@ test('while heartbeatd is down no transport is tried, and none is to blame', asy
 		made.length = 0
 		world.works = { websocket: false, longpoll: false }
 		world.up = true
-		const c = chooser()
+		const c = newSelector()
 		world.works.websocket = true
 		c.start()
 		await pass(20_000)
@@ -133,7 +133,7 @@ test('while heartbeatd is down no transport is tried, and none is to blame', asy
 		made.length = 0
 		world.works = { websocket: false, longpoll: false }
 		world.up = false
-		const c = chooser()
+		const c = newSelector()
 		c.start()
 		await pass(100_000)
 		assert.deepEqual(names(), ['websocket', 'longpoll'])
@@ -155,7 +155,7 @@ test('while heartbeatd is down no transport is tried, and none is to blame', asy
 test('long-polls only in a visible tab', async () => {
 	world.works.websocket = false
 	world.visible = false
-	const c = chooser()
+	const c = newSelector()
 	c.start()
 	await pass(3_000)
 	assert.equal(c.name, '')
@@ -174,7 +174,7 @@ test('long-polls only in a visible tab', async () => {
 test('a link that opens while the tab is hidden is given up, and nothing is held against it', async () => {
 	world.works = { websocket: false, longpoll: undefined }
 	world.othersLinked = true // what fails now is remembered
-	const c = chooser()
+	const c = newSelector()
 	c.start()
 	await settle()
 	assert.deepEqual(names(), ['websocket', 'longpoll'])
@@ -191,7 +191,7 @@ test('a link that opens while the tab is hidden is given up, and nothing is held
 })
 
 test('reconnects when the link dies; after a stop it does not', async () => {
-	const c = chooser()
+	const c = newSelector()
 	c.start()
 	await pass(20_000)
 	made[0].onClosed(BYE(1006))
@@ -208,7 +208,7 @@ test('reconnects when the link dies; after a stop it does not', async () => {
 })
 
 test('a stop while a link opens wins', async () => {
-	const c = chooser()
+	const c = newSelector()
 	c.start()
 	c.stop()
 	await pass(60_000)
@@ -217,7 +217,7 @@ test('a stop while a link opens wins', async () => {
 })
 
 test('a link that keeps dying young gives way to the next', async () => {
-	const c = chooser()
+	const c = newSelector()
 	c.start()
 	for (let i = 0; i < 3; i++) {
 		await pass(5_000)
@@ -228,7 +228,7 @@ test('a link that keeps dying young gives way to the next', async () => {
 })
 
 test('a link that the server ends in due form, however often, does not', async () => {
-	const c = chooser()
+	const c = newSelector()
 	c.start()
 	for (const code of [4003, 4003, 4001, 4003, 4003, 4006]) {
 		await pass(2_000)
@@ -242,7 +242,7 @@ test('a link that the server ends in due form, however often, does not', async (
 
 test('a socket that the browser closes because a navigation starts', async (t) => {
 	await t.test('is opened again after some seconds, and nothing is held against it', async () => {
-		const c = chooser()
+		const c = newSelector()
 		c.start()
 		for (let i = 0; i < 5; i++) {
 			await pass(5_000)
@@ -258,7 +258,7 @@ test('a socket that the browser closes because a navigation starts', async (t) =
 	await t.test('also while it opens', async () => {
 		made.length = 0
 		world.works.websocket = BYE(1001)
-		const c = chooser()
+		const c = newSelector()
 		c.start()
 		await pass(2_900)
 		assert.deepEqual(names(), ['websocket'], 'no other transport is asked')
@@ -268,7 +268,7 @@ test('a socket that the browser closes because a navigation starts', async (t) =
 	})
 	await t.test('is opened at once when the page is shown again', async () => {
 		made.length = 0
-		const c = chooser()
+		const c = newSelector()
 		c.start()
 		await settle()
 		made[0].onClosed(BYE(1001))
@@ -283,7 +283,7 @@ test('a socket that the browser closes because a navigation starts', async (t) =
 		made.length = 0
 		known('websocket')
 		world.works = { websocket: BYE(1001), longpoll: true }
-		chooser().start()
+		newSelector().start()
 		await pass(10 * 60_000)
 		assert.ok(made.length >= 18 && made.length <= 30, `${made.length} attempts in ten minutes`)
 	})
@@ -292,7 +292,7 @@ test('a socket that the browser closes because a navigation starts', async (t) =
 test('obeys the parting word', async (t) => {
 	const after = async (code, retryAfter) => {
 		made.length = 0
-		const c = chooser()
+		const c = newSelector()
 		c.start()
 		await pass(20_000)
 		made[0].onClosed(BYE(code, retryAfter))
@@ -326,7 +326,7 @@ test('obeys the parting word', async (t) => {
 	await t.test('4003 as the answer to a hello: waits, and asks no other transport', async () => {
 		made.length = 0
 		world.works = { websocket: BYE(4003), longpoll: true }
-		const c = chooser()
+		const c = newSelector()
 		c.start()
 		await pass(60_000)
 		assert.deepEqual(names(), ['websocket'])
@@ -336,7 +336,7 @@ test('obeys the parting word', async (t) => {
 		made.length = 0
 		let refuse
 		world.works = { websocket: new Promise((resolve, reject) => (refuse = reject)), longpoll: true }
-		const c = chooser()
+		const c = newSelector()
 		c.start()
 		await settle()
 		c.start()
@@ -358,7 +358,7 @@ test('obeys the parting word', async (t) => {
 })
 
 test('a suspected link is closed and replaced; one of yesterday is nobody', async () => {
-	const c = chooser()
+	const c = newSelector()
 	c.start()
 	await pass(20_000)
 	const old = c.link
@@ -371,7 +371,7 @@ test('a suspected link is closed and replaced; one of yesterday is nobody', asyn
 })
 
 test('a page that is about to be left closes its link, and opens it again if it stays', async () => {
-	const c = chooser()
+	const c = newSelector()
 	c.leaving()
 	c.start()
 	await settle()
@@ -390,7 +390,7 @@ test('a page that is about to be left closes its link, and opens it again if it 
 })
 
 test('use() changes the order at once', async () => {
-	const c = chooser()
+	const c = newSelector()
 	c.start()
 	await settle()
 	c.use(['longpoll'])
