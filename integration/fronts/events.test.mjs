@@ -88,8 +88,19 @@ test('where nginx holds the stream back a page long-polls, and does not try it a
 	const started = Date.now()
 	const page = await openDemo(t, browser, front, 1, { transport: 'longpoll', transports: ['websocket', 'events', 'longpoll'] })
 	t.diagnostic(`long-polls after ${Date.now() - started} ms`)
-	await push(server, [page], 'news')
 	const paths = pathsOf(page)
+	const climbs = () => paths.filter((path) => path === '/heartbeat/events').length
+	await push(server, [page], 'news')
+
+	// The session of the stream replaces that of the long-poll, and the stream fails again.
+	await until('the page tries a stream again', climbs, 90)
+	await until('the session is replaced', async () => (await seen(page, 'transport')).at(-1).detail === 'post', 10)
+	const replaced = Date.now()
+	await onTransport(page, 'longpoll')
+	t.diagnostic(`a failed climb: long-polls again after ${Date.now() - replaced} ms`)
+	assert.equal(climbs(), 1)
+
+	paths.length = 0
 	await page.reload()
 	await onTransport(page, 'longpoll')
 	assert.ok(!paths.includes('/heartbeat/events'))
