@@ -188,6 +188,26 @@ test('a climb that fails keeps the link and comes at ever longer intervals', asy
 	assert.ok(climbs >= 3 && climbs <= 5, `${climbs} attempts in ten minutes`)
 })
 
+test('a climb that fails after its session has replaced the link gives that transport back within a second', async () => {
+	world.works = { websocket: false, events: false, longpoll: true }
+	const c = newSelector(['websocket', 'events', 'longpoll'])
+	c.start()
+	await settle()
+	assert.equal(c.name, 'longpoll')
+	world.works.events = undefined // a front holds the stream back
+	for (const minutes of [1, 2, 4]) {
+		made.length = 0
+		const poll = c.link
+		await pass(minutes * 60_000 + 1_000)
+		assert.deepEqual(names(), ['websocket', 'events'])
+		poll.onClosed(BYE(4004))
+		await pass(6_100)
+		assert.deepEqual(names(), ['websocket', 'events', 'longpoll'])
+		assert.equal(c.name, 'longpoll')
+	}
+	assert.equal(world.asked, 0)
+})
+
 test('a transport that has worked in this browser', async (t) => {
 	const known = async () => {
 		world.works = { websocket: true, longpoll: true }
