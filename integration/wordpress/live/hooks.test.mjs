@@ -41,11 +41,15 @@ const deactivate = (php, name) => php(`require_once ABSPATH . 'wp-admin/includes
 // compare plays the same with each client, expects what the first one got, and
 // tells which hooks that were.
 async function compare(parts, clients, play) {
-	const [core, ...others] = await Promise.all(clients.map(async (client) => {
+	const one = async (client) => {
 		rmSync(logOf(parts.site, client), { force: true })
 		const events = await play(parts, client)
 		return { client, events, hooks: hooksOf(parts.site, client) }
-	}))
+	}
+	// Two at a time: an answer that takes longer than the interval comes after the next beat.
+	const played = []
+	for (let i = 0; i < clients.length; i += 2) played.push(...await Promise.all(clients.slice(i, i + 2).map(one)))
+	const [core, ...others] = played
 	assert.equal(core.events.filter(([name]) => name === 'heartbeat-tick').length, BEATS)
 	for (const { client, events, hooks } of others) {
 		assert.deepEqual(events, core.events, `${client}: events`)
