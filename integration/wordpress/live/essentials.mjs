@@ -48,9 +48,9 @@ export async function withoutWebSocket({ person }) {
 }
 
 // fallBackAndReturn: heartbeatd ends and is back; beats go to PHP meanwhile.
-export async function fallBackAndReturn(t, { server, php, person }) {
+export async function fallBackAndReturn(t, { server, php, person }, clients = ['websocket', 'events', 'longpoll']) {
 	const pages = {}
-	for (const client of ['websocket', 'events', 'longpoll']) {
+	for (const client of clients) {
 		pages[client] = await (await person('editor', { client })).open('/wp-admin/')
 		await linked(pages[client], client)
 		await answered(pages[client])

@@ -10,6 +10,6 @@ test('WebKitGTK', { timeout: 300_000 }, async (t) => {
 	await withLive(t, async (parts) => {
 		await t.test('every transport carries beats, and people see each other', () => everyTransport(parts))
 		await t.test('without a WebSocket a page long-polls, and returns', () => withoutWebSocket(parts))
-		await t.test('heartbeatd ends and is back: beats go to PHP meanwhile', (t) => fallBackAndReturn(t, parts))
+		await t.test('heartbeatd ends and is back: beats go to PHP meanwhile', (t) => fallBackAndReturn(t, parts, ['websocket', 'longpoll']))
 	}, { startBrowser: startWebKit })
 })
