@@ -2,7 +2,7 @@
 // when it is loaded and when it is shown. Input while it is hidden is ignored.
 
 const IDLE = 30000
-const LOOK = 5000
+const CHECK_EVERY = 5000
 const INPUT = ['mousemove', 'mousedown', 'keydown', 'wheel', 'touchstart', 'touchmove', 'click']
 
 /** Calls changed() when the user becomes idle, or active by input. */
@@ -28,8 +28,8 @@ export function watchActivity(win, changed) {
 		INPUT.forEach((type) => target.addEventListener(type, input, { capture: true, passive: true }))
 	}
 
-	// The editors' text is in an iframe, which appears late, may be reloaded, and loses
-	// its listeners with document.open(): listen at each look.
+	// The text of an editor is in an iframe, which appears late, may be reloaded, and loses
+	// its listeners with document.open(): listen at each check.
 	function listenInFrames() {
 		Array.from(doc.getElementsByTagName('iframe')).forEach((frame) => {
 			try {
@@ -40,24 +40,24 @@ export function watchActivity(win, changed) {
 		})
 	}
 
-	function look() {
+	function check() {
 		listenInFrames()
 		last = Math.min(last, Date.now()) // the clock may have been set back
-		const rest = last + IDLE - Date.now()
-		win.setTimeout(look, rest > 0 ? Math.min(rest, LOOK) : LOOK)
-		if (rest > 0 || idle) return
+		const left = last + IDLE - Date.now()
+		win.setTimeout(check, left > 0 ? Math.min(left, CHECK_EVERY) : CHECK_EVERY)
+		if (left > 0 || idle) return
 		idle = true
 		changed()
 	}
 
 	listen(doc)
-	look()
+	check()
 
 	return {
 		get idle() {
 			return idle
 		},
-		/** The page is shown: somebody is there. */
+		/** The page is shown, so its user is active. */
 		seen,
 	}
 }

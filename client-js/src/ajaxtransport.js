@@ -1,21 +1,22 @@
-// jQuery's own seam: a transport that carries Heartbeat's beats over the link
-// and posts the same bytes itself when the link does not answer. jQuery makes
-// the jqXHR, the timeout, the error mapping and the global events, as always.
+// A jQuery transport ($.ajaxTransport) that sends Heartbeat's beats over the link, and posts the
+// same bytes if the link does not answer. jQuery makes the jqXHR, the timeout, the error mapping
+// and the global events.
 
 import { countdown } from './countdown.js'
 import { createTicketRequests } from './ticketrequests.js'
 import { reportErrors } from './reporterrors.js'
 
-const PATIENCE = 2500
-const CONNECTION = 'Heartbeat-Connection'
-const NO_TICKET = 'Heartbeat-No-Ticket'
+// A beat without a tick over the link is posted after this time.
+const LINK_TIMEOUT = 2500
+const CONNECTION_HEADER = 'Heartbeat-Connection'
+const NO_TICKET_HEADER = 'Heartbeat-No-Ticket'
 const FORM = /^application\/x-www-form-urlencoded\b/
 const TICK_HEADERS = 'Content-Type: application/json; charset=UTF-8\r\n'
 
 /**
  * @param {Function} $ jQuery
  * @param {object} client see client.js
- * @param {Function} isOwn (options as passed to $.ajax) → whether this is a beat of the page's Heartbeat
+ * @param {Function} isOwn (the options of $.ajax) → whether this is a beat of the page's Heartbeat
  */
 export function registerAjaxTransport($, win, client, isOwn) {
 	const tickets = createTicketRequests(win)
@@ -30,94 +31,92 @@ export function registerAjaxTransport($, win, client, isOwn) {
 			if (beat.byPost && status !== 'abort') client.failed()
 		})
 		const plan = isUntouched(beat) && client.plan(beat.fields, options.data)
-		if (plan) return carry(beat, plan)
-		const headers = handOver(beat)
+		if (plan) return createTransport(beat, plan)
+		const headers = preparePost(beat)
 		Object.keys(headers).forEach((name) => jqXHR.setRequestHeader(name, headers[name]))
 		return undefined
 	})
 }
 
-// The beat is PHP's. Returns the request headers to add: none for another host,
-// which would have to allow them.
-function handOver(beat) {
+// The beat is posted to PHP. Returns the request headers to add: none for another host, which
+// would have to allow them.
+function preparePost(beat) {
 	beat.byPost = true
 	const conn = beat.client.posted(beat.fields)
 	const headers = {}
 	if (beat.options.crossDomain) return headers
-	if (conn) headers[CONNECTION] = conn
+	if (conn) headers[CONNECTION_HEADER] = conn
 	beat.asks = beat.tickets.may()
-	if (!beat.asks) headers[NO_TICKET] = '1'
+	if (!beat.asks) headers[NO_TICKET_HEADER] = '1'
 	return headers
 }
 
-// Whoever changed the request, by a prefilter or by ajaxSetup, wants it to
-// reach the address as changed.
+// A request that a prefilter or ajaxSetup has changed is posted as changed.
 function isUntouched({ $, options, fields, url }) {
 	return (
 		options.async &&
 		options.type === 'POST' &&
 		options.url === url &&
-		options.data === written($, fields) &&
+		options.data === serialize($, fields) &&
 		!options.xhrFields &&
 		!options.username &&
 		!options.mimeType
 	)
 }
 
-// As jQuery writes it: from a copy, which drops what is undefined, and with a
-// plus for a space.
-const written = ($, fields) => $.param($.extend(true, {}, fields)).replace(/%20/g, '+')
+// As jQuery does: from a copy, which leaves out what is undefined, and with a plus for a space.
+const serialize = ($, fields) => $.param($.extend(true, {}, fields)).replace(/%20/g, '+')
 
-const isPlain = (headers) =>
+const hasOnlyUsualHeaders = (headers) =>
 	Object.keys(headers).every((name) => name === 'Accept' || (name === 'Content-Type' && FORM.test(headers[name])))
 
-// One request: over the link if it answers in time, else by POST. Exactly one of
-// the two calls `complete`, and none after abort().
-function carry(beat, plan) {
+// Returns the jQuery transport of one request: over the link if it answers in time, else by POST.
+// Only one of the two calls `complete`, and neither does after abort().
+function createTransport(beat, plan) {
 	const { win } = beat
 	let stop = () => {}
 	let xhr = null
-	let over = false
+	let done = false
 
 	function post(headers, complete) {
-		over = true
+		done = true
 		stop()
-		xhr = send(beat.options, Object.assign(headers, handOver(beat)), complete)
+		xhr = send(beat.options, Object.assign(headers, preparePost(beat)), complete)
 	}
 
 	return {
 		send(headers, complete) {
-			// The last handlers (beforeSend, ajaxSend) have had their say by now.
-			if (!isUntouched(beat) || !isPlain(headers)) {
+			// beforeSend and ajaxSend handlers may have changed the request.
+			if (!isUntouched(beat) || !hasOnlyUsualHeaders(headers)) {
 				post(headers, complete)
 				return
 			}
-			stop = countdown(win, PATIENCE, () => {
+			stop = countdown(win, LINK_TIMEOUT, () => {
 				post(headers, complete)
 				plan.giveUp()
 			})
 			plan.send().then((text) => {
-				if (over) return
+				if (done) return
 				if (text === null) {
 					post(headers, complete)
 					return
 				}
-				over = true
+				done = true
 				stop()
-				// What a handler throws is an uncaught error, as it is in an XHR's
-				// onload, and not a rejected promise.
+				// An exception of a handler is reported as an uncaught error, as in the onload of
+				// an XMLHttpRequest, and does not reject the promise.
 				reportErrors(win, () => complete(200, 'OK', { text }, TICK_HEADERS))
 			})
 		},
 		abort() {
-			over = true
+			done = true
 			stop()
 			if (xhr) xhr.abort()
 		},
 	}
 }
 
-// The request as jQuery would have sent it.
+// Sends the request as jQuery would.
 function send(options, headers, complete) {
 	const xhr = options.xhr()
 	xhr.open(options.type, options.url, true)

@@ -1,61 +1,61 @@
-// Keeps PHP's last good answers about post locks, which may be repeated for a while if no
-// frame of the posts' rooms arrives: whoever takes a lock or releases it causes one.
+// Keeps PHP's last answers about post locks. They may be repeated for a while if no frame of the
+// posts' rooms arrives: a user who takes or releases a lock causes one.
 
-// No answer is given again for longer. One that only shows whose the locks are may not
-// know that one has run out.
-const LONGEST = 100000
-// A lock lives 150 s, where the site says nothing else. Its holder's next beat but one
-// must find it with that much left: one may fail.
-const WINDOW = 150000
-const SPARE = 20000
+// No answer is repeated for longer: a lock that a list shows may have expired meanwhile.
+const MAX_LIFE = 100000
+// How long a lock lasts, unless the site says otherwise. The answer about a page's own lock is
+// repeated only if the lock lasts MARGIN longer than the second beat from now: the next beat
+// may fail.
+const DEFAULT_WINDOW = 150000
+const MARGIN = 20000
 // A page without the focus beats every two minutes.
 const UNFOCUSED = 120000
-// An editor that closes leaves its lock some seconds more, and says so before.
+// A push announces that a lock is released; the lock ends some seconds later.
 const AFTER_PUSH = 10000
 
 export const LOCK = 'wp-refresh-post-lock'
 export const LOCKS = 'wp-check-locked-posts'
 
-// What each handle asks about, what of its question matters, and which answer
-// may be given again: undefined for none. PHP looks at the post only, not at
-// the lock that is sent along, which an editor may never bring up to date.
+// For each handle: how long its answer may be repeated, which posts it asks about, which part
+// of the request PHP answers, and which answer may be repeated (undefined: none). PHP ignores
+// the lock in the request, which some editors never update.
 const kinds = {
 	[LOCK]: {
-		life: (window, next) => Math.min(LONGEST, window - 2 * next - SPARE),
+		life: (window, next) => Math.min(MAX_LIFE, window - 2 * next - MARGIN),
 		posts: (asked) => [String(asked.post_id)],
 		key: (asked) => String(asked.post_id),
 		good: (answer) => (answer && answer.new_lock && !answer.lock_error ? { new_lock: answer.new_lock } : undefined),
 	},
 	[LOCKS]: {
-		life: () => LONGEST,
+		life: () => MAX_LIFE,
 		posts: (asked) => [].concat(asked).map((row) => String(row).replace(/^post-/, '')),
 		key: (asked) => JSON.stringify(asked),
-		// That none is locked is told by silence.
+		// If no post is locked, the tick does not have the handle.
 		good: (answer) => answer || null,
 	},
 }
 
-/** lockWindow is how long a lock lives on this site, in seconds; 0 where that is not known. */
+/** lockWindow is how long a lock lasts on this site, in seconds; 0: not known. */
 export function createAnswerCache(now, lockWindow) {
-	const window = 1000 * lockWindow || WINDOW
+	const window = 1000 * lockWindow || DEFAULT_WINDOW
 	let known = {}
-	let deafUntil = 0
-	let news = 0 // how often there was something to hear
-	let heard = 0 // and when the last beat went out
+	let pausedUntil = 0 // no answer is kept before this time
+	let changes = 0 // how many changes may have made answers wrong
+	let changesAtBeat = 0 // the same when the last beat was posted
 
 	function forget() {
 		known = {}
-		news++
+		changes++
 	}
 
 	const fresh = ({ at }, life) => now() >= at && now() - at < life
 
 	return {
-		/** A beat goes to PHP: what is heard from now on is newer than its answer. */
+		/** A beat is posted: a change from now on may be newer than PHP's answer. */
 		ask() {
-			heard = news
+			changesAtBeat = changes
 		},
-		/** What the beat asked and what PHP answered; hears(post) tells whether its room is heard. */
+		/** Keeps what PHP answered to a beat; hears(post) tells whether the page hears the post's room. */
 		learn(data, response, hears) {
 			Object.keys(kinds).forEach((handle) => {
 				const asked = data[handle]
@@ -63,11 +63,11 @@ export function createAnswerCache(now, lockWindow) {
 				delete known[handle]
 				const { posts, key, good } = kinds[handle]
 				const answer = good(response[handle])
-				if (answer === undefined || heard !== news || now() < deafUntil || !posts(asked).every(hears)) return
+				if (answer === undefined || changesAtBeat !== changes || now() < pausedUntil || !posts(asked).every(hears)) return
 				known[handle] = { key: key(asked), answer, at: now() }
 			})
 		},
-		/** The answers to give a beat again, by handle; null where the answer is none. */
+		/** Returns the answers to repeat for a beat, by handle; null if the tick has no such handle. */
 		recall({ data, interval, has_focus: focused }) {
 			const next = focused ? 1000 * interval : UNFOCUSED
 			const again = {}
@@ -78,15 +78,15 @@ export function createAnswerCache(now, lockWindow) {
 			return again
 		},
 		forget,
-		/** Somebody else is there with a lock of this very post. */
+		/** Another user has a lock of this post. */
 		contested() {
 			delete known[LOCK]
 		},
-		/** Something was pushed to a post's room: what is asked soon is asked of PHP. */
+		/** A post's room got a push: for some seconds PHP answers. */
 		pushed(room) {
 			if (!postOf(room)) return
 			forget()
-			deafUntil = now() + AFTER_PUSH
+			pausedUntil = now() + AFTER_PUSH
 		},
 	}
 }

@@ -14,8 +14,8 @@ export function createConnection(emit) {
 		if (error === 'timeout') return true
 		if (error === 'error' && status === 503 && everConnected) return true
 		if (COUNTED.indexOf(error) < 0) return false
-		// Never set back before a restored connection: three errors over a page's
-		// life are one too many, as in core.
+		// Reset only when a lost connection is restored, as in core: three errors in the life
+		// of a page are a loss.
 		errors++
 		return errors > 2 && everConnected
 	}

@@ -8,32 +8,33 @@
 
 import { CLOSED } from './link.js'
 
-// They guard event streams as well.
+// The keys of the two leases, also for event streams.
 const KEYS = ['heartbeatd-longpoll-1', 'heartbeatd-longpoll-2']
 // How long a page that crashed keeps its lease.
 const LEASE = 15000
-const LOOK = 5000
-// Two pages may write the same lease at once, and a browser's processes see each other's
-// writes after a moment: a lease counts when it still stands after this time.
+// How often a page renews its lease, or looks for a free one.
+const RENEW = 5000
+// Two pages may write the same lease at once, and the processes of a browser see each other's
+// writes with a delay. A page has a lease if it still finds its own after this time.
 const SETTLE = 200
 const UNKNOWN = '?'
 
 /**
  * @param {object} deps
  * @param {Window} deps.win timers and localStorage
- * @param {string} deps.url heartbeatd's
- * @param {string} deps.id the page's
- * @param {Function} deps.freed () called when there may be a slot for a page that found none
+ * @param {string} deps.url of heartbeatd
+ * @param {string} deps.id of the page
+ * @param {Function} deps.freed () called when there may be a slot for a page that had none
  * @param {Function} deps.random
  */
 export function createSlots({ win, url, id, freed, random }) {
-	const holders = new Set() // the links that use the slot; while a better one opens there are two
+	const holders = new Set() // the links that use the slot: two while a better one opens
 	let held = ''
-	let claim = null // of the slot that is being taken
+	let claim = null // the slot that is being taken
 	let waiting = false
 	let timer = 0
 
-	// The page that has the lease; empty when nobody has.
+	// Returns the page that has the lease; empty if none has.
 	function owner(key) {
 		try {
 			const [name, until] = String(win.localStorage.getItem(key)).split(' ')
@@ -59,12 +60,12 @@ export function createSlots({ win, url, id, freed, random }) {
 
 	const free = () => KEYS.filter((key) => !owner(key))
 
-	function look() {
+	function renew() {
 		win.clearTimeout(timer)
 		if (!held && !waiting) return
-		timer = win.setTimeout(look, LOOK)
+		timer = win.setTimeout(renew, RENEW)
 		if (held) {
-			// A page that was stopped for long may find its slot taken.
+			// Another page may have taken the slot of a page that was frozen.
 			if ([id, ''].includes(owner(held))) write(held)
 			else holders.forEach((lost) => lost())
 		} else if (free().length) {
@@ -74,10 +75,10 @@ export function createSlots({ win, url, id, freed, random }) {
 	}
 
 	win.addEventListener('storage', ({ key }) => {
-		if (waiting && (key === null || KEYS.includes(key))) look()
+		if (waiting && (key === null || KEYS.includes(key))) renew()
 	})
 
-	// Where another page wins the race for one slot, the second may be free.
+	// If another page takes the first slot at the same time, the second one may be free.
 	async function take() {
 		if (held || isMultiplexed(win, url)) return true
 		for (let tries = 0; tries < KEYS.length; tries++) {
@@ -91,7 +92,7 @@ export function createSlots({ win, url, id, freed, random }) {
 			claim = null
 			if (owner(key) === id) {
 				held = key
-				look()
+				renew()
 				return true
 			}
 		}
@@ -108,17 +109,17 @@ export function createSlots({ win, url, id, freed, random }) {
 	}
 
 	return {
-		/** Whether the page may have a slot. One that may not is called back. */
+		/** Whether the page has a slot or may take one. If not, freed() is called later. */
 		available() {
 			if (held || claim || isMultiplexed(win, url) || free().length) return true
 			waiting = true
 			win.clearTimeout(timer)
-			timer = win.setTimeout(look, LOOK)
+			timer = win.setTimeout(renew, RENEW)
 			return false
 		},
 		/** Whether other pages have all slots. */
 		full: () => !held && KEYS.every((key) => owner(key) && owner(key) !== UNKNOWN && owner(key) !== id),
-		/** A link that opens only with a slot and holds it until it is closed. */
+		/** Returns a link that opens only with a slot, and holds it until it is closed. */
 		withSlot(create, options) {
 			const onClosed = (close) => {
 				release(lost)

@@ -1,5 +1,5 @@
-// wp.heartbeat: sends one beat at a time and handles its tick and its errors. It calls
-// $.ajax for each; ajaxtransport.js decides whether a link carries the beat.
+// wp.heartbeat: sends one beat at a time, and handles its tick and its errors. It calls
+// $.ajax for each beat; ajaxtransport.js decides whether the beat goes over a link.
 
 import { SECOND, readSettings } from './settings.js'
 import { createConnection } from './connection.js'
@@ -18,7 +18,7 @@ const isObject = (value) => Boolean(value) && typeof value === 'object'
  * @param {Function} page.$ jQuery
  * @param {Function} page.emit see emitter.js
  * @param {Function} page.ajax sends one beat, returns a jqXHR
- * @param {Function} page.suspended told true or false when the page is suspended or resumed
+ * @param {Function} page.suspended (yes) called when the page is suspended or resumed
  */
 export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 	const settings = readSettings(win)
@@ -42,9 +42,9 @@ export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 	function beat() {
 		if (connecting || state.suspended) return
 		lastTick = now()
-		// A copy as jQuery makes it: what is undefined was never said.
+		// $.extend leaves out what is undefined, as core's request does.
 		const data = $.extend({}, queue.take())
-		announce(data)
+		emitSend(data)
 		connecting = true
 		state.xhr = ajax({ url: settings.url, type: 'post', timeout: TIMEOUT, data: fields(data), dataType: 'json' })
 			.always(() => {
@@ -58,8 +58,8 @@ export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 			})
 	}
 
-	// A handler that throws costs its own beat, not all that follow.
-	function announce(data) {
+	// If a handler throws, this beat is lost, and the next one is scheduled.
+	function emitSend(data) {
 		try {
 			emit('send', [data])
 		} catch (e) {
@@ -130,7 +130,7 @@ export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 	}
 }
 
-// New nonces are for the next beat; rest_nonce stays in the tick for others to see.
+// The next beat uses the new nonces. rest_nonce stays in the tick: other code reads it there.
 function takeNonces(win, response) {
 	if (response.heartbeat_nonce && isObject(win.heartbeatSettings)) {
 		win.heartbeatSettings.nonce = response.heartbeat_nonce

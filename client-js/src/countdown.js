@@ -1,17 +1,18 @@
-// A timeout for answers. While a page is busy, as an editor is for seconds when it starts, it
-// handles no answer, though one may have arrived. So the time is counted in steps, and a step
-// that takes long counts as one. It does not depend on the system clock, which may be set.
+// A timeout for answers. A busy page, such as an editor that is loading, cannot handle an answer
+// that has arrived. Therefore the time is counted in steps, and a step that takes longer counts
+// as one step. The system clock is not used, because it may be set.
 
 const STEPS = 5
-const AT_MOST = 4 // times as long, however busy: the timers of hidden pages are slow
+// The timeout takes at most this many times as long: the timers of hidden pages are slow.
+const MAX_FACTOR = 4
 
-/** Calls `over` after `ms`; returns what stops that. */
-export function countdown(win, ms, over) {
+/** Calls `expired` after `ms` milliseconds; returns a function that stops the countdown. */
+export function countdown(win, ms, expired) {
 	const start = performance.now()
 	let left = STEPS
 	let timer = 0
 	function step() {
-		if (left-- === 0 || performance.now() - start >= AT_MOST * ms) over()
+		if (left-- === 0 || performance.now() - start >= MAX_FACTOR * ms) expired()
 		else timer = win.setTimeout(step, ms / STEPS)
 	}
 	step()

@@ -4,8 +4,8 @@
 import { CLOSED, clock, foreign, readFrame, since } from './link.js'
 import { createRequestLink } from './requestlink.js'
 
-// A stream is never silent for longer than 10 s: heartbeatd writes a comment then. A proxy
-// holds the others back.
+// After 10 s of silence heartbeatd writes a comment. A proxy buffers a stream that is silent for
+// longer.
 const SILENCE_MAX = 20000
 // A stream lasts 30 s. One that ends much earlier was not ended by heartbeatd.
 const LIFE_MIN = 15000
@@ -41,7 +41,7 @@ async function stream(session, win, opened) {
 		let rest = ''
 		while (session.isOpen) {
 			const { done, value } = await reader.read()
-			if (done) return since(win, started) < LIFE_MIN ? 'got a stream that ended before its time' : ''
+			if (done) return since(win, started) < LIFE_MIN ? 'got a stream that ended too early' : ''
 			extend(SILENCE_MAX)
 			const lines = (rest + decoder.decode(value, { stream: true })).split('\n')
 			rest = lines.pop()
@@ -54,7 +54,7 @@ async function stream(session, win, opened) {
 				} else if (line.startsWith('id:')) {
 					event = Number(line.slice(3))
 				} else if (line.startsWith('data:')) {
-					if (event !== last + 1) return 'got an event that it had before, or missed one'
+					if (event !== last + 1) return 'got an event out of order'
 					last = event
 					session.deliver([readFrame(line.slice(5))])
 				}

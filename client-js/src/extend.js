@@ -1,4 +1,4 @@
-// Additions stay out of sight: whoever lists wp.heartbeat's methods finds the
+// Adds members that are not enumerable: code that lists the methods of wp.heartbeat finds the
 // nine that WordPress has.
 
 export function extend(heartbeat, extras) {

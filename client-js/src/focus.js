@@ -10,7 +10,7 @@ const SUSPEND_ALWAYS = 3600 * SECOND
 
 export function watchFocusAndActivity({ win, $, state, now, schedule, suspended }) {
 	const doc = win.document
-	// Zero until the first sign of life, which counts as "not idle".
+	// Zero until the first input. Zero counts as not idle, as in core.
 	let lastActivity = 0
 	let listening = false
 	let focusTimer = 0
@@ -37,15 +37,15 @@ export function watchFocusAndActivity({ win, $, state, now, schedule, suspended 
 		else if (!state.focused && has) focused()
 	}
 
-	// Documents of same-origin iframes: the editor types in one of them. Others
-	// throw on access.
+	// Calls back with the document of each same-origin iframe: the text of an editor is in one.
+	// Access to any other iframe throws.
 	function eachFrame(callback) {
 		$('iframe').each((index, frame) => {
 			try {
 				const inner = frame.contentWindow && frame.contentWindow.document
 				if (inner) callback($(inner))
 			} catch (e) {
-				// Another origin's.
+				// It is of another origin.
 			}
 		})
 	}

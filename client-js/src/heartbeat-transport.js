@@ -1,5 +1,5 @@
-// The transport alone: WordPress's own heartbeat.js stays in place, and its
-// beats travel over a link whenever heartbeatd may answer them.
+// The transport alone: WordPress's own heartbeat.js stays in place, and its beats go over a
+// link whenever heartbeatd may answer them.
 
 import { createEmitter } from './emitter.js'
 import { createClient } from './client.js'
@@ -13,18 +13,18 @@ const emit = createEmitter($, win)
 const client = createClient({ win, $, emit, connectNow: () => heartbeat() && heartbeat().connectNow() })
 
 // Core does not say when it suspends a page, but its beats stop then.
-const QUIET = 300000
-let quiet = 0
-function alive() {
-	win.clearTimeout(quiet)
+const SUSPENDED_AFTER = 300000
+let suspendTimer = 0
+function sawBeat() {
+	win.clearTimeout(suspendTimer)
 	client.suspended(false)
-	quiet = win.setTimeout(() => client.suspended(true), Math.max(QUIET, 2000 * heartbeat().interval()))
+	suspendTimer = win.setTimeout(() => client.suspended(true), Math.max(SUSPENDED_AFTER, 2000 * heartbeat().interval()))
 }
 
-function isCores(options) {
+function isCoreBeat(options) {
 	const { data } = options
 	const own = heartbeat() && data && data.action === 'heartbeat' && data.data && 'has_focus' in data && options.dataType === 'json'
-	if (own) alive()
+	if (own) sawBeat()
 	return own
 }
 
@@ -33,7 +33,7 @@ function addExtras() {
 }
 
 function start() {
-	registerAjaxTransport($, win, client, isCores)
+	registerAjaxTransport($, win, client, isCoreBeat)
 	$(win).on('pagehide', () => client.suspended(true))
 	$(win).on('pageshow', (event) => event.originalEvent.persisted && client.suspended(false))
 	// Core's client may be loaded before this file or after it.
@@ -42,5 +42,5 @@ function start() {
 	client.start()
 }
 
-// The drop-in has a link of its own.
+// The drop-in already has a link.
 if (!heartbeat() || !heartbeat().transport) start()

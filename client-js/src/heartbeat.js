@@ -1,5 +1,5 @@
-// The drop-in: everything WordPress's own heartbeat.js does, with its beats
-// over a link whenever heartbeatd may answer them.
+// The drop-in: does what WordPress's own heartbeat.js does, and sends beats over a link
+// whenever heartbeatd may answer them.
 //
 // A beat passes these modules:
 //
@@ -28,7 +28,8 @@ const $ = win.jQuery
 const emit = createEmitter($, win)
 const client = createClient({ win, $, emit, connectNow: () => win.wp.heartbeat.connectNow() })
 
-// Told by identity: whatever is not this very object is somebody else's request.
+// The options of the drop-in's own requests. They are compared by identity: other code may
+// send the same fields.
 const own = new WeakSet()
 registerAjaxTransport($, win, client, (options) => own.has(options))
 

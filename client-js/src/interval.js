@@ -27,7 +27,7 @@ export function createInterval(settings) {
 
 	return {
 		seconds: () => current() / SECOND,
-		/** Changes the interval; returns whether that makes a difference. */
+		/** Sets the interval; returns whether it has changed. */
 		set(speed, ticks) {
 			const before = current()
 			change(speed, ticks)
@@ -37,7 +37,7 @@ export function createInterval(settings) {
 		longPolling() {
 			main = 0
 		},
-		/** The time to the next beat, which counts as one of the temporary ones. */
+		/** Returns the time to the next beat, and counts that beat as one of the temporary ones. */
 		next(focused) {
 			let interval = focused ? main : UNFOCUSED
 			if (focused && temporary && beats > 0) {

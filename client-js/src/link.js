@@ -21,10 +21,10 @@ export const since = (win, then) => Math.max(...clock(win).map((now, i) => now -
 
 const RETRY_MAX = 3600000
 
-/** The close of a link to which something else than heartbeatd gave an answer. */
+/** The close of a link for which another program than heartbeatd answered. */
 export const foreign = (reason) => ({ code: CLOSED.code, retryAfter: 0, foreign: reason })
 
-/** A frame read from text; null for anything that is none. */
+/** Parses a frame; returns null if text is not one. */
 export function readFrame(text) {
 	try {
 		const frame = JSON.parse(text)

@@ -11,12 +11,12 @@ export const createLongPollLink = (options) =>
 async function poll(session, win) {
 	let seq = 0
 
-	// What is wrong with an answer that heartbeatd did not make for this poll.
+	// Returns what is wrong with an answer that heartbeatd did not make for this poll.
 	function faultOf(answer, id, started) {
 		const { seq: newest, frames } = answer
 		if (session.isOthers(answer, id)) return 'got the answer to another request'
-		if (newest < seq || (frames.length && newest === seq)) return 'got an answer that it had before'
-		if (!frames.length && since(win, started) < session.hold / 2) return 'got an empty answer before its time'
+		if (newest < seq || (frames.length && newest === seq)) return 'got an answer that is not newer than the last one'
+		if (!frames.length && since(win, started) < session.hold / 2) return 'got an empty answer too early'
 		return ''
 	}
 

@@ -1,9 +1,8 @@
-// A room is a value: { entries, total }. Frames turn one room into the next;
-// nothing here is changed in place.
+// A room is an immutable value { entries, total }. A frame makes a new room of it.
 
 import { reportErrors } from './reporterrors.js'
 
-// A page that shows people shows no more than this; `total` counts the rest.
+// A page keeps at most this many entries of a room; `total` counts all of them.
 const MAX_ENTRIES = 1000
 
 export const EMPTY = Object.freeze({ entries: Object.freeze([]), total: 0 })
@@ -18,11 +17,11 @@ export function applyPresence(room, frame) {
 	}
 	const joined = list(frame.joined)
 	const left = list(frame.left)
-	const entries = list(frame.updated).concat(joined).reduce(place, without(room.entries, left)).slice(0, MAX_ENTRIES)
-	// Beyond the snapshot's cut the total is larger than the list: count what
-	// came and went, never below what is seen.
-	const come = joined.filter((entry) => !has(room.entries, entry)).length
-	const total = Math.max(room.total + come - left.length, entries.length)
+	const entries = list(frame.updated).concat(joined).reduce(put, without(room.entries, left)).slice(0, MAX_ENTRIES)
+	// If the list was cut, the total is larger. It counts who joins and leaves, and is at
+	// least the length of the list.
+	const added = joined.filter((entry) => !has(room.entries, entry)).length
+	const total = Math.max(room.total + added - left.length, entries.length)
 	return { entries, total }
 }
 
@@ -30,7 +29,7 @@ const has = (entries, entry) => entries.some((other) => other.client_id === entr
 
 const without = (entries, left) => entries.filter((entry) => !has(left, entry))
 
-function place(entries, entry) {
+function put(entries, entry) {
 	const at = entries.findIndex((other) => other.client_id === entry.client_id)
 	if (at < 0) return entries.concat([entry])
 	const next = entries.slice()
@@ -39,8 +38,8 @@ function place(entries, entry) {
 }
 
 /**
- * Does this frame say something new of anybody but this user? A snapshot always
- * may; that somebody who is there beat again, or became idle, is nothing new.
+ * Whether a frame has a change of anybody but this user. A snapshot may have one. A new date,
+ * and becoming idle or active, do not count.
  */
 export function concernsOthers(frame, userId, entries) {
 	if (Array.isArray(frame.snapshot)) return true
@@ -48,7 +47,7 @@ export function concernsOthers(frame, userId, entries) {
 	return ['joined', 'left'].some((kind) => others(kind).length) || others('updated').some((entry) => undated(entry) !== undated(entries.find(({ client_id }) => client_id === entry.client_id)))
 }
 
-/** Does this frame say that somebody else is there with the lock, and has been? */
+/** Whether a frame updates the lock of another user. */
 export const contestsLock = (frame, userId) => ofOthers(frame.updated, userId).some(({ client_id }) => /^lock-/.test(client_id))
 
 const ofOthers = (value, userId) => list(value).filter((entry) => String(entry.user_id) !== String(userId))
@@ -57,7 +56,7 @@ const undated = (entry) => JSON.stringify(Object.assign({}, entry, { date_gmt: '
 
 const MAX_ROOMS = 64
 
-/** Keeps the rooms this page hears of, and tells whoever asked about changes. */
+/** Keeps the rooms that this page hears, and calls back when one changes. */
 export function createRooms(win) {
 	const rooms = new Map()
 	const watchers = new Map()

@@ -34,8 +34,8 @@ function minimalInterval(given) {
 	return given.minimalInterval > 0 && given.minimalInterval <= 600 ? given.minimalInterval * SECOND : 0
 }
 
-// parseInterval turns what a caller or the server asks for into milliseconds;
-// what cannot be understood means "as it was at the start".
+// parseInterval returns the interval, in milliseconds, that a caller or the server asks for. A
+// value that is not valid means the page's initial interval.
 export function parseInterval(speed, settings) {
 	let wanted
 	if (speed === 'fast') {

@@ -1,5 +1,5 @@
-// SHA-256 of a short string, synchronously: crypto.subtle answers later, and is
-// absent on plain http, where many admins still work.
+// The SHA-256 of a short string. crypto.subtle is asynchronous, and missing on pages over plain
+// HTTP.
 
 const fraction = (x) => ((x - Math.floor(x)) * 0x100000000) | 0
 const ROUND = []

@@ -1,14 +1,14 @@
-// What a ticket says, and whether it lets the link answer a beat. The server
-// decides again; a wrong guess here costs a decline, never a wrong tick.
+// Reads tickets, and decides whether heartbeatd may answer a beat. The server decides again, and
+// declines the beat if this decision was wrong.
 
 import { sha256 } from './sha256.js'
 
-const LIFE = 300
+const LIFE = 300 // seconds
 const ROUNDING = 0.001
 
 /**
- * Reads a ticket's claims; the signature is the server's business.
- * Returns null for what is not a ticket.
+ * Reads a ticket's claims. Only the server verifies the signature.
+ * Returns null if text is not a ticket.
  */
 export function readTicket(text, now, random) {
 	try {
@@ -21,7 +21,7 @@ export function readTicket(text, now, random) {
 			// A page's clock may be wrong by hours, so ages are counted from the
 			// ticket's arrival, when the server's clock read about `iat`.
 			skew: (claims.iat || 0) - now / 1000,
-			// Spread, so that a restart does not send everyone to PHP at once.
+			// Random, so that a restart does not send all pages to PHP at once.
 			life: LIFE * (0.8 + 0.4 * random()),
 		}
 	} catch (e) {
@@ -33,7 +33,7 @@ export function isAlive(ticket, now) {
 	return Boolean(ticket) && now / 1000 + ticket.skew < ticket.claims.exp
 }
 
-/** May heartbeatd answer a beat with these handles and this nonce? */
+/** Whether heartbeatd may answer a beat with these handles and this nonce. */
 export function isNative(ticket, handles, nonce, now) {
 	if (!isAlive(ticket, now)) return false
 	const { native, fresh_until: freshUntil, nonce: hash, iat } = ticket.claims
@@ -48,7 +48,7 @@ export function isNative(ticket, handles, nonce, now) {
 	)
 }
 
-/** May PHP's last answers be repeated? Only while PHP can tell heartbeatd of a change. */
+/** Whether PHP's last answers may be repeated: only while PHP can tell heartbeatd of changes. */
 export function mayRepeat(ticket, now) {
 	return Boolean(ticket) && now / 1000 + ticket.skew < ticket.claims.repeat_until
 }

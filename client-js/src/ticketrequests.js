@@ -8,8 +8,8 @@ const KEY = 'heartbeatd-tickets'
 
 export function createTicketRequests(win) {
 	let failed = false // the last beat that asked got a 5xx
-	let inVain = 0 // how often in a row only the beat without a ticket succeeded, on this page
-	const tab = load() // the same for all pages of this tab
+	let failures = 0 // how often in a row only the beat without a ticket succeeded, on this page
+	const tab = load() // inVain is the same number for all pages of this tab
 
 	function load() {
 		try {
@@ -37,19 +37,19 @@ export function createTicketRequests(win) {
 
 	return {
 		/** Whether the next posted beat asks for a ticket. */
-		may: () => !failed && inVain < TRIES && !isPaused(),
-		/** A beat was posted, and answered with a status; 0 is no answer. */
+		may: () => !failed && failures < TRIES && !isPaused(),
+		/** A beat was posted, and answered with a status; 0: no answer. */
 		answered(asked, status) {
 			if (status >= 500) {
 				failed = failed || asked
 			} else if (status && asked) {
 				failed = false
-				inVain = 0
+				failures = 0
 				if (tab.inVain) remember(0)
 			} else if (status && failed) {
-				// Without the ticket the site answers.
+				// The site answers a beat without a ticket.
 				failed = false
-				inVain++
+				failures++
 				remember(tab.inVain + 1)
 			}
 		},

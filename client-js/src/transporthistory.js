@@ -1,8 +1,8 @@
-// What is remembered of transports that did not work: how long each is left alone,
-// doubling up to an hour. The tab remembers what failed, for a minute at first. The
-// browser remembers what was refused by another program than heartbeatd, for five
-// minutes at first: a new page would be refused too. It also remembers which transports
-// have worked: the first failure of such a one may have come from an outage.
+// Remembers which transports did not work, and for how long they are not tried again. The time
+// doubles with each failure, up to an hour. sessionStorage has the transports that failed, for a
+// minute at first. localStorage has those that another program than heartbeatd refused, for five
+// minutes at first, because other pages would be refused too; and those that have worked in this
+// browser, because their first failure may come from an outage.
 
 const FAILED = 60000
 const AFTER_OUTAGE = 5000
@@ -17,7 +17,7 @@ export function createTransportHistory(win) {
 	const known = createStore(() => win.localStorage, KNOWN)
 
 	return {
-		/** The transport opened. */
+		/** The transport has opened. */
 		worked(name) {
 			tab.forget(name)
 			known.set(name, 1)
@@ -34,31 +34,31 @@ export function createTransportHistory(win) {
 			known.forget(name)
 			tab.add(name, FAILED)
 		},
-		/** Returns for how many milliseconds it rests; 0 if another page was told just now. */
-		refused: (name) => (browser.rest(name) ? 0 : browser.add(name, REFUSED)),
-		isRefused: (name) => browser.rest(name) > 0,
+		/** The transport is refused. Returns the milliseconds to wait; 0 if another page has just stored it. */
+		refused: (name) => (browser.waitOf(name) ? 0 : browser.add(name, REFUSED)),
+		isRefused: (name) => browser.waitOf(name) > 0,
 		forget(name) {
 			tab.forget(name)
 			browser.forget(name)
 		},
-		/** For how many milliseconds the transport is to be left alone. */
-		rest: (name) => Math.max(tab.rest(name), browser.rest(name)),
+		/** For how many milliseconds the transport must not be tried. */
+		waitOf: (name) => Math.max(tab.waitOf(name), browser.waitOf(name)),
 	}
 }
 
-/** Whether a storage event tells that another page of the browser forgot or learned something. */
+/** Whether a storage event comes from a change of the history by another page. */
 export const isTransportHistory = (event) => event.key === KEY
 
 function createStore(storage, key) {
 	let all = {}
-	let unsaved = false // the page may not store anything, or the storage is full
+	let unsaved = false // storage is forbidden or full
 
 	function load() {
 		if (unsaved) return all
 		try {
-			all = Object.assign({}, JSON.parse(storage().getItem(key))) // whatever it was
+			all = Object.assign({}, JSON.parse(storage().getItem(key))) // the value may be anything
 		} catch (e) {
-			// Storage may be forbidden; the page still remembers.
+			// Storage may be forbidden; this page then remembers alone.
 		}
 		return all
 	}
@@ -91,10 +91,10 @@ function createStore(storage, key) {
 			delete all[name]
 			save()
 		},
-		rest(name) {
+		waitOf(name) {
 			const { until = 0, wait = 0 } = load()[name] || {}
 			const left = until - Date.now()
-			// A clock set back must not shut a transport out for longer than it earned.
+			// If the clock was set back, the time to wait must not become longer.
 			return left > 0 && left <= Math.min(wait, WAIT_MAX) ? left : 0
 		},
 	}

@@ -6,8 +6,8 @@
 //	stopped ── start() ────────────────────────────────────────▶ trying: no link yet
 //	trying ─── a transport opens ──────────────────────────────▶ linked
 //	trying ─── all fail together ──────────────────────────────▶ backing off
-//	trying ─── they fail while others work, or are refused ────▶ resting: each has its own time
-//	backing off, resting ── the time is over ──────────────────▶ trying
+//	trying ─── they fail while others work, or are refused ────▶ waiting: each has its own time
+//	backing off, waiting ── the time is over ──────────────────▶ trying
 //	linked ─── a better transport may be tried again ──────────▶ climbing: the link stays meanwhile
 //	climbing ─ a better one opens, or all of them fail ────────▶ linked
 //	climbing ─ its session replaced the link, and it fails ────▶ trying, without what failed
@@ -16,8 +16,8 @@
 //	           or has left ────────────────────────────────────▶ blocked, until start()
 //	any ────── stop() ─────────────────────────────────────────▶ stopped
 //
-// A transport that may not be used at the moment, as in a hidden tab, is passed over; a link
-// over it is closed. reconsider() then tries again.
+// A transport that may not be used at the moment, for example in a hidden tab, is skipped, and a
+// link over it is closed. reconsider() tries again.
 
 import { LEFT, PROTOCOL, REPLACED, TICKET } from './closecodes.js'
 import { AWAY } from './link.js'
@@ -27,23 +27,23 @@ import { createTransportHistory } from './transporthistory.js'
 const OPEN_TIMEOUT = 5000
 // For a transport that has worked before. Firefox delays new sockets to a host that failed.
 const KNOWN_TIMEOUT = 15000
-// After this long, transports are tried though heartbeatd seems to be down.
+// After this time, transports are tried even if heartbeatd seems to be down.
 const TRY_ANYWAY = 300000
 const BACKOFF = 1000
 const BACKOFF_MAX = 30000
-// The same where no transport has ever worked: what answers may refuse all pages for good.
+// The same if no transport has ever worked: the server may refuse all pages permanently.
 const UNKNOWN_MAX = 300000
-// A link that dies younger than this has not proved anything.
+// A link that has lasted for this time shows that its transport works.
 const PROVEN = 10000
 const FLAPS = 3
-// How often a page tries a transport again that it has used, where another one is refused.
+// How often a page retries a transport that has worked for it while another one is refused.
 const RETRIES = 12
-// How long a page waits at least before it reconnects when it seems to be left.
+// The shortest time to wait before a page reconnects after a navigation has closed its link.
 const AWAY_WAIT = 3000
 
 /**
  * @param {object} deps
- * @param {string[]} deps.order names, best first
+ * @param {string[]} deps.order names of transports, best first
  * @param {Function} deps.make (name, {onFrame, onClosed}) → link, see link.js
  * @param {Function} deps.hello () → the hello's fields
  * @param {Function} deps.isUp () → Promise<boolean>, whether heartbeatd answers a plain request
@@ -67,13 +67,13 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 	let renewed = false
 	let round = 0
 	let timer = 0
-	let doubt = false // heartbeatd may be down
-	let tried = 0 // when the transports were tried last
+	let maybeDown = false // heartbeatd may be down
+	let lastTry = 0 // when the transports were tried last
 
 	const better = () => (current ? order.slice(0, order.indexOf(current.name)) : order)
-	const usable = () => better().filter((name) => !refused.has(name) && !history.rest(name) && may(name))
+	const usable = () => better().filter((name) => !refused.has(name) && !history.waitOf(name) && may(name))
 
-	function wake(delay) {
+	function connectAfter(delay) {
 		win.clearTimeout(timer)
 		timer = win.setTimeout(connect, delay)
 	}
@@ -81,57 +81,56 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 	async function connect() {
 		win.clearTimeout(timer)
 		if (!wanted || blocked || trying) return
-		const mine = ++generation
-		// To open a session ends the one before: the current link may be gone when a climb fails.
+		const own = ++generation
+		// A new session ends the old one: the current link may be gone when a climb fails.
 		const linked = Boolean(current)
 		const failed = []
 		let foreign = false
-		// Every socket that fails makes Firefox delay the next ones, in the end by a minute.
-		const since = Date.now() - tried
-		if (doubt && since >= 0 && since < TRY_ANYWAY) {
+		// Every socket that fails makes Firefox delay the next ones, by up to a minute.
+		const since = Date.now() - lastTry
+		if (maybeDown && since >= 0 && since < TRY_ANYWAY) {
 			const answers = await isUp()
-			if (mine !== generation) return
+			if (own !== generation) return
 			if (!answers) {
 				backOff()
 				return
 			}
 		}
-		tried = Date.now()
+		lastTry = Date.now()
 		for (const name of usable()) {
 			if (!may(name)) continue // the tab was hidden while another one was tried
 			const close = await attempt(name)
-			if (mine !== generation) return
+			if (own !== generation) return
 			if (!close) {
 				failed.forEach((other) => history.failed(other))
-				rest()
+				retryLater()
 				return
 			}
-			if (obey(name, close)) return
-			if (close.foreign) foreign = shun(name, close.foreign)
-			// One that may not be used any more did not fail.
+			if (handleClose(name, close)) return
+			if (close.foreign) foreign = refuse(name, close.foreign)
+			// A transport that may not be used any more has not failed.
 			else if (may(name)) failed.push(name)
 		}
-		// A failure is remembered where this page or another has a link, or where a transport
-		// is refused while heartbeatd is up. Else all of them failed together and the fault is
-		// elsewhere.
+		// A failure is remembered if this page or another one has a link, or if a transport is
+		// refused while heartbeatd is up. Otherwise all of them failed, and the cause is elsewhere.
 		const had = round < RETRIES && failed.some((name) => flaps[name] === 0)
 		const alone = linked || othersLinked() || (anyRefused() && !had && (!failed.some(history.isKnown) || (await isUp())))
-		if (mine !== generation) return
-		// A socket does not tell why it failed: one that never worked was refused, too.
+		if (own !== generation) return
+		// A socket does not say why it failed: one that has never worked was refused, too.
 		if (alone) failed.forEach((name) => (foreign && !history.isKnown(name) ? history.refused(name) : history.failed(name)))
-		// One may have become usable while another was tried.
+		// One may have become usable in the meantime.
 		if (usable().some((name) => !failed.includes(name))) {
-			wake(random() * BACKOFF)
+			connectAfter(random() * BACKOFF)
 		} else if (alone || !failed.length) {
-			rest()
+			retryLater()
 		} else {
-			doubt = true
+			maybeDown = true
 			backOff()
 		}
 	}
 
-	// Something else than heartbeatd answered, as it will the next time.
-	function shun(name, reason) {
+	// Another program than heartbeatd answered, and would answer again.
+	function refuse(name, reason) {
 		const time = history.refused(name)
 		if (time) win.console.warn('heartbeatd: no ' + name + ' for ' + time / 60000 + ' minutes: ' + reason)
 		return true
@@ -139,24 +138,24 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 
 	const anyRefused = () => order.some(history.isRefused)
 
-	// Sleeps until a transport that is better than the current one may be tried. Where
-	// one was refused all pages of the browser wait for the same moment: they spread, so
-	// that the first to be refused again tells the others.
-	function rest() {
+	// Connects again when a transport that is better than the current one may be tried. If one
+	// was refused, all pages of the browser wait for the same time. A random delay lets one of
+	// them try first; if it is refused again, the others keep waiting.
+	function retryLater() {
 		const times = better()
 			.filter((name) => !refused.has(name))
-			.map(history.rest)
+			.map(history.waitOf)
 			.filter((time) => time > 0)
 		win.clearTimeout(timer)
-		if (times.length) wake(Math.min(...times) + random() * (anyRefused() ? BACKOFF_MAX : BACKOFF))
+		if (times.length) connectAfter(Math.min(...times) + random() * (anyRefused() ? BACKOFF_MAX : BACKOFF))
 	}
 
 	function backOff(least = 0) {
 		const most = order.some(history.isKnown) ? BACKOFF_MAX : UNKNOWN_MAX
-		wake(least + random() * Math.min(most, BACKOFF * 2 ** Math.min(round++, 10)))
+		connectAfter(least + random() * Math.min(most, BACKOFF * 2 ** Math.min(round++, 10)))
 	}
 
-	// Opens one transport; resolves to nothing when it is up, else to its close.
+	// Opens one transport. Resolves to null when it is open, else to its close.
 	function attempt(name) {
 		return new Promise((resolve) => {
 			const link = make(name, { onFrame, onClosed: (close) => down(link, close) })
@@ -182,7 +181,7 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 		const old = current
 		current = { name, link, since: Date.now() }
 		if (old) old.link.close()
-		doubt = false
+		maybeDown = false
 		history.worked(name)
 		win.setTimeout(() => current && current.link === link && history.forget(name), PROVEN)
 		onChange(name, link, welcome)
@@ -202,34 +201,34 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 		}
 		onChange('', null)
 		if (climbed) return
-		// A link that was closed for a reason is no fault of the transport.
-		if (obey(name, close)) return
+		// If the close has a reason, the transport has not failed.
+		if (handleClose(name, close)) return
 		if (close.foreign) {
-			shun(name, close.foreign)
+			refuse(name, close.foreign)
 			connect()
 			return
 		}
 		if (!proven) flapped(name)
-		doubt = true
-		tried = Date.now()
+		maybeDown = true
+		lastTry = Date.now()
 		backOff()
 	}
 
-	// Only to make way for another: the last of the list has none behind it.
+	// The last transport of the list is never skipped: there is none after it.
 	function flapped(name) {
 		flaps[name] = (flaps[name] || 0) + 1
 		if (flaps[name] % FLAPS === 0 && name !== order[order.length - 1]) history.flapped(name)
 	}
 
-	// Does what the close asks for; returns false if it asks for nothing.
-	function obey(name, close) {
+	// Acts on the code of a close. Returns false if the transport counts as failed.
+	function handleClose(name, close) {
 		switch (close.code) {
 			case PROTOCOL:
 				refused.add(name)
 				return false
 			case TICKET:
-				// The one refused may be older than what hello() has by now.
-				if (renewed) wake(0)
+				// hello() may have a newer ticket than the one that was refused.
+				if (renewed) connectAfter(0)
 				else blocked = true
 				return true
 			case REPLACED:
@@ -240,7 +239,7 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 				backOff(AWAY_WAIT)
 				return true
 			default:
-				if (close.retryAfter) wake(close.retryAfter)
+				if (close.retryAfter) connectAfter(close.retryAfter)
 				return close.retryAfter > 0
 		}
 	}
@@ -251,7 +250,7 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 		if (trying) trying.finish({ code: 0, retryAfter: 0 })
 	}
 
-	function cut(code) {
+	function disconnect(code) {
 		current.link.close()
 		down(current.link, { code, retryAfter: 0 })
 	}
@@ -292,11 +291,11 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 		},
 		/** The link did not answer in time: it counts as dead. */
 		suspect(link) {
-			if (current && current.link === link) cut(0)
+			if (current && current.link === link) disconnect(0)
 		},
 		/** The page is about to be left: closes the link, and opens it again if the page stays. */
 		leaving() {
-			if (current) cut(AWAY)
+			if (current) disconnect(AWAY)
 		},
 		use(names) {
 			order = names.slice()

@@ -134,9 +134,9 @@ const BREAKS = {
 	'a silent one': [(it) => it.pass(20000)],
 	'a broken connection': [(it) => it.streams[0].fail()],
 	'a bye': [(it) => it.streams[0].write(event(1, { type: 'bye', code: 4001, retry_after_ms: 9 })), { code: 4001, retryAfter: 9 }],
-	'one that ends early': [(it) => it.streams[0].end(), 'got a stream that ended before its time'],
-	'an event again': [(it) => it.streams[0].write(event(1) + event(1)), 'got an event that it had before, or missed one'],
-	'a missing event': [(it) => it.streams[0].write(event(2)), 'got an event that it had before, or missed one'],
+	'one that ends early': [(it) => it.streams[0].end(), 'got a stream that ended too early'],
+	'an event again': [(it) => it.streams[0].write(event(1) + event(1)), 'got an event out of order'],
+	'a missing event': [(it) => it.streams[0].write(event(2)), 'got an event out of order'],
 	'a line without end': [(it) => it.streams[0].write('data:' + 'x'.repeat(5 << 20)), 'got a line that is too long'],
 }
 for (const [what, [act, close = { code: 1006, retryAfter: 0 }]] of Object.entries(BREAKS)) {
