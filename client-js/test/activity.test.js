@@ -8,7 +8,7 @@ class Doc extends EventTarget {
 	getElementsByTagName = () => this.frames
 }
 
-// A page whose changes are kept as the idle that they lead to.
+// Returns a page. `told` has the value of idle at each change.
 function pageOf(t) {
 	t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1700000000000 })
 	const doc = new Doc()
@@ -20,10 +20,10 @@ function pageOf(t) {
 	return { doc, told, activity, wait, input: (type = 'mousemove', target = doc) => target.dispatchEvent(new Event(type)) }
 }
 
-test('idle after 30 s without input, active with the next', (t) => {
+test('a user is idle after 30 s without input, and active with the next input', (t) => {
 	const { told, activity, wait, input } = pageOf(t)
 	wait(29)
-	assert.deepEqual([activity.idle, told], [false, []], 'a page that was just loaded is active')
+	assert.deepEqual([activity.idle, told], [false, []], 'active after loading')
 	wait(1)
 	assert.deepEqual([activity.idle, told], [true, [true]])
 	wait(300)
@@ -38,14 +38,14 @@ test('idle after 30 s without input, active with the next', (t) => {
 		wait(29)
 		assert.deepEqual(told, [false], `${type}, and again`)
 		wait(1)
-		assert.deepEqual(told, [false, true], `${type} is over`)
+		assert.deepEqual(told, [false, true], `idle 30 s after ${type}`)
 	}
 	told.length = 0
 	input('mouseover')
-	assert.deepEqual(told, [], 'a page that moves beneath the mouse is no input')
+	assert.deepEqual(told, [], 'mouseover is not input: the page may move under the pointer')
 })
 
-test('input in iframes counts, whenever they come and whatever is loaded into them', (t) => {
+test('input in iframes counts, also if they are added or reloaded later', (t) => {
 	const { doc, told, wait, input } = pageOf(t)
 	const frame = { contentDocument: new Doc() }
 	doc.frames.push({ contentDocument: null }, { get contentDocument() { throw new Error('another origin') } }, frame)
@@ -76,7 +76,7 @@ test('input in an iframe counts after document.open(), which removes its listene
 	assert.deepEqual(told, [])
 })
 
-test('a hidden page gets no input, and is active when it is shown', (t) => {
+test('a hidden page ignores input, and is active when it is shown', (t) => {
 	const { doc, told, activity, wait, input } = pageOf(t)
 	doc.visibilityState = 'hidden'
 	wait(20)
@@ -87,12 +87,12 @@ test('a hidden page gets no input, and is active when it is shown', (t) => {
 	assert.equal(activity.idle, true)
 	doc.visibilityState = 'visible'
 	activity.seen()
-	assert.deepEqual([activity.idle, told], [false, [true]], 'whoever shows it says so')
+	assert.deepEqual([activity.idle, told], [false, [true]], 'seen() does not call changed()')
 	wait(30)
 	assert.deepEqual(told, [true, true])
 })
 
-test('a clock that is set back delays nothing by more than 30 s', (t) => {
+test('if the clock is set back, the user is idle after at most 30 s', (t) => {
 	const { told, wait } = pageOf(t)
 	wait(10)
 	const real = Date.now

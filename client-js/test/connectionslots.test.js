@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { beforeEach, mock, test } from 'node:test'
 import { createSlots } from '../src/connectionslots.js'
 
-// Promises settle between two ticks of the clock.
+// Lets promises settle between two ticks of the clock.
 async function settle() {
 	for (let i = 0; i < 20; i++) await null
 }
@@ -24,7 +24,7 @@ beforeEach(() => {
 	pages = []
 })
 
-// A browser page that tries to long-poll as the selector does: now, and when it is told to.
+// Returns a page that tries to long-poll as the selector does: at once, and when it is called back.
 function newPage(id, { localStorage, protocol = 'http/1.1', url = '/heartbeat' } = {}) {
 	const page = { id, link: null, stopped: false, due: [], storage: () => {} }
 	const told = (key) => pages.filter((other) => other !== page).forEach((other) => other.storage({ key }))
@@ -48,7 +48,7 @@ function newPage(id, { localStorage, protocol = 'http/1.1', url = '/heartbeat' }
 		page.opening = link
 		await link.open({}).then(() => (page.link = link), () => link.close())
 	}
-	// Opens another link and closes the one before it, as when a better transport works.
+	// Opens another link and closes the old one, as for a better transport.
 	page.replace = async () => {
 		const old = page.link
 		await page.poll()
@@ -73,7 +73,7 @@ async function open(...ids) {
 	}
 }
 
-test('two pages poll, a third does when one of them closes', async () => {
+test('two pages poll, and a third one when one of them closes', async () => {
 	await open('a', 'b', 'c', 'd')
 	assert.deepEqual(polling(), ['a', 'b'])
 	assert.deepEqual(pages.map((page) => page.full()), [false, false, true, true])
@@ -85,7 +85,7 @@ test('two pages poll, a third does when one of them closes', async () => {
 	assert.ok(!polling().includes('a'))
 })
 
-test('of pages that start at the same moment two poll at most', async () => {
+test('at most two of the pages that start at the same moment poll', async () => {
 	for (const id of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) newPage(id).poll()
 	await pass(250)
 	assert.ok(polling().length >= 1 && polling().length <= 2, String(polling()))
@@ -94,16 +94,16 @@ test('of pages that start at the same moment two poll at most', async () => {
 	assert.equal(polling().length, 2)
 })
 
-test('a page that loses the race for one slot takes the other', async () => {
+test('a page whose slot another page takes at the same time takes the other slot', async () => {
 	newPage('b').poll()
 	await settle()
-	storage.set('heartbeatd-longpoll-1', `a ${Date.now() + 15_000}`) // which has seen no lease yet
+	storage.set('heartbeatd-longpoll-1', `a ${Date.now() + 15_000}`) // a has not seen b's lease yet
 	await pass(500)
 	assert.deepEqual(polling(), ['b'])
 	assert.match(storage.get('heartbeatd-longpoll-2'), /^b /)
 })
 
-test('a page that is taking a slot may have it', async () => {
+test('a slot is available to the page that is taking it', async () => {
 	await open('a')
 	const page = newPage('b')
 	page.poll()
@@ -122,7 +122,7 @@ test('a page that crashed keeps its slot for fifteen seconds', async () => {
 	assert.deepEqual(polling(), ['b', 'c'])
 })
 
-test('a page that was stopped for long gives way to the one that has its slot', async () => {
+test('a page that was frozen closes its link if another page has taken its slot', async () => {
 	await open('a', 'b', 'c')
 	pages[0].stopped = true
 	await pass(30_000)
@@ -134,7 +134,7 @@ test('a page that was stopped for long gives way to the one that has its slot', 
 	assert.equal(pages[0].link, null)
 })
 
-test('a page that stops while it takes a slot leaves none behind', async () => {
+test('a page that closes its link while it takes a slot releases the slot', async () => {
 	const page = newPage('a')
 	page.poll()
 	await pass(100)
@@ -146,14 +146,14 @@ test('a page that stops while it takes a slot leaves none behind', async () => {
 	assert.deepEqual(polling(), ['b', 'c'])
 })
 
-test('a lease from the future, as after the clock was set back, holds nobody up', async () => {
+test('a lease that ends too late, as after the clock was set back, is ignored', async () => {
 	storage.set('heartbeatd-longpoll-1', `x ${Date.now() + 3_600_000}`)
 	storage.set('heartbeatd-longpoll-2', 'nonsense')
 	await open('a', 'b')
 	assert.deepEqual(polling(), ['a', 'b'])
 })
 
-test('without localStorage, or with a full one, a page does not poll', async () => {
+test('a page does not poll if localStorage is forbidden or full', async () => {
 	const forbidden = () => {
 		throw new Error('forbidden')
 	}
@@ -176,7 +176,7 @@ test('a page that changes its link keeps its slot', async () => {
 	assert.deepEqual(polling(), ['b', 'c'])
 })
 
-test('over HTTP/2 and HTTP/3 every page has a slot, on the host that it was loaded from', async () => {
+test('over HTTP/2 and HTTP/3 every page may poll, if heartbeatd is on the host of the page', async () => {
 	for (const protocol of ['h2', 'h3', 'h3-29']) {
 		for (const id of ['a', 'b', 'c', 'd']) newPage(id, { protocol }).poll()
 		await pass(300)

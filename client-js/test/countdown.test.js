@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { beforeEach, mock, test } from 'node:test'
 import { countdown } from '../src/countdown.js'
 
-// A page whose timers run when the test says so, however late.
+// The page's timers run when the test calls late().
 let now = 1000
 let due
-let over
+let expired
 const win = {
 	setTimeout: (call, ms) => due.push({ call, ms }),
 	clearTimeout: () => (due = []),
@@ -20,32 +20,32 @@ beforeEach(() => {
 	mock.restoreAll()
 	mock.method(performance, 'now', () => now)
 	due = []
-	over = 0
+	expired = 0
 })
 
-test('it is over after its time', () => {
-	countdown(win, 1000, () => over++)
+test('it expires after its time', () => {
+	countdown(win, 1000, () => expired++)
 	for (let step = 1; step <= 5; step++) {
-		assert.deepEqual([due.length, due[0].ms, over], [1, 200, 0])
+		assert.deepEqual([due.length, due[0].ms, expired], [1, 200, 0])
 		late(200)
 	}
-	assert.deepEqual([due.length, over], [0, 1])
+	assert.deepEqual([due.length, expired], [0, 1])
 })
 
-test('a page that was busy gets time to hear', () => {
-	countdown(win, 1000, () => over++)
+test('a page that was busy gets more time', () => {
+	countdown(win, 1000, () => expired++)
 	late(1500)
 	late(1500)
-	assert.deepEqual([due.length, over], [1, 0])
+	assert.deepEqual([due.length, expired], [1, 0])
 })
 
-test('but no more than four times its time', () => {
-	countdown(win, 1000, () => over++)
+test('a busy page gets at most four times the time', () => {
+	countdown(win, 1000, () => expired++)
 	late(60_000)
-	assert.deepEqual([due.length, over], [0, 1])
+	assert.deepEqual([due.length, expired], [0, 1])
 })
 
 test('it can be stopped', () => {
-	countdown(win, 1000, () => over++)()
-	assert.deepEqual([due.length, over], [0, 0])
+	countdown(win, 1000, () => expired++)()
+	assert.deepEqual([due.length, expired], [0, 0])
 })

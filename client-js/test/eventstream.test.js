@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { canStream, createEventsLink } from '../src/eventstream.js'
 
-// Long enough for what was written to a stream to be read.
+// Waits until a stream has been read.
 async function settled() {
 	for (let i = 0; i < 5; i++) await new Promise(setImmediate)
 }
@@ -10,9 +10,9 @@ async function settled() {
 const json = (value) => new Response(JSON.stringify(value), { headers: { 'Content-Type': 'application/json' } })
 const refusal = (status, text) => new Response(text, { status })
 
-// A link, with its streams in `streams`, each as {id, after, write(text), end(), fail()}, and
-// what it gave to the page. Its clock is the test's. `answer` is the response instead of a
-// stream.
+// Returns a link, its streams as {id, after, write(text), end(), fail()}, and what it passed to
+// the page. The test sets the clock. If `answer` is given, it makes the responses instead of
+// streams.
 function linkOf(t, { answer } = {}) {
 	t.mock.timers.reset()
 	t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_800_000_000_000 })
@@ -60,7 +60,7 @@ function linkOf(t, { answer } = {}) {
 	return it
 }
 
-// opened is a link whose first stream has begun.
+// opened returns a link whose first stream has begun.
 async function opened(t) {
 	const it = linkOf(t)
 	await settled()
@@ -72,12 +72,12 @@ async function opened(t) {
 
 const event = (id, frame = { type: 'nudge' }) => `id:${id}\ndata:${JSON.stringify(frame)}\n\n`
 
-test('the link is open when its stream begins, and not before', async (t) => {
+test('the link opens when its stream begins', async (t) => {
 	const it = linkOf(t)
 	await settled()
 	assert.equal(it.streams[0].after, 0)
 	await it.pass(4000)
-	assert.equal(it.opened, false, 'a proxy may hold the stream back')
+	assert.equal(it.opened, false, 'no byte has arrived')
 	await it.streams[0].write(`:${it.streams[0].id}\n\n${event(1)}`)
 	assert.deepEqual([it.opened, it.frames], [true, []], 'the page has the link before it gets frames')
 	await it.pass(0)
@@ -86,7 +86,7 @@ test('the link is open when its stream begins, and not before', async (t) => {
 	assert.deepEqual(it.beacons, [['/heartbeat/close', 'session=s']])
 })
 
-test('a stream that is held back fails', async (t) => {
+test('a link whose stream does not begin fails', async (t) => {
 	const it = linkOf(t)
 	await settled()
 	await it.pass(20000)
@@ -105,7 +105,7 @@ test('events arrive in pieces of any size', async (t) => {
 	it.link.close()
 })
 
-test('the next stream follows one that ended, after the last event', async (t) => {
+test('when a stream ends, the next one continues after the last event', async (t) => {
 	const it = await opened(t)
 	await it.streams[0].write(event(1) + event(2))
 	for (let i = 0; i < 2; i++) {
@@ -122,7 +122,7 @@ test('the next stream follows one that ended, after the last event', async (t) =
 	it.link.close()
 })
 
-test('a stream that lasted while the machine slept was not cut', async (t) => {
+test('a stream that ends after the machine has slept did not end too early', async (t) => {
 	const it = await opened(t)
 	it.sleep(60000)
 	await it.streams[0].end()
@@ -131,11 +131,11 @@ test('a stream that lasted while the machine slept was not cut', async (t) => {
 })
 
 const BREAKS = {
-	'a silent one': [(it) => it.pass(20000)],
+	'a silent stream': [(it) => it.pass(20000)],
 	'a broken connection': [(it) => it.streams[0].fail()],
 	'a bye': [(it) => it.streams[0].write(event(1, { type: 'bye', code: 4001, retry_after_ms: 9 })), { code: 4001, retryAfter: 9 }],
-	'one that ends early': [(it) => it.streams[0].end(), 'got a stream that ended too early'],
-	'an event again': [(it) => it.streams[0].write(event(1) + event(1)), 'got an event out of order'],
+	'a stream that ends early': [(it) => it.streams[0].end(), 'got a stream that ended too early'],
+	'a repeated event': [(it) => it.streams[0].write(event(1) + event(1)), 'got an event out of order'],
 	'a missing event': [(it) => it.streams[0].write(event(2)), 'got an event out of order'],
 	'a line without end': [(it) => it.streams[0].write('data:' + 'x'.repeat(5 << 20)), 'got a line that is too long'],
 }
@@ -158,7 +158,7 @@ const ANSWERS = {
 	'a cache': [(id) => new Response(`:${id - 1}\n\n${event(1)}`, { headers: { 'Content-Type': 'text/event-stream' } }), 'GET /events got the answer to another request'],
 }
 for (const [what, [answer, close = { code: 1006, retryAfter: 0 }]] of Object.entries(ANSWERS)) {
-	test(`an answer of ${what} is no stream: the link does not open`, async (t) => {
+	test(`the link does not open if ${what} answers`, async (t) => {
 		const it = linkOf(t, { answer })
 		await it.opening
 		assert.deepEqual(it.failed, typeof close === 'string' ? { code: 1006, retryAfter: 0, foreign: close } : close)

@@ -24,12 +24,12 @@ beforeEach(async () => {
 })
 
 const STAYS = {
-	'a finger that scrolls': () => win.fire('pointercancel'),
-	'a button that goes up elsewhere': () => win.fire('pointerup', { target: text }),
+	'a touch that scrolls': () => win.fire('pointercancel'),
+	'a button that is released elsewhere': () => win.fire('pointerup', { target: text }),
 	'a click that the page handles': () => win.fire('pointerup') || win.fire('click', { defaultPrevented: true }),
 }
 for (const [what, act] of Object.entries(STAYS)) {
-	test(`${what} leaves the page where it is`, () => {
+	test(`the page stays after ${what}`, () => {
 		act()
 		assert.deepEqual(calls, [], 'nothing was pressed')
 		win.fire('pointerdown')
@@ -39,7 +39,7 @@ for (const [what, act] of Object.entries(STAYS)) {
 	})
 }
 
-test('a click that leads away does not', () => {
+test('the page is left after a click that the page does not handle', () => {
 	win.fire('pointerdown')
 	win.fire('pointerup')
 	win.fire('click', { defaultPrevented: false })

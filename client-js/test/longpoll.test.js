@@ -7,10 +7,10 @@ const settled = () => new Promise(setImmediate)
 const response = (status, text, type = 'application/json', headers = {}) => ({ status, ok: status < 300, headers: new Headers(headers), text: async () => text, type })
 const json = (value) => response(200, JSON.stringify(value))
 
-// A link, with the requests that wait for an answer in `polls` and `due`, what it has
-// said in order, and what it gave to the page. Its clock is the test's. The server is
-// one that names ids, unless `opened` says what it answers to the hello. Every link has a
-// day of its own: what the page remembers of refusals is over by then.
+// Returns a link, the requests that wait for an answer in `polls` and `due`, the frames that it
+// has sent in `said`, and what it passed to the page. The test sets the clock. `opened` makes
+// the answer to the hello; by default the server names ids. Each link starts a day later, when
+// the refusals of earlier links have no effect any more.
 let days = 0
 function linkOf(t, opened = (id) => json({ type: 'welcome', session: 's', id, poll_ms: 25000 })) {
 	t.mock.timers.reset()
@@ -57,7 +57,7 @@ async function opened(t, ...args) {
 
 const FRAME = { type: 'nudge' }
 
-test('notes and tickets reach the server in order, and delay no beat', async (t) => {
+test('notes and tickets are sent in order, and do not delay beats', async (t) => {
 	const { link, said, due } = await opened(t)
 	link.ticket('t')
 	link.note('idle=1')
@@ -84,7 +84,7 @@ test('a note without an answer closes the link', async (t) => {
 	assert.deepEqual(said.map(({ body }) => body), ['a'])
 })
 
-test('no two requests have one address, and none has another page’s', async (t) => {
+test('no two requests have the same address, also of two pages', async (t) => {
 	const { link, urls, polls, due } = await opened(t)
 	polls[0].resolve(json({ id: polls[0].id, seq: 1, frames: [FRAME] }))
 	link.note('a')
@@ -101,7 +101,7 @@ test('no two requests have one address, and none has another page’s', async (t
 	assert.equal(new Set([...urls, ...other.urls]).size, 8)
 })
 
-test('a good answer is shown, and the next poll acknowledges it', async (t) => {
+test('the frames of a poll are passed on, and the next poll acknowledges them', async (t) => {
 	const { link, polls, frames, closed } = await opened(t)
 	polls[0].resolve(json({ id: polls[0].id, seq: 2, frames: [FRAME, FRAME] }))
 	await settled()
@@ -117,16 +117,16 @@ const OLD = () => json({ type: 'welcome', session: 's' })
 const FOREIGN = {
 	'the answer to another poll': { answer: (id) => ({ id: id + 1, seq: 5, frames: [FRAME] }), reason: 'GET /poll got the answer to another request' },
 	'an answer without the id': { answer: () => ({ seq: 5, frames: [FRAME] }), reason: 'GET /poll got the answer to another request' },
-	'frames again': { answer: (id) => ({ id, seq: 1, frames: [FRAME] }), reason: 'GET /poll got an answer that is not newer than the last one' },
+	'repeated frames': { answer: (id) => ({ id, seq: 1, frames: [FRAME] }), reason: 'GET /poll got an answer that is not newer than the last one' },
 	'an older answer': { answer: (id) => ({ id, seq: 0, frames: [] }), wait: 25000, reason: 'GET /poll got an answer that is not newer than the last one' },
 	'an empty answer at once': { answer: (id) => ({ id, seq: 1, frames: [] }), reason: 'GET /poll got an empty answer too early' },
-	'frames again, from a server that names no ids': { opened: OLD, answer: () => ({ seq: 1, frames: [FRAME] }), reason: 'GET /poll got an answer that is not newer than the last one' },
+	'repeated frames, from a server that names no ids': { opened: OLD, answer: () => ({ seq: 1, frames: [FRAME] }), reason: 'GET /poll got an answer that is not newer than the last one' },
 	'an empty answer at once, from a server that names no ids': { opened: OLD, answer: () => ({ seq: 1, frames: [] }), reason: 'GET /poll got an empty answer too early' },
 	'a page instead of an answer': { response: response(200, '<html>Are you human?'), reason: 'GET /poll got an answer of another program, with status 200' },
 	'a refusal': { response: response(403, '<html>Forbidden'), reason: 'GET /poll got an answer of another program, with status 403' },
 }
 for (const [what, { opened: server, answer, response: whole, wait = 0, reason }] of Object.entries(FOREIGN)) {
-	test(`${what} closes the link and is not shown`, async (t) => {
+	test(`${what} closes the link and is ignored`, async (t) => {
 		const { polls, frames, closed } = await opened(t, server)
 		polls[0].resolve(json({ id: server ? undefined : polls[0].id, seq: 1, frames: [FRAME] }))
 		await settled()
@@ -139,7 +139,7 @@ for (const [what, { opened: server, answer, response: whole, wait = 0, reason }]
 	})
 }
 
-test('the answer to another beat is none', async (t) => {
+test('the answer to another beat is ignored', async (t) => {
 	const { link, said, due, closed } = await opened(t)
 	const tick = link.beat('b')
 	await settled()
@@ -151,7 +151,7 @@ test('the answer to another beat is none', async (t) => {
 
 const FORBIDDEN = response(403, '<html>Forbidden')
 
-test('a page whose beats or notes are refused keeps its link, and says nothing for ever longer', async (t) => {
+test('a page whose beats or notes are refused keeps its link, and pauses them for growing times', async (t) => {
 	const { link, said, due, closed, warnings } = await opened(t)
 	const minutes = []
 	const pass = (ms) => t.mock.timers.setTime(Date.now() + ms) // and no timer fires
@@ -161,7 +161,7 @@ test('a page whose beats or notes are refused keeps its link, and says nothing f
 		assert.equal(said.length, i + 1)
 		due[i](FORBIDDEN)
 		await settled()
-		if (answer) assert.equal(await answer, null, 'PHP gets it')
+		if (answer) assert.equal(await answer, null, 'the beat is posted')
 		minutes.push(Number(warnings[i].match(/for (\d+) minutes/)[1]))
 		pass(60_000 * minutes[i] - 1)
 		link.note('b')
@@ -176,7 +176,7 @@ test('a page whose beats or notes are refused keeps its link, and says nothing f
 	link.close()
 })
 
-test('a refused ticket closes the link: every page sends its own that way', async (t) => {
+test('a refused ticket closes the link', async (t) => {
 	const { link, due, closed } = await opened(t)
 	link.ticket('t')
 	await settled()
@@ -185,7 +185,7 @@ test('a refused ticket closes the link: every page sends its own that way', asyn
 	assert.deepEqual(closed.map(({ foreign }) => foreign), ['POST /beat got an answer of another program, with status 403'])
 })
 
-test('a page whose hello is refused for what it says of itself opens without that', async (t) => {
+test('a link whose hello is refused opens with a hello without a body', async (t) => {
 	const bodies = []
 	const strict = (id, body) => {
 		bodies.push(body)
@@ -200,7 +200,7 @@ test('a page whose hello is refused for what it says of itself opens without tha
 	assert.deepEqual(all, ['ticket=t&idle=0'], 'a front that refuses every hello is asked once')
 })
 
-test('a page is silent only for what it said, and a beat that is answered ends the growth', async (t) => {
+test('beats are paused only if the body was refused, and a beat that is answered resets the pause', async (t) => {
 	const fields = { ticket: 't', body: 'data%5Bn%5D=1&idle=0' }
 	for (let i = 0; i < 6; i++) await assert.rejects(linkOf(t, () => FORBIDDEN).link.open(fields))
 	const it = linkOf(t)
@@ -222,7 +222,7 @@ test('a page is silent only for what it said, and a beat that is answered ends t
 	link.close()
 })
 
-test('what is urlencoded travels as a form, and the ticket not in the address', async (t) => {
+test('urlencoded bodies are sent as a form, and the ticket is not in the address', async (t) => {
 	const it = linkOf(t)
 	await it.link.open({ ticket: 'a.b-c', conn: '0123abcd', after: 'e-7', body: 'data%5Bn%5D=1&idle=0' })
 	assert.equal(it.hello, 'ticket=a.b-c&conn=0123abcd&after=e-7&data%5Bn%5D=1&idle=0')
@@ -235,7 +235,7 @@ test('what is urlencoded travels as a form, and the ticket not in the address', 
 	it.link.close()
 })
 
-test('who closes the link says goodbye once, with what only its page knows', async (t) => {
+test('close() sends one POST /close with the session', async (t) => {
 	const it = await opened(t)
 	it.link.close()
 	it.link.close()
@@ -244,10 +244,10 @@ test('who closes the link says goodbye once, with what only its page knows', asy
 	const opening = early.link.open({})
 	early.link.close()
 	await assert.rejects(opening)
-	assert.deepEqual([early.beacons.length, early.polls.length], [1, 0], 'also when the welcome comes too late')
+	assert.deepEqual([early.beacons.length, early.polls.length], [1, 0], 'also if the welcome arrives after close()')
 })
 
-test('a session that is gone needs a new hello, unless none ever lasts', async (t) => {
+test('a page whose session is gone opens another one; the fifth in a row counts as refused', async (t) => {
 	const GONE = response(410, 'this session is gone')
 	const good = await opened(t)
 	good.polls[0].resolve(json({ id: good.polls[0].id, seq: 1, frames: [FRAME] }))
@@ -267,19 +267,19 @@ test('a session that is gone needs a new hello, unless none ever lasts', async (
 
 const OPENINGS = {
 	'a refusal of heartbeatd': [response(403, '{"type":"bye","code":4003,"reason":"no ticket"}'), { code: 4003, retryAfter: 0 }],
-	'heartbeatd that is going away': [response(503, '{"type":"bye","code":4001,"retry_after_ms":9}'), { code: 4001, retryAfter: 9 }],
+	'heartbeatd that is stopping': [response(503, '{"type":"bye","code":4001,"retry_after_ms":9}'), { code: 4001, retryAfter: 9 }],
 	'a gateway without heartbeatd': [response(502, '<html>Bad Gateway'), { code: 1006, retryAfter: 0 }],
 	'a firewall': [response(403, '<html>Forbidden'), { code: 1006, retryAfter: 0, foreign: 'POST /open got an answer of another program, with status 403' }],
 	'an answer that was cut off': [response(200, '{"type":"welc'), { code: 1006, retryAfter: 0 }],
-	'a front that has too many requests': [response(429, '<html>Slow down', 'text/html', { 'Retry-After': '7' }), { code: 4006, retryAfter: 7000 }],
-	'a front that has them for a year': [response(429, '', 'text/html', { 'Retry-After': '31536000' }), { code: 4006, retryAfter: 3600000 }],
-	'a front to which the request was too slow': [response(408, ''), { code: 4006, retryAfter: 0 }],
+	'a front with a rate limit': [response(429, '<html>Slow down', 'text/html', { 'Retry-After': '7' }), { code: 4006, retryAfter: 7000 }],
+	'a front that asks to wait for a year': [response(429, '', 'text/html', { 'Retry-After': '31536000' }), { code: 4006, retryAfter: 3600000 }],
+	'a front with a request timeout': [response(408, ''), { code: 4006, retryAfter: 0 }],
 	'a captcha': [response(200, '<html>Are you human?'), { code: 1006, retryAfter: 0, foreign: 'POST /open got an answer of another program, with status 200' }],
 	'a size limit': [response(413, ''), { code: 1006, retryAfter: 0, foreign: 'POST /open got an answer of another program, with status 413' }],
 	'another page’s welcome': [json({ type: 'welcome', session: 's', id: 1, poll_ms: 25000 }), { code: 1006, retryAfter: 0, foreign: 'POST /open got the answer to another request' }],
 }
 for (const [what, [answer, close]] of Object.entries(OPENINGS)) {
-	test(`${what} is told apart when the link opens`, async (t) => {
+	test(`the link does not open: ${what}`, async (t) => {
 		const { link, polls } = linkOf(t, () => answer)
 		await assert.rejects(link.open({}), (error) => {
 			assert.deepEqual(error, close)

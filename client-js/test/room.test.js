@@ -6,7 +6,7 @@ const entry = (client_id, rest) => ({ client_id, user_id: 1, date_gmt: '2026-01-
 const ids = (room) => room.entries.map((e) => e.client_id)
 const snapshot = { room: 'r', snapshot: [entry('a'), entry('b')], total: 2 }
 
-test('a snapshot replaces, changes add, update and remove', () => {
+test('a snapshot replaces the entries; changes add, update and remove them', () => {
 	let room = applyPresence(EMPTY, { room: 'r', joined: [entry('old')] })
 	room = applyPresence(room, snapshot)
 	assert.deepEqual(ids(room), ['a', 'b'])
@@ -16,7 +16,7 @@ test('a snapshot replaces, changes add, update and remove', () => {
 	assert.equal(room.total, 2)
 })
 
-test('rooms are values: none is changed in place', () => {
+test('applyPresence does not modify the room', () => {
 	const before = applyPresence(EMPTY, snapshot)
 	const copy = structuredClone(before)
 	applyPresence(before, { room: 'r', joined: [entry('c')], updated: [entry('a', { x: 1 })], left: [entry('b')] })
@@ -24,41 +24,41 @@ test('rooms are values: none is changed in place', () => {
 	assert.deepEqual(ids(EMPTY), [])
 })
 
-test('a frame that comes twice changes nothing', () => {
+test('a repeated frame has no effect', () => {
 	const frame = { room: 'r', joined: [entry('c')], left: [entry('a')] }
 	const once = applyPresence(applyPresence(EMPTY, snapshot), frame)
 	assert.deepEqual(ids(applyPresence(once, frame)), ids(once))
 	assert.equal(applyPresence(once, { room: 'r', joined: [entry('c')] }).total, once.total)
 })
 
-test('the total of a room larger than its snapshot', () => {
+test('the total of a room with more entries than its snapshot', () => {
 	let room = applyPresence(EMPTY, { ...snapshot, total: 300 })
 	assert.equal(room.total, 300)
 	room = applyPresence(room, { room: 'r', joined: [entry('c')], left: [entry('zz')] })
 	assert.equal(room.total, 300)
 	room = applyPresence(room, { room: 'r', left: Array.from({ length: 400 }, (_, i) => entry(`x${i}`)) })
-	assert.equal(room.total, 3, 'never below what is seen')
+	assert.equal(room.total, 3, 'at least the number of entries')
 })
 
-test('what is no list of entries is none', () => {
+test('a value that is not a list of entries counts as an empty list', () => {
 	for (const bad of [undefined, null, 'x', 7, {}, [null, 1, 'x', {}]]) {
 		assert.deepEqual(ids(applyPresence(EMPTY, { joined: bad, updated: bad, left: bad })), [])
 	}
 })
 
-test('does a frame say something new of others', () => {
+test('concernsOthers: whether a frame has a change of another user', () => {
 	const other = entry('b', { user_id: 2, data: { screen: 'post' } })
 	const known = [entry('a'), other]
 	assert.ok(concernsOthers(snapshot, 1, known))
-	assert.ok(!concernsOthers({ updated: [entry('a', { data: 1 })] }, '1', known), 'of oneself')
+	assert.ok(!concernsOthers({ updated: [entry('a', { data: 1 })] }, '1', known), 'of the user')
 	assert.ok(concernsOthers({ updated: [entry('a')], left: [other] }, 1, known))
 	assert.ok(concernsOthers({ joined: [other] }, 1, known))
-	assert.ok(!concernsOthers({ updated: [{ ...other, date_gmt: '2026-01-01 00:00:15' }] }, 1, known), 'that they beat again')
+	assert.ok(!concernsOthers({ updated: [{ ...other, date_gmt: '2026-01-01 00:00:15' }] }, 1, known), 'only a new date')
 	assert.ok(concernsOthers({ updated: [{ ...other, data: { screen: 'edit' } }] }, 1, known))
-	assert.ok(concernsOthers({ updated: [{ ...other, client_id: 'c' }] }, 1, known), 'of somebody who was not known')
+	assert.ok(concernsOthers({ updated: [{ ...other, client_id: 'c' }] }, 1, known), 'of an entry that was not known')
 })
 
-test('does a frame say that somebody else is there with the lock', () => {
+test('contestsLock: whether a frame updates the lock of another user', () => {
 	assert.ok(contestsLock({ updated: [entry('user-1'), entry('lock-2', { user_id: 2 })] }, 1))
 	assert.ok(!contestsLock({ updated: [entry('lock-1'), entry('editor-2', { user_id: 2 })] }, '1'))
 	for (const bad of [undefined, null, 'x', 7, {}, [null, 1, 'x', {}]]) {
@@ -67,7 +67,7 @@ test('does a frame say that somebody else is there with the lock', () => {
 	}
 })
 
-// What a browser does with a listener that throws: it reports, and goes on.
+// Returns a page that keeps the exceptions of listeners, as a browser reports them.
 function pageThatReports(thrown) {
 	class Target {
 		addEventListener(type, call) {
@@ -84,7 +84,7 @@ function pageThatReports(thrown) {
 	return { Event, document: { createElement: () => new Target() } }
 }
 
-test('watchers hear of their room until they stop, and one that throws stops nobody', () => {
+test('watchers are called for their room until they stop, also if another watcher throws', () => {
 	const thrown = []
 	const rooms = createRooms(pageThatReports(thrown))
 	const heard = []
@@ -104,7 +104,7 @@ test('watchers hear of their room until they stop, and one that throws stops nob
 	)
 	assert.equal(rooms.room('r').entries.length, 3)
 	rooms.room('r').entries.pop()
-	assert.equal(rooms.room('r').entries.length, 3, 'the list given away is a copy')
+	assert.equal(rooms.room('r').entries.length, 3, 'entries is a copy')
 })
 
 test('at most 64 rooms are kept', () => {

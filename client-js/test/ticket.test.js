@@ -19,14 +19,14 @@ const claims = (rest) => ({
 const jwt = (value) => `h.${Buffer.from(JSON.stringify(value)).toString('base64url')}.s`
 const ticket = (rest, random = half, now = NOW) => readTicket(jwt(claims(rest)), now, random)
 
-test('reads claims of any alphabet, and nothing that is no ticket', () => {
+test('readTicket reads claims in any alphabet, and returns null for other text', () => {
 	assert.equal(ticket({ name: 'Zoë 李 ~~~???' }).claims.name, 'Zoë 李 ~~~???')
 	for (const bad of [undefined, null, '', 'x', 'a.b.c', 'a.!!.c', jwt(null), jwt('text'), jwt({}), jwt({ exp: 'soon' }), 7]) {
 		assert.equal(readTicket(bad, NOW, half), null)
 	}
 })
 
-test('is native when every handle, the nonce and the times allow it', () => {
+test('a beat is native if every handle, the nonce and the times allow it', () => {
 	const t = ticket()
 	assert.ok(isNative(t, [], 'n0', NOW))
 	assert.ok(isNative(t, ['a', 'presence-ping'], 'n0', NOW))
@@ -39,7 +39,7 @@ test('is native when every handle, the nonce and the times allow it', () => {
 	assert.ok(!isNative(null, [], 'n0', NOW))
 })
 
-test('only in the first half of the nonce and the first five minutes of the ticket, more or less', () => {
+test('a beat is native only in the first half of the nonce and in about the first five minutes of the ticket', () => {
 	const at = (t, seconds) => isNative(t, [], 'n0', NOW + seconds * 1000)
 	assert.ok(at(ticket({ fresh_until: IAT + 60 }), 59))
 	assert.ok(!at(ticket({ fresh_until: IAT + 60 }), 60))
@@ -70,7 +70,7 @@ test('only in the first half of the nonce and the first five minutes of the tick
 	assert.ok(!at(ticket(), -1), 'a clock that was set back')
 })
 
-test('a page whose clock is wrong counts from the arrival of its ticket', () => {
+test('a page with a wrong clock counts from the arrival of its ticket', () => {
 	const wrong = NOW - 86_400_000
 	const t = ticket({}, half, wrong)
 	assert.ok(isNative(t, [], 'n0', wrong + 60_000))
@@ -88,7 +88,7 @@ test('answers may be repeated until the time that the ticket names', () => {
 	assert.ok(!mayRepeat(null, NOW))
 })
 
-test('a new nonce is compared anew', () => {
+test('a new nonce is compared with the ticket again', () => {
 	const t = ticket()
 	assert.ok(isNative(t, [], 'n0', NOW))
 	assert.ok(!isNative(t, [], 'n1', NOW))

@@ -8,14 +8,14 @@ function tab() {
 	return { open: () => createTicketRequests({ sessionStorage }), items }
 }
 
-// beat posts one beat, to a site that answers with these statuses with a ticket and without.
+// beat posts one beat, to a site that answers with one status with a ticket and another without.
 function beat(page, withTicket, without) {
 	const asked = page.may()
 	page.answered(asked, asked ? withTicket : without)
 	return asked
 }
 
-test('a beat after a 5xx asks for no ticket, the one after a good one does', () => {
+test('a beat after a 5xx asks for no ticket; after a success the next one asks again', () => {
 	const page = tab().open()
 	assert.ok(beat(page, 200))
 	assert.ok(beat(page, 502))
@@ -26,7 +26,7 @@ test('a beat after a 5xx asks for no ticket, the one after a good one does', () 
 	assert.ok(beat(page, 200))
 })
 
-test('a page asks in vain twice, its tab once an hour', (t) => {
+test('after failures a page asks twice, and its tab once an hour', (t) => {
 	t.mock.timers.enable({ apis: ['Date'], now: 1e12 })
 	const { open } = tab()
 	const failures = (page) => Array.from({ length: 20 }, () => beat(page, 502, 200)).filter(Boolean).length
@@ -43,7 +43,7 @@ test('a page asks in vain twice, its tab once an hour', (t) => {
 	assert.equal(failures(open()), 1, 'a clock that was set back')
 })
 
-test('a site that is down now and then is asked again', () => {
+test('a site that is down sometimes is asked again', () => {
 	const page = tab().open()
 	for (let i = 0; i < 10; i++) {
 		beat(page, 503)
@@ -54,7 +54,7 @@ test('a site that is down now and then is asked again', () => {
 	assert.ok(page.may())
 })
 
-test('storage that is forbidden or holds nonsense stops nobody', () => {
+test('pages ask if storage is forbidden or has invalid values', () => {
 	const forbidden = createTicketRequests({ get sessionStorage() { throw new Error('forbidden') } })
 	assert.ok(forbidden.may())
 	beat(forbidden, 502)

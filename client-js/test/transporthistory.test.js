@@ -5,7 +5,7 @@ import { BYE, changes, newSelector, known, made, names, pass, settle, world } fr
 const REFUSED = (reason = 'POST /open got an answer of another program, with status 403') => ({ code: 1006, retryAfter: 0, foreign: reason })
 const MINUTE = 60_000
 
-test('without storage, or with nonsense in it, it works all the same', async () => {
+test('invalid JSON in storage is ignored', async () => {
 	world.tab.set('heartbeatd-transports', '{"websocket":')
 	const c = newSelector()
 	c.start()
@@ -13,8 +13,8 @@ test('without storage, or with nonsense in it, it works all the same', async () 
 	assert.equal(c.name, 'websocket')
 })
 
-test('with a full storage the page itself remembers', async (t) => {
-	await t.test('what was refused', async () => {
+test('with full storage the page remembers', async (t) => {
+	await t.test('a refused transport', async () => {
 		world.full = true
 		world.works = { websocket: false, longpoll: REFUSED() }
 		newSelector().start()
@@ -22,7 +22,7 @@ test('with a full storage the page itself remembers', async (t) => {
 		assert.deepEqual(names(), ['websocket', 'longpoll'])
 		assert.equal(world.warnings.length, 1)
 	})
-	await t.test('and what is to be tried again', async () => {
+	await t.test('a failed transport', async () => {
 		world.full = true
 		made.length = 0
 		world.works = { websocket: false, longpoll: true }
@@ -36,7 +36,7 @@ test('with a full storage the page itself remembers', async (t) => {
 })
 
 for (const stored of ['5', '"x"', 'true', '[1]', '{"websocket":5,"longpoll":"x"}', '{"websocket":{"wait":1e13,"until":5e12},"longpoll":{"wait":1e13,"until":5e12}}']) {
-	test(`storage that holds ${stored} changes nothing`, async () => {
+	test(`storage with the value ${stored} is ignored`, async () => {
 		for (const key of ['heartbeatd-transports', 'heartbeatd-known']) {
 			world.browser.set(key, stored)
 			world.tab.set(key, stored)
@@ -53,7 +53,7 @@ for (const stored of ['5', '"x"', 'true', '[1]', '{"websocket":5,"longpoll":"x"}
 	})
 }
 
-test('a transport that may be used since another was tried is tried as well', async () => {
+test('a transport that became usable while another one was tried is tried, too', async () => {
 	world.visible = false
 	let fail
 	world.works.websocket = new Promise((resolve, reject) => (fail = reject))
@@ -69,17 +69,17 @@ test('a transport that may be used since another was tried is tried as well', as
 	assert.equal(c.name, 'longpoll')
 })
 
-test('what refuses for good is left alone by all pages of the browser, for ever longer', async () => {
+test('all pages of the browser wait for growing times before they try a refused transport again', async () => {
 	world.works = { websocket: false, longpoll: REFUSED() }
 	newSelector().start()
 	await pass(145_000)
 	assert.deepEqual(names(), ['websocket', 'longpoll'])
-	world.tab = new Map() // a page in another tab, which wakes at another moment
+	world.tab = new Map() // a page in another tab, with another random delay
 	newSelector(undefined, () => 0.5).start()
 	await pass(145_000)
 	assert.equal(made.length, 2)
 	assert.deepEqual(world.warnings, ['heartbeatd: no longpoll for 5 minutes: POST /open got an answer of another program, with status 403'])
-	await pass(12 * MINUTE) // five minutes and ten are over
+	await pass(12 * MINUTE) // the first two pauses of five and ten minutes have ended
 	assert.equal(made.length, 6)
 	await pass(24 * 60 * MINUTE, 5_000)
 	assert.ok(world.warnings.length >= 25 && world.warnings.length <= 30, `${world.warnings.length} times in a day`)
@@ -87,10 +87,10 @@ test('what refuses for good is left alone by all pages of the browser, for ever 
 	await pass(61 * MINUTE, 5_000)
 	assert.equal(changes.pop(), 'longpoll')
 	await pass(10_000)
-	assert.equal(JSON.parse(world.browser.get('heartbeatd-transports')).longpoll, undefined, 'a good link forgets it')
+	assert.equal(JSON.parse(world.browser.get('heartbeatd-transports')).longpoll, undefined, 'a link that lasts ends the pause')
 })
 
-test('a refused long-poll and no socket: no attempt every few seconds', async () => {
+test('if long-poll is refused and the WebSocket fails, neither is tried every few seconds', async () => {
 	world.works = { websocket: false, longpoll: true }
 	const c = newSelector()
 	c.start()
@@ -99,13 +99,13 @@ test('a refused long-poll and no socket: no attempt every few seconds', async ()
 	made[1].onClosed(REFUSED('GET /poll got the answer to another request'))
 	assert.equal(c.name, '')
 	await pass(145_000)
-	assert.deepEqual(names(), ['websocket', 'longpoll', 'websocket'], 'the socket after its own minute')
+	assert.deepEqual(names(), ['websocket', 'longpoll', 'websocket'], 'the WebSocket after its pause of a minute')
 	c.use(['longpoll'])
 	await settle()
-	assert.equal(c.name, 'longpoll', 'who names a transport wants it tried')
+	assert.equal(c.name, 'longpoll', 'use() ends the pause')
 })
 
-test('a refused long-poll keeps no page from a socket that works', async () => {
+test('a page whose long-poll is refused uses a WebSocket that works', async () => {
 	world.works = { longpoll: REFUSED(), websocket: true }
 	const c = newSelector(['longpoll', 'websocket'])
 	c.start()
@@ -114,10 +114,10 @@ test('a refused long-poll keeps no page from a socket that works', async () => {
 	assert.deepEqual(names(), ['longpoll', 'websocket'])
 })
 
-test('beside a refused long-poll the socket returns after an outage as without it', async (t) => {
+test('after an outage a page whose long-poll is refused returns to its WebSocket within 30 s', async (t) => {
 	const sockets = () => names().filter((name) => name === 'websocket').length
-	for (const [what, up] of [['where requests for long-poll reach heartbeatd', false], ['where all of them are refused', true]]) {
-		await t.test(`a page that had a socket, ${what}`, async () => {
+	for (const [what, up] of [['while plain requests fail', false], ['while plain requests are answered', true]]) {
+		await t.test(`a page that had a WebSocket, ${what}`, async () => {
 			world.works = { websocket: true, longpoll: REFUSED() }
 			const c = newSelector()
 			c.start()
@@ -159,7 +159,7 @@ test('beside a refused long-poll the socket returns after an outage as without i
 	})
 })
 
-test('walks down, remembers for the tab what did not work, climbs back up', async () => {
+test('tries transports in order, remembers failures for the tab, and tries better ones later', async () => {
 	world.works.websocket = false
 	const c = newSelector()
 	c.start()
@@ -168,7 +168,7 @@ test('walks down, remembers for the tab what did not work, climbs back up', asyn
 	const next = newSelector()
 	next.start()
 	await settle()
-	assert.deepEqual(names(), ['websocket', 'longpoll', 'longpoll'], 'the next page of the tab does not ask again')
+	assert.deepEqual(names(), ['websocket', 'longpoll', 'longpoll'], 'the next page of the tab does not try it')
 	next.stop()
 	world.works.websocket = true
 	await pass(62_000)
@@ -177,7 +177,7 @@ test('walks down, remembers for the tab what did not work, climbs back up', asyn
 	assert.deepEqual(changes.filter((name) => name !== '').pop(), 'websocket')
 })
 
-test('a climb that fails keeps the link and comes at ever longer intervals', async () => {
+test('a climb that fails keeps the link, and the time to the next climb grows', async () => {
 	world.works.websocket = false
 	const c = newSelector()
 	c.start()
@@ -188,13 +188,13 @@ test('a climb that fails keeps the link and comes at ever longer intervals', asy
 	assert.ok(climbs >= 3 && climbs <= 5, `${climbs} attempts in ten minutes`)
 })
 
-test('a climb that fails after its session has replaced the link gives that transport back within a second', async () => {
+test('if a climb fails after its session has replaced the link, the page opens that transport again within a second', async () => {
 	world.works = { websocket: false, events: false, longpoll: true }
 	const c = newSelector(['websocket', 'events', 'longpoll'])
 	c.start()
 	await settle()
 	assert.equal(c.name, 'longpoll')
-	world.works.events = undefined // a front holds the stream back
+	world.works.events = undefined // a front buffers the stream
 	for (const minutes of [1, 2, 4]) {
 		made.length = 0
 		const poll = c.link
@@ -217,7 +217,7 @@ test('a transport that has worked in this browser', async (t) => {
 		other.stop()
 		made.length = 0
 	}
-	await t.test('has longer to open, and is tried again soon after', async () => {
+	await t.test('gets more time to open, and is tried again after some seconds', async () => {
 		await known()
 		world.works.websocket = undefined
 		const c = newSelector()
@@ -230,7 +230,7 @@ test('a transport that has worked in this browser', async (t) => {
 		await pass(6_000)
 		assert.equal(c.name, 'websocket')
 	})
-	await t.test('counts as one that does not work when it fails again', async () => {
+	await t.test('counts as one that does not work if it fails twice', async () => {
 		await known()
 		world.works.websocket = false
 		const c = newSelector()
@@ -242,7 +242,7 @@ test('a transport that has worked in this browser', async (t) => {
 	})
 })
 
-test('what fails while other pages have the links of this browser is not tried all the time', async () => {
+test('a transport that fails while other pages of the browser have links is tried after growing times', async () => {
 	world.works.websocket = false
 	world.visible = false
 	world.othersLinked = true
@@ -252,7 +252,7 @@ test('what fails while other pages have the links of this browser is not tried a
 	assert.ok(made.length >= 3 && made.length <= 5, `${made.length} attempts in ten minutes`)
 })
 
-test('a transport that other pages took meanwhile has not failed', async () => {
+test('a transport that may not be used any more has not failed', async () => {
 	const taken = () => {
 		world.visible = false
 		world.othersLinked = true

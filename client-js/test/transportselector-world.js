@@ -1,9 +1,9 @@
-// What the tests of the selector share: links whose transports work or fail as world says.
+// Fake links for the tests of the selector: `world` says which transports work.
 
 import { beforeEach, mock } from 'node:test'
 import { createTransportSelector } from '../src/transportselector.js'
 
-// Promises settle between two ticks of the clock.
+// Lets promises settle between two ticks of the clock.
 export async function settle() {
 	for (let i = 0; i < 20; i++) await null
 }
@@ -32,7 +32,7 @@ const storage = (map) => ({ getItem: (key) => map.get(key) ?? null, setItem: (ke
 	map.set(key, value)
 } })
 
-/** Makes the transports known as such that have worked in this browser. */
+/** Stores that the transports have worked in this browser. */
 export const known = (...names) => world.browser.set('heartbeatd-known', JSON.stringify(Object.fromEntries(names.map((name) => [name, 1]))))
 
 export const BYE = (code, retryAfter = 0) => ({ code, retryAfter })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BYE, changes, newSelector, known, made, names, pass, settle, world } from './transportselector-world.js'
 
-test('takes the first that opens and starts once', async () => {
+test('opens the first transport that works, and starts once', async () => {
 	const c = newSelector()
 	assert.equal(c.link, null)
 	c.start()
@@ -13,7 +13,7 @@ test('takes the first that opens and starts once', async () => {
 	assert.deepEqual(changes, ['websocket'])
 })
 
-test('with none that opens it backs off with full jitter, to half a minute', async () => {
+test('if no transport opens, it backs off with full jitter up to 30 s', async () => {
 	known('websocket')
 	world.works = { websocket: false, longpoll: false }
 	newSelector().start()
@@ -23,10 +23,10 @@ test('with none that opens it backs off with full jitter, to half a minute', asy
 	world.works.websocket = true
 	await pass(30_000)
 	assert.equal(names().filter((name) => name === 'websocket').length, slow + 1)
-	assert.equal(changes.pop(), 'websocket', 'what failed together is not held against the better one')
+	assert.equal(changes.pop(), 'websocket', 'a failure of all transports is not remembered')
 })
 
-test('where none has ever worked it backs off to five minutes', async () => {
+test('if no transport has ever worked, it backs off up to five minutes', async () => {
 	world.works = { websocket: false, longpoll: false }
 	newSelector().start()
 	await pass(60 * 60_000, 1000)
@@ -34,7 +34,7 @@ test('where none has ever worked it backs off to five minutes', async () => {
 	assert.ok(slow >= 12 && slow <= 24, `${slow} attempts in an hour`)
 })
 
-test('the bye of the link that a better one replaces does not end that one', async () => {
+test('the close of a replaced link does not close the new one', async () => {
 	world.works.websocket = false
 	const c = newSelector()
 	c.start()
@@ -52,7 +52,7 @@ test('the bye of the link that a better one replaces does not end that one', asy
 	assert.equal(c.name, 'websocket')
 })
 
-test('jitter is full: with luck nobody waits', async () => {
+test('the jitter is full: the delay may be zero', async () => {
 	world.works = { websocket: false, longpoll: false }
 	world.random = 0
 	const c = newSelector()
@@ -63,7 +63,7 @@ test('jitter is full: with luck nobody waits', async () => {
 	assert.equal(c.name, 'websocket')
 })
 
-test('an attempt that hangs is given up after five seconds', async () => {
+test('an attempt without an answer is given up after five seconds', async () => {
 	world.works.websocket = undefined
 	const c = newSelector()
 	c.start()
@@ -74,7 +74,7 @@ test('an attempt that hangs is given up after five seconds', async () => {
 	assert.ok(made[0].closed)
 })
 
-test('while heartbeatd is down no transport is tried, and none is to blame', async (t) => {
+test('while heartbeatd is down no transport is tried, and no failure is remembered', async (t) => {
 	const outage = async () => {
 		made.length = 0
 		world.works = { websocket: false, longpoll: false }
@@ -100,7 +100,7 @@ test('while heartbeatd is down no transport is tried, and none is to blame', asy
 		assert.deepEqual([c.name, ...names()], ['websocket', 'websocket', 'websocket'])
 		c.stop()
 	})
-	await t.test('where plain requests do not get through the transports are tried all the same', async () => {
+	await t.test('the transports are tried after five minutes even if plain requests fail', async () => {
 		const c = await outage()
 		world.works.websocket = true
 		await pass(4 * 60_000)
@@ -109,7 +109,7 @@ test('while heartbeatd is down no transport is tried, and none is to blame', asy
 		assert.equal(c.name, 'websocket')
 		c.stop()
 	})
-	await t.test('a page that was opened meanwhile asks after its first attempt', async () => {
+	await t.test('a page that is opened meanwhile sends a plain request after its first attempt', async () => {
 		made.length = 0
 		world.works = { websocket: false, longpoll: false }
 		world.up = false
@@ -122,7 +122,7 @@ test('while heartbeatd is down no transport is tried, and none is to blame', asy
 		await pass(31_000)
 		assert.equal(c.name, 'websocket')
 	})
-	await t.test('a stop while it asks wins', async () => {
+	await t.test('stop() during the plain request', async () => {
 		const c = await outage()
 		world.works.websocket = world.up = true
 		await pass(950)
@@ -151,7 +151,7 @@ test('long-polls only in a visible tab', async () => {
 	assert.equal(changes.pop(), '')
 })
 
-test('a link that opens while the tab is hidden is given up, and nothing is held against it', async () => {
+test('an attempt is given up when the tab is hidden, and is no failure', async () => {
 	world.works = { websocket: false, longpoll: undefined }
 	world.othersLinked = true // what fails now is remembered
 	const c = newSelector()
@@ -170,7 +170,7 @@ test('a link that opens while the tab is hidden is given up, and nothing is held
 	assert.equal(c.name, 'longpoll')
 })
 
-test('reconnects when the link dies; after a stop it does not', async () => {
+test('reconnects when the link dies, but not after stop()', async () => {
 	const c = newSelector()
 	c.start()
 	await pass(20_000)
@@ -187,7 +187,7 @@ test('reconnects when the link dies; after a stop it does not', async () => {
 	assert.equal(c.name, 'websocket')
 })
 
-test('a stop while a link opens wins', async () => {
+test('stop() while a link opens', async () => {
 	const c = newSelector()
 	c.start()
 	c.stop()
@@ -196,7 +196,7 @@ test('a stop while a link opens wins', async () => {
 	assert.ok(made.every((link) => link.closed))
 })
 
-test('a link that keeps dying young gives way to the next', async () => {
+test('a transport whose links keep dying early is skipped', async () => {
 	const c = newSelector()
 	c.start()
 	for (let i = 0; i < 3; i++) {
@@ -207,7 +207,7 @@ test('a link that keeps dying young gives way to the next', async () => {
 	assert.equal(c.name, 'longpoll')
 })
 
-test('a link that the server ends in due form, however often, does not', async () => {
+test('a transport whose links the server closes with a bye is not skipped', async () => {
 	const c = newSelector()
 	c.start()
 	for (const code of [4003, 4003, 4001, 4003, 4003, 4006]) {
@@ -221,7 +221,7 @@ test('a link that the server ends in due form, however often, does not', async (
 })
 
 test('a socket that the browser closes because a navigation starts', async (t) => {
-	await t.test('is opened again after some seconds, and nothing is held against it', async () => {
+	await t.test('is opened again after some seconds, and is no failure', async () => {
 		const c = newSelector()
 		c.start()
 		for (let i = 0; i < 5; i++) {
@@ -235,7 +235,7 @@ test('a socket that the browser closes because a navigation starts', async (t) =
 		}
 		assert.deepEqual(new Set(names()), new Set(['websocket']))
 	})
-	await t.test('also while it opens', async () => {
+	await t.test('while it opens', async () => {
 		made.length = 0
 		world.works.websocket = BYE(1001)
 		const c = newSelector()
@@ -259,7 +259,7 @@ test('a socket that the browser closes because a navigation starts', async (t) =
 		await settle()
 		assert.equal(c.name, 'websocket')
 	})
-	await t.test('and a server that keeps closing so is asked ever more rarely', async () => {
+	await t.test('after growing times if it happens again and again', async () => {
 		made.length = 0
 		known('websocket')
 		world.works = { websocket: BYE(1001), longpoll: true }
@@ -269,7 +269,7 @@ test('a socket that the browser closes because a navigation starts', async (t) =
 	})
 })
 
-test('obeys the parting word', async (t) => {
+test('acts on the code of a close', async (t) => {
 	const after = async (code, retryAfter) => {
 		made.length = 0
 		const c = newSelector()
@@ -278,14 +278,14 @@ test('obeys the parting word', async (t) => {
 		made[0].onClosed(BYE(code, retryAfter))
 		return c
 	}
-	await t.test('4000: not this transport again on this page', async () => {
+	await t.test('4000: does not use the transport again on this page', async () => {
 		const c = await after(4000)
 		await pass(20 * 60_000)
 		assert.deepEqual(names(), ['websocket', 'longpoll'])
 		assert.equal(c.name, 'longpoll')
 	})
 	for (const code of [4001, 4002, 4006]) {
-		await t.test(`${code}: back after the time it says`, async () => {
+		await t.test(`${code}: reconnects after retryAfter`, async () => {
 			const c = await after(code, 7_000)
 			await pass(6_900)
 			assert.equal(c.name, '')
@@ -294,7 +294,7 @@ test('obeys the parting word', async (t) => {
 		})
 	}
 	for (const code of [4003, 4004, 4007]) {
-		await t.test(`${code}: waits to be started again`, async () => {
+		await t.test(`${code}: waits for start()`, async () => {
 			const c = await after(code, 1)
 			await pass(20 * 60_000)
 			assert.equal(made.length, 1)
@@ -303,7 +303,7 @@ test('obeys the parting word', async (t) => {
 			assert.equal(c.name, 'websocket')
 		})
 	}
-	await t.test('4003 as the answer to a hello: waits, and asks no other transport', async () => {
+	await t.test('4003 as the answer to a hello: waits for start(), and tries no other transport', async () => {
 		made.length = 0
 		world.works = { websocket: BYE(4003), longpoll: true }
 		const c = newSelector()
@@ -312,7 +312,7 @@ test('obeys the parting word', async (t) => {
 		assert.deepEqual(names(), ['websocket'])
 		assert.equal(c.name, '')
 	})
-	await t.test('4003 to a ticket that was renewed meanwhile: asks again', async () => {
+	await t.test('4003 to a ticket that was replaced meanwhile: tries again', async () => {
 		made.length = 0
 		let refuse
 		world.works = { websocket: new Promise((resolve, reject) => (refuse = reject)), longpoll: true }
@@ -326,7 +326,7 @@ test('obeys the parting word', async (t) => {
 		assert.equal(c.name, 'websocket')
 		assert.deepEqual(names(), ['websocket', 'websocket'])
 	})
-	await t.test('4005 and codes nobody knows: as if it had died', async () => {
+	await t.test('4005 and unknown codes: as if the link had died', async () => {
 		world.works = { websocket: true, longpoll: true }
 		for (const code of [4005, 4999]) {
 			const c = await after(code)
@@ -337,7 +337,7 @@ test('obeys the parting word', async (t) => {
 	})
 })
 
-test('a suspected link is closed and replaced; one of yesterday is nobody', async () => {
+test('suspect() closes and replaces the link, and ignores an older link', async () => {
 	const c = newSelector()
 	c.start()
 	await pass(20_000)
@@ -350,7 +350,7 @@ test('a suspected link is closed and replaced; one of yesterday is nobody', asyn
 	assert.equal(c.name, 'websocket')
 })
 
-test('a page that is about to be left closes its link, and opens it again if it stays', async () => {
+test('leaving() closes the link, and opens it again if the page stays', async () => {
 	const c = newSelector()
 	c.leaving()
 	c.start()

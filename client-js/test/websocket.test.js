@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createWebSocketLink } from '../src/websocket.js'
 
-// How Firefox and other browsers tell of sockets that end.
+// The close events of Firefox, and of other browsers.
 const ENDS = [
 	{ what: 'a server that goes away, in another browser', event: { code: 1001, wasClean: true }, code: 1006, other: true },
 	{ what: 'a socket that ends as it opens, in another browser', event: { code: 1006, wasClean: true }, code: 1006, other: true },
@@ -12,7 +12,7 @@ const ENDS = [
 	{ what: 'a close frame without a code', event: { code: 1005, wasClean: true }, code: 1005 },
 ]
 
-// ended resolves to the code with which a link ends whose socket ends so.
+// ended resolves to the code with which a link closes after a close event of its socket.
 async function ended(event, { other, age = 0, t } = {}) {
 	let socket
 	const win = {
@@ -36,7 +36,7 @@ for (const { what, event, code, other } of ENDS) {
 	test(`the close of ${what}`, async () => assert.equal(await ended(event, { other }), code))
 }
 
-test('one young socket after the other that goes away is a failure', async (t) => {
+test('several sockets in a row that a navigation seems to close count as failures', async (t) => {
 	t.mock.timers.enable({ apis: ['Date'] })
 	const codes = []
 	for (const age of [10_000, 9_000, 9_000, 9_000, 0, 10_000]) codes.push(await ended({ code: 1001, wasClean: true }, { age, t }))
