@@ -1,10 +1,11 @@
 # make test        everything, as CI does; installs what the tests need
 # make test-fast   without the race detector, browsers and live sites
-# make explore     the tests that roll dice, with a seed that no run has used yet: SEED= names
-#                  another, COUNT= how many scenarios of the client
-# make bench       heartbeatd's cost and speed beside the least there can be: thirteen minutes, on two idle cores
-# make build       ./heartbeatd, with the drop-in inside
-# make wordpress   a real WordPress with the plugin and heartbeatd, ready to click;
+# make explore     the randomized tests with a new seed; SEED= sets the seed, COUNT= the number
+#                  of scenarios of the client
+# make bench       heartbeatd's cost and speed compared with minimal servers: thirteen minutes,
+#                  on two idle cores
+# make build       ./heartbeatd, with the drop-in embedded
+# make wordpress   a real WordPress with the plugin and heartbeatd, to try it in a browser;
 #                  WORDPRESS='trixie 6.8.7' make wordpress for another version
 
 SHELL := bash
@@ -16,8 +17,8 @@ PHP_FILES := $(sort $(shell find integration/wordpress/heartbeatd integration/wo
 JS_TESTS := $(sort $(shell find client-js/test -name '*.test.*js'))
 INTEGRATION_TESTS := $(sort $(shell find integration -name node_modules -prune -o -name '*.test.*js' -print))
 
-# node's own runner. Two files at a time: with three, browsers on two cores become too
-# slow for what the tests expect.
+# Node's test runner, with two files at a time. With three, browsers on two cores are too slow
+# for the tests.
 NODE_TEST := node --test --test-reporter=spec --test-concurrency=2 --test-timeout=900000
 
 build:
@@ -30,7 +31,7 @@ bench:
 	@go run ./integration/load
 	@go test -run '^$$' -bench . ./integration/load
 
-# Seeds are fixed everywhere else. One that fails belongs into the test's list.
+# All other tests use fixed seeds. Add a seed that fails to the list of its test.
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 COUNT ?= 1000
 explore: export HEARTBEAT_SEED := $(SEED)
@@ -65,14 +66,14 @@ go-test:
 	@echo "== go test"
 	@go test ./...
 
-# Here a Go test must not skip what the machine lacks: setup-go has installed it.
-# Most of their time the tests wait: three packages at a time.
+# With HEARTBEATD_INTEGRATION a Go test fails, and does not skip, if a program is missing:
+# setup-go has installed them. The tests mostly wait, so three packages run at a time.
 go-test-race:
 	@echo "== go test -race"
 	@HEARTBEATD_INTEGRATION=1 go test -race -p 3 ./...
 
-# Every fuzz target tries new inputs for a few seconds. An input that fails is saved below
-# testdata/fuzz, beside those that are always tried.
+# Every fuzz target tries new inputs for a few seconds. An input that fails is saved in
+# testdata/fuzz; every run tries those again.
 FUZZ_TIME ?= 4s
 fuzz:
 	@echo "== go test -fuzz"

@@ -1,6 +1,5 @@
-// Builds dist/ from src/, and puts the drop-in into the plugin. With --check it
-// builds in memory and fails when what is committed is stale or the drop-in is
-// larger than it may be.
+// Builds dist/ from src/, and copies the drop-in to the plugin. With --check it builds in
+// memory, and fails if a committed file is stale or the drop-in is too large.
 
 import { build } from 'esbuild'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
@@ -10,7 +9,7 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
-const LIMIT = 12.75 * 1024
+const MAX_BYTES = 12.75 * 1024 // gzipped
 const check = process.argv.includes('--check')
 
 const { outputFiles } = await build({
@@ -27,7 +26,7 @@ const { outputFiles } = await build({
 	write: false,
 })
 
-// The demo site brings its own jQuery, as WordPress does, under its own licence.
+// The demo site serves jQuery, as WordPress does.
 const jquery = createRequire(import.meta.url).resolve('jquery/dist/jquery.min.js')
 const plugin = join(here, '../integration/wordpress/heartbeatd/assets')
 const files = [
@@ -47,6 +46,6 @@ for (const file of files) {
 }
 
 const size = gzipSync(outputFiles.find((file) => file.path.endsWith('/heartbeat.js')).contents, { level: 9 }).length
-console.log(`dist/heartbeat.js: ${size} bytes gzipped, at most ${LIMIT}`)
+console.log(`dist/heartbeat.js: ${size} bytes gzipped, at most ${MAX_BYTES}`)
 if (stale.length) console.error(`stale: ${stale.join(', ')}; run node client-js/build.mjs`)
-if (stale.length || size > LIMIT) process.exitCode = 1
+if (stale.length || size > MAX_BYTES) process.exitCode = 1

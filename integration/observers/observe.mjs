@@ -1,5 +1,5 @@
-// Prints who is in a room, as JSON, whenever that changes. NATS's own protocol
-// over a socket, no library:
+// Prints the entries of a room as JSON, whenever they change. It speaks NATS's protocol over
+// a socket, without a library:
 //
 //	node observe.mjs nats://observer:PASSWORD@127.0.0.1:4222 default admin/online
 
@@ -8,11 +8,11 @@ import { connect } from 'node:net'
 const [address = 'nats://127.0.0.1:4222', site = 'default', room = 'admin/online'] = process.argv.slice(2)
 const { hostname, port, username, password } = new URL(address)
 const login = username && { user: decodeURIComponent(username), pass: decodeURIComponent(password) }
-const keys = new Map() // what was last said on each subject: one for each page
+const keys = new Map() // the last value of each subject; each page has one
 
 function show() {
-	const shown = {} // of several pages of one person the one focused last
-	const active = new Set() // whoever is active in any of theirs
+	const shown = {} // of several pages of one user, the one that had the focus last
+	const active = new Set() // users who are active in any page
 	const order = ([subject, e]) => `${String(e.focused_at).padStart(16, '0')} ${e.date_gmt} ${subject.split('.').pop()}`
 	for (const [subject, e] of keys) {
 		if (e.room !== room) continue
@@ -37,11 +37,11 @@ socket.on('data', (chunk) => {
 		const [verb, subject, ...rest] = buffer.toString('latin1', 0, end).split(' ')
 		const [head, total] = verb === 'HMSG' ? rest.slice(-2).map(Number) : [0, verb === 'MSG' ? Number(rest.at(-1)) : -2]
 		const body = end + 2
-		if (buffer.length < body + total + 2) return // the rest is on its way
+		if (buffer.length < body + total + 2) return // the rest has not arrived yet
 		if (total >= 0) heard(subject, buffer.toString('latin1', body, body + head), buffer.toString('utf8', body + head, body + total))
 		if (verb === 'PING') socket.write('PONG\r\n')
 		if (verb === '-ERR') console.error(subject, ...rest)
 		buffer = buffer.subarray(body + total + 2)
 	}
 })
-socket.on('error', (error) => console.error(error.message)).on('close', () => process.exit(1)) // what was heard is worth nothing now: start again
+socket.on('error', (error) => console.error(error.message)).on('close', () => process.exit(1)) // start again with an empty state

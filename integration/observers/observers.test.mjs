@@ -1,5 +1,5 @@
-// The examples, each beside `heartbeatd watch`, with credentials that may read
-// one site: they end at the same room.
+// The examples and `heartbeatd watch`, with read-only credentials for one site, end with the
+// same entries of a room.
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -39,7 +39,7 @@ async function until(what, look) {
 	assert.fail(`never: ${what()}`)
 }
 
-// folded is the room that the events of `heartbeatd watch` make.
+// folded returns the entries of the room after the events of `heartbeatd watch`.
 function folded(events) {
 	const present = {}
 	for (const { event, client_id, display_name, data, date_gmt, idle } of events) {
@@ -49,7 +49,7 @@ function folded(events) {
 	return Object.keys(present).sort().map((id) => present[id])
 }
 
-test('examples in Node and Python fold to what heartbeatd says', async (t) => {
+test('the examples in Node and Python have the same entries as heartbeatd', async (t) => {
 	const server = await startHeartbeatd(t, { flags: ['--api-key', 'operator', '--presence-ttl', '8s', '--nats-observer', `demo=${password}`] })
 	const address = `nats://demo:${encodeURIComponent(password)}@${server.nats}`
 	const said = run(t, [`${root}.cache/test/heartbeatd`, 'watch', '--json', '--site', 'demo', '--kind', 'joined,updated,seen,left', '--nats-url', address, room])
@@ -62,7 +62,7 @@ test('examples in Node and Python fold to what heartbeatd says', async (t) => {
 	}
 	const put = (user, conn, screen, date, idle) => api('PUT', '', { room, client_id: `user-${user}`, user_id: user, conn, data: { screen, '<&>': '🦊' }, date_gmt: date, idle })
 
-	// agree waits until everybody sees these screens.
+	// agree waits until all of them have these screens.
 	async function agree(want, again = () => {}) {
 		const see = (list) => JSON.stringify((list ?? []).map((e) => `${e.client_id} ${e.data.screen}`))
 		const views = () => [folded(said), ...Object.values(rooms).map((lines) => lines.at(-1))]
@@ -73,7 +73,7 @@ test('examples in Node and Python fold to what heartbeatd says', async (t) => {
 		for (const lines of Object.values(rooms)) assert.deepEqual(lines.at(-1), folded(said))
 	}
 
-	// Who is there already is heard of when it is written again.
+	// An observer gets an older entry when it is renewed.
 	await agree(['user-1 dashboard'], () => put(1, 'tab-a', 'dashboard', '2026-11-23 05:20:00'))
 	await put(2, 'tab-a', 'posts')
 	await agree(['user-1 dashboard', 'user-2 posts'])
@@ -84,7 +84,7 @@ test('examples in Node and Python fold to what heartbeatd says', async (t) => {
 	await api('DELETE', `room=${room}&client_id=user-1&conn=tab-b`)
 	await agree(['user-1 users', 'user-2 posts'])
 
-	// Any active page of a person makes them active.
+	// A user is active if any page is.
 	const agreeOnIdle = (want) => until(() => `idle: ${want}`, () => [folded(said), ...Object.values(rooms).map((lines) => lines.at(-1))]
 		.every((list) => list.find(({ client_id: id }) => id === 'user-2')?.idle === want))
 	await agreeOnIdle(false)

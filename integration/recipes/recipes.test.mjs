@@ -1,5 +1,5 @@
-// The recipes, each served by the web server it is for, with a real heartbeatd
-// behind: looked at by `heartbeatd doctor`, and by a socket through it.
+// The recipes, each in its web server with heartbeatd behind it. `heartbeatd doctor` and a
+// WebSocket check them.
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -39,7 +39,7 @@ function assertWell(report) {
 	assert.equal(report.checks.length, 14)
 }
 
-// socket opens one by hand, and returns the first frame that heartbeatd says to `say`.
+// socket opens a WebSocket, sends `say`, and returns the first frame that arrives.
 async function socket(url, say) {
 	const client = request(`${url}/heartbeat/socket`, {
 		headers: {
@@ -52,7 +52,7 @@ async function socket(url, say) {
 	assert.equal(answer.headers['sec-websocket-protocol'], 'heartbeat.v1')
 	const text = Buffer.from(JSON.stringify(say))
 	assert.ok(text.length > 125 && text.length < 65536)
-	const head = Buffer.from([0x81, 0xfe, 0, 0, 0, 0, 0, 0]) // a text, masked with zeros
+	const head = Buffer.from([0x81, 0xfe, 0, 0, 0, 0, 0, 0]) // a text frame, masked with zeros
 	head.writeUInt16BE(text.length, 2)
 	connection.write(Buffer.concat([head, text]))
 	let got = Buffer.alloc(0)
@@ -70,7 +70,7 @@ async function ticket(nonce) {
 	return stdout.trim()
 }
 
-// beat posts to admin-ajax.php as a client that knows its ticket.
+// beat posts to admin-ajax.php as a client with a ticket.
 async function beat(site, { signed, nonce = 'n', data = '' }) {
 	const body = `data%5B${data || 'presence-editor-ping'}%5D%5Bpost_id%5D=1&interval=60&_nonce=${nonce}&action=heartbeat&screen_id=post&has_focus=true`
 	const answer = await fetch(`${site.url}/wp-admin/admin-ajax.php`, {
@@ -81,7 +81,7 @@ async function beat(site, { signed, nonce = 'n', data = '' }) {
 
 for (const kind of ['nginx', 'apache', 'caddy']) {
 	describe(kind, () => {
-		test('routes /heartbeat/ alone, and the doctor finds nothing', async (t) => {
+		test('only /heartbeat/ is routed to heartbeatd, and no check of the doctor fails', async (t) => {
 			const elsewhere = (site) => `http://localhost:${site.port}/heartbeat`
 			const port = await freePort()
 			const { server, site } = await start(t, kind, { flags: ['--site-origin', `http://127.0.0.1:${port}`], port })
@@ -96,7 +96,7 @@ for (const kind of ['nginx', 'apache', 'caddy']) {
 
 			const page = await fetch(`${site.url}/hello-world/`)
 			assert.match(await page.text(), /WordPress has no such page/)
-			assert.equal((await beat(site, { signed: await ticket('n') })).tick.php, 'POST', 'admin-ajax.php is PHP’s')
+			assert.equal((await beat(site, { signed: await ticket('n') })).tick.php, 'POST', 'PHP answers admin-ajax.php')
 
 			await server.stop('SIGTERM')
 			const report = await doctor(server, site.url)
@@ -119,10 +119,10 @@ for (const kind of ['nginx', 'apache', 'caddy']) {
 			assertWell(await doctor(server, site.url))
 			const signed = await ticket('n')
 			const native = await beat(site, { signed })
-			assert.equal(native.tick.php, undefined, 'heartbeatd answers a beat that it can')
+			assert.equal(native.tick.php, undefined, 'heartbeatd answers a native beat')
 			assert.ok(native.tick.server_time > 0)
 
-			// What PHP knows of a request that heartbeatd has nothing to do with.
+			// What PHP gets of a request that heartbeatd does not answer.
 			const { host, address, https } = await (await fetch(`${site.url}/blog/wp-admin/admin-ajax.php?action=any`)).json()
 			const reachesPHP = async (what, asked) => {
 				const { status, tick, body } = await beat(site, asked)
@@ -148,7 +148,7 @@ for (const kind of ['nginx', 'apache', 'caddy']) {
 			})
 			const heartbeatd = `http://127.0.0.1:${hung.address().port}`
 			const site = await startSite(t, kind, { heartbeatd, wordpress: await freePort(), front: true, impatient: true })
-			if (kind !== 'nginx') assert.match(String((await beat(site, { signed: 'a ticket' })).status), /50[24]/, 'these have sent the body on already')
+			if (kind !== 'nginx') assert.match(String((await beat(site, { signed: 'a ticket' })).status), /50[24]/, 'these have already forwarded the body')
 			for (let i = 0; i < 2; i++) assert.equal((await beat(site, { signed: 'a ticket' })).tick.php, 'POST')
 		})
 	})

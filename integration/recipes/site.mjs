@@ -1,6 +1,6 @@
-// A site on loopback, served by nginx, Apache or Caddy with the recipes in this
-// folder: their addresses replaced, nothing else. PHP is real; WordPress is a
-// script that says what reached it.
+// A site on loopback, served by nginx, Apache or Caddy with the recipes in this folder. Only
+// their addresses are replaced. PHP is real; a script takes the place of WordPress and returns
+// what it received.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -8,9 +8,8 @@ import { freePort, startPHP, startServices } from '../setup/services.mjs'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 
-// What stands for WordPress's admin-ajax.php: 0 and 400 without an action and the
-// answer to the beat of a visitor, as WordPress gives them, and otherwise what PHP
-// was given.
+// Takes the place of WordPress's admin-ajax.php. Without an action, and for the beat of a
+// visitor, it answers as WordPress does; otherwise with what PHP received.
 const ajax = `<?php
 if (!isset($_REQUEST['action'])) {
 	http_response_code(400);
@@ -24,14 +23,13 @@ echo json_encode(['php' => $_SERVER['REQUEST_METHOD'], 'body' => file_get_conten
 	'address' => $_SERVER['REMOTE_ADDR'], 'https' => $_SERVER['HTTPS'] ?? '']);
 `
 
-// What WordPress does with every path that is no file, and how its .htaccess says so.
+// WordPress's index.php, for every path that is not a file, and its .htaccess.
 const index = "<?php http_response_code(404); echo '<!doctype html><title>WordPress has no such page</title>';"
 const htaccess = 'RewriteEngine On\nRewriteCond %{REQUEST_FILENAME} !-f\nRewriteRule . /index.php [L]\n'
 
-// startSite serves a site until the test ends, with {url}. heartbeatd is the
-// address, wordpress the port, that the recipes name. Options: front takes the
-// recipe for admin-ajax.php too; plain has no permalinks; impatient has the web
-// server wait a second where the recipe waits a minute.
+// startSite serves a site at {url} until the test ends. heartbeatd is the address and
+// wordpress the port of the recipes. Options: front also uses the recipe for admin-ajax.php;
+// plain has no permalinks; impatient sets the timeout of a minute to a second.
 export async function startSite(t, kind, { heartbeatd, wordpress, port, front = false, plain = false, impatient = false }) {
 	const services = startServices(t, 'recipe')
 	const { folder } = services
@@ -44,7 +42,7 @@ export async function startSite(t, kind, { heartbeatd, wordpress, port, front = 
 	if (!plain) writeFileSync(`${root}/.htaccess`, htaccess)
 
 	const site = { folder, root, front, plain, port: port ?? (await freePort()), php: await startPHP(services) }
-	// recipe copies a file of this folder and returns where it is.
+	// recipe copies a file of this folder and returns the path of the copy.
 	site.recipe = (name) => {
 		let text = readFileSync(here + name, 'utf8')
 			.replaceAll('127.0.0.1:8080', new URL(heartbeatd).host).replaceAll(/(127\.0\.0\.1|http:\/\/):8082/g, `$1:${wordpress}`)

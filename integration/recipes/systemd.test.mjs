@@ -1,5 +1,5 @@
-// The systemd unit: systemd's own check of it, and that its times and settings
-// are those of the program.
+// The systemd unit: systemd's check of it, and whether its times and settings match the
+// program.
 
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
@@ -20,7 +20,7 @@ function buildHeartbeatd() {
 	return binary
 }
 
-test('systemd takes the unit, and finds little that it could do harm to', (t) => {
+test('systemd accepts the unit, and its security check finds a low exposure', (t) => {
 	const folder = mkdtempSync(`${tmpdir()}/heartbeatd-unit-`)
 	t.after(() => rmSync(folder, { recursive: true, force: true }))
 	const file = `${folder}/heartbeatd.service`
@@ -30,19 +30,19 @@ test('systemd takes the unit, and finds little that it could do harm to', (t) =>
 	const verified = analyze('verify', '--man=no', file)
 	assert.equal(verified.error, undefined, 'systemd-analyze is missing: it comes with systemd')
 	assert.equal(verified.status, 0, verified.stderr)
-	// What it says of the machine's other units is not about this one.
+	// It may also report other units of the machine.
 	assert.deepEqual(verified.stderr.split('\n').filter((line) => line.includes('heartbeatd')), [])
 
 	const secured = analyze('security', '--offline=true', '--threshold=20', '--no-pager', file)
 	assert.equal(secured.status, 0, `more exposed than 2.0:\n${secured.stdout}${secured.stderr}`)
 })
 
-test('it may drain before it is killed, and has only settings that there are', () => {
+test('heartbeatd has time to drain, and the settings are those of its flags', () => {
 	const settings = Object.fromEntries([...read('heartbeatd.env').matchAll(/^(HEARTBEATD_\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]))
 	const flags = execFileSync(buildHeartbeatd(), ['serve', '--help'], { encoding: 'utf8' })
 	for (const name of Object.keys(settings)) assert.match(flags, new RegExp(`\\$${name}\\b`), `no flag takes ${name}`)
-	assert.equal(settings.HEARTBEATD_SITE_SECRET, '', 'nobody shall run with a secret from a recipe')
-	// heartbeatd itself waits 5 s longer than the drain for what is still asked.
+	assert.equal(settings.HEARTBEATD_SITE_SECRET, '', 'the recipe has no secret')
+	// After the drain heartbeatd waits up to 5 s for open requests.
 	const stop = seconds(unit.match(/^TimeoutStopSec=(.*)$/m)[1])
 	assert.ok(stop > seconds(settings.HEARTBEATD_DRAIN_TIME) + 5)
 })

@@ -1,6 +1,6 @@
 <?php
-// Installs the WordPress in the folder named by the first argument, with a user
-// of each role, and prints what a test needs to know as JSON.
+// Installs the WordPress in the folder of the first argument, with a user of each role, and
+// prints their passwords and ids as JSON.
 
 define('WP_INSTALLING', true);
 require $argv[1] . '/wp-load.php';

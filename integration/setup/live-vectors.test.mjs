@@ -1,4 +1,4 @@
-// The Go code that checks nonces and cookies, on what a live WordPress makes today.
+// Compares the Go code for nonces and cookies with a live WordPress at the current time.
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
@@ -9,10 +9,10 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-test('fresh nonces and cookies of a live WordPress are as the Go code makes them', (t) => {
+test('the Go code accepts and makes the same nonces and cookies as a live WordPress', (t) => {
 	const folder = mkdtempSync(`${tmpdir()}/live-`)
 	t.after(() => rmSync(folder, { recursive: true }))
-	// A compiled test reads testdata where it is run.
+	// A compiled test reads testdata of its working directory.
 	mkdirSync(`${folder}/testdata`)
 	execFileSync(`${root}integration/setup/live-vectors`, [`${folder}/testdata/live.json`], { stdio: 'inherit' })
 	execFileSync('go', ['test', '-c', '-o', `${folder}/wordpress.test`, './server/wordpress'], { cwd: root, stdio: 'inherit' })

@@ -1,6 +1,6 @@
-// The three programs under a WordPress: MariaDB, PHP-FPM and nginx. Each runs in
-// the foreground as a child of this process, on a socket in the site's own folder
-// or a loopback port, and as an ordinary user even when this process is root.
+// The programs that serve a WordPress: MariaDB, PHP-FPM and nginx. Each runs in the foreground
+// as a child of this process, on a socket in the site's folder or a loopback port, and as an
+// ordinary user even if this process is root.
 
 import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -8,7 +8,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-// Services holds the children, so that whoever started them can stop them all.
+// Services holds the child processes, and stops all of them.
 export class Services {
 	#children = []
 	#fail
@@ -16,14 +16,14 @@ export class Services {
 	constructor(folder) {
 		this.folder = folder
 		this.user = unprivileged()
-		// failed rejects when a service ends that nobody stopped, and at stop.
+		// failed rejects when a service ends by itself, and at stop.
 		this.failed = new Promise((_, reject) => {
 			this.#fail = reject
 		})
 		this.failed.catch(() => {})
 	}
 
-	// start runs a program until stop, its output in folder/NAME.log.
+	// start runs a program until stop. Its output goes to folder/NAME.log.
 	start(name, command, args) {
 		const log = `${this.folder}/${name}.log`
 		const output = openSync(log, 'a')
@@ -45,7 +45,7 @@ export class Services {
 		return result.stdout
 	}
 
-	// until polls a condition, and gives up when a service has failed.
+	// until polls a condition, and fails when a service has failed.
 	async until(what, condition, seconds = 60) {
 		const deadline = Date.now() + seconds * 1000
 		while (!(await condition())) {
@@ -65,19 +65,19 @@ export class Services {
 		}
 	}
 
-	// Two MariaDBs that are set up at once take each other's temporary tables away.
+	// Two MariaDBs that are installed at the same time delete each other's temporary tables.
 	#env() {
 		return { ...process.env, TMPDIR: this.folder }
 	}
 
-	// The kernel ends a service whose parent was killed before it could clean up.
+	// The kernel ends a service if its parent is killed.
 	#asUser(command, args) {
 		const identity = this.user ? [`--reuid=${this.user.uid}`, `--regid=${this.user.gid}`, '--clear-groups'] : []
 		return ['setpriv', ...identity, '--pdeathsig=TERM', '--', command, ...args]
 	}
 }
 
-// startServices makes Services with a temporary folder of their own, for one test.
+// startServices makes Services with a temporary folder, for one test.
 export function startServices(t, name) {
 	const folder = mkdtempSync(`${tmpdir()}/heartbeatd-${name}-`)
 	const services = new Services(folder)
@@ -90,7 +90,7 @@ export function startServices(t, name) {
 	return services
 }
 
-// unprivileged is Debian's web user when this process is root, else nobody else.
+// unprivileged returns Debian's web user if this process is root, else nothing.
 function unprivileged() {
 	if (process.getuid() !== 0) return null
 	const [, , uid, gid] = readFileSync('/etc/passwd', 'utf8').match(/^www-data:.*$/m)[0].split(':')
@@ -147,8 +147,8 @@ php_admin_value[session.save_path] = ${folder}
 	return socket
 }
 
-// startNginx serves the site; heartbeatd, if there is one, is the address that
-// /heartbeat/ is passed on to.
+// startNginx serves the site, and forwards /heartbeat/ to the address heartbeatd, if it is
+// given.
 export async function startNginx(services, root, port, phpSocket, heartbeatd) {
 	const { folder } = services
 	const heartbeat = heartbeatd ? `location /heartbeat/ {
@@ -199,13 +199,13 @@ http {
 	services.start('nginx', 'nginx', ['-e', 'stderr', '-c', `${folder}/nginx.conf`])
 }
 
-// writeOwn writes a file that the services' user owns.
+// writeOwn writes a file that belongs to the user of the services.
 export function writeOwn(services, file, text) {
 	writeFileSync(file, text, { mode: 0o600 })
 	if (services.user) chownSync(file, services.user.uid, services.user.gid)
 }
 
-// freePort is a loopback port that nobody used a moment ago.
+// freePort returns a loopback port that is not in use.
 export function freePort() {
 	return new Promise((resolve, reject) => {
 		const server = createServer().on('error', reject).listen(0, '127.0.0.1', () => {

@@ -1,4 +1,4 @@
-// The site itself: it runs as nobody special, and leaves nothing behind.
+// The site of the tests: it runs as an ordinary user, and leaves no processes and files behind.
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { dirname } from 'node:path'
 import { withSite } from './use-site.mjs'
 
-test('a site answers until its input closes, and is gone', async () => {
+test('a site answers until its input closes, and then removes everything', async () => {
 	const folder = await withSite(async (site) => {
 		assert.match(site.version, /^\d+\.\d+/)
 		assert.match(site.url, /^http:\/\/127\.0\.0\.1:\d+$/)
@@ -30,7 +30,7 @@ test('a site answers until its input closes, and is gone', async () => {
 	assertGone(folder)
 })
 
-test('a site whose database dies ends, and says so', async () => {
+test('a site whose database dies ends with an error', async () => {
 	const child = spawn(fileURLToPath(new URL('site', import.meta.url)), { stdio: ['pipe', 'pipe', 'pipe'] })
 	const ended = new Promise((done) => child.once('exit', done))
 	let complaint = ''
@@ -48,7 +48,7 @@ function assertGone(folder) {
 	assert.ok(!existsSync(folder))
 }
 
-// processesOf are the processes whose command line names the site's folder, and their children.
+// processesOf returns the processes whose command line has the site's folder, and their children.
 function processesOf(folder) {
 	const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
 		try {
@@ -56,7 +56,7 @@ function processesOf(folder) {
 			const parent = Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').pop().split(' ')[1])
 			return [{ pid: Number(pid), parent, uid: statSync(`/proc/${pid}`).uid, command }]
 		} catch {
-			return [] // it ended meanwhile
+			return [] // the process has ended
 		}
 	})
 	const own = all.filter(({ command }) => command.includes(folder))

@@ -1,12 +1,12 @@
-// For node tests that need a live WordPress: run them with withSite.
+// Runs a Node test with a live WordPress.
 
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-// withSite starts a site, calls use with its description (the JSON of
-// integration/setup/site), and stops the site whatever happened. heartbeatd is
-// the address that the site's web server passes /heartbeat/ on to, if any.
+// withSite starts a site, calls use with its description (the JSON of integration/setup/site),
+// and always stops the site. The web server forwards /heartbeat/ to the address heartbeatd, if it
+// is given.
 export async function withSite(use, { heartbeatd } = {}) {
 	const program = fileURLToPath(new URL('site', import.meta.url))
 	const child = spawn(program, heartbeatd ? ['--heartbeatd', heartbeatd] : [], { stdio: ['pipe', 'pipe', 'inherit'] })

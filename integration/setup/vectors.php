@@ -1,12 +1,12 @@
 <?php
-// Prints, for users with password hashes of every kind and logins of many, what
-// the WordPress in the folder named by the first argument makes for them now.
+// Prints the nonces and cookies that the WordPress in the folder of the first argument makes
+// now, for users with every kind of password hash and many kinds of login.
 
 $_SERVER['REQUEST_METHOD'] = 'GET'; // core's cookie check reads it
 require $argv[1] . '/wp-load.php';
 require_once ABSPATH . WPINC . '/class-phpass.php';
 
-// Sites that allow more in a login than core does have a plugin with this filter.
+// Sites that allow more characters in a login than core use this filter.
 add_filter('sanitize_user', fn ($clean, $raw) => $raw, 10, 2);
 
 $password = 'correct horse';
@@ -59,7 +59,7 @@ function vector(WP_User $user, string $action, int $life): array
     if (wp_validate_auth_cookie($cookie, 'logged_in') !== $user->ID) {
         vector_fail("$user->user_login: WordPress refuses its own cookie");
     }
-    // The nonce carries the session token of the request's cookie.
+    // The nonce depends on the session token in the request's cookie.
     $_COOKIE[LOGGED_IN_COOKIE] = $cookie;
     wp_set_current_user($user->ID);
     $nonce = wp_create_nonce($action);

@@ -1,4 +1,4 @@
-// A WordPress in a temporary folder: a copy of the pinned release on services of its own.
+// A WordPress in a temporary folder: a copy of the pinned release with its own services.
 
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -10,12 +10,12 @@ import { Services, freePort, startMariaDB, startNginx, startPHP, writeOwn } from
 const here = fileURLToPath(new URL('.', import.meta.url))
 const [, version] = (process.env.WORDPRESS ?? readFileSync(`${here}wordpress-version`, 'utf8')).trim().split(' ')
 
-// wordpressFiles is the installed release as it was unpacked: read, never write.
+// wordpressFiles is the folder of the unpacked release. It must not be modified.
 export const wordpressFiles = fileURLToPath(new URL(`../../.cache/wordpress/${version}`, import.meta.url))
 
-// startSite calls ready with the running site's description; heartbeatd is the
-// address that its web server passes /heartbeat/ on to, if any. It ends, always by
-// rejecting, when stop is aborted or a service fails, with everything gone again.
+// startSite calls ready with the description of the running site. The web server forwards
+// /heartbeat/ to the address heartbeatd, if it is given. When stop is aborted or a service
+// fails, it removes everything and rejects; it never resolves.
 export async function startSite(stop, ready, { heartbeatd } = {}) {
 	const folder = mkdtempSync(`${tmpdir()}/wordpress-`)
 	const services = new Services(folder)
@@ -25,7 +25,7 @@ export async function startSite(stop, ready, { heartbeatd } = {}) {
 		ready(await installed)
 		await services.failed
 	} finally {
-		// An installation that was interrupted may have started one more.
+		// An interrupted installation may have started one more service.
 		await installed.catch(() => {})
 		await services.stop()
 		rmSync(folder, { recursive: true, force: true })
@@ -46,7 +46,7 @@ async function install(services, heartbeatd) {
 	const url = `http://127.0.0.1:${port}`
 	await startMariaDB(services, database)
 	writeOwn(services, `${dir}/wp-config.php`, config(database, url))
-	// By standard input: the services' user may not be able to read this folder.
+	// On standard input, because the user of the services may not be able to read this folder.
 	const script = readFileSync(`${here}install.php`, 'utf8')
 	const installed = JSON.parse(services.run('php', ['-d', 'sendmail_path=/bin/true', '--', dir], script))
 	await startNginx(services, dir, port, await startPHP(services), heartbeatd)
@@ -71,7 +71,7 @@ function config(database, url) {
 		WP_HOME: url,
 		WP_SITEURL: url,
 		FS_METHOD: 'direct',
-		// Nothing but the tests' own requests: no cron, no updates, no outside calls.
+		// Only the tests make requests: no cron, no updates, no external calls.
 		DISABLE_WP_CRON: true,
 		AUTOMATIC_UPDATER_DISABLED: true,
 		WP_HTTP_BLOCK_EXTERNAL: true,
