@@ -1,10 +1,10 @@
-// What a WordPress does while twenty people have it open: seven a dashboard, seven a
-// posts list, six an editor, each in a browser profile of their own. WordPress's
-// client and ours, each with a site of its own, side by side, for ten minutes.
+// Measures a WordPress that twenty users have open for ten minutes: seven a dashboard, seven a
+// posts list, six an editor, each in a separate browser profile. One site has WordPress's client,
+// another one the drop-in; both run at the same time.
 //
 //	node --test integration/load/wordpress.mjs
 //
-// HEARTBEATD_COUNT_SECONDS=60 counts for one.
+// HEARTBEATD_COUNT_SECONDS=60 measures for one minute.
 
 import assert from 'node:assert/strict'
 import { readFileSync, statSync } from 'node:fs'
@@ -16,9 +16,9 @@ import { beat, editorOf, linked, newEditor, newPost, withLive } from '../wordpre
 const SECONDS = Number(process.env.HEARTBEATD_COUNT_SECONDS || 600)
 const PEOPLE = 20
 const CLIENTS = { "WordPress's client": 'core', heartbeatd: 'websocket' }
-const TICK = 100 // of the kernel's clock, in a second
+const TICK = 100 // ticks of the kernel's clock in a second
 
-test('a WordPress with twenty people', { timeout: 900_000 + 1000 * SECONDS }, async (t) => {
+test('cost of a WordPress with twenty users', { timeout: 900_000 + 1000 * SECONDS }, async (t) => {
 	const ready = []
 	let begin
 	const begun = new Promise((resolve) => { begin = resolve })
@@ -38,12 +38,12 @@ test('a WordPress with twenty people', { timeout: 900_000 + 1000 * SECONDS }, as
 	for (const [name, requests, ...cpu] of rows) t.diagnostic(`| ${[name, requests, ...cpu.map((seconds) => seconds.toFixed(2))].join(' | ')} |`)
 	const [core, ours] = rows.map((row) => row.slice(1))
 	assert.ok(core[0] > 0, 'WordPress\'s client asked PHP for nothing')
-	// Of fewer beats, what is left of the opening is too large a part.
+	// With fewer beats, the requests of opening the pages would be too large a part.
 	if (SECONDS >= 600) assert.ok(7 * ours[0] <= core[0], `${core[0]} requests to PHP with WordPress's client, ${ours[0]} with ours`)
 	t.diagnostic(`| ratio | ${core.map((number, i) => (number / ours[i]).toFixed(1)).join(' | ')} |`)
 })
 
-// settle opens everybody's page and lets it beat until there is nothing left to learn.
+// settle opens all pages, and waits until heartbeatd answers their beats.
 async function settle({ site, php, person }, client) {
 	for (let i = 0; i < PEOPLE; i++) {
 		newEditor(site, php, `person${i}`)
@@ -56,7 +56,7 @@ async function settle({ site, php, person }, client) {
 	}
 }
 
-// count is what PHP and MariaDB do in the time: requests, and seconds of CPU.
+// count returns the requests to PHP, and the seconds of CPU of PHP and MariaDB.
 async function count(site) {
 	const folder = dirname(site.dir)
 	const log = `${folder}/nginx-access.log`
@@ -68,7 +68,7 @@ async function count(site) {
 	return [lines.filter((line) => /"\w+ \S*(\.php|\/wp-json\/)/.test(line)).length, ...after.map((seconds, i) => seconds - before[i])]
 }
 
-// used is the CPU that PHP-FPM, its workers too, and MariaDB have had, in seconds.
+// used returns the CPU time of PHP-FPM with its workers and of MariaDB, in seconds.
 function used(folder) {
 	const [fpm, mariadb] = ['php-fpm', 'mariadb'].map((name) => readFileSync(`${folder}/${name}.pid`, 'utf8').trim())
 	const workers = readFileSync(`/proc/${fpm}/task/${fpm}/children`, 'utf8').trim().split(' ')

@@ -1,5 +1,5 @@
-// WP-Cron on a quiet site: dashboards are open, heartbeatd answers their beats, and
-// nothing else asks PHP for anything. Events run all the same.
+// WP-Cron on a quiet site: heartbeatd answers the beats of open dashboards, and PHP gets no other
+// requests. Scheduled events must run.
 
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -30,8 +30,8 @@ test('scheduled events', { timeout: 300_000 }, async (t) => {
 
 		assert.equal(next(), 0, 'a system cron runs them')
 		assert.doesNotMatch(report().join(), says)
-		// WordPress's own events are put off by a day: two requests that start a run at
-		// the same time can leave WordPress's lock behind, which holds up events for a minute.
+		// WordPress's own events are postponed by a day: two requests that start a run at the
+		// same time can leave WordPress's lock, which delays events for a minute.
 		for (const user of ['admin', 'editor']) await (await open(user, '/wp-admin/')).close()
 		php(`$later = array();
 			foreach (_get_cron_array() as $time => $hooks) $later[$time + DAY_IN_SECONDS] = $hooks;
@@ -53,7 +53,7 @@ test('scheduled events', { timeout: 300_000 }, async (t) => {
 		}
 		await native()
 
-		// While the test waits it runs no PHP itself: that would run the event.
+		// The test runs no PHP while it waits: that would run the event.
 		const file = `${site.dir}/wp-content/event`
 		const event = async (seconds) => {
 			await until('the event', () => existsSync(file), seconds + 45)
@@ -62,9 +62,9 @@ test('scheduled events', { timeout: 300_000 }, async (t) => {
 			rmSync(file)
 			return at
 		}
-		// Of two events the second is due before the first was scheduled to be.
+		// The second of two events is due before the first.
 		for (const seconds of [20, 8]) {
-			await t.test(`one that is due in ${seconds} seconds`, async () => {
+			await t.test(`an event that is due in ${seconds} seconds runs`, async () => {
 				const before = posted()
 				const due = php(`$due = time() + ${seconds}; wp_schedule_single_event($due, 'live_event'); return $due;`)
 				const ran = await event(seconds)
@@ -75,8 +75,8 @@ test('scheduled events', { timeout: 300_000 }, async (t) => {
 			})
 		}
 
-		// The request to wp-cron.php, which schedules it, tells heartbeatd.
-		await t.test('one that another event schedules', async () => {
+		// The request to wp-cron.php schedules the event and calls heartbeatd.
+		await t.test('an event that another event schedules runs', async () => {
 			const before = posted()
 			const again = 12
 			php(`wp_schedule_single_event(time() + 8, 'live_event', array(${again})); return 1;`)

@@ -1,4 +1,4 @@
-// The plugin's files: whole, parsable, and what they are made from.
+// The plugin's files: they parse, are complete, and match what they are generated from.
 
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
@@ -11,7 +11,7 @@ const files = readdirSync(folder, { recursive: true }).filter((name) => name.sta
 const php = files.filter((name) => name.endsWith('.php'))
 const read = (name) => readFileSync(folder + name, 'utf8')
 
-test('every PHP file parses, and does nothing when it is called by itself', () => {
+test('every PHP file parses, and does nothing when it is requested directly', () => {
 	assert.ok(php.length > 10)
 	for (const name of php.filter((file) => file.startsWith('heartbeatd/'))) {
 		const { status, stdout, stderr } = spawnSync('php', ['-d', 'display_errors=1', folder + name], { encoding: 'utf8' })
@@ -19,14 +19,14 @@ test('every PHP file parses, and does nothing when it is called by itself', () =
 	}
 })
 
-test('the drop-in is the one that the client is built to', () => {
+test('the plugin has the drop-in that client-js builds', () => {
 	for (const name of ['heartbeat.js', 'heartbeat.js.map']) {
 		assert.ok(read(`heartbeatd/assets/${name}`) === readFileSync(`${root}client-js/dist/${name}`, 'utf8'),
 			`copy client-js/dist/${name} to integration/wordpress/heartbeatd/assets`)
 	}
 })
 
-test('every text is translatable by the plugin\'s own domain, or is core\'s', () => {
+test('every text has the plugin\'s text domain, or is a text of core', () => {
 	for (const name of php.filter((file) => file.startsWith('heartbeatd/'))) {
 		for (const [call] of read(name).matchAll(/\b(?:esc_(?:html|attr)_)?(?:__|_e|_n|_x)\( '.*/g)) {
 			if (name.endsWith('labels.php')) continue
@@ -35,14 +35,14 @@ test('every text is translatable by the plugin\'s own domain, or is core\'s', ()
 	}
 })
 
-test('translators have every text', () => {
+test('the .pot file has every text', () => {
 	const texts = (pot) => pot.match(/^msgid.*|^#\. .*/gm).sort()
 	const made = texts(execFileSync(`${folder}pot`, { encoding: 'utf8' }))
 	assert.deepEqual(texts(read('heartbeatd/languages/heartbeatd.pot')), made, 'integration/wordpress/pot > integration/wordpress/heartbeatd/languages/heartbeatd.pot')
-	assert.ok(made.includes('msgid "%s has left this post"'), 'those of the scripts, too')
+	assert.ok(made.includes('msgid "%s has left this post"'), 'texts of scripts, too')
 })
 
-test('everything that is hooked or defined is prefixed', () => {
+test('functions, constants and callbacks have the plugin\'s prefix, and callbacks exist', () => {
 	for (const name of php.filter((file) => file.startsWith('heartbeatd/'))) {
 		for (const [, symbol] of read(name).matchAll(/^(?:function &?|const |define\( ')(\w+)/gm)) assert.match(symbol, /^heartbeatd_/i, `${name}: ${symbol}`)
 	}
@@ -51,7 +51,7 @@ test('everything that is hooked or defined is prefixed', () => {
 	}
 })
 
-test('a function calls functions of its own file and of those that are loaded before it', () => {
+test('a function calls only functions of its own file and of files that are loaded before it', () => {
 	const source = (name) => read(name).replace(/\/\*.*?\*\//gs, '').replace(/\/\/.*/g, '')
 	const order = Array.from(read('heartbeatd/heartbeatd.php').matchAll(/^\t*require __DIR__ \. '(\/includes\/.*)';$/gm), ([, name]) => `heartbeatd${name}`)
 	const names = php.filter((name) => name.startsWith('heartbeatd/includes/'))
@@ -65,13 +65,13 @@ test('a function calls functions of its own file and of those that are loaded be
 	}
 })
 
-test('one minimum in all its places, which the code keeps to', () => {
+test('the minimum versions are the same everywhere, and the code does not need newer ones', () => {
 	const main = read('heartbeatd/heartbeatd.php')
 	for (const field of ['Requires at least', 'Requires PHP']) {
 		const value = main.match(new RegExp(`^ \\* ${field}: +(\\S+)`, 'm'))[1]
 		assert.equal(read('heartbeatd/readme.txt').match(new RegExp(`^${field}: (\\S+)`, 'm'))[1], value)
 	}
-	// The action wp_set_password, on which tickets end, came with WordPress 6.2.
+	// Tickets are revoked on the action wp_set_password, which WordPress 6.2 introduced.
 	assert.match(main, /^add_action\( 'wp_set_password', /m)
 	const [major, minor] = main.match(/^ \* Requires at least: +(\d+)\.(\d+)$/m).slice(1).map(Number)
 	assert.ok(major > 6 || (major === 6 && minor >= 2), `${major}.${minor}`)

@@ -1,5 +1,5 @@
-// A page with a list of posts names the rooms of the rows that it shows, and no
-// others: in every order, on every page, of flat and of hierarchical types.
+// The ticket of a posts list names the rooms of the posts that the list shows, and no others: in
+// every order, on every page, for flat and hierarchical post types.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -7,7 +7,7 @@ import { addMuPlugin, claimsOf, logIn, withPlugin } from './plugin.mjs'
 
 const PAGES = 300
 
-// ?head=1 has a script in the head that depends on Heartbeat.
+// With ?head=1 a script in the head depends on Heartbeat.
 const types = `
 add_action('init', function () {
 	register_post_type('chapter', array('public' => true, 'hierarchical' => true, 'supports' => array('title', 'presence')));
@@ -17,10 +17,10 @@ add_action('admin_enqueue_scripts', function () {
 });
 `
 
-test('a list names the rooms of its rows', { timeout: 300_000 }, async (t) => {
+test('the ticket of a list names the rooms of its rows', { timeout: 300_000 }, async (t) => {
 	await withPlugin(t, async ({ site, browser, php }) => {
 		addMuPlugin(site, 'types', types)
-		// A third of the pages are children, of pages far away from them in the order of titles.
+		// A third of the pages have parents that are far away in the order of titles.
 		php(`global $wpdb; $ids = array(); for ($i = 0; $i < ${PAGES}; $i++) foreach (array('page', 'chapter', 'post') as $type)
 			$ids[$type][] = wp_insert_post(array('post_type' => $type, 'post_status' => $i % 7 ? 'publish' : 'draft', 'post_title' => "$type " . ($i * 37 % ${PAGES}), 'post_parent' => $i % 3 || !$i || 'post' === $type ? 0 : $ids[$type][$i - 2]));
 			return 1;`)
@@ -41,7 +41,7 @@ test('a list names the rooms of its rows', { timeout: 300_000 }, async (t) => {
 				assert.ok(!inHead)
 			})
 		}
-		await t.test('printed in the head, it names what is known by then', async () => {
+		await t.test('a ticket in the head names the rooms that are known then', async () => {
 			const flat = await open('post_type=post&head=1')
 			assert.ok(flat.inHead)
 			assert.deepEqual(flat.rooms, flat.rows)

@@ -1,4 +1,4 @@
-// A WordPress network: one heartbeatd with one secret, for sites that are told apart.
+// A WordPress network with one heartbeatd and one secret: the sites are separate.
 
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -30,7 +30,7 @@ test('a network', { timeout: 300_000 }, async (t) => {
 			assert.equal(php(`switch_to_blog(2); return wp_get_presence(wp_presence_admin_room())[0]->data['screen'];`), 'dashboard')
 		})
 
-		await t.test('a push goes to one of them', async () => {
+		await t.test('a push goes to one site only', async () => {
 			for (const page of [here, there]) await page.evaluate(() => jQuery(document).on('heartbeat-push', (event, push) => { window.pushed = push.data }))
 			php(`switch_to_blog(2); heartbeatd_push('all', 'for the second'); heartbeatd_push('user:${site.users.admin.id}', 'for the second'); restore_current_blog();`)
 			await there.waitForFunction(() => window.pushed === 'for the second')
@@ -40,17 +40,17 @@ test('a network', { timeout: 300_000 }, async (t) => {
 			assert.equal(await there.evaluate(() => window.pushed), 'for the second')
 		})
 
-		await t.test('who manages one site only cannot speak for another', () => {
+		await t.test('an administrator of one site has no key for another', () => {
 			assert.deepEqual(php(`switch_to_blog(2); update_option('heartbeatd', array('site' => 'default', 'api' => 'http://10.0.0.1', 'url' => 'https://elsewhere.example'));
 				return array_map('heartbeatd_setting', array('site', 'api', 'url'));`), ['default-2', server.admin, '/heartbeat'])
 		})
 
-		await t.test('a log-out ends both', async () => {
+		await t.test('a log-out revokes the tickets of both sites', async () => {
 			php(`WP_Session_Tokens::get_instance(${site.users.admin.id})->destroy_all();`)
 			for (const page of [here, there]) await page.waitForSelector('#wp-auth-check-wrap:not(.hidden)', { state: 'attached' })
 		})
 
-		await t.test('uninstalling leaves nothing on any site', () => {
+		await t.test('uninstalling removes all data on every site', () => {
 			php(`foreach (array(1, 2) as $id) { switch_to_blog($id); update_option('heartbeatd', array('site' => 'x')); restore_current_blog(); }
 				require_once ABSPATH . 'wp-admin/includes/plugin.php'; deactivate_plugins('heartbeatd/heartbeatd.php'); uninstall_plugin('heartbeatd/heartbeatd.php');`)
 			assert.deepEqual(php(`global $wpdb; $left = array(); foreach (array('wp_options', 'wp_2_options') as $table) $left = array_merge($left, $wpdb->get_col("SELECT option_name FROM $table WHERE option_name LIKE '%heartbeatd%'"), $wpdb->get_col("SELECT option_name FROM $table WHERE option_name LIKE '%presence%'")); $sitemeta = $wpdb->get_col("SELECT meta_key FROM wp_sitemeta WHERE meta_key LIKE '%heartbeatd/%' OR meta_key LIKE '%heartbeatd\\_%'"); return array_merge($left, $sitemeta);`), [])
@@ -58,8 +58,8 @@ test('a network', { timeout: 300_000 }, async (t) => {
 	})
 })
 
-// makeNetwork makes a network of the site, with a second one in /second/ and the
-// plugin on for both, and returns the second's id.
+// makeNetwork turns the site into a network with a second site in /second/, activates the plugin
+// for both, and returns the id of the second one.
 function makeNetwork(site, php) {
 	const host = new URL(site.url).host
 	php(`require_once ABSPATH . 'wp-admin/includes/upgrade.php'; require_once ABSPATH . 'wp-admin/includes/network.php'; require_once ABSPATH . 'wp-admin/includes/plugin.php';
@@ -68,7 +68,7 @@ function makeNetwork(site, php) {
 	const file = `${site.dir}/wp-config.php`
 	const constants = { WP_ALLOW_MULTISITE: true, MULTISITE: true, SUBDOMAIN_INSTALL: false, DOMAIN_CURRENT_SITE: host, PATH_CURRENT_SITE: '/', SITE_ID_CURRENT_SITE: 1, BLOG_ID_CURRENT_SITE: 1 }
 	const lines = Object.entries(constants).map(([name, value]) => `define('${name}', ${JSON.stringify(value)});`).join('\n')
-	// Every site has an address of its own: what wp-config.php says would hold for all.
+	// Every site has its own URL: a constant in wp-config.php would apply to all of them.
 	const config = readFileSync(file, 'utf8').replace(/^define\('(WP_HOME|WP_SITEURL)'/gm, "// define('$1'").replace('<?php\n', `<?php\n${lines}\n`)
 	writeFileSync(file, config)
 	return php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; activate_plugin('heartbeatd/heartbeatd.php', '', true);

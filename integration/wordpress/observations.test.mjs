@@ -1,4 +1,4 @@
-// Which beats PHP must see, as the plugin observes it during beats: by role and screen, and
+// Which beats must go to PHP, as the plugin observes it during beats: by role and screen, and
 // only while a foreign callback is registered.
 
 import assert from 'node:assert/strict'
@@ -18,14 +18,14 @@ test('observations of beats', { timeout: 300_000 }, async (t) => {
 		}
 		await clean()
 
-		await t.test('a callback that is new ends the observations of all places', async () => {
+		await t.test('a new callback resets the observations of all screens and roles', async () => {
 			addMuPlugin(site, 'nosy', `function nosy($response) { return $response; }\nadd_filter('heartbeat_received', 'nosy');`)
 			assert.equal(await admin.beat('dashboard'), false)
 			assert.deepEqual(blamed(), ['nosy'])
 			assert.deepEqual(php(`return heartbeatd_observations()['clean'];`), [])
 		})
 
-		await t.test('one beat without it is enough to know that it is gone', async () => {
+		await t.test('after one beat without the callback it counts as removed', async () => {
 			for (let i = 0; i < 2; i++) assert.equal(await editor.beat('edit-post'), false)
 			remove('nosy')
 			assert.deepEqual(blamed(), [], 'nobody is told of a file that is gone')
@@ -35,7 +35,7 @@ test('observations of beats', { timeout: 300_000 }, async (t) => {
 			await clean()
 		})
 
-		await t.test('or that it is no longer hooked', async () => {
+		await t.test('after one beat in which it is not hooked it counts as removed', async () => {
 			addMuPlugin(site, 'once', `function once($response) { return $response; }\nif (!get_option('not_once')) add_filter('heartbeat_received', 'once');`)
 			assert.equal(await admin.beat('dashboard'), false)
 			assert.equal(await admin.beat('edit-post'), false)
@@ -49,7 +49,7 @@ test('observations of beats', { timeout: 300_000 }, async (t) => {
 			await clean()
 		})
 
-		await t.test('on one screen only, or for one role only', async () => {
+		await t.test('a callback on one screen or for one role affects only that screen or role', async () => {
 			addMuPlugin(site, 'some', `function some($response) { return $response; }
 				add_action('admin_init', function () {
 					if (wp_doing_ajax() && 'edit-post' === ($_POST['screen_id'] ?? '') && !current_user_can('manage_options')) add_filter('heartbeat_received', 'some');
@@ -67,7 +67,7 @@ test('observations of beats', { timeout: 300_000 }, async (t) => {
 			await clean()
 		})
 
-		await t.test('what is remembered is bounded, and written only when it changes', async () => {
+		await t.test('the observations are bounded, and written only when they change', async () => {
 			addMuPlugin(site, 'many', `for ($i = 0; $i < 30; $i++) eval("function many_$i(\\$r) { return \\$r; } add_filter('heartbeat_received', 'many_$i');");
 				add_action('update_option_heartbeatd_learned', fn () => update_option('learned_writes', 1 + get_option('learned_writes', 0)));`)
 			for (let i = 0; i < 30; i++) assert.equal(await admin.beat(`screen-${i}`), false)
@@ -80,8 +80,8 @@ test('observations of beats', { timeout: 300_000 }, async (t) => {
 	})
 })
 
-// makePerson is somebody who is logged in; beat and page tell whether the ticket
-// that came lets heartbeatd answer beats.
+// makePerson logs a user in. beat and page return whether the ticket of the answer lets
+// heartbeatd answer beats.
 async function makePerson(browser, site, user) {
 	const { request } = await logIn(browser, site, user)
 	const dashboard = await (await request.get(`${site.url}/wp-admin/`)).text()

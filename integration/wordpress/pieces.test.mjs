@@ -1,5 +1,5 @@
-// The plugin's parts on a live WordPress, without a browser. heartbeatd's API is
-// played by the test, so that it can refuse, talk nonsense and hang.
+// The parts of the plugin on a live WordPress, without a browser. The test plays heartbeatd's
+// API, so that it can refuse calls, send invalid answers and hang.
 
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
@@ -17,7 +17,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 		const { id: editor } = site.users.editor
 		const log = 'array("expiration" => time() + 1000)'
 
-		await t.test('what ends tickets', () => {
+		await t.test('events that revoke tickets', () => {
 			const sid = (token) => php(`return hash('sha256', '${token}');`)
 			const every = (user) => [['/revoke', { user }]]
 			const seed = (tokens) => queued(`update_user_meta(${author}, 'session_tokens', array(${tokens.map((token) => `hash('sha256', '${token}') => ${log}`)}))`)
@@ -43,7 +43,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			assert.ok(queued(`require_once ABSPATH . 'wp-admin/includes/user.php'; wp_delete_user(${gone})`).some(([, body]) => body.user === gone && !body.sid))
 		})
 
-		await t.test('what takes a room from pages', () => {
+		await t.test('events that revoke a room', () => {
 			const id = php(`return wp_insert_post(array('post_title' => 'Rights', 'post_status' => 'draft', 'post_author' => ${author}));`)
 			const update = (fields) => queued(`wp_update_post(array('ID' => ${id}, ${fields}))`).filter(([path]) => path === '/revoke')
 			const taken = [['/revoke', { room: `postType/post:${id}` }]]
@@ -54,7 +54,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			assert.deepEqual(queued(`wp_roles()->remove_cap('author', 'delete_posts')`), [['/revoke', { all: true }]])
 		})
 
-		await t.test('locks: only what others see', () => {
+		await t.test('locks: only changes that others see are sent', () => {
 			const id = php(`return wp_insert_post(array('post_title' => 'Lock', 'post_status' => 'publish'));`)
 			const room = `postType/post:${id}`
 			const set = (value) => queued(`update_post_meta(${id}, '_edit_lock', ${value})`)
@@ -74,9 +74,9 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			assert.deepEqual(queued(`update_post_meta(${attachment}, '_edit_lock', time() . ':1')`), [], 'a post type without rooms')
 		})
 
-		await t.test('locks: the document that holds one', () => {
+		await t.test('locks: the document that holds the lock', () => {
 			const table = (code, rows) => assert.deepEqual(php(`return array_map(fn ($row) => ${code}, json_decode('${JSON.stringify(rows.map(([row]) => row))}', true));`), rows.map(([, lock]) => lock))
-			// What is stored, and what a beat's document holds: what a beat makes of it.
+			// The stored lock, and the lock of the beat's document; then the lock after the beat.
 			table(`heartbeatd_renewed_lock($row[0], '20:7', heartbeatd_parse_lock($row[1]))`, [
 				[['', '10:7:1'], '20:7:1'],
 				[['10:7', '10:7:1'], '20:7:1'],
@@ -93,7 +93,8 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 				[['15:8:2', ''], '20:7'],
 				[['', ''], '20:7'],
 			])
-			// What is stored, and what the document that is left holds: what its release makes of it.
+			// The stored lock, and the lock of the document that is left; then the lock after its
+			// release.
 			table(`heartbeatd_released_lock($row[0], '5:7', $row[1])`, [
 				[['10:7:1', '10:7:1'], '5:7:1:left'],
 				[['20:7:1', '10:7:1'], '5:7:1:left'],
@@ -109,7 +110,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			])
 		})
 
-		await t.test('locks: two requests write one at the same time', () => {
+		await t.test('locks: two requests write the same lock at the same time', () => {
 			const id = php(`return wp_insert_post(array('post_title' => 'Race', 'post_status' => 'publish', 'meta_input' => array('_edit_lock' => '10:7:1')));`)
 			const [written, seen, lock] = php(`
 				$seen = array();
@@ -123,11 +124,11 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			assert.deepEqual([written, seen, lock], [true, ['10:7:1', '20:7:1'], '5:7:1:left'])
 		})
 
-		await t.test('addresses and sizes', () => {
+		await t.test('push and nudge refuse wrong addresses and sizes', () => {
 			const good = { all: { all: true }, 'user:7': { user: 7 }, 'can:edit_posts': { can: 'edit_posts' }, 'postType/post:42': { room: 'postType/post:42' }, 'admin/online': { room: 'admin/online' } }
 			assert.deepEqual(php(`return array_map('heartbeatd_parse_address', ${phpList(Object.keys(good))});`), Object.values(good))
 			const bad = ['', 'everyone', 'All', 'user:', 'user:0', 'user:x', 'user:7 ', 'User:7', 'can:', 'can:edit_post', 'postType/post42', 'postType/post:', 'posttype/post:42', `a/${'x'.repeat(190)}`, 'a/\n']
-			// Every mistake returns false and names the function that was called with it.
+			// Each mistake returns false, and the notice names the called function.
 			const warned = php(`$warned = array(); add_action('doing_it_wrong_run', function ($name, $message) use (&$warned) { $warned[] = "$name: $message"; }, 10, 2); add_filter('doing_it_wrong_trigger_error', '__return_false');
 				foreach (${phpList(bad)} as $to) if (heartbeatd_push($to, 1) || heartbeatd_nudge($to)) $warned[] = "$to was taken";
 				add_filter('heartbeatd_capabilities', fn ($all) => array_merge($all, array('edit_shop')));
@@ -141,7 +142,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			assert.deepEqual(php(`$r = array(heartbeatd_push('all', str_repeat('x', 65534)), heartbeatd_push('all', str_repeat('x', 65535)), heartbeatd_push('all', NAN), heartbeatd_push(7, 1), heartbeatd_nudge('user:x')); $c = &heartbeatd_queue(); $c = array(); return $r;`), [true, false, false, false, false])
 		})
 
-		await t.test('calls go out after the response, signed, and no more than a page may make', async () => {
+		await t.test('calls are sent after the response, signed, and at most 50 of a page', async () => {
 			addMuPlugin(site, 'caller', `add_action('init', function () {
 				if (isset($_GET['calls'])) { $n = 0; for ($i = 0; $i < (int) $_GET['calls']; $i++) $n += heartbeatd_push('all', $i); echo $n; exit; } });`)
 			php(`update_option('heartbeatd_failures', array()); return 1;`)
@@ -170,7 +171,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			php(`update_option('heartbeatd_failures', array()); return 1;`)
 		})
 
-		await t.test('many calls that fail at once write the option a few times', () => {
+		await t.test('many calls that fail at the same time write the option only a few times', () => {
 			const writes = php(`$writes = 0; add_action('update_option_heartbeatd_failures', function () use (&$writes) { $writes++; });
 				for ($i = 0; $i < 50; $i++) heartbeatd_record_call(false); $paused = heartbeatd_is_circuit_open();
 				update_option('heartbeatd_failures', array()); return array($paused, $writes);`)
@@ -178,7 +179,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			assert.ok(writes[1] <= 5, `${writes[1]} writes`)
 		})
 
-		await t.test('what must end is tried, and made up for, whatever heartbeatd does', async () => {
+		await t.test('a revocation is sent even after failures, and repeated later if it fails', async () => {
 			api.reset()
 			api.answer = () => null // hangs
 			assert.equal(await ask(`update_option('heartbeatd_failures', array('count' => 2, 'at' => time())); heartbeatd_revoke_user(${author}); heartbeatd_flush(); return (float) get_option('heartbeatd_unrevoked') > 1000 * (time() - 60);`), true)
@@ -197,7 +198,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			assert.equal(api.revokes.at(-1).all, true)
 		})
 
-		await t.test('after a call that failed tickets leave every beat to PHP, until one is heard', async () => {
+		await t.test('after a failed call tickets are not native, until a call succeeds', async () => {
 			const call = async (answer) => {
 				api.answer = () => answer
 				await ask(`heartbeatd_push('all', 1); heartbeatd_flush(); return 1;`)
@@ -214,7 +215,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			assert.equal((await call(error(400)))[0], true, 'heartbeatd was heard, and refuses this call only')
 		})
 
-		await t.test('the report says what is wrong, in Site Health and WP-CLI too', async () => {
+		await t.test('the report names what is wrong, also in Site Health and WP-CLI', async () => {
 			const now = () => Math.floor(Date.now() / 1000)
 			const worst = async (answer) => {
 				api.answer = answer
@@ -248,7 +249,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			assert.match((await ask(cli))[0], /^good +heartbeatd 9\.9 runs/)
 		})
 
-		await t.test('settings: constants win, an empty secret stays, nonsense is refused', () => {
+		await t.test('settings: constants have precedence, an empty field keeps the secret, invalid values are refused', () => {
 			assert.deepEqual(php(`update_option('heartbeatd', array('url' => '/live', 'api' => 'http://elsewhere:1', 'secret' => 'stored')); return array(heartbeatd_setting('url'), heartbeatd_setting('api'), heartbeatd_setting('secret'), heartbeatd_setting('site'));`), ['/live', api.url, secret, 'default'])
 			const clean = (given) => php(`require_once ABSPATH . 'wp-admin/includes/template.php'; return heartbeatd_sanitize_settings(${given});`)
 			assert.deepEqual(clean(`array('secret' => '', 'url' => 'https://example.org/heartbeat/', 'api' => '', 'site' => 'blog')`), { url: 'https://example.org/heartbeat', secret: 'stored', site: 'blog' })
@@ -257,7 +258,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			php(`delete_option('heartbeatd'); return 1;`)
 		})
 
-		await t.test('callbacks are recognized whatever they are', () => {
+		await t.test('every kind of callback is recognized', () => {
 			const names = php(`
 				class Nosy { function method() {} static function still() {} function __invoke() {} }
 				foreach (array(array(new Nosy, 'method'), array('Nosy', 'still'), 'Nosy::still', new Nosy, function () {}, 'strlen') as $i => $callback) add_filter('heartbeat_send', $callback, 20 + $i);
@@ -267,7 +268,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			assert.deepEqual(php('return heartbeatd_foreign_callbacks();'), [], 'core and this plugin are known')
 		})
 
-		await t.test('a beat brings the ticket for the nonce that comes next', async () => {
+		await t.test('the ticket of a beat is for the nonce of the next beat', async () => {
 			const cookie = await logIn(site, 'editor')
 			const token = decodeURIComponent(cookie).match(/wordpress_logged_in_\w+=[^|]+\|\d+\|([^|]+)/)[1]
 			const nonces = [0, 1, 2].map((age) => php(`return substr(wp_hash((wp_nonce_tick() - ${age}) . '|heartbeat-nonce|${editor}|${token}', 'nonce'), -12, 10);`))
@@ -324,7 +325,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			}
 		})
 
-		await t.test('uninstalling leaves nothing', () => {
+		await t.test('uninstalling removes all data', () => {
 			php(`update_option('heartbeatd', array('site' => 'x')); return 1;`)
 			const count = () => php(`return (int) $GLOBALS['wpdb']->get_var("SELECT COUNT(*) FROM {$GLOBALS['wpdb']->options} WHERE option_name LIKE '%heartbeatd%'");`)
 			assert.ok(count() >= 3)
@@ -336,7 +337,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 
 const phpList = (strings) => `array(${strings.map((text) => `'${text}'`).join(', ')})`
 
-// logIn is a user's cookies.
+// logIn returns a user's cookies.
 async function logIn(site, user) {
 	const { login, password } = site.users[user]
 	const answer = await fetch(`${site.url}/wp-login.php`, {
@@ -346,8 +347,8 @@ async function logIn(site, user) {
 	return answer.headers.getSetCookie().map((line) => line.split(';')[0]).join('; ')
 }
 
-// startAPI plays heartbeatd's API: answer decides what a call gets, null for
-// nothing at all. Pushes are kept; of other calls, made by the way, some are still under way.
+// startAPI plays heartbeatd's API. answer makes the answer to a call; null: none. It keeps
+// pushes; other calls may still be in flight.
 async function startAPI(t) {
 	const api = { pushes: [], revokes: [], ended: 0, answer: () => null, reset: () => Object.assign(api, { pushes: [], revokes: [], ended: 0 }) }
 	const server = createServer((request, response) => {

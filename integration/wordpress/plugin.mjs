@@ -1,6 +1,6 @@
-// What the plugin's tests share: a live WordPress with the plugin switched on,
-// heartbeatd behind its web server, and logged-in browser pages. php runs code
-// inside the site, ask does so without making the test wait.
+// What the tests of the plugin share: a live WordPress with the plugin activated, heartbeatd
+// behind its web server, and pages of logged-in browsers. php runs code inside the site; ask
+// does so without blocking the test.
 //
 //	await withPlugin(t, async ({ site, server, php, ask, open }) => { … })
 
@@ -14,21 +14,21 @@ import { withSite } from '../setup/use-site.mjs'
 export const pluginFolder = fileURLToPath(new URL('heartbeatd', import.meta.url))
 const wpEval = fileURLToPath(new URL('wp-eval.php', import.meta.url))
 
-// nativeHandles are the plugin's HEARTBEATD_NATIVE_HANDLES.
+// nativeHandles is HEARTBEATD_NATIVE_HANDLES of the plugin.
 const native = readFileSync(`${pluginFolder}/includes/beats/native.php`, 'utf8')
 export const nativeHandles = Array.from(native.match(/^const HEARTBEATD_NATIVE_HANDLES = array\((.*)\);$/m)[1].matchAll(/'([^']+)'/g), ([, handle]) => handle)
 
 export const secret = 'a secret of the tests that nobody guesses'
 
-// withPlugin starts everything, calls use, and stops everything. constants are
-// more of the plugin's in wp-config.php, or none at all if null; flags more of
-// heartbeatd's; startBrowser is startChromium or startFirefox.
+// withPlugin starts everything, calls use, and stops everything. constants adds constants of the
+// plugin to wp-config.php, or removes all if null; flags adds flags of heartbeatd; startBrowser is
+// startChromium or startFirefox.
 export async function withPlugin(t, use, { constants = {}, flags = [], startBrowser = startChromium } = {}) {
 	const server = await startHeartbeatd(t, { flags: ['--site-secret', secret, ...flags] })
 	await withSite(async (site) => {
 		if (constants) configure(site, { HEARTBEATD_SECRET: secret, HEARTBEATD_API: server.admin, ...constants })
 		addPlugin(site, pluginFolder)
-		// The browser must be gone before the site is: its sockets would keep nginx waiting.
+		// The browser must end before the site: nginx would wait for its sockets.
 		const ends = []
 		const browser = memoize(() => startBrowser({ after: (end) => ends.push(end) }))
 		try {
@@ -50,14 +50,14 @@ function configure(site, constants) {
 	writeFileSync(file, readFileSync(file, 'utf8').replace('<?php\n', `<?php\n${lines.join('')}`))
 }
 
-// addPlugin copies a plugin's folder to the site; mu-plugins are on at once.
+// addPlugin copies a plugin's folder to the site. mu-plugins are active at once.
 export function addPlugin(site, folder, where = 'plugins') {
 	const target = `${site.dir}/wp-content/${where}/${folder.split('/').pop()}`
 	cpSync(folder, target, { recursive: true })
 	giveTo(site, target)
 }
 
-// addMuPlugin writes PHP that runs with every request from now on.
+// addMuPlugin adds PHP code that runs in every request.
 export function addMuPlugin(site, name, code) {
 	const folder = `${site.dir}/wp-content/mu-plugins`
 	execFileSync('mkdir', ['-p', folder])
@@ -75,7 +75,7 @@ function evaluate(site, code) {
 	return resultOf(execFileSync('php', [wpEval, site.dir], { input: code, encoding: 'utf8', maxBuffer: 1 << 24 }))
 }
 
-// evaluateLater is evaluate for code that calls this process back.
+// evaluateLater is like evaluate, for code that makes requests to this process.
 async function evaluateLater(site, code) {
 	const child = spawn('php', [wpEval, site.dir], { stdio: ['pipe', 'pipe', 'inherit'] })
 	child.stdin.end(code)
@@ -98,7 +98,7 @@ function memoize(make) {
 	}
 }
 
-// logIn is a browser of its own with that user logged in.
+// logIn returns a new browser context in which that user is logged in.
 export async function logIn(browser, site, user) {
 	// Only Chromium knows this permission.
 	const permissions = browser.browserType().name() === 'chromium' ? ['local-network-access'] : []
@@ -112,7 +112,7 @@ export async function logIn(browser, site, user) {
 	return context
 }
 
-// openPage opens a page and keeps what it sends: beats to PHP, and frames.
+// openPage opens a page, and keeps its beats to PHP and its frames.
 async function openPage(context, site, path, { before } = {}) {
 	const page = await context.newPage()
 	page.beats = []
@@ -151,5 +151,5 @@ export const beat = (page) => page.evaluate(() => new Promise((done, fail) => {
 	wp.heartbeat.connectNow()
 }))
 
-// connected waits until a page has a socket.
+// connected waits until a page has a WebSocket.
 export const connected = (page) => page.waitForFunction(() => window.wp?.heartbeat?.transport?.name === 'websocket', null, { timeout: 15_000 })

@@ -27,7 +27,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			await again.close()
 		})
 
-		await t.test('tickets say who, where and what', async () => {
+		await t.test('tickets have the user, the screen and the rights', async () => {
 			const page = await open('editor', '/wp-admin/')
 			const ticket = await page.evaluate(() => heartbeatSettings.heartbeatd.ticket)
 			const claims = claimsOf(ticket)
@@ -47,7 +47,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			await subscriber.close()
 		})
 
-		await t.test('a posts list and an editor name their rooms, with every ticket', async () => {
+		await t.test('every ticket of a posts list and of an editor names their rooms', async () => {
 			const ids = php(`$ids = array(); for ($i = 0; $i < 30; $i++) $ids[] = wp_insert_post(array('post_title' => "Post $i", 'post_status' => 'publish', 'post_author' => ${site.users.editor.id})); return $ids;`)
 			const list = await open('editor', '/wp-admin/edit.php')
 			const shown = await list.evaluate(() => Array.from(document.querySelectorAll('#the-list tr'), (row) => `postType/post:${row.id.slice(5)}`))
@@ -76,7 +76,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			await editor.close()
 		})
 
-		await t.test('a lock that is taken, taken over or let go shows at once', async () => {
+		await t.test('other pages show at once that a lock is taken, taken over or released', async () => {
 			const id = php(`return wp_insert_post(array('post_title' => 'Locked', 'post_status' => 'publish', 'post_author' => ${site.users.editor.id}));`)
 			const list = await open('admin', '/wp-admin/edit.php')
 			await connected(list)
@@ -115,7 +115,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			await list.close()
 		})
 
-		await t.test('a log-in that ends elsewhere opens the log-in dialog at once', async () => {
+		await t.test('the log-in dialog opens at once when the session ends elsewhere', async () => {
 			const context = await logIn(await browser(), site, 'author')
 			const page = await context.newPage()
 			await page.goto(`${site.url}/wp-admin/`)
@@ -128,7 +128,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			await context.close()
 		})
 
-		await t.test('a page whose user gets another role has a link again at once', async () => {
+		await t.test('a page whose user gets another role opens its link again at once', async () => {
 			const page = await open('author', '/wp-admin/')
 			await connected(page)
 			for (const role of ['contributor', 'author', 'contributor', 'author']) {
@@ -142,7 +142,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			await page.close()
 		})
 
-		await t.test('a page of the front end fetches its ticket, and logged-out pages have none', async () => {
+		await t.test('a front-end page fetches its ticket, and logged-out pages have none', async () => {
 			addMuPlugin(site, 'front', `add_action('wp_enqueue_scripts', function () { wp_enqueue_script('heartbeat'); });`)
 			const page = await open('editor', '/')
 			assert.deepEqual(await page.evaluate(() => Object.keys(heartbeatSettings.heartbeatd)), ['url'])
@@ -156,7 +156,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			await visitor.context().close()
 		})
 
-		await t.test('pushes and nudges arrive, and the example shows a purchase', async () => {
+		await t.test('pushes and nudges arrive, also those of the example plugin', async () => {
 			addPlugin(site, fileURLToPath(new URL('examples/purchase-notice', import.meta.url)))
 			php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; activate_plugin('purchase-notice/purchase-notice.php'); activate_plugin('heartbeatd/heartbeatd.php');`)
 			const page = await open('admin', '/wp-admin/index.php')
@@ -173,7 +173,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			await page.close()
 		})
 
-		await t.test('one foreign callback, and PHP sees every beat; the settings screen says why', async () => {
+		await t.test('with a foreign callback every beat goes to PHP, and the settings screen names it', async () => {
 			addMuPlugin(site, 'nosy', `function nosy_received($response) { $response['nosy'] = 1; return $response; }\nadd_filter('heartbeat_received', 'nosy_received');`)
 			const page = await open('admin', '/wp-admin/options-general.php?page=heartbeatd')
 			await connected(page)
@@ -200,14 +200,14 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			await page.close()
 		})
 
-		await t.test('heartbeatd gone: pages and calls go on as without it', async () => {
+		await t.test('while heartbeatd is down, pages and calls work as without it', async () => {
 			await server.stop('SIGKILL')
 			const page = await open('admin', '/wp-admin/options-general.php?page=heartbeatd')
 			const report = await page.innerText('#heartbeatd-report')
 			assert.match(report, /heartbeatd’s API at http:\/\/127\.0\.0\.1:\d+ does not answer/)
 			assert.match(await page.innerText('#heartbeatd-transport'), /not connected/)
 			assert.equal((await beat(page))['wp-auth-check'], true)
-			php(`update_option('heartbeatd_failures', array()); return 1;`) // the page and its beat have asked for presence
+			php(`update_option('heartbeatd_failures', array()); return 1;`) // calls for presence have failed
 			const [first, second, paused] = [1, 2, 3].map(() => php(`$n = 0; add_action('heartbeatd_called', function () use (&$n) { $n++; }); heartbeatd_nudge('all'); heartbeatd_flush(); return $n;`))
 			assert.deepEqual([first, second, paused], [1, 1, 0], 'after two failures calls pause')
 			await page.close()
@@ -217,7 +217,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 
 const beatAnswer = (page) => page.waitForResponse((response) => response.url().includes('admin-ajax') && /(^|&)action=heartbeat(&|$)/.test(response.request().postData() ?? ''))
 
-// lockNonce is what the takeover button of the editor's dialog carries.
+// lockNonce returns the nonce of the takeover button in the editor's dialog.
 async function lockNonce(open, id) {
 	const page = await open('editor', `/wp-admin/post.php?post=${id}&action=edit`)
 	const link = await page.waitForSelector('a[href*="get-post-lock"]', { state: 'attached' })
@@ -226,7 +226,7 @@ async function lockNonce(open, id) {
 	return new URL(href, page.url()).searchParams.get('_wpnonce')
 }
 
-// askPHP beats with a handle that only PHP could know.
+// askPHP sends a beat with a handle that heartbeatd does not know.
 async function askPHP(page) {
 	await page.evaluate(() => wp.heartbeat.enqueue('of-a-plugin', 1))
 	return beat(page)

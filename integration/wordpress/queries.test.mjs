@@ -1,6 +1,6 @@
-// The plugin's own database queries: every request of the front end and of the
-// admin is made with the plugin and without it, and the queries are compared.
-// WordPress has no persistent object cache here.
+// The database queries of the plugin: the same requests of the front end and the admin are made
+// with and without the plugin, and their queries are compared. There is no persistent object
+// cache.
 
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
@@ -8,9 +8,8 @@ import { test } from 'node:test'
 import { until } from '../browser/harness.mjs'
 import { addMuPlugin, logIn, withPlugin } from './plugin.mjs'
 
-// The header Live-Plugins: off leaves the plugin out of one request. The queries
-// of each request are logged, with all numbers the same, and with whether code of
-// the plugin was running.
+// The header Live-Plugins: off disables the plugin for one request. The queries of each request
+// are logged with all numbers made equal, and with whether code of the plugin was running.
 const log = `
 if (($_SERVER['HTTP_LIVE_PLUGINS'] ?? '') === 'off') {
 	add_filter('option_active_plugins', fn ($plugins) => array_values(array_diff($plugins, array('heartbeatd/heartbeatd.php'))));
@@ -63,7 +62,7 @@ for (const [name, constants] of [['constants', {}], ['the settings screen', null
 			}
 			for (const [what, send] of Object.entries(requests)) {
 				await t.test(what, async () => {
-					// The first of each writes what is new.
+					// The first request of each kind writes new options.
 					await queriesOf(site, send, 'on')
 					const without = await queriesOf(site, send, 'off')
 					const added = await queriesOf(site, send, 'on')
@@ -72,8 +71,8 @@ for (const [name, constants] of [['constants', {}], ['the settings screen', null
 						if (same >= 0) added.splice(same, 1)
 					}
 					assert.ok(without.length > 1)
-					// Screens that can be saved read how often that was done. Core writes a lock
-					// only when its second has changed, so not every time.
+					// Screens that can be saved read the revisions. Core writes a lock only if its
+					// second has changed, so not every time.
 					const revisions = ([query]) => /screen|editor/.test(what) && query.includes("'heartbeatd_screen_revisions'")
 					const lock = ([query]) => /lock|editor/.test(what) && query.startsWith('UPDATE') && query.includes("'_edit_lock'")
 					const unexpected = added.filter((one) => !revisions(one) && !lock(one) && (one[1] || !/lock|editor/.test(what)))

@@ -1,5 +1,5 @@
-// The ten minutes of whoever runs the site: the plugin is switched on, and set up
-// in the browser, with nothing in wp-config.php.
+// An administrator activates the plugin and sets it up in the browser, without constants in
+// wp-config.php.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -16,7 +16,7 @@ test('the settings screen', { timeout: 300_000 }, async (t) => {
 			await Promise.all([page.waitForNavigation(), page.click('#submit')])
 		}
 
-		await t.test('is found from the list of plugins, and says what is missing', async () => {
+		await t.test('the list of plugins links to the screen, which names what is missing', async () => {
 			assert.match(await page.evaluate(() => document.querySelector('#heartbeat-js')?.src ?? ''), /wp-includes/)
 			await Promise.all([page.waitForEvent('load'), page.click('tr[data-slug="heartbeatd"] .settings a')])
 			await page.waitForURL(`**${screen}`)
@@ -25,14 +25,14 @@ test('the settings screen', { timeout: 300_000 }, async (t) => {
 			assert.deepEqual(rest, [])
 		})
 
-		await t.test('an address that is none is refused, and the rest is kept', async () => {
+		await t.test('an invalid URL is refused, and the other values are kept', async () => {
 			await save({ secret, api: 'not an address' })
 			assert.match(await page.locator('.notice-error, #setting-error-api').first().innerText(), /“not an address”/)
 			assert.equal(await page.inputValue('#heartbeatd-api'), '')
 			assert.match((await report())[0], /does not answer/)
 		})
 
-		await t.test('with a secret and an address it works', async () => {
+		await t.test('with a secret and a URL it works', async () => {
 			await save({ api: server.admin })
 			assert.match(await page.locator('#setting-error-settings_updated').innerText(), /Settings saved/)
 			await connected(page)
@@ -43,20 +43,20 @@ test('the settings screen', { timeout: 300_000 }, async (t) => {
 			await beat(page)
 		})
 
-		await t.test('a secret that differs is named', async () => {
+		await t.test('a wrong secret is reported', async () => {
 			await save({ secret: 'another secret that is also long enough' })
 			assert.match((await report())[0], /^heartbeatd refuses this site’s key/)
 			await save({ secret })
 			assert.match((await report())[0], /^heartbeatd \S+ runs/)
 		})
 
-		await t.test('Site Health says the same', async () => {
+		await t.test('Site Health has the same report', async () => {
 			const health = await open('admin', '/wp-admin/site-health.php')
 			await health.locator('#health-check-issues-good').getByText(/^heartbeatd \S+ runs/).first().waitFor({ state: 'attached' })
 			await health.close()
 		})
 
-		await t.test('only who manages the site sees and saves it', async () => {
+		await t.test('only administrators can open and save it', async () => {
 			const editor = await open('editor', screen)
 			assert.equal(await editor.locator('#heartbeatd-secret').count(), 0)
 			const nonce = await page.inputValue('#_wpnonce')
@@ -68,7 +68,7 @@ test('the settings screen', { timeout: 300_000 }, async (t) => {
 			await editor.close()
 		})
 
-		await t.test('the secret can be forgotten, and the site is as it was', async () => {
+		await t.test('after the secret is removed, the site works as without the plugin', async () => {
 			await page.check('input[name="heartbeatd[forget_secret]"]')
 			await save({})
 			assert.match((await report())[0], /^No secret is set/)

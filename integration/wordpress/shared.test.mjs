@@ -1,4 +1,4 @@
-// What stands in PHP and also in Go or JavaScript is the same there.
+// Constants that exist in several languages have the same value.
 
 import assert from 'node:assert/strict'
 import { readFileSync, readdirSync } from 'node:fs'
@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { root } from '../browser/harness.mjs'
 import { nativeHandles } from './plugin.mjs'
 
-// sources is the text of all files below a folder with an extension, without tests.
+// sources returns the text of all files with an extension below a folder, without tests.
 const sources = (folder, extension) => readdirSync(root + folder, { recursive: true })
 	.filter((name) => name.endsWith(extension) && !/[._]test\.|(^|\/)testdata\//.test(name))
 	.map((name) => readFileSync(`${root}${folder}/${name}`, 'utf8')).join('\n')
@@ -15,7 +15,7 @@ const php = sources('integration/wordpress/heartbeatd', '.php')
 const assets = sources('integration/wordpress/heartbeatd/assets', '.js')
 const go = ['broker', 'server'].map((folder) => sources(folder, '.go')).join('\n')
 
-// find is the first group of the only match, or of matches that say the same.
+// find returns the first group of the matches, which must all be the same.
 function find(source, pattern) {
 	const found = new Set(Array.from(source.matchAll(pattern), ([, value]) => value))
 	assert.equal(found.size, 1, `${pattern} finds ${JSON.stringify([...found])}`)
@@ -24,7 +24,7 @@ function find(source, pattern) {
 
 const constant = (name) => Number(find(php, new RegExp(`^const ${name} += ([\\d.]+);$`, 'gm')))
 
-test('handles that heartbeatd answers', () => {
+test('native handles', () => {
 	const inGo = Array.from(go.matchAll(/^\t+h\.AddNative\((?:"([^"]+)"|(\w+)), /gm), ([, handle, name]) => handle ?? find(go, new RegExp(`\\b${name} += "([^"]+)"$`, 'gm')))
 	assert.ok(nativeHandles.length > 0)
 	assert.deepEqual(nativeHandles, inGo)
@@ -37,7 +37,7 @@ test('the time after which a user is idle', () => {
 	assert.equal(Number(find(assets, /^\tconst IDLE_MS = (\d+);$/gm)), 1000 * seconds)
 })
 
-test('limits', () => {
+test('limits of tickets and entries', () => {
 	assert.equal(Number(find(go, /^\tMaxBytes = (\d+)$/gm)), constant('HEARTBEATD_MAX_JWT'))
 	assert.equal(Number(find(go, /^const MaxData = (\d+)$/gm)), constant('HEARTBEATD_MAX_ENTRY_DATA'))
 	assert.equal(Number(find(go, /^const MaxListed = (\d+)$/gm)), constant('HEARTBEATD_MAX_ONLINE'))
@@ -50,12 +50,12 @@ test('how many users the admin shows', () => {
 	}
 })
 
-test('the version', () => {
+test('the version number', () => {
 	const version = JSON.parse(readFileSync(`${root}package.json`, 'utf8')).version
 	const readme = readFileSync(`${root}integration/wordpress/heartbeatd/readme.txt`, 'utf8')
 	assert.equal(find(php, /^ \* Version: +(\S+)$/gm), version)
 	assert.equal(find(php, /'HEARTBEATD_PLUGIN_VERSION', '(.+)'/g), version)
 	assert.equal(find(readme, /^Stable tag: (\S+)$/gm), version)
-	assert.equal(readme.match(/^= (\d\S*) =$/m)[1], version, 'the changelog begins with it')
+	assert.equal(readme.match(/^= (\d\S*) =$/m)[1], version, 'the newest version of the changelog')
 	assert.equal(JSON.parse(readFileSync(`${root}package-lock.json`, 'utf8')).version, version)
 })

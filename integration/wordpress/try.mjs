@@ -1,5 +1,5 @@
-// A real WordPress with the plugin and heartbeatd on loopback, ready to click,
-// until Ctrl-C: what make wordpress runs.
+// Runs a real WordPress with the plugin and heartbeatd on loopback until Ctrl-C, for make
+// wordpress.
 
 import { once } from 'node:events'
 import { withPlugin } from './plugin.mjs'

@@ -1,6 +1,6 @@
 <?php
-// Runs PHP from standard input inside the WordPress in the folder of the first
-// argument, as a command, and prints what it returns as JSON after a NUL byte.
+// Runs PHP code from standard input in the WordPress in the folder of the first argument, and
+// prints the returned value as JSON after a NUL byte.
 
 preg_match("/'WP_HOME', 'http:\/\/([^']+)'/", file_get_contents($argv[1] . '/wp-config.php'), $home);
 $_SERVER['HTTP_HOST'] = $home[1] ?? '127.0.0.1';

@@ -1,5 +1,5 @@
-// The servers of a user of ws and of socket.io: a client joins one room, what it
-// says comes back to it, and POST /push tells the room.
+// Servers with ws and with socket.io: a client joins one room, gets its own messages back, and
+// POST /push sends a message to the room.
 
 import { createServer } from 'node:http'
 import { Server } from 'socket.io'
@@ -19,7 +19,7 @@ if (process.argv[2] === 'ws') {
 		socket.on('message', (text, binary) => socket.send(text, { binary }))
 	})
 	push = (body) => {
-		const frame = body.padEnd(165) // as long as heartbeatd's around it
+		const frame = body.padEnd(165) // as long as heartbeatd's frame
 		sockets.clients.forEach((socket) => socket.send(frame))
 	}
 } else {
@@ -31,5 +31,5 @@ if (process.argv[2] === 'ws') {
 	push = (body) => io.to('1').emit('push', JSON.parse(body))
 }
 
-server.keepAliveTimeout = 0 // the load's connections may be idle for long
+server.keepAliveTimeout = 0 // connections of the load generator may be idle for long
 server.listen(0, '127.0.0.1', () => console.error(`ready 127.0.0.1:${server.address().port}`))

@@ -1,6 +1,6 @@
-// The classic editor when PHP is stopped and started: autosaves, the notice that
-// the connection is lost, and the buttons that save, with every client at the same
-// time, and with heartbeatd stopped. Core's client says how it must be.
+// The classic editor while PHP is stopped and after it is started again: autosaves, the notice
+// that the connection is lost, and the disabled buttons, with every client at the same time, and
+// with heartbeatd stopped. The result with core's client is the expected one.
 
 import assert from 'node:assert/strict'
 import { readFileSync, renameSync } from 'node:fs'
@@ -8,10 +8,10 @@ import { dirname } from 'node:path'
 import { test } from 'node:test'
 import { TRANSPORTS, beat, editorOf, linked, newPost, until, withLive } from './live.mjs'
 
-// An autosave every few seconds, where core has a minute.
+// An autosave every 5 seconds instead of every minute.
 const constants = { AUTOSAVE_INTERVAL: '5' }
-// Core's client waits half a minute for a tick.
-const PATIENCE = 4000
+// The timeout of a beat; core's is 30 s.
+const TIMEOUT = 4000
 
 test('autosave', { timeout: 400_000 }, async (t) => {
 	await withLive(t, async ({ site, server, person, php }) => {
@@ -22,14 +22,14 @@ test('autosave', { timeout: 400_000 }, async (t) => {
 			for (const client of clients) editors.push(await openEditor(people[client === 'core' ? 'core' : 'ours'], php, client))
 		}
 		await openAll(['core', ...TRANSPORTS])
-		await t.test('saves', () => saves(editors, php, 'The first words.'))
-		await t.test('PHP is gone', () => gone(editors, site))
+		await t.test('autosaves work', () => saves(editors, php, 'The first words.'))
+		await t.test('PHP is down', () => gone(editors, site))
 		await t.test('PHP hangs', () => hangs(editors, site, php))
-		await t.test('in the block editor', () => inTheBlockEditor(people.ours, php))
+		await t.test('autosaves work in the block editor', () => inTheBlockEditor(people.ours, php))
 		await server.stop('SIGKILL')
 		await openAll(['core', 'any'])
-		await t.test('saves, heartbeatd stopped', () => saves(editors, php, 'Other words.'))
-		await t.test('PHP is gone, heartbeatd stopped', () => gone(editors, site))
+		await t.test('autosaves work, heartbeatd stopped', () => saves(editors, php, 'Other words.'))
+		await t.test('PHP is down, heartbeatd stopped', () => gone(editors, site))
 		await t.test('PHP hangs, heartbeatd stopped', () => hangs(editors, site, php))
 	}, { constants })
 })
@@ -40,22 +40,22 @@ async function openEditor(person, php, client) {
 	const page = await person.open(editorOf(id))
 	await linked(page, client)
 	await page.click('#content-html')
-	await page.evaluate((patience) => {
+	await page.evaluate((timeout) => {
 		window.seen = []
 		const note = (name) => (event, ...args) => window.seen.push([name, ...args.filter((arg) => typeof arg !== 'object')].join(' '))
 		jQuery(document)
 			.on('heartbeat-connection-lost', note('lost'))
 			.on('heartbeat-connection-restored', note('restored'))
 			.on('heartbeat-error', (event, jqXHR, status) => window.seen.push(`error ${status} ${jqXHR.status}`))
-		jQuery.ajaxPrefilter((options) => { if (/action=heartbeat/.test(options.data)) options.timeout = patience })
-	}, PATIENCE)
+		jQuery.ajaxPrefilter((options) => { if (/action=heartbeat/.test(options.data)) options.timeout = timeout })
+	}, TIMEOUT)
 	await beat(page)
 	return { client, page, id, user: person.id }
 }
 
 const each = (editors, use) => Promise.all(editors.map(use))
 
-// What a person sees: the notice, and whether Publish is greyed out.
+// What a user sees: the notice, and whether Publish is disabled.
 const look = ({ page }) => page.evaluate(() => ({
 	notice: jQuery('#lost-connection-notice').is(':visible'),
 	disabled: jQuery('#publish').hasClass('disabled'),
@@ -69,7 +69,7 @@ async function seen({ page }) {
 	return page.evaluate(() => window.seen.splice(0))
 }
 
-// Everybody saw what core's client saw.
+// All clients had the same events as core's.
 async function sameSeen(editors) {
 	const [core, ...ours] = await each(editors, async (editor) => [editor.client, await seen(editor)])
 	for (const [client, events] of ours) assert.deepEqual(events, core[1], client)
@@ -90,7 +90,7 @@ async function saves(editors, php, text) {
 	assert.deepEqual(await sameSeen(editors), [])
 }
 
-// The web server answers 502. Three of these in a row, and the connection counts as lost.
+// The web server answers 502. After three of them the connection counts as lost.
 async function gone(editors, site) {
 	const socket = `${dirname(site.dir)}/php.sock`
 	renameSync(socket, `${socket}.away`)
@@ -106,14 +106,14 @@ async function gone(editors, site) {
 	assert.deepEqual(await sameSeen(editors), [...Array(2).fill('error error 502'), 'lost error 502', 'error error 502', 'restored'])
 }
 
-// Only a beat that is for PHP can fail.
+// Only a beat that PHP answers can fail.
 const failingBeat = (page) => page.evaluate(() => new Promise((done) => {
 	jQuery(document).one('heartbeat-error', done)
 	wp.heartbeat.enqueue('for-php', 1)
 	wp.heartbeat.connectNow()
 }))
 
-// Nothing answers any more: the notice comes, stays while beats go on, and goes.
+// PHP does not answer: the notice appears, stays while beats go on, and disappears afterwards.
 async function hangs(editors, site, php) {
 	const text = 'Written while nobody listened.'
 	signal(site, 'SIGSTOP')
@@ -122,7 +122,7 @@ async function hangs(editors, site, php) {
 		await each(editors, (editor) => until(`${editor.client}: the notice`, async () => (await look(editor)).notice, 40))
 		assert.deepEqual(await each(editors, look), editors.map(() => ({ notice: true, disabled: true, failing: true })))
 		assert.deepEqual(await sameSeen(editors), ['lost timeout 0', 'error timeout 0'])
-		// The next beat brings nothing to save: heartbeatd could answer it, and must not.
+		// The next beat has nothing to save. heartbeatd could answer it, but the drop-in must post it.
 		await each(editors, ({ page, client }) => {
 			page.evaluate(() => wp.heartbeat.connectNow())
 			return until(`${client}: the next failure`, () => page.evaluate(() => window.seen.length))
@@ -137,14 +137,14 @@ async function hangs(editors, site, php) {
 	for (const editor of editors) await until(`${editor.client}: the autosave`, () => savedText(php, editor) === text, 40)
 }
 
-// signal reaches PHP-FPM, the master and its workers.
+// signal sends a signal to the master process of PHP-FPM and its workers.
 function signal(site, name) {
 	const master = readFileSync(`${dirname(site.dir)}/php-fpm.pid`, 'utf8').trim()
 	const workers = readFileSync(`/proc/${master}/task/${master}/children`, 'utf8').trim().split(' ')
 	for (const pid of [master, ...workers]) process.kill(Number(pid), name)
 }
 
-// There autosaves go by the REST API: our script must leave that alone.
+// The block editor autosaves with the REST API, which the drop-in must not change.
 async function inTheBlockEditor(person, php) {
 	await person.uses({ client: 'websocket' })
 	const id = newPost(php, 'Autosaved by the block editor', person.id)

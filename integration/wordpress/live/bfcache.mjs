@@ -1,13 +1,13 @@
-// The back/forward cache: an admin page that comes without no-store is kept with every
-// client when its person leaves it with the mouse, and is linked once when it is back.
+// The back/forward cache: an admin page without no-store that is left with the mouse is stored
+// with every client, and opens one link when it is restored.
 
 import assert from 'node:assert/strict'
 import { beat, hasLink, linked, newEditor, until } from './live.mjs'
 
-// What leads from the list of comments to another page.
+// A hyperlink from the list of comments to another page.
 const WAYS = { 'a link of the menu': '#menu-tools a', 'the button of a form': '#search-submit' }
 
-// keepsPage goes from a page and back to it, while another person looks on.
+// keepsPage leaves a page and returns to it, while another user looks on.
 export async function keepsPage({ site, php, person }, client) {
 	const { login } = newEditor(site, php, `kept-${client}`)
 	const [here, ben] = [await person(login, { client, store: true }), await person('admin')]
@@ -38,7 +38,7 @@ export async function keepsPage({ site, php, person }, client) {
 	await Promise.all([here.close(), ben.close()])
 }
 
-// While a page navigates there is none to ask.
+// While a page navigates, evaluate fails.
 const isReady = (page, url) => page.evaluate((url) => document.readyState === 'complete' && location.href === url, url).catch(() => false)
 
 async function goAndReturn(page, selector) {
@@ -49,5 +49,5 @@ async function goAndReturn(page, selector) {
 	await until('the page again', () => isReady(page, from), 30)
 }
 
-// screensOf is where a dashboard says that a person is.
+// screensOf returns the screens of a user that a dashboard shows.
 const screensOf = (dashboard, name) => dashboard.locator('#heartbeatd-who .heartbeatd-person').filter({ hasText: name }).locator('.heartbeatd-screen').allInnerTexts()

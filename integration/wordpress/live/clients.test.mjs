@@ -1,7 +1,7 @@
-// Pages on which another plugin has changed the Heartbeat script: core's own is
-// back, it is gone, it has no settings, a cache serves an older drop-in, or
-// heartbeat-transport.js carries core's beats. No script of ours throws, and
-// people are shown as long as there are beats.
+// Pages on which another plugin has changed the Heartbeat script: it registers core's script
+// again, removes the script or its settings, a cache serves an older drop-in, or
+// heartbeat-transport.js is used with core's script. No script of the plugin throws, and presence
+// is shown as long as there are beats.
 
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -9,7 +9,7 @@ import { test } from 'node:test'
 import { addMuPlugin } from '../plugin.mjs'
 import { beat, editorOf, linked, newPost, withLive } from './live.mjs'
 
-// A cookie says what the other plugin does.
+// A cookie selects what the other plugin does.
 const changes = `
 function clients_put_core_back($settings) {
 	wp_deregister_script('heartbeat');
@@ -57,7 +57,7 @@ add_action('doing_it_wrong_run', function ($function, $message) {
 }, 10, 2);
 `
 
-// What the drop-in had at first: neither announce() nor anything that came later.
+// An old version of the drop-in, without announce() and everything newer.
 const older = `
 ;( function( wp ) {
 	var now = wp.heartbeat;
@@ -67,7 +67,7 @@ const older = `
 }( window.wp ) );
 `
 
-// What the settings screen then says, and whether beats bring news.
+// What the settings screen shows, and whether ticks update presence.
 const kinds = {
 	core: { says: 'core', beats: true },
 	'core-without-settings': { says: 'core', beats: false },
@@ -97,7 +97,7 @@ test('pages with another Heartbeat script', { timeout: 600_000 }, async (t) => {
 		const seen = await editor.open('/wp-admin/tools.php')
 		const admin = await person('admin')
 		const post = newPost(php, 'A post', admin.id)
-		// From the second beat on the pages know that heartbeatd may answer them.
+		// After the second beat the tickets let heartbeatd answer beats.
 		for (const { path } of Object.values(screens(post))) await learn(admin, path)
 		for (const [kind, wants] of Object.entries(kinds)) {
 			await t.test(kind, async () => {
@@ -122,7 +122,7 @@ test('pages with another Heartbeat script', { timeout: 600_000 }, async (t) => {
 
 const read = (file) => readFileSync(new URL(`../../../client-js/dist/${file}`, import.meta.url), 'utf8')
 
-// Every interval is short, and counts how often it has fired.
+// Makes every interval short, and counts how often it has fired.
 function hurry() {
 	window.fired = []
 	const start = window.setInterval
@@ -142,7 +142,7 @@ async function learn(who, path) {
 	await page.close()
 }
 
-// look opens a page and keeps what is thrown there, and what our scripts say is wrong.
+// look opens a page, and keeps its exceptions and the errors that the plugin's scripts log.
 async function look(who, path) {
 	const page = await who.context.newPage()
 	page.said = []

@@ -1,5 +1,5 @@
-// Browsers that are also logged in to another WordPress on the same host: their
-// pages have links, whatever the paths and the names of the log-in cookies are.
+// Browsers that are also logged in to another WordPress on the same host: pages have links with
+// all paths and names of the log-in cookies.
 
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -41,7 +41,7 @@ test('two WordPress sites on one host', { timeout: 300_000 }, async (t) => {
 	})
 })
 
-// moveTo gives the site another folder of its host; its web server finds it there.
+// moveTo moves the site to another folder of its host, also in the web server.
 function moveTo(site, path) {
 	const file = `${site.dir}/wp-config.php`
 	writeFileSync(file, readFileSync(file, 'utf8').replaceAll(`'${site.url}'`, `'${site.url}${path}'`))

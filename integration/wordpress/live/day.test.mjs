@@ -1,6 +1,6 @@
-// A day in the admin, as three see it: Anna, who works; Ben, who has the dashboard
-// open; and a service that reads presence from NATS. What each sees, and when, is
-// printed; HEARTBEATD_SCREENSHOTS names a folder for pictures of it.
+// A day in the admin, as three observers see it: Anna, who works; Ben, who has the dashboard
+// open; and a service that reads presence from NATS. The test prints what each of them sees and
+// when. HEARTBEATD_SCREENSHOTS names a folder for screenshots.
 
 import assert from 'node:assert/strict'
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
@@ -8,12 +8,12 @@ import { test } from 'node:test'
 import { startChromium, startWatch } from '../../browser/harness.mjs'
 import { addMuPlugin, beat, editorOf, linked, newPost, since, until, withLive } from './live.mjs'
 
-// A page that is gone is missed for ten seconds, a silent socket is noticed within
-// 35, and whoever hides their tab lives out the TTL, here a third of the usual.
+// The entries of a closed page stay for ten seconds, a dead socket is detected within 35, and the
+// entries of a hidden tab expire after the TTL, which is a third of the default here.
 const SECONDS = 60
 const flags = ['--presence-ttl', '20s']
 
-test('a day in the admin', { timeout: 400_000 }, async (t) => {
+test('a day in the admin: everybody sees each step in time', { timeout: 400_000 }, async (t) => {
 	await withLive(t, async ({ site, person, php, server }) => {
 		giveFaces(site)
 		const observer = await observe(t, server)
@@ -73,7 +73,7 @@ test('a day in the admin', { timeout: 400_000 }, async (t) => {
 		assert.ok(!observer.slice(told).some((line) => line.startsWith('left')), 'a tab was closed, nobody left')
 
 		await step(day, 'hides the tab', {
-			// The lock is still Anna's: the post is shown as being edited.
+			// Anna still has the lock: the post is shown as being edited.
 			what: () => setVisibility(page, 'hidden'),
 			ben: (people, posts) => !('Editor' in people) && posts['The news'] === 'Editor',
 			nats: `left admin/online ${user}`,
@@ -105,7 +105,7 @@ test('a day in the admin', { timeout: 400_000 }, async (t) => {
 	}, { flags })
 })
 
-// step does something, and waits until each of the three has seen it.
+// step does something, and waits until each of the three observers has seen it.
 async function step({ t, dashboard, observer }, name, { what, ben, nats, anna }) {
 	const from = observer.length
 	const clock = since()
@@ -120,7 +120,7 @@ async function step({ t, dashboard, observer }, name, { what, ben, nats, anna })
 	t.diagnostic(`${name} (${done} ms): ${seen.join(', ')}`)
 }
 
-// observe turns what heartbeatd watch prints into lines.
+// observe returns the output of heartbeatd watch as lines.
 async function observe(t, server) {
 	const lines = []
 	const watched = await startWatch(t, server)
@@ -132,7 +132,7 @@ async function observe(t, server) {
 	return lines
 }
 
-// giveFaces draws a picture of everybody: there is no network to get one from.
+// giveFaces draws avatars, because there is no network to load them from.
 function giveFaces(site) {
 	const colours = ['#7a4', '#47a', '#a47', '#a74']
 	Object.values(site.users).forEach(({ id }, i) => {
@@ -142,13 +142,13 @@ function giveFaces(site) {
 	addMuPlugin(site, 'faces', "add_filter('get_avatar_url', fn ($url, $of) => content_url('face-' . (is_object($of) ? ($of->ID ?? $of->user_id ?? 0) : (int) $of) . '.svg'), 10, 2);")
 }
 
-// who is what the widget Who's Online shows: screens by name.
+// who returns what the widget Who's Online shows: screens by name.
 const who = (page) => page.evaluate(() => Object.fromEntries(Array.from(
 	document.querySelectorAll('#heartbeatd-who .heartbeatd-person'),
 	(item) => [item.querySelector('.heartbeatd-name').textContent, item.querySelector('.heartbeatd-screen')?.textContent],
 )))
 
-// edited is what the widget of posts being edited shows: names by title.
+// edited returns what the widget of posts being edited shows: names by title.
 const edited = (page) => page.evaluate(() => Object.fromEntries(Array.from(
 	document.querySelectorAll('#heartbeatd-active-posts .heartbeatd-post'),
 	(item) => [item.querySelector('a').textContent, Array.from(item.querySelectorAll('.heartbeatd-faces > li'), (face) => face.title.replace(/ \(idle\)$/, '')).join()],
@@ -162,13 +162,13 @@ const setVisibility = (page, value) => page.evaluate((value) => {
 	document.dispatchEvent(new Event('visibilitychange'))
 }, value)
 
-// startLaptop is a Chromium that can be stopped in the middle of everything, as by
-// shutting a lid: its sockets stay open and say nothing.
+// startLaptop starts a Chromium that can be stopped, as when a laptop's lid is closed: its
+// sockets stay open and are silent.
 async function startLaptop(t) {
 	const before = children()
 	const browser = await startChromium(t)
 	const pid = children().find((pid) => !before.includes(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('chrom'))
-	const signal = (name) => process.kill(-pid, name) // the whole group: Chromium is many processes
+	const signal = (name) => process.kill(-pid, name) // the process group: Chromium has many processes
 	t.after(() => signal('SIGCONT'))
 	return { browser, freeze: async () => signal('SIGSTOP'), thaw: async () => signal('SIGCONT') }
 }

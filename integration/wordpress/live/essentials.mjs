@@ -1,9 +1,9 @@
-// What must work in every browser, in a form that all of their drivers can run.
+// Tests for every browser; they use only what all browser drivers support.
 
 import assert from 'node:assert/strict'
 import { TRANSPORTS, hasLink, linked, newEditor, since, until } from './live.mjs'
 
-// everyTransport: beats are answered by whom they should be, and people see each other.
+// everyTransport checks that heartbeatd or PHP answers beats over each transport, and that users see each other.
 export async function everyTransport({ site, php, person }) {
 	const pages = {}
 	for (const client of TRANSPORTS) {
@@ -14,7 +14,7 @@ export async function everyTransport({ site, php, person }) {
 	}
 	for (const [client, page] of Object.entries(pages)) {
 		assert.equal((await answered(page)).byPHP, !hasLink(client), client)
-		await until(`everybody on the page by ${client}`, async () => {
+		await until(`all users on the page over ${client}`, async () => {
 			if (!hasLink(client)) await answered(page)
 			return page.evaluate((names) => names.every((name) => document.querySelector('#heartbeatd-who').innerText.includes(name)), TRANSPORTS.map((name) => `by-${name}`))
 		})
@@ -22,7 +22,7 @@ export async function everyTransport({ site, php, person }) {
 	await Promise.all(Object.values(pages).map((page) => page.context().close()))
 }
 
-// withoutWebSocket: a page whose WebSocket is blocked long-polls, and has one again when it opens.
+// withoutWebSocket checks that a page whose WebSocket is blocked long-polls, and returns to it later.
 export async function withoutWebSocket({ person }) {
 	const page = await (await person('editor')).open('/wp-admin/')
 	await linked(page, 'websocket')
@@ -47,7 +47,7 @@ export async function withoutWebSocket({ person }) {
 	await page.context().close()
 }
 
-// fallBackAndReturn: heartbeatd ends and is back; beats go to PHP meanwhile.
+// fallBackAndReturn checks that beats go to PHP while heartbeatd is down, and over the link afterwards.
 export async function fallBackAndReturn(t, { server, php, person }, clients = ['websocket', 'events', 'longpoll']) {
 	const pages = {}
 	for (const client of clients) {
@@ -62,11 +62,11 @@ export async function fallBackAndReturn(t, { server, php, person }, clients = ['
 	}
 	await server.restart()
 	const back = since()
-	// PHP has seen that heartbeatd was down, and would see every beat for half a minute.
+	// PHP's calls have failed: without a reset every beat would go to PHP for half a minute.
 	php(`update_option('heartbeatd_failures', array()); return 1;`)
 	for (const [client, page] of Object.entries(pages)) {
 		await linked(page, client)
-		t.diagnostic(`${client} again after ${back()} ms`)
+		t.diagnostic(`over ${client} again after ${back()} ms`)
 		const { errors } = await until(`beats over ${client} again`, async () => {
 			const tick = await answered(page)
 			return !tick.byPHP && tick
@@ -76,8 +76,8 @@ export async function fallBackAndReturn(t, { server, php, person }, clients = ['
 	}
 }
 
-// answered has a page beat, and tells who answered: over a link no web server's header
-// comes with a tick. errors are what the page heard of from its first such beat on.
+// answered makes a page beat, and returns whether PHP answered: a tick over a link has no header
+// of the web server. errors counts the errors since the page's first such beat.
 const answered = (page) => page.evaluate(() => new Promise((done) => {
 	if (window.errors === undefined) {
 		window.errors = 0

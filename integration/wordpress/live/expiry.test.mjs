@@ -1,25 +1,25 @@
-// Log-ins that expire by themselves: the dialog of core comes as soon as it does
-// with core's own client.
+// Sessions that expire: core's log-in dialog opens as early as with core's client.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TRANSPORTS, addMuPlugin, beat, hasLink, linked, newEditor, withLive } from './live.mjs'
 import { claimsOf } from '../plugin.mjs'
 
-// In seconds. An expired log-in is noticed with the next beat.
+// In seconds. The next beat notices the expired session.
 const LIFE = 45
 const INTERVAL = 5
-// What a busy machine may take for a beat, in milliseconds.
+// How long a beat may take on a busy machine, in milliseconds.
 const SLACK = 3000
 
 const shortLogins = `
 add_filter('auth_cookie_expiration', fn ($life, $user) => 0 === strpos(get_userdata($user)->user_login, 'short-') ? ${LIFE} : $life, 10, 2);
 add_filter('heartbeat_settings', fn ($settings) => array('interval' => ${INTERVAL}) + $settings);`
 
-test('a log-in expires while a page is open', { timeout: 300_000 }, async (t) => {
+test('the log-in dialog opens when a session expires while a page is open', { timeout: 300_000 }, async (t) => {
 	await withLive(t, async ({ site, php, person }) => {
 		addMuPlugin(site, 'short-logins', shortLogins)
-		// Once it is known that no plugin wants to see the beats, heartbeatd answers them.
+		// After the first beats the plugin knows that no callback needs them, and heartbeatd
+		// answers them.
 		const editor = await person('editor', { client: 'websocket' })
 		const first = await editor.open('/wp-admin/')
 		await linked(first, 'websocket')
@@ -29,7 +29,8 @@ test('a log-in expires while a page is open', { timeout: 300_000 }, async (t) =>
 		assert.equal(long.exp, Math.floor(long.iat) + 3600)
 		await editor.close()
 
-		// The cookie may end before the session does; an hour of grace is no log-in.
+		// The cookie may expire before the session. WordPress's grace period of an hour does not
+		// count as logged in.
 		const ticket = (life) => php(`wp_set_current_user(${site.users.editor.id}); $_COOKIE[LOGGED_IN_COOKIE] = 'editor|' . (time() + ${life}) . '|token|hmac'; return array(time(), heartbeatd_sign_ticket(heartbeatd_ticket_claims('n', 'dashboard', array(), 0)));`)
 		const [now, soon] = ticket(100)
 		assert.ok(Math.abs(claimsOf(soon).exp - now - 101) <= 1)

@@ -1,5 +1,5 @@
-// heartbeatd killed, hung, replaced by something else, with another secret, with
-// another idea of the time: the admin works as without it, and no page is slower.
+// heartbeatd is killed, hangs, is replaced by another program, or has another secret or a wrong
+// clock: the admin works as without it, and no page is slower.
 
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
@@ -10,14 +10,13 @@ import { beat, editorOf, linked, newPost, since, until, withLive } from './live.
 
 const constants = { AUTOSAVE_INTERVAL: '5' }
 const LOADS = 10
-// The plugin's calls may take 300 ms each, and opening a link seconds: none of it
-// may be felt. A browser's own work takes longer now and then.
+// The plugin's calls may take 300 ms each, and opening a link takes seconds. Neither may delay a
+// page, apart from the variation between two loads.
 const SLOWER = { response: 200, editor: 200, load: 1000 }
 // The link waits 2.5 s for an answer.
 const PATIENCE = 5000
 
-// Shifts the time at which this site's tickets and keys were signed, and tells
-// which secret PHP has.
+// Sets the clock with which the site signs tickets and keys, and the secret of PHP.
 const signing = `
 if (isset($_GET['live_secret'])) exit(md5(HEARTBEATD_SECRET));
 function live_shifted($token, $seconds) {
@@ -44,7 +43,7 @@ if (isset($_COOKIE['live_clock'])) {
 }
 `
 
-// Each breaks something and mends it again; report is what the settings screen then says.
+// Each fault is set and cleared; report is what the settings screen shows in between.
 const failures = {
 	'killed': {
 		report: /heartbeatd’s API at .* does not answer/,
@@ -76,7 +75,7 @@ const failures = {
 	'clock ten minutes behind': { report: /heartbeatd refuses this site’s key[^]*and both clocks must be right/, ...setClock(-600) },
 }
 
-test('failures', { timeout: 600_000 }, async (t) => {
+test('the admin works while heartbeatd fails', { timeout: 600_000 }, async (t) => {
 	await withLive(t, async (parts) => {
 		const { site, person } = parts
 		addMuPlugin(site, 'signing', signing)
@@ -95,7 +94,7 @@ test('failures', { timeout: 600_000 }, async (t) => {
 					await failure.mend(parts)
 				}
 				await connected.close()
-				// Garbage makes the browser rest. Whoever opens the settings screen wants to know now.
+				// After garbage the browser waits before it tries again. The settings screen tries at once.
 				const settings = await parts.ours.open('/wp-admin/options-general.php?page=heartbeatd')
 				await linked(settings, 'websocket')
 				await settings.close()
@@ -107,7 +106,7 @@ test('failures', { timeout: 600_000 }, async (t) => {
 	}, { constants })
 })
 
-// A page that was connected has its beats answered, and is told of no failure.
+// The beats of a page that was connected are answered, and no event reports a failure.
 async function goesOn(page) {
 	await page.evaluate(() => {
 		window.failed = []
@@ -121,8 +120,8 @@ async function goesOn(page) {
 	assert.deepEqual(await page.evaluate(() => window.failed), [])
 }
 
-// Pages opened now: an editor saves, a list shows who has the post, and the
-// settings screen says what is wrong.
+// Pages that are opened now: an editor saves, a list shows who edits the post, and the settings
+// screen names the fault.
 async function works({ php, core, ours }, report) {
 	const id = newPost(php, 'Written without heartbeatd', core.id)
 	const list = await core.open('/wp-admin/edit.php')
@@ -142,12 +141,12 @@ async function works({ php, core, ours }, report) {
 	await Promise.all([page.close(), list.close()])
 }
 
-// The same pages with the plugin and without, in turns: until the whole page has
-// come, until the browser has loaded everything, and an editor, whose lock
-// heartbeatd is told of, even though nothing came of it the last time.
+// Loads the same pages with and without the plugin, in turns, and measures the time until the
+// page has arrived and until the browser has loaded everything. One of the pages is an editor,
+// whose lock is sent to heartbeatd, also after a failed call.
 async function isNoSlower(t, { php, core, ours }) {
 	const times = { response: { core: [], ours: [] }, load: { core: [], ours: [] }, editor: { core: [], ours: [] } }
-	// The fastest tells what a page needs, however busy the machine is.
+	// The fastest load shows the time that a page needs, also on a busy machine.
 	const isSlower = ([what, { core, ours }]) => Math.min(...ours) >= Math.min(...core) + SLOWER[what]
 	for (let i = 0; i < LOADS && (!i || Object.entries(times).some(isSlower)); i++) {
 		for (const [name, person] of Object.entries({ core, ours })) {
@@ -178,13 +177,13 @@ async function editorLoad(person, php) {
 	return asked()
 }
 
-// heartbeatd is one of this process's children.
+// heartbeatd is a child of this process.
 function heartbeatdProcess() {
 	const children = readdirSync('/proc/self/task').flatMap((task) => readFileSync(`/proc/self/task/${task}/children`, 'utf8').trim().split(' '))
 	return Number(children.find((pid) => pid && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('heartbeatd\0serve')))
 }
 
-// startGarbage answers on an address with what nobody asked for.
+// startGarbage starts a server that sends invalid answers.
 async function startGarbage(url) {
 	const sockets = new Set()
 	const server = createServer((request, response) => response.end('<h1>It works!</h1>'))
@@ -200,7 +199,7 @@ async function startGarbage(url) {
 async function changeSecret(site, php, from, to) {
 	const file = `${site.dir}/wp-config.php`
 	writeFileSync(file, readFileSync(file, 'utf8').replace(from, to))
-	// PHP keeps what it compiled for two seconds.
+	// PHP's opcode cache notices a changed file after two seconds.
 	const signed = async () => (await fetch(`${site.url}/?live_secret`)).text()
 	await until('the new secret', async () => (await signed()) === php(`return md5(HEARTBEATD_SECRET);`))
 }

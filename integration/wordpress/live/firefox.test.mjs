@@ -1,5 +1,4 @@
-// What the other tests of this folder show in Chromium, the essential part of it, in
-// Firefox: one site and one browser for all.
+// The essential tests of this folder in Firefox, with one site and one browser.
 
 import { test } from 'node:test'
 import { startFirefox } from '../../browser/harness.mjs'
@@ -14,8 +13,8 @@ const constants = { AUTOSAVE_INTERVAL: '5' }
 test('Firefox', { timeout: 500_000 }, async (t) => {
 	await withLive(t, async (parts) => {
 		const { site, php, person } = parts
-		await t.test('every transport carries beats, and people see each other', () => everyTransport(parts))
-		await t.test('without a WebSocket a page long-polls, and returns', () => withoutWebSocket(parts))
+		await t.test('beats go over every transport, and users see each other', () => everyTransport(parts))
+		await t.test('a page without a WebSocket long-polls, and returns to it', () => withoutWebSocket(parts))
 		const [anna, ben] = [await person('editor'), await person('admin')]
 		for (const [editor, client] of [['block', 'websocket'], ['classic', 'longpoll']]) {
 			await t.test(`locks: ${editor} editor, ${client}`, (t) => locks(t, { anna, ben, php, editor, client }))
@@ -24,7 +23,7 @@ test('Firefox', { timeout: 500_000 }, async (t) => {
 			await t.test(`the back/forward cache: ${client}`, () => keepsPage(parts, client))
 		}
 		await t.test('the log-in dialog', (t) => loggedOut(t, { person, php, client: 'websocket', ...newEditor(site, php, 'corinna') }))
-		// The last one: PHP's calls to heartbeatd pause after it.
-		await t.test('heartbeatd ends and is back: beats go to PHP meanwhile', (t) => fallBackAndReturn(t, parts))
+		// This is the last one: PHP's calls to heartbeatd pause after it.
+		await t.test('beats go to PHP while heartbeatd is down, and over the link afterwards', (t) => fallBackAndReturn(t, parts))
 	}, { constants, startBrowser: startFirefox })
 })

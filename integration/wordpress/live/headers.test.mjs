@@ -1,19 +1,18 @@
-// A site whose plugins send many response headers, behind an nginx with its default
-// buffers: a ticket never makes an answer too large, and a page whose answers are
-// refused all the same does without tickets.
+// A site whose plugins send many response headers, behind nginx with its default buffers: a
+// ticket never makes the headers too large, and a page whose answers still fail stops asking for
+// tickets.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { claimsOf } from '../plugin.mjs'
 import { addMuPlugin, linked, newPost, withLive } from './live.mjs'
 
-// nginx keeps the headers of a response in one buffer of this size.
+// nginx reads the headers of a response into one buffer of this size.
 const BUFFER = 4096
 const POSTS = 20
 
-// Adds response headers to beats: before the beat is answered, at the end of the
-// request as tools for developers do, or while the answer is written, after
-// everything else.
+// Adds response headers to beats: before the beat is answered, at the end of the request, as
+// developer tools do, or while the answer is written, after everything else.
 const extra = `
 if (isset($_COOKIE['live_headers']) && wp_doing_ajax() && 'heartbeat' === ($_POST['action'] ?? '')) {
 	list($when, $bytes) = explode('-', $_COOKIE['live_headers']);
@@ -43,7 +42,7 @@ test('response headers', { timeout: 400_000 }, async (t) => {
 			return page
 		}
 
-		await t.test('few: the ticket names every post of a list', async () => {
+		await t.test('few headers: the ticket names every post of a list', async () => {
 			const page = await open('early-100')
 			const { status, ticket } = await postedBeat(page)
 			assert.equal(status, 200)
@@ -52,7 +51,7 @@ test('response headers', { timeout: 400_000 }, async (t) => {
 		})
 
 		for (const when of ['early', 'late']) {
-			await t.test(`many, ${when}: the ticket is smaller, and its first rooms are left`, async (t) => {
+			await t.test(`many headers, ${when}: the ticket has only its first rooms`, async (t) => {
 				const page = await open(`${when}-1800`)
 				const rooms = claimsOf(await page.evaluate(() => heartbeatSettings.heartbeatd.ticket)).rooms
 				assert.equal(rooms.length, POSTS, 'the ticket in the page is no header')
@@ -68,7 +67,7 @@ test('response headers', { timeout: 400_000 }, async (t) => {
 				await page.close()
 			})
 
-			await t.test(`more, ${when}: every beat is answered`, async () => {
+			await t.test(`more headers, ${when}: every beat is answered`, async () => {
 				const page = await open(`${when}-2200`)
 				for (let i = 0; i < 3; i++) {
 					const { status, size } = await postedBeat(page)
@@ -78,7 +77,7 @@ test('response headers', { timeout: 400_000 }, async (t) => {
 				await page.close()
 			})
 
-			await t.test(`too many, ${when}: there is no ticket, and the link stays`, async () => {
+			await t.test(`too many headers, ${when}: the answer has no ticket, and the link stays`, async () => {
 				const page = await open(`${when}-3300`, 'websocket')
 				for (let i = 0; i < 3; i++) {
 					const { status, ticket } = await postedBeat(page)
@@ -89,7 +88,7 @@ test('response headers', { timeout: 400_000 }, async (t) => {
 			})
 		}
 
-		await t.test('refused all the same: the page asks twice, and no other page of the tab for an hour', async () => {
+		await t.test('answers with a ticket fail: the page asks twice, and no other page of the tab asks for an hour', async () => {
 			const beats = []
 			admin.context.on('response', (response) => {
 				if (isBeat(response)) beats.push([response.status(), !response.request().headers()['heartbeat-no-ticket']])
@@ -110,7 +109,7 @@ test('response headers', { timeout: 400_000 }, async (t) => {
 
 const isBeat = (response) => response.url().includes('admin-ajax') && /(^|&)action=heartbeat(&|$)/.test(response.request().postData() ?? '')
 
-// postedBeat has a page beat, and returns what of it passed the web server.
+// postedBeat makes a page beat, and returns its answers from the web server.
 async function postedBeat(page) {
 	const [response] = await Promise.all([page.waitForResponse(isBeat), page.evaluate(() => new Promise((done) => {
 		wp.heartbeat.enqueue('live-php', 1)

@@ -1,6 +1,5 @@
-// A plugin that uses every documented hook, in PHP and in JavaScript, and knows
-// nothing of us, is given with every client what it is given with core's: the
-// same data, in the same order.
+// A plugin that uses every documented hook, in PHP and in JavaScript, and does not know
+// heartbeatd, gets the same data in the same order with every client as with core's.
 
 import assert from 'node:assert/strict'
 import { fileURLToPath } from 'node:url'
@@ -17,36 +16,37 @@ test('plugins that use Heartbeat', { timeout: 300_000 }, async (t) => {
 		const parts = { site, browser, person }
 		for (const name of ['every-hook', 'greedy']) addPlugin(site, fileURLToPath(new URL(`plugins/${name}`, import.meta.url)))
 		activate(php, 'every-hook')
-		await t.test('every hook, in the admin', async () => {
+		await t.test('every hook in the admin gets the same data', async () => {
 			const hooks = await compare(parts, ['core', ...TRANSPORTS], inTheAdmin)
 			assert.deepEqual(hooks, ['check_ajax_referer', 'heartbeat_received', 'heartbeat_send', 'heartbeat_tick', 'wp_ajax_heartbeat', 'wp_doing_ajax', 'wp_refresh_nonces'])
 		})
-		await t.test('every hook, logged out', async () => {
+		await t.test('every hook of logged-out pages gets the same data', async () => {
 			const hooks = await compare(parts, ['core', 'any'], loggedOut)
 			assert.deepEqual(hooks, ['heartbeat_nopriv_received', 'heartbeat_nopriv_send', 'heartbeat_nopriv_tick', 'wp_doing_ajax'])
 		})
 		deactivate(php, 'every-hook')
 
-		await t.test('one that wants every beat', () => greedy(php, person))
+		await t.test('a plugin that answers every beat gets every beat', () => greedy(php, person))
 
 		await server.stop('SIGKILL')
 		activate(php, 'every-hook')
-		await t.test('every hook, in the admin, heartbeatd stopped', () => compare(parts, ['core', 'any'], inTheAdmin))
+		await t.test('every hook in the admin gets the same data, heartbeatd stopped', () => compare(parts, ['core', 'any'], inTheAdmin))
 	})
 })
 
 const activate = (php, name) => php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; return activate_plugin('${name}/${name}.php');`)
 const deactivate = (php, name) => php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; deactivate_plugins('${name}/${name}.php');`)
 
-// compare plays the same with each client, expects what the first one got, and
-// tells which hooks that were.
+// compare runs play with each client, expects the result of the first one, and returns the names
+// of the hooks.
 async function compare(parts, clients, play) {
 	const one = async (client) => {
 		rmSync(logOf(parts.site, client), { force: true })
 		const events = await play(parts, client)
 		return { client, events, hooks: hooksOf(parts.site, client) }
 	}
-	// Two at a time: an answer that takes longer than the interval comes after the next beat.
+	// Two at a time: with more, an answer may take longer than the interval, and arrive after
+	// the next beat.
 	const played = []
 	for (let i = 0; i < clients.length; i += 2) played.push(...await Promise.all(clients.slice(i, i + 2).map(one)))
 	const [core, ...others] = played
@@ -68,7 +68,7 @@ async function inTheAdmin({ person }, client) {
 	})
 	const events = await eventsOf(page, client)
 	await linked(page, client)
-	// One beat after another, at the plugin's own interval.
+	// The beats have the plugin's interval.
 	const times = await page.evaluate(() => window.sentAt)
 	times.slice(1).forEach((time, i) => assert.ok(Math.abs(time - times[i] - 1000 * INTERVAL) < 1000, `${client}: sent at ${times}`))
 	await user.close()
@@ -85,8 +85,8 @@ async function loggedOut({ site, browser }, client) {
 	return events
 }
 
-// The events of the first beats. What answers the plugin's own requests may come
-// in between, and counts apart.
+// Returns the events of the first beats, and after them the answers to the plugin's other
+// requests, which may arrive in between.
 async function eventsOf(page, client) {
 	const ticks = (notes) => notes.filter(([name]) => name === 'heartbeat.tick').length
 	const notes = await until(`${client}: the beats`, async () => {
@@ -101,7 +101,7 @@ async function eventsOf(page, client) {
 
 const logOf = (site, client) => `${site.dir}/wp-content/every-hook-${client}.log`
 
-// What the hooks of the first beats were given, and those of other requests apart.
+// Returns the calls of hooks in the first beats, and after them those in other requests.
 function hooksOf(site, client) {
 	assert.ok(existsSync(logOf(site, client)), client)
 	const lines = readFileSync(logOf(site, client), 'utf8').trim().split('\n').map((line) => JSON.parse(line))
@@ -111,8 +111,7 @@ function hooksOf(site, client) {
 	return usual([...beats.slice(0, ticks[2] + 1), ...rest.sort((one, other) => String(one).localeCompare(String(other)))])
 }
 
-// usual leaves out what differs from one page to the next, and what people's
-// presence adds.
+// usual replaces values that differ between pages, and leaves out presence.
 function usual(value, key) {
 	if (Array.isArray(value)) return value.map((item) => usual(item))
 	if (value && typeof value === 'object') {
@@ -122,7 +121,7 @@ function usual(value, key) {
 	return key === 'server_time' ? 'a time' : value
 }
 
-// One callback that does not look at what was asked: PHP sees every beat.
+// With a callback that ignores the beat's data, every beat goes to PHP.
 async function greedy(php, person) {
 	const before = await person('admin', { client: 'websocket' })
 	const page = await before.open('/wp-admin/')
@@ -145,7 +144,7 @@ async function greedy(php, person) {
 	deactivate(php, 'greedy')
 }
 
-// What a page opened now may have answered by heartbeatd.
+// Returns the native handles of the ticket of a page that is opened now.
 async function native(page) {
 	await page.reload()
 	return claimsOf(await page.evaluate(() => heartbeatSettings.heartbeatd.ticket)).native

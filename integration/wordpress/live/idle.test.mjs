@@ -1,5 +1,5 @@
-// Who is idle, as others see it: by input, on screens that heartbeatd answers and
-// on those that PHP answers. Core's client beats beside them, to be counted.
+// Who is idle as others see it: input decides, on screens whose beats heartbeatd answers and on
+// those whose beats PHP answers. The beats must be as many as those of core's client.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -8,9 +8,9 @@ import { startWatch } from '../../browser/harness.mjs'
 import { logIn } from '../presence/person.mjs'
 import { beat, editorOf, linked, newEditor, newPost, since, until, withLive } from './live.mjs'
 
-const SECONDS = 78 // longer than from one beat to the next
+const SECONDS = 78 // longer than the interval
 
-// record keeps, twice a second, who is idle in a dashboard's widgets and admin bar.
+// record stores twice a second who is idle in the dashboard's widgets and the admin bar.
 const record = (page) => page.evaluate(() => {
 	const idle = (selector) => Array.from(document.querySelectorAll(selector), (element) => element.textContent)
 	window.seen = []
@@ -23,7 +23,7 @@ const record = (page) => page.evaluate(() => {
 	return performance.now()
 })
 
-// count has a page count its beats from now on.
+// count makes a page count its beats from now on.
 const count = (page) => page.evaluate(() => {
 	window.sent = 0
 	jQuery(document).on('heartbeat-send', () => window.sent++)
@@ -37,7 +37,7 @@ async function moveFor(page, seconds) {
 	}
 }
 
-test('who is idle', { timeout: 400_000 }, async (t) => {
+test('users are idle by their input, on all screens', { timeout: 400_000 }, async (t) => {
 	await withLive(t, async ({ site, server, php, person }) => {
 		const watched = await startWatch(t, server)
 		const names = { worker: 'author', still: newEditor(site, php, 'still').login, writer: newEditor(site, php, 'writer').login }
@@ -45,7 +45,7 @@ test('who is idle', { timeout: 400_000 }, async (t) => {
 		const admin = await person('admin', { client: 'websocket' })
 		const people = {}
 		for (const [role, user] of Object.entries(names)) people[role] = await person(user, { client: 'websocket', editor: 'classic' })
-		for (const [who, path] of [[admin, '/wp-admin/'], [people.still, '/wp-admin/tools.php']]) { // which heartbeatd answers from now on
+		for (const [who, path] of [[admin, '/wp-admin/'], [people.still, '/wp-admin/tools.php']]) { // heartbeatd answers their beats from now on
 			const page = await who.open(path)
 			await linked(page, 'websocket')
 			await beat(page)
@@ -56,14 +56,14 @@ test('who is idle', { timeout: 400_000 }, async (t) => {
 
 		const dashboard = await admin.open('/wp-admin/')
 		const pages = {
-			worker: await people.worker.open('/wp-admin/tools.php'), // which PHP answers
+			worker: await people.worker.open('/wp-admin/tools.php'), // PHP answers its beats
 			writer: await people.writer.open(editorOf(post)),
 			still: await people.still.open('/wp-admin/tools.php'),
 		}
 		for (const page of [dashboard, ...Object.values(pages)]) await linked(page, 'websocket')
 		await beat(dashboard)
 		await until('everybody', () => dashboard.evaluate(() => document.querySelectorAll('#heartbeatd-who li').length === 4))
-		await sleep(500) // whoever is answered by heartbeatd has beaten once
+		await sleep(500) // pages whose beats heartbeatd answers have beaten once
 		const start = await record(dashboard)
 		for (const page of [pages.worker, pages.still]) await count(page)
 

@@ -1,9 +1,9 @@
-// What the live tests share: one WordPress with the plugin and heartbeatd, and
-// people who look at it, each in a profile of their own, with a client:
+// What the live tests share: a WordPress with the plugin and heartbeatd, and users, each in a
+// separate browser profile with one client:
 //
-//	websocket, events, longpoll, post   the plugin's, held to that transport
-//	any                                 the plugin's, free to choose
-//	core                                WordPress's own: the plugin is off for that browser
+//	websocket, events, longpoll, post   the drop-in with that transport only
+//	any                                 the drop-in with all transports
+//	core                                WordPress's own: the plugin is disabled for that browser
 //
 //	await withLive(t, async ({ person, php, server }) => {
 //		const anna = await person('editor', { client: 'longpoll', editor: 'classic' })
@@ -18,10 +18,10 @@ export { until } from '../../browser/harness.mjs'
 
 export const TRANSPORTS = ['websocket', 'events', 'longpoll', 'post']
 
-// hasLink tells whether a client hears news before its next beat.
+// hasLink returns whether a client has a link, and gets changes before its next beat.
 export const hasLink = (client) => ['websocket', 'events', 'longpoll'].includes(client)
 
-// The browser says in cookies what it wants to be given.
+// Cookies of the browser select the client and the editor.
 const switches = `
 if (($_COOKIE['live_client'] ?? '') === 'core') {
 	add_filter('option_active_plugins', fn ($plugins) => array_values(array_diff($plugins, array('heartbeatd/heartbeatd.php'))));
@@ -50,7 +50,7 @@ export async function withLive(t, use, options) {
 	await withPlugin(t, async (parts) => {
 		addMuPlugin(parts.site, 'live', switches)
 		const browser = await parts.browser()
-		// One after the other: of two log-ins at the same time WordPress may forget one.
+		// One after the other: WordPress may lose one of two log-ins at the same time.
 		let last = null
 		const person = (user, wants) => (last = Promise.resolve(last).then(() => makePerson(wants?.browser ?? browser, parts.site, user, wants)))
 		await use({ ...parts, browser, person })
@@ -63,9 +63,9 @@ async function makePerson(browser, site, user, wants) {
 		id: site.users[user].id,
 		url: site.url,
 		context,
-		// uses changes what the pages opened from now on are given. A nonce's life
-		// is in seconds, and must stay the same while they are open; so must core.
-		// With store, the browser may keep the pages: they come without no-store.
+		// uses sets options for the pages that are opened from now on. The life of nonces, in
+		// seconds, and the use of core's client must not change while pages are open. With
+		// store, pages have no no-store header, so that the browser may keep them.
 		async uses({ client = 'any', editor = 'block', nonceLife, store } = {}) {
 			await context.clearCookies({ name: /^live_/ })
 			const cookies = { live_client: client, live_editor: editor }
@@ -85,25 +85,25 @@ async function makePerson(browser, site, user, wants) {
 	return person
 }
 
-// linked waits until a page is ready, and has its link if its client has one.
+// linked waits until a page is ready, and has a link if its client has one.
 export const linked = (page, client) => page.waitForFunction(
 	(name) => document.readyState === 'complete' && window.wp?.heartbeat && (!name || window.wp.heartbeat.transport.name === name),
 	hasLink(client) ? client : '', { timeout: 20_000 },
 ).catch(async (error) => assert.fail(`${page.url()} has no link by ${client}: ${error.message}\n${await page.evaluate(state)}`))
 
-// What a page can tell of why it has no link. A ticket's signature stays out.
+// Describes why a page may have no link. It does not include the ticket's signature.
 const state = () => JSON.stringify({
 	now: new Date(), ready: document.readyState, transport: window.wp?.heartbeat?.transport?.name,
 	ticket: window.heartbeatSettings?.heartbeatd?.ticket?.split('.').slice(0, 2).map((part) => atob(part.replace(/-/g, '+').replace(/_/g, '/'))),
 	storage: { ...sessionStorage }, requests: performance.getEntriesByType('resource').filter((entry) => /ajax|heartbeat/.test(entry.name)).map((entry) => [entry.name, Math.round(entry.startTime), entry.responseStatus]),
 })
 
-// newPost makes a published post and returns its id.
+// newPost publishes a post and returns its id.
 export function newPost(php, title, author) {
 	return php(`return wp_insert_post(array('post_title' => '${title}', 'post_content' => 'As it was.', 'post_status' => 'publish', 'post_author' => ${author}));`)
 }
 
-// newEditor adds a user to the site's.
+// newEditor adds a user with the role editor.
 export function newEditor(site, php, login) {
 	const password = `${login} password`
 	const id = php(`return wp_insert_user(array('user_login' => '${login}', 'user_pass' => '${password}', 'display_name' => '${login}', 'role' => 'editor'));`)
@@ -113,7 +113,7 @@ export function newEditor(site, php, login) {
 
 export const editorOf = (id) => `/wp-admin/post.php?post=${id}&action=edit`
 
-// since starts a clock, which then tells the milliseconds gone by.
+// since returns a function that returns the milliseconds since this call.
 export function since() {
 	const start = performance.now()
 	return () => Math.round(performance.now() - start)

@@ -1,17 +1,16 @@
-// Editors release their locks when they are left: their own, and not that of the
-// next document, of another tab or of somebody who took over; also while a beat
-// renews the lock, whichever request PHP finishes first.
+// An editor that is left releases its own lock, and never that of the next document, of another
+// tab or of a user who has taken over; also while a beat renews the lock, whichever request PHP
+// finishes first.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { addMuPlugin, beat, editorOf, linked, newEditor, newPost, until, withLive } from './live.mjs'
 
-// Core leaves a released lock five seconds, in case the page is only reloaded.
+// Core keeps a released lock for five seconds, in case the page is only reloaded.
 const RELEASED = 5
 const HELD = 100 // of 150 seconds
 
-// The browser says in a cookie what is to be slow: the page, or the beat, before or
-// after it has renewed the lock.
+// A cookie makes the page slow, or the beat before or after it has renewed the lock.
 const slow = `
 if (($_COOKIE['slow'] ?? '') === 'page') add_action('admin_head', fn () => sleep(1));
 if (in_array($_COOKIE['slow'] ?? '', array('before', 'after'), true)) {
@@ -51,20 +50,20 @@ test('released locks', { timeout: 500_000 }, async (t) => {
 			await Promise.all(people.flatMap(({ context }) => context.pages().map((page) => page.close())))
 		})
 		for (const editor of ['block', 'classic']) {
-			await run('taken over, while the page is slow', editor, 'websocket', takenOver)
-			await run('taken over, while a beat of the old document is at PHP', editor, 'websocket', takenOverInBeat)
+			await run('taken over while the page is slow', editor, 'websocket', takenOver)
+			await run('taken over while PHP handles a beat of the old document', editor, 'websocket', takenOverInBeat)
 			await run('reloaded', editor, 'websocket', reloaded)
 			await run('left before its beat has renewed the lock', editor, 'websocket', (parts) => leftInBeat(parts, 'before'))
 			await run('left after its beat has renewed the lock', editor, 'post', (parts) => leftInBeat(parts, 'after'))
 		}
-		await run('left while its first beat is at PHP', 'block', 'websocket', (parts) => leftInBeat(parts, 'before', true))
+		await run('left while PHP handles its first beat', 'block', 'websocket', (parts) => leftInBeat(parts, 'before', true))
 		await run('stays, and is left later', 'block', 'websocket', leftAfterStaying)
 		await run('left by one of two tabs', 'classic', 'websocket', twoTabs)
-		await run('left after the dialog has gone', 'block', 'websocket', leftAfterDialog)
+		await run('left after the dialog was closed', 'block', 'websocket', leftAfterDialog)
 	})
 })
 
-// makePost is a post and a way to look at its lock.
+// makePost makes a post, and returns functions to read its lock.
 function makePost(php, title, author) {
 	const id = newPost(php, title, author.id)
 	const lock = () => php(`$lock = get_post_meta(${id}, '_edit_lock', true); $parts = explode(':', $lock); return array('text' => $lock, 'user' => (int) ($parts[1] ?? 0), 'left' => (int) $parts[0] + 150 - time());`)
@@ -110,7 +109,7 @@ async function twoTabs({ anna, post, open }) {
 	const [first, second] = [await open(anna), await open(anna)]
 	const { text } = post.lock()
 	await leave(second)
-	// The lock was the second tab's, which releases it: the first takes it at once.
+	// The second tab had the lock and releases it. The first tab takes it at once.
 	await until('the first tab to take the lock', () => post.lock().left > HELD && post.documentOf(post.lock().text) !== post.documentOf(text))
 	const third = await open(anna)
 	await beatAnew(first)
@@ -123,8 +122,8 @@ async function twoTabs({ anna, post, open }) {
 	await until('the lock to be released', post.isReleased)
 }
 
-// The block editor itself releases the lock that it has loaded with, unless a beat has
-// renewed it: the first beat is the one that may come after that.
+// The block editor itself releases the lock of its page load, unless a beat has renewed it. The
+// first beat may arrive after that release.
 async function leftInBeat({ anna, post, open, slowBeat }, when, first = false) {
 	const page = await open(anna)
 	if (!first) await beatAnew(page)
@@ -137,7 +136,7 @@ async function leftInBeat({ anna, post, open, slowBeat }, when, first = false) {
 	assert.ok(post.isReleased(), post.lock().text)
 }
 
-// A navigation to the same post was cancelled long ago: the document releases its lock.
+// After a cancelled navigation to the same post, the document still releases its lock.
 async function leftAfterStaying({ anna, post, open }) {
 	const page = await open(anna)
 	await beatAnew(page)
@@ -151,7 +150,7 @@ async function leftAfterStaying({ anna, post, open }) {
 	await until('the lock to be released', post.isReleased).catch(() => assert.fail(post.lock().text))
 }
 
-// A document that has shown the dialog may get the lock, and keeps it, as with core's client.
+// A document that has shown the dialog may get the lock later, as with core's client.
 async function leftAfterDialog({ anna, ben, post, open, php }) {
 	const first = await open(anna)
 	const page = await open(ben)
@@ -167,8 +166,8 @@ async function leftAfterDialog({ anna, ben, post, open, php }) {
 	assert.ok(post.lock().left > HELD, post.lock().text)
 }
 
-// slowBeats makes one beat slow, at PHP before or after it renews the lock, and waits
-// until it is there.
+// slowBeats makes one beat slow in PHP, before or after it renews the lock, and waits until PHP
+// has it.
 function slowBeats(php) {
 	const said = (what) => () => php(`return get_option('slow_beat');`) === what
 	const begin = async (person, page, when) => {
@@ -184,7 +183,7 @@ function slowBeats(php) {
 	return Object.assign(begin, { end: () => until('the beat to end', said('ended')) })
 }
 
-// takeOver clicks the dialog's link. The block editor's has it until its first beat only.
+// takeOver clicks the dialog's link, which the block editor removes with its first beat.
 async function takeOver(person, page) {
 	await page.waitForFunction(isTold)
 	const address = await page.evaluate((id) => {
@@ -200,20 +199,20 @@ async function takeOver(person, page) {
 
 const leave = (page) => page.goto(new URL('/wp-admin/about.php', page.url()).href, { waitUntil: 'commit' })
 
-// follow clicks on a link of the page.
+// follow clicks on a hyperlink in the page.
 const follow = (page, address) => Promise.all([page.waitForNavigation({ waitUntil: 'commit' }), page.evaluate((address) => {
 	const link = document.body.appendChild(document.createElement('a'))
 	link.href = address
 	link.click()
 }, address)])
 
-// beatAnew beats to PHP: no answer is repeated.
+// beatAnew sends a beat to PHP, without a repeated answer.
 async function beatAnew(page) {
 	await page.evaluate(() => void jQuery(document).one('heartbeat-send', (event, data) => (data.anew = 1)))
 	return beat(page)
 }
 
-// The editor is there, with the lock or with the dialog.
+// The editor has loaded, with the lock or with the dialog.
 const isReady = () => document.readyState === 'complete' && Boolean(window.wp?.data?.select('core/editor')?.getCurrentPostId() || document.querySelector('#post-lock-dialog'))
 
 const isTold = () => Boolean(window.wp?.data?.select('core/editor')?.isPostLocked() || jQuery('#post-lock-dialog').is(':visible'))

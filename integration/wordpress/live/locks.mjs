@@ -1,21 +1,20 @@
-// What two people see of a post's lock: who has it, that they have left, and that
-// somebody took it over.
+// What two users see of a post's lock: who has it, that they have left, and that another user has
+// taken it over.
 
 import assert from 'node:assert/strict'
 import { beat, editorOf, hasLink, linked, newPost, since, until } from './live.mjs'
 
-// A list and an editor beat every ten seconds: what arrives well before that was
-// told. A quiet machine takes a tenth of a second.
+// A list and an editor beat every ten seconds. What arrives much earlier came over the link; an
+// idle machine takes 0.1 s.
 const TOLD = 4000
-// Core lets a lock last five seconds more, in case its page is only reloaded.
+// Core keeps a released lock for five seconds, in case the page is only reloaded.
 const LET_GO = 5000
 
-// locks plays it: anna edits and is a person of the site's editor, ben looks on and is
-// one of its administrator.
+// locks runs the test: anna, an editor of the site, edits; ben, an administrator, looks on.
 export async function locks(t, { anna, ben, php, editor, client }) {
 	await Promise.all([anna, ben].map((person) => person.uses({ client, editor })))
 	const [first, second] = ['first', 'second'].map((name) => newPost(php, `${name} of ${editor} ${client}`, anna.id))
-	// Who has no link sees what there is with the next beat.
+	// A page without a link sees changes with its next beat.
 	const look = hasLink(client) ? () => {} : beat
 
 	const list = await ben.open('/wp-admin/edit.php')
@@ -34,7 +33,7 @@ export async function locks(t, { anna, ben, php, editor, client }) {
 	const other = await anna.open(editorOf(second))
 	await linked(other, client)
 	await beat(other)
-	// WordPress's own block editor sends nothing when it is left (seen in 7.1.4).
+	// WordPress's own block editor sends nothing when it is left (in 7.1.4).
 	if (editor === 'classic' || client !== 'core') await letGo(t, page, php, first, () => isLocked(first))
 
 	const text = `What Anna wrote with ${client}.`
@@ -48,8 +47,8 @@ export async function locks(t, { anna, ben, php, editor, client }) {
 }
 
 async function letGo(t, page, php, id, isLocked) {
-	// An editor that leaves in the middle of a beat, or before it has rendered what the
-	// tick said, does not know which lock it has to let go.
+	// An editor that is left during a beat, or before it has handled the tick, does not know
+	// which lock it has to release.
 	await beat(page)
 	await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => window.setTimeout(done, 100))))
 	await page.goto(new URL('/wp-admin/about.php', page.url()).href, { waitUntil: 'commit' })
@@ -75,9 +74,9 @@ async function write(page, editor, text) {
 	}
 }
 
-// takeOver opens the editor of a post that is somebody else's, and clicks the dialog's
-// link. The block editor's dialog has it until the page's first beat only, with core's
-// client too (seen in 7.1.4): ten seconds, in which a busy machine may not get to click.
+// takeOver opens the editor of a post that another user edits, and clicks the dialog's link. The
+// dialog of the block editor has that link only until the page's first beat, also with core's
+// client (in 7.1.4): ten seconds, in which a busy machine may not be fast enough to click.
 export async function takeOver(person, id) {
 	const page = await person.open(editorOf(id), { waitUntil: 'domcontentloaded' })
 	await page.evaluate(() => {
@@ -85,7 +84,7 @@ export async function takeOver(person, id) {
 		wp.heartbeat.interval(60)
 	})
 	await page.click('a[href*="get-post-lock"]', { noWaitAfter: true })
-	// While the page navigates there is none to ask.
+	// While the page navigates, evaluate fails.
 	await until('the editor without the dialog', () => page.evaluate(() => !window.isLocked).catch(() => false), 30)
 }
 

@@ -1,5 +1,5 @@
-// Post locks, as two people see them, in both editors, with core's client, on every
-// transport, and with heartbeatd stopped: it comes out the same.
+// Post locks as two users see them, in both editors, with core's client, on every transport, and
+// with heartbeatd stopped: the results are the same.
 
 import { test } from 'node:test'
 import { TRANSPORTS, withLive } from './live.mjs'

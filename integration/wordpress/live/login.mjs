@@ -1,14 +1,14 @@
-// A log-in that ends elsewhere, and the log-in dialog.
+// A session that ends elsewhere, and the log-in dialog.
 
 import assert from 'node:assert/strict'
 import { beat, editorOf, hasLink, linked, newPost, since, until } from './live.mjs'
 
-// A link tells at once, and not at the next beat, for which an editor waits 10 s: on a
-// quiet machine it takes a fifth of a second, on a busy one up to two.
+// With a link the dialog opens at once, and not with the editor's next beat after up to 10 s: in
+// 0.2 s on an idle machine, in up to 2 s on a busy one.
 const TOLD = 5000
 
-// loggedOut ends the log-in of a user who has an editor open, and logs in again in the
-// dialog. The site must autosave every few seconds.
+// loggedOut ends the session of a user who has an editor open, and logs in again in the dialog.
+// The site must autosave every few seconds.
 export async function loggedOut(t, { person, php, client, login, password }) {
 	const [here, elsewhere] = await Promise.all([person(login, { client, editor: 'classic' }), person(login, { client })])
 	const id = newPost(php, `Logged out with ${client}`, here.id)
@@ -36,11 +36,11 @@ export async function loggedOut(t, { person, php, client, login, password }) {
 	const back = since()
 	await linked(page, client)
 	t.diagnostic(`linked after ${back()} ms`)
-	// The dialog beats when it closes; the editor's next beat comes 10 s later.
+	// The page beats when the dialog closes; the editor's next beat follows 10 s later.
 	if (hasLink(client)) assert.ok(back() < TOLD, `linked after ${back()} ms`)
 
-	// The page goes on by itself: nonces, link, lock and autosaves. In Firefox only the
-	// page in front has the focus, and others beat every two minutes.
+	// The page recovers by itself: nonces, link, lock and autosaves. In Firefox only the page in
+	// front has the focus, and others beat every two minutes.
 	await page.bringToFront()
 	const text = `Written after the log-in with ${client}.`
 	await page.click('#content-html')

@@ -1,5 +1,5 @@
-// Names that are all digits: PHP turns them into integers when they are an
-// array's keys, and heartbeatd gets them as the strings that they are.
+// Names of digits only: PHP turns them into integers when they are array keys, but heartbeatd
+// must get strings.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -11,7 +11,7 @@ const postType = `add_action('init', function () {
 });
 add_filter('heartbeatd_rooms', fn ($rooms) => array_merge($rooms, array('year/2025')));`
 
-test('a post type whose name is all digits', { timeout: 300_000 }, async (t) => {
+test('a post type whose name is a number', { timeout: 300_000 }, async (t) => {
 	await withLive(t, async ({ site, php, person }) => {
 		addMuPlugin(site, 'digits', postType)
 		const id = php(`return wp_insert_post(array('post_type' => '2024', 'post_title' => 'Of the year', 'post_status' => 'publish', 'post_author' => ${site.users.admin.id}));`)
@@ -31,13 +31,13 @@ test('a post type whose name is all digits', { timeout: 300_000 }, async (t) => 
 			await beat(editor)
 			await until('the editor in the room', () => list.evaluate((room) => wp.heartbeat.room(room).entries.some(({ data }) => data.post_type === '2024'), room))
 		})
-		await t.test('its posts hear pushes', async () => {
+		await t.test('pages of its posts get pushes', async () => {
 			await editor.evaluate(() => jQuery(document).one('heartbeat-push', (event, push) => { window.heard = push }))
 			assert.equal(php(`return heartbeatd_push('${room}', array('2024' => 'new'));`), true)
 			await until('the push', () => editor.evaluate(() => window.heard))
 			assert.deepEqual(await editor.evaluate(() => window.heard), { room, data: { 2024: 'new' } })
 		})
-		await t.test('its posts are among the active ones, whoever answers', async () => {
+		await t.test('its posts are among the active posts, from heartbeatd and from PHP', async () => {
 			const dashboard = await bea.open('/wp-admin/')
 			await linked(dashboard, 'websocket')
 			for (const answer of ['PHP', 'PHP or heartbeatd', 'heartbeatd']) {
@@ -47,7 +47,7 @@ test('a post type whose name is all digits', { timeout: 300_000 }, async (t) => 
 				assert.deepEqual(post.editors.map(({ user_id }) => user_id), [anna.id])
 			}
 		})
-		await t.test('it stays a string in lists', () => {
+		await t.test('its name stays a string in lists', () => {
 			assert.deepEqual(php(`return heartbeatd_unique_strings(array(5, 'a', '5', null, 1.5, true, array()));`), ['5', 'a'])
 		})
 	})

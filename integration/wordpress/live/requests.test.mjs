@@ -1,6 +1,6 @@
-// What PHP has to do for somebody who has a dashboard, a posts list and an editor
-// open, with WordPress's client and with ours: counted side by side, on one site,
-// from the web server's log. HEARTBEATD_COUNT_SECONDS=600 counts for ten minutes.
+// Counts the requests to PHP of a user who has a dashboard, a posts list and an editor open, with
+// WordPress's client and with the drop-in at the same time, in the web server's log of one site.
+// HEARTBEATD_COUNT_SECONDS=600 counts for ten minutes.
 
 import assert from 'node:assert/strict'
 import { readFileSync, statSync } from 'node:fs'
@@ -13,7 +13,7 @@ const SECONDS = Number(process.env.HEARTBEATD_COUNT_SECONDS || 60)
 const CLIENTS = { core: 'core', ours: 'websocket' }
 const SCREENS = { dashboard: 'index.php', 'posts list': 'edit.php', editor: 'post.php' }
 
-test('requests to PHP', { timeout: 400_000 + 2000 * SECONDS }, async (t) => {
+test('the drop-in makes fewer requests to PHP', { timeout: 400_000 + 2000 * SECONDS }, async (t) => {
 	await withLive(t, async ({ site, php, person }) => {
 		for (const [name, client] of Object.entries(CLIENTS)) {
 			newEditor(site, php, name)
@@ -26,16 +26,16 @@ test('requests to PHP', { timeout: 400_000 + 2000 * SECONDS }, async (t) => {
 		const counts = count(requests)
 		t.diagnostic(`requests to PHP in ${SECONDS} seconds`)
 		for (const line of table(counts)) t.diagnostic(line)
-		// A minute of WordPress's client is one beat of the dashboard and six of each of the others.
+		// In a minute WordPress's client sends one beat from the dashboard and six from each of the others.
 		assert.ok(counts.core['all three'] >= 10 * Math.floor(SECONDS / 60), JSON.stringify(counts))
-		// Ours asks PHP about a lock every two minutes, whether an editor's or a list's, and about nothing on the dashboard.
+		// The drop-in asks PHP about locks every two minutes, from editors and lists, and never from the dashboard.
 		assert.ok(3 * counts.ours['all three'] <= counts.core['all three'], JSON.stringify(counts))
 	})
 })
 
-// open opens the three screens and lets each beat until there is nothing left to learn.
+// open opens the three screens, and waits until heartbeatd answers their beats.
 async function open(person, php, name, client) {
-	// The log tells them apart by what they call their browser.
+	// The User-Agent tells them apart in the log.
 	await person.context.setExtraHTTPHeaders({ 'User-Agent': `client-${name}` })
 	const id = newPost(php, `Open with ${name}`, person.id)
 	for (const path of ['/wp-admin/index.php', '/wp-admin/edit.php', editorOf(id)]) {

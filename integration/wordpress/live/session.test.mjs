@@ -1,5 +1,5 @@
-// Log-ins and nonces that end while a page is open, with every client, and with
-// heartbeatd stopped.
+// Sessions and nonces expire while a page is open, with every client, and with heartbeatd
+// stopped.
 
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -13,28 +13,28 @@ test('sessions and nonces', { timeout: 400_000, concurrency: 4 }, async (t) => {
 	await withLive(t, async ({ site, server, person, php }) => {
 		const play = (client) => t.test(`logged out elsewhere: ${client}`, (t) => loggedOut(t, { person, php, client, ...newEditor(site, php, `with-${client}`) }))
 		await Promise.all(['core', ...TRANSPORTS].map(play))
-		await t.test('nonces grow old and expire', () => nonces(person))
+		await t.test('nonces are renewed in their second half, and expire', () => nonces(person))
 		await server.stop('SIGKILL')
 		await play('any')
 	}, { constants })
 })
 
-// All clients side by side: each half of a nonce's life ends for all at once.
+// All clients run at the same time, and each half of a nonce's life ends for all of them at once.
 const HALF = 10
 
 async function nonces(person) {
 	const pages = []
 	for (const client of ['core', ...TRANSPORTS]) {
-		// A page that nobody nudges, as the dashboard is when posts are opened or closed.
+		// This screen gets no nudges. The dashboard gets them when posts are opened or closed.
 		const page = await (await person('editor', { client, nonceLife: 2 * HALF })).open('/wp-admin/tools.php')
 		pages.push({ client, page })
 		await linked(page, client)
 		await beat(page)
 		await watch(page)
 	}
-	// A machine that is busy elsewhere can be too slow for a half: then it is played again.
+	// A busy machine may be too slow for a half: then the test runs again.
 	for (let attempt = 1; !(await playHalves(pages)); attempt++) {
-		assert.ok(attempt < 5, 'five times the machine was too slow to beat thrice in a half')
+		assert.ok(attempt < 5, 'in five attempts the machine was too slow for the beats of a half')
 	}
 	for (const { client, page } of pages) {
 		await linked(page, client)
@@ -42,15 +42,15 @@ async function nonces(person) {
 	}
 }
 
-// playHalves beats through the halves of a nonce's life, and returns false when a
-// half was over before all had beaten in it: what they saw then says nothing.
+// playHalves beats in each half of a nonce's life. It returns false if a half ended before all
+// pages had beaten in it: then the results are not valid.
 async function playHalves(pages) {
 	const refreshed = ['heartbeat_nonce', 'rest_nonce']
 	const usual = { keys: ['server_time', 'wp-auth-check'], newNonce: false, expired: 0 }
 	const all = () => Promise.all(pages.map(({ page }) => step(page)))
 	const same = (steps, expected, what) => steps.forEach((step, i) => assert.deepEqual(step, expected, `${what}: ${pages[i].client}`))
 
-	// From here on everybody's nonce is as old as everybody else's.
+	// From here on all nonces have the same age.
 	await nextHalf()
 	let now = half()
 	await all()
@@ -80,7 +80,7 @@ async function playHalves(pages) {
 	return true
 }
 
-// The second that ends a half belongs to it.
+// The last second belongs to the half that it ends.
 const half = () => Math.floor((Date.now() - 1000) / (1000 * HALF))
 const nextHalf = () => sleep(1000 * HALF - ((Date.now() - 1000) % (1000 * HALF)) + 200)
 
@@ -97,7 +97,7 @@ const watch = (page) => page.evaluate(() => {
 
 const posted = (pages) => Promise.all(pages.map(({ page }) => page.evaluate(() => window.posted)))
 
-// One beat, and what it brought. Core takes the nonce out of the tick.
+// Beats once, and returns what the tick had. Core removes the nonce from the tick.
 async function step(page) {
 	const nonce = () => page.evaluate(() => heartbeatSettings.nonce)
 	const expired = () => page.evaluate(() => window.expired)

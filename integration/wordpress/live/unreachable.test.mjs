@@ -1,5 +1,5 @@
-// Browsers reach heartbeatd, and PHP does not reach its API: PHP cannot tell pages
-// what changes, so they ask it with every beat, as core's do, until it can again.
+// Browsers reach heartbeatd, but PHP does not reach its API: PHP cannot announce changes, so
+// every beat goes to PHP until it reaches the API again.
 
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -9,11 +9,11 @@ import { beat, editorOf, linked, newEditor, newPost, since, until, withLive } fr
 import { takeOver } from './locks.mjs'
 
 const NOWHERE = 'http://127.0.0.1:1'
-// An editor beats every ten seconds. The rest is for a busy machine.
+// An editor beats every ten seconds; the rest is tolerance for a busy machine.
 const ONE_BEAT = 14_000
 const PAUSE = 30
 
-test('the API is out of reach', { timeout: 300_000 }, async (t) => {
+test('while PHP cannot reach the API, every beat goes to PHP', { timeout: 300_000 }, async (t) => {
 	await withLive(t, async (parts) => {
 		const { site, php, server, person } = parts
 		setAPI(site, php, server.admin, NOWHERE)
@@ -24,7 +24,7 @@ test('the API is out of reach', { timeout: 300_000 }, async (t) => {
 		}
 		const other = await person('admin', { client: 'core', editor: 'classic' })
 
-		await t.test('an editor is told of a take-over as soon as with core', async (t) => {
+		await t.test('an editor shows a takeover as early as with core\'s client', async (t) => {
 			const told = {}
 			await Promise.all(Object.entries(people).map(async ([name, one]) => {
 				const id = newPost(php, `Post of ${name}`, one.id)
@@ -42,7 +42,7 @@ test('the API is out of reach', { timeout: 300_000 }, async (t) => {
 			assert.ok(told.ours < ONE_BEAT, `ours: ${told.ours} ms`)
 		})
 
-		await t.test('tickets allow nothing, and everything again when PHP reaches it, whatever the page asks', async () => {
+		await t.test('tickets are not native, and are native again when PHP reaches the API', async () => {
 			const reader = await person('subscriber', { client: 'websocket' })
 			const page = await reader.open('/wp-admin/')
 			await linked(page, 'websocket')
@@ -64,7 +64,7 @@ function setAPI(site, php, from, to) {
 	assert.equal(php('return HEARTBEATD_API;'), to)
 }
 
-// postedTicket has a page beat to PHP, and returns what the ticket says that comes back.
+// postedTicket makes a page beat to PHP, and returns the claims of the answer's ticket.
 async function postedTicket(page) {
 	const [response] = await Promise.all([
 		page.waitForResponse((response) => response.url().includes('admin-ajax') && /(^|&)action=heartbeat(&|$)/.test(response.request().postData() ?? '')),

@@ -1,5 +1,5 @@
-// The little that must work in every browser, in WebKitGTK. Its pages of the classic editor
-// hang with core's own script of that screen, so they are left out.
+// The essential tests in WebKitGTK. In it the classic editor hangs with core's script, so it is
+// left out.
 
 import { test } from 'node:test'
 import { startWebKit } from '../../browser/webkit.mjs'
@@ -8,8 +8,8 @@ import { withLive } from './live.mjs'
 
 test('WebKitGTK', { timeout: 300_000 }, async (t) => {
 	await withLive(t, async (parts) => {
-		await t.test('every transport carries beats, and people see each other', () => everyTransport(parts))
-		await t.test('without a WebSocket a page long-polls, and returns', () => withoutWebSocket(parts))
-		await t.test('heartbeatd ends and is back: beats go to PHP meanwhile', (t) => fallBackAndReturn(t, parts, ['websocket', 'longpoll']))
+		await t.test('beats go over every transport, and users see each other', () => everyTransport(parts))
+		await t.test('a page without a WebSocket long-polls, and returns to it', () => withoutWebSocket(parts))
+		await t.test('beats go to PHP while heartbeatd is down, and over the link afterwards', (t) => fallBackAndReturn(t, parts, ['websocket', 'longpoll']))
 	}, { startBrowser: startWebKit })
 })

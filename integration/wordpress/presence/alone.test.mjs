@@ -1,5 +1,5 @@
-// The Presence API as the plugin provides it when nobody else does: the PHP
-// functions, the REST routes and the commands, on a live WordPress.
+// The Presence API that the plugin provides if no other plugin does: the PHP functions, the REST
+// routes and the commands, on a live WordPress.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -9,14 +9,14 @@ import { logIn, rest } from './person.mjs'
 const route = '/wp-presence/v1/presence'
 const date = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/
 
-test('the Presence API, alone', { timeout: 400_000 }, async (t) => {
+test('the Presence API without the Presence API plugin', { timeout: 400_000 }, async (t) => {
 	await withPlugin(t, async ({ site, server, php }) => {
 		const { admin, editor, author } = site.users
 		const post = php(`return wp_insert_post(array('post_title' => 'Together', 'post_status' => 'publish', 'post_author' => ${editor.id}));`)
 		t.beforeEach(() => php(`return array_map('wp_remove_user_presence', array(${Object.values(site.users).map(({ id }) => id)}));`))
 		const reset = () => php(`update_option('heartbeatd_failures', array()); return 1;`)
 
-		await t.test('rooms, and who may see them', () => {
+		await t.test('rooms, and who may access them', () => {
 			assert.equal(php('return wp_presence_admin_room();'), 'admin/online')
 			assert.equal(php('return WP_PRESENCE_DEFAULT_TTL;'), 60)
 			assert.deepEqual(php(`return array(wp_presence_post_room(${post}), wp_presence_post_room(get_post(${post})), wp_presence_post_room(999999));`), [`postType/post:${post}`, `postType/post:${post}`, false])
@@ -55,7 +55,7 @@ test('the Presence API, alone', { timeout: 400_000 }, async (t) => {
 			assert.deepEqual([get('a'), get('b').length, get('admin/online')], [[], 1, []])
 		})
 
-		await t.test('what one request has read it need not read again, until it writes', () => {
+		await t.test('a request reads a room once, and again after it writes', () => {
 			const count = `$n = 0; add_filter('pre_http_request', function ($x) use (&$n) { $n++; return $x; });`
 			assert.equal(php(`${count} wp_get_presence('r'); wp_get_presence('r'); wp_get_presence('r', 10); return $n;`), 1)
 			assert.deepEqual(php(`${count} wp_get_presence('r'); wp_set_presence('r', 'c', array(), ${editor.id}); return array(count(wp_get_presence('r')), $n);`), [1, 3])
@@ -93,7 +93,7 @@ test('the Presence API, alone', { timeout: 400_000 }, async (t) => {
 			assert.deepEqual(pages.map(({ headers }) => `${headers.get('x-wp-total')}/${headers.get('x-wp-totalpages')}`), Array(4).fill('5/3'))
 		})
 
-		await t.test('REST: the rooms that one may see', async () => {
+		await t.test('REST: the list has the rooms that the user may see', async () => {
 			const [one, other] = [await logIn(site, 'editor'), await logIn(site, 'author')]
 			const room = `postType/post:${post}`
 			for (const [where, client] of [[room, 'a'], [room, 'b'], ['zoo', 'a']]) assert.equal((await one.rest('POST', route, { room: where, client_id: client })).status, 200)
@@ -107,7 +107,7 @@ test('the Presence API, alone', { timeout: 400_000 }, async (t) => {
 			assert.deepEqual([(await other.rest('GET', route, { room })).body.code, (await other.rest('POST', route, { room, client_id: 'x' })).body.code, (await other.rest('DELETE', route, { room, client_id: 'a' })).body.code], Array(3).fill('rest_forbidden'))
 		})
 
-		await t.test('REST: nonsense is refused with a clear 4xx, and nothing changes', async () => {
+		await t.test('REST: invalid requests get a 4xx and change nothing', async () => {
 			const one = await logIn(site, 'editor')
 			const refused = async (method, params, status, code, path = route) => {
 				const { status: is, body } = await one.rest(method, path, params)
@@ -140,7 +140,7 @@ test('the Presence API, alone', { timeout: 400_000 }, async (t) => {
 			}
 		})
 
-		await t.test('REST: 50 entries and no more', async () => {
+		await t.test('REST: at most 50 entries of a user', async () => {
 			const one = await logIn(site, 'editor')
 			for (let i = 0; i < 50; i++) assert.equal((await one.rest('POST', route, { room: `r${i}`, client_id: 'c' })).status, 200)
 			const { status, body } = await one.rest('POST', route, { room: 'r50', client_id: 'c' })
@@ -149,7 +149,7 @@ test('the Presence API, alone', { timeout: 400_000 }, async (t) => {
 			assert.deepEqual((await one.rest('GET', route, { room: 'r50' })).body, [])
 		})
 
-		await t.test('REST: nobody without the right sees anything', async () => {
+		await t.test('REST: users without the capability get nothing', async () => {
 			const subscriber = await logIn(site, 'subscriber')
 			const paths = [['GET', route, { room: 'admin/online' }], ['POST', route, { room: 'r', client_id: 'c' }], ['DELETE', route, { room: 'r', client_id: 'c' }], ['GET', `${route}/rooms`, {}], ['POST', `${route}/screen-revisions/stale`, { screen_key: `post/${post}` }]]
 			for (const [method, path, params] of paths) {
@@ -159,7 +159,7 @@ test('the Presence API, alone', { timeout: 400_000 }, async (t) => {
 			}
 		})
 
-		await t.test('whoever logs out, or may no longer be seen, is gone', async () => {
+		await t.test('the entries of users who log out or lose their rights are removed', async () => {
 			const there = () => php(`return count(wp_get_presence('r'));`)
 			const enter = () => assert.equal(php(`return wp_set_presence('r', 'tab', array(), ${author.id});`), true)
 			php(`WP_Session_Tokens::get_instance(${author.id})->destroy_all(); return 1;`)
@@ -183,7 +183,7 @@ test('the Presence API, alone', { timeout: 400_000 }, async (t) => {
 		})
 
 		await t.test('commands', () => {
-			// WP-CLI itself is not at hand: its interface is played.
+			// WP-CLI is not installed: the test defines its interface.
 			addMuPlugin(site, 'cli', `namespace WP_CLI\\Utils { function format_items($format, $items, $fields) { foreach ($items as $item) \\WP_CLI::$out[] = $format . ' ' . implode('|', array_map(fn ($f) => $item[$f], $fields)); } }
 				namespace { class WP_CLI { static $out = array(); static $commands = array();
 					static function line($l) { self::$out[] = $l; } static function success($l) { self::$out[] = "Success: $l"; } static function error($l) { throw new Exception($l); } static function add_command($n, $c) { self::$commands[$n] = $c; } }
@@ -205,7 +205,7 @@ test('the Presence API, alone', { timeout: 400_000 }, async (t) => {
 			assert.deepEqual(JSON.parse(run('summary', [], { format: 'json' })[0]), { total_entries: 0, total_users: 0, by_prefix: {} })
 		})
 
-		await t.test('heartbeatd gone: nobody is there, nothing can be written, and nobody waits long', async () => {
+		await t.test('while heartbeatd is down, rooms are empty, writes fail, and no call waits long', async () => {
 			const one = await logIn(site, 'editor')
 			await server.stop('SIGKILL')
 			const list = await one.rest('GET', route, { room: 'admin/online' })

@@ -1,5 +1,5 @@
-// Presence in the beats that PHP answers, in tickets, and screens that go
-// stale, on a live WordPress with heartbeatd.
+// Presence in beats that PHP answers and in tickets, and stale screens, on a live WordPress with
+// heartbeatd.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -14,15 +14,15 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 		const posts = php(`$ids = array(); foreach (array('One & <b>Two</b>', '', str_repeat('é', 90)) as $title) $ids[] = wp_insert_post(array('post_title' => $title, 'post_content' => 'x', 'post_status' => 'publish', 'post_author' => ${editor.id})); return $ids;`)
 		const all = () => ask('return heartbeatd_presence_list_all(array());')
 		const reset = () => ask(`array_map('wp_remove_user_presence', array(${Object.values(site.users).map(({ id }) => id)})); update_option('heartbeatd_failures', array()); return 1;`)
-		// What a beat writes goes out when its tick is there.
+		// The calls of a beat are sent after its tick.
 		const written = (what, wanted) => until(what, async () => (await all()).length === wanted)
 		t.beforeEach(reset)
 
-		await t.test('this plugin minds only its own handles', () => {
+		await t.test('the plugin ignores other handles', () => {
 			assert.deepEqual(php('return heartbeatd_foreign_callbacks();'), [])
 		})
 
-		await t.test('a ping is answered with the room, and others see it', async () => {
+		await t.test('a ping is answered with the room, and other users see its entry', async () => {
 			const first = await people.editor.beat({ 'presence-ping': { screen: 'edit-post', title: ' <b>Posts</b>  ', post_id: posts[0] } })
 			const [me, ...nobody] = first['presence-online']
 			assert.deepEqual([me, nobody], [{ user_id: editor.id, display_name: 'Editor', avatar_url: me.avatar_url, screen: 'edit-post', screen_label: 'Posts', date_gmt: me.date_gmt }, []], 'a tick says what its beat did')
@@ -40,7 +40,7 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 			assert.equal((await all()).some(({ user_id: id }) => id === site.users.subscriber.id), false)
 		})
 
-		await t.test('what a page reports of input is in ticks, and not in the Presence API\'s own answers', async () => {
+		await t.test('ticks have idle, and the answers of the Presence API do not', async () => {
 			php(`return heartbeatd_call_api('PUT', '/presence', array('idle' => true) + heartbeatd_presence_create_entry('admin/online', 'user-${author.id}', array(), ${author.id}));`)
 			const online = async () => Object.fromEntries((await people.editor.beat({ 'presence-ping': { screen: 'upload' } }))['presence-online'].map((item) => [item.user_id, item]))
 			await online()
@@ -51,7 +51,7 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 			assert.deepEqual(php(`return array_map(fn ($entry) => array_keys(get_object_vars($entry)), wp_get_presence('admin/online'));`), Array(2).fill(['room', 'client_id', 'user_id', 'data', 'date_gmt']))
 		})
 
-		await t.test('a tab without the focus does not take over what is shown', async () => {
+		await t.test('a tab without the focus does not replace the entry of the focused tab', async () => {
 			await people.editor.beat({ 'presence-ping': { screen: 'dashboard' } }, { conn: 'tab-one-of-it' })
 			await written('the entry', 1)
 			const screens = async (options) => (await people.editor.beat({ 'presence-ping': { screen: 'upload' } }, options))['presence-online'].map(({ screen }) => screen)
@@ -59,7 +59,7 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 			assert.deepEqual(await screens({ focus: true, conn: 'tab-two-of-it' }), ['upload'])
 		})
 
-		await t.test('an entry is the connection\'s that its page names', async () => {
+		await t.test('an entry belongs to the connection id that its page sends', async () => {
 			const key = php('return heartbeatd_api_key();')
 			const remove = (conn) => fetch(`${server.admin}/api/v1/presence?room=admin/online&client_id=user-${editor.id}&conn=${conn}`, { method: 'DELETE', headers: { authorization: `Bearer ${key}` } })
 			await people.editor.beat({ 'presence-ping': { screen: 'dashboard' } }, { conn: 'tab-one-of-it' })
@@ -74,7 +74,7 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 			await written('no entry', 0)
 		})
 
-		await t.test('an editor and its lock are in the post\'s room', async () => {
+		await t.test('an editor and its lock have entries in the post\'s room', async () => {
 			await people.editor.beat({ 'presence-editor-ping': { post_id: posts[0] }, 'wp-refresh-post-lock': { post_id: posts[0], lock: '' } }, { screen: 'post' })
 			await written('both entries', 2)
 			const entries = (await all()).sort((a, b) => a.client_id.localeCompare(b.client_id))
@@ -94,7 +94,7 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 			assert.deepEqual((await all()).map(({ client_id: id }) => id), [`user-${author.id}`], 'nobody is in a post\'s room who has no lock or may not edit it')
 		})
 
-		await t.test('posts being edited: for those who may edit them, each person once', async () => {
+		await t.test('active posts: only for users who may edit them, each editor once', async () => {
 			for (const id of posts) await people.editor.beat({ 'presence-editor-ping': { post_id: id }, 'wp-refresh-post-lock': { post_id: id, lock: '' } }, { screen: 'post' })
 			await written('the entries', 6)
 			php(`heartbeatd_call_api('PUT', '/presence', array('date_gmt' => gmdate('Y-m-d H:i:s', time() - 31)) + heartbeatd_presence_create_entry('postType/post:${posts[0]}', 'editor-${admin.id}', array(), ${admin.id})); return 1;`)
@@ -111,7 +111,7 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 			assert.equal('presence-active-posts' in await people.author.beat({ 'presence-active-posts-ping': false }), true)
 		})
 
-		await t.test('more people and posts than are named', () => {
+		await t.test('active posts and editors above the limits are left out', () => {
 			const entries = `array_map(fn ($i) => array('room' => 'admin/online', 'client_id' => "user-$i", 'user_id' => $i, 'display_name' => '', 'avatar_url' => '', 'data' => array(), 'date_gmt' => gmdate('Y-m-d H:i:s')), range(1, 250))`
 			const page = `$k = get_current_blog_id() . '/presence?room=admin%2Fonline&per_page=200'; $c = &heartbeatd_presence_cache(); $c[$k] = array('entries' => array_slice(${entries}, 0, 200), 'total' => 250);`
 			assert.deepEqual(php(`wp_set_current_user(${editor.id}); ${page} $a = heartbeatd_presence_answers(array('presence-ping' => array('screen' => 'x')), array()); return array(count($a['presence-online']), $a['presence-online-total']);`), [200, 250])
@@ -120,7 +120,7 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 				$a = heartbeatd_presence_active_posts($entries); return array(count($a), count($a[0]['editors']));`), [50, 20])
 		})
 
-		await t.test('saves make screens stale, once for each, and whoever has them open hears of it', () => {
+		await t.test('each save makes a screen stale once, and open pages get a push', () => {
 			const saving = (code, user = editor.id) => php(`wp_set_current_user(${user}); $seen = array(); add_action('wp_presence_screen_revision_bumped', function (...$a) use (&$seen) { $seen[] = $a; }, 10, 3); ${code}; $q = array_values(array_filter(heartbeatd_queue(), fn ($c) => isset($c[1]['data']['heartbeatd']['screen_rev']))); $c = &heartbeatd_queue(); $c = array(); return array($seen, $q);`)
 			const [bumped, pushed] = saving(`wp_update_post(array('ID' => ${posts[0]}, 'post_content' => 'new')); wp_update_post(array('ID' => ${posts[0]}, 'post_content' => 'newer'))`)
 			assert.deepEqual(bumped, [[`post/${posts[0]}`, 1, editor.id]])
@@ -150,7 +150,7 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 			assert.deepEqual(php(`global $wpdb; return $wpdb->get_col("SELECT autoload FROM $wpdb->options WHERE option_name = 'heartbeatd_screen_revisions'");`).map((value) => /^(no|off)$/.test(value)), [true])
 		})
 
-		await t.test('a page asks whether it is stale, and may say that another is', async () => {
+		await t.test('a page can ask whether it is stale, and mark another screen as stale', async () => {
 			const ask = async (person, key) => (await person.beat({ 'presence-screen-ping': { key } }))['presence-screen-rev']
 			const stale = (person, key) => person.rest('POST', '/wp-presence/v1/presence/screen-revisions/stale', { screen_key: key })
 			php(`delete_option('heartbeatd_screen_revisions'); return 1;`)
@@ -177,7 +177,7 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 			assert.deepEqual([state.rev, state.actor], [1, admin.id])
 		})
 
-		await t.test('tickets name the post types one may edit every post of', () => {
+		await t.test('tickets name the post types whose posts the user may all edit', () => {
 			const privacy = php(`return (int) get_option('wp_page_for_privacy_policy');`)
 			const types = (user, code = '') => php(`${code} wp_set_current_user(${user.id}); return heartbeatd_editable_post_types();`)
 			if (!privacy) php(`update_option('wp_page_for_privacy_policy', wp_insert_post(array('post_type' => 'page', 'post_title' => 'Privacy', 'post_status' => 'publish'))); return 1;`)
@@ -195,7 +195,7 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 			assert.ok(many.length <= 2048 && claimsOf(many).types.length === 20)
 		})
 
-		await t.test('a beat waits for one question at most', async () => {
+		await t.test('a beat waits for at most one call to heartbeatd', async () => {
 			addMuPlugin(site, 'calls', `add_filter('pre_http_request', function ($x, $args) { $GLOBALS['calls'][] = $args['method']; return $x; }, 10, 2); add_filter('heartbeat_received', function ($r) { $r['calls'] = $GLOBALS['calls'] ?? array(); return $r; }, 999);`)
 			const everything = { 'presence-ping': { screen: 'post' }, 'presence-editor-ping': { post_id: posts[0] }, 'presence-active-posts-ping': true, 'presence-screen-ping': { key: 'x' }, 'wp-refresh-post-lock': { post_id: posts[0], lock: '' } }
 			assert.deepEqual((await people.editor.beat(everything)).calls, ['GET'])
@@ -203,7 +203,7 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 
 			await server.stop('SIGKILL')
 			const tick = await people.editor.beat(everything)
-			assert.deepEqual(Object.keys(tick).filter((handle) => /^presence-(?!screen)/.test(handle)), [], 'nobody says that nobody is there')
+			assert.deepEqual(Object.keys(tick).filter((handle) => /^presence-(?!screen)/.test(handle)), [], 'no empty list of users')
 			assert.equal(tick['wp-auth-check'], true)
 			await people.editor.beat(everything)
 			assert.deepEqual((await people.editor.beat(everything)).calls, [], 'after two failures nobody asks any more')

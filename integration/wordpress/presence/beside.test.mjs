@@ -1,5 +1,6 @@
-// Beside the Presence API plugin, played by a stand-in written from its
-// description: ours leaves it alone, and keeps its table and the live rooms in step.
+// Beside the Presence API plugin. A stand-in, written from its description, takes its place:
+// heartbeatd's plugin does not change its functions, and synchronizes its table with the live
+// rooms.
 
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
@@ -22,7 +23,7 @@ test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
 		const clear = () => php(`return $GLOBALS['wpdb']->query("DELETE FROM {$GLOBALS['wpdb']->presence}");`)
 		const sync = (body, key = sign({})) => rest(site, 'POST', route, body, key ? { authorization: `Bearer ${key}` } : {})
 
-		await t.test('its functions, routes, commands and answers are its own', async () => {
+		await t.test('the other plugin keeps its functions, routes, commands and answers', async () => {
 			assert.equal(php('return heartbeatd_presence_provider();'), 'other')
 			const files = php(`return array_map(fn ($f) => basename((new ReflectionFunction($f))->getFileName()), HEARTBEATD_PRESENCE_FUNCTIONS);`)
 			assert.deepEqual(new Set(files), new Set(['functions.php']))
@@ -33,19 +34,19 @@ test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
 			clear()
 		})
 
-		await t.test('its callbacks are known, others are not', () => {
+		await t.test('its callbacks are known', () => {
 			assert.deepEqual(php('return heartbeatd_foreign_callbacks();'), [])
 			assert.deepEqual(php(`add_filter('heartbeat_received', 'strtolower'); add_filter('heartbeat_send', function ($x) { return $x; }); return array_keys(heartbeatd_foreign_callbacks());`), ['heartbeat_received strtolower', 'heartbeat_send function()'])
 		})
 
-		await t.test('tickets say where the table is', () => {
+		await t.test('tickets have the URL of the synchronization', () => {
 			const ticket = (code = '') => claimsOf(php(`wp_set_current_user(${editor.id}); $_COOKIE[LOGGED_IN_COOKIE] = 'x|9999999999|token|hmac'; ${code} return heartbeatd_sign_ticket(heartbeatd_ticket_claims('n', 'dashboard', array(), 0));`)).sync
 			assert.equal(ticket(), `${site.url}/wp-json/heartbeatd/v1/presence/sync`)
 			assert.equal(ticket(`$GLOBALS['wp_rewrite']->set_permalink_structure('');`), `${site.url}/index.php?rest_route=/heartbeatd/v1/presence/sync`)
 			php(`$GLOBALS['wp_rewrite']->set_permalink_structure('/%postname%/'); return 1;`)
 		})
 
-		await t.test('only who knows the secret may bring entries', async () => {
+		await t.test('a call needs a key that is signed with the secret', async () => {
 			const body = { entries: [entry('admin/online', 'user-1', 1)] }
 			const now = Math.floor(Date.now() / 1000)
 			const refused = {
@@ -66,7 +67,7 @@ test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
 			clear()
 		})
 
-		await t.test('newer entries are written, those who left go, and what PHP wrote comes back', async () => {
+		await t.test('newer entries are written, entries that left are deleted, and PHP\'s own rows are returned', async () => {
 			const at = (seconds) => date(Date.now() + 1000 * seconds)
 			const [first, older, newer, future] = [at(-20), at(-30), at(-10), at(600)]
 			assert.deepEqual((await sync({ entries: [entry('r', 'a', editor.id, { date_gmt: first }), entry('🎉', '..', editor.id), entry('r', 'gone', editor.id)] })).body, { entries: [] })
@@ -86,7 +87,7 @@ test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
 			clear()
 		})
 
-		await t.test('nonsense is left out, too much is refused, many are few statements', async () => {
+		await t.test('invalid entries are skipped, too many are refused, and many need few statements', async () => {
 			const good = entry('r', 'good', editor.id)
 			const bad = [{}, 'x', entry('', 'a', 1), entry('x'.repeat(192), 'a', 1), entry('r', 'a\n', 1), entry('r', 'a', 'x'), entry('r', 'a', 1, { data: 'x' }), entry('r', 'a', 1, { date_gmt: 'now' }), entry('r', 'a', 1, { data: { x: 'x'.repeat(10240) } })]
 			assert.deepEqual((await sync({ entries: [...bad, good] })).status, 200)
@@ -102,11 +103,11 @@ test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
 			clear()
 		})
 
-		await t.test('the live room and the table agree', async () => {
+		await t.test('the live room and the table have the same entries', async () => {
 			const page = await open('editor', '/wp-admin/about.php')
 			await connected(page)
 			await beat(page)
-			await page.evaluate(() => wp.heartbeat.interval(3600)) // as in a tab that nobody looks at
+			await page.evaluate(() => wp.heartbeat.interval(3600)) // as in a background tab
 			const me = `user-${editor.id}`
 			const inTable = async (client) => (await rows('admin/online')).find(([name]) => name === client)
 			await until('the live person in the table', () => inTable(me), 45)
@@ -131,7 +132,7 @@ test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
 const date = (ms) => new Date(ms).toISOString().slice(0, 19).replace('T', ' ')
 const entry = (room, client, user, more = {}) => ({ room, client_id: client, user_id: user, data: { screen: 's' }, date_gmt: date(Date.now()), ...more })
 
-// sign makes the key of one call, as heartbeatd does.
+// sign signs the key of a call as heartbeatd does.
 function sign(claims, { header = {}, key = secret } = {}) {
 	const now = Math.floor(Date.now() / 1000)
 	const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')

@@ -1,5 +1,5 @@
-// Presence writes nothing to the database: MariaDB's own log of every query
-// says so, for twenty editors and as many beats as they make in a minute.
+// Presence writes nothing to the database. MariaDB logs all queries of a minute of beats of
+// twenty editors.
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
@@ -12,7 +12,7 @@ import { logIn } from './person.mjs'
 const editors = 20
 const beatsInAMinute = 4
 
-test('twenty editors, and no write to the database', { timeout: 400_000 }, async (t) => {
+test('presence of twenty editors makes no write to the database', { timeout: 400_000 }, async (t) => {
 	await withPlugin(t, async ({ site, php, ask, open }) => {
 		const names = Array.from({ length: editors }, (_, i) => `editor${i}`)
 		const ids = php(`$ids = array(); for ($i = 0; $i < ${editors}; $i++) $ids[] = wp_insert_user(array('user_login' => "editor$i", 'user_pass' => "pass $i", 'role' => 'editor', 'display_name' => "Editor $i")); return $ids;`)
@@ -38,9 +38,9 @@ test('twenty editors, and no write to the database', { timeout: 400_000 }, async
 		}
 		await connected(dashboard)
 		await connected(list)
-		await minute() // what is learned once is learned now
+		await minute() // writes that happen once happen now
 
-		await t.test('a minute of beats', async () => {
+		await t.test('a minute of beats makes no write', async () => {
 			const everybody = async () => (await ask(`return heartbeatd_presence_list_all(array('room' => 'admin/online'));`)).length
 			await until('everybody in the room', async () => await everybody() === editors)
 			const before = log.queries().length
@@ -52,7 +52,7 @@ test('twenty editors, and no write to the database', { timeout: 400_000 }, async
 			t.diagnostic(`${made.length} queries, all of them reads`)
 		})
 
-		await t.test('entering, leaving and being asked', async () => {
+		await t.test('entering, leaving and reading rooms makes no write', async () => {
 			const before = log.queries().length
 			php(`wp_set_presence('r', 'c', array(), ${ids[0]}); wp_get_presence('r'); wp_remove_presence('r', 'c'); wp_remove_user_presence(${ids[0]}); return 1;`)
 			assert.equal((await people[0].rest('POST', '/wp-presence/v1/presence', { room: 'r', client_id: 'c' })).status, 200)
@@ -62,7 +62,7 @@ test('twenty editors, and no write to the database', { timeout: 400_000 }, async
 			assert.deepEqual(log.queries().slice(before).filter(isWrite), [])
 		})
 
-		await t.test('a lock is core\'s own write, and nothing beside it', async () => {
+		await t.test('a lock makes only core\'s write', async () => {
 			const before = log.queries().length
 			await people[2].beat({ 'wp-refresh-post-lock': { post_id: posts[2], lock: '' } }, { screen: 'post' })
 			await until('the lock in the room', async () => (await ask(`return array_column(wp_get_presence('postType/post:${posts[2]}'), 'client_id');`)).includes(`lock-${ids[2]}`))
@@ -74,10 +74,10 @@ test('twenty editors, and no write to the database', { timeout: 400_000 }, async
 
 const isWrite = (query) => /^\s*(INSERT|UPDATE|DELETE|REPLACE|TRUNCATE|CREATE|ALTER|DROP)\b/i.test(query)
 
-// A query of several lines is told by its first; where that is empty, by the next.
+// A query of several lines is identified by its first line that is not empty.
 const record = /\bQuery\t\s*(.*)/g
 
-// startLog has the database write every query to a file.
+// startLog makes the database log every query to a file.
 function startLog({ database: { socket } }) {
 	const file = `${socket}.queries.log`
 	execFileSync('mariadb', ['--no-defaults', `--socket=${socket}`, '--user=root', '-e', `SET GLOBAL log_output = 'FILE'; SET GLOBAL general_log_file = '${file}'; SET GLOBAL general_log = 1`])

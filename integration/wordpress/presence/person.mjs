@@ -1,5 +1,5 @@
-// A logged-in person without a browser: REST calls with cookie and nonce, and
-// beats as core's client posts them.
+// A logged-in user without a browser: makes REST calls with cookie and nonce, and posts beats as
+// core's client does.
 //
 //	const editor = await logIn(site, 'editor')
 //	const { status, body, headers } = await editor.rest('GET', '/wp-presence/v1/presence', { room: 'admin/online' })
@@ -29,7 +29,7 @@ export async function logIn(site, user) {
 	}
 }
 
-// rest calls a route; params go where the method wants them.
+// rest calls a route. params are sent in the query or the body, as the method requires.
 export async function rest(site, method, path, params, headers = {}) {
 	const url = new URL(`${site.url}/wp-json${path}`)
 	const inBody = method === 'POST'
@@ -45,7 +45,7 @@ export async function rest(site, method, path, params, headers = {}) {
 	}
 }
 
-// fields writes a beat's data as jQuery does: data[handle][key]=value.
+// fields encodes a beat's data as jQuery does: data[handle][key]=value.
 function fields(data) {
 	const out = {}
 	const write = (name, value) => {

@@ -1,12 +1,12 @@
-// Who may not know who is where: subscribers, by any way; an author, of a post
-// that they may not edit, or no longer may.
+// Users who must not see presence: subscribers, by no means; an author, of a post that they may
+// not edit any more or never could.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { until } from '../../browser/harness.mjs'
 import { beat, claimsOf, connected, withPlugin } from '../plugin.mjs'
 
-test('rights', { timeout: 300_000 }, async (t) => {
+test('presence is visible only with the right capability', { timeout: 300_000 }, async (t) => {
 	await withPlugin(t, async ({ site, php, open }) => {
 		const id = php(`return wp_insert_post(array('post_title' => 'Confidential', 'post_status' => 'publish', 'post_author' => ${site.users.editor.id}));`)
 		const room = `postType/post:${id}`
@@ -56,7 +56,7 @@ test('rights', { timeout: 300_000 }, async (t) => {
 			await page.close()
 		})
 
-		await t.test('and hears it no more when the right is withdrawn', async () => {
+		await t.test('an author does not hear the room after the right is withdrawn', async () => {
 			php(`wp_update_post(array('ID' => ${id}, 'post_author' => ${site.users.author.id}));`)
 			const page = await open('author', '/wp-admin/edit.php')
 			await connected(page)

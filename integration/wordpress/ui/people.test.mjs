@@ -1,4 +1,4 @@
-// The store of people and what draws them, without a site.
+// The store of users (people.js) and the code that renders them, without a site.
 
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
@@ -17,7 +17,7 @@ const NOW = Date.UTC(2026, 10, 23, 5, 20, 0)
 const at = (secondsAgo) => new Date(NOW - 1000 * secondsAgo).toISOString().slice(0, 19).replace('T', ' ')
 const entry = (id, name, more = {}) => ({ client_id: `user-${id}`, user_id: id, display_name: name, avatar_url: '', data: { screen: 'dashboard', screen_label: 'Dashboard' }, date_gmt: at(1), ...more })
 
-// A stand-in for wp.heartbeat, whose rooms the test fills.
+// A fake wp.heartbeat, whose rooms the test sets.
 function stage({ link = 'websocket', me, serverTime } = {}) {
 	const callbacks = {}
 	const rooms = {}
@@ -42,14 +42,14 @@ function stage({ link = 'websocket', me, serverTime } = {}) {
 	}
 }
 
-test('nothing is told before something is known', () => {
+test('watchers are not called before there is data', () => {
 	const { told, people, watch } = stage()
 	watch('admin/online')
 	people.update()
 	assert.deepEqual(told, [])
 })
 
-test('a room is told once, and again only when something that people see changed', () => {
+test('watchers are called once, and again only after a visible change', () => {
 	const s = stage()
 	s.watch('admin/online')
 	s.fill('admin/online', [entry(2, 'Ben'), entry(1, 'Anna')])
@@ -66,7 +66,7 @@ test('a room is told once, and again only when something that people see changed
 	assert.equal(s.told.length, 3)
 })
 
-test('whoever watches later is told what is known', () => {
+test('a later watcher gets the current data', () => {
 	const s = stage()
 	s.fill('admin/online', [entry(1, 'Anna')])
 	s.watch('admin/online')
@@ -74,7 +74,7 @@ test('whoever watches later is told what is known', () => {
 	assert.equal(s.told.length, 2)
 })
 
-test('people become idle after 30 s by the server\'s clock, without anybody saying so', () => {
+test('users without a report are idle after 30 s of the server\'s clock', () => {
 	const s = stage({ serverTime: NOW + 3600_000 })
 	s.watch('admin/online')
 	s.fill('admin/online', [entry(1, 'Anna', { date_gmt: at(-3600) })])
@@ -90,7 +90,7 @@ test('people become idle after 30 s by the server\'s clock, without anybody sayi
 	assert.equal(s.told.at(-1).people[0].idle, false, 'a tick sets the clock')
 })
 
-test('what pages report decides whatever the date says', () => {
+test('a report of idle has precedence over the date', () => {
 	const s = stage()
 	s.watch('admin/online')
 	s.fill('admin/online', [entry(1, 'Anna', { idle: false, date_gmt: at(60) }), entry(2, 'Ben', { idle: true, date_gmt: at(0) })])
@@ -106,7 +106,7 @@ test('what pages report decides whatever the date says', () => {
 	assert.deepEqual(idle(), [false], 'idle if all entries are')
 })
 
-test('an editor and its lock are one person, where they were last', () => {
+test('an editor and its lock are one user, with the newest screen', () => {
 	const s = stage()
 	s.watch('postType/post:4')
 	s.fill('postType/post:4', [
@@ -117,7 +117,7 @@ test('an editor and its lock are one person, where they were last', () => {
 	assert.deepEqual(s.told[0].people, [{ id: 1, name: 'Anna', avatar: '', screen: 'post', idle: false }])
 })
 
-test('the reader of the page is online before the first beat and while the tab is hidden', () => {
+test('the user of the page is online before the first beat and while the tab is hidden', () => {
 	const me = { ...entry(7, 'Me'), date_gmt: at(600) }
 	const s = stage({ me })
 	s.watch('admin/online')
@@ -129,7 +129,7 @@ test('the reader of the page is online before the first beat and while the tab i
 	assert.deepEqual(s.told.at(-1).people.map(({ idle }) => idle), [false, true], 'once there, the room knows')
 })
 
-test('at most 200 entries are kept, and the others counted', () => {
+test('at most 200 entries are kept, and all are counted', () => {
 	const s = stage()
 	s.watch('admin/online')
 	const many = Array.from({ length: 1000 }, (_, i) => entry(i + 1, `P${i}`))
@@ -138,7 +138,7 @@ test('at most 200 entries are kept, and the others counted', () => {
 	assert.equal(s.told[0].total, 5000)
 })
 
-test('without a link ticks tell, with one they do not', () => {
+test('ticks are used only without a link', () => {
 	const s = stage({ link: 'post' })
 	s.watch('admin/online')
 	s.watch('postType/post:4')
@@ -166,7 +166,7 @@ test('without a link ticks tell, with one they do not', () => {
 	assert.deepEqual(plain(silent), {})
 })
 
-test('a page without posts asks nothing about them, and core\'s client is enough', () => {
+test('a page without posts does not ask for active posts; core\'s client is enough', () => {
 	const window = {}
 	vm.runInNewContext(source, { window })
 	const people = window.heartbeatdUi.createPeople({ heartbeat: {} })
@@ -178,7 +178,7 @@ test('a page without posts asks nothing about them, and core\'s client is enough
 	assert.deepEqual([plain(data), told.length], [{}, 1])
 })
 
-test('rooms that the client gets later are heard, and a link without rooms tells nothing', () => {
+test('rooms that the client gets later are used; a link without rooms is ignored', () => {
 	const s = stage()
 	const { room } = s.heartbeat
 	delete s.heartbeat.room

@@ -1,5 +1,5 @@
-// What people see of each other in the admin, on a live WordPress, each in a
-// browser of their own. HEARTBEATD_SCREENSHOTS=folder keeps pictures.
+// What users see of each other in the admin of a live WordPress, each in a separate browser.
+// HEARTBEATD_SCREENSHOTS=folder stores screenshots.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -9,7 +9,7 @@ import { addMuPlugin, beat, editorOf, linked, median, newPost, since, until, wit
 
 const markup = '<img src=x onerror="window.pwned=1">Eve'
 
-// A cookie turns the admin around; every face has a picture that needs no network.
+// A cookie makes the admin right-to-left; every avatar is an image that needs no network.
 const stage = `
 add_filter('get_avatar_url', fn () => includes_url('images/w-logo-blue.png'));
 if (isset($_COOKIE['ui_rtl'])) {
@@ -34,7 +34,7 @@ test('presence in the admin', { timeout: 600_000 }, async (t) => {
 		const editor = await person('editor', { client: 'websocket' })
 		await Promise.all([admin, editor].map(learn))
 
-		await t.test('a screen that somebody else has changed says so', async () => {
+		await t.test('a screen shows a notice when another user has saved it', async () => {
 			const second = await person('second', { client: 'websocket' })
 			const mine = await admin.open('/wp-admin/options-general.php')
 			await linked(mine, 'websocket')
@@ -77,9 +77,9 @@ test('presence in the admin', { timeout: 600_000 }, async (t) => {
 			await second.close()
 		})
 
-		await t.test('the dashboard names whoever is online, comes, moves and leaves', async () => {
+		await t.test('the dashboard shows who is online, joins, changes the screen and leaves', async () => {
 			const dashboard = await admin.open('/wp-admin/', { waitUntil: 'domcontentloaded' })
-			await ownLine(dashboard, (line) => { line.printed = true }) // the others may go
+			await ownLine(dashboard, (line) => { line.printed = true }) // lines of other users may be removed
 			await linked(dashboard, 'websocket')
 			await alone(php, dashboard)
 
@@ -103,7 +103,7 @@ test('presence in the admin', { timeout: 600_000 }, async (t) => {
 			await dashboard.close()
 		})
 
-		await t.test('posts being edited: dashboard, posts list and whoever else is in them', async () => {
+		await t.test('editors of posts are shown in the dashboard, the posts list and the editors', async () => {
 			await editor.uses({ client: 'websocket', editor: 'classic' })
 			const id = newPost(php, 'Edited together', editor.id)
 			const dashboard = await admin.open('/wp-admin/')
@@ -139,7 +139,7 @@ test('presence in the admin', { timeout: 600_000 }, async (t) => {
 			for (const page of [list, dashboard]) await page.close()
 		})
 
-		await t.test('the users list has a status and a view', async () => {
+		await t.test('the users list has a status column and a view', async () => {
 			const dashboard = await admin.open('/wp-admin/')
 			const users = await admin.open('/wp-admin/users.php')
 			for (const page of [dashboard, users]) await linked(page, 'websocket')
@@ -160,7 +160,7 @@ test('presence in the admin', { timeout: 600_000 }, async (t) => {
 			for (const page of [users, dashboard]) await page.close()
 		})
 
-		await t.test('without a link the beats bring it', async () => {
+		await t.test('without a link ticks update presence', async () => {
 			await editor.uses({ client: 'post', editor: 'classic' })
 			const id = newPost(php, 'Without a link', editor.id)
 			php(`return wp_set_presence('postType/post:${id}', 'editor-${admin.id}', array('action' => 'editing'), ${admin.id});`)
@@ -181,7 +181,7 @@ test('presence in the admin', { timeout: 600_000 }, async (t) => {
 			for (const page of [there, dashboard, list, classic]) await page.close()
 		})
 
-		await t.test('names and titles are text, whatever they are made of', async () => {
+		await t.test('names and titles with markup are shown as text', async () => {
 			await editor.uses({ client: 'websocket', editor: 'classic' })
 			const eve = await person('eve', { client: 'websocket', editor: 'classic' })
 			const id = newPost(php, 'Title', editor.id)
@@ -205,7 +205,7 @@ test('presence in the admin', { timeout: 600_000 }, async (t) => {
 			await eve.close()
 		})
 
-		await t.test('a subscriber\'s pages carry nothing of it', async () => {
+		await t.test('a subscriber\'s pages have no presence', async () => {
 			const page = await (await person('subscriber', { client: 'websocket' })).open('/wp-admin/')
 			await linked(page, 'websocket')
 			assert.doesNotMatch(await page.content(), /heartbeatd-(who|online|people|active-posts|faces|presence)|heartbeatdUi|people online|Who’s Online/)
@@ -215,7 +215,7 @@ test('presence in the admin', { timeout: 600_000 }, async (t) => {
 			assert.doesNotMatch(await profile.content(), /heartbeatdUi/)
 		})
 
-		await t.test('right to left, in other colours, without pictures: nothing sticks out', async () => {
+		await t.test('right-to-left, with other colors and without avatars, nothing overflows', async () => {
 			const id = newPost(php, 'Seen together', editor.id)
 			const other = await editor.open(editorOf(id))
 			await linked(other, 'websocket')
@@ -224,7 +224,7 @@ test('presence in the admin', { timeout: 600_000 }, async (t) => {
 			await other.close()
 		})
 
-		await t.test('beside the Presence API plugin only the editors get faces', async () => {
+		await t.test('beside the Presence API plugin only editors have avatars', async () => {
 			addPlugin(site, fileURLToPath(new URL('../presence/presence-api-stand-in', import.meta.url)))
 			php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; $r = activate_plugin('presence-api-stand-in/presence-api-stand-in.php'); if (is_wp_error($r)) throw new Exception($r->get_error_message()); return 1;`)
 			php('stand_in_create_table(); return 1;')
@@ -247,22 +247,22 @@ test('presence in the admin', { timeout: 600_000 }, async (t) => {
 
 const names = (page) => page.evaluate(() => Array.from(document.querySelectorAll('#heartbeatd-who .heartbeatd-name'), (element) => element.textContent))
 
-// ownLine looks at the line of the dashboard's reader.
+// ownLine evaluates a function with the line of the dashboard's user.
 const ownLine = (page, look) => page.locator('#heartbeatd-who li', { hasText: 'admin' }).evaluate(look)
 
-// leave closes a page for good: nobody waits whether it was only reloaded.
+// leave closes a page without the grace period for reloads.
 async function leave(page) {
 	await page.evaluate(() => wp.heartbeat.transport.leave())
 	await page.close()
 }
 
-// alone waits until whoever was there earlier is gone: ten seconds after their pages.
+// alone waits until the entries of closed pages are removed, which takes ten seconds.
 async function alone(php, page) {
 	await until('everybody else to be gone', async () => (await names(page)).join() === 'admin', 15)
 		.catch(async (error) => assert.fail(`${error.message}: ${await names(page)}; ${JSON.stringify(php('return heartbeatd_presence_list_all(array());'))}`))
 }
 
-// prepare adds a second administrator, and somebody with a name made of markup.
+// prepare adds a second administrator, and a user whose name has markup.
 function prepare(site, php) {
 	for (const [login, role] of [['second', 'administrator'], ['eve', 'editor']]) {
 		const password = `${login} password`
@@ -275,7 +275,7 @@ function prepare(site, php) {
 		return 1;`)
 }
 
-// learn lets the dashboard have the beat after which heartbeatd answers itself.
+// learn sends the beat after which heartbeatd answers the beats of the dashboard.
 async function learn(who) {
 	const page = await who.open('/wp-admin/')
 	await linked(page, 'websocket')
@@ -283,14 +283,14 @@ async function learn(who) {
 	await page.close()
 }
 
-// panel opens the block editor's panel, behind the dialog about the lock.
+// panel opens the panel of the block editor behind the dialog about the lock.
 async function panel(page) {
 	const button = page.locator('.heartbeatd-panel .components-panel__body-toggle')
 	await button.waitFor({ timeout: 10_000 })
 	if (await button.getAttribute('aria-expanded') !== 'true') await button.evaluate((element) => element.click())
 }
 
-// pictures looks at the same pages in several ways, and keeps them if asked.
+// pictures loads the same pages in several variants, and stores screenshots if a folder is given.
 async function pictures({ php, admin, paths }) {
 	const looks = { plain: {}, 'right to left': { ui_rtl: '1' }, light: { ui_faceless: '1', colour: 'light' } }
 	for (const [look, { colour = 'modern', ...cookies }] of Object.entries(looks)) {

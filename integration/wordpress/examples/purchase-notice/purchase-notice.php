@@ -1,7 +1,7 @@
 <?php
 /**
  * Plugin Name: Purchase notice
- * Description: Tells everyone in the shop's back office when somebody buys. An example for heartbeatd.
+ * Description: Shows a notice to the managers of a shop when a customer has paid. An example for heartbeatd.
  * Requires PHP: 7.4
  * License: MIT
  */

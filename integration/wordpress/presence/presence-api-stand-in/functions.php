@@ -1,6 +1,6 @@
 <?php
 /**
- * The public functions, over a table.
+ * The public functions, which use a table.
  *
  * @package presence-api-stand-in
  */

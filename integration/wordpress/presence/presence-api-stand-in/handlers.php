@@ -1,6 +1,6 @@
 <?php
 /**
- * The answers to a beat's handles, and the REST route that lists a room.
+ * Answers the handles of beats, and has the REST route that lists a room.
  *
  * @package presence-api-stand-in
  */

@@ -1,4 +1,4 @@
-// Adds fields to every beat, and notes every event with what it brought.
+// Adds fields to every beat, and records every event with its arguments.
 jQuery( function( $ ) {
 	const notes = window.everyHookNotes = [];
 	let beats = 0;

@@ -1,10 +1,10 @@
 <?php
 /**
  * Plugin Name: Every hook
- * Description: Uses every hook of admin-ajax and Heartbeat that their documentation names, and notes what it was given.
+ * Description: Uses every documented hook of admin-ajax and Heartbeat, and logs the arguments.
  */
 
-// One file for each client, by the cookie that says which one the browser has.
+// One log file for each client, which a cookie names.
 function every_hook_note(string $hook, ...$arguments): void {
 	$client = sanitize_key($_COOKIE['live_client'] ?? 'none');
 	file_put_contents(WP_CONTENT_DIR . "/every-hook-$client.log", wp_json_encode(array($hook, ...$arguments)) . "\n", FILE_APPEND);

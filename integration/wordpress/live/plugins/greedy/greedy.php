@@ -1,7 +1,7 @@
 <?php
 /**
  * Plugin Name: Greedy
- * Description: Adds a field to every tick, whether anybody asked or not.
+ * Description: Adds a field to every tick, whatever the beat has.
  */
 
 function greedy_received($response) {
