@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { TRANSPORTS, hasLink, linked, newEditor, since, until } from './live.mjs'
 
-// everyTransport checks that heartbeatd or PHP answers beats over each transport, and that users see each other.
+// everyTransport checks who answers beats over each transport, and that users see each other.
 export async function everyTransport({ site, php, person }) {
 	const pages = {}
 	for (const client of TRANSPORTS) {

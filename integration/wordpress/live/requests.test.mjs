@@ -28,7 +28,7 @@ test('the drop-in makes fewer requests to PHP', { timeout: 400_000 + 2000 * SECO
 		for (const line of table(counts)) t.diagnostic(line)
 		// In a minute WordPress's client sends one beat from the dashboard and six from each of the others.
 		assert.ok(counts.core['all three'] >= 10 * Math.floor(SECONDS / 60), JSON.stringify(counts))
-		// The drop-in asks PHP about locks every two minutes, from editors and lists, and never from the dashboard.
+		// The drop-in asks PHP about locks every two minutes, but never from the dashboard.
 		assert.ok(3 * counts.ours['all three'] <= counts.core['all three'], JSON.stringify(counts))
 	})
 })
