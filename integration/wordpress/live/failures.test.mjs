@@ -48,12 +48,12 @@ const failures = {
 	'killed': {
 		report: /heartbeatd’s API at .* does not answer/,
 		break: ({ server }) => server.stop('SIGKILL'),
-		mend: ({ server }) => server.restart(),
+		fix: ({ server }) => server.restart(),
 	},
 	'hung': {
 		report: /heartbeatd’s API at .* does not answer/,
 		break: (parts) => { parts.pid = heartbeatdProcess(); process.kill(parts.pid, 'SIGSTOP') },
-		mend: ({ pid }) => process.kill(pid, 'SIGCONT'),
+		fix: ({ pid }) => process.kill(pid, 'SIGCONT'),
 	},
 	'garbage in its place': {
 		report: /The server at this address is not heartbeatd \(status 200\)/,
@@ -61,7 +61,7 @@ const failures = {
 			await parts.server.stop('SIGKILL')
 			parts.standIns = await Promise.all([parts.server.url, parts.server.admin].map(startGarbage))
 		},
-		async mend({ server, standIns }) {
+		async fix({ server, standIns }) {
 			await Promise.all(standIns.map((stop) => stop()))
 			await server.restart()
 		},
@@ -69,7 +69,7 @@ const failures = {
 	'wrong secret': {
 		report: /heartbeatd refuses this site’s key/,
 		break: ({ site, php }) => changeSecret(site, php, secret, 'another secret, which heartbeatd does not know'),
-		mend: ({ site, php }) => changeSecret(site, php, 'another secret, which heartbeatd does not know', secret),
+		fix: ({ site, php }) => changeSecret(site, php, 'another secret, which heartbeatd does not know', secret),
 	},
 	'clock ten minutes ahead': { report: /heartbeatd refuses this site’s key[^]*and both clocks must be right/, ...setClock(600) },
 	'clock ten minutes behind': { report: /heartbeatd refuses this site’s key[^]*and both clocks must be right/, ...setClock(-600) },
@@ -91,7 +91,7 @@ test('the admin works while heartbeatd fails', { timeout: 600_000 }, async (t) =
 					await works(parts, failure.report)
 					await isNoSlower(t, parts)
 				} finally {
-					await failure.mend(parts)
+					await failure.fix(parts)
 				}
 				await connected.close()
 				// After garbage the browser waits before it tries again. The settings screen tries at once.
@@ -208,6 +208,6 @@ function setClock(seconds) {
 	const name = 'live_clock'
 	return {
 		break: ({ ours, site }) => ours.context.addCookies([{ name, value: String(seconds), url: site.url }]),
-		mend: ({ ours }) => ours.context.clearCookies({ name }),
+		fix: ({ ours }) => ours.context.clearCookies({ name }),
 	}
 }

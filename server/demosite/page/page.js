@@ -1,5 +1,4 @@
-// The demo page: it pings for presence as the Presence API's script does, and
-// shows what comes back.
+// The demo page: pings for presence as the Presence API's script does, and shows the answers.
 (function ($) {
 	'use strict';
 
@@ -12,9 +11,9 @@
 	const post = postsKnown.find(function (p) { return String(p.ID) === params.get('post'); });
 	let beats = [];
 	let sentAt = 0;
-	let polled = null; // who is online, as the last tick said, while there is no link
+	let polled = null; // who is online by the last tick, while there is no link
 
-	// Sending: who is here, and who edits which post. A hidden tab says nothing.
+	// Sends the user's screen and post. A hidden tab does not ping.
 	$(document).on('heartbeat-send', function (event, data) {
 		sentAt = performance.now();
 		if (document.visibilityState !== 'hidden') {
@@ -28,7 +27,7 @@
 		beats.push(performance.now() - sentAt);
 		beats = beats.slice(-MAX_BEATS);
 		plot();
-		// Without a link a tick is all that tells who is here.
+		// Without a link only ticks say who is online.
 		polled = wp.heartbeat.transport.name === 'post' ? (data['presence-online'] || []).map(asEntry) : null;
 		drawOnline();
 		log('heartbeat-tick', data);
@@ -50,7 +49,7 @@
 		log('heartbeat-transport', name);
 	});
 
-	// Showing.
+	// Shows presence, events and the latency.
 	const online = wp.heartbeat.room('admin/online');
 	const edited = postsKnown.map(function (p) {
 		return { post: p, room: wp.heartbeat.room('postType/' + p.Type + ':' + p.ID) };
@@ -87,7 +86,7 @@
 		return $('<img>', { src: entry.avatar_url, alt: entry.display_name, title: entry.display_name, width: 28, height: 28 });
 	}
 
-	// Uses what the person's page reports, else the date.
+	// Uses what the user's page reports, otherwise the date.
 	function isIdle(entry) {
 		if (typeof entry.idle === 'boolean') return entry.idle;
 		return Date.now() - Date.parse(entry.date_gmt.replace(' ', 'T') + 'Z') > IDLE_SECONDS * 1000;
@@ -120,7 +119,7 @@
 
 	online.onChange(drawOnline);
 	edited.forEach(function (e) { e.room.onChange(drawPosts); });
-	setInterval(drawOnline, 5000); // people without a link become idle without a word
+	setInterval(drawOnline, 5000); // users without a link become idle without a message
 	drawOnline();
 	drawPosts();
 	$('#transport').text(wp.heartbeat.transport.name);
@@ -130,7 +129,7 @@
 	});
 	$('#beat').on('click', function () { wp.heartbeat.connectNow(); });
 
-	// Be seen at once, not one interval after the page has loaded.
+	// Beat at once, and not one interval after the page has loaded.
 	$(function () { wp.heartbeat.connectNow(); });
 	document.addEventListener('visibilitychange', function () {
 		if (document.visibilityState === 'visible') wp.heartbeat.connectNow();
