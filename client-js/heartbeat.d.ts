@@ -15,19 +15,19 @@ declare namespace heartbeat {
 		dequeue(handle: string): void
 		isQueued(handle: string): boolean | undefined
 		getQueuedItem(handle: string): any
-		/** Seconds. 5 and 'fast' last for `ticks` beats, 30 unless told. */
+		/** Sets and returns the interval in seconds. 5 and 'fast' last for `ticks` beats, by default 30. */
 		interval(speed?: Interval, ticks?: number | string): number
 
-		/** What this page knows of a room. */
+		/** Returns a room that this page hears. */
 		room(name: string): Room
 		readonly transport: Transport
 	}
 
 	interface Room {
-		/** A copy, at most 200 entries when the room is larger. */
+		/** A copy of the list. A snapshot has at most 200 entries; `total` counts all of them. */
 		readonly entries: Entry[]
 		readonly total: number
-		/** Calls back after each change; returns what ends that. */
+		/** Calls back after each change. Returns a function that ends this. */
 		onChange(callback: (room: Room) => void): () => void
 	}
 
@@ -37,9 +37,9 @@ declare namespace heartbeat {
 		display_name: string
 		avatar_url: string
 		data: { screen?: string; screen_label?: string; title?: string; post_id?: number; [key: string]: unknown }
-		/** `YYYY-MM-DD HH:MM:SS`, in UTC: the last sign of life. */
+		/** The time of the last beat, `YYYY-MM-DD HH:MM:SS` in UTC. */
 		date_gmt: string
-		/** As the page reports it; absent for one without a link, which is idle 30 seconds after `date_gmt`. */
+		/** Whether the user is idle, as the page reports it. Without it, the user is idle if `date_gmt` is older than 30 seconds. */
 		idle?: boolean
 	}
 
@@ -47,22 +47,22 @@ declare namespace heartbeat {
 
 	interface Transport {
 		readonly name: TransportName
-		/** The transports to try, best first; none means that every beat is posted. */
+		/** Sets the transports to try, best first. With an empty list every beat is posted. */
 		use(names: Array<'websocket' | 'events' | 'longpoll'>): void
-		/** Says over the link, without a beat, what a beat's presence handles would. */
+		/** Sends presence handles over the link without a beat. */
 		announce(data: { [handle: string]: unknown }): void
-		/** Says that this page logs out: its presence ends at once. */
+		/** Removes this page's entries at once, for example at a log-out. */
 		leave(): void
 	}
 
-	/** `heartbeat-presence` and `heartbeat.presence`: the first for a room is a snapshot. */
+	/** `heartbeat-presence` and `heartbeat.presence`: the first event for a room has a snapshot. */
 	type Presence =
 		| { room: string; snapshot: Entry[]; total: number }
 		| { room: string; joined: Entry[]; updated: Entry[]; left: Entry[] }
 
 	/** `heartbeat-push` and `heartbeat.push`. */
 	interface Push {
-		/** Absent when it is for this user or for everyone. */
+		/** Absent if the push is for this user or for everyone. */
 		room?: string
 		data: any
 	}
@@ -80,7 +80,7 @@ declare namespace heartbeat {
 			transports?: Array<'websocket' | 'events' | 'longpoll'>
 			/** Whether the ticket lets heartbeatd answer beats itself. */
 			native?: boolean
-			/** For how many seconds a post's lock lasts: `wp_check_post_lock_window`. */
+			/** How long a post lock lasts, in seconds: `wp_check_post_lock_window`. */
 			lock_window?: number
 		}
 	}
