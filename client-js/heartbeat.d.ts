@@ -47,8 +47,8 @@ declare namespace heartbeat {
 
 	interface Transport {
 		readonly name: TransportName
-		/** Sets the transports to try, best first. With an empty list every beat is posted. */
-		use(names: Array<'websocket' | 'events' | 'longpoll'>): void
+		/** Sets the transports to try, best first; by default those of the page's settings. With an empty list every beat is posted. */
+		use(names?: Array<'websocket' | 'events' | 'longpoll'>): void
 		/** Sends presence handles over the link without a beat. */
 		announce(data: { [handle: string]: unknown }): void
 		/** Removes this page's entries at once, for example at a log-out. */
