@@ -14,20 +14,29 @@ import (
 )
 
 // Topic is a kind of message between nodes. Each is a JetStream stream in memory with the
-// subjects heartbeatd.<name>.<site>.
+// subjects heartbeatd.<name>.<site>, or heartbeatd.<name>.<site>.<key> if it keeps the last
+// message of each key.
 type Topic struct {
 	name  string
 	age   time.Duration // how long a node that starts later receives a message
 	bytes int64         // at most; the oldest messages are dropped first
+	keyed bool          // a message replaces the last one with its key
 }
 
-// PushAge is how long a push can be received after it was published.
-const PushAge = 2 * time.Minute
+const (
+	// PushAge is how long a push can be received after it was published.
+	PushAge = 2 * time.Minute
+	// DepositAge is the same for a deposit.
+	DepositAge = time.Hour
+	// DepositBytes is the most bytes of all deposits.
+	DepositBytes = 64 << 20
+)
 
 // The topics.
 var (
-	Pushes      = Topic{"push", PushAge, 64 << 20}
-	Revocations = Topic{"revoke", 65 * time.Minute, 16 << 20} // longer than any ticket lives
+	Pushes      = Topic{name: "push", age: PushAge, bytes: 64 << 20}
+	Revocations = Topic{name: "revoke", age: 65 * time.Minute, bytes: 16 << 20} // longer than any ticket lives
+	Deposits    = Topic{name: "deposit", age: DepositAge, bytes: DepositBytes, keyed: true}
 )
 
 // Message is a message of a topic.
@@ -85,6 +94,26 @@ const publishWait = 2 * time.Second
 // The error is ErrMessageTooLarge, that of Ready, or says why NATS has not stored it
 // within two seconds.
 func (b *Broker) Publish(ctx context.Context, t Topic, site string, data []byte) (Cursor, error) {
+	return b.publish(ctx, t, t.subject(site), data)
+}
+
+// Replace is Publish for a topic that keeps the last message of each key.
+func (b *Broker) Replace(ctx context.Context, t Topic, site, key string, data []byte) error {
+	_, err := b.publish(ctx, t, t.keySubject(site, key), data)
+	return err
+}
+
+// Restore is Replace, unless the topic has a message with that key already.
+func (b *Broker) Restore(ctx context.Context, t Topic, site, key string, data []byte) error {
+	_, err := b.publish(ctx, t, t.keySubject(site, key), data, jetstream.WithExpectLastSequencePerSubject(0))
+	var refused *jetstream.APIError
+	if errors.As(err, &refused) && refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+		return nil
+	}
+	return err
+}
+
+func (b *Broker) publish(ctx context.Context, t Topic, subject string, data []byte, opts ...jetstream.PublishOpt) (Cursor, error) {
 	if len(data) > MaxMessage {
 		return Cursor{}, fmt.Errorf("%w: %d bytes, at most %d", ErrMessageTooLarge, len(data), MaxMessage)
 	}
@@ -97,10 +126,10 @@ func (b *Broker) Publish(ctx context.Context, t Topic, site string, data []byte)
 	if err != nil {
 		return Cursor{}, err
 	}
-	ack, err := at.link.js.Publish(ctx, t.subject(site), data)
+	ack, err := at.link.js.Publish(ctx, subject, data, opts...)
 	if errors.Is(err, jetstream.ErrNoStreamResponse) { // the stream is gone, and created again
 		if at, err = b.topic(ctx, t, at.Cursor); err == nil {
-			ack, err = at.link.js.Publish(ctx, t.subject(site), data)
+			ack, err = at.link.js.Publish(ctx, subject, data, opts...)
 		}
 	}
 	if err != nil {
@@ -236,8 +265,8 @@ func (t Topic) stream(ctx context.Context, l *link) (jetstream.Stream, error) {
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		stream, err = l.js.CreateStream(ctx, jetstream.StreamConfig{
 			Name: "heartbeatd_" + t.name, Description: "messages between the nodes of heartbeatd",
-			Subjects: []string{"heartbeatd." + t.name + ".*"}, Storage: jetstream.MemoryStorage, Replicas: replicas(l.nc),
-			MaxAge: t.age, MaxBytes: t.bytes, MaxMsgSize: MaxMessage + headerRoom,
+			Subjects: []string{t.allSubjects()}, Storage: jetstream.MemoryStorage, Replicas: replicas(l.nc),
+			MaxAge: t.age, MaxBytes: t.bytes, MaxMsgSize: MaxMessage + headerRoom, MaxMsgsPerSubject: t.perSubject(),
 		})
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another node was faster
 			stream, err = l.js.Stream(ctx, "heartbeatd_"+t.name)
@@ -253,8 +282,30 @@ func (t Topic) subject(site string) string {
 	return "heartbeatd." + t.name + "." + presence.EncodeToken(site)
 }
 
+func (t Topic) keySubject(site, key string) string {
+	return t.subject(site) + "." + presence.EncodeToken(key)
+}
+
+func (t Topic) allSubjects() string {
+	if t.keyed {
+		return "heartbeatd." + t.name + ".*.*"
+	}
+	return "heartbeatd." + t.name + ".*"
+}
+
+// perSubject returns how many messages of a subject the stream keeps; -1: any number.
+func (t Topic) perSubject() int64 {
+	if t.keyed {
+		return 1
+	}
+	return -1
+}
+
 func (t Topic) site(subject string) (string, bool) {
 	token, found := strings.CutPrefix(subject, "heartbeatd."+t.name+".")
+	if t.keyed {
+		token, _, _ = strings.Cut(token, ".")
+	}
 	site, ok := presence.DecodeToken(token)
 	return site, found && ok
 }
