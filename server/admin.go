@@ -3,11 +3,13 @@ package server
 import (
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/restapi"
 )
 
@@ -32,14 +34,15 @@ func (s *Server) Admin() http.Handler {
 // apiNode returns what the API needs of the node.
 func (s *Server) apiNode() restapi.Node {
 	return restapi.Node{
-		Broker:   s.broker,
-		Keyfunc:  s.tickets.Keyfunc,
-		HasSite:  func(id string) bool { return s.sites.get(id) != nil },
-		View:     s.sites.view,
-		PutLock:  func(id string) sync.Locker { return &s.sites.get(id).puts },
-		Renews:   s.renews,
-		Sessions: s.sessions.count,
-		Ready:    s.ready,
+		Broker:       s.broker,
+		Keyfunc:      s.tickets.Keyfunc,
+		HasSite:      func(id string) bool { return s.sites.get(id) != nil },
+		View:         s.sites.view,
+		PutLock:      func(id string) sync.Locker { return &s.sites.get(id).puts },
+		Renews:       s.renews,
+		Sessions:     s.sessions.count,
+		CheckDeposit: func(id string, d message.Deposit) error { return s.deposits.Check(id, d, time.Now()) },
+		Ready:        s.ready,
 	}
 }
 

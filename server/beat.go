@@ -6,8 +6,10 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/server/deposit"
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/pipeline"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -73,6 +75,22 @@ func (b *beat) readActivePosts() bool {
 		b.posts = []hook.ActivePost{} // it asks, and there are none
 	}
 	return true
+}
+
+// readDeposits reads the deposited values for handles of the beat that are not native.
+func (b *beat) readDeposits(store *deposit.Store, claims *ticket.Claims, hooks *hook.Hooks) {
+	if !claims.Deposits || !store.Has(b.site.ID) {
+		return
+	}
+	page := pageOf(claims)
+	for handle := range b.Data.All() {
+		if hooks.IsNative(handle) {
+			continue
+		}
+		if value, found := store.Find(b.site.ID, handle, page, b.Now); found {
+			b.Deposits = append(b.Deposits, hook.Deposit{Handle: handle, Value: value})
+		}
+	}
 }
 
 // Enter implements hook.Presence.

@@ -39,6 +39,8 @@ type frame struct {
 	Cursor   string           `json:"cursor"`
 	Spread   int              `json:"spread_ms"`
 	Data     json.RawMessage  `json:"data"`
+	Handles  []string         `json:"handles"`
+	Changed  string           `json:"changed"`
 }
 
 func (p *page) hello() string {

@@ -39,7 +39,11 @@ func (s *session) renew(siteID string, claims *ticket.Claims) error {
 	if err := s.hear(false); err != nil {
 		return err
 	}
-	return s.confirm() // an error ends the connection; endIfRevoked or the timer ends the session
+	if err := s.confirm(); err != nil {
+		return err // it ends the connection; endIfRevoked or the timer ends the session
+	}
+	s.sendDeposits()
+	return nil
 }
 
 // accept takes a ticket's claims. Entries in rooms that the user may no longer enter leave.

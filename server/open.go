@@ -85,6 +85,8 @@ func (s *session) begin(replay *replayBuffer, claims *ticket.Claims, hello trans
 		return "", err
 	}
 	cursor = replay.subscribe(s, hello.After)
+	s.deposited = nil // a page with a new connection knows of none
+	s.sendDeposits()
 	begun = true
 	return cursor, nil
 }

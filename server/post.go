@@ -84,11 +84,12 @@ func (s *Server) answerPost(r *http.Request, body []byte) transport.Tick {
 	c.User, c.Nonces, c.site = claims.User(), claims, st
 	s.nameConnection(r, c)
 	st.cron.tell(claims.Cron, claims.IssuedAt.UnixMilli())
+	c.readDeposits(&s.deposits, claims, s.pipeline.Hooks())
 	if !claims.MayAnswer(&c.Call, s.pipeline.Hooks(), false) || !c.readActivePosts() || st.cron.claim(c.Now) {
 		s.metrics.declined.Inc()
 		return plainTick(http.StatusConflict, "this beat is for PHP: post it to admin-ajax.php")
 	}
-	s.metrics.answered.Inc()
+	s.metrics.countAnswer(&c.Call)
 	return s.pipeline.Answer(&c.Call)
 }
 

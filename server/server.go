@@ -27,8 +27,9 @@
 //	transport     frames to bytes
 //
 // Pushes and nudges come from the broker to replay.go, which gives them to rooms and
-// sessions, and revocations to revoke.go, which ends sessions. sessions.go knows the
-// sessions of the node, and lifecycle.go how one begins, changes and ends.
+// sessions, revocations to revoke.go, which ends sessions, and deposited values to
+// depositor.go. sessions.go knows the sessions of the node, and lifecycle.go how one begins,
+// changes and ends.
 //
 // Back ends read and write the same rooms: package restapi over HTTP, package presencesync
 // with the table of the Presence API plugin.
@@ -49,6 +50,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/demosite"
+	"github.com/heartbeatd/heartbeatd/server/deposit"
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/pipeline"
 	"github.com/heartbeatd/heartbeatd/server/presencesync"
@@ -93,8 +95,8 @@ type Config struct {
 //	outlet.mu          where the frames for a page go
 //	Outbox's mu, then the transport's own: they wake a writer
 //
-// While these are held no other lock is waited for: sites.mu, cron.mu, refusals.mu
-// and the locks of package ticket. A new session is locked under sessions.mu while no other
+// While these are held no other lock is waited for: sites.mu, cron.mu, refusals.mu,
+// deposit.Store.mu and the locks of package ticket. A new session is locked under sessions.mu while no other
 // goroutine can reach it, so that never waits. The transport calls sessions with none of its
 // locks held.
 //
@@ -111,6 +113,7 @@ type Server struct {
 	sessions *sessions
 	shared   shared // by the sessions
 	tickets  ticket.Verifier
+	deposits deposit.Store
 	refusals refusals
 	apiKey   string
 
@@ -143,7 +146,7 @@ func New(c Config) (*Server, error) {
 		sessions: newSessions(), stop: make(chan struct{}),
 	}
 	s.metrics = newMetrics(func() int { return s.sessions.count("") })
-	s.shared = shared{c.Broker, &s.tickets, s.pipeline, s.metrics, cmp.Or(c.grace, defaultGrace), s.sessions.forget}
+	s.shared = shared{c.Broker, &s.tickets, s.pipeline, s.metrics, &s.deposits, cmp.Or(c.grace, defaultGrace), s.sessions.forget}
 	list := c.Sites
 	if c.Demo != nil {
 		c.Demo.AddHooks(&hooks)
@@ -158,6 +161,9 @@ func New(c Config) (*Server, error) {
 	s.replay = &replayBuffer{sessions: s.sessions, site: s.sites.get, log: c.Logger}
 	c.Broker.Subscribe(broker.Pushes, s.replay.subscribed, s.replay.receive)
 	c.Broker.Subscribe(broker.Revocations, nil, (&revoker{&s.tickets, s.sites, s.sessions, c.Logger}).receive)
+	depositor := &depositor{store: &s.deposits, sites: s.sites, sessions: s.sessions, broker: c.Broker, log: c.Logger, lost: make(chan struct{}, 1)}
+	c.Broker.Subscribe(broker.Deposits, depositor.subscribed, depositor.receive)
+	s.stopped.Go(func() { depositor.run(s.stop) })
 	s.socket = &transport.WebSocket{Server: s, CheckOrigin: s.sites.knowsOrigin}
 	s.requests = &transport.Sessions{Server: s}
 	s.stopped.Go(s.closeIdleSites)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/server/deposit"
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/pipeline"
@@ -40,6 +41,7 @@ type shared struct {
 	tickets  *ticket.Verifier
 	pipeline *pipeline.Pipeline
 	metrics  *metrics
+	deposits *deposit.Store
 	grace    time.Duration
 	forget   func(*session) // removes a session that has ended
 }
@@ -65,6 +67,7 @@ type session struct {
 	timer     *time.Timer  // ends the session: at exp, or after the grace period
 	ended     bool
 	idle      presence.Activity // as the page reported it last
+	deposited []string          // handles that have a value for the page, as it was told last
 }
 
 type sessionKey struct {
@@ -81,15 +84,19 @@ func (s *session) Beat(_ context.Context, received transport.Beat) transport.Tic
 	defer s.mu.Unlock()
 	b := &beat{Call: hook.Call{User: s.user, Post: form, Now: now, Nonces: s.claims}, site: s.site, entries: s}
 	b.read()
+	b.readDeposits(s.deposits, s.claims, s.pipeline.Hooks())
 	if s.ended || !s.beats.Allow() || !s.claims.MayAnswer(&b.Call, s.pipeline.Hooks(), true) || !b.readActivePosts() || s.site.cron.claim(now) {
 		s.metrics.declined.Inc()
+		if s.misses(&b.Call) {
+			s.sendDeposits()
+		}
 		return transport.Tick{Decline: true}
 	}
 	s.entries.clearPinged()
 	tick := s.pipeline.Answer(&b.Call)
 	s.stopRenewing()
 	s.subscribe(b.Data, nudgePace)
-	s.metrics.answered.Inc()
+	s.metrics.countAnswer(&b.Call)
 	return tick
 }
 

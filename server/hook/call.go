@@ -2,6 +2,7 @@ package hook
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker/presence"
@@ -20,6 +21,7 @@ type Call struct {
 	Focus    bool             // the page has the focus
 	Now      time.Time
 	Response *wordpress.Array // becomes the tick
+	Deposits []Deposit        // values for handles of the beat
 
 	// Referer is what check_ajax_referer is told: the nonce's action, and 1,
 	// 2 or 0 for how it was verified.
@@ -34,6 +36,17 @@ type Call struct {
 	hooks   *Hooks // whose hooks run
 	replied bool   // later hooks no longer run
 	reply   Reply
+}
+
+// Deposit is a value that a back end has deposited for a handle of the beat.
+type Deposit struct {
+	Handle string
+	Value  wordpress.Encoded
+}
+
+// HasDeposit reports whether a handle of the beat has a deposited value.
+func (c *Call) HasDeposit(handle string) bool {
+	return slices.ContainsFunc(c.Deposits, func(d Deposit) bool { return d.Handle == handle })
 }
 
 // NonceVerifier verifies nonces that WordPress made for the caller.

@@ -1,5 +1,5 @@
-// Package message is what the nodes of heartbeatd publish to each other on the topic
-// broker.Pushes, with the limits that hold for it.
+// Package message is what the nodes of heartbeatd publish to each other on the topics
+// broker.Pushes and broker.Deposits, with the limits that hold for it.
 package message
 
 import (

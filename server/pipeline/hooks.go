@@ -9,6 +9,7 @@ import (
 // nonces, and get no answer while the page's own nonce is in the first half of its life,
 // which is when beats are answered here.
 func addPresence(h *hook.Hooks) {
+	h.Add("heartbeat_received", 10, answerDeposits)
 	h.Add("heartbeat_received", 10, Ping)
 	h.AddNative("presence-ping", answerOnline)
 	h.AddNative("presence-editor-ping", nil) // Ping enters the room
@@ -17,6 +18,13 @@ func addPresence(h *hook.Hooks) {
 	h.AddNative("wp-refresh-metabox-loader-nonces", nil)
 	h.Add("heartbeat_send", 10, authCheck(true))
 	h.Add("heartbeat_nopriv_send", 10, authCheck(false))
+}
+
+// answerDeposits answers handles with the values that a back end has deposited.
+func answerDeposits(c *hook.Call) {
+	for _, d := range c.Deposits {
+		c.Response.Set(d.Handle, d.Value)
+	}
 }
 
 // authCheck tells the page whether somebody is logged in.

@@ -23,6 +23,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
@@ -51,6 +52,8 @@ type Node struct {
 	Renews func(k presence.Key, user int64) (renews, hasSession bool)
 	// Sessions returns the number of a site's sessions.
 	Sessions func(siteID string) int
+	// CheckDeposit returns why a site may not have one more deposit, or nil.
+	CheckDeposit func(siteID string, d message.Deposit) error
 	// Ready returns nil, or why the node is not ready.
 	Ready func() error
 }
@@ -69,6 +72,7 @@ func New(n Node, operatorKey string) http.Handler {
 	sub := r.PathPrefix(Path).Subrouter()
 	sub.Methods("POST").Path("/push").HandlerFunc(a.handle(a.push))
 	sub.Methods("POST").Path("/nudge").HandlerFunc(a.handle(a.nudge))
+	sub.Methods("POST").Path("/answer").HandlerFunc(a.handle(a.answer))
 	sub.Methods("POST").Path("/cron").HandlerFunc(a.handle(a.cron))
 	sub.Methods("POST").Path("/revoke").HandlerFunc(a.handle(a.revoke))
 	sub.Methods("GET").Path("/status").HandlerFunc(a.handle(a.status))

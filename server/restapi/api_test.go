@@ -82,6 +82,12 @@ func newTestNode(t *testing.T) *testNode {
 		Renews:   func(presence.Key, int64) (bool, bool) { return false, false },
 		Sessions: func(string) int { return 0 },
 		Ready:    func() error { return nil },
+		CheckDeposit: func(_ string, d message.Deposit) error {
+			if d.Handle == "one-too-many" {
+				return errors.New("a site has at most so many deposits")
+			}
+			return nil
+		},
 	}, operator))
 	t.Cleanup(func() {
 		server.Close()
@@ -187,6 +193,16 @@ func TestRefuses(t *testing.T) {
 		"a plugin's room":           {good, "/push", `{"to":{"room":"shop/orders"},"data":1}`, 202},
 		"no data":                   {good, "/push", `{"to":{"all":true}}`, 400},
 		"too much data":             {good, "/push", `{"to":{"all":true},"data":"` + strings.Repeat("x", message.MaxData) + `"}`, 413},
+		"a deposit":                 {good, "/answer", `{"to":{"all":true},"handle":"stock","value":{"a":1},"ttl":3600}`, 202},
+		"a withdrawal":              {good, "/answer", `{"to":{"all":true},"handle":"stock","value":null}`, 202},
+		"a deposit for nobody":      {good, "/answer", `{"handle":"stock","value":1,"ttl":1}`, 400},
+		"a deposit of no value":     {good, "/answer", `{"to":{"all":true},"handle":"stock","ttl":1}`, 400},
+		"a deposit without a time":  {good, "/answer", `{"to":{"all":true},"handle":"stock","value":1}`, 400},
+		"a deposit for too long":    {good, "/answer", `{"to":{"all":true},"handle":"stock","value":1,"ttl":3601}`, 400},
+		"a deposit for no handle":   {good, "/answer", `{"to":{"all":true},"value":1,"ttl":1}`, 400},
+		"a handle of core":          {good, "/answer", `{"to":{"all":true},"handle":"wp_autosave","value":1,"ttl":1}`, 400},
+		"a large value":             {good, "/answer", `{"to":{"all":true},"handle":"stock","value":"` + strings.Repeat("/", message.MaxValue/2) + `","ttl":1}`, 413},
+		"one deposit too many":      {good, "/answer", `{"to":{"all":true},"handle":"one-too-many","value":1,"ttl":1}`, 429},
 		"too large a request":       {good, "/push", `{"to":{"all":true},"data":"` + strings.Repeat("x", maxRequest) + `"}`, 413},
 		"a nudge over two minutes":  {good, "/nudge", `{"to":{"all":true},"spread_ms":120000}`, 400},
 		"a revocation of nobody":    {good, "/revoke", `{}`, 400},

@@ -31,6 +31,9 @@ type request struct {
 	All      bool            `json:"all"`
 	At       int64           `json:"at"`       // when the next scheduled event is due, in Unix s
 	UntilMS  int64           `json:"until_ms"` // of a revocation, in Unix ms; 0: when the key was issued
+	Handle   string          `json:"handle"`
+	Value    json.RawMessage `json:"value"` // of a deposit; null withdraws it
+	TTL      int64           `json:"ttl"`   // of a deposit, in seconds
 }
 
 func (a *api) push(ctx context.Context, c *call) (int, any, error) {
@@ -56,6 +59,35 @@ func (a *api) nudge(ctx context.Context, c *call) (int, any, error) {
 	}
 	_, err := a.publish(ctx, broker.Pushes, c.site, message.Message{Kind: message.Nudge, To: c.To, SpreadMS: c.SpreadMS})
 	return http.StatusAccepted, struct{}{}, err
+}
+
+// answer deposits a value with which all nodes answer a handle, or withdraws it.
+func (a *api) answer(ctx context.Context, c *call) (int, any, error) {
+	if err := c.To.Check(); err != nil {
+		return 0, nil, badRequest("to: %v", err)
+	}
+	if err := message.CheckHandle(c.Handle); err != nil {
+		return 0, nil, badRequest("%v", err)
+	}
+	d := message.Deposit{To: c.To, Handle: c.Handle, Value: json.RawMessage(wordpress.EscapeJSON(c.Value))}
+	most := int64(message.MaxTTL.Seconds())
+	switch {
+	case len(d.Value) == 0:
+		return 0, nil, badRequest("value is missing")
+	case len(d.Value) > message.MaxValue:
+		return 0, nil, &apiError{413, "too_large", fmt.Sprintf("value has at most %d bytes", message.MaxValue)}
+	case !d.IsWithdrawal() && (c.TTL < 1 || c.TTL > most):
+		return 0, nil, badRequest("ttl must be 1 to %d seconds", most)
+	}
+	d.UntilMS = time.Now().Add(time.Duration(c.TTL) * time.Second).UnixMilli()
+	if err := a.CheckDeposit(c.site, d); err != nil {
+		return 0, nil, &apiError{429, "limit_reached", err.Error()}
+	}
+	b, err := d.Encode()
+	if err != nil {
+		return 0, nil, badRequest("value is invalid JSON: %v", err)
+	}
+	return http.StatusAccepted, struct{}{}, a.Broker.Replace(ctx, broker.Deposits, c.site, d.Key(), b)
 }
 
 // cron publishes the time of a site's next scheduled event to all nodes.

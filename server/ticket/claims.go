@@ -47,6 +47,10 @@ type Claims struct {
 	Cron        int64           `json:"cron,omitempty"`  // Unix s: when the next scheduled event is due, if requests run it
 	Native      []string        `json:"native,omitzero"` // handles that heartbeatd may answer; nil: PHP must see every beat
 
+	// Deposits says that beats may be answered with deposited values: no callback of another
+	// plugin would miss a handle.
+	Deposits bool `json:"deposits,omitempty"`
+
 	// RepeatUntil is the Unix time, in seconds, until which pages may repeat PHP's
 	// answers. WordPress tells pages through the API to stop repeating an answer that has
 	// changed: while it cannot reach the API, its tickets do not have this claim.
@@ -112,8 +116,8 @@ func (c *Claims) User() *hook.User {
 var repeatedHandles = []string{"wp-refresh-post-lock", "wp-check-locked-posts"}
 
 // MayAnswer reports whether heartbeatd may answer a beat instead of PHP: the ticket and
-// the page's nonce are fresh, and all handles of the beat are native, both in the ticket
-// and in hooks. linked says that the beat came over a link.
+// the page's nonce are fresh, and each handle of the beat is native, both in the ticket
+// and in hooks, or has a deposited value. linked says that the beat came over a link.
 func (c *Claims) MayAnswer(beat *hook.Call, hooks *hook.Hooks, linked bool) bool {
 	if c.Native == nil || beat.Post.Has("wp_customize") || beat.Post.String("action") != "heartbeat" {
 		return false
@@ -127,6 +131,9 @@ func (c *Claims) MayAnswer(beat *hook.Call, hooks *hook.Hooks, linked bool) bool
 	repeats := linked && beat.Now.Unix() < c.RepeatUntil
 	for handle := range beat.Data.All() {
 		if repeats && slices.Contains(repeatedHandles, handle) {
+			continue
+		}
+		if c.Deposits && beat.HasDeposit(handle) {
 			continue
 		}
 		if !slices.Contains(c.Native, handle) || !hooks.IsNative(handle) {
