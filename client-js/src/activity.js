@@ -1,5 +1,6 @@
 // Tells whether the user is idle: without input for 30 s. A page counts as active
-// when it is loaded and when it is shown. Input while it is hidden is ignored.
+// when it is loaded and when it is shown. Input while it is hidden is ignored, and so are
+// the events of scripts, as of element.click().
 
 const IDLE = 30000
 const CHECK_EVERY = 5000
@@ -16,8 +17,8 @@ export function watchActivity(win, changed) {
 		idle = false
 	}
 
-	function input() {
-		if (doc.visibilityState === 'hidden') return
+	function input(event) {
+		if (!event.isTrusted || doc.visibilityState === 'hidden') return
 		const was = idle
 		seen()
 		if (was) changed()

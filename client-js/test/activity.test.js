@@ -2,10 +2,18 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { watchActivity } from '../src/activity.js'
 
-class Doc extends EventTarget {
+// Node's own EventTarget cannot dispatch an event that is trusted.
+class Doc {
 	visibilityState = 'visible'
 	frames = []
+	listeners = {}
 	getElementsByTagName = () => this.frames
+	addEventListener(type, listener) {
+		this.listeners[type] = (this.listeners[type] ?? new Set()).add(listener)
+	}
+	dispatch(event) {
+		this.listeners[event.type]?.forEach((listener) => listener(event))
+	}
 }
 
 // Returns a page. `told` has the value of idle at each change.
@@ -17,7 +25,7 @@ function pageOf(t) {
 	const wait = (seconds) => {
 		for (let i = 0; i < seconds; i++) t.mock.timers.tick(1000)
 	}
-	return { doc, told, activity, wait, input: (type = 'mousemove', target = doc) => target.dispatchEvent(new Event(type)) }
+	return { doc, told, activity, wait, input: (type = 'mousemove', target = doc, isTrusted = true) => target.dispatch({ type, isTrusted }) }
 }
 
 test('a user is idle after 30 s without input, and active with the next input', (t) => {
@@ -45,6 +53,20 @@ test('a user is idle after 30 s without input, and active with the next input', 
 	assert.deepEqual(told, [], 'mouseover is not input: the page may move under the pointer')
 })
 
+test('events of scripts are not input', (t) => {
+	const { doc, told, wait, input } = pageOf(t)
+	const frame = new Doc()
+	doc.frames.push({ contentDocument: frame })
+	wait(20)
+	for (const target of [doc, frame]) input('click', target, false)
+	wait(10)
+	assert.deepEqual(told, [true])
+	for (const target of [doc, frame]) input('click', target, false)
+	assert.deepEqual(told, [true])
+	input('click', frame)
+	assert.deepEqual(told, [true, false])
+})
+
 test('input in iframes counts, also if they are added or reloaded later', (t) => {
 	const { doc, told, wait, input } = pageOf(t)
 	const frame = { contentDocument: new Doc() }
@@ -61,15 +83,10 @@ test('input in iframes counts, also if they are added or reloaded later', (t) =>
 
 test('input in an iframe counts after document.open(), which removes its listeners', (t) => {
 	const { doc, told, wait, input } = pageOf(t)
-	const listeners = []
 	const frame = new Doc()
-	frame.addEventListener = (...args) => {
-		listeners.push(args)
-		EventTarget.prototype.addEventListener.apply(frame, args)
-	}
 	doc.frames.push({ contentDocument: frame })
 	wait(5)
-	listeners.forEach((args) => frame.removeEventListener(...args))
+	frame.listeners = {}
 	wait(20)
 	input('keydown', frame)
 	wait(29)

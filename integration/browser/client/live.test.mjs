@@ -173,7 +173,13 @@ describe('the living side', () => {
 		await told('1', 2)
 		await tab.clock.runFor(20_000)
 		const frame = tab.frames()[1]
-		await frame.evaluate(() => document.body.dispatchEvent(new KeyboardEvent('keydown', { bubbles: true })))
+		await frame.evaluate(() => {
+			document.body.click()
+			window.focus()
+		})
+		await beat(tab, { 'presence-ping': { screen: 'upload' } })
+		assert.equal(notes().length, 2, 'a click of a script is no input')
+		await tab.keyboard.press('a')
 		await told('0', 3)
 		await tab.clock.runFor(31_000)
 		await told('1', 4)
