@@ -48,9 +48,9 @@ export async function withoutWebSocket({ person }) {
 }
 
 // fallBackAndReturn checks that beats go to PHP while heartbeatd is down, and over the link afterwards.
-export async function fallBackAndReturn(t, { server, php, person }, clients = ['websocket', 'events', 'longpoll']) {
+export async function fallBackAndReturn(t, { server, php, person }) {
 	const pages = {}
-	for (const client of clients) {
+	for (const client of ['websocket', 'events', 'longpoll']) {
 		pages[client] = await (await person('editor', { client })).open('/wp-admin/')
 		await linked(pages[client], client)
 		await answered(pages[client])
