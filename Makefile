@@ -47,7 +47,7 @@ test-fast: check go-test js-test bundle
 
 check: setup-node check-php
 	@echo "== gofmt, go vet, staticcheck, eslint"
-	@unformatted=$$(gofmt -l *.go broker client-js/*.go integration server transport); \
+	@unformatted=$$(gofmt -l *.go broker client-js/*.go integration internal server transport); \
 	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
 	@go vet ./...
 	@go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
