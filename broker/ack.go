@@ -24,7 +24,7 @@ const ackWait = 5 * time.Second
 type pendingWrite struct {
 	it    *item
 	value *presence.Stored
-	lives time.Duration
+	ttl   time.Duration
 	since time.Duration // by the broker's clock
 }
 
@@ -63,7 +63,7 @@ func (b *Broker) completed(reply string, seq uint64, err error) {
 	}
 }
 
-// ackHead is how an ack begins if NATS has no domains.
+// ackHead is the beginning of an ack of a NATS server without JetStream domains.
 const ackHead = `{"stream":"` + bucket.Stream + `","seq":`
 
 func readAck(m *nats.Msg) (seq uint64, err error) {
@@ -112,7 +112,7 @@ func (b *Broker) acked(fl pendingWrite, seq uint64) {
 	it.rev = seq
 	b.learn(it, fl.value, seq)
 	if fl.value != nil {
-		it.until = time.Now().Add(fl.lives)
+		it.until = time.Now().Add(fl.ttl)
 		it.written = unconfirmed
 		if fl.value == it.value || it.isLate() {
 			it.written = confirmed
@@ -121,14 +121,14 @@ func (b *Broker) acked(fl pendingWrite, seq uint64) {
 	switch {
 	case fl.value == nil && it.leaves():
 		b.drop(it)
-	case it.written == confirmed && it.rival > it.rev && !it.leaves():
+	case it.written == confirmed && it.foreignRev > it.rev && !it.leaves():
 		b.drop(it)
 	case it.leaves() || it.isDue():
 		b.enqueue(it)
 	}
 }
 
-// failed handles a write that NATS has not stored, or not yet. The lock is held.
+// failed handles a write that NATS has refused or not acknowledged. The lock is held.
 func (b *Broker) failed(it *item, err error) {
 	if !it.leaves() {
 		it.repeat()

@@ -12,7 +12,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-// errorLog keeps what is logged as an error.
+// errorLog records what is logged at the level error.
 type errorLog struct {
 	mu  sync.Mutex
 	buf strings.Builder
@@ -35,7 +35,7 @@ func newErrorLog() (*errorLog, *slog.Logger) {
 	return l, slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelError}))
 }
 
-func TestHeldKeysAreBounded(t *testing.T) {
+func TestItemLimit(t *testing.T) {
 	t.Parallel()
 	errs, log := newErrorLog()
 	b := open(t, Config{Logger: log})
@@ -46,23 +46,23 @@ func TestHeldKeysAreBounded(t *testing.T) {
 	for i := range 5 {
 		b.Hold(page("r", fmt.Sprint("user-", i), "a"), at(1, "x"))
 	}
-	b.Hold(page("r", "user-0", "a"), at(2, "y")) // one of the three is still free to change
+	b.Hold(page("r", "user-0", "a"), at(2, "y")) // an existing entry may still change
 	if got := inRoom(v, "r"); got != "user-0 user-1 user-2" {
 		t.Errorf("in the room: %q", got)
 	}
 	if !strings.Contains(errs.String(), "limit of entries") {
 		t.Errorf("logged: %s", errs)
 	}
-	settled(t, b)
+	waitWritten(t, b)
 	b.Leave(page("r", "user-0", "a"))
-	settled(t, b)
+	waitWritten(t, b)
 	b.Hold(page("r", "user-4", "a"), at(1, "x"))
 	if got := inRoom(v, "r"); got != "user-1 user-2 user-4" {
 		t.Errorf("after one left: %q", got)
 	}
 }
 
-func TestComplaintsAreSpaced(t *testing.T) {
+func TestErrorLogIsRateLimited(t *testing.T) {
 	errs, log := newErrorLog()
 	b := newBroker(Config{TTL: time.Minute, Logger: log})
 	b.maxItems = 0
@@ -74,7 +74,7 @@ func TestComplaintsAreSpaced(t *testing.T) {
 	}
 }
 
-func TestValuesAreBounded(t *testing.T) {
+func TestInvalidValuesAreRefused(t *testing.T) {
 	errs, log := newErrorLog()
 	b := newBroker(Config{TTL: time.Minute, Logger: log})
 	for i, data := range []string{
@@ -85,14 +85,14 @@ func TestValuesAreBounded(t *testing.T) {
 		b.Hold(page("r", fmt.Sprint("user-", i), "a"), s)
 	}
 	if len(b.items) != 0 || errs.String() == "" {
-		t.Errorf("%d were taken; logged: %s", len(b.items), errs)
+		t.Errorf("%d values were accepted; logged: %s", len(b.items), errs)
 	}
 	s := at(1, "x")
 	s.Data = nil
 	b.Hold(page("r", "user-1", "a"), s)
 	for _, it := range b.items {
 		if string(it.value.Data) != "{}" {
-			t.Errorf("no data became %s", it.value.Data)
+			t.Errorf("empty data became %s, want {}", it.value.Data)
 		}
 	}
 	if len(b.items) != 1 {
@@ -100,8 +100,9 @@ func TestValuesAreBounded(t *testing.T) {
 	}
 }
 
-// The largest key and value, with every header, are taken by the bucket.
-func TestLargestIsWritten(t *testing.T) {
+// TestLargestEntry checks that the bucket accepts the largest key and value, with all
+// headers.
+func TestLargestEntry(t *testing.T) {
 	t.Parallel()
 	b := open(t, Config{Listen: "127.0.0.1:0"})
 	other := open(t, Config{URL: "nats://" + b.ListenAddr()})
@@ -114,14 +115,14 @@ func TestLargestIsWritten(t *testing.T) {
 	eventually(t, "written", func() bool { return count(v, k.Room) == 1 })
 	v.Room(k.Room, func(entries []presence.Entry, total int) {
 		if total != 1 || entries[0].ClientID != k.ClientID {
-			t.Error("the originals of hashed names did not come through")
+			t.Error("the other node does not see the original names of a hashed key")
 		}
 	})
 	b.Leave(k)
 	eventually(t, "left", func() bool { return count(v, k.Room) == 0 })
 }
 
-func TestWritesInFlightAreBounded(t *testing.T) {
+func TestInFlightLimit(t *testing.T) {
 	t.Parallel()
 	b := open(t, Config{Listen: "127.0.0.1:0"})
 	other := open(t, Config{URL: "nats://" + b.ListenAddr()})
@@ -134,20 +135,20 @@ func TestWritesInFlightAreBounded(t *testing.T) {
 		most = max(most, len(b.inFlight)+b.lookingUp)
 		b.mu.Unlock()
 	}
-	eventually(t, "all of them", func() bool {
+	eventually(t, "all entries", func() bool {
 		total := 0
 		v.Room("r", func(_ []presence.Entry, n int) { total = n })
 		return total == people
 	})
 	t.Logf("at most %d in flight", most)
 	if most > maxInFlight {
-		t.Errorf("%d writes in flight, at most %d may be", most, maxInFlight)
+		t.Errorf("%d writes in flight, want at most %d", most, maxInFlight)
 	}
 }
 
-// With the window full, nothing more is sent; with NATS away, of each key only
-// the newest value waits.
-func TestWindowAndQueue(t *testing.T) {
+// TestQueueKeepsNewestValue checks that nothing is sent while maxInFlight writes are in
+// flight, and that the queue keeps the newest value of each key only.
+func TestQueueKeepsNewestValue(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
 	b := open(t, Config{URL: s.url()})
@@ -167,7 +168,7 @@ func TestWindowAndQueue(t *testing.T) {
 	if queued != 1 || inFlight != 0 {
 		t.Errorf("%d queued, %d in flight, want 1 and none", queued, inFlight)
 	}
-	settled(t, b)
+	waitWritten(t, b)
 	if state := streamState(t, s.url()); state.LastSeq != 1 {
 		t.Errorf("%d writes, want 1", state.LastSeq)
 	}
@@ -179,7 +180,7 @@ func TestWindowAndQueue(t *testing.T) {
 	})
 }
 
-func TestGoneIsBounded(t *testing.T) {
+func TestRecentlyGoneLimit(t *testing.T) {
 	t.Parallel()
 	var g recentlyGone
 	now := time.Now()
@@ -187,9 +188,9 @@ func TestGoneIsBounded(t *testing.T) {
 		g.add(fmt.Sprint(i), now)
 	}
 	if len(g.at) != maxRecent {
-		t.Errorf("%d keys that went just now, want %d", len(g.at), maxRecent)
+		t.Errorf("%d keys, want %d", len(g.at), maxRecent)
 	}
 	if g.add("later", now.Add(recentTime)); len(g.at) != 1 {
-		t.Errorf("%d of them were not forgotten", len(g.at)-1)
+		t.Errorf("%d old keys were not removed", len(g.at)-1)
 	}
 }

@@ -27,10 +27,10 @@ type Config struct {
 	Logger      *slog.Logger
 }
 
-// minTTL is the shortest TTL whose end NATS announces.
+// minTTL is the shortest TTL for which NATS publishes delete markers.
 const minTTL = time.Second
 
-// ErrClosed is the error of a broker that Close has ended.
+// ErrClosed is the error of a broker after Close.
 var ErrClosed = errors.New("the broker is closed")
 
 // Broker writes this node's presence to NATS and reads that of all nodes. Open makes one.
@@ -46,33 +46,32 @@ type Broker struct {
 	ctx        context.Context // ends with Close
 	cancel     context.CancelFunc
 	wg         sync.WaitGroup
-	check      chan struct{} // for the supervisor
-	wake       chan struct{} // for the writer
+	check      chan struct{} // wakes the supervisor
+	wake       chan struct{} // wakes the writer
 	lookups    chan lookup
-	errorLimit rate.Sometimes // of messages in the log that clients could cause at will
+	errorLimit rate.Sometimes // limits log messages that clients can cause
 
-	nc    *nats.Conn // the supervisor's
+	nc    *nats.Conn // used by the supervisor only
 	inbox string     // of nc
 
-	// Guards the following. Held while onChange runs.
-	mu         sync.Mutex
+	mu         sync.Mutex // guards the following; held while onChange runs
 	closed     bool
 	maxItems   int
 	items      map[string]*item
 	wheel      *wheel
 	queue      *list.List              // items to be written, oldest first
 	inFlight   map[string]pendingWrite // by reply subject
-	writeCount uint64                  // counts them, for reply subjects
+	writeCount uint64                  // the number of writes, for reply subjects
 	lookingUp  int
-	views      map[string][]*View // by site
-	places     map[string]place   // by topic
+	views      map[string][]*View  // by site
+	positions  map[string]position // by topic
 
 	link       *link         // the last link that worked
-	down       error         // why nothing can be written now; nil: it can
+	down       error         // why nothing can be written now; nil if writes are possible
 	replaced   chan struct{} // closed when link is replaced
 	cancelBind func()        // cancels the supervisor's requests to NATS
-	epoch      uint64        // counts the buckets: revisions of two buckets cannot be compared
-	lastSeq    uint64        // the newest revision seen in this one
+	epoch      uint64        // the number of buckets so far: revisions of two buckets cannot be compared
+	lastSeq    uint64        // the newest revision seen in the current bucket
 }
 
 // Open starts a broker. If an external NATS does not answer, it starts nevertheless and
@@ -122,22 +121,22 @@ func newBroker(c Config) *Broker {
 		lookups:    make(chan lookup, maxInFlight),
 		errorLimit: rate.Sometimes{First: 3, Interval: 10 * time.Second},
 
-		maxItems: maxItems,
-		items:    map[string]*item{},
-		wheel:    newWheel(),
-		queue:    list.New(),
-		inFlight: map[string]pendingWrite{},
-		views:    map[string][]*View{},
-		places:   map[string]place{},
-		down:     errors.New("not connected to NATS yet"),
-		replaced: make(chan struct{}),
+		maxItems:  maxItems,
+		items:     map[string]*item{},
+		wheel:     newWheel(),
+		queue:     list.New(),
+		inFlight:  map[string]pendingWrite{},
+		views:     map[string][]*View{},
+		positions: map[string]position{},
+		down:      errors.New("not connected to NATS yet"),
+		replaced:  make(chan struct{}),
 	}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	return b
 }
 
-// Close ends the broker and its views. It first writes what is queued, if NATS takes it in
-// time. It purges nothing: the entries end with their TTL.
+// Close ends the broker and its views. It first writes what is queued, if NATS accepts it
+// in time. It purges nothing: the entries end with their TTL.
 func (b *Broker) Close() error {
 	b.mu.Lock()
 	if b.closed {
@@ -153,7 +152,7 @@ func (b *Broker) Close() error {
 	return b.shutdown()
 }
 
-// drain waits until the queue is written, or until NATS is away.
+// drain waits until the queue is written, or returns at once if NATS cannot be reached.
 func (b *Broker) drain() {
 	deadline := time.After(ackWait)
 	for tick := time.NewTicker(5 * time.Millisecond); ; {

@@ -12,38 +12,37 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/internal/leaktest"
 )
 
-// TestMain fails when goroutines are left after the tests.
+// TestMain fails if a test leaves a goroutine running.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		_ = f.Value.Set("6") // they wait for TTLs more than they work
+		_ = f.Value.Set("6") // most of the tests' time is waiting for TTLs
 	}
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"))
+	leaktest.Main(m)
 }
 
 const (
-	testTTL  = 3 * time.Second  // where a test waits for its end
-	patience = 60 * time.Second // for what must come, on a machine that is busy
+	testTTL  = 3 * time.Second  // for tests that wait until entries expire
+	patience = 60 * time.Second // the longest wait for an expected event, on a busy machine
 )
 
-// open opens a broker for the length of the test, and waits for its NATS.
+// open opens a broker until the end of the test, and waits until it is ready.
 func open(t *testing.T, c Config) *Broker {
 	t.Helper()
-	b := openAway(t, c)
-	becomes(t, b, true)
+	b := openOffline(t, c)
+	waitReady(t, b, true)
 	return b
 }
 
-// openAway is open where NATS is away.
-func openAway(t *testing.T, c Config) *Broker {
+// openOffline is open without the wait, for a test without NATS.
+func openOffline(t *testing.T, c Config) *Broker {
 	t.Helper()
 	if c.TTL == 0 {
-		c.TTL = time.Hour // nothing is renewed while a test counts writes
+		c.TTL = time.Hour // no renewals, for tests that count writes
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))
@@ -60,26 +59,26 @@ func openAway(t *testing.T, c Config) *Broker {
 	return b
 }
 
-// diary writes down what a view says.
-type diary struct {
+// changeRecorder records the changes that a view or an observer reports.
+type changeRecorder struct {
 	mu      sync.Mutex
 	changes []presence.Change
 }
 
-func (d *diary) add(c presence.Change) {
+func (d *changeRecorder) add(c presence.Change) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.changes = append(d.changes, c)
 }
 
-func (d *diary) all() []presence.Change {
+func (d *changeRecorder) all() []presence.Change {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Clone(d.changes)
 }
 
-// heard counts the changes of a kind, of one client id or (empty) of all.
-func (d *diary) heard(kind presence.Kind, id string) (n int) {
+// count counts the changes of a kind, of one client id, or of all if id is empty.
+func (d *changeRecorder) count(kind presence.Kind, id string) (n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, c := range d.changes {
@@ -90,13 +89,13 @@ func (d *diary) heard(kind presence.Kind, id string) (n int) {
 	return n
 }
 
-func (d *diary) last() string {
+func (d *changeRecorder) last() string {
 	lines := strings.Split(d.String(), ", ")
 	return lines[len(lines)-1]
 }
 
-// String is "joined a, left b", the client ids in the order of the changes.
-func (d *diary) String() string {
+// String returns the changes as "joined user-1, left user-2".
+func (d *changeRecorder) String() string {
 	var lines []string
 	for _, c := range d.all() {
 		lines = append(lines, c.Kind.String()+" "+c.Entry.ClientID)
@@ -104,7 +103,8 @@ func (d *diary) String() string {
 	return strings.Join(lines, ", ")
 }
 
-func (d *diary) want(t *testing.T, want string) {
+// want waits until the changes are those of want.
+func (d *changeRecorder) want(t *testing.T, want string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); d.String() != want; time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -113,11 +113,12 @@ func (d *diary) want(t *testing.T, want string) {
 	}
 }
 
-func watch(t *testing.T, b *Broker, site string) (*View, *diary) {
+// watch opens a view of a site and waits for its first snapshot.
+func watch(t *testing.T, b *Broker, site string) (*View, *changeRecorder) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	d := &diary{}
+	d := &changeRecorder{}
 	v, err := b.Watch(site, d.add)
 	if err != nil {
 		t.Fatal(err)
@@ -126,25 +127,25 @@ func watch(t *testing.T, b *Broker, site string) (*View, *diary) {
 	return v, d
 }
 
-// eventually polls until ok, or fails with what it sees at the end.
+// eventually polls until ok returns true. what names the condition in the failure.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("never came: " + what)
+			t.Fatal("timed out waiting for: " + what)
 		}
 	}
 }
 
 // wantSet is want for changes that may come in any order.
-func (d *diary) wantSet(t *testing.T, want string) {
+func (d *changeRecorder) wantSet(t *testing.T, want string) {
 	t.Helper()
 	sorted := func(s string) string {
 		lines := strings.Split(s, ", ")
 		slices.Sort(lines)
 		return strings.Join(lines, ", ")
 	}
-	eventually(t, "as many changes", func() bool { return len(d.String()) >= len(want) })
+	eventually(t, "the number of changes", func() bool { return len(d.String()) >= len(want) })
 	if sorted(d.String()) != sorted(want) {
 		t.Fatalf("changes: %s\n   want: %s", d, want)
 	}
@@ -154,6 +155,7 @@ func page(room, client, conn string) presence.Key {
 	return presence.Key{Site: "site", Room: room, ClientID: client, Conn: conn}
 }
 
+// at returns a value with a date that ends in second.
 func at(second int, screen string) presence.Stored {
 	return presence.Stored{Entry: presence.Entry{
 		DisplayName: "Ada",
@@ -167,12 +169,13 @@ func focused(s presence.Stored, ms int64) presence.Stored {
 	return s
 }
 
-// in makes a value that belongs to the key, as the bucket has it.
+// in returns s with the room and the client id of the key.
 func in(k presence.Key, s presence.Stored) presence.Stored {
 	s.Room, s.ClientID = k.Room, k.ClientID
 	return s
 }
 
+// inRoom returns the client ids in a room, sorted.
 func inRoom(v *View, room string) string {
 	var ids []string
 	v.Room(room, func(entries []presence.Entry, _ int) {
@@ -184,7 +187,7 @@ func inRoom(v *View, room string) string {
 	return strings.Join(ids, " ")
 }
 
-// count is how many people a view shows in a room.
+// count returns the number of entries in a room.
 func count(v *View, room string) (total int) {
 	v.Room(room, func(_ []presence.Entry, all int) { total = all })
 	return total

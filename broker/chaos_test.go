@@ -12,10 +12,10 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-// Three nodes write at random, some keys each its own and some all of them,
-// while connections close and the bucket is deleted. When it is quiet again,
-// all views agree with each other, with a view that was just opened, with
-// what was told, and with what each node said last of its own keys.
+// TestNodesAgree has three nodes that write at random, keys of their own and shared keys,
+// while connections are closed and the bucket is deleted. Afterwards all views must agree
+// with each other, with a new view, with the reported changes, and with the last write of
+// each node to its own keys.
 func TestNodesAgree(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
@@ -23,10 +23,10 @@ func TestNodesAgree(t *testing.T) {
 	config := Config{URL: s.url(), TTL: 10 * time.Second}
 	var brokers [nodes]*Broker
 	var views [nodes]*View
-	var told [nodes]*diary
+	var reported [nodes]*changeRecorder
 	for n := range nodes {
 		brokers[n] = open(t, config)
-		views[n], told[n] = watch(t, brokers[n], "site")
+		views[n], reported[n] = watch(t, brokers[n], "site")
 	}
 	var own [nodes]map[presence.Key]bool
 	var wg sync.WaitGroup
@@ -55,14 +55,14 @@ func TestNodesAgree(t *testing.T) {
 				case n == 0 && i == steps/2:
 					deleteStream(t, s.url())
 				case i%20 == 0:
-					settled(t, b)
+					waitWritten(t, b)
 				}
 			}
 		})
 	}
 	wg.Wait()
 	for _, b := range brokers {
-		settled(t, b)
+		waitWritten(t, b)
 	}
 	fresh, _ := watch(t, open(t, config), "site")
 	seen := func(v *View) string {
@@ -77,32 +77,32 @@ func TestNodesAgree(t *testing.T) {
 	eventually(t, "agreement", func() bool {
 		return seen(views[0]) == seen(fresh) && seen(views[1]) == seen(fresh) && seen(views[2]) == seen(fresh)
 	})
-	there := fresh.Keys(presence.Filter{})
-	for n, d := range told {
+	keys := fresh.Keys(presence.Filter{})
+	for n, d := range reported {
 		shown := map[string]presence.Entry{}
 		for _, c := range d.all() {
-			replay(t, shown, c)
+			applyChange(t, shown, c)
 		}
 		if got, want := listed(shown), seen(views[n]); got != want {
-			t.Errorf("node %d was told %s\nand shows %s", n, got, want)
+			t.Errorf("changes of node %d lead to %s\nits view shows %s", n, got, want)
 		}
 		for k, here := range own[n] {
-			if found := slices.Contains(there, k); found != here {
-				t.Errorf("%s of node %d is there: %v, want %v", k, n, found, here)
+			if found := slices.Contains(keys, k); found != here {
+				t.Errorf("%s of node %d is in the new view: %v, want %v", k, n, found, here)
 			}
 		}
 	}
 	if !strings.Contains(seen(fresh), "u1") {
-		t.Errorf("agreed on: %s", seen(fresh))
+		t.Errorf("no entry of u1 in the views: %s", seen(fresh))
 	}
 }
 
-// replay follows a change, and fails when it cannot have happened.
-func replay(t *testing.T, shown map[string]presence.Entry, c presence.Change) {
+// applyChange applies a change to shown, and fails if the change is impossible.
+func applyChange(t *testing.T, shown map[string]presence.Entry, c presence.Change) {
 	t.Helper()
 	id := c.Entry.Room + " " + c.Entry.ClientID
-	if _, there := shown[id]; there == (c.Kind == presence.Joined) {
-		t.Errorf("%v %s, but there: %v", c.Kind, id, there)
+	if _, known := shown[id]; known == (c.Kind == presence.Joined) {
+		t.Errorf("%v %s, but the entry was shown before: %v", c.Kind, id, known)
 	}
 	if shown[id] = c.Entry; c.Kind == presence.Left {
 		delete(shown, id)

@@ -11,7 +11,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-// startCluster is three servers with routes between them.
+// startCluster starts a cluster of three servers.
 func startCluster(t *testing.T) []*natsServer {
 	t.Helper()
 	var routes []*url.URL
@@ -41,46 +41,46 @@ func startCluster(t *testing.T) []*natsServer {
 	return servers
 }
 
-// A cluster keeps three copies, and nobody leaves when the server goes that
-// answers for the bucket.
+// TestCluster checks that the bucket has three replicas, and that no entry leaves when the
+// leader of its stream is stopped.
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	servers := startCluster(t)
 	var nodes []*Broker
-	var told []*diary
+	var reported []*changeRecorder
 	for _, s := range servers {
 		b := open(t, Config{URL: s.url()})
 		_, d := watch(t, b, "site")
-		nodes, told = append(nodes, b), append(told, d)
+		nodes, reported = append(nodes, b), append(reported, d)
 	}
 	for i, b := range nodes {
 		b.Hold(page("r", fmt.Sprint("user-", i), "a"), at(1, "x"))
 	}
-	for _, d := range told {
-		eventually(t, "all three", func() bool { return d.heard(presence.Joined, "") == 3 })
+	for _, d := range reported {
+		eventually(t, "all three entries", func() bool { return d.count(presence.Joined, "") == 3 })
 	}
 	info := streamOf(t, servers[0].url()).CachedInfo()
 	if info.Config.Replicas != 3 {
 		t.Errorf("%d replicas", info.Config.Replicas)
 	}
 	dead := int(info.Cluster.Leader[len("server-")] - '0')
-	servers[dead].stop() // its node finds another, perhaps before anybody could ask whether it is ready
+	servers[dead].stop() // its node connects to another server, perhaps so fast that Ready never shows it
 	for i, b := range nodes {
 		if i == dead {
 			continue
 		}
 		b.Hold(page("r", fmt.Sprint("new-", i), "a"), at(1, "x"))
 	}
-	for i, d := range told {
+	for i, d := range reported {
 		if i != dead {
-			eventually(t, "two more", func() bool { return d.heard(presence.Joined, "") == 5 })
+			eventually(t, "two new entries", func() bool { return d.count(presence.Joined, "") == 5 })
 		}
-		if d.heard(presence.Left, "") > 0 {
-			t.Errorf("told by node %d: %s", i, d)
+		if d.count(presence.Left, "") > 0 {
+			t.Errorf("changes on node %d: %s", i, d)
 		}
 	}
-	eventually(t, "the node without a server finds another", func() bool { return told[dead].heard(presence.Joined, "") == 5 })
-	if told[dead].heard(presence.Left, "") > 0 {
-		t.Errorf("told by the node without a server: %s", told[dead])
+	eventually(t, "two new entries on the node whose server was stopped", func() bool { return reported[dead].count(presence.Joined, "") == 5 })
+	if reported[dead].count(presence.Left, "") > 0 {
+		t.Errorf("changes on the node whose server was stopped: %s", reported[dead])
 	}
 }

@@ -17,7 +17,7 @@ const (
 	// The entry of a page that does not report input counts as idle 30 s after its last
 	// beat. A page that beats every 20 s is therefore idle on no node: the date that other
 	// nodes have is at most 20 s old, or 21 s, since dates are in whole seconds. And a page
-	// that stops becomes idle everywhere at the same time, since its last date is written
+	// that stops waitReady idle everywhere at the same time, since its last date is written
 	// before the 30 s are over.
 	maxDateDelay = 20 * time.Second
 )
@@ -25,14 +25,14 @@ const (
 // clock returns the time since the broker's start. Items are timed with it.
 func (b *Broker) clock() time.Duration { return time.Since(b.start) }
 
-// sentWithin says whether a beat of this page that is at most d old was written.
+// sentWithin reports whether a beat of this page that is at most d old was written.
 func (b *Broker) sentWithin(it *item, d time.Duration) bool {
 	return it.written != unsent && b.clock()-it.sentBeat < d
 }
 
-// onlyDateMoves says whether value differs from the item's only in its date (or focus),
+// onlyDateChanged reports whether value differs from the item's only in its date (or focus),
 // soon after a write. The lock is held.
-func (b *Broker) onlyDateMoves(it *item, value *presence.Stored) bool {
+func (b *Broker) onlyDateChanged(it *item, value *presence.Stored) bool {
 	return it.goal == renewed && value.Held && it.pending != newValue && b.sentWithin(it, min(b.ttl/6, dateInterval)) &&
 		it.value.SameButDate(&value.Entry)
 }
@@ -57,7 +57,7 @@ func (b *Broker) delayDate(it *item) {
 	case repetition:
 		it.pending = dateDue
 	default:
-		return // a date waits already
+		return // a date is delayed already
 	}
 	b.plan(it, min(b.ttl/3, maxDateDelay))
 }
@@ -72,7 +72,7 @@ func (b *Broker) plan(it *item, d time.Duration) {
 // step is the time between two slots of the wheel.
 func (b *Broker) step() time.Duration { return b.ttl / 3 / slots }
 
-// flush makes all dates due that wait. The lock is held.
+// flush makes all delayed dates due. The lock is held.
 func (b *Broker) flush() {
 	for _, it := range b.items {
 		if it.isLate() {

@@ -15,15 +15,15 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-// quietly is a test with a broker by hand whose view knows a page that NATS was
-// just told of, as revision 1.
-func quietly(t *testing.T, test func(t *testing.T, b *Broker, v *View, k presence.Key)) {
+// withWrittenPage runs a test with a manual broker and view that have a page, which was
+// written at this moment as revision 1.
+func withWrittenPage(t *testing.T, test func(t *testing.T, b *Broker, v *View, k presence.Key)) {
 	synctest.Test(t, func(t *testing.T) {
-		b := byHand()
-		v, _ := viewByHand(b)
+		b := manualBroker()
+		v, _ := manualView(b)
 		k := page("r", "user-1", "a")
 		b.Hold(k, focused(at(1, "x"), 1000))
-		ack(b, take(t, b), 1)
+		ack(b, nextWrite(t, b), 1)
 		test(t, b, v, k)
 	})
 }
@@ -33,244 +33,264 @@ func dateIn(v *View, room string) (date string) {
 	return date
 }
 
-func nothingToWrite(t *testing.T, b *Broker, when string) {
+func wantNoWrite(t *testing.T, b *Broker, when string) {
 	t.Helper()
 	if _, msg := b.next(); msg != nil {
-		t.Errorf("%s: written %s %v", when, msg.Data, msg.Header)
+		t.Errorf("%s: unexpected write %s %v", when, msg.Data, msg.Header)
 	}
 }
 
-func TestDateAloneIsWrittenNowAndThen(t *testing.T) {
-	quietly(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
+// TestDateIsCoalesced checks that a change of the date alone is written at most every
+// dateInterval.
+func TestDateIsCoalesced(t *testing.T) {
+	withWrittenPage(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
 		for second := 2; second <= 10; second++ {
 			time.Sleep(time.Second)
 			b.Hold(k, focused(at(second, "x"), int64(1000*second)))
-			nothingToWrite(t, b, fmt.Sprint("second ", second))
+			wantNoWrite(t, b, fmt.Sprint("second ", second))
 			if want := at(second, "x").DateGMT; dateIn(v, "r") != want {
-				t.Fatalf("here it is shown as of %s, want %s", dateIn(v, "r"), want)
+				t.Fatalf("this node shows the date %s, want %s", dateIn(v, "r"), want)
 			}
 		}
 		time.Sleep(time.Second)
 		b.Hold(k, at(11, "x"))
-		if msg := take(t, b); msg.Header.Get(jetstream.ExpectedLastSubjSeqHeader) != "" {
-			t.Error("a beat is written on a condition")
+		if msg := nextWrite(t, b); msg.Header.Get(jetstream.ExpectedLastSubjSeqHeader) != "" {
+			t.Error("the write of a beat expects a revision")
 		}
 	})
 }
 
-func TestDateThatWaitsComesWithTheWheel(t *testing.T) {
-	quietly(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
+func TestDelayedDateIsWrittenByWheel(t *testing.T) {
+	withWrittenPage(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
 		time.Sleep(9 * time.Second)
 		b.Hold(k, at(10, "x"))
 		var msg *nats.Msg
-		for range 11 * 5 { // 20 s after the first, at five steps a second
+		for range 11 * 5 { // until 20 s after the first beat, at five steps a second
 			time.Sleep(b.step())
 			b.renewSlot()
 			if _, msg = b.next(); msg != nil {
-				break // a renewal may follow it, where the key is at home
+				break // a renewal may follow, in the home slot of the key
 			}
 		}
 		if msg == nil {
-			t.Fatal("it is not written")
+			t.Fatal("the delayed date is not written")
 		}
 		var s presence.Stored
 		if err := json.Unmarshal(msg.Data, &s); err != nil || s.DateGMT != at(10, "x").DateGMT {
 			t.Errorf("written: %s", msg.Data)
 		}
 		if got := msg.Header.Get(jetstream.ExpectedLastSubjSeqHeader); got != "1" {
-			t.Errorf("it expects revision %q", got) // the page may have moved meanwhile
+			t.Errorf("the write expects revision %q, want 1", got) // the page may have moved to another node
 		}
 		if ack(b, msg, 2); b.holds(k).written != confirmed {
-			t.Error("it is not known to be there")
+			t.Error("the write is not confirmed")
 		}
 	})
 }
 
-func TestWhatIsNewIsWrittenAtOnce(t *testing.T) {
+func TestOtherChangesAreWrittenAtOnce(t *testing.T) {
 	for name, change := range map[string]func(*presence.Stored){
 		"screen": func(s *presence.Stored) { s.Data = json.RawMessage(`{"screen":"y"}`) },
 		"name":   func(s *presence.Stored) { s.DisplayName = "Grace" },
 		"avatar": func(s *presence.Stored) { s.AvatarURL = "https://example.org/a.png" },
 		"user":   func(s *presence.Stored) { s.UserID = 2 },
 	} {
-		quietly(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
-			b.Hold(k, at(2, "x"))
-			nothingToWrite(t, b, "the date alone")
-			s := at(3, "x")
-			change(&s)
-			b.Hold(k, s)
-			if _, msg := b.next(); msg == nil {
-				t.Errorf("a new %s waits", name)
-			}
+		t.Run(name, func(t *testing.T) {
+			withWrittenPage(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
+				b.Hold(k, at(2, "x"))
+				wantNoWrite(t, b, "after a change of the date alone")
+				s := at(3, "x")
+				change(&s)
+				b.Hold(k, s)
+				if _, msg := b.next(); msg == nil {
+					t.Errorf("a new %s is not written at once", name)
+				}
+			})
 		})
 	}
-	quietly(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
-		b.Hold(page("r2", "user-1", "a"), at(2, "x"))
-		take(t, b)
-		b.Leave(k)
-		take(t, b)
-		b.Hold(k, at(3, "x"))
-		if it := b.holds(k); it.pending != newValue {
-			t.Error("a page that came back waits")
-		}
+	t.Run("hold after leave", func(t *testing.T) {
+		withWrittenPage(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
+			b.Hold(page("r2", "user-1", "a"), at(2, "x"))
+			nextWrite(t, b)
+			b.Leave(k)
+			nextWrite(t, b)
+			b.Hold(k, at(3, "x"))
+			if it := b.holds(k); it.pending != newValue {
+				t.Error("a page that came back is not written at once")
+			}
+		})
 	})
-	quietly(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
-		_ = b.Put(k, at(2, "x")) // which nobody renews
-		take(t, b)
+	t.Run("put", func(t *testing.T) {
+		withWrittenPage(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
+			_ = b.Put(k, at(2, "x"))
+			nextWrite(t, b)
+		})
 	})
 }
 
-// Which of two tabs has the focus is told at once, to and fro.
-func TestFocusIsToldAtOnce(t *testing.T) {
-	quietly(t, func(t *testing.T, b *Broker, v *View, one presence.Key) {
+// TestFocusIsWrittenAtOnce moves the focus between two tabs.
+func TestFocusIsWrittenAtOnce(t *testing.T) {
+	withWrittenPage(t, func(t *testing.T, b *Broker, v *View, one presence.Key) {
 		two := page("r", "user-1", "b")
 		b.Hold(two, at(1, "x"))
-		ack(b, take(t, b), 2)
+		ack(b, nextWrite(t, b), 2)
 		for i, k := range []presence.Key{two, one, two, one} {
 			focus := 2000 + 10*int64(i)
 			b.Hold(k, focused(at(1, "x"), focus))
-			ack(b, take(t, b), uint64(i)+3)
+			ack(b, nextWrite(t, b), uint64(i)+3)
 			b.Hold(k, focused(at(2, "x"), focus+5))
-			nothingToWrite(t, b, "still the same tab")
+			wantNoWrite(t, b, "after another beat of the same tab")
 		}
 	})
-	synctest.Test(t, func(t *testing.T) { // without a view nobody knows which is shown
-		b := byHand()
+	synctest.Test(t, func(t *testing.T) { // without a view the broker does not know which tab is shown
+		b := manualBroker()
 		k := page("r", "user-1", "a")
 		b.Hold(k, at(1, "x"))
-		ack(b, take(t, b), 1)
+		ack(b, nextWrite(t, b), 1)
 		b.Hold(k, at(2, "x"))
-		take(t, b)
+		nextWrite(t, b)
 	})
 }
 
-// What waits is not lost when a page is hidden or the broker closes, and lives
-// one TTL from the beat.
-func TestDateThatWaitsIsFlushed(t *testing.T) {
-	quietly(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
+// TestDelayedDateIsFlushed checks that a delayed date is written when the page is hidden or
+// the broker closes, and that the entry then lives one TTL from the beat.
+func TestDelayedDateIsFlushed(t *testing.T) {
+	withWrittenPage(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
 		time.Sleep(9 * time.Second)
 		b.Hold(k, at(10, "x"))
 		time.Sleep(5 * time.Second)
 		b.StopRenewing(k)
-		msg := take(t, b)
+		msg := nextWrite(t, b)
 		if ttl := msg.Header.Get(jetstream.MsgTTLHeader); ttl != "55s" {
-			t.Errorf("hidden, it lives %q", ttl)
+			t.Errorf("the entry of the hidden page has the TTL %q, want 55s", ttl)
 		}
 	})
-	quietly(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
+	withWrittenPage(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
 		b.Hold(k, at(2, "x"))
 		b.flush()
-		take(t, b)
+		nextWrite(t, b)
 	})
 }
 
-// The page went to another node and came back, in the seconds in which a date waits.
-func TestRivalOfADateThatWaits(t *testing.T) {
-	for date, held := range map[int]bool{2: true, 4: false} {
-		quietly(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
-			b.Hold(k, at(3, "x"))
-			hear(b, k, theirs(k, at(date, "x")), 2)
-			if (b.holds(k) != nil) != held {
-				t.Fatalf("there since second %d, here since 3, and held: %v", date, !held)
-			}
-			if held {
-				ack(b, take(t, b), 3)
-				if it := b.holds(k); it == nil || it.written != confirmed {
-					t.Error("given up")
+// TestRemoteWriteWhileDateIsDelayed has a page that moves to another node, and perhaps back,
+// while a date of it is delayed. The node with the newer date keeps the page.
+func TestRemoteWriteWhileDateIsDelayed(t *testing.T) {
+	for name, c := range map[string]struct {
+		remote int // the second of the other node's date; this node's is 3
+		held   bool
+	}{
+		"older remote date": {2, true},
+		"newer remote date": {4, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			withWrittenPage(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
+				b.Hold(k, at(3, "x"))
+				deliver(b, k, foreignValue(k, at(c.remote, "x")), 2)
+				if (b.holds(k) != nil) != c.held {
+					t.Fatalf("held: %v, want %v", !c.held, c.held)
 				}
-			}
+				if c.held {
+					ack(b, nextWrite(t, b), 3)
+					if it := b.holds(k); it == nil || it.written != confirmed {
+						t.Error("the page is not held after the ack of its newer date")
+					}
+				}
+			})
 		})
 	}
 }
 
-// However pages beat, NATS hears of each key within a third of the TTL, so that
-// two thirds are left, of a date within maxLate, of one that alone has moved not
-// more often than it must; and a page that beats every 20 s never looks idle.
-func TestNobodyExpiresOrLooksIdle(t *testing.T) {
+// TestWriteIntervals checks three things for pages with different intervals between beats:
+// each key is written at least every third of the TTL; NATS has a date that is at most
+// maxDateDelay old, so that a page that beats every 20 s is never idle; and a change of the
+// date alone is not written more often than every dateInterval.
+func TestWriteIntervals(t *testing.T) {
 	for _, ttl := range []time.Duration{testTTL, time.Minute, 5 * time.Minute} {
-		synctest.Test(t, func(t *testing.T) {
-			b := newBroker(Config{TTL: ttl, Node: "here", Logger: slog.New(slog.DiscardHandler)})
-			b.link, b.down = &link{}, nil
-			viewByHand(b)
-			r := rand.New(rand.NewPCG(uint64(ttl), 1))
-			type history struct {
-				key                 presence.Key
-				beat, written, told time.Time // the last beat, write, and the beat that NATS knows of
-				next                time.Time
-				every               time.Duration // 0: at random, up to 20 s
-			}
-			pages := map[string]*history{}
-			for i := range 300 {
-				h := &history{key: page("r", fmt.Sprint("user-", i), "a"), every: []time.Duration{0, time.Second, 15 * time.Second, 20 * time.Second, time.Hour}[i%5]}
-				h.next = time.Now().Add(time.Duration(r.Int64N(int64(20 * time.Second))))
-				pages[kvSubject+h.key.String()] = h
-			}
-			rev, renewals := uint64(0), 0
-			late := 2 * b.step()
-			for began := time.Now(); time.Since(began) < 4*time.Minute+2*ttl; time.Sleep(b.step()) {
-				now := time.Now()
-				for _, h := range pages {
-					if now.Before(h.next) {
-						continue
+		t.Run(ttl.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBroker(Config{TTL: ttl, Node: "here", Logger: slog.New(slog.DiscardHandler)})
+				b.link, b.down = &link{}, nil
+				manualView(b)
+				r := rand.New(rand.NewPCG(uint64(ttl), 1))
+				type history struct {
+					key                        presence.Key
+					beat, written, writtenBeat time.Time // of the last beat, of the last write, and of the last beat that was written
+					next                       time.Time
+					every                      time.Duration // between two beats; 0: random, up to 20 s
+				}
+				pages := map[string]*history{}
+				for i := range 300 {
+					h := &history{key: page("r", fmt.Sprint("user-", i), "a"), every: []time.Duration{0, time.Second, 15 * time.Second, 20 * time.Second, time.Hour}[i%5]}
+					h.next = time.Now().Add(time.Duration(r.Int64N(int64(20 * time.Second))))
+					pages[kvSubject+h.key.String()] = h
+				}
+				rev, renewals := uint64(0), 0
+				late := 2 * b.step()
+				for began := time.Now(); time.Since(began) < 4*time.Minute+2*ttl; time.Sleep(b.step()) {
+					now := time.Now()
+					for _, h := range pages {
+						if now.Before(h.next) {
+							continue
+						}
+						s := at(0, "x")
+						s.DateGMT = now.Format(time.RFC3339Nano)
+						b.Hold(h.key, s)
+						h.beat, h.next = now, now.Add(h.every)
+						if h.every == 0 {
+							h.next = now.Add(time.Duration(r.Int64N(int64(20 * time.Second))))
+						}
 					}
-					s := at(0, "x")
-					s.DateGMT = now.Format(time.RFC3339Nano)
-					b.Hold(h.key, s)
-					h.beat, h.next = now, now.Add(h.every)
-					if h.every == 0 {
-						h.next = now.Add(time.Duration(r.Int64N(int64(20 * time.Second))))
+					b.renewSlot()
+					for _, msg := b.next(); msg != nil; _, msg = b.next() {
+						h, s := pages[msg.Subject], new(presence.Stored)
+						_ = json.Unmarshal(msg.Data, s)
+						date, _ := time.Parse(time.RFC3339Nano, s.DateGMT)
+						switch {
+						case date.Equal(h.writtenBeat):
+							renewals++
+						case h.every == time.Second && !h.writtenBeat.IsZero() && date.Sub(h.writtenBeat) < min(ttl/6, dateInterval):
+							t.Fatalf("a change of the date alone was written %v after the last one", date.Sub(h.writtenBeat))
+						}
+						h.written, h.writtenBeat = now, date
+						rev++
+						ack(b, msg, rev)
+					}
+					for _, h := range pages {
+						if h.beat.IsZero() {
+							continue
+						}
+						if gap := now.Sub(h.written); gap > ttl/3+late {
+							t.Fatalf("a beat every %v: no write for %v", h.every, gap)
+						}
+						if age := now.Sub(h.writtenBeat); h.every < time.Hour && age > 20*time.Second+late {
+							t.Fatalf("a beat every %v: the written date is %v old", h.every, age)
+						}
 					}
 				}
-				b.renewSlot()
-				for _, msg := b.next(); msg != nil; _, msg = b.next() {
-					h, s := pages[msg.Subject], new(presence.Stored)
-					_ = json.Unmarshal(msg.Data, s)
-					date, _ := time.Parse(time.RFC3339Nano, s.DateGMT)
-					switch {
-					case date.Equal(h.told):
-						renewals++
-					case h.every == time.Second && !h.told.IsZero() && date.Sub(h.told) < min(ttl/6, dateInterval):
-						t.Fatalf("TTL %v: a date alone was written %v after another", ttl, date.Sub(h.told))
-					}
-					h.written, h.told = now, date
-					rev++
-					ack(b, msg, rev)
-				}
-				for _, h := range pages {
-					if h.beat.IsZero() {
-						continue
-					}
-					if gap := now.Sub(h.written); gap > ttl/3+late {
-						t.Fatalf("TTL %v, a beat every %v: nothing was written for %v", ttl, h.every, gap)
-					}
-					if age := now.Sub(h.told); h.every < time.Hour && age > 20*time.Second+late {
-						t.Fatalf("TTL %v, a beat every %v: others know of one that is %v old", ttl, h.every, age)
-					}
-				}
-			}
-			t.Logf("TTL %v: %d writes, %d of them renewals", ttl, rev, renewals)
+				t.Logf("%d writes, %d of them renewals", rev, renewals)
+			})
 		})
 	}
 }
 
-// Where there is no other node, no watch says when a key ends: the wheel does, to
-// the step.
-func TestEndWithoutNews(t *testing.T) {
+// TestExpiryWithoutWatch checks that the wheel expires keys of a broker with an exclusive
+// NATS, which has no watch.
+func TestExpiryWithoutWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := byHand()
+		b := manualBroker()
 		b.exclusive = true
-		_, d := viewByHand(b)
+		_, d := manualView(b)
 		for i := range 50 {
 			_ = b.Put(page("r", fmt.Sprint("user-", i), "a"), at(1, "x"))
-			ack(b, take(t, b), uint64(i+1))
+			ack(b, nextWrite(t, b), uint64(i+1))
 		}
 		began := time.Now()
 		for len(b.items) > 0 {
 			if time.Sleep(b.step()); time.Since(began) > 2*b.ttl {
-				t.Fatal("nobody left")
+				t.Fatal("no entry expired")
 			}
 			b.renewSlot()
-			left := d.heard(presence.Left, "")
+			left := d.count(presence.Left, "")
 			if after := time.Since(began); left > 0 && after <= b.ttl || left < 50 && after > b.ttl+3*b.step() {
 				t.Fatalf("%d left after %v", left, after)
 			}

@@ -65,11 +65,11 @@ func (b *Broker) supervise() {
 		if err := b.bind(b.ctx); err != nil && b.ctx.Err() == nil {
 			b.markDown(err)
 		}
-		pause(b.ctx, retryWait) // at most, however often it is asked for
+		pause(b.ctx, retryWait) // limits the rate, however often check is signalled
 	}
 }
 
-// bind makes sure of the connection and the bucket.
+// bind connects to NATS if it is not connected, and finds or creates the bucket.
 func (b *Broker) bind(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, bindWait)
 	defer cancel()
@@ -112,7 +112,7 @@ func (b *Broker) dial() (*nats.Conn, error) {
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(retryWait),
 		nats.ReconnectJitter(retryWait, retryWait),
-		nats.ReconnectBufSize(-1), // the broker itself writes again what is still true
+		nats.ReconnectBufSize(-1), // after a reconnection the broker itself writes its current values
 		nats.PingInterval(10 * time.Second),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err == nil {
@@ -162,7 +162,7 @@ func (b *Broker) bucket(ctx context.Context, js jetstream.JetStream) (jetstream.
 	stream, err := js.Stream(ctx, bucket.Stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		err = b.createBucket(ctx, js)
-		if err == nil || errors.Is(err, jetstream.ErrBucketExists) { // another node was faster
+		if err == nil || errors.Is(err, jetstream.ErrBucketExists) { // another node has created it
 			stream, err = js.Stream(ctx, bucket.Stream)
 		}
 	}
@@ -175,7 +175,7 @@ func (b *Broker) bucket(ctx context.Context, js jetstream.JetStream) (jetstream.
 func (b *Broker) createBucket(ctx context.Context, js jetstream.JetStream) error {
 	republish := &jetstream.RePublish{Source: kvSubject + ">", Destination: presence.SubjectPrefix + ">"}
 	if b.exclusive {
-		republish = nil // nobody can subscribe, and it costs a quarter of a renewal
+		republish = nil // nobody can subscribe, and it takes a quarter of the time of a renewal
 	}
 	_, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
 		Bucket:         bucket.Name,
@@ -208,7 +208,7 @@ func (b *Broker) checkBucket(has jetstream.StreamConfig) error {
 		return permanentError{fmt.Errorf("the presence bucket in NATS has a TTL of %v, this node has %v: "+
 			"start every node with --presence-ttl=%v, %s", has.MaxAge, b.ttl, has.MaxAge, fix)}
 	case b.exclusive:
-		return nil // this process has created it
+		return nil // this process has created the bucket
 	case has.SubjectDeleteMarkerTTL == 0 || has.RePublish == nil || has.RePublish.Destination != presence.SubjectPrefix+">":
 		return permanentError{errors.New("the presence bucket in NATS does not announce expiry or is not republished to " +
 			presence.SubjectPrefix + ">: create it with these, " + fix)}
@@ -216,7 +216,8 @@ func (b *Broker) checkBucket(has jetstream.StreamConfig) error {
 	return nil
 }
 
-// useLink makes l the current link. Revision seen was written before info was requested.
+// useLink makes l the current link. seen is a revision that was known before info was
+// requested.
 func (b *Broker) useLink(l *link, info *jetstream.StreamInfo, seen uint64) {
 	l.created = info.Created
 	b.mu.Lock()
@@ -264,7 +265,7 @@ func (b *Broker) requeueInFlight() {
 func (b *Broker) rewriteAll() {
 	clear(b.inFlight)
 	for _, it := range b.items {
-		it.busy, it.written, it.rev, it.rival = false, unsent, 0, 0
+		it.busy, it.written, it.rev, it.foreignRev = false, unsent, 0, 0
 		if it.leaves() {
 			b.dropExpired(it)
 			continue
@@ -274,8 +275,8 @@ func (b *Broker) rewriteAll() {
 	}
 }
 
-// current returns the link to read through, nil if there never was one, and the channel
-// that is closed when it is replaced.
+// current returns the link to read through, nil before the first one, and the channel that
+// is closed when it is replaced.
 func (b *Broker) current() (*link, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -16,13 +16,13 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-// memoryLimit bounds the embedded JetStream: 100,000 entries take 134 MB.
+// memoryLimit bounds the embedded JetStream: 100,000 entries nextWrite 134 MB.
 const memoryLimit = 1 << 30
 
 // Login is a NATS user that may subscribe to published presence and do nothing else.
 type Login struct {
 	User, Password string
-	Site           string // only of this site; empty: of all sites
+	Site           string // may read this site only; empty: all sites
 }
 
 // ownUser is the NATS user of this process, if there are Observers.
@@ -80,9 +80,9 @@ func (e *embedded) close() error {
 	return os.RemoveAll(e.dir)
 }
 
-// readers returns the users for observers. They may only subscribe: whoever may create a
-// JetStream consumer chooses the subject that it delivers to, and so can write into other
-// sites' subjects.
+// readers returns the users for observers. They may only subscribe: a user who may create a
+// JetStream consumer chooses the subject that it delivers to, and so can write to the
+// subjects of other sites.
 func readers(observers []Login) (users []*server.User) {
 	for _, o := range observers {
 		users = append(users, &server.User{Username: o.User, Password: o.Password, Permissions: &server.Permissions{
@@ -123,7 +123,8 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// natsLog passes the NATS server's log to ours. Its notices are for debugging.
+// natsLog writes the NATS server's log messages to a slog.Logger. Notices have the level
+// debug.
 type natsLog struct{ log *slog.Logger }
 
 func (l natsLog) Noticef(format string, v ...any) { l.log.Debug(natsLine(format, v)) }

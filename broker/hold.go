@@ -7,10 +7,10 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-// maxItems bounds the keys of one node: those that it renews, those that expire, and those
-// whose purge is not acknowledged yet. At a TTL of 60 s so many are 5,000 renewals a
-// second. A key beyond is refused with an error in the log; its entry is missing from the
-// room.
+// maxItems is the largest number of keys of one node: those that it renews, those that
+// expire, and those whose purge is not acknowledged yet. At a TTL of 60 s, 100,000 keys are
+// 5,000 renewals a second. A further key is refused with an error in the log, and its entry
+// is missing from the room.
 const maxItems = 100_000
 
 // ErrFull is the error of a node that has reached its limit of entries.
@@ -32,7 +32,7 @@ func (b *Broker) Put(k presence.Key, s presence.Stored) error { return b.put(k, 
 
 func (b *Broker) put(k presence.Key, s presence.Stored, hold bool) error {
 	s.Held = hold
-	var usual [256]byte // on the stack; most keys are shorter
+	var usual [256]byte // on the stack; longer than most keys
 	name := k.Append(usual[:0])
 	value, err := presence.Normalize(k, s, b.node, b.last(name))
 	if err != nil {
@@ -45,7 +45,7 @@ func (b *Broker) put(k presence.Key, s presence.Stored, hold bool) error {
 	if err != nil {
 		return err
 	}
-	shown, coalesce := "", it.value != nil && b.onlyDateMoves(it, value)
+	shown, coalesce := "", it.value != nil && b.onlyDateChanged(it, value)
 	if coalesce {
 		shown = b.shownConn(it)
 	}
@@ -95,7 +95,7 @@ func (b *Broker) item(name []byte, k presence.Key) (*item, error) {
 	return it, nil
 }
 
-// StopRenewing lets the entry end with its TTL, as that of a hidden tab does.
+// StopRenewing lets the entry end with its TTL, for the page of a hidden tab.
 func (b *Broker) StopRenewing(k presence.Key) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -131,7 +131,7 @@ func (b *Broker) SetIdle(k presence.Key) {
 	b.enqueue(it)
 }
 
-// Leave takes the key away now, if this node wrote it last.
+// Leave deletes the key now, if this node wrote it last.
 func (b *Broker) Leave(k presence.Key) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -148,7 +148,7 @@ func (b *Broker) Leave(k presence.Key) {
 	b.enqueue(it)
 }
 
-// Remove takes the key away whoever wrote it. A node that holds it stops until its page
+// Remove deletes the key whichever node wrote it. A node that holds it stops until its page
 // beats again. Remove does not wait for NATS.
 func (b *Broker) Remove(k presence.Key) error {
 	b.mu.Lock()
@@ -164,9 +164,9 @@ func (b *Broker) Remove(k presence.Key) error {
 	return nil
 }
 
-// remoteChange handles a revision of a key that a watch has brought: stored is nil when
-// the key is gone, and taken says that Remove took it. The lock is held.
-func (b *Broker) remoteChange(name string, stored *presence.Stored, rev uint64, taken bool) {
+// remoteChange handles a revision of a key that a watch has brought: stored is nil if the
+// key was deleted, and byRemove reports that Remove deleted it. The lock is held.
+func (b *Broker) remoteChange(name string, stored *presence.Stored, rev uint64, byRemove bool) {
 	it := b.items[name]
 	if it == nil || it.leaves() || stored != nil && stored.Node == b.node {
 		return
@@ -175,16 +175,16 @@ func (b *Broker) remoteChange(name string, stored *presence.Stored, rev uint64, 
 	case it.isLate() && stored != nil && stored.DateGMT < it.value.DateGMT: // the page was on another node, and is back
 		it.pending = newValue
 		it.unconfirm()
-		it.rival = max(it.rival, rev)
+		it.foreignRev = max(it.foreignRev, rev)
 		b.enqueue(it)
-	case it.written != confirmed: // the ack of our write will tell which is newer
-		if stored != nil || taken {
-			it.rival = max(it.rival, rev)
+	case it.written != confirmed: // the ack of this node's write will show which one is newer
+		if stored != nil || byRemove {
+			it.foreignRev = max(it.foreignRev, rev)
 		}
 	case rev <= it.rev:
-	case stored != nil || taken: // the page is on another node now, or was removed
+	case stored != nil || byRemove: // the page is on another node now, or was removed
 		b.drop(it)
-	case it.goal == renewed: // somebody took it away, but the page is still here
+	case it.goal == renewed: // another client deleted the key, but the page is still here
 		it.rev = rev
 		it.unconfirm()
 		it.repeat()
@@ -198,9 +198,9 @@ func (b *Broker) remoteChange(name string, stored *presence.Stored, rev uint64, 
 func (b *Broker) drop(it *item) {
 	delete(b.items, it.name)
 	b.wheel.remove(it)
-	if it.place != nil {
-		b.queue.Remove(it.place)
-		it.place = nil
+	if it.queued != nil {
+		b.queue.Remove(it.queued)
+		it.queued = nil
 	}
 	b.refreshViews(it)
 }
@@ -208,7 +208,7 @@ func (b *Broker) drop(it *item) {
 // learn passes revision rev of a key to this node's views. The lock is held.
 func (b *Broker) learn(it *item, stored *presence.Stored, rev uint64) {
 	if b.exclusive {
-		return // the item itself is enough
+		return // views show the item itself
 	}
 	for _, v := range b.views[it.site] {
 		v.mu.Lock()
@@ -219,8 +219,8 @@ func (b *Broker) learn(it *item, stored *presence.Stored, rev uint64) {
 	}
 }
 
-// dropExpired ends an item whose key NATS has dropped, or never had in this bucket. Views
-// forget it too. The lock is held.
+// dropExpired ends an item whose key has expired, or was never written to this bucket. It
+// removes the key from the views too. The lock is held.
 func (b *Broker) dropExpired(it *item) {
 	for _, v := range b.views[it.site] {
 		v.mu.Lock()

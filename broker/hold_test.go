@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestHoldAndLeaveAreSeenEverywhere(t *testing.T) {
+func TestHoldAndLeave(t *testing.T) {
 	t.Parallel()
 	b := open(t, Config{Listen: "127.0.0.1:0"})
 	other := open(t, Config{URL: "nats://" + b.ListenAddr()})
@@ -15,25 +15,25 @@ func TestHoldAndLeaveAreSeenEverywhere(t *testing.T) {
 
 	b.Hold(k, at(1, "dashboard"))
 	if got := inRoom(v, "admin/online"); got != "user-1" {
-		t.Fatalf("this node does not see at once whom it holds: %q", got)
+		t.Fatalf("in the room on this node right after Hold: %q", got)
 	}
 	d2.want(t, "joined user-1")
 	b.Hold(k, at(2, "dashboard"))
 	b.Hold(k, at(3, "posts"))
 	b.Leave(k)
 	if got := inRoom(v, "admin/online"); got != "" {
-		t.Fatalf("this node does not see at once that somebody left: %q", got)
+		t.Fatalf("in the room on this node right after Leave: %q", got)
 	}
 	d.want(t, "joined user-1, seen user-1, updated user-1, left user-1")
-	eventually(t, "left elsewhere", func() bool { return d2.last() == "left user-1" })
-	settled(t, b)
-	b.Leave(k) // nothing there
+	eventually(t, "left on the other node", func() bool { return d2.last() == "left user-1" })
+	waitWritten(t, b)
+	b.Leave(k) // the key is gone already
 	b.Leave(page("admin/online", "user-2", "a"))
 	d.want(t, "joined user-1, seen user-1, updated user-1, left user-1")
 }
 
-// Coming back before NATS has heard of the leave.
-func TestLeaveAndBack(t *testing.T) {
+// TestHoldAfterLeave holds a key again before its purge is acknowledged.
+func TestHoldAfterLeave(t *testing.T) {
 	t.Parallel()
 	b := open(t, Config{})
 	v, d := watch(t, b, "site")
@@ -45,30 +45,31 @@ func TestLeaveAndBack(t *testing.T) {
 		want += "joined user-1, left user-1, "
 	}
 	b.Hold(k, at(2, "x"))
-	settled(t, b)
-	b.Hold(page("r", "user-2", "a"), at(1, "x")) // whose echo comes after those
-	settled(t, b)
+	waitWritten(t, b)
+	b.Hold(page("r", "user-2", "a"), at(1, "x")) // the watch brings it after the writes before
+	waitWritten(t, b)
 	d.want(t, want+"joined user-1, joined user-2")
 	if got := inRoom(v, "r"); got != "user-1 user-2" {
 		t.Errorf("in the room: %q", got)
 	}
 }
 
-func TestRenewalKeepsAndChangesNothing(t *testing.T) {
+// TestRenewal checks that renewed entries do not expire, and that renewals cause no changes.
+func TestRenewal(t *testing.T) {
 	t.Parallel()
 	b := open(t, Config{Listen: "127.0.0.1:0", TTL: testTTL})
 	url := "nats://" + b.ListenAddr()
 	other := open(t, Config{URL: url, TTL: testTTL})
 	_, d := watch(t, b, "site")
 	_, d2 := watch(t, other, "site")
-	wire := tap(t, url)
+	published := recordMessages(t, url)
 
 	b.Hold(page("r", "user-1", "a"), at(1, "x"))
-	eventually(t, "renewals for more than two TTLs", func() bool { return wire.count("user-1") >= 8 })
+	eventually(t, "renewals for more than two TTLs", func() bool { return published.count("user-1") >= 8 })
 	d.want(t, "joined user-1")
 	d2.want(t, "joined user-1")
-	for _, m := range wire.all() {
-		if string(m.Data) != string(wire.all()[0].Data) {
+	for _, m := range published.all() {
+		if string(m.Data) != string(published.all()[0].Data) {
 			t.Errorf("renewed as %s %v", m.Data, m.Header)
 		}
 	}
@@ -82,20 +83,20 @@ func TestRenewalsAreSpread(t *testing.T) {
 	sent := func() (n int) {
 		for b.queue.Len() > 0 {
 			it := b.queue.Remove(b.queue.Front()).(*item)
-			it.place, it.pending = nil, nothing
+			it.queued, it.pending = nil, nothing
 			n++
 		}
 		return n
 	}
 	if n := sent(); n != 10_000 {
-		t.Fatalf("%d of 10,000 were to be written at first", n)
+		t.Fatalf("%d of 10,000 items were queued at first", n)
 	}
 	total := 0
 	for i := range slots {
 		b.renewSlot()
 		n := sent()
 		if total += n; n > 200 {
-			t.Errorf("%d renewals at once, in step %d of %d", n, i, slots)
+			t.Errorf("%d renewals in step %d of %d, want at most 200", n, i, slots)
 		}
 	}
 	if total != 10_000 {
@@ -110,13 +111,15 @@ func TestWheelCatchesUp(t *testing.T) {
 		70 * time.Millisecond: 0, 79 * time.Millisecond: 0, 80 * time.Millisecond: 1,
 		300 * time.Millisecond: 23, time.Hour: slots,
 	} {
-		if got := w.behind(running, 10*time.Millisecond); got != want {
-			t.Errorf("after %v: %d slots, want %d", running, got, want)
-		}
+		t.Run(running.String(), func(t *testing.T) {
+			if got := w.behind(running, 10*time.Millisecond); got != want {
+				t.Errorf("%d slots are due, want %d", got, want)
+			}
+		})
 	}
 }
 
-func TestPutLivesOneTTL(t *testing.T) {
+func TestPutExpires(t *testing.T) {
 	t.Parallel()
 	b := open(t, Config{Listen: "127.0.0.1:0", TTL: testTTL})
 	other := open(t, Config{URL: "nats://" + b.ListenAddr(), TTL: testTTL})
@@ -127,27 +130,26 @@ func TestPutLivesOneTTL(t *testing.T) {
 	d2.want(t, "joined user-1, left user-1")
 	took := time.Since(start)
 	d.want(t, "joined user-1, left user-1")
-	t.Logf("a TTL of %v ended after %v", testTTL, took)
 	if took < testTTL || took > 2*testTTL {
-		t.Error("which is not at its time")
+		t.Errorf("an entry with a TTL of %v expired after %v", testTTL, took)
 	}
-	eventually(t, "nothing kept", func() bool { return b.holds(page("r", "user-1", "poll")) == nil })
+	eventually(t, "the end of the item", func() bool { return b.holds(page("r", "user-1", "poll")) == nil })
 }
 
-func TestLapse(t *testing.T) {
+func TestStopRenewing(t *testing.T) {
 	t.Parallel()
 	b := open(t, Config{TTL: testTTL})
 	_, d := watch(t, b, "site")
 	k := page("r", "user-1", "a")
 	b.Hold(k, at(1, "x"))
-	settled(t, b)
+	waitWritten(t, b)
 	b.StopRenewing(k)
 	d.want(t, "joined user-1, left user-1")
-	eventually(t, "nothing kept", func() bool { return b.holds(k) == nil })
+	eventually(t, "the end of the item", func() bool { return b.holds(k) == nil })
 
-	b.Hold(k, at(2, "x")) // the tab is seen again
+	b.Hold(k, at(2, "x")) // the tab is visible again
 	first := b.holds(k).until
-	eventually(t, "renewed again", func() bool { return b.holds(k).until.After(first.Add(testTTL)) })
+	eventually(t, "a renewal", func() bool { return b.holds(k).until.After(first.Add(testTTL)) })
 	d.want(t, "joined user-1, left user-1, joined user-1")
 }
 
@@ -158,7 +160,7 @@ func TestPageMovesToAnotherNode(t *testing.T) {
 			a := open(t, Config{Listen: "127.0.0.1:0", TTL: testTTL, Node: "node-a"})
 			url := "nats://" + a.ListenAddr()
 			b := open(t, Config{URL: url, TTL: testTTL, Node: "node-b"})
-			wire := tap(t, url)
+			published := recordMessages(t, url)
 			_, d := watch(t, b, "site")
 			if watched {
 				watch(t, a, "site")
@@ -167,16 +169,16 @@ func TestPageMovesToAnotherNode(t *testing.T) {
 			a.Hold(k, at(1, "x"))
 			d.want(t, "joined user-1")
 			b.Hold(k, at(2, "x"))
-			eventually(t, "the first node lets go", func() bool { return a.holds(k) == nil })
+			eventually(t, "the first node drops the key", func() bool { return a.holds(k) == nil })
 			a.Leave(k)
-			renewed := wire.count("node-b")
-			eventually(t, "renewals for a TTL", func() bool { return wire.count("node-b") >= renewed+4 })
+			renewed := published.count("node-b")
+			eventually(t, "renewals for a TTL", func() bool { return published.count("node-b") >= renewed+4 })
 			d.want(t, "joined user-1, seen user-1")
-			if n := wire.count("PURGE"); n > 0 {
+			if n := published.count("PURGE"); n > 0 {
 				t.Errorf("%d purges", n)
 			}
-			if last := wire.all()[len(wire.all())-1]; !contains(last, "node-b") {
-				t.Errorf("the last word has the node that lost the page: %s", last.Data)
+			if last := published.all()[len(published.all())-1]; !contains(last, "node-b") {
+				t.Errorf("the last write is not of node-b: %s", last.Data)
 			}
 			b.Leave(k)
 			d.want(t, "joined user-1, seen user-1, left user-1")
@@ -184,22 +186,23 @@ func TestPageMovesToAnotherNode(t *testing.T) {
 	}
 }
 
-// The page leaves here, but this node has not heard yet that it is elsewhere.
-func TestLeaveSparesWhatAnotherNodeWrote(t *testing.T) {
+// TestLeaveKeepsEntryOfAnotherNode has a page that leaves a node which does not know yet
+// that the page is connected to another one.
+func TestLeaveKeepsEntryOfAnotherNode(t *testing.T) {
 	t.Parallel()
 	a := open(t, Config{Listen: "127.0.0.1:0", Node: "node-a"})
 	url := "nats://" + a.ListenAddr()
 	b := open(t, Config{URL: url, Node: "node-b"})
-	wire := tap(t, url)
+	published := recordMessages(t, url)
 	k := page("r", "user-1", "x")
 	a.Hold(k, at(1, "x"))
-	settled(t, a)
+	waitWritten(t, a)
 	b.Hold(k, at(1, "x"))
-	settled(t, b)
+	waitWritten(t, b)
 	a.Leave(k)
-	settled(t, a)
-	if a.holds(k) != nil || b.holds(k) == nil || wire.count("PURGE") > 0 {
-		t.Error("the leave took what is another node's")
+	waitWritten(t, a)
+	if a.holds(k) != nil || b.holds(k) == nil || published.count("PURGE") > 0 {
+		t.Error("Leave deleted the entry of another node")
 	}
 	v, _ := watch(t, a, "site")
 	if got := inRoom(v, "r"); got != "user-1" {
@@ -214,9 +217,9 @@ func TestTwoTabs(t *testing.T) {
 	one, two := page("r", "user-1", "a"), page("r", "user-1", "b")
 	b.Hold(one, focused(at(1, "posts"), 5))
 	b.Hold(two, focused(at(2, "pages"), 4))
-	settled(t, b)
+	waitWritten(t, b)
 	b.Leave(two)
-	settled(t, b)
+	waitWritten(t, b)
 	d.want(t, "joined user-1")
 	b.Hold(two, focused(at(3, "pages"), 6))
 	d.want(t, "joined user-1, updated user-1")
@@ -229,8 +232,9 @@ func TestTwoTabs(t *testing.T) {
 	d.want(t, "joined user-1, updated user-1, updated user-1, left user-1")
 }
 
-// Somebody with a NATS client clears the bucket; the pages are still here.
-func TestWhatIsHeldIsWrittenAgain(t *testing.T) {
+// TestPurgedEntryIsWrittenAgain checks that a node writes an entry again that a NATS client
+// has purged while its page is connected.
+func TestPurgedEntryIsWrittenAgain(t *testing.T) {
 	t.Parallel()
 	b := open(t, Config{Listen: "127.0.0.1:0"})
 	url := "nats://" + b.ListenAddr()
@@ -239,9 +243,9 @@ func TestWhatIsHeldIsWrittenAgain(t *testing.T) {
 	v2, d2 := watch(t, other, "site")
 	k := page("r", "user-1", "a")
 	b.Hold(k, at(1, "x"))
-	settled(t, b)
+	waitWritten(t, b)
 	purge(t, connect(t, url), k)
-	eventually(t, "written again", func() bool { return b.holds(k).written == confirmed && b.holds(k).rev > 2 })
-	eventually(t, "seen again", func() bool { return d2.last() == "joined user-1" && inRoom(v2, "r") == "user-1" })
+	eventually(t, "another write", func() bool { return b.holds(k).written == confirmed && b.holds(k).rev > 2 })
+	eventually(t, "the entry on the other node", func() bool { return d2.last() == "joined user-1" && inRoom(v2, "r") == "user-1" })
 	d.want(t, "joined user-1")
 }

@@ -13,8 +13,8 @@ import (
 
 const leaseBucket = "heartbeatd_lease"
 
-// Lease returns true to one node of all: to the first that asks, and then to none until d
-// has passed. All nodes must ask with the same d.
+// Lease returns true to one of all nodes: to the first that calls it, and then to none
+// until d has passed. All nodes must call it with the same d.
 func (b *Broker) Lease(ctx context.Context, name string, d time.Duration) (bool, error) {
 	if err := b.Ready(); err != nil {
 		return false, err
@@ -24,7 +24,7 @@ func (b *Broker) Lease(ctx context.Context, name string, d time.Duration) (bool,
 	defer cancel()
 	kv, err := leases(ctx, l, d)
 	if err != nil {
-		return false, fmt.Errorf("the bucket of leases: %w", err)
+		return false, fmt.Errorf("lease bucket: %w", err)
 	}
 	_, err = kv.Create(ctx, presence.EncodeToken(name), []byte(b.node))
 	if errors.Is(err, jetstream.ErrKeyExists) {
@@ -40,10 +40,10 @@ func leases(ctx context.Context, l *link, d time.Duration) (jetstream.KeyValue, 
 		return kv, err
 	}
 	kv, err = l.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket: leaseBucket, Description: "which of heartbeatd's nodes does what only one may do",
+		Bucket: leaseBucket, Description: "tasks that one heartbeatd node does for all",
 		Storage: jetstream.MemoryStorage, Replicas: replicas(l.nc), TTL: d, MaxBytes: 1 << 20,
 	})
-	if errors.Is(err, jetstream.ErrBucketExists) { // another node was faster
+	if errors.Is(err, jetstream.ErrBucketExists) { // another node has created it
 		return l.js.KeyValue(ctx, leaseBucket)
 	}
 	return kv, err

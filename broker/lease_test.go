@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestLeaseIsForOne(t *testing.T) {
+func TestLeaseIsExclusive(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
 	const life = 300 * time.Millisecond
@@ -33,14 +33,14 @@ func TestLeaseIsForOne(t *testing.T) {
 	all.Wait()
 	most := int64(time.Since(started)/life) + 1
 	if n := won.Load(); n < 2 || n > most {
-		t.Errorf("%d of %d got it, want 2 to %d", n, asked.Load(), most)
+		t.Errorf("%d of %d calls returned true, want 2 to %d", n, asked.Load(), most)
 	}
 	if mine, err := nodes[0].Lease(t.Context(), "another", life); err != nil || !mine {
-		t.Errorf("another: %v, %v", mine, err)
+		t.Errorf("Lease of another name: %v, %v", mine, err)
 	}
 	s.stop()
-	becomes(t, nodes[0], false)
+	waitReady(t, nodes[0], false)
 	if _, err := nodes[0].Lease(t.Context(), "x", life); err == nil {
-		t.Error("got one while NATS is away")
+		t.Error("Lease returned no error without NATS")
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-// List returns the selected entries by room, in each date_gmt descending, then client id:
-// without the first skip, at most n, and the number of all.
+// List returns the selected entries, sorted by room, by date_gmt descending and by client
+// id: at most n after the first skip. total is the number of all.
 func (v *View) List(f presence.Filter, skip, n int) (entries []presence.Entry, total int) {
 	v.mu.Lock()
 	all := v.fold.Select(v.site, f)
@@ -31,9 +31,9 @@ func (v *View) Keys(f presence.Filter) []presence.Key {
 	return v.fold.Keys(v.site, f)
 }
 
-// Held says whether the link of a page holds this key, on any node, or held it until a few
-// seconds ago. What PHP writes for a beat arrives seconds after the beat, and must not
-// outlive the page.
+// Held reports whether the link of a page holds this key, on any node, or held it until a
+// few seconds ago. PHP's write for a beat arrives seconds after the beat, and must not bring
+// back the entry of a page that has left.
 func (v *View) Held(k presence.Key) bool {
 	name := k.String()
 	v.mu.Lock()
@@ -42,14 +42,14 @@ func (v *View) Held(k presence.Key) bool {
 	return s != nil && s.Held || time.Since(v.recent.at[name]) < recentTime
 }
 
-// recentTime is the time within which PHP writes what a beat contains.
+// recentTime is the longest time between a beat and PHP's write for it.
 const recentTime = 5 * time.Second
 
-// maxRecent bounds recentlyGone.
+// maxRecent is the largest number of keys in recentlyGone.
 const maxRecent = 10_000
 
-// recentlyGone holds the keys that links held and that are gone since at most recentTime.
-// The zero value is empty.
+// recentlyGone has the keys that links held and that left within the last recentTime. The
+// zero value is empty.
 type recentlyGone struct {
 	at    map[string]time.Time
 	swept time.Time

@@ -17,7 +17,7 @@ func ids(entries []presence.Entry) string {
 	return strings.TrimSpace(b.String())
 }
 
-func TestListPagesThroughAll(t *testing.T) {
+func TestListPagination(t *testing.T) {
 	t.Parallel()
 	b := open(t, Config{})
 	v, _ := watch(t, b, "site")
@@ -29,7 +29,7 @@ func TestListPagesThroughAll(t *testing.T) {
 	for skip := 0; ; skip += 100 {
 		part, total := v.List(presence.Filter{Room: "r"}, skip, 100)
 		if total != people {
-			t.Fatalf("%d in all", total)
+			t.Fatalf("total %d, want %d", total, people)
 		}
 		if len(part) == 0 {
 			break
@@ -40,7 +40,7 @@ func TestListPagesThroughAll(t *testing.T) {
 		return strings.Compare(b.DateGMT+a.ClientID, a.DateGMT+b.ClientID)
 	})
 	if len(paged) != people || !inOrder {
-		t.Errorf("%d entries, in order: %v", len(paged), inOrder)
+		t.Errorf("%d entries, want %d; sorted: %v", len(paged), people, inOrder)
 	}
 }
 
@@ -71,15 +71,17 @@ func TestListFilters(t *testing.T) {
 		{presence.Filter{UserID: 2, Room: "admin/online"}, "", 0},
 		{presence.Filter{Room: "nowhere"}, "", 0},
 	} {
-		entries, total := v.List(c.filter, 0, 100)
-		if got := ids(entries); got != c.want || total != len(entries) || len(v.Keys(c.filter)) != c.keys {
-			t.Errorf("%+v: %q of %d, keys %v", c.filter, got, total, v.Keys(c.filter))
-		}
+		t.Run(fmt.Sprintf("%+v", c.filter), func(t *testing.T) {
+			entries, total := v.List(c.filter, 0, 100)
+			if got := ids(entries); got != c.want || total != len(entries) || len(v.Keys(c.filter)) != c.keys {
+				t.Errorf("%q of %d, keys %v", got, total, v.Keys(c.filter))
+			}
+		})
 	}
 	if entries, total := v.List(presence.Filter{}, 3, 100); len(entries) != 1 || total != 4 {
 		t.Errorf("the last page: %s of %d", ids(entries), total)
 	}
 	if entries, total := v.List(presence.Filter{}, 100, 100); len(entries) != 0 || total != 4 {
-		t.Errorf("behind the last page: %s of %d", ids(entries), total)
+		t.Errorf("after the last page: %s of %d", ids(entries), total)
 	}
 }

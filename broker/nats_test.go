@@ -18,8 +18,8 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-// natsServer is a NATS of its own on a loopback port, to be stopped and
-// started again: in memory, so what it knew is gone then.
+// natsServer is a NATS server on a loopback port that a test can stop and start. Its
+// streams are in memory, so they are lost when it stops.
 type natsServer struct {
 	t    *testing.T
 	opts *server.Options
@@ -44,9 +44,9 @@ func (s *natsServer) start() {
 	}
 	srv.Start()
 	if !srv.ReadyForConnections(10 * time.Second) {
-		s.t.Fatal("nats-server does not start")
+		s.t.Fatal("nats-server did not start within 10 s")
 	}
-	s.opts.Port = srv.Addr().(*net.TCPAddr).Port // the same one next time
+	s.opts.Port = srv.Addr().(*net.TCPAddr).Port // the next start uses the same port
 	s.srv = srv
 }
 
@@ -57,7 +57,7 @@ func (s *natsServer) stop() {
 
 func (s *natsServer) url() string { return fmt.Sprintf("nats://127.0.0.1:%d", s.opts.Port) }
 
-// proxy is a way to NATS that can be cut.
+// proxy is a TCP proxy to NATS whose connections a test can cut.
 type proxy struct {
 	t     *testing.T
 	to    string
@@ -68,20 +68,21 @@ type proxy struct {
 
 func startProxy(t *testing.T, s *natsServer) *proxy {
 	p := &proxy{t: t, to: strings.TrimPrefix(s.url(), "nats://"), addr: "127.0.0.1:0"}
-	p.mend()
+	p.restore()
 	t.Cleanup(p.cut)
 	return p
 }
 
 func (p *proxy) url() string { return "nats://" + p.addr }
 
-func (p *proxy) mend() {
+// restore accepts connections, at first and after cut.
+func (p *proxy) restore() {
 	l, err := net.Listen("tcp", p.addr)
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	p.addr = l.Addr().String()
-	p.closes(l)
+	p.closeOnCut(l)
 	go func() {
 		for {
 			in, err := l.Accept()
@@ -93,19 +94,20 @@ func (p *proxy) mend() {
 				in.Close()
 				continue
 			}
-			p.closes(in, out)
+			p.closeOnCut(in, out)
 			go io.Copy(in, out)
 			go io.Copy(out, in)
 		}
 	}()
 }
 
-func (p *proxy) closes(c ...io.Closer) {
+func (p *proxy) closeOnCut(c ...io.Closer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.close = append(p.close, c...)
 }
 
+// cut closes all connections and accepts no more.
 func (p *proxy) cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -115,7 +117,7 @@ func (p *proxy) cut() {
 	p.close = nil
 }
 
-// connect is a client that is not a broker.
+// connect connects a NATS client that is not a broker.
 func connect(t *testing.T, url string, opts ...nats.Option) *nats.Conn {
 	t.Helper()
 	nc, err := nats.Connect(url, append(opts, nats.Timeout(patience), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))...)
@@ -126,15 +128,15 @@ func connect(t *testing.T, url string, opts ...nats.Option) *nats.Conn {
 	return nc
 }
 
-// wiretap collects what is published below presence.
-type wiretap struct {
+// messageRecorder records the messages that are published under "presence.".
+type messageRecorder struct {
 	mu   sync.Mutex
 	msgs []*nats.Msg
 }
 
-func tap(t *testing.T, url string) *wiretap {
+func recordMessages(t *testing.T, url string) *messageRecorder {
 	t.Helper()
-	w := &wiretap{}
+	w := &messageRecorder{}
 	nc := connect(t, url)
 	_, err := nc.Subscribe("presence.>", func(m *nats.Msg) {
 		w.mu.Lock()
@@ -150,14 +152,14 @@ func tap(t *testing.T, url string) *wiretap {
 	return w
 }
 
-func (w *wiretap) all() []*nats.Msg {
+func (w *messageRecorder) all() []*nats.Msg {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.msgs[:len(w.msgs):len(w.msgs)]
 }
 
-// count is how many messages hold text in their value, or in a header.
-func (w *wiretap) count(text string) int {
+// count returns the number of messages that contain text, in the value or in a header.
+func (w *messageRecorder) count(text string) int {
 	n := 0
 	for _, m := range w.all() {
 		if contains(m, text) {
@@ -217,13 +219,14 @@ func deleteStream(t *testing.T, url string) {
 	}
 }
 
-// nc is the broker's own connection.
+// nc returns the broker's own connection.
 func nc(b *Broker) *nats.Conn {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.link.nc
 }
 
+// holds returns a copy of the item of a key, or nil.
 func (b *Broker) holds(k presence.Key) *item {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -234,10 +237,10 @@ func (b *Broker) holds(k presence.Key) *item {
 	return nil
 }
 
-// settled waits until NATS has all that b has to say.
-func settled(t *testing.T, b *Broker) {
+// waitWritten waits until all writes of b are acknowledged.
+func waitWritten(t *testing.T, b *Broker) {
 	t.Helper()
-	eventually(t, "everything written", func() bool {
+	eventually(t, "the acks of all writes", func() bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		return b.down == nil && b.queue.Len()+len(b.inFlight)+b.lookingUp == 0

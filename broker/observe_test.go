@@ -13,9 +13,9 @@ import (
 )
 
 // observe runs an observer until the test ends.
-func observe(t *testing.T, conn *nats.Conn, o bucket.Observer) *diary {
+func observe(t *testing.T, conn *nats.Conn, o bucket.Observer) *changeRecorder {
 	t.Helper()
-	d := &diary{}
+	d := &changeRecorder{}
 	o.OnChange = d.add
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
@@ -23,10 +23,16 @@ func observe(t *testing.T, conn *nats.Conn, o bucket.Observer) *diary {
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {
-			t.Errorf("Observe ended with %v", err)
+			t.Errorf("Observe returned %v", err)
 		}
 	})
 	return d
+}
+
+func TestObserveWithoutOnChange(t *testing.T) {
+	if err := bucket.Observe(t.Context(), nil, bucket.Observer{}); !errors.Is(err, bucket.ErrNoOnChange) {
+		t.Errorf("Observe returned %v, want ErrNoOnChange", err)
+	}
 }
 
 func TestObserve(t *testing.T) {
@@ -35,19 +41,19 @@ func TestObserve(t *testing.T) {
 	conn := connect(t, "nats://"+b.ListenAddr())
 	b.Hold(page("r", "user-1", "a"), at(1, "x"))
 	b.Hold(presence.Key{Site: "other", Room: "r", ClientID: "user-9", Conn: "a"}, at(1, "x"))
-	settled(t, b)
+	waitWritten(t, b)
 
 	site := observe(t, conn, bucket.Observer{Site: "site"})
 	site.want(t, "joined user-1")
 	all := observe(t, conn, bucket.Observer{})
 	all.wantSet(t, "joined user-1, joined user-9")
 	news := observe(t, conn, bucket.Observer{SkipPresent: true})
-	for i := 0; news.String() == ""; i++ { // until it hears news
+	for i := 0; news.String() == ""; i++ { // until it reports a change
 		b.Hold(presence.Key{Site: "other", Room: "r", ClientID: "probe", Conn: "a"}, at(i%60, "x"))
-		settled(t, b)
+		waitWritten(t, b)
 	}
 
-	// Step by step: of what is written faster than it is read only the last is seen.
+	// One change at a time: an observer may skip values that are written faster than it reads.
 	step := func(want string, do func()) {
 		do()
 		eventually(t, want, func() bool { return news.last() == want && all.last() == want })
@@ -62,14 +68,14 @@ func TestObserve(t *testing.T) {
 	step("left user-1", func() { b.Leave(page("r", "user-1", "a")) })
 	step("left user-8", func() { b.Leave(presence.Key{Site: "other", Room: "r2", ClientID: "user-8", Conn: "poll"}) })
 	site.want(t, "joined user-1, seen user-1, updated user-1, left user-1")
-	if news.heard(presence.Joined, "user-1")+news.heard(presence.Joined, "user-9") > 0 {
-		t.Errorf("told who was there: %s", news)
+	if news.count(presence.Joined, "user-1")+news.count(presence.Joined, "user-9") > 0 {
+		t.Errorf("an observer with SkipPresent reports people who were present: %s", news)
 	}
-	if site.heard(presence.Joined, "user-8") > 0 {
-		t.Error("heard of another site")
+	if site.count(presence.Joined, "user-8") > 0 {
+		t.Error("an observer of one site reports a change of another site")
 	}
 	if c := all.all()[len(all.all())-1]; c.Site != "other" || c.Entry.Room != "r2" || c.Entry.DisplayName != "Ada" {
-		t.Errorf("%+v", c)
+		t.Errorf("last change: %+v", c)
 	}
 }
 
@@ -91,8 +97,8 @@ func TestObserverSurvivesRestart(t *testing.T) {
 	d.want(t, "joined user-1, joined user-2, left user-2, joined user-3")
 }
 
-// Before any node has made the bucket.
-func TestObserverWaitsForTheBucket(t *testing.T) {
+// TestObserverWaitsForBucket starts an observer before any node has created the bucket.
+func TestObserverWaitsForBucket(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
 	d := observe(t, connect(t, s.url()), bucket.Observer{})
@@ -101,7 +107,7 @@ func TestObserverWaitsForTheBucket(t *testing.T) {
 	d.want(t, "joined user-1")
 }
 
-func TestObserveEndsWithTheConnection(t *testing.T) {
+func TestObserveEndsWithConnection(t *testing.T) {
 	t.Parallel()
 	b := open(t, Config{Listen: "127.0.0.1:0"})
 	conn := connect(t, "nats://"+b.ListenAddr())
@@ -118,7 +124,8 @@ func TestObserveEndsWithTheConnection(t *testing.T) {
 	}
 }
 
-// The permissions that the comment of package bucket lists are enough, and allow no writing.
+// TestObserverMayOnlyRead checks that the permissions in the comment of package bucket are
+// enough, and that they do not allow writing.
 func TestObserverMayOnlyRead(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
@@ -142,7 +149,7 @@ func TestObserverMayOnlyRead(t *testing.T) {
 	conn := connect(t, "nats://observer:o@"+s.url()[len("nats://"):], nats.CustomInboxPrefix("_INBOX_observer"),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
 	b.Hold(page("r", "user-1", "a"), at(1, "x"))
-	settled(t, b)
+	waitWritten(t, b)
 	d := observe(t, conn, bucket.Observer{Site: "site"})
 	d.want(t, "joined user-1")
 	b.Leave(page("r", "user-1", "a"))
@@ -160,22 +167,22 @@ func TestObserverMayOnlyRead(t *testing.T) {
 	}
 }
 
-func TestWhatIsRepublished(t *testing.T) {
+func TestRepublishedMessages(t *testing.T) {
 	t.Parallel()
 	b := open(t, Config{Listen: "127.0.0.1:0", TTL: testTTL, Node: "node-a"})
-	wire := tap(t, "nats://"+b.ListenAddr())
+	published := recordMessages(t, "nats://"+b.ListenAddr())
 	k := page("postType/post:42", "user-1", "a")
 	b.Put(k, at(1, "x"))
-	settled(t, b)
+	waitWritten(t, b)
 	b.Put(k, at(2, "x"))
-	settled(t, b)
+	waitWritten(t, b)
 	b.Leave(k)
-	settled(t, b)
+	waitWritten(t, b)
 	b.Put(page("admin/online", "user-2", "poll"), at(1, "x"))
-	eventually(t, "the expiry", func() bool { return wire.count("MaxAge") == 1 })
+	eventually(t, "the expiry", func() bool { return published.count("MaxAge") == 1 })
 	type header struct{ subject, last, op, reason string }
 	var got []header
-	for _, m := range wire.all() {
+	for _, m := range published.all() {
 		if m.Header.Get("Nats-Sequence") == "" {
 			t.Errorf("%s has no Nats-Sequence", m.Subject)
 		}
@@ -197,7 +204,7 @@ func TestWhatIsRepublished(t *testing.T) {
 	}
 	const first = `{"room":"postType/post:42","client_id":"user-1","user_id":0,"display_name":"Ada","avatar_url":"",` +
 		`"data":{"screen":"x"},"date_gmt":"2026-11-23 05:20:01","focused_at":0,"node":"node-a"}`
-	if data := string(wire.all()[0].Data); data != first {
+	if data := string(published.all()[0].Data); data != first {
 		t.Errorf("value: %s", data)
 	}
 }

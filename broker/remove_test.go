@@ -10,9 +10,9 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
 )
 
-// Whoever holds an entry that is taken away stops, until its page says again
-// that it is here.
-func TestRemoveWhatAnotherNodeHolds(t *testing.T) {
+// TestRemoveEntryOfAnotherNode checks that the node that holds a removed entry stops
+// renewing it, until its page beats again.
+func TestRemoveEntryOfAnotherNode(t *testing.T) {
 	t.Parallel()
 	b := open(t, Config{Listen: "127.0.0.1:0", TTL: testTTL})
 	url := "nats://" + b.ListenAddr()
@@ -27,14 +27,14 @@ func TestRemoveWhatAnotherNodeHolds(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := inRoom(v, "r"); got != "" {
-		t.Fatalf("this node still sees %q", got)
+		t.Fatalf("in the room right after Remove: %q", got)
 	}
 	d2.want(t, "joined user-1, left user-1")
-	settled(t, b)
-	wire := tap(t, url)
+	waitWritten(t, b)
+	published := recordMessages(t, url)
 	holder.Hold(page("r", "user-2", "a"), at(1, "x"))
-	eventually(t, "renewals for more than a TTL", func() bool { return wire.count(`"user-2"`) >= 5 })
-	for _, m := range wire.all() {
+	eventually(t, "renewals for more than a TTL", func() bool { return published.count(`"user-2"`) >= 5 })
+	for _, m := range published.all() {
 		if strings.Contains(m.Subject, "user-1") && len(m.Data) > 0 {
 			t.Errorf("it was written again: %s", m.Data)
 		}
@@ -43,7 +43,7 @@ func TestRemoveWhatAnotherNodeHolds(t *testing.T) {
 	d.want(t, "joined user-1, left user-1, joined user-2, joined user-1")
 }
 
-// A removal goes out after what was written before it, however fast it comes.
+// TestRemoveRightAfterPut checks that a removal is written after the value before it.
 func TestRemoveRightAfterPut(t *testing.T) {
 	t.Parallel()
 	b := open(t, Config{Listen: "127.0.0.1:0"})
@@ -58,26 +58,26 @@ func TestRemoveRightAfterPut(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	settled(t, b)
+	waitWritten(t, b)
 	if err := b.Remove(page("r", "nobody", "poll")); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Put(page("r", "user-2", "poll"), at(1, "x")); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the last", func() bool { return d.last() == "joined user-2" })
+	eventually(t, "the last Put", func() bool { return d.last() == "joined user-2" })
 	v, _ := watch(t, other, "site")
 	if got := inRoom(v, "r"); got != "user-2" {
 		t.Errorf("in the room: %q", got)
 	}
-	eventually(t, "nothing else is said any more", func() bool {
+	eventually(t, "the end of the removed items", func() bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		return len(b.items) == 1
 	})
 }
 
-func TestRemoveIsBounded(t *testing.T) {
+func TestRemoveItemLimit(t *testing.T) {
 	t.Parallel()
 	b := open(t, Config{})
 	b.maxItems = 1
@@ -85,14 +85,15 @@ func TestRemoveIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	if b.Remove(page("r", "user-2", "poll")) == nil || b.Put(page("r", "user-2", "poll"), at(1, "x")) == nil {
-		t.Error("more than the node may hold")
+		t.Error("no error at the limit of entries")
 	}
 }
 
-// A removal that crosses a write of ours: whichever NATS has last counts.
-func TestRemovalCrossesAWrite(t *testing.T) {
+// TestRemovalDuringWrite has a removal by another node while a write of this node is in
+// flight. The later one of the two counts.
+func TestRemovalDuringWrite(t *testing.T) {
 	k := page("r", "user-1", "a")
-	taken := func(b *Broker, rev uint64) {
+	remoteRemoval := func(b *Broker, rev uint64) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.remoteChange(k.String(), nil, rev, true)
@@ -102,29 +103,32 @@ func TestRemovalCrossesAWrite(t *testing.T) {
 		removed, own uint64
 		holds        bool
 	}{
-		{"it came after us", 10, 9, false},
-		{"it came before us", 8, 9, true},
+		{"removal after the write", 10, 9, false},
+		{"removal before the write", 8, 9, true},
 	} {
-		b := byHand()
+		t.Run(c.name, func(t *testing.T) {
+			b := manualBroker()
+			b.Hold(k, at(1, "x"))
+			msg := nextWrite(t, b)
+			remoteRemoval(b, c.removed)
+			ack(b, msg, c.own)
+			if holds := b.items[k.String()] != nil; holds != c.holds {
+				t.Errorf("held: %v, want %v", holds, c.holds)
+			}
+		})
+	}
+	t.Run("found by a look-up", func(t *testing.T) {
+		b := manualBroker()
 		b.Hold(k, at(1, "x"))
-		msg := take(t, b)
-		taken(b, c.removed)
-		ack(b, msg, c.own)
-		if holds := b.items[k.String()] != nil; holds != c.holds {
-			t.Errorf("%s: still held: %v", c.name, holds)
+		ack(b, nextWrite(t, b), 3)
+		b.mu.Lock()
+		it := b.items[k.String()]
+		it.busy = true // as if a renewal had found another revision than 3
+		b.lookingUp++
+		b.mu.Unlock()
+		b.lookedUp(lookup{it: it, epoch: b.epoch}, &jetstream.RawStreamMsg{Sequence: 4, Header: nats.Header{bucket.OperationHeader: {kvRemoved}}}, nil)
+		if b.items[k.String()] != nil {
+			t.Error("the removed key is still held")
 		}
-	}
-
-	b := byHand()
-	b.Hold(k, at(1, "x"))
-	ack(b, take(t, b), 3)
-	b.mu.Lock()
-	it := b.items[k.String()]
-	it.busy = true // a renewal of ours found another revision than 3
-	b.lookingUp++
-	b.mu.Unlock()
-	b.lookedUp(lookup{it: it, epoch: b.epoch}, &jetstream.RawStreamMsg{Sequence: 4, Header: nats.Header{bucket.OperationHeader: {kvTaken}}}, nil)
-	if b.items[k.String()] != nil {
-		t.Error("a renewal that came late brings it back")
-	}
+	})
 }

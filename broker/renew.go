@@ -9,15 +9,15 @@ import (
 // 200 ms.
 const slots = 100
 
-// wheel is a timing wheel. It has every item in one of its slots, most often in its home.
+// wheel is a timing wheel. Every item is in one of its slots, most often in its home slot.
 // The home depends on the key alone, so that 10,000 keys that were written at once, after
-// NATS was away, are not renewed at once ever after.
+// an outage of NATS, are not always renewed at once.
 type wheel struct {
 	seed  maphash.Seed
 	slots [slots][]*item
 	next  int
 
-	turned int // slots since the start; of the renewer
+	turned int // slots since the start; used by the renewer only
 }
 
 func newWheel() *wheel { return &wheel{seed: maphash.MakeSeed()} }
@@ -54,8 +54,8 @@ func (w *wheel) plan(it *item, steps int) {
 	w.move(it, uint8((w.next+steps-1)%slots))
 }
 
-// behind returns the number of slots that are due: more than one if the machine was busy,
-// at most all.
+// behind returns the number of slots that are due: several if the machine was busy, but at
+// most all.
 func (w *wheel) behind(running, step time.Duration) int {
 	return min(int(running/step)-w.turned, slots)
 }
@@ -80,10 +80,10 @@ func (b *Broker) renewer() {
 	}
 }
 
-// renewSlot renews the items of the next slot. One that a beat has written in the last
-// sixth of a TTL is moved instead to where it is renewed before a third has passed. So,
-// however a page beats, a key is written at least every third of the TTL, apart from
-// delays of the machine and of NATS, and has two thirds left.
+// renewSlot renews the items of the next slot. An item that a beat has written in the last
+// sixth of a TTL is moved instead to a slot in which it is renewed before a third has
+// passed. So a key is written at least every third of the TTL, apart from delays of the
+// machine and of NATS, whatever the interval of the page's beats.
 func (b *Broker) renewSlot() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -96,7 +96,7 @@ func (b *Broker) renewSlot() {
 		switch {
 		case it.busy:
 		case it.goal != renewed && now.After(it.until):
-			b.dropExpired(it) // without a marker from NATS, which is away or has no other node
+			b.dropExpired(it) // there is no delete marker if NATS cannot be reached, or if no view watches it
 		case it.isDue() || it.leaves():
 			b.enqueue(it)
 		case it.goal == renewed && !it.isLate() && b.sentWithin(it, b.ttl/6):

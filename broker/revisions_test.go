@@ -11,11 +11,11 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// entry is what a watch says.
+// entry is an entry of a watch.
 type entry struct {
 	jetstream.KeyValueEntry
 	name  string
-	value []byte // nil: a marker
+	value []byte // nil: a delete marker
 	rev   uint64
 }
 
@@ -29,24 +29,24 @@ func (e entry) Operation() jetstream.KeyValueOp {
 	return jetstream.KeyValuePut
 }
 
-// viewByHand is a view whose watch is played by the test.
-func viewByHand(b *Broker) (*View, *diary) {
-	d := &diary{}
+// manualView returns a view without a watch: the test calls its methods instead.
+func manualView(b *Broker) (*View, *changeRecorder) {
+	d := &changeRecorder{}
 	v := &View{b: b, site: "site", onChange: d.add, lists: map[string]listing{}, ready: make(chan struct{})}
 	v.revisions.Begin(b.epoch)
 	b.views["site"] = []*View{v}
 	return v, d
 }
 
-// A page leaves a new bucket before it was written there; the view still has
-// what it heard of the old one.
-func TestLeaveBeforeItIsSaidAgain(t *testing.T) {
-	b := byHand()
+// TestLeaveBeforeRewrite has a page that leaves before its entry was written to a new
+// bucket, while the view still has the entry of the old one.
+func TestLeaveBeforeRewrite(t *testing.T) {
+	b := manualBroker()
 	b.log = slog.New(slog.DiscardHandler)
-	v, d := viewByHand(b)
+	v, d := manualView(b)
 	k := page("r", "user-1", "a")
 	b.Hold(k, at(1, "x"))
-	ack(b, take(t, b), 1)
+	ack(b, nextWrite(t, b), 1)
 	b.useLink(&link{}, &jetstream.StreamInfo{Created: time.Now()}, 1)
 	v.revisions.Begin(b.epoch)
 	b.Leave(k)
@@ -54,18 +54,18 @@ func TestLeaveBeforeItIsSaidAgain(t *testing.T) {
 	d.want(t, "joined user-1, left user-1")
 }
 
-// A purge whose ack was lost: what a look-up found is newer than what the
-// watch still brings.
-func TestEchoAfterALookup(t *testing.T) {
-	b := byHand()
-	v, d := viewByHand(b)
+// TestWatchBehindLookup loses the ack of a purge. A look-up finds a newer revision than the
+// watch has delivered so far.
+func TestWatchBehindLookup(t *testing.T) {
+	b := manualBroker()
+	v, d := manualView(b)
 	k := page("r", "user-1", "a")
 	b.Hold(k, at(1, "x"))
-	first := take(t, b)
+	first := nextWrite(t, b)
 	value, _ := json.Marshal(b.holds(k).value)
 	ack(b, first, 1)
 	b.Leave(k)
-	take(t, b) // and nobody hears of it
+	nextWrite(t, b) // its ack is lost
 	it := b.items[k.String()]
 	b.lookingUp = 1
 	b.lookedUp(lookup{it: it}, &jetstream.RawStreamMsg{Sequence: 2}, nil)
@@ -73,46 +73,46 @@ func TestEchoAfterALookup(t *testing.T) {
 	v.update(entry{name: k.String(), rev: 2})
 	d.want(t, "joined user-1, left user-1")
 	if v.revisions.Knows(k.String(), 1) {
-		t.Error("something is remembered")
+		t.Error("the view still has the deleted key")
 	}
 }
 
-// unlocked is an entry whose value is only looked at without the broker's lock.
-type unlocked struct {
+// lockProbe is an entry that counts the reads of its value without the broker's lock.
+type lockProbe struct {
 	entry
-	b    *Broker
-	seen int
+	b        *Broker
+	unlocked int
 }
 
-func (e *unlocked) Value() []byte {
+func (e *lockProbe) Value() []byte {
 	if e.b.mu.TryLock() {
 		e.b.mu.Unlock()
-		e.seen++
+		e.unlocked++
 	}
 	return e.entry.Value()
 }
 
-// What other nodes write is parsed while others write: without the one lock.
-func TestEntriesAreParsedWithoutTheLock(t *testing.T) {
-	b := byHand()
-	v, d := viewByHand(b)
+// TestEntriesAreParsedWithoutLock checks that parsing does not block other writers.
+func TestEntriesAreParsedWithoutLock(t *testing.T) {
+	b := manualBroker()
+	v, d := manualView(b)
 	k := page("r", "user-1", "a")
 	value, _ := json.Marshal(in(k, at(1, "x")))
-	e := &unlocked{entry: entry{name: k.String(), value: value, rev: 1}, b: b}
+	e := &lockProbe{entry: entry{name: k.String(), value: value, rev: 1}, b: b}
 	v.update(e)
 	d.want(t, "joined user-1")
-	if e.seen == 0 {
-		t.Error("the entry was read under the lock")
+	if e.unlocked == 0 {
+		t.Error("the value was read with the broker's lock held")
 	}
 }
 
-// A lost connection ends what the supervisor has requested over it.
+// TestLostConnectionCancelsRequests checks the requests of the supervisor.
 func TestLostConnectionCancelsRequests(t *testing.T) {
-	b := byHand()
-	asked, cancel := context.WithCancel(t.Context())
+	b := manualBroker()
+	request, cancel := context.WithCancel(t.Context())
 	b.cancelBind = cancel
 	b.disconnected(nats.ErrDisconnected)
-	if asked.Err() == nil || b.Ready() == nil {
-		t.Error("the supervisor still waits for an answer")
+	if request.Err() == nil || b.Ready() == nil {
+		t.Error("the request is not cancelled, or the broker is ready")
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-// schema is as much of JSON Schema as docs/presence.schema.json uses.
+// schema is the part of JSON Schema that docs/presence.schema.json uses.
 type schema struct {
 	Type       string
 	Properties map[string]schema
@@ -22,22 +22,22 @@ type schema struct {
 	Closed     *bool `json:"additionalProperties"`
 }
 
-// check says what a value has that it must not, or lacks.
-func (s schema) check(at string, v any) (faults []string) {
-	fault := func(format string, args ...any) { faults = append(faults, at+fmt.Sprintf(format, args...)) }
+// check returns how a value violates the schema.
+func (s schema) check(path string, v any) (faults []string) {
+	fault := func(format string, args ...any) { faults = append(faults, path+fmt.Sprintf(format, args...)) }
 	switch v := v.(type) {
 	case map[string]any:
 		for _, name := range s.Required {
-			if _, there := v[name]; !there {
-				fault(" lacks %s", name)
+			if _, found := v[name]; !found {
+				fault(" has no %s", name)
 			}
 		}
 		for name, value := range v {
 			property, known := s.Properties[name]
 			if known {
-				faults = append(faults, property.check(at+"."+name, value)...)
+				faults = append(faults, property.check(path+"."+name, value)...)
 			} else if s.Closed != nil && !*s.Closed {
-				fault(" has %s", name)
+				fault(" has the unknown property %s", name)
 			}
 		}
 		if s.Type != "object" {
@@ -61,8 +61,8 @@ func (s schema) check(at string, v any) (faults []string) {
 	return faults
 }
 
-// What is published is what docs/presence.schema.json says.
-func TestPublishedValuesFitTheSchema(t *testing.T) {
+// TestPublishedValuesMatchSchema checks published values against docs/presence.schema.json.
+func TestPublishedValuesMatchSchema(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../docs/presence.schema.json")
 	if err != nil {
@@ -73,13 +73,13 @@ func TestPublishedValuesFitTheSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := open(t, Config{Listen: "127.0.0.1:0"})
-	wire := tap(t, "nats://"+b.ListenAddr())
+	published := recordMessages(t, "nats://"+b.ListenAddr())
 	full := at(1, "x")
 	full.UserID, full.AvatarURL, full.FocusedAt, full.Idle = 7, "https://example.org/a.png", 1795411200000, presence.Idle
 	b.Hold(page("admin/online", "user-7", "a"), full)
 	b.Hold(page(strings.Repeat("🦊", 300), "<&>", "a"), presence.Stored{Entry: presence.Entry{UserID: 1, DateGMT: "2026-11-23 05:20:00"}})
-	eventually(t, "two values", func() bool { return len(wire.all()) == 2 })
-	for _, m := range wire.all() {
+	eventually(t, "two values", func() bool { return len(published.all()) == 2 })
+	for _, m := range published.all() {
 		var value any
 		if err := json.Unmarshal(m.Data, &value); err != nil {
 			t.Fatal(err)
@@ -89,12 +89,12 @@ func TestPublishedValuesFitTheSchema(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{
-		`{}`, `[]`, `"x"`, `{"room":""}`, strings.Replace(string(wire.all()[0].Data), "{", `{"more":1,`, 1),
-		strings.Replace(string(wire.all()[0].Data), "2026-11-23 05", "yesterday", 1),
+		`{}`, `[]`, `"x"`, `{"room":""}`, strings.Replace(string(published.all()[0].Data), "{", `{"more":1,`, 1),
+		strings.Replace(string(published.all()[0].Data), "2026-11-23 05", "yesterday", 1),
 	} {
 		var value any
 		if err := json.Unmarshal([]byte(bad), &value); err != nil || len(s.check("", value)) == 0 {
-			t.Errorf("%s fits, %v", bad, err)
+			t.Errorf("%s matches the schema, %v", bad, err)
 		}
 	}
 }

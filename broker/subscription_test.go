@@ -12,64 +12,66 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-// logins are an observer of all sites and one of "site", on any kind of NATS.
+// logins are an observer of all sites and one of the site "site".
 var logins = []Login{{User: "all", Password: "a"}, {User: "one", Password: "o", Site: "site"}}
 
-// guarded is a node whose NATS lets only observers in, and its address.
-func guarded(t *testing.T, ttl time.Duration) (*Broker, string) {
+// openWithObservers opens a broker with these logins, and returns it and the address of its
+// NATS.
+func openWithObservers(t *testing.T, ttl time.Duration) (*Broker, string) {
 	t.Helper()
 	b := open(t, Config{Listen: "127.0.0.1:0", Observers: logins, TTL: ttl})
 	return b, b.ListenAddr()
 }
 
-// An observer that may only subscribe hears of who is there as they are
-// renewed, and of everything that happens.
+// TestObserveBySubscribing checks that an observer that may only subscribe reports entries
+// when they are renewed, and every change.
 func TestObserveBySubscribing(t *testing.T) {
 	t.Parallel()
-	b, addr := guarded(t, testTTL)
+	b, addr := openWithObservers(t, testTTL)
 	b.Hold(page("r", "user-1", "a"), at(1, "x"))
 	b.Hold(presence.Key{Site: "other", Room: "r", ClientID: "user-9", Conn: "a"}, at(1, "x"))
-	settled(t, b)
+	waitWritten(t, b)
 	site := observe(t, connect(t, "nats://one:o@"+addr), bucket.Observer{Site: "site", TTL: testTTL})
 	all := observe(t, connect(t, "nats://all:a@"+addr), bucket.Observer{TTL: testTTL})
 	site.want(t, "joined user-1")
 	all.wantSet(t, "joined user-1, joined user-9")
 	news := observe(t, connect(t, "nats://one:o@"+addr), bucket.Observer{Site: "site", SkipPresent: true, TTL: time.Hour})
-	for i := 0; news.String() == ""; i++ { // until it hears news
+	for i := 0; news.String() == ""; i++ { // until it reports a change
 		b.Hold(page("r2", "probe", "a"), at(i%60, "x"))
-		settled(t, b)
+		waitWritten(t, b)
 		b.Leave(page("r2", "probe", "a"))
-		settled(t, b)
+		waitWritten(t, b)
 	}
 	b.Hold(page("r", "user-1", "a"), at(1, "y"))
 	if err := b.Put(page("r", "user-2", "poll"), at(1, "x")); err != nil {
 		t.Fatal(err)
 	}
-	settled(t, b)
+	waitWritten(t, b)
 	b.Leave(page("r", "user-1", "a"))
-	eventually(t, "user-2 expires", func() bool { return site.heard(presence.Left, "user-2") == 1 })
-	var of []string
+	eventually(t, "the expiry of user-2", func() bool { return site.count(presence.Left, "user-2") == 1 })
+	var changes []string
 	for _, c := range site.all() {
 		if c.Entry.ClientID != "probe" {
-			of = append(of, c.Kind.String()+" "+c.Entry.ClientID)
+			changes = append(changes, c.Kind.String()+" "+c.Entry.ClientID)
 		}
 	}
-	if got := strings.Join(of, ", "); got != "joined user-1, updated user-1, joined user-2, left user-1, left user-2" {
-		t.Error(got)
+	if got := strings.Join(changes, ", "); got != "joined user-1, updated user-1, joined user-2, left user-1, left user-2" {
+		t.Errorf("changes: %s", got)
 	}
-	if site.heard(presence.Joined, "user-9") > 0 || news.heard(presence.Joined, "user-1") > 0 {
-		t.Errorf("told of another site or of who was there: %s; %s", site, news)
+	if site.count(presence.Joined, "user-9") > 0 || news.count(presence.Joined, "user-1") > 0 {
+		t.Errorf("changes of another site, or of people who were present: %s; %s", site, news)
 	}
 }
 
-// What an observer subscribes to is all that it can do, whatever it tries.
+// TestObserversCannotWrite checks that an observer can do nothing but subscribe to the
+// presence of its sites.
 func TestObserversCannotWrite(t *testing.T) {
 	t.Parallel()
-	b, addr := guarded(t, time.Hour)
+	b, addr := openWithObservers(t, time.Hour)
 	b.Subscribe(Pushes, nil, func(Message) {})
 	k := page("r", "user-1", "a")
 	b.Hold(k, at(1, "x"))
-	settled(t, b)
+	waitWritten(t, b)
 	v, _ := watch(t, b, "site")
 	refused := make(chan error, 100)
 	for _, login := range logins {
@@ -99,7 +101,7 @@ func TestObserversCannotWrite(t *testing.T) {
 		if err := nc.Flush(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, login.User+" is refused each time", func() bool { return len(refused) == tries })
+		eventually(t, "the refusals for "+login.User, func() bool { return len(refused) == tries })
 		for range tries {
 			<-refused
 		}
@@ -107,17 +109,18 @@ func TestObserversCannotWrite(t *testing.T) {
 	if got := inRoom(v, "r"); got != "user-1" || b.Ready() != nil {
 		t.Errorf("in the room: %q, and %v", got, b.Ready())
 	}
-	if err := bucket.Observe(t.Context(), connect(t, "nats://one:o@"+addr), bucket.Observer{Site: "other"}); err == nil || !strings.Contains(err.Error(), "may not read presence.other.>") {
+	ignore := func(presence.Change) {}
+	if err := bucket.Observe(t.Context(), connect(t, "nats://one:o@"+addr), bucket.Observer{Site: "other", OnChange: ignore}); err == nil || !strings.Contains(err.Error(), "may not read presence.other.>") {
 		t.Errorf("another site: %v", err)
 	}
-	if err := bucket.Observe(t.Context(), connect(t, "nats://one:o@"+addr), bucket.Observer{}); err == nil || !strings.Contains(err.Error(), "may not read presence.>") {
+	if err := bucket.Observe(t.Context(), connect(t, "nats://one:o@"+addr), bucket.Observer{OnChange: ignore}); err == nil || !strings.Contains(err.Error(), "may not read presence.>") {
 		t.Errorf("all sites: %v", err)
 	}
 }
 
-// While the observer's connection was cut somebody came, somebody left and
-// somebody stayed.
-func TestListenerWasAway(t *testing.T) {
+// TestSubscriberReconnects cuts the observer's connection while one person joins, one leaves
+// and one stays.
+func TestSubscriberReconnects(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
 	s.stop()
@@ -125,18 +128,18 @@ func TestListenerWasAway(t *testing.T) {
 	s.start()
 	direct := "nats://node:n@" + strings.TrimPrefix(s.url(), "nats://")
 	b := open(t, Config{URL: direct, TTL: testTTL})
-	way := startProxy(t, s)
-	d := observe(t, connect(t, "nats://one:o@"+way.addr), bucket.Observer{Site: "site", TTL: testTTL})
+	p := startProxy(t, s)
+	d := observe(t, connect(t, "nats://one:o@"+p.addr), bucket.Observer{Site: "site", TTL: testTTL})
 	b.Hold(page("r", "stays", "a"), at(1, "x"))
 	b.Hold(page("r", "goes", "a"), at(1, "x"))
 	d.wantSet(t, "joined stays, joined goes")
-	way.cut()
+	p.cut()
 	b.Leave(page("r", "goes", "a"))
 	b.Hold(page("r", "comes", "a"), at(1, "x"))
-	settled(t, b)
-	way.mend()
-	eventually(t, "it has made up for that", func() bool { return d.heard(presence.Left, "goes") == 1 && d.heard(presence.Joined, "comes") == 1 })
-	if d.heard(presence.Joined, "stays") != 1 || d.heard(presence.Left, "stays") != 0 {
-		t.Errorf("who stayed: %s", d)
+	waitWritten(t, b)
+	p.restore()
+	eventually(t, "the missed changes", func() bool { return d.count(presence.Left, "goes") == 1 && d.count(presence.Joined, "comes") == 1 })
+	if d.count(presence.Joined, "stays") != 1 || d.count(presence.Left, "stays") != 0 {
+		t.Errorf("changes: %s", d)
 	}
 }

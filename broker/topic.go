@@ -18,8 +18,8 @@ import (
 // message of each key.
 type Topic struct {
 	name  string
-	age   time.Duration // how long a node that starts later receives a message
-	bytes int64         // at most; the oldest messages are dropped first
+	age   time.Duration // how long a message is kept for nodes that start later
+	bytes int64         // the limit of the stream; the oldest messages are dropped first
 	keyed bool          // a message replaces the last one with its key
 }
 
@@ -28,7 +28,7 @@ const (
 	PushAge = 2 * time.Minute
 	// DepositAge is the same for a deposit.
 	DepositAge = time.Hour
-	// DepositBytes is the most bytes of all deposits.
+	// DepositBytes is the largest number of bytes of all deposits.
 	DepositBytes = 64 << 20
 )
 
@@ -65,23 +65,23 @@ func ParseCursor(s string) (Cursor, error) {
 	return Cursor{epoch, n}, nil
 }
 
-// again is added to an epoch whose stream was lost and created again with its old date, as
-// a cluster does.
-const again = "."
+// recreated is added to an epoch whose stream was lost and created again with its old
+// creation time, as a cluster does.
+const recreated = "."
 
-// in returns the position in a stream of this name whose last message is last: the same,
-// or the beginning of another stream.
+// in returns the cursor for a stream of this epoch whose last message is last: the same
+// cursor, or the beginning of another stream.
 func (c Cursor) in(epoch string, last uint64) Cursor {
 	switch {
-	case strings.TrimRight(c.Epoch, again) != epoch:
+	case strings.TrimRight(c.Epoch, recreated) != epoch:
 		return Cursor{Epoch: epoch}
 	case last < c.Seq:
-		return Cursor{Epoch: c.Epoch + again}
+		return Cursor{Epoch: c.Epoch + recreated}
 	}
 	return c
 }
 
-// MaxMessage is the most bytes that Publish takes.
+// MaxMessage is the size of the largest message that Publish accepts, in bytes.
 const MaxMessage = 128 << 10
 
 // ErrMessageTooLarge is Publish's error for a message of more than MaxMessage bytes.
@@ -122,73 +122,74 @@ func (b *Broker) publish(ctx context.Context, t Topic, subject string, data []by
 	}
 	ctx, cancel := context.WithTimeout(ctx, publishWait)
 	defer cancel()
-	at, err := b.topic(ctx, t, Cursor{})
+	pos, err := b.position(ctx, t, Cursor{})
 	if err != nil {
 		return Cursor{}, err
 	}
-	ack, err := at.link.js.Publish(ctx, subject, data, opts...)
-	if errors.Is(err, jetstream.ErrNoStreamResponse) { // the stream is gone, and created again
-		if at, err = b.topic(ctx, t, at.Cursor); err == nil {
-			ack, err = at.link.js.Publish(ctx, subject, data, opts...)
+	ack, err := pos.link.js.Publish(ctx, subject, data, opts...)
+	if errors.Is(err, jetstream.ErrNoStreamResponse) { // the stream was lost
+		if pos, err = b.position(ctx, t, pos.Cursor); err == nil {
+			ack, err = pos.link.js.Publish(ctx, subject, data, opts...)
 		}
 	}
 	if err != nil {
 		return Cursor{}, fmt.Errorf("publishing on NATS: %w", err)
 	}
-	if ack.Sequence <= at.Seq { // created again by another node
-		if at, err = b.topic(ctx, t, at.Cursor); err != nil {
+	if ack.Sequence <= pos.Seq { // the stream was lost, and another node has created it again
+		if pos, err = b.position(ctx, t, pos.Cursor); err != nil {
 			return Cursor{}, err
 		}
 	}
-	b.advance(t, at.Epoch, ack.Sequence)
-	return Cursor{at.Epoch, ack.Sequence}, nil
+	b.advance(t, pos.Epoch, ack.Sequence)
+	return Cursor{pos.Epoch, ack.Sequence}, nil
 }
 
-// place is the position of the last message that this node has published on a topic.
-type place struct {
+// position is the cursor of the last message that this node has published on a topic.
+type position struct {
 	Cursor
 	link *link
 }
 
-// topic returns that position, in a stream that exists. It asks NATS for the stream only
-// once, and again if the stream of stale is gone: a message that is published while all
-// cores deliver the last one would wait for each answer.
-func (b *Broker) topic(ctx context.Context, t Topic, stale Cursor) (place, error) {
+// position returns this node's position in the stream of a topic, and creates the stream if
+// it is missing. It requests the stream from NATS once for each link, and again if it is no
+// longer that of stale: a request for every message would delay messages that follow each
+// other.
+func (b *Broker) position(ctx context.Context, t Topic, stale Cursor) (position, error) {
 	l, _ := b.current()
 	b.mu.Lock()
-	at := b.places[t.name]
+	pos := b.positions[t.name]
 	b.mu.Unlock()
-	if at.link == l && at.Epoch != stale.Epoch {
-		return at, nil
+	if pos.link == l && pos.Epoch != stale.Epoch {
+		return pos, nil
 	}
 	stream, err := t.stream(ctx, l)
 	if err != nil {
-		return place{}, err
+		return position{}, err
 	}
-	at = place{Cursor{Epoch: epochOf(stream)}, l}
+	pos = position{Cursor{Epoch: epochOf(stream)}, l}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.places[t.name] = at
-	return at, nil
+	b.positions[t.name] = pos
+	return pos, nil
 }
 
-// advance moves the position of a topic.
+// advance moves this node's position in a topic forward.
 func (b *Broker) advance(t Topic, epoch string, seq uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if at := b.places[t.name]; at.Epoch == epoch && at.Seq < seq {
-		at.Seq = seq
-		b.places[t.name] = at
+	if pos := b.positions[t.name]; pos.Epoch == epoch && pos.Seq < seq {
+		pos.Seq = seq
+		b.positions[t.name] = pos
 	}
 }
 
 // Subscribe calls fn with every message of a topic that is still stored and then with new
-// ones, in order, until the broker is closed. After NATS was away no message is repeated.
-// fn must not block for long.
+// ones, in order, until the broker is closed. After a lost connection no message is
+// repeated. fn must not block for long.
 //
-// Each time it has subscribed, and before fn, it calls subscribed, if that is not nil,
-// with the position of the last message: fn also receives the messages before it that it
-// has not had.
+// Each time it has subscribed, and before it calls fn, it calls subscribed, if that is not
+// nil, with the cursor of the last message. fn also receives the messages up to that cursor
+// that it has not received yet.
 func (b *Broker) Subscribe(t Topic, subscribed func(Cursor), fn func(Message)) {
 	b.wg.Go(func() {
 		var at Cursor
@@ -248,7 +249,7 @@ func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor,
 	}
 	defer func() {
 		running.Stop()
-		<-running.Closed() // nothing else changes at any more
+		<-running.Closed() // from here on no callback uses at
 	}()
 	select {
 	case err := <-broken:
@@ -268,12 +269,12 @@ func (t Topic) stream(ctx context.Context, l *link) (jetstream.Stream, error) {
 			Subjects: []string{t.allSubjects()}, Storage: jetstream.MemoryStorage, Replicas: replicas(l.nc),
 			MaxAge: t.age, MaxBytes: t.bytes, MaxMsgSize: MaxMessage + headerRoom, MaxMsgsPerSubject: t.perSubject(),
 		})
-		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another node was faster
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another node has created it
 			stream, err = l.js.Stream(ctx, "heartbeatd_"+t.name)
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the stream of %s: %w", t.name, err)
+		return nil, fmt.Errorf("stream of topic %s: %w", t.name, err)
 	}
 	return stream, nil
 }
@@ -310,7 +311,7 @@ func (t Topic) site(subject string) (string, bool) {
 	return site, found && ok
 }
 
-// epochOf names the time at which a stream was created.
+// epochOf returns the epoch of a stream: the time at which it was created.
 func epochOf(s jetstream.Stream) string {
 	return strconv.FormatInt(s.CachedInfo().Created.UnixNano(), 36)
 }

@@ -8,30 +8,30 @@ import (
 	"testing"
 )
 
-// heard collects what a broker hears on a topic.
-type heard struct {
-	mu      sync.Mutex
-	signals []Message
+// topicRecorder records the messages of a topic.
+type topicRecorder struct {
+	mu       sync.Mutex
+	messages []Message
 }
 
-func (h *heard) add(s Message) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.signals = append(h.signals, s)
+func (r *topicRecorder) add(m Message) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.messages = append(r.messages, m)
 }
 
-func (h *heard) data() (list []string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, s := range h.signals {
-		list = append(list, s.Site+" "+string(s.Data))
+func (r *topicRecorder) data() (list []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.messages {
+		list = append(list, m.Site+" "+string(m.Data))
 	}
 	return list
 }
 
-func TestSignals(t *testing.T) {
+func TestTopics(t *testing.T) {
 	b := open(t, Config{})
-	var early, late, other heard
+	var early, late, other topicRecorder
 	b.Subscribe(Pushes, nil, early.add)
 	b.Subscribe(Revocations, nil, other.add)
 	var want []string
@@ -42,63 +42,65 @@ func TestSignals(t *testing.T) {
 			t.Fatal(err)
 		}
 		if back, err := ParseCursor(c.String()); err != nil || back != c || c.Seq != uint64(i+1) {
-			t.Errorf("message %d has the cursor %v, read back %v, %v", i, c, back, err)
+			t.Errorf("message %d has the cursor %v, parsed as %v, %v", i, c, back, err)
 		}
 		want = append(want, fmt.Sprintf("%s message %d", site, i))
 	}
-	b.Subscribe(Pushes, nil, late.add) // what can still be heard comes too
-	eventually(t, "everything is heard", func() bool { return slices.Equal(early.data(), want) && slices.Equal(late.data(), want) })
+	b.Subscribe(Pushes, nil, late.add) // receives the stored messages too
+	eventually(t, "all messages", func() bool { return slices.Equal(early.data(), want) && slices.Equal(late.data(), want) })
 	if got := other.data(); len(got) != 0 {
-		t.Errorf("on another topic: %v", got)
+		t.Errorf("messages of another topic: %v", got)
 	}
 	if _, err := b.Publish(t.Context(), Pushes, "x", make([]byte, MaxMessage+1)); err == nil || !strings.Contains(err.Error(), "at most") {
-		t.Errorf("a signal that is too large: %v", err)
+		t.Errorf("Publish of a message that is too large: %v", err)
 	}
 }
 
 func TestParseCursor(t *testing.T) {
 	for _, bad := range []string{"", "-", "a", "-1", "a-", "a-x", "a--1"} {
-		if c, err := ParseCursor(bad); err == nil {
-			t.Errorf("%q was read as %v", bad, c)
-		}
+		t.Run(bad, func(t *testing.T) {
+			if c, err := ParseCursor(bad); err == nil {
+				t.Errorf("parsed as %v", c)
+			}
+		})
 	}
 }
 
-// TestSignalsAfterNATSWasGone hears on when NATS comes back with nothing, under
-// a new epoch.
-func TestSignalsAfterNATSWasGone(t *testing.T) {
+// TestTopicAfterNATSRestart checks that a subscription continues when NATS has lost the
+// stream, and that the new stream has another epoch.
+func TestTopicAfterNATSRestart(t *testing.T) {
 	server := startNATS(t)
 	b := open(t, Config{URL: server.url()})
-	var h heard
-	b.Subscribe(Pushes, nil, h.add)
+	var received topicRecorder
+	b.Subscribe(Pushes, nil, received.add)
 	first, err := b.Publish(t.Context(), Pushes, "s", []byte("before"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the first is heard", func() bool { return len(h.data()) == 1 })
+	eventually(t, "the first message", func() bool { return len(received.data()) == 1 })
 	server.stop()
-	eventually(t, "nothing can be said", func() bool {
+	eventually(t, "an error of Publish", func() bool {
 		_, err := b.Publish(t.Context(), Pushes, "s", []byte("lost"))
 		return err != nil
 	})
 	server.start()
 	var second Cursor
-	eventually(t, "something can be said again", func() bool {
+	eventually(t, "Publish without an error", func() bool {
 		second, err = b.Publish(t.Context(), Pushes, "s", []byte("after"))
 		return err == nil
 	})
-	eventually(t, "it is heard", func() bool { return slices.Contains(h.data(), "s after") })
+	eventually(t, "the message after the restart", func() bool { return slices.Contains(received.data(), "s after") })
 	if first.Epoch == second.Epoch {
-		t.Errorf("one epoch, %s, for two streams", first.Epoch)
+		t.Errorf("both streams have the epoch %s", first.Epoch)
 	}
 }
 
-// A stream that somebody deletes is made anew by the next who speaks, under
-// another epoch, whoever that is.
-func TestSignalsAfterTheirStreamWasDeleted(t *testing.T) {
+// TestTopicAfterStreamWasDeleted checks that the next Publish creates a deleted stream
+// again, with another epoch, and that other nodes use it.
+func TestTopicAfterStreamWasDeleted(t *testing.T) {
 	server := startNATS(t)
 	one, two := open(t, Config{URL: server.url()}), open(t, Config{URL: server.url()})
-	say := func(b *Broker) Cursor {
+	publish := func(b *Broker) Cursor {
 		t.Helper()
 		c, err := b.Publish(t.Context(), Pushes, "s", []byte("x"))
 		if err != nil {
@@ -106,62 +108,62 @@ func TestSignalsAfterTheirStreamWasDeleted(t *testing.T) {
 		}
 		return c
 	}
-	say(one)
-	say(one)
-	first := say(two)
+	publish(one)
+	publish(one)
+	first := publish(two)
 	l, _ := one.current()
 	if err := l.js.DeleteStream(t.Context(), "heartbeatd_push"); err != nil {
 		t.Fatal(err)
 	}
-	second, third := say(one), say(two)
+	second, third := publish(one), publish(two)
 	if second.Epoch == first.Epoch || second.Seq != 1 || third.Epoch != second.Epoch || third.Seq != 2 {
-		t.Errorf("%v, then %v and %v", first, second, third)
+		t.Errorf("cursors before the deletion: %v, after it: %v and %v", first, second, third)
 	}
 }
 
-// TestHearTellsWhereItStands says where a topic stands before anything is heard of
-// it, and when NATS has lost it.
-func TestHearTellsWhereItStands(t *testing.T) {
+// TestSubscribedCursor checks the cursor that Subscribe reports at first, after a message
+// and after NATS has lost the stream.
+func TestSubscribedCursor(t *testing.T) {
 	server := startNATS(t)
 	b := open(t, Config{URL: server.url()})
 	var mu sync.Mutex
-	var places []Cursor
-	listen := func() {
+	var cursors []Cursor
+	subscribe := func() {
 		b.Subscribe(Pushes, func(c Cursor) {
 			mu.Lock()
 			defer mu.Unlock()
-			places = append(places, c)
+			cursors = append(cursors, c)
 		}, func(Message) {})
 	}
-	told := func(n int) []Cursor {
+	reported := func(n int) []Cursor {
 		t.Helper()
-		eventually(t, "the place is told", func() bool {
+		eventually(t, fmt.Sprint(n, " calls of subscribed"), func() bool {
 			mu.Lock()
 			defer mu.Unlock()
-			return len(places) >= n
+			return len(cursors) >= n
 		})
 		mu.Lock()
 		defer mu.Unlock()
-		return places[:n]
+		return cursors[:n]
 	}
-	listen()
-	if got := told(1)[0]; got.Epoch == "" || got.Seq != 0 {
-		t.Errorf("before anything was said: %v", got)
+	subscribe()
+	if got := reported(1)[0]; got.Epoch == "" || got.Seq != 0 {
+		t.Errorf("cursor of an empty stream: %v", got)
 	}
-	said, err := b.Publish(t.Context(), Pushes, "s", []byte("x"))
+	published, err := b.Publish(t.Context(), Pushes, "s", []byte("x"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	listen()
-	if got := told(2)[1]; got != said {
-		t.Errorf("then: %v, want %v", got, said)
+	subscribe()
+	if got := reported(2)[1]; got != published {
+		t.Errorf("cursor after a message: %v, want %v", got, published)
 	}
 	server.stop()
-	becomes(t, b, false)
+	waitReady(t, b, false)
 	server.start()
-	for _, got := range told(4)[2:] {
-		if got.Epoch == said.Epoch || got.Seq != 0 {
-			t.Errorf("of another NATS: %v after %v", got, said)
+	for _, got := range reported(4)[2:] {
+		if got.Epoch == published.Epoch || got.Seq != 0 {
+			t.Errorf("cursor after the restart: %v, before it: %v", got, published)
 		}
 	}
 }
@@ -177,13 +179,15 @@ func TestCursorInAnotherStream(t *testing.T) {
 		{Cursor{"a", 5}, "a", 7, Cursor{"a", 5}},
 		{Cursor{"a", 5}, "a", 5, Cursor{"a", 5}},
 		{Cursor{"a", 5}, "b", 7, Cursor{"b", 0}},
-		{Cursor{"a", 5}, "a", 4, Cursor{"a.", 0}}, // lost, and made anew under its date
+		{Cursor{"a", 5}, "a", 4, Cursor{"a.", 0}}, // lost, and created again with the old creation time
 		{Cursor{"a.", 2}, "a", 4, Cursor{"a.", 2}},
 		{Cursor{"a.", 2}, "a", 1, Cursor{"a..", 0}},
 		{Cursor{"a..", 2}, "b", 1, Cursor{"b", 0}},
 	} {
-		if got := c.at.in(c.epoch, c.last); got != c.want {
-			t.Errorf("%v in a stream %s that ends at %d: %v, want %v", c.at, c.epoch, c.last, got, c.want)
-		}
+		t.Run(fmt.Sprintf("%v in %s-%d", c.at, c.epoch, c.last), func(t *testing.T) {
+			if got := c.at.in(c.epoch, c.last); got != c.want {
+				t.Errorf("%v, want %v", got, c.want)
+			}
+		})
 	}
 }

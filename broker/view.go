@@ -12,8 +12,8 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-// View is a live view of the rooms of a site: what the bucket has, and over it what this
-// node writes, at once and also while NATS is away.
+// View is a live view of the rooms of a site: the entries of the bucket, and this node's
+// own entries, which it shows at once and also while NATS cannot be reached.
 type View struct {
 	b        *Broker
 	site     string
@@ -22,8 +22,7 @@ type View struct {
 	ready    chan struct{} // closed after the first snapshot
 	done     chan struct{} // closed when its goroutine has ended
 
-	// Guards the following. Taken after the broker's.
-	mu        sync.Mutex
+	mu        sync.Mutex // guards the following; acquired after the broker's
 	revisions bucket.Revisions
 	fold      presence.Fold
 	lists     map[string]listing // by room, until it changes
@@ -35,12 +34,12 @@ type listing struct {
 	total   int
 }
 
-// Watch opens a view of a site. It does not wait for NATS: at first the view has what this
-// node wrote, and the rest follows (see Wait).
+// Watch opens a view of a site. It does not wait for NATS: at first the view has this
+// node's entries only (see Wait).
 //
-// onChange gets every change in order, those of the first snapshot too. It is called with
-// the locks of the view and of the broker held, so it must not block and must not call
-// either of them. The error is ErrClosed.
+// onChange receives every change in order, including those of the first snapshot. It is
+// called with the locks of the view and of the broker held, so it must not block and must
+// not call either of them. The error is ErrClosed.
 func (b *Broker) Watch(site string, onChange func(presence.Change)) (*View, error) {
 	run, cancel := context.WithCancel(b.ctx)
 	v := &View{
@@ -65,7 +64,7 @@ func (b *Broker) Watch(site string, onChange func(presence.Change)) (*View, erro
 	return v, nil
 }
 
-// Filled says whether the view has had its first snapshot. On a busy site it may lack a
+// Filled reports whether the view has had its first snapshot. On a busy site it may lack a
 // few entries that were written while the snapshot was taken.
 func (v *View) Filled() bool {
 	select {
@@ -77,7 +76,7 @@ func (v *View) Filled() bool {
 }
 
 // Wait returns when the view has had its first snapshot, when it is closed, when ctx ends,
-// or at once if NATS is away.
+// or at once if the broker is not ready.
 func (v *View) Wait(ctx context.Context) {
 	if v.Filled() || v.b.Ready() != nil {
 		return
@@ -96,8 +95,9 @@ func (v *View) Close() {
 }
 
 // Room calls fn with the first 200 entries of a room (date_gmt descending, then client id)
-// and the number of all. fn is called with the view's lock held, so what it registers
-// misses no change and gets none twice. The entries are shared: fn must not change them.
+// and the number of all. fn is called with the view's lock held, so a listener that it
+// registers misses no change and receives none twice. The entries are shared: fn must not
+// change them.
 func (v *View) Room(room string, fn func(entries []presence.Entry, total int)) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -139,12 +139,12 @@ func (v *View) run(ctx context.Context) {
 	}
 }
 
-// update takes an entry of the watch. It is parsed without a lock, since it may be large
-// and from another node.
+// update handles an entry of the watch. It parses the entry without a lock, since the entry
+// may be large.
 func (v *View) update(e jetstream.KeyValueEntry) {
 	key, stored, known := v.known(e)
 	if known {
-		return // most often by the ack of our own write
+		return // most often from the ack of this node's write
 	}
 	if stored == nil || !bytes.Equal(e.Value(), stored.JSON()) {
 		var err error
@@ -164,8 +164,8 @@ func (v *View) update(e jetstream.KeyValueEntry) {
 	}
 }
 
-// known says whether this revision of a key, or a newer one, is known, and returns what
-// this node has to say of the key.
+// known reports whether this revision of a key, or a newer one, is known, and returns this
+// node's own value of the key.
 func (v *View) known(e jetstream.KeyValueEntry) (own presence.Key, value *presence.Stored, known bool) {
 	v.b.mu.Lock()
 	defer v.b.mu.Unlock()
@@ -206,7 +206,7 @@ func (v *View) expire() {
 // refresh updates a key in the fold. Both locks are held.
 func (v *View) refresh(name string) {
 	var changes []presence.Change
-	if key, stored := v.truth(name); stored != nil {
+	if key, stored := v.value(name); stored != nil {
 		changes = v.fold.PutName(name, key, stored)
 	} else {
 		if last := v.fold.Value(name); last != nil && last.Held {
@@ -220,8 +220,8 @@ func (v *View) refresh(name string) {
 	}
 }
 
-// truth returns what this node has to say of a key, or else what the bucket has.
-func (v *View) truth(name string) (presence.Key, *presence.Stored) {
+// value returns this node's own value of a key, or else that of the bucket.
+func (v *View) value(name string) (presence.Key, *presence.Stored) {
 	if it := v.b.items[name]; it != nil {
 		if it.leaves() {
 			return presence.Key{}, nil

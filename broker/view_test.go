@@ -14,7 +14,8 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-func TestRoomIsSortedCutAndKept(t *testing.T) {
+// TestRoom checks that the list of a room is sorted, cut at 200 entries and cached.
+func TestRoom(t *testing.T) {
 	t.Parallel()
 	b := open(t, Config{})
 	v, _ := watch(t, b, "site")
@@ -31,34 +32,34 @@ func TestRoomIsSortedCutAndKept(t *testing.T) {
 			return strings.Compare(b.DateGMT+a.ClientID, a.DateGMT+b.ClientID)
 		})
 		if !inOrder || entries[0].ClientID != "user-240" || entries[199].ClientID != "user-059" {
-			t.Errorf("from %s to %s, in order: %v", entries[0].ClientID, entries[199].ClientID, inOrder)
+			t.Errorf("from %s to %s, sorted: %v", entries[0].ClientID, entries[199].ClientID, inOrder)
 		}
 	})
-	settled(t, b) // echoes change nothing
+	waitWritten(t, b) // acks do not change the list
 	v.Room("r", func(entries []presence.Entry, _ int) {
 		if &entries[0] != &first[0] {
-			t.Error("sorted again, though nothing changed")
+			t.Error("the list was made again without a change")
 		}
 	})
 	b.Leave(page("r", "user-240", "a"))
 	v.Room("r", func(entries []presence.Entry, total int) {
 		if total != 249 || entries[0].ClientID != "user-241" || first[0].ClientID != "user-240" {
-			t.Error("a change is not seen, or changed what was given out")
+			t.Error("the list does not show a change, or the change modified the old list")
 		}
 	})
 	v.Room("nobody", func(entries []presence.Entry, total int) {
 		if len(entries) != 0 || total != 0 {
-			t.Error("somebody is in an empty room")
+			t.Errorf("%d entries of %d in an empty room", len(entries), total)
 		}
 	})
 	if _, all := v.List(presence.Filter{}, 0, 0); all != 249 {
-		t.Errorf("%d in all rooms", all)
+		t.Errorf("%d entries in all rooms, want 249", all)
 	}
 }
 
-// Keys that are written again while a view takes a snapshot, its first and
-// those after it was cut off: nobody leaves.
-func TestSnapshotOfABusySite(t *testing.T) {
+// TestSnapshotOfBusySite writes keys while a view takes snapshots, the first one and those
+// after reconnections. No present entry may leave.
+func TestSnapshotOfBusySite(t *testing.T) {
 	t.Parallel()
 	const people = 1000
 	b := open(t, Config{Listen: "127.0.0.1:0"})
@@ -69,7 +70,7 @@ func TestSnapshotOfABusySite(t *testing.T) {
 			written += 7
 			b.Hold(page("r", fmt.Sprint("user-", written%people), "a"), at(written%60, "x"))
 		}
-		eventually(t, "most of it written", func() bool {
+		eventually(t, "the acks of most writes", func() bool {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			return b.queue.Len() < people/8
@@ -77,10 +78,10 @@ func TestSnapshotOfABusySite(t *testing.T) {
 	}
 	write()
 	write()
-	settled(t, b)
+	waitWritten(t, b)
 	write()
 	v, d := watch(t, other, "site")
-	v.mu.Lock() // somebody who left unheard
+	v.mu.Lock() // an entry that left while the view was disconnected
 	ghost := in(page("r", "ghost", "a"), at(1, "x"))
 	v.revisions.Learn("site.r.ghost.a", page("r", "ghost", "a"), &ghost, 1)
 	v.refresh("site.r.ghost.a")
@@ -101,21 +102,22 @@ func TestSnapshotOfABusySite(t *testing.T) {
 		write()
 	}
 	write()
-	write() // as one TTL would: all keys, once
-	settled(t, b)
+	write() // now all keys were written again, as within one TTL
+	waitWritten(t, b)
 	b.Hold(page("r", "end", "a"), at(1, "x"))
-	eventually(t, "the end", func() bool { return d.heard(presence.Joined, "end") == 1 })
+	eventually(t, "the last entry", func() bool { return d.count(presence.Joined, "end") == 1 })
 	v.expire()
-	left := d.heard(presence.Left, "")
+	left := d.count(presence.Left, "")
 	v.Room("r", func(_ []presence.Entry, total int) {
-		if total != people+1 || left != 1 || d.heard(presence.Left, "ghost") != 1 {
-			t.Errorf("%d people in the end, %d left", total, left)
+		if total != people+1 || left != 1 || d.count(presence.Left, "ghost") != 1 {
+			t.Errorf("%d entries, want %d; %d left, want the ghost only", total, people+1, left)
 		}
 	})
 }
 
-// A subscriber that registers inside Room misses nothing and hears nothing twice.
-func TestRegisteringInsideRoom(t *testing.T) {
+// TestRegisterInsideRoom checks that a listener that registers inside Room misses no change
+// and receives none twice.
+func TestRegisterInsideRoom(t *testing.T) {
 	t.Parallel()
 	b := open(t, Config{})
 	heard := map[string]int{} // under the view's lock
@@ -136,7 +138,7 @@ func TestRegisteringInsideRoom(t *testing.T) {
 			b.Hold(page("r", fmt.Sprint("user-", i), "a"), at(1, "x"))
 		}
 	}()
-	eventually(t, "some", func() bool { return inRoom(v, "r") != "" })
+	eventually(t, "the first entries", func() bool { return inRoom(v, "r") != "" })
 	v.Room("r", func(entries []presence.Entry, _ int) {
 		registered = true
 		for _, e := range entries {
@@ -147,11 +149,11 @@ func TestRegisteringInsideRoom(t *testing.T) {
 	v.Room("r", func([]presence.Entry, int) {
 		for id, times := range heard {
 			if times != 1 {
-				t.Errorf("%s was heard of %d times", id, times)
+				t.Errorf("%s was reported %d times", id, times)
 			}
 		}
 		if len(heard) != people {
-			t.Errorf("heard of %d, want %d", len(heard), people)
+			t.Errorf("%d people were reported, want %d", len(heard), people)
 		}
 	})
 }
@@ -171,14 +173,14 @@ func TestOnlySitesWithAViewAreWatched(t *testing.T) {
 	}
 	b.Hold(presence.Key{Site: "one.example", Room: "r", ClientID: "user-1", Conn: "a"}, at(1, "x"))
 	b.Hold(presence.Key{Site: "two", Room: "r", ClientID: "user-2", Conn: "a"}, at(1, "x"))
-	settled(t, b)
+	waitWritten(t, b)
 	if got := watchers(); got != "" {
-		t.Errorf("watched without a view: %s", got)
+		t.Errorf("watches without a view: %s", got)
 	}
 	v, d := watch(t, b, "one.example")
 	again, d2 := watch(t, b, "one.example")
 	if got := watchers(); got != "$KV.presence.one=2Eexample.> $KV.presence.one=2Eexample.>" {
-		t.Errorf("watched: %s", got)
+		t.Errorf("watches: %s", got)
 	}
 	b.Hold(presence.Key{Site: "one.example", Room: "r", ClientID: "user-3", Conn: "a"}, at(1, "x"))
 	d.want(t, "joined user-1, joined user-3")
@@ -188,18 +190,18 @@ func TestOnlySitesWithAViewAreWatched(t *testing.T) {
 	d.want(t, "joined user-1, joined user-3")
 	d2.want(t, "joined user-1, joined user-3, left user-3")
 	again.Close()
-	eventually(t, "nobody watching", func() bool { return watchers() == "" })
+	eventually(t, "the end of the watches", func() bool { return watchers() == "" })
 }
 
-// A site without a name is a site, not all of them.
-func TestSiteWithoutAName(t *testing.T) {
+// TestSiteWithoutName checks that a view of the site "" shows that site, not all sites.
+func TestSiteWithoutName(t *testing.T) {
 	t.Parallel()
 	b := open(t, Config{})
 	_, d := watch(t, b, "")
 	b.Hold(page("r", "user-1", "a"), at(1, "x"))
-	settled(t, b)
+	waitWritten(t, b)
 	b.Hold(presence.Key{Site: "", Room: "r", ClientID: "user-2", Conn: "a"}, at(1, "x"))
-	settled(t, b)
+	waitWritten(t, b)
 	d.want(t, "joined user-2")
 }
 
@@ -208,11 +210,11 @@ func TestWatchDoesNotWaitForever(t *testing.T) {
 	s := startNATS(t)
 	b := open(t, Config{URL: s.url()})
 	s.stop()
-	becomes(t, b, false)
+	waitReady(t, b, false)
 	start := time.Now()
 	watch(t, b, "site")
 	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("without NATS it took %v", took)
+		t.Errorf("Watch and Wait took %v without NATS", took)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -223,8 +225,8 @@ func TestWatchDoesNotWaitForever(t *testing.T) {
 	v.Wait(ended)
 }
 
-// Values that no node of ours wrote are not believed.
-func TestForeignValues(t *testing.T) {
+// TestInvalidForeignValues checks that a view ignores invalid values of other NATS clients.
+func TestInvalidForeignValues(t *testing.T) {
 	t.Parallel()
 	b := open(t, Config{Listen: "127.0.0.1:0"})
 	_, d := watch(t, b, "site")
@@ -237,7 +239,7 @@ func TestForeignValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Hold(page("r", "user-1", "a"), at(1, "x"))
-	settled(t, b)
+	waitWritten(t, b)
 	for key, value := range map[string]string{
 		"site.r.user-2.a":   "no JSON",
 		"site.r.user-3.a":   `{"room":"r","client_id":"user-4","data":{}}`,

@@ -13,23 +13,23 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-// maxInFlight bounds the writes that wait for their acks. Meanwhile other keys stay
-// queued, each with its newest value only.
+// maxInFlight is the largest number of writes that wait for their acks. Meanwhile other
+// keys stay queued, each with its newest value only.
 const maxInFlight = 1024
 
-// The end of a key is written as PURGE if the page left, and as DEL if Remove took the
-// entry away: a watch can tell the two apart, and nothing else.
+// A key is deleted with PURGE if the page left, and with DEL by Remove. A watch shows the
+// difference between the two and no other.
 const (
-	kvPurged = "PURGE"
-	kvTaken  = "DEL"
+	kvPurged  = "PURGE"
+	kvRemoved = "DEL"
 )
 
 // enqueue makes the writer write the item. The lock is held.
 func (b *Broker) enqueue(it *item) {
-	if it.place != nil || it.busy {
-		return // when that is done, it is queued again if needed
+	if it.queued != nil || it.busy {
+		return // after the current write it is queued again if needed
 	}
-	it.place = b.queue.PushBack(it)
+	it.queued = b.queue.PushBack(it)
 	b.wakeWriter()
 }
 
@@ -40,8 +40,8 @@ func (b *Broker) wakeWriter() {
 	}
 }
 
-// writer writes what is queued. Of each key one write at a time is in flight, so that they
-// keep their order.
+// writer writes the queued items. One write of each key at a time is in flight, so that
+// writes of a key keep their order.
 func (b *Broker) writer() {
 	overdue := time.NewTicker(ackWait / 5)
 	defer overdue.Stop()
@@ -63,14 +63,14 @@ func (b *Broker) writer() {
 	}
 }
 
-// next returns the next write, or nil if there is none, NATS is away or enough are in
-// flight.
+// next returns the next write, or nil if there is none, the broker is not ready, or
+// maxInFlight writes are in flight.
 func (b *Broker) next() (*nats.Conn, *nats.Msg) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for b.down == nil && b.queue.Len() > 0 && len(b.inFlight)+b.lookingUp < maxInFlight {
 		it := b.queue.Remove(b.queue.Front()).(*item)
-		it.place = nil
+		it.queued = nil
 		if msg := b.prepare(it); msg != nil {
 			return b.link.nc, msg
 		}
@@ -78,12 +78,12 @@ func (b *Broker) next() (*nats.Conn, *nats.Msg) {
 	return nil, nil
 }
 
-// prepare returns the message that an item needs to have written now, or nil.
+// prepare returns the message with the item's next write, or nil.
 func (b *Broker) prepare(it *item) *nats.Msg {
 	msg := nats.NewMsg(kvSubject + it.name)
 	switch {
 	case it.goal == removed:
-		msg.Header.Set(bucket.OperationHeader, kvTaken)
+		msg.Header.Set(bucket.OperationHeader, kvRemoved)
 		b.track(msg, pendingWrite{it: it})
 	case it.goal == purged && it.rev == 0:
 		b.lookUp(it)
@@ -93,13 +93,13 @@ func (b *Broker) prepare(it *item) *nats.Msg {
 		msg.Header.Set(jetstream.MsgRollup, jetstream.MsgRollupSubject)
 		b.track(msg, pendingWrite{it: it})
 	case it.isDue():
-		lives := b.ttl
-		if rest := roundUp(time.Until(it.until)); it.goal != renewed && rest < lives {
-			lives = rest // written late or again, it ends no later
-			msg.Header.Set(jetstream.MsgTTLHeader, lives.String())
+		ttl := b.ttl
+		if rest := roundUp(time.Until(it.until)); it.goal != renewed && rest < ttl {
+			ttl = rest // a late or repeated write does not extend the life of the entry
+			msg.Header.Set(jetstream.MsgTTLHeader, ttl.String())
 		}
 		msg.Data = it.value.JSON()
-		b.track(msg, pendingWrite{it: it, value: it.value, lives: lives})
+		b.track(msg, pendingWrite{it: it, value: it.value, ttl: ttl})
 		if it.pending == dateDue {
 			it.unconfirm()
 		}
@@ -117,13 +117,13 @@ func (b *Broker) prepare(it *item) *nats.Msg {
 	return msg
 }
 
-// roundUp rounds up to whole seconds, which is how NATS counts the TTL of a message.
+// roundUp rounds up to whole seconds, the resolution of a message's TTL in NATS.
 func roundUp(d time.Duration) time.Duration {
 	return max(time.Second, (d + time.Second - 1).Truncate(time.Second))
 }
 
-// lookUp asks NATS what the bucket has of a key, because a write of ours did not find the
-// revision that it expected. The lock is held.
+// lookUp requests the newest revision of a key, because a write did not find the revision
+// that it expected. The lock is held.
 func (b *Broker) lookUp(it *item) {
 	it.busy = true
 	b.lookingUp++
@@ -173,27 +173,27 @@ func (b *Broker) lookedUp(l lookup, msg *jetstream.RawStreamMsg, err error) {
 	b.resolve(it, msg)
 }
 
-// resolve goes on with a key whose newest revision is msg.
+// resolve continues with an item whose key has the newest revision msg. The lock is held.
 func (b *Broker) resolve(it *item, msg *jetstream.RawStreamMsg) {
-	var there *presence.Stored
+	var current *presence.Stored
 	if len(msg.Data) > 0 {
-		_, there, _ = presence.ParseStored(it.name, msg.Data)
+		_, current, _ = presence.ParseStored(it.name, msg.Data)
 	}
-	foreign := there != nil && there.Node != b.node
-	taken := msg.Header.Get(bucket.OperationHeader) == kvTaken
+	foreign := current != nil && current.Node != b.node
+	byRemove := msg.Header.Get(bucket.OperationHeader) == kvRemoved
 	switch {
 	case it.goal == removed:
-		// It is removed whatever is there.
-	case taken && it.written == confirmed && !it.leaves() && msg.Sequence > it.rev:
+		// A removal is unconditional.
+	case byRemove && it.written == confirmed && !it.leaves() && msg.Sequence > it.rev:
 		b.drop(it)
 		return
 	case msg.Sequence != 0 && msg.Sequence < it.rev || it.pending == newValue:
-		// The replica lags behind, or a new value is written whatever is there.
-	case it.leaves() && there == nil:
+		// The replica lags behind, or the write of a new value is unconditional.
+	case it.leaves() && current == nil:
 		b.learn(it, nil, msg.Sequence)
 		b.dropExpired(it)
 		return
-	case foreign && (it.leaves() || it.written == confirmed || it.value.DateGMT <= there.DateGMT):
+	case foreign && (it.leaves() || it.written == confirmed || it.value.DateGMT <= current.DateGMT):
 		b.drop(it) // the page is on that node now
 		return
 	default:

@@ -18,14 +18,14 @@
 //	Nats-Marker-Reason: MaxAge     nobody renewed it
 //	Nats-Sequence                  the revision, rising with every write
 //
-// Observe folds the keys to people in rooms, and continues when NATS was restarted. The
+// Observe folds the keys to people in rooms, and continues after a restart of NATS. The
 // permission to subscribe to presence.>, or to presence.<site>.>, is enough:
-// broker.Config.Observers are such users of the embedded NATS. Such an observer learns of
-// everybody who is present within a third of the TTL, when their entries are renewed.
+// broker.Config.Observers are such users of the embedded NATS. Such an observer learns
+// within a third of the TTL who is present, when their entries are renewed.
 //
-// To learn of them at once, an observer of an external NATS needs more permissions: to
+// To learn it at once, an observer of an external NATS needs more permissions: to
 // subscribe to an inbox prefix of its own (nats.CustomInboxPrefix; with _INBOX.> it could
-// read the answers to others), and to publish to
+// read the answers to other clients), and to publish to
 //
 //	$JS.API.INFO
 //	$JS.API.STREAM.INFO.KV_presence
@@ -60,9 +60,9 @@ const (
 	bindWait  = 5 * time.Second // for NATS to answer about the bucket
 )
 
-// IsOther says whether this is another bucket than the one that was created then and had
-// that revision. A cluster recreates a lost memory stream with its old date, so the date
-// alone does not tell.
+// IsOther reports whether info is of another bucket than the one that was created at that
+// time and had the revision seen. A cluster recreates a lost memory stream with its old
+// creation time, so the time alone is not enough.
 func IsOther(info *jetstream.StreamInfo, created time.Time, seen uint64) bool {
 	return !info.Created.Equal(created) || info.State.LastSeq < seen
 }

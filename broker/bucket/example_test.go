@@ -11,8 +11,8 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-// An observer prints who comes and goes on all sites. It needs no more than the
-// permission to subscribe to presence.>.
+// An observer prints who joins and leaves on all sites. It needs only the permission to
+// subscribe to presence.>.
 func ExampleObserve() {
 	node, err := broker.Open(context.Background(), broker.Config{Listen: "127.0.0.1:0"})
 	if err != nil {

@@ -17,23 +17,29 @@ import (
 // Observer configures Observe. OnChange is required.
 type Observer struct {
 	Site        string // empty: all sites
-	SkipPresent bool   // no Joined for those who are present at the start (on a busy site there may be a few)
+	SkipPresent bool   // no Joined for people who are present at the start (on a busy site there may be a few)
 	OnChange    func(presence.Change)
 	TTL         time.Duration // the nodes' --presence-ttl; needed if the connection may only subscribe; 60 s if 0
 	Logger      *slog.Logger
 }
 
-// Observe calls OnChange with a Joined for whoever is present, and then with every change
-// as it happens, until ctx ends or nc is closed. While NATS is away it waits; those who
-// are still present afterwards are not announced again.
+// ErrNoOnChange is Observe's error if Observer.OnChange is nil.
+var ErrNoOnChange = errors.New("Observer.OnChange is nil")
+
+// Observe calls OnChange with a Joined for everybody who is present, and then with every
+// change as it happens, until ctx ends or nc is closed. While NATS cannot be reached it
+// waits; people who are still present afterwards are not announced again.
 //
-// A connection that may only subscribe cannot ask who is present. OnChange learns of them
-// when their entries are renewed, within a third of the TTL, and of clients that only POST
-// with their next beat.
+// A connection that may only subscribe cannot request who is present. OnChange learns of
+// them when their entries are renewed, within a third of the TTL, and of clients that only
+// POST with their next beat.
 //
-// The error is that of ctx, nats.ErrConnectionClosed, or nats.ErrPermissionViolation if
-// the connection may not subscribe.
+// The error is that of ctx, nats.ErrConnectionClosed, nats.ErrPermissionViolation if the
+// connection may not subscribe, or ErrNoOnChange.
 func Observe(ctx context.Context, nc *nats.Conn, o Observer) error {
+	if o.OnChange == nil {
+		return ErrNoOnChange
+	}
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return err
@@ -98,8 +104,8 @@ func (r *reader) bind(ctx context.Context, js jetstream.JetStream) (jetstream.Ke
 	return kv, nil
 }
 
-// findStream returns the bucket's stream. If the connection may not ask for it, NATS sends
-// no answer but an asynchronous error, which findStream watches for.
+// findStream returns the bucket's stream. If the connection may not request it, NATS sends
+// an asynchronous error instead of an answer; findStream polls for that error.
 func findStream(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -134,9 +140,9 @@ func (r *reader) update(e jetstream.KeyValueEntry) {
 	}
 	r.revisions.Update(e.Key(), key, stored, e.Revision())
 	if stored != nil {
-		r.tell(r.fold.PutName(e.Key(), key, stored))
+		r.report(r.fold.PutName(e.Key(), key, stored))
 	} else {
-		r.tell(r.fold.RemoveName(e.Key()))
+		r.report(r.fold.RemoveName(e.Key()))
 	}
 }
 
@@ -144,11 +150,11 @@ func (r *reader) snapshotDone() { r.silent = false }
 
 func (r *reader) expire() {
 	for _, name := range r.revisions.Expire() {
-		r.tell(r.fold.RemoveName(name))
+		r.report(r.fold.RemoveName(name))
 	}
 }
 
-func (r *reader) tell(changes []presence.Change) {
+func (r *reader) report(changes []presence.Change) {
 	for _, c := range changes {
 		if !r.silent {
 			r.OnChange(c)

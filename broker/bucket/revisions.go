@@ -7,32 +7,32 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-// Revisions is what the bucket has of each key. Acks and the watch bring the same
-// revisions in no fixed order, and a watch that starts again brings them twice, so the
-// newest revision of each key counts. It is not safe for concurrent use.
+// Revisions has the newest known revision of each key of the bucket. Acks and the watch
+// bring the same revisions in no fixed order, and a watch that starts again brings them
+// twice. It is not safe for concurrent use.
 type Revisions struct {
-	keys  map[string]*revision
-	epoch uint64 // the bucket; revisions of two buckets cannot be compared
-	turn  int    // counts the snapshots
+	keys     map[string]*revision
+	epoch    uint64 // the bucket; revisions of two buckets cannot be compared
+	snapshot int    // the number of the current snapshot
 }
 
 // revision is the newest known revision of a key.
 type revision struct {
-	key    presence.Key
-	stored *presence.Stored // nil: deleted, and kept until the watch brings that too
-	rev    uint64
-	epoch  uint64
-	turn   int
+	key      presence.Key
+	stored   *presence.Stored // nil: deleted, and kept until the watch has brought the deletion
+	rev      uint64
+	epoch    uint64
+	snapshot int // the last snapshot in which the key appeared
 }
 
-// Begin starts a snapshot of the bucket with an epoch. What was known before stays until
-// Expire.
+// Begin starts a snapshot of the bucket with an epoch. Keys that were known before stay
+// until Expire.
 func (m *Revisions) Begin(epoch uint64) {
 	if m.keys == nil {
 		m.keys = map[string]*revision{}
 	}
 	m.epoch = epoch
-	m.turn++
+	m.snapshot++
 	maps.DeleteFunc(m.keys, func(_ string, f *revision) bool { return f.stored == nil })
 }
 
@@ -51,14 +51,14 @@ func (m *Revisions) Get(name string) (presence.Key, *presence.Stored) {
 // Forget removes a key.
 func (m *Revisions) Forget(name string) { delete(m.keys, name) }
 
-// Knows says whether this revision of a key, or a newer one, is known, and marks the key
+// Knows reports whether this revision of a key, or a newer one, is known, and marks the key
 // as present in this snapshot.
 func (m *Revisions) Knows(name string, rev uint64) bool {
 	f := m.keys[name]
 	if f == nil || f.epoch != m.epoch || f.rev < rev {
 		return false
 	}
-	f.turn = m.turn
+	f.snapshot = m.snapshot
 	if f.stored == nil && f.rev == rev {
 		delete(m.keys, name)
 	}
@@ -69,11 +69,11 @@ func (m *Revisions) Knows(name string, rev uint64) bool {
 // is deleted.
 func (m *Revisions) Learn(name string, key presence.Key, stored *presence.Stored, rev uint64) {
 	if !m.Knows(name, rev) {
-		m.keys[name] = &revision{key, stored, rev, m.epoch, m.turn}
+		m.keys[name] = &revision{key, stored, rev, m.epoch, m.snapshot}
 	}
 }
 
-// Update is Learn for the watch. The watch is ordered, so nothing older follows, and a
+// Update is Learn for the watch. The watch is ordered, so no older revision follows, and a
 // deleted key can be forgotten.
 func (m *Revisions) Update(name string, key presence.Key, stored *presence.Stored, rev uint64) {
 	m.Learn(name, key, stored, rev)
@@ -83,14 +83,15 @@ func (m *Revisions) Update(name string, key presence.Key, stored *presence.Store
 }
 
 // Expire removes the keys that did not appear since Begin and returns their names. It is
-// called one TTL after the snapshot: by then whoever is present was written again.
+// called one TTL after the snapshot: by then the keys of everybody who is present were
+// written again.
 //
-// The snapshot alone is not enough: NATS announces its end too early if keys in it are
+// The snapshot alone is not enough: NATS signals its end too early if some of its keys are
 // written meanwhile.
 func (m *Revisions) Expire() []string {
 	var names []string
 	for name, f := range m.keys {
-		if f.turn != m.turn {
+		if f.snapshot != m.snapshot {
 			names = append(names, name)
 			delete(m.keys, name)
 		}

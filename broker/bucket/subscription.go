@@ -12,17 +12,18 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-// maxBuffered is the most messages that may wait for the observer. More are lost, which is
-// handled like a time without connection.
+// maxBuffered is the largest number of messages that wait for the observer. Further ones
+// are dropped, which is handled like a lost connection.
 const maxBuffered = 64 << 10
 
-// subscriber is an Observe over a connection that may only subscribe. A subscription
-// brings every message once and in order, so there are no revisions to compare.
+// subscriber is a running Observe over a connection that may only subscribe. A
+// subscription delivers every message once and in order, so there are no revisions to
+// compare.
 type subscriber struct {
 	*reader
-	lastHeard map[string]int // the turn in which a key was last written
-	turn      int            // counts the times without connection, of which messages are missing
-	first     bool           // in the first TTL, in which most keys are of people who were present before
+	written map[string]int // the value of gaps when a key was last written
+	gaps    int            // the number of times that messages were missed
+	first   bool           // in the first TTL, in which most keys are of people who were present before
 }
 
 // subscribe reads republished keys until ctx ends or nc is closed. replaced receives when
@@ -38,29 +39,29 @@ func (r *reader) subscribe(ctx context.Context, nc *nats.Conn, replaced <-chan n
 	if err := checkPermission(ctx, nc, subject); err != nil {
 		return err
 	}
-	r.silent = false // message tells who was present before
-	l := &subscriber{reader: r, lastHeard: map[string]int{}, first: true}
+	r.silent = false // message skips who was present before
+	s := &subscriber{reader: r, written: map[string]int{}, first: true}
 	expired := time.NewTimer(r.TTL)
 	defer expired.Stop()
-	markDown := 0
+	dropped := 0
 	for {
 		select {
 		case m := <-messages:
-			l.message(m)
+			s.message(m)
 		case <-expired.C:
-			l.expire()
+			s.expire()
 		case <-replaced:
 			if nc.IsClosed() {
 				return nats.ErrConnectionClosed
 			}
-			l.turn++
+			s.gaps++
 			expired.Reset(r.TTL)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if n, _ := sub.Dropped(); n > markDown {
-			markDown = n
-			l.turn++
+		if n, _ := sub.Dropped(); n > dropped {
+			dropped = n
+			s.gaps++
 			expired.Reset(r.TTL)
 		}
 	}
@@ -70,7 +71,7 @@ func (r *reader) subscribe(ctx context.Context, nc *nats.Conn, replaced <-chan n
 func checkPermission(ctx context.Context, nc *nats.Conn, subject string) error {
 	ctx, cancel := context.WithTimeout(ctx, bindWait)
 	defer cancel()
-	_ = nc.FlushWithContext(ctx) // if NATS is away, there is no error yet
+	_ = nc.FlushWithContext(ctx) // if NATS cannot be reached, LastError has no violation yet
 	err := nc.LastError()
 	if errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), `"`+subject+`"`) {
 		return fmt.Errorf("these credentials may not read %s: %w", subject, err)
@@ -78,35 +79,35 @@ func checkPermission(ctx context.Context, nc *nats.Conn, subject string) error {
 	return nil
 }
 
-func (l *subscriber) message(m *nats.Msg) {
+func (s *subscriber) message(m *nats.Msg) {
 	name := strings.TrimPrefix(m.Subject, presence.SubjectPrefix)
 	if m.Header.Get(OperationHeader) != "" || m.Header.Get("Nats-Marker-Reason") != "" {
-		delete(l.lastHeard, name)
-		l.tell(l.fold.RemoveName(name))
+		delete(s.written, name)
+		s.report(s.fold.RemoveName(name))
 		return
 	}
 	key, stored, err := presence.ParseStored(name, m.Data)
 	if err != nil {
-		l.Logger.Warn("presence entry ignored", "error", err)
+		s.Logger.Warn("presence entry ignored", "error", err)
 		return
 	}
-	_, known := l.lastHeard[name]
-	l.lastHeard[name] = l.turn
-	changes := l.fold.PutName(name, key, stored)
-	if there := !known && m.Header.Get("Nats-Last-Sequence") != "0"; there && l.first && l.SkipPresent {
+	_, known := s.written[name]
+	s.written[name] = s.gaps
+	changes := s.fold.PutName(name, key, stored)
+	if wasPresent := !known && m.Header.Get("Nats-Last-Sequence") != "0"; wasPresent && s.first && s.SkipPresent {
 		return
 	}
-	l.tell(changes)
+	s.report(changes)
 }
 
-// expire is called one TTL after the start and after each time without connection: whoever
-// is present was written since.
-func (l *subscriber) expire() {
-	l.first = false
-	for name, turn := range l.lastHeard {
-		if turn != l.turn {
-			delete(l.lastHeard, name)
-			l.tell(l.fold.RemoveName(name))
+// expire is called one TTL after the start and after each gap: the keys of everybody who
+// is present were written since.
+func (s *subscriber) expire() {
+	s.first = false
+	for name, gaps := range s.written {
+		if gaps != s.gaps {
+			delete(s.written, name)
+			s.report(s.fold.RemoveName(name))
 		}
 	}
 }

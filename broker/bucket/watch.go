@@ -13,7 +13,7 @@ import (
 // Handler receives what a watch of the bucket brings.
 type Handler struct {
 	Update       func(jetstream.KeyValueEntry) // a key was written or deleted
-	SnapshotDone func()                        // the watch has brought all keys that were there when it began
+	SnapshotDone func()                        // the watch has delivered all keys that existed when it began
 	Expire       func()                        // one TTL has passed since then
 }
 
@@ -55,9 +55,9 @@ func Watch[E any](ctx context.Context, kv jetstream.KeyValue, filter string, ttl
 
 var errEnded = errors.New("the watch was cancelled")
 
-// startWatch begins a watch that lasts as long as ctx. The start itself has a deadline,
-// and ends when ended receives: a new connection does not answer what the old one was
-// asked.
+// startWatch begins a watch that lasts as long as ctx. The start has a deadline, and is
+// cancelled when ended receives: requests over the old connection are not answered over
+// the new one.
 func startWatch[E any](ctx context.Context, cancel func(), kv jetstream.KeyValue, filter string, ended <-chan E) (jetstream.KeyWatcher, error) {
 	started, stopped := make(chan struct{}), make(chan error, 1)
 	go func() {

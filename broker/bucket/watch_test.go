@@ -7,41 +7,40 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-	"go.uber.org/goleak"
+
+	"github.com/heartbeatd/heartbeatd/internal/leaktest"
 )
 
-// TestMain fails when goroutines are left after the tests.
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"))
-}
+// TestMain fails if a test leaves a goroutine running.
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// deaf is a NATS that does not answer.
-type deaf struct{ jetstream.KeyValue }
+// unanswered is a bucket of a NATS server that does not answer.
+type unanswered struct{ jetstream.KeyValue }
 
-func (deaf) Watch(ctx context.Context, _ string, _ ...jetstream.WatchOpt) (jetstream.KeyWatcher, error) {
+func (unanswered) Watch(ctx context.Context, _ string, _ ...jetstream.WatchOpt) (jetstream.KeyWatcher, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
 
-// A watch ends with the connection that it was requested over.
+// TestWatchOfALostConnection checks that a watch ends with its connection.
 func TestWatchOfALostConnection(t *testing.T) {
 	replaced := make(chan struct{})
 	close(replaced)
 	start := time.Now()
-	if err := Watch(t.Context(), deaf{}, ">", time.Minute, replaced, Handler{}); err != nil {
-		t.Errorf("a watch of the link before: %v", err)
+	if err := Watch(t.Context(), unanswered{}, ">", time.Minute, replaced, Handler{}); err != nil {
+		t.Errorf("Watch: %v, want nil", err)
 	}
 	if took := time.Since(start); took >= bindWait {
-		t.Errorf("waited %v", took)
+		t.Errorf("Watch returned after %v, want less than %v", took, bindWait)
 	}
 }
 
-func TestWatchThatIsNotAnswered(t *testing.T) {
+func TestWatchTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		err := Watch(t.Context(), deaf{}, ">", time.Minute, make(chan struct{}), Handler{})
+		err := Watch(t.Context(), unanswered{}, ">", time.Minute, make(chan struct{}), Handler{})
 		if took := time.Since(start); err == nil || took != bindWait {
-			t.Errorf("%v after %v", err, took)
+			t.Errorf("Watch: %v after %v, want an error after %v", err, took, bindWait)
 		}
 	})
 }

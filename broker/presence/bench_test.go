@@ -11,27 +11,27 @@ func benchStored() (Key, Stored) {
 	}}
 }
 
-// BenchmarkNormalize makes the value that is written for an entry.
+// BenchmarkNormalize normalizes an entry and encodes its value.
 func BenchmarkNormalize(b *testing.B) {
 	k, s := benchStored()
 	b.ReportAllocs()
 	for b.Loop() {
-		sealed, err := Normalize(k, s, "node", nil)
+		normalized, err := Normalize(k, s, "node", nil)
 		if err != nil {
 			b.Fatal(err)
 		}
-		_ = sealed.JSON()
+		_ = normalized.JSON()
 	}
 }
 
 // BenchmarkParseStored parses a value that NATS brought.
 func BenchmarkParseStored(b *testing.B) {
 	k, s := benchStored()
-	sealed, err := Normalize(k, s, "node", nil)
+	normalized, err := Normalize(k, s, "node", nil)
 	if err != nil {
 		b.Fatal(err)
 	}
-	value := sealed.JSON()
+	value := normalized.JSON()
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, _, err := ParseStored(k.String(), value); err != nil {

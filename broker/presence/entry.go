@@ -32,13 +32,13 @@ type Entry struct {
 	Idle        Activity        `json:"idle,omitempty"`
 }
 
-// SameButIdleAndDate says whether two entries differ at most in Idle and DateGMT.
+// SameButIdleAndDate reports whether two entries differ at most in Idle and DateGMT.
 func (e *Entry) SameButIdleAndDate(other *Entry) bool {
 	return e.Room == other.Room && e.ClientID == other.ClientID && e.UserID == other.UserID &&
 		e.DisplayName == other.DisplayName && e.AvatarURL == other.AvatarURL && bytes.Equal(e.Data, other.Data)
 }
 
-// SameButDate says whether two entries differ at most in DateGMT.
+// SameButDate reports whether two entries differ at most in DateGMT.
 func (e *Entry) SameButDate(other *Entry) bool {
 	return e.Idle == other.Idle && e.SameButIdleAndDate(other)
 }
@@ -47,12 +47,12 @@ func (e *Entry) SameButDate(other *Entry) bool {
 type Stored struct {
 	Entry
 	FocusedAt int64  `json:"focused_at"`     // unix ms of its last beat with focus, 0 if never
-	Node      string `json:"node"`           // who wrote it
-	Held      bool   `json:"held,omitempty"` // a page's link keeps it
+	Node      string `json:"node"`           // the node that wrote it
+	Held      bool   `json:"held,omitempty"` // a page's link renews it
 }
 
-// before says whether another connection of the same client id is shown rather than this
-// one: the one that was focused last is.
+// before reports whether another connection of the same client id is shown rather than this
+// one. The connection that was focused last is shown.
 func (s *Stored) before(conn string, other *Stored, otherConn string) bool {
 	if s.FocusedAt != other.FocusedAt {
 		return s.FocusedAt < other.FocusedAt
@@ -63,9 +63,9 @@ func (s *Stored) before(conn string, other *Stored, otherConn string) bool {
 	return conn < otherConn
 }
 
-// Normalize returns a value as it is read back from NATS. A local copy that differs from
-// it would be announced as an update. What equals the node's last value of the key shares
-// its memory and is not parsed again; last is nil if there is none.
+// Normalize returns a value exactly as it is read back from NATS; a local copy that differs
+// would be reported as an update. Fields that equal those of last, the node's last value of
+// the key or nil, share its memory and are not parsed again.
 func Normalize(k Key, s Stored, node string, last *Stored) (*Stored, error) {
 	s.Node = node
 	if last == nil {
@@ -121,11 +121,11 @@ func compact(data json.RawMessage) (json.RawMessage, error) {
 	return bytes.Clone(b.Bytes()), nil // without the spare capacity of the buffer
 }
 
-// valueFrame is the most bytes that a value has beside its strings.
+// valueFrame is the largest number of bytes that a value has besides its strings.
 const valueFrame = 256
 
-// size returns the most bytes that the value has as JSON, if a byte of its strings becomes
-// escaped bytes.
+// size returns an upper bound of the bytes that the value has as JSON, if each byte of its
+// strings becomes at most escaped bytes.
 func (s *Stored) size(escaped int) int {
 	text := len(s.Room) + len(s.ClientID) + len(s.DisplayName) + len(s.AvatarURL) + len(s.DateGMT) + len(s.Node)
 	return valueFrame + escaped*text + len(s.Data)
@@ -172,10 +172,9 @@ func appendEscaped(b []byte, text string) []byte {
 	return append(b, bytes.TrimSuffix(escaped.Bytes(), []byte("\n"))...)
 }
 
-// originalKey returns the key with the room and the client id of the value. A key that is
-// too long holds hashes of them; only then does the value say what they are. A value of
-// another room or client id is an error: any writer on NATS could put somebody into a room
-// with it.
+// originalKey returns the key with the room and the client id of the value, which replace
+// the hashes in a key that was too long. A value of another room or client id is an error:
+// otherwise any writer on NATS could put somebody into a room with it.
 func originalKey(k Key, name string, s *Stored) (Key, error) {
 	full := Key{k.Site, s.Room, s.ClientID, k.Conn}
 	if full.String() != name {

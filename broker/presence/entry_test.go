@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// A normalized value is written as encoding/json writes it, and read back as it is.
-func TestNormalizedValueIsReadBackAsItIs(t *testing.T) {
+// TestNormalizeRoundTrip checks that a normalized value is encoded as encoding/json does,
+// and that decoding returns the same value.
+func TestNormalizeRoundTrip(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	pieces := []string{"a", "é", "🦊", "\u2028", "\u2029", "\xff", "\xe2\x80", `"`, `\`, "\n", "\x00", "\x7f", "<&>", "/"}
 	text := func() (s string) {
@@ -43,9 +44,9 @@ func TestNormalizedValueIsReadBackAsItIs(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := strings.TrimSuffix(value.String(), "\n")
-		want = strings.ReplaceAll(want, `\ufffd`, "\ufffd") // a wrong byte, which need not be escaped
+		want = strings.ReplaceAll(want, `\ufffd`, "\ufffd") // encoding/json escapes invalid bytes, appendJSON does not
 		if got := string(normalized.appendJSON(nil)); got != want || len(got) > normalized.size(6) {
-			t.Fatalf("%d bytes of at most %d: %s\nwant %s", len(got), normalized.size(6), got, want)
+			t.Fatalf("%d bytes, at most %d: %s\nwant %s", len(got), normalized.size(6), got, want)
 		}
 		read := new(Stored)
 		if err := json.Unmarshal([]byte(want), read); err != nil || !reflect.DeepEqual(read, normalized) {
@@ -55,8 +56,8 @@ func TestNormalizedValueIsReadBackAsItIs(t *testing.T) {
 	}
 }
 
-// What a page says again is neither parsed nor kept again.
-func TestNormalizeSharesWhatIsTheSame(t *testing.T) {
+// TestNormalizeSharesMemory checks that fields equal to the last value's share its memory.
+func TestNormalizeSharesMemory(t *testing.T) {
 	k, s := benchStored()
 	first, err := Normalize(k, s, "node", nil)
 	if err != nil {
@@ -69,7 +70,7 @@ func TestNormalizeSharesWhatIsTheSame(t *testing.T) {
 		t.Errorf("%+v, %v", again, err)
 	}
 	if allocs := testing.AllocsPerRun(100, func() { _, _ = Normalize(k, s, "node", first) }); allocs != 1 { // the copy
-		t.Errorf("%v allocations", allocs)
+		t.Errorf("%v allocations, want 1", allocs)
 	}
 	s.Data = json.RawMessage(`{"screen": "posts"}`)
 	if other, err := Normalize(k, s, "node", first); err != nil || string(other.Data) != `{"screen":"posts"}` {

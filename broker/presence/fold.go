@@ -39,11 +39,11 @@ type Change struct {
 // those between, the one that was focused last is shown, as active if any of them reports
 // an active user. The zero value is empty. It is not safe for concurrent use.
 type Fold struct {
-	byKey map[string]*connection      // by key. A key may hold hashes, so the connection says where it is counted
+	byKey map[string]*connection      // by key; a key may contain hashes, so the connection has site and room
 	sites map[string]map[string]*room // by name
 }
 
-// Put takes a key that was written. The same value again changes nothing. A value of
+// Put handles a key that was written. The same value again changes nothing. A value of
 // another room or client id than the key's is an error and changes nothing.
 func (f *Fold) Put(k Key, s Stored) ([]Change, error) {
 	name := k.String()
@@ -54,7 +54,7 @@ func (f *Fold) Put(k Key, s Stored) ([]Change, error) {
 	return f.PutName(name, k, &s), nil
 }
 
-// Remove takes a key that was deleted or has expired.
+// Remove handles a key that was deleted or has expired.
 func (f *Fold) Remove(k Key) []Change {
 	return f.RemoveName(k.String())
 }
@@ -158,7 +158,7 @@ func (f *Fold) first(site, name string, n int) ([]Entry, int) {
 
 func appendChange(changes []Change, site string, was, is *Entry) []Change {
 	switch {
-	case was == is: // neither there before nor after, or the very same value
+	case was == is: // both nil, or the same value
 		return changes
 	case was == nil:
 		return append(changes, Change{Site: site, Kind: Joined, Entry: *is})

@@ -11,6 +11,7 @@ import (
 
 func page(room, client, conn string) Key { return Key{"site", room, client, conn} }
 
+// at returns a value with a date that ends in second.
 func at(second int, screen string) Stored {
 	return Stored{Entry: Entry{
 		DisplayName: "Ada",
@@ -24,7 +25,7 @@ func focused(s Stored, ms int64) Stored {
 	return s
 }
 
-// in makes a value that belongs to the key, as the bucket has it.
+// in returns s with the room and the client id of the key.
 func in(k Key, s Stored) Stored {
 	s.Room, s.ClientID = k.Room, k.ClientID
 	return s
@@ -58,54 +59,57 @@ func TestFold(t *testing.T) {
 			put(a, focused(at(1, "x"), 9), "joined r x 01"), put(b, focused(at(5, "y"), 8), ""),
 			put(b, focused(at(5, "y"), 10), "updated r y 05"), put(a, focused(at(6, "x"), 9), ""),
 		},
-		"same focus and date: the connection id decides, whoever came first": {
+		"same focus and date: the connection id decides": {
 			put(b, at(1, "y"), "joined r y 01"), put(a, at(1, "x"), ""), remove(b, "updated r x 01"),
 		},
-		"a room is not another": {
+		"two rooms": {
 			put(a, at(1, "x"), "joined r x 01"), put(elsewhere, at(1, "x"), "joined r2 x 01"), remove(a, "left r x 01"),
 		},
 	} {
-		var f Fold
-		for i, s := range steps {
-			var changes []Change
-			if s.put != nil {
-				var err error
-				if changes, err = f.Put(s.key, *s.put); err != nil {
-					t.Fatal(err)
+		t.Run(name, func(t *testing.T) {
+			var f Fold
+			for i, s := range steps {
+				var changes []Change
+				if s.put != nil {
+					var err error
+					if changes, err = f.Put(s.key, *s.put); err != nil {
+						t.Fatal(err)
+					}
+				} else {
+					changes = f.Remove(s.key)
 				}
-			} else {
-				changes = f.Remove(s.key)
+				var got []string
+				for _, c := range changes {
+					screen := strings.Split(string(c.Entry.Data), `"`)[3]
+					got = append(got, fmt.Sprint(c.Kind, " ", c.Entry.Room, " ", screen, " ", c.Entry.DateGMT[17:]))
+				}
+				if strings.Join(got, ", ") != s.want {
+					t.Errorf("step %d: %q, want %q", i, got, s.want)
+				}
 			}
-			var got []string
-			for _, c := range changes {
-				screen := strings.Split(string(c.Entry.Data), `"`)[3]
-				got = append(got, fmt.Sprint(c.Kind, " ", c.Entry.Room, " ", screen, " ", c.Entry.DateGMT[17:]))
-			}
-			if strings.Join(got, ", ") != s.want {
-				t.Errorf("%s, step %d: %q, want %q", name, i, got, s.want)
-			}
-		}
+		})
 	}
 }
 
-func TestFoldMovesAKeyWhoseOriginalChanged(t *testing.T) {
+// TestFoldHashCollision puts two client ids with the same key, as if their hashes were equal.
+func TestFoldHashCollision(t *testing.T) {
 	var f Fold
 	k := page("r", "hash", "a")
 	first, second := at(1, "x"), at(1, "x")
 	first.Room, first.ClientID = "r", "long one"
 	second.Room, second.ClientID = "r", "long two"
-	f.PutName(k.String(), k, &first) // as if one hash were that of both
+	f.PutName(k.String(), k, &first)
 	changes := f.PutName(k.String(), k, &second)
 	if len(changes) != 2 || changes[0].Kind != Left || changes[0].Entry.ClientID != "long one" || changes[1].Kind != Joined {
 		t.Errorf("%v", changes)
 	}
 	if f.Remove(k); len(f.sites) != 0 || len(f.byKey) != 0 {
-		t.Error("something is left of an empty fold")
+		t.Error("the fold is not empty after the last key was removed")
 	}
 }
 
-// The key says which room an entry is in, and the value only what its hashes
-// stand for: an Observer and a caller of Put refuse the same values.
+// TestFoldRefusesValuesOfOtherKeys checks that Put and ParseStored refuse the same values:
+// those whose room or client id is not the key's, nor hashed in the key.
 func TestFoldRefusesValuesOfOtherKeys(t *testing.T) {
 	long := page("r", strings.Repeat("é", 500), "a")
 	hashed, err := ParseKey(long.String())
@@ -127,25 +131,28 @@ func TestFoldRefusesValuesOfOtherKeys(t *testing.T) {
 		{"another than the original", hashed, "r", "user-1", false},
 		{"another room beside a hash", hashed, "admin/online", long.ClientID, false},
 	} {
-		var f Fold
-		s := at(1, "x")
-		s.Room, s.ClientID = c.room, c.id
-		changes, err := f.Put(c.key, s)
-		value, _ := json.Marshal(s)
-		_, _, readErr := ParseStored(c.key.String(), value)
-		if (err == nil) != c.good || (readErr == nil) != c.good || (len(changes) == 1) != c.good {
-			t.Errorf("%s: %v, %v; read from the bucket: %v", c.name, changes, err, readErr)
-		}
-		if c.good && (changes[0].Entry.Room != "r" || len(f.Room("site", "r")) != 1) {
-			t.Errorf("%s: filed as %+v", c.name, changes[0])
-		}
-		if !c.good && len(f.byKey)+len(f.sites) != 0 {
-			t.Errorf("%s: it is filed", c.name)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			var f Fold
+			s := at(1, "x")
+			s.Room, s.ClientID = c.room, c.id
+			changes, err := f.Put(c.key, s)
+			value, _ := json.Marshal(s)
+			_, _, readErr := ParseStored(c.key.String(), value)
+			if (err == nil) != c.good || (readErr == nil) != c.good || (len(changes) == 1) != c.good {
+				t.Errorf("Put: %v, %v; ParseStored: %v", changes, err, readErr)
+			}
+			if c.good && (changes[0].Entry.Room != "r" || len(f.Room("site", "r")) != 1) {
+				t.Errorf("the change is %+v", changes[0])
+			}
+			if !c.good && len(f.byKey)+len(f.sites) != 0 {
+				t.Error("the fold has the refused value")
+			}
+		})
 	}
 }
 
-// The changes alone must lead to what Room lists, and that to what the keys say.
+// TestFoldRandomly puts and removes keys at random. The reported changes must lead to what
+// Room lists, and Room must list what the keys contain.
 func TestFoldRandomly(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	var f Fold
@@ -164,15 +171,15 @@ func TestFoldRandomly(t *testing.T) {
 			changes, _ = f.Put(k, keys[k])
 		}
 		for _, c := range changes {
-			replay(t, shown, c)
+			applyChange(t, shown, c)
 		}
-		if got, want := everybody(&f), best(keys); got != want || listed(shown) != want {
-			t.Fatalf("room lists  %s\nchanges say %s\nkeys say    %s", got, listed(shown), want)
+		if got, want := allEntries(&f), expectedEntries(keys); got != want || listed(shown) != want {
+			t.Fatalf("rooms list      %s\nchanges lead to %s\nkeys contain    %s", got, listed(shown), want)
 		}
 	}
 }
 
-// What a large room keeps in order is what sorting it all would give.
+// TestFirstOfALargeRoom compares First with the sorted list of all entries.
 func TestFirstOfALargeRoom(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	var f Fold
@@ -192,26 +199,26 @@ func TestFirstOfALargeRoom(t *testing.T) {
 		}
 		all := f.Room("site", "r")
 		if !slices.IsSortedFunc(all, func(a, b Entry) int { return strings.Compare(b.DateGMT, a.DateGMT) }) {
-			t.Fatal("not in order")
+			t.Fatal("Room is not sorted")
 		}
 		first, total := f.First("site", "r")
 		if total != len(all) || !slices.EqualFunc(first, all[:min(len(all), MaxListed)], func(a, b Entry) bool { return a.ClientID == b.ClientID && a.DateGMT == b.DateGMT }) {
-			t.Fatalf("step %d: the first %d of %d are not those", step, len(first), total)
+			t.Fatalf("step %d: First returns other entries than the first %d of %d", step, len(first), total)
 		}
 	}
 }
 
-// replay follows a change, and fails when it cannot have happened.
-func replay(t *testing.T, shown map[string]Entry, c Change) {
+// applyChange applies a change to shown, and fails if the change is impossible.
+func applyChange(t *testing.T, shown map[string]Entry, c Change) {
 	t.Helper()
 	id := c.Entry.Room + " " + c.Entry.ClientID
-	was, there := shown[id]
-	if there == (c.Kind == Joined) {
-		t.Errorf("%v %s, but there: %v", c.Kind, id, there)
+	was, known := shown[id]
+	if known == (c.Kind == Joined) {
+		t.Errorf("%v %s, but the entry was shown before: %v", c.Kind, id, known)
 	}
 	if before := was; c.IdleOnly {
 		if before.Idle = c.Entry.Idle; c.Kind != Updated || !before.SameButDate(&c.Entry) {
-			t.Errorf("only idle, from %v to %v", was, c.Entry)
+			t.Errorf("IdleOnly, but the change is from %v to %v", was, c.Entry)
 		}
 	}
 	if c.Kind == Seen && (was.DateGMT == c.Entry.DateGMT || !was.SameButDate(&c.Entry)) || c.Kind == Updated && was.SameButDate(&c.Entry) {
@@ -231,7 +238,7 @@ func listed(shown map[string]Entry) string {
 	return strings.Join(lines, "; ")
 }
 
-func everybody(f *Fold) string {
+func allEntries(f *Fold) string {
 	shown := map[string]Entry{}
 	for room, in := range f.sites["site"] {
 		entries := f.Room("site", room)
@@ -245,7 +252,8 @@ func everybody(f *Fold) string {
 	return listed(shown)
 }
 
-func best(keys map[Key]Stored) string {
+// expectedEntries computes the shown entries from the keys.
+func expectedEntries(keys map[Key]Stored) string {
 	shown, of := map[string]Entry{}, map[string]Key{}
 	for k, s := range keys {
 		id := k.Room + " " + k.ClientID

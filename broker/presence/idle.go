@@ -19,7 +19,7 @@ const (
 // reported input.
 const IdleAfter = 30 * time.Second
 
-// IsIdle says whether the entry counts as idle: as the page has reported, or else by the
+// IsIdle reports whether the entry counts as idle: as the page has reported, or else by the
 // date.
 func (e *Entry) IsIdle(now time.Time) bool {
 	if e.Idle != Unreported {

@@ -1,5 +1,5 @@
-// Package presence has the values of presence and the functions on them: keys, entries,
-// stored values, and the folding of keys to people in rooms. It knows nothing of NATS.
+// Package presence has the data types of presence: keys, entries and stored values, and the
+// folding of keys to people in rooms. It does not use NATS.
 package presence
 
 import (
@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// maxKey is the limit of a key in bytes. The line of the NATS protocol that carries the
-// subject has a limit of its own: a longer key closes the connection that wrote it.
+// maxKey is the limit of a key in bytes. NATS limits the length of the protocol line that
+// has the subject, and closes a connection that writes a longer one.
 const maxKey = 1024
 
 const hashLen = 2 * sha256.Size

@@ -18,20 +18,22 @@ func TestKeyString(t *testing.T) {
 		{Key{"", "", "", ""}, "=.=.=.="},
 		{Key{"s", "/a//b/", "=", "\x00"}, "s.=.a.=.b.=.=3D.=00"},
 	} {
-		got := c.key.String()
-		if got != c.want {
-			t.Errorf("%+q: %s, want %s", c.key, got, c.want)
-		}
-		if back, err := ParseKey(got); err != nil || back != c.key {
-			t.Errorf("%s: back to %+q, %v", got, back, err)
-		}
-		if back, err := ParseSubject("presence." + got); err != nil || back != c.key {
-			t.Errorf("subject of %s: back to %+q, %v", got, back, err)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			got := c.key.String()
+			if got != c.want {
+				t.Errorf("%+q: %s, want %s", c.key, got, c.want)
+			}
+			if back, err := ParseKey(got); err != nil || back != c.key {
+				t.Errorf("ParseKey(%s) = %+q, %v", got, back, err)
+			}
+			if back, err := ParseSubject("presence." + got); err != nil || back != c.key {
+				t.Errorf("ParseSubject(presence.%s) = %+q, %v", got, back, err)
+			}
+		})
 	}
 }
 
-func TestKeyHashesWhatIsTooLong(t *testing.T) {
+func TestLongKeysAreHashed(t *testing.T) {
 	hash := regexp.MustCompile(`^[0-9a-f]{64}$`)
 	long := strings.Repeat("ü", 170) // 340 bytes, 1,020 in a key
 	for _, c := range []struct {
@@ -39,46 +41,51 @@ func TestKeyHashesWhatIsTooLong(t *testing.T) {
 		key    Key
 		hashed string // which of site, room, client id, connection id
 	}{
-		{"all short", Key{"s", "r", "u", "c"}, ""},
+		{"nothing", Key{"s", "r", "u", "c"}, ""},
 		{"client id", Key{"s", "r", long, "c"}, "u"},
 		{"room", Key{"s", long, "u", "c"}, "r"},
 		{"room of many tokens", Key{"s", strings.Repeat("a/", 600), "u", "c"}, "r"},
-		{"both, and one is enough", Key{"s", long[:200], long[:200], "c"}, "u"},
-		{"both", Key{"s", long, long, "c"}, "ru"},
+		{"client id, which is enough", Key{"s", long[:200], long[:200], "c"}, "u"},
+		{"client id and room", Key{"s", long, long, "c"}, "ru"},
 		{"all", Key{long, long, long, long}, "sruc"},
 	} {
-		s := c.key.String()
-		tokens := strings.Split(s, ".")
-		got := ""
-		for i, name := range []string{"s", "r", "u", "c"} {
-			if len(tokens) == 4 && hash.MatchString(tokens[i]) {
-				got += name
+		t.Run(c.name, func(t *testing.T) {
+			s := c.key.String()
+			tokens := strings.Split(s, ".")
+			got := ""
+			for i, name := range []string{"s", "r", "u", "c"} {
+				if len(tokens) == 4 && hash.MatchString(tokens[i]) {
+					got += name
+				}
 			}
-		}
-		if got != c.hashed || len(s) >= maxKey {
-			t.Errorf("%s: hashed %q, want %q, in %d bytes", c.name, got, c.hashed, len(s))
-		}
-		if back, err := ParseKey(s); err != nil || back.String() != s {
-			t.Errorf("%s: parsed as %v, %v", c.name, back, err)
-		}
+			if got != c.hashed || len(s) >= maxKey {
+				t.Errorf("hashed %q, want %q, in %d bytes", got, c.hashed, len(s))
+			}
+			if back, err := ParseKey(s); err != nil || back.String() != s {
+				t.Errorf("parsed as %v, %v", back, err)
+			}
+		})
 	}
 	if (Key{"s", "r", long + "1", "c"}).String() == (Key{"s", "r", long + "2", "c"}).String() {
 		t.Error("two long client ids have one key")
 	}
 }
 
-func TestParseKeyTakesOnlyWhatStringMakes(t *testing.T) {
+// TestParseKeyIsStrict checks that ParseKey accepts only what String returns.
+func TestParseKeyIsStrict(t *testing.T) {
 	for _, s := range []string{
 		"", ".", "a", "a.b.c", "a.b..c", ".a.b.c", "a.b.c.", "a.b.c.=4", "a.b.c.=G0", "a.b.c.=41", "a.b.c.=3a",
 		"a.b.c.==", "a.b.c.x y", "a.b.c.*", "a.b.>.c", "a.b.c.ü", "a.b.c.a/b", "a.b.c." + strings.Repeat("x", 1100),
 		"a.b.c.=2F=", "a.b.c.x=",
 	} {
-		if k, err := ParseKey(s); err == nil {
-			t.Errorf("%q was taken for %+q", s, k)
-		}
+		t.Run(s, func(t *testing.T) {
+			if k, err := ParseKey(s); err == nil {
+				t.Errorf("parsed as %+q", k)
+			}
+		})
 	}
 	if _, err := ParseSubject("somewhere.a.b.c.d"); err == nil {
-		t.Error("a subject elsewhere was taken")
+		t.Error("ParseSubject accepts a subject without the prefix")
 	}
 }
 
@@ -88,15 +95,15 @@ func checkKey(t *testing.T, k Key) {
 	t.Helper()
 	s := k.String()
 	if len(s) >= maxKey || !validKey.MatchString(s) {
-		t.Fatalf("%+q is not a legal key: %q", k, s)
+		t.Fatalf("the key of %+q is not valid: %q", k, s)
 	}
 	back, err := ParseKey(s)
 	if err != nil || back.String() != s {
-		t.Fatalf("%+q: %s comes back as %+q, %v", k, s, back, err)
+		t.Fatalf("%+q: %s is parsed as %+q, %v", k, s, back, err)
 	}
 	whole := len(EncodeToken(k.Site)) + len(appendRoom(nil, k.Room)) + len(EncodeToken(k.ClientID)) + len(EncodeToken(k.Conn)) + 3
 	if whole < maxKey && back != k {
-		t.Fatalf("%+q comes back as %+q", k, back)
+		t.Fatalf("%+q is parsed as %+q", k, back)
 	}
 }
 
@@ -132,7 +139,7 @@ func FuzzParseKey(f *testing.F) {
 	f.Add("=.=.=.=")
 	f.Fuzz(func(t *testing.T, s string) {
 		if k, err := ParseKey(s); err == nil && k.String() != s {
-			t.Fatalf("%q was read as %+q, which is %q", s, k, k.String())
+			t.Fatalf("%q is parsed as %+q, whose key is %q", s, k, k.String())
 		}
 	})
 }

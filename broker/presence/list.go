@@ -10,8 +10,8 @@ type Filter struct {
 	UserID   int64  // of this user
 }
 
-// Select returns the selected entries of a site, in no order. They do not change, and must
-// not be changed.
+// Select returns the selected entries of a site, in no order. The caller must not change
+// them; Fold does not change them either.
 func (f *Fold) Select(site string, by Filter) (entries []*Entry) {
 	f.each(site, by, func(_ string, m *member) {
 		if e := m.entry(); by.UserID == 0 || e.UserID == by.UserID {

@@ -9,12 +9,12 @@ import (
 // MaxListed is the most entries of a room that Fold.First returns.
 const MaxListed = 200
 
-// room has the members of a room. It keeps the first of them in order, so that a tick in a
-// room of 50,000 need not sort them all: a member that beats moves to the front, and the
-// room is sorted again only when half of those kept have moved away from it.
+// room has the members of a room. It keeps the first of them sorted, so that a tick in a
+// room of 50,000 members does not sort them all: a member that beats moves to the front,
+// and the room is sorted again only after half of the sorted members have left the list.
 type room struct {
 	members map[string]*member // by client id
-	top     []*member          // the first in order, at most twice MaxListed
+	top     []*member          // the first members, sorted; at most twice MaxListed
 }
 
 // member is one client id with its connections.
@@ -30,7 +30,8 @@ type connection struct {
 	stored     *Stored
 }
 
-// put and remove return the shown entry of the client id before and after.
+// put sets the value of a connection. It returns the shown entry of the client id before
+// and after.
 func (r *room) put(t *connection, s *Stored) (was, is *Entry) {
 	m := r.members[s.ClientID]
 	if m == nil {
@@ -44,6 +45,7 @@ func (r *room) put(t *connection, s *Stored) (was, is *Entry) {
 	return was, m.entry()
 }
 
+// remove removes a connection. It returns the same as put.
 func (r *room) remove(t *connection) (was, is *Entry) {
 	m := r.members[t.stored.ClientID]
 	was = m.entry()
@@ -70,7 +72,7 @@ func (r *room) takeOut(m *member) {
 func (r *room) sortIn(m *member) {
 	i, _ := slices.BinarySearchFunc(r.top, m, byOrder)
 	if i == len(r.top) && len(r.top) < len(r.members)-1 {
-		return // a member that is not kept may come before
+		return // a member that is not in top may sort before this one
 	}
 	r.top = slices.Insert(r.top, i, m)
 	if len(r.top) > 2*MaxListed {

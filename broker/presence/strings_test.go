@@ -9,9 +9,8 @@ import (
 )
 
 // TestJSONStrings compares the three writers of JSON strings. Each has its reason: this
-// one writes what encoding/json reads back without escaping <, > and &, transport's is
-// fast for ticks, and wordpress's writes the bytes that PHP writes. None of the packages
-// may import another one.
+// one does not escape <, > and &, that of transport is fast for ticks, and that of wordpress
+// writes the same bytes as PHP. None of the packages may import another one.
 func TestJSONStrings(t *testing.T) {
 	for _, c := range []struct{ name, text string }{
 		{"empty", ""},

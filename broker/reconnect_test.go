@@ -10,46 +10,46 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-func becomes(t *testing.T, b *Broker, ready bool) {
+func waitReady(t *testing.T, b *Broker, ready bool) {
 	t.Helper()
-	eventually(t, "ready or not", func() bool { return (b.Ready() == nil) == ready })
+	eventually(t, fmt.Sprint("the broker is ready: ", ready), func() bool { return (b.Ready() == nil) == ready })
 }
 
-func TestNATSGoneAndBack(t *testing.T) {
+func TestNATSRestart(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
 	a := open(t, Config{URL: s.url(), TTL: testTTL, Node: "node-a"})
 	b := open(t, Config{URL: s.url(), TTL: testTTL, Node: "node-b"})
-	markDown := open(t, Config{URL: s.url(), TTL: testTTL, Node: "node-c"})
+	closed := open(t, Config{URL: s.url(), TTL: testTTL, Node: "node-c"})
 	va, da := watch(t, a, "site")
 	_, db := watch(t, b, "site")
 	a.Hold(page("r", "user-1", "x"), at(1, "x"))
 	b.Hold(page("r", "user-2", "x"), at(1, "x"))
-	markDown.Hold(page("r", "user-3", "x"), at(1, "x"))
-	eventually(t, "three people everywhere", func() bool { return da.heard(presence.Joined, "") == 3 && db.heard(presence.Joined, "") == 3 })
+	closed.Hold(page("r", "user-3", "x"), at(1, "x"))
+	eventually(t, "three people on both nodes", func() bool { return da.count(presence.Joined, "") == 3 && db.count(presence.Joined, "") == 3 })
 	beforeA, beforeB := da.String(), db.String()
 
 	s.stop()
-	if err := markDown.Close(); err != nil {
+	if err := closed.Close(); err != nil {
 		t.Error(err)
 	}
-	becomes(t, a, false)
-	becomes(t, b, false)
+	waitReady(t, a, false)
+	waitReady(t, b, false)
 	t.Log("not ready:", a.Ready())
 	a.Hold(page("r", "user-4", "x"), at(1, "x"))
 	a.Hold(page("r", "user-5", "x"), at(1, "x"))
 	a.Leave(page("r", "user-5", "x"))
 	beforeA += ", joined user-4, joined user-5, left user-5"
 	if got := inRoom(va, "r"); got != "user-1 user-2 user-3 user-4" {
-		t.Errorf("while NATS is away: %q", got)
+		t.Errorf("in the room without NATS: %q", got)
 	}
 
 	s.start()
-	becomes(t, a, true)
-	becomes(t, b, true)
+	waitReady(t, a, true)
+	waitReady(t, b, true)
 	back := time.Now()
 	da.want(t, beforeA+", left user-3")
-	t.Logf("whom nobody held left %v after NATS was back", time.Since(back))
+	t.Logf("user-3 left %v after the restart", time.Since(back))
 	db.want(t, beforeB+", joined user-4, left user-3")
 	fresh := open(t, Config{URL: s.url(), TTL: testTTL})
 	v, _ := watch(t, fresh, "site")
@@ -58,7 +58,7 @@ func TestNATSGoneAndBack(t *testing.T) {
 	}
 }
 
-// A page that left while the connection was gone, but not the bucket.
+// TestLeaveWhileDisconnected loses the connection, but not the bucket.
 func TestLeaveWhileDisconnected(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
@@ -71,7 +71,7 @@ func TestLeaveWhileDisconnected(t *testing.T) {
 	d2.want(t, "joined user-1, joined user-2")
 
 	b.mu.Lock()
-	b.markDownLocked(ErrClosed) // the writer rests, as when the connection is gone
+	b.markDownLocked(ErrClosed) // stops the writer, as a lost connection does
 	b.mu.Unlock()
 	b.Leave(page("r", "user-1", "x"))
 	other.Hold(page("r", "user-3", "x"), at(1, "x"))
@@ -94,15 +94,15 @@ func TestClosedConnectionIsRebuilt(t *testing.T) {
 
 	old := nc(b)
 	old.Close()
-	eventually(t, "another connection", func() bool { return nc(b) != old && b.Ready() == nil })
+	eventually(t, "a new connection", func() bool { return nc(b) != old && b.Ready() == nil })
 	b.Hold(page("r", "user-2", "x"), at(1, "x"))
 	other.Hold(page("r", "user-3", "x"), at(1, "x"))
 	d2.wantSet(t, "joined user-1, joined user-2, joined user-3")
 	d.wantSet(t, "joined user-1, joined user-2, joined user-3")
 }
 
-// Writes that were on their way when the connection closed.
-func TestNothingIsLostWithTheConnection(t *testing.T) {
+// TestWritesSurviveClosedConnections closes the connection while writes are in flight.
+func TestWritesSurviveClosedConnections(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
 	b := open(t, Config{URL: s.url()})
@@ -121,12 +121,12 @@ func TestNothingIsLostWithTheConnection(t *testing.T) {
 	for i := range people / 2 {
 		b.Leave(two(i))
 	}
-	settled(t, b)
-	eventually(t, "all of them", func() bool { return count(v, "r") == 1000 && count(v, "r2") == 500 })
+	waitWritten(t, b)
+	eventually(t, "all entries", func() bool { return count(v, "r") == 1000 && count(v, "r2") == 500 })
 }
 
-// Nobody closes a connection when a stream is deleted: those who write are
-// told that nobody is there, those who only watch hear nothing.
+// TestDeletedStream deletes the bucket's stream. NATS keeps the connections open: a write
+// fails with "no responders", and a watch receives nothing.
 func TestDeletedStream(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
@@ -145,13 +145,14 @@ func TestDeletedStream(t *testing.T) {
 	}
 }
 
-// A node that neither writes nor watches still keeps the bucket there.
-func TestIdleNodeLooksByItself(t *testing.T) {
+// TestIdleNodeRecreatesBucket checks that a node that neither writes nor watches creates a
+// deleted bucket again.
+func TestIdleNodeRecreatesBucket(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
 	b := open(t, Config{URL: s.url(), TTL: testTTL})
 	deleteStream(t, s.url())
-	eventually(t, "another bucket", func() bool {
+	eventually(t, "a new bucket", func() bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		return b.epoch == 2 && b.down == nil
@@ -159,8 +160,9 @@ func TestIdleNodeLooksByItself(t *testing.T) {
 	streamState(t, s.url())
 }
 
-// NATS stayed, the way to it was cut, and what went on there is over.
-func TestCutOff(t *testing.T) {
+// TestDisconnectedNode cuts one node's connection to NATS until the entries that left
+// meanwhile have expired, with their delete markers.
+func TestDisconnectedNode(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
 	p := startProxy(t, s)
@@ -177,38 +179,38 @@ func TestCutOff(t *testing.T) {
 	before, before2 := d.String(), d2.String()
 
 	p.cut()
-	becomes(t, b, false)
+	waitReady(t, b, false)
 	other.Leave(page("r", "user-2", "x"))
 	b.Leave(page("r", "user-3", "x"))
-	eventually(t, "even the marker is gone, and what is not renewed", func() bool {
+	eventually(t, "the delete marker and the entries of the disconnected node expired", func() bool {
 		return streamState(t, s.url()).NumSubjects == 1
 	})
 	d.want(t, before+", left user-3")
-	p.mend()
+	p.restore()
 	d.want(t, before+", left user-3, left user-2")
-	eventually(t, "whom the cut node holds", func() bool { return d2.last() == "joined user-4" })
-	if got := d2.String(); !strings.HasPrefix(got, before2) || d2.heard(presence.Joined, "user-4") != 2 || d2.heard(presence.Joined, "user-3") != 1 {
-		t.Errorf("elsewhere: %s", got)
+	eventually(t, "the entry that the disconnected node holds", func() bool { return d2.last() == "joined user-4" })
+	if got := d2.String(); !strings.HasPrefix(got, before2) || d2.count(presence.Joined, "user-4") != 2 || d2.count(presence.Joined, "user-3") != 1 {
+		t.Errorf("changes on the other node: %s", got)
 	}
 }
 
-func TestStartsBeforeNATS(t *testing.T) {
+func TestOpenBeforeNATS(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
 	s.stop()
-	b := openAway(t, Config{URL: s.url(), TTL: testTTL})
+	b := openOffline(t, Config{URL: s.url(), TTL: testTTL})
 	if err := b.Ready(); err == nil {
 		t.Error("ready without NATS")
 	}
 	v, d := watch(t, b, "site")
 	b.Hold(page("r", "user-1", "x"), at(1, "x"))
 	b.Put(page("r", "user-2", "poll"), at(1, "x"))
-	d.want(t, "joined user-1, joined user-2, left user-2") // by the TTL, without NATS
+	d.want(t, "joined user-1, joined user-2, left user-2") // user-2 expires without NATS
 	if got := inRoom(v, "r"); got != "user-1" {
 		t.Errorf("in the room: %q", got)
 	}
 	s.start()
-	becomes(t, b, true)
+	waitReady(t, b, true)
 	other := open(t, Config{URL: s.url(), TTL: testTTL})
 	eventually(t, "written", func() bool {
 		v, _ := watch(t, other, "site")
@@ -218,19 +220,20 @@ func TestStartsBeforeNATS(t *testing.T) {
 	d.want(t, "joined user-1, joined user-2, left user-2")
 }
 
-// What is said once is said again to a new bucket.
-func TestPutSurvivesARestart(t *testing.T) {
+// TestPutSurvivesRestart checks that an entry that is not renewed is written to the new
+// bucket after a restart of NATS.
+func TestPutSurvivesRestart(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
 	b := open(t, Config{URL: s.url()})
 	_, d := watch(t, b, "site")
 	b.Put(page("r", "user-1", "poll"), at(1, "x"))
-	settled(t, b)
+	waitWritten(t, b)
 	s.stop()
-	becomes(t, b, false)
+	waitReady(t, b, false)
 	s.start()
-	becomes(t, b, true)
-	settled(t, b)
+	waitReady(t, b, true)
+	waitWritten(t, b)
 	_, d2 := watch(t, open(t, Config{URL: s.url()}), "site")
 	d2.want(t, "joined user-1")
 	d.want(t, "joined user-1")
@@ -248,7 +251,7 @@ func TestBucketWithAnotherTTL(t *testing.T) {
 	}
 }
 
-func TestOpenRefusesWhatWaitingWontMend(t *testing.T) {
+func TestOpenPermanentErrors(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
 	s.stop()
@@ -260,28 +263,30 @@ func TestOpenRefusesWhatWaitingWontMend(t *testing.T) {
 		ctx    context.Context
 		config Config
 	}{
-		"a wrong address":       {t.Context(), Config{URL: "nats://127.0.0.1:99999"}},
-		"no credentials":        {t.Context(), Config{URL: s.url()}},
-		"no credentials file":   {t.Context(), Config{URL: s.url(), Credentials: "/no/such/file.creds"}},
-		"a TTL below a second":  {t.Context(), Config{TTL: time.Millisecond}},
-		"both inside and out":   {t.Context(), Config{URL: s.url(), Listen: "127.0.0.1:0"}},
-		"a context that is off": {cancelled, Config{}},
+		"invalid address":          {t.Context(), Config{URL: "nats://127.0.0.1:99999"}},
+		"no credentials":           {t.Context(), Config{URL: s.url()}},
+		"missing credentials file": {t.Context(), Config{URL: s.url(), Credentials: "/no/such/file.creds"}},
+		"TTL below a second":       {t.Context(), Config{TTL: time.Millisecond}},
+		"URL and Listen":           {t.Context(), Config{URL: s.url(), Listen: "127.0.0.1:0"}},
+		"cancelled context":        {cancelled, Config{}},
 	} {
-		if b, err := Open(c.ctx, c.config); err == nil {
-			t.Errorf("%s: opened", name)
-			b.Close()
-		}
+		t.Run(name, func(t *testing.T) {
+			if b, err := Open(c.ctx, c.config); err == nil {
+				t.Error("opened")
+				b.Close()
+			}
+		})
 	}
 }
 
-func TestCloseTakesNobodyAway(t *testing.T) {
+func TestCloseKeepsEntries(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
-	wire := tap(t, s.url())
+	published := recordMessages(t, s.url())
 	b := open(t, Config{URL: s.url()})
 	b.Hold(page("r", "user-1", "x"), at(1, "x"))
 	b.Hold(page("r", "user-2", "x"), at(1, "x"))
-	b.Leave(page("r", "user-2", "x")) // what was said last is still written
+	b.Leave(page("r", "user-2", "x")) // Close still writes it
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -289,12 +294,12 @@ func TestCloseTakesNobodyAway(t *testing.T) {
 		t.Error("ready after Close")
 	}
 	if _, err := b.Watch("site", nil); err == nil {
-		t.Error("a closed broker was watched")
+		t.Error("Watch of a closed broker returned no error")
 	}
 	b.Hold(page("r", "user-3", "x"), at(1, "x"))
-	eventually(t, "the end of it", func() bool { return wire.count("user-1") == 1 })
+	eventually(t, "the write of user-1", func() bool { return published.count("user-1") == 1 })
 	state := streamState(t, s.url())
-	if state.NumSubjects-uint64(wire.count("PURGE")) != 1 || wire.count("user-3") > 0 {
-		t.Errorf("after Close: %d keys, %d of them purged", state.NumSubjects, wire.count("PURGE"))
+	if state.NumSubjects-uint64(published.count("PURGE")) != 1 || published.count("user-3") > 0 {
+		t.Errorf("after Close: %d keys, %d of them purged", state.NumSubjects, published.count("PURGE"))
 	}
 }
