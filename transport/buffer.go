@@ -5,7 +5,7 @@ import "sync"
 const (
 	// smallBuffer holds a beat, or a tick and some presence frames.
 	smallBuffer = 2 << 10
-	// maxBatch is the most bytes of frames that one write takes. A larger frame is
+	// maxBatch is the largest number of bytes of frames in one write. A larger frame is
 	// written alone.
 	maxBatch = 32 << 10
 )
@@ -15,7 +15,7 @@ const (
 type buffer struct {
 	bytes []byte
 
-	// What writeNonblocking works with, so that it allocates nothing.
+	// Used by writeNonblocking, so that it allocates nothing.
 	written int
 	err     error
 	try     func(fd uintptr) bool

@@ -38,11 +38,11 @@ var errTooLarge = &Bye{Code: CodeTooLarge, Reason: "a frame is larger than max_b
 
 var errLeft = &Bye{Code: CodeLeft, Reason: "left"}
 
-// errIncomplete is the error of a request whose body did not arrive in full. It is no bye:
-// the client may send the request again.
+// errIncomplete is the error of a request whose body did not arrive in full. It is not a
+// *Bye: the client may send the request again.
 var errIncomplete = errors.New("the body of the request did not arrive in full")
 
-// ErrGone is the error for a request of a session that is not there or has ended.
+// ErrGone is the error for a request of a session that does not exist or has ended.
 var ErrGone = errors.New("this session is gone: open a new one")
 
 // errStopping refuses a page that connects while the node stops.
@@ -93,7 +93,7 @@ func AsBye(err error) *Bye {
 // Refuse answers a request with a bye frame and the status that means the same.
 func Refuse(w http.ResponseWriter, err error) {
 	if errors.Is(err, ErrGone) { // without a bye: the page may open another session
-		w.Header().Set("Cache-Control", "no-store") // a 410 may be cached otherwise
+		w.Header().Set("Cache-Control", "no-store") // otherwise a cache may store a 410
 		http.Error(w, err.Error(), http.StatusGone)
 		return
 	}

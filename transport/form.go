@@ -9,16 +9,16 @@ import (
 
 const formType = "application/x-www-form-urlencoded"
 
-// isForm says whether a request of Sessions is a form instead of a JSON frame. Firewalls
-// take urlencoded text within JSON for an attack, and let the same text pass as a form, as
-// WordPress posts it. JSON with the content type of a form is read as JSON.
+// isForm reports whether a request of Sessions is a form instead of a JSON frame. Firewalls
+// block urlencoded text within JSON, but let the same text pass as a form, as WordPress
+// posts it. JSON with the content type of a form is read as JSON.
 func isForm(r *http.Request, b []byte) bool {
 	return strings.HasPrefix(r.Header.Get("Content-Type"), formType) && !bytes.HasPrefix(b, []byte("{"))
 }
 
-// readHello reads the body of POST /open: a frame, or a form with the fields of the frame
-// and the pairs of its body, which stay as they are. The ticket is not checked yet, so
-// readHello allocates no more than a small multiple of the form's size.
+// readHello reads the body of POST /open: a frame, or a form with the fields of the frame.
+// Other fields of the form are the body of the hello, and stay unchanged. The ticket is not
+// checked yet, so readHello allocates no more than a small multiple of the form's size.
 func readHello(r *http.Request, b []byte) (Hello, error) {
 	if !isForm(r, b) {
 		return ParseHello(b)

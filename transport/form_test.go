@@ -14,8 +14,8 @@ func formRequest(path, body string) (*http.Request, []byte) {
 	return r, []byte(body)
 }
 
-// TestHelloFormMemory reads a form of many empty pairs, before anybody has checked its
-// ticket, in a small multiple of its own size.
+// TestHelloFormMemory checks that a form of many empty pairs takes a small multiple of its
+// size in memory, since its ticket is not checked yet.
 func TestHelloFormMemory(t *testing.T) {
 	r, b := formRequest("/open", strings.Repeat("&", MaxFrame))
 	var before, after runtime.MemStats
@@ -30,7 +30,7 @@ func TestHelloFormMemory(t *testing.T) {
 	}
 }
 
-// TestHelloFormBody leaves the pairs of the frame's body as they are.
+// TestHelloFormBody checks that the fields of the hello's body stay unchanged.
 func TestHelloFormBody(t *testing.T) {
 	for name, c := range map[string]struct{ form, body string }{
 		"no body":           {"ticket=t", ""},

@@ -14,17 +14,17 @@ const Subprotocol = "heartbeat.v1"
 type Hello struct {
 	Ticket string
 	Conn   string // the page's connection id
-	After  string // the cursor of the last push it saw
+	After  string // the cursor of the last push that the page received
 	Body   string // the presence handles of its last beat, urlencoded
 }
 
 // Welcome is the answer to a hello.
 type Welcome struct {
 	Session string // set by the transport
-	Cursor  string // the page receives what was pushed after it
+	Cursor  string // the page receives the pushes after it
 	Resumed bool
-	// Set by Sessions, for long-poll and server-sent events: the id of the request, and
-	// how long a poll waits.
+	// Set by Sessions, for long-poll and server-sent events: the id of the request, and how
+	// long a poll waits.
 	ID       uint64
 	PollWait time.Duration
 }
@@ -50,8 +50,8 @@ func parseFrame(b []byte) (clientFrame, error) {
 	return f, nil
 }
 
-// parseBeat reads a beat exactly as the drop-in writes it, without encoding/json. Any
-// other spelling, however valid, is for parseFrame. The beat's body is a part of b.
+// parseBeat parses a beat exactly as the drop-in writes it, without encoding/json. Any other
+// valid spelling is left to parseFrame. The beat's body is a part of b.
 func parseBeat(b []byte) (Beat, bool) {
 	b, ok := bytes.CutPrefix(b, []byte(`{"type":"beat","id":`))
 	if !ok || len(b) == 0 || b[0] == '0' {
@@ -109,7 +109,7 @@ func (w Welcome) Frame() []byte {
 // tickFrame returns the frame of a tick, made with one allocation.
 func tickFrame(id uint64, t Tick) []byte {
 	escaped := bytes.Count(t.Body, []byte{'"'}) + bytes.Count(t.Body, []byte{'\\'})
-	dst := make([]byte, 0, 80+len(t.Body)+escaped) // 80: the rest of the frame, at its longest
+	dst := make([]byte, 0, 80+len(t.Body)+escaped) // 80: the largest size of the rest of the frame
 	if t.Decline {
 		dst = append(dst, `{"type":"decline","id":`...)
 		dst = strconv.AppendUint(dst, id, 10)

@@ -20,7 +20,7 @@ func FuzzParseFrame(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		parsed, err := parseFrame(b)
 		if beat, ok := parseBeat(b); ok && (err != nil || parsed != clientFrame{Type: "beat", ID: beat.ID, Body: string(beat.Body)}) {
-			t.Errorf("%q is %+v, but read as a beat of our own %d %q", b, parsed, beat.ID, beat.Body)
+			t.Errorf("parseFrame(%q) = %+v, but parseBeat returns %d %q", b, parsed, beat.ID, beat.Body)
 		}
 		if err != nil {
 			return
@@ -30,12 +30,12 @@ func FuzzParseFrame(f *testing.F) {
 			t.Fatal(err)
 		}
 		if back, err := parseFrame(again); err != nil || back != parsed {
-			t.Errorf("%q is %+v, written and read again %+v, %v", b, parsed, back, err)
+			t.Errorf("%q is parsed as %+v, encoded and parsed again as %+v, %v", b, parsed, back, err)
 		}
 	})
 }
 
-// foreignBeats are almost what the drop-in writes.
+// foreignBeats differ slightly from what the drop-in writes.
 var foreignBeats = []string{
 	`{"type":"beat","id":07,"body":"a"}`, `{"type":"beat","id":,"body":"a"}`, `{"type":"beat","id":0,"body":"a"}`,
 	`{"type":"beat","id":99999999999999999999,"body":"a"}`, `{"type":"beat","id":7,"body":"a","body":"b"}`,
@@ -44,33 +44,35 @@ var foreignBeats = []string{
 	`{"type":"beat","id":7,"body":"a"} `, `{"type":"beat","id":7,"body":"}`, `{"type":"beat","id":7.0,"body":"a"}`, `{"type":"beat","id":7`,
 }
 
-// TestParseBeat reads what the drop-in writes, and nothing else.
+// TestParseBeat checks that parseBeat parses what the drop-in writes, and nothing else.
 func TestParseBeat(t *testing.T) {
 	for _, b := range foreignBeats {
-		if beat, ok := parseBeat([]byte(b)); ok {
-			t.Errorf("%s was read as %d %q", b, beat.ID, beat.Body)
-		}
+		t.Run(b, func(t *testing.T) {
+			if beat, ok := parseBeat([]byte(b)); ok {
+				t.Errorf("parsed as %d %q", beat.ID, beat.Body)
+			}
+		})
 	}
 	for _, id := range []uint64{1, 7, 1e15, 9999999999999999999} {
 		for _, body := range []string{"", "a=1", "data%5Bpresence-ping%5D%5Bscreen%5D=dashboard&interval=60", "\x7f"} {
-			f := clientFrame{Type: "beat", ID: id, Body: body}
 			b := fmt.Sprintf(`{"type":"beat","id":%d,"body":%s}`, id, AppendString(nil, body))
-			if beat, ok := parseBeat([]byte(b)); !ok || beat.ID != f.ID || string(beat.Body) != f.Body {
-				t.Errorf("%s was read as %d %q, %v", b, beat.ID, beat.Body, ok)
-			}
+			t.Run(b, func(t *testing.T) {
+				if beat, ok := parseBeat([]byte(b)); !ok || beat.ID != id || string(beat.Body) != body {
+					t.Errorf("parsed as %d %q, %v", beat.ID, beat.Body, ok)
+				}
+			})
 		}
 	}
 }
 
-// TestTickFrameAllocatesOnce makes a frame with one allocation.
 func TestTickFrameAllocatesOnce(t *testing.T) {
 	tick := Tick{Status: 200, Body: bytes.Repeat([]byte(`{"a":"\/"}`), 1000)}
 	if n := testing.AllocsPerRun(10, func() { _ = tickFrame(math.MaxUint64, tick) }); n != 1 {
-		t.Errorf("%v allocations", n)
+		t.Errorf("%v allocations, want 1", n)
 	}
 }
 
-// TestCodesAreDocumented compares the table in the docs with the code.
+// TestCodesAreDocumented compares the table in docs/protocol.md with the code.
 func TestCodesAreDocumented(t *testing.T) {
 	doc, err := os.ReadFile("../docs/protocol.md")
 	if err != nil {
@@ -78,10 +80,10 @@ func TestCodesAreDocumented(t *testing.T) {
 	}
 	for code := CodeProtocol; code <= CodeLeft; code++ {
 		if !strings.Contains(string(doc), "\n| "+strconv.Itoa(code)+" |") {
-			t.Errorf("docs/protocol.md does not have code %d in its table", code)
+			t.Errorf("code %d is missing from the table in docs/protocol.md", code)
 		}
 	}
 	if strings.Count(string(doc), "\n| 40") != CodeLeft-CodeProtocol+1 {
-		t.Error("docs/protocol.md has a code that the code does not have")
+		t.Error("docs/protocol.md has a close code that does not exist")
 	}
 }

@@ -15,8 +15,7 @@ import (
 //   - the connection's reader, while it handles a client's frame: so a tick is written
 //     by the goroutine that made it;
 //   - one of the sharedWriters, for frames that others add to the outbox;
-//   - a goroutine of the connection's own, only while its client does not take what it
-//     is sent.
+//   - a goroutine of the connection's own, only while the socket's buffer is full.
 //
 // Frames that are added meanwhile are written by the same goroutine, several in one write:
 //
@@ -28,7 +27,7 @@ import (
 // blocking, instead of calling coder/websocket's Write, which blocks: a blocked write
 // needs a goroutine and a timer for each page. Where there is no raw connection (TLS,
 // Windows) it uses the library's own path, with a goroutine for each write. The
-// benchmarks in framewriter_bench_test.go show what each of this gains.
+// benchmarks in framewriter_bench_test.go show the gain of each optimisation.
 type frameWriter struct {
 	out    Outbox
 	conn   *websocket.Conn
@@ -42,7 +41,7 @@ type frameWriter struct {
 	mu      sync.Mutex // guards the following fields
 	writing bool       // a goroutine writes
 	queued  bool       // for the shared writers
-	more    bool       // something came while writing
+	more    bool       // wake was called since the last next
 	pingDue bool
 	ended   bool
 }
@@ -81,8 +80,8 @@ func (w *frameWriter) ping() {
 // pong is called by the library when a pong arrives.
 func (w *frameWriter) pong(context.Context, []byte) { w.awaiting.Store(false) }
 
-// acquire makes the caller the writer, if there is none. A writer that is still queued
-// will find nothing left to do.
+// acquire makes the caller the writer, if there is none. A shared writer that takes the
+// queued w later finds nothing left to write.
 func (w *frameWriter) acquire() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -93,7 +92,7 @@ func (w *frameWriter) acquire() bool {
 	return true
 }
 
-// next says whether there is something to write, and whether a ping is due. If there is
+// next reports whether there is something to write, and whether a ping is due. If there is
 // nothing, the caller is no longer the writer.
 func (w *frameWriter) next() (ping, ok bool) {
 	w.mu.Lock()
@@ -107,8 +106,8 @@ func (w *frameWriter) next() (ping, ok bool) {
 	return ping, true
 }
 
-// drain writes until nothing is left. It never blocks: a write that would block goes on
-// in a goroutine, which then is the writer. The caller is the writer.
+// drain writes until nothing is left. The caller is the writer. drain never blocks: a write
+// that would block continues in a goroutine, which is the writer from then on.
 func (w *frameWriter) drain() {
 	for {
 		ping, ok := w.next()
@@ -146,7 +145,7 @@ func (w *frameWriter) drain() {
 	}
 }
 
-// sent ends a write, and says whether the connection goes on.
+// sent ends a write, and reports whether the connection continues.
 func (w *frameWriter) sent(b *buffer, last uint64, bye *Bye, err error) bool {
 	b.giveBack()
 	if err != nil {
@@ -160,8 +159,8 @@ func (w *frameWriter) sent(b *buffer, last uint64, bye *Bye, err error) bool {
 	return bye == nil
 }
 
-// writeByLibrary writes the frames of the outbox with the library, and says whether the
-// connection goes on.
+// writeByLibrary writes the frames of the outbox with the library, and reports whether the
+// connection continues.
 func (w *frameWriter) writeByLibrary(ping bool) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), WriteTimeout)
 	defer cancel()
@@ -169,7 +168,7 @@ func (w *frameWriter) writeByLibrary(ping bool) bool {
 		w.running.Go(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), WriteTimeout)
 			defer cancel()
-			_ = w.conn.Ping(ctx) // waits for the pong; the pinger closes the connection without one
+			_ = w.conn.Ping(ctx) // waits for the pong; without one the pinger closes the connection
 		})
 	}
 	frames, last, bye := w.out.After(0)

@@ -42,8 +42,8 @@ func compare(b *testing.B, names string, run func(b *testing.B, off switches)) {
 	}
 }
 
-// audience is a node with pages whose clients count the bytes that they read.
-type audience struct {
+// benchNode is a node with pages whose clients count the bytes that they read.
+type benchNode struct {
 	*pages
 	clients []net.Conn
 	read    atomic.Int64
@@ -51,10 +51,10 @@ type audience struct {
 	close   func()
 }
 
-// newAudience connects n pages. A client is a connection and a goroutine, so that it costs
-// as little as it can.
-func newAudience(b *testing.B, n int, off switches) *audience {
-	a := &audience{pages: &pages{echo: echo{detached: make(chan *Outbox, n)}}}
+// newBenchNode connects n pages. A client is a connection and a goroutine only, so that it
+// takes little processor time.
+func newBenchNode(b *testing.B, n int, off switches) *benchNode {
+	a := &benchNode{pages: &pages{echo: echo{detached: make(chan *Outbox, n)}}}
 	ws := &WebSocket{Server: a, CheckOrigin: func(*http.Request) bool { return true }, off: off}
 	s := httptest.NewServer(ws)
 	for range n {
@@ -99,7 +99,7 @@ func rawClient(b *testing.B, url string) net.Conn {
 	return c
 }
 
-// masked is a client's text frame, whose mask leaves the text as it is.
+// masked returns a client's text frame with a mask of zeros.
 func masked(text string) string {
 	header := "\x81" + string([]byte{0x80 | byte(len(text))})
 	if len(text) > 125 {
@@ -108,8 +108,8 @@ func masked(text string) string {
 	return header + "\x00\x00\x00\x00" + text
 }
 
-// listen has the clients read.
-func (a *audience) listen() {
+// startReading makes the clients read.
+func (a *benchNode) startReading() {
 	for _, c := range a.clients {
 		a.reading.Go(func() {
 			p := make([]byte, 4<<10)
@@ -124,14 +124,15 @@ func (a *audience) listen() {
 	}
 }
 
-func (a *audience) await(total int64) {
+// await waits until the clients have read this number of bytes.
+func (a *benchNode) await(total int64) {
 	for a.read.Load() < total {
 		time.Sleep(20 * time.Microsecond)
 	}
 }
 
-// cpu reports the processor time of the process for each operation: unlike the time that
-// passes, it hardly depends on what else the machine does.
+// cpu measures the processor time of the process for each operation. It depends less on
+// other programs on the machine than the elapsed time does.
 func cpu(b *testing.B) func() {
 	used := func() int64 {
 		var u syscall.Rusage
@@ -148,9 +149,9 @@ func cpu(b *testing.B) func() {
 func BenchmarkPush(b *testing.B) {
 	frame := []byte(`{"type":"push","data":"` + strings.Repeat("x", 200) + `"}`)
 	compare(b, "all library blocking unshared unyielding", func(b *testing.B, off switches) {
-		a := newAudience(b, 500, off)
+		a := newBenchNode(b, 500, off)
 		defer a.close()
-		a.listen()
+		a.startReading()
 		size, want := int64(len(appendHeader(nil, len(frame)))+len(frame))*500, int64(0)
 		b.ReportAllocs()
 		b.ResetTimer()
@@ -170,9 +171,9 @@ func BenchmarkPush(b *testing.B) {
 func BenchmarkBurst(b *testing.B) {
 	frame := []byte(`{"type":"push","data":"` + strings.Repeat("x", 200) + `"}`)
 	compare(b, "all library unbatched", func(b *testing.B, off switches) {
-		a := newAudience(b, 1, off)
+		a := newBenchNode(b, 1, off)
 		defer a.close()
-		a.listen()
+		a.startReading()
 		size, want := int64(len(appendHeader(nil, len(frame)))+len(frame))*20, int64(0)
 		b.ReportAllocs()
 		b.ResetTimer()
@@ -189,14 +190,13 @@ func BenchmarkBurst(b *testing.B) {
 }
 
 // BenchmarkStream receives frames over a connection, as a node does from NATS, and sends
-// each to 1000 pages: as many as the writers can write together. The latency is that of a
-// frame from its source to the last page.
+// each to 1000 pages. The latency is the time from the source to the last page.
 func BenchmarkStream(b *testing.B) {
 	const pages, frameSize = 1000, 64
 	compare(b, "all unyielding unbatched", func(b *testing.B, off switches) {
-		a := newAudience(b, pages, off)
+		a := newBenchNode(b, pages, off)
 		defer a.close()
-		a.listen()
+		a.startReading()
 		source, node := loopback(b)
 		defer func() { _, _ = source.Close(), node.Close() }()
 		done := make(chan struct{})
@@ -228,7 +228,7 @@ func BenchmarkStream(b *testing.B) {
 			for len(latency) < n+1 && a.read.Load() >= size*int64(len(latency)+1) {
 				latency = append(latency, time.Since(started[len(latency)]))
 			}
-			for n-len(latency) > 100 { // what a node may have in flight
+			for n-len(latency) > 100 { // the largest number of frames in flight
 				time.Sleep(20 * time.Microsecond)
 				for len(latency) < n+1 && a.read.Load() >= size*int64(len(latency)+1) {
 					latency = append(latency, time.Since(started[len(latency)]))
@@ -252,7 +252,7 @@ func BenchmarkStream(b *testing.B) {
 // BenchmarkBeat sends a beat and reads its tick.
 func BenchmarkBeat(b *testing.B) {
 	compare(b, "all library noreader", func(b *testing.B, off switches) {
-		a := newAudience(b, 1, off)
+		a := newBenchNode(b, 1, off)
 		defer a.close()
 		c := a.clients[0]
 		beat := []byte(masked(benchBeat))
@@ -276,12 +276,12 @@ func BenchmarkBeat(b *testing.B) {
 func BenchmarkBeatWhilePushing(b *testing.B) {
 	frame := []byte(`{"type":"push","data":"` + strings.Repeat("x", 200) + `"}`)
 	compare(b, "all unyielding unshared", func(b *testing.B, off switches) {
-		a := newAudience(b, 1001, off)
+		a := newBenchNode(b, 1001, off)
 		defer a.close()
 		c := a.clients[1000]
 		a.clients = a.clients[:1000]
 		defer func() { _ = c.Close() }()
-		a.listen()
+		a.startReading()
 		ctx, cancel := context.WithCancel(context.Background())
 		var pushing sync.WaitGroup
 		pushing.Go(func() {
@@ -318,14 +318,14 @@ func BenchmarkBeatWhilePushing(b *testing.B) {
 	})
 }
 
-// BenchmarkIdlePage measures the heap that an idle page takes, without the stacks of its
+// BenchmarkIdlePage measures the heap memory of an idle page, without the stacks of its
 // goroutines.
 func BenchmarkIdlePage(b *testing.B) {
 	compare(b, "all library", func(b *testing.B, off switches) {
 		const n = 500
 		heap := func() float64 {
 			var m runtime.MemStats
-			for range 3 { // what pools keep is freed by the second and its finalizers by the third
+			for range 3 { // the second run frees the contents of pools, the third their finalizers
 				runtime.GC()
 			}
 			runtime.ReadMemStats(&m)
@@ -333,7 +333,7 @@ func BenchmarkIdlePage(b *testing.B) {
 		}
 		for b.Loop() {
 			before := heap()
-			a := newAudience(b, n, off)
+			a := newBenchNode(b, n, off)
 			b.ReportMetric((heap()-before)/n, "B/page")
 			a.close()
 		}

@@ -16,17 +16,17 @@ import (
 	"github.com/coder/websocket"
 )
 
-// until polls a condition.
+// until polls until ok returns true. what names the condition in the failure.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("never: " + what)
+			t.Fatal("timed out waiting for: " + what)
 		}
 	}
 }
 
-// countingConn is a connection that takes everything and keeps the writes apart.
+// countingConn is a connection that records each write.
 type countingConn struct {
 	net.Conn
 	mu     sync.Mutex
@@ -48,8 +48,8 @@ func (c *countingConn) written() int {
 	return len(bytes.Join(c.writes, nil))
 }
 
-// writerTo returns a frameWriter for a connection whose writes are all finished by a
-// goroutine of its own.
+// writerTo returns a frameWriter for a connection whose writes would all block, so that a
+// goroutine of the connection's own finishes them.
 func writerTo(c net.Conn, shared *sharedWriters) *frameWriter {
 	return &frameWriter{shared: shared, raw: &rawConn{Conn: c, sys: fullSocket{}}}
 }
@@ -61,7 +61,7 @@ func onBothPaths(t *testing.T, test func(t *testing.T, off switches)) {
 	t.Run("library", func(t *testing.T) { test(t, switches{raw: true}) })
 }
 
-// TestTLS uses the library's path on a connection that encrypts.
+// TestTLS checks a TLS connection, which uses the library's own path.
 func TestTLS(t *testing.T) {
 	e := &echo{detached: make(chan *Outbox, 1)}
 	ws := &WebSocket{Server: e, CheckOrigin: func(*http.Request) bool { return true }}
@@ -87,7 +87,7 @@ func TestTLS(t *testing.T) {
 	ws.Wait()
 }
 
-// TestBatches writes all frames that wait in one write, and many bytes in a few.
+// TestBatches checks how many writes the frames of an outbox take.
 func TestBatches(t *testing.T) {
 	for _, c := range []struct {
 		name                 string
@@ -121,11 +121,11 @@ func TestBatches(t *testing.T) {
 	}
 }
 
-// TestReaderPassesTheQueue has the reader write for a page that waits for a shared
-// writer, which then has nothing to do.
-func TestReaderPassesTheQueue(t *testing.T) {
+// TestReaderWritesQueuedPage checks that the reader writes for a page that waits in the
+// queue, and that the shared writer then has nothing to write.
+func TestReaderWritesQueuedPage(t *testing.T) {
 	node := &WebSocket{}
-	node.writers.running = maxWriters // nobody takes
+	node.writers.running = maxWriters // no goroutine starts
 	conn := &countingConn{}
 	s := &socket{node: node}
 	s.writer.shared, s.writer.raw = &node.writers, &rawConn{Conn: conn, sys: fullSocket{}}
@@ -138,7 +138,7 @@ func TestReaderPassesTheQueue(t *testing.T) {
 	if err := s.handle(&echo{}, []byte(`{"type":"beat","id":7,"body":"a"}`)); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "push and tick are written", func() bool { return conn.written() > len("push")+len(`{"type":"tick"`) })
+	until(t, "the push and the tick", func() bool { return conn.written() > len("push")+len(`{"type":"tick"`) })
 	before := conn.written()
 	node.writers.run()
 	w.running.Wait()
@@ -147,10 +147,10 @@ func TestReaderPassesTheQueue(t *testing.T) {
 	}
 }
 
-// TestSharedWritersQueue takes pages in their order, and does not grow while it is never
-// empty.
+// TestSharedWritersQueue checks that the queue keeps its order, and that it does not grow
+// while it is never empty.
 func TestSharedWritersQueue(t *testing.T) {
-	q := &sharedWriters{running: maxWriters} // nobody else takes
+	q := &sharedWriters{running: maxWriters} // no goroutine starts
 	all := make([]*frameWriter, 10)
 	for i := range all {
 		all[i] = &frameWriter{}
@@ -159,22 +159,22 @@ func TestSharedWritersQueue(t *testing.T) {
 	for i := range 10000 {
 		w := q.take()
 		if w != all[i%len(all)] {
-			t.Fatalf("take %d is not the one that has waited longest", i)
+			t.Fatalf("take %d does not return the page that has waited longest", i)
 		}
 		q.add(w)
 	}
 	if cap(q.queue) > 4*len(all) {
-		t.Errorf("room for %d, for %d pages", cap(q.queue), len(all))
+		t.Errorf("the queue has the capacity %d for %d pages", cap(q.queue), len(all))
 	}
 	for range all {
 		q.take()
 	}
 	if q.take() != nil || q.running != maxWriters-1 {
-		t.Errorf("%d run after the last", q.running)
+		t.Errorf("%d writers run after the last page, want %d", q.running, maxWriters-1)
 	}
 }
 
-// pages is a Server whose sessions keep what they were given.
+// pages is a Server that records the outboxes of its sessions.
 type pages struct {
 	echo
 	mu   sync.Mutex
@@ -189,7 +189,7 @@ func (p *pages) Open(_ *http.Request, _ Hello, out *Outbox) (Session, Welcome, e
 	return p, Welcome{}, nil
 }
 
-// TestBlockedClient writes to pages while others take nothing.
+// TestBlockedClient writes to a page while other clients do not read.
 func TestBlockedClient(t *testing.T) {
 	onBothPaths(t, func(t *testing.T, off switches) {
 		p := &pages{echo: echo{detached: make(chan *Outbox, 100)}}
@@ -198,7 +198,7 @@ func TestBlockedClient(t *testing.T) {
 		for range maxWriters + 2 {
 			welcomed(t, url)
 			blocked := p.outs[len(p.outs)-1]
-			until(t, "it takes no more", func() bool {
+			until(t, "the end of a page that does not read", func() bool {
 				blocked.Send(large)
 				_, _, bye := blocked.After(0)
 				return bye != nil
@@ -218,17 +218,17 @@ func TestBlockedClient(t *testing.T) {
 	})
 }
 
-// TestManyWriters adds frames from several goroutines while the page beats: each frame
-// arrives once.
+// TestManyWriters adds frames from several goroutines while the page beats, and checks that
+// each frame arrives once.
 func TestManyWriters(t *testing.T) {
 	onBothPaths(t, func(t *testing.T, off switches) {
 		p := &pages{echo: echo{detached: make(chan *Outbox, 1)}}
 		c := welcomed(t, serve(t, &WebSocket{off: off, Server: p}))
-		const sides, each = 4, 500
-		for side := range sides {
+		const goroutines, each = 4, 500
+		for g := range goroutines {
 			go func() {
 				for n := range each {
-					p.outs[0].Send(fmt.Appendf(nil, `{"side":%d,"n":%d}`, side, n))
+					p.outs[0].Send(fmt.Appendf(nil, `{"goroutine":%d,"n":%d}`, g, n))
 				}
 			}()
 		}
@@ -237,16 +237,16 @@ func TestManyWriters(t *testing.T) {
 				_ = c.Write(t.Context(), 1, fmt.Appendf(nil, `{"type":"beat","id":%d,"body":""}`, n+1))
 			}
 		}()
-		var next [sides]int
+		var next [goroutines]int
 		ticks := 0
-		for range sides*each + each + 1 {
+		for range goroutines*each + each + 1 {
 			got := hear(t, c)
-			var side, n int
-			if _, err := fmt.Sscanf(got, `{"side":%d,"n":%d}`, &side, &n); err == nil {
-				if n != next[side] {
-					t.Fatalf("side %d: %d came, want %d", side, n, next[side])
+			var g, n int
+			if _, err := fmt.Sscanf(got, `{"goroutine":%d,"n":%d}`, &g, &n); err == nil {
+				if n != next[g] {
+					t.Fatalf("goroutine %d: frame %d, want %d", g, n, next[g])
 				}
-				next[side]++
+				next[g]++
 			} else if strings.HasPrefix(got, `{"type":"tick"`) {
 				ticks++
 			}
@@ -257,15 +257,16 @@ func TestManyWriters(t *testing.T) {
 	})
 }
 
-// TestPings advances the wheel: a client that answers stays, a silent one is closed.
+// TestPings checks that a client that answers pings stays connected, and that one that does
+// not is disconnected.
 func TestPings(t *testing.T) {
 	onBothPaths(t, func(t *testing.T, off switches) {
 		e := &echo{detached: make(chan *Outbox, 2)}
 		ws := &WebSocket{off: off, Server: e}
 		url := serve(t, ws)
-		welcomed(t, url) // it reads no more, and so answers no ping
-		alive := welcomed(t, url)
-		go func() { _, _, _ = alive.Read(context.Background()) }()
+		welcomed(t, url) // does not read on, and so answers no ping
+		answering := welcomed(t, url)
+		go func() { _, _, _ = answering.Read(context.Background()) }()
 		sockets := func(awaiting bool) (n int) {
 			ws.pinger.mu.Lock()
 			defer ws.pinger.mu.Unlock()
@@ -278,28 +279,28 @@ func TestPings(t *testing.T) {
 			}
 			return n
 		}
-		until(t, "both are on the wheel", func() bool { return sockets(false) == 2 })
+		until(t, "both sockets on the wheel", func() bool { return sockets(false) == 2 })
 		for range pingSlots {
 			ws.pinger.advance()
 		}
-		until(t, "one answers", func() bool { return sockets(false) == 1 && sockets(true) == 1 })
+		until(t, "the pong of one client", func() bool { return sockets(false) == 1 && sockets(true) == 1 })
 		for range pongSlots - 10 {
 			ws.pinger.advance()
 		}
 		if len(e.detached) != 0 {
-			t.Error("closed too early")
+			t.Error("the silent client was disconnected too early")
 		}
 		for range 10 {
 			ws.pinger.advance()
 		}
-		until(t, "the silent one is closed", func() bool { return sockets(true) == 0 && len(e.detached) == 1 })
+		until(t, "the end of the silent client", func() bool { return sockets(true) == 0 && len(e.detached) == 1 })
 		if sockets(false) != 1 {
-			t.Error("the other one is closed too")
+			t.Error("the other client was disconnected too")
 		}
 	})
 }
 
-// TestPingerStops stops its timer when there is no socket.
+// TestPingerStops checks that the timer stops when there is no socket.
 func TestPingerStops(t *testing.T) {
 	p := &pinger{}
 	all := make([]*socket, 10)
@@ -311,38 +312,39 @@ func TestPingerStops(t *testing.T) {
 		p.remove(all[i])
 	}
 	if p.count != 0 || p.timer.Stop() {
-		t.Errorf("%d are left, or the timer runs", p.count)
+		t.Errorf("%d sockets are left, or the timer runs", p.count)
 	}
 }
 
-// TestHandlerReturns has the handler return once the session is open.
+// TestHandlerReturns checks that the handler returns when the session is open, and that
+// Wait waits for the connection.
 func TestHandlerReturns(t *testing.T) {
 	ws := &WebSocket{Server: &echo{detached: make(chan *Outbox, 1)}, CheckOrigin: func(*http.Request) bool { return true }}
-	over := make(chan struct{})
+	returned := make(chan struct{})
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ws.ServeHTTP(w, r)
-		close(over)
+		close(returned)
 	}))
 	defer s.Close()
 	c := welcomed(t, s.URL)
-	<-over
-	gone := make(chan struct{})
+	<-returned
+	waited := make(chan struct{})
 	go func() {
 		ws.Wait()
-		close(gone)
+		close(waited)
 	}()
 	say(t, c, `{"type":"beat","id":1,"body":"a"}`)
 	hear(t, c)
 	select {
-	case <-gone:
-		t.Error("Wait did not wait for it")
+	case <-waited:
+		t.Error("Wait returned before the end of the connection")
 	default:
 	}
 	_ = c.CloseNow()
-	<-gone
+	<-waited
 }
 
-// panicking is a Server whose sessions cannot bear a beat.
+// panicking is a Server whose sessions panic on a beat.
 type panicking struct{ echo }
 
 func (p *panicking) Open(*http.Request, Hello, *Outbox) (Session, Welcome, error) {
@@ -350,7 +352,7 @@ func (p *panicking) Open(*http.Request, Hello, *Outbox) (Session, Welcome, error
 }
 func (p *panicking) Beat(context.Context, Beat) Tick { panic("too much") }
 
-// TestPanic costs one connection, and is logged.
+// TestPanic checks that a panic ends one connection and is logged.
 func TestPanic(t *testing.T) {
 	p := &panicking{echo{detached: make(chan *Outbox, 1)}}
 	ws := &WebSocket{Server: p, CheckOrigin: func(*http.Request) bool { return true }}

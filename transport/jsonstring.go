@@ -51,15 +51,14 @@ func appendEscaped(dst []byte, c byte) []byte {
 	return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 }
 
-// isPlain says whether a byte needs no escape in a JSON string: it is ASCII, and no
-// control character, quote or backslash.
+// isPlain reports whether a byte is ASCII and needs no escape in a JSON string.
 func isPlain(c byte) bool {
 	return c >= 0x20 && c < utf8.RuneSelf && c != '"' && c != '\\'
 }
 
-// plainOf returns how many of eight bytes are plain before the first that is not. Each term
-// sets the high bit of the bytes that it looks for. A borrow may set more bits above
-// those, never below.
+// plainOf returns the number of plain bytes before the first byte that is not plain, of the
+// eight bytes in w. Each term sets the high bit of the bytes that it looks for. A borrow may
+// set bits of later bytes, never of earlier ones.
 func plainOf(w uint64) int {
 	const low, high = 0x0101010101010101, 0x8080808080808080
 	quote, slash := w^low*'"', w^low*'\\'
@@ -68,7 +67,7 @@ func plainOf(w uint64) int {
 	return bits.TrailingZeros64(found) / 8
 }
 
-// allPlain says whether all bytes of s are plain.
+// allPlain reports whether all bytes of s are plain.
 func allPlain(s []byte) bool {
 	for ; len(s) >= 8; s = s[8:] {
 		if plainOf(binary.LittleEndian.Uint64(s)) < 8 {

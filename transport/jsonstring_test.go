@@ -16,31 +16,31 @@ func FuzzAppendString(f *testing.F) {
 		if err := json.Unmarshal(encoded, &got); err != nil {
 			t.Fatalf("%q became %s: %v", s, encoded, err)
 		}
-		if want := string([]rune(s)); got != want { // a replacement character for each broken byte
-			t.Errorf("%q came back as %q", s, got)
+		if want := string([]rune(s)); got != want { // U+FFFD for each invalid byte
+			t.Errorf("%q is decoded as %q, want %q", s, got, want)
 		}
 		if twice := AppendString([]byte("x"), []byte(s)); string(twice) != "x"+string(encoded) {
-			t.Errorf("as bytes: %s", twice)
+			t.Errorf("AppendString of bytes: %s, of a string: %s", twice, encoded)
 		}
 	})
 }
 
-// TestPlain finds each byte at each place, and escapes it there.
+// TestPlain checks each ASCII byte at each position of a string.
 func TestPlain(t *testing.T) {
 	for c := range 128 {
 		for at := range 20 {
 			s := bytes.Repeat([]byte("x"), 20)
 			s[at] = byte(c)
 			if want := c >= 0x20 && c != '"' && c != '\\'; allPlain(s) != want {
-				t.Fatalf("%q: plain %v", s, !want)
+				t.Fatalf("allPlain(%q) = %v", s, !want)
 			}
 			var back string
 			if err := json.Unmarshal(AppendString(nil, s), &back); err != nil || back != string(s) {
-				t.Fatalf("%q came back as %q, %v", s, back, err)
+				t.Fatalf("%q is decoded as %q, %v", s, back, err)
 			}
 			s[at] |= 0x80
 			if allPlain(s) {
-				t.Fatalf("%q: plain", s)
+				t.Fatalf("allPlain(%q) = true", s)
 			}
 		}
 	}

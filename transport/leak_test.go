@@ -3,8 +3,8 @@ package transport
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/heartbeatd/heartbeatd/internal/leaktest"
 )
 
-// TestMain fails when goroutines are left after the tests.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain fails if a test leaves a goroutine running.
+func TestMain(m *testing.M) { leaktest.Main(m) }

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// PollWait is how long a poll waits for frames: less than the 30 s after which many
-// proxies give up on a response.
+// PollWait is how long a poll waits for frames: less than the 30 s after which many proxies
+// time out.
 const PollWait = 25 * time.Second
 
-// LongPoll carries the frames of a session to its client in the response to
+// LongPoll sends the frames of a session to its client in the response to
 // GET /poll?after=N&id=M: the frames after N, as soon as there are some. N acknowledges
 // the frames up to it.
 type LongPoll struct {
@@ -49,7 +49,7 @@ func (t *LongPoll) poll(w http.ResponseWriter, r *http.Request) error {
 		frames = append(frames, bye.Frame())
 		last++
 		s.End(nil)
-	} else if len(frames) == 0 && s.Ended() { // an empty response before its time would look like a cache's
+	} else if len(frames) == 0 && s.Ended() { // the client takes an early empty response for that of a cache
 		return ErrGone
 	}
 	answer(w, appendPoll(nil, request, last, frames))

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// polls is a LongPoll over an echo. It has no network, so that its clock can be a fake one.
+// polls are the Sessions of an echo. Its methods call the handlers without a network, for
+// tests with a fake clock.
 type polls struct {
 	*Sessions
 	e *echo
@@ -44,7 +45,7 @@ func (p *polls) get(ctx context.Context, id, query string) (status int, body str
 	return w.Code, string(b)
 }
 
-// gone says whether the session has been detached.
+// gone reports whether the session was detached.
 func (p *polls) gone() bool {
 	synctest.Wait()
 	return len(p.e.detached) > 0
@@ -56,27 +57,27 @@ func TestPollWaits(t *testing.T) {
 		id := p.open()
 		started := time.Now()
 		if status, body := p.poll(t.Context(), id, 0); status != 200 || body != `{"seq":0,"frames":[]}` || time.Since(started) != PollWait {
-			t.Errorf("with no news: %d %s after %v", status, body, time.Since(started))
+			t.Errorf("without a frame: %d %s after %v", status, body, time.Since(started))
 		}
 		time.AfterFunc(3*time.Second, func() { p.e.out.Send([]byte(`{"type":"x"}`)) })
 		started = time.Now()
-		for range 2 { // the answer is lost, and asked for again
+		for range 2 { // the second poll repeats the first, as after a lost response
 			if _, body := p.poll(t.Context(), id, 0); body != `{"seq":1,"frames":[{"type":"x"}]}` || time.Since(started) != 3*time.Second {
-				t.Errorf("with news: %s after %v", body, time.Since(started))
+				t.Errorf("with a frame: %s after %v", body, time.Since(started))
 			}
 		}
 		p.e.out.Bye(&Bye{Code: CodeDraining, Reason: "gone"})
 		if _, body := p.poll(t.Context(), id, 1); body != `{"seq":2,"frames":[{"type":"bye","code":4001,"reason":"gone"}]}` {
-			t.Errorf("at the end: %s", body)
+			t.Errorf("with a bye: %s", body)
 		}
 		if status, _ := p.poll(t.Context(), id, 2); status != 410 || !p.gone() {
-			t.Errorf("after the end: %d", status)
+			t.Errorf("after the bye: %d", status)
 		}
 	})
 }
 
-// TestPollGaps ends a session that nobody polls, sooner when its client went
-// away in the middle of a poll.
+// TestPollGaps checks when a session ends that its client does not poll: sooner if the
+// client has cancelled its last poll.
 func TestPollGaps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		silent, lost := newPolls(), newPolls()
@@ -91,7 +92,7 @@ func TestPollGaps(t *testing.T) {
 		}{{lostGap - 1, false, false}, {1, false, true}, {receiveGap - 5*time.Second - lostGap - 1, false, true}, {1, true, true}} {
 			time.Sleep(c.after)
 			if silent.gone() != c.silent || lost.gone() != c.lost {
-				t.Errorf("%v on: silent gone %v, lost gone %v", c.after, silent.gone(), lost.gone())
+				t.Errorf("after %v more: silent gone %v, lost gone %v", c.after, silent.gone(), lost.gone())
 			}
 		}
 		if status, _ := lost.poll(t.Context(), id, 0); status != 410 {
@@ -100,8 +101,8 @@ func TestPollGaps(t *testing.T) {
 	})
 }
 
-// TestTwoPolls lets the newer of two polls have the news, and keeps the session
-// while it waits, even if the older one's client had gone.
+// TestTwoPolls checks that the newer one of two polls gets the frames, and that the session
+// continues while it waits, although the older one was cancelled.
 func TestTwoPolls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPolls()
@@ -119,27 +120,28 @@ func TestTwoPolls(t *testing.T) {
 		}()
 		cancel()
 		if body := <-first; body != `{"seq":0,"frames":[]}` {
-			t.Errorf("the older one: %s", body)
+			t.Errorf("the older poll: %s", body)
 		}
 		time.Sleep(receiveGap + time.Second)
 		if p.gone() {
-			t.Error("the session ended under the newer one")
+			t.Error("the session ended while the newer poll waited")
 		}
 		p.e.out.Send([]byte(`1`))
 		synctest.Wait()
 		select {
 		case body := <-second:
 			if body != `{"seq":1,"frames":[1]}` {
-				t.Errorf("the newer one: %s", body)
+				t.Errorf("the newer poll: %s", body)
 			}
 		default:
-			t.Error("the newer one did not hear the news at once")
+			t.Error("the newer poll did not get the frame at once")
 		}
 		p.Stop()
 	})
 }
 
-// TestRequestIDs names a request in its answer, and refuses what is no id.
+// TestRequestIDs checks that a response has the id of its request, and that invalid ids are
+// refused.
 func TestRequestIDs(t *testing.T) {
 	p := newPolls()
 	open := func(query string) string {
@@ -159,17 +161,19 @@ func TestRequestIDs(t *testing.T) {
 		t.Errorf("the poll: %s", body)
 	}
 	for _, bad := range []string{"id=", "id=0", "id=-1", "id=x", "id=18446744073709551616"} {
-		if body := open(bad); !strings.Contains(body, `"code":4000,"reason":"id must be a number above 0"`) {
-			t.Errorf("open with %s: %s", bad, body)
-		}
-		if status, body := p.get(t.Context(), id, "after=0&"+bad); status != 400 || !strings.Contains(body, "id must be") {
-			t.Errorf("a poll with %s: %d %s", bad, status, body)
-		}
+		t.Run(bad, func(t *testing.T) {
+			if body := open(bad); !strings.Contains(body, `"code":4000,"reason":"id must be a number above 0"`) {
+				t.Errorf("open: %s", body)
+			}
+			if status, body := p.get(t.Context(), id, "after=0&"+bad); status != 400 || !strings.Contains(body, "id must be") {
+				t.Errorf("poll: %d %s", status, body)
+			}
+		})
 	}
 }
 
-// TestLeaveEndsThePoll has a page leave while it polls: the poll says so at once.
-func TestLeaveEndsThePoll(t *testing.T) {
+// TestLeaveEndsPoll checks that leave ends the waiting poll of the page at once.
+func TestLeaveEndsPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPolls()
 		id := p.open()
@@ -192,7 +196,7 @@ func TestLeaveEndsThePoll(t *testing.T) {
 	})
 }
 
-// TestForms takes a hello, a beat and a note whose body is a form.
+// TestForms sends a hello, a beat and a note as forms.
 func TestForms(t *testing.T) {
 	p := newPolls()
 	var hello Hello
@@ -220,18 +224,18 @@ func TestForms(t *testing.T) {
 			t.Errorf("a note: %d", status)
 		}
 		if status, _ := post(p.Beat, "/beat?id=9", id, `{"type":"note","body":"idle=1"}`); status != 204 {
-			t.Errorf("JSON that claims to be a form: %d", status)
+			t.Errorf("JSON with the content type of a form: %d", status)
 		}
 		if status, bye := post(p.Beat, "/beat?type=leave", id, ""); status != 400 || !strings.Contains(bye, "a form is a beat or a note") {
-			t.Errorf("another frame: %d %s", status, bye)
+			t.Errorf("leave as a form: %d %s", status, bye)
 		}
 	}
 	if status, bye := post(p.Open, "/open", "", "ticket=%zz"); status != 400 || !strings.Contains(bye, "not a form") {
-		t.Errorf("no form: %d %s", status, bye)
+		t.Errorf("an invalid form: %d %s", status, bye)
 	}
 }
 
-// greeter keeps the hello of the session that it opens.
+// greeter is an opener that records the hello.
 type greeter struct {
 	*opener
 	hello *Hello

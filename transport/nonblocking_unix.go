@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// systemConn returns the file descriptor of a connection, or nil if it has none of its
-// own: a TLS connection encrypts what is written to it.
+// systemConn returns the file descriptor of a connection, or nil if it has none, as a TLS
+// connection, which must encrypt what is written.
 func systemConn(conn net.Conn) syscall.RawConn {
 	c, ok := conn.(syscall.Conn)
 	if !ok {
@@ -21,7 +21,7 @@ func systemConn(conn net.Conn) syscall.RawConn {
 	return sys
 }
 
-// writeNonblocking writes as much as the socket takes without blocking.
+// writeNonblocking writes as much as fits into the socket's buffer.
 func (b *buffer) writeNonblocking(c syscall.RawConn) (int, error) {
 	if b.try == nil {
 		b.try = b.writeOnce

@@ -6,12 +6,13 @@ import (
 	"time"
 )
 
-// Bounds of an Outbox, in bytes of frames that the client has not taken yet.
+// Limits of an Outbox, in bytes of frames that are not acknowledged.
 const (
-	// softLimit is where Offer refuses frames. The session sends a snapshot instead once
-	// the client has caught up.
+	// softLimit is the limit above which Offer refuses frames. The session sends a snapshot
+	// instead when the client has caught up.
 	softLimit = 64 << 10
-	// hardLimit is where Send ends the connection. It is larger than a tick of MaxBody.
+	// hardLimit is the limit above which Send ends the connection. It is larger than a tick
+	// of MaxBody.
 	hardLimit = 2 << 20
 )
 
@@ -31,16 +32,16 @@ type Outbox struct {
 	behind  bool   // an Offer was refused since the client last caught up
 }
 
-// OnDrained sets the function that is called, without locks, when a client that was too
-// slow for an Offer has taken everything.
+// OnDrained sets the function that is called, without locks, when all frames are
+// acknowledged after an Offer was refused.
 func (o *Outbox) OnDrained(f func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.drained = f
 }
 
-// Send adds a frame that must arrive. If the client is too far behind, Send ends the
-// connection instead; the client reconnects and receives what it missed.
+// Send adds a frame that must not be skipped. If the client is too far behind, Send ends
+// the connection instead; the client reconnects and receives what it missed.
 func (o *Outbox) Send(frame []byte) {
 	o.add(frame, hardLimit)
 }
@@ -55,13 +56,13 @@ func (o *Outbox) add(frame []byte, limit int) bool {
 	o.mu.Lock()
 	if o.bye != nil {
 		o.mu.Unlock()
-		return true // the connection ends: nobody reads the frame, and no snapshot is needed
+		return true // the connection ends: the frame is not sent, and no snapshot is needed
 	}
 	ok := o.bytes+len(frame) <= limit || o.bytes == 0
 	switch {
 	case ok:
 		if len(o.frames) == 0 {
-			o.frames = o.one[:0] // one frame, as most often, needs no further allocation
+			o.frames = o.one[:0] // a single frame, the usual case, needs no allocation
 		}
 		o.frames = append(o.frames, frame)
 		o.last++
@@ -108,9 +109,9 @@ func (o *Outbox) Start(wake func(), welcome ...[]byte) {
 	wake()
 }
 
-// fill appends the oldest frames to b as WebSocket frames: as many as go out in one write,
-// or only one. It returns the number of the last of them, whether more are left,
-// and the bye if the connection is to end after them.
+// fill appends the oldest frames to b as WebSocket frames: those of one write, or only one.
+// It returns the number of the last of them, whether more are left, and the bye if the
+// connection is to end after them.
 func (o *Outbox) fill(b *buffer, onlyOne bool) (last uint64, left bool, bye *Bye) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

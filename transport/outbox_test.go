@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestOutboxNumbersAndForgets(t *testing.T) {
+func TestOutboxAfterAndAck(t *testing.T) {
 	o := &Outbox{}
 	for i := range 5 {
 		o.Send(fmt.Appendf(nil, "frame %d", i+1))
@@ -16,14 +16,16 @@ func TestOutboxNumbersAndForgets(t *testing.T) {
 		after uint64
 		want  string
 	}{{0, "frame 3"}, {2, "frame 3"}, {4, "frame 5"}, {5, ""}, {99, ""}} {
-		frames, last, bye := o.After(c.after)
-		got := ""
-		if len(frames) > 0 {
-			got = string(frames[0])
-		}
-		if got != c.want || last != 5 || bye != nil {
-			t.Errorf("after %d: %q, last %d, %v; want %q", c.after, got, last, bye, c.want)
-		}
+		t.Run(fmt.Sprint("after ", c.after), func(t *testing.T) {
+			frames, last, bye := o.After(c.after)
+			got := ""
+			if len(frames) > 0 {
+				got = string(frames[0])
+			}
+			if got != c.want || last != 5 || bye != nil {
+				t.Errorf("%q, last %d, %v; want %q", got, last, bye, c.want)
+			}
+		})
 	}
 	o.Ack(99)
 	if frames, _, _ := o.After(0); len(frames) != 0 || o.bytes != 0 {
@@ -31,9 +33,9 @@ func TestOutboxNumbersAndForgets(t *testing.T) {
 	}
 }
 
-// TestOutboxBounds fills an outbox: presence is refused first and made up for
-// later, then the connection is ended.
-func TestOutboxBounds(t *testing.T) {
+// TestOutboxLimits fills an outbox: first Offer refuses frames and OnDrained is called
+// later, then Send ends the connection.
+func TestOutboxLimits(t *testing.T) {
 	o := &Outbox{}
 	drained := 0
 	o.OnDrained(func() { drained++ })
@@ -43,7 +45,7 @@ func TestOutboxBounds(t *testing.T) {
 		offered++
 	}
 	if offered != softLimit>>10 {
-		t.Errorf("%d KiB of presence were taken, want %d", offered, softLimit>>10)
+		t.Errorf("Offer accepted %d KiB, want %d", offered, softLimit>>10)
 	}
 	for sent := offered; sent < hardLimit>>10; sent++ {
 		o.Send(kib)
@@ -53,11 +55,11 @@ func TestOutboxBounds(t *testing.T) {
 	}
 	o.Ack(uint64(offered))
 	if drained != 0 {
-		t.Error("drained before everything was taken")
+		t.Error("drained was called before all frames were acknowledged")
 	}
 	o.Ack(1 << 30)
 	if drained != 1 {
-		t.Errorf("drained %d times, want once", drained)
+		t.Errorf("drained was called %d times, want once", drained)
 	}
 	for range hardLimit>>10 + 1 {
 		o.Send(kib)
@@ -66,19 +68,19 @@ func TestOutboxBounds(t *testing.T) {
 		t.Errorf("above the limit: %v", bye)
 	}
 	if o.bytes > hardLimit {
-		t.Errorf("%d bytes are held, at most %d may be", o.bytes, hardLimit)
+		t.Errorf("the outbox has %d bytes, want at most %d", o.bytes, hardLimit)
 	}
 }
 
-// TestOutboxTakesOneLargeFrame lets a frame above the limit through when
-// nothing else waits: nothing smaller would ever come of it.
-func TestOutboxTakesOneLargeFrame(t *testing.T) {
+// TestOutboxAcceptsOneLargeFrame checks that an empty outbox accepts a frame above the
+// limit, since the frame would not become smaller.
+func TestOutboxAcceptsOneLargeFrame(t *testing.T) {
 	o := &Outbox{}
 	if !o.Offer(make([]byte, softLimit+1)) {
-		t.Error("a large snapshot was refused by an empty outbox")
+		t.Error("an empty outbox refused a large frame")
 	}
 	if o.Offer([]byte("x")) {
-		t.Error("more was taken on top of it")
+		t.Error("a second frame was accepted")
 	}
 }
 
@@ -90,9 +92,9 @@ func TestOutboxFirstByeCounts(t *testing.T) {
 	o.Bye(&Bye{Code: CodeTicket})
 	o.Send([]byte("late"))
 	if frames, _, bye := o.After(0); bye.Code != CodeDraining || len(frames) != 0 {
-		t.Errorf("%v, %d frames", bye, len(frames))
+		t.Errorf("bye %v, want the first; %d frames, want none", bye, len(frames))
 	}
 	if woken < 2 {
-		t.Errorf("woken %d times", woken)
+		t.Errorf("wake was called %d times, want at least twice", woken)
 	}
 }

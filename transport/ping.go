@@ -6,9 +6,9 @@ import (
 )
 
 const (
-	// pingInterval keeps idle connections open through proxies, which usually close
-	// them after a minute, and finds clients that are gone: within a TTL, together with
-	// the time for the pong and the grace.
+	// pingInterval is short enough to keep idle connections open through proxies, which
+	// usually close them after a minute, and to notice lost connections within a TTL,
+	// including the time for the pong and the grace period.
 	pingInterval = 30 * time.Second
 	// pingStep is the time between two slots of the pinger.
 	pingStep = 100 * time.Millisecond

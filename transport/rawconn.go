@@ -32,9 +32,9 @@ const (
 type rawConn struct {
 	net.Conn
 	sys   syscall.RawConn
-	early []byte // read together with the handshake
+	early []byte // frames that arrived together with the handshake
 
-	blocking bool // send leaves everything to the function that it returns
+	blocking bool // send writes nothing itself, for the benchmarks
 
 	mu      sync.Mutex // held while frames are written
 	closing bool       // a close frame was written: no frame may follow it
@@ -78,7 +78,7 @@ func (c *rawConn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Write writes one whole frame, and blocks until the client takes it.
+// Write writes one whole frame, and may block.
 func (c *rawConn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -88,8 +88,8 @@ func (c *rawConn) Write(p []byte) (int, error) {
 	return c.writeBlocking(p)
 }
 
-// writeBlocking writes with the lock held. It clears the deadline afterwards, since
-// a deadline that has passed fails the next write, which may set none.
+// writeBlocking writes with the lock held. It clears the deadline afterwards: a deadline
+// that has passed would make the next write fail, which may not set one.
 func (c *rawConn) writeBlocking(p []byte) (int, error) {
 	if err := c.SetWriteDeadline(time.Now().Add(WriteTimeout)); err != nil {
 		return 0, err
@@ -99,9 +99,9 @@ func (c *rawConn) writeBlocking(p []byte) (int, error) {
 	return n, err
 }
 
-// send writes as much of some whole frames as the socket takes without blocking. If
-// that is not everything, it returns a function that blocks and writes the rest. The
-// caller must call it: until then no other frame can be written.
+// send writes as much of the frames in b as fits into the socket's buffer. If that is not
+// everything, it returns a function that writes the rest and may block. The caller must call
+// it: until then no other frame can be written.
 func (c *rawConn) send(b *buffer) (rest func() error, err error) {
 	if !c.mu.TryLock() {
 		return func() error {
@@ -128,8 +128,7 @@ func (c *rawConn) send(b *buffer) (rest func() error, err error) {
 	}, nil
 }
 
-// writeRest writes p with the lock held. After a close frame it drops p instead, as if
-// the client had not read on.
+// writeRest writes p with the lock held. After a close frame it drops p instead.
 func (c *rawConn) writeRest(p []byte) error {
 	if c.closing {
 		return nil

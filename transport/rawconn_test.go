@@ -48,8 +48,8 @@ func hear(t *testing.T, c *websocket.Conn) string {
 	return string(b)
 }
 
-// TestFrameSizes carries frames with every kind of header, and past what is
-// borrowed, both ways, while the client's pings are answered among them.
+// TestFrameSizes sends frames of every header size, and larger than a pooled buffer, in both
+// directions, while the client sends pings.
 func TestFrameSizes(t *testing.T) {
 	onBothPaths(t, func(t *testing.T, off switches) {
 		c := welcomed(t, serve(t, &WebSocket{off: off, Server: &echo{detached: make(chan *Outbox, 1)}}))
@@ -59,10 +59,10 @@ func TestFrameSizes(t *testing.T) {
 			go func() { pinged <- c.Ping(t.Context()) }()
 			say(t, c, `{"type":"beat","id":1,"body":"`+body+`"}`)
 			if want := `{"type":"tick","id":1,"status":200,"body":"` + body + `"}`; hear(t, c) != want {
-				t.Errorf("a beat of %d bytes came back changed", size)
+				t.Errorf("the tick of a beat of %d bytes has another body", size)
 			}
 			until(t, "the pong", func() bool {
-				say(t, c, `{"type":"beat","id":2,"body":""}`) // for the client to read on
+				say(t, c, `{"type":"beat","id":2,"body":""}`) // so that the client reads on
 				hear(t, c)
 				return len(pinged) > 0
 			})
@@ -73,7 +73,7 @@ func TestFrameSizes(t *testing.T) {
 	})
 }
 
-// TestTooLarge refuses a frame without holding all of it.
+// TestTooLarge checks that a frame above MaxFrame is refused.
 func TestTooLarge(t *testing.T) {
 	c := welcomed(t, serve(t, &WebSocket{Server: &echo{detached: make(chan *Outbox, 1)}}))
 	say(t, c, strings.Repeat(" ", MaxFrame+1))
@@ -82,15 +82,15 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
-// TestFragments reads a beat that comes in pieces.
+// TestFragments sends a beat in several WebSocket fragments.
 func TestFragments(t *testing.T) {
 	c := welcomed(t, serve(t, &WebSocket{Server: &echo{detached: make(chan *Outbox, 1)}}))
 	w, err := c.Writer(t.Context(), websocket.MessageText)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, piece := range []string{`{"type":"be`, `at","id":7,`, `"body":"`, strings.Repeat("x", 3000), `"}`} {
-		if _, err := io.WriteString(w, piece); err != nil {
+	for _, fragment := range []string{`{"type":"be`, `at","id":7,`, `"body":"`, strings.Repeat("x", 3000), `"}`} {
+		if _, err := io.WriteString(w, fragment); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -102,8 +102,8 @@ func TestFragments(t *testing.T) {
 	}
 }
 
-// TestEarlyHello sends the hello, larger than our buffer, in one packet with
-// the handshake.
+// TestEarlyHello sends a hello that is larger than the read buffer together with the
+// handshake.
 func TestEarlyHello(t *testing.T) {
 	onBothPaths(t, func(t *testing.T, off switches) {
 		url := serve(t, &WebSocket{off: off, Server: &echo{detached: make(chan *Outbox, 1)}})
@@ -113,7 +113,7 @@ func TestEarlyHello(t *testing.T) {
 		}
 		defer func() { _ = c.Close() }()
 		hello := `{"type":"hello","body":"` + strings.Repeat("x", 2000) + `"}`
-		mask := "\x00\x00\x00\x00" // leaves what it masks as it is
+		mask := "\x00\x00\x00\x00" // changes no byte
 		frames := "\x81\xfe" + string([]byte{byte(len(hello) >> 8), byte(len(hello))}) + mask + hello
 		beat := `{"type":"beat","id":7,"body":"a"}`
 		frames += "\x81" + string([]byte{0x80 | byte(len(beat))}) + mask + beat
@@ -140,8 +140,8 @@ func TestEarlyHello(t *testing.T) {
 	})
 }
 
-// TestClientCloses answers a client's close frame with one, and writes nothing
-// after it.
+// TestClientCloses checks that a client's close frame is answered, and that the session is
+// detached.
 func TestClientCloses(t *testing.T) {
 	onBothPaths(t, func(t *testing.T, off switches) {
 		e := &echo{detached: make(chan *Outbox, 1)}
@@ -152,16 +152,17 @@ func TestClientCloses(t *testing.T) {
 		}
 		ws.Wait()
 		if len(e.detached) != 1 {
-			t.Error("the session was not told")
+			t.Error("the session was not detached")
 		}
 	})
 }
 
-// fullSocket is a syscall.RawConn whose socket takes nothing without blocking.
+// fullSocket is a syscall.RawConn of a socket whose buffer is full.
 type fullSocket struct{ syscall.RawConn }
 
 func (fullSocket) Write(func(fd uintptr) bool) error { return nil }
 
+// TestNothingAfterClose checks that no frame follows a close frame.
 func TestNothingAfterClose(t *testing.T) {
 	near, far := net.Pipe()
 	c := &rawConn{Conn: near, sys: fullSocket{}}
@@ -179,12 +180,12 @@ func TestNothingAfterClose(t *testing.T) {
 	}
 	_ = near.Close()
 	if b := <-got; err != nil || !bytes.Equal(b, []byte{closeFrame, 0}) {
-		t.Errorf("%q %v", b, err)
+		t.Errorf("written %q, %v; want the close frame only", b, err)
 	}
 }
 
-// TestWriteTimesOut gives up on a client that takes nothing, and lets the next write try
-// again.
+// TestWriteTimesOut checks that a write to a client that does not read times out, and that
+// the next write succeeds when the client reads.
 func TestWriteTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
@@ -196,10 +197,10 @@ func TestWriteTimesOut(t *testing.T) {
 		}
 		second, _ := c.send(&buffer{bytes: []byte("more")})
 		if second == nil {
-			t.Fatal("two wrote at once")
+			t.Fatal("a second write began before the end of the first")
 		}
 		if err := rest(); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(started) != WriteTimeout {
-			t.Errorf("%v after %v", err, time.Since(started))
+			t.Errorf("the first write: %v after %v", err, time.Since(started))
 		}
 		read := make(chan string, 1)
 		go func() {

@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	// receiveGap is how long a session may be without a request whose response carries
+	// receiveGap is the longest time between two requests of a session whose responses carry
 	// frames to the client. The client sends the next such request as soon as one ends, so a
 	// gap is usually one round trip.
 	receiveGap = 10 * time.Second
-	// lostGap is the same when the client itself ended the request: the page was closed,
-	// or its browser sends the next one at once.
+	// lostGap is the same if the client itself ended the request: the page was closed, or its
+	// browser sends the next request at once.
 	lostGap = time.Second
-	// maxHTTPSessions bounds the sessions of one node.
+	// maxHTTPSessions is the largest number of sessions of one node.
 	maxHTTPSessions = 20_000
 	// maxClose is the largest body of a close, in bytes.
 	maxClose = 1 << 10
@@ -58,9 +58,9 @@ type Sessions struct {
 type HTTPSession struct {
 	id      string
 	of      *Sessions
-	session Session // set before anybody knows id
+	session Session // set before the client learns id
 	out     Outbox
-	news    chan struct{} // holds a token when there may be frames to take
+	news    chan struct{} // has a token when there may be new frames
 
 	mu       sync.Mutex         // guards the following fields
 	gap      *time.Timer        // runs while there is no receiver
@@ -136,7 +136,7 @@ func (s *Sessions) Beat(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	tick, err := h.receive(w, r)
-	if errors.Is(err, errIncomplete) { // the session goes on
+	if errors.Is(err, errIncomplete) { // the session continues
 		Refuse(w, err)
 		return
 	}
@@ -172,8 +172,8 @@ func (h *HTTPSession) receive(w http.ResponseWriter, r *http.Request) (tick []by
 
 // Close answers POST /close, which a page sends with navigator.sendBeacon when it is left.
 // The session is a field of its body, since a beacon has no headers of its own. A client
-// that knows a session may close it, from any origin. The page then counts as gone, as if
-// its socket had closed.
+// that knows a session may close it, from any origin. The session is then detached, as after
+// the end of a socket.
 func (s *Sessions) Close(w http.ResponseWriter, r *http.Request) {
 	b, err := readBody(w, r, maxClose)
 	if errors.Is(err, errTooLarge) {
@@ -231,7 +231,7 @@ func (h *HTTPSession) Receive(r *http.Request, d time.Duration) (ctx context.Con
 		switch {
 		case h.ended:
 		case h.receiver != mine:
-			h.wake() // the caller may have taken the other receiver's token
+			h.wake() // the caller may have received the other receiver's token
 		case r.Context().Err() != nil:
 			h.gap.Reset(lostGap)
 		default:
@@ -257,7 +257,7 @@ func (h *HTTPSession) Next(ctx context.Context, after uint64) (frames [][]byte, 
 // Outbox returns the outbox of the session's connection.
 func (h *HTTPSession) Outbox() *Outbox { return &h.out }
 
-// Ended says whether the session has ended.
+// Ended reports whether the session has ended.
 func (h *HTTPSession) Ended() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -323,7 +323,7 @@ func (s *Sessions) find(id string) *HTTPSession {
 	return s.sessions[id]
 }
 
-// remove says whether h was there.
+// remove removes h, and reports whether it was one of the sessions.
 func (s *Sessions) remove(h *HTTPSession) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// TestBrokenRequest refuses a request whose body breaks off with no bye, and keeps its
-// session and the poll that waits.
+// TestBrokenRequest checks that a request with an incomplete body is refused without a bye,
+// and that its session and the waiting poll continue.
 func TestBrokenRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPolls()
@@ -42,18 +42,18 @@ func TestBrokenRequest(t *testing.T) {
 		}
 		p.e.out.Send([]byte(`1`))
 		if body := <-done; body != `{"seq":1,"frames":[1]}` {
-			t.Errorf("the news after that: %s", body)
+			t.Errorf("the poll after a frame: %s", body)
 		}
 	})
 }
 
-// TestEndedPoll has the session's gap end it when a poll has just arrived: the poll is
-// told so, since an empty answer before its time would look like a cache's.
+// TestEndedPoll ends a session when a poll has just arrived. The poll is answered with 410,
+// since the client takes an early empty response for that of a cache.
 func TestEndedPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPolls()
 		id := p.open()
-		q := p.find(id)
+		session := p.find(id)
 		done := make(chan int, 1)
 		started := time.Now()
 		go func() {
@@ -61,14 +61,14 @@ func TestEndedPoll(t *testing.T) {
 			done <- status
 		}()
 		synctest.Wait()
-		q.End(nil) // as the timer does that fired before the poll stopped it
+		session.End(nil) // as the gap's timer does if it fires before the poll stops it
 		if status := <-done; status != http.StatusGone || time.Since(started) != 0 {
 			t.Errorf("the poll was answered %d after %v", status, time.Since(started))
 		}
 	})
 }
 
-// close says goodbye as a page that is left does.
+// close sends the beacon of a page that is left.
 func (p *polls) close(body string) (status int) {
 	r := httptest.NewRequest("POST", "/close", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded;charset=UTF-8")
@@ -77,8 +77,8 @@ func (p *polls) close(body string) (status int) {
 	return w.Code
 }
 
-// TestClose ends a session by its page's beacon while a front holds its poll, and no
-// session by the beacon of somebody who does not know it.
+// TestClose checks that the beacon of a page ends its session while a poll waits, and that
+// a beacon with another id ends none.
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPolls()
@@ -93,13 +93,13 @@ func TestClose(t *testing.T) {
 			}
 		}
 		if p.gone() {
-			t.Error("a forged close ended the session")
+			t.Error("a close with another id ended the session")
 		}
 		if status := p.close("session=" + id); status != 204 || !p.gone() {
 			t.Errorf("the page's own close: status %d, gone %v", status, p.gone())
 		}
 		if status, _ := p.poll(t.Context(), id, 0); status != 410 {
-			t.Errorf("a poll after that: %d", status)
+			t.Errorf("a poll after the close: %d", status)
 		}
 	})
 }
@@ -118,7 +118,7 @@ func TestSessionLimit(t *testing.T) {
 	}
 }
 
-// opener is a Server that is not well.
+// opener is a Server whose Open is set by the test.
 type opener struct {
 	echo
 	open func(*Outbox) (Session, Welcome, error)
@@ -128,9 +128,9 @@ func (o *opener) Open(_ *http.Request, _ Hello, out *Outbox) (Session, Welcome, 
 	return o.open(out)
 }
 
-// TestOpenKeepsNothing gives the place of a session back that did not begin: its
-// opening fails, panics, or ends after the node was stopped.
-func TestOpenKeepsNothing(t *testing.T) {
+// TestFailedOpen checks that a session that did not begin is not counted: Server.Open
+// returns an error, panics, or returns after Stop.
+func TestFailedOpen(t *testing.T) {
 	o := &opener{echo: echo{detached: make(chan *Outbox, 10)}}
 	p := &Sessions{Server: o}
 	open := func(f func(*Outbox) (Session, Welcome, error)) (w *httptest.ResponseRecorder) {
@@ -143,7 +143,7 @@ func TestOpenKeepsNothing(t *testing.T) {
 	open(func(*Outbox) (Session, Welcome, error) { panic("too much") })
 	open(func(*Outbox) (Session, Welcome, error) { return nil, Welcome{}, errStopping })
 	if len(p.sessions) != 0 {
-		t.Errorf("%d sessions are counted", len(p.sessions))
+		t.Errorf("%d sessions are counted, want none", len(p.sessions))
 	}
 	w := open(func(*Outbox) (Session, Welcome, error) {
 		p.Stop()
@@ -157,7 +157,7 @@ func TestOpenKeepsNothing(t *testing.T) {
 	}
 }
 
-// TestStopEndsPolls answers the poll that waits and detaches its session.
+// TestStopEndsPolls checks that Stop answers a waiting poll and detaches its session.
 func TestStopEndsPolls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPolls()
@@ -173,7 +173,7 @@ func TestStopEndsPolls(t *testing.T) {
 			t.Errorf("the poll was answered %s", body)
 		}
 		if !p.gone() || len(p.sessions) != 0 {
-			t.Error("the session goes on")
+			t.Error("the session continues")
 		}
 	})
 }

@@ -74,7 +74,7 @@ func (s *sharedWriters) take() *frameWriter {
 	w := s.queue[s.next]
 	s.queue[s.next] = nil
 	s.next++
-	if s.next > len(s.queue)/2 { // so that a queue that is never empty does not grow
+	if s.next > len(s.queue)/2 { // otherwise a queue that is never empty would grow
 		n := copy(s.queue, s.queue[s.next:])
 		clear(s.queue[n:])
 		s.queue, s.next = s.queue[:n], 0

@@ -52,7 +52,7 @@ const (
 	MaxFrame = MaxBody + 64<<10
 	// HelloTimeout is the time within which a new connection must send its hello.
 	HelloTimeout = 5 * time.Second
-	// WriteTimeout is the time within which a client must take what is written.
+	// WriteTimeout is the time within which a write must end.
 	WriteTimeout = 10 * time.Second
 )
 
@@ -80,11 +80,11 @@ type Server interface {
 // Session is the server's state for one browser page. A transport may call its methods
 // from several goroutines at once.
 type Session interface {
-	// Beat answers a beat or declines it. It does not wait for anything.
+	// Beat answers a beat or declines it. It does not block.
 	Beat(ctx context.Context, b Beat) Tick
-	// Note takes the presence handles of a beat that the page posts to PHP.
+	// Note handles the presence handles of a beat that the page posts to PHP.
 	Note(body []byte)
-	// Renew takes a newer ticket. An error ends the connection.
+	// Renew replaces the session's ticket by a newer one. An error ends the connection.
 	Renew(ticket string) error
 	// Leave ends the page's presence at once. The transport then ends the connection.
 	Leave()

@@ -18,10 +18,10 @@ import (
 	"github.com/coder/websocket"
 )
 
-// WebSocket carries frames over WebSockets.
+// WebSocket is the WebSocket transport. It is an http.Handler.
 type WebSocket struct {
 	Server Server
-	// CheckOrigin says whether a page of the request's Origin may connect. If it is nil,
+	// CheckOrigin reports whether a page of the request's Origin may connect. If it is nil,
 	// only pages of the request's own host may.
 	CheckOrigin func(r *http.Request) bool
 
@@ -95,7 +95,7 @@ func (t *WebSocket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (t *WebSocket) accept(w http.ResponseWriter, r *http.Request) *socket {
 	s := &socket{node: t}
 	s.writer.shared, s.writer.off = &t.writers, t.off
-	s.writer.writing = true // the reader writes, until the welcome is out
+	s.writer.writing = true // the reader is the writer until the welcome is written
 	h := &hijacker{ResponseWriter: w, off: t.off}
 	c, err := websocket.Accept(h, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{Subprotocol},
@@ -229,7 +229,7 @@ func (s *socket) read() (*buffer, error) {
 	return b, nil
 }
 
-// end closes the connection. If err is a Bye, the client is told.
+// end closes the connection. If err is a *Bye, it first sends the bye to the client.
 func (s *socket) end(err error) {
 	var bye *Bye
 	if errors.As(err, &bye) {

@@ -12,8 +12,8 @@ import (
 	"github.com/coder/websocket"
 )
 
-// echo is a Server whose ticks are the beats. It stands in for the seam behind
-// the transports; what they carry is tested with the real server.
+// echo is a Server whose ticks are the beats. Package server tests the transports with the
+// real server.
 type echo struct {
 	detached chan *Outbox
 	out      *Outbox
@@ -26,7 +26,7 @@ func (e *echo) Open(_ *http.Request, _ Hello, out *Outbox) (Session, Welcome, er
 
 func (e *echo) Beat(_ context.Context, b Beat) Tick { return Tick{Status: 200, Body: b.Body} }
 func (e *echo) Note([]byte)                         {}
-func (e *echo) Renew(string) error                  { return errors.New("not asked for") }
+func (e *echo) Renew(string) error                  { return errors.New("unexpected ticket") }
 func (e *echo) Leave()                              {}
 func (e *echo) Detach(out *Outbox)                  { e.detached <- out }
 
@@ -52,7 +52,7 @@ func dial(t *testing.T, url string, subprotocols ...string) *websocket.Conn {
 	return c
 }
 
-// closed reads until the server closes, and says how it did.
+// closed reads until the server closes the connection, and returns the code and the reason.
 func closed(t *testing.T, c *websocket.Conn) (code websocket.StatusCode, reason string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -86,7 +86,7 @@ func TestOtherSubprotocol(t *testing.T) {
 	}
 }
 
-// TestNoCheckOrigin refuses pages of other hosts where nobody has said which may connect.
+// TestNoCheckOrigin checks that without CheckOrigin pages of other hosts are refused.
 func TestNoCheckOrigin(t *testing.T) {
 	ws := &WebSocket{Server: &echo{detached: make(chan *Outbox, 1)}}
 	s := httptest.NewServer(ws)
@@ -113,7 +113,7 @@ func TestNoCheckOrigin(t *testing.T) {
 	ws.Wait()
 }
 
-// TestDetachedOnce loses a connection, and says so once.
+// TestDetachedOnce checks that a session is detached once when its connection is lost.
 func TestDetachedOnce(t *testing.T) {
 	onBothPaths(t, func(t *testing.T, off switches) {
 		e := &echo{detached: make(chan *Outbox, 2)}
@@ -133,7 +133,7 @@ func TestDetachedOnce(t *testing.T) {
 	})
 }
 
-// TestSlowClient sends more than a client that reads nothing may leave lying.
+// TestSlowClient checks that the connection of a client that does not read ends.
 func TestSlowClient(t *testing.T) {
 	onBothPaths(t, func(t *testing.T, off switches) {
 		e := &echo{detached: make(chan *Outbox, 1)}
@@ -145,11 +145,11 @@ func TestSlowClient(t *testing.T) {
 			t.Fatal(err)
 		}
 		frame := []byte(`{"type":"push","data":"` + strings.Repeat("x", 1<<20) + `"}`)
-		for range 64 { // more than the sockets' own buffers take
+		for range 64 { // more than the sockets' buffers hold
 			e.out.Send(frame)
 		}
 		if _, _, bye := e.out.After(0); bye == nil || bye.Code != CodeSlow {
-			t.Fatalf("64 MiB wait to be read: %v", bye)
+			t.Fatalf("bye with 64 MiB in the outbox: %v", bye)
 		}
 		c.SetReadLimit(-1)
 		if code, _ := closed(t, c); code != CodeSlow {

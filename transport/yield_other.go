@@ -9,7 +9,7 @@ type yielder struct{}
 
 func (yielder) yield() { runtime.Gosched() }
 
-// yielderPool has nothing to keep.
+// yielderPool is empty: a yielder has no resources.
 type yielderPool struct{}
 
 var yielders yielderPool

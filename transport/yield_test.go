@@ -27,8 +27,8 @@ func loopback(t testing.TB) (from, to net.Conn) {
 	return from, to
 }
 
-// TestYield has one busy goroutine on one processor: what arrives on a connection
-// meanwhile is read by another goroutine when the busy one yields.
+// TestYield has a busy goroutine on a single processor, and checks that another goroutine
+// reads from its connection when the busy one yields.
 func TestYield(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	from, to := loopback(t)
@@ -59,15 +59,15 @@ func TestYield(t *testing.T) {
 			runtime.Gosched()
 		}
 	}
-	if late > 100 { // without yielding it is most of them
-		t.Errorf("%d of 1000 were not read after two yields", late)
+	if late > 100 { // without yield it is most of them
+		t.Errorf("%d of 1000 bytes were not read after two yields", late)
 	}
 	_ = to.Close()
 	<-ended
 }
 
-// TestSharedWriterYields has a writer write for many pages on one processor: the
-// goroutine that reads what it writes runs meanwhile.
+// TestSharedWriterYields has a shared writer write for many pages on a single processor, and
+// checks that the goroutine that reads runs meanwhile.
 func TestSharedWriterYields(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	const pages = 32 * yieldAfter
@@ -85,7 +85,7 @@ func TestSharedWriterYields(t *testing.T) {
 		}
 		reads <- n
 	}()
-	runtime.Gosched() // it reads
+	runtime.Gosched() // lets the reader start
 	shared := &sharedWriters{running: maxWriters}
 	for range pages {
 		w := &frameWriter{shared: shared, raw: &rawConn{Conn: from, sys: systemConn(from)}, more: true, queued: true}
@@ -99,30 +99,30 @@ func TestSharedWriterYields(t *testing.T) {
 	}
 }
 
-// TestYielderPool uses a pipe again, and keeps no more than the pool has room for.
+// TestYielderPool checks that the pool keeps pipes for later use, up to its size.
 func TestYielderPool(t *testing.T) {
 	pool := make(yielderPool, 2)
-	taken := []*yielder{pool.get(), pool.get(), pool.get()}
-	for _, y := range taken {
+	used := []*yielder{pool.get(), pool.get(), pool.get()}
+	for _, y := range used {
 		y.yield()
 	}
-	pool.put(new(yielder)) // it has no pipe
-	for _, y := range taken {
+	pool.put(new(yielder)) // has no pipe, and is not kept
+	for _, y := range used {
 		pool.put(y)
 	}
-	if len(pool) != 2 || taken[2].pipe != nil {
-		t.Errorf("%d are kept, and the third has the pipe %v", len(pool), taken[2].pipe)
+	if len(pool) != 2 || used[2].pipe != nil {
+		t.Errorf("the pool has %d yielders, want 2; the third has the pipe %v", len(pool), used[2].pipe)
 	}
 	first := pool.get()
-	if first != taken[0] || first.pipe == nil {
-		t.Error("a pipe is not used again")
+	if first != used[0] || first.pipe == nil {
+		t.Error("the pool does not return the first yielder with its pipe")
 	}
 	first.yield()
 	first.close()
 	pool.get().close()
 }
 
-// TestYieldWithBrokenPipe opens another pipe after one that cannot be waited for.
+// TestYieldWithBrokenPipe checks that a yielder replaces a broken pipe.
 func TestYieldWithBrokenPipe(t *testing.T) {
 	y := new(yielder)
 	y.yield()
@@ -133,7 +133,7 @@ func TestYieldWithBrokenPipe(t *testing.T) {
 		t.Error("a closed pipe is kept")
 	}
 	if y.yield(); y.pipe == nil || !y.sent {
-		t.Error("there is no other pipe")
+		t.Error("the yielder did not open another pipe")
 	}
 	y.close()
 }

@@ -8,10 +8,10 @@ import (
 	"syscall"
 )
 
-// yielder lets the network poller run while a goroutine is busy. As long as there is
-// work, Go's scheduler polls the network only every 10 ms. When a goroutine itself waits
-// for the network, here for a pipe, it polls at once. So a push that arrives while
-// another one is written to a thousand pages is read at once, and both are written
+// yielder lets the network poller run while a goroutine is busy. As long as goroutines are
+// ready to run, Go's scheduler polls the network only every 10 ms. When a goroutine waits
+// for the network, here for a pipe, the scheduler polls at once. So a push that arrives
+// while another one is written to a thousand pages is read at once, and both are written
 // together.
 type yielder struct {
 	pipe []*os.File // both ends; none until the first yield
@@ -19,7 +19,7 @@ type yielder struct {
 	sent bool // the pipe has a byte
 }
 
-// yielderPool keeps the yielders that no writer uses, with their pipes.
+// yielderPool has the yielders that no writer uses, with their pipes.
 type yielderPool chan *yielder
 
 var yielders = make(yielderPool, maxWriters)
@@ -39,13 +39,12 @@ func (p yielderPool) put(y *yielder) {
 	}
 	select {
 	case p <- y:
-	default: // several nodes in one process have more writers than the pool has room for
+	default: // the pool is full: several nodes in one process have more writers
 		y.close()
 	}
 }
 
-// yield returns after other goroutines have run, among them those that the network poller
-// made ready.
+// yield lets other goroutines run, including those that the network poller makes ready.
 func (y *yielder) yield() {
 	if y.pipe != nil || y.open() == nil {
 		y.sent = false
