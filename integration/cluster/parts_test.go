@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// freePort is a port that was free a moment ago.
+// freePort returns a port that is free now.
 func freePort(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -62,15 +62,15 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// wait polls a condition.
+// wait polls a condition. what names it in the failure.
 func wait(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(40 * time.Second)
 	for !condition() {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatal("timed out waiting for: " + what)
 		}
-		time.Sleep(50 * time.Millisecond) // a poll's pause
+		time.Sleep(50 * time.Millisecond)
 	}
 }
 
@@ -149,7 +149,7 @@ func startNode(t *testing.T, cache, nats string) *node {
 		}
 	}
 	go func() { _, _ = io.Copy(io.Discard, log) }()
-	wait(t, "the node to be ready", func() bool { return n.ready() == http.StatusOK })
+	wait(t, "readyz of the new node", func() bool { return n.ready() == http.StatusOK })
 	return n
 }
 
@@ -270,7 +270,7 @@ func (l *link) ping(screen string) {
 	l.send(fmt.Sprintf(`{"type":"beat","id":%d,"body":"data[presence-ping][screen]=%s&_nonce=%s&action=heartbeat&has_focus=true"}`, l.id, screen, l.page.nonce))
 }
 
-// until reads frames until one matches; seen has those before it.
+// until reads frames until one matches. seen has the frames before it.
 func (l *link) until(what string, match func(frame) bool) frame {
 	l.t.Helper()
 	l.seen = nil
@@ -279,7 +279,7 @@ func (l *link) until(what string, match func(frame) bool) frame {
 	for {
 		_, b, err := l.conn.Read(ctx)
 		if err != nil {
-			l.t.Fatalf("waiting until %s: %v", what, err)
+			l.t.Fatalf("waiting for %s: %v", what, err)
 		}
 		var f frame
 		if err := json.Unmarshal(b, &f); err != nil {

@@ -7,25 +7,27 @@ import (
 )
 
 const (
-	// burst is how often a page beats and is counted. With its first beat, which is
-	// not counted, it is below what heartbeatd lets a page ask at once.
+	// burst is the number of measured beats of a page. Together with its first beat, which
+	// is not measured, it is below heartbeatd's limit for a burst.
 	burst = 25
-	// lag is how often it is asked whether the work that beats leave behind, as
-	// their writes to NATS, is done: it counts as theirs. maxLag bounds it.
-	lag, maxLag = 50 * time.Millisecond, 5 * time.Second
+	// calmInterval is the time between two checks whether the server has finished the work
+	// that follows beats, such as writes to NATS, which counts as their cost. calmWait is
+	// the longest wait.
+	calmInterval, calmWait = 50 * time.Millisecond, 5 * time.Second
 	// beatWait is how long a round of beats may take.
 	beatWait = time.Minute
-	// countedBeats are those whose cost a figure tells.
+	// countedBeats is the number of beats whose cost a figure reports.
 	countedBeats = 10_000
 )
 
 // beater beats once and calls done with the answer.
 type beater func(done func())
 
-// atOnce is how many pages beat at once, each its next beat when the last is answered.
-const atOnce = 64
+// concurrentBeats is the number of pages that beat concurrently. Each sends its next beat
+// when the last one is answered.
+const concurrentBeats = 64
 
-// beatAll has each beater beat n times.
+// beatAll makes each beater beat n times.
 func (l *loop) beatAll(beaters []beater, n int) error {
 	left, waiting := len(beaters)*n, beaters
 	var begin func()
@@ -46,13 +48,13 @@ func (l *loop) beatAll(beaters []beater, n int) error {
 		}
 		beat(next)
 	}
-	for range min(atOnce, len(beaters)) {
+	for range min(concurrentBeats, len(beaters)) {
 		begin()
 	}
 	return l.run(beatWait, func() bool { return left == 0 })
 }
 
-// cost is what n beats of each of some beaters cost a server.
+// cost is the server's cost of a number of beats.
 type cost struct {
 	beats     int
 	cpu, wall time.Duration
@@ -71,16 +73,16 @@ func (l *loop) cost(p *process, beaters []beater, n int) (cost, error) {
 	return cost{len(beaters) * n, after - before, time.Since(began)}, err
 }
 
-// calm waits until the server does next to nothing, and returns the CPU that
-// it has used so far.
+// calm waits until the server uses nearly no CPU, and returns the CPU time that it has used
+// so far.
 func (l *loop) calm(p *process) (time.Duration, error) {
 	last, err := p.cpu()
-	for end := time.Now().Add(maxLag); err == nil && time.Now().Before(end); {
-		if err := l.rest(lag); err != nil {
+	for end := time.Now().Add(calmWait); err == nil && time.Now().Before(end); {
+		if err := l.rest(calmInterval); err != nil {
 			return 0, err
 		}
 		var now time.Duration
-		if now, err = p.cpu(); now-last < lag/10 {
+		if now, err = p.cpu(); now-last < calmInterval/10 {
 			return now, err
 		}
 		last = now
@@ -88,22 +90,22 @@ func (l *loop) calm(p *process) (time.Duration, error) {
 	return last, err
 }
 
-// seconds is the CPU for countedBeats. idle is the share of a core that the
-// server needs anyway.
+// seconds returns the CPU time of countedBeats, in seconds. idle is the share of a core that
+// the server uses without beats.
 func (c cost) seconds(idle float64) float64 {
 	return (c.cpu.Seconds() - idle*c.wall.Seconds()) / float64(c.beats) * countedBeats
 }
 
-// crew opens beaters, and sees them off when they have beaten.
-type crew func() (beaters []beater, leave func() error, err error)
+// opener opens beaters. leave closes them.
+type opener func() (beaters []beater, leave func() error, err error)
 
-// rounds measures many beats of pages that may each beat a few times only. A
-// page's first beat, with which it comes into its rooms, is not among them: the
-// rows about joins count it. The first round warms up the server.
-func (b *bench) rounds(name string, p *process, l *loop, c crew) (cost, error) {
+// rounds measures many beats of pages that may each beat a few times only. The first beat
+// of a page, with which it joins its rooms, is not measured: the rows about joins include
+// it. The first round warms up the server.
+func (b *bench) rounds(name string, p *process, l *loop, open opener) (cost, error) {
 	var total cost
 	one := func() error {
-		beaters, leave, err := c()
+		beaters, leave, err := open()
 		if err != nil {
 			return err
 		}
@@ -137,12 +139,11 @@ func (b *bench) rounds(name string, p *process, l *loop, c crew) (cost, error) {
 	return total, err
 }
 
-// once is how many pages it takes to beat as often as a figure wants in one round.
+// once returns the number of pages that send all beats of a figure in one round.
 func (b *bench) once() int { return max(b.beaters, b.beats/burst) }
 
-// pageCrew opens fresh pages over WebSockets, each time with new people or with
-// the same, as who says.
-func pageCrew(l *loop, p *process, n int, who func(i int) (person, error)) crew {
+// pageOpener opens new pages over WebSockets. who returns the people.
+func pageOpener(l *loop, p *process, n int, who func(i int) (person, error)) opener {
 	return func() (beaters []beater, leave func() error, err error) {
 		pages := make([]*page, n)
 		err = l.openAll(n, func(i int, done func()) {
@@ -163,7 +164,7 @@ func pageCrew(l *loop, p *process, n int, who func(i int) (person, error)) crew 
 	}
 }
 
-// nextEditors are people each of whom edits a post alone.
+// nextEditors returns new people, each of whom edits a post alone.
 func nextEditors() func(int) (person, error) {
 	last := 0
 	return func(int) (person, error) {
@@ -180,7 +181,7 @@ func (b *bench) beatWebSocket() ([]figure, error) {
 	var c cost
 	p, err := b.heartbeatd()
 	err = with(p, err, func(p *process, l *loop) error {
-		c, err = b.rounds("beat-websocket", p, l, pageCrew(l, p, b.once(), nextEditors()))
+		c, err = b.rounds("beat-websocket", p, l, pageOpener(l, p, b.once(), nextEditors()))
 		return err
 	})
 	return []figure{{"beat-websocket", c.seconds(0), floor}}, err
@@ -190,14 +191,14 @@ func (b *bench) beatDashboard() ([]figure, error) {
 	var c cost
 	p, err := b.heartbeatd()
 	err = with(p, err, func(p *process, l *loop) error {
-		c, err = b.rounds("beat-dashboard", p, l, pageCrew(l, p, b.beaters, func(i int) (person, error) { return visitor(i + 1) }))
+		c, err = b.rounds("beat-dashboard", p, l, pageOpener(l, p, b.beaters, func(i int) (person, error) { return visitor(i + 1) }))
 		return err
 	})
 	return []figure{{"beat-dashboard", c.seconds(0), 0}}, err
 }
 
-// echoFloor is the cost of messages as long as a beat's frame, each sent back, on as
-// many connections.
+// echoFloor returns the cost of the same number of messages as long as a beat's frame, each
+// sent back, on the same number of connections.
 func (b *bench) echoFloor() (float64, error) {
 	var c cost
 	who, err := editor(1, 1)
@@ -225,7 +226,7 @@ func (b *bench) echoFloor() (float64, error) {
 	return c.seconds(0), err
 }
 
-// warm measures beaters that may beat as often as they like.
+// warm measures beaters without a limit of beats.
 func (b *bench) warm(p *process, l *loop, beaters []beater) (cost, error) {
 	each := max(1, b.beats/len(beaters))
 	if err := l.beatAll(beaters, max(1, each/5)); err != nil {

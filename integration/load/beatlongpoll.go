@@ -10,15 +10,15 @@ func (b *bench) beatLongPoll() ([]figure, error) {
 	var c cost
 	p, err := b.heartbeatd()
 	err = with(p, err, func(p *process, l *loop) error {
-		c, err = b.rounds("beat-longpoll", p, l, pollerCrew(l, p, b.once(), nextEditors()))
+		c, err = b.rounds("beat-longpoll", p, l, pollerOpener(l, p, b.once(), nextEditors()))
 		return err
 	})
 	return []figure{{"beat-longpoll", c.seconds(0), floor}}, err
 }
 
-// pollerCrew is pageCrew over long-poll. Nobody polls: the rounds are over
-// before anybody is missed.
-func pollerCrew(l *loop, p *process, n int, who func(i int) (person, error)) crew {
+// pollerOpener is pageOpener over long-poll. The pages do not poll: a round ends before the
+// server ends their sessions for that.
+func pollerOpener(l *loop, p *process, n int, who func(i int) (person, error)) opener {
 	return func() (beaters []beater, leave func() error, err error) {
 		pages := make([]*poller, n)
 		err = l.openAll(n, func(i int, done func()) {

@@ -4,8 +4,7 @@ package main
 
 import "fmt"
 
-// posters open connections that post the same beat again and again; good
-// checks an answer.
+// posters opens connections that post the same beat repeatedly. good checks an answer.
 func (l *loop) posters(p *process, n int, good func(r response) error) ([]beater, error) {
 	beaters := make([]beater, n)
 	err := l.openAll(n, func(i int, done func()) {
@@ -51,7 +50,7 @@ func (b *bench) postCost(p *process, err error, name string, connections int, go
 	return c.seconds(0), err
 }
 
-// postFloor is the cost of the same requests, each answered with its body.
+// postFloor returns the cost of the same requests, each answered with its body.
 func (b *bench) postFloor(connections int) (float64, error) {
 	p, err := b.floor("post")
 	return b.postCost(p, err, "", connections, func(r response) error {

@@ -10,31 +10,31 @@ import (
 	"time"
 )
 
-// sizes say how large the workloads are.
+// sizes are the sizes of the workloads.
 type sizes struct {
-	beaters int // connections that beat at once
-	beats   int // for a figure
-	pages   int // idle ones
-	few     int // idle ones, for comparison
-	hearers int // of a room that is pushed to
-	joiners int // within a second
-	seen    int // joins that are watched one by one
+	beaters int // connections that beat concurrently
+	beats   int // of a figure
+	pages   int // idle pages
+	few     int // idle pages, for comparison
+	hearers int // pages that hear a room with pushes
+	joiners int // pages that join within a second
+	seen    int // joins that are measured one by one
 
 	settle time.Duration // after opening pages, before they count as idle
-	idle   time.Duration // how long idle pages are watched
-	push   time.Duration // how long is pushed for a figure
+	idle   time.Duration // how long idle pages are measured
+	push   time.Duration // how long pushes of a figure last
 
-	dashboardWarm, dashboardWatch time.Duration // how long people on it beat before they are watched, and while
+	dashboardWarm, dashboardWatch time.Duration // how long people on the dashboard beat before the measurement, and during it
 }
 
 var (
 	full = sizes{
 		beaters: 64, beats: 50_000, pages: 10_000, few: 100, hearers: 1_000, joiners: 1_000, seen: 300,
-		// 100 s have five renewals and three pings of every page.
+		// In 100 s every page has five renewals and three pings.
 		settle: 10 * time.Second, idle: 100 * time.Second, push: 5 * time.Second,
 		dashboardWarm: 5 * time.Second, dashboardWatch: 15 * time.Second,
 	}
-	// quick are large enough to see whether something has changed much.
+	// quick is large enough to show large changes.
 	quick = sizes{
 		beaters: 64, beats: 3_000, pages: 2_000, few: 100, hearers: 1_000, joiners: 1_000, seen: 50,
 		settle: 2 * time.Second, idle: 21 * time.Second, push: 2 * time.Second,
@@ -42,17 +42,17 @@ var (
 	}
 )
 
-// figure is one thing that was measured, and its floor from the same run.
+// figure is one measured value, and its floor from the same run.
 type figure struct {
 	row         string // in the table
 	ours, floor float64
 }
 
-// workload is what is run at once; it yields the figures of some rows.
+// workload measures the figures of some rows.
 type workload struct {
 	name string
 	run  func(*bench) ([]figure, error)
-	peer func(*bench, peer) ([]figure, error) // the same of another server; nil: not compared
+	peer func(*bench, peer) ([]figure, error) // measures another server; nil: not compared
 }
 
 var workloads = []workload{
@@ -69,17 +69,16 @@ var workloads = []workload{
 	{"join-seen", (*bench).joinSeen, nil},
 }
 
-// bench is what every workload is run with.
+// bench has the settings of all workloads.
 type bench struct {
 	sizes
-	binary   string // heartbeatd
-	core     int    // the server's; below 0: any
-	profile  string // where profiles go, if they are wanted
-	peersDir string // where the peers are, if they are wanted
+	binary   string // the path of heartbeatd
+	core     int    // the core of the server; below 0: any
+	profile  string // the folder of profiles; empty: none
+	peersDir string // the folder of the peers; empty: none
 }
 
-// build makes the heartbeatd that is measured, in dir. For profiles it has one
-// file more, and is the same program otherwise.
+// build builds the heartbeatd that is measured, in dir. For profiles it has one more file.
 func (b *bench) build(dir string) error {
 	b.binary = filepath.Join(dir, "heartbeatd")
 	args := []string{"build", "-o", b.binary}
@@ -103,12 +102,12 @@ func (b *bench) build(dir string) error {
 func (b *bench) heartbeatd() (*process, error) {
 	cmd := exec.Command(b.binary, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
 		"--site-id", siteID, "--site-secret", siteSecret, "--api-key", apiKey)
-	// It is killed in the end, and leaves the folder of its NATS behind.
+	// It is killed at the end, and leaves the folder of its NATS behind.
 	cmd.Env = append(os.Environ(), "TMPDIR="+filepath.Dir(b.binary), profileEnv+"="+b.profile)
 	p, err := start(cmd, b.core)
 	if err == nil && len(p.addrs) < 2 {
 		_ = p.stop()
-		return nil, fmt.Errorf("heartbeatd does not say where it listens: %s", p.said())
+		return nil, fmt.Errorf("heartbeatd does not say where it listens: %s", p.logTail())
 	}
 	return p, err
 }
@@ -124,7 +123,7 @@ func (b *bench) floor(kind string) (*process, error) {
 	return start(cmd, b.core)
 }
 
-// with runs fn against a server, and ends both the server and what fn opened.
+// with runs fn with a server, and then stops the server and closes fn's connections.
 func with(p *process, err error, fn func(*process, *loop) error) error {
 	if err != nil {
 		return err
@@ -137,7 +136,7 @@ func with(p *process, err error, fn func(*process, *loop) error) error {
 	err = fn(p, l)
 	l.close()
 	if err != nil {
-		err = fmt.Errorf("%w\n%s", err, p.said())
+		err = fmt.Errorf("%w\n%s", err, p.logTail())
 	}
 	if stopped := p.stop(); err == nil {
 		err = stopped
@@ -146,16 +145,16 @@ func with(p *process, err error, fn func(*process, *loop) error) error {
 }
 
 const (
-	// opening is how many connections are on their way at once: what a
-	// listener's queue bears.
+	// opening is the number of connections that are opened concurrently. It is the usual
+	// length of a listener's queue.
 	opening = 128
-	// openWait is how long all of them may take.
+	// openWait is how long opening all of them may take.
 	openWait = 2 * time.Minute
 )
 
-// openAll opens n connections; open calls done when the ith is there.
+// openAll opens n connections. open calls done when the ith is open.
 func (l *loop) openAll(n int, open func(i int, done func())) error {
-	next, there := 0, 0
+	next, opened := 0, 0
 	var one func()
 	one = func() {
 		if next == n {
@@ -164,15 +163,15 @@ func (l *loop) openAll(n int, open func(i int, done func())) error {
 		i := next
 		next++
 		open(i, func() {
-			there++
+			opened++
 			one()
 		})
 	}
 	for range min(opening, n) {
 		one()
 	}
-	if err := l.run(openWait, func() bool { return there == n }); err != nil {
-		return fmt.Errorf("opening %d of %d connections: %w", there, n, err)
+	if err := l.run(openWait, func() bool { return opened == n }); err != nil {
+		return fmt.Errorf("opened %d of %d connections: %w", opened, n, err)
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// serverFrame is a frame as a server writes it.
+// serverFrame returns a frame as a server writes it.
 func serverFrame(op byte, payload string) []byte {
 	b := []byte{0x80 | op}
 	switch n := len(payload); {
@@ -32,8 +32,8 @@ func serverFrame(op byte, payload string) []byte {
 	return append(b, payload...)
 }
 
-// TestTakeFrame cuts frames of every length form anywhere: what is not whole is
-// waited for, what is whole comes out with what follows left alone.
+// TestTakeFrame parses incomplete frames of every length format, and complete ones with
+// bytes behind them.
 func TestTakeFrame(t *testing.T) {
 	for _, n := range []int{0, 1, 125, 126, 127, 65535, 65536, 200_000} {
 		payload := strings.Repeat("x", n)
@@ -62,13 +62,12 @@ func TestTakeFrameRefuses(t *testing.T) {
 		"a length below": {0x80 | opText, 127, 0xff, 0, 0, 0, 0, 0, 0, 0},
 	} {
 		if _, _, _, err := takeFrame(b); err == nil {
-			t.Errorf("%s was taken", what)
+			t.Errorf("%s was accepted", what)
 		}
 	}
 }
 
-// TestAppendFrame has another implementation read what ours writes, and send
-// it back.
+// TestAppendFrame sends frames to another implementation, which sends them back.
 func TestAppendFrame(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, nil)
@@ -131,7 +130,7 @@ func testLoop(t *testing.T) *loop {
 	return l
 }
 
-// TestTakeResponse cuts responses anywhere.
+// TestTakeResponse parses incomplete and complete responses.
 func TestTakeResponse(t *testing.T) {
 	for text, body := range map[string]string{
 		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello":                                                "hello",
@@ -163,12 +162,12 @@ func TestTakeResponseRefuses(t *testing.T) {
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
 	} {
 		if _, used, err := takeResponse([]byte(text)); err == nil {
-			t.Errorf("%q was taken: %d", text, used)
+			t.Errorf("%q was accepted: %d", text, used)
 		}
 	}
 }
 
-// TestCaller asks net/http, which chunks what is long.
+// TestCaller sends requests to a net/http server, which sends long responses in chunks.
 func TestCaller(t *testing.T) {
 	long := strings.Repeat("0123456789", 30_000)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -197,8 +196,9 @@ func TestCaller(t *testing.T) {
 	}
 }
 
-// TestEndsFailTheWorkload has a server hang up, and nothing where one should be.
-func TestEndsFailTheWorkload(t *testing.T) {
+// TestLostConnectionFailsWorkload checks a server that closes the connection, and one that
+// does not listen.
+func TestLostConnectionFailsWorkload(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	at := addressOf(s)
 	open := func() error {
@@ -217,7 +217,7 @@ func TestEndsFailTheWorkload(t *testing.T) {
 	}
 }
 
-// TestOtherAddresses opens a connection whose number is above the ports of one
+// TestOtherAddresses opens a connection whose number is above the number of ports of one
 // address.
 func TestOtherAddresses(t *testing.T) {
 	from := make(chan string, 1)
@@ -237,7 +237,8 @@ func TestOtherAddresses(t *testing.T) {
 	}
 }
 
-// TestUnsent sends more than a socket takes at once, and bounds what waits.
+// TestUnsent sends more than fits into a socket's buffer, and checks the limit of unsent
+// bytes.
 func TestUnsent(t *testing.T) {
 	read := make(chan int64, 1)
 	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -256,11 +257,11 @@ func TestUnsent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := <-read; got != int64(len(body)) {
-		t.Fatalf("%d of %d bytes came", got, len(body))
+		t.Fatalf("%d of %d bytes arrived", got, len(body))
 	}
 	c.send(bytes.Repeat([]byte("x"), 2*maxUnsent))
 	c.send(bytes.Repeat([]byte("x"), maxUnsent))
 	if !c.closed || l.err == nil {
-		t.Error("what waits has no bound")
+		t.Error("unsent bytes have no limit")
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// portsOfAddress is how many connections leave from one address of 127.0.0.x
-// before the next is used: a little less than Linux has ports for.
+// portsOfAddress is the number of connections from one address of 127.0.0.x, after which the
+// next one is used. It is a little below the number of Linux's ephemeral ports.
 const portsOfAddress = 20_000
 
 // conn is one non-blocking connection.
@@ -21,14 +21,14 @@ type conn struct {
 	turn int32
 
 	opened func()
-	take   func(b []byte) (used int, err error) // sees all that came and is not used yet
-	ended  func(err error)                      // nil: an end fails the workload
+	take   func(b []byte) (used int, err error) // parses the unused bytes that have arrived
+	ended  func(err error)                      // nil: the end of the connection fails the workload
 
 	connecting, closed bool
 	unread, unsent     []byte
 }
 
-// dial opens the nth connection of a workload; opened is called when it is there.
+// dial opens the nth connection of a workload. opened is called when it is open.
 func (l *loop) dial(n int, to netip.AddrPort, c *conn) {
 	if err := l.connect(n, to, c); err != nil {
 		l.fail(fmt.Errorf("connection %d: %w", n, err))
@@ -67,7 +67,7 @@ func (c *conn) watch(op int, events uint32) error {
 	return unix.EpollCtl(c.loop.epoll, op, c.fd, &unix.EpollEvent{Events: events, Fd: int32(c.fd), Pad: c.turn})
 }
 
-// ready is what epoll says of the connection.
+// ready handles the events of epoll.
 func (c *conn) ready(events uint32) {
 	var err error
 	switch {
@@ -100,7 +100,7 @@ func (c *conn) finishConnect() error {
 	return nil
 }
 
-var errHungUp = errors.New("the server hung up")
+var errHungUp = errors.New("the server closed the connection")
 
 func (c *conn) read() error {
 	n, err := unix.Read(c.fd, c.loop.buf)
@@ -120,7 +120,7 @@ func (c *conn) read() error {
 	return c.consume(b)
 }
 
-// consume hands on what came and keeps what is not whole yet.
+// consume passes on complete messages and keeps an incomplete one.
 func (c *conn) consume(b []byte) error {
 	for len(b) > 0 && !c.closed {
 		used, err := c.take(b)
@@ -133,7 +133,7 @@ func (c *conn) consume(b []byte) error {
 		b = b[used:]
 	}
 	if len(b) > maxUnread {
-		return fmt.Errorf("%d bytes that are no whole message", len(b))
+		return fmt.Errorf("%d bytes without a complete message", len(b))
 	}
 	if len(b) == 0 {
 		c.unread = nil // an idle connection needs no buffer
@@ -143,7 +143,7 @@ func (c *conn) consume(b []byte) error {
 	return nil
 }
 
-// send writes b, or keeps what the socket does not take. b may be reused.
+// send writes b, and keeps what does not fit into the socket's buffer. b may be reused.
 func (c *conn) send(b []byte) {
 	if c.closed {
 		return
@@ -188,7 +188,7 @@ func (c *conn) flush() error {
 	return c.watch(unix.EPOLL_CTL_MOD, unix.EPOLLIN)
 }
 
-// end closes the connection for a reason and says so.
+// end closes the connection because of err, and reports it.
 func (c *conn) end(err error) {
 	if c.closed {
 		return

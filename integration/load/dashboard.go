@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// dashboardBeat is how often somebody on the dashboard beats.
+// dashboardBeat is the time between the beats of a page on the dashboard.
 const dashboardBeat = 15 * time.Second
 
-// dashboard measures many people on one dashboard who beat as people do, one
-// after another, each told of all others: what would grow with their square.
+// dashboard measures many people on one dashboard who beat one after another. Each tick
+// lists all others, so a simple implementation would cost the square of their number.
 func (b *bench) dashboard() ([]figure, error) {
 	var share float64
 	p, err := b.heartbeatd()
@@ -36,7 +36,7 @@ func (b *bench) dashboard() ([]figure, error) {
 		return b.profiled("dashboard", p, func() error {
 			share, err = l.share(p, b.dashboardWatch)
 			if err == nil && *ticks == 0 {
-				err = fmt.Errorf("nobody got a tick")
+				err = fmt.Errorf("no page received a tick")
 			}
 			return err
 		})
@@ -44,8 +44,8 @@ func (b *bench) dashboard() ([]figure, error) {
 	return []figure{{"dashboard-cpu", share * 100, 0}}, err
 }
 
-// beatInTurn has each page beat once in dashboardBeat, for ever, and counts
-// the ticks.
+// beatInTurn makes each page beat once in dashboardBeat, without an end, and counts the
+// ticks.
 func (l *loop) beatInTurn(pages []*page) *int {
 	ticks, sent, began := 0, 0, time.Now()
 	every := dashboardBeat / time.Duration(len(pages))

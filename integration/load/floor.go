@@ -15,11 +15,11 @@ import (
 	"github.com/coder/websocket"
 )
 
-// floorEnv makes this program one of the floors: the least that a server of
-// its kind can be, in a process of its own as heartbeatd is.
+// floorEnv makes this program one of the floors: a minimal server of the same kind, in a
+// process of its own like heartbeatd.
 const floorEnv = "HEARTBEATD_LOAD_FLOOR"
 
-// runFloor is the whole program of a floor, until it is killed.
+// runFloor runs a floor until it is killed.
 func runFloor(kind string) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -36,10 +36,10 @@ func runFloor(kind string) error {
 	case "broadcast":
 		return http.Serve(l, new(broadcast))
 	}
-	return errors.New("no floor is called " + kind)
+	return errors.New("unknown floor " + kind)
 }
 
-// serveTCP is a goroutine for each connection, and nothing else.
+// serveTCP echoes bytes, with one goroutine for each connection.
 func serveTCP(l net.Listener) error {
 	for {
 		c, err := l.Accept()
@@ -94,7 +94,7 @@ func echoPost(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(b)
 }
 
-// broadcast writes what comes to /say to every other socket, one after another.
+// broadcast writes each message to /publish to every other socket, one after another.
 type broadcast struct {
 	mu  sync.Mutex // guards the following field
 	all []*websocket.Conn
@@ -107,7 +107,7 @@ func (s *broadcast) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer func() { _ = c.CloseNow() }()
 	ctx := context.Background()
-	if r.URL.Path != "/say" {
+	if r.URL.Path != "/publish" {
 		s.mu.Lock()
 		s.all = append(s.all, c)
 		err := c.Write(ctx, websocket.MessageText, []byte("welcome"))

@@ -11,15 +11,15 @@ import (
 	"strings"
 )
 
-// response is an answer of an HTTP/1.1 server. Its bytes are good until the
-// callback that got it returns.
+// response is an answer of an HTTP/1.1 server. Its bytes are valid until the callback that
+// receives it returns.
 type response struct {
 	status int
 	head   []byte
 	body   []byte
 }
 
-// header is the value of a header line, or nothing.
+// header returns the value of a header, or "".
 func (r response) header(name string) string {
 	for line := range bytes.Lines(r.head) {
 		field, value, _ := bytes.Cut(line, []byte(":"))
@@ -30,7 +30,7 @@ func (r response) header(name string) string {
 	return ""
 }
 
-// takeResponse reads a response. used is 0 while it is not whole.
+// takeResponse parses a response. used is 0 if it is incomplete.
 func takeResponse(b []byte) (r response, used int, err error) {
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 {
@@ -59,7 +59,7 @@ func takeResponse(b []byte) (r response, used int, err error) {
 		return r, from + n, nil
 	}
 	if !strings.EqualFold(r.header("Transfer-Encoding"), "chunked") {
-		return r, 0, errors.New("a response without its length")
+		return r, 0, errors.New("a response without a length")
 	}
 	body, n, err := takeChunks(b[from:])
 	if err != nil || n == 0 {
@@ -69,7 +69,7 @@ func takeResponse(b []byte) (r response, used int, err error) {
 	return r, from + n, nil
 }
 
-// takeChunks reads a chunked body. used is 0 while it is not whole.
+// takeChunks parses a chunked body. used is 0 if it is incomplete.
 func takeChunks(b []byte) (body []byte, used int, err error) {
 	for {
 		line, _, found := bytes.Cut(b[used:], []byte("\r\n"))
@@ -78,7 +78,7 @@ func takeChunks(b []byte) (body []byte, used int, err error) {
 		}
 		size, err := strconv.ParseUint(string(line), 16, 31)
 		if err != nil {
-			return nil, 0, fmt.Errorf("a chunk without its size: %w", err)
+			return nil, 0, fmt.Errorf("a chunk without a size: %w", err)
 		}
 		from := used + len(line) + 2
 		used = from + int(size) + 2
@@ -86,7 +86,7 @@ func takeChunks(b []byte) (body []byte, used int, err error) {
 			return nil, 0, nil
 		}
 		if string(b[used-2:used]) != "\r\n" {
-			return nil, 0, errors.New("a chunk that is longer than it says")
+			return nil, 0, errors.New("a chunk that is longer than its size")
 		}
 		if size == 0 {
 			return body, used, nil
@@ -95,11 +95,11 @@ func takeChunks(b []byte) (body []byte, used int, err error) {
 	}
 }
 
-// caller is a connection that asks one thing after another.
+// caller is a connection that sends one request after another.
 type caller struct {
 	conn
 	opened func()
-	answer func(r response) // to the request on its way; nil: there is none
+	answer func(r response) // handles the response to the current request; nil: there is none
 }
 
 // openCaller opens the nth connection of a workload for requests.
@@ -107,7 +107,7 @@ func (l *loop) openCaller(n int, to netip.AddrPort, c *caller) {
 	c.conn.opened = func() { c.opened() }
 	c.take = func(b []byte) (int, error) {
 		if c.answer == nil {
-			return 0, errors.New("a response that nobody asked for")
+			return 0, errors.New("a response without a request")
 		}
 		r, used, err := takeResponse(b)
 		if err != nil || used == 0 {
@@ -121,13 +121,13 @@ func (l *loop) openCaller(n int, to netip.AddrPort, c *caller) {
 	l.dial(n, to, &c.conn)
 }
 
-// do sends a whole request. The one before must have been answered.
+// do sends a request. The last one must have been answered.
 func (c *caller) do(request []byte, answer func(r response)) {
 	c.answer = answer
 	c.send(request)
 }
 
-// appendRequest appends a request with a body; header holds whole lines.
+// appendRequest appends a request with a body. header consists of complete lines.
 func appendRequest(dst []byte, method, path string, to netip.AddrPort, header, body string) []byte {
 	dst = append(dst, method+" "+path+" HTTP/1.1\r\nHost: "...)
 	dst = to.AppendTo(dst)

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// together is how many of the idle pages edit the same post: they hear of
-// each other and of nobody else.
+// together is the number of idle pages that edit the same post: they receive each other's
+// changes and no others.
 const together = 10
 
-// openIdle opens idle pages, each with one entry, numbered from first on.
+// openIdle opens idle pages, each with one entry.
 func (l *loop) openIdle(to netip.AddrPort, n int) ([]*page, error) {
 	pages := make([]*page, n)
 	err := l.openAll(n, func(i int, done func()) {
-		// Posts below a million are those of pages that beat.
+		// Posts below a million are of pages that beat.
 		who, err := editor(1_000_000+i, 1_000_000+i/together)
 		if err != nil {
 			l.fail(err)
@@ -27,8 +27,8 @@ func (l *loop) openIdle(to netip.AddrPort, n int) ([]*page, error) {
 	return pages, err
 }
 
-// idlePages measures pages of which nobody does anything, and then what a beat
-// costs among so many.
+// idlePages measures pages that do not beat, and then the cost of a beat while they are
+// connected.
 func (b *bench) idlePages() ([]figure, error) {
 	socket, err := b.connectionFloor("websocket")
 	if err != nil {
@@ -56,7 +56,7 @@ func (b *bench) idlePages() ([]figure, error) {
 		figures = append(figures,
 			figure{"idle-memory", each, socket},
 			figure{"idle-cpu", share * 100, 0})
-		many, err := b.rounds("beat-among-many", p, l, pageCrew(l, p, b.beaters, nextEditors()))
+		many, err := b.rounds("beat-among-many", p, l, pageOpener(l, p, b.beaters, nextEditors()))
 		if err != nil {
 			return err
 		}
@@ -68,8 +68,8 @@ func (b *bench) idlePages() ([]figure, error) {
 	return figures, err
 }
 
-// idleCost is the memory of each page that open opens, in KiB, and the share of a
-// core that all of them take while nobody does anything.
+// idleCost returns the memory of each page that open opens, in KiB, and the share of a core
+// that all of them use while they are idle.
 func (b *bench) idleCost(p *process, l *loop, open func() error) (each, share float64, err error) {
 	empty, err := p.memory()
 	if err != nil {
@@ -81,14 +81,14 @@ func (b *bench) idleCost(p *process, l *loop, open func() error) (each, share fl
 	if share, err = b.watchIdle(p, l); err != nil {
 		return 0, 0, err
 	}
-	there, err := p.memory()
-	return kib(there-empty, b.pages), share, err
+	used, err := p.memory()
+	return kib(used-empty, b.pages), share, err
 }
 
 func kib(bytes, pages int) float64 { return float64(bytes) / float64(pages) / 1024 }
 
-// watchIdle waits until the opening of pages is over, and returns the share of
-// a core that the server uses then.
+// watchIdle waits until the server has finished opening pages, and returns the share of a
+// core that it uses afterwards.
 func (b *bench) watchIdle(p *process, l *loop) (share float64, err error) {
 	if err := l.rest(b.settle); err != nil {
 		return 0, err
@@ -100,7 +100,7 @@ func (b *bench) watchIdle(p *process, l *loop) (share float64, err error) {
 	return share, err
 }
 
-// share is the share of a core that the server uses for a while.
+// share returns the share of a core that the server uses during d.
 func (l *loop) share(p *process, d time.Duration) (float64, error) {
 	began := time.Now()
 	before, err := p.cpu()
@@ -114,7 +114,7 @@ func (l *loop) share(p *process, d time.Duration) (float64, error) {
 	return (after - before).Seconds() / time.Since(began).Seconds(), err
 }
 
-// beatAmongFew is what a beat costs with few pages connected.
+// beatAmongFew returns the cost of a beat with few pages connected.
 func (b *bench) beatAmongFew() (float64, error) {
 	var c cost
 	p, err := b.heartbeatd()
@@ -122,13 +122,13 @@ func (b *bench) beatAmongFew() (float64, error) {
 		if _, err := l.openIdle(p.addrs[0], b.few); err != nil {
 			return err
 		}
-		c, err = b.rounds("beat-among-few", p, l, pageCrew(l, p, b.beaters, nextEditors()))
+		c, err = b.rounds("beat-among-few", p, l, pageOpener(l, p, b.beaters, nextEditors()))
 		return err
 	})
 	return c.seconds(0), err
 }
 
-// beatEach has each of many pages beat once, as pages do.
+// beatEach makes each of many pages beat once.
 func (b *bench) beatEach(p *process, l *loop, pages []*page) (c cost, err error) {
 	next := b.beaters
 	beaters := make([]beater, b.beaters)
@@ -147,7 +147,7 @@ func (b *bench) beatEach(p *process, l *loop, pages []*page) (c cost, err error)
 	return c, err
 }
 
-// connectionFloor is the memory of a connection that does nothing, in KiB.
+// connectionFloor returns the memory of an idle connection, in KiB.
 func (b *bench) connectionFloor(kind string) (each float64, err error) {
 	p, err := b.floor(kind)
 	err = with(p, err, func(p *process, l *loop) error {
@@ -169,8 +169,8 @@ func (b *bench) connectionFloor(kind string) (each float64, err error) {
 		if err := l.rest(b.settle / 2); err != nil {
 			return err
 		}
-		there, err := p.memory()
-		each = kib(there-empty, b.pages)
+		used, err := p.memory()
+		each = kib(used-empty, b.pages)
 		return err
 	})
 	return each, err
@@ -202,8 +202,8 @@ func (b *bench) idlePollers() (figures []figure, err error) {
 		if err := l.rest(b.settle); err != nil {
 			return err
 		}
-		there, err := p.memory()
-		figures = []figure{{"idle-longpoll", kib(there-empty, b.pages), 0}}
+		used, err := p.memory()
+		figures = []figure{{"idle-longpoll", kib(used-empty, b.pages), 0}}
 		return err
 	})
 	return figures, err

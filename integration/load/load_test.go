@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// TestMain lets the test's own binary be the floors, as the program is.
+// TestMain runs a floor if floorEnv is set: the test binary is its own floors, as the program
+// is.
 func TestMain(m *testing.M) {
 	if kind := os.Getenv(floorEnv); kind != "" {
 		fail(runFloor(kind))
@@ -19,15 +20,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// tiny are just large enough for every step to happen.
+// tiny is just large enough for every step to happen.
 var tiny = sizes{
 	beaters: 3, beats: 30, pages: 25, few: 5, hearers: 8, joiners: 30, seen: 4,
 	settle: 20 * time.Millisecond, idle: 50 * time.Millisecond, push: 60 * time.Millisecond,
 	dashboardWarm: 20 * time.Millisecond, dashboardWatch: 100 * time.Millisecond,
 }
 
-// TestWorkloads runs every workload, tiny, and wants its figures: what they are
-// says nothing here.
+// TestWorkloads runs every workload with tiny sizes, and checks that it returns figures. Their
+// values have no meaning.
 func TestWorkloads(t *testing.T) {
 	b := &bench{sizes: tiny, core: -1}
 	if err := b.build(t.TempDir()); err != nil {
@@ -52,7 +53,7 @@ func TestWorkloads(t *testing.T) {
 				if !known[f.row] {
 					t.Errorf("%s is no row of the table", f.row)
 				}
-				// A share of memory may be none at all, where pages are few.
+				// The memory of a few pages may be 0.
 				if memory := strings.HasPrefix(f.row, "idle-"); !memory && f.ours <= 0 {
 					t.Errorf("%s: %v", f.row, f.ours)
 				}
@@ -62,18 +63,18 @@ func TestWorkloads(t *testing.T) {
 	}
 	for name := range known {
 		if ran == len(workloads) && !t.Failed() {
-			t.Errorf("nothing measures %s", name)
+			t.Errorf("no workload measures %s", name)
 		}
 	}
 }
 
-// TestPeers runs every workload that peers take part in against each of them, tiny.
+// TestPeers runs the workloads of the peers with tiny sizes.
 func TestPeers(t *testing.T) {
 	if os.Getenv("HEARTBEATD_INTEGRATION") == "" {
 		t.Skip("it installs other servers: HEARTBEATD_INTEGRATION=1")
 	}
 	b := &bench{sizes: tiny, core: -1, binary: filepath.Join(t.TempDir(), "heartbeatd")}
-	b.sizes.push = 500 * time.Millisecond // Node.js needs longer to be seen to do something
+	b.sizes.push = 500 * time.Millisecond // Node.js needs longer for the first messages
 	if err := b.preparePeers(); err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +98,7 @@ func TestPeers(t *testing.T) {
 	}
 }
 
-// TestStorm follows what one page of three is told.
+// TestStorm checks when one page of three knows of all others.
 func TestStorm(t *testing.T) {
 	entries := func(of ...string) string {
 		for i := range of {
@@ -105,39 +106,39 @@ func TestStorm(t *testing.T) {
 		}
 		return strings.Join(of, ",")
 	}
-	told := func(came int, frames ...string) int {
-		s := &storm{loop: new(loop), size: 3, came: came, place: []int{1, 2, 3}, knows: make([]knowledge, 3)}
+	complete := func(joined int, frames ...string) int {
+		s := &storm{loop: new(loop), size: 3, joined: joined, place: []int{1, 2, 3}, pages: make([]knowledge, 3)}
 		for _, f := range frames {
-			s.hear(0, []byte(f))
+			s.receive(0, []byte(f))
 		}
 		if s.loop.err != nil {
 			t.Error(s.loop.err)
 		}
-		return s.told
+		return s.complete
 	}
 	whole := `{"snapshot":[` + entries("1") + `],"total":1}`
 	cut := `{"snapshot":[` + entries("1") + `],"total":2}`
-	if told(1, whole, `{"joined":[`+entries("2", "2")+`]}`) != 0 {
-		t.Error("told without the third")
+	if complete(1, whole, `{"joined":[`+entries("2", "2")+`]}`) != 0 {
+		t.Error("complete without the third page")
 	}
-	if told(1, whole, `{"joined":[`+entries("2")+`]}`, `{"joined":[`+entries("3")+`]}`) != 1 {
-		t.Error("not told, with everybody listed")
+	if complete(1, whole, `{"joined":[`+entries("2")+`]}`, `{"joined":[`+entries("3")+`]}`) != 1 {
+		t.Error("not complete with all pages")
 	}
-	if told(2, cut, `{"joined":[`+entries("1")+`]}`) != 0 {
-		t.Error("told without who came after a snapshot that was cut")
+	if complete(2, cut, `{"joined":[`+entries("1")+`]}`) != 0 {
+		t.Error("complete without the page that joined after a cut snapshot")
 	}
-	if told(2, cut, `{"joined":[`+entries("3")+`]}`) != 1 {
-		t.Error("not told, with the rest only counted")
+	if complete(2, cut, `{"joined":[`+entries("3")+`]}`) != 1 {
+		t.Error("not complete with a cut snapshot and the page that joined after it")
 	}
-	if told(3, whole, `{"snapshot":[`+entries("3")+`],"total":3}`) != 1 {
-		t.Error("not told, with a second snapshot")
+	if complete(3, whole, `{"snapshot":[`+entries("3")+`],"total":3}`) != 1 {
+		t.Error("not complete after a second snapshot")
 	}
-	if told(2, whole, `{"joined":[`+entries("2")+`]}`, `{"snapshot":[`+entries("2")+`],"total":2}`) != 0 {
-		t.Error("told without who came after the second snapshot")
+	if complete(2, whole, `{"joined":[`+entries("2")+`]}`, `{"snapshot":[`+entries("2")+`],"total":2}`) != 0 {
+		t.Error("complete without the page that joined after the second snapshot")
 	}
 }
 
-// TestChoose names workloads, and what is none.
+// TestChoose checks the choice of workloads by name.
 func TestChoose(t *testing.T) {
 	if all, err := choose(""); err != nil || len(all) != len(workloads) {
 		t.Errorf("%d %v", len(all), err)
@@ -146,6 +147,6 @@ func TestChoose(t *testing.T) {
 		t.Errorf("%v %v", some, err)
 	}
 	if _, err := choose("pull"); err == nil {
-		t.Error("pull is no workload")
+		t.Error("the unknown workload pull is accepted")
 	}
 }

@@ -12,26 +12,26 @@ import (
 )
 
 const (
-	// readSize is how much is read at once. A saturated connection has many
-	// frames waiting, and each system call saved is work for the next.
+	// readSize is the largest number of bytes of one read. A saturated connection has many
+	// frames, and fewer system calls leave more time for them.
 	readSize = 256 << 10
-	// maxUnsent bounds what one connection may have still to send.
+	// maxUnsent is the largest number of unsent bytes of a connection.
 	maxUnsent = 4 << 20
-	// maxUnread bounds a frame or a response that has not come whole.
+	// maxUnread is the largest size of an incomplete frame or response.
 	maxUnread = 8 << 20
 )
 
-// loop drives every connection of a workload from one goroutine: a goroutine
-// for each of 20,000 would cost the generator more than the server under test.
+// loop drives all connections of a workload in one goroutine: 20,000 goroutines would take
+// more CPU time than the server under test.
 type loop struct {
 	epoll  int
 	conns  []*conn // by file descriptor
 	turn   int32   // tells a descriptor's events from those of its predecessor
-	buf    []byte  // what is read
-	frame  []byte  // what is written
+	buf    []byte  // for reading
+	frame  []byte  // for writing
 	events []unix.EpollEvent
 	timers timers
-	err    error // the first thing that went wrong
+	err    error // the first error
 }
 
 func newLoop() (*loop, error) {
@@ -42,7 +42,7 @@ func newLoop() (*loop, error) {
 	return &loop{epoll: fd, buf: make([]byte, readSize), events: make([]unix.EpollEvent, 1024)}, nil
 }
 
-// close ends every connection with a reset, so that no port waits for its end.
+// close ends every connection with a reset, so that no port stays in TIME_WAIT.
 func (l *loop) close() {
 	for _, c := range l.conns {
 		if c != nil {
@@ -52,16 +52,16 @@ func (l *loop) close() {
 	_ = unix.Close(l.epoll)
 }
 
-// fail ends the workload: a figure with errors in it is none.
+// fail ends the workload: figures with errors are not valid.
 func (l *loop) fail(err error) {
 	if l.err == nil {
 		l.err = err
 	}
 }
 
-var errLate = errors.New("it took too long")
+var errLate = errors.New("timed out")
 
-// run drives the connections until done says so.
+// run drives the connections until done returns true.
 func (l *loop) run(limit time.Duration, done func() bool) error {
 	end := time.Now().Add(limit)
 	for !done() {
@@ -83,15 +83,15 @@ func (l *loop) run(limit time.Duration, done func() bool) error {
 	return l.err
 }
 
-// rest drives the connections for a while.
+// rest drives the connections for d.
 func (l *loop) rest(d time.Duration) error {
-	over := false
-	l.after(d, func() { over = true })
-	return l.run(d+10*time.Second, func() bool { return over })
+	done := false
+	l.after(d, func() { done = true })
+	return l.run(d+10*time.Second, func() bool { return done })
 }
 
-// wait is how long nothing needs to be done, in whole milliseconds: below one
-// the loop spins, because what is to be sent on time must not be late.
+// wait returns the time until the next timer, in whole milliseconds. Below one millisecond
+// the loop spins, so that timers are not late.
 func (l *loop) wait(end time.Time) int {
 	if len(l.timers) > 0 && l.timers[0].at.Before(end) {
 		end = l.timers[0].at
@@ -112,7 +112,7 @@ func (l *loop) poll(ms int) error {
 	return nil
 }
 
-// after calls f once d has passed.
+// after calls f after d.
 func (l *loop) after(d time.Duration, f func()) {
 	heap.Push(&l.timers, timer{time.Now().Add(d), f})
 }
@@ -129,7 +129,7 @@ type timer struct {
 	f  func()
 }
 
-// timers is a heap, the earliest first.
+// timers is a heap with the earliest timer first.
 type timers []timer
 
 func (t timers) Len() int           { return len(t) }

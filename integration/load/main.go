@@ -1,16 +1,16 @@
 //go:build linux
 
-// Command load measures heartbeatd, and beside it the least that a server of
-// its kind can be.
+// Command load measures heartbeatd, and for comparison minimal servers of the same kind, the
+// floors.
 //
 //	go run ./integration/load                          everything, three times, about thirteen minutes
 //	go run ./integration/load -only push,join-storm    some of it
 //	go run ./integration/load -quick -runs 1           a first look
 //	go run ./integration/load -profile DIR -only idle  with profiles for `go tool pprof`
-//	go run ./integration/load -peers                   beside other servers of the kind, which it installs
+//	go run ./integration/load -peers                   with other servers of the same kind, which it installs
 //
-// The server has one core to itself and the load the other. Every figure with
-// a floor is divided by the floor of the same run; the table shows medians.
+// The server has one core and the load another. Every figure with a floor is divided by the
+// floor of the same run. The table shows medians.
 package main
 
 import (
@@ -38,7 +38,7 @@ func main() {
 	runs := flag.Int("runs", 3, "how often each is run")
 	small := flag.Bool("quick", false, "smaller and shorter workloads")
 	profile := flag.String("profile", "", "a `folder` for profiles of heartbeatd")
-	besidePeers := flag.Bool("peers", false, "the workloads in which other servers take part, beside them")
+	besidePeers := flag.Bool("peers", false, "measure other servers too, in the workloads that they support")
 	flag.Parse()
 	fail(run(*only, *runs, *small, *profile, *besidePeers))
 }
@@ -65,7 +65,7 @@ func run(only string, runs int, small bool, profile string, besidePeers bool) er
 	}
 	if besidePeers {
 		if chosen = withPeers(chosen); len(chosen) == 0 || profile != "" {
-			return errors.New("-peers goes with workloads in which peers take part, and without -profile")
+			return errors.New("-peers requires a workload that peers support, and excludes -profile")
 		}
 	}
 	dir, err := os.MkdirTemp("", "heartbeatd-load-")
@@ -103,7 +103,7 @@ func run(only string, runs int, small bool, profile string, besidePeers bool) er
 	if err := pinSelf(ownCore); err != nil {
 		return err
 	}
-	debug.SetGCPercent(400) // the load has memory to spare, and a core to lose
+	debug.SetGCPercent(400) // the load has enough memory, but only one core
 	all, failed := b.measure(chosen, runs)
 	if small {
 		fmt.Print("A first look: the workloads are smaller and shorter than the table says.\n\n")
@@ -119,16 +119,15 @@ func choose(only string) ([]workload, error) {
 	for name := range strings.SplitSeq(only, ",") {
 		i := slices.IndexFunc(workloads, func(w workload) bool { return w.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("no workload is called %q: there are %s", name, names())
+			return nil, fmt.Errorf("unknown workload %q: the workloads are %s", name, names())
 		}
 		chosen = append(chosen, workloads[i])
 	}
 	return chosen, nil
 }
 
-// measure runs the workloads in turn, again and again, so that a bad minute of
-// the machine does not hit one of them alone. One that fails leaves the others
-// their figures.
+// measure runs all workloads, then all again, so that a slow minute of the machine does not
+// affect one workload only. If one fails, the figures of the others are kept.
 func (b *bench) measure(chosen []workload, runs int) (all results, failed error) {
 	all = newResults()
 	for n := range runs {
@@ -150,7 +149,7 @@ func (b *bench) measure(chosen []workload, runs int) (all results, failed error)
 	return all, failed
 }
 
-// measurePeers runs a workload against every peer, if they are wanted and take part.
+// measurePeers runs a workload with every peer, with -peers and if they support it.
 func (b *bench) measurePeers(run int, w workload, all results) (failed error) {
 	if b.peersDir == "" || w.peer == nil {
 		return nil
@@ -169,7 +168,7 @@ func (b *bench) measurePeers(run int, w workload, all results) (failed error) {
 	return failed
 }
 
-// report writes the table and what it was measured with.
+// report writes the table, and the versions and the machine of the measurement.
 func report(binary string, all results, runs int) error {
 	if err := errors.Join(all.write(os.Stdout), all.writePeers(os.Stdout)); err != nil {
 		return err
@@ -193,16 +192,16 @@ func report(binary string, all results, runs int) error {
 	return err
 }
 
-// revision is what git calls the state of the source, if there is git.
+// revision returns git's description of the source.
 func revision() string {
 	out, err := exec.Command("git", "describe", "--always", "--dirty").Output()
 	if err != nil {
-		return "of no known revision"
+		return "of an unknown revision"
 	}
 	return strings.TrimSpace(string(out))
 }
 
-// processor is what /proc/cpuinfo calls it.
+// processor returns the name of the processor.
 func processor() string {
 	b, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range strings.Lines(string(b)) {

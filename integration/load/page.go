@@ -26,14 +26,14 @@ const (
 	nonce      = "0123456789"
 )
 
-// person is somebody with a page: who they are, and what their beats say.
+// person is the user of a page, and the body of their beats.
 type person struct {
 	id     string
 	ticket string
 	body   string // of a beat, 110 to 130 bytes
 }
 
-// editor is somebody who edits a post. Only other editors of it hear of them.
+// editor returns a person who edits a post. Only its editors receive each other's changes.
 func editor(user, post int) (person, error) {
 	id := strconv.Itoa(post)
 	return newPerson(user, ticket.Claims{
@@ -41,7 +41,7 @@ func editor(user, post int) (person, error) {
 	}, "data%5Bpresence-editor-ping%5D%5Bpost_id%5D="+id+"&interval=10&_nonce="+nonce+"&action=heartbeat&screen_id=post&has_focus=true")
 }
 
-// visitor is somebody on the dashboard, where everybody hears of everybody.
+// visitor returns a person on the dashboard, where everybody receives all changes.
 func visitor(user int) (person, error) {
 	return newPerson(user, ticket.Claims{Screen: "dashboard", ScreenLabel: "Dashboard"},
 		"data%5Bpresence-ping%5D%5Bscreen%5D=dashboard&interval=60&_nonce="+nonce+"&action=heartbeat&screen_id=dashboard&has_focus=true")
@@ -62,8 +62,7 @@ func newPerson(user int, c ticket.Claims, body string) (person, error) {
 	return person{id: id, ticket: ticket, body: body}, err
 }
 
-// hello is the page's first frame. A page that says where it is, is in its
-// room at once.
+// hello returns the page's first frame. If present, the page enters its room with it.
 func (p person) hello(conn string, present bool) string {
 	body := ""
 	if present {
@@ -77,7 +76,7 @@ func (p person) beat(dst []byte, id int) []byte {
 	return append(append(append(dst, `,"body":"`...), p.body...), `"}`...)
 }
 
-// connIDs counts the pages of this process: each has a connection id of its own.
+// connIDs is the number of connection ids so far. Each page has one of its own.
 var connIDs int
 
 func newConnID() string {
@@ -85,7 +84,7 @@ func newConnID() string {
 	return fmt.Sprintf("page-%08d", connIDs)
 }
 
-// kind is the type of a server's frame, which always stands first.
+// kind returns the type of a server's frame, which is always its first member.
 func kind(frame []byte) string {
 	rest, found := bytes.CutPrefix(frame, []byte(`{"type":"`))
 	end := bytes.IndexByte(rest, '"')
@@ -100,7 +99,7 @@ type page struct {
 	socket
 	who        person
 	beats      int
-	present    bool // its hello says where it is
+	present    bool // enters its room with the hello
 	frame      []byte
 	welcomed   func()
 	onTick     func()
@@ -131,16 +130,16 @@ func (p *page) receive(b []byte) {
 		}
 	case "push":
 		if p.onPush == nil {
-			p.loop.fail(fmt.Errorf("a push to nobody's liking: %s", b))
+			p.loop.fail(fmt.Errorf("an unexpected push: %s", b))
 			return
 		}
 		p.onPush()
 	default: // a bye or a decline
-		p.loop.fail(fmt.Errorf("instead of an answer: %s", b))
+		p.loop.fail(fmt.Errorf("an unexpected frame: %s", b))
 	}
 }
 
-// goodTick says whether a tick is the answer of the whole pipeline.
+// goodTick returns an error unless b is a tick with the answer of the pipeline.
 func goodTick(b []byte) error {
 	if kind(b) != "tick" || !bytes.Contains(b, []byte(`"status":200,`)) || !bytes.Contains(b, []byte(`server_time`)) {
 		return fmt.Errorf("no tick: %s", b)
@@ -156,7 +155,7 @@ func (p *page) beat(done func()) {
 	p.text(p.frame)
 }
 
-// leave logs the page out; gone is called when the server has closed it.
+// leave logs the page out. gone is called when the server has closed the connection.
 func (p *page) leave(gone func()) {
 	p.onText = func([]byte) {} // the last presence frames, and the bye
 	p.ended = func(error) { gone() }
@@ -209,7 +208,7 @@ func (p *poller) beat(done func()) {
 	})
 }
 
-// poll polls for ever, on the poller's connection.
+// poll polls without an end, on the poller's connection.
 func (p *poller) poll(after string) {
 	request := appendRequest(nil, "GET", "/heartbeat/poll?after="+after, p.to, p.header, "")
 	p.do(request, func(r response) {

@@ -10,24 +10,20 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/internal/nodetest"
 	"github.com/heartbeatd/heartbeatd/server"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
-// node is a heartbeatd inside the benchmark, with NATS.
+// node starts a heartbeatd with an embedded NATS in the process of the benchmark.
 func node(b *testing.B) *server.Server {
 	b.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	nats, err := broker.Open(b.Context(), broker.Config{TTL: time.Minute, Logger: log})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = nats.Close() })
+	nats := nodetest.OpenBroker(b, broker.Config{Logger: log})
 	s, err := server.New(server.Config{
 		Broker: nats, BasePath: "/heartbeat", Logger: log,
 		Sites: []server.Site{{ID: siteID, Secrets: []string{siteSecret}}},
@@ -84,7 +80,7 @@ func BenchmarkTickFrame(b *testing.B) {
 	}
 }
 
-// BenchmarkKeyString and BenchmarkParseKey spell a key as NATS has it.
+// BenchmarkKeyString encodes a key.
 func BenchmarkKeyString(b *testing.B) {
 	k := presence.Key{Site: siteID, Room: postRoom(42), ClientID: "editor-7", Conn: newConnID()}
 	b.ReportAllocs()
@@ -93,6 +89,7 @@ func BenchmarkKeyString(b *testing.B) {
 	}
 }
 
+// BenchmarkParseKey parses a key.
 func BenchmarkParseKey(b *testing.B) {
 	name := presence.Key{Site: siteID, Room: postRoom(42), ClientID: "editor-7", Conn: newConnID()}.String()
 	b.ReportAllocs()
@@ -103,7 +100,7 @@ func BenchmarkParseKey(b *testing.B) {
 	}
 }
 
-// BenchmarkRoomChange folds a beat of one of a thousand into their room.
+// BenchmarkRoomChange folds the beat of one of a thousand people into their room.
 func BenchmarkRoomChange(b *testing.B) {
 	var fold presence.Fold
 	const people = 1000
@@ -125,7 +122,7 @@ func BenchmarkRoomChange(b *testing.B) {
 	i := 0
 	for b.Loop() {
 		if put(i%people, 1-i/people%2) != 1 {
-			b.Fatal("a beat that changes nothing")
+			b.Fatal("the beat has no change")
 		}
 		i++
 	}
@@ -139,8 +136,8 @@ func BenchmarkSignTicket(b *testing.B) {
 	}
 }
 
-// BenchmarkPost answers beats by POST, from the request to the response: the
-// ticket is checked each time.
+// BenchmarkPost answers beats by POST, from the request to the response, with the check of
+// the ticket.
 func BenchmarkPost(b *testing.B) {
 	handler := node(b).Public()
 	who := must(editor(1, 42))(b)
@@ -157,9 +154,9 @@ func BenchmarkPost(b *testing.B) {
 	}
 }
 
-// BenchmarkSessionBeat answers beats of a page with a link: the pipeline and
-// nothing of the network. A page may beat a few times only, so another comes
-// in its place, off the clock.
+// BenchmarkSessionBeat answers beats of a page with a link: the pipeline without the
+// network. A page may beat a few times only, so another one replaces it while the timer is
+// stopped.
 func BenchmarkSessionBeat(b *testing.B) {
 	s := node(b)
 	request := httptest.NewRequest("GET", "/heartbeat/socket", nil)
@@ -187,8 +184,7 @@ func BenchmarkSessionBeat(b *testing.B) {
 	}
 }
 
-// BenchmarkOpen opens pages and takes them out again: the ticket is checked,
-// the page hears its rooms.
+// BenchmarkOpen opens and ends sessions: their ticket is checked, and they join their rooms.
 func BenchmarkOpen(b *testing.B) {
 	s := node(b)
 	request := httptest.NewRequest("GET", "/heartbeat/socket", nil)

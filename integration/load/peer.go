@@ -13,14 +13,14 @@ import (
 	"strings"
 )
 
-// peer is another server of the kind, from peers/, with what its clients say.
+// peer is another server of the same kind, from peers/, and the messages of its clients.
 type peer struct {
 	name       string
 	node       bool   // it is in node.mjs
 	path       string // of its WebSocket
-	hello      string // with %[1]d for the user and %[2]d for the room; none: there is no greeting
-	welcome    string // how the message begins that ends the greeting
-	call       string // what is answered with itself, with %s for a JSON string
+	hello      string // with %[1]d for the user and %[2]d for the room; empty: none
+	welcome    string // the beginning of the answer to hello
+	call       string // a message that is sent back, with %s for a JSON string
 	ping, pong string
 }
 
@@ -38,7 +38,7 @@ var peers = []peer{
 	{name: "ws", node: true, path: "/socket", call: `%s`},
 }
 
-// withPeers are those workloads in which peers take part.
+// withPeers returns the workloads that peers support.
 func withPeers(all []workload) (some []workload) {
 	for _, w := range all {
 		if w.peer != nil {
@@ -48,7 +48,7 @@ func withPeers(all []workload) (some []workload) {
 	return some
 }
 
-// preparePeers installs the peers' packages and builds what is to be built.
+// preparePeers installs the packages of the peers and builds the one in Go.
 func (b *bench) preparePeers() error {
 	where, err := exec.Command("go", "list", "-f", "{{.Dir}}", "github.com/heartbeatd/heartbeatd/integration/load").Output()
 	if err != nil {
@@ -75,10 +75,10 @@ func (b *bench) peer(pr peer) (*process, error) {
 	return start(cmd, b.core)
 }
 
-// client is a peer's client.
+// client is a client of a peer.
 type client struct {
 	socket
-	hear func(b []byte) // whatever comes after the greeting
+	onMessage func(b []byte) // called for messages after the welcome
 }
 
 // openPeer opens the nth connection of a workload to a peer.
@@ -89,7 +89,7 @@ func (l *loop) openPeer(n int, to netip.AddrPort, pr peer, room int, c *client, 
 				if pr.ping != "" && string(line) == pr.ping {
 					c.text([]byte(pr.pong))
 				} else {
-					c.hear(line)
+					c.onMessage(line)
 				}
 			}
 		}
@@ -110,7 +110,7 @@ func (l *loop) openPeer(n int, to netip.AddrPort, pr peer, room int, c *client, 
 	l.openSocket(n, to, pr.path, "", &c.socket)
 }
 
-// peerBeat is an RPC of a peer's, with a beat's form.
+// peerBeat measures RPCs of a peer with the body of a beat.
 func (b *bench) peerBeat(pr peer) ([]figure, error) {
 	var c cost
 	who, err := editor(1, 1)
@@ -125,7 +125,7 @@ func (b *bench) peerBeat(pr peer) ([]figure, error) {
 			c := new(client)
 			l.openPeer(i, p.addrs[0], pr, i, c, done)
 			beaters[i] = func(done func()) {
-				c.hear = func(b []byte) {
+				c.onMessage = func(b []byte) {
 					if !bytes.Contains(b, []byte(who.body)) {
 						l.fail(fmt.Errorf("no answer: %s", b))
 					}
@@ -143,13 +143,13 @@ func (b *bench) peerBeat(pr peer) ([]figure, error) {
 	return []figure{{row: "beat-websocket", ours: c.seconds(0)}}, err
 }
 
-// peerIdle measures a peer's clients, of which nobody does anything.
+// peerIdle measures idle clients of a peer.
 func (b *bench) peerIdle(pr peer) (figures []figure, err error) {
 	p, err := b.peer(pr)
 	err = with(p, err, func(p *process, l *loop) error {
 		each, share, err := b.idleCost(p, l, func() error {
 			return l.openAll(b.pages, func(i int, done func()) {
-				l.openPeer(i, p.addrs[0], pr, i/together, &client{hear: func([]byte) {}}, done)
+				l.openPeer(i, p.addrs[0], pr, i/together, &client{onMessage: func([]byte) {}}, done)
 			})
 		})
 		figures = []figure{{row: "idle-memory", ours: each}, {row: "idle-cpu", ours: share * 100}}
@@ -158,17 +158,17 @@ func (b *bench) peerIdle(pr peer) (figures []figure, err error) {
 	return figures, err
 }
 
-// peerPush measures a peer's room of many.
+// peerPush measures messages to a large room of a peer.
 func (b *bench) peerPush(pr peer) ([]figure, error) {
 	var c pushCost
 	p, err := b.peer(pr)
 	err = with(p, err, func(p *process, l *loop) error {
 		a := &audience{loop: l, size: b.hearers}
 		err := l.openAll(b.hearers, func(i int, done func()) {
-			hear := a.hearer()
-			l.openPeer(i, p.addrs[0], pr, 1, &client{hear: func(b []byte) {
+			deliver := a.receiver()
+			l.openPeer(i, p.addrs[0], pr, 1, &client{onMessage: func(b []byte) {
 				if bytes.Contains(b, []byte(pushedMark)) {
-					hear()
+					deliver()
 				}
 			}}, done)
 		})

@@ -21,17 +21,17 @@ import (
 )
 
 const (
-	// serverCore and ownCore keep the server and its load off each other.
+	// serverCore and ownCore are the cores of the server and of the load.
 	serverCore, ownCore = 0, 1
 	// startWait is how long a server may take to listen, stopWait to end.
 	startWait, stopWait = 20 * time.Second, 20 * time.Second
-	// otherFiles is what is open beside a workload's connections.
+	// otherFiles is the number of open files besides a workload's connections.
 	otherFiles = 500
-	// keptLog is how many bytes of a server's log are kept for when it fails.
+	// keptLog is the number of bytes of a server's log that are kept for an error message.
 	keptLog = 8 << 10
 )
 
-// pinSelf keeps every thread of this process, and those to come, to one core.
+// pinSelf pins every thread of this process, and its later ones, to one core.
 func pinSelf(core int) error {
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
@@ -49,8 +49,7 @@ func pinSelf(core int) error {
 	return nil
 }
 
-// raiseFiles lets this process, and the servers it starts, open a file for
-// each of so many connections.
+// raiseFiles raises the limit of open files, for this process and the servers that it starts.
 func raiseFiles(connections int) error {
 	needed := uint64(connections + otherFiles)
 	var is unix.Rlimit
@@ -67,24 +66,24 @@ func raiseFiles(connections int) error {
 // process is a server under test.
 type process struct {
 	cmd   *exec.Cmd
-	addrs []netip.AddrPort // where it listens, in the order it said so
+	addrs []netip.AddrPort // the addresses on which it listens, in the order of its log
 	ended chan struct{}    // closed when its output has ended
 
 	mu  sync.Mutex // guards the following field
 	log []byte     // the end of what it wrote
 }
 
-// listening finds the addresses in the line that says a server is ready.
+// listening matches the addresses in a server's log line with "ready".
 var listening = regexp.MustCompile(`127\.0\.0\.1:\d+`)
 
-// start runs a server, pinned to a core unless that is below 0, and waits
-// until it has said where it listens, in a line with the word ready.
+// start starts a server, pinned to a core unless that is below 0, and waits for its log line
+// with "ready", which has its addresses.
 func start(cmd *exec.Cmd, core int) (*process, error) {
 	out, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, err
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // it must not outlive an interrupted run
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // ends it after an interrupted run, too
 	if err := startOn(cmd, core); err != nil {
 		return nil, err
 	}
@@ -116,11 +115,11 @@ func start(cmd *exec.Cmd, core int) (*process, error) {
 	case <-time.After(startWait):
 	}
 	_ = p.stop()
-	return nil, fmt.Errorf("%s does not listen: %s", cmd.Path, p.said())
+	return nil, fmt.Errorf("%s does not listen: %s", cmd.Path, p.logTail())
 }
 
-// startOn starts a process from a thread that is pinned: a child begins where
-// its parent was, so its runtime counts the one core that it has.
+// startOn starts a process from a pinned thread. The process inherits the core, so its
+// runtime counts one core.
 func startOn(cmd *exec.Cmd, core int) error {
 	if core < 0 {
 		return cmd.Start()
@@ -146,14 +145,14 @@ func (p *process) keep(line []byte) {
 	p.log = p.log[max(0, len(p.log)-keptLog):]
 }
 
-// said is the end of the server's log.
-func (p *process) said() string {
+// logTail returns the end of the server's log.
+func (p *process) logTail() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return string(p.log)
 }
 
-// stop ends the server at once: nobody is there to be told.
+// stop kills the server.
 func (p *process) stop() error {
 	_ = p.cmd.Process.Kill()
 	select {
@@ -165,8 +164,8 @@ func (p *process) stop() error {
 	return nil
 }
 
-// cpu is what the server has used of the processor so far, by the clock that
-// Linux keeps for it: /proc/PID/stat counts in hundredths of a second.
+// cpu returns the CPU time of the server so far, from its clock in Linux, which is more
+// precise than /proc/PID/stat.
 func (p *process) cpu() (time.Duration, error) {
 	const schedClock = 2
 	var ts unix.Timespec
@@ -176,7 +175,7 @@ func (p *process) cpu() (time.Duration, error) {
 	return time.Duration(ts.Nano()), nil
 }
 
-// memory is the server's share of the machine's, in bytes.
+// memory returns the proportional set size of the server, in bytes.
 func (p *process) memory() (int, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p.cmd.Process.Pid))
 	if err != nil {

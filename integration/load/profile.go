@@ -16,17 +16,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// profiler is the source that a heartbeatd built for profiles has besides its
-// own: on one signal it begins a CPU profile, on another it writes it, with
-// one of the heap.
+// profiler is a source file that is added to a heartbeatd for profiles. On one signal it
+// starts a CPU profile, on another it writes it, and one of the heap.
 //
 //go:embed profiler.go.txt
 var profiler []byte
 
-// profileEnv tells the profiler in which folder its files go.
+// profileEnv has the folder of the profiler's files.
 const profileEnv = "HEARTBEATD_LOAD_PROFILE"
 
-// writeOverlay writes the profiler and what tells `go build` of it.
+// writeOverlay writes the profiler, and the overlay file with which `go build` adds it.
 func writeOverlay(dir string) (string, error) {
 	out, err := exec.Command("go", "list", "-f", "{{.Dir}}", "github.com/heartbeatd/heartbeatd/server/heartbeatd").Output()
 	if err != nil {
@@ -47,8 +46,8 @@ func writeOverlay(dir string) (string, error) {
 // profileWait is how long a profile may take to be written.
 const profileWait = 10 * time.Second
 
-// profiled runs fn under a CPU profile of the server, if profiles are wanted,
-// and leaves NAME.cpu, NAME.heap and NAME.memory.
+// profiled runs fn with a CPU profile of the server, with -profile, and writes NAME.cpu,
+// NAME.heap and NAME.memory.
 func (b *bench) profiled(name string, p *process, fn func() error) error {
 	if b.profile == "" {
 		return fn()

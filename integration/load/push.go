@@ -10,88 +10,87 @@ import (
 )
 
 const (
-	// saturated is how many messages are on their way at once when it is asked
-	// how many a server can deliver at all.
+	// saturated is the number of messages in flight when the largest number of deliveries
+	// is measured.
 	saturated = 64
-	// paced is how many deliveries a second are offered when it is asked how
-	// long each takes.
+	// paced is the number of deliveries a second when their delay is measured.
 	paced = 20_000
-	// pushers is how many calls to the API are on their way at once.
+	// pushers is the number of concurrent calls of the API.
 	pushers = 16
 	// pushWait is how long the last messages may take.
 	pushWait = 20 * time.Second
-	// pushed is a message: as a frame it has 150 to 200 bytes.
+	// pushed is a message. Its frame has 150 to 200 bytes.
 	pushed = `{"kind":"order","id":10482,"status":"processing","total":"129.90","at":1764000000}`
 	// pushedMark is in each message.
 	pushedMark = `"kind":"order"`
 )
 
-// audience is a room full of pages, and who says something to all of them.
+// audience is a room with many pages, and the publisher of messages to it.
 type audience struct {
-	loop    *loop
-	size    int
-	say     func()
-	missing []int // who has not heard each message yet
-	saidAt  []time.Time
-	heard   int             // deliveries
-	delays  []time.Duration // of each delivery, if they are wanted
-	timed   bool
-	whole   func() // a message has reached everybody
+	loop        *loop
+	size        int
+	publish     func()
+	missing     []int // the number of pages that have not received each message yet
+	publishedAt []time.Time
+	deliveries  int
+	delays      []time.Duration // of each delivery, if timed
+	timed       bool
+	delivered   func() // called when a message has reached all pages
 }
 
-// hear counts a delivery; nth is which message it is for that page.
-func (a *audience) hear(nth int) {
+// receive counts a delivery. nth is the number of the message for that page.
+func (a *audience) receive(nth int) {
 	if nth >= len(a.missing) {
-		a.loop.fail(fmt.Errorf("message %d came, and %d were sent", nth+1, len(a.missing)))
+		a.loop.fail(fmt.Errorf("message %d arrived, but %d were sent", nth+1, len(a.missing)))
 		return
 	}
-	a.heard++
+	a.deliveries++
 	if a.timed {
-		a.delays = append(a.delays, time.Since(a.saidAt[nth]))
+		a.delays = append(a.delays, time.Since(a.publishedAt[nth]))
 	}
 	if a.missing[nth]--; a.missing[nth] == 0 {
-		a.whole()
+		a.delivered()
 	}
 }
 
 func (a *audience) send() {
 	a.missing = append(a.missing, a.size)
-	a.saidAt = append(a.saidAt, time.Now())
-	a.say()
+	a.publishedAt = append(a.publishedAt, time.Now())
+	a.publish()
 }
 
-// saturate keeps messages on their way, and returns deliveries a second.
+// saturate keeps a number of messages in flight, and returns the deliveries a second.
 func (a *audience) saturate(messages int, d time.Duration) (float64, error) {
-	over, underway := false, 0
-	a.whole = func() {
-		if underway--; !over {
-			underway++
+	stopped, inFlight := false, 0
+	a.delivered = func() {
+		if inFlight--; !stopped {
+			inFlight++
 			a.send()
 		}
 	}
 	for range messages {
-		underway++
+		inFlight++
 		a.send()
 	}
-	if err := a.loop.rest(d / 5); err != nil { // to warm up
+	if err := a.loop.rest(d / 5); err != nil { // warms up
 		return 0, err
 	}
-	from, began := a.heard, time.Now()
+	from, began := a.deliveries, time.Now()
 	if err := a.loop.rest(d); err != nil {
 		return 0, err
 	}
-	rate := float64(a.heard-from) / time.Since(began).Seconds()
-	over = true
-	return rate, a.loop.run(pushWait, func() bool { return underway == 0 })
+	rate := float64(a.deliveries-from) / time.Since(began).Seconds()
+	stopped = true
+	return rate, a.loop.run(pushWait, func() bool { return inFlight == 0 })
 }
 
-// pace offers deliveries at a steady rate, and returns the 99th percentile of
-// how long one took.
+// pace sends messages at a constant rate, and returns the 99th percentile of the delays of
+// their deliveries.
 func (a *audience) pace(perSecond int, d time.Duration) (time.Duration, error) {
 	every := time.Duration(float64(a.size) / float64(perSecond) * float64(time.Second))
 	total := max(1, int(d/every))
-	sent, told := 0, 0
-	a.timed, a.delays, a.whole = true, nil, func() { told++ }
+	sent, done := 0, 0
+	a.timed, a.delays, a.delivered = true, nil, func() { done++ }
 	began := time.Now()
 	var next func()
 	next = func() {
@@ -101,21 +100,21 @@ func (a *audience) pace(perSecond int, d time.Duration) (time.Duration, error) {
 		}
 	}
 	next()
-	err := a.loop.run(d+pushWait, func() bool { return told == total })
+	err := a.loop.run(d+pushWait, func() bool { return done == total })
 	return percentile(a.delays, 99), err
 }
 
-// pushCost is what a server did for a room of many.
+// pushCost is a server's result for messages to a large room.
 type pushCost struct {
 	saturated, two float64 // deliveries a second
 	cpu            float64 // seconds for countedDeliveries, saturated
 	p99            float64 // ms
 }
 
-// countedDeliveries are those whose cost a figure tells.
+// countedDeliveries is the number of deliveries whose cost a figure reports.
 const countedDeliveries = 1_000_000
 
-// push measures what heartbeatd and its floor do for a room of many.
+// push measures messages to a large room of heartbeatd and of its floor.
 func (b *bench) push() ([]figure, error) {
 	var ours, floor pushCost
 	p, err := b.floor("broadcast")
@@ -165,7 +164,7 @@ func (b *bench) pushAll(p *process, a *audience) (c pushCost, err error) {
 	if err != nil {
 		return c, err
 	}
-	c.cpu = (after - before).Seconds() / float64(a.heard) * countedDeliveries
+	c.cpu = (after - before).Seconds() / float64(a.deliveries) * countedDeliveries
 	if c.two, err = a.saturate(2, b.sizes.push); err != nil {
 		return c, fmt.Errorf("two at a time: %w", err)
 	}
@@ -174,8 +173,8 @@ func (b *bench) pushAll(p *process, a *audience) (c pushCost, err error) {
 	return c, err
 }
 
-// pushLongPoll measures the same for pages that poll. Each poll brings what has
-// come since the last, so that many messages need few answers.
+// pushLongPoll measures the same for pages that poll. Each response has all messages since
+// the last one, so that many messages need few responses.
 func (b *bench) pushLongPoll() (figures []figure, err error) {
 	p, err := b.heartbeatd()
 	err = with(p, err, func(p *process, l *loop) error {
@@ -186,7 +185,7 @@ func (b *bench) pushLongPoll() (figures []figure, err error) {
 				l.fail(err)
 				return
 			}
-			pg := &poller{who: who, onPush: a.hearer()}
+			pg := &poller{who: who, onPush: a.receiver()}
 			l.openPoller(i, p.addrs[0], pg, func() {
 				pg.poll("0")
 				done()
@@ -207,16 +206,16 @@ func (b *bench) pushLongPoll() (figures []figure, err error) {
 	return figures, err
 }
 
-// hearer counts one page's deliveries.
-func (a *audience) hearer() func() {
+// receiver returns a function that counts the deliveries to one page.
+func (a *audience) receiver() func() {
 	nth := -1
 	return func() {
 		nth++
-		a.hear(nth)
+		a.receive(nth)
 	}
 }
 
-// audience opens a room of heartbeatd's, spoken to by its API.
+// audience opens the pages of a room of heartbeatd, and connections to its API.
 func (l *loop) audience(p *process, n int) (*audience, error) {
 	a := &audience{loop: l, size: n}
 	err := l.openAll(n, func(i int, done func()) {
@@ -225,7 +224,7 @@ func (l *loop) audience(p *process, n int) (*audience, error) {
 			l.fail(err)
 			return
 		}
-		l.openPage(i, p.addrs[0], &page{who: who, welcomed: done, onPush: a.hearer()})
+		l.openPage(i, p.addrs[0], &page{who: who, welcomed: done, onPush: a.receiver()})
 	})
 	if err != nil {
 		return nil, err
@@ -233,39 +232,39 @@ func (l *loop) audience(p *process, n int) (*audience, error) {
 	return a, a.openAPI(p.addrs[1], pushRequest(p))
 }
 
-// pushRequest pushes to the audience by heartbeatd's API.
+// pushRequest returns the request that pushes to the audience with heartbeatd's API.
 func pushRequest(p *process) []byte {
 	return appendRequest(nil, "POST", "/api/v1/push", p.addrs[1], jsonType+"Authorization: Bearer "+apiKey+"\r\n",
 		`{"site":"`+siteID+`","to":{"room":"`+postRoom(1)+`"},"data":`+pushed+`}`)
 }
 
-// openAPI opens the connections over which messages are given to a server.
+// openAPI opens the connections over which messages are published.
 func (a *audience) openAPI(to netip.AddrPort, request []byte) error {
 	l := a.loop
 	var idle []*caller
 	waiting := 0
-	var said func(c *caller) func(r response)
-	said = func(c *caller) func(r response) {
+	var answered func(c *caller) func(r response)
+	answered = func(c *caller) func(r response) {
 		return func(r response) {
 			switch {
 			case r.status != 202:
 				l.fail(fmt.Errorf("a push was refused: %d %s", r.status, r.body))
 			case waiting > 0:
 				waiting--
-				c.do(request, said(c))
+				c.do(request, answered(c))
 			default:
 				idle = append(idle, c)
 			}
 		}
 	}
-	a.say = func() {
+	a.publish = func() {
 		if len(idle) == 0 {
 			waiting++
 			return
 		}
 		c := idle[len(idle)-1]
 		idle = idle[:len(idle)-1]
-		c.do(request, said(c))
+		c.do(request, answered(c))
 	}
 	return l.openAll(pushers, func(i int, done func()) {
 		c := new(caller)
@@ -277,14 +276,14 @@ func (a *audience) openAPI(to netip.AddrPort, request []byte) error {
 	})
 }
 
-// floorAudience opens sockets of the broadcasting floor.
+// floorAudience opens sockets of the floor that broadcasts.
 func (l *loop) floorAudience(p *process, n int) (*audience, error) {
 	a := &audience{loop: l, size: n}
 	err := l.openAll(n, func(i int, done func()) {
-		hear := a.hearer()
+		deliver := a.receiver()
 		s := &socket{opened: func() {}}
 		s.onText = func([]byte) { // the welcome
-			s.onText = func([]byte) { hear() }
+			s.onText = func([]byte) { deliver() }
 			done()
 		}
 		l.openSocket(i, p.addrs[0], "/", "", s)
@@ -292,12 +291,12 @@ func (l *loop) floorAudience(p *process, n int) (*audience, error) {
 	if err != nil {
 		return nil, err
 	}
-	speaker := new(socket)
-	// As long as heartbeatd's frame around the same message.
+	publisher := new(socket)
+	// As long as heartbeatd's frame with the same message.
 	message := []byte(pushed + strings.Repeat(" ", 80))
-	a.say = func() { speaker.text(message) }
+	a.publish = func() { publisher.text(message) }
 	return a, l.openAll(1, func(_ int, done func()) {
-		speaker.opened = done
-		l.openSocket(n, p.addrs[0], "/say", "", speaker)
+		publisher.opened = done
+		l.openSocket(n, p.addrs[0], "/publish", "", publisher)
 	})
 }

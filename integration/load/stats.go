@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// median is the middle of what was measured, or the mean of the two in the
-// middle; NaN of nothing.
+// median returns the middle value, or the mean of the two middle values, or NaN of none.
 func median(values []float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()
@@ -22,8 +21,8 @@ func median(values []float64) float64 {
 	return (sorted[mid-1] + sorted[mid]) / 2
 }
 
-// percentile is the smallest sample that at least p of 100 samples do not
-// exceed. It sorts them.
+// percentile returns the smallest sample that at least p percent of the samples do not
+// exceed. It sorts the samples.
 func percentile(samples []time.Duration, p float64) time.Duration {
 	if len(samples) == 0 {
 		return 0

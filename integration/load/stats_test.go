@@ -17,15 +17,15 @@ func TestMedian(t *testing.T) {
 		{[]float64{3}, 3}, {[]float64{9, 1, 5}, 5}, {[]float64{4, 1, 2, 3}, 2.5},
 	} {
 		if got := median(c.values); got != c.want {
-			t.Errorf("of %v: %v, want %v", c.values, got, c.want)
+			t.Errorf("median of %v: %v, want %v", c.values, got, c.want)
 		}
 	}
 	if !math.IsNaN(median(nil)) {
-		t.Error("nothing has a median")
+		t.Error("the median of no values is not NaN")
 	}
 }
 
-// TestPercentile checks ranks of small and large samples, in any order.
+// TestPercentile checks percentiles of small and large samples.
 func TestPercentile(t *testing.T) {
 	var hundred []time.Duration
 	for i := range 100 {
@@ -44,7 +44,7 @@ func TestPercentile(t *testing.T) {
 	}
 }
 
-// TestTable writes medians, the ratios of each run, and whether goals are met.
+// TestTable checks the medians, the ratios of each run, and the verdicts in the table.
 func TestTable(t *testing.T) {
 	all := newResults()
 	for _, f := range []figure{
@@ -72,7 +72,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestPeersTable has a row for what peers were measured in, and a column for each.
+// TestPeersTable checks that the table of the peers has a column for each peer.
 func TestPeersTable(t *testing.T) {
 	all := newResults()
 	all.add(figure{"push-two", 200_000, 100_000})

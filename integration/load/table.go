@@ -16,13 +16,13 @@ type row struct {
 	goal             goal
 }
 
-// goal is what a row must reach; without a kind it is there to be looked at.
+// goal is the value that a row must reach. Without a kind there is none.
 type goal struct {
 	kind  string // "ratio", "most", "least"
 	value float64
 }
 
-// rows are the table, in order.
+// rows are the rows of the table, in order.
 var rows = []row{
 	{"beat-websocket", "beat → tick over a WebSocket, 64 at a time, nothing new to NATS: CPU for 10,000", "s", goal{"ratio", 1.6}},
 	{"beat-dashboard", "beat → tick, 64 people on one dashboard, each tick lists them all: CPU for 10,000", "s", goal{}},
@@ -45,7 +45,7 @@ var rows = []row{
 	{"beat-each", "one beat of each of 10,000 pages, each new to NATS: CPU", "s", goal{}},
 }
 
-// results are what every run measured, by row, and of peers by name.
+// results are the values of all runs, by row, and those of peers by name.
 type results struct {
 	ours, floor, ratio map[string][]float64
 	peers              map[string][]figure
@@ -63,7 +63,7 @@ func (r results) add(f figure) {
 		r.floor[f.row] = append(r.floor[f.row], f.floor)
 	}
 	if f.ours != 0 && f.floor != 0 {
-		// Of one run: what slows both does not show.
+		// Of the same run, so that a slow machine changes both values.
 		r.ratio[f.row] = append(r.ratio[f.row], f.ours/f.floor)
 	}
 }
@@ -116,7 +116,7 @@ func (r results) writePeers(w io.Writer) error {
 	return err
 }
 
-// quantity writes a number with three digits that count, or nothing for none.
+// quantity formats a number with three significant digits, or returns "" for NaN.
 func quantity(v float64, unit string) string {
 	switch {
 	case math.IsNaN(v):
@@ -149,7 +149,7 @@ func (g goal) text(unit string) string {
 	return ""
 }
 
-// verdict says whether the goal is reached.
+// verdict returns "yes" if the goal is reached, "no" if not, and "" without a goal.
 func (g goal) verdict(ours, ratio float64) string {
 	reached := false
 	switch g.kind {

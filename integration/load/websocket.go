@@ -20,8 +20,8 @@ const (
 	opPong  = 10
 )
 
-// mask is the same for every frame: it keeps nothing from anybody on a
-// loopback, and it costs the server what any other would.
+// mask is the same for every frame: the connections are local, and the server's cost does
+// not depend on the mask.
 var mask = [4]byte{0x5a, 0xc3, 0x96, 0x3c}
 
 // appendFrame appends a client's frame.
@@ -45,11 +45,11 @@ func appendFrame(dst []byte, op byte, payload []byte) []byte {
 }
 
 var (
-	errFragment = errors.New("a fragmented frame: this client knows none")
-	errMasked   = errors.New("a server's frame is not masked")
+	errFragment = errors.New("a fragmented frame, which this client does not support")
+	errMasked   = errors.New("a masked frame of the server")
 )
 
-// takeFrame reads a server's frame. used is 0 while it is not whole.
+// takeFrame parses a server's frame. used is 0 if it is incomplete.
 func takeFrame(b []byte) (op byte, payload []byte, used int, err error) {
 	if len(b) < 2 {
 		return 0, nil, 0, nil
@@ -60,7 +60,7 @@ func takeFrame(b []byte) (op byte, payload []byte, used int, err error) {
 	case b[1]&0x80 != 0:
 		return 0, nil, 0, errMasked
 	case b[0]&0x70 != 0:
-		return 0, nil, 0, errors.New("a frame of an extension that was not asked for")
+		return 0, nil, 0, errors.New("a frame of an extension that was not negotiated")
 	}
 	head, n := 2, uint64(b[1])
 	switch {
@@ -81,7 +81,8 @@ func takeFrame(b []byte) (op byte, payload []byte, used int, err error) {
 	return b[0] & 15, b[head:used], used, nil
 }
 
-// key opens every handshake, and accepted is what RFC 6455 answers it with.
+// key is the Sec-WebSocket-Key of every handshake, and accepted the Sec-WebSocket-Accept for
+// it in RFC 6455.
 const key = "bG9hZCBnZW5lcmF0b3IgMQ=="
 
 var accepted = func() string {
@@ -92,7 +93,7 @@ var accepted = func() string {
 // socket is a client's WebSocket.
 type socket struct {
 	conn
-	opened func() // the handshake is over
+	opened func() // called after the handshake
 	onText func(b []byte)
 }
 
