@@ -6,17 +6,17 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/heartbeatd/heartbeatd/internal/nodetest"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// proxyNode starts a node in front of a WordPress that is a handler.
+// proxyNode starts a node whose upstream is a handler.
 func proxyNode(t *testing.T, wordpress http.HandlerFunc, configure ...func(*Config)) *node {
 	t.Helper()
 	up := httptest.NewServer(wordpress)
@@ -25,28 +25,6 @@ func proxyNode(t *testing.T, wordpress http.HandlerFunc, configure ...func(*Conf
 		c.Demo = nil
 		c.Sites = []Site{{ID: "default", Secrets: []string{"secret"}, Upstream: up.URL}}
 	}}, configure...)...)
-}
-
-func send(t *testing.T, method, url, body string, header http.Header) (*http.Response, string) {
-	t.Helper()
-	r, _ := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
-	for name, values := range header {
-		r.Header[name] = values
-	}
-	if host := header.Get("Host"); host != "" {
-		r.Host = host
-	}
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	answer, err := client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = answer.Body.Close() }()
-	b, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer, string(b)
 }
 
 // TestProxyPassesOn checks that WordPress gets every request unchanged.
@@ -64,7 +42,7 @@ func TestProxyPassesOn(t *testing.T) {
 		"Connection": {"X-Hop"}, "X-Hop": {"secret"}, "Content-Type": {"application/x-www-form-urlencoded"},
 	}
 	for _, method := range []string{"GET", "POST", "PUT", "DELETE", "PATCH"} {
-		r, body := send(t, method, n.url+wordpress.AjaxPath+"?z=%2F&b=x;y&a=100%&c=%zz", "action=heartbeat&x=ü", header)
+		r, body := nodetest.Send(t, method, n.url+wordpress.AjaxPath+"?z=%2F&b=x;y&a=100%&c=%zz", "action=heartbeat&x=ü", header)
 		want := method + " " + wordpress.AjaxPath + "?z=%2F&b=x;y&a=100%&c=%zz host=example.org for=127.0.0.1 proto=http cookie=a=b hop="
 		if r.StatusCode != 302 || r.Header.Get("X-Saw") != want || body != "action=heartbeat&x=ü" {
 			t.Errorf("%s: %d %q %s\nwant %s", method, r.StatusCode, body, r.Header.Get("X-Saw"), want)
@@ -73,7 +51,7 @@ func TestProxyPassesOn(t *testing.T) {
 	trusting := proxyNode(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprint(w, r.Header["X-Forwarded-For"], r.Header["X-Forwarded-Proto"])
 	}, func(c *Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
-	if _, body := send(t, "GET", trusting.url+wordpress.AjaxPath, "", header); body != "[10.9.8.7, 127.0.0.1] [https]" {
+	if _, body := nodetest.Send(t, "GET", trusting.url+wordpress.AjaxPath, "", header); body != "[10.9.8.7, 127.0.0.1] [https]" {
 		t.Errorf("behind a trusted proxy: %s", body)
 	}
 }
@@ -81,10 +59,10 @@ func TestProxyPassesOn(t *testing.T) {
 // TestProxyAnswersBeats checks that beats which the ticket allows are answered, and
 // that WordPress gets the others.
 func TestProxyAnswersBeats(t *testing.T) {
-	asked := ""
+	upstream := "" // the body of the last request to WordPress
 	n := proxyNode(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		asked = string(body)
+		upstream = string(body)
 	})
 	claims := claimsFor("1")
 	claims.FreshUntil = time.Now().Add(time.Hour).Unix()
@@ -95,13 +73,13 @@ func TestProxyAnswersBeats(t *testing.T) {
 		t.Fatal(err)
 	}
 	header := http.Header{"Heartbeat-Ticket": {signed}, "Content-Type": {"application/x-www-form-urlencoded"}}
-	r, body := send(t, "POST", n.url+wordpress.AjaxPath, "action=heartbeat&_nonce=0", header)
-	if r.StatusCode != 200 || asked != "" || body != `{"success":false}` {
-		t.Errorf("a beat: %d %s, WordPress was asked %q", r.StatusCode, body, asked)
+	r, body := nodetest.Send(t, "POST", n.url+wordpress.AjaxPath, "action=heartbeat&_nonce=0", header)
+	if r.StatusCode != 200 || upstream != "" || body != `{"success":false}` {
+		t.Errorf("a beat: %d %s, WordPress got %q", r.StatusCode, body, upstream)
 	}
 	for _, beat := range []string{"action=heartbeat&_nonce=1", "action=heartbeat&_nonce=0&data[theirs]=1", "action=other"} {
-		if send(t, "POST", n.url+wordpress.AjaxPath, beat, header); asked != beat {
-			t.Errorf("of %s WordPress was asked %q", beat, asked)
+		if nodetest.Send(t, "POST", n.url+wordpress.AjaxPath, beat, header); upstream != beat {
+			t.Errorf("%s: WordPress got %q", beat, upstream)
 		}
 	}
 }

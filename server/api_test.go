@@ -8,31 +8,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
-
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/internal/nodetest"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// siteKey is an API key as WordPress signs it.
-func siteKey(t *testing.T, site, secret string, issued time.Time, life time.Duration, audience ...string) string {
-	t.Helper()
-	token := jwt.NewWithClaims(jwt.SigningMethodHS256, ticket.KeyClaims{IssuedAt: ticket.NewTime(issued), RegisteredClaims: jwt.RegisteredClaims{
-		Audience: audience, ExpiresAt: jwt.NewNumericDate(issued.Add(life)),
-	}})
-	token.Header["kid"] = site
-	key, err := token.SignedString([]byte(secret))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-// call asks the API as the demo site.
+// call calls the API with a key of the demo site.
 func (n *node) call(t *testing.T, path, body string) (int, map[string]any) {
 	t.Helper()
-	return n.callWith(t, siteKey(t, demoSite, n.demo.Secret(), time.Now(), time.Minute, "api"), path, body)
+	return n.callWith(t, nodetest.SignKey(t, demoSite, n.demo.Secret(), time.Now(), time.Minute, "api"), path, body)
 }
 
 func (n *node) callWith(t *testing.T, key, path, body string) (int, map[string]any) {
@@ -41,7 +26,7 @@ func (n *node) callWith(t *testing.T, key, path, body string) (int, map[string]a
 	if body == "" {
 		method = "GET"
 	}
-	r, text := send(t, method, n.admin+"/api/v1"+path, body, http.Header{"Authorization": {"Bearer " + key}})
+	r, text := nodetest.Send(t, method, n.admin+"/api/v1"+path, body, http.Header{"Authorization": {"Bearer " + key}})
 	var answer map[string]any
 	if err := json.Unmarshal([]byte(text), &answer); err != nil {
 		t.Fatalf("%s: %d %q", path, r.StatusCode, text)
@@ -49,7 +34,7 @@ func (n *node) callWith(t *testing.T, key, path, body string) (int, map[string]a
 	return r.StatusCode, answer
 }
 
-// TestPush reaches those it is for, and nobody else.
+// TestPush checks that each target of a push reaches its pages, and no others.
 func TestPush(t *testing.T) {
 	n := newNode(t)
 	alice, ed, sue := n.page(t, 1).socket(t), n.page(t, 2).socket(t), n.page(t, 5).socket(t)
@@ -68,12 +53,11 @@ func TestPush(t *testing.T) {
 		for _, name := range strings.Fields(who) {
 			f := everybody[name].next("push")
 			if string(f.Data) != `{"for":"`+who+`"}` || f.Cursor != answer["cursor"] {
-				t.Errorf("%s: %s got %s with cursor %s, want %s", to, name, f.Data, f.Cursor, answer["cursor"])
+				t.Errorf("%s: %s received %s with cursor %s, want %s", to, name, f.Data, f.Cursor, answer["cursor"])
 			}
 		}
 	}
-	// Frames are in order: had somebody got one that was not theirs, it would
-	// have come before this.
+	// Frames are in order: a push for another page would have come before the nudge.
 	n.call(t, "/nudge", `{"to":{"all":true},"spread_ms":1500}`)
 	for name, s := range everybody {
 		if f := s.next("nudge"); f.Spread != 1500 {
@@ -81,13 +65,14 @@ func TestPush(t *testing.T) {
 		}
 		for _, f := range s.seen {
 			if f.Type == "push" {
-				t.Errorf("%s also got %s", name, f.Data)
+				t.Errorf("%s also received %s", name, f.Data)
 			}
 		}
 	}
 }
 
-// TestReplay brings a page that was away what it missed, once and in order.
+// TestReplay checks that a page that reconnects receives the pushes that it missed, once and
+// in order.
 func TestReplay(t *testing.T) {
 	n := newNode(t)
 	push := func(i int, to string) (cursor string) {
@@ -100,10 +85,10 @@ func TestReplay(t *testing.T) {
 	s.next("push")
 	_ = s.conn.CloseNow()
 	push(2, `{"room":"postType/post:42"}`)
-	push(3, `{"user":1}`) // somebody else's
+	push(3, `{"user":1}`) // for another user
 	push(4, `{"can":"edit_posts"}`)
 	last := push(5, `{"user":2}`)
-	until(t, "the node has heard it", func() bool {
+	until(t, "the last push on the node", func() bool {
 		n.replay.mu.Lock()
 		defer n.replay.mu.Unlock()
 		return n.replay.cursor.String() == last
@@ -111,7 +96,7 @@ func TestReplay(t *testing.T) {
 	epoch, _, _ := strings.Cut(last, "-")
 	for _, c := range []struct{ after, want, cursor string }{
 		{cursor, "[2 4 5]", cursor}, {last, "[]", last}, {"", "[]", last}, {"nonsense", "[]", last},
-		{"gone-1", "[1 2 4 5]", epoch + "-0"}, // of a stream that NATS has lost: this one is all new to the page
+		{"gone-1", "[1 2 4 5]", epoch + "-0"}, // of a stream that NATS has lost
 	} {
 		back, _, err := p.dial(t, nil)
 		if err != nil {
@@ -119,7 +104,7 @@ func TestReplay(t *testing.T) {
 		}
 		back.send(strings.Replace(p.hello(), `"conn"`, `"after":"`+c.after+`","conn"`, 1))
 		if f := back.next("welcome"); f.Cursor != c.cursor {
-			t.Errorf("after %q the welcome says %s, want %s", c.after, f.Cursor, c.cursor)
+			t.Errorf("after %q: the welcome has the cursor %s, want %s", c.after, f.Cursor, c.cursor)
 		}
 		back.send(`{"type":"beat","id":1,"body":"action=none"}`)
 		back.next("decline")
@@ -130,13 +115,14 @@ func TestReplay(t *testing.T) {
 			}
 		}
 		if fmt.Sprint(got) != c.want {
-			t.Errorf("after %q came %v, want %s", c.after, got, c.want)
+			t.Errorf("after %q: replayed %v, want %s", c.after, got, c.want)
 		}
 	}
 }
 
-// TestReplayBounds forgets the oldest pushes when they are too much.
-func TestReplayBounds(t *testing.T) {
+// TestReplayLimits checks that the oldest pushes are dropped at the limits of bytes and of
+// age.
+func TestReplayLimits(t *testing.T) {
 	m := &replayBuffer{}
 	frame := make([]byte, 1<<20)
 	for i := range 40 {
@@ -147,11 +133,12 @@ func TestReplayBounds(t *testing.T) {
 	}
 	m.keep(push{frame: frame, at: time.Now().Add(replayAge + time.Second)})
 	if len(m.pushes) != 1 {
-		t.Errorf("%d pushes are kept, %d of them too old", len(m.pushes), len(m.pushes)-1)
+		t.Errorf("%d pushes are kept, want the newest only", len(m.pushes))
 	}
 }
 
-// TestRevoke ends what a ticket began, and refuses it from then on.
+// TestRevoke checks that a revocation ends the sessions of the user's tickets, and that the
+// tickets are refused from then on.
 func TestRevoke(t *testing.T) {
 	n := newNode(t)
 	ed, alice := n.page(t, 2), n.page(t, 1)
@@ -165,7 +152,7 @@ func TestRevoke(t *testing.T) {
 		t.Fatalf("status %d", status)
 	}
 	if f := s.beat(2, ed.pinging("dashboard")); f.Type != "tick" {
-		t.Errorf("after another log-in of his was revoked: %+v", f)
+		t.Errorf("after another log-in of the user was revoked: %+v", f)
 	}
 	n.call(t, "/revoke", `{"user":2,"sid":"`+claims.SID+`"}`)
 	s.next("nudge")
@@ -186,17 +173,17 @@ func TestRevoke(t *testing.T) {
 		t.Fatal(err)
 	}
 	ed.ticket = later
-	s = ed.socket(t) // a ticket issued after that is good, though in the same second
+	s = ed.socket(t) // a ticket that is issued later is valid, also within the same second
 	n.call(t, "/revoke", fmt.Sprintf(`{"user":2,"until_ms":%d}`, time.Now().Add(-time.Minute).UnixMilli()))
 	if f := s.beat(1, ed.pinging("dashboard")); f.Type != "tick" {
-		t.Errorf("after older tickets of his were revoked: %+v", f)
+		t.Errorf("after older tickets of the user were revoked: %+v", f)
 	}
-	n.callWith(t, siteKey(t, demoSite, n.demo.Secret(), time.Now().Truncate(time.Second), time.Minute, "api"), "/revoke", `{"user":1}`)
+	n.callWith(t, nodetest.SignKey(t, demoSite, n.demo.Secret(), time.Now().Truncate(time.Second), time.Minute, "api"), "/revoke", `{"user":1}`)
 	if _, code := other.ended(); code != 4003 {
-		t.Errorf("all of a user's log-ins, by a key that counts in seconds: %d", code)
+		t.Errorf("after all log-ins of a user were revoked, by a key with whole seconds: %d", code)
 	}
-	if f := s.beat(2, ed.pinging("dashboard")); f.Type != "tick" { // by now the one before was heard
-		t.Errorf("after older tickets of his were revoked: %+v", f)
+	if f := s.beat(2, ed.pinging("dashboard")); f.Type != "tick" { // the earlier revocation has arrived by now
+		t.Errorf("after older tickets of the user were revoked: %+v", f)
 	}
 }
 
@@ -210,6 +197,6 @@ func TestStatus(t *testing.T) {
 		t.Errorf("%d %v", status, answer)
 	}
 	if skew := answer["time"].(float64) - float64(time.Now().Unix()); skew < -2 || skew > 2 {
-		t.Errorf("its clock is %v s off", skew)
+		t.Errorf("the node's time differs by %v s", skew)
 	}
 }

@@ -11,31 +11,26 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/internal/nodetest"
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// benchServer is a node for benchmarks of its parts, and a ticket that it takes.
+// benchServer returns a node and a valid ticket.
 func benchServer(b *testing.B) (*Server, string) {
 	b.Helper()
 	log := slog.New(slog.DiscardHandler)
-	nats, err := broker.Open(b.Context(), broker.Config{TTL: time.Minute, Logger: log})
-	if err != nil {
-		b.Fatal(err)
-	}
+	nats := nodetest.OpenBroker(b, broker.Config{Logger: log})
 	s, err := New(Config{Broker: nats, BasePath: "/heartbeat", Logger: log, Sites: []Site{{ID: "bench", Secrets: []string{"secret"}}}})
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() {
-		s.Close()
-		_ = nats.Close()
-	})
+	b.Cleanup(s.Close)
 	return s, benchTicket(b, 42)
 }
 
-// benchTicket is the ticket of a user who edits the post of the same number.
+// benchTicket returns the ticket of a user who edits the post of the same number.
 func benchTicket(b *testing.B, user int) string {
 	b.Helper()
 	id := strconv.Itoa(user)
@@ -53,7 +48,7 @@ func benchTicket(b *testing.B, user int) string {
 	return signed
 }
 
-// BenchmarkVerifyTicket checks a ticket, as each hello does, and a page's first POST.
+// BenchmarkVerifyTicket verifies a ticket, as for a hello or a page's first POST.
 func BenchmarkVerifyTicket(b *testing.B) {
 	s, ticket := benchServer(b)
 	b.ReportAllocs()
@@ -64,7 +59,7 @@ func BenchmarkVerifyTicket(b *testing.B) {
 	}
 }
 
-// BenchmarkPostedTicket checks it again.
+// BenchmarkPostedTicket verifies a ticket that is cached.
 func BenchmarkPostedTicket(b *testing.B) {
 	s, ticket := benchServer(b)
 	b.ReportAllocs()
@@ -87,15 +82,14 @@ func BenchmarkNative(b *testing.B) {
 	for b.Loop() {
 		c := hook.Call{Post: form, Data: form.Array("data"), Now: time.Now()}
 		if !claims.MayAnswer(&c, s.pipeline.Hooks(), true) {
-			b.Fatal("for PHP")
+			b.Fatal("the beat is left to PHP")
 		}
 	}
 }
 
 const benchBeat = "data%5Bpresence-ping%5D%5Bscreen%5D=dashboard&interval=60&_nonce=0123456789&action=heartbeat&screen_id=dashboard&has_focus=true"
 
-// BenchmarkPipeline answers a beat that says nothing of presence: the hooks and
-// the tick's JSON.
+// BenchmarkPipeline answers a beat without presence handles: the hooks and the tick's JSON.
 func BenchmarkPipeline(b *testing.B) {
 	s, ticket := benchServer(b)
 	st, claims, err := s.verifyTicket(ticket)

@@ -7,17 +7,17 @@ import (
 	"testing"
 )
 
-// times are the only bytes in which two ticks of one beat may differ.
+// times matches the only bytes in which two ticks of one beat may differ.
 var times = regexp.MustCompile(`"server_time":\d+|"date_gmt":"[^"]*"`)
 
-// answer is what a client learns of a beat, whatever carried it.
+// answer is the answer to a beat, on any transport.
 type answer struct {
 	declined bool
 	status   int
 	body     string
 }
 
-// carriers sends a beat of one page over each transport.
+// carriers connect a page over each transport, and return the function that sends a beat.
 var carriers = map[string]func(t *testing.T, p *page) func(body string) answer{
 	"websocket": func(t *testing.T, p *page) func(string) answer {
 		s, id := p.socket(t), uint64(0)
@@ -66,8 +66,8 @@ var carriers = map[string]func(t *testing.T, p *page) func(body string) answer{
 	},
 }
 
-// TestOneContract sends the same beats over every transport and to
-// admin-ajax.php: the same ticks come back, byte for byte apart from the time.
+// TestOneContract sends the same beats over every transport and to admin-ajax.php. The
+// ticks must be the same byte for byte, apart from times.
 func TestOneContract(t *testing.T) {
 	beats := map[string]struct {
 		native bool

@@ -9,8 +9,8 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
-// TestCronClaims declines one beat when an event is due, and one more every
-// 15 s until WordPress says that it ran.
+// TestCronClaims checks that one beat is claimed when an event is due, and one more every
+// 15 s until WordPress names another event.
 func TestCronClaims(t *testing.T) {
 	start := time.Unix(1_900_000_000, 0)
 	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
@@ -22,7 +22,7 @@ func TestCronClaims(t *testing.T) {
 			t.Errorf("after %d s: %t, want %t", s, got, want)
 		}
 	}
-	claims(0, false) // nothing is known
+	claims(0, false) // no event is known
 	c.tell(due(30), at(1).UnixMilli())
 	claims(29, false)
 	claims(30, true)
@@ -31,7 +31,7 @@ func TestCronClaims(t *testing.T) {
 	claims(44, false)
 	claims(45, true)
 	c.tell(due(3600), at(46).UnixMilli())
-	c.tell(due(30), at(40).UnixMilli()) // an older ticket comes back
+	c.tell(due(30), at(40).UnixMilli()) // an older ticket
 	claims(3599, false)
 	c.tell(due(95), at(47).UnixMilli())
 	claims(95, true)
@@ -41,8 +41,8 @@ func TestCronClaims(t *testing.T) {
 	claims(99_999, false)
 }
 
-// TestCronSendsOneBeatToPHP has several pages whose tickets, or the API, say that an
-// event is due.
+// TestCronSendsOneBeatToPHP has several pages beat when their tickets, or a call of the API,
+// name an event that is due.
 func TestCronSendsOneBeatToPHP(t *testing.T) {
 	n := newNode(t)
 	declined := func(pages ...*page) (count int) {
@@ -73,15 +73,15 @@ func TestCronSendsOneBeatToPHP(t *testing.T) {
 	posted := with(n.page(t, 3), past.Add(-time.Second))
 	for i, want := range []int{http.StatusConflict, http.StatusOK} {
 		if r := posted.post(t, posted.pinging("dashboard")); r.StatusCode != want {
-			t.Errorf("beat %d by POST: %d, want %d", i, r.StatusCode, want)
+			t.Errorf("beat %d by POST: status %d, want %d", i, r.StatusCode, want)
 		}
 	}
-	// Another request has scheduled something that is due earlier.
+	// Another request has scheduled an event that is due earlier.
 	if status, answer := n.call(t, "/cron", fmt.Sprintf(`{"at":%d}`, past.Unix()-9)); status != http.StatusAccepted {
 		t.Fatalf("%d %v", status, answer)
 	}
 	c := &n.sites.configured[demoSite].cron
-	until(t, "the node hears of it", func() bool {
+	until(t, "the node receives the event", func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		return c.due == past.Unix()-9
@@ -90,7 +90,7 @@ func TestCronSendsOneBeatToPHP(t *testing.T) {
 		t.Errorf("%d beats go to PHP although newer tickets name no event", got)
 	}
 	n.call(t, "/cron", fmt.Sprintf(`{"at":%d}`, past.Unix()-9))
-	until(t, "the node hears of it again", func() bool {
+	until(t, "the node receives the event again", func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		return c.due == past.Unix()-9

@@ -13,7 +13,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
-// TestBadFrames sends what no client should, and reads why the server left.
+// TestBadFrames sends invalid frames, and checks the bye.
 func TestBadFrames(t *testing.T) {
 	n := newNode(t)
 	p := n.page(t, 1)
@@ -72,7 +72,7 @@ func TestBadFrames(t *testing.T) {
 			}
 			if path == "/beat" {
 				if status, _ := l.do("GET", "/poll?after=0", ""); status != 410 {
-					t.Errorf("a poll after that: status %d, want 410", status)
+					t.Errorf("a poll after the bye: status %d, want 410", status)
 				}
 			}
 		})
@@ -90,8 +90,7 @@ func TestBinaryFrame(t *testing.T) {
 	}
 }
 
-// TestDuplicateID answers a beat again: what heartbeatd answers itself can
-// safely be answered twice.
+// TestDuplicateID checks that a beat with an id that was answered before is answered again.
 func TestDuplicateID(t *testing.T) {
 	p := newNode(t).page(t, 1)
 	s, l := p.socket(t), newNode(t).page(t, 1).poller(t)
@@ -105,7 +104,7 @@ func TestDuplicateID(t *testing.T) {
 	}
 }
 
-// TestLargestBody takes a beat of exactly max_body.
+// TestLargestBody checks that a beat of max_body bytes is answered, and a larger one refused.
 func TestLargestBody(t *testing.T) {
 	p := newNode(t).page(t, 1)
 	body := p.pinging("dashboard") + "&pad="
@@ -124,7 +123,7 @@ func TestLargestBody(t *testing.T) {
 	}
 }
 
-// TestOrigins lets in the host itself and the site's own origins.
+// TestOrigins checks that only pages of the host itself and of the site's origins connect.
 func TestOrigins(t *testing.T) {
 	const friend = "https://admin.example.org"
 	n := newNode(t, func(c *Config) {
@@ -171,7 +170,7 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-// TestOriginRefused tells a page of another origin so in a bye, whatever it asks for.
+// TestOriginRefused checks the bye for a page of another origin, on every path.
 func TestOriginRefused(t *testing.T) {
 	p := newNode(t).page(t, 1)
 	l := p.poller(t)
@@ -203,7 +202,7 @@ func openFrom(t *testing.T, p *page, origin string) string {
 		t.Error("credentials are allowed across origins")
 	}
 	if allowed := answer.Header.Get("Access-Control-Allow-Origin"); allowed != "" && allowed != origin {
-		t.Errorf("origin %q is told that %q is allowed", origin, allowed)
+		t.Errorf("the response to origin %q allows %q", origin, allowed)
 	}
 	if answer.StatusCode == 200 {
 		return "welcome"

@@ -10,16 +10,16 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
-// nativeHandles are those that this package registers.
+// nativeHandles are the handles that package pipeline registers.
 var nativeHandles = func() []string {
 	var h hook.Hooks
 	pipeline.New(&h)
 	return h.NativeHandles()
 }()
 
-// TestNativeHandleOfOthers answers a handle that was registered from outside: on a link
-// and by POST, if the ticket lists it, and with the presence of the page.
-func TestNativeHandleOfOthers(t *testing.T) {
+// TestRegisteredHandle checks that a handle that a program has registered is answered, on a
+// link and by POST, if the ticket lists it, and that its hook can use the page's presence.
+func TestRegisteredHandle(t *testing.T) {
 	n := newNode(t, func(c *Config) {
 		c.Hooks.AddNative("who-cooks", func(c *hook.Call) {
 			c.Presence.Enter(room42, fmt.Sprintf("cook-%d", c.User.ID), []byte(`{}`))

@@ -10,7 +10,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// updatedTo matches a frame that updates a client id, and keeps its entry.
+// updatedTo matches a frame that updates a client id, and sets entry to the new entry.
 func updatedTo(client string, entry *map[string]any) func(frame) bool {
 	return func(f frame) bool {
 		for _, e := range f.Updated {
@@ -23,8 +23,8 @@ func updatedTo(client string, entry *map[string]any) func(frame) bool {
 	}
 }
 
-// TestPagesReportIdle follows a page whose user becomes idle, goes on beating, and
-// comes back, through another's eyes.
+// TestPagesReportIdle checks what another page receives when a user becomes idle, continues
+// to beat, and becomes active again.
 func TestPagesReportIdle(t *testing.T) {
 	n := newNode(t)
 	alice := n.page(t, 1)
@@ -47,7 +47,7 @@ func TestPagesReportIdle(t *testing.T) {
 			t.Errorf("want %s: %s", want, got)
 		}
 	}
-	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // so that a date that moves is another
+	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // so that a new date differs
 	began := time.Now()
 	var entry map[string]any
 	s.send(fmt.Sprintf(`{"type":"note","body":%q}`, says+"1"))
@@ -57,18 +57,18 @@ func TestPagesReportIdle(t *testing.T) {
 		}
 	}
 	if took := time.Since(began); took > 3*time.Second {
-		t.Errorf("told after %v", took)
+		t.Errorf("the page was told after %v", took)
 	}
 	status("idle")
 	tick := s.beat(1, beats)
 	if !strings.Contains(tick.Body, `"idle":true`) {
-		t.Errorf("a beat makes them active: %s", tick.Body)
+		t.Errorf("a beat makes the user active: %s", tick.Body)
 	}
 	status("idle")
 	s.send(fmt.Sprintf(`{"type":"note","body":%q}`, says+"0"))
 	for room, client := range map[string]string{"admin/online": "user-2", "postType/post:42": "editor-2"} {
 		for entry = nil; entry["idle"] != false; {
-			watching.presence(room, updatedTo(client, &entry)) // or the beat's date before
+			watching.presence(room, updatedTo(client, &entry)) // an update of the date may come first
 		}
 		if entry["date_gmt"] == joined["date_gmt"] {
 			t.Errorf("active in %s: %v", room, entry)
@@ -77,16 +77,16 @@ func TestPagesReportIdle(t *testing.T) {
 	status("active")
 	for _, f := range watching.seen {
 		if f.Type == "nudge" {
-			t.Error("a page is nudged because somebody became idle")
+			t.Error("a page was nudged because a user became idle")
 		}
 	}
 	if f := n.page(t, 3).socket(t); !strings.Contains(fmt.Sprint(f.presence("admin/online", func(f frame) bool { return f.Snapshot != nil }).Snapshot), "idle:false") {
-		t.Error("whoever comes is not told")
+		t.Error("the snapshot of a new page has no idle")
 	}
 }
 
-// TestHiddenPageBecomesIdle updates what a hidden page has still in rooms, and does
-// not renew it; a hello tells a node that knows nothing.
+// TestHiddenPageBecomesIdle checks that the entry of a hidden page is updated but not
+// renewed, and that a hello reports an active user.
 func TestHiddenPageBecomesIdle(t *testing.T) {
 	n := newNode(t)
 	p := n.page(t, 3)
@@ -111,6 +111,6 @@ func TestHiddenPageBecomesIdle(t *testing.T) {
 	page.mu.Lock()
 	defer page.mu.Unlock()
 	if page.entries[0].pinged {
-		t.Error("it is in the room again")
+		t.Error("the entry of the hidden page is renewed again")
 	}
 }

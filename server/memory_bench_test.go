@@ -10,8 +10,8 @@ import (
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
-// BenchmarkIdleSession is what a page costs beside its connection: ten thousand
-// pages, each in a post's room of its own, with its one entry.
+// BenchmarkIdleSession measures the memory of a page without its connection: ten thousand
+// pages, each with one entry in the room of a post of its own.
 func BenchmarkIdleSession(b *testing.B) {
 	const pages = 10_000
 	for b.Loop() {

@@ -10,14 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/internal/nodetest"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
 const room42 = "postType/post:42"
 
-// memberPage is a page of a site of the demo site's network, whose post 42 is
-// another one than that of the others.
+// memberPage returns a page of a site of the demo site's network.
 func (n *node) memberPage(t *testing.T, site string, user int) *page {
 	t.Helper()
 	claims := claimsFor(fmt.Sprint(user))
@@ -29,7 +29,8 @@ func (n *node) memberPage(t *testing.T, site string, user int) *page {
 	return &page{node: n, http: http.DefaultClient, ticket: signed, conn: fmt.Sprintf("conn-of-%s-%d", site, user)}
 }
 
-// TestNetwork has three sites of one network, known by the secret of the first.
+// TestNetwork checks three sites of one network that share the secret of the first: their
+// rooms and pushes are separate, their log-ins are not.
 func TestNetwork(t *testing.T) {
 	n := newNode(t)
 	editing := func(p *page) string {
@@ -50,23 +51,23 @@ func TestNetwork(t *testing.T) {
 		f := s.presence(room42, func(f frame) bool { return len(f.Snapshot)+len(f.Joined) > 0 })
 		for _, e := range append(f.Snapshot, f.Joined...) {
 			if e["display_name"] != site {
-				t.Errorf("%s sees %v in its post 42", site, e)
+				t.Errorf("%s receives %v for its post 42", site, e)
 			}
 		}
 	}
 
-	key := siteKey(t, "demo-2", n.demo.Secret(), time.Now(), time.Minute, "api")
+	key := nodetest.SignKey(t, "demo-2", n.demo.Secret(), time.Now(), time.Minute, "api")
 	if status, answer := n.callWith(t, key, "/push", `{"to":{"room":"`+room42+`"},"data":"two"}`); status != http.StatusAccepted {
 		t.Fatal(status, answer)
 	}
 	if f := second.next("push"); string(f.Data) != `"two"` {
-		t.Errorf("the second got %s", f.Data)
+		t.Errorf("the second site received %s", f.Data)
 	}
 	if status, answer := n.callWith(t, key, "/status", ""); status != http.StatusOK || answer["sessions"] != 1.0 {
-		t.Errorf("status of the second: %v", answer)
+		t.Errorf("status of the second site: %v", answer)
 	}
 
-	// A log-in is one for the whole network, and so is its end.
+	// A log-in is for the whole network, and so is its revocation.
 	before := n.memberPage(t, "demo", 12).ticket
 	if status, answer := n.callWith(t, key, "/revoke", fmt.Sprintf(`{"user":12,"until_ms":%d}`, time.Now().UnixMilli())); status != http.StatusAccepted {
 		t.Fatal(status, answer)
@@ -81,17 +82,17 @@ func TestNetwork(t *testing.T) {
 	}
 	for _, f := range append(first.seen, third.seen...) {
 		if f.Type == "push" || f.Type == "bye" {
-			t.Errorf("heard %+v of another site", f)
+			t.Errorf("received %+v of another site", f)
 		}
 	}
 }
 
-// TestNetworkBound has more sites than there is place for, and some that nobody signed for.
-func TestNetworkBound(t *testing.T) {
+// TestNetworkLimit reaches the site limit of a network. Only ids in verified tickets count.
+func TestNetworkLimit(t *testing.T) {
 	n := newNode(t)
 	for _, id := range []string{"demo-0", "demo-02", "demo-2x", "demo-", "other-2", "demo-2-3"} {
 		if n.sites.first(id) != nil {
-			t.Errorf("%s is taken for a site of the network", id)
+			t.Errorf("%s is accepted as a site of the network", id)
 		}
 	}
 	forged, err := ticket.Sign("demo-7", "guessed", claimsFor("1"), time.Now())
@@ -103,19 +104,19 @@ func TestNetworkBound(t *testing.T) {
 	}
 	for i := range maxMembers {
 		if n.sites.get(fmt.Sprintf("demo-%d", i+2)) == nil {
-			t.Fatalf("no place for site %d", i)
+			t.Fatalf("site %d is refused below the limit", i)
 		}
 	}
 	_, _, err = n.verifyTicket(n.memberPage(t, "demo-99999", 1).ticket)
 	if bye := new(transport.Bye); !errors.As(err, &bye) || bye.Code != transport.CodeTooMany || bye.RetryAfter < 30*time.Second || !strings.Contains(bye.Reason, "site limit") {
-		t.Errorf("one more: %v", err)
+		t.Errorf("a site above the limit: %v", err)
 	}
 	if _, _, err := n.verifyTicket(n.memberPage(t, "demo-5", 1).ticket); err != nil {
-		t.Errorf("a known one: %v", err)
+		t.Errorf("a known site at the limit: %v", err)
 	}
 	n.sites.forgetIdle(n.sessions.sites())
 	if len(n.sites.members) != maxMembers {
-		t.Errorf("sites that were just used are forgotten: %d are left", len(n.sites.members))
+		t.Errorf("%d sites are left, want all: each was just used", len(n.sites.members))
 	}
 	for _, st := range n.sites.members {
 		st.lastUsed.Store(0)
@@ -124,11 +125,11 @@ func TestNetworkBound(t *testing.T) {
 	page.socket(t)
 	n.sites.forgetIdle(n.sessions.sites())
 	if len(n.sites.members) != 1 {
-		t.Errorf("%d sites are known, one is used", len(n.sites.members))
+		t.Errorf("%d sites are left, want the one in use", len(n.sites.members))
 	}
 }
 
-// nativePage gives a page a ticket whose beats are answered here.
+// nativePage gives a page a ticket with which heartbeatd answers its beats.
 func (p *page) nativePage(t *testing.T, raw string) *page {
 	t.Helper()
 	site, claims, err := p.node.verifyTicket(raw)

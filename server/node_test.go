@@ -8,31 +8,20 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/internal/leaktest"
+	"github.com/heartbeatd/heartbeatd/internal/nodetest"
 	"github.com/heartbeatd/heartbeatd/server/demosite"
 )
 
-// TestMain fails when a test leaves a goroutine behind.
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(closingIdle{m}, goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"))
-}
-
-// closingIdle closes idle connections after the tests.
-type closingIdle struct{ *testing.M }
-
-func (m closingIdle) Run() int {
-	defer http.DefaultClient.CloseIdleConnections()
-	return m.M.Run()
-}
+// TestMain fails if a test leaves a goroutine running.
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // demoSite is the id of the demo site.
 const demoSite = demosite.ID
@@ -49,16 +38,12 @@ func newNode(t *testing.T, configure ...func(*Config)) *node {
 	return newNodeOn(t, broker.Config{TTL: time.Minute}, configure...)
 }
 
-// newNodeOn is a node with another broker than one of its own.
+// newNodeOn is newNode with a broker of this configuration.
 func newNodeOn(t *testing.T, on broker.Config, configure ...func(*Config)) *node {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	b, err := broker.Open(t.Context(), on)
-	if err != nil {
-		t.Fatal(err)
-	}
 	c := Config{
-		Broker: b, Demo: demosite.New([]byte("a key for tests")), BasePath: "/heartbeat", Logger: log,
+		Broker: nodetest.OpenBroker(t, on), Demo: demosite.New([]byte("a key for tests")), BasePath: "/heartbeat", Logger: log,
 		grace: 100 * time.Millisecond, Scripts: fstest.MapFS{"heartbeat.js": {Data: []byte("// the drop-in")}},
 	}
 	for _, f := range configure {
@@ -68,20 +53,11 @@ func newNodeOn(t *testing.T, on broker.Config, configure ...func(*Config)) *node
 	if err != nil {
 		t.Fatal(err)
 	}
-	public, admin := httptest.NewServer(s.Public()), httptest.NewServer(s.Admin())
-	t.Cleanup(func() {
-		public.CloseClientConnections()
-		s.Close()
-		public.Close()
-		admin.Close()
-		if err := b.Close(); err != nil {
-			t.Errorf("closing the broker: %v", err)
-		}
-	})
+	public, admin := nodetest.Serve(t, s)
 	return &node{s, public.URL, admin.URL}
 }
 
-// page is a browser page of a demo user: what it carries, and its cookie.
+// page is a browser page of a demo user.
 type page struct {
 	node   *node
 	http   *http.Client
@@ -108,18 +84,18 @@ func (n *node) page(t *testing.T, user int) *page {
 	return p
 }
 
-// form is the body of a beat, with more fields in place of the usual ones.
+// form returns the body of a beat. Fields in more replace the default ones.
 func (p *page) form(more ...string) string {
 	f := "interval=15&_nonce=" + p.nonce + "&action=heartbeat&screen_id=dashboard&has_focus=true"
 	return strings.Join(append(more, f), "&")
 }
 
-// pinging is a beat that says where the page is.
+// pinging returns a beat with presence-ping.
 func (p *page) pinging(screen string) string {
 	return p.form("data%5Bpresence-ping%5D%5Bscreen%5D=" + url.QueryEscape(screen))
 }
 
-// until polls a condition.
+// until polls a condition. what names it in the failure.
 func until(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -127,7 +103,7 @@ func until(t *testing.T, what string, condition func() bool) {
 	for !condition() {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("%s: not within 10 s", what)
+			t.Fatal("timed out waiting for: " + what)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}

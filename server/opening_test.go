@@ -17,7 +17,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
-// revoke has the node hear a revocation, as if another node had sent it.
+// revoke delivers a revocation to the node, as if another node had published it.
 func (n *node) revoke(t *testing.T, v ticket.Revocation) {
 	t.Helper()
 	v.Until = time.Now().UnixMilli()
@@ -28,7 +28,7 @@ func (n *node) revoke(t *testing.T, v ticket.Revocation) {
 	(&revoker{&n.tickets, n.sites, n.sessions, n.log}).receive(broker.Message{Site: demoSite, Data: b})
 }
 
-// opening is a page whose ticket is verified, and that nobody can find yet.
+// opening is a page whose ticket is verified, but which has no session yet.
 type opening struct {
 	n      *node
 	p      *page
@@ -45,7 +45,7 @@ func (n *node) verified(t *testing.T, p *page) *opening {
 	return &opening{n, p, claims, &transport.Outbox{}}
 }
 
-// open goes on with it, and returns its session.
+// open opens the session of the page.
 func (o *opening) open(t *testing.T) (*session, error) {
 	t.Helper()
 	id, _ := o.claims.UserID()
@@ -57,7 +57,7 @@ func (o *opening) open(t *testing.T) (*session, error) {
 	return s, err
 }
 
-// hears reports whether a session is in a room.
+// hears reports whether a session hears a room.
 func (n *node) hears(s *session, name string) bool {
 	return slices.Contains(n.sites.configured[demoSite].rooms.Listeners(name), room.Listener(s))
 }
@@ -67,17 +67,17 @@ func isRevoked(err error) bool {
 	return errors.As(err, &bye) && bye.Code == transport.CodeTicket
 }
 
-// TestRevokedWhileOpening hears of a revocation after the ticket was verified and
-// before the session can be found.
+// TestRevokedWhileOpening has a revocation that arrives after the ticket was verified and
+// before the session exists.
 func TestRevokedWhileOpening(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.grace = time.Hour })
 	o := n.verified(t, n.page(t, 2))
 	n.revoke(t, ticket.Revocation{User: 2})
 	if _, err := o.open(t); !isRevoked(err) {
-		t.Errorf("a user's page was opened: %v", err)
+		t.Errorf("the page of a revoked user was opened: %v", err)
 	}
 	if n.find(2, o.p.conn) != nil || len(n.online(t, wordpress.AdminRoom)) > 0 {
-		t.Errorf("it is still here: %v", n.online(t, wordpress.AdminRoom))
+		t.Errorf("the session or its entry is left: %v", n.online(t, wordpress.AdminRoom))
 	}
 
 	o = n.verified(t, n.page(t, 1))
@@ -92,11 +92,11 @@ func TestRevokedWhileOpening(t *testing.T) {
 		t.Errorf("the page hears %v with %+v", s.user.Hears(), s.claims)
 	}
 	if n.hears(s, room42) {
-		t.Error("it is in the room")
+		t.Error("the page hears the revoked room")
 	}
 }
 
-// TestRevokedWhileRenewing is the same for a ticket that a page brings later.
+// TestRevokedWhileRenewing is the same for a newer ticket of a session.
 func TestRevokedWhileRenewing(t *testing.T) {
 	n := newNode(t)
 	p := n.page(t, 1)
@@ -113,19 +113,19 @@ func TestRevokedWhileRenewing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n.hears(s, room42) {
-		t.Error("the page is in the room that was revoked")
+		t.Error("the page hears the revoked room")
 	}
 	if !n.hears(s, "postType/post:51") {
-		t.Error("the page is not in the room that was not")
+		t.Error("the page does not hear another room")
 	}
 	n.revoke(t, ticket.Revocation{User: 1})
 	if err := s.renew(demoSite, newer.claims); !isRevoked(err) {
-		t.Errorf("a revoked ticket was taken: %v", err)
+		t.Errorf("a revoked ticket was accepted: %v", err)
 	}
 }
 
-// TestRevokedAnyTime lets pages open while their users and rooms are revoked: in
-// whatever order that happens, it holds in the end.
+// TestRevokedAnyTime opens pages while their users and rooms are revoked. The revocation
+// must hold whatever comes first.
 func TestRevokedAnyTime(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.grace = time.Hour })
 	for i := range 500 {
@@ -152,7 +152,7 @@ func TestRevokedAnyTime(t *testing.T) {
 	}
 }
 
-// TestOpenPanics leaves no session attached to a connection that is not there.
+// TestOpenPanics checks that a panic while a session begins leaves it detached and unlocked.
 func TestOpenPanics(t *testing.T) {
 	n := newNode(t)
 	o := n.verified(t, n.page(t, 1))
@@ -177,10 +177,10 @@ func TestOpenPanics(t *testing.T) {
 	s.mu.Unlock()
 }
 
-// TestDefaults makes a server of as little as it takes.
+// TestDefaults checks New with the fewest fields of Config.
 func TestDefaults(t *testing.T) {
 	if _, err := New(Config{BasePath: "/heartbeat"}); err == nil {
-		t.Error("a server without a broker")
+		t.Error("New without a broker returned no error")
 	}
 	b, err := broker.Open(t.Context(), broker.Config{TTL: time.Minute})
 	if err != nil {
@@ -192,7 +192,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	s.replay.receive(broker.Message{Site: "a", Data: []byte("no JSON")}) // is logged
+	s.replay.receive(broker.Message{Site: "a", Data: []byte("no JSON")}) // must not panic
 	w := httptest.NewRecorder()
 	s.Public().ServeHTTP(w, httptest.NewRequest("GET", "/heartbeat/heartbeat.js", nil))
 	if w.Code != 404 {

@@ -12,7 +12,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// TestHookOrder counts what runs for each kind of request, and when.
+// TestHookOrder checks which hooks run for each kind of request, and in which order.
 func TestHookOrder(t *testing.T) {
 	var ran []string
 	names := []string{
@@ -59,7 +59,7 @@ func TestHookOrder(t *testing.T) {
 	}
 }
 
-// TestHooksChangeTheTick has hooks see and change what WordPress's filters do.
+// TestHooksChangeTheTick checks that hooks can change the tick as WordPress's filters do.
 func TestHooksChangeTheTick(t *testing.T) {
 	p := newNode(t, func(c *Config) {
 		c.Hooks.Add("heartbeat_received", 11, func(c *hook.Call) {
@@ -74,7 +74,7 @@ func TestHooksChangeTheTick(t *testing.T) {
 	}
 }
 
-// TestAjaxRouting calls other actions than heartbeat.
+// TestAjaxRouting checks actions other than heartbeat.
 func TestAjaxRouting(t *testing.T) {
 	p := newNode(t, func(c *Config) {
 		c.Hooks.Add("wp_ajax_mine", 10, func(c *hook.Call) { c.Die(http.StatusTeapot, "short "+c.Query.String("x")) })
@@ -98,12 +98,12 @@ func TestAjaxRouting(t *testing.T) {
 	check("an action for visitors", p.ajax(t, "action=theirs"), http.StatusOK, `["visitor"]`)
 }
 
-// TestCheckReferer verifies nonces of other actions, and fires the hook.
+// TestCheckReferer checks CheckReferer with nonces of other actions, and its hook.
 func TestCheckReferer(t *testing.T) {
-	var told []string
+	var checked []string
 	n := newNode(t, func(c *Config) {
 		c.Hooks.Add("check_ajax_referer", 10, func(c *hook.Call) {
-			told = append(told, fmt.Sprintf("%s %d", c.Referer.Action, c.Referer.Result))
+			checked = append(checked, fmt.Sprintf("%s %d", c.Referer.Action, c.Referer.Result))
 		})
 		c.Hooks.Add("wp_ajax_delete", 10, func(c *hook.Call) {
 			if c.CheckReferer("delete-it", "security") {
@@ -122,10 +122,12 @@ func TestCheckReferer(t *testing.T) {
 		"action=delete":                     "403 -1 delete-it 0",
 		"action=delete&security=" + p.nonce: "403 -1 delete-it 0",
 	} {
-		told = nil
-		r := p.ajax(t, body)
-		if got := fmt.Sprintf("%d %s %s", r.StatusCode, text(r), strings.Join(told, ",")); got != want {
-			t.Errorf("%s: %s, want %s", body, got, want)
-		}
+		t.Run(body, func(t *testing.T) {
+			checked = nil
+			r := p.ajax(t, body)
+			if got := fmt.Sprintf("%d %s %s", r.StatusCode, text(r), strings.Join(checked, ",")); got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		})
 	}
 }

@@ -9,10 +9,11 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/internal/nodetest"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// presenceAnswer is one of the presence API's.
+// presenceAnswer is a response of /api/v1/presence.
 type presenceAnswer struct {
 	status  int
 	header  http.Header
@@ -24,11 +25,11 @@ type presenceAnswer struct {
 	Room    string
 }
 
-// presence asks the API as the demo site.
+// presence calls /api/v1/presence with a key of the demo site.
 func (n *node) presence(t *testing.T, method, query, body string) (a presenceAnswer) {
 	t.Helper()
-	key := siteKey(t, demoSite, n.demo.Secret(), time.Now(), time.Minute, "api")
-	r, text := send(t, method, n.admin+"/api/v1/presence?"+query, body, http.Header{"Authorization": {"Bearer " + key}})
+	key := nodetest.SignKey(t, demoSite, n.demo.Secret(), time.Now(), time.Minute, "api")
+	r, text := nodetest.Send(t, method, n.admin+"/api/v1/presence?"+query, body, http.Header{"Authorization": {"Bearer " + key}})
 	a.status, a.header, a.text = r.StatusCode, r.Header, text
 	var err error
 	switch {
@@ -63,7 +64,7 @@ func TestPresenceIsPutListedAndDeleted(t *testing.T) {
 		t.Fatalf("%d %s", put.status, put.text)
 	}
 	if f := s.presence(wordpress.AdminRoom, func(frame) bool { return true }); len(f.Joined) != 1 || f.Joined[0]["client_id"] != "user-7" {
-		t.Errorf("a page hears %+v", f)
+		t.Errorf("a page received %+v, want the join", f)
 	}
 	got := n.presence(t, "GET", "room="+wordpress.AdminRoom, "")
 	if len(got.entries) != 1 || got.text != "["+strings.TrimSpace(put.text)+"]\n" {
@@ -74,37 +75,39 @@ func TestPresenceIsPutListedAndDeleted(t *testing.T) {
 		t.Errorf("%d %s", del.status, del.text)
 	}
 	if f := s.presence(wordpress.AdminRoom, func(frame) bool { return true }); len(f.Left) != 1 {
-		t.Errorf("a page hears %+v", f)
+		t.Errorf("a page received %+v, want the leave", f)
 	}
 	if again := n.presence(t, "DELETE", "room="+wordpress.AdminRoom+"&client_id=user-7", ""); again.status != 200 || !again.Deleted {
-		t.Errorf("deleting what is not there: %d %s", again.status, again.text)
+		t.Errorf("DELETE of an entry that does not exist: %d %s", again.status, again.text)
 	}
 	if got := n.presence(t, "GET", "", ""); got.text != "[]\n" || got.header.Get("X-WP-Total") != "0" || got.header.Get("X-WP-TotalPages") != "0" {
 		t.Errorf("%s %v", got.text, got.header)
 	}
 }
 
-// TestDeletedPageComesBackWithItsPing takes away what a page's link holds.
-func TestDeletedPageComesBackWithItsPing(t *testing.T) {
+// TestDeletedEntryReturnsWithPing deletes the entry of a page with a link. It must return
+// with the page's next ping, and not before.
+func TestDeletedEntryReturnsWithPing(t *testing.T) {
 	n := newNode(t)
 	p := n.page(t, 2)
 	s := p.socket(t)
 	s.beat(1, p.pinging("dashboard"))
 	n.presence(t, "DELETE", "user_id=2", "")
 	if a := n.presence(t, "GET", "", ""); len(a.entries) != 0 {
-		t.Errorf("still there: %s", a.text)
+		t.Errorf("after the DELETE: %s", a.text)
 	}
 	s.beat(2, p.form()) // without a ping
 	if a := n.presence(t, "GET", "", ""); len(a.entries) != 0 {
-		t.Errorf("it came back by itself: %s", a.text)
+		t.Errorf("after a beat without a ping: %s", a.text)
 	}
 	s.beat(3, p.pinging("dashboard"))
 	if a := n.presence(t, "GET", "", ""); len(a.entries) != 1 {
-		t.Errorf("its ping does not bring it back: %s", a.text)
+		t.Errorf("after a ping: %s", a.text)
 	}
 }
 
-// TestPutForAPage has PHP write for a page: what its link keeps, it keeps.
+// TestPutForAPage has PHP write the entry of a page. As long as the page's link renews the
+// entry, the write is ignored.
 func TestPutForAPage(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.grace = time.Hour })
 	p := n.page(t, 2)
@@ -119,14 +122,14 @@ func TestPutForAPage(t *testing.T) {
 	screen := func() string { return string(n.presence(t, "GET", "room=admin/online", "").entries[0].Data) }
 	put()
 	if got := screen(); !strings.Contains(got, "dashboard") {
-		t.Errorf("PHP took the entry of a page with a link: %s", got)
+		t.Errorf("PHP replaced the entry of a page with a link: %s", got)
 	}
 	page := n.sessions.find(sessionKey{demoSite, 2, p.conn})
 	_ = s.conn.CloseNow()
-	until(t, "the link is gone", func() bool { return !page.connected() })
+	until(t, "the end of the link", func() bool { return !page.connected() })
 	put()
 	if got := screen(); !strings.Contains(got, "dashboard") {
-		t.Errorf("PHP took the entry of a page that had just closed: %s", got)
+		t.Errorf("PHP replaced the entry of a page that was just closed: %s", got)
 	}
 	page.mu.Lock()
 	page.parted = page.parted.Add(-n.shared.grace)
@@ -135,13 +138,14 @@ func TestPutForAPage(t *testing.T) {
 	if got := screen(); !strings.Contains(got, "php") {
 		t.Errorf("PHP cannot write for a page without a link: %s", got)
 	}
-	page.end(nil) // its grace is over
+	page.end(nil) // as the end of the grace period does
 	if got := n.presence(t, "GET", "", ""); len(got.entries) != 1 {
-		t.Errorf("with the link's grace went what PHP wrote: %s", got.text)
+		t.Errorf("the end of the session removed PHP's entry: %s", got.text)
 	}
 }
 
-// TestPutForAPageElsewhere has PHP write at one node for a page that another has.
+// TestPutForAPageElsewhere has PHP write to one node the entry of a page that is connected
+// to another.
 func TestPutForAPageElsewhere(t *testing.T) {
 	here := newNodeOn(t, broker.Config{TTL: time.Minute, Listen: "127.0.0.1:0"})
 	there := newNodeOn(t, broker.Config{TTL: time.Minute, URL: "nats://" + here.broker.ListenAddr()}, func(c *Config) { c.Demo = here.demo })
@@ -160,14 +164,14 @@ func TestPutForAPageElsewhere(t *testing.T) {
 		t.Fatalf("%d %s", a.status, a.text)
 	}
 	if got := screen(here); !strings.Contains(got, "dashboard") {
-		t.Errorf("PHP took the entry of a page with a link to another node: %s", got)
+		t.Errorf("PHP replaced the entry of a page with a link to another node: %s", got)
 	}
 	s.send(`{"type":"leave"}`)
 	for _, n := range []*node{there, here} {
-		until(t, "the page is gone", func() bool { return screen(n) == "" })
+		until(t, "the leave of the page", func() bool { return screen(n) == "" })
 		n.presence(t, "PUT", "", `{"room":"admin/online","client_id":"user-2","user_id":2,"conn":"`+p.conn+`"}`)
 		if got := screen(n); got != "" {
-			t.Errorf("what PHP wrote for a beat outlives its page: %s", got)
+			t.Errorf("PHP's late write brought back the entry of a page that left: %s", got)
 		}
 	}
 }

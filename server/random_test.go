@@ -22,31 +22,31 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// eyes is what somebody who watches sees: of each client id in each room its
-// screen.
-type eyes struct {
+// watcher records what a page or an observer learns: the screen of each client id in each
+// room.
+type watcher struct {
 	mu     sync.Mutex
 	sees   map[string]int
 	last   map[string]int // the newest screen that was seen
-	strict bool           // every change comes, and each once
+	strict bool           // no change is left out or repeated
 	faults []string
 }
 
-func newEyes(strict bool) *eyes {
-	return &eyes{sees: map[string]int{}, last: map[string]int{}, strict: strict}
+func newWatcher(strict bool) *watcher {
+	return &watcher{sees: map[string]int{}, last: map[string]int{}, strict: strict}
 }
 
-// change takes one change in order: screens only grow.
-func (e *eyes) change(kind, room, id string, data json.RawMessage) {
+// change records one change, and checks that the number of the screen does not decrease.
+func (e *watcher) change(kind, room, id string, data json.RawMessage) {
 	who := room + " " + id
-	_, there := e.sees[who]
+	_, known := e.sees[who]
 	screen := screenOf(room, data)
 	wrong := screen < e.last[who]
 	if e.strict {
-		wrong = wrong || there == (kind == "joined")
+		wrong = wrong || known == (kind == "joined")
 	}
 	if wrong && len(e.faults) < 10 {
-		e.faults = append(e.faults, fmt.Sprintf("%s %s on screen %d after %d, there: %v", who, kind, screen, e.last[who], there))
+		e.faults = append(e.faults, fmt.Sprintf("%s %s on screen %d after %d, known: %v", who, kind, screen, e.last[who], known))
 	}
 	e.last[who] = max(e.last[who], screen)
 	if kind == "left" {
@@ -56,7 +56,7 @@ func (e *eyes) change(kind, room, id string, data json.RawMessage) {
 	}
 }
 
-// screenOf is the number of an entry's screen; in a post's room there is none.
+// screenOf returns the number of an entry's screen, or 0 in the room of a post.
 func screenOf(room string, data json.RawMessage) (n int) {
 	var d struct{ Screen string }
 	_ = json.Unmarshal(data, &d)
@@ -66,15 +66,15 @@ func screenOf(room string, data json.RawMessage) (n int) {
 	return n
 }
 
-// observe is what an observer on NATS sees.
-func (e *eyes) observe(c presence.Change) {
+// observe records a change that an observer on NATS reports.
+func (e *watcher) observe(c presence.Change) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.change(c.Kind.String(), c.Entry.Room, c.Entry.ClientID, c.Entry.Data)
 }
 
-// hear is what a browser makes of its frames.
-func (e *eyes) hear(b []byte) {
+// hear records the changes of a presence frame.
+func (e *watcher) hear(b []byte) {
 	type member struct {
 		ID   string `json:"client_id"`
 		Data json.RawMessage
@@ -101,15 +101,15 @@ func (e *eyes) hear(b []byte) {
 	}
 }
 
-func (e *eyes) seen() map[string]int {
+func (e *watcher) seen() map[string]int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return maps.Clone(e.sees)
 }
 
-// TestTenThousandSteps has 200 people on all transports join, move, crash,
-// return and leave at random. Whoever watches, a browser on each transport and
-// an observer on NATS, sees what is: the same at every pause, and in order.
+// TestTenThousandSteps has 200 people on all transports join, move, crash, return and leave
+// at random. A page on each transport and an observer on NATS must see the same state after
+// each round, and changes in order.
 func TestTenThousandSteps(t *testing.T) {
 	const people, rounds, steps = 200, 3, 20
 	n := newNodeOn(t, broker.Config{
@@ -119,14 +119,14 @@ func TestTenThousandSteps(t *testing.T) {
 	t.Cleanup(client.CloseIdleConnections)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	tap := &wiretap{keys: map[string]map[string]bool{}}
-	watching := watchAll(ctx, t, n, client, tap)
+	stored := &storedKeys{keys: map[string]map[string]bool{}}
+	watching := watchAll(ctx, t, n, client, stored)
 
 	var walkers []*walker
 	for i := range people {
 		kind := []string{"websocket", "websocket", "longpoll", "longpoll", "post"}[i%5]
 		walkers = append(walkers, must(newWalker(n, client, 1000+i, kind)))
-		walkers[i].wire = tap
+		walkers[i].stored = stored
 	}
 	for round := range rounds {
 		began := time.Now()
@@ -147,7 +147,7 @@ func TestTenThousandSteps(t *testing.T) {
 		}
 		walked := time.Since(began)
 		agree(t, round, walkers, watching)
-		t.Logf("round %d: they walked %v, and were seen %v later", round, walked.Round(time.Millisecond), (time.Since(began) - walked).Round(time.Millisecond))
+		t.Logf("round %d took %v, and all watchers agreed %v later", round, walked.Round(time.Millisecond), (time.Since(began) - walked).Round(time.Millisecond))
 	}
 	outcomes := map[string]int{}
 	for _, w := range walkers {
@@ -160,7 +160,7 @@ func TestTenThousandSteps(t *testing.T) {
 	}
 	t.Logf("%v", outcomes)
 	if happened := outcomes["moves"] + outcomes["leaves"] + outcomes["vanishes"] + outcomes["returns"]; happened < 10_000 {
-		t.Errorf("%d things happened", happened)
+		t.Errorf("%d steps, want at least 10,000", happened)
 	}
 	for name, e := range watching {
 		e.mu.Lock()
@@ -171,12 +171,12 @@ func TestTenThousandSteps(t *testing.T) {
 	}
 }
 
-// watchAll are an observer, and a browser on each transport that has one.
-func watchAll(ctx context.Context, t *testing.T, n *node, client *http.Client, tap *wiretap) map[string]*eyes {
+// watchAll starts an observer, and a page on a socket and on a long-poll.
+func watchAll(ctx context.Context, t *testing.T, n *node, client *http.Client, stored *storedKeys) map[string]*watcher {
 	t.Helper()
-	watching := map[string]*eyes{"an observer": newEyes(true), "a socket": newEyes(false), "a poll": newEyes(false)}
+	watching := map[string]*watcher{"an observer": newWatcher(true), "a socket": newWatcher(false), "a poll": newWatcher(false)}
 	nc := must(nats.Connect("nats://observer:p@"+n.broker.ListenAddr(), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})))
-	must(nc.Subscribe("presence."+demoSite+".>", tap.hear))
+	must(nc.Subscribe("presence."+demoSite+".>", stored.update))
 	observed := make(chan error)
 	observing, stop := context.WithCancel(ctx)
 	go func() {
@@ -191,13 +191,13 @@ func watchAll(ctx context.Context, t *testing.T, n *node, client *http.Client, t
 	t.Cleanup(func() {
 		stop()
 		if err := <-observed; !errors.Is(err, context.Canceled) {
-			t.Errorf("the observer ended: %v", err)
+			t.Errorf("Observe returned %v", err)
 		}
 		nc.Close()
 		socket.cut()
 		poll.cut()
 	})
-	until(t, "the observer is there", func() bool {
+	until(t, "the observer's first change", func() bool {
 		n.enter("a room", 3, "x")
 		e := watching["an observer"]
 		e.mu.Lock()
@@ -209,9 +209,9 @@ func watchAll(ctx context.Context, t *testing.T, n *node, client *http.Client, t
 	return watching
 }
 
-// agree waits until everybody sees who is there, which takes as long as whoever
-// vanished is still in their grace, or their TTL.
-func agree(t *testing.T, round int, walkers []*walker, watching map[string]*eyes) {
+// agree waits until all watchers see the walkers that are present. It takes up to the grace
+// period, or the TTL, of those that have vanished.
+func agree(t *testing.T, round int, walkers []*walker, watching map[string]*watcher) {
 	t.Helper()
 	want := map[string]int{}
 	for _, w := range walkers {
@@ -229,15 +229,15 @@ func agree(t *testing.T, round int, walkers []*walker, watching map[string]*eyes
 			if time.Now().After(deadline) {
 				t.Fatalf("after round %d %s sees\n%s", round, name, difference(e.seen(), want))
 			}
-			if time.Since(beat) > time.Second { // a page without a link lives by its beats
+			if time.Since(beat) > time.Second { // pages without a link renew their entries by beats
 				beat = time.Now()
 				for _, w := range walkers {
 					if w.here && w.transport == "post" && w.beat() != nil {
-						t.Fatalf("user %d is not answered", w.user)
+						t.Fatalf("a beat of user %d was not answered", w.user)
 					}
 				}
 			}
-			time.Sleep(20 * time.Millisecond) // a poll's pause
+			time.Sleep(20 * time.Millisecond)
 		}
 	}
 }
@@ -245,13 +245,13 @@ func agree(t *testing.T, round int, walkers []*walker, watching map[string]*eyes
 func difference(got, want map[string]int) string {
 	var lines []string
 	for who, screen := range got {
-		if at, there := want[who]; !there || at != screen {
-			lines = append(lines, fmt.Sprintf("%s on %d, want %d (%v)", who, screen, at, there))
+		if at, present := want[who]; !present || at != screen {
+			lines = append(lines, fmt.Sprintf("%s on %d, want %d (present: %v)", who, screen, at, present))
 		}
 	}
 	for who := range want {
-		if _, there := got[who]; !there {
-			lines = append(lines, "not "+who)
+		if _, seen := got[who]; !seen {
+			lines = append(lines, who+" is missing")
 		}
 	}
 	slices.Sort(lines)

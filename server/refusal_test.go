@@ -14,8 +14,8 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
-// TestRefusalsLogged finds every refused page in the log: with its reason, once
-// for each cause, and without the ticket.
+// TestRefusalsLogged checks that every cause of a refusal is logged once with its reason,
+// and that tickets are not logged.
 func TestRefusalsLogged(t *testing.T) {
 	var log lockedBuffer
 	n := newNode(t, func(c *Config) {
@@ -72,7 +72,8 @@ func TestRefusalsLogged(t *testing.T) {
 	}
 }
 
-// TestRefusalsCounted logs a cause again after an hour, with how often it was there.
+// TestRefusalsCounted checks that a cause is logged again after an hour, with the number of
+// refusals meanwhile.
 func TestRefusalsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l refusals
@@ -92,7 +93,7 @@ func TestRefusalsCounted(t *testing.T) {
 	})
 }
 
-// lockedBuffer is a log that may be read while it is written.
+// lockedBuffer is a bytes.Buffer that is safe for concurrent use.
 type lockedBuffer struct {
 	mu     sync.Mutex
 	buffer bytes.Buffer

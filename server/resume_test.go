@@ -8,15 +8,16 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// find is the session of a page.
+// find returns the session of a page of the demo site, or nil.
 func (n *node) find(user int64, conn string) *session {
 	n.sessions.mu.Lock()
 	defer n.sessions.mu.Unlock()
 	return n.sessions.byKey[sessionKey{demoSite, user, conn}]
 }
 
-// TestResumedPageLearnsWhatItMissed brings a page back to a room that changed.
-func TestResumedPageLearnsWhatItMissed(t *testing.T) {
+// TestResumedPageGetsSnapshot checks that a page that resumes its session gets a snapshot of
+// a room that changed meanwhile.
+func TestResumedPageGetsSnapshot(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.grace = time.Hour })
 	alice, p := n.page(t, 1), n.page(t, 2)
 	s := alice.socket(t)
@@ -27,8 +28,9 @@ func TestResumedPageLearnsWhatItMissed(t *testing.T) {
 	back.presence(wordpress.AdminRoom, func(f frame) bool { return has(f.Snapshot, "user-2") })
 }
 
-// TestDrainingTakesNobodyBack turns pages away that come back in their grace.
-func TestDrainingTakesNobodyBack(t *testing.T) {
+// TestDrainingRefusesResumption checks that a draining node refuses pages that come back
+// within the grace period.
+func TestDrainingRefusesResumption(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.grace = time.Hour })
 	p := n.page(t, 1)
 	s := p.socket(t)
@@ -44,25 +46,27 @@ func TestDrainingTakesNobodyBack(t *testing.T) {
 	}
 }
 
-// TestHelloWhileClosing ends, though a page comes back to a session that ended.
-func TestHelloWhileClosing(t *testing.T) {
+// TestHelloAfterEnd checks that a page gets a new session if its last one has ended but is
+// not yet removed.
+func TestHelloAfterEnd(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.grace = time.Hour })
 	p := n.page(t, 1)
 	p.socket(t)
 	n.find(1, p.conn).end(nil)
-	n.sessions.mu.Lock() // as if it had not been forgotten yet
+	n.sessions.mu.Lock() // as if it were not removed yet
 	n.sessions.byKey[sessionKey{demoSite, 1, p.conn}] = &session{shared: &n.shared, key: sessionKey{demoSite, 1, p.conn}, ended: true}
 	n.sessions.byUser[userKey{demoSite, 1}]++
 	n.sessions.mu.Unlock()
-	again := p.socket(t) // a new one is made
+	again := p.socket(t)
 	if n.find(1, p.conn).ended {
-		t.Error("the page has the session that ended")
+		t.Error("the page got the session that has ended")
 	}
 	_ = again.conn.CloseNow()
 }
 
-// TestBackJustInTime has the grace end at the moment that the page is back.
-func TestBackJustInTime(t *testing.T) {
+// TestGraceEndsAfterResumption has the timer of the grace period fire just after the page
+// has come back.
+func TestGraceEndsAfterResumption(t *testing.T) {
 	n := newNode(t)
 	p := n.page(t, 1)
 	s := p.socket(t)
@@ -72,8 +76,9 @@ func TestBackJustInTime(t *testing.T) {
 	}
 }
 
-// TestRenewKeepsTheGrace takes a ticket from a page that is gone already.
-func TestRenewKeepsTheGrace(t *testing.T) {
+// TestRenewKeepsGrace checks that a ticket that arrives after the end of the connection does
+// not extend the grace period.
+func TestRenewKeepsGrace(t *testing.T) {
 	n := newNode(t)
 	p := n.page(t, 1)
 	s := p.socket(t)
@@ -84,11 +89,11 @@ func TestRenewKeepsTheGrace(t *testing.T) {
 	if err := session.Renew(n.page(t, 1).ticket); err != nil && n.find(1, p.conn) != nil {
 		t.Fatal(err)
 	}
-	until(t, "the grace ends all the same", func() bool { return len(n.online(t, wordpress.AdminRoom)) == 0 })
+	until(t, "the end of the grace period", func() bool { return len(n.online(t, wordpress.AdminRoom)) == 0 })
 }
 
-// TestPostTabStays keeps a user's tab that only posts when a linked tab of
-// theirs beats on and leaves.
+// TestPostTabStays checks that the entry of a tab that beats by POST stays when another tab
+// of the user, which has a link, leaves.
 func TestPostTabStays(t *testing.T) {
 	n := newNode(t)
 	linked, posting := n.page(t, 2), n.page(t, 2)
@@ -103,8 +108,8 @@ func TestPostTabStays(t *testing.T) {
 	}
 }
 
-// TestPostBeforeLink has a page post before its link is up, as pages do: it is
-// one page, and leaves as one.
+// TestPostBeforeLink has a page that posts before its link is open. It has one entry, which
+// its leave removes.
 func TestPostBeforeLink(t *testing.T) {
 	n := newNode(t)
 	p := n.page(t, 3)
@@ -115,7 +120,7 @@ func TestPostBeforeLink(t *testing.T) {
 	}
 	post()
 	s := p.socket(t)
-	post() // which was under way meanwhile
+	post() // as if it had been sent before
 	s.send(fmt.Sprintf(`{"type":"note","body":%q}`, p.pinging("dashboard")))
 	s.send(`{"type":"leave"}`)
 	s.ended()
@@ -124,8 +129,8 @@ func TestPostBeforeLink(t *testing.T) {
 	}
 }
 
-// TestPostAfterLink has a page post on when its link is gone for good: the end
-// of the grace does not take away what it posted.
+// TestPostAfterLink has a page that posts after it has lost its link. The end of the grace
+// period must not remove its entry.
 func TestPostAfterLink(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.grace = time.Hour })
 	p := n.page(t, 3)
@@ -143,7 +148,8 @@ func TestPostAfterLink(t *testing.T) {
 	}
 }
 
-// TestLinkedPostWritesNothing leaves the entry of a page with a link to the link.
+// TestLinkedPostWritesNothing checks that a beat by POST of a page with a link writes no
+// entry.
 func TestLinkedPostWritesNothing(t *testing.T) {
 	n := newNode(t)
 	p := n.page(t, 2)
@@ -159,7 +165,7 @@ func TestLinkedPostWritesNothing(t *testing.T) {
 	s.send(`{"type":"leave"}`)
 	s.ended()
 	r = p.ajaxRequest(t, p.pinging("dashboard"))
-	r.Header.Set(connectionHeader, p.conn) // but has none any more
+	r.Header.Set(connectionHeader, p.conn) // it has no link any more
 	p.do(t, r)
 	if got := n.online(t, wordpress.AdminRoom); len(got) != 1 {
 		t.Errorf("online: %v", got)

@@ -10,7 +10,8 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
-// TestRevokeRoom takes a room from those who hear it, until WordPress says more.
+// TestRevokeRoom checks that the pages of a revoked room no longer hear it, until they have
+// a newer ticket.
 func TestRevokeRoom(t *testing.T) {
 	n := newNode(t)
 	ed, alice := n.page(t, 2), n.page(t, 1)
@@ -20,9 +21,9 @@ func TestRevokeRoom(t *testing.T) {
 	if status, answer := n.call(t, "/revoke", `{"room":"`+room42+`"}`); status != http.StatusAccepted {
 		t.Fatal(status, answer)
 	}
-	for _, heard := range []*socket{s, other} {
-		if f := heard.next("nudge"); f.Spread == 0 {
-			t.Error("all ask at once")
+	for _, page := range []*socket{s, other} {
+		if f := page.next("nudge"); f.Spread == 0 {
+			t.Error("the nudge has no spread")
 		}
 	}
 	s.seen = nil
@@ -30,22 +31,22 @@ func TestRevokeRoom(t *testing.T) {
 	n.call(t, "/push", `{"to":{"room":"`+room42+`"},"data":1}`)
 	n.call(t, "/push", `{"to":{"all":true},"data":"over"}`)
 	if f := s.next("push"); string(f.Data) != `"over"` {
-		t.Errorf("heard %s of the room", f.Data)
+		t.Errorf("received %s of the revoked room", f.Data)
 	}
 	if slices.ContainsFunc(s.seen, func(f frame) bool { return len(f.Joined) > 0 && f.Room == room42 }) {
-		t.Error("heard who came to the room")
+		t.Error("received a join of the revoked room")
 	}
 	if f := s.beat(2, ed.pinging("dashboard")); f.Type != "decline" {
-		t.Errorf("a beat is answered with %+v: WordPress has to say what holds", f)
+		t.Errorf("a beat was answered with %+v, want a decline", f)
 	}
 	if got := n.online(t, room42); !slices.Contains(got, "editor-2") {
 		t.Errorf("in the room: %v", got)
 	}
 
-	// A page that comes with an old ticket does not hear the room either.
+	// A page that connects with an old ticket does not hear the room either.
 	_, old, err := n.verifyTicket(ed.ticket)
 	if err != nil || slices.Contains(old.Rooms, room42) || old.Native != nil {
-		t.Errorf("the old ticket says %+v, %v", old, err)
+		t.Errorf("claims of the old ticket: %+v, %v", old, err)
 	}
 	old.Rooms = []string{room42}
 	fresh, err := ticket.Sign(demoSite, n.demo.Secret(), *old, time.Now().Add(2*time.Second))
@@ -56,7 +57,7 @@ func TestRevokeRoom(t *testing.T) {
 	s.presence(room42, func(f frame) bool { return len(f.Snapshot) > 0 })
 }
 
-// TestRevokeAll ends every ticket of a site.
+// TestRevokeAll checks that a revocation of all tickets of a site ends its sessions.
 func TestRevokeAll(t *testing.T) {
 	n := newNode(t)
 	pages := []*socket{n.page(t, 1).socket(t), n.page(t, 2).socket(t)}

@@ -15,7 +15,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// entry is somebody in a room, put there from elsewhere.
+// enter writes the entry of a user, as another node does.
 func (n *node) enter(room string, user int, screen string) {
 	n.broker.Put(entryKey(room, user), presence.Stored{Entry: presence.Entry{
 		Room: room, ClientID: fmt.Sprintf("user-%d", user), UserID: int64(user),
@@ -30,8 +30,8 @@ func entryKey(room string, user int) presence.Key {
 	return presence.Key{Site: demoSite, Room: room, ClientID: fmt.Sprintf("user-%d", user), Conn: "elsewhere"}
 }
 
-// TestManyJoinOneRoom has a thousand people come at once: a page hears of all
-// of them in a few frames, none of which lists more than 200.
+// TestManyJoinOneRoom has a thousand people join at once. A page must receive all of them in
+// a few frames, each with at most 200 entries.
 func TestManyJoinOneRoom(t *testing.T) {
 	n := newNode(t)
 	s := n.page(t, 1).socket(t)
@@ -50,14 +50,14 @@ func TestManyJoinOneRoom(t *testing.T) {
 		}
 		frames++
 		if f.Updated != nil || f.Left != nil || len(f.Joined)+len(f.Snapshot) > 200 {
-			t.Fatalf("among the joins came %d updates and %d leaves: %d joined, %d are listed", len(f.Updated), len(f.Left), len(f.Joined), len(f.Snapshot))
+			t.Fatalf("a frame has %d updates, %d leaves, %d joins, and a snapshot of %d", len(f.Updated), len(f.Left), len(f.Joined), len(f.Snapshot))
 		}
 	}
 	if most := 2 + int(time.Since(started)/(250*time.Millisecond)); joined != people || frames > most {
-		t.Errorf("%d joins came in %d frames, at most %d were allowed", joined, frames, most)
+		t.Errorf("%d joins in %d frames, want at most %d frames", joined, frames, most)
 	}
 
-	// Whoever comes now gets a cut snapshot and the total; so does a tick.
+	// A new page gets a snapshot of 200 entries and the total, and so does a tick.
 	p := n.page(t, 2)
 	late := p.socket(t)
 	if f := late.presence(wordpress.AdminRoom, func(f frame) bool { return f.Snapshot != nil }); len(f.Snapshot) != 200 {
@@ -71,13 +71,13 @@ func TestManyJoinOneRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(tick.Online) != 200 || tick.Total != people+1 {
-		t.Errorf("a tick says %d of %d are online", len(tick.Online), tick.Total)
+		t.Errorf("a tick lists %d of %d", len(tick.Online), tick.Total)
 	}
 }
 
-// TestStorm has pages and people come to a large room at once, move and leave:
-// whenever a page came, it sees in the end who is there.
-func TestStorm(t *testing.T) {
+// TestPagesOpenWhileRoomChanges opens pages while people join, move in and leave a large
+// room. In the end every page must see who is present.
+func TestPagesOpenWhileRoomChanges(t *testing.T) {
 	const people, pages = 140, 40
 	n := newNode(t)
 	client := &http.Client{Transport: &http.Transport{}}
@@ -90,7 +90,7 @@ func TestStorm(t *testing.T) {
 	for i := range people {
 		enter(1000+i, 1)
 	}
-	var watching []*eyes
+	var watching []*watcher
 	for i := range pages {
 		enter(2000+i, 1)
 		enter(1000+i, 2)
@@ -99,47 +99,48 @@ func TestStorm(t *testing.T) {
 			delete(want, fmt.Sprintf("%s user-%d", wordpress.AdminRoom, 1100+i))
 		}
 		w := must(newWalker(n, client, 3000+i, "websocket"))
-		e := newEyes(false)
+		e := newWatcher(false)
 		link := must(openSocket(t.Context(), n.url, fmt.Sprintf(`{"type":"hello","ticket":%q,"conn":"watching-%d"}`, w.ticket, i), e.hear))
 		t.Cleanup(link.cut)
 		watching = append(watching, e)
 	}
 	for i, e := range watching {
-		until(t, fmt.Sprintf("page %d sees who is there", i), func() bool { return maps.Equal(e.seen(), want) })
+		until(t, fmt.Sprintf("the people on page %d", i), func() bool { return maps.Equal(e.seen(), want) })
 		if e.faults != nil {
 			t.Errorf("page %d: %v", i, e.faults)
 		}
 	}
 }
 
-// TestSlowPageCatchesUp offers a page more than fits: it gets a snapshot instead of the
-// frames that it missed.
+// TestSlowPageCatchesUp checks that a page whose outbox was full gets a snapshot instead of
+// the frames that did not fit.
 func TestSlowPageCatchesUp(t *testing.T) {
 	n := newNode(t)
 	n.enter(wordpress.AdminRoom, 100, "a")
 	p := n.page(t, 1)
 	l := p.poller(t)
 	session, r := n.find(1, p.conn), n.sites.configured[demoSite].rooms.Room(wordpress.AdminRoom)
-	for range 40 { // of 4 KB
+	for range 40 { // frames of 4 KB
 		session.Offer(r, []byte(`{"type":"presence","room":"admin/online","joined":[{"client_id":"`+strings.Repeat("x", 4000)+`"}]}`))
 	}
 	_, seq, frames := l.poll(0)
-	heard := 0
+	sent := 0
 	for _, f := range frames {
-		heard += len(f.Joined)
+		sent += len(f.Joined)
 	}
-	if heard == 0 || heard == 40 {
-		t.Fatalf("%d of the 40 frames were sent: the test is void", heard)
+	if sent == 0 || sent == 40 {
+		t.Fatalf("%d of the 40 frames fit into the outbox, want a part of them", sent)
 	}
-	until(t, "a snapshot makes up for the rest", func() bool {
+	until(t, "the snapshot", func() bool {
 		_, next, frames := l.poll(seq)
 		seq = next
 		return slices.ContainsFunc(frames, func(f frame) bool { return f.Room == wordpress.AdminRoom && len(f.Snapshot) == 1 })
 	})
 }
 
-// TestRoomsAreForgotten keeps nothing of rooms that nobody hears.
-func TestRoomsAreForgotten(t *testing.T) {
+// TestUnusedRoomsAreRemoved checks that rooms without listeners are removed, and that the
+// view of an unused site is closed.
+func TestUnusedRoomsAreRemoved(t *testing.T) {
 	n := newNode(t)
 	st := n.sites.configured[demoSite]
 	count := st.rooms.Len
@@ -149,13 +150,13 @@ func TestRoomsAreForgotten(t *testing.T) {
 	}
 	_ = first.conn.CloseNow()
 	second.send(`{"type":"leave"}`)
-	until(t, "all rooms are forgotten", func() bool { return count() == 0 })
+	until(t, "the end of all rooms", func() bool { return count() == 0 })
 	st.lastUsed.Store(time.Now().Add(-watchLinger).UnixNano())
 	st.closeIfIdle()
 	if st.view != nil {
-		t.Error("a site that nobody uses is still watched")
+		t.Error("an unused site is still watched")
 	}
-	n.page(t, 1).socket(t) // and is watched again when somebody comes
+	n.page(t, 1).socket(t)
 	if st.view == nil {
 		t.Error("the site is not watched again")
 	}

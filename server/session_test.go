@@ -12,7 +12,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// isJoin and isLeave match a presence frame that tells of one client id.
+// isJoin and isLeave match a presence frame with the join or the leave of a client id.
 func isJoin(client string) func(frame) bool {
 	return func(f frame) bool { return has(f.Joined, client) }
 }
@@ -30,7 +30,7 @@ func has(entries []map[string]any, client string) bool {
 	return false
 }
 
-// online is who a node says is in a room.
+// online returns the client ids in a room.
 func (n *node) online(t *testing.T, room string) (clients []string) {
 	t.Helper()
 	view, err := n.sites.configured[demoSite].watch(t.Context())
@@ -45,7 +45,7 @@ func (n *node) online(t *testing.T, room string) (clients []string) {
 	return clients
 }
 
-// TestJoinAndLeave follows one page through another's eyes.
+// TestJoinAndLeave checks the presence frames that one page receives about another.
 func TestJoinAndLeave(t *testing.T) {
 	n := newNode(t)
 	alice := n.page(t, 1).socket(t)
@@ -69,8 +69,9 @@ func TestJoinAndLeave(t *testing.T) {
 	alice.presence("postType/post:42", isLeave("editor-2"))
 }
 
-// TestPollHearsTheSame follows a page over long-poll, with a lost answer.
-func TestPollHearsTheSame(t *testing.T) {
+// TestPollIsRepeatable checks that a poll whose response was lost returns the same frames
+// again.
+func TestPollIsRepeatable(t *testing.T) {
 	n := newNode(t)
 	l := n.page(t, 1).poller(t)
 	_, seq, frames := l.poll(0)
@@ -83,14 +84,14 @@ func TestPollHearsTheSame(t *testing.T) {
 	if status != 200 || !has(frames[0].Joined, "user-2") {
 		t.Fatalf("%d %+v", status, frames)
 	}
-	// The answer was lost: the same poll again brings the same frames.
+	// As after a lost response.
 	if _, again, frames := l.poll(seq); again < next || !has(frames[0].Joined, "user-2") {
-		t.Errorf("the second time: %d %+v", again, frames)
+		t.Errorf("the second poll: %d %+v", again, frames)
 	}
 }
 
-// TestGrace closes a page's socket: it stays for the grace, and coming back
-// within it is neither leave nor join.
+// TestGrace checks that a page that comes back within the grace period neither leaves nor
+// joins, and that it leaves at the end of the period.
 func TestGrace(t *testing.T) {
 	n := newNode(t, func(c *Config) { c.grace = time.Hour })
 	alice := n.page(t, 1).socket(t)
@@ -112,66 +113,66 @@ func TestGrace(t *testing.T) {
 	n.sessions.mu.Lock()
 	session := n.sessions.byKey[sessionKey{demoSite, 2, p.conn}]
 	n.sessions.mu.Unlock()
-	until(t, "the session knows that its socket is gone", func() bool {
+	until(t, "the session is detached", func() bool {
 		session.outlet.mu.Lock()
 		defer session.outlet.mu.Unlock()
 		return session.out == nil
 	})
 	if got := n.online(t, wordpress.AdminRoom); len(got) != 1 {
-		t.Errorf("within the grace: %v", got)
+		t.Errorf("within the grace period: %v", got)
 	}
-	session.expire() // what its timer does after the grace
+	session.expire() // as the timer does after the grace period
 	left := alice.presence("admin/online", isLeave("user-2"))
 	if left.Joined != nil {
-		t.Errorf("with the leave came %v", left.Joined)
+		t.Errorf("the frame of the leave has the joins %v", left.Joined)
 	}
 	for _, f := range alice.seen {
 		if has(f.Left, "user-2") || has(f.Joined, "user-2") {
-			t.Errorf("before it left, alice heard %+v", f)
+			t.Errorf("before the leave, alice received %+v", f)
 		}
 	}
 }
 
-// TestGoodbye closes a long-polling page by its beacon: not from another origin, not
-// the link with which it came back meanwhile, and then after the grace.
-func TestGoodbye(t *testing.T) {
+// TestCloseBeacon checks that the beacon of a long-polling page ends its session, and that
+// one with another id, or of an earlier link, does not.
+func TestCloseBeacon(t *testing.T) {
 	n := newNode(t)
 	alice := n.page(t, 1).socket(t)
 	p := n.page(t, 2)
 	l := p.poller(t)
 	l.beat(1, p.pinging("dashboard"))
 	alice.presence("admin/online", isJoin("user-2"))
-	goodbye := func(session, origin string) int {
+	beacon := func(session, origin string) int {
 		r, _ := http.NewRequestWithContext(t.Context(), "POST", n.url+"/heartbeat/close", strings.NewReader("session="+session))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded;charset=UTF-8")
 		r.Header.Set("Origin", origin)
 		return p.do(t, r).StatusCode
 	}
-	if status := goodbye(l.id[1:], "https://evil.example.org"); status != 204 {
-		t.Errorf("a goodbye from another origin: %d", status)
+	if status := beacon(l.id[1:], "https://evil.example.org"); status != 204 {
+		t.Errorf("a beacon with another id: %d", status)
 	}
 	if f := l.beat(2, p.pinging("dashboard")); f.Type != "tick" {
-		t.Errorf("a beat after a forged goodbye: %+v", f)
+		t.Errorf("a beat after a beacon with another id: %+v", f)
 	}
 	back := p.poller(t)
-	if status := goodbye(l.id, n.url); status != 204 {
-		t.Errorf("a late goodbye: %d", status)
+	if status := beacon(l.id, n.url); status != 204 {
+		t.Errorf("a beacon of the earlier link: %d", status)
 	}
 	if f := back.beat(2, p.pinging("dashboard")); f.Type != "tick" {
 		t.Errorf("a beat of the newer link: %+v", f)
 	}
 	for _, f := range alice.seen {
 		if has(f.Left, "user-2") {
-			t.Error("the late goodbye ended the newer link")
+			t.Error("the beacon of the earlier link ended the newer one")
 		}
 	}
-	if status := goodbye(back.id, "null"); status != 204 { // of a site that sends no referrer
-		t.Errorf("a goodbye from a null origin: %d", status)
+	if status := beacon(back.id, "null"); status != 204 { // from a page that sends no referrer
+		t.Errorf("a beacon with the origin null: %d", status)
 	}
 	alice.presence("admin/online", isLeave("user-2"))
 }
 
-// TestTwoTabs closes one of two tabs.
+// TestTwoTabs checks that a user with two tabs leaves when the second one is closed.
 func TestTwoTabs(t *testing.T) {
 	n := newNode(t)
 	alice := n.page(t, 1).socket(t)
@@ -181,7 +182,7 @@ func TestTwoTabs(t *testing.T) {
 	second.beat(1, q.pinging("upload"))
 	alice.presence("admin/online", isJoin("user-2"))
 	_ = second.conn.CloseNow()
-	until(t, "one session of two is over", func() bool {
+	until(t, "the end of one session", func() bool {
 		n.sessions.mu.Lock()
 		defer n.sessions.mu.Unlock()
 		return len(n.sessions.byKey) == 2
@@ -193,18 +194,19 @@ func TestTwoTabs(t *testing.T) {
 	alice.presence("admin/online", isLeave("user-2"))
 }
 
-// TestReplaced lets the newer of two connections with one id win.
+// TestReplaced checks that a second connection with the same connection id replaces the
+// first.
 func TestReplaced(t *testing.T) {
 	p := newNode(t).page(t, 1)
 	old := p.socket(t)
 	p.socket(t)
 	if bye, code := old.ended(); code != 4004 {
-		t.Errorf("the older one: %d %q", code, bye.Reason)
+		t.Errorf("the first connection: %d %q", code, bye.Reason)
 	}
 }
 
-// TestHelloAndNoteBringPresence has a page that beats to PHP be seen.
-func TestHelloAndNoteBringPresence(t *testing.T) {
+// TestHelloAndNoteWriteEntries checks the entries of a page whose beats go to PHP.
+func TestHelloAndNoteWriteEntries(t *testing.T) {
 	n := newNode(t)
 	p := n.page(t, 3)
 	s, _, err := p.dial(t, nil)
@@ -217,11 +219,12 @@ func TestHelloAndNoteBringPresence(t *testing.T) {
 		t.Errorf("after the hello: %v", got)
 	}
 	s.send(`{"type":"note","body":"data[presence-editor-ping][post_id]=7"}`)
-	until(t, "the note is heard", func() bool { return len(n.online(t, "postType/page:7")) == 1 })
+	until(t, "the entry of the note", func() bool { return len(n.online(t, "postType/page:7")) == 1 })
 }
 
-// TestSilentRooms gives people nothing of rooms they may not hear.
-func TestSilentRooms(t *testing.T) {
+// TestRoomAccess checks that a page receives nothing of rooms that its ticket does not name,
+// and can write no entry there.
+func TestRoomAccess(t *testing.T) {
 	n := newNode(t)
 	sue := n.page(t, 5) // a subscriber
 	s := sue.socket(t)
@@ -229,16 +232,16 @@ func TestSilentRooms(t *testing.T) {
 	p.socket(t).beat(1, p.pinging("dashboard")+"&data[presence-editor-ping][post_id]=42")
 	tick := s.beat(1, sue.pinging("profile")+"&data[presence-editor-ping][post_id]=42")
 	if strings.Contains(tick.Body, "presence") || len(s.seen) != 0 {
-		t.Errorf("a subscriber was told %s and %+v", tick.Body, s.seen)
+		t.Errorf("a subscriber received %s and %+v", tick.Body, s.seen)
 	}
 	if got := n.online(t, wordpress.AdminRoom); len(got) != 1 || got[0] != "user-1" {
 		t.Errorf("online: %v", got)
 	}
-	// The right to a room is withdrawn by a newer ticket: its entries go too.
+	// A newer ticket without the room removes the page's entries in it.
 	ed := n.page(t, 2)
 	e := ed.socket(t)
 	e.beat(1, ed.form("data[presence-editor-ping][post_id]=42"))
-	until(t, "ed edits", func() bool { return len(n.online(t, "postType/post:42")) == 2 })
+	until(t, "the entry in the room", func() bool { return len(n.online(t, "postType/post:42")) == 2 })
 	_, claims, err := n.verifyTicket(ed.ticket)
 	if err != nil {
 		t.Fatal(err)
@@ -250,10 +253,10 @@ func TestSilentRooms(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.send(fmt.Sprintf(`{"type":"ticket","ticket":%q}`, raw))
-	until(t, "ed's entry is gone", func() bool { return len(n.online(t, "postType/post:42")) == 1 })
+	until(t, "the end of the entry", func() bool { return len(n.online(t, "postType/post:42")) == 1 })
 }
 
-// TestFrequentBeats leaves what is too much to PHP.
+// TestFrequentBeats checks that beats above the limit of a page are declined.
 func TestFrequentBeats(t *testing.T) {
 	p := newNode(t).page(t, 1)
 	s := p.socket(t)
@@ -271,7 +274,7 @@ func TestFrequentBeats(t *testing.T) {
 	}
 }
 
-// TestUserLimit bounds one user's pages.
+// TestUserLimit reaches the limit of sessions of a user.
 func TestUserLimit(t *testing.T) {
 	n := newNode(t)
 	n.sessions.mu.Lock()
@@ -288,7 +291,8 @@ func TestUserLimit(t *testing.T) {
 	}
 }
 
-// TestDrain sends pages away, each with its own time to come back.
+// TestDrain checks that draining ends all connections with a retry time, and refuses new
+// pages.
 func TestDrain(t *testing.T) {
 	n := newNode(t)
 	s, l := n.page(t, 1).socket(t), n.page(t, 2).poller(t)

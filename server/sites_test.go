@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestSiteOfHost finds a site by the host of a request, however the two are written.
+// TestSiteOfHost checks how the site of a request's host is found.
 func TestSiteOfHost(t *testing.T) {
 	s, err := newSites([]Site{
 		{ID: "one", Origins: []string{"https://One.example.org:443/blog"}, Secrets: []string{"x"}},
@@ -18,12 +18,14 @@ func TestSiteOfHost(t *testing.T) {
 		"one.example.org": "one", "one.example.org:443": "one", "ONE.example.org.": "one", "two.example.org:8443": "two",
 		"two.example.org": "", "one.example.org:8443": "", "example.org": "",
 	} {
-		id := ""
-		if st := s.byHost(&http.Request{Host: host}); st != nil {
-			id = st.ID
-		}
-		if id != want {
-			t.Errorf("%s is of site %q, want %q", host, id, want)
-		}
+		t.Run(host, func(t *testing.T) {
+			id := ""
+			if st := s.byHost(&http.Request{Host: host}); st != nil {
+				id = st.ID
+			}
+			if id != want {
+				t.Errorf("site %q, want %q", id, want)
+			}
+		})
 	}
 }

@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/internal/nodetest"
 )
 
-// gate is a way to NATS on which nothing comes back while it is shut: no answer
-// and no end of the connection either.
+// gate is a TCP proxy to NATS. While it is shut, it forwards nothing and keeps the
+// connections open.
 type gate struct {
-	mu   sync.Mutex // held while it is shut
+	mu   sync.Mutex // held while the gate is shut
 	url  string
 	work sync.WaitGroup
 
@@ -21,7 +22,7 @@ type gate struct {
 	conns   []io.Closer
 }
 
-// newGate leads to a broker's NATS.
+// newGate starts a gate to a broker's NATS.
 func newGate(t *testing.T, hub *broker.Broker) *gate {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -42,8 +43,8 @@ func newGate(t *testing.T, hub *broker.Broker) *gate {
 				continue
 			}
 			g.closes(in, out)
-			g.work.Go(func() { g.carry(in, out) })
-			g.work.Go(func() { g.carry(out, in) })
+			g.work.Go(func() { g.forward(in, out) })
+			g.work.Go(func() { g.forward(out, in) })
 		}
 	})
 	t.Cleanup(func() {
@@ -53,7 +54,7 @@ func newGate(t *testing.T, hub *broker.Broker) *gate {
 	return g
 }
 
-func (g *gate) carry(to, from net.Conn) {
+func (g *gate) forward(to, from net.Conn) {
 	defer func() { _ = to.Close() }()
 	b := make([]byte, 32<<10)
 	for {
@@ -88,29 +89,20 @@ func (g *gate) cut() {
 	g.conns = nil
 }
 
-// newHub is a NATS that nodes connect to from outside.
+// newHub starts a broker whose NATS other nodes connect to.
 func newHub(t *testing.T) *broker.Broker {
 	t.Helper()
-	hub, err := broker.Open(t.Context(), broker.Config{TTL: time.Minute, Listen: "127.0.0.1:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := hub.Close(); err != nil {
-			t.Errorf("closing the hub: %v", err)
-		}
-	})
-	return hub
+	return nodetest.OpenBroker(t, broker.Config{Listen: "127.0.0.1:0"})
 }
 
-// newGatedNode is a node on a NATS that can be made to answer nothing.
+// newGatedNode starts a node that is connected to NATS through a gate.
 func newGatedNode(t *testing.T) (*node, *gate) {
 	t.Helper()
 	g := newGate(t, newHub(t))
 	return newNodeOn(t, broker.Config{TTL: time.Minute, URL: g.url}), g
 }
 
-// freeAddress is one where nobody listens.
+// freeAddress returns an address that no server listens on.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -19,7 +19,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
-// within fails with the stacks of all goroutines when something takes so long.
+// within panics with the stacks of all goroutines if f takes longer than d.
 func within(d time.Duration, what string, f func()) {
 	late := time.AfterFunc(d, func() {
 		debug.SetTraceback("all")
@@ -29,8 +29,8 @@ func within(d time.Duration, what string, f func()) {
 	f()
 }
 
-// TestStopEnds stops a node several times at once while NATS does not answer, and
-// pages open, close and are pushed to.
+// TestStopEnds calls Close several times at once while NATS does not answer, pages open and
+// close, and pushes arrive.
 func TestStopEnds(t *testing.T) {
 	n, g := newGatedNode(t)
 	g.shut()
@@ -46,7 +46,7 @@ func TestStopEnds(t *testing.T) {
 		work.Go(func() {
 			for ctx.Err() == nil {
 				site := 2 + i%sites
-				if i%2 == 0 { // one that nobody has watched yet
+				if i%2 == 0 { // a site that is not watched yet
 					site = 2 + sites + int(fresh.Add(1))
 				}
 				p := n.memberPage(t, fmt.Sprintf("%s-%d", demoSite, site), 100+i)
@@ -67,7 +67,7 @@ func TestStopEnds(t *testing.T) {
 			}
 		}
 	})
-	until(t, "pages are here, and others come", func() bool {
+	until(t, "some sessions and new sites", func() bool {
 		n.sessions.mu.Lock()
 		defer n.sessions.mu.Unlock()
 		return len(n.sessions.byKey) >= pages/4 && fresh.Load() > pages/2
@@ -91,8 +91,7 @@ func TestStopEnds(t *testing.T) {
 	n.Close()
 }
 
-// openAndBeat is a page that comes, beats and goes. What it is told does not
-// matter here.
+// openAndBeat opens a page's socket, beats and closes it. It ignores the answers.
 func openAndBeat(ctx context.Context, p *page) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -121,7 +120,7 @@ func openAndPoll(ctx context.Context, p *page) {
 	}
 }
 
-// TestNothingRunsAfterStop has what a session and its room had started end with it.
+// TestNothingRunsAfterStop checks that the timers of a session and its room end with it.
 func TestNothingRunsAfterStop(t *testing.T) {
 	n := newNode(t)
 	p := n.page(t, 1)
@@ -129,16 +128,16 @@ func TestNothingRunsAfterStop(t *testing.T) {
 	s.beat(1, p.pinging("dashboard"))
 	session, st := n.find(1, p.conn), n.sites.configured[demoSite]
 	n.enter(wordpress.AdminRoom, 7, "a")
-	n.enter(wordpress.AdminRoom, 7, "b") // waits for the room's next frame
+	n.enter(wordpress.AdminRoom, 7, "b") // is delayed until the room's next frame
 	var client sync.WaitGroup
-	client.Go(func() { s.ended() }) // and answers the close
+	client.Go(func() { s.ended() }) // answers the close frame
 	n.Close()
 	client.Wait()
-	session.expire() // its timer had just fired
+	session.expire() // as if the timer had fired just before
 	if session.timer.Stop() {
-		t.Error("the session's timer runs on")
+		t.Error("the session's timer still runs")
 	}
 	if st.rooms.Len() > 0 || n.find(1, p.conn) != nil {
-		t.Error("the page is still there")
+		t.Error("the session or its room is left")
 	}
 }

@@ -28,7 +28,7 @@ type syncCall struct {
 	}
 }
 
-// table stands in for a WordPress with the Presence API plugin.
+// table is a WordPress with the Presence API plugin.
 type table struct {
 	*httptest.Server
 	mu     sync.Mutex
@@ -36,7 +36,7 @@ type table struct {
 	calls  []syncCall
 	times  []time.Time
 	rows   []presence.Entry // written by PHP
-	fault  string           // why a call was not as it must be
+	fault  string           // what was wrong with a call
 }
 
 func newTable(t *testing.T, secret string) *table {
@@ -68,14 +68,14 @@ func (w *table) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(out).Encode(map[string]any{"entries": append([]presence.Entry{}, w.rows...)})
 }
 
-// write has PHP write a row, or with no name take all away.
+// write sets PHP's rows.
 func (w *table) write(rows ...presence.Entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.rows = rows
 }
 
-// saw waits for a call that is as it must be.
+// saw waits until the last call matches.
 func (w *table) saw(t *testing.T, what string, match func(syncCall) bool) {
 	t.Helper()
 	until(t, what, func() bool {
@@ -90,12 +90,12 @@ func (w *table) saw(t *testing.T, what string, match func(syncCall) bool) {
 
 func (w *table) sync() string { return w.URL + "/wp-json/heartbeatd/v1/presence/sync" }
 
-// syncing is a node that calls often, and no more often than NATS's leases allow.
+// syncing starts a node that synchronizes at this interval.
 func syncing(t *testing.T, on broker.Config, every time.Duration) *node {
 	t.Helper()
 	on.TTL = time.Minute
 	n := newNodeOn(t, on, func(c *Config) { c.syncEvery = every })
-	n.sites.configured[demoSite].SyncAnywhere = true // read when a ticket has said where
+	n.sites.configured[demoSite].SyncAnywhere = true // is read when a ticket has named the URL
 	return n
 }
 
@@ -108,16 +108,15 @@ func (r syncCall) entry(room, id string) *presence.Entry {
 	return nil
 }
 
-// TestSyncBringsAndTakes checks that the table follows the rooms, and the rooms the
-// table.
-func TestSyncBringsAndTakes(t *testing.T) {
+// TestSync checks that the table follows the rooms, and the rooms the table.
+func TestSync(t *testing.T) {
 	n := syncing(t, broker.Config{}, 200*time.Millisecond)
 	w := newTable(t, n.demo.Secret())
 	p := n.page(t, 2).retell(t, func(c *ticket.Claims) { c.Sync = w.sync() })
 	s := p.socket(t)
 	s.beat(1, p.pinging("dashboard"))
 	n.broker.Hold(entryKey(wordpress.AdminRoom, 9), presence.Stored{Entry: presence.Entry{UserID: 9, DateGMT: "2026-11-23 05:20:00"}})
-	w.saw(t, "who is there", func(r syncCall) bool {
+	w.saw(t, "the present entries", func(r syncCall) bool {
 		ed, old := r.entry(wordpress.AdminRoom, "user-2"), r.entry(wordpress.AdminRoom, "user-9")
 		if ed == nil || old == nil {
 			return false
@@ -127,7 +126,7 @@ func TestSyncBringsAndTakes(t *testing.T) {
 		}
 		age := time.Since(must(time.Parse(wordpress.DateLayout, old.DateGMT)))
 		if age < 31*time.Second || age > 35*time.Second {
-			t.Errorf("an unfocused tab of long ago is called %v old", age)
+			t.Errorf("the date of an unfocused tab is %v old, want 31 s to 35 s", age)
 		}
 		return true
 	})
@@ -135,25 +134,25 @@ func TestSyncBringsAndTakes(t *testing.T) {
 	row := presence.Entry{Room: "theirs", ClientID: "cli-1", UserID: 1, DisplayName: "Ada", Data: json.RawMessage(`{"from":"php"}`), DateGMT: time.Now().UTC().Format(wordpress.DateLayout)}
 	alias := presence.Entry{Room: wordpress.AdminRoom, ClientID: "user-2", UserID: 2, DateGMT: "2099-01-01 00:00:00"}
 	w.write(row, alias, presence.Entry{Room: strings.Repeat("x", 192), ClientID: "c", UserID: 1, DateGMT: row.DateGMT})
-	until(t, "what PHP wrote is in the room", func() bool {
+	until(t, "PHP's row in the room", func() bool {
 		a := n.presence(t, "GET", "room=theirs", "")
 		return len(a.entries) == 1 && a.entries[0].DisplayName == "Ada" && string(a.entries[0].Data) == `{"from":"php"}`
 	})
-	w.saw(t, "a call after that", func(r syncCall) bool {
+	w.saw(t, "a later call", func(r syncCall) bool {
 		if r.entry("theirs", "cli-1") != nil {
-			t.Error("PHP is told of its own row")
+			t.Error("a call has PHP's own row")
 		}
 		return len(w.calls) > 2
 	})
 	if a := n.presence(t, "GET", "", ""); len(a.entries) != 3 || strings.Contains(a.text, "2099") {
-		t.Errorf("taken back: %s", a.text)
+		t.Errorf("entries after PHP's rows: %s", a.text)
 	}
 
 	s.send(`{"type":"leave"}`)
 	other := n.page(t, 1).retell(t, func(c *ticket.Claims) { c.Sync = w.sync() })
 	other.socket(t)
 	w.write()
-	w.saw(t, "who left", func(r syncCall) bool {
+	w.saw(t, "the leave", func(r syncCall) bool {
 		return slices.ContainsFunc(r.Left, func(l struct {
 			Room     string
 			ClientID string `json:"client_id"`
@@ -161,8 +160,8 @@ func TestSyncBringsAndTakes(t *testing.T) {
 			return l.Room == wordpress.AdminRoom && l.ClientID == "user-2"
 		})
 	})
-	until(t, "what PHP no longer has is gone", func() bool { return len(n.presence(t, "GET", "room=theirs", "").entries) == 0 })
-	w.saw(t, "that once", func(r syncCall) bool { return len(r.Left) == 0 })
+	until(t, "the end of the row that PHP has deleted", func() bool { return len(n.presence(t, "GET", "room=theirs", "").entries) == 0 })
+	w.saw(t, "a call without a leave", func(r syncCall) bool { return len(r.Left) == 0 })
 }
 
 func must[T any](v T, err error) T {
@@ -172,8 +171,8 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// TestSyncIsOneNodes checks that of two nodes one makes the call of each interval.
-func TestSyncIsOneNodes(t *testing.T) {
+// TestSyncByOneNode checks that one of two nodes makes the call of each interval.
+func TestSyncByOneNode(t *testing.T) {
 	const every = 400 * time.Millisecond
 	a := syncing(t, broker.Config{Listen: "127.0.0.1:0"}, every)
 	b := syncing(t, broker.Config{URL: "nats://" + a.broker.ListenAddr()}, every)
@@ -186,7 +185,7 @@ func TestSyncIsOneNodes(t *testing.T) {
 	defer w.mu.Unlock()
 	for i := 1; i < len(w.times); i++ {
 		if apart := w.times[i].Sub(w.times[i-1]); apart < every*9/10 {
-			t.Errorf("calls %v apart", apart)
+			t.Errorf("%v between two calls, want at least %v", apart, every*9/10)
 		}
 	}
 }
@@ -199,7 +198,7 @@ func TestSyncEndsWithLastPage(t *testing.T) {
 	s := p.socket(t)
 	w.saw(t, "a call", func(syncCall) bool { return true })
 	s.send(`{"type":"leave"}`)
-	until(t, "the site is not called", func() bool {
+	until(t, "the end of the site's synchronization", func() bool {
 		for id := range syncNode(n.broker, n.sites, n.log).Sites {
 			if id == demoSite {
 				return false
@@ -231,12 +230,14 @@ func TestSyncURLs(t *testing.T) {
 		{Site{Upstream: "http://127.0.0.1:8000"}, "http://127.0.0.1:8000/wp-json/", true},
 		{Site{Upstream: "http://127.0.0.1:8000"}, "http://127.0.0.1:8001/wp-json/", false},
 	} {
-		st, err := newSite(c.site, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := st.checkSyncURL(c.to); (err == nil) != c.ok {
-			t.Errorf("%+v to %s: %v", c.site, c.to, err)
-		}
+		t.Run(fmt.Sprintf("%+v to %s", c.site, c.to), func(t *testing.T) {
+			st, err := newSite(c.site, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := st.checkSyncURL(c.to); (err == nil) != c.ok {
+				t.Error(err)
+			}
+		})
 	}
 }

@@ -21,7 +21,7 @@ func claimsFor(user string) ticket.Claims {
 	return ticket.Claims{SID: "x", Nonce: "x", Native: []string{}, RegisteredClaims: jwt.RegisteredClaims{Subject: user}}
 }
 
-// TestTicketsRefused has every kind of bad ticket.
+// TestTicketsRefused checks the error of every kind of invalid ticket.
 func TestTicketsRefused(t *testing.T) {
 	n := newNode(t, func(c *Config) {
 		c.Sites = []Site{{ID: "other", Secrets: []string{"its first secret", "its second secret"}}}
@@ -51,35 +51,37 @@ func TestTicketsRefused(t *testing.T) {
 	complete := jwt.RegisteredClaims{Subject: "1", IssuedAt: jwt.NewNumericDate(now), ExpiresAt: inAnHour}
 	good := sign("other", "its first secret", claimsFor("1"), now)
 	for what, c := range map[string]struct{ raw, reason string }{
-		"a good one":               {good, ""},
-		"the second secret":        {sign("other", "its second secret", claimsFor("1"), now), ""},
-		"a clock half a minute on": {sign("other", "its first secret", claimsFor("1"), now.Add(30*time.Second)), ""},
-		"a clock ten minutes on":   {sign("other", "its first secret", claimsFor("1"), now.Add(10*time.Minute)), "issued"},
-		"another secret":           {sign("other", "guessed", claimsFor("1"), now), "signature is invalid"},
-		"another site's secret":    {sign("demo", "its first secret", claimsFor("1"), now), "signature is invalid"},
-		"an unknown site":          {sign("nowhere", "its first secret", claimsFor("1"), now), "no such site"},
-		"expired":                  {sign("other", "its first secret", claimsFor("1"), now.Add(-time.Hour-time.Second)), "ticket expired"},
-		"long expired":             {sign("other", "its first secret", claimsFor("1"), now.Add(-3*time.Hour)), "expired"},
-		"no user":                  {sign("other", "its first secret", claimsFor(""), now), "no user"},
-		"user 0":                   {sign("other", "its first secret", claimsFor("0"), now), "no user"},
-		"a user that is no number": {sign("other", "its first secret", claimsFor("admin"), now), "no user"},
-		"no signature":             {custom(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, complete), "signing method none is invalid"},
-		"another algorithm":        {custom(jwt.SigningMethodHS512, []byte("its first secret"), complete), "signing method HS512 is invalid"},
-		"a public key's algorithm": {custom(jwt.SigningMethodRS256, rsaKey, complete), "signing method RS256 is invalid"},
-		"no end":                   {custom(jwt.SigningMethodHS256, []byte("its first secret"), jwt.RegisteredClaims{Subject: "1", IssuedAt: complete.IssuedAt}), "exp claim is required"},
-		"no beginning":             {custom(jwt.SigningMethodHS256, []byte("its first secret"), jwt.RegisteredClaims{Subject: "1", ExpiresAt: inAnHour}), "no time of issue"},
-		"one byte changed":         {good[:len(good)-10] + map[bool]string{true: "B", false: "A"}[good[len(good)-10] == 'A'] + good[len(good)-9:], "signature is invalid"},
-		"cut":                      {good[:len(good)/2], "ticket is refused"},
-		"nothing":                  {"", "no ticket"},
-		"more than 2 KB":           {strings.Repeat("x", 2049), "longer than 2048"},
+		"a valid ticket":              {good, ""},
+		"the second secret":           {sign("other", "its second secret", claimsFor("1"), now), ""},
+		"a clock half a minute ahead": {sign("other", "its first secret", claimsFor("1"), now.Add(30*time.Second)), ""},
+		"a clock ten minutes ahead":   {sign("other", "its first secret", claimsFor("1"), now.Add(10*time.Minute)), "issued"},
+		"another secret":              {sign("other", "guessed", claimsFor("1"), now), "signature is invalid"},
+		"another site's secret":       {sign("demo", "its first secret", claimsFor("1"), now), "signature is invalid"},
+		"an unknown site":             {sign("nowhere", "its first secret", claimsFor("1"), now), "no such site"},
+		"expired":                     {sign("other", "its first secret", claimsFor("1"), now.Add(-time.Hour-time.Second)), "ticket expired"},
+		"long expired":                {sign("other", "its first secret", claimsFor("1"), now.Add(-3*time.Hour)), "expired"},
+		"no user":                     {sign("other", "its first secret", claimsFor(""), now), "no user"},
+		"user 0":                      {sign("other", "its first secret", claimsFor("0"), now), "no user"},
+		"a user that is no number":    {sign("other", "its first secret", claimsFor("admin"), now), "no user"},
+		"no signature":                {custom(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, complete), "signing method none is invalid"},
+		"another algorithm":           {custom(jwt.SigningMethodHS512, []byte("its first secret"), complete), "signing method HS512 is invalid"},
+		"a public-key algorithm":      {custom(jwt.SigningMethodRS256, rsaKey, complete), "signing method RS256 is invalid"},
+		"no exp":                      {custom(jwt.SigningMethodHS256, []byte("its first secret"), jwt.RegisteredClaims{Subject: "1", IssuedAt: complete.IssuedAt}), "exp claim is required"},
+		"no iat":                      {custom(jwt.SigningMethodHS256, []byte("its first secret"), jwt.RegisteredClaims{Subject: "1", ExpiresAt: inAnHour}), "no time of issue"},
+		"one byte changed":            {good[:len(good)-10] + map[bool]string{true: "B", false: "A"}[good[len(good)-10] == 'A'] + good[len(good)-9:], "signature is invalid"},
+		"cut":                         {good[:len(good)/2], "ticket is refused"},
+		"nothing":                     {"", "no ticket"},
+		"more than 2 KB":              {strings.Repeat("x", 2049), "longer than 2048"},
 	} {
-		_, _, err := n.verifyTicket(c.raw)
-		if c.reason == "" && err != nil || c.reason != "" && (err == nil || !strings.Contains(err.Error(), c.reason)) {
-			t.Errorf("%s: %v, want %q", what, err, c.reason)
-		}
-		if err != nil && (strings.Contains(err.Error(), "secret") || len(c.raw) > 20 && strings.Contains(err.Error(), c.raw)) {
-			t.Errorf("%s: the error tells too much: %v", what, err)
-		}
+		t.Run(what, func(t *testing.T) {
+			_, _, err := n.verifyTicket(c.raw)
+			if c.reason == "" && err != nil || c.reason != "" && (err == nil || !strings.Contains(err.Error(), c.reason)) {
+				t.Errorf("%v, want %q", err, c.reason)
+			}
+			if err != nil && (strings.Contains(err.Error(), "secret") || len(c.raw) > 20 && strings.Contains(err.Error(), c.raw)) {
+				t.Errorf("the error contains a secret or the ticket: %v", err)
+			}
+		})
 	}
 	fat := claimsFor("1")
 	fat.Name = strings.Repeat("x", 2000)
@@ -109,14 +111,14 @@ func TestTicketAndCookie(t *testing.T) {
 		cookies []string
 		good    bool
 	}{
-		"none":                                {nil, true},
-		"the site's":                          {[]string{own}, true},
-		"another site's":                      {[]string{foreign}, true},
-		"the site's and another's":            {[]string{foreign, own}, true},
-		"the site's, of another session":      {[]string{another}, false},
-		"that and another site's":             {[]string{another, foreign}, false},
-		"both sessions', for different paths": {[]string{another, own}, true},
-		"the site's, and it is not readable":  {[]string{name + "=x"}, false},
+		"none":                                 {nil, true},
+		"the site's":                           {[]string{own}, true},
+		"another site's":                       {[]string{foreign}, true},
+		"the site's and another site's":        {[]string{foreign, own}, true},
+		"the site's, of another session":       {[]string{another}, false},
+		"another session's and another site's": {[]string{another, foreign}, false},
+		"both sessions', for different paths":  {[]string{another, own}, true},
+		"the site's, malformed":                {[]string{name + "=x"}, false},
 	} {
 		header := http.Header{}
 		if c.cookies != nil {
@@ -143,16 +145,17 @@ func TestTicketAndCookie(t *testing.T) {
 	}
 }
 
-// TestTicketWithoutCookie judges a ticket that names no cookie by itself.
+// TestTicketWithoutCookie checks that cookies are ignored if the ticket names none.
 func TestTicketWithoutCookie(t *testing.T) {
 	r, _ := http.NewRequest("GET", "/", nil)
 	r.Header.Set("Cookie", "wordpress_logged_in_x=bob%7C1999999999%7Cx%7C0")
 	if claims := claimsFor("1"); !claims.CookieMatches(r) {
-		t.Error("a cookie is compared that the ticket does not name")
+		t.Error("a cookie that the ticket does not name was compared")
 	}
 }
 
-// TestRenew takes a newer ticket of the same log-in and no other.
+// TestRenew checks that a newer ticket of the same log-in is accepted, and that of another
+// user is not.
 func TestRenew(t *testing.T) {
 	n := newNode(t)
 	p, other := n.page(t, 1), n.page(t, 2)
@@ -167,13 +170,14 @@ func TestRenew(t *testing.T) {
 	}
 }
 
-// repeat lets pages repeat PHP's answers for a time from now.
+// repeat allows the drop-in to repeat PHP's answers for d from now.
 func repeat(now time.Time, d time.Duration) func(*ticket.Claims) {
 	return func(c *ticket.Claims) { c.RepeatUntil = now.Add(d).Unix() }
 }
 
-// TestTicketEnds ends the session with its ticket, and takes no page with it again.
-func TestTicketEnds(t *testing.T) {
+// TestTicketExpires checks that a session ends when its ticket expires, and that the expired
+// ticket is refused.
+func TestTicketExpires(t *testing.T) {
 	n := newNode(t)
 	p := n.page(t, 1)
 	_, claims, err := n.verifyTicket(p.ticket)
@@ -184,7 +188,7 @@ func TestTicketEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	if bye, code := p.socket(t).ended(); code != 4003 || !strings.Contains(bye.Reason, "expired") {
-		t.Errorf("at the end of the ticket: %d %q", code, bye.Reason)
+		t.Errorf("when the ticket expires: %d %q", code, bye.Reason)
 	}
 	s, _, err := p.dial(t, nil)
 	if err != nil {
@@ -192,11 +196,11 @@ func TestTicketEnds(t *testing.T) {
 	}
 	s.send(p.hello())
 	if f, err := s.read(); err != nil || f.Type != "bye" || !strings.Contains(f.Reason, "expired") {
-		t.Errorf("once more with that ticket: %+v, %v", f, err)
+		t.Errorf("a hello with the expired ticket: %+v, %v", f, err)
 	}
 }
 
-// TestNative draws the line between beats for heartbeatd and beats for PHP.
+// TestNative checks which beats heartbeatd may answer and which are for PHP.
 func TestNative(t *testing.T) {
 	p := newNode(t).page(t, 1)
 	_, good, err := p.node.verifyTicket(p.ticket)
@@ -212,29 +216,31 @@ func TestNative(t *testing.T) {
 		link   bool
 		want   bool
 	}{
-		"as it should be":                 {nil, p.pinging("x"), now, true, true},
-		"PHP wants every beat":            {func(c *ticket.Claims) { c.Native = nil }, p.form(), now, true, false},
-		"no handle is native, none sent":  {func(c *ticket.Claims) { c.Native = []string{} }, p.form(), now, true, true},
-		"no handle is native, one sent":   {func(c *ticket.Claims) { c.Native = []string{} }, p.pinging("x"), now, true, false},
-		"a handle only WordPress knows":   {func(c *ticket.Claims) { c.Native = append(c.Native, "theirs") }, p.form("data[theirs]=1"), now, true, false},
-		"a ticket of 5 minutes":           {nil, p.form(), now.Add(5 * time.Minute), true, true},
-		"a ticket of 7 minutes":           {nil, p.form(), now.Add(7 * time.Minute), true, false},
-		"a nonce in its second half":      {func(c *ticket.Claims) { c.FreshUntil = now.Unix() }, p.form(), now, true, false},
-		"a lock that the drop-in repeats": {repeat(now, time.Second), lock, now, true, true},
-		"locks that the drop-in repeats":  {repeat(now, time.Second), locks, now, true, true},
-		"a lock from a page with no link": {repeat(now, time.Second), lock, now, false, false},
-		"a lock that is PHP's again":      {repeat(now, 0), lock, now, true, false},
-		"locks that are PHP's again":      {repeat(now, 0), locks, now, true, false},
-		"PHP cannot end what is repeated": {nil, lock, now, true, false},
+		"a native handle":                   {nil, p.pinging("x"), now, true, true},
+		"PHP wants every beat":              {func(c *ticket.Claims) { c.Native = nil }, p.form(), now, true, false},
+		"no handle is native, none sent":    {func(c *ticket.Claims) { c.Native = []string{} }, p.form(), now, true, true},
+		"no handle is native, one sent":     {func(c *ticket.Claims) { c.Native = []string{} }, p.pinging("x"), now, true, false},
+		"a handle only WordPress knows":     {func(c *ticket.Claims) { c.Native = append(c.Native, "theirs") }, p.form("data[theirs]=1"), now, true, false},
+		"a ticket of 5 minutes":             {nil, p.form(), now.Add(5 * time.Minute), true, true},
+		"a ticket of 7 minutes":             {nil, p.form(), now.Add(7 * time.Minute), true, false},
+		"a nonce in its second half":        {func(c *ticket.Claims) { c.FreshUntil = now.Unix() }, p.form(), now, true, false},
+		"a lock that the drop-in repeats":   {repeat(now, time.Second), lock, now, true, true},
+		"locks that the drop-in repeats":    {repeat(now, time.Second), locks, now, true, true},
+		"a lock of a page without a link":   {repeat(now, time.Second), lock, now, false, false},
+		"a lock after the time to repeat":   {repeat(now, 0), lock, now, true, false},
+		"locks after the time to repeat":    {repeat(now, 0), locks, now, true, false},
+		"a ticket without a time to repeat": {nil, lock, now, true, false},
 	} {
-		claims := *good
-		if c.change != nil {
-			c.change(&claims)
-		}
-		form := wordpress.ParseForm([]byte(c.body))
-		beat := hook.Call{Post: form, Data: form.Array("data"), Now: c.at}
-		if got := claims.MayAnswer(&beat, p.node.pipeline.Hooks(), c.link); got != c.want {
-			t.Errorf("%s: %v", what, got)
-		}
+		t.Run(what, func(t *testing.T) {
+			claims := *good
+			if c.change != nil {
+				c.change(&claims)
+			}
+			form := wordpress.ParseForm([]byte(c.body))
+			beat := hook.Call{Post: form, Data: form.Array("data"), Now: c.at}
+			if got := claims.MayAnswer(&beat, p.node.pipeline.Hooks(), c.link); got != c.want {
+				t.Errorf("MayAnswer: %v, want %v", got, c.want)
+			}
+		})
 	}
 }

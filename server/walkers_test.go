@@ -25,8 +25,8 @@ import (
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
-// walker is somebody with one page at a time, over one transport. Each of its
-// beats names a screen of its own: 1, 2, 3 and so on.
+// walker is a user with one page at a time, over one transport. Its beats name the screens
+// 1, 2, 3 and so on.
 type walker struct {
 	node      *node
 	http      *http.Client
@@ -34,25 +34,25 @@ type walker struct {
 	user      int
 	ticket    string
 	random    *mathrand.Rand
-	wire      *wiretap // what NATS has
+	stored    *storedKeys // the keys on NATS
 
 	link     connection
 	conn     string
-	before   string // the conn that it had
+	before   string // the conn of the page before
 	body     string // the last beat
 	screen   int
 	editing  bool // the last beat named a post
 	beatAt   int64
 	here     bool
-	awayFor  int // turns
+	awayFor  int // in turns
 	outcomes map[string]int
 }
 
-// connection is a page's, over one of the transports.
+// connection is the connection of a page, over one of the transports.
 type connection interface {
 	beat(id int, body string) (answer string, err error)
 	leave() error
-	cut() // as a crash does
+	cut() // closes it without a leave
 }
 
 const walkersRoom = "postType/post:42"
@@ -69,7 +69,7 @@ func newWalker(n *node, client *http.Client, user int, kind string) (*walker, er
 	}, err
 }
 
-// turn does one random thing.
+// turn does one random step.
 func (w *walker) turn(ctx context.Context) error {
 	switch dice := w.random.IntN(100); {
 	case !w.here && w.awayFor > 0:
@@ -82,11 +82,11 @@ func (w *walker) turn(ctx context.Context) error {
 		return w.move()
 	case w.transport == "post":
 		return w.vanish()
-	case dice < 75: // the line is cut, and it comes back at once
+	case dice < 75: // loses the connection and reconnects at once
 		w.link.cut()
 		w.outcomes["returns"]++
 		return w.open(ctx)
-	case dice < 82: // a click in the admin: a new page
+	case dice < 82: // follows a link to a new page
 		w.link.cut()
 		w.outcomes["navigates"]++
 		return w.join(ctx)
@@ -99,10 +99,10 @@ func (w *walker) turn(ctx context.Context) error {
 	}
 }
 
-// lingers says whether the page before this one is still there: were the new one
-// to go first, the old one's screen would be shown again.
+// lingers reports whether the page before this one still has entries: if the new page left
+// first, the screen of the old one would be shown again.
 func (w *walker) lingers() bool {
-	return w.before != "" && (w.wire.has(w.before) || w.node.sessions.find(sessionKey{demoSite, int64(w.user), w.before}) != nil)
+	return w.before != "" && (w.stored.has(w.before) || w.node.sessions.find(sessionKey{demoSite, int64(w.user), w.before}) != nil)
 }
 
 func (w *walker) join(ctx context.Context) error {
@@ -111,13 +111,14 @@ func (w *walker) join(ctx context.Context) error {
 		return err
 	}
 	w.outcomes["joins"]++
-	for time.Now().UnixMilli() <= w.beatAt { // of two pages the one focused last is shown
+	for time.Now().UnixMilli() <= w.beatAt { // the page that was focused last is shown
 		runtime.Gosched()
 	}
 	return w.move()
 }
 
-// vanish crashes without a word, and comes back within the grace or after it.
+// vanish closes the connection without a leave. The walker comes back within the grace
+// period or after it.
 func (w *walker) vanish() error {
 	w.here, w.awayFor = false, w.random.IntN(3)
 	w.outcomes["vanishes"]++
@@ -136,7 +137,7 @@ func (w *walker) move() error {
 	return w.beat()
 }
 
-// beat says what the last one said.
+// beat sends the last beat again.
 func (w *walker) beat() error {
 	answer, err := w.link.beat(w.screen, w.body)
 	w.beatAt = time.Now().UnixMilli()
@@ -157,18 +158,18 @@ func (w *walker) open(ctx context.Context) (err error) {
 		w.link = &postWire{ctx, w}
 	}
 	if page := w.node.sessions.find(sessionKey{demoSite, int64(w.user), w.conn}); page != nil {
-		page.beats.SetLimit(rate.Inf) // it beats like a hundred pages
+		page.beats.SetLimit(rate.Inf) // it beats as often as a hundred pages
 	}
 	return err
 }
 
-// wiretap knows which connections have entries in NATS.
-type wiretap struct {
+// storedKeys are the keys on NATS, by connection.
+type storedKeys struct {
 	mu   sync.Mutex
 	keys map[string]map[string]bool // by connection id
 }
 
-func (w *wiretap) hear(m *nats.Msg) {
+func (w *storedKeys) update(m *nats.Msg) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	conn := m.Subject[strings.LastIndexByte(m.Subject, '.')+1:]
@@ -182,13 +183,13 @@ func (w *wiretap) hear(m *nats.Msg) {
 	w.keys[conn][m.Subject] = true
 }
 
-func (w *wiretap) has(conn string) bool {
+func (w *storedKeys) has(conn string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.keys[conn]) > 0
 }
 
-// socketWire is a WebSocket. What is no tick goes to hear.
+// socketWire is a WebSocket. Frames that do not answer a beat are passed to hear.
 type socketWire struct {
 	ctx   context.Context
 	conn  *websocket.Conn
@@ -207,7 +208,7 @@ func openSocket(ctx context.Context, url, hello string, hear func([]byte)) (*soc
 		return nil, err
 	}
 	if _, b, err := c.Read(ctx); err != nil || !strings.Contains(string(b), `"welcome"`) {
-		return nil, fmt.Errorf("instead of a welcome: %s %w", b, err)
+		return nil, fmt.Errorf("want a welcome, got %s %w", b, err)
 	}
 	go func() {
 		defer close(w.ended)
@@ -330,7 +331,7 @@ func (w *pollWire) cut() {
 	<-w.ended
 }
 
-// postWire is no connection at all.
+// postWire sends beats by POST.
 type postWire struct {
 	ctx context.Context
 	*walker

@@ -1,5 +1,5 @@
-// Package demosite is a make-believe WordPress: it has users, log-in cookies, nonces and
-// tickets, so that heartbeatd can be tried, and tested, without a real one.
+// Package demosite is a minimal WordPress: it has users, log-in cookies, nonces and tickets,
+// so that heartbeatd can be tried and tested without a real one.
 package demosite
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// ID is the site ID of the demo site.
+// ID is the site id of the demo site.
 const ID = "demo"
 
 // Site is the demo site.

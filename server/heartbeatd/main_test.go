@@ -61,6 +61,7 @@ func start(t *testing.T, c serveCmd) *program {
 	return p
 }
 
+// get requests a URL, and follows redirects.
 func get(t *testing.T, url string) (int, string) {
 	t.Helper()
 	r, err := http.Get(url)
@@ -204,12 +205,13 @@ func TestRefusedFlags(t *testing.T) {
 		{[]string{"--presence-ttl", "soon"}, "presence-ttl"},
 		{[]string{"ticket"}, "--site-secret"},
 	} {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		err := run(ctx, c.args)
-		cancel()
-		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%v: %v, want %q", c.args, err, c.want)
-		}
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			if err := run(ctx, c.args); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
 	}
 }
 

@@ -40,10 +40,12 @@ func TestWatchFilters(t *testing.T) {
 		{watchCmd{Kind: all, User: 7}, presence.Joined, true},
 		{watchCmd{Kind: all, User: 8}, presence.Joined, false},
 	} {
-		change := presence.Change{Kind: c.kind, Entry: presence.Entry{Room: "postType/post:42", UserID: 7}}
-		if got := c.watch.matches(change); got != c.want {
-			t.Errorf("%+v of %v: %v", c.watch, c.kind, got)
-		}
+		t.Run(fmt.Sprintf("%+v of %v", c.watch, c.kind), func(t *testing.T) {
+			change := presence.Change{Kind: c.kind, Entry: presence.Entry{Room: "postType/post:42", UserID: 7}}
+			if got := c.watch.matches(change); got != c.want {
+				t.Errorf("matches: %v, want %v", got, c.want)
+			}
+		})
 	}
 }
 
@@ -69,21 +71,21 @@ func TestWatchWithCredentials(t *testing.T) {
 	}
 	blog := watching(t, watchCmd{Site: "blog", NatsURL: "nats://blog:a%20password%20of%20one@" + p.nats})
 	all := watching(t, watchCmd{NatsURL: "nats://observer:a%20password%20of%20one%20and%20all@" + p.nats})
-	heard := map[string]bool{}
-	for len(heard) < 3 { // who is there is heard of when they are written again
+	printed := map[string]bool{}
+	for len(printed) < 3 { // present entries are reported when they are written again
 		put("shop")
 		put("blog")
 		select {
 		case line := <-blog:
-			heard["blog: "+line] = true
+			printed["blog: "+line] = true
 		case line := <-all:
-			heard["all: "+line] = true
+			printed["all: "+line] = true
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
 	for _, want := range []string{"blog: joined Ada of blog", "all: joined Ada of blog", "all: joined Ada of shop"} {
-		if !heard[want] {
-			t.Errorf("not heard: %s, of %v", want, heard)
+		if !printed[want] {
+			t.Errorf("%s is missing from %v", want, printed)
 		}
 	}
 	for want, c := range map[string]watchCmd{

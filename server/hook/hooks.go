@@ -1,4 +1,4 @@
-// Package hook is how code takes part in the answer to a beat.
+// Package hook has the hooks with which code changes the answer to a beat.
 //
 // Hooks have the names, the priorities and the order that WordPress's have:
 // heartbeat_received, heartbeat_send, heartbeat_tick, heartbeat_nopriv_received,
@@ -18,8 +18,8 @@ import (
 // WordPress filter returns its first argument.
 type Hook func(*Call)
 
-// Hooks holds hooks by name. Fill it before the server starts: after that it is only
-// read. The zero value is ready to use.
+// Hooks has hooks by name. Add hooks before the server starts; afterwards Hooks must not
+// change. The zero value is ready to use.
 type Hooks struct {
 	byName map[string][]prioritised
 	native []string

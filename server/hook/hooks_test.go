@@ -14,8 +14,8 @@ type noNonces struct{}
 
 func (noNonces) VerifyNonce(string, string, time.Time) int { return 0 }
 
-// TestHooksRunInOrder runs hooks by priority, and those of one priority in the order in
-// which they were added, until one has answered.
+// TestHooksRunInOrder checks that hooks run by priority, then in the order in which they
+// were added, until one has answered.
 func TestHooksRunInOrder(t *testing.T) {
 	var hooks hook.Hooks
 	var ran []int
@@ -30,7 +30,8 @@ func TestHooksRunInOrder(t *testing.T) {
 	}
 }
 
-// TestCloneIsIndependent adds hooks and handles to a copy only.
+// TestCloneIsIndependent checks that hooks and handles added to a copy do not change the
+// original.
 func TestCloneIsIndependent(t *testing.T) {
 	var hooks hook.Hooks
 	hooks.AddNative("a", nil)
@@ -44,7 +45,8 @@ func TestCloneIsIndependent(t *testing.T) {
 	hooks.Run("x", new(hook.Call))
 }
 
-// TestNativeHookNeedsItsHandle runs a native handle's hook only for beats that carry it.
+// TestNativeHookNeedsItsHandle checks that the hook of a native handle runs only for beats
+// with that handle.
 func TestNativeHookNeedsItsHandle(t *testing.T) {
 	var hooks hook.Hooks
 	hooks.AddNative("mine", func(c *hook.Call) { c.Response.Set("mine", true) })

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -23,9 +24,11 @@ func TestTargetCheck(t *testing.T) {
 		{Target{Room: "everyone"}, `must contain a "/"`},
 		{Target{Room: "postType/post42"}, "postType/TYPE:ID"},
 	} {
-		err := c.target.Check()
-		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%+v: %v, want %q", c.target, err, c.want)
-		}
+		t.Run(fmt.Sprintf("%+v", c.target), func(t *testing.T) {
+			err := c.target.Check()
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
 	}
 }

@@ -101,7 +101,7 @@ func browserHost(scheme, host string) (written string, ok bool) {
 	return host + ":" + strconv.FormatUint(n, 10), true
 }
 
-// maxHostName is the most characters of a host name in the DNS.
+// maxHostName is the largest number of characters of a host name in the DNS.
 const maxHostName = 253
 
 func browserName(name string) (written string, ok bool) {
@@ -111,7 +111,7 @@ func browserName(name string) (written string, ok bool) {
 		return "[" + addr.String() + "]", found && err == nil && addr.Is6() && addr.Zone() == ""
 	}
 	if len(name) > utf8.UTFMax*(maxHostName+1) {
-		return "", false // clients send names of any length, and the time for punycode grows with their square
+		return "", false // clients send names of any length, and the time for punycode is quadratic
 	}
 	name = strings.TrimSuffix(strings.ToLower(name), ".")
 	if strings.ContainsFunc(name, func(c rune) bool { return c > 127 }) {
@@ -138,11 +138,11 @@ func (o Origin) IsHost(host string) bool {
 // Same reports whether a request comes from a page of the host that it went to. A
 // client that is no browser sends no origin.
 func Same(r *http.Request) bool {
-	said := r.Header.Get("Origin")
-	if said == "" || r.Host != "" && said == "https://"+r.Host {
+	header := r.Header.Get("Origin")
+	if header == "" || r.Host != "" && header == "https://"+r.Host {
 		return true
 	}
-	o, err := Parse(said)
+	o, err := Parse(header)
 	return err == nil && o.IsHost(r.Host)
 }
 

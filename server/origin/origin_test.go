@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestParseOrigin writes what people configure as browsers write it.
+// TestParseOrigin checks that configured origins are normalized to the form of browsers.
 func TestParseOrigin(t *testing.T) {
 	for text, want := range map[string]string{
 		"https://example.org":               "https://example.org",
@@ -35,9 +35,11 @@ func TestParseOrigin(t *testing.T) {
 		"https://BÜCHER.example/":           "https://xn--bcher-kva.example",
 		"https://xn--bcher-kva.example:443": "https://xn--bcher-kva.example",
 	} {
-		if o, err := Parse(text); err != nil || o.String() != want {
-			t.Errorf("%q: %v %v, want %s", text, o, err, want)
-		}
+		t.Run(text, func(t *testing.T) {
+			if o, err := Parse(text); err != nil || o.String() != want {
+				t.Errorf("%v %v, want %s", o, err, want)
+			}
+		})
 	}
 	for text, why := range map[string]string{
 		"":                            "write the scheme and the host",
@@ -69,14 +71,16 @@ func TestParseOrigin(t *testing.T) {
 		"https://\xff.example.org":    "the host is not valid",
 		"https://example.org\r\nX: 1": "write the scheme and the host",
 	} {
-		if o, err := Parse(text); err == nil || !strings.Contains(err.Error(), why) {
-			t.Errorf("%q: %v %v, want an error with %q", text, o, err, why)
-		}
+		t.Run(text, func(t *testing.T) {
+			if o, err := Parse(text); err == nil || !strings.Contains(err.Error(), why) {
+				t.Errorf("%v %v, want an error with %q", o, err, why)
+			}
+		})
 	}
 }
 
-// TestLongOrigin reads an origin of a foreign client that is as long as the HTTP
-// server lets a header be.
+// TestLongOrigin checks the time to parse an origin that is as long as the HTTP server
+// allows.
 func TestLongOrigin(t *testing.T) {
 	name := make([]rune, 16_000)
 	for i := range name {
@@ -84,7 +88,7 @@ func TestLongOrigin(t *testing.T) {
 	}
 	start := time.Now()
 	if _, err := Parse("https://" + string(name)); err == nil {
-		t.Error("a name of 16,000 characters is taken for a host")
+		t.Error("a name of 16,000 characters is accepted as a host")
 	}
 	if took := time.Since(start); took > time.Second {
 		t.Errorf("it took %s", took)
@@ -95,7 +99,7 @@ func TestLongOrigin(t *testing.T) {
 	}
 }
 
-// TestSameOrigin compares the Origin of a request with its Host.
+// TestSameOrigin checks the comparison of a request's Origin with its Host.
 func TestSameOrigin(t *testing.T) {
 	for _, c := range []struct {
 		origin, host string
@@ -124,8 +128,10 @@ func TestSameOrigin(t *testing.T) {
 		if c.origin != "" {
 			r.Header.Set("Origin", c.origin)
 		}
-		if got := Same(r); got != c.want {
-			t.Errorf("a page of %q at %q: %v", c.origin, c.host, got)
-		}
+		t.Run(c.origin+" at "+c.host, func(t *testing.T) {
+			if got := Same(r); got != c.want {
+				t.Errorf("Same: %v, want %v", got, c.want)
+			}
+		})
 	}
 }

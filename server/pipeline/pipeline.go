@@ -15,9 +15,9 @@ import (
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
-// Answer answers a request to admin-ajax.php: by the hooks on wp_ajax_{action}
-// when logged in, on wp_ajax_nopriv_{action} when not, and with 0 and status
-// 400 when nothing hangs there.
+// Answer answers a request to admin-ajax.php: with the hooks on wp_ajax_{action} for a
+// logged-in user, with those on wp_ajax_nopriv_{action} for a visitor, and with 0 and status
+// 400 if there are none.
 func (p *Pipeline) Answer(c *hook.Call) transport.Tick {
 	c.Action = c.Request("action")
 	name := "wp_ajax_" + c.Action
@@ -58,7 +58,7 @@ func New(hooks *hook.Hooks) *Pipeline {
 // Hooks returns the pipeline's hooks.
 func (p *Pipeline) Hooks() *hook.Hooks { return p.hooks }
 
-// heartbeat is wp_ajax_heartbeat: the beat of somebody who is logged in.
+// heartbeat is wp_ajax_heartbeat: it answers the beat of a logged-in user.
 func (p *Pipeline) heartbeat(c *hook.Call) {
 	if c.Post.String("action") != "heartbeat" {
 		// admin-ajax.php offers core's own actions by the form only.
@@ -88,7 +88,7 @@ func (p *Pipeline) heartbeat(c *hook.Call) {
 	p.runFilters(c, "heartbeat_")
 }
 
-// heartbeatNopriv is wp_ajax_nopriv_heartbeat: the beat of a visitor.
+// heartbeatNopriv is wp_ajax_nopriv_heartbeat: it answers the beat of a visitor.
 func (p *Pipeline) heartbeatNopriv(c *hook.Call) {
 	c.Response = wordpress.NewArray()
 	p.runFilters(c, "heartbeat_nopriv_")
@@ -107,8 +107,8 @@ func (p *Pipeline) runFilters(c *hook.Call, prefix string) {
 	}
 }
 
-// The headers of every answer of admin-ajax.php, as a live WordPress sends
-// them. They are shared, so whoever adds one clones first.
+// The headers of the answers of admin-ajax.php, as a live WordPress sends them. They are
+// shared and must not be changed; clone one to add a header.
 var (
 	htmlHeader = ajaxHeader("text/html; charset=UTF-8")
 	// JSONHeader is that of a tick.
@@ -135,7 +135,8 @@ func ajaxHeader(contentType string) http.Header {
 	}
 }
 
-// tickSize is about how many bytes a reply has: most are what is written already.
+// tickSize estimates the bytes of a reply. Most of them are in values that are encoded
+// already.
 func tickSize(v any) int {
 	size := 128
 	if a, ok := v.(*wordpress.Array); ok {

@@ -15,8 +15,8 @@ func pingEditor(c *hook.Call) {
 	}
 }
 
-// pingLock takes a wp-refresh-post-lock: whoever has the lock is in the post's room.
-// What the lock's state is, PHP answers, or the drop-in repeats it.
+// pingLock handles a wp-refresh-post-lock: the user who has the lock enters the post's room.
+// PHP answers the handle, or the drop-in repeats PHP's last answer.
 func pingLock(c *hook.Call) {
 	if post, room, ok := postOf(c, "wp-refresh-post-lock"); ok {
 		enter(c, room, "lock-", describe(wordpress.NewObject().Text("action", "lock"), post, c.User))

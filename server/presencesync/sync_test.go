@@ -10,14 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/internal/leaktest"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // TestMain fails if a test leaves a goroutine running.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // TestURLOfNewestTicket checks that the newest ticket decides which URL is called, and
 // that none is called without one.
@@ -68,7 +67,7 @@ func TestPausesAfterFailures(t *testing.T) {
 	}
 }
 
-// TestInvalidAnswers checks that nothing is taken from answers that are not WordPress's.
+// TestInvalidAnswers checks that invalid answers are errors.
 func TestInvalidAnswers(t *testing.T) {
 	y := newSyncer(Node{Secret: func(string) string { return "secret" }}, time.Hour)
 	defer y.client.CloseIdleConnections()
@@ -78,20 +77,22 @@ func TestInvalidAnswers(t *testing.T) {
 		"entries":                  func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("0")) },
 		"more than":                func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, maxBody+1)) },
 	} {
-		calls := 0
-		site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			calls++
-			answer(w, r)
-		}))
-		if _, err := y.post(t.Context(), "blog", site.URL, []byte("{}")); err == nil || !strings.Contains(err.Error(), name) || calls != 1 {
-			t.Errorf("%s: %v, after %d calls", name, err, calls)
-		}
-		site.Close()
+		t.Run(name, func(t *testing.T) {
+			calls := 0
+			site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				calls++
+				answer(w, r)
+			}))
+			defer site.Close()
+			if _, err := y.post(t.Context(), "blog", site.URL, []byte("{}")); err == nil || !strings.Contains(err.Error(), name) || calls != 1 {
+				t.Errorf("%v, after %d calls", err, calls)
+			}
+		})
 	}
 }
 
-// TestBounds checks the limits of a call, and of the entries that left.
-func TestBounds(t *testing.T) {
+// TestLimits checks the limits of a call, and of the entries that left.
+func TestLimits(t *testing.T) {
 	var entries []presence.Entry
 	ours := make(map[entryKey]bool)
 	add := func(data string) {

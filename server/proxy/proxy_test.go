@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"github.com/heartbeatd/heartbeatd/internal/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // start runs a proxy to a WordPress that is a handler, and returns it with its URL.
 func start(t *testing.T, wordpress http.HandlerFunc) (*Proxy, string) {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -14,27 +13,17 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-	"go.uber.org/goleak"
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/internal/leaktest"
+	"github.com/heartbeatd/heartbeatd/internal/nodetest"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
-// TestMain fails if a test leaves a goroutine running. The clock of NATS is one for all
-// embedded servers of a process, and may outlive them.
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(closingIdle{m}, goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"))
-}
-
-// closingIdle closes the idle connections of the default client after the tests.
-type closingIdle struct{ *testing.M }
-
-func (m closingIdle) Run() int {
-	defer http.DefaultClient.CloseIdleConnections()
-	return m.M.Run()
-}
+// TestMain fails if a test leaves a goroutine running.
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 const (
 	testSite = "blog"
@@ -51,15 +40,14 @@ type testNode struct {
 
 func newTestNode(t *testing.T) *testNode {
 	t.Helper()
-	b, err := broker.Open(t.Context(), broker.Config{TTL: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := nodetest.OpenBroker(t, broker.Config{})
 	views, locks := make(map[string]*broker.View), make(map[string]*sync.Mutex)
 	for site := range secrets {
-		if views[site], err = b.Watch(site, func(presence.Change) {}); err != nil {
+		view, err := b.Watch(site, func(presence.Change) {})
+		if err != nil {
 			t.Fatal(err)
 		}
+		views[site] = view
 		locks[site] = new(sync.Mutex)
 	}
 	server := httptest.NewServer(New(Node{
@@ -94,9 +82,6 @@ func newTestNode(t *testing.T) *testNode {
 		for _, v := range views {
 			v.Close()
 		}
-		if err := b.Close(); err != nil {
-			t.Errorf("closing the broker: %v", err)
-		}
 	})
 	return &testNode{b, server.URL + Path}
 }
@@ -104,20 +89,11 @@ func newTestNode(t *testing.T) *testNode {
 // send sends a request with a key, unless that is empty.
 func (n *testNode) send(t *testing.T, method, path, body, key string) (*http.Response, string) {
 	t.Helper()
-	r, _ := http.NewRequestWithContext(t.Context(), method, n.url+path, strings.NewReader(body))
+	header := http.Header{}
 	if key != "" {
-		r.Header.Set("Authorization", "Bearer "+key)
+		header.Set("Authorization", "Bearer "+key)
 	}
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = answer.Body.Close() }()
-	b, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer, string(b)
+	return nodetest.Send(t, method, n.url+path, body, header)
 }
 
 // key signs an API key of the test site.
@@ -128,15 +104,7 @@ func key(t *testing.T) string {
 // signKey signs a key of the test site that may be invalid.
 func signKey(t *testing.T, secret string, issued time.Time, life time.Duration, audience ...string) string {
 	t.Helper()
-	token := jwt.NewWithClaims(jwt.SigningMethodHS256, ticket.KeyClaims{IssuedAt: ticket.NewTime(issued), RegisteredClaims: jwt.RegisteredClaims{
-		Audience: audience, ExpiresAt: jwt.NewNumericDate(issued.Add(life)),
-	}})
-	token.Header["kid"] = testSite
-	signed, err := token.SignedString([]byte(secret))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signed
+	return nodetest.SignKey(t, testSite, secret, issued, life, audience...)
 }
 
 // TestNotFound checks that paths and methods which the API does not have get an error of
@@ -168,7 +136,7 @@ func TestRefuses(t *testing.T) {
 		key, path, body string
 		status          int
 	}{
-		"as it should be":           {good, "/push", push, 202},
+		"a valid push":              {good, "/push", push, 202},
 		"the operator":              {operator, "/push", `{"site":"other",` + push[1:], 202},
 		"the operator, no site":     {operator, "/push", push, 400},
 		"the operator, wrong site":  {operator, "/push", `{"site":"x",` + push[1:], 400},
@@ -210,14 +178,16 @@ func TestRefuses(t *testing.T) {
 		"a revocation to come":      {good, "/revoke", fmt.Sprintf(`{"user":1,"until_ms":%d}`, now.Add(time.Hour).UnixMilli()), 400},
 		"a revocation before time":  {good, "/revoke", `{"user":1,"until_ms":-1}`, 400},
 	} {
-		r, text := n.send(t, "POST", c.path, c.body, c.key)
-		status, answer := r.StatusCode, map[string]any{}
-		if err := json.Unmarshal([]byte(text), &answer); err != nil || status != c.status {
-			t.Errorf("%s: %d %q, want %d", what, status, text, c.status)
-		}
-		if status >= 400 && (answer["code"] == "" || answer["message"] == "") {
-			t.Errorf("%s: answered %v", what, answer)
-		}
+		t.Run(what, func(t *testing.T) {
+			r, text := n.send(t, "POST", c.path, c.body, c.key)
+			status, answer := r.StatusCode, map[string]any{}
+			if err := json.Unmarshal([]byte(text), &answer); err != nil || status != c.status {
+				t.Errorf("%d %q, want %d", status, text, c.status)
+			}
+			if status >= 400 && (answer["code"] == "" || answer["message"] == "") {
+				t.Errorf("answered %v", answer)
+			}
+		})
 	}
 	if r, _ := n.send(t, "POST", "/push", push, ""); r.StatusCode != 401 {
 		t.Errorf("without a key: %d", r.StatusCode)

@@ -66,10 +66,10 @@ func putBody(room, id string, user int, data string) string {
 	return b.String()
 }
 
-// TestPages checks the filters of a list, and its pages.
-func TestPages(t *testing.T) {
+// TestListPresence checks the filters and the pages of a list.
+func TestListPresence(t *testing.T) {
 	n := newTestNode(t)
-	for i := range 250 { // more than a browser's snapshot has
+	for i := range 250 { // more than a snapshot has
 		n.enter(t, "postType/post:42", 100+i)
 	}
 	n.enter(t, "postType/page:7", 1)
@@ -83,13 +83,15 @@ func TestPages(t *testing.T) {
 		{"per_page=1000&page=2", "252", "1", ""},
 		{"room=nowhere", "0", "0", ""},
 	} {
-		a := n.presence(t, "GET", c.query, "")
-		if a.status != 200 || a.header.Get("X-WP-Total") != c.total || a.header.Get("X-WP-TotalPages") != c.pages {
-			t.Errorf("%s: %d, %s in %s pages", c.query, a.status, a.header.Get("X-WP-Total"), a.header.Get("X-WP-TotalPages"))
-		}
-		if c.first != "" && (len(a.entries) == 0 || a.entries[0].Room != c.first) {
-			t.Errorf("%s: begins with %.200s", c.query, a.text)
-		}
+		t.Run(c.query, func(t *testing.T) {
+			a := n.presence(t, "GET", c.query, "")
+			if a.status != 200 || a.header.Get("X-WP-Total") != c.total || a.header.Get("X-WP-TotalPages") != c.pages {
+				t.Errorf("%d, %s in %s pages", a.status, a.header.Get("X-WP-Total"), a.header.Get("X-WP-TotalPages"))
+			}
+			if c.first != "" && (len(a.entries) == 0 || a.entries[0].Room != c.first) {
+				t.Errorf("begins with %.200s", a.text)
+			}
+		})
 	}
 	if a := n.presence(t, "GET", "room=postType/post:42&page=3", ""); len(a.entries) != 50 {
 		t.Errorf("the last page has %d", len(a.entries))
@@ -123,22 +125,24 @@ func TestPresenceRefuses(t *testing.T) {
 		{"per_page 1001", "GET", "per_page=1001", ""},
 		{"per_page many", "GET", "per_page=many", ""},
 		{"page 0", "GET", "page=0", ""},
-		{"page beyond counting", "GET", "page=99999999999999999999", ""},
+		{"page above int64", "GET", "page=99999999999999999999", ""},
 		{"room and prefix", "GET", "room=a&prefix=b", ""},
 		{"a long room to list", "GET", "room=" + url.QueryEscape(long), ""},
 		{"a room of no UTF-8", "GET", "room=%ff", ""},
 		{"a bad query", "GET", "room=%zz", ""},
 		{"a user of no number", "GET", "user_id=me", ""},
-		{"nobody to delete", "DELETE", "", ""},
-		{"half an address", "DELETE", "room=r", ""},
-		{"half an address and a user", "DELETE", "room=r&user_id=1", ""},
+		{"DELETE without a filter", "DELETE", "", ""},
+		{"DELETE without a client id", "DELETE", "room=r", ""},
+		{"DELETE without a client id, of a user", "DELETE", "room=r&user_id=1", ""},
 	} {
-		if a := n.presence(t, c.method, c.query, c.body); a.status != 400 || a.Code != "bad_request" {
-			t.Errorf("%s: %d %s", c.name, a.status, a.text)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if a := n.presence(t, c.method, c.query, c.body); a.status != 400 || a.Code != "bad_request" {
+				t.Errorf("%d %s", a.status, a.text)
+			}
+		})
 	}
 	if a := n.presence(t, "PUT", "", putBody("r", "user-1", 1, `{"x":"`+strings.Repeat("x", maxRequest)+`"}`)); a.status != 413 {
-		t.Errorf("a request without end: %d %s", a.status, a.text)
+		t.Errorf("a request that is too large: %d %s", a.status, a.text)
 	}
 	for _, method := range []string{"GET", "PUT", "DELETE"} {
 		for key, status := range map[string]int{"": 401, "wrong": 401, signKey(t, "wrong", time.Now(), ticket.KeyLife, ticket.ForAPI): 401} {
@@ -152,7 +156,7 @@ func TestPresenceRefuses(t *testing.T) {
 		}
 	}
 	if a := n.presence(t, "GET", "", ""); len(a.entries) != 0 {
-		t.Errorf("something was written: %s", a.text)
+		t.Errorf("an invalid request wrote %s", a.text)
 	}
 }
 
@@ -173,7 +177,7 @@ func TestUnusualNames(t *testing.T) {
 	}
 	most := `{"x":"` + strings.Repeat("<", hook.MaxData-8) + `"}`
 	if a := n.presence(t, "PUT", "", putBody(strings.Repeat("🦊", maxName), strings.Repeat("🦊", maxName), 1, most)); a.status != 200 {
-		t.Errorf("as much as may be: %d %s", a.status, a.text)
+		t.Errorf("the largest entry: %d %s", a.status, a.text)
 	}
 }
 
@@ -189,25 +193,25 @@ func TestEntryHasOneUser(t *testing.T) {
 		t.Errorf("another user's client id: %d %s", a.status, a.text)
 	}
 	if a := n.presence(t, "DELETE", "room=r&client_id=c&user_id=2", ""); a.status != 403 || a.Code != "forbidden" {
-		t.Errorf("deleting another user's: %d %s", a.status, a.text)
+		t.Errorf("DELETE of another user's entry: %d %s", a.status, a.text)
 	}
 	if a := n.presence(t, "GET", "", ""); len(a.entries) != 1 || a.entries[0].UserID != 1 {
-		t.Errorf("then: %s", a.text)
+		t.Errorf("entries after both: %s", a.text)
 	}
 	done := make(chan int)
-	for i := range 2 * maxUserEntries { // at once: none may slip through
+	for i := range 2 * maxUserEntries { // concurrently
 		go func() { done <- put(fmt.Sprint("c", i), 3).status }()
 	}
-	taken := map[int]int{}
+	statuses := map[int]int{}
 	for range 2 * maxUserEntries {
-		taken[<-done]++
+		statuses[<-done]++
 	}
-	if taken[200] != maxUserEntries || taken[429] != maxUserEntries {
-		t.Errorf("of %d entries of one user: %v", 2*maxUserEntries, taken)
+	if statuses[200] != maxUserEntries || statuses[429] != maxUserEntries {
+		t.Errorf("statuses of %d entries of one user: %v", 2*maxUserEntries, statuses)
 	}
 	mine := n.presence(t, "GET", "user_id=3", "").entries
 	if a := put(mine[0].ClientID, 3); a.status != 200 {
-		t.Errorf("one that is there already: %d %s", a.status, a.text)
+		t.Errorf("an existing entry at the limit: %d %s", a.status, a.text)
 	}
 	n.presence(t, "DELETE", "user_id=3", "")
 	if a := n.presence(t, "GET", "", ""); len(a.entries) != 1 || put("new", 3).status != 200 {

@@ -22,7 +22,7 @@ func benchEntries(n int) []presence.Entry {
 	return entries
 }
 
-// BenchmarkOnlineList writes presence-online after one of 200 has beaten.
+// BenchmarkOnlineList writes presence-online after a beat of one of 200 people.
 func BenchmarkOnlineList(b *testing.B) {
 	lists := [2][]presence.Entry{benchEntries(200), benchEntries(200)}
 	var o OnlineList
@@ -42,8 +42,7 @@ type outlet struct {
 
 func (o *outlet) Offer(_ *Room, frame []byte) { o.out.Offer(frame) }
 
-// BenchmarkFlush turns a hundred joins of a room into a frame for each of a thousand
-// pages.
+// BenchmarkFlush sends a frame with a hundred joins to a thousand pages.
 func BenchmarkFlush(b *testing.B) {
 	r := &Room{name: wordpress.AdminRoom}
 	for range 1000 {

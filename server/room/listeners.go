@@ -2,8 +2,8 @@ package room
 
 import "slices"
 
-// fewListeners is the number of pages up to which a set is a list. Most rooms are posts
-// that one page hears, and a map would take ten times the memory.
+// fewListeners is the number of pages up to which a set is stored as a list. Most rooms are
+// posts that one page hears, and a map would take ten times the memory.
 const fewListeners = 8
 
 // listeners is the set of pages that hear a room.

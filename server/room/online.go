@@ -11,7 +11,7 @@ import (
 // OnlineList is the JSON of presence-online in ticks. It is encoded once after each change.
 type OnlineList struct {
 	mu       sync.Mutex       // guards the following fields
-	entries  []presence.Entry // the view's list, of which a change makes another
+	entries  []presence.Entry // the view's list; the view makes a new one after a change
 	json     wordpress.Encoded
 	prefixes prefixCache
 }
@@ -41,7 +41,7 @@ func onlinePrefix(e presence.Entry) []byte {
 		Screen      string `json:"screen"`
 		ScreenLabel string `json:"screen_label"`
 	}
-	_ = json.Unmarshal(e.Data, &data) // another service's entry may have no screen
+	_ = json.Unmarshal(e.Data, &data) // entries of other services may have no screen
 	a := wordpress.NewArray()
 	a.Set("user_id", e.UserID)
 	a.Set("display_name", e.DisplayName)

@@ -11,8 +11,8 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// onlineAnew writes presence-online without a cache.
-func onlineAnew(t *testing.T, entries []presence.Entry) string {
+// onlineWithoutCache writes presence-online without a cache.
+func onlineWithoutCache(t *testing.T, entries []presence.Entry) string {
 	t.Helper()
 	list := wordpress.NewArray()
 	for _, e := range entries {
@@ -40,8 +40,8 @@ func onlineAnew(t *testing.T, entries []presence.Entry) string {
 	return string(b)
 }
 
-// TestOnlineListIsCurrent changes a list at random, in all that an entry has: what
-// is kept of it is never old, and stays within its bound.
+// TestOnlineListIsCurrent changes the entries of a list at random. The cached JSON must
+// never be out of date, and the cache must not exceed its limit.
 func TestOnlineListIsCurrent(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	texts := []string{"", "Ed", "a/b", `"\`, "Zoë 😀", "bad \xff\xc3", "\u2028<b>&\x00", "2026-11-23 05:20:00"}
@@ -85,17 +85,17 @@ func TestOnlineListIsCurrent(t *testing.T) {
 				e.Data = data()
 			}
 		}
-		if got, want := string(o.Encode(entries)), onlineAnew(t, entries); got != want {
+		if got, want := string(o.Encode(entries)), onlineWithoutCache(t, entries); got != want {
 			t.Fatalf("step %d: of %d entries\n%s\nwant\n%s", step, len(entries), got, want)
 		}
 		if len(o.prefixes) > maxPrefixes {
-			t.Fatalf("it keeps %d people", len(o.prefixes))
+			t.Fatalf("the cache has %d entries, want at most %d", len(o.prefixes), maxPrefixes)
 		}
 	}
 	if len(o.prefixes) == 0 {
-		t.Error("it keeps nobody")
+		t.Error("the cache is empty")
 	}
 	if got := string(o.Encode(nil)); got != "[]" {
-		t.Errorf("nobody is %s", got)
+		t.Errorf("an empty list is %s", got)
 	}
 }

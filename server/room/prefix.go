@@ -5,16 +5,16 @@ import (
 )
 
 const (
-	// maxPrefixes bounds a cache. It has everybody whom a list shows, and those who
-	// come back to it soon, because whoever beats moves to its front.
+	// maxPrefixes is the largest number of entries in a cache. It is three times the
+	// length of a list, so that entries that leave a list and soon come back stay cached.
 	maxPrefixes = 600
 	// smallList is the number of entries up to which a list is written without a
-	// cache: most rooms are posts with a few editors, and there are many.
+	// cache: most rooms are posts with a few editors, and there are many such rooms.
 	smallList = 20
 )
 
-// prefixCache keeps how entries begin where a list writes their date last: of most of
-// them nothing else changes. It has no lock: its owner has.
+// prefixCache caches the JSON of entries without its end, which is the date: most often
+// only the date changes. The owner of the cache guards it with its own lock.
 type prefixCache map[string]*cachedPrefix // by client id
 
 type cachedPrefix struct {
@@ -22,8 +22,8 @@ type cachedPrefix struct {
 	text  []byte
 }
 
-// prefix returns an entry, up to its date, as write writes it for a list of so many
-// entries. All calls have the same write.
+// prefix returns the JSON of an entry up to its date, as write makes it. entries is the
+// length of the list. All calls for one cache must pass the same write.
 func (c *prefixCache) prefix(entries int, e *presence.Entry, write func(presence.Entry) []byte) []byte {
 	if entries <= smallList {
 		return write(*e)

@@ -8,25 +8,25 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-// The cost of a room grows with the pages that hear it, and not with their square,
-// however many come at once. Changes are gathered and sent as one frame, encoded once. A
-// frame lists at most maxChanges of them. Where there were more it is a snapshot, which
+// The cost of a room grows with the number of pages that hear it, not with its square, also
+// when many pages join at once. Changes are gathered and sent as one frame, encoded once. A
+// frame lists at most maxChanges of them. If there are more, the frame is a snapshot, which
 // has at most 200 entries and the number of all: no page shows more. The more pages hear
 // a room, the longer changes are gathered, so that a node sends at most 4,000 frames a
 // second for it. A large room makes at most one snapshot between two frames: a page that
-// joins gets what the snapshot lacks with the next frame.
+// joins receives the changes since the snapshot with the next frame.
 const (
 	// pace is the least time between two presence frames of a room. The first change
 	// after a quiet time is sent at once.
 	pace = 250 * time.Millisecond
-	// pagePace is what each page that hears the room adds to that. It matters from a
-	// thousand pages on.
+	// pagePace is the time for each page that hears the room. Together they replace pace
+	// in a room of more than a thousand pages.
 	pagePace = pace / 1000
-	// seenPace is how long the mere renewal of an entry's date may wait for other
-	// changes, and the longest that any change waits. It is well below the 30 s after
+	// seenPace is how long a new date of an entry, without another change, may wait for
+	// other changes, and the longest that any change waits. It is well below the 30 s after
 	// which a person counts as idle whose page reports no input.
 	seenPace = 10 * time.Second
-	// maxChanges is the most changes that a frame lists.
+	// maxChanges is the largest number of changes that a frame lists.
 	maxChanges = 200
 )
 
@@ -36,9 +36,9 @@ type Room struct {
 	view  *broker.View
 	users int // pages that joined and have not left; guarded by Rooms.mu
 
-	// sendMu lets one frame out at a time, so that all pages get frames in one order.
-	// It is taken before the view's lock, never under it: a change does not wait until
-	// a thousand pages have the frame before.
+	// sendMu is held while a frame is sent, so that all pages get frames in one order. It
+	// is acquired before the view's lock, never under it, so that a change does not wait
+	// until the last frame was sent to a thousand pages.
 	sendMu    sync.Mutex // guards the following fields
 	listeners listeners
 	last      snapshot
@@ -47,9 +47,9 @@ type Room struct {
 	mu        sync.Mutex // guards the following fields; held only briefly
 	listening int        // the number of listeners
 	pending   map[string]pending
-	overflow  bool   // more changes came than may be pending: a snapshot is due
-	changes   uint64 // counts the changes
-	flushes   uint64 // counts how often pending changes were sent
+	overflow  bool   // more than maxChanges changes are pending: a snapshot is due
+	changes   uint64 // the number of changes
+	flushes   uint64 // how often pending changes were sent
 	lastSent  time.Time
 	timer     *time.Timer
 	due       time.Time // when the timer fires; zero: it does not run
@@ -58,14 +58,14 @@ type Room struct {
 // Name returns the room's name.
 func (r *Room) Name() string { return r.name }
 
-// pending is the change of one client id that the pages have yet to hear of.
+// pending is the change of one client id that is not yet sent to the pages.
 type pending struct {
 	kind  presence.Kind
 	entry presence.Entry
 }
 
 // fold adds a later change of the client id. A join and a leave make a leave: a page that
-// got a snapshot in between must hear of it, and others ignore it.
+// got a snapshot in between needs it, and others ignore it.
 func (p pending) fold(c presence.Change) pending {
 	switch {
 	case p.kind == presence.Joined && c.Kind != presence.Left:
@@ -78,7 +78,7 @@ func (p pending) fold(c presence.Change) pending {
 	return pending{c.Kind, c.Entry}
 }
 
-// change takes one change of the room. It is called under the view's lock.
+// change handles one change of the room. It is called under the view's lock.
 func (r *Room) change(c presence.Change) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -191,8 +191,8 @@ func (r *Room) leave(l Listener) {
 	r.count()
 }
 
-// count notes how many pages hear the room. When none does, nothing is gathered and the
-// timer stops. It is called with r.sendMu held.
+// count updates the number of pages that hear the room. If it is 0, count drops the pending
+// changes and stops the timer. It is called with r.sendMu held.
 func (r *Room) count() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -6,17 +6,15 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/internal/leaktest"
 )
 
-// TestMain fails when a test leaves a goroutine behind.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain fails if a test leaves a goroutine running.
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// TestPendingFolds folds two changes of one client id into what a session that
-// heard neither, or a snapshot in between, must hear.
+// TestPendingFolds checks what two changes of one client id become in a frame.
 func TestPendingFolds(t *testing.T) {
 	for _, c := range []struct{ first, second, want presence.Kind }{
 		{presence.Joined, presence.Updated, presence.Joined},
@@ -28,15 +26,17 @@ func TestPendingFolds(t *testing.T) {
 		{presence.Seen, presence.Left, presence.Left},
 		{presence.Left, presence.Joined, presence.Updated},
 	} {
-		p := pending{kind: c.first}.fold(presence.Change{Kind: c.second, Entry: presence.Entry{DisplayName: "new"}})
-		if p.kind != c.want || p.entry.DisplayName != "new" {
-			t.Errorf("%v then %v: %v of %q, want %v", c.first, c.second, p.kind, p.entry.DisplayName, c.want)
-		}
+		t.Run(c.first.String()+" "+c.second.String(), func(t *testing.T) {
+			p := pending{kind: c.first}.fold(presence.Change{Kind: c.second, Entry: presence.Entry{DisplayName: "new"}})
+			if p.kind != c.want || p.entry.DisplayName != "new" {
+				t.Errorf("%v of %q, want %v", p.kind, p.entry.DisplayName, c.want)
+			}
+		})
 	}
 }
 
-// TestPace waits the longer the more pages hear, within bounds, and remembers no
-// more changes than a frame lists.
+// TestPace checks that changes are gathered longer in a room that more pages hear, and that
+// the number of pending changes is limited.
 func TestPace(t *testing.T) {
 	for _, c := range []struct {
 		pages int
@@ -66,8 +66,9 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// TestRoomRests stops the timer of a room that no page hears, and gathers nothing.
-func TestRoomRests(t *testing.T) {
+// TestUnheardRoomStops checks that a room that no page hears stops its timer and gathers no
+// changes.
+func TestUnheardRoomStops(t *testing.T) {
 	r := &Room{listening: 1, lastSent: time.Now().Add(time.Hour)}
 	joined := presence.Change{Kind: presence.Joined, Entry: presence.Entry{ClientID: "user-1"}}
 	r.change(joined)

@@ -5,12 +5,12 @@ import (
 	"sync"
 )
 
-// maxCached bounds the tickets that a node caches.
+// maxCached is the largest number of tickets that a node caches.
 const maxCached = 10_000
 
-// cache holds tickets whose signature was verified. A page that beats by POST sends the
-// same ticket for minutes, and parsing it takes longer than the rest of the beat.
-// Tickets are found by their hash, so that the time this takes says nothing about others.
+// cache has tickets whose signature was verified. A page that beats by POST sends the same
+// ticket for minutes, and parsing it takes longer than the rest of the beat. Tickets are
+// found by their hash, so that the time of a look-up tells nothing about other tickets.
 type cache struct {
 	mu      sync.Mutex
 	tickets map[[sha256.Size]byte]verified

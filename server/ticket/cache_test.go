@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestCacheIsBounded adds more tickets than the cache holds: the newest are found.
-func TestCacheIsBounded(t *testing.T) {
+// TestCacheLimit adds more tickets than the cache holds. The newest must be found.
+func TestCacheLimit(t *testing.T) {
 	var c cache
 	for i := range maxCached + 100 {
 		sum := sha256.Sum256([]byte{byte(i), byte(i >> 8)})

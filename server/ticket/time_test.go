@@ -9,7 +9,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// TestTime reads and writes milliseconds, and refuses what is no time.
+// TestTime checks how times are read and written, and that invalid times are refused.
 func TestTime(t *testing.T) {
 	for _, c := range []struct {
 		name, json string

@@ -16,14 +16,14 @@ import (
 type Array struct {
 	entries []entry
 	// place is the index in entries by key. It is nil while the array is so
-	// small that looking through it is faster.
+	// small that a linear search is faster.
 	place map[string]int
-	// next is the key that Append uses: one more than the greatest integer key
-	// there ever was.
+	// next is the key that Append uses: one more than the largest integer key
+	// so far.
 	next int64
-	// numbered tells whether there ever was an integer key.
+	// numbered reports whether there was an integer key so far.
 	numbered bool
-	// few is where the first entries are: many arrays never have more.
+	// few has the first entries, so that a small array needs one allocation.
 	few [2]entry
 }
 
@@ -38,8 +38,7 @@ const smallArray = 8
 // NewArray returns an empty array.
 func NewArray() *Array { return &Array{} }
 
-// Set gives key a value. A key that is there keeps its place, a new one comes
-// last.
+// Set sets the value of a key. An existing key keeps its place, a new one comes last.
 func (a *Array) Set(key string, v any) {
 	if i := a.find(key); i >= 0 {
 		a.entries[i].value = v
@@ -51,7 +50,7 @@ func (a *Array) Set(key string, v any) {
 	}
 }
 
-// setNext notes that n is the greatest integer key.
+// setNext records that n is the largest integer key.
 func (a *Array) setNext(n int64) {
 	a.numbered = true
 	a.next = n
@@ -60,8 +59,8 @@ func (a *Array) setNext(n int64) {
 	}
 }
 
-// Append adds v under the next integer key. Like PHP it adds nothing when the
-// greatest possible key is taken.
+// Append adds v under the next integer key. Like PHP it adds nothing if the largest
+// possible key is in use.
 func (a *Array) Append(v any) { a.tryAppend(v) }
 
 func (a *Array) tryAppend(v any) bool {
@@ -112,11 +111,11 @@ func (a *Array) Get(key string) any {
 	return nil
 }
 
-// Has tells whether key is there, even if its value is nil.
+// Has reports whether the array has the key, even if its value is nil.
 func (a *Array) Has(key string) bool { return a.find(key) >= 0 }
 
-// Delete removes key, if it is there. It takes time proportional to the number
-// of keys after it. As in PHP, later appends don't use its number again.
+// Delete removes a key, if the array has it. It takes time proportional to the number of
+// keys after it. As in PHP, later appends do not use its number again.
 func (a *Array) Delete(key string) {
 	i := a.find(key)
 	if i < 0 {
@@ -167,7 +166,7 @@ func (a *Array) Array(key string) *Array {
 	return v
 }
 
-// isList tells whether the keys are 0, 1, 2, … in this order.
+// isList reports whether the keys are 0, 1, 2, … in this order.
 func (a *Array) isList() bool {
 	var digits [20]byte
 	for i, e := range a.entries {
@@ -196,8 +195,8 @@ func integerKey(key string) (int64, bool) {
 	return n, err == nil
 }
 
-// ArrayOf converts a value as PHP's (array) cast does. What empty() is true for becomes
-// an empty array.
+// ArrayOf converts a value as PHP's (array) cast does. A value that is empty() becomes an
+// empty array.
 func ArrayOf(v any) *Array {
 	if Empty(v) {
 		return NewArray()

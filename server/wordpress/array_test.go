@@ -84,12 +84,12 @@ func TestArrayReadsTypes(t *testing.T) {
 func TestNilArrayIsEmpty(t *testing.T) {
 	var a *Array
 	if a.Len() != 0 || a.Get("x") != nil || a.Has("x") || a.String("x") != "" || a.Array("x").Array("y") != nil || keys(a) != nil {
-		t.Error("a nil array holds something")
+		t.Error("a nil array is not empty")
 	}
 	if out, err := AppendJSON(nil, a); err != nil || string(out) != "[]" {
 		t.Errorf("a nil array is %s, %v", out, err)
 	}
 	if !Empty(a) {
-		t.Error("a nil array is not empty to PHP")
+		t.Error("Empty of a nil array is false")
 	}
 }

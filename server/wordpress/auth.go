@@ -65,8 +65,8 @@ func CookieName(siteURL string) string {
 	return "wordpress_logged_in_" + hex.EncodeToString(sum[:])
 }
 
-// Cookie is the value of a log-in cookie. Its Token is as good as a password
-// until it expires: never log it.
+// Cookie is the value of a log-in cookie. Until it expires, its Token is as confidential as
+// a password: never log it.
 type Cookie struct {
 	Login      string
 	Expiration int64
@@ -80,8 +80,8 @@ var (
 	errCookieForged    = errors.New("log-in cookie is not signed by this site for this user")
 )
 
-// ParseCookie reads the value of a log-in cookie as a browser sends it. It
-// checks nothing but the form.
+// ParseCookie parses the value of a log-in cookie as a browser sends it. It checks only the
+// format.
 func ParseCookie(value string) (Cookie, error) {
 	fields := strings.SplitN(decodeURL([]byte(value), false), "|", 5)
 	if len(fields) != 4 {
@@ -106,12 +106,12 @@ func (k Keys) SignCookie(login, passwordHash string, expiration int64, token str
 // encodeURL encodes a cookie's value as PHP does, which is RFC 3986.
 func encodeURL(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 
-// VerifyCookie tells whether c was signed by these keys for the user with this
-// password hash and has not expired. Whether the session of its token still
-// exists only WordPress knows.
+// VerifyCookie returns nil if c was signed with these keys for the user with this password
+// hash and has not expired. Only WordPress knows whether the session of its token still
+// exists.
 //
-// WordPress itself lets an expired cookie pass for another hour when it comes
-// with a POST, and then refuses it because the session has expired as well.
+// WordPress itself accepts the cookie of a POST for another hour after it has expired, and
+// then refuses it because the session has expired as well.
 func (k Keys) VerifyCookie(c Cookie, passwordHash string, now time.Time) error {
 	if !same(c.HMAC, k.cookieMAC(c, passwordHash)) {
 		return errCookieForged

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// liveVector is what a live WordPress made when its clock said Now. Cookie is
-// the value before it was encoded for the browser.
+// liveVector was made by a live WordPress at the time Now. Cookie is the value before it was
+// encoded for the browser.
 type liveVector struct {
 	SiteURL         string `json:"siteurl"`
 	NonceKeySalt    string `json:"nonce_key_salt"`
@@ -63,8 +63,8 @@ func TestNoncesAndCookiesOfALiveWordPress(t *testing.T) {
 	}
 }
 
-// PHP follows the recipe, for more secrets, logins and times than a live site
-// has.
+// TestNoncesAndCookiesAsPHPComputesThem compares with PHP, for more secrets, log-ins and
+// times than a live site has.
 func TestNoncesAndCookiesAsPHPComputesThem(t *testing.T) {
 	var questions []question
 	var ours [][]byte
@@ -126,7 +126,7 @@ func TestVerifyNonce(t *testing.T) {
 		}
 	}
 	if (Keys{Nonce: "other"}).VerifyNonce(nonce, "heartbeat-nonce", 7, token, made) != 0 {
-		t.Error("another site's nonce is good")
+		t.Error("the nonce of another site is accepted")
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 // DateLayout is how WordPress writes a GMT date.
 const DateLayout = "2006-01-02 15:04:05"
 
-// lastDate is the date that Date wrote last: a busy server asks for it many times within
-// a second.
+// lastDate is the result of the last Date: a busy server calls Date many times within a
+// second.
 var lastDate atomic.Pointer[writtenDate]
 
 type writtenDate struct {

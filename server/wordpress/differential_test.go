@@ -13,8 +13,7 @@ import (
 // perSeed times the number of seeds is the number of inputs of a comparison.
 const perSeed = 6000
 
-// compare asks PHP about inputs and reports the first answers that are not
-// ours.
+// compare sends inputs to PHP and reports the first results that differ from ours.
 func compare(t *testing.T, questions []question, ours func(i int) []byte) {
 	t.Helper()
 	reported := 0
@@ -22,7 +21,7 @@ func compare(t *testing.T, questions []question, ours func(i int) []byte) {
 		if got := ours(i); !bytes.Equal(got, php) {
 			t.Errorf("%c %q\n php %q\nours %q", questions[i].kind, clip(questions[i].input), clip(php), clip(got))
 			if reported++; reported == 10 {
-				t.Fatal("and maybe more")
+				t.Fatal("further differences are not reported")
 			}
 		}
 	}
@@ -44,7 +43,8 @@ func TestFormAsPHPReadsIt(t *testing.T) {
 	})
 }
 
-// PHP reads $_POST by other code than parse_str, and only from a request.
+// TestPostAsPHPReadsIt sends requests, since PHP fills $_POST with other code than
+// parse_str.
 func TestPostAsPHPReadsIt(t *testing.T) {
 	url := startWeb(t)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -71,7 +71,7 @@ func TestPostAsPHPReadsIt(t *testing.T) {
 	t.Logf("%d compared", len(bodies))
 }
 
-// A query and a cookie, too, are only certain when they come with a request.
+// TestQueryAndCookieAsPHPReadsThem checks queries and cookies with requests, too.
 func TestQueryAndCookieAsPHPReadsThem(t *testing.T) {
 	url := startWeb(t)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -122,7 +122,7 @@ func nest(v any, depth int) any {
 	return v
 }
 
-// encoded is nothing where there is no JSON, as in the answers of PHP.
+// encoded returns the JSON of v, or nil if there is none, as PHP's answers do.
 func encoded(v any) []byte {
 	out, err := AppendJSON(nil, v)
 	if err != nil {
@@ -145,7 +145,7 @@ func TestJSONAsPHPRewritesIt(t *testing.T) {
 			questions = append(questions, question{'r', []byte(text)}, question{'r', []byte("[" + text + "]")})
 		}
 	}
-	// PHP alone takes literals in capitals.
+	// Only PHP accepts literals in capitals.
 	questions = slices.DeleteFunc(questions, func(q question) bool {
 		return !json.Valid(q.input) && json.Valid(bytes.ToLower(q.input))
 	})

@@ -15,19 +15,19 @@ const (
 // Every value is a string or an *Array. WordPress adds slashes to $_POST and
 // strips them again when it reads it, which leaves every string as it is here.
 //
-// It takes time linear in the size of the body, which the caller bounds, and
-// stops where PHP stops.
+// It takes time linear in the size of the body, which the caller limits, and stops at the
+// limits of PHP.
 //
-// The strings share one copy of the body: whoever keeps one for long clones it.
+// The strings share one copy of the body: clone one that is kept for long.
 func ParseForm(body []byte) *Array {
-	beat := new(struct { // which has so many entries at most
+	beat := new(struct { // one allocation for the form of a usual beat
 		form    Array
 		entries [smallArray]entry
 	})
 	form := &beat.form
 	form.entries = beat.entries[:0]
 	var text decoder
-	text.Grow(len(body)) // nothing becomes longer
+	text.Grow(len(body)) // decoding makes no text longer
 	// PHP counts after it has added, and counts empty pairs, so one more than
 	// the limit survives.
 	for n := 0; n <= maxInputVars && len(body) > 0; n++ {
@@ -98,7 +98,7 @@ func (a *Array) assign(name, value string) {
 		}
 		next, rest, ok = cutIndex(rest[1:])
 		if !ok {
-			// An unclosed later bracket is nothing.
+			// An unclosed later bracket is ignored.
 			parent.put(index, value)
 			return
 		}
@@ -137,8 +137,8 @@ func (a *Array) put(k key, v any) bool {
 	return true
 }
 
-// child returns the array under k. If there is none it makes one, in place of
-// any string, and returns nil if that can't be.
+// child returns the array under k. If there is none it makes one, which replaces a string,
+// or returns nil if that is impossible.
 func (a *Array) child(k key) *Array {
 	if !k.append {
 		if child := a.Array(k.name); child != nil {
@@ -154,11 +154,11 @@ func (a *Array) child(k key) *Array {
 
 var mangler = strings.NewReplacer(" ", "_", ".", "_", "[", "_")
 
-// mangle replaces what a PHP variable's name can't hold.
+// mangle replaces the characters that a PHP variable's name cannot have.
 func mangle(name string) string { return mangler.Replace(name) }
 
-// forges tells whether mangling gave a name a prefix that browsers protect in
-// cookies. PHP drops such a variable, whatever its source.
+// forges reports whether mangling gave a name a prefix that browsers protect in cookies. PHP
+// drops such a variable from every source.
 func forges(mangled, name string) bool {
 	for _, prefix := range []string{"__Host-", "__Secure-"} {
 		if strings.HasPrefix(mangled, prefix) && !strings.HasPrefix(name, prefix) {
@@ -168,15 +168,14 @@ func forges(mangled, name string) bool {
 	return false
 }
 
-// decodeURL decodes %XX, leaving bad escapes as they are, and if plus is set
-// "+" as a space.
+// decodeURL decodes %XX, and "+" as a space if plus is set. Invalid escapes stay unchanged.
 func decodeURL(s []byte, plus bool) string {
 	var text decoder
 	text.Grow(len(s))
 	return text.decode(s, plus)
 }
 
-// decoder is where decoded strings are written, one after another.
+// decoder has the decoded strings, one after another.
 type decoder struct{ strings.Builder }
 
 // decode is decodeURL.

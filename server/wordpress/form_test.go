@@ -41,13 +41,13 @@ func TestFormLimits(t *testing.T) {
 	if got := ParseForm([]byte("b=0&a" + deep + "=1")); got.Array("a") == nil {
 		t.Error("64 levels are too many")
 	}
-	// What the name held before is lost as well.
+	// The earlier value of the name is lost as well.
 	if got := keys(ParseForm([]byte("b=0&a=1&a" + deep + "[x]=1"))); len(got) != 1 || got[0] != "b" {
 		t.Errorf("65 levels leave %q", got)
 	}
 }
 
-// hostileForms are the bodies of a given size that ask most of the parser.
+// hostileForms returns bodies of a given size that take the parser longest.
 func hostileForms(size int) map[string][]byte {
 	fill := func(s string) []byte { return bytes.Repeat([]byte(s), size/len(s)+1)[:size] }
 	var wide bytes.Buffer
@@ -69,7 +69,8 @@ func hostileForms(size int) map[string][]byte {
 	}
 }
 
-// An eight times larger body may take eight times as long, not 64 times.
+// TestParseFormIsLinear checks that an eight times larger body takes about eight times as
+// long, not 64 times.
 func TestParseFormIsLinear(t *testing.T) {
 	const size = 64 << 10
 	large := hostileForms(8 * size)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// What a form says is the same after it was written as a form again, and a
-// body within the limits says the same as a query.
+// FuzzParseForm checks that a form is the same after it was encoded and parsed again, and
+// that a body within the limits is parsed like a query.
 func FuzzParseForm(f *testing.F) {
 	r := source(1)
 	for range 200 {
@@ -35,8 +35,8 @@ func FuzzParseForm(f *testing.F) {
 	})
 }
 
-// prune removes empty arrays, which no form can hold. A name that PHP drops
-// may leave one.
+// prune removes empty arrays, which a form cannot contain. A name that PHP drops may leave
+// one.
 func prune(a *Array) {
 	for _, key := range keys(a) {
 		if child := a.Array(key); child != nil {
@@ -67,8 +67,9 @@ func appendForm(dst []byte, prefix string, a *Array) []byte {
 	return dst
 }
 
-// JSON that we wrote is valid ASCII and stays as it is when we write it again,
-// but for a minus before a zero, which PHP loses the second time.
+// FuzzAppendJSON checks that AppendJSON writes valid ASCII, and that its output stays
+// unchanged when it is written again, except a minus before a zero, which PHP loses the
+// second time.
 func FuzzAppendJSON(f *testing.F) {
 	r := source(1)
 	for range 200 {

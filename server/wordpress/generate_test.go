@@ -30,8 +30,8 @@ func source(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
-// formTokens are the pieces of generated bodies: all that means something to
-// PHP's parser, plain, escaped and broken.
+// formTokens are the parts of generated bodies: everything that has a meaning to PHP's
+// parser, plain, escaped and malformed.
 var formTokens = []string{
 	"a", "b", "a", "data", "x.y", ".", " ", "+", "%20", "_", "__Host-", "_.Host-", "_[Host-", "__Secure-", ".[Secure-",
 	"[", "]", "[]", "[ ]", "[+]", "[\t]", "[%0b]", "[\v\v]", "[a]", "[ a]", "[a ]", "[a.b]", "[a[b]", "[__Host-]", "[[", "]]", "%5B", "%5d", "%5B%5D",

@@ -20,7 +20,7 @@ var (
 	errTooDeep     = errors.New("arrays are nested more than 512 deep")
 )
 
-// Encoded is JSON as AppendJSON has written it, to be written again as it is.
+// Encoded is JSON that AppendJSON has written. AppendJSON appends it unchanged.
 type Encoded []byte
 
 // AppendJSON appends v to dst as wp_json_encode and wp_send_json write it:
@@ -28,9 +28,9 @@ type Encoded []byte
 // … as a list, any other as an object, an empty one as [].
 //
 // v is a nil, bool, string, int, int64, uint64, float64, []string, *Array, Encoded or
-// json.RawMessage, and arrays hold the same. An integer that PHP can't hold is
-// written as a float. A json.RawMessage is written as PHP writes it after
-// decoding it to arrays, so {} becomes [] and numbers are normalised.
+// json.RawMessage, and arrays have values of these types. An integer that is too large for
+// PHP is written as a float. A json.RawMessage is written as PHP writes it after decoding it
+// to arrays, so {} becomes [] and numbers are normalised.
 //
 // Bytes that are not UTF-8 become "?", as with the mbstring extension, which
 // WordPress recommends. The error says why there is no JSON, in which case PHP
@@ -82,7 +82,7 @@ func appendJSON(dst []byte, v any, depth int) ([]byte, error) {
 		}
 		return appendJSON(dst, decoded, depth)
 	}
-	return nil, fmt.Errorf("a %T is not a value that PHP could hold", v)
+	return nil, fmt.Errorf("a value of the type %T has no JSON", v)
 }
 
 func appendStrings(dst []byte, list []string, depth int) ([]byte, error) {
@@ -169,7 +169,7 @@ func appendString(dst []byte, s string) ([]byte, error) {
 	}
 }
 
-// plainPrefix is how many of the first bytes are written as they are.
+// plainPrefix returns the number of leading bytes that need no escape.
 func plainPrefix(s string) int {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || shortEscapes[c] != 0 {
@@ -185,7 +185,7 @@ func appendUnit(dst []byte, r rune) []byte {
 	return append(dst, '\\', 'u', digits[r>>12&15], digits[r>>8&15], digits[r>>4&15], digits[r&15])
 }
 
-// appendFloat writes the shortest digits that give f again, in PHP's form.
+// appendFloat appends the shortest digits that are parsed as f, in PHP's format.
 func appendFloat(dst []byte, f float64) ([]byte, error) {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
 		return nil, errNotFinite

@@ -64,7 +64,7 @@ func TestAppendJSONFails(t *testing.T) {
 
 func TestEmptyOfOtherTypes(t *testing.T) {
 	if Empty(json.RawMessage(`""`)) {
-		t.Error("raw JSON is empty to PHP")
+		t.Error("Empty of raw JSON is true")
 	}
 }
 

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// UnmarshalMembers reads a JSON object that PHP wrote into the fields of a struct that
-// have names in JSON. In PHP a string can turn into a number: '2024' does as an array's
-// key. Where a string is expected, alone or in a list, a number is read as its decimal
-// string, and a value of any other type is left out. A member of another type than its
-// field leaves the field empty. It is an error if strict has the member's name.
+// UnmarshalMembers parses a JSON object that PHP wrote into the struct fields with JSON
+// names. In PHP a string can turn into a number: '2024' does as the key of an array. For a
+// field of the type string or []string, a number is read as its decimal string, and a value
+// of another type is left out. Any other member whose type does not fit leaves its field
+// empty, or is an error if strict has its name.
 func UnmarshalMembers(b []byte, into any, strict ...string) error {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(b, &members); err != nil {

@@ -17,13 +17,13 @@ import (
 	"time"
 )
 
-// phpCommand returns php with the settings of a fresh installation. Without
-// php a developer's test is skipped, CI fails.
+// phpCommand returns a php command with the settings of a fresh installation. Without php
+// the test is skipped, or fails on CI.
 func phpCommand(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	php, err := exec.LookPath("php")
 	if err != nil {
-		const how = "php judges this test and is not on PATH: apt-get install php-cli php-mbstring"
+		const how = "this test compares with php, which is not on PATH: apt-get install php-cli php-mbstring"
 		if os.Getenv("CI") == "true" || os.Getenv("HEARTBEATD_INTEGRATION") != "" {
 			t.Fatal(how)
 		}
@@ -40,13 +40,13 @@ func phpCommand(t *testing.T, args ...string) *exec.Cmd {
 	return exec.Command(php, append(settings, args...)...)
 }
 
-// question is what testdata/judge.php is asked: kind is one of its cases.
+// question is an input for testdata/judge.php. kind is one of its cases.
 type question struct {
 	kind  byte
 	input []byte
 }
 
-// askPHP puts all questions to one php process and returns its answers.
+// askPHP sends all questions to one php process and returns its answers.
 func askPHP(t *testing.T, questions []question) [][]byte {
 	t.Helper()
 	cmd := phpCommand(t, "testdata/judge.php")
@@ -105,8 +105,8 @@ func readAnswers(r io.Reader, n int) ([][]byte, error) {
 	return answers, nil
 }
 
-// startWeb serves testdata/web.php with PHP's own web server, for what PHP
-// does only with real requests, and returns its address.
+// startWeb serves testdata/web.php with PHP's own web server, for tests that need real
+// requests, and returns its address.
 func startWeb(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -161,7 +161,7 @@ func post(t *testing.T, client *http.Client, url string, body []byte, cookie str
 	return string(got), resp.Header.Get("Set-Cookie")
 }
 
-// serialize writes v as PHP's serialize does: types and order are in it.
+// serialize encodes v as PHP's serialize does, with types and order.
 func serialize(v any) []byte { return appendSerialized(nil, v) }
 
 func appendSerialized(dst []byte, v any) []byte {
@@ -208,7 +208,7 @@ func appendSerialized(dst []byte, v any) []byte {
 	panic(fmt.Sprintf("serialize: %T", v))
 }
 
-// list makes a PHP list.
+// list returns a PHP list.
 func list(values ...any) *Array {
 	a := NewArray()
 	for _, v := range values {

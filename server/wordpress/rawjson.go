@@ -11,8 +11,8 @@ import (
 
 var errNotJSON = errors.New("raw message is not JSON")
 
-// decodeJSON reads raw as PHP's json_decode does when it is asked for arrays.
-// It refuses what PHP takes beyond the standard: literals in upper case.
+// decodeJSON parses raw as PHP's json_decode does with arrays for objects. It refuses
+// literals in upper case, which PHP accepts against the standard.
 func decodeJSON(raw json.RawMessage) (any, error) {
 	if !json.Valid(raw) || !utf8.Valid(raw) || hasLoneSurrogate(raw) {
 		return nil, errNotJSON
@@ -69,13 +69,13 @@ func decodeNumber(number string) any {
 			return n
 		}
 	}
-	// A number that is too large is infinite to PHP as well.
+	// PHP, too, reads a number that is too large as infinite.
 	f, _ := strconv.ParseFloat(number, 64)
 	return f
 }
 
-// hasLoneSurrogate tells whether valid JSON has a \u escape that is half of a
-// UTF-16 pair. Go would replace it, PHP refuses it.
+// hasLoneSurrogate reports whether valid JSON has a \u escape that is half of a UTF-16 pair.
+// encoding/json would replace it, PHP refuses it.
 func hasLoneSurrogate(raw []byte) bool {
 	for {
 		i := bytes.IndexByte(raw, '\\')

@@ -2,8 +2,8 @@ package wordpress
 
 import "unicode/utf8"
 
-// scrub returns a copy of v in which every string and key is UTF-8. It fails
-// where v is nested deeper than JSON may be.
+// scrub returns a copy of v in which every string and key is UTF-8. It returns an error if v
+// is nested deeper than maxJSONDepth.
 func scrub(v any, depth int) (any, error) {
 	if depth > maxJSONDepth {
 		return nil, errTooDeep
@@ -31,8 +31,7 @@ func scrub(v any, depth int) (any, error) {
 	return v, nil
 }
 
-// scrubString replaces every maximal part of s that can't begin a character
-// with one "?".
+// scrubString replaces every maximal part of s that cannot begin a character with one "?".
 func scrubString(s string) string {
 	if utf8.ValidString(s) {
 		return s
@@ -51,9 +50,9 @@ func scrubString(s string) string {
 	return string(out)
 }
 
-// badPrefix returns the length of the longest prefix of s that could have
-// begun a character, at least 1. Go counts each of its bytes as an error, the
-// Unicode standard and PHP count them as one.
+// badPrefix returns the length of the longest prefix of s that could begin a character, at
+// least 1. Go counts each of its bytes as an error, the Unicode standard and PHP count them
+// as one.
 func badPrefix(s string) int {
 	size := 1
 	for size < min(len(s), 3) && !utf8.FullRuneInString(s[:size+1]) {
