@@ -28,11 +28,15 @@ type Login struct {
 // ownUser is the NATS user of this process, if there are Observers.
 const ownUser = "heartbeatd"
 
+// storePrefix is the prefix of the folders of embedded NATS servers, in the temporary folder.
+const storePrefix = "heartbeatd-nats-"
+
 // embedded is a NATS server in this process.
 type embedded struct {
 	*server.Server
 	dir      string
-	password string // of ownUser
+	lock     *os.File // locked as long as this process lives; nil if the system has no locks
+	password string   // of ownUser
 }
 
 // embed starts a NATS server with streams in memory. Without a listen address it opens no
@@ -55,16 +59,21 @@ func embed(listen string, observers []Login, log *slog.Logger) (*embedded, error
 			return nil, err
 		}
 	}
-	dir, err := os.MkdirTemp("", "heartbeatd-nats-")
+	removeDeadStoreDirs(log)
+	dir, err := os.MkdirTemp("", storePrefix)
 	if err != nil {
 		return nil, err
+	}
+	lock, err := lockStoreDir(dir)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	opts.StoreDir = dir
 	ns, err := server.NewServer(opts)
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, errors.Join(err, os.RemoveAll(dir), lock.Close())
 	}
-	e := &embedded{ns, dir, password}
+	e := &embedded{ns, dir, lock, password}
 	ns.SetLoggerV2(natsLog{log}, false, false, false)
 	ns.Start()
 	if !ns.ReadyForConnections(10 * time.Second) {
@@ -77,7 +86,11 @@ func embed(listen string, observers []Login, log *slog.Logger) (*embedded, error
 func (e *embedded) close() error {
 	e.Shutdown()
 	e.WaitForShutdown()
-	return os.RemoveAll(e.dir)
+	err := os.RemoveAll(e.dir)
+	if e.lock != nil {
+		_ = e.lock.Close() // the file is removed
+	}
+	return err
 }
 
 // readers returns the users for observers. They may only subscribe: a user who may create a

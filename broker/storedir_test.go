@@ -1,0 +1,67 @@
+//go:build unix && !aix && !solaris
+
+package broker
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// TestDeadStoreDirsAreRemoved checks which folders in the temporary folder are removed when a
+// broker is opened.
+func TestDeadStoreDirsAreRemoved(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	running := open(t, Config{})
+	old := time.Now().Add(-2 * minLockAge)
+	age := func(dir string) {
+		t.Helper()
+		if err := os.Chtimes(filepath.Join(dir, lockName), old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	age(running.server.dir)
+	dirs := map[string]bool{running.server.dir: true} // whether they stay
+	folder := func(name string, stays bool) string {
+		t.Helper()
+		dir := filepath.Join(os.TempDir(), name)
+		if err := os.MkdirAll(filepath.Join(dir, "jetstream"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		dirs[dir] = stays
+		return dir
+	}
+	locked := func(name string, stays bool) string {
+		t.Helper()
+		dir := folder(name, stays)
+		lock, err := lockStoreDir(dir)
+		if err == nil {
+			err = lock.Close() // as the end of the process does
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	age(locked(storePrefix+"dead", false))
+	age(locked("another-program", true))
+	locked(storePrefix+"starting", true)
+	folder(storePrefix+"without-a-lock", true)
+	link := folder(storePrefix+"with-a-link", true)
+	target := filepath.Join(locked("target", true), lockName)
+	age(filepath.Dir(target))
+	if err := os.Symlink(target, filepath.Join(link, lockName)); err != nil {
+		t.Fatal(err)
+	}
+
+	open(t, Config{})
+	for dir, stays := range dirs {
+		if _, err := os.Stat(dir); (err == nil) != stays {
+			t.Errorf("%s is there: %v, want %v", filepath.Base(dir), err == nil, stays)
+		}
+	}
+	if err := running.Ready(); err != nil {
+		t.Errorf("the running broker: %v", err)
+	}
+}
