@@ -34,6 +34,9 @@ const (
 // ends it. Another handler sends frames to the client: LongPoll, Events or one of your own.
 type Sessions struct {
 	Server Server
+	// OnLimit, if it is not nil, is called when a page is refused because of the limit of
+	// sessions. Server.Open is not called for that page.
+	OnLimit func(r *http.Request, bye *Bye)
 
 	mu       sync.Mutex // guards the following fields
 	sessions map[string]*HTTPSession
@@ -94,6 +97,9 @@ func (s *Sessions) open(w http.ResponseWriter, r *http.Request) (welcome Welcome
 	}
 	h := &HTTPSession{id: rand.Text(), of: s, news: make(chan struct{}, 1)}
 	if err := s.reserve(h); err != nil {
+		if err.Code == CodeTooMany && s.OnLimit != nil {
+			s.OnLimit(r, err)
+		}
 		return welcome, err
 	}
 	opened := false
@@ -290,7 +296,8 @@ func (h *HTTPSession) wake() {
 	}
 }
 
-func (s *Sessions) reserve(h *HTTPSession) error {
+// reserve adds h to the sessions, and returns nil, unless there are too many.
+func (s *Sessions) reserve(h *HTTPSession) *Bye {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

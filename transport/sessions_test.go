@@ -104,9 +104,11 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// TestSessionLimit bounds the sessions of a node.
+// TestSessionLimit reaches the limit of sessions of a node.
 func TestSessionLimit(t *testing.T) {
 	p := newPolls()
+	var refused *Bye
+	p.OnLimit = func(_ *http.Request, bye *Bye) { refused = bye }
 	p.sessions = make(map[string]*HTTPSession)
 	for i := range maxHTTPSessions {
 		p.sessions[fmt.Sprint(i)] = &HTTPSession{}
@@ -114,7 +116,10 @@ func TestSessionLimit(t *testing.T) {
 	w := httptest.NewRecorder()
 	p.Open(w, httptest.NewRequest("POST", "/open", strings.NewReader(`{"type":"hello"}`)))
 	if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") == "" {
-		t.Errorf("one more: %d %s", w.Code, w.Body)
+		t.Errorf("a session above the limit: %d %s", w.Code, w.Body)
+	}
+	if refused == nil || refused.Code != CodeTooMany {
+		t.Errorf("OnLimit was called with %v", refused)
 	}
 }
 
