@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -110,6 +111,11 @@ func TestNetworkLimit(t *testing.T) {
 	_, _, err = n.verifyTicket(n.memberPage(t, "demo-99999", 1).ticket)
 	if bye := new(transport.Bye); !errors.As(err, &bye) || bye.Code != transport.CodeTooMany || bye.RetryAfter < 30*time.Second || !strings.Contains(bye.Reason, "site limit") {
 		t.Errorf("a site above the limit: %v", err)
+	}
+	posting := n.memberPage(t, "demo-99999", 1)
+	r := posting.post(t, posting.form())
+	if after, err := strconv.Atoi(r.Header.Get("Retry-After")); r.StatusCode != http.StatusTooManyRequests || err != nil || after < 30 || after > 60 {
+		t.Errorf("a beat by POST of a site above the limit: status %d, Retry-After %q", r.StatusCode, r.Header.Get("Retry-After"))
 	}
 	if _, _, err := n.verifyTicket(n.memberPage(t, "demo-5", 1).ticket); err != nil {
 		t.Errorf("a known site at the limit: %v", err)

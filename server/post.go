@@ -2,9 +2,11 @@ package server
 
 import (
 	"context"
+	"math"
 	"mime"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker/presence"
@@ -78,7 +80,7 @@ func (s *Server) answerPost(r *http.Request, body []byte) transport.Tick {
 	st, claims, err := admit(r, r.Header.Get(ticketHeader), s.postedTicket)
 	if err != nil {
 		s.refusals.log(r, err)
-		return plainTick(http.StatusForbidden, err.Error())
+		return refusedTick(err)
 	}
 	c := s.newBeat(r, body)
 	c.User, c.Nonces, c.site = claims.User(), claims, st
@@ -91,6 +93,18 @@ func (s *Server) answerPost(r *http.Request, body []byte) transport.Tick {
 	}
 	s.metrics.countAnswer(&c.Call)
 	return s.pipeline.Answer(&c.Call)
+}
+
+// refusedTick answers a beat whose ticket is refused: with 429 if the page may come back
+// later, and with 403 otherwise.
+func refusedTick(err error) transport.Tick {
+	bye := transport.AsBye(err)
+	if bye.Code != transport.CodeTooMany {
+		return plainTick(http.StatusForbidden, err.Error())
+	}
+	tick := plainTick(http.StatusTooManyRequests, err.Error())
+	tick.Header.Set("Retry-After", strconv.Itoa(int(math.Ceil(bye.RetryAfter.Seconds()))))
+	return tick
 }
 
 func plainTick(status int, text string) transport.Tick {

@@ -104,6 +104,12 @@ func (l *refusals) log(r *http.Request, err error) {
 		"origin", logged(r.Header.Get("Origin")), "host", logged(r.Host), "more since the last message", more)
 }
 
+// logLimit logs a refusal because of the limit of sessions over HTTP. The site of the page
+// is not known yet.
+func (l *refusals) logLimit(r *http.Request, bye *transport.Bye) {
+	l.log(r, &refusal{bye, "", limitReached})
+}
+
 // count reports whether a refusal is to be logged, and how many were not since the last
 // one that was.
 func (l *refusals) count(key refusalKey, now time.Time) (more int, due bool) {

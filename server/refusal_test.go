@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/server/ticket"
+	"github.com/heartbeatd/heartbeatd/transport"
 )
 
 // TestRefusalsLogged checks that every cause of a refusal is logged once with its reason,
@@ -69,6 +71,17 @@ func TestRefusalsLogged(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "origin=https://evil.example.org") {
 		t.Errorf("the log does not name the origin:\n%s", log.String())
+	}
+}
+
+// TestHTTPLimitLogged checks that a page is logged that the limit of sessions over HTTP
+// refuses.
+func TestHTTPLimitLogged(t *testing.T) {
+	var log lockedBuffer
+	n := newNode(t, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	n.requests.OnLimit(httptest.NewRequest("POST", "/heartbeat/open", nil), &transport.Bye{Code: transport.CodeTooMany, Reason: "too many sessions over HTTP"})
+	if !strings.Contains(log.String(), `msg="a page is refused" site="" cause=limit reason="too many sessions over HTTP"`) {
+		t.Errorf("logged %s", log.String())
 	}
 }
 

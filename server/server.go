@@ -165,7 +165,7 @@ func New(c Config) (*Server, error) {
 	c.Broker.Subscribe(broker.Deposits, depositor.subscribed, depositor.receive)
 	s.stopped.Go(func() { depositor.run(s.stop) })
 	s.socket = &transport.WebSocket{Server: s, CheckOrigin: s.sites.knowsOrigin}
-	s.requests = &transport.Sessions{Server: s}
+	s.requests = &transport.Sessions{Server: s, OnLimit: s.refusals.logLimit}
 	s.stopped.Go(s.closeIdleSites)
 	s.stopped.Go(func() {
 		presencesync.Run(syncNode(c.Broker, s.sites, c.Logger), cmp.Or(c.syncEvery, presencesync.Interval), s.stop)

@@ -10,6 +10,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
+	"github.com/heartbeatd/heartbeatd/transport"
 )
 
 // isJoin and isLeave match a presence frame with the join or the leave of a client id.
@@ -289,6 +290,36 @@ func TestUserLimit(t *testing.T) {
 	if bye, code := s.ended(); code != 4006 || bye.Retry <= 0 {
 		t.Errorf("%d %+v", code, bye)
 	}
+}
+
+// TestSessionLimit reaches the limit of sessions of a node: a new page is refused, and a page
+// that has a session may still reconnect.
+func TestSessionLimit(t *testing.T) {
+	n := newNode(t)
+	known := n.page(t, 1)
+	known.socket(t)
+	key := func(i int) sessionKey { return sessionKey{"full", int64(i), "a-connection"} }
+	n.sessions.mu.Lock()
+	for i := len(n.sessions.byKey); i < maxSessions; i++ {
+		n.sessions.byKey[key(i)] = nil
+	}
+	n.sessions.mu.Unlock()
+	defer func() { // before Close uses them
+		n.sessions.mu.Lock()
+		defer n.sessions.mu.Unlock()
+		for i := range maxSessions {
+			delete(n.sessions.byKey, key(i))
+		}
+	}()
+	s, _, err := n.page(t, 2).dial(t, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.send(n.page(t, 2).hello())
+	if bye, code := s.ended(); code != transport.CodeTooMany || bye.Retry <= 0 || !strings.Contains(bye.Reason, "session limit of this node") {
+		t.Errorf("a new page: %d %+v", code, bye)
+	}
+	known.socket(t)
 }
 
 // TestDrain checks that draining ends all connections with a retry time, and refuses new
