@@ -57,9 +57,9 @@ export function createClient({ win, $, emit, connectNow }) {
 	let ticket = null
 	let cursor = ''
 	let presence = '' // the presence handles of the last beat, as form fields
-	let helloPresence = '' // what the hello said of presence
+	let helloPresence = '' // the body of the last hello
 	let maxBody = 0
-	let nudge = 0 // the timer of a nudge
+	let nudgeTimer = 0
 	const state = { page: AWAKE, presence: SHOWN, beats: BY_LINK, lock: OWN }
 
 	const slots = createSlots({ win, url: config.url, id: conn, freed: () => selector.reconsider(), random: Math.random })
@@ -95,38 +95,38 @@ export function createClient({ win, $, emit, connectNow }) {
 	function received(frame) {
 		if (frame.type === 'nudge') nudged(frame)
 		else if (frame.type === 'push') pushed(frame)
-		else if (frame.type === 'presence' && typeof frame.room === 'string') met(frame)
+		else if (frame.type === 'presence' && typeof frame.room === 'string') roomChanged(frame)
 	}
 
-	// What is for a user or for everyone has no room.
+	// A push to a user or to everyone has no room.
 	function pushed({ cursor: newest, room, data }) {
 		if (typeof newest === 'string') cursor = newest
 		answers.pushed(room)
 		reportErrors(win, () => emit('push', [{ room, data }]))
 	}
 
-	function met(frame) {
+	function roomChanged(frame) {
 		const { room, snapshot, total, joined = [], updated = [], left = [] } = frame
 		if (ticket && postOf(room)) {
 			if (concernsOthers(frame, ticket.claims.sub, rooms.room(room).entries)) answers.forget()
 			if (contestsLock(frame, ticket.claims.sub)) answers.contested()
 		}
 		rooms.receive(frame)
-		const news = Array.isArray(snapshot) ? { room, snapshot, total } : { room, joined, updated, left }
-		reportErrors(win, () => emit('presence', [news]))
+		const change = Array.isArray(snapshot) ? { room, snapshot, total } : { room, joined, updated, left }
+		reportErrors(win, () => emit('presence', [change]))
 	}
 
 	function nudged(frame) {
 		answers.forget()
-		if (nudge) return
+		if (nudgeTimer) return
 		const spread = Math.min(MAX_SPREAD, Math.max(0, Number(frame.spread_ms) || 0))
-		nudge = win.setTimeout(() => {
-			nudge = 0
+		nudgeTimer = win.setTimeout(() => {
+			nudgeTimer = 0
 			connectNow()
 		}, Math.random() * spread)
 	}
 
-	function take(text) {
+	function useTicket(text) {
 		if (!config.url || !text || (ticket && ticket.text === text)) return
 		const next = readTicket(text, Date.now(), Math.random)
 		if (!next) return
@@ -137,11 +137,11 @@ export function createClient({ win, $, emit, connectNow }) {
 			return
 		}
 		selector.link.ticket(text)
-		selector.link.note(here()) // of a room that the last one no longer opened it went unheard
+		selector.link.note(here()) // the last ticket may not have allowed all rooms of the note
 	}
 
-	// What a beat says of presence, written as the beat itself would write it. Who
-	// refreshes a post's lock is in its room.
+	// Returns the presence handles of a beat, encoded as in the beat. A user who refreshes a post's
+	// lock is in the post's room.
 	function presenceOf(fields) {
 		const data = {}
 		Object.keys(fields.data || {}).forEach((handle) => {
@@ -160,30 +160,30 @@ export function createClient({ win, $, emit, connectNow }) {
 
 	const focused = () => !win.document.hasFocus || win.document.hasFocus()
 
-	function says(fields) {
+	function setPresence(fields) {
 		presence = presenceOf(fields)
 		state.presence = SHOWN
 	}
 
-	// Whoever asks for the lock is in the post's room with it, until PHP says that it
-	// is another's.
-	function locked(fields, answer) {
+	// A user who asks for the lock is in the post's room, until PHP answers that another user has
+	// it.
+	function lockAnswered(fields, answer) {
 		const lock = answer && answer.lock_error ? OTHERS : OWN
 		if (!answer || lock === state.lock) return
 		state.lock = lock
-		says(fields)
+		setPresence(fields)
 		if (selector.link) selector.link.note(here())
 	}
 
-	// A page need not wait for its first beat to be seen.
+	// A page can be present before its first beat.
 	function announce(data) {
 		const settings = win.heartbeatSettings || {}
-		says({ data, screen_id: win.pagenow || settings.screenId || 'front', has_focus: focused() })
+		setPresence({ data, screen_id: win.pagenow || settings.screenId || 'front', has_focus: focused() })
 		if (selector.link) selector.link.note(here())
 	}
 
-	// A hidden tab beats too rarely to say that its person has gone; a shown one
-	// too late to say that they are back.
+	// A hidden tab beats too rarely to report that its user has left, and a shown one too late to
+	// report that they are back.
 	win.document.addEventListener('visibilitychange', () => {
 		state.presence = win.document.visibilityState === 'hidden' ? HIDDEN : SHOWN
 		if (state.presence === SHOWN) activity.seen()
@@ -196,10 +196,10 @@ export function createClient({ win, $, emit, connectNow }) {
 	win.addEventListener('storage', (event) => isTransportHistory(event) && selector.reconsider())
 
 	return {
-		/** Starts; not before every part stands. */
-		start: () => take(config.ticket),
+		/** Starts the client, after all parts are created. */
+		start: () => useTicket(config.ticket),
 
-		/** How the link would answer a beat, or null when it is for PHP. */
+		/** Returns how to send a beat over the link, or null if PHP must answer it. */
 		plan(fields, body) {
 			const { link } = selector
 			if (!link || state.beats === BY_POST || body.length > maxBody || fields.wp_customize) return null
@@ -207,9 +207,9 @@ export function createClient({ win, $, emit, connectNow }) {
 			const handles = Object.keys(fields.data).filter((handle) => !(handle in again))
 			if (!isNative(ticket, handles, fields._nonce, Date.now())) return null
 			return {
-				/** A promise of the tick's text, or of null when PHP must be asked after all. */
+				/** Resolves with the tick's text, or with null if PHP must answer after all. */
 				send() {
-					says(fields)
+					setPresence(fields)
 					return link.beat(body).then((frame) => (stillGood(fields, again) ? tickText(frame, again) : null))
 				},
 				giveUp: () => selector.suspect(link),
@@ -217,11 +217,11 @@ export function createClient({ win, $, emit, connectNow }) {
 		},
 
 		/**
-		 * A beat goes to PHP: the link hears what it says of presence. Returns
-		 * the connection id, so that one page is never taken for two.
+		 * A beat is posted: sends its presence handles over the link. Returns the connection id,
+		 * so that PHP does not count the page as another one.
 		 */
 		posted(fields) {
-			says(fields)
+			setPresence(fields)
 			answers.ask()
 			if (selector.link) selector.link.note(here())
 			return ticket ? conn : ''
@@ -236,26 +236,26 @@ export function createClient({ win, $, emit, connectNow }) {
 				selector.stop()
 			}
 			if (!byPost) return
-			if (!out) take(jqXHR.getResponseHeader('X-Heartbeatd-Ticket'))
+			if (!out) useTicket(jqXHR.getResponseHeader('X-Heartbeatd-Ticket'))
 			state.beats = BY_LINK
-			locked(fields, response[LOCK])
+			lockAnswered(fields, response[LOCK])
 			answers.learn(fields.data, response, hears)
 		},
 
-		/** A posted beat got no good answer: only PHP can say that all is well again. */
+		/** A posted beat failed: beats go to PHP until it answers one. */
 		failed() {
 			state.beats = BY_POST
 			answers.forget()
 		},
 
-		/** The page sleeps or wakes. */
+		/** The page is suspended or resumed. */
 		suspended(yes) {
 			state.page = yes ? SUSPENDED : AWAKE
 			if (yes) selector.stop()
 			else if (isAlive(ticket, Date.now())) selector.start()
 		},
 
-		/** What pages get beside the nine methods. */
+		/** The additions to wp.heartbeat. */
 		extras: {
 			room: rooms.room,
 			transport: {
@@ -275,15 +275,15 @@ export function createClient({ win, $, emit, connectNow }) {
 		return mayRepeat(ticket, Date.now()) ? answers.recall(fields) : {}
 	}
 
-	// What was good when the beat went out must be so when it is answered: there may
-	// have been news, and a page that has lost the focus beats only in two minutes.
+	// Answers that could be repeated when the beat was sent must still be so when it is answered:
+	// a room may have changed, and a page that has lost the focus beats only in two minutes.
 	function stillGood(fields, again) {
 		const now = repeated(Object.assign({}, fields, { has_focus: fields.has_focus && focused() }))
 		return Object.keys(again).every((handle) => handle in now)
 	}
 
-	// An answer may be repeated only if the page would hear of a change: it is in the
-	// post's room, and PHP reaches heartbeatd.
+	// An answer may be repeated only if the page gets changes: it hears the post's room, and PHP
+	// reaches heartbeatd.
 	function hears(post) {
 		const { rooms: heard } = (ticket && ticket.claims) || {}
 		return Boolean(selector.link && heard && mayRepeat(ticket, Date.now())) && [].concat(heard).some((room) => postOf(room) === post)

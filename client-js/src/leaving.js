@@ -1,29 +1,30 @@
-// Firefox keeps a page in its back/forward cache only if no request of the page is under
-// way shortly before a navigation starts. In beforeunload and pagehide it is too late to
-// end one. So the link is closed when a mouse button, a finger or the space bar goes down
-// on what leads to another page: the click comes only when it goes up. The Enter key
-// clicks when it goes down, which is too late as well. Other browsers keep pages with
-// connections, and close those themselves.
+// Closes the link before the user leaves the page, for Firefox's back/forward cache. Firefox
+// stores a page only if it has no request in flight shortly before a navigation starts; in
+// beforeunload and pagehide it is too late to end one. So the link is closed when a mouse button,
+// a finger or the space bar is pressed on a hyperlink or a form's button: the click follows when
+// it is released. The Enter key clicks when it is pressed, which is too late. Other browsers store
+// pages with connections and close those themselves.
 
 import { isFirefox } from './link.js'
 
 /**
  * @param {Window} win
- * @param {Function} leaving () called when a click is about to lead away
- * @param {Function} staying () called when the page has handled that click itself, or when it
- *     never comes: the finger scrolls, or the button goes up elsewhere
+ * @param {Function} leaving () called when a click is about to leave the page
+ * @param {Function} staying () called when the page has handled that click itself, or when there
+ *     is no click: the finger scrolls, or the button is released elsewhere
  */
 export function watchLeaving(win, leaving, staying) {
 	if (!isFirefox(win) || !win.fetch) return
-	let kept = false
+	let cached = false
 	let left = false
-	// A page with no-store is in neither cache. This request never reaches the network.
+	// A page with no-store is neither in the HTTP cache nor in the back/forward cache. This request
+	// never reaches the network.
 	win.fetch(win.location.href, { cache: 'only-if-cached', mode: 'same-origin' }).then(
-		() => (kept = true),
+		() => (cached = true),
 		() => {}
 	)
 	const pressed = (event) => {
-		left = kept && leadsAway(win, event)
+		left = cached && leadsAway(win, event)
 		if (left) leaving()
 	}
 	const stays = (yes) => {

@@ -1,5 +1,5 @@
-// Tells whether heartbeatd is up, by a poll without a session: heartbeatd refuses it at
-// once, with a status below 500, which web servers in front send while it is down.
+// Checks whether heartbeatd is up, by a poll without a session. heartbeatd refuses it at once with
+// a status below 500; while heartbeatd is down, web servers in front answer with a 5xx.
 
 import { countdown } from './countdown.js'
 
@@ -13,12 +13,12 @@ const onViolation = ({ disposition, blockedURI }) => {
 }
 
 export async function isUp(win, url) {
-	if (forbidden || !win.fetch || !win.AbortController) return true // the transports find out
+	if (forbidden || !win.fetch || !win.AbortController) return true // only the transports can show it
 	win.document.addEventListener('securitypolicyviolation', onViolation)
 	const aborter = new win.AbortController()
 	const stop = countdown(win, TIMEOUT, () => aborter.abort())
 	try {
-		// The id is for caches: no two requests are the same.
+		// With the id no two requests are the same to a cache.
 		const id = 1 + Math.floor(Math.random() * 2 ** 48)
 		const { status } = await win.fetch(url + POLL + id, { signal: aborter.signal, cache: 'no-store' })
 		return status < 500
@@ -26,6 +26,6 @@ export async function isUp(win, url) {
 		return false
 	} finally {
 		stop()
-		aborter.abort() // of the answer only the status is read
+		aborter.abort() // the body is not needed
 	}
 }

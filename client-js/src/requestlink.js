@@ -1,50 +1,50 @@
-// A link over requests: a session that POST /open begins and POST /close ends. Every frame
-// that the page sends is a request of its own. How the frames of the server arrive is up to
-// the transport: longpoll.js requests them again and again, eventstream.js reads a stream.
+// A link over HTTP requests: POST /open begins a session, and POST /close ends it. Each frame of
+// the page is a request. longpoll.js polls for the frames of the server, eventstream.js reads them
+// from a stream.
 //
-// Each request has an id in its address, and its answer names that id: no two requests are
-// the same to a cache, and an answer that a cache made from another one is noticed.
+// Each request has an id in its URL, and its answer has the same id: a cache never treats two
+// requests as the same, and the answer to another request is detected.
 
 import { TOO_MANY } from './closecodes.js'
 import { CLOSED, byeToClose, foreign, readFrame } from './link.js'
 
-// How long a server holds a poll without news, if its welcome does not say.
+// How long a server holds a poll without frames, unless its welcome says it.
 const HOLD = 25000
 const HOLD_MAX = 120000
 // A request that takes this much longer has failed.
 const MARGIN = 10000
 
-// What a front answers to a request that was too slow, too early, or one of too many.
-const PASSING = [408, 425, 429]
+// Answers of a front to a request that was too slow, too early, or one of too many.
+const TEMPORARY = [408, 425, 429]
 
-// As WordPress posts it: firewalls refuse an urlencoded text within JSON.
+// As WordPress posts beats: firewalls may refuse urlencoded text in JSON.
 const FORM = 'application/x-www-form-urlencoded; charset=UTF-8'
 
-// How many sessions in a row may be gone before the page has received anything. More mean
-// that the front drops the session's header, sends requests to several nodes in turn, or
-// keeps an old refusal.
+// How many sessions in a row may be gone before the page has received anything. If there are
+// more, the front removes the session's header, sends requests to several nodes in turn, or caches
+// a refusal.
 const UNHEARD_MAX = 5
 let unheard = 0
 
-// A firewall may refuse a beat, a note or a hello for what this page says in it. The page
-// then keeps its link, and says nothing over it for 2 minutes, the next time for 4, and so
-// on up to 32, until a beat is answered. Beats are posted meanwhile.
+// A firewall may refuse a beat, a note or a hello because of its content. The page then keeps its
+// link, and sends neither beats nor notes over it for 2 minutes, the next time for 4, and so on up
+// to 32, until a beat is answered. Beats are posted meanwhile.
 let refusals = 0
 let silentUntil = 0
 
 /**
  * @param {object} options as for every link
  * @param {string} options.name of the transport
- * @param {Function} receive (session) receives the session's frames until it has ended. If
- *     it returns a promise, the link is open when that resolves.
+ * @param {Function} receive (session) receives the session's frames until it has ended. If it
+ *     returns a promise, the link is open when the promise resolves.
  */
 export function createRequestLink({ name, url, win, onFrame, onClosed }, receive) {
 	const aborter = new win.AbortController()
 	let id = ''
-	let lastId = Math.floor(Math.random() * 2 ** 48) // no other page's, and no earlier one's
+	let lastId = Math.floor(Math.random() * 2 ** 48) // different from those of all other pages
 	let hold = HOLD
-	let named = false // the server names the id in its answers
-	let heard = false // something has arrived
+	let named = false // the server's answers have the id
+	let heard = false // a frame has arrived
 	let open = true
 	let isUp = false // the link was opened
 	let cause = CLOSED
@@ -54,8 +54,8 @@ export function createRequestLink({ name, url, win, onFrame, onClosed }, receive
 	})
 	let last = Promise.resolve()
 
-	// Sends a request and calls read with its response. Aborts after limit milliseconds,
-	// unless read extends that.
+	// Sends a request and calls read with its response. Aborts after limit milliseconds, unless
+	// read extends the time.
 	async function fetch(method, path, fields, type, body, read, limit = hold + MARGIN) {
 		const headers = {}
 		if (type) headers['Content-Type'] = type
@@ -85,7 +85,7 @@ export function createRequestLink({ name, url, win, onFrame, onClosed }, receive
 
 	const now = () => win.performance.now()
 
-	function silence() {
+	function pauseBeats() {
 		const minutes = 2 ** Math.min(++refusals, 5)
 		silentUntil = now() + minutes * 60000
 		return minutes
@@ -106,17 +106,17 @@ export function createRequestLink({ name, url, win, onFrame, onClosed }, receive
 		const welcome = answer.response.ok && readFrame(answer.text)
 		if (!welcome || welcome.type !== 'welcome' || !welcome.session) {
 			const close = refusal(answer)
-			// More than one field says something of this page: without it the hello may pass.
+			// The body has data of this page: a front may accept the hello without it.
 			if (!close.foreign || !/&/.test(body)) throw close
 			return greet(frame, '', true)
 		}
 		named = welcome.poll_ms > 0
 		if (named) hold = Math.min(welcome.poll_ms, HOLD_MAX)
 		if (isOthers(welcome, asked)) throw foreign('POST /open got the answer to another request')
-		if (refused) silence() // it was the body
+		if (refused) pauseBeats() // the body was refused
 		id = welcome.session
 		if (!open) {
-			goodbye()
+			sendClose()
 			throw CLOSED
 		}
 		await receive(session)
@@ -127,7 +127,7 @@ export function createRequestLink({ name, url, win, onFrame, onClosed }, receive
 
 	const isOthers = (answer, asked) => (named || answer.id !== undefined) && answer.id !== asked
 
-	// What receive needs of the session.
+	// The session for receive.
 	const session = {
 		get isOpen() {
 			return open
@@ -152,15 +152,15 @@ export function createRequestLink({ name, url, win, onFrame, onClosed }, receive
 		ended,
 	}
 
-	// 410: the session is gone, and the page opens another, unless one after the other is
-	// gone before its first answer. Every other refusal of heartbeatd's is a bye that says
-	// why. A gateway answers 5xx while heartbeatd is down.
+	// Returns the close for an answer that is not a success. 410: the session is gone, and the page
+	// opens another one, unless several in a row are gone before their first answer. heartbeatd
+	// refuses everything else with a bye. A gateway answers 5xx while heartbeatd is down.
 	function refusal({ response: { status, headers }, text, what }) {
 		const frame = readFrame(text)
 		if (status === 410) return heard || ++unheard < UNHEARD_MAX ? CLOSED : foreign(what + ' found no session, ' + unheard + ' times in a row')
 		if (frame && frame.type === 'bye') return byeToClose(frame)
-		if (text[0] === '{' && !readJSON(text)) return CLOSED // heartbeatd's, cut off
-		if (PASSING.includes(status)) return byeToClose({ code: TOO_MANY, retry_after_ms: 1000 * headers.get('Retry-After') })
+		if (text[0] === '{' && !readJSON(text)) return CLOSED // a truncated answer of heartbeatd
+		if (TEMPORARY.includes(status)) return byeToClose({ code: TOO_MANY, retry_after_ms: 1000 * headers.get('Retry-After') })
 		return status < 500 ? foreign(what + ' got an answer of another program, with status ' + status) : CLOSED
 	}
 
@@ -177,52 +177,52 @@ export function createRequestLink({ name, url, win, onFrame, onClosed }, receive
 		dead(null)
 	}
 
-	// Nobody waits for the answer, and the page may be gone: fronts may hold its last
-	// request for a while yet.
-	function goodbye() {
+	// Ends the session with a beacon, which works after the page is gone. Without it, a front may
+	// hold the page's last request for a while.
+	function sendClose() {
 		const { navigator } = win
 		if (id && navigator.sendBeacon) navigator.sendBeacon(url + '/close', new URLSearchParams({ session: id }))
 		id = ''
 	}
 
-	async function say(frame) {
+	async function post(frame) {
 		const { type, id: asked = ++lastId, body } = frame
 		const isForAll = body === undefined // a ticket or a leave
 		if (!isForAll && now() < silentUntil) return null
 		try {
-			const said = await (isForAll
+			const reply = await (isForAll
 				? request('POST', '/beat', { id: asked }, 'application/json', JSON.stringify(frame))
 				: request('POST', '/beat', { type, id: asked }, FORM, body))
-			if (said.response.status === 204) return null
-			const answer = said.response.ok && readFrame(said.text)
+			if (reply.response.status === 204) return null
+			const answer = reply.response.ok && readFrame(reply.text)
 			if (answer && frame.id && answer.id === frame.id) {
 				refusals = 0
 				return answer
 			}
-			const close = refusal(said)
+			const close = refusal(reply)
 			if (isForAll || !close.foreign) ended(close)
-			else win.console.warn('heartbeatd: no beats over ' + name + ' for ' + silence() + ' minutes: ' + close.foreign)
+			else win.console.warn('heartbeatd: no beats over ' + name + ' for ' + pauseBeats() + ' minutes: ' + close.foreign)
 		} catch (e) {
 			ended(CLOSED)
 		}
 		return null
 	}
 
-	// Requests that are under way together may arrive in any order, and a note or a
-	// ticket replaces the one before it: each waits for the answer to the last.
-	function sayInOrder(frame) {
-		last = last.then(() => open && say(frame))
+	// Requests in flight may arrive in any order, and a note or a ticket replaces the one before:
+	// each waits for the answer to the last one.
+	function postInOrder(frame) {
+		last = last.then(() => open && post(frame))
 	}
 
 	return {
 		open: hello,
-		beat: (body) => Promise.race([death, say({ type: 'beat', id: ++lastId, body })]),
-		note: (body) => sayInOrder({ type: 'note', body }),
-		ticket: (ticket) => sayInOrder({ type: 'ticket', ticket }),
-		leave: () => sayInOrder({ type: 'leave' }),
+		beat: (body) => Promise.race([death, post({ type: 'beat', id: ++lastId, body })]),
+		note: (body) => postInOrder({ type: 'note', body }),
+		ticket: (ticket) => postInOrder({ type: 'ticket', ticket }),
+		leave: () => postInOrder({ type: 'leave' }),
 		close() {
 			stop()
-			goodbye()
+			sendClose()
 		},
 	}
 }

@@ -4,14 +4,14 @@ import { AWAY, CLOSED, byeToClose, isFirefox, readFrame } from './link.js'
 
 const PROTOCOL = 'heartbeat.v1'
 
-// A navigation closes a socket once, and a page stays after few of them. One socket after
-// the other that is closed as young as this is closed by something else.
+// A navigation closes a socket once, and the page rarely stays after it. If several sockets in a
+// row are closed this early, something else closes them.
 const YOUNG = 10000
 const AWAY_MAX = 3
 let aways = 0
 
-// A socket that is still opening when a navigation starts gets 1006 from Firefox and is
-// clean all the same; one that failed is not. In other browsers 1001 comes from a server.
+// If a navigation starts while a socket opens, Firefox closes it with 1006 and wasClean; a socket
+// that failed is not clean. In other browsers 1001 comes from a server.
 function codeOf({ code, wasClean }, win, age) {
 	if (age >= YOUNG) aways = 0
 	const away = code === AWAY || (code === CLOSED.code && wasClean)
@@ -33,13 +33,13 @@ export function createWebSocketLink({ url, win, onFrame, onClosed }) {
 			try {
 				socket = new win.WebSocket(address(), PROTOCOL)
 			} catch (e) {
-				// Mixed content and some policies throw instead of failing later.
+				// The browser may throw for mixed content and some policies.
 				reject(CLOSED)
 				return
 			}
 			socket.onopen = () => send(Object.assign({ type: 'hello' }, hello))
 			socket.onmessage = (event) => receive(readFrame(event.data))
-			// Chromium tells nothing more of a socket that the page's policy forbids.
+			// Chromium sends no close event for a socket that the page's policy forbids.
 			socket.onerror = () => win.setTimeout(() => ended(CLOSED), 500)
 			socket.onclose = (event) => ended(closing || { code: codeOf(event, win, Date.now() - from), retryAfter: 0 })
 		})
@@ -83,7 +83,7 @@ export function createWebSocketLink({ url, win, onFrame, onClosed }) {
 		settle = null
 	}
 
-	// From here on nothing the browser still delivers can reach us.
+	// Removes the handlers: events that the browser still delivers are ignored.
 	function release() {
 		socket.onopen = socket.onmessage = socket.onclose = null
 		socket = null
