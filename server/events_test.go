@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -47,7 +48,7 @@ func (s *streamer) open() {
 	s.stream, s.header = bufio.NewReader(answer.Body), answer.Header
 }
 
-// next returns the frame of the next event of a type.
+// next returns the frame of the next event of a type, or of any if kind is empty.
 func (s *streamer) next(kind string) frame {
 	s.t.Helper()
 	for {
@@ -68,7 +69,7 @@ func (s *streamer) next(kind string) frame {
 			if err := json.Unmarshal([]byte(data), &f); err != nil {
 				s.t.Fatalf("%s: %v", data, err)
 			}
-			if f.Type == kind {
+			if f.Type == kind || kind == "" {
 				return f
 			}
 		}
@@ -139,4 +140,98 @@ func TestEventsGone(t *testing.T) {
 		status, _ := s.do("POST", "/beat", `{"type":"note","body":""}`)
 		return status == http.StatusGone
 	})
+}
+
+// TestTestStream reads a test stream, which needs no session and ends with the node.
+func TestTestStream(t *testing.T) {
+	n := newNode(t)
+	answer, err := n.page(t, 1).http.Get(n.url + "/heartbeat/events?test=1&id=7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	stream := bufio.NewReader(answer.Body)
+	if line, err := stream.ReadString('\n'); line != ":7\n" || err != nil {
+		t.Fatalf("read %q, %v", line, err)
+	}
+	started := time.Now()
+	n.Drain(t.Context(), 0)
+	if _, err := io.ReadAll(stream); err != nil || time.Since(started) > 5*time.Second {
+		t.Errorf("the stream ended after %v, %v", time.Since(started), err)
+	}
+}
+
+// TestChangeToEvents has a page change from long-poll to a stream. What waits for the poll
+// meanwhile, and what comes before the stream begins, reaches it once.
+func TestChangeToEvents(t *testing.T) {
+	n := newNode(t)
+	n.subscribed(t)
+	p := n.page(t, 1)
+	old := &poller{t: t, page: p}
+	cursor := old.openAfter("")
+	_, seq, _ := old.poll(0)
+	join := func(user int) {
+		other := n.page(t, user)
+		other.socket(t).beat(1, other.pinging("dashboard"))
+	}
+
+	join(2) // while no poll waits
+	n.pushed(t, everybody, `"first"`)
+	n.call(t, "/nudge", `{"to":{"all":true},"spread_ms":1}`)
+	until(t, "the frames wait", func() bool {
+		frames, _, _ := n.outboxOf(p).After(seq)
+		return len(frames) >= 3
+	})
+	s := &streamer{poller: &poller{t: t, page: p}}
+	if got := s.openAfter(cursor); got != cursor {
+		t.Errorf("the welcome says that pushes follow %s, want %s", got, cursor)
+	}
+	join(3) // before the stream begins
+	n.pushed(t, everybody, `"second"`)
+	n.call(t, "/nudge", `{"to":{"all":true},"spread_ms":2}`)
+	s.open()
+	var pushes, people []string
+	for nudge := 0; nudge != 2 || len(people) < 2; {
+		f := s.next("")
+		switch f.Type {
+		case "push":
+			pushes = append(pushes, string(f.Data))
+		case "nudge":
+			nudge = f.Spread
+		}
+		for _, e := range append(f.Snapshot, f.Joined...) {
+			people = append(people, e["client_id"].(string))
+		}
+	}
+	slices.Sort(people)
+	if got, want := fmt.Sprint(pushes, people), `["first" "second"] [user-2 user-3]`; got != want {
+		t.Errorf("the stream had %s, want %s", got, want)
+	}
+	// The nudge is not repeated: the page still gets it from its last poll.
+	_, _, frames := old.poll(seq)
+	if last := frames[len(frames)-1]; last.Type != "bye" || last.Code != transport.CodeReplaced ||
+		!slices.ContainsFunc(frames, func(f frame) bool { return f.Type == "nudge" && f.Spread == 1 }) {
+		t.Errorf("the last poll was answered %+v", frames)
+	}
+}
+
+// openAfter opens the session of a page that comes with a cursor, and returns the cursor of
+// the welcome.
+func (l *poller) openAfter(cursor string) string {
+	l.t.Helper()
+	status, b := l.do("POST", "/open", strings.Replace(l.page.hello(), `"conn"`, `"after":"`+cursor+`","conn"`, 1))
+	var f frame
+	if err := json.Unmarshal(b, &f); err != nil || status != http.StatusOK {
+		l.t.Fatalf("open: %d %s", status, b)
+	}
+	l.id = f.Session
+	return f.Cursor
+}
+
+// outboxOf returns the outbox of a page's connection.
+func (n *node) outboxOf(p *page) *transport.Outbox {
+	s := n.find(1, p.conn)
+	s.outlet.mu.Lock()
+	defer s.outlet.mu.Unlock()
+	return s.out
 }

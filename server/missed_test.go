@@ -1,7 +1,6 @@
 package server
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -23,8 +22,8 @@ var overs = []string{"websocket", "longpoll", "events"}
 // read opens a page's link with the cursor that it has.
 func (p *page) read(t *testing.T, over, after string) *reader {
 	t.Helper()
-	hello := strings.Replace(p.hello(), `"conn"`, `"after":"`+after+`","conn"`, 1)
 	if over == "websocket" {
+		hello := strings.Replace(p.hello(), `"conn"`, `"after":"`+after+`","conn"`, 1)
 		s, _, err := p.dial(t, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -33,20 +32,16 @@ func (p *page) read(t *testing.T, over, after string) *reader {
 		return &reader{s.next("welcome").Cursor, func() frame { return s.next("push") }}
 	}
 	l := &poller{t: t, page: p}
-	status, b := l.do("POST", "/open", hello)
-	var f frame
-	if err := json.Unmarshal(b, &f); err != nil || status != 200 {
-		t.Fatalf("open: %d %s", status, b)
-	}
-	l.id = f.Session
+	cursor := l.openAfter(after)
 	if over == "events" {
 		s := &streamer{poller: l}
 		s.open()
-		return &reader{f.Cursor, func() frame { return s.next("push") }}
+		return &reader{cursor, func() frame { return s.next("push") }}
 	}
 	var seq uint64
 	var waiting []frame
-	return &reader{f.Cursor, func() frame {
+	return &reader{cursor, func() frame {
+		var status int
 		for {
 			for len(waiting) > 0 {
 				f := waiting[0]

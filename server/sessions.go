@@ -23,6 +23,8 @@ const (
 
 // sessions are those of one node.
 type sessions struct {
+	closed chan struct{} // closed when no page may come
+
 	mu       sync.Mutex // guards the following fields
 	byKey    map[sessionKey]*session
 	byUser   map[userKey]int // how many sessions a user has
@@ -35,7 +37,7 @@ type userKey struct {
 }
 
 func newSessions() *sessions {
-	return &sessions{byKey: make(map[sessionKey]*session), byUser: make(map[userKey]int)}
+	return &sessions{closed: make(chan struct{}), byKey: make(map[sessionKey]*session), byUser: make(map[userKey]int)}
 }
 
 // find returns the session of a page, or nil.
@@ -110,7 +112,10 @@ func (l *sessions) forget(s *session) {
 func (l *sessions) close() []*session {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.draining = true
+	if !l.draining {
+		l.draining = true
+		close(l.closed)
+	}
 	return slices.Collect(maps.Values(l.byKey))
 }
 

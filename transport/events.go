@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,6 +17,11 @@ const (
 	// keepAlive is the time between two comments on an idle stream, which show the page
 	// and the proxies that the connection works.
 	keepAlive = 10 * time.Second
+	// testTime is how long a test stream lasts. A page waits half as long for its first
+	// line: one that comes with the end of the stream was held back.
+	testTime = 10 * time.Second
+	// maxTests is the maximum number of test streams at once.
+	maxTests = 1000
 )
 
 // Events carries the frames of a session to its client as server-sent events, in the
@@ -23,8 +29,15 @@ const (
 // acknowledged when it is written. If an event was lost with its connection, N is not the
 // last one that was written; the session then ends, and the page opens another one with
 // its cursor.
+//
+// GET /events?test=1&id=M needs no session. Its stream has the first line only. It shows a
+// page that has another link, which a new session would end, whether the proxies on the way
+// pass a stream on as it is written.
 type Events struct {
 	Sessions *Sessions
+	Stop     <-chan struct{} // test streams end when it is closed; may be nil
+
+	tests atomic.Int32 // test streams that are open
 }
 
 // ServeHTTP answers with one stream.
@@ -36,13 +49,17 @@ func (t *Events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve returns an error if it has not written anything.
 func (t *Events) serve(w http.ResponseWriter, r *http.Request) error {
-	after, err := strconv.ParseUint(r.URL.Query().Get("after"), 10, 64)
-	if err != nil {
-		return &Bye{Code: CodeProtocol, Reason: "after must be the id of the last event, or 0"}
-	}
-	request, err := RequestID(r.URL.Query())
+	query := r.URL.Query()
+	request, err := RequestID(query)
 	if err != nil {
 		return err
+	}
+	if query.Has("test") {
+		return t.test(w, r, request)
+	}
+	after, err := strconv.ParseUint(query.Get("after"), 10, 64)
+	if err != nil {
+		return &Bye{Code: CodeProtocol, Reason: "after must be the id of the last event, or 0"}
 	}
 	s, err := t.Sessions.Find(r)
 	if err != nil {
@@ -67,6 +84,27 @@ func (t *Events) serve(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// test answers with a test stream.
+func (t *Events) test(w http.ResponseWriter, r *http.Request, request uint64) error {
+	defer t.tests.Add(-1)
+	if t.tests.Add(1) > maxTests {
+		return &Bye{Code: CodeTooMany, Reason: "this node has reached its limit of test streams", RetryAfter: 30 * time.Second}
+	}
+	stream := eventStream{request: request, w: w, control: http.NewResponseController(w)}
+	defer stream.release()
+	if err := stream.begin(); err != nil {
+		return nil // the client is gone
+	}
+	over := time.NewTimer(testTime)
+	defer over.Stop()
+	select {
+	case <-over.C:
+	case <-r.Context().Done():
+	case <-t.Stop:
+	}
+	return nil
+}
+
 // errTaken ends a stream that misses events.
 var errTaken = errors.New("another stream has taken events of this one")
 
@@ -79,21 +117,26 @@ type eventStream struct {
 	control *http.ResponseController
 }
 
-// run writes events until ctx ends. The error says why the session is to end: it is a *Bye
-// that was written, or the connection failed.
-func (s *eventStream) run(ctx context.Context) error {
+// begin writes the header and the first line, which names the request.
+func (s *eventStream) begin() error {
 	h := s.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store, no-transform") // a proxy that compresses holds events back
 	h.Set("X-Accel-Buffering", "no")                 // nginx
 	h.Set("X-Content-Type-Options", "nosniff")
-	_ = s.control.SetReadDeadline(time.Time{})                     // the deadline of a request would end the stream
-	defer func() { _ = s.control.SetWriteDeadline(time.Time{}) }() // the connection is used again
-	first := []byte(":")                                           // a comment, which sends the header
+	_ = s.control.SetReadDeadline(time.Time{}) // the deadline of a request would end the stream
+	first := []byte(":")                       // a comment
 	if s.request != 0 {
 		first = strconv.AppendUint(first, s.request, 10)
 	}
-	if err := s.write(append(first, "\n\n"...)); err != nil {
+	return s.write(append(first, "\n\n"...))
+}
+
+// run writes events until ctx ends. The error says why the session is to end: it is a *Bye
+// that was written, or the connection failed.
+func (s *eventStream) run(ctx context.Context) error {
+	defer s.release()
+	if err := s.begin(); err != nil {
 		return err
 	}
 	for {
@@ -139,6 +182,9 @@ func (s *eventStream) writeEvents(frames [][]byte) error {
 	}
 	return s.write(b)
 }
+
+// release removes the deadline of the last write: the connection is used again.
+func (s *eventStream) release() { _ = s.control.SetWriteDeadline(time.Time{}) }
 
 func (s *eventStream) write(b []byte) error {
 	if err := s.control.SetWriteDeadline(time.Now().Add(WriteTimeout)); err != nil {

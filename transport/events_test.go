@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,7 +44,7 @@ func (p *polls) stream(ctx context.Context, id, after string) *streamRecorder {
 func (p *polls) streamTo(ctx context.Context, w http.ResponseWriter, id, after string) {
 	r := httptest.NewRequestWithContext(ctx, "GET", "/events?after="+after, nil)
 	r.Header.Set(SessionHeader, id)
-	(&Events{p.Sessions}).ServeHTTP(w, r)
+	(&Events{Sessions: p.Sessions}).ServeHTTP(w, r)
 }
 
 // TestStream writes frames as events and comments meanwhile, and is followed by another
@@ -167,6 +168,43 @@ func TestTwoStreams(t *testing.T) {
 	})
 }
 
+// TestTestStream writes the first line of a stream to a client without a session, and
+// nothing else.
+func TestTestStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stop := make(chan struct{})
+		events := &Events{Sessions: newPolls().Sessions, Stop: stop}
+		var streams sync.WaitGroup
+		test := func(query string) *streamRecorder {
+			w := &streamRecorder{ResponseRecorder: httptest.NewRecorder()}
+			streams.Go(func() { events.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/events?"+query, nil)) })
+			synctest.Wait()
+			return w
+		}
+		started := time.Now()
+		w := test("test=1&id=7")
+		if !w.Flushed || w.Body.String() != ":7\n\n" || w.Header().Get("Content-Type") != "text/event-stream" {
+			t.Errorf("wrote %q, flushed: %v, with the headers %v", w.Body, w.Flushed, w.Header())
+		}
+		streams.Wait()
+		if took := time.Since(started); took != testTime || w.Body.Len() != len(":7\n\n") {
+			t.Errorf("the stream lasted %v, and wrote %q", took, w.Body)
+		}
+		for range maxTests {
+			test("test=1")
+		}
+		if w := test("test=1"); w.Code != http.StatusTooManyRequests {
+			t.Errorf("more than %d at once: %d", maxTests, w.Code)
+		}
+		started = time.Now()
+		close(stop)
+		streams.Wait()
+		if took := time.Since(started); took != 0 {
+			t.Errorf("the streams went on for %v", took)
+		}
+	})
+}
+
 // TestStreamAborted aborts the response of a stream that misses an event: it is not
 // complete.
 func TestStreamAborted(t *testing.T) {
@@ -186,7 +224,7 @@ func TestStreamAborted(t *testing.T) {
 func streamFrom(t *testing.T, e *echo, configure func(*http.Server)) (*Sessions, *bufio.Reader) {
 	t.Helper()
 	p := &polls{&Sessions{Server: e}, e}
-	s := httptest.NewUnstartedServer(&Events{p.Sessions})
+	s := httptest.NewUnstartedServer(&Events{Sessions: p.Sessions})
 	configure(s.Config)
 	s.Start()
 	t.Cleanup(func() {

@@ -9,6 +9,8 @@ import { createRequestLink } from './requestlink.js'
 const SILENCE_MAX = 20000
 // A stream lasts 30 s. One that ends much earlier broke off: WebKit reports no error for it.
 const LIFE_MIN = 10000
+// How long the first line of a test may take. heartbeatd ends the test after twice as long.
+const TEST_MAX = 5000
 // In characters. The largest frame is a push or a snapshot.
 const LINE_MAX = 4 << 20
 
@@ -16,19 +18,23 @@ const LINE_MAX = 4 << 20
 export const canStream = (win) => Boolean(win.fetch && win.AbortController && win.TextDecoder && win.Response && 'body' in win.Response.prototype)
 
 export const createEventsLink = (options) =>
-	createRequestLink(Object.assign({ name: 'events' }, options), (session) => new Promise((resolve) => void stream(session, options.win, resolve)))
+	createRequestLink(
+		Object.assign({ name: 'events' }, options),
+		(session) => new Promise((resolve) => void stream(session, options.win, resolve)),
+		(session) => stream(session, options.win)
+	)
 
-// Calls opened when the first stream has begun, or the session has ended.
+// Calls opened when the first stream has begun, or the session has ended. Without opened the
+// stream is a test, which needs no session and is over after its first line.
 async function stream(session, win, opened) {
+	let passed = false // the test
 	let last = 0 // the id of the last event
 
-	// The first line names the request. What follows waits until the page has the link.
-	async function begin(line, id) {
-		if (line !== ':' + id) return 'got the answer to another request'
+	// What follows the first line waits until the page has the link.
+	async function begin() {
 		session.deliver([])
 		opened()
 		await new Promise((resolve) => win.setTimeout(resolve, 0))
-		return ''
 	}
 
 	// Returns what is wrong with a stream that is not heartbeatd's.
@@ -51,8 +57,13 @@ async function stream(session, win, opened) {
 			if (rest.length > LINE_MAX) return 'got a line that is too long'
 			for (const line of lines) {
 				if (!begun) {
-					const fault = await begin(line, id)
-					if (fault) return fault
+					if (line !== ':' + id) return 'got the answer to another request'
+					if (!opened) {
+						passed = true
+						reader.cancel().catch(() => {})
+						return ''
+					}
+					await begin()
 					begun = true
 				} else if (line.startsWith('id:')) {
 					event = Number(line.slice(3))
@@ -66,7 +77,7 @@ async function stream(session, win, opened) {
 		return ''
 	}
 
-	while (session.isOpen) {
+	while (session.isOpen && !passed) {
 		const id = session.nextId()
 		const what = 'GET /events'
 		const receive = async (response, extend) => {
@@ -78,10 +89,11 @@ async function stream(session, win, opened) {
 			}
 		}
 		try {
-			await session.fetch('GET', '/events', { after: last, id }, '', undefined, receive, SILENCE_MAX)
+			const fields = opened ? { after: last, id } : { test: 1, id }
+			await session.fetch('GET', '/events', fields, '', undefined, receive, opened ? SILENCE_MAX : TEST_MAX)
 		} catch (e) {
 			session.ended(CLOSED)
 		}
 	}
-	opened()
+	if (opened) opened()
 }

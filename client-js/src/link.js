@@ -1,6 +1,8 @@
 // What the three links have in common. A link is one connection to heartbeatd:
 //
 //   open(hello) → Promise<welcome>; rejects with a close, see below
+//   test()      → Promise; rejects with a close if the transport does not work. Only where
+//                 open() replaces the session of another link before that is known
 //   beat(body)  → Promise<frame>, a tick or a decline, or null when the link died
 //   note(body), ticket(text), leave(), close()
 //

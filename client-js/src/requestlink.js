@@ -37,8 +37,9 @@ let silentUntil = 0
  * @param {string} options.name of the transport
  * @param {Function} receive (session) receives the session's frames until it has ended. If it
  *     returns a promise, the link is open when the promise resolves.
+ * @param {Function} [test] (session) → Promise; ends the session if the transport does not work
  */
-export function createRequestLink({ name, url, win, onFrame, onClosed }, receive) {
+export function createRequestLink({ name, url, win, onFrame, onClosed }, receive, test) {
 	const aborter = new win.AbortController()
 	let id = ''
 	let lastId = Math.floor(Math.random() * 2 ** 48) // different from those of all other pages
@@ -216,6 +217,12 @@ export function createRequestLink({ name, url, win, onFrame, onClosed }, receive
 
 	return {
 		open: hello,
+		test:
+			test &&
+			(async () => {
+				await test(session)
+				if (!open) throw cause
+			}),
 		beat: (body) => Promise.race([death, post({ type: 'beat', id: ++lastId, body })]),
 		note: (body) => postInOrder({ type: 'note', body }),
 		ticket: (ticket) => postInOrder({ type: 'ticket', ticket }),

@@ -162,7 +162,10 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 			const stop = countdown(win, history.isKnown(name) ? KNOWN_TIMEOUT : OPEN_TIMEOUT, () => finish({ code: 0, retryAfter: 0 }))
 			trying = { name, link, finish }
 			renewed = false
-			link.open(hello()).then(
+			// A session that is opened ends the one before: the current link goes on until the
+			// test has passed.
+			const tested = current && link.test ? link.test().then(() => link.open(hello())) : link.open(hello())
+			tested.then(
 				(welcome) => finish(null, welcome),
 				(close) => finish(close)
 			)

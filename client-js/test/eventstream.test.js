@@ -12,8 +12,8 @@ const refusal = (status, text) => new Response(text, { status })
 
 // Returns a link, its streams as {id, after, write(text), end(), fail()}, and what it passed to
 // the page. The test sets the clock. If `answer` is given, it makes the responses instead of
-// streams.
-function linkOf(t, { answer } = {}) {
+// streams. `act` is open or test.
+function linkOf(t, { answer, act = 'open' } = {}) {
 	t.mock.timers.reset()
 	t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_800_000_000_000 })
 	let now = 0
@@ -37,8 +37,9 @@ function linkOf(t, { answer } = {}) {
 			const id = Number(query.get('id'))
 			if (pathname === '/heartbeat/open') return json({ type: 'welcome', session: 's', id, poll_ms: 25000 })
 			assert.equal(pathname, '/heartbeat/events')
-			assert.equal(headers['Heartbeat-Session'], 's')
-			const stream = { id, after: Number(query.get('after')) }
+			const isTest = query.get('test') === '1'
+			assert.equal(headers['Heartbeat-Session'], isTest ? undefined : 's')
+			const stream = { id, isTest, after: Number(query.get('after')) }
 			it.streams.push(stream)
 			if (answer) return answer(id)
 			const body = new ReadableStream({
@@ -49,6 +50,7 @@ function linkOf(t, { answer } = {}) {
 					stream.fail = () => (controller.error(new TypeError('network error')), settled())
 					signal.addEventListener('abort', () => controller.error(signal.reason))
 				},
+				cancel: () => (stream.cancelled = true),
 			})
 			return new Response(body, { headers: { 'Content-Type': 'text/event-stream' } })
 		},
@@ -56,7 +58,7 @@ function linkOf(t, { answer } = {}) {
 	it.link = createEventsLink({
 		url: '/heartbeat', win, onFrame: (frame) => it.frames.push(frame.type), onClosed: (close) => it.closed.push(close),
 	})
-	it.opening = it.link.open({ body: '' }).then(() => (it.opened = true), (close) => (it.failed = close))
+	it.opening = it.link[act]({ body: '' }).then(() => (it.opened = true), (close) => (it.failed = close))
 	return it
 }
 
@@ -159,13 +161,51 @@ const ANSWERS = {
 	'a cache': [(id) => new Response(`:${id - 1}\n\n${event(1)}`, { headers: { 'Content-Type': 'text/event-stream' } }), 'GET /events got the answer to another request'],
 }
 for (const [what, [answer, close = { code: 1006, retryAfter: 0 }]] of Object.entries(ANSWERS)) {
-	test(`the link does not open if ${what} answers`, async (t) => {
-		const it = linkOf(t, { answer })
-		await it.opening
-		assert.deepEqual(it.failed, typeof close === 'string' ? { code: 1006, retryAfter: 0, foreign: close } : close)
-		assert.deepEqual([it.opened, it.frames, it.closed], [false, [], []])
-	})
+	for (const act of ['open', 'test']) {
+		test(`${act} fails if ${what} answers`, async (t) => {
+			const it = linkOf(t, { answer, act })
+			await it.opening
+			assert.deepEqual(it.failed, typeof close === 'string' ? { code: 1006, retryAfter: 0, foreign: close } : close)
+			assert.deepEqual([it.opened, it.frames, it.closed], [false, [], []])
+		})
+	}
 }
+
+test('a test passes with its first line, and needs no session', async (t) => {
+	const it = linkOf(t, { act: 'test' })
+	await settled()
+	const [stream] = it.streams
+	assert.ok(stream.isTest)
+	await it.pass(4000)
+	assert.equal(it.opened, false)
+	await stream.write(`:${stream.id}\n\n`)
+	await it.opening
+	assert.deepEqual([it.opened, stream.cancelled, it.streams.length], [true, true, 1])
+	const opening = it.link.open({ body: '' })
+	await settled()
+	assert.equal(it.streams[1].isTest, false)
+	await it.streams[1].write(`:${it.streams[1].id}\n\n`)
+	await opening
+	it.link.close()
+	assert.deepEqual(it.beacons, [['/heartbeat/close', 'session=s']])
+})
+
+test('a test that is held back fails after 5 s', async (t) => {
+	const it = linkOf(t, { act: 'test' })
+	await settled()
+	await it.pass(4999)
+	assert.equal(it.failed, null)
+	await it.pass(1)
+	assert.deepEqual([it.opened, it.failed, it.closed], [false, { code: 1006, retryAfter: 0 }, []])
+})
+
+test('a link that is closed during its test opens no session', async (t) => {
+	const it = linkOf(t, { act: 'test' })
+	await settled()
+	it.link.close()
+	await it.opening
+	assert.deepEqual([it.failed, it.beacons], [{ code: 1006, retryAfter: 0 }, []])
+})
 
 test('a browser without streams cannot use the transport', () => {
 	assert.equal(canStream({ fetch, AbortController, TextDecoder, Response }), true)

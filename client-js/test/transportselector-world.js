@@ -42,8 +42,10 @@ function fakeLink(name, calls) {
 		name,
 		...calls,
 		closed: false,
+		test: world.tests && (() => world.tests),
 		open: () =>
 			new Promise((resolve, reject) => {
+				link.asked = true
 				const how = world.works[name]
 				if (how instanceof Promise) how.then(resolve, reject)
 				else if (how === true) resolve({ type: 'welcome' })
