@@ -61,8 +61,10 @@ http {
 	}
 }
 
-function makeCertificate(folder, user) {
-	const options = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=127.0.0.1']
+// makeCertificate makes a certificate for 127.0.0.1, in folder/cert.pem and key.pem.
+export function makeCertificate(folder, user) {
+	const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1']
+	const options = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', ...subject]
 	execFileSync('openssl', ['req', ...options, '-keyout', `${folder}/key.pem`, '-out', `${folder}/cert.pem`], { stdio: 'ignore' })
 	if (user) chownSync(`${folder}/key.pem`, user.uid, user.gid)
 }

@@ -3,9 +3,11 @@
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { connect } from 'node:http2'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { describe, test } from 'node:test'
+import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { promisify } from 'node:util'
 import { root, startHeartbeatd } from '../browser/harness.mjs'
@@ -36,7 +38,7 @@ async function doctor(server, address, ...flags) {
 function assertWell(report) {
 	const ill = report.checks.filter(({ check, result }) => result !== 'ok' && check !== 'idle')
 	assert.deepEqual(ill, [])
-	assert.equal(report.checks.length, 14)
+	assert.equal(report.checks.length, 15)
 }
 
 // socket opens a WebSocket, sends `say`, and returns the first frame that arrives.
@@ -79,6 +81,31 @@ async function beat(site, { signed, nonce = 'n', data = '' }) {
 	return { status: answer.status, body, tick: answer.ok ? await answer.json() : await answer.text() }
 }
 
+// Recipes that were changed, and what the doctor finds then.
+const HELD = {
+	nginx: {
+		'no fault in event streams over HTTP/1.0': { edit: (text) => text.replaceAll('proxy_http_version 1.1', 'proxy_http_version 1.0'), events: 'ok', socket: 'failed' },
+		'event streams that are held back': {
+			edit: (text) => text.replace('location = /heartbeat/socket', `location = /heartbeat/events {
+				proxy_pass http://127.0.0.1:8080;
+				proxy_http_version 1.0;
+				proxy_set_header Host $http_host;
+				proxy_buffering on;
+				proxy_ignore_headers X-Accel-Buffering;
+			}
+			location = /heartbeat/socket`), events: 'warning',
+		},
+	},
+	apache: {
+		'no fault in event streams without flushpackets': { edit: (text) => text.replace('flushpackets=on', 'flushpackets=off'), events: 'ok' },
+	},
+	caddy: {
+		'event streams that are held back': {
+			edit: (text) => text.replace('reverse_proxy 127.0.0.1:8080', 'reverse_proxy 127.0.0.1:8080 {\n\t\t\tbuffer_responses\n\t\t}'), events: 'failed', socket: 'failed',
+		},
+	},
+}
+
 for (const kind of ['nginx', 'apache', 'caddy']) {
 	describe(kind, () => {
 		test('only /heartbeat/ is routed to heartbeatd, and no check of the doctor fails', async (t) => {
@@ -108,6 +135,29 @@ for (const kind of ['nginx', 'apache', 'caddy']) {
 			await server.restart()
 			assertWell(await doctor(server, site.url))
 		})
+
+		test('passes event streams on while they are written, over HTTP/2 too', async (t) => {
+			const { site } = await start(t, kind, { http2: true })
+			const session = connect(`https://127.0.0.1:${site.port}`, { ca: readFileSync(site.cert) })
+			t.after(() => session.destroy())
+			const stream = session.request({ ':path': '/heartbeat/events?test=1&id=7', 'accept-encoding': 'gzip, br' })
+			const [headers] = await once(stream, 'response')
+			assert.equal(session.alpnProtocol, 'h2')
+			assert.equal(headers['content-encoding'], undefined)
+			const started = Date.now()
+			const [bytes] = await once(stream, 'data')
+			assert.equal(String(bytes), ':7\n\n')
+			assert.ok(Date.now() - started < 5000, 'heartbeatd ends it after 10 s')
+		})
+
+		for (const [how, { edit, events, socket = 'ok' }] of Object.entries(HELD[kind])) {
+			test(`the doctor finds ${how}`, async (t) => {
+				const { server, site } = await start(t, kind, { edit })
+				const found = Object.fromEntries((await doctor(server, site.url)).checks.map((check) => [check.check, check]))
+				assert.deepEqual([found.events.result, found.socket.result], [events, socket])
+				if (events !== 'ok') assert.match(found.events.text, /holds event streams back/)
+			})
+		}
 
 		test('with plain permalinks', async (t) => {
 			const { server, site } = await start(t, kind, { plain: true })

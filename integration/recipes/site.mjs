@@ -4,6 +4,7 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { makeCertificate } from '../fronts/fronts.mjs'
 import { freePort, startPHP, startServices } from '../setup/services.mjs'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
@@ -29,8 +30,9 @@ const htaccess = 'RewriteEngine On\nRewriteCond %{REQUEST_FILENAME} !-f\nRewrite
 
 // startSite serves a site at {url} until the test ends. heartbeatd is the address and
 // wordpress the port of the recipes. Options: front also uses the recipe for admin-ajax.php;
-// plain has no permalinks; impatient sets the timeout of a minute to a second.
-export async function startSite(t, kind, { heartbeatd, wordpress, port, front = false, plain = false, impatient = false }) {
+// plain has no permalinks; impatient sets the timeout of a minute to a second;
+// http2 serves HTTPS and HTTP/2 with the certificate {cert}; edit changes the text of a recipe.
+export async function startSite(t, kind, { heartbeatd, wordpress, port, front = false, plain = false, impatient = false, http2 = false, edit = (text) => text }) {
 	const services = startServices(t, 'recipe')
 	const { folder } = services
 	const root = `${folder}/www`
@@ -41,10 +43,11 @@ export async function startSite(t, kind, { heartbeatd, wordpress, port, front = 
 	writeFileSync(`${root}/index.php`, index)
 	if (!plain) writeFileSync(`${root}/.htaccess`, htaccess)
 
-	const site = { folder, root, front, plain, port: port ?? (await freePort()), php: await startPHP(services) }
+	if (http2) makeCertificate(folder, services.user)
+	const site = { folder, root, front, plain, http2, port: port ?? (await freePort()), php: await startPHP(services) }
 	// recipe copies a file of this folder and returns the path of the copy.
 	site.recipe = (name) => {
-		let text = readFileSync(here + name, 'utf8')
+		let text = edit(readFileSync(here + name, 'utf8'))
 			.replaceAll('127.0.0.1:8080', new URL(heartbeatd).host).replaceAll(/(127\.0\.0\.1|http:\/\/):8082/g, `$1:${wordpress}`)
 			.replaceAll('/run/php/php-fpm.sock', site.php).replaceAll('/var/www/html', root)
 		if (impatient) text = text.replaceAll(/\b65(s?)\b/g, '1$1')
@@ -55,12 +58,12 @@ export async function startSite(t, kind, { heartbeatd, wordpress, port, front = 
 	kinds[kind](services, site)
 	const url = `http://127.0.0.1:${site.port}`
 	await services.until(`${kind} at ${url}`, () => fetch(url).then(() => true, () => false))
-	return { url, port: site.port }
+	return { url, port: site.port, cert: `${folder}/cert.pem` }
 }
 
 const kinds = { nginx, apache, caddy }
 
-function nginx(services, { folder, root, port, php, front, plain, recipe }) {
+function nginx(services, { folder, root, port, php, front, plain, http2, recipe }) {
 	const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/nginx-${name};`).join(' ')
 	writeFileSync(`${folder}/nginx.conf`, `
 daemon off;
@@ -74,7 +77,8 @@ http {
 	${temp}
 	${front ? `include ${recipe('nginx/front-wordpress.conf')};` : ''}
 	server {
-		listen 127.0.0.1:${port};
+		listen 127.0.0.1:${port}${http2 ? ' ssl http2' : ''};
+		${http2 ? `ssl_certificate ${folder}/cert.pem; ssl_certificate_key ${folder}/key.pem;` : ''}
 		root ${root};
 		index index.php;
 		include ${recipe('nginx/heartbeatd.conf')};
@@ -97,14 +101,14 @@ const apacheModules = [
 	'proxy', 'proxy_http', 'proxy_wstunnel', 'proxy_fcgi', 'proxy_balancer', 'lbmethod_byrequests', 'slotmem_shm',
 ]
 
-function apache(services, { folder, root, port, php, front, recipe }) {
+function apache(services, { folder, root, port, php, front, http2, recipe }) {
 	writeFileSync(`${folder}/apache.conf`, `
 ServerName localhost
 ServerRoot ${folder}
 DefaultRuntimeDir ${folder}
 PidFile ${folder}/apache.pid
 ErrorLog "|$cat >&2"
-${apacheModules.map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`).join('\n')}
+${[...apacheModules, ...(http2 ? ['ssl', 'http2'] : [])].map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`).join('\n')}
 TypesConfig /etc/mime.types
 RequestReadTimeout header=20-40,minrate=500 body=20,minrate=500
 Listen 127.0.0.1:${port}
@@ -119,6 +123,7 @@ Listen 127.0.0.1:${port}
 	SetHandler "proxy:unix:${php}|fcgi://localhost"
 </FilesMatch>
 <VirtualHost 127.0.0.1:${port}>
+	${http2 ? `Protocols h2\n\tSSLEngine on\n\tSSLCertificateFile ${folder}/cert.pem\n\tSSLCertificateKeyFile ${folder}/key.pem` : ''}
 	DocumentRoot ${root}
 	DirectoryIndex index.php
 	Include ${recipe('apache/heartbeatd.conf')}
@@ -131,7 +136,7 @@ ${front ? `Include ${recipe('apache/front-wordpress.conf')}` : ''}
 	services.start('apache', '/usr/sbin/apache2', ['-DFOREGROUND', '-f', `${folder}/apache.conf`])
 }
 
-function caddy(services, { folder, root, port, php, front, plain, recipe }) {
+function caddy(services, { folder, root, port, php, front, plain, http2, recipe }) {
 	writeFileSync(`${folder}/Caddyfile`, `
 {
 	admin off
@@ -140,7 +145,8 @@ function caddy(services, { folder, root, port, php, front, plain, recipe }) {
 }
 import ${recipe('caddy/heartbeatd.caddyfile')}
 ${front ? `import ${recipe('caddy/front.caddyfile')}` : ''}
-http://:${port} {
+${http2 ? `https://127.0.0.1:${port}` : `http://:${port}`} {
+	${http2 ? `tls ${folder}/cert.pem ${folder}/key.pem` : ''}
 	bind 127.0.0.1
 	root * ${root}
 	encode gzip

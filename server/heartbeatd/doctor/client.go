@@ -26,9 +26,8 @@ type answer struct {
 	took   time.Duration
 }
 
-// send sends one request as a page of the site does, with the given headers added.
-// ctx limits its time.
-func (d *checkup) send(ctx context.Context, method, url, body string, header map[string]string) (*answer, error) {
+// newRequest returns a request as a page of the site sends it, with the given headers added.
+func (d *checkup) newRequest(ctx context.Context, method, url, body string, header map[string]string) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -39,6 +38,15 @@ func (d *checkup) send(ctx context.Context, method, url, body string, header map
 	}
 	for name, value := range header {
 		r.Header.Set(name, value)
+	}
+	return r, nil
+}
+
+// send sends one request, and reads the answer. ctx limits its time.
+func (d *checkup) send(ctx context.Context, method, url, body string, header map[string]string) (*answer, error) {
+	r, err := d.newRequest(ctx, method, url, body, header)
+	if err != nil {
+		return nil, err
 	}
 	started := time.Now()
 	got, err := d.http.Do(r)

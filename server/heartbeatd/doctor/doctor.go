@@ -169,6 +169,7 @@ func (d *checkup) checks() []check {
 		{"ticket", d.checkTicket},
 		{"cookies", d.checkCookies},
 		{"long-poll", d.checkLongPoll},
+		{"events", d.checkEvents},
 		{"post", d.checkPost},
 		{"clocks", d.checkClocks},
 		{"origins", d.checkOrigins},

@@ -125,7 +125,7 @@ func want(t *testing.T, found map[string]Finding, name, result, text string) {
 func TestWorkingDeployment(t *testing.T) {
 	d := deploy(t, nil)
 	found := d.examine(t, func(c *Config) { c.Idle = 50 * time.Millisecond })
-	if len(found) != 14 {
+	if len(found) != 15 {
 		t.Errorf("%d checks", len(found))
 	}
 	for name := range found {
@@ -138,7 +138,7 @@ func TestWorkingDeployment(t *testing.T) {
 
 	found = d.examine(t, func(c *Config) { c.API.SiteSecret = "" })
 	for name, result := range map[string]string{
-		"site": OK, "headers": OK, "api": OK, "socket": OK, "script": OK, "ticket": Skipped, "cookies": Skipped, "long-poll": OK,
+		"site": OK, "headers": OK, "api": OK, "socket": OK, "script": OK, "ticket": Skipped, "cookies": Skipped, "long-poll": OK, "events": OK,
 		"post": OK, "clocks": OK, "origins": OK, "cache": OK, "admin": OK, "idle": Skipped,
 	} {
 		want(t, found, name, result, "")
@@ -246,6 +246,11 @@ func TestBrokenDeployment(t *testing.T) {
 		"script kept":         {headers("Cache-Control", "max-age=31536000"), "script", Warning, "max-age=31536000"},
 		"from a cache":        {headers("X-Cache", "HIT from somewhere"), "cache", Failed, "HIT from somewhere"},
 		"answers changed":     {only(under("/heartbeat/poll"), respond(200, "text/html", "<html>")), "long-poll", Failed, "not the one that heartbeatd wrote"},
+		"streams refused":     {only(under("/heartbeat/events"), respond(403, "text/html", "Attack detected")), "events", Failed, "Attack detected"},
+		"streams changed":     {only(under("/heartbeat/events"), respond(200, "text/event-stream", "data: hello\n")), "events", Failed, "does not begin as heartbeatd wrote it: \"data: hello\""},
+		"streams of text":     {only(under("/heartbeat/events"), respond(200, "text/plain", ":1\n\n")), "events", Failed, "the content type \"text/plain\""},
+		"streams not routed":  {only(under("/heartbeat/events"), respond(404, "text/html", "<html>")), "events", Failed, "does not pass /heartbeat/ on to heartbeatd (404)"},
+		"streams cut":         {only(under("/heartbeat/events"), respond(200, "text/event-stream", "")), "events", Failed, "is cut: it ends"},
 		"polls cut":           {only(under("/heartbeat/poll"), respond(504, "text/html", "")), "long-poll", Failed, "504"},
 		"admin is public":     {only(under("/metrics"), respond(200, "text/plain", "heartbeatd_sessions 3\n")), "admin", Failed, "/metrics"},
 		"many headers":        {headers("X-Extra", strings.Repeat("x", 1800)), "headers", Warning, "for a ticket"},
@@ -301,6 +306,9 @@ type headerWriter struct {
 	http.ResponseWriter
 	change func(http.Header)
 }
+
+// Unwrap has the web server pass on event streams as they are written.
+func (w *headerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *headerWriter) WriteHeader(status int) {
 	w.change(w.Header())

@@ -142,6 +142,74 @@ func TestFindsBuffering(t *testing.T) {
 	want(t, found, "long-poll", Failed, "proxy_buffering off")
 }
 
+// holding holds event streams back until they end.
+func holding(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/events") {
+			w = struct{ http.ResponseWriter }{w} // it cannot be flushed
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// TestFindsHeldStreams checks that a web server which buffers event streams is found. Where
+// pages have a WebSocket it is no failure.
+func TestFindsHeldStreams(t *testing.T) {
+	quick := func(c *Config) { c.timeout = 2 * time.Second }
+	found := deploy(t, holding).examine(t, quick)
+	want(t, found, "events", Warning, "holds event streams back: nothing of it arrives within 1s")
+	want(t, found, "events", Warning, "`proxy_buffering off`")
+	if failed := failures(found); len(failed) > 0 {
+		t.Errorf("failed: %v", failed)
+	}
+	found = deploy(t, holding).examine(t, func(c *Config) { quick(c); c.API.SiteSecret = "" })
+	want(t, found, "events", Warning, "within 1s")
+	found = deploy(t, func(next http.Handler) http.Handler {
+		return changes(func(r *http.Request) { r.Header.Del("Upgrade"); r.Header.Del("Connection") })(holding(next))
+	}).examine(t, quick)
+	want(t, found, "events", Failed, "within 1s")
+}
+
+// TestFindsLateEvents checks that a web server is found which passes the beginning of an
+// event stream on, and holds the rest back.
+func TestFindsLateEvents(t *testing.T) {
+	held := func(d time.Duration) func(http.Handler) http.Handler {
+		return func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasSuffix(r.URL.Path, "/events") {
+					w = &lateWriter{ResponseWriter: w, ctx: r.Context(), by: d}
+				}
+				next.ServeHTTP(w, r)
+			})
+		}
+	}
+	found := deploy(t, held(700*time.Millisecond)).examine(t, func(c *Config) { c.timeout = 3 * time.Second })
+	want(t, found, "events", Warning, "s late")
+	found = deploy(t, held(time.Minute)).examine(t, func(c *Config) { c.timeout = 2 * time.Second })
+	want(t, found, "events", Warning, "a change does not arrive within 2s")
+}
+
+// lateWriter writes at once what is written first, and the rest after a time.
+type lateWriter struct {
+	http.ResponseWriter
+	ctx   context.Context
+	by    time.Duration
+	begun bool
+}
+
+func (w *lateWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *lateWriter) Write(b []byte) (int, error) {
+	if w.begun {
+		select {
+		case <-time.After(w.by):
+		case <-w.ctx.Done():
+		}
+	}
+	w.begun = true
+	return w.ResponseWriter.Write(b)
+}
+
 // TestFindsIdleTimeout checks that a web server which closes silent connections is
 // found.
 func TestFindsIdleTimeout(t *testing.T) {

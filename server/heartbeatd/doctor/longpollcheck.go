@@ -5,7 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptrace"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,21 +37,16 @@ func (d *checkup) checkLongPoll(ctx context.Context) Finding {
 		return *f
 	}
 	result := d.startPoll(ctx, p.session, first.Seq)
-	beat, err := d.sendTimed(ctx, http.MethodPost, d.url("/beat?type=beat&id=1"), p.beat(true), map[string]string{
-		transport.SessionHeader: p.session, "Content-Type": "application/x-www-form-urlencoded",
-	})
+	beat, found := d.enterRoom(ctx, p)
+	if found != nil {
+		return *found
+	}
 	answered := time.Now()
-	if err != nil {
-		return d.diagnoseError(d.url("/beat"), err)
-	}
-	if beat.status != http.StatusOK || !strings.Contains(beat.body, `"type":"tick"`) {
-		return d.diagnose(beat)
-	}
 	got := <-result
 	if f := d.diagnosePoll(got.answer, got.err); f != nil {
 		return *f
 	}
-	if !got.polled.joined(p.room, p.user) {
+	if !slices.ContainsFunc(got.polled.Frames, func(f frame) bool { return f.joined(p.room, p.user) }) {
 		return failed(readLog, "a poll was answered without the change that it waited for: %s", excerpt(got.answer.body))
 	}
 	// heartbeatd sends a change at once: a late one was buffered on the way.
@@ -101,12 +96,16 @@ func (d *checkup) diagnosePoll(a *answer, err error) *Finding {
 	case err != nil:
 		f = failed("Exclude "+d.path()+" from everything that changes answers", "the answer to a poll is not the one that heartbeatd wrote: %s", excerpt(a.body))
 	case a.status == http.StatusGone:
-		f = failed("Pass the header "+transport.SessionHeader+" on; with several nodes, send all requests of a client to the same one",
-			"a session is gone right after it was opened: its header is lost, or another node gets the next request")
+		f = sessionGone()
 	case a.status != http.StatusOK:
 		f = d.diagnose(a)
 	default:
 		return nil
 	}
 	return &f
+}
+
+func sessionGone() Finding {
+	return failed("Pass the header "+transport.SessionHeader+" on; with several nodes, send all requests of a client to the same one",
+		"a session is gone right after it was opened: its header is lost, or another node gets the next request")
 }

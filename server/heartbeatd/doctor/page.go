@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -102,12 +103,10 @@ type polled struct {
 }
 
 // joined reports whether a user joined a room.
-func (p polled) joined(room string, user int64) bool {
-	for _, f := range p.Frames {
-		for _, e := range f.Joined {
-			if f.Room == room && e.UserID == user {
-				return true
-			}
+func (f frame) joined(room string, user int64) bool {
+	for _, e := range f.Joined {
+		if f.Room == room && e.UserID == user {
+			return true
 		}
 	}
 	return false
@@ -143,6 +142,23 @@ func (d *checkup) newSession(ctx context.Context) (*testPage, *Finding) {
 		return nil, &f
 	}
 	return p, d.openSession(ctx, p)
+}
+
+// enterRoom sends a beat that enters the page's room. It returns a finding if the beat is not
+// answered.
+func (d *checkup) enterRoom(ctx context.Context, p *testPage) (*answer, *Finding) {
+	a, err := d.sendTimed(ctx, http.MethodPost, d.url("/beat?type=beat&id=1"), p.beat(true), map[string]string{
+		transport.SessionHeader: p.session, "Content-Type": formType,
+	})
+	switch {
+	case err != nil:
+		f := d.diagnoseError(d.url("/beat"), err)
+		return nil, &f
+	case a.status != http.StatusOK || !strings.Contains(a.body, `"type":"tick"`):
+		f := d.diagnose(a)
+		return nil, &f
+	}
+	return a, nil
 }
 
 // poll polls once for the frames after a sequence number.
