@@ -1,7 +1,7 @@
 // A site whose Content-Security-Policy allows pages only one of the two transports.
 
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { onTransport, openDemo, seen } from '../browser/demo.mjs'
 import { startChromium, startHeartbeatd } from '../browser/harness.mjs'
@@ -28,24 +28,26 @@ const tryBoth = (page) => page.evaluate(async () => {
 	return { poll, socket, ms: performance.now() - from }
 })
 
-for (const [transport, [policy, expected]] of Object.entries(POLICIES)) {
-	test(`a page that may use only ${transport} does so at once, and again after an outage`, async (t) => {
-		const server = await startHeartbeatd(t)
-		const front = await startProxy(t, server.url, nginx({ server: `add_header Content-Security-Policy "${policy}";` }))
-		const browser = await startChromium(t)
-		const page = await openDemo(t, browser, front, 1, { transport, transports: ['websocket', 'longpoll'] })
-		const [first] = await seen(page, 'transport')
-		const after = first.at - await page.evaluate(() => performance.timeOrigin)
-		const { ms, ...both } = await tryBoth(page)
-		t.diagnostic(`open after ${Math.round(after)} ms, both tried in ${Math.round(ms)} ms`)
-		assert.deepEqual(both, expected)
-		assert.ok(after < 4000, 'sooner than an attempt that hangs would end')
-		await server.stop('SIGKILL')
-		await sleep(AWAY)
-		await server.restart()
-		const back = Date.now()
-		await onTransport(page, transport, BACK)
-		t.diagnostic(`back after ${Date.now() - back} ms`)
-		assert.deepEqual((await seen(page, 'transport')).map(({ detail }) => detail), [transport, 'post', transport])
-	})
-}
+describe('policies', { concurrency: true }, () => {
+	for (const [transport, [policy, expected]] of Object.entries(POLICIES)) {
+		test(`a page that may use only ${transport} does so at once, and again after an outage`, async (t) => {
+			const server = await startHeartbeatd(t)
+			const front = await startProxy(t, server.url, nginx({ server: `add_header Content-Security-Policy "${policy}";` }))
+			const browser = await startChromium(t)
+			const page = await openDemo(t, browser, front, 1, { transport, transports: ['websocket', 'longpoll'] })
+			const [first] = await seen(page, 'transport')
+			const after = first.at - await page.evaluate(() => performance.timeOrigin)
+			const { ms, ...both } = await tryBoth(page)
+			t.diagnostic(`open after ${Math.round(after)} ms, both tried in ${Math.round(ms)} ms`)
+			assert.deepEqual(both, expected)
+			assert.ok(after < 4000, 'sooner than an attempt that hangs would end')
+			await server.stop('SIGKILL')
+			await sleep(AWAY)
+			await server.restart()
+			const back = Date.now()
+			await onTransport(page, transport, BACK)
+			t.diagnostic(`back after ${Date.now() - back} ms`)
+			assert.deepEqual((await seen(page, 'transport')).map(({ detail }) => detail), [transport, 'post', transport])
+		})
+	}
+})
