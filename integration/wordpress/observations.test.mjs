@@ -4,10 +4,10 @@
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { test } from 'node:test'
-import { addMuPlugin, claimsOf, logIn, withPlugin } from './plugin.mjs'
+import { addMuPlugin, beat, claimsOf, connected, logIn, nativeHandles, withPlugin } from './plugin.mjs'
 
 test('observations of beats', { timeout: 300_000 }, async (t) => {
-	await withPlugin(t, async ({ site, browser, php }) => {
+	await withPlugin(t, async ({ site, browser, php, open }) => {
 		const people = {}
 		for (const user of ['admin', 'editor']) people[user] = await makePerson(await browser(), site, user)
 		const { admin, editor } = people
@@ -19,7 +19,7 @@ test('observations of beats', { timeout: 300_000 }, async (t) => {
 		await clean()
 
 		await t.test('a new callback resets the observations of all screens and roles', async () => {
-			addMuPlugin(site, 'nosy', `function nosy($response) { return $response; }\nadd_filter('heartbeat_received', 'nosy');`)
+			addMuPlugin(site, 'nosy', `function nosy($response) { return $response; }\nadd_filter('heartbeat_send', 'nosy');`)
 			assert.equal(await admin.beat('dashboard'), false)
 			assert.deepEqual(blamed(), ['nosy'])
 			assert.deepEqual(php(`return heartbeatd_observations()['clean'];`), [])
@@ -36,7 +36,7 @@ test('observations of beats', { timeout: 300_000 }, async (t) => {
 		})
 
 		await t.test('after one beat in which it is not hooked it counts as removed', async () => {
-			addMuPlugin(site, 'once', `function once($response) { return $response; }\nif (!get_option('not_once')) add_filter('heartbeat_received', 'once');`)
+			addMuPlugin(site, 'once', `function once($response) { return $response; }\nif (!get_option('not_once')) add_filter('heartbeat_send', 'once');`)
 			assert.equal(await admin.beat('dashboard'), false)
 			assert.equal(await admin.beat('edit-post'), false)
 			php(`return update_option('not_once', 1);`)
@@ -52,7 +52,7 @@ test('observations of beats', { timeout: 300_000 }, async (t) => {
 		await t.test('a callback on one screen or for one role affects only that screen or role', async () => {
 			addMuPlugin(site, 'some', `function some($response) { return $response; }
 				add_action('admin_init', function () {
-					if (wp_doing_ajax() && 'edit-post' === ($_POST['screen_id'] ?? '') && !current_user_can('manage_options')) add_filter('heartbeat_received', 'some');
+					if (wp_doing_ajax() && 'edit-post' === ($_POST['screen_id'] ?? '') && !current_user_can('manage_options')) add_filter('heartbeat_send', 'some');
 				});`)
 			assert.equal(await editor.beat('edit-post'), false)
 			for (let i = 0; i < 3; i++) {
@@ -67,8 +67,47 @@ test('observations of beats', { timeout: 300_000 }, async (t) => {
 			await clean()
 		})
 
+		await t.test('hooks that no native beat reaches do not matter', async () => {
+			addMuPlugin(site, 'unreached', `function unreached($response = null) { return $response; }
+				foreach (array('wp_refresh_nonces', 'heartbeat_nopriv_received', 'heartbeat_nopriv_send', 'heartbeat_nopriv_tick', 'wp_ajax_nopriv_heartbeat') as $hook) add_filter($hook, 'unreached');
+				add_action('wp_ajax_heartbeat', 'unreached', 2);`)
+			for (const screen of ['dashboard', 'edit-post', 'profile']) assert.deepEqual(await admin.claims(screen), everything)
+			assert.deepEqual(blamed(), [])
+			addMuPlugin(site, 'reached', `function reached() {}\nadd_action('wp_ajax_heartbeat', 'reached', 1);`)
+			assert.deepEqual(await admin.claims('dashboard'), [undefined, false], 'it runs before core answers')
+			for (const name of ['reached', 'unreached']) remove(name)
+			await clean()
+		})
+
+		await t.test('a callback on heartbeat_received does not matter for beats with our own handles', async () => {
+			addMuPlugin(site, 'received', `function received($response) { $response['received'] = 1; return $response; }\nadd_filter('heartbeat_received', 'received');`)
+			assert.deepEqual(await admin.claims('dashboard'), ownHandles)
+			assert.equal(await editor.page('index.php'), true, 'a place that was clean stays so for these')
+			for (const screen of ['edit-post', 'post', 'profile']) assert.deepEqual(await admin.claims(screen), ownHandles)
+			assert.deepEqual(blamed(), ['received'])
+
+			php(`return wp_insert_post(array('post_title' => 'In the list', 'post_status' => 'publish'));`)
+			const [dashboard, list] = [await open('admin', '/wp-admin/'), await open('admin', '/wp-admin/edit.php')]
+			for (const page of [dashboard, list]) await connected(page)
+			for (let i = 0; i < 3; i++) {
+				assert.equal('received' in await beat(dashboard), false)
+				assert.equal((await beat(list)).received, 1)
+			}
+			assert.equal(dashboard.beats.length, 0, 'none of the dashboard went to PHP')
+			assert.ok(list.beats.length >= 3)
+			await dashboard.evaluate(() => wp.heartbeat.enqueue('foreign', 1))
+			assert.equal((await beat(dashboard)).received, 1, 'another handle is for PHP')
+			for (const page of [dashboard, list]) await page.close()
+
+			addMuPlugin(site, 'sent', `function sent($response) { return $response; }\nadd_filter('heartbeat_send', 'sent');`)
+			assert.deepEqual(await admin.claims('dashboard'), [undefined, false], 'others matter for every beat')
+			remove('sent')
+			remove('received')
+			await clean()
+		})
+
 		await t.test('the observations are bounded, and written only when they change', async () => {
-			addMuPlugin(site, 'many', `for ($i = 0; $i < 30; $i++) eval("function many_$i(\\$r) { return \\$r; } add_filter('heartbeat_received', 'many_$i');");
+			addMuPlugin(site, 'many', `for ($i = 0; $i < 30; $i++) eval("function many_$i(\\$r) { return \\$r; } add_filter('heartbeat_send', 'many_$i');");
 				add_action('update_option_heartbeatd_learned', fn () => update_option('learned_writes', 1 + get_option('learned_writes', 0)));`)
 			for (let i = 0; i < 30; i++) assert.equal(await admin.beat(`screen-${i}`), false)
 			const [foreign, places, writes] = php(`$l = get_option('heartbeatd_learned'); return array(count($l['foreign']), max(array_map('count', array_column($l['foreign'], 'places'))), (int) get_option('learned_writes'));`)
@@ -80,19 +119,29 @@ test('observations of beats', { timeout: 300_000 }, async (t) => {
 	})
 })
 
-// makePerson logs a user in. beat and page return whether the ticket of the answer lets
-// heartbeatd answer beats.
+// What a ticket says of native beats: the handles, and whether answers about locks may be
+// repeated.
+const everything = [nativeHandles, true]
+const ownHandles = [nativeHandles.filter((handle) => handle.startsWith('presence-')), false]
+
+// makePerson is somebody who is logged in; beat and page tell whether the ticket
+// that came lets heartbeatd answer beats.
 async function makePerson(browser, site, user) {
 	const { request } = await logIn(browser, site, user)
 	const dashboard = await (await request.get(`${site.url}/wp-admin/`)).text()
 	const nonce = dashboard.match(/heartbeatSettings = .*?"nonce":"(\w+)"/)[1]
 	const isNative = (ticket) => 'native' in claimsOf(ticket)
+	const ticketOf = async (screen) => {
+		const answer = await request.post(`${site.url}/wp-admin/admin-ajax.php`, {
+			form: { action: 'heartbeat', _nonce: nonce, screen_id: screen, has_focus: 'true', interval: '60', 'data[presence-ping][screen]': screen },
+		})
+		return answer.headers()['x-heartbeatd-ticket']
+	}
 	return {
-		async beat(screen) {
-			const answer = await request.post(`${site.url}/wp-admin/admin-ajax.php`, {
-				form: { action: 'heartbeat', _nonce: nonce, screen_id: screen, has_focus: 'true', interval: '60', 'data[presence-ping][screen]': screen },
-			})
-			return isNative(answer.headers()['x-heartbeatd-ticket'])
+		beat: async (screen) => isNative(await ticketOf(screen)),
+		async claims(screen) {
+			const claims = claimsOf(await ticketOf(screen))
+			return [claims.native, 'repeat_until' in claims]
 		},
 		async page(path) {
 			const html = await (await request.get(`${site.url}/wp-admin/${path}`)).text()

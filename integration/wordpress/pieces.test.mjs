@@ -262,9 +262,9 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			const names = php(`
 				class Nosy { function method() {} static function still() {} function __invoke() {} }
 				foreach (array(array(new Nosy, 'method'), array('Nosy', 'still'), 'Nosy::still', new Nosy, function () {}, 'strlen') as $i => $callback) add_filter('heartbeat_send', $callback, 20 + $i);
-				add_action('wp_refresh_nonces', 'strlen'); add_action('heartbeat_nopriv_tick', 'strlen'); add_action('wp_ajax_heartbeat', 'strlen');
+				add_action('wp_refresh_nonces', 'strlen'); add_action('heartbeat_nopriv_tick', 'strlen'); add_action('wp_ajax_heartbeat', 'strlen'); add_action('wp_ajax_heartbeat', 'strtoupper', 1);
 				return array_keys(heartbeatd_foreign_callbacks());`)
-			assert.deepEqual(names.sort(), ['heartbeat_nopriv_tick strlen', 'heartbeat_send Nosy::__invoke', 'heartbeat_send Nosy::method', 'heartbeat_send Nosy::still', 'heartbeat_send function()', 'heartbeat_send strlen', 'wp_ajax_heartbeat strlen', 'wp_refresh_nonces strlen'])
+			assert.deepEqual(names.sort(), ['heartbeat_send Nosy::__invoke', 'heartbeat_send Nosy::method', 'heartbeat_send Nosy::still', 'heartbeat_send function()', 'heartbeat_send strlen', 'wp_ajax_heartbeat strtoupper'])
 			assert.deepEqual(php('return heartbeatd_foreign_callbacks();'), [], 'core and this plugin are known')
 		})
 
@@ -302,7 +302,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			addMuPlugin(site, 'count', `foreach (json_decode('${JSON.stringify(filters)}') as $name) add_filter($name, function ($value) use ($name) { $GLOBALS['counted'][$name] = 1 + ($GLOBALS['counted'][$name] ?? 0); return $value; });
 				add_filter('heartbeatd_known_callbacks', function ($known) { $GLOBALS['counted']['callbacks'] = 1 + ($GLOBALS['counted']['callbacks'] ?? 0); return $known; });
 				add_filter('heartbeatd_native_handles', fn ($handles) => array_merge($handles, array('stock-level', 'stock-level', array())));
-				add_action('admin_print_footer_scripts', function () { if (isset($_GET['late'])) add_filter('heartbeat_received', '__return_empty_array'); }, 1);
+				add_action('admin_print_footer_scripts', function () { if (isset($_GET['late'])) add_filter('heartbeat_send', '__return_empty_array'); }, 1);
 				add_action('shutdown', function () { if (is_admin() && !wp_doing_ajax()) echo '<!-- counted ' . json_encode($GLOBALS['counted'] ?? array()) . ' -->'; });`)
 			const post = php(`wp_set_current_user(${editor}); foreach (array('dashboard', 'edit-post', 'post', 'profile') as $screen) heartbeatd_record_observation($screen, array());
 				update_option('heartbeatd_failures', array()); return wp_insert_post(array('post_title' => 'Once', 'post_status' => 'publish'));`)

@@ -43,8 +43,9 @@ require __DIR__ . '/includes/presence/rooms.php';
 require __DIR__ . '/includes/presence/entries.php';
 require __DIR__ . '/includes/presence/store.php';
 require __DIR__ . '/includes/presence/active-posts.php';
-require __DIR__ . '/includes/presence/beat.php';
 require __DIR__ . '/includes/presence/provider.php';
+require __DIR__ . '/includes/presence/own-handles.php';
+require __DIR__ . '/includes/presence/beat.php';
 require __DIR__ . '/includes/presence/sync.php';
 
 // Admin screens that are stale because another user has saved what they show.
@@ -55,6 +56,7 @@ require __DIR__ . '/includes/screens/saves.php';
 // Which beats PHP must answer.
 require __DIR__ . '/includes/beats/callbacks.php';
 require __DIR__ . '/includes/beats/nonces.php';
+require __DIR__ . '/includes/beats/levels.php';
 require __DIR__ . '/includes/beats/observations.php';
 require __DIR__ . '/includes/beats/native.php';
 require __DIR__ . '/includes/beats/scheduled-events.php';

@@ -183,19 +183,24 @@ function heartbeatd_report_callbacks() {
 				: heartbeatd_report_item( 'good', __( 'No beat has been observed yet. The first beats go to PHP, to find out which callbacks need them.', 'heartbeatd' ) ),
 		);
 	}
-	$items = array();
-	foreach ( $observations['foreign'] as $callback ) {
-		$items[] = heartbeatd_report_item(
-			'recommended',
-			sprintf(
-				/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
-				__( 'PHP must see every beat, because of %1$s in %2$s on the hook %3$s.', 'heartbeatd' ),
-				$callback['callback'],
-				$callback['file'],
-				$callback['hook']
-			),
-			__( 'Everything works, and pushes still arrive at once, but PHP answers every beat on screens where this function is hooked. If the function only handles its own data, add it with the filter heartbeatd_known_callbacks.', 'heartbeatd' )
-		);
+	return array_map( 'heartbeatd_report_callback', array_values( $observations['foreign'] ) );
+}
+
+/**
+ * Reports which beats PHP must see because of a callback.
+ *
+ * @param array $callback A foreign callback.
+ * @return array
+ */
+function heartbeatd_report_callback( $callback ) {
+	if ( 'heartbeat_received' === $callback['hook'] ) {
+		/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
+		$text = __( 'PHP must see every beat with handles of WordPress or of another plugin, because of %1$s in %2$s on the hook %3$s.', 'heartbeatd' );
+		$help = __( 'Everything works, and pushes still arrive at once, but PHP answers the beats of editors and lists of posts where this function is hooked. If the function only handles its own data, add it with the filter heartbeatd_known_callbacks.', 'heartbeatd' );
+	} else {
+		/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
+		$text = __( 'PHP must see every beat, because of %1$s in %2$s on the hook %3$s.', 'heartbeatd' );
+		$help = __( 'Everything works, and pushes still arrive at once, but PHP answers every beat on screens where this function is hooked. If the function only handles its own data, add it with the filter heartbeatd_known_callbacks.', 'heartbeatd' );
 	}
-	return $items;
+	return heartbeatd_report_item( 'recommended', sprintf( $text, $callback['callback'], $callback['file'], $callback['hook'] ), $help );
 }

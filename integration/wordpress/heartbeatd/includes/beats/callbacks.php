@@ -9,27 +9,30 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
+ * The hooks whose callbacks can keep heartbeatd from answering a beat. The other hooks of
+ * Heartbeat cannot: a beat that heartbeatd answers has a nonce in the first half of its
+ * lifetime, so core does not apply wp_refresh_nonces, and a user, so core does not use the
+ * nopriv hooks.
+ */
+const HEARTBEATD_BEAT_HOOKS = array( 'wp_ajax_heartbeat', 'heartbeat_received', 'heartbeat_send', 'heartbeat_tick' );
+
+/**
  * How many foreign callbacks are listed and stored.
  */
 const HEARTBEATD_MAX_FOREIGN = 20;
 
 /**
- * Returns the hooks of a beat, with the known callbacks: those of core and of this plugin.
- * They do nothing in a beat without their own handles.
+ * Returns the known callbacks on the hooks of a beat: those of core and of this plugin. They
+ * do nothing in a beat without their own handles.
  *
- * @return array<string, string[]>
+ * @return array<string, string[]> By hook.
  */
 function heartbeatd_known_callbacks() {
 	$known = array(
-		'wp_ajax_heartbeat'         => array( 'wp_ajax_heartbeat', 'heartbeatd_observe_before_beat' ),
-		'wp_ajax_nopriv_heartbeat'  => array( 'wp_ajax_nopriv_heartbeat' ),
-		'wp_refresh_nonces'         => array( 'wp_refresh_post_nonces', 'wp_refresh_metabox_loader_nonces', 'wp_refresh_heartbeat_nonces', 'heartbeatd_send_ticket_with_nonces' ),
-		'heartbeat_received'        => array( 'wp_check_locked_posts', 'wp_refresh_post_lock', 'heartbeat_autosave', 'heartbeatd_before_lock_renewal', 'heartbeatd_presence_received', 'heartbeatd_screen_ping_received' ),
-		'heartbeat_send'            => array( 'wp_auth_check' ),
-		'heartbeat_tick'            => array( 'heartbeatd_on_heartbeat_tick' ),
-		'heartbeat_nopriv_received' => array(),
-		'heartbeat_nopriv_send'     => array( 'wp_auth_check' ),
-		'heartbeat_nopriv_tick'     => array(),
+		'wp_ajax_heartbeat'  => array( 'wp_ajax_heartbeat', 'heartbeatd_observe_before_beat' ),
+		'heartbeat_received' => array( 'wp_check_locked_posts', 'wp_refresh_post_lock', 'heartbeat_autosave', 'heartbeatd_before_lock_renewal', 'heartbeatd_presence_received', 'heartbeatd_screen_ping_received' ),
+		'heartbeat_send'     => array( 'wp_auth_check' ),
+		'heartbeat_tick'     => array( 'heartbeatd_on_heartbeat_tick' ),
 	);
 	/**
 	 * Filters the callbacks that need not see every beat: they do nothing in a beat without
@@ -46,24 +49,45 @@ function heartbeatd_known_callbacks() {
  * @return array<string, array{hook: string, callback: string, file: string}> By hook and callback.
  */
 function heartbeatd_foreign_callbacks() {
-	global $wp_filter;
+	$known   = heartbeatd_known_callbacks();
 	$foreign = array();
-	foreach ( heartbeatd_known_callbacks() as $hook => $known ) {
-		if ( empty( $wp_filter[ $hook ] ) ) {
-			continue;
-		}
-		foreach ( array_merge( ...array_values( $wp_filter[ $hook ]->callbacks ) ) as $entry ) {
-			$name = heartbeatd_callback_name( $entry['function'] );
-			if ( ! in_array( $name, $known, true ) && ! heartbeatd_is_presence_api_callback( $entry['function'] ) ) {
+	foreach ( HEARTBEATD_BEAT_HOOKS as $hook ) {
+		foreach ( heartbeatd_hook_callbacks( $hook ) as $callback ) {
+			$name = heartbeatd_callback_name( $callback );
+			if ( ! in_array( $name, (array) ( $known[ $hook ] ?? array() ), true ) && ! heartbeatd_is_presence_api_callback( $callback ) ) {
 				$foreign[ "$hook $name" ] = array(
 					'hook'     => $hook,
 					'callback' => $name,
-					'file'     => heartbeatd_callback_file( $entry['function'] ),
+					'file'     => heartbeatd_callback_file( $callback ),
 				);
 			}
 		}
 	}
 	return array_slice( $foreign, 0, HEARTBEATD_MAX_FOREIGN );
+}
+
+/**
+ * Returns the callbacks that run on a hook of a beat, in their order. Core's callback on
+ * wp_ajax_heartbeat has priority 1 and ends the request: those after it do not run.
+ *
+ * @param string $hook The hook.
+ * @return callable[]
+ */
+function heartbeatd_hook_callbacks( $hook ) {
+	global $wp_filter;
+	$callbacks = array();
+	foreach ( empty( $wp_filter[ $hook ] ) ? array() : $wp_filter[ $hook ]->callbacks as $priority => $entries ) {
+		if ( 'wp_ajax_heartbeat' === $hook && $priority > 1 ) {
+			break;
+		}
+		foreach ( $entries as $entry ) {
+			if ( 'wp_ajax_heartbeat' === $entry['function'] ) {
+				break;
+			}
+			$callbacks[] = $entry['function'];
+		}
+	}
+	return $callbacks;
 }
 
 /**

@@ -22,35 +22,41 @@ const HEARTBEATD_MAX_NATIVE_HANDLES = 20;
 /**
  * Returns the handles that tickets name as native.
  *
+ * @param int $level One of the constants HEARTBEATD_NATIVE_OWN and HEARTBEATD_NATIVE_ALL.
  * @return string[]
  */
-function heartbeatd_native_handles() {
+function heartbeatd_native_handles( $level ) {
 	/**
 	 * Filters the handles that heartbeatd answers instead of PHP. A handle needs a hook in
 	 * heartbeatd: beats with a handle that heartbeatd does not know go to PHP.
 	 *
 	 * @param string[] $handles Handles.
 	 */
-	$handles = apply_filters( 'heartbeatd_native_handles', HEARTBEATD_NATIVE_HANDLES );
-	return array_slice( heartbeatd_unique_strings( $handles ), 0, HEARTBEATD_MAX_NATIVE_HANDLES );
+	$handles = heartbeatd_unique_strings( apply_filters( 'heartbeatd_native_handles', HEARTBEATD_NATIVE_HANDLES ) );
+	if ( HEARTBEATD_NATIVE_OWN === $level ) {
+		$handles = array_intersect( $handles, heartbeatd_own_handles() );
+	}
+	return array_slice( array_values( $handles ), 0, HEARTBEATD_MAX_NATIVE_HANDLES );
 }
 
 /**
- * Determines whether heartbeatd may answer the beats of a page. If calls to its API fail,
- * PHP must see every beat: the plugin could not report changes.
+ * Returns which beats of a page heartbeatd may answer. If calls to its API fail, PHP must
+ * see every beat: the plugin could not report changes.
  *
  * @param string $screen_id The page's screen.
- * @return bool
+ * @return int One of the constants HEARTBEATD_NATIVE_….
  */
-function heartbeatd_are_beats_native( $screen_id ) {
-	$observations = heartbeatd_observations();
-	$native       = isset( $observations['clean'][ heartbeatd_roles_hash() ][ heartbeatd_screen_hash( $screen_id ) ] )
-		&& ! heartbeatd_foreign_callbacks() && heartbeatd_are_nonces_standard() && ! heartbeatd_last_call_failed();
+function heartbeatd_page_native_level( $screen_id ) {
+	$observed = heartbeatd_observations()['clean'][ heartbeatd_roles_hash() ][ heartbeatd_screen_hash( $screen_id ) ] ?? HEARTBEATD_NATIVE_NONE;
+	$level    = min( $observed, heartbeatd_native_level( heartbeatd_foreign_callbacks() ) );
+	if ( ! heartbeatd_are_nonces_standard() || heartbeatd_last_call_failed() ) {
+		$level = HEARTBEATD_NATIVE_NONE;
+	}
 	/**
 	 * Filters whether heartbeatd may answer a page's beats. A filter can only forbid it.
 	 *
 	 * @param bool   $native    Whether heartbeatd may answer.
 	 * @param string $screen_id The page's screen.
 	 */
-	return $native && apply_filters( 'heartbeatd_native', $native, $screen_id );
+	return $level && apply_filters( 'heartbeatd_native', true, $screen_id ) ? $level : HEARTBEATD_NATIVE_NONE;
 }

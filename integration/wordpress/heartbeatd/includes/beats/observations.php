@@ -1,18 +1,20 @@
 <?php
 /**
- * Observations: which foreign callbacks were registered during the last beats. While any
- * is registered, PHP must see every beat.
+ * Observations: which foreign callbacks were registered during the last beats. While one
+ * on heartbeat_received is registered, PHP must see every beat that has handles of core or
+ * of another plugin; while one on another hook is registered, PHP must see every beat.
  *
  * The option heartbeatd_learned stores the observations. A place is a set of roles and a
  * screen: callbacks may be registered for some of them only.
  *
  *     fingerprint   of the plugins, the theme and WordPress; if it changes, all is forgotten
- *     clean         for each set of roles, the screens whose last beat had no foreign callback
+ *     clean         for each set of roles, the screens with the level of their last beat, which
+ *                   is never HEARTBEATD_NATIVE_NONE
  *     foreign       the foreign callbacks, with the places whose last beat had them
  *
- * heartbeatd may answer only beats of clean places. Beats of other places go to PHP, so one
- * beat is enough to notice that a callback is gone. A new foreign callback may be registered
- * at any place: no place is clean after it is seen for the first time.
+ * heartbeatd may answer only beats of clean places. Other beats go to PHP, so one beat is
+ * enough to notice that a callback is gone. A new foreign callback may be registered at any
+ * place: after it is seen for the first time, no place has a higher level than it allows.
  *
  * @package heartbeatd
  */
@@ -63,20 +65,41 @@ function heartbeatd_record_observation( $screen_id, $foreign ) {
 	$observations = heartbeatd_observations();
 	$roles        = heartbeatd_roles_hash();
 	$screen       = heartbeatd_screen_hash( $screen_id );
-	if ( array_diff_key( $foreign, $observations['foreign'] ) ) {
-		$observations['clean'] = array();
-	}
+	$level        = heartbeatd_native_level( $foreign );
+
+	$observations['clean']   = heartbeatd_limit_levels( $observations['clean'], heartbeatd_native_level( array_diff_key( $foreign, $observations['foreign'] ) ) );
 	$observations['foreign'] = heartbeatd_merge_foreign_callbacks( $observations['foreign'], $foreign, "$roles $screen" );
-	if ( $foreign ) {
+	if ( HEARTBEATD_NATIVE_NONE === $level ) {
 		unset( $observations['clean'][ $roles ][ $screen ] );
 		$observations['clean'] = array_filter( $observations['clean'] );
 	} else {
-		$observations['clean'][ $roles ] = array_slice( ( $observations['clean'][ $roles ] ?? array() ) + array( $screen => 1 ), -HEARTBEATD_MAX_SCREENS, null, true );
+		$observations['clean'][ $roles ][ $screen ] = $level; // Keeps its place in the order: a new order would write the option.
+
+		$observations['clean'][ $roles ] = array_slice( $observations['clean'][ $roles ], -HEARTBEATD_MAX_SCREENS, null, true );
 		$observations['clean']           = array_slice( $observations['clean'], -HEARTBEATD_MAX_ROLES, null, true );
 	}
 	if ( get_option( 'heartbeatd_learned' ) !== $observations ) {
 		update_option( 'heartbeatd_learned', $observations, true );
 	}
+}
+
+/**
+ * Lowers the levels of all places to a limit.
+ *
+ * @param array<string, array<string, int>> $clean The levels by roles and screen.
+ * @param int                               $limit The highest level that stays.
+ * @return array<string, array<string, int>>
+ */
+function heartbeatd_limit_levels( $clean, $limit ) {
+	if ( HEARTBEATD_NATIVE_NONE === $limit ) {
+		return array();
+	}
+	foreach ( $clean as $roles => $screens ) {
+		foreach ( $screens as $screen => $level ) {
+			$clean[ $roles ][ $screen ] = min( $level, $limit );
+		}
+	}
+	return $clean;
 }
 
 /**

@@ -24,7 +24,7 @@ function heartbeatd_print_ticket( $tag, $handle ) {
 	$settings = array(
 		'url'         => heartbeatd_setting( 'url' ),
 		'ticket'      => heartbeatd_sign_ticket( $claims ),
-		'native'      => isset( $claims['native'] ),
+		'native'      => in_array( 'presence-ping', $claims['native'] ?? array(), true ),
 		'lock_window' => heartbeatd_lock_window(),
 	);
 	// A plugin that registers the script again may give it no settings, and so no nonce.

@@ -68,15 +68,26 @@ function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
 	if ( '' !== $sync ) {
 		$claims['sync'] = $sync;
 	}
-	if ( ! heartbeatd_last_call_failed() ) {
-		$claims['repeat_until'] = (int) $now + HEARTBEATD_LOCK_REPEAT_TIME;
-	}
 	$event = heartbeatd_next_event_time( get_option( 'cron' ) );
 	if ( $event ) {
 		$claims['cron'] = $event;
 	}
-	if ( heartbeatd_are_beats_native( $screen_id ) ) {
-		$claims['native'] = heartbeatd_native_handles();
+	return $claims + heartbeatd_native_claims( $screen_id, (int) $now );
+}
+
+/**
+ * Returns the claims about the beats that heartbeatd may answer. A page may repeat answers
+ * about post locks only if heartbeatd may answer beats with handles of core.
+ *
+ * @param string $screen_id The page's screen.
+ * @param int    $now       The time at which the ticket is issued.
+ * @return array{native?: string[], repeat_until?: int}
+ */
+function heartbeatd_native_claims( $screen_id, $now ) {
+	$level  = heartbeatd_page_native_level( $screen_id );
+	$claims = HEARTBEATD_NATIVE_NONE === $level ? array() : array( 'native' => heartbeatd_native_handles( $level ) );
+	if ( HEARTBEATD_NATIVE_ALL === $level ) {
+		$claims['repeat_until'] = $now + HEARTBEATD_LOCK_REPEAT_TIME;
 	}
 	return $claims;
 }
