@@ -168,9 +168,12 @@ function heartbeatd_add_presence_hooks() {
 	add_action( 'rest_api_init', 'heartbeatd_register_rest_routes' );
 	add_filter( 'extra_plugin_headers', 'heartbeatd_presence_set_table_name' );
 
-	// Answers the presence handles of a beat, after core has written the post lock.
-	add_filter( 'heartbeat_received', 'heartbeatd_presence_received', 20, 3 );
-	add_filter( 'heartbeat_received', 'heartbeatd_screen_ping_received', 20, 2 );
+	// Answers the handles that only this plugin's scripts add to a beat. Other callbacks see
+	// the beat and the tick without them.
+	add_action( 'wp_ajax_heartbeat', 'heartbeatd_take_own_handles', PHP_INT_MIN );
+	add_action( 'wp_ajax_nopriv_heartbeat', 'heartbeatd_take_own_handles', PHP_INT_MIN );
+	add_filter( 'heartbeat_send', 'heartbeatd_answer_presence', PHP_INT_MAX, 2 );
+	add_filter( 'heartbeat_send', 'heartbeatd_answer_screen_ping', PHP_INT_MAX );
 
 	// Removes the entries of users who log out or may no longer be seen.
 	add_action( 'wp_logout', 'heartbeatd_presence_on_logout' );

@@ -196,7 +196,7 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 		})
 
 		await t.test('a beat waits for at most one call to heartbeatd', async () => {
-			addMuPlugin(site, 'calls', `add_filter('pre_http_request', function ($x, $args) { $GLOBALS['calls'][] = $args['method']; return $x; }, 10, 2); add_filter('heartbeat_received', function ($r) { $r['calls'] = $GLOBALS['calls'] ?? array(); return $r; }, 999);`)
+			addMuPlugin(site, 'calls', `add_filter('pre_http_request', function ($x, $args) { $GLOBALS['calls'][] = $args['method']; return $x; }, 10, 2); add_action('init', fn () => add_filter('heartbeat_send', function ($r) { $r['calls'] = $GLOBALS['calls'] ?? array(); return $r; }, PHP_INT_MAX));`)
 			const everything = { 'presence-ping': { screen: 'post' }, 'presence-editor-ping': { post_id: posts[0] }, 'presence-active-posts-ping': true, 'presence-screen-ping': { key: 'x' }, 'wp-refresh-post-lock': { post_id: posts[0], lock: '' } }
 			assert.deepEqual((await people.editor.beat(everything)).calls, ['GET'])
 			assert.deepEqual((await people.editor.beat({ 'presence-editor-ping': { post_id: posts[0] } })).calls, [])

@@ -21,9 +21,9 @@ export async function logIn(site, user) {
 		nonce,
 		ticket: page.match(/heartbeatSettings\.heartbeatd = (\{.*?\});/)?.[1],
 		rest: (method, path, params = {}, headers = { cookie, 'x-wp-nonce': nonce }) => rest(site, method, path, params, headers),
-		async beat(data, { focus = true, screen = 'dashboard', conn } = {}) {
+		async beat(data, { focus = true, screen = 'dashboard', conn, headers } = {}) {
 			const form = new URLSearchParams({ ...fields(data), interval: '60', _nonce: heartbeat.nonce, action: 'heartbeat', screen_id: screen, has_focus: String(focus) })
-			const response = await fetch(`${site.url}/wp-admin/admin-ajax.php`, { method: 'POST', headers: { cookie, ...(conn && { 'Heartbeat-Connection': conn }) }, body: form })
+			const response = await fetch(`${site.url}/wp-admin/admin-ajax.php`, { method: 'POST', headers: { cookie, ...(conn && { 'Heartbeat-Connection': conn }), ...headers }, body: form })
 			return response.json()
 		},
 	}

@@ -18,12 +18,12 @@ const HEARTBEATD_MAX_ONLINE = 200;
  * Writes the entries of a beat and answers its presence handles.
  *
  * @param array  $response  The tick.
- * @param array  $data      The beat's data.
  * @param string $screen_id The page's screen.
  * @return array
  */
-function heartbeatd_presence_received( $response, $data, $screen_id ) {
-	if ( ! is_array( $data ) || ! current_user_can( 'edit_posts' ) ) {
+function heartbeatd_answer_presence( $response, $screen_id ) {
+	$data = heartbeatd_beat_data();
+	if ( ! $data || ! current_user_can( 'edit_posts' ) ) {
 		return $response;
 	}
 	$entries = heartbeatd_presence_beat_entries( $data, (array) $response, $screen_id );

@@ -1,6 +1,9 @@
 <?php
 /**
- * The handles that only this plugin's own scripts add to a beat.
+ * The handles that only this plugin's own scripts add to a beat. Without this plugin they
+ * would not be there, so other plugins do not see them: they are taken out of the beat's data
+ * before core reads it, and core applies heartbeat_received to the same beats as without this
+ * plugin. The filter heartbeat_send answers them.
  *
  * @package heartbeatd
  */
@@ -19,4 +22,46 @@ const HEARTBEATD_OWN_HANDLES = array( 'presence-ping', 'presence-editor-ping', '
  */
 function heartbeatd_own_handles() {
 	return 'heartbeatd' === heartbeatd_presence_provider() ? HEARTBEATD_OWN_HANDLES : array();
+}
+
+/**
+ * Takes the own handles out of the beat's data.
+ */
+function heartbeatd_take_own_handles() {
+	$own = array_flip( heartbeatd_own_handles() );
+	// phpcs:disable WordPress.Security.NonceVerification, WordPress.Security.ValidatedSanitizedInput -- Core checks the nonce before the handles are answered, and each answer checks its handle.
+	if ( ! $own || ! isset( $_POST['data'] ) || ! is_array( $_POST['data'] ) ) {
+		return;
+	}
+	heartbeatd_taken_handles( wp_unslash( array_intersect_key( $_POST['data'], $own ) ) );
+	$_POST['data']    = array_diff_key( $_POST['data'], $own );
+	$_REQUEST['data'] = $_POST['data'];
+	if ( ! $_POST['data'] ) {
+		unset( $_POST['data'], $_REQUEST['data'] ); // As in a beat without handles.
+	}
+	// phpcs:enable
+}
+
+/**
+ * Returns the own handles of the beat, with their values.
+ *
+ * @param array|null $handles Sets them.
+ * @return array
+ */
+function heartbeatd_taken_handles( $handles = null ) {
+	static $taken = array();
+	if ( null !== $handles ) {
+		$taken = $handles;
+	}
+	return $taken;
+}
+
+/**
+ * Returns the beat's data as the page has sent it.
+ *
+ * @return array
+ */
+function heartbeatd_beat_data() {
+	// phpcs:ignore WordPress.Security.NonceVerification.Missing, WordPress.Security.ValidatedSanitizedInput -- Whoever uses a handle checks it.
+	return heartbeatd_taken_handles() + ( isset( $_POST['data'] ) ? wp_unslash( (array) $_POST['data'] ) : array() );
 }

@@ -122,11 +122,10 @@ function heartbeatd_screen_revision_data( $key, $revision ) {
  * known.
  *
  * @param array $response The tick.
- * @param array $data     The beat's data.
  * @return array
  */
-function heartbeatd_screen_ping_received( $response, $data ) {
-	$key = $data['presence-screen-ping']['key'] ?? '';
+function heartbeatd_answer_screen_ping( $response ) {
+	$key = heartbeatd_taken_handles()['presence-screen-ping']['key'] ?? '';
 	if ( ! heartbeatd_is_screen_key( $key ) || ! heartbeatd_can_access_screen( $key ) ) {
 		return $response;
 	}

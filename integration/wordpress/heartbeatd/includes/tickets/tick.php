@@ -78,8 +78,7 @@ function heartbeatd_send_fresh_ticket( $nonce, $screen_id ) {
 	if ( isset( $_SERVER['HTTP_HEARTBEAT_NO_TICKET'] ) ) {
 		return; // With a ticket, the page's last tick may have had more headers than a server accepts.
 	}
-	// phpcs:ignore WordPress.Security.NonceVerification.Missing, WordPress.Security.ValidatedSanitizedInput -- The post ids become integers, and each is checked.
-	$posts  = heartbeatd_beat_post_ids( isset( $_POST['data'] ) ? wp_unslash( (array) $_POST['data'] ) : array() );
+	$posts  = heartbeatd_beat_post_ids( heartbeatd_beat_data() );
 	$post   = $posts && post_type_exists( $screen_id ) ? $posts[0] : 0;
 	$claims = heartbeatd_ticket_claims( $nonce, $screen_id, $posts, $post );
 	if ( $claims ) {
