@@ -2,6 +2,7 @@
 // API, so that it can refuse calls, send invalid answers and hang.
 
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
 import { test } from 'node:test'
 import { until } from '../browser/harness.mjs'
@@ -259,12 +260,27 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 		})
 
 		await t.test('every kind of callback is recognized', () => {
-			const names = php(`
-				class Nosy { function method() {} static function still() {} function __invoke() {} }
-				foreach (array(array(new Nosy, 'method'), array('Nosy', 'still'), 'Nosy::still', new Nosy, function () {}, 'strlen') as $i => $callback) add_filter('heartbeat_send', $callback, 20 + $i);
+			addMuPlugin(site, 'kinds', `class Nosy { function method() {} static function still() {} function __invoke() {} function __call($name, $values) {} }
+				trait Traced { static function traced() { return function () {}; } }
+				class Tracer { use Traced; }
+				function kinds() {
+					return array(array(new Nosy, 'method'), array(new Nosy, 'method'), array('Nosy', 'still'), 'Nosy::still', new Nosy, 'strlen', array(new Nosy, 'magic'), Tracer::traced(), Closure::fromCallable('strtolower'),
+						function () {}, static function () { static $n = 0; return ++$n; },
+						new class { function __invoke() {} },
+						...array_map(fn ($n) => function () use ($n) {}, array('a', 'b')));
+				}`)
+			const foreign = (code = '') => php(`foreach (kinds() as $callback) add_filter('heartbeat_send', $callback);
 				add_action('wp_refresh_nonces', 'strlen'); add_action('heartbeat_nopriv_tick', 'strlen'); add_action('wp_ajax_heartbeat', 'strlen'); add_action('wp_ajax_heartbeat', 'strtoupper', 1);
-				return array_keys(heartbeatd_foreign_callbacks());`)
-			assert.deepEqual(names.sort(), ['heartbeat_send Nosy::__invoke', 'heartbeat_send Nosy::method', 'heartbeat_send Nosy::still', 'heartbeat_send function()', 'heartbeat_send strlen', 'wp_ajax_heartbeat strtoupper'])
+				${code} return heartbeatd_foreign_callbacks();`)
+			const captured = ['a', 'b'].map((value) => createHash('md5').update(JSON.stringify({ n: value })).digest('hex').slice(0, 8))
+			const file = 'mu-plugins/kinds.php'
+			const keys = ['10 Nosy::__invoke', '10 Nosy::magic', '10 Nosy::method', '10 Nosy::method #2', '10 Nosy::still', '10 Nosy::still #2', '10 PHP', `10 ${file}:9 ${captured[0]}`, `10 ${file}:9 ${captured[1]}`, `10 ${file}:3`, `10 ${file}:7`, `10 ${file}:7 #2`, `10 ${file}:8`, '10 strlen']
+			const all = foreign()
+			assert.deepEqual(Object.keys(all).sort(), [...keys.map((key) => `heartbeat_send ${key}`), 'wp_ajax_heartbeat 1 strtoupper'].sort())
+			assert.deepEqual([all['heartbeat_send 10 Nosy::method'].file, all['heartbeat_send 10 Nosy::magic'].file, all['heartbeat_send 10 strlen'].file], [`${file}:2`, '', 'PHP'])
+
+			const known = (name) => Object.keys(foreign(`add_filter('heartbeatd_known_callbacks', function ($known) { $known['heartbeat_send'][] = '${name}'; return $known; });`)).length
+			assert.deepEqual(['function()', `${file}:7`, `${file}:9`, 'Nosy::still', 'strlen', 'other'].map((name) => keys.length + 1 - known(name)), [0, 2, 2, 2, 1, 0])
 			assert.deepEqual(php('return heartbeatd_foreign_callbacks();'), [], 'core and this plugin are known')
 		})
 

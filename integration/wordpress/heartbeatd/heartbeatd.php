@@ -54,6 +54,7 @@ require __DIR__ . '/includes/screens/revisions.php';
 require __DIR__ . '/includes/screens/saves.php';
 
 // Which beats PHP must answer.
+require __DIR__ . '/includes/beats/identity.php';
 require __DIR__ . '/includes/beats/callbacks.php';
 require __DIR__ . '/includes/beats/nonces.php';
 require __DIR__ . '/includes/beats/levels.php';

@@ -36,7 +36,7 @@ test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
 
 		await t.test('its callbacks are known', () => {
 			assert.deepEqual(php('return heartbeatd_foreign_callbacks();'), [])
-			assert.deepEqual(php(`add_filter('heartbeat_received', 'strtolower'); add_filter('heartbeat_send', function ($x) { return $x; }); return array_keys(heartbeatd_foreign_callbacks());`), ['heartbeat_received strtolower', 'heartbeat_send function()'])
+			assert.deepEqual(php(`add_filter('heartbeat_received', 'strtolower'); add_filter('heartbeat_send', 'strtoupper'); return array_keys(heartbeatd_foreign_callbacks());`), ['heartbeat_received 10 strtolower', 'heartbeat_send 10 strtoupper'])
 		})
 
 		await t.test('tickets have the URL of the synchronization', () => {

@@ -183,7 +183,8 @@ function heartbeatd_report_callbacks() {
 				: heartbeatd_report_item( 'good', __( 'No beat has been observed yet. The first beats go to PHP, to find out which callbacks need them.', 'heartbeatd' ) ),
 		);
 	}
-	return array_map( 'heartbeatd_report_callback', array_values( $observations['foreign'] ) );
+	// Methods of several objects have the same name.
+	return array_values( array_unique( array_map( 'heartbeatd_report_callback', $observations['foreign'] ), SORT_REGULAR ) );
 }
 
 /**
@@ -202,5 +203,6 @@ function heartbeatd_report_callback( $callback ) {
 		$text = __( 'PHP must see every beat, because of %1$s in %2$s on the hook %3$s.', 'heartbeatd' );
 		$help = __( 'Everything works, and pushes still arrive at once, but PHP answers every beat on screens where this function is hooked. If the function only handles its own data, add it with the filter heartbeatd_known_callbacks.', 'heartbeatd' );
 	}
-	return heartbeatd_report_item( 'recommended', sprintf( $text, $callback['callback'], $callback['file'], $callback['hook'] ), $help );
+	$name = $callback['callback'] === $callback['file'] ? 'function()' : $callback['callback'];
+	return heartbeatd_report_item( 'recommended', sprintf( $text, $name, $callback['file'], $callback['hook'] ), $help );
 }

@@ -38,7 +38,8 @@ function heartbeatd_known_callbacks() {
 	 * Filters the callbacks that need not see every beat: they do nothing in a beat without
 	 * their own handles.
 	 *
-	 * @param array<string, string[]> $known Callbacks by hook, as 'my_function' or 'My_Class::method'.
+	 * @param array<string, string[]> $known Callbacks by hook, as 'my_function', 'My_Class::method', or
+	 *                                       'plugins/my-plugin/file.php:12' for closures.
 	 */
 	return (array) apply_filters( 'heartbeatd_known_callbacks', $known );
 }
@@ -46,21 +47,27 @@ function heartbeatd_known_callbacks() {
 /**
  * Returns the foreign callbacks that are registered on the hooks of a beat.
  *
- * @return array<string, array{hook: string, callback: string, file: string}> By hook and callback.
+ * @return array<string, array{hook: string, callback: string, file: string}> By what identifies the callback.
  */
 function heartbeatd_foreign_callbacks() {
 	$known   = heartbeatd_known_callbacks();
 	$foreign = array();
 	foreach ( HEARTBEATD_BEAT_HOOKS as $hook ) {
-		foreach ( heartbeatd_hook_callbacks( $hook ) as $callback ) {
+		foreach ( heartbeatd_hook_callbacks( $hook ) as list( $callback, $priority ) ) {
 			$name = heartbeatd_callback_name( $callback );
-			if ( ! in_array( $name, (array) ( $known[ $hook ] ?? array() ), true ) && ! heartbeatd_is_presence_api_callback( $callback ) ) {
-				$foreign[ "$hook $name" ] = array(
-					'hook'     => $hook,
-					'callback' => $name,
-					'file'     => heartbeatd_callback_file( $callback ),
-				);
+			if ( in_array( $name, (array) ( $known[ $hook ] ?? array() ), true ) || heartbeatd_is_presence_api_callback( $callback ) ) {
+				continue;
 			}
+			$base = trim( "$hook $priority $name " . heartbeatd_captured_values_hash( $callback ) );
+			$key  = $base;
+			for ( $n = 2; isset( $foreign[ $key ] ); $n++ ) {
+				$key = "$base #$n"; // Another object's method, or another closure on the same line.
+			}
+			$foreign[ $key ] = array(
+				'hook'     => $hook,
+				'callback' => $name,
+				'file'     => heartbeatd_callback_file( $callback ),
+			);
 		}
 	}
 	return array_slice( $foreign, 0, HEARTBEATD_MAX_FOREIGN );
@@ -71,7 +78,7 @@ function heartbeatd_foreign_callbacks() {
  * wp_ajax_heartbeat has priority 1 and ends the request: those after it do not run.
  *
  * @param string $hook The hook.
- * @return callable[]
+ * @return array<array{0: callable, 1: int}> Each with its priority.
  */
 function heartbeatd_hook_callbacks( $hook ) {
 	global $wp_filter;
@@ -84,7 +91,7 @@ function heartbeatd_hook_callbacks( $hook ) {
 			if ( 'wp_ajax_heartbeat' === $entry['function'] ) {
 				break;
 			}
-			$callbacks[] = $entry['function'];
+			$callbacks[] = array( $entry['function'], $priority );
 		}
 	}
 	return $callbacks;
@@ -123,65 +130,4 @@ function heartbeatd_is_presence_api_callback( $callback ) {
 		$folder = preg_match( '#^(?:mu-)?plugins/[^/:]+/#', $file, $match ) ? $match[0] : preg_replace( '/\d+$/', '', $file );
 	}
 	return '' !== $folder && 0 === strpos( heartbeatd_callback_file( $callback ), $folder );
-}
-
-/**
- * Returns the name of a callback.
- *
- * @param callable $callback The callback.
- * @return string
- */
-function heartbeatd_callback_name( $callback ) {
-	if ( is_string( $callback ) ) {
-		return $callback;
-	}
-	if ( is_array( $callback ) && isset( $callback[0], $callback[1] ) ) {
-		return ( is_object( $callback[0] ) ? get_class( $callback[0] ) : $callback[0] ) . '::' . $callback[1];
-	}
-	return $callback instanceof Closure ? 'function()' : get_class( $callback ) . '::__invoke';
-}
-
-/**
- * Returns the file and line where a callback is defined, relative to the content folder.
- *
- * @param callable $callback The callback.
- * @return string
- */
-function heartbeatd_callback_file( $callback ) {
-	try {
-		if ( is_string( $callback ) && false !== strpos( $callback, '::' ) ) {
-			$callback = explode( '::', $callback );
-		}
-		if ( is_array( $callback ) ) {
-			$code = new ReflectionMethod( $callback[0], $callback[1] );
-		} elseif ( is_object( $callback ) && ! $callback instanceof Closure ) {
-			$code = new ReflectionMethod( $callback, '__invoke' );
-		} else {
-			$code = new ReflectionFunction( $callback );
-		}
-	} catch ( ReflectionException $e ) {
-		return ''; // A method that __call implements, or a function that does not exist.
-	}
-	$file = wp_normalize_path( (string) $code->getFileName() );
-	foreach ( array( WP_CONTENT_DIR, ABSPATH ) as $folder ) {
-		$folder = trailingslashit( wp_normalize_path( $folder ) );
-		if ( 0 === strpos( $file, $folder ) ) {
-			$file = substr( $file, strlen( $folder ) );
-			break;
-		}
-	}
-	return $file . ':' . $code->getStartLine();
-}
-
-/**
- * Determines whether the file of a callback exists.
- *
- * @param string $file The value that heartbeatd_callback_file() returned.
- * @return bool True also if it names no file.
- */
-function heartbeatd_callback_file_exists( $file ) {
-	if ( ! preg_match( '/^(.+?\.php)[:(]\d/', $file, $match ) ) {
-		return true;
-	}
-	return file_exists( WP_CONTENT_DIR . '/' . $match[1] ) || file_exists( ABSPATH . $match[1] ) || file_exists( $match[1] );
 }

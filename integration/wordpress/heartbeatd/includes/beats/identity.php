@@ -1,0 +1,113 @@
+<?php
+/**
+ * What identifies a callback.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * How many values that a closure has captured distinguish it from others.
+ */
+const HEARTBEATD_MAX_CAPTURED_VALUES = 20;
+
+/**
+ * Returns the name of a callback: the name of its function or method. Closures and methods of
+ * anonymous classes have none; they are named by their file and line.
+ *
+ * @param callable $callback The callback.
+ * @return string For example 'my_function', 'My_Class::method' or 'plugins/my-plugin/file.php:12'.
+ */
+function heartbeatd_callback_name( $callback ) {
+	if ( is_string( $callback ) ) {
+		return $callback;
+	}
+	list( $owner, $method ) = is_array( $callback ) && isset( $callback[0], $callback[1] ) ? $callback : array( $callback, '__invoke' );
+
+	$class = is_object( $owner ) ? get_class( $owner ) : (string) $owner;
+	if ( $owner instanceof Closure || false !== strpos( $class, '@anonymous' ) ) {
+		return heartbeatd_callback_file( $callback );
+	}
+	return "$class::$method";
+}
+
+/**
+ * Returns a hash of the values that a closure has captured: closures that a loop makes differ
+ * by these only.
+ *
+ * @param callable $callback The callback.
+ * @return string Empty if it has captured none.
+ */
+function heartbeatd_captured_values_hash( $callback ) {
+	if ( ! $callback instanceof Closure ) {
+		return '';
+	}
+	$code   = new ReflectionFunction( $callback );
+	$values = method_exists( $code, 'getClosureUsedVariables' ) ? $code->getClosureUsedVariables() : $code->getStaticVariables(); // PHP 8.1.
+	$values = array_map( 'heartbeatd_describe_captured_value', array_slice( $values, 0, HEARTBEATD_MAX_CAPTURED_VALUES ) );
+	return $values ? substr( md5( wp_json_encode( $values ) ), 0, 8 ) : '';
+}
+
+/**
+ * Describes a captured value. Of an object only the class counts, and of an array only the
+ * values that are no arrays.
+ *
+ * @param mixed $value The value.
+ * @return mixed
+ */
+function heartbeatd_describe_captured_value( $value ) {
+	if ( is_object( $value ) ) {
+		return get_class( $value );
+	}
+	return is_array( $value ) ? array_filter( array_slice( $value, 0, HEARTBEATD_MAX_CAPTURED_VALUES, true ), 'is_scalar' ) : $value;
+}
+
+/**
+ * Returns the file and line where a callback is defined, relative to the content folder, or
+ * 'PHP' for a function of PHP itself.
+ *
+ * @param callable $callback The callback.
+ * @return string
+ */
+function heartbeatd_callback_file( $callback ) {
+	try {
+		if ( is_string( $callback ) && false !== strpos( $callback, '::' ) ) {
+			$callback = explode( '::', $callback );
+		}
+		if ( is_array( $callback ) ) {
+			$code = new ReflectionMethod( $callback[0], $callback[1] );
+		} elseif ( is_object( $callback ) && ! $callback instanceof Closure ) {
+			$code = new ReflectionMethod( $callback, '__invoke' );
+		} else {
+			$code = new ReflectionFunction( $callback );
+		}
+	} catch ( ReflectionException $e ) {
+		return ''; // A method that __call implements, or a function that does not exist.
+	}
+	if ( $code->isInternal() ) {
+		return 'PHP';
+	}
+	$file = wp_normalize_path( (string) $code->getFileName() );
+	foreach ( array( WP_CONTENT_DIR, ABSPATH ) as $folder ) {
+		$folder = trailingslashit( wp_normalize_path( $folder ) );
+		if ( 0 === strpos( $file, $folder ) ) {
+			$file = substr( $file, strlen( $folder ) );
+			break;
+		}
+	}
+	return $file . ':' . $code->getStartLine();
+}
+
+/**
+ * Determines whether the file of a callback exists.
+ *
+ * @param string $file The value that heartbeatd_callback_file() returned.
+ * @return bool True also if it names no file.
+ */
+function heartbeatd_callback_file_exists( $file ) {
+	if ( ! preg_match( '/^(.+?\.php)[:(]\d/', $file, $match ) ) {
+		return true;
+	}
+	return file_exists( WP_CONTENT_DIR . '/' . $match[1] ) || file_exists( ABSPATH . $match[1] ) || file_exists( $match[1] );
+}
