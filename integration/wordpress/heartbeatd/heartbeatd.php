@@ -58,8 +58,12 @@ require __DIR__ . '/includes/beats/identity.php';
 require __DIR__ . '/includes/beats/callbacks.php';
 require __DIR__ . '/includes/beats/nonces.php';
 require __DIR__ . '/includes/beats/levels.php';
+require __DIR__ . '/includes/beats/effects.php';
+require __DIR__ . '/includes/beats/class-heartbeatd-cache-recorder.php';
+require __DIR__ . '/includes/beats/learned.php';
 require __DIR__ . '/includes/beats/observations.php';
 require __DIR__ . '/includes/beats/native.php';
+require __DIR__ . '/includes/beats/observer.php';
 require __DIR__ . '/includes/beats/scheduled-events.php';
 
 // Tickets: signed statements of who the user of a page is and what they may do.
@@ -78,6 +82,7 @@ require __DIR__ . '/includes/page/ticket.php';
 require __DIR__ . '/includes/page/scripts.php';
 
 // What an administrator sees of the plugin.
+require __DIR__ . '/includes/admin/report-callbacks.php';
 require __DIR__ . '/includes/admin/status-report.php';
 require __DIR__ . '/includes/admin/settings-screen.php';
 require __DIR__ . '/includes/admin/site-health.php';
@@ -100,6 +105,19 @@ add_action( 'wp_ajax_heartbeat', 'heartbeatd_observe_before_beat', 0 );
 add_action( 'heartbeat_tick', 'heartbeatd_on_heartbeat_tick', PHP_INT_MAX, 2 );
 add_action( 'wp_verify_nonce_failed', 'heartbeatd_on_failed_nonce', 10, 2 );
 add_action( 'upgrader_process_complete', 'heartbeatd_reset_observations' );
+
+// Makes a callback unknown again when an option or metadata that it reads has changed.
+add_action( 'updated_option', 'heartbeatd_forget_readers' );
+add_action( 'added_option', 'heartbeatd_forget_readers' );
+add_action( 'deleted_option', 'heartbeatd_forget_readers' );
+add_action( 'setted_transient', 'heartbeatd_on_transient_change' );
+add_action( 'set_transient', 'heartbeatd_on_transient_change' );
+add_action( 'deleted_transient', 'heartbeatd_on_transient_change' );
+foreach ( array( 'post', 'user', 'term', 'comment' ) as $heartbeatd_type ) {
+	add_action( "added_{$heartbeatd_type}_meta", 'heartbeatd_on_metadata_change', 10, 3 );
+	add_action( "updated_{$heartbeatd_type}_meta", 'heartbeatd_on_metadata_change', 10, 3 );
+	add_action( "deleted_{$heartbeatd_type}_meta", 'heartbeatd_on_metadata_change', 10, 3 );
+}
 
 // Revokes tickets when a session, password, role, user or post changes.
 add_action( 'update_user_meta', 'heartbeatd_on_user_meta_update', 10, 4 );

@@ -49,18 +49,6 @@ function heartbeatd_status_report() {
 }
 
 /**
- * Returns an item of the report.
- *
- * @param string $level One of 'good', 'recommended' and 'critical'.
- * @param string $text  The state.
- * @param string $help  What to do about it.
- * @return array{level: string, text: string, help: string}
- */
-function heartbeatd_report_item( $level, $text, $help = '' ) {
-	return compact( 'level', 'text', 'help' );
-}
-
-/**
  * Requests heartbeatd's status.
  *
  * @return array|WP_Error The API's answer; also an error if heartbeatd did not send it.
@@ -167,42 +155,4 @@ function heartbeatd_report_cron() {
 		__( 'When a scheduled event is due, heartbeatd passes one beat of an open page to PHP, and WordPress runs the event.', 'heartbeatd' ),
 		__( 'An event waits for the next beat of an open page. To run events on time and without beats, set up a system cron and DISABLE_WP_CRON.', 'heartbeatd' )
 	);
-}
-
-/**
- * Reports whether PHP must see every beat, and because of which callbacks.
- *
- * @return array[]
- */
-function heartbeatd_report_callbacks() {
-	$observations = heartbeatd_observations();
-	if ( ! $observations['foreign'] ) {
-		return array(
-			$observations['clean']
-				? heartbeatd_report_item( 'good', __( 'heartbeatd answers the beats that need no PHP.', 'heartbeatd' ) )
-				: heartbeatd_report_item( 'good', __( 'No beat has been observed yet. The first beats go to PHP, to find out which callbacks need them.', 'heartbeatd' ) ),
-		);
-	}
-	// Methods of several objects have the same name.
-	return array_values( array_unique( array_map( 'heartbeatd_report_callback', $observations['foreign'] ), SORT_REGULAR ) );
-}
-
-/**
- * Reports which beats PHP must see because of a callback.
- *
- * @param array $callback A foreign callback.
- * @return array
- */
-function heartbeatd_report_callback( $callback ) {
-	if ( 'heartbeat_received' === $callback['hook'] ) {
-		/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
-		$text = __( 'PHP must see every beat with handles of WordPress or of another plugin, because of %1$s in %2$s on the hook %3$s.', 'heartbeatd' );
-		$help = __( 'Everything works, and pushes still arrive at once, but PHP answers the beats of editors and lists of posts where this function is hooked. If the function only handles its own data, add it with the filter heartbeatd_known_callbacks.', 'heartbeatd' );
-	} else {
-		/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
-		$text = __( 'PHP must see every beat, because of %1$s in %2$s on the hook %3$s.', 'heartbeatd' );
-		$help = __( 'Everything works, and pushes still arrive at once, but PHP answers every beat on screens where this function is hooked. If the function only handles its own data, add it with the filter heartbeatd_known_callbacks.', 'heartbeatd' );
-	}
-	$name = $callback['callback'] === $callback['file'] ? 'function()' : $callback['callback'];
-	return heartbeatd_report_item( 'recommended', sprintf( $text, $name, $callback['file'], $callback['hook'] ), $help );
 }

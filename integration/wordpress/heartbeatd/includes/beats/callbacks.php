@@ -17,7 +17,7 @@ defined( 'ABSPATH' ) || exit;
 const HEARTBEATD_BEAT_HOOKS = array( 'wp_ajax_heartbeat', 'heartbeat_received', 'heartbeat_send', 'heartbeat_tick' );
 
 /**
- * How many foreign callbacks are listed and stored.
+ * How many foreign callbacks are stored.
  */
 const HEARTBEATD_MAX_FOREIGN = 20;
 
@@ -47,13 +47,14 @@ function heartbeatd_known_callbacks() {
 /**
  * Returns the foreign callbacks that are registered on the hooks of a beat.
  *
- * @return array<string, array{hook: string, callback: string, file: string}> By what identifies the callback.
+ * @return array<string, array{hook: string, callback: string, file: string, id: string, entry: array}> By what
+ *     identifies the callback; the entry is its priority and index in the hook.
  */
 function heartbeatd_foreign_callbacks() {
 	$known   = heartbeatd_known_callbacks();
 	$foreign = array();
 	foreach ( HEARTBEATD_BEAT_HOOKS as $hook ) {
-		foreach ( heartbeatd_hook_callbacks( $hook ) as list( $callback, $priority ) ) {
+		foreach ( heartbeatd_hook_callbacks( $hook ) as list( $callback, $priority, $index ) ) {
 			$name = heartbeatd_callback_name( $callback );
 			if ( in_array( $name, (array) ( $known[ $hook ] ?? array() ), true ) || heartbeatd_is_presence_api_callback( $callback ) ) {
 				continue;
@@ -67,10 +68,12 @@ function heartbeatd_foreign_callbacks() {
 				'hook'     => $hook,
 				'callback' => $name,
 				'file'     => heartbeatd_callback_file( $callback ),
+				'id'       => heartbeatd_callback_id( $key, heartbeatd_callback_file( $callback ) ),
+				'entry'    => array( $priority, $index ),
 			);
 		}
 	}
-	return array_slice( $foreign, 0, HEARTBEATD_MAX_FOREIGN );
+	return $foreign;
 }
 
 /**
@@ -78,7 +81,7 @@ function heartbeatd_foreign_callbacks() {
  * wp_ajax_heartbeat has priority 1 and ends the request: those after it do not run.
  *
  * @param string $hook The hook.
- * @return array<array{0: callable, 1: int}> Each with its priority.
+ * @return array<array{0: callable, 1: int, 2: string}> Each with its priority and its index in the hook.
  */
 function heartbeatd_hook_callbacks( $hook ) {
 	global $wp_filter;
@@ -87,11 +90,11 @@ function heartbeatd_hook_callbacks( $hook ) {
 		if ( 'wp_ajax_heartbeat' === $hook && $priority > 1 ) {
 			break;
 		}
-		foreach ( $entries as $entry ) {
+		foreach ( $entries as $index => $entry ) {
 			if ( 'wp_ajax_heartbeat' === $entry['function'] ) {
 				break;
 			}
-			$callbacks[] = array( $entry['function'], $priority );
+			$callbacks[] = array( heartbeatd_original_callback( $entry['function'] ), $priority, $index );
 		}
 	}
 	return $callbacks;

@@ -100,14 +100,73 @@ function heartbeatd_callback_file( $callback ) {
 }
 
 /**
- * Determines whether the file of a callback exists.
+ * Returns the path of a callback's file.
  *
  * @param string $file The value that heartbeatd_callback_file() returned.
- * @return bool True also if it names no file.
+ * @return string Empty if it names no file, or the file does not exist.
  */
-function heartbeatd_callback_file_exists( $file ) {
-	if ( ! preg_match( '/^(.+?\.php)[:(]\d/', $file, $match ) ) {
-		return true;
+function heartbeatd_callback_path( $file ) {
+	if ( preg_match( '/^(.+?\.php)[:(]\d/', $file, $match ) ) {
+		foreach ( array( WP_CONTENT_DIR . '/' . $match[1], ABSPATH . $match[1], $match[1] ) as $path ) {
+			if ( file_exists( $path ) ) {
+				return $path;
+			}
+		}
 	}
-	return file_exists( WP_CONTENT_DIR . '/' . $match[1] ) || file_exists( ABSPATH . $match[1] ) || file_exists( $match[1] );
+	return '';
+}
+
+/**
+ * Returns the id under which it is stored what a callback does. It changes with the file.
+ *
+ * @param string $key  What identifies the callback.
+ * @param string $file The value that heartbeatd_callback_file() returned.
+ * @return string Empty if the code that runs is not known, as with the magic method __call.
+ */
+function heartbeatd_callback_id( $key, $file ) {
+	$path = heartbeatd_callback_path( $file );
+	if ( '' === $path && 'PHP' !== $file ) {
+		return '';
+	}
+	$version = '' === $path ? PHP_VERSION : filemtime( $path ) . ' ' . filesize( $path );
+	return 'c' . substr( md5( "$key\n$file\n$version" ), 0, 10 ); // Never a number, which PHP would make an integer as a key.
+}
+
+/**
+ * Returns the folder of the plugin or theme that a file belongs to.
+ *
+ * @param string $file The value that heartbeatd_callback_file() returned.
+ * @return string The file itself if it is a plugin of one file.
+ */
+function heartbeatd_code_folder( $file ) {
+	return preg_match( '#^(?:mu-plugins|plugins|themes)/[^/:(]+#', $file, $match ) ? $match[0] : preg_replace( '/[:(]\d.*$/s', '', $file );
+}
+
+/**
+ * Returns the folder of this plugin, as heartbeatd_code_folder() does.
+ *
+ * @return string
+ */
+function heartbeatd_own_folder() {
+	static $folder = null;
+	if ( null === $folder ) {
+		$folder = heartbeatd_code_folder( heartbeatd_callback_file( __FUNCTION__ ) );
+	}
+	return $folder;
+}
+
+/**
+ * Returns the callback that another one was replaced with while the beat is observed.
+ *
+ * @param callable      $callback A callback of a hook.
+ * @param callable|null $original Sets the callback that it runs.
+ * @return callable The callback itself if it replaces none.
+ */
+function heartbeatd_original_callback( $callback, $original = null ) {
+	static $originals = null;
+	$originals        = $originals ?? new SplObjectStorage();
+	if ( null !== $original ) {
+		$originals[ $callback ] = $original;
+	}
+	return $callback instanceof Closure && isset( $originals[ $callback ] ) ? $originals[ $callback ] : $callback;
 }

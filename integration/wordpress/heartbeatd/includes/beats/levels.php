@@ -17,15 +17,50 @@ const HEARTBEATD_NATIVE_OWN  = 1;
 const HEARTBEATD_NATIVE_ALL  = 2;
 
 /**
+ * In how many beats a callback must have had no effect.
+ */
+const HEARTBEATD_SILENT_BEATS = 5;
+
+/**
  * Returns which beats heartbeatd may answer while foreign callbacks are registered.
  *
- * @param array[] $foreign The foreign callbacks.
+ * @param array[]                           $foreign The foreign callbacks.
+ * @param array<string, array<string, int>> $counts  In how many beats of the place callbacks had no effect, by the beats' handles.
  * @return int One of the constants HEARTBEATD_NATIVE_….
  */
-function heartbeatd_native_level( $foreign ) {
-	$hooks = array_unique( array_column( $foreign, 'hook' ) );
-	if ( ! $hooks ) {
-		return HEARTBEATD_NATIVE_ALL;
+function heartbeatd_native_level( $foreign, $counts = array() ) {
+	$level = HEARTBEATD_NATIVE_ALL;
+	foreach ( $foreign as $callback ) {
+		if ( heartbeatd_is_silent( $callback, $counts ) ) {
+			continue;
+		}
+		if ( 'heartbeat_received' !== $callback['hook'] ) {
+			return HEARTBEATD_NATIVE_NONE;
+		}
+		$level = HEARTBEATD_NATIVE_OWN;
 	}
-	return array( 'heartbeat_received' ) === array_values( $hooks ) ? HEARTBEATD_NATIVE_OWN : HEARTBEATD_NATIVE_NONE;
+	return $level;
+}
+
+/**
+ * Determines whether a callback has had no effect in enough beats of a place, with all
+ * handles of core that its beats carry.
+ *
+ * @param array                             $callback A foreign callback.
+ * @param array<string, array<string, int>> $counts   The same as for heartbeatd_native_level().
+ * @return bool
+ */
+function heartbeatd_is_silent( $callback, $counts ) {
+	if ( 'wp_ajax_heartbeat' === $callback['hook'] ) {
+		return false; // It runs before core, so that its effects cannot be told from core's.
+	}
+	if ( 'heartbeat_received' === $callback['hook'] ) {
+		unset( $counts[''] ); // Core does not apply it to beats without handles.
+	}
+	foreach ( $counts as $silent ) {
+		if ( ( $silent[ $callback['id'] ] ?? 0 ) < HEARTBEATD_SILENT_BEATS ) {
+			return false;
+		}
+	}
+	return (bool) $counts;
 }

@@ -8,9 +8,18 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * The handles that heartbeatd can answer. With the last two, editors ask for new nonces.
- * They get no answer while the page's nonce is in the first half of its lifetime, and only
- * then is a beat native.
+ * The handles with which editors ask for new nonces. They get no answer while the page's
+ * nonce is in the first half of its lifetime, and only then is a beat native.
+ */
+const HEARTBEATD_NONCE_HANDLES = array( 'wp-refresh-post-nonces', 'wp-refresh-metabox-loader-nonces' );
+
+/**
+ * The handles of which the page repeats PHP's last answer.
+ */
+const HEARTBEATD_REPEATED_HANDLES = array( 'wp-refresh-post-lock', 'wp-check-locked-posts' );
+
+/**
+ * The handles that heartbeatd can answer.
  */
 const HEARTBEATD_NATIVE_HANDLES = array( 'presence-ping', 'presence-editor-ping', 'presence-active-posts-ping', 'wp-refresh-post-nonces', 'wp-refresh-metabox-loader-nonces' );
 
@@ -47,8 +56,11 @@ function heartbeatd_native_handles( $level ) {
  * @return int One of the constants HEARTBEATD_NATIVE_….
  */
 function heartbeatd_page_native_level( $screen_id ) {
-	$observed = heartbeatd_observations()['clean'][ heartbeatd_roles_hash() ][ heartbeatd_screen_hash( $screen_id ) ] ?? HEARTBEATD_NATIVE_NONE;
-	$level    = min( $observed, heartbeatd_native_level( heartbeatd_foreign_callbacks() ) );
+	$observations = heartbeatd_observations();
+	$roles        = heartbeatd_roles_hash();
+	$screen       = heartbeatd_screen_hash( $screen_id );
+	$observed     = $observations['clean'][ $roles ][ $screen ] ?? HEARTBEATD_NATIVE_NONE;
+	$level        = min( $observed, heartbeatd_native_level( heartbeatd_foreign_callbacks(), $observations['silent'][ $roles ][ $screen ] ?? array() ) );
 	if ( ! heartbeatd_are_nonces_standard() || heartbeatd_last_call_failed() ) {
 		$level = HEARTBEATD_NATIVE_NONE;
 	}

@@ -1,8 +1,9 @@
 <?php
 /**
- * Observations: which foreign callbacks were registered during the last beats. While one
- * on heartbeat_received is registered, PHP must see every beat that has handles of core or
- * of another plugin; while one on another hook is registered, PHP must see every beat.
+ * Observations: which foreign callbacks were registered during the last beats, and what they
+ * did. While one on heartbeat_received is registered, PHP must see every beat that has
+ * handles of core or of another plugin; while one on another hook is registered, PHP must see
+ * every beat. A callback that had no effect in some beats of a place does not count there.
  *
  * The option heartbeatd_learned stores the observations. A place is a set of roles and a
  * screen: callbacks may be registered for some of them only.
@@ -11,6 +12,10 @@
  *     clean         for each set of roles, the screens with the level of their last beat, which
  *                   is never HEARTBEATD_NATIVE_NONE
  *     foreign       the foreign callbacks, with the places whose last beat had them
+ *     silent        for each place and the handles of core that its beats carry, in how many beats
+ *                   a callback had no effect; a callback that had one, minus the hour
+ *     effects       the effects of the callbacks that had one
+ *     reads         the options and metadata keys that a callback reads
  *
  * heartbeatd may answer only beats of clean places. Other beats go to PHP, so one beat is
  * enough to notice that a callback is gone. A new foreign callback may be registered at any
@@ -22,53 +27,58 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * How many sets of roles, screens for each, and places for each foreign callback are stored.
- * A page reports its own screen id: one that invents ids only makes the plugin forget the
+ * How many screens for each set of roles, and places for each foreign callback are stored. A
+ * page reports its own screen id: one that invents ids only makes the plugin forget the
  * screens of the user's own roles.
  */
-const HEARTBEATD_MAX_ROLES   = 20;
 const HEARTBEATD_MAX_SCREENS = 60;
 const HEARTBEATD_MAX_PLACES  = 20;
 
 /**
- * Observes the callbacks before any of them runs: a callback may remove itself.
+ * Records a beat of the current user. Writes the option only if something has changed.
+ *
+ * @param string      $screen_id The page's screen.
+ * @param array[]     $foreign   The foreign callbacks during the beat.
+ * @param string|null $handles   The handles of core that the beat carries; null if the callbacks were not observed.
+ * @param array[]     $results   What the observed callbacks have done.
+ * @return bool Whether a callback has had an effect that it did not have before.
  */
-function heartbeatd_observe_before_beat() {
-	if ( heartbeatd_is_configured() ) {
-		heartbeatd_callbacks_before_beat( heartbeatd_foreign_callbacks() );
+function heartbeatd_record_observation( $screen_id, $foreign, $handles = null, $results = array() ) {
+	$place = array( heartbeatd_roles_hash(), heartbeatd_screen_hash( $screen_id ) );
+	if ( get_option( 'heartbeatd_learned' ) === heartbeatd_add_observation( heartbeatd_observations(), $place, $foreign, $handles, $results ) ) {
+		return false;
 	}
+	// What another request has written since this one began must not be lost.
+	wp_cache_delete( 'alloptions', 'options' );
+	$before = heartbeatd_observations();
+	$after  = heartbeatd_add_observation( $before, $place, $foreign, $handles, $results );
+	update_option( 'heartbeatd_learned', $after, true );
+	return heartbeatd_has_turned( $before['silent'][ $place[0] ][ $place[1] ] ?? array(), $foreign, $results );
 }
 
 /**
- * Returns the foreign callbacks that were registered when the beat began.
+ * Returns the observations with those of a beat.
  *
- * @param array[]|null $foreign Sets them.
- * @return array[]
+ * @param array       $observations The observations so far.
+ * @param string[]    $place        The roles and the screen.
+ * @param array[]     $foreign      The foreign callbacks during the beat.
+ * @param string|null $handles      The same as for heartbeatd_record_observation().
+ * @param array[]     $results      The same as for heartbeatd_record_observation().
+ * @return array
  */
-function heartbeatd_callbacks_before_beat( $foreign = null ) {
-	static $callbacks = array();
-	if ( null !== $foreign ) {
-		$callbacks = $foreign;
-	}
-	return $callbacks;
-}
+function heartbeatd_add_observation( $observations, $place, $foreign, $handles, $results ) {
+	list( $roles, $screen ) = $place;
 
-/**
- * Records the foreign callbacks of a beat of the current user. Writes the option only if
- * something has changed.
- *
- * @param string  $screen_id The page's screen.
- * @param array[] $foreign   The foreign callbacks during the beat.
- */
-function heartbeatd_record_observation( $screen_id, $foreign ) {
-	$foreign      = array_slice( $foreign, 0, HEARTBEATD_MAX_FOREIGN, true );
-	$observations = heartbeatd_observations();
-	$roles        = heartbeatd_roles_hash();
-	$screen       = heartbeatd_screen_hash( $screen_id );
-	$level        = heartbeatd_native_level( $foreign );
+	$stored       = array_slice( $foreign, 0, HEARTBEATD_MAX_FOREIGN, true );
+	$observations = heartbeatd_learn_effects( $observations, $place, $stored, $handles, $results );
+	$level        = heartbeatd_native_level( $foreign, $observations['silent'][ $roles ][ $screen ] ?? array() );
 
-	$observations['clean']   = heartbeatd_limit_levels( $observations['clean'], heartbeatd_native_level( array_diff_key( $foreign, $observations['foreign'] ) ) );
-	$observations['foreign'] = heartbeatd_merge_foreign_callbacks( $observations['foreign'], $foreign, "$roles $screen" );
+	$is_new = static function ( $callback, $key ) use ( $observations ) {
+		return ( $observations['foreign'][ $key ]['id'] ?? null ) !== $callback['id'];
+	};
+
+	$observations['clean']   = heartbeatd_limit_levels( $observations['clean'], heartbeatd_native_level( array_filter( $stored, $is_new, ARRAY_FILTER_USE_BOTH ) ) );
+	$observations['foreign'] = heartbeatd_merge_foreign_callbacks( $observations['foreign'], $stored, "$roles $screen" );
 	if ( HEARTBEATD_NATIVE_NONE === $level ) {
 		unset( $observations['clean'][ $roles ][ $screen ] );
 		$observations['clean'] = array_filter( $observations['clean'] );
@@ -78,9 +88,7 @@ function heartbeatd_record_observation( $screen_id, $foreign ) {
 		$observations['clean'][ $roles ] = array_slice( $observations['clean'][ $roles ], -HEARTBEATD_MAX_SCREENS, null, true );
 		$observations['clean']           = array_slice( $observations['clean'], -HEARTBEATD_MAX_ROLES, null, true );
 	}
-	if ( get_option( 'heartbeatd_learned' ) !== $observations ) {
-		update_option( 'heartbeatd_learned', $observations, true );
-	}
+	return $observations;
 }
 
 /**
@@ -124,7 +132,7 @@ function heartbeatd_merge_foreign_callbacks( $known, $foreign, $place ) {
 			'places' => array_slice( ( $before['places'] ?? array() ) + array( $place => 1 ), 0, HEARTBEATD_MAX_PLACES, true ),
 		);
 
-		$known[ $key ] = $places + $callback;
+		$known[ $key ] = $places + array_diff_key( $callback, array( 'entry' => true ) );
 	}
 	$has_place = static function ( $callback ) {
 		return ! empty( $callback['places'] );
@@ -135,22 +143,25 @@ function heartbeatd_merge_foreign_callbacks( $known, $foreign, $place ) {
 /**
  * Returns the stored observations that are still valid.
  *
- * @return array{fingerprint: string, clean: array<string, array<string, int>>, foreign: array<string, array>}
+ * @return array{fingerprint: string, clean: array, foreign: array, silent: array, effects: array, reads: array}
  */
 function heartbeatd_observations() {
-	$fingerprint  = heartbeatd_code_fingerprint();
 	$observations = get_option( 'heartbeatd_learned' );
-	if ( ! is_array( $observations ) || ! isset( $observations['fingerprint'] ) || $observations['fingerprint'] !== $fingerprint ) {
-		return array(
-			'fingerprint' => $fingerprint,
-			'clean'       => array(),
-			'foreign'     => array(),
-		);
+	$nothing      = array(
+		'fingerprint' => heartbeatd_code_fingerprint(),
+		'clean'       => array(),
+		'foreign'     => array(),
+		'silent'      => array(),
+		'effects'     => array(),
+		'reads'       => array(),
+	);
+	if ( ! is_array( $observations ) || ( $observations['fingerprint'] ?? '' ) !== $nothing['fingerprint'] || array_diff_key( $nothing, $observations ) ) {
+		return $nothing;
 	}
 	$known   = heartbeatd_known_callbacks();
 	$current = static function ( $seen ) use ( $known ) {
 		// Its places may not be visited any more, so a callback is forgotten after a day.
-		return $seen['at'] > time() - DAY_IN_SECONDS && heartbeatd_callback_file_exists( $seen['file'] )
+		return $seen['at'] > time() - DAY_IN_SECONDS && ( '' === $seen['file'] || 'PHP' === $seen['file'] || '' !== heartbeatd_callback_path( $seen['file'] ) )
 			&& ! in_array( $seen['callback'], $known[ $seen['hook'] ] ?? array(), true );
 	};
 

@@ -29,7 +29,7 @@ function heartbeatd_on_heartbeat_tick( $response, $screen_id ) {
 	if ( '' === $nonce ) {
 		return;
 	}
-	heartbeatd_record_observation( $screen_id, heartbeatd_callbacks_before_beat() + heartbeatd_foreign_callbacks() );
+	heartbeatd_record_beat( $screen_id );
 	if ( heartbeatd_last_call_failed() ) {
 		add_action( 'shutdown', 'heartbeatd_probe_api', PHP_INT_MAX );
 	}

@@ -1,0 +1,174 @@
+// Callbacks of other plugins are judged by what they do: each kind is observed in beats on
+// three screens, and the ticket of each beat says which beats heartbeatd may answer from then
+// on. 'all': every native beat; 'own': those with the plugin's own handles only; 'none'.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { until } from '../browser/harness.mjs'
+import { addMuPlugin, beat, claimsOf, connected, logIn, withPlugin } from './plugin.mjs'
+
+const BEATS = 6
+const own = Array(BEATS).fill('own')
+const none = Array(BEATS).fill('none')
+const all = Array(BEATS).fill('all')
+const learned = ['own', 'own', 'own', 'own', 'all', 'all'] // silent in five beats
+const learnedSend = ['none', 'none', 'none', 'none', 'all', 'all']
+const silent = { dashboard: own, list: learned, editor: learned } // on heartbeat_received
+const acting = { dashboard: own, list: own, editor: own }
+const untouched = { dashboard: all, list: all, editor: all }
+
+// The code of each kind, and the levels after each beat. Some are numbered where a name would
+// be declared twice.
+const kinds = {
+	'own handle, function': [`function own_handle($r, $d) { if (!empty($d['kind'])) $r['kind'] = 1; return $r; } add_filter('heartbeat_received', 'own_handle', 10, 2);`, silent],
+	'own handle, method': [`class Own { function on($r, $d) { if (isset($d['kind'])) $r['kind'] = 1; return $r; } static function still($r, $d) { return (new self)->on($r, $d); } } add_filter('heartbeat_received', array(new Own, 'on'), 10, 2);`, silent],
+	'own handle, static method': [`class Own2 { static function on($r, $d) { if (isset($d['kind'])) $r['kind'] = 1; return $r; } } add_filter('heartbeat_received', array('Own2', 'on'), 10, 2);`, silent],
+	'own handle, closure': [`add_filter('heartbeat_received', function ($r, $d) { if (isset($d['kind'])) $r['kind'] = 1; return $r; }, 10, 2);`, silent],
+	'own handle, closure of a trait': [`trait Own3 { static function make() { return function ($r, $d) { if (isset($d['kind'])) $r['kind'] = 1; return $r; }; } } class Own4 { use Own3; } add_filter('heartbeat_received', Own4::make(), 10, 2);`, silent],
+	'two closures on one line': [`add_filter('heartbeat_received', fn ($r, $d) => isset($d['kind']) ? $r + array('kind' => 1) : $r, 10, 2); add_filter('heartbeat_received', fn ($r) => $r + array('always' => 1));`, acting],
+	'a prefix of handles, and die()': [`add_filter('heartbeat_received', function ($r, $d) { foreach ($d as $handle => $value) if (0 === strpos($handle, 'kind-')) wp_die('{}'); return $r; }, 10, 2);`, silent],
+	'unconditional answer': [`add_filter('heartbeat_received', fn ($r) => $r + array('always' => 1));`, acting],
+	'answer without arguments': [`add_filter('heartbeat_received', fn () => array(), 50, 0);`, { ...silent, editor: own }],
+	'unconditional answer, heartbeat_send': [`add_filter('heartbeat_send', fn ($r) => $r + array('always' => 1));`, { dashboard: none, list: none, editor: none }],
+	'answer with the list': [`add_filter('heartbeat_received', fn ($r, $d) => isset($d['wp-check-locked-posts']) ? $r + array('list' => 1) : $r, 10, 2);`, { ...silent, list: own }],
+	'user meta read': [`add_action('heartbeat_tick', fn () => get_user_meta(get_current_user_id(), 'kind', true));`, { dashboard: learnedSend, list: learnedSend, editor: learnedSend }],
+	'user meta written': [`add_action('heartbeat_tick', fn () => update_user_meta(get_current_user_id(), 'kind_seen', uniqid()));`, { dashboard: none, list: none, editor: none }],
+	'a query': [`add_filter('heartbeat_received', function ($r) { $GLOBALS['wpdb']->get_var("SELECT COUNT(*) FROM {$GLOBALS['wpdb']->posts}"); return $r; });`, silent],
+	'an INSERT': [`add_filter('heartbeat_received', function ($r) { $GLOBALS['wpdb']->query("INSERT INTO {$GLOBALS['wpdb']->options} (option_name, option_value) VALUES ('kind_" . uniqid() . "', 1)"); return $r; });`, acting],
+	'a transient': [`add_filter('heartbeat_received', function ($r) { set_transient('kind', uniqid(), 60); return $r; });`, acting],
+	'an HTTP request': [`add_filter('pre_http_request', fn ($x, $args, $url) => false === strpos($url, 'kind.invalid') ? $x : array(), 10, 3); add_filter('heartbeat_received', function ($r) { wp_remote_get('http://kind.invalid/'); return $r; });`, acting],
+	mail: [`add_filter('pre_wp_mail', '__return_true'); add_filter('heartbeat_received', function ($r) { wp_mail('x@example.org', 'x', 'x'); return $r; });`, acting],
+	'a header': [`add_filter('heartbeat_received', function ($r) { header('X-Kind: 1'); return $r; });`, acting],
+	'a cookie': [`add_filter('heartbeat_received', function ($r) { setcookie('kind', '1'); return $r; });`, acting],
+	output: [`ob_start(fn () => '{}'); add_filter('heartbeat_received', function ($r) { echo ' '; return $r; });`, acting],
+	'a scheduled event': [`add_filter('heartbeat_received', function ($r) { wp_schedule_single_event(time() + 86400, 'kind', array(uniqid())); return $r; });`, acting],
+	'work at shutdown': [`add_filter('heartbeat_received', function ($r) { add_action('shutdown', fn () => null); return $r; });`, acting],
+	'a hook of another plugin': [`add_filter('heartbeat_received', function ($r) { do_action('live_other'); return $r; });`, acting],
+	'its own hook': [`add_action('kind_own', fn () => null); add_filter('heartbeat_received', function ($r) { do_action('kind_own'); apply_filters('nobody_listens', 1); return $r; });`, silent],
+	'capabilities and translations': [`add_filter('heartbeat_received', function ($r) { current_user_can('edit_posts'); __('x'); home_url(); wp_create_nonce('x'); get_option('blogname'); return $r; });`, silent],
+	'one screen': [`add_action('admin_init', function () { if ('edit-post' === ($_POST['screen_id'] ?? '')) add_filter('heartbeat_received', fn ($r) => $r + array('list' => 1)); });`, { ...untouched, list: own }],
+	'another role': [`add_action('admin_init', function () { if (current_user_can('manage_options')) add_filter('heartbeat_send', fn ($r) => $r + array('admin' => 1)); });`, untouched],
+	'nonces': [`add_filter('wp_refresh_nonces', fn ($r) => $r + array('nonce' => 1));`, untouched],
+	'guests': [`add_filter('heartbeat_nopriv_received', fn ($r) => $r + array('guest' => 1)); add_filter('heartbeat_nopriv_send', fn ($r) => $r + array('guest' => 1));`, untouched],
+	'a capability filter': [`add_filter('user_has_cap', fn ($caps) => $caps);`, untouched],
+	'before core': [`add_action('wp_ajax_heartbeat', function () {}, 0);`, { dashboard: none, list: none, editor: none }],
+	'a magic method': [`class Magic { function __call($name, $values) { return $values[0]; } } add_filter('heartbeat_send', array(new Magic, 'on'));`, { dashboard: none, list: none, editor: none }],
+	'a callback that hooks another late': [`add_filter('heartbeat_received', function ($r) { add_filter('heartbeat_send', fn ($s) => $s); return $r; });`, { dashboard: own, list: none, editor: none }],
+}
+
+test('effects of callbacks', { timeout: 600_000 }, async (t) => {
+	await withPlugin(t, async ({ site, browser, php, open }) => {
+		php(`update_option('kind', '', true); return 1;`)
+		const post = php(`return wp_insert_post(array('post_title' => 'A post', 'post_status' => 'publish'));`)
+		const codes = Object.values(kinds).map(([code], i) => `if ('${i}' === get_option('kind_number')) {\n${code}\n}`)
+		addMuPlugin(site, 'kinds', codes.join('\n'))
+		addMuPlugin(site, 'other', `add_action('live_other', fn () => null);`)
+		const person = await makePerson(await browser(), site)
+		const use = (number) => php(`update_option('kind_number', ${number}); heartbeatd_reset_observations(); return 1;`)
+		const data = { dashboard: {}, list: { 'data[wp-check-locked-posts][]': `post-${post}` }, editor: { 'data[wp-refresh-post-lock][post_id]': String(post) } }
+		const screens = { dashboard: 'dashboard', list: 'edit-post', editor: 'post' }
+		const levels = async (screen, count = BEATS, more = {}) => {
+			const seen = []
+			for (let i = 0; i < count; i++) seen.push((await person.beat(screens[screen], { ...data[screen], ...more })).level)
+			return seen
+		}
+
+		for (const [number, [name, [, expected]]] of Object.entries(kinds).entries()) {
+			await t.test(name, async () => {
+				use(number)
+				// All screens know the callback before its beats are counted.
+				for (const screen of Object.keys(screens)) await person.beat(screens[screen], { 'data[foreign]': '1' })
+				const seen = {}
+				for (const screen of Object.keys(screens)) seen[screen] = await levels(screen)
+				assert.deepEqual(seen, expected)
+			})
+		}
+
+		await t.test('the first effect counts at once, and an hour long', async () => {
+			addMuPlugin(site, 'clock', `if ('clock' === get_option('kind_number')) add_filter('heartbeat_send', fn ($r) => isset($_SERVER['HTTP_LIVE_CLOCK']) ? $r + array('clock' => 1) : $r);`)
+			php(`update_option('kind_number', 'clock'); heartbeatd_reset_observations(); return 1;`)
+			assert.deepEqual(await levels('list'), learnedSend)
+			assert.equal((await person.beat('edit-post', data.list, { 'live-clock': '1' })).level, 'none')
+			assert.deepEqual(await levels('list'), none)
+			php(`$l = get_option('heartbeatd_learned'); array_walk_recursive($l['silent'], function (&$n) { if ($n < 0) $n++; }); update_option('heartbeatd_learned', $l); return 1;`)
+			assert.deepEqual(await levels('list'), learnedSend, 'an hour later')
+		})
+
+		await t.test('exit ends the observation, too', async () => {
+			addMuPlugin(site, 'exits', `if ('exits' === get_option('kind_number')) add_filter('heartbeat_received', function ($r) { if (isset($_SERVER['HTTP_LIVE_CLOCK'])) { echo '{}'; exit; } return $r; });`)
+			php(`update_option('kind_number', 'exits'); heartbeatd_reset_observations(); return 1;`)
+			assert.deepEqual(await levels('list'), learned)
+			await person.beat('edit-post', data.list, { 'live-clock': '1' })
+			assert.deepEqual(php(`return array_values(heartbeatd_observations()['effects']);`), [['exit', 'output']])
+			assert.deepEqual(await levels('list'), own)
+		})
+
+		await t.test('a change of what it reads makes a callback unknown', async () => {
+			addMuPlugin(site, 'reader', `if ('reader' === get_option('kind_number')) add_filter('heartbeat_received', function ($r) {
+				if (get_option('reader_on')) $r['reader'] = 1;
+				get_post_meta(${post}, '_edit_lock', true); get_post_meta(${post}, 'reader', true); get_transient('reader');
+				return $r; });`)
+			php(`update_option('reader_on', 0, true); update_option('kind_number', 'reader'); heartbeatd_reset_observations(); return 1;`)
+			const changes = [`update_option('reader_on', '')`, `set_transient('reader', 1)`, `update_post_meta(${post}, 'reader', 1)`, `update_option('reader_on', 1)`]
+			for (const change of changes) {
+				await levels('editor', 5)
+				assert.deepEqual(await levels('editor', 1), ['all'], change)
+				assert.deepEqual(php(`update_option('other_option', uniqid()); update_post_meta(${post}, 'other', uniqid()); $c = &heartbeatd_queue(); $c = array(); ${change}; $q = heartbeatd_queue(); $c = array(); return array_values(array_map(fn ($call) => array_slice($call, 0, 2), $q));`).filter(([path]) => path === '/revoke'), [['/revoke', { all: true }]], change)
+				assert.deepEqual(await levels('editor', 1), ['own'], change)
+			}
+			assert.deepEqual(await levels('editor'), own, 'it acts now')
+		})
+
+		await t.test('a changed file makes a callback unknown', async () => {
+			const write = (comment) => addMuPlugin(site, 'changing', `// ${comment}\nif ('changing' === get_option('kind_number')) add_filter('heartbeat_received', fn ($r) => $r);`)
+			write('one')
+			php(`update_option('kind_number', 'changing'); heartbeatd_reset_observations(); return 1;`)
+			assert.deepEqual(await levels('list'), learned)
+			write('another')
+			assert.deepEqual(await levels('list'), learned)
+		})
+
+		await t.test('what is learned is written when it changes', async () => {
+			addMuPlugin(site, 'writes', `add_action('update_option_heartbeatd_learned', fn () => update_option('learned_writes', 1 + get_option('learned_writes', 0)));`)
+			php(`update_option('kind_number', 0); heartbeatd_reset_observations(); update_option('learned_writes', 0); return 1;`)
+			await levels('list', 5)
+			const writes = php(`return (int) get_option('learned_writes');`)
+			assert.ok(writes >= 5 && writes <= 7, `${writes} writes`)
+			await levels('list', 10)
+			assert.equal(php(`return (int) get_option('learned_writes');`), writes)
+		})
+
+		await t.test('a page, from learning to acting', async () => {
+			php(`update_option('kind_number', 'reader'); update_option('reader_on', 0); heartbeatd_reset_observations(); return 1;`)
+			const page = await open('admin', '/wp-admin/edit.php')
+			await connected(page)
+			for (let i = 0; i < 6; i++) await beat(page)
+			const before = page.beats.length
+			assert.ok(before >= 5)
+			for (let i = 0; i < 3; i++) assert.equal('reader' in await beat(page), false)
+			assert.equal(page.beats.length, before, 'its beats are native')
+			php(`update_option('reader_on', 1); return 1;`)
+			await until('the effect', async () => (await beat(page)).reader === 1, 5)
+			await page.close()
+			assert.match(php(`return implode("\\n", array_map(fn ($item) => $item['text'] . ' ' . $item['help'], heartbeatd_status_report()));`), /because of function\(\) in mu-plugins\/reader\.php:2 on the hook heartbeat_received\. What it was seen to do: changes “reader” in the answer\./)
+		})
+	})
+})
+
+// makePerson is an editor who is logged in. beat resolves with the level that the beat's
+// ticket allows, and with the tick.
+async function makePerson(browser, site) {
+	const { request } = await logIn(browser, site, 'editor')
+	const dashboard = await (await request.get(`${site.url}/wp-admin/`)).text()
+	const nonce = dashboard.match(/heartbeatSettings = .*?"nonce":"(\w+)"/)[1]
+	return {
+		async beat(screen, data, headers = {}) {
+			const answer = await request.post(`${site.url}/wp-admin/admin-ajax.php`, {
+				headers, form: { action: 'heartbeat', _nonce: nonce, screen_id: screen, has_focus: 'true', interval: '60', 'data[presence-ping][screen]': screen, ...data },
+			})
+			const ticket = answer.headers()['x-heartbeatd-ticket']
+			const claims = ticket ? claimsOf(ticket) : {}
+			return { level: !claims.native ? 'none' : claims.repeat_until ? 'all' : 'own' }
+		},
+	}
+}

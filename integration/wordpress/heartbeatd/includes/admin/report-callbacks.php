@@ -1,0 +1,150 @@
+<?php
+/**
+ * The part of the status report about the callbacks of other plugins: which beats PHP must
+ * see because of them, and what they were seen to do.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * How many effects of a callback are named.
+ */
+const HEARTBEATD_MAX_REPORTED_EFFECTS = 3;
+
+/**
+ * Returns an item of the report.
+ *
+ * @param string $level One of 'good', 'recommended' and 'critical'.
+ * @param string $text  The state.
+ * @param string $help  What to do about it.
+ * @return array{level: string, text: string, help: string}
+ */
+function heartbeatd_report_item( $level, $text, $help = '' ) {
+	return compact( 'level', 'text', 'help' );
+}
+
+/**
+ * Reports which beats PHP must see, and because of which callbacks.
+ *
+ * @return array[]
+ */
+function heartbeatd_report_callbacks() {
+	$observations = heartbeatd_observations();
+	$items        = array();
+	foreach ( $observations['foreign'] as $callback ) {
+		$items[] = heartbeatd_report_callback( $callback, $observations );
+	}
+	if ( ! array_diff( array_column( $items, 'level' ), array( 'good' ) ) ) {
+		$items[] = $observations['clean']
+			? heartbeatd_report_item( 'good', __( 'heartbeatd answers the beats that need no PHP.', 'heartbeatd' ) )
+			: heartbeatd_report_item( 'good', __( 'No beat has been observed yet. The first beats go to PHP, to find out which callbacks need them.', 'heartbeatd' ) );
+	}
+	return array_values( array_unique( $items, SORT_REGULAR ) ); // Methods of several objects have the same name.
+}
+
+/**
+ * Reports what is known about a callback.
+ *
+ * @param array $callback     A foreign callback.
+ * @param array $observations The observations.
+ * @return array
+ */
+function heartbeatd_report_callback( $callback, $observations ) {
+	$name = $callback['callback'] === $callback['file'] ? 'function()' : $callback['callback'];
+	$file = '' === $callback['file'] ? 'PHP' : $callback['file'];
+	if ( heartbeatd_is_silent_everywhere( $callback, $observations['silent'] ) ) {
+		/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
+		$text = __( '%1$s in %2$s on the hook %3$s does nothing in beats without its own data, as was observed.', 'heartbeatd' );
+		return heartbeatd_report_item( 'good', sprintf( $text, $name, $file, $callback['hook'] ), __( 'heartbeatd answers these beats. PHP still sees one of each page every five minutes, and all of them again as soon as the function does something.', 'heartbeatd' ) );
+	}
+	/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
+	$text = __( 'PHP must see every beat, because of %1$s in %2$s on the hook %3$s.', 'heartbeatd' );
+	if ( 'heartbeat_received' === $callback['hook'] ) {
+		/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
+		$text = __( 'PHP must see every beat with handles of WordPress or of another plugin, because of %1$s in %2$s on the hook %3$s.', 'heartbeatd' );
+	}
+	$help = heartbeatd_report_reason( $callback, $observations ) . ' ' . __( 'Everything works, and pushes still arrive at once, but PHP answers these beats on screens where this function is hooked. If the function only handles its own data, add it with the filter heartbeatd_known_callbacks.', 'heartbeatd' );
+	return heartbeatd_report_item( 'recommended', sprintf( $text, $name, $file, $callback['hook'] ), $help );
+}
+
+/**
+ * Determines whether a callback had no effect in enough beats of each place that is stored
+ * for it.
+ *
+ * @param array $callback A foreign callback.
+ * @param array $silent   The counts of silent beats, by roles and screen.
+ * @return bool
+ */
+function heartbeatd_is_silent_everywhere( $callback, $silent ) {
+	$known = false;
+	foreach ( array_keys( $callback['places'] ) as $place ) {
+		list( $roles, $screen ) = explode( ' ', $place );
+
+		$counts = $silent[ $roles ][ $screen ] ?? array();
+		if ( 'heartbeat_received' === $callback['hook'] ) {
+			unset( $counts[''] );
+			if ( ! $counts ) {
+				continue; // No beat of this screen has run it.
+			}
+		}
+		if ( ! heartbeatd_is_silent( $callback, $counts ) ) {
+			return false;
+		}
+		$known = true;
+	}
+	return $known;
+}
+
+/**
+ * Returns why PHP must see beats because of a callback.
+ *
+ * @param array $callback     A foreign callback.
+ * @param array $observations The observations.
+ * @return string
+ */
+function heartbeatd_report_reason( $callback, $observations ) {
+	if ( 'wp_ajax_heartbeat' === $callback['hook'] ) {
+		return __( 'It runs before WordPress answers a beat, so what it does cannot be observed.', 'heartbeatd' );
+	}
+	if ( '' === $callback['id'] ) {
+		return __( 'It is a magic method, so what it does cannot be attributed to any code.', 'heartbeatd' );
+	}
+	$effects = array_slice( $observations['effects'][ $callback['id'] ] ?? array(), 0, HEARTBEATD_MAX_REPORTED_EFFECTS );
+	if ( ! $effects ) {
+		return __( 'It has not been observed in enough beats yet.', 'heartbeatd' );
+	}
+	/* translators: %s: what a function does, separated by commas. */
+	return sprintf( __( 'What it was seen to do: %s.', 'heartbeatd' ), implode( ', ', array_map( 'heartbeatd_effect_text', $effects ) ) );
+}
+
+/**
+ * Returns the text for an effect.
+ *
+ * @param string $effect The effect.
+ * @return string
+ */
+function heartbeatd_effect_text( $effect ) {
+	$texts = array(
+		/* translators: %s: a key of the answer. */
+		'answer'       => __( 'changes “%s” in the answer', 'heartbeatd' ),
+		/* translators: %s: name of a hook. */
+		'hook'         => __( 'fires the hook %s, to which another plugin listens', 'heartbeatd' ),
+		'query'        => __( 'writes to the database', 'heartbeatd' ),
+		'option'       => __( 'changes options or transients', 'heartbeatd' ),
+		'http'         => __( 'sends an HTTP request', 'heartbeatd' ),
+		'mail'         => __( 'sends mail', 'heartbeatd' ),
+		'headers'      => __( 'sends headers or cookies', 'heartbeatd' ),
+		'output'       => __( 'prints output', 'heartbeatd' ),
+		'exit'         => __( 'ends the request', 'heartbeatd' ),
+		'cache'        => __( 'writes to the object cache', 'heartbeatd' ),
+		'session'      => __( 'changes the PHP session', 'heartbeatd' ),
+		'callbacks'    => __( 'adds or removes callbacks', 'heartbeatd' ),
+		'reads'        => __( 'reads more options than can be watched', 'heartbeatd' ),
+		'sent'         => __( 'runs after output was sent', 'heartbeatd' ),
+		'unseen-cache' => __( 'uses an object cache that cannot be observed', 'heartbeatd' ),
+	);
+	list( $kind, $name ) = explode( ':', $effect, 2 ) + array( '', '' );
+	return sprintf( $texts[ $kind ] ?? $kind, $name );
+}

@@ -1,0 +1,240 @@
+<?php
+/**
+ * The observer: during a beat that PHP answers, it wraps each foreign callback and sees what
+ * effects it has while it runs. Only beats count that heartbeatd could answer if no callback
+ * were in the way: in others, a callback may well handle a handle of its own.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * How many handles of the answer are stored that a callback changes.
+ */
+const HEARTBEATD_MAX_ANSWER_EFFECTS = 5;
+
+/**
+ * Returns what the observed callbacks of this beat have done.
+ *
+ * @return array<string, array{effects: string[], reads: string[]}> By key.
+ */
+function &heartbeatd_observed_results() {
+	static $results = array();
+	return $results;
+}
+
+/**
+ * Begins to observe a beat, before any of its callbacks runs: a callback may remove itself.
+ */
+function heartbeatd_observe_before_beat() {
+	if ( ! heartbeatd_is_configured() ) {
+		return;
+	}
+	$foreign = heartbeatd_foreign_callbacks();
+	heartbeatd_callbacks_before_beat( $foreign );
+	// phpcs:ignore WordPress.Security.NonceVerification.Missing, WordPress.Security.ValidatedSanitizedInput -- Core checks the nonce before a callback runs; only the names of handles are used.
+	$handles = heartbeatd_beat_handles( empty( $_POST['data'] ) ? array() : (array) $_POST['data'] );
+	if ( $foreign && null !== $handles ) {
+		heartbeatd_observed_handles( $handles );
+		heartbeatd_wrap_callbacks( $foreign );
+	}
+}
+
+/**
+ * Returns the foreign callbacks that were registered when the beat began.
+ *
+ * @param array[]|null $foreign Sets them.
+ * @return array[]
+ */
+function heartbeatd_callbacks_before_beat( $foreign = null ) {
+	static $callbacks = array();
+	if ( null !== $foreign ) {
+		$callbacks = $foreign;
+	}
+	return $callbacks;
+}
+
+/**
+ * Returns the handles of core that the observed beat carries.
+ *
+ * @param string|null $handles Sets them, with commas.
+ * @return string|null Null if the beat is not observed.
+ */
+function heartbeatd_observed_handles( $handles = null ) {
+	static $observed = null;
+	if ( null !== $handles ) {
+		$observed = $handles;
+	}
+	return $observed;
+}
+
+/**
+ * Records the observation of a beat, when all of its callbacks have run.
+ *
+ * @param string $screen_id The page's screen.
+ */
+function heartbeatd_record_beat( $screen_id ) {
+	$foreign = heartbeatd_callbacks_before_beat() + heartbeatd_foreign_callbacks();
+	if ( heartbeatd_record_observation( $screen_id, $foreign, heartbeatd_observed_handles(), heartbeatd_observed_results() ) ) {
+		heartbeatd_enqueue_call( '/revoke', array( 'all' => true ) ); // Pages have tickets that are wrong now.
+	}
+}
+
+/**
+ * Records the observation of a beat that a callback has ended: exit runs no finally block.
+ */
+function heartbeatd_record_exit() {
+	if ( ! heartbeatd_running_callbacks() ) {
+		return;
+	}
+	heartbeatd_note_effect( 'exit' );
+	while ( heartbeatd_running_callbacks() ) {
+		heartbeatd_end_observation();
+	}
+	// phpcs:ignore WordPress.Security.NonceVerification.Missing -- Core has checked it before the callback ran.
+	$screen_id = isset( $_POST['screen_id'] ) && is_string( $_POST['screen_id'] ) ? sanitize_key( $_POST['screen_id'] ) : '';
+	heartbeatd_record_beat( '' === $screen_id ? 'front' : $screen_id );
+}
+
+/**
+ * Returns the handles of core that a beat carries, if heartbeatd could answer it. Handles
+ * that ask for nonces are left out: they get no answer.
+ *
+ * @param array $data The beat's data, without the handles of this plugin.
+ * @return string|null Handles with commas; null if only PHP can answer.
+ */
+function heartbeatd_beat_handles( $data ) {
+	$handles = array_map( 'strval', array_keys( $data ) );
+	if ( array_diff( $handles, heartbeatd_native_handles( HEARTBEATD_NATIVE_ALL ), HEARTBEATD_REPEATED_HANDLES ) ) {
+		return null;
+	}
+	$asked = array_diff( $handles, HEARTBEATD_NONCE_HANDLES );
+	sort( $asked );
+	return $handles && ! $asked ? null : implode( ',', $asked );
+}
+
+/**
+ * Wraps the foreign callbacks of a beat.
+ *
+ * @param array[] $foreign The foreign callbacks.
+ */
+function heartbeatd_wrap_callbacks( $foreign ) {
+	global $wp_filter;
+	foreach ( $foreign as $key => $callback ) {
+		if ( '' === $callback['id'] || 'wp_ajax_heartbeat' === $callback['hook'] ) {
+			continue;
+		}
+		list( $priority, $index ) = $callback['entry'];
+
+		$entry = $wp_filter[ $callback['hook'] ]->callbacks[ $priority ][ $index ];
+		// The hook keeps the index, by which other code may remove the callback.
+		$wp_filter[ $callback['hook'] ]->callbacks[ $priority ][ $index ] = array(
+			'function'      => heartbeatd_wrap_callback( $entry['function'], (int) $entry['accepted_args'], $key, $callback ),
+			'accepted_args' => max( 1, (int) $entry['accepted_args'] ),
+		) + $entry;
+	}
+	add_action( 'shutdown', 'heartbeatd_record_exit', 0 );
+}
+
+/**
+ * Returns a callback that runs another and observes it.
+ *
+ * @param callable $function_ The callback.
+ * @param int      $accepted  How many arguments it takes.
+ * @param string   $key       Its key.
+ * @param array    $callback  The foreign callback.
+ * @return Closure
+ */
+function heartbeatd_wrap_callback( $function_, $accepted, $key, $callback ) {
+	$is_filter = 'heartbeat_tick' !== $callback['hook'];
+	$wrapper   = static function ( ...$arguments ) use ( $function_, $accepted, $key, $callback, $is_filter ) {
+		heartbeatd_begin_observation( $key, $callback );
+		try {
+			$value = call_user_func_array( $function_, array_slice( $arguments, 0, $accepted ) );
+			if ( $is_filter && $value !== $arguments[0] ) {
+				heartbeatd_note_answer( $arguments[0], $value );
+			}
+		} finally {
+			heartbeatd_end_observation();
+		}
+		return $value;
+	};
+	heartbeatd_original_callback( $wrapper, $function_ );
+	return $wrapper;
+}
+
+/**
+ * Begins to observe a callback.
+ *
+ * @param string $key      Its key.
+ * @param array  $callback The foreign callback.
+ */
+function heartbeatd_begin_observation( $key, $callback ) {
+	$running   = &heartbeatd_running_callbacks();
+	$running[] = array(
+		'key'     => $key,
+		'folder'  => heartbeatd_code_folder( $callback['file'] ),
+		'before'  => heartbeatd_request_state(),
+		'effects' => headers_sent() ? array( 'sent' => true ) : array(),
+		'reads'   => array(),
+	);
+	if ( 1 === count( $running ) ) {
+		add_action( 'all', 'heartbeatd_watch_hook' );
+		heartbeatd_record_cache( true );
+	}
+}
+
+/**
+ * Ends the observation of the callback that was begun last.
+ */
+function heartbeatd_end_observation() {
+	$running = &heartbeatd_running_callbacks();
+	heartbeatd_compare_request_state( end( $running )['before'] );
+	$callback = array_pop( $running );
+	if ( ! $running ) {
+		remove_action( 'all', 'heartbeatd_watch_hook' );
+		heartbeatd_record_cache( false );
+	}
+	$results = &heartbeatd_observed_results();
+	foreach ( array( 'effects', 'reads' ) as $what ) {
+		$results[ $callback['key'] ][ $what ] = array_values( array_unique( array_merge( $results[ $callback['key'] ][ $what ] ?? array(), array_map( 'strval', array_keys( $callback[ $what ] ) ) ) ) );
+	}
+}
+
+/**
+ * Adds the handles of the answer that a callback changes to its effects.
+ *
+ * @param mixed $before The answer before it ran.
+ * @param mixed $after  The answer that it has returned.
+ */
+function heartbeatd_note_answer( $before, $after ) {
+	$before  = is_array( $before ) ? $before : array();
+	$after   = is_array( $after ) ? $after : array();
+	$changed = array();
+	foreach ( $before + $after as $handle => $value ) {
+		if ( ! array_key_exists( $handle, $before ) || ! array_key_exists( $handle, $after ) || $before[ $handle ] !== $after[ $handle ] ) {
+			$changed[] = 'answer:' . mb_substr( sanitize_text_field( (string) $handle ), 0, 60 );
+		}
+	}
+	array_map( 'heartbeatd_note_effect', array_slice( $changed ? $changed : array( 'answer:' ), 0, HEARTBEATD_MAX_ANSWER_EFFECTS ) );
+}
+
+/**
+ * Records what a callback writes to a persistent object cache, or stops to.
+ *
+ * @param bool $begin Whether to begin.
+ */
+function heartbeatd_record_cache( $begin ) {
+	global $wp_object_cache;
+	if ( ! $begin ) {
+		if ( $wp_object_cache instanceof Heartbeatd_Cache_Recorder ) {
+			$wp_object_cache = $wp_object_cache->heartbeatd_cache(); // phpcs:ignore WordPress.WP.GlobalVariablesOverride -- The cache itself.
+		}
+	} elseif ( wp_using_ext_object_cache() && is_object( $wp_object_cache ) ) {
+		$wp_object_cache = new Heartbeatd_Cache_Recorder( $wp_object_cache ); // phpcs:ignore WordPress.WP.GlobalVariablesOverride -- Until the callback returns.
+		if ( ! $wp_object_cache->heartbeatd_is_used() ) {
+			heartbeatd_note_effect( 'unseen-cache' );
+		}
+	}
+}
