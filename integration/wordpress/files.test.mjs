@@ -53,7 +53,7 @@ test('functions, constants and callbacks have the plugin\'s prefix, and callback
 
 test('a function calls only functions of its own file and of files that are loaded before it', () => {
 	const source = (name) => read(name).replace(/\/\*.*?\*\//gs, '').replace(/\/\/.*/g, '')
-	const order = Array.from(read('heartbeatd/heartbeatd.php').matchAll(/^\t*require __DIR__ \. '(\/includes\/.*)';$/gm), ([, name]) => `heartbeatd${name}`)
+	const order = Array.from(read('heartbeatd/heartbeatd.php').matchAll(/^\t*require(?:_once)? __DIR__ \. '(\/includes\/.*)';$/gm), ([, name]) => `heartbeatd${name}`)
 	const names = php.filter((name) => name.startsWith('heartbeatd/includes/'))
 	const places = new Map(names.flatMap((name) => [...source(name).matchAll(/^\t?(?:function &?|const )(\w+)/gm)].map(([, symbol]) => [symbol, name])))
 	assert.deepEqual([...order].sort(), [...names].sort(), 'every file is loaded')

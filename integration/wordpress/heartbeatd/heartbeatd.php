@@ -13,6 +13,7 @@
  *
  * This file loads the plugin and lists all hooks. It loads the files in the order in which
  * they depend on each other: a function calls functions of its own file and of earlier ones.
+ * A beat does not load the files that only pages and the REST API use.
  *
  * @package heartbeatd
  */
@@ -27,7 +28,6 @@ require __DIR__ . '/includes/translations.php';
 // The plugin's settings and options.
 require __DIR__ . '/includes/settings/options.php';
 require __DIR__ . '/includes/settings/settings.php';
-require __DIR__ . '/includes/settings/validation.php';
 
 // Calls to heartbeatd.
 require __DIR__ . '/includes/api/jwt.php';
@@ -77,28 +77,9 @@ require __DIR__ . '/includes/locks/lock.php';
 require __DIR__ . '/includes/locks/changes.php';
 require __DIR__ . '/includes/locks/documents.php';
 
-// What a page carries: scripts and a ticket.
-require __DIR__ . '/includes/page/ticket.php';
-require __DIR__ . '/includes/page/scripts.php';
-
-// What an administrator sees of the plugin.
-require __DIR__ . '/includes/admin/report-callbacks.php';
-require __DIR__ . '/includes/admin/status-report.php';
-require __DIR__ . '/includes/admin/settings-screen.php';
-require __DIR__ . '/includes/admin/site-health.php';
-
 register_activation_hook( __FILE__, 'heartbeatd_add_options' );
 add_action( 'admin_init', 'heartbeatd_add_options' );
 add_action( 'init', 'heartbeatd_load_translations' );
-
-// The page: replaces core's script, and adds the address of heartbeatd and a ticket.
-add_action( 'wp_default_scripts', 'heartbeatd_replace_script', PHP_INT_MAX );
-add_filter( 'heartbeat_settings', 'heartbeatd_add_heartbeat_settings' );
-add_filter( 'post_class', 'heartbeatd_record_list_row', 10, 3 );
-add_filter( 'script_loader_tag', 'heartbeatd_print_ticket', PHP_INT_MAX, 2 );
-add_action( 'admin_print_scripts', 'heartbeatd_dequeue_without_heartbeat', 1 );
-add_action( 'admin_enqueue_scripts', 'heartbeatd_enqueue_presence_script' );
-add_action( 'wp_enqueue_scripts', 'heartbeatd_add_front_end_beat' );
 
 // Beats that PHP answers: observes the registered callbacks, and sends a fresh ticket.
 add_action( 'wp_ajax_heartbeat', 'heartbeatd_observe_before_beat', 0 );
@@ -152,21 +133,60 @@ add_action( 'update_option_cron', 'heartbeatd_on_cron_update', 10, 2 );
 // Sends the queued calls to heartbeatd after the response.
 add_action( 'shutdown', 'heartbeatd_flush', PHP_INT_MAX );
 
-// The settings screen, Site Health and WP-CLI.
-add_action( 'admin_menu', 'heartbeatd_add_settings_screen' );
-add_action( 'admin_init', 'heartbeatd_register_setting' );
-add_filter( 'plugin_action_links_' . plugin_basename( __FILE__ ), 'heartbeatd_add_settings_link' );
-add_filter( 'site_status_tests', 'heartbeatd_add_site_health_test' );
-if ( defined( 'WP_CLI' ) && WP_CLI ) {
-	require __DIR__ . '/includes/admin/cli.php';
-	WP_CLI::add_command( 'heartbeatd status', 'heartbeatd_cli_status' );
-}
-
 // Presence: its hooks depend on whether another plugin provides the Presence API, which
 // is known when all plugins are loaded.
 add_action( 'init', 'heartbeatd_add_presence_support' );
 add_action( 'plugins_loaded', 'heartbeatd_add_presence_hooks', PHP_INT_MAX - 1 );
 add_action( 'plugins_loaded', 'heartbeatd_add_presence_ui_hooks', PHP_INT_MAX );
+
+if ( ! heartbeatd_is_beat_request() ) {
+	heartbeatd_load_pages();
+}
+
+/**
+ * Determines whether the request is a beat.
+ *
+ * @return bool
+ */
+function heartbeatd_is_beat_request() {
+	// phpcs:ignore WordPress.Security.NonceVerification.Missing -- Nothing is done because of it.
+	return defined( 'DOING_AJAX' ) && DOING_AJAX && isset( $_POST['action'] ) && 'heartbeat' === $_POST['action'];
+}
+
+/**
+ * Loads what pages need, and adds its hooks.
+ */
+function heartbeatd_load_pages() {
+	// What a page carries: scripts and a ticket.
+	require __DIR__ . '/includes/page/ticket.php';
+	require __DIR__ . '/includes/page/scripts.php';
+
+	// What an administrator sees of the plugin.
+	require __DIR__ . '/includes/settings/validation.php';
+	require __DIR__ . '/includes/admin/report-callbacks.php';
+	require __DIR__ . '/includes/admin/status-report.php';
+	require __DIR__ . '/includes/admin/settings-screen.php';
+	require __DIR__ . '/includes/admin/site-health.php';
+
+	// The page: replaces core's script, and adds the address of heartbeatd and a ticket.
+	add_action( 'wp_default_scripts', 'heartbeatd_replace_script', PHP_INT_MAX );
+	add_filter( 'heartbeat_settings', 'heartbeatd_add_heartbeat_settings' );
+	add_filter( 'post_class', 'heartbeatd_record_list_row', 10, 3 );
+	add_filter( 'script_loader_tag', 'heartbeatd_print_ticket', PHP_INT_MAX, 2 );
+	add_action( 'admin_print_scripts', 'heartbeatd_dequeue_without_heartbeat', 1 );
+	add_action( 'admin_enqueue_scripts', 'heartbeatd_enqueue_presence_script' );
+	add_action( 'wp_enqueue_scripts', 'heartbeatd_add_front_end_beat' );
+
+	// The settings screen, Site Health and WP-CLI.
+	add_action( 'admin_menu', 'heartbeatd_add_settings_screen' );
+	add_action( 'admin_init', 'heartbeatd_register_setting' );
+	add_filter( 'plugin_action_links_' . plugin_basename( __FILE__ ), 'heartbeatd_add_settings_link' );
+	add_filter( 'site_status_tests', 'heartbeatd_add_site_health_test' );
+	if ( defined( 'WP_CLI' ) && WP_CLI ) {
+		require __DIR__ . '/includes/admin/cli.php';
+		WP_CLI::add_command( 'heartbeatd status', 'heartbeatd_cli_status' );
+	}
+}
 
 /**
  * Provides the Presence API, or synchronizes with the plugin that provides it.
@@ -181,10 +201,7 @@ function heartbeatd_add_presence_hooks() {
 		return;
 	}
 	require __DIR__ . '/includes/presence-api/functions.php';
-	require __DIR__ . '/includes/presence-api/rest-routes.php';
-	require __DIR__ . '/includes/presence-api/rest-checks.php';
-	require __DIR__ . '/includes/presence-api/rest-callbacks.php';
-	add_action( 'rest_api_init', 'heartbeatd_register_rest_routes' );
+	add_action( 'rest_api_init', 'heartbeatd_load_rest_api' );
 	add_filter( 'extra_plugin_headers', 'heartbeatd_presence_set_table_name' );
 
 	// Answers the handles that only this plugin's scripts add to a beat. Other callbacks see
@@ -218,11 +235,21 @@ function heartbeatd_add_presence_hooks() {
 }
 
 /**
+ * Loads the Presence API's REST routes, and registers them.
+ */
+function heartbeatd_load_rest_api() {
+	require_once __DIR__ . '/includes/presence-api/rest-routes.php';
+	require_once __DIR__ . '/includes/presence-api/rest-checks.php';
+	require_once __DIR__ . '/includes/presence-api/rest-callbacks.php';
+	heartbeatd_register_rest_routes();
+}
+
+/**
  * Shows presence in the admin. Another provider of the Presence API has its own widgets
  * and columns: beside it, only the editors show who else is there.
  */
 function heartbeatd_add_presence_ui_hooks() {
-	if ( ! is_admin() || '' === heartbeatd_presence_provider() ) {
+	if ( ! is_admin() || heartbeatd_is_beat_request() || '' === heartbeatd_presence_provider() ) {
 		return;
 	}
 	require __DIR__ . '/includes/presence-ui/people.php';
