@@ -3,6 +3,7 @@
 // on. 'all': every native beat; 'own': those with the plugin's own handles only; 'none'.
 
 import assert from 'node:assert/strict'
+import { rmSync } from 'node:fs'
 import { test } from 'node:test'
 import { until } from '../browser/harness.mjs'
 import { addMuPlugin, beat, claimsOf, connected, logIn, withPlugin } from './plugin.mjs'
@@ -40,7 +41,7 @@ const kinds = {
 	mail: [`add_filter('pre_wp_mail', '__return_true'); add_filter('heartbeat_received', function ($r) { wp_mail('x@example.org', 'x', 'x'); return $r; });`, acting],
 	'a header': [`add_filter('heartbeat_received', function ($r) { header('X-Kind: 1'); return $r; });`, acting],
 	'a cookie': [`add_filter('heartbeat_received', function ($r) { setcookie('kind', '1'); return $r; });`, acting],
-	output: [`ob_start(fn () => '{}'); add_filter('heartbeat_received', function ($r) { echo ' '; return $r; });`, acting],
+	output: [`if (wp_doing_ajax()) ob_start(fn () => '{}'); add_filter('heartbeat_received', function ($r) { echo ' '; return $r; });`, acting],
 	'a scheduled event': [`add_filter('heartbeat_received', function ($r) { wp_schedule_single_event(time() + 86400, 'kind', array(uniqid())); return $r; });`, acting],
 	'work at shutdown': [`add_filter('heartbeat_received', function ($r) { add_action('shutdown', fn () => null); return $r; });`, acting],
 	'a hook of another plugin': [`add_filter('heartbeat_received', function ($r) { do_action('live_other'); return $r; });`, acting],
@@ -109,14 +110,26 @@ test('effects of callbacks', { timeout: 600_000 }, async (t) => {
 				get_post_meta(${post}, '_edit_lock', true); get_post_meta(${post}, 'reader', true); get_transient('reader');
 				return $r; });`)
 			php(`update_option('reader_on', 0, true); update_option('kind_number', 'reader'); heartbeatd_reset_observations(); return 1;`)
+			const learnAgain = () => php(`$l = get_option('heartbeatd_learned'); $l['changes'] = array(); return update_option('heartbeatd_learned', $l);`)
 			const changes = [`update_option('reader_on', '')`, `set_transient('reader', 1)`, `update_post_meta(${post}, 'reader', 1)`, `update_option('reader_on', 1)`]
 			for (const change of changes) {
 				await levels('editor', 5)
 				assert.deepEqual(await levels('editor', 1), ['all'], change)
 				assert.deepEqual(php(`update_option('other_option', uniqid()); update_post_meta(${post}, 'other', uniqid()); $c = &heartbeatd_queue(); $c = array(); ${change}; $q = heartbeatd_queue(); $c = array(); return array_values(array_map(fn ($call) => array_slice($call, 0, 2), $q));`).filter(([path]) => path === '/revoke'), [['/revoke', { all: true }]], change)
 				assert.deepEqual(await levels('editor', 1), ['own'], change)
+				learnAgain()
 			}
 			assert.deepEqual(await levels('editor'), own, 'it acts now')
+		})
+
+		await t.test('what changes all the time is not waited for', async () => {
+			php(`update_option('reader_on', 0); heartbeatd_reset_observations(); return 1;`)
+			for (let i = 0; i < 3; i++) {
+				await levels('editor', 2)
+				assert.deepEqual(php(`update_post_meta(${post}, 'reader', uniqid()); $c = &heartbeatd_queue(); $q = $c; $c = array(); return array_values(array_filter($q, fn ($call) => '/revoke' === $call[0]));`), [], 'no ticket depends on it')
+			}
+			assert.deepEqual(await levels('editor'), own)
+			assert.deepEqual(php(`return array_values(heartbeatd_observations()['effects']);`), [['changes']])
 		})
 
 		await t.test('a changed file makes a callback unknown', async () => {
@@ -136,6 +149,33 @@ test('effects of callbacks', { timeout: 600_000 }, async (t) => {
 			assert.ok(writes >= 5 && writes <= 7, `${writes} writes`)
 			await levels('list', 10)
 			assert.equal(php(`return (int) get_option('learned_writes');`), writes)
+		})
+
+		await t.test('the owner chooses how often PHP sees beats', async () => {
+			const acting = Object.keys(kinds).indexOf('unconditional answer')
+			use(acting)
+			const name = (file) => php(`return array_values(heartbeatd_observations()['foreign'])[0]['callback'];`).replace(/^.*\//, file)
+			await levels('list', 2)
+			const page = await open('admin', '/wp-admin/edit.php')
+			await connected(page)
+			await beat(page)
+			const choose = async (value) => {
+				await page.goto(`${site.url}/wp-admin/options-general.php?page=heartbeatd`)
+				await page.selectOption('#heartbeatd-callbacks select', value)
+				await Promise.all([page.waitForNavigation(), page.click('#submit')])
+				assert.equal(await page.inputValue('#heartbeatd-callbacks select'), value)
+			}
+			for (const [value, seconds, level] of [['60', 60, 'all'], ['120', 120, 'all'], ['-1', null, 'all'], ['0', null, 'own']]) {
+				await choose(value)
+				await person.beat('edit-post', data.list)
+				const seen = await person.beat('edit-post', data.list)
+				assert.deepEqual([value, seen.level, seen.fresh < 400 ? seen.fresh : null], [value, level, seconds])
+				assert.deepEqual([(await levels('dashboard', 2))[1], (await person.beat('dashboard', {})).fresh > 400], ['own', true], 'it does not run there')
+			}
+			await page.close()
+			addMuPlugin(site, 'pace', `add_filter('heartbeatd_callback_pace', fn ($pace, $callback, $hook) => '${name('mu-plugins/')}' === $callback && 'heartbeat_received' === $hook ? 120 : $pace, 10, 3);`)
+			assert.equal((await person.beat('edit-post', data.list)).fresh, 120)
+			rmSync(`${site.dir}/wp-content/mu-plugins/pace.php`)
 		})
 
 		await t.test('a page, from learning to acting', async () => {
@@ -164,11 +204,11 @@ async function makePerson(browser, site) {
 	return {
 		async beat(screen, data, headers = {}) {
 			const answer = await request.post(`${site.url}/wp-admin/admin-ajax.php`, {
-				headers, form: { action: 'heartbeat', _nonce: nonce, screen_id: screen, has_focus: 'true', interval: '60', 'data[presence-ping][screen]': screen, ...data },
+				headers, form: { action: 'heartbeat', _nonce: nonce, screen_id: screen, has_focus: 'true', interval: '60', 'data[presence-screen-ping][key]': 'x/1', ...data },
 			})
 			const ticket = answer.headers()['x-heartbeatd-ticket']
 			const claims = ticket ? claimsOf(ticket) : {}
-			return { level: !claims.native ? 'none' : claims.repeat_until ? 'all' : 'own' }
+			return { level: !claims.native ? 'none' : claims.repeat_until ? 'all' : 'own', fresh: claims.fresh_until - Math.floor(claims.iat) }
 		},
 	}
 }

@@ -57,6 +57,7 @@ require __DIR__ . '/includes/screens/saves.php';
 require __DIR__ . '/includes/beats/identity.php';
 require __DIR__ . '/includes/beats/callbacks.php';
 require __DIR__ . '/includes/beats/nonces.php';
+require __DIR__ . '/includes/beats/paces.php';
 require __DIR__ . '/includes/beats/levels.php';
 require __DIR__ . '/includes/beats/effects.php';
 require __DIR__ . '/includes/beats/class-heartbeatd-cache-recorder.php';
@@ -86,6 +87,9 @@ add_action( 'wp_ajax_heartbeat', 'heartbeatd_observe_before_beat', 0 );
 add_action( 'heartbeat_tick', 'heartbeatd_on_heartbeat_tick', PHP_INT_MAX, 2 );
 add_action( 'wp_verify_nonce_failed', 'heartbeatd_on_failed_nonce', 10, 2 );
 add_action( 'upgrader_process_complete', 'heartbeatd_reset_observations' );
+
+// The owner of the site has chosen how often PHP sees beats because of a callback.
+add_action( 'update_option_heartbeatd', 'heartbeatd_on_settings_update', 10, 2 );
 
 // Makes a callback unknown again when an option or metadata that it reads has changed.
 add_action( 'updated_option', 'heartbeatd_forget_readers' );
@@ -165,6 +169,7 @@ function heartbeatd_load_pages() {
 	require __DIR__ . '/includes/settings/validation.php';
 	require __DIR__ . '/includes/admin/report-callbacks.php';
 	require __DIR__ . '/includes/admin/status-report.php';
+	require __DIR__ . '/includes/admin/callbacks-table.php';
 	require __DIR__ . '/includes/admin/settings-screen.php';
 	require __DIR__ . '/includes/admin/site-health.php';
 

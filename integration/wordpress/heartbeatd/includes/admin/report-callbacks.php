@@ -52,12 +52,17 @@ function heartbeatd_report_callbacks() {
  * @return array
  */
 function heartbeatd_report_callback( $callback, $observations ) {
-	$name = $callback['callback'] === $callback['file'] ? 'function()' : $callback['callback'];
+	$name = heartbeatd_callback_label( $callback );
 	$file = '' === $callback['file'] ? 'PHP' : $callback['file'];
 	if ( heartbeatd_is_silent_everywhere( $callback, $observations['silent'] ) ) {
 		/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
 		$text = __( '%1$s in %2$s on the hook %3$s does nothing in beats without its own data, as was observed.', 'heartbeatd' );
 		return heartbeatd_report_item( 'good', sprintf( $text, $name, $file, $callback['hook'] ), __( 'heartbeatd answers these beats. PHP still sees one of each page every five minutes, and all of them again as soon as the function does something.', 'heartbeatd' ) );
+	}
+	if ( HEARTBEATD_PACE_ALL_BEATS !== heartbeatd_callback_pace( $callback ) ) {
+		/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
+		$text = __( 'PHP does not see every beat that %1$s in %2$s on the hook %3$s would run in: this site has chosen a slower pace.', 'heartbeatd' );
+		return heartbeatd_report_item( 'good', sprintf( $text, $name, $file, $callback['hook'] ) );
 	}
 	/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
 	$text = __( 'PHP must see every beat, because of %1$s in %2$s on the hook %3$s.', 'heartbeatd' );
@@ -67,6 +72,16 @@ function heartbeatd_report_callback( $callback, $observations ) {
 	}
 	$help = heartbeatd_report_reason( $callback, $observations ) . ' ' . __( 'Everything works, and pushes still arrive at once, but PHP answers these beats on screens where this function is hooked. If the function only handles its own data, add it with the filter heartbeatd_known_callbacks.', 'heartbeatd' );
 	return heartbeatd_report_item( 'recommended', sprintf( $text, $name, $file, $callback['hook'] ), $help );
+}
+
+/**
+ * Returns the name of a callback for people.
+ *
+ * @param array $callback A foreign callback.
+ * @return string
+ */
+function heartbeatd_callback_label( $callback ) {
+	return $callback['callback'] === $callback['file'] ? 'function()' : $callback['callback'];
 }
 
 /**
@@ -126,7 +141,7 @@ function heartbeatd_report_reason( $callback, $observations ) {
  * @return string
  */
 function heartbeatd_effect_text( $effect ) {
-	$texts = array(
+	$texts               = array(
 		/* translators: %s: a key of the answer. */
 		'answer'       => __( 'changes “%s” in the answer', 'heartbeatd' ),
 		/* translators: %s: name of a hook. */
@@ -142,6 +157,7 @@ function heartbeatd_effect_text( $effect ) {
 		'session'      => __( 'changes the PHP session', 'heartbeatd' ),
 		'callbacks'    => __( 'adds or removes callbacks', 'heartbeatd' ),
 		'reads'        => __( 'reads more options than can be watched', 'heartbeatd' ),
+		'changes'      => __( 'reads values that change often', 'heartbeatd' ),
 		'sent'         => __( 'runs after output was sent', 'heartbeatd' ),
 		'unseen-cache' => __( 'uses an object cache that cannot be observed', 'heartbeatd' ),
 	);

@@ -51,6 +51,7 @@ function heartbeatd_print_settings_screen() {
 				heartbeatd_print_field( 'site', __( 'Name of this site', 'heartbeatd' ), __( 'The site’s name in heartbeatd’s configuration (--site-id).', 'heartbeatd' ) );
 				?>
 			</table>
+			<?php heartbeatd_print_callbacks_table(); ?>
 			<?php submit_button(); ?>
 		</form>
 	</div>

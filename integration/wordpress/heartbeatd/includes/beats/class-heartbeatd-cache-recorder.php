@@ -82,10 +82,10 @@ class Heartbeatd_Cache_Recorder {
 	/**
 	 * Reads a value. A magic method cannot pass the reference on.
 	 *
-	 * @param int|string $key    The key.
-	 * @param string     $group  The group.
-	 * @param bool       $force  Whether to read from the persistent cache.
-	 * @param bool       $found  Receives whether the key exists.
+	 * @param int|string $key     The key.
+	 * @param string     $group   The group.
+	 * @param bool       $force   Whether to read from the persistent cache.
+	 * @param bool       $found   Receives whether the key exists.
 	 * @param mixed      ...$more What a method of the cache takes besides.
 	 * @return mixed
 	 */

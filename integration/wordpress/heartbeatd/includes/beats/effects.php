@@ -138,8 +138,8 @@ function heartbeatd_is_write_query( $query ) {
  */
 function heartbeatd_do_others_listen( $hook ) {
 	static $known = array();
-	$running = heartbeatd_running_callbacks();
-	$folder  = $running ? end( $running )['folder'] : '';
+	$running      = heartbeatd_running_callbacks();
+	$folder       = $running ? end( $running )['folder'] : '';
 	if ( ! isset( $known[ $folder ][ $hook ] ) ) {
 		$known[ $folder ][ $hook ] = false;
 		foreach ( $GLOBALS['wp_filter'][ $hook ]->callbacks as $entries ) {

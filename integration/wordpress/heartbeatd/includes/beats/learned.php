@@ -15,10 +15,17 @@ const HEARTBEATD_MAX_ROLES = 20;
 
 /**
  * For how many screens of a set of roles it is stored which callbacks had no effect, and for
- * how many sets of handles of a screen.
+ * how many sets of handles of a screen. A full list does not change: replacing an item with
+ * every beat would write the option with every beat. PHP sees every beat of other screens.
  */
-const HEARTBEATD_MAX_SILENT_SCREENS = 20;
+const HEARTBEATD_MAX_SILENT_SCREENS = 40;
 const HEARTBEATD_MAX_SILENT_HANDLES = 4;
+
+/**
+ * How often in an hour a change of what a callback reads makes it unknown again. If it reads
+ * what changes all the time, it counts as one that has effects.
+ */
+const HEARTBEATD_MAX_CHANGES = 3;
 
 /**
  * Adds to the observations what the callbacks of a beat have done.
@@ -45,7 +52,10 @@ function heartbeatd_learn_effects( $observations, $place, $foreign, $handles, $r
 	foreach ( $foreign as $key => $callback ) {
 		$id     = $callback['id'];
 		$result = '' === $id ? null : $results[ $key ] ?? null;
-		$count  = $result ? heartbeatd_count_silent_beat( $before[ $id ] ?? 0, ! $result['effects'] ) : $before[ $id ] ?? 0;
+		if ( $result && ( $observations['changes'][ $id ] ?? array() ) === array( heartbeatd_hour(), HEARTBEATD_MAX_CHANGES ) ) {
+			$result['effects'][] = 'changes';
+		}
+		$count = $result ? heartbeatd_count_silent_beat( $before[ $id ] ?? 0, ! $result['effects'] ) : $before[ $id ] ?? 0;
 		if ( $result && $result['effects'] ) {
 			$observations['effects'][ $id ] = array_slice( $result['effects'], 0, HEARTBEATD_MAX_READS );
 			if ( heartbeatd_has_turned( $observations['silent'][ $roles ][ $screen ] ?? array(), $foreign, array( $key => $result ) ) ) {
@@ -58,10 +68,10 @@ function heartbeatd_learn_effects( $observations, $place, $foreign, $handles, $r
 			$counts[ $id ] = $count;
 		}
 	}
-	if ( $counts ) {
+	if ( $counts && heartbeatd_has_room_for( $observations['silent'], $place, $handles ) ) {
 		$observations['silent'][ $roles ][ $screen ][ $handles ] = $counts;
 	}
-	return heartbeatd_limit_learned( $observations, $roles, $screen );
+	return heartbeatd_drop_unused( $observations );
 }
 
 /**
@@ -72,14 +82,22 @@ function heartbeatd_learn_effects( $observations, $place, $foreign, $handles, $r
  * @return int
  */
 function heartbeatd_count_silent_beat( $count, $silent ) {
-	$hour = (int) floor( time() / HOUR_IN_SECONDS );
 	if ( ! $silent ) {
-		return -$hour;
+		return -heartbeatd_hour();
 	}
 	if ( $count < 0 ) {
-		return -$count < $hour ? 1 : $count; // Within the hour, one silent beat says nothing.
+		return -$count < heartbeatd_hour() ? 1 : $count; // Within the hour, one silent beat says nothing.
 	}
 	return min( $count + 1, HEARTBEATD_SILENT_BEATS );
+}
+
+/**
+ * Returns the current hour, counted from 1970.
+ *
+ * @return int
+ */
+function heartbeatd_hour() {
+	return (int) floor( time() / HOUR_IN_SECONDS );
 }
 
 /**
@@ -95,20 +113,32 @@ function heartbeatd_merge_reads( $known, $names ) {
 }
 
 /**
- * Limits what is stored of callbacks, and drops what belongs to callbacks of which no beats
- * are counted.
+ * Determines whether the counts of a place can be stored.
  *
- * @param array  $observations The observations.
- * @param string $roles        The roles that have changed.
- * @param string $screen       The screen that has changed.
+ * @param array    $silent  The counts of silent beats, by roles and screen.
+ * @param string[] $place   The roles and the screen.
+ * @param string   $handles The handles of core that the beat carries.
+ * @return bool
+ */
+function heartbeatd_has_room_for( $silent, $place, $handles ) {
+	list( $roles, $screen ) = $place;
+
+	$screens = $silent[ $roles ] ?? array();
+	$sets    = $screens[ $screen ] ?? array();
+	return isset( $sets[ $handles ] ) || (
+		count( $sets ) < HEARTBEATD_MAX_SILENT_HANDLES
+		&& ( $sets || count( $screens ) < HEARTBEATD_MAX_SILENT_SCREENS )
+		&& ( $screens || count( $silent ) < HEARTBEATD_MAX_ROLES )
+	);
+}
+
+/**
+ * Drops what belongs to callbacks of which no beats are counted.
+ *
+ * @param array $observations The observations.
  * @return array
  */
-function heartbeatd_limit_learned( $observations, $roles, $screen ) {
-	if ( isset( $observations['silent'][ $roles ][ $screen ] ) ) {
-		$observations['silent'][ $roles ][ $screen ] = array_slice( $observations['silent'][ $roles ][ $screen ], -HEARTBEATD_MAX_SILENT_HANDLES, null, true );
-		$observations['silent'][ $roles ]            = array_slice( $observations['silent'][ $roles ], -HEARTBEATD_MAX_SILENT_SCREENS, null, true );
-		$observations['silent']                      = array_slice( $observations['silent'], -HEARTBEATD_MAX_ROLES, null, true );
-	}
+function heartbeatd_drop_unused( $observations ) {
 	$ids = array();
 	foreach ( $observations['silent'] as $screens ) {
 		foreach ( $screens as $sets ) {
@@ -182,10 +212,40 @@ function heartbeatd_forget_readers( $name ) {
 			$ids[] = (string) $id;
 		}
 	}
-	if ( $ids && heartbeatd_is_configured() ) {
-		update_option( 'heartbeatd_learned', heartbeatd_forget_callbacks( $learned, $ids ), true );
+	if ( ! $ids || ! heartbeatd_is_configured() ) {
+		return;
+	}
+	if ( heartbeatd_are_tickets_based_on( $learned['silent'], $ids ) ) {
 		heartbeatd_enqueue_call( '/revoke', array( 'all' => true ) );
 	}
+	$learned = heartbeatd_forget_callbacks( $learned, $ids );
+	foreach ( $ids as $id ) {
+		list( $hour, $count )      = $learned['changes'][ $id ] ?? array( 0, 0 );
+		$learned['changes'][ $id ] = array( heartbeatd_hour(), heartbeatd_hour() === $hour ? min( $count + 1, HEARTBEATD_MAX_CHANGES ) : 1 );
+	}
+	$learned['changes'] = array_slice( $learned['changes'], -2 * HEARTBEATD_MAX_FOREIGN, null, true );
+	update_option( 'heartbeatd_learned', $learned, true );
+}
+
+/**
+ * Determines whether tickets may have been issued because callbacks had no effect.
+ *
+ * @param array    $silent The counts of silent beats, by roles and screen.
+ * @param string[] $ids    The callbacks' ids.
+ * @return bool
+ */
+function heartbeatd_are_tickets_based_on( $silent, $ids ) {
+	$ids = array_flip( $ids );
+	foreach ( $silent as $screens ) {
+		foreach ( $screens as $sets ) {
+			foreach ( $sets as $counts ) {
+				if ( array_intersect_key( $counts, $ids ) && max( array_intersect_key( $counts, $ids ) ) >= HEARTBEATD_SILENT_BEATS ) {
+					return true;
+				}
+			}
+		}
+	}
+	return false;
 }
 
 /**

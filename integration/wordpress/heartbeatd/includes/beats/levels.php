@@ -31,7 +31,7 @@ const HEARTBEATD_SILENT_BEATS = 5;
 function heartbeatd_native_level( $foreign, $counts = array() ) {
 	$level = HEARTBEATD_NATIVE_ALL;
 	foreach ( $foreign as $callback ) {
-		if ( heartbeatd_is_silent( $callback, $counts ) ) {
+		if ( heartbeatd_is_silent( $callback, $counts ) || heartbeatd_has_pace( $callback, $counts ) ) {
 			continue;
 		}
 		if ( 'heartbeat_received' !== $callback['hook'] ) {
@@ -63,4 +63,35 @@ function heartbeatd_is_silent( $callback, $counts ) {
 		}
 	}
 	return (bool) $counts;
+}
+
+/**
+ * Determines whether the owner of the site lets PHP see fewer beats because of a callback.
+ * Beats to which core does not apply heartbeat_received need no pace.
+ *
+ * @param array                             $callback A foreign callback.
+ * @param array<string, array<string, int>> $counts   The same as for heartbeatd_native_level().
+ * @return bool
+ */
+function heartbeatd_has_pace( $callback, $counts ) {
+	$applies = 'heartbeat_received' !== $callback['hook'] || array_diff_key( $counts, array( '' => true ) );
+	return $applies && HEARTBEATD_PACE_ALL_BEATS !== heartbeatd_callback_pace( $callback );
+}
+
+/**
+ * Returns after how many seconds PHP must see the next beat of a page.
+ *
+ * @param array[]                           $foreign The foreign callbacks of the page.
+ * @param array<string, array<string, int>> $counts  In how many beats of the place callbacks had no effect, by the beats' handles.
+ * @return int 0 if no callback needs it.
+ */
+function heartbeatd_shortest_pace( $foreign, $counts ) {
+	$paces = array();
+	foreach ( $foreign as $callback ) {
+		$pace = heartbeatd_callback_pace( $callback );
+		if ( $pace > 0 && heartbeatd_has_pace( $callback, $counts ) && ! heartbeatd_is_silent( $callback, $counts ) ) {
+			$paces[] = $pace;
+		}
+	}
+	return $paces ? min( $paces ) : 0;
 }

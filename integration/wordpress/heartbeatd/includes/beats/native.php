@@ -49,18 +49,19 @@ function heartbeatd_native_handles( $level ) {
 }
 
 /**
- * Returns which beats of a page heartbeatd may answer. If calls to its API fail, PHP must
- * see every beat: the plugin could not report changes.
+ * Returns which beats of a page heartbeatd may answer, and for how long. If calls to its API
+ * fail, PHP must see every beat: the plugin could not report changes.
  *
  * @param string $screen_id The page's screen.
- * @return int One of the constants HEARTBEATD_NATIVE_….
+ * @return array{0: int, 1: int} One of the constants HEARTBEATD_NATIVE_…, and after how many seconds PHP must see a beat again; 0 if no callback asks for it.
  */
 function heartbeatd_page_native_level( $screen_id ) {
 	$observations = heartbeatd_observations();
 	$roles        = heartbeatd_roles_hash();
 	$screen       = heartbeatd_screen_hash( $screen_id );
-	$observed     = $observations['clean'][ $roles ][ $screen ] ?? HEARTBEATD_NATIVE_NONE;
-	$level        = min( $observed, heartbeatd_native_level( heartbeatd_foreign_callbacks(), $observations['silent'][ $roles ][ $screen ] ?? array() ) );
+	$counts       = $observations['silent'][ $roles ][ $screen ] ?? array();
+	$foreign      = heartbeatd_foreign_callbacks();
+	$level        = min( $observations['clean'][ $roles ][ $screen ] ?? HEARTBEATD_NATIVE_NONE, heartbeatd_native_level( $foreign, $counts ) );
 	if ( ! heartbeatd_are_nonces_standard() || heartbeatd_last_call_failed() ) {
 		$level = HEARTBEATD_NATIVE_NONE;
 	}
@@ -70,5 +71,11 @@ function heartbeatd_page_native_level( $screen_id ) {
 	 * @param bool   $native    Whether heartbeatd may answer.
 	 * @param string $screen_id The page's screen.
 	 */
-	return $level && apply_filters( 'heartbeatd_native', true, $screen_id ) ? $level : HEARTBEATD_NATIVE_NONE;
+	if ( ! $level || ! apply_filters( 'heartbeatd_native', true, $screen_id ) ) {
+		return array( HEARTBEATD_NATIVE_NONE, 0 );
+	}
+	$is_here = static function ( $callback ) use ( $roles, $screen ) {
+		return isset( $callback['places'][ "$roles $screen" ] );
+	};
+	return array( $level, heartbeatd_shortest_pace( $foreign + array_filter( $observations['foreign'], $is_here ), $counts ) );
 }

@@ -16,6 +16,7 @@
  *                   a callback had no effect; a callback that had one, minus the hour
  *     effects       the effects of the callbacks that had one
  *     reads         the options and metadata keys that a callback reads
+ *     changes       how often in an hour these have changed
  *
  * heartbeatd may answer only beats of clean places. Other beats go to PHP, so one beat is
  * enough to notice that a callback is gone. A new foreign callback may be registered at any
@@ -143,7 +144,7 @@ function heartbeatd_merge_foreign_callbacks( $known, $foreign, $place ) {
 /**
  * Returns the stored observations that are still valid.
  *
- * @return array{fingerprint: string, clean: array, foreign: array, silent: array, effects: array, reads: array}
+ * @return array{fingerprint: string, clean: array, foreign: array, silent: array, effects: array, reads: array, changes: array}
  */
 function heartbeatd_observations() {
 	$observations = get_option( 'heartbeatd_learned' );
@@ -154,6 +155,7 @@ function heartbeatd_observations() {
 		'silent'      => array(),
 		'effects'     => array(),
 		'reads'       => array(),
+		'changes'     => array(),
 	);
 	if ( ! is_array( $observations ) || ( $observations['fingerprint'] ?? '' ) !== $nothing['fingerprint'] || array_diff_key( $nothing, $observations ) ) {
 		return $nothing;
@@ -175,6 +177,23 @@ function heartbeatd_observations() {
  */
 function heartbeatd_reset_observations() {
 	update_option( 'heartbeatd_learned', array(), true );
+}
+
+/**
+ * Forgets the levels of all places, and revokes the tickets that depend on them, after the
+ * choices on the settings screen have changed.
+ *
+ * @param mixed $before The settings before the update.
+ * @param mixed $after  The settings after it.
+ */
+function heartbeatd_on_settings_update( $before, $after ) {
+	if ( ( $before['paces'] ?? array() ) === ( $after['paces'] ?? array() ) ) {
+		return;
+	}
+	$observations          = heartbeatd_observations();
+	$observations['clean'] = array();
+	update_option( 'heartbeatd_learned', $observations, true );
+	heartbeatd_enqueue_call( '/revoke', array( 'all' => true ) );
 }
 
 /**

@@ -30,9 +30,12 @@ function heartbeatd_register_setting() {
  */
 function heartbeatd_sanitize_settings( $given ) {
 	$stored = get_option( 'heartbeatd', array() );
-	$stored = is_array( $stored ) ? array_intersect_key( $stored, heartbeatd_default_settings() ) : array();
+	$stored = is_array( $stored ) ? array_intersect_key( $stored, heartbeatd_default_settings() + array( 'paces' => true ) ) : array();
 	if ( ! is_array( $given ) ) {
 		return $stored;
+	}
+	if ( isset( $given['paces'] ) && is_array( $given['paces'] ) ) {
+		$stored['paces'] = heartbeatd_sanitize_paces( $given['paces'], $stored['paces'] ?? array() );
 	}
 	// The screen never shows the secret, so an empty field does not change it.
 	if ( ! empty( $given['forget_secret'] ) ) {
@@ -57,4 +60,20 @@ function heartbeatd_sanitize_settings( $given ) {
 		}
 	}
 	return $stored;
+}
+
+/**
+ * Validates the choices for callbacks. Those for callbacks that the screen does not show stay.
+ *
+ * @param array<string, mixed> $given  The choices that were sent.
+ * @param array<string, int>   $stored The choices that are stored.
+ * @return array<string, int>
+ */
+function heartbeatd_sanitize_paces( $given, $stored ) {
+	foreach ( $given as $key => $pace ) {
+		if ( preg_match( '/^[0-9a-f]{12}$/D', $key ) && is_numeric( $pace ) && in_array( (int) $pace, HEARTBEATD_PACES, true ) ) {
+			$stored[ $key ] = (int) $pace;
+		}
+	}
+	return array_slice( $stored, -HEARTBEATD_MAX_CHOSEN_PACES, null, true );
 }

@@ -72,22 +72,27 @@ function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
 	if ( $event ) {
 		$claims['cron'] = $event;
 	}
-	return $claims + heartbeatd_native_claims( $screen_id, (int) $now );
+	return heartbeatd_add_native_claims( $claims, $screen_id );
 }
 
 /**
- * Returns the claims about the beats that heartbeatd may answer. A page may repeat answers
- * about post locks only if heartbeatd may answer beats with handles of core.
+ * Adds the claims about the beats that heartbeatd may answer. A page may repeat answers about
+ * post locks only if heartbeatd may answer beats with handles of core.
  *
+ * @param array  $claims    The ticket's claims.
  * @param string $screen_id The page's screen.
- * @param int    $now       The time at which the ticket is issued.
- * @return array{native?: string[], repeat_until?: int}
+ * @return array
  */
-function heartbeatd_native_claims( $screen_id, $now ) {
-	$level  = heartbeatd_page_native_level( $screen_id );
-	$claims = HEARTBEATD_NATIVE_NONE === $level ? array() : array( 'native' => heartbeatd_native_handles( $level ) );
+function heartbeatd_add_native_claims( $claims, $screen_id ) {
+	list( $level, $pace ) = heartbeatd_page_native_level( $screen_id );
+	if ( HEARTBEATD_NATIVE_NONE !== $level ) {
+		$claims['native'] = heartbeatd_native_handles( $level );
+	}
 	if ( HEARTBEATD_NATIVE_ALL === $level ) {
-		$claims['repeat_until'] = $now + HEARTBEATD_LOCK_REPEAT_TIME;
+		$claims['repeat_until'] = (int) $claims['iat'] + HEARTBEATD_LOCK_REPEAT_TIME;
+	}
+	if ( $pace ) {
+		$claims['fresh_until'] = min( $claims['fresh_until'], (int) $claims['iat'] + $pace );
 	}
 	return $claims;
 }
