@@ -56,13 +56,13 @@ func (o *outlet) bye(b *transport.Bye) {
 
 // Offer implements room.Listener. A page that is too slow for the frame gets a snapshot
 // of the room when it has caught up.
-func (o *outlet) Offer(r *room.Room, frame []byte) {
+func (o *outlet) Offer(r *room.Room, frame []byte, minor bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.out == nil || slices.Contains(o.stale, r) {
 		return
 	}
-	if !o.out.Offer(frame) {
+	if !o.out.Offer(frame, minor) {
 		o.stale = append(o.stale, r)
 	}
 }

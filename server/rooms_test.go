@@ -121,7 +121,7 @@ func TestSlowPageCatchesUp(t *testing.T) {
 	l := p.poller(t)
 	session, r := n.find(1, p.conn), n.sites.configured[demoSite].rooms.Room(wordpress.AdminRoom)
 	for range 40 { // frames of 4 KB
-		session.Offer(r, []byte(`{"type":"presence","room":"admin/online","joined":[{"client_id":"`+strings.Repeat("x", 4000)+`"}]}`))
+		session.Offer(r, []byte(`{"type":"presence","room":"admin/online","joined":[{"client_id":"`+strings.Repeat("x", 4000)+`"}]}`), false)
 	}
 	_, seq, frames := l.poll(0)
 	sent := 0

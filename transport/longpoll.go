@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"time"
@@ -9,6 +10,15 @@ import (
 // PollWait is how long a poll waits for frames: less than the 30 s after which many proxies
 // time out.
 const PollWait = 25 * time.Second
+
+// Each answer with frames costs the client another request. So presence waits for more of
+// it if the answer before was less than this time ago.
+const (
+	// majorPace is for joins, leaves and everything else that a user notices when it is late.
+	majorPace = 800 * time.Millisecond
+	// minorPace is for the rest. It is well below the 30 s after which a person is idle.
+	minorPace = 5 * time.Second
+)
 
 // LongPoll sends the frames of a session to its client in the response to
 // GET /poll?after=N&id=M: the frames after N, as soon as there are some. N acknowledges
@@ -44,7 +54,7 @@ func (t *LongPoll) poll(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer release()
-	frames, last, bye := s.Next(ctx, after)
+	frames, last, bye := s.gather(ctx, after)
 	if bye != nil {
 		frames = append(frames, bye.Frame())
 		last++
@@ -54,6 +64,37 @@ func (t *LongPoll) poll(w http.ResponseWriter, r *http.Request) error {
 	}
 	answer(w, appendPoll(nil, request, last, frames))
 	return nil
+}
+
+// gather is Next for a client that polls: it waits until the frames may be sent.
+func (h *HTTPSession) gather(ctx context.Context, after uint64) (frames [][]byte, last uint64, bye *Bye) {
+	for {
+		frames, last, bye = h.Next(ctx, after)
+		wait := time.Until(h.lastPoll().Add(h.out.pace(after)))
+		if len(frames) == 0 || bye != nil || ctx.Err() != nil || wait <= 0 {
+			break
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-h.news:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+	if len(frames) > 0 {
+		h.mu.Lock()
+		h.polled = time.Now()
+		h.mu.Unlock()
+	}
+	return frames, last, bye
+}
+
+// lastPoll returns when a poll was last answered with frames.
+func (h *HTTPSession) lastPoll() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.polled
 }
 
 func appendPoll(dst []byte, id, seq uint64, frames [][]byte) []byte {

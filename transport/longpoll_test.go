@@ -76,6 +76,48 @@ func TestPollWaits(t *testing.T) {
 	})
 }
 
+// TestPollPace answers polls with presence less often, and with everything else at once.
+func TestPollPace(t *testing.T) {
+	minor := func(o *Outbox) { o.Offer([]byte(`"minor"`), true) }
+	major := func(o *Outbox) { o.Offer([]byte(`"major"`), false) }
+	send := func(o *Outbox) { o.Send([]byte(`"sent"`)) }
+	for name, c := range map[string]struct {
+		first  func(*Outbox)
+		second func(*Outbox) // a second later
+		want   time.Duration // when a poll is answered, from the answer before
+		frames string
+	}{
+		"minor":           {minor, func(*Outbox) {}, minorPace, `["minor"]`},
+		"two minor":       {minor, minor, minorPace, `["minor","minor"]`},
+		"major":           {major, minor, majorPace, `["major"]`},
+		"minor and major": {minor, major, time.Second, `["minor","major"]`},
+		"a tick, a push":  {send, minor, 0, `["sent"]`},
+		"minor and sent":  {minor, send, time.Second, `["minor","sent"]`},
+		"a bye":           {minor, func(o *Outbox) { o.Bye(errLeft) }, time.Second, `["minor",{"type":"bye","code":4007,"reason":"left"}]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPolls()
+				id := p.open()
+				started := time.Now()
+				minor(p.e.out)
+				p.poll(t.Context(), id, 0)
+				if took := time.Since(started); took != 0 {
+					t.Fatalf("the first poll took %v", took)
+				}
+				c.first(p.e.out)
+				time.AfterFunc(time.Second, func() { c.second(p.e.out) })
+				_, body := p.poll(t.Context(), id, 1)
+				if took := time.Since(started); took != c.want || !strings.HasSuffix(body, `"frames":`+c.frames+`}`) {
+					t.Errorf("after %v the poll was answered %s, want %s after %v", took, body, c.frames, c.want)
+				}
+				time.Sleep(2 * time.Second)
+				p.Stop()
+			})
+		})
+	}
+}
+
 // TestPollGaps checks when a session ends that its client does not poll: sooner if the
 // client has cancelled its last poll.
 func TestPollGaps(t *testing.T) {

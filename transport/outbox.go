@@ -25,6 +25,8 @@ type Outbox struct {
 	frames  [][]byte // unacknowledged, oldest first
 	one     [1][]byte
 	last    uint64 // the number of the newest frame
+	urgent  uint64 // the number of the newest frame of Send
+	major   uint64 // the number of the newest frame of Offer that is not minor
 	bytes   int
 	bye     *Bye
 	wake    func() // wakes the transport to send frames or the bye
@@ -43,16 +45,21 @@ func (o *Outbox) OnDrained(f func()) {
 // Send adds a frame that must not be skipped. If the client is too far behind, Send ends
 // the connection instead; the client reconnects and receives what it missed.
 func (o *Outbox) Send(frame []byte) {
-	o.add(frame, hardLimit)
+	o.add(frame, hardLimit, &o.urgent)
 }
 
 // Offer adds a frame, unless too many bytes already wait for the client. In that case it
-// returns false, and the function of OnDrained is called when the client has caught up.
-func (o *Outbox) Offer(frame []byte) bool {
-	return o.add(frame, softLimit)
+// returns false, and the function of OnDrained is called when the client has caught up. A
+// minor frame may wait for others: a client that long-polls gets it within minorPace.
+func (o *Outbox) Offer(frame []byte, minor bool) bool {
+	if minor {
+		return o.add(frame, softLimit, nil)
+	}
+	return o.add(frame, softLimit, &o.major)
 }
 
-func (o *Outbox) add(frame []byte, limit int) bool {
+// add sets newest, if it is not nil, to the number of the frame.
+func (o *Outbox) add(frame []byte, limit int, newest *uint64) bool {
 	o.mu.Lock()
 	if o.bye != nil {
 		o.mu.Unlock()
@@ -67,6 +74,9 @@ func (o *Outbox) add(frame []byte, limit int) bool {
 		o.frames = append(o.frames, frame)
 		o.last++
 		o.bytes += len(frame)
+		if newest != nil {
+			*newest = o.last
+		}
 	case limit == softLimit:
 		o.behind = true
 	default:
@@ -133,6 +143,20 @@ func (o *Outbox) After(n uint64) (frames [][]byte, last uint64, bye *Bye) {
 	first := o.last - uint64(len(o.frames)) // the number before the oldest
 	n = min(max(n, first), o.last)
 	return slices.Clone(o.frames[n-first:]), o.last, o.bye
+}
+
+// pace returns the least time between two answers to polls of which the second has the
+// frames above n.
+func (o *Outbox) pace(n uint64) time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.bye != nil || o.urgent > n:
+		return 0
+	case o.major > n:
+		return majorPace
+	}
+	return minorPace
 }
 
 // Ack removes the frames up to n: the client has them.

@@ -41,7 +41,7 @@ func TestOutboxLimits(t *testing.T) {
 	o.OnDrained(func() { drained++ })
 	kib := bytes.Repeat([]byte("x"), 1<<10)
 	offered := 0
-	for o.Offer(kib) {
+	for o.Offer(kib, false) {
 		offered++
 	}
 	if offered != softLimit>>10 {
@@ -76,10 +76,10 @@ func TestOutboxLimits(t *testing.T) {
 // limit, since the frame would not become smaller.
 func TestOutboxAcceptsOneLargeFrame(t *testing.T) {
 	o := &Outbox{}
-	if !o.Offer(make([]byte, softLimit+1)) {
+	if !o.Offer(make([]byte, softLimit+1), false) {
 		t.Error("an empty outbox refused a large frame")
 	}
-	if o.Offer([]byte("x")) {
+	if o.Offer([]byte("x"), false) {
 		t.Error("a second frame was accepted")
 	}
 }

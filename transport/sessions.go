@@ -70,6 +70,7 @@ type HTTPSession struct {
 	receiver uint64             // counts the receivers
 	cancel   context.CancelFunc // ends the current receiver
 	ended    bool
+	polled   time.Time // when LongPoll last sent frames
 }
 
 // Open answers POST /open: the request is a hello, the response a welcome.

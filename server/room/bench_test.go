@@ -40,7 +40,7 @@ type outlet struct {
 	out *transport.Outbox
 }
 
-func (o *outlet) Offer(_ *Room, frame []byte) { o.out.Offer(frame) }
+func (o *outlet) Offer(_ *Room, frame []byte, minor bool) { o.out.Offer(frame, minor) }
 
 // BenchmarkFlush sends a frame with a hundred joins to a thousand pages.
 func BenchmarkFlush(b *testing.B) {

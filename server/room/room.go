@@ -6,6 +6,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // The cost of a room grows with the number of pages that hear it, not with its square, also
@@ -149,9 +150,22 @@ func (r *Room) flush() {
 	default:
 		return
 	}
+	minor := !overflow && r.isMinor(changed)
 	for l := range r.listeners.all {
-		l.Offer(r, frame)
+		l.Offer(r, frame, minor)
 	}
+}
+
+// isMinor reports whether nobody notices when changes are some seconds late: somebody who is
+// online went to another screen, or became idle or active. In other rooms an update may say
+// that a post's lock was taken over, or be of a plugin.
+func (r *Room) isMinor(changed map[string]pending) bool {
+	for _, p := range changed {
+		if p.kind == presence.Joined || p.kind == presence.Left || p.kind == presence.Updated && r.name != wordpress.AdminRoom {
+			return false
+		}
+	}
+	return true
 }
 
 // flushed removes the pending changes. It is called with r.mu held.
@@ -170,7 +184,7 @@ func (r *Room) join(l Listener) {
 	defer r.sendMu.Unlock()
 	r.listeners.add(l)
 	r.count()
-	l.Offer(r, r.snapshotFrame())
+	l.Offer(r, r.snapshotFrame(), false)
 }
 
 // CatchUp sends a snapshot to a page that was too slow for changes, if it still hears the
@@ -179,7 +193,7 @@ func (r *Room) CatchUp(l Listener) {
 	r.sendMu.Lock()
 	defer r.sendMu.Unlock()
 	if r.listeners.has(l) {
-		l.Offer(r, r.snapshotFrame())
+		l.Offer(r, r.snapshotFrame(), false)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/internal/leaktest"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // TestMain fails if a test leaves a goroutine running.
@@ -82,9 +83,41 @@ func TestUnheardRoomStops(t *testing.T) {
 	}
 }
 
-// page is a Listener that counts nudges.
-type page struct{ sent atomic.Int32 }
+// TestMinor lets only changes wait that say where somebody is who is online, or that they
+// became idle or active.
+func TestMinor(t *testing.T) {
+	for _, c := range []struct {
+		room  string
+		kinds []presence.Kind
+		want  bool
+	}{
+		{wordpress.AdminRoom, []presence.Kind{presence.Seen, presence.Updated}, true},
+		{wordpress.AdminRoom, []presence.Kind{presence.Updated, presence.Joined}, false},
+		{wordpress.AdminRoom, []presence.Kind{presence.Updated, presence.Left}, false},
+		{"postType/post:42", []presence.Kind{presence.Seen}, true},
+		{"postType/post:42", []presence.Kind{presence.Updated}, false},
+		{"a plugin's", []presence.Kind{presence.Updated}, false},
+	} {
+		r := &Room{name: c.room, listening: 1, lastSent: time.Now().Add(time.Hour)}
+		p := new(page)
+		r.listeners.add(p)
+		for i, kind := range c.kinds {
+			r.change(presence.Change{Kind: kind, Entry: presence.Entry{ClientID: strconv.Itoa(i)}})
+		}
+		r.timer.Stop()
+		r.flush()
+		if len(p.minor) != 1 || p.minor[0] != c.want {
+			t.Errorf("%v in %s: minor %v, want %v", c.kinds, c.room, p.minor, c.want)
+		}
+	}
+}
 
-func (p *page) Offer(*Room, []byte)           {}
-func (p *page) Deliver([]byte, broker.Cursor) {}
-func (p *page) Send([]byte)                   { p.sent.Add(1) }
+// page is a Listener that counts nudges, and notes which presence frames were minor.
+type page struct {
+	sent  atomic.Int32
+	minor []bool
+}
+
+func (p *page) Offer(_ *Room, _ []byte, minor bool) { p.minor = append(p.minor, minor) }
+func (p *page) Deliver([]byte, broker.Cursor)       {}
+func (p *page) Send([]byte)                         { p.sent.Add(1) }

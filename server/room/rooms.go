@@ -23,8 +23,8 @@ import (
 // Listener is a page that hears rooms. Its methods do not wait, and call no room.
 type Listener interface {
 	// Offer sends a presence frame of a room, unless the page reads too slowly. Such a
-	// page calls the room's CatchUp later.
-	Offer(r *Room, frame []byte)
+	// page calls the room's CatchUp later. A minor frame may wait for others.
+	Offer(r *Room, frame []byte, minor bool)
 	// Deliver sends a push with its position in the stream of pushes, or a nudge with the
 	// zero Cursor.
 	Deliver(frame []byte, at broker.Cursor)
