@@ -66,6 +66,27 @@ func putBody(room, id string, user int, data string) string {
 	return b.String()
 }
 
+// TestPutListDelete checks the answers to a PUT, a GET and a DELETE of one entry.
+func TestPutListDelete(t *testing.T) {
+	n := newTestNode(t)
+	const query = "room=" + wordpress.AdminRoom + "&client_id=user-7"
+	put := n.presence(t, "PUT", "", putBody(wordpress.AdminRoom, "user-7", 7, `{ "screen" : "a<b>&c" }`))
+	if put.status != 200 || put.entry.DisplayName != "Ada" || string(put.entry.Data) != `{"screen":"a<b>&c"}` || put.entry.DateGMT == "" {
+		t.Fatalf("PUT: %d %s", put.status, put.text)
+	}
+	if got := n.presence(t, "GET", "room="+wordpress.AdminRoom, ""); len(got.entries) != 1 || got.text != "["+strings.TrimSpace(put.text)+"]\n" {
+		t.Errorf("GET: %s, PUT: %s", got.text, put.text)
+	}
+	for _, what := range []string{"an entry", "an entry that does not exist"} {
+		if got := n.presence(t, "DELETE", query, ""); got.status != 200 || !got.Deleted || got.Room != wordpress.AdminRoom {
+			t.Errorf("DELETE of %s: %d %s", what, got.status, got.text)
+		}
+	}
+	if got := n.presence(t, "GET", "", ""); got.text != "[]\n" || got.header.Get("X-WP-Total") != "0" || got.header.Get("X-WP-TotalPages") != "0" {
+		t.Errorf("GET after the DELETE: %s %v", got.text, got.header)
+	}
+}
+
 // TestListPresence checks the filters and the pages of a list.
 func TestListPresence(t *testing.T) {
 	n := newTestNode(t)
