@@ -67,7 +67,7 @@ func TestImports(t *testing.T) {
 			continue // tests and benchmarks may use everything
 		}
 		if !known {
-			t.Errorf("package %s is not in the layout: add it to design and to this test, or put it where it belongs", p.ImportPath)
+			t.Errorf("package %s is not in the layout: add it to docs/architecture.md and to this test, or put it where it belongs", p.ImportPath)
 		}
 		seen++
 		for _, i := range p.Imports {
@@ -81,7 +81,8 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// TestArchitecture fails if the document that shows the packages does not name one.
+// TestArchitecture fails if docs/architecture.md does not name a package, or lists one below
+// a package that it imports.
 func TestArchitecture(t *testing.T) {
 	doc, err := os.ReadFile("docs/architecture.md")
 	if err != nil {
@@ -91,6 +92,16 @@ func TestArchitecture(t *testing.T) {
 		short := "`" + path.Base(pkg) + "`"
 		if full := "`" + strings.TrimPrefix(pkg, "/") + "`"; !strings.Contains(string(doc), full) && !strings.Contains(string(doc), short) {
 			t.Errorf("docs/architecture.md does not name package %s", full)
+		}
+	}
+	row := func(pkg string) int {
+		return strings.Index(string(doc), "\n| `"+strings.TrimPrefix(pkg, "/")+"` |")
+	}
+	for pkg, imports := range allowed {
+		for _, i := range imports {
+			if above, below := row(pkg), row(i); above >= 0 && below >= 0 && above > below {
+				t.Errorf("docs/architecture.md lists %s below %s, which it imports", pkg, i)
+			}
 		}
 	}
 }

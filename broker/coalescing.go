@@ -17,8 +17,8 @@ const (
 	// The entry of a page that does not report input counts as idle 30 s after its last
 	// beat. A page that beats every 20 s is therefore idle on no node: the date that other
 	// nodes have is at most 20 s old, or 21 s, since dates are in whole seconds. And a page
-	// that stops waitReady idle everywhere at the same time, since its last date is written
-	// before the 30 s are over.
+	// that stops its beats becomes idle everywhere at the same time, since its last date is
+	// written before the 30 s are over.
 	maxDateDelay = 20 * time.Second
 )
 

@@ -16,7 +16,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-// memoryLimit bounds the embedded JetStream: 100,000 entries nextWrite 134 MB.
+// memoryLimit bounds the embedded JetStream: 100,000 entries take 134 MB.
 const memoryLimit = 1 << 30
 
 // Login is a NATS user that may subscribe to published presence and do nothing else.

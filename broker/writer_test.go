@@ -14,7 +14,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-// The tests in this file nextWrite the part of NATS: they acknowledge writes and deliver changes
+// The tests in this file take the part of NATS: they acknowledge writes and deliver changes
 // in an order that the test chooses.
 
 // manualBroker returns a broker without connection, whose writes the test takes and acknowledges.

@@ -30,6 +30,8 @@ func (v *revoker) receive(m broker.Message) {
 	if r.User == 0 && r.Room != "" {
 		if st := v.sites.get(m.Site); st != nil {
 			for _, l := range st.rooms.Listeners(r.Room) {
+				// Only sessions are listeners. Package room does not know of
+				// revocations, so withdraw is not a method of room.Listener.
 				l.(*session).withdraw()
 			}
 		}
