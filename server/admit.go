@@ -9,8 +9,8 @@ import (
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
-// admit checks the ticket that a request came with, and that the request may come with
-// it: its origin and its log-in cookie. verify is verifyTicket or postedTicket.
+// admit checks the ticket of a request, and that the request's origin and log-in cookie
+// are right for it. verify is verifyTicket or postedTicket.
 func admit(r *http.Request, raw string, verify func(string) (*site, *ticket.Claims, error)) (*site, *ticket.Claims, error) {
 	st, claims, err := verify(raw)
 	switch {

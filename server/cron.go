@@ -10,14 +10,14 @@ import (
 // was not started, the next request starts one.
 const cronPause = 15 * time.Second
 
-// cron is the time at which WordPress's next scheduled event is due, on a site whose
-// events run only when PHP gets a request. If heartbeatd answers all beats there may be
+// cron has the time at which WordPress's next scheduled event is due, on a site whose
+// events run only when PHP gets a request. If heartbeatd answered all beats there might be
 // no request, so it leaves one beat to PHP.
 type cron struct {
 	mu     sync.Mutex // guards the following fields; no other lock is taken under it
 	due    int64      // Unix s; 0: there is none, or the system's cron runs them
 	issued int64      // Unix ms: when WordPress named it
-	sent   time.Time  // when a page was last sent to PHP
+	sent   time.Time  // when a beat was last left to PHP
 }
 
 // tell sets the time of the next event, unless WordPress has named a newer one.

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// depositSpread is the time, for each page, over which pages beat that wait for a new
-	// value, and maxDepositSpread its limit.
+	// Pages that wait for a new value beat within depositSpread for each of them, at most
+	// within maxDepositSpread.
 	depositSpread    = 10 * time.Millisecond
 	maxDepositSpread = time.Second
 	// restoreWait is the time after which a node tries again to restore deposits.
@@ -37,8 +37,8 @@ type depositor struct {
 	epoch string     // of the stream
 }
 
-// subscribed takes the stream's position, before its messages are received. A stream with
-// another epoch is a new one, which may lack deposits that this node has.
+// subscribed is called with the stream's position before its messages are received. A
+// stream with another epoch is a new one, which may lack deposits that this node has.
 func (d *depositor) subscribed(tip broker.Cursor) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -51,7 +51,7 @@ func (d *depositor) subscribed(tip broker.Cursor) {
 	d.epoch = tip.Epoch
 }
 
-// receive takes a value that a node published.
+// receive handles a value that a node published.
 func (d *depositor) receive(m broker.Message) {
 	var msg message.Deposit
 	if err := json.Unmarshal(m.Data, &msg); err != nil {
@@ -78,11 +78,7 @@ func (d *depositor) pages(siteID string, to message.Target) []*session {
 	if st == nil {
 		return nil
 	}
-	var pages []*session
-	for _, l := range st.rooms.Listeners(to.Room) {
-		pages = append(pages, l.(*session))
-	}
-	return pages
+	return st.listeners(to.Room)
 }
 
 // run removes expired deposits, and writes those of this node again when NATS has lost
@@ -135,8 +131,8 @@ func pageOf(c *ticket.Claims) deposit.Page {
 	return deposit.Page{User: user.ID, Rooms: user.Hears(), Can: c.Can}
 }
 
-// takeDeposit tells the page of a deposit that is new, has another value, or has ended. Of a
-// new value it also hears if PHP answers its beats.
+// takeDeposit tells the page of a deposit that is new, has another value, or has ended. A
+// page whose beats PHP answers is told, too.
 func (s *session) takeDeposit(d message.Deposit, spread time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,8 +6,8 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-// sessionEntries are the presence entries that one page has. A page has one to three, and
-// pages are many: a map would take ten times the memory.
+// sessionEntries are the presence entries that one page has. A page has one to three
+// entries, and a node has many pages: a map would take ten times the memory.
 type sessionEntries []sessionEntry
 
 // sessionEntry names an entry. The site and the connection of its key are the page's.
@@ -37,7 +37,7 @@ func (l *sessionEntries) remove(k presence.Key) {
 	}
 }
 
-// clearPinged notes that the page's next beat has pinged for none yet.
+// clearPinged is called before the page's next beat, which has pinged for none yet.
 func (l sessionEntries) clearPinged() {
 	for i := range l {
 		l[i].pinged = false

@@ -76,7 +76,8 @@ func (s *streamer) next(kind string) frame {
 	}
 }
 
-// TestEvents has a page hear of another one, beat, and get its bye when its ticket expires.
+// TestEvents checks that a page with a stream gets presence of another page, ticks, and a
+// bye after it has left.
 func TestEvents(t *testing.T) {
 	n := newNode(t)
 	p := n.page(t, 1)
@@ -107,8 +108,8 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// TestEventsEndWithTheTicket ends the stream when its ticket expires.
-func TestEventsEndWithTheTicket(t *testing.T) {
+// TestEventsEndWithTicket checks that a stream ends when its ticket expires.
+func TestEventsEndWithTicket(t *testing.T) {
 	n := newNode(t)
 	p := n.page(t, 1)
 	signed, err := ticket.Sign(demoSite, n.demo.Secret(), claimsFor("1"), time.Now().Add(2*time.Second-ticket.Life))
@@ -122,7 +123,7 @@ func TestEventsEndWithTheTicket(t *testing.T) {
 	}
 }
 
-// TestEventsGone starts the grace when the stream of a page breaks.
+// TestEventsGone checks that the session of a page whose stream breaks ends.
 func TestEventsGone(t *testing.T) {
 	n := newNode(t)
 	p := n.page(t, 1)
@@ -142,7 +143,7 @@ func TestEventsGone(t *testing.T) {
 	})
 }
 
-// TestTestStream reads a test stream, which needs no session and ends with the node.
+// TestTestStream checks that a test stream needs no session and ends with the node.
 func TestTestStream(t *testing.T) {
 	n := newNode(t)
 	answer, err := n.page(t, 1).http.Get(n.url + "/heartbeat/events?test=1&id=7")
@@ -161,8 +162,8 @@ func TestTestStream(t *testing.T) {
 	}
 }
 
-// TestChangeToEvents has a page change from long-poll to a stream. What waits for the poll
-// meanwhile, and what comes before the stream begins, reaches it once.
+// TestChangeToEvents checks that a page that changes from long-poll to a stream gets each
+// frame once: those that waited for its poll, and those sent before the stream begins.
 func TestChangeToEvents(t *testing.T) {
 	n := newNode(t)
 	n.subscribed(t)
@@ -175,7 +176,7 @@ func TestChangeToEvents(t *testing.T) {
 		other.socket(t).beat(1, other.pinging("dashboard"))
 	}
 
-	join(2) // while no poll waits
+	join(2) // while there is no poll
 	n.pushed(t, everybody, `"first"`)
 	n.call(t, "/nudge", `{"to":{"all":true},"spread_ms":1}`)
 	until(t, "the frames wait", func() bool {
@@ -207,7 +208,7 @@ func TestChangeToEvents(t *testing.T) {
 	if got, want := fmt.Sprint(pushes, people), `["first" "second"] [user-2 user-3]`; got != want {
 		t.Errorf("the stream had %s, want %s", got, want)
 	}
-	// The nudge is not repeated: the page still gets it from its last poll.
+	// The first nudge is not repeated on the stream: the page gets it from its last poll.
 	_, _, frames := old.poll(seq)
 	if last := frames[len(frames)-1]; last.Type != "bye" || last.Code != transport.CodeReplaced ||
 		!slices.ContainsFunc(frames, func(f frame) bool { return f.Type == "nudge" && f.Spread == 1 }) {

@@ -12,7 +12,7 @@ type metrics struct {
 	registry  *prometheus.Registry
 	answered  prometheus.Counter
 	declined  prometheus.Counter
-	deposited prometheus.Counter // those of answered that needed a deposited value
+	deposited prometheus.Counter // answered beats that needed a deposited value
 }
 
 // countAnswer counts a beat that heartbeatd has answered.

@@ -11,15 +11,15 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker"
 )
 
-// reader is a page's link over one transport, of which it hears the pushes.
+// reader is a page's link over one transport. It reads the pushes.
 type reader struct {
-	cursor string // from the welcome, as a page keeps it
+	cursor string // of the welcome
 	next   func() frame
 }
 
-var overs = []string{"websocket", "longpoll", "events"}
+var linkTransports = []string{"websocket", "longpoll", "events"}
 
-// read opens a page's link with the cursor that it has.
+// read opens a page's link over a transport, with a cursor.
 func (p *page) read(t *testing.T, over, after string) *reader {
 	t.Helper()
 	if over == "websocket" {
@@ -57,24 +57,24 @@ func (p *page) read(t *testing.T, over, after string) *reader {
 	}}
 }
 
-// until reads pushes up to one that says what, and lists those that have to do
-// with the same.
-func (r *reader) until(what, about string) (list []string) {
+// until reads pushes up to one with this data, and returns the data of those that contain
+// part.
+func (r *reader) until(last, part string) (list []string) {
 	for {
 		data := string(r.next().Data)
-		if strings.Contains(data, about) {
+		if strings.Contains(data, part) {
 			list = append(list, data)
 		}
-		if data == what {
+		if data == last {
 			return list
 		}
 	}
 }
 
-// pushed pushes to a target as soon as NATS takes it.
+// pushed pushes data to a target, and repeats the call until NATS accepts the push.
 func (n *node) pushed(t *testing.T, to, data string) (cursor string) {
 	t.Helper()
-	until(t, "a push is taken", func() bool {
+	until(t, "a push is accepted", func() bool {
 		status, answer := n.call(t, "/push", fmt.Sprintf(`{"to":%s,"data":%s}`, to, data))
 		cursor, _ = answer["cursor"].(string)
 		return status == http.StatusAccepted
@@ -84,55 +84,56 @@ func (n *node) pushed(t *testing.T, to, data string) (cursor string) {
 
 const everybody = `{"all":true}`
 
-// subscribed waits until the node has heard NATS.
+// subscribed waits until the node has subscribed to pushes.
 func (n *node) subscribed(t *testing.T) {
 	t.Helper()
-	until(t, "the node hears pushes", func() bool {
+	until(t, "the node has subscribed", func() bool {
 		n.replay.mu.Lock()
 		defer n.replay.mu.Unlock()
 		return n.replay.cursor.Epoch != ""
 	})
 }
 
-// TestFirstPushIsNotMissed cuts a page off that has never had a push. The node
-// does not notice: the page just reads no more. What is pushed meanwhile reaches
-// it once when it is back, here and on another node.
+// TestFirstPushIsNotMissed checks that a page that lost its connection before its first
+// push gets each push once when it is back, on the same node and on another one. The node
+// does not notice the loss: the page only stops reading.
 func TestFirstPushIsNotMissed(t *testing.T) {
 	hub := newHub(t)
 	on := broker.Config{TTL: time.Minute, URL: "nats://" + hub.ListenAddr()}
 	first, second := newNodeOn(t, on), newNodeOn(t, on)
 	first.subscribed(t)
 	second.subscribed(t)
-	for _, over := range overs {
+	for _, over := range linkTransports {
 		for name, back := range map[string]*node{"the same node": first, "another node": second} {
-			p := first.page(t, 2)
-			cut := p.read(t, over, "")
-			if cut.cursor == "" {
-				t.Fatalf("%s: the welcome has no cursor", over)
-			}
-			about := over + " on " + name
-			missed, inRoom, end := `"missed `+about+`"`, `"in the room `+about+`"`, `"end `+about+`"`
-			first.pushed(t, everybody, missed)
-			first.pushed(t, `{"room":"`+room42+`"}`, inRoom)
-			p.node = back
-			again := p.read(t, over, cut.cursor)
-			back.pushed(t, everybody, end)
-			if got := again.until(end, about); !slices.Equal(got, []string{missed, inRoom, end}) {
-				t.Errorf("%s: got %v", about, got)
-			}
-			// A page that is new does not get what was pushed before it came.
-			r := back.page(t, 2).read(t, over, "")
-			news := `"news ` + about + `"`
-			back.pushed(t, everybody, news)
-			if got := r.until(news, about); len(got) != 1 {
-				t.Errorf("%s: a new page got %v", about, got)
-			}
+			t.Run(over+" on "+name, func(t *testing.T) {
+				p := first.page(t, 2)
+				lost := p.read(t, over, "")
+				if lost.cursor == "" {
+					t.Fatal("the welcome has no cursor")
+				}
+				missed, inRoom, end := `"missed `+t.Name()+`"`, `"in the room `+t.Name()+`"`, `"end `+t.Name()+`"`
+				first.pushed(t, everybody, missed)
+				first.pushed(t, `{"room":"`+room42+`"}`, inRoom)
+				p.node = back
+				resumed := p.read(t, over, lost.cursor)
+				back.pushed(t, everybody, end)
+				if got := resumed.until(end, t.Name()); !slices.Equal(got, []string{missed, inRoom, end}) {
+					t.Errorf("got %v", got)
+				}
+				// A new page does not get what was pushed before it came.
+				r := back.page(t, 2).read(t, over, "")
+				next := `"next ` + t.Name() + `"`
+				back.pushed(t, everybody, next)
+				if got := r.until(next, t.Name()); len(got) != 1 {
+					t.Errorf("a new page got %v", got)
+				}
+			})
 		}
 	}
 }
 
-// TestPushAfterNATSWasLost has NATS restart, which then knows nothing, while pages
-// are here: they have the cursor of a stream that is gone.
+// TestPushAfterNATSWasLost checks that pages get pushes after NATS has restarted with a new
+// stream: the cursors that they have are of the old one.
 func TestPushAfterNATSWasLost(t *testing.T) {
 	hub, err := broker.Open(t.Context(), broker.Config{TTL: time.Minute, Listen: "127.0.0.1:0"})
 	if err != nil {
@@ -143,17 +144,17 @@ func TestPushAfterNATSWasLost(t *testing.T) {
 	n.subscribed(t)
 	n.pushed(t, everybody, `"old"`)
 	var pages []*page
-	var cut []*reader
-	for _, over := range overs {
+	var lost []*reader
+	for _, over := range linkTransports {
 		p := n.page(t, 2)
-		pages, cut = append(pages, p), append(cut, p.read(t, over, ""))
+		pages, lost = append(pages, p), append(lost, p.read(t, over, ""))
 	}
 	if err := hub.Close(); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "NATS is gone", func() bool { return n.broker.Ready() != nil })
-	// A page that comes meanwhile keeps its cursor, or gets one that is older than
-	// whatever comes.
+	// A page that comes meanwhile keeps its cursor, or gets one that is older than all
+	// later pushes.
 	p := n.page(t, 2)
 	if r := p.read(t, "websocket", "kept-7"); r.cursor == "" {
 		t.Error("the cursor was lost")
@@ -164,32 +165,32 @@ func TestPushAfterNATSWasLost(t *testing.T) {
 	})
 	t.Cleanup(func() { _ = hub.Close() })
 	n.pushed(t, everybody, `"missed"`)
-	for i, over := range overs {
-		again := pages[i].read(t, over, cut[i].cursor)
+	for i, over := range linkTransports {
+		resumed := pages[i].read(t, over, lost[i].cursor)
 		n.pushed(t, everybody, `"end"`)
-		if got := again.until(`"end"`, "missed"); len(got) != 1 {
+		if got := resumed.until(`"end"`, "missed"); len(got) != 1 {
 			t.Errorf("%s: got %v", over, got)
 		}
 	}
 }
 
-// TestPushAfterRestart has pages come from a heartbeatd that is gone, with its NATS,
-// to one that has just started.
+// TestPushAfterRestart checks that pages of a node that is gone, with its NATS, get pushes
+// from a node that has just started.
 func TestPushAfterRestart(t *testing.T) {
 	before, after := newNode(t), newNode(t)
 	before.subscribed(t)
 	after.subscribed(t)
-	for _, over := range overs {
+	for _, over := range linkTransports {
 		p := before.page(t, 2)
 		old := p.read(t, over, "")
 		after.pushed(t, everybody, `"to all"`)
 		after.pushed(t, `{"user":2}`, `"for `+over+`"`)
 		p.node = after
-		again := p.read(t, over, old.cursor)
-		if !strings.HasPrefix(again.cursor, epochOf(again.cursor)+"-") || epochOf(again.cursor) == epochOf(old.cursor) {
-			t.Errorf("%s: the welcome says %s after %s", over, again.cursor, old.cursor)
+		resumed := p.read(t, over, old.cursor)
+		if !strings.HasPrefix(resumed.cursor, epochOf(resumed.cursor)+"-") || epochOf(resumed.cursor) == epochOf(old.cursor) {
+			t.Errorf("%s: the welcome has the cursor %s after %s", over, resumed.cursor, old.cursor)
 		}
-		if got := again.until(`"for `+over+`"`, ""); got[0] != `"to all"` {
+		if got := resumed.until(`"for `+over+`"`, ""); got[0] != `"to all"` {
 			t.Errorf("%s: got %v", over, got)
 		}
 	}
@@ -200,16 +201,17 @@ func epochOf(cursor string) string {
 	return epoch
 }
 
-// TestPushBeforeNATSIsKnown has a page come to a node that has never reached NATS.
+// TestPushBeforeNATSIsKnown checks that pages that came before the node had a connection to
+// NATS get the first push.
 func TestPushBeforeNATSIsKnown(t *testing.T) {
 	address := freeAddress(t)
 	n := newNodeOn(t, broker.Config{TTL: time.Minute, URL: "nats://" + address})
-	stays := n.page(t, 1).read(t, "websocket", "")
+	connected := n.page(t, 1).read(t, "websocket", "")
 	var pages []*page
-	var cut []*reader
-	for _, over := range overs {
+	var lost []*reader
+	for _, over := range linkTransports {
 		p := n.page(t, 2)
-		pages, cut = append(pages, p), append(cut, p.read(t, over, ""))
+		pages, lost = append(pages, p), append(lost, p.read(t, over, ""))
 	}
 	var hub *broker.Broker
 	until(t, "NATS comes", func() (ok bool) {
@@ -219,41 +221,41 @@ func TestPushBeforeNATSIsKnown(t *testing.T) {
 	})
 	t.Cleanup(func() { _ = hub.Close() })
 	n.pushed(t, everybody, `"missed"`)
-	if got := stays.until(`"missed"`, ""); len(got) != 1 {
-		t.Errorf("who stayed got %v", got)
+	if got := connected.until(`"missed"`, ""); len(got) != 1 {
+		t.Errorf("the page that stayed connected got %v", got)
 	}
-	for i, over := range overs {
-		again := pages[i].read(t, over, cut[i].cursor)
-		if got := again.until(`"missed"`, ""); len(got) != 1 {
+	for i, over := range linkTransports {
+		resumed := pages[i].read(t, over, lost[i].cursor)
+		if got := resumed.until(`"missed"`, ""); len(got) != 1 {
 			t.Errorf("%s: got %v", over, got)
 		}
 	}
 }
 
-// TestBacklog has a node read what was said before it came, while pages come: each
-// gets what it has not had.
+// TestBacklog checks which pushes pages get that come while a node that has just started
+// reads older pushes from NATS: each page gets those that it has not received.
 func TestBacklog(t *testing.T) {
 	n := newNode(t)
 	n.subscribed(t)
 	m := n.replay
-	said := func(epoch string, seq uint64) {
+	receive := func(epoch string, seq uint64) {
 		m.receive(broker.Message{Site: demoSite, Cursor: broker.Cursor{Epoch: epoch, Seq: seq}, Data: fmt.Appendf(nil, `{"kind":"push","to":{"all":true},"data":"%s-%d"}`, epoch, seq)})
 	}
 	m.subscribed(broker.Cursor{Epoch: "e", Seq: 4})
-	said("e", 1)
-	said("e", 2)
+	receive("e", 1)
+	receive("e", 2)
 	readers := map[string]*reader{}
 	for _, after := range []string{"", "e-0", "e-1", "e-5", "f-9"} {
 		readers[after] = n.page(t, 2).read(t, "websocket", after)
 	}
 	for seq := range uint64(4) {
-		said("e", 3+seq)
+		receive("e", 3+seq)
 	}
 	for after, want := range map[string]string{
 		"":    `["e-5" "e-6"]`, // from the moment of subscribing
 		"e-0": `["e-1" "e-2" "e-3" "e-4" "e-5" "e-6"]`,
 		"e-1": `["e-2" "e-3" "e-4" "e-5" "e-6"]`,
-		"e-5": `["e-6"]`, // it comes from a node that was faster
+		"e-5": `["e-6"]`, // the page comes from a node that has received more
 		"f-9": `["e-1" "e-2" "e-3" "e-4" "e-5" "e-6"]`,
 	} {
 		if got := fmt.Sprint(readers[after].until(`"e-6"`, "")); got != want {
@@ -261,7 +263,7 @@ func TestBacklog(t *testing.T) {
 		}
 	}
 	m.subscribed(broker.Cursor{Epoch: "g"}) // a new stream begins at 1
-	said("g", 1)
+	receive("g", 1)
 	for after, r := range readers {
 		if got := r.until(`"g-1"`, ""); len(got) != 1 {
 			t.Errorf("after %q: got %v of the new stream", after, got)

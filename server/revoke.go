@@ -17,9 +17,9 @@ type revoker struct {
 	log      *slog.Logger
 }
 
-// receive takes a revocation that a node published: it holds for tickets that
-// come, and ends the sessions of such tickets. Their pages are nudged, so that they ask
-// WordPress at once.
+// receive handles a revocation that a node published. From now on such tickets are
+// refused. Their sessions end, and the pages are nudged, so that they ask WordPress at once.
+// A revocation of a room takes the room from the sessions that hear it.
 func (v *revoker) receive(m broker.Message) {
 	var r ticket.Revocation
 	if err := json.Unmarshal(m.Data, &r); err != nil {
@@ -29,10 +29,8 @@ func (v *revoker) receive(m broker.Message) {
 	v.tickets.Revoke(m.Site, r)
 	if r.User == 0 && r.Room != "" {
 		if st := v.sites.get(m.Site); st != nil {
-			for _, l := range st.rooms.Listeners(r.Room) {
-				// Only sessions are listeners. Package room does not know of
-				// revocations, so withdraw is not a method of room.Listener.
-				l.(*session).withdraw()
+			for _, sess := range st.listeners(r.Room) {
+				sess.withdraw()
 			}
 		}
 		return

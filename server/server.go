@@ -96,9 +96,9 @@ type Config struct {
 //	Outbox's mu, then the transport's own: they wake a writer
 //
 // While these are held no other lock is waited for: sites.mu, cron.mu, refusals.mu,
-// deposit.Store.mu and the locks of package ticket. A new session is locked under sessions.mu while no other
-// goroutine can reach it, so that never waits. The transport calls sessions with none of its
-// locks held.
+// deposit.Store.mu, depositor.mu and the locks of package ticket. A new session is locked
+// under sessions.mu while no other goroutine can reach it, so that never waits. The
+// transport calls sessions with none of its locks held.
 //
 // Code that holds a lock waits for nothing else: not for NATS, for WordPress, for a client
 // or for a channel.
@@ -190,18 +190,18 @@ func (s *Server) closeIdleSites() {
 	}
 }
 
-// Drain ends the connection of every page, paced over d, and takes no new pages. Entries
+// Drain ends the connections of all pages, evenly over d, and refuses new pages. Entries
 // stay: the pages come back elsewhere within their grace period.
 func (s *Server) Drain(ctx context.Context, d time.Duration) {
 	all := s.sessions.close()
-	// Few pages need not be spread over all of d.
+	// A few pages are not spread over all of d.
 	pace := min(d/time.Duration(max(1, len(all))), 50*time.Millisecond)
 	started := time.Now()
 	for i, sess := range all {
 		sess.bye(&transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: time.Millisecond + rand.N(d+time.Second)})
 		ahead := time.Until(started.Add(time.Duration(i+1) * pace))
 		if ahead < time.Millisecond {
-			continue // shorter waits take longer than they say
+			continue // timers are not exact enough for shorter waits
 		}
 		select {
 		case <-time.After(ahead):

@@ -76,8 +76,8 @@ func newSite(s Site, b *broker.Broker) (*site, error) {
 }
 
 // allows reports whether pages of a request's origin may open sessions of this site: those
-// of the host that the request went to, and of the configured origins. A client that is no
-// browser names no origin.
+// of the host that the request went to, and of the configured origins. A client other than
+// a browser sends no origin.
 func (st *site) allows(r *http.Request) bool {
 	return origin.Same(r) || origin.In(r, st.origins)
 }
@@ -126,6 +126,15 @@ func (st *site) use() (view *broker.View, opened time.Time, err error) {
 		st.opened = time.Now()
 	}
 	return st.view, st.opened, nil
+}
+
+// listeners returns the sessions that hear a room. Only sessions are listeners of this
+// node's rooms: package room needs less of them.
+func (st *site) listeners(name string) (list []*session) {
+	for _, l := range st.rooms.Listeners(name) {
+		list = append(list, l.(*session))
+	}
+	return list
 }
 
 // touch records that somebody asks for the site.

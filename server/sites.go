@@ -71,9 +71,9 @@ func (l *sites) first(id string) *site {
 }
 
 // get returns a site. The sites of a network have the secrets and the origins of the first
-// one, and rooms of their own. get returns nil if there is no such site, and for one more
-// site of a network than the node may serve: call it only with an id that comes from a
-// verified ticket or key.
+// one, and rooms of their own. get returns nil if there is no such site, and if the node
+// serves maxMembers sites of the network and not this one. Call get only with an id that
+// comes from a verified ticket or key, since it adds the site.
 func (l *sites) get(id string) *site {
 	first := l.first(id)
 	if first == nil || first.ID == id {
@@ -131,8 +131,8 @@ func (l *sites) all() []*site {
 	return all
 }
 
-// network returns the id of the first site of a site's network, whose users and log-ins
-// they share.
+// network returns the id of the first site of a site's network. The sites of a network
+// share users and log-ins.
 func (l *sites) network(id string) string {
 	if first := l.first(id); first != nil {
 		return first.ID
@@ -150,7 +150,7 @@ func (l *sites) keys(id string) (jwt.VerificationKeySet, error) {
 }
 
 // knowsOrigin reports whether a request's origin is the host itself or belongs to any
-// site. Whether it is the right one, the ticket says later.
+// site. Whether it belongs to the site of the page's ticket is checked later.
 func (l *sites) knowsOrigin(r *http.Request) bool {
 	if origin.Same(r) {
 		return true

@@ -10,29 +10,29 @@ import (
 )
 
 const (
-	// streamTime is how long one stream lasts; then the page requests the next one. If the
-	// connection is dead and nobody closed it, the page does not: so it is noticed within
-	// a TTL, together with the gap between two streams and the grace.
+	// streamTime is how long one stream lasts; then the page requests the next one. A page
+	// whose connection was lost without being closed does not: so the server notices the
+	// loss within a TTL, including the gap between two streams and the grace period.
 	streamTime = 30 * time.Second
 	// keepAlive is the time between two comments on an idle stream, which show the page
 	// and the proxies that the connection works.
 	keepAlive = 10 * time.Second
 	// testTime is how long a test stream lasts. A page waits half as long for its first
-	// line: one that comes with the end of the stream was held back.
+	// line: a proxy that buffers sends that line at the end of the stream.
 	testTime = 10 * time.Second
 	// maxTests is the maximum number of test streams at once.
 	maxTests = 1000
 )
 
-// Events carries the frames of a session to its client as server-sent events, in the
-// response to GET /events?after=N&id=M. N is the id of the last event, or 0. A frame is
-// acknowledged when it is written. If an event was lost with its connection, N is not the
-// last one that was written; the session then ends, and the page opens another one with
-// its cursor.
+// Events sends the frames of a session to its client as server-sent events, in the
+// response to GET /events?after=N&id=M. N is the id of the last event that the client
+// received, or 0. A frame is acknowledged when it is written. If N is not the id of the
+// last event that was written, events were lost with their connection; the session then
+// ends, and the page opens another one with its cursor.
 //
-// GET /events?test=1&id=M needs no session. Its stream has the first line only. It shows a
-// page that has another link, which a new session would end, whether the proxies on the way
-// pass a stream on as it is written.
+// GET /events?test=1&id=M needs no session. Its stream has the first line only. With it a
+// page that has another link, which a new session would end, tests whether the proxies pass
+// a stream on as it is written.
 type Events struct {
 	Sessions *Sessions
 	Stop     <-chan struct{} // test streams end when it is closed; may be nil
@@ -78,7 +78,7 @@ func (t *Events) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := stream.run(ctx); err != nil {
 		s.End(nil)
 		if errors.Is(err, errTaken) {
-			panic(http.ErrAbortHandler) // the client takes a response that ends early for one that a proxy cut
+			panic(http.ErrAbortHandler) // the client handles it like a response that a proxy has cut
 		}
 	}
 	return nil
@@ -121,8 +121,8 @@ type eventStream struct {
 func (s *eventStream) begin() error {
 	h := s.w.Header()
 	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store, no-transform") // a proxy that compresses holds events back
-	h.Set("X-Accel-Buffering", "no")                 // nginx
+	h.Set("Cache-Control", "no-store, no-transform") // a proxy that compresses delays events
+	h.Set("X-Accel-Buffering", "no")                 // for nginx
 	h.Set("X-Content-Type-Options", "nosniff")
 	_ = s.control.SetReadDeadline(time.Time{}) // the deadline of a request would end the stream
 	first := []byte(":")                       // a comment

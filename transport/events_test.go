@@ -18,8 +18,7 @@ import (
 	"time"
 )
 
-// streamRecorder is a ResponseWriter without a network, so that the clock can be a fake
-// one.
+// streamRecorder is a ResponseWriter without a network, for tests with a fake clock.
 type streamRecorder struct {
 	*httptest.ResponseRecorder
 	broken time.Time // when writes begin to fail; zero: never
@@ -47,8 +46,8 @@ func (p *polls) streamTo(ctx context.Context, w http.ResponseWriter, id, after s
 	(&Events{Sessions: p.Sessions}).ServeHTTP(w, r)
 }
 
-// TestStream writes frames as events and comments meanwhile, and is followed by another
-// stream.
+// TestStream checks that frames are written as events, with comments while there are none,
+// and that the next stream continues.
 func TestStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPolls()
@@ -89,8 +88,8 @@ func TestStream(t *testing.T) {
 	})
 }
 
-// TestStreamEnds ends the session of a page that does not come back for another stream,
-// sooner if its connection broke, and at once if a write failed.
+// TestStreamEnds checks when the session of a page without a stream ends: after a stream,
+// after a connection that broke, and after a write that failed.
 func TestStreamEnds(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -127,8 +126,8 @@ func TestStreamEnds(t *testing.T) {
 	}
 }
 
-// TestStreamLost ends the session of a page that did not receive all events, and refuses
-// what is no id.
+// TestStreamLost checks that the session of a page that did not receive all events ends,
+// and that an invalid id is refused.
 func TestStreamLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPolls()
@@ -147,8 +146,7 @@ func TestStreamLost(t *testing.T) {
 	})
 }
 
-// TestTwoStreams lets the newer stream have the frames, and ends the session rather than
-// lose one.
+// TestTwoStreams checks that the newer of two streams gets the frames.
 func TestTwoStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPolls()
@@ -168,8 +166,8 @@ func TestTwoStreams(t *testing.T) {
 	})
 }
 
-// TestTestStream writes the first line of a stream to a client without a session, and
-// nothing else.
+// TestTestStream checks that a test stream, which needs no session, has its first line and
+// nothing else, and that the number of test streams is limited.
 func TestTestStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stop := make(chan struct{})
@@ -205,8 +203,8 @@ func TestTestStream(t *testing.T) {
 	})
 }
 
-// TestStreamAborted aborts the response of a stream that misses an event: it is not
-// complete.
+// TestStreamAborted checks that the response of a stream that misses an event is aborted,
+// so that the client sees that it is incomplete.
 func TestStreamAborted(t *testing.T) {
 	e := &echo{detached: make(chan *Outbox, 1)}
 	_, body := streamFrom(t, e, func(*http.Server) {})
@@ -242,8 +240,8 @@ func streamFrom(t *testing.T, e *echo, configure func(*http.Server)) (*Sessions,
 	return p.Sessions, bufio.NewReader(response.Body)
 }
 
-// TestStreamOutlivesReadTimeout has a server with a ReadTimeout, which is that of a
-// request's body.
+// TestStreamOutlivesReadTimeout checks that a stream lasts longer than the server's
+// ReadTimeout, which is for the body of a request.
 func TestStreamOutlivesReadTimeout(t *testing.T) {
 	e := &echo{detached: make(chan *Outbox, 1)}
 	const timeout = 50 * time.Millisecond
@@ -262,8 +260,8 @@ func TestStreamOutlivesReadTimeout(t *testing.T) {
 	}
 }
 
-// TestSlowStream ends the session of a client that reads nothing, with at most hardLimit
-// in the outbox.
+// TestSlowStream checks that the session of a client that reads nothing ends when its
+// outbox has hardLimit bytes.
 func TestSlowStream(t *testing.T) {
 	e := &echo{detached: make(chan *Outbox, 1)}
 	_, body := streamFrom(t, e, func(*http.Server) {})
@@ -285,7 +283,7 @@ func TestSlowStream(t *testing.T) {
 	<-e.detached
 }
 
-// TestAnotherPackage proves that a transport can be written outside of the package: it
+// TestAnotherPackage checks that a transport can be written outside of the package: it
 // builds events.go as a package of its own.
 func TestAnotherPackage(t *testing.T) {
 	const module = "github.com/heartbeatd/heartbeatd"

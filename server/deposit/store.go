@@ -15,12 +15,12 @@ import (
 )
 
 const (
-	// maxDeposits bounds the deposits of a site, maxBytes the bytes of their values, and
-	// maxHandles the handles that they are for. More are refused.
+	// maxDeposits is the largest number of deposits of a site, maxBytes of the bytes of
+	// their values, and maxHandles of the handles that they are for. More are refused.
 	maxDeposits = 1000
 	maxBytes    = 2 << 20
 	maxHandles  = 50
-	// maxTotal bounds the bytes of the values of all sites. NATS keeps no more.
+	// maxTotal is the largest number of bytes of the values of all sites. NATS keeps no more.
 	maxTotal = broker.DepositBytes
 )
 
@@ -39,7 +39,7 @@ type siteDeposits struct {
 	bytes   int
 }
 
-// key is what a deposit replaces.
+// key identifies a deposit: a newer one with the same key replaces it.
 type key struct {
 	to     message.Target
 	handle string
@@ -51,7 +51,7 @@ type deposit struct {
 	order uint64 // larger in a newer one
 }
 
-// Page is what matters of a page for the choice of a value. Its ticket says so.
+// Page has the facts about a page, from its ticket, by which a value is chosen.
 type Page struct {
 	User  int64
 	Rooms []string // that the page hears
@@ -77,7 +77,7 @@ func (s *Store) Put(site string, d message.Deposit, now time.Time) (changed bool
 	}
 	s.remove(site, k)
 	if s.check(site, k, len(d.Value), now) != nil {
-		return had // other deposits came meanwhile by other nodes
+		return had // meanwhile deposits of other nodes have reached the limit
 	}
 	s.add(site, k, deposit{wordpress.Encoded(d.Value), until, s.count})
 	return true
