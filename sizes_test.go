@@ -137,7 +137,7 @@ func undocumented(d ast.Decl) (names []string) {
 				}
 			case *ast.ValueSpec:
 				for _, name := range s.Names {
-					if d.Doc == nil && s.Doc == nil && s.Comment == nil && name.IsExported() {
+					if d.Doc == nil && s.Doc == nil && s.Comment == nil && name.IsExported() && !groupNames(d, name.Name) {
 						names = append(names, name.Name)
 					}
 				}
@@ -145,6 +145,15 @@ func undocumented(d ast.Decl) (names []string) {
 		}
 	}
 	return names
+}
+
+// groupNames reports whether a comment in a group of constants or variables names one.
+func groupNames(d *ast.GenDecl, name string) bool {
+	word := regexp.MustCompile(`\b` + name + `\b`)
+	return slices.ContainsFunc(d.Specs, func(s ast.Spec) bool {
+		v, ok := s.(*ast.ValueSpec)
+		return ok && word.MatchString(v.Doc.Text())
+	})
 }
 
 // isWellKnown reports whether a method implements an interface of the standard library, or
