@@ -146,14 +146,17 @@ function withoutMediaFeatures(browser) {
 	}
 }
 
-// until polls a condition until it is truthy, and returns what it was.
+// until polls a condition until it is truthy, and returns what it was. It pauses for at
+// least as long as the condition took: one that runs PHP would keep a core busy.
 export async function until(what, condition, seconds = 15) {
 	const deadline = Date.now() + seconds * 1000
 	for (;;) {
+		const asked = Date.now()
 		const value = await condition()
+		const now = Date.now()
 		if (value) return value
-		if (Date.now() > deadline) throw new Error(`${what}: not within ${seconds} s`)
-		await sleep(20)
+		if (now > deadline) throw new Error(`${what}: not within ${seconds} s`)
+		await sleep(Math.max(20, Math.min(now - asked, 1000)))
 	}
 }
 
