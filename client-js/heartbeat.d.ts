@@ -49,8 +49,10 @@ declare namespace heartbeat {
 		readonly name: TransportName
 		/** Sets the transports to try, best first; by default those of the page's settings. With an empty list every beat is posted. */
 		use(names?: Array<'websocket' | 'events' | 'longpoll'>): void
-		/** Sends presence handles over the link without a beat. */
+		/** Sends presence handles over the link without a beat, in addition to those that the page sent before. */
 		announce(data: { [handle: string]: unknown }): void
+		/** Beats now, as for news from heartbeatd: where PHP answers, in place of the next beat and at most once in an interval. */
+		nudge(): void
 		/** Removes this page's entries at once, for example at a log-out. */
 		leave(): void
 	}
@@ -65,6 +67,18 @@ declare namespace heartbeat {
 		/** Absent if the push is for this user or for everyone. */
 		room?: string
 		data: any
+	}
+
+	/** `heartbeat-active-posts` and `heartbeat.active-posts`, on pages whose beats ask with `'frames'`. */
+	interface ActivePosts {
+		/** As in the tick's handle `presence-active-posts`. */
+		posts: Array<{
+			post_id: number
+			post_title: string
+			post_type: string
+			edit_url: string
+			editors: Array<{ user_id: number; display_name: string; avatar_url: string; status: 'active' | 'idle' }>
+		}>
 	}
 
 	interface Settings {

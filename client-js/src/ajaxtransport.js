@@ -22,6 +22,7 @@ export function registerAjaxTransport($, win, client, isOwn) {
 	const tickets = createTicketRequests(win)
 	$.ajaxTransport('+json', (options, original, jqXHR) => {
 		if (!isOwn(original)) return undefined
+		client.began(original.data)
 		const beat = { $, win, client, tickets, options, fields: original.data, url: original.url, byPost: false, asks: true }
 		jqXHR.always(() => {
 			if (beat.byPost) tickets.answered(beat.asks, jqXHR.status)

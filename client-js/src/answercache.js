@@ -9,7 +9,7 @@ const MAX_LIFE = 100000
 const DEFAULT_WINDOW = 150000
 const MARGIN = 20000
 // A page without the focus beats every two minutes.
-const UNFOCUSED = 120000
+export const UNFOCUSED = 120000
 // A push announces that a lock is released; the lock ends some seconds later.
 const AFTER_PUSH = 10000
 

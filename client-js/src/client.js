@@ -3,9 +3,10 @@
 // events.
 
 import { createTransportSelector } from './transportselector.js'
-import { LOCK, createAnswerCache, postOf } from './answercache.js'
+import { LOCK, UNFOCUSED, createAnswerCache, postOf } from './answercache.js'
 import { canStream, createEventsLink } from './eventstream.js'
 import { createLongPollLink } from './longpoll.js'
+import { createNudges } from './nudges.js'
 import { createSlots } from './connectionslots.js'
 import { createRooms, concernsOthers, contestsLock } from './room.js'
 import { createWebSocketLink } from './websocket.js'
@@ -22,7 +23,6 @@ const LINKS = {
 	longpoll: (options, slots) => slots.withSlot(createLongPollLink, options),
 }
 const ORDER = Object.keys(LINKS)
-const MAX_SPREAD = 60000
 
 // The state of a page has four parts, which change independently:
 //
@@ -49,17 +49,19 @@ const BY_POST = 6
 const OWN = 7
 const OTHERS = 8
 
-export function createClient({ win, $, emit, connectNow }) {
+export function createClient({ win, $, emit, connectNow, beatEarly }) {
 	const config = (win.heartbeatSettings && win.heartbeatSettings.heartbeatd) || {}
 	const conn = randomId(win)
 	const rooms = createRooms(win)
 	const answers = createAnswerCache(Date.now, config.lock_window)
 	let ticket = null
 	let cursor = ''
-	let presence = '' // the presence handles of the last beat, as form fields
+	let presence = {} // the presence handles of the last beat
+	let presenceFields = '' // the same, encoded as in the beat
 	let helloPresence = '' // the body of the last hello
 	let maxBody = 0
-	let nudgeTimer = 0
+	let last = null // the fields of the last beat
+	let declined = false // heartbeatd declined the last beat that went over the link
 	const state = { page: AWAKE, presence: SHOWN, beats: BY_LINK, lock: OWN }
 
 	const slots = createSlots({ win, url: config.url, id: conn, freed: () => selector.reconsider(), random: Math.random })
@@ -76,6 +78,19 @@ export function createClient({ win, $, emit, connectNow }) {
 		win,
 		random: Math.random,
 	})
+
+	const nudges = createNudges({ win, connectNow, beatEarly, isForPHP, interval, now: Date.now, random: Math.random })
+
+	// Would PHP answer the page's next beat, as far as the last one tells?
+	function isForPHP() {
+		if (declined || !last) return true
+		const { nonce } = win.heartbeatSettings || {}
+		return !answerable(Object.assign({}, last, { _nonce: nonce }), repeated(last))
+	}
+
+	function interval() {
+		return last && last.has_focus ? 1000 * last.interval : UNFOCUSED
+	}
 
 	function known(names) {
 		return [].concat(names).filter((name) => ORDER.includes(name) && (name !== 'events' || canStream(win)))
@@ -96,6 +111,7 @@ export function createClient({ win, $, emit, connectNow }) {
 		if (frame.type === 'nudge') nudged(frame)
 		else if (frame.type === 'push') pushed(frame)
 		else if (frame.type === 'presence' && typeof frame.room === 'string') roomChanged(frame)
+		else if (frame.type === 'active-posts' && Array.isArray(frame.posts)) reportErrors(win, () => emit('active-posts', [{ posts: frame.posts }]))
 	}
 
 	// A push to a user or to everyone has no room.
@@ -118,12 +134,7 @@ export function createClient({ win, $, emit, connectNow }) {
 
 	function nudged(frame) {
 		answers.forget()
-		if (nudgeTimer) return
-		const spread = Math.min(MAX_SPREAD, Math.max(0, Number(frame.spread_ms) || 0))
-		nudgeTimer = win.setTimeout(() => {
-			nudgeTimer = 0
-			connectNow()
-		}, Math.random() * spread)
+		nudges.receive(frame)
 	}
 
 	function useTicket(text) {
@@ -140,19 +151,19 @@ export function createClient({ win, $, emit, connectNow }) {
 		selector.link.note(here()) // the last ticket may not have allowed all rooms of the note
 	}
 
-	// Returns the presence handles of a beat, encoded as in the beat. A user who refreshes a post's
-	// lock is in the post's room.
-	function presenceOf(fields) {
-		const data = {}
-		Object.keys(fields.data || {}).forEach((handle) => {
-			if (handle.indexOf('presence-') === 0 || (handle === LOCK && state.lock === OWN)) data[handle] = fields.data[handle]
+	// Returns the presence handles of a beat. A user who refreshes a post's lock is in the post's
+	// room.
+	function presenceHandles(data) {
+		const handles = {}
+		Object.keys(data || {}).forEach((handle) => {
+			if (handle.indexOf('presence-') === 0 || (handle === LOCK && state.lock === OWN)) handles[handle] = data[handle]
 		})
-		return $.param({ data, screen_id: fields.screen_id, has_focus: fields.has_focus })
+		return handles
 	}
 
 	const idleField = () => 'idle=' + Number(activity.idle)
 
-	const here = () => (state.presence === HIDDEN ? '' : [presence, idleField()].filter(Boolean).join('&'))
+	const here = () => (state.presence === HIDDEN ? '' : [presenceFields, idleField()].filter(Boolean).join('&'))
 
 	const activity = watchActivity(win, () => {
 		if (selector.link) selector.link.note(here() || idleField()) // a page that was just hidden still has entries
@@ -161,7 +172,8 @@ export function createClient({ win, $, emit, connectNow }) {
 	const focused = () => !win.document.hasFocus || win.document.hasFocus()
 
 	function setPresence(fields) {
-		presence = presenceOf(fields)
+		presence = presenceHandles(fields.data)
+		presenceFields = $.param({ data: presence, screen_id: fields.screen_id, has_focus: fields.has_focus })
 		state.presence = SHOWN
 	}
 
@@ -175,10 +187,11 @@ export function createClient({ win, $, emit, connectNow }) {
 		if (selector.link) selector.link.note(here())
 	}
 
-	// A page can be present before its first beat.
+	// A page can be present before its first beat. The handles are added to those of the last call
+	// or beat.
 	function announce(data) {
 		const settings = win.heartbeatSettings || {}
-		setPresence({ data, screen_id: win.pagenow || settings.screenId || 'front', has_focus: focused() })
+		setPresence({ data: Object.assign({}, presence, data), screen_id: win.pagenow || settings.screenId || 'front', has_focus: focused() })
 		if (selector.link) selector.link.note(here())
 	}
 
@@ -199,18 +212,25 @@ export function createClient({ win, $, emit, connectNow }) {
 		/** Starts the client, after all parts are created. */
 		start: () => useTicket(config.ticket),
 
+		/** A beat begins. */
+		began(fields) {
+			nudges.began()
+			last = fields
+		},
+
 		/** Returns how to send a beat over the link, or null if PHP must answer it. */
 		plan(fields, body) {
 			const { link } = selector
-			if (!link || state.beats === BY_POST || body.length > maxBody || fields.wp_customize) return null
 			const again = repeated(fields)
-			const handles = Object.keys(fields.data).filter((handle) => !(handle in again))
-			if (!isNative(ticket, handles, fields._nonce, Date.now())) return null
+			if (body.length > maxBody || !answerable(fields, again)) return null
 			return {
 				/** Resolves with the tick's text, or with null if PHP must answer after all. */
 				send() {
 					setPresence(fields)
-					return link.beat(body).then((frame) => (stillGood(fields, again) ? tickText(frame, again) : null))
+					return link.beat(body).then((frame) => {
+						declined = Boolean(frame) && frame.type === 'decline'
+						return stillGood(fields, again) ? tickText(frame, again) : null
+					})
 				},
 				giveUp: () => selector.suspect(link),
 			}
@@ -264,11 +284,19 @@ export function createClient({ win, $, emit, connectNow }) {
 				},
 				use: (names) => selector.use(known(names || config.transports || ORDER)),
 				announce,
+				nudge: () => nudges.receive({ paced: true }),
 				leave() {
 					if (selector.link) selector.link.leave()
 				},
 			},
 		},
+	}
+
+	// May the link answer a beat, with the answers that are repeated?
+	function answerable(fields, again) {
+		if (!selector.link || state.beats === BY_POST || fields.wp_customize) return false
+		const handles = Object.keys(fields.data).filter((handle) => !(handle in again))
+		return isNative(ticket, handles, fields._nonce, Date.now())
 	}
 
 	function repeated(fields) {

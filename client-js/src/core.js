@@ -19,6 +19,7 @@ const isObject = (value) => Boolean(value) && typeof value === 'object'
  * @param {Function} page.emit see emitter.js
  * @param {Function} page.ajax sends one beat, returns a jqXHR
  * @param {Function} page.suspended (yes) called when the page is suspended or resumed
+ * @returns {{heartbeat: object, beatEarly: Function}} wp.heartbeat, and what client.js calls besides
  */
 export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 	const settings = readSettings(win)
@@ -26,22 +27,33 @@ export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 	const queue = createQueue()
 	const connection = createConnection(emit)
 	const state = { focused: true, suspended: false, maySuspend: settings.maySuspend, xhr: null }
-	let lastTick = 0
+	let lastTick = 0 // when the last beat was sent; if it came early, when it was due
 	let connecting = false
 	let timer = 0
+	let due = 0 // when the next beat is due
+	let early = false // the next beat comes before it is due
 
 	function schedule() {
 		// The timer of a suspended page stays: it may be resumed before it is due.
 		if (state.suspended) return
 		win.clearTimeout(timer)
 		const rest = beatInterval.next(state.focused) - (now() - lastTick)
-		if (rest > 0) timer = win.setTimeout(beat, rest)
+		due = now() + rest
+		if (rest > 0 && !early) timer = win.setTimeout(beat, rest)
 		else beat()
+	}
+
+	// The interval or the focus has changed: the next beat no longer depends on when an early
+	// one was due.
+	function reschedule() {
+		lastTick = Math.min(lastTick, now())
+		schedule()
 	}
 
 	function beat() {
 		if (connecting || state.suspended) return
-		lastTick = now()
+		lastTick = early ? Math.max(due, now()) : now()
+		early = false
 		// $.extend leaves out what is undefined, as core's request does.
 		const data = $.extend({}, queue.take())
 		emitSend(data)
@@ -102,22 +114,31 @@ export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 			beatInterval.longPolling()
 			return 0
 		}
-		if (speed && beatInterval.set(speed, ticks)) schedule()
+		if (speed && beatInterval.set(speed, ticks)) reschedule()
 		return beatInterval.seconds()
 	}
 
 	function connectNow() {
 		lastTick = 0
+		early = false
 		schedule()
 	}
 
-	watchFocusAndActivity({ win, $, state, now, schedule, suspended })
+	// Beats now instead of when the next beat is due. The beats after it come when they would
+	// have come, so the page beats no more often.
+	function beatEarly() {
+		if (state.suspended) return
+		early = true
+		schedule()
+	}
+
+	watchFocusAndActivity({ win, $, state, now, schedule: reschedule, suspended })
 	$(() => {
 		lastTick = now()
 		schedule()
 	})
 
-	return {
+	const heartbeat = {
 		hasFocus: () => state.focused,
 		connectNow,
 		disableSuspend: () => void (state.maySuspend = false),
@@ -128,6 +149,7 @@ export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 		isQueued: queue.isQueued,
 		getQueuedItem: queue.getQueuedItem,
 	}
+	return { heartbeat, beatEarly }
 }
 
 // The next beat uses the new nonces. rest_nonce stays in the tick: other code reads it there.

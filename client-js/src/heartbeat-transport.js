@@ -10,7 +10,8 @@ const win = window
 const $ = win.jQuery
 const heartbeat = () => win.wp && win.wp.heartbeat
 const emit = createEmitter($, win)
-const client = createClient({ win, $, emit, connectNow: () => heartbeat() && heartbeat().connectNow() })
+const connectNow = () => heartbeat() && heartbeat().connectNow()
+const client = createClient({ win, $, emit, connectNow, beatEarly: connectNow })
 
 // Core does not say when it suspends a page, but its beats stop then.
 const SUSPENDED_AFTER = 300000

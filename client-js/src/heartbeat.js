@@ -13,7 +13,8 @@
 //	requestlink.js    resolves with its tick
 //	ajaxtransport.js  posts the beat instead if there is no plan, no tick in time or a decline;
 //	                  ticketrequests.js decides whether it asks PHP for a ticket
-//	client.js         learns from the answer: a ticket, the lock, answers to repeat
+//	client.js         learns from the answer: a ticket, the lock, answers to repeat, and for
+//	                  nudges.js whether PHP answers this page's beats
 //	core.js           tells connection.js whether the site answered, and sends the event
 //	                  heartbeat-tick or heartbeat-error
 
@@ -26,15 +27,14 @@ import { registerAjaxTransport } from './ajaxtransport.js'
 const win = window
 const $ = win.jQuery
 const emit = createEmitter($, win)
-const client = createClient({ win, $, emit, connectNow: () => win.wp.heartbeat.connectNow() })
+const client = createClient({ win, $, emit, connectNow: () => win.wp.heartbeat.connectNow(), beatEarly: () => core.beatEarly() })
 
 // The options of the drop-in's own requests. They are compared by identity: other code may
 // send the same fields.
 const own = new WeakSet()
 registerAjaxTransport($, win, client, (options) => own.has(options))
 
-win.wp = win.wp || {}
-win.wp.heartbeat = createHeartbeat({
+const core = createHeartbeat({
 	win,
 	$,
 	emit,
@@ -44,5 +44,7 @@ win.wp.heartbeat = createHeartbeat({
 	},
 	suspended: client.suspended,
 })
+win.wp = win.wp || {}
+win.wp.heartbeat = core.heartbeat
 extend(win.wp.heartbeat, client.extras)
 client.start()

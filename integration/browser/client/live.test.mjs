@@ -1,7 +1,7 @@
 // What the drop-in adds: events for what the server sends unasked, rooms, the
 // transport in use, and which beats go where with which words.
 
-/* global actions, headers, order, rooms, seen */
+/* global actions, beats, headers, order, rooms, seen */
 
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
@@ -48,11 +48,12 @@ describe('the living side', () => {
 			await tab.evaluate(() => {
 				window.actions = []
 				window.rooms = []
-				for (const each of ['presence', 'push', 'transport']) wp.hooks.addAction(`heartbeat.${each}`, 't', (...args) => actions.push([each, ...args]))
+				for (const each of ['presence', 'push', 'transport', 'active-posts']) wp.hooks.addAction(`heartbeat.${each}`, 't', (...args) => actions.push([each, ...args]))
 				window.off = wp.heartbeat.room('admin/online').onChange((room) => rooms.push([room.total, room.entries.length]))
 			})
 			fake.send({ type: 'presence', room: 'admin/online', snapshot: [entry('user-2'), entry('user-3')], total: 300 })
 			fake.send({ type: 'presence', room: 'admin/online', left: [entry('user-3')] })
+			fake.send({ type: 'active-posts', posts: [{ post_id: 5 }] })
 			fake.send({ type: 'push', cursor: 'e-7', room: 'postType/post:5', data: { a: [1] } }, { type: 'push', data: 'all' })
 			await heard(tab, 'push', 2)
 			assert.deepEqual(await events(tab, 'presence'), [
@@ -60,7 +61,8 @@ describe('the living side', () => {
 				{ room: 'admin/online', joined: [], updated: [], left: [entry('user-3')] },
 			])
 			assert.deepEqual(await events(tab, 'push'), [{ room: 'postType/post:5', data: { a: [1] } }, { data: 'all' }])
-			assert.deepEqual((await tab.evaluate(() => actions)).map(([action]) => action), ['presence', 'presence', 'push', 'push'])
+			assert.deepEqual((await tab.evaluate(() => actions)).map(([action]) => action), ['presence', 'presence', 'active-posts', 'push', 'push'])
+			assert.deepEqual((await tab.evaluate(() => actions))[2][1], { posts: [{ post_id: 5 }] })
 			assert.deepEqual(await tab.evaluate(() => rooms), [[300, 2], [299, 1]])
 			assert.equal(fake.beats + fake.posts, 0, 'nothing of this is a beat')
 			fake.send({ type: 'nudge', spread_ms: 10 }, { type: 'nudge', spread_ms: 10 })
@@ -275,6 +277,38 @@ describe('the living side', () => {
 		assert.equal((await beat(tab)).via, 'post')
 		await until('a link', () => fake.sessions.size)
 		assert.equal((await beat(tab)).via, 'websocket')
+	})
+
+	test('where PHP answers, paced nudges bring beats forward and cost none more', async (t) => {
+		const { fake, tab } = await open(t, { answer: via, clock: true })
+		await tab.evaluate(() => {
+			const start = Date.now()
+			window.beats = []
+			jQuery(document).on('heartbeat-send', (event, data) => {
+				data.theirs = 1
+				beats.push(Math.round((Date.now() - start) / 1000))
+			})
+		})
+		let nudges = 0
+		const nudge = async (paced) => {
+			fake.send({ type: 'nudge', spread_ms: 0, paced }, { type: 'push', data: 0 })
+			await heard(tab, 'push', ++nudges)
+			await tab.clock.runFor(1)
+		}
+		const answered = (count) => until(`tick ${count}`, async () => (await events(tab, 'tick')).length === count)
+		for (const count of [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]) {
+			await tab.clock.runFor(5000)
+			await nudge(true)
+			await answered(count)
+		}
+		assert.deepEqual(await tab.evaluate(() => beats), [5, 20, 35, 50], 'as many as without: at 15, 30, 45 and 60')
+		await nudge(false)
+		await answered(5)
+		await tab.clock.runFor(14_000)
+		assert.equal(fake.posts, 5)
+		await tab.evaluate(() => wp.heartbeat.interval(5))
+		await answered(6)
+		assert.equal(fake.beats, 0)
 	})
 
 	test("the post lock's answer is repeated until the room changes or a nudge comes", async (t) => {
