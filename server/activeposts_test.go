@@ -155,6 +155,10 @@ func TestActivePostsForPHP(t *testing.T) {
 		"no types, and no posts":       {func(c *ticket.Claims) { c.Types, c.Admin = nil, "" }, "a/room", `{"title":"x"}`, true},
 		"no address of the admin":      {func(c *ticket.Claims) { c.Admin = "" }, "postType/post:42", `{"title":"x"}`, false},
 		"a post whose title is secret": {func(*ticket.Claims) {}, "postType/post:42", `{}`, false},
+		"a post that they may edit":    {decided([]int64{7, 42}, nil, false), "postType/post:42", `{"title":"x"}`, true},
+		"a post that they may not":     {decided(nil, []int64{42}, false), "postType/post:42", `{"title":"x"}`, true},
+		"another post":                 {decided([]int64{7}, []int64{8}, false), "postType/post:42", `{"title":"x"}`, false},
+		"a post that was left out":     {decided([]int64{7}, []int64{8}, true), "postType/post:42", `{"title":"x"}`, true},
 		"a handle that is not native":  {func(c *ticket.Claims) { c.Native = []string{"presence-ping"} }, "a/room", `{}`, false},
 	} {
 		n.presence(t, "PUT", "", putBody(c.room, "editor-3", 3, c.data))
@@ -172,6 +176,11 @@ func TestActivePostsForPHP(t *testing.T) {
 	}
 }
 
+// decided has a ticket name posts instead of post types.
+func decided(may, mayNot []int64, cut bool) func(*ticket.Claims) {
+	return func(c *ticket.Claims) { c.Types, c.Editable, c.NotEditable, c.PostsCut = nil, may, mayNot, cut }
+}
+
 // TestNudgedForActivePosts tells pages that show active posts of changes, and
 // no others.
 func TestNudgedForActivePosts(t *testing.T) {
@@ -185,8 +194,8 @@ func TestNudgedForActivePosts(t *testing.T) {
 	for i := range 10 { // at once: one nudge
 		n.presence(t, "PUT", "", putBody("postType/post:42", fmt.Sprint("editor-", 10+i), 10+i, `{"title":"x"}`))
 	}
-	if f := s.next("nudge"); f.Spread != 0 {
-		t.Errorf("spread over %d ms", f.Spread)
+	if f := s.next("nudge"); f.Spread != 0 || !f.Paced {
+		t.Errorf("nudged with %+v", f)
 	}
 	if took := time.Since(started); took < nudgeDelay || took > nudgeDelay+3*time.Second {
 		t.Errorf("nudged after %v", took)
@@ -205,7 +214,7 @@ func TestNudgedForActivePosts(t *testing.T) {
 	n.presence(t, "DELETE", "user_id=11", "")
 	n.call(t, "/nudge", `{"to":{"all":true},"spread_ms":77}`)
 	for name, s := range map[string]*socket{"who asked no more": s, "who never asked": bystander} {
-		if f := s.next("nudge"); f.Spread != 77 {
+		if f := s.next("nudge"); f.Spread != 77 || f.Paced {
 			t.Errorf("%s was nudged", name)
 		}
 	}

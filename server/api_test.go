@@ -71,6 +71,18 @@ func TestPush(t *testing.T) {
 	}
 }
 
+// TestPacedNudge says that a nudge is paced.
+func TestPacedNudge(t *testing.T) {
+	n := newNode(t)
+	s := n.page(t, 2).socket(t)
+	if status, answer := n.call(t, "/nudge", `{"to":{"room":"postType/post:42"},"spread_ms":300,"paced":true}`); status != 202 {
+		t.Fatal(status, answer)
+	}
+	if f := s.next("nudge"); !f.Paced || f.Spread != 300 {
+		t.Errorf("nudged with %+v", f)
+	}
+}
+
 // TestReplay checks that a page that reconnects receives the pushes that it missed, once and
 // in order.
 func TestReplay(t *testing.T) {

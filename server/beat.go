@@ -2,13 +2,11 @@ package server
 
 import (
 	"context"
-	"slices"
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/deposit"
 	"github.com/heartbeatd/heartbeatd/server/hook"
-	"github.com/heartbeatd/heartbeatd/server/pipeline"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
@@ -17,6 +15,8 @@ import (
 type beat struct {
 	hook.Call
 	site    *site
+	claims  *ticket.Claims // nil on the demo site
+	tickets *ticket.Verifier
 	entries entryWriter
 	posted  bool              // came by POST: it holds no lock, and may wait
 	posts   []hook.ActivePost // for a beat that asks
@@ -47,34 +47,6 @@ func (b *beat) view() (*broker.View, error) {
 		return b.site.watch(context.Background())
 	}
 	return b.site.open()
-}
-
-// readActivePosts reads the posts that are being edited for a beat that asks. It returns
-// false if PHP must answer, because it alone knows whether this user may edit one of them.
-func (b *beat) readActivePosts() bool {
-	if wordpress.Empty(b.Data.Get(pipeline.ActiveHandle)) || b.User == nil || !b.User.EditPosts {
-		return true
-	}
-	view, err := b.view()
-	if err != nil {
-		return false
-	}
-	posts, types := b.site.rooms.Active.Read(view, b.Now)
-	for _, kind := range types {
-		if !slices.Contains(b.User.Types, kind) {
-			return false
-		}
-	}
-	for _, p := range posts {
-		if p.Title == nil || b.User.AdminURL == "" {
-			return false
-		}
-	}
-	b.posts = posts
-	if posts == nil {
-		b.posts = []hook.ActivePost{} // it asks, and there are none
-	}
-	return true
 }
 
 // readDeposits reads the deposited values for handles of the beat that are not native.
@@ -123,6 +95,3 @@ func (b *beat) Online() (list wordpress.Encoded, listed, total int, err error) {
 	}
 	return b.site.rooms.Online.Encode(entries), len(entries), total, nil
 }
-
-// ActivePosts implements hook.Presence.
-func (b *beat) ActivePosts() []hook.ActivePost { return b.posts }

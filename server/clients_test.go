@@ -38,6 +38,8 @@ type frame struct {
 	Retry    int              `json:"retry_after_ms"`
 	Cursor   string           `json:"cursor"`
 	Spread   int              `json:"spread_ms"`
+	Paced    bool             `json:"paced"`
+	Posts    json.RawMessage  `json:"posts"`
 	Data     json.RawMessage  `json:"data"`
 	Handles  []string         `json:"handles"`
 	Changed  string           `json:"changed"`

@@ -208,7 +208,7 @@ func (s *session) endIfRevoked(many bool) {
 	revoked := s.tickets.Revoked(s.site.ID, s.claims)
 	s.mu.Unlock()
 	if revoked {
-		s.Send(room.NudgeFrame(spread(many)))
+		s.Send(room.NudgeFrame(spread(many), false))
 		s.end(ticketError("the ticket is revoked: ask WordPress"))
 	}
 }
@@ -223,7 +223,7 @@ func (s *session) withdraw() {
 	}
 	s.mu.Unlock()
 	if withdrawn && err == nil {
-		s.Send(room.NudgeFrame(spread(true)))
+		s.Send(room.NudgeFrame(spread(true), true))
 	}
 }
 

@@ -72,6 +72,7 @@ func (s *session) begin(replay *replayBuffer, claims *ticket.Claims, hello trans
 	s.connect(out)
 	s.accept(claims)
 	s.timer.Reset(time.Until(claims.ExpiresAt.Time))
+	s.site.rooms.Notifier.Unsubscribe(s) // a page that resumes may have missed changes
 	if hello.Body != "" {
 		form := wordpress.ParseForm([]byte(hello.Body))
 		s.reportIdle(form)

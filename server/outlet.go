@@ -85,6 +85,13 @@ func (o *outlet) Send(frame []byte) {
 	}
 }
 
+// offer sends a frame, unless the page reads too slowly: then it returns false.
+func (o *outlet) offer(frame []byte) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.out == nil || o.out.Offer(frame, false)
+}
+
 // Deliver implements room.Listener. It leaves out a push that the page was sent before,
 // and one that the replay buffer will send it.
 func (o *outlet) Deliver(frame []byte, at broker.Cursor) {

@@ -84,6 +84,7 @@ func (s *Server) answerPost(r *http.Request, body []byte) transport.Tick {
 	}
 	c := s.newBeat(r, body)
 	c.User, c.Nonces, c.site = claims.User(), claims, st
+	c.claims, c.tickets = claims, &s.tickets
 	s.nameConnection(r, c)
 	st.cron.tell(claims.Cron, claims.IssuedAt.UnixMilli())
 	c.readDeposits(&s.deposits, claims, s.pipeline.Hooks())

@@ -86,7 +86,7 @@ func (b *replayBuffer) receive(m broker.Message) {
 		b.keep(push{st.ID, msg.To, m.Cursor, frame, time.Now()})
 		b.send(st, msg.To, frame, m.Cursor)
 	case message.Nudge:
-		b.send(st, msg.To, room.NudgeFrame(msg.SpreadMS), broker.Cursor{})
+		b.send(st, msg.To, room.NudgeFrame(msg.SpreadMS, msg.Paced), broker.Cursor{})
 	case message.Cron:
 		st.cron.tell(msg.At, msg.IssuedMS)
 	}

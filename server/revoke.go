@@ -7,6 +7,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // revoker applies revocations.
@@ -31,6 +32,9 @@ func (v *revoker) receive(m broker.Message) {
 		if st := v.sites.get(m.Site); st != nil {
 			for _, sess := range st.listeners(r.Room) {
 				sess.withdraw()
+			}
+			if _, ok := wordpress.ParsePostRoom(r.Room); ok {
+				st.rooms.Notifier.Changed() // tickets no longer say who may see the post
 			}
 		}
 		return

@@ -82,6 +82,7 @@ type Config struct {
 // Its locks, and those of the packages beneath it, have one order. Code that holds a lock
 // may take one that stands below it, never one above it or a second of the same kind:
 //
+//	room.Notifier.sending  the lists of active posts, in order
 //	site.puts          one call of the API checks an entry and writes it
 //	session.mu         what a page may do and where it is
 //	replayBuffer.mu    pushes, in order

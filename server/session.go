@@ -29,8 +29,9 @@ const (
 	// the fastest. PHP, which has limits of its own, answers what is above.
 	beatsPerSecond = 5
 	beatBurst      = 30
-	// nudgePace is the least time between two nudges of a page whose beats are
-	// answered here; phpNudgePace, of one whose beats PHP answers.
+	// nudgePace is the least time between two lists of active posts, or two nudges because
+	// of them, of a page whose beats are answered here; phpNudgePace, between two nudges of
+	// one whose last beat PHP answered.
 	nudgePace    = time.Second
 	phpNudgePace = 5 * time.Second
 )
@@ -68,6 +69,7 @@ type session struct {
 	ended     bool
 	idle      presence.Activity // as the page reported it last
 	deposited []string          // handles that have a value for the page, as it was told last
+	frames    bool              // it asked for active posts in frames
 }
 
 type sessionKey struct {
@@ -82,7 +84,7 @@ func (s *session) Beat(_ context.Context, received transport.Beat) transport.Tic
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b := &beat{Call: hook.Call{User: s.user, Post: form, Now: now, Nonces: s.claims}, site: s.site, entries: s}
+	b := &beat{Call: hook.Call{User: s.user, Post: form, Now: now, Nonces: s.claims}, site: s.site, claims: s.claims, tickets: s.tickets, entries: s}
 	b.read()
 	b.readDeposits(s.deposits, s.claims, s.pipeline.Hooks())
 	if s.ended || !s.beats.Allow() || !s.claims.MayAnswer(&b.Call, s.pipeline.Hooks(), true) || !b.readActivePosts() || s.site.cron.claim(now) {
@@ -95,7 +97,7 @@ func (s *session) Beat(_ context.Context, received transport.Beat) transport.Tic
 	s.entries.clearPinged()
 	tick := s.pipeline.Answer(&b.Call)
 	s.stopRenewing()
-	s.subscribe(b.Data, nudgePace)
+	s.showsActivePosts(b.Data, nudgePace, true)
 	s.metrics.countAnswer(&b.Call)
 	return tick
 }
@@ -119,7 +121,7 @@ func (s *session) note(form *wordpress.Array) {
 	s.entries.clearPinged()
 	pipeline.Ping(&b.Call)
 	s.stopRenewing()
-	s.subscribe(b.Data, phpNudgePace)
+	s.showsActivePosts(b.Data, phpNudgePace, false)
 }
 
 // reportIdle takes from a note, or a hello, whether the user is idle. It reports whether
@@ -140,15 +142,6 @@ func (s *session) reportIdle(form *wordpress.Array) bool {
 		s.broker.SetIdle(s.keyOf(e.room, e.clientID))
 	}
 	return true
-}
-
-// subscribe has the page nudged when active posts change, if its last beat asked for them.
-func (s *session) subscribe(data *wordpress.Array, pace time.Duration) {
-	if n := &s.site.rooms.Notifier; s.user.EditPosts && !wordpress.Empty(data.Get(pipeline.ActiveHandle)) {
-		n.Subscribe(s, pace)
-	} else {
-		n.Unsubscribe(s)
-	}
 }
 
 // write implements entryWriter: the entry is renewed while the page pings for it. It is

@@ -16,7 +16,7 @@ type User struct {
 	ManageOptions bool
 	Rooms         []string        // rooms that they may enter and hear, besides admin/online
 	Types         []string        // post types all of whose posts they may edit
-	AdminURL      string          // the URL of wp-admin/; only for users with Types
+	AdminURL      string          // the URL of wp-admin/; only for users who may edit posts
 	Post          *wordpress.Post // the post that their page edits
 	ScreenLabels  []ScreenLabel
 }

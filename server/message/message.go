@@ -34,6 +34,7 @@ type Message struct {
 	To       Target          `json:"to"`
 	Data     json.RawMessage `json:"data,omitempty"`
 	SpreadMS int             `json:"spread_ms,omitempty"`
+	Paced    bool            `json:"paced,omitempty"`     // of Nudge: see room.NudgeFrame
 	At       int64           `json:"at,omitempty"`        // of Cron, in Unix s
 	IssuedMS int64           `json:"issued_ms,omitempty"` // when WordPress sent it, in Unix ms
 }

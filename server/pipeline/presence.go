@@ -114,21 +114,26 @@ func answerActivePosts(c *hook.Call) {
 	if posts == nil {
 		return
 	}
+	c.Response.Set("presence-active-posts", ActivePosts(posts, c.User.AdminURL, c.Now))
+}
+
+// ActivePosts returns a list of posts as presence-active-posts has it.
+func ActivePosts(posts []hook.ActivePost, adminURL string, now time.Time) *wordpress.Array {
 	list := wordpress.NewArray()
 	for _, p := range posts {
 		editors := wordpress.NewArray()
 		for _, e := range p.Editors {
-			editors.Append(activeEditor(e, c.Now))
+			editors.Append(activeEditor(e, now))
 		}
 		post := wordpress.NewArray()
 		post.Set("post_id", p.ID)
 		post.Set("post_title", *p.Title)
 		post.Set("post_type", p.Type)
-		post.Set("edit_url", c.User.AdminURL+"post.php?post="+strconv.FormatInt(p.ID, 10)+"&action=edit")
+		post.Set("edit_url", adminURL+"post.php?post="+strconv.FormatInt(p.ID, 10)+"&action=edit")
 		post.Set("editors", editors)
 		list.Append(post)
 	}
-	c.Response.Set("presence-active-posts", list)
+	return list
 }
 
 func activeEditor(e presence.Entry, now time.Time) *wordpress.Array {

@@ -25,6 +25,7 @@ type request struct {
 	To       message.Target  `json:"to"`
 	Data     json.RawMessage `json:"data"`
 	SpreadMS int             `json:"spread_ms"`
+	Paced    bool            `json:"paced"`
 	User     int64           `json:"user"`
 	SID      string          `json:"sid"`
 	Room     string          `json:"room"`
@@ -57,7 +58,7 @@ func (a *api) nudge(ctx context.Context, c *call) (int, any, error) {
 	if most := int(message.MaxSpread.Milliseconds()); c.SpreadMS < 0 || c.SpreadMS > most {
 		return 0, nil, badRequest("spread_ms must be 0 to %d", most)
 	}
-	_, err := a.publish(ctx, broker.Pushes, c.site, message.Message{Kind: message.Nudge, To: c.To, SpreadMS: c.SpreadMS})
+	_, err := a.publish(ctx, broker.Pushes, c.site, message.Message{Kind: message.Nudge, To: c.To, SpreadMS: c.SpreadMS, Paced: c.Paced})
 	return http.StatusAccepted, struct{}{}, err
 }
 

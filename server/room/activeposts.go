@@ -17,9 +17,11 @@ import (
 )
 
 const (
-	// maxActivePosts and maxEditors bound the list.
-	maxActivePosts = 50
+	// maxListed and maxEditors bound the list, of which a page shows those posts that its
+	// user may edit: at most MaxActivePosts.
+	maxListed      = 500
 	maxEditors     = 20
+	MaxActivePosts = 50
 	// activeAge is how old the list may be, so that a busy site does not sort its posts
 	// for every page. It is less than nudgeDelay: a page that is nudged because of a
 	// change gets a list with the change.
@@ -37,30 +39,28 @@ type ActivePosts struct {
 	of    uint64                    // the number of changes that the list has
 	at    time.Time
 	posts []hook.ActivePost
-	types []string // of all posts, also of those that are cut
 }
 
 func (a *ActivePosts) changed() { a.changes.Add(1) }
 
-// Read returns the posts, the one with the newest entry first, and the types of all posts
-// that are being edited: the posts are at most 50, with at most 20 editors each. The
-// slices are shared: nobody changes them.
-func (a *ActivePosts) Read(view *broker.View, now time.Time) (posts []hook.ActivePost, types []string) {
+// Read returns the posts, the one with the newest entry first: at most 500, with at most
+// 20 editors each. The slices are shared: nobody changes them.
+func (a *ActivePosts) Read(view *broker.View, now time.Time) []hook.ActivePost {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	changes := a.changes.Load()
 	from := weak.Make(view)
 	if a.view != from || changes != a.of && now.Sub(a.at) >= activeAge {
 		entries, _ := view.List(presence.Filter{Prefix: "postType/"}, 0, math.MaxInt)
-		a.posts, a.types = findActivePosts(entries)
+		a.posts = findActivePosts(entries)
 		a.view, a.of, a.at = from, changes, now
 	}
-	return a.posts, a.types
+	return a.posts
 }
 
 // findActivePosts makes the list from the entries in post rooms, which come room by room
 // and in each room the newest first.
-func findActivePosts(entries []presence.Entry) (posts []hook.ActivePost, types []string) {
+func findActivePosts(entries []presence.Entry) (posts []hook.ActivePost) {
 	room := ""
 	for _, e := range entries {
 		post, ok := wordpress.ParsePostRoom(e.Room)
@@ -70,16 +70,13 @@ func findActivePosts(entries []presence.Entry) (posts []hook.ActivePost, types [
 		if e.Room != room {
 			room = e.Room
 			posts = append(posts, hook.ActivePost{Post: post})
-			if !slices.Contains(types, post.Type) {
-				types = append(types, post.Type)
-			}
 		}
 		addEditor(&posts[len(posts)-1], e)
 	}
 	slices.SortFunc(posts, func(a, b hook.ActivePost) int {
 		return cmp.Or(cmp.Compare(b.Editors[0].DateGMT, a.Editors[0].DateGMT), cmp.Compare(b.ID, a.ID))
 	})
-	return posts[:min(len(posts), maxActivePosts)], types
+	return posts[:min(len(posts), maxListed)]
 }
 
 // addEditor adds an entry of the post's room. Several entries of one person become one,

@@ -112,8 +112,12 @@ func framePrefix(e presence.Entry) []byte {
 	return b[:len(b)-len(`""}`)]
 }
 
-// NudgeFrame asks pages to beat within a time.
-func NudgeFrame(spreadMS int) []byte {
+// NudgeFrame asks pages to beat within a time. A page whose beats PHP answers beats at most
+// once in its own interval because of paced nudges.
+func NudgeFrame(spreadMS int, paced bool) []byte {
 	b := strconv.AppendInt([]byte(`{"type":"nudge","spread_ms":`), int64(spreadMS), 10)
+	if paced {
+		b = append(b, `,"paced":true`...)
+	}
 	return append(b, '}')
 }

@@ -112,12 +112,21 @@ func TestMinor(t *testing.T) {
 	}
 }
 
-// page is a Listener that counts nudges, and notes which presence frames were minor.
+// page is a Listener and a Viewer. It counts what it is sent, and notes which presence frames
+// were minor. It is too slow for the first lists.
 type page struct {
-	sent  atomic.Int32
-	minor []bool
+	sent, slow atomic.Int32
+	minor      []bool
 }
 
 func (p *page) Offer(_ *Room, _ []byte, minor bool) { p.minor = append(p.minor, minor) }
 func (p *page) Deliver([]byte, broker.Cursor)       {}
 func (p *page) Send([]byte)                         { p.sent.Add(1) }
+func (p *page) ShowActivePosts(nudge []byte, _ ActiveLists) bool {
+	if p.slow.Load() > 0 {
+		p.slow.Add(-1)
+		return false
+	}
+	p.Send(nudge)
+	return true
+}

@@ -8,7 +8,7 @@
 //	prefix.go    caches the part of an entry's JSON that does not change
 //
 // A site also has the lists that ticks carry (online.go, activeposts.go). notifier.go
-// nudges the pages that show active posts when these have changed.
+// tells the pages that show active posts when these have changed.
 package room
 
 import (
@@ -48,7 +48,7 @@ func (r *Rooms) Change(c presence.Change) {
 	if _, ok := wordpress.ParsePostRoom(c.Entry.Room); ok {
 		r.Active.changed()
 		if c.Kind != presence.Seen && !c.IdleOnly { // people become idle too often for a nudge each time
-			r.Notifier.changed()
+			r.Notifier.Changed()
 		}
 	}
 	if room := r.Room(c.Entry.Room); room != nil {

@@ -38,14 +38,17 @@ type Claims struct {
 	Rooms       []string        `json:"rooms,omitempty"`  // rooms that this page may enter and hear, besides admin/online
 	Screen      string          `json:"screen,omitempty"`
 	ScreenLabel string          `json:"screen_label,omitempty"`
-	Post        *wordpress.Post `json:"post,omitempty"`  // the post that the page edits
-	Types       []string        `json:"types,omitempty"` // post types all of whose posts this user may edit
-	Admin       string          `json:"admin,omitempty"` // the URL of wp-admin/, with Types
-	Sync        string          `json:"sync,omitempty"`  // the URL that keeps the site's presence table up to date
-	Nonce       string          `json:"nonce"`           // hex sha256 of the page's heartbeat nonce
-	FreshUntil  int64           `json:"fresh_until"`     // Unix s: the end of the nonce's first half
-	Cron        int64           `json:"cron,omitempty"`  // Unix s: when the next scheduled event is due, if requests run it
-	Native      []string        `json:"native,omitzero"` // handles that heartbeatd may answer; nil: PHP must see every beat
+	Post        *wordpress.Post `json:"post,omitempty"`         // the post that the page edits
+	Types       []string        `json:"types,omitempty"`        // post types all of whose posts this user may edit
+	Editable    []int64         `json:"editable,omitempty"`     // posts that were being edited, besides those of Types: this user may edit them
+	NotEditable []int64         `json:"not_editable,omitempty"` // and may not edit these
+	PostsCut    bool            `json:"posts_cut,omitempty"`    // posts were left out of these lists
+	Admin       string          `json:"admin,omitempty"`        // the URL of wp-admin/, with Types or Editable
+	Sync        string          `json:"sync,omitempty"`         // the URL that keeps the site's presence table up to date
+	Nonce       string          `json:"nonce"`                  // hex sha256 of the page's heartbeat nonce
+	FreshUntil  int64           `json:"fresh_until"`            // Unix s: the end of the nonce's first half
+	Cron        int64           `json:"cron,omitempty"`         // Unix s: when the next scheduled event is due, if requests run it
+	Native      []string        `json:"native,omitzero"`        // handles that heartbeatd may answer; nil: PHP must see every beat
 
 	// Deposits says that beats may be answered with deposited values: no callback of another
 	// plugin would miss a handle.

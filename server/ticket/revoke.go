@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // Revocation revokes tickets that were issued until a time: those of a user or of one of
@@ -28,7 +30,8 @@ type subject struct {
 	site string // the site, or for a user the first site of its network
 	user int64
 	sid  string // empty: all log-ins of the user
-	room string // empty, with no user: all tickets of the site
+	room string // empty, with no user and no post: all tickets of the site
+	post int64  // what the tickets say about a post
 }
 
 // Revoke records a revocation of a site.
@@ -45,6 +48,10 @@ func (v *Verifier) Revoke(siteID string, r Revocation) {
 	}
 	l.sweep(time.Now())
 	l.until[s] = max(l.until[s], r.Until)
+	if post, ok := wordpress.ParsePostRoom(s.room); ok {
+		s = subject{site: siteID, post: post.ID}
+		l.until[s] = max(l.until[s], r.Until)
+	}
 }
 
 // sweep removes, once a minute, revocations of tickets that have all expired. It is
@@ -78,6 +85,29 @@ func (v *Verifier) Revoked(siteID string, c *Claims) bool {
 		}
 	}
 	return false
+}
+
+// MayEdit reports whether the user of a verified ticket may edit a post that is being
+// edited, and whether the ticket says so. What it says about a single post ends when the
+// post's room is revoked.
+func (v *Verifier) MayEdit(siteID string, c *Claims, p wordpress.Post) (may, known bool) {
+	if slices.Contains(c.Types, p.Type) {
+		return true, true
+	}
+	may = slices.Contains(c.Editable, p.ID)
+	if may || slices.Contains(c.NotEditable, p.ID) {
+		return may, !v.postRevoked(siteID, c, p.ID)
+	}
+	return false, c.PostsCut // asking again would not help: the next ticket has no more room
+}
+
+// postRevoked reports whether the room of a post was revoked after a ticket was issued.
+func (v *Verifier) postRevoked(siteID string, c *Claims, id int64) bool {
+	l := &v.revoked
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	until, found := l.until[subject{site: siteID, post: id}]
+	return found && c.IssuedAt.UnixMilli() <= until
 }
 
 // WithoutRevokedRooms returns claims without the rooms that were revoked after the ticket

@@ -66,7 +66,8 @@ type Verifier struct {
 	Network func(siteID string) string
 
 	cache   cache
-	lists   interned
+	texts   interned[string]
+	ids     interned[int64]
 	revoked revocations
 }
 
@@ -97,8 +98,9 @@ func (v *Verifier) parse(raw string) (siteID string, c *Claims, err error) {
 		return "", nil, &Error{siteID, Malformed, "the ticket names no user or no time of issue"}
 	}
 	for _, list := range []*[]string{&c.Native, &c.Can, &c.Types} {
-		*list = v.lists.intern(*list)
+		*list = internTexts(&v.texts, *list)
 	}
+	c.Editable, c.NotEditable = internIDs(&v.ids, c.Editable), internIDs(&v.ids, c.NotEditable)
 	c.user = c.User()
 	return siteID, c, nil
 }
