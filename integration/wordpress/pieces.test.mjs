@@ -59,7 +59,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			const id = php(`return wp_insert_post(array('post_title' => 'Lock', 'post_status' => 'publish'));`)
 			const room = `postType/post:${id}`
 			const set = (value) => queued(`update_post_meta(${id}, '_edit_lock', ${value})`)
-			const nudge = [['/nudge', { to: { room }, spread_ms: 300 }]]
+			const nudge = [['/nudge', { to: { room }, spread_ms: 300, paced: true }]]
 			const left = (user) => [`/presence?room=${encodeURIComponent(room)}&client_id=lock-${user}`, []]
 			assert.deepEqual(set(`time() . ':${editor}'`), nudge, 'taken')
 			assert.deepEqual(set(`(time() + 1) . ':${editor}'`), [], 'refreshed')

@@ -69,6 +69,7 @@ require __DIR__ . '/includes/beats/scheduled-events.php';
 
 // Tickets: signed statements of who the user of a page is and what they may do.
 require __DIR__ . '/includes/tickets/rooms.php';
+require __DIR__ . '/includes/tickets/posts.php';
 require __DIR__ . '/includes/tickets/ticket.php';
 require __DIR__ . '/includes/tickets/tick.php';
 require __DIR__ . '/includes/tickets/revocations.php';

@@ -117,7 +117,7 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 			assert.deepEqual(php(`wp_set_current_user(${editor.id}); ${page} $a = heartbeatd_presence_answers(array('presence-ping' => array('screen' => 'x')), array()); return array(count($a['presence-online']), $a['presence-online-total']);`), [200, 250])
 			assert.deepEqual(php(`wp_set_current_user(${editor.id}); $ids = array(); for ($i = 0; $i < 52; $i++) $ids[] = wp_insert_post(array('post_title' => "p$i", 'post_author' => ${editor.id}));
 				$entries = array(); foreach ($ids as $id) foreach (range(1, 22) as $user) $entries[] = array('room' => "postType/post:$id", 'client_id' => "editor-$user", 'user_id' => $user, 'display_name' => '', 'avatar_url' => '', 'data' => array(), 'date_gmt' => gmdate('Y-m-d H:i:s'));
-				$a = heartbeatd_presence_active_posts($entries); return array(count($a), count($a[0]['editors']));`), [50, 20])
+				$a = heartbeatd_presence_active_posts($entries, true); return array(count($a), count($a[0]['editors']));`), [50, 20])
 		})
 
 		await t.test('each save makes a screen stale once, and open pages get a push', () => {
@@ -193,6 +193,35 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 			assert.deepEqual([ticket(editor).types, ticket(editor).admin, ticket(author).types, ticket(author).admin, ticket(editor).sync], [['post', 'page'], `${site.url}/wp-admin/`, undefined, undefined, undefined])
 			const many = php(`wp_set_current_user(${admin.id}); ${token} for ($i = 0; $i < 100; $i++) register_post_type("rather_long_name_$i", array('supports' => array('presence'), 'map_meta_cap' => true)); return heartbeatd_sign_ticket(heartbeatd_ticket_claims('n', 'post', array(), 0));`)
 			assert.ok(many.length <= 2048 && claimsOf(many).types.length === 20)
+		})
+
+		await t.test('where post types do not decide, tickets name posts', () => {
+			const [own, others] = [author, editor].map(({ id }) => php(`return wp_insert_post(array('post_title' => 'Decided', 'post_status' => 'draft', 'post_author' => ${id}));`))
+			const entry = `fn ($id) => array('room' => "postType/post:$id", 'user_id' => 1, 'display_name' => 'A', 'avatar_url' => '', 'data' => array(), 'date_gmt' => '2026-01-01 00:00:00')`
+			const sign = (user, { code = '', ids = [own, others], complete = true, limit = 2048 } = {}) => php(`wp_set_current_user(${user.id}); $_COOKIE[LOGGED_IN_COOKIE] = 'x|9999999999|token|hmac'; ${code}
+					heartbeatd_presence_active_posts(array_map(${entry}, array(${ids})), ${complete}); return heartbeatd_sign_ticket(heartbeatd_ticket_claims('n', 'dashboard', array(${own}), 0), ${limit});`)
+			const ticket = (user, options) => {
+				const text = sign(user, options)
+				const { types, editable, not_editable: not, posts_cut: cut, admin: address, rooms } = claimsOf(text)
+				assert.ok(text.length <= (options?.limit ?? 2048))
+				return { types, editable, not, cut, address, rooms }
+			}
+			const room = `postType/post:${own}`
+			const none = { types: undefined, editable: undefined, not: undefined, cut: undefined, address: `${site.url}/wp-admin/`, rooms: [room] }
+			const filter = `add_filter('user_has_cap', fn ($caps) => $caps);`
+			assert.deepEqual(ticket(admin), { ...none, types: ['post', 'page'] })
+			assert.deepEqual(ticket(admin, { code: filter }), { ...none, editable: [own, others] })
+			assert.deepEqual(ticket(author), { ...none, editable: [own], not: [others] })
+			assert.deepEqual(ticket(author, { ids: [others] }), { ...none, not: [others], address: undefined })
+			assert.deepEqual(ticket(author, { ids: [own, 987654] }), { ...none, editable: [own], not: [987654] }, 'a post that is gone')
+			assert.deepEqual(ticket(author, { ids: [own], complete: false }), { ...none, editable: [own], cut: true })
+			const many = Array.from({ length: 60 }, (_, i) => 900_000 + i)
+			const most = ticket(author, { ids: many })
+			assert.deepEqual([most.not.length, most.cut], [50, true])
+			const less = ticket(author, { ids: [own, ...many], limit: 1200 })
+			assert.deepEqual([less.editable, less.not.length > 1, less.not.length < 49, less.cut, less.rooms], [[own], true, true, true, [room]], 'those that may not be edited go first, and rooms later')
+			assert.deepEqual(ticket(admin, { limit: sign(admin).length - 10 }), { ...none, types: ['post', 'page'], rooms: [] })
+			assert.deepEqual(ticket(author, { ids: [own], limit: sign(author, { ids: [own] }).length - 10 }), none, 'PHP answers')
 		})
 
 		await t.test('a beat waits for at most one call to heartbeatd', async () => {

@@ -112,6 +112,9 @@
 			/** Subscribes again when the page is ready: heartbeat-transport.js adds rooms to core's client then. */
 			ready: () => watchers.forEach( ( { room } ) => subscribe( room ) ),
 
+			/** Says over the link what a beat's presence handles would, if the client can. */
+			announce: ( handles ) => heartbeat.transport && heartbeat.transport.announce && heartbeat.transport.announce( handles ),
+
 			/** Beats, if there is a client. */
 			beat: () => heartbeat.connectNow && heartbeat.connectNow(),
 

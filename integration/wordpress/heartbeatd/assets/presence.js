@@ -15,6 +15,14 @@
 		}
 	}
 
+	function nudge() {
+		if ( transport().nudge ) {
+			transport().nudge();
+		} else {
+			beat();
+		}
+	}
+
 	function addHandles( data ) {
 		// Another plugin may have set the handle, with more in it.
 		data['presence-ping'] = data['presence-ping'] || { screen: window.pagenow };
@@ -51,7 +59,7 @@
 		$( document ).on( 'heartbeat-push.heartbeatd', function( event, push ) {
 			const after = push.data && push.data.heartbeatd && Number( push.data.heartbeatd.beat_after_ms );
 			if ( after > 0 && after < 60000 ) {
-				window.setTimeout( beat, after );
+				window.setTimeout( nudge, after );
 			}
 		} );
 	}

@@ -2,15 +2,16 @@
 ( function( window, $, ui, i18n ) {
 	const { document } = window;
 	const { __ } = i18n;
+	const PING = 'presence-active-posts-ping';
 
 	let online = new Map(); // by user id: idle or not, from the room admin/online
-	let onlineAtTick = online; // the same when the last tick listed the editors
+	let onlineAtList = online; // the same when the last list came
 
-	// Ticks list the editors once a minute. The room admin/online reports at once who has become
-	// idle or active since.
+	// The list comes with ticks and, over a link, in frames when it changes. The room
+	// admin/online reports at once who has become idle or active since.
 	function isIdle( { user_id: user, status } ) {
 		const now = online.get( Number( user ) );
-		return now === undefined || now === onlineAtTick.get( Number( user ) ) ? status === 'idle' : now;
+		return now === undefined || now === onlineAtList.get( Number( user ) ) ? status === 'idle' : now;
 	}
 
 	const toPerson = ( editor ) => ( {
@@ -38,24 +39,34 @@
 		ui.people.watch( 'admin/online', ( { people } ) => {
 			const first = ! online.size;
 			online = new Map( people.map( ( { id, idle } ) => [ id, idle ] ) );
-			onlineAtTick = first ? online : onlineAtTick;
+			onlineAtList = first ? online : onlineAtList;
 			render();
 		} );
+		const update = ( list ) => {
+			if ( Array.isArray( list ) ) {
+				posts = list;
+				onlineAtList = online;
+				render();
+			}
+		};
+		// The widget may be closed or hidden.
+		const isShown = () => document.visibilityState !== 'hidden' && box.offsetParent;
+		const announce = () => {
+			if ( isShown() ) {
+				ui.people.announce( { [ PING ]: 'frames' } );
+			}
+		};
 		$( document )
 			.on( 'heartbeat-send.heartbeatd-posts', ( event, data ) => {
-				// The widget may be closed or hidden.
-				if ( document.visibilityState !== 'hidden' && box.offsetParent ) {
-					data[ 'presence-active-posts-ping' ] = true;
+				if ( isShown() ) {
+					// Without a link there are no frames. Another script may want ticks.
+					data[ PING ] = data[ PING ] || ( ui.people.isLinked() ? 'frames' : true );
 				}
 			} )
-			.on( 'heartbeat-tick.heartbeatd-posts', ( event, response ) => {
-				if ( Array.isArray( response[ 'presence-active-posts' ] ) ) {
-					posts = response[ 'presence-active-posts' ];
-					onlineAtTick = online;
-					render();
-				}
-			} )
-			.on( 'postbox-toggled.heartbeatd-posts postbox-columnchange.heartbeatd-posts', ui.people.beat );
+			.on( 'heartbeat-tick.heartbeatd-posts', ( event, response ) => update( response[ 'presence-active-posts' ] ) )
+			.on( 'heartbeat-active-posts.heartbeatd-posts', ( event, news ) => update( news.posts ) )
+			.on( 'postbox-toggled.heartbeatd-posts postbox-columnchange.heartbeatd-posts', () => ( ui.people.isLinked() ? announce() : ui.people.beat() ) );
+		announce();
 	}
 
 	// Quick Edit replaces a row, so the cell is looked up for each change.

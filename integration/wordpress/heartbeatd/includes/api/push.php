@@ -40,6 +40,21 @@ function heartbeatd_nudge( $to, $spread_ms = 2000 ) {
 }
 
 /**
+ * Asks open pages to beat for news of this plugin. A page whose beats PHP answers beats at
+ * most once in its own interval because of such nudges.
+ *
+ * @param string $room      The room.
+ * @param int    $spread_ms The time over which the pages spread their beats, in milliseconds.
+ */
+function heartbeatd_nudge_paced( $room, $spread_ms ) {
+	$body = array(
+		'spread_ms' => $spread_ms,
+		'paced'     => true,
+	);
+	heartbeatd_enqueue_message( '/nudge', $room, $body, __FUNCTION__ );
+}
+
+/**
  * Queues a push or a nudge.
  *
  * @param string $path   The path of the API, '/push' or '/nudge'.

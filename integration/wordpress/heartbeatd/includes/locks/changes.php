@@ -77,7 +77,7 @@ function heartbeatd_announce_lock_change( $post_id, $before, $after ) {
 		heartbeatd_enqueue_call( '/presence?' . http_build_query( $entry, '', '&', PHP_QUERY_RFC3986 ), array() );
 	}
 	if ( $old !== $new ) {
-		heartbeatd_nudge( $room, HEARTBEATD_LOCK_SPREAD_MS );
+		heartbeatd_nudge_paced( $room, HEARTBEATD_LOCK_SPREAD_MS );
 	} elseif ( $new && $new_left < $old_left ) {
 		// An editor that is closed keeps its lock for a few seconds, in case the page is only
 		// reloaded: lists beat again after that.

@@ -49,7 +49,7 @@ function heartbeatd_ui_print_posts_widget() {
 		'per_page' => HEARTBEATD_PRESENCE_PER_PAGE,
 	);
 	$page  = heartbeatd_presence_list_page( $query );
-	$posts = heartbeatd_presence_active_posts( $page ? $page['entries'] : array() );
+	$posts = heartbeatd_presence_active_posts( $page ? $page['entries'] : array(), $page && $page['total'] <= HEARTBEATD_PRESENCE_PER_PAGE );
 	foreach ( $posts as $post ) {
 		$people = array_map( 'heartbeatd_ui_editor_person', $post['editors'] );
 		$items .= '<li class="heartbeatd-post"><a href="' . esc_url( $post['edit_url'] ) . '">' . esc_html( heartbeatd_ui_title( $post['post_title'] ) ) . '</a>' . heartbeatd_ui_avatars( $people ) . '</li>';

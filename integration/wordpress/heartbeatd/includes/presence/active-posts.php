@@ -14,13 +14,34 @@ const HEARTBEATD_MAX_ACTIVE_POSTS   = 50;
 const HEARTBEATD_MAX_ACTIVE_EDITORS = 20;
 
 /**
+ * Returns which of the posts that are being edited the current user may edit, as far as this
+ * request has found out.
+ *
+ * @param array|null $decided Sets it: posts, from newest to oldest, and whether these are all.
+ * @return array{posts: array<int, bool>, complete: bool}
+ */
+function heartbeatd_decided_posts( $decided = null ) {
+	static $by_user = array();
+
+	$user = get_current_blog_id() . ' ' . get_current_user_id();
+	if ( null !== $decided ) {
+		$by_user[ $user ] = $decided;
+	}
+	return $by_user[ $user ] ?? array(
+		'posts'    => array(),
+		'complete' => true,
+	);
+}
+
+/**
  * Returns the posts that are being edited and that the current user may edit, from newest to
  * oldest.
  *
- * @param array[] $entries Entries of any rooms.
+ * @param array[] $entries  Entries of any rooms.
+ * @param bool    $complete Whether these are all entries in posts' rooms.
  * @return array[] Items of the handle presence-active-posts.
  */
-function heartbeatd_presence_active_posts( $entries ) {
+function heartbeatd_presence_active_posts( $entries, $complete ) {
 	$posts = array();
 	foreach ( $entries as $entry ) {
 		$id = heartbeatd_room_post_id( $entry['room'] );
@@ -35,10 +56,16 @@ function heartbeatd_presence_active_posts( $entries ) {
 	arsort( $dates );
 	_prime_post_caches( array_keys( $dates ), false, false );
 
-	$active = array();
+	$active  = array();
+	$decided = array();
 	foreach ( array_keys( $dates ) as $id ) {
-		$post = get_post( $id );
-		if ( count( $active ) < HEARTBEATD_MAX_ACTIVE_POSTS && $post && current_user_can( 'edit_post', $id ) ) {
+		if ( HEARTBEATD_MAX_ACTIVE_POSTS === count( $active ) ) {
+			$complete = false;
+			break;
+		}
+		$post           = get_post( $id );
+		$decided[ $id ] = $post && current_user_can( 'edit_post', $id );
+		if ( $decided[ $id ] ) {
 			$active[] = array(
 				'post_id'    => $id,
 				'post_title' => heartbeatd_post_title( $post ),
@@ -48,6 +75,12 @@ function heartbeatd_presence_active_posts( $entries ) {
 			);
 		}
 	}
+	heartbeatd_decided_posts(
+		array(
+			'posts'    => $decided,
+			'complete' => $complete,
+		)
+	);
 	return $active;
 }
 

@@ -148,7 +148,7 @@ function heartbeatd_presence_answers( $data, $own ) {
 		}
 	}
 	if ( $active ) {
-		$answers['presence-active-posts'] = heartbeatd_presence_active_posts( $entries );
+		$answers['presence-active-posts'] = heartbeatd_presence_active_posts( $entries, $rooms['complete'] );
 	}
 	return $answers;
 }
@@ -158,7 +158,8 @@ function heartbeatd_presence_answers( $data, $own ) {
  *
  * @param bool $online Whether it asks who is online.
  * @param bool $active Whether it asks which posts are being edited.
- * @return array{entries: array[], online: int}|null Null if the beat asks for nothing, or heartbeatd does not answer.
+ * @return array{entries: array[], online: int, complete: bool}|null Null if the beat asks for nothing, or heartbeatd does not answer.
+ *         'complete' says whether these are all entries in posts' rooms.
  */
 function heartbeatd_presence_list_for_beat( $online, $active ) {
 	if ( ! $online && ! $active ) {
@@ -166,7 +167,11 @@ function heartbeatd_presence_list_for_beat( $online, $active ) {
 	}
 	$all = $online && $active ? heartbeatd_presence_list_page( array( 'per_page' => HEARTBEATD_PRESENCE_PER_PAGE ) ) : array( 'total' => PHP_INT_MAX );
 	if ( null === $all || $all['total'] <= HEARTBEATD_PRESENCE_PER_PAGE ) {
-		return null === $all ? null : $all + array( 'online' => 0 );
+		$rest = array(
+			'online'   => 0,
+			'complete' => true,
+		);
+		return null === $all ? null : $all + $rest;
 	}
 	$none   = array(
 		'entries' => array(),
@@ -185,8 +190,9 @@ function heartbeatd_presence_list_for_beat( $online, $active ) {
 		)
 	) : $none;
 	return null === $people || null === $posts ? null : array(
-		'entries' => array_merge( $people['entries'], $posts['entries'] ),
-		'online'  => $people['total'],
+		'entries'  => array_merge( $people['entries'], $posts['entries'] ),
+		'online'   => $people['total'],
+		'complete' => $posts['total'] <= HEARTBEATD_PRESENCE_PER_PAGE,
 	);
 }
 

@@ -59,9 +59,9 @@ function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
 			'title' => heartbeatd_post_title( $post ),
 		);
 	}
-	$types = heartbeatd_editable_post_types();
-	if ( $types ) {
-		$claims['types'] = $types;
+	$types   = heartbeatd_editable_post_types();
+	$claims += array_filter( array( 'types' => $types ) ) + heartbeatd_post_claims( $types );
+	if ( $types || isset( $claims['editable'] ) ) {
 		$claims['admin'] = admin_url();
 	}
 	$sync = heartbeatd_sync_url();
@@ -98,7 +98,8 @@ function heartbeatd_add_native_claims( $claims, $screen_id ) {
 }
 
 /**
- * Signs a ticket. Leaves out rooms that do not fit, from the end, and then the post types.
+ * Signs a ticket. Leaves out what does not fit: single posts, then rooms, from the end, and
+ * then the post types.
  *
  * @param array $claims The claims.
  * @param int   $limit  The most bytes that the ticket may have.
@@ -109,14 +110,19 @@ function heartbeatd_sign_ticket( $claims, $limit = HEARTBEATD_MAX_JWT ) {
 		return '';
 	}
 	$ticket = heartbeatd_sign_jwt( $claims );
-	while ( strlen( $ticket ) > $limit && ( $claims['rooms'] || isset( $claims['types'] ) ) ) {
-		if ( ! $claims['rooms'] ) {
+	while ( strlen( $ticket ) > $limit ) {
+		if ( isset( $claims['editable'] ) || isset( $claims['not_editable'] ) ) {
+			$claims = heartbeatd_cut_post_claims( $claims );
+		} elseif ( $claims['rooms'] ) {
+			array_pop( $claims['rooms'] );
+		} elseif ( isset( $claims['admin'] ) ) {
 			unset( $claims['types'], $claims['admin'] );
+		} else {
+			return '';
 		}
-		array_pop( $claims['rooms'] );
 		$ticket = heartbeatd_sign_jwt( $claims );
 	}
-	return strlen( $ticket ) > $limit ? '' : $ticket;
+	return $ticket;
 }
 
 /**
