@@ -28,7 +28,8 @@ for (const [name, start] of Object.entries({ Chromium: startChromium, Firefox: s
 				if (number <= 2) usual = Math.max(usual, took)
 				else assert.ok(took < usual + 5000, `page ${number}: ${took} ms`)
 			}
-			assert.deepEqual(await polling(), pages.slice(0, 2))
+			// Not always the first two: a page that a busy machine stops for 15 s loses its slot.
+			await until('two pages poll', async () => (await polling()).length === 2)
 			for (const page of pages) {
 				await beat(page)
 				assert.deepEqual((await seen(page)).filter(({ name }) => /error|lost/.test(name)), [])
