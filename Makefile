@@ -17,11 +17,11 @@ PHP_FILES := $(sort $(shell find integration/wordpress/heartbeatd integration/wo
 JS_TESTS := $(sort $(shell find client-js/test -name '*.test.*js'))
 INTEGRATION_TESTS := $(sort $(shell find integration -name node_modules -prune -o -name '*.test.*js' -print))
 
-# These files mostly wait, for beats and for timeouts.
-WAITING_TESTS := $(patsubst %,integration/%.test.mjs,browser/outage fronts/caches fronts/csp fronts/outage \
+# These tests mostly wait for beats and timeouts.
+WAITING_TESTS := $(patsubst %,integration/%.test.mjs,browser/reconnect fronts/caches fronts/csp fronts/reconnect-refused \
 	wordpress/cron wordpress/presence/beside $(addprefix wordpress/live/,expiry idle requests))
 
-# Node's test runner. Two files run at a time, and beside them one of those that mostly wait:
+# Node's test runner. Two files run at a time, and in parallel one of those that mostly wait:
 # with three others, browsers on two cores are too slow for the tests.
 RUN_TESTS := node --test --test-reporter=spec --test-timeout=900000
 NODE_TEST := $(RUN_TESTS) --test-concurrency=2

@@ -1,5 +1,5 @@
-// The back/forward cache: a page that may be kept is kept, leaves while it is there, and
-// comes back once.
+// The back/forward cache: a page that may be stored is stored. Its user leaves while it is stored,
+// and joins once when it is restored.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -9,7 +9,7 @@ import { startChromium, startFirefox, startHeartbeatd, until } from './harness.m
 
 const click = (page, selector) => page.click(selector, { delay: 100 })
 
-// What else than a click on a link leaves time to close the connection in Firefox.
+// Other ways to leave a page that give it time to close its connection in Firefox.
 const ways = {
 	'a click on a button': (page) => click(page, '#go'),
 	'the space bar on a button': async (page) => {
@@ -20,17 +20,17 @@ const ways = {
 	'a tap on a button': (page) => tap(page, '#go'),
 }
 
-test('Chromium keeps a page that a click on a link has left', async (t) => {
+test('Chromium stores a page that is left by a click on a hyperlink', async (t) => {
 	const front = await startWebServer(t, await startHeartbeatd(t))
 	const browser = await startChromium(t, { bfcache: true })
 	await keepsPage(t, front, browser, 'websocket')
 })
 
-test('Firefox keeps a page that was left by hand', async (t) => {
+test('Firefox stores a page that its user leaves', async (t) => {
 	const front = await startWebServer(t, await startHeartbeatd(t))
 	const browser = await startFirefox(t)
 	for (const transport of ['websocket', 'events', 'longpoll']) {
-		await t.test(`${transport}, a click on a link`, (t) => keepsPage(t, front, browser, transport))
+		await t.test(`${transport}, a click on a hyperlink`, (t) => keepsPage(t, front, browser, transport))
 		for (const [way, leave] of Object.entries(ways)) {
 			await t.test(`${transport}, ${way}`, () => inOneOfThree(async () => {
 				const page = await openDemo(t, browser, front, 1, { transport })
@@ -47,9 +47,9 @@ test('Firefox keeps a page that was left by hand', async (t) => {
 	}
 })
 
-// The page closes its connection when a button or finger goes down, and navigates when that
-// goes up. On a busy machine the time between them may be too short, which no page can
-// prevent: it must be kept in one of three attempts.
+// The page closes its connection when a button or finger is pressed, and navigates when it is
+// released. On a busy machine the time in between may be too short, which no page can prevent: the
+// page must be stored in one of three attempts.
 async function inOneOfThree(attempt) {
 	for (let left = 2; ; left--) {
 		try {
@@ -67,7 +67,7 @@ async function keepsPage(t, front, browser, transport) {
 	await beat(page)
 	await addControls(page)
 
-	// What the page handles itself: the link is back at once.
+	// The page handles these clicks itself: the link opens again at once.
 	for (const selector of ['#handled', '#sent']) {
 		await click(page, selector)
 		await onTransport(page, transport, 5)
@@ -95,8 +95,8 @@ async function goAndReturn(page, leave, meanwhile = () => {}) {
 	await until('the page is back', () => page.evaluate(() => window.kept).catch(() => false)) // while it navigates there is none
 }
 
-// addControls adds a link and a form that lead away, and two that the page handles; what
-// it sets is still there after the page was kept.
+// addControls adds a hyperlink and a form that leave the page, and two that the page handles. The
+// value that it sets is still there if the page was stored.
 const addControls = (page) => page.evaluate(() => {
 	document.body.insertAdjacentHTML('afterbegin', `
 		<a id="away" href="/heartbeat/heartbeat.js?version">away</a> <a id="handled" href="/elsewhere">handled</a>
@@ -107,7 +107,7 @@ const addControls = (page) => page.evaluate(() => {
 	window.addEventListener('pageshow', (event) => { window.kept = event.persisted })
 })
 
-// tap touches an element in Firefox, for which Playwright has no touch screen.
+// tap touches an element in Firefox, where Playwright has no touchscreen.
 async function tap(page, selector) {
 	const { x, y, width, height } = await page.locator(selector).boundingBox()
 	const session = page._connection.toImpl(page).delegate._session

@@ -1,5 +1,5 @@
-// The classic beat, by POST, against heartbeatd's demo site and against a live
-// WordPress: status, headers and bytes are the same, but for times and nonces.
+// The classic beat by POST: heartbeatd's demo site and a live WordPress answer with the same
+// status, headers and bytes, except for times and nonces.
 
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
@@ -38,9 +38,9 @@ const cases = {
 	'a body that is not a form': { type: 'application/json', body: '{"action":"heartbeat"}' },
 }
 
-// The answer's own: everything else in a response belongs to a web server.
+// Headers of the answer; the web server adds all others.
 const WEB_SERVER = new Set(['server', 'date', 'connection', 'keep-alive', 'transfer-encoding', 'content-length', 'x-powered-by', 'content-encoding'])
-// The one header that is new, for pages that have a link.
+// The header that heartbeatd adds, for pages with a link.
 const OURS = 'x-heartbeatd-ticket'
 
 function request(ajaxurl, user, { method = 'POST', query, nonce, cookie, fields, body, type = 'application/x-www-form-urlencoded; charset=UTF-8' }) {
@@ -53,7 +53,7 @@ function request(ajaxurl, user, { method = 'POST', query, nonce, cookie, fields,
 	})
 }
 
-// send is what the answer says, with what differs from one to the next made equal.
+// send returns the answer, with the values replaced that always differ.
 async function send(ajaxurl, user, options) {
 	const answer = await request(ajaxurl, user, options)
 	const headers = [...answer.headers].filter(([name]) => !WEB_SERVER.has(name) && name !== OURS).map((pair) => pair.join(': ')).sort()
@@ -68,7 +68,7 @@ function comparable(body) {
 	return body.replace(/("server_time":)\d+/, '$1TIME').replace(/(_nonce":)"[0-9a-f]{10}"/g, '$1"NONCE"')
 }
 
-// wordpressUser logs in and reads the nonce off an admin page.
+// wordpressUser logs in and reads the nonce from an admin page.
 async function wordpressUser(site, { login, password }) {
 	const form = new URLSearchParams({ log: login, pwd: password, testcookie: '1' })
 	const answer = await fetch(`${site.url}/wp-login.php`, {
@@ -101,12 +101,12 @@ describe('the classic beat', () => {
 	const ping = { nonce: 'good', fields: { 'data[presence-ping][screen]': 'dashboard' } }
 
 	for (const [name, options] of Object.entries(cases)) {
-		test(`${name}: as WordPress answers it`, async () => {
+		test(`${name}: the answer is WordPress's`, async () => {
 			assert.deepEqual(await beat(alice, options), wordpress[name])
 		})
 	}
 
-	test('a presence ping: who is online, with the fields of the Presence API', async () => {
+	test('a presence ping gets who is online, with the fields of the Presence API', async () => {
 		const started = Math.floor(Date.now() / 1000)
 		const answer = await raw(alice, ping)
 		const tick = JSON.parse(answer)
@@ -129,7 +129,7 @@ describe('the classic beat', () => {
 		assert.deepEqual(online.map((entry) => entry.user_id).sort(), [1, 2])
 	})
 
-	test('the nonce that a refused beat brings is good', async () => {
+	test('the new nonce in the answer to a refused beat is valid', async () => {
 		const refused = JSON.parse(await raw(alice, { nonce: 'abcdef0123' }))
 		assert.equal(refused.nonces_expired, true)
 		assert.ok(!('server_time' in refused))
@@ -142,7 +142,7 @@ describe('the classic beat', () => {
 		assert.equal(tick.nonces_expired, true)
 	})
 
-	// raw is the body as it came.
+	// raw is the unchanged body.
 	async function raw(user, options) {
 		const answer = await request(`${server.url}/wp-admin/admin-ajax.php`, user, options)
 		assert.equal(answer.status, 200)

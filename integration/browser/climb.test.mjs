@@ -1,11 +1,11 @@
-// A page that long-polls because its WebSocket failed changes to a WebSocket by itself.
+// A page that long-polls because its WebSocket failed changes to a WebSocket later.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { beat, changes, onTransport, openDemo, seen, shows } from './demo.mjs'
 import { startChromium, startHeartbeatd } from './harness.mjs'
 
-test('a page climbs from long-poll to a WebSocket, and keeps it', async (t) => {
+test('a page changes from long-poll to a WebSocket that works again, and keeps it', async (t) => {
 	const server = await startHeartbeatd(t)
 	const browser = await startChromium(t)
 	const context = await browser.newContext()

@@ -1,6 +1,5 @@
-// WordPress's own heartbeat.js, jQuery and hooks, as installed and unmodified,
-// against heartbeatd's demo site: by POST, and carried over a socket by
-// dist/heartbeat-transport.js.
+// WordPress's own heartbeat.js, jQuery and hooks, unmodified, with heartbeatd's demo site: by POST,
+// and over a WebSocket with dist/heartbeat-transport.js.
 
 /* global events */
 
@@ -30,7 +29,7 @@ describe("core's own heartbeat.js", () => {
 		assert.deepEqual(await names(page), ['heartbeat-send', 'heartbeat-tick'])
 	})
 
-	test('beats over a socket, with nothing on the wire to admin-ajax', async (t) => {
+	test('beats over a WebSocket, without requests to admin-ajax.php', async (t) => {
 		const { page, posts, frames } = await openPage(t, [...CORE, TRANSPORT])
 		await until('the socket', () => page.evaluate(() => wp.heartbeat.transport.name === 'websocket'))
 		const before = await page.evaluate(() => events.filter((event) => event.name === 'heartbeat-tick').length)
@@ -43,7 +42,7 @@ describe("core's own heartbeat.js", () => {
 		assert.deepEqual((await names(page)).filter((name) => /error|lost|expired/.test(name)), [])
 	})
 
-	test('hears of its expired nonce, and goes on with the new one', async (t) => {
+	test('gets a new nonce when its nonce has expired, and uses it', async (t) => {
 		const { page } = await openPage(t, CORE, { nonce: 'abcdef0123' })
 		await until('the tick after', () => ticks(page, 2))
 		const seen = await page.evaluate(() => events.map((event) => event.name))
@@ -53,9 +52,9 @@ describe("core's own heartbeat.js", () => {
 		assertTick(second)
 	})
 
-	// openPage is a page of the demo site that carries the given scripts and beats every second.
+	// openPage opens a page of the demo site with the given scripts, which beats every second.
 	async function openPage(t, scripts, changes = {}) {
-		// A page that was not fetched from loopback may not open a socket there.
+		// A page that was not loaded from loopback may not open a socket to loopback.
 		const context = await browser.newContext({ permissions: ['local-network-access'] })
 		t.after(() => context.close())
 		const [name, value] = settings.cookie.split(/=(.*)/s)
@@ -77,7 +76,7 @@ describe("core's own heartbeat.js", () => {
 	}
 })
 
-// html loads the scripts in their order, as an admin page would.
+// html returns a page that loads the scripts in this order, as an admin page does.
 function html(scripts, settings) {
 	const [jquery, ...others] = scripts.map((path, index) => `<script src="/test-script/${index}"></script>`)
 	return `<!doctype html><title>core</title>
@@ -85,7 +84,7 @@ function html(scripts, settings) {
 		${jquery}<script>(${record})()</script>${others.join('')}`
 }
 
-// record notes every event of Heartbeat as a page sees it, and pings like an admin page.
+// record stores every event of Heartbeat, and enqueues the ping of an admin page.
 function record() {
 	const all = ['send', 'tick', 'error', 'connection-lost', 'connection-restored', 'nonces-expired']
 	jQuery(document).on('heartbeat-send', (event, data) => {

@@ -1,12 +1,12 @@
-// The demo page as a test sees it: its transport, its events, who it shows online.
+// The demo page for tests: its transport, its events, and the users that it shows online.
 
 import { until } from './harness.mjs'
 
 const DEFAULTS = { websocket: ['websocket', 'events', 'longpoll'], events: ['events'], longpoll: ['longpoll'], post: [] }
 
-// openDemo opens the demo page as that user, in a context of its own unless one
-// is given, and waits until it is on the wanted transport. transports are those it may use:
-// all where it is to take the WebSocket, else only the wanted one, unless they are given.
+// openDemo opens the demo page as that user, in a new context unless one is given, and waits until
+// it uses the transport. transports are those that it may use; by default all for the WebSocket,
+// else only the given one.
 export async function openDemo(t, browser, server, user, { context, transport = 'websocket', transports = DEFAULTS[transport], query = '' } = {}) {
 	if (!context) {
 		context = await browser.newContext()
@@ -20,7 +20,7 @@ export async function openDemo(t, browser, server, user, { context, transport = 
 	return page
 }
 
-// allowOnly has the page's settings name these transports, from its first beat on.
+// allowOnly sets the transports in the page's settings, before its first beat.
 function allowOnly(page, transports) {
 	return page.addInitScript((names) => {
 		let settings
@@ -38,8 +38,8 @@ export function onTransport(page, transport, seconds) {
 	return until(`${transport} in use`, () => page.evaluate((name) => window.wp?.heartbeat?.transport.name === name, transport), seconds)
 }
 
-// record keeps every event of Heartbeat, with the time, in window.seen. It runs
-// before the page's own scripts, and listens before the first beat.
+// record stores every event of Heartbeat with its time in window.seen. It runs before the page's
+// scripts, and listens before the first beat.
 function record() {
 	window.seen = []
 	document.addEventListener('DOMContentLoaded', () => {
@@ -51,13 +51,13 @@ function record() {
 	})
 }
 
-// seen are the page's events, of one name if it is given.
+// seen returns the page's events, or those of one name.
 export async function seen(page, name) {
 	const events = await page.evaluate(() => window.seen)
 	return name ? events.filter((event) => event.name === name) : events
 }
 
-// changes are what the page heard of one user in a room: [{change: joined|updated|left, at}].
+// changes returns the presence changes of one user in a room: [{change: joined|updated|left, at}].
 export async function changes(page, user, room = 'admin/online') {
 	const found = []
 	for (const { at, detail } of await seen(page, 'presence')) {
@@ -69,7 +69,7 @@ export async function changes(page, user, room = 'admin/online') {
 	return found
 }
 
-// online are the ids of the users whom the page shows as online.
+// online returns the ids of the users that the page shows as online.
 export async function online(page) {
 	const ids = await page.locator('#online li[data-user-id]').evaluateAll((items) => items.map((item) => Number(item.dataset.userId)))
 	return ids.sort((a, b) => a - b)
@@ -79,7 +79,7 @@ export function shows(page, users) {
 	return until(`${users} online`, async () => String(await online(page)) === String(users))
 }
 
-// beat makes the page beat now and waits for the answer.
+// beat makes the page beat, and waits for the tick.
 export async function beat(page) {
 	const before = (await seen(page, 'tick')).length
 	await page.evaluate(() => wp.heartbeat.connectNow())

@@ -1,4 +1,4 @@
-// The demo page, as somebody sees it who has just started heartbeatd.
+// The demo page after heartbeatd was started.
 
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
@@ -13,7 +13,7 @@ describe('the demo page', () => {
 		browser = await startChromium(all)
 	})
 
-	test('two windows of one browser are two people', async (t) => {
+	test('two windows of one browser are two users', async (t) => {
 		const context = await browser.newContext()
 		t.after(() => context.close())
 		const windows = []
@@ -27,7 +27,7 @@ describe('the demo page', () => {
 		for (const page of windows) await shows(page, [1, 2])
 	})
 
-	test('who edits which post', async (t) => {
+	test('the page shows who edits which post', async (t) => {
 		const page = await openDemo(t, browser, server, 1)
 		await openDemo(t, browser, server, 3, { query: '&post=42' })
 		await until('the post', () => page.locator('#posts li[data-post-id="42"] img').count())
@@ -46,7 +46,7 @@ describe('the demo page', () => {
 		assert.ok((await page.locator('#log li').count()) > 5)
 	})
 
-	test('nothing is loaded from elsewhere, and nothing complains', async (t) => {
+	test('the page loads nothing from other hosts, and logs no errors', async (t) => {
 		const context = await browser.newContext()
 		t.after(() => context.close())
 		const [elsewhere, complaints] = [[], []]

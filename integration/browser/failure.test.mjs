@@ -1,4 +1,4 @@
-// heartbeatd killed under its browsers, and a socket cut without a word.
+// heartbeatd is killed while pages are connected, and connections break without a close.
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
@@ -6,15 +6,15 @@ import { describe, test } from 'node:test'
 import { binary, startChromium, startHeartbeatd, until } from './harness.mjs'
 import { beat, onTransport, openDemo, seen, shows } from './demo.mjs'
 
-describe('failure', () => {
-	test('kill -9 and a new start: everybody is back, nobody heard of a loss', async (t) => {
+describe('failures', () => {
+	test('after kill -9 and a restart all pages reconnect, and no event reports a failure', async (t) => {
 		const server = await startHeartbeatd(t)
 		const browser = await startChromium(t)
 		const transports = ['websocket', 'events', 'longpoll']
 		const pages = []
 		for (const [index, transport] of transports.entries()) pages.push(await openDemo(t, browser, server, index + 1, { transport }))
 		for (const page of pages) await shows(page, [1, 2, 3])
-		// Now the next beat is an interval away.
+		// The next beat follows after an interval.
 		for (const page of pages) await beat(page)
 
 		const sent = await Promise.all(pages.map(async (page) => (await seen(page, 'send')).length))
@@ -33,12 +33,12 @@ describe('failure', () => {
 		}
 	})
 
-	test('a socket cut without a word: the beat in flight gets its tick by POST', async (t) => {
+	test('a beat in flight on a silently broken connection is posted, and gets its tick', async (t) => {
 		const network = makeNetwork(t)
 		const server = await startHeartbeatd(t, { netns: network.name })
 		const browser = await startChromium(t, { netns: network.name })
 		const page = await openDemo(t, browser, server, 1)
-		// The socket is the connection that comes when the transport is switched on.
+		// The WebSocket is the connection that is opened after use().
 		await page.evaluate(() => wp.heartbeat.transport.use([]))
 		await onTransport(page, 'post')
 		const others = new Set(network.clientPorts(server.url))
@@ -63,7 +63,7 @@ describe('failure', () => {
 		assert.deepEqual(posts, ['POST'], 'on the new socket nothing is posted')
 	})
 
-	test('the first push of a page, said while its socket is cut, comes once, also after a restart', async (t) => {
+	test('a first push while the connection is broken arrives once, also after a restart', async (t) => {
 		const network = makeNetwork(t)
 		const server = await startHeartbeatd(t, { netns: network.name, flags: ['--api-key', 'operator'] })
 		const browser = await startChromium(t, { netns: network.name })
@@ -99,8 +99,8 @@ async function losses(page) {
 	return (await seen(page)).filter(({ name }) => /error|lost|restored|expired/.test(name))
 }
 
-// makeNetwork is a network namespace with a loopback of its own, where packets
-// can be dropped without a trace.
+// makeNetwork makes a network namespace with its own loopback interface, in which packets can be
+// dropped silently.
 function makeNetwork(t) {
 	if (process.getuid() !== 0) throw new Error('network namespaces need root: run this test with sudo')
 	const name = `heartbeatd-${process.pid}`

@@ -1,5 +1,5 @@
-// A web server of the tests in front of heartbeatd, for what the demo site does not do. The
-// real proxies are in ../fronts.
+// A web server in front of heartbeatd, for behavior that the demo site does not have. Real proxies
+// are in ../fronts.
 
 import { createServer, request } from 'node:http'
 import { connect } from 'node:net'
@@ -8,8 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const SLOW = 1000
 
 // startWebServer resolves with {url, sockets, answered}. It counts WebSockets, and the downloads
-// (/?download) and empty answers (/?empty) that it gives. It delays /?slow, and takes
-// no-store from pages. Sockets get 1001 ("going away") after closeAfter milliseconds.
+// (/?download) and empty answers (/?empty) that it sends. It delays /?slow, and removes no-store
+// from pages. It closes sockets with 1001 ("going away") after closeAfter milliseconds.
 export async function startWebServer(t, server, { closeAfter } = {}) {
 	const { hostname, port } = new URL(server.url)
 	const front = { sockets: 0, answered: 0 }

@@ -1,9 +1,10 @@
-// What the browser tests share: heartbeatd on free ports, Chromium and Firefox, and waiting.
+// What the browser tests share: heartbeatd on free ports, Chromium, Firefox, and polling of
+// conditions.
 //
 //	const server = await startHeartbeatd(t)
 //	const browser = await startChromium(t)
 //
-// Both end with the test, whatever became of it.
+// Both end with the test, also if it fails.
 
 import { execFileSync, spawn } from 'node:child_process'
 import { chromium, firefox } from 'playwright-core'
@@ -18,7 +19,7 @@ export const binary = `${root}.cache/test/heartbeatd`
 
 let built = false
 
-// build compiles heartbeatd; go leaves a binary alone that is up to date.
+// build compiles heartbeatd; go does nothing if the binary is up to date.
 function build() {
 	if (built) return
 	mkdirSync(`${root}.cache/test`, { recursive: true })
@@ -27,7 +28,7 @@ function build() {
 }
 
 // startHeartbeatd runs the demo site and resolves when it is ready, with
-// {url, admin, nats, stop(signal), restart()}. In netns it has a network of its own.
+// {url, admin, nats, stop(signal), restart()}. With netns it runs in that network namespace.
 export async function startHeartbeatd(t, { flags = [], netns } = {}) {
 	build()
 	const server = await launch(flags, netns)
@@ -45,14 +46,14 @@ async function launch(flags, netns) {
 		admin: `http://${admin}`,
 		nats,
 		stop: (signal) => run.stop(signal),
-		// restart starts it again on the same addresses.
+		// restart starts it again with the same addresses.
 		async restart() {
 			run = await ready([...command, '--listen', address, '--admin-listen', admin, '--nats-listen', nats, ...flags])
 		},
 	}
 }
 
-// ready starts the program and waits for the line of its log that names its addresses.
+// ready starts the program and waits for the log line with its addresses.
 async function ready([program, ...args]) {
 	const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'pipe'] })
 	const ended = new Promise((done) => child.once('exit', done))
@@ -81,7 +82,7 @@ async function ready([program, ...args]) {
 	return { ...addresses, stop }
 }
 
-// startWatch runs heartbeatd watch --json and keeps what it prints.
+// startWatch runs heartbeatd watch --json and keeps its output.
 export async function startWatch(t, server) {
 	const child = spawn(binary, ['watch', '--json', '--nats-url', server.nats], { stdio: ['ignore', 'pipe', 'inherit'] })
 	const ended = new Promise((done) => child.once('exit', done))
@@ -100,8 +101,8 @@ function readyLine(line) {
 	return { public: field('listen'), admin: field('admin'), nats: field('nats') }
 }
 
-// suite stands for the describe it is called in, as `t` does for a test: what a
-// before hook starts ends with the whole suite.
+// suite takes the place of `t` in the before hook of a describe: what it starts ends with the
+// suite.
 export function suite() {
 	const ends = []
 	after(async () => {
@@ -110,8 +111,8 @@ export function suite() {
 	return { after: (end) => ends.push(end) }
 }
 
-// startChromium launches the installed browser; in netns it reaches only that network, with
-// bfcache it has a back/forward cache, which Playwright switches off.
+// startChromium launches the installed browser. With netns it runs in that network namespace. With
+// bfcache it has a back/forward cache, which Playwright disables.
 export async function startChromium(t, { netns, bfcache = false } = {}) {
 	const browser = await chromium.launch({
 		executablePath: netns ? `${root}integration/browser/chromium-in-netns` : '/usr/bin/chromium',
@@ -127,7 +128,7 @@ export async function startChromium(t, { netns, bfcache = false } = {}) {
 }
 
 // startFirefox launches the installed Firefox ESR, which playwright-core drives over
-// WebDriver BiDi (its channels moz-*). There page.on('websocket') is never called, and
+// WebDriver BiDi (its channels moz-*). In Firefox page.on('websocket') is never called, and
 // request.postData() is always null.
 export async function startFirefox(t) {
 	const browser = await firefox.launch({ executablePath: '/usr/bin/firefox-esr', channel: 'moz-firefox' })
@@ -136,8 +137,8 @@ export async function startFirefox(t) {
 	return browser
 }
 
-// withoutMediaFeatures answers the one command of playwright-core that Firefox ESR 153 does
-// not know: every new context sends it, to set a colour scheme that no test needs.
+// withoutMediaFeatures answers the command of playwright-core that Firefox ESR 153 does not
+// support. Every new context sends it to set a color scheme, which no test needs.
 function withoutMediaFeatures(browser) {
 	const session = Object.getPrototypeOf(browser._connection.toImpl(browser)._browserSession)
 	const send = session.send
@@ -146,7 +147,7 @@ function withoutMediaFeatures(browser) {
 	}
 }
 
-// until polls a condition until it is truthy, and returns what it was. It pauses for at
+// until polls a condition until it is truthy, and returns its value. It pauses for at
 // least as long as the condition took: one that runs PHP would keep a core busy.
 export async function until(what, condition, seconds = 15) {
 	const deadline = Date.now() + seconds * 1000
@@ -160,7 +161,7 @@ export async function until(what, condition, seconds = 15) {
 	}
 }
 
-// demoUser is what a page of that user carries as heartbeatSettings, and its cookie.
+// demoUser returns heartbeatSettings of a page of that user, and its cookie.
 export async function demoUser(server, user) {
 	const answer = await fetch(`${server.url}/demo/settings?user=${user}`)
 	if (!answer.ok) throw new Error(`/demo/settings?user=${user}: ${answer.status}`)

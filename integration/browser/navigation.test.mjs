@@ -1,5 +1,5 @@
-// Firefox closes a page's sockets as soon as a navigation starts, also if the page stays.
-// The page must not answer that with a new socket, nor give the WebSocket up.
+// Firefox closes a page's sockets when a navigation starts, also if the page stays. The page must
+// not open a new socket at once, and must not stop using WebSockets.
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -19,7 +19,7 @@ for (const [name, start] of Object.entries({ Chromium: startChromium, Firefox: s
 			assert.equal(front.sockets - before, 3)
 		})
 
-		test('downloads and empty answers leave the page on its socket', async (t) => {
+		test('after downloads and empty answers the page uses its WebSocket again', async (t) => {
 			const { front, page } = await open(t, start)
 			const before = front.sockets
 			for (const what of ['download', 'empty', 'download']) {
@@ -38,7 +38,7 @@ for (const [name, start] of Object.entries({ Chromium: startChromium, Firefox: s
 	})
 }
 
-test('Firefox: where every socket is closed so after a moment the page reads an event stream', async (t) => {
+test('Firefox: a page whose sockets are always closed with 1001 reads an event stream', async (t) => {
 	const { front, page } = await open(t, startFirefox, { closeAfter: 1000 })
 	await onTransport(page, 'events', 100)
 	t.diagnostic(`after ${front.sockets} sockets`)

@@ -1,5 +1,5 @@
-// Many pages of one browser on long-poll, over HTTP/1.1: a browser opens six connections to
-// a host, so at most two pages keep a poll waiting and the others post.
+// Many pages of one browser with long-poll over HTTP/1.1: a browser opens six connections to a
+// host, so at most two pages poll, and the others post.
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -8,7 +8,7 @@ import { startChromium, startFirefox, startHeartbeatd, until } from './harness.m
 
 for (const [name, start] of Object.entries({ Chromium: startChromium, Firefox: startFirefox })) {
 	describe(name, () => {
-		test('of seven pages two poll, and another when one of them ends', async (t) => {
+		test('two of seven pages poll, and a third one when one of them is closed', async (t) => {
 			const server = await startHeartbeatd(t)
 			const browser = await start(t)
 			const context = await browser.newContext()

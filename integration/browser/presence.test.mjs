@@ -1,4 +1,4 @@
-// Who is online, as other browsers, a NATS subscriber and heartbeatd watch see it.
+// Presence as other browsers, a NATS subscriber and heartbeatd watch see it.
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -29,7 +29,7 @@ describe('presence', () => {
 		})
 	}
 
-	test('tabs that close and come back', async (t) => {
+	test('a user stays while one of their tabs is open, and leaves after the last one is closed', async (t) => {
 		const server = await startHeartbeatd(t)
 		const browser = await startChromium(t)
 		const watched = await startWatch(t, server)
@@ -46,7 +46,7 @@ describe('presence', () => {
 		const closed = Date.now()
 		await Promise.all([closing.close(), only.close(), leaving.close()])
 		await openDemo(t, browser, server, 4, { context: back })
-		// User 3's leave is the clock of this test: by then the others would have left too.
+		// When user 3 has left, the others would have left, too.
 		const left = await until('user 3 to leave', async () => (await changes(watcher, 3)).find(({ change }) => change === 'left'), 30)
 		t.diagnostic(`the last tab closed: a leave after ${left.at - closed} ms`)
 		assert.ok(left.at - closed >= 9_000, 'the leave came before the grace was over')
@@ -63,7 +63,7 @@ describe('presence', () => {
 		await shows(watcher, [1, 4])
 	})
 
-	test('a hidden tab leaves by the TTL, and is back when it is shown', async (t) => {
+	test('the user of a hidden tab leaves after the TTL, and joins when the tab is shown', async (t) => {
 		const server = await startHeartbeatd(t, { flags: ['--presence-ttl', '6s'] })
 		const browser = await startChromium(t)
 		const watcher = await openDemo(t, browser, server, 1)
@@ -77,7 +77,7 @@ describe('presence', () => {
 		await setVisibility(hidden, 'visible')
 		await beat(hidden)
 		await shows(watcher, [1, 2])
-		// An open tab outlives the TTL: its node renews it.
+		// The entry of an open tab does not expire: its node renews it.
 		assert.deepEqual((await changes(hidden, 1)).filter(({ change }) => change === 'left'), [])
 		assert.deepEqual(await online(hidden), [1, 2])
 	})
@@ -87,7 +87,7 @@ function joins(line, user) {
 	return line.event === 'joined' && line.user_id === user
 }
 
-// subscribe hears what any NATS client hears on presence.>, as {subject, entry, at}.
+// subscribe returns the messages of presence.> as a NATS client gets them: {subject, entry, at}.
 async function subscribe(t, server) {
 	const connection = await connect({ servers: server.nats })
 	t.after(() => connection.close())
@@ -102,7 +102,7 @@ async function subscribe(t, server) {
 	return heard
 }
 
-// A headless browser never hides its tabs.
+// A headless browser never hides its tabs, so the page pretends.
 function setVisibility(page, state) {
 	return page.evaluate((value) => {
 		Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => value })

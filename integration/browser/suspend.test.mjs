@@ -1,11 +1,11 @@
-// A page that nobody touches for an hour, in a window behind others, sleeps, and its
-// link with it.
+// A page without input for an hour, in a window in the background, is suspended and closes its
+// link.
 
 import { test } from 'node:test'
 import { openDemo, onTransport } from './demo.mjs'
 import { startChromium, startHeartbeatd, until } from './harness.mjs'
 
-test('a suspended page closes its link, and opens it again on return', async (t) => {
+test('a suspended page closes its link, and opens it again when its user returns', async (t) => {
 	const server = await startHeartbeatd(t)
 	const browser = await startChromium(t)
 	const context = await browser.newContext()

@@ -1,6 +1,5 @@
 // WebKitGTK for the browser tests: its MiniBrowser, driven by WebDriver over HTTP, on an X
-// display of its own. It has as much of Playwright's interface as the tests need that run
-// here too.
+// display of its own. It implements the part of Playwright's interface that the shared tests use.
 //
 //	const browser = await startWebKit(t)
 //	const page = await (await browser.newContext()).newPage()
@@ -12,12 +11,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '../setup/services.mjs'
 import { until } from './harness.mjs'
 
-// Windows stand side by side: WebKit counts one that others cover as hidden.
+// Windows are placed side by side: WebKit treats a covered window as hidden.
 const WIDTH = 640
 const HEIGHT = 900
 const WINDOWS = 6
 
-// startWebKit returns a browser whose contexts are programs of their own; all end with the test.
+// startWebKit returns a browser whose contexts are separate processes. All of them end with the test.
 export async function startWebKit(t) {
 	const ends = []
 	t.after(async () => {
@@ -84,15 +83,15 @@ function miniBrowser() {
 }
 
 function newContext({ command, stop }, place) {
-	// A driver has one current window: every command to a page chooses its window first,
-	// and no two run at the same time.
+	// A driver has one current window: every command to a page selects its window first, and no
+	// two commands run at the same time.
 	let last = Promise.resolve()
 	const inWindow = (handle, ...args) => {
 		const result = last.then(() => command('POST', '/window', { handle })).then(() => command(...args))
 		last = result.catch(() => {})
 		return result
 	}
-	// Cookies can be set only for the site that is shown: get shows it, in the first window.
+	// Cookies can be set only for the current site: get opens it in the first window.
 	let first = null
 	const context = {
 		async newPage() {

@@ -1,4 +1,4 @@
-// Caches that keep or merge heartbeatd's answers, whatever its headers say.
+// Caches that store or merge heartbeatd's answers in spite of its headers.
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
@@ -12,8 +12,7 @@ const caching = (key) => nginx({
 	location: `proxy_cache cache; proxy_cache_key ${key}; proxy_ignore_headers Cache-Control Expires Set-Cookie Vary; proxy_cache_valid 200 10m;`,
 })
 
-// answersOf are the answers to a page's polls: the status of a refusal, or how many
-// frames came.
+// answersOf returns the answers to a page's polls: the status of a refusal, or the number of frames.
 function answersOf(page) {
 	const answers = []
 	page.on('response', async (response) => {
@@ -24,7 +23,7 @@ function answersOf(page) {
 }
 
 describe('caches', { concurrency: true }, () => {
-	test('nginx keeps answers by their address: a silent page polls no faster, and hears the news', async (t) => {
+	test('nginx caches answers by URL: a page polls no faster, and gets new frames', async (t) => {
 		const server = await startHeartbeatd(t, { flags: ['--api-key', 'operator'] })
 		const front = await startProxy(t, server.url, caching('$request_uri'))
 		const browser = await startChromium(t)
@@ -38,7 +37,7 @@ describe('caches', { concurrency: true }, () => {
 		assert.equal(await page.evaluate(() => wp.heartbeat.transport.name), 'longpoll')
 	})
 
-	test('nginx keeps answers by their path: no page is shown another’s, and none polls on', async (t) => {
+	test('nginx caches answers by path: no page shows another’s frames, and all stop polling', async (t) => {
 		const server = await startHeartbeatd(t)
 		const front = await startProxy(t, server.url, caching('$uri'))
 		const browser = await startChromium(t)
@@ -52,13 +51,13 @@ describe('caches', { concurrency: true }, () => {
 			assert.deepEqual(warnings, ['heartbeatd: no longpoll for 5 minutes: GET /poll got the answer to another request'])
 			await onTransport(page, 'post')
 			await beat(page)
-			// User 5 is a subscriber, who hears of no room.
+			// User 5 is a subscriber, whose pages hear no room.
 			if (user === 5) assert.deepEqual(await seen(page, 'presence'), [])
 			assert.ok(answers.length <= 2, `${answers.length} polls`)
 		}
 	})
 
-	test('Varnish merges requests for one address: three silent pages stay', async (t) => {
+	test('Varnish merges requests for one URL: three pages keep their links', async (t) => {
 		const server = await startHeartbeatd(t)
 		const front = await startProxy(t, server.url, varnish())
 		const browser = await startChromium(t)
@@ -66,7 +65,7 @@ describe('caches', { concurrency: true }, () => {
 		for (let i = 0; i < 3; i++) {
 			const context = await browser.newContext()
 			t.after(() => context.close())
-			// What has a cookie Varnish passes on alone.
+			// Varnish does not merge requests with a cookie.
 			await context.addInitScript(() => {
 				const { fetch } = window
 				window.fetch = (url, options) => fetch(url, { ...options, credentials: 'omit' })

@@ -1,4 +1,4 @@
-// A firewall that refuses what one page says.
+// A firewall that refuses the content of one page.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -10,7 +10,7 @@ const RULES = `
 SecRule REQUEST_URI "@beginsWith /heartbeat/" "id:1000,phase:2,deny,status:403,chain"
 	SecRule ARGS "@contains forbidden"`
 
-test('a firewall that refuses what one page says takes no page’s link', async (t) => {
+test('pages keep their links if a firewall refuses the content of one page', async (t) => {
 	const server = await startHeartbeatd(t)
 	const front = await startProxy(t, server.url, modsecurity({ level: 1, rules: RULES }))
 	const browser = await startChromium(t)

@@ -1,4 +1,4 @@
-// A site whose Content-Security-Policy allows pages only one of the two transports.
+// A site whose Content-Security-Policy allows only one of two transports.
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -7,8 +7,8 @@ import { onTransport, openDemo, seen } from '../browser/demo.mjs'
 import { startChromium, startHeartbeatd } from '../browser/harness.mjs'
 import { nginx, startProxy } from './fronts.mjs'
 
-// The policy allows what the socket needs, or what the long-poll needs. A page posts its
-// beats to admin-ajax.php, which every policy has to allow.
+// The policy allows the requests of the WebSocket or those of long-poll. Every policy allows
+// admin-ajax.php, to which a page posts its beats.
 const POLICIES = {
 	websocket: ['connect-src ws://$http_host/heartbeat/socket http://$http_host/wp-admin/', { poll: 'TypeError', socket: 'open' }],
 	longpoll: ['connect-src http://$http_host', { poll: 410, socket: 'failed' }],
@@ -16,7 +16,7 @@ const POLICIES = {
 const AWAY = 20_000
 const BACK = 40
 
-// tryBoth tells what becomes of the request and of the socket of the two transports.
+// tryBoth returns whether the policy allows the request and the socket of the two transports.
 const tryBoth = (page) => page.evaluate(async () => {
 	const from = performance.now()
 	const poll = await fetch('/heartbeat/poll').then(({ status }) => status, ({ name }) => name)

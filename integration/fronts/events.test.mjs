@@ -1,4 +1,4 @@
-// Server-sent events behind nginx: over HTTP/2, and where nginx holds the stream back.
+// Server-sent events behind nginx: over HTTP/2, and where nginx buffers the stream.
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
@@ -9,7 +9,7 @@ import { nginx, startProxy } from './fronts.mjs'
 
 const FLAGS = ['--api-key', 'operator']
 
-// push sends to everyone, and waits until each page has the data.
+// push sends data to all pages, and waits until each has it.
 async function push(server, pages, data) {
 	execFileSync(binary, ['push', '--api', server.admin, '--api-key', 'operator', '--site-id', 'demo', '--all', JSON.stringify(data)])
 	for (const page of pages) {
@@ -62,7 +62,7 @@ test('over HTTP/1.1 two pages of a browser have a stream, and the others post', 
 	})
 })
 
-test('a stream lasts: the next one follows, and nothing is lost', async (t) => {
+test('when a stream ends, the next one follows, and no push is lost', async (t) => {
 	const server = await startHeartbeatd(t, { flags: FLAGS })
 	const front = await startProxy(t, server.url, nginx({ upgrade: false }))
 	const page = await openDemo(t, await startChromium(t), front, 1, { transport: 'events' })
@@ -74,9 +74,9 @@ test('a stream lasts: the next one follows, and nothing is lost', async (t) => {
 	assert.ok(!paths.includes('/heartbeat/open'))
 })
 
-test('where nginx holds the stream back a page long-polls, and does not try it again soon', async (t) => {
+test('a page whose stream nginx buffers long-polls, and tries the stream again only after a while', async (t) => {
 	const server = await startHeartbeatd(t, { flags: FLAGS })
-	// With HTTP/1.0, nginx's default, it fills its buffer before it sends.
+	// With HTTP/1.0, its default, nginx fills its buffer before it sends.
 	const hold = `location = /heartbeat/events {
 		proxy_pass ${server.url};
 		proxy_set_header Host $http_host;

@@ -1,5 +1,5 @@
-// What may stand between browsers and heartbeatd, each the real program on a free
-// loopback port, in front of one address:
+// Programs between browsers and heartbeatd, each the real one on a free loopback port, in front of
+// one address:
 //
 //	const front = await startProxy(t, server.url, nginx({ location: 'proxy_cache …;' }))
 //	await openDemo(t, browser, front, 1)
@@ -8,7 +8,7 @@ import { execFileSync } from 'node:child_process'
 import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { freePort, startServices } from '../setup/services.mjs'
 
-// startProxy runs a real program as the front until the test ends, with {url}.
+// startProxy runs the program at {url} until the test ends.
 export async function startProxy(t, backend, kind, scheme = 'http') {
 	const services = startServices(t, 'front')
 	const { folder } = services
@@ -19,9 +19,8 @@ export async function startProxy(t, backend, kind, scheme = 'http') {
 	return { url: url.replace('http', scheme) }
 }
 
-// nginx passes everything on as it came; location and http are lines of its
-// configuration. Without upgrade there is no WebSocket. With http2 it listens for HTTPS, with a
-// certificate that nobody knows.
+// nginx forwards every request unchanged. location and http are lines of its configuration. Without
+// upgrade there is no WebSocket. With http2 it serves HTTPS with a self-signed certificate.
 export function nginx({ http = '', server = '', location = '', upgrade = true, http2 = false } = {}) {
 	return (services, { folder, port, backend }) => {
 		if (http2) makeCertificate(folder, services.user)
@@ -69,7 +68,7 @@ export function makeCertificate(folder, user) {
 	if (user) chownSync(`${folder}/key.pem`, user.uid, user.gid)
 }
 
-// varnish has the rules that are built in.
+// varnish uses its built-in rules.
 export function varnish() {
 	return (services, { folder, port, backend }) => {
 		mkdirSync(`${folder}/varnish`)
@@ -80,8 +79,8 @@ export function varnish() {
 
 const apacheModules = ['mpm_event', 'authz_core', 'proxy', 'proxy_http', 'unique_id', 'security2']
 
-// modsecurity is Apache with the core rule set at a paranoia level, as Debian packages
-// it: it refuses with 403. rules are lines of its configuration, before the rules.
+// modsecurity is Apache with Debian's package of the core rule set at a paranoia level. It refuses
+// with 403. rules are lines of its configuration before the rule set.
 export function modsecurity({ level, rules = '' }) {
 	return (services, { folder, port, backend }) => {
 		const recommended = readFileSync('/etc/modsecurity/modsecurity.conf-recommended', 'utf8')

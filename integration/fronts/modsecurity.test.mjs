@@ -6,7 +6,7 @@ import { beat, onTransport, openDemo, shows } from '../browser/demo.mjs'
 import { startChromium, startHeartbeatd, until } from '../browser/harness.mjs'
 import { modsecurity, startProxy } from './fronts.mjs'
 
-test('the core rule set at paranoia level 2 lets every request of the long-poll pass', async (t) => {
+test('the core rule set at paranoia level 2 accepts every request of long-poll', async (t) => {
 	const server = await startHeartbeatd(t)
 	const front = await startProxy(t, server.url, modsecurity({ level: 2 }))
 	const json = await fetch(`${front.url}/heartbeat/open`, {
@@ -28,7 +28,7 @@ test('the core rule set at paranoia level 2 lets every request of the long-poll 
 	const page = await openDemo(t, browser, front, 1, { context, transport: 'longpoll' })
 	await shows(page, [1])
 	await beat(page)
-	// An editor's beat: its room, its lock, and the locks of a list of posts. It is PHP's.
+	// An editor's beat with its room, its lock, and the locks of a list. PHP answers it.
 	await page.evaluate(() => {
 		wp.heartbeat.enqueue('presence-editor-ping', { post_id: 42 })
 		wp.heartbeat.enqueue('wp-refresh-post-lock', { post_id: 42, lock: '1764300000:1' })

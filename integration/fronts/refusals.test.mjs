@@ -1,4 +1,5 @@
-// Fronts that never let a page reach heartbeatd: its beats go on, and it leaves them alone.
+// Fronts that refuse all requests of a page to heartbeatd: the page posts its beats, and rarely tries
+// the transports.
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -28,20 +29,20 @@ function watch(page, seen) {
 	page.on('console', (message) => message.type() === 'warning' && seen.warnings.push(message.text()))
 }
 
-// bodyOf returns what a hello says of its page.
+// bodyOf returns the body of a hello.
 function bodyOf(request) {
 	const fields = new URLSearchParams(request.postData())
 	for (const name of ['ticket', 'conn', 'after']) fields.delete(name)
 	return String(fields)
 }
 
-describe('refusals', () => {
+describe('refused transports', () => {
 	const shared = suite()
 	let started
 	const parts = () => (started ??= Promise.all([startHeartbeatd(shared), startChromium(shared)]))
 
 	for (const [name, [status, front]] of Object.entries(FRONTS)) {
-		test(`${name} is tried once in minutes, by all pages of a browser`, async (t) => {
+		test(`${name}: all pages of a browser together try each transport once in some minutes`, async (t) => {
 			const [server, browser] = await parts()
 			const { url } = await startProxy(t, server.url, front)
 			const context = await browser.newContext()
@@ -60,7 +61,7 @@ describe('refusals', () => {
 			assert.ok(posts >= 8, `${posts} beats`)
 			await open(60)
 			assert.ok(seen['admin-ajax.php'] > posts + 3, 'the new page beats, too')
-			// One hello for each transport, and another without what the page says of itself. Before
+			// One hello with a body for each transport, and another one without. Before
 			// its first beat a page says only whether its user is idle, and does not repeat the
 			// hello. Which comes first, that beat or the hello for events, is a matter of chance.
 			const first = seen.hellos.filter(Boolean)

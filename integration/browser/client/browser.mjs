@@ -1,4 +1,4 @@
-// The small server that gives a browser its pages, for tests of the client.
+// A small web server for tests of the client.
 
 import { createServer } from 'node:http'
 import { readFile } from 'node:fs/promises'
@@ -17,18 +17,17 @@ const FOLDERS = {
 	'/wp-admin/': `${wordpressFiles}/wp-admin/`,
 }
 
-// html answers a request with a page.
+// html returns a handler that answers with a page.
 export const html = (text) => (request, response) => response.writeHead(200, { 'Content-Type': 'text/html; charset=UTF-8' }).end(text)
 
-// startPages serves the client, WordPress's own files and whatever `routes` adds,
-// until the test ends.
+// startPages serves the client, WordPress's files and `routes` until the test ends.
 export async function startPages(t, routes = {}) {
 	const server = createServer(async (request, response) => {
 		const path = new URL(request.url, 'http://localhost').pathname
 		if (routes[path]) await routes[path](request, response)
 		else await file(path, response)
 	})
-	// What was upgraded is no longer the server's to close.
+	// The server does not close upgraded connections.
 	const sockets = new Set()
 	server.on('connection', (socket) => {
 		sockets.add(socket)

@@ -1,11 +1,10 @@
-// A proxy that harms connections at random: it kills, delays, truncates and
-// half-opens them.
+// A proxy that breaks connections at random: it kills, delays, truncates and half-opens them.
 
 import { connect, createServer } from 'node:net'
 
-// startChaos listens before `target` (a URL). `fate(path)` is asked for each
-// connection with the path of its request: how to harm it, and after how many
-// bytes of the answer. onHarm(request, kind) hears of each harm that was done.
+// startChaos starts a proxy for `target` (a URL). `fate(path)` decides for each connection, with the
+// path of its request, how to break it, and after how many bytes of the answer. onHarm(request,
+// kind) is called for each broken connection.
 export async function startChaos(t, target, { fate, onHarm = () => {} }) {
 	const { hostname, port } = new URL(target)
 	const open = new Set()
@@ -19,7 +18,7 @@ export async function startChaos(t, target, { fate, onHarm = () => {} }) {
 			open.delete(pair)
 			upstream.destroy()
 		})
-		// What is still delayed goes out before the end does.
+		// Send delayed bytes before the end.
 		upstream.on('close', () => silent(pair) || setTimeout(() => client.end(), pair.harm?.kind === 'delay' ? pair.harm.ms : 0))
 		client.on('data', (chunk) => {
 			if (pair.request.length < 4096) pair.request += chunk
@@ -50,8 +49,7 @@ function forward(pair, chunk, onHarm) {
 	else if (harm.kind === 'kill') kill(client)
 }
 
-// A socket that has begun to end cannot be reset: Node would keep its handle, and
-// never exit.
+// A socket that is ending cannot be reset: Node would keep its handle and never exit.
 function kill(socket) {
 	if (socket.writableEnded) socket.destroy()
 	else socket.resetAndDestroy()

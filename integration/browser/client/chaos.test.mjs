@@ -1,8 +1,7 @@
-// Switching under fire: while connections are killed, delayed, truncated and
-// half-opened, every beat gets exactly one tick, its own, or the error that its
-// POST deserved, in order.
+// While transports change and connections are killed, delayed, truncated and half-opened, every
+// beat gets exactly its own tick, or an error if its POST was broken, in order.
 //
-// HEARTBEAT_CHAOS_SECONDS is how long (20), HEARTBEAT_SEED which dice (1).
+// HEARTBEAT_CHAOS_SECONDS (default 20) sets the duration, HEARTBEAT_SEED (default 1) the seed.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -17,7 +16,7 @@ const SEED = Number(process.env.HEARTBEAT_SEED || 1)
 const PAGES = 6
 const MARK = /data(?:%5B|\[)n(?:%5D|\])=(\d+-\d+)/
 
-// Beats as fast as they are answered, each with a number of its own.
+// Beats as fast as they are answered, each with a number.
 const DRIVE = `
 	window.log = [];
 	window.over = {};
@@ -40,13 +39,13 @@ function fates(r) {
 	return (path) => {
 		const link = path.startsWith('/heartbeat/')
 		if (!link && !path.includes('admin-ajax')) return { kind: 'none' }
-		// A half-open POST waits for core's own 30 s, on every client.
+		// A half-open POST waits for core's timeout of 30 s, with every client.
 		const kinds = link ? ['none', 'kill', 'truncate', 'delay', 'half-open'] : ['none', 'none', 'none', 'kill', 'truncate', 'delay']
 		return { kind: r.pick(kinds), after: path.endsWith('/socket') ? r.int(0, 6000) : r.int(0, 300), ms: r.int(10, 2800) }
 	}
 }
 
-test(`switching under fire for ${SECONDS} s, HEARTBEAT_SEED=${SEED}`, async (t) => {
+test(`every beat gets one outcome while connections break for ${SECONDS} s, HEARTBEAT_SEED=${SEED}`, async (t) => {
 	const r = generator(SEED)
 	const harmed = new Set()
 	const kinds = {}
@@ -55,7 +54,7 @@ test(`switching under fire for ${SECONDS} s, HEARTBEAT_SEED=${SEED}`, async (t) 
 		answer: (fields, via) => ({
 			tick: { echo: fields['data[n]'], via },
 			decline: via !== 'post' && r.chance(0.1),
-			// Now and then later than the client is willing to wait.
+			// Sometimes later than the client's timeout.
 			delay: via !== 'post' && r.chance(0.01) ? 3000 : r.int(0, 30),
 		}),
 	})
@@ -70,7 +69,7 @@ test(`switching under fire for ${SECONDS} s, HEARTBEAT_SEED=${SEED}`, async (t) 
 	const browser = await startChromium(t)
 	const pages = await Promise.all(Array.from({ length: PAGES }, (_, i) => openPage(browser, `${chaos.url}/?${i}`)))
 	await sleep(SECONDS * 1000)
-	// A slow machine needs longer for as much.
+	// A slow machine needs more time for as many beats.
 	await until('beats went over links and by POST, and every kind of harm was done', () =>
 		fake.beats > PAGES * 10 && fake.posts > PAGES && ['kill', 'truncate', 'half-open'].every((kind) => kinds[kind] > 0), 120)
 	const total = { tick: 0, error: 0 }
@@ -91,9 +90,9 @@ async function openPage(browser, url) {
 	return page
 }
 
-// The n-th outcome belongs to the n-th send: a tick echoes its number, and an
-// error follows only a POST that was harmed. A beat that took longer than the
-// interval is followed by the next before its tick is announced, as in core.
+// The n-th outcome belongs to the n-th send: a tick echoes its number, and an error follows only a
+// broken POST. If a beat took longer than the interval, the next one is sent before its tick is
+// announced, as in core.
 function check(log, harmed, total) {
 	const sends = []
 	let outcomes = 0

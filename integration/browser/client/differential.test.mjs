@@ -1,6 +1,6 @@
-// The same script of calls, clock and answers through WordPress's own
-// heartbeat.js and through ours: the traces must be equal, line by line. The random
-// scenarios are the same in every run; explore.mjs plays others.
+// Runs the same script of calls, clock changes and answers with WordPress's own heartbeat.js and
+// with the drop-in: the traces must be equal, line by line. The random scenarios are the same in
+// every run; explore.mjs runs others.
 
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
@@ -22,7 +22,7 @@ before(async () => {
 const failOn = (differences) =>
 	assert.equal(differences.length, 0, `${differences.length} differ\n\n${differences.slice(0, 5).map(explain).join('\n\n')}`)
 
-test(`${scenarios.length} scripted scenarios`, async (t) => {
+test(`${scenarios.length} scripted scenarios have the same traces`, async (t) => {
 	assert.ok(scenarios.length >= 60)
 	const { differences, counts } = await compare(scenarios)
 	t.diagnostic(JSON.stringify(counts))
@@ -30,7 +30,7 @@ test(`${scenarios.length} scripted scenarios`, async (t) => {
 	assert.ok(counts.overLink > scenarios.length, 'beats travel over the links')
 })
 
-test(`${RANDOM} random scenarios, and ${FAILED.length} that failed once`, async (t) => {
+test(`${RANDOM} random scenarios, and ${FAILED.length} that failed once, have the same traces`, async (t) => {
 	const seeds = [...Array.from({ length: RANDOM }, (_, i) => i + 1), ...FAILED]
 	const { differences, counts } = await compare(seeds.map(randomScenario), LINKS)
 	t.diagnostic(JSON.stringify(counts))

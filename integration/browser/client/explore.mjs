@@ -1,8 +1,8 @@
-// Plays random scenarios that no run has played yet, on each transport:
+// Runs random scenarios with new seeds, on each transport:
 //
 //	node integration/browser/client/explore.mjs [count] [first seed]
 //
-// It prints the seeds on which the clients differ; they belong into seeds.mjs.
+// It prints the seeds for which the clients differ. Add them to seeds.mjs.
 
 import { LINKS, explain, startLabs } from './lab.mjs'
 import { randomScenario } from './random.mjs'

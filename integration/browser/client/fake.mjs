@@ -1,12 +1,10 @@
-// A stand-in for heartbeatd and for PHP that answers what a test wants: the
-// true seam, sockets and requests, without the real ones' rules.
+// A fake of heartbeatd and PHP that sends the answers of a test over real sockets and requests.
 //
 //	const fake = await startFake(t, { answer: (fields, via) => ({ tick: {…}, delay: 20 }) })
 //
-// `answer` is asked for every beat, with its form fields, 'websocket', 'events',
-// 'longpoll' or 'post', and with the request of a POST. It returns a tick, or for a link
-// `decline: true`, or nothing at all: then nobody answers.
-// For a POST it may set status, body, type.
+// `answer` is called for every beat, with its form fields, 'websocket', 'events', 'longpoll' or
+// 'post', and the request of a POST. It returns a tick, or for a link `decline: true`, or nothing
+// for no answer. For a POST it may set status, body, type.
 
 import { createHash, randomBytes } from 'node:crypto'
 import { html, startPages } from './browser.mjs'
@@ -14,19 +12,19 @@ import { html, startPages } from './browser.mjs'
 const sha = (text) => createHash('sha256').update(text).digest('hex')
 const SCRIPTS = ['/wp-includes/js/jquery/jquery.js', '/wp-includes/js/jquery/jquery-migrate.js', '/wp-includes/js/dist/hooks.js', '/client/dist/heartbeat.js']
 
-// ticket is one that nobody has signed: only the client reads it.
+// ticket makes a ticket without a signature: only the client reads it.
 export function ticket({ nonce = 'n0', ...claims } = {}) {
 	const iat = Math.floor(Date.now() / 1000)
 	const all = { sub: '1', iat, exp: iat + 3600, fresh_until: iat + 3600, repeat_until: iat + 100, nonce: sha(nonce), native: ['n', 'presence-ping'], rooms: ['admin/online', 'postType/post:5'], ...claims }
 	return `h.${Buffer.from(JSON.stringify(all)).toString('base64url')}.${randomBytes(6).toString('hex')}`
 }
 
-// settings is what an admin page would carry.
+// settings returns the heartbeatSettings of an admin page.
 export const settings = (rest, live) => ({
 	nonce: 'n0', ajaxurl: '/wp-admin/admin-ajax.php', interval: 15, ...rest, heartbeatd: { url: '/heartbeat', ticket: ticket(), ...live },
 })
 
-// pageOf is a page with these settings; `before` and `after` are scripts around the client.
+// pageOf returns a page with these settings; `before` and `after` are scripts around the client.
 export function pageOf(given = settings(), { scripts = SCRIPTS, before = '', after = '', head = '' } = {}) {
 	const tag = (source) => `<script src="${source}"></script>`
 	const client = scripts.length - 1
@@ -55,10 +53,10 @@ export async function startFake(t, { answer = () => ({ tick: {} }), page = pageO
 		...Object.fromEntries(Object.entries(pages).map(([path, text]) => [path, typeof text === 'function' ? text : html(text)])),
 	}
 	const { server, url } = await startPages(t, routes)
-	// A request a connection: a proxy in front knows what it harms.
+	// One request for each connection: a proxy in front knows which request it breaks.
 	server.prependListener('request', (request, response) => void (response.shouldKeepAlive = false))
 	server.on('upgrade', (request, socket) => accept(fake, maxBody, request, socket))
-	// send gives every page on a link these frames.
+	// send sends these frames to every page with a link.
 	fake.send = (...frames) => fake.sessions.forEach((session) => frames.forEach((frame) => session.send(frame)))
 	fake.cut = () => fake.sessions.forEach((session) => session.cut())
 	return Object.assign(fake, { url })
@@ -82,7 +80,7 @@ async function post(fake, request, response) {
 	later(answer.delay, () => response.writeHead(answer.status ?? 200, headers).end(answer.body ?? JSON.stringify(answer.tick)))
 }
 
-// receive is a session's half of the protocol.
+// receive is the server's side of a session.
 async function receive(fake, session, frame, send) {
 	fake.frames.push(frame)
 	if (frame.type !== 'beat') return
@@ -131,7 +129,7 @@ function encode(text) {
 	return Buffer.concat([Buffer.from(head), body])
 }
 
-// decode takes one masked frame off the front, or null when it is not whole.
+// decode removes one masked frame from the buffer, or returns null if it is incomplete.
 function decode(buffer) {
 	if (buffer.length < 2) return null
 	let size = buffer[1] & 127
@@ -148,11 +146,11 @@ function decode(buffer) {
 }
 
 const reply = (response, status, value) => response.writeHead(status, { 'Content-Type': 'application/json' }).end(value && JSON.stringify(value))
-// A probe names no session, and a WebSocket has no id.
+// A probe has no session, and a WebSocket no id.
 const opened = (fake, id) => [...fake.sessions].find((session) => id && session.id === id)
 const find = (fake, request) => opened(fake, request.headers['heartbeat-session'])
 
-// queryOf is the part of a request that is in its address.
+// queryOf returns the query of a request.
 const queryOf = (request) => new URL(request.url, 'http://x').searchParams
 const idOf = (request) => Number(queryOf(request).get('id'))
 const isForm = (request) => request.headers['content-type']?.startsWith('application/x-www-form-urlencoded')
@@ -188,7 +186,7 @@ function poll(fake, request, response) {
 	session.wake = () => (fake.sessions.has(session) ? done() : reply(response, 410))
 }
 
-// stream writes the session's frames as events until it is cut.
+// stream writes the session's frames as events until it is closed.
 function stream(fake, request, response) {
 	const session = find(fake, request)
 	if (!session) return void reply(response, 410)

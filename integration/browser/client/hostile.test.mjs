@@ -1,5 +1,5 @@
-// Pages as they are: whatever they do to jQuery, the document or the clock,
-// beats go on, by POST if need be, and nothing is thrown that core would not throw.
+// Pages that change jQuery, the document or the clock: beats go on, if necessary by POST, and no
+// exception is thrown that core's client would not throw.
 
 /* global seen */
 
@@ -14,7 +14,7 @@ const HOOKS = '/wp-includes/js/dist/hooks.js'
 const OURS = '/client/dist/heartbeat.js'
 const FAST = settings({ interval: 1 })
 const TABS = 100
-// A beat as soon as the last is answered, so that nobody waits for the clock.
+// Beats as soon as the last beat is answered.
 const HURRY = `addEventListener('DOMContentLoaded', () => setInterval(() => wp.heartbeat.connectNow(), 50))`
 
 describe('hostile pages', () => {
@@ -24,7 +24,7 @@ describe('hostile pages', () => {
 		browser = await startChromium(t)
 	})
 
-	// open shows a page of a fake site and returns what a test looks at.
+	// open opens a page of a fake site, and returns functions to inspect it.
 	async function open(t, page, options = {}) {
 		const ticks = []
 		const fake = await startFake(t, {
@@ -46,7 +46,7 @@ describe('hostile pages', () => {
 	const thrown = (tab) => tab.evaluate(() => window.thrown)
 	const names = (tab) => tab.evaluate(() => [...new Set(seen.map((event) => event.name))].sort())
 
-	// Whoever changes the request wants it to arrive as changed.
+	// These change the request, which must be posted as changed.
 	const customised = {
 		'ajaxSetup with headers': [`jQuery.ajaxSetup({ headers: { 'X-Site': '7' } })`, ({ headers }) => assert.equal(headers['x-site'], '7')],
 		'an ajaxPrefilter that changes the URL': [
@@ -71,7 +71,7 @@ describe('hostile pages', () => {
 		'no native handles': [`jQuery(document).on('heartbeat-send', (event, data) => { data.mine = 1 })`],
 	}
 	for (const [name, [before, look]] of Object.entries(customised)) {
-		test(`posted: ${name}`, async (t) => {
+		test(`a beat is posted: ${name}`, async (t) => {
 			const { tab, ticks, beats } = await open(t, pageOf(FAST, { scripts: [JQUERY, HOOKS, OURS], before }))
 			await beats('post', 3)
 			assert.ok(ticks.every(({ via }) => via === 'post'))
@@ -93,14 +93,14 @@ describe('hostile pages', () => {
 		'an Array.prototype that was extended': pageOf(FAST, { before: 'Array.prototype.extra = () => 1' }),
 	}
 	for (const [name, page] of Object.entries(carried)) {
-		test(`over the link: ${name}`, async (t) => {
+		test(`a beat goes over the link: ${name}`, async (t) => {
 			const { tab, beats } = await open(t, page)
 			await beats('websocket', 3)
 			assert.deepEqual(await thrown(tab), [])
 		})
 	}
 
-	test("a Content-Security-Policy without heartbeatd's host", async (t) => {
+	test("with a Content-Security-Policy without heartbeatd's host, beats are posted", async (t) => {
 		let page = ''
 		const { fake, tab, beats } = await open(t, () => page)
 		const elsewhere = `${fake.url.replace('127.0.0.1', 'localhost')}/heartbeat`
@@ -113,7 +113,7 @@ describe('hostile pages', () => {
 	})
 
 	for (const on of ['send', 'tick', 'transport']) {
-		test(`a ${on} handler that throws`, async (t) => {
+		test(`beats go on after a ${on} handler throws`, async (t) => {
 			const { tab, fake, beats } = await open(t, pageOf(FAST, { after: `jQuery(document).one('heartbeat-${on}', () => { throw new Error('bug') })` }))
 			await beats('websocket', 3)
 			assert.deepEqual(await thrown(tab), ['Uncaught Error: bug'])
@@ -121,7 +121,7 @@ describe('hostile pages', () => {
 		})
 	}
 
-	// One of an earlier test's may end meanwhile.
+	// A renderer of an earlier test may end in the meantime.
 	const signal = (pids, name) =>
 		pids.forEach((pid) => {
 			try {
@@ -131,9 +131,9 @@ describe('hostile pages', () => {
 			}
 		})
 
-	// Chromium freezes only tabs that are hidden, and Playwright shows them all: the
-	// renderers stop instead, so that no timer runs and nothing is answered.
-	test('a frozen and thawed tab', async (t) => {
+	// Chromium freezes only hidden tabs, and Playwright shows all tabs. Therefore the test stops the
+	// renderer processes, so that no timer runs.
+	test('beats go on in a tab that was frozen', async (t) => {
 		const { tab, fake, beats } = await open(t, pageOf(FAST))
 		await beats('websocket')
 		const protocol = await browser.newBrowserCDPSession()
@@ -156,7 +156,7 @@ describe('hostile pages', () => {
 		assert.deepEqual(await thrown(tab), [])
 	})
 
-	test('into the back-forward cache and out of it', async (t) => {
+	test('beats go on in a page that was in the back/forward cache', async (t) => {
 		const { tab, fake, beats } = await open(t, pageOf(FAST))
 		await beats('websocket')
 		await tab.evaluate(() => dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true })))
@@ -169,7 +169,7 @@ describe('hostile pages', () => {
 	})
 
 	for (const [name, jump] of [['forward', 86_400_000], ['back', -86_400_000]]) {
-		test(`the clock is set ${name} by a day`, async (t) => {
+		test(`beats go on after the clock is set ${name} by a day`, async (t) => {
 			const { tab, beats } = await open(t, pageOf(FAST))
 			await beats('websocket')
 			await tab.evaluate((ms) => {
@@ -187,14 +187,14 @@ describe('hostile pages', () => {
 				seen.length = 0
 				wp.heartbeat.connectNow()
 			}, jump)
-			// Its ticket looks too old, or not yet made: PHP gives it a new one.
+			// The ticket seems to be too old, or from the future: PHP sends a new one.
 			await beats('post', 1)
 			await beats('websocket', jump > 0 ? 2 : 0)
 			assert.deepEqual(await thrown(tab), [])
 		})
 	}
 
-	test('frames nobody knows, and no frames at all', async (t) => {
+	test('unknown frames, and text that is not a frame, are ignored', async (t) => {
 		const { tab, fake, beats } = await open(t, pageOf(FAST))
 		await beats('websocket')
 		const bad = [null, 7, 'x', [], {}, { type: 7 }, { type: 'nonsense' }, { type: 'presence' }, { type: 'presence', room: 7 }, { type: 'push' }]
@@ -205,7 +205,7 @@ describe('hostile pages', () => {
 		assert.equal(fake.hellos.length, 1)
 	})
 
-	test(`${TABS} tabs opened in a row`, async (t) => {
+	test(`${TABS} tabs that are opened in a row have links`, async (t) => {
 		const { fake, context, tab } = await open(t, pageOf(FAST), { slow: true })
 		for (let i = 1; i < TABS; i++) {
 			const next = await context.newPage()

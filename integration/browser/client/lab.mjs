@@ -1,4 +1,4 @@
-// Plays scenarios on WordPress's own client and on ours, in browsers beside each other.
+// Runs scenarios with WordPress's client and with the drop-in, in several browsers at a time.
 
 import { html, startPages } from './browser.mjs'
 import { startChromium } from '../harness.mjs'
@@ -17,7 +17,7 @@ export async function startLabs(t) {
 	return (list, variants) => compare(labs, list, variants)
 }
 
-// A browser context each, so that they run in processes of their own.
+// Each has a browser context, so that they run in separate processes.
 async function openLab(browser, url) {
 	const page = await (await browser.newContext()).newPage()
 	await page.goto(url)

@@ -1,5 +1,5 @@
-// What the drop-in adds: events for what the server sends unasked, rooms, the
-// transport in use, and which beats go where with which words.
+// What the drop-in adds to core's client: events for frames without a request, rooms, the
+// transport, and which beats go over the link or to PHP with which fields.
 
 /* global actions, beats, headers, order, rooms, seen */
 
@@ -10,7 +10,7 @@ import { startChromium, suite, until } from '../harness.mjs'
 
 const entry = (client_id, user_id = 2) => ({ client_id, user_id, display_name: 'Ann', avatar_url: '', data: {}, date_gmt: '2026-01-01 00:00:00' })
 
-describe('the living side', () => {
+describe('links', () => {
 	let browser
 	const t = suite()
 	before(async () => {
@@ -43,7 +43,7 @@ describe('the living side', () => {
 	const via = (fields, name) => ({ tick: { via: name } })
 
 	for (const name of ['websocket', 'events', 'longpoll']) {
-		test(`presence, push and nudge by ${name}`, async (t) => {
+		test(`presence, push and nudge arrive over ${name}`, async (t) => {
 			const { fake, tab } = await open(t, { answer: via, live: { transports: [name] } })
 			await tab.evaluate(() => {
 				window.actions = []
@@ -84,7 +84,7 @@ describe('the living side', () => {
 		})
 	}
 
-	test('what a handler throws is reported before anything else happens', async (t) => {
+	test('an exception of a handler is reported at once', async (t) => {
 		const { fake, tab } = await open(t, { live: { transports: ['longpoll'] } })
 		await tab.evaluate(() => {
 			window.order = []
@@ -99,13 +99,13 @@ describe('the living side', () => {
 			})
 			jQuery(document).on('heartbeat-presence', () => order.push('presence'))
 		})
-		// The last two come in one answer to a poll.
+		// The last two are in one answer to a poll.
 		fake.send({ type: 'push', data: 1 }, { type: 'push', data: 2 }, { type: 'presence', room: 'r', snapshot: [], total: 3 })
 		await until('the room', () => tab.evaluate(() => order.includes('presence')))
 		assert.deepEqual(await tab.evaluate(() => order), [1, 'Uncaught Error: bug 1', 2, 'Uncaught Error: bug 2', 'room 3', 'Uncaught Error: bug in a room', 'presence'])
 	})
 
-	test('each link is announced, and switched at run time', async (t) => {
+	test('transport events name each link, and use() changes it', async (t) => {
 		const { fake, tab } = await open(t, { answer: via })
 		await tab.evaluate(() => wp.heartbeat.transport.use(['longpoll']))
 		await heard(tab, 'transport', 3)
@@ -121,7 +121,7 @@ describe('the living side', () => {
 		assert.equal(new Set(fake.hellos.map((hello) => hello.conn)).size, 1)
 	})
 
-	test('native handles over the link, others by POST with a note and a newer ticket', async (t) => {
+	test('native handles go over the link; a beat with others is posted, followed by a note and its newer ticket', async (t) => {
 		const { fake, tab } = await open(t, { answer: via })
 		assert.equal((await beat(tab, { 'presence-ping': { screen: 'dashboard' } })).via, 'websocket')
 		assert.equal((await beat(tab, { 'presence-ping': { screen: 'dashboard' }, mine: 1 })).via, 'post')
@@ -138,7 +138,7 @@ describe('the living side', () => {
 		assert.equal(fake.hellos[1].ticket, fake.frames[2].ticket)
 	})
 
-	test('a page is seen before its first beat', async (t) => {
+	test('a page is present before its first beat', async (t) => {
 		const announce = (screen) => `wp.heartbeat.transport.announce({ 'presence-ping': { screen: '${screen}' }, 'wp-refresh-post-lock': { post_id: 5 }, mine: 1 })`
 		const { fake, tab } = await open(t, { after: announce('upload') })
 		const said = () => new URLSearchParams(fake.frames.at(-1)?.body)
@@ -151,7 +151,7 @@ describe('the living side', () => {
 		assert.equal(fake.beats + fake.posts, 0)
 	})
 
-	test('a page says when its user becomes idle and active', async (t) => {
+	test('a page sends a note when its user becomes idle or active', async (t) => {
 		const { fake, tab } = await open(t, {
 			answer: via, clock: true,
 			after: `document.addEventListener('DOMContentLoaded', () => document.body.append(document.createElement('iframe')))`,
@@ -203,7 +203,7 @@ describe('the living side', () => {
 		assert.deepEqual(notes().slice(4).map(String), ['', String(notes()[2])], 'hidden, and shown again')
 	})
 
-	test('any data a page may send goes over the link', async (t) => {
+	test('data of any kind goes over the link', async (t) => {
 		const { fake, tab } = await open(t, { answer: via })
 		const odd = 'a b+c%20d%2Be & é 李 \u2028 ??=? \r\n'
 		assert.equal((await beat(tab, { n: { text: odd, no: false, none: null, list: [odd, [1]], empty: [], map: {} } })).via, 'websocket')
@@ -213,7 +213,7 @@ describe('the living side', () => {
 		assert.equal((await beat(tab)).via, 'websocket')
 	})
 
-	test('a tick that does not come, a decline, a beat too large, a socket that dies: posted', async (t) => {
+	test('a beat without a tick, with a decline, larger than max_body or on a dying socket is posted', async (t) => {
 		let how = () => null
 		const { fake, tab } = await open(t, { maxBody: 400, answer: (fields, name) => (name === 'post' ? via(fields, name) : how()) })
 		how = () => ({ decline: true })
@@ -245,7 +245,7 @@ describe('the living side', () => {
 		assert.equal((await beat(tab, { n: '1' })).via, 'websocket')
 	})
 
-	test('the headers of a posted beat and of one over the link', async (t) => {
+	test('headers of a posted beat, and of one over the link', async (t) => {
 		let asked
 		const { fake, tab } = await open(t, {
 			answer(fields, name, request) {
@@ -263,7 +263,7 @@ describe('the living side', () => {
 		assert.deepEqual(await tab.evaluate(() => headers), ['application/json; charset=UTF-8', null])
 	})
 
-	test('a ticket that is refused: waits for the next', async (t) => {
+	test('a page whose ticket is refused waits for the next one', async (t) => {
 		const { fake, tab } = await open(t, { up: false, answer: via, hello: (frame) => (frame.ticket.endsWith('.good') ? null : { type: 'bye', code: 4003 }) })
 		await until('a hello', () => fake.hellos.length === 1)
 		fake.answer = (fields, name) => ({ tick: { via: name }, ticket: ticket().replace(/\.[^.]*$/, '.good') })
@@ -311,7 +311,7 @@ describe('the living side', () => {
 		assert.equal(fake.beats, 0)
 	})
 
-	test("the post lock's answer is repeated until the room changes or a nudge comes", async (t) => {
+	test("PHP's answer about a lock is repeated until the room changes or a nudge arrives", async (t) => {
 		const LOCK = 'wp-refresh-post-lock'
 		const lock = '1:1'
 		const answer = (fields, name) => ({ tick: { via: name, ...(name === 'post' ? { [LOCK]: { new_lock: lock } } : {}) } })
@@ -347,7 +347,7 @@ describe('the living side', () => {
 		assert.equal((await ask()).via, 'post', 'while somebody else is there with the lock')
 	})
 
-	test("the post lock's answer is not repeated where that could cost the lock", async (t) => {
+	test("PHP's answer about a lock is not repeated if the lock could expire", async (t) => {
 		const LOCK = 'wp-refresh-post-lock'
 		const answer = (fields, name) => ({ tick: { via: name, ...(name === 'post' ? { [LOCK]: { new_lock: '1:1' } } : {}) } })
 		const { tab } = await open(t, { answer, live: { lock_window: 20 } })
@@ -363,7 +363,7 @@ describe('the living side', () => {
 		assert.equal((await ask(other)).via, 'post', 'the focus was lost before the tick came')
 	})
 
-	test('an answer is repeated only while the ticket says that PHP can end that', async (t) => {
+	test('answers are repeated only until repeat_until of the ticket', async (t) => {
 		const LOCK = 'wp-refresh-post-lock'
 		let claims = { repeat_until: undefined }
 		const answer = (fields, name) => ({ ticket: ticket(claims), tick: { via: name, ...(name === 'post' && `data[${LOCK}][post_id]` in fields ? { [LOCK]: { new_lock: '1:1' } } : {}) } })
@@ -383,7 +383,7 @@ describe('the living side', () => {
 		assert.deepEqual([await ask(), await ask()], ['post', 'post'])
 	})
 
-	test('which posts are locked is repeated, too, and that none is', async (t) => {
+	test('the answer about the locks of a list is repeated, also if no post is locked', async (t) => {
 		const LOCKS = 'wp-check-locked-posts'
 		let locked = {}
 		const answer = (fields, name) => ({ tick: { via: name, ...(name === 'post' ? locked : {}) } })
@@ -399,7 +399,7 @@ describe('the living side', () => {
 		assert.equal((await ask('post-5', 'post-7')).via, 'post', 'the room of one of them is not heard')
 	})
 
-	test('when PHP has failed, every beat is its own until it answers again', async (t) => {
+	test('after PHP has failed, every beat goes to PHP until it answers', async (t) => {
 		const { fake, tab } = await open(t, { answer: via })
 		assert.equal((await beat(tab)).via, 'websocket')
 		fake.answer = (fields, name) => (name === 'post' ? { status: 500, body: 'no' } : { tick: { via: name } })
@@ -415,7 +415,7 @@ describe('the living side', () => {
 		assert.equal((await beat(tab)).via, 'websocket')
 	})
 
-	test('leave is said, and the server parts', async (t) => {
+	test('leave() sends a leave, and the server closes the link', async (t) => {
 		const { fake, tab } = await open(t)
 		await tab.evaluate(() => wp.heartbeat.transport.leave())
 		await until('the leave', () => fake.frames.some(({ type }) => type === 'leave'))
@@ -430,7 +430,7 @@ describe('the living side', () => {
 		assert.notEqual(fake.hellos[0].conn, fake.hellos[1].conn)
 	})
 
-	test('the nine methods and nothing else in sight', async (t) => {
+	test('wp.heartbeat has nine enumerable methods', async (t) => {
 		const { tab } = await open(t)
 		const nine = ['connectNow', 'dequeue', 'disableSuspend', 'enqueue', 'getQueuedItem', 'hasConnectionError', 'hasFocus', 'interval', 'isQueued']
 		assert.deepEqual(await tab.evaluate(() => Object.keys(wp.heartbeat).sort()), nine)

@@ -1,5 +1,5 @@
-// Random scenarios from a seed: the same seed, the same scenario. A seed that failed
-// stays in seeds.mjs, so a change here must leave what the known seeds make alone.
+// Random scenarios from a seed: the same seed makes the same scenario. seeds.mjs has seeds that
+// have failed, so a change here must not change their scenarios.
 
 import { NO_NUMBERS, ODD_NUMBERS, PAGE } from './scenarios.mjs'
 
@@ -30,10 +30,10 @@ export function randomScenario(seed) {
 	return scenario
 }
 
-// Even seeds also have values that nobody should pass, from a generator of their own.
+// Even seeds also have invalid values, from a separate generator.
 function addOddValues({ page, answers, steps }, r) {
 	const settings = page.heartbeatSettings
-	// An interval that is no number is known to differ: see docs/plugin-authors.md.
+	// An interval that is not a number is a documented difference: see docs/plugin-authors.md.
 	if (r.chance(0.4)) settings.interval = r.pick(ODD_NUMBERS)
 	if (r.chance(0.3)) settings.minimalInterval = oddValue(r)
 	if (r.chance(0.2)) settings.suspension = r.pick(['', 'Disable', true, ['disable'], 'disable'])
@@ -55,7 +55,7 @@ function randomPage(r) {
 }
 
 function randomAnswer(r, index) {
-	// Two answers at one instant have no order: every beat has a millisecond of its own.
+	// Two answers at the same time have no order: no two beats have the same millisecond.
 	const delay = index + r.pick([0, 0, 10, 150, 900, 2300, 7000, 20000])
 	if (r.chance(0.7)) return { status: 200, body: randomTick(r), delay, decline: r.chance(0.2) }
 	if (r.chance(0.1)) return { hang: true }

@@ -1,5 +1,5 @@
-// Scripted scenarios: what a page, a person, a network and a server may do to a
-// Heartbeat client. See lab/realm.js for the steps.
+// Scripted scenarios: actions of a page, a user, a network and a server on a Heartbeat client.
+// lab/realm.js has the steps.
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
@@ -11,7 +11,7 @@ export const PAGE = {
 	wpApiSettings: { nonce: 'r0' },
 }
 
-// What JavaScript takes for a number, and what it does not.
+// Values that JavaScript converts to numbers, and others.
 export const ODD_NUMBERS = [0, '0', '', ' ', false, true, null, -1, '-7', 0.5, '0.5', 1.5, '2.25', '1e1', '0x10', ' 20 ', '+9', 3600.5, '3601', 1e12, [], [0], [30], ['12'], ['']]
 export const NO_NUMBERS = ['fast', '15abc', 'abc', [10, 20], ['x'], {}, { a: 1 }]
 

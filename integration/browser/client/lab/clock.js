@@ -1,6 +1,6 @@
-// A clock that only moves when told, put into a realm before anything else runs.
+// A clock that moves only when the test moves it, installed in a realm before any other code runs.
 
-// An interval of nothing and answers in no time would beat for ever.
+// With an interval of 0 and immediate answers, beats would never end.
 const RUNAWAY = 3000
 
 export function installClock(win, thrown) {
@@ -64,10 +64,10 @@ export function installClock(win, thrown) {
 
 	return {
 		advance,
-		// The wall clock is set; timers run on.
+		// Sets the wall clock; timers are not affected.
 		jump: (ms) => (shift += ms),
 		nextTurn: () => turn++,
-		// One for each timer that fired and each step.
+		// Once for each timer that fired and each step.
 		get turn() {
 			return turn
 		},
@@ -80,7 +80,7 @@ export function installClock(win, thrown) {
 	}
 }
 
-// Lets promises run as far as they get without the clock.
+// Lets promises settle without moving the clock.
 export async function settle() {
 	for (let i = 0; i < 24; i++) await null
 }

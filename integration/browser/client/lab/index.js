@@ -1,5 +1,4 @@
-// What the test drives from outside: both clients side by side, and which
-// scenarios they disagree on.
+// Runs scenarios with both clients, and returns those with different results. The test calls it.
 
 import { run } from './realm.js'
 
@@ -25,7 +24,7 @@ window.prepare = async () => {
 	}
 }
 
-// Core's own file over our transport: differs from core in nothing.
+// Core's file with heartbeat-transport.js: it must not differ from core.
 const CARRIER = 'core over websocket'
 
 const VARIANTS = {
@@ -36,8 +35,8 @@ const VARIANTS = {
 }
 
 /**
- * Runs each scenario on core's client and on ours; returns the differences, and
- * what was said to differ (see docs/plugin-authors.md) and does not.
+ * Runs each scenario with core's client and with the drop-in. Returns the differences, and the
+ * documented differences (docs/plugin-authors.md) that do not occur.
  */
 window.compare = async (scenarios, names = Object.keys(VARIANTS)) => {
 	const { scripts, core, hashes: known } = window.lab

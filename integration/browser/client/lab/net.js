@@ -1,12 +1,12 @@
-// A network for one realm: XMLHttpRequest, WebSocket and fetch that answer the
-// n-th beat with the scenario's n-th answer, whatever carried it.
+// A fake network for one realm: XMLHttpRequest, WebSocket and fetch answer the n-th beat with the
+// n-th answer of the scenario, on every transport.
 
 const TICKET_LIFE = 3600
 
 export function installNet(win, { clock, answers, log, link, hashes }) {
 	const net = { beats: 0, overLink: 0 }
-	// Beats on the link without a tick. One that is set free, by a decline or a
-	// closed link, is posted in the same turn and keeps its answer.
+	// Beats on the link that have no tick yet. After a decline, or when the link is closed, a beat
+	// is posted at once and keeps its answer.
 	let unanswered = []
 
 	function begin(body, viaLink) {
@@ -84,7 +84,7 @@ export function installNet(win, { clock, answers, log, link, hashes }) {
 		}
 	}
 
-	// The server's half of a link: takes a client frame, sends frames back.
+	// The server's side of a link: receives a frame of the client, and sends frames.
 	function serve(frame, send) {
 		if (frame.type === 'hello') {
 			send({ type: 'welcome', session: 's', cursor: 'e-0', resumed: false, max_body: 1 << 20 })
@@ -128,7 +128,7 @@ export function installNet(win, { clock, answers, log, link, hashes }) {
 		}
 	}
 
-	// What a long-poll request says: fields as a form, or a frame.
+	// Decodes a long-poll request: a form, or a frame.
 	function frameOf(path, query, body) {
 		if (path === 'open') return { type: 'hello' }
 		return body[0] === '{' ? JSON.parse(body) : { type: query.get('type'), id: Number(query.get('id')), body }

@@ -1,12 +1,12 @@
-// One scenario in one fresh realm: an iframe with a clock, a network, a
-// document whose focus and visibility are set, jQuery, wp.hooks and the client.
+// Runs one scenario in a new realm: an iframe with a fake clock, a fake network, a document with
+// settable focus and visibility, jQuery, wp.hooks and the client.
 
 import { installClock, settle } from './clock.js'
 import { installNet } from './net.js'
 
 const EVENTS = ['send', 'tick', 'error', 'connection-lost', 'connection-restored', 'nonces-expired']
 
-// An empty frame is there at once; one that is loaded takes 30 ms.
+// An empty iframe is ready at once; loading one takes 30 ms.
 function frame() {
 	const element = document.createElement('iframe')
 	document.body.append(element)
@@ -42,8 +42,7 @@ export async function run(scenario, { scripts, client, link, hashes }) {
 	win.eval(client)
 	if (scenario.numbered) number(win)
 	listen(win, log)
-	// A link that is still opening is only a post; the scenarios want it up. A long-poll
-	// takes 200 ms, so that two pages do not take the same slot.
+	// The scenarios start when the link is open. Long-poll takes 200 ms to get its slot.
 	await clock.advance(200)
 	const context = { win, clock, log, thrown, doc }
 	for (const step of scenario.steps) await take(context, step)
@@ -60,7 +59,7 @@ function disguise(win) {
 	return doc
 }
 
-// Handlers can start several beats at one instant; numbers tell them apart.
+// Handlers can start several beats at the same time; they have numbers.
 function number(win) {
 	let beats = 0
 	win.jQuery(win.document).on('heartbeat-send', (event, data) => void (data.n = ++beats))
@@ -110,7 +109,7 @@ const STEPS = {
 		doc.focus = focus
 	},
 	visible({ win, doc }, visible) {
-		// Browsers announce changes only.
+		// Browsers fire the event only for changes.
 		if (doc.visible === visible) return
 		doc.visible = visible
 		win.document.dispatchEvent(new win.Event('visibilitychange'))

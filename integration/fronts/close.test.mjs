@@ -1,4 +1,4 @@
-// A page that is left behind a front that does not pass on that its request was aborted.
+// A page is left behind a front that does not close an aborted request to heartbeatd.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -6,7 +6,7 @@ import { changes, openDemo, shows } from '../browser/demo.mjs'
 import { startChromium, startHeartbeatd, until } from '../browser/harness.mjs'
 import { nginx, startProxy } from './fronts.mjs'
 
-test('a long-polling tab that is closed leaves after the grace, whatever the front holds', async (t) => {
+test('the user of a closed tab with long-poll leaves after the grace period, also if the front keeps the request', async (t) => {
 	const server = await startHeartbeatd(t)
 	const front = await startProxy(t, server.url, nginx({ upgrade: false, location: 'proxy_ignore_client_abort on;' }))
 	const browser = await startChromium(t)

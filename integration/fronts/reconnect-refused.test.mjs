@@ -1,4 +1,5 @@
-// heartbeatd is away for a while, behind a front that refuses some transports.
+// Pages behind a front that refuses some transports return to their WebSockets after heartbeatd was
+// down.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -7,11 +8,11 @@ import { onTransport, openDemo, seen } from '../browser/demo.mjs'
 import { startChromium, startHeartbeatd } from '../browser/harness.mjs'
 import { nginx, startProxy } from './fronts.mjs'
 
-const AWAY = 65_000
-// The longest pause between two attempts after such a time, and some more.
-const BACK = 40
+const OUTAGE = 65_000 // ms
+// The longest pause between two attempts after this time, and a margin. In seconds.
+const RECONNECT = 40
 
-test('where all but the WebSocket is refused pages return to their sockets as soon as without it', async (t) => {
+test('pages return to their WebSockets after an outage, also if the front refuses other transports', async (t) => {
 	const server = await startHeartbeatd(t)
 	const browser = await startChromium(t)
 	const pages = []
@@ -21,10 +22,10 @@ test('where all but the WebSocket is refused pages return to their sockets as so
 		pages.push(page)
 	}
 	await server.stop('SIGTERM')
-	await sleep(AWAY)
+	await sleep(OUTAGE)
 	await server.restart()
 	const from = Date.now()
-	await Promise.all(pages.map((page) => onTransport(page, 'websocket', BACK)))
+	await Promise.all(pages.map((page) => onTransport(page, 'websocket', RECONNECT)))
 	for (const page of pages) {
 		const changes = (await seen(page, 'transport')).filter(({ at }) => at > from)
 		t.diagnostic(`after ${changes.map(({ at, detail }) => `${at - from} ms: ${detail}`)}`)
