@@ -1,5 +1,6 @@
-// Keeps PHP's last answers about post locks. They may be repeated for a while if no frame of the
-// posts' rooms arrives: a user who takes or releases a lock causes one.
+// Keeps PHP's last answers about post locks. They may be repeated for a while. When a user takes
+// or releases a lock, PHP pushes the change to the post's room: the answer to a list is updated
+// with it, and an editor asks PHP.
 
 // No answer is repeated for longer: a lock that a list shows may have expired meanwhile.
 const MAX_LIFE = 100000
@@ -12,6 +13,8 @@ const MARGIN = 20000
 export const UNFOCUSED = 120000
 // A push announces that a lock is released; the lock ends some seconds later.
 const AFTER_PUSH = 10000
+// The number of posts whose last change is remembered.
+const MAX_POSTS = 500
 
 export const LOCK = 'wp-refresh-post-lock'
 export const LOCKS = 'wp-check-locked-posts'
@@ -30,8 +33,7 @@ const kinds = {
 		life: () => MAX_LIFE,
 		posts: (asked) => [].concat(asked).map((row) => String(row).replace(/^post-/, '')),
 		key: (asked) => JSON.stringify(asked),
-		// If no post is locked, the tick does not have the handle.
-		good: (answer) => answer || null,
+		good: (answer) => answer || {},
 	},
 }
 
@@ -40,20 +42,36 @@ export function createAnswerCache(now, lockWindow) {
 	const window = 1000 * lockWindow || DEFAULT_WINDOW
 	let known = {}
 	let pausedUntil = 0 // no answer is kept before this time
-	let changes = 0 // how many changes may have made answers wrong
-	let changesAtBeat = 0 // the same when the last beat was posted
+	let changes = {} // by handle, how many changes may have made answers wrong
+	let changesAtBeat = {} // the same when the last beat was posted
+	let changedAt = new Map() // by post, the time of its lock's last change on PHP's clock
 
-	function forget() {
-		known = {}
-		changes++
+	function change(handle) {
+		delete known[handle]
+		changes[handle] = (changes[handle] || 0) + 1
 	}
 
+	const forget = () => Object.keys(kinds).forEach(change)
+
 	const fresh = ({ at }, life) => now() >= at && now() - at < life
+
+	// Returns what lists show now: null for no locks, because the tick does not have the handle
+	// then, and undefined if a lock may have expired, so that PHP must be asked.
+	function current({ rows, answer, ends }) {
+		if (!rows) return answer
+		const ended = Object.keys(ends).filter((row) => now() >= ends[row].at)
+		if (ended.some((row) => !ends[row].released)) return undefined
+		const list = {}
+		rows.forEach((row) => {
+			if (answer[row] && !ended.includes(row)) list[row] = answer[row]
+		})
+		return Object.keys(list).length ? list : null
+	}
 
 	return {
 		/** A beat is posted: a change from now on may be newer than PHP's answer. */
 		ask() {
-			changesAtBeat = changes
+			changesAtBeat = Object.assign({}, changes)
 		},
 		/** Keeps what PHP answered to a beat; hears(post) tells whether the page hears the post's room. */
 		learn(data, response, hears) {
@@ -63,8 +81,9 @@ export function createAnswerCache(now, lockWindow) {
 				delete known[handle]
 				const { posts, key, good } = kinds[handle]
 				const answer = good(response[handle])
-				if (answer === undefined || changesAtBeat !== changes || now() < pausedUntil || !posts(asked).every(hears)) return
+				if (answer === undefined || changesAtBeat[handle] !== changes[handle] || (handle === LOCK && now() < pausedUntil) || !posts(asked).every(hears)) return
 				known[handle] = { key: key(asked), answer, at: now() }
+				if (handle === LOCKS) Object.assign(known[handle], { rows: [].concat(asked), ends: {} })
 			})
 		},
 		/** Returns the answers to repeat for a beat, by handle; null if the tick has no such handle. */
@@ -73,11 +92,35 @@ export function createAnswerCache(now, lockWindow) {
 			const again = {}
 			Object.keys(known).forEach((handle) => {
 				const { life, key } = kinds[handle]
-				if (data[handle] && key(data[handle]) === known[handle].key && fresh(known[handle], life(window, next))) again[handle] = known[handle].answer
+				if (!data[handle] || key(data[handle]) !== known[handle].key || !fresh(known[handle], life(window, next))) return
+				const answer = current(known[handle])
+				if (answer !== undefined) again[handle] = answer
 			})
 			return again
 		},
 		forget,
+		/** Somebody has entered or left the post's room: an editor asks PHP. */
+		entered: () => change(LOCK),
+		/**
+		 * The lock of a post has changed. `row` is what lists show of it, or null, for left_ms. Then
+		 * a released lock ends; any other lock may have been renewed.
+		 */
+		lockChanged({ post, at_ms: at, left_ms: left, released }, row) {
+			change(LOCK)
+			if (released) pausedUntil = now() + AFTER_PUSH
+			if (at <= changedAt.get(post)) return
+			if (changedAt.size >= MAX_POSTS) changedAt = new Map()
+			changedAt.set(post, at)
+			const list = known[LOCKS]
+			change(LOCKS)
+			if (!list) return
+			known[LOCKS] = list
+			list.rows.filter((key) => key === 'post-' + post).forEach((key) => {
+				list.answer = Object.assign({}, list.answer, { [key]: row })
+				delete list.ends[key]
+				if (row) list.ends[key] = { at: now() + left, released }
+			})
+		},
 		/** Another user has a lock of this post. */
 		contested() {
 			delete known[LOCK]

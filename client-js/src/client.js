@@ -7,13 +7,15 @@ import { LOCK, UNFOCUSED, createAnswerCache, postOf } from './answercache.js'
 import { canStream, createEventsLink } from './eventstream.js'
 import { createLongPollLink } from './longpoll.js'
 import { createNudges } from './nudges.js'
+import { createDeposits } from './deposits.js'
+import { lockOf, rowOf } from './lockchange.js'
 import { createSlots } from './connectionslots.js'
 import { createRooms, concernsOthers, contestsLock } from './room.js'
 import { createWebSocketLink } from './websocket.js'
 import { reportErrors } from './reporterrors.js'
 import { isTransportHistory } from './transporthistory.js'
 import { isUp } from './probe.js'
-import { isAlive, isNative, mayRepeat, readTicket } from './ticket.js'
+import { isAlive, isNative, isRecent, mayRepeat, readTicket, takesDeposits } from './ticket.js'
 import { watchActivity } from './activity.js'
 import { watchLeaving } from './leaving.js'
 
@@ -54,6 +56,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly }) {
 	const conn = randomId(win)
 	const rooms = createRooms(win)
 	const answers = createAnswerCache(Date.now, config.lock_window)
+	const deposits = createDeposits()
 	let ticket = null
 	let cursor = ''
 	let presence = {} // the presence handles of the last beat
@@ -98,6 +101,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly }) {
 
 	function changed(name, link, welcome) {
 		answers.forget()
+		deposits.forget()
 		if (welcome) {
 			maxBody = Number(welcome.max_body) || 0
 			if (welcome.cursor && epoch(welcome.cursor) !== epoch(cursor)) cursor = welcome.cursor
@@ -110,6 +114,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly }) {
 	function received(frame) {
 		if (frame.type === 'nudge') nudged(frame)
 		else if (frame.type === 'push') pushed(frame)
+		else if (frame.type === 'deposits') deposited(frame)
 		else if (frame.type === 'presence' && typeof frame.room === 'string') roomChanged(frame)
 		else if (frame.type === 'active-posts' && Array.isArray(frame.posts)) reportErrors(win, () => emit('active-posts', [{ posts: frame.posts }]))
 	}
@@ -117,14 +122,30 @@ export function createClient({ win, $, emit, connectNow, beatEarly }) {
 	// A push to a user or to everyone has no room.
 	function pushed({ cursor: newest, room, data }) {
 		if (typeof newest === 'string') cursor = newest
-		answers.pushed(room)
+		const lock = lockOf(room, data)
+		if (lock) lockChanged(lock, room)
+		else answers.pushed(room)
 		reportErrors(win, () => emit('push', [{ room, data }]))
+	}
+
+	// A user has taken a lock or released it. Pages that show it beat: lists know the answer,
+	// editors ask PHP. After an old change, PHP answers the page's next beat.
+	function lockChanged(lock, room) {
+		if (config.locked_text) answers.lockChanged(lock, rowOf(lock, ticket && ticket.claims.sub, config.locked_text))
+		else answers.pushed(room)
+		if (!lock.released && isRecent(ticket, lock.at_ms, Date.now())) nudges.receive({ spread_ms: lock.spread_ms, paced: true })
+	}
+
+	// A page waits for a value if its last beat had the handle. A page that has not beaten yet may.
+	function deposited(frame) {
+		deposits.receive(frame)
+		if (frame.changed && (!last || frame.changed in last.data)) nudges.receive({ spread_ms: frame.spread_ms, paced: true })
 	}
 
 	function roomChanged(frame) {
 		const { room, snapshot, total, joined = [], updated = [], left = [] } = frame
 		if (ticket && postOf(room)) {
-			if (concernsOthers(frame, ticket.claims.sub, rooms.room(room).entries)) answers.forget()
+			if (concernsOthers(frame, ticket.claims.sub, rooms.room(room).entries)) answers.entered()
 			if (contestsLock(frame, ticket.claims.sub)) answers.contested()
 		}
 		rooms.receive(frame)
@@ -295,7 +316,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly }) {
 	// May the link answer a beat, with the answers that are repeated?
 	function answerable(fields, again) {
 		if (!selector.link || state.beats === BY_POST || fields.wp_customize) return false
-		const handles = Object.keys(fields.data).filter((handle) => !(handle in again))
+		const handles = Object.keys(fields.data).filter((handle) => !(handle in again) && !(takesDeposits(ticket) && deposits.has(handle)))
 		return isNative(ticket, handles, fields._nonce, Date.now())
 	}
 

@@ -48,6 +48,12 @@ export function isNative(ticket, handles, nonce, now) {
 	)
 }
 
+/** Whether heartbeatd may answer with deposited values: not if a plugin must see every handle. */
+export const takesDeposits = (ticket) => Boolean(ticket && ticket.claims.deposits)
+
+/** Whether a time on PHP's clock, in milliseconds, was less than 5 s ago. */
+export const isRecent = (ticket, ms, now) => Boolean(ticket) && now + 1000 * ticket.skew - ms < 5000
+
 /** Whether PHP's last answers may be repeated: only while PHP can tell heartbeatd of changes. */
 export function mayRepeat(ticket, now) {
 	return Boolean(ticket) && now / 1000 + ticket.skew < ticket.claims.repeat_until

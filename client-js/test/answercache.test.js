@@ -122,3 +122,95 @@ test('postOf returns the id of the post of a room', () => {
 	assert.equal(postOf('postType/my-type:42'), '42')
 	for (const room of ['postType/post:42x', 'postType/a:b:42', 'admin/online', '', undefined]) assert.equal(postOf(room), '')
 })
+
+// A list of three posts of which PHP said that the first is locked.
+function listOfThree() {
+	const { clock, cache: m } = newCache()
+	const asked = { [LOCKS]: ['post-5', 'post-6', 'post-7'] }
+	m.learn(asked, { [LOCKS]: { 'post-5': { name: 'Ada' } } }, everywhere)
+	const change = (post, name, rest) => m.lockChanged({ post, at_ms: clock.now, left_ms: 150_000, released: false, ...rest }, name && { name })
+	return { clock, m, asked, change, shown: () => m.recall(asked)[LOCKS] }
+}
+
+test('a list shows a lock that was taken or given up, in the order of its rows', () => {
+	const { clock, change, shown } = listOfThree()
+	change('7', 'Cy')
+	change('6', 'Bo')
+	change('8', 'Di')
+	assert.equal(JSON.stringify(shown()), '{"post-5":{"name":"Ada"},"post-6":{"name":"Bo"},"post-7":{"name":"Cy"}}')
+	clock.now += 1
+	change('5', null)
+	change('6', null)
+	assert.deepEqual(shown(), { 'post-7': { name: 'Cy' } })
+	clock.now += 1
+	change('7', null)
+	assert.equal(shown(), null)
+	clock.now += 99_997
+	assert.equal(shown(), null)
+	clock.now += 1
+	assert.equal(shown(), undefined, 'PHP is asked after 100 seconds, whatever was heard')
+})
+
+test('a list drops a released lock when its time is over, unless it is taken again', () => {
+	const { clock, change, shown } = listOfThree()
+	change('5', 'Ada', { left_ms: 5000, released: true })
+	clock.now += 4999
+	assert.deepEqual(shown(), { 'post-5': { name: 'Ada' } })
+	clock.now += 1
+	assert.equal(shown(), null)
+	change('5', 'Ada')
+	change('6', 'Bo', { left_ms: 5000, released: true })
+	clock.now += 1
+	change('6', 'Bo')
+	clock.now += 5000
+	assert.deepEqual(shown(), { 'post-5': { name: 'Ada' }, 'post-6': { name: 'Bo' } })
+})
+
+test('a list asks PHP when a lock may have expired', () => {
+	const { clock, change, shown } = listOfThree()
+	change('6', 'Bo', { left_ms: 20_000 })
+	clock.now += 19_999
+	assert.ok(shown())
+	clock.now += 1
+	assert.equal(shown(), undefined)
+})
+
+test('a change that arrives after a later one is ignored', () => {
+	const { clock, change, shown } = listOfThree()
+	change('6', 'Bo', { at_ms: 900 })
+	change('6', null, { at_ms: 800 })
+	change('5', null, { at_ms: clock.now })
+	assert.deepEqual(shown(), { 'post-6': { name: 'Bo' } })
+})
+
+test('an editor asks PHP about a lock that has changed, and for ten seconds if it was released', () => {
+	const { clock, cache: m } = newCache()
+	const known = () => LOCK in m.recall(lock(5, '2:1'))
+	const learn = () => {
+		m.ask()
+		m.learn(lock(5, '1:1'), refreshed, everywhere)
+	}
+	learn()
+	m.lockChanged({ post: '5', at_ms: 1, left_ms: 150_000 }, { name: 'Bo' })
+	assert.ok(!known())
+	learn()
+	assert.ok(known())
+	m.lockChanged({ post: '5', at_ms: 2, left_ms: 5000, released: true }, null)
+	learn()
+	assert.ok(!known())
+	clock.now += 10_000
+	learn()
+	assert.ok(known())
+})
+
+test('an answer of PHP to a list is not kept if a lock has changed meanwhile', () => {
+	const { m, asked, change, shown } = listOfThree()
+	m.ask()
+	change('6', 'Bo')
+	m.learn(asked, {}, everywhere)
+	assert.equal(shown(), undefined)
+	m.ask()
+	m.entered()
+	m.learn(asked, {}, everywhere)
+	assert.equal(shown(), null, 'news of the other handle')
+})
