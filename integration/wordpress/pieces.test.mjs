@@ -73,6 +73,24 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			assert.deepEqual(queued(`update_post_meta(${id}, 'other', 1)`), [])
 			const attachment = php(`return wp_insert_post(array('post_type' => 'attachment', 'post_title' => 'x'));`)
 			assert.deepEqual(queued(`update_post_meta(${attachment}, '_edit_lock', time() . ':1')`), [], 'a post type without rooms')
+
+			// In the admin, where core answers lists, a push says what they show.
+			const admin = `require_once ABSPATH . 'wp-admin/includes/admin.php'; update_post_meta(${id}, '_edit_lock', `
+			const change = (value) => queued(`${admin}${value})`).filter(([path]) => path === '/push').map(([, { to, data }]) => {
+				assert.deepEqual(to, { room })
+				const { at_ms: at, left_ms: ms, avatar_src, avatar_src_2x, ...lock } = data.heartbeatd.lock
+				assert.ok(Math.abs(at - Date.now()) < 60_000 && (lock.user === 0 || (avatar_src && avatar_src_2x)))
+				return { ...lock, left: Math.ceil(ms / 1000) }
+			})
+			const of = (user, name, rest) => [{ user, name, released: false, spread_ms: 300, left: 150, ...rest }]
+			assert.deepEqual(change(`time() . ':${author}'`), of(author, 'Author'))
+			assert.deepEqual(change(`(time() + 2) . ':${author}'`), [], 'renewed')
+			assert.deepEqual(change(`(time() - 145) . ':${author}'`), of(author, 'Author', { released: true, left: 5 }))
+			assert.deepEqual(change(`time() . ':${author}'`), of(author, 'Author'), 'taken again in time')
+			assert.deepEqual(change(`time() . ':${editor}'`), of(editor, 'Editor'), 'taken over')
+			assert.deepEqual(change(`'nonsense'`), [{ user: 0, released: false, spread_ms: 300, left: 0 }])
+			const removed = queued(`require_once ABSPATH . 'wp-admin/includes/admin.php'; remove_filter('heartbeat_received', 'wp_check_locked_posts'); update_post_meta(${id}, '_edit_lock', time() . ':${author}')`)
+			assert.deepEqual(removed, nudge, 'where core does not answer lists')
 		})
 
 		await t.test('locks: the document that holds the lock', () => {
@@ -141,6 +159,10 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			assert.match(warned[2], /^heartbeatd_push: &quot;everyone&quot; is not an address\. .*postType\/post:42/)
 			assert.deepEqual(warned.slice(-3).map((text) => text.slice(0, 55)), ['heartbeatd_rooms: The filter heartbeatd_rooms returned ', 'heartbeatd_rooms: The filter heartbeatd_rooms returned ', [true, ['shop/orders']]])
 			assert.deepEqual(php(`$r = array(heartbeatd_push('all', str_repeat('x', 65534)), heartbeatd_push('all', str_repeat('x', 65535)), heartbeatd_push('all', NAN), heartbeatd_push(7, 1), heartbeatd_nudge('user:x')); $c = &heartbeatd_queue(); $c = array(); return $r;`), [true, false, false, false, false])
+			const deposits = [`'all', 'stock', str_repeat('x', 16382), 60`, `'all', 'stock', null, 0`, `'all', 'stock', str_repeat('/', 8192), 60`, `'all', '7', 1, 60`, `'all', 'a b', 1, 60`, `'everyone', 'stock', 1, 60`]
+			assert.deepEqual(php(`add_filter('doing_it_wrong_trigger_error', '__return_false'); $r = array(${deposits.map((of) => `heartbeatd_answer(${of})`)}); $c = &heartbeatd_queue(); $c = array(); return $r;`), [true, true, false, false, false, false])
+			const ttls = [-1, 60, 4000].map((ttl) => queued(`heartbeatd_answer('user:7', 'stock', array('left' => 1.0), ${ttl})`)[0])
+			assert.deepEqual(ttls, [1, 60, 3600].map((ttl) => ['/answer', { to: { user: 7 }, handle: 'stock', value: { left: 1 }, ttl }]))
 		})
 
 		await t.test('calls are sent after the response, signed, and at most 50 of a page', async () => {

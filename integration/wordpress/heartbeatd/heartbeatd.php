@@ -67,17 +67,17 @@ require __DIR__ . '/includes/beats/native.php';
 require __DIR__ . '/includes/beats/observer.php';
 require __DIR__ . '/includes/beats/scheduled-events.php';
 
+// Post locks.
+require __DIR__ . '/includes/locks/lock.php';
+require __DIR__ . '/includes/locks/changes.php';
+require __DIR__ . '/includes/locks/documents.php';
+
 // Tickets: signed statements of who the user of a page is and what they may do.
 require __DIR__ . '/includes/tickets/rooms.php';
 require __DIR__ . '/includes/tickets/posts.php';
 require __DIR__ . '/includes/tickets/ticket.php';
 require __DIR__ . '/includes/tickets/tick.php';
 require __DIR__ . '/includes/tickets/revocations.php';
-
-// Post locks.
-require __DIR__ . '/includes/locks/lock.php';
-require __DIR__ . '/includes/locks/changes.php';
-require __DIR__ . '/includes/locks/documents.php';
 
 register_activation_hook( __FILE__, 'heartbeatd_add_options' );
 add_action( 'admin_init', 'heartbeatd_add_options' );

@@ -1,6 +1,7 @@
 <?php
 /**
- * The public functions that send data to open pages and ask them to beat.
+ * The public functions that send data to open pages, ask them to beat, and deposit answers
+ * to their beats.
  *
  * @package heartbeatd
  */
@@ -11,6 +12,17 @@ defined( 'ABSPATH' ) || exit;
  * The most bytes of a push's data as JSON.
  */
 const HEARTBEATD_MAX_PUSH_DATA = 65536;
+
+/**
+ * The most bytes of a deposited value as JSON.
+ */
+const HEARTBEATD_MAX_ANSWER = 16384;
+
+/**
+ * The pattern of a handle for which a value can be deposited. The API refuses handles of
+ * WordPress and of this plugin too.
+ */
+const HEARTBEATD_ANSWER_HANDLE = '#^[A-Za-z_][A-Za-z0-9_./:-]{0,99}$#D';
 
 /**
  * Sends data to open pages. There it triggers the event heartbeat-push and the action
@@ -55,9 +67,36 @@ function heartbeatd_nudge_paced( $room, $spread_ms ) {
 }
 
 /**
- * Queues a push or a nudge.
+ * Deposits the answer to a handle: heartbeatd answers the beats of open pages with it, until
+ * the time is over or a newer value is deposited. Pages that wait for a new value beat at
+ * once. Without heartbeatd, and after the time, PHP answers.
  *
- * @param string $path   The path of the API, '/push' or '/nudge'.
+ * @param string $to     The address, as for heartbeatd_push(). If several values are for a
+ *                       page, that for the user counts, then that for a room, for a
+ *                       capability, for all.
+ * @param string $handle The handle, in the beat and in the tick.
+ * @param mixed  $value  What a callback on heartbeat_received would add to the tick, at most
+ *                       16 KiB as JSON; null withdraws the value.
+ * @param int    $ttl    For how many seconds, 1 to 3600.
+ * @return bool Whether the deposit was queued: false if an argument is invalid, or the queue is full.
+ */
+function heartbeatd_answer( $to, $handle, $value, $ttl ) {
+	$json = wp_json_encode( $value );
+	if ( ! is_string( $handle ) || ! preg_match( HEARTBEATD_ANSWER_HANDLE, $handle ) || false === $json || strlen( $json ) > HEARTBEATD_MAX_ANSWER ) {
+		return false;
+	}
+	$body = array(
+		'handle' => $handle,
+		'value'  => $value,
+		'ttl'    => max( 1, min( HOUR_IN_SECONDS, (int) $ttl ) ),
+	);
+	return heartbeatd_enqueue_message( '/answer', $to, $body, __FUNCTION__ );
+}
+
+/**
+ * Queues a push, a nudge or a deposit.
+ *
+ * @param string $path   The path of the API, '/push', '/nudge' or '/answer'.
  * @param string $to     The address.
  * @param array  $body   The rest of the call's body.
  * @param string $called The public function that was called.

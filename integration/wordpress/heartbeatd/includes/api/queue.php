@@ -94,7 +94,7 @@ function heartbeatd_flush() {
 		/**
 		 * Fires after a call to heartbeatd, when the response has been sent.
 		 *
-		 * @param string         $path   '/push', '/nudge', '/revoke', '/cron' or '/presence', the last with a query if it removes entries.
+		 * @param string         $path   '/push', '/nudge', '/answer', '/revoke', '/cron' or '/presence', the last with a query if it removes entries.
 		 * @param array          $body   The body of the call.
 		 * @param array|WP_Error $answer The answer.
 		 */

@@ -1,7 +1,8 @@
 <?php
 /**
  * Changes of post locks. When another user takes or releases a lock, pages that show the
- * post beat at once: editors learn that the post was taken over, lists show who edits it.
+ * post beat at once: editors ask PHP and learn that the post was taken over, lists show who
+ * edits it. A push says what lists show, so that PHP need not answer each of them.
  *
  * @package heartbeatd
  */
@@ -12,6 +13,11 @@ defined( 'ABSPATH' ) || exit;
  * The time over which pages that show a lock spread their beats, in milliseconds.
  */
 const HEARTBEATD_LOCK_SPREAD_MS = 300;
+
+/**
+ * For how many seconds core keeps a lock that an editor has released.
+ */
+const HEARTBEATD_RELEASED_LOCK_TIME = 5;
 
 /**
  * Announces the change before a lock is updated.
@@ -68,7 +74,8 @@ function heartbeatd_announce_lock_change( $post_id, $before, $after ) {
 	}
 	list( $old, $old_left ) = heartbeatd_lock_holder( $before );
 	list( $new, $new_left ) = heartbeatd_lock_holder( $after );
-	if ( $old && ( $old !== $new || $new_left < $old_left ) ) {
+	$is_released            = $new && $old === $new && $new_left < $old_left;
+	if ( $old && ( $old !== $new || $is_released ) ) {
 		// Without this, the user would be shown as the lock's holder until the entry expires.
 		$entry = array(
 			'room'      => $room,
@@ -76,11 +83,51 @@ function heartbeatd_announce_lock_change( $post_id, $before, $after ) {
 		);
 		heartbeatd_enqueue_call( '/presence?' . http_build_query( $entry, '', '&', PHP_QUERY_RFC3986 ), array() );
 	}
-	if ( $old !== $new ) {
-		heartbeatd_nudge_paced( $room, HEARTBEATD_LOCK_SPREAD_MS );
-	} elseif ( $new && $new_left < $old_left ) {
+	// A lock that was released is renewed if the user comes back in time.
+	$is_taken = $old !== $new || ( $new_left > $old_left && $old_left <= HEARTBEATD_RELEASED_LOCK_TIME );
+	$change   = $is_taken || $is_released ? heartbeatd_lock_change( $new, $after, $is_released ) : null;
+	if ( $is_released ) {
 		// An editor that is closed keeps its lock for a few seconds, in case the page is only
 		// reloaded: lists beat again after that.
-		heartbeatd_push( $room, array( 'heartbeatd' => array( 'beat_after_ms' => 1000 * $new_left + 300 ) ) );
+		heartbeatd_push( $room, array( 'heartbeatd' => array( 'beat_after_ms' => 1000 * $new_left + 300 ) + array_filter( array( 'lock' => $change ) ) ) );
+	} elseif ( $change ) {
+		heartbeatd_push( $room, array( 'heartbeatd' => array( 'lock' => $change ) ) );
+	} elseif ( $is_taken ) {
+		heartbeatd_nudge_paced( $room, HEARTBEATD_LOCK_SPREAD_MS );
 	}
+}
+
+/**
+ * Returns what pages need to know of a lock's change, so that lists need not ask PHP.
+ *
+ * @param int   $user_id     The user who has the lock now, or 0.
+ * @param mixed $lock        The lock after the change.
+ * @param bool  $is_released Whether the user has released it.
+ * @return array|null Null if another callback than core's answers lists.
+ */
+function heartbeatd_lock_change( $user_id, $lock, $is_released ) {
+	if ( ! has_filter( 'heartbeat_received', 'wp_check_locked_posts' ) ) {
+		return null;
+	}
+	$now    = microtime( true );
+	$change = array(
+		'at_ms'     => floor( 1000 * $now ),
+		'spread_ms' => HEARTBEATD_LOCK_SPREAD_MS,
+		'user'      => 0,
+		'left_ms'   => 0,
+		'released'  => $is_released,
+	);
+	$user   = $user_id ? get_userdata( $user_id ) : false;
+	if ( ! $user ) {
+		return $change;
+	}
+	$change['user']    = $user_id;
+	$change['left_ms'] = max( 0, floor( 1000 * ( heartbeatd_parse_lock( $lock )['time'] + heartbeatd_lock_window() - $now ) ) );
+	$change['name']    = $user->display_name;
+	if ( get_option( 'show_avatars' ) ) {
+		// The same calls and sizes as in core's answer to a list.
+		$change['avatar_src']    = get_avatar_url( $user->ID, array( 'size' => 18 ) );
+		$change['avatar_src_2x'] = get_avatar_url( $user->ID, array( 'size' => 36 ) );
+	}
+	return $change;
 }

@@ -26,6 +26,7 @@ function heartbeatd_print_ticket( $tag, $handle ) {
 		'ticket'      => heartbeatd_sign_ticket( $claims ),
 		'native'      => in_array( 'presence-ping', $claims['native'] ?? array(), true ),
 		'lock_window' => heartbeatd_lock_window(),
+		'locked_text' => heartbeatd_locked_text(),
 	);
 	// A plugin that registers the script again may give it no settings, and so no nonce.
 	$script = 'if ( window.heartbeatSettings ) { window.heartbeatSettings.heartbeatd = ' . wp_json_encode( $settings ) . '; }';

@@ -85,3 +85,13 @@ function heartbeatd_avatar_url( $user ) {
 	$url = get_option( 'show_avatars' ) ? (string) get_avatar_url( $user->ID, array( 'size' => 64 ) ) : '';
 	return strlen( $url ) > 255 ? '' : $url;
 }
+
+/**
+ * Returns core's text about a locked post, as core's answer to a list of posts has it.
+ *
+ * @return string With a placeholder for the name.
+ */
+function heartbeatd_locked_text() {
+	/* translators: %s: User's display name. */
+	return __( '%s is currently editing' ); // phpcs:ignore WordPress.WP.I18n.MissingArgDomain
+}

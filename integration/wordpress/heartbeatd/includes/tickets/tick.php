@@ -78,12 +78,35 @@ function heartbeatd_send_fresh_ticket( $nonce, $screen_id ) {
 	if ( isset( $_SERVER['HTTP_HEARTBEAT_NO_TICKET'] ) ) {
 		return; // With a ticket, the page's last tick may have had more headers than a server accepts.
 	}
-	$posts  = heartbeatd_beat_post_ids( heartbeatd_beat_data() );
+	$data   = heartbeatd_beat_data();
+	$posts  = heartbeatd_beat_post_ids( $data );
 	$post   = $posts && post_type_exists( $screen_id ) ? $posts[0] : 0;
 	$claims = heartbeatd_ticket_claims( $nonce, $screen_id, $posts, $post );
-	if ( $claims ) {
-		heartbeatd_send_ticket_header( $claims );
+	if ( ! $claims ) {
+		return;
 	}
+	if ( isset( $claims['repeat_until'], $data['wp-check-locked-posts'] ) ) {
+		$claims['repeat_until'] = heartbeatd_locks_valid_until( $posts, $claims['repeat_until'] );
+	}
+	heartbeatd_send_ticket_header( $claims );
+}
+
+/**
+ * Returns the time until which the answer to a list is valid if no user takes or releases a
+ * lock: the time when the first lock expires, unless it is renewed.
+ *
+ * @param int[] $post_ids The posts in the list.
+ * @param int   $limit    The latest time, in Unix seconds.
+ * @return int Unix seconds.
+ */
+function heartbeatd_locks_valid_until( $post_ids, $limit ) {
+	foreach ( $post_ids as $post_id ) {
+		list( $user, $left ) = heartbeatd_lock_holder( get_post_meta( $post_id, '_edit_lock', true ) );
+		if ( $user && get_current_user_id() !== $user ) {
+			$limit = min( $limit, time() + $left );
+		}
+	}
+	return $limit;
 }
 
 /**

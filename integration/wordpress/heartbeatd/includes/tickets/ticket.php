@@ -89,6 +89,7 @@ function heartbeatd_add_native_claims( $claims, $screen_id ) {
 		$claims['native'] = heartbeatd_native_handles( $level );
 	}
 	if ( HEARTBEATD_NATIVE_ALL === $level ) {
+		$claims['deposits']     = true;
 		$claims['repeat_until'] = (int) $claims['iat'] + HEARTBEATD_LOCK_REPEAT_TIME;
 	}
 	if ( $pace ) {
