@@ -3,7 +3,7 @@
 // on. 'all': every native beat; 'own': those with the plugin's own handles only; 'none'.
 
 import assert from 'node:assert/strict'
-import { rmSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { until } from '../browser/harness.mjs'
 import { addMuPlugin, beat, claimsOf, connected, logIn, withPlugin } from './plugin.mjs'
@@ -176,6 +176,27 @@ test('effects of callbacks', { timeout: 600_000 }, async (t) => {
 			addMuPlugin(site, 'pace', `add_filter('heartbeatd_callback_pace', fn ($pace, $callback, $hook) => '${name('mu-plugins/')}' === $callback && 'heartbeat_received' === $hook ? 120 : $pace, 10, 3);`)
 			assert.equal((await person.beat('edit-post', data.list)).fresh, 120)
 			rmSync(`${site.dir}/wp-content/mu-plugins/pace.php`)
+		})
+
+		await t.test('with a drop-in for the object cache', async () => {
+			const cached = {
+				write: [`wp_cache_set('kind', uniqid(), 'kinds');`, own],
+				increase: [`wp_cache_incr('kind', 1, 'kinds');`, own],
+				flush: [`wp_cache_flush_group('kinds');`, own],
+				transient: [`set_transient('kind', uniqid(), 60);`, own],
+				read: [`$found = null; wp_cache_get('kind', 'kinds', false, $found); if (false !== $found) $r['found'] = 1;`, learned],
+				'read from the database': [`must_be_recorded(); get_post(${post}); get_user_meta(1, 'kind', true); wp_cache_get_multiple(array('kind'), 'kinds');`, learned],
+			}
+			const codes = Object.entries(cached).map(([name, [code]]) => `if ('${name}' === get_option('kind_number')) add_filter('heartbeat_received', function ($r) { ${code} return $r; });`)
+			addMuPlugin(site, 'cached', `function must_be_recorded() { $GLOBALS['wp_object_cache'] instanceof Heartbeatd_Cache_Recorder || wp_die('not recorded'); }\n${codes.join('\n')}`)
+			const dropIn = `${site.dir}/wp-content/object-cache.php`
+			writeFileSync(dropIn, `<?php require ABSPATH . WPINC . '/cache.php';`)
+			for (const [name, [, expected]] of Object.entries(cached)) {
+				php(`update_option('kind_number', '${name}'); heartbeatd_reset_observations(); return 1;`)
+				await person.beat('edit-post', { 'data[foreign]': '1' })
+				assert.deepEqual([name, await levels('list')], [name, expected])
+			}
+			rmSync(dropIn)
 		})
 
 		await t.test('a page, from learning to acting', async () => {
