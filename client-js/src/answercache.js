@@ -44,6 +44,7 @@ export function createAnswerCache(now, lockWindow) {
 	let pausedUntil = 0 // no answer is kept before this time
 	let changes = {} // by handle, how many changes may have made answers wrong
 	let changesAtBeat = {} // the same when the last beat was posted
+	let sinceBeat = [] // the changes of locks since then, which PHP's answer to a list may lack
 	let changedAt = new Map() // by post, the time of its lock's last change on PHP's clock
 
 	function change(handle) {
@@ -72,6 +73,7 @@ export function createAnswerCache(now, lockWindow) {
 		/** A beat is posted: a change from now on may be newer than PHP's answer. */
 		ask() {
 			changesAtBeat = Object.assign({}, changes)
+			sinceBeat = []
 		},
 		/** Keeps what PHP answered to a beat; hears(post) tells whether the page hears the post's room. */
 		learn(data, response, hears) {
@@ -83,7 +85,9 @@ export function createAnswerCache(now, lockWindow) {
 				const answer = good(response[handle])
 				if (answer === undefined || changesAtBeat[handle] !== changes[handle] || (handle === LOCK && now() < pausedUntil) || !posts(asked).every(hears)) return
 				known[handle] = { key: key(asked), answer, at: now() }
-				if (handle === LOCKS) Object.assign(known[handle], { rows: [].concat(asked), ends: {} })
+				if (handle !== LOCKS) return
+				Object.assign(known[handle], { rows: [].concat(asked), ends: {} })
+				sinceBeat.forEach((update) => update(known[handle]))
 			})
 		},
 		/** Returns the answers to repeat for a beat, by handle; null if the tick has no such handle. */
@@ -111,15 +115,14 @@ export function createAnswerCache(now, lockWindow) {
 			if (at <= changedAt.get(post)) return
 			if (changedAt.size >= MAX_POSTS) changedAt = new Map()
 			changedAt.set(post, at)
-			const list = known[LOCKS]
-			change(LOCKS)
-			if (!list) return
-			known[LOCKS] = list
-			list.rows.filter((key) => key === 'post-' + post).forEach((key) => {
+			const end = { at: now() + left, released }
+			const update = (list) => list.rows.filter((key) => key === 'post-' + post).forEach((key) => {
 				list.answer = Object.assign({}, list.answer, { [key]: row })
 				delete list.ends[key]
-				if (row) list.ends[key] = { at: now() + left, released }
+				if (row) list.ends[key] = end
 			})
+			sinceBeat = sinceBeat.concat(update).slice(-MAX_POSTS)
+			if (known[LOCKS]) update(known[LOCKS])
 		},
 		/** Another user has a lock of this post. */
 		contested() {

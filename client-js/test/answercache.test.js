@@ -203,14 +203,21 @@ test('an editor asks PHP about a lock that has changed, and for ten seconds if i
 	assert.ok(known())
 })
 
-test('an answer of PHP to a list is not kept if a lock has changed meanwhile', () => {
-	const { m, asked, change, shown } = listOfThree()
+test('an answer of PHP to a list is updated with the changes since it was asked', () => {
+	const { m, clock, asked, change, shown } = listOfThree()
+	change('7', 'Cy')
 	m.ask()
-	change('6', 'Bo')
-	m.learn(asked, {}, everywhere)
-	assert.equal(shown(), undefined)
+	change('6', 'Bo', { left_ms: 5000, released: true })
+	m.learn(asked, { [LOCKS]: { 'post-5': { name: 'Ada' } } }, everywhere)
+	assert.deepEqual(shown(), { 'post-5': { name: 'Ada' }, 'post-6': { name: 'Bo' } }, 'PHP knew of earlier ones')
+	clock.now += 5000
+	assert.deepEqual(shown(), { 'post-5': { name: 'Ada' } })
 	m.ask()
 	m.entered()
 	m.learn(asked, {}, everywhere)
-	assert.equal(shown(), null, 'news of the other handle')
+	assert.equal(shown(), null, 'a change of the other handle')
+	m.ask()
+	m.forget()
+	m.learn(asked, {}, everywhere)
+	assert.equal(shown(), undefined, 'any other news')
 })
