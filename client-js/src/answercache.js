@@ -40,9 +40,9 @@ const kinds = {
 /** lockWindow is how long a lock lasts on this site, in seconds; 0: not known. */
 export function createAnswerCache(now, lockWindow) {
 	const window = 1000 * lockWindow || DEFAULT_WINDOW
-	let known = {}
+	const known = {}
 	let pausedUntil = 0 // no answer is kept before this time
-	let changes = {} // by handle, how many changes may have made answers wrong
+	const changes = {} // by handle, how many changes may have made answers wrong
 	let changesAtBeat = {} // the same when the last beat was posted
 	let sinceBeat = [] // the changes of locks since then, which PHP's answer to a list may lack
 	let changedAt = new Map() // by post, the time of its lock's last change on PHP's clock
