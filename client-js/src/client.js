@@ -18,6 +18,7 @@ import { isUp } from './probe.js'
 import { isAlive, isNative, isRecent, mayRepeat, readTicket, takesDeposits } from './ticket.js'
 import { watchActivity } from './activity.js'
 import { watchLeaving } from './leaving.js'
+import { findNetwork } from './workernetwork.js'
 
 const LINKS = {
 	websocket: createWebSocketLink,
@@ -65,13 +66,14 @@ export function createClient({ win, $, emit, connectNow, beatEarly }) {
 	let maxBody = 0
 	let last = null // the fields of the last beat
 	let declined = false // heartbeatd declined the last beat that went over the link
+	let network = null // of the links, see workernetwork.js
 	const state = { page: AWAKE, presence: SHOWN, beats: BY_LINK, lock: OWN }
 
 	const slots = createSlots({ win, url: config.url, id: conn, freed: () => selector.reconsider(), random: Math.random })
 
 	const selector = createTransportSelector({
 		order: known(config.transports || ORDER),
-		make: (name, calls) => LINKS[name](Object.assign({ url: config.url, win }, calls), slots),
+		make: (name, calls) => LINKS[name](Object.assign({ url: config.url, win, network }, calls), slots),
 		hello: () => ({ ticket: ticket.text, conn, after: cursor, body: (helloPresence = here()) }),
 		isUp: () => isUp(win, config.url),
 		may: (name) => name === 'websocket' || (win.document.visibilityState !== 'hidden' && slots.available()),
@@ -158,6 +160,10 @@ export function createClient({ win, $, emit, connectNow, beatEarly }) {
 		nudges.receive(frame)
 	}
 
+	function startLink() {
+		if (network && state.page === AWAKE && isAlive(ticket, Date.now())) selector.start()
+	}
+
 	function useTicket(text) {
 		if (!config.url || !text || (ticket && ticket.text === text)) return
 		const next = readTicket(text, Date.now(), Math.random)
@@ -165,7 +171,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly }) {
 		ticket = next
 		if (!mayRepeat(ticket, Date.now())) answers.forget()
 		if (!selector.link) {
-			if (state.page === AWAKE) selector.start()
+			startLink()
 			return
 		}
 		selector.link.ticket(text)
@@ -225,13 +231,18 @@ export function createClient({ win, $, emit, connectNow, beatEarly }) {
 		selector.reconsider()
 	})
 
-	watchLeaving(win, selector.leaving, selector.reconsider)
-
 	win.addEventListener('storage', (event) => isTransportHistory(event) && selector.reconsider())
 
 	return {
 		/** Starts the client, after all parts are created. */
-		start: () => useTicket(config.ticket),
+		start() {
+			useTicket(config.ticket)
+			findNetwork(win, (found) => {
+				network = found || win
+				if (!found) watchLeaving(win, selector.leaving, selector.reconsider)
+				startLink()
+			})
+		},
 
 		/** A beat begins. */
 		began(fields) {
@@ -293,7 +304,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly }) {
 		suspended(yes) {
 			state.page = yes ? SUSPENDED : AWAKE
 			if (yes) selector.stop()
-			else if (isAlive(ticket, Date.now())) selector.start()
+			else startLink()
 		},
 
 		/** The additions to wp.heartbeat. */

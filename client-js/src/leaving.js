@@ -1,11 +1,8 @@
-// Closes the link before the user leaves the page, for Firefox's back/forward cache. Firefox
-// stores a page only if it has no request in flight shortly before a navigation starts; in
-// beforeunload and pagehide it is too late to end one. So the link is closed when a mouse button,
-// a finger or the space bar is pressed on a hyperlink or a form's button: the click follows when
-// it is released. The Enter key clicks when it is pressed, which is too late. Other browsers store
-// pages with connections and close those themselves.
-
-import { isFirefox } from './link.js'
+// Firefox stores a page in its back/forward cache only if the page has no open connection when a
+// navigation starts; in beforeunload and pagehide it is too late to close one. Where the
+// connections cannot be those of a worker (workernetwork.js), the link is closed when a mouse
+// button, a finger or the space bar is pressed on a hyperlink or a form's button: the click follows
+// when it is released. The Enter key clicks when it is pressed, which is too late.
 
 /**
  * @param {Window} win
@@ -14,17 +11,9 @@ import { isFirefox } from './link.js'
  *     is no click: the finger scrolls, or the button is released elsewhere
  */
 export function watchLeaving(win, leaving, staying) {
-	if (!isFirefox(win) || !win.fetch) return
-	let cached = false
 	let left = false
-	// A page with no-store is neither in the HTTP cache nor in the back/forward cache. This request
-	// never reaches the network.
-	win.fetch(win.location.href, { cache: 'only-if-cached', mode: 'same-origin' }).then(
-		() => (cached = true),
-		() => {}
-	)
 	const pressed = (event) => {
-		left = cached && leadsAway(win, event)
+		left = leadsAway(win, event)
 		if (left) leaving()
 	}
 	const stays = (yes) => {

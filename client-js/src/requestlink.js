@@ -39,7 +39,7 @@ let silentUntil = 0
  *     returns a promise, the link is open when the promise resolves.
  * @param {Function} [test] (session) → Promise; ends the session if the transport does not work
  */
-export function createRequestLink({ name, url, win, onFrame, onClosed }, receive, test) {
+export function createRequestLink({ name, url, win, network = win, onFrame, onClosed }, receive, test) {
 	const aborter = new win.AbortController()
 	let id = ''
 	let lastId = Math.floor(Math.random() * 2 ** 48) // different from those of all other pages
@@ -68,7 +68,7 @@ export function createRequestLink({ name, url, win, onFrame, onClosed }, receive
 		}
 		extend(limit)
 		try {
-			const response = await win.fetch(url + path + '?' + new URLSearchParams(fields), {
+			const response = await network.fetch(url + path + '?' + new URLSearchParams(fields), {
 				method,
 				headers,
 				body,

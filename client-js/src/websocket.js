@@ -19,7 +19,7 @@ function codeOf({ code, wasClean }, win, age) {
 	return code || CLOSED.code
 }
 
-export function createWebSocketLink({ url, win, onFrame, onClosed }) {
+export function createWebSocketLink({ url, win, network = win, onFrame, onClosed }) {
 	const waiting = new Map()
 	let socket = null
 	let lastId = 0
@@ -31,7 +31,7 @@ export function createWebSocketLink({ url, win, onFrame, onClosed }) {
 			const from = Date.now()
 			settle = { resolve, reject }
 			try {
-				socket = new win.WebSocket(address(), PROTOCOL)
+				socket = new network.WebSocket(address(), PROTOCOL)
 			} catch (e) {
 				// The browser may throw for mixed content and some policies.
 				reject(CLOSED)

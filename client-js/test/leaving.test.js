@@ -8,19 +8,15 @@ const text = { closest: () => null }
 let win
 let calls
 
-beforeEach(async () => {
+beforeEach(() => {
 	const listeners = {}
 	calls = []
 	win = {
-		mozInnerScreenX: 0,
 		location: { href: 'https://example.org/wp-admin/' },
-		fetch: async () => ({}),
 		addEventListener: (name, listener) => (listeners[name] = listener),
 		fire: (name, event) => listeners[name]({ button: 0, target: link, ...event }),
 	}
 	watchLeaving(win, () => calls.push('leaving'), () => calls.push('staying'))
-	await null
-	await null
 })
 
 const STAYS = {

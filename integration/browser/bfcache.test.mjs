@@ -9,14 +9,26 @@ import { startChromium, startFirefox, startHeartbeatd, until } from './harness.m
 
 const click = (page, selector) => page.click(selector, { delay: 100 })
 
-// Other ways to leave a page that give it time to close its connection in Firefox.
+// press presses a key on an element.
+const press = async (page, selector, key) => {
+	await page.focus(selector)
+	await page.keyboard.press(key, { delay: 100 })
+}
+
 const ways = {
 	'a click on a button': (page) => click(page, '#go'),
-	'the space bar on a button': async (page) => {
-		await page.focus('#go')
-		await page.keyboard.press('Space', { delay: 100 })
-	},
 	'a tap on a link': (page) => tap(page, '#away'),
+	'the Enter key on a link': (page) => press(page, '#away', 'Enter'),
+	'a script': (page) => page.evaluate(() => void setTimeout(() => { location.href = document.querySelector('#away').href })),
+	'the address bar': async (page) => page.goto(await page.evaluate(() => document.querySelector('#away').href)),
+}
+
+// The ways that leave time to close the connection when a button or finger goes down.
+const slowWays = {
+	'a click on a link': (page) => click(page, '#away'),
+	'a click on a button': ways['a click on a button'],
+	'the space bar on a button': (page) => press(page, '#go', 'Space'),
+	'a tap on a link': ways['a tap on a link'],
 	'a tap on a button': (page) => tap(page, '#go'),
 }
 
@@ -26,23 +38,24 @@ test('Chromium stores a page that is left by a click on a hyperlink', async (t) 
 	await keepsPage(t, front, browser, 'websocket')
 })
 
-test('Firefox stores a page that its user leaves', async (t) => {
-	const front = await startWebServer(t, await startHeartbeatd(t))
+test('Firefox stores a page, however its user leaves it', async (t) => {
+	const front = await startWebServer(t, await startHeartbeatd(t), { policy: false })
 	const browser = await startFirefox(t)
 	for (const transport of ['websocket', 'events', 'longpoll']) {
 		await t.test(`${transport}, a click on a hyperlink`, (t) => keepsPage(t, front, browser, transport))
 		for (const [way, leave] of Object.entries(ways)) {
-			await t.test(`${transport}, ${way}`, () => inOneOfThree(async () => {
-				const page = await openDemo(t, browser, front, 1, { transport })
-				try {
-					await beat(page)
-					await addControls(page)
-					await goAndReturn(page, leave)
-					await onTransport(page, transport)
-				} finally {
-					await page.close()
-				}
-			}))
+			await t.test(`${transport}, ${way}`, (t) => isKept(t, front, browser, transport, leave))
+		}
+	}
+})
+
+// The demo site's policy forbids the worker.
+test('Firefox without a worker keeps a page that was left by hand', async (t) => {
+	const front = await startWebServer(t, await startHeartbeatd(t))
+	const browser = await startFirefox(t)
+	for (const transport of ['websocket', 'events', 'longpoll']) {
+		for (const [way, leave] of Object.entries(slowWays)) {
+			await t.test(`${transport}, ${way}`, (t) => inOneOfThree(() => isKept(t, front, browser, transport, leave)))
 		}
 	}
 })
@@ -60,18 +73,34 @@ async function inOneOfThree(attempt) {
 	}
 }
 
+async function isKept(t, front, browser, transport, leave) {
+	const page = await openDemo(t, browser, front, 1, { transport })
+	try {
+		await beat(page)
+		await addControls(page)
+		await handlesItself(page, transport)
+		await goAndReturn(page, leave)
+		await onTransport(page, transport)
+	} finally {
+		await page.close()
+	}
+}
+
+// handlesItself clicks on what does not lead away: the link is back at once.
+async function handlesItself(page, transport) {
+	for (const selector of ['#handled', '#sent']) {
+		await click(page, selector)
+		await onTransport(page, transport, 5)
+	}
+}
+
 async function keepsPage(t, front, browser, transport) {
 	const other = await openDemo(t, browser, front, 2)
 	const page = await openDemo(t, browser, front, 1, { transport })
 	await shows(other, [1, 2])
 	await beat(page)
 	await addControls(page)
-
-	// The page handles these clicks itself: the link opens again at once.
-	for (const selector of ['#handled', '#sent']) {
-		await click(page, selector)
-		await onTransport(page, transport, 5)
-	}
+	await handlesItself(page, transport)
 
 	const before = (await changes(other, 1)).length
 	await goAndReturn(page, () => click(page, '#away'), () => until('the other page sees that user 1 has left', async () => (await changes(other, 1)).some(({ change }, i) => i >= before && change === 'left'), 20))

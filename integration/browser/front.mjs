@@ -9,8 +9,9 @@ const SLOW = 1000
 
 // startWebServer resolves with {url, sockets, answered}. It counts WebSockets, and the downloads
 // (/?download) and empty answers (/?empty) that it sends. It delays /?slow, and removes no-store
-// from pages. It closes sockets with 1001 ("going away") after closeAfter milliseconds.
-export async function startWebServer(t, server, { closeAfter } = {}) {
+// from pages, and without policy their Content-Security-Policy. It closes sockets with 1001
+// ("going away") after closeAfter milliseconds.
+export async function startWebServer(t, server, { closeAfter, policy = true } = {}) {
 	const { hostname, port } = new URL(server.url)
 	const front = { sockets: 0, answered: 0 }
 	const http = createServer(async (req, res) => {
@@ -23,6 +24,7 @@ export async function startWebServer(t, server, { closeAfter } = {}) {
 		if (asked.has('slow')) await sleep(SLOW)
 		const inner = request({ hostname, port, path: req.url, method: req.method, headers: req.headers }, (answer) => {
 			if (/^text\/html/.test(answer.headers['content-type'])) delete answer.headers['cache-control']
+			if (!policy) delete answer.headers['content-security-policy']
 			res.writeHead(answer.statusCode, answer.headers)
 			answer.pipe(res)
 		})

@@ -1,11 +1,21 @@
-// The back/forward cache: an admin page without no-store that is left with the mouse is stored
-// with every client, and opens one link when it is restored.
+// The back/forward cache: an admin page without no-store is stored with every client, however its
+// user leaves it, and opens one link when it is restored.
 
 import assert from 'node:assert/strict'
 import { beat, hasLink, linked, newEditor, until } from './live.mjs'
 
 // A hyperlink from the list of comments to another page.
-const WAYS = { 'a link of the menu': '#menu-tools a', 'the button of a form': '#search-submit' }
+const LINK = '#menu-tools a'
+const WAYS = {
+	'a link of the menu': (page) => page.click(LINK, { delay: 100 }),
+	'the button of a form': (page) => page.click('#search-submit', { delay: 100 }),
+	'the Enter key': async (page) => {
+		await page.focus(LINK)
+		await page.keyboard.press('Enter')
+	},
+	'a script': (page) => page.evaluate((link) => void setTimeout(() => { location.href = document.querySelector(link).href }), LINK),
+	'the address bar': async (page) => page.goto(await page.evaluate((link) => document.querySelector(link).href, LINK)),
+}
 
 // keepsPage leaves a page and returns to it, while another user looks on.
 export async function keepsPage({ site, php, person }, client) {
@@ -17,7 +27,7 @@ export async function keepsPage({ site, php, person }, client) {
 		if (!hasLink(client)) return
 		await until(`${login} on ${screen}`, async () => String(await screensOf(dashboard, login)) === screen)
 	}
-	for (const [way, selector] of Object.entries(WAYS)) {
+	for (const [way, leave] of Object.entries(WAYS)) {
 		const page = await here.open('/wp-admin/edit-comments.php')
 		await linked(page, client)
 		await beat(page)
@@ -27,7 +37,7 @@ export async function keepsPage({ site, php, person }, client) {
 			jQuery(document).on('heartbeat-transport', (event, name) => window.transports.push(name))
 			window.addEventListener('pageshow', (event) => { window.kept = event.persisted })
 		})
-		await goAndReturn(page, selector)
+		await goAndReturn(page, leave)
 		assert.equal(await page.evaluate(() => window.kept), true, `${client}: left by ${way}`)
 		await linked(page, client)
 		await beat(page)
@@ -41,9 +51,9 @@ export async function keepsPage({ site, php, person }, client) {
 // While a page navigates, evaluate fails.
 const isReady = (page, url) => page.evaluate((url) => document.readyState === 'complete' && location.href === url, url).catch(() => false)
 
-async function goAndReturn(page, selector) {
+async function goAndReturn(page, leave) {
 	const from = page.url()
-	await page.click(selector, { delay: 100 })
+	await leave(page)
 	await until('another page', async () => page.url() !== from && isReady(page, page.url()), 30)
 	await page.evaluate(() => void setTimeout(() => history.back()))
 	await until('the page again', () => isReady(page, from), 30)

@@ -19,7 +19,7 @@ test('Firefox', { timeout: 500_000 }, async (t) => {
 		for (const [editor, client] of [['block', 'websocket'], ['classic', 'longpoll']]) {
 			await t.test(`locks: ${editor} editor, ${client}`, (t) => locks(t, { anna, ben, php, ask, editor, client }))
 		}
-		for (const client of ['core', 'websocket', 'longpoll']) {
+		for (const client of ['core', 'websocket', 'events', 'longpoll']) {
 			await t.test(`the back/forward cache: ${client}`, () => keepsPage(parts, client))
 		}
 		await t.test('the log-in dialog', (t) => loggedOut(t, { person, php, client: 'websocket', ...newEditor(site, php, 'corinna') }))
