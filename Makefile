@@ -7,6 +7,17 @@
 # make build       ./heartbeatd, with the drop-in embedded
 # make wordpress   a real WordPress with the plugin and heartbeatd, to try it in a browser;
 #                  WORDPRESS='trixie 6.8.7' make wordpress for another version
+#
+# The steps of make test, in order:
+#
+# make check       gofmt, go vet, staticcheck, builds for darwin and windows, eslint; check-php
+# make check-php   php -l and phpcs
+# make go-test-race, go-test   the Go tests with and without the race detector
+# make fuzz        new inputs for each fuzz target, for FUZZ_TIME=4s each
+# make js-test     the tests of client-js
+# make bundle      fails if the built scripts are not those of client-js/src
+# make integration browsers, web servers, a live WordPress, a NATS cluster
+# make setup       installs what the tests need; setup-go and setup-node only a part
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
