@@ -79,7 +79,7 @@ test('lists', { timeout: 500_000 }, async (t) => {
 		await t.test('without avatars', async () => {
 			php(`update_option('show_avatars', '');`)
 			const editor = await anna.open(editorOf(ids[1]))
-			await until('the lock in the list', async () => (await shown(ours)) !== 'null', 8)
+			await until('the lock in the lists', async () => (await shown(ours)) !== 'null' && (await shown(german)) !== 'null', 8)
 			assert.doesNotMatch(await shown(ours), /avatar/)
 			await same('without avatars')
 			await editor.close()
