@@ -12,12 +12,12 @@ const constants = { AUTOSAVE_INTERVAL: '5' }
 
 test('Firefox', { timeout: 500_000 }, async (t) => {
 	await withLive(t, async (parts) => {
-		const { site, php, ask, person } = parts
+		const { site, php, person } = parts
 		await t.test('beats go over every transport, and users see each other', () => everyTransport(parts))
 		await t.test('a page without a WebSocket long-polls, and returns to it', () => withoutWebSocket(parts))
 		const [anna, ben] = [await person('editor'), await person('admin')]
 		for (const [editor, client] of [['block', 'websocket'], ['classic', 'longpoll']]) {
-			await t.test(`locks: ${editor} editor, ${client}`, (t) => locks(t, { anna, ben, php, ask, editor, client }))
+			await t.test(`locks: ${editor} editor, ${client}`, (t) => locks(t, { anna, ben, php, editor, client }))
 		}
 		for (const client of ['core', 'websocket', 'events', 'longpoll']) {
 			await t.test(`the back/forward cache: ${client}`, () => keepsPage(parts, client))

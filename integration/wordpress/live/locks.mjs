@@ -11,7 +11,7 @@ const TOLD = 4000
 const LET_GO = 5000
 
 // locks runs the test: anna, an editor of the site, edits; ben, an administrator, looks on.
-export async function locks(t, { anna, ben, php, ask, editor, client }) {
+export async function locks(t, { anna, ben, php, editor, client }) {
 	await Promise.all([anna, ben].map((person) => person.uses({ client, editor })))
 	const [first, second] = ['first', 'second'].map((name) => newPost(php, `${name} of ${editor} ${client}`, anna.id))
 	// A page without a link sees changes with its next beat.
@@ -42,7 +42,7 @@ export async function locks(t, { anna, ben, php, ask, editor, client }) {
 	const taken = since()
 	await until('the editor to be told', async () => (await look(other), isTold(other, editor)))
 	told(t, client, 'taken over, told to the editor', taken())
-	await until('the text to be saved', () => ask(`$saved = wp_get_post_autosave(${second}, ${anna.id}); return $saved && str_contains($saved->post_content, '${text}');`))
+	await until('the text to be saved', () => php(`$saved = wp_get_post_autosave(${second}, ${anna.id}); return $saved && str_contains($saved->post_content, '${text}');`))
 	await Promise.all([anna, ben].flatMap(({ context }) => context.pages().map((page) => page.close())))
 }
 
