@@ -26,6 +26,7 @@ const kinds = {
 	'own handle, static method': [`class Own2 { static function on($r, $d) { if (isset($d['kind'])) $r['kind'] = 1; return $r; } } add_filter('heartbeat_received', array('Own2', 'on'), 10, 2);`, silent],
 	'own handle, closure': [`add_filter('heartbeat_received', function ($r, $d) { if (isset($d['kind'])) $r['kind'] = 1; return $r; }, 10, 2);`, silent],
 	'own handle, closure of a trait': [`trait Own3 { static function make() { return function ($r, $d) { if (isset($d['kind'])) $r['kind'] = 1; return $r; }; } } class Own4 { use Own3; } add_filter('heartbeat_received', Own4::make(), 10, 2);`, silent],
+	'own handle, closure that captures a time': [`$time = 'at ' . microtime(true); $times = array(time(), array()); add_filter('heartbeat_received', fn ($r, $d) => isset($d['kind']) ? $r + array('kind' => array($time, $times)) : $r, 10, 2);`, silent],
 	'two closures on one line': [`add_filter('heartbeat_received', fn ($r, $d) => isset($d['kind']) ? $r + array('kind' => 1) : $r, 10, 2); add_filter('heartbeat_received', fn ($r) => $r + array('always' => 1));`, acting],
 	'a prefix of handles, and die()': [`add_filter('heartbeat_received', function ($r, $d) { foreach ($d as $handle => $value) if (0 === strpos($handle, 'kind-')) wp_die('{}'); return $r; }, 10, 2);`, silent],
 	'unconditional answer': [`add_filter('heartbeat_received', fn ($r) => $r + array('always' => 1));`, acting],
@@ -107,11 +108,12 @@ test('effects of callbacks', { timeout: 600_000 }, async (t) => {
 		await t.test('a change of what it reads makes a callback unknown', async () => {
 			addMuPlugin(site, 'reader', `if ('reader' === get_option('kind_number')) add_filter('heartbeat_received', function ($r) {
 				if (get_option('reader_on')) $r['reader'] = 1;
-				get_post_meta(${post}, '_edit_lock', true); get_post_meta(${post}, 'reader', true); get_transient('reader');
+				get_post_meta(${post}, '_edit_lock', true); get_post_meta(${post}, 'reader', true); get_transient('reader'); get_site_transient('reader_site');
 				return $r; });`)
 			php(`update_option('reader_on', 0, true); update_option('kind_number', 'reader'); heartbeatd_reset_observations(); return 1;`)
 			const learnAgain = () => php(`$l = get_option('heartbeatd_learned'); $l['changes'] = array(); return update_option('heartbeatd_learned', $l);`)
-			const changes = [`update_option('reader_on', '')`, `set_transient('reader', 1)`, `update_post_meta(${post}, 'reader', 1)`, `update_option('reader_on', 1)`]
+			const cached = `wp_using_ext_object_cache(true); set_site_transient('reader_site', 1); wp_using_ext_object_cache(false)` // not an option
+			const changes = [`update_option('reader_on', '')`, `set_transient('reader', 1)`, cached, `update_post_meta(${post}, 'reader', 1)`, `update_option('reader_on', 1)`]
 			for (const change of changes) {
 				await levels('editor', 5)
 				assert.deepEqual(await levels('editor', 1), ['all'], change)
@@ -149,6 +151,45 @@ test('effects of callbacks', { timeout: 600_000 }, async (t) => {
 			assert.ok(writes >= 5 && writes <= 7, `${writes} writes`)
 			await levels('list', 10)
 			assert.equal(php(`return (int) get_option('learned_writes');`), writes)
+		})
+
+		await t.test('effects that differ from beat to beat are not written with every beat', () => {
+			const stored = php(`$foreign = array('f' => array('hook' => 'heartbeat_send', 'callback' => 'f', 'file' => 'PHP', 'id' => 'c1'));
+				$learned = heartbeatd_observations();
+				foreach (range(0, 30) as $i) {
+					foreach (array('one', 'two') as $screen) $learned = heartbeatd_add_observation($learned, array('r', $screen), $foreign, '', array('f' => array('effects' => array('answer:' . $screen, 'query'), 'reads' => array())));
+					$all[] = $learned;
+				}
+				return array(count(array_unique($all, SORT_REGULAR)), $learned['effects']['c1']);`)
+			assert.deepEqual(stored, [1, ['answer:one', 'query', 'answer:two']])
+		})
+
+		await t.test('until an hour after an effect, its callback is not observed', async () => {
+			addMuPlugin(site, 'watched', `if ('watched' === get_option('kind_number')) add_filter('heartbeat_received', function ($r) { return $r + array('watched' => (bool) has_action('all', 'heartbeatd_watch_hook')); });`)
+			php(`update_option('kind_number', 'watched'); heartbeatd_reset_observations(); return 1;`)
+			const watched = async () => (await (await person.beat('edit-post', data.list)).answer.json()).watched
+			assert.deepEqual([await watched(), await watched(), await watched()], [true, false, false])
+			php(`$l = get_option('heartbeatd_learned'); array_walk_recursive($l['silent'], function (&$n) { if ($n < 0) $n++; }); update_option('heartbeatd_learned', $l); return 1;`)
+			assert.deepEqual([await watched(), await watched()], [true, false], 'an hour later')
+		})
+
+		await t.test('the counts of all places together are limited', () => {
+			const [bytes, places] = php(`foreach (range(1, 20) as $i) { $foreign["f$i"] = array('hook' => 'heartbeat_send', 'callback' => "f$i", 'file' => 'PHP', 'id' => "c123456789$i"); $results["f$i"] = array('effects' => array(), 'reads' => array()); }
+				$learned = heartbeatd_observations();
+				foreach (range(1, 20) as $role) foreach (range(1, 40) as $screen) foreach (array('', 'a', 'b', 'a,b') as $handles) $learned = heartbeatd_add_observation($learned, array("role of user $role", "screen $screen"), $foreign, $handles, $results);
+				return array(strlen(serialize($learned['silent'])), array_sum(array_map('count', $learned['silent'])));`)
+			assert.ok(bytes < 130_000 && places >= 40, `${bytes} bytes, ${places} places`)
+		})
+
+		await t.test('a change of what a callback reads keeps what others have written meanwhile', () => {
+			assert.deepEqual(php(`global $wpdb;
+				$learned = array('reads' => array('c1' => array('kind_read'))) + heartbeatd_observations();
+				update_option('heartbeatd_learned', $learned);
+				$learned['effects']['c2'] = array('query'); // of another request
+				$wpdb->update($wpdb->options, array('option_value' => serialize($learned)), array('option_name' => 'heartbeatd_learned'));
+				update_option('kind_read', uniqid());
+				$after = get_option('heartbeatd_learned');
+				return array($after['reads'], $after['effects']['c2'] ?? null);`), [[], ['query']])
 		})
 
 		await t.test('the owner chooses how often PHP sees beats', async () => {
@@ -217,7 +258,7 @@ test('effects of callbacks', { timeout: 600_000 }, async (t) => {
 })
 
 // makePerson is an editor who is logged in. beat resolves with the level that the beat's
-// ticket allows, and with the tick.
+// ticket allows, and with the response.
 async function makePerson(browser, site) {
 	const { request } = await logIn(browser, site, 'editor')
 	const dashboard = await (await request.get(`${site.url}/wp-admin/`)).text()
@@ -229,7 +270,7 @@ async function makePerson(browser, site) {
 			})
 			const ticket = answer.headers()['x-heartbeatd-ticket']
 			const claims = ticket ? claimsOf(ticket) : {}
-			return { level: !claims.native ? 'none' : claims.repeat_until ? 'all' : 'own', fresh: claims.fresh_until - Math.floor(claims.iat) }
+			return { answer, level: !claims.native ? 'none' : claims.repeat_until ? 'all' : 'own', fresh: claims.fresh_until - Math.floor(claims.iat) }
 		},
 	}
 }

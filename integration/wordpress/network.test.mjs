@@ -45,6 +45,16 @@ test('a network', { timeout: 300_000 }, async (t) => {
 				return array_map('heartbeatd_setting', array('site', 'api', 'url'));`), ['default-2', server.admin, '/heartbeat'])
 		})
 
+		await t.test('a change of a network option makes callbacks unknown that read it', () => {
+			assert.deepEqual(php(`foreach (array('add', 'update', 'delete') as $what) {
+					update_option('heartbeatd_learned', array('reads' => array('c1' => array('kind_read'))) + heartbeatd_observations());
+					'delete' === $what ? delete_site_option('kind_read') : update_site_option('kind_read', uniqid());
+					$left[] = get_option('heartbeatd_learned')['reads'];
+				}
+				heartbeatd_reset_observations();
+				return $left;`), [[], [], []])
+		})
+
 		await t.test('a log-out revokes the tickets of both sites', async () => {
 			php(`WP_Session_Tokens::get_instance(${site.users.admin.id})->destroy_all();`)
 			for (const page of [here, there]) await page.waitForSelector('#wp-auth-check-wrap:not(.hidden)', { state: 'attached' })

@@ -17,7 +17,7 @@ foreach (array('heartbeat_received', 'heartbeat_nopriv_received') as $hook) {
 	add_filter($hook, fn ($response, $data, $screen) => $response + array('received' => array(array_keys($response), array_keys($data), $screen)), 50, 3);
 }
 foreach (array('heartbeat_send', 'heartbeat_nopriv_send') as $hook) {
-	add_filter($hook, fn ($response, $screen) => $response + array('sent' => array(array_keys($response), $screen, isset($_POST['data']), isset($_REQUEST['data']))), 50, 2);
+	add_filter($hook, fn ($response, $screen) => $response + array(7 => 'a number', 'sent' => array(array_keys($response), $screen, isset($_POST['data']), isset($_REQUEST['data']))), 50, 2);
 }
 `
 

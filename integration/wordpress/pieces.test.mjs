@@ -281,6 +281,13 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			php(`delete_option('heartbeatd'); return 1;`)
 		})
 
+		await t.test('only a choice that differs from the default pace is stored', () => {
+			const key = '0123456789ab'
+			const paces = (...chosen) => php(`$stored = array('c'); foreach (${JSON.stringify(chosen)} as $pace) { $stored = heartbeatd_sanitize_paces(array('${key}' => $pace), $stored); } return (object) $stored;`)
+			assert.deepEqual([paces('0'), paces('60'), paces('60', '0'), paces('60', '7'), paces('60', 'x')], [{ 0: 'c' }, { 0: 'c', [key]: 60 }, { 0: 'c' }, { 0: 'c', [key]: 60 }, { 0: 'c', [key]: 60 }])
+			assert.deepEqual(php(`define('HEARTBEATD_CALLBACK_PACE', 60); return array(heartbeatd_sanitize_paces(array('${key}' => '60'), array()), heartbeatd_sanitize_paces(array('${key}' => '0'), array()));`), [[], { [key]: 0 }])
+		})
+
 		await t.test('every kind of callback is recognized', () => {
 			addMuPlugin(site, 'kinds', `class Nosy { function method() {} static function still() {} function __invoke() {} function __call($name, $values) {} }
 				trait Traced { static function traced() { return function () {}; } }

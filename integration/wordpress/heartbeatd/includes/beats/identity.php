@@ -51,7 +51,8 @@ function heartbeatd_captured_values_hash( $callback ) {
 
 /**
  * Describes a captured value. Of an object only the class counts, and of an array only the
- * values that are no arrays.
+ * values that are no arrays. Numbers and texts with digits do not count: they are often of
+ * one request or user, as times, nonces and ids, and each would be a new callback.
  *
  * @param mixed $value The value.
  * @return mixed
@@ -60,7 +61,11 @@ function heartbeatd_describe_captured_value( $value ) {
 	if ( is_object( $value ) ) {
 		return get_class( $value );
 	}
-	return is_array( $value ) ? array_filter( array_slice( $value, 0, HEARTBEATD_MAX_CAPTURED_VALUES, true ), 'is_scalar' ) : $value;
+	if ( is_array( $value ) ) {
+		$values = array_filter( array_slice( array_values( $value ), 0, HEARTBEATD_MAX_CAPTURED_VALUES ), 'is_scalar' );
+		return array_map( __FUNCTION__, $values );
+	}
+	return is_int( $value ) || is_float( $value ) || ( is_string( $value ) && preg_match( '/\d/', $value ) ) ? null : $value;
 }
 
 /**

@@ -17,9 +17,16 @@ const HEARTBEATD_MAX_ROLES = 20;
  * For how many screens of a set of roles it is stored which callbacks had no effect, and for
  * how many sets of handles of a screen. A full list does not change: replacing an item with
  * every beat would write the option with every beat. PHP sees every beat of other screens.
+ * All counts together are limited too: the option is loaded with every request.
  */
 const HEARTBEATD_MAX_SILENT_SCREENS = 40;
 const HEARTBEATD_MAX_SILENT_HANDLES = 4;
+const HEARTBEATD_MAX_SILENT_COUNTS  = 4000;
+
+/**
+ * How many effects of a callback are stored.
+ */
+const HEARTBEATD_MAX_EFFECTS = 10;
 
 /**
  * How often in an hour a change of what a callback reads makes it unknown again. If it reads
@@ -57,12 +64,12 @@ function heartbeatd_learn_effects( $observations, $place, $foreign, $handles, $r
 		}
 		$count = $result ? heartbeatd_count_silent_beat( $before[ $id ] ?? 0, ! $result['effects'] ) : $before[ $id ] ?? 0;
 		if ( $result && $result['effects'] ) {
-			$observations['effects'][ $id ] = array_slice( $result['effects'], 0, HEARTBEATD_MAX_READS );
+			$observations['effects'][ $id ] = heartbeatd_merge_names( $observations['effects'][ $id ] ?? array(), $result['effects'], HEARTBEATD_MAX_EFFECTS );
 			if ( heartbeatd_has_turned( $observations['silent'][ $roles ][ $screen ] ?? array(), $foreign, array( $key => $result ) ) ) {
 				$observations = heartbeatd_forget_callbacks( $observations, array( $id ) );
 			}
 		} elseif ( $result && $result['reads'] ) {
-			$observations['reads'][ $id ] = heartbeatd_merge_reads( $observations['reads'][ $id ] ?? array(), $result['reads'] );
+			$observations['reads'][ $id ] = heartbeatd_merge_names( $observations['reads'][ $id ] ?? array(), $result['reads'], 2 * HEARTBEATD_MAX_READS );
 		}
 		if ( $count ) {
 			$counts[ $id ] = $count;
@@ -101,15 +108,16 @@ function heartbeatd_hour() {
 }
 
 /**
- * Adds names to those that a callback reads. Existing ones keep their order: a new order
- * would write the option.
+ * Adds names to those that are stored for a callback. Existing ones stay, in their order:
+ * what differs from beat to beat would write the option with every beat.
  *
- * @param string[] $known The names that are known.
- * @param string[] $names The names that the callback has read.
+ * @param string[] $known The names that are stored.
+ * @param string[] $names The names of this beat.
+ * @param int      $limit How many are stored.
  * @return string[]
  */
-function heartbeatd_merge_reads( $known, $names ) {
-	return array_slice( array_values( array_unique( array_merge( $known, $names ) ) ), 0, 2 * HEARTBEATD_MAX_READS );
+function heartbeatd_merge_names( $known, $names, $limit ) {
+	return array_slice( array_values( array_unique( array_merge( $known, $names ) ) ), 0, $limit );
 }
 
 /**
@@ -129,6 +137,7 @@ function heartbeatd_has_room_for( $silent, $place, $handles ) {
 		count( $sets ) < HEARTBEATD_MAX_SILENT_HANDLES
 		&& ( $sets || count( $screens ) < HEARTBEATD_MAX_SILENT_SCREENS )
 		&& ( $screens || count( $silent ) < HEARTBEATD_MAX_ROLES )
+		&& count( $silent, COUNT_RECURSIVE ) < HEARTBEATD_MAX_SILENT_COUNTS
 	);
 }
 
@@ -217,6 +226,12 @@ function heartbeatd_forget_readers( $name ) {
 	}
 	if ( heartbeatd_are_tickets_based_on( $learned['silent'], $ids ) ) {
 		heartbeatd_enqueue_call( '/revoke', array( 'all' => true ) );
+	}
+	// What another request has written since this one began must not be lost.
+	wp_cache_delete( 'alloptions', 'options' );
+	$learned = get_option( 'heartbeatd_learned' );
+	if ( empty( $learned['reads'] ) ) {
+		return;
 	}
 	$learned = heartbeatd_forget_callbacks( $learned, $ids );
 	foreach ( $ids as $id ) {

@@ -190,6 +190,7 @@ function heartbeatd_on_settings_update( $before, $after ) {
 	if ( ( $before['paces'] ?? array() ) === ( $after['paces'] ?? array() ) ) {
 		return;
 	}
+	wp_cache_delete( 'alloptions', 'options' );
 	$observations          = heartbeatd_observations();
 	$observations['clean'] = array();
 	update_option( 'heartbeatd_learned', $observations, true );

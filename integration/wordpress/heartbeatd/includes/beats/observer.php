@@ -37,8 +37,35 @@ function heartbeatd_observe_before_beat() {
 	$handles = heartbeatd_beat_handles( empty( $_POST['data'] ) ? array() : (array) $_POST['data'] );
 	if ( $foreign && null !== $handles ) {
 		heartbeatd_observed_handles( $handles );
-		heartbeatd_wrap_callbacks( $foreign );
+		heartbeatd_wrap_callbacks( heartbeatd_worth_observing( $foreign, $handles ) );
 	}
+}
+
+/**
+ * Returns the screen that the beat names, as core reads it.
+ *
+ * @return string
+ */
+function heartbeatd_beat_screen_id() {
+	// phpcs:ignore WordPress.Security.NonceVerification.Missing -- Nothing is done because of it before core has checked the nonce.
+	return isset( $_POST['screen_id'] ) && is_string( $_POST['screen_id'] ) && $_POST['screen_id'] ? sanitize_key( $_POST['screen_id'] ) : 'front';
+}
+
+/**
+ * Leaves out the callbacks that have had an effect at the beat's place within the hour: until
+ * it is over, another beat would teach nothing.
+ *
+ * @param array[] $foreign The foreign callbacks.
+ * @param string  $handles The handles of core that the beat carries.
+ * @return array[]
+ */
+function heartbeatd_worth_observing( $foreign, $handles ) {
+	$silent = heartbeatd_observations()['silent'];
+	$counts = $silent[ heartbeatd_roles_hash() ][ heartbeatd_screen_hash( heartbeatd_beat_screen_id() ) ][ $handles ] ?? array();
+	$acts   = static function ( $callback ) use ( $counts ) {
+		return ( $counts[ $callback['id'] ] ?? 0 ) === -heartbeatd_hour();
+	};
+	return array_diff_key( $foreign, array_filter( $foreign, $acts ) );
 }
 
 /**
@@ -92,9 +119,7 @@ function heartbeatd_record_exit() {
 	while ( heartbeatd_running_callbacks() ) {
 		heartbeatd_end_observation();
 	}
-	// phpcs:ignore WordPress.Security.NonceVerification.Missing -- Core has checked it before the callback ran.
-	$screen_id = isset( $_POST['screen_id'] ) && is_string( $_POST['screen_id'] ) ? sanitize_key( $_POST['screen_id'] ) : '';
-	heartbeatd_record_beat( '' === $screen_id ? 'front' : $screen_id );
+	heartbeatd_record_beat( heartbeatd_beat_screen_id() );
 }
 
 /**

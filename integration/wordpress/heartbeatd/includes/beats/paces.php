@@ -33,6 +33,15 @@ function heartbeatd_pace_key( $callback ) {
 }
 
 /**
+ * Returns the pace of a callback for which the owner has chosen none.
+ *
+ * @return int
+ */
+function heartbeatd_default_pace() {
+	return defined( 'HEARTBEATD_CALLBACK_PACE' ) ? (int) HEARTBEATD_CALLBACK_PACE : HEARTBEATD_PACE_ALL_BEATS;
+}
+
+/**
  * Returns the pace of a callback.
  *
  * @param array $callback A foreign callback.
@@ -40,7 +49,7 @@ function heartbeatd_pace_key( $callback ) {
  */
 function heartbeatd_callback_pace( $callback ) {
 	$settings = get_option( 'heartbeatd' );
-	$default  = defined( 'HEARTBEATD_CALLBACK_PACE' ) ? (int) HEARTBEATD_CALLBACK_PACE : HEARTBEATD_PACE_ALL_BEATS;
+	$default  = heartbeatd_default_pace();
 	$pace     = is_array( $settings ) ? $settings['paces'][ heartbeatd_pace_key( $callback ) ] ?? $default : $default;
 	/**
 	 * Filters how often PHP must see the beats of a page because of a callback.

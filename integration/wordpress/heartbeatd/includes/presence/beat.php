@@ -31,7 +31,7 @@ function heartbeatd_answer_presence( $response, $screen_id ) {
 	foreach ( $entries as $entry ) {
 		heartbeatd_enqueue_call( '/presence', $entry + $conn );
 	}
-	return array_merge( (array) $response, heartbeatd_presence_answers( $data, $entries ) );
+	return array_replace( (array) $response, heartbeatd_presence_answers( $data, $entries ) ); // Keeps handles that are numbers.
 }
 
 /**

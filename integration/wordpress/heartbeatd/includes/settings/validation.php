@@ -64,6 +64,7 @@ function heartbeatd_sanitize_settings( $given ) {
 
 /**
  * Validates the choices for callbacks. Those for callbacks that the screen does not show stay.
+ * The default is no choice: it stays what it is for the host, who may change it.
  *
  * @param array<string, mixed> $given  The choices that were sent.
  * @param array<string, int>   $stored The choices that are stored.
@@ -71,8 +72,12 @@ function heartbeatd_sanitize_settings( $given ) {
  */
 function heartbeatd_sanitize_paces( $given, $stored ) {
 	foreach ( $given as $key => $pace ) {
-		if ( preg_match( '/^[0-9a-f]{12}$/D', $key ) && is_numeric( $pace ) && in_array( (int) $pace, HEARTBEATD_PACES, true ) ) {
-			$stored[ $key ] = (int) $pace;
+		if ( ! preg_match( '/^[0-9a-f]{12}$/D', $key ) || ! is_numeric( $pace ) || ! in_array( (int) $pace, HEARTBEATD_PACES, true ) ) {
+			continue;
+		}
+		unset( $stored[ $key ] );
+		if ( heartbeatd_default_pace() !== (int) $pace ) {
+			$stored[ $key ] = (int) $pace; // The last one: the oldest choices are dropped.
 		}
 	}
 	return array_slice( $stored, -HEARTBEATD_MAX_CHOSEN_PACES, null, true );
