@@ -118,6 +118,28 @@ func TestPollPace(t *testing.T) {
 	}
 }
 
+// TestPollPaceOfRefused checks that a frame that did not fit waits for minor frames no longer
+// than if it had been added: the client has to acknowledge them first.
+func TestPollPaceOfRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolls()
+		id := p.open()
+		p.e.out.Offer([]byte(`"minor"`), true)
+		p.poll(t.Context(), id, 0)
+		started := time.Now()
+		large := []byte(`"` + strings.Repeat("x", softLimit/2) + `"`)
+		p.e.out.Offer(large, true)
+		if p.e.out.Offer(large, false) {
+			t.Fatal("the outbox accepted a frame above the limit")
+		}
+		p.poll(t.Context(), id, 1)
+		if took := time.Since(started); took != majorPace {
+			t.Errorf("the poll was answered after %v, want %v", took, majorPace)
+		}
+		p.Stop()
+	})
+}
+
 // TestPollGaps checks when a session ends that its client does not poll: sooner if the
 // client has cancelled its last poll.
 func TestPollGaps(t *testing.T) {

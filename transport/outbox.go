@@ -153,7 +153,7 @@ func (o *Outbox) pace(n uint64) time.Duration {
 	switch {
 	case o.bye != nil || o.urgent > n:
 		return 0
-	case o.major > n:
+	case o.major > n, o.behind: // a refused frame may be major, and waits for these
 		return majorPace
 	}
 	return minorPace
