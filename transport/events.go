@@ -88,7 +88,11 @@ func (t *Events) serve(w http.ResponseWriter, r *http.Request) error {
 func (t *Events) test(w http.ResponseWriter, r *http.Request, request uint64) error {
 	defer t.tests.Add(-1)
 	if t.tests.Add(1) > maxTests {
-		return &Bye{Code: CodeTooMany, Reason: "this node has reached its limit of test streams", RetryAfter: 30 * time.Second}
+		bye := &Bye{Code: CodeTooMany, Reason: "this node has reached its limit of test streams", RetryAfter: 30 * time.Second}
+		if t.Sessions.OnLimit != nil {
+			t.Sessions.OnLimit(r, bye)
+		}
+		return bye
 	}
 	stream := eventStream{request: request, w: w, control: http.NewResponseController(w)}
 	defer stream.release()

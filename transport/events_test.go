@@ -167,7 +167,7 @@ func TestTwoStreams(t *testing.T) {
 }
 
 // TestTestStream checks that a test stream, which needs no session, has its first line and
-// nothing else, and that the number of test streams is limited.
+// nothing else, and that the number of test streams is limited and the limit reported.
 func TestTestStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stop := make(chan struct{})
@@ -191,8 +191,10 @@ func TestTestStream(t *testing.T) {
 		for range maxTests {
 			test("test=1")
 		}
-		if w := test("test=1"); w.Code != http.StatusTooManyRequests {
-			t.Errorf("more than %d at once: %d", maxTests, w.Code)
+		limits := 0
+		events.Sessions.OnLimit = func(*http.Request, *Bye) { limits++ }
+		if w := test("test=1"); w.Code != http.StatusTooManyRequests || limits != 1 {
+			t.Errorf("more than %d at once: %d, OnLimit was called %d times", maxTests, w.Code, limits)
 		}
 		started = time.Now()
 		close(stop)

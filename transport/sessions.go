@@ -35,7 +35,7 @@ const (
 type Sessions struct {
 	Server Server
 	// OnLimit, if it is not nil, is called when a page is refused because of the limit of
-	// sessions. Server.Open is not called for that page.
+	// sessions or of test streams. Server.Open is not called for that page.
 	OnLimit func(r *http.Request, bye *Bye)
 
 	mu       sync.Mutex // guards the following fields
