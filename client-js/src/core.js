@@ -8,6 +8,9 @@ import { createInterval } from './interval.js'
 import { watchFocusAndActivity } from './focus.js'
 
 const TIMEOUT = 30 * SECOND
+// The longest time from an early beat to the next one: the lock of a post expires after 150 s
+// without a beat. The interval of a page without the focus is as long.
+const GAP_MAX = 120 * SECOND
 
 const now = () => new Date().getTime()
 const isObject = (value) => Boolean(value) && typeof value === 'object'
@@ -28,6 +31,7 @@ export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 	const connection = createConnection(emit)
 	const state = { focused: true, suspended: false, maySuspend: settings.maySuspend, xhr: null }
 	let lastTick = 0 // when the last beat was sent; if it came early, when it was due
+	let sentEarly = Infinity // when the last beat was sent, if it came early
 	let connecting = false
 	let timer = 0
 	let due = 0 // when the next beat is due
@@ -37,8 +41,10 @@ export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 		// The timer of a suspended page stays: it may be resumed before it is due.
 		if (state.suspended) return
 		win.clearTimeout(timer)
-		const rest = beatInterval.next(state.focused) - (now() - lastTick)
-		due = now() + rest
+		const next = beatInterval.next(state.focused)
+		due = lastTick + next
+		if (next <= GAP_MAX) due = Math.min(due, sentEarly + GAP_MAX)
+		const rest = due - now()
 		if (rest > 0 && !early) timer = win.setTimeout(beat, rest)
 		else beat()
 	}
@@ -53,6 +59,7 @@ export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 	function beat() {
 		if (connecting || state.suspended) return
 		lastTick = early ? Math.max(due, now()) : now()
+		sentEarly = early ? now() : Infinity
 		early = false
 		// $.extend leaves out what is undefined, as core's request does.
 		const data = $.extend({}, queue.take())
@@ -125,7 +132,7 @@ export function createHeartbeat({ win, $, emit, ajax, suspended }) {
 	}
 
 	// Beats now instead of when the next beat is due. The beats after it come when they would
-	// have come, so the page beats no more often.
+	// have come, so the page beats no more often, unless GAP_MAX is over before.
 	function beatEarly() {
 		if (state.suspended) return
 		early = true
