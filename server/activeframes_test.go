@@ -12,7 +12,7 @@ import (
 
 const asksFrames = "data[" + pipeline.ActiveHandle + "]=" + asksForFrames
 
-// editPost has a user edit a post, as the API writes it.
+// editPost writes the entry of a user who edits a post, through the API.
 func (n *node) editPost(t *testing.T, id, user int) {
 	t.Helper()
 	body := putBody(fmt.Sprintf("postType/post:%d", id), fmt.Sprint("editor-", user), user, fmt.Sprintf(`{"title":"Post %d"}`, id))
@@ -25,12 +25,12 @@ func (s *socket) note(p *page, fields ...string) {
 	s.send(fmt.Sprintf(`{"type":"note","body":%q}`, p.form(fields...)))
 }
 
-// TestActivePostFrames sends the list to a page that asks for frames, at first and when it
-// changes, whoever answers its beats. The page needs no beat for it.
+// TestActivePostFrames checks that a page that asks for frames gets the list at first and when
+// it changes, without a beat, also if PHP answers its beats.
 func TestActivePostFrames(t *testing.T) {
 	n := newNode(t)
 	n.editPost(t, 42, 3)
-	p := n.page(t, 2).retell(t, func(c *ticket.Claims) { c.Native = nil })
+	p := n.page(t, 2).withClaims(t, func(c *ticket.Claims) { c.Native = nil })
 	other := n.page(t, 1)
 	s, o := p.socket(t), other.socket(t)
 	s.note(p, asksFrames)
@@ -46,18 +46,18 @@ func TestActivePostFrames(t *testing.T) {
 	}
 	n.presence(t, "DELETE", "user_id=3", "")
 	if f := s.next("active-posts"); string(f.Posts) != "[]" {
-		t.Errorf("nobody edits: %s", f.Posts)
+		t.Errorf("after the last editor left: %s", f.Posts)
 	}
 	for _, f := range s.seen {
 		if f.Type == "nudge" {
-			t.Error("nudged")
+			t.Error("a page that asks for frames is nudged")
 		}
 	}
 	if f := o.next("nudge"); !f.Paced {
-		t.Error("who asks with beats is not nudged")
+		t.Error("the nudge of a page that asks with beats is not paced")
 	}
 
-	// Who comes back may have missed something.
+	// A page that reconnects may have missed a change.
 	back := p.socket(t)
 	n.editPost(t, 9, 3)
 	back.note(p, asksFrames)
@@ -66,13 +66,13 @@ func TestActivePostFrames(t *testing.T) {
 	}
 }
 
-// TestActivePostsOfATicket shows a page what its ticket says of single posts, asks PHP about
-// others, and once more about a post whose room is revoked.
+// TestActivePostsOfATicket checks that a page sees the posts that its ticket names as editable,
+// and that PHP answers while there is another post, or one whose room is revoked.
 func TestActivePostsOfATicket(t *testing.T) {
 	n := newNode(t)
 	n.editPost(t, 42, 3)
 	n.editPost(t, 43, 4)
-	p := n.page(t, 2).retell(t, decided([]int64{42}, []int64{43}, false))
+	p := n.page(t, 2).withClaims(t, decided([]int64{42}, []int64{43}, false))
 	s := p.socket(t)
 	s.note(p, asksFrames)
 	if f := s.next("active-posts"); !strings.Contains(string(f.Posts), "Post 42") || strings.Contains(string(f.Posts), "43") {
@@ -83,9 +83,9 @@ func TestActivePostsOfATicket(t *testing.T) {
 		t.Error("the nudge is not paced")
 	}
 	if f := s.beat(1, p.form(asksFrames)); f.Type != "decline" {
-		t.Errorf("a post that is not decided: %+v", f)
+		t.Errorf("with a post that the ticket does not name: %+v", f)
 	}
-	p.retell(t, decided([]int64{42, 44}, []int64{43}, false))
+	p.withClaims(t, decided([]int64{42, 44}, []int64{43}, false))
 	s.send(fmt.Sprintf(`{"type":"ticket","ticket":%q}`, p.ticket))
 	if got := activeAnswer(t, s.beat(2, p.form(asksFrames))); !strings.Contains(got, "Post 42") || !strings.Contains(got, "Post 44") || strings.Contains(got, "43") {
 		t.Errorf("the tick has %s", got)
@@ -100,11 +100,12 @@ func TestActivePostsOfATicket(t *testing.T) {
 	}
 	n.presence(t, "DELETE", "user_id=5", "")
 	if f := s.next("active-posts"); !strings.Contains(string(f.Posts), "Post 42") {
-		t.Errorf("the decisions about other posts stay: %s", f.Posts)
+		t.Errorf("without the revoked post the list is %s", f.Posts)
 	}
 }
 
-// TestActivePostsAreCut shows a page at most 50 posts, and of many those that it may see.
+// TestActivePostsAreCut checks that a page gets at most 50 posts, and only posts that its user
+// may edit.
 func TestActivePostsAreCut(t *testing.T) {
 	n := newNode(t)
 	var mayNot []int64
@@ -119,8 +120,8 @@ func TestActivePostsAreCut(t *testing.T) {
 	if got := activeAnswer(t, all.socket(t).beat(1, all.form(asksPosts))); strings.Count(got, "post_id") != room.MaxActivePosts {
 		t.Errorf("%d posts", strings.Count(got, "post_id"))
 	}
-	cut := n.page(t, 1).retell(t, decided([]int64{7}, mayNot, true))
+	cut := n.page(t, 1).withClaims(t, decided([]int64{7}, mayNot, true))
 	if got := activeAnswer(t, cut.socket(t).beat(1, cut.form(asksPosts))); strings.Count(got, "post_id") != 1 || !strings.Contains(got, "Post 7") {
-		t.Errorf("of the ticket's: %s", got)
+		t.Errorf("with a cut ticket: %s", got)
 	}
 }

@@ -11,11 +11,11 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// asksForFrames is the value of pipeline.ActiveHandle by which a page asks for frames.
+// asksForFrames is the value of pipeline.ActiveHandle with which a page asks for frames.
 const asksForFrames = "frames"
 
-// readActivePosts reads the posts that are being edited for a beat that asks. It returns
-// false if PHP must answer.
+// readActivePosts sets the active posts of a beat that asks for them. It returns false if PHP
+// must answer the beat.
 func (b *beat) readActivePosts() (ok bool) {
 	if wordpress.Empty(b.Data.Get(pipeline.ActiveHandle)) || b.User == nil || !b.User.EditPosts {
 		return true
@@ -60,23 +60,24 @@ func (b *beat) mayEdit(p wordpress.Post) (may, known bool) {
 	return b.tickets.MayEdit(b.site.ID, b.claims, p)
 }
 
-// showsActivePosts has the page told when active posts change, if its last beat asked for
-// them. answered says that the tick has them.
-func (s *session) showsActivePosts(data *wordpress.Array, pace time.Duration, answered bool) {
+// subscribeActivePosts subscribes the page to changes of the active posts if its last beat
+// asked for them, and unsubscribes it otherwise. answered says that the tick has them. It is
+// called with s.mu held.
+func (s *session) subscribeActivePosts(data *wordpress.Array, pace time.Duration, answered bool) {
 	n := &s.site.rooms.Notifier
 	if !s.user.EditPosts || wordpress.Empty(data.Get(pipeline.ActiveHandle)) {
 		n.Unsubscribe(s)
 		return
 	}
-	s.frames = data.String(pipeline.ActiveHandle) == asksForFrames
-	if s.frames {
+	s.wantsFrames = data.String(pipeline.ActiveHandle) == asksForFrames
+	if s.wantsFrames {
 		pace = nudgePace // PHP does not answer frames
 	}
-	n.Subscribe(s, pace, s.frames && !answered)
+	n.Subscribe(s, pace, s.wantsFrames && !answered)
 }
 
-// ShowActivePosts implements room.Viewer. A page gets the list if it asks for frames and
-// its ticket says what it may see of all posts, and the nudge otherwise.
+// ShowActivePosts implements room.Viewer. A page gets the list if it asked for frames and its
+// ticket says which of the posts its user may edit. It gets the nudge otherwise.
 func (s *session) ShowActivePosts(nudge []byte, lists room.ActiveLists) bool {
 	s.mu.Lock()
 	frame := s.activePostsFrame(lists)
@@ -91,7 +92,7 @@ func (s *session) ShowActivePosts(nudge []byte, lists room.ActiveLists) bool {
 // activePostsFrame returns the frame of the list for the page, or nil. It is called with
 // s.mu held.
 func (s *session) activePostsFrame(lists room.ActiveLists) []byte {
-	if !s.frames || s.ended {
+	if !s.wantsFrames || s.ended {
 		return nil
 	}
 	b := &beat{Call: hook.Call{User: s.user, Now: time.Now()}, site: s.site, claims: s.claims, tickets: s.tickets}

@@ -16,8 +16,8 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// retell gives a page another ticket: that of its user with changed claims.
-func (p *page) retell(t *testing.T, change func(*ticket.Claims)) *page {
+// withClaims gives the page another ticket, with changed claims.
+func (p *page) withClaims(t *testing.T, change func(*ticket.Claims)) *page {
 	t.Helper()
 	_, claims, err := p.node.verifyTicket(p.ticket)
 	if err != nil {
@@ -32,9 +32,9 @@ func (p *page) retell(t *testing.T, change func(*ticket.Claims)) *page {
 	return p
 }
 
-// editing has a page's ticket say that it edits a post.
+// editing gives the page a ticket of an editor with this post.
 func (p *page) editing(t *testing.T, id int64, kind, title string) *page {
-	return p.retell(t, func(c *ticket.Claims) { c.Post = &wordpress.Post{ID: id, Type: kind, Title: &title} })
+	return p.withClaims(t, func(c *ticket.Claims) { c.Post = &wordpress.Post{ID: id, Type: kind, Title: &title} })
 }
 
 func handle(name, field, value string) string {
@@ -43,7 +43,7 @@ func handle(name, field, value string) string {
 
 const asksPosts = "data[" + pipeline.ActiveHandle + "]=true"
 
-// activeAnswer is a tick's presence-active-posts, as it is written.
+// activeAnswer returns the JSON of a tick's presence-active-posts.
 func activeAnswer(t *testing.T, f frame) string {
 	t.Helper()
 	var tick map[string]json.RawMessage
@@ -53,11 +53,12 @@ func activeAnswer(t *testing.T, f frame) string {
 	return string(tick["presence-active-posts"])
 }
 
-// TestEntriesInPostRooms has what editors and locks write, by beats and by notes.
+// TestEntriesInPostRooms checks the entries that the handles of editors and locks write, in
+// beats and in notes.
 func TestEntriesInPostRooms(t *testing.T) {
 	n := newNode(t)
-	p := n.page(t, 2).editing(t, 99, "page", "Café <b>now</b>") // in no room of the ticket, but of its types
-	p = p.retell(t, repeat(time.Now(), time.Hour))
+	p := n.page(t, 2).editing(t, 99, "page", "Café <b>now</b>") // the ticket names its type, not its room
+	p = p.withClaims(t, repeat(time.Now(), time.Hour))
 	s := p.socket(t)
 	data := func(room, id string) string {
 		t.Helper()
@@ -67,40 +68,40 @@ func TestEntriesInPostRooms(t *testing.T) {
 				return string(e.Data)
 			}
 		}
-		return "nobody of " + a.text
+		return "no entry: " + a.text
 	}
 	s.beat(1, p.form(handle("presence-editor-ping", "post_id", "99"), handle("wp-refresh-post-lock", "post_id", "99"), "data[wp-refresh-post-lock][lock]=1:2"))
 	if got, want := data("postType/page:99", "editor-2"), `{"action":"editing","screen":"dashboard","post_id":99,"post_type":"page","title":"Caf\u00e9 now"}`; got != want {
-		t.Errorf("an editor writes %s, want %s", got, want)
+		t.Errorf("the entry of an editor has %s, want %s", got, want)
 	}
 	if got, want := data("postType/page:99", "lock-2"), `{"action":"lock","post_id":99,"post_type":"page","title":"Caf\u00e9 now"}`; got != want {
-		t.Errorf("a lock writes %s, want %s", got, want)
+		t.Errorf("the entry of a lock has %s, want %s", got, want)
 	}
 	s.send(fmt.Sprintf(`{"type":"note","body":%q}`, p.form(handle("wp-refresh-post-lock", "post_id", "42"))))
-	until(t, "the note's lock is there", func() bool {
+	until(t, "the lock of the note is in the room", func() bool {
 		return data("postType/post:42", "lock-2") == `{"action":"lock","post_id":42,"post_type":"post"}`
 	})
 	k := presence.Key{Site: demoSite, Room: "postType/page:99", ClientID: "lock-2", Conn: p.conn}
 	page := n.sessions.find(sessionKey{demoSite, 2, p.conn})
-	until(t, "what the last beat did not name is let go", func() bool {
+	until(t, "an entry without a handle in the last beat is no longer renewed", func() bool {
 		page.mu.Lock()
 		defer page.mu.Unlock()
 		i := page.entries.find(k)
 		return i >= 0 && !page.entries[i].pinged
 	})
-	s.beat(2, p.form(handle("presence-editor-ping", "post_id", "77"))) // nobody said that they may
+	s.beat(2, p.form(handle("presence-editor-ping", "post_id", "77"))) // the ticket does not allow it
 	if a := n.presence(t, "GET", "prefix=postType/", ""); strings.Contains(a.text, ":77") {
-		t.Errorf("in a room that is not theirs: %s", a.text)
+		t.Errorf("an entry in a room that the ticket does not allow: %s", a.text)
 	}
-	// A newer ticket takes the types away.
-	p.retell(t, func(c *ticket.Claims) { c.Types = nil })
+	// A newer ticket has no types.
+	p.withClaims(t, func(c *ticket.Claims) { c.Types = nil })
 	s.send(fmt.Sprintf(`{"type":"ticket","ticket":%q}`, p.ticket))
-	until(t, "who may not be there any more is gone", func() bool {
+	until(t, "the entry is removed from a room that the ticket no longer allows", func() bool {
 		return len(n.presence(t, "GET", "room=postType/page:99", "").entries) == 0
 	})
 }
 
-// TestActivePosts answers which posts are being edited, in the words of the
+// TestActivePosts checks the answer to presence-active-posts-ping, in the format of the
 // Presence API.
 func TestActivePosts(t *testing.T) {
 	n := newNode(t)
@@ -128,18 +129,19 @@ func TestActivePosts(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if got := activeAnswer(t, s.beat(2, p.form())); got != "" {
-		t.Errorf("unasked: %s", got)
+		t.Errorf("a beat that does not ask is answered %s", got)
 	}
 	sue := n.page(t, 5)
 	if got := sue.socket(t).beat(1, sue.form(asksPosts)); got.Type != "tick" || activeAnswer(t, got) != "" {
-		t.Errorf("a subscriber is told: %+v", got)
+		t.Errorf("a subscriber gets an answer: %+v", got)
 	}
 	n.presence(t, "DELETE", "user_id=3", "")
 	n.presence(t, "DELETE", "user_id=4", "")
-	until(t, "nobody edits", func() bool { return activeAnswer(t, s.beat(3, p.form(asksPosts))) == "[]" })
+	until(t, "the list is empty", func() bool { return activeAnswer(t, s.beat(3, p.form(asksPosts))) == "[]" })
 }
 
-// TestActivePostsForPHP leaves to PHP what heartbeatd cannot know.
+// TestActivePostsForPHP checks that a beat goes to PHP if the ticket does not say enough about
+// the posts that are being edited.
 func TestActivePostsForPHP(t *testing.T) {
 	n := newNode(t)
 	for name, c := range map[string]struct {
@@ -148,21 +150,21 @@ func TestActivePostsForPHP(t *testing.T) {
 		data   string
 		native bool
 	}{
-		"all that there is":            {func(*ticket.Claims) {}, "postType/post:42", `{"title":"x"}`, true},
-		"a title that is empty":        {func(*ticket.Claims) {}, "postType/post:42", `{"title":""}`, true},
-		"a type that is not theirs":    {func(c *ticket.Claims) { c.Types = []string{"page"} }, "postType/post:42", `{"title":"x"}`, false},
+		"a type of the ticket":         {func(*ticket.Claims) {}, "postType/post:42", `{"title":"x"}`, true},
+		"an empty title":               {func(*ticket.Claims) {}, "postType/post:42", `{"title":""}`, true},
+		"a type not in the ticket":     {func(c *ticket.Claims) { c.Types = []string{"page"} }, "postType/post:42", `{"title":"x"}`, false},
 		"no types":                     {func(c *ticket.Claims) { c.Types, c.Admin = nil, "" }, "postType/post:42", `{"title":"x"}`, false},
-		"no types, and no posts":       {func(c *ticket.Claims) { c.Types, c.Admin = nil, "" }, "a/room", `{"title":"x"}`, true},
-		"no address of the admin":      {func(c *ticket.Claims) { c.Admin = "" }, "postType/post:42", `{"title":"x"}`, false},
-		"a post whose title is secret": {func(*ticket.Claims) {}, "postType/post:42", `{}`, false},
-		"a post that they may edit":    {decided([]int64{7, 42}, nil, false), "postType/post:42", `{"title":"x"}`, true},
-		"a post that they may not":     {decided(nil, []int64{42}, false), "postType/post:42", `{"title":"x"}`, true},
+		"no types, no posts":           {func(c *ticket.Claims) { c.Types, c.Admin = nil, "" }, "a/room", `{"title":"x"}`, true},
+		"no URL of the admin":          {func(c *ticket.Claims) { c.Admin = "" }, "postType/post:42", `{"title":"x"}`, false},
+		"a post without a title":       {func(*ticket.Claims) {}, "postType/post:42", `{}`, false},
+		"a post that the user may edit": {decided([]int64{7, 42}, nil, false), "postType/post:42", `{"title":"x"}`, true},
+		"a post that the user may not edit": {decided(nil, []int64{42}, false), "postType/post:42", `{"title":"x"}`, true},
 		"another post":                 {decided([]int64{7}, []int64{8}, false), "postType/post:42", `{"title":"x"}`, false},
 		"a post that was left out":     {decided([]int64{7}, []int64{8}, true), "postType/post:42", `{"title":"x"}`, true},
 		"a handle that is not native":  {func(c *ticket.Claims) { c.Native = []string{"presence-ping"} }, "a/room", `{}`, false},
 	} {
 		n.presence(t, "PUT", "", putBody(c.room, "editor-3", 3, c.data))
-		p := n.page(t, 2).retell(t, c.change)
+		p := n.page(t, 2).withClaims(t, c.change)
 		s := p.socket(t)
 		want := "decline"
 		if c.native {
@@ -176,15 +178,15 @@ func TestActivePostsForPHP(t *testing.T) {
 	}
 }
 
-// decided has a ticket name posts instead of post types.
+// decided changes claims to name posts instead of post types.
 func decided(may, mayNot []int64, cut bool) func(*ticket.Claims) {
 	return func(c *ticket.Claims) { c.Types, c.Editable, c.NotEditable, c.PostsCut = nil, may, mayNot, cut }
 }
 
-// TestNudgedForActivePosts tells pages that show active posts of changes, and
-// no others.
+// TestNudgedForActivePosts checks that changes nudge the pages that show active posts, and no
+// other pages.
 func TestNudgedForActivePosts(t *testing.T) {
-	const nudgeDelay = 250 * time.Millisecond // room's
+	const nudgeDelay = 250 * time.Millisecond // as in package room
 	n := newNode(t)
 	asking, other := n.page(t, 2), n.page(t, 1)
 	s, bystander := asking.socket(t), other.socket(t)
@@ -195,13 +197,13 @@ func TestNudgedForActivePosts(t *testing.T) {
 		n.presence(t, "PUT", "", putBody("postType/post:42", fmt.Sprint("editor-", 10+i), 10+i, `{"title":"x"}`))
 	}
 	if f := s.next("nudge"); f.Spread != 0 || !f.Paced {
-		t.Errorf("nudged with %+v", f)
+		t.Errorf("the nudge is %+v", f)
 	}
 	if took := time.Since(started); took < nudgeDelay || took > nudgeDelay+3*time.Second {
 		t.Errorf("nudged after %v", took)
 	}
 	if got := activeAnswer(t, s.beat(2, asking.form(asksPosts))); strings.Count(got, "user_id") != 10 {
-		t.Errorf("the nudged page is told %s", got)
+		t.Errorf("the nudged page gets %s", got)
 	}
 	first := time.Now()
 	n.presence(t, "DELETE", "user_id=10", "")
@@ -209,20 +211,19 @@ func TestNudgedForActivePosts(t *testing.T) {
 	if again := time.Since(first); again < nudgePace-nudgeDelay-50*time.Millisecond {
 		t.Errorf("nudged again after %v", again)
 	}
-	n.enter(wordpress.AdminRoom, 77, "x") // is no matter of posts
-	s.beat(3, asking.form())              // asks no more
+	n.enter(wordpress.AdminRoom, 77, "x") // not a post's room
+	s.beat(3, asking.form())              // no longer asks
 	n.presence(t, "DELETE", "user_id=11", "")
 	n.call(t, "/nudge", `{"to":{"all":true},"spread_ms":77}`)
-	for name, s := range map[string]*socket{"who asked no more": s, "who never asked": bystander} {
+	for name, s := range map[string]*socket{"a page that no longer asks": s, "a page that never asked": bystander} {
 		if f := s.next("nudge"); f.Spread != 77 || f.Paced {
 			t.Errorf("%s was nudged", name)
 		}
 	}
 }
 
-// TestActivePostsOfANewView has nobody ask for so long that the site is no longer
-// watched, and a post's last editor leave meanwhile: with a long TTL the list that
-// was made before would outlive them.
+// TestActivePostsOfANewView checks that a site that was not watched for a while does not show
+// the list of its last view: a post's last editor has left meanwhile.
 func TestActivePostsOfANewView(t *testing.T) {
 	n := newNodeOn(t, broker.Config{TTL: 2 * watchLinger})
 	st := n.sites.configured[demoSite]
@@ -238,10 +239,10 @@ func TestActivePostsOfANewView(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := asks(); !strings.Contains(got, `"post_id":42`) {
-		t.Fatalf("while it is edited: %s", got)
+		t.Fatalf("while the post is edited: %s", got)
 	}
 	if got := text(p.post(t, p.pinging("dashboard"))); !strings.Contains(got, `"user_id":1`) {
-		t.Fatalf("while somebody is online: %s", got)
+		t.Fatalf("while user 1 is online: %s", got)
 	}
 	st.lastUsed.Store(0)
 	st.closeIfIdle()
@@ -254,10 +255,10 @@ func TestActivePostsOfANewView(t *testing.T) {
 		}
 	}
 	if got := asks(); got != "[]" {
-		t.Errorf("after its editor left: %s", got)
+		t.Errorf("after the editor left: %s", got)
 	}
 	other := n.page(t, 2)
 	if got := text(other.post(t, other.pinging("dashboard"))); strings.Contains(got, `"user_id":1`) || !strings.Contains(got, `"user_id":2`) {
-		t.Errorf("after they left: %s", got)
+		t.Errorf("after user 1 left: %s", got)
 	}
 }

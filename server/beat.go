@@ -18,8 +18,8 @@ type beat struct {
 	claims  *ticket.Claims // nil on the demo site
 	tickets *ticket.Verifier
 	entries entryWriter
-	posted  bool              // came by POST: it holds no lock, and may wait
-	posts   []hook.ActivePost // for a beat that asks
+	posted  bool              // it came by POST: no lock is held, so it may wait
+	posts   []hook.ActivePost // the active posts, if the beat asks for them
 }
 
 // entryWriter writes entries for the page that a beat comes from.
@@ -32,16 +32,16 @@ func (b *beat) read() {
 	b.Presence = b
 	b.Screen = "front"
 	if screen := b.Post.Get("screen_id"); !wordpress.Empty(screen) {
-		s, _ := screen.(string) // sanitize_key makes nothing of what is no scalar
+		s, _ := screen.(string) // sanitize_key returns an empty string for a value that is no scalar
 		b.Screen = wordpress.SanitizeKey(s)
 	}
 	b.Focus = b.Post.String("has_focus") == "true"
 	b.Data = wordpress.ArrayOf(b.Post.Get("data"))
 }
 
-// view returns the live view of the beat's site. Only a beat by POST waits for the
-// first snapshot: one that came over a link holds its session's lock, and the page
-// waited when it came.
+// view returns the live view of the beat's site. Only a beat by POST waits for the first
+// snapshot: one that came over a link holds its session's lock, and its page has waited when
+// it connected.
 func (b *beat) view() (*broker.View, error) {
 	if b.posted {
 		return b.site.watch(context.Background())

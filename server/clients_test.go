@@ -49,14 +49,14 @@ func (p *page) hello() string {
 	return fmt.Sprintf(`{"type":"hello","ticket":%q,"conn":%q}`, p.ticket, p.conn)
 }
 
-// socket is a page's WebSocket.
+// socket is the WebSocket of a page.
 type socket struct {
 	t    *testing.T
 	conn *websocket.Conn
-	seen []frame // what came while something else was waited for
+	seen []frame // frames that were read while another one was waited for
 }
 
-// dial opens a socket and says nothing yet.
+// dial opens a WebSocket, and sends nothing.
 func (p *page) dial(t *testing.T, header http.Header) (*socket, *http.Response, error) {
 	c, r, err := websocket.Dial(t.Context(), p.node.url+"/heartbeat/socket", &websocket.DialOptions{
 		HTTPClient: p.http, HTTPHeader: header, Subprotocols: []string{transport.Subprotocol},
@@ -69,7 +69,7 @@ func (p *page) dial(t *testing.T, header http.Header) (*socket, *http.Response, 
 	return &socket{t: t, conn: c}, r, nil
 }
 
-// socket opens a socket and says hello.
+// socket opens a WebSocket and sends the hello.
 func (p *page) socket(t *testing.T) *socket {
 	t.Helper()
 	s, _, err := p.dial(t, nil)
@@ -78,7 +78,7 @@ func (p *page) socket(t *testing.T) *socket {
 	}
 	s.send(p.hello())
 	if f := s.next("welcome"); f.MaxBody != transport.MaxBody {
-		t.Fatalf("welcome says max_body %d", f.MaxBody)
+		t.Fatalf("the welcome has max_body %d", f.MaxBody)
 	}
 	return s
 }
@@ -101,7 +101,7 @@ func (s *socket) read() (frame, error) {
 	return f, json.Unmarshal(b, &f)
 }
 
-// next is the next frame of a type; those of other types are kept in seen.
+// next returns the next frame of a type. It keeps frames of other types in seen.
 func (s *socket) next(kind string) frame {
 	s.t.Helper()
 	for {
@@ -116,7 +116,7 @@ func (s *socket) next(kind string) frame {
 	}
 }
 
-// presence is the next presence frame of a room that matches.
+// presence returns the next presence frame of a room for which match returns true.
 func (s *socket) presence(room string, match func(frame) bool) frame {
 	s.t.Helper()
 	for i, f := range s.seen {
@@ -200,7 +200,7 @@ func (l *poller) do(method, path, body string) (int, []byte) {
 	return answer.StatusCode, b
 }
 
-// poll asks once for what came after after.
+// poll polls once for the frames after a number.
 func (l *poller) poll(after uint64) (status int, seq uint64, frames []frame) {
 	l.t.Helper()
 	status, b := l.do("GET", fmt.Sprintf("/poll?after=%d", after), "")
@@ -224,7 +224,7 @@ func (l *poller) beat(id uint64, body string) frame {
 	return f
 }
 
-// post sends a plain beat with nothing but a ticket.
+// post posts a beat to heartbeatd with the page's ticket.
 func (p *page) post(t *testing.T, body string) *http.Response {
 	t.Helper()
 	r, _ := http.NewRequestWithContext(t.Context(), "POST", p.node.url+"/heartbeat/beat", strings.NewReader(body))
@@ -233,7 +233,7 @@ func (p *page) post(t *testing.T, body string) *http.Response {
 	return p.do(t, r)
 }
 
-// ajax posts to admin-ajax.php.
+// ajax posts a beat to admin-ajax.php.
 func (p *page) ajax(t *testing.T, body string) *http.Response {
 	t.Helper()
 	return p.do(t, p.ajaxRequest(t, body))

@@ -61,7 +61,7 @@ func TestCronSendsOneBeatToPHP(t *testing.T) {
 		t.Fatalf("%d beats go to PHP although nothing is due", got)
 	}
 	with := func(p *page, due time.Time) *page {
-		return p.retell(t, func(c *ticket.Claims) { c.Cron = due.Unix() })
+		return p.withClaims(t, func(c *ticket.Claims) { c.Cron = due.Unix() })
 	}
 	if got := declined(with(alice, time.Now().Add(time.Hour)), ed); got != 0 {
 		t.Errorf("%d beats go to PHP an hour before an event", got)

@@ -24,7 +24,8 @@ const (
 	restoreWait = time.Second
 )
 
-// depositor takes the values that nodes publish, and tells the pages of this node.
+// depositor stores the values that nodes publish, and tells the pages of this node which
+// handles have one.
 type depositor struct {
 	store    *deposit.Store
 	sites    *sites
@@ -99,7 +100,7 @@ func (d *depositor) run(stop <-chan struct{}) {
 		}
 		again = nil
 		if err := d.restore(stop); err != nil {
-			d.log.Warn("deposits cannot be written to NATS again", "error", err)
+			d.log.Warn("deposits cannot be restored on NATS, trying again", "error", err)
 			again = time.After(restoreWait)
 		}
 	}

@@ -13,9 +13,9 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
-// taking has a page's ticket allow deposited values.
+// taking gives the page a ticket that allows deposited values.
 func (p *page) taking(t *testing.T) *page {
-	return p.retell(t, func(c *ticket.Claims) { c.Deposits = true })
+	return p.withClaims(t, func(c *ticket.Claims) { c.Deposits = true })
 }
 
 // deposit deposits a value, and fails the test if that is refused.
@@ -36,8 +36,8 @@ func (s *socket) hears(changed string, handles ...string) {
 
 const asksStock = "data[stock][product]=7"
 
-// TestDeposit answers a beat with a deposited value, until it is withdrawn, and only to
-// pages that it is for.
+// TestDeposit checks that a deposited value answers beats of the pages that it is for, until it
+// is withdrawn.
 func TestDeposit(t *testing.T) {
 	n := newNode(t)
 	ed, alice := n.page(t, 2).taking(t), n.page(t, 1).taking(t)
@@ -78,8 +78,8 @@ func TestDeposit(t *testing.T) {
 	}
 }
 
-// TestDepositTargets tells each page of values that are for it, by what its ticket says, and
-// lets the nearest one count.
+// TestDepositTargets checks which value a page gets, by the claims of its ticket, and that it is
+// told of its own values only.
 func TestDepositTargets(t *testing.T) {
 	n := newNode(t)
 	ed, sue := n.page(t, 2).taking(t), n.page(t, 5).taking(t) // sue cannot edit posts
@@ -109,13 +109,13 @@ func TestDepositTargets(t *testing.T) {
 		}
 	}
 	// A ticket without the room no longer gets its value.
-	less := ed.retell(t, func(c *ticket.Claims) { c.Rooms, c.Can = nil, nil })
+	less := ed.withClaims(t, func(c *ticket.Claims) { c.Rooms, c.Can = nil, nil })
 	link.send(fmt.Sprintf(`{"type":"ticket","ticket":%q}`, less.ticket))
 	is(link, ed, `"stock":"all"`)
 }
 
-// TestDepositForPHPsPage tells a page whose beats PHP answers of a new value, but does not
-// answer its beats with it.
+// TestDepositForPHPsPage checks that a page whose beats PHP answers is told of a new value, and
+// that the value does not answer its beats.
 func TestDepositForPHPsPage(t *testing.T) {
 	n := newNode(t)
 	p := n.page(t, 2)
@@ -127,8 +127,8 @@ func TestDepositForPHPsPage(t *testing.T) {
 	}
 }
 
-// TestDepositExpires declines a beat after the time, tells the page, and tells it again of
-// the next value.
+// TestDepositExpires checks that a value that has expired does not answer beats, that the page
+// is told, and that it is told of the next value.
 func TestDepositExpires(t *testing.T) {
 	n := newNode(t)
 	p := n.page(t, 2).taking(t)

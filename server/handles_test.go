@@ -39,7 +39,7 @@ func TestRegisteredHandle(t *testing.T) {
 	if r := posting.post(t, posting.form(asks)); r.StatusCode != 200 || !strings.Contains(text(r), `"who-cooks":2`) {
 		t.Errorf("by POST: %d", r.StatusCode)
 	}
-	p = n.page(t, 3).retell(t, func(c *ticket.Claims) { c.Native = []string{"presence-ping"} })
+	p = n.page(t, 3).withClaims(t, func(c *ticket.Claims) { c.Native = []string{"presence-ping"} })
 	if f := p.socket(t).beat(1, p.form(asks)); f.Type != "decline" {
 		t.Errorf("with a ticket that does not list it: %+v", f)
 	}

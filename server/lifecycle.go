@@ -27,7 +27,7 @@ func (s *session) renew(siteID string, claims *ticket.Claims) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if id, _ := claims.UserID(); siteID != s.key.site || id != s.key.user || claims.SID != s.claims.SID {
-		return ticketError("the ticket is of another log-in: open a new connection with it")
+		return ticketError("the ticket is for another log-in: open a new connection with it")
 	}
 	if s.ended {
 		return ticketError("the session has ended")
@@ -46,8 +46,8 @@ func (s *session) renew(siteID string, claims *ticket.Claims) error {
 	return nil
 }
 
-// accept takes a ticket's claims. Entries in rooms that the user may no longer enter leave.
-// It is called with s.mu held.
+// accept takes a ticket's claims, and removes the page's entries in rooms that the user may no
+// longer enter. It is called with s.mu held.
 func (s *session) accept(claims *ticket.Claims) {
 	s.claims, s.user = claims, claims.User()
 	s.site.sync.SetURL(claims.Sync, claims.IssuedAt.Time)
@@ -87,9 +87,9 @@ func (s *session) hear(resumed bool) error {
 	return nil
 }
 
-// confirm checks for revocations once more, when the session and its rooms can be found:
-// one that came since the ticket was verified found neither. A later one finds them, and
-// waits for s.mu, which is held.
+// confirm checks again for revocations, after the session and its rooms were added: a
+// revocation that arrived between the check of the ticket and now has not found them. A later
+// one finds them, and waits for s.mu. It is called with s.mu held.
 func (s *session) confirm() error {
 	if s.tickets.Revoked(s.site.ID, s.claims) {
 		return refuseRevoked(s.site.ID)
@@ -98,9 +98,9 @@ func (s *session) confirm() error {
 	return err
 }
 
-// withdrawRooms takes the rooms that were revoked from the session, and reports whether
-// there were any. What the page wrote there stays: most pages get the room back with their
-// next ticket. It is called with s.mu held.
+// withdrawRooms removes revoked rooms from the session, and reports whether there were any.
+// The page's entries in them stay, since most pages get the room back with their next ticket.
+// It is called with s.mu held.
 func (s *session) withdrawRooms() (withdrawn bool, err error) {
 	claims := s.tickets.WithoutRevokedRooms(s.site.ID, s.claims)
 	if claims == s.claims {
@@ -117,11 +117,11 @@ func (s *session) Leave() { s.end(nil) }
 func (s *session) expire() {
 	s.mu.Lock()
 	if left := time.Until(s.claims.ExpiresAt.Time); left > 0 && !s.ended && s.connected() {
-		s.timer.Reset(left) // it came back just when its grace period ended
+		s.timer.Reset(left) // the page reconnected just as its grace period ended
 		s.mu.Unlock()
 		return
 	}
-	s.finish(ticketError("ticket expired: come back with a newer one"))
+	s.finish(ticketError("ticket expired: reconnect with a newer one"))
 	s.mu.Unlock()
 	s.forget(s)
 }
@@ -134,8 +134,8 @@ func (s *session) end(bye *transport.Bye) {
 	s.forget(s)
 }
 
-// finish is end with s.mu held. Once it returns a session of the same page may begin, and
-// have the same entries.
+// finish is end with s.mu held. When s.mu is unlocked, another session of the same page may
+// begin and write the same entries.
 func (s *session) finish(bye *transport.Bye) {
 	if s.ended {
 		return
@@ -146,8 +146,8 @@ func (s *session) finish(bye *transport.Bye) {
 	s.stop(bye)
 }
 
-// abandon ends the session but not its entries: the page comes back to another node, or
-// to this one restarted.
+// abandon ends the session but not its entries: the page reconnects to another node, or to
+// this one after its restart.
 func (s *session) abandon(bye *transport.Bye) {
 	s.mu.Lock()
 	if !s.ended {
@@ -171,10 +171,10 @@ func (s *session) stop(bye *transport.Bye) {
 	}
 }
 
-// connect gives the session a connection. One that it still has is replaced.
+// connect gives the session a connection, and ends the one that it has.
 func (s *session) connect(out *transport.Outbox) {
 	if old := s.attach(out); old != nil {
-		old.Bye(&transport.Bye{Code: transport.CodeReplaced, Reason: "this connection id came back on another connection"})
+		old.Bye(&transport.Bye{Code: transport.CodeReplaced, Reason: "another connection was opened with the same connection id"})
 	}
 	out.OnDrained(s.catchUp)
 }
@@ -196,25 +196,25 @@ func (s *session) Detach(out *transport.Outbox) {
 // disconnect is called with s.mu held.
 func (s *session) disconnect(out *transport.Outbox) {
 	if s.detach(out) && !s.ended {
-		s.parted = time.Now()
+		s.disconnectedAt = time.Now()
 		s.timer.Reset(s.grace)
 	}
 }
 
-// endIfRevoked ends the session if its ticket is revoked. many says that the tickets of
-// many pages are.
+// endIfRevoked ends the session if its ticket is revoked. many says that the revocation
+// concerns the pages of more than one user.
 func (s *session) endIfRevoked(many bool) {
 	s.mu.Lock()
 	revoked := s.tickets.Revoked(s.site.ID, s.claims)
 	s.mu.Unlock()
 	if revoked {
 		s.Send(room.NudgeFrame(spread(many), false))
-		s.end(ticketError("the ticket is revoked: ask WordPress"))
+		s.end(ticketError("ticket revoked: get a new one from WordPress"))
 	}
 }
 
-// withdraw takes rooms that were revoked from the session, and has the page ask WordPress
-// for a new ticket.
+// withdraw removes revoked rooms from the session. If there were any, it nudges the page,
+// which then gets a new ticket from WordPress.
 func (s *session) withdraw() {
 	s.mu.Lock()
 	withdrawn, err := false, error(nil)

@@ -101,7 +101,7 @@ func TestRevokedWhileRenewing(t *testing.T) {
 	n := newNode(t)
 	p := n.page(t, 1)
 	full := p.ticket
-	p.retell(t, func(c *ticket.Claims) { c.Rooms = nil })
+	p.withClaims(t, func(c *ticket.Claims) { c.Rooms = nil })
 	s, err := n.verified(t, p).open(t)
 	if err != nil {
 		t.Fatal(err)

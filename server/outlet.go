@@ -9,14 +9,13 @@ import (
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
-// outlet is where the frames for a page go: into the Outbox of its connection, if it has
-// one.
+// outlet passes the frames for a page to the Outbox of its connection, if it has one.
 type outlet struct {
 	mu          sync.Mutex // guards the following fields
 	out         *transport.Outbox
-	stale       []*room.Room // rooms of which a frame did not fit: the page needs a snapshot
-	subscribing bool         // the replay buffer will send the pushes that the page lacks
-	pushed      broker.Cursor
+	stale       []*room.Room // rooms of which a frame did not fit: the page needs their snapshots
+	subscribing bool         // the replay buffer will send the pushes that the page missed
+	pushed      broker.Cursor // of the last push that the page was sent
 }
 
 // attach gives the outlet a connection, and returns the one that it had.

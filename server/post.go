@@ -21,8 +21,8 @@ import (
 const (
 	// ticketHeader has the ticket of a client that beats by POST.
 	ticketHeader = "Heartbeat-Ticket"
-	// connectionHeader has the connection id of a page that beats by POST: a page has one
-	// key, whichever way its beats go.
+	// connectionHeader has the connection id of a page that beats by POST, so that its
+	// entries have the same keys as over a link.
 	connectionHeader = "Heartbeat-Connection"
 	// freshTicketHeader has a newer ticket for a page.
 	freshTicketHeader = "X-Heartbeatd-Ticket"
@@ -45,7 +45,7 @@ type postWriter struct {
 // write implements entryWriter.
 func (w *postWriter) write(c *hook.Call, e presence.Entry) {
 	if w.linked {
-		return // by a note
+		return // the link writes them, when the page sends a note
 	}
 	k := presence.Key{Site: w.site.ID, Room: e.Room, ClientID: e.ClientID, Conn: w.conn}
 	if w.away != nil {
@@ -74,8 +74,8 @@ func (s *Server) servePost(_ context.Context, r *http.Request, body []byte) tran
 }
 
 // answerPost answers the beat of a client that sends its ticket with each. A beat that PHP
-// must answer gets 409. A revocation that comes meanwhile holds for the next beat: of this
-// one an entry stays for one TTL.
+// must answer gets 409. A revocation during a beat takes effect with the next one: an entry
+// that this beat writes stays for one TTL.
 func (s *Server) answerPost(r *http.Request, body []byte) transport.Tick {
 	st, claims, err := admit(r, r.Header.Get(ticketHeader), s.postedTicket)
 	if err != nil {
@@ -96,7 +96,7 @@ func (s *Server) answerPost(r *http.Request, body []byte) transport.Tick {
 	return s.pipeline.Answer(&c.Call)
 }
 
-// refusedTick answers a beat whose ticket is refused: with 429 if the page may come back
+// refusedTick answers a beat whose ticket is refused: with 429 if the page may try again
 // later, and with 403 otherwise.
 func refusedTick(err error) transport.Tick {
 	bye := transport.AsBye(err)

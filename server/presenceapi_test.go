@@ -108,7 +108,7 @@ func TestPutForAPage(t *testing.T) {
 		t.Errorf("PHP replaced the entry of a page that was just closed: %s", got)
 	}
 	page.mu.Lock()
-	page.parted = page.parted.Add(-n.shared.grace)
+	page.disconnectedAt = page.disconnectedAt.Add(-n.shared.grace)
 	page.mu.Unlock()
 	put()
 	if got := screen(); !strings.Contains(got, "php") {

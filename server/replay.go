@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	// replayBytes bounds the pushes that a node keeps for pages that come back, and
-	// replayAge how long it keeps them. Both are at most NATS's own bounds.
+	// replayBytes bounds the pushes that a node keeps for pages that reconnect,
+	// and replayAge how long it keeps them. Both are at most NATS's own bounds.
 	replayBytes = 16 << 20
 	replayAge   = broker.PushAge
 )
 
-// replayBuffer sends what nodes publish to each other to the sessions of this node, and
-// keeps pushes for pages that come back.
+// replayBuffer sends the pushes and nudges that nodes publish to the sessions of this node,
+// and keeps pushes for pages that reconnect.
 type replayBuffer struct {
 	sessions *sessions
 	site     func(id string) *site // nil: this node does not serve it
@@ -32,7 +32,7 @@ type replayBuffer struct {
 	tip     uint64        // the stream's last sequence number when this node subscribed; messages up to it may not have come yet
 	pushes  []push        // the oldest first
 	bytes   int
-	targets []*session // sendToTargets's, used again
+	targets []*session // reused by send
 }
 
 // push is a push that may be replayed.
@@ -44,8 +44,8 @@ type push struct {
 	at     time.Time
 }
 
-// noCursor is the cursor of a page that came before this node had subscribed: all of
-// whichever stream comes is new to it.
+// noCursor is the cursor of a new page that connects before this node has subscribed to the
+// stream. All pushes of the stream follow it.
 var noCursor = broker.Cursor{Epoch: "0"}
 
 // subscribed takes the stream's last position, before its messages are received.
@@ -132,9 +132,9 @@ func (b *replayBuffer) send(st *site, to message.Target, frame []byte, at broker
 }
 
 // subscribe sends a session, which has joined its rooms, the pushes that its page missed
-// since a cursor, and has it get those that follow. No message is received meanwhile, so
-// none is missed or sent twice. subscribe returns the cursor that the page's pushes
-// follow, for the welcome: a page that is cut off before the first of them comes back with
+// since a cursor, and lets Deliver send those that follow. No message is received meanwhile,
+// so none is missed or sent twice. subscribe returns the cursor that the page's pushes
+// follow, for the welcome: a page that is disconnected before its first push reconnects with
 // it. It is called with s.mu held.
 func (b *replayBuffer) subscribe(s *session, after string) string {
 	b.mu.Lock()
@@ -153,8 +153,8 @@ func (b *replayBuffer) subscribe(s *session, after string) string {
 	return from.String()
 }
 
-// position returns the cursor up to which a page has the pushes, given the cursor that it
-// came with. It is called with b.mu held.
+// position returns the cursor up to which a page has the pushes, given the cursor in its
+// hello. It is called with b.mu held.
 func (b *replayBuffer) position(after string) broker.Cursor {
 	had, err := broker.ParseCursor(after)
 	known := b.cursor.Epoch != ""
@@ -163,7 +163,7 @@ func (b *replayBuffer) position(after string) broker.Cursor {
 		return broker.Cursor{Epoch: b.cursor.Epoch, Seq: max(b.cursor.Seq, b.tip)}
 	case err != nil:
 		return noCursor
-	case known && had.Epoch != b.cursor.Epoch: // it has nothing of this stream
+	case known && had.Epoch != b.cursor.Epoch: // it has no push of this stream
 		return broker.Cursor{Epoch: b.cursor.Epoch}
 	}
 	return had

@@ -12,19 +12,23 @@
 //
 //	transport     bytes to Beat; a beat by POST comes from routes.go, goes to post.go and
 //	              needs no session
-//	session.go    the beat is answered here, or is PHP's to answer: cron.go leaves it one
-//	              when a scheduled event is due
-//	beat.go       the call that hooks see, and the presence that they use
-//	pipeline      the hooks, in WordPress's order, and our own; the call to a Tick
+//	session.go    decides whether heartbeatd or PHP answers; cron.go gives PHP a beat when
+//	              a scheduled event is due
+//	beat.go       makes the call that hooks get, and the presence that they use
+//	pipeline      runs the hooks in WordPress's order, heartbeatd's own among them; the call
+//	              to a Tick
 //	transport     Tick to bytes
 //
 // An entry that a hook writes goes to every node, and comes back as a change:
 //
-//	broker        the entry on NATS
-//	site.go       a site's changes
-//	room          changes, gathered, to the pages that hear the room
-//	outlet.go     the frames of one page
+//	broker        writes the entry to NATS, and watches the entries of a site
+//	site.go       passes the site's changes to its rooms
+//	room          coalesces changes into frames for the pages that hear the room
+//	outlet.go     passes frames to the connection of one page
 //	transport     frames to bytes
+//
+// If the room is a post's, room.Notifier also notifies the pages that show active posts:
+// activeposts.go sends the list or a nudge.
 //
 // Pushes and nudges come from the broker to replay.go, which gives them to rooms and
 // sessions, revocations to revoke.go, which ends sessions, and deposited values to

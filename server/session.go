@@ -26,7 +26,7 @@ const (
 	// in the admin is not a leave and a join.
 	defaultGrace = 10 * time.Second
 	// beatsPerSecond and beatBurst limit the beats of a page. A page beats every 5 s at
-	// the fastest. PHP, which has limits of its own, answers what is above.
+	// the fastest. PHP answers the beats above the limit.
 	beatsPerSecond = 5
 	beatBurst      = 30
 	// nudgePace is the least time between two lists of active posts, or two nudges because
@@ -64,12 +64,12 @@ type session struct {
 	entries   sessionEntries
 	rooms     []*room.Room // rooms that the page hears
 	focusedAt int64        // Unix ms: when it last beat with the focus
-	parted    time.Time    // when it last lost its connection
+	disconnectedAt time.Time    // when it last lost its connection
 	timer     *time.Timer  // ends the session: at exp, or after the grace period
 	ended     bool
 	idle      presence.Activity // as the page reported it last
 	deposited []string          // handles that have a value for the page, as it was told last
-	frames    bool              // it asked for active posts in frames
+	wantsFrames bool              // it asked for active posts in frames
 }
 
 type sessionKey struct {
@@ -89,7 +89,7 @@ func (s *session) Beat(_ context.Context, received transport.Beat) transport.Tic
 	b.readDeposits(s.deposits, s.claims, s.pipeline.Hooks())
 	if s.ended || !s.beats.Allow() || !s.claims.MayAnswer(&b.Call, s.pipeline.Hooks(), true) || !b.readActivePosts() || s.site.cron.claim(now) {
 		s.metrics.declined.Inc()
-		if s.misses(&b.Call) {
+		if s.missesDeposit(&b.Call) {
 			s.sendDeposits()
 		}
 		return transport.Tick{Decline: true}
@@ -97,7 +97,7 @@ func (s *session) Beat(_ context.Context, received transport.Beat) transport.Tic
 	s.entries.clearPinged()
 	tick := s.pipeline.Answer(&b.Call)
 	s.stopRenewing()
-	s.showsActivePosts(b.Data, nudgePace, true)
+	s.subscribeActivePosts(b.Data, nudgePace, true)
 	s.metrics.countAnswer(&b.Call)
 	return tick
 }
@@ -121,12 +121,12 @@ func (s *session) note(form *wordpress.Array) {
 	s.entries.clearPinged()
 	pipeline.Ping(&b.Call)
 	s.stopRenewing()
-	s.showsActivePosts(b.Data, phpNudgePace, false)
+	s.subscribeActivePosts(b.Data, phpNudgePace, false)
 }
 
-// reportIdle takes from a note, or a hello, whether the user is idle. It reports whether
-// the user has just become idle: such a note has no handles, and the page's entries keep
-// the date of its last beat. It is called with s.mu held.
+// reportIdle takes from a note or a hello whether the user is idle. It reports whether the
+// user has just become idle: the handles of such a note are ignored, so that the page's
+// entries keep the date of its last beat. It is called with s.mu held.
 func (s *session) reportIdle(form *wordpress.Array) bool {
 	was := s.idle
 	switch form.String("idle") {
@@ -171,7 +171,8 @@ func (s *session) stopRenewing() {
 	}
 }
 
-// release gives up an entry that the page, which has lost its link, now writes by POST.
+// release removes an entry from the session: the page has lost its link, and now writes the
+// entry by POST.
 func (s *session) release(k presence.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -185,7 +186,7 @@ func (s *session) keeps(k presence.Key) bool {
 	linked := s.connected()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if linked || time.Since(s.parted) < s.grace/2 {
+	if linked || time.Since(s.disconnectedAt) < s.grace/2 {
 		i := s.entries.find(k)
 		return i >= 0 && s.entries[i].pinged
 	}

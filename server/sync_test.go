@@ -112,7 +112,7 @@ func (r syncCall) entry(room, id string) *presence.Entry {
 func TestSync(t *testing.T) {
 	n := syncing(t, broker.Config{}, 200*time.Millisecond)
 	w := newTable(t, n.demo.Secret())
-	p := n.page(t, 2).retell(t, func(c *ticket.Claims) { c.Sync = w.sync() })
+	p := n.page(t, 2).withClaims(t, func(c *ticket.Claims) { c.Sync = w.sync() })
 	s := p.socket(t)
 	s.beat(1, p.pinging("dashboard"))
 	n.broker.Hold(entryKey(wordpress.AdminRoom, 9), presence.Stored{Entry: presence.Entry{UserID: 9, DateGMT: "2026-11-23 05:20:00"}})
@@ -149,7 +149,7 @@ func TestSync(t *testing.T) {
 	}
 
 	s.send(`{"type":"leave"}`)
-	other := n.page(t, 1).retell(t, func(c *ticket.Claims) { c.Sync = w.sync() })
+	other := n.page(t, 1).withClaims(t, func(c *ticket.Claims) { c.Sync = w.sync() })
 	other.socket(t)
 	w.write()
 	w.saw(t, "the leave", func(r syncCall) bool {
@@ -178,7 +178,7 @@ func TestSyncByOneNode(t *testing.T) {
 	b := syncing(t, broker.Config{URL: "nats://" + a.broker.ListenAddr()}, every)
 	w := newTable(t, a.demo.Secret())
 	for _, n := range []*node{a, b} {
-		n.page(t, 2).retell(t, func(c *ticket.Claims) { c.Sync = w.sync() }).socket(t)
+		n.page(t, 2).withClaims(t, func(c *ticket.Claims) { c.Sync = w.sync() }).socket(t)
 	}
 	w.saw(t, "six calls", func(syncCall) bool { return len(w.calls) >= 6 })
 	w.mu.Lock()
@@ -194,7 +194,7 @@ func TestSyncByOneNode(t *testing.T) {
 func TestSyncEndsWithLastPage(t *testing.T) {
 	n := syncing(t, broker.Config{}, 200*time.Millisecond)
 	w := newTable(t, n.demo.Secret())
-	p := n.page(t, 2).retell(t, func(c *ticket.Claims) { c.Sync = w.sync() })
+	p := n.page(t, 2).withClaims(t, func(c *ticket.Claims) { c.Sync = w.sync() })
 	s := p.socket(t)
 	w.saw(t, "a call", func(syncCall) bool { return true })
 	s.send(`{"type":"leave"}`)

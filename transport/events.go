@@ -77,7 +77,7 @@ func (t *Events) serve(w http.ResponseWriter, r *http.Request) error {
 	stream := eventStream{session: s, request: request, after: after, w: w, control: http.NewResponseController(w)}
 	if err := stream.run(ctx); err != nil {
 		s.End(nil)
-		if errors.Is(err, errTaken) {
+		if errors.Is(err, errEventsTaken) {
 			panic(http.ErrAbortHandler) // the client handles it like a response that a proxy has cut
 		}
 	}
@@ -109,8 +109,8 @@ func (t *Events) test(w http.ResponseWriter, r *http.Request, request uint64) er
 	return nil
 }
 
-// errTaken ends a stream that misses events.
-var errTaken = errors.New("another stream has taken events of this one")
+// errEventsTaken ends a stream that would skip events.
+var errEventsTaken = errors.New("another stream of the session has sent the next events")
 
 // eventStream writes the frames of a session after a number.
 type eventStream struct {
@@ -149,7 +149,7 @@ func (s *eventStream) run(ctx context.Context) error {
 		cancel()
 		switch {
 		case last-uint64(len(frames)) != s.after:
-			return errTaken
+			return errEventsTaken
 		case len(frames) == 0 && bye == nil && ctx.Err() != nil:
 			return nil
 		}

@@ -11,12 +11,13 @@ import (
 // time out.
 const PollWait = 25 * time.Second
 
-// Each answer with frames costs the client another request. So presence waits for more of
-// it if the answer before was less than this time ago.
+// Each answer with frames costs the client another request. An answer that would have only
+// presence frames therefore waits for more of them, until this time after the last answer
+// with frames.
 const (
 	// majorPace is for joins, leaves and everything else that a user notices when it is late.
 	majorPace = 800 * time.Millisecond
-	// minorPace is for the rest. It is well below the 30 s after which a person is idle.
+	// minorPace is for minor frames. It is well below the 30 s after which a person is idle.
 	minorPace = 5 * time.Second
 )
 
@@ -59,7 +60,7 @@ func (t *LongPoll) poll(w http.ResponseWriter, r *http.Request) error {
 		frames = append(frames, bye.Frame())
 		last++
 		s.End(nil)
-	} else if len(frames) == 0 && s.Ended() { // the client takes an early empty response for that of a cache
+	} else if len(frames) == 0 && s.Ended() { // the client would treat an early empty response as one of a cache
 		return ErrGone
 	}
 	answer(w, appendPoll(nil, request, last, frames))

@@ -3,7 +3,6 @@
 package deposit
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -15,16 +14,17 @@ import (
 )
 
 const (
-	// maxDeposits is the largest number of deposits of a site, maxBytes of the bytes of
-	// their values, and maxHandles of the handles that they are for. More are refused.
+	// maxDeposits is the largest number of deposits of a site, maxBytes is that of the bytes
+	// of their values, and maxHandles that of their handles. Further deposits are refused.
 	maxDeposits = 1000
 	maxBytes    = 2 << 20
 	maxHandles  = 50
-	// maxTotal is the largest number of bytes of the values of all sites. NATS keeps no more.
+	// maxTotal is the largest number of bytes of the values of all sites: the limit of the
+	// stream on NATS.
 	maxTotal = broker.DepositBytes
 )
 
-// Store has the deposits of all sites, on each node. The zero value is ready to use.
+// Store is a node's copy of the deposits of all sites. The zero value is ready to use.
 type Store struct {
 	mu    sync.Mutex // guards the following fields; no other lock is taken under it
 	sites map[string]*siteDeposits
@@ -32,7 +32,7 @@ type Store struct {
 	count uint64 // counts deposits
 }
 
-// siteDeposits are those of one site.
+// siteDeposits are the deposits of one site.
 type siteDeposits struct {
 	all     map[key]deposit
 	handles map[string]int // how many deposits a handle has
@@ -111,13 +111,13 @@ func (s *Store) limit(site string, k key, size int) error {
 	grown := size - len(old.value)
 	switch {
 	case s.bytes+grown > maxTotal:
-		return errors.New("the deposits of all sites have too many bytes")
+		return fmt.Errorf("all sites together have at most %d bytes of deposits", maxTotal)
 	case own.bytes+grown > maxBytes:
-		return fmt.Errorf("the deposits of a site have at most %d bytes", maxBytes)
+		return fmt.Errorf("a site has at most %d bytes of deposits", maxBytes)
 	case !had && len(own.all) >= maxDeposits:
 		return fmt.Errorf("a site has at most %d deposits", maxDeposits)
 	case own.handles[k.handle] == 0 && len(own.handles) >= maxHandles:
-		return fmt.Errorf("a site has deposits for at most %d handles", maxHandles)
+		return fmt.Errorf("a site has at most %d handles with deposits", maxHandles)
 	}
 	return nil
 }

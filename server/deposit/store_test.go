@@ -23,8 +23,8 @@ func deposit1(to message.Target, handle, value string) message.Deposit {
 	return message.Deposit{To: to, Handle: handle, Value: []byte(value), UntilMS: start.Add(time.Minute).UnixMilli()}
 }
 
-// TestPrecedence chooses the value for the user, then for a room, a capability, everyone; of
-// several rooms the newest.
+// TestPrecedence checks that Find prefers the value for the user, then for a room, a
+// capability, everyone, and of several rooms the newest.
 func TestPrecedence(t *testing.T) {
 	var s Store
 	page := Page{User: 7, Rooms: []string{"admin/online", "shop/orders"}, Can: []string{"edit_posts"}}
@@ -62,42 +62,43 @@ func TestPrecedence(t *testing.T) {
 		t.Errorf("handles %v", got)
 	}
 	if got := s.Handles(site, Page{User: 9}, start); !slices.Equal(got, []string{"x", "y"}) {
-		t.Errorf("handles of a visitor of nothing: %v", got)
+		t.Errorf("handles of a page without rooms and capabilities: %v", got)
 	}
 }
 
-// TestExpiry answers with a value until its time is over, and reports what pages must hear.
+// TestExpiry checks that a value is found until it expires, and that Put reports what pages must
+// be told.
 func TestExpiry(t *testing.T) {
 	var s Store
 	all := message.Target{All: true}
 	if !put(&s, all, "x", `1`) {
-		t.Error("a new deposit changes nothing")
+		t.Error("Put reports no change for a new deposit")
 	}
 	later := deposit1(all, "x", `1`)
 	later.UntilMS += 60_000
 	if s.Put(site, later, start) {
-		t.Error("the same value for longer changes something")
+		t.Error("Put reports a change for the same value with a later end")
 	}
 	if _, found := s.Find(site, "x", Page{}, start.Add(2*time.Minute-time.Millisecond)); !found {
 		t.Error("the time was not extended")
 	}
 	end := start.Add(2 * time.Minute)
 	if _, found := s.Find(site, "x", Page{}, end); found || len(s.Handles(site, Page{}, end)) > 0 || len(s.All(end)) > 0 {
-		t.Error("the value is there after its time")
+		t.Error("the value is found after it has expired")
 	}
 	s.Sweep(end)
 	if s.Has(site) || s.bytes != 0 {
 		t.Errorf("after the end: %v, %d bytes", s.sites, s.bytes)
 	}
 	if put(&s, all, "x", `null`) {
-		t.Error("withdrawing nothing changes something")
+		t.Error("Put reports a change for the withdrawal of no deposit")
 	}
 	if put(&s, all, "x", `2`); !put(&s, all, "x", `null`) || s.Has(site) {
 		t.Error("a deposit was not withdrawn")
 	}
 }
 
-// TestBounds reaches each limit of a site, and makes room when deposits expire.
+// TestBounds checks each limit of a site, and that expired deposits do not count.
 func TestBounds(t *testing.T) {
 	value := `"` + strings.Repeat("x", message.MaxValue-2) + `"`
 	for name, c := range map[string]struct {
@@ -135,7 +136,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestTotal bounds the bytes of all sites.
+// TestTotal checks the limit of the bytes of all sites.
 func TestTotal(t *testing.T) {
 	var s Store
 	value := `"` + strings.Repeat("x", message.MaxValue-2) + `"`

@@ -5,9 +5,9 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// addPresence adds the hooks that answer beats here. The last two handles ask for
-// nonces, and get no answer while the page's own nonce is in the first half of its life,
-// which is when beats are answered here.
+// addPresence adds heartbeatd's own hooks. The last two handles ask for nonces. They get no
+// answer while the page's own nonce is in the first half of its lifetime, and heartbeatd
+// answers only beats with such a nonce.
 func addPresence(h *hook.Hooks) {
 	h.Add("heartbeat_received", 10, answerDeposits)
 	h.Add("heartbeat_received", 10, Ping)
@@ -27,7 +27,7 @@ func answerDeposits(c *hook.Call) {
 	}
 }
 
-// authCheck tells the page whether somebody is logged in.
+// authCheck adds to the tick whether somebody is logged in.
 func authCheck(in bool) hook.Hook {
 	return func(c *hook.Call) { c.Response.Set("wp-auth-check", in) }
 }

@@ -2,9 +2,9 @@
 // of their response.
 //
 //	pipeline.go    wp_ajax_heartbeat, step for step
-//	hooks.go       our own hooks
-//	presence.go    who is here, and which posts are being edited
-//	postrooms.go   who edits a post, or has its lock
+//	hooks.go       heartbeatd's own hooks
+//	presence.go    answers who is online, and which posts are being edited
+//	postrooms.go   writes the entries of editors and locks in the rooms of posts
 package pipeline
 
 import (
@@ -157,7 +157,7 @@ func TickOf(c *hook.Call) transport.Tick {
 	}
 	body, err := wordpress.AppendJSON(make([]byte, 0, tickSize(r.JSON)), r.JSON)
 	if err != nil {
-		return transport.Tick{Status: http.StatusInternalServerError, Header: htmlHeader, Body: []byte("a hook answered with a value that has no JSON: " + err.Error())}
+		return transport.Tick{Status: http.StatusInternalServerError, Header: htmlHeader, Body: []byte("the answer of a hook cannot be encoded as JSON: " + err.Error())}
 	}
 	return transport.Tick{Status: r.Status, Header: JSONHeader, Body: body}
 }

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// maxText is the most characters of a screen and a title. Longer ones are cut: pages
-	// send what they like.
+	// maxText is the largest number of characters of a screen and a title. Longer ones are
+	// cut.
 	maxText = 191
 )
 
@@ -90,17 +90,17 @@ func isClean(s string) bool {
 	return len(s) <= maxText && (s == "" || !space)
 }
 
-// ActiveHandle asks which posts are being edited, and by whom.
+// ActiveHandle is the handle with which a page asks which posts are being edited, and by whom.
 const ActiveHandle = "presence-active-posts-ping"
 
-// answerOnline answers a presence-ping with the room of the admin.
+// answerOnline answers a presence-ping with the entries of admin/online.
 func answerOnline(c *hook.Call) {
 	if c.Data.Array("presence-ping").Len() == 0 || !c.User.EditPosts {
 		return
 	}
 	list, listed, total, err := c.Presence.Online()
 	if err != nil {
-		return // no list, rather than an empty one
+		return // without a list: an empty one would mean that nobody is online
 	}
 	c.Response.Set("presence-online", list)
 	if total > listed {

@@ -17,48 +17,48 @@ import (
 )
 
 const (
-	// maxListed and maxEditors bound the list, of which a page shows those posts that its
-	// user may edit: at most MaxActivePosts.
+	// maxListed and maxEditors bound the list of a site. A page shows the posts of it that its
+	// user may edit, at most MaxActivePosts.
 	maxListed      = 500
 	maxEditors     = 20
 	MaxActivePosts = 50
 	// activeAge is how old the list may be, so that a busy site does not sort its posts
-	// for every page. It is less than nudgeDelay: a page that is nudged because of a
-	// change gets a list with the change.
+	// for every page. It is less than nudgeDelay: a page that is notified of a change gets
+	// a list with the change.
 	activeAge = 100 * time.Millisecond
 )
 
-// ActivePosts lists the posts of a site that are being edited. It keeps the list until a
-// post's room changes or the site has another view: while a site is not watched, its
-// changes are not counted.
+// ActivePosts lists the posts of a site that are being edited. It caches the list until a
+// post's room changes or the site gets another view: changes are not counted while the site
+// has no view.
 type ActivePosts struct {
-	changes atomic.Uint64 // of post rooms; counted under the view's lock
+	changes atomic.Uint64 // changes in post rooms; counted under the view's lock
 
-	mu    sync.Mutex                // guards the following fields
-	view  weak.Pointer[broker.View] // weak, so that a closed one is freed
-	of    uint64                    // the number of changes that the list has
-	at    time.Time
-	posts []hook.ActivePost
+	mu      sync.Mutex                // guards the following fields
+	posts   []hook.ActivePost         // the cached list
+	view    weak.Pointer[broker.View] // from which it was made; weak, so that a closed one is freed
+	counted uint64                    // changes when it was made
+	made    time.Time
 }
 
 func (a *ActivePosts) changed() { a.changes.Add(1) }
 
-// Read returns the posts, the one with the newest entry first: at most 500, with at most
-// 20 editors each. The slices are shared: nobody changes them.
+// Read returns the posts, the one with the newest entry first: at most
+// maxListed, with at most maxEditors each. The slices are shared and must not be changed.
 func (a *ActivePosts) Read(view *broker.View, now time.Time) []hook.ActivePost {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	changes := a.changes.Load()
 	from := weak.Make(view)
-	if a.view != from || changes != a.of && now.Sub(a.at) >= activeAge {
+	if a.view != from || changes != a.counted && now.Sub(a.made) >= activeAge {
 		entries, _ := view.List(presence.Filter{Prefix: "postType/"}, 0, math.MaxInt)
 		a.posts = findActivePosts(entries)
-		a.view, a.of, a.at = from, changes, now
+		a.view, a.counted, a.made = from, changes, now
 	}
 	return a.posts
 }
 
-// findActivePosts makes the list from the entries in post rooms, which come room by room
+// findActivePosts makes the list from the entries in post rooms, which are sorted by room,
 // and in each room the newest first.
 func findActivePosts(entries []presence.Entry) (posts []hook.ActivePost) {
 	room := ""

@@ -6,7 +6,8 @@ import (
 )
 
 const (
-	// nudgeDelay is how long changes of post rooms are gathered before pages are told.
+	// nudgeDelay is the time from a change in a post's room until pages are notified. Further
+	// changes in this time need no frame of their own.
 	nudgeDelay = 250 * time.Millisecond
 	// manyPages is how many pages are nudged at once. More are spread, 10 ms for each,
 	// over at most maxSpreadMS.
@@ -16,55 +17,55 @@ const (
 
 // Viewer is a page that shows active posts.
 type Viewer interface {
-	// ShowActivePosts sends the page the list of active posts, or the nudge. It returns
-	// false if the page reads too slowly for the list: then it is called again later. It
-	// finds in lists what was made for other pages.
+	// ShowActivePosts sends the page the list of active posts, or the nudge. lists has the
+	// frames that were made for other pages. It returns false if the page reads too slowly
+	// for the list: it is then called again later.
 	ShowActivePosts(nudge []byte, lists ActiveLists) bool
 }
 
-// ActiveLists are the frames of active posts that were made for one round of pages, by
-// what a page may see: pages that see the same list get the same frame.
+// ActiveLists are the frames of active posts that were made in one round of notifications,
+// by their posts: pages that may see the same posts get the same frame.
 type ActiveLists map[string][]byte
 
-// Notifier tells the pages of a site that show active posts when a post's room has changed.
+// Notifier notifies the pages of a site that show active posts when a post's room has changed.
 // The zero value is ready to use.
 type Notifier struct {
-	sending sync.Mutex // held while pages are told, so that each gets lists in order; taken before any other lock
+	sending sync.Mutex // held while pages are notified, so that each gets lists in order; taken before any other lock
 
-	mu      sync.Mutex // guards the following fields; taken after a view's lock
-	pages   map[Viewer]*subscription
-	changes uint64 // counts the changes
-	told    uint64 // changes when pages were told last
-	timer   *time.Timer
-	due     time.Time // when the timer fires; zero: it does not run
+	mu       sync.Mutex // guards the following fields; taken after a view's lock
+	pages    map[Viewer]*subscription
+	changes  uint64 // counts the changes
+	notified uint64 // changes when pages were last notified
+	timer    *time.Timer
+	due      time.Time // when the timer fires; zero: it does not run
 }
 
 // subscription is what the notifier knows of a page.
 type subscription struct {
-	told uint64 // changes that the page was told
-	owed bool   // the page has no list yet
-	last time.Time
-	pace time.Duration
+	notified  uint64 // changes when the page was last notified
+	needsList bool   // the page must get the list even without a change
+	last      time.Time
+	pace      time.Duration
 }
 
-// Subscribe has a page told, at most once in pace. A page that is owed the list is told
-// soon, if it has not subscribed before.
-func (n *Notifier) Subscribe(v Viewer, pace time.Duration, owed bool) {
+// Subscribe notifies a page of changes from now on, at most once in pace. If the page was not
+// subscribed and needs the list, it is also notified after nudgeDelay, without a change.
+func (n *Notifier) Subscribe(v Viewer, pace time.Duration, needsList bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.pages == nil {
 		n.pages = make(map[Viewer]*subscription)
 	}
 	if n.pages[v] == nil {
-		n.pages[v] = &subscription{told: n.told, owed: owed}
-		if owed {
+		n.pages[v] = &subscription{notified: n.notified, needsList: needsList}
+		if needsList {
 			n.schedule(nudgeDelay)
 		}
 	}
 	n.pages[v].pace = pace
 }
 
-// Unsubscribe ends that.
+// Unsubscribe ends the notifications of a page.
 func (n *Notifier) Unsubscribe(v Viewer) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -81,7 +82,7 @@ func (n *Notifier) Stop() {
 	}
 }
 
-// Changed notes that a post's room has changed, or who may see it.
+// Changed is called when a post's room has changed, or who may see the post.
 func (n *Notifier) Changed() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -91,8 +92,8 @@ func (n *Notifier) Changed() {
 	}
 }
 
-// schedule has pages told after a time, unless some are told earlier already. It is called
-// with n.mu held.
+// schedule sets the timer to notify pages after wait, unless it fires earlier anyway. It is
+// called with n.mu held.
 func (n *Notifier) schedule(wait time.Duration) {
 	at := time.Now().Add(wait)
 	if !n.due.IsZero() && !at.Before(n.due) {
@@ -100,15 +101,15 @@ func (n *Notifier) schedule(wait time.Duration) {
 	}
 	n.due = at
 	if n.timer == nil {
-		n.timer = time.AfterFunc(wait, n.tell)
+		n.timer = time.AfterFunc(wait, n.notify)
 		return
 	}
 	n.timer.Reset(wait)
 }
 
-// tell tells the pages that were not told of the last change. It does not hold n.mu
-// meanwhile, so that changes do not wait for it.
-func (n *Notifier) tell() {
+// notify notifies the pages of the changes since they were last notified. It does not hold
+// n.mu meanwhile, so that changes do not wait for it.
+func (n *Notifier) notify() {
 	n.sending.Lock()
 	defer n.sending.Unlock()
 	pages := n.take(time.Now())
@@ -116,24 +117,24 @@ func (n *Notifier) tell() {
 	lists := make(ActiveLists)
 	for _, v := range pages {
 		if !v.ShowActivePosts(nudge, lists) {
-			n.owe(v)
+			n.retry(v)
 		}
 	}
 }
 
-// take returns the pages that may be told now, and schedules the others.
+// take returns the pages that may be notified now, and schedules the others.
 func (n *Notifier) take(now time.Time) (pages []Viewer) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.due = time.Time{}
-	n.told = n.changes
+	n.notified = n.changes
 	var next time.Duration
 	for v, s := range n.pages {
 		wait := s.last.Add(s.pace).Sub(now)
 		switch {
-		case s.told == n.changes && !s.owed:
+		case s.notified == n.changes && !s.needsList:
 		case wait <= 0:
-			s.told, s.owed, s.last = n.changes, false, now
+			s.notified, s.needsList, s.last = n.changes, false, now
 			pages = append(pages, v)
 		case next == 0 || wait < next:
 			next = wait
@@ -145,12 +146,12 @@ func (n *Notifier) take(now time.Time) (pages []Viewer) {
 	return pages
 }
 
-// owe has a page told again.
-func (n *Notifier) owe(v Viewer) {
+// retry schedules a page that was too slow for the list.
+func (n *Notifier) retry(v Viewer) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if s := n.pages[v]; s != nil {
-		s.owed = true
+		s.needsList = true
 		n.schedule(s.pace)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestNudgesAreSpread lets few beat at once, and many over a second.
+// TestNudgesAreSpread checks that few pages beat at once, and many over a second.
 func TestNudgesAreSpread(t *testing.T) {
 	for pages, want := range map[int]int{0: 0, 1: 0, 20: 0, 21: 10, 70: 500, 120: 1000, 5000: 1000} {
 		if got := spread(pages); got != want {
@@ -15,8 +15,8 @@ func TestNudgesAreSpread(t *testing.T) {
 	}
 }
 
-// TestNotifierPaces tells the pages that subscribe, each at most once in its pace, and no
-// page that unsubscribed.
+// TestNotifierPaces checks that subscribed pages are notified at most once in their pace, and
+// that a page that unsubscribed is not.
 func TestNotifierPaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var n Notifier
@@ -42,21 +42,21 @@ func TestNotifierPaces(t *testing.T) {
 	})
 }
 
-// TestNotifierOwes tells a page that is owed the list without a change, once, and again
-// when it was too slow for it.
-func TestNotifierOwes(t *testing.T) {
+// TestNotifierSendsFirstList checks that a page that needs the list is notified once without a
+// change, and again if it was too slow.
+func TestNotifierSendsFirstList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var n Notifier
-		var owed, other, slow page
+		var first, other, slow page
 		slow.slow.Store(2)
 		for range 2 { // with two beats
-			n.Subscribe(&owed, time.Second, true)
+			n.Subscribe(&first, time.Second, true)
 			n.Subscribe(&other, time.Second, false)
 			n.Subscribe(&slow, time.Second, true)
 			time.Sleep(10 * time.Second)
 		}
-		if owed.sent.Load() != 1 || other.sent.Load() != 0 || slow.sent.Load() != 1 || slow.slow.Load() != 0 {
-			t.Errorf("the pages were told %d, %d and %d times, want 1, 0 and 1", owed.sent.Load(), other.sent.Load(), slow.sent.Load())
+		if first.sent.Load() != 1 || other.sent.Load() != 0 || slow.sent.Load() != 1 || slow.slow.Load() != 0 {
+			t.Errorf("the pages were notified %d, %d and %d times, want 1, 0 and 1", first.sent.Load(), other.sent.Load(), slow.sent.Load())
 		}
 		n.Stop()
 	})

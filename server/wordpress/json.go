@@ -82,7 +82,7 @@ func appendJSON(dst []byte, v any, depth int) ([]byte, error) {
 		}
 		return appendJSON(dst, decoded, depth)
 	}
-	return nil, fmt.Errorf("a value of the type %T has no JSON", v)
+	return nil, fmt.Errorf("type %T is not supported", v)
 }
 
 func appendStrings(dst []byte, list []string, depth int) ([]byte, error) {

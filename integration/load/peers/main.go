@@ -1,6 +1,5 @@
-// Command peers is the server of a user of centrifuge, the library that Centrifugo
-// is made of: a client subscribes to one channel, an RPC gives back what it was
-// asked, and POST /push publishes its body.
+// Command peers is a minimal server with centrifuge, the library of Centrifugo: a client
+// subscribes to one channel, an RPC returns its request, and POST /push publishes its body.
 package main
 
 import (
