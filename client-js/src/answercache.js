@@ -1,4 +1,4 @@
-// Keeps PHP's last answers about post locks. They may be repeated for a while. When a user takes
+// Caches PHP's last answers about post locks, which may be repeated for a while. When a user takes
 // or releases a lock, PHP pushes the change to the post's room: the answer to a list is updated
 // with it, and an editor asks PHP.
 
@@ -44,7 +44,7 @@ export function createAnswerCache(now, lockWindow) {
 	let pausedUntil = 0 // no answer is kept before this time
 	const changes = {} // by handle, how many changes may have made answers wrong
 	let changesAtBeat = {} // the same when the last beat was posted
-	let sinceBeat = [] // the changes of locks since then, which PHP's answer to a list may lack
+	let sinceBeat = [] // updates for changes of locks since then, which PHP's answer to a list may lack
 	let changedAt = new Map() // by post, the time of its lock's last change on PHP's clock
 
 	function change(handle) {
@@ -106,8 +106,8 @@ export function createAnswerCache(now, lockWindow) {
 		/** Somebody has entered or left the post's room: an editor asks PHP. */
 		entered: () => change(LOCK),
 		/**
-		 * The lock of a post has changed. `row` is what lists show of it, or null, for left_ms. Then
-		 * a released lock ends; any other lock may have been renewed.
+		 * The lock of a post has changed. `row` is what lists show for it during left_ms, or null.
+		 * After that a released lock has ended; any other lock may have been renewed.
 		 */
 		lockChanged({ post, at_ms: at, left_ms: left, released }, row) {
 			change(LOCK)
@@ -137,7 +137,7 @@ export function createAnswerCache(now, lockWindow) {
 	}
 }
 
-/** The id of the post that a room is of, or ''. */
+/** Returns the id of a room's post, or '' if the room is not a post's. */
 export function postOf(room) {
 	const match = /^postType\/[^:]+:(\d+)$/.exec(room)
 	return match ? match[1] : ''

@@ -134,8 +134,8 @@ export function createClient({ win, $, emit, connectNow, beatEarly }) {
 		reportErrors(win, () => emit('push', [{ room, data }]))
 	}
 
-	// A user has taken a lock or released it. Pages that show it beat: lists know the answer,
-	// editors ask PHP. After an old change, PHP answers the page's next beat.
+	// A user has taken or released a lock. Pages that show it beat: a list repeats its updated answer,
+	// and PHP answers an editor.
 	function lockChanged(lock, room) {
 		if (config.locked_text) answers.lockChanged(lock, rowOf(lock, ticket && ticket.claims.sub, config.locked_text))
 		else answers.pushed(room)

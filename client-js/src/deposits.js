@@ -1,5 +1,5 @@
-// The handles with a value that a back end has deposited for this page: heartbeatd answers
-// them, if the ticket lets it.
+// The handles for which a back end has deposited a value for this page. heartbeatd answers them if
+// the ticket allows it.
 
 const names = (value) => (Array.isArray(value) ? value.filter((name) => typeof name === 'string') : [])
 
@@ -8,9 +8,9 @@ export function createDeposits() {
 
 	return {
 		has: (handle) => handles.includes(handle),
-		/** Takes the handles that a frame of heartbeatd names, in place of those before. */
+		/** A frame of heartbeatd names the handles. They replace those of the last frame. */
 		receive: (frame) => (handles = names(frame.handles)),
-		/** The link has changed: heartbeatd names them again. */
+		/** The link has changed: heartbeatd names the handles again. */
 		forget: () => (handles = []),
 	}
 }

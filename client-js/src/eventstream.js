@@ -25,7 +25,7 @@ export const createEventsLink = (options) =>
 	)
 
 // Calls opened when the first stream has begun, or the session has ended. Without opened the
-// stream is a test, which needs no session and is over after its first line.
+// stream is a test, which needs no session and ends after its first line.
 async function stream(session, win, opened) {
 	let passed = false // the test
 	let last = 0 // the id of the last event

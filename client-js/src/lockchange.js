@@ -1,8 +1,8 @@
-// What PHP pushes to the room of a post when its lock changes.
+// Reads the push that PHP sends to the room of a post when its lock changes.
 
 import { postOf } from './answercache.js'
 
-/** The change that a push tells of, or null. */
+/** Returns the change of a lock that a push reports, or null. */
 export function lockOf(room, data) {
 	const lock = (data && data.heartbeatd && data.heartbeatd.lock) || null
 	const post = typeof room === 'string' ? postOf(room) : ''
@@ -10,8 +10,8 @@ export function lockOf(room, data) {
 }
 
 /**
- * What core's list of posts shows of a lock: null of one's own lock, or of none. `format` is
- * its text in the page's language.
+ * Returns what core's list of posts shows for a lock: null if nobody, or the page's own user, has
+ * it. `format` is the text for it in the page's language.
  */
 export function rowOf({ user, name, avatar_src, avatar_src_2x }, self, format) {
 	if (!user || String(user) === String(self)) return null

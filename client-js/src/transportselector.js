@@ -8,7 +8,7 @@
 //	trying ─── all fail together ──────────────────────────────▶ backing off
 //	trying ─── they fail while others work, or are refused ────▶ waiting: each has its own time
 //	backing off, waiting ── the time is over ──────────────────▶ trying
-//	linked ─── a better transport may be tried again ──────────▶ climbing: the link stays meanwhile
+//	linked ─── a better transport may be tried again ──────────▶ climbing: the link stays open
 //	climbing ─ a better one opens, or all of them fail ────────▶ linked
 //	climbing ─ its session replaced the link, and it fails ────▶ trying, without what failed
 //	linked, climbing ── the link dies ─────────────────────────▶ backing off

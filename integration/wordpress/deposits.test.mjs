@@ -1,5 +1,5 @@
-// Answers that PHP deposits: heartbeatd gives them, with the same JSON, to the pages that
-// they are for, and without heartbeatd PHP answers.
+// Answers that PHP deposits: heartbeatd answers with the same JSON, only the pages that they are
+// for. Without heartbeatd PHP answers.
 
 import assert from 'node:assert/strict'
 import { fileURLToPath } from 'node:url'
@@ -20,7 +20,7 @@ add_filter('heartbeat_received', 'sample_received', 10, 2);
 add_filter('heartbeatd_known_callbacks', function ($known) { $known['heartbeat_received'][] = 'sample_received'; return $known; });
 `
 
-// asking has a page ask with every beat, and keep the text of its ticks.
+// Makes a page ask with every beat, and keep the text of its ticks.
 const asking = (page, handle) => page.evaluate((handle) => {
 	window.ticks = []
 	jQuery(document).on('heartbeat-send', (event, data) => { data[handle] = '1' })

@@ -121,10 +121,10 @@ test('effects of callbacks', { timeout: 600_000 }, async (t) => {
 				assert.deepEqual(await levels('editor', 1), ['own'], change)
 				learnAgain()
 			}
-			assert.deepEqual(await levels('editor'), own, 'it acts now')
+			assert.deepEqual(await levels('editor'), own, 'it has an effect now')
 		})
 
-		await t.test('what changes all the time is not waited for', async () => {
+		await t.test('a callback that reads a value that changes often counts as one with effects', async () => {
 			php(`update_option('reader_on', 0); heartbeatd_reset_observations(); return 1;`)
 			for (let i = 0; i < 3; i++) {
 				await levels('editor', 2)
@@ -252,7 +252,7 @@ test('effects of callbacks', { timeout: 600_000 }, async (t) => {
 			php(`update_option('reader_on', 1); return 1;`)
 			await until('the effect', async () => (await beat(page)).reader === 1, 5)
 			await page.close()
-			assert.match(php(`return implode("\\n", array_map(fn ($item) => $item['text'] . ' ' . $item['help'], heartbeatd_status_report()));`), /because of function\(\) in mu-plugins\/reader\.php:2 on the hook heartbeat_received\. What it was seen to do: changes “reader” in the answer\./)
+			assert.match(php(`return implode("\\n", array_map(fn ($item) => $item['text'] . ' ' . $item['help'], heartbeatd_status_report()));`), /because of function\(\) in mu-plugins\/reader\.php:2 on the hook heartbeat_received\. Observed effects: changes “reader” in the answer\./)
 		})
 	})
 })

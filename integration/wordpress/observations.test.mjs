@@ -28,10 +28,10 @@ test('observations of beats', { timeout: 300_000 }, async (t) => {
 		await t.test('after one beat without the callback it counts as removed', async () => {
 			for (let i = 0; i < 2; i++) assert.equal(await editor.beat('edit-post'), false)
 			remove('nosy')
-			assert.deepEqual(blamed(), [], 'nobody is told of a file that is gone')
+			assert.deepEqual(blamed(), [], 'a callback whose file is gone is not reported')
 			assert.equal(await admin.beat('dashboard'), true)
 			assert.equal(await admin.page('index.php'), true)
-			assert.equal(await editor.page('edit.php'), false, 'nothing has been seen there since')
+			assert.equal(await editor.page('edit.php'), false, 'no beat of that screen has been observed since')
 			await clean()
 		})
 
@@ -41,7 +41,7 @@ test('observations of beats', { timeout: 300_000 }, async (t) => {
 			assert.equal(await admin.beat('edit-post'), false)
 			php(`return update_option('not_once', 1);`)
 			assert.equal(await admin.beat('dashboard'), true)
-			assert.deepEqual(blamed(), ['once'], 'as far as is known it is hooked on the other screen')
+			assert.deepEqual(blamed(), ['once'], 'it was hooked in the last beat of the other screen')
 			assert.equal(await admin.page('edit.php'), false)
 			assert.equal(await admin.beat('edit-post'), true)
 			assert.deepEqual(blamed(), [])
@@ -82,7 +82,7 @@ test('observations of beats', { timeout: 300_000 }, async (t) => {
 		await t.test('a callback on heartbeat_received does not matter for beats with our own handles', async () => {
 			addMuPlugin(site, 'received', `function received($response) { $response['received'] = 1; return $response; }\nadd_filter('heartbeat_received', 'received');`)
 			assert.deepEqual(await admin.claims('dashboard'), ownHandles)
-			assert.equal(await editor.page('index.php'), true, 'a place that was clean stays so for these')
+			assert.equal(await editor.page('index.php'), true, 'the level of a clean place becomes that of own handles')
 			for (const screen of ['edit-post', 'post', 'profile']) assert.deepEqual(await admin.claims(screen), ownHandles)
 			assert.deepEqual(blamed(), ['received'])
 
@@ -120,13 +120,13 @@ test('observations of beats', { timeout: 300_000 }, async (t) => {
 	})
 })
 
-// What a ticket says of native beats: the handles, and whether answers about locks may be
+// The claims of a ticket about native beats: the handles, and whether answers about locks may be
 // repeated.
 const everything = [nativeHandles, true]
 const ownHandles = [nativeHandles.filter((handle) => handle.startsWith('presence-')), false]
 
-// makePerson is somebody who is logged in; beat and page tell whether the ticket
-// that came lets heartbeatd answer beats.
+// Logs a user in. beat and page return whether the ticket of a beat or a page allows heartbeatd
+// to answer beats.
 async function makePerson(browser, site, user) {
 	const { request } = await logIn(browser, site, user)
 	const dashboard = await (await request.get(`${site.url}/wp-admin/`)).text()

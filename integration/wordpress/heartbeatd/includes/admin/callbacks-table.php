@@ -1,7 +1,7 @@
 <?php
 /**
- * The table on the settings screen of the callbacks because of which PHP must see beats, with
- * the owner's choice how often.
+ * The table on the settings screen: the foreign callbacks that are not silent, and how often
+ * PHP must see beats because of them.
  *
  * @package heartbeatd
  */
@@ -24,10 +24,10 @@ function heartbeatd_print_callbacks_table() {
 	}
 	printf(
 		'<h2>%s</h2><p>%s</p><table class="widefat striped" id="heartbeatd-callbacks"><thead><tr><th scope="col">%s</th><th scope="col">%s</th><th scope="col">%s</th></tr></thead><tbody>',
-		esc_html__( 'Functions for which PHP sees beats', 'heartbeatd' ),
-		esc_html__( 'With a slower pace, what a function adds arrives later. A beat with the data of another plugin always goes to PHP.', 'heartbeatd' ),
+		esc_html__( 'Functions that need PHP', 'heartbeatd' ),
+		esc_html__( 'These functions of other plugins or the theme keep heartbeatd from answering beats. You can choose that PHP sees fewer beats: pages then get what a function adds later. A beat with data of another plugin always goes to PHP.', 'heartbeatd' ),
 		esc_html__( 'Function', 'heartbeatd' ),
-		esc_html__( 'What is known of it', 'heartbeatd' ),
+		esc_html__( 'Observed', 'heartbeatd' ),
 		esc_html__( 'PHP sees', 'heartbeatd' )
 	);
 	foreach ( $rows as $key => $callback ) {

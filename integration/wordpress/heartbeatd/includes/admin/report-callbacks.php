@@ -1,7 +1,7 @@
 <?php
 /**
  * The part of the status report about the callbacks of other plugins: which beats PHP must
- * see because of them, and what they were seen to do.
+ * see because of them, and which effects were observed.
  *
  * @package heartbeatd
  */
@@ -9,7 +9,7 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * How many effects of a callback are named.
+ * The largest number of effects of a callback that are named.
  */
 const HEARTBEATD_MAX_REPORTED_EFFECTS = 3;
 
@@ -56,12 +56,12 @@ function heartbeatd_report_callback( $callback, $observations ) {
 	$file = '' === $callback['file'] ? 'PHP' : $callback['file'];
 	if ( heartbeatd_is_silent_everywhere( $callback, $observations['silent'] ) ) {
 		/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
-		$text = __( '%1$s in %2$s on the hook %3$s does nothing in beats without its own data, as was observed.', 'heartbeatd' );
-		return heartbeatd_report_item( 'good', sprintf( $text, $name, $file, $callback['hook'] ), __( 'heartbeatd answers these beats. PHP still sees one of each page every five minutes, and all of them again as soon as the function does something.', 'heartbeatd' ) );
+		$text = __( '%1$s in %2$s on the hook %3$s was observed to do nothing in beats without its own data.', 'heartbeatd' );
+		return heartbeatd_report_item( 'good', sprintf( $text, $name, $file, $callback['hook'] ), __( 'heartbeatd answers these beats. PHP still sees one beat of each page every five minutes, and every beat again as soon as the function does something.', 'heartbeatd' ) );
 	}
 	if ( HEARTBEATD_PACE_ALL_BEATS !== heartbeatd_callback_pace( $callback ) ) {
 		/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
-		$text = __( 'PHP does not see every beat that %1$s in %2$s on the hook %3$s would run in: this site has chosen a slower pace.', 'heartbeatd' );
+		$text = __( '%1$s in %2$s on the hook %3$s does not run in every beat: this site has chosen that PHP sees fewer beats.', 'heartbeatd' );
 		return heartbeatd_report_item( 'good', sprintf( $text, $name, $file, $callback['hook'] ) );
 	}
 	/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
@@ -131,7 +131,7 @@ function heartbeatd_report_reason( $callback, $observations ) {
 		return __( 'It has not been observed in enough beats yet.', 'heartbeatd' );
 	}
 	/* translators: %s: what a function does, separated by commas. */
-	return sprintf( __( 'What it was seen to do: %s.', 'heartbeatd' ), implode( ', ', array_map( 'heartbeatd_effect_text', $effects ) ) );
+	return sprintf( __( 'Observed effects: %s.', 'heartbeatd' ), implode( ', ', array_map( 'heartbeatd_effect_text', $effects ) ) );
 }
 
 /**

@@ -17,7 +17,7 @@ defined( 'ABSPATH' ) || exit;
 const HEARTBEATD_BEAT_HOOKS = array( 'wp_ajax_heartbeat', 'heartbeat_received', 'heartbeat_send', 'heartbeat_tick' );
 
 /**
- * How many foreign callbacks are stored.
+ * The largest number of foreign callbacks that are stored.
  */
 const HEARTBEATD_MAX_FOREIGN = 20;
 

@@ -29,8 +29,8 @@ const HEARTBEATD_EFFECT_HOOKS = array(
 );
 
 /**
- * Hooks that do nothing but change a value which the observed callback gets. If it does
- * something else because of the value, that is its own effect.
+ * Hooks that only filter a value that the observed callback gets. What the callback does with
+ * the value is its own effect.
  *
  *     map_meta_cap, user_has_cap            every check of a capability applies them
  *     pre_option…, option_…, alloptions …   every read of an option; the option is noted as read
@@ -42,8 +42,8 @@ const HEARTBEATD_EFFECT_HOOKS = array(
 const HEARTBEATD_HARMLESS_HOOKS = '/^(?:map_meta_cap|user_has_cap|(?:pre_|default_)?(?:site_)?option(?:_.*)?|alloptions|pre_wp_load_alloptions|pre_cache_alloptions|(?:pre_)?(?:site_)?transient_.*|(?:get|default)_\w+_metadata|n?gettext(?:_.*)?|nonce_life|salt|home_url|site_url|admin_url|network_(?:home|site|admin)_url|set_url_scheme)$/';
 
 /**
- * Values that callbacks read, and whose changes heartbeatd hears of in another way, or that
- * change all the time:
+ * Values that are not noted as read, because they change all the time, or because heartbeatd
+ * learns of a change in another way:
  *
  *     cron               every scheduled event changes it; heartbeatd knows the next event
  *     _edit_lock         every beat of an editor changes it; pages beat when a lock changes hands
@@ -52,7 +52,7 @@ const HEARTBEATD_HARMLESS_HOOKS = '/^(?:map_meta_cap|user_has_cap|(?:pre_|defaul
 const HEARTBEATD_UNWATCHED_READS = array( 'cron', '_transient_doing_cron', '_transient_timeout_doing_cron', 'post:_edit_lock', 'user:session_tokens' );
 
 /**
- * The most options and metadata keys that a callback may read.
+ * The largest number of options and metadata keys that a callback may read.
  */
 const HEARTBEATD_MAX_READS = 40;
 
@@ -97,7 +97,8 @@ function heartbeatd_note_read( $name ) {
 }
 
 /**
- * Sees every hook that is fired while an observed callback runs.
+ * Runs for every hook that is fired while an observed callback runs, and notes effects and
+ * reads.
  *
  * @param string $hook      The hook.
  * @param mixed  ...$values The values that the hook passes.
@@ -131,7 +132,7 @@ function heartbeatd_is_write_query( $query ) {
 
 /**
  * Determines whether a plugin or theme listens to a hook, except for this plugin and the one
- * whose callback is running. What it gets to know may take effect later.
+ * whose callback is running. The listener may do something later, when it is not observed.
  *
  * @param string $hook The hook.
  * @return bool
@@ -155,8 +156,8 @@ function heartbeatd_do_others_listen( $hook ) {
 }
 
 /**
- * Returns the parts of the request's state that a callback may change, by the effect that a
- * change is.
+ * Returns the parts of the request's state that a callback may change. The keys are the
+ * effects that are noted for a change.
  *
  * @return array<string, mixed>
  */

@@ -8,7 +8,7 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * How many values that a closure has captured distinguish it from others.
+ * How many of the values that a closure has captured are compared.
  */
 const HEARTBEATD_MAX_CAPTURED_VALUES = 20;
 
@@ -34,7 +34,7 @@ function heartbeatd_callback_name( $callback ) {
 
 /**
  * Returns a hash of the values that a closure has captured: closures that a loop makes differ
- * by these only.
+ * only in these.
  *
  * @param callable $callback The callback.
  * @return string Empty if it has captured none.

@@ -1,7 +1,7 @@
 <?php
 /**
- * What was learned about foreign callbacks: whether they have effects, and which options and
- * metadata they read. A change to one of these makes a callback unknown again.
+ * What the observations say about foreign callbacks: whether they have effects, and which
+ * options and metadata they read. If one of these changes, the callback is no longer silent.
  *
  * @package heartbeatd
  */
@@ -9,14 +9,14 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * For how many sets of roles observations are stored.
+ * The largest number of sets of roles for which observations are stored.
  */
 const HEARTBEATD_MAX_ROLES = 20;
 
 /**
- * For how many screens of a set of roles it is stored which callbacks had no effect, and for
- * how many sets of handles of a screen. A full list does not change: replacing an item with
- * every beat would write the option with every beat. PHP sees every beat of other screens.
+ * The largest numbers of screens of a set of roles, and of sets of handles of a screen, for
+ * which silent beats are counted. A full list does not change: replacing an item with every
+ * beat would write the option with every beat. PHP sees every beat of other screens.
  * All counts together are limited too: the option is loaded with every request.
  */
 const HEARTBEATD_MAX_SILENT_SCREENS = 40;
@@ -29,13 +29,13 @@ const HEARTBEATD_MAX_SILENT_COUNTS  = 4000;
 const HEARTBEATD_MAX_EFFECTS = 10;
 
 /**
- * How often in an hour a change of what a callback reads makes it unknown again. If it reads
- * what changes all the time, it counts as one that has effects.
+ * How often in an hour silent beats are counted again because a value that the callback reads
+ * has changed. After that, the callback counts as one that has effects.
  */
 const HEARTBEATD_MAX_CHANGES = 3;
 
 /**
- * Adds to the observations what the callbacks of a beat have done.
+ * Adds the effects and reads of the callbacks of a beat to the observations.
  *
  * @param array       $observations The observations so far.
  * @param string[]    $place        The roles and the screen.
@@ -82,10 +82,10 @@ function heartbeatd_learn_effects( $observations, $place, $foreign, $handles, $r
 }
 
 /**
- * Counts a beat.
+ * Counts a beat of a callback.
  *
- * @param int  $count  In how many beats the callback had no effect. If it had one, minus the hour of it.
- * @param bool $silent Whether it had none in this beat.
+ * @param int  $count  The number of silent beats so far, or minus the hour of the last effect.
+ * @param bool $silent Whether the callback had no effect in this beat.
  * @return int
  */
 function heartbeatd_count_silent_beat( $count, $silent ) {
@@ -93,7 +93,7 @@ function heartbeatd_count_silent_beat( $count, $silent ) {
 		return -heartbeatd_hour();
 	}
 	if ( $count < 0 ) {
-		return -$count < heartbeatd_hour() ? 1 : $count; // Within the hour, one silent beat says nothing.
+		return -$count < heartbeatd_hour() ? 1 : $count; // Silent beats do not count in the hour of an effect.
 	}
 	return min( $count + 1, HEARTBEATD_SILENT_BEATS );
 }
@@ -142,7 +142,7 @@ function heartbeatd_has_room_for( $silent, $place, $handles ) {
 }
 
 /**
- * Drops what belongs to callbacks of which no beats are counted.
+ * Removes the effects and reads of callbacks without counted beats.
  *
  * @param array $observations The observations.
  * @return array
@@ -163,7 +163,7 @@ function heartbeatd_drop_unused( $observations ) {
 }
 
 /**
- * Makes callbacks unknown again, at all places.
+ * Removes the counts of callbacks at all places, so that they are no longer silent.
  *
  * @param array    $observations The observations.
  * @param string[] $ids          The callbacks' ids.
@@ -187,7 +187,7 @@ function heartbeatd_forget_callbacks( $observations, $ids ) {
 }
 
 /**
- * Determines whether a callback had an effect that was silent at the place before.
+ * Determines whether a callback that was silent at the place has had an effect.
  *
  * @param array   $counts  The place's counts before the beat, by the beats' handles.
  * @param array[] $foreign The foreign callbacks during the beat.
@@ -205,8 +205,8 @@ function heartbeatd_has_turned( $counts, $foreign, $results ) {
 }
 
 /**
- * Makes the callbacks unknown again that read an option or metadata, after it has changed,
- * and revokes the tickets that were issued because they had no effect.
+ * After an option or metadata has changed: removes the counts of the callbacks that read it,
+ * and revokes the tickets that were issued because these callbacks were silent.
  *
  * @param string $name The option's name, or the metadata's key as 'user:my_key'.
  */
@@ -243,7 +243,7 @@ function heartbeatd_forget_readers( $name ) {
 }
 
 /**
- * Determines whether tickets may have been issued because callbacks had no effect.
+ * Determines whether tickets may have been issued because callbacks were silent.
  *
  * @param array    $silent The counts of silent beats, by roles and screen.
  * @param string[] $ids    The callbacks' ids.
@@ -264,7 +264,7 @@ function heartbeatd_are_tickets_based_on( $silent, $ids ) {
 }
 
 /**
- * Notices a changed transient. Those in the database are options.
+ * Handles a change of a transient. Transients in the database are options.
  *
  * @param string $name The transient.
  */
@@ -273,7 +273,7 @@ function heartbeatd_on_transient_change( $name ) {
 }
 
 /**
- * Notices changed metadata.
+ * Handles a change of metadata.
  *
  * @param int|int[] $meta_ids  The rows.
  * @param int       $object_id The post, user, term or comment.

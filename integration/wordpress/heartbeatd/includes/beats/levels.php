@@ -1,6 +1,7 @@
 <?php
 /**
- * Levels: which beats need not run the callbacks on the hooks of a beat.
+ * The level of a page: which of its beats heartbeatd may answer, so that the callbacks on the
+ * hooks of a beat do not run.
  *
  * @package heartbeatd
  */
@@ -17,12 +18,12 @@ const HEARTBEATD_NATIVE_OWN  = 1;
 const HEARTBEATD_NATIVE_ALL  = 2;
 
 /**
- * In how many beats a callback must have had no effect.
+ * After how many beats without an effect a callback is silent.
  */
 const HEARTBEATD_SILENT_BEATS = 5;
 
 /**
- * Returns which beats heartbeatd may answer while foreign callbacks are registered.
+ * Returns the level of a page on which foreign callbacks are registered.
  *
  * @param array[]                           $foreign The foreign callbacks.
  * @param array<string, array<string, int>> $counts  In how many beats of the place callbacks had no effect, by the beats' handles.
@@ -43,8 +44,8 @@ function heartbeatd_native_level( $foreign, $counts = array() ) {
 }
 
 /**
- * Determines whether a callback has had no effect in enough beats of a place, with all
- * handles of core that its beats carry.
+ * Determines whether a callback is silent at a place: whether it had no effect in enough
+ * beats, with each set of handles of core that beats there carry.
  *
  * @param array                             $callback A foreign callback.
  * @param array<string, array<string, int>> $counts   The same as for heartbeatd_native_level().
@@ -66,8 +67,8 @@ function heartbeatd_is_silent( $callback, $counts ) {
 }
 
 /**
- * Determines whether the owner of the site lets PHP see fewer beats because of a callback.
- * Beats to which core does not apply heartbeat_received need no pace.
+ * Determines whether the owner of the site has chosen a pace for a callback. A place to whose
+ * beats core does not apply heartbeat_received needs no pace.
  *
  * @param array                             $callback A foreign callback.
  * @param array<string, array<string, int>> $counts   The same as for heartbeatd_native_level().
@@ -79,7 +80,7 @@ function heartbeatd_has_pace( $callback, $counts ) {
 }
 
 /**
- * Returns after how many seconds PHP must see the next beat of a page.
+ * Returns the pace of a page: after how many seconds PHP must see its next beat.
  *
  * @param array[]                           $foreign The foreign callbacks of the page.
  * @param array<string, array<string, int>> $counts  In how many beats of the place callbacks had no effect, by the beats' handles.

@@ -14,7 +14,7 @@ defined( 'ABSPATH' ) || exit;
 const HEARTBEATD_NONCE_HANDLES = array( 'wp-refresh-post-nonces', 'wp-refresh-metabox-loader-nonces' );
 
 /**
- * The handles of which the page repeats PHP's last answer.
+ * The handles for which pages repeat PHP's last answer.
  */
 const HEARTBEATD_REPEATED_HANDLES = array( 'wp-refresh-post-lock', 'wp-check-locked-posts' );
 
@@ -24,7 +24,7 @@ const HEARTBEATD_REPEATED_HANDLES = array( 'wp-refresh-post-lock', 'wp-check-loc
 const HEARTBEATD_NATIVE_HANDLES = array( 'presence-ping', 'presence-editor-ping', 'presence-active-posts-ping', 'wp-refresh-post-nonces', 'wp-refresh-metabox-loader-nonces' );
 
 /**
- * How many handles a ticket names.
+ * The largest number of native handles that a ticket names.
  */
 const HEARTBEATD_MAX_NATIVE_HANDLES = 20;
 
@@ -49,8 +49,8 @@ function heartbeatd_native_handles( $level ) {
 }
 
 /**
- * Returns which beats of a page heartbeatd may answer, and for how long. If calls to its API
- * fail, PHP must see every beat: the plugin could not report changes.
+ * Returns the level and the pace of a page. If calls to heartbeatd's API fail, PHP must see
+ * every beat, because the plugin could not report changes.
  *
  * @param string $screen_id The page's screen.
  * @return array{0: int, 1: int} One of the constants HEARTBEATD_NATIVE_…, and after how many seconds PHP must see a beat again; 0 if no callback asks for it.

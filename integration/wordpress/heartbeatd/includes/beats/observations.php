@@ -1,26 +1,26 @@
 <?php
 /**
- * Observations: which foreign callbacks were registered during the last beats, and what they
- * did. While one on heartbeat_received is registered, PHP must see every beat that has
+ * Observations: which foreign callbacks were registered during the last beats, and which
+ * effects they had. While one on heartbeat_received is registered, PHP must see every beat that has
  * handles of core or of another plugin; while one on another hook is registered, PHP must see
- * every beat. A callback that had no effect in some beats of a place does not count there.
+ * every beat. A silent callback does not count.
  *
  * The option heartbeatd_learned stores the observations. A place is a set of roles and a
  * screen: callbacks may be registered for some of them only.
  *
- *     fingerprint   of the plugins, the theme and WordPress; if it changes, all is forgotten
+ *     fingerprint   of the plugins, the theme and WordPress; if it changes, all observations are removed
  *     clean         for each set of roles, the screens with the level of their last beat, which
  *                   is never HEARTBEATD_NATIVE_NONE
  *     foreign       the foreign callbacks, with the places whose last beat had them
- *     silent        for each place and the handles of core that its beats carry, in how many beats
- *                   a callback had no effect; a callback that had one, minus the hour
+ *     silent        for each place and the handles of core that its beats carry, the number of
+ *                   silent beats of each callback, or minus the hour of its last effect
  *     effects       the effects of the callbacks that had one
  *     reads         the options and metadata keys that a callback reads
  *     changes       how often in an hour these have changed
  *
- * heartbeatd may answer only beats of clean places. Other beats go to PHP, so one beat is
- * enough to notice that a callback is gone. A new foreign callback may be registered at any
- * place: after it is seen for the first time, no place has a higher level than it allows.
+ * heartbeatd may answer only beats of clean places. Other beats go to PHP, so that one beat
+ * shows that a callback is gone. A new foreign callback may be registered at any place: when
+ * it is seen for the first time, it limits the levels of all places.
  *
  * @package heartbeatd
  */
@@ -29,8 +29,7 @@ defined( 'ABSPATH' ) || exit;
 
 /**
  * How many screens for each set of roles, and places for each foreign callback are stored. A
- * page reports its own screen id: one that invents ids only makes the plugin forget the
- * screens of the user's own roles.
+ * page reports its own screen id: invented ids only displace screens of the user's own roles.
  */
 const HEARTBEATD_MAX_SCREENS = 60;
 const HEARTBEATD_MAX_PLACES  = 20;

@@ -1,8 +1,8 @@
 <?php
 /**
- * The observer: during a beat that PHP answers, it wraps each foreign callback and sees what
- * effects it has while it runs. Only beats count that heartbeatd could answer if no callback
- * were in the way: in others, a callback may well handle a handle of its own.
+ * The observer: during a beat that PHP answers, it wraps each foreign callback and notes the
+ * effects that the callback has while it runs. Only beats count that heartbeatd could answer if
+ * there were no foreign callback: other beats may have a handle of the callback's own.
  *
  * @package heartbeatd
  */
@@ -10,12 +10,12 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * How many handles of the answer are stored that a callback changes.
+ * For how many changed handles of the answer an effect is noted.
  */
 const HEARTBEATD_MAX_ANSWER_EFFECTS = 5;
 
 /**
- * Returns what the observed callbacks of this beat have done.
+ * Returns the effects and reads of the observed callbacks of this beat.
  *
  * @return array<string, array{effects: string[], reads: string[]}> By key.
  */

@@ -1,8 +1,8 @@
 <?php
 /**
  * Paces: how often PHP must see the beats of a page because of a callback that has effects.
- * Without a choice, PHP sees every beat. The owner of the site chooses on the settings screen;
- * a filter and a constant decide for hosts.
+ * By default PHP sees every beat. The owner of the site chooses a pace on the settings screen,
+ * a hosting company with a filter or a constant.
  *
  * @package heartbeatd
  */
@@ -18,7 +18,7 @@ const HEARTBEATD_PACE_ALL_BEATS = 0;
 const HEARTBEATD_PACE_OWN_BEATS = -1;
 
 /**
- * How many choices are stored.
+ * The largest number of choices that are stored.
  */
 const HEARTBEATD_MAX_CHOSEN_PACES = 50;
 

@@ -98,7 +98,8 @@ function heartbeatd_announce_lock_change( $post_id, $before, $after ) {
 }
 
 /**
- * Returns what pages need to know of a lock's change, so that lists need not ask PHP.
+ * Returns the data of the push about a lock's change, with which pages update their lists
+ * without PHP.
  *
  * @param int   $user_id     The user who has the lock now, or 0.
  * @param mixed $lock        The lock after the change.

@@ -1,9 +1,8 @@
 <?php
 /**
- * The handles that only this plugin's own scripts add to a beat. Without this plugin they
- * would not be there, so other plugins do not see them: they are taken out of the beat's data
- * before core reads it, and core applies heartbeat_received to the same beats as without this
- * plugin. The filter heartbeat_send answers them.
+ * Own handles: those that only this plugin's own scripts add to a beat. They are removed from
+ * the beat's data before core reads it, so that core applies heartbeat_received to the same
+ * beats, with the same data, as without this plugin. The filter heartbeat_send answers them.
  *
  * @package heartbeatd
  */
@@ -25,7 +24,7 @@ function heartbeatd_own_handles() {
 }
 
 /**
- * Takes the own handles out of the beat's data.
+ * Removes the own handles from the beat's data.
  */
 function heartbeatd_take_own_handles() {
 	$own = array_flip( heartbeatd_own_handles() );

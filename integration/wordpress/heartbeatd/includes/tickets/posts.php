@@ -10,13 +10,13 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * How many posts a ticket names.
+ * The largest number of posts that a ticket names.
  */
 const HEARTBEATD_MAX_DECIDED_POSTS = 50;
 
 /**
- * Returns the claims about the posts that this request has listed as being edited. If there
- * are more than a ticket names, heartbeatd shows the user none of the others.
+ * Returns the claims about the posts that this request has listed as being edited. If the
+ * ticket does not name all of them, heartbeatd does not show the user the others.
  *
  * @param string[] $types The post types of which the user may edit every post.
  * @return array{editable?: int[], not_editable?: int[], posts_cut?: bool}
@@ -39,13 +39,14 @@ function heartbeatd_post_claims( $types ) {
 }
 
 /**
- * Leaves a post out of the claims. If none is left, PHP answers which posts are being edited.
+ * Removes a post from the claims. Without posts in the claims, PHP answers which posts are
+ * being edited.
  *
  * @param array $claims The ticket's claims.
  * @return array The claims.
  */
 function heartbeatd_cut_post_claims( $claims ) {
-	// A post that is left out is not shown, so those that the user may not edit go first.
+	// heartbeatd does not show removed posts: those that the user may not edit are removed first.
 	$list = isset( $claims['not_editable'] ) ? 'not_editable' : 'editable';
 	array_pop( $claims[ $list ] );
 	$claims['posts_cut'] = true;

@@ -8,12 +8,12 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * How many posts are checked for one ticket. More rooms would not fit.
+ * The largest number of posts that are checked for one ticket. More rooms would not fit.
  */
 const HEARTBEATD_MAX_ROOMS = 100;
 
 /**
- * How many post types a ticket names.
+ * The largest number of post types that a ticket names.
  */
 const HEARTBEATD_MAX_POST_TYPES = 20;
 

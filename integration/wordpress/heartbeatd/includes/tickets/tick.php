@@ -8,7 +8,7 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * The most bytes of response headers, including a ticket. Web servers with a 4 KB buffer for
+ * The largest number of bytes of response headers, including a ticket. Web servers with a 4 KB buffer for
  * headers, the default of nginx, answer 502 if there are more. The rest is left for headers
  * that the servers add.
  */
