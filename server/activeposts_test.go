@@ -150,18 +150,18 @@ func TestActivePostsForPHP(t *testing.T) {
 		data   string
 		native bool
 	}{
-		"a type of the ticket":         {func(*ticket.Claims) {}, "postType/post:42", `{"title":"x"}`, true},
-		"an empty title":               {func(*ticket.Claims) {}, "postType/post:42", `{"title":""}`, true},
-		"a type not in the ticket":     {func(c *ticket.Claims) { c.Types = []string{"page"} }, "postType/post:42", `{"title":"x"}`, false},
-		"no types":                     {func(c *ticket.Claims) { c.Types, c.Admin = nil, "" }, "postType/post:42", `{"title":"x"}`, false},
-		"no types, no posts":           {func(c *ticket.Claims) { c.Types, c.Admin = nil, "" }, "a/room", `{"title":"x"}`, true},
-		"no URL of the admin":          {func(c *ticket.Claims) { c.Admin = "" }, "postType/post:42", `{"title":"x"}`, false},
-		"a post without a title":       {func(*ticket.Claims) {}, "postType/post:42", `{}`, false},
-		"a post that the user may edit": {decided([]int64{7, 42}, nil, false), "postType/post:42", `{"title":"x"}`, true},
+		"a type of the ticket":              {func(*ticket.Claims) {}, "postType/post:42", `{"title":"x"}`, true},
+		"an empty title":                    {func(*ticket.Claims) {}, "postType/post:42", `{"title":""}`, true},
+		"a type not in the ticket":          {func(c *ticket.Claims) { c.Types = []string{"page"} }, "postType/post:42", `{"title":"x"}`, false},
+		"no types":                          {func(c *ticket.Claims) { c.Types, c.Admin = nil, "" }, "postType/post:42", `{"title":"x"}`, false},
+		"no types, no posts":                {func(c *ticket.Claims) { c.Types, c.Admin = nil, "" }, "a/room", `{"title":"x"}`, true},
+		"no URL of the admin":               {func(c *ticket.Claims) { c.Admin = "" }, "postType/post:42", `{"title":"x"}`, false},
+		"a post without a title":            {func(*ticket.Claims) {}, "postType/post:42", `{}`, false},
+		"a post that the user may edit":     {decided([]int64{7, 42}, nil, false), "postType/post:42", `{"title":"x"}`, true},
 		"a post that the user may not edit": {decided(nil, []int64{42}, false), "postType/post:42", `{"title":"x"}`, true},
-		"another post":                 {decided([]int64{7}, []int64{8}, false), "postType/post:42", `{"title":"x"}`, false},
-		"a post that was left out":     {decided([]int64{7}, []int64{8}, true), "postType/post:42", `{"title":"x"}`, true},
-		"a handle that is not native":  {func(c *ticket.Claims) { c.Native = []string{"presence-ping"} }, "a/room", `{}`, false},
+		"another post":                      {decided([]int64{7}, []int64{8}, false), "postType/post:42", `{"title":"x"}`, false},
+		"a post that was left out":          {decided([]int64{7}, []int64{8}, true), "postType/post:42", `{"title":"x"}`, true},
+		"a handle that is not native":       {func(c *ticket.Claims) { c.Native = []string{"presence-ping"} }, "a/room", `{}`, false},
 	} {
 		n.presence(t, "PUT", "", putBody(c.room, "editor-3", 3, c.data))
 		p := n.page(t, 2).withClaims(t, c.change)

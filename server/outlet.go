@@ -13,8 +13,8 @@ import (
 type outlet struct {
 	mu          sync.Mutex // guards the following fields
 	out         *transport.Outbox
-	stale       []*room.Room // rooms of which a frame did not fit: the page needs their snapshots
-	subscribing bool         // the replay buffer will send the pushes that the page missed
+	stale       []*room.Room  // rooms of which a frame did not fit: the page needs their snapshots
+	subscribing bool          // the replay buffer will send the pushes that the page missed
 	pushed      broker.Cursor // of the last push that the page was sent
 }
 

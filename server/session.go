@@ -58,18 +58,18 @@ type session struct {
 	beats *rate.Limiter
 	can   atomic.Pointer[[]string] // the capabilities of the ticket
 
-	mu        sync.Mutex // guards the following fields
-	claims    *ticket.Claims
-	user      *hook.User
-	entries   sessionEntries
-	rooms     []*room.Room // rooms that the page hears
-	focusedAt int64        // Unix ms: when it last beat with the focus
+	mu             sync.Mutex // guards the following fields
+	claims         *ticket.Claims
+	user           *hook.User
+	entries        sessionEntries
+	rooms          []*room.Room // rooms that the page hears
+	focusedAt      int64        // Unix ms: when it last beat with the focus
 	disconnectedAt time.Time    // when it last lost its connection
-	timer     *time.Timer  // ends the session: at exp, or after the grace period
-	ended     bool
-	idle      presence.Activity // as the page reported it last
-	deposited []string          // handles that have a value for the page, as it was told last
-	wantsFrames bool              // it asked for active posts in frames
+	timer          *time.Timer  // ends the session: at exp, or after the grace period
+	ended          bool
+	idle           presence.Activity // as the page reported it last
+	deposited      []string          // handles that have a value for the page, as it was told last
+	wantsFrames    bool              // it asked for active posts in frames
 }
 
 type sessionKey struct {
