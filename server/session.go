@@ -89,7 +89,7 @@ func (s *session) Beat(_ context.Context, received transport.Beat) transport.Tic
 	b.readDeposits(s.deposits, s.claims, s.pipeline.Hooks())
 	if s.ended || !s.beats.Allow() || !s.claims.MayAnswer(&b.Call, s.pipeline.Hooks(), true) || !b.readActivePosts() || s.site.cron.claim(now) {
 		s.metrics.declined.Inc()
-		if s.missesDeposit(&b.Call) {
+		if s.misses(&b.Call) {
 			s.sendDeposits()
 		}
 		return transport.Tick{Decline: true}
