@@ -121,13 +121,9 @@ export function createClient({ win, $, emit, connectNow, beatEarly }) {
 		else if (frame.type === 'active-posts' && Array.isArray(frame.posts)) reportErrors(win, () => emit('active-posts', [{ posts: frame.posts }]))
 	}
 
-	// A push to a user or to everyone has no room. One that arrives on the old link while another
-	// opens arrives again on the new one: its hello had the cursor before it.
+	// A push to a user or to everyone has no room.
 	function pushed({ cursor: newest, room, data }) {
-		if (typeof newest === 'string') {
-			if (!isNewer(newest, cursor)) return
-			cursor = newest
-		}
+		if (typeof newest === 'string') cursor = newest
 		const lock = lockOf(room, data)
 		if (lock) lockChanged(lock, room)
 		else answers.pushed(room)
@@ -357,9 +353,6 @@ export function createClient({ win, $, emit, connectNow, beatEarly }) {
 // The part of a cursor that names the stream. The page keeps its cursor until a push
 // brings a newer one, or a welcome brings one of another stream.
 const epoch = (cursor) => String(cursor || '').split('-')[0]
-const sequence = (cursor) => Number(cursor.split('-')[1])
-
-const isNewer = (cursor, than) => epoch(cursor) !== epoch(than) || sequence(cursor) > sequence(than)
 
 function tickText(frame, again) {
 	if (!frame || frame.type !== 'tick' || frame.status !== 200 || typeof frame.body !== 'string') return null
