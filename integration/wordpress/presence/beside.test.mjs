@@ -11,13 +11,13 @@ import { addMuPlugin, addPlugin, beat, claimsOf, connected, secret, withPlugin }
 import { logIn, rest } from './person.mjs'
 
 const route = '/heartbeatd/v1/presence/sync'
-const standIn = fileURLToPath(new URL('presence-api-stand-in', import.meta.url))
+const standIn = fileURLToPath(new URL('standins/stand-in-lists', import.meta.url))
 
 test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
 	await withPlugin(t, async ({ site, php, ask, open }) => {
 		const { admin, editor, author } = site.users
 		addPlugin(site, standIn)
-		php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; $r = activate_plugin('presence-api-stand-in/presence-api-stand-in.php'); if (is_wp_error($r)) throw new Exception($r->get_error_message()); return 1;`) // while ours provides the same functions
+		php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; $r = activate_plugin('stand-in-lists/stand-in-lists.php'); if (is_wp_error($r)) throw new Exception($r->get_error_message()); return 1;`) // while ours provides the same functions
 		php('stand_in_create_table(); return 1;')
 		const rows = (room) => ask(`return array_map(fn ($e) => array($e->client_id, (int) $e->user_id, $e->data, $e->date_gmt), wp_get_presence('${room}'));`)
 		const clear = () => php(`return $GLOBALS['wpdb']->query("DELETE FROM {$GLOBALS['wpdb']->presence}");`)

@@ -225,8 +225,8 @@ test('presence in the admin', { timeout: 600_000 }, async (t) => {
 		})
 
 		await t.test('beside the Presence API plugin only editors have avatars', async () => {
-			addPlugin(site, fileURLToPath(new URL('../presence/presence-api-stand-in', import.meta.url)))
-			php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; $r = activate_plugin('presence-api-stand-in/presence-api-stand-in.php'); if (is_wp_error($r)) throw new Exception($r->get_error_message()); return 1;`)
+			addPlugin(site, fileURLToPath(new URL('../presence/standins/stand-in-lists', import.meta.url)))
+			php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; $r = activate_plugin('stand-in-lists/stand-in-lists.php'); if (is_wp_error($r)) throw new Exception($r->get_error_message()); return 1;`)
 			php('stand_in_create_table(); return 1;')
 			const dashboard = await admin.open('/wp-admin/')
 			assert.equal(await dashboard.evaluate(() => 'heartbeatdUi' in window), false)

@@ -6,6 +6,7 @@
 
 import { takeOver } from '../../live/locks.mjs'
 import { editorOf, linked, newPost } from '../../live/live.mjs'
+import { hasFragments } from './standins.mjs'
 
 // How long a change is waited for, in milliseconds: two beats of a dashboard and more.
 const PATIENCE = 150_000
@@ -18,7 +19,7 @@ const SURFACES = {
 	dialog: () => document.querySelector('#post-lock-dialog:not(.hidden) .currently-editing, .editor-post-locked-modal')?.innerText ?? '',
 }
 
-export async function measure({ person, php, ask, alone }, { client = alone ? 'core' : 'any', patience = PATIENCE } = {}) {
+export async function measure({ version, person, php, ask, alone }, { client = alone ? 'core' : 'any', patience = PATIENCE } = {}) {
 	const seen = {}
 	const watch = (change, pages, surface, holds) => Promise.all(pages.map(async (page, i) => {
 		seen[`${change}, ${surface}, ${i ? 'follower' : 'leader'}`] = await timeUntil(async () => holds(await page.evaluate(SURFACES[surface])), patience)
@@ -38,13 +39,13 @@ export async function measure({ person, php, ask, alone }, { client = alone ? 'c
 
 	await page.goto(`${anna.url}${editorOf(post)}`, { waitUntil: 'commit' })
 	await Promise.all([
-		appears('lock', boards, 'widget', 'locked by Editor'),
+		appears('lock', boards, 'widget', hasFragments(version) ? 'Before: Editor; locked by Editor' : 'Before: Editor'),
 		appears('lock', lists, 'posts list', `post-${post} Editor`),
 	])
 	await page.waitForLoadState()
 	await linked(page, client)
 	await ask(`return wp_update_post(array('ID' => ${post}, 'post_title' => 'After'));`)
-	await Promise.all([appears('title', boards, 'admin bar', 'After'), appears('title', boards, 'widget', 'After')])
+	await Promise.all([appears('title', boards, 'widget', 'After'), hasFragments(version) && appears('title', boards, 'admin bar', 'After')])
 
 	const taken = takeOver(otto, post)
 	await Promise.all([taken, appears('take-over', [page], 'dialog', 'admin')])

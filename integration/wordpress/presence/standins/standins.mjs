@@ -12,11 +12,12 @@ import { addPlugin } from '../../plugin.mjs'
 
 export const VERSIONS = ['0.1.14', '0.15', '0.17', '0.18']
 
-const nameOf = (version) => ['0.17', '0.18'].includes(version) ? 'stand-in-fragments' : 'stand-in-lists'
+// hasFragments returns whether the ticks of a version carry HTML. Its rows carry their expiry.
+export const hasFragments = (version) => ['0.17', '0.18'].includes(version)
 
 // addStandIn installs and activates the stand-in of a version.
 export function addStandIn({ site, php }, version) {
-	const name = nameOf(version)
+	const name = hasFragments(version) ? 'stand-in-fragments' : 'stand-in-lists'
 	php(`update_option('stand_in_version', '${version}'); return 1;`)
 	addPlugin(site, fileURLToPath(new URL(name, import.meta.url)))
 	php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; $r = activate_plugin('${name}/${name}.php'); if (is_wp_error($r)) throw new Exception($r->get_error_message()); return 1;`)
@@ -28,6 +29,6 @@ export async function withStandIn(t, version, use, { alone = false, ...options }
 		addStandIn(parts, version)
 		if (alone) parts.php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; deactivate_plugins('heartbeatd/heartbeatd.php'); return 1;`)
 		const rows = (where = '1 = 1') => parts.ask(`return $GLOBALS['wpdb']->get_results("SELECT * FROM {$GLOBALS['wpdb']->presence} WHERE ${where} ORDER BY room, client_id", ARRAY_A);`)
-		await use({ ...parts, rows })
+		await use({ ...parts, version, alone, rows })
 	}, options)
 }

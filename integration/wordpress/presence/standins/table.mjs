@@ -15,10 +15,9 @@ test('what another user sees', async (t) => {
 	const columns = {}
 	for (const version of versions) {
 		for (const mode of modes) {
-			const alone = mode === 'alone'
 			await withStandIn(t, version, async (parts) => {
-				columns[`${version} ${mode}`] = await measure({ ...parts, alone })
-			}, { alone })
+				columns[`${version} ${mode}`] = await measure(parts)
+			}, { alone: mode === 'alone' })
 		}
 	}
 	console.log(table(columns))

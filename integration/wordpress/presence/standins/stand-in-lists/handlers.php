@@ -2,7 +2,7 @@
 /**
  * Answers the handles of beats, and has the REST route that lists a room.
  *
- * @package presence-api-stand-in
+ * @package stand-in-lists
  */
 
 function stand_in_support() {
@@ -16,7 +16,8 @@ function stand_in_ping( $response, $data ) {
 		return $response;
 	}
 	if ( ! empty( $data['presence-ping'] ) ) {
-		wp_set_presence( wp_presence_admin_room(), "user-{$user->ID}", array( 'screen' => sanitize_text_field( $data['presence-ping']['screen'] ?? '' ) ), $user->ID );
+		$state = array_intersect_key( array_map( 'sanitize_text_field', (array) $data['presence-ping'] ), array_flip( array( 'screen', 'title', 'post_id' ) ) );
+		wp_set_presence( wp_presence_admin_room(), "user-{$user->ID}", $state, $user->ID );
 		$response['presence-online'] = array_map( 'stand_in_person', wp_get_presence( wp_presence_admin_room() ) );
 	}
 	$post = (int) ( $data['presence-editor-ping']['post_id'] ?? 0 );
@@ -49,30 +50,55 @@ function stand_in_person( $entry ) {
 class Stand_In_Widgets {
 	public static function active_posts( $response, $data ) {
 		if ( ! empty( $data['presence-active-posts-ping'] ) && current_user_can( 'edit_posts' ) ) {
-			$response['presence-active-posts'] = array();
-			foreach ( stand_in_read( 'room LIKE %s', 'postType/%' ) as $entry ) {
-				$id = (int) substr( strrchr( $entry->room, ':' ), 1 );
-				if ( current_user_can( 'edit_post', $id ) ) {
-					$response['presence-active-posts'][] = array( 'post_id' => $id );
-				}
-			}
+			$response['presence-active-posts'] = array_values( self::posts() );
 		}
 		return $response;
+	}
+
+	private static function posts() {
+		$posts = array();
+		foreach ( stand_in_read( 'room LIKE %s', 'postType/%' ) as $entry ) {
+			$post = get_post( (int) substr( strrchr( $entry->room, ':' ), 1 ) );
+			if ( ! $post || ! current_user_can( 'edit_post', $post->ID ) ) {
+				continue;
+			}
+			$posts += array(
+				$post->ID => array(
+					'post_id'    => $post->ID,
+					'post_title' => $post->post_title,
+					'post_type'  => $post->post_type,
+					'edit_url'   => get_edit_post_link( $post->ID, 'raw' ),
+					'editors'    => array(),
+				),
+			);
+			$posts[ $post->ID ]['editors'][] = array( 'status' => 'active' ) + array_intersect_key( stand_in_person( $entry ), array_flip( array( 'user_id', 'display_name', 'avatar_url' ) ) );
+		}
+		return $posts;
 	}
 }
 
 function stand_in_routes() {
-	register_rest_route(
-		'wp-presence/v1',
-		'/presence',
-		array(
-			'methods'             => 'GET',
-			'callback'            => static function ( $request ) {
-				return wp_get_presence( $request['room'] );
-			},
-			'permission_callback' => static function ( $request ) {
-				return wp_can_access_presence_room( $request['room'] );
-			},
-		)
-	);
+	$may    = static function ( $request ) {
+		return wp_can_access_presence_room( $request['room'] );
+	};
+	$get    = static function ( $request ) {
+		return wp_get_presence( $request['room'] );
+	};
+	$remove = static function ( $request ) {
+		return array(
+			'deleted' => wp_remove_presence( $request['room'], $request['client_id'] ),
+			'room'    => $request['room'],
+		);
+	};
+	foreach ( array( 'GET' => $get, 'DELETE' => $remove ) as $method => $callback ) {
+		register_rest_route(
+			'wp-presence/v1',
+			'/presence',
+			array(
+				'methods'             => $method,
+				'callback'            => $callback,
+				'permission_callback' => $may,
+			)
+		);
+	}
 }

@@ -2,7 +2,7 @@
 /**
  * The public functions, which use a table.
  *
- * @package presence-api-stand-in
+ * @package stand-in-lists
  */
 
 function stand_in_create_table() {
@@ -39,7 +39,7 @@ function stand_in_read( $where, $value, $timeout = WP_PRESENCE_DEFAULT_TTL ) {
 
 function wp_set_presence( $room, $client_id, $state, $user_id = 0 ) {
 	global $wpdb;
-	return false !== $wpdb->query(
+	$written = $wpdb->query(
 		$wpdb->prepare(
 			"INSERT INTO {$wpdb->presence} (room, client_id, user_id, data, date_gmt) VALUES (%s, %s, %d, %s, UTC_TIMESTAMP()) ON DUPLICATE KEY UPDATE user_id = VALUES(user_id), data = VALUES(data), date_gmt = VALUES(date_gmt)",
 			$room,
@@ -48,16 +48,37 @@ function wp_set_presence( $room, $client_id, $state, $user_id = 0 ) {
 			wp_json_encode( $state )
 		)
 	);
+	if ( $written && STAND_IN_HAS_ACTIONS ) {
+		do_action( 'set_presence', $room, $client_id, $state, $user_id );
+		stand_in_room_changed( $room );
+	}
+	return false !== $written;
+}
+
+function stand_in_room_changed( $room ) {
+	if ( wp_presence_admin_room() === $room ) {
+		do_action( 'wp_presence_admin_room_changed' );
+	}
 }
 
 function wp_remove_presence( $room, $client_id ) {
 	global $wpdb;
-	return false !== $wpdb->delete( $wpdb->presence, compact( 'room', 'client_id' ) );
+	$deleted = $wpdb->delete( $wpdb->presence, compact( 'room', 'client_id' ) );
+	if ( $deleted && STAND_IN_HAS_ACTIONS ) {
+		do_action( 'removed_presence', $room, $client_id );
+		stand_in_room_changed( $room );
+	}
+	return false !== $deleted;
 }
 
 function wp_remove_user_presence( $user_id ) {
 	global $wpdb;
-	return false !== $wpdb->delete( $wpdb->presence, compact( 'user_id' ) );
+	$deleted = $wpdb->delete( $wpdb->presence, compact( 'user_id' ) );
+	if ( $deleted && STAND_IN_HAS_ACTIONS ) {
+		do_action( 'removed_user_presence', $user_id );
+		stand_in_room_changed( wp_presence_admin_room() );
+	}
+	return false !== $deleted;
 }
 
 function wp_can_access_presence_room( $room, $user_id = 0 ) {
