@@ -85,10 +85,12 @@ func (s *Server) script(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	if _, err := fs.Stat(s.scripts, name); err != nil {
+	info, err := fs.Stat(s.scripts, name)
+	if err != nil {
 		http.NotFound(w, r)
 		return
 	}
+	transport.LimitWrite(w, int(info.Size()))
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	http.ServeFileFS(w, r, s.scripts, name)

@@ -219,6 +219,16 @@ func (s *Server) Drain(ctx context.Context, d time.Duration) {
 	}
 }
 
+// WaitForUpstreams waits until no WordPress works on a request that this node has passed on
+// to it, or ctx ends.
+func (s *Server) WaitForUpstreams(ctx context.Context) {
+	for _, st := range s.sites.configured {
+		if st.upstream != nil {
+			st.upstream.Wait(ctx)
+		}
+	}
+}
+
 // Close ends everything that New started. Close the HTTP servers first. Close may be called
 // more than once: each call returns when everything has ended.
 func (s *Server) Close() { s.closing.Do(s.close) }

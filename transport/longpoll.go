@@ -49,6 +49,7 @@ func (t *LongPoll) poll(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // the deadline of a request would end the poll
 	s.Outbox().Ack(after)
 	ctx, release, err := s.Receive(r, PollWait)
 	if err != nil {
@@ -63,7 +64,9 @@ func (t *LongPoll) poll(w http.ResponseWriter, r *http.Request) error {
 	} else if len(frames) == 0 && s.Ended() { // the client would treat an early empty response as one of a cache
 		return ErrGone
 	}
-	answer(w, appendPoll(nil, request, last, frames))
+	b := appendPoll(nil, request, last, frames)
+	LimitWrite(w, len(b))
+	answer(w, b)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 )
 
 // Post returns a handler for beats without a session: the request's body is the beat, and
@@ -24,6 +25,17 @@ func Post(answer func(ctx context.Context, r *http.Request, body []byte) Tick) h
 		}
 		WriteTick(w, answer(r.Context(), r, body))
 	}
+}
+
+// minReadRate is the least number of bytes a second that a client must read.
+const minReadRate = 8 << 10
+
+// LimitWrite sets the time within which a client must read a response of size bytes:
+// WriteTimeout, and more for a large one. A handler calls it before it writes a response
+// that is late or large: the deadline of its HTTP server counts from the request.
+func LimitWrite(w http.ResponseWriter, size int) {
+	deadline := time.Now().Add(WriteTimeout + time.Duration(size)*time.Second/minReadRate)
+	_ = http.NewResponseController(w).SetWriteDeadline(deadline)
 }
 
 // WriteTick answers a request with a tick.

@@ -24,6 +24,7 @@ import (
 // program is a running heartbeatd.
 type program struct {
 	public, admin, nats string
+	stop                func()
 	ended               chan error
 }
 
@@ -37,7 +38,7 @@ func start(t *testing.T, c serveCmd) *program {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	read, write := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
-	p := &program{ended: make(chan error, 1)}
+	p := &program{stop: cancel, ended: make(chan error, 1)}
 	go func() {
 		p.ended <- c.Run(ctx, slog.New(slog.NewTextHandler(write, nil)))
 		_ = write.Close()

@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	clientjs "github.com/heartbeatd/heartbeatd/client-js"
@@ -138,52 +135,4 @@ func (c *serveCmd) observers() (list []broker.Login, err error) {
 		list = append(list, login)
 	}
 	return list, nil
-}
-
-// listen runs the two listeners until ctx ends.
-func (c *serveCmd) listen(ctx context.Context, log *slog.Logger, s *server.Server, b *broker.Broker, demo bool) error {
-	defer s.Close()
-	public, err := net.Listen("tcp", c.Listen)
-	if err != nil {
-		return fmt.Errorf("--listen: %w", err)
-	}
-	admin, err := net.Listen("tcp", c.AdminListen)
-	if err != nil {
-		_ = public.Close()
-		return fmt.Errorf("--admin-listen: %w", err)
-	}
-	log.Info("ready", "listen", public.Addr(), "admin", admin.Addr(), "nats", b.ListenAddr())
-	if demo {
-		log.Info(fmt.Sprintf("no site is configured: open the demo site at http://%s/ in two windows", public.Addr()))
-	}
-	front, back := newServer(s.Public(), log), newServer(s.Admin(), log)
-	group, ctx := errgroup.WithContext(ctx) // if one listener fails, both end
-	group.Go(func() error { return serveOn(front, public) })
-	group.Go(func() error { return serveOn(back, admin) })
-	group.Go(func() error {
-		<-ctx.Done()
-		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.DrainTime+5*time.Second)
-		defer cancel()
-		s.Drain(stopping, c.DrainTime)
-		return errors.Join(front.Shutdown(stopping), back.Shutdown(stopping))
-	})
-	return group.Wait()
-}
-
-func newServer(h http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       time.Minute, // of a body; a WebSocket is hijacked and sets its own
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-}
-
-func serveOn(s *http.Server, l net.Listener) error {
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
 }

@@ -115,6 +115,10 @@ func writeError(w http.ResponseWriter, r *http.Request, err error, log *slog.Log
 	http.Error(w, "WordPress did not answer", status)
 }
 
+// Wait waits until WordPress works on no request, or ctx ends. The proxy then takes no more
+// requests.
+func (p *Proxy) Wait(ctx context.Context) { _ = p.slots.Acquire(ctx, maxRequests) }
+
 // ServeHTTP passes a request on to WordPress as soon as a slot is free.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// A client that sends its request slowly does not hold a slot meanwhile.
@@ -127,7 +131,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(head), r.Body), r.Body}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // an upload may take long
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Time{}) // an upload may take long
+	_ = control.SetWriteDeadline(time.Time{})
 
 	ctx, cancel := context.WithTimeout(r.Context(), p.wait)
 	err = p.slots.Acquire(ctx, 1)

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server"
+)
+
+const (
+	// readTimeout is how long a client may take to send a request, and writeTimeout how
+	// long it may take from there until it has read the response. Handlers of long requests
+	// and of large responses set other deadlines.
+	readTimeout  = 20 * time.Second
+	writeTimeout = 30 * time.Second
+	// stopTime is how long requests that wait for WordPress may take when heartbeatd stops,
+	// and slowTime how long all others may.
+	stopTime = 5 * time.Second
+	slowTime = time.Second
+)
+
+// listen runs the two listeners until ctx ends.
+func (c *serveCmd) listen(ctx context.Context, log *slog.Logger, s *server.Server, b *broker.Broker, demo bool) error {
+	defer s.Close()
+	public, err := listenTCP(ctx, c.Listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	admin, err := listenTCP(ctx, c.AdminListen)
+	if err != nil {
+		_ = public.Close()
+		return fmt.Errorf("--admin-listen: %w", err)
+	}
+	log.Info("ready", "listen", public.Addr(), "admin", admin.Addr(), "nats", b.ListenAddr())
+	if demo {
+		log.Info(fmt.Sprintf("no site is configured: open the demo site at http://%s/ in two windows", public.Addr()))
+	}
+	front, back := newServer(s.Public(), log), newServer(s.Admin(), log)
+	group, ctx := errgroup.WithContext(ctx) // if one listener fails, both end
+	group.Go(func() error { return serveOn(front, public) })
+	group.Go(func() error { return serveOn(back, admin) })
+	group.Go(func() error {
+		<-ctx.Done()
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.DrainTime+stopTime)
+		defer cancel()
+		s.Drain(stopping, c.DrainTime)
+		stop(stopping, s.WaitForUpstreams, front, back)
+		return nil
+	})
+	return group.Wait()
+}
+
+// listenTCP listens on an address, with limits for what the kernel keeps for a client that
+// does not read.
+func listenTCP(ctx context.Context, address string) (net.Listener, error) {
+	l := net.ListenConfig{Control: limitSendQueue}
+	return l.Listen(ctx, "tcp", address)
+}
+
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readTimeout / 2,
+		ReadTimeout:       readTimeout, // a WebSocket is hijacked and sets its own
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+func serveOn(s *http.Server, l net.Listener) error {
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// stop ends the HTTP servers. It waits for requests on which WordPress works, until ctx
+// ends, and for slowTime for clients that are still sending a request or reading a
+// response. Then it closes their connections.
+func stop(ctx context.Context, waitForUpstreams func(context.Context), servers ...*http.Server) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group := new(errgroup.Group)
+	for _, s := range servers {
+		group.Go(func() error { return s.Shutdown(ctx) })
+	}
+	waitForUpstreams(ctx)
+	late := time.AfterFunc(slowTime, cancel)
+	defer late.Stop()
+	if group.Wait() == nil {
+		return
+	}
+	for _, s := range servers {
+		_ = s.Close()
+	}
+}
