@@ -16,6 +16,9 @@ const (
 	// maxText is the largest number of characters of a screen and a title. Longer ones are
 	// cut.
 	maxText = 191
+	// frontScreen is the screen of the site's pages outside the admin. What its users see
+	// is the page, so the page's title is its label.
+	frontScreen = "front"
 )
 
 // enter writes the caller's entry in a room.
@@ -26,8 +29,13 @@ func enter(c *hook.Call, room, prefix string, data wordpress.Object) {
 // pingData returns the entry's data for a presence-ping.
 func pingData(c *hook.Call, p *wordpress.Array) wordpress.Object {
 	screen := cleanText(p.String("screen"))
-	data := wordpress.NewObject().Text("screen", screen).Text("screen_label", screenLabel(c.User, screen))
-	if title := cleanText(p.String("title")); title != "" {
+	title := cleanText(p.String("title"))
+	label := screenLabel(c.User, screen)
+	if screen == frontScreen && title != "" {
+		label = title
+	}
+	data := wordpress.NewObject().Text("screen", screen).Text("screen_label", label)
+	if title != "" {
 		data = data.Text("title", title)
 	}
 	if text := p.String("post_id"); text != "" { // most screens have none

@@ -4,7 +4,31 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
+
+// TestPingLabels checks which label the entry of a ping has: that of the ticket's screen,
+// the title of a page of the site, or the screen's id as words.
+func TestPingLabels(t *testing.T) {
+	user := &hook.User{ScreenLabels: []hook.ScreenLabel{{Screen: "front", Label: "Website"}, {Screen: "post", Label: "Edit Post"}}}
+	for _, c := range []struct{ screen, title, want string }{
+		{"post", "", "Edit Post"},
+		{"post", "Hello", "Edit Post"},
+		{"my_tool", "", "My Tool"},
+		{"front", "", "Website"},
+		{"front", "About <i>us</i>", "About us"},
+	} {
+		ping := wordpress.NewArray()
+		ping.Set("screen", c.screen)
+		ping.Set("title", c.title)
+		data := string(pingData(&hook.Call{User: user}, ping).JSON())
+		if want := `"screen_label":"` + c.want + `"`; !strings.Contains(data, want) {
+			t.Errorf("the screen %q with the title %q: %s, want %s", c.screen, c.title, data, want)
+		}
+	}
+}
 
 // TestCleanText checks cleanText, and that isClean agrees with it.
 func TestCleanText(t *testing.T) {

@@ -40,6 +40,14 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 			assert.equal((await all()).some(({ user_id: id }) => id === site.users.subscriber.id), false)
 		})
 
+		await t.test('a screen has the label of its area, and a page of the site its title', async () => {
+			const label = async (ping) => (await people.editor.beat({ 'presence-ping': ping }))['presence-online'][0].screen_label
+			const labels = { dashboard: 'Dashboard', 'options-writing': 'Settings', 'plugin-install': 'Plugins', 'user-edit': 'Users', 'edit-category': 'Categories', post: 'Edit Post', front: 'Website', my_tool: 'My Tool' }
+			for (const [screen, expected] of Object.entries(labels)) assert.equal(await label({ screen }), expected, screen)
+			assert.equal(await label({ screen: 'front', title: ' About <i>us</i>' }), 'About us')
+			assert.equal(await label({ screen: 'dashboard', title: 'About us' }), 'Dashboard')
+		})
+
 		await t.test('ticks have idle, and the answers of the Presence API do not', async () => {
 			php(`return heartbeatd_call_api('PUT', '/presence', array('idle' => true) + heartbeatd_presence_create_entry('admin/online', 'user-${author.id}', array(), ${author.id}));`)
 			const online = async () => Object.fromEntries((await people.editor.beat({ 'presence-ping': { screen: 'upload' } }))['presence-online'].map((item) => [item.user_id, item]))

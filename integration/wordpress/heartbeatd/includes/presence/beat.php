@@ -83,9 +83,11 @@ function heartbeatd_presence_ping_data( $ping ) {
 	$text  = static function ( $name ) use ( $ping ) {
 		return isset( $ping[ $name ] ) && is_string( $ping[ $name ] ) ? mb_substr( sanitize_text_field( $ping[ $name ] ), 0, HEARTBEATD_MAX_NAME ) : '';
 	};
+	// On the site's front end the page's title says where the user is.
+	$title = 'front' === $text( 'screen' ) ? $text( 'title' ) : '';
 	$where = array(
 		'screen'       => $text( 'screen' ),
-		'screen_label' => heartbeatd_screen_name( $text( 'screen' ) ),
+		'screen_label' => '' !== $title ? $title : heartbeatd_screen_name( $text( 'screen' ) ),
 	);
 	$what  = array(
 		'title'   => $text( 'title' ),

@@ -16,23 +16,10 @@ defined( 'ABSPATH' ) || exit;
  * @return string
  */
 function heartbeatd_screen_label( $screen_id ) {
-	// Core translates these labels.
-	// phpcs:disable WordPress.WP.I18n.MissingArgDomain
-	$labels = array(
-		'dashboard'       => __( 'Dashboard' ),
-		'upload'          => __( 'Media' ),
-		'edit-comments'   => __( 'Comments' ),
-		'themes'          => __( 'Themes' ),
-		'plugins'         => __( 'Plugins' ),
-		'users'           => __( 'Users' ),
-		'profile'         => __( 'Profile' ),
-		'tools'           => __( 'Tools' ),
-		'options-general' => __( 'Settings' ),
-		'site-health'     => __( 'Site Health' ),
-	);
-	// phpcs:enable
-	if ( isset( $labels[ $screen_id ] ) ) {
-		return $labels[ $screen_id ];
+	foreach ( heartbeatd_screen_labels() as $pattern => $label ) {
+		if ( fnmatch( $pattern, $screen_id ) ) {
+			return $label;
+		}
 	}
 	$post_type = get_post_type_object( preg_replace( '/^edit-/', '', $screen_id ) );
 	if ( $post_type ) {
@@ -40,6 +27,43 @@ function heartbeatd_screen_label( $screen_id ) {
 	}
 	$taxonomy = 0 === strpos( $screen_id, 'edit-' ) ? get_taxonomy( substr( $screen_id, 5 ) ) : false;
 	return $taxonomy ? (string) $taxonomy->labels->name : '';
+}
+
+/**
+ * Returns the labels of core's screens. Screens of one area, as the settings screens, have the
+ * same label.
+ *
+ * @return array<string, string> By the screen's id, or by a pattern of ids.
+ */
+function heartbeatd_screen_labels() {
+	// Core translates these labels.
+	// phpcs:disable WordPress.WP.I18n.MissingArgDomain
+	return array(
+		'front'         => __( 'Website' ),
+		'dashboard'     => __( 'Dashboard' ),
+		'update-core'   => __( 'Updates' ),
+		'upload'        => __( 'Media' ),
+		'media'         => __( 'Media' ),
+		'edit-comments' => __( 'Comments' ),
+		'comment'       => __( 'Comments' ),
+		'themes'        => __( 'Themes' ),
+		'theme-*'       => __( 'Themes' ),
+		'site-editor'   => __( 'Site Editor' ),
+		'nav-menus'     => __( 'Menus' ),
+		'widgets'       => __( 'Widgets' ),
+		'plugins'       => __( 'Plugins' ),
+		'plugin-*'      => __( 'Plugins' ),
+		'users'         => __( 'Users' ),
+		'user'          => __( 'Users' ),
+		'user-edit'     => __( 'Users' ),
+		'profile'       => __( 'Profile' ),
+		'tools'         => __( 'Tools' ),
+		'import'        => __( 'Import' ),
+		'export'        => __( 'Export' ),
+		'options-*'     => __( 'Settings' ),
+		'site-health'   => __( 'Site Health' ),
+	);
+	// phpcs:enable
 }
 
 /**
