@@ -23,26 +23,28 @@ var allowed = map[string][]string{
 	"/server/heartbeatd/apiclient": {"/server/ticket", "/server/heartbeatd/terminal"},
 	"/server/heartbeatd/terminal":  {},
 
-	"/server":              {"/transport", "/broker", "/broker/presence", "/server/demosite", "/server/deposit", "/server/hook", "/server/message", "/server/origin", "/server/pipeline", "/server/presencesync", "/server/proxy", "/server/restapi", "/server/room", "/server/ticket", "/server/wordpress"},
-	"/server/pipeline":     {"/transport", "/broker/presence", "/server/hook", "/server/wordpress"},
-	"/server/origin":       {},
-	"/server/demosite":     {"/broker", "/broker/presence", "/server/hook", "/server/ticket", "/server/wordpress"},
-	"/server/restapi":      {"/broker", "/broker/presence", "/server/hook", "/server/message", "/server/ticket", "/server/wordpress"},
-	"/server/presencesync": {"/broker", "/broker/presence", "/server/restapi", "/server/ticket", "/server/wordpress"},
-	"/server/deposit":      {"/broker", "/server/message", "/server/wordpress"},
-	"/server/message":      {"/server/wordpress"},
-	"/server/room":         {"/transport", "/broker", "/broker/presence", "/server/hook", "/server/wordpress"},
-	"/server/ticket":       {"/server/hook", "/server/wordpress"},
-	"/server/hook":         {"/broker/presence", "/server/wordpress"},
-	"/server/proxy":        {},
-	"/server/wordpress":    {},
-	"/transport":           {},
-	"/broker":              {"/broker/bucket", "/broker/presence"},
-	"/broker/bucket":       {"/broker/presence"},
-	"/broker/presence":     {},
-	"/client-js":           {},
-	"/internal/leaktest":   {},                            // for tests only
-	"/internal/nodetest":   {"/broker", "/server/ticket"}, // for tests only
+	"/server":               {"/transport", "/broker", "/broker/presence", "/server/demosite", "/server/deposit", "/server/hook", "/server/message", "/server/origin", "/server/pipeline", "/server/pushtransport", "/server/presencesync", "/server/proxy", "/server/restapi", "/server/room", "/server/ticket", "/server/wordpress"},
+	"/server/pipeline":      {"/transport", "/broker/presence", "/server/hook", "/server/wordpress"},
+	"/server/origin":        {},
+	"/server/demosite":      {"/broker", "/broker/presence", "/server/hook", "/server/ticket", "/server/wordpress"},
+	"/server/restapi":       {"/broker", "/broker/presence", "/server/hook", "/server/message", "/server/ticket", "/server/wordpress"},
+	"/server/presencesync":  {"/broker", "/broker/presence", "/server/restapi", "/server/ticket", "/server/wordpress"},
+	"/server/pushtransport": {"/broker", "/broker/presence", "/server/message", "/server/sitecall", "/server/wordpress"},
+	"/server/sitecall":      {"/server/ticket"},
+	"/server/deposit":       {"/broker", "/server/message", "/server/wordpress"},
+	"/server/message":       {"/server/wordpress"},
+	"/server/room":          {"/transport", "/broker", "/broker/presence", "/server/hook", "/server/wordpress"},
+	"/server/ticket":        {"/server/hook", "/server/wordpress"},
+	"/server/hook":          {"/broker/presence", "/server/wordpress"},
+	"/server/proxy":         {},
+	"/server/wordpress":     {},
+	"/transport":            {},
+	"/broker":               {"/broker/bucket", "/broker/presence"},
+	"/broker/bucket":        {"/broker/presence"},
+	"/broker/presence":      {},
+	"/client-js":            {},
+	"/internal/leaktest":    {},                            // for tests only
+	"/internal/nodetest":    {"/broker", "/server/ticket"}, // for tests only
 }
 
 func TestImports(t *testing.T) {

@@ -11,10 +11,13 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-const leaseBucket = "heartbeatd_lease"
+// leaseBucket returns the name of the bucket of leases that last for d.
+func leaseBucket(d time.Duration) string {
+	return fmt.Sprintf("heartbeatd_lease_%dms", d.Milliseconds())
+}
 
 // Lease returns true to one of all nodes: to the first that calls it, and then to none
-// until d has passed. All nodes must call it with the same d.
+// until d has passed. All nodes must call it with the same d, of which there are few.
 func (b *Broker) Lease(ctx context.Context, name string, d time.Duration) (bool, error) {
 	if err := b.Ready(); err != nil {
 		return false, err
@@ -35,16 +38,16 @@ func (b *Broker) Lease(ctx context.Context, name string, d time.Duration) (bool,
 
 // leases returns the bucket of leases, and creates it if it is missing.
 func leases(ctx context.Context, l *link, d time.Duration) (jetstream.KeyValue, error) {
-	kv, err := l.js.KeyValue(ctx, leaseBucket)
+	kv, err := l.js.KeyValue(ctx, leaseBucket(d))
 	if !errors.Is(err, jetstream.ErrBucketNotFound) {
 		return kv, err
 	}
 	kv, err = l.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket: leaseBucket, Description: "tasks that one heartbeatd node does for all",
+		Bucket: leaseBucket(d), Description: "tasks that one heartbeatd node does for all",
 		Storage: jetstream.MemoryStorage, Replicas: replicas(l.nc), TTL: d, MaxBytes: 1 << 20,
 	})
 	if errors.Is(err, jetstream.ErrBucketExists) { // another node has created it
-		return l.js.KeyValue(ctx, leaseBucket)
+		return l.js.KeyValue(ctx, leaseBucket(d))
 	}
 	return kv, err
 }

@@ -31,6 +31,21 @@ func (v *View) Keys(f presence.Filter) []presence.Key {
 	return v.fold.Keys(v.site, f)
 }
 
+// Shown returns the values of the connections that are shown for the selected entries, in no
+// order. The caller must not change them.
+func (v *View) Shown(f presence.Filter) []*presence.Stored {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.fold.Shown(v.site, f)
+}
+
+// ShownConn returns the connection that is shown for a client id in a room, or "".
+func (v *View) ShownConn(room, clientID string) string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.fold.ShownConn(v.site, room, clientID)
+}
+
 // Held reports whether the link of a page holds this key, on any node, or held it until a
 // few seconds ago. PHP's write for a beat arrives seconds after the beat, and must not bring
 // back the entry of a page that has left.

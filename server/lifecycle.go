@@ -36,6 +36,7 @@ func (s *session) renew(siteID string, claims *ticket.Claims) error {
 	if s.connected() {
 		s.timer.Reset(time.Until(claims.ExpiresAt.Time))
 	}
+	s.holdRows()
 	if err := s.hear(false); err != nil {
 		return err
 	}
@@ -51,6 +52,7 @@ func (s *session) renew(siteID string, claims *ticket.Claims) error {
 func (s *session) accept(claims *ticket.Claims) {
 	s.claims, s.user = claims, claims.User()
 	s.site.sync.SetURL(claims.Sync, claims.IssuedAt.Time)
+	s.site.held.SetURL(claims.Rows, claims.IssuedAt.Time)
 	s.site.cron.tell(claims.Cron, claims.IssuedAt.UnixMilli())
 	s.can.Store(&claims.Can)
 	s.entries = slices.DeleteFunc(s.entries, func(e sessionEntry) bool {
@@ -143,6 +145,7 @@ func (s *session) finish(bye *transport.Bye) {
 	for _, e := range s.entries {
 		s.broker.Leave(s.keyOf(e.room, e.clientID))
 	}
+	s.leaveRows()
 	s.stop(bye)
 }
 
@@ -198,6 +201,7 @@ func (s *session) disconnect(out *transport.Outbox) {
 	if s.detach(out) && !s.ended {
 		s.disconnectedAt = time.Now()
 		s.timer.Reset(s.grace)
+		s.holdRows()
 	}
 }
 

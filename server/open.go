@@ -73,8 +73,12 @@ func (s *session) begin(replay *replayBuffer, claims *ticket.Claims, hello trans
 	s.accept(claims)
 	s.timer.Reset(time.Until(claims.ExpiresAt.Time))
 	s.site.rooms.Notifier.Unsubscribe(s) // a page that resumes may have missed changes
-	if hello.Body != "" {
-		form := wordpress.ParseForm([]byte(hello.Body))
+	form := wordpress.ParseForm([]byte(hello.Body))
+	switch {
+	case claims.Rows != "":
+		s.reportIdle(form)
+		s.show(isVisible(form), !resumed && time.Since(claims.IssuedAt.Time) < freshPage)
+	case hello.Body != "":
 		s.reportIdle(form)
 		s.note(form)
 	}
@@ -86,6 +90,7 @@ func (s *session) begin(replay *replayBuffer, claims *ticket.Claims, hello trans
 		return "", err
 	}
 	cursor = replay.subscribe(s, hello.After)
+	s.tellHeld()
 	s.deposited = nil // a page with a new connection knows of none
 	s.sendDeposits()
 	begun = true

@@ -26,6 +26,7 @@ type replayBuffer struct {
 	sessions *sessions
 	site     func(id string) *site // nil: this node does not serve it
 	log      *slog.Logger
+	wakeRows func() // wakes the goroutine that holds rows
 
 	mu      sync.Mutex    // guards the following fields
 	cursor  broker.Cursor // of the last message
@@ -89,6 +90,11 @@ func (b *replayBuffer) receive(m broker.Message) {
 		b.send(st, msg.To, room.NudgeFrame(msg.SpreadMS, msg.Paced), broker.Cursor{})
 	case message.Cron:
 		st.cron.tell(msg.At, msg.IssuedMS)
+	case message.Renewed:
+		st.held.Renewed(time.Duration(msg.LivesMS)*time.Millisecond, time.Now())
+		b.wakeRows()
+	case message.Rooms:
+		st.changes.Take(msg, time.Now(), func(rooms []string) { b.pushRooms(st.ID, rooms) })
 	}
 }
 

@@ -36,7 +36,9 @@
 // changes and ends.
 //
 // Back ends read and write the same rooms: package restapi over HTTP, package presencesync
-// with the table of the Presence API plugin.
+// with the table of the Presence API plugin. For newer versions of that plugin, rows.go holds
+// the rows of pages in the table with package pushtransport, and its Changes says
+// which rooms pages are told of.
 package server
 
 import (
@@ -58,6 +60,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/pipeline"
 	"github.com/heartbeatd/heartbeatd/server/presencesync"
+	"github.com/heartbeatd/heartbeatd/server/pushtransport"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -96,7 +99,7 @@ type Config struct {
 //	room.Room.sendMu   the frames of a room, in order
 //	Broker's mu        in package broker; held while a view announces a change
 //	View's mu          in package broker, likewise
-//	presencesync.State, room.Notifier, room.Rooms, room.Room.mu
+//	presencesync.State, pushtransport.State, pushtransport.Changes, room.Notifier, room.Rooms, room.Room.mu
 //	outlet.mu          where the frames for a page go
 //	Outbox's mu, then the transport's own: they wake a writer
 //
@@ -151,7 +154,8 @@ func New(c Config) (*Server, error) {
 		sessions: newSessions(), stop: make(chan struct{}),
 	}
 	s.metrics = newMetrics(func() int { return s.sessions.count("") })
-	s.shared = shared{c.Broker, &s.tickets, s.pipeline, s.metrics, &s.deposits, cmp.Or(c.grace, defaultGrace), s.sessions.forget}
+	rows := newRowWaker()
+	s.shared = shared{c.Broker, &s.tickets, s.pipeline, s.metrics, &s.deposits, cmp.Or(c.grace, defaultGrace), s.sessions.forget, rows.wake}
 	list := c.Sites
 	if c.Demo != nil {
 		c.Demo.AddHooks(&hooks)
@@ -163,7 +167,7 @@ func New(c Config) (*Server, error) {
 	}
 	s.refusals = refusals{sites: s.sites, logger: c.Logger}
 	s.tickets.Keys, s.tickets.Network = s.sites.keys, s.sites.network
-	s.replay = &replayBuffer{sessions: s.sessions, site: s.sites.get, log: c.Logger}
+	s.replay = &replayBuffer{sessions: s.sessions, site: s.sites.get, log: c.Logger, wakeRows: rows.wake}
 	c.Broker.Subscribe(broker.Pushes, s.replay.subscribed, s.replay.receive)
 	c.Broker.Subscribe(broker.Revocations, nil, (&revoker{&s.tickets, s.sites, s.sessions, c.Logger}).receive)
 	depositor := &depositor{store: &s.deposits, sites: s.sites, sessions: s.sessions, broker: c.Broker, log: c.Logger, lost: make(chan struct{}, 1)}
@@ -175,6 +179,7 @@ func New(c Config) (*Server, error) {
 	s.stopped.Go(func() {
 		presencesync.Run(syncNode(c.Broker, s.sites, c.Logger), cmp.Or(c.syncEvery, presencesync.Interval), s.stop)
 	})
+	s.stopped.Go(func() { pushtransport.Run(rowsNode(c.Broker, s.sites, s.sessions, rows, c.Logger), s.stop) })
 	return s, nil
 }
 

@@ -45,6 +45,7 @@ type shared struct {
 	deposits *deposit.Store
 	grace    time.Duration
 	forget   func(*session) // removes a session that has ended
+	wakeRows func()         // wakes the goroutine that holds rows
 }
 
 // session is the server's state for one browser page, known by its site, its user and its
@@ -70,6 +71,7 @@ type session struct {
 	idle           presence.Activity // as the page reported it last
 	deposited      []string          // handles that have a value for the page, as it was told last
 	wantsFrames    bool              // it asked for active posts in frames
+	held           heldRows
 }
 
 type sessionKey struct {
@@ -116,6 +118,10 @@ func (s *session) Note(body []byte) {
 
 // note takes the presence handles of a beat that went to PHP. It is called with s.mu held.
 func (s *session) note(form *wordpress.Array) {
+	if s.claims.Rows != "" {
+		s.show(isVisible(form), false)
+		return
+	}
 	b := &beat{Call: hook.Call{User: s.user, Post: form, Now: time.Now()}, site: s.site, entries: s}
 	b.read()
 	s.entries.clearPinged()
@@ -140,6 +146,9 @@ func (s *session) reportIdle(form *wordpress.Array) bool {
 	}
 	for _, e := range s.entries {
 		s.broker.SetIdle(s.keyOf(e.room, e.clientID))
+	}
+	for _, k := range s.held.keys {
+		s.broker.SetIdle(k)
 	}
 	return true
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/origin"
 	"github.com/heartbeatd/heartbeatd/server/presencesync"
 	"github.com/heartbeatd/heartbeatd/server/proxy"
+	"github.com/heartbeatd/heartbeatd/server/pushtransport"
 	"github.com/heartbeatd/heartbeatd/server/room"
 )
 
@@ -57,10 +58,12 @@ type site struct {
 	closed bool
 	turn   atomic.Uint64 // counts the views; changed under mu
 
-	rooms room.Rooms
-	sync  presencesync.State
-	cron  cron
-	puts  sync.Mutex // held while the API checks an entry and writes it
+	rooms   room.Rooms
+	changes pushtransport.Changes // of the rooms of the Presence API plugin
+	sync    presencesync.State
+	held    pushtransport.State
+	cron    cron
+	puts    sync.Mutex // held while the API checks an entry and writes it
 }
 
 func newSite(s Site, b *broker.Broker) (*site, error) {
@@ -173,6 +176,7 @@ func (st *site) isUnused() bool {
 // close stops watching, for good.
 func (st *site) close() {
 	st.rooms.Notifier.Stop()
+	st.changes.Stop()
 	st.mu.Lock()
 	view := st.view
 	st.view, st.closed = nil, true

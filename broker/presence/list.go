@@ -33,6 +33,17 @@ func (f *Fold) Keys(site string, by Filter) (keys []Key) {
 	return keys
 }
 
+// Shown returns the values of the connections that are shown for the selected entries, in no
+// order. The caller must not change them; Fold does not change them either.
+func (f *Fold) Shown(site string, by Filter) (values []*Stored) {
+	f.each(site, by, func(_ string, m *member) {
+		if s := m.connections[m.shown].stored; by.UserID == 0 || s.UserID == by.UserID {
+			values = append(values, s)
+		}
+	})
+	return values
+}
+
 // each calls fn for the members that by selects by room and client id.
 func (f *Fold) each(site string, by Filter, fn func(room string, m *member)) {
 	in := func(name string, r *room) {

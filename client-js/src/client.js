@@ -188,7 +188,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly }) {
 		return handles
 	}
 
-	const idleField = () => 'idle=' + Number(activity.idle)
+	const idleField = () => 'idle=' + Number(activity.idle) + (win.document.hidden ? '&hidden=1' : '')
 
 	const here = () => (state.presence === HIDDEN ? '' : [presenceFields, idleField()].filter(Boolean).join('&'))
 

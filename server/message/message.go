@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
@@ -26,6 +27,9 @@ const (
 	Push  = "push"  // data for pages
 	Nudge = "nudge" // pages beat now
 	Cron  = "cron"  // when the site's next scheduled event is due
+	Rooms = "rooms" // what others can see of rooms of the Presence API plugin
+	// Renewed says that the rows which the Presence API plugin has of pages were renewed.
+	Renewed = "renewed"
 )
 
 // Message is one message. A node ignores kinds that it does not know.
@@ -37,6 +41,38 @@ type Message struct {
 	Paced    bool            `json:"paced,omitempty"`     // of Nudge: see room.NudgeFrame
 	At       int64           `json:"at,omitempty"`        // of Cron, in Unix s
 	IssuedMS int64           `json:"issued_ms,omitempty"` // when WordPress sent it, in Unix ms
+	Rooms    []RoomState     `json:"rooms,omitempty"`     // of Rooms
+	Beat     bool            `json:"beat,omitempty"`      // of Rooms: a beat has written the rows, so only their Members count
+	LivesMS  int64           `json:"lives_ms,omitempty"`  // of Renewed: how long the rows now live
+}
+
+const (
+	// MaxRooms is the maximum number of rooms of a message.
+	MaxRooms = 50
+	// maxState is the maximum number of bytes of a room's state.
+	maxState = 100
+)
+
+// RoomState is what others can see of a room of the Presence API plugin.
+type RoomState struct {
+	Room    string `json:"room"`
+	State   string `json:"state,omitempty"`   // the room's version, or a hash of its rows
+	Members string `json:"members,omitempty"` // a hash of the client ids
+	Expires int64  `json:"expires,omitempty"` // Unix s: when the next row expires; 0: not known
+	Forced  bool   `json:"forced,omitempty"`  // the room has changed, although State is the same
+}
+
+// Check reports what is wrong with the state of a room.
+func (s RoomState) Check() error {
+	switch {
+	case s.Room == "" || !utf8.ValidString(s.Room) || utf8.RuneCountInString(s.Room) > MaxName:
+		return fmt.Errorf("a room has 1 to %d characters", MaxName)
+	case len(s.State) > maxState || len(s.Members) > maxState:
+		return fmt.Errorf("state and members have at most %d bytes", maxState)
+	case s.Expires < 0:
+		return errors.New("expires must be a time in Unix seconds")
+	}
+	return nil
 }
 
 // Target says which pages receive a push or a nudge. Exactly one field is set.

@@ -76,6 +76,7 @@ func New(n Node, operatorKey string) http.Handler {
 	sub.Methods("POST").Path("/cron").HandlerFunc(a.handle(a.cron))
 	sub.Methods("POST").Path("/revoke").HandlerFunc(a.handle(a.revoke))
 	sub.Methods("GET").Path("/status").HandlerFunc(a.handle(a.status))
+	sub.Methods("POST").Path("/presence/changed").HandlerFunc(a.handle(a.roomsChanged))
 	sub.Methods("GET").Path("/presence").HandlerFunc(a.handlePresence(a.listPresence))
 	sub.Methods("PUT").Path("/presence").HandlerFunc(a.handlePresence(a.setPresence))
 	sub.Methods("DELETE").Path("/presence").HandlerFunc(a.handlePresence(a.removePresence))

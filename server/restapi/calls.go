@@ -35,6 +35,9 @@ type request struct {
 	Handle   string          `json:"handle"`
 	Value    json.RawMessage `json:"value"` // of a deposit; null withdraws it
 	TTL      int64           `json:"ttl"`   // of a deposit, in seconds
+
+	Rooms []message.RoomState `json:"rooms"`
+	Beat  bool                `json:"beat"` // a beat has written the rows of the rooms
 }
 
 func (a *api) push(ctx context.Context, c *call) (int, any, error) {
@@ -97,6 +100,20 @@ func (a *api) cron(ctx context.Context, c *call) (int, any, error) {
 		return 0, nil, badRequest("at must be a time in Unix seconds, or 0 for none")
 	}
 	_, err := a.publish(ctx, broker.Pushes, c.site, message.Message{Kind: message.Cron, At: c.At, IssuedMS: endOf(c.issued)})
+	return http.StatusAccepted, struct{}{}, err
+}
+
+// roomsChanged publishes what others can see of rooms of the Presence API plugin to all nodes.
+func (a *api) roomsChanged(ctx context.Context, c *call) (int, any, error) {
+	if len(c.Rooms) == 0 || len(c.Rooms) > message.MaxRooms {
+		return 0, nil, badRequest("rooms must be 1 to %d rooms", message.MaxRooms)
+	}
+	for _, r := range c.Rooms {
+		if err := r.Check(); err != nil {
+			return 0, nil, badRequest("rooms: %v", err)
+		}
+	}
+	_, err := a.publish(ctx, broker.Pushes, c.site, message.Message{Kind: message.Rooms, Rooms: c.Rooms, Beat: c.Beat})
 	return http.StatusAccepted, struct{}{}, err
 }
 

@@ -45,6 +45,8 @@ type Claims struct {
 	PostsCut    bool            `json:"posts_cut,omitempty"`    // posts were left out of these lists
 	Admin       string          `json:"admin,omitempty"`        // the URL of wp-admin/, with Types or Editable
 	Sync        string          `json:"sync,omitempty"`         // the URL that keeps the site's presence table up to date
+	Rows        string          `json:"rows,omitempty"`         // the URL at which rows of the Presence API plugin are held for pages
+	Ping        *Ping           `json:"ping,omitempty"`         // where the page is, for these rows; nil: only Screen and Post are known
 	Nonce       string          `json:"nonce"`                  // hex sha256 of the page's heartbeat nonce
 	FreshUntil  int64           `json:"fresh_until"`            // Unix s: the end of the nonce's first half
 	Cron        int64           `json:"cron,omitempty"`         // Unix s: when the next scheduled event is due, if requests run it
@@ -63,6 +65,14 @@ type Claims struct {
 	jwt.RegisteredClaims
 
 	user *hook.User // of verified claims
+}
+
+// Ping says where a page is, as a beat of the Presence API plugin does.
+type Ping struct {
+	Screen   string `json:"screen"`
+	Title    string `json:"title,omitempty"`
+	PostID   int64  `json:"post_id,omitempty"`
+	ObjectID int64  `json:"object_id,omitempty"`
 }
 
 // identityClaims are required in their types. The JWT library reads sub and exp.

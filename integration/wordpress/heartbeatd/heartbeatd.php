@@ -44,7 +44,9 @@ require __DIR__ . '/includes/presence/entries.php';
 require __DIR__ . '/includes/presence/store.php';
 require __DIR__ . '/includes/presence/active-posts.php';
 require __DIR__ . '/includes/presence/provider.php';
+require __DIR__ . '/includes/presence-beside/detect.php';
 require __DIR__ . '/includes/presence/own-handles.php';
+require __DIR__ . '/includes/presence-beside/ping.php';
 require __DIR__ . '/includes/presence/beat.php';
 require __DIR__ . '/includes/presence/sync.php';
 
@@ -188,6 +190,7 @@ function heartbeatd_load_pages() {
 	add_action( 'admin_print_scripts', 'heartbeatd_dequeue_without_heartbeat', 1 );
 	add_action( 'admin_enqueue_scripts', 'heartbeatd_enqueue_presence_script' );
 	add_action( 'wp_enqueue_scripts', 'heartbeatd_add_front_end_beat' );
+	add_action( 'wp_enqueue_scripts', 'heartbeatd_enqueue_push_transport_on_front_end', PHP_INT_MAX );
 
 	// The settings screen, Site Health and WP-CLI.
 	add_action( 'admin_menu', 'heartbeatd_add_settings_screen' );
@@ -210,6 +213,7 @@ function heartbeatd_add_presence_hooks() {
 	heartbeatd_detect_presence_provider();
 	if ( 'heartbeatd' !== heartbeatd_presence_provider() ) {
 		add_action( 'rest_api_init', 'heartbeatd_register_sync_route' );
+		heartbeatd_add_presence_beside_hooks();
 		return;
 	}
 	require __DIR__ . '/includes/presence-api/functions.php';
@@ -244,6 +248,34 @@ function heartbeatd_add_presence_hooks() {
 		WP_CLI::add_command( 'presence set', 'heartbeatd_presence_cli_set' );
 		WP_CLI::add_command( 'presence cleanup', 'heartbeatd_presence_cli_cleanup' );
 	}
+}
+
+/**
+ * Tells heartbeatd what changes in the rooms of the Presence API plugin.
+ */
+function heartbeatd_add_presence_beside_hooks() {
+	require __DIR__ . '/includes/presence-beside/changes.php';
+	require __DIR__ . '/includes/presence-beside/rows.php';
+	require __DIR__ . '/includes/presence-beside/locks.php';
+	add_action( 'rest_api_init', 'heartbeatd_register_rows_route' );
+
+	// Actions of the Presence API plugin.
+	add_action( 'set_presence', 'heartbeatd_on_row_changed' );
+	add_action( 'set_presence', 'heartbeatd_on_row_written', 10, 3 );
+	add_action( 'removed_presence', 'heartbeatd_on_row_changed' );
+	add_action( 'removed_user_presence', 'heartbeatd_on_user_rows_removed' );
+	add_action( 'wp_presence_room_changed', 'heartbeatd_on_room_changed' );
+	add_action( 'wp_presence_admin_room_changed', 'heartbeatd_on_room_changed' );
+
+	// Locks that the Presence API plugin has in its table.
+	add_filter( 'update_post_metadata', 'heartbeatd_before_lock_change', 1, 3 );
+	add_filter( 'delete_post_metadata', 'heartbeatd_before_lock_change', 1, 3 );
+	add_filter( 'update_post_metadata', 'heartbeatd_after_lock_change', PHP_INT_MAX, 3 );
+	add_filter( 'delete_post_metadata', 'heartbeatd_after_lock_change', PHP_INT_MAX, 3 );
+	add_action( 'heartbeatd_lock_changed', 'heartbeatd_on_lock_announced', 10, 2 );
+
+	// Before the queued calls are sent.
+	add_action( 'shutdown', 'heartbeatd_report_changed_rooms', PHP_INT_MAX - 1 );
 }
 
 /**

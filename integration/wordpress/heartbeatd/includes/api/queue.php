@@ -94,7 +94,7 @@ function heartbeatd_flush() {
 		/**
 		 * Fires after a call to heartbeatd, when the response has been sent.
 		 *
-		 * @param string         $path   '/push', '/nudge', '/answer', '/revoke', '/cron' or '/presence', the last with a query if it removes entries.
+		 * @param string         $path   '/push', '/nudge', '/answer', '/revoke', '/cron', '/presence/changed' or '/presence', the last with a query if it removes entries.
 		 * @param array          $body   The body of the call.
 		 * @param array|WP_Error $answer The answer.
 		 */
@@ -179,6 +179,18 @@ function heartbeatd_call_method( $path ) {
  * @return bool Whether the visitor has the response.
  */
 function heartbeatd_finish_request() {
+	static $finished = false;
+
+	$finished = $finished || heartbeatd_send_response();
+	return $finished;
+}
+
+/**
+ * Sends the response to the visitor, if the server can do so before the request ends.
+ *
+ * @return bool Whether the visitor has the response.
+ */
+function heartbeatd_send_response() {
 	if ( 'cli' === PHP_SAPI ) {
 		return true;
 	}

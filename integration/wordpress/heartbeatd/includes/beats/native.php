@@ -42,6 +42,9 @@ function heartbeatd_native_handles( $level ) {
 	 * @param string[] $handles Handles.
 	 */
 	$handles = heartbeatd_unique_strings( apply_filters( 'heartbeatd_native_handles', HEARTBEATD_NATIVE_HANDLES ) );
+	if ( heartbeatd_is_push_transport() ) {
+		$handles = array_diff( $handles, HEARTBEATD_OWN_HANDLES ); // The other plugin answers them with markup.
+	}
 	if ( HEARTBEATD_NATIVE_OWN === $level ) {
 		$handles = array_intersect( $handles, heartbeatd_own_handles() );
 	}

@@ -86,6 +86,15 @@ function heartbeatd_announce_lock_change( $post_id, $before, $after ) {
 	// A lock that was released is renewed if the user comes back in time.
 	$is_taken = $old !== $new || ( $new_left > $old_left && $old_left <= HEARTBEATD_RELEASED_LOCK_TIME );
 	$change   = $is_taken || $is_released ? heartbeatd_lock_change( $new, $after, $is_released ) : null;
+	if ( $is_taken || $is_released ) {
+		/**
+		 * Fires when another user has taken or released a post's lock.
+		 *
+		 * @param string $room    The post's room.
+		 * @param int    $ends_in In how many seconds a released lock ends; 0 if it was taken.
+		 */
+		do_action( 'heartbeatd_lock_changed', $room, $is_released ? $new_left : 0 );
+	}
 	if ( $is_released ) {
 		// An editor that is closed keeps its lock for a few seconds, in case the page is only
 		// reloaded: lists beat again after that.

@@ -61,17 +61,44 @@ function heartbeatd_enqueue_presence_script() {
 	}
 	$screen   = get_current_screen();
 	$post_ids = heartbeatd_page_post_ids();
-	$config   = array(
+	$post_id  = 'post' === $screen->base && $post_ids ? $post_ids[0] : 0;
+	$room     = $post_id ? heartbeatd_post_room( $post_id ) : '';
+	if ( '' !== $room ) {
+		heartbeatd_enqueue_lock_script( $post_id, $screen->is_block_editor() );
+	}
+	if ( heartbeatd_is_push_transport() ) {
+		heartbeatd_enqueue_push_transport( $room );
+		return;
+	}
+	$config = array(
 		// Beats of lists and editors ask PHP about locks: an early beat would cost a request.
 		'early' => ! in_array( $screen->base, array( 'edit', 'post' ), true ),
 		'list'  => 'edit' === $screen->base,
 	);
-	if ( 'post' === $screen->base && $post_ids && '' !== heartbeatd_post_room( $post_ids[0] ) ) {
-		$config['post'] = $post_ids[0];
-		heartbeatd_enqueue_lock_script( $post_ids[0], $screen->is_block_editor() );
+	if ( '' !== $room ) {
+		$config['post'] = $post_id;
 	}
 	wp_enqueue_script( 'heartbeatd-presence', heartbeatd_asset_url( 'presence.js' ), array( 'jquery', 'heartbeat' ), heartbeatd_asset_version( 'presence.js' ), true );
 	wp_add_inline_script( 'heartbeatd-presence', 'window.heartbeatdPresence = ' . wp_json_encode( $config ) . ';', 'before' );
+}
+
+/**
+ * Enqueues the script that makes heartbeatd the push transport of the Presence API plugin.
+ *
+ * @param string $room The room of the post that the page edits, or an empty string.
+ */
+function heartbeatd_enqueue_push_transport( $room ) {
+	wp_enqueue_script( 'heartbeatd-presence-transport', heartbeatd_asset_url( 'presence-transport.js' ), array( 'jquery', 'wp-hooks', 'heartbeat' ), heartbeatd_asset_version( 'presence-transport.js' ), true );
+	wp_add_inline_script( 'heartbeatd-presence-transport', 'window.heartbeatdPresence = ' . wp_json_encode( array( 'room' => $room ) ) . ';', 'before' );
+}
+
+/**
+ * The same on pages of the front end where the Presence API plugin uses Heartbeat.
+ */
+function heartbeatd_enqueue_push_transport_on_front_end() {
+	if ( heartbeatd_is_configured() && current_user_can( 'edit_posts' ) && heartbeatd_is_push_transport() && wp_script_is( 'heartbeat', 'enqueued' ) ) {
+		heartbeatd_enqueue_push_transport( '' );
+	}
 }
 
 /**

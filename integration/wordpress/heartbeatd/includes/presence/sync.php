@@ -44,7 +44,7 @@ function heartbeatd_register_sync_route() {
  * @return string Empty if there is no table to synchronize with.
  */
 function heartbeatd_sync_url() {
-	return 'other' === heartbeatd_presence_provider() && ! empty( $GLOBALS['wpdb']->presence ) ? rest_url( 'heartbeatd/v1/presence/sync' ) : '';
+	return 'other' === heartbeatd_presence_provider() && ! empty( $GLOBALS['wpdb']->presence ) && ! heartbeatd_do_rows_expire() ? rest_url( 'heartbeatd/v1/presence/sync' ) : '';
 }
 
 /**

@@ -18,11 +18,12 @@ defined( 'ABSPATH' ) || exit;
  */
 function heartbeatd_default_options() {
 	return array(
-		'heartbeatd'              => array(),
-		'heartbeatd_learned'      => array(),
-		'heartbeatd_failures'     => array(),
-		'heartbeatd_unrevoked'    => 0,
-		'heartbeatd_privacy_page' => array(),
+		'heartbeatd'                => array(),
+		'heartbeatd_learned'        => array(),
+		'heartbeatd_failures'       => array(),
+		'heartbeatd_unrevoked'      => 0,
+		'heartbeatd_privacy_page'   => array(),
+		'heartbeatd_presence_table' => array(),
 	);
 }
 

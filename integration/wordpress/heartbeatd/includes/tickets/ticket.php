@@ -68,6 +68,11 @@ function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
 	if ( '' !== $sync ) {
 		$claims['sync'] = $sync;
 	}
+	$rows = heartbeatd_rows_url();
+	if ( '' !== $rows ) {
+		$claims['rows'] = $rows;
+		$claims        += array_filter( array( 'ping' => heartbeatd_page_ping( $screen_id ) ) );
+	}
 	$event = heartbeatd_next_event_time( get_option( 'cron' ) );
 	if ( $event ) {
 		$claims['cron'] = $event;
@@ -99,8 +104,8 @@ function heartbeatd_add_native_claims( $claims, $screen_id ) {
 }
 
 /**
- * Signs a ticket. Leaves out what does not fit: single posts, then rooms, from the end, and
- * then the post types.
+ * Signs a ticket. Leaves out what does not fit: single posts, then the ping, then rooms, from
+ * the end, and then the post types.
  *
  * @param array $claims The claims.
  * @param int   $limit  The most bytes that the ticket may have.
@@ -114,6 +119,8 @@ function heartbeatd_sign_ticket( $claims, $limit = HEARTBEATD_MAX_JWT ) {
 	while ( strlen( $ticket ) > $limit ) {
 		if ( isset( $claims['editable'] ) || isset( $claims['not_editable'] ) ) {
 			$claims = heartbeatd_cut_post_claims( $claims );
+		} elseif ( isset( $claims['ping'] ) ) {
+			unset( $claims['ping'] );
 		} elseif ( $claims['rooms'] ) {
 			array_pop( $claims['rooms'] );
 		} elseif ( isset( $claims['admin'] ) ) {

@@ -1,0 +1,187 @@
+<?php
+/**
+ * Changes of the other plugin's rooms. PHP tells heartbeatd which rooms a request has changed,
+ * once for each request and after the response. heartbeatd compares what others can see with
+ * what it was told before, and pushes the rooms that have changed to open pages.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * The most rooms that a request reports.
+ */
+const HEARTBEATD_MAX_CHANGED_ROOMS = 50;
+
+/**
+ * Returns the rooms that the request has changed.
+ *
+ * @return array<string, bool> By room: whether pages are told even if no row has changed.
+ */
+function &heartbeatd_changed_rooms() {
+	static $rooms = array();
+	return $rooms;
+}
+
+/**
+ * Returns when something else than a row of a room ends, by room.
+ *
+ * @return array<string, int> Unix seconds.
+ */
+function &heartbeatd_room_expiries() {
+	static $expiries = array();
+	return $expiries;
+}
+
+/**
+ * Notes that something else than a row of a room ends: a released lock, for example.
+ *
+ * @param string $room The room.
+ * @param int    $time When it ends, in Unix seconds.
+ */
+function heartbeatd_note_expiry( $room, $time ) {
+	$expiries          = &heartbeatd_room_expiries();
+	$expiries[ $room ] = $time;
+}
+
+/**
+ * Returns whether changes of rows are ignored: heartbeatd makes them, and compares the rooms
+ * itself.
+ *
+ * @param bool|null $ignore Sets it.
+ * @return bool
+ */
+function heartbeatd_ignore_row_changes( $ignore = null ) {
+	static $ignored = false;
+	if ( null !== $ignore ) {
+		$ignored = $ignore;
+	}
+	return $ignored;
+}
+
+/**
+ * Notes that a row of a room was written or removed.
+ *
+ * @param string $room The room.
+ */
+function heartbeatd_on_row_changed( $room ) {
+	heartbeatd_note_changed_room( $room, false );
+}
+
+/**
+ * Notes that all rows of a user were removed.
+ */
+function heartbeatd_on_user_rows_removed() {
+	heartbeatd_note_changed_room( 'admin/online', true );
+}
+
+/**
+ * Notes that pages show something else of a room, although no row has changed: a post's title,
+ * for example.
+ *
+ * @param string $room The room. Default that of all users in the admin.
+ */
+function heartbeatd_on_room_changed( $room = '' ) {
+	heartbeatd_note_changed_room( is_string( $room ) && '' !== $room ? $room : 'admin/online', true );
+}
+
+/**
+ * Notes a changed room. A long request, as an import, does not wait for its end to report it.
+ *
+ * @param mixed $room   The room.
+ * @param bool  $forced Whether pages are told even if no row has changed.
+ */
+function heartbeatd_note_changed_room( $room, $forced ) {
+	static $reported_at = 0;
+
+	$rooms = &heartbeatd_changed_rooms();
+	if ( heartbeatd_ignore_row_changes() || ! heartbeatd_presence_is_valid_name( $room ) || ( ! isset( $rooms[ $room ] ) && count( $rooms ) >= HEARTBEATD_MAX_CHANGED_ROOMS ) ) {
+		return;
+	}
+	$rooms[ $room ] = $forced || ! empty( $rooms[ $room ] );
+	if ( ( 'cli' === PHP_SAPI || wp_doing_cron() ) && microtime( true ) - $reported_at >= 1 ) {
+		heartbeatd_report_changed_rooms();
+		heartbeatd_flush();
+		$reported_at = microtime( true );
+	}
+}
+
+/**
+ * Queues the report about the rooms that the request has changed.
+ */
+function heartbeatd_report_changed_rooms() {
+	$rooms = &heartbeatd_changed_rooms();
+	if ( ! $rooms ) {
+		return;
+	}
+	heartbeatd_finish_request();
+	$body  = array(
+		'rooms' => heartbeatd_describe_rooms( $rooms ),
+		// Without a transport for its rows, each page writes its own screen with every beat to
+		// the row that the user's pages share. Such a change must not make other pages beat.
+		'beat'  => did_action( 'wp_ajax_heartbeat' ) && ! heartbeatd_may_hold_rows(),
+	);
+	$rooms = array();
+	heartbeatd_enqueue_call( '/presence/changed', $body );
+}
+
+/**
+ * Describes what others can see of rooms.
+ *
+ * @param array<string, bool> $rooms The rooms, and whether pages are told even if no row has changed.
+ * @return array[] For each room: 'room', 'state' (its version, or a hash of its rows without their
+ *                 dates), 'members' (a hash of the client ids), 'expires' (when its next row expires,
+ *                 in Unix seconds, if that is known) and 'forced'.
+ */
+function heartbeatd_describe_rooms( $rooms ) {
+	$names    = array_map( 'strval', array_keys( $rooms ) );
+	$versions = function_exists( 'wp_get_presence_room_versions' ) ? (array) wp_get_presence_room_versions( $names ) : array();
+	$expiries = function_exists( 'wp_get_presence_room_next_expiry' ) ? (array) wp_get_presence_room_next_expiry( $names ) : array();
+	$reports  = array();
+	foreach ( $names as $room ) {
+		$report = array( 'room' => $room );
+		if ( isset( $versions[ $room ] ) ) {
+			$report['state'] = 'version ' . $versions[ $room ];
+		} else {
+			$report += heartbeatd_hash_room( $room );
+		}
+		$ends = array_filter( array( heartbeatd_expiry_time( $expiries[ $room ] ?? null ), heartbeatd_room_expiries()[ $room ] ?? 0 ) );
+		if ( $ends ) {
+			$report['expires'] = min( $ends );
+		}
+		if ( ! empty( $rooms[ $room ] ) ) {
+			$report['forced'] = true;
+		}
+		$reports[] = $report;
+	}
+	return $reports;
+}
+
+/**
+ * Returns the time of an expiry, as the other plugin gives it.
+ *
+ * @param mixed $expiry A date, or Unix seconds.
+ * @return int Unix seconds; 0 if there is none.
+ */
+function heartbeatd_expiry_time( $expiry ) {
+	return is_numeric( $expiry ) ? (int) $expiry : (int) strtotime( is_string( $expiry ) && '' !== $expiry ? $expiry . ' UTC' : '' );
+}
+
+/**
+ * Returns hashes of a room's rows.
+ *
+ * @param string $room The room.
+ * @return array{state: string, members: string}
+ */
+function heartbeatd_hash_room( $room ) {
+	$rows = array();
+	foreach ( (array) wp_get_presence( $room ) as $entry ) {
+		$rows[ $entry->client_id ] = array( (int) $entry->user_id, $entry->data );
+	}
+	ksort( $rows );
+	return array(
+		'state'   => md5( heartbeatd_json_encode( $rows ) ),
+		'members' => md5( heartbeatd_json_encode( array_map( 'strval', array_keys( $rows ) ) ) ),
+	);
+}

@@ -1,0 +1,164 @@
+<?php
+/**
+ * The rows of open pages, which heartbeatd holds as the push transport of the Presence API
+ * plugin. heartbeatd names the rows; PHP writes and removes them with that plugin's functions,
+ * and answers with what others can see of the rooms.
+ *
+ * @package heartbeatd
+ */
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * The most rows of a call.
+ */
+const HEARTBEATD_MAX_ROWS = 500;
+
+/**
+ * How many seconds before a page is known to have closed the load of the next page may have
+ * written the row: the browser keeps a page until the next one answers.
+ */
+const HEARTBEATD_NEXT_PAGE_TIME = 5;
+
+/**
+ * Registers the route.
+ */
+function heartbeatd_register_rows_route() {
+	$list = array(
+		'type'     => 'array',
+		'maxItems' => HEARTBEATD_MAX_ROWS,
+		'default'  => array(),
+	);
+	register_rest_route(
+		'heartbeatd/v1',
+		'/presence/rows',
+		array(
+			'methods'             => 'POST',
+			'callback'            => 'heartbeatd_hold_rows',
+			'permission_callback' => 'heartbeatd_sync_check_permission',
+			'args'                => array(
+				'rows' => $list,
+				'left' => $list,
+			),
+		)
+	);
+}
+
+/**
+ * Writes and removes rows.
+ *
+ * @param WP_REST_Request $request The call.
+ * @return WP_REST_Response|WP_Error
+ */
+function heartbeatd_hold_rows( $request ) {
+	if ( ! heartbeatd_may_hold_rows() || ( function_exists( 'wp_presence_is_available' ) && ! wp_presence_is_available() ) ) {
+		return new WP_Error( 'rest_presence_unavailable', __( 'The Presence API plugin records no presence.', 'heartbeatd' ), array( 'status' => 503 ) );
+	}
+	$expires_in = heartbeatd_row_lifetime();
+	$rows       = array_values( array_filter( $request['rows'], 'heartbeatd_is_held_row' ) );
+	$left       = array_values( array_filter( $request['left'], 'heartbeatd_is_held_row' ) );
+	cache_users( array_unique( array_column( $rows, 'user_id' ) ) );
+	_prime_post_caches( array_filter( array_map( 'heartbeatd_room_post_id', array_unique( array_column( $rows, 'room' ) ) ) ), false, false );
+	heartbeatd_ignore_row_changes( true );
+	foreach ( $rows as $row ) {
+		heartbeatd_hold_row( $row, $expires_in );
+	}
+	foreach ( $left as $row ) {
+		heartbeatd_remove_left_row( $row );
+	}
+	heartbeatd_ignore_row_changes( false );
+	$rooms = array_fill_keys( array_unique( array_column( array_merge( $rows, $left ), 'room' ) ), false );
+	return new WP_REST_Response(
+		array(
+			'rooms'      => heartbeatd_describe_rooms( $rooms ),
+			'expires_in' => $expires_in,
+		)
+	);
+}
+
+/**
+ * Determines whether a value names a row that heartbeatd may hold: that of a user in the admin,
+ * or of a post's editor.
+ *
+ * @param mixed $row The value.
+ * @return bool
+ */
+function heartbeatd_is_held_row( $row ) {
+	if ( ! is_array( $row ) || ! is_string( $row['room'] ?? null ) || ! is_int( $row['user_id'] ?? null ) || $row['user_id'] < 1 ) {
+		return false;
+	}
+	$prefix = 'admin/online' === $row['room'] ? 'user-' : 'editor-';
+	return ( $row['client_id'] ?? '' ) === $prefix . $row['user_id'] && ( 'user-' === $prefix || heartbeatd_room_post_id( $row['room'] ) );
+}
+
+/**
+ * Returns for how many seconds a row lives after it was written.
+ *
+ * @return int
+ */
+function heartbeatd_row_lifetime() {
+	// phpcs:disable WordPress.NamingConventions.PrefixAllGlobals -- The Presence API's filters.
+	$ttl = (int) apply_filters( 'wp_presence_default_ttl', defined( 'WP_PRESENCE_DEFAULT_TTL' ) ? WP_PRESENCE_DEFAULT_TTL : 150 );
+	return max( 15, min( $ttl, (int) apply_filters( 'wp_presence_max_expires_in', HOUR_IN_SECONDS ) ) );
+	// phpcs:enable
+}
+
+/**
+ * Writes the row of a page, if its user may be in the room.
+ *
+ * @param array $row        The row, as {room, client_id, user_id, where}.
+ * @param int   $expires_in For how many seconds it lives.
+ */
+function heartbeatd_hold_row( $row, $expires_in ) {
+	if ( ! wp_can_access_presence_room( $row['room'], $row['user_id'] ) ) {
+		return;
+	}
+	$state = heartbeatd_row_state( $row );
+	if ( $state ) {
+		wp_set_presence(
+			$row['room'],
+			$row['client_id'],
+			$state,
+			array(
+				'user_id'    => $row['user_id'],
+				'expires_in' => $expires_in,
+			)
+		);
+	}
+}
+
+/**
+ * Returns the state of a row, as the other plugin builds it.
+ *
+ * @param array $row The row.
+ * @return array Empty if there is none.
+ */
+function heartbeatd_row_state( $row ) {
+	if ( 'admin/online' !== $row['room'] ) {
+		$state = wp_presence_editor_state( get_post( heartbeatd_room_post_id( $row['room'] ) ), $row['user_id'] );
+		return is_array( $state ) ? $state : array();
+	}
+	$ping  = heartbeatd_clean_ping( $row['where'] ?? null );
+	$state = $ping ? wp_presence_admin_state( $ping, $row['user_id'] ) : array();
+	return is_array( $state ) && ( $state['screen'] ?? '' ) === ( $ping['screen'] ?? '' ) ? $state : $ping;
+}
+
+/**
+ * Removes the row of a user's last page, unless a page that heartbeatd does not know has
+ * written it since that page was closed.
+ *
+ * @param array $row The row, as {room, client_id, user_id, where, age}.
+ */
+function heartbeatd_remove_left_row( $row ) {
+	$closed = time() - max( 0, (int) ( $row['age'] ?? 0 ) );
+	foreach ( (array) wp_get_presence( $row['room'], array( 'client_prefix' => $row['client_id'] ) ) as $entry ) {
+		if ( $entry->client_id !== $row['client_id'] || (int) $entry->user_id !== $row['user_id'] ) {
+			continue;
+		}
+		$written = strtotime( $entry->date_gmt . ' UTC' );
+		$moved   = ( $entry->data['screen'] ?? '' ) !== ( $row['where']['screen'] ?? '' ) && 'admin/online' === $row['room'];
+		if ( $written <= $closed - ( $moved ? HEARTBEATD_NEXT_PAGE_TIME : 0 ) ) {
+			wp_remove_presence( $row['room'], $row['client_id'] );
+		}
+	}
+}

@@ -1,0 +1,158 @@
+package pushtransport
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/server/message"
+)
+
+const (
+	// roomPace is the least time between two pushes of one room, and changesPace between two
+	// pushes of any rooms of a site.
+	roomPace    = time.Second
+	changesPace = 250 * time.Millisecond
+	// maxKnownRooms is the number of rooms whose state a site remembers. When there are more,
+	// all are forgotten: the next change of each is pushed even if nobody can see it.
+	maxKnownRooms = 10_000
+	// expiryMargin is the time from the second in which a row expires until pages are told.
+	expiryMargin = 1100 * time.Millisecond
+)
+
+// Changes tells the pages of a site which rooms of the Presence API plugin have changed.
+// PHP reports the rooms that it has written, and what others can see of them; a room of which
+// they see the same as before is not pushed. A room is also pushed when one of its rows has
+// expired, which PHP does not notice.
+type Changes struct {
+	mu    sync.Mutex           // guards the following fields; no other lock is taken under it
+	push  func(rooms []string) // called without locks
+	known map[string]*knownRoom
+	last  time.Time // of the last push
+	timer *time.Timer
+	due   time.Time // when the timer fires; zero: it does not run
+	ended bool
+}
+
+// knownRoom is what a node knows of a room.
+type knownRoom struct {
+	state, members string
+	changed        bool      // since the last push
+	pushed         time.Time // when it was last pushed
+	expires        time.Time // when its next row expires; zero: not known
+}
+
+// Take takes a report. push is called later, without locks, with the rooms to push.
+func (c *Changes) Take(msg message.Message, now time.Time, push func(rooms []string)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return
+	}
+	c.push = push
+	for _, r := range msg.Rooms {
+		k := c.room(r.Room)
+		same := r.State == k.state && (r.State != "" || r.Members != "")
+		if msg.Beat {
+			same = r.Members == k.members && r.Members != ""
+		}
+		k.state, k.members, k.expires = r.State, r.Members, time.Time{}
+		if r.Expires > 0 {
+			k.expires = time.Unix(r.Expires, 0).Add(expiryMargin)
+		}
+		k.changed = k.changed || !same || r.Forced
+	}
+	c.schedule(now)
+}
+
+// room returns what is known of a room. It is called with c.mu held.
+func (c *Changes) room(name string) *knownRoom {
+	k := c.known[name]
+	if k == nil {
+		if c.known == nil || len(c.known) >= maxKnownRooms {
+			c.known = make(map[string]*knownRoom)
+		}
+		k = new(knownRoom)
+		c.known[name] = k
+	}
+	return k
+}
+
+// next returns when a room must be pushed; the zero time if it need not be. It is called with
+// the lock of its Changes held.
+func (k *knownRoom) next() (at time.Time) {
+	switch {
+	case k.changed:
+		at = k.pushed.Add(roomPace)
+	case !k.expires.IsZero():
+		at = k.expires
+	}
+	return at
+}
+
+// schedule sets the timer to the next push. It is called with c.mu held.
+func (c *Changes) schedule(now time.Time) {
+	var at time.Time
+	for _, k := range c.known {
+		if next := k.next(); !next.IsZero() && (at.IsZero() || next.Before(at)) {
+			at = next
+		}
+	}
+	if at.IsZero() || c.ended {
+		c.due = at
+		return
+	}
+	if earliest := c.last.Add(changesPace); at.Before(earliest) {
+		at = earliest
+	}
+	if at.Equal(c.due) {
+		return
+	}
+	c.due = at
+	wait := max(0, at.Sub(now))
+	if c.timer == nil {
+		c.timer = time.AfterFunc(wait, c.fire)
+		return
+	}
+	c.timer.Reset(wait)
+}
+
+// fire pushes the rooms that are due.
+func (c *Changes) fire() {
+	now := time.Now()
+	c.mu.Lock()
+	var rooms []string
+	if !c.ended {
+		c.due = time.Time{}
+		for name, k := range c.known {
+			if next := k.next(); next.IsZero() || next.After(now) || len(rooms) == message.MaxRooms {
+				continue
+			}
+			if !k.changed {
+				k.state, k.members = "", "" // a row has expired
+			}
+			k.changed, k.pushed, k.expires = false, now, time.Time{}
+			rooms = append(rooms, name)
+		}
+		if len(rooms) > 0 {
+			c.last = now
+		}
+		c.schedule(now)
+	}
+	push := c.push
+	c.mu.Unlock()
+	if len(rooms) > 0 {
+		slices.Sort(rooms)
+		push(rooms)
+	}
+}
+
+// Stop ends the pushes.
+func (c *Changes) Stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+}
