@@ -112,7 +112,9 @@ func (b *Broker) acked(fl pendingWrite, seq uint64) {
 	it.rev = seq
 	b.learn(it, fl.value, seq)
 	if fl.value != nil {
-		it.until = time.Now().Add(fl.ttl)
+		if fl.value.ExpiresGMT == "" {
+			it.until = time.Now().Add(fl.ttl)
+		}
 		it.written = unconfirmed
 		if fl.value == it.value || it.isLate() {
 			it.written = confirmed

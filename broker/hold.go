@@ -24,14 +24,25 @@ var ErrFull = errors.New("this node has reached its limit of entries")
 //
 // When another node writes the key, the page has moved there: this node stops renewing it
 // and purges nothing.
-func (b *Broker) Hold(k presence.Key, s presence.Stored) { _ = b.put(k, s, true) }
+func (b *Broker) Hold(k presence.Key, s presence.Stored) { _ = b.put(k, s, true, time.Time{}) }
 
 // Put writes a value once, for a client that only POSTs. It ends with its TTL. The error
 // is presence.ErrTooLarge, ErrFull, ErrClosed, or says why the data is not a JSON object.
-func (b *Broker) Put(k presence.Key, s presence.Stored) error { return b.put(k, s, false) }
+func (b *Broker) Put(k presence.Key, s presence.Stored) error { return b.put(k, s, false, time.Time{}) }
 
-func (b *Broker) put(k presence.Key, s presence.Stored, hold bool) error {
-	s.Held = hold
+// PutUntil is Put for an entry that expires at a time of its own. The bucket keeps no value
+// longer than a TTL, so this node renews it until then: if the node stops, the entry ends
+// within a TTL.
+func (b *Broker) PutUntil(k presence.Key, s presence.Stored, until time.Time) error {
+	return b.put(k, s, false, until)
+}
+
+// put writes a value. until is zero for a value without an end of its own.
+func (b *Broker) put(k presence.Key, s presence.Stored, hold bool, until time.Time) error {
+	s.Held, s.ExpiresGMT = hold, ""
+	if !until.IsZero() {
+		s.ExpiresGMT = until.UTC().Format(time.DateTime)
+	}
 	var usual [256]byte // on the stack; longer than most keys
 	name := k.Append(usual[:0])
 	value, err := presence.Normalize(k, s, b.node, b.last(name))
@@ -55,6 +66,10 @@ func (b *Broker) put(k presence.Key, s presence.Stored, hold bool) error {
 		it.goal = renewed
 	}
 	it.until = time.Now().Add(b.ttl)
+	if !until.IsZero() {
+		it.until = until
+		b.planEnd(it)
+	}
 	it.beat = b.clock()
 	b.refreshViews(it)
 	if coalesce && shown != "" && shown == b.shownConn(it) {
@@ -184,7 +199,7 @@ func (b *Broker) remoteChange(name string, stored *presence.Stored, rev uint64, 
 	case rev <= it.rev:
 	case stored != nil || byRemove: // the page is on another node now, or was removed
 		b.drop(it)
-	case it.goal == renewed: // another client deleted the key, but the page is still here
+	case b.renews(it, time.Now()): // another client deleted the key, or it expired too early
 		it.rev = rev
 		it.unconfirm()
 		it.repeat()

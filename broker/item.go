@@ -12,7 +12,7 @@ import (
 //
 // goal is what the broker does with the key. Callers set it; Hold and Put also after Leave:
 //
-//	Hold ──→ renewed ──StopRenewing──→ expiring ←── Put
+//	Hold ──→ renewed ──StopRenewing──→ expiring ←── Put, PutUntil
 //	renewed, expiring ──Leave──→ purged
 //	any ──Remove──→ removed
 //
@@ -69,7 +69,7 @@ type goal uint8
 
 const (
 	renewed  goal = iota // write the value, and renew it every third of a TTL
-	expiring             // write the value once; it ends with its TTL
+	expiring             // write the value once; it ends with its TTL, or is renewed until an end of its own
 	purged               // delete the key if no other node wrote it since
 	removed              // delete the key whichever node wrote it
 )

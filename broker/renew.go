@@ -99,14 +99,26 @@ func (b *Broker) renewSlot() {
 			b.dropExpired(it) // there is no delete marker if NATS cannot be reached, or if no view watches it
 		case it.isDue() || it.leaves():
 			b.enqueue(it)
-		case it.goal == renewed && !it.isLate() && b.sentWithin(it, b.ttl/6):
+		case b.renews(it, now) && !it.isLate() && b.sentWithin(it, b.ttl/6):
 			b.plan(it, b.ttl/3)
-		case it.goal == renewed:
+		case b.renews(it, now):
 			it.repeat()
 			b.enqueue(it)
 			w.move(it, it.home)
 		default:
-			w.plan(it, int(it.until.Sub(now)/b.step())+1)
+			b.planEnd(it)
 		}
 	}
+}
+
+// renews reports whether an item is written again every third of the TTL: the page's link is
+// here, or its value lives longer than what was written of it. The lock is held.
+func (b *Broker) renews(it *item, now time.Time) bool {
+	return it.goal == renewed || it.goal == expiring && it.value.ExpiresGMT != "" && it.until.Sub(now) > b.ttl/3
+}
+
+// planEnd moves an item to the slot that the wheel reaches when its value expires, or to the
+// last one of this turn. The lock is held.
+func (b *Broker) planEnd(it *item) {
+	b.wheel.plan(it, int(time.Until(it.until)/b.step())+1)
 }

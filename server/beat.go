@@ -67,7 +67,7 @@ func (b *beat) readDeposits(store *deposit.Store, claims *ticket.Claims, hooks *
 
 // Enter implements hook.Presence.
 func (b *beat) Enter(room, clientID string, data []byte) {
-	if len(data) > hook.MaxData || !b.User.MayEnter(room) {
+	if len(data) > hook.MaxData || b.User.Unrecorded || !b.User.MayEnter(room) {
 		return
 	}
 	b.entries.write(&b.Call, presence.Entry{

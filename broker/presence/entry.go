@@ -30,15 +30,17 @@ type Entry struct {
 	Data        json.RawMessage `json:"data"` // an object
 	DateGMT     string          `json:"date_gmt"`
 	Idle        Activity        `json:"idle,omitempty"`
+	ExpiresGMT  string          `json:"expires_gmt,omitempty"` // when it expires, if it has a lifetime of its own
 }
 
-// SameButIdleAndDate reports whether two entries differ at most in Idle and DateGMT.
+// SameButIdleAndDate reports whether two entries differ at most in Idle, DateGMT and
+// ExpiresGMT.
 func (e *Entry) SameButIdleAndDate(other *Entry) bool {
 	return e.Room == other.Room && e.ClientID == other.ClientID && e.UserID == other.UserID &&
 		e.DisplayName == other.DisplayName && e.AvatarURL == other.AvatarURL && bytes.Equal(e.Data, other.Data)
 }
 
-// SameButDate reports whether two entries differ at most in DateGMT.
+// SameButDate reports whether two entries differ at most in DateGMT and ExpiresGMT.
 func (e *Entry) SameButDate(other *Entry) bool {
 	return e.Idle == other.Idle && e.SameButIdleAndDate(other)
 }
@@ -71,14 +73,14 @@ func Normalize(k Key, s Stored, node string, last *Stored) (*Stored, error) {
 	if last == nil {
 		last = new(Stored)
 	} else if last.SameButDate(&s.Entry) {
-		date := readable(s.DateGMT, last.DateGMT)
+		date, expires := readable(s.DateGMT, last.DateGMT), readable(s.ExpiresGMT, last.ExpiresGMT)
 		s.Entry = last.Entry
-		s.DateGMT = date
+		s.DateGMT, s.ExpiresGMT = date, expires
 		return &s, nil
 	}
 	s.Room, s.ClientID = readable(k.Room, last.Room), readable(k.ClientID, last.ClientID)
 	s.DisplayName, s.AvatarURL = readable(s.DisplayName, last.DisplayName), readable(s.AvatarURL, last.AvatarURL)
-	s.DateGMT = readable(s.DateGMT, last.DateGMT)
+	s.DateGMT, s.ExpiresGMT = readable(s.DateGMT, last.DateGMT), readable(s.ExpiresGMT, last.ExpiresGMT)
 	if len(last.Data) > 0 && bytes.Equal(s.Data, last.Data) {
 		s.Data = last.Data
 	} else {
@@ -127,7 +129,7 @@ const valueFrame = 256
 // size returns an upper bound of the bytes that the value has as JSON, if each byte of its
 // strings becomes at most escaped bytes.
 func (s *Stored) size(escaped int) int {
-	text := len(s.Room) + len(s.ClientID) + len(s.DisplayName) + len(s.AvatarURL) + len(s.DateGMT) + len(s.Node)
+	text := len(s.Room) + len(s.ClientID) + len(s.DisplayName) + len(s.AvatarURL) + len(s.DateGMT) + len(s.ExpiresGMT) + len(s.Node)
 	return valueFrame + escaped*text + len(s.Data)
 }
 
@@ -146,6 +148,9 @@ func (s *Stored) appendJSON(b []byte) []byte {
 	b = append(append(b, `,"data":`...), s.Data...)
 	b = appendString(append(b, `,"date_gmt":`...), s.DateGMT)
 	b = s.Idle.AppendMember(b)
+	if s.ExpiresGMT != "" {
+		b = appendString(append(b, `,"expires_gmt":`...), s.ExpiresGMT)
+	}
 	b = strconv.AppendInt(append(b, `,"focused_at":`...), s.FocusedAt, 10)
 	b = appendString(append(b, `,"node":`...), s.Node)
 	if s.Held {

@@ -27,7 +27,7 @@ func TestNormalizeRoundTrip(t *testing.T) {
 		s := Stored{Entry: Entry{
 			UserID: r.Int64() - 1<<62, DisplayName: text(), AvatarURL: text(),
 			Data: json.RawMessage(data[r.IntN(len(data))]), DateGMT: text(),
-			Idle: Activity(r.IntN(3)),
+			Idle: Activity(r.IntN(3)), ExpiresGMT: text(),
 		}, FocusedAt: r.Int64N(1 << 50), Held: r.IntN(2) == 0}
 		normalized, err := Normalize(k, s, "node", last)
 		if err != nil {

@@ -8,13 +8,19 @@ type Filter struct {
 	Prefix   string // in rooms whose names have this prefix
 	ClientID string // of this client id
 	UserID   int64  // of this user
+	NoUser   bool   // of no user: their user ID is 0
+}
+
+// ofUser reports whether the filter selects the entries of a user.
+func (f Filter) ofUser(id int64) bool {
+	return f.UserID == 0 && !f.NoUser || id == f.UserID
 }
 
 // Select returns the selected entries of a site, in no order. The caller must not change
 // them; Fold does not change them either.
 func (f *Fold) Select(site string, by Filter) (entries []*Entry) {
 	f.each(site, by, func(_ string, m *member) {
-		if e := m.entry(); by.UserID == 0 || e.UserID == by.UserID {
+		if e := m.entry(); by.ofUser(e.UserID) {
 			entries = append(entries, e)
 		}
 	})
@@ -25,7 +31,7 @@ func (f *Fold) Select(site string, by Filter) (entries []*Entry) {
 func (f *Fold) Keys(site string, by Filter) (keys []Key) {
 	f.each(site, by, func(room string, m *member) {
 		for _, t := range m.connections {
-			if by.UserID == 0 || t.stored.UserID == by.UserID {
+			if by.ofUser(t.stored.UserID) {
 				keys = append(keys, Key{site, room, m.id, t.conn})
 			}
 		}

@@ -14,6 +14,7 @@ type User struct {
 	Avatar        string
 	EditPosts     bool
 	ManageOptions bool
+	Unrecorded    bool            // their presence is not recorded: they enter no room
 	Rooms         []string        // rooms that they may enter and hear, besides admin/online
 	Types         []string        // post types all of whose posts they may edit
 	AdminURL      string          // the URL of wp-admin/; only for users who may edit posts

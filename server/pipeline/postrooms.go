@@ -44,10 +44,18 @@ func postOf(c *hook.Call, handle string) (post wordpress.Post, room string, ok b
 	return wordpress.Post{}, "", false
 }
 
-// describe adds a post to an entry's data, with its title if the user's page edits it.
+// describe adds a post to an entry's data, with its status and title if the user's page
+// edits it.
 func describe(data wordpress.Object, post wordpress.Post, u *hook.User) wordpress.Object {
 	data = data.Number("post_id", post.ID).Text("post_type", post.Type)
-	if own := u.Post; own != nil && own.ID == post.ID && own.Title != nil {
+	own := u.Post
+	if own == nil || own.ID != post.ID {
+		return data
+	}
+	if own.Status != "" {
+		data = data.Text("post_status", cleanText(own.Status))
+	}
+	if own.Title != nil {
 		data = data.Text("title", cleanText(*own.Title))
 	}
 	return data

@@ -40,8 +40,8 @@ func CheckEntry(e *presence.Entry) error {
 	e.Data = data.Bytes()
 	_, err := time.Parse(wordpress.DateLayout, e.DateGMT)
 	switch {
-	case e.UserID < 1:
-		return errors.New("user_id must be a user ID above 0")
+	case e.UserID < 0:
+		return errors.New("user_id must be a user ID, or 0 for no user")
 	case e.Data[0] != '{':
 		return errors.New("data must be an object")
 	case len(e.Data) > hook.MaxData:

@@ -23,6 +23,8 @@ const (
 	// of the last page.
 	maxPerPage = 1000
 	maxPage    = 1_000_000
+	// maxExpiresIn is the longest lifetime of an entry, in seconds.
+	maxExpiresIn = 3600
 	// viewWait is how long a request waits for the first snapshot of a site.
 	viewWait = 2 * time.Second
 )
@@ -41,8 +43,10 @@ type presenceCall struct {
 
 // putRequest is the body of a PUT.
 type putRequest struct {
-	Site string `json:"site"`
-	Conn string `json:"conn"`
+	Site      string `json:"site"`
+	Conn      string `json:"conn"`
+	UserID    *int64 `json:"user_id"`    // required; 0: no user
+	ExpiresIn *int64 `json:"expires_in"` // in seconds; nil: one TTL
 	presence.Entry
 }
 
@@ -123,16 +127,23 @@ func (c *presenceCall) number(name string, fallback, most int64) (int64, error) 
 	return n, nil
 }
 
-// setPresence answers PUT: it writes an entry, which lives for one TTL.
+// setPresence answers PUT: it writes an entry, which lives for one TTL or for expires_in.
 func (a *api) setPresence(c *presenceCall) (any, error) {
 	e := c.body.Entry
-	e.DateGMT = cmp.Or(e.DateGMT, time.Now().UTC().Format(wordpress.DateLayout))
+	if c.body.UserID == nil {
+		return nil, badRequest("user_id is missing")
+	}
+	e.UserID = *c.body.UserID
+	e.DateGMT, e.ExpiresGMT = cmp.Or(e.DateGMT, time.Now().UTC().Format(wordpress.DateLayout)), ""
 	conn := cmp.Or(c.body.Conn, PostConn)
 	if err := CheckEntry(&e); err != nil {
 		return nil, badRequest("%v", err)
 	}
 	if !connID.MatchString(conn) {
 		return nil, badRequest("conn must be 1 to 64 of A-Z a-z 0-9 _ -")
+	}
+	if in := c.body.ExpiresIn; in != nil && (*in < 1 || *in > maxExpiresIn) {
+		return nil, badRequest("expires_in must be 1 to %d seconds", maxExpiresIn)
 	}
 	lock := a.PutLock(c.site)
 	lock.Lock()
@@ -145,11 +156,21 @@ func (a *api) setPresence(c *presenceCall) (any, error) {
 	if renews || !hasSession && c.view.Held(k) {
 		return e, nil // the page's connection writes the same entry, and renews it
 	}
-	err := a.Broker.Put(k, presence.Stored{Entry: e})
+	err := a.put(k, &e, c.body.ExpiresIn)
 	if errors.Is(err, presence.ErrTooLarge) {
 		err = badRequest("%v", err)
 	}
 	return e, err
+}
+
+// put writes an entry. expiresIn is its lifetime in seconds, nil for one TTL.
+func (a *api) put(k presence.Key, e *presence.Entry, expiresIn *int64) error {
+	if expiresIn == nil {
+		return a.Broker.Put(k, presence.Stored{Entry: *e})
+	}
+	until := time.Now().Add(time.Duration(*expiresIn) * time.Second)
+	e.ExpiresGMT = wordpress.Date(until)
+	return a.Broker.PutUntil(k, presence.Stored{Entry: *e}, until)
 }
 
 // mayPut refuses an entry that is another user's, and one more than maxUserEntries of a
@@ -162,7 +183,7 @@ func mayPut(v *broker.View, e presence.Entry) error {
 		}
 		return nil
 	}
-	if _, total := v.List(presence.Filter{UserID: e.UserID}, 0, 0); total >= maxUserEntries {
+	if _, total := v.List(presence.Filter{UserID: e.UserID, NoUser: e.UserID == 0}, 0, 0); total >= maxUserEntries {
 		return &apiError{429, "too_many", "the limit of entries of one user is reached: " + strconv.Itoa(maxUserEntries)}
 	}
 	return nil
@@ -186,6 +207,8 @@ func (a *api) removePresence(c *presenceCall) (any, error) {
 		}
 	}
 	conn := c.query.Get("conn")
+	type name struct{ room, clientID string }
+	removed := map[name]bool{}
 	for _, k := range c.view.Keys(f) {
 		if conn != "" && k.Conn != conn {
 			continue
@@ -193,9 +216,11 @@ func (a *api) removePresence(c *presenceCall) (any, error) {
 		if err := a.Broker.Remove(k); err != nil {
 			return nil, err
 		}
+		removed[name{k.Room, k.ClientID}] = true
 	}
 	return struct {
 		Deleted bool   `json:"deleted"`
 		Room    string `json:"room"`
-	}{true, f.Room}, nil
+		Removed int    `json:"removed"` // how many entries there were
+	}{true, f.Room, len(removed)}, nil
 }

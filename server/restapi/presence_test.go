@@ -25,6 +25,7 @@ type presenceAnswer struct {
 	Code    string
 	Deleted bool
 	Room    string
+	Removed int
 }
 
 // presence sends a request to /presence as the test site.
@@ -77,8 +78,8 @@ func TestPutListDelete(t *testing.T) {
 	if got := n.presence(t, "GET", "room="+wordpress.AdminRoom, ""); len(got.entries) != 1 || got.text != "["+strings.TrimSpace(put.text)+"]\n" {
 		t.Errorf("GET: %s, PUT: %s", got.text, put.text)
 	}
-	for _, what := range []string{"an entry", "an entry that does not exist"} {
-		if got := n.presence(t, "DELETE", query, ""); got.status != 200 || !got.Deleted || got.Room != wordpress.AdminRoom {
+	for i, what := range []string{"an entry", "an entry that does not exist"} {
+		if got := n.presence(t, "DELETE", query, ""); got.status != 200 || !got.Deleted || got.Room != wordpress.AdminRoom || got.Removed != 1-i {
 			t.Errorf("DELETE of %s: %d %s", what, got.status, got.text)
 		}
 	}
@@ -132,7 +133,8 @@ func TestPresenceRefuses(t *testing.T) {
 		{"a line end", "PUT", "", putBody("r", "user-1\n", 1, "{}")},
 		{"no UTF-8", "PUT", "", strings.Replace(putBody("r", "user-1", 1, "{}"), `"r"`, "\"r\xff\"", 1)},
 		{"half a surrogate pair", "PUT", "", strings.Replace(putBody("r", "user-1", 1, "{}"), `"r"`, `"r\ud800"`, 1)},
-		{"no user", "PUT", "", putBody("r", "user-1", 0, "{}")},
+		{"no user", "PUT", "", `{"room":"r","client_id":"c"}`},
+		{"a negative user", "PUT", "", putBody("r", "user-1", -1, "{}")},
 		{"data is a list", "PUT", "", putBody("r", "user-1", 1, "[]")},
 		{"data is null", "PUT", "", putBody("r", "user-1", 1, "null")},
 		{"too much data", "PUT", "", putBody("r", "user-1", 1, `{"x":"`+strings.Repeat("x", hook.MaxData-7)+`"}`)},
@@ -237,5 +239,63 @@ func TestEntryHasOneUser(t *testing.T) {
 	n.presence(t, "DELETE", "user_id=3", "")
 	if a := n.presence(t, "GET", "", ""); len(a.entries) != 1 || put("new", 3).status != 200 {
 		t.Errorf("after all of the user were deleted: %s", a.text)
+	}
+}
+
+// TestExpiresIn checks that an entry has the lifetime that a back end gives it.
+func TestExpiresIn(t *testing.T) {
+	n := newTestNode(t)
+	body := func(in string) string {
+		return `{"room":"r","client_id":"import-1","user_id":0,"expires_gmt":"2001-01-01 00:00:00"` + in + `}`
+	}
+	for _, in := range []string{"0", "-1", "3601", "1.5", `"60"`} {
+		if got := n.presence(t, "PUT", "", body(`,"expires_in":`+in)); got.status != 400 || got.Code != "bad_request" {
+			t.Errorf("expires_in %s: %d %s", in, got.status, got.text)
+		}
+	}
+	if got := n.presence(t, "PUT", "", body("")); got.status != 200 || got.entry.ExpiresGMT != "" {
+		t.Errorf("without expires_in: %d %s", got.status, got.text)
+	}
+	before := time.Now()
+	put := n.presence(t, "PUT", "", body(`,"expires_in":3600`))
+	after := time.Now()
+	if put.status != 200 || put.entry.ExpiresGMT < wordpress.Date(before.Add(time.Hour)) || put.entry.ExpiresGMT > wordpress.Date(after.Add(time.Hour)) {
+		t.Errorf("PUT: %d %s", put.status, put.text)
+	}
+	if got := n.presence(t, "GET", "room=r", ""); got.text != "["+strings.TrimSpace(put.text)+"]\n" {
+		t.Errorf("GET: %s, PUT: %s", got.text, put.text)
+	}
+	if n.presence(t, "PUT", "", body(`,"expires_in":1`)).status != 200 {
+		t.Error("it cannot be shortened")
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for n.presence(t, "GET", "room=r", "").text != "[]\n" {
+		if time.Now().After(deadline) {
+			t.Fatal("it is still there")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// TestNoUser checks that entries without a user are bounded like those of a user, and do not
+// count with them.
+func TestNoUser(t *testing.T) {
+	n := newTestNode(t)
+	for i := range maxUserEntries {
+		n.enter(t, "r", 1+i)
+	}
+	for i := range maxUserEntries {
+		if got := n.presence(t, "PUT", "", putBody("r", fmt.Sprint("import-", i), 0, "{}")); got.status != 200 || got.entry.UserID != 0 {
+			t.Fatalf("PUT %d: %d %s", i, got.status, got.text)
+		}
+	}
+	if got := n.presence(t, "PUT", "", putBody("r", "import-50", 0, "{}")); got.status != 429 || got.Code != "too_many" {
+		t.Errorf("one more: %d %s", got.status, got.text)
+	}
+	if got := n.presence(t, "PUT", "", putBody("r", "import-0", 7, "{}")); got.status != 409 {
+		t.Errorf("the client id of an import: %d %s", got.status, got.text)
+	}
+	if got := n.presence(t, "DELETE", "room=r&client_id=import-0&user_id=7", ""); got.status != 403 {
+		t.Errorf("DELETE by a user: %d %s", got.status, got.text)
 	}
 }

@@ -64,8 +64,8 @@ func findActivePosts(entries []presence.Entry) (posts []hook.ActivePost) {
 	room := ""
 	for _, e := range entries {
 		post, ok := wordpress.ParsePostRoom(e.Room)
-		if !ok {
-			continue
+		if !ok || e.UserID == 0 {
+			continue // of a back end, not of a person
 		}
 		if e.Room != room {
 			room = e.Room

@@ -24,6 +24,14 @@ func TestActivePostsAreBounded(t *testing.T) {
 	}
 }
 
+// TestActivePostsHavePeople leaves out entries without a user, and posts with no others.
+func TestActivePostsHavePeople(t *testing.T) {
+	posts := findActivePosts([]presence.Entry{{Room: "postType/post:1"}, {Room: "postType/post:2"}, {Room: "postType/post:2", UserID: 7}})
+	if len(posts) != 1 || posts[0].ID != 2 || len(posts[0].Editors) != 1 || posts[0].Editors[0].UserID != 7 {
+		t.Errorf("%+v", posts)
+	}
+}
+
 // TestActivePostsFoldIdle makes one of several entries of a person: idle if all are.
 func TestActivePostsFoldIdle(t *testing.T) {
 	now := time.Now()

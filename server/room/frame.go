@@ -104,7 +104,7 @@ func (r *Room) appendEntries(b []byte, name string, entries []presence.Entry) []
 
 // framePrefix writes an entry as frames have it, up to its date. The frame names the room.
 func framePrefix(e presence.Entry) []byte {
-	e.DateGMT, e.Idle = "", presence.Unreported
+	e.DateGMT, e.Idle, e.ExpiresGMT = "", presence.Unreported, ""
 	b, _ := json.Marshal(struct {
 		presence.Entry
 		Room string `json:"room,omitempty"`

@@ -25,7 +25,10 @@ func (o *OnlineList) Encode(entries []presence.Entry) wordpress.Encoded {
 	}
 	b := append(make([]byte, 0, len(o.json)+512), '[')
 	for i := range entries {
-		if i > 0 {
+		if entries[i].UserID == 0 {
+			continue // of a back end, not of a person
+		}
+		if b[len(b)-1] != '[' {
 			b = append(b, ',')
 		}
 		b = append(b, o.prefixes.prefix(len(entries), &entries[i], onlinePrefix)...)

@@ -12,9 +12,10 @@ const AdminRoom = "admin/online"
 
 // Post is a post of a site.
 type Post struct {
-	ID    int64   `json:"id"`
-	Type  string  `json:"type"`
-	Title *string `json:"title,omitempty"` // nil: not known
+	ID     int64   `json:"id"`
+	Type   string  `json:"type"`
+	Status string  `json:"status,omitempty"` // empty: not known
+	Title  *string `json:"title,omitempty"`  // nil: not known
 }
 
 // Room returns the name of the post's room, postType/TYPE:ID.
