@@ -91,6 +91,12 @@ add_action( 'heartbeat_tick', 'heartbeatd_on_heartbeat_tick', PHP_INT_MAX, 2 );
 add_action( 'wp_verify_nonce_failed', 'heartbeatd_on_failed_nonce', 10, 2 );
 add_action( 'upgrader_process_complete', 'heartbeatd_reset_observations' );
 
+// Revokes tickets when a plugin or theme is activated, deactivated or updated.
+add_action( 'update_option_active_plugins', 'heartbeatd_on_code_change' );
+add_action( 'update_site_option_active_sitewide_plugins', 'heartbeatd_on_code_change' );
+add_action( 'update_option_stylesheet', 'heartbeatd_on_code_change' );
+add_action( 'upgrader_process_complete', 'heartbeatd_on_code_change' );
+
 // The owner of the site has chosen how often PHP sees beats because of a callback.
 add_action( 'update_option_heartbeatd', 'heartbeatd_on_settings_update', 10, 2 );
 

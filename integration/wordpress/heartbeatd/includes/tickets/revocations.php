@@ -71,6 +71,17 @@ function heartbeatd_revoke_all() {
 }
 
 /**
+ * Revokes all tickets when a plugin or theme is activated, deactivated or updated: it is not
+ * known what the callbacks do that are registered from now on.
+ */
+function heartbeatd_on_code_change() {
+	// Before this plugin is active, there are no tickets.
+	if ( ! did_action( 'activate_' . plugin_basename( HEARTBEATD_PLUGIN_FILE ) ) ) {
+		heartbeatd_revoke_all();
+	}
+}
+
+/**
  * Returns the stored sessions of a user.
  *
  * @param int $user_id The user.
