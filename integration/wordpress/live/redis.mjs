@@ -1,0 +1,27 @@
+// A persistent object cache for a live site: Redis, and a drop-in that uses it.
+
+import { spawn } from 'node:child_process'
+import { copyFileSync, existsSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { until } from './live.mjs'
+
+// withRedis runs use while the site keeps its object cache in a Redis.
+export async function withRedis(site, use) {
+	const folder = dirname(site.dir)
+	const socket = `${folder}/redis.sock`
+	const settings = { port: '0', unixsocket: socket, unixsocketperm: '777', save: '', dir: folder }
+	const redis = spawn('redis-server', Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]), { stdio: 'ignore' })
+	const ended = new Promise((done) => redis.once('exit', done))
+	const kill = () => redis.kill('SIGKILL')
+	process.once('exit', kill)
+	try {
+		await until('Redis', () => existsSync(socket))
+		copyFileSync(fileURLToPath(new URL('object-cache.php', import.meta.url)), `${site.dir}/wp-content/object-cache.php`)
+		return await use()
+	} finally {
+		redis.kill()
+		await ended
+		process.off('exit', kill)
+	}
+}
