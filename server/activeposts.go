@@ -8,11 +8,15 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/pipeline"
 	"github.com/heartbeatd/heartbeatd/server/room"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // asksForFrames is the value of pipeline.ActiveHandle with which a page asks for frames.
 const asksForFrames = "frames"
+
+// maxEarlier is how many earlier tickets of a page are kept for what they say about posts.
+const maxEarlier = 10
 
 // readActivePosts sets the active posts of a beat that asks for them. It returns false if PHP
 // must answer the beat.
@@ -57,7 +61,27 @@ func (b *beat) mayEdit(p wordpress.Post) (may, known bool) {
 		may = slices.Contains(b.User.Types, p.Type)
 		return may, may
 	}
-	return b.tickets.MayEdit(b.site.ID, b.claims, p)
+	return b.tickets.MayEdit(b.site.ID, b.claims, b.earlier, p)
+}
+
+// keepEarlier keeps the page's ticket for what it says about single posts, before a newer one
+// takes its place: that one says it only of the posts that were being edited when it was issued.
+// It is called with s.mu held.
+func (s *session) keepEarlier(newer *ticket.Claims) {
+	if s.claims == newer {
+		return
+	}
+	named := append(slices.Clone(newer.Editable), newer.NotEditable...)
+	kept := []*ticket.Claims{}
+	for _, c := range append([]*ticket.Claims{s.claims}, s.earlier...) {
+		posts := append(slices.Clone(c.Editable), c.NotEditable...)
+		isNew := func(id int64) bool { return !slices.Contains(named, id) }
+		if len(kept) < maxEarlier && slices.ContainsFunc(posts, isNew) && time.Now().Before(c.ExpiresAt.Time) {
+			kept = append(kept, c)
+			named = append(named, posts...)
+		}
+	}
+	s.earlier = slices.Clip(kept)
 }
 
 // subscribeActivePosts subscribes the page to changes of the active posts if its last beat
@@ -95,7 +119,7 @@ func (s *session) activePostsFrame(lists room.ActiveLists) []byte {
 	if !s.wantsFrames || s.ended {
 		return nil
 	}
-	b := &beat{Call: hook.Call{User: s.user, Now: time.Now()}, site: s.site, claims: s.claims, tickets: s.tickets}
+	b := &beat{Call: hook.Call{User: s.user, Now: time.Now()}, site: s.site, claims: s.claims, earlier: s.earlier, tickets: s.tickets}
 	posts, ok := b.activePosts()
 	if !ok {
 		return nil

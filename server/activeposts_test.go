@@ -178,6 +178,40 @@ func TestActivePostsForPHP(t *testing.T) {
 	}
 }
 
+// TestActivePostsOfEarlierTickets checks that a newer ticket, which names only the posts that were
+// being edited when it was issued, does not make heartbeatd forget the others.
+func TestActivePostsOfEarlierTickets(t *testing.T) {
+	n := newNode(t)
+	p := n.page(t, 2).withClaims(t, decided([]int64{42}, []int64{43}, false))
+	edit := func(room string) { n.presence(t, "PUT", "", putBody(room, "editor-3", 3, `{"title":"x"}`)) }
+	edit("postType/post:42")
+	edit("postType/post:43")
+	edit("postType/page:7")
+	s := p.socket(t)
+	renew := func(change func(*ticket.Claims)) {
+		p.withClaims(t, change)
+		s.send(fmt.Sprintf(`{"type":"ticket","ticket":%q}`, p.ticket))
+	}
+	shows := func(what string, want ...string) {
+		t.Helper()
+		until(t, what, func() bool {
+			f := s.beat(1, p.form(asksPosts))
+			if want == nil || f.Type == "decline" {
+				return want == nil && f.Type == "decline"
+			}
+			got := activeAnswer(t, f)
+			return strings.Count(got, "post_id") == len(want) && !slices.ContainsFunc(want, func(id string) bool { return !strings.Contains(got, `"post_id":`+id+",") })
+		})
+	}
+	shows("a post that the ticket does not name goes to PHP")
+	renew(decided([]int64{7}, nil, false))
+	shows("the earlier ticket still counts", "42", "7")
+	renew(decided(nil, []int64{42}, false))
+	shows("the newest ticket that names the post counts", "7")
+	n.call(t, "/revoke", `{"room":"postType/page:7"}`)
+	shows("after the room was revoked the post goes to PHP")
+}
+
 // decided changes claims to name posts instead of post types.
 func decided(may, mayNot []int64, cut bool) func(*ticket.Claims) {
 	return func(c *ticket.Claims) { c.Types, c.Editable, c.NotEditable, c.PostsCut = nil, may, mayNot, cut }

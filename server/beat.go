@@ -15,7 +15,8 @@ import (
 type beat struct {
 	hook.Call
 	site    *site
-	claims  *ticket.Claims // nil on the demo site
+	claims  *ticket.Claims   // nil on the demo site
+	earlier []*ticket.Claims // of the page
 	tickets *ticket.Verifier
 	entries entryWriter
 	posted  bool              // it came by POST: no lock is held, so it may wait

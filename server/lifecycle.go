@@ -50,6 +50,7 @@ func (s *session) renew(siteID string, claims *ticket.Claims) error {
 // accept takes a ticket's claims, and removes the page's entries in rooms that the user may no
 // longer enter. It is called with s.mu held.
 func (s *session) accept(claims *ticket.Claims) {
+	s.keepEarlier(claims)
 	s.claims, s.user = claims, claims.User()
 	s.site.sync.SetURL(claims.Sync, claims.IssuedAt.Time)
 	s.site.held.SetURL(claims.Rows, claims.IssuedAt.Time)

@@ -61,6 +61,7 @@ type session struct {
 
 	mu             sync.Mutex // guards the following fields
 	claims         *ticket.Claims
+	earlier        []*ticket.Claims // from newest to oldest, for what they say about single posts
 	user           *hook.User
 	entries        sessionEntries
 	rooms          []*room.Room // rooms that the page hears
@@ -86,7 +87,7 @@ func (s *session) Beat(_ context.Context, received transport.Beat) transport.Tic
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b := &beat{Call: hook.Call{User: s.user, Post: form, Now: now, Nonces: s.claims}, site: s.site, claims: s.claims, tickets: s.tickets, entries: s}
+	b := &beat{Call: hook.Call{User: s.user, Post: form, Now: now, Nonces: s.claims}, site: s.site, claims: s.claims, earlier: s.earlier, tickets: s.tickets, entries: s}
 	b.read()
 	b.readDeposits(s.deposits, s.claims, s.pipeline.Hooks())
 	if s.ended || !s.beats.Allow() || !s.claims.MayAnswer(&b.Call, s.pipeline.Hooks(), true) || !b.readActivePosts() || s.site.cron.claim(now) {

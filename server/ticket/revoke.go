@@ -87,18 +87,29 @@ func (v *Verifier) Revoked(siteID string, c *Claims) bool {
 	return false
 }
 
-// MayEdit reports whether the user of a verified ticket may edit a post that is being
-// edited, and whether the ticket says so. What it says about a single post ends when the
-// post's room is revoked.
-func (v *Verifier) MayEdit(siteID string, c *Claims, p wordpress.Post) (may, known bool) {
+// MayEdit reports whether the user of a page may edit a post that is being edited, and
+// whether the page's verified ticket says so, or one of its earlier tickets, from the newest to
+// the oldest. What a ticket says about a single post ends when it expires or the post's room is
+// revoked.
+func (v *Verifier) MayEdit(siteID string, c *Claims, earlier []*Claims, p wordpress.Post) (may, known bool) {
 	if slices.Contains(c.Types, p.Type) {
 		return true, true
 	}
-	may = slices.Contains(c.Editable, p.ID)
-	if may || slices.Contains(c.NotEditable, p.ID) {
-		return may, !v.postRevoked(siteID, c, p.ID)
+	says := c
+	if !c.Names(p.ID) {
+		names := func(c *Claims) bool { return c.Names(p.ID) && time.Now().Before(c.ExpiresAt.Time) }
+		i := slices.IndexFunc(earlier, names)
+		if i < 0 {
+			return false, c.PostsCut // asking again would not help: the next ticket has no more room
+		}
+		says = earlier[i]
 	}
-	return false, c.PostsCut // asking again would not help: the next ticket has no more room
+	return slices.Contains(says.Editable, p.ID), !v.postRevoked(siteID, says, p.ID)
+}
+
+// Names reports whether the ticket says whether its user may edit this single post.
+func (c *Claims) Names(post int64) bool {
+	return slices.Contains(c.Editable, post) || slices.Contains(c.NotEditable, post)
 }
 
 // postRevoked reports whether the room of a post was revoked after a ticket was issued.
