@@ -67,11 +67,14 @@ export async function openCells({ site, php, person }, client) {
 	return pages
 }
 
-// watch notes a page's beats to PHP and its ticks.
+// watch notes a page's beats to PHP, with their handles, and its ticks.
 export async function watch(page) {
-	page.posted = 0
+	page.beats = []
 	page.on('request', (request) => {
-		if (request.url().includes('admin-ajax.php') && /(^|&)action=heartbeat(&|$)/.test(request.postData() ?? '')) page.posted++
+		const body = new URLSearchParams(request.postData() ?? '')
+		if (!request.url().includes('admin-ajax.php') || body.get('action') !== 'heartbeat') return
+		const handles = [...body.keys()].flatMap((key) => key.match(/^data\[([^\]]+)\]/)?.[1] ?? [])
+		page.beats.push({ at: performance.now() / 1000, handles: [...new Set(handles)] })
 	})
 	await page.evaluate(() => {
 		window.ticks = []
@@ -102,4 +105,4 @@ export function learned(php) {
 }
 
 // posted returns the number of beats to PHP so far, by screen.
-export const posted = (pages) => Object.fromEntries(Object.entries(pages).map(([screen, page]) => [screen, page.posted]))
+export const posted = (pages) => Object.fromEntries(Object.entries(pages).map(([screen, page]) => [screen, page.beats.length]))
