@@ -1,11 +1,12 @@
 // Measures how often pages ask PHP while a plugin hangs on the hooks of a beat: each plugin of
 // integration/wordpress/live/plugins/beats on a WordPress of its own, with four screens open with
-// core's client and with ours at the same time, without and with a persistent object cache.
+// core's client and with ours at the same time, without and with a persistent object cache. Each row
+// of the table is printed as soon as it is known.
 //
 //	node --test integration/load/plugins.mjs
 //
 // HEARTBEATD_COUNT_SECONDS=180 counts for three minutes instead of ten; HEARTBEATD_COUNT_SITES=2 has
-// two sites at a time instead of four; HEARTBEATD_COUNT_PLUGINS=own-closure,queries measures these only;
+// two sites at a time instead of eight; HEARTBEATD_COUNT_PLUGINS=own-closure,queries measures these only;
 // HEARTBEATD_COUNT_CACHES=redis only with an object cache.
 
 import assert from 'node:assert/strict'
@@ -14,10 +15,10 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ACTING, SCREENS, TURNING, activate, learn, learned, openCells, posted } from '../wordpress/live/cells.mjs'
 import { until, withLive } from '../wordpress/live/live.mjs'
-import { withRedis } from '../wordpress/live/redis.mjs'
+import { startRedis } from '../wordpress/live/redis.mjs'
 
 const SECONDS = Number(process.env.HEARTBEATD_COUNT_SECONDS || 600)
-const SITES = Number(process.env.HEARTBEATD_COUNT_SITES || 4)
+const SITES = Number(process.env.HEARTBEATD_COUNT_SITES || 8)
 const ALL = readdirSync(new URL('../wordpress/live/plugins/beats/', import.meta.url)).map((file) => file.replace(/\.php$/, ''))
 const PLUGINS = process.env.HEARTBEATD_COUNT_PLUGINS?.split(',') ?? ['none', ...ALL]
 const CACHES = process.env.HEARTBEATD_COUNT_CACHES?.split(',') ?? ['none', 'redis']
@@ -31,7 +32,7 @@ const cases = CACHES.flatMap((cache) => PLUGINS.map((plugin) => ({ cache, plugin
 test('beats to PHP of each plugin', { concurrency: SITES, timeout: 3_600_000 + cases.length * 2000 * SECONDS }, async (t) => {
 	await Promise.all(cases.map((one) => t.test(`${one.plugin}, object cache: ${one.cache}`, async (t) => {
 		one.result = await measure(t, one)
-		console.error(row(one))
+		console.error(`object cache ${one.cache}: ${row(one)}`)
 		check(one)
 	})))
 	for (const cache of CACHES) {
@@ -47,28 +48,36 @@ async function measure(t, { plugin, cache }) {
 	let result
 	await withLive(t, async (live) => {
 		const { site, php } = live
-		const use = async () => {
-			if (plugin !== 'none') activate(site, php, [plugin])
-			const cells = {}
+		if (cache === 'redis') await startRedis(t, site)
+		if (plugin !== 'none') activate(site, php, [plugin])
+		const cells = {}
+		const native = {}
+		await inTurn(async () => {
 			for (const [name, client] of Object.entries(CLIENTS)) cells[name] = await openCells(live, client)
-			const native = {}
 			for (const screen of SCREENS) native[screen] = await learn(cells.ours[screen])
-			const counts = await count(cells)
-			result = { learned: learned(php), native, counts, turned: await turn(live, plugin, cells.ours) }
-		}
-		await (cache === 'redis' ? withRedis(site, use) : use())
+		})
+		const counts = await count(cells)
+		result = { learned: learned(php), native, counts, turned: await turn(live, plugin, cells.ours) }
 	})
 	return result
 }
 
+// inTurn runs open after those of the sites before: opening pages needs a processor.
+let before = Promise.resolve()
+function inTurn(open) {
+	const opened = before.then(open)
+	before = opened.catch(() => {})
+	return opened
+}
+
 // count returns the beats to PHP of each client's screens, while nobody touches them.
 async function count(cells) {
-	const before = Object.fromEntries(Object.entries(cells).map(([name, pages]) => [name, posted(pages)]))
+	const start = Object.fromEntries(Object.entries(cells).map(([name, pages]) => [name, posted(pages)]))
 	await sleep(1000 * SECONDS)
 	const counts = {}
 	for (const [name, pages] of Object.entries(cells)) {
 		counts[name] = posted(pages)
-		for (const screen of SCREENS) counts[name][screen] -= before[name][screen]
+		for (const screen of SCREENS) counts[name][screen] -= start[name][screen]
 	}
 	return counts
 }

@@ -36,14 +36,14 @@ test('cost of a WordPress with twenty users', { timeout: 900_000 + 1000 * SECOND
 	const rows = {}
 	await Promise.all(Object.entries(SITES).map(([name, [client, people]]) => withLive(t, async (parts) => {
 		if (PLUGINS.length) activate(parts.site, parts.php, PLUGINS)
-		await settle(parts, client, people)
+		const pages = await settle(parts, client, people)
 		const open = PLUGINS.length ? await opener(parts, client) : () => {}
 		if (--waiting === 0) begin()
 		await begun
-		rows[name] = (await Promise.all([count(parts.site), open()]))[0]
+		rows[name] = (await Promise.all([count(parts.site, pages), open()]))[0]
 	})))
 	report(t, rows)
-	const [core, ours] = [CORE, OURS].map((name) => rows[name][0])
+	const [core, ours] = [CORE, OURS].map((name) => rows[name].numbers[0])
 	assert.ok(core > 0, 'WordPress\'s client asked PHP for nothing')
 	// With fewer beats, the requests of opening the pages would be too large a part.
 	if (SECONDS >= 600) assert.ok(7 * ours <= core, `${core} requests to PHP with WordPress's client, ${ours} with ours`)
@@ -53,14 +53,19 @@ function report(t, rows) {
 	t.diagnostic(`${PEOPLE} people, ${SECONDS} seconds${PLUGINS.length ? `, with ${PLUGINS.join(', ')}, a post opened every ${OPENS} s` : ''}`)
 	t.diagnostic('| | requests to PHP | CPU of PHP-FPM, s | CPU of MariaDB, s |')
 	t.diagnostic('|---|--:|--:|--:|')
-	for (const [name, [requests, ...cpu]] of Object.entries(rows)) t.diagnostic(`| ${[name, requests, ...cpu.map((seconds) => seconds.toFixed(2))].join(' | ')} |`)
-	const rest = (name) => rows[name].map((number, i) => number - (rows[ALONE]?.[i] ?? 0))
+	for (const [name, { numbers: [requests, ...cpu] }] of Object.entries(rows)) t.diagnostic(`| ${[name, requests, ...cpu.map((seconds) => seconds.toFixed(2))].join(' | ')} |`)
+	const rest = (name) => rows[name].numbers.map((number, i) => number - (rows[ALONE]?.numbers[i] ?? 0))
 	const ours = rest(OURS)
 	t.diagnostic(`| ratio | ${rest(CORE).map((number, i) => (number / ours[i]).toFixed(1)).join(' | ')} |`)
+	for (const [name, { kinds }] of Object.entries(rows)) {
+		t.diagnostic(`requests to PHP, ${name}:`)
+		for (const [kind, requests] of Object.entries(kinds)) t.diagnostic(`| ${kind} | ${requests} |`)
+	}
 }
 
-// settle opens all pages, and waits until heartbeatd answers their beats.
+// settle opens all pages, waits until heartbeatd answers their beats, and returns them.
 async function settle({ site, php, person }, client, people) {
+	const pages = []
 	for (let i = 0; i < people; i++) {
 		newEditor(site, php, `person${i}`)
 		const who = await person(`person${i}`, { client })
@@ -71,7 +76,9 @@ async function settle({ site, php, person }, client, people) {
 		await watch(page)
 		if (client === 'core') await beat(page)
 		else await learn(page)
+		pages.push(page)
 	}
+	return pages
 }
 
 // opener returns a function that opens and leaves posts, which all lists show. Her requests are
@@ -94,16 +101,39 @@ async function opener({ site, php, person }, client) {
 	}
 }
 
-// count returns the requests to PHP, and the seconds of CPU of PHP and MariaDB.
-async function count(site) {
+// count returns the requests to PHP, the seconds of CPU of PHP and MariaDB, and the kinds of the
+// requests.
+async function count(site, pages) {
 	const folder = dirname(site.dir)
 	const log = `${folder}/nginx-access.log`
-	const start = statSync(log).size
+	const size = statSync(log).size
+	const start = performance.now() / 1000
 	const before = used(folder)
 	await sleep(1000 * SECONDS)
 	const after = used(folder)
-	const lines = readFileSync(log, 'utf8').slice(start).split('\n').filter((line) => !line.endsWith('"opener"'))
-	return [lines.filter((line) => /"\w+ \S*(\.php|\/wp-json\/)/.test(line)).length, ...after.map((seconds, i) => seconds - before[i])]
+	const lines = readFileSync(log, 'utf8').slice(size).split('\n').filter((line) => !line.endsWith('"opener"'))
+	const paths = lines.flatMap((line) => line.match(/"(\w+ \S*?(?:\.php|\/wp-json\/[^? ]*))[? ]/)?.[1] ?? [])
+	const beats = pages.flatMap(kindsOfBeats(start))
+	return {
+		numbers: [paths.length, ...after.map((seconds, i) => seconds - before[i])],
+		kinds: { ...numbersOf(beats), 'all beats': beats.length, ...numbersOf(paths) },
+	}
+}
+
+// kindsOfBeats returns a function that names, for each beat of a page to PHP since start, what a
+// page with heartbeatd asks by the time since its last beat to PHP.
+const kindsOfBeats = (start) => (page) => page.beats.flatMap(({ at, handles }, i) => {
+	if (at < start) return []
+	const since = at - (page.beats[i - 1]?.at ?? 0)
+	const screen = handles.includes('wp-check-locked-posts') ? 'list' : handles.includes('wp-refresh-post-lock') ? 'editor' : 'dashboard'
+	const reason = since > 230 ? 'ticket of five minutes' : since > 95 && screen !== 'dashboard' ? 'answer about locks of 100 s' : 'other'
+	return [`${screen}, ${reason}`]
+})
+
+function numbersOf(names) {
+	const numbers = {}
+	for (const name of names.toSorted()) numbers[name] = (numbers[name] ?? 0) + 1
+	return numbers
 }
 
 // used returns the CPU time of PHP-FPM with its workers and of MariaDB, in seconds.

@@ -6,8 +6,9 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { until } from './live.mjs'
 
-// withRedis runs use while the site keeps its object cache in a Redis.
-export async function withRedis(site, use) {
+// startRedis has the site keep its object cache in a Redis, which ends with the test, after the
+// site.
+export async function startRedis(t, site) {
 	const folder = dirname(site.dir)
 	const socket = `${folder}/redis.sock`
 	const settings = { port: '0', unixsocket: socket, unixsocketperm: '777', save: '', dir: folder }
@@ -15,13 +16,11 @@ export async function withRedis(site, use) {
 	const ended = new Promise((done) => redis.once('exit', done))
 	const kill = () => redis.kill('SIGKILL')
 	process.once('exit', kill)
-	try {
-		await until('Redis', () => existsSync(socket))
-		copyFileSync(fileURLToPath(new URL('object-cache.php', import.meta.url)), `${site.dir}/wp-content/object-cache.php`)
-		return await use()
-	} finally {
+	t.after(async () => {
 		redis.kill()
 		await ended
 		process.off('exit', kill)
-	}
+	})
+	await until('Redis', () => existsSync(socket))
+	copyFileSync(fileURLToPath(new URL('object-cache.php', import.meta.url)), `${site.dir}/wp-content/object-cache.php`)
 }
