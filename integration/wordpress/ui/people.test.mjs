@@ -166,6 +166,27 @@ test('ticks are used only without a link', () => {
 	assert.deepEqual(plain(silent), {})
 })
 
+test('a tick without a link has only the rooms of posts; a watcher can stop', () => {
+	const s = stage({ link: 'post' })
+	const stop = s.watch('postType/post:4')
+	s.watch('shop/orders')
+	s.people.tick({ 'presence-active-posts': [{ post_id: 4, post_type: 'post', editors: [{ user_id: 1, display_name: 'Anna' }] }] })
+	assert.deepEqual(s.told.map(({ people }) => people.length), [1], 'nothing about a room that ticks do not have')
+	stop()
+	s.people.tick({ 'presence-active-posts': [] })
+	assert.equal(s.told.length, 1)
+})
+
+test('editors are those with an editor\'s entry, and those that ticks name', () => {
+	const s = stage()
+	s.watch('postType/post:4')
+	s.fill('postType/post:4', [entry(1, 'Anna', { client_id: 'editor-1' }), entry(1, 'Anna', { client_id: 'lock-1' }), entry(2, 'Ben', { client_id: 'agent-2' })])
+	assert.deepEqual(plain(s.people.editors('postType/post:4')), [1])
+	s.heartbeat.transport.name = 'post'
+	s.people.tick({ 'presence-active-posts': [{ post_id: 4, post_type: 'post', editors: [{ user_id: 1 }, { user_id: 3 }] }] })
+	assert.deepEqual(plain(s.people.editors('postType/post:4')), [1, 3])
+})
+
 test('a page without posts does not ask for active posts; core\'s client is enough', () => {
 	const window = {}
 	vm.runInNewContext(source, { window })

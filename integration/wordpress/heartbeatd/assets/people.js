@@ -9,6 +9,11 @@
 
 	const parseDate = ( date ) => Date.parse( String( date ).replace( ' ', 'T' ) + 'Z' ) || 0;
 
+	const isPostRoom = ( room ) => room.indexOf( 'postType/' ) === 0;
+
+	// A tick names the editors of a post without their client ids.
+	const isEditor = ( { client_id: id } ) => id === undefined || /^editor-/.test( id );
+
 	// Uses what the user's page reports, otherwise what PHP has computed, otherwise the date.
 	function isIdle( { idle, status, date_gmt: date }, now ) {
 		if ( typeof idle === 'boolean' ) {
@@ -99,15 +104,23 @@
 			}
 		}
 
-		const watchesPosts = () => watchers.some( ( { room } ) => room.indexOf( 'postType/' ) === 0 );
+		const watchesPosts = () => watchers.some( ( { room } ) => isPostRoom( room ) );
 
 		return {
-			/** Calls back with a room, as { people, total }, as soon as it is known and whenever it changes. */
+			/**
+			 * Calls back with a room, as { people, total }, as soon as it is known and whenever it
+			 * changes, until the function that it returns is called.
+			 */
 			watch( room, callback ) {
+				const watcher = { room, callback };
 				subscribe( room );
-				watchers.push( { room, callback } );
+				watchers.push( watcher );
 				update( room );
+				return () => watchers.splice( watchers.indexOf( watcher ), 1 );
 			},
+
+			/** The ids of the users who edit a room's post, as far as they are known. */
+			editors: ( room ) => Array.from( new Set( rooms.get( room ).entries.filter( isEditor ).map( ( entry ) => Number( entry.user_id ) ) ) ),
 
 			/** Subscribes again when the page is ready: heartbeat-transport.js adds rooms to core's client then. */
 			ready: () => watchers.forEach( ( { room } ) => subscribe( room ) ),
@@ -137,7 +150,7 @@
 				}
 				if ( Array.isArray( response[ 'presence-active-posts' ] ) && watchesPosts() ) {
 					const posts = new Map( response[ 'presence-active-posts' ].map( ( post ) => [ `postType/${ post.post_type }:${ post.post_id }`, post.editors || [] ] ) );
-					new Set( watchers.map( ( { room } ) => room ) ).forEach( ( room ) => room !== ONLINE && setRoom( room, posts.get( room ) || [] ) );
+					new Set( watchers.map( ( { room } ) => room ) ).forEach( ( room ) => isPostRoom( room ) && setRoom( room, posts.get( room ) || [] ) );
 				}
 			},
 
@@ -149,15 +162,20 @@
 	}
 
 	window.heartbeatdUi = Object.assign( window.heartbeatdUi || {}, { createPeople } );
-	if ( ! window.jQuery ) {
+	if ( ! window.document ) {
 		return;
 	}
 
-	// Another plugin may have removed the client. Then the page stays as PHP has printed it.
-	const heartbeat = ( window.wp && window.wp.heartbeat ) || {};
+	// A page of the site's front end may have only the link. Another plugin may have removed the
+	// client: then the page stays as PHP has printed it.
+	const heartbeat = window.heartbeatdLink || ( window.wp && window.wp.heartbeat ) || {};
 	const { me, now } = window.heartbeatdUi;
 	const people = createPeople( { heartbeat, me, serverTime: now } );
 	window.heartbeatdUi.people = people;
+	window.setInterval( people.update, UPDATE_MS );
+	if ( ! window.jQuery ) {
+		return;
+	}
 	window.jQuery( people.ready );
 	window.jQuery( window.document )
 		.on( 'heartbeat-send.heartbeatd-people', ( event, data ) => {
@@ -166,5 +184,4 @@
 			}
 		} )
 		.on( 'heartbeat-tick.heartbeatd-people', ( event, response ) => people.tick( response ) );
-	window.setInterval( people.update, UPDATE_MS );
 }( window ) );

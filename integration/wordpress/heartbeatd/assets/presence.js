@@ -54,6 +54,14 @@
 		} );
 	}
 
+	// A page that becomes visible beats at once if heartbeatd answers. If PHP does, its next beat
+	// comes early: there are no more of them.
+	document.addEventListener( 'visibilitychange', function() {
+		if ( document.visibilityState !== 'hidden' && transport().nudge ) {
+			transport().nudge();
+		}
+	} );
+
 	// An editor that is closed releases its lock a few seconds later: the list beats again then.
 	if ( config.list ) {
 		$( document ).on( 'heartbeat-push.heartbeatd', function( event, push ) {

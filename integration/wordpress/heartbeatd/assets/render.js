@@ -55,9 +55,11 @@
 		return [ list ];
 	}
 
+	const formatNumber = ( n ) => n.toLocaleString( document.documentElement.lang || undefined );
+
 	const moreText = ( more ) =>
 		/* translators: %s: how many more people there are. */
-		sprintf( _n( 'and %s more', 'and %s more', more, 'heartbeatd' ), more.toLocaleString( document.documentElement.lang || undefined ) );
+		sprintf( _n( 'and %s more', 'and %s more', more, 'heartbeatd' ), formatNumber( more ) );
 
 	/** A person: avatar, name, screen, and whether they are idle. */
 	function person( someone ) {
@@ -89,5 +91,12 @@
 		} );
 	}
 
-	Object.assign( window.heartbeatdUi, { createElement, screenReaderText, avatars, person, moreText, setChildren } );
+	/** Tells other scripts that an element shows something else, as the Presence API does. */
+	function announceUpdate( key, element ) {
+		if ( window.wp.hooks ) {
+			window.wp.hooks.doAction( 'presence-api.surfaceUpdated', key, element );
+		}
+	}
+
+	Object.assign( window.heartbeatdUi, { createElement, screenReaderText, avatars, person, formatNumber, moreText, setChildren, announceUpdate } );
 }( window, window.wp.i18n ) );

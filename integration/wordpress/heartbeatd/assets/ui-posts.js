@@ -35,6 +35,7 @@
 		const render = () => {
 			ui.setChildren( box.querySelector( '.heartbeatd-posts' ), posts.map( renderPost ) );
 			box.querySelector( '.heartbeatd-none' ).hidden = posts.length > 0;
+			ui.announceUpdate( 'active-posts', box );
 		};
 		ui.people.watch( 'admin/online', ( { people } ) => {
 			const first = ! online.size;
@@ -73,6 +74,9 @@
 	const rooms = new Set( Array.from( document.querySelectorAll( '.heartbeatd-editors[data-room]' ), ( cell ) => cell.dataset.room ) );
 	rooms.forEach( ( room ) => ui.people.watch( room, ( { people, total } ) => {
 		document.querySelectorAll( `.heartbeatd-editors[data-room="${ window.CSS.escape( room ) }"]` )
-			.forEach( ( cell ) => ui.setChildren( cell, ui.avatars( people, total ) ) );
+			.forEach( ( cell ) => {
+				ui.setChildren( cell, ui.avatars( people, total ) );
+				ui.announceUpdate( 'editors', cell );
+			} );
 	} ) );
 }( window, window.jQuery, window.heartbeatdUi, window.wp.i18n ) );

@@ -9,41 +9,80 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
+ * What people.js depends on in the admin.
+ */
+const HEARTBEATD_UI_PEOPLE_DEPENDENCIES = array( 'jquery', 'heartbeat' );
+
+/**
  * Enqueues the scripts that the page needs.
  */
 function heartbeatd_ui_enqueue_scripts() {
-	$screen = get_current_screen();
+	$screen   = get_current_screen();
+	$provides = 'heartbeatd' === heartbeatd_presence_provider();
+	if ( $provides ) {
+		heartbeatd_ui_register_hook_script();
+	}
 	if ( ! heartbeatd_ui_can_see_presence() || ! $screen ) {
 		return;
 	}
-	$provides = 'heartbeatd' === heartbeatd_presence_provider();
-	$room     = heartbeatd_ui_editor_room( $screen );
-	$state    = $provides ? heartbeatd_screen_state() : null;
-	$scripts  = array_keys(
+	$room    = heartbeatd_ui_editor_room( $screen );
+	$state   = $provides ? heartbeatd_screen_state() : null;
+	$scripts = array_keys(
 		array_filter(
 			array(
-				'ui-online'  => $provides,
-				'ui-posts'   => $provides && in_array( $screen->base, array( 'dashboard', 'edit' ), true ),
-				'ui-editors' => '' !== $room,
-				'ui-stale'   => null !== $state,
+				'presence-api' => $provides,
+				'ui-bar'       => $provides,
+				'ui-online'    => $provides,
+				'ui-posts'     => $provides && in_array( $screen->base, array( 'dashboard', 'edit' ), true ),
+				'ui-editors'   => '' !== $room,
+				'ui-stale'     => null !== $state,
 			)
 		)
 	);
 	if ( ! $scripts ) {
 		return;
 	}
-	heartbeatd_ui_enqueue_script( 'people', array( 'jquery', 'heartbeat' ) );
+	heartbeatd_ui_enqueue_script( 'people', HEARTBEATD_UI_PEOPLE_DEPENDENCIES );
 	heartbeatd_ui_enqueue_script( 'render', array( 'wp-i18n', 'heartbeatd-people' ) );
 	foreach ( $scripts as $name ) {
 		heartbeatd_ui_enqueue_script( $name, heartbeatd_ui_dependencies( $name, $screen ) );
 	}
-	$config = array(
-		'me'     => heartbeatd_ui_current_user_entry( $screen->id ),
-		'now'    => (int) ( 1000 * microtime( true ) ),
-		'room'   => $room,
-		'screen' => $state,
+	heartbeatd_ui_add_config(
+		array(
+			'me'     => heartbeatd_ui_current_user_entry( $screen->id ),
+			'now'    => (int) ( 1000 * microtime( true ) ),
+			'room'   => $room,
+			'screen' => $state,
+			'api'    => $provides ? heartbeatd_ui_api_config() : null,
+		)
 	);
+	heartbeatd_ui_enqueue_style();
+}
+
+/**
+ * Registers the script with wp.presence.usePresenceUsers() under the Presence API's handle. Scripts
+ * of other plugins depend on it.
+ */
+function heartbeatd_ui_register_hook_script() {
+	wp_register_script( 'heartbeatd-people', heartbeatd_asset_url( 'people.js' ), HEARTBEATD_UI_PEOPLE_DEPENDENCIES, heartbeatd_asset_version( 'people.js' ), true );
+	wp_register_script( 'wp-presence', heartbeatd_asset_url( 'wp-presence.js' ), array( 'wp-api-fetch', 'wp-element', 'wp-hooks', 'heartbeatd-people' ), heartbeatd_asset_version( 'wp-presence.js' ), true );
+}
+
+/**
+ * Adds the configuration of the scripts.
+ *
+ * @param array $config The configuration of this page.
+ */
+function heartbeatd_ui_add_config( $config ) {
+	// heartbeatd knows which posts of these types the user may edit, and answers without PHP.
+	$config['asksForPosts'] = (bool) heartbeatd_editable_post_types();
 	wp_add_inline_script( 'heartbeatd-people', 'window.heartbeatdUi = ' . wp_json_encode( $config, JSON_HEX_TAG ) . ';', 'before' );
+}
+
+/**
+ * Enqueues the style of users.
+ */
+function heartbeatd_ui_enqueue_style() {
 	wp_enqueue_style( 'heartbeatd-people', heartbeatd_asset_url( 'people.css' ), array(), heartbeatd_asset_version( 'people.css' ) );
 }
 
@@ -67,10 +106,24 @@ function heartbeatd_ui_enqueue_script( $name, $dependencies ) {
  */
 function heartbeatd_ui_dependencies( $name, $screen ) {
 	$dependencies = array(
-		'ui-editors' => $screen->is_block_editor() ? array( 'wp-a11y', 'wp-element', 'wp-plugins', 'wp-edit-post', 'wp-editor' ) : array( 'wp-a11y' ),
-		'ui-stale'   => $screen->is_block_editor() ? array( 'wp-data', 'wp-notices' ) : array( 'common', 'wp-a11y' ),
+		'presence-api' => array( 'jquery', 'wp-hooks' ),
+		'ui-bar'       => array( 'wp-hooks' ),
+		'ui-editors'   => $screen->is_block_editor() ? array( 'wp-a11y', 'wp-element', 'wp-plugins', 'wp-edit-post', 'wp-editor' ) : array( 'wp-a11y' ),
+		'ui-stale'     => $screen->is_block_editor() ? array( 'wp-data', 'wp-notices' ) : array( 'common', 'wp-a11y' ),
 	);
 	return array_merge( array( 'heartbeatd-render' ), $dependencies[ $name ] ?? array() );
+}
+
+/**
+ * Returns what the Presence API's script needs to call the REST routes.
+ *
+ * @return array{stale: string, nonce: string}
+ */
+function heartbeatd_ui_api_config() {
+	return array(
+		'stale' => rest_url( 'wp-presence/v1/presence/screen-revisions/stale' ),
+		'nonce' => wp_create_nonce( 'wp_rest' ),
+	);
 }
 
 /**

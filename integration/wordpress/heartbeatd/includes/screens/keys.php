@@ -28,6 +28,30 @@ function heartbeatd_current_screen_key() {
 	if ( ! $screen ) {
 		return '';
 	}
+	/**
+	 * Filters the key of the current admin screen. A plugin returns a key for a screen of its
+	 * own, and marks the screen as stale after a save, with the same key.
+	 *
+	 * @param string    $key    The key; empty for a screen that is not known.
+	 * @param WP_Screen $screen The screen.
+	 */
+	$key = apply_filters( 'wp_presence_current_screen_key', heartbeatd_core_screen_key( $screen ), $screen ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- The Presence API's filter.
+	if ( '' === $key || heartbeatd_is_screen_key( $key ) ) {
+		return $key;
+	}
+	/* translators: %s: the value that was given as a key. */
+	$message = sprintf( __( 'The filter wp_presence_current_screen_key returned %s. A key is a string of 1 to 191 of the characters a-z 0-9 / _ -, for example "options/my-plugin".', 'heartbeatd' ), esc_html( heartbeatd_describe_value( $key ) ) );
+	_doing_it_wrong( 'wp_presence_current_screen_key', $message, '0.1.0' ); // phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- The value is escaped above.
+	return '';
+}
+
+/**
+ * Returns the key of a screen of core.
+ *
+ * @param WP_Screen $screen The current screen.
+ * @return string Empty if the screen shows nothing that can be saved.
+ */
+function heartbeatd_core_screen_key( $screen ) {
 	// phpcs:disable WordPress.Security.NonceVerification.Recommended -- It only identifies the screen.
 	$id = static function ( $name ) {
 		return isset( $_GET[ $name ] ) && is_scalar( $_GET[ $name ] ) ? absint( $_GET[ $name ] ) : 0;
