@@ -48,7 +48,7 @@ const wordpress = { ajaxurl: 'readonly', heartbeatSettings: 'readonly', jQuery: 
 const scripts = ['server/**/*.js', 'integration/wordpress/**/*.js']
 
 export default [
-	{ ignores: ['client-js/dist/', 'integration/wordpress/heartbeatd/assets/heartbeat.js', 'server/demosite/page/jquery.js', '.cache/'] },
+	{ ignores: ['client-js/dist/', 'integration/wordpress/heartbeatd/assets/heartbeat*.js', 'server/demosite/page/jquery.js', '.cache/'] },
 	js.configs.recommended,
 	{ plugins: { '@stylistic': stylistic }, rules: { ...rules, ...style }, linterOptions: { reportUnusedDisableDirectives: 'error' } },
 	{ files: ['client-js/src/**'], languageOptions: { globals: globals.browser } },

@@ -27,7 +27,8 @@ const (
 
 // unchecked are folders and files that other programs have written.
 var unchecked = []string{
-	"node_modules", ".cache", ".git", "client-js/dist", "integration/wordpress/heartbeatd/assets/heartbeat.js", "server/demosite/page/jquery.js",
+	"node_modules", ".cache", ".git", "client-js/dist", "integration/wordpress/heartbeatd/assets/heartbeat.js", "integration/wordpress/heartbeatd/assets/heartbeat-link.js",
+	"server/demosite/page/jquery.js",
 }
 
 // sourceFiles returns the paths of all source files with one of the extensions.

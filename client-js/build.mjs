@@ -1,4 +1,4 @@
-// Builds dist/ from src/, and copies the drop-in to the plugin. With --check it builds in
+// Builds dist/ from src/, and copies the drop-in and the link alone to the plugin. With --check it builds in
 // memory, and fails if a committed file is stale or the drop-in is too large.
 
 import { build } from 'esbuild'
@@ -14,7 +14,7 @@ const check = process.argv.includes('--check')
 
 const { outputFiles } = await build({
 	absWorkingDir: here,
-	entryPoints: ['src/heartbeat.js', 'src/heartbeat-transport.js'],
+	entryPoints: ['src/heartbeat.js', 'src/heartbeat-transport.js', 'src/heartbeat-link.js'],
 	outdir: 'dist',
 	bundle: true,
 	minify: true,
@@ -32,7 +32,7 @@ const plugin = join(here, '../integration/wordpress/heartbeatd/assets')
 const files = [
 	...outputFiles,
 	...outputFiles
-		.filter(({ path }) => basename(path).startsWith('heartbeat.js'))
+		.filter(({ path }) => /^heartbeat(-link)?\.js/.test(basename(path)))
 		.map(({ path, text }) => ({ path: join(plugin, basename(path)), text })),
 	{ path: join(here, '../server/demosite/page/jquery.js'), text: await readFile(jquery, 'utf8') },
 ]

@@ -9,7 +9,7 @@ import (
 //go:embed dist
 var files embed.FS
 
-// Dist has heartbeat.js, heartbeat-transport.js and their source maps.
+// Dist has heartbeat.js, heartbeat-transport.js, heartbeat-link.js and their source maps.
 var Dist = func() fs.FS {
 	dist, err := fs.Sub(files, "dist")
 	if err != nil {

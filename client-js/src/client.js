@@ -52,8 +52,7 @@ const BY_POST = 6
 const OWN = 7
 const OTHERS = 8
 
-export function createClient({ win, $, emit, connectNow, beatEarly }) {
-	const config = (win.heartbeatSettings && win.heartbeatSettings.heartbeatd) || {}
+export function createClient({ win, $, emit, connectNow, beatEarly, config = (win.heartbeatSettings && win.heartbeatSettings.heartbeatd) || {} }) {
 	const conn = randomId(win)
 	const rooms = createRooms(win)
 	const answers = createAnswerCache(Date.now, config.lock_window)
@@ -243,6 +242,8 @@ export function createClient({ win, $, emit, connectNow, beatEarly }) {
 				startLink()
 			})
 		},
+
+		useTicket,
 
 		/** A beat begins. */
 		began(fields) {

@@ -19,8 +19,8 @@ test('every PHP file parses, and does nothing when it is requested directly', ()
 	}
 })
 
-test('the plugin has the drop-in that client-js builds', () => {
-	for (const name of ['heartbeat.js', 'heartbeat.js.map']) {
+test('the plugin has the scripts that client-js builds', () => {
+	for (const name of ['heartbeat.js', 'heartbeat-link.js'].flatMap((script) => [script, `${script}.map`])) {
 		assert.ok(read(`heartbeatd/assets/${name}`) === readFileSync(`${root}client-js/dist/${name}`, 'utf8'),
 			`copy client-js/dist/${name} to integration/wordpress/heartbeatd/assets`)
 	}

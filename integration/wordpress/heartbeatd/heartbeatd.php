@@ -224,6 +224,7 @@ function heartbeatd_add_presence_hooks() {
 	}
 	require __DIR__ . '/includes/presence-api/functions.php';
 	add_action( 'rest_api_init', 'heartbeatd_load_rest_api' );
+	add_action( 'rest_api_init', 'heartbeatd_load_ticket_route' );
 	add_filter( 'extra_plugin_headers', 'heartbeatd_presence_set_table_name' );
 
 	// Answers the handles that only this plugin's scripts add to a beat. Other callbacks see
@@ -295,23 +296,58 @@ function heartbeatd_load_rest_api() {
 }
 
 /**
- * Shows presence in the admin. Another provider of the Presence API has its own widgets
- * and columns: beside it, only the editors show who else is there.
+ * Loads the REST route for tickets, and registers it.
  */
-function heartbeatd_add_presence_ui_hooks() {
-	if ( ! is_admin() || heartbeatd_is_beat_request() || '' === heartbeatd_presence_provider() ) {
+function heartbeatd_load_ticket_route() {
+	require_once __DIR__ . '/includes/tickets/rest.php';
+	heartbeatd_register_ticket_route();
+}
+
+/**
+ * Loads what both the admin and the site's front end need to show presence.
+ */
+function heartbeatd_load_presence_ui() {
+	require_once __DIR__ . '/includes/presence-ui/people.php';
+	require_once __DIR__ . '/includes/presence-ui/admin-bar.php';
+	require_once __DIR__ . '/includes/presence-ui/scripts.php';
+}
+
+/**
+ * Shows presence on a page of the site's front end, if it has the admin bar and the user may see
+ * presence.
+ */
+function heartbeatd_load_front_end() {
+	if ( ! current_user_can( 'edit_posts' ) ) {
 		return;
 	}
-	require __DIR__ . '/includes/presence-ui/people.php';
+	heartbeatd_load_presence_ui();
+	require_once __DIR__ . '/includes/presence-ui/front-end.php';
+	heartbeatd_front_add_hooks();
+}
+
+/**
+ * Shows presence. Another provider of the Presence API has its own widgets and columns: beside
+ * it, only the editors show who else is there.
+ */
+function heartbeatd_add_presence_ui_hooks() {
+	$provider = heartbeatd_presence_provider();
+	if ( heartbeatd_is_beat_request() || '' === $provider ) {
+		return;
+	}
+	if ( ! is_admin() ) {
+		if ( 'heartbeatd' === $provider ) {
+			add_action( 'admin_bar_init', 'heartbeatd_load_front_end' );
+		}
+		return;
+	}
+	heartbeatd_load_presence_ui();
 	require __DIR__ . '/includes/presence-ui/editors.php';
-	require __DIR__ . '/includes/presence-ui/scripts.php';
 	add_action( 'admin_enqueue_scripts', 'heartbeatd_ui_enqueue_scripts', 11 );
 	add_action( 'post_submitbox_misc_actions', 'heartbeatd_ui_print_classic_editor' );
 
-	if ( 'heartbeatd' !== heartbeatd_presence_provider() ) {
+	if ( 'heartbeatd' !== $provider ) {
 		return;
 	}
-	require __DIR__ . '/includes/presence-ui/admin-bar.php';
 	require __DIR__ . '/includes/presence-ui/dashboard.php';
 	require __DIR__ . '/includes/presence-ui/posts-list.php';
 	require __DIR__ . '/includes/presence-ui/users-list.php';

@@ -22,17 +22,7 @@ function heartbeatd_ui_add_to_admin_bar( $bar ) {
 		return;
 	}
 	$online = heartbeatd_ui_online_users();
-	$bar->add_node(
-		array(
-			'id'     => 'heartbeatd-online',
-			'parent' => 'top-secondary',
-			'title'  => '<span class="ab-icon" aria-hidden="true"></span><span class="ab-label">' . heartbeatd_ui_online_count( $online['total'] ) . '</span>',
-			'meta'   => array(
-				'tabindex'   => 0,
-				'menu_title' => __( 'People online', 'heartbeatd' ),
-			),
-		)
-	);
+	heartbeatd_ui_add_admin_bar_node( $bar, heartbeatd_ui_online_count( $online['total'] ) );
 	$shown = array_slice( $online['people'], 0, HEARTBEATD_UI_MAX_BAR_USERS );
 	$items = array();
 	foreach ( $shown as $person ) {
@@ -41,6 +31,38 @@ function heartbeatd_ui_add_to_admin_bar( $bar ) {
 	if ( $online['total'] > count( $shown ) ) {
 		$items['heartbeatd-online-more'] = '<span class="heartbeatd-more">' . esc_html( heartbeatd_ui_more_text( $online['total'] - count( $shown ) ) ) . '</span>';
 	}
+	heartbeatd_ui_add_admin_bar_items( $bar, $items );
+}
+
+/**
+ * Adds the number.
+ *
+ * @param WP_Admin_Bar $bar   The admin bar.
+ * @param string       $html  The number.
+ * @param string       $class A class of the node, if any.
+ */
+function heartbeatd_ui_add_admin_bar_node( $bar, $html, $class = '' ) {
+	$bar->add_node(
+		array(
+			'id'     => 'heartbeatd-online',
+			'parent' => 'top-secondary',
+			'title'  => '<span class="ab-icon" aria-hidden="true"></span><span class="ab-label">' . $html . '</span>',
+			'meta'   => array(
+				'class'      => $class,
+				'tabindex'   => 0,
+				'menu_title' => __( 'People online', 'heartbeatd' ),
+			),
+		)
+	);
+}
+
+/**
+ * Adds the items of the list.
+ *
+ * @param WP_Admin_Bar          $bar   The admin bar.
+ * @param array<string, string> $items The HTML of the items by their ids.
+ */
+function heartbeatd_ui_add_admin_bar_items( $bar, $items ) {
 	foreach ( $items as $id => $html ) {
 		$bar->add_node(
 			array(

@@ -89,6 +89,36 @@ function heartbeatd_post_title( $post ) {
 }
 
 /**
+ * Returns the title of the current page of the site's front end, as plain text. Every user who
+ * may edit posts sees it.
+ *
+ * @return string Empty for a page that only some users may see, and for a preview.
+ */
+function heartbeatd_page_title() {
+	$post = is_singular() ? get_queried_object() : null;
+	if ( is_preview() || ( $post && ! is_post_publicly_viewable( $post ) ) ) {
+		return '';
+	}
+	$title = $post ? $post->post_title : heartbeatd_document_title();
+	return mb_substr( trim( wp_strip_all_tags( html_entity_decode( $title, ENT_QUOTES | ENT_HTML5, 'UTF-8' ) ) ), 0, 80 );
+}
+
+/**
+ * Returns the title of the current document without the site's name.
+ *
+ * @return string HTML. A plugin may have added the site's name.
+ */
+function heartbeatd_document_title() {
+	$only_title = static function ( $parts ) {
+		return array_intersect_key( $parts, array( 'title' => '' ) );
+	};
+	add_filter( 'document_title_parts', $only_title, PHP_INT_MAX );
+	$title = wp_get_document_title();
+	remove_filter( 'document_title_parts', $only_title, PHP_INT_MAX );
+	return $title;
+}
+
+/**
  * Returns how long ago something was, in words.
  *
  * @param int $time Unix seconds.
