@@ -207,3 +207,10 @@ func (s *State) end(j job, r result, now time.Time) (failures int) {
 	}
 	return s.failures
 }
+
+// Failures returns how many calls in a row have failed.
+func (s *State) Failures() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failures
+}

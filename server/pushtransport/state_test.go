@@ -1,0 +1,126 @@
+package pushtransport
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/internal/leaktest"
+)
+
+// TestMain fails if a test leaves a goroutine running.
+func TestMain(m *testing.M) { leaktest.Main(m) }
+
+// renew makes the calls of a state once a second for so long. Each fails with the error that
+// fails returns. It returns how many renewals there were, and when pages were told what.
+func renew(s *State, d time.Duration, fails func() error) (renewals int, told []string) {
+	start := time.Now()
+	for time.Since(start) < d {
+		now := time.Now()
+		if holds, news := s.tell(now); news {
+			told = append(told, map[bool]string{true: "held at ", false: "not held at "}[holds]+now.Sub(start).String())
+		}
+		if j, due := s.begin(now); due {
+			r := result{called: true, expiresIn: defaultExpiry, err: fails()}
+			if j.renew {
+				renewals++
+			}
+			if j.renew && r.err == nil {
+				s.Renewed(defaultExpiry, now)
+			}
+			s.end(j, r, now)
+		}
+		time.Sleep(time.Second)
+	}
+	return renewals, told
+}
+
+// TestRenewals checks that ten minutes need at most eleven renewals.
+func TestRenewals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s State
+		s.SetURL("x", time.Now())
+		if n, told := renew(&s, 10*time.Minute+time.Second, func() error { return nil }); n > 11 || n < 9 || len(told) != 1 {
+			t.Errorf("%d renewals in ten minutes, and pages were told %q", n, told)
+		}
+	})
+}
+
+// TestFailedRenewals checks that pages write their rows again well before these expire, and no
+// longer once a renewal succeeds.
+func TestFailedRenewals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s State
+		start := time.Now()
+		s.SetURL("x", start)
+		_, told := renew(&s, 10*time.Minute, func() error {
+			if at := time.Since(start); at > 30*time.Second && at < 5*time.Minute {
+				return errors.New("down")
+			}
+			return nil
+		})
+		if len(told) != 3 || told[0] != "held at 1s" || told[1] != "not held at 1m40s" {
+			t.Errorf("pages were told %q", told)
+		}
+	})
+}
+
+// TestChangesAreReported checks that a change whose call fails is reported again, for a while.
+func TestChangesAreReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s State
+		k := Key{"admin/online", "user-7", 7}
+		s.Change(k, time.Now(), nil)
+		s.SetURL("x", time.Now())
+		if len(s.changed) != 0 {
+			t.Error("a change is kept without a URL")
+		}
+		s.Change(k, time.Now(), nil)
+		j, due := s.begin(time.Now())
+		if !due || len(j.changed) != 1 {
+			t.Fatalf("%+v, %v", j, due)
+		}
+		if _, due := s.begin(time.Now()); due {
+			t.Error("two calls at a time are due")
+		}
+		s.end(j, result{called: true, err: errors.New("down")}, time.Now())
+		if _, due := s.begin(time.Now()); due {
+			t.Error("a call is due at once after a failure")
+		}
+		time.Sleep(retryWait)
+		if j, due = s.begin(time.Now()); !due || len(j.changed) != 1 {
+			t.Errorf("after a failure: %+v, %v", j, due)
+		}
+		s.end(j, result{err: errors.New("down")}, time.Now())
+		time.Sleep(maxAge)
+		if j, _ = s.begin(time.Now()); len(j.changed) != 0 {
+			t.Errorf("a change is still reported after %v", maxAge)
+		}
+	})
+}
+
+// TestLeaseOfFailedRenewal checks that a node retries a renewal whose lease it has, and that
+// one without the lease asks again later.
+func TestLeaseOfFailedRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s State
+		s.SetURL("x", time.Now())
+		j, _ := s.begin(time.Now())
+		s.end(j, result{called: true, err: errors.New("down")}, time.Now())
+		time.Sleep(retryWait)
+		j, due := s.begin(time.Now())
+		if !due || !j.renew || !j.leased {
+			t.Errorf("after a failure: %+v, %v", j, due)
+		}
+		s.end(j, result{called: true, expiresIn: defaultExpiry}, time.Now())
+		time.Sleep(share(defaultExpiry, renewShare))
+		if j, due = s.begin(time.Now()); !due || j.leased {
+			t.Errorf("after a success: %+v, %v", j, due)
+		}
+		s.end(j, result{refused: true}, time.Now())
+		if _, due = s.begin(time.Now()); due {
+			t.Error("a refused lease is asked for again at once")
+		}
+	})
+}
