@@ -27,6 +27,7 @@ type replayBuffer struct {
 	site     func(id string) *site // nil: this node does not serve it
 	log      *slog.Logger
 	wakeRows func() // wakes the goroutine that holds rows
+	wakeSync func() // wakes the goroutine that synchronizes tables
 
 	mu      sync.Mutex    // guards the following fields
 	cursor  broker.Cursor // of the last message
@@ -94,7 +95,7 @@ func (b *replayBuffer) receive(m broker.Message) {
 		st.held.Renewed(time.Duration(msg.LivesMS)*time.Millisecond, time.Now())
 		b.wakeRows()
 	case message.Rooms:
-		st.changes.Take(msg, time.Now(), func(rooms []string) { b.pushRooms(st.ID, rooms) })
+		st.changes.Take(msg, time.Now(), func(rooms []string) { b.pushRooms(st, rooms) })
 	}
 }
 

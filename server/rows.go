@@ -27,13 +27,13 @@ const (
 	maxChangesSpread = 700 * time.Millisecond
 )
 
-// rowWaker wakes the goroutine that holds rows.
-type rowWaker struct{ c chan struct{} }
+// waker wakes a goroutine.
+type waker struct{ c chan struct{} }
 
-func newRowWaker() rowWaker { return rowWaker{make(chan struct{}, 1)} }
+func newWaker() waker { return waker{make(chan struct{}, 1)} }
 
 // wake does not wait.
-func (w rowWaker) wake() {
+func (w waker) wake() {
 	select {
 	case w.c <- struct{}{}:
 	default:
@@ -42,10 +42,10 @@ func (w rowWaker) wake() {
 
 // rowsNode returns what the holding of rows in the table of the Presence API plugin needs of
 // the node.
-func rowsNode(b *broker.Broker, l *sites, sessions *sessions, w rowWaker, log *slog.Logger) pushtransport.Node {
-	secrets := syncNode(b, l, log)
+func rowsNode(b *broker.Broker, l *sites, sessions *sessions, w waker, log *slog.Logger) pushtransport.Node {
+	sync := syncNode(b, l, waker{}, log)
 	return pushtransport.Node{
-		Broker: b, Logger: log, Wake: w.c, View: l.view, Secret: secrets.Secret, CheckURL: secrets.CheckURL,
+		Broker: b, Logger: log, Wake: w.c, View: l.view, Secret: sync.Secret, CheckURL: sync.CheckURL,
 		Sites: func(yield func(string, *pushtransport.State) bool) {
 			for _, st := range l.all() {
 				if (st.rooms.Len() > 0 || st.held.Pending()) && !yield(st.ID, &st.held) {
@@ -225,9 +225,13 @@ func (s *session) tellHeld() {
 }
 
 // pushRooms tells the pages of a site that rooms have changed. Rooms of posts concern every
-// page: the admin bar and the lists name who edits what.
-func (b *replayBuffer) pushRooms(siteID string, rooms []string) {
-	pages := b.sessions.appendTargets(nil, siteID, message.Target{Can: "edit_posts"})
+// page: the admin bar and the lists name who edits what. The table of an older version of that
+// plugin is synchronized at once.
+func (b *replayBuffer) pushRooms(st *site, rooms []string) {
+	if st.sync.Soon() {
+		b.wakeSync()
+	}
+	pages := b.sessions.appendTargets(nil, st.ID, message.Target{Can: "edit_posts"})
 	spread := min(time.Duration(max(0, len(pages)-manyPages))*10*time.Millisecond, maxChangesSpread)
 	frame := presenceFrame(presenceNews{Rooms: rooms, SpreadMS: int(spread.Milliseconds())})
 	for _, s := range pages {

@@ -154,7 +154,7 @@ func New(c Config) (*Server, error) {
 		sessions: newSessions(), stop: make(chan struct{}),
 	}
 	s.metrics = newMetrics(func() int { return s.sessions.count("") })
-	rows := newRowWaker()
+	rows, tables := newWaker(), newWaker()
 	s.shared = shared{c.Broker, &s.tickets, s.pipeline, s.metrics, &s.deposits, cmp.Or(c.grace, defaultGrace), s.sessions.forget, rows.wake}
 	list := c.Sites
 	if c.Demo != nil {
@@ -167,7 +167,7 @@ func New(c Config) (*Server, error) {
 	}
 	s.refusals = refusals{sites: s.sites, logger: c.Logger}
 	s.tickets.Keys, s.tickets.Network = s.sites.keys, s.sites.network
-	s.replay = &replayBuffer{sessions: s.sessions, site: s.sites.get, log: c.Logger, wakeRows: rows.wake}
+	s.replay = &replayBuffer{sessions: s.sessions, site: s.sites.get, log: c.Logger, wakeRows: rows.wake, wakeSync: tables.wake}
 	c.Broker.Subscribe(broker.Pushes, s.replay.subscribed, s.replay.receive)
 	c.Broker.Subscribe(broker.Revocations, nil, (&revoker{&s.tickets, s.sites, s.sessions, c.Logger}).receive)
 	depositor := &depositor{store: &s.deposits, sites: s.sites, sessions: s.sessions, broker: c.Broker, log: c.Logger, lost: make(chan struct{}, 1)}
@@ -177,7 +177,7 @@ func New(c Config) (*Server, error) {
 	s.requests = &transport.Sessions{Server: s, OnLimit: s.refusals.logLimit}
 	s.stopped.Go(s.closeIdleSites)
 	s.stopped.Go(func() {
-		presencesync.Run(syncNode(c.Broker, s.sites, c.Logger), cmp.Or(c.syncEvery, presencesync.Interval), s.stop)
+		presencesync.Run(syncNode(c.Broker, s.sites, tables, c.Logger), cmp.Or(c.syncEvery, presencesync.Interval), s.stop)
 	})
 	s.stopped.Go(func() { pushtransport.Run(rowsNode(c.Broker, s.sites, s.sessions, rows, c.Logger), s.stop) })
 	return s, nil

@@ -15,6 +15,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
@@ -199,12 +200,27 @@ func TestSyncEndsWithLastPage(t *testing.T) {
 	w.saw(t, "a call", func(syncCall) bool { return true })
 	s.send(`{"type":"leave"}`)
 	until(t, "the end of the site's synchronization", func() bool {
-		for id := range syncNode(n.broker, n.sites, n.log).Sites {
+		for id := range syncNode(n.broker, n.sites, newWaker(), n.log).Sites {
 			if id == demoSite {
 				return false
 			}
 		}
 		return true
+	})
+}
+
+// TestSyncAfterReport checks that the table is synchronized at once when PHP reports that it has
+// changed rows.
+func TestSyncAfterReport(t *testing.T) {
+	n := syncing(t, broker.Config{}, time.Hour)
+	w := newTable(t, n.demo.Secret())
+	n.page(t, 2).withClaims(t, func(c *ticket.Claims) { c.Sync = w.sync() }).socket(t)
+	row := presence.Entry{Room: wordpress.AdminRoom, ClientID: "cli-1", UserID: 1, Data: json.RawMessage(`{}`), DateGMT: wordpress.Date(time.Now())}
+	w.write(row)
+	st := n.sites.get(demoSite)
+	until(t, "the row in the room", func() bool {
+		st.changes.Take(message.Message{Rooms: []message.RoomState{{Room: wordpress.AdminRoom}}}, time.Now(), func(rooms []string) { n.replay.pushRooms(st, rooms) })
+		return len(n.presence(t, "GET", "room=admin/online", "").entries) == 1
 	})
 }
 

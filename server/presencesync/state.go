@@ -18,6 +18,7 @@ type State struct {
 	issued   time.Time  // of the ticket that named the URL
 	busy     bool
 	next     time.Time
+	soon     bool // PHP has changed rows: the next call is due
 	failures int
 	left     map[entryKey]departure // entries that left since the last call
 }
@@ -59,13 +60,30 @@ func (s *State) Change(c presence.Change) {
 	}
 }
 
+// Soon makes the next call due, since PHP has changed rows. It returns false if the site has no
+// table, or the last calls have failed.
+func (s *State) Soon() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.soon = s.url != "" && s.failures < failuresInRow
+	return s.soon
+}
+
+// takeSoon reports whether a call was made due by Soon, once.
+func (s *State) takeSoon() (soon bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	soon, s.soon = s.soon, false
+	return soon
+}
+
 // begin returns the URL of the next call if one is due. Another node has reported
 // entries that left long ago.
 func (s *State) begin(now time.Time, every time.Duration) (url string, due bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	maps.DeleteFunc(s.left, func(_ entryKey, d departure) bool { return now.Sub(d.at) > 3*every })
-	if s.url == "" || s.busy || now.Before(s.next) {
+	if s.url == "" || s.busy || now.Before(s.next) && !s.soon {
 		return "", false
 	}
 	s.busy = true

@@ -18,6 +18,8 @@ import (
 const (
 	// Interval is the time between the calls of a site, by whichever node.
 	Interval = 20 * time.Second
+	// soonEvery is the least time between two calls of a site because PHP has changed rows.
+	soonEvery = time.Second
 	// timeout is how long WordPress may take, and maxCalls the maximum number of
 	// concurrent calls.
 	timeout  = 5 * time.Second
@@ -38,6 +40,8 @@ const (
 type Node struct {
 	Broker *broker.Broker
 	Logger *slog.Logger
+	// Wake receives a value when PHP has changed rows of a site.
+	Wake <-chan struct{}
 	// Sites returns the IDs and states of the sites that have pages on this node.
 	Sites iter.Seq2[string, *State]
 	// View returns the live view of a site.
@@ -79,14 +83,15 @@ func (y *syncer) run(stop <-chan struct{}) {
 	}()
 	for {
 		select {
-		case now := <-tick.C:
-			for id, state := range y.Sites {
-				if url, due := state.begin(now, y.every); due && !group.TryGo(func() error { y.sync(ctx, id, state, url); return nil }) {
-					state.end(false, nil, y.every) // at the limit of calls; retried at the next tick
-				}
-			}
+		case <-y.Wake:
+		case <-tick.C:
 		case <-stop:
 			return
+		}
+		for id, state := range y.Sites {
+			if url, due := state.begin(time.Now(), y.every); due && !group.TryGo(func() error { y.sync(ctx, id, state, url); return nil }) {
+				state.end(false, nil, y.every) // at the limit of calls; retried at the next tick
+			}
 		}
 	}
 }
@@ -106,7 +111,11 @@ func (y *syncer) sync(ctx context.Context, siteID string, state *State, url stri
 	if err = y.CheckURL(siteID, url); err != nil {
 		return
 	}
-	if mine, err = y.Broker.Lease(ctx, "sync."+siteID, y.every); !mine {
+	name, every := "sync."+siteID, y.every
+	if state.takeSoon() {
+		name, every = "soon."+siteID, soonEvery
+	}
+	if mine, err = y.Broker.Lease(ctx, name, every); !mine {
 		return
 	}
 	err = y.call(ctx, siteID, state, url)
