@@ -62,6 +62,55 @@
 		}
 	} );
 
+	// The widgets of another plugin show what a tick has: a beat follows when somebody comes, leaves
+	// or goes to another screen, or when PHP has changed a room, at most once a second.
+	if ( config.beside ) {
+		const screens = new Map();
+		let timer = 0;
+		let last = 0;
+
+		const beatSoon = function() {
+			timer = timer || window.setTimeout( function() {
+				timer = 0;
+				last = Date.now();
+				if ( document.visibilityState !== 'hidden' ) {
+					nudge();
+				}
+			}, Math.max( 0, last + 1000 - Date.now() ) );
+		};
+
+		// Becoming idle does not count, nor does the first snapshot.
+		const isNews = function( entry ) {
+			const screen = JSON.stringify( [ entry.data.screen, entry.data.title ] );
+			const moved = screens.get( entry.client_id ) !== screen;
+			screens.set( entry.client_id, screen );
+			return moved;
+		};
+
+		$( document ).on( 'heartbeat-presence.heartbeatd', function( event, change ) {
+			if ( change.room !== 'admin/online' ) {
+				return;
+			}
+			if ( change.snapshot ) {
+				screens.clear();
+				change.snapshot.forEach( isNews );
+				return;
+			}
+			const news = change.joined.concat( change.updated ).filter( isNews ).length;
+			change.left.forEach( function( entry ) {
+				screens.delete( entry.client_id );
+			} );
+			if ( news || change.left.length ) {
+				beatSoon();
+			}
+		} );
+		$( document ).on( 'heartbeat-push.heartbeatd-rooms', function( event, push ) {
+			if ( push.data && push.data.heartbeatd && push.data.heartbeatd.presence && push.data.heartbeatd.presence.rooms ) {
+				beatSoon();
+			}
+		} );
+	}
+
 	// An editor that is closed releases its lock a few seconds later: the list beats again then.
 	if ( config.list ) {
 		$( document ).on( 'heartbeat-push.heartbeatd', function( event, push ) {
