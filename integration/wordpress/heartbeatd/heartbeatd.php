@@ -196,7 +196,7 @@ function heartbeatd_load_pages() {
 	add_action( 'admin_print_scripts', 'heartbeatd_dequeue_without_heartbeat', 1 );
 	add_action( 'admin_enqueue_scripts', 'heartbeatd_enqueue_presence_script' );
 	add_action( 'wp_enqueue_scripts', 'heartbeatd_add_front_end_beat' );
-	add_action( 'wp_enqueue_scripts', 'heartbeatd_enqueue_push_transport_on_front_end', PHP_INT_MAX );
+	add_action( 'wp_enqueue_scripts', 'heartbeatd_add_front_end_push_transport' );
 
 	// The settings screen, Site Health and WP-CLI.
 	add_action( 'admin_menu', 'heartbeatd_add_settings_screen' );
@@ -270,9 +270,14 @@ function heartbeatd_add_presence_beside_hooks() {
 	add_action( 'set_presence', 'heartbeatd_on_row_changed' );
 	add_action( 'set_presence', 'heartbeatd_on_row_written', 10, 3 );
 	add_action( 'removed_presence', 'heartbeatd_on_row_changed' );
-	add_action( 'removed_user_presence', 'heartbeatd_on_user_rows_removed' );
+	add_action( 'removed_user_presence', 'heartbeatd_on_admin_room_changed' );
+	add_action( 'wp_presence_admin_room_changed', 'heartbeatd_on_admin_room_changed' );
 	add_action( 'wp_presence_room_changed', 'heartbeatd_on_room_changed' );
-	add_action( 'wp_presence_admin_room_changed', 'heartbeatd_on_room_changed' );
+
+	if ( ! heartbeatd_is_push_transport() ) {
+		add_filter( 'query', 'heartbeatd_on_query' );
+		add_filter( 'rest_pre_dispatch', 'heartbeatd_before_rest_request', 10, 3 );
+	}
 
 	// Locks that the Presence API plugin has in its table.
 	add_filter( 'update_post_metadata', 'heartbeatd_before_lock_change', 1, 3 );

@@ -67,13 +67,15 @@ function heartbeatd_enqueue_presence_script() {
 		heartbeatd_enqueue_lock_script( $post_id, $screen->is_block_editor() );
 	}
 	if ( heartbeatd_is_push_transport() ) {
-		heartbeatd_enqueue_push_transport( $room );
+		heartbeatd_add_push_transport( $room );
 		return;
 	}
 	$config = array(
 		// Beats of lists and editors ask PHP about locks: an early beat would cost a request.
-		'early' => ! in_array( $screen->base, array( 'edit', 'post' ), true ),
-		'list'  => 'edit' === $screen->base,
+		'early'  => ! in_array( $screen->base, array( 'edit', 'post' ), true ),
+		'list'   => 'edit' === $screen->base,
+		// The widgets of another plugin show what ticks have.
+		'beside' => 'other' === heartbeatd_presence_provider(),
 	);
 	if ( '' !== $room ) {
 		$config['post'] = $post_id;
@@ -83,21 +85,27 @@ function heartbeatd_enqueue_presence_script() {
 }
 
 /**
- * Enqueues the script that makes heartbeatd the push transport of the Presence API plugin.
+ * Adds the script that makes heartbeatd the push transport of the Presence API plugin to pages
+ * that use Heartbeat. It runs before Heartbeat, whose link may be open before other scripts run.
  *
  * @param string $room The room of the post that the page edits, or an empty string.
  */
-function heartbeatd_enqueue_push_transport( $room ) {
-	wp_enqueue_script( 'heartbeatd-presence-transport', heartbeatd_asset_url( 'presence-transport.js' ), array( 'jquery', 'wp-hooks', 'heartbeat' ), heartbeatd_asset_version( 'presence-transport.js' ), true );
+function heartbeatd_add_push_transport( $room ) {
+	$heartbeat = wp_scripts()->query( 'heartbeat' );
+	if ( ! $heartbeat ) {
+		return;
+	}
+	wp_register_script( 'heartbeatd-presence-transport', heartbeatd_asset_url( 'presence-transport.js' ), array( 'jquery', 'wp-hooks' ), heartbeatd_asset_version( 'presence-transport.js' ), true );
 	wp_add_inline_script( 'heartbeatd-presence-transport', 'window.heartbeatdPresence = ' . wp_json_encode( array( 'room' => $room ) ) . ';', 'before' );
+	$heartbeat->deps[] = 'heartbeatd-presence-transport';
 }
 
 /**
- * The same on pages of the front end where the Presence API plugin uses Heartbeat.
+ * The same on pages of the front end.
  */
-function heartbeatd_enqueue_push_transport_on_front_end() {
-	if ( heartbeatd_is_configured() && current_user_can( 'edit_posts' ) && heartbeatd_is_push_transport() && wp_script_is( 'heartbeat', 'enqueued' ) ) {
-		heartbeatd_enqueue_push_transport( '' );
+function heartbeatd_add_front_end_push_transport() {
+	if ( heartbeatd_is_configured() && current_user_can( 'edit_posts' ) && heartbeatd_is_push_transport() ) {
+		heartbeatd_add_push_transport( '' );
 	}
 }
 

@@ -70,20 +70,50 @@ function heartbeatd_on_row_changed( $room ) {
 }
 
 /**
- * Notes that all rows of a user were removed.
+ * Notes that all rows of a user were removed, or another change of the room of all users.
  */
-function heartbeatd_on_user_rows_removed() {
-	heartbeatd_note_changed_room( 'admin/online', true );
+function heartbeatd_on_admin_room_changed() {
+	heartbeatd_note_changed_room( 'admin/online', false );
 }
 
 /**
- * Notes that pages show something else of a room, although no row has changed: a post's title,
- * for example.
+ * Notes that pages show something else of a room: a post's title, for example. The room's
+ * version tells whether they do; without one, no row may have changed.
  *
- * @param string $room The room. Default that of all users in the admin.
+ * @param string $room The room.
  */
-function heartbeatd_on_room_changed( $room = '' ) {
-	heartbeatd_note_changed_room( is_string( $room ) && '' !== $room ? $room : 'admin/online', true );
+function heartbeatd_on_room_changed( $room ) {
+	heartbeatd_note_changed_room( $room, ! function_exists( 'wp_get_presence_room_versions' ) );
+}
+
+/**
+ * Notes the rooms that a statement changes in the table of an older version of that plugin,
+ * which may have no actions.
+ *
+ * @param string $query The statement.
+ * @return string The same.
+ */
+function heartbeatd_on_query( $query ) {
+	if ( false === strpos( $query, $GLOBALS['wpdb']->presence ) || ! preg_match( '/^\s*(?:INSERT|UPDATE|DELETE|REPLACE)\b/i', $query ) ) {
+		return $query;
+	}
+	preg_match_all( '#\'(postType/[^\':]+:\d+)\'#', $query, $posts );
+	$rooms = array_slice( array_unique( $posts[1] ), 0, HEARTBEATD_MAX_CHANGED_ROOMS );
+	array_map( 'heartbeatd_on_row_changed', $rooms && false === strpos( $query, 'admin/online' ) ? $rooms : array_merge( $rooms, array( 'admin/online' ) ) );
+	return $query;
+}
+
+/**
+ * Ignores what the synchronization writes: heartbeatd knows it.
+ *
+ * @param mixed           $result  The answer so far.
+ * @param WP_REST_Server  $server  The server.
+ * @param WP_REST_Request $request The request.
+ * @return mixed The first argument, unchanged.
+ */
+function heartbeatd_before_rest_request( $result, $server, $request ) {
+	heartbeatd_ignore_row_changes( '/heartbeatd/v1/presence/sync' === $request->get_route() );
+	return $result;
 }
 
 /**

@@ -1,0 +1,96 @@
+// heartbeatd as the push transport of the Presence API plugin: it holds the rows of pages without
+// beats beyond the schedule, tells pages of changes, and leaves no row behind. idle-minutes.mjs
+// shows the same for ten minutes.
+
+import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { test } from 'node:test'
+import { newEditor, until } from '../live/live.mjs'
+import { withStandIn } from './standins/standins.mjs'
+import { beatsSince, countRenewals, isHeld, openPage, stateOf } from './transport.mjs'
+
+// A dashboard beats once a minute; what arrives much earlier was pushed.
+const TOLD = 5000
+// Pages that are closed may come back within this time.
+const GRACE = 10_000
+
+test('the push transport', { timeout: 800_000 }, async (t) => {
+	await withStandIn(t, '0.18', async (parts) => {
+		const { site, server, php, ask, person, rows } = parts
+		const renewals = countRenewals(parts)
+		newEditor(site, php, 'mia')
+		const [otto, anna, mia] = [await person('admin'), await person('editor'), await person('mia')]
+		// An administrator with two screens: both show in one row.
+		const pages = [await openPage(otto, '/wp-admin/index.php'), await openPage(otto, '/wp-admin/about.php'), await openPage(anna, '/wp-admin/index.php')]
+		const row = async (client) => (await rows(`client_id = '${client}'`))[0]
+		const bar = (page) => page.evaluate(() => document.querySelector('#wp-admin-bar-presence-online').innerText)
+		// expires_in is not the default, so nothing of heartbeatd may write this row.
+		await ask(`return wp_set_presence('admin/online', 'import-1', array('at' => '1 < 2'), array('user_id' => 0, 'expires_in' => 3600));`)
+
+		await t.test('heartbeatd holds the rows of all pages', async () => {
+			for (const page of pages) await until('the rows to be held', () => isHeld(page), 30)
+		})
+
+		await t.test('idle pages beat as scheduled, and their rows do not change', async () => {
+			await sleep(3000)
+			const [state, start, calls] = [await stateOf(rows), Date.now(), renewals().length]
+			await sleep(75_000)
+			const beats = pages.map((page) => beatsSince([page], start))
+			t.diagnostic(`in 75 s: beats ${beats}, renewals ${renewals().length - calls}`)
+			assert.ok(beats.every((n) => n <= 2), `beats: ${beats}`)
+			assert.ok(renewals().length - calls <= 2)
+			assert.equal(await stateOf(rows), state)
+		})
+
+		await t.test('a newcomer is shown at once, with one beat of each visible page', async () => {
+			const start = Date.now()
+			const page = await openPage(mia, '/wp-admin/index.php')
+			await until('the newcomer', async () => (await bar(pages[0])).includes('mia') && (await bar(pages[2])).includes('mia'), TOLD / 1000 + 5)
+			await sleep(2000)
+			const beats = beatsSince([...pages, page], start)
+			t.diagnostic(`beats: ${beats}`)
+			// The change is that of mia's row. Her own page beats when it is ready, and once more with the push.
+			assert.ok(beats <= pages.length + 3, `${beats} beats`)
+			assert.ok(beatsSince(pages, start) <= pages.length + 1, `${beatsSince(pages, start)} beats of the others`)
+		})
+
+		await t.test('one of two tabs is closed: the row stays, and shows the other', async () => {
+			await pages.pop().close()
+			const closed = Date.now()
+			const [first, second] = [await openPage(anna, '/wp-admin/index.php'), await openPage(anna, '/wp-admin/about.php')]
+			await until('the second screen', async () => JSON.parse((await row(`user-${anna.id}`)).data).screen === 'about')
+			await second.close()
+			await until('the first screen', async () => JSON.parse((await row(`user-${anna.id}`)).data).screen === 'dashboard', GRACE / 1000 + 10)
+			while (Date.now() - closed < GRACE + 15_000) assert.ok(await row(`user-${anna.id}`), 'the row stays')
+			pages.push(first)
+		})
+
+		await t.test('the last page is closed: the row goes after the grace period, and stays away', async () => {
+			await pages.pop().close()
+			const closed = Date.now()
+			await until('the row to go', async () => !(await row(`user-${anna.id}`)), GRACE / 1000 + 10)
+			t.diagnostic(`the row is gone after ${Date.now() - closed} ms`)
+			const gone = Date.now()
+			await until('others to see it', async () => !(await bar(pages[0])).includes('Editor:'), TOLD / 1000)
+			while (Date.now() - gone < 25_000) {
+				assert.ok(!(await row(`user-${anna.id}`)), 'the row does not come back')
+				await sleep(500)
+			}
+		})
+
+		await t.test('without heartbeatd pages write their rows, and again not when it is back', async () => {
+			const before = (await row(`user-${otto.id}`)).date_gmt
+			await server.stop('SIGKILL')
+			await until('pages to write their rows', async () => !(await isHeld(pages[0])) && (await row(`user-${otto.id}`)).date_gmt > before, 40)
+			await server.restart()
+			for (const page of pages) await until('the rows to be held again', () => isHeld(page), 60)
+		})
+
+		await t.test('other rows are as they were, and no page reports an error', async () => {
+			const { data, expires_gmt: expires, date_gmt: date } = await row('import-1')
+			assert.equal(data, '{"at":"1 < 2"}')
+			assert.equal(Date.parse(`${expires}Z`) - Date.parse(`${date}Z`), 3_600_000)
+			assert.deepEqual(pages.flatMap((page) => page.errors), [])
+		})
+	})
+})
