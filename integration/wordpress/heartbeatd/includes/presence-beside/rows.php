@@ -21,6 +21,12 @@ const HEARTBEATD_MAX_ROWS = 500;
 const HEARTBEATD_NEXT_PAGE_TIME = 5;
 
 /**
+ * A row that was written this many seconds ago need not be renewed. The load of a page, which has
+ * no connection yet, may have written it.
+ */
+const HEARTBEATD_RENEWED_ROW_AGE = 10;
+
+/**
  * Registers the route.
  */
 function heartbeatd_register_rows_route() {
@@ -37,8 +43,12 @@ function heartbeatd_register_rows_route() {
 			'callback'            => 'heartbeatd_hold_rows',
 			'permission_callback' => 'heartbeatd_sync_check_permission',
 			'args'                => array(
-				'rows' => $list,
-				'left' => $list,
+				'rows'  => $list,
+				'left'  => $list,
+				'renew' => array(
+					'type'    => 'boolean',
+					'default' => false,
+				),
 			),
 		)
 	);
@@ -59,15 +69,19 @@ function heartbeatd_hold_rows( $request ) {
 	$left       = array_values( array_filter( $request['left'], 'heartbeatd_is_held_row' ) );
 	cache_users( array_unique( array_column( $rows, 'user_id' ) ) );
 	_prime_post_caches( array_filter( array_map( 'heartbeatd_room_post_id', array_unique( array_column( $rows, 'room' ) ) ) ), false, false );
+	$rooms   = array_fill_keys( array_unique( array_column( array_merge( $rows, $left ), 'room' ) ), false );
+	$entries = array_map( 'heartbeatd_room_entries', array_combine( array_keys( $rooms ), array_keys( $rooms ) ) );
 	heartbeatd_ignore_row_changes( true );
 	foreach ( $rows as $row ) {
-		heartbeatd_hold_row( $row, $expires_in );
+		$entry = $entries[ $row['room'] ][ $row['client_id'] ] ?? null;
+		if ( ! $request['renew'] || ! $entry || heartbeatd_entry_time( $entry ) <= time() - HEARTBEATD_RENEWED_ROW_AGE ) {
+			heartbeatd_hold_row( $row, $entry, $expires_in );
+		}
 	}
 	foreach ( $left as $row ) {
-		heartbeatd_remove_left_row( $row );
+		heartbeatd_remove_left_row( $row, $entries[ $row['room'] ][ $row['client_id'] ] ?? null );
 	}
 	heartbeatd_ignore_row_changes( false );
-	$rooms = array_fill_keys( array_unique( array_column( array_merge( $rows, $left ), 'room' ) ), false );
 	return new WP_REST_Response(
 		array(
 			'rooms'      => heartbeatd_describe_rooms( $rooms ),
@@ -104,16 +118,38 @@ function heartbeatd_row_lifetime() {
 }
 
 /**
+ * Returns the entries of a room.
+ *
+ * @param string $room The room.
+ * @return array<string, object> By client id.
+ */
+function heartbeatd_room_entries( $room ) {
+	$entries = array();
+	foreach ( (array) wp_get_presence( $room ) as $entry ) {
+		$entries[ $entry->client_id ] = $entry;
+	}
+	return $entries;
+}
+
+/**
+ * Returns when an entry was written.
+ *
+ * @param object $entry The entry.
+ * @return int Unix seconds.
+ */
+function heartbeatd_entry_time( $entry ) {
+	return (int) strtotime( $entry->date_gmt . ' UTC' );
+}
+
+/**
  * Writes the row of a page, if its user may be in the room.
  *
- * @param array $row        The row, as {room, client_id, user_id, where}.
- * @param int   $expires_in For how many seconds it lives.
+ * @param array       $row        The row, as {room, client_id, user_id, where}.
+ * @param object|null $entry      The entry that is there.
+ * @param int         $expires_in For how many seconds it lives.
  */
-function heartbeatd_hold_row( $row, $expires_in ) {
-	if ( ! wp_can_access_presence_room( $row['room'], $row['user_id'] ) ) {
-		return;
-	}
-	$state = heartbeatd_row_state( $row );
+function heartbeatd_hold_row( $row, $entry, $expires_in ) {
+	$state = wp_can_access_presence_room( $row['room'], $row['user_id'] ) ? heartbeatd_row_state( $row, $entry ) : array();
 	if ( $state ) {
 		wp_set_presence(
 			$row['room'],
@@ -128,37 +164,46 @@ function heartbeatd_hold_row( $row, $expires_in ) {
 }
 
 /**
- * Returns the state of a row, as the other plugin builds it.
+ * Returns the state of a row, as the other plugin builds it. If it does not, because its
+ * functions have changed, the row keeps its state while its page stays the same.
  *
- * @param array $row The row.
+ * @param array       $row   The row.
+ * @param object|null $entry The entry that is there.
  * @return array Empty if there is none.
  */
-function heartbeatd_row_state( $row ) {
-	if ( 'admin/online' !== $row['room'] ) {
-		$state = wp_presence_editor_state( get_post( heartbeatd_room_post_id( $row['room'] ) ), $row['user_id'] );
-		return is_array( $state ) ? $state : array();
+function heartbeatd_row_state( $row, $entry ) {
+	$is_admin = 'admin/online' === $row['room'];
+	$ping     = $is_admin ? heartbeatd_clean_ping( $row['where'] ?? null ) : array();
+	try {
+		$state = $is_admin
+			? ( $ping ? wp_presence_admin_state( $ping, $row['user_id'] ) : array() )
+			: wp_presence_editor_state( get_post( heartbeatd_room_post_id( $row['room'] ) ), $row['user_id'] );
+	} catch ( Throwable $error ) {
+		$state = null;
 	}
-	$ping  = heartbeatd_clean_ping( $row['where'] ?? null );
-	$state = $ping ? wp_presence_admin_state( $ping, $row['user_id'] ) : array();
-	return is_array( $state ) && ( $state['screen'] ?? '' ) === ( $ping['screen'] ?? '' ) ? $state : $ping;
+	$is_page = static function ( $state ) use ( $ping ) {
+		return is_array( $state ) && ( $state['screen'] ?? '' ) === ( $ping['screen'] ?? '' );
+	};
+	if ( $is_admin ? $is_page( $state ) : is_array( $state ) ) {
+		return $state;
+	}
+	return $entry && ( ! $is_admin || $is_page( $entry->data ) ) ? (array) $entry->data : $ping;
 }
 
 /**
  * Removes the row of a user's last page, unless a page that heartbeatd does not know has
  * written it since that page was closed.
  *
- * @param array $row The row, as {room, client_id, user_id, where, age}.
+ * @param array       $row   The row, as {room, client_id, user_id, where, age}.
+ * @param object|null $entry The entry that is there.
  */
-function heartbeatd_remove_left_row( $row ) {
+function heartbeatd_remove_left_row( $row, $entry ) {
+	if ( ! $entry || (int) $entry->user_id !== $row['user_id'] ) {
+		return;
+	}
 	$closed = time() - max( 0, (int) ( $row['age'] ?? 0 ) );
-	foreach ( (array) wp_get_presence( $row['room'], array( 'client_prefix' => $row['client_id'] ) ) as $entry ) {
-		if ( $entry->client_id !== $row['client_id'] || (int) $entry->user_id !== $row['user_id'] ) {
-			continue;
-		}
-		$written = strtotime( $entry->date_gmt . ' UTC' );
-		$moved   = ( $entry->data['screen'] ?? '' ) !== ( $row['where']['screen'] ?? '' ) && 'admin/online' === $row['room'];
-		if ( $written <= $closed - ( $moved ? HEARTBEATD_NEXT_PAGE_TIME : 0 ) ) {
-			wp_remove_presence( $row['room'], $row['client_id'] );
-		}
+	$moved  = ( $entry->data['screen'] ?? '' ) !== ( $row['where']['screen'] ?? '' ) && 'admin/online' === $row['room'];
+	if ( heartbeatd_entry_time( $entry ) <= $closed - ( $moved ? HEARTBEATD_NEXT_PAGE_TIME : 0 ) ) {
+		wp_remove_presence( $row['room'], $row['client_id'] );
 	}
 }

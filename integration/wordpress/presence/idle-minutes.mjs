@@ -1,0 +1,74 @@
+// Shows what ten idle minutes beside the Presence API plugin cost: beats of each page to PHP,
+// beside the same page with WordPress's own client; renewals; and changes of the rows' data. Then
+// it closes pages, one at a time, and looks for rows that come back.
+//
+//	node --test integration/wordpress/presence/idle-minutes.mjs
+//	MINUTES=2 LEAVES=3 node --test integration/wordpress/presence/idle-minutes.mjs
+
+import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { test } from 'node:test'
+import { newEditor, until } from '../live/live.mjs'
+import { withStandIn } from './standins/standins.mjs'
+import { beatsSince, countRenewals, isHeld, openPage, stateOf } from './transport.mjs'
+
+const minutes = Number(process.env.MINUTES ?? 10)
+const leaves = Number(process.env.LEAVES ?? 20)
+const LATE = 2000
+
+test('idle minutes and leaves', { timeout: 60_000 * (minutes + 2 * leaves + 5) }, async (t) => {
+	await withStandIn(t, '0.18', async (parts) => {
+		const { site, php, person, rows } = parts
+		const renewals = countRenewals(parts)
+		const ours = []
+		for (const login of ['one', 'two', 'three', 'four']) {
+			newEditor(site, php, login)
+			ours.push(await openPage(await person(login, { client: 'any' }), '/wp-admin/index.php'))
+		}
+		const core = await openPage(await person('editor', { client: 'core' }), '/wp-admin/index.php', 'core')
+		const moving = ours[0]
+		for (const page of ours) await until('the rows to be held', () => isHeld(page), 60)
+		await sleep(10_000)
+
+		await t.test('idle', async () => {
+			const held = async () => JSON.stringify(JSON.parse(await stateOf(rows)).filter(([, client]) => client !== `user-${site.users.editor.id}`))
+			const [start, before, state] = [Date.now(), renewals().length, await held()]
+			let changes = 0
+			for (let last = state; Date.now() - start < 60_000 * minutes;) {
+				await moving.mouse.move(100 + Math.random() * 100, 200)
+				await sleep(1000)
+				const now = await held()
+				if (now !== last) changes++
+				last = now
+			}
+			const count = (page) => beatsSince([page], start)
+			const allowed = beatsSince([core], start - LATE)
+			t.diagnostic(`in ${minutes} min: beats of core's client ${allowed}, of ours ${ours.map(count)} (the first with a moving mouse); ${renewals().length - before} renewals; ${changes} changes of rows`)
+			assert.ok(ours.every((page) => count(page) <= allowed), 'no page beats more often than with core\'s client')
+			assert.ok(renewals().length - before <= Math.ceil(minutes * 60 / 65) + 1)
+			assert.equal(changes, 0)
+		})
+
+		await t.test('leaves', async () => {
+			const who = await person('author')
+			let ghosts = 0
+			for (let i = 0; i < leaves; i++) {
+				const page = await openPage(who, '/wp-admin/index.php')
+				await until('the rows to be held', () => isHeld(page), 60)
+				await sleep(Math.random() * 5000)
+				await page.close()
+				const closed = Date.now()
+				const isThere = async () => (await rows(`client_id = 'user-${who.id}'`)).length > 0
+				await until('the row to go', async () => !(await isThere()), 25)
+				let back = false
+				while (Date.now() - closed < 60_000) {
+					back = back || await isThere()
+					await sleep(500)
+				}
+				if (back) ghosts++
+			}
+			t.diagnostic(`${ghosts} of ${leaves} rows came back`)
+			assert.equal(ghosts, 0)
+		})
+	})
+})
