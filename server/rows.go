@@ -202,18 +202,19 @@ func (s *session) where() []byte {
 	return data.JSON()
 }
 
-// leaveRows removes the entries of the page's rows: it has closed. It is called with s.mu held.
+// leaveRows removes the entries of the page's rows: it has closed, or its user has logged out.
+// It is called with s.mu held.
 func (s *session) leaveRows() {
-	shown := s.shownRows()
+	changed, since := s.shownRows(), s.disconnectedAt
+	if s.connected() {
+		// With the log-out, that plugin removes the rows that other log-ins of the user have.
+		changed, since = s.held.keys, time.Now()
+	}
 	for _, k := range s.held.keys {
 		s.broker.Leave(k)
 	}
 	s.held.keys = nil
-	since := time.Now()
-	if !s.connected() {
-		since = s.disconnectedAt
-	}
-	s.rowsChanged(shown, since)
+	s.rowsChanged(changed, since)
 }
 
 // tellHeld tells a page that has connected that its rows are held. It is called with s.mu held.

@@ -178,6 +178,19 @@ func TestRowsOfEditors(t *testing.T) {
 	w.called(t, "left admin/online user-2; left postType/post:5 editor-2")
 }
 
+// TestRowsAfterLogout checks that a row of which another log-in has a page is written again: with
+// the log-out, that plugin removes all rows of the user.
+func TestRowsAfterLogout(t *testing.T) {
+	n := newNode(t)
+	n.sites.configured[demoSite].SyncAnywhere = true
+	w := newRowsSite(t)
+	first := w.on(t, n, "dashboard").visible(t)
+	w.called(t, "admin/online user-2 dashboard")
+	w.on(t, n, "edit-post").visible(t)
+	first.send(`{"type":"leave"}`)
+	w.called(t, "admin/online user-2 edit-post")
+}
+
 // TestRowsAreNotHeldWithoutWordPress checks that pages are not told that their rows are held
 // when the call fails, and that a page with an old ticket is reported.
 func TestRowsAreNotHeldWithoutWordPress(t *testing.T) {

@@ -71,8 +71,9 @@ type row struct {
 
 // request is the body of a call.
 type request struct {
-	Rows []row `json:"rows"`
-	Left []row `json:"left"`
+	Rows  []row `json:"rows"`
+	Left  []row `json:"left"`
+	Renew bool  `json:"renew"` // the rows have not changed, as far as this node knows
 }
 
 // answer is the answer to a call.
@@ -173,7 +174,7 @@ func (h *holder) call(ctx context.Context, siteID string, j job) (called bool, e
 
 // calls returns the bodies of the calls for a job: at least one if the rows are renewed.
 func calls(view *broker.View, j job, now time.Time) (bodies []request) {
-	var rows, left []row
+	var rows, moved, left []row
 	if j.renew {
 		for _, s := range view.Shown(presence.Filter{}) {
 			if s.Held && IsRow(s.Room, s.ClientID, s.UserID) {
@@ -186,22 +187,31 @@ func calls(view *broker.View, j job, now time.Time) (bodies []request) {
 		switch {
 		case len(shown) == 0:
 			left = append(left, row{Room: k.Room, ClientID: k.ClientID, UserID: k.UserID, Where: c.where, Age: int64(now.Sub(c.since).Seconds())})
-		case shown[0].Held && !j.renew:
-			rows = append(rows, row{Room: k.Room, ClientID: k.ClientID, UserID: k.UserID, Where: shown[0].Data})
+		case shown[0].Held:
+			moved = append(moved, row{Room: k.Room, ClientID: k.ClientID, UserID: k.UserID, Where: shown[0].Data})
 		}
 	}
-	slices.SortFunc(rows, func(a, b row) int {
-		return cmp.Or(cmp.Compare(a.Room, b.Room), cmp.Compare(a.ClientID, b.ClientID))
-	})
-	for first := j.renew; first || len(rows)+len(left) > 0; first = false {
+	for len(moved)+len(left) > 0 {
 		var r request
-		n := min(len(left), maxRows)
-		r.Left, left = append([]row{}, left[:n]...), left[n:]
-		m := min(len(rows), maxRows-n)
-		r.Rows, rows = append([]row{}, rows[:m]...), rows[m:]
+		r.Left, left = take(left, maxRows)
+		r.Rows, moved = take(moved, maxRows-len(r.Left))
+		bodies = append(bodies, r)
+	}
+	for first := j.renew; first || len(rows) > 0; first = false {
+		r := request{Left: []row{}, Renew: true}
+		r.Rows, rows = take(rows, maxRows)
 		bodies = append(bodies, r)
 	}
 	return bodies
+}
+
+// take returns the first rows of a list, at most n and sorted if they are all, and the others.
+func take(list []row, n int) (first, others []row) {
+	n = min(n, len(list))
+	first = slices.SortedFunc(slices.Values(list[:n]), func(a, b row) int {
+		return cmp.Or(cmp.Compare(a.Room, b.Room), cmp.Compare(a.ClientID, b.ClientID))
+	})
+	return append([]row{}, first...), list[n:]
 }
 
 // IsRow reports whether an entry of a page is a row of the Presence API plugin: a user in the
