@@ -13,7 +13,11 @@ type metrics struct {
 	answered  prometheus.Counter
 	declined  prometheus.Counter
 	deposited prometheus.Counter // answered beats that needed a deposited value
+	limited   *prometheus.CounterVec
 }
+
+// countLimited counts what was refused because of a limit.
+func (m *metrics) countLimited(limit string) { m.limited.WithLabelValues(limit).Inc() }
 
 // countAnswer counts a beat that heartbeatd has answered.
 func (m *metrics) countAnswer(c *hook.Call) {
@@ -23,21 +27,34 @@ func (m *metrics) countAnswer(c *hook.Call) {
 	}
 }
 
-func newMetrics(sessionCount func() int) *metrics {
+func newMetrics(sessionCount func() int, clients *clients) *metrics {
 	beats := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "heartbeatd_beats_total", Help: "Beats received, by whether heartbeatd answered them or left them to PHP.",
 	}, []string{"answer"})
 	sessions := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "heartbeatd_sessions", Help: "Sessions of pages, connected or within their grace period.",
 	}, func() float64 { return float64(sessionCount()) })
+	connections := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "heartbeatd_connections", Help: "Open TCP connections of both listeners.",
+	}, func() float64 { return float64(clients.connections()) })
+	bodies := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "heartbeatd_body_bytes", Help: "Memory for large bodies and messages that clients are sending.",
+	}, func() float64 { return float64(clients.bodies.Used()) })
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
+		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "heartbeatd_limited_total", Help: "Connections and requests refused because of a limit of their client's address or of the node.",
+		}, []string{"limit"}),
 		answered: beats.WithLabelValues("tick"),
 		declined: beats.WithLabelValues("decline"),
 		deposited: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "heartbeatd_deposit_beats_total", Help: "Beats that heartbeatd answered with at least one deposited value.",
 		}),
 	}
-	m.registry.MustRegister(beats, m.deposited, sessions, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(beats, m.deposited, m.limited, sessions, connections, bodies, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, limit := range []string{limitBodies, limitConnections, limitLinks, limitOpens, limitUpstream} {
+		m.limited.WithLabelValues(limit) // a counter that is not there yet has no rate
+	}
+	clients.limited = m.countLimited
 	return m
 }

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"math"
 	"mime"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/pipeline"
 	"github.com/heartbeatd/heartbeatd/server/restapi"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -63,25 +63,35 @@ var beatHeader = http.Header{
 	"Content-Type": pipeline.JSONHeader["Content-Type"], "Cache-Control": {"no-store"}, "X-Content-Type-Options": {"nosniff"},
 }
 
-// servePost answers a beat at heartbeatd's own address, without the headers by which
-// WordPress tells browsers how to show an answer as a page.
-func (s *Server) servePost(_ context.Context, r *http.Request, body []byte) transport.Tick {
-	tick := s.answerPost(r, body)
-	if tick.Status == http.StatusOK && slices.Equal(tick.Header["Content-Type"], beatHeader["Content-Type"]) {
-		tick.Header = beatHeader
+// admitBeat checks the ticket of a beat at heartbeatd's own address, before its body is read.
+// Its ticks have no headers by which WordPress tells browsers how to show an answer as a page.
+func (s *Server) admitBeat(r *http.Request) (answer func(body []byte) transport.Tick, refused transport.Tick) {
+	st, claims, err := s.admitPost(r)
+	if err != nil {
+		return nil, refusedTick(err)
 	}
-	return tick
+	return func(body []byte) transport.Tick {
+		tick := s.answerPost(r, body, st, claims)
+		if tick.Status == http.StatusOK && slices.Equal(tick.Header["Content-Type"], beatHeader["Content-Type"]) {
+			tick.Header = beatHeader
+		}
+		return tick
+	}, refused
 }
 
-// answerPost answers the beat of a client that sends its ticket with each. A beat that PHP
-// must answer gets 409. A revocation during a beat takes effect with the next one: an entry
-// that this beat writes stays for one TTL.
-func (s *Server) answerPost(r *http.Request, body []byte) transport.Tick {
+// admitPost checks the ticket of a client that sends it with each beat.
+func (s *Server) admitPost(r *http.Request) (*site, *ticket.Claims, error) {
 	st, claims, err := admit(r, r.Header.Get(ticketHeader), s.postedTicket)
 	if err != nil {
 		s.refusals.log(r, err)
-		return refusedTick(err)
 	}
+	return st, claims, err
+}
+
+// answerPost answers a beat of a client that admitPost has admitted. A beat that PHP must
+// answer gets 409. A revocation during a beat takes effect with the next one: an entry that
+// this beat writes stays for one TTL.
+func (s *Server) answerPost(r *http.Request, body []byte, st *site, claims *ticket.Claims) transport.Tick {
 	c := s.newBeat(r, body)
 	c.User, c.Nonces, c.site = claims.User(), claims, st
 	c.claims, c.tickets = claims, &s.tickets
@@ -114,8 +124,12 @@ func plainTick(status int, text string) transport.Tick {
 	}}
 }
 
-// answerDemo answers all requests to admin-ajax.php of the demo site, which has no PHP.
-func (s *Server) answerDemo(_ context.Context, r *http.Request, body []byte) transport.Tick {
+// admitDemo admits all requests to admin-ajax.php of the demo site, which has no PHP.
+func (s *Server) admitDemo(r *http.Request) (answer func(body []byte) transport.Tick, refused transport.Tick) {
+	return func(body []byte) transport.Tick { return s.answerDemo(r, body) }, refused
+}
+
+func (s *Server) answerDemo(r *http.Request, body []byte) transport.Tick {
 	c := s.newBeat(r, body)
 	login := s.demo.LoginFor(r, &c.Call)
 	c.Nonces, c.site = login, s.sites.configured[demosite.ID]

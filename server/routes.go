@@ -20,7 +20,7 @@ func (s *Server) Public() http.Handler {
 	r.Methods("POST").Path(s.base + "/close").HandlerFunc(s.requests.Close)
 	base := r.PathPrefix(s.base).Subrouter()
 	base.Use(s.crossOrigin)
-	post, ajax := transport.Post(s.servePost), http.HandlerFunc(s.adminAjax)
+	post, ajax := transport.Post(s.clients, s.admitBeat), http.HandlerFunc(s.adminAjax)
 	base.Methods("GET").Path("/socket").Handler(s.socket)
 	base.Methods("POST").Path("/open").HandlerFunc(s.requests.Open)
 	base.Methods("GET").Path("/poll").Handler(&transport.LongPoll{Sessions: s.requests})
@@ -30,7 +30,7 @@ func (s *Server) Public() http.Handler {
 	base.Methods("OPTIONS").HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	base.Methods("GET", "HEAD").Path("/{script:[a-z-]+\\.js(?:\\.map)?}").HandlerFunc(s.script)
 	if s.demo != nil {
-		ajax = transport.Post(s.answerDemo)
+		ajax = transport.Post(s.clients, s.admitDemo)
 		s.demo.AddRoutes(r, demosite.Node{BasePath: s.base, Logger: s.log, View: s.sites.configured[demosite.ID].watch})
 	}
 	r.Path(wordpress.AjaxPath).Handler(ajax)

@@ -103,7 +103,7 @@ type Config struct {
 //	outlet.mu          where the frames for a page go
 //	Outbox's mu, then the transport's own: they wake a writer
 //
-// While these are held no other lock is waited for: sites.mu, cron.mu, refusals.mu,
+// While these are held no other lock is waited for: sites.mu, cron.mu, refusals.mu, clients.mu,
 // deposit.Store.mu, depositor.mu and the locks of package ticket. A new session is locked
 // under sessions.mu while no other goroutine can reach it, so that never waits. The
 // transport calls sessions with none of its locks held.
@@ -123,6 +123,7 @@ type Server struct {
 	tickets  ticket.Verifier
 	deposits deposit.Store
 	refusals refusals
+	clients  *clients
 	apiKey   string
 
 	socket   *transport.WebSocket
@@ -153,7 +154,8 @@ func New(c Config) (*Server, error) {
 		apiKey: c.APIKey, base: c.BasePath, scripts: c.Scripts,
 		sessions: newSessions(), stop: make(chan struct{}),
 	}
-	s.metrics = newMetrics(func() int { return s.sessions.count("") })
+	s.clients = newClients(c.TrustedProxies)
+	s.metrics = newMetrics(func() int { return s.sessions.count("") }, s.clients)
 	rows, tables := newWaker(), newWaker()
 	s.shared = shared{c.Broker, &s.tickets, s.pipeline, s.metrics, &s.deposits, cmp.Or(c.grace, defaultGrace), s.sessions.forget, rows.wake}
 	list := c.Sites
@@ -173,8 +175,8 @@ func New(c Config) (*Server, error) {
 	depositor := &depositor{store: &s.deposits, sites: s.sites, sessions: s.sessions, broker: c.Broker, log: c.Logger, lost: make(chan struct{}, 1)}
 	c.Broker.Subscribe(broker.Deposits, depositor.subscribed, depositor.receive)
 	s.stopped.Go(func() { depositor.run(s.stop) })
-	s.socket = &transport.WebSocket{Server: s, CheckOrigin: s.sites.knowsOrigin}
-	s.requests = &transport.Sessions{Server: s, OnLimit: s.refusals.logLimit}
+	s.socket = &transport.WebSocket{Server: s, CheckOrigin: s.sites.knowsOrigin, Limits: s.clients}
+	s.requests = &transport.Sessions{Server: s, OnLimit: s.refusals.logLimit, Limits: s.clients}
 	s.stopped.Go(s.closeIdleSites)
 	s.stopped.Go(func() {
 		presencesync.Run(syncNode(c.Broker, s.sites, tables, c.Logger), cmp.Or(c.syncEvery, presencesync.Interval), s.stop)

@@ -23,6 +23,23 @@ type buffer struct {
 
 var buffers = sync.Pool{New: func() any { return &buffer{bytes: make([]byte, 0, smallBuffer)} }}
 
+// small are buffers that have never grown. They are for what clients send: it must not make
+// the others large.
+var small = sync.Pool{New: func() any { return &buffer{bytes: make([]byte, 0, smallBuffer)} }}
+
+func borrowSmall() *buffer {
+	b := small.Get().(*buffer)
+	b.bytes = b.bytes[:0]
+	return b
+}
+
+// giveBackSmall ends the use of a buffer of borrowSmall. One that grew is not kept.
+func (b *buffer) giveBackSmall() {
+	if cap(b.bytes) == smallBuffer {
+		small.Put(b)
+	}
+}
+
 func borrow() *buffer {
 	b := buffers.Get().(*buffer)
 	b.bytes = b.bytes[:0]

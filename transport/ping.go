@@ -61,17 +61,18 @@ func (p *pinger) remove(s *socket) {
 	}
 }
 
-// advance pings the sockets of the next slot, and closes those that were pinged
-// WriteTimeout ago and have not answered.
+// advance pings the sockets of the next slot. It closes those that were pinged WriteTimeout
+// ago and have not answered, or have been sending the same message since then.
 func (p *pinger) advance() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.at = (p.at + 1) % pingSlots
 	for _, s := range p.slots[p.at] {
+		s.isLate()
 		s.writer.ping()
 	}
 	for _, s := range p.slots[(p.at+pingSlots-pongSlots)%pingSlots] {
-		if s.writer.awaiting.Load() {
+		if s.isLate() || s.writer.awaiting.Load() {
 			_ = s.net.Close() // wakes the reader, which ends the connection
 		}
 	}

@@ -1,29 +1,42 @@
 package transport
 
 import (
-	"context"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
 )
 
 // Post returns a handler for beats without a session: the request's body is the beat, and
-// the response is the tick.
-func Post(answer func(ctx context.Context, r *http.Request, body []byte) Tick) http.HandlerFunc {
+// the response is the tick. admit decides by the header whether the body is read at all:
+// otherwise its tick is the response.
+func Post(limits Limits, admit func(r *http.Request) (answer func(body []byte) Tick, refused Tick)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			http.Error(w, "a beat has at most "+strconv.Itoa(MaxBody)+" bytes", http.StatusRequestEntityTooLarge)
+		answer, refused := admit(r)
+		if answer == nil {
+			WriteTick(w, refused)
 			return
 		}
+		body, err := ReadBody(r, MaxBody, limits)
 		if err != nil {
-			http.Error(w, errIncomplete.Error(), http.StatusBadRequest)
+			refuseBody(w, err)
 			return
 		}
-		WriteTick(w, answer(r.Context(), r, body))
+		WriteTick(w, answer(body.Bytes))
+		body.Release()
+	}
+}
+
+// refuseBody answers a beat by POST whose body cannot be read. The page posts it to PHP.
+func refuseBody(w http.ResponseWriter, err error) {
+	switch {
+	case errors.Is(err, ErrTooLarge):
+		http.Error(w, "a beat has at most "+strconv.Itoa(MaxBody)+" bytes", http.StatusRequestEntityTooLarge)
+	case errors.Is(err, ErrBusy):
+		w.Header().Set("Retry-After", strconv.Itoa(int(errBusy.RetryAfter/time.Second)))
+		http.Error(w, errBusy.Reason, http.StatusServiceUnavailable)
+	default:
+		http.Error(w, errIncomplete.Error(), http.StatusBadRequest)
 	}
 }
 

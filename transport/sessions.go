@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -37,6 +36,7 @@ type Sessions struct {
 	// OnLimit, if it is not nil, is called when a page is refused because of the limit of
 	// sessions or of test streams. Server.Open is not called for that page.
 	OnLimit func(r *http.Request, bye *Bye)
+	Limits  Limits // may be nil
 
 	mu       sync.Mutex // guards the following fields
 	sessions map[string]*HTTPSession
@@ -62,6 +62,7 @@ type HTTPSession struct {
 	id      string
 	of      *Sessions
 	session Session // set before the client learns id
+	release func()  // of Limits.Open
 	out     Outbox
 	news    chan struct{} // has a token when there may be new frames
 
@@ -75,7 +76,7 @@ type HTTPSession struct {
 
 // Open answers POST /open: the request is a hello, the response a welcome.
 func (s *Sessions) Open(w http.ResponseWriter, r *http.Request) {
-	welcome, err := s.open(w, r)
+	welcome, err := s.open(r)
 	if err != nil {
 		Refuse(w, err)
 		return
@@ -83,12 +84,13 @@ func (s *Sessions) Open(w http.ResponseWriter, r *http.Request) {
 	answer(w, welcome.Frame())
 }
 
-func (s *Sessions) open(w http.ResponseWriter, r *http.Request) (welcome Welcome, err error) {
-	b, err := readBody(w, r, MaxFrame)
+func (s *Sessions) open(r *http.Request) (welcome Welcome, err error) {
+	b, err := ReadBody(r, MaxHello, s.Limits)
 	if err != nil {
 		return welcome, err
 	}
-	hello, err := readHello(r, b)
+	defer b.Release()
+	hello, err := readHello(r, b.Bytes)
 	if err != nil {
 		return welcome, err
 	}
@@ -97,7 +99,7 @@ func (s *Sessions) open(w http.ResponseWriter, r *http.Request) (welcome Welcome
 		return welcome, err
 	}
 	h := &HTTPSession{id: rand.Text(), of: s, news: make(chan struct{}, 1)}
-	if err := s.reserve(h); err != nil {
+	if err := s.reserve(h, r); err != nil {
 		if err.Code == CodeTooMany && s.OnLimit != nil {
 			s.OnLimit(r, err)
 		}
@@ -142,7 +144,7 @@ func (s *Sessions) Beat(w http.ResponseWriter, r *http.Request) {
 		Refuse(w, err)
 		return
 	}
-	tick, err := h.receive(w, r)
+	tick, err := h.receive(r)
 	if errors.Is(err, errIncomplete) { // the session continues
 		Refuse(w, err)
 		return
@@ -162,11 +164,13 @@ func (s *Sessions) Beat(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func (h *HTTPSession) receive(w http.ResponseWriter, r *http.Request) (tick []byte, err error) {
-	b, err := readBody(w, r, MaxFrame)
+func (h *HTTPSession) receive(r *http.Request) (tick []byte, err error) {
+	body, err := ReadBody(r, MaxFrame, h.of.Limits)
 	if err != nil {
 		return nil, err
 	}
+	defer body.Release()
+	b := body.Bytes
 	if isForm(r, b) {
 		f, err := formFrame(r)
 		if err != nil {
@@ -182,7 +186,7 @@ func (h *HTTPSession) receive(w http.ResponseWriter, r *http.Request) (tick []by
 // that knows a session may close it, from any origin. The session is then detached, as after
 // the end of a socket.
 func (s *Sessions) Close(w http.ResponseWriter, r *http.Request) {
-	b, err := readBody(w, r, maxClose)
+	b, err := ReadBody(r, maxClose, s.Limits)
 	if errors.Is(err, errTooLarge) {
 		err = protocolError("a close has one field, session")
 	}
@@ -190,7 +194,7 @@ func (s *Sessions) Close(w http.ResponseWriter, r *http.Request) {
 		Refuse(w, err)
 		return
 	}
-	form, err := url.ParseQuery(string(b))
+	form, err := url.ParseQuery(string(b.Bytes))
 	if err != nil {
 		Refuse(w, protocolError("not a form: "+err.Error()))
 		return
@@ -298,7 +302,17 @@ func (h *HTTPSession) wake() {
 }
 
 // reserve adds h to the sessions, and returns nil, unless there are too many.
-func (s *Sessions) reserve(h *HTTPSession) *Bye {
+func (s *Sessions) reserve(h *HTTPSession, r *http.Request) (bye *Bye) {
+	if s.Limits != nil {
+		if h.release, bye = s.Limits.Open(r); bye != nil {
+			return bye
+		}
+		defer func() {
+			if bye != nil {
+				h.release()
+			}
+		}()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -334,9 +348,12 @@ func (s *Sessions) find(id string) *HTTPSession {
 // remove removes h, and reports whether it was one of the sessions.
 func (s *Sessions) remove(h *HTTPSession) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	found := s.sessions[h.id] == h
 	delete(s.sessions, h.id)
+	s.mu.Unlock()
+	if found && h.release != nil {
+		h.release()
+	}
 	return found
 }
 
@@ -350,18 +367,6 @@ func (s *Sessions) Stop() {
 	for _, h := range all {
 		h.End(errStopping)
 	}
-}
-
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	var large *http.MaxBytesError
-	if errors.As(err, &large) {
-		return nil, errTooLarge
-	}
-	if err != nil {
-		return nil, errIncomplete
-	}
-	return b, nil
 }
 
 func answer(w http.ResponseWriter, frame []byte) {

@@ -16,7 +16,7 @@
 //
 // A transport can be written outside of this package. For each connection it
 //
-//  1. reads the client's first frame, of at most MaxFrame bytes and within HelloTimeout,
+//  1. reads the client's first frame, of at most MaxHello bytes and within HelloTimeout,
 //     with ParseHello;
 //  2. calls Server.Open with a new Outbox;
 //  3. calls Outbox.Start with a function that wakes the writer, and with Welcome.Frame,
@@ -25,7 +25,7 @@
 //     Outbox.Ack when the client has them. The Outbox bounds the frames that wait, and ends
 //     the connection of a client that reads too slowly. If After returns a bye, Bye.Frame
 //     is the last frame, and the transport closes the connection;
-//  5. passes the client's other frames to Receive, and adds the frame that it returns, if
+//  5. passes the client's other frames, of at most MaxFrame bytes, to Receive, and adds the frame that it returns, if
 //     any, with Outbox.Send. After an error it calls Outbox.Bye with AsBye(err) and reads
 //     no more frames;
 //  6. notices a dead connection within a TTL, which is 60 s by default, by a ping or a
@@ -46,10 +46,14 @@ import (
 // Limits of every transport.
 const (
 	// MaxBody is the largest beat over a link, in bytes. The welcome names it, and the
-	// client posts larger ones to PHP.
-	MaxBody = 1 << 20
-	// MaxFrame is the largest frame from a client: MaxBody and room for the JSON around it.
-	MaxFrame = MaxBody + 64<<10
+	// client posts larger ones to PHP. A native beat has a few hundred bytes, and one that
+	// asks for the locks of a list of 999 posts has 42,000.
+	MaxBody = 64 << 10
+	// MaxFrame is the largest frame from a client: MaxBody and room for the JSON around it,
+	// in which each "&" may take six bytes.
+	MaxFrame = MaxBody + MaxBody/2
+	// MaxHello is the largest hello. Its ticket is not checked while it is received.
+	MaxHello = 16 << 10
 	// HelloTimeout is the time within which a new connection must send its hello.
 	HelloTimeout = 5 * time.Second
 	// WriteTimeout is the time within which a write must end.

@@ -11,8 +11,8 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -24,6 +24,7 @@ type WebSocket struct {
 	// CheckOrigin reports whether a page of the request's Origin may connect. If it is nil,
 	// only pages of the request's own host may.
 	CheckOrigin func(r *http.Request) bool
+	Limits      Limits // may be nil
 
 	mu     sync.Mutex // guards closed
 	closed bool
@@ -65,7 +66,7 @@ func (t *WebSocket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var s *socket
-	opened := false
+	opened, release := false, func() {}
 	defer func() {
 		if opened {
 			return
@@ -73,14 +74,27 @@ func (t *WebSocket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if s != nil {
 			_ = s.net.Close() // also when Open panics
 		}
+		release()
 		t.conns.Done()
 	}()
 	if t.CheckOrigin != nil && !t.CheckOrigin(r) {
 		http.Error(w, OriginRefused, http.StatusForbidden)
 		return
 	}
+	if t.Limits != nil {
+		var bye *Bye
+		if release, bye = t.Limits.Open(r); bye != nil {
+			release = func() {}
+			Refuse(w, bye)
+			return
+		}
+	}
 	if s = t.accept(w, r); s == nil {
 		return
+	}
+	s.release = release
+	if t.Limits != nil {
+		s.quota = t.Limits.Quota(r)
 	}
 	session, err := s.greet(r)
 	if err != nil {
@@ -127,13 +141,18 @@ type socket struct {
 	log    *log.Logger // of the HTTP server; nil: the standard logger
 	writer frameWriter
 	place  wheelPlace // in the pinger
+
+	quota   *Quota        // of the client, for messages; may be nil
+	release func()        // of Limits.Open
+	message atomic.Uint32 // counts the begins and the ends of messages: odd while one is read
+	late    uint32        // guarded by the pinger: the message that was being read at the last ping
 }
 
 // greet reads the hello, opens the session and sends the welcome.
 func (s *socket) greet(r *http.Request) (Session, error) {
 	timeout := cmp.Or(s.node.helloTimeout, HelloTimeout)
 	_ = s.net.SetReadDeadline(time.Now().Add(timeout))
-	b, err := s.read()
+	b, err := s.read(MaxHello)
 	_ = s.net.SetReadDeadline(time.Time{})
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil, protocolError("no hello within " + timeout.String())
@@ -142,7 +161,7 @@ func (s *socket) greet(r *http.Request) (Session, error) {
 		return nil, err
 	}
 	hello, err := ParseHello(b.bytes)
-	b.giveBack()
+	s.giveBack(b)
 	if err != nil {
 		return nil, err
 	}
@@ -160,6 +179,7 @@ func (s *socket) greet(r *http.Request) (Session, error) {
 // only this connection.
 func (s *socket) run(session Session) {
 	defer s.node.conns.Done()
+	defer s.release()
 	defer func() {
 		if v := recover(); v != nil {
 			cmp.Or(s.log, log.Default()).Printf("transport: panic serving %v: %v\n%s", s.net.RemoteAddr(), v, debug.Stack())
@@ -176,12 +196,12 @@ func (s *socket) readFrames(session Session) error {
 	defer session.Detach(&s.writer.out)
 	defer s.node.pinger.remove(s)
 	for {
-		b, err := s.read()
+		b, err := s.read(MaxFrame)
 		if err != nil {
 			return err
 		}
 		err = s.handle(session, b.bytes)
-		b.giveBack()
+		s.giveBack(b)
 		if err != nil {
 			return err
 		}
@@ -205,28 +225,59 @@ func (s *socket) handle(session Session, frame []byte) error {
 	return nil
 }
 
-// read returns the next frame, in a buffer that the caller gives back.
-func (s *socket) read() (*buffer, error) {
+// read returns the next frame, of at most limit bytes, in a buffer for giveBack.
+func (s *socket) read(limit int) (*buffer, error) {
 	kind, reader, err := s.conn.Reader(context.Background())
 	if err != nil {
 		return nil, err
 	}
-	b := borrow()
-	for err == nil && len(b.bytes) <= MaxFrame {
+	s.message.Add(1)
+	defer s.message.Add(1)
+	b := borrowSmall()
+	for err == nil && len(b.bytes) <= limit {
+		if len(b.bytes) == cap(b.bytes) && !s.grow(b, limit) {
+			s.giveBack(b)
+			return nil, errBusy
+		}
 		n := 0
-		b.bytes = slices.Grow(b.bytes, readBuffer)
 		n, err = reader.Read(b.bytes[len(b.bytes):cap(b.bytes)])
 		b.bytes = b.bytes[:len(b.bytes)+n]
 	}
 	switch {
-	case len(b.bytes) > MaxFrame:
-		return nil, errTooLarge
-	case err != io.EOF:
-		return nil, err
-	case kind != websocket.MessageText:
-		return nil, protocolError("binary frame: frames are JSON text")
+	case len(b.bytes) > limit:
+		err = errTooLarge
+	case err == io.EOF && kind == websocket.MessageText:
+		return b, nil
+	case err == io.EOF:
+		err = protocolError("binary frame: frames are JSON text")
 	}
-	return b, nil
+	s.giveBack(b)
+	return nil, err
+}
+
+// grow doubles a buffer, but not far above limit, if the client's quota has the bytes.
+func (s *socket) grow(b *buffer, limit int) bool {
+	size := min(2*cap(b.bytes), limit+readBuffer)
+	if !s.quota.Take(size - cap(b.bytes)) {
+		return false
+	}
+	b.bytes = append(make([]byte, 0, size), b.bytes...)
+	return true
+}
+
+// giveBack ends the use of a buffer that read returned.
+func (s *socket) giveBack(b *buffer) {
+	s.quota.Give(cap(b.bytes) - smallBuffer)
+	b.giveBackSmall()
+}
+
+// isLate reports whether the client was sending the same message at the call before. It is
+// called by the pinger.
+func (s *socket) isLate() bool {
+	message := s.message.Load()
+	late := message%2 == 1 && message == s.late
+	s.late = message
+	return late
 }
 
 // end closes the connection. If err is a *Bye, it first sends the bye to the client.

@@ -45,8 +45,8 @@ func (c *serveCmd) listen(ctx context.Context, log *slog.Logger, s *server.Serve
 	}
 	front, back := newServer(s.Public(), log), newServer(s.Admin(), log)
 	group, ctx := errgroup.WithContext(ctx) // if one listener fails, both end
-	group.Go(func() error { return serveOn(front, public) })
-	group.Go(func() error { return serveOn(back, admin) })
+	group.Go(func() error { return serveOn(front, s.LimitConnections(public, maxPublic())) })
+	group.Go(func() error { return serveOn(back, s.LimitConnections(admin, maxAdmin)) })
 	group.Go(func() error {
 		<-ctx.Done()
 		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.DrainTime+stopTime)
@@ -57,6 +57,17 @@ func (c *serveCmd) listen(ctx context.Context, log *slog.Logger, s *server.Serve
 	})
 	return group.Wait()
 }
+
+// maxAdmin is the number of connections of the admin listener, and ownFiles how many more
+// files heartbeatd needs: for WordPress, NATS and request bodies.
+const (
+	maxAdmin = 512
+	ownFiles = 512
+)
+
+// maxPublic returns the number of connections of the public listener: as many as the limit
+// of open files allows.
+func maxPublic() int { return max(maxFiles()/2, maxFiles()-maxAdmin-ownFiles) }
 
 // listenTCP listens on an address, with limits for what the kernel keeps for a client that
 // does not read.

@@ -18,6 +18,15 @@ const (
 	maxUnread = 30 * time.Second
 )
 
+// maxFiles returns how many files the process may open.
+func maxFiles() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 1024 // the usual limit
+	}
+	return int(min(limit.Cur, 1<<20))
+}
+
 // limitSendQueue sets the options of a listening socket, which its connections inherit.
 func limitSendQueue(_, _ string, c syscall.RawConn) error {
 	var err error

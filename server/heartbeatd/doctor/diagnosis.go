@@ -60,7 +60,7 @@ func (d *checkup) diagnoseStatus(a *answer) Finding {
 	case http.StatusMethodNotAllowed:
 		return failed("Allow POST for "+d.path(), "the method is not allowed (405)")
 	case http.StatusRequestEntityTooLarge:
-		return failed("Allow request bodies of 1 MiB for "+d.path(), "the web server refuses a request of that size (413)")
+		return failed("Allow request bodies of 128 KiB for "+d.path(), "the web server refuses a request of that size (413)")
 	}
 	return failed(readServerLog, "the answer is not heartbeatd's (%d): %s", a.status, excerpt(a.body))
 }

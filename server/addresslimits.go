@@ -1,0 +1,200 @@
+package server
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/heartbeatd/heartbeatd/transport"
+)
+
+// What the clients of one address use at most: several times what an office of 200 people
+// with ten tabs each needs when heartbeatd restarts.
+const (
+	// maxBodies is the number of bytes of the bodies that all clients send at once, and
+	// maxClientBodies that of one address. Small bodies do not count.
+	maxBodies       = 64 << 20
+	maxClientBodies = 16 << 20
+	// maxLinks is the number of WebSockets and sessions over HTTP of an address.
+	maxLinks = 5000
+	// opensPerSecond and openBurst limit how fast an address opens them.
+	opensPerSecond = 100
+	openBurst      = 5000
+	// maxClients is the number of addresses that a node knows. More have no limits of their
+	// own.
+	maxClients = 50_000
+)
+
+// The names of the limits in heartbeatd_limited_total.
+const (
+	limitBodies      = "bodies"
+	limitConnections = "connections"
+	limitLinks       = "links"
+	limitOpens       = "opens"
+	limitUpstream    = "upstream" // of the requests to a WordPress
+)
+
+// clients bounds what clients use, by address: IPv4 addresses, and networks of 64 bits for
+// IPv6. It implements transport.Limits.
+type clients struct {
+	proxies []netip.Prefix // believed about the addresses of clients
+	limited func(limit string)
+	bodies  transport.Quota // of all clients
+
+	mu    sync.Mutex // guards the following fields
+	open  int        // TCP connections
+	known map[netip.Prefix]*client
+	swept time.Time
+}
+
+// client is one address.
+type client struct {
+	links       int // guarded by clients.mu
+	connections int // TCP connections; guarded by clients.mu
+	opens       *rate.Limiter
+	bodies      transport.Quota
+}
+
+func newClients(proxies []netip.Prefix) *clients {
+	l := &clients{proxies: proxies, known: make(map[netip.Prefix]*client)}
+	l.bodies.Max, l.bodies.Denied = maxBodies, func() { l.limited(limitBodies) }
+	return l
+}
+
+// connections returns the number of open TCP connections.
+func (l *clients) connections() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.open
+}
+
+// addressOf returns the address of the client of a request. It is not known if the peer is a
+// web server that is not trusted: all its clients would share one address. This is assumed
+// of peers with a loopback or private address.
+func (l *clients) addressOf(r *http.Request) (address netip.Prefix, known bool) {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return address, false
+	}
+	if !l.isProxy(peer.Addr()) {
+		return publicAddress(peer.Addr())
+	}
+	forwarded := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
+	for i := len(forwarded) - 1; i >= 0; i-- {
+		a, err := netip.ParseAddr(strings.TrimSpace(forwarded[i]))
+		if err != nil {
+			return address, false
+		}
+		if !l.isProxy(a) {
+			return network(a), true
+		}
+	}
+	return address, false
+}
+
+func (l *clients) isProxy(a netip.Addr) bool {
+	a = a.Unmap()
+	for _, p := range l.proxies {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+func publicAddress(a netip.Addr) (address netip.Prefix, known bool) {
+	if a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast() || !a.IsValid() {
+		return address, false
+	}
+	return network(a), true
+}
+
+// network returns the addresses that one client has: with IPv6, usually 2^64.
+func network(a netip.Addr) netip.Prefix {
+	a = a.Unmap().WithZone("")
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	p, _ := a.Prefix(bits) // the number of bits is valid
+	return p
+}
+
+// get returns the client of an address, or nil if there are too many clients. It is called
+// with l.mu held.
+func (l *clients) get(address netip.Prefix) *client {
+	if c := l.known[address]; c != nil {
+		return c
+	}
+	if len(l.known) >= maxClients && !l.sweep(time.Now()) {
+		return nil
+	}
+	c := &client{opens: rate.NewLimiter(opensPerSecond, openBurst)}
+	c.bodies.Max, c.bodies.Of = maxClientBodies, &l.bodies
+	c.bodies.Denied = func() { l.limited(limitBodies) }
+	l.known[address] = c
+	return c
+}
+
+// sweep removes clients that use nothing, at most once a second, and reports whether there
+// is room for another. It is called with l.mu held.
+func (l *clients) sweep(now time.Time) bool {
+	if now.Sub(l.swept) < time.Second {
+		return false
+	}
+	l.swept = now
+	for address, c := range l.known {
+		if c.links == 0 && c.connections == 0 && c.bodies.Used() == 0 && c.opens.TokensAt(now) >= openBurst {
+			delete(l.known, address)
+		}
+	}
+	return len(l.known) < maxClients
+}
+
+// Open implements transport.Limits.
+func (l *clients) Open(r *http.Request) (release func(), bye *transport.Bye) {
+	address, known := l.addressOf(r)
+	if !known {
+		return func() {}, nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.get(address)
+	switch {
+	case c == nil:
+		return func() {}, nil
+	case c.links >= maxLinks:
+		return nil, l.refuse(limitLinks, "too many connections from this address", 30*time.Second)
+	case !c.opens.Allow():
+		return nil, l.refuse(limitOpens, "too many new connections from this address", 5*time.Second)
+	}
+	c.links++
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		c.links--
+	}, nil
+}
+
+func (l *clients) refuse(limit, reason string, retry time.Duration) *transport.Bye {
+	l.limited(limit)
+	return &transport.Bye{Code: transport.CodeTooMany, Reason: reason, RetryAfter: retry}
+}
+
+// Quota implements transport.Limits.
+func (l *clients) Quota(r *http.Request) *transport.Quota {
+	address, known := l.addressOf(r)
+	if !known {
+		return &l.bodies
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c := l.get(address); c != nil {
+		return &c.bodies
+	}
+	return &l.bodies
+}

@@ -1,0 +1,94 @@
+package server
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+)
+
+// maxConnections is the number of TCP connections of one address to one listener.
+const maxConnections = 5000
+
+// LimitConnections returns a listener that closes connections above the limits as soon as
+// they are accepted: above most, and above maxConnections of one address.
+func (s *Server) LimitConnections(l net.Listener, most int) net.Listener {
+	return &limitedListener{Listener: l, clients: s.clients, most: most}
+}
+
+type limitedListener struct {
+	net.Listener
+	clients *clients
+	most    int
+
+	open int // guarded by clients.mu
+}
+
+// limitedConn is a TCP connection that counts until it is closed.
+type limitedConn struct {
+	*net.TCPConn
+	once    sync.Once
+	release func()
+}
+
+// Accept implements net.Listener.
+func (l *limitedListener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		tcp, ok := c.(*net.TCPConn)
+		if !ok {
+			return c, nil
+		}
+		release, ok := l.count(c.RemoteAddr())
+		if ok {
+			return &limitedConn{TCPConn: tcp, release: release}, nil
+		}
+		_ = tcp.SetLinger(0) // nothing is kept for the connection
+		_ = tcp.Close()
+	}
+}
+
+// Close implements net.Conn.
+func (c *limitedConn) Close() error {
+	err := c.TCPConn.Close()
+	c.once.Do(c.release)
+	return err
+}
+
+// count counts a connection, unless there are too many. The address of a web server in
+// front has no limit.
+func (l *limitedListener) count(peer net.Addr) (release func(), ok bool) {
+	all := l.clients
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if l.open >= l.most {
+		all.limited(limitConnections)
+		return nil, false
+	}
+	var c *client
+	if from, err := netip.ParseAddrPort(peer.String()); err == nil && !all.isProxy(from.Addr()) {
+		if address, known := publicAddress(from.Addr()); known {
+			c = all.get(address)
+		}
+	}
+	if c != nil {
+		if c.connections >= maxConnections {
+			all.limited(limitConnections)
+			return nil, false
+		}
+		c.connections++
+	}
+	l.open++
+	all.open++
+	return func() {
+		all.mu.Lock()
+		defer all.mu.Unlock()
+		l.open--
+		all.open--
+		if c != nil {
+			c.connections--
+		}
+	}, true
+}
