@@ -36,7 +36,7 @@ var allowed = map[string][]string{
 	"/server/room":          {"/transport", "/broker", "/broker/presence", "/server/hook", "/server/wordpress"},
 	"/server/ticket":        {"/server/hook", "/server/wordpress"},
 	"/server/hook":          {"/broker/presence", "/server/wordpress"},
-	"/server/proxy":         {},
+	"/server/proxy":         {"/transport"},
 	"/server/wordpress":     {},
 	"/transport":            {},
 	"/broker":               {"/broker/bucket", "/broker/presence"},

@@ -164,7 +164,7 @@ func New(c Config) (*Server, error) {
 		list = append(list, Site{ID: demosite.ID, Secrets: []string{c.Demo.Secret()}})
 	}
 	var err error
-	if s.sites, err = newSites(list, c.Broker, c.TrustedProxies, c.Logger); err != nil {
+	if s.sites, err = newSites(list, c.Broker, s.clients, c.Logger); err != nil {
 		return nil, err
 	}
 	s.refusals = refusals{sites: s.sites, logger: c.Logger}

@@ -10,7 +10,7 @@ func TestSiteOfHost(t *testing.T) {
 	s, err := newSites([]Site{
 		{ID: "one", Origins: []string{"https://One.example.org:443/blog"}, Secrets: []string{"x"}},
 		{ID: "two", Origins: []string{"https://two.example.org:8443"}, Secrets: []string{"x"}},
-	}, nil, nil, nil)
+	}, nil, newClients(nil), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func start(t *testing.T, wordpress http.HandlerFunc) (*Proxy, string) {
 
 func startTo(t *testing.T, target string) (*Proxy, string) {
 	t.Helper()
-	p, err := New(target, nil, slog.New(slog.DiscardHandler))
+	p, err := New(Config{Target: target, Client: unknown, Limited: func() {}, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,6 +35,9 @@ func startTo(t *testing.T, target string) (*Proxy, string) {
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	return p, front.URL
 }
+
+// unknown is the address of every client.
+func unknown(*http.Request) (a netip.Prefix, known bool) { return a, false }
 
 func status(t *testing.T, url string) int {
 	t.Helper()
@@ -99,7 +103,7 @@ func TestUnreachable(t *testing.T) {
 		t.Error("WordPress cannot be reached: want 502")
 	}
 	slow, url := start(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	slow.proxy.Transport.(*http.Transport).ResponseHeaderTimeout = 20 * time.Millisecond
+	slow.answerWait = 20 * time.Millisecond
 	if got := status(t, url); got != http.StatusGatewayTimeout {
 		t.Errorf("WordPress does not answer: %d, want 504", got)
 	}
@@ -108,7 +112,7 @@ func TestUnreachable(t *testing.T) {
 // TestInvalidUpstream checks which upstreams are refused.
 func TestInvalidUpstream(t *testing.T) {
 	for _, target := range []string{"ftp://x", "http://", "127.0.0.1:80", "http://x/path"} {
-		if _, err := New(target, nil, slog.Default()); err == nil {
+		if _, err := New(Config{Target: target, Logger: slog.Default()}); err == nil {
 			t.Errorf("the upstream %q is accepted", target)
 		}
 	}
