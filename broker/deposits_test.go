@@ -2,7 +2,11 @@ package broker
 
 import (
 	"slices"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // TestReplace checks that a topic keeps the last message of each key, also for nodes that
@@ -12,7 +16,7 @@ func TestReplace(t *testing.T) {
 	var early, late topicRecorder
 	b.Subscribe(Deposits, nil, early.add)
 	for _, m := range []struct{ site, key, data string }{{"a.b", "k", "1"}, {"a.b", "k", "2"}, {"a.b", "l", "3"}, {"c", "k", "4"}} {
-		if err := b.Replace(t.Context(), Deposits, m.site, m.key, []byte(m.data)); err != nil {
+		if err := b.Replace(t.Context(), Deposits, m.site, m.key, []byte(m.data), inAnHour()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -25,19 +29,55 @@ func TestReplace(t *testing.T) {
 	eventually(t, "the last message of each key", func() bool { return slices.Equal(late.data(), want) })
 }
 
-// TestRestore checks that Restore writes a message only if its key has none.
+func inAnHour() time.Time { return time.Now().Add(time.Hour) }
+
+// TestRestore checks that Restore writes a message only if its key has none, or has the one that
+// it is to replace.
 func TestRestore(t *testing.T) {
 	b := open(t, Config{})
 	var received topicRecorder
 	b.Subscribe(Deposits, nil, received.add)
-	for _, data := range []string{"old", "older"} {
-		if err := b.Restore(t.Context(), Deposits, "s", "k", []byte(data)); err != nil {
+	has := func(want ...string) {
+		t.Helper()
+		eventually(t, strings.Join(want, ", "), func() bool { return slices.Equal(received.data(), want) })
+	}
+	restore := func(data string, over uint64) {
+		t.Helper()
+		if err := b.Restore(t.Context(), Deposits, "s", "k", []byte(data), inAnHour(), over); err != nil {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "the first message", func() bool { return len(received.data()) == 1 })
-	if err := b.Replace(t.Context(), Deposits, "s", "k", []byte("new")); err != nil {
+	restore("old", 0)
+	restore("older", 0)
+	has("s old")
+	if err := b.Replace(t.Context(), Deposits, "s", "k", []byte("new"), inAnHour()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the first and the new message", func() bool { return slices.Equal(received.data(), []string{"s old", "s new"}) })
+	restore("over another", 1)
+	restore("over", 2)
+	has("s old", "s new", "s over")
+}
+
+// TestMessageExpires checks that NATS removes a message at its time, and keeps the others. A
+// stream that an older version has created allows it from now on.
+func TestMessageExpires(t *testing.T) {
+	b := open(t, Config{})
+	l, _ := b.current()
+	if _, err := l.js.CreateStream(t.Context(), jetstream.StreamConfig{
+		Name: "heartbeatd_deposit", Subjects: []string{Deposits.allSubjects()}, Storage: jetstream.MemoryStorage, MaxMsgsPerSubject: 1,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for key, until := range map[string]time.Time{"short": time.Now().Add(time.Second), "long": inAnHour()} {
+		if err := b.Replace(t.Context(), Deposits, "s", key, []byte(key), until); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the end of a message", func() bool {
+		stream, err := l.js.Stream(t.Context(), "heartbeatd_deposit")
+		return err == nil && stream.CachedInfo().State.Msgs == 1
+	})
+	var received topicRecorder
+	b.Subscribe(Deposits, nil, received.add)
+	eventually(t, "the other message", func() bool { return slices.Equal(received.data(), []string{"s long"}) })
 }

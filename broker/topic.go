@@ -28,7 +28,7 @@ const (
 	PushAge = 2 * time.Minute
 	// DepositAge is the same for a deposit.
 	DepositAge = time.Hour
-	// DepositBytes is the largest number of bytes of all deposits.
+	// DepositBytes is the largest number of bytes of the messages of all deposits.
 	DepositBytes = 64 << 20
 )
 
@@ -43,6 +43,7 @@ var (
 type Message struct {
 	Site   string
 	Cursor Cursor
+	Stored time.Time // when NATS stored it
 	Data   []byte
 }
 
@@ -97,15 +98,18 @@ func (b *Broker) Publish(ctx context.Context, t Topic, site string, data []byte)
 	return b.publish(ctx, t, t.subject(site), data)
 }
 
-// Replace is Publish for a topic that keeps the last message of each key.
-func (b *Broker) Replace(ctx context.Context, t Topic, site, key string, data []byte) error {
-	_, err := b.publish(ctx, t, t.keySubject(site, key), data)
+// Replace is Publish for a topic that keeps the last message of each key. NATS removes the
+// message at the time until, which it rounds to seconds.
+func (b *Broker) Replace(ctx context.Context, t Topic, site, key string, data []byte, until time.Time) error {
+	_, err := b.publish(ctx, t, t.keySubject(site, key), data, jetstream.WithMsgTTL(roundUp(time.Until(until))))
 	return err
 }
 
-// Restore is Replace, unless the topic has a message with that key already.
-func (b *Broker) Restore(ctx context.Context, t Topic, site, key string, data []byte) error {
-	_, err := b.publish(ctx, t, t.keySubject(site, key), data, jetstream.WithExpectLastSequencePerSubject(0))
+// Restore is Replace, but does nothing if the last message of the key is another than the one
+// with the sequence number over; 0: if there is one.
+func (b *Broker) Restore(ctx context.Context, t Topic, site, key string, data []byte, until time.Time, over uint64) error {
+	_, err := b.publish(ctx, t, t.keySubject(site, key), data,
+		jetstream.WithMsgTTL(roundUp(time.Until(until))), jetstream.WithExpectLastSequencePerSubject(over))
 	var refused *jetstream.APIError
 	if errors.As(err, &refused) && refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
 		return nil
@@ -237,7 +241,7 @@ func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor,
 			return
 		}
 		at.Seq = meta.Sequence.Stream
-		fn(Message{Site: site, Cursor: *at, Data: m.Data()})
+		fn(Message{Site: site, Cursor: *at, Stored: meta.Timestamp, Data: m.Data()})
 	}, jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
 		select {
 		case broken <- err:
@@ -268,10 +272,16 @@ func (t Topic) stream(ctx context.Context, l *link) (jetstream.Stream, error) {
 			Name: "heartbeatd_" + t.name, Description: "messages between the nodes of heartbeatd",
 			Subjects: []string{t.allSubjects()}, Storage: jetstream.MemoryStorage, Replicas: replicas(l.nc),
 			MaxAge: t.age, MaxBytes: t.bytes, MaxMsgSize: MaxMessage + headerRoom, MaxMsgsPerSubject: t.perSubject(),
+			AllowMsgTTL: t.keyed,
 		})
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another node has created it
 			stream, err = l.js.Stream(ctx, "heartbeatd_"+t.name)
 		}
+	}
+	if err == nil && t.keyed && !stream.CachedInfo().Config.AllowMsgTTL { // an older version has created it
+		config := stream.CachedInfo().Config
+		config.AllowMsgTTL = true
+		stream, err = l.js.UpdateStream(ctx, config)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("stream of topic %s: %w", t.name, err)

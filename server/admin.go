@@ -41,7 +41,7 @@ func (s *Server) apiNode() restapi.Node {
 		PutLock:      func(id string) sync.Locker { return &s.sites.get(id).puts },
 		Renews:       s.renews,
 		Sessions:     s.sessions.count,
-		CheckDeposit: func(id string, d message.Deposit) error { return s.deposits.Check(id, d, time.Now()) },
+		AdmitDeposit: func(id string, d *message.Deposit) error { return s.deposits.Admit(id, d, time.Now()) },
 		Ready:        s.ready,
 	}
 }

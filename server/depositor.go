@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	// Pages that wait for a new value beat within depositSpread for each of them, at most
-	// within maxDepositSpread.
-	depositSpread    = 10 * time.Millisecond
-	maxDepositSpread = time.Second
+	// depositSpread is the time over which pages that wait for a new value spread their beats,
+	// for each page of this node: PHP may answer these beats, twenty in a second. The whole
+	// time is at most message.MaxSpread.
+	depositSpread = 50 * time.Millisecond
 	// restoreWait is the time after which a node tries again to restore deposits.
 	restoreWait = time.Second
 )
@@ -33,6 +33,7 @@ type depositor struct {
 	broker   *broker.Broker
 	log      *slog.Logger
 	lost     chan struct{} // NATS has lost the deposits
+	outdated chan struct{} // NATS has an older deposit than this node
 
 	mu    sync.Mutex // guards epoch; no other lock is taken under it
 	epoch string     // of the stream
@@ -44,12 +45,17 @@ func (d *depositor) subscribed(tip broker.Cursor) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.epoch != "" && d.epoch != tip.Epoch {
-		select {
-		case d.lost <- struct{}{}:
-		default:
-		}
+		signal(d.lost)
 	}
 	d.epoch = tip.Epoch
+}
+
+// signal sends to a channel with room for one, if it is empty.
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
 // receive handles a value that a node published.
@@ -59,14 +65,17 @@ func (d *depositor) receive(m broker.Message) {
 		d.log.Warn("a deposit on NATS cannot be decoded", "error", err)
 		return
 	}
-	now := time.Now()
-	if !d.store.Put(m.Site, msg, now) {
+	changed, outdated := d.store.Put(m, msg, time.Now())
+	if outdated {
+		signal(d.outdated)
+	}
+	if !changed {
 		return
 	}
 	pages := d.pages(m.Site, msg.To)
-	spread := min(time.Duration(max(0, len(pages)-1))*depositSpread, maxDepositSpread)
+	spread := min(time.Duration(max(0, len(pages)-1))*depositSpread, message.MaxSpread)
 	for _, s := range pages {
-		s.takeDeposit(msg, spread)
+		s.takeDeposit(msg.Handle, spread)
 	}
 }
 
@@ -83,44 +92,45 @@ func (d *depositor) pages(siteID string, to message.Target) []*session {
 }
 
 // run removes expired deposits, and writes those of this node again when NATS has lost
-// them, until stop is closed. A value that another node has published meanwhile is kept.
+// them or has older ones, until stop is closed. A value that another node has published
+// meanwhile is kept.
 func (d *depositor) run(stop <-chan struct{}) {
 	sweep := time.NewTicker(time.Minute)
 	defer sweep.Stop()
 	var again <-chan time.Time
 	for {
+		outdated := false
 		select {
 		case <-stop:
 			return
 		case <-sweep.C:
 			d.store.Sweep(time.Now())
 			continue
+		case <-d.outdated:
+			outdated = true
 		case <-d.lost:
 		case <-again:
 		}
-		again = nil
-		if err := d.restore(stop); err != nil {
+		if err := d.restore(stop, outdated); err != nil {
 			d.log.Warn("deposits cannot be restored on NATS, trying again", "error", err)
 			again = time.After(restoreWait)
 		}
 	}
 }
 
-func (d *depositor) restore(stop <-chan struct{}) error {
-	for site, deposits := range d.store.All(time.Now()) {
-		for _, msg := range deposits {
-			select {
-			case <-stop:
-				return nil
-			default:
-			}
-			b, err := msg.Encode()
-			if err == nil {
-				err = d.broker.Restore(context.Background(), broker.Deposits, site, msg.Key(), b)
-			}
-			if err != nil {
-				return err
-			}
+func (d *depositor) restore(stop <-chan struct{}, outdated bool) error {
+	for _, c := range d.store.Copies(outdated, time.Now()) {
+		select {
+		case <-stop:
+			return nil
+		default:
+		}
+		b, err := c.Message.Encode()
+		if err == nil {
+			err = d.broker.Restore(context.Background(), broker.Deposits, c.Site, c.Message.Key(), b, time.UnixMilli(c.Message.KeepMS), c.Over)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -132,37 +142,36 @@ func pageOf(c *ticket.Claims) deposit.Page {
 	return deposit.Page{User: user.ID, Rooms: user.Hears(), Can: c.Can}
 }
 
-// takeDeposit tells the page of a deposit that is new, has another value, or has ended. A
-// page whose beats PHP answers is told, too.
-func (s *session) takeDeposit(d message.Deposit, spread time.Duration) {
+// takeDeposit tells the page of a handle whose deposits have changed. If that gives the page
+// a new value, it is told, even if PHP answers its beats.
+func (s *session) takeDeposit(handle string, spread time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.ended:
-	case d.IsWithdrawal() || !s.deposits.Uses(s.site.ID, d, pageOf(s.claims), time.Now()):
-		s.sendDeposits()
-	default:
-		s.deposited = s.depositedHandles()
-		s.Send(depositsFrame(s.deposited, d.Handle, int(spread.Milliseconds())))
+	if !s.ended {
+		s.sendDeposits(handle, spread)
 	}
 }
 
-// sendDeposits tells the page which handles have a value for it, if that has changed. It is
-// called with s.mu held.
-func (s *session) sendDeposits() {
-	if handles := s.depositedHandles(); !slices.Equal(handles, s.deposited) {
-		s.deposited = handles
-		s.Send(depositsFrame(handles, "", 0))
+// sendDeposits tells the page which handles have a value for it, if that has changed, or if
+// the handle changed has a new value. It is called with s.mu held.
+func (s *session) sendDeposits(changed string, spread time.Duration) {
+	held := s.deposits.Held(s.site.ID, pageOf(s.claims), time.Now())
+	isNew := func(h deposit.Held) bool { return h.Handle == changed && !slices.Contains(s.held, h) }
+	if !slices.ContainsFunc(held, isNew) {
+		changed = ""
 	}
-}
-
-// depositedHandles returns the handles that have a value for the page. It is called with
-// s.mu held.
-func (s *session) depositedHandles() []string {
-	if !s.claims.Deposits || !s.deposits.Has(s.site.ID) {
-		return nil
+	s.held = held
+	var handles []string
+	for _, h := range held {
+		if s.claims.Deposits {
+			handles = append(handles, h.Handle)
+		}
 	}
-	return s.deposits.Handles(s.site.ID, pageOf(s.claims), time.Now())
+	if changed == "" && slices.Equal(handles, s.deposited) {
+		return
+	}
+	s.deposited = handles
+	s.Send(depositsFrame(handles, changed, int(spread.Milliseconds())))
 }
 
 // misses reports whether a beat has a handle without a value, although the page was told
@@ -172,7 +181,7 @@ func (s *session) misses(c *hook.Call) bool {
 }
 
 // depositsFrame writes the handles that have a value for a page. changed is the one with a
-// new value, if any: a page that waits for it beats within spreadMS.
+// new value, if any: a page that waits for it beats, within spreadMS if PHP answers.
 func depositsFrame(handles []string, changed string, spreadMS int) []byte {
 	frame := struct {
 		Type     string   `json:"type"`

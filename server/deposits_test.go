@@ -114,6 +114,42 @@ func TestDepositTargets(t *testing.T) {
 	is(link, ed, `"stock":"all"`)
 }
 
+// TestDepositUncovered checks that a page is told when the withdrawal of a value gives it
+// another one, and not when it still has the same.
+func TestDepositUncovered(t *testing.T) {
+	n := newNode(t)
+	p := n.page(t, 2).taking(t)
+	link := p.socket(t)
+	for _, to := range []string{`{"all":true}`, `{"can":"edit_posts"}`, `{"user":2}`} {
+		n.deposit(t, to, fmt.Sprintf("%q", to))
+		link.hears("stock", "stock")
+	}
+	n.deposit(t, `{"can":"edit_posts"}`, `null`)
+	n.deposit(t, `{"user":2}`, `null`)
+	link.hears("stock", "stock")
+	if f := link.beat(1, p.form(asksStock)); f.Type != "tick" || !strings.Contains(f.Body, `"all`) {
+		t.Errorf("answered %+v", f)
+	}
+	for _, f := range link.seen {
+		if f.Type == "deposits" {
+			t.Errorf("told again of %v, changed %q", f.Handles, f.Changed)
+		}
+	}
+}
+
+// TestDepositSpread checks that many pages get more time for their beats, which PHP may answer.
+func TestDepositSpread(t *testing.T) {
+	n := newNode(t)
+	p := n.page(t, 2)
+	links := []*socket{p.socket(t), n.page(t, 2).socket(t), n.page(t, 1).socket(t)}
+	n.deposit(t, `{"all":true}`, `1`)
+	for _, link := range links {
+		if f := link.next("deposits"); f.Spread != 100 {
+			t.Errorf("spread over %d ms", f.Spread)
+		}
+	}
+}
+
 // TestDepositForPHPsPage checks that a page whose beats PHP answers is told of a new value, and
 // that the value does not answer its beats.
 func TestDepositForPHPsPage(t *testing.T) {
@@ -166,6 +202,50 @@ func TestDepositOnAllNodes(t *testing.T) {
 	until(t, "a node that comes later answers", answers(newNodeOn(t, on)))
 	hub.restart()
 	until(t, "a node that comes after NATS was lost answers", answers(newNodeOn(t, on)))
+}
+
+// TestOlderDepositDoesNotReturn checks that after NATS was lost a node that had missed a newer
+// deposit, or a withdrawal, does not bring the older one back.
+func TestOlderDepositDoesNotReturn(t *testing.T) {
+	for name, c := range map[string]struct{ newer, want string }{
+		"deposit":    {`"newer"`, `"stock":"newer"`},
+		"withdrawal": {`null`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			hub := startHub(t, freeAddress(t))
+			nodes, gates := make([]*node, 2), make([]*gate, 2)
+			for i := range nodes {
+				gates[i] = newGate(t, hub.address)
+				nodes[i] = newNodeOn(t, broker.Config{TTL: time.Minute, URL: gates[i].url})
+				until(t, "the node reaches NATS", func() bool { return nodes[i].ready() == nil })
+			}
+			has := func(n *node, want string) func() bool {
+				p := n.page(t, 2).taking(t)
+				return func() bool {
+					r := p.post(t, p.form(asksStock))
+					return (r.StatusCode == 409) == (want == "") && strings.Contains(text(r), want)
+				}
+			}
+			newer, behind := nodes[0], nodes[1]
+			newer.deposit(t, `{"all":true}`, `"older"`)
+			until(t, "both nodes have the deposit", func() bool { return has(newer, `"older"`)() && has(behind, `"older"`)() })
+			gates[1].shut()
+			newer.deposit(t, `{"all":true}`, c.newer)
+			until(t, "one node has the newer one", has(newer, c.want))
+			gates[0].shut()
+			hub.restart()
+			for _, g := range gates {
+				g.cut() // what is on its way is lost
+			}
+			gates[1].open()
+			third := newNodeOn(t, broker.Config{TTL: time.Minute, URL: "nats://" + hub.address})
+			until(t, "the other node has restored the older one", has(third, `"older"`))
+			gates[0].open()
+			for _, n := range []*node{third, behind, newer} {
+				until(t, "the newer one is back", has(n, c.want))
+			}
+		})
+	}
 }
 
 // hub is a NATS that other brokers use.

@@ -43,7 +43,7 @@ func (s *session) renew(siteID string, claims *ticket.Claims) error {
 	if err := s.confirm(); err != nil {
 		return err // it ends the connection; endIfRevoked or the timer ends the session
 	}
-	s.sendDeposits()
+	s.sendDeposits("", 0)
 	return nil
 }
 

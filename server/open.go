@@ -92,7 +92,7 @@ func (s *session) begin(replay *replayBuffer, claims *ticket.Claims, hello trans
 	cursor = replay.subscribe(s, hello.After)
 	s.tellHeld()
 	s.deposited = nil // a page with a new connection knows of none
-	s.sendDeposits()
+	s.sendDeposits("", 0)
 	begun = true
 	return cursor, nil
 }

@@ -70,7 +70,8 @@ type session struct {
 	timer          *time.Timer  // ends the session: at exp, or after the grace period
 	ended          bool
 	idle           presence.Activity // as the page reported it last
-	deposited      []string          // handles that have a value for the page, as it was told last
+	held           []deposit.Held    // handles that have a value for the page
+	deposited      []string          // the same as the page was told last, if its ticket allows them
 	wantsFrames    bool              // it asked for active posts in frames
 	held           heldRows
 }
@@ -93,7 +94,7 @@ func (s *session) Beat(_ context.Context, received transport.Beat) transport.Tic
 	if s.ended || !s.beats.Allow() || !s.claims.MayAnswer(&b.Call, s.pipeline.Hooks(), true) || !b.readActivePosts() || s.site.cron.claim(now) {
 		s.metrics.declined.Inc()
 		if s.misses(&b.Call) {
-			s.sendDeposits()
+			s.sendDeposits("", 0)
 		}
 		return transport.Tick{Decline: true}
 	}

@@ -14,30 +14,30 @@ import (
 // gate is a TCP proxy to NATS. While it is shut, it forwards nothing and keeps the
 // connections open.
 type gate struct {
-	mu   sync.Mutex // held while the gate is shut
-	url  string
-	work sync.WaitGroup
+	mu     sync.Mutex // held while the gate is shut
+	isShut bool       // for the goroutine of the test
+	url    string
+	work   sync.WaitGroup
 
 	connsMu sync.Mutex
 	conns   []io.Closer
 }
 
-// newGate starts a gate to a broker's NATS.
-func newGate(t *testing.T, hub *broker.Broker) *gate {
+// newGate starts a gate to the NATS at an address.
+func newGate(t *testing.T, address string) *gate {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	g := &gate{url: "nats://" + l.Addr().String()}
-	g.closes(l)
 	g.work.Go(func() {
 		for {
 			in, err := l.Accept()
 			if err != nil {
 				return
 			}
-			out, err := net.Dial("tcp", hub.ListenAddr())
+			out, err := net.Dial("tcp", address)
 			if err != nil {
 				_ = in.Close()
 				continue
@@ -48,7 +48,11 @@ func newGate(t *testing.T, hub *broker.Broker) *gate {
 		}
 	})
 	t.Cleanup(func() {
+		_ = l.Close()
 		g.cut()
+		if g.isShut { // the test has failed
+			g.open()
+		}
 		g.work.Wait()
 	})
 	return g
@@ -71,8 +75,15 @@ func (g *gate) forward(to, from net.Conn) {
 	}
 }
 
-func (g *gate) shut() { g.mu.Lock() }
-func (g *gate) open() { g.mu.Unlock() }
+func (g *gate) shut() {
+	g.mu.Lock()
+	g.isShut = true
+}
+
+func (g *gate) open() {
+	g.isShut = false
+	g.mu.Unlock()
+}
 
 func (g *gate) closes(c ...io.Closer) {
 	g.connsMu.Lock()
@@ -80,6 +91,7 @@ func (g *gate) closes(c ...io.Closer) {
 	g.conns = append(g.conns, c...)
 }
 
+// cut closes the connections.
 func (g *gate) cut() {
 	g.connsMu.Lock()
 	defer g.connsMu.Unlock()
@@ -98,7 +110,7 @@ func newHub(t *testing.T) *broker.Broker {
 // newGatedNode starts a node that is connected to NATS through a gate.
 func newGatedNode(t *testing.T) (*node, *gate) {
 	t.Helper()
-	g := newGate(t, newHub(t))
+	g := newGate(t, newHub(t).ListenAddr())
 	return newNodeOn(t, broker.Config{TTL: time.Minute, URL: g.url}), g
 }
 

@@ -3,8 +3,10 @@
 package deposit
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,24 +21,33 @@ const (
 	maxDeposits = 1000
 	maxBytes    = 2 << 20
 	maxHandles  = 50
-	// maxTotal is the largest number of bytes of the values of all sites: the limit of the
-	// stream on NATS.
-	maxTotal = broker.DepositBytes
+	// maxKeys is the largest number of deposits of a site including those that were withdrawn
+	// before they expired: NATS keeps these messages, too.
+	maxKeys = 2 * maxDeposits
+	// overhead is how many bytes a message has on NATS besides the value, the handle and the
+	// target, at most.
+	overhead = 512
+	// maxTotal is the largest number of bytes of the messages of all sites: less than NATS
+	// stores, because deposits that nodes take at the same time may exceed it.
+	maxTotal = broker.DepositBytes / 8 * 7
+	// withdrawalTime is how long NATS keeps the withdrawal of a deposit that this node does not
+	// have. Another node may have taken the deposit just before.
+	withdrawalTime = time.Minute
 )
 
 // Store is a node's copy of the deposits of all sites. The zero value is ready to use.
 type Store struct {
 	mu    sync.Mutex // guards the following fields; no other lock is taken under it
 	sites map[string]*siteDeposits
-	bytes int
-	count uint64 // counts deposits
+	bytes int // of all messages
 }
 
 // siteDeposits are the deposits of one site.
 type siteDeposits struct {
 	all     map[key]deposit
-	handles map[string]int // how many deposits a handle has
-	bytes   int
+	count   int            // of the deposits that were not withdrawn
+	handles map[string]int // how many of these a handle has
+	bytes   int            // of their values
 }
 
 // key identifies a deposit: a newer one with the same key replaces it.
@@ -45,10 +56,21 @@ type key struct {
 	handle string
 }
 
+// deposit is the last message with a key: a deposit, or its withdrawal.
 type deposit struct {
-	value wordpress.Encoded
-	until time.Time
-	order uint64 // larger in a newer one
+	value  wordpress.Encoded // empty: it was withdrawn
+	until  time.Time
+	keep   time.Time // when it is removed
+	stored int64     // when NATS stored it, in Unix ns
+	since  int64     // when NATS stored the first deposit with this value
+	over   uint64    // the sequence number of an older message that NATS has instead; 0: none
+}
+
+func (d deposit) isWithdrawal() bool { return len(d.value) == 0 }
+
+// size is how many bytes the message of a deposit has on NATS, at most.
+func size(k key, d deposit) int {
+	return overhead + len(d.value) + len(k.handle) + len(k.to.Room) + len(k.to.Can)
 }
 
 // Page has the facts about a page, from its ticket, by which a value is chosen.
@@ -58,63 +80,93 @@ type Page struct {
 	Can   []string // capabilities
 }
 
-// Put stores a deposit, or ends one. It reports whether pages must be told: the deposit is
-// new, has another value, or has ended.
-func (s *Store) Put(site string, d message.Deposit, now time.Time) (changed bool) {
+// Held is a handle that has a value for a page.
+type Held struct {
+	Handle string
+	Since  int64 // changes with the value
+}
+
+// Put stores a deposit, or ends one. m is the message that it came in. Put reports whether
+// pages must be told, because the deposit is new, has another value, or has ended; and whether
+// the message is outdated: a node that had missed a newer one has restored it.
+func (s *Store) Put(m broker.Message, d message.Deposit, now time.Time) (changed, outdated bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k := key{d.To, d.Handle}
-	old, had := s.live(site, k, now)
-	until := time.UnixMilli(d.UntilMS)
-	if d.IsWithdrawal() || !now.Before(until) {
-		s.remove(site, k)
-		return had
+	old, known := s.get(m.Site, k)
+	next := deposit{until: time.UnixMilli(d.UntilMS), keep: time.UnixMilli(max(d.UntilMS, d.KeepMS)), stored: d.StoredNS}
+	switch {
+	case d.StoredNS == 0:
+		next.stored = m.Stored.UnixNano()
+	case known && d.StoredNS < old.stored:
+		old.over = m.Cursor.Seq
+		s.sites[m.Site].all[k] = old
+		return false, true
 	}
-	if had && string(old.value) == string(d.Value) {
-		old.until = until
-		s.sites[site].all[k] = old
-		return false
+	if !d.IsWithdrawal() {
+		next.value = wordpress.Encoded(d.Value)
 	}
-	s.remove(site, k)
-	if s.check(site, k, len(d.Value), now) != nil {
-		return had // meanwhile deposits of other nodes have reached the limit
+	next.since = next.stored
+	had := known && old.isLive(now)
+	same := had && next.isLive(now) && bytes.Equal(old.value, next.value)
+	if same {
+		next.since = old.since
 	}
-	s.add(site, k, deposit{wordpress.Encoded(d.Value), until, s.count})
-	return true
+	s.remove(m.Site, k)
+	if !now.Before(next.keep) || s.check(m.Site, k, next, now) != nil { // meanwhile deposits of other nodes have reached the limit
+		return had, false
+	}
+	s.add(m.Site, k, next)
+	return !same && (had || next.isLive(now)), false
 }
 
-// Check returns why a deposit exceeds a limit, or nil.
-func (s *Store) Check(site string, d message.Deposit, now time.Time) error {
+// Admit returns why a deposit exceeds a limit, or sets until when NATS keeps it.
+func (s *Store) Admit(site string, d *message.Deposit, now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	k := key{d.To, d.Handle}
+	next := deposit{keep: time.UnixMilli(d.UntilMS)}
 	if d.IsWithdrawal() {
-		return nil
+		next.keep = now.Add(withdrawalTime)
+	} else {
+		next.value = wordpress.Encoded(d.Value)
 	}
-	return s.check(site, key{d.To, d.Handle}, len(d.Value), now)
+	if old, known := s.get(site, k); known && (d.IsWithdrawal() || old.keep.After(next.keep)) {
+		next.keep = old.keep
+	}
+	d.KeepMS = next.keep.UnixMilli()
+	return s.check(site, k, next, now)
 }
 
-// check is Check with s.mu held.
-func (s *Store) check(site string, k key, size int, now time.Time) error {
-	if err := s.limit(site, k, size); err == nil {
+// check returns why a deposit exceeds a limit, or nil. It is called with s.mu held.
+func (s *Store) check(site string, k key, next deposit, now time.Time) error {
+	if err := s.limit(site, k, next); err == nil {
 		return nil
 	}
 	s.sweep(now)
-	return s.limit(site, k, size)
+	return s.limit(site, k, next)
 }
 
-func (s *Store) limit(site string, k key, size int) error {
+func (s *Store) limit(site string, k key, next deposit) error {
 	own := s.sites[site]
 	if own == nil {
 		own = &siteDeposits{}
 	}
-	old, had := own.all[k]
-	grown := size - len(old.value)
+	old, known := own.all[k]
+	grown := size(k, next)
+	if known {
+		grown -= size(k, old)
+	}
 	switch {
 	case s.bytes+grown > maxTotal:
 		return fmt.Errorf("all sites together have at most %d bytes of deposits", maxTotal)
-	case own.bytes+grown > maxBytes:
+	case !known && len(own.all) >= maxKeys:
+		return fmt.Errorf("a site has at most %d deposits, including those that were withdrawn before they expired", maxKeys)
+	case next.isWithdrawal():
+		return nil
+	case own.bytes+len(next.value)-len(old.value) > maxBytes:
 		return fmt.Errorf("a site has at most %d bytes of deposits", maxBytes)
-	case !had && len(own.all) >= maxDeposits:
+	case old.isWithdrawal() && own.count >= maxDeposits:
 		return fmt.Errorf("a site has at most %d deposits", maxDeposits)
 	case own.handles[k.handle] == 0 && len(own.handles) >= maxHandles:
 		return fmt.Errorf("a site has at most %d handles with deposits", maxHandles)
@@ -122,15 +174,14 @@ func (s *Store) limit(site string, k key, size int) error {
 	return nil
 }
 
-// live returns a deposit that has not expired.
-func (s *Store) live(site string, k key, now time.Time) (deposit, bool) {
-	own := s.sites[site]
-	if own == nil {
-		return deposit{}, false
+func (s *Store) get(site string, k key) (d deposit, known bool) {
+	if own := s.sites[site]; own != nil {
+		d, known = own.all[k]
 	}
-	d, found := own.all[k]
-	return d, found && now.Before(d.until)
+	return d, known
 }
+
+func (d deposit) isLive(now time.Time) bool { return !d.isWithdrawal() && now.Before(d.until) }
 
 func (s *Store) add(site string, k key, d deposit) {
 	if s.sites == nil {
@@ -141,27 +192,29 @@ func (s *Store) add(site string, k key, d deposit) {
 		own = &siteDeposits{all: make(map[key]deposit), handles: make(map[string]int)}
 		s.sites[site] = own
 	}
-	s.count++
 	own.all[k] = d
-	own.handles[k.handle]++
-	own.bytes += len(d.value)
-	s.bytes += len(d.value)
+	s.bytes += size(k, d)
+	if !d.isWithdrawal() {
+		own.count++
+		own.handles[k.handle]++
+		own.bytes += len(d.value)
+	}
 }
 
 func (s *Store) remove(site string, k key) {
+	d, known := s.get(site, k)
+	if !known {
+		return
+	}
 	own := s.sites[site]
-	if own == nil {
-		return
-	}
-	d, found := own.all[k]
-	if !found {
-		return
-	}
 	delete(own.all, k)
-	own.bytes -= len(d.value)
-	s.bytes -= len(d.value)
-	if own.handles[k.handle]--; own.handles[k.handle] == 0 {
-		delete(own.handles, k.handle)
+	s.bytes -= size(k, d)
+	if !d.isWithdrawal() {
+		own.count--
+		own.bytes -= len(d.value)
+		if own.handles[k.handle]--; own.handles[k.handle] == 0 {
+			delete(own.handles, k.handle)
+		}
 	}
 	if len(own.all) == 0 {
 		delete(s.sites, site)
@@ -178,7 +231,7 @@ func (s *Store) Sweep(now time.Time) {
 func (s *Store) sweep(now time.Time) {
 	for site, own := range s.sites {
 		for k, d := range own.all {
-			if !now.Before(d.until) {
+			if !now.Before(d.keep) {
 				s.remove(site, k)
 			}
 		}
@@ -191,27 +244,19 @@ func (s *Store) sweep(now time.Time) {
 func (s *Store) Find(site, handle string, p Page, now time.Time) (wordpress.Encoded, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, d, found := s.find(site, handle, p, now)
+	d, found := s.find(site, handle, p, now)
 	return d.value, found
 }
 
-// Uses reports whether Find returns the value of this deposit.
-func (s *Store) Uses(site string, d message.Deposit, p Page, now time.Time) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	k, _, found := s.find(site, d.Handle, p, now)
-	return found && k.to == d.To
-}
-
 // find is Find with s.mu held.
-func (s *Store) find(site, handle string, p Page, now time.Time) (k key, d deposit, found bool) {
+func (s *Store) find(site, handle string, p Page, now time.Time) (d deposit, found bool) {
 	if own := s.sites[site]; own == nil || own.handles[handle] == 0 {
-		return k, d, false
+		return d, false
 	}
 	newest := func(targets ...message.Target) bool {
 		for _, to := range targets {
-			if other, live := s.live(site, key{to, handle}, now); live && (!found || other.order > d.order) {
-				k, d, found = key{to, handle}, other, true
+			if other, _ := s.get(site, key{to, handle}); other.isLive(now) && (!found || other.since > d.since) {
+				d, found = other, true
 			}
 		}
 		return found
@@ -225,11 +270,11 @@ func (s *Store) find(site, handle string, p Page, now time.Time) (k key, d depos
 		can[i].Can = capability
 	}
 	_ = newest(message.Target{User: p.User}) || newest(rooms...) || newest(can...) || newest(message.Target{All: true})
-	return k, d, found
+	return d, found
 }
 
-// Handles returns the handles that have a value for a page, in alphabetical order.
-func (s *Store) Handles(site string, p Page, now time.Time) (handles []string) {
+// Held returns the handles that have a value for a page, in alphabetical order.
+func (s *Store) Held(site string, p Page, now time.Time) (held []Held) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	own := s.sites[site]
@@ -237,12 +282,12 @@ func (s *Store) Handles(site string, p Page, now time.Time) (handles []string) {
 		return nil
 	}
 	for handle := range own.handles {
-		if _, _, found := s.find(site, handle, p, now); found {
-			handles = append(handles, handle)
+		if d, found := s.find(site, handle, p, now); found {
+			held = append(held, Held{handle, d.since})
 		}
 	}
-	slices.Sort(handles)
-	return handles
+	slices.SortFunc(held, func(a, b Held) int { return strings.Compare(a.Handle, b.Handle) })
+	return held
 }
 
 // Has reports whether a site has deposits.
@@ -252,17 +297,28 @@ func (s *Store) Has(site string) bool {
 	return s.sites[site] != nil
 }
 
-// All returns the deposits that have not expired, by site.
-func (s *Store) All(now time.Time) map[string][]message.Deposit {
+// Copy is a message of the store that may be missing on NATS.
+type Copy struct {
+	Site    string
+	Message message.Deposit
+	Over    uint64 // the sequence number of the older message that NATS has instead; 0: none
+}
+
+// Copies returns all deposits and withdrawals, or only those for which NATS has an older one.
+func (s *Store) Copies(outdated bool, now time.Time) (copies []Copy) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make(map[string][]message.Deposit)
 	for site, own := range s.sites {
 		for k, d := range own.all {
-			if now.Before(d.until) {
-				all[site] = append(all[site], message.Deposit{To: k.to, Handle: k.handle, Value: []byte(d.value), UntilMS: d.until.UnixMilli()})
+			if !now.Before(d.keep) || outdated && d.over == 0 {
+				continue
 			}
+			m := message.Deposit{To: k.to, Handle: k.handle, Value: []byte(d.value), UntilMS: d.until.UnixMilli(), KeepMS: d.keep.UnixMilli(), StoredNS: d.stored}
+			if d.isWithdrawal() {
+				m.Value = []byte("null")
+			}
+			copies = append(copies, Copy{site, m, d.over})
 		}
 	}
-	return all
+	return copies
 }

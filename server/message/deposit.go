@@ -26,6 +26,12 @@ type Deposit struct {
 	Handle  string          `json:"handle"`
 	Value   json.RawMessage `json:"value"`    // as PHP writes JSON; null withdraws the deposit
 	UntilMS int64           `json:"until_ms"` // Unix ms
+	// KeepMS is the Unix ms until which NATS keeps the message: until no node can have a
+	// deposit that it replaces.
+	KeepMS int64 `json:"keep_ms,omitempty"`
+	// StoredNS is set in a message that a node has written again because NATS had lost it: the
+	// Unix ns at which NATS stored it first.
+	StoredNS int64 `json:"stored_ns,omitempty"`
 }
 
 // IsWithdrawal reports whether d ends a deposit.

@@ -52,8 +52,9 @@ type Node struct {
 	Renews func(k presence.Key, user int64) (renews, hasSession bool)
 	// Sessions returns the number of a site's sessions.
 	Sessions func(siteID string) int
-	// CheckDeposit returns why a site may not have one more deposit, or nil.
-	CheckDeposit func(siteID string, d message.Deposit) error
+	// AdmitDeposit returns why a site may not have one more deposit, or sets until when NATS
+	// keeps it.
+	AdmitDeposit func(siteID string, d *message.Deposit) error
 	// Ready returns nil, or why the node is not ready.
 	Ready func() error
 }

@@ -70,7 +70,7 @@ func newTestNode(t *testing.T) *testNode {
 		Renews:   func(presence.Key, int64) (bool, bool) { return false, false },
 		Sessions: func(string) int { return 0 },
 		Ready:    func() error { return nil },
-		CheckDeposit: func(_ string, d message.Deposit) error {
+		AdmitDeposit: func(_ string, d *message.Deposit) error {
 			if d.Handle == "one-too-many" {
 				return errors.New("a site has at most so many deposits")
 			}

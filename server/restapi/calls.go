@@ -84,14 +84,14 @@ func (a *api) answer(ctx context.Context, c *call) (int, any, error) {
 		return 0, nil, badRequest("ttl must be 1 to %d seconds", most)
 	}
 	d.UntilMS = time.Now().Add(time.Duration(c.TTL) * time.Second).UnixMilli()
-	if err := a.CheckDeposit(c.site, d); err != nil {
+	if err := a.AdmitDeposit(c.site, &d); err != nil {
 		return 0, nil, &apiError{429, "limit_reached", err.Error()}
 	}
 	b, err := d.Encode()
 	if err != nil {
 		return 0, nil, badRequest("value is invalid JSON: %v", err)
 	}
-	return http.StatusAccepted, struct{}{}, a.Broker.Replace(ctx, broker.Deposits, c.site, d.Key(), b)
+	return http.StatusAccepted, struct{}{}, a.Broker.Replace(ctx, broker.Deposits, c.site, d.Key(), b, time.UnixMilli(d.KeepMS))
 }
 
 // cron publishes the time of a site's next scheduled event to all nodes.
