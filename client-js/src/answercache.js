@@ -42,14 +42,13 @@ export function createAnswerCache(now, lockWindow) {
 	const window = 1000 * lockWindow || DEFAULT_WINDOW
 	const known = {}
 	let pausedUntil = 0 // no answer is kept before this time
-	const changes = {} // by handle, how many changes may have made answers wrong
-	let changesAtBeat = {} // the same when the last beat was posted
+	let asked = kinds // the handles for which nothing has changed since the last beat was posted
 	let sinceBeat = [] // updates for changes of locks since then, which PHP's answer to a list may lack
 	let changedAt = new Map() // by post, the time of its lock's last change on PHP's clock
 
 	function change(handle) {
 		delete known[handle]
-		changes[handle] = (changes[handle] || 0) + 1
+		asked = Object.assign({}, asked, { [handle]: null })
 	}
 
 	const forget = () => Object.keys(kinds).forEach(change)
@@ -72,21 +71,21 @@ export function createAnswerCache(now, lockWindow) {
 	return {
 		/** A beat is posted: a change from now on may be newer than PHP's answer. */
 		ask() {
-			changesAtBeat = Object.assign({}, changes)
+			asked = kinds
 			sinceBeat = []
 		},
 		/** Keeps what PHP answered to a beat; hears(post) tells whether the page hears the post's room. */
 		learn(data, response, hears) {
 			Object.keys(kinds).forEach((handle) => {
-				const asked = data[handle]
-				if (!asked) return
+				const rows = data[handle]
+				if (!rows) return
 				delete known[handle]
 				const { posts, key, good } = kinds[handle]
 				const answer = good(response[handle])
-				if (answer === undefined || changesAtBeat[handle] !== changes[handle] || (handle === LOCK && now() < pausedUntil) || !posts(asked).every(hears)) return
-				known[handle] = { key: key(asked), answer, at: now() }
+				if (answer === undefined || !asked[handle] || (handle === LOCK && now() < pausedUntil) || !posts(rows).every(hears)) return
+				known[handle] = { key: key(rows), answer, at: now() }
 				if (handle !== LOCKS) return
-				Object.assign(known[handle], { rows: [].concat(asked), ends: {} })
+				Object.assign(known[handle], { rows: [].concat(rows), ends: {} })
 				sinceBeat.forEach((update) => update(known[handle]))
 			})
 		},

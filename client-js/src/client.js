@@ -7,8 +7,7 @@ import { LOCK, UNFOCUSED, createAnswerCache, postOf } from './answercache.js'
 import { canStream, createEventsLink } from './eventstream.js'
 import { createLongPollLink } from './longpoll.js'
 import { createNudges } from './nudges.js'
-import { createDeposits } from './deposits.js'
-import { lockOf, rowOf } from './lockchange.js'
+import { rowOf } from './lockchange.js'
 import { createSlots } from './connectionslots.js'
 import { createRooms, concernsOthers, contestsLock } from './room.js'
 import { createWebSocketLink } from './websocket.js'
@@ -52,11 +51,16 @@ const BY_POST = 6
 const OWN = 7
 const OTHERS = 8
 
-export function createClient({ win, $, emit, connectNow, beatEarly, config = (win.heartbeatSettings && win.heartbeatSettings.heartbeatd) || {} }) {
+// The number of pushes that are remembered as shown.
+const MAX_SHOWN = 1000
+// The time over which pages that wait for a deposit beat at most where heartbeatd answers, in ms.
+const LINK_SPREAD = 1000
+
+export function createClient({ win, $, emit, connectNow, beatEarly, config = Object(win.heartbeatSettings).heartbeatd || {} }) {
 	const conn = randomId(win)
 	const rooms = createRooms(win)
 	const answers = createAnswerCache(Date.now, config.lock_window)
-	const deposits = createDeposits()
+	let deposits = [] // the handles for which a back end has deposited a value for this page
 	let ticket = null
 	let cursor = ''
 	let presence = {} // the presence handles of the last beat
@@ -64,7 +68,8 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = (wi
 	let helloPresence = '' // the body of the last hello
 	let maxBody = 0
 	let last = null // the fields of the last beat
-	let declined = false // heartbeatd declined the last beat that went over the link
+	let declines = 0 // how many beats over the link heartbeatd has declined one after the other
+	let shown = [] // the cursors of the last pushes
 	let network = null // of the links, see workernetwork.js
 	const state = { page: AWAKE, presence: SHOWN, beats: BY_LINK, lock: OWN }
 
@@ -85,9 +90,10 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = (wi
 
 	const nudges = createNudges({ win, connectNow, beatEarly, isForPHP, interval, now: Date.now, random: Math.random })
 
-	// Would PHP answer the page's next beat, as far as the last one tells?
+	// Would PHP answer the page's next beat, as far as the last one tells? A single decline may
+	// have a cause that is over.
 	function isForPHP() {
-		if (declined || !last) return true
+		if (declines > 1 || !last) return true
 		const { nonce } = win.heartbeatSettings || {}
 		return !answerable(Object.assign({}, last, { _nonce: nonce }), repeated(last))
 	}
@@ -102,7 +108,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = (wi
 
 	function changed(name, link, welcome) {
 		answers.forget()
-		deposits.forget()
+		deposits = [] // heartbeatd names them again
 		if (welcome) {
 			maxBody = Number(welcome.max_body) || 0
 			if (welcome.cursor && epoch(welcome.cursor) !== epoch(cursor)) cursor = welcome.cursor
@@ -120,12 +126,17 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = (wi
 		else if (frame.type === 'active-posts' && Array.isArray(frame.posts)) reportErrors(win, () => emit('active-posts', [{ posts: frame.posts }]))
 	}
 
-	// A push to a user or to everyone has no room.
+	// A push to a user or to everyone has no room. A push that arrives on a link while another one
+	// opens in its place arrives again on that one, whose hello had the cursor before it.
 	function pushed({ cursor: newest, room, data }) {
-		if (typeof newest === 'string') cursor = newest
-		const lock = lockOf(room, data)
-		if (lock) lockChanged(lock, room)
-		else answers.pushed(room)
+		if (typeof newest === 'string') {
+			cursor = newest
+			if (shown.includes(newest)) return
+			shown = shown.concat(newest).slice(-MAX_SHOWN)
+		}
+		const { lock, screen_rev: saved } = Object(data).heartbeatd || {}
+		if (lock && postOf(room)) lockChanged(Object.assign({}, lock, { post: postOf(room) }), room)
+		else if (!saved) answers.pushed(room)
 		reportErrors(win, () => emit('push', [{ room, data }]))
 	}
 
@@ -138,9 +149,9 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = (wi
 	}
 
 	// A page waits for a value if its last beat had the handle. A page that has not beaten yet may.
-	function deposited(frame) {
-		deposits.receive(frame)
-		if (frame.changed && (!last || frame.changed in last.data)) nudges.receive({ spread_ms: frame.spread_ms, paced: true })
+	function deposited({ handles, changed, spread_ms: spread }) {
+		deposits = [].concat(handles)
+		if (changed && (!last || changed in last.data)) nudges.receive({ spread_ms: isForPHP() ? spread : Math.min(spread, LINK_SPREAD), paced: true })
 	}
 
 	function roomChanged(frame) {
@@ -261,8 +272,8 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = (wi
 				send() {
 					setPresence(fields)
 					return link.beat(body).then((frame) => {
-						declined = Boolean(frame) && frame.type === 'decline'
-						return stillGood(fields, again) ? tickText(frame, again) : null
+						declines = frame && frame.type === 'decline' ? declines + 1 : 0
+						return tickText(frame, stillGood(fields, again))
 					})
 				},
 				giveUp: () => selector.suspect(link),
@@ -328,7 +339,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = (wi
 	// May the link answer a beat, with the answers that are repeated?
 	function answerable(fields, again) {
 		if (!selector.link || state.beats === BY_POST || fields.wp_customize) return false
-		const handles = Object.keys(fields.data).filter((handle) => !(handle in again) && !(takesDeposits(ticket) && deposits.has(handle)))
+		const handles = Object.keys(fields.data).filter((handle) => !(handle in again) && !(takesDeposits(ticket) && deposits.includes(handle)))
 		return isNative(ticket, handles, fields._nonce, Date.now())
 	}
 
@@ -338,9 +349,10 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = (wi
 
 	// Answers that could be repeated when the beat was sent must still be so when it is answered:
 	// a room may have changed, and a page that has lost the focus beats only in two minutes.
+	// Returns them as they are now, because a lock may have changed, or null.
 	function stillGood(fields, again) {
 		const now = repeated(Object.assign({}, fields, { has_focus: fields.has_focus && focused() }))
-		return Object.keys(again).every((handle) => handle in now)
+		return Object.keys(again).every((handle) => handle in now) ? now : null
 	}
 
 	// An answer may be repeated only if the page gets changes: it hears the post's room, and PHP
@@ -356,7 +368,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = (wi
 const epoch = (cursor) => String(cursor || '').split('-')[0]
 
 function tickText(frame, again) {
-	if (!frame || frame.type !== 'tick' || frame.status !== 200 || typeof frame.body !== 'string') return null
+	if (!again || !frame || frame.type !== 'tick' || frame.status !== 200 || typeof frame.body !== 'string') return null
 	const handles = Object.keys(again).filter((handle) => again[handle])
 	if (!handles.length) return frame.body
 	try {

@@ -118,7 +118,7 @@ export function createSlots({ win, url, id, freed, random }) {
 			return false
 		},
 		/** Whether other pages have all slots. */
-		full: () => !held && KEYS.every((key) => owner(key) && owner(key) !== UNKNOWN && owner(key) !== id),
+		full: () => !held && KEYS.every((key) => !['', UNKNOWN, id].includes(owner(key))),
 		/** Returns a link that opens only with a slot, and holds it until it is closed. */
 		withSlot(create, options) {
 			const onClosed = (close) => {

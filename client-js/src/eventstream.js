@@ -27,7 +27,6 @@ export const createEventsLink = (options) =>
 // Calls opened when the first stream has begun, or the session has ended. Without opened the
 // stream is a test, which needs no session and ends after its first line.
 async function stream(session, win, opened) {
-	let passed = false // the test
 	let last = 0 // the id of the last event
 
 	// What follows the first line waits until the page has the link.
@@ -59,7 +58,6 @@ async function stream(session, win, opened) {
 				if (!begun) {
 					if (line !== ':' + id) return 'got the answer to another request'
 					if (!opened) {
-						passed = true
 						reader.cancel().catch(() => {})
 						return ''
 					}
@@ -77,7 +75,7 @@ async function stream(session, win, opened) {
 		return ''
 	}
 
-	while (session.isOpen && !passed) {
+	do {
 		const id = session.nextId()
 		const what = 'GET /events'
 		const receive = async (response, extend) => {
@@ -94,6 +92,6 @@ async function stream(session, win, opened) {
 		} catch (e) {
 			session.ended(CLOSED)
 		}
-	}
+	} while (session.isOpen && opened)
 	if (opened) opened()
 }

@@ -1,13 +1,4 @@
-// Reads the push that PHP sends to the room of a post when its lock changes.
-
-import { postOf } from './answercache.js'
-
-/** Returns the change of a lock that a push reports, or null. */
-export function lockOf(room, data) {
-	const lock = (data && data.heartbeatd && data.heartbeatd.lock) || null
-	const post = typeof room === 'string' ? postOf(room) : ''
-	return lock && post ? Object.assign({}, lock, { post }) : null
-}
+// What lists show for a lock that has changed, from the push of PHP to the post's room.
 
 /**
  * Returns what core's list of posts shows for a lock: null if nobody, or the page's own user, has

@@ -15,7 +15,7 @@ async function poll(session, win) {
 	function faultOf(answer, id, started) {
 		const { seq: newest, frames } = answer
 		if (session.isOthers(answer, id)) return 'got the answer to another request'
-		if (newest < seq || (frames.length && newest === seq)) return 'got an answer that is not newer than the last one'
+		if (newest < seq || (frames.length && newest === seq)) return 'got an old answer'
 		if (!frames.length && since(win, started) < session.hold / 2) return 'got an empty answer too early'
 		return ''
 	}

@@ -59,7 +59,7 @@ const MAX_ROOMS = 64
 /** Keeps the rooms that this page hears, and calls back when one changes. */
 export function createRooms(win) {
 	const rooms = new Map()
-	const watchers = new Map()
+	let watchers = []
 
 	function set(name, room) {
 		rooms.delete(name)
@@ -71,26 +71,26 @@ export function createRooms(win) {
 		receive(frame) {
 			const name = frame.room
 			set(name, applyPresence(rooms.get(name) || EMPTY, frame))
-			;(watchers.get(name) || []).forEach((callback) => reportErrors(win, () => callback(view(name))))
+			watchers.filter((watcher) => watcher.name === name).forEach(({ callback }) => reportErrors(win, () => callback(view(name))))
 		},
 		room: view,
 	}
 
 	function view(name) {
+		const current = () => rooms.get(name) || EMPTY
 		return {
 			get entries() {
-				return (rooms.get(name) || EMPTY).entries.slice()
+				return current().entries.slice()
 			},
 			get total() {
-				return (rooms.get(name) || EMPTY).total
+				return current().total
 			},
 			onChange(callback) {
-				watchers.set(name, (watchers.get(name) || []).concat([callback]))
-				return () =>
-					watchers.set(
-						name,
-						watchers.get(name).filter((other) => other !== callback)
-					)
+				const watcher = { name, callback }
+				watchers = watchers.concat(watcher)
+				return () => {
+					watchers = watchers.filter((other) => other !== watcher)
+				}
 			},
 		}
 	}

@@ -29,18 +29,19 @@ export function readTicket(text, now, random) {
 	}
 }
 
-export function isAlive(ticket, now) {
-	return Boolean(ticket) && now / 1000 + ticket.skew < ticket.claims.exp
-}
+// The time on the server's clock, in seconds.
+const timeOf = (ticket, now) => now / 1000 + ticket.skew
+
+export const isAlive = (ticket, now) => Boolean(ticket) && timeOf(ticket, now) < ticket.claims.exp
 
 /** Whether heartbeatd may answer a beat with these handles and this nonce. */
 export function isNative(ticket, handles, nonce, now) {
 	if (!isAlive(ticket, now)) return false
 	const { native, fresh_until: freshUntil, nonce: hash, iat } = ticket.claims
-	const time = now / 1000 + ticket.skew
+	const time = timeOf(ticket, now)
 	return (
 		Array.isArray(native) &&
-		handles.every((handle) => native.indexOf(handle) !== -1) &&
+		handles.every((handle) => native.includes(handle)) &&
 		time < freshUntil &&
 		time - iat < ticket.life &&
 		time > iat - ROUNDING &&
@@ -52,12 +53,10 @@ export function isNative(ticket, handles, nonce, now) {
 export const takesDeposits = (ticket) => Boolean(ticket && ticket.claims.deposits)
 
 /** Whether a time on PHP's clock, in milliseconds, was less than 5 s ago. */
-export const isRecent = (ticket, ms, now) => Boolean(ticket) && now + 1000 * ticket.skew - ms < 5000
+export const isRecent = (ticket, ms, now) => Boolean(ticket) && timeOf(ticket, now) - ms / 1000 < 5
 
 /** Whether PHP's last answers may be repeated: only while PHP can tell heartbeatd of changes. */
-export function mayRepeat(ticket, now) {
-	return Boolean(ticket) && now / 1000 + ticket.skew < ticket.claims.repeat_until
-}
+export const mayRepeat = (ticket, now) => Boolean(ticket) && timeOf(ticket, now) < ticket.claims.repeat_until
 
 function nonceMatches(ticket, nonce, hash) {
 	if (!nonce || !hash) return false

@@ -79,7 +79,7 @@ function createStore(storage, key) {
 
 	return {
 		set,
-		has: (name) => Object.prototype.hasOwnProperty.call(load(), name),
+		has: (name) => name in load(),
 		add(name, first) {
 			const { wait: last = 0 } = load()[name] || {}
 			const wait = Math.min(WAIT_MAX, Math.max(first, 2 * last))

@@ -20,7 +20,7 @@
 // link over it is closed. reconsider() tries again.
 
 import { LEFT, PROTOCOL, REPLACED, TICKET } from './closecodes.js'
-import { AWAY } from './link.js'
+import { AWAY, CLOSED } from './link.js'
 import { countdown } from './countdown.js'
 import { createTransportHistory } from './transporthistory.js'
 
@@ -159,7 +159,7 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 	function attempt(name) {
 		return new Promise((resolve) => {
 			const link = make(name, { onFrame, onClosed: (close) => down(link, close) })
-			const stop = countdown(win, history.isKnown(name) ? KNOWN_TIMEOUT : OPEN_TIMEOUT, () => finish({ code: 0, retryAfter: 0 }))
+			const stop = countdown(win, history.isKnown(name) ? KNOWN_TIMEOUT : OPEN_TIMEOUT, () => finish(CLOSED))
 			trying = { name, link, finish }
 			renewed = false
 			// A session that is opened ends the one before: the current link goes on until the
@@ -250,12 +250,12 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 	function abandon() {
 		generation++
 		win.clearTimeout(timer)
-		if (trying) trying.finish({ code: 0, retryAfter: 0 })
+		if (trying) trying.finish(CLOSED)
 	}
 
-	function disconnect(code) {
+	function disconnect(close) {
 		current.link.close()
-		down(current.link, { code, retryAfter: 0 })
+		down(current.link, close)
 	}
 
 	function drop() {
@@ -289,16 +289,16 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 		/** Whether transports may be used has changed (a tab was shown or hidden). */
 		reconsider() {
 			if (current && !may(current.name)) drop()
-			if (trying && !may(trying.name)) trying.finish({ code: 0, retryAfter: 0 })
+			if (trying && !may(trying.name)) trying.finish(CLOSED)
 			else if (!current) connect()
 		},
 		/** The link did not answer in time: it counts as dead. */
 		suspect(link) {
-			if (current && current.link === link) disconnect(0)
+			if (current && current.link === link) disconnect(CLOSED)
 		},
 		/** The page is about to be left: closes the link, and opens it again if the page stays. */
 		leaving() {
-			if (current) disconnect(AWAY)
+			if (current) disconnect({ code: AWAY })
 		},
 		use(names) {
 			order = names.slice()

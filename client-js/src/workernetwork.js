@@ -8,6 +8,9 @@ import { isFirefox } from './link.js'
 
 // The cache and the worker answer within milliseconds, on a busy machine within seconds.
 const TIMEOUT = 5000
+// A worker that does not answer the request for a connection within this time has ended. It is
+// less than the time in which a link must open.
+const ENDED = 2000
 
 /**
  * Calls found with the { WebSocket, fetch } of the page's links: the window, or what uses a
@@ -33,7 +36,8 @@ const isCached = (win) =>
 	)
 
 // The worker's script. Each message of the page opens a connection: it has an address, the
-// protocol of a WebSocket or the options of a request, and the port of that connection.
+// protocol of a WebSocket or the options of a request, and the port of that connection. The
+// worker answers at once on that port.
 function serve() {
 	function openSocket(url, protocol, port) {
 		const socket = new WebSocket(url, protocol)
@@ -58,36 +62,64 @@ function serve() {
 	}
 
 	self.onconnect = ({ ports: [page] }) => {
-		page.onmessage = ({ data: [url, how], ports: [port] }) => (how.method ? request : openSocket)(url, how, port)
+		page.onmessage = ({ data: [url, how], ports: [port] }) => {
+			port.postMessage([])
+			;(how.method ? request : openSocket)(url, how, port)
+		}
 		page.postMessage('ready')
 	}
 }
 
 function startWorker(win) {
-	const script = new win.Blob(['(' + serve + ')()'], { type: 'text/javascript' })
-	const worker = new win.SharedWorker(win.URL.createObjectURL(script))
+	let worker
 
-	function connect(url, how) {
-		const { port1, port2 } = new win.MessageChannel()
-		worker.port.postMessage([new URL(url, win.location.href).href, how], [port2])
-		return port1
+	function start() {
+		const script = new win.Blob(['(' + serve + ')()'], { type: 'text/javascript' })
+		worker = new win.SharedWorker(win.URL.createObjectURL(script))
+	}
+
+	// Returns what sends to a connection, and closes it. Firefox may end a worker without telling
+	// the page: the connection is then opened in a new one.
+	function connect(url, how, receive) {
+		let port
+		let timer
+		function open() {
+			const { port1, port2 } = new win.MessageChannel()
+			port = port1
+			worker.port.postMessage([new URL(url, win.location.href).href, how], [port2])
+			const own = worker
+			timer = win.setTimeout(() => {
+				port.close()
+				if (own === worker) start()
+				open()
+			}, ENDED)
+			port.onmessage = ({ data }) => {
+				win.clearTimeout(timer)
+				if (data.length) receive(data)
+			}
+		}
+		open()
+		return {
+			send: (data) => port.postMessage(data),
+			close() {
+				win.clearTimeout(timer)
+				port.postMessage('')
+				port.close()
+			},
+		}
 	}
 
 	// Firefox drops a page from the cache when a message arrives on one of its ports. So the
 	// page closes the port with the connection.
 	function WorkerSocket(url, protocol) {
-		const port = connect(url, protocol)
-		this.send = (text) => port.postMessage(text)
-		this.close = () => {
-			port.postMessage('')
-			port.close()
-		}
-		port.onmessage = ({ data: [type, event] }) => {
+		const { send, close } = connect(url, protocol, ([type, event]) => {
 			this.readyState = type === 'close' ? 3 : 1
-			if (type === 'close') port.close()
+			if (type === 'close') close()
 			const handler = this['on' + type]
 			if (handler) handler(event)
-		}
+		})
+		this.send = send
+		this.close = close
 	}
 
 	const workerFetch = (url, options) =>
@@ -104,25 +136,24 @@ function startWorker(win) {
 				fail()
 				return
 			}
-			const port = connect(url, Object.assign({}, options, { signal: null }))
-			const abort = () => {
-				port.postMessage('')
-				port.close()
-				fail()
-			}
-			signal.addEventListener('abort', abort)
-			port.onmessage = ({ data: [what, value, hasBody] }) => {
+			const { close } = connect(url, Object.assign({}, options, { signal: null }), ([what, value, hasBody]) => {
 				if (what === 'end' || what === 'failed') {
-					port.close()
+					close()
 					signal.removeEventListener('abort', abort)
 				}
 				if (what === 'head') resolve(new win.Response(hasBody ? body : null, value))
 				else if (what === 'part') stream.enqueue(value)
 				else if (what === 'end') stream.close()
 				else fail()
+			})
+			function abort() {
+				close()
+				fail()
 			}
+			signal.addEventListener('abort', abort)
 		})
 
+	start()
 	return new Promise((resolve, reject) => {
 		worker.onerror = reject
 		worker.port.onmessage = () => resolve({ WebSocket: WorkerSocket, fetch: workerFetch })

@@ -1,20 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { lockOf, rowOf } from '../src/lockchange.js'
-
-test('a change of a lock comes with a push of the plugin to the post\'s room', () => {
-	assert.deepEqual(lockOf('postType/page:42', { heartbeatd: { lock: { user: 7 } } }), { user: 7, post: '42' })
-	for (const [room, data] of [
-		['admin/online', { heartbeatd: { lock: { user: 7 } } }],
-		[undefined, { heartbeatd: { lock: { user: 7 } } }],
-		['postType/page:42', { heartbeatd: {} }],
-		['postType/page:42', { lock: { user: 7 } }],
-		['postType/page:42', null],
-		['postType/page:42', 'lock'],
-	]) {
-		assert.equal(lockOf(room, data), null)
-	}
-})
+import { rowOf } from '../src/lockchange.js'
 
 test('a row of a list shows who has the lock, in the page\'s language, unless it is the page\'s own user', () => {
 	const ada = { user: 7, name: "$& 'Ada'", avatar_src: 'a', avatar_src_2x: 'b' }

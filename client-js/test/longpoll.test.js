@@ -117,10 +117,10 @@ const OLD = () => json({ type: 'welcome', session: 's' })
 const FOREIGN = {
 	'the answer to another poll': { answer: (id) => ({ id: id + 1, seq: 5, frames: [FRAME] }), reason: 'GET /poll got the answer to another request' },
 	'an answer without the id': { answer: () => ({ seq: 5, frames: [FRAME] }), reason: 'GET /poll got the answer to another request' },
-	'repeated frames': { answer: (id) => ({ id, seq: 1, frames: [FRAME] }), reason: 'GET /poll got an answer that is not newer than the last one' },
-	'an older answer': { answer: (id) => ({ id, seq: 0, frames: [] }), wait: 25000, reason: 'GET /poll got an answer that is not newer than the last one' },
+	'repeated frames': { answer: (id) => ({ id, seq: 1, frames: [FRAME] }), reason: 'GET /poll got an old answer' },
+	'an older answer': { answer: (id) => ({ id, seq: 0, frames: [] }), wait: 25000, reason: 'GET /poll got an old answer' },
 	'an empty answer at once': { answer: (id) => ({ id, seq: 1, frames: [] }), reason: 'GET /poll got an empty answer too early' },
-	'repeated frames, from a server that names no ids': { opened: OLD, answer: () => ({ seq: 1, frames: [FRAME] }), reason: 'GET /poll got an answer that is not newer than the last one' },
+	'repeated frames, from a server that names no ids': { opened: OLD, answer: () => ({ seq: 1, frames: [FRAME] }), reason: 'GET /poll got an old answer' },
 	'an empty answer at once, from a server that names no ids': { opened: OLD, answer: () => ({ seq: 1, frames: [] }), reason: 'GET /poll got an empty answer too early' },
 	'a page instead of an answer': { response: response(200, '<html>Are you human?'), reason: 'GET /poll got an answer of another program, with status 200' },
 	'a refusal': { response: response(403, '<html>Forbidden'), reason: 'GET /poll got an answer of another program, with status 403' },

@@ -64,6 +64,7 @@ const newWindow = (changes) => ({
 	location: { href: `http://127.0.0.1:${server.address().port}/` },
 	fetch: async () => ({}), // the page is in the cache
 	setTimeout: (callback, delay) => setTimeout(callback, delay).unref(),
+	clearTimeout,
 	SharedWorker: FakeSharedWorker,
 	MessageChannel: SlowlyClosingChannel,
 	Blob, ReadableStream, Response, TypeError, URL,
@@ -158,4 +159,25 @@ test('a socket that the page closes is closed', async () => {
 	new WebSocket('wss://site.example/socket', 'heartbeat.v1').close()
 	while (!sockets[0]?.sent.length) await new Promise(setImmediate)
 	assert.deepEqual(sockets[0].sent, ['closed'])
+})
+
+test('what is opened when the worker has ended is opened in a new one', async (t) => {
+	t.mock.timers.enable({ apis: ['setTimeout'] })
+	const { WebSocket, fetch } = await networkOf(newWindow({ setTimeout }))
+	const [, worker] = ports
+	worker.onmessage = null // what the page sends is lost
+	const socket = new WebSocket('wss://site.example/socket', 'heartbeat.v1')
+	const opened = new Promise((resolve) => (socket.onopen = resolve))
+	const response = fetch('/echo', { method: 'POST', body: 'two', signal: new AbortController().signal })
+	for (let i = 0; i < 20; i++) await new Promise(setImmediate)
+	assert.equal(sockets.length, 0)
+	t.mock.timers.tick(2000)
+	assert.equal(ports.length, 4, 'one new worker')
+	while (!sockets.length) await new Promise(setImmediate)
+	sockets[0].onopen({})
+	await opened
+	assert.equal(await (await response).text(), 'one two')
+	t.mock.timers.tick(60_000)
+	assert.deepEqual([ports.length, sockets.length], [4, 1])
+	socket.close()
 })

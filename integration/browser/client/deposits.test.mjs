@@ -13,6 +13,7 @@ const LOCK = 'wp-refresh-post-lock'
 
 describe('answers in advance', () => {
 	let browser
+	let cursor = 1 // of the last push
 	const t = suite()
 	before(async () => {
 		browser = await startChromium(t)
@@ -79,7 +80,7 @@ describe('answers in advance', () => {
 		let locked = {}
 		const { fake, tab } = await open(t, {}, (name) => (name === 'post' ? locked : {}))
 		await tab.evaluate((handle) => jQuery(document).on('heartbeat-send', (event, data) => { data[handle] = ['post-5'] }), LOCKS)
-		const change = (lock) => fake.send({ type: 'push', cursor: 'e-1', room: 'postType/post:5', data: { heartbeatd: { lock: { at_ms: Date.now(), left_ms: 150000, released: false, spread_ms: 0, ...lock } } } })
+		const change = (lock) => fake.send({ type: 'push', cursor: `e-${++cursor}`, room: 'postType/post:5', data: { heartbeatd: { lock: { at_ms: Date.now(), left_ms: 150000, released: false, spread_ms: 0, ...lock } } } })
 		assert.equal((await beat(tab)).via, 'post')
 		fake.send({ type: 'presence', room: 'postType/post:5', joined: [{ client_id: 'editor-2', user_id: 2, display_name: 'Bo', avatar_url: '', data: {}, date_gmt: '2026-01-01 00:00:00' }] })
 		change({ user: 2, name: 'Bo' })
@@ -106,7 +107,7 @@ describe('answers in advance', () => {
 		const { fake, tab } = await open(t, {}, (name) => (name === 'post' ? { [LOCK]: { new_lock: '1:1' } } : {}))
 		await tab.evaluate((handle) => jQuery(document).on('heartbeat-send', (event, data) => { data[handle] = { post_id: 5, lock: '1:1' } }), LOCK)
 		assert.deepEqual([(await beat(tab)).via, (await beat(tab)).via], ['post', 'websocket'])
-		fake.send({ type: 'push', cursor: 'e-1', room: 'postType/post:5', data: { heartbeatd: { lock: { at_ms: Date.now(), left_ms: 150000, released: false, spread_ms: 0, user: 2, name: 'Bo' } } } })
+		fake.send({ type: 'push', cursor: `e-${++cursor}`, room: 'postType/post:5', data: { heartbeatd: { lock: { at_ms: Date.now(), left_ms: 150000, released: false, spread_ms: 0, user: 2, name: 'Bo' } } } })
 		await nextTick(tab, 3)
 		assert.equal((await ticks(tab)).pop().via, 'post')
 	})
