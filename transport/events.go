@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"strconv"
-	"sync/atomic"
+	"strings"
+	"sync"
 	"time"
 )
 
@@ -20,8 +22,10 @@ const (
 	// testTime is how long a test stream lasts. A page waits half as long for its first
 	// line: a proxy that buffers sends that line at the end of the stream.
 	testTime = 10 * time.Second
-	// maxTests is the maximum number of test streams at once.
-	maxTests = 1000
+	// maxTests is the maximum number of test streams at once, and maxTestsFrom that from one
+	// address.
+	maxTests     = 1000
+	maxTestsFrom = 50
 )
 
 // Events sends the frames of a session to its client as server-sent events, in the
@@ -37,7 +41,9 @@ type Events struct {
 	Sessions *Sessions
 	Stop     <-chan struct{} // test streams end when it is closed; may be nil
 
-	tests atomic.Int32 // test streams that are open
+	mu    sync.Mutex     // guards the following fields
+	tests int            // test streams that are open
+	from  map[string]int // the same for each address that is known
 }
 
 // ServeHTTP answers with one stream.
@@ -86,14 +92,14 @@ func (t *Events) serve(w http.ResponseWriter, r *http.Request) error {
 
 // test answers with a test stream.
 func (t *Events) test(w http.ResponseWriter, r *http.Request, request uint64) error {
-	defer t.tests.Add(-1)
-	if t.tests.Add(1) > maxTests {
-		bye := &Bye{Code: CodeTooMany, Reason: "this node has reached its limit of test streams", RetryAfter: 30 * time.Second}
+	address := clientAddress(r)
+	if bye := t.addTest(address); bye != nil {
 		if t.Sessions.OnLimit != nil {
 			t.Sessions.OnLimit(r, bye)
 		}
 		return bye
 	}
+	defer t.removeTest(address)
 	stream := eventStream{request: request, w: w, control: http.NewResponseController(w)}
 	defer stream.release()
 	if err := stream.begin(); err != nil {
@@ -107,6 +113,54 @@ func (t *Events) test(w http.ResponseWriter, r *http.Request, request uint64) er
 	case <-t.Stop:
 	}
 	return nil
+}
+
+// addTest counts a test stream, and returns nil, unless there are too many.
+func (t *Events) addTest(address string) *Bye {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.tests >= maxTests:
+		return &Bye{Code: CodeTooMany, Reason: "this node has reached its limit of test streams", RetryAfter: 30 * time.Second}
+	case address != "" && t.from[address] >= maxTestsFrom:
+		return &Bye{Code: CodeTooMany, Reason: "this address has reached its limit of test streams", RetryAfter: 30 * time.Second}
+	case t.from == nil:
+		t.from = make(map[string]int)
+	}
+	t.tests++
+	t.from[address]++
+	return nil
+}
+
+func (t *Events) removeTest(address string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.tests--
+	if t.from[address]--; t.from[address] == 0 {
+		delete(t.from, address)
+	}
+}
+
+// clientAddress returns the address that a request comes from. If that is a web server on this
+// machine or network, it returns the address that the web server names last, or nothing.
+func clientAddress(r *http.Request) string {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	if a := peer.Addr().Unmap(); !a.IsLoopback() && !a.IsPrivate() {
+		return a.String()
+	}
+	forwarded := r.Header.Values("X-Forwarded-For")
+	if len(forwarded) == 0 {
+		return ""
+	}
+	last := forwarded[len(forwarded)-1]
+	a, err := netip.ParseAddr(strings.TrimSpace(last[strings.LastIndex(last, ",")+1:]))
+	if err != nil {
+		return ""
+	}
+	return a.Unmap().String()
 }
 
 // errEventsTaken ends a stream that would skip events.

@@ -173,9 +173,15 @@ func TestTestStream(t *testing.T) {
 		stop := make(chan struct{})
 		events := &Events{Sessions: newPolls().Sessions, Stop: stop}
 		var streams sync.WaitGroup
+		from, forwarded := "127.0.0.1:1", ""
 		test := func(query string) *streamRecorder {
 			w := &streamRecorder{ResponseRecorder: httptest.NewRecorder()}
-			streams.Go(func() { events.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/events?"+query, nil)) })
+			r := httptest.NewRequestWithContext(t.Context(), "GET", "/events?"+query, nil)
+			r.RemoteAddr = from
+			if forwarded != "" {
+				r.Header.Set("X-Forwarded-For", forwarded)
+			}
+			streams.Go(func() { events.ServeHTTP(w, r) })
 			synctest.Wait()
 			return w
 		}
@@ -188,17 +194,31 @@ func TestTestStream(t *testing.T) {
 		if took := time.Since(started); took != testTime || w.Body.Len() != len(":7\n\n") {
 			t.Errorf("the stream lasted %v, and wrote %q", took, w.Body)
 		}
-		for range maxTests {
-			test("test=1")
-		}
 		limits := 0
 		events.Sessions.OnLimit = func(*http.Request, *Bye) { limits++ }
+		for _, c := range [][2]string{{"192.0.2.1:5", "192.0.2.9"}, {"[::ffff:10.0.0.1]:5", "192.0.2.1, 192.0.2.2"}, {"[2001:db8::1]:5", ""}} {
+			from, forwarded = c[0], c[1]
+			for range maxTestsFrom {
+				test("test=1")
+			}
+			if w := test("test=1"); w.Code != http.StatusTooManyRequests || limits != 1 {
+				t.Errorf("more than %d from %v: %d, OnLimit was called %d times", maxTestsFrom, c, w.Code, limits)
+			}
+			limits = 0
+		}
+		from, forwarded = "127.0.0.1:1", ""
+		for range maxTests - 3*maxTestsFrom {
+			test("test=1")
+		}
 		if w := test("test=1"); w.Code != http.StatusTooManyRequests || limits != 1 {
 			t.Errorf("more than %d at once: %d, OnLimit was called %d times", maxTests, w.Code, limits)
 		}
 		started = time.Now()
 		close(stop)
 		streams.Wait()
+		if events.tests != 0 || len(events.from) != 0 {
+			t.Errorf("%d streams of %v are left", events.tests, events.from)
+		}
 		if took := time.Since(started); took != 0 {
 			t.Errorf("the streams went on for %v", took)
 		}

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -86,7 +87,7 @@ func (h *HTTPSession) gather(ctx context.Context, after uint64) (frames [][]byte
 		}
 		timer.Stop()
 	}
-	if len(frames) > 0 {
+	if len(frames) > 0 && !errors.Is(ctx.Err(), context.Canceled) { // else the client does not get them
 		h.mu.Lock()
 		h.polled = time.Now()
 		h.mu.Unlock()

@@ -118,6 +118,27 @@ func TestPollPace(t *testing.T) {
 	}
 }
 
+// TestPollPaceAfterAborted checks that frames for a poll that the client has ended do not make
+// its next poll wait.
+func TestPollPaceAfterAborted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolls()
+		id := p.open()
+		p.e.out.Offer([]byte(`"minor"`), true)
+		p.poll(t.Context(), id, 0)
+		time.Sleep(minorPace)
+		ctx, abort := context.WithCancel(t.Context())
+		abort()
+		p.e.out.Offer([]byte(`"minor"`), true)
+		p.poll(ctx, id, 1)
+		started := time.Now()
+		if _, body := p.poll(t.Context(), id, 1); !strings.Contains(body, "minor") || time.Since(started) != 0 {
+			t.Errorf("after %v the poll was answered %s", time.Since(started), body)
+		}
+		p.Stop()
+	})
+}
+
 // TestPollPaceOfRefused checks that a frame that did not fit waits for minor frames no longer
 // than if it had been added: the client has to acknowledge them first.
 func TestPollPaceOfRefused(t *testing.T) {
