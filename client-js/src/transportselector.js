@@ -19,7 +19,7 @@
 // A transport that may not be used at the moment, for example in a hidden tab, is skipped, and a
 // link over it is closed. reconsider() tries again.
 
-import { LEFT, PROTOCOL, REPLACED, TICKET } from './closecodes.js'
+import { LEFT, PROTOCOL, REPLACED, TICKET, TOO_MANY } from './closecodes.js'
 import { AWAY, CLOSED } from './link.js'
 import { countdown } from './countdown.js'
 import { createTransportHistory } from './transporthistory.js'
@@ -106,7 +106,11 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 				retryLater()
 				return
 			}
-			if (handleClose(name, close)) return
+			if (handleClose(name, close)) {
+				// heartbeatd has answered: the transports before this one failed by themselves.
+				if (close.code === TOO_MANY) failed.forEach((other) => history.failed(other))
+				return
+			}
 			if (close.foreign) foreign = refuse(name, close.foreign)
 			// A transport that may not be used any more has not failed.
 			else if (may(name)) failed.push(name)

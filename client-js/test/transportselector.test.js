@@ -275,6 +275,14 @@ test('acts on the code of a close', async (t) => {
 			assert.equal(c.name, 'websocket')
 		})
 	}
+	await t.test('4006 after another transport has failed: does not try that one each time', async () => {
+		made.length = 0
+		world.works = { websocket: false, longpoll: BYE(4006, 30_000) }
+		newSelector().start()
+		await pass(10 * 60_000, 1000)
+		assert.equal(names().filter((name) => name === 'longpoll').length, 21)
+		assert.equal(names().filter((name) => name === 'websocket').length, 4)
+	})
 	for (const code of [4003, 4004, 4007]) {
 		await t.test(`${code}: waits for start()`, async () => {
 			const c = await after(code, 1)
