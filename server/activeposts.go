@@ -87,7 +87,7 @@ func (s *session) keepEarlier(newer *ticket.Claims) {
 // subscribeActivePosts subscribes the page to changes of the active posts if its last beat
 // asked for them, and unsubscribes it otherwise. answered says that the tick has them. It is
 // called with s.mu held.
-func (s *session) subscribeActivePosts(data *wordpress.Array, pace time.Duration, answered bool) {
+func (s *session) subscribeActivePosts(data *wordpress.Array, interval time.Duration, answered bool) {
 	n := &s.site.rooms.Notifier
 	if !s.user.EditPosts || wordpress.Empty(data.Get(pipeline.ActiveHandle)) {
 		n.Unsubscribe(s)
@@ -95,9 +95,9 @@ func (s *session) subscribeActivePosts(data *wordpress.Array, pace time.Duration
 	}
 	s.wantsFrames = data.String(pipeline.ActiveHandle) == asksForFrames
 	if s.wantsFrames {
-		pace = nudgePace // PHP does not answer frames
+		interval = nudgeInterval // PHP does not answer frames
 	}
-	n.Subscribe(s, pace, s.wantsFrames && !answered)
+	n.Subscribe(s, interval, s.wantsFrames && !answered)
 }
 
 // ShowActivePosts implements room.Viewer. A page gets the list if it asked for frames and its

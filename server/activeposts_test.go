@@ -242,7 +242,7 @@ func TestNudgedForActivePosts(t *testing.T) {
 	first := time.Now()
 	n.presence(t, "DELETE", "user_id=10", "")
 	s.next("nudge")
-	if again := time.Since(first); again < nudgePace-nudgeDelay-50*time.Millisecond {
+	if again := time.Since(first); again < nudgeInterval-nudgeDelay-50*time.Millisecond {
 		t.Errorf("nudged again after %v", again)
 	}
 	n.enter(wordpress.AdminRoom, 77, "x") // not a post's room

@@ -29,11 +29,11 @@ const (
 	// the fastest. PHP answers the beats above the limit.
 	beatsPerSecond = 5
 	beatBurst      = 30
-	// nudgePace is the least time between two lists of active posts, or two nudges because
-	// of them, of a page whose beats are answered here; phpNudgePace, between two nudges of
+	// nudgeInterval is the least time between two lists of active posts, or two nudges because
+	// of them, of a page whose beats are answered here; phpNudgeInterval, between two nudges of
 	// one whose last beat PHP answered.
-	nudgePace    = time.Second
-	phpNudgePace = 5 * time.Second
+	nudgeInterval    = time.Second
+	phpNudgeInterval = 5 * time.Second
 )
 
 // shared is what the sessions of a node have in common.
@@ -101,7 +101,7 @@ func (s *session) Beat(_ context.Context, received transport.Beat) transport.Tic
 	s.entries.clearPinged()
 	tick := s.pipeline.Answer(&b.Call)
 	s.stopRenewing()
-	s.subscribeActivePosts(b.Data, nudgePace, true)
+	s.subscribeActivePosts(b.Data, nudgeInterval, true)
 	s.metrics.countAnswer(&b.Call)
 	return tick
 }
@@ -129,7 +129,7 @@ func (s *session) note(form *wordpress.Array) {
 	s.entries.clearPinged()
 	pipeline.Ping(&b.Call)
 	s.stopRenewing()
-	s.subscribeActivePosts(b.Data, phpNudgePace, false)
+	s.subscribeActivePosts(b.Data, phpNudgeInterval, false)
 }
 
 // reportIdle takes from a note or a hello whether the user is idle. It reports whether the

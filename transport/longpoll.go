@@ -16,10 +16,10 @@ const PollWait = 25 * time.Second
 // presence frames therefore waits for more of them, until this time after the last answer
 // with frames.
 const (
-	// majorPace is for joins, leaves and everything else that a user notices when it is late.
-	majorPace = 800 * time.Millisecond
-	// minorPace is for minor frames. It is well below the 30 s after which a person is idle.
-	minorPace = 5 * time.Second
+	// majorInterval is for joins, leaves and everything else that a user notices when it is late.
+	majorInterval = 800 * time.Millisecond
+	// minorInterval is for minor frames. It is well below the 30 s after which a person is idle.
+	minorInterval = 5 * time.Second
 )
 
 // LongPoll sends the frames of a session to its client in the response to
@@ -75,7 +75,7 @@ func (t *LongPoll) poll(w http.ResponseWriter, r *http.Request) error {
 func (h *HTTPSession) gather(ctx context.Context, after uint64) (frames [][]byte, last uint64, bye *Bye) {
 	for {
 		frames, last, bye = h.Next(ctx, after)
-		wait := time.Until(h.lastPoll().Add(h.out.pace(after)))
+		wait := time.Until(h.lastPoll().Add(h.out.interval(after)))
 		if len(frames) == 0 || bye != nil || ctx.Err() != nil || wait <= 0 {
 			break
 		}

@@ -76,8 +76,8 @@ func TestPollWaits(t *testing.T) {
 	})
 }
 
-// TestPollPace answers polls with presence less often, and with everything else at once.
-func TestPollPace(t *testing.T) {
+// TestPollInterval answers polls with presence less often, and with everything else at once.
+func TestPollInterval(t *testing.T) {
 	minor := func(o *Outbox) { o.Offer([]byte(`"minor"`), true) }
 	major := func(o *Outbox) { o.Offer([]byte(`"major"`), false) }
 	send := func(o *Outbox) { o.Send([]byte(`"sent"`)) }
@@ -87,9 +87,9 @@ func TestPollPace(t *testing.T) {
 		want   time.Duration // when a poll is answered, from the answer before
 		frames string
 	}{
-		"minor":           {minor, func(*Outbox) {}, minorPace, `["minor"]`},
-		"two minor":       {minor, minor, minorPace, `["minor","minor"]`},
-		"major":           {major, minor, majorPace, `["major"]`},
+		"minor":           {minor, func(*Outbox) {}, minorInterval, `["minor"]`},
+		"two minor":       {minor, minor, minorInterval, `["minor","minor"]`},
+		"major":           {major, minor, majorInterval, `["major"]`},
 		"minor and major": {minor, major, time.Second, `["minor","major"]`},
 		"a tick, a push":  {send, minor, 0, `["sent"]`},
 		"minor and sent":  {minor, send, time.Second, `["minor","sent"]`},
@@ -118,15 +118,15 @@ func TestPollPace(t *testing.T) {
 	}
 }
 
-// TestPollPaceAfterAborted checks that frames for a poll that the client has ended do not make
+// TestPollIntervalAfterAborted checks that frames for a poll that the client has ended do not make
 // its next poll wait.
-func TestPollPaceAfterAborted(t *testing.T) {
+func TestPollIntervalAfterAborted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPolls()
 		id := p.open()
 		p.e.out.Offer([]byte(`"minor"`), true)
 		p.poll(t.Context(), id, 0)
-		time.Sleep(minorPace)
+		time.Sleep(minorInterval)
 		ctx, abort := context.WithCancel(t.Context())
 		abort()
 		p.e.out.Offer([]byte(`"minor"`), true)
@@ -139,9 +139,9 @@ func TestPollPaceAfterAborted(t *testing.T) {
 	})
 }
 
-// TestPollPaceOfRefused checks that a frame that did not fit waits for minor frames no longer
+// TestPollIntervalOfRefused checks that a frame that did not fit waits for minor frames no longer
 // than if it had been added: the client has to acknowledge them first.
-func TestPollPaceOfRefused(t *testing.T) {
+func TestPollIntervalOfRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPolls()
 		id := p.open()
@@ -154,8 +154,8 @@ func TestPollPaceOfRefused(t *testing.T) {
 			t.Fatal("the outbox accepted a frame above the limit")
 		}
 		p.poll(t.Context(), id, 1)
-		if took := time.Since(started); took != majorPace {
-			t.Errorf("the poll was answered after %v, want %v", took, majorPace)
+		if took := time.Since(started); took != majorInterval {
+			t.Errorf("the poll was answered after %v, want %v", took, majorInterval)
 		}
 		p.Stop()
 	})

@@ -50,7 +50,7 @@ func (o *Outbox) Send(frame []byte) {
 
 // Offer adds a frame, unless too many bytes already wait for the client. In that case it
 // returns false, and the function of OnDrained is called when the client has caught up. A
-// minor frame may wait for others: a client that long-polls gets it within minorPace.
+// minor frame may wait for others: a client that long-polls gets it within minorInterval.
 func (o *Outbox) Offer(frame []byte, minor bool) bool {
 	if minor {
 		return o.add(frame, softLimit, nil)
@@ -145,18 +145,18 @@ func (o *Outbox) After(n uint64) (frames [][]byte, last uint64, bye *Bye) {
 	return slices.Clone(o.frames[n-first:]), o.last, o.bye
 }
 
-// pace returns the least time between two answers to polls of which the second has the
+// interval returns the least time between two answers to polls of which the second has the
 // frames above n.
-func (o *Outbox) pace(n uint64) time.Duration {
+func (o *Outbox) interval(n uint64) time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
 	case o.bye != nil || o.urgent > n:
 		return 0
 	case o.major > n, o.behind: // a refused frame may be major, and waits for these
-		return majorPace
+		return majorInterval
 	}
-	return minorPace
+	return minorInterval
 }
 
 // Ack removes the frames up to n: the client has them.

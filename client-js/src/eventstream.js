@@ -1,7 +1,7 @@
 // The link over server-sent events: a request whose response is a stream of frames, and
 // ends after a while. EventSource cannot send the session's header, so fetch reads it.
 
-import { CLOSED, clock, foreign, readFrame, since } from './link.js'
+import { CLOSED, clock, otherProgram, readFrame, since } from './link.js'
 import { createRequestLink } from './requestlink.js'
 
 // After 10 s of silence heartbeatd writes a comment. A proxy buffers a stream that is silent for
@@ -81,7 +81,7 @@ async function stream(session, win, opened) {
 		const receive = async (response, extend) => {
 			if (response.ok && /^text\/event-stream/.test(response.headers.get('Content-Type'))) {
 				const fault = await read(response, id, extend)
-				if (fault) session.ended(foreign(what + ' ' + fault))
+				if (fault) session.ended(otherProgram(what + ' ' + fault))
 			} else {
 				session.refused({ response, text: await response.text(), what })
 			}

@@ -7,7 +7,8 @@
 //   note(body), ticket(text), leave(), close()
 //
 // and it calls back onFrame(frame) and, once it had opened, onClosed(close)
-// with close = { code, retryAfter, foreign }. After close() it calls nothing.
+// with close = { code, retryAfter, reason }: reason says why an answer is that of another program
+// than heartbeatd. After close() it calls nothing.
 
 export const CLOSED = { code: 1006, retryAfter: 0 }
 
@@ -24,7 +25,7 @@ export const since = (win, then) => Math.max(...clock(win).map((now, i) => now -
 const RETRY_MAX = 3600000
 
 /** The close of a link for which another program than heartbeatd answered. */
-export const foreign = (reason) => ({ code: CLOSED.code, retryAfter: 0, foreign: reason })
+export const otherProgram = (reason) => ({ code: CLOSED.code, retryAfter: 0, reason })
 
 /** Parses a frame; returns null if text is not one. */
 export function readFrame(text) {

@@ -1,6 +1,6 @@
 // The long-poll link: one request waits for frames, and the next follows its answer.
 
-import { CLOSED, clock, foreign, since } from './link.js'
+import { CLOSED, clock, otherProgram, since } from './link.js'
 import { createRequestLink, readJSON } from './requestlink.js'
 
 export const createLongPollLink = (options) =>
@@ -28,7 +28,7 @@ async function poll(session, win) {
 			const answer = reply.response.ok && readJSON(reply.text)
 			const fault = isAnswer(answer) && faultOf(answer, id, started)
 			if (!isAnswer(answer)) session.refused(reply)
-			else if (fault) session.ended(foreign('GET /poll ' + fault))
+			else if (fault) session.ended(otherProgram('GET /poll ' + fault))
 			else {
 				seq = answer.seq
 				session.deliver(answer.frames)

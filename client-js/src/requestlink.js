@@ -6,7 +6,7 @@
 // requests as the same, and the answer to another request is detected.
 
 import { TOO_MANY } from './closecodes.js'
-import { CLOSED, byeToClose, foreign, readFrame } from './link.js'
+import { CLOSED, byeToClose, otherProgram, readFrame } from './link.js'
 
 // How long a server holds a poll without frames, unless its welcome says it.
 const HOLD = 25000
@@ -108,12 +108,12 @@ export function createRequestLink({ name, url, win, network = win, onFrame, onCl
 		if (!welcome || welcome.type !== 'welcome' || !welcome.session) {
 			const close = refusal(answer)
 			// The body has data of this page: a front may accept the hello without it.
-			if (!close.foreign || !/&/.test(body)) throw close
+			if (!close.reason || !/&/.test(body)) throw close
 			return greet(frame, '', true)
 		}
 		named = welcome.poll_ms > 0
 		if (named) hold = Math.min(welcome.poll_ms, HOLD_MAX)
-		if (isOthers(welcome, asked)) throw foreign('POST /open got the answer to another request')
+		if (isOthers(welcome, asked)) throw otherProgram('POST /open got the answer to another request')
 		if (refused) pauseBeats() // the body was refused
 		id = welcome.session
 		if (!open) {
@@ -158,11 +158,11 @@ export function createRequestLink({ name, url, win, network = win, onFrame, onCl
 	// refuses everything else with a bye. A gateway answers 5xx while heartbeatd is down.
 	function refusal({ response: { status, headers }, text, what }) {
 		const frame = readFrame(text)
-		if (status === 410) return heard || ++unheard < UNHEARD_MAX ? CLOSED : foreign(what + ' found no session, ' + unheard + ' times in a row')
+		if (status === 410) return heard || ++unheard < UNHEARD_MAX ? CLOSED : otherProgram(what + ' found no session, ' + unheard + ' times in a row')
 		if (frame && frame.type === 'bye') return byeToClose(frame)
 		if (text[0] === '{' && !readJSON(text)) return CLOSED // a truncated answer of heartbeatd
 		if (TEMPORARY.includes(status)) return byeToClose({ code: TOO_MANY, retry_after_ms: 1000 * headers.get('Retry-After') })
-		return status < 500 ? foreign(what + ' got an answer of another program, with status ' + status) : CLOSED
+		return status < 500 ? otherProgram(what + ' got an answer of another program, with status ' + status) : CLOSED
 	}
 
 	function ended(close) {
@@ -201,8 +201,8 @@ export function createRequestLink({ name, url, win, network = win, onFrame, onCl
 				return answer
 			}
 			const close = refusal(reply)
-			if (isForAll || !close.foreign) ended(close)
-			else win.console.warn('heartbeatd: no beats over ' + name + ' for ' + pauseBeats() + ' minutes: ' + close.foreign)
+			if (isForAll || !close.reason) ended(close)
+			else win.console.warn('heartbeatd: no beats over ' + name + ' for ' + pauseBeats() + ' minutes: ' + close.reason)
 		} catch (e) {
 			ended(CLOSED)
 		}

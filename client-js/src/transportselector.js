@@ -85,7 +85,7 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 		// A new session ends the old one: the current link may be gone when a climb fails.
 		const linked = Boolean(current)
 		const failed = []
-		let foreign = false
+		let byOther = false
 		// Every socket that fails makes Firefox delay the next ones, by up to a minute.
 		const since = Date.now() - lastTry
 		if (maybeDown && since >= 0 && since < TRY_ANYWAY) {
@@ -111,7 +111,7 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 				if (close.code === TOO_MANY) failed.forEach((other) => history.failed(other))
 				return
 			}
-			if (close.foreign) foreign = refuse(name, close.foreign)
+			if (close.reason) byOther = refuse(name, close.reason)
 			// A transport that may not be used any more has not failed.
 			else if (may(name)) failed.push(name)
 		}
@@ -121,7 +121,7 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 		const alone = linked || othersLinked() || (anyRefused() && !had && (!failed.some(history.isKnown) || (await isUp())))
 		if (own !== generation) return
 		// A socket does not say why it failed: one that has never worked was refused, too.
-		if (alone) failed.forEach((name) => (foreign && !history.isKnown(name) ? history.refused(name) : history.failed(name)))
+		if (alone) failed.forEach((name) => (byOther && !history.isKnown(name) ? history.refused(name) : history.failed(name)))
 		// One may have become usable in the meantime.
 		if (usable().some((name) => !failed.includes(name))) {
 			connectAfter(random() * BACKOFF)
@@ -210,8 +210,8 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 		if (climbed) return
 		// If the close has a reason, the transport has not failed.
 		if (handleClose(name, close)) return
-		if (close.foreign) {
-			refuse(name, close.foreign)
+		if (close.reason) {
+			refuse(name, close.reason)
 			connect()
 			return
 		}

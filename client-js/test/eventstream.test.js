@@ -146,7 +146,7 @@ for (const [what, [act, close = { code: 1006, retryAfter: 0 }]] of Object.entrie
 		const it = await opened(t)
 		await act(it)
 		await settled()
-		assert.deepEqual(it.closed, [typeof close === 'string' ? { code: 1006, retryAfter: 0, foreign: `GET /events ${close}` } : close])
+		assert.deepEqual(it.closed, [typeof close === 'string' ? { code: 1006, retryAfter: 0, reason: `GET /events ${close}` } : close])
 		assert.equal(it.streams.length, 1)
 		assert.ok(it.frames.length <= 1)
 	})
@@ -165,7 +165,7 @@ for (const [what, [answer, close = { code: 1006, retryAfter: 0 }]] of Object.ent
 		test(`${act} fails if ${what} answers`, async (t) => {
 			const it = linkOf(t, { answer, act })
 			await it.opening
-			assert.deepEqual(it.failed, typeof close === 'string' ? { code: 1006, retryAfter: 0, foreign: close } : close)
+			assert.deepEqual(it.failed, typeof close === 'string' ? { code: 1006, retryAfter: 0, reason: close } : close)
 			assert.deepEqual([it.opened, it.frames, it.closed], [false, [], []])
 		})
 	}

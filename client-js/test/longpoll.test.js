@@ -133,7 +133,7 @@ for (const [what, { opened: server, answer, response: whole, wait = 0, reason }]
 		t.mock.timers.tick(wait)
 		polls[1].resolve(whole || json(answer(polls[1].id)))
 		await settled()
-		assert.deepEqual(closed.map(({ foreign }) => foreign), [reason])
+		assert.deepEqual(closed.map(({ reason }) => reason), [reason])
 		assert.deepEqual(frames, ['nudge'])
 		assert.equal(polls.length, 2)
 	})
@@ -182,7 +182,7 @@ test('a refused ticket closes the link', async (t) => {
 	await settled()
 	due[0](FORBIDDEN)
 	await settled()
-	assert.deepEqual(closed.map(({ foreign }) => foreign), ['POST /beat got an answer of another program, with status 403'])
+	assert.deepEqual(closed.map(({ reason }) => reason), ['POST /beat got an answer of another program, with status 403'])
 })
 
 test('a link whose hello is refused opens with a hello without a body', async (t) => {
@@ -260,7 +260,7 @@ test('a page whose session is gone opens another one; the fifth in a row counts 
 		const bad = await opened(t)
 		bad.polls[0].resolve(GONE)
 		await settled()
-		reasons.push(bad.closed[0].foreign)
+		reasons.push(bad.closed[0].reason)
 	}
 	assert.deepEqual(reasons, [undefined, undefined, undefined, undefined, 'GET /poll found no session, 5 times in a row'])
 })
@@ -269,14 +269,14 @@ const OPENINGS = {
 	'a refusal of heartbeatd': [response(403, '{"type":"bye","code":4003,"reason":"no ticket"}'), { code: 4003, retryAfter: 0 }],
 	'heartbeatd that is stopping': [response(503, '{"type":"bye","code":4001,"retry_after_ms":9}'), { code: 4001, retryAfter: 9 }],
 	'a gateway without heartbeatd': [response(502, '<html>Bad Gateway'), { code: 1006, retryAfter: 0 }],
-	'a firewall': [response(403, '<html>Forbidden'), { code: 1006, retryAfter: 0, foreign: 'POST /open got an answer of another program, with status 403' }],
+	'a firewall': [response(403, '<html>Forbidden'), { code: 1006, retryAfter: 0, reason: 'POST /open got an answer of another program, with status 403' }],
 	'an answer that was cut off': [response(200, '{"type":"welc'), { code: 1006, retryAfter: 0 }],
 	'a front with a rate limit': [response(429, '<html>Slow down', 'text/html', { 'Retry-After': '7' }), { code: 4006, retryAfter: 7000 }],
 	'a front that asks to wait for a year': [response(429, '', 'text/html', { 'Retry-After': '31536000' }), { code: 4006, retryAfter: 3600000 }],
 	'a front with a request timeout': [response(408, ''), { code: 4006, retryAfter: 0 }],
-	'a captcha': [response(200, '<html>Are you human?'), { code: 1006, retryAfter: 0, foreign: 'POST /open got an answer of another program, with status 200' }],
-	'a size limit': [response(413, ''), { code: 1006, retryAfter: 0, foreign: 'POST /open got an answer of another program, with status 413' }],
-	'another page’s welcome': [json({ type: 'welcome', session: 's', id: 1, poll_ms: 25000 }), { code: 1006, retryAfter: 0, foreign: 'POST /open got the answer to another request' }],
+	'a captcha': [response(200, '<html>Are you human?'), { code: 1006, retryAfter: 0, reason: 'POST /open got an answer of another program, with status 200' }],
+	'a size limit': [response(413, ''), { code: 1006, retryAfter: 0, reason: 'POST /open got an answer of another program, with status 413' }],
+	'another page’s welcome': [json({ type: 'welcome', session: 's', id: 1, poll_ms: 25000 }), { code: 1006, retryAfter: 0, reason: 'POST /open got the answer to another request' }],
 }
 for (const [what, [answer, close]] of Object.entries(OPENINGS)) {
 	test(`the link does not open: ${what}`, async (t) => {

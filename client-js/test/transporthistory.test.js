@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BYE, changes, newSelector, known, made, names, pass, settle, world } from './transportselector-world.js'
 
-const REFUSED = (reason = 'POST /open got an answer of another program, with status 403') => ({ code: 1006, retryAfter: 0, foreign: reason })
+const REFUSED = (reason = 'POST /open got an answer of another program, with status 403') => ({ code: 1006, retryAfter: 0, reason })
 const MINUTE = 60_000
 
 test('invalid JSON in storage is ignored', async () => {

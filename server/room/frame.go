@@ -28,7 +28,7 @@ type snapshot struct {
 func (r *Room) snapshotFrame() []byte {
 	r.mu.Lock()
 	s := &r.last
-	recent := s.total >= largeRoom && s.flushes == r.flushes && time.Since(s.at) < pace
+	recent := s.total >= largeRoom && s.flushes == r.flushes && time.Since(s.at) < interval
 	valid := s.frame != nil && (s.changes == r.changes || recent)
 	r.mu.Unlock()
 	if valid {

@@ -45,12 +45,12 @@ type subscription struct {
 	notified  uint64 // changes when the page was last notified
 	needsList bool   // the page must get the list even without a change
 	last      time.Time
-	pace      time.Duration
+	interval  time.Duration
 }
 
-// Subscribe notifies a page of changes from now on, at most once in pace. If the page was not
+// Subscribe notifies a page of changes from now on, at most once in interval. If the page was not
 // subscribed and needs the list, it is also notified after nudgeDelay, without a change.
-func (n *Notifier) Subscribe(v Viewer, pace time.Duration, needsList bool) {
+func (n *Notifier) Subscribe(v Viewer, interval time.Duration, needsList bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.pages == nil {
@@ -62,7 +62,7 @@ func (n *Notifier) Subscribe(v Viewer, pace time.Duration, needsList bool) {
 			n.schedule(nudgeDelay)
 		}
 	}
-	n.pages[v].pace = pace
+	n.pages[v].interval = interval
 }
 
 // Unsubscribe ends the notifications of a page.
@@ -130,7 +130,7 @@ func (n *Notifier) take(now time.Time) (pages []Viewer) {
 	n.notified = n.changes
 	var next time.Duration
 	for v, s := range n.pages {
-		wait := s.last.Add(s.pace).Sub(now)
+		wait := s.last.Add(s.interval).Sub(now)
 		switch {
 		case s.notified == n.changes && !s.needsList:
 		case wait <= 0:
@@ -152,7 +152,7 @@ func (n *Notifier) retry(v Viewer) {
 	defer n.mu.Unlock()
 	if s := n.pages[v]; s != nil {
 		s.needsList = true
-		n.schedule(s.pace)
+		n.schedule(s.interval)
 	}
 }
 

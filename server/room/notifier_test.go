@@ -15,9 +15,9 @@ func TestNudgesAreSpread(t *testing.T) {
 	}
 }
 
-// TestNotifierPaces checks that subscribed pages are notified at most once in their pace, and
+// TestNotifierIntervals checks that subscribed pages are notified at most once in their interval, and
 // that a page that unsubscribed is not.
-func TestNotifierPaces(t *testing.T) {
+func TestNotifierIntervals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var n Notifier
 		var fast, slow, gone page

@@ -17,16 +17,16 @@ import (
 // second for it. A large room makes at most one snapshot between two frames: a page that
 // joins receives the changes since the snapshot with the next frame.
 const (
-	// pace is the least time between two presence frames of a room. The first change
+	// interval is the least time between two presence frames of a room. The first change
 	// after a quiet time is sent at once.
-	pace = 250 * time.Millisecond
-	// pagePace is the time for each page that hears the room. Together they replace pace
+	interval = 250 * time.Millisecond
+	// pageInterval is the time for each page that hears the room. Together they replace interval
 	// in a room of more than a thousand pages.
-	pagePace = pace / 1000
-	// seenPace is how long a new date of an entry, without another change, may wait for
+	pageInterval = interval / 1000
+	// seenInterval is how long a new date of an entry, without another change, may wait for
 	// other changes, and the longest that any change waits. It is well below the 30 s after
 	// which a person counts as idle whose page reports no input.
-	seenPace = 10 * time.Second
+	seenInterval = 10 * time.Second
 	// maxChanges is the largest number of changes that a frame lists.
 	maxChanges = 200
 )
@@ -90,9 +90,9 @@ func (r *Room) change(c presence.Change) {
 	if !r.overflow {
 		r.gather(c)
 	}
-	wait := min(max(pace, time.Duration(r.listening)*pagePace), seenPace)
+	wait := min(max(interval, time.Duration(r.listening)*pageInterval), seenInterval)
 	if c.Kind == presence.Seen {
-		wait = seenPace
+		wait = seenInterval
 	}
 	r.schedule(r.lastSent.Add(wait))
 }

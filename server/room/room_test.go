@@ -36,9 +36,9 @@ func TestPendingFolds(t *testing.T) {
 	}
 }
 
-// TestPace checks that changes are gathered longer in a room that more pages hear, and that
+// TestInterval checks that changes are gathered longer in a room that more pages hear, and that
 // the number of pending changes is limited.
-func TestPace(t *testing.T) {
+func TestInterval(t *testing.T) {
 	for _, c := range []struct {
 		pages int
 		kind  presence.Kind
