@@ -173,6 +173,65 @@ test('effects of callbacks', { timeout: 600_000 }, async (t) => {
 			assert.deepEqual([await watched(), await watched()], [true, false], 'an hour later')
 		})
 
+		await t.test('a callback that reads more than can be watched counts as one with effects', () => {
+			const learn = (names) => php(`$foreign = array('f' => array('hook' => 'heartbeat_send', 'callback' => 'f', 'file' => 'PHP', 'id' => 'c1'));
+				$learned = heartbeatd_observations();
+				foreach (${names} as $name) $learned = heartbeatd_add_observation($learned, array('r', 's'), $foreign, '', array('f' => array('effects' => array(), 'reads' => array($name))));
+				return array($learned['levels'], count($learned['reads']['c1'] ?? array()), $learned['effects']['c1'] ?? array(), strlen(serialize($learned['reads'])));`)
+			const few = learn(`array_map(fn ($i) => "option_$i", range(1, 80))`)
+			assert.deepEqual(few.slice(1, 3), [80, []])
+			assert.deepEqual(learn(`array_map(fn ($i) => "option_$i", range(1, 81))`).slice(0, 3), [[], 0, ['reads']], 'too many')
+			const [levels, stored, effects, bytes] = php(`$learned = heartbeatd_observations();
+				foreach (range(1, 20) as $n) { $foreign["f$n"] = array('hook' => 'heartbeat_send', 'callback' => "f$n", 'file' => 'PHP', 'id' => "c$n"); $results["f$n"] = array('effects' => array(), 'reads' => array_map(fn ($i) => str_pad("$n $i ", 150, 'x'), range(1, 40))); }
+				foreach (range(1, 6) as $i) $learned = heartbeatd_add_observation($learned, array('r', 's'), $foreign, '', $results);
+				return array($learned['levels'], count($learned['reads']), array_count_values(array_merge(...array_values($learned['effects']))), strlen(serialize($learned['reads'])));`)
+			assert.deepEqual([levels, stored, effects], [[], 2, { reads: 18 }], 'too many of all callbacks')
+			assert.ok(bytes < 20_000, `${bytes} bytes`)
+			assert.deepEqual(php(`$running = &heartbeatd_running_callbacks(); $running[] = array('effects' => array(), 'reads' => array());
+				heartbeatd_note_read(str_repeat('x', 150)); $before = $running[0]['effects']; heartbeatd_note_read(str_repeat('x', 151));
+				return array($before, array_keys($running[0]['effects']), count($running[0]['reads']));`), [[], ['reads'], 1], 'too long')
+		})
+
+		await t.test('full lists are not written with every beat', () => {
+			const [callbacks, screens] = php(`$rotate = function ($count, $foreign) {
+					$learned = heartbeatd_observations();
+					foreach (range(1, 3) as $round) foreach (range(1, $count) as $n) {
+						$before = $learned;
+						$learned = heartbeatd_add_observation($learned, array('r', "s$n"), $foreign($n), null, array());
+						if ($round > 1 && $before !== $learned) ++$changes;
+					}
+					return array(count($learned['foreign']), count($learned['levels']['r'] ?? array()), $changes ?? 0);
+				};
+				return array($rotate(25, fn ($n) => array("f$n" => array('hook' => 'heartbeat_received', 'callback' => "f$n", 'file' => 'PHP', 'id' => "c$n"))), $rotate(65, fn ($n) => array()));`)
+			assert.deepEqual(callbacks, [20, 25, 0])
+			assert.ok(screens[1] <= 60 && screens[2] <= 60, `${screens} screens and changes`)
+		})
+
+		await t.test('what a closure has captured of the user does not identify it', () => {
+			const ids = php(`wp_insert_user(array('user_login' => 'grace', 'user_pass' => 'x', 'display_name' => 'Grace Hopper', 'first_name' => 'Grace', 'role' => 'editor'));
+				foreach (array('grace', 'editor') as $login) {
+					wp_set_current_user(get_user_by('login', $login)->ID);
+					$user = wp_get_current_user();
+					$make = fn ($text) => heartbeatd_captured_values_hash(function () use ($text) { return $text; });
+					$all[] = array_map($make, array($user->user_login, $user->display_name, strtoupper($user->first_name ?: $user->user_login), array($user->user_login), 'a title', 'a-handle', 'another/handle', 'My\\Class::method', true, false));
+				}
+				return $all;`)
+			assert.deepEqual(ids[0], ids[1])
+			assert.equal(new Set([ids[0][0], ...ids[0].slice(5)]).size, 6, 'names in code and flags differ')
+		})
+
+		await t.test('the names of effects are short', () => {
+			assert.deepEqual(php(`return array(strlen(heartbeatd_effect_name('hook', str_repeat('x', 5000))), heartbeatd_effect_name('hook', 'save_post'));`), [65, 'hook:save_post'])
+		})
+
+		await t.test('a callback can change an array of the object cache', () => {
+			assert.deepEqual(php(`set_error_handler(function ($n, $text) { throw new Exception($text); });
+				$cache = new class { public $list = array(1); public $hits = 1; private $own = 2; function __get($name) { return $this->$name; } };
+				$recorder = new Heartbeatd_Cache_Recorder($cache);
+				$recorder->list[] = 2; $recorder->hits += 1;
+				return array($cache->list, $cache->hits, $recorder->own);`), [[1, 2], 2, 2])
+		})
+
 		await t.test('the counts of all places together are limited', () => {
 			const [bytes, places] = php(`foreach (range(1, 20) as $i) { $foreign["f$i"] = array('hook' => 'heartbeat_send', 'callback' => "f$i", 'file' => 'PHP', 'id' => "c123456789$i"); $results["f$i"] = array('effects' => array(), 'reads' => array()); }
 				$learned = heartbeatd_observations();

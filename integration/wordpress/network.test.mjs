@@ -46,13 +46,26 @@ test('a network', { timeout: 300_000 }, async (t) => {
 		})
 
 		await t.test('a change of a network option makes callbacks unknown that read it', () => {
-			assert.deepEqual(php(`foreach (array('add', 'update', 'delete') as $what) {
-					update_option('heartbeatd_learned', array('reads' => array('c1' => array('kind_read'))) + heartbeatd_observations());
-					'delete' === $what ? delete_site_option('kind_read') : update_site_option('kind_read', uniqid());
-					$left[] = get_option('heartbeatd_learned')['reads'];
+			const reads = (what) => php(`foreach (array('add', 'update', 'delete') as $what) {
+					foreach (array(1, 2) as $id) {
+						switch_to_blog($id);
+						update_option('heartbeatd_learned', array('reads' => array('c1' => array('network:${what}kind_read'))) + heartbeatd_observations());
+						heartbeatd_index_network_reads(array('f' => array('effects' => array(), 'reads' => array('network:${what}kind_read'))));
+						restore_current_blog();
+					}
+					${what ? `'delete' === $what ? delete_site_transient('kind_read') : set_site_transient('kind_read', uniqid())` : `'delete' === $what ? delete_site_option('kind_read') : update_site_option('kind_read', uniqid())`};
+					foreach (array(1, 2) as $id) $left[] = get_blog_option($id, 'heartbeatd_learned')['reads'];
 				}
-				heartbeatd_reset_observations();
-				return $left;`), [[], [], []])
+				foreach (array(1, 2) as $id) { switch_to_blog($id); heartbeatd_reset_observations(); restore_current_blog(); }
+				return array_merge($left, array(get_site_option('heartbeatd_network_reads')));`)
+			assert.deepEqual(reads(''), Array(7).fill([]))
+			assert.deepEqual(reads('_transient_'), Array(7).fill([]))
+			assert.deepEqual(php(`$running = &heartbeatd_running_callbacks(); $running[] = array('effects' => array(), 'reads' => array());
+				foreach (array('pre_site_option_x', 'pre_option_x', 'pre_site_transient_x', 'pre_site_option_heartbeatd_x') as $hook) heartbeatd_watch_hook($hook);
+				return array_keys($running[0]['reads']);`), ['network:x', 'x', 'network:_transient_x'])
+			assert.deepEqual(php(`update_site_option('heartbeatd_network_reads', array('network:y' => array_fill(1, 1999, 1)));
+				return heartbeatd_index_network_reads(array('f' => array('effects' => array(), 'reads' => array('network:x'))))['f']['effects'];`), ['reads'], 'the list is full')
+			php(`return delete_site_option('heartbeatd_network_reads');`)
 		})
 
 		await t.test('a log-out revokes the tickets of both sites', async () => {

@@ -22,7 +22,7 @@ test('observations of beats', { timeout: 300_000 }, async (t) => {
 			addMuPlugin(site, 'nosy', `function nosy($response) { return $response; }\nadd_filter('heartbeat_send', 'nosy');`)
 			assert.equal(await admin.beat('dashboard'), false)
 			assert.deepEqual(blamed(), ['nosy'])
-			assert.deepEqual(php(`return heartbeatd_observations()['clean'];`), [])
+			assert.deepEqual(php(`return heartbeatd_observations()['levels'];`), [])
 		})
 
 		await t.test('after one beat without the callback it counts as removed', async () => {

@@ -338,7 +338,8 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			assert.equal(ticketOf(await fetch(`${site.url}/wp-admin/admin-ajax.php`, { method: 'POST', body: new URLSearchParams({ action: 'heartbeat' }) })), null)
 
 			for (let i = 0; i < 70; i++) await send({ _nonce: nonces[0], screen_id: `made-up-${i}` })
-			assert.equal(php(`$l = get_option('heartbeatd_learned'); return max(array_map('count', $l['clean']));`), 60)
+			const most = php(`$l = get_option('heartbeatd_learned'); return max(array_map('count', $l['levels']));`)
+			assert.ok(most <= 60, `${most} screens`)
 		})
 
 		await t.test('a page makes its ticket once, when the script is printed', async () => {

@@ -66,6 +66,7 @@ require __DIR__ . '/includes/beats/class-heartbeatd-cache-recorder.php';
 require __DIR__ . '/includes/beats/learned.php';
 require __DIR__ . '/includes/beats/observations.php';
 require __DIR__ . '/includes/beats/native.php';
+require __DIR__ . '/includes/beats/network-reads.php';
 require __DIR__ . '/includes/beats/observer.php';
 require __DIR__ . '/includes/beats/scheduled-events.php';
 
@@ -104,15 +105,15 @@ add_action( 'update_option_heartbeatd', 'heartbeatd_on_settings_update', 10, 2 )
 add_action( 'updated_option', 'heartbeatd_forget_readers' );
 add_action( 'added_option', 'heartbeatd_forget_readers' );
 add_action( 'deleted_option', 'heartbeatd_forget_readers' );
-add_action( 'update_site_option', 'heartbeatd_forget_readers' );
-add_action( 'add_site_option', 'heartbeatd_forget_readers' );
-add_action( 'delete_site_option', 'heartbeatd_forget_readers' );
+add_action( 'update_site_option', 'heartbeatd_on_network_option_change' );
+add_action( 'add_site_option', 'heartbeatd_on_network_option_change' );
+add_action( 'delete_site_option', 'heartbeatd_on_network_option_change' );
 add_action( 'setted_transient', 'heartbeatd_on_transient_change' );
 add_action( 'set_transient', 'heartbeatd_on_transient_change' );
 add_action( 'deleted_transient', 'heartbeatd_on_transient_change' );
-add_action( 'setted_site_transient', 'heartbeatd_on_transient_change' );
-add_action( 'set_site_transient', 'heartbeatd_on_transient_change' );
-add_action( 'deleted_site_transient', 'heartbeatd_on_transient_change' );
+add_action( 'setted_site_transient', 'heartbeatd_on_network_transient_change' );
+add_action( 'set_site_transient', 'heartbeatd_on_network_transient_change' );
+add_action( 'deleted_site_transient', 'heartbeatd_on_network_transient_change' );
 foreach ( array( 'post', 'user', 'term', 'comment' ) as $heartbeatd_type ) {
 	add_action( "added_{$heartbeatd_type}_meta", 'heartbeatd_on_metadata_change', 10, 3 );
 	add_action( "updated_{$heartbeatd_type}_meta", 'heartbeatd_on_metadata_change', 10, 3 );

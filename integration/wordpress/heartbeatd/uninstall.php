@@ -18,6 +18,7 @@ function heartbeatd_uninstall_site() {
 }
 
 if ( is_multisite() ) {
+	delete_site_option( 'heartbeatd_network_reads' );
 	$heartbeatd_sites = get_sites(
 		array(
 			'fields' => 'ids',

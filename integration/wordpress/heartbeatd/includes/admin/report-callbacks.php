@@ -37,7 +37,7 @@ function heartbeatd_report_callbacks() {
 		$items[] = heartbeatd_report_callback( $callback, $observations );
 	}
 	if ( ! array_diff( array_column( $items, 'level' ), array( 'good' ) ) ) {
-		$items[] = $observations['clean']
+		$items[] = $observations['levels']
 			? heartbeatd_report_item( 'good', __( 'heartbeatd answers the beats that need no PHP.', 'heartbeatd' ) )
 			: heartbeatd_report_item( 'good', __( 'No beat has been observed yet. The first beats go to PHP, to find out which callbacks need them.', 'heartbeatd' ) );
 	}

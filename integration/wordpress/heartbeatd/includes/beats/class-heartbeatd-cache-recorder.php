@@ -111,13 +111,18 @@ class Heartbeatd_Cache_Recorder {
 	}
 
 	/**
-	 * Returns a property of the cache.
+	 * Returns a property of the cache: a reference if it is public, so that a callback can change
+	 * an array in it.
 	 *
 	 * @param string $name The property.
 	 * @return mixed
 	 */
-	public function __get( $name ) {
-		return $this->cache->$name;
+	public function &__get( $name ) {
+		if ( array_key_exists( $name, get_object_vars( $this->cache ) ) ) {
+			return $this->cache->$name;
+		}
+		$value = $this->cache->$name;
+		return $value;
 	}
 
 	/**

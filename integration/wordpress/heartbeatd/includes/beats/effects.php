@@ -57,6 +57,12 @@ const HEARTBEATD_UNWATCHED_READS = array( 'cron', '_transient_doing_cron', '_tra
 const HEARTBEATD_MAX_READS = 40;
 
 /**
+ * The largest number of bytes of such a name, and of characters of what an effect names.
+ */
+const HEARTBEATD_MAX_READ_NAME   = 150;
+const HEARTBEATD_MAX_EFFECT_NAME = 60;
+
+/**
  * Returns the observed callbacks that are running. One may run another.
  *
  * @return array<int, array{key: string, folder: string, before: array, effects: array, reads: array}>
@@ -79,12 +85,27 @@ function heartbeatd_note_effect( $effect ) {
 }
 
 /**
+ * Returns the name of an effect that names a handle or a hook.
+ *
+ * @param string $kind The kind, as 'answer'.
+ * @param string $name What it names.
+ * @return string
+ */
+function heartbeatd_effect_name( $kind, $name ) {
+	return $kind . ':' . mb_substr( sanitize_text_field( $name ), 0, HEARTBEATD_MAX_EFFECT_NAME );
+}
+
+/**
  * Adds an option or a metadata key to what the running callbacks read.
  *
- * @param string $name The option's name, or the key as 'user:my_key'; 'user:' stands for all keys.
+ * @param string $name The option's name, the key as 'user:my_key', or 'network:my_option'; 'user:' stands for all keys.
  */
 function heartbeatd_note_read( $name ) {
-	if ( in_array( $name, HEARTBEATD_UNWATCHED_READS, true ) || 0 === strpos( $name, 'heartbeatd' ) ) {
+	if ( in_array( $name, HEARTBEATD_UNWATCHED_READS, true ) || preg_match( '/^(?:network:)?heartbeatd/', $name ) ) {
+		return;
+	}
+	if ( strlen( $name ) > HEARTBEATD_MAX_READ_NAME ) {
+		heartbeatd_note_effect( 'reads' );
 		return;
 	}
 	$running = &heartbeatd_running_callbacks();
@@ -110,12 +131,12 @@ function heartbeatd_watch_hook( $hook, ...$values ) {
 		}
 	} elseif ( isset( HEARTBEATD_EFFECT_HOOKS[ $hook ] ) ) {
 		heartbeatd_note_effect( HEARTBEATD_EFFECT_HOOKS[ $hook ] );
-	} elseif ( preg_match( '/^pre_(?:site_)?(option|transient)_(.+)$/s', $hook, $match ) ) {
-		heartbeatd_note_read( 'option' === $match[1] ? $match[2] : '_transient_' . $match[2] );
+	} elseif ( preg_match( '/^pre_(site_)?(option|transient)_(.+)$/s', $hook, $match ) ) {
+		heartbeatd_note_read( ( $match[1] && is_multisite() ? 'network:' : '' ) . ( 'option' === $match[2] ? $match[3] : "_transient_$match[3]" ) );
 	} elseif ( preg_match( '/^get_(post|user|term|comment)_metadata$/', $hook, $match ) ) {
 		heartbeatd_note_read( $match[1] . ':' . ( $values[2] ?? '' ) );
 	} elseif ( isset( $GLOBALS['wp_filter'][ $hook ] ) && ! preg_match( HEARTBEATD_HARMLESS_HOOKS, $hook ) && heartbeatd_do_others_listen( $hook ) ) {
-		heartbeatd_note_effect( "hook:$hook" );
+		heartbeatd_note_effect( heartbeatd_effect_name( 'hook', $hook ) );
 	}
 }
 

@@ -51,8 +51,9 @@ function heartbeatd_captured_values_hash( $callback ) {
 
 /**
  * Describes a captured value. Of an object only the class counts, and of an array only the
- * values that are no arrays. Numbers and texts with digits do not count: they are often of
- * one request or user, as times, nonces and ids, and each would be a new callback.
+ * values that are no arrays. A text counts only if it may be a name in code, as a handle or a
+ * function, and not one of the user's data. Numbers and other texts are often of one request or
+ * user, as times, nonces and titles, and each would be a new callback.
  *
  * @param mixed $value The value.
  * @return mixed
@@ -65,7 +66,26 @@ function heartbeatd_describe_captured_value( $value ) {
 		$values = array_filter( array_slice( array_values( $value ), 0, HEARTBEATD_MAX_CAPTURED_VALUES ), 'is_scalar' );
 		return array_map( __FUNCTION__, $values );
 	}
-	return is_int( $value ) || is_float( $value ) || ( is_string( $value ) && preg_match( '/\d/', $value ) ) ? null : $value;
+	if ( is_string( $value ) ) {
+		return preg_match( '#^[a-z_][a-z_.:/\\\\-]*$#iD', $value ) && ! heartbeatd_is_user_data( $value ) ? $value : null;
+	}
+	return is_bool( $value ) ? $value : null;
+}
+
+/**
+ * Determines whether a text is one of the current user's data, as the name.
+ *
+ * @param string $text The text.
+ * @return bool
+ */
+function heartbeatd_is_user_data( $text ) {
+	$user = wp_get_current_user();
+	foreach ( array( 'user_login', 'user_nicename', 'display_name', 'nickname', 'first_name', 'last_name', 'locale' ) as $field ) {
+		if ( 0 === strcasecmp( $text, (string) $user->get( $field ) ) ) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /**

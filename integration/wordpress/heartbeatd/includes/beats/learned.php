@@ -35,6 +35,13 @@ const HEARTBEATD_MAX_EFFECTS = 10;
 const HEARTBEATD_MAX_CHANGES = 3;
 
 /**
+ * The largest number of bytes of the names of all options and metadata keys that callbacks
+ * read. A callback that reads more counts as one that has effects, because not all changes
+ * would be noticed.
+ */
+const HEARTBEATD_MAX_READ_BYTES = 16384;
+
+/**
  * Adds the effects and reads of the callbacks of a beat to the observations.
  *
  * @param array       $observations The observations so far.
@@ -62,14 +69,18 @@ function heartbeatd_learn_effects( $observations, $place, $foreign, $handles, $r
 		if ( $result && ( $observations['changes'][ $id ] ?? array() ) === array( heartbeatd_hour(), HEARTBEATD_MAX_CHANGES ) ) {
 			$result['effects'][] = 'changes';
 		}
+		if ( $result && ! $result['effects'] ) {
+			list( $observations['reads'], $is_complete ) = heartbeatd_add_reads( $observations['reads'], $id, $result['reads'] );
+			if ( ! $is_complete ) {
+				$result['effects'][] = 'reads';
+			}
+		}
 		$count = $result ? heartbeatd_count_silent_beat( $before[ $id ] ?? 0, ! $result['effects'] ) : $before[ $id ] ?? 0;
 		if ( $result && $result['effects'] ) {
 			$observations['effects'][ $id ] = heartbeatd_merge_names( $observations['effects'][ $id ] ?? array(), $result['effects'], HEARTBEATD_MAX_EFFECTS );
 			if ( heartbeatd_has_turned( $observations['silent'][ $roles ][ $screen ] ?? array(), $foreign, array( $key => $result ) ) ) {
 				$observations = heartbeatd_forget_callbacks( $observations, array( $id ) );
 			}
-		} elseif ( $result && $result['reads'] ) {
-			$observations['reads'][ $id ] = heartbeatd_merge_names( $observations['reads'][ $id ] ?? array(), $result['reads'], 2 * HEARTBEATD_MAX_READS );
 		}
 		if ( $count ) {
 			$counts[ $id ] = $count;
@@ -96,6 +107,29 @@ function heartbeatd_count_silent_beat( $count, $silent ) {
 		return -$count < heartbeatd_hour() ? 1 : $count; // Silent beats do not count in the hour of an effect.
 	}
 	return min( $count + 1, HEARTBEATD_SILENT_BEATS );
+}
+
+/**
+ * Adds names to the options and metadata keys that a callback reads.
+ *
+ * @param array<string, string[]> $reads The names that are stored, by callback.
+ * @param string                  $id    The callback's id.
+ * @param string[]                $names The names that it has read in this beat.
+ * @return array{0: array<string, string[]>, 1: bool} The names, and whether all of them are stored.
+ */
+function heartbeatd_add_reads( $reads, $id, $names ) {
+	$known = $reads[ $id ] ?? array();
+	$all   = array_values( array_unique( array_merge( $known, $names ) ) );
+	if ( $all === $known ) {
+		return array( $reads, true );
+	}
+	$reads[ $id ] = $all;
+	$bytes        = strlen( implode( ' ', array_merge( ...array_values( $reads ) ) ) );
+	if ( count( $all ) > 2 * HEARTBEATD_MAX_READS || $bytes > HEARTBEATD_MAX_READ_BYTES ) {
+		unset( $reads[ $id ] );
+		return array( $reads, false );
+	}
+	return array( $reads, true );
 }
 
 /**
@@ -156,9 +190,8 @@ function heartbeatd_drop_unused( $observations ) {
 			}
 		}
 	}
-	foreach ( array( 'effects', 'reads' ) as $what ) {
-		$observations[ $what ] = array_slice( array_intersect_key( $observations[ $what ], $ids ), -2 * HEARTBEATD_MAX_FOREIGN, null, true );
-	}
+	$observations['effects'] = array_slice( array_intersect_key( $observations['effects'], $ids ), -2 * HEARTBEATD_MAX_FOREIGN, null, true );
+	$observations['reads']   = array_intersect_key( $observations['reads'], $ids );
 	return $observations;
 }
 
@@ -176,13 +209,13 @@ function heartbeatd_forget_callbacks( $observations, $ids ) {
 			foreach ( $sets as $handles => $counts ) {
 				if ( array_intersect_key( $counts, $ids ) ) {
 					$observations['silent'][ $roles ][ $screen ][ $handles ] = array_diff_key( $counts, $ids );
-					unset( $observations['clean'][ $roles ][ $screen ] );
+					unset( $observations['levels'][ $roles ][ $screen ] );
 				}
 			}
 		}
 	}
-	$observations['clean'] = array_filter( $observations['clean'] );
-	$observations['reads'] = array_diff_key( $observations['reads'], $ids );
+	$observations['levels'] = array_filter( $observations['levels'] );
+	$observations['reads']  = array_diff_key( $observations['reads'], $ids );
 	return $observations;
 }
 

@@ -64,7 +64,7 @@ function heartbeatd_page_native_level( $screen_id ) {
 	$screen       = heartbeatd_screen_hash( $screen_id );
 	$counts       = $observations['silent'][ $roles ][ $screen ] ?? array();
 	$foreign      = heartbeatd_foreign_callbacks();
-	$level        = min( $observations['clean'][ $roles ][ $screen ] ?? HEARTBEATD_NATIVE_NONE, heartbeatd_native_level( $foreign, $counts ) );
+	$level        = min( $observations['levels'][ $roles ][ $screen ] ?? HEARTBEATD_NATIVE_NONE, heartbeatd_native_level( $foreign, $counts ) );
 	if ( ! heartbeatd_are_nonces_standard() || heartbeatd_last_call_failed() ) {
 		$level = HEARTBEATD_NATIVE_NONE;
 	}

@@ -9,8 +9,9 @@
  * screen: callbacks may be registered for some of them only.
  *
  *     fingerprint   of the plugins, the theme and WordPress; if it changes, all observations are removed
- *     clean         for each set of roles, the screens with the level of their last beat, which
+ *     levels        for each set of roles, the screens with the level of their last beat, which
  *                   is never HEARTBEATD_NATIVE_NONE
+ *     full          the hour in which a full list of levels has begun again
  *     foreign       the foreign callbacks, with the places whose last beat had them
  *     silent        for each place and the handles of core that its beats carry, the number of
  *                   silent beats of each callback, or minus the hour of its last effect
@@ -18,7 +19,7 @@
  *     reads         the options and metadata keys that a callback reads
  *     changes       how often in an hour these have changed
  *
- * heartbeatd may answer only beats of clean places. Other beats go to PHP, so that one beat
+ * heartbeatd may answer only beats of places with a level. Other beats go to PHP, so that one beat
  * shows that a callback is gone. A new foreign callback may be registered at any place: when
  * it is seen for the first time, it limits the levels of all places.
  *
@@ -29,7 +30,9 @@ defined( 'ABSPATH' ) || exit;
 
 /**
  * How many screens for each set of roles, and places for each foreign callback are stored. A
- * page reports its own screen id: invented ids only displace screens of the user's own roles.
+ * full list does not change: replacing an item with every beat would write the option with
+ * every beat. PHP sees every beat of other screens. A page reports its own screen id, which may
+ * be invented: so full lists of levels begin again, at most once in an hour.
  */
 const HEARTBEATD_MAX_SCREENS = 60;
 const HEARTBEATD_MAX_PLACES  = 20;
@@ -44,6 +47,9 @@ const HEARTBEATD_MAX_PLACES  = 20;
  * @return bool Whether a callback has had an effect that it did not have before.
  */
 function heartbeatd_record_observation( $screen_id, $foreign, $handles = null, $results = array() ) {
+	if ( is_multisite() ) {
+		$results = heartbeatd_index_network_reads( $results );
+	}
 	$place = array( heartbeatd_roles_hash(), heartbeatd_screen_hash( $screen_id ) );
 	if ( get_option( 'heartbeatd_learned' ) === heartbeatd_add_observation( heartbeatd_observations(), $place, $foreign, $handles, $results ) ) {
 		return false;
@@ -73,41 +79,68 @@ function heartbeatd_add_observation( $observations, $place, $foreign, $handles, 
 	$observations = heartbeatd_learn_effects( $observations, $place, $stored, $handles, $results );
 	$level        = heartbeatd_native_level( $foreign, $observations['silent'][ $roles ][ $screen ] ?? array() );
 
-	$is_new = static function ( $callback, $key ) use ( $observations ) {
-		return ( $observations['foreign'][ $key ]['id'] ?? null ) !== $callback['id'];
+	$merged = heartbeatd_merge_foreign_callbacks( $observations['foreign'], $stored, "$roles $screen" );
+	$is_new = static function ( $callback, $key ) use ( $observations, $merged ) {
+		return isset( $merged[ $key ] ) && ( $observations['foreign'][ $key ]['id'] ?? null ) !== $callback['id'];
 	};
 
-	$observations['clean']   = heartbeatd_limit_levels( $observations['clean'], heartbeatd_native_level( array_filter( $stored, $is_new, ARRAY_FILTER_USE_BOTH ) ) );
-	$observations['foreign'] = heartbeatd_merge_foreign_callbacks( $observations['foreign'], $stored, "$roles $screen" );
-	if ( HEARTBEATD_NATIVE_NONE === $level ) {
-		unset( $observations['clean'][ $roles ][ $screen ] );
-		$observations['clean'] = array_filter( $observations['clean'] );
-	} else {
-		$observations['clean'][ $roles ][ $screen ] = $level; // Keeps its place in the order: a new order would write the option.
+	$observations['levels']  = heartbeatd_limit_levels( $observations['levels'], heartbeatd_native_level( array_filter( $stored, $is_new, ARRAY_FILTER_USE_BOTH ) ) );
+	$observations['foreign'] = $merged;
+	return heartbeatd_set_level( $observations, $place, $level );
+}
 
-		$observations['clean'][ $roles ] = array_slice( $observations['clean'][ $roles ], -HEARTBEATD_MAX_SCREENS, null, true );
-		$observations['clean']           = array_slice( $observations['clean'], -HEARTBEATD_MAX_ROLES, null, true );
+/**
+ * Stores the level of a place.
+ *
+ * @param array    $observations The observations.
+ * @param string[] $place        The roles and the screen.
+ * @param int      $level        The level.
+ * @return array
+ */
+function heartbeatd_set_level( $observations, $place, $level ) {
+	list( $roles, $screen ) = $place;
+
+	$levels  = $observations['levels'];
+	$screens = $levels[ $roles ] ?? array();
+	if ( HEARTBEATD_NATIVE_NONE === $level ) {
+		unset( $levels[ $roles ][ $screen ] );
+		$observations['levels'] = array_filter( $levels );
+		return $observations;
 	}
+	$has_room = isset( $screens[ $screen ] ) || ( count( $screens ) < HEARTBEATD_MAX_SCREENS && ( $screens || count( $levels ) < HEARTBEATD_MAX_ROLES ) );
+	if ( ! $has_room ) {
+		if ( heartbeatd_hour() === $observations['full'] ) {
+			return $observations;
+		}
+		$observations['full'] = heartbeatd_hour();
+		if ( $screens ) {
+			$levels[ $roles ] = array();
+		} else {
+			$levels = array();
+		}
+	}
+	$levels[ $roles ][ $screen ] = $level;
+	$observations['levels']      = $levels;
 	return $observations;
 }
 
 /**
  * Lowers the levels of all places to a limit.
  *
- * @param array<string, array<string, int>> $clean The levels by roles and screen.
- * @param int                               $limit The highest level that stays.
+ * @param array<string, array<string, int>> $levels The levels by roles and screen.
+ * @param int                               $limit  The highest level that stays.
  * @return array<string, array<string, int>>
  */
-function heartbeatd_limit_levels( $clean, $limit ) {
+function heartbeatd_limit_levels( $levels, $limit ) {
 	if ( HEARTBEATD_NATIVE_NONE === $limit ) {
 		return array();
 	}
-	foreach ( $clean as $roles => $screens ) {
+	foreach ( $levels as $roles => $screens ) {
 		foreach ( $screens as $screen => $level ) {
-			$clean[ $roles ][ $screen ] = min( $level, $limit );
+			$levels[ $roles ][ $screen ] = min( $level, $limit );
 		}
 	}
-	return $clean;
+	return $levels;
 }
 
 /**
@@ -137,19 +170,20 @@ function heartbeatd_merge_foreign_callbacks( $known, $foreign, $place ) {
 	$has_place = static function ( $callback ) {
 		return ! empty( $callback['places'] );
 	};
-	return array_slice( array_filter( $known, $has_place ), -HEARTBEATD_MAX_FOREIGN, null, true );
+	return array_slice( array_filter( $known, $has_place ), 0, HEARTBEATD_MAX_FOREIGN, true );
 }
 
 /**
  * Returns the stored observations that are still valid.
  *
- * @return array{fingerprint: string, clean: array, foreign: array, silent: array, effects: array, reads: array, changes: array}
+ * @return array{fingerprint: string, levels: array, full: int, foreign: array, silent: array, effects: array, reads: array, changes: array}
  */
 function heartbeatd_observations() {
 	$observations = get_option( 'heartbeatd_learned' );
 	$nothing      = array(
 		'fingerprint' => heartbeatd_code_fingerprint(),
-		'clean'       => array(),
+		'levels'      => array(),
+		'full'        => 0,
 		'foreign'     => array(),
 		'silent'      => array(),
 		'effects'     => array(),
@@ -190,8 +224,8 @@ function heartbeatd_on_settings_update( $before, $after ) {
 		return;
 	}
 	wp_cache_delete( 'alloptions', 'options' );
-	$observations          = heartbeatd_observations();
-	$observations['clean'] = array();
+	$observations           = heartbeatd_observations();
+	$observations['levels'] = array();
 	update_option( 'heartbeatd_learned', $observations, true );
 	heartbeatd_enqueue_call( '/revoke', array( 'all' => true ) );
 }

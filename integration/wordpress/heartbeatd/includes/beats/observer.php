@@ -239,7 +239,7 @@ function heartbeatd_note_answer( $before, $after ) {
 	$changed = array();
 	foreach ( $before + $after as $handle => $value ) {
 		if ( ! array_key_exists( $handle, $before ) || ! array_key_exists( $handle, $after ) || $before[ $handle ] !== $after[ $handle ] ) {
-			$changed[] = 'answer:' . mb_substr( sanitize_text_field( (string) $handle ), 0, 60 );
+			$changed[] = heartbeatd_effect_name( 'answer', (string) $handle );
 		}
 	}
 	array_map( 'heartbeatd_note_effect', array_slice( $changed ? $changed : array( 'answer:' ), 0, HEARTBEATD_MAX_ANSWER_EFFECTS ) );
