@@ -156,11 +156,11 @@ func (s *session) takeDeposit(handle string, spread time.Duration) {
 // the handle changed has a new value. It is called with s.mu held.
 func (s *session) sendDeposits(changed string, spread time.Duration) {
 	held := s.deposits.Held(s.site.ID, pageOf(s.claims), time.Now())
-	isNew := func(h deposit.Held) bool { return h.Handle == changed && !slices.Contains(s.held, h) }
+	isNew := func(h deposit.Held) bool { return h.Handle == changed && !slices.Contains(s.values, h) }
 	if !slices.ContainsFunc(held, isNew) {
 		changed = ""
 	}
-	s.held = held
+	s.values = held
 	var handles []string
 	for _, h := range held {
 		if s.claims.Deposits {

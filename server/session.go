@@ -70,7 +70,7 @@ type session struct {
 	timer          *time.Timer  // ends the session: at exp, or after the grace period
 	ended          bool
 	idle           presence.Activity // as the page reported it last
-	held           []deposit.Held    // handles that have a value for the page
+	values         []deposit.Held    // handles that have a value for the page
 	deposited      []string          // the same as the page was told last, if its ticket allows them
 	wantsFrames    bool              // it asked for active posts in frames
 	held           heldRows

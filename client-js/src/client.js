@@ -382,5 +382,5 @@ function tickText(frame, again) {
 
 function randomId(win) {
 	const bytes = win.crypto.getRandomValues(new Uint8Array(16))
-	return Array.from(bytes, (byte) => (byte + 256).toString(16).slice(1)).join('')
+	return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -1,18 +1,19 @@
 // Holds the data that pages have queued for the next beat.
 
 export function createQueue() {
-	let items = {}
-	const has = (handle) => Object.prototype.hasOwnProperty.call(items, handle)
+	// Without a prototype, so that no handle is queued by its name.
+	const none = () => Object.create(null)
+	let items = none()
 
 	return {
 		/** Empties the queue and returns what was in it. */
 		take() {
 			const taken = items
-			items = {}
+			items = none()
 			return taken
 		},
 		enqueue(handle, data, noOverwrite) {
-			if (!handle || (noOverwrite && has(handle))) return false
+			if (!handle || (noOverwrite && handle in items)) return false
 			items[handle] = data
 			return true
 		},
@@ -20,10 +21,10 @@ export function createQueue() {
 			if (handle) delete items[handle]
 		},
 		isQueued(handle) {
-			return handle ? has(handle) : undefined
+			return handle ? handle in items : undefined
 		},
 		getQueuedItem(handle) {
-			return handle && has(handle) ? items[handle] : undefined
+			return handle ? items[handle] : undefined
 		},
 	}
 }

@@ -87,10 +87,9 @@ function startWorker(win) {
 			const { port1, port2 } = new win.MessageChannel()
 			port = port1
 			worker.port.postMessage([new URL(url, win.location.href).href, how], [port2])
-			const own = worker
 			timer = win.setTimeout(() => {
 				port.close()
-				if (own === worker) start()
+				start()
 				open()
 			}, ENDED)
 			port.onmessage = ({ data }) => {
