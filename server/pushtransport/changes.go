@@ -128,9 +128,6 @@ func (c *Changes) fire() {
 			if next := k.next(); next.IsZero() || next.After(now) || len(rooms) == message.MaxRooms {
 				continue
 			}
-			if !k.changed {
-				k.state, k.members = "", "" // a row has expired
-			}
 			k.changed, k.pushed, k.expires = false, now, time.Time{}
 			rooms = append(rooms, name)
 		}

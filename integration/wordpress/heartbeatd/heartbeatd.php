@@ -219,7 +219,6 @@ function heartbeatd_add_presence_hooks() {
 	}
 	heartbeatd_detect_presence_provider();
 	if ( 'heartbeatd' !== heartbeatd_presence_provider() ) {
-		add_action( 'rest_api_init', 'heartbeatd_register_sync_route' );
 		heartbeatd_add_presence_beside_hooks();
 		return;
 	}
@@ -265,7 +264,6 @@ function heartbeatd_add_presence_beside_hooks() {
 	require __DIR__ . '/includes/presence-beside/changes.php';
 	require __DIR__ . '/includes/presence-beside/rows.php';
 	require __DIR__ . '/includes/presence-beside/locks.php';
-	add_action( 'rest_api_init', 'heartbeatd_register_rows_route' );
 
 	// Actions of the Presence API plugin.
 	add_action( 'set_presence', 'heartbeatd_on_row_changed' );
@@ -275,9 +273,14 @@ function heartbeatd_add_presence_beside_hooks() {
 	add_action( 'wp_presence_admin_room_changed', 'heartbeatd_on_admin_room_changed' );
 	add_action( 'wp_presence_room_changed', 'heartbeatd_on_room_changed' );
 
-	if ( ! heartbeatd_is_push_transport() ) {
-		add_filter( 'query', 'heartbeatd_on_query' );
+	if ( heartbeatd_is_push_transport() ) {
+		add_action( 'rest_api_init', 'heartbeatd_register_rows_route' );
+	} else {
+		add_action( 'rest_api_init', 'heartbeatd_register_sync_route' );
 		add_filter( 'rest_pre_dispatch', 'heartbeatd_before_rest_request', 10, 3 );
+		if ( ! empty( $GLOBALS['wpdb']->presence ) ) {
+			add_filter( 'query', 'heartbeatd_on_query' );
+		}
 	}
 
 	// Locks that the Presence API plugin has in its table.

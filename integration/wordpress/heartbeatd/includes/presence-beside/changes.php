@@ -99,7 +99,9 @@ function heartbeatd_on_query( $query ) {
 	}
 	preg_match_all( '#\'(postType/[^\':]+:\d+)\'#', $query, $posts );
 	$rooms = array_slice( array_unique( $posts[1] ), 0, HEARTBEATD_MAX_CHANGED_ROOMS );
-	array_map( 'heartbeatd_on_row_changed', $rooms && false === strpos( $query, 'admin/online' ) ? $rooms : array_merge( $rooms, array( 'admin/online' ) ) );
+	foreach ( $rooms && false === strpos( $query, 'admin/online' ) ? $rooms : array_merge( $rooms, array( 'admin/online' ) ) as $room ) {
+		heartbeatd_note_changed_room( $room, false, true );
+	}
 	return $query;
 }
 
@@ -121,8 +123,9 @@ function heartbeatd_before_rest_request( $result, $server, $request ) {
  *
  * @param mixed $room   The room.
  * @param bool  $forced Whether pages are told even if no row has changed.
+ * @param bool  $later  Whether the row is not written yet.
  */
-function heartbeatd_note_changed_room( $room, $forced ) {
+function heartbeatd_note_changed_room( $room, $forced, $later = false ) {
 	static $reported_at = 0;
 
 	$rooms = &heartbeatd_changed_rooms();
@@ -130,7 +133,7 @@ function heartbeatd_note_changed_room( $room, $forced ) {
 		return;
 	}
 	$rooms[ $room ] = $forced || ! empty( $rooms[ $room ] );
-	if ( ( 'cli' === PHP_SAPI || wp_doing_cron() ) && microtime( true ) - $reported_at >= 1 ) {
+	if ( ! $later && ( 'cli' === PHP_SAPI || wp_doing_cron() ) && microtime( true ) - $reported_at >= 1 ) {
 		heartbeatd_report_changed_rooms();
 		heartbeatd_flush();
 		$reported_at = microtime( true );
