@@ -40,6 +40,8 @@ require __DIR__ . '/includes/api/push.php';
 // Presence: who is where.
 require __DIR__ . '/includes/presence/labels.php';
 require __DIR__ . '/includes/presence/rooms.php';
+require __DIR__ . '/includes/presence/recording.php';
+require __DIR__ . '/includes/presence/lifetime.php';
 require __DIR__ . '/includes/presence/entries.php';
 require __DIR__ . '/includes/presence/store.php';
 require __DIR__ . '/includes/presence/active-posts.php';
@@ -222,7 +224,9 @@ function heartbeatd_add_presence_hooks() {
 		heartbeatd_add_presence_beside_hooks();
 		return;
 	}
+	require __DIR__ . '/includes/presence-api/write.php';
 	require __DIR__ . '/includes/presence-api/functions.php';
+	require __DIR__ . '/includes/presence-api/newer-functions.php';
 	add_action( 'rest_api_init', 'heartbeatd_load_rest_api' );
 	add_action( 'rest_api_init', 'heartbeatd_load_ticket_route' );
 	add_filter( 'extra_plugin_headers', 'heartbeatd_presence_set_table_name' );
@@ -234,11 +238,22 @@ function heartbeatd_add_presence_hooks() {
 	add_filter( 'heartbeat_send', 'heartbeatd_answer_presence', PHP_INT_MAX, 2 );
 	add_filter( 'heartbeat_send', 'heartbeatd_answer_screen_ping', PHP_INT_MAX );
 
-	// Removes the entries of users who log out or may no longer be seen.
+	// Writes an entry for a log-in, and removes the entries of users who log out or may no
+	// longer be seen.
+	add_action( 'wp_login', 'heartbeatd_presence_on_login', 10, 2 );
 	add_action( 'wp_logout', 'heartbeatd_presence_on_logout' );
 	add_action( 'set_user_role', 'heartbeatd_presence_on_user_change' );
 	add_action( 'remove_user_from_blog', 'heartbeatd_presence_on_user_change', PHP_INT_MAX );
 	add_action( 'deleted_user', 'heartbeatd_presence_on_user_change' );
+
+	// The recording switch. Pages learn of it with their next tickets.
+	add_action( 'add_option_wp_presence_recording', 'heartbeatd_revoke_all' );
+	add_action( 'update_option_wp_presence_recording', 'heartbeatd_revoke_all' );
+	add_action( 'add_site_option_wp_presence_network_recording', 'heartbeatd_revoke_all' );
+	add_action( 'update_site_option_wp_presence_network_recording', 'heartbeatd_revoke_all' );
+
+	// The Presence API's action for a post's new title or status.
+	add_action( 'post_updated', 'heartbeatd_presence_on_post_updated', 10, 3 );
 
 	// Marks a screen as stale when what it shows is saved.
 	add_action( 'updated_option', 'heartbeatd_on_option_saved' );
@@ -254,6 +269,13 @@ function heartbeatd_add_presence_hooks() {
 		WP_CLI::add_command( 'presence summary', 'heartbeatd_presence_cli_summary' );
 		WP_CLI::add_command( 'presence set', 'heartbeatd_presence_cli_set' );
 		WP_CLI::add_command( 'presence cleanup', 'heartbeatd_presence_cli_cleanup' );
+		require __DIR__ . '/includes/presence-api/cli-recording.php';
+		WP_CLI::add_command( 'presence recording', 'heartbeatd_presence_cli_recording' );
+	}
+	if ( ! heartbeatd_is_beat_request() ) {
+		require __DIR__ . '/includes/presence-api/privacy.php';
+		add_filter( 'wp_privacy_personal_data_exporters', 'heartbeatd_add_privacy_exporter' );
+		add_filter( 'wp_privacy_personal_data_erasers', 'heartbeatd_add_privacy_eraser' );
 	}
 }
 
@@ -298,6 +320,7 @@ function heartbeatd_add_presence_beside_hooks() {
  * Loads the Presence API's REST routes, and registers them.
  */
 function heartbeatd_load_rest_api() {
+	require_once __DIR__ . '/includes/presence-api/class-heartbeatd-presence-items.php';
 	require_once __DIR__ . '/includes/presence-api/rest-routes.php';
 	require_once __DIR__ . '/includes/presence-api/rest-checks.php';
 	require_once __DIR__ . '/includes/presence-api/rest-callbacks.php';

@@ -13,7 +13,11 @@ require_once __DIR__ . '/includes/settings/options.php';
  * Deletes the options of one site.
  */
 function heartbeatd_uninstall_site() {
-	array_map( 'delete_option', array_keys( heartbeatd_default_options() ) );
+	$names = array_keys( heartbeatd_default_options() );
+	if ( ! empty( $GLOBALS['wpdb']->presence ) ) {
+		$names = array_diff( $names, array( 'wp_presence_recording' ) ); // The Presence API plugin uses it.
+	}
+	array_map( 'delete_option', $names );
 	delete_option( 'heartbeatd_screen_revisions' );
 }
 

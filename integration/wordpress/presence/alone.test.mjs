@@ -9,7 +9,7 @@ import { logIn, rest } from './person.mjs'
 const route = '/wp-presence/v1/presence'
 const date = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/
 
-test('the Presence API without the Presence API plugin', { timeout: 400_000 }, async (t) => {
+test('the Presence API without the Presence API plugin', { timeout: 600_000 }, async (t) => {
 	await withPlugin(t, async ({ site, server, php }) => {
 		const { admin, editor, author } = site.users
 		const post = php(`return wp_insert_post(array('post_title' => 'Together', 'post_status' => 'publish', 'post_author' => ${editor.id}));`)
@@ -46,7 +46,6 @@ test('the Presence API without the Presence API plugin', { timeout: 400_000 }, a
 			assert.equal(php(`wp_set_current_user(${author.id}); wp_set_presence('admin/online', 'mine', array()); return wp_get_presence('admin/online');`).find(({ client_id }) => client_id === 'mine').user_id, author.id)
 			assert.equal(get('admin/online', ', 0').length, 0, 'a shorter time-out looks at the date')
 			assert.equal(get('admin/online', ', 3600').length, 2)
-			assert.equal(php(`add_filter('wp_presence_default_ttl', fn () => 0); return wp_get_presence('admin/online');`).length, 0)
 
 			assert.equal(php(`return wp_remove_presence('admin/online', 'user-9');`), true)
 			assert.equal(php(`return wp_remove_presence('admin/online', 'user-9');`), true, 'a missing one is fine')
@@ -59,7 +58,7 @@ test('the Presence API without the Presence API plugin', { timeout: 400_000 }, a
 			const count = `$n = 0; add_filter('pre_http_request', function ($x) use (&$n) { $n++; return $x; });`
 			assert.equal(php(`${count} wp_get_presence('r'); wp_get_presence('r'); wp_get_presence('r', 10); return $n;`), 1)
 			assert.deepEqual(php(`${count} wp_get_presence('r'); wp_set_presence('r', 'c', array(), ${editor.id}); return array(count(wp_get_presence('r')), $n);`), [1, 3])
-			assert.equal(php(`${count} wp_set_presence('', 'c', array(), 1); wp_set_presence('r', 'c', array()); wp_set_presence('r', 'c', array(), 999999); wp_get_presence(''); return $n;`), 0, 'nonsense asks nobody')
+			assert.equal(php(`${count} wp_set_presence('', 'c', array(), 1); wp_set_presence('r', '_c', array(), 1); wp_set_presence('r', 'c', array(), 999999); wp_get_presence(''); return $n;`), 0, 'nonsense asks nobody')
 		})
 
 		await t.test('REST: an entry is set, listed in pages, and deleted', async () => {
@@ -67,7 +66,7 @@ test('the Presence API without the Presence API plugin', { timeout: 400_000 }, a
 			const set = await one.rest('POST', route, { room: 'r/1', client_id: 'tab', data: { screen: '<b>x</b>', n: 1, deep: { a: [true, null] } } })
 			assert.equal(set.status, 200)
 			assert.match(set.body.date_gmt, date)
-			assert.deepEqual(set.body, { room: 'r/1', client_id: 'tab', user_id: one.id, display_name: 'Editor', avatar_url: set.body.avatar_url, data: { screen: 'x', n: 1, deep: { a: [true, null] } }, date_gmt: set.body.date_gmt })
+			assert.deepEqual(set.body, { room: 'r/1', client_id: 'tab', user_id: one.id, display_name: 'Editor', avatar_url: set.body.avatar_url, data: { screen: '<b>x</b>', n: 1, deep: { a: [true, null] } }, date_gmt: set.body.date_gmt })
 			const list = await other.rest('GET', route, { room: 'r/1' })
 			assert.deepEqual([list.status, list.body, list.headers.get('x-wp-total'), list.headers.get('x-wp-totalpages')], [200, [set.body], '1', '1'])
 			assert.match(list.headers.get('cache-control'), /no-store/)
@@ -98,12 +97,15 @@ test('the Presence API without the Presence API plugin', { timeout: 400_000 }, a
 			const room = `postType/post:${post}`
 			for (const [where, client] of [[room, 'a'], [room, 'b'], ['zoo', 'a']]) assert.equal((await one.rest('POST', route, { room: where, client_id: client })).status, 200)
 			await other.rest('POST', route, { room: 'zoo', client_id: 'c' })
-			const rooms = await one.rest('GET', `${route}/rooms`)
-			assert.deepEqual(rooms.body.map(({ room: name, user_count: count, users }) => [name, count, users.map(({ user_id }) => user_id).sort()]), [[room, 1, [one.id]], ['zoo', 2, [one.id, other.id]]])
-			assert.deepEqual(Object.keys(rooms.body[0].users[0]), ['user_id', 'display_name', 'avatar_url'])
-			assert.deepEqual((await other.rest('GET', `${route}/rooms`)).body.map(({ room: name }) => name), ['zoo'], 'no post that one may not edit')
+			const list = async (person) => (await person.rest('GET', `${route}/rooms`)).body
+			const logins = [editor, author].map(({ id }) => `wp_remove_presence('admin/online', 'user-${id}')`).join('; ')
+			php(`${logins}; return 1;`) // the entries of the log-ins
+			const rooms = await list(one)
+			assert.deepEqual(rooms.map(({ room: name, user_count: count, users }) => [name, count, users.map(({ user_id }) => user_id).sort()]), [['zoo', 2, [one.id, other.id]], [room, 1, [one.id]]], 'the busiest first')
+			assert.deepEqual(Object.keys(rooms[0].users[0]), ['user_id', 'display_name', 'avatar_url'])
+			assert.deepEqual((await list(other)).map(({ room: name }) => name), ['zoo'], 'no post that one may not edit')
 			const second = await one.rest('GET', `${route}/rooms`, { per_page: 1, page: 2 })
-			assert.deepEqual([second.body.map(({ room: name }) => name), second.headers.get('x-wp-total'), second.headers.get('x-wp-totalpages')], [['zoo'], '2', '2'])
+			assert.deepEqual([second.body.map(({ room: name }) => name), second.headers.get('x-wp-total'), second.headers.get('x-wp-totalpages')], [[room], '2', '2'])
 			assert.deepEqual([(await other.rest('GET', route, { room })).body.code, (await other.rest('POST', route, { room, client_id: 'x' })).body.code, (await other.rest('DELETE', route, { room, client_id: 'a' })).body.code], Array(3).fill('rest_forbidden'))
 		})
 
@@ -126,6 +128,7 @@ test('the Presence API without the Presence API plugin', { timeout: 400_000 }, a
 			}
 			for (const data of ['text', 5, true, { x: 'x'.repeat(10241 - 8) }]) await invalid('POST', { room: 'r', client_id: 'c', data })
 			assert.equal((await one.rest('GET', route, { room: 'r' })).body.length, 0)
+			php(`return wp_remove_user_presence(${one.id});`) // the entry of the log-in
 			assert.equal(php(`return count(heartbeatd_presence_list_all(array()));`), 0)
 			assert.equal((await one.rest('POST', route, { room: 'r', client_id: 'c', data: { x: 'x'.repeat(10240 - 8) } })).status, 200)
 			await invalid('POST', { screen_key: 'Post/1' }, `${route}/screen-revisions/stale`)
@@ -142,6 +145,7 @@ test('the Presence API without the Presence API plugin', { timeout: 400_000 }, a
 
 		await t.test('REST: at most 50 entries of a user', async () => {
 			const one = await logIn(site, 'editor')
+			php(`return wp_remove_user_presence(${one.id});`) // the entry of the log-in
 			for (let i = 0; i < 50; i++) assert.equal((await one.rest('POST', route, { room: `r${i}`, client_id: 'c' })).status, 200)
 			const { status, body } = await one.rest('POST', route, { room: 'r50', client_id: 'c' })
 			assert.deepEqual([status, body.code], [429, 'rest_presence_limit_exceeded'])
@@ -189,7 +193,7 @@ test('the Presence API without the Presence API plugin', { timeout: 400_000 }, a
 					static function line($l) { self::$out[] = $l; } static function success($l) { self::$out[] = "Success: $l"; } static function error($l) { throw new Exception($l); } static function add_command($n, $c) { self::$commands[$n] = $c; } }
 					if ( 'cli' === PHP_SAPI ) define('WP_CLI', true); }`.replace(/^/, '?><?php '))
 			const run = (command, args = [], options = {}, user = 0) => php(`wp_set_current_user(${user}); try { call_user_func(WP_CLI::$commands['presence ${command}'], json_decode('${JSON.stringify(args)}', true), json_decode('${JSON.stringify(options)}', true)); } catch (Exception $e) { WP_CLI::$out[] = 'Error: ' . $e->getMessage(); } return WP_CLI::$out;`)
-			assert.deepEqual(php('return array_keys(WP_CLI::$commands);').sort(), ['heartbeatd status', 'presence cleanup', 'presence list', 'presence set', 'presence summary'])
+			assert.deepEqual(php('return array_keys(WP_CLI::$commands);').sort(), ['heartbeatd status', 'presence cleanup', 'presence list', 'presence recording', 'presence set', 'presence summary'])
 			assert.match(run('set', ['r/1'])[0], /^Error: Set the entry’s user/)
 			assert.match(run('set', ['r/1'], { data: 'x' }, editor.id)[0], /^Error: The data is not a JSON/)
 			assert.match(run('set', ['x'.repeat(192)], {}, editor.id)[0], /^Error: .*191 characters/)
@@ -201,6 +205,11 @@ test('the Presence API without the Presence API plugin', { timeout: 400_000 }, a
 			assert.deepEqual(JSON.parse(run('summary', [], { format: 'json' })[0]), { total_entries: 2, total_users: 1, by_prefix: { r: { prefix: 'r', entries: 2, users: 1 } } })
 			assert.deepEqual(run('summary'), ['Entries: 2', 'Users: 1', 'table r|2|1'])
 			assert.match(run('cleanup', [], { yes: true })[0], /^Success: /)
+			run('set', ['r/3', 'c'], { data: '{"x":"a\\u009b31m\\u202ebé"}' }, editor.id)
+			assert.ok(run('list', ['r/3'])[0].includes('{"x":"a\\u009b31m\\u202ebé"}'), 'no control characters reach the terminal')
+			const use = 'Error: Use "get", "set on" or "set off".'
+			const recording = [[['get'], 'on'], [['set', 'off'], 'Success: Recording is off.'], [['get'], 'off'], [['set', 'on'], 'Success: Recording is on.'], [['get'], 'on'], [['set', 'x'], use], [[], use], [['get'], 'Error: This site is not part of a network.', { network: true }]]
+			assert.deepEqual(php(`foreach (json_decode('${JSON.stringify(recording)}', true) as $call) { try { heartbeatd_presence_cli_recording($call[0], $call[2] ?? array()); } catch (Exception $e) { WP_CLI::$out[] = 'Error: ' . $e->getMessage(); } } return WP_CLI::$out;`), recording.map(([, line]) => line))
 			php(`return wp_remove_user_presence(${editor.id});`)
 			assert.deepEqual(JSON.parse(run('summary', [], { format: 'json' })[0]), { total_entries: 0, total_users: 0, by_prefix: {} })
 		})

@@ -21,10 +21,13 @@ export async function logIn(site, user) {
 		nonce,
 		ticket: page.match(/heartbeatSettings\.heartbeatd = (\{.*?\});/)?.[1],
 		rest: (method, path, params = {}, headers = { cookie, 'x-wp-nonce': nonce }) => rest(site, method, path, params, headers),
-		async beat(data, { focus = true, screen = 'dashboard', conn, headers } = {}) {
+		async beat(data, options) {
+			return (await this.rawBeat(data, options)).json()
+		},
+		// rawBeat returns the response with its headers.
+		rawBeat(data, { focus = true, screen = 'dashboard', conn, headers } = {}) {
 			const form = new URLSearchParams({ ...fields(data), interval: '60', _nonce: heartbeat.nonce, action: 'heartbeat', screen_id: screen, has_focus: String(focus) })
-			const response = await fetch(`${site.url}/wp-admin/admin-ajax.php`, { method: 'POST', headers: { cookie, ...(conn && { 'Heartbeat-Connection': conn }), ...headers }, body: form })
-			return response.json()
+			return fetch(`${site.url}/wp-admin/admin-ajax.php`, { method: 'POST', headers: { cookie, ...(conn && { 'Heartbeat-Connection': conn }), ...headers }, body: form })
 		},
 	}
 }

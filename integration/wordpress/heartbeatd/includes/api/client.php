@@ -113,7 +113,7 @@ function heartbeatd_parse_answer( $answer ) {
 		return new WP_Error( 'unreachable', $answer->get_error_message() );
 	}
 	$status = wp_remote_retrieve_response_code( $answer );
-	$body   = json_decode( wp_remote_retrieve_body( $answer ), true );
+	$body   = heartbeatd_decode_answer( wp_remote_retrieve_body( $answer ) );
 	if ( $status >= 200 && $status < 300 && is_array( $body ) ) {
 		return $body;
 	}
@@ -121,6 +121,21 @@ function heartbeatd_parse_answer( $answer ) {
 		return new WP_Error( $status >= 500 ? 'unreachable' : $body['code'], $body['message'], array( 'status' => $status ) );
 	}
 	return heartbeatd_unknown_answer_error( $status );
+}
+
+/**
+ * Decodes an answer: an object, or a list of objects, as arrays. Objects in these stay
+ * objects, so that an empty one does not become a list.
+ *
+ * @param string $json The answer.
+ * @return mixed
+ */
+function heartbeatd_decode_answer( $json ) {
+	$answer   = json_decode( $json );
+	$to_array = static function ( $value ) {
+		return is_object( $value ) ? (array) $value : $value;
+	};
+	return is_array( $answer ) ? array_map( $to_array, $answer ) : $to_array( $answer );
 }
 
 /**

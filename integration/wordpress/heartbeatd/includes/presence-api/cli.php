@@ -31,9 +31,23 @@ defined( 'ABSPATH' ) || exit;
 function heartbeatd_presence_cli_list( $args, $options ) {
 	$items = heartbeatd_presence_cli_read( isset( $args[0] ) ? array( 'room' => $args[0] ) : array() );
 	foreach ( $items as $i => $entry ) {
-		$items[ $i ]['data'] = heartbeatd_json_encode( (object) $entry['data'] );
+		$items[ $i ]['data'] = heartbeatd_presence_cli_json( $entry['data'] );
 	}
 	WP_CLI\Utils\format_items( $options['format'] ?? 'table', $items, array( 'room', 'client_id', 'user_id', 'data', 'date_gmt' ) );
+}
+
+/**
+ * Encodes an entry's data for a terminal. JSON escapes most control characters, but not those
+ * from U+007F to U+009F, with which another user could send the terminal commands.
+ *
+ * @param array $data The data.
+ * @return string
+ */
+function heartbeatd_presence_cli_json( $data ) {
+	$escape = static function ( $found ) {
+		return sprintf( '\\u%04x', mb_ord( $found[0], 'UTF-8' ) );
+	};
+	return (string) preg_replace_callback( '/[\x{7f}-\x{9f}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}]/u', $escape, (string) heartbeatd_json_encode( (object) $data ) );
 }
 
 /**
@@ -62,8 +76,10 @@ function heartbeatd_presence_cli_summary( $args, $options ) {
 	foreach ( heartbeatd_presence_cli_read( array() ) as $entry ) {
 		$prefix            = explode( '/', $entry['room'], 2 )[0];
 		$counts[ $prefix ] = ( $counts[ $prefix ] ?? 0 ) + 1;
-
-		$users[ $prefix ][ $entry['user_id'] ] = true;
+		$users            += array( $prefix => array() );
+		if ( $entry['user_id'] ) {
+			$users[ $prefix ][ $entry['user_id'] ] = true;
+		}
 	}
 	$items = array();
 	foreach ( $counts as $prefix => $entries ) {
@@ -92,7 +108,7 @@ function heartbeatd_presence_cli_summary( $args, $options ) {
 }
 
 /**
- * Writes an entry to a room. It expires after a minute.
+ * Writes an entry to a room. It expires after the TTL, by default a minute.
  *
  * ## OPTIONS
  *
@@ -121,7 +137,7 @@ function heartbeatd_presence_cli_set( $args, $options ) {
 	if ( ! is_array( $data ) ) {
 		WP_CLI::error( __( 'The data is not a JSON object.', 'heartbeatd' ) );
 	}
-	$entry = heartbeatd_presence_put( $args[0], $args[1] ?? "cli-$user", $data, $user );
+	$entry = heartbeatd_presence_write( $args[0], $args[1] ?? "cli-$user", $data, array( 'user_id' => $user ) );
 	if ( is_wp_error( $entry ) ) {
 		WP_CLI::error( $entry->get_error_message() );
 	}

@@ -20,19 +20,12 @@ function heartbeatd_rest_list_entries( $request ) {
 		'page'     => $request['page'],
 	);
 	$read  = heartbeatd_presence_list_page( $query );
-	return heartbeatd_rest_list_response( array_map( 'heartbeatd_rest_prepare_entry', $read['entries'] ?? array() ), $read['total'] ?? 0, $request['per_page'] );
-}
-
-/**
- * Returns an entry in the form of the REST API.
- *
- * @param array $entry The entry.
- * @return array
- */
-function heartbeatd_rest_prepare_entry( $entry ) {
-	$entry['data'] = (object) $entry['data'];
-	unset( $entry['idle'] ); // The Presence API has no such field.
-	return $entry;
+	$items = new Heartbeatd_Presence_Items();
+	$list  = array();
+	foreach ( $read['entries'] ?? array() as $entry ) {
+		$list[] = $items->prepare_item( $entry, $request );
+	}
+	return heartbeatd_rest_list_response( $list, $read['total'] ?? 0, $request['per_page'] );
 }
 
 /**
@@ -45,8 +38,14 @@ function heartbeatd_rest_set_entry( $request ) {
 	if ( heartbeatd_rest_is_reserved_client_id( $request['client_id'] ) ) {
 		return heartbeatd_rest_error( new WP_Error( 'conflict' ) );
 	}
-	$entry = heartbeatd_presence_put( $request['room'], $request['client_id'], $request['data'], get_current_user_id() );
-	return is_wp_error( $entry ) ? heartbeatd_rest_error( $entry ) : new WP_REST_Response( heartbeatd_rest_prepare_entry( $entry ) );
+	$data  = heartbeatd_rest_sent_data( $request, $request['data'] );
+	$entry = heartbeatd_presence_write( $request['room'], $request['client_id'], $data, array( 'user_id' => get_current_user_id() ) );
+	if ( is_wp_error( $entry ) ) {
+		return heartbeatd_rest_error( $entry );
+	}
+	$items   = new Heartbeatd_Presence_Items();
+	$updated = $items->update_added_fields( $entry, $request );
+	return is_wp_error( $updated ) ? $updated : new WP_REST_Response( $items->prepare_item( $entry, $request ) );
 }
 
 /**
@@ -56,7 +55,7 @@ function heartbeatd_rest_set_entry( $request ) {
  * @return bool
  */
 function heartbeatd_rest_is_reserved_client_id( $client_id ) {
-	return preg_match( '/^(?:user|editor|lock|cli)-([1-9]\d{0,18})$/D', $client_id, $match )
+	return preg_match( '/^(?:user|editor|lock|cli|agent)-([1-9]\d{0,18})$/D', $client_id, $match )
 		&& get_current_user_id() !== (int) $match[1] && get_userdata( (int) $match[1] );
 }
 
@@ -68,14 +67,8 @@ function heartbeatd_rest_is_reserved_client_id( $client_id ) {
  * @return WP_REST_Response|WP_Error
  */
 function heartbeatd_rest_delete_entry( $request ) {
-	$query = array(
-		'room'      => $request['room'],
-		'client_id' => $request['client_id'],
-	);
-	if ( ! current_user_can( 'manage_options' ) ) {
-		$query['user_id'] = get_current_user_id();
-	}
-	$done = heartbeatd_presence_delete( $query );
+	$of   = current_user_can( 'manage_options' ) ? null : get_current_user_id();
+	$done = heartbeatd_presence_remove( $request['room'], $request['client_id'], $of );
 	if ( is_wp_error( $done ) ) {
 		return heartbeatd_rest_error( $done );
 	}
@@ -101,6 +94,8 @@ function heartbeatd_rest_error( $error ) {
 			return new WP_Error( 'rest_presence_limit_exceeded', __( 'You are in too many rooms.', 'heartbeatd' ), array( 'status' => 429 ) );
 		case 'forbidden':
 			return heartbeatd_rest_forbidden();
+		case 'recording_disabled':
+			return new WP_Error( 'rest_presence_recording_disabled', $error->get_error_message(), array( 'status' => 501 ) );
 		case 'bad_request':
 			return new WP_Error( 'rest_invalid_param', $error->get_error_message(), array( 'status' => 400 ) );
 	}
@@ -108,7 +103,8 @@ function heartbeatd_rest_error( $error ) {
 }
 
 /**
- * Lists the rooms that are not empty and that the current user may see.
+ * Lists the rooms that are not empty and that the current user may see, those with the most
+ * users first.
  *
  * @param WP_REST_Request $request The request.
  * @return WP_REST_Response
@@ -116,11 +112,14 @@ function heartbeatd_rest_error( $error ) {
 function heartbeatd_rest_list_rooms( $request ) {
 	$rooms = array();
 	foreach ( (array) heartbeatd_presence_list_all( array() ) as $entry ) {
-		$rooms[ $entry['room'] ][ $entry['user_id'] ] = array(
-			'user_id'      => $entry['user_id'],
-			'display_name' => $entry['display_name'],
-			'avatar_url'   => $entry['avatar_url'],
-		);
+		$rooms += array( $entry['room'] => array() );
+		if ( $entry['user_id'] ) {
+			$rooms[ $entry['room'] ][ $entry['user_id'] ] = array(
+				'user_id'      => $entry['user_id'],
+				'display_name' => $entry['display_name'],
+				'avatar_url'   => $entry['avatar_url'],
+			);
+		}
 	}
 	_prime_post_caches( array_filter( array_map( 'heartbeatd_room_post_id', array_keys( $rooms ) ) ), false, false );
 	$shown = array();
@@ -133,6 +132,10 @@ function heartbeatd_rest_list_rooms( $request ) {
 			);
 		}
 	}
+	$busiest_first = static function ( $a, $b ) {
+		return $a['user_count'] === $b['user_count'] ? strcmp( $a['room'], $b['room'] ) : $b['user_count'] - $a['user_count'];
+	};
+	usort( $shown, $busiest_first );
 	$page = array_slice( $shown, ( $request['page'] - 1 ) * $request['per_page'], $request['per_page'] );
 	return heartbeatd_rest_list_response( $page, count( $shown ), $request['per_page'] );
 }

@@ -22,6 +22,36 @@ function heartbeatd_rest_validate_name( $value, $request, $param ) {
 }
 
 /**
+ * Validates the client id of an entry that is written or removed.
+ *
+ * @param mixed           $value   The value.
+ * @param WP_REST_Request $request The request.
+ * @param string          $param   The parameter's name.
+ * @return true|WP_Error
+ */
+function heartbeatd_rest_validate_client_id( $value, $request, $param ) {
+	$valid = heartbeatd_rest_validate_name( $value, $request, $param );
+	if ( true === $valid && heartbeatd_presence_is_reserved( $value ) ) {
+		/* translators: %s: a parameter's name. */
+		return new WP_Error( 'rest_invalid_param', sprintf( __( '%s must not begin with "_": such ids are reserved.', 'heartbeatd' ), $param ) );
+	}
+	return $valid;
+}
+
+/**
+ * Returns the data of an entry as the client has sent it. WordPress decodes objects as arrays,
+ * and cannot tell an empty object from an empty list.
+ *
+ * @param WP_REST_Request $request The request.
+ * @param mixed           $value   The data as WordPress has decoded it.
+ * @return mixed
+ */
+function heartbeatd_rest_sent_data( $request, $value ) {
+	$sent = $request->is_json_content_type() ? json_decode( (string) $request->get_body() ) : null;
+	return is_object( $sent ) && isset( $sent->data ) ? $sent->data : $value;
+}
+
+/**
  * Validates the data of an entry.
  *
  * @param mixed           $value   The value.
@@ -30,27 +60,14 @@ function heartbeatd_rest_validate_name( $value, $request, $param ) {
  * @return true|WP_Error
  */
 function heartbeatd_rest_validate_data( $value, $request, $param ) {
-	unset( $request );
-	$json = is_array( $value ) && ( ! $value || array_keys( $value ) !== range( 0, count( $value ) - 1 ) ) ? wp_json_encode( (object) $value ) : false;
-	if ( false === $json ) {
+	$data = heartbeatd_rest_sent_data( $request, $value );
+	if ( ! is_object( $data ) && ( ! is_array( $data ) || ( $data && array_keys( $data ) === range( 0, count( $data ) - 1 ) ) ) ) {
 		/* translators: %s: a parameter's name. */
 		return new WP_Error( 'rest_invalid_param', sprintf( __( '%s must be an object.', 'heartbeatd' ), $param ) );
 	}
-	/* translators: 1: a parameter's name, 2: a number. */
-	return strlen( $json ) <= HEARTBEATD_MAX_ENTRY_DATA ? true : new WP_Error( 'rest_invalid_param', sprintf( __( '%1$s must have at most %2$d bytes as JSON.', 'heartbeatd' ), $param, HEARTBEATD_MAX_ENTRY_DATA ) );
-}
-
-/**
- * Sanitizes the strings in the data of an entry: other users see them.
- *
- * @param array $value The data.
- * @return array
- */
-function heartbeatd_rest_sanitize_data( $value ) {
-	$clean = static function ( $item ) {
-		return is_string( $item ) ? sanitize_text_field( $item ) : $item;
-	};
-	return map_deep( $value, $clean );
+	$json = wp_json_encode( (object) $data, 0, HEARTBEATD_MAX_ENTRY_DEPTH );
+	/* translators: 1: a parameter's name, 2: a number of bytes, 3: a number. */
+	return $json && strlen( $json ) <= HEARTBEATD_MAX_ENTRY_DATA ? true : new WP_Error( 'rest_invalid_param', sprintf( __( '%1$s must have at most %2$d bytes as JSON, and at most %3$d objects and lists in one another.', 'heartbeatd' ), $param, HEARTBEATD_MAX_ENTRY_DATA, HEARTBEATD_MAX_ENTRY_DEPTH ) );
 }
 
 /**

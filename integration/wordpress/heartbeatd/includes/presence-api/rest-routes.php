@@ -17,13 +17,16 @@ function heartbeatd_register_rest_routes() {
 		'required'          => true,
 		'validate_callback' => 'heartbeatd_rest_validate_name',
 	);
-	$client = array( 'description' => __( 'The client in the room.', 'heartbeatd' ) ) + $room;
+	$client = array(
+		'description'       => __( 'The client in the room.', 'heartbeatd' ),
+		'validate_callback' => 'heartbeatd_rest_validate_client_id',
+	) + $room;
 	$data   = array(
 		'description'       => __( 'The data that other users see.', 'heartbeatd' ),
 		'type'              => 'object',
 		'default'           => array(),
 		'validate_callback' => 'heartbeatd_rest_validate_data',
-		'sanitize_callback' => 'heartbeatd_rest_sanitize_data',
+		'sanitize_callback' => null, // Data is kept as it was sent, and escaped where it is shown.
 	);
 	$one    = array(
 		'room'      => $room,
@@ -36,7 +39,7 @@ function heartbeatd_register_rest_routes() {
 		'/presence',
 		array(
 			heartbeatd_rest_endpoint( 'GET', 'heartbeatd_rest_list_entries', 'heartbeatd_rest_can_access_room', array( 'room' => $room ) + heartbeatd_rest_paging_args( 100 ) ),
-			heartbeatd_rest_endpoint( 'POST', 'heartbeatd_rest_set_entry', 'heartbeatd_rest_can_access_room', $one + array( 'data' => $data ) ),
+			heartbeatd_rest_endpoint( 'POST', 'heartbeatd_rest_set_entry', 'heartbeatd_rest_can_access_room', $one + array( 'data' => $data ) + heartbeatd_rest_added_args() ),
 			heartbeatd_rest_endpoint( 'DELETE', 'heartbeatd_rest_delete_entry', 'heartbeatd_rest_can_access_room', $one ),
 			'schema' => 'heartbeatd_rest_entry_schema',
 		)
@@ -104,19 +107,15 @@ function heartbeatd_rest_paging_args( $per_page ) {
  * @return array
  */
 function heartbeatd_rest_entry_schema() {
-	$text = array( 'type' => 'string' );
-	return array(
-		'$schema'    => 'http://json-schema.org/draft-04/schema#',
-		'title'      => 'presence',
-		'type'       => 'object',
-		'properties' => array(
-			'room'         => $text,
-			'client_id'    => $text,
-			'user_id'      => array( 'type' => 'integer' ),
-			'display_name' => $text,
-			'avatar_url'   => $text,
-			'data'         => array( 'type' => 'object' ),
-			'date_gmt'     => $text,
-		),
-	);
+	return ( new Heartbeatd_Presence_Items() )->get_item_schema();
+}
+
+/**
+ * Returns the arguments of the fields that plugins have added to entries.
+ *
+ * @return array
+ */
+function heartbeatd_rest_added_args() {
+	$known = array( 'room', 'client_id', 'user_id', 'display_name', 'avatar_url', 'data', 'date_gmt' );
+	return array_diff_key( ( new Heartbeatd_Presence_Items() )->get_endpoint_args_for_item_schema(), array_flip( $known ) );
 }

@@ -86,7 +86,7 @@ function heartbeatd_ui_merge_by_user( $entries ) {
 			return strcmp( $a['date_gmt'], $b['date_gmt'] );
 		}
 	);
-	foreach ( $entries as $entry ) {
+	foreach ( heartbeatd_presence_with_user( $entries ) as $entry ) {
 		$people[ $entry['user_id'] ] = array(
 			'id'     => $entry['user_id'],
 			'name'   => $entry['display_name'],

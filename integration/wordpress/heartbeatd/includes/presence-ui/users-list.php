@@ -17,7 +17,7 @@ function heartbeatd_ui_add_users_view( $views ) {
 	if ( heartbeatd_ui_can_see_presence() ) {
 		$views['heartbeatd_online'] = sprintf(
 			'<a href="%1$s"%2$s>%3$s <span class="count">(<span id="heartbeatd-users-online">%4$s</span>)</span></a>',
-			esc_url( add_query_arg( 'heartbeatd', 'online', 'users.php' ) ),
+			esc_url( add_query_arg( 'presence_status', 'online', 'users.php' ) ),
 			heartbeatd_ui_is_online_view() ? ' class="current" aria-current="page"' : '',
 			esc_html__( 'Online', 'heartbeatd' ),
 			esc_html( number_format_i18n( heartbeatd_ui_online_users()['total'] ) )
@@ -33,7 +33,7 @@ function heartbeatd_ui_add_users_view( $views ) {
  */
 function heartbeatd_ui_is_online_view() {
 	// phpcs:ignore WordPress.Security.NonceVerification.Recommended -- It only selects the view.
-	return isset( $_GET['heartbeatd'] ) && 'online' === $_GET['heartbeatd'];
+	return isset( $_GET['presence_status'] ) && 'online' === $_GET['presence_status'];
 }
 
 /**

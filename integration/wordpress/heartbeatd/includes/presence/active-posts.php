@@ -43,7 +43,7 @@ function heartbeatd_decided_posts( $decided = null ) {
  */
 function heartbeatd_presence_active_posts( $entries, $complete ) {
 	$posts = array();
-	foreach ( $entries as $entry ) {
+	foreach ( heartbeatd_presence_with_user( $entries ) as $entry ) {
 		$id = heartbeatd_room_post_id( $entry['room'] );
 		if ( $id ) {
 			$posts[ $id ][] = $entry;

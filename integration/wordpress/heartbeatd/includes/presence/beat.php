@@ -26,10 +26,10 @@ function heartbeatd_answer_presence( $response, $screen_id ) {
 	if ( ! $data || ! current_user_can( 'edit_posts' ) ) {
 		return $response;
 	}
-	$entries = heartbeatd_presence_beat_entries( $data, (array) $response, $screen_id );
-	$conn    = heartbeatd_beat_connection_id();
+	$entries = heartbeatd_presence_is_recording() ? heartbeatd_presence_beat_entries( $data, (array) $response, $screen_id ) : array();
+	$more    = heartbeatd_beat_connection_id() + ( $entries ? heartbeatd_presence_default_lifetime() : array() );
 	foreach ( $entries as $entry ) {
-		heartbeatd_enqueue_call( '/presence', $entry + $conn );
+		heartbeatd_enqueue_call( '/presence', $entry + $more );
 	}
 	return array_replace( (array) $response, heartbeatd_presence_answers( $data, $entries ) ); // Keeps handles that are numbers.
 }
@@ -116,9 +116,10 @@ function heartbeatd_presence_handle_post( $handle ) {
  */
 function heartbeatd_presence_post_data( $post ) {
 	return array(
-		'post_id'   => $post->ID,
-		'post_type' => (string) $post->post_type,
-		'title'     => heartbeatd_post_title( $post ),
+		'post_id'     => $post->ID,
+		'post_type'   => (string) $post->post_type,
+		'post_status' => (string) $post->post_status,
+		'title'       => heartbeatd_post_title( $post ),
 	);
 }
 
@@ -141,7 +142,7 @@ function heartbeatd_presence_answers( $data, $own ) {
 	$entries = heartbeatd_presence_merge_entries( $rooms['entries'], $own, $focused );
 	$answers = array();
 	if ( $online ) {
-		$people = array_values( wp_list_filter( $entries, array( 'room' => 'admin/online' ) ) );
+		$people = heartbeatd_presence_with_user( wp_list_filter( $entries, array( 'room' => 'admin/online' ) ) );
 		$total  = max( $rooms['online'], count( $people ) );
 
 		$answers['presence-online'] = array_map( 'heartbeatd_presence_online_user', array_slice( $people, 0, HEARTBEATD_MAX_ONLINE ) );

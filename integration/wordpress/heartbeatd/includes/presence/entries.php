@@ -8,11 +8,12 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * The most characters of a room and of a client id, and the most bytes of an entry's data as
- * JSON.
+ * The most characters of a room and of a client id; the most bytes of an entry's data as
+ * JSON, and how deep objects and lists may be nested in it.
  */
-const HEARTBEATD_MAX_NAME       = 191;
-const HEARTBEATD_MAX_ENTRY_DATA = 10240;
+const HEARTBEATD_MAX_NAME        = 191;
+const HEARTBEATD_MAX_ENTRY_DATA  = 10240;
+const HEARTBEATD_MAX_ENTRY_DEPTH = 32;
 
 /**
  * A user whose page does not report whether they are idle is idle this many seconds after
@@ -21,7 +22,8 @@ const HEARTBEATD_MAX_ENTRY_DATA = 10240;
 const HEARTBEATD_IDLE_AFTER = 30;
 
 /**
- * Returns an entry with every field, and 'idle' if the user's page reports it.
+ * Returns an entry with every field, 'idle' if the user's page reports it, and 'expires_gmt'
+ * if the entry has a lifetime of its own. Objects in the data are objects of PHP.
  *
  * @param mixed $entry An entry as heartbeatd sends it.
  * @return array|null Null if it is invalid.
@@ -30,7 +32,10 @@ function heartbeatd_presence_read_entry( $entry ) {
 	if ( ! is_array( $entry ) || ! isset( $entry['room'], $entry['client_id'], $entry['user_id'], $entry['date_gmt'] ) ) {
 		return null;
 	}
-	$reported = isset( $entry['idle'] ) ? array( 'idle' => (bool) $entry['idle'] ) : array();
+	$optional = isset( $entry['idle'] ) ? array( 'idle' => (bool) $entry['idle'] ) : array();
+	if ( isset( $entry['expires_gmt'] ) ) {
+		$optional['expires_gmt'] = (string) $entry['expires_gmt'];
+	}
 	return array(
 		'room'         => (string) $entry['room'],
 		'client_id'    => (string) $entry['client_id'],
@@ -39,30 +44,30 @@ function heartbeatd_presence_read_entry( $entry ) {
 		'avatar_url'   => (string) ( $entry['avatar_url'] ?? '' ),
 		'data'         => (array) ( $entry['data'] ?? array() ),
 		'date_gmt'     => (string) $entry['date_gmt'],
-	) + $reported;
+	) + $optional;
 }
 
 /**
  * Returns a new entry.
  *
- * @param string $room      The room.
- * @param string $client_id The client id.
- * @param array  $data      The entry's data.
- * @param int    $user_id   The entry's user.
+ * @param string       $room      The room.
+ * @param string       $client_id The client id.
+ * @param array|object $data      The entry's data.
+ * @param int          $user_id   The entry's user; 0 for none.
  * @return array|null Null if there is no such user or a value is invalid.
  */
 function heartbeatd_presence_create_entry( $room, $client_id, $data, $user_id ) {
-	$user = get_userdata( $user_id );
-	$json = wp_json_encode( (object) $data );
-	if ( ! $user || ! heartbeatd_presence_is_valid_name( $room ) || ! heartbeatd_presence_is_valid_name( $client_id ) || ! $json || strlen( $json ) > HEARTBEATD_MAX_ENTRY_DATA ) {
+	$user = $user_id ? get_userdata( $user_id ) : null;
+	$json = wp_json_encode( (object) $data, 0, HEARTBEATD_MAX_ENTRY_DEPTH );
+	if ( false === $user || ! heartbeatd_presence_is_valid_name( $room ) || ! heartbeatd_presence_is_valid_name( $client_id ) || heartbeatd_presence_is_reserved( $client_id ) || ! $json || strlen( $json ) > HEARTBEATD_MAX_ENTRY_DATA ) {
 		return null;
 	}
 	return array(
 		'room'         => $room,
 		'client_id'    => $client_id,
-		'user_id'      => $user->ID,
-		'display_name' => mb_substr( $user->display_name, 0, 60 ),
-		'avatar_url'   => heartbeatd_avatar_url( $user ),
+		'user_id'      => $user ? $user->ID : 0,
+		'display_name' => $user ? mb_substr( $user->display_name, 0, 60 ) : '',
+		'avatar_url'   => $user ? heartbeatd_avatar_url( $user ) : '',
 		'data'         => (object) $data,
 	);
 }
@@ -78,6 +83,17 @@ function heartbeatd_presence_is_valid_name( $name ) {
 }
 
 /**
+ * Determines whether a client id is reserved for the Presence API plugin's own rows, which
+ * are no participants.
+ *
+ * @param string $client_id The client id.
+ * @return bool
+ */
+function heartbeatd_presence_is_reserved( $client_id ) {
+	return 0 === strpos( $client_id, '_' );
+}
+
+/**
  * Determines whether an entry's user is idle. Uses what their page reports, otherwise the
  * entry's date.
  *
@@ -89,36 +105,47 @@ function heartbeatd_presence_is_idle( $entry ) {
 }
 
 /**
- * Returns the entries that are not older than a timeout.
+ * Returns the entries that are not older than a timeout. An entry that the link of a page
+ * renews is never too old for a timeout of a minute or more: an unfocused page beats every
+ * two minutes.
  *
- * @param array[] $entries Entries.
- * @param int     $timeout Seconds.
+ * @param array[]  $entries Entries.
+ * @param int|null $timeout Seconds; null returns all.
  * @return array[]
  */
 function heartbeatd_presence_recent_entries( $entries, $timeout ) {
-	/**
-	 * Filters how long after its last beat an entry is listed, in seconds. With the
-	 * default or more, heartbeatd decides: it knows which pages are open and idle.
-	 *
-	 * @param int $timeout Seconds. Default 60.
-	 */
-	$timeout = (int) apply_filters( 'wp_presence_default_ttl', $timeout ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- The Presence API's filter.
-	if ( $timeout >= WP_PRESENCE_DEFAULT_TTL ) {
+	if ( null === $timeout ) {
 		return $entries;
 	}
-	$after = gmdate( 'Y-m-d H:i:s', time() - $timeout );
-	$is_in = static function ( $entry ) use ( $after ) {
-		return $entry['date_gmt'] > $after;
+	$after = gmdate( 'Y-m-d H:i:s', time() - (int) $timeout );
+	$is_in = static function ( $entry ) use ( $after, $timeout ) {
+		return $entry['date_gmt'] > $after || ( isset( $entry['idle'] ) && $timeout >= MINUTE_IN_SECONDS );
 	};
 	return array_values( array_filter( $entries, $is_in ) );
 }
 
 /**
- * Returns an entry in the form that the Presence API's functions return.
+ * Returns the entries that belong to a user. The others are of the back end, for example of
+ * an import: they are in the room, and not among the people in it.
+ *
+ * @param array[] $entries Entries.
+ * @return array[]
+ */
+function heartbeatd_presence_with_user( $entries ) {
+	$has_user = static function ( $entry ) {
+		return $entry['user_id'] > 0;
+	};
+	return array_values( array_filter( $entries, $has_user ) );
+}
+
+/**
+ * Returns an entry in the form that the Presence API's functions return. Objects in its data
+ * become arrays.
  *
  * @param array $entry The entry.
  * @return object
  */
 function heartbeatd_presence_entry_object( $entry ) {
+	$entry['data'] = json_decode( (string) wp_json_encode( (object) $entry['data'] ), true );
 	return (object) array_intersect_key( $entry, array_flip( array( 'room', 'client_id', 'user_id', 'data', 'date_gmt' ) ) );
 }

@@ -62,6 +62,7 @@ function heartbeatd_screen_labels() {
 		'export'        => __( 'Export' ),
 		'options-*'     => __( 'Settings' ),
 		'site-health'   => __( 'Site Health' ),
+		'login'         => __( 'Log In' ),
 	);
 	// phpcs:enable
 }

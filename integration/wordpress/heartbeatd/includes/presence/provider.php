@@ -70,6 +70,40 @@ function heartbeatd_presence_provider( $set = null ) {
 function heartbeatd_presence_on_logout( $user_id ) {
 	if ( ! WP_Session_Tokens::get_instance( $user_id )->get_all() ) {
 		heartbeatd_enqueue_call( '/presence?user_id=' . (int) $user_id, array() );
+		/** This action is documented in includes/presence-api/write.php */
+		do_action( 'removed_user_presence', (int) $user_id ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- The Presence API's action.
+	}
+}
+
+/**
+ * How long the entry lives that a log-in writes, in seconds: until the page that follows has
+ * a link.
+ */
+const HEARTBEATD_LOGIN_LIFETIME = 10;
+
+/**
+ * Writes an entry for a user who logs in. It has a connection id of its own: the entries of
+ * the user's pages are shown instead.
+ *
+ * @param string  $login The log-in name.
+ * @param WP_User $user  The user.
+ */
+function heartbeatd_presence_on_login( $login, $user ) {
+	unset( $login );
+	if ( ! $user instanceof WP_User || ! user_can( $user, 'edit_posts' ) || ! heartbeatd_presence_is_recording( $user->ID ) ) {
+		return;
+	}
+	$data  = array(
+		'screen'       => 'login',
+		'screen_label' => heartbeatd_screen_name( 'login' ),
+	);
+	$entry = heartbeatd_presence_create_entry( 'admin/online', 'user-' . $user->ID, $data, $user->ID );
+	if ( $entry ) {
+		$more = array(
+			'conn'       => 'login',
+			'expires_in' => HEARTBEATD_LOGIN_LIFETIME,
+		);
+		heartbeatd_enqueue_call( '/presence', $entry + $more );
 	}
 }
 

@@ -82,21 +82,37 @@ function heartbeatd_presence_list_all( $query ) {
 }
 
 /**
- * Writes an entry, which expires after a minute.
+ * Writes an entry.
  *
- * @param string $room      The room.
- * @param string $client_id The client id.
- * @param array  $data      The entry's data.
- * @param int    $user_id   The entry's user.
- * @return array|WP_Error The entry. Errors: 'bad_request', 'conflict' if the entry belongs to another user,
- *                        'too_many' if the user has too many entries, 'unreachable'.
+ * @param string       $room       The room.
+ * @param string       $client_id  The client id.
+ * @param array|object $data       The entry's data.
+ * @param int          $user_id    The entry's user; 0 for none.
+ * @param mixed        $date_gmt   The entry's date, as '2026-11-23 05:20:00' in UTC; null for now.
+ * @param mixed        $expires_in How many seconds after its date the entry expires; null for the TTL.
+ * @return array|WP_Error The entry. Errors: 'recording_disabled', 'bad_request', 'invalid_date_gmt',
+ *                        'invalid_expires_in', 'conflict' if the entry belongs to another user, 'too_many' if the
+ *                        user has too many entries, 'unreachable'.
  */
-function heartbeatd_presence_put( $room, $client_id, $data, $user_id ) {
+function heartbeatd_presence_put( $room, $client_id, $data, $user_id, $date_gmt = null, $expires_in = null ) {
+	if ( ! heartbeatd_presence_is_recording( $user_id ) ) {
+		return new WP_Error( 'recording_disabled', __( 'Presence is not recorded on this site.', 'heartbeatd' ) );
+	}
 	$entry = heartbeatd_presence_create_entry( $room, $client_id, $data, $user_id );
 	if ( null === $entry ) {
-		return new WP_Error( 'bad_request', __( 'An entry needs a user, a room and a client id of 1 to 191 characters, and data of at most 10,240 bytes.', 'heartbeatd' ) );
+		return new WP_Error( 'bad_request', __( 'An entry needs an existing user or none, a room and a client id of 1 to 191 characters, the client id not beginning with "_", and data of at most 10,240 bytes.', 'heartbeatd' ) );
 	}
-	$answer = heartbeatd_call_api( 'PUT', '/presence', $entry );
+	$lifetime = heartbeatd_presence_lifetime( $date_gmt, $expires_in );
+	if ( is_wp_error( $lifetime ) ) {
+		return $lifetime;
+	}
+	if ( isset( $lifetime['expires_in'] ) && $lifetime['expires_in'] < 1 ) {
+		// The entry has expired already. Another user's entry stays.
+		$mine   = $user_id ? array( 'user_id' => $user_id ) : array();
+		$answer = heartbeatd_presence_delete( compact( 'room', 'client_id' ) + $mine );
+		return is_wp_error( $answer ) ? $answer : heartbeatd_presence_read_entry( $lifetime + $entry );
+	}
+	$answer = heartbeatd_call_api( 'PUT', '/presence', $lifetime + $entry );
 	heartbeatd_presence_clear_cache();
 	if ( is_wp_error( $answer ) ) {
 		return $answer;
@@ -109,12 +125,12 @@ function heartbeatd_presence_put( $room, $client_id, $data, $user_id ) {
  * Removes one entry, or all entries of a user. It is no error if there are none.
  *
  * @param array $query Either 'room' and 'client_id', with 'user_id' to remove only an entry of that user; or 'user_id' alone.
- * @return true|WP_Error Errors: 'forbidden', 'unreachable'.
+ * @return int|WP_Error How many entries there were. Errors: 'forbidden', 'unreachable'.
  */
 function heartbeatd_presence_delete( $query ) {
 	$answer = heartbeatd_call_api( 'DELETE', '/presence?' . http_build_query( $query, '', '&', PHP_QUERY_RFC3986 ) );
 	heartbeatd_presence_clear_cache();
-	return is_wp_error( $answer ) ? $answer : true;
+	return is_wp_error( $answer ) ? $answer : (int) ( $answer['removed'] ?? 1 );
 }
 
 /**

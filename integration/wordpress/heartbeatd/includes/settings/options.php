@@ -24,15 +24,21 @@ function heartbeatd_default_options() {
 		'heartbeatd_unrevoked'      => 0,
 		'heartbeatd_privacy_page'   => array(),
 		'heartbeatd_presence_table' => array(),
+		'wp_presence_recording'     => '1', // The Presence API's own name.
 	);
 }
 
 /**
  * Adds the options that are missing: when the plugin is activated, and, for the sites of a
- * network, with the first request of the admin.
+ * network, with the first request of the admin. The Presence API plugin adds its own option
+ * itself.
  */
 function heartbeatd_add_options() {
-	foreach ( array_diff_key( heartbeatd_default_options(), wp_load_alloptions() ) as $name => $value ) {
+	$options = heartbeatd_default_options();
+	if ( ! empty( $GLOBALS['wpdb']->presence ) ) {
+		unset( $options['wp_presence_recording'] );
+	}
+	foreach ( array_diff_key( $options, wp_load_alloptions() ) as $name => $value ) {
 		add_option( $name, $value, '', true );
 	}
 }

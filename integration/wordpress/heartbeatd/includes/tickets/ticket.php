@@ -50,13 +50,17 @@ function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
 		'iat'          => round( $now, 3 ),
 		'exp'          => min( $end, (int) $now + HOUR_IN_SECONDS ),
 	);
+	if ( ! heartbeatd_presence_is_recording( $user->ID ) ) {
+		$claims['unrecorded'] = true;
+	}
 	// A beat may name any post.
 	$post = $editing && current_user_can( 'edit_post', $editing ) ? get_post( $editing ) : null;
 	if ( $post ) {
 		$claims['post'] = array(
-			'id'    => $post->ID,
-			'type'  => (string) $post->post_type,
-			'title' => heartbeatd_post_title( $post ),
+			'id'     => $post->ID,
+			'type'   => (string) $post->post_type,
+			'status' => (string) $post->post_status,
+			'title'  => heartbeatd_post_title( $post ),
 		);
 	}
 	$types   = heartbeatd_editable_post_types();
