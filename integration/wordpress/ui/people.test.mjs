@@ -66,6 +66,16 @@ test('watchers are called once, and again only after a visible change', () => {
 	assert.equal(s.told.length, 3)
 })
 
+test('data that another user has written cannot stop the page from showing the room', () => {
+	const s = stage()
+	s.watch('admin/online')
+	const screens = [{ toString: 1, valueOf: 1 }, ['a'], true, null, 0, '<b>x</b>']
+	s.fill('admin/online', screens.map((screen, i) => entry(i + 1, `P${i}`, { data: { screen_label: screen, screen } })))
+	assert.deepEqual(s.told.at(-1).people.map(({ screen }) => screen), ['', '', '', '', '0', '<b>x</b>'])
+	s.fill('admin/online', [entry(1, 'A', { data: { screen_label: {}, screen: 'edit' } }), entry(0, '', { client_id: 'import' })])
+	assert.deepEqual(s.told.at(-1).people.map(({ id, screen }) => [id, screen]), [[1, 'edit']], 'an entry without a user is no person')
+})
+
 test('a later watcher gets the current data', () => {
 	const s = stage()
 	s.fill('admin/online', [entry(1, 'Anna')])

@@ -9,6 +9,9 @@
 
 	const parseDate = ( date ) => Date.parse( String( date ).replace( ' ', 'T' ) + 'Z' ) || 0;
 
+	// Other users can write any data. An object may have no usable toString.
+	const text = ( value ) => ( typeof value === 'string' || typeof value === 'number' ? String( value ) : '' );
+
 	const isPostRoom = ( room ) => room.indexOf( 'postType/' ) === 0;
 
 	// A tick names the editors of a post without their client ids.
@@ -28,7 +31,7 @@
 			id: Number( entry.user_id ),
 			name: String( entry.display_name || '' ),
 			avatar: String( entry.avatar_url || '' ),
-			screen: String( data.screen_label || data.screen || '' ),
+			screen: text( data.screen_label ) || text( data.screen ),
 			idle: isIdle( entry, now ),
 			at: parseDate( entry.date_gmt ),
 		};

@@ -87,11 +87,13 @@ function heartbeatd_ui_merge_by_user( $entries ) {
 		}
 	);
 	foreach ( heartbeatd_presence_with_user( $entries ) as $entry ) {
+		$label = heartbeatd_ui_string( $entry['data']['screen_label'] ?? '' );
+
 		$people[ $entry['user_id'] ] = array(
 			'id'     => $entry['user_id'],
 			'name'   => $entry['display_name'],
 			'avatar' => $entry['avatar_url'],
-			'screen' => heartbeatd_ui_string( $entry['data']['screen_label'] ?? ( $entry['data']['screen'] ?? '' ) ),
+			'screen' => '' !== $label ? $label : heartbeatd_ui_string( $entry['data']['screen'] ?? '' ),
 			'idle'   => heartbeatd_presence_is_idle( $entry ) && ( $people[ $entry['user_id'] ]['idle'] ?? true ),
 		);
 	}
