@@ -1,0 +1,39 @@
+package server
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestReportedRooms checks that a report of rooms reaches the pages of users who may edit posts,
+// also those that hear none of the rooms, once for each state; and which reports are refused.
+func TestReportedRooms(t *testing.T) {
+	n := newNode(t)
+	s := n.page(t, 2).socket(t)
+	report := func(body string) int {
+		status, _ := n.call(t, "/presence/changed", body)
+		return status
+	}
+	room := func(name, state string) string {
+		return fmt.Sprintf(`{"site":"demo","rooms":[{"room":%q,"state":%q}]}`, name, state)
+	}
+	for _, body := range []string{room("postType/post:7", "1"), room("postType/post:7", "1"), room("shop/orders", "1")} {
+		if status := report(body); status != 202 {
+			t.Fatalf("%s: %d", body, status)
+		}
+	}
+	s.news(`"rooms":["postType/post:7"]`)
+	s.news(`"rooms":["shop/orders"]`)
+	for _, f := range s.seen {
+		if f.Type == "push" && (f.Cursor != "" || f.Room != "") {
+			t.Errorf("the push has a cursor or a room: %+v", f)
+		}
+	}
+	many := strings.TrimSuffix(strings.Repeat(`{"room":"a/b"},`, 51), ",")
+	for _, rooms := range []string{"", many, `{"room":""}`, `{"room":"a/b","expires":-1}`, fmt.Sprintf(`{"room":%q}`, strings.Repeat("x", 192)), fmt.Sprintf(`{"room":"a/b","state":%q}`, strings.Repeat("x", 101))} {
+		if status := report(`{"site":"demo","rooms":[` + rooms + `]}`); status != 400 {
+			t.Errorf("%.60s: %d, want 400", rooms, status)
+		}
+	}
+}
