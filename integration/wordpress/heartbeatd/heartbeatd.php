@@ -213,7 +213,7 @@ function heartbeatd_load_pages() {
 }
 
 /**
- * Provides the Presence API, or synchronizes with the plugin that provides it.
+ * Provides the Presence API, or makes that of another plugin live.
  */
 function heartbeatd_add_presence_hooks() {
 	if ( ! heartbeatd_is_configured() ) {

@@ -1,8 +1,8 @@
 <?php
 /**
  * The provider of the Presence API: its functions, REST routes, commands and handles. This
- * plugin provides it, unless another plugin or WordPress itself does. Then this plugin only
- * synchronizes the provider's table with heartbeatd.
+ * plugin provides it, unless another plugin or WordPress itself does. Then heartbeatd is the
+ * provider's push transport, or its table is synchronized with heartbeatd.
  *
  * @package heartbeatd
  */
