@@ -2,8 +2,10 @@
 // or releases a lock, PHP pushes the change to the post's room: the answer to a list is updated
 // with it, and an editor asks PHP.
 
-// No answer is repeated for longer: a lock that a list shows may have expired meanwhile.
+// No answer is repeated for longer. That to a list is repeated as long as a ticket lasts, or until
+// the first lock that it shows may have expired.
 const MAX_LIFE = 100000
+const MAX_LIST_LIFE = 300000
 // How long a lock lasts, unless the site says otherwise. The answer about a page's own lock is
 // repeated only if the lock lasts MARGIN longer than the second beat from now: the next beat
 // may fail.
@@ -30,7 +32,7 @@ const kinds = {
 		good: (answer) => (answer && answer.new_lock && !answer.lock_error ? { new_lock: answer.new_lock } : undefined),
 	},
 	[LOCKS]: {
-		life: () => MAX_LIFE,
+		life: () => MAX_LIST_LIFE,
 		posts: (asked) => [].concat(asked).map((row) => String(row).replace(/^post-/, '')),
 		key: (asked) => JSON.stringify(asked),
 		good: (answer) => answer || {},

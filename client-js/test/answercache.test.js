@@ -55,14 +55,14 @@ test('an answer is repeated only if 20 seconds of the lock are left at the secon
 	assert.ok(!after(10, short), 'locks last a minute on this site')
 })
 
-test('the answer about the locks of a list is repeated for 100 seconds, also if no post is locked', () => {
+test('the answer about the locks of a list is repeated for five minutes, also if no post is locked', () => {
 	const { clock, cache } = newCache()
 	const asked = { [LOCKS]: ['post-5', 'post-6'] }
 	cache.learn(asked, {}, everywhere)
 	assert.deepEqual(cache.recall(asked), { [LOCKS]: null })
 	const locked = { [LOCKS]: { 'post-5': { name: 'x' } } }
 	cache.learn(asked, locked, everywhere)
-	clock.now += 99_999
+	clock.now += 299_999
 	assert.deepEqual(cache.recall(asked), locked)
 	clock.now += 1
 	assert.deepEqual(cache.recall(asked), {})
@@ -145,10 +145,10 @@ test('a list shows a lock that was taken or given up, in the order of its rows',
 	clock.now += 1
 	change('7', null)
 	assert.equal(shown(), null)
-	clock.now += 99_997
+	clock.now += 299_997
 	assert.equal(shown(), null)
 	clock.now += 1
-	assert.equal(shown(), undefined, 'PHP is asked after 100 seconds, whatever was heard')
+	assert.equal(shown(), undefined, 'PHP is asked after five minutes, whatever was heard')
 })
 
 test('a list drops a released lock when its time is over, unless it is taken again', () => {

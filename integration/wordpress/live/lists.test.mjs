@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { claimsOf } from '../plugin.mjs'
 import { addMuPlugin, beat, editorOf, linked, newEditor, newPost, until, withLive } from './live.mjs'
 
 const LOCKS = 'wp-check-locked-posts'
@@ -21,12 +22,15 @@ async function watch(page) {
 	await page.evaluate((LOCKS) => jQuery(document).on('heartbeat-tick', (event, tick) => { window.locks = JSON.stringify(tick[LOCKS] ?? null) }), LOCKS)
 }
 
-// asked is what PHP answers the list now.
+// asked is what PHP answers the list now. The page keeps for how many seconds that is good.
 async function asked(page) {
 	const before = page.posted
+	const answer = page.waitForResponse((response) => response.url().includes('admin-ajax.php') && 'x-heartbeatd-ticket' in response.headers())
 	await page.evaluate(() => wp.heartbeat.enqueue('of-a-plugin', 1))
 	const tick = await beat(page)
 	assert.equal(page.posted, before + 1)
+	const { repeat_until: until, iat } = claimsOf((await answer).headers()['x-heartbeatd-ticket'])
+	page.good = until - Math.floor(iat)
 	return JSON.stringify(tick[LOCKS] ?? null)
 }
 
@@ -68,11 +72,13 @@ test('lists', { timeout: 500_000 }, async (t) => {
 			await beat(ours)
 			assert.deepEqual(lists.map((page) => page.posted), before)
 			await same('opened')
+			assert.ok(ours.good <= 150, `a list with a lock: ${ours.good} s`)
 			const again = lists.map((page) => page.posted)
 			await editor.goto(`${site.url}/wp-admin/about.php`, { waitUntil: 'commit' })
 			await until('the lock to go from the lists', async () => (await shown(ours)) === 'null' && (await shown(german)) === 'null', 12)
 			assert.deepEqual(lists.map((page) => page.posted), again)
 			await same('left')
+			assert.equal(ours.good, 300, 'a list without locks')
 			await editor.close()
 		})
 

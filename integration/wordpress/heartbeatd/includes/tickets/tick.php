@@ -86,7 +86,7 @@ function heartbeatd_send_fresh_ticket( $nonce, $screen_id ) {
 		return;
 	}
 	if ( isset( $claims['repeat_until'], $data['wp-check-locked-posts'] ) ) {
-		$claims['repeat_until'] = heartbeatd_locks_valid_until( $posts, $claims['repeat_until'] );
+		$claims['repeat_until'] = heartbeatd_locks_valid_until( $posts, (int) $claims['iat'] + HEARTBEATD_LIST_REPEAT_TIME );
 	}
 	heartbeatd_send_ticket_header( $claims );
 }

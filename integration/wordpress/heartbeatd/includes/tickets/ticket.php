@@ -8,10 +8,11 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * For how many seconds pages may repeat PHP's last answer about post locks. A call to
- * heartbeatd ends this earlier when a lock changes.
+ * For how many seconds editors may repeat PHP's last answer about their post's lock, and lists
+ * that about the locks that they show. A call to heartbeatd tells pages when a lock changes.
  */
 const HEARTBEATD_LOCK_REPEAT_TIME = 100;
+const HEARTBEATD_LIST_REPEAT_TIME = 300;
 
 /**
  * Returns the claims of a ticket for a page of the current user.
