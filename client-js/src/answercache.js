@@ -76,8 +76,11 @@ export function createAnswerCache(now, lockWindow) {
 			asked = kinds
 			sinceBeat = []
 		},
-		/** Keeps what PHP answered to a beat; hears(post) tells whether the page hears the post's room. */
-		learn(data, response, hears) {
+		/**
+		 * Keeps what PHP answered to a beat; hears(post) tells whether the page hears the post's room.
+		 * lefts has the milliseconds until the locks of a list expire, by row.
+		 */
+		learn(data, response, hears, lefts) {
 			Object.keys(kinds).forEach((handle) => {
 				const rows = data[handle]
 				if (!rows) return
@@ -87,7 +90,11 @@ export function createAnswerCache(now, lockWindow) {
 				if (answer === undefined || !asked[handle] || (handle === LOCK && now() < pausedUntil) || !posts(rows).every(hears)) return
 				known[handle] = { key: key(rows), answer, at: now() }
 				if (handle !== LOCKS) return
-				Object.assign(known[handle], { rows: [].concat(rows), ends: {} })
+				const ends = {}
+				Object.keys(lefts || {}).forEach((row) => {
+					ends[row] = { at: now() + lefts[row] }
+				})
+				Object.assign(known[handle], { rows: [].concat(rows), ends })
 				sinceBeat.forEach((update) => update(known[handle]))
 			})
 		},
@@ -107,11 +114,12 @@ export function createAnswerCache(now, lockWindow) {
 		/** Somebody has entered or left the post's room: an editor asks PHP. */
 		entered: () => change(LOCK),
 		/**
-		 * The lock of a post has changed. `row` is what lists show for it during left_ms, or null.
-		 * After that a released lock has ended; any other lock may have been renewed.
+		 * The lock of a post has changed, or was renewed if `released` is undefined. `row` is what
+		 * lists show for it during left_ms, or null. After that a released lock has ended; any other
+		 * lock may have been renewed.
 		 */
 		lockChanged({ post, at_ms: at, left_ms: left, released }, row) {
-			change(LOCK)
+			if (released !== undefined) change(LOCK)
 			if (released) pausedUntil = now() + AFTER_PUSH
 			if (at <= changedAt.get(post)) return
 			if (changedAt.size >= MAX_POSTS) changedAt = new Map()

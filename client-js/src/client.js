@@ -140,12 +140,12 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 		reportErrors(win, () => emit('push', [{ room, data }]))
 	}
 
-	// A user has taken or released a lock. Pages that show it beat: a list repeats its updated answer,
-	// and PHP answers an editor.
+	// A user has taken, released or renewed a lock. Pages that show a lock that was taken beat: a list
+	// repeats its updated answer, and PHP answers an editor.
 	function lockChanged(lock, room) {
 		if (config.locked_text) answers.lockChanged(lock, rowOf(lock, ticket && ticket.claims.sub, config.locked_text))
 		else answers.pushed(room)
-		if (!lock.released && isRecent(ticket, lock.at_ms, Date.now())) nudges.receive({ spread_ms: lock.spread_ms, paced: true })
+		if (lock.released === false && isRecent(ticket, lock.at_ms, Date.now())) nudges.receive({ spread_ms: lock.spread_ms, paced: true })
 	}
 
 	// A page waits for a value if its last beat had the handle. A page that has not beaten yet may.
@@ -303,7 +303,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 			if (!out) useTicket(jqXHR.getResponseHeader('X-Heartbeatd-Ticket'))
 			state.beats = BY_LINK
 			lockAnswered(fields, response[LOCK])
-			answers.learn(fields.data, response, hears)
+			answers.learn(fields.data, response, hears, ticket && ticket.claims.locks)
 		},
 
 		/** A posted beat failed: beats go to PHP until it answers one. */

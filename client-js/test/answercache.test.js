@@ -175,6 +175,18 @@ test('a list asks PHP when a lock may have expired', () => {
 	assert.equal(shown(), undefined)
 })
 
+test('a list asks PHP when a lock of PHP\'s answer may have expired, unless it was renewed', () => {
+	const { clock, m, asked, change, shown } = listOfThree()
+	m.learn(asked, { [LOCKS]: { 'post-5': { name: 'Ada' } } }, everywhere, { 'post-5': 20_000 })
+	clock.now += 19_999
+	assert.ok(shown())
+	change('5', 'Ada', { released: undefined })
+	clock.now += 149_999
+	assert.deepEqual(shown(), { 'post-5': { name: 'Ada' } })
+	clock.now += 1
+	assert.equal(shown(), undefined)
+})
+
 test('a change that arrives after a later one is ignored', () => {
 	const { clock, change, shown } = listOfThree()
 	change('6', 'Bo', { at_ms: 900 })
@@ -191,7 +203,9 @@ test('an editor asks PHP about a lock that has changed, and for ten seconds if i
 		m.learn(lock(5, '1:1'), refreshed, everywhere)
 	}
 	learn()
-	m.lockChanged({ post: '5', at_ms: 1, left_ms: 150_000 }, { name: 'Bo' })
+	m.lockChanged({ post: '5', at_ms: 0, left_ms: 150_000 }, null)
+	assert.ok(known(), 'it was renewed')
+	m.lockChanged({ post: '5', at_ms: 1, left_ms: 150_000, released: false }, { name: 'Bo' })
 	assert.ok(!known())
 	learn()
 	assert.ok(known())

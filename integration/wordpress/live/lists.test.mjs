@@ -22,15 +22,16 @@ async function watch(page) {
 	await page.evaluate((LOCKS) => jQuery(document).on('heartbeat-tick', (event, tick) => { window.locks = JSON.stringify(tick[LOCKS] ?? null) }), LOCKS)
 }
 
-// asked is what PHP answers the list now. The page keeps for how many seconds that is good.
+// asked is what PHP answers the list now. The page keeps for how many seconds that is good, and
+// when the locks expire that it shows.
 async function asked(page) {
 	const before = page.posted
 	const answer = page.waitForResponse((response) => response.url().includes('admin-ajax.php') && 'x-heartbeatd-ticket' in response.headers())
 	await page.evaluate(() => wp.heartbeat.enqueue('of-a-plugin', 1))
 	const tick = await beat(page)
 	assert.equal(page.posted, before + 1)
-	const { repeat_until: until, iat } = claimsOf((await answer).headers()['x-heartbeatd-ticket'])
-	page.good = until - Math.floor(iat)
+	const { repeat_until: until, iat, locks } = claimsOf((await answer).headers()['x-heartbeatd-ticket'])
+	Object.assign(page, { good: until - Math.floor(iat), locks })
 	return JSON.stringify(tick[LOCKS] ?? null)
 }
 
@@ -72,14 +73,25 @@ test('lists', { timeout: 500_000 }, async (t) => {
 			await beat(ours)
 			assert.deepEqual(lists.map((page) => page.posted), before)
 			await same('opened')
-			assert.ok(ours.good <= 150, `a list with a lock: ${ours.good} s`)
+			const left = ours.locks[`post-${ids[0]}`]
+			assert.ok(left > 100_000 && left <= 150_000, `the lock ends in ${left} ms`)
+			assert.equal(own.locks, undefined, 'her own lock')
 			const again = lists.map((page) => page.posted)
 			await editor.goto(`${site.url}/wp-admin/about.php`, { waitUntil: 'commit' })
 			await until('the lock to go from the lists', async () => (await shown(ours)) === 'null' && (await shown(german)) === 'null', 12)
 			assert.deepEqual(lists.map((page) => page.posted), again)
 			await same('left')
-			assert.equal(ours.good, 300, 'a list without locks')
+			assert.deepEqual([ours.good, ours.locks], [300, undefined], 'a list without locks')
 			await editor.close()
+		})
+
+		await t.test('are told of a lock that is renewed after a minute', () => {
+			const pushed = (seconds) => php(`$set = fn ($time) => update_post_meta(${ids[1]}, '_edit_lock', "$time:${anna.id}");
+				$now = time(); $set($now - ${seconds}); $calls = &heartbeatd_queue(); $calls = array(); $set($now); $queued = array_values($calls);
+				delete_post_meta(${ids[1]}, '_edit_lock'); $calls = array();
+				return array_map(fn ($call) => array($call[0], isset($call[1]['data']['heartbeatd']['lock']['released']), $call[1]['data']['heartbeatd']['lock']['left_ms'] > 149000), $queued);`)
+			assert.deepEqual(pushed(59), [])
+			assert.deepEqual(pushed(60), [['/push', false, true]])
 		})
 
 		await t.test('without avatars', async () => {

@@ -15,6 +15,12 @@ defined( 'ABSPATH' ) || exit;
 const HEARTBEATD_LOCK_SPREAD_MS = 300;
 
 /**
+ * After how many seconds without a renewal lists are told of the next one: most of a lock's
+ * time is over then, and each list would ask PHP whether it has expired.
+ */
+const HEARTBEATD_UNTOLD_RENEWALS = 60;
+
+/**
  * For how many seconds core keeps a lock that an editor has released.
  */
 const HEARTBEATD_RELEASED_LOCK_TIME = 5;
@@ -83,9 +89,11 @@ function heartbeatd_announce_lock_change( $post_id, $before, $after ) {
 		);
 		heartbeatd_enqueue_call( '/presence?' . http_build_query( $entry, '', '&', PHP_QUERY_RFC3986 ), array() );
 	}
-	// A lock that was released is renewed if the user comes back in time.
-	$is_taken = $old !== $new || ( $new_left > $old_left && $old_left <= HEARTBEATD_RELEASED_LOCK_TIME );
-	$change   = $is_taken || $is_released ? heartbeatd_lock_change( $new, $after, $is_released ) : null;
+	// A lock that was released is renewed if the user comes back in time. Without the text of a
+	// lock, pages would ask PHP at each renewal.
+	$is_taken   = $old !== $new || ( $new_left > $old_left && $old_left <= HEARTBEATD_RELEASED_LOCK_TIME );
+	$is_renewed = $new && ! $is_taken && ! $is_released && $new_left - $old_left >= HEARTBEATD_UNTOLD_RENEWALS && '' !== heartbeatd_locked_text();
+	$change     = $is_taken || $is_released || $is_renewed ? heartbeatd_lock_change( $new, $after, $is_released ) : null;
 	if ( $is_taken || $is_released ) {
 		/**
 		 * Fires when another user has taken or released a post's lock.
@@ -100,7 +108,8 @@ function heartbeatd_announce_lock_change( $post_id, $before, $after ) {
 		// reloaded: lists beat again after that.
 		heartbeatd_push( $room, array( 'heartbeatd' => array( 'beat_after_ms' => 1000 * $new_left + 300 ) + array_filter( array( 'lock' => $change ) ) ) );
 	} elseif ( $change ) {
-		heartbeatd_push( $room, array( 'heartbeatd' => array( 'lock' => $change ) ) );
+		$lock = $is_renewed ? array_diff_key( $change, array( 'released' => true ) ) : $change;
+		heartbeatd_push( $room, array( 'heartbeatd' => array( 'lock' => $lock ) ) );
 	} elseif ( $is_taken ) {
 		heartbeatd_nudge_paced( $room, HEARTBEATD_LOCK_SPREAD_MS );
 	}

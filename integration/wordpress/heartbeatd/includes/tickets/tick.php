@@ -86,27 +86,27 @@ function heartbeatd_send_fresh_ticket( $nonce, $screen_id ) {
 		return;
 	}
 	if ( isset( $claims['repeat_until'], $data['wp-check-locked-posts'] ) ) {
-		$claims['repeat_until'] = heartbeatd_locks_valid_until( $posts, (int) $claims['iat'] + HEARTBEATD_LIST_REPEAT_TIME );
+		$claims['repeat_until'] = (int) $claims['iat'] + HEARTBEATD_LIST_REPEAT_TIME;
+		$claims                += array_filter( array( 'locks' => heartbeatd_locks_of_others( $posts ) ) );
 	}
 	heartbeatd_send_ticket_header( $claims );
 }
 
 /**
- * Returns the time until which the answer to a list is valid if no user takes or releases a
- * lock: the time when the first lock expires, unless it is renewed.
+ * Returns when the locks expire that a list shows, unless they are renewed.
  *
  * @param int[] $post_ids The posts in the list.
- * @param int   $limit    The latest time, in Unix seconds.
- * @return int Unix seconds.
+ * @return array<string, int> Milliseconds by row, as in core's answer to the list.
  */
-function heartbeatd_locks_valid_until( $post_ids, $limit ) {
+function heartbeatd_locks_of_others( $post_ids ) {
+	$locks = array();
 	foreach ( $post_ids as $post_id ) {
 		list( $user, $left ) = heartbeatd_lock_holder( get_post_meta( $post_id, '_edit_lock', true ) );
 		if ( $user && get_current_user_id() !== $user ) {
-			$limit = min( $limit, time() + $left );
+			$locks[ "post-$post_id" ] = 1000 * $left;
 		}
 	}
-	return $limit;
+	return $locks;
 }
 
 /**

@@ -109,8 +109,8 @@ function heartbeatd_add_native_claims( $claims, $screen_id ) {
 }
 
 /**
- * Signs a ticket. Leaves out what does not fit: single posts, then the ping, then rooms, from
- * the end, and then the post types.
+ * Signs a ticket. Leaves out what does not fit: single posts, when locks expire, then the ping,
+ * then rooms, from the end, and then the post types.
  *
  * @param array $claims The claims.
  * @param int   $limit  The most bytes that the ticket may have.
@@ -124,6 +124,9 @@ function heartbeatd_sign_ticket( $claims, $limit = HEARTBEATD_MAX_JWT ) {
 	while ( strlen( $ticket ) > $limit ) {
 		if ( isset( $claims['editable'] ) || isset( $claims['not_editable'] ) ) {
 			$claims = heartbeatd_cut_post_claims( $claims );
+		} elseif ( isset( $claims['locks'] ) ) {
+			$claims['repeat_until'] = min( $claims['repeat_until'], (int) ( $claims['iat'] + min( $claims['locks'] ) / 1000 ) );
+			unset( $claims['locks'] );
 		} elseif ( isset( $claims['ping'] ) ) {
 			unset( $claims['ping'] );
 		} elseif ( $claims['rooms'] ) {
