@@ -48,16 +48,15 @@ export function deactivate(php, names) {
 	php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; deactivate_plugins(array(${names.map((name) => `'${name}.php'`)})); return 1;`)
 }
 
-// openCells opens the four screens as a new editor with that client, and returns the pages by
-// screen.
-export async function openCells({ site, php, person }, client) {
+// openCells opens screens as a new editor with that client, and returns the pages by screen.
+export async function openCells({ site, php, person }, client, screens = SCREENS) {
 	const login = `uses-${client}`
 	newEditor(site, php, login)
 	let who = await person(login, { client })
 	const post = (screen) => editorOf(newPost(php, `${screen} of ${login}`, who.id))
 	const paths = { classic: post('classic'), block: post('block'), dashboard: '/wp-admin/index.php', list: '/wp-admin/edit.php' }
 	const pages = {}
-	for (const screen of SCREENS) {
+	for (const screen of screens) {
 		if (SHARING.includes(client)) who = await person(login, { client })
 		await who.uses({ client, editor: screen === 'classic' ? 'classic' : 'block' })
 		pages[screen] = await who.open(paths[screen])
