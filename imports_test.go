@@ -29,7 +29,7 @@ var allowed = map[string][]string{
 	"/server/demosite":      {"/broker", "/broker/presence", "/server/hook", "/server/ticket", "/server/wordpress"},
 	"/server/restapi":       {"/broker", "/broker/presence", "/server/hook", "/server/message", "/server/ticket", "/server/wordpress"},
 	"/server/presencesync":  {"/broker", "/broker/presence", "/server/restapi", "/server/ticket", "/server/wordpress"},
-	"/server/pushtransport": {"/broker", "/broker/presence", "/server/message", "/server/sitecall", "/server/wordpress"},
+	"/server/pushtransport": {"/broker", "/broker/presence", "/server/hook", "/server/message", "/server/sitecall", "/server/ticket", "/server/wordpress"},
 	"/server/sitecall":      {"/server/ticket"},
 	"/server/deposit":       {"/broker", "/server/message", "/server/wordpress"},
 	"/server/message":       {"/server/wordpress"},

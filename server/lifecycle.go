@@ -36,7 +36,7 @@ func (s *session) renew(siteID string, claims *ticket.Claims) error {
 	if s.connected() {
 		s.timer.Reset(time.Until(claims.ExpiresAt.Time))
 	}
-	s.holdRows()
+	s.held.Update(s.rows())
 	if err := s.hear(false); err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (s *session) finish(bye *transport.Bye) {
 	for _, e := range s.entries {
 		s.broker.Leave(s.keyOf(e.room, e.clientID))
 	}
-	s.leaveRows()
+	s.held.Leave(s.rows(), s.disconnectedAt)
 	s.stop(bye)
 }
 
@@ -202,7 +202,7 @@ func (s *session) disconnect(out *transport.Outbox) {
 	if s.detach(out) && !s.ended {
 		s.disconnectedAt = time.Now()
 		s.timer.Reset(s.grace)
-		s.holdRows()
+		s.held.Update(s.rows())
 	}
 }
 

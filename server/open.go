@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/server/pushtransport"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
@@ -77,7 +78,7 @@ func (s *session) begin(replay *replayBuffer, claims *ticket.Claims, hello trans
 	switch {
 	case claims.Rows != "":
 		s.reportIdle(form)
-		s.show(isVisible(form), !resumed && time.Since(claims.IssuedAt.Time) < freshPage)
+		s.held.Show(s.rows(), pushtransport.IsVisible(form), !resumed && time.Since(claims.IssuedAt.Time) < freshPage)
 	case hello.Body != "":
 		s.reportIdle(form)
 		s.note(form)

@@ -23,8 +23,8 @@ func TestReportedRooms(t *testing.T) {
 			t.Fatalf("%s: %d", body, status)
 		}
 	}
-	s.news(`"rooms":["postType/post:7"]`)
-	s.news(`"rooms":["shop/orders"]`)
+	s.news(`"postType/post:7"`)
+	s.news(`"shop/orders"`)
 	for _, f := range s.seen {
 		if f.Type == "push" && (f.Cursor != "" || f.Room != "") {
 			t.Errorf("the push has a cursor or a room: %+v", f)

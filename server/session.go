@@ -15,6 +15,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/pipeline"
+	"github.com/heartbeatd/heartbeatd/server/pushtransport"
 	"github.com/heartbeatd/heartbeatd/server/room"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
@@ -73,7 +74,7 @@ type session struct {
 	values         []deposit.Held    // handles that have a value for the page
 	deposited      []string          // the same as the page was told last, if its ticket allows them
 	wantsFrames    bool              // it asked for active posts in frames
-	held           heldRows
+	held           pushtransport.Page
 }
 
 type sessionKey struct {
@@ -121,7 +122,7 @@ func (s *session) Note(body []byte) {
 // note takes the presence handles of a beat that went to PHP. It is called with s.mu held.
 func (s *session) note(form *wordpress.Array) {
 	if s.claims.Rows != "" {
-		s.show(isVisible(form), false)
+		s.held.Show(s.rows(), pushtransport.IsVisible(form), false)
 		return
 	}
 	b := &beat{Call: hook.Call{User: s.user, Post: form, Now: time.Now()}, site: s.site, entries: s}
@@ -149,9 +150,7 @@ func (s *session) reportIdle(form *wordpress.Array) bool {
 	for _, e := range s.entries {
 		s.broker.SetIdle(s.keyOf(e.room, e.clientID))
 	}
-	for _, k := range s.held.keys {
-		s.broker.SetIdle(k)
-	}
+	s.held.SetIdle(s.broker)
 	return true
 }
 

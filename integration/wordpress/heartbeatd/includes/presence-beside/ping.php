@@ -82,3 +82,19 @@ function heartbeatd_clean_ping( $ping ) {
 	$json = heartbeatd_json_encode( $clean );
 	return isset( $clean['screen'] ) && $json && strlen( $json ) <= HEARTBEATD_MAX_PING ? $clean : array();
 }
+
+/**
+ * Returns the claims of a ticket about the rows that heartbeatd holds for the page.
+ *
+ * @param string $screen_id The page's screen.
+ * @return array{rows?: string, ping?: array}
+ */
+function heartbeatd_held_row_claims( $screen_id ) {
+	$url = heartbeatd_rows_url();
+	return '' === $url ? array() : array_filter(
+		array(
+			'rows' => $url,
+			'ping' => heartbeatd_page_ping( $screen_id ),
+		)
+	);
+}

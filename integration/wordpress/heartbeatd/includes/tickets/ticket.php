@@ -73,12 +73,8 @@ function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
 	if ( '' !== $sync ) {
 		$claims['sync'] = $sync;
 	}
-	$rows = heartbeatd_rows_url();
-	if ( '' !== $rows ) {
-		$claims['rows'] = $rows;
-		$claims        += array_filter( array( 'ping' => heartbeatd_page_ping( $screen_id ) ) );
-	}
-	$event = heartbeatd_next_event_time( get_option( 'cron' ) );
+	$claims += heartbeatd_held_row_claims( $screen_id );
+	$event   = heartbeatd_next_event_time( get_option( 'cron' ) );
 	if ( $event ) {
 		$claims['cron'] = $event;
 	}
