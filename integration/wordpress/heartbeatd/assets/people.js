@@ -182,7 +182,7 @@
 	window.jQuery( people.ready );
 	window.jQuery( window.document )
 		.on( 'heartbeat-send.heartbeatd-people', ( event, data ) => {
-			if ( window.document.visibilityState !== 'hidden' ) {
+			if ( window.heartbeatdUi.pings !== false && window.document.visibilityState !== 'hidden' ) {
 				people.beforeBeat( data );
 			}
 		} )

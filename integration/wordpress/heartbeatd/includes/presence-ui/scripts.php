@@ -76,6 +76,8 @@ function heartbeatd_ui_register_hook_script() {
 function heartbeatd_ui_add_config( $config ) {
 	// heartbeatd knows which posts of these types the user may edit, and answers without PHP.
 	$config['asksForPosts'] = (bool) heartbeatd_editable_post_types();
+	// Beside a newer version of the Presence API plugin, beats have no handles of this plugin.
+	$config['pings'] = ! heartbeatd_is_push_transport();
 	wp_add_inline_script( 'heartbeatd-people', 'window.heartbeatdUi = ' . wp_json_encode( $config, JSON_HEX_TAG ) . ';', 'before' );
 }
 
