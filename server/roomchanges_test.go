@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestReportedRooms checks that a report of rooms reaches the pages of users who may edit posts,
@@ -34,6 +35,34 @@ func TestReportedRooms(t *testing.T) {
 	for _, rooms := range []string{"", many, `{"room":""}`, `{"room":"a/b","expires":-1}`, fmt.Sprintf(`{"room":%q}`, strings.Repeat("x", 192)), fmt.Sprintf(`{"room":"a/b","state":%q}`, strings.Repeat("x", 101))} {
 		if status := report(`{"site":"demo","rooms":[` + rooms + `]}`); status != 400 {
 			t.Errorf("%.60s: %d, want 400", rooms, status)
+		}
+	}
+}
+
+// TestMissedRooms checks that a page which reconnects is told that rooms have changed meanwhile.
+func TestMissedRooms(t *testing.T) {
+	n := newNode(t, func(c *Config) { c.grace = time.Minute })
+	p := n.page(t, 2)
+	s := p.socket(t)
+	n.call(t, "/presence/changed", `{"site":"demo","rooms":[{"room":"a/b","state":"1"}]}`)
+	s.news(`"rooms":["a/b"]`)
+	other := n.page(t, 1).socket(t)
+	for _, missed := range []bool{false, true} {
+		_ = s.conn.CloseNow()
+		until(t, "the page to be disconnected", func() bool { return !n.sessions.find(sessionKey{demoSite, 2, p.conn}).connected() })
+		if missed {
+			n.call(t, "/presence/changed", `{"site":"demo","rooms":[{"room":"a/b","state":"2"}]}`)
+			other.news(`"rooms":["a/b"]`)
+		}
+		s = p.socket(t)
+		n.call(t, "/push", `{"site":"demo","to":{"all":true},"data":"the end"}`)
+		s.news("the end")
+		told := false
+		for _, f := range s.seen {
+			told = told || strings.Contains(string(f.Data), `"rooms":["admin/online"]`)
+		}
+		if told != missed {
+			t.Errorf("missed %v, told %v", missed, told)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/pushtransport"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // freshPage is how old the ticket of a page is at most whose rows the load of the page has
@@ -66,10 +67,14 @@ func (s *session) rows() pushtransport.Session {
 	}
 }
 
-// tellHeld tells a page that has connected that its rows are held. It is called with s.mu held.
-func (s *session) tellHeld() {
+// tellRows tells a page that has connected that its rows are held, and, if it was connected
+// before, that rooms have changed meanwhile. It is called with s.mu held.
+func (s *session) tellRows(resumed bool) {
 	if s.claims.Rows != "" && s.site.held.Told() {
 		s.Send(pushtransport.Held(true).Frame())
+	}
+	if resumed && s.user.EditPosts && s.site.changes.PushedSince(s.disconnectedAt) {
+		s.Send(pushtransport.Changed([]string{wordpress.AdminRoom}, 1).Frame())
 	}
 }
 

@@ -144,6 +144,13 @@ func (c *Changes) fire() {
 	}
 }
 
+// PushedSince reports whether a room was pushed after a time.
+func (c *Changes) PushedSince(t time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last.After(t)
+}
+
 // Stop ends the pushes.
 func (c *Changes) Stop() {
 	c.mu.Lock()
