@@ -23,7 +23,7 @@ var allowed = map[string][]string{
 	"/server/heartbeatd/apiclient": {"/server/ticket", "/server/heartbeatd/terminal"},
 	"/server/heartbeatd/terminal":  {},
 
-	"/server":               {"/transport", "/broker", "/broker/presence", "/server/demosite", "/server/deposit", "/server/hook", "/server/message", "/server/origin", "/server/pipeline", "/server/pushtransport", "/server/presencesync", "/server/proxy", "/server/restapi", "/server/room", "/server/ticket", "/server/wordpress"},
+	"/server":               {"/transport", "/broker", "/broker/presence", "/server/demosite", "/server/deposit", "/server/hook", "/server/limit", "/server/message", "/server/origin", "/server/pipeline", "/server/pushtransport", "/server/presencesync", "/server/proxy", "/server/restapi", "/server/room", "/server/ticket", "/server/wordpress"},
 	"/server/pipeline":      {"/transport", "/broker/presence", "/server/hook", "/server/wordpress"},
 	"/server/origin":        {},
 	"/server/demosite":      {"/broker", "/broker/presence", "/server/hook", "/server/ticket", "/server/wordpress"},
@@ -36,7 +36,8 @@ var allowed = map[string][]string{
 	"/server/room":          {"/transport", "/broker", "/broker/presence", "/server/hook", "/server/wordpress"},
 	"/server/ticket":        {"/server/hook", "/server/wordpress"},
 	"/server/hook":          {"/broker/presence", "/server/wordpress"},
-	"/server/proxy":         {"/transport"},
+	"/server/proxy":         {"/transport", "/server/limit"},
+	"/server/limit":         {"/transport"},
 	"/server/wordpress":     {},
 	"/transport":            {},
 	"/broker":               {"/broker/bucket", "/broker/presence"},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/message"
+	"github.com/heartbeatd/heartbeatd/server/origin"
 	"github.com/heartbeatd/heartbeatd/server/restapi"
 )
 
@@ -26,9 +27,17 @@ func (s *Server) Admin() http.Handler {
 		}
 		_, _ = w.Write([]byte("ready\n"))
 	})
-	r.Methods("GET").Path("/metrics").Handler(promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}))
+	r.Methods("GET").Path("/metrics").Handler(s.guardMetrics(promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})))
 	r.PathPrefix(restapi.Path).Handler(restapi.New(s.apiNode(), s.apiKey))
 	return r
+}
+
+// guardMetrics asks for the key of the metrics, if there is one.
+func (s *Server) guardMetrics(metrics http.Handler) http.Handler {
+	if s.metricsKey != "" {
+		return restapi.RequireKey(metrics, s.metricsKey, "the key of --metrics-key")
+	}
+	return origin.RequirePrivate("use an IP address, or set --metrics-key")(metrics)
 }
 
 // apiNode returns what the API needs of the node.

@@ -5,6 +5,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/limit"
 )
 
 // metrics are the metrics at /metrics.
@@ -16,9 +17,6 @@ type metrics struct {
 	limited   *prometheus.CounterVec
 }
 
-// countLimited counts what was refused because of a limit.
-func (m *metrics) countLimited(limit string) { m.limited.WithLabelValues(limit).Inc() }
-
 // countAnswer counts a beat that heartbeatd has answered.
 func (m *metrics) countAnswer(c *hook.Call) {
 	m.answered.Inc()
@@ -27,7 +25,7 @@ func (m *metrics) countAnswer(c *hook.Call) {
 	}
 }
 
-func newMetrics(sessionCount func() int, clients *clients) *metrics {
+func newMetrics(sessionCount func() int, clients *limit.Clients) *metrics {
 	beats := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "heartbeatd_beats_total", Help: "Beats received, by whether heartbeatd answered them or left them to PHP.",
 	}, []string{"answer"})
@@ -36,10 +34,10 @@ func newMetrics(sessionCount func() int, clients *clients) *metrics {
 	}, func() float64 { return float64(sessionCount()) })
 	connections := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "heartbeatd_connections", Help: "Open TCP connections of both listeners.",
-	}, func() float64 { return float64(clients.connections()) })
+	}, func() float64 { return float64(clients.OpenConnections()) })
 	bodies := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "heartbeatd_body_bytes", Help: "Memory for large bodies and messages that clients are sending.",
-	}, func() float64 { return float64(clients.bodies.Used()) })
+	}, func() float64 { return float64(clients.BodyBytes()) })
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -52,9 +50,8 @@ func newMetrics(sessionCount func() int, clients *clients) *metrics {
 		}),
 	}
 	m.registry.MustRegister(beats, m.deposited, m.limited, sessions, connections, bodies, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	for _, limit := range []string{limitBodies, limitConnections, limitLinks, limitOpens, limitUpstream} {
-		m.limited.WithLabelValues(limit) // a counter that is not there yet has no rate
+	for _, name := range limit.Names {
+		m.limited.WithLabelValues(name) // a counter that is not there yet has no rate
 	}
-	clients.limited = m.countLimited
 	return m
 }

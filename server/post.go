@@ -124,24 +124,22 @@ func plainTick(status int, text string) transport.Tick {
 	}}
 }
 
-// admitDemo admits all requests to admin-ajax.php of the demo site, which has no PHP.
+// admitDemo answers all requests to admin-ajax.php of the demo site, which has no PHP.
 func (s *Server) admitDemo(r *http.Request) (answer func(body []byte) transport.Tick, refused transport.Tick) {
-	return func(body []byte) transport.Tick { return s.answerDemo(r, body) }, refused
-}
-
-func (s *Server) answerDemo(r *http.Request, body []byte) transport.Tick {
-	c := s.newBeat(r, body)
-	login := s.demo.LoginFor(r, &c.Call)
-	c.Nonces, c.site = login, s.sites.configured[demosite.ID]
-	c.User = login.User()
-	s.nameConnection(r, c)
-	c.readActivePosts()
-	tick := s.pipeline.Answer(&c.Call)
-	if c.User != nil && tick.Status == http.StatusOK {
-		tick.Header = tick.Header.Clone()
-		tick.Header.Set(freshTicketHeader, login.Ticket(c.Screen, c.Now))
-	}
-	return tick
+	return func(body []byte) transport.Tick {
+		c := s.newBeat(r, body)
+		login := s.demo.LoginFor(r, &c.Call)
+		c.Nonces, c.site = login, s.sites.configured[demosite.ID]
+		c.User = login.User()
+		s.nameConnection(r, c)
+		c.readActivePosts()
+		tick := s.pipeline.Answer(&c.Call)
+		if c.User != nil && tick.Status == http.StatusOK {
+			tick.Header = tick.Header.Clone()
+			tick.Header.Set(freshTicketHeader, login.Ticket(c.Screen, c.Now))
+		}
+		return tick
+	}, refused
 }
 
 // newBeat reads a request as PHP does: a body is a form only if its type says so.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -100,7 +101,11 @@ func (l *refusals) log(r *http.Request, err error) {
 	if refused.cause == ticket.Expired || refused.cause == ticket.Revoked {
 		level = slog.LevelInfo // log-ins end every day
 	}
-	l.logger.Log(r.Context(), level, "a page is refused", "site", key.site, "cause", key.cause, "reason", logged(refused.Reason),
+	reason := refused.Reason
+	if refused.cause == ticket.UnknownSite { // the page is not told
+		reason = "no such site: " + strconv.QuoteToASCII(logged(refused.site))
+	}
+	l.logger.Log(r.Context(), level, "a page is refused", "site", key.site, "cause", key.cause, "reason", logged(reason),
 		"origin", logged(r.Header.Get("Origin")), "host", logged(r.Host), "more since the last message", more)
 }
 

@@ -31,7 +31,9 @@ func (s *Server) Public() http.Handler {
 	base.Methods("GET", "HEAD").Path("/{script:[a-z-]+\\.js(?:\\.map)?}").HandlerFunc(s.script)
 	if s.demo != nil {
 		ajax = transport.Post(s.clients, s.admitDemo)
-		s.demo.AddRoutes(r, demosite.Node{BasePath: s.base, Logger: s.log, View: s.sites.configured[demosite.ID].watch})
+		demo := r.NewRoute().Subrouter()
+		demo.Use(origin.RequirePrivate("open the demo site with an IP address or localhost"))
+		s.demo.AddRoutes(demo, demosite.Node{BasePath: s.base, Logger: s.log, View: s.sites.configured[demosite.ID].watch})
 	}
 	r.Path(wordpress.AjaxPath).Handler(ajax)
 	return shortcut(r, ajax, s.base+"/beat", s.crossOrigin(post))

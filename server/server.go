@@ -49,6 +49,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"strings"
 	"sync"
@@ -58,6 +59,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/demosite"
 	"github.com/heartbeatd/heartbeatd/server/deposit"
 	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/limit"
 	"github.com/heartbeatd/heartbeatd/server/pipeline"
 	"github.com/heartbeatd/heartbeatd/server/presencesync"
 	"github.com/heartbeatd/heartbeatd/server/pushtransport"
@@ -79,6 +81,8 @@ type Config struct {
 
 	// APIKey is the operator's key for the API of every site; empty: none.
 	APIKey string
+	// MetricsKey is the bearer key that /metrics asks for; empty: none.
+	MetricsKey string
 
 	grace     time.Duration // zero: defaultGrace; set by tests
 	syncEvery time.Duration // zero: presencesync.Interval; set by tests
@@ -103,7 +107,7 @@ type Config struct {
 //	outlet.mu          where the frames for a page go
 //	Outbox's mu, then the transport's own: they wake a writer
 //
-// While these are held no other lock is waited for: sites.mu, cron.mu, refusals.mu, clients.mu,
+// While these are held no other lock is waited for: sites.mu, cron.mu, refusals.mu, limit.Clients.mu,
 // deposit.Store.mu, depositor.mu and the locks of package ticket. A new session is locked
 // under sessions.mu while no other goroutine can reach it, so that never waits. The
 // transport calls sessions with none of its locks held.
@@ -123,8 +127,10 @@ type Server struct {
 	tickets  ticket.Verifier
 	deposits deposit.Store
 	refusals refusals
-	clients  *clients
-	apiKey   string
+
+	apiKey, metricsKey string
+
+	clients *limit.Clients
 
 	socket   *transport.WebSocket
 	requests *transport.Sessions // of pages that send each frame in a request
@@ -151,10 +157,10 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		broker: c.Broker, demo: c.Demo,
 		pipeline: pipeline.New(&hooks), log: c.Logger,
-		apiKey: c.APIKey, base: c.BasePath, scripts: c.Scripts,
+		apiKey: c.APIKey, metricsKey: c.MetricsKey, base: c.BasePath, scripts: c.Scripts,
 		sessions: newSessions(), stop: make(chan struct{}),
 	}
-	s.clients = newClients(c.TrustedProxies)
+	s.clients = limit.New(c.TrustedProxies, func(name string) { s.metrics.limited.WithLabelValues(name).Inc() })
 	s.metrics = newMetrics(func() int { return s.sessions.count("") }, s.clients)
 	rows, tables := newWaker(), newWaker()
 	s.shared = shared{c.Broker, &s.tickets, s.pipeline, s.metrics, &s.deposits, cmp.Or(c.grace, defaultGrace), s.sessions.forget, rows.wake}
@@ -224,6 +230,12 @@ func (s *Server) Drain(ctx context.Context, d time.Duration) {
 			return
 		}
 	}
+}
+
+// LimitConnections returns a listener that closes connections above the limits of an address,
+// and above most.
+func (s *Server) LimitConnections(l net.Listener, most int) net.Listener {
+	return s.clients.Listen(l, most)
 }
 
 // WaitForUpstreams waits until no WordPress works on a request that this node has passed on

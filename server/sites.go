@@ -12,6 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/limit"
 	"github.com/heartbeatd/heartbeatd/server/origin"
 	"github.com/heartbeatd/heartbeatd/server/proxy"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
@@ -34,7 +35,7 @@ type sites struct {
 }
 
 // newSites makes the configured sites.
-func newSites(list []Site, b *broker.Broker, clients *clients, log *slog.Logger) (*sites, error) {
+func newSites(list []Site, b *broker.Broker, clients *limit.Clients, log *slog.Logger) (*sites, error) {
 	l := &sites{broker: b, configured: make(map[string]*site), members: make(map[string]*site)}
 	for _, s := range list {
 		if len(s.Secrets) == 0 || len(s.Secrets) > 2 {
@@ -48,20 +49,13 @@ func newSites(list []Site, b *broker.Broker, clients *clients, log *slog.Logger)
 			return nil, fmt.Errorf("site %q: %w", s.ID, err)
 		}
 		if s.Upstream != "" {
-			if st.upstream, err = proxy.New(upstreamOf(s, clients, log)); err != nil {
+			if st.upstream, err = proxy.New(s.Upstream, clients, log); err != nil {
 				return nil, fmt.Errorf("site %q: %w", s.ID, err)
 			}
 		}
 		l.configured[s.ID] = st
 	}
 	return l, nil
-}
-
-func upstreamOf(s Site, clients *clients, log *slog.Logger) proxy.Config {
-	return proxy.Config{
-		Target: s.Upstream, Trusted: clients.proxies, Client: clients.addressOf,
-		Limited: func() { clients.limited(limitUpstream) }, Logger: log,
-	}
 }
 
 // first returns the configured site of an id: the site itself, or the first of its

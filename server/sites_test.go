@@ -3,6 +3,8 @@ package server
 import (
 	"net/http"
 	"testing"
+
+	"github.com/heartbeatd/heartbeatd/server/limit"
 )
 
 // TestSiteOfHost checks how the site of a request's host is found.
@@ -10,7 +12,7 @@ func TestSiteOfHost(t *testing.T) {
 	s, err := newSites([]Site{
 		{ID: "one", Origins: []string{"https://One.example.org:443/blog"}, Secrets: []string{"x"}},
 		{ID: "two", Origins: []string{"https://two.example.org:8443"}, Secrets: []string{"x"}},
-	}, nil, newClients(nil), nil)
+	}, nil, limit.New(nil, nil), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func TestTicketsRefused(t *testing.T) {
 		"a clock ten minutes ahead":   {sign("other", "its first secret", claimsFor("1"), now.Add(10*time.Minute)), "issued"},
 		"another secret":              {sign("other", "guessed", claimsFor("1"), now), "signature is invalid"},
 		"another site's secret":       {sign("demo", "its first secret", claimsFor("1"), now), "signature is invalid"},
-		"an unknown site":             {sign("nowhere", "its first secret", claimsFor("1"), now), "no such site"},
+		"an unknown site":             {sign("nowhere", "its first secret", claimsFor("1"), now), "signature is invalid"},
 		"expired":                     {sign("other", "its first secret", claimsFor("1"), now.Add(-time.Hour-time.Second)), "ticket expired"},
 		"long expired":                {sign("other", "its first secret", claimsFor("1"), now.Add(-3*time.Hour)), "expired"},
 		"no user":                     {sign("other", "its first secret", claimsFor(""), now), "no user"},

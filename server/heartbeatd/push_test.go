@@ -124,7 +124,7 @@ func TestPushRefused(t *testing.T) {
 		"must be JSON":                    append([]string{"push", "sold"}, good...),
 		"at most 65536 bytes":             append([]string{"push", `"` + strings.Repeat("x", 65536) + `"`}, good...),
 		"signature is invalid":            with("--site-secret", "another"),
-		"no such site":                    with("--site-id", "shop"),
+		"token signature is invalid":      with("--site-id", "shop"),
 		"use the --api-key of heartbeatd": {"push", "1", "--api", admin, "--api-key", "x", "--all"},
 		"one of the sites":                {"push", "1", "--api", admin, "--api-key", "an-operator-key", "--all", "--site-id", "shop"},
 		"--site-secret or --api-key":      {"nudge", "--api", admin, "--all"},

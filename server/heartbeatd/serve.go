@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
@@ -27,7 +28,8 @@ type serveCmd struct {
 	PresenceTTL time.Duration `default:"60s" help:"Lifetime of a presence entry that is not renewed."`
 	DrainTime   time.Duration `default:"5s" help:"How long heartbeatd takes to close the connections of pages when it stops."`
 
-	APIKey string `help:"API key of the operator, valid for every site." placeholder:"KEY"`
+	APIKey     string `help:"API key of the operator, valid for every site." placeholder:"KEY"`
+	MetricsKey string `help:"Bearer key that /metrics asks for." placeholder:"KEY"`
 
 	Sites siteList `help:"Several sites, as a JSON list of {id, origins, upstream, secrets}. Meant for the configuration file." placeholder:"JSON"`
 
@@ -55,13 +57,13 @@ func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
 	}
 	b, err := broker.Open(ctx, broker.Config{URL: c.NatsURL, Listen: c.natsListen(demo != nil), Observers: observers, TTL: c.PresenceTTL, Logger: log})
 	if err != nil {
-		return err
+		return c.natsError(err)
 	}
 	defer func() { _ = b.Close() }()
 
 	s, err := server.New(server.Config{
 		Broker: b, Sites: sites, Demo: demo, BasePath: c.BasePath, Scripts: clientjs.Dist, Logger: log,
-		TrustedProxies: c.TrustedProxy, APIKey: c.APIKey,
+		TrustedProxies: c.TrustedProxy, APIKey: c.APIKey, MetricsKey: c.MetricsKey,
 	})
 	if err != nil {
 		return err
@@ -98,6 +100,19 @@ func (c *serveCmd) sites(log *slog.Logger) ([]server.Site, error) {
 		}
 	}
 	return sites, nil
+}
+
+// natsError names the flag that an error of the broker is about.
+func (c *serveCmd) natsError(err error) error {
+	switch {
+	case strings.HasPrefix(err.Error(), "NATS listen address"):
+		return fmt.Errorf("--nats-listen: %w", err)
+	case strings.HasPrefix(err.Error(), "presence TTL"):
+		return fmt.Errorf("--presence-ttl: %w", err)
+	case c.NatsURL != "":
+		return fmt.Errorf("--nats-url: %w", err)
+	}
+	return err
 }
 
 // natsListen returns the address on which the embedded NATS server accepts clients,

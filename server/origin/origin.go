@@ -4,9 +4,11 @@ package origin
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -133,6 +135,43 @@ func browserName(name string) (written string, ok bool) {
 func (o Origin) IsHost(host string) bool {
 	written, ok := browserHost(o.scheme, host)
 	return ok && written == o.host
+}
+
+// IsPrivate reports whether a Host header has an IP address, localhost, or a name without a
+// dot. No page of another site has such a host: its name is in the DNS, where it may resolve
+// to an address of this machine (DNS rebinding).
+func IsPrivate(host string) bool {
+	name, ok := browserHost("http", host)
+	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, ']') {
+		name = name[:i]
+	}
+	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+		return true
+	}
+	return ok && (!strings.Contains(name, ".") || strings.HasSuffix(name, ".localhost"))
+}
+
+// RequirePrivate refuses requests whose Host header a page of another site may have: a browser
+// beside heartbeatd would read the response for that page. remedy says what to do.
+func RequirePrivate(remedy string) func(next http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !IsPrivate(r.Host) && !isOwnName(r.Host) {
+				http.Error(w, remedy, http.StatusMisdirectedRequest)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// isOwnName reports whether a Host header has the name of this machine.
+func isOwnName(host string) bool {
+	name, err := os.Hostname()
+	if given, _, failed := net.SplitHostPort(host); failed == nil {
+		host = given
+	}
+	return err == nil && strings.EqualFold(name, host)
 }
 
 // Same reports whether a request comes from a page of the host that it went to. A

@@ -135,3 +135,17 @@ func TestSameOrigin(t *testing.T) {
 		})
 	}
 }
+
+// TestIsPrivate tells hosts that a page of another site may have from the others.
+func TestIsPrivate(t *testing.T) {
+	for host, want := range map[string]bool{
+		"127.0.0.1": true, "127.0.0.1:8081": true, "10.0.0.5:80": true, "[::1]": true, "[2001:db8::1]:8081": true,
+		"localhost": true, "LOCALHOST:8081": true, "localhost.": true, "site.localhost:80": true, "heartbeatd:8081": true,
+		"example.org": false, "example.org:8081": false, "127.0.0.1.example.org": false, "evil.localhost.example": false,
+		"": false, "a/b": false, "localhost@evil.example": false,
+	} {
+		if got := IsPrivate(host); got != want {
+			t.Errorf("%q: %v", host, got)
+		}
+	}
+}

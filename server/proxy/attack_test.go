@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/server/limit"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
@@ -99,12 +100,9 @@ func TestShare(t *testing.T) {
 			<-release
 		}
 	})
-	p.client = func(r *http.Request) (netip.Prefix, bool) {
-		return netip.MustParsePrefix("192.0.2.7/32"), r.URL.RawQuery != "quick"
-	}
 	p.wait = time.Minute
 	for range attackers {
-		connect(t, url, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		connect(t, url, "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n")
 	}
 	until(t, "the address waits", func() bool {
 		p.mu.Lock()
@@ -161,7 +159,7 @@ func TestFull(t *testing.T) {
 	p, url := start(t, func(http.ResponseWriter, *http.Request) {})
 	p.files.Max = 100_000
 	refused := 0
-	p.limited = func() { refused++ }
+	p.clients = limit.New(nil, func(string) { refused++ })
 	post := func(size int) int {
 		r, err := http.Post(url, "text/plain", bytes.NewReader(make([]byte, size)))
 		if err != nil {

@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/heartbeatd/heartbeatd/server/limit"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
@@ -45,19 +46,6 @@ var (
 	errStalled    = errors.New("WordPress has stopped to answer")
 )
 
-// Config configures a Proxy.
-type Config struct {
-	Target string // http://HOST or https://HOST
-	// Trusted are the peers that are believed what their X-Forwarded headers say about the
-	// client; the headers of other peers are dropped.
-	Trusted []netip.Prefix
-	// Client returns the address of a request's client, if it is known. Clients have a share
-	// of what WordPress answers at once.
-	Client  func(*http.Request) (netip.Prefix, bool)
-	Limited func() // called when a request is refused because of a limit
-	Logger  *slog.Logger
-}
-
 // Proxy is a reverse proxy to the WordPress of one site.
 type Proxy struct {
 	proxy      *httputil.ReverseProxy
@@ -67,8 +55,7 @@ type Proxy struct {
 
 	memory, files, buffers transport.Quota
 
-	client  func(*http.Request) (netip.Prefix, bool)
-	limited func()
+	clients *limit.Clients
 	log     *slog.Logger
 
 	mu     sync.Mutex // guards shares and their requests
@@ -85,10 +72,7 @@ type share struct {
 
 // enter returns the share of a request's client, until leave.
 func (p *Proxy) enter(r *http.Request) *share {
-	address, known := p.client(r)
-	if !known {
-		address = netip.Prefix{}
-	}
+	address, known := p.clients.AddressOf(r)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.shares[address]
@@ -112,28 +96,30 @@ func (p *Proxy) leave(s *share) {
 	}
 }
 
-// New returns a proxy.
-func New(c Config) (*Proxy, error) {
-	u, err := url.Parse(c.Target)
+// New returns a proxy to target, which is http://HOST or https://HOST. The proxies of clients
+// are believed what their X-Forwarded headers say about the client; the headers of other peers
+// are dropped.
+func New(target string, clients *limit.Clients, log *slog.Logger) (*Proxy, error) {
+	u, err := url.Parse(target)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" && u.Path != "/" {
-		return nil, fmt.Errorf("invalid upstream %q: it must be http://HOST or https://HOST without a path", c.Target)
+		return nil, fmt.Errorf("invalid upstream %q: it must be http://HOST or https://HOST without a path", target)
 	}
 	p := &Proxy{
 		slots: semaphore.NewWeighted(maxRequests), wait: slotWait, answerWait: answerWait,
-		client: c.Client, limited: c.Limited, log: c.Logger, shares: make(map[netip.Prefix]*share), proxy: newReverseProxy(u, c),
+		clients: clients, log: log, shares: make(map[netip.Prefix]*share), proxy: newReverseProxy(u, clients, log),
 	}
 	p.memory.Max, p.files.Max, p.buffers.Max = maxMemory, maxFiles, maxBuffers
 	return p, nil
 }
 
-func newReverseProxy(u *url.URL, c Config) *httputil.ReverseProxy {
+func newReverseProxy(u *url.URL, clients *limit.Clients, log *slog.Logger) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host = u.Scheme, u.Host
 			r.Out.URL.RawQuery = r.In.URL.RawQuery // unchanged, also where net/url cannot parse it
 			r.Out.Host = r.In.Host                 // WordPress compares it with its own address
 			r.SetXForwarded()
-			if isTrusted(c.Trusted, r.In.RemoteAddr) {
+			if clients.IsProxy(r.In) {
 				keepForwarded(r)
 			}
 		},
@@ -144,22 +130,9 @@ func newReverseProxy(u *url.URL, c Config) *httputil.ReverseProxy {
 			DisableCompression:  true, // a compressed answer is passed on compressed
 		},
 		FlushInterval: -1,
-		ErrorHandler:  func(w http.ResponseWriter, r *http.Request, err error) { writeError(w, r, err, c.Logger) },
-		ErrorLog:      slog.NewLogLogger(c.Logger.Handler(), slog.LevelWarn),
+		ErrorHandler:  func(w http.ResponseWriter, r *http.Request, err error) { writeError(w, r, err, log) },
+		ErrorLog:      slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
-}
-
-func isTrusted(trusted []netip.Prefix, peer string) bool {
-	addr, err := netip.ParseAddrPort(peer)
-	if err != nil {
-		return false
-	}
-	for _, p := range trusted {
-		if p.Contains(addr.Addr().Unmap()) {
-			return true
-		}
-	}
-	return false
 }
 
 // keepForwarded keeps the X-Forwarded headers of a trusted web server, and adds
@@ -262,7 +235,7 @@ func (p *Proxy) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, errNoSlot), errors.Is(err, errFull):
 		// Not 503, which core's client takes for a lost connection. On 504 the
 		// web server asks PHP itself.
-		p.limited()
+		p.clients.Refused(limit.Upstream)
 		http.Error(w, err.Error(), http.StatusGatewayTimeout)
 	default:
 		p.log.Warn("the body of a request cannot be kept: check TMPDIR", "error", err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/internal/leaktest"
+	"github.com/heartbeatd/heartbeatd/server/limit"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
@@ -25,7 +26,7 @@ func start(t *testing.T, wordpress http.HandlerFunc) (*Proxy, string) {
 
 func startTo(t *testing.T, target string) (*Proxy, string) {
 	t.Helper()
-	p, err := New(Config{Target: target, Client: unknown, Limited: func() {}, Logger: slog.New(slog.DiscardHandler)})
+	p, err := New(target, limit.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, func(string) {}), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,9 +36,6 @@ func startTo(t *testing.T, target string) (*Proxy, string) {
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	return p, front.URL
 }
-
-// unknown is the address of every client.
-func unknown(*http.Request) (a netip.Prefix, known bool) { return a, false }
 
 func status(t *testing.T, url string) int {
 	t.Helper()
@@ -112,7 +110,7 @@ func TestUnreachable(t *testing.T) {
 // TestInvalidUpstream checks which upstreams are refused.
 func TestInvalidUpstream(t *testing.T) {
 	for _, target := range []string{"ftp://x", "http://", "127.0.0.1:80", "http://x/path"} {
-		if _, err := New(Config{Target: target, Logger: slog.Default()}); err == nil {
+		if _, err := New(target, nil, slog.Default()); err == nil {
 			t.Errorf("the upstream %q is accepted", target)
 		}
 	}

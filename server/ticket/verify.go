@@ -1,6 +1,7 @@
 package ticket
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -92,7 +93,7 @@ func (v *Verifier) parse(raw string) (siteID string, c *Claims, err error) {
 	}
 	c = new(Claims)
 	if _, err = parser.ParseWithClaims(raw, c, v.Keyfunc(&siteID)); err != nil {
-		return "", nil, &Error{siteID, causeOf(err), "the ticket is refused: " + err.Error()}
+		return "", nil, &Error{siteID, v.causeFor(siteID, err), "the ticket is refused: " + err.Error()}
 	}
 	if _, err := c.UserID(); err != nil || c.IssuedAt == nil {
 		return "", nil, &Error{siteID, Malformed, "the ticket names no user or no time of issue"}
@@ -117,20 +118,35 @@ func (v *Verifier) check(siteID string, c *Claims) (string, *Claims, error) {
 	return siteID, v.WithoutRevokedRooms(siteID, c), nil
 }
 
+// noSecret is a key that nobody has.
+var noSecret = jwt.VerificationKeySet{Keys: []jwt.VerificationKey{[]byte(rand.Text() + rand.Text())}}
+
 // Keyfunc returns the function by which a JWT parser finds the secrets of the site that
-// a JWT names. It sets id to that site.
+// a JWT names. It sets id to that site. For a site that is not configured it returns a
+// key that nobody has: who does not know a secret does not learn which sites there are.
 func (v *Verifier) Keyfunc(id *string) jwt.Keyfunc {
 	return func(t *jwt.Token) (any, error) {
 		*id, _ = t.Header["kid"].(string)
-		return v.Keys(*id)
+		keys, err := v.Keys(*id)
+		if errors.Is(err, ErrUnknownSite) {
+			return noSecret, nil
+		}
+		return keys, err
 	}
+}
+
+// causeFor is causeOf for a JWT that names a site.
+func (v *Verifier) causeFor(siteID string, err error) Cause {
+	cause := causeOf(err)
+	if _, unknown := v.Keys(siteID); cause == BadSignature && errors.Is(unknown, ErrUnknownSite) {
+		return UnknownSite
+	}
+	return cause
 }
 
 // causeOf returns the cause of an error of the JWT parser.
 func causeOf(err error) Cause {
 	switch {
-	case errors.Is(err, ErrUnknownSite):
-		return UnknownSite
 	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
 		return BadSignature
 	case errors.Is(err, jwt.ErrTokenUsedBeforeIssued), errors.Is(err, jwt.ErrTokenNotValidYet):

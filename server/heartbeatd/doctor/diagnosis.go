@@ -79,10 +79,9 @@ func (d *checkup) diagnoseRefusal(reason string) Finding {
 	switch {
 	case strings.Contains(reason, "origin"):
 		return d.originRefused()
-	case strings.Contains(reason, "no such site"):
-		return failed("Use the same site ID for --site-id here, HEARTBEATD_SITE in wp-config.php and --site-id of heartbeatd", "heartbeatd has no site %q", d.API.SiteID)
-	case strings.Contains(reason, "signature"):
-		return failed("Use the same secret for --site-secret here, HEARTBEATD_SECRET in wp-config.php and --site-secret of heartbeatd", "heartbeatd has a different secret for site %q", d.API.SiteID)
+	case strings.Contains(reason, "signature"): // heartbeatd does not tell which sites it has
+		return failed("Use the same secret for --site-secret here, HEARTBEATD_SECRET in wp-config.php and --site-secret of heartbeatd, and the same site ID for --site-id here, HEARTBEATD_SITE and --site-id of heartbeatd",
+			"heartbeatd has a different secret for site %q, or no such site", d.API.SiteID)
 	case strings.Contains(reason, "before issued") || strings.Contains(reason, "expired") || strings.Contains(reason, "is over"):
 		return failed("Synchronize the clocks of both machines with NTP", "the clocks differ: heartbeatd says %q", reason)
 	}

@@ -55,7 +55,7 @@ func TestWrongSecrets(t *testing.T) {
 	want(t, found, "long-poll", OK, "that needs a valid ticket")
 	want(t, found, "post", OK, "that needs a valid ticket")
 	found = d.examine(t, func(c *Config) { c.API.SiteID = "shop" })
-	want(t, found, "ticket", Failed, `no site "shop"`)
+	want(t, found, "ticket", Failed, `site "shop", or no such site`)
 	found = d.examine(t, func(c *Config) { c.API.SiteSecret, c.API.APIKey = "", "another key" })
 	want(t, found, "api", Failed, "--api-key of heartbeatd")
 	found = d.examine(t, func(c *Config) { c.API.API = d.site })

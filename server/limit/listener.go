@@ -1,4 +1,4 @@
-package server
+package limit
 
 import (
 	"net"
@@ -9,29 +9,29 @@ import (
 // maxConnections is the number of TCP connections of one address to one listener.
 const maxConnections = 5000
 
-// LimitConnections returns a listener that closes connections above the limits as soon as
+// Listen returns a listener that closes connections above the limits as soon as
 // they are accepted: above most, and above maxConnections of one address.
-func (s *Server) LimitConnections(l net.Listener, most int) net.Listener {
-	return &limitedListener{Listener: l, clients: s.clients, most: most}
+func (l *Clients) Listen(on net.Listener, most int) net.Listener {
+	return &listener{Listener: on, clients: l, most: most}
 }
 
-type limitedListener struct {
+type listener struct {
 	net.Listener
-	clients *clients
+	clients *Clients
 	most    int
 
-	open int // guarded by clients.mu
+	open int // guarded by Clients.mu
 }
 
-// limitedConn is a TCP connection that counts until it is closed.
-type limitedConn struct {
+// conn is a TCP connection that counts until it is closed.
+type conn struct {
 	*net.TCPConn
 	once    sync.Once
 	release func()
 }
 
 // Accept implements net.Listener.
-func (l *limitedListener) Accept() (net.Conn, error) {
+func (l *listener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
 		if err != nil {
@@ -43,7 +43,7 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 		}
 		release, ok := l.count(c.RemoteAddr())
 		if ok {
-			return &limitedConn{TCPConn: tcp, release: release}, nil
+			return &conn{TCPConn: tcp, release: release}, nil
 		}
 		_ = tcp.SetLinger(0) // nothing is kept for the connection
 		_ = tcp.Close()
@@ -51,7 +51,7 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 }
 
 // Close implements net.Conn.
-func (c *limitedConn) Close() error {
+func (c *conn) Close() error {
 	err := c.TCPConn.Close()
 	c.once.Do(c.release)
 	return err
@@ -59,12 +59,12 @@ func (c *limitedConn) Close() error {
 
 // count counts a connection, unless there are too many. The address of a web server in
 // front has no limit.
-func (l *limitedListener) count(peer net.Addr) (release func(), ok bool) {
+func (l *listener) count(peer net.Addr) (release func(), ok bool) {
 	all := l.clients
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	if l.open >= l.most {
-		all.limited(limitConnections)
+		all.limited(Connections)
 		return nil, false
 	}
 	var c *client
@@ -75,7 +75,7 @@ func (l *limitedListener) count(peer net.Addr) (release func(), ok bool) {
 	}
 	if c != nil {
 		if c.connections >= maxConnections {
-			all.limited(limitConnections)
+			all.limited(Connections)
 			return nil, false
 		}
 		c.connections++

@@ -1,4 +1,5 @@
-package server
+// Package limit bounds what the clients of a node use, by their address.
+package limit
 
 import (
 	"net/http"
@@ -19,28 +20,31 @@ const (
 	// maxClientBodies that of one address. Small bodies do not count.
 	maxBodies       = 64 << 20
 	maxClientBodies = 16 << 20
-	// maxLinks is the number of WebSockets and sessions over HTTP of an address.
-	maxLinks = 5000
+	// MaxLinks is the number of WebSockets and sessions over HTTP of an address.
+	MaxLinks = 5000
 	// opensPerSecond and openBurst limit how fast an address opens them.
 	opensPerSecond = 100
-	openBurst      = 5000
+	openBurst      = 6000
 	// maxClients is the number of addresses that a node knows. More have no limits of their
 	// own.
 	maxClients = 50_000
 )
 
-// The names of the limits in heartbeatd_limited_total.
+// The names of the limits.
 const (
-	limitBodies      = "bodies"
-	limitConnections = "connections"
-	limitLinks       = "links"
-	limitOpens       = "opens"
-	limitUpstream    = "upstream" // of the requests to a WordPress
+	Bodies      = "bodies"
+	Connections = "connections"
+	Links       = "links"
+	Opens       = "opens"
+	Upstream    = "upstream" // of the requests to a WordPress
 )
 
-// clients bounds what clients use, by address: IPv4 addresses, and networks of 64 bits for
+// Names are the names of all limits.
+var Names = []string{Bodies, Connections, Links, Opens, Upstream}
+
+// Clients bounds what clients use, by address: IPv4 addresses, and networks of 64 bits for
 // IPv6. It implements transport.Limits.
-type clients struct {
+type Clients struct {
 	proxies []netip.Prefix // believed about the addresses of clients
 	limited func(limit string)
 	bodies  transport.Quota // of all clients
@@ -53,29 +57,34 @@ type clients struct {
 
 // client is one address.
 type client struct {
-	links       int // guarded by clients.mu
-	connections int // TCP connections; guarded by clients.mu
+	links       int // guarded by Clients.mu
+	connections int // TCP connections; guarded by Clients.mu
 	opens       *rate.Limiter
 	bodies      transport.Quota
 }
 
-func newClients(proxies []netip.Prefix) *clients {
-	l := &clients{proxies: proxies, known: make(map[netip.Prefix]*client)}
-	l.bodies.Max, l.bodies.Denied = maxBodies, func() { l.limited(limitBodies) }
+// New returns the limits of a node. limited is called with the name of a limit when something
+// is refused because of it.
+func New(proxies []netip.Prefix, limited func(limit string)) *Clients {
+	l := &Clients{proxies: proxies, limited: limited, known: make(map[netip.Prefix]*client)}
+	l.bodies.Max, l.bodies.Denied = maxBodies, func() { l.limited(Bodies) }
 	return l
 }
 
-// connections returns the number of open TCP connections.
-func (l *clients) connections() int {
+// BodyBytes returns how many bytes of bodies are being received.
+func (l *Clients) BodyBytes() int64 { return l.bodies.Used() }
+
+// OpenConnections returns the number of open TCP connections.
+func (l *Clients) OpenConnections() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.open
 }
 
-// addressOf returns the address of the client of a request. It is not known if the peer is a
+// AddressOf returns the address of the client of a request. It is not known if the peer is a
 // web server that is not trusted: all its clients would share one address. This is assumed
 // of peers with a loopback or private address.
-func (l *clients) addressOf(r *http.Request) (address netip.Prefix, known bool) {
+func (l *Clients) AddressOf(r *http.Request) (address netip.Prefix, known bool) {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return address, false
@@ -96,7 +105,16 @@ func (l *clients) addressOf(r *http.Request) (address netip.Prefix, known bool) 
 	return address, false
 }
 
-func (l *clients) isProxy(a netip.Addr) bool {
+// IsProxy reports whether a request comes from a trusted web server.
+func (l *Clients) IsProxy(r *http.Request) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && l.isProxy(peer.Addr())
+}
+
+// Refused counts what another package has refused because of a limit.
+func (l *Clients) Refused(name string) { l.limited(name) }
+
+func (l *Clients) isProxy(a netip.Addr) bool {
 	a = a.Unmap()
 	for _, p := range l.proxies {
 		if p.Contains(a) {
@@ -126,7 +144,7 @@ func network(a netip.Addr) netip.Prefix {
 
 // get returns the client of an address, or nil if there are too many clients. It is called
 // with l.mu held.
-func (l *clients) get(address netip.Prefix) *client {
+func (l *Clients) get(address netip.Prefix) *client {
 	if c := l.known[address]; c != nil {
 		return c
 	}
@@ -135,14 +153,14 @@ func (l *clients) get(address netip.Prefix) *client {
 	}
 	c := &client{opens: rate.NewLimiter(opensPerSecond, openBurst)}
 	c.bodies.Max, c.bodies.Of = maxClientBodies, &l.bodies
-	c.bodies.Denied = func() { l.limited(limitBodies) }
+	c.bodies.Denied = func() { l.limited(Bodies) }
 	l.known[address] = c
 	return c
 }
 
 // sweep removes clients that use nothing, at most once a second, and reports whether there
 // is room for another. It is called with l.mu held.
-func (l *clients) sweep(now time.Time) bool {
+func (l *Clients) sweep(now time.Time) bool {
 	if now.Sub(l.swept) < time.Second {
 		return false
 	}
@@ -156,8 +174,8 @@ func (l *clients) sweep(now time.Time) bool {
 }
 
 // Open implements transport.Limits.
-func (l *clients) Open(r *http.Request) (release func(), bye *transport.Bye) {
-	address, known := l.addressOf(r)
+func (l *Clients) Open(r *http.Request) (release func(), bye *transport.Bye) {
+	address, known := l.AddressOf(r)
 	if !known {
 		return func() {}, nil
 	}
@@ -167,10 +185,10 @@ func (l *clients) Open(r *http.Request) (release func(), bye *transport.Bye) {
 	switch {
 	case c == nil:
 		return func() {}, nil
-	case c.links >= maxLinks:
-		return nil, l.refuse(limitLinks, "too many connections from this address", 30*time.Second)
+	case c.links >= MaxLinks:
+		return nil, l.refuse(Links, "too many connections from this address", 30*time.Second)
 	case !c.opens.Allow():
-		return nil, l.refuse(limitOpens, "too many new connections from this address", 5*time.Second)
+		return nil, l.refuse(Opens, "too many new connections from this address", 5*time.Second)
 	}
 	c.links++
 	return func() {
@@ -180,14 +198,14 @@ func (l *clients) Open(r *http.Request) (release func(), bye *transport.Bye) {
 	}, nil
 }
 
-func (l *clients) refuse(limit, reason string, retry time.Duration) *transport.Bye {
+func (l *Clients) refuse(limit, reason string, retry time.Duration) *transport.Bye {
 	l.limited(limit)
 	return &transport.Bye{Code: transport.CodeTooMany, Reason: reason, RetryAfter: retry}
 }
 
 // Quota implements transport.Limits.
-func (l *clients) Quota(r *http.Request) *transport.Quota {
-	address, known := l.addressOf(r)
+func (l *Clients) Quota(r *http.Request) *transport.Quota {
+	address, known := l.AddressOf(r)
 	if !known {
 		return &l.bodies
 	}
