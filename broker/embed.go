@@ -62,7 +62,7 @@ func embed(listen string, observers []Login, log *slog.Logger) (*embedded, error
 	removeDeadStoreDirs(log)
 	dir, err := os.MkdirTemp("", storePrefix)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the embedded NATS server needs a temporary folder: set TMPDIR to one that heartbeatd may write to: %w", err)
 	}
 	lock, err := lockStoreDir(dir)
 	if err != nil {
@@ -126,7 +126,7 @@ func listenOn(opts *server.Options, listen string) error {
 	}
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
-		return err
+		return fmt.Errorf("NATS listen address: %w", err)
 	}
 	return l.Close()
 }

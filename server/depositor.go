@@ -60,9 +60,9 @@ func signal(c chan<- struct{}) {
 
 // receive handles a value that a node published.
 func (d *depositor) receive(m broker.Message) {
-	var msg message.Deposit
-	if err := json.Unmarshal(m.Data, &msg); err != nil {
-		d.log.Warn("a deposit on NATS cannot be decoded", "error", err)
+	msg, err := message.DecodeDeposit(m.Data)
+	if err != nil {
+		d.log.Warn("a deposit on NATS is invalid", "error", err)
 		return
 	}
 	changed, outdated := d.store.Put(m, msg, time.Now())

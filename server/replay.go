@@ -1,7 +1,6 @@
 package server
 
 import (
-	"encoding/json"
 	"log/slog"
 	"slices"
 	"sync"
@@ -69,10 +68,10 @@ func (b *replayBuffer) setEpoch(epoch string) {
 
 // receive takes one message. They come in order.
 func (b *replayBuffer) receive(m broker.Message) {
-	var msg message.Message
 	st := b.site(m.Site)
-	if err := json.Unmarshal(m.Data, &msg); err != nil {
-		b.log.Warn("a message on NATS cannot be decoded", "error", err)
+	msg, err := message.Decode(m.Data)
+	if err != nil {
+		b.log.Warn("a message on NATS is invalid", "error", err)
 		return
 	}
 	b.mu.Lock()

@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
-	command.Bind(slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	command.Bind(limitLog(slog.New(slog.NewTextHandler(os.Stderr, nil))))
 	err = command.Run()
 	if errors.Is(err, context.Canceled) {
 		return nil

@@ -189,7 +189,9 @@ func TestRefusedFlags(t *testing.T) {
 		want string
 	}{
 		{[]string{"--nats-listen", "0.0.0.0:0"}, "loopback"},
-		{[]string{"--nats-listen", "somewhere"}, "NATS listen address"},
+		{[]string{"--nats-listen", "somewhere"}, "--nats-listen: NATS listen address"},
+		{[]string{"--nats-listen", taken.Addr().String()}, "--nats-listen: NATS listen address: listen tcp"},
+		{[]string{"--presence-ttl", "1ms"}, "--presence-ttl"},
 		{[]string{"--nats-listen", "127.0.0.1:0", "--nats-observer", "demo=short"}, "16 characters"},
 		{[]string{"--nats-observer", "demo=sixteen characters"}, "requires --nats-listen"},
 		{[]string{"watch", "postType/*:42"}, "at the end of a room"},
@@ -288,5 +290,13 @@ func TestConfigNames(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
+	}
+}
+
+// TestBadTemporaryFolder checks that the error says how to choose another one.
+func TestBadTemporaryFolder(t *testing.T) {
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "missing"))
+	if err := run(t.Context(), []string{"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}); err == nil || !strings.Contains(err.Error(), "set TMPDIR") {
+		t.Errorf("%v", err)
 	}
 }

@@ -34,6 +34,21 @@ type Deposit struct {
 	StoredNS int64 `json:"stored_ns,omitempty"`
 }
 
+// DecodeDeposit reads a message of the topic broker.Deposits, and checks it: everybody who may
+// write to NATS can send one.
+func DecodeDeposit(data []byte) (d Deposit, err error) {
+	if err := json.Unmarshal(data, &d); err != nil {
+		return d, err
+	}
+	if len(d.Value) == 0 || len(d.Value) > MaxValue {
+		return d, fmt.Errorf("a value has 1 to %d bytes, not %d", MaxValue, len(d.Value))
+	}
+	if err := CheckHandle(d.Handle); err != nil {
+		return d, err
+	}
+	return d, d.To.Check()
+}
+
 // IsWithdrawal reports whether d ends a deposit.
 func (d Deposit) IsWithdrawal() bool { return string(d.Value) == "null" }
 

@@ -75,6 +75,25 @@ func (s RoomState) Check() error {
 	return nil
 }
 
+// Decode reads a message of the topic broker.Pushes, and checks what nodes do not check again:
+// everybody who may write to NATS can send one.
+func Decode(data []byte) (m Message, err error) {
+	if err := json.Unmarshal(data, &m); err != nil {
+		return m, err
+	}
+	if m.Kind == Push || m.Kind == Nudge {
+		err = m.To.Check()
+	}
+	switch {
+	case err != nil:
+	case m.Kind == Push && (len(m.Data) == 0 || len(m.Data) > MaxData):
+		err = fmt.Errorf("the data of a push has 1 to %d bytes, not %d", MaxData, len(m.Data))
+	case m.Kind == Nudge && (m.SpreadMS < 0 || m.SpreadMS > int(MaxSpread.Milliseconds())):
+		err = fmt.Errorf("spread_ms must be 0 to %d, not %d", MaxSpread.Milliseconds(), m.SpreadMS)
+	}
+	return m, err
+}
+
 // Target says which pages receive a push or a nudge. Exactly one field is set.
 type Target struct {
 	Room string `json:"room,omitempty"`

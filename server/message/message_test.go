@@ -32,3 +32,36 @@ func TestTargetCheck(t *testing.T) {
 		})
 	}
 }
+
+// TestDecode reads messages and deposits as anybody may write them to NATS.
+func TestDecode(t *testing.T) {
+	long := `"` + strings.Repeat("x", MaxData) + `"`
+	for data, want := range map[string]string{
+		`{"kind":"push","to":{"all":true},"data":1}`:                "",
+		`{"kind":"nudge","to":{"user":7},"spread_ms":60000}`:        "",
+		`{"kind":"cron","at":1}`:                                    "",
+		`{"kind":"of a newer node"}`:                                "",
+		`{"kind":"push","to":{"all":true}}`:                         "data of a push",
+		`{"kind":"push","to":{"all":true},"data":` + long + `}`:     "data of a push",
+		`{"kind":"push","to":{},"data":1}`:                          "exactly one",
+		`{"kind":"nudge","to":{"all":true},"spread_ms":-1}`:         "spread_ms",
+		`{"kind":"nudge","to":{"all":true},"spread_ms":9999999999}`: "spread_ms",
+		`{"kind":"push","to":{"all":true},"data":}`:                 "invalid character",
+	} {
+		if _, err := Decode([]byte(data)); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%.60s: %v, want %q", data, err, want)
+		}
+	}
+	for data, want := range map[string]string{
+		`{"to":{"all":true},"handle":"a","value":1}`:            "",
+		`{"to":{"all":true},"handle":"a","value":null}`:         "",
+		`{"to":{"all":true},"handle":"a"}`:                      "a value has",
+		`{"to":{"all":true},"handle":"server_time","value":1}`:  "belongs to WordPress",
+		`{"to":{},"handle":"a","value":1}`:                      "exactly one",
+		`{"to":{"all":true},"handle":"a","value":` + long + `}`: "a value has",
+	} {
+		if _, err := DecodeDeposit([]byte(data)); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%.60s: %v, want %q", data, err, want)
+		}
+	}
+}

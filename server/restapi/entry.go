@@ -24,6 +24,8 @@ const (
 	maxName = 191
 	// maxAvatar is the maximum number of bytes of an avatar's URL.
 	maxAvatar = 2048
+	// maxAhead is how far a back end's clock may be ahead of the node's.
+	maxAhead = time.Hour
 )
 
 // CheckEntry reports what is wrong with an entry of a back end. It compacts the
@@ -38,7 +40,7 @@ func CheckEntry(e *presence.Entry) error {
 	var data bytes.Buffer
 	_ = json.Compact(&data, e.Data) // valid, since it was decoded
 	e.Data = data.Bytes()
-	_, err := time.Parse(wordpress.DateLayout, e.DateGMT)
+	date, err := time.Parse(wordpress.DateLayout, e.DateGMT)
 	switch {
 	case e.UserID < 0:
 		return errors.New("user_id must be a user ID, or 0 for no user")
@@ -52,6 +54,8 @@ func CheckEntry(e *presence.Entry) error {
 		return fmt.Errorf("avatar_url has at most %d bytes and no control characters", maxAvatar)
 	case err != nil:
 		return fmt.Errorf("date_gmt must have the format %s", wordpress.DateLayout)
+	case time.Until(date) > maxAhead:
+		return fmt.Errorf("date_gmt is more than %v in the future", maxAhead)
 	}
 	return nil
 }

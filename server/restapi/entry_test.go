@@ -1,0 +1,24 @@
+package restapi
+
+import (
+	"testing"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
+)
+
+// TestDateOfAnEntry checks that an entry cannot be in the future, but a clock may be ahead.
+func TestDateOfAnEntry(t *testing.T) {
+	for date, valid := range map[string]bool{
+		time.Now().UTC().Add(time.Minute).Format(wordpress.DateLayout): true,
+		"2001-01-01 00:00:00": true,
+		"9999-12-31 23:59:59": false,
+		time.Now().UTC().Add(2 * time.Hour).Format(wordpress.DateLayout): false,
+	} {
+		e := presence.Entry{Room: "admin/online", ClientID: "user-1", UserID: 1, DateGMT: date}
+		if err := CheckEntry(&e); (err == nil) != valid {
+			t.Errorf("%s: %v", date, err)
+		}
+	}
+}
