@@ -168,6 +168,9 @@ func (s *session) stop(bye *transport.Bye) {
 	for _, r := range s.rooms {
 		s.site.rooms.Leave(r, s)
 	}
+	for _, e := range s.entries {
+		s.site.sync.Opened(s.keyOf(e.room, e.clientID))
+	}
 	s.entries, s.rooms = nil, nil
 	s.site.rooms.Notifier.Unsubscribe(s)
 	if bye != nil {
@@ -181,6 +184,9 @@ func (s *session) connect(out *transport.Outbox) {
 		old.Bye(&transport.Bye{Code: transport.CodeReplaced, Reason: "another connection was opened with the same connection id"})
 	}
 	out.OnDrained(s.catchUp)
+	for _, e := range s.entries {
+		s.site.sync.Opened(s.keyOf(e.room, e.clientID))
+	}
 }
 
 // catchUp sends snapshots of the rooms of which frames did not fit.
@@ -203,6 +209,9 @@ func (s *session) disconnect(out *transport.Outbox) {
 		s.disconnectedAt = time.Now()
 		s.timer.Reset(s.grace)
 		s.held.Update(s.rows())
+		for _, e := range s.entries {
+			s.site.sync.Closed(s.keyOf(e.room, e.clientID), s.disconnectedAt)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -22,11 +23,18 @@ import (
 
 // syncCall is the body of a call to WordPress.
 type syncCall struct {
-	Entries []presence.Entry
-	Left    []struct {
-		Room     string
-		ClientID string `json:"client_id"`
+	Entries []struct {
+		presence.Entry
+		BeatGMT string `json:"beat_gmt"`
 	}
+	Left []leftRow
+}
+
+type leftRow struct {
+	Room     string
+	ClientID string `json:"client_id"`
+	UserID   int64  `json:"user_id"`
+	Age      int64
 }
 
 // table is a WordPress with the Presence API plugin.
@@ -103,7 +111,7 @@ func syncing(t *testing.T, on broker.Config, every time.Duration) *node {
 func (r syncCall) entry(room, id string) *presence.Entry {
 	for _, e := range r.Entries {
 		if e.Room == room && e.ClientID == id {
-			return &e
+			return &e.Entry
 		}
 	}
 	return nil
@@ -154,15 +162,43 @@ func TestSync(t *testing.T) {
 	other.socket(t)
 	w.write()
 	w.saw(t, "the leave", func(r syncCall) bool {
-		return slices.ContainsFunc(r.Left, func(l struct {
-			Room     string
-			ClientID string `json:"client_id"`
-		}) bool {
-			return l.Room == wordpress.AdminRoom && l.ClientID == "user-2"
-		})
+		return slices.Contains(r.Left, leftRow{Room: wordpress.AdminRoom, ClientID: "user-2", UserID: 2})
 	})
 	until(t, "the end of the row that PHP has deleted", func() bool { return len(n.presence(t, "GET", "room=theirs", "").entries) == 0 })
-	w.saw(t, "a call without a leave", func(r syncCall) bool { return len(r.Left) == 0 })
+	calls := 0
+	w.saw(t, "calls without a leave", func(r syncCall) bool {
+		if len(r.Left) == 0 {
+			calls = cmp.Or(calls, len(w.calls))
+		}
+		return calls > 0 && len(w.calls) > calls+2
+	})
+	for _, r := range w.calls {
+		if slices.ContainsFunc(r.Left, func(l leftRow) bool { return l.Room == "theirs" }) {
+			t.Error("a row that PHP had deleted was reported as left")
+		}
+	}
+}
+
+// TestSyncOfClosedPages checks that the row of a page whose connection is lost is no longer
+// renewed, and that it is reported with the time since then.
+func TestSyncOfClosedPages(t *testing.T) {
+	n := newNodeOn(t, broker.Config{TTL: time.Minute}, func(c *Config) { c.syncEvery, c.grace = 100*time.Millisecond, 2500*time.Millisecond })
+	n.sites.configured[demoSite].SyncAnywhere = true
+	w := newTable(t, n.demo.Secret())
+	p := n.page(t, 2).withClaims(t, func(c *ticket.Claims) { c.Sync = w.sync() })
+	n.page(t, 1).withClaims(t, func(c *ticket.Claims) { c.Sync = w.sync() }).socket(t) // the site has a page
+	isSent := func(r syncCall) bool { return r.entry(wordpress.AdminRoom, "user-2") != nil }
+	s := p.socket(t)
+	s.beat(1, p.pinging("dashboard"))
+	w.saw(t, "the entry", isSent)
+	_ = s.conn.CloseNow()
+	w.saw(t, "a call without the entry", func(r syncCall) bool { return !isSent(r) && len(r.Left) == 0 })
+	s = p.socket(t)
+	w.saw(t, "the entry of the page that is back", isSent)
+	_ = s.conn.CloseNow()
+	w.saw(t, "the leave", func(r syncCall) bool {
+		return slices.ContainsFunc(r.Left, func(l leftRow) bool { return l.ClientID == "user-2" && l.UserID == 2 && l.Age >= 2 })
+	})
 }
 
 func must[T any](v T, err error) T {

@@ -31,7 +31,8 @@ type Change struct {
 	Site     string
 	Kind     Kind
 	Entry    Entry
-	IdleOnly bool // Updated, but only Entry.Idle and the date changed
+	IdleOnly bool   // Updated, but only Entry.Idle and the date changed
+	Conn     string // of Left: the connection that left last
 }
 
 // Fold turns changes of keys into changes of rooms. Several keys of one client id in one
@@ -95,7 +96,11 @@ func (f *Fold) RemoveName(name string) []Change {
 	if len(rooms) == 0 {
 		delete(f.sites, t.site)
 	}
-	return appendChange(nil, t.site, was, is)
+	changes := appendChange(nil, t.site, was, is)
+	if is == nil {
+		changes[0].Conn = t.conn
+	}
+	return changes
 }
 
 // room returns a room, and creates it if it is missing.

@@ -28,7 +28,8 @@ type row struct {
 	ClientID string          `json:"client_id"`
 	UserID   int64           `json:"user_id"`
 	Data     json.RawMessage `json:"data"`
-	DateGMT  string          `json:"date_gmt"`
+	DateGMT  string          `json:"date_gmt"` // the date of the row
+	BeatGMT  string          `json:"beat_gmt"` // when Data was written
 }
 
 // request is the body of a call.
@@ -45,7 +46,7 @@ func (y *syncer) call(ctx context.Context, siteID string, state *State, url stri
 	}
 	now := time.Now()
 	left := state.departures()
-	ours, theirs := keys(view)
+	ours, theirs := keys(view, state)
 	entries, _ := view.List(presence.Filter{}, 0, math.MaxInt)
 	body, sent := encode(entries, ours, left, now)
 	rows, err := y.post(ctx, siteID, url, body)
@@ -53,19 +54,20 @@ func (y *syncer) call(ctx context.Context, siteID string, state *State, url stri
 		return err
 	}
 	state.reported(left[:sent])
-	y.takeOver(siteID, view, rows, theirs)
+	y.takeOver(siteID, view, state, rows, theirs)
 	return nil
 }
 
 // keys returns the entries that pages and back ends wrote, and the keys that earlier
-// calls wrote for PHP.
-func keys(view *broker.View) (ours map[entryKey]bool, theirs map[presence.Key]bool) {
+// calls wrote for PHP. The value of an entry in ours is false if the connections of all its
+// pages are lost.
+func keys(view *broker.View, state *State) (ours map[entryKey]bool, theirs map[presence.Key]bool) {
 	ours, theirs = make(map[entryKey]bool), make(map[presence.Key]bool)
 	for _, k := range view.Keys(presence.Filter{}) {
-		if k.Conn == conn {
+		if e := (entryKey{k.Room, k.ClientID}); k.Conn == conn {
 			theirs[k] = true
-		} else {
-			ours[entryKey{k.Room, k.ClientID}] = true
+		} else if !isReserved(k.ClientID) {
+			ours[e] = ours[e] || !state.isClosed(k)
 		}
 	}
 	return ours, theirs
@@ -90,9 +92,9 @@ func encode(entries []presence.Entry, ours map[entryKey]bool, left []departure, 
 	oldest, newest := now.Add(-idleAge).UTC().Format(wordpress.DateLayout), now.UTC().Format(wordpress.DateLayout)
 	for _, e := range entries {
 		if !ours[entryKey{e.Room, e.ClientID}] {
-			continue // PHP wrote it
+			continue // PHP wrote it, or its page may have gone
 		}
-		entry := row{e.Room, e.ClientID, e.UserID, e.Data, max(e.DateGMT, oldest)}
+		entry := row{e.Room, e.ClientID, e.UserID, e.Data, max(e.DateGMT, oldest), e.DateGMT}
 		switch e.Idle {
 		case presence.Active:
 			entry.DateGMT = newest
@@ -145,11 +147,11 @@ func (y *syncer) post(ctx context.Context, siteID, url string, body []byte) ([]p
 
 // takeOver writes entries for the rows that PHP wrote, and removes those of rows that are
 // gone. Where a page has written an entry, the row is that entry.
-func (y *syncer) takeOver(siteID string, view *broker.View, rows []presence.Entry, theirs map[presence.Key]bool) {
-	ours, _ := keys(view)
+func (y *syncer) takeOver(siteID string, view *broker.View, state *State, rows []presence.Entry, theirs map[presence.Key]bool) {
+	ours, _ := keys(view, state)
 	for _, e := range rows {
 		k := presence.Key{Site: siteID, Room: e.Room, ClientID: e.ClientID, Conn: conn}
-		if ours[entryKey{e.Room, e.ClientID}] || restapi.CheckEntry(&e) != nil {
+		if _, ok := ours[entryKey{e.Room, e.ClientID}]; ok || isReserved(e.ClientID) || restapi.CheckEntry(&e) != nil {
 			continue
 		}
 		if y.Broker.Put(k, presence.Stored{Entry: e}) == nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,6 +22,9 @@ type State struct {
 	soon     bool // PHP has changed rows: the next call is due
 	failures int
 	left     map[entryKey]departure // entries that left since the last call
+	// closed has the pages of this node whose connection is lost, by entry and connection
+	// ID, until their grace period ends or they are back.
+	closed map[entryKey]map[string]time.Time
 }
 
 // entryKey is the key of a row of the table.
@@ -30,7 +34,10 @@ type entryKey struct{ room, clientID string }
 type departure struct {
 	Room     string `json:"room"`
 	ClientID string `json:"client_id"`
+	UserID   int64  `json:"user_id"`
+	Age      int64  `json:"age"` // for how many seconds its page has been closed
 	at       time.Time
+	closed   time.Time // when its page was closed
 }
 
 // SetURL sets the URL that a ticket names for the calls, unless a newer ticket was seen.
@@ -43,8 +50,46 @@ func (s *State) SetURL(url string, issued time.Time) {
 	}
 }
 
-// Change records an entry that left. What exceeds the limit of a call expires in the
-// table by itself.
+// Closed records that the connection of a page which has an entry is lost. The page may have
+// gone, so that calls no longer renew the row: the Presence API plugin deletes it when the
+// page ends.
+func (s *State) Closed(k presence.Key, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.url == "" {
+		return
+	}
+	if s.closed == nil {
+		s.closed = make(map[entryKey]map[string]time.Time)
+	}
+	e := entryKey{k.Room, k.ClientID}
+	if s.closed[e] == nil {
+		s.closed[e] = make(map[string]time.Time)
+	}
+	s.closed[e][k.Conn] = at
+}
+
+// Opened records that a page is connected again, or that its grace period is over.
+func (s *State) Opened(k presence.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := entryKey{k.Room, k.ClientID}
+	delete(s.closed[e], k.Conn)
+	if len(s.closed[e]) == 0 {
+		delete(s.closed, e)
+	}
+}
+
+// isClosed reports whether the connection of a page is lost.
+func (s *State) isClosed(k presence.Key) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, closed := s.closed[entryKey{k.Room, k.ClientID}][k.Conn]
+	return closed
+}
+
+// Change records an entry of a page or of a back end that left: the rows that PHP wrote are
+// PHP's to delete. What exceeds the limit of a call expires in the table by itself.
 func (s *State) Change(c presence.Change) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -52,11 +97,15 @@ func (s *State) Change(c presence.Change) {
 	switch {
 	case c.Kind == presence.Joined:
 		delete(s.left, k)
-	case c.Kind == presence.Left && s.url != "" && len(s.left) < maxEntries:
+	case c.Kind == presence.Left && c.Conn != conn && !isReserved(k.clientID) && s.url != "" && len(s.left) < maxEntries:
 		if s.left == nil {
 			s.left = make(map[entryKey]departure)
 		}
-		s.left[k] = departure{k.room, k.clientID, time.Now()}
+		d := departure{Room: k.room, ClientID: k.clientID, UserID: c.Entry.UserID, at: time.Now(), closed: time.Now()}
+		if at, ok := s.closed[k][c.Conn]; ok {
+			d.closed = at
+		}
+		s.left[k] = d
 	}
 }
 
@@ -77,12 +126,20 @@ func (s *State) takeSoon() (soon bool) {
 	return soon
 }
 
+// isReserved reports whether the Presence API plugin uses the row of a client ID for itself,
+// as for post locks.
+func isReserved(clientID string) bool { return strings.HasPrefix(clientID, "_") }
+
 // begin returns the URL of the next call if one is due. Another node has reported
 // entries that left long ago.
 func (s *State) begin(now time.Time, every time.Duration) (url string, due bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	maps.DeleteFunc(s.left, func(_ entryKey, d departure) bool { return now.Sub(d.at) > 3*every })
+	maps.DeleteFunc(s.closed, func(_ entryKey, pages map[string]time.Time) bool {
+		maps.DeleteFunc(pages, func(_ string, at time.Time) bool { return now.Sub(at) > maxClosed }) // an entry that the page gave up
+		return len(pages) == 0
+	})
 	if s.url == "" || s.busy || now.Before(s.next) && !s.soon {
 		return "", false
 	}
@@ -116,9 +173,13 @@ func (s *State) end(called bool, failed error, every time.Duration) (failures in
 func (s *State) departures() []departure {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.SortedFunc(maps.Values(s.left), func(a, b departure) int {
+	list := slices.SortedFunc(maps.Values(s.left), func(a, b departure) int {
 		return cmp.Or(cmp.Compare(a.Room, b.Room), cmp.Compare(a.ClientID, b.ClientID))
 	})
+	for i := range list {
+		list[i].Age = int64(time.Since(list[i].closed).Seconds())
+	}
+	return list
 }
 
 // reported removes departures that WordPress has received.

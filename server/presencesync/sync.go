@@ -32,6 +32,8 @@ const (
 	// maxBody the number of bytes.
 	maxEntries = 2000
 	maxBody    = 1 << 20
+	// maxClosed is longer than the grace period of a page whose connection is lost.
+	maxClosed = time.Minute
 	// conn is the connection ID of entries that PHP wrote.
 	conn = "php"
 )

@@ -138,6 +138,40 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestOwnRowsOfPHP checks that rows which PHP wrote, and those with reserved client IDs, are
+// not reported as left.
+func TestOwnRowsOfPHP(t *testing.T) {
+	y := State{url: "x"}
+	left := func(clientID, conn string) {
+		y.Change(presence.Change{Kind: presence.Left, Conn: conn, Entry: presence.Entry{Room: "r", ClientID: clientID}})
+	}
+	left("cli-1", conn)
+	left("_lock", "page-0001")
+	left("user-1", "page-0001")
+	if list := y.departures(); len(list) != 1 || list[0].ClientID != "user-1" {
+		t.Errorf("left: %+v", list)
+	}
+}
+
+// TestClosedPages checks what is known of pages whose connection is lost.
+func TestClosedPages(t *testing.T) {
+	y := State{url: "x"}
+	k := presence.Key{Room: "r", ClientID: "user-1", Conn: "page-0001"}
+	other := presence.Key{Room: "r", ClientID: "user-1", Conn: "page-0002"}
+	y.Closed(k, time.Now().Add(-10*time.Second))
+	y.Closed(other, time.Now())
+	if y.Opened(other); !y.isClosed(k) || y.isClosed(other) {
+		t.Error("a page that is back is closed, or one that is closed is not")
+	}
+	y.Change(presence.Change{Kind: presence.Left, Conn: k.Conn, Entry: presence.Entry{Room: "r", ClientID: "user-1"}})
+	if list := y.departures(); len(list) != 1 || list[0].Age != 10 {
+		t.Errorf("left: %+v, want an age of 10 s", list)
+	}
+	if y.begin(time.Now().Add(4*Interval), Interval); len(y.closed) != 0 {
+		t.Error("a page that is closed for good is kept")
+	}
+}
+
 // TestDatesTellIdle checks that the dates in a call agree with what pages report.
 func TestDatesTellIdle(t *testing.T) {
 	now := time.Now()

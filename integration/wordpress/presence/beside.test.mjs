@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
+import { rmSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { until } from '../../browser/harness.mjs'
@@ -27,7 +28,7 @@ test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
 			assert.equal(php('return heartbeatd_presence_provider();'), 'other')
 			const files = php(`return array_map(fn ($f) => basename((new ReflectionFunction($f))->getFileName()), HEARTBEATD_PRESENCE_FUNCTIONS);`)
 			assert.deepEqual(new Set(files), new Set(['functions.php']))
-			assert.deepEqual(php(`return array_values(array_filter(array_keys(rest_get_server()->get_routes()), fn ($r) => false !== strpos($r, 'presence')));`), ['/wp-presence/v1', '/wp-presence/v1/presence', '/heartbeatd/v1/presence/sync'])
+			assert.deepEqual(php(`return array_values(array_filter(array_keys(rest_get_server()->get_routes()), fn ($r) => false !== strpos($r, 'presence')));`), ['/wp-presence/v1', '/wp-presence/v1/presence', '/heartbeatd/v1/presence/sync', '/heartbeatd/v1/presence/rows'])
 			const person = await logIn(site, 'editor')
 			assert.equal((await person.beat({ 'presence-ping': { screen: 'dashboard' } }))['presence-online'][0].screen_label, 'Dashboard')
 			assert.deepEqual((await rows('admin/online')).map(([client, , data]) => [client, data]), [[`user-${editor.id}`, { screen: 'dashboard' }]])
@@ -72,12 +73,14 @@ test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
 			const [first, older, newer, future] = [at(-20), at(-30), at(-10), at(600)]
 			assert.deepEqual((await sync({ entries: [entry('r', 'a', editor.id, { date_gmt: first }), entry('🎉', '..', editor.id), entry('r', 'gone', editor.id)] })).body, { entries: [] })
 			assert.deepEqual((await rows('🎉')).length, 1)
-			const { body } = await sync({ entries: [entry('r', 'a', editor.id, { date_gmt: older, data: { screen: 'old' } })], left: [{ room: '🎉', client_id: '..' }, { room: 'r', client_id: 'gone' }, { room: 'r' }, 7] })
+			const { body } = await sync({ entries: [entry('r', 'a', editor.id, { date_gmt: older, data: { screen: 'old' } })], left: [left('🎉', '..', editor.id), left('r', 'gone', editor.id), { room: 'r' }, 7] })
 			assert.deepEqual(body.entries.map(({ room, client_id: client, data, date_gmt: when }) => [room, client, data, when]), [['r', 'a', { screen: 's' }, first]], 'what is newer here comes back')
 			assert.deepEqual([await rows('🎉'), (await rows('r')).length], [[], 1])
-			await sync({ entries: [entry('r', 'a', admin.id, { date_gmt: newer, data: {} })] })
-			assert.deepEqual(await rows('r'), [['a', admin.id, [], newer]])
-			await sync({ entries: [entry('r', 'a', admin.id, { date_gmt: future })] })
+			await sync({ entries: [entry('r', 'a', admin.id, { date_gmt: newer })] })
+			assert.deepEqual((await rows('r'))[0][3], first, 'not another user')
+			await sync({ entries: [entry('r', 'a', editor.id, { date_gmt: newer, data: {} })] })
+			assert.deepEqual(await rows('r'), [['a', editor.id, { screen: 's' }, newer]], 'renewed')
+			await sync({ entries: [entry('r', 'a', editor.id, { date_gmt: future })] })
 			assert.ok((await rows('r'))[0][3] <= at(0), 'nobody is from the future')
 
 			php(`wp_set_presence('r', 'by-php', array('x' => "1 \\u{1F389}"), ${author.id}); return 1;`)
@@ -87,19 +90,57 @@ test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
 			clear()
 		})
 
+		await t.test('the state of a row is that plugin\'s, except where the user is', async () => {
+			const at = (seconds) => date(Date.now() + 1000 * seconds)
+			const me = `user-${editor.id}`
+			const state = { screen: 'dashboard', color: '#abcdef', locked: true }
+			const put = (room, client, data) => php(`wp_set_presence('${room}', '${client}', json_decode('${JSON.stringify(data)}', true), ${editor.id}); return 1;`)
+			const stateOf = async (room, data, more) => {
+				await sync({ entries: [entry(room, me, editor.id, { data, ...more })] })
+				return (await rows(room)).find(([client]) => client === me)[2]
+			}
+			put('admin/online', me, state)
+			const there = { screen: 'edit-post', screen_label: 'Posts', title: 'T', post_id: 5 }
+			assert.deepEqual(await stateOf('admin/online', there, { beat_gmt: at(-60) }), state, 'PHP has answered a later beat')
+			assert.deepEqual(await stateOf('admin/online', { screen: 'dashboard', screen_label: 'Dashboard' }, { beat_gmt: at(5) }), state)
+			assert.deepEqual(await stateOf('admin/online', there, { beat_gmt: at(5) }), { screen: 'edit-post', title: 'T', post_id: 5, color: '#abcdef', locked: true })
+			put('postType/post:1', me, state)
+			assert.deepEqual(await stateOf('postType/post:1', { action: 'editing' }, { beat_gmt: at(5) }), state)
+			clear()
+		})
+
+		await t.test('rows that PHP has written stay, and reserved rows are left alone', async () => {
+			php(`wp_set_presence('r', 'session-x', array(), ${editor.id}); wp_set_presence('r', '_lock', array(), ${editor.id}); return 1;`)
+			await sync({ left: [left('r', 'session-x', editor.id, 5), left('r', 'session-x', author.id), left('r', '_lock', editor.id)] })
+			assert.deepEqual((await rows('r')).map(([client]) => client).sort(), ['_lock', 'session-x'])
+			const { body } = await sync({ entries: [entry('r', '_lock', editor.id, { data: { ours: 1 } }), entry('r', '_other', editor.id)] })
+			assert.deepEqual(body.entries.map(({ client_id: client }) => client), ['session-x'])
+			assert.deepEqual((await rows('r')).map(([client, , data]) => [client, data]).sort(), [['_lock', []], ['session-x', []]])
+			clear()
+		})
+
+		await t.test('nothing is written while that plugin records nothing', async () => {
+			addMuPlugin(site, 'recording', `function wp_presence_recording_enabled() { return file_exists(__DIR__ . '/on'); }`)
+			await sync({ entries: [entry('r', 'a', editor.id)] })
+			assert.deepEqual(await rows('r'), [])
+			rmSync(`${site.dir}/wp-content/mu-plugins/recording.php`)
+			await until('the table', async () => (await sync({ entries: [entry('r', 'a', editor.id)] }), await rows('r')).length === 1)
+			clear()
+		})
+
 		await t.test('invalid entries are skipped, too many are refused, and many need few statements', async () => {
 			const good = entry('r', 'good', editor.id)
-			const bad = [{}, 'x', entry('', 'a', 1), entry('x'.repeat(192), 'a', 1), entry('r', 'a\n', 1), entry('r', 'a', 'x'), entry('r', 'a', 1, { data: 'x' }), entry('r', 'a', 1, { date_gmt: 'now' }), entry('r', 'a', 1, { data: { x: 'x'.repeat(10240) } })]
+			const bad = [{}, 'x', entry('', 'a', 1), entry('x'.repeat(192), 'a', 1), entry('r', 'a\n', 1), entry('r', 'a', 'x'), entry('r', 'a', 1, { data: 'x' }), entry('r', 'a', 1, { date_gmt: 'now' }), entry('r', 'a', 1, { beat_gmt: undefined }), entry('r', 'a', 1, { data: { x: 'x'.repeat(10240) } })]
 			assert.deepEqual((await sync({ entries: [...bad, good] })).status, 200)
 			assert.deepEqual((await rows('r')).map(([client]) => client), ['good'])
 			for (const body of [{ entries: Array(2001).fill(good) }, { left: Array(2001).fill(good) }, { entries: { a: 1 } }]) assert.equal((await sync(body)).status, 400)
 			const many = Array.from({ length: 2000 }, (_, i) => entry('many', `c${i}`, editor.id))
 			const started = Date.now()
-			assert.equal((await sync({ entries: many, left: Array.from({ length: 2000 }, (_, i) => ({ room: 'many', client_id: `gone-${i}` })) })).status, 200)
+			assert.equal((await sync({ entries: many, left: Array.from({ length: 2000 }, (_, i) => left('many', `gone-${i}`, editor.id)) })).status, 200)
 			t.diagnostic(`2,000 entries and 2,000 who left in ${Date.now() - started} ms`)
 			assert.equal((await rows('many')).length, 2000)
 			const queries = php(`$r = new WP_REST_Request(); $r['entries'] = json_decode('${JSON.stringify(many.slice(0, 250))}', true); $r['left'] = array(); $n = $GLOBALS['wpdb']->num_queries; heartbeatd_sync_presence($r); return $GLOBALS['wpdb']->num_queries - $n;`)
-			assert.ok(queries <= 3 + 3, `${queries} queries for 250 entries`)
+			assert.ok(queries <= 3 + 4, `${queries} queries for 250 entries`)
 			clear()
 		})
 
@@ -130,7 +171,8 @@ test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
 })
 
 const date = (ms) => new Date(ms).toISOString().slice(0, 19).replace('T', ' ')
-const entry = (room, client, user, more = {}) => ({ room, client_id: client, user_id: user, data: { screen: 's' }, date_gmt: date(Date.now()), ...more })
+const entry = (room, client, user, more = {}) => ({ room, client_id: client, user_id: user, data: { screen: 's' }, date_gmt: date(Date.now()), beat_gmt: date(Date.now()), ...more })
+const left = (room, client, user, age = 0) => ({ room, client_id: client, user_id: user, age })
 
 // sign signs the key of a call as heartbeatd does.
 function sign(claims, { header = {}, key = secret } = {}) {

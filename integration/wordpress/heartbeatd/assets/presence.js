@@ -24,7 +24,7 @@
 	}
 
 	function addHandles( data ) {
-		// Another plugin may have set the handle, with more in it.
+		// A plugin's script may have set the handle, with more in it.
 		data['presence-ping'] = data['presence-ping'] || { screen: window.pagenow };
 		if ( config.post ) {
 			data['presence-editor-ping'] = { post_id: config.post };
@@ -32,15 +32,19 @@
 		return data;
 	}
 
-	$( document ).on( 'heartbeat-send.heartbeatd', function( event, data ) {
-		if ( document.visibilityState !== 'hidden' ) {
-			addHandles( data );
-		}
-	} );
+	// Another plugin that provides the Presence API adds its handles itself, in the tabs and at the
+	// times that it chooses.
+	if ( ! config.beside ) {
+		$( document ).on( 'heartbeat-send.heartbeatd', function( event, data ) {
+			if ( document.visibilityState !== 'hidden' ) {
+				addHandles( data );
+			}
+		} );
 
-	// Presence is reported when the link opens, whoever answers the first beat, and whenever.
-	if ( transport().announce && document.visibilityState !== 'hidden' ) {
-		transport().announce( addHandles( {} ) );
+		// Presence is reported when the link opens, whoever answers the first beat, and whenever.
+		if ( transport().announce && document.visibilityState !== 'hidden' ) {
+			transport().announce( addHandles( {} ) );
+		}
 	}
 
 	// Where heartbeatd answers the page's beats, the first one is sent at once: it costs PHP nothing.

@@ -16,7 +16,7 @@ const SURFACES = {
 	'admin bar': () => document.querySelector('#wp-admin-bar-presence-online')?.innerText ?? '',
 	widget: () => document.querySelector('#presence-active-posts-list')?.innerText ?? '',
 	'posts list': () => Array.from(document.querySelectorAll('tr.wp-locked .locked-text'), (text) => `${text.closest('tr').id} ${text.innerText}`).join('; '),
-	dialog: () => document.querySelector('#post-lock-dialog:not(.hidden) .currently-editing, .editor-post-locked-modal')?.innerText ?? '',
+	dialog: () => document.querySelector('#post-lock-dialog .currently-editing, .editor-post-locked-modal')?.innerText ?? '',
 }
 
 export async function measure({ version, person, php, ask, alone }, { client = alone ? 'core' : 'any', patience = PATIENCE } = {}) {
