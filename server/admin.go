@@ -53,6 +53,9 @@ func (s *Server) apiNode() restapi.Node {
 		Sessions:     s.sessions.count,
 		AdmitDeposit: func(id string, d *message.Deposit) error { return s.deposits.Admit(id, d, time.Now()) },
 		Ready:        s.ready,
+		PHPBeats: func(id string) (map[string]int, time.Duration) {
+			return s.sites.get(id).phpBeats.sum(time.Now()), min(time.Since(s.started), phpBeatsSpan)
+		},
 	}
 }
 

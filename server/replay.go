@@ -95,6 +95,8 @@ func (b *replayBuffer) receive(m broker.Message) {
 		b.wakeRows()
 	case message.Rooms:
 		st.changes.Take(msg, time.Now(), func(rooms []string) { b.pushRooms(st, rooms) })
+	case message.PHPBeats:
+		st.phpBeats.add(msg.Beats, time.Now())
 	}
 }
 

@@ -86,6 +86,8 @@ type Config struct {
 
 	grace     time.Duration // zero: defaultGrace; set by tests
 	syncEvery time.Duration // zero: presencesync.Interval; set by tests
+
+	publishEvery time.Duration // zero: publishEvery; set by tests
 }
 
 // Server is one node.
@@ -108,7 +110,7 @@ type Config struct {
 //	Outbox's mu, then the transport's own: they wake a writer
 //
 // While these are held no other lock is waited for: sites.mu, cron.mu, refusals.mu, limit.Clients.mu,
-// deposit.Store.mu, depositor.mu and the locks of package ticket. A new session is locked
+// phpBeats.mu, deposit.Store.mu, depositor.mu and the locks of package ticket. A new session is locked
 // under sessions.mu while no other goroutine can reach it, so that never waits. The
 // transport calls sessions with none of its locks held.
 //
@@ -125,6 +127,7 @@ type Server struct {
 	sessions *sessions
 	shared   shared // by the sessions
 	tickets  ticket.Verifier
+	started  time.Time
 	deposits deposit.Store
 	refusals refusals
 
@@ -158,7 +161,7 @@ func New(c Config) (*Server, error) {
 		broker: c.Broker, demo: c.Demo,
 		pipeline: pipeline.New(&hooks), log: c.Logger,
 		apiKey: c.APIKey, metricsKey: c.MetricsKey, base: c.BasePath, scripts: c.Scripts,
-		sessions: newSessions(), stop: make(chan struct{}),
+		sessions: newSessions(), started: time.Now(), stop: make(chan struct{}),
 	}
 	s.clients = limit.New(c.TrustedProxies, func(name string) { s.metrics.limited.WithLabelValues(name).Inc() })
 	s.metrics = newMetrics(func() int { return s.sessions.count("") }, s.clients)
@@ -184,6 +187,7 @@ func New(c Config) (*Server, error) {
 	s.socket = &transport.WebSocket{Server: s, CheckOrigin: s.sites.knowsOrigin, Limits: s.clients}
 	s.requests = &transport.Sessions{Server: s, OnLimit: s.refusals.logLimit, Limits: s.clients}
 	s.stopped.Go(s.closeIdleSites)
+	s.stopped.Go(func() { publishPHPBeats(c.Broker, s.sites, cmp.Or(c.publishEvery, publishEvery), s.stop, c.Logger) })
 	s.stopped.Go(func() {
 		presencesync.Run(syncNode(c.Broker, s.sites, tables, c.Logger), cmp.Or(c.syncEvery, presencesync.Interval), s.stop)
 	})

@@ -64,6 +64,8 @@ type site struct {
 	held    pushtransport.State
 	cron    cron
 	puts    sync.Mutex // held while the API checks an entry and writes it
+
+	phpBeats phpBeats
 }
 
 func newSite(s Site, b *broker.Broker) (*site, error) {

@@ -30,6 +30,8 @@ const (
 	Rooms = "rooms" // what others can see of rooms of the Presence API plugin
 	// Renewed says that the rows which the Presence API plugin has of pages were renewed.
 	Renewed = "renewed"
+	// PHPBeats are beats that PHP answered because of callbacks.
+	PHPBeats = "php_beats"
 )
 
 // Message is one message. A node ignores kinds that it does not know.
@@ -44,6 +46,7 @@ type Message struct {
 	Rooms    []RoomState     `json:"rooms,omitempty"`     // of Rooms
 	Beat     bool            `json:"beat,omitempty"`      // of Rooms: a beat has written the rows, so only their Members count
 	LivesMS  int64           `json:"lives_ms,omitempty"`  // of Renewed: how long the rows now live
+	Beats    map[string]int  `json:"beats,omitempty"`     // of PHPBeats, by callback
 }
 
 const (

@@ -54,6 +54,9 @@ type Node struct {
 	Renews func(k presence.Key, user int64) (renews, hasSession bool)
 	// Sessions returns the number of a site's sessions.
 	Sessions func(siteID string) int
+	// PHPBeats returns how many beats of a site PHP answered because of callbacks of plugins, by
+	// callback, and in which time before now they are counted.
+	PHPBeats func(siteID string) (map[string]int, time.Duration)
 	// AdmitDeposit returns why a site may not have one more deposit, or sets until when NATS
 	// keeps it.
 	AdmitDeposit func(siteID string, d *message.Deposit) error

@@ -70,6 +70,7 @@ func newTestNode(t *testing.T) *testNode {
 		Held:     func(string, int64, string) []presence.Key { return nil },
 		Renews:   func(presence.Key, int64) (bool, bool) { return false, false },
 		Sessions: func(string) int { return 0 },
+		PHPBeats: func(string) (map[string]int, time.Duration) { return map[string]int{"a": 3}, time.Minute },
 		Ready:    func() error { return nil },
 		AdmitDeposit: func(_ string, d *message.Deposit) error {
 			if d.Handle == "one-too-many" {

@@ -168,10 +168,15 @@ func (a *api) status(ctx context.Context, c *call) (int, any, error) {
 		Reason   string `json:"reason"`
 		Sessions int    `json:"sessions"`
 		Online   int    `json:"online"`
+
+		PHPBeats        map[string]int `json:"php_beats"`
+		PHPBeatsSeconds int            `json:"php_beats_seconds"`
 	}{Version: "unknown", Site: c.site, Time: time.Now().Unix(), Ready: true, Sessions: a.Sessions(c.site)}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		status.Version = info.Main.Version
 	}
+	beats, span := a.PHPBeats(c.site)
+	status.PHPBeats, status.PHPBeatsSeconds = beats, int(span.Seconds())
 	if err := a.Ready(); err != nil {
 		status.Ready, status.Reason = false, err.Error()
 	}

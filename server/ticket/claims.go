@@ -62,6 +62,10 @@ type Claims struct {
 	// changed: while it cannot reach the API, its tickets do not have this claim.
 	RepeatUntil int64 `json:"repeat_until,omitempty"`
 
+	// Callbacks names the callbacks of plugins because of which PHP has answered the beat for
+	// which it issued the ticket.
+	Callbacks []string `json:"callbacks,omitempty"`
+
 	IssuedAt *Time `json:"iat"` // instead of the RegisteredClaims', which lacks milliseconds
 	jwt.RegisteredClaims
 

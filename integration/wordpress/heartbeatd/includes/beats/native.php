@@ -52,6 +52,30 @@ function heartbeatd_native_handles( $level ) {
 }
 
 /**
+ * Returns the callbacks because of which PHP has answered a beat that heartbeatd could answer
+ * otherwise. The ticket names them, and heartbeatd counts their beats for the settings screen.
+ *
+ * @param string      $screen_id The page's screen.
+ * @param array[]     $foreign   The foreign callbacks during the beat.
+ * @param string|null $handles   The handles of core that the beat carries; null if the callbacks were not observed.
+ * @return string[] The values of heartbeatd_pace_key().
+ */
+function heartbeatd_callbacks_that_need_php( $screen_id, $foreign, $handles ) {
+	if ( ! $foreign || null === $handles ) {
+		return array();
+	}
+	$counts = heartbeatd_observations()['silent'][ heartbeatd_roles_hash() ][ heartbeatd_screen_hash( $screen_id ) ] ?? array();
+	$keys   = array();
+	foreach ( $foreign as $callback ) {
+		$runs = 'heartbeat_received' !== $callback['hook'] || '' !== $handles;
+		if ( $runs && ! heartbeatd_is_silent( $callback, $counts ) && HEARTBEATD_PACE_OWN_BEATS !== heartbeatd_callback_pace( $callback ) ) {
+			$keys[] = heartbeatd_pace_key( $callback );
+		}
+	}
+	return array_slice( array_values( array_unique( $keys ) ), 0, HEARTBEATD_MAX_FOREIGN );
+}
+
+/**
  * Returns the level and the pace of a page. If calls to heartbeatd's API fail, PHP must see
  * every beat, because the plugin could not report changes.
  *

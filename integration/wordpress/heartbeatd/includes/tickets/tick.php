@@ -85,6 +85,10 @@ function heartbeatd_send_fresh_ticket( $nonce, $screen_id ) {
 	if ( ! $claims ) {
 		return;
 	}
+	$callbacks = heartbeatd_callbacks_that_need_php( $screen_id, heartbeatd_foreign_callbacks(), heartbeatd_observed_handles() );
+	if ( $callbacks ) {
+		$claims['callbacks'] = $callbacks;
+	}
 	if ( isset( $claims['repeat_until'], $data['wp-check-locked-posts'] ) ) {
 		$claims['repeat_until'] = (int) $claims['iat'] + HEARTBEATD_LIST_REPEAT_TIME;
 		$claims                += array_filter( array( 'locks' => heartbeatd_locks_of_others( $posts ) ) );

@@ -105,8 +105,8 @@ function heartbeatd_add_native_claims( $claims, $screen_id ) {
 }
 
 /**
- * Signs a ticket. Leaves out what does not fit: single posts, when locks expire, then the ping,
- * then rooms, from the end, and then the post types.
+ * Signs a ticket. Leaves out what does not fit: what is only counted, single posts, when locks
+ * expire, then the ping, then rooms, from the end, and then the post types.
  *
  * @param array $claims The claims.
  * @param int   $limit  The most bytes that the ticket may have.
@@ -118,7 +118,9 @@ function heartbeatd_sign_ticket( $claims, $limit = HEARTBEATD_MAX_JWT ) {
 	}
 	$ticket = heartbeatd_sign_jwt( $claims );
 	while ( strlen( $ticket ) > $limit ) {
-		if ( isset( $claims['editable'] ) || isset( $claims['not_editable'] ) ) {
+		if ( isset( $claims['callbacks'] ) ) {
+			unset( $claims['callbacks'] );
+		} elseif ( isset( $claims['editable'] ) || isset( $claims['not_editable'] ) ) {
 			$claims = heartbeatd_cut_post_claims( $claims );
 		} elseif ( isset( $claims['locks'] ) ) {
 			$claims['repeat_until'] = min( $claims['repeat_until'], (int) ( $claims['iat'] + min( $claims['locks'] ) / 1000 ) );
