@@ -258,9 +258,16 @@ test('effects of callbacks', { timeout: 600_000 }, async (t) => {
 			await levels('list', 2)
 			const page = await open('admin', '/wp-admin/edit.php')
 			await connected(page)
-			await beat(page)
+			for (let i = 0; i < 3; i++) await beat(page)
+			const posted = page.beats.length
+			assert.ok(posted >= 3)
+			const settings = () => page.goto(`${site.url}/wp-admin/options-general.php?page=heartbeatd`)
+			await until('the number of beats to PHP', async () => {
+				await settings()
+				return new RegExp(`^${posted} in the last \\d+ minutes?$`).test(await page.textContent('#heartbeatd-callbacks td:nth-child(3)'))
+			})
 			const choose = async (value) => {
-				await page.goto(`${site.url}/wp-admin/options-general.php?page=heartbeatd`)
+				await settings()
 				await page.selectOption('#heartbeatd-callbacks select', value)
 				await Promise.all([page.waitForNavigation(), page.click('#submit')])
 				assert.equal(await page.inputValue('#heartbeatd-callbacks select'), value)
@@ -272,10 +279,15 @@ test('effects of callbacks', { timeout: 600_000 }, async (t) => {
 				assert.deepEqual([value, seen.level, seen.fresh < 400 ? seen.fresh : null], [value, level, seconds])
 				assert.deepEqual([(await levels('dashboard', 2))[1], (await person.beat('dashboard', {})).fresh > 400], ['own', true], 'it does not run there')
 			}
-			await page.close()
 			addMuPlugin(site, 'pace', `add_filter('heartbeatd_callback_pace', fn ($pace, $callback, $hook) => '${name('mu-plugins/')}' === $callback && 'heartbeat_received' === $hook ? 120 : $pace, 10, 3);`)
 			assert.equal((await person.beat('edit-post', data.list)).fresh, 120)
+			await settings()
+			assert.deepEqual([await page.inputValue('#heartbeatd-callbacks select'), await page.isDisabled('#heartbeatd-callbacks select')], ['120', true])
+			await Promise.all([page.waitForNavigation(), page.click('#submit')])
 			rmSync(`${site.dir}/wp-content/mu-plugins/pace.php`)
+			await settings()
+			assert.deepEqual([await page.inputValue('#heartbeatd-callbacks select'), await page.isDisabled('#heartbeatd-callbacks select')], ['0', false], 'the choice is kept')
+			await page.close()
 		})
 
 		await t.test('with a drop-in for the object cache', async () => {
@@ -297,6 +309,32 @@ test('effects of callbacks', { timeout: 600_000 }, async (t) => {
 				assert.deepEqual([name, await levels('list')], [name, expected])
 			}
 			rmSync(dropIn)
+		})
+
+		await t.test('a page with handles that have a prefix', async () => {
+			use(0)
+			addMuPlugin(site, 'prefix', `add_filter('heartbeat_received', function ($response, $data) {
+				foreach (array_keys($data) as $handle) if (0 === strpos($handle, 'kind-heartbeat-')) $response[$handle] = 'answered';
+				return $response;
+			}, 10, 2);`)
+			php(`heartbeatd_reset_observations(); return 1;`)
+			const page = await open('admin', '/wp-admin/edit.php')
+			await connected(page)
+			const ask = async (handle) => {
+				await page.evaluate((name) => wp.heartbeat.enqueue(name, { action: 'x' }), handle)
+				return (await beat(page))[handle]
+			}
+			for (let i = 0; i < 6; i++) assert.equal(await ask(`kind-heartbeat-${i}`), 'answered')
+			for (let i = 0; i < 5; i++) await beat(page)
+			const before = page.beats.length
+			await beat(page)
+			assert.equal(page.beats.length, before, 'a beat without such a handle is native')
+			for (let i = 6; i < 9; i++) assert.equal(await ask(`kind-heartbeat-${i}`), 'answered')
+			assert.equal(page.beats.length, before + 3)
+			await beat(page)
+			assert.equal(page.beats.length, before + 3, 'and native again')
+			await page.close()
+			rmSync(`${site.dir}/wp-content/mu-plugins/prefix.php`)
 		})
 
 		await t.test('a page, from learning to acting', async () => {

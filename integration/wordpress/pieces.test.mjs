@@ -281,11 +281,18 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			php(`delete_option('heartbeatd'); return 1;`)
 		})
 
-		await t.test('only a choice that differs from the default pace is stored', () => {
+		await t.test('a choice of a pace is stored, and code takes precedence over it', () => {
 			const key = '0123456789ab'
 			const paces = (...chosen) => php(`$stored = array('c'); foreach (${JSON.stringify(chosen)} as $pace) { $stored = heartbeatd_sanitize_paces(array('${key}' => $pace), $stored); } return (object) $stored;`)
 			assert.deepEqual([paces('0'), paces('60'), paces('60', '0'), paces('60', '7'), paces('60', 'x')], [{ 0: 'c' }, { 0: 'c', [key]: 60 }, { 0: 'c' }, { 0: 'c', [key]: 60 }, { 0: 'c', [key]: 60 }])
-			assert.deepEqual(php(`define('HEARTBEATD_CALLBACK_PACE', 60); return array(heartbeatd_sanitize_paces(array('${key}' => '60'), array()), heartbeatd_sanitize_paces(array('${key}' => '0'), array()));`), [[], { [key]: 0 }])
+			const pace = (code) => php(`$callback = array('hook' => 'heartbeat_send', 'callback' => 'own');
+				update_option('heartbeatd', array('paces' => array(heartbeatd_pace_key($callback) => 120)));
+				${code}
+				return array(heartbeatd_callback_pace($callback), heartbeatd_is_pace_fixed($callback), delete_option('heartbeatd'));`).slice(0, 2)
+			const filter = (code) => `add_filter('heartbeatd_callback_pace', fn ($pace, $callback, $hook) => 'own' === $callback && 'heartbeat_send' === $hook ? ${code} : $pace, 10, 3);`
+			const constant = `define('HEARTBEATD_CALLBACK_PACE', 90);`
+			assert.deepEqual([pace(''), pace(constant), pace(filter('45')), pace(constant + filter('$pace + 1')), pace(filter('max(300, $pace)')), pace(filter('max(60, $pace)')), pace(filter('-7'))],
+				[[120, false], [90, true], [45, true], [91, true], [300, true], [120, false], [-1, true]])
 		})
 
 		await t.test('every kind of callback is recognized', () => {

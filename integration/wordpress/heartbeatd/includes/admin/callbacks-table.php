@@ -22,21 +22,21 @@ function heartbeatd_print_callbacks_table() {
 	if ( ! $rows ) {
 		return;
 	}
-	printf(
-		'<h2>%s</h2><p>%s</p><table class="widefat striped" id="heartbeatd-callbacks"><thead><tr><th scope="col">%s</th><th scope="col">%s</th><th scope="col">%s</th></tr></thead><tbody>',
-		esc_html__( 'Functions that need PHP', 'heartbeatd' ),
-		esc_html__( 'These functions of other plugins or the theme keep heartbeatd from answering beats. You can choose that PHP sees fewer beats: pages then get what a function adds later. A beat with data of another plugin always goes to PHP.', 'heartbeatd' ),
-		esc_html__( 'Function', 'heartbeatd' ),
-		esc_html__( 'Observed', 'heartbeatd' ),
-		esc_html__( 'PHP sees', 'heartbeatd' )
-	);
+	printf( '<h2>%s</h2><p>%s</p>', esc_html__( 'Functions that need PHP', 'heartbeatd' ), esc_html__( 'These functions of other plugins or the theme keep heartbeatd from answering beats. You can choose that PHP sees fewer beats: pages then get what a function adds later. A beat with data of another plugin always goes to PHP.', 'heartbeatd' ) );
+	echo '<table class="widefat striped" id="heartbeatd-callbacks"><thead><tr>';
+	foreach ( array( __( 'Function', 'heartbeatd' ), __( 'Observed', 'heartbeatd' ), __( 'Beats to PHP', 'heartbeatd' ), __( 'PHP sees', 'heartbeatd' ) ) as $heading ) {
+		printf( '<th scope="col">%s</th>', esc_html( $heading ) );
+	}
+	echo '</tr></thead><tbody>';
+	$status = heartbeatd_fetch_status();
 	foreach ( $rows as $key => $callback ) {
 		printf(
-			'<tr><td><code>%s</code><br>%s, %s</td><td>%s</td><td>',
+			'<tr><td><code>%s</code><br>%s, %s</td><td>%s</td><td>%s</td><td>',
 			esc_html( heartbeatd_callback_label( $callback ) ),
 			esc_html( $callback['hook'] ),
 			esc_html( $callback['file'] ),
-			esc_html( heartbeatd_report_reason( $callback, $observations ) )
+			esc_html( heartbeatd_report_reason( $callback, $observations ) ),
+			esc_html( heartbeatd_beats_text( $status, $key ) )
 		);
 		heartbeatd_print_pace_field( $key, $callback );
 		echo '</td></tr>';
@@ -45,23 +45,78 @@ function heartbeatd_print_callbacks_table() {
 }
 
 /**
- * Prints the field with the choice for a callback.
+ * Returns how many beats PHP has answered because of a callback. heartbeatd counts them.
+ *
+ * @param array|WP_Error $status The answer of heartbeatd_fetch_status().
+ * @param string         $key    The value of heartbeatd_pace_key().
+ * @return string
+ */
+function heartbeatd_beats_text( $status, $key ) {
+	if ( is_wp_error( $status ) || ! isset( $status['php_beats'], $status['php_beats_seconds'] ) ) {
+		return __( 'not known', 'heartbeatd' );
+	}
+	$beats   = number_format_i18n( (int) ( $status['php_beats'][ $key ] ?? 0 ) );
+	$minutes = (int) ceil( $status['php_beats_seconds'] / MINUTE_IN_SECONDS );
+	if ( $minutes >= 60 ) {
+		/* translators: %s: number of beats. */
+		return sprintf( __( '%s in the last hour', 'heartbeatd' ), $beats );
+	}
+	/* translators: 1: number of beats, 2: number of minutes. */
+	return sprintf( _n( '%1$s in the last %2$s minute', '%1$s in the last %2$s minutes', $minutes, 'heartbeatd' ), $beats, number_format_i18n( $minutes ) );
+}
+
+/**
+ * Prints the field with the choice for a callback, or what code has decided.
  *
  * @param string $key      The key of the choice.
  * @param array  $callback A foreign callback.
  */
 function heartbeatd_print_pace_field( $key, $callback ) {
-	$texts = array(
-		HEARTBEATD_PACE_ALL_BEATS => __( 'every beat', 'heartbeatd' ),
-		60                        => __( 'a beat of each page every minute', 'heartbeatd' ),
-		120                       => __( 'a beat of each page every 2 minutes', 'heartbeatd' ),
-		300                       => __( 'a beat of each page every 5 minutes', 'heartbeatd' ),
-		HEARTBEATD_PACE_OWN_BEATS => __( 'only beats with data of a plugin', 'heartbeatd' ),
-	);
 	$pace  = heartbeatd_callback_pace( $callback );
-	printf( '<select name="heartbeatd[paces][%s]" aria-label="%s">', esc_attr( $key ), esc_attr( heartbeatd_callback_label( $callback ) ) );
-	foreach ( $texts as $value => $text ) {
-		printf( '<option value="%s"%s>%s</option>', esc_attr( $value ), selected( $pace, $value, false ), esc_html( $text ) );
+	$fixed = heartbeatd_is_pace_fixed( $callback );
+	printf(
+		'<select name="heartbeatd[paces][%s]" aria-label="%s"%s>',
+		esc_attr( $key ),
+		/* translators: %s: name of a function. */
+		esc_attr( sprintf( __( 'How often PHP sees beats because of %s', 'heartbeatd' ), heartbeatd_callback_label( $callback ) ) ),
+		disabled( $fixed, true, false )
+	);
+	foreach ( $fixed ? array( $pace ) : HEARTBEATD_PACES as $value ) {
+		printf( '<option value="%s"%s>%s</option>', esc_attr( $value ), selected( heartbeatd_chosen_pace( $callback ), $value, false ), esc_html( heartbeatd_pace_text( $value ) ) );
 	}
 	echo '</select>';
+	$note = '';
+	if ( $fixed && defined( 'HEARTBEATD_CALLBACK_PACE' ) ) {
+		/* translators: %s: name of a constant. */
+		$note = sprintf( __( 'Set in wp-config.php, as %s.', 'heartbeatd' ), 'HEARTBEATD_CALLBACK_PACE' );
+	} elseif ( $fixed ) {
+		/* translators: %s: name of a filter. */
+		$note = sprintf( __( 'Set by code, with the filter %s.', 'heartbeatd' ), 'heartbeatd_callback_pace' );
+	} elseif ( heartbeatd_chosen_pace( $callback ) !== $pace ) {
+		/* translators: 1: name of a filter, 2: how often PHP sees beats, as “every beat”. */
+		$note = sprintf( __( 'Changed by code, with the filter %1$s, to: %2$s.', 'heartbeatd' ), 'heartbeatd_callback_pace', heartbeatd_pace_text( $pace ) );
+	}
+	printf( '<p class="description">%s</p>', esc_html( $note ) );
+}
+
+/**
+ * Returns the text for a pace.
+ *
+ * @param int $pace Seconds, HEARTBEATD_PACE_ALL_BEATS or HEARTBEATD_PACE_OWN_BEATS.
+ * @return string
+ */
+function heartbeatd_pace_text( $pace ) {
+	if ( HEARTBEATD_PACE_ALL_BEATS === $pace ) {
+		return __( 'every beat', 'heartbeatd' );
+	}
+	if ( HEARTBEATD_PACE_OWN_BEATS === $pace ) {
+		return __( 'only beats with data of a plugin', 'heartbeatd' );
+	}
+	if ( $pace % MINUTE_IN_SECONDS ) {
+		/* translators: %s: seconds. */
+		return sprintf( _n( 'a beat of each page every %s second', 'a beat of each page every %s seconds', $pace, 'heartbeatd' ), number_format_i18n( $pace ) );
+	}
+	$minutes = $pace / MINUTE_IN_SECONDS;
+	/* translators: %s: minutes. */
+	return 1 === $minutes ? __( 'a beat of each page every minute', 'heartbeatd' ) : sprintf( _n( 'a beat of each page every %s minute', 'a beat of each page every %s minutes', $minutes, 'heartbeatd' ), number_format_i18n( $minutes ) );
 }

@@ -49,13 +49,19 @@ function heartbeatd_status_report() {
 }
 
 /**
- * Requests heartbeatd's status.
+ * Requests heartbeatd's status, once in a request.
  *
  * @return array|WP_Error The API's answer; also an error if heartbeatd did not send it.
  */
 function heartbeatd_fetch_status() {
-	$status = heartbeatd_send_call( 'GET', '/status', null, HEARTBEATD_REPORT_TIMEOUT );
-	return is_wp_error( $status ) || isset( $status['version'], $status['ready'] ) ? $status : heartbeatd_unknown_answer_error( 200 );
+	static $status = null;
+	if ( null === $status ) {
+		$status = heartbeatd_send_call( 'GET', '/status', null, HEARTBEATD_REPORT_TIMEOUT );
+		if ( ! is_wp_error( $status ) && ! isset( $status['version'], $status['ready'] ) ) {
+			$status = heartbeatd_unknown_answer_error( 200 );
+		}
+	}
+	return $status;
 }
 
 /**

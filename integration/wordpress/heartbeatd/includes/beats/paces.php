@@ -2,7 +2,7 @@
 /**
  * Paces: how often PHP must see the beats of a page because of a callback that has effects.
  * By default PHP sees every beat. The owner of the site chooses a pace on the settings screen,
- * a hosting company with a filter or a constant.
+ * a hosting company with a constant or a filter.
  *
  * @package heartbeatd
  */
@@ -33,24 +33,29 @@ function heartbeatd_pace_key( $callback ) {
 }
 
 /**
- * Returns the pace of a callback for which the owner has chosen none.
- *
- * @return int
- */
-function heartbeatd_default_pace() {
-	return defined( 'HEARTBEATD_CALLBACK_PACE' ) ? (int) HEARTBEATD_CALLBACK_PACE : HEARTBEATD_PACE_ALL_BEATS;
-}
-
-/**
- * Returns the pace of a callback.
+ * Returns the pace that the owner of the site has chosen for a callback.
  *
  * @param array $callback A foreign callback.
  * @return int Seconds, HEARTBEATD_PACE_ALL_BEATS or HEARTBEATD_PACE_OWN_BEATS.
  */
-function heartbeatd_callback_pace( $callback ) {
+function heartbeatd_chosen_pace( $callback ) {
 	$settings = get_option( 'heartbeatd' );
-	$default  = heartbeatd_default_pace();
-	$pace     = is_array( $settings ) ? $settings['paces'][ heartbeatd_pace_key( $callback ) ] ?? $default : $default;
+	return (int) ( is_array( $settings ) ? $settings['paces'][ heartbeatd_pace_key( $callback ) ] ?? HEARTBEATD_PACE_ALL_BEATS : HEARTBEATD_PACE_ALL_BEATS );
+}
+
+/**
+ * Returns the pace of a callback. A constant takes precedence over the settings screen, and a
+ * filter over both.
+ *
+ * @param array    $callback A foreign callback.
+ * @param int|null $chosen   The pace to use instead of the owner's choice.
+ * @return int Seconds, HEARTBEATD_PACE_ALL_BEATS or HEARTBEATD_PACE_OWN_BEATS.
+ */
+function heartbeatd_callback_pace( $callback, $chosen = null ) {
+	$pace = $chosen ?? heartbeatd_chosen_pace( $callback );
+	if ( defined( 'HEARTBEATD_CALLBACK_PACE' ) ) {
+		$pace = (int) HEARTBEATD_CALLBACK_PACE;
+	}
 	/**
 	 * Filters how often PHP must see the beats of a page because of a callback.
 	 *
@@ -58,5 +63,19 @@ function heartbeatd_callback_pace( $callback ) {
 	 * @param string $callback The callback, as 'my_function', 'My_Class::method' or 'plugins/my-plugin/file.php:12'.
 	 * @param string $hook     Its hook.
 	 */
-	return max( HEARTBEATD_PACE_OWN_BEATS, (int) apply_filters( 'heartbeatd_callback_pace', (int) $pace, $callback['callback'], $callback['hook'] ) );
+	return max( HEARTBEATD_PACE_OWN_BEATS, (int) apply_filters( 'heartbeatd_callback_pace', $pace, $callback['callback'], $callback['hook'] ) );
+}
+
+/**
+ * Determines whether code decides the pace of a callback, whatever the owner chooses.
+ *
+ * @param array $callback A foreign callback.
+ * @return bool
+ */
+function heartbeatd_is_pace_fixed( $callback ) {
+	$paces = array();
+	foreach ( HEARTBEATD_PACES as $pace ) {
+		$paces[] = heartbeatd_callback_pace( $callback, $pace );
+	}
+	return 1 === count( array_unique( $paces ) );
 }

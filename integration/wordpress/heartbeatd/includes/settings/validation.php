@@ -64,7 +64,6 @@ function heartbeatd_sanitize_settings( $given ) {
 
 /**
  * Validates the choices for callbacks. Those for callbacks that the screen does not show stay.
- * The default is no choice: it stays what it is for the host, who may change it.
  *
  * @param array<string, mixed> $given  The choices that were sent.
  * @param array<string, int>   $stored The choices that are stored.
@@ -76,7 +75,7 @@ function heartbeatd_sanitize_paces( $given, $stored ) {
 			continue;
 		}
 		unset( $stored[ $key ] );
-		if ( heartbeatd_default_pace() !== (int) $pace ) {
+		if ( HEARTBEATD_PACE_ALL_BEATS !== (int) $pace ) {
 			$stored[ $key ] = (int) $pace; // The last one: the oldest choices are dropped.
 		}
 	}
