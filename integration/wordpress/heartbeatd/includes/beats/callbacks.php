@@ -45,12 +45,32 @@ function heartbeatd_known_callbacks() {
 }
 
 /**
- * Returns the foreign callbacks that are registered on the hooks of a beat.
+ * Returns the foreign callbacks that are registered on the hooks of a beat. They are found
+ * again only if the hooks have changed.
  *
  * @return array<string, array{hook: string, callback: string, file: string, id: string, entry: array}> By what
  *     identifies the callback; the entry is its priority and index in the hook.
  */
 function heartbeatd_foreign_callbacks() {
+	global $wp_filter;
+	static $known = array( null, array() );
+
+	$hooks = array();
+	foreach ( HEARTBEATD_BEAT_HOOKS as $hook ) {
+		$hooks[] = empty( $wp_filter[ $hook ] ) ? array() : $wp_filter[ $hook ]->callbacks;
+	}
+	if ( $hooks !== $known[0] ) { // Not slow: an array that nobody has changed is the same one.
+		$known = array( $hooks, heartbeatd_find_foreign_callbacks() );
+	}
+	return $known[1];
+}
+
+/**
+ * Finds the foreign callbacks.
+ *
+ * @return array[] The same as heartbeatd_foreign_callbacks().
+ */
+function heartbeatd_find_foreign_callbacks() {
 	$known   = heartbeatd_known_callbacks();
 	$foreign = array();
 	foreach ( HEARTBEATD_BEAT_HOOKS as $hook ) {

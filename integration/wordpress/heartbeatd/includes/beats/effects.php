@@ -186,7 +186,7 @@ function heartbeatd_request_state() {
 	global $wp_filter;
 	$callbacks = array();
 	foreach ( array( 'heartbeat_received', 'heartbeat_send', 'heartbeat_tick', 'shutdown' ) as $hook ) {
-		$callbacks[] = isset( $wp_filter[ $hook ] ) ? array_map( 'array_keys', $wp_filter[ $hook ]->callbacks ) : array();
+		$callbacks[] = isset( $wp_filter[ $hook ] ) ? $wp_filter[ $hook ]->callbacks : array();
 	}
 	return array(
 		'headers'   => array( headers_list(), http_response_code() ),

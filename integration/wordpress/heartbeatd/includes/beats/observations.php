@@ -179,8 +179,24 @@ function heartbeatd_merge_foreign_callbacks( $known, $foreign, $place ) {
  * @return array{fingerprint: string, levels: array, full: int, foreign: array, silent: array, effects: array, reads: array, changes: array}
  */
 function heartbeatd_observations() {
-	$observations = get_option( 'heartbeatd_learned' );
-	$nothing      = array(
+	static $read = array();
+
+	$site   = get_current_blog_id();
+	$stored = get_option( 'heartbeatd_learned' );
+	if ( ! isset( $read[ $site ] ) || $read[ $site ][0] !== $stored ) {
+		$read[ $site ] = array( $stored, heartbeatd_valid_observations( $stored ) );
+	}
+	return $read[ $site ][1];
+}
+
+/**
+ * Removes from the stored observations what is not valid any more.
+ *
+ * @param mixed $observations The option.
+ * @return array The same as heartbeatd_observations().
+ */
+function heartbeatd_valid_observations( $observations ) {
+	$nothing = array(
 		'fingerprint' => heartbeatd_code_fingerprint(),
 		'levels'      => array(),
 		'full'        => 0,
