@@ -8,7 +8,6 @@ import { reportErrors } from './reporterrors.js'
 
 // A beat without a tick over the link is posted after this time.
 const LINK_TIMEOUT = 2500
-const CONNECTION_HEADER = 'Heartbeat-Connection'
 const NO_TICKET_HEADER = 'Heartbeat-No-Ticket'
 const FORM = /^application\/x-www-form-urlencoded\b/
 const TICK_HEADERS = 'Content-Type: application/json; charset=UTF-8\r\n'
@@ -43,10 +42,8 @@ export function registerAjaxTransport($, win, client, isOwn) {
 // would have to allow them.
 function preparePost(beat) {
 	beat.byPost = true
-	const conn = beat.client.posted(beat.fields)
-	const headers = {}
-	if (beat.options.crossDomain) return headers
-	if (conn) headers[CONNECTION_HEADER] = conn
+	const headers = beat.client.posted(beat.fields)
+	if (beat.options.crossDomain) return {}
 	beat.asks = beat.tickets.may()
 	if (!beat.asks) headers[NO_TICKET_HEADER] = '1'
 	return headers
@@ -93,8 +90,8 @@ function createTransport(beat, plan) {
 				return
 			}
 			stop = countdown(win, LINK_TIMEOUT, () => {
-				post(headers, complete)
 				plan.giveUp()
+				post(headers, complete)
 			})
 			plan.send().then((text) => {
 				if (done) return

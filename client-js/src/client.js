@@ -10,11 +10,12 @@ import { createNudges } from './nudges.js'
 import { rowOf } from './lockchange.js'
 import { createSlots } from './connectionslots.js'
 import { createRooms, concernsOthers, contestsLock } from './room.js'
+import { ONLINE, PING, addOnline } from './online.js'
 import { createWebSocketLink } from './websocket.js'
 import { reportErrors } from './reporterrors.js'
 import { isTransportHistory } from './transporthistory.js'
 import { isUp } from './probe.js'
-import { isAlive, isNative, isRecent, mayRepeat, readTicket, takesDeposits } from './ticket.js'
+import { isAlive, isFresh, isNative, isRecent, mayRepeat, readTicket, takesDeposits } from './ticket.js'
 import { watchActivity } from './activity.js'
 import { watchLeaving } from './leaving.js'
 import { findNetwork } from './workernetwork.js'
@@ -59,6 +60,7 @@ const LINK_SPREAD = 1000
 export function createClient({ win, $, emit, connectNow, beatEarly, config = Object(win.heartbeatSettings).heartbeatd || {} }) {
 	const conn = randomId(win)
 	const rooms = createRooms(win)
+	const online = rooms.room(ONLINE)
 	const answers = createAnswerCache(Date.now, config.lock_window)
 	let deposits = [] // the handles for which a back end has deposited a value for this page
 	let ticket = null
@@ -70,6 +72,8 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 	let last = null // the fields of the last beat
 	let declines = 0 // how many beats over the link heartbeatd has declined one after the other
 	let shown = [] // the cursors of the last pushes
+	let behind = false // a nudge came before the last beat, or heartbeatd declined it: PHP may know more
+	let isNoted = false // the last posted beat told PHP that its presence went over the link
 	let network = null // of the links, see workernetwork.js
 	const state = { page: AWAKE, presence: SHOWN, beats: BY_LINK, lock: OWN }
 
@@ -113,7 +117,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 			maxBody = Number(welcome.max_body) || 0
 			if (welcome.cursor && epoch(welcome.cursor) !== epoch(cursor)) cursor = welcome.cursor
 			// A beat may have gone to PHP while the link was opening.
-			if (here() !== helloPresence) link.note(here())
+			if (here() !== helloPresence) sendNote()
 		}
 		reportErrors(win, () => emit('transport', [name || 'post']))
 	}
@@ -185,7 +189,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 			return
 		}
 		selector.link.ticket(text)
-		selector.link.note(here()) // the last ticket may not have allowed all rooms of the note
+		sendNote() // the last ticket may not have allowed all rooms of the note
 	}
 
 	// Returns the presence handles of a beat. A user who refreshes a post's lock is in the post's
@@ -200,11 +204,12 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 
 	const idleField = () => 'idle=' + Number(activity.idle) + (win.document.hidden ? '&hidden=1' : '')
 
-	const here = () => (state.presence === HIDDEN ? '' : [presenceFields, idleField()].filter(Boolean).join('&'))
+	const here = () => (state.presence === HIDDEN ? '' : (presenceFields && presenceFields + '&') + idleField())
 
-	const activity = watchActivity(win, () => {
-		if (selector.link) selector.link.note(here() || idleField()) // a page that was just hidden still has entries
-	})
+	// Returns whether the note was sent.
+	const sendNote = (note = here()) => selector.link && selector.link.note(note)
+
+	const activity = watchActivity(win, () => sendNote(here() || idleField())) // a page that was just hidden still has entries
 
 	const focused = () => !win.document.hasFocus || win.document.hasFocus()
 
@@ -221,7 +226,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 		if (!answer || lock === state.lock) return
 		state.lock = lock
 		setPresence(fields)
-		if (selector.link) selector.link.note(here())
+		sendNote()
 	}
 
 	// A page can be present before its first beat. The handles are added to those of the last call
@@ -229,7 +234,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 	function announce(data) {
 		const settings = win.heartbeatSettings || {}
 		setPresence({ data: Object.assign({}, presence, data), screen_id: win.pagenow || settings.screenId || 'front', has_focus: focused() })
-		if (selector.link) selector.link.note(here())
+		sendNote()
 	}
 
 	// A hidden tab beats too rarely to report that its user has left, and a shown one too late to
@@ -237,7 +242,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 	win.document.addEventListener('visibilitychange', () => {
 		state.presence = win.document.visibilityState === 'hidden' ? HIDDEN : SHOWN
 		if (state.presence === SHOWN) activity.seen()
-		if (selector.link) selector.link.note(here())
+		sendNote()
 		selector.reconsider()
 	})
 
@@ -258,7 +263,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 
 		/** A beat begins. */
 		began(fields) {
-			nudges.began()
+			behind = nudges.began()
 			last = fields
 		},
 
@@ -272,7 +277,8 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 				send() {
 					setPresence(fields)
 					return link.beat(body).then((frame) => {
-						declines = frame && frame.type === 'decline' ? declines + 1 : 0
+						behind = frame && frame.type === 'decline'
+						declines = behind ? declines + 1 : 0
 						return tickText(frame, stillGood(fields, again))
 					})
 				},
@@ -281,14 +287,18 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 		},
 
 		/**
-		 * A beat is posted: sends its presence handles over the link. Returns the connection id,
-		 * so that PHP does not count the page as another one.
+		 * A beat is posted: sends its presence handles over the link. Returns request headers: PHP
+		 * does not count the page as another one, and does not call heartbeatd for what the page
+		 * knows, unless the ticket is too old: where PHP answers rarely, its calls show it whether
+		 * they succeed.
 		 */
 		posted(fields) {
 			setPresence(fields)
 			answers.ask()
-			if (selector.link) selector.link.note(here())
-			return ticket ? conn : ''
+			isNoted = sendNote() && !behind && isFresh(ticket, Date.now()) && online.entries.some((entry) => String(entry.user_id) === ticket.claims.sub)
+			const headers = ticket ? { 'Heartbeat-Connection': conn } : {}
+			if (isNoted) headers['Heartbeat-Link'] = '1'
+			return headers
 		},
 
 		/** A tick arrived; `byPost` tells whether PHP wrote it. */
@@ -300,6 +310,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 				selector.stop()
 			}
 			if (!byPost) return
+			if (isNoted && ticket && fields.data[PING] && !response['presence-online']) addOnline(response, online)
 			if (!out) useTicket(jqXHR.getResponseHeader('X-Heartbeatd-Ticket'))
 			state.beats = BY_LINK
 			lockAnswered(fields, response[LOCK])

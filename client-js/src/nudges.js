@@ -34,12 +34,14 @@ export function createNudges({ win, connectNow, beatEarly, isForPHP, interval, n
 			}
 		},
 
-		/** A beat begins: its tick has what the nudges were for. */
+		/** A beat begins: its tick has what the nudges were for. Returns whether there were any. */
 		began() {
-			if (nudged) last = now()
+			const was = nudged
+			if (was) last = now()
 			nudged = false
 			win.clearTimeout(early)
 			early = 0
+			return was
 		},
 	}
 }

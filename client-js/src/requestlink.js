@@ -213,6 +213,7 @@ export function createRequestLink({ name, url, win, network = win, onFrame, onCl
 	// each waits for the answer to the last one.
 	function postInOrder(frame) {
 		last = last.then(() => open && post(frame))
+		return !refusals
 	}
 
 	return {

@@ -34,20 +34,17 @@ const timeOf = (ticket, now) => now / 1000 + ticket.skew
 
 export const isAlive = (ticket, now) => Boolean(ticket) && timeOf(ticket, now) < ticket.claims.exp
 
-/** Whether heartbeatd may answer a beat with these handles and this nonce. */
-export function isNative(ticket, handles, nonce, now) {
+/** Whether PHP need not see a beat because of the ticket's age. */
+export function isFresh(ticket, now) {
 	if (!isAlive(ticket, now)) return false
-	const { native, fresh_until: freshUntil, nonce: hash, iat } = ticket.claims
 	const time = timeOf(ticket, now)
-	return (
-		Array.isArray(native) &&
-		handles.every((handle) => native.includes(handle)) &&
-		time < freshUntil &&
-		time - iat < ticket.life &&
-		time > iat - ROUNDING &&
-		nonceMatches(ticket, nonce, hash)
-	)
+	const age = time - ticket.claims.iat
+	return time < ticket.claims.fresh_until && age < ticket.life && age > -ROUNDING
 }
+
+/** Whether heartbeatd may answer a beat with these handles and this nonce. */
+export const isNative = (ticket, handles, nonce, now) =>
+	isFresh(ticket, now) && Array.isArray(ticket.claims.native) && handles.every((handle) => ticket.claims.native.includes(handle)) && nonceMatches(ticket, nonce, ticket.claims.nonce)
 
 /** Whether heartbeatd may answer with deposited values: not if a plugin must see every handle. */
 export const takesDeposits = (ticket) => Boolean(ticket && ticket.claims.deposits)

@@ -18,6 +18,11 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			assert.equal(page.beats.length, 1, 'the second is answered by heartbeatd')
 			assert.equal(tick['wp-auth-check'], true)
 			assert.deepEqual(tick['presence-online'].map((person) => [person.display_name, person.screen, person.screen_label]), [['Editor', 'dashboard', 'Dashboard']])
+			await page.evaluate(() => wp.heartbeat.enqueue('foreign', 1))
+			const request = page.waitForRequest((one) => one.url().includes('admin-ajax.php'))
+			const [online] = (await beat(page))['presence-online']
+			assert.equal((await request).headers()['heartbeat-link'], '1')
+			assert.deepEqual({ ...online, date_gmt: '' }, { ...tick['presence-online'][0], date_gmt: '' }, 'where PHP answers, the page adds the same')
 			await page.close()
 
 			const again = await open('editor', '/wp-admin/')

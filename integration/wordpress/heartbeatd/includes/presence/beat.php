@@ -1,8 +1,8 @@
 <?php
 /**
- * Presence in the beats that PHP answers: beats of pages without a link, and beats that also
- * carry handles for PHP. Entries are written after the tick, so that no user waits; the
- * rooms that a beat asks for are read with a single call.
+ * Presence in the beats that PHP answers. While a page's link is open, PHP calls heartbeatd
+ * neither to write nor to read presence. For other pages, entries are written after the tick,
+ * so that no user waits; the rooms that a beat asks for are read with a single call.
  *
  * @package heartbeatd
  */
@@ -23,6 +23,9 @@ const HEARTBEATD_MAX_ONLINE = 200;
  */
 function heartbeatd_answer_presence( $response, $screen_id ) {
 	$data = heartbeatd_beat_data();
+	if ( isset( $_SERVER['HTTP_HEARTBEAT_LINK'] ) ) {
+		$data = heartbeatd_without_link_handles( $data );
+	}
 	if ( ! $data || ! current_user_can( 'edit_posts' ) ) {
 		return $response;
 	}
@@ -49,6 +52,20 @@ function heartbeatd_presence_unheld_entries( $entries, $data ) {
 		return ! in_array( $entry['room'] . ' ' . $entry['client_id'], $held, true );
 	};
 	return array_filter( $entries, $is_unheld );
+}
+
+/**
+ * Removes the handles that need no answer of PHP in the beat of a page whose link is open: the
+ * link writes the page's entries, and the page knows who is online. If it asks for frames, it
+ * also knows which posts are being edited. A page that does not know all of this does not say
+ * that it has a link.
+ *
+ * @param array $data The beat's data.
+ * @return array
+ */
+function heartbeatd_without_link_handles( $data ) {
+	$posts = $data['presence-active-posts-ping'] ?? 'frames';
+	return 'frames' === $posts ? array() : array( 'presence-active-posts-ping' => $posts );
 }
 
 /**
