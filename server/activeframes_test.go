@@ -104,6 +104,19 @@ func TestActivePostsOfATicket(t *testing.T) {
 	}
 }
 
+// TestActivePostsExceptOne checks that a page is not shown the post that its ticket excepts
+// from the types of which its user may edit every post.
+func TestActivePostsExceptOne(t *testing.T) {
+	n := newNode(t)
+	n.editPost(t, 42, 3)
+	n.editPost(t, 43, 4)
+	p := n.page(t, 2).withClaims(t, func(c *ticket.Claims) { c.Types, c.Except = []string{"post"}, 43 })
+	s := p.socket(t)
+	if got := activeAnswer(t, s.beat(1, p.form(asksFrames))); !strings.Contains(got, "Post 42") || strings.Contains(got, "43") {
+		t.Errorf("the tick has %s", got)
+	}
+}
+
 // TestActivePostsAreCut checks that a page gets at most 50 posts, and only posts that its user
 // may edit.
 func TestActivePostsAreCut(t *testing.T) {

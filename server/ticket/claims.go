@@ -41,6 +41,7 @@ type Claims struct {
 	ScreenLabel string          `json:"screen_label,omitempty"`
 	Post        *wordpress.Post `json:"post,omitempty"`         // the post that the page edits
 	Types       []string        `json:"types,omitempty"`        // post types all of whose posts this user may edit
+	Except      int64           `json:"except,omitempty"`       // a post of these types that this user may not edit
 	Editable    []int64         `json:"editable,omitempty"`     // posts that were being edited, besides those of Types: this user may edit them
 	NotEditable []int64         `json:"not_editable,omitempty"` // and may not edit these
 	PostsCut    bool            `json:"posts_cut,omitempty"`    // posts were left out of these lists

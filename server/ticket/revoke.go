@@ -93,7 +93,7 @@ func (v *Verifier) Revoked(siteID string, c *Claims) bool {
 // revoked.
 func (v *Verifier) MayEdit(siteID string, c *Claims, earlier []*Claims, p wordpress.Post) (may, known bool) {
 	if slices.Contains(c.Types, p.Type) {
-		return true, true
+		return p.ID != c.Except, true
 	}
 	says := c
 	if !c.Names(p.ID) {

@@ -22,7 +22,6 @@ function heartbeatd_default_options() {
 		'heartbeatd_learned'        => array(),
 		'heartbeatd_failures'       => array(),
 		'heartbeatd_unrevoked'      => 0,
-		'heartbeatd_privacy_page'   => array(),
 		'heartbeatd_presence_table' => array(),
 		'wp_presence_recording'     => '1', // The Presence API's own name.
 	);

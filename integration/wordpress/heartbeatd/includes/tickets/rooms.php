@@ -68,8 +68,9 @@ function heartbeatd_valid_rooms( $rooms ) {
 }
 
 /**
- * Returns the post types with rooms of which the current user may edit every post. For
- * these, heartbeatd needs no check for single posts.
+ * Returns the post types with rooms of which the current user may edit every post, except the
+ * one that heartbeatd_post_except_from_types() returns. For these, heartbeatd needs no check for
+ * single posts.
  *
  * @return string[] Empty if a plugin decides about the capabilities for single posts.
  */
@@ -77,15 +78,13 @@ function heartbeatd_editable_post_types() {
 	if ( heartbeatd_has_foreign_callbacks( 'map_meta_cap' ) || heartbeatd_has_foreign_callbacks( 'user_has_cap' ) ) {
 		return array();
 	}
-	// Core asks for another capability besides edit_pages before this page is edited.
-	$privacy = current_user_can( 'manage_privacy_options' ) ? '' : heartbeatd_privacy_policy_post_type();
-	$types   = array();
+	$types = array();
 	foreach ( heartbeatd_unique_strings( get_post_types_by_support( 'presence' ) ) as $name ) {
 		$type = get_post_type_object( $name );
 		$may  = $type && $type->map_meta_cap
 			&& current_user_can( $type->cap->edit_posts ) && current_user_can( $type->cap->edit_others_posts )
 			&& current_user_can( $type->cap->edit_published_posts ) && current_user_can( $type->cap->edit_private_posts );
-		if ( $may && $privacy !== $name ) {
+		if ( $may ) {
 			$types[] = $name;
 		}
 	}
@@ -93,20 +92,11 @@ function heartbeatd_editable_post_types() {
 }
 
 /**
- * Returns the post type of the site's privacy policy. An option stores it: reading the
- * post would cost a query for every ticket.
+ * Returns the post that the current user may not edit although they may edit every other post
+ * of its type: core asks for another capability before the site's privacy policy is edited.
  *
- * @return string Empty if there is no privacy policy.
+ * @return int 0 if there is none.
  */
-function heartbeatd_privacy_policy_post_type() {
-	$id    = (int) get_option( 'wp_page_for_privacy_policy' );
-	$known = get_option( 'heartbeatd_privacy_page' );
-	if ( $id && ( ! is_array( $known ) || ( $known['id'] ?? 0 ) !== $id ) ) {
-		$known = array(
-			'id'   => $id,
-			'type' => (string) get_post_type( $id ),
-		);
-		update_option( 'heartbeatd_privacy_page', $known, true );
-	}
-	return $id ? $known['type'] : '';
+function heartbeatd_post_except_from_types() {
+	return current_user_can( 'manage_privacy_options' ) ? 0 : (int) get_option( 'wp_page_for_privacy_policy' );
 }
