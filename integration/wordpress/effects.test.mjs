@@ -58,7 +58,7 @@ const kinds = {
 	'a callback that hooks another late': [`add_filter('heartbeat_received', function ($r) { add_filter('heartbeat_send', fn ($s) => $s); return $r; });`, { dashboard: own, list: none, editor: none }],
 }
 
-test('effects of callbacks', { timeout: 600_000 }, async (t) => {
+test('effects of callbacks', { timeout: 900_000 }, async (t) => {
 	await withPlugin(t, async ({ site, browser, php, open }) => {
 		php(`update_option('kind', '', true); return 1;`)
 		const post = php(`return wp_insert_post(array('post_title' => 'A post', 'post_status' => 'publish'));`)

@@ -30,12 +30,13 @@ function heartbeatd_print_callbacks_table() {
 	echo '</tr></thead><tbody>';
 	$status = heartbeatd_fetch_status();
 	foreach ( $rows as $key => $callback ) {
+		$effects = heartbeatd_report_effects( $callback, $observations );
 		printf(
 			'<tr><td><code>%s</code><br>%s, %s</td><td>%s</td><td>%s</td><td>',
 			esc_html( heartbeatd_callback_label( $callback ) ),
 			esc_html( $callback['hook'] ),
 			esc_html( $callback['file'] ),
-			esc_html( heartbeatd_report_reason( $callback, $observations ) ),
+			esc_html( '' === $effects ? heartbeatd_report_reason( $callback ) : $effects ),
 			esc_html( heartbeatd_beats_text( $status, $key ) )
 		);
 		heartbeatd_print_pace_field( $key, $callback );

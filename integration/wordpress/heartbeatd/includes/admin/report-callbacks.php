@@ -70,7 +70,14 @@ function heartbeatd_report_callback( $callback, $observations ) {
 		/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
 		$text = __( 'PHP must see every beat with handles of WordPress or of another plugin, because of %1$s in %2$s on the hook %3$s.', 'heartbeatd' );
 	}
-	$help = heartbeatd_report_reason( $callback, $observations ) . ' ' . __( 'Everything works, and pushes still arrive at once, but PHP answers these beats on screens where this function is hooked. If the function only handles its own data, add it with the filter heartbeatd_known_callbacks.', 'heartbeatd' );
+	$effects = heartbeatd_report_effects( $callback, $observations );
+	if ( '' !== $effects ) {
+		/* translators: %s: what a function does, separated by commas. */
+		$effects = sprintf( __( 'Observed effects: %s.', 'heartbeatd' ), $effects );
+	} else {
+		$effects = heartbeatd_report_reason( $callback );
+	}
+	$help = $effects . ' ' . __( 'Everything works, and pushes still arrive at once, but PHP answers these beats on screens where this function is hooked. Settings → Heartbeatd has the choice that PHP sees fewer of them. If the function only handles its own data, add it with the filter heartbeatd_known_callbacks.', 'heartbeatd' );
 	return heartbeatd_report_item( 'recommended', sprintf( $text, $name, $file, $callback['hook'] ), $help );
 }
 
@@ -113,25 +120,31 @@ function heartbeatd_is_silent_everywhere( $callback, $silent ) {
 }
 
 /**
- * Returns why PHP must see beats because of a callback.
+ * Returns why PHP must see beats because of a callback that had no effect.
  *
- * @param array $callback     A foreign callback.
- * @param array $observations The observations.
+ * @param array $callback A foreign callback.
  * @return string
  */
-function heartbeatd_report_reason( $callback, $observations ) {
+function heartbeatd_report_reason( $callback ) {
 	if ( 'wp_ajax_heartbeat' === $callback['hook'] ) {
 		return __( 'It runs before WordPress answers a beat, so what it does cannot be observed.', 'heartbeatd' );
 	}
 	if ( '' === $callback['id'] ) {
 		return __( 'It is a magic method, so what it does cannot be attributed to any code.', 'heartbeatd' );
 	}
+	return __( 'It has not been observed in enough beats yet.', 'heartbeatd' );
+}
+
+/**
+ * Returns the effects that a callback had.
+ *
+ * @param array $callback     A foreign callback.
+ * @param array $observations The observations.
+ * @return string Separated by commas; empty if it had none, or cannot be observed.
+ */
+function heartbeatd_report_effects( $callback, $observations ) {
 	$effects = array_slice( $observations['effects'][ $callback['id'] ] ?? array(), 0, HEARTBEATD_MAX_REPORTED_EFFECTS );
-	if ( ! $effects ) {
-		return __( 'It has not been observed in enough beats yet.', 'heartbeatd' );
-	}
-	/* translators: %s: what a function does, separated by commas. */
-	return sprintf( __( 'Observed effects: %s.', 'heartbeatd' ), implode( ', ', array_map( 'heartbeatd_effect_text', $effects ) ) );
+	return implode( ', ', array_map( 'heartbeatd_effect_text', $effects ) );
 }
 
 /**

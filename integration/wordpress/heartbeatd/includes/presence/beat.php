@@ -114,7 +114,7 @@ function heartbeatd_presence_beat_entries( $data, $response, $screen_id ) {
  * @return array
  */
 function heartbeatd_presence_ping_data( $ping ) {
-	$text  = static function ( $name ) use ( $ping ) {
+	$text = static function ( $name ) use ( $ping ) {
 		return isset( $ping[ $name ] ) && is_string( $ping[ $name ] ) ? mb_substr( sanitize_text_field( $ping[ $name ] ), 0, HEARTBEATD_MAX_NAME ) : '';
 	};
 	// On the site's front end the page's title says where the user is.
