@@ -295,7 +295,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 		posted(fields) {
 			setPresence(fields)
 			answers.ask()
-			isNoted = sendNote() && !behind && isFresh(ticket, Date.now()) && online.entries.some((entry) => String(entry.user_id) === ticket.claims.sub)
+			isNoted = sendNote() && !behind && isFresh(ticket, Date.now()) && online.total
 			const headers = ticket ? { 'Heartbeat-Connection': conn } : {}
 			if (isNoted) headers['Heartbeat-Link'] = '1'
 			return headers
