@@ -10,7 +10,7 @@ import { createNudges } from './nudges.js'
 import { rowOf } from './lockchange.js'
 import { createSlots } from './connectionslots.js'
 import { createRooms, concernsOthers, contestsLock } from './room.js'
-import { ONLINE, PING, addOnline } from './online.js'
+import { MAX_ONLINE, ONLINE, PING, listOnline } from './online.js'
 import { createWebSocketLink } from './websocket.js'
 import { reportErrors } from './reporterrors.js'
 import { isTransportHistory } from './transporthistory.js'
@@ -295,7 +295,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 		posted(fields) {
 			setPresence(fields)
 			answers.ask()
-			isNoted = sendNote() && !behind && isFresh(ticket, Date.now()) && online.total
+			isNoted = sendNote() && !behind && isFresh(ticket, Date.now()) && online.total > 0 && online.total <= MAX_ONLINE
 			const headers = ticket ? { 'Heartbeat-Connection': conn } : {}
 			if (isNoted) headers['Heartbeat-Link'] = '1'
 			return headers
@@ -310,7 +310,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 				selector.stop()
 			}
 			if (!byPost) return
-			if (isNoted && ticket && fields.data[PING] && !response['presence-online']) addOnline(response, online)
+			if (isNoted && ticket && fields.data[PING] && !response['presence-online']) response['presence-online'] = listOnline(online.entries)
 			if (!out) useTicket(jqXHR.getResponseHeader('X-Heartbeatd-Ticket'))
 			state.beats = BY_LINK
 			lockAnswered(fields, response[LOCK])

@@ -3,14 +3,11 @@
 
 export const PING = 'presence-ping'
 export const ONLINE = 'admin/online'
-const MAX_ONLINE = 200
+// The largest list of a tick. Where more users are online, PHP answers.
+export const MAX_ONLINE = 200
 
-/** Adds the users of a room to a tick, as heartbeatd answers presence-ping. */
-export function addOnline(tick, { entries, total }) {
-	const newest = entries.sort((a, b) => b.date_gmt.localeCompare(a.date_gmt))
-	tick['presence-online'] = newest.slice(0, MAX_ONLINE).map(toUser)
-	if (total > MAX_ONLINE) tick['presence-online-total'] = total
-}
+/** Returns the entries of the room as heartbeatd answers presence-ping. */
+export const listOnline = (entries) => entries.sort((a, b) => b.date_gmt.localeCompare(a.date_gmt)).map(toUser)
 
 function toUser({ user_id, display_name, avatar_url, data, date_gmt, idle }) {
 	const { screen = '', screen_label = '' } = Object(data)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { addOnline } from '../src/online.js'
+import { listOnline } from '../src/online.js'
 
 const entry = (user_id, second, more) => ({
 	client_id: `user-${user_id}`, user_id, display_name: `User ${user_id}`, avatar_url: '', data: { screen: 'post', screen_label: 'Posts', title: 'x' }, date_gmt: `2026-01-01 00:00:0${second}`, ...more,
@@ -11,17 +11,5 @@ const user = (user_id, second, more) => ({
 
 test('the list is the one that heartbeatd would send', () => {
 	const entries = [entry(1, 1), entry(2, 3, { idle: true }), entry(3, 2, { data: null, idle: false }), entry(4, 1, { data: { screen: 7 } })]
-	const tick = { other: 1 }
-	addOnline(tick, { entries, total: 4 })
-	assert.deepEqual(tick, {
-		other: 1,
-		'presence-online': [user(2, 3, { idle: true }), user(3, 2, { screen: '', screen_label: '', idle: false }), user(1, 1), user(4, 1, { screen: '7', screen_label: '' })],
-	})
-})
-
-test('a long list is cut, and says how many are online', () => {
-	const entries = Array.from({ length: 250 }, (_, i) => entry(i + 1, 1))
-	const tick = {}
-	addOnline(tick, { entries, total: 400 })
-	assert.deepEqual([tick['presence-online'].length, tick['presence-online-total']], [200, 400])
+	assert.deepEqual(listOnline(entries), [user(2, 3, { idle: true }), user(3, 2, { screen: '', screen_label: '', idle: false }), user(1, 1), user(4, 1, { screen: '7', screen_label: '' })])
 })
