@@ -286,8 +286,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			const paces = (...chosen) => php(`$stored = array('c'); foreach (${JSON.stringify(chosen)} as $pace) { $stored = heartbeatd_sanitize_paces(array('${key}' => $pace), $stored); } return (object) $stored;`)
 			assert.deepEqual([paces('0'), paces('60'), paces('60', '0'), paces('60', '7'), paces('60', 'x')], [{ 0: 'c' }, { 0: 'c', [key]: 60 }, { 0: 'c' }, { 0: 'c', [key]: 60 }, { 0: 'c', [key]: 60 }])
 			const pace = (code) => php(`$callback = array('hook' => 'heartbeat_send', 'callback' => 'own');
-				update_option('heartbeatd', array('paces' => array(heartbeatd_pace_key($callback) => 120)));
-				${code}
+				update_option('heartbeatd', array('paces' => array(heartbeatd_pace_key($callback) => 120))); ${code}
 				return array(heartbeatd_callback_pace($callback), heartbeatd_is_pace_fixed($callback), delete_option('heartbeatd'));`).slice(0, 2)
 			const filter = (code) => `add_filter('heartbeatd_callback_pace', fn ($pace, $callback, $hook) => 'own' === $callback && 'heartbeat_send' === $hook ? ${code} : $pace, 10, 3);`
 			const constant = `define('HEARTBEATD_CALLBACK_PACE', 90);`
