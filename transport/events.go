@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
@@ -40,10 +39,12 @@ const (
 type Events struct {
 	Sessions *Sessions
 	Stop     <-chan struct{} // test streams end when it is closed; may be nil
+	// Address returns the address of a request's client, if it is known; may be nil.
+	Address func(*http.Request) (address netip.Prefix, known bool)
 
-	mu    sync.Mutex     // guards the following fields
-	tests int            // test streams that are open
-	from  map[string]int // the same for each address that is known
+	mu    sync.Mutex           // guards the following fields
+	tests int                  // test streams that are open
+	from  map[netip.Prefix]int // the same for each address
 }
 
 // ServeHTTP answers with one stream.
@@ -92,7 +93,10 @@ func (t *Events) serve(w http.ResponseWriter, r *http.Request) error {
 
 // test answers with a test stream.
 func (t *Events) test(w http.ResponseWriter, r *http.Request, request uint64) error {
-	address := clientAddress(r)
+	var address netip.Prefix // the zero value is that of clients whose address is not known
+	if t.Address != nil {
+		address, _ = t.Address(r)
+	}
 	if bye := t.addTest(address); bye != nil {
 		if t.Sessions.OnLimit != nil {
 			t.Sessions.OnLimit(r, bye)
@@ -116,51 +120,29 @@ func (t *Events) test(w http.ResponseWriter, r *http.Request, request uint64) er
 }
 
 // addTest counts a test stream, and returns nil, unless there are too many.
-func (t *Events) addTest(address string) *Bye {
+func (t *Events) addTest(address netip.Prefix) *Bye {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
 	case t.tests >= maxTests:
 		return &Bye{Code: CodeTooMany, Reason: "this node has reached its limit of test streams", RetryAfter: 30 * time.Second}
-	case address != "" && t.from[address] >= maxTestsFrom:
+	case address.IsValid() && t.from[address] >= maxTestsFrom:
 		return &Bye{Code: CodeTooMany, Reason: "this address has reached its limit of test streams", RetryAfter: 30 * time.Second}
 	case t.from == nil:
-		t.from = make(map[string]int)
+		t.from = make(map[netip.Prefix]int)
 	}
 	t.tests++
 	t.from[address]++
 	return nil
 }
 
-func (t *Events) removeTest(address string) {
+func (t *Events) removeTest(address netip.Prefix) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.tests--
 	if t.from[address]--; t.from[address] == 0 {
 		delete(t.from, address)
 	}
-}
-
-// clientAddress returns the address that a request comes from. If that is a web server on this
-// machine or network, it returns the address that the web server names last, or nothing.
-func clientAddress(r *http.Request) string {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return ""
-	}
-	if a := peer.Addr().Unmap(); !a.IsLoopback() && !a.IsPrivate() {
-		return a.String()
-	}
-	forwarded := r.Header.Values("X-Forwarded-For")
-	if len(forwarded) == 0 {
-		return ""
-	}
-	last := forwarded[len(forwarded)-1]
-	a, err := netip.ParseAddr(strings.TrimSpace(last[strings.LastIndex(last, ",")+1:]))
-	if err != nil {
-		return ""
-	}
-	return a.Unmap().String()
 }
 
 // errEventsTaken ends a stream that would skip events.

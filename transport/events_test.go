@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -173,14 +174,11 @@ func TestTestStream(t *testing.T) {
 		stop := make(chan struct{})
 		events := &Events{Sessions: newPolls().Sessions, Stop: stop}
 		var streams sync.WaitGroup
-		from, forwarded := "127.0.0.1:1", ""
+		var from netip.Prefix
+		events.Address = func(*http.Request) (netip.Prefix, bool) { return from, from.IsValid() }
 		test := func(query string) *streamRecorder {
 			w := &streamRecorder{ResponseRecorder: httptest.NewRecorder()}
 			r := httptest.NewRequestWithContext(t.Context(), "GET", "/events?"+query, nil)
-			r.RemoteAddr = from
-			if forwarded != "" {
-				r.Header.Set("X-Forwarded-For", forwarded)
-			}
 			streams.Go(func() { events.ServeHTTP(w, r) })
 			synctest.Wait()
 			return w
@@ -196,18 +194,18 @@ func TestTestStream(t *testing.T) {
 		}
 		limits := 0
 		events.Sessions.OnLimit = func(*http.Request, *Bye) { limits++ }
-		for _, c := range [][2]string{{"192.0.2.1:5", "192.0.2.9"}, {"[::ffff:10.0.0.1]:5", "192.0.2.1, 192.0.2.2"}, {"[2001:db8::1]:5", ""}} {
-			from, forwarded = c[0], c[1]
+		for _, address := range []string{"192.0.2.0/32", "2001:db8::/64"} {
+			from = netip.MustParsePrefix(address)
 			for range maxTestsFrom {
 				test("test=1")
 			}
 			if w := test("test=1"); w.Code != http.StatusTooManyRequests || limits != 1 {
-				t.Errorf("more than %d from %v: %d, OnLimit was called %d times", maxTestsFrom, c, w.Code, limits)
+				t.Errorf("more than %d from %s: %d, OnLimit was called %d times", maxTestsFrom, address, w.Code, limits)
 			}
 			limits = 0
 		}
-		from, forwarded = "127.0.0.1:1", ""
-		for range maxTests - 3*maxTestsFrom {
+		from = netip.Prefix{}
+		for range maxTests - 2*maxTestsFrom {
 			test("test=1")
 		}
 		if w := test("test=1"); w.Code != http.StatusTooManyRequests || limits != 1 {
