@@ -24,7 +24,7 @@ func (s *Server) Public() http.Handler {
 	base.Methods("GET").Path("/socket").Handler(s.socket)
 	base.Methods("POST").Path("/open").HandlerFunc(s.requests.Open)
 	base.Methods("GET").Path("/poll").Handler(&transport.LongPoll{Sessions: s.requests})
-	base.Methods("GET").Path("/events").Handler(&transport.Events{Sessions: s.requests, Stop: s.sessions.closed, Address: s.clients.addressOf})
+	base.Methods("GET").Path("/events").Handler(&transport.Events{Sessions: s.requests, Stop: s.sessions.closed, Address: s.clients.AddressOf})
 	base.Methods("POST").Path("/beat").Headers(transport.SessionHeader, "").HandlerFunc(s.requests.Beat)
 	base.Methods("POST").Path("/beat").HandlerFunc(post)
 	base.Methods("OPTIONS").HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
