@@ -106,17 +106,11 @@ func addBeats(to map[string]int, key string, n int) {
 // publishPHPBeats publishes what this node has counted, until stop is closed. Beats that cannot
 // be published are not counted.
 func publishPHPBeats(b *broker.Broker, sites *sites, every time.Duration, stop <-chan struct{}, log *slog.Logger) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	go func() {
-		<-stop
-		cancel()
-	}()
 	for {
 		select {
-		case <-ctx.Done():
+		case <-stop:
 			return
 		case <-tick.C:
 		}
@@ -125,12 +119,10 @@ func publishPHPBeats(b *broker.Broker, sites *sites, every time.Duration, stop <
 			if len(beats) == 0 {
 				continue
 			}
-			data, err := json.Marshal(message.Message{Kind: message.PHPBeats, Beats: beats})
-			if err == nil {
-				_, err = b.Publish(ctx, broker.Pushes, st.ID, data)
-			}
-			if err != nil && ctx.Err() == nil {
+			data, _ := json.Marshal(message.Message{Kind: message.PHPBeats, Beats: beats}) // strings and numbers cannot fail
+			if _, err := b.Publish(context.Background(), broker.Pushes, st.ID, data); err != nil {
 				log.Debug("the number of beats to PHP is not published", "site", st.ID, "error", err)
+				break // other sites would wait as well
 			}
 		}
 	}

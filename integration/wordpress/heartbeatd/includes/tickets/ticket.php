@@ -65,11 +65,8 @@ function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
 		);
 	}
 	$types   = heartbeatd_editable_post_types();
-	$claims += array_filter( array( 'types' => $types ) ) + heartbeatd_post_claims( $types );
 	$except  = $types ? heartbeatd_post_except_from_types() : 0;
-	if ( $except ) {
-		$claims['except'] = $except;
-	}
+	$claims += array_filter( compact( 'types', 'except' ) ) + heartbeatd_post_claims( $types );
 	if ( $types || isset( $claims['editable'] ) ) {
 		$claims['admin'] = admin_url();
 	}
