@@ -66,9 +66,9 @@ require __DIR__ . '/includes/beats/levels.php';
 require __DIR__ . '/includes/beats/effects.php';
 require __DIR__ . '/includes/beats/class-heartbeatd-cache-recorder.php';
 require __DIR__ . '/includes/beats/learned.php';
+require __DIR__ . '/includes/beats/network-reads.php';
 require __DIR__ . '/includes/beats/observations.php';
 require __DIR__ . '/includes/beats/native.php';
-require __DIR__ . '/includes/beats/network-reads.php';
 require __DIR__ . '/includes/beats/observer.php';
 require __DIR__ . '/includes/beats/scheduled-events.php';
 
