@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"slices"
 	"sync"
@@ -162,33 +161,18 @@ func (s *session) sendDeposits(changed string, spread time.Duration) {
 	}
 	s.values = held
 	var handles []string
-	for _, h := range held {
-		if s.claims.Deposits {
-			handles = append(handles, h.Handle)
-		}
+	if s.claims.Deposits {
+		handles = deposit.Names(held)
 	}
 	if changed == "" && slices.Equal(handles, s.deposited) {
 		return
 	}
 	s.deposited = handles
-	s.Send(depositsFrame(handles, changed, int(spread.Milliseconds())))
+	s.Send(deposit.Frame(handles, changed, spread))
 }
 
 // misses reports whether a beat has a handle without a value, although the page was told
 // that there is one: it has expired. It is called with s.mu held.
 func (s *session) misses(c *hook.Call) bool {
 	return slices.ContainsFunc(s.deposited, func(handle string) bool { return c.Data.Has(handle) && !c.HasDeposit(handle) })
-}
-
-// depositsFrame writes the handles that have a value for a page. changed is the one with a
-// new value, if any: a page that waits for it beats, within spreadMS if PHP answers.
-func depositsFrame(handles []string, changed string, spreadMS int) []byte {
-	frame := struct {
-		Type     string   `json:"type"`
-		Handles  []string `json:"handles"`
-		Changed  string   `json:"changed,omitempty"`
-		SpreadMS int      `json:"spread_ms,omitempty"`
-	}{"deposits", append([]string{}, handles...), changed, spreadMS}
-	b, _ := json.Marshal(frame) // strings and a number: there is no error
-	return b
 }

@@ -39,12 +39,7 @@ func deposit1(to message.Target, handle, value string) message.Deposit {
 }
 
 // handles returns the handles that have a value for a page.
-func handles(s *Store, p Page, now time.Time) (names []string) {
-	for _, h := range s.Held(site, p, now) {
-		names = append(names, h.Handle)
-	}
-	return names
-}
+func handles(s *Store, p Page, now time.Time) []string { return Names(s.Held(site, p, now)) }
 
 // TestPrecedence checks that Find prefers the value for the user, then for a room, a
 // capability, everyone, and of several rooms the newest.
