@@ -258,6 +258,9 @@ func TestSyncAfterReport(t *testing.T) {
 		st.changes.Take(message.Message{Rooms: []message.RoomState{{Room: wordpress.AdminRoom}}}, time.Now(), func(rooms []string) { n.replay.pushRooms(st, rooms) })
 		return len(n.presence(t, "GET", "room=admin/online", "").entries) == 1
 	})
+	w.write()
+	n.replay.pushRooms(st, []string{wordpress.AdminRoom}) // within the second after the last call
+	until(t, "the end of the row", func() bool { return len(n.presence(t, "GET", "room=admin/online", "").entries) == 0 })
 }
 
 // TestSyncURLs checks that only hosts of the site are called, if they are known.

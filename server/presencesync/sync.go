@@ -113,12 +113,30 @@ func (y *syncer) sync(ctx context.Context, siteID string, state *State, url stri
 	if err = y.CheckURL(siteID, url); err != nil {
 		return
 	}
-	name, every := "sync."+siteID, y.every
 	if state.takeSoon() {
-		name, every = "soon."+siteID, soonEvery
+		mine, err = y.leaseSoon(ctx, siteID, state)
+	} else {
+		mine, err = y.Broker.Lease(ctx, "sync."+siteID, y.every)
 	}
-	if mine, err = y.Broker.Lease(ctx, name, every); !mine {
+	if !mine {
 		return
 	}
 	err = y.call(ctx, siteID, state, url)
+}
+
+// leaseSoon is Lease for a call because PHP has changed rows. If a node has made such a call
+// just before, that call may have missed the change: leaseSoon tries again when the next one
+// is allowed.
+func (y *syncer) leaseSoon(ctx context.Context, siteID string, state *State) (mine bool, err error) {
+	name := "soon." + siteID
+	if mine, err = y.Broker.Lease(ctx, name, soonEvery); mine || err != nil {
+		return mine, err
+	}
+	select {
+	case <-time.After(soonEvery + soonEvery/10):
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	state.takeSoon() // the call sees these changes, too
+	return y.Broker.Lease(ctx, name, soonEvery)
 }
