@@ -45,6 +45,7 @@ test('idle minutes and leaves', { timeout: 60_000 * (minutes + 2 * leaves + 5) }
 			const allowed = beatsSince([core], start - LATE)
 			t.diagnostic(`in ${minutes} min: beats of core's client ${allowed}, of ours ${ours.map(count)} (the first with a moving mouse); ${renewals().length - before} renewals; ${changes} changes of rows`)
 			assert.ok(ours.every((page) => count(page) <= allowed), 'no page beats more often than with core\'s client')
+			assert.ok(renewals().length > before)
 			assert.ok(renewals().length - before <= Math.ceil(minutes * 60 / 65) + 1)
 			assert.equal(changes, 0)
 		})

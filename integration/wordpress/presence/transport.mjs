@@ -1,14 +1,15 @@
 // What the tests of the push transport share: visible pages of a site beside the stand-in of
 // 0.18, their beats to PHP, the renewals of rows, and the rows themselves.
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { addMuPlugin } from '../plugin.mjs'
 import { linked } from '../live/live.mjs'
 
 // countRenewals makes the site record heartbeatd's calls. The result returns their bodies.
 export function countRenewals({ site }) {
 	const file = `${site.dir}/wp-content/renewals.log`
-	writeFileSync(file, '', { mode: 0o666 })
+	writeFileSync(file, '')
+	chmodSync(file, 0o666) // PHP runs as another user
 	addMuPlugin(site, 'renewals', `
 add_filter('rest_pre_dispatch', function ($result, $server, $request) {
 	if ('/heartbeatd/v1/presence/rows' === $request->get_route()) file_put_contents(WP_CONTENT_DIR . '/renewals.log', $request->get_body() . "\\n", FILE_APPEND);
