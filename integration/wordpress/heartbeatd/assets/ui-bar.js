@@ -74,7 +74,7 @@
 	// While many users are online, and where only PHP knows which posts the user may edit, a page
 	// asks only while the list is open.
 	const isOpen = () => node.matches( ':hover, .hover, :focus-within' );
-	const isCheap = () => ui.asksForPosts && Boolean( online ) && online.total <= MAX_ASKING;
+	const isCheap = () => ui.asksForPosts && ( ! online || online.total <= MAX_ASKING );
 	const asks = () => document.visibilityState !== 'hidden' && ( isCheap() || isOpen() );
 	const announce = () => asks() && ui.people.announce( { [ PING ]: 'frames' } );
 
