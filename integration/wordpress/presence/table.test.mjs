@@ -1,0 +1,72 @@
+// A page beside a Presence API plugin whose rows all expire after the same time: that plugin's
+// row of the page goes when the page ends and does not come back, and rows that PHP writes stay.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { linked, until } from '../live/live.mjs'
+import { withStandIn } from './standins/standins.mjs'
+
+// A change takes less than a second; the machine may be busy. Without a call it takes up to 20.
+const SOON = 8
+
+// handles returns the handles of a page's next beat.
+const handles = (page) => page.evaluate(() => new Promise((done) => {
+	jQuery(document).one('heartbeat-send', (event, data) => setTimeout(() => done({ ...data })))
+	wp.heartbeat.connectNow()
+}))
+
+test('rows of older versions of the Presence API plugin', { timeout: 600_000 }, async (t) => {
+	await withStandIn(t, '0.15', async ({ person, php, rows }) => {
+		const anna = await person('editor')
+		const otto = await person('admin')
+		const watching = await otto.open('/wp-admin/index.php')
+		await linked(watching, 'any')
+		const me = `user-${anna.id}`
+		const present = async (client) => (await rows()).some(({ client_id: id }) => id === client)
+		const steady = async (what, client, is, seconds) => {
+			const end = Date.now() + 1000 * seconds
+			await until(what, async () => {
+				assert.equal(await present(client), is, `${what}, ${Math.round((end - Date.now()) / 1000)} s before the end`)
+				return Date.now() > end
+			}, seconds + 30)
+		}
+
+		await t.test('a page that is closed does not come back', async () => {
+			for (let i = 0; i < 3; i++) {
+				const page = await anna.open('/wp-admin/about.php')
+				await linked(page, 'any')
+				await until('the row', () => present(me), 40)
+				await new Promise((done) => setTimeout(done, 4000 * i)) // at another point of the interval
+				await page.close()
+				await until('the row to go', async () => !(await present(me)))
+				await steady('a page that is closed', me, false, 35)
+			}
+		})
+
+		await t.test('that plugin shows a newcomer and a move at once', async () => {
+			const bar = (text) => until(text, async () => (await watching.locator('#wp-admin-bar-presence-online').innerText()).includes(text), SOON)
+			const page = await anna.open('/wp-admin/about.php')
+			await bar('Editor: (about)')
+			await page.goto(`${anna.url}/wp-admin/index.php`)
+			await bar('Editor: (dashboard)')
+			await page.close()
+		})
+
+		await t.test('a row that PHP has removed and writes again stays', async () => {
+			const set = () => php(`wp_set_presence('admin/online', 'session-x', array('screen' => 'x'), ${anna.id}); return 1;`)
+			const inRoom = () => watching.evaluate(() => wp.heartbeat.room('admin/online').entries.some((entry) => entry.client_id === 'session-x'))
+			set()
+			await until('the row in the live room', inRoom, 45)
+			php(`wp_remove_presence('admin/online', 'session-x'); return 1;`)
+			await until('the row to go from the live room', async () => !(await inRoom()), 45)
+			set()
+			await steady('a row that PHP has written again', 'session-x', true, 45)
+		})
+
+		await t.test('a beat without that plugin\'s ping gets none', async () => {
+			assert.ok('presence-ping' in await handles(watching))
+			await watching.evaluate(() => jQuery(document).off('heartbeat-send.stand-in'))
+			assert.deepEqual(Object.keys(await handles(watching)).filter((handle) => handle.startsWith('presence-')), [])
+		})
+	})
+})
