@@ -93,9 +93,9 @@ async function opener({ site, php, person }, client) {
 		const start = performance.now()
 		const pause = (seconds) => sleep(Math.max(0, start + 1000 * seconds - performance.now()))
 		for (let i = 0; OPENS * (i + 1) <= SECONDS; i++) {
-			await page.goto(`${site.url}${editorOf(ids[i % ids.length])}`)
+			await page.goto(`${site.url}${editorOf(ids[i % ids.length])}`, { waitUntil: 'commit' })
 			await pause(OPENS * (i + 0.5))
-			await page.goto(`${site.url}/wp-admin/about.php`)
+			await page.goto(`${site.url}/wp-admin/about.php`, { waitUntil: 'commit' })
 			await pause(OPENS * (i + 1))
 		}
 	}
