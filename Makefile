@@ -30,7 +30,7 @@ INTEGRATION_TESTS := $(sort $(shell find integration -name node_modules -prune -
 
 # These tests mostly wait for beats and timeouts.
 WAITING_TESTS := $(patsubst %,integration/%.test.mjs,browser/reconnect fronts/caches fronts/csp fronts/reconnect-refused \
-	wordpress/cron $(addprefix wordpress/presence/,beside table transport) $(addprefix wordpress/live/,expiry idle plugins requests))
+	wordpress/cron $(addprefix wordpress/presence/,beside table transport) $(addprefix wordpress/live/,expiry idle requests))
 
 # Node's test runner. Two files run at a time, and in parallel one of those that mostly wait:
 # with three others, browsers on two cores are too slow for the tests.
