@@ -48,7 +48,6 @@ func (s *Server) apiNode() restapi.Node {
 		HasSite:      func(id string) bool { return s.sites.get(id) != nil },
 		View:         s.sites.view,
 		PutLock:      func(id string) sync.Locker { return &s.sites.get(id).puts },
-		Held:         s.held,
 		Renews:       s.renews,
 		Sessions:     s.sessions.count,
 		AdmitDeposit: func(id string, d *message.Deposit) error { return s.deposits.Admit(id, d, time.Now()) },
@@ -57,23 +56,6 @@ func (s *Server) apiNode() restapi.Node {
 			return s.sites.get(id).phpBeats.sum(time.Now()), min(time.Since(s.started), phpBeatsSpan)
 		},
 	}
-}
-
-// held returns the entries that the session of a user's page renews.
-func (s *Server) held(site string, user int64, conn string) []presence.Key {
-	page := s.sessions.find(sessionKey{site, user, conn})
-	if page == nil || !page.connected() {
-		return nil
-	}
-	page.mu.Lock()
-	defer page.mu.Unlock()
-	var keys []presence.Key
-	for _, e := range page.entries {
-		if e.pinged {
-			keys = append(keys, page.keyOf(e.room, e.clientID))
-		}
-	}
-	return keys
 }
 
 // renews reports whether the session of a user's page renews an entry. hasSession is

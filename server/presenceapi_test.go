@@ -16,7 +16,6 @@ import (
 // presenceAnswer is a response of /api/v1/presence.
 type presenceAnswer struct {
 	status  int
-	header  http.Header
 	text    string
 	entries []presence.Entry // of a GET
 }
@@ -26,7 +25,7 @@ func (n *node) presence(t *testing.T, method, query, body string) (a presenceAns
 	t.Helper()
 	key := nodetest.SignKey(t, demoSite, n.demo.Secret(), time.Now(), time.Minute, "api")
 	r, text := nodetest.Send(t, method, n.admin+"/api/v1/presence?"+query, body, http.Header{"Authorization": {"Bearer " + key}})
-	a.status, a.header, a.text = r.StatusCode, r.Header, text
+	a.status, a.text = r.StatusCode, text
 	if a.status == 200 && method == "GET" {
 		if err := json.Unmarshal([]byte(text), &a.entries); err != nil {
 			t.Fatalf("%s ?%s: %d %q", method, query, a.status, text)
@@ -42,34 +41,6 @@ func putBody(room, id string, user int, data string) string {
 	_ = e.Encode(map[string]any{"room": room, "client_id": id, "user_id": user, "display_name": "Ada",
 		"avatar_url": "https://example.org/a.png", "data": json.RawMessage(data)})
 	return b.String()
-}
-
-// TestHeldEntries checks that a list names the entries that a page's link writes.
-func TestHeldEntries(t *testing.T) {
-	n := newNode(t)
-	p := n.page(t, 2).editing(t, 99, "page", "About")
-	held := func(user string) string {
-		t.Helper()
-		return n.presence(t, "GET", "room=admin/online&conn="+p.conn+"&conn_user="+user, "").header.Get("X-Heartbeatd-Held")
-	}
-	s := p.socket(t)
-	if got := held("2"); got != "" {
-		t.Errorf("before a beat the page holds %q", got)
-	}
-	s.beat(1, p.pinging("dashboard")+"&"+handle("presence-editor-ping", "post_id", "99"))
-	if got, want := held("2"), "admin%2Fonline%20user-2,postType%2Fpage:99%20editor-2"; got != want {
-		t.Errorf("the page holds %q, want %q", got, want)
-	}
-	if got := held("3"); got != "" {
-		t.Errorf("with another user the connection holds %q", got)
-	}
-	s.beat(2, p.form())
-	if got := held("2"); got != "" {
-		t.Errorf("after a beat without a ping the page holds %q", got)
-	}
-	s.beat(3, p.pinging("dashboard"))
-	_ = s.conn.CloseNow()
-	until(t, "a page without a link holds nothing", func() bool { return held("2") == "" })
 }
 
 // TestPagesReceiveEntriesOfAPI checks the frames that pages get when the API writes and deletes

@@ -47,8 +47,6 @@ type Node struct {
 	View func(ctx context.Context, siteID string) (*broker.View, error)
 	// PutLock returns the lock under which an entry of a site is checked and written.
 	PutLock func(siteID string) sync.Locker
-	// Held returns the entries that the connection of a user's page renews on this node.
-	Held func(site string, user int64, conn string) []presence.Key
 	// Renews reports whether this node renews an entry for the connection of a
 	// user's page. hasSession is false if the page has no session here.
 	Renews func(k presence.Key, user int64) (renews, hasSession bool)

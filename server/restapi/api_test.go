@@ -67,7 +67,6 @@ func newTestNode(t *testing.T) *testNode {
 			return views[id], nil
 		},
 		PutLock:  func(id string) sync.Locker { return locks[id] },
-		Held:     func(string, int64, string) []presence.Key { return nil },
 		Renews:   func(presence.Key, int64) (bool, bool) { return false, false },
 		Sessions: func(string) int { return 0 },
 		PHPBeats: func(string) (map[string]int, time.Duration) { return map[string]int{"a": 3}, time.Minute },

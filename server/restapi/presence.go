@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
@@ -110,25 +109,9 @@ func (a *api) listPresence(c *presenceCall) (any, error) {
 	}
 	f.UserID = user
 	entries, total := c.view.List(f, int((page-1)*perPage), int(perPage))
-	holder, err := c.number("conn_user", 0, 1<<62)
-	if err != nil {
-		return nil, err
-	}
-	if conn := c.query.Get("conn"); conn != "" && holder != 0 {
-		c.out.Set("X-Heartbeatd-Held", heldHeader(a.Held(c.site, holder, conn)))
-	}
 	c.out.Set("X-WP-Total", strconv.Itoa(total))
 	c.out.Set("X-WP-TotalPages", strconv.Itoa((total+int(perPage)-1)/int(perPage)))
 	return append([]presence.Entry{}, entries...), nil
-}
-
-// heldHeader encodes the rooms and client IDs of entries.
-func heldHeader(keys []presence.Key) string {
-	held := make([]string, len(keys))
-	for i, k := range keys {
-		held[i] = url.PathEscape(k.Room + " " + k.ClientID)
-	}
-	return strings.Join(held, ",")
 }
 
 // number reads a parameter that must be from 1 to most. If it is absent, number

@@ -2,14 +2,13 @@
 // heartbeatd.
 
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { until } from '../../browser/harness.mjs'
-import { addMuPlugin, beat, claimsOf, connected, withPlugin } from '../plugin.mjs'
+import { addMuPlugin, claimsOf, withPlugin } from '../plugin.mjs'
 import { logIn } from './person.mjs'
 
 test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) => {
-	await withPlugin(t, async ({ site, server, php, ask, open }) => {
+	await withPlugin(t, async ({ site, server, php, ask }) => {
 		const { admin, editor, author } = site.users
 		const people = Object.fromEntries(await Promise.all(Object.keys(site.users).map(async (name) => [name, await logIn(site, name)])))
 		const posts = php(`$ids = array(); foreach (array('One & <b>Two</b>', '', str_repeat('é', 90)) as $title) $ids[] = wp_insert_post(array('post_title' => $title, 'post_content' => 'x', 'post_status' => 'publish', 'post_author' => ${editor.id})); return $ids;`)
@@ -81,20 +80,6 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 			await written('the entry of a page without a usable id', 1)
 			await remove('poll')
 			await written('no entry', 0)
-		})
-
-		await t.test('PHP does not write the entries that the page\'s link writes', async () => {
-			addMuPlugin(site, 'calls', `add_action('heartbeatd_called', fn ($path, $body) => file_put_contents(WP_CONTENT_DIR . '/calls', $path . ' ' . ($body['client_id'] ?? '') . "\\n", FILE_APPEND), 10, 2);`)
-			const calls = () => (existsSync(`${site.dir}/wp-content/calls`) ? readFileSync(`${site.dir}/wp-content/calls`, 'utf8').trim().split('\n') : [])
-			const page = await open('editor', '/wp-admin/')
-			await connected(page)
-			await page.evaluate(() => wp.heartbeat.enqueue('of-a-plugin', 1))
-			assert.ok('presence-online' in await beat(page))
-			await people.author.beat({ 'presence-ping': { screen: 'dashboard' } })
-			await until('the calls of the other beat', () => calls().length)
-			assert.deepEqual(calls(), [`/presence user-${author.id}`])
-			await page.close()
-			addMuPlugin(site, 'calls', '')
 		})
 
 		await t.test('an editor and its lock have entries in the post\'s room', async () => {

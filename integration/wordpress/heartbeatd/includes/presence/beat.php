@@ -30,28 +30,11 @@ function heartbeatd_answer_presence( $response, $screen_id ) {
 		return $response;
 	}
 	$entries = heartbeatd_presence_is_recording() ? heartbeatd_presence_beat_entries( $data, (array) $response, $screen_id ) : array();
-	$answers = heartbeatd_presence_answers( $data, $entries );
 	$more    = heartbeatd_beat_connection_id() + ( $entries ? heartbeatd_presence_default_lifetime() : array() );
-	foreach ( heartbeatd_presence_unheld_entries( $entries, $data ) as $entry ) {
+	foreach ( $entries as $entry ) {
 		heartbeatd_enqueue_call( '/presence', $entry + $more );
 	}
-	return array_replace( (array) $response, $answers ); // Keeps handles that are numbers.
-}
-
-/**
- * Returns the entries that the page's link does not write itself.
- *
- * @param array[] $entries The entries that the beat writes.
- * @param array   $data    The beat's data.
- * @return array[]
- */
-function heartbeatd_presence_unheld_entries( $entries, $data ) {
-	$rooms     = heartbeatd_presence_list_for_beat( $data );
-	$held      = $rooms['held'] ?? array();
-	$is_unheld = static function ( $entry ) use ( $held ) {
-		return ! in_array( $entry['room'] . ' ' . $entry['client_id'], $held, true );
-	};
-	return array_filter( $entries, $is_unheld );
+	return array_replace( (array) $response, heartbeatd_presence_answers( $data, $entries ) ); // Keeps handles that are numbers.
 }
 
 /**
@@ -166,9 +149,9 @@ function heartbeatd_presence_post_data( $post ) {
  * @return array
  */
 function heartbeatd_presence_answers( $data, $own ) {
-	list( $online, $active ) = heartbeatd_presence_asked_lists( $data );
-
-	$rooms = heartbeatd_presence_list_for_beat( $data );
+	$online = ! empty( $data['presence-ping'] ) && is_array( $data['presence-ping'] );
+	$active = ! empty( $data['presence-active-posts-ping'] );
+	$rooms  = heartbeatd_presence_list_for_beat( $online, $active );
 	if ( null === $rooms ) {
 		return array();
 	}
@@ -191,37 +174,18 @@ function heartbeatd_presence_answers( $data, $own ) {
 }
 
 /**
- * Determines which lists a beat asks for.
- *
- * @param array $data The beat's data.
- * @return bool[] Whether it asks who is online, and which posts are being edited.
- */
-function heartbeatd_presence_asked_lists( $data ) {
-	return array(
-		! empty( $data['presence-ping'] ) && is_array( $data['presence-ping'] ),
-		! empty( $data['presence-active-posts-ping'] ),
-	);
-}
-
-/**
  * Reads the rooms that a beat asks for, with one call if it is possible.
  *
- * @param array $data The beat's data.
- * @return array{entries: array[], online: int, complete: bool, held: string[]}|null Null if the beat asks for nothing, or
- *         heartbeatd does not answer. 'complete' says whether these are all entries in posts' rooms, 'held' which
- *         entries the page's link writes.
+ * @param bool $online Whether it asks who is online.
+ * @param bool $active Whether it asks which posts are being edited.
+ * @return array{entries: array[], online: int, complete: bool}|null Null if the beat asks for nothing, or heartbeatd does not answer.
+ *         'complete' says whether these are all entries in posts' rooms.
  */
-function heartbeatd_presence_list_for_beat( $data ) {
-	list( $online, $active ) = heartbeatd_presence_asked_lists( $data );
-
+function heartbeatd_presence_list_for_beat( $online, $active ) {
 	if ( ! $online && ! $active ) {
 		return null;
 	}
-	$conn = heartbeatd_beat_connection_id();
-	if ( $conn ) {
-		$conn['conn_user'] = get_current_user_id();
-	}
-	$all = $online && $active ? heartbeatd_presence_list_page( array( 'per_page' => HEARTBEATD_PRESENCE_PER_PAGE ) + $conn ) : array( 'total' => PHP_INT_MAX );
+	$all = $online && $active ? heartbeatd_presence_list_page( array( 'per_page' => HEARTBEATD_PRESENCE_PER_PAGE ) ) : array( 'total' => PHP_INT_MAX );
 	if ( null === $all || $all['total'] <= HEARTBEATD_PRESENCE_PER_PAGE ) {
 		$rest = array(
 			'online'   => 0,
@@ -232,24 +196,22 @@ function heartbeatd_presence_list_for_beat( $data ) {
 	$none   = array(
 		'entries' => array(),
 		'total'   => 0,
-		'held'    => array(),
 	);
 	$people = $online ? heartbeatd_presence_list_page(
 		array(
 			'room'     => 'admin/online',
 			'per_page' => HEARTBEATD_MAX_ONLINE,
-		) + $conn
+		)
 	) : $none;
 	$posts  = $active ? heartbeatd_presence_list_page(
 		array(
 			'prefix'   => 'postType/',
 			'per_page' => HEARTBEATD_PRESENCE_PER_PAGE,
-		) + $conn
+		)
 	) : $none;
 	return null === $people || null === $posts ? null : array(
 		'entries'  => array_merge( $people['entries'], $posts['entries'] ),
 		'online'   => $people['total'],
-		'held'     => ( $online ? $people : $posts )['held'] ?? array(),
 		'complete' => $posts['total'] <= HEARTBEATD_PRESENCE_PER_PAGE,
 	);
 }

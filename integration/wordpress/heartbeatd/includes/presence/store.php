@@ -32,9 +32,8 @@ function &heartbeatd_presence_cache() {
 /**
  * Returns one page of the live entries, sorted by room and then from newest to oldest.
  *
- * @param array $query Any of 'room', 'prefix', 'user_id', 'per_page' (1 to 1000) and 'page'; 'conn' and 'conn_user' for 'held'.
- * @return array{entries: array[], total: int, held: string[]}|null Null if heartbeatd does not answer. 'held' has the
- *         entries that the page's link writes, as 'room client_id'.
+ * @param array $query Any of 'room', 'prefix', 'user_id', 'per_page' (1 to 1000) and 'page'.
+ * @return array{entries: array[], total: int}|null Null if heartbeatd does not answer.
  */
 function heartbeatd_presence_list_page( $query ) {
 	$cache = &heartbeatd_presence_cache();
@@ -52,7 +51,6 @@ function heartbeatd_presence_list_page( $query ) {
 		$cache[ $key ] = is_wp_error( $answer ) ? null : array(
 			'entries' => array_values( array_filter( array_map( 'heartbeatd_presence_read_entry', $answer ) ) ),
 			'total'   => (int) ( $headers['x-wp-total'] ?? count( $answer ) ),
-			'held'    => array_map( 'rawurldecode', explode( ',', (string) ( $headers['x-heartbeatd-held'] ?? '' ) ) ),
 		);
 	}
 	return $cache[ $key ];
