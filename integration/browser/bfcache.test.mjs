@@ -49,6 +49,39 @@ test('Firefox stores a page, however its user leaves it', async (t) => {
 	}
 })
 
+// Firefox may end a worker, for example when memory is short. The page is not told.
+test('Firefox replaces a worker that has ended', async (t) => {
+	const front = await startWebServer(t, await startHeartbeatd(t), { policy: false })
+	const browser = await startFirefox(t)
+	for (const transport of ['websocket', 'events', 'longpoll']) {
+		await t.test(transport, async (t) => {
+			const context = await browser.newContext()
+			t.after(() => context.close())
+			await context.addInitScript(() => {
+				window.workers = 0
+				window.Blob = class extends Blob {
+					constructor(parts, options) {
+						super(parts.concat(';new BroadcastChannel("end").onmessage = () => self.close()'), options)
+						window.workers++
+					}
+				}
+			})
+			const page = await openDemo(t, browser, front, 1, { context, transport })
+			await beat(page)
+			await page.evaluate(() => { new BroadcastChannel('end').postMessage('') })
+			await beat(page) // posted: the old worker does not answer
+			await until('a link in a new worker', async () => {
+				await beat(page)
+				return page.evaluate((name) => window.workers === 2 && wp.heartbeat.transport.name === name, transport)
+			}, 60)
+			const posts = () => page.evaluate(() => performance.getEntriesByType('resource').filter(({ name }) => name.includes('admin-ajax')).length)
+			const before = await posts()
+			await beat(page)
+			assert.equal(await posts(), before, 'the beat goes over the link')
+		})
+	}
+})
+
 // The demo site's policy forbids the worker.
 test('Firefox without a worker keeps a page that was left by hand', async (t) => {
 	const front = await startWebServer(t, await startHeartbeatd(t))
