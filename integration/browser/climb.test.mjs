@@ -1,9 +1,10 @@
-// A page that long-polls because its WebSocket failed changes to a WebSocket later.
+// A page that long-polls because its WebSocket failed changes to a WebSocket later. It shows what is
+// pushed meanwhile once.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { beat, changes, onTransport, openDemo, seen, shows } from './demo.mjs'
-import { startChromium, startHeartbeatd } from './harness.mjs'
+import { startChromium, startHeartbeatd, until } from './harness.mjs'
 
 test('a page changes from long-poll to a WebSocket that works again, and keeps it', async (t) => {
 	const server = await startHeartbeatd(t)
@@ -37,3 +38,59 @@ test('a page changes from long-poll to a WebSocket that works again, and keeps i
 		await page.close()
 	}
 })
+
+const KEY = 'operator'
+
+// WebSockets fail until window.unblocked. The next one sends its hello when window.released.
+function holdHello() {
+	const { WebSocket } = window
+	window.WebSocket = class extends WebSocket {
+		constructor(...args) {
+			if (!window.unblocked) throw new Error('blocked')
+			super(...args)
+		}
+		send(text) {
+			if (window.held) return super.send(text)
+			window.held = setInterval(() => {
+				if (!window.released) return
+				clearInterval(window.held)
+				super.send(text)
+			}, 10)
+		}
+	}
+}
+
+for (const transport of ['events', 'longpoll']) {
+	test(`what is pushed while a WebSocket replaces ${transport} is shown once`, async (t) => {
+		const server = await startHeartbeatd(t, { flags: ['--api-key', KEY] })
+		const browser = await startChromium(t)
+		const context = await browser.newContext()
+		t.after(() => context.close())
+		await openDemo(t, browser, server, 2, { context }) // from now on WebSockets are known to work
+		await context.addInitScript(holdHello)
+		const page = await openDemo(t, browser, server, 1, { context, transport, transports: ['websocket', transport] })
+		let last = 0
+		const push = async () => {
+			const answer = await fetch(`${server.admin}/api/v1/push`, {
+				method: 'POST',
+				headers: { Authorization: `Bearer ${KEY}`, 'Content-Type': 'application/json' },
+				body: JSON.stringify({ site: 'demo', to: { all: true }, data: ++last }),
+			})
+			assert.equal(answer.status, 202)
+		}
+		const pushed = async () => (await seen(page, 'push')).map(({ detail }) => detail.data)
+		const pushes = (count) => until(`push ${count}`, async () => (await pushed()).includes(count))
+		await push()
+		await pushes(1)
+		await page.evaluate(() => { window.unblocked = true })
+		await until('the hello', () => page.evaluate(() => Boolean(window.held)), 90)
+		await push()
+		await push()
+		await pushes(3) // on the old link; the hello has the cursor of the first
+		await page.evaluate(() => { window.released = true })
+		while (await page.evaluate(() => wp.heartbeat.transport.name) !== 'websocket') await push()
+		await push()
+		await pushes(last)
+		assert.deepEqual(await pushed(), Array.from({ length: last }, (empty, i) => i + 1))
+	})
+}
