@@ -28,14 +28,7 @@ PHP_FILES := $(sort $(shell find integration/wordpress/heartbeatd integration/wo
 JS_TESTS := $(sort $(shell find client-js/test -name '*.test.*js'))
 INTEGRATION_TESTS := $(sort $(shell find integration -name node_modules -prune -o -name '*.test.*js' -print))
 
-# These tests mostly wait for beats and timeouts.
-WAITING_TESTS := $(patsubst %,integration/%.test.mjs,browser/reconnect fronts/caches fronts/csp fronts/reconnect-refused \
-	wordpress/cron $(addprefix wordpress/presence/,beside table transport) $(addprefix wordpress/live/,expiry idle requests))
-
-# Node's test runner. Two files run at a time, and in parallel one of those that mostly wait:
-# with three others, browsers on two cores are too slow for the tests.
-RUN_TESTS := node --test --test-reporter=spec --test-timeout=900000
-NODE_TEST := $(RUN_TESTS) --test-concurrency=2
+NODE_TEST := node --test --test-reporter=spec --test-timeout=900000 --test-concurrency=2
 
 build:
 	go build ./server/heartbeatd
@@ -107,10 +100,7 @@ bundle: setup-node
 
 integration: setup
 	@echo "== integration tests"
-	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; failed=0; \
-	$(RUN_TESTS) --test-concurrency=1 $(WAITING_TESTS) >"$$log" 2>&1 & \
-	$(NODE_TEST) $(filter-out $(WAITING_TESTS),$(INTEGRATION_TESTS)) || failed=1; \
-	wait $$! || failed=1; cat "$$log"; exit $$failed
+	@node integration/run.mjs $(INTEGRATION_TESTS)
 
 setup-go:
 	@integration/setup/install go

@@ -1,0 +1,76 @@
+// Runs test files as fast as the machine allows: many tests mostly wait for beats and timeouts,
+// so another file starts whenever the processors are mostly idle.
+//
+//	node integration/run.mjs FILE...
+//
+// The results of a file are printed when it ends. The exit status is 1 if a test failed.
+
+import { cpus } from 'node:os'
+import { run } from 'node:test'
+import { spec } from 'node:test/reporters'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const MOST = 6 // files that run at a time
+const IDLE = 0.45 // part of all processors that is idle before another file starts
+const WATCH = 4000 // milliseconds for which the processors are watched
+const TIMEOUT = 900_000 // milliseconds for one test
+
+// These files take longest, so they start first.
+const SLOW = ['live/firefox', 'live/locks', 'browser/bfcache', 'live/active-posts', 'live/lock-release', 'live/session', 'live/hooks', 'live/lists']
+
+const files = process.argv.slice(2).sort((a, b) => rank(a) - rank(b))
+const total = { pass: 0, fail: 0, skipped: 0 }
+const aborter = new AbortController()
+for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => aborter.abort())
+
+const begin = performance.now()
+const running = new Set()
+const failed = []
+let idle = 1
+for (const file of files) {
+	while (running.size && (running.size >= MOST || idle < IDLE)) await Promise.race([watch(), ...running])
+	if (aborter.signal.aborted) break
+	const done = test(file).then(() => { running.delete(done) })
+	running.add(done)
+	await Promise.race([watch(), done])
+}
+await Promise.all(running)
+
+console.log(`${total.pass} tests passed, ${total.fail} failed, ${total.skipped} skipped, in ${Math.round((performance.now() - begin) / 1000)} s`)
+if (failed.length) console.log(`Files with failures:\n${failed.join('\n')}`)
+process.exitCode = failed.length || aborter.signal.aborted ? 1 : 0
+
+function rank(file) {
+	const at = SLOW.findIndex((name) => file.endsWith(`${name}.test.mjs`))
+	return at < 0 ? SLOW.length : at
+}
+
+// watch measures for a while how idle the processors are.
+async function watch() {
+	const before = times()
+	await sleep(WATCH)
+	const after = times()
+	idle = (after.idle - before.idle) / (after.all - before.all)
+}
+
+function times() {
+	const all = cpus().flatMap(({ times }) => Object.values(times))
+	return { all: sum(all), idle: sum(cpus().map(({ times }) => times.idle)) }
+}
+
+function sum(numbers) {
+	return numbers.reduce((a, b) => a + b, 0)
+}
+
+// test runs a file in a process of its own, and prints its results.
+async function test(file) {
+	const stream = run({ files: [file], timeout: TIMEOUT, signal: aborter.signal })
+	const counted = { pass: 0, fail: 0, skipped: 0 }
+	stream.on('test:pass', ({ skip }) => { counted[skip === undefined ? 'pass' : 'skipped']++ })
+	stream.on('test:fail', () => { counted.fail++ })
+	const start = performance.now()
+	const lines = (await stream.compose(new spec()).toArray()).join('')
+	for (const name of Object.keys(total)) total[name] += counted[name]
+	if (counted.fail) failed.push(file)
+	console.log(`${file}, ${Math.round((performance.now() - start) / 1000)} s\n${lines.replace(/^.{0,9}ℹ (tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) .*\n/gm, '')}`)
+}
