@@ -255,14 +255,7 @@ function heartbeatd_add_presence_hooks() {
 	// The Presence API's action for a post's new title or status.
 	add_action( 'post_updated', 'heartbeatd_presence_on_post_updated', 10, 3 );
 
-	// Marks a screen as stale when what it shows is saved.
-	add_action( 'updated_option', 'heartbeatd_on_option_saved' );
-	add_action( 'added_option', 'heartbeatd_on_option_saved' );
-	add_action( 'post_updated', 'heartbeatd_on_post_saved' );
-	add_action( 'profile_update', 'heartbeatd_on_user_saved' );
-	add_action( 'edited_term', 'heartbeatd_on_term_saved', 10, 3 );
-	add_action( 'edit_comment', 'heartbeatd_on_comment_saved' );
-
+	heartbeatd_add_stale_screen_hooks();
 	if ( defined( 'WP_CLI' ) && WP_CLI ) {
 		require __DIR__ . '/includes/presence-api/cli.php';
 		WP_CLI::add_command( 'presence list', 'heartbeatd_presence_cli_list' );
@@ -277,6 +270,18 @@ function heartbeatd_add_presence_hooks() {
 		add_filter( 'wp_privacy_personal_data_exporters', 'heartbeatd_add_privacy_exporter' );
 		add_filter( 'wp_privacy_personal_data_erasers', 'heartbeatd_add_privacy_eraser' );
 	}
+}
+
+/**
+ * Marks a screen as stale when what it shows is saved.
+ */
+function heartbeatd_add_stale_screen_hooks() {
+	add_action( 'updated_option', 'heartbeatd_on_option_saved' );
+	add_action( 'added_option', 'heartbeatd_on_option_saved' );
+	add_action( 'post_updated', 'heartbeatd_on_post_saved' );
+	add_action( 'profile_update', 'heartbeatd_on_user_saved' );
+	add_action( 'edited_term', 'heartbeatd_on_term_saved', 10, 3 );
+	add_action( 'edit_comment', 'heartbeatd_on_comment_saved' );
 }
 
 /**
