@@ -231,15 +231,13 @@ function heartbeatd_add_presence_hooks() {
 	add_action( 'rest_api_init', 'heartbeatd_load_ticket_route' );
 	add_filter( 'extra_plugin_headers', 'heartbeatd_presence_set_table_name' );
 
-	// Answers the handles that only this plugin's scripts add to a beat. Other callbacks see
-	// the beat and the tick without them.
+	// Answers the handles of this plugin's scripts. Other callbacks do not see them.
 	add_action( 'wp_ajax_heartbeat', 'heartbeatd_take_own_handles', PHP_INT_MIN );
 	add_action( 'wp_ajax_nopriv_heartbeat', 'heartbeatd_take_own_handles', PHP_INT_MIN );
 	add_filter( 'heartbeat_send', 'heartbeatd_answer_presence', PHP_INT_MAX, 2 );
 	add_filter( 'heartbeat_send', 'heartbeatd_answer_screen_ping', PHP_INT_MAX );
 
-	// Writes an entry for a log-in, and removes the entries of users who log out or may no
-	// longer be seen.
+	// Writes an entry for a log-in, and removes those of users who log out or lose their role.
 	add_action( 'wp_login', 'heartbeatd_presence_on_login', 10, 2 );
 	add_action( 'wp_logout', 'heartbeatd_presence_on_logout' );
 	add_action( 'set_user_role', 'heartbeatd_presence_on_user_change' );
@@ -247,10 +245,10 @@ function heartbeatd_add_presence_hooks() {
 	add_action( 'deleted_user', 'heartbeatd_presence_on_user_change' );
 
 	// The recording switch. Pages learn of it with their next tickets.
-	add_action( 'add_option_wp_presence_recording', 'heartbeatd_revoke_all' );
-	add_action( 'update_option_wp_presence_recording', 'heartbeatd_revoke_all' );
-	add_action( 'add_site_option_wp_presence_network_recording', 'heartbeatd_revoke_all' );
-	add_action( 'update_site_option_wp_presence_network_recording', 'heartbeatd_revoke_all' );
+	foreach ( array( 'option_wp_presence_recording', 'site_option_wp_presence_network_recording' ) as $option ) {
+		add_action( 'add_' . $option, 'heartbeatd_revoke_all' );
+		add_action( 'update_' . $option, 'heartbeatd_revoke_all' );
+	}
 
 	// The Presence API's action for a post's new title or status.
 	add_action( 'post_updated', 'heartbeatd_presence_on_post_updated', 10, 3 );
@@ -258,10 +256,9 @@ function heartbeatd_add_presence_hooks() {
 	heartbeatd_add_stale_screen_hooks();
 	if ( defined( 'WP_CLI' ) && WP_CLI ) {
 		require __DIR__ . '/includes/presence-api/cli.php';
-		WP_CLI::add_command( 'presence list', 'heartbeatd_presence_cli_list' );
-		WP_CLI::add_command( 'presence summary', 'heartbeatd_presence_cli_summary' );
-		WP_CLI::add_command( 'presence set', 'heartbeatd_presence_cli_set' );
-		WP_CLI::add_command( 'presence cleanup', 'heartbeatd_presence_cli_cleanup' );
+		foreach ( array( 'list', 'summary', 'set', 'cleanup' ) as $command ) {
+			WP_CLI::add_command( "presence $command", "heartbeatd_presence_cli_$command" );
+		}
 		require __DIR__ . '/includes/presence-api/cli-recording.php';
 		WP_CLI::add_command( 'presence recording', 'heartbeatd_presence_cli_recording' );
 	}
