@@ -288,8 +288,6 @@ function heartbeatd_add_presence_beside_hooks() {
 	require __DIR__ . '/includes/presence-beside/changes.php';
 	require __DIR__ . '/includes/presence-beside/rows.php';
 	require __DIR__ . '/includes/presence-beside/locks.php';
-
-	// Actions of the Presence API plugin.
 	add_action( 'set_presence', 'heartbeatd_on_row_changed' );
 	add_action( 'set_presence', 'heartbeatd_on_row_written', 10, 3 );
 	add_action( 'removed_presence', 'heartbeatd_on_row_changed' );
@@ -313,8 +311,6 @@ function heartbeatd_add_presence_beside_hooks() {
 	add_filter( 'update_post_metadata', 'heartbeatd_after_lock_change', PHP_INT_MAX, 3 );
 	add_filter( 'delete_post_metadata', 'heartbeatd_after_lock_change', PHP_INT_MAX, 3 );
 	add_action( 'heartbeatd_lock_changed', 'heartbeatd_on_lock_announced', 10, 2 );
-
-	// Before the queued calls are sent.
 	add_action( 'shutdown', 'heartbeatd_report_changed_rooms', PHP_INT_MAX - 1 );
 }
 
