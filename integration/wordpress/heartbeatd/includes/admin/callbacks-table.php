@@ -56,7 +56,7 @@ function heartbeatd_beats_text( $status, $key ) {
 	if ( is_wp_error( $status ) || ! isset( $status['php_beats'], $status['php_beats_seconds'] ) ) {
 		return __( 'not known', 'heartbeatd' );
 	}
-	$beats   = number_format_i18n( (int) ( $status['php_beats'][ $key ] ?? 0 ) );
+	$beats   = number_format_i18n( (int) ( ( (array) $status['php_beats'] )[ $key ] ?? 0 ) );
 	$minutes = (int) ceil( $status['php_beats_seconds'] / MINUTE_IN_SECONDS );
 	if ( $minutes >= 60 ) {
 		/* translators: %s: number of beats. */
