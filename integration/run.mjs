@@ -1,5 +1,5 @@
 // Runs test files as fast as the machine allows: many tests mostly wait for beats and timeouts,
-// so another file starts whenever the processors are mostly idle.
+// so more files run while the processors have time.
 //
 //	node integration/run.mjs FILE...
 //
@@ -10,8 +10,9 @@ import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const MOST = 6 // files that run at a time
-const IDLE = 0.45 // part of all processors that is idle before another file starts
+const LEAST = 3 // files that run at a time
+const MOST = 6 // files that run at a time while the processors are idle
+const IDLE = 0.3 // part of all processors that is idle before another file starts
 const WATCH = 4000 // milliseconds for which the processors are watched
 const TIMEOUT = 900_000 // milliseconds for one test
 
@@ -28,7 +29,7 @@ const running = new Set()
 const failed = []
 let idle = 1
 for (const file of files) {
-	while (running.size && (running.size >= MOST || idle < IDLE)) await Promise.race([watch(), ...running])
+	while (running.size >= MOST || (running.size >= LEAST && idle < IDLE)) await Promise.race([watch(), ...running])
 	if (aborter.signal.aborted) break
 	const done = test(file).then(() => { running.delete(done) })
 	running.add(done)
