@@ -174,6 +174,7 @@ test('effects of callbacks', { timeout: 900_000 }, async (t) => {
 		})
 
 		await t.test('a callback that reads more than can be watched counts as one with effects', () => {
+			php('heartbeatd_reset_observations(); return 1;')
 			const learn = (names) => php(`$foreign = array('f' => array('hook' => 'heartbeat_send', 'callback' => 'f', 'file' => 'PHP', 'id' => 'c1'));
 				$learned = heartbeatd_observations();
 				foreach (${names} as $name) $learned = heartbeatd_add_observation($learned, array('r', 's'), $foreign, '', array('f' => array('effects' => array(), 'reads' => array($name))));

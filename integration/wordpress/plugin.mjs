@@ -146,8 +146,15 @@ function printErrors(site) {
 
 // beat asks a page to beat now, and resolves with its tick.
 export const beat = (page) => page.evaluate(() => new Promise((done, fail) => {
-	jQuery(document).one('heartbeat-tick', (event, tick) => done(tick))
-	jQuery(document).one('heartbeat-error', (event, jqXHR, status) => fail(new Error(`${status} ${jqXHR.status}`)))
+	const events = jQuery(document)
+	const settle = (act) => { events.off('.beat'); act() }
+	let sent = false
+	events.on('heartbeat-send.beat', () => { sent = true })
+	events.on('heartbeat-tick.beat', (event, tick) => {
+		if (sent) settle(() => done(tick))
+		else setTimeout(() => wp.heartbeat.connectNow()) // the tick of a beat that was under way
+	})
+	events.on('heartbeat-error.beat', (event, jqXHR, status) => settle(() => fail(new Error(`${status} ${jqXHR.status}`))))
 	wp.heartbeat.connectNow()
 }))
 
