@@ -22,7 +22,7 @@ test('a post type whose name is a number', { timeout: 300_000 }, async (t) => {
 		const claims = claimsOf(await editor.evaluate(() => heartbeatSettings.heartbeatd.ticket))
 		assert.deepEqual(claims.rooms, [room, 'year/2025'])
 		assert.deepEqual([claims.types.toSorted(), claims.except], [['2024', 'page', 'post'], php(`return (int) get_option('wp_page_for_privacy_policy');`)])
-		assert.deepEqual(claims.post, { id, type: '2024', title: 'Of the year' })
+		assert.deepEqual(claims.post, { id, type: '2024', status: 'publish', title: 'Of the year' })
 		await linked(editor, 'websocket')
 
 		await t.test('its posts have presence', async () => {

@@ -35,7 +35,7 @@ function heartbeatd_front_add_to_admin_bar( $bar ) {
  */
 function heartbeatd_front_enqueue_scripts() {
 	$config = array( 'title' => heartbeatd_page_title() );
-	if ( wp_script_is( 'heartbeat', 'enqueued' ) ) {
+	if ( wp_script_is( 'heartbeat', 'enqueued' ) && wp_script_is( 'heartbeat', 'registered' ) ) {
 		$client = array( 'jquery', 'heartbeat' );
 	} else {
 		$client   = array( 'heartbeatd-link' );
