@@ -74,7 +74,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 
 			const editor = await open('editor', `/wp-admin/post.php?post=${ids[0]}&action=edit`)
 			const claims = claimsOf(await editor.evaluate(() => heartbeatSettings.heartbeatd.ticket))
-			assert.deepEqual([claims.rooms, claims.post], [[`postType/post:${ids[0]}`], { id: ids[0], type: 'post', title: 'Post 0' }])
+			assert.deepEqual([claims.rooms, claims.post], [[`postType/post:${ids[0]}`], { id: ids[0], type: 'post', status: 'publish', title: 'Post 0' }])
 			const [posted] = await Promise.all([beatAnswer(editor), askPHP(editor)])
 			const next = claimsOf(posted.headers()['x-heartbeatd-ticket'])
 			assert.deepEqual([next.rooms, next.post], [claims.rooms, claims.post])

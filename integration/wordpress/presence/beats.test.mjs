@@ -86,7 +86,7 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 			await people.editor.beat({ 'presence-editor-ping': { post_id: posts[0] }, 'wp-refresh-post-lock': { post_id: posts[0], lock: '' } }, { screen: 'post' })
 			await written('both entries', 2)
 			const entries = (await all()).sort((a, b) => a.client_id.localeCompare(b.client_id))
-			const about = { post_id: posts[0], post_type: 'post', title: 'One & Two' }
+			const about = { post_id: posts[0], post_type: 'post', post_status: 'publish', title: 'One & Two' }
 			assert.deepEqual(entries.map(({ room, client_id, user_id, data }) => ({ room, client_id, user_id, data })), [
 				{ room: `postType/post:${posts[0]}`, client_id: `editor-${editor.id}`, user_id: editor.id, data: { action: 'editing', screen: 'post', ...about } },
 				{ room: `postType/post:${posts[0]}`, client_id: `lock-${editor.id}`, user_id: editor.id, data: { action: 'lock', ...about } },
@@ -198,7 +198,7 @@ test('presence in beats, tickets and screens', { timeout: 400_000 }, async (t) =
 
 			const token = `$_COOKIE[LOGGED_IN_COOKIE] = 'x|9999999999|token|hmac';`
 			const ticket = (user, code = '0') => claimsOf(php(`wp_set_current_user(${user.id}); ${token} return heartbeatd_sign_ticket(heartbeatd_ticket_claims('n', 'post', array(), ${code}));`))
-			assert.deepEqual(ticket(editor, posts[0]).post, { id: posts[0], type: 'post', title: 'One & Two' })
+			assert.deepEqual(ticket(editor, posts[0]).post, { id: posts[0], type: 'post', status: 'publish', title: 'One & Two' })
 			assert.deepEqual([ticket(editor).types, ticket(editor).admin, ticket(author).types, ticket(author).admin, ticket(editor).sync], [['post', 'page'], `${site.url}/wp-admin/`, undefined, undefined, undefined])
 			const many = php(`wp_set_current_user(${admin.id}); ${token} for ($i = 0; $i < 100; $i++) register_post_type("rather_long_name_$i", array('supports' => array('presence'), 'map_meta_cap' => true)); return heartbeatd_sign_ticket(heartbeatd_ticket_claims('n', 'post', array(), 0));`)
 			assert.ok(many.length <= 2048 && claimsOf(many).types.length === 20)
