@@ -28,7 +28,7 @@ test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
 			assert.equal(php('return heartbeatd_presence_provider();'), 'other')
 			const files = php(`return array_map(fn ($f) => basename((new ReflectionFunction($f))->getFileName()), HEARTBEATD_PRESENCE_FUNCTIONS);`)
 			assert.deepEqual(new Set(files), new Set(['functions.php']))
-			assert.deepEqual(php(`return array_values(array_filter(array_keys(rest_get_server()->get_routes()), fn ($r) => false !== strpos($r, 'presence')));`), ['/wp-presence/v1', '/wp-presence/v1/presence', '/heartbeatd/v1/presence/sync', '/heartbeatd/v1/presence/rows'])
+			assert.deepEqual(php(`return array_values(array_filter(array_keys(rest_get_server()->get_routes()), fn ($r) => false !== strpos($r, 'presence')));`), ['/wp-presence/v1', '/wp-presence/v1/presence', '/heartbeatd/v1/presence/sync'])
 			const person = await logIn(site, 'editor')
 			assert.equal((await person.beat({ 'presence-ping': { screen: 'dashboard' } }))['presence-online'][0].screen_label, 'Dashboard')
 			assert.deepEqual((await rows('admin/online')).map(([client, , data]) => [client, data]), [[`user-${editor.id}`, { screen: 'dashboard' }]])
