@@ -6,6 +6,17 @@ const IDLE = 30000
 const CHECK_EVERY = 5000
 const INPUT = ['mousemove', 'mousedown', 'keydown', 'wheel', 'touchstart', 'touchmove', 'click']
 
+/** Calls back with the document of each iframe of the same origin. */
+export function eachFrame(doc, callback) {
+	Array.from(doc.getElementsByTagName('iframe')).forEach((frame) => {
+		try {
+			if (frame.contentDocument) callback(frame.contentDocument)
+		} catch (e) {
+			// It is of another origin.
+		}
+	})
+}
+
 /** Calls changed() when the user becomes idle, or active by input. */
 export function watchActivity(win, changed) {
 	const doc = win.document
@@ -31,18 +42,8 @@ export function watchActivity(win, changed) {
 
 	// The text of an editor is in an iframe, which appears late, may be reloaded, and loses
 	// its listeners with document.open(): listen at each check.
-	function listenInFrames() {
-		Array.from(doc.getElementsByTagName('iframe')).forEach((frame) => {
-			try {
-				if (frame.contentDocument) listen(frame.contentDocument)
-			} catch (e) {
-				// It is of another origin.
-			}
-		})
-	}
-
 	function check() {
-		listenInFrames()
+		eachFrame(doc, listen)
 		last = Math.min(last, Date.now()) // the clock may have been set back
 		const left = last + IDLE - Date.now()
 		win.setTimeout(check, left > 0 ? Math.min(left, CHECK_EVERY) : CHECK_EVERY)

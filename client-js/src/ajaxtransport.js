@@ -26,7 +26,8 @@ export function registerAjaxTransport($, win, client, isOwn) {
 		jqXHR.always(() => {
 			if (beat.byPost) tickets.answered(beat.asks, jqXHR.status)
 		})
-		jqXHR.done((response) => client.ticked(beat.fields, response, jqXHR, beat.byPost))
+		// An exception here would keep jQuery from calling the handlers of core.
+		jqXHR.done((response) => reportErrors(win, () => client.ticked(beat.fields, response, jqXHR, beat.byPost)))
 		jqXHR.fail((same, status) => {
 			if (beat.byPost && status !== 'abort') client.failed()
 		})

@@ -12,6 +12,7 @@ import { createSlots } from './connectionslots.js'
 import { createRooms, concernsOthers, contestsLock } from './room.js'
 import { MAX_ONLINE, ONLINE, PING, listOnline } from './online.js'
 import { createWebSocketLink } from './websocket.js'
+import { readJSON } from './link.js'
 import { reportErrors } from './reporterrors.js'
 import { isTransportHistory } from './transporthistory.js'
 import { isUp } from './probe.js'
@@ -295,7 +296,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 		posted(fields) {
 			setPresence(fields)
 			answers.ask()
-			isNoted = sendNote() && !behind && isFresh(ticket, Date.now()) && online.total > 0 && online.total <= MAX_ONLINE
+			isNoted = sendNote() && !behind && isFresh(ticket, Date.now()) && !ticket.claims.rows && online.total > 0 && online.total <= MAX_ONLINE
 			const headers = ticket ? { 'Heartbeat-Connection': conn } : {}
 			if (isNoted) headers['Heartbeat-Link'] = '1'
 			return headers
@@ -382,13 +383,10 @@ function tickText(frame, again) {
 	if (!again || !frame || frame.type !== 'tick' || frame.status !== 200 || typeof frame.body !== 'string') return null
 	const handles = Object.keys(again).filter((handle) => again[handle])
 	if (!handles.length) return frame.body
-	try {
-		const tick = JSON.parse(frame.body)
-		handles.forEach((handle) => (tick[handle] = again[handle]))
-		return JSON.stringify(tick)
-	} catch (e) {
-		return null
-	}
+	const tick = readJSON(frame.body)
+	if (!tick) return null
+	handles.forEach((handle) => (tick[handle] = again[handle]))
+	return JSON.stringify(tick)
 }
 
 function randomId(win) {

@@ -1,6 +1,7 @@
 // Watches focus, visibility and input. They decide how often the page beats, and whether it
 // is suspended and does not beat.
 
+import { eachFrame } from './activity.js'
 import { SECOND } from './settings.js'
 
 const ACTIVITY = 'mouseover keyup touchend'
@@ -37,23 +38,10 @@ export function watchFocusAndActivity({ win, $, state, now, schedule, suspended 
 		else if (!state.focused && has) focused()
 	}
 
-	// Calls back with the document of each same-origin iframe: the text of an editor is in one.
-	// Access to any other iframe throws.
-	function eachFrame(callback) {
-		$('iframe').each((index, frame) => {
-			try {
-				const inner = frame.contentWindow && frame.contentWindow.document
-				if (inner) callback($(inner))
-			} catch (e) {
-				// It is of another origin.
-			}
-		})
-	}
-
 	function active() {
 		listening = false
 		$(doc).off('.wp-heartbeat-active')
-		eachFrame((frame) => frame.off('.wp-heartbeat-active'))
+		eachFrame(doc, (inner) => $(inner).off('.wp-heartbeat-active'))
 		focused()
 	}
 
@@ -64,7 +52,7 @@ export function watchFocusAndActivity({ win, $, state, now, schedule, suspended 
 		if (listening) return
 		listening = true
 		$(doc).on(namespaced, active)
-		eachFrame((frame) => frame.on(namespaced, active))
+		eachFrame(doc, (inner) => $(inner).on(namespaced, active))
 	}
 
 	function watchFocus() {

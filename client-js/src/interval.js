@@ -20,7 +20,6 @@ export function createInterval(settings) {
 			beats = count >= 1 && count <= BEATS ? count : BEATS
 		} else {
 			temporary = 0
-			beats = 0
 			main = wanted
 		}
 	}
@@ -40,7 +39,7 @@ export function createInterval(settings) {
 		/** Returns the time to the next beat, and counts that beat as one of the temporary ones. */
 		next(focused) {
 			let interval = focused ? main : UNFOCUSED
-			if (focused && temporary && beats > 0) {
+			if (focused && temporary) {
 				interval = temporary
 				if (--beats < 1) temporary = 0
 			}

@@ -27,14 +27,19 @@ const RETRY_MAX = 3600000
 /** The close of a link for which another program than heartbeatd answered. */
 export const otherProgram = (reason) => ({ code: CLOSED.code, retryAfter: 0, reason })
 
-/** Parses a frame; returns null if text is not one. */
-export function readFrame(text) {
+/** Parses JSON; returns null if text is not JSON. */
+export function readJSON(text) {
 	try {
-		const frame = JSON.parse(text)
-		return frame && typeof frame.type === 'string' ? frame : null
+		return JSON.parse(text)
 	} catch (e) {
 		return null
 	}
+}
+
+/** Parses a frame; returns null if text is not one. */
+export function readFrame(text) {
+	const frame = readJSON(text)
+	return frame && typeof frame.type === 'string' ? frame : null
 }
 
 export const byeToClose = (frame) => ({

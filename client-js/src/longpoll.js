@@ -1,7 +1,7 @@
 // The long-poll link: one request waits for frames, and the next follows its answer.
 
-import { CLOSED, clock, otherProgram, since } from './link.js'
-import { createRequestLink, readJSON } from './requestlink.js'
+import { CLOSED, clock, otherProgram, readJSON, since } from './link.js'
+import { createRequestLink } from './requestlink.js'
 
 export const createLongPollLink = (options) =>
 	createRequestLink(Object.assign({ name: 'longpoll' }, options), (session) => {

@@ -6,7 +6,7 @@
 // requests as the same, and the answer to another request is detected.
 
 import { TOO_MANY } from './closecodes.js'
-import { CLOSED, byeToClose, otherProgram, readFrame } from './link.js'
+import { CLOSED, byeToClose, otherProgram, readFrame, readJSON } from './link.js'
 
 // How long a server holds a poll without frames, unless its welcome says it.
 const HOLD = 25000
@@ -232,13 +232,5 @@ export function createRequestLink({ name, url, win, network = win, onFrame, onCl
 			stop()
 			sendClose()
 		},
-	}
-}
-
-export function readJSON(text) {
-	try {
-		return JSON.parse(text)
-	} catch (e) {
-		return null
 	}
 }

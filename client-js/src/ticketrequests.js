@@ -9,14 +9,11 @@ const KEY = 'heartbeatd-tickets'
 export function createTicketRequests(win) {
 	let failed = false // the last beat that asked got a 5xx
 	let failures = 0 // how often in a row only the beat without a ticket succeeded, on this page
-	const tab = load() // inVain is the same number for all pages of this tab
-
-	function load() {
-		try {
-			return Object.assign({ inVain: 0, until: 0 }, JSON.parse(win.sessionStorage.getItem(KEY)))
-		} catch (e) {
-			return { inVain: 0, until: 0 }
-		}
+	const tab = { inVain: 0, until: 0 } // inVain is the same number for all pages of this tab
+	try {
+		Object.assign(tab, JSON.parse(win.sessionStorage.getItem(KEY)))
+	} catch (e) {
+		// Storage may be forbidden.
 	}
 
 	function remember(count) {
