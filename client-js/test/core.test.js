@@ -13,7 +13,7 @@ function page(t, { interval, focused }) {
 		clearTimeout,
 		setInterval,
 		clearInterval,
-		document: { hidden: !focused },
+		document: { hidden: !focused, getElementsByTagName: () => [] },
 		heartbeatSettings: { interval, suspension: 'disable' },
 	}
 	const $ = (target) => (typeof target === 'function' ? target() : listeners)
