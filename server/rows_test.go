@@ -178,6 +178,19 @@ func TestRowsOfEditors(t *testing.T) {
 	w.called(t, "left admin/online user-2; left postType/post:5 editor-2")
 }
 
+// TestRowsOfUnrecordedUser checks that a page has no rows if its user's presence is not recorded.
+func TestRowsOfUnrecordedUser(t *testing.T) {
+	n := newNode(t)
+	n.sites.configured[demoSite].SyncAnywhere = true
+	w := newRowsSite(t)
+	w.on(t, n, "edit-post", func(c *ticket.Claims) { c.Unrecorded = true }).visible(t)
+	w.on(t, n, "dashboard").visible(t)
+	w.called(t, "admin/online user-2 dashboard")
+	if c := w.count(); c != 1 {
+		t.Errorf("%d calls, want 1: of the other page", c)
+	}
+}
+
 // TestRowsAfterLogout checks that a row of which another log-in has a page is written again: with
 // the log-out, that plugin removes all rows of the user.
 func TestRowsAfterLogout(t *testing.T) {

@@ -94,9 +94,10 @@ func (p *Page) changed(s Session, keys []presence.Key, since time.Time) {
 	}
 }
 
-// allowed returns the keys of the rows that the page's ticket allows.
+// allowed returns the keys of the rows that the page's ticket allows: none if the user's
+// presence is not recorded.
 func allowed(s Session) (keys []presence.Key) {
-	if s.Claims.Rows == "" {
+	if s.Claims.Rows == "" || s.User.Unrecorded {
 		return nil
 	}
 	if s.User.EditPosts {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -48,6 +49,8 @@ func CheckEntry(e *presence.Entry) error {
 		return errors.New("data must be an object")
 	case len(e.Data) > hook.MaxData:
 		return fmt.Errorf("data has %d bytes of JSON, and at most %d are allowed", len(e.Data), hook.MaxData)
+	case hasNULName(e.Data):
+		return errors.New("data has a name with a NUL character, which PHP cannot read")
 	case utf8.RuneCountInString(e.DisplayName) > maxName || strings.ContainsFunc(e.DisplayName, unicode.IsControl):
 		return fmt.Errorf("display_name has at most %d characters and no control characters", maxName)
 	case len(e.AvatarURL) > maxAvatar || strings.ContainsFunc(e.AvatarURL, unicode.IsControl):
@@ -58,6 +61,30 @@ func CheckEntry(e *presence.Entry) error {
 		return fmt.Errorf("date_gmt is more than %v in the future", maxAhead)
 	}
 	return nil
+}
+
+// hasNULName reports whether a name in valid JSON has a NUL character.
+func hasNULName(data []byte) bool {
+	if !bytes.Contains(data, []byte(`\u0000`)) {
+		return false
+	}
+	var value any
+	return json.Unmarshal(data, &value) != nil || hasNULKey(value)
+}
+
+// hasNULKey reports whether a decoded value has a key with a NUL character at any depth.
+func hasNULKey(value any) bool {
+	switch value := value.(type) {
+	case map[string]any:
+		for name, v := range value {
+			if strings.ContainsRune(name, 0) || hasNULKey(v) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(value, hasNULKey)
+	}
+	return false
 }
 
 // checkName refuses rooms and client IDs that cannot be stored unchanged.

@@ -22,3 +22,19 @@ func TestDateOfAnEntry(t *testing.T) {
 		}
 	}
 }
+
+// TestNamesInData checks that no name in an entry's data has a NUL character, at any depth.
+func TestNamesInData(t *testing.T) {
+	for data, valid := range map[string]bool{
+		`{"a":"\u0000x"}`:               true,
+		`{"a\\u0000":[{"b":"\u0000"}]}`: true,
+		`{"\u0000x":1}`:                 false,
+		`{"a":{"\u0000x":1}}`:           false,
+		`{"a":[{"b":{"x\u0000":{}}}]}`:  false,
+	} {
+		e := presence.Entry{Room: "admin/online", ClientID: "user-1", UserID: 1, DateGMT: "2001-01-01 00:00:00", Data: []byte(data)}
+		if err := CheckEntry(&e); (err == nil) != valid {
+			t.Errorf("%s: %v", data, err)
+		}
+	}
+}

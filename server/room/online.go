@@ -38,6 +38,22 @@ func (o *OnlineList) Encode(entries []presence.Entry) wordpress.Encoded {
 	return o.json
 }
 
+// maxText is the maximum number of characters of a text in the list. Any user who may edit
+// posts can write any data.
+const maxText = 191
+
+// cut returns the first characters of a text.
+func cut(s string) string {
+	n := 0
+	for i := range s {
+		if n == maxText {
+			return s[:i]
+		}
+		n++
+	}
+	return s
+}
+
 // onlinePrefix writes an entry as presence-online has it, up to its date.
 func onlinePrefix(e presence.Entry) []byte {
 	var data struct {
@@ -49,8 +65,8 @@ func onlinePrefix(e presence.Entry) []byte {
 	a.Set("user_id", e.UserID)
 	a.Set("display_name", e.DisplayName)
 	a.Set("avatar_url", e.AvatarURL)
-	a.Set("screen", data.Screen)
-	a.Set("screen_label", data.ScreenLabel)
+	a.Set("screen", cut(data.Screen))
+	a.Set("screen_label", cut(data.ScreenLabel))
 	b, _ := wordpress.AppendJSON(nil, a) // strings and numbers cannot fail
 	return append(b[:len(b)-1], `,"date_gmt":`...)
 }

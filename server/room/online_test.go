@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/heartbeatd/heartbeatd/broker/presence"
@@ -100,5 +101,21 @@ func TestOnlineListIsCurrent(t *testing.T) {
 	}
 	if got := string(o.Encode(nil)); got != "[]" {
 		t.Errorf("an empty list is %s", got)
+	}
+}
+
+// TestLongScreenIsCut checks that the data of an entry cannot make ticks large.
+func TestLongScreenIsCut(t *testing.T) {
+	long, _ := json.Marshal(map[string]string{"screen": strings.Repeat("é", 5000), "screen_label": strings.Repeat("x", 191)})
+	var o OnlineList
+	var list []map[string]any
+	if err := json.Unmarshal(o.Encode([]presence.Entry{{ClientID: "user-1", UserID: 1, Data: long}}), &list); err != nil {
+		t.Fatal(err)
+	}
+	if got := list[0]["screen"]; got != strings.Repeat("é", 191) {
+		t.Errorf("the screen is %v", got)
+	}
+	if got := list[0]["screen_label"]; got != strings.Repeat("x", 191) {
+		t.Errorf("the label is %v", got)
 	}
 }
