@@ -131,7 +131,10 @@ function heartbeatd_parse_answer( $answer ) {
  * @return mixed
  */
 function heartbeatd_decode_answer( $json ) {
-	$answer   = json_decode( $json );
+	$answer = json_decode( $json );
+	if ( JSON_ERROR_INVALID_PROPERTY_NAME === json_last_error() ) {
+		$answer = json_decode( $json, true ); // An object of PHP cannot have a name that begins with NUL.
+	}
 	$to_array = static function ( $value ) {
 		return is_object( $value ) ? (array) $value : $value;
 	};

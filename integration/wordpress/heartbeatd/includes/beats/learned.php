@@ -126,7 +126,7 @@ function heartbeatd_add_reads( $reads, $id, $names ) {
 	$reads[ $id ] = $all;
 	$bytes        = strlen( implode( ' ', array_merge( ...array_values( $reads ) ) ) );
 	if ( count( $all ) > 2 * HEARTBEATD_MAX_READS || $bytes > HEARTBEATD_MAX_READ_BYTES ) {
-		unset( $reads[ $id ] );
+		$reads[ $id ] = $known; // The callback may be silent at other places.
 		return array( $reads, false );
 	}
 	return array( $reads, true );
@@ -214,7 +214,7 @@ function heartbeatd_forget_callbacks( $observations, $ids ) {
 			}
 		}
 	}
-	$observations['levels'] = array_filter( $observations['levels'] );
+	$observations['levels'] = array_filter( $observations['levels'] ?? array() );
 	$observations['reads']  = array_diff_key( $observations['reads'], $ids );
 	return $observations;
 }

@@ -66,8 +66,12 @@ function heartbeatd_rest_validate_data( $value, $request, $param ) {
 		return new WP_Error( 'rest_invalid_param', sprintf( __( '%s must be an object.', 'heartbeatd' ), $param ) );
 	}
 	$json = wp_json_encode( (object) $data, 0, HEARTBEATD_MAX_ENTRY_DEPTH );
-	/* translators: 1: a parameter's name, 2: a number of bytes, 3: a number. */
-	return $json && strlen( $json ) <= HEARTBEATD_MAX_ENTRY_DATA ? true : new WP_Error( 'rest_invalid_param', sprintf( __( '%1$s must have at most %2$d bytes as JSON, and at most %3$d objects and lists in one another.', 'heartbeatd' ), $param, HEARTBEATD_MAX_ENTRY_DATA, HEARTBEATD_MAX_ENTRY_DEPTH ) );
+	if ( ! $json || strlen( $json ) > HEARTBEATD_MAX_ENTRY_DATA ) {
+		/* translators: 1: a parameter's name, 2: a number of bytes, 3: a number. */
+		return new WP_Error( 'rest_invalid_param', sprintf( __( '%1$s must have at most %2$d bytes as JSON, and be nested at most %3$d levels deep.', 'heartbeatd' ), $param, HEARTBEATD_MAX_ENTRY_DATA, HEARTBEATD_MAX_ENTRY_DEPTH ) );
+	}
+	/* translators: %s: a parameter's name. */
+	return heartbeatd_presence_has_nul_name( $data ) ? new WP_Error( 'rest_invalid_param', sprintf( __( '%s must not have names with a NUL character.', 'heartbeatd' ), $param ) ) : true;
 }
 
 /**

@@ -78,6 +78,7 @@ function heartbeatd_hold_rows( $request ) {
 			heartbeatd_hold_row( $row, $entry, $expires_in );
 		}
 	}
+	wp_set_current_user( 0 );
 	foreach ( $left as $row ) {
 		heartbeatd_remove_left_row( $row, $entries[ $row['room'] ][ $row['client_id'] ] ?? null );
 	}
@@ -142,14 +143,23 @@ function heartbeatd_entry_time( $entry ) {
 }
 
 /**
- * Writes the row of a page, if its user may be in the room.
+ * Writes the row of a page, if its user may be in the room. It is written as that user, whose
+ * presence may not be recorded, and in their language.
  *
  * @param array       $row        The row, as {room, client_id, user_id, where}.
  * @param object|null $entry      The entry that is there.
  * @param int         $expires_in For how many seconds it lives.
  */
 function heartbeatd_hold_row( $row, $entry, $expires_in ) {
-	$state = wp_can_access_presence_room( $row['room'], $row['user_id'] ) ? heartbeatd_row_state( $row, $entry ) : array();
+	wp_set_current_user( $row['user_id'] );
+	if ( ! wp_can_access_presence_room( $row['room'], $row['user_id'] ) ) {
+		return;
+	}
+	$switched = function_exists( 'switch_to_user_locale' ) && switch_to_user_locale( $row['user_id'] );
+	$state    = heartbeatd_row_state( $row, $entry );
+	if ( $switched ) {
+		restore_previous_locale();
+	}
 	if ( $state ) {
 		wp_set_presence(
 			$row['room'],
@@ -174,6 +184,9 @@ function heartbeatd_hold_row( $row, $entry, $expires_in ) {
 function heartbeatd_row_state( $row, $entry ) {
 	$is_admin = 'admin/online' === $row['room'];
 	$ping     = $is_admin ? heartbeatd_clean_ping( $row['where'] ?? null ) : array();
+	if ( $ping && $entry && heartbeatd_does_row_know_more( $entry->data, $ping ) ) {
+		return $entry->data;
+	}
 	try {
 		$state = $is_admin
 			? ( $ping ? wp_presence_admin_state( $ping, $row['user_id'] ) : array() )
@@ -188,6 +201,19 @@ function heartbeatd_row_state( $row, $entry ) {
 		return $state;
 	}
 	return $entry && ( ! $is_admin || $is_page( $entry->data ) ) ? (array) $entry->data : $ping;
+}
+
+/**
+ * Determines whether a row has the title of its page, and the ping has not. A ping is left out
+ * of a ticket if it is too long.
+ *
+ * @param mixed $data The row's state.
+ * @param array $ping The ping.
+ * @return bool
+ */
+function heartbeatd_does_row_know_more( $data, $ping ) {
+	return is_array( $data ) && ! isset( $ping['title'] ) && isset( $data['title'] ) && ( $data['screen'] ?? '' ) === $ping['screen']
+		&& ( ! isset( $ping['post_id'] ) || (int) ( $data['post_id'] ?? 0 ) === $ping['post_id'] );
 }
 
 /**

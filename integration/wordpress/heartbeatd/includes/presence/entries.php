@@ -59,7 +59,7 @@ function heartbeatd_presence_read_entry( $entry ) {
 function heartbeatd_presence_create_entry( $room, $client_id, $data, $user_id ) {
 	$user = $user_id ? get_userdata( $user_id ) : null;
 	$json = wp_json_encode( (object) $data, 0, HEARTBEATD_MAX_ENTRY_DEPTH );
-	if ( false === $user || ! heartbeatd_presence_is_valid_name( $room ) || ! heartbeatd_presence_is_valid_name( $client_id ) || heartbeatd_presence_is_reserved( $client_id ) || ! $json || strlen( $json ) > HEARTBEATD_MAX_ENTRY_DATA ) {
+	if ( false === $user || ! heartbeatd_presence_is_valid_name( $room ) || ! heartbeatd_presence_is_valid_name( $client_id ) || heartbeatd_presence_is_reserved( $client_id ) || ! $json || strlen( $json ) > HEARTBEATD_MAX_ENTRY_DATA || heartbeatd_presence_has_nul_name( $data ) ) {
 		return null;
 	}
 	return array(
@@ -70,6 +70,25 @@ function heartbeatd_presence_create_entry( $room, $client_id, $data, $user_id ) 
 		'avatar_url'   => $user ? heartbeatd_avatar_url( $user ) : '',
 		'data'         => (object) $data,
 	);
+}
+
+/**
+ * Determines whether a name in an entry's data has a NUL character. An object of PHP cannot have
+ * such a name.
+ *
+ * @param mixed $data The data, nested at most HEARTBEATD_MAX_ENTRY_DEPTH levels deep.
+ * @return bool
+ */
+function heartbeatd_presence_has_nul_name( $data ) {
+	if ( ! is_array( $data ) && ! $data instanceof stdClass ) {
+		return false;
+	}
+	foreach ( (array) $data as $name => $value ) {
+		if ( false !== strpos( (string) $name, "\0" ) || heartbeatd_presence_has_nul_name( $value ) ) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /**
