@@ -92,13 +92,13 @@ add_action( 'init', 'heartbeatd_load_translations' );
 add_action( 'wp_ajax_heartbeat', 'heartbeatd_observe_before_beat', 0 );
 add_action( 'heartbeat_tick', 'heartbeatd_on_heartbeat_tick', PHP_INT_MAX, 2 );
 add_action( 'wp_verify_nonce_failed', 'heartbeatd_on_failed_nonce', 10, 2 );
-add_action( 'upgrader_process_complete', 'heartbeatd_reset_observations' );
+add_action( 'upgrader_process_complete', 'heartbeatd_reset_observations', 10, 2 );
 
 // Revokes tickets when a plugin or theme is activated, deactivated or updated.
 add_action( 'update_option_active_plugins', 'heartbeatd_on_code_change' );
 add_action( 'update_site_option_active_sitewide_plugins', 'heartbeatd_on_code_change' );
 add_action( 'update_option_stylesheet', 'heartbeatd_on_code_change' );
-add_action( 'upgrader_process_complete', 'heartbeatd_on_code_change' );
+add_action( 'upgrader_process_complete', 'heartbeatd_on_code_change', 10, 2 );
 
 // The owner of the site has chosen how often PHP sees beats because of a callback.
 add_action( 'update_option_heartbeatd', 'heartbeatd_on_settings_update', 10, 2 );
@@ -243,11 +243,12 @@ function heartbeatd_add_presence_hooks() {
 	add_action( 'set_user_role', 'heartbeatd_presence_on_user_change' );
 	add_action( 'remove_user_from_blog', 'heartbeatd_presence_on_user_change', PHP_INT_MAX );
 	add_action( 'deleted_user', 'heartbeatd_presence_on_user_change' );
+	add_action( 'heartbeatd_called', 'heartbeatd_presence_on_called', 10, 3 );
 
 	// The recording switch. Pages learn of it with their next tickets.
-	foreach ( array( 'option_wp_presence_recording', 'site_option_wp_presence_network_recording' ) as $option ) {
-		add_action( 'add_' . $option, 'heartbeatd_revoke_all' );
-		add_action( 'update_' . $option, 'heartbeatd_revoke_all' );
+	foreach ( array( 'add', 'update', 'delete' ) as $change ) {
+		add_action( "{$change}_option_wp_presence_recording", 'heartbeatd_revoke_all' );
+		add_action( "{$change}_site_option_wp_presence_network_recording", 'heartbeatd_revoke_network' );
 	}
 
 	// The Presence API's action for a post's new title or status.

@@ -10,15 +10,20 @@ defined( 'WP_UNINSTALL_PLUGIN' ) || exit;
 require_once __DIR__ . '/includes/settings/options.php';
 
 /**
- * Deletes the options of one site.
+ * Deletes the options of one site. Those of the Presence API stay if the plugin of that name is
+ * installed, active or not: its table has a version then.
+ *
+ * @return bool Whether it is installed on the site.
  */
 function heartbeatd_uninstall_site() {
 	$names = array_keys( heartbeatd_default_options() );
-	if ( ! empty( $GLOBALS['wpdb']->presence ) ) {
-		$names = array_diff( $names, array( 'wp_presence_recording' ) ); // The Presence API plugin uses it.
+	$other = ! empty( $GLOBALS['wpdb']->presence ) || false !== get_option( 'wp_presence_db_version' );
+	if ( $other ) {
+		$names = array_diff( $names, array( 'wp_presence_recording' ) );
 	}
 	array_map( 'delete_option', $names );
 	delete_option( 'heartbeatd_screen_revisions' );
+	return $other;
 }
 
 if ( is_multisite() ) {
@@ -29,10 +34,14 @@ if ( is_multisite() ) {
 			'number' => 0,
 		)
 	);
+	$heartbeatd_other = false;
 	foreach ( $heartbeatd_sites as $heartbeatd_site ) {
 		switch_to_blog( $heartbeatd_site );
-		heartbeatd_uninstall_site();
+		$heartbeatd_other = heartbeatd_uninstall_site() || $heartbeatd_other;
 		restore_current_blog();
+	}
+	if ( ! $heartbeatd_other ) {
+		delete_site_option( 'wp_presence_network_recording' );
 	}
 } else {
 	heartbeatd_uninstall_site();

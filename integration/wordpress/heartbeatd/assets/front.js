@@ -111,8 +111,14 @@
 		}
 	}
 
+	// The link ends when the ticket is refused, as after a revocation: the page gets another one,
+	// not at once with all other pages.
+	let timer = 0;
 	wp.hooks.addAction( 'heartbeat.transport', 'heartbeatd/front-ticket', () => {
-		if ( isLinked() && ticket ) {
+		window.clearTimeout( timer );
+		if ( ! isLinked() ) {
+			timer = window.setTimeout( check, PAUSE_MS * ( 1 + Math.random() ) );
+		} else if ( ticket ) {
 			tries = 0;
 			store();
 		}

@@ -22,7 +22,7 @@ function heartbeatd_print_callbacks_table() {
 	if ( ! $rows ) {
 		return;
 	}
-	printf( '<h2>%s</h2><p>%s</p>', esc_html__( 'Functions that need PHP', 'heartbeatd' ), esc_html__( 'These functions of other plugins or the theme keep heartbeatd from answering beats. You can choose that PHP sees fewer beats: pages then get what a function adds later. A beat with data of another plugin always goes to PHP.', 'heartbeatd' ) );
+	printf( '<h2>%s</h2><p>%s</p>', esc_html__( 'Functions that need PHP', 'heartbeatd' ), esc_html__( 'These functions of other plugins or the theme keep heartbeatd from answering beats. You can choose that PHP sees fewer beats: what a function adds then reaches pages later. A beat with data of another plugin always goes to PHP.', 'heartbeatd' ) );
 	echo '<table class="widefat striped" id="heartbeatd-callbacks"><thead><tr>';
 	foreach ( array( __( 'Function', 'heartbeatd' ), __( 'Observed', 'heartbeatd' ), __( 'Beats to PHP', 'heartbeatd' ), __( 'PHP sees', 'heartbeatd' ) ) as $heading ) {
 		printf( '<th scope="col">%s</th>', esc_html( $heading ) );
@@ -111,7 +111,7 @@ function heartbeatd_pace_text( $pace ) {
 		return __( 'every beat', 'heartbeatd' );
 	}
 	if ( HEARTBEATD_PACE_OWN_BEATS === $pace ) {
-		return __( 'only beats with data of a plugin', 'heartbeatd' );
+		return __( 'only beats that carry data of a plugin', 'heartbeatd' );
 	}
 	if ( $pace % MINUTE_IN_SECONDS ) {
 		/* translators: %s: seconds. */

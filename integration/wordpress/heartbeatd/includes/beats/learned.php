@@ -118,16 +118,16 @@ function heartbeatd_count_silent_beat( $count, $silent ) {
  * @return array{0: array<string, string[]>, 1: bool} The names, and whether all of them are stored.
  */
 function heartbeatd_add_reads( $reads, $id, $names ) {
-	$known = $reads[ $id ] ?? array();
-	$all   = array_values( array_unique( array_merge( $known, $names ) ) );
+	$before = $reads;
+	$known  = $reads[ $id ] ?? array();
+	$all    = array_values( array_unique( array_merge( $known, $names ) ) );
 	if ( $all === $known ) {
 		return array( $reads, true );
 	}
 	$reads[ $id ] = $all;
 	$bytes        = strlen( implode( ' ', array_merge( ...array_values( $reads ) ) ) );
 	if ( count( $all ) > 2 * HEARTBEATD_MAX_READS || $bytes > HEARTBEATD_MAX_READ_BYTES ) {
-		$reads[ $id ] = $known; // The callback may be silent at other places.
-		return array( $reads, false );
+		return array( $before, false ); // The callback may be silent at other places.
 	}
 	return array( $reads, true );
 }

@@ -21,11 +21,18 @@ const HEARTBEATD_MAX_NETWORK_READS = 2000;
  * @return array[]
  */
 function heartbeatd_index_network_reads( $results ) {
+	$reads = array();
+	foreach ( $results as $key => $result ) {
+		$reads[ $key ] = preg_grep( '/^network:/', $result['reads'] );
+	}
+	if ( ! array_filter( $reads ) ) {
+		return $results; // Without an object cache, reading the index is a query.
+	}
 	$before = (array) get_site_option( 'heartbeatd_network_reads', array() );
 	$index  = $before;
 	$site   = get_current_blog_id();
-	foreach ( $results as $key => $result ) {
-		foreach ( preg_grep( '/^network:/', $result['reads'] ) as $name ) {
+	foreach ( $reads as $key => $names ) {
+		foreach ( $names as $name ) {
 			if ( isset( $index[ $name ][ $site ] ) ) {
 				continue;
 			}
@@ -40,6 +47,25 @@ function heartbeatd_index_network_reads( $results ) {
 		update_site_option( 'heartbeatd_network_reads', $index );
 	}
 	return $results;
+}
+
+/**
+ * Removes this site from the index, when its observations are removed because other code runs.
+ */
+function heartbeatd_forget_network_reads() {
+	if ( ! is_multisite() ) {
+		return;
+	}
+	$before = (array) get_site_option( 'heartbeatd_network_reads', array() );
+	$index  = array();
+	foreach ( $before as $name => $sites ) {
+		unset( $sites[ get_current_blog_id() ] );
+		$index[ $name ] = $sites;
+	}
+	$index = array_filter( $index );
+	if ( $index !== $before ) {
+		update_site_option( 'heartbeatd_network_reads', $index );
+	}
 }
 
 /**
@@ -59,7 +85,7 @@ function heartbeatd_on_network_option_change( $name ) {
 	}
 	unset( $index[ "network:$name" ] );
 	update_site_option( 'heartbeatd_network_reads', $index );
-	foreach ( array_keys( $sites ) as $site ) {
+	foreach ( array_filter( array_keys( $sites ), 'get_site' ) as $site ) {
 		switch_to_blog( $site );
 		heartbeatd_forget_readers( "network:$name" );
 		restore_current_blog();

@@ -223,8 +223,15 @@ function heartbeatd_valid_observations( $observations ) {
 /**
  * Forgets all observations after a plugin, a theme or WordPress was updated: other callbacks
  * may be registered.
+ *
+ * @param mixed $upgrader What has updated it.
+ * @param array $extra    What was updated. Translations have no callbacks.
  */
-function heartbeatd_reset_observations() {
+function heartbeatd_reset_observations( $upgrader = null, $extra = array() ) {
+	unset( $upgrader );
+	if ( 'translation' === ( $extra['type'] ?? '' ) ) {
+		return;
+	}
 	update_option( 'heartbeatd_learned', array(), true );
 }
 

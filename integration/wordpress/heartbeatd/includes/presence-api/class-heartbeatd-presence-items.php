@@ -51,8 +51,11 @@ class Heartbeatd_Presence_Items extends WP_REST_Controller {
 	public function prepare_item( $entry, $request ) {
 		$entry['data'] = (object) $entry['data'];
 
-		$fields = array_flip( $this->get_fields_for_response( $request ) );
-		$item   = array_intersect_key( $entry, $this->get_item_schema()['properties'], $fields );
+		$fields  = $this->get_fields_for_response( $request );
+		$is_sent = static function ( $name ) use ( $fields ) {
+			return rest_is_field_included( $name, $fields ); // Also for data.screen.
+		};
+		$item    = array_filter( array_intersect_key( $entry, $this->get_item_schema()['properties'] ), $is_sent, ARRAY_FILTER_USE_KEY );
 		return $this->add_additional_fields_to_object( $item, $request );
 	}
 

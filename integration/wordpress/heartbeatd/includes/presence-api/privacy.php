@@ -61,7 +61,7 @@ function heartbeatd_export_presence( $email ) {
 		$items[] = array(
 			'group_id'          => 'presence-api',
 			'group_label'       => __( 'Presence', 'heartbeatd' ),
-			'group_description' => __( 'Where the user is at the moment. Entries are not stored in the database, and expire after at most an hour.', 'heartbeatd' ),
+			'group_description' => __( 'Where the user is at the moment. Entries are not stored in the database, and disappear when the page is closed, or after at most an hour.', 'heartbeatd' ),
 			'item_id'           => 'presence-' . md5( $entry['room'] . "\n" . $entry['client_id'] ),
 			'data'              => $data,
 		);

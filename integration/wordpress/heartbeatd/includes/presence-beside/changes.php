@@ -209,7 +209,7 @@ function heartbeatd_expiry_time( $expiry ) {
  */
 function heartbeatd_hash_room( $room ) {
 	$rows = array();
-	foreach ( (array) wp_get_presence( $room ) as $entry ) {
+	foreach ( function_exists( 'wp_get_presence' ) ? (array) wp_get_presence( $room ) : array() as $entry ) {
 		$rows[ $entry->client_id ] = array( (int) $entry->user_id, $entry->data );
 	}
 	ksort( $rows );

@@ -27,16 +27,21 @@ function heartbeatd_is_push_transport() {
  */
 function heartbeatd_do_rows_expire() {
 	global $wpdb;
+	static $missing = ''; // The version of a table that does not exist.
 	if ( empty( $wpdb->presence ) ) {
 		return false;
 	}
 	$version = $wpdb->presence . ' ' . (string) get_option( 'wp_presence_db_version', '' );
-	$known   = get_option( 'heartbeatd_presence_table' );
+	if ( $missing === $version ) {
+		return false;
+	}
+	$known = get_option( 'heartbeatd_presence_table' );
 	if ( ! is_array( $known ) || ( $known['version'] ?? '' ) !== $version ) {
 		$quiet   = $wpdb->suppress_errors( true );
 		$columns = $wpdb->get_col( "SHOW COLUMNS FROM {$wpdb->presence}" ); // phpcs:ignore WordPress.DB -- The option is the cache.
 		$wpdb->suppress_errors( $quiet );
 		if ( ! $columns ) {
+			$missing = $version;
 			return false; // The table does not exist yet.
 		}
 		$known = array(

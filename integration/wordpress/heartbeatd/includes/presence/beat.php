@@ -253,7 +253,7 @@ function heartbeatd_presence_merge_entries( $entries, $own, $focused ) {
 function heartbeatd_presence_online_user( $entry ) {
 	// Any user who may edit posts can write any data.
 	$text = static function ( $name ) use ( $entry ) {
-		return isset( $entry['data'][ $name ] ) && is_scalar( $entry['data'][ $name ] ) ? (string) $entry['data'][ $name ] : '';
+		return isset( $entry['data'][ $name ] ) && is_scalar( $entry['data'][ $name ] ) ? mb_substr( (string) $entry['data'][ $name ], 0, HEARTBEATD_MAX_NAME ) : '';
 	};
 	return array(
 		'user_id'      => $entry['user_id'],

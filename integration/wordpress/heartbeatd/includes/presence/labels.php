@@ -16,14 +16,16 @@ defined( 'ABSPATH' ) || exit;
  * @return string
  */
 function heartbeatd_screen_label( $screen_id ) {
-	foreach ( heartbeatd_screen_labels() as $pattern => $label ) {
-		if ( fnmatch( $pattern, $screen_id ) ) {
-			return $label;
-		}
-	}
-	$post_type = get_post_type_object( preg_replace( '/^edit-/', '', $screen_id ) );
+	// A post type may have the name of one of core's screens, as plugin-review.
+	$is_core   = in_array( $screen_id, array( 'front', 'dashboard' ), true );
+	$post_type = $is_core ? null : get_post_type_object( preg_replace( '/^edit-/', '', $screen_id ) );
 	if ( $post_type ) {
 		return (string) ( 0 === strpos( $screen_id, 'edit-' ) ? $post_type->labels->name : $post_type->labels->edit_item );
+	}
+	foreach ( heartbeatd_screen_labels() as $pattern => $label ) {
+		if ( fnmatch( $pattern, substr( $screen_id, 0, 100 ) ) ) {
+			return $label;
+		}
 	}
 	$taxonomy = 0 === strpos( $screen_id, 'edit-' ) ? get_taxonomy( substr( $screen_id, 5 ) ) : false;
 	return $taxonomy ? (string) $taxonomy->labels->name : '';
@@ -93,11 +95,12 @@ function heartbeatd_post_title( $post ) {
  * Returns the title of the current page of the site's front end, as plain text. Every user who
  * may edit posts sees it.
  *
- * @return string Empty for a page that only some users may see, and for a preview.
+ * @return string Empty for a page that only some users may see, for a preview, and for a search,
+ *                whose title has the words that the user searches.
  */
 function heartbeatd_page_title() {
 	$post = is_singular() ? get_queried_object() : null;
-	if ( is_preview() || ( $post && ! is_post_publicly_viewable( $post ) ) ) {
+	if ( is_preview() || is_search() || ( $post && ! is_post_publicly_viewable( $post ) ) ) {
 		return '';
 	}
 	$title = $post ? $post->post_title : heartbeatd_document_title();

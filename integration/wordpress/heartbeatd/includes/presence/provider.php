@@ -70,8 +70,23 @@ function heartbeatd_presence_provider( $set = null ) {
 function heartbeatd_presence_on_logout( $user_id ) {
 	if ( ! WP_Session_Tokens::get_instance( $user_id )->get_all() ) {
 		heartbeatd_enqueue_call( '/presence?user_id=' . (int) $user_id, array() );
-		/** This action is documented in includes/presence-api/write.php */
-		do_action( 'removed_user_presence', (int) $user_id ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- The Presence API's action.
+	}
+}
+
+/**
+ * Fires the Presence API's actions after a queued call has removed entries of a user. What is
+ * queued then is sent at once: the request sends its queue only once.
+ *
+ * @param string         $path   The path of the call.
+ * @param array          $body   The body of the call.
+ * @param array|WP_Error $answer The answer.
+ */
+function heartbeatd_presence_on_called( $path, $body, $answer ) {
+	unset( $body );
+	if ( preg_match( '#^/presence\?user_id=(\d+)$#D', $path, $match ) && ! is_wp_error( $answer ) && ( $answer['removed'] ?? 1 ) > 0 ) {
+		heartbeatd_presence_clear_cache();
+		heartbeatd_presence_fire_user_removed( (int) $match[1] );
+		heartbeatd_flush();
 	}
 }
 
@@ -85,10 +100,10 @@ const HEARTBEATD_LOGIN_LIFETIME = 10;
  * Writes an entry for a user who logs in. It has a connection id of its own: the entries of
  * the user's pages are shown instead.
  *
- * @param string  $login The log-in name.
- * @param WP_User $user  The user.
+ * @param string       $login The log-in name.
+ * @param WP_User|null $user  The user. Some plugins do not pass it.
  */
-function heartbeatd_presence_on_login( $login, $user ) {
+function heartbeatd_presence_on_login( $login, $user = null ) {
 	unset( $login );
 	if ( ! $user instanceof WP_User || ! user_can( $user, 'edit_posts' ) || ! heartbeatd_presence_is_recording( $user->ID ) ) {
 		return;

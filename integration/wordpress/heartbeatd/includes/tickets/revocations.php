@@ -71,14 +71,43 @@ function heartbeatd_revoke_all() {
 }
 
 /**
+ * Revokes all tickets of the sites of a network, of at most as many as a request has calls. Pages
+ * of other sites learn of a change with their next tickets.
+ */
+function heartbeatd_revoke_network() {
+	if ( ! is_multisite() ) {
+		heartbeatd_revoke_all();
+		return;
+	}
+	$sites = get_sites(
+		array(
+			'fields'     => 'ids',
+			'number'     => HEARTBEATD_MAX_CALLS,
+			'network_id' => get_current_network_id(),
+		)
+	);
+	foreach ( $sites as $site ) {
+		switch_to_blog( $site );
+		heartbeatd_revoke_all();
+		restore_current_blog();
+	}
+}
+
+/**
  * Revokes all tickets when a plugin or theme is activated, deactivated or updated: it is not
  * known what the callbacks do that are registered from now on.
+ *
+ * @param mixed $upgrader What has updated it, or the option's old value.
+ * @param array $extra    What was updated. Translations have no callbacks.
  */
-function heartbeatd_on_code_change() {
+function heartbeatd_on_code_change( $upgrader = null, $extra = array() ) {
+	unset( $upgrader );
 	// Before this plugin is active, there are no tickets.
-	if ( ! did_action( 'activate_' . plugin_basename( HEARTBEATD_PLUGIN_FILE ) ) ) {
-		heartbeatd_revoke_all();
+	if ( 'translation' === ( $extra['type'] ?? '' ) || did_action( 'activate_' . plugin_basename( HEARTBEATD_PLUGIN_FILE ) ) ) {
+		return;
 	}
+	heartbeatd_forget_network_reads();
+	heartbeatd_revoke_all();
 }
 
 /**
