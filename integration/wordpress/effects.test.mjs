@@ -182,6 +182,8 @@ test('effects of callbacks', { timeout: 900_000 }, async (t) => {
 			const few = learn(`array_map(fn ($i) => "option_$i", range(1, 80))`)
 			assert.deepEqual(few.slice(1, 3), [80, []])
 			assert.deepEqual(learn(`array_map(fn ($i) => "option_$i", range(1, 81))`).slice(0, 3), [[], 0, ['reads']], 'too many')
+			assert.deepEqual(php(`return array_map(fn ($add) => array(count($add[0]['c']), $add[1]), array(
+				heartbeatd_add_reads(array('c' => range(1, 80)), 'c', array('other')), heartbeatd_add_reads(array('c' => range(1, 79)), 'c', array('other'))));`), [[80, false], [80, true]], 'what other places read stays')
 			const [levels, stored, effects, bytes] = php(`$learned = heartbeatd_observations();
 				foreach (range(1, 20) as $n) { $foreign["f$n"] = array('hook' => 'heartbeat_send', 'callback' => "f$n", 'file' => 'PHP', 'id' => "c$n"); $results["f$n"] = array('effects' => array(), 'reads' => array_map(fn ($i) => str_pad("$n $i ", 150, 'x'), range(1, 40))); }
 				foreach (range(1, 6) as $i) $learned = heartbeatd_add_observation($learned, array('r', 's'), $foreign, '', $results);

@@ -106,6 +106,14 @@ test('observations of beats', { timeout: 300_000 }, async (t) => {
 			await clean()
 		})
 
+		await t.test('an update of translations changes no code', async () => {
+			const before = php(`return get_option('heartbeatd_learned');`)
+			assert.ok(before.levels)
+			assert.deepEqual(php(`heartbeatd_reset_observations(null, array('type' => 'translation')); return get_option('heartbeatd_learned');`), before)
+			assert.deepEqual(php(`heartbeatd_reset_observations(null, array('type' => 'plugin')); return get_option('heartbeatd_learned');`), [])
+			await clean()
+		})
+
 		await t.test('the observations are bounded, and written only when they change', async () => {
 			addMuPlugin(site, 'many', `for ($i = 0; $i < 30; $i++) eval("function many_$i(\\$r) { return \\$r + array('many_$i' => 1); } add_filter('heartbeat_send', 'many_$i');");
 				add_action('update_option_heartbeatd_learned', fn () => update_option('learned_writes', 1 + get_option('learned_writes', 0)));`)

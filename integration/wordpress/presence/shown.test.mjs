@@ -31,7 +31,14 @@ test('what is shown of presence', { timeout: 600_000 }, async (t) => {
 			for (const [value, status] of [[nested(32), 200], [nested(33), 400], [['a'], 400], [{ '\0x': 1 }, 400], [{ a: [{ '\0x': 1 }] }, 400], [{ x: '\0x' }, 200], [{ x: '<'.repeat(10_240 - 8) }, 200], [{ x: '<'.repeat(10_241 - 8) }, 400]]) {
 				assert.equal((await one.rest('POST', route, { room: 'r', client_id: 'tab', data: value })).status, status, JSON.stringify(value).slice(0, 40))
 			}
+			const list = JSON.stringify([{ room: 'r', data: { a: { '\0x': 1 } } }, { room: 's', data: {} }])
+			assert.deepEqual(php(`return array_column(heartbeatd_decode_answer('${list}'), 'room');`), ['r', 's'], 'a name that no object of PHP can have')
 			assert.equal((await one.rest('POST', route, { room: 'r', client_id: '_lock' })).status, 400)
+		})
+
+		await t.test('a post type with the name of a screen of core has its own label', () => {
+			assert.deepEqual(php(`register_post_type('plugin-review', array('label' => 'Reviews'));
+				return array_map('heartbeatd_screen_label', array('edit-plugin-review', 'plugin-install', 'dashboard', str_repeat('x', 5000)));`), ['Reviews', 'Plugins', 'Dashboard', ''])
 		})
 
 		await t.test('data is text wherever it is shown', async () => {
