@@ -204,15 +204,15 @@ function heartbeatd_row_state( $row, $entry ) {
 }
 
 /**
- * Determines whether a row has the title of its page, and the ping has not. A ping is left out
- * of a ticket if it is too long.
+ * Determines whether a row has the title of its page, which was too long for the ticket: the ping
+ * has none then.
  *
  * @param mixed $data The row's state.
  * @param array $ping The ping.
  * @return bool
  */
 function heartbeatd_does_row_know_more( $data, $ping ) {
-	return is_array( $data ) && ! isset( $ping['title'] ) && isset( $data['title'] ) && ( $data['screen'] ?? '' ) === $ping['screen']
+	return is_array( $data ) && ! isset( $ping['title'] ) && ( $data['screen'] ?? '' ) === $ping['screen'] && ! heartbeatd_clean_ping( $data )
 		&& ( ! isset( $ping['post_id'] ) || (int) ( $data['post_id'] ?? 0 ) === $ping['post_id'] );
 }
 
