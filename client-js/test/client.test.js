@@ -18,7 +18,7 @@ const settle = async () => {
 
 // Opens the link of a page, whose random numbers are all 0.5. Returns how to receive frames, how to beat,
 // and when the page was made to beat, in ms after the start.
-async function open(t) {
+async function open(t, more) {
 	t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: START })
 	t.mock.method(Math, 'random', () => 0.5)
 	let socket
@@ -30,7 +30,7 @@ async function open(t) {
 		Event,
 		localStorage: { getItem: (key) => storage.get(key) ?? null, setItem: (key, value) => storage.set(key, value) },
 		sessionStorage: { getItem: () => null, setItem: () => {} },
-		heartbeatSettings: { nonce: 'n', heartbeatd: { url: '/heartbeat', ticket: ticketOf(claims), transports: ['websocket'], locked_text: 'now %s' } },
+		heartbeatSettings: { nonce: 'n', heartbeatd: { url: '/heartbeat', ticket: ticketOf({ ...claims, ...more }), transports: ['websocket'], locked_text: 'now %s' } },
 		WebSocket: class {
 			constructor() {
 				socket = this
@@ -165,3 +165,15 @@ test('a change of a lock is taken from a push to the room of a post only', async
 	for (const room of ['admin/online', undefined, 5]) receive({ ...change({ user: 2, name: 'Bo' }), room })
 	assert.deepEqual(await begin(asked)(tick()), {})
 })
+
+for (const [rows, listed] of [[undefined, true], ['/rows', false]]) {
+	test(`a tick of PHP ${listed ? 'gets' : 'does not get'} the list of users, ${listed ? 'as heartbeatd sends it' : 'which another Presence API has not'}`, async (t) => {
+		const { receive, post } = await open(t, { rows })
+		const entry = (id, data) => ({ client_id: `user-${id}`, user_id: id, display_name: 'x', avatar_url: '', data, date_gmt: `2030-01-01 00:00:0${id}` })
+		receive({ type: 'presence', room: 'admin/online', snapshot: [entry(1, { screen: { toString: 1 } }), entry(0, {})], total: 2 })
+		const response = {}
+		post({ 'presence-ping': { screen: 'post' } }, response)
+		assert.deepEqual((response['presence-online'] || []).map(({ user_id: id, screen }) => [id, screen]), listed ? [[1, '']] : [])
+		assert.equal('presence-online' in response, listed)
+	})
+}
