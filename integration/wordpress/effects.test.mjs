@@ -211,8 +211,8 @@ test('effects of callbacks', { timeout: 900_000 }, async (t) => {
 		})
 
 		await t.test('what a closure has captured of the user does not identify it', () => {
-			const ids = php(`wp_insert_user(array('user_login' => 'grace', 'user_pass' => 'x', 'display_name' => 'Grace Hopper', 'first_name' => 'Grace', 'role' => 'editor'));
-				foreach (array('grace', 'editor') as $login) {
+			const ids = php(`wp_insert_user(array('user_login' => 'tester', 'user_pass' => 'x', 'display_name' => 'Test Editor', 'first_name' => 'Test', 'role' => 'editor'));
+				foreach (array('tester', 'editor') as $login) {
 					wp_set_current_user(get_user_by('login', $login)->ID);
 					$user = wp_get_current_user();
 					$make = fn ($text) => heartbeatd_captured_values_hash(function () use ($text) { return $text; });

@@ -3,7 +3,7 @@
 // it closes pages, one at a time, and looks for rows that come back.
 //
 //	node --test integration/wordpress/presence/idle-minutes.mjs
-//	MINUTES=2 LEAVES=3 node --test integration/wordpress/presence/idle-minutes.mjs
+//	HEARTBEATD_MINUTES=2 HEARTBEATD_LEAVES=3 node --test integration/wordpress/presence/idle-minutes.mjs
 
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,8 +12,8 @@ import { newEditor, until } from '../live/live.mjs'
 import { withStandIn } from './standins/standins.mjs'
 import { beatsSince, countRenewals, isHeld, openPage, stateOf } from './transport.mjs'
 
-const minutes = Number(process.env.MINUTES ?? 10)
-const leaves = Number(process.env.LEAVES ?? 20)
+const minutes = Number(process.env.HEARTBEATD_MINUTES ?? 10)
+const leaves = Number(process.env.HEARTBEATD_LEAVES ?? 20)
 const LATE = 2000
 
 test('idle minutes and leaves', { timeout: 60_000 * (minutes + 2 * leaves + 5) }, async (t) => {
@@ -52,7 +52,7 @@ test('idle minutes and leaves', { timeout: 60_000 * (minutes + 2 * leaves + 5) }
 
 		await t.test('leaves', async () => {
 			const who = await person('author')
-			let ghosts = 0
+			let returned = 0
 			for (let i = 0; i < leaves; i++) {
 				const page = await openPage(who, '/wp-admin/index.php')
 				await until('the rows to be held', () => isHeld(page), 60)
@@ -66,10 +66,10 @@ test('idle minutes and leaves', { timeout: 60_000 * (minutes + 2 * leaves + 5) }
 					back = back || await isThere()
 					await sleep(500)
 				}
-				if (back) ghosts++
+				if (back) returned++
 			}
-			t.diagnostic(`${ghosts} of ${leaves} rows came back`)
-			assert.equal(ghosts, 0)
+			t.diagnostic(`${returned} of ${leaves} rows came back`)
+			assert.equal(returned, 0)
 		})
 	})
 })

@@ -2,14 +2,14 @@
 // plugin alone and beside heartbeatd:
 //
 //	node --test integration/wordpress/presence/standins/table.mjs
-//	VERSIONS='0.17 0.18' MODES=beside node --test integration/wordpress/presence/standins/table.mjs
+//	HEARTBEATD_VERSIONS='0.17 0.18' HEARTBEATD_MODES=beside node --test integration/wordpress/presence/standins/table.mjs
 
 import { test } from 'node:test'
 import { measure, table } from './measure.mjs'
 import { VERSIONS, withStandIn } from './standins.mjs'
 
-const versions = process.env.VERSIONS?.split(' ') ?? VERSIONS
-const modes = process.env.MODES?.split(' ') ?? ['alone', 'beside']
+const versions = process.env.HEARTBEATD_VERSIONS?.split(' ') ?? VERSIONS
+const modes = process.env.HEARTBEATD_MODES?.split(' ') ?? ['alone', 'beside']
 
 test('what another user sees', async (t) => {
 	const columns = {}

@@ -10,7 +10,7 @@ function stand_in_answer_beat( $response, $data ) {
 		return $response;
 	}
 	$ping = isset( $data['presence-ping'] ) && is_array( $data['presence-ping'] ) ? $data['presence-ping'] : null;
-	$held = STAND_IN_HAS_SEAM && ! empty( $ping['held'] ); // A transport holds the rows.
+	$held = STAND_IN_HAS_TRANSPORT_HOOKS && ! empty( $ping['held'] ); // A transport holds the rows.
 	if ( $ping && ! $held ) {
 		stand_in_write_admin_row( $ping );
 	}

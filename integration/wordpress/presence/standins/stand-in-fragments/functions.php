@@ -62,7 +62,7 @@ function stand_in_set( $room, $client_id, $state, $user_id, $date, $life ) {
 	if ( $same && stand_in_time( $old->date_gmt ) > time() - $recent ) {
 		return true;
 	}
-	$hash  = STAND_IN_HAS_SEAM && get_current_user_id() === $user_id ? wp_presence_session_hash( $room ) : '';
+	$hash  = STAND_IN_HAS_TRANSPORT_HOOKS && get_current_user_id() === $user_id ? wp_presence_session_hash( $room ) : '';
 	$count = stand_in_count_editors( $room );
 	if ( ! stand_in_put_row( $room, $client_id, $user_id, $json, $date, $date + $life, $hash ) ) {
 		return false;

@@ -21,7 +21,7 @@
 
 	// keepalive is whether Heartbeat writes and removes the page's rows, and no transport.
 	function keepalive() {
-		return ! config.seam || hooks.applyFilters( 'presence-api.keepalive', true ) !== false;
+		return ! config.hasTransportHooks || hooks.applyFilters( 'presence-api.keepalive', true ) !== false;
 	}
 
 	function stand() {
@@ -137,7 +137,7 @@
 		} );
 	} );
 
-	if ( config.seam ) {
+	if ( config.hasTransportHooks ) {
 		hooks.addAction( 'presence-api.roomChanged', 'stand-in', function() {
 			if ( resign && visible() ) {
 				beat();

@@ -51,7 +51,7 @@ function stand_in_count_editors( $room ) {
  * Tells that what others see of a room has changed.
  */
 function stand_in_room_changed( $room, $editors_before ) {
-	if ( STAND_IN_HAS_SEAM ) {
+	if ( STAND_IN_HAS_TRANSPORT_HOOKS ) {
 		stand_in_move_version( $room );
 	}
 	if ( wp_presence_admin_room() === $room ) {

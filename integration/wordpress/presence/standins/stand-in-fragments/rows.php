@@ -9,7 +9,7 @@
 function stand_in_create_table() {
 	global $wpdb;
 	require_once ABSPATH . 'wp-admin/includes/upgrade.php';
-	$hash = STAND_IN_HAS_SEAM ? "session_hash varchar(16) NOT NULL default ''," : '';
+	$hash = STAND_IN_HAS_TRANSPORT_HOOKS ? "session_hash varchar(16) NOT NULL default ''," : '';
 	dbDelta(
 		"CREATE TABLE {$wpdb->presence} (
 			id bigint(20) unsigned NOT NULL auto_increment,
@@ -66,7 +66,7 @@ function stand_in_put_row( $room, $client_id, $user_id, $json, $date, $expires, 
 		'date_gmt'    => stand_in_date( $date ),
 		'expires_gmt' => stand_in_date( $expires ),
 	);
-	if ( STAND_IN_HAS_SEAM ) {
+	if ( STAND_IN_HAS_TRANSPORT_HOOKS ) {
 		$row['session_hash'] = $hash;
 	}
 	$columns = implode( ', ', array_keys( $row ) );
@@ -90,7 +90,7 @@ function stand_in_entry( $row ) {
 		'client_id' => $row->client_id,
 		'user_id'   => $row->user_id,
 	);
-	if ( STAND_IN_HAS_SEAM ) {
+	if ( STAND_IN_HAS_TRANSPORT_HOOKS ) {
 		$entry['session_hash'] = $row->session_hash;
 	}
 	$data = json_decode( $row->data, true );

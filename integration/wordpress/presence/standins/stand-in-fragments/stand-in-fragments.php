@@ -18,7 +18,7 @@ $GLOBALS['wpdb']->presence = $GLOBALS['wpdb']->prefix . 'presence';
 define( 'WP_PRESENCE_DEFAULT_TTL', 150 );
 
 // What 0.18 adds: room versions, session hashes and the functions and hooks for push transports.
-define( 'STAND_IN_HAS_SEAM', version_compare( get_option( 'stand_in_version', '0.18' ), '0.18', '>=' ) );
+define( 'STAND_IN_HAS_TRANSPORT_HOOKS', version_compare( get_option( 'stand_in_version', '0.18' ), '0.18', '>=' ) );
 
 require __DIR__ . '/rows.php';
 require __DIR__ . '/functions.php';
@@ -28,8 +28,8 @@ require __DIR__ . '/states.php';
 require __DIR__ . '/surfaces.php';
 require __DIR__ . '/beats.php';
 require __DIR__ . '/rest.php';
-if ( STAND_IN_HAS_SEAM ) {
-	require __DIR__ . '/seam.php';
+if ( STAND_IN_HAS_TRANSPORT_HOOKS ) {
+	require __DIR__ . '/transport-hooks.php';
 }
 
 register_activation_hook( __FILE__, 'stand_in_create_table' );

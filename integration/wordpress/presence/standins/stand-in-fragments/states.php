@@ -95,16 +95,16 @@ function stand_in_on_page( $ping, $editing ) {
 	}
 	$room   = $editing ? wp_presence_post_room( $editing ) : false;
 	$config = array(
-		'ajaxUrl' => admin_url( 'admin-ajax.php', 'relative' ),
-		'ping'    => $ping + array( 'token' => wp_create_nonce( "wp_presence_screen_{$ping['screen']}" ) ),
-		'editing' => $room ? $editing : 0,
-		'rows'    => array_values( array_filter( array( array( wp_presence_admin_room(), 'user-' . get_current_user_id() ), $room ? array( $room, 'editor-' . get_current_user_id() ) : null ) ) ),
-		'rest'    => rest_url( 'wp-presence/v1/presence' ),
-		'nonce'   => wp_create_nonce( 'wp_rest' ),
-		'ttl'     => stand_in_ttl(),
-		'ticks'   => (int) apply_filters( 'wp_presence_heartbeat_idle_ticks', 5 ),
-		'pause'   => (int) apply_filters( 'wp_presence_heartbeat_idle_interval', 45 ),
-		'seam'    => STAND_IN_HAS_SEAM,
+		'ajaxUrl'           => admin_url( 'admin-ajax.php', 'relative' ),
+		'ping'              => $ping + array( 'token' => wp_create_nonce( "wp_presence_screen_{$ping['screen']}" ) ),
+		'editing'           => $room ? $editing : 0,
+		'rows'              => array_values( array_filter( array( array( wp_presence_admin_room(), 'user-' . get_current_user_id() ), $room ? array( $room, 'editor-' . get_current_user_id() ) : null ) ) ),
+		'rest'              => rest_url( 'wp-presence/v1/presence' ),
+		'nonce'             => wp_create_nonce( 'wp_rest' ),
+		'ttl'               => stand_in_ttl(),
+		'ticks'             => (int) apply_filters( 'wp_presence_heartbeat_idle_ticks', 5 ),
+		'pause'             => (int) apply_filters( 'wp_presence_heartbeat_idle_interval', 45 ),
+		'hasTransportHooks' => STAND_IN_HAS_TRANSPORT_HOOKS,
 	);
 	wp_enqueue_script( 'stand-in', plugins_url( 'page.js', __FILE__ ), array( 'jquery', 'heartbeat', 'wp-hooks' ), '1', true );
 	wp_add_inline_script( 'stand-in', 'window.standIn = ' . wp_json_encode( $config ) . ';', 'before' );
