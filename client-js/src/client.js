@@ -290,8 +290,8 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 		/**
 		 * A beat is posted: sends its presence handles over the link. Returns request headers: PHP
 		 * does not count the page as another one, and does not call heartbeatd for what the page
-		 * knows, unless the ticket is too old: where PHP answers rarely, its calls show it whether
-		 * they succeed.
+		 * knows, unless the ticket is too old: then PHP's calls show whether heartbeatd's API can
+		 * be reached.
 		 */
 		posted(fields) {
 			setPresence(fields)

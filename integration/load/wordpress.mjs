@@ -7,7 +7,7 @@
 // HEARTBEATD_COUNT_SECONDS=60 measures for one minute. HEARTBEATD_COUNT_PLUGINS=own-closure,queries
 // activates these plugins of integration/wordpress/live/plugins/beats on both sites, and one more
 // user opens a post every 20 seconds and leaves it after ten. Then a third site has only this
-// user: what her own pages cost is subtracted.
+// user: what this user's own pages cost is subtracted.
 
 import assert from 'node:assert/strict'
 import { readFileSync, statSync } from 'node:fs'
@@ -81,8 +81,8 @@ async function settle({ site, php, person }, client, people) {
 	return pages
 }
 
-// opener returns a function that opens and leaves posts, which all lists show. Her requests are
-// marked, because they are not counted.
+// opener returns a function in which one user opens and leaves posts that all lists show. This
+// user's requests are marked, because they are not counted.
 async function opener({ site, php, person }, client) {
 	newEditor(site, php, 'opener')
 	const who = await person('opener', { client, editor: 'classic' })

@@ -45,7 +45,7 @@ var Names = []string{Bodies, Connections, Links, Opens, Upstream}
 // Clients bounds what clients use, by address: IPv4 addresses, and networks of 64 bits for
 // IPv6. It implements transport.Limits.
 type Clients struct {
-	proxies []netip.Prefix // believed about the addresses of clients
+	proxies []netip.Prefix // trusted about the addresses of clients
 	limited func(limit string)
 	bodies  transport.Quota // of all clients
 

@@ -1,8 +1,8 @@
 // Package proxy passes requests on to the WordPress of a site. It serves
 // heartbeatd in front of admin-ajax.php: what heartbeatd does not answer itself
 // reaches WordPress unchanged, and answers are streamed. WordPress gets a request when its
-// body has been received, and does not wait for the client to read the answer: so neither
-// takes one of the few requests that WordPress answers at once for longer than that.
+// body has been received, and does not wait for the client to read the answer. So a slow
+// client does not hold one of the few requests that WordPress answers at once.
 package proxy
 
 import (
@@ -43,7 +43,7 @@ const (
 var (
 	errIncomplete = errors.New("the request body ended early")
 	errNoSlot     = errors.New("too many concurrent requests to WordPress")
-	errStalled    = errors.New("WordPress has stopped to answer")
+	errStalled    = errors.New("WordPress has stopped answering")
 )
 
 // Proxy is a reverse proxy to the WordPress of one site.

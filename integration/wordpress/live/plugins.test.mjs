@@ -1,6 +1,6 @@
-// Plugins that hang on the hooks of a beat: with ours, no screen asks PHP more often than with
-// core's client, those where nobody acts hardly ever, and a plugin that turns from silent to
-// acting is seen at once. integration/load/plugins.mjs measures each plugin alone, for ten minutes.
+// Plugins on the hooks of a beat: with the drop-in no screen posts more beats than with core's
+// client, screens where no plugin acts post almost none, and a plugin that begins to act is
+// noticed at once. integration/load/plugins.mjs measures each plugin alone, for ten minutes.
 
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
@@ -20,7 +20,7 @@ test('plugins on the hooks of a beat', { timeout: 800_000 }, async (t) => {
 		const cells = {}
 		for (const [name, client] of Object.entries(CLIENTS)) cells[name] = await openCells(live, client)
 
-		await t.test('silent ones are learned, and PHP rests on all screens', async (t) => {
+		await t.test('callbacks without effects are learned, and heartbeatd answers the beats of all screens', async (t) => {
 			for (const screen of SCREENS) {
 				const beats = await learn(cells.ours[screen])
 				assert.ok(beats !== null, `${screen}: all beats go to PHP`)
@@ -30,7 +30,7 @@ test('plugins on the hooks of a beat', { timeout: 800_000 }, async (t) => {
 			}
 		})
 
-		await t.test('those that are activated get the beats of open pages at once, where they act', async () => {
+		await t.test('plugins that are activated get the beats of open pages at once on the screens where they act', async () => {
 			activate(site, php, acting)
 			const tick = await beat(cells.ours.list)
 			assert.deepEqual(acting.filter((name) => name in tick), acting)
@@ -48,14 +48,14 @@ test('plugins on the hooks of a beat', { timeout: 800_000 }, async (t) => {
 			for (const screen of [...SCREENS, 'dashboard']) assert.notEqual(await learn(cells.ours[screen]), null, screen)
 		}
 
-		await t.test('one that turns is seen at once on all screens', async () => {
+		await t.test('a plugin that begins to act when its option changes is noticed at once on all screens', async () => {
 			await learnAll()
 			php(`return update_option('option_switch', 1);`)
 			for (const screen of SCREENS) assert.ok('option-switch' in await beat(cells.ours[screen]), screen)
 			deactivate(php, ['option-switch'])
 		})
 
-		await t.test('one that turns unannounced is seen by the first page whose ticket is five minutes old, and then by all', async () => {
+		await t.test('a plugin that begins to act because of a file is noticed when a ticket is five minutes old, and then on all screens', async () => {
 			await learnAll()
 			writeFileSync(`${site.dir}/wp-content/file-switch`, '')
 			assert.equal('file-switch' in await beat(cells.ours.dashboard), false)

@@ -39,7 +39,7 @@ test('newer versions of the Presence API', { timeout: 600_000 }, async (t) => {
 			assert.deepEqual([names(byPrefix).sort(), byPrefix.at(-1).client_id, names(recentByPrefix).sort()], [all, 'older', recent], 'the newest first')
 		})
 
-		await t.test('a user of one’s own, none, and the current one', async () => {
+		await t.test('entries of a given user, of no user and of the current user', async () => {
 			const user = (code) => php(`${code}; return wp_get_presence('r')[0]->user_id;`)
 			assert.equal(user(`wp_set_presence('r', 'cron', array('done' => 3))`), 0, 'nobody is logged in')
 			assert.equal(user(`wp_set_current_user(${author.id}); wp_set_presence('r', 'cron', array('done' => 4), array('user_id' => 0))`), 0)
@@ -61,7 +61,7 @@ test('newer versions of the Presence API', { timeout: 600_000 }, async (t) => {
 		await t.test('errors', () => {
 			const code = (args, id = 'c') => php(`$r = wp_set_presence('r', '${id}', array(), array('wp_error' => true, ${args})); return is_wp_error($r) ? $r->get_error_code() : $r;`)
 			assert.equal(code(`'user_id' => ${editor.id}`), true)
-			assert.equal(code(`'user_id' => ${author.id}`), 'presence_write_failed', 'it is somebody else’s')
+			assert.equal(code(`'user_id' => ${author.id}`), 'presence_write_failed', 'it belongs to another user')
 			assert.equal(code(`'user_id' => 999999`, 'd'), 'presence_write_failed')
 			assert.equal(code(`'user_id' => 1`, '_lock'), 'presence_write_failed', 'a reserved id')
 			for (const date of ['tomorrow', '2026-02-31 00:00:00', '2026-01-01', '']) assert.equal(code(`'date_gmt' => '${date}'`), 'presence_invalid_date_gmt', date)
@@ -98,10 +98,10 @@ test('newer versions of the Presence API', { timeout: 600_000 }, async (t) => {
 			assert.equal(php(`wp_set_presence('r', 'd', array(), 0, gmdate('Y-m-d H:i:s', time() + 900)); return wp_get_presence('r', null, 'd')[0]->date_gmt <= gmdate('Y-m-d H:i:s');`), true, 'a later date becomes now')
 		})
 
-		await t.test('the TTL acts where it is set, and a TTL that cannot be used is named', async () => {
+		await t.test('the TTL applies to what PHP writes, and an invalid TTL is reported', async () => {
 			const one = await logIn(site, 'author')
 			const life = (code) => php(`${code}; wp_set_presence('r', 'c', array(), ${editor.id}); $e = heartbeatd_presence_list_all(array('room' => 'r'))[0]; return isset($e['expires_gmt']) ? strtotime($e['expires_gmt']) - strtotime($e['date_gmt']) : null;`)
-			assert.equal(life(''), null, 'heartbeatd’s own')
+			assert.equal(life(''), null, 'the default of heartbeatd')
 			assert.ok([300, 301].includes(life(`add_filter('wp_presence_default_ttl', fn () => 300)`)))
 			for (const ttl of ['0', '-5', '3601', "'x'", 'null']) {
 				const [notice, used] = php(`$said = array(); add_filter('doing_it_wrong_trigger_error', '__return_false'); add_action('doing_it_wrong_run', function ($f, $m) use (&$said) { $said[] = $m; }, 10, 2); add_filter('wp_presence_default_ttl', fn () => ${ttl}); wp_set_presence('r', 'c', array(), ${editor.id}); return array(implode(' ', $said), empty(heartbeatd_presence_list_all(array('room' => 'r'))[0]['expires_gmt']));`)

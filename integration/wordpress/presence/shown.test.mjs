@@ -79,7 +79,7 @@ test('what is shown of presence', { timeout: 600_000 }, async (t) => {
 			const icon = await page.evaluate(() => fetch('/favicon.ico', { cache: 'no-store' }).then(({ status }) => status))
 			assert.ok(icon < 500, `favicon.ico: ${icon}`)
 			await rest(site, 'GET', '/', {}, { cookie: one.cookie })
-			assert.deepEqual(mine().map(({ data }) => data), before, 'a request for an icon moves nobody')
+			assert.deepEqual(mine().map(({ data }) => data), before, 'a request for an icon does not change the entry')
 			await page.close()
 		})
 
@@ -125,7 +125,7 @@ test('what is shown of presence', { timeout: 600_000 }, async (t) => {
 			addMuPlugin(site, 'field', '')
 		})
 
-		await t.test('open pages of people who are not recorded', async () => {
+		await t.test('open pages of users whose presence is not recorded', async () => {
 			const page = await open('editor', '/wp-admin/')
 			await connected(page)
 			const there = async () => (await ask(`return array_column(heartbeatd_presence_list_all(array('room' => 'admin/online')), 'client_id');`)).includes(`user-${editor.id}`)

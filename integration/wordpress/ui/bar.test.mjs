@@ -21,7 +21,7 @@ test('the admin bar and visible pages', { timeout: 400_000 }, async (t) => {
 		const becomes = (what, page, expected) => until(what, async () => JSON.stringify(await line(page)) === JSON.stringify(expected), 15)
 			.catch(async (error) => assert.fail(`${error.message}: ${JSON.stringify(await line(page))}`))
 
-		await t.test('it names the post that somebody edits, to who may edit it', async () => {
+		await t.test('it names the post that a user edits to users who may edit that post', async () => {
 			const [seen, unseen] = [await admin.open('/wp-admin/tools.php'), await author.open('/wp-admin/profile.php')]
 			for (const page of [seen, unseen]) await linked(page, 'websocket')
 			const theirs = await editor.open(editorOf(post))
@@ -58,7 +58,7 @@ test('the admin bar and visible pages', { timeout: 400_000 }, async (t) => {
 			await hide(page, true)
 			await hide(page, false)
 			await until('a beat', () => sent() > frames)
-			assert.equal(page.beats.length, beats, 'none of PHP')
+			assert.equal(page.beats.length, beats, 'no beat goes to PHP')
 			await page.close()
 		})
 

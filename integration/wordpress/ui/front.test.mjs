@@ -80,7 +80,7 @@ test('while heartbeatd is down WordPress is not asked', async () => {
 	assert.deepEqual([page.fetched, page.tickets], [1, ['t']])
 })
 
-test('a hidden page asks for nothing, and shows do not add up', async () => {
+test('a hidden page requests nothing, and a page that is shown ten times probes once', async () => {
 	const page = await open({ up: false })
 	const { probed } = page
 	await page.show('hidden')
@@ -90,7 +90,7 @@ test('a hidden page asks for nothing, and shows do not add up', async () => {
 	assert.equal(page.probed, probed + 1)
 })
 
-test('a refusal is final', async () => {
+test('after a refusal the page asks no more', async () => {
 	const page = await open({ answer: { status: 403 } })
 	await page.wait(120)
 	assert.deepEqual([page.fetched, page.tickets], [1, []])

@@ -41,7 +41,7 @@
 			}
 		} );
 
-		// Presence is reported when the link opens, whoever answers the first beat, and whenever.
+		// Presence is reported when the link opens, independently of the first beat.
 		if ( transport().announce && document.visibilityState !== 'hidden' ) {
 			transport().announce( addHandles( {} ) );
 		}

@@ -77,7 +77,7 @@ function heartbeatd_report_callback( $callback, $observations ) {
 	} else {
 		$effects = heartbeatd_report_reason( $callback );
 	}
-	$help = $effects . ' ' . __( 'Everything works, and pushes still arrive at once, but PHP answers these beats on screens where this function is hooked. Settings → Heartbeatd has the choice that PHP sees fewer of them. If the function only handles its own data, add it with the filter heartbeatd_known_callbacks.', 'heartbeatd' );
+	$help = $effects . ' ' . __( 'Everything works, and pushes still arrive at once, but PHP answers these beats on screens where this function is hooked. Under Settings → Heartbeatd you can let PHP see fewer of them. If the function only handles its own data, add it with the filter heartbeatd_known_callbacks.', 'heartbeatd' );
 	return heartbeatd_report_item( 'recommended', sprintf( $text, $name, $file, $callback['hook'] ), $help );
 }
 

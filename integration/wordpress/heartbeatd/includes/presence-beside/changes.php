@@ -25,7 +25,7 @@ function &heartbeatd_changed_rooms() {
 }
 
 /**
- * Returns when something else than a row of a room ends, by room.
+ * Returns when something other than a row of the room ends, by room.
  *
  * @return array<string, int> Unix seconds.
  */
@@ -35,7 +35,7 @@ function &heartbeatd_room_expiries() {
 }
 
 /**
- * Notes that something else than a row of a room ends: a released lock, for example.
+ * Notes that something other than a row of the room ends: a released lock, for example.
  *
  * @param string $room The room.
  * @param int    $time When it ends, in Unix seconds.
