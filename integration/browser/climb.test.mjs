@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { beat, changes, onTransport, openDemo, seen, shows } from './demo.mjs'
-import { startChromium, startHeartbeatd, until } from './harness.mjs'
+import { API_KEY, pusher, startChromium, startHeartbeatd, until } from './harness.mjs'
 
 test('a page changes from long-poll to a WebSocket that works again, and keeps it', async (t) => {
 	const server = await startHeartbeatd(t)
@@ -39,8 +39,6 @@ test('a page changes from long-poll to a WebSocket that works again, and keeps i
 	}
 })
 
-const KEY = 'operator'
-
 // WebSockets fail until window.unblocked. The next one sends its hello when window.released.
 function holdHello() {
 	const { WebSocket } = window
@@ -62,22 +60,14 @@ function holdHello() {
 
 for (const transport of ['events', 'longpoll']) {
 	test(`what is pushed while a WebSocket replaces ${transport} is shown once`, async (t) => {
-		const server = await startHeartbeatd(t, { flags: ['--api-key', KEY] })
+		const server = await startHeartbeatd(t, { flags: ['--api-key', API_KEY] })
 		const browser = await startChromium(t)
 		const context = await browser.newContext()
 		t.after(() => context.close())
 		await openDemo(t, browser, server, 2, { context }) // from now on WebSockets are known to work
 		await context.addInitScript(holdHello)
 		const page = await openDemo(t, browser, server, 1, { context, transport, transports: ['websocket', transport] })
-		let last = 0
-		const push = async () => {
-			const answer = await fetch(`${server.admin}/api/v1/push`, {
-				method: 'POST',
-				headers: { Authorization: `Bearer ${KEY}`, 'Content-Type': 'application/json' },
-				body: JSON.stringify({ site: 'demo', to: { all: true }, data: ++last }),
-			})
-			assert.equal(answer.status, 202)
-		}
+		const push = pusher(server)
 		const pushed = async () => (await seen(page, 'push')).map(({ detail }) => detail.data)
 		const pushes = (count) => until(`push ${count}`, async () => (await pushed()).includes(count))
 		await push()
@@ -88,9 +78,12 @@ for (const transport of ['events', 'longpoll']) {
 		await push()
 		await pushes(3) // on the old link; the hello has the cursor of the first
 		await page.evaluate(() => { window.released = true })
-		while (await page.evaluate(() => wp.heartbeat.transport.name) !== 'websocket') await push()
+		await until('the WebSocket', async () => {
+			await push()
+			return page.evaluate(() => wp.heartbeat.transport.name === 'websocket')
+		}, 60)
 		await push()
-		await pushes(last)
-		assert.deepEqual(await pushed(), Array.from({ length: last }, (empty, i) => i + 1))
+		await pushes(push.last)
+		assert.deepEqual(await pushed(), Array.from({ length: push.last }, (empty, i) => i + 1))
 	})
 }

@@ -161,6 +161,32 @@ export async function until(what, condition, seconds = 15) {
 	}
 }
 
+// setVisibility hides a page ('hidden') or shows it again ('visible'). A headless browser never
+// hides its tabs.
+export const setVisibility = (page, state) => page.evaluate((value) => {
+	Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => value })
+	Object.defineProperty(document, 'hidden', { configurable: true, get: () => value === 'hidden' })
+	document.dispatchEvent(new Event('visibilitychange'))
+}, state)
+
+// API_KEY is a key for the flag --api-key.
+export const API_KEY = 'operator'
+
+// pusher returns a function that pushes the next number to all pages of the demo site. Its
+// property last is the number that it has pushed last. The server has the key API_KEY.
+export function pusher(server) {
+	const push = async () => {
+		const answer = await fetch(`${server.admin}/api/v1/push`, {
+			method: 'POST',
+			headers: { Authorization: `Bearer ${API_KEY}`, 'Content-Type': 'application/json' },
+			body: JSON.stringify({ site: 'demo', to: { all: true }, data: ++push.last }),
+		})
+		if (answer.status !== 202) throw new Error(`push: ${answer.status}`)
+	}
+	push.last = 0
+	return push
+}
+
 // demoUser returns heartbeatSettings of a page of that user, and its cookie.
 export async function demoUser(server, user) {
 	const answer = await fetch(`${server.url}/demo/settings?user=${user}`)

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { beat, openDemo, seen } from './demo.mjs'
-import { startChromium, startFirefox, startHeartbeatd, until } from './harness.mjs'
+import { setVisibility, startChromium, startFirefox, startHeartbeatd, until } from './harness.mjs'
 
 for (const [name, start] of Object.entries({ Chromium: startChromium, Firefox: startFirefox })) {
 	describe(name, () => {
@@ -35,7 +35,7 @@ for (const [name, start] of Object.entries({ Chromium: startChromium, Firefox: s
 				assert.deepEqual((await seen(page)).filter(({ name }) => /error|lost/.test(name)), [])
 			}
 			const ends = {
-				'hides': (page) => page.evaluate(hide),
+				'hides': (page) => setVisibility(page, 'hidden'),
 				'has a WebSocket': (page) => page.evaluate(() => wp.heartbeat.transport.use(['websocket'])),
 				'closes': (page) => pages.splice(pages.indexOf(page), 1)[0].close(),
 			}
@@ -51,9 +51,4 @@ for (const [name, start] of Object.entries({ Chromium: startChromium, Firefox: s
 			}
 		})
 	})
-}
-
-function hide() {
-	Object.defineProperty(document, 'visibilityState', { get: () => 'hidden' })
-	document.dispatchEvent(new Event('visibilitychange'))
 }

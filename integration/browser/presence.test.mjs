@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { connect } from '@nats-io/transport-node'
-import { startChromium, startHeartbeatd, startWatch, until } from './harness.mjs'
+import { setVisibility, startChromium, startHeartbeatd, startWatch, until } from './harness.mjs'
 import { beat, changes, online, openDemo, seen, shows } from './demo.mjs'
 
 describe('presence', () => {
@@ -100,13 +100,4 @@ async function subscribe(t, server) {
 	})
 	await connection.flush()
 	return heard
-}
-
-// A headless browser never hides its tabs, so the page pretends.
-function setVisibility(page, state) {
-	return page.evaluate((value) => {
-		Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => value })
-		Object.defineProperty(document, 'hidden', { configurable: true, get: () => value === 'hidden' })
-		document.dispatchEvent(new Event('visibilitychange'))
-	}, state)
 }

@@ -4,9 +4,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createClient } from '../../../client-js/src/client.js'
-import { demoUser, startHeartbeatd, until } from '../harness.mjs'
-
-const KEY = 'operator'
+import { API_KEY, demoUser, pusher, startHeartbeatd, until } from '../harness.mjs'
 
 // Opens a page without a browser. It long-polls, because event streams fail until page.unblocked.
 // The hello of the event stream is sent when page.released.
@@ -44,20 +42,12 @@ async function openPage(server) {
 }
 
 test('what is pushed while one link replaces another is shown once, and none is lost', async (t) => {
-	const server = await startHeartbeatd(t, { flags: ['--api-key', KEY] })
+	const server = await startHeartbeatd(t, { flags: ['--api-key', API_KEY] })
 	const page = await openPage(server)
 	t.after(() => page.client.suspended(true))
 	await page.uses('longpoll')
-	let last = 0
-	const push = async () => {
-		const answer = await fetch(`${server.admin}/api/v1/push`, {
-			method: 'POST',
-			headers: { Authorization: `Bearer ${KEY}`, 'Content-Type': 'application/json' },
-			body: JSON.stringify({ site: 'demo', to: { all: true }, data: ++last }),
-		})
-		assert.equal(answer.status, 202)
-	}
-	const shown = () => until(`push ${last}`, () => page.pushes.includes(last))
+	const push = pusher(server)
+	const shown = () => until(`push ${push.last}`, () => page.pushes.includes(push.last))
 	await push()
 	await shown()
 	page.unblocked = true
@@ -65,8 +55,11 @@ test('what is pushed while one link replaces another is shown once, and none is 
 	for (let i = 0; i < 3; i++) await push()
 	await shown() // over long-poll; the hello has the cursor of the first
 	page.released = true
-	while (page.client.extras.transport.name !== 'events') await push()
+	await until('the event stream', async () => {
+		await push()
+		return page.client.extras.transport.name === 'events'
+	}, 60)
 	for (let i = 0; i < 3; i++) await push()
 	await shown()
-	assert.deepEqual(page.pushes, Array.from({ length: last }, (empty, i) => i + 1))
+	assert.deepEqual(page.pushes, Array.from({ length: push.last }, (empty, i) => i + 1))
 })

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { startChromium, startWatch } from '../../browser/harness.mjs'
-import { addMuPlugin, beat, editorOf, linked, newPost, since, until, withLive } from './live.mjs'
+import { addMuPlugin, beat, editorOf, linked, newPost, setVisibility, since, until, withLive } from './live.mjs'
 
 // The entries of a closed page stay for ten seconds, a dead socket is detected within 35, and the
 // entries of a hidden tab expire after the TTL, which is a third of the default here.
@@ -156,12 +156,6 @@ const edited = (page) => page.evaluate(() => Object.fromEntries(Array.from(
 )))
 
 const count = (page) => page.evaluate(() => Number(document.querySelector('#wp-admin-bar-heartbeatd-online .ab-label > span')?.textContent))
-
-const setVisibility = (page, value) => page.evaluate((value) => {
-	Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => value })
-	Object.defineProperty(document, 'hidden', { configurable: true, get: () => value === 'hidden' })
-	document.dispatchEvent(new Event('visibilitychange'))
-}, value)
 
 // startLaptop starts a Chromium that can be stopped, as when a laptop's lid is closed: its
 // sockets stay open and are silent.

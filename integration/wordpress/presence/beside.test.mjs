@@ -6,20 +6,17 @@ import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { until } from '../../browser/harness.mjs'
-import { addMuPlugin, addPlugin, beat, claimsOf, connected, secret, withPlugin } from '../plugin.mjs'
+import { addMuPlugin, beat, claimsOf, connected, secret, withPlugin } from '../plugin.mjs'
 import { logIn, rest } from './person.mjs'
+import { addStandIn } from './standins/standins.mjs'
 
 const route = '/heartbeatd/v1/presence/sync'
-const standIn = fileURLToPath(new URL('standins/stand-in-lists', import.meta.url))
 
 test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
 	await withPlugin(t, async ({ site, php, ask, open }) => {
 		const { admin, editor, author } = site.users
-		addPlugin(site, standIn)
-		php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; $r = activate_plugin('stand-in-lists/stand-in-lists.php'); if (is_wp_error($r)) throw new Exception($r->get_error_message()); return 1;`) // while ours provides the same functions
-		php('stand_in_create_table(); return 1;')
+		addStandIn({ site, php }, '0.1.14')
 		const rows = (room) => ask(`return array_map(fn ($e) => array($e->client_id, (int) $e->user_id, $e->data, $e->date_gmt), wp_get_presence('${room}'));`)
 		const clear = () => php(`return $GLOBALS['wpdb']->query("DELETE FROM {$GLOBALS['wpdb']->presence}");`)
 		const sync = (body, key = sign({})) => rest(site, 'POST', route, body, key ? { authorization: `Bearer ${key}` } : {})

@@ -4,7 +4,8 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { beat, editorOf, linked, until, withLive } from '../live/live.mjs'
+import { beat, editorOf, linked, setVisibility, until, withLive } from '../live/live.mjs'
+import { picture } from './picture.mjs'
 
 const title = 'Draft <b>of</b> "the" plan'
 
@@ -55,8 +56,8 @@ test('the admin bar and visible pages', { timeout: 400_000 }, async (t) => {
 			await beat(page)
 			const sent = () => page.frames.sent.filter(({ type }) => type === 'beat').length
 			const [frames, beats] = [sent(), page.beats.length]
-			await hide(page, true)
-			await hide(page, false)
+			await setVisibility(page, 'hidden')
+			await setVisibility(page, 'visible')
 			await until('a beat', () => sent() > frames)
 			assert.equal(page.beats.length, beats, 'no beat goes to PHP')
 			await page.close()
@@ -67,7 +68,7 @@ test('the admin bar and visible pages', { timeout: 400_000 }, async (t) => {
 			await page.evaluate(() => wp.heartbeat.transport.use([]))
 			await beat(page)
 			const beats = page.beats.length
-			for (const yes of [true, false, true, false, true, false, true, false]) await hide(page, yes)
+			for (let i = 0; i < 4; i++) for (const state of ['hidden', 'visible']) await setVisibility(page, state)
 			await beat(page)
 			assert.ok(page.beats.length <= beats + 2, `${page.beats.length - beats} beats`)
 			await page.close()
@@ -75,23 +76,12 @@ test('the admin bar and visible pages', { timeout: 400_000 }, async (t) => {
 	})
 })
 
-// pictures opens the list on a wide and a narrow page, and stores screenshots if a folder is given.
+// pictures opens the list on a wide and a narrow page.
 async function pictures(page) {
 	for (const width of [1280, 390]) {
 		await page.setViewportSize({ width, height: 700 })
 		await page.click('#wpbody-content')
-		if (width > 782) await page.hover('#wp-admin-bar-heartbeatd-online')
-		else await page.click('#wp-admin-bar-heartbeatd-online > .ab-item')
-		await page.locator('#wp-admin-bar-heartbeatd-online .ab-submenu').waitFor({ state: 'visible' })
-		const box = await page.locator('#wp-admin-bar-heartbeatd-online .ab-sub-wrapper').boundingBox()
-		assert.ok(box.x >= 0 && box.x + box.width <= width, `${width}: ${JSON.stringify(box)}`)
-		if (process.env.HEARTBEATD_SCREENSHOTS) await page.screenshot({ path: `${process.env.HEARTBEATD_SCREENSHOTS}/bar ${width}.png` })
+		await picture(page, width, `bar ${width}`)
 	}
 	await page.setViewportSize({ width: 1280, height: 720 })
 }
-
-// hide hides a page or shows it again. A headless browser never hides its tabs.
-const hide = (page, yes) => page.evaluate((state) => {
-	Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => state })
-	document.dispatchEvent(new Event('visibilitychange'))
-}, yes ? 'hidden' : 'visible')

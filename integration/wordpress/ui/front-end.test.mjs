@@ -4,8 +4,9 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { addMuPlugin, beat, linked, newPost, since, until, withLive } from '../live/live.mjs'
+import { addMuPlugin, beat, linked, newPost, setVisibility, since, until, withLive } from '../live/live.mjs'
 import { rest } from '../presence/person.mjs'
+import { picture } from './picture.mjs'
 
 const markup = '<img src=x onerror="window.pwned=1">'
 
@@ -136,7 +137,7 @@ test('presence on the front end', { timeout: 600_000 }, async (t) => {
 			const probed = page.waitForResponse((response) => response.url().includes('/heartbeat/poll'))
 			await page.goto(`${site.url}/?p=${about}`)
 			await probed
-			for (const yes of [true, false, true, false]) await hide(page, yes)
+			for (let i = 0; i < 2; i++) for (const state of ['hidden', 'visible']) await setVisibility(page, state)
 			await page.evaluate(() => fetch('/heartbeat/poll?id=last').catch(() => {})) // what the page asked comes before it
 			assert.deepEqual([requests(), errors], [[], []])
 			assert.equal(await page.isVisible('#wp-admin-bar-heartbeatd-online'), false)
@@ -167,13 +168,7 @@ const shown = (page, users) => page.waitForFunction((users) => {
 }, users, { timeout: 15_000 })
 	.catch(async (error) => assert.fail(`${error.message}: ${await page.innerHTML('#wp-admin-bar-heartbeatd-online')}`))
 
-// hide hides a page or shows it again. A headless browser never hides its tabs.
-const hide = (page, yes) => page.evaluate((state) => {
-	Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => state })
-	document.dispatchEvent(new Event('visibilitychange'))
-}, yes ? 'hidden' : 'visible')
-
-// pictures opens the list on a wide and a narrow page, and stores screenshots if a folder is given.
+// pictures opens the list on wide and narrow pages.
 async function pictures({ admin, editor, about }) {
 	await editor.uses({ client: 'websocket' })
 	const other = await admin.open('/wp-admin/')
@@ -184,12 +179,7 @@ async function pictures({ admin, editor, about }) {
 		await page.emulateMedia({ colorScheme: scheme })
 		await page.goto(`${editor.url}/?p=${about}`)
 		await shown(page, ['admin Dashboard', 'Editor About us'])
-		if (width > 782) await page.hover('#wp-admin-bar-heartbeatd-online')
-		else await page.click('#wp-admin-bar-heartbeatd-online')
-		await page.locator('#wp-admin-bar-heartbeatd-online .ab-submenu').waitFor({ state: 'visible' })
-		const box = await page.locator('#wp-admin-bar-heartbeatd-online .ab-sub-wrapper').boundingBox()
-		assert.ok(box.x >= 0 && box.x + box.width <= width, `${width}: ${JSON.stringify(box)}`)
-		if (process.env.HEARTBEATD_SCREENSHOTS) await page.screenshot({ path: `${process.env.HEARTBEATD_SCREENSHOTS}/front ${width} ${scheme}.png` })
+		await picture(page, width, `front ${width} ${scheme}`)
 		await page.close()
 	}
 	await other.close()

@@ -3,9 +3,8 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
-import { addPlugin } from '../plugin.mjs'
 import { addMuPlugin, beat, editorOf, linked, median, newPost, since, until, withLive } from '../live/live.mjs'
+import { addStandIn } from '../presence/standins/standins.mjs'
 
 const markup = '<img src=x onerror="window.pwned=1">Eve'
 
@@ -225,9 +224,7 @@ test('presence in the admin', { timeout: 600_000 }, async (t) => {
 		})
 
 		await t.test('beside the Presence API plugin only editors have avatars', async () => {
-			addPlugin(site, fileURLToPath(new URL('../presence/standins/stand-in-lists', import.meta.url)))
-			php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; $r = activate_plugin('stand-in-lists/stand-in-lists.php'); if (is_wp_error($r)) throw new Exception($r->get_error_message()); return 1;`)
-			php('stand_in_create_table(); return 1;')
+			addStandIn({ site, php }, '0.1.14')
 			const dashboard = await admin.open('/wp-admin/')
 			assert.equal(await dashboard.evaluate(() => 'heartbeatdUi' in window), false)
 			assert.doesNotMatch(await dashboard.content(), /heartbeatd-(who|online|active-posts)/)
