@@ -3,8 +3,9 @@
 // the same data, and has the same keys in its tick.
 
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { until } from '../browser/harness.mjs'
 import { addMuPlugin, withPlugin } from './plugin.mjs'
 import { logIn } from './presence/person.mjs'
 
@@ -51,15 +52,18 @@ test('own handles', { timeout: 300_000 }, async (t) => {
 		}
 		await t.test('a page whose link is open', async () => {
 			const admin = await logIn(site, 'admin')
-			const answersTo = async (data, headers = { 'heartbeat-link': '1' }) => split(await admin.beat({ ...own, ...data }, { headers }))[1]
+			const answersTo = async (data, headers) => split(await admin.beat({ ...own, ...data }, { headers }))[1]
+			const link = (mark) => ({ 'heartbeat-link': '1', 'live-mark': mark })
 			const frames = { 'presence-active-posts-ping': 'frames', 'wp-refresh-post-lock': { post_id: post } }
-			addMuPlugin(site, 'calls', `add_filter('pre_http_request', function ($answer, $args, $url) { if (isset($_SERVER['HTTP_HEARTBEAT_LINK'])) { error_log($url, 3, WP_CONTENT_DIR . '/calls.log'); } return $answer; }, 10, 3);`)
-			const calls = () => existsSync(`${site.dir}/wp-content/calls.log`)
-			assert.deepEqual(await answersTo(frames), ['presence-screen-rev'], 'the page knows the rest')
-			assert.equal(calls(), false)
-			assert.deepEqual(await answersTo({}), ['presence-active-posts', 'presence-screen-rev'], 'a script asks for ticks')
-			assert.equal(calls(), true)
-			assert.deepEqual(await answersTo(frames, {}), answers, 'without a link')
+			addMuPlugin(site, 'calls', `add_filter('pre_http_request', function ($answer, $args, $url) { if (isset($_SERVER['HTTP_LIVE_MARK'])) { error_log("{$_SERVER['HTTP_LIVE_MARK']} $url\\n", 3, WP_CONTENT_DIR . '/calls.log'); } return $answer; }, 10, 3);`)
+			assert.deepEqual(await answersTo(frames, link('knows')), ['presence-screen-rev'], 'the page knows the rest')
+			assert.deepEqual(await answersTo({}, link('asks')), ['presence-active-posts', 'presence-screen-rev'], 'a script asks for ticks')
+			assert.deepEqual(await answersTo(frames, { 'live-mark': 'alone' }), answers, 'without a link')
+			// Entries are written after the response. Those of a later beat are written last.
+			const calls = () => readFileSync(`${site.dir}/wp-content/calls.log`, 'utf8')
+			await until('an entry of the last beat', () => /^alone \S+\/presence$/m.test(calls()))
+			assert.match(calls(), /^asks \S+\/presence/m)
+			assert.doesNotMatch(calls(), /^knows \S+\/presence/m)
 		})
 		await t.test('a page whose user is logged out', async () => {
 			const beat = async (data, headers) => split(await editor.beat(data, { headers: { cookie: '', ...headers } }))

@@ -3,7 +3,7 @@
 
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { addMuPlugin } from '../plugin.mjs'
-import { linked } from '../live/live.mjs'
+import { linked, until } from '../live/live.mjs'
 
 // countRenewals makes the site record heartbeatd's calls. The result returns their bodies.
 export function countRenewals({ site }) {
@@ -33,6 +33,16 @@ export async function openPage(who, path, client = 'any') {
 }
 
 export const beatsSince = (pages, time) => pages.reduce((sum, page) => sum + page.beats.filter((at) => at >= time).length, 0)
+
+// settled waits until a value has been the same for three seconds.
+export async function settled(what, valueOf, seconds = 20) {
+	let last, since
+	await until(`${what} to settle`, async () => {
+		const value = JSON.stringify(await valueOf())
+		if (value !== last) [last, since] = [value, Date.now()]
+		return Date.now() - since >= 3000
+	}, seconds)
+}
 
 // isHeld returns whether heartbeatd holds the rows of a page's user, as the page says.
 export const isHeld = (page) => page.evaluate(() => window.wp.hooks.applyFilters('presence-api.keepalive', true) === false)
