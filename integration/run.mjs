@@ -3,7 +3,8 @@
 //
 //	node integration/run.mjs FILE...
 //
-// The results of a file are printed when it ends. The exit status is 1 if a test failed.
+// The results of a file are printed when it ends. The exit status is 1 if a test failed. Suites are
+// not counted as tests.
 
 import { cpus } from 'node:os'
 import { run } from 'node:test'
@@ -66,12 +67,15 @@ function sum(numbers) {
 // test runs a file in a process of its own, and prints its results.
 async function test(file) {
 	const stream = run({ files: [file], timeout: TIMEOUT, signal: aborter.signal })
-	const counted = { pass: 0, fail: 0, skipped: 0 }
-	stream.on('test:pass', ({ skip }) => { counted[skip === undefined ? 'pass' : 'skipped']++ })
-	stream.on('test:fail', () => { counted.fail++ })
+	let hasFailed = false
+	const count = (name, { type }) => { if (type !== 'suite') total[name]++ }
+	stream.on('test:pass', ({ skip, details }) => count(skip === undefined ? 'pass' : 'skipped', details))
+	stream.on('test:fail', ({ details }) => {
+		hasFailed = true
+		count('fail', details)
+	})
 	const start = performance.now()
 	const lines = (await stream.compose(new spec()).toArray()).join('')
-	for (const name of Object.keys(total)) total[name] += counted[name]
-	if (counted.fail) failed.push(file)
+	if (hasFailed) failed.push(file)
 	console.log(`${file}, ${Math.round((performance.now() - start) / 1000)} s\n${lines.replace(/^.{0,9}ℹ (tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) .*\n/gm, '')}`)
 }

@@ -116,10 +116,12 @@ async function used(site) {
 	const fpm = readFileSync(`${dirname(site.dir)}/php-fpm.pid`, 'utf8').trim()
 	const workers = readFileSync(`/proc/${fpm}/task/${fpm}/children`, 'utf8').trim().split(' ')
 	const sum = () => workers.reduce((all, pid) => all + Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[0]), 0)
-	for (let last = -1, now = sum(); ; last = now, now = sum()) {
+	const start = performance.now()
+	for (let last = -1, now = sum(); performance.now() - start < 30_000; last = now, now = sum()) {
 		if (last === now) return now / 1e6
 		await sleep(15)
 	}
+	throw new Error('PHP-FPM is busy for 30 s')
 }
 
 const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1]
