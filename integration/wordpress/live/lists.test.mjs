@@ -89,9 +89,9 @@ test('lists', { timeout: 500_000 }, async (t) => {
 			const pushed = (seconds) => php(`add_filter('heartbeat_received', 'wp_check_locked_posts'); $set = fn ($time) => update_post_meta(${ids[1]}, '_edit_lock', "$time:${anna.id}");
 				$now = time(); $set($now - ${seconds}); $calls = &heartbeatd_queue(); $calls = array(); $set($now); $queued = array_values($calls);
 				delete_post_meta(${ids[1]}, '_edit_lock'); $calls = array();
-				return array_map(fn ($call) => array($call[0], isset($call[1]['data']['heartbeatd']['lock']['released']), $call[1]['data']['heartbeatd']['lock']['left_ms'] > 149000), $queued);`)
-			assert.deepEqual(pushed(59), [])
-			assert.deepEqual(pushed(60), [['/push', false, true]])
+				return array_map(fn ($call) => array($call[0], isset($call[1]['data']['heartbeatd']['lock']['released']), $call[1]['data']['heartbeatd']['lock']['left_ms'] >= 145000), $queued);`)
+			assert.deepEqual(pushed(50), [])
+			assert.deepEqual(pushed(70), [['/push', false, true]])
 		})
 
 		await t.test('without avatars', async () => {

@@ -1,7 +1,8 @@
 // A persistent object cache for a live site: Redis, and a drop-in that uses it.
 
 import { spawn } from 'node:child_process'
-import { copyFileSync, existsSync } from 'node:fs'
+import { copyFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { until } from './live.mjs'
@@ -21,6 +22,15 @@ export async function startRedis(t, site) {
 		await ended
 		process.off('exit', kill)
 	})
-	await until('Redis', () => existsSync(socket))
+	await until('Redis', () => accepts(socket))
 	copyFileSync(fileURLToPath(new URL('object-cache.php', import.meta.url)), `${site.dir}/wp-content/object-cache.php`)
 }
+
+// accepts returns whether a server accepts connections on a socket.
+const accepts = (socket) => new Promise((done) => {
+	const connection = connect(socket, () => {
+		connection.destroy()
+		done(true)
+	})
+	connection.once('error', () => done(false))
+})
