@@ -33,7 +33,8 @@ export const SCREENS = EVERYWHERE
 // that HTTP/1.1 allows. Each page gets a profile.
 const SHARING = ['events', 'longpoll']
 
-// In how many beats a page's callbacks are learned: one tells PHP of the page, five teach it.
+// The most beats that PHP answers before heartbeatd answers a page's beats. Usually there are six:
+// one tells PHP of the page, and five are observed.
 const LEARNING_BEATS = 7
 
 // activate installs and activates plugins of live/plugins/beats.
