@@ -69,7 +69,7 @@ test('Firefox replaces a worker that has ended', async (t) => {
 			const page = await openDemo(t, browser, front, 1, { context, transport })
 			await beat(page)
 			await page.evaluate(() => { new BroadcastChannel('end').postMessage('') })
-			await beat(page) // is answered without the worker
+			await beat(page) // succeeds although the worker has ended
 			await until('a link in a new worker', async () => {
 				await beat(page)
 				return page.evaluate((name) => window.workers === 2 && wp.heartbeat.transport.name === name, transport)

@@ -262,7 +262,7 @@ test('effects of callbacks', { timeout: 900_000 }, async (t) => {
 			const page = await open('admin', '/wp-admin/edit.php')
 			await connected(page)
 			for (let i = 0; i < 3; i++) await beat(page)
-			const posted = () => page.beats.filter((beat) => beat.get('screen_id') === 'edit-post').length
+			const posted = () => page.beats.filter((form) => form.get('screen_id') === 'edit-post').length
 			assert.ok(posted() >= 3)
 			const settings = () => page.goto(`${site.url}/wp-admin/options-general.php?page=heartbeatd`)
 			await until('the number of beats to PHP', async () => {
