@@ -49,6 +49,8 @@ type Clients struct {
 	limited func(limit string)
 	bodies  transport.Quota // of all clients
 
+	Requests *Requests // to the WordPress of all sites
+
 	mu    sync.Mutex // guards the following fields
 	open  int        // TCP connections
 	known map[netip.Prefix]*client
@@ -66,7 +68,7 @@ type client struct {
 // New returns the limits of a node. limited is called with the name of a limit when something
 // is refused because of it.
 func New(proxies []netip.Prefix, limited func(limit string)) *Clients {
-	l := &Clients{proxies: proxies, limited: limited, known: make(map[netip.Prefix]*client)}
+	l := &Clients{proxies: proxies, limited: limited, known: make(map[netip.Prefix]*client), Requests: newRequests()}
 	l.bodies.Max, l.bodies.Denied = maxBodies, func() { l.limited(Bodies) }
 	return l
 }

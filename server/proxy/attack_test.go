@@ -2,14 +2,19 @@ package proxy
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
+	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -86,7 +91,7 @@ func TestSlowReaders(t *testing.T) {
 	}
 	answered.Wait()
 	othersAreServed(t, url)
-	if used := p.buffers.Used(); used > maxBuffers {
+	if used := p.buffers.Used(); used > p.buffers.Max {
 		t.Errorf("%d bytes of answers are kept", used)
 	}
 }
@@ -247,7 +252,7 @@ func TestResponseIsBounded(t *testing.T) {
 	for _, reads := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			w := &slowWriter{release: make(chan struct{})}
-			quota := &transport.Quota{Max: maxBuffers}
+			quota := &transport.Quota{Max: maxClientBuffers}
 			o := &response{ResponseWriter: w, quota: quota, progress: func(bool) {}}
 			part := make([]byte, 32<<10)
 			for range maxBuffered / len(part) {
@@ -274,6 +279,105 @@ func TestResponseIsBounded(t *testing.T) {
 			}
 		})
 	}
+}
+
+// slowReader is a body that arrives with pauses, which the read deadline may end.
+type slowReader struct {
+	parts []time.Duration // the pauses before the parts
+	size  int             // of each part
+	until time.Time
+}
+
+func (r *slowReader) Close() error                      { return nil }
+func (r *slowReader) SetReadDeadline(t time.Time) error { r.until = t; return nil }
+func (r *slowReader) Read(p []byte) (int, error) {
+	if len(r.parts) == 0 {
+		return 0, io.EOF
+	}
+	if time.Now().Add(r.parts[0]).After(r.until) {
+		time.Sleep(time.Until(r.until))
+		return 0, os.ErrDeadlineExceeded
+	}
+	time.Sleep(r.parts[0])
+	n := min(len(p), r.size)
+	r.parts = r.parts[1:]
+	return n, nil
+}
+
+// bodyWriter is the ResponseWriter of a request with such a body.
+type bodyWriter struct {
+	*httptest.ResponseRecorder
+	*slowReader
+}
+
+// TestSlowBody checks how slowly a body may arrive: what arrived fast at first does not allow a
+// long pause.
+func TestSlowBody(t *testing.T) {
+	fast, slow := make([]time.Duration, 1000), slices.Repeat([]time.Duration{time.Second}, 120)
+	for name, c := range map[string]struct {
+		parts []time.Duration
+		size  int
+		ends  time.Duration // 0: the body is received
+	}{
+		"a pause after much":       {append(fast, time.Hour), 32 << 10, bodyTime},
+		"a short pause after much": {append(fast, bodyTime-time.Second), 32 << 10, 0},
+		"nothing":                  {[]time.Duration{time.Hour}, 1, bodyTime},
+		"fast enough for long":     {slow, bodyRate, 0},
+		"a byte a second":          {slow, 1, bodyTime},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p, err := New("http://127.0.0.1", limit.New(nil, nil), slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			body := &slowReader{parts: c.parts, size: c.size}
+			w := bodyWriter{httptest.NewRecorder(), body}
+			ctx, cancel := context.WithCancel(t.Context())
+			r := httptest.NewRequestWithContext(ctx, "POST", "/", body)
+			r.ContentLength = -1
+			from, began := p.enter(r), time.Now()
+			b, err := p.receive(w, r, from)
+			took := time.Since(began)
+			if c.ends == 0 {
+				if err != nil {
+					t.Errorf("%s: %v after %v", name, err, took)
+				}
+				_ = b.Close()
+			} else if !errors.Is(err, errSlowBody) || took > c.ends+time.Second {
+				t.Errorf("%s: %v after %v, want an error after %v", name, err, took, c.ends)
+			}
+			cancel() // as net/http does
+			if err != nil {
+				if p.refuse(w, r, err); w.Code != http.StatusRequestTimeout {
+					t.Errorf("%s: status %d", name, w.Code)
+				}
+			}
+			if p.files.Used() != 0 || p.memory.Used() != 0 {
+				t.Errorf("%s: bytes are taken", name)
+			}
+		})
+	}
+}
+
+// TestLongAnswer checks that a client which reads fast is not slow although WordPress takes long.
+func TestLongAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &slowWriter{release: make(chan struct{})}
+		close(w.release)
+		o := &response{ResponseWriter: w, quota: new(transport.Quota), progress: func(bool) {}}
+		for range 100 {
+			if _, err := o.Write(make([]byte, freeBuffer)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := o.Write(make([]byte, freeBuffer)); err != nil { // may wait for the first part
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Second)
+		}
+		if err := o.finish(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func until(t *testing.T, what string, is func() bool) {

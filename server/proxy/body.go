@@ -12,17 +12,18 @@ import (
 )
 
 const (
-	// memoryBody is the largest body that is kept in memory, and maxMemory the number of
-	// bytes of all that are. The others are kept in temporary files, of at most maxFiles
-	// bytes together and maxClientFiles of one client.
+	// memoryBody is the largest body that is kept in memory. The others are kept in temporary
+	// files, of at most maxClientFiles bytes of one client.
 	memoryBody     = 64 << 10
-	maxMemory      = 32 << 20
-	maxFiles       = 1 << 30
 	maxClientFiles = 512 << 20
-	// bodyTime is how long a client may take to send a body, and bodyRate the least number
-	// of bytes a second of a large one.
+	// bodyTime is how long a client may take to send a small body, and the longest time that
+	// it may pause. It must send bodyRate bytes a second of a large one.
 	bodyTime = 20 * time.Second
 	bodyRate = 8 << 10
+	// firstPart and otherParts are how many bytes are read at once: a client that announces a
+	// body, and does not send it, uses little memory.
+	firstPart  = 4 << 10
+	otherParts = 32 << 10
 )
 
 // errFull refuses a body beyond the limits.
@@ -53,15 +54,25 @@ func (b *body) Close() error {
 	return err
 }
 
+// nextDeadline returns until when the next bytes of a body must arrive, after n bytes more have
+// arrived before a deadline.
+func nextDeadline(before time.Time, n int, now time.Time) time.Time {
+	next := before.Add(time.Duration(n) * time.Second / bodyRate)
+	if latest := now.Add(bodyTime); next.After(latest) {
+		return latest
+	}
+	return next
+}
+
 // receive receives the body of a request. The caller closes it.
 func (p *Proxy) receive(w http.ResponseWriter, r *http.Request, from *share) (b *body, err error) {
-	b = &body{memory: &p.memory, files: &from.files}
+	b = &body{memory: p.memory, files: &from.files}
 	defer func() {
 		if err != nil {
 			_ = b.Close()
 		}
 	}()
-	control, started := http.NewResponseController(w), time.Now()
+	control, deadline := http.NewResponseController(w), time.Now().Add(bodyTime)
 	defer func() { _ = control.SetReadDeadline(time.Time{}) }() // it would end the request while WordPress works
 	if r.ContentLength == 0 {
 		return b, nil
@@ -70,11 +81,14 @@ func (p *Proxy) receive(w http.ResponseWriter, r *http.Request, from *share) (b 
 		return b, errFull
 	}
 	var memory []byte
-	part := make([]byte, min(32<<10, uint64(r.ContentLength))) // as unsigned, an unknown length is large
-	for err == nil {
-		_ = control.SetReadDeadline(started.Add(bodyTime + time.Duration(b.size)*time.Second/bodyRate))
-		var n int
+	part := make([]byte, min(firstPart, uint64(r.ContentLength))) // as unsigned, an unknown length is large
+	for n := 0; err == nil; {
+		if n == firstPart && len(part) == firstPart {
+			part = make([]byte, otherParts)
+		}
+		_ = control.SetReadDeadline(deadline)
 		n, err = r.Body.Read(part)
+		deadline = nextDeadline(deadline, n, time.Now())
 		b.size += int64(n)
 		if b.file == nil && b.size <= memoryBody && p.memory.Take(n) {
 			b.kept += n
@@ -86,10 +100,12 @@ func (p *Proxy) receive(w http.ResponseWriter, r *http.Request, from *share) (b 
 		}
 		memory = nil
 	}
-	if !errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return b, errSlowBody
+	case !errors.Is(err, io.EOF):
 		return b, errIncomplete
-	}
-	if b.file == nil {
+	case b.file == nil:
 		b.Reader = bytes.NewReader(memory)
 		return b, nil
 	}

@@ -16,6 +16,7 @@ import (
 	"net/http/httputil"
 	"net/netip"
 	"net/url"
+	"os"
 	"sync"
 	"time"
 
@@ -42,6 +43,7 @@ const (
 
 var (
 	errIncomplete = errors.New("the request body ended early")
+	errSlowBody   = errors.New("the request body came too slowly")
 	errNoSlot     = errors.New("too many concurrent requests to WordPress")
 	errStalled    = errors.New("WordPress has stopped answering")
 )
@@ -53,7 +55,7 @@ type Proxy struct {
 	wait       time.Duration // for a slot
 	answerWait time.Duration
 
-	memory, files, buffers transport.Quota
+	memory, files, buffers *transport.Quota // of the node
 
 	clients *limit.Clients
 	log     *slog.Logger
@@ -68,6 +70,7 @@ type share struct {
 	requests int
 	slots    *semaphore.Weighted
 	files    transport.Quota
+	buffers  transport.Quota
 }
 
 // enter returns the share of a request's client, until leave.
@@ -78,9 +81,11 @@ func (p *Proxy) enter(r *http.Request) *share {
 	s := p.shares[address]
 	if s == nil {
 		s = &share{address: address, slots: semaphore.NewWeighted(maxRequests)}
-		s.files.Max, s.files.Of = maxFiles, &p.files
+		s.files.Max, s.files.Of = p.files.Max, p.files
+		s.buffers.Max, s.buffers.Of = p.buffers.Max, p.buffers
 		if known {
-			s.slots, s.files.Max = semaphore.NewWeighted(maxClientRequests), maxClientFiles
+			s.slots = semaphore.NewWeighted(maxClientRequests)
+			s.files.Max, s.buffers.Max = maxClientFiles, maxClientBuffers
 		}
 		p.shares[address] = s
 	}
@@ -104,12 +109,11 @@ func New(target string, clients *limit.Clients, log *slog.Logger) (*Proxy, error
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" && u.Path != "/" {
 		return nil, fmt.Errorf("invalid upstream %q: it must be http://HOST or https://HOST without a path", target)
 	}
-	p := &Proxy{
+	return &Proxy{
 		slots: semaphore.NewWeighted(maxRequests), wait: slotWait, answerWait: answerWait,
+		memory: &clients.Requests.Memory, files: &clients.Requests.Files, buffers: &clients.Requests.Buffers,
 		clients: clients, log: log, shares: make(map[netip.Prefix]*share), proxy: newReverseProxy(u, clients, log),
-	}
-	p.memory.Max, p.files.Max, p.buffers.Max = maxMemory, maxFiles, maxBuffers
-	return p, nil
+	}, nil
 }
 
 func newReverseProxy(u *url.URL, clients *limit.Clients, log *slog.Logger) *httputil.ReverseProxy {
@@ -187,7 +191,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel(nil)
 	stalled := time.AfterFunc(p.answerWait+time.Duration(body.size)*time.Second/upstreamRate, func() { cancel(errStalled) })
 	defer stalled.Stop()
-	out := &response{ResponseWriter: w, quota: &p.buffers, progress: func(working bool) {
+	out := &response{ResponseWriter: w, quota: &from.buffers, progress: func(working bool) {
 		if stalled.Stop(); working {
 			stalled.Reset(p.answerWait)
 		}
@@ -229,6 +233,8 @@ func (p *Proxy) acquire(ctx context.Context, from *share) (release func(), err e
 func (p *Proxy) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	transport.LimitWrite(w, 0)
 	switch {
+	case errors.Is(err, errSlowBody): // net/http has canceled the context
+		http.Error(w, err.Error(), http.StatusRequestTimeout)
 	case r.Context().Err() != nil: // the client closed the connection
 	case errors.Is(err, errIncomplete):
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -238,7 +244,7 @@ func (p *Proxy) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		p.clients.Refused(limit.Upstream)
 		http.Error(w, err.Error(), http.StatusGatewayTimeout)
 	default:
-		p.log.Warn("the body of a request cannot be kept: check TMPDIR", "error", err)
+		p.log.Warn("the body of a request cannot be kept: check TMPDIR and its free space", "folder", os.TempDir(), "error", err)
 		http.Error(w, "the request cannot be passed on", http.StatusBadGateway)
 	}
 }

@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	// maxBuffered is how much of a response waits for its client, and maxBuffers how much
-	// of all responses.
-	maxBuffered = 1 << 20
-	maxBuffers  = 64 << 20
+	// maxBuffered is how much of a response waits for its client, and maxClientBuffers how
+	// much of all responses to one client.
+	maxBuffered      = 1 << 20
+	maxClientBuffers = 16 << 20
 	// freeBuffer is what each response may keep of it anyway.
 	freeBuffer = 32 << 10
 	// partSize is the least size of the parts that are kept.
 	partSize = 4 << 10
-	// slowTime is how long WordPress waits for a client that reads more slowly than
+	// slowTime is how long WordPress waits in total for a client that reads more slowly than
 	// slowRate bytes a second.
 	slowTime = 15 * time.Second
 	slowRate = 16 << 10
@@ -34,9 +34,9 @@ type response struct {
 	quota    *transport.Quota
 	progress func(working bool) // called when WordPress has sent something, and when it goes on
 
-	done    chan struct{} // closed when the client has everything; nil before the header
-	started time.Time
-	sent    int64 // bytes that WordPress has sent
+	done   chan struct{} // closed when the client has everything; nil before the header
+	waited time.Duration // for the client
+	sent   int64         // bytes that WordPress has sent
 
 	mu     sync.Mutex // guards the following fields
 	parts  [][]byte
@@ -56,9 +56,10 @@ func (o *response) WriteHeader(status int) {
 	if status < 200 && status != http.StatusSwitchingProtocols || o.done != nil {
 		return
 	}
-	o.done, o.started = make(chan struct{}), time.Now()
+	o.done = make(chan struct{})
 	o.news, o.space = make(chan struct{}, 1), make(chan struct{}, 1)
 	go o.write()
+	o.progress(true)
 }
 
 // Flush implements http.Flusher: the other goroutine flushes.
@@ -87,7 +88,9 @@ func (o *response) Write(p []byte) (int, error) {
 
 // wait waits until there may be more space, and ends the response to a client that is slow.
 func (o *response) wait() {
-	slow := time.NewTimer(time.Until(o.started.Add(slowTime + time.Duration(o.sent)*time.Second/slowRate)))
+	began := time.Now()
+	defer func() { o.waited += time.Since(began) }()
+	slow := time.NewTimer(slowTime + time.Duration(o.sent)*time.Second/slowRate - o.waited)
 	defer slow.Stop()
 	select {
 	case <-o.space:
