@@ -53,8 +53,7 @@ func (s *session) renew(siteID string, claims *ticket.Claims) error {
 func (s *session) accept(claims *ticket.Claims) {
 	s.keepEarlier(claims)
 	s.claims, s.user = claims, claims.User()
-	s.site.sync.SetURL(claims.Sync, claims.IssuedAt.Time)
-	s.site.held.SetURL(claims.Rows, claims.IssuedAt.Time)
+	s.site.setCalls(claims)
 	s.site.cron.tell(claims.Cron, claims.IssuedAt.UnixMilli())
 	s.can.Store(&claims.Can)
 	s.entries = slices.DeleteFunc(s.entries, func(e sessionEntry) bool {

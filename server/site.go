@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/proxy"
 	"github.com/heartbeatd/heartbeatd/server/pushtransport"
 	"github.com/heartbeatd/heartbeatd/server/room"
+	"github.com/heartbeatd/heartbeatd/server/sitecall"
 )
 
 // Site is one WordPress site, as it is configured.
@@ -27,9 +29,9 @@ type Site struct {
 	// Upstream is the site's WordPress, as http://127.0.0.1:8000, when
 	// heartbeatd stands in front of admin-ajax.php.
 	Upstream string `json:"upstream"`
-	// SyncAnywhere allows the site's tickets to name any URL to which heartbeatd sends
-	// presence. Without it only the upstream and the origins are allowed. It is for a site
-	// of which neither is configured.
+	// SyncAnywhere allows the site's tickets to name a URL of any one origin, to which
+	// heartbeatd sends presence: that of the first ticket. Without it only the upstream and
+	// the origins are allowed. It is for a site of which neither is configured.
 	SyncAnywhere bool `json:"-"`
 }
 
@@ -47,6 +49,7 @@ type site struct {
 	network  string          // the id of its network's first site, or its own
 	keys     jwt.VerificationKeySet
 	broker   *broker.Broker
+	log      *slog.Logger
 	upstream *proxy.Proxy // nil: heartbeatd is not in front of admin-ajax.php
 
 	lastUsed  atomic.Int64  // Unix ns
@@ -60,6 +63,7 @@ type site struct {
 
 	rooms   room.Rooms
 	changes pushtransport.Changes // of the rooms of the Presence API plugin
+	hosts   sitecall.Hosts
 	sync    presencesync.State
 	held    pushtransport.State
 	cron    cron
@@ -68,12 +72,12 @@ type site struct {
 	phpBeats phpBeats
 }
 
-func newSite(s Site, b *broker.Broker) (*site, error) {
+func newSite(s Site, b *broker.Broker, log *slog.Logger) (*site, error) {
 	origins, err := origin.ParseAll(s.Origins)
 	if err != nil {
 		return nil, err
 	}
-	st := &site{Site: s, origins: origins, network: s.ID, broker: b, watchWait: watchWait}
+	st := &site{Site: s, origins: origins, network: s.ID, broker: b, log: log, watchWait: watchWait}
 	for _, secret := range s.Secrets {
 		st.keys.Keys = append(st.keys.Keys, []byte(secret))
 	}

@@ -44,7 +44,7 @@ func newSites(list []Site, b *broker.Broker, clients *limit.Clients, log *slog.L
 		if s.ID == "" || l.configured[s.ID] != nil {
 			return nil, fmt.Errorf("site id %q is empty or configured twice", s.ID)
 		}
-		st, err := newSite(s, b)
+		st, err := newSite(s, b, log)
 		if err != nil {
 			return nil, fmt.Errorf("site %q: %w", s.ID, err)
 		}
@@ -85,7 +85,7 @@ func (l *sites) get(id string) *site {
 	if st == nil && l.membersOf(first.ID) < maxMembers {
 		own := first.Site
 		own.ID = id
-		st, _ = newSite(own, l.broker) // the first one had no error
+		st, _ = newSite(own, l.broker, first.log) // the first one had no error
 		st.upstream, st.network = first.upstream, first.ID
 		l.members[id] = st
 	}

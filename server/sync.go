@@ -1,15 +1,13 @@
 package server
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
-	"net/url"
 	"slices"
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/origin"
 	"github.com/heartbeatd/heartbeatd/server/presencesync"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
 // syncNode returns what the synchronization with the table of the Presence API plugin
@@ -30,24 +28,25 @@ func syncNode(b *broker.Broker, l *sites, w waker, log *slog.Logger) presencesyn
 	}
 }
 
-// checkSyncURL returns an error if a URL that a ticket names must not be called: if the
-// hosts of the site are known, it must be on one of them.
-func (st *site) checkSyncURL(text string) error {
-	u, err := url.Parse(text)
-	if err != nil {
-		return errors.New("invalid claim sync: not a URL")
+// checkSyncURL returns an error if a URL that a ticket names must not be called.
+func (st *site) checkSyncURL(url string) error {
+	return st.hosts.Check(url, st.called(), st.SyncAnywhere)
+}
+
+// called returns the origins at which the site may be called.
+func (st *site) called() []origin.Origin {
+	if upstream, err := origin.Parse(st.Upstream); err == nil {
+		return append(slices.Clip(st.origins), upstream)
 	}
-	called, err := origin.Of(u)
-	if err != nil {
-		return fmt.Errorf("invalid claim sync: %w", err)
+	return st.origins
+}
+
+// setCalls takes the URLs for calls that a ticket names, if they may be called.
+func (st *site) setCalls(c *ticket.Claims) {
+	if st.hosts.Allows("sync", c.Sync, st.called(), st.SyncAnywhere, st.ID, st.log) {
+		st.sync.SetURL(c.Sync, c.IssuedAt.Time)
 	}
-	if st.SyncAnywhere {
-		return nil
+	if st.hosts.Allows("rows", c.Rows, st.called(), st.SyncAnywhere, st.ID, st.log) {
+		st.held.SetURL(c.Rows, c.IssuedAt.Time)
 	}
-	sameHost := func(known origin.Origin) bool { return known.Host() == called.Host() }
-	upstream, err := origin.Parse(st.Upstream)
-	if err == nil && sameHost(upstream) || slices.ContainsFunc(st.origins, sameHost) {
-		return nil
-	}
-	return fmt.Errorf("invalid claim sync: the host %s is neither the site's upstream nor one of its origins", called.Host())
 }

@@ -281,12 +281,13 @@ func TestSyncURLs(t *testing.T) {
 		{Site{Origins: []string{"https://example.org"}}, "https://example.org/wp-json/", true},
 		{Site{Origins: []string{"https://Example.org:443/blog"}}, "https://example.org./?rest_route=/wp-json/", true},
 		{Site{Origins: []string{"https://example.org"}}, "https://example.org:8443/wp-json/", false},
+		{Site{Origins: []string{"https://example.org"}}, "http://example.org/wp-json/", false},
 		{Site{Origins: []string{"https://example.org"}}, "https://example.org.evil.test/wp-json/", false},
 		{Site{Upstream: "http://127.0.0.1:8000"}, "http://127.0.0.1:8000/wp-json/", true},
 		{Site{Upstream: "http://127.0.0.1:8000"}, "http://127.0.0.1:8001/wp-json/", false},
 	} {
 		t.Run(fmt.Sprintf("%+v to %s", c.site, c.to), func(t *testing.T) {
-			st, err := newSite(c.site, nil)
+			st, err := newSite(c.site, nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

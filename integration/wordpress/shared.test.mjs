@@ -45,7 +45,7 @@ test('limits of tickets and entries', () => {
 })
 
 test('how many users the admin shows', () => {
-	for (const [inPHP, inScript] of [['HEARTBEATD_UI_MAX_AVATARS', 'MAX_AVATARS'], ['HEARTBEATD_UI_MAX_BAR_USERS', 'MAX_BAR_USERS'], ['HEARTBEATD_UI_MAX_WIDGET_USERS', 'MAX_WIDGET_USERS']]) {
+	for (const [inPHP, inScript] of [['HEARTBEATD_UI_MAX_AVATARS', 'MAX_AVATARS'], ['HEARTBEATD_UI_MAX_BAR_USERS', 'MAX_USERS'], ['HEARTBEATD_UI_MAX_WIDGET_USERS', 'MAX_WIDGET_USERS']]) {
 		assert.equal(Number(find(assets, new RegExp(`^\\tconst ${inScript} = (\\d+);$`, 'gm'))), constant(inPHP), inScript)
 	}
 })

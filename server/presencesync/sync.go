@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/sitecall"
 )
 
 const (
@@ -64,7 +65,7 @@ type syncer struct {
 func newSyncer(n Node, every time.Duration) *syncer {
 	return &syncer{Node: n, every: every, client: &http.Client{
 		Timeout:       timeout,
-		Transport:     &http.Transport{MaxIdleConnsPerHost: 1, IdleConnTimeout: time.Minute},
+		Transport:     sitecall.Transport(),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // keys are not sent to another server
 	}}
 }
@@ -110,10 +111,11 @@ func (y *syncer) sync(ctx context.Context, siteID string, state *State, url stri
 			y.Logger.Warn("synchronization with the presence table failed", "site", siteID, "failures", failures, "error", err)
 		}
 	}()
+	soon := state.takeSoon() // also if the call fails: it is then retried later
 	if err = y.CheckURL(siteID, url); err != nil {
 		return
 	}
-	if state.takeSoon() {
+	if soon {
 		mine, err = y.leaseSoon(ctx, siteID, state)
 	} else {
 		mine, err = y.Broker.Lease(ctx, "sync."+siteID, y.every)

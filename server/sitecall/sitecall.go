@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"time"
 
@@ -23,9 +24,17 @@ type Caller struct{ client *http.Client }
 func New(timeout time.Duration) *Caller {
 	return &Caller{&http.Client{
 		Timeout:       timeout,
-		Transport:     &http.Transport{MaxIdleConnsPerHost: 1, IdleConnTimeout: time.Minute},
+		Transport:     Transport(),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // keys are not sent to another server
 	}}
+}
+
+// Transport returns a transport that connects to no link-local address.
+func Transport() *http.Transport {
+	return &http.Transport{
+		MaxIdleConnsPerHost: 1, IdleConnTimeout: time.Minute,
+		DialContext: (&net.Dialer{Control: refuseLinkLocal}).DialContext,
+	}
 }
 
 // Close closes idle connections.

@@ -1,0 +1,89 @@
+package sitecall
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/heartbeatd/heartbeatd/server/origin"
+)
+
+// Hosts decides which of the URLs for calls that a site's tickets name are called. WordPress may
+// write a URL with the Host header of a visitor's request.
+type Hosts struct {
+	mu     sync.Mutex // guards the following fields; no other lock is taken under it
+	first  origin.Origin
+	logged bool
+}
+
+// Allows reports whether the URL of a claim may be called, and logs the first URL of the site
+// that may not. An empty URL is allowed: it says that there are no calls.
+func (h *Hosts) Allows(claim, url string, known []origin.Origin, anywhere bool, site string, log *slog.Logger) bool {
+	if url == "" {
+		return true
+	}
+	err := h.Check(url, known, anywhere)
+	if err == nil {
+		return true
+	}
+	h.mu.Lock()
+	before := h.logged
+	h.logged = true
+	h.mu.Unlock()
+	if !before {
+		log.Warn("WordPress is not called at the URL that a ticket names", "site", site, "claim", claim, "error", err)
+	}
+	return false
+}
+
+// Check returns an error if a URL must not be called. It must have one of the known origins of
+// the site. If none is known, anywhere is true: then it must have that of the first URL.
+func (h *Hosts) Check(text string, known []origin.Origin, anywhere bool) error {
+	u, err := url.Parse(text)
+	if err != nil {
+		return errors.New("the ticket's URL for calls is not a URL")
+	}
+	called, err := origin.Of(u)
+	if err != nil {
+		return fmt.Errorf("the ticket's URL for calls is not valid: %w", err)
+	}
+	if a, err := netip.ParseAddr(strings.Trim(u.Hostname(), "[]")); err == nil && isLinkLocal(a) {
+		return errLinkLocal
+	}
+	switch {
+	case slices.Contains(known, called), anywhere && h.isFirst(called):
+		return nil
+	case anywhere:
+		return fmt.Errorf("the ticket's URL for calls has the origin %s, and the first ticket had another: name the site's origin with --site-origin, or its WordPress with --site-upstream", called)
+	}
+	return fmt.Errorf("the ticket's URL for calls has the origin %s, which is neither --site-upstream nor a --site-origin: add it", called)
+}
+
+// isFirst reports whether an origin is that of the first URL.
+func (h *Hosts) isFirst(o origin.Origin) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.first == (origin.Origin{}) {
+		h.first = o
+	}
+	return h.first == o
+}
+
+// errLinkLocal refuses addresses where clouds have services for the machine itself.
+var errLinkLocal = errors.New("a link-local address is not called")
+
+func isLinkLocal(a netip.Addr) bool { return a.Unmap().IsLinkLocalUnicast() }
+
+// refuseLinkLocal is the Control of a net.Dialer: a name may resolve to any address.
+func refuseLinkLocal(_, address string, _ syscall.RawConn) error {
+	if a, err := netip.ParseAddrPort(address); err == nil && isLinkLocal(a.Addr()) {
+		return errLinkLocal
+	}
+	return nil
+}
