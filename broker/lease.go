@@ -17,7 +17,8 @@ func leaseBucket(d time.Duration) string {
 }
 
 // Lease returns true to one of all nodes: to the first that calls it, and then to none
-// until d has passed. All nodes must call it with the same d, of which there are few.
+// until d has passed. All nodes must call it with the same d, of which there are few: each has a
+// bucket of its own.
 func (b *Broker) Lease(ctx context.Context, name string, d time.Duration) (bool, error) {
 	if err := b.Ready(); err != nil {
 		return false, err

@@ -52,6 +52,13 @@ type Message struct {
 const (
 	// MaxRooms is the maximum number of rooms of a message.
 	MaxRooms = 50
+	// maxLives is the longest time that rows live.
+	maxLives = time.Hour
+	// maxCallbacks is the maximum number of callbacks of a message, maxCallback the number of
+	// bytes of each, and maxBeats the number of beats that one has.
+	maxCallbacks = 50
+	maxCallback  = 1000
+	maxBeats     = 1_000_000
 	// maxState is the maximum number of bytes of a room's state.
 	maxState = 100
 )
@@ -84,8 +91,13 @@ func Decode(data []byte) (m Message, err error) {
 	if err := json.Unmarshal(data, &m); err != nil {
 		return m, err
 	}
-	if m.Kind == Push || m.Kind == Nudge {
+	switch m.Kind {
+	case Push, Nudge:
 		err = m.To.Check()
+	case Rooms:
+		err = checkRooms(m.Rooms)
+	case PHPBeats:
+		err = checkBeats(m.Beats)
 	}
 	switch {
 	case err != nil:
@@ -93,8 +105,34 @@ func Decode(data []byte) (m Message, err error) {
 		err = fmt.Errorf("the data of a push has 1 to %d bytes, not %d", MaxData, len(m.Data))
 	case m.Kind == Nudge && (m.SpreadMS < 0 || m.SpreadMS > int(MaxSpread.Milliseconds())):
 		err = fmt.Errorf("spread_ms must be 0 to %d, not %d", MaxSpread.Milliseconds(), m.SpreadMS)
+	case m.Kind == Renewed && (m.LivesMS < 0 || m.LivesMS > maxLives.Milliseconds()):
+		err = fmt.Errorf("lives_ms must be 0 to %d, not %d", maxLives.Milliseconds(), m.LivesMS)
 	}
 	return m, err
+}
+
+func checkRooms(rooms []RoomState) error {
+	if len(rooms) > MaxRooms {
+		return fmt.Errorf("a message has at most %d rooms, not %d", MaxRooms, len(rooms))
+	}
+	for _, r := range rooms {
+		if err := r.Check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkBeats(beats map[string]int) error {
+	if len(beats) > maxCallbacks {
+		return fmt.Errorf("a message has at most %d callbacks, not %d", maxCallbacks, len(beats))
+	}
+	for callback, n := range beats {
+		if len(callback) > maxCallback || n < 0 || n > maxBeats {
+			return fmt.Errorf("a callback has at most %d bytes, and 0 to %d beats", maxCallback, maxBeats)
+		}
+	}
+	return nil
 }
 
 // Target says which pages receive a push or a nudge. Exactly one field is set.

@@ -47,6 +47,17 @@ func TestDecode(t *testing.T) {
 		`{"kind":"nudge","to":{"all":true},"spread_ms":-1}`:         "spread_ms",
 		`{"kind":"nudge","to":{"all":true},"spread_ms":9999999999}`: "spread_ms",
 		`{"kind":"push","to":{"all":true},"data":}`:                 "invalid character",
+
+		`{"kind":"rooms","rooms":[{"room":"a/b"}]}`:                      "",
+		`{"kind":"rooms","rooms":[{"room":""}]}`:                         "a room has",
+		`{"kind":"rooms","rooms":[{"room":"a/b","expires":-1}]}`:         "expires",
+		`{"kind":"rooms","rooms":[` + strings.Repeat("{},", 50) + `{}]}`: "at most 50 rooms",
+		`{"kind":"renewed","lives_ms":150000}`:                           "",
+		`{"kind":"renewed","lives_ms":3600001}`:                          "lives_ms",
+		`{"kind":"renewed","lives_ms":-1}`:                               "lives_ms",
+		`{"kind":"php_beats","beats":{"a":1}}`:                           "",
+		`{"kind":"php_beats","beats":{"a":-1}}`:                          "beats",
+		`{"kind":"php_beats","beats":{"a":1000001}}`:                     "beats",
 	} {
 		if _, err := Decode([]byte(data)); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%.60s: %v, want %q", data, err, want)

@@ -131,7 +131,7 @@ func (h *holder) do(ctx context.Context, siteID string, state *State, j job) {
 	var r result
 	r.err = h.CheckURL(siteID, j.url)
 	if r.err == nil && j.renew && !j.leased {
-		j.renew, r.err = h.Broker.Lease(ctx, "rows."+siteID, j.every)
+		j.renew, r.err = h.Broker.Lease(ctx, "rows."+siteID, leaseTime(j.every))
 		r.refused = r.err == nil && !j.renew
 	}
 	if r.err == nil && (j.renew || len(j.changed) > 0) {
@@ -156,7 +156,7 @@ func (h *holder) call(ctx context.Context, siteID string, j job) (called bool, e
 			return called, 0, err
 		}
 		if a.ExpiresIn > 0 {
-			expiresIn = time.Duration(a.ExpiresIn) * time.Second
+			expiresIn = time.Duration(min(max(a.ExpiresIn, minExpiry), maxExpiry)) * time.Second
 		}
 		rooms := slices.DeleteFunc(a.Rooms, func(r message.RoomState) bool { return r.Check() != nil })
 		for chunk := range slices.Chunk(rooms, message.MaxRooms) {

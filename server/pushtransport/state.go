@@ -2,6 +2,7 @@ package pushtransport
 
 import (
 	"encoding/json"
+	"math/bits"
 	"sync"
 	"time"
 )
@@ -10,6 +11,9 @@ const (
 	// defaultExpiry is how long the Presence API plugin's rows live, unless WordPress says
 	// otherwise.
 	defaultExpiry = 150 * time.Second
+	// minExpiry and maxExpiry bound what WordPress may say, in s.
+	minExpiry = 15
+	maxExpiry = 3600
 	// Of the time that a row lives, rows are renewed after renewShare of it. Pages write their
 	// rows again when no renewal has succeeded for holdShare of it.
 	renewShare = 65.0 / 150
@@ -137,6 +141,12 @@ func (s *State) Pending() bool {
 }
 
 func share(d time.Duration, of float64) time.Duration { return time.Duration(float64(d) * of) }
+
+// leaseTime returns how long the lease of a renewal lasts: the largest power of two seconds that
+// is not above the time between two renewals, because each time needs a bucket of its own.
+func leaseTime(every time.Duration) time.Duration {
+	return time.Second << (bits.Len64(uint64(max(every, time.Second)/time.Second)) - 1)
+}
 
 // every returns the time between two renewals. It is called with s.mu held.
 func (s *State) every() time.Duration {

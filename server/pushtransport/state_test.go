@@ -124,3 +124,19 @@ func TestLeaseOfFailedRenewal(t *testing.T) {
 		}
 	})
 }
+
+// TestLeaseTime checks that renewals need few buckets of leases, and that a lease is over when the
+// next renewal is due.
+func TestLeaseTime(t *testing.T) {
+	times := make(map[time.Duration]bool)
+	for expiry := minExpiry; expiry <= maxExpiry; expiry++ {
+		s := State{expiresIn: time.Duration(expiry) * time.Second}
+		lease := leaseTime(s.every())
+		if times[lease] = true; lease > s.every() || 2*lease <= s.every() {
+			t.Fatalf("every %v a lease of %v", s.every(), lease)
+		}
+	}
+	if len(times) > 10 {
+		t.Errorf("%d durations", len(times))
+	}
+}
