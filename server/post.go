@@ -114,7 +114,7 @@ func refusedTick(err error) transport.Tick {
 		return plainTick(http.StatusForbidden, err.Error())
 	}
 	tick := plainTick(http.StatusTooManyRequests, err.Error())
-	tick.Header.Set("Retry-After", strconv.Itoa(int(math.Ceil(bye.RetryAfter.Seconds()))))
+	tick.Header.Set("Retry-After", strconv.Itoa(int(math.Ceil(bye.Retry().Seconds()))))
 	return tick
 }
 

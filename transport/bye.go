@@ -3,6 +3,7 @@ package transport
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"time"
@@ -67,15 +68,26 @@ func (b *Bye) status() int {
 	return 410
 }
 
+// Retry returns when the client may come back. Clients that are refused because of a limit come
+// back at different times: after RetryAfter to twice that time.
+func (b *Bye) Retry() time.Duration {
+	if b.Code == CodeTooMany && b.RetryAfter > 0 {
+		return b.RetryAfter + rand.N(b.RetryAfter)
+	}
+	return b.RetryAfter
+}
+
 // Frame returns the frame of the bye.
-func (b *Bye) Frame() []byte {
+func (b *Bye) Frame() []byte { return b.frame(b.Retry()) }
+
+func (b *Bye) frame(retry time.Duration) []byte {
 	dst := []byte(`{"type":"bye","code":`)
 	dst = strconv.AppendInt(dst, int64(b.Code), 10)
 	dst = append(dst, `,"reason":`...)
 	dst = AppendString(dst, b.Reason)
-	if b.RetryAfter > 0 {
+	if retry > 0 {
 		dst = append(dst, `,"retry_after_ms":`...)
-		dst = strconv.AppendInt(dst, b.RetryAfter.Milliseconds(), 10)
+		dst = strconv.AppendInt(dst, retry.Milliseconds(), 10)
 	}
 	return append(dst, '}')
 }
@@ -106,6 +118,9 @@ func Refuse(w http.ResponseWriter, err error) {
 	answerBye(w, bye, bye.status())
 }
 
+// seconds returns a time as the value of Retry-After.
+func seconds(d time.Duration) string { return strconv.Itoa(int((d + time.Second - 1) / time.Second)) }
+
 // RefuseOrigin answers a request of a page whose origin is not allowed.
 func RefuseOrigin(w http.ResponseWriter) {
 	answerBye(w, protocolError(OriginRefused), http.StatusForbidden)
@@ -116,9 +131,10 @@ func answerBye(w http.ResponseWriter, bye *Bye, status int) {
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	if bye.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int((bye.RetryAfter+time.Second-1)/time.Second)))
+	retry := bye.Retry()
+	if retry > 0 {
+		h.Set("Retry-After", seconds(retry))
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(bye.Frame())
+	_, _ = w.Write(bye.frame(retry))
 }

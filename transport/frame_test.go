@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 func FuzzParseFrame(f *testing.F) {
@@ -85,5 +86,22 @@ func TestCodesAreDocumented(t *testing.T) {
 	}
 	if strings.Count(string(doc), "\n| 40") != CodeLeft-CodeProtocol+1 {
 		t.Error("docs/protocol.md has a close code that does not exist")
+	}
+}
+
+// TestRetryIsSpread checks that clients which a limit refuses do not come back all at once.
+func TestRetryIsSpread(t *testing.T) {
+	seen := make(map[time.Duration]bool)
+	for range 100 {
+		retry := (&Bye{Code: CodeTooMany, RetryAfter: time.Second}).Retry()
+		if seen[retry] = true; retry < time.Second || retry >= 2*time.Second {
+			t.Fatal(retry)
+		}
+	}
+	if len(seen) < 50 {
+		t.Errorf("%d different times", len(seen))
+	}
+	if retry := (&Bye{Code: CodeSlow, RetryAfter: time.Second}).Retry(); retry != time.Second {
+		t.Error(retry)
 	}
 }

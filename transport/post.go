@@ -22,8 +22,8 @@ func Post(limits Limits, admit func(r *http.Request) (answer func(body []byte) T
 			refuseBody(w, err)
 			return
 		}
+		defer body.Release()
 		WriteTick(w, answer(body.Bytes))
-		body.Release()
 	}
 }
 
@@ -33,7 +33,7 @@ func refuseBody(w http.ResponseWriter, err error) {
 	case errors.Is(err, ErrTooLarge):
 		http.Error(w, "a beat has at most "+strconv.Itoa(MaxBody)+" bytes", http.StatusRequestEntityTooLarge)
 	case errors.Is(err, ErrBusy):
-		w.Header().Set("Retry-After", strconv.Itoa(int(errBusy.RetryAfter/time.Second)))
+		w.Header().Set("Retry-After", seconds(errBusy.Retry()))
 		http.Error(w, errBusy.Reason, http.StatusServiceUnavailable)
 	default:
 		http.Error(w, errIncomplete.Error(), http.StatusBadRequest)

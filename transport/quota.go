@@ -58,6 +58,12 @@ func (q *Quota) Give(n int) {
 // Used returns the number of bytes that are taken.
 func (q *Quota) Used() int64 { return q.used.Load() }
 
+// freeBytes of a body or a message do not count: the usual hello and beat are smaller.
+const freeBytes = 4 << 10
+
+// counted returns how much of a buffer counts.
+func counted(size int) int { return max(0, size-freeBytes) }
+
 // errBusy refuses a body beyond the quota.
 var errBusy = &Bye{Code: CodeTooMany, Reason: "too many bytes of requests are being received at once", RetryAfter: 5 * time.Second}
 
@@ -80,7 +86,7 @@ func (b *Body) Release() { b.quota.Give(b.taken) }
 
 // ReadBody reads a body of at most limit bytes. It takes memory as data arrives: a client
 // that announces a large body, and does not send it, uses little. What is larger than
-// smallBuffer comes from the client's quota. The error is ErrTooLarge, ErrIncomplete or
+// freeBytes comes from the client's quota. The error is ErrTooLarge, ErrIncomplete or
 // ErrBusy.
 func ReadBody(r *http.Request, limit int, of Limits) (body Body, err error) {
 	if r.ContentLength > int64(limit) {
@@ -123,11 +129,10 @@ func ReadBody(r *http.Request, limit int, of Limits) (body Body, err error) {
 // has the bytes.
 func (b *Body) grow(data []byte, limit int) (larger []byte, ok bool) {
 	size := min(2*cap(data), limit+1)
-	if more := size - cap(data); more > 0 {
-		if !b.quota.Take(more) {
-			return nil, false
-		}
-		b.taken += more
+	more := counted(size) - counted(cap(data))
+	if !b.quota.Take(more) {
+		return nil, false
 	}
+	b.taken += more
 	return append(make([]byte, 0, size), data...), true
 }

@@ -200,12 +200,16 @@ func (s *socket) readFrames(session Session) error {
 		if err != nil {
 			return err
 		}
-		err = s.handle(session, b.bytes)
-		s.giveBack(b)
-		if err != nil {
+		if err := s.use(session, b); err != nil {
 			return err
 		}
 	}
+}
+
+// use handles a frame, and then ends the use of its buffer, also if it panics.
+func (s *socket) use(session Session, b *buffer) error {
+	defer s.giveBack(b)
+	return s.handle(session, b.bytes)
 }
 
 // handle handles one frame from the client. Meanwhile it is the connection's writer, if
@@ -258,7 +262,7 @@ func (s *socket) read(limit int) (*buffer, error) {
 // grow doubles a buffer, but not far above limit, if the client's quota has the bytes.
 func (s *socket) grow(b *buffer, limit int) bool {
 	size := min(2*cap(b.bytes), limit+readBuffer)
-	if !s.quota.Take(size - cap(b.bytes)) {
+	if !s.quota.Take(counted(size) - counted(cap(b.bytes))) {
 		return false
 	}
 	b.bytes = append(make([]byte, 0, size), b.bytes...)
@@ -267,7 +271,7 @@ func (s *socket) grow(b *buffer, limit int) bool {
 
 // giveBack ends the use of a buffer that read returned.
 func (s *socket) giveBack(b *buffer) {
-	s.quota.Give(cap(b.bytes) - smallBuffer)
+	s.quota.Give(counted(cap(b.bytes)))
 	b.giveBackSmall()
 }
 
