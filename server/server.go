@@ -164,6 +164,7 @@ func New(c Config) (*Server, error) {
 		sessions: newSessions(), started: time.Now(), stop: make(chan struct{}),
 	}
 	s.clients = limit.New(c.TrustedProxies, func(name string) { s.metrics.limited.WithLabelValues(name).Inc() })
+	s.clients.Log = c.Logger
 	s.metrics = newMetrics(func() int { return s.sessions.count("") }, s.clients)
 	rows, tables := newWaker(), newWaker()
 	s.shared = shared{c.Broker, &s.tickets, s.pipeline, s.metrics, &s.deposits, cmp.Or(c.grace, defaultGrace), s.sessions.forget, rows.wake}

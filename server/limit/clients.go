@@ -2,6 +2,7 @@
 package limit
 
 import (
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -49,7 +50,9 @@ type Clients struct {
 	limited func(limit string)
 	bodies  transport.Quota // of all clients
 
-	Requests *Requests // to the WordPress of all sites
+	Requests *Requests    // to the WordPress of all sites
+	Log      *slog.Logger // may be nil
+	logs     logTimes
 
 	mu    sync.Mutex // guards the following fields
 	open  int        // TCP connections
@@ -69,7 +72,7 @@ type client struct {
 // is refused because of it.
 func New(proxies []netip.Prefix, limited func(limit string)) *Clients {
 	l := &Clients{proxies: proxies, limited: limited, known: make(map[netip.Prefix]*client), Requests: newRequests()}
-	l.bodies.Max, l.bodies.Denied = maxBodies, func() { l.limited(Bodies) }
+	l.bodies.Max, l.bodies.Denied = maxBodies, func() { l.reached(Bodies, netip.Prefix{}) }
 	return l
 }
 
@@ -96,7 +99,7 @@ func (l *Clients) AddressOf(r *http.Request) (address netip.Prefix, known bool) 
 	}
 	forwarded := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
 	for i := len(forwarded) - 1; i >= 0; i-- {
-		a, err := netip.ParseAddr(strings.TrimSpace(forwarded[i]))
+		a, err := parseAddress(strings.TrimSpace(forwarded[i]))
 		if err != nil {
 			return address, false
 		}
@@ -114,7 +117,7 @@ func (l *Clients) IsProxy(r *http.Request) bool {
 }
 
 // Refused counts what another package has refused because of a limit.
-func (l *Clients) Refused(name string) { l.limited(name) }
+func (l *Clients) Refused(name string) { l.reached(name, netip.Prefix{}) }
 
 func (l *Clients) isProxy(a netip.Addr) bool {
 	a = a.Unmap()
@@ -126,8 +129,23 @@ func (l *Clients) isProxy(a netip.Addr) bool {
 	return false
 }
 
+// parseAddress parses an address, which may have a port.
+func parseAddress(text string) (netip.Addr, error) {
+	if a, err := netip.ParseAddrPort(text); err == nil {
+		return a.Addr(), nil
+	}
+	if inner, found := strings.CutPrefix(text, "["); found {
+		text = strings.TrimSuffix(inner, "]")
+	}
+	return netip.ParseAddr(text)
+}
+
+// sharedAddresses are those of carriers and clouds between their own machines (RFC 6598).
+var sharedAddresses = netip.MustParsePrefix("100.64.0.0/10")
+
 func publicAddress(a netip.Addr) (address netip.Prefix, known bool) {
-	if a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast() || !a.IsValid() {
+	a = a.Unmap()
+	if a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast() || !a.IsValid() || sharedAddresses.Contains(a) {
 		return address, false
 	}
 	return network(a), true
@@ -155,7 +173,7 @@ func (l *Clients) get(address netip.Prefix) *client {
 	}
 	c := &client{opens: rate.NewLimiter(opensPerSecond, openBurst)}
 	c.bodies.Max, c.bodies.Of = maxClientBodies, &l.bodies
-	c.bodies.Denied = func() { l.limited(Bodies) }
+	c.bodies.Denied = func() { l.reached(Bodies, address) }
 	l.known[address] = c
 	return c
 }
@@ -188,9 +206,9 @@ func (l *Clients) Open(r *http.Request) (release func(), bye *transport.Bye) {
 	case c == nil:
 		return func() {}, nil
 	case c.links >= MaxLinks:
-		return nil, l.refuse(Links, "too many connections from this address", 30*time.Second)
+		return nil, l.refuse(Links, address, "too many connections from this address", 30*time.Second)
 	case !c.opens.Allow():
-		return nil, l.refuse(Opens, "too many new connections from this address", 5*time.Second)
+		return nil, l.refuse(Opens, address, "too many new connections from this address", 5*time.Second)
 	}
 	c.links++
 	return func() {
@@ -200,8 +218,8 @@ func (l *Clients) Open(r *http.Request) (release func(), bye *transport.Bye) {
 	}, nil
 }
 
-func (l *Clients) refuse(limit, reason string, retry time.Duration) *transport.Bye {
-	l.limited(limit)
+func (l *Clients) refuse(limit string, address netip.Prefix, reason string, retry time.Duration) *transport.Bye {
+	l.reached(limit, address)
 	return &transport.Bye{Code: transport.CodeTooMany, Reason: reason, RetryAfter: retry}
 }
 

@@ -1,10 +1,13 @@
 package limit
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,6 +34,12 @@ func TestAddressOf(t *testing.T) {
 		{"10.0.0.1:5000", []string{"198.51.100.1, somebody"}, ""},
 		{"10.0.0.1:5000", []string{"2001:db8::1"}, "2001:db8::/64"},
 		{"[fd00::1]:5000", []string{"192.168.7.7"}, "192.168.7.7/32"},
+		{"10.0.0.1:5000", []string{"198.51.100.1:4711"}, "198.51.100.1/32"},
+		{"10.0.0.1:5000", []string{"[2001:db8::1]:80"}, "2001:db8::/64"},
+		{"10.0.0.1:5000", []string{"[2001:db8::1]"}, "2001:db8::/64"},
+		{"100.64.0.7:5000", nil, ""},
+		{"[::ffff:100.127.0.7]:5000", nil, ""},
+		{"100.128.0.7:5000", nil, "100.128.0.7/32"},
 		{"10.0.0.1:5000", nil, ""},
 		{"@", nil, ""},
 	} {
@@ -136,4 +145,27 @@ func TestBodiesOfAnAddress(t *testing.T) {
 	if used := l.bodies.Used(); used != 2*maxClientBodies {
 		t.Errorf("%d bytes are taken of all", used)
 	}
+}
+
+// TestReachedLimitIsLogged checks that a limit which an address reaches is logged once an hour.
+func TestReachedLimitIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		l := New(nil, func(string) {})
+		l.Log = slog.New(slog.NewTextHandler(&out, nil))
+		for range 3 {
+			for range MaxLinks + 10 {
+				l.Open(from("192.0.2.7"))
+			}
+			time.Sleep(25 * time.Minute)
+		}
+		text := out.String()
+		if n := strings.Count(text, "too many connections from 192.0.2.7: if it is a web server in front, name it in --trusted-proxy"); n != 1 {
+			t.Errorf("logged %d times in 50 minutes: %s", n, text)
+		}
+		l.Open(from("192.0.2.7"))
+		if n := strings.Count(out.String(), "too many connections from"); n != 2 {
+			t.Errorf("logged %d times after an hour", n)
+		}
+	})
 }

@@ -64,18 +64,19 @@ func (l *listener) count(peer net.Addr) (release func(), ok bool) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	if l.open >= l.most {
-		all.limited(Connections)
+		all.reached(Connections, netip.Prefix{})
 		return nil, false
 	}
 	var c *client
+	var address netip.Prefix
 	if from, err := netip.ParseAddrPort(peer.String()); err == nil && !all.isProxy(from.Addr()) {
-		if address, known := publicAddress(from.Addr()); known {
-			c = all.get(address)
+		if a, known := publicAddress(from.Addr()); known {
+			address, c = a, all.get(a)
 		}
 	}
 	if c != nil {
 		if c.connections >= maxConnections {
-			all.limited(Connections)
+			all.reached(Connections, address)
 			return nil, false
 		}
 		c.connections++
