@@ -169,6 +169,13 @@ func (s *State) end(called bool, failed error, every time.Duration) (failures in
 	return s.failures
 }
 
+// postpone schedules the next call.
+func (s *State) postpone(wait time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next = time.Now().Add(wait)
+}
+
 // departures returns the entries that left, for a call.
 func (s *State) departures() []departure {
 	s.mu.Lock()

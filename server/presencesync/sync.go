@@ -21,6 +21,8 @@ const (
 	Interval = 20 * time.Second
 	// soonEvery is the least time between two calls of a site because PHP has changed rows.
 	soonEvery = time.Second
+	// retryWait is the time until NATS is asked again for a lease.
+	retryWait = 10 * time.Second
 	// timeout is how long WordPress may take, and maxCalls the maximum number of
 	// concurrent calls.
 	timeout  = 5 * time.Second
@@ -119,6 +121,12 @@ func (y *syncer) sync(ctx context.Context, siteID string, state *State, url stri
 		mine, err = y.leaseSoon(ctx, siteID, state)
 	} else {
 		mine, err = y.Broker.Lease(ctx, "sync."+siteID, y.every)
+	}
+	if err != nil { // that is no failure of WordPress
+		y.Logger.Debug("NATS cannot be asked for the lease of a synchronization", "site", siteID, "error", err)
+		err = nil
+		state.postpone(retryWait)
+		return
 	}
 	if !mine {
 		return

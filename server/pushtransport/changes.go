@@ -9,9 +9,12 @@ import (
 )
 
 const (
-	// roomPace is the least time between two pushes of one room, and changesPace between two
-	// pushes of any rooms of a site.
+	// roomPace is the least time between two pushes of one room. After fastPushes in a row it
+	// doubles with each, up to maxRoomPace: each push makes every page beat.
 	roomPace    = time.Second
+	maxRoomPace = 10 * time.Second
+	fastPushes  = 5
+	// changesPace is the least time between two pushes of any rooms of a site.
 	changesPace = 250 * time.Millisecond
 	// maxKnownRooms is the number of rooms whose state a site remembers. When there are more,
 	// all are forgotten: the next change of each is pushed even if nobody can see it.
@@ -38,6 +41,7 @@ type Changes struct {
 type knownRoom struct {
 	state, members string
 	changed        bool      // since the last push
+	row            int       // how many pushes there were in a row, each soon after the one before
 	pushed         time.Time // when it was last pushed
 	expires        time.Time // when its next row expires; zero: not known
 }
@@ -50,6 +54,7 @@ func (c *Changes) Take(msg message.Message, now time.Time, push func(rooms []str
 		return
 	}
 	c.push = push
+	var first time.Time // when the first of these rooms must be pushed
 	for _, r := range msg.Rooms {
 		k := c.room(r.Room)
 		same := r.State == k.state && (r.State != "" || r.Members != "")
@@ -57,12 +62,17 @@ func (c *Changes) Take(msg message.Message, now time.Time, push func(rooms []str
 			same = r.Members == k.members && r.Members != ""
 		}
 		k.state, k.members, k.expires = r.State, r.Members, time.Time{}
-		if r.Expires > 0 {
-			k.expires = time.Unix(r.Expires, 0).Add(expiryMargin)
+		if at := time.Unix(r.Expires, 0).Add(expiryMargin); r.Expires > 0 && at.After(now) {
+			k.expires = at
 		}
 		k.changed = k.changed || !same || r.Forced
+		if at := k.next(); !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
 	}
-	c.schedule(now)
+	if !first.IsZero() && (c.due.IsZero() || first.Before(c.due)) {
+		c.fireAt(first, now)
+	}
 }
 
 // room returns what is known of a room. It is called with c.mu held.
@@ -83,11 +93,27 @@ func (c *Changes) room(name string) *knownRoom {
 func (k *knownRoom) next() (at time.Time) {
 	switch {
 	case k.changed:
-		at = k.pushed.Add(roomPace)
+		at = k.pushed.Add(k.pace())
 	case !k.expires.IsZero():
 		at = k.expires
 	}
 	return at
+}
+
+// pace returns the least time from the last push of a room to the next one.
+func (k *knownRoom) pace() time.Duration {
+	return min(roomPace<<max(0, k.row-fastPushes+1), maxRoomPace)
+}
+
+// setPushed records that a room is pushed.
+func (k *knownRoom) setPushed(now time.Time) {
+	switch quiet := now.Sub(k.pushed) > 2*k.pace(); {
+	case quiet:
+		k.row = 1
+	case k.row < 2*fastPushes: // the pace no longer grows
+		k.row++
+	}
+	k.changed, k.pushed, k.expires = false, now, time.Time{}
 }
 
 // schedule sets the timer to the next push. It is called with c.mu held.
@@ -102,6 +128,11 @@ func (c *Changes) schedule(now time.Time) {
 		c.due = at
 		return
 	}
+	c.fireAt(at, now)
+}
+
+// fireAt sets the timer, but not soon after the last push. It is called with c.mu held.
+func (c *Changes) fireAt(at, now time.Time) {
 	if earliest := c.last.Add(changesPace); at.Before(earliest) {
 		at = earliest
 	}
@@ -128,7 +159,7 @@ func (c *Changes) fire() {
 			if next := k.next(); next.IsZero() || next.After(now) || len(rooms) == message.MaxRooms {
 				continue
 			}
-			k.changed, k.pushed, k.expires = false, now, time.Time{}
+			k.setPushed(now)
 			rooms = append(rooms, name)
 		}
 		if len(rooms) > 0 {

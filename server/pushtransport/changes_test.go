@@ -96,3 +96,56 @@ func TestExpiredRowIsPushed(t *testing.T) {
 		}
 	})
 }
+
+// TestPaceOfARoom checks that a room which changes all the time is pushed less and less often, and
+// soon again after a quiet time.
+func TestPaceOfARoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var changes Changes
+		defer changes.Stop()
+		start := time.Now()
+		var pushed []time.Duration
+		var mu sync.Mutex
+		change := func(times int) {
+			for range times {
+				changes.Take(message.Message{Rooms: []message.RoomState{{Room: "a/b", Forced: true}}}, time.Now(), func([]string) {
+					mu.Lock()
+					defer mu.Unlock()
+					pushed = append(pushed, time.Since(start))
+				})
+				time.Sleep(200 * time.Millisecond)
+			}
+		}
+		change(5 * 60)
+		mu.Lock()
+		if n := len(pushed); n < 10 || n > 13 || pushed[4] != 4*time.Second || pushed[5] != 6*time.Second {
+			t.Errorf("a minute of changes is pushed at %v", pushed)
+		}
+		mu.Unlock()
+		time.Sleep(time.Minute)
+		before := len(pushed)
+		again := time.Since(start)
+		change(10)
+		mu.Lock()
+		defer mu.Unlock()
+		if n := len(pushed) - before; n != 2 || pushed[before] != again {
+			t.Errorf("after a quiet time, from %v: pushed at %v", again, pushed[before:])
+		}
+	})
+}
+
+// TestPastExpiry checks that a row which has expired is not pushed again.
+func TestPastExpiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var changes Changes
+		defer changes.Stop()
+		p := &pushes{start: time.Now()}
+		for range 3 {
+			changes.Take(message.Message{Rooms: []message.RoomState{{Room: "a/b", State: "1", Expires: time.Now().Add(-time.Hour).Unix()}}}, time.Now(), p.push)
+			time.Sleep(10 * time.Second)
+		}
+		if got, want := p.String(), "0s a/b"; got != want {
+			t.Errorf("pushed %s; want %s", got, want)
+		}
+	})
+}

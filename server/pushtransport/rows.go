@@ -122,6 +122,9 @@ func Run(n Node, stop <-chan struct{}) {
 			if job, due := state.begin(time.Now()); due && !group.TryGo(func() error { h.do(ctx, id, state, job); return nil }) {
 				state.end(job, result{}, time.Now()) // at the limit of calls; retried at the next tick
 			}
+			if soon == nil && state.waits(time.Now()) {
+				soon = time.After(gather)
+			}
 		}
 	}
 }
@@ -132,13 +135,13 @@ func (h *holder) do(ctx context.Context, siteID string, state *State, j job) {
 	r.err = h.CheckURL(siteID, j.url)
 	if r.err == nil && j.renew && !j.leased {
 		j.renew, r.err = h.Broker.Lease(ctx, "rows."+siteID, leaseTime(j.every))
-		r.refused = r.err == nil && !j.renew
+		r.refused, r.unasked = r.err == nil && !j.renew, r.err != nil
 	}
 	if r.err == nil && (j.renew || len(j.changed) > 0) {
 		r.called, r.expiresIn, r.err = h.call(ctx, siteID, j)
 	}
 	failures := state.end(j, r, time.Now())
-	if r.err != nil && ctx.Err() == nil && (failures == 1 || failures == failuresInRow) {
+	if r.err != nil && !r.unasked && ctx.Err() == nil && (failures == 1 || failures == failuresInRow) {
 		h.Logger.Warn("presence rows cannot be held in WordPress", "site", siteID, "failures", failures, "error", r.err)
 	}
 }

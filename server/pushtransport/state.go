@@ -2,6 +2,7 @@ package pushtransport
 
 import (
 	"encoding/json"
+	"maps"
 	"math/bits"
 	"sync"
 	"time"
@@ -25,6 +26,8 @@ const (
 	retryWait     = 10 * time.Second
 	failuresInRow = 3
 	maxWait       = 10 * time.Minute
+	// rowPace is the least time between two reports of a row.
+	rowPace = 500 * time.Millisecond
 	// maxChanged is the maximum number of changes of a site that wait to be reported. Further
 	// rows expire by themselves, or are written with the next renewal.
 	maxChanged = 2000
@@ -57,8 +60,9 @@ type State struct {
 	expiresIn time.Duration
 	leased    bool // this node has the lease of a renewal that has failed
 	heldUntil time.Time
-	told      bool           // what pages were told last: whether their rows are held
-	changed   map[Key]change // rows whose pages have changed
+	told      bool              // what pages were told last: whether their rows are held
+	changed   map[Key]change    // rows whose pages have changed
+	reported  map[Key]time.Time // when a change of a row was reported just now
 }
 
 // job is the calls that are due.
@@ -74,6 +78,7 @@ type job struct {
 type result struct {
 	called    bool
 	refused   bool          // another node has the lease of the renewal
+	unasked   bool          // NATS could not be asked for that lease
 	expiresIn time.Duration // as WordPress says; 0: it did not
 	err       error
 }
@@ -169,13 +174,33 @@ func (s *State) begin(now time.Time) (j job, due bool) {
 		return job{}, false
 	}
 	renew := !now.Before(s.next)
-	if !renew && len(s.changed) == 0 {
+	changed := s.takeChanged(now)
+	if !renew && len(changed) == 0 {
 		return job{}, false
 	}
 	s.busy = true
-	j = job{s.url, renew, s.leased, s.every(), s.changed}
-	s.changed = nil
-	return j, true
+	return job{s.url, renew, s.leased, s.every(), changed}, true
+}
+
+// takeChanged takes the changes of the rows that were not reported just now: the pages of one user
+// may be hidden and shown all the time. It is called with s.mu held.
+func (s *State) takeChanged(now time.Time) map[Key]change {
+	maps.DeleteFunc(s.reported, func(_ Key, at time.Time) bool { return now.Sub(at) >= rowPace })
+	taken := make(map[Key]change)
+	for k, c := range s.changed {
+		if _, just := s.reported[k]; !just {
+			taken[k] = c
+			delete(s.changed, k)
+		}
+	}
+	return taken
+}
+
+// waits reports whether changes wait because their rows were reported just now.
+func (s *State) waits(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.changed) > 0 && len(s.reported) > 0 && !s.busy && !now.Before(s.retry)
 }
 
 // end records how a job went, and returns how many calls in a row have failed. What was not
@@ -195,6 +220,8 @@ func (s *State) end(j job, r result, now time.Time) (failures int) {
 		}
 	}
 	switch {
+	case r.unasked: // that is no failure of WordPress
+		s.retry = now.Add(retryWait)
 	case r.refused:
 		s.next = now.Add(s.every() / 8)
 	case r.err != nil:
@@ -207,6 +234,12 @@ func (s *State) end(j job, r result, now time.Time) (failures int) {
 		s.retry = now.Add(wait)
 	case r.called:
 		s.failures = 0
+		if s.reported == nil {
+			s.reported = make(map[Key]time.Time)
+		}
+		for k := range j.changed {
+			s.reported[k] = now
+		}
 		if j.renew {
 			s.leased = false
 			if r.expiresIn > 0 {

@@ -140,3 +140,53 @@ func TestLeaseTime(t *testing.T) {
 		t.Errorf("%d durations", len(times))
 	}
 }
+
+// TestPaceOfARow checks that a row which was reported is reported again half a second later at the
+// earliest, and others at once.
+func TestPaceOfARow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s State
+		s.SetURL("x", time.Now())
+		s.next = time.Now().Add(time.Hour)
+		one, other := Key{"admin/online", "user-1", 1}, Key{"admin/online", "user-2", 2}
+		s.Change(one, time.Now(), nil)
+		j, _ := s.begin(time.Now())
+		s.end(j, result{called: true}, time.Now())
+		s.Change(one, time.Now(), nil)
+		s.Change(other, time.Now(), nil)
+		j, due := s.begin(time.Now())
+		if _, found := j.changed[other]; !due || !found || len(j.changed) != 1 {
+			t.Errorf("due: %+v, %v", j, due)
+		}
+		s.end(j, result{called: true}, time.Now())
+		if _, due := s.begin(time.Now()); due || !s.waits(time.Now()) {
+			t.Error("a row is reported again at once")
+		}
+		time.Sleep(rowPace)
+		if j, due := s.begin(time.Now()); !due || len(j.changed) != 1 || s.waits(time.Now()) {
+			t.Errorf("after a while: %+v, %v", j, due)
+		}
+	})
+}
+
+// TestLeaseErrorIsNoFailure checks that the failures of WordPress do not count those of NATS.
+func TestLeaseErrorIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s State
+		s.SetURL("x", time.Now())
+		for range 5 {
+			j, due := s.begin(time.Now())
+			if !due {
+				t.Fatal("not due")
+			}
+			j.renew = false
+			if n := s.end(j, result{unasked: true, err: errors.New("NATS is down")}, time.Now()); n != 0 {
+				t.Fatalf("%d failures", n)
+			}
+			if _, due := s.begin(time.Now()); due {
+				t.Fatal("due at once")
+			}
+			time.Sleep(retryWait)
+		}
+	})
+}
