@@ -94,5 +94,11 @@ func (b *beat) Online() (list wordpress.Encoded, listed, total int, err error) {
 	if err != nil {
 		return nil, 0, 0, err
 	}
-	return b.site.rooms.Online.Encode(entries), len(entries), total, nil
+	listed = len(entries)
+	for i := range entries {
+		if entries[i].UserID == 0 { // of a back end, not of a person
+			listed, total = listed-1, total-1
+		}
+	}
+	return b.site.rooms.Online.Encode(entries), listed, total, nil
 }

@@ -91,7 +91,7 @@ func (s *session) begin(replay *replayBuffer, claims *ticket.Claims, hello trans
 		return "", err
 	}
 	cursor = replay.subscribe(s, hello.After)
-	s.tellRows(resumed)
+	s.tellRows(resumed, hello.After != "")
 	s.deposited = nil // a page with a new connection knows of none
 	s.sendDeposits("", 0)
 	begun = true

@@ -74,29 +74,42 @@ func (b *replayBuffer) receive(m broker.Message) {
 		b.log.Warn("a message on NATS is invalid", "error", err)
 		return
 	}
+	b.deliver(st, m, msg)
+	if st == nil {
+		return
+	}
+	now := time.Now()
+	stored := m.Stored
+	if stored.After(now) { // by the clock of another machine
+		stored = now
+	}
+	switch msg.Kind {
+	case message.Cron:
+		st.cron.tell(msg.At, msg.IssuedMS)
+	case message.Renewed:
+		st.held.Renewed(time.Duration(msg.LivesMS)*time.Millisecond, stored)
+		b.wakeRows()
+	case message.Rooms:
+		st.changes.Take(msg, now, func(rooms []string) { b.pushRooms(st, rooms) })
+	case message.PHPBeats:
+		st.phpBeats.add(msg.Beats, stored)
+	}
+}
+
+// deliver takes the cursor of a message, and sends pages what is for them.
+func (b *replayBuffer) deliver(st *site, m broker.Message, msg message.Message) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.setEpoch(m.Cursor.Epoch)
 	b.cursor = m.Cursor
-	if st == nil {
-		return
-	}
-	switch msg.Kind {
-	case message.Push:
+	switch {
+	case st == nil:
+	case msg.Kind == message.Push:
 		frame := pushFrame(m.Cursor, msg)
 		b.keep(push{st.ID, msg.To, m.Cursor, frame, time.Now()})
 		b.send(st, msg.To, frame, m.Cursor)
-	case message.Nudge:
+	case msg.Kind == message.Nudge:
 		b.send(st, msg.To, room.NudgeFrame(msg.SpreadMS, msg.Paced), broker.Cursor{})
-	case message.Cron:
-		st.cron.tell(msg.At, msg.IssuedMS)
-	case message.Renewed:
-		st.held.Renewed(time.Duration(msg.LivesMS)*time.Millisecond, time.Now())
-		b.wakeRows()
-	case message.Rooms:
-		st.changes.Take(msg, time.Now(), func(rooms []string) { b.pushRooms(st, rooms) })
-	case message.PHPBeats:
-		st.phpBeats.add(msg.Beats, time.Now())
 	}
 }
 

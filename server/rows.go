@@ -12,8 +12,8 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// freshPage is how old the ticket of a page is at most whose rows the load of the page has
-// just written.
+// freshPage is the greatest age of a ticket whose page has just been loaded: the load has written
+// the page's rows.
 const freshPage = 15 * time.Second
 
 // waker wakes a goroutine.
@@ -68,12 +68,14 @@ func (s *session) rows() pushtransport.Session {
 }
 
 // tellRows tells a page that has connected that its rows are held, and, if it was connected
-// before, that rooms have changed meanwhile. It is called with s.mu held.
-func (s *session) tellRows(resumed bool) {
+// before, that rooms have changed meanwhile: that is not known if it does not resume its session.
+// It is called with s.mu held.
+func (s *session) tellRows(resumed, returns bool) {
 	if s.claims.Rows != "" && s.site.held.Told() {
 		s.Send(pushtransport.Held(true).Frame())
 	}
-	if resumed && s.user.EditPosts && s.site.changes.PushedSince(s.disconnectedAt) {
+	changed := resumed && s.site.changes.PushedSince(s.disconnectedAt) || !resumed && returns && s.claims.Rows != ""
+	if changed && s.user.EditPosts {
 		s.Send(pushtransport.Changed([]string{wordpress.AdminRoom}, 1).Frame())
 	}
 }

@@ -222,3 +222,23 @@ func TestRowsAreNotHeldWithoutWordPress(t *testing.T) {
 		}
 	}
 }
+
+// TestReturnWithoutResuming checks that a page which was connected before, and whose session has
+// ended, is told that rooms may have changed, and a new page is not.
+func TestReturnWithoutResuming(t *testing.T) {
+	n := newNode(t)
+	for _, after := range []string{"", `"after":"0-0",`} {
+		p := n.page(t, 2).withClaims(t, func(c *ticket.Claims) { c.Rows = "https://example.org/rows" })
+		s, _, err := p.dial(t, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.send(strings.Replace(p.hello(), `"conn"`, after+`"conn"`, 1))
+		s.next("welcome")
+		s.beat(1, p.pinging("dashboard"))
+		told := slices.ContainsFunc(s.seen, func(f frame) bool { return strings.Contains(string(f.Data), `"rooms":["admin/online"]`) })
+		if told != (after != "") {
+			t.Errorf("after %q: told %v", after, told)
+		}
+	}
+}
