@@ -43,7 +43,7 @@ func (f *Fold) Keys(site string, by Filter) (keys []Key) {
 // order. The caller must not change them; Fold does not change them either.
 func (f *Fold) Shown(site string, by Filter) (values []*Stored) {
 	f.each(site, by, func(_ string, m *member) {
-		if s := m.connections[m.shown].stored; by.UserID == 0 || s.UserID == by.UserID {
+		if s := m.connections[m.shown].stored; by.ofUser(s.UserID) {
 			values = append(values, s)
 		}
 	})
