@@ -110,10 +110,9 @@ type Config struct {
 //	Outbox's mu, then the transport's own: they wake a writer
 //
 // While these are held no other lock is waited for: sites.mu, cron.mu, refusals.mu, limit.Clients.mu
-// (except for the lock of its log),
-// sitecall.Hosts.mu, phpBeats.mu, deposit.Store.mu, depositor.mu and the locks of package ticket. A new session is locked
-// under sessions.mu while no other goroutine can reach it, so that never waits. The
-// transport calls sessions with none of its locks held.
+// (except for that of its log), sitecall.Hosts.mu, phpBeats.mu, deposit.Store.mu, depositor.mu and
+// the locks of package ticket. A new session is locked under sessions.mu while no other goroutine
+// can reach it, so that never waits. The transport calls sessions with none of its locks held.
 //
 // Code that holds a lock waits for nothing else: not for NATS, for WordPress, for a client
 // or for a channel.

@@ -18,7 +18,7 @@ const (
 )
 
 // logLimit is a slog.Handler that logs a few messages of a kind, and the number of the
-// others. The kind of a message is its level and what is before the first colon.
+// others. A panic is always logged. The kind of a message is its level and what is before the first colon.
 type logLimit struct {
 	slog.Handler
 	*logCounts
@@ -42,7 +42,10 @@ func limitLog(log *slog.Logger) *slog.Logger {
 
 // Handle implements slog.Handler.
 func (l *logLimit) Handle(ctx context.Context, r slog.Record) error {
-	kind, _, _ := strings.Cut(r.Message, ":")
+	kind, text, _ := strings.Cut(r.Message, ":")
+	if strings.HasPrefix(text, " panic serving") {
+		return l.Handler.Handle(ctx, r)
+	}
 	skipped, ok := l.count(r.Level.String()+" "+kind, r.Time)
 	if !ok {
 		return nil

@@ -22,6 +22,16 @@ func TestLogIsLimited(t *testing.T) {
 		if lines := strings.Count(out.String(), "\n"); lines != logBurst+1 {
 			t.Errorf("%d lines", lines)
 		}
+		for range 2 * logBurst {
+			log.Warn("http: TLS handshake error")
+		}
+		out.Reset()
+		for range 2 * logBurst {
+			log.Warn("http: panic serving 192.0.2.7:5000: index out of range")
+		}
+		if lines := strings.Count(out.String(), "\n"); lines != 2*logBurst {
+			t.Errorf("%d of %d panics are logged", lines, 2*logBurst)
+		}
 		out.Reset()
 		time.Sleep(logEvery)
 		log.WithGroup("g").Warn("nats-server: and again")
