@@ -246,7 +246,9 @@ function heartbeatd_add_presence_hooks() {
 	add_action( 'heartbeatd_called', 'heartbeatd_presence_on_called', 10, 3 );
 
 	// The recording switch. Pages learn of it with their next tickets.
-	foreach ( array( 'add', 'update', 'delete' ) as $change ) {
+	add_action( 'add_option_wp_presence_recording', 'heartbeatd_on_recording_added', 10, 2 );
+	add_action( 'add_site_option_wp_presence_network_recording', 'heartbeatd_on_recording_added', 10, 2 );
+	foreach ( array( 'update', 'delete' ) as $change ) {
 		add_action( "{$change}_option_wp_presence_recording", 'heartbeatd_revoke_all' );
 		add_action( "{$change}_site_option_wp_presence_network_recording", 'heartbeatd_revoke_network' );
 	}
