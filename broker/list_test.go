@@ -70,10 +70,11 @@ func TestListFilters(t *testing.T) {
 		{presence.Filter{UserID: 1}, "admin/online/user-1 postType/post:42/editor-1 postType/post:42/lock-1", 4},
 		{presence.Filter{UserID: 2, Room: "admin/online"}, "", 0},
 		{presence.Filter{Room: "nowhere"}, "", 0},
+		{presence.Filter{NoUser: true}, "", 0},
 	} {
 		t.Run(fmt.Sprintf("%+v", c.filter), func(t *testing.T) {
 			entries, total := v.List(c.filter, 0, 100)
-			if got := ids(entries); got != c.want || total != len(entries) || len(v.Keys(c.filter)) != c.keys {
+			if got := ids(entries); got != c.want || total != len(entries) || len(v.Keys(c.filter)) != c.keys || len(v.Shown(c.filter)) != total {
 				t.Errorf("%q of %d, keys %v", got, total, v.Keys(c.filter))
 			}
 		})

@@ -123,7 +123,9 @@ func TestPaceOfARoom(t *testing.T) {
 		}
 		mu.Unlock()
 		time.Sleep(time.Minute)
+		mu.Lock()
 		before := len(pushed)
+		mu.Unlock()
 		again := time.Since(start)
 		change(10)
 		mu.Lock()
