@@ -127,7 +127,7 @@ func TestPaceOfARoom(t *testing.T) {
 		before := len(pushed)
 		mu.Unlock()
 		again := time.Since(start)
-		change(10)
+		change(9)
 		mu.Lock()
 		defer mu.Unlock()
 		if n := len(pushed) - before; n != 2 || pushed[before] != again {
