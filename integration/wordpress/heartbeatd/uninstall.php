@@ -9,6 +9,11 @@ defined( 'WP_UNINSTALL_PLUGIN' ) || exit;
 
 require_once __DIR__ . '/includes/settings/options.php';
 
+// If the plugin was deactivated in this request, its hooks are still there. They would store what
+// cannot be sent to heartbeatd.
+remove_action( 'delete_option_wp_presence_recording', 'heartbeatd_revoke_all' );
+remove_action( 'delete_site_option_wp_presence_network_recording', 'heartbeatd_revoke_network' );
+
 /**
  * Deletes the options of one site. Those of the Presence API stay if the plugin of that name is
  * installed, active or not: its table has a version then.
@@ -45,4 +50,5 @@ if ( is_multisite() ) {
 	}
 } else {
 	heartbeatd_uninstall_site();
+	delete_option( 'heartbeatd_network_reads' );
 }

@@ -74,23 +74,6 @@ function heartbeatd_presence_on_logout( $user_id ) {
 }
 
 /**
- * Fires the Presence API's actions after a queued call has removed entries of a user. What is
- * queued then is sent at once: the request sends its queue only once.
- *
- * @param string         $path   The path of the call.
- * @param array          $body   The body of the call.
- * @param array|WP_Error $answer The answer.
- */
-function heartbeatd_presence_on_called( $path, $body, $answer ) {
-	unset( $body );
-	if ( preg_match( '#^/presence\?user_id=(\d+)$#D', $path, $match ) && ! is_wp_error( $answer ) && ( $answer['removed'] ?? 1 ) > 0 ) {
-		heartbeatd_presence_clear_cache();
-		heartbeatd_presence_fire_user_removed( (int) $match[1] );
-		heartbeatd_flush();
-	}
-}
-
-/**
  * How long the entry lives that a log-in writes, in seconds: until the page that follows has
  * a link.
  */

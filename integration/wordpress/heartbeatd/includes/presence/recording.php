@@ -43,20 +43,3 @@ function heartbeatd_presence_is_recording( $user_id = null ) {
 	 */
 	return (bool) apply_filters( 'wp_presence_network_recording_enabled', '0' !== (string) get_site_option( HEARTBEATD_NETWORK_RECORDING_OPTION, '1' ), $user_id );
 }
-
-/**
- * Revokes tickets when an option of the recording switch is added that turns recording off.
- *
- * @param string $option The option.
- * @param mixed  $value  Its value.
- */
-function heartbeatd_on_recording_added( $option, $value ) {
-	if ( '0' !== (string) $value ) {
-		return; // As without the option.
-	}
-	if ( HEARTBEATD_NETWORK_RECORDING_OPTION === $option ) {
-		heartbeatd_revoke_network();
-	} else {
-		heartbeatd_revoke_all();
-	}
-}

@@ -94,6 +94,23 @@ function heartbeatd_revoke_network() {
 }
 
 /**
+ * Revokes tickets when an option of the recording switch is added that turns recording off.
+ *
+ * @param string $option The option.
+ * @param mixed  $value  Its value.
+ */
+function heartbeatd_on_recording_added( $option, $value ) {
+	if ( '0' !== (string) $value ) {
+		return; // As without the option.
+	}
+	if ( HEARTBEATD_NETWORK_RECORDING_OPTION === $option ) {
+		heartbeatd_revoke_network();
+	} else {
+		heartbeatd_revoke_all();
+	}
+}
+
+/**
  * Revokes all tickets when a plugin or theme is activated, deactivated or updated: it is not
  * known what the callbacks do that are registered from now on.
  *
