@@ -71,8 +71,10 @@ test('presence on the front end', { timeout: 600_000 }, async (t) => {
 				await page.goto(`${site.url}/?p=${hidden}`)
 				await where('Website')
 				assert.match(await page.content(), /Secret plan/)
+				await page.goto(`${site.url}/?p=${about}`)
+				await where('About us')
 				await page.goto(`${site.url}/?s=plan`)
-				await where('Search Results for “plan”')
+				await where('Website') // not the words of the search
 				await page.close()
 				await dashboard.waitForFunction(() => !document.querySelector('#heartbeatd-who').innerText.includes('Editor'), null, { timeout: 20_000 })
 				await dashboard.close()
