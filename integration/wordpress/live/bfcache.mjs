@@ -21,6 +21,7 @@ const WAYS = {
 export async function keepsPage({ site, php, person }, client) {
 	const { login } = newEditor(site, php, `kept-${client}`)
 	const [here, ben] = [await person(login, { client, store: true }), await person('admin')]
+	const requests = requestsOf(here.context)
 	const dashboard = await ben.open('/wp-admin/')
 	await linked(dashboard, 'websocket')
 	const seenOn = async (screen) => {
@@ -28,6 +29,7 @@ export async function keepsPage({ site, php, person }, client) {
 		await until(`${login} on ${screen}`, async () => String(await screensOf(dashboard, login)) === screen)
 	}
 	for (const [way, leave] of Object.entries(WAYS)) {
+		requests.clear()
 		const page = await here.open('/wp-admin/edit-comments.php')
 		await linked(page, client)
 		await beat(page)
@@ -37,6 +39,7 @@ export async function keepsPage({ site, php, person }, client) {
 			jQuery(document).on('heartbeat-transport', (event, name) => window.transports.push(name))
 			window.addEventListener('pageshow', (event) => { window.kept = event.persisted })
 		})
+		await until('no open request of the page', () => requests.size === 0)
 		await goAndReturn(page, leave)
 		assert.equal(await page.evaluate(() => window.kept), true, `${client}: left by ${way}`)
 		await linked(page, client)
@@ -46,6 +49,16 @@ export async function keepsPage({ site, php, person }, client) {
 		await page.close()
 	}
 	await Promise.all([here.close(), ben.close()])
+}
+
+// requestsOf returns the open requests of a browser context, without those of links. Core's scripts
+// and images are still requested after a page has loaded, and Firefox stores no page with an open
+// request.
+function requestsOf(context) {
+	const open = new Set()
+	context.on('request', (request) => void (request.url().includes('/heartbeat/') || open.add(request)))
+	for (const end of ['requestfinished', 'requestfailed']) context.on(end, (request) => void open.delete(request))
+	return open
 }
 
 // While a page navigates, evaluate fails.
