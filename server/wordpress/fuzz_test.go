@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"testing"
+	"time"
 )
 
 // FuzzParseForm checks that a form is the same after it was encoded and parsed again, and
@@ -93,6 +94,48 @@ func FuzzAppendJSON(f *testing.F) {
 		thrice, err := AppendJSON(nil, json.RawMessage(twice))
 		if err != nil || !bytes.Equal(twice, thrice) {
 			t.Fatalf("%s\n%s, %v", twice, thrice, err)
+		}
+	})
+}
+
+// FuzzParseCookie checks that a cookie which is parsed is the same when it is written and
+// parsed again, and that nobody has signed it.
+func FuzzParseCookie(f *testing.F) {
+	keys := Keys{LoggedIn: "a key"}
+	f.Add(keys.SignCookie("admin", "$P$B0123456789", 1_790_000_000, "a token"))
+	for _, value := range []string{"admin%7C1%7Ctoken%7Cmac", "a|01|b|c", "a|9223372036854775808|b|c", "a|1|b|c|d", "%7C1%7C%7C", "|1||", "%", "%zz|1|a|b", "+|1|%2B|\x00"} {
+		f.Add(value)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		c, err := ParseCookie(value)
+		if err != nil {
+			return
+		}
+		if back, err := ParseCookie(encodeURL(c.signed() + "|" + c.HMAC)); err != nil || back != c {
+			t.Errorf("%q is parsed as %+v, and again as %+v, %v", value, c, back, err)
+		}
+		if keys := (Keys{LoggedIn: "another key"}); keys.VerifyCookie(c, "a hash", time.Unix(0, 0)) == nil {
+			t.Errorf("%q is signed", value)
+		}
+	})
+}
+
+// FuzzParsePostRoom checks that the room of a post has one name only, apart from zeros
+// before its number.
+func FuzzParsePostRoom(f *testing.F) {
+	for _, room := range []string{"postType/post:42", "postType/post:007", "postType/:1", "postType/a:b:1", "postType/post:-1", "postType/post:9223372036854775808", "admin/online", "postType/é/x:1"} {
+		f.Add(room)
+	}
+	f.Fuzz(func(t *testing.T, room string) {
+		p, ok := ParsePostRoom(room)
+		if !ok {
+			return
+		}
+		if back, ok := ParsePostRoom(p.Room()); !ok || back != p {
+			t.Errorf("%q is parsed as %+v, and again as %+v", room, p, back)
+		}
+		if p.Type == "" || p.ID < 0 {
+			t.Errorf("%q is parsed as %+v", room, p)
 		}
 	})
 }

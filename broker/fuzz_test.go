@@ -1,0 +1,66 @@
+package broker
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
+)
+
+// FuzzReadAck checks that the fast parser of acks agrees with that of JSON.
+func FuzzReadAck(f *testing.F) {
+	for _, data := range []string{
+		ackHead + "7}", ackHead + "18446744073709551616}", ackHead + "7", ackHead + "-1}", ackHead + `7,"domain":"hub"}`, ackHead + "}", ackHead + "7}}",
+		`{"error":{"code":503,"err_code":10076,"description":"x"},"stream":"","seq":0}`, `{"stream":"other","seq":3,"duplicate":true}`, "{}", "null", "",
+	} {
+		f.Add([]byte(data))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		seq, err := readAck(&nats.Msg{Data: data})
+		if err != nil || !json.Valid(data) {
+			return
+		}
+		var ack struct{ Seq uint64 }
+		if json.Unmarshal(data, &ack) == nil && ack.Seq != seq {
+			t.Errorf("%q has the sequence number %d, not %d", data, ack.Seq, seq)
+		}
+	})
+}
+
+// FuzzParseCursor checks that a cursor has one spelling, apart from zeros before its number,
+// and that a position in another stream is the beginning of that one.
+func FuzzParseCursor(f *testing.F) {
+	for _, text := range []string{"k3j2-7", "a.-18446744073709551615", "a-18446744073709551616", "a-007", "-1", "a-", "a", "", "a--1", "a-1-2", "\x00-1"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := ParseCursor(text)
+		if err != nil {
+			return
+		}
+		if back, err := ParseCursor(c.String()); err != nil || back != c {
+			t.Errorf("%q is parsed as %+v, and again as %+v, %v", text, c, back, err)
+		}
+		if at := c.in("k3j2", 5); at.Seq > 5 || at.Seq > 0 && at != c {
+			t.Errorf("%q leads to %+v of a stream with 5 messages", text, at)
+		}
+	})
+}
+
+// FuzzTopicSite reads the site in any subject.
+func FuzzTopicSite(f *testing.F) {
+	for _, subject := range []string{Pushes.subject("a blog"), Deposits.keySubject("a.b", "*"), "heartbeatd.push.", "heartbeatd.push.=", "heartbeatd.deposit.=2E.x", "heartbeatd.deposit.=zz", "heartbeatd.push.a.b", "presence.a"} {
+		f.Add(subject)
+	}
+	f.Fuzz(func(t *testing.T, subject string) {
+		for _, topic := range []Topic{Pushes, Revocations, Deposits} {
+			if site, ok := topic.site(subject); ok {
+				if back, ok := topic.site(topic.subject(site)); !ok || back != site || presence.EncodeToken(site) == "" {
+					t.Errorf("%q is of the site %q, whose subject is of %q", subject, site, back)
+				}
+			}
+		}
+	})
+}
