@@ -144,19 +144,27 @@ function printErrors(site) {
 	}
 }
 
-// beat asks a page to beat now, and resolves with its tick.
-export const beat = (page) => page.evaluate(() => new Promise((done, fail) => {
+// tickOf has a page beat now, with these handles, and returns the tick, and whether PHP has answered.
+// The tick of a beat that is under way already does not count, even if it arrives after the new beat
+// has been sent: core sends a waiting beat before it announces the tick of the one before.
+export const tickOf = (page, handles = []) => page.evaluate((handles) => new Promise((done, fail) => {
 	const events = jQuery(document)
-	const settle = (act) => { events.off('.beat'); act() }
-	let sent = false
-	events.on('heartbeat-send.beat', () => { sent = true })
-	events.on('heartbeat-tick.beat', (event, tick) => {
-		if (sent) settle(() => done(tick))
-		else setTimeout(() => wp.heartbeat.connectNow()) // the tick of a beat that was under way
-	})
-	events.on('heartbeat-error.beat', (event, jqXHR, status) => settle(() => fail(new Error(`${status} ${jqXHR.status}`))))
+	const sent = new Set()
+	const settle = (jqXHR, act) => {
+		if (sent.has(jqXHR)) {
+			events.off('.beat')
+			act()
+		} else if (!sent.size) setTimeout(() => wp.heartbeat.connectNow())
+	}
+	events.on('ajaxSend.beat', (event, jqXHR, { data }) => { if (/(^|&)action=heartbeat(&|$)/.test(data)) sent.add(jqXHR) })
+	events.on('heartbeat-tick.beat', (event, tick, status, jqXHR) => settle(jqXHR, () => done({ tick, byPHP: jqXHR.getResponseHeader('X-Robots-Tag') !== null })))
+	events.on('heartbeat-error.beat', (event, jqXHR, status) => settle(jqXHR, () => fail(new Error(`${status} ${jqXHR.status}`))))
+	for (const handle of handles) wp.heartbeat.enqueue(handle, '1')
 	wp.heartbeat.connectNow()
-}))
+}), handles)
+
+// beat has a page beat now, and returns the tick.
+export const beat = async (page) => (await tickOf(page)).tick
 
 // connected waits until a page has a WebSocket.
 export const connected = (page) => page.waitForFunction(() => window.wp?.heartbeat?.transport?.name === 'websocket', null, { timeout: 15_000 })

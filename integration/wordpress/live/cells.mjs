@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { fileURLToPath } from 'node:url'
 import { addPlugin } from '../plugin.mjs'
-import { editorOf, linked, newEditor, newPost } from './live.mjs'
+import { editorOf, linked, newEditor, newPost, tickOf } from './live.mjs'
 
 // The plugins in live/plugins/beats that act, with the screens on which they do so for an editor.
 // All others are silent there, or hang on hooks that no native beat reaches.
@@ -85,16 +85,9 @@ export async function watch(page) {
 // learn has a page beat until PHP does not answer, and returns how many beats it has answered; null
 // if it has answered all.
 export async function learn(page) {
-	for (let beats = 0; beats <= LEARNING_BEATS; beats++) if (!await isAnsweredByPHP(page)) return beats
+	for (let beats = 0; beats <= LEARNING_BEATS; beats++) if (!(await tickOf(page)).byPHP) return beats
 	return null
 }
-
-// isAnsweredByPHP has a page beat, and returns who has answered: only PHP sends this header.
-const isAnsweredByPHP = (page) => page.evaluate(() => new Promise((done, fail) => {
-	jQuery(document).one('heartbeat-tick', (event, tick, status, jqXHR) => done(jqXHR.getResponseHeader('X-Robots-Tag') !== null))
-	jQuery(document).one('heartbeat-error', (event, jqXHR, status) => fail(new Error(`${status} ${jqXHR.status}`)))
-	wp.heartbeat.connectNow()
-}))
 
 // learned returns what the site's plugin knows of the callbacks: what they do, and how many there
 // are without an effect.

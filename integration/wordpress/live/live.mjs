@@ -13,7 +13,7 @@
 import assert from 'node:assert/strict'
 import { addMuPlugin, logIn, withPlugin } from '../plugin.mjs'
 
-export { addMuPlugin, beat } from '../plugin.mjs'
+export { addMuPlugin, beat, tickOf } from '../plugin.mjs'
 export { setVisibility, until } from '../../browser/harness.mjs'
 
 export const TRANSPORTS = ['websocket', 'events', 'longpoll', 'post']
