@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 	"/server/pushtransport": {"/broker", "/broker/presence", "/server/hook", "/server/message", "/server/sitecall", "/server/ticket", "/server/wordpress"},
 	"/server/sitecall":      {"/server/origin", "/server/ticket"},
 	"/server/deposit":       {"/broker", "/server/message", "/server/wordpress"},
-	"/server/message":       {"/server/wordpress"},
+	"/server/message":       {"/broker/presence", "/server/wordpress"},
 	"/server/room":          {"/transport", "/broker", "/broker/presence", "/server/hook", "/server/wordpress"},
 	"/server/ticket":        {"/server/hook", "/server/wordpress"},
 	"/server/hook":          {"/broker/presence", "/server/wordpress"},

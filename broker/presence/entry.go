@@ -17,6 +17,14 @@ const DefaultTTL = time.Minute
 // MaxValue is the size of the largest value as JSON, in bytes.
 const MaxValue = 16 << 10
 
+const (
+	// MaxName is the maximum number of characters of a room, a client ID and a name, as in
+	// the Presence API.
+	MaxName = 191
+	// MaxAvatar is the maximum number of bytes of an avatar's URL.
+	MaxAvatar = 2048
+)
+
 // ErrTooLarge is Normalize's error for a value of more than MaxValue bytes as JSON.
 var ErrTooLarge = errors.New("the entry is too large")
 
@@ -117,10 +125,25 @@ func compact(data json.RawMessage) (json.RawMessage, error) {
 	if err := json.Compact(&b, data); err != nil {
 		return nil, err
 	}
-	if !isObject(b.Bytes()) {
-		return nil, errors.New("data is not a JSON object")
+	if err := CheckData(b.Bytes()); err != nil {
+		return nil, err
 	}
 	return bytes.Clone(b.Bytes()), nil // without the spare capacity of the buffer
+}
+
+// CheckData reports what is wrong with an entry's data, which is valid JSON without whitespace
+// before it.
+func CheckData(data json.RawMessage) error {
+	if !isObject(data) {
+		return errors.New("data is not a JSON object")
+	}
+	if len(data) > MaxData {
+		return fmt.Errorf("data has %d bytes of JSON, and at most %d are allowed", len(data), MaxData)
+	}
+	if err := CheckJSON(data, MaxDataValues); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	return nil
 }
 
 // valueFrame is the largest number of bytes that a value has besides its strings.
@@ -189,7 +212,8 @@ func originalKey(k Key, name string, s *Stored) (Key, error) {
 }
 
 // ParseStored parses the value of a key, which is given as Key.String returns it. It checks
-// that the value belongs to the key. In the key that it returns, hashes are replaced by the
+// that the value belongs to the key, and that pages and PHP can read its data: everybody who may
+// write to NATS can write one. In the key that it returns, hashes are replaced by the
 // originals.
 func ParseStored(name string, value []byte) (Key, *Stored, error) {
 	key, err := ParseKey(name)
@@ -200,8 +224,12 @@ func ParseStored(name string, value []byte) (Key, *Stored, error) {
 	if err := json.Unmarshal(value, stored); err != nil {
 		return Key{}, nil, fmt.Errorf("presence of %s: %w", name, err)
 	}
-	if !isObject(stored.Data) {
-		return Key{}, nil, fmt.Errorf("presence of %s: data is not a JSON object", name)
+	err = CheckData(stored.Data)
+	if len(value) > MaxValue {
+		err = fmt.Errorf("%w: %d bytes", ErrTooLarge, len(value))
+	}
+	if err != nil {
+		return Key{}, nil, fmt.Errorf("presence of %s: %w", name, err)
 	}
 	if key, err = originalKey(key, name, stored); err != nil {
 		return Key{}, nil, err

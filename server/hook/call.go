@@ -75,7 +75,7 @@ type Presence interface {
 }
 
 // MaxData is the most bytes that an entry's data may have, as in the Presence API.
-const MaxData = 10240
+const MaxData = presence.MaxData
 
 // ActivePost is a post that is being edited.
 type ActivePost struct {

@@ -2,6 +2,7 @@ package message
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -43,7 +44,7 @@ func DecodeDeposit(data []byte) (d Deposit, err error) {
 	if len(d.Value) == 0 || len(d.Value) > MaxValue {
 		return d, fmt.Errorf("a value has 1 to %d bytes, not %d", MaxValue, len(d.Value))
 	}
-	if err := CheckHandle(d.Handle); err != nil {
+	if err := cmp.Or(CheckHandle(d.Handle), CheckJSON("a value", d.Value)); err != nil {
 		return d, err
 	}
 	return d, d.To.Check()

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -18,6 +19,8 @@ const (
 	MaxData = 64 << 10
 	// MaxSpread is the maximum time over which the beats of nudged pages are spread.
 	MaxSpread = time.Minute
+	// MaxValues is the maximum number of values in a push's data and in a deposited value.
+	MaxValues = 10_000
 	// MaxName is the maximum number of bytes of a room and of a capability.
 	MaxName = 191
 )
@@ -103,12 +106,23 @@ func Decode(data []byte) (m Message, err error) {
 	case err != nil:
 	case m.Kind == Push && (len(m.Data) == 0 || len(m.Data) > MaxData):
 		err = fmt.Errorf("the data of a push has 1 to %d bytes, not %d", MaxData, len(m.Data))
+	case m.Kind == Push:
+		err = CheckJSON("the data of a push", m.Data)
 	case m.Kind == Nudge && (m.SpreadMS < 0 || m.SpreadMS > int(MaxSpread.Milliseconds())):
 		err = fmt.Errorf("spread_ms must be 0 to %d, not %d", MaxSpread.Milliseconds(), m.SpreadMS)
 	case m.Kind == Renewed && (m.LivesMS < 0 || m.LivesMS > maxLives.Milliseconds()):
 		err = fmt.Errorf("lives_ms must be 0 to %d, not %d", maxLives.Milliseconds(), m.LivesMS)
 	}
 	return m, err
+}
+
+// CheckJSON reports why the data of a push or a deposited value, which is valid JSON, must not
+// reach pages. The error begins with what.
+func CheckJSON(what string, data json.RawMessage) error {
+	if err := presence.CheckJSON(data, MaxValues); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
 }
 
 func checkRooms(rooms []RoomState) error {

@@ -36,6 +36,8 @@ func TestTargetCheck(t *testing.T) {
 // TestDecode reads messages and deposits as anybody may write them to NATS.
 func TestDecode(t *testing.T) {
 	long := `"` + strings.Repeat("x", MaxData) + `"`
+	deep := strings.Repeat("[", 17) + strings.Repeat("]", 17)
+	many := "[" + strings.Repeat("0,", MaxValues) + "0]"
 	for data, want := range map[string]string{
 		`{"kind":"push","to":{"all":true},"data":1}`:                "",
 		`{"kind":"nudge","to":{"user":7},"spread_ms":60000}`:        "",
@@ -43,6 +45,9 @@ func TestDecode(t *testing.T) {
 		`{"kind":"of a newer node"}`:                                "",
 		`{"kind":"push","to":{"all":true}}`:                         "data of a push",
 		`{"kind":"push","to":{"all":true},"data":` + long + `}`:     "data of a push",
+		`{"kind":"push","to":{"all":true},"data":` + deep + `}`:     "16 levels",
+		`{"kind":"push","to":{"all":true},"data":` + many + `}`:     "10000 values",
+		`{"kind":"push","to":{"all":true},"data":"\ud800"}`:         "surrogate",
 		`{"kind":"push","to":{},"data":1}`:                          "exactly one",
 		`{"kind":"nudge","to":{"all":true},"spread_ms":-1}`:         "spread_ms",
 		`{"kind":"nudge","to":{"all":true},"spread_ms":9999999999}`: "spread_ms",
@@ -70,6 +75,8 @@ func TestDecode(t *testing.T) {
 		`{"to":{"all":true},"handle":"server_time","value":1}`:  "belongs to WordPress",
 		`{"to":{},"handle":"a","value":1}`:                      "exactly one",
 		`{"to":{"all":true},"handle":"a","value":` + long + `}`: "a value has",
+		`{"to":{"all":true},"handle":"a","value":` + deep + `}`: "16 levels",
+		`{"to":{"all":true},"handle":"a","value":1e999}`:        "too large",
 	} {
 		if _, err := DecodeDeposit([]byte(data)); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%.60s: %v, want %q", data, err, want)

@@ -50,6 +50,9 @@ func (a *api) push(ctx context.Context, c *call) (int, any, error) {
 	case len(c.Data) > message.MaxData:
 		return 0, nil, &apiError{413, "too_large", fmt.Sprintf("data has at most %d bytes", message.MaxData)}
 	}
+	if err := message.CheckJSON("data", c.Data); err != nil {
+		return 0, nil, badRequest("%v", err)
+	}
 	cursor, err := a.publish(ctx, broker.Pushes, c.site, message.Message{Kind: message.Push, To: c.To, Data: c.Data})
 	return http.StatusAccepted, map[string]string{"cursor": cursor.String()}, err
 }
@@ -82,6 +85,9 @@ func (a *api) answer(ctx context.Context, c *call) (int, any, error) {
 		return 0, nil, &apiError{413, "too_large", fmt.Sprintf("value has at most %d bytes", message.MaxValue)}
 	case !d.IsWithdrawal() && (c.TTL < 1 || c.TTL > most):
 		return 0, nil, badRequest("ttl must be 1 to %d seconds", most)
+	}
+	if err := message.CheckJSON("value", d.Value); err != nil {
+		return 0, nil, badRequest("%v", err)
 	}
 	d.UntilMS = time.Now().Add(time.Duration(c.TTL) * time.Second).UnixMilli()
 	if err := a.AdmitDeposit(c.site, &d); err != nil {

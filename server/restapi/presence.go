@@ -23,6 +23,11 @@ const (
 	// of the last page.
 	maxPerPage = 1000
 	maxPage    = 1_000_000
+	// smallData is the number of bytes up to which an answer always has an entry's data in full,
+	// and largeBudget the number of bytes that all larger data has in an answer. PHP needs up to
+	// fifty bytes of memory for each of them.
+	smallData   = 512
+	largeBudget = 1 << 20
 	// maxExpiresIn is the longest lifetime of an entry, in seconds.
 	maxExpiresIn = 3600
 	// viewWait is how long a request waits for the first snapshot of a site.
@@ -107,10 +112,22 @@ func (a *api) listPresence(c *presenceCall) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	short := c.query.Get("data") == "short"
+	if c.query.Has("data") && !short {
+		return nil, badRequest("data must be short, or absent")
+	}
 	f.UserID = user
 	entries, total := c.view.List(f, int((page-1)*perPage), int(perPage))
 	c.out.Set("X-WP-Total", strconv.Itoa(total))
 	c.out.Set("X-WP-TotalPages", strconv.Itoa((total+int(perPage)-1)/int(perPage)))
+	budget := largeBudget
+	for i, e := range entries {
+		if large := len(e.Data) > smallData; large && len(e.Data) <= budget && !short {
+			budget -= len(e.Data)
+		} else if large || short {
+			entries[i].Data = presence.ShortData(e.Data, presence.MaxName)
+		}
+	}
 	return append([]presence.Entry{}, entries...), nil
 }
 

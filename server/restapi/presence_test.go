@@ -141,7 +141,7 @@ func TestPresenceRefuses(t *testing.T) {
 		{"a bad date", "PUT", "", `{"room":"r","client_id":"c","user_id":1,"date_gmt":"yesterday"}`},
 		{"a bad conn", "PUT", "", `{"room":"r","client_id":"c","user_id":1,"conn":"a.b"}`},
 		{"a long name", "PUT", "", `{"room":"r","client_id":"c","user_id":1,"display_name":"` + long + `"}`},
-		{"a long avatar", "PUT", "", `{"room":"r","client_id":"c","user_id":1,"avatar_url":"` + strings.Repeat("x", maxAvatar+1) + `"}`},
+		{"a long avatar", "PUT", "", `{"room":"r","client_id":"c","user_id":1,"avatar_url":"` + strings.Repeat("x", presence.MaxAvatar+1) + `"}`},
 		{"an unknown field", "PUT", "", `{"room":"r","client_id":"c","user_id":1,"ttl":5}`},
 		{"no JSON", "PUT", "", `room=r`},
 		{"per_page 0", "GET", "per_page=0", ""},

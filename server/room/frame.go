@@ -1,6 +1,7 @@
 package room
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 	"time"
@@ -49,7 +50,8 @@ func (r *Room) newSnapshot(listed func()) []byte {
 		r.last = snapshot{nil, total, r.changes, r.flushes, time.Now()}
 	})
 	b := r.newFrame(len(list))
-	b = r.appendEntries(b, "snapshot", list)
+	budget := largeBudget
+	b = r.appendEntries(b, "snapshot", list, &budget)
 	b = append(b, `,"total":`...)
 	b = strconv.AppendInt(b, int64(r.last.total), 10)
 	b = append(b, '}')
@@ -72,13 +74,13 @@ func (r *Room) changesFrame(changed map[string]pending) []byte {
 			updated = append(updated, p.entry)
 		}
 	}
-	b := r.newFrame(len(changed))
+	b, budget := r.newFrame(len(changed)), largeBudget
 	for _, part := range []struct {
 		name    string
 		entries []presence.Entry
 	}{{"joined", joined}, {"updated", updated}, {"left", left}} {
 		if part.entries != nil {
-			b = r.appendEntries(b, part.name, part.entries)
+			b = r.appendEntries(b, part.name, part.entries, &budget)
 		}
 	}
 	return append(b, '}')
@@ -90,26 +92,66 @@ func (r *Room) newFrame(entries int) []byte {
 	return transport.AppendString(b, r.name)
 }
 
-func (r *Room) appendEntries(b []byte, name string, entries []presence.Entry) []byte {
+// appendEntries writes a list of a frame. budget is how many bytes the entries with more than
+// smallData bytes of data may still have in the frame. Those beyond it are written in short.
+func (r *Room) appendEntries(b []byte, name string, entries []presence.Entry, budget *int) []byte {
 	b = append(b, `,"`+name+`":[`...)
 	for i := range entries {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(b, r.prefixes.prefix(len(entries), &entries[i], framePrefix)...)
+		p := r.prefixes.prefix(len(entries), &entries[i], framePrefix)
+		switch {
+		case p.short == nil:
+			b = append(b, p.text...)
+		case len(p.text) <= *budget:
+			*budget -= len(p.text)
+			b = append(b, p.text...)
+		default:
+			b = append(b, p.short...)
+		}
 		b = append(entries[i].Idle.AppendMember(transport.AppendString(b, entries[i].DateGMT)), '}')
 	}
 	return append(b, ']')
 }
 
+// A frame goes to every page of a room, and any user who may edit posts can write 50 entries
+// with 10 KB of data each. So only a part of the large ones is written in full.
+const (
+	// smallData is the number of bytes up to which data is always written in full.
+	smallData = 512
+	// largeBudget is the number of bytes that all entries with more data have in a frame.
+	largeBudget = 64 << 10
+	// shortText is the number of characters of each text of an entry that is written in short.
+	shortText = 60
+)
+
 // framePrefix writes an entry as frames have it, up to its date. The frame names the room.
-func framePrefix(e presence.Entry) []byte {
+func framePrefix(e presence.Entry) prefix {
+	p := prefix{}
+	e.Data = presence.ShownData(e.Data)
+	p.text = entryPrefix(e, false)
+	if len(e.Data) > smallData {
+		e.Data = presence.ShortData(e.Data, shortText)
+		p.short = entryPrefix(e, true)
+	}
+	return p
+}
+
+func entryPrefix(e presence.Entry, short bool) []byte {
 	e.DateGMT, e.Idle, e.ExpiresGMT = "", presence.Unreported, ""
-	b, _ := json.Marshal(struct {
+	if e.DisplayName = presence.Cut(e.DisplayName, presence.MaxName); len(e.AvatarURL) > presence.MaxAvatar {
+		e.AvatarURL = ""
+	}
+	var b bytes.Buffer
+	to := json.NewEncoder(&b)
+	to.SetEscapeHTML(false) // escaped, < takes six bytes
+	_ = to.Encode(struct {
+		Short bool `json:"data_cut,omitempty"`
 		presence.Entry
 		Room string `json:"room,omitempty"`
-	}{Entry: e}) // strings and checked JSON cannot fail
-	return b[:len(b)-len(`""}`)]
+	}{Short: short, Entry: e}) // strings and checked JSON cannot fail
+	return b.Bytes()[:b.Len()-len(`""}`+"\n")]
 }
 
 // NudgeFrame asks pages to beat within a time. A page whose beats PHP answers beats at most

@@ -31,31 +31,15 @@ func (o *OnlineList) Encode(entries []presence.Entry) wordpress.Encoded {
 		if b[len(b)-1] != '[' {
 			b = append(b, ',')
 		}
-		b = append(b, o.prefixes.prefix(len(entries), &entries[i], onlinePrefix)...)
+		b = append(b, o.prefixes.prefix(len(entries), &entries[i], onlinePrefix).text...)
 		b = append(entries[i].Idle.AppendMember(wordpress.AppendString(b, entries[i].DateGMT)), '}')
 	}
 	o.entries, o.json = entries, append(b, ']')
 	return o.json
 }
 
-// maxText is the maximum number of characters of a text in the list. Any user who may edit
-// posts can write any data.
-const maxText = 191
-
-// cut returns the first characters of a text.
-func cut(s string) string {
-	n := 0
-	for i := range s {
-		if n == maxText {
-			return s[:i]
-		}
-		n++
-	}
-	return s
-}
-
 // onlinePrefix writes an entry as presence-online has it, up to its date.
-func onlinePrefix(e presence.Entry) []byte {
+func onlinePrefix(e presence.Entry) prefix {
 	var data struct {
 		Screen      string `json:"screen"`
 		ScreenLabel string `json:"screen_label"`
@@ -65,8 +49,8 @@ func onlinePrefix(e presence.Entry) []byte {
 	a.Set("user_id", e.UserID)
 	a.Set("display_name", e.DisplayName)
 	a.Set("avatar_url", e.AvatarURL)
-	a.Set("screen", cut(data.Screen))
-	a.Set("screen_label", cut(data.ScreenLabel))
+	a.Set("screen", presence.Cut(data.Screen, presence.MaxName))
+	a.Set("screen_label", presence.Cut(data.ScreenLabel, presence.MaxName))
 	b, _ := wordpress.AppendJSON(nil, a) // strings and numbers cannot fail
-	return append(b[:len(b)-1], `,"date_gmt":`...)
+	return prefix{text: append(b[:len(b)-1], `,"date_gmt":`...)}
 }

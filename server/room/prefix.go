@@ -19,12 +19,18 @@ type prefixCache map[string]*cachedPrefix // by client id
 
 type cachedPrefix struct {
 	entry presence.Entry
+	prefix
+}
+
+// prefix is the JSON of an entry up to its date.
+type prefix struct {
 	text  []byte
+	short []byte // with the short form of the data; nil if the data is small
 }
 
 // prefix returns the JSON of an entry up to its date, as write makes it. entries is the
 // length of the list. All calls for one cache must pass the same write.
-func (c *prefixCache) prefix(entries int, e *presence.Entry, write func(presence.Entry) []byte) []byte {
+func (c *prefixCache) prefix(entries int, e *presence.Entry, write func(presence.Entry) prefix) prefix {
 	if entries <= smallList {
 		return write(*e)
 	}
@@ -39,5 +45,5 @@ func (c *prefixCache) prefix(entries int, e *presence.Entry, write func(presence
 		p = &cachedPrefix{*e, write(*e)}
 		(*c)[e.ClientID] = p
 	}
-	return p.text
+	return p.prefix
 }
