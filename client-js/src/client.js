@@ -9,7 +9,7 @@ import { createLongPollLink } from './longpoll.js'
 import { createNudges } from './nudges.js'
 import { rowOf } from './lockchange.js'
 import { createSlots } from './connectionslots.js'
-import { createRooms, concernsOthers, contestsLock } from './room.js'
+import { createRooms, concernsOthers, contestsLock, readPresence } from './room.js'
 import { MAX_ONLINE, ONLINE, PING, listOnline } from './online.js'
 import { createWebSocketLink } from './websocket.js'
 import { readJSON } from './link.js'
@@ -127,7 +127,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 		if (frame.type === 'nudge') nudged(frame)
 		else if (frame.type === 'push') pushed(frame)
 		else if (frame.type === 'deposits') deposited(frame)
-		else if (frame.type === 'presence' && typeof frame.room === 'string') roomChanged(frame)
+		else if (frame.type === 'presence' && typeof frame.room === 'string') roomChanged(readPresence(frame))
 		else if (frame.type === 'active-posts' && Array.isArray(frame.posts)) reportErrors(win, () => emit('active-posts', [{ posts: frame.posts }]))
 	}
 
@@ -160,14 +160,13 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 	}
 
 	function roomChanged(frame) {
-		const { room, snapshot, total, joined = [], updated = [], left = [] } = frame
+		const { room } = frame
 		if (ticket && postOf(room)) {
 			if (concernsOthers(frame, ticket.claims.sub, rooms.room(room).entries)) answers.entered()
 			if (contestsLock(frame, ticket.claims.sub)) answers.contested()
 		}
 		rooms.receive(frame)
-		const change = Array.isArray(snapshot) ? { room, snapshot, total } : { room, joined, updated, left }
-		reportErrors(win, () => emit('presence', [change]))
+		reportErrors(win, () => emit('presence', [frame]))
 	}
 
 	function nudged(frame) {

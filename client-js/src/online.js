@@ -6,15 +6,10 @@ export const ONLINE = 'admin/online'
 // The largest list of a tick. Where more users are online, PHP answers.
 export const MAX_ONLINE = 200
 
-// The most characters of a text. Any user who may edit posts can write any data.
-const MAX_TEXT = 191
-
 /** Returns the entries of the room as heartbeatd answers presence-ping: without those of no user. */
 export const listOnline = (entries) => entries.filter((entry) => entry.user_id > 0).sort((a, b) => b.date_gmt.localeCompare(a.date_gmt)).map(toUser)
 
 function toUser({ user_id, display_name, avatar_url, data, date_gmt, idle }) {
-	const { screen, screen_label } = Object(data)
-	return { user_id, display_name, avatar_url, screen: text(screen), screen_label: text(screen_label), date_gmt, idle }
+	const { screen = '', screen_label = '' } = data
+	return { user_id, display_name, avatar_url, screen, screen_label, date_gmt, idle }
 }
-
-const text = (value) => (typeof value === 'number' || typeof value === 'string' ? String(value).slice(0, MAX_TEXT) : '')

@@ -7,50 +7,59 @@ const MAX_ENTRIES = 1000
 
 export const EMPTY = Object.freeze({ entries: Object.freeze([]), total: 0 })
 
-const list = (value) => (Array.isArray(value) ? value.filter((entry) => entry && entry.client_id) : [])
+// The members of an entry's data that pages show.
+const SHOWN = ['screen', 'screen_label', 'title']
+
+/** Returns a presence frame with valid entries only. */
+export function readPresence({ room, snapshot, total, joined, updated, left }) {
+	const read = (entries) => [].concat(entries).filter(isEntry)
+	return snapshot ? { room, snapshot: read(snapshot), total: total || 0 } : { room, joined: read(joined), updated: read(updated), left: read(left) }
+}
+
+// Whether a value is an entry. Any user who may edit posts can write any data. In frames a text that
+// pages show is a text or a number; an object in its place could make String() fail.
+function isEntry(entry) {
+	const { client_id, date_gmt, data } = entry || {}
+	if (!client_id || !date_gmt || !data) return false
+	delete data.__proto__ // a copy of the data would inherit from it
+	SHOWN.forEach((key) => typeof data[key] === 'object' && delete data[key])
+	return true
+}
 
 /** The room after a presence frame. */
-export function applyPresence(room, frame) {
-	if (Array.isArray(frame.snapshot)) {
-		const entries = list(frame.snapshot).slice(0, MAX_ENTRIES)
-		return { entries, total: Math.max(Number(frame.total) || 0, entries.length) }
+export function applyPresence(room, { snapshot, total, joined, updated, left }) {
+	if (snapshot) {
+		const entries = snapshot.slice(0, MAX_ENTRIES)
+		return { entries, total: Math.max(total, entries.length) }
 	}
-	const joined = list(frame.joined)
-	const left = list(frame.left)
-	const entries = list(frame.updated).concat(joined).reduce(put, without(room.entries, left)).slice(0, MAX_ENTRIES)
+	const entries = updated.concat(joined).reduce(put, without(room.entries, left)).slice(0, MAX_ENTRIES)
 	// If the list was cut, the total is larger. It counts who joins and leaves, and is at
 	// least the length of the list.
 	const added = joined.filter((entry) => !has(room.entries, entry)).length
-	const total = Math.max(room.total + added - left.length, entries.length)
-	return { entries, total }
+	return { entries, total: Math.max(room.total + added - left.length, entries.length) }
 }
 
-const has = (entries, entry) => entries.some((other) => other.client_id === entry.client_id)
+const same = (entry) => (other) => other.client_id === entry.client_id
+
+const has = (entries, entry) => entries.some(same(entry))
 
 const without = (entries, left) => entries.filter((entry) => !has(left, entry))
 
-function put(entries, entry) {
-	const at = entries.findIndex((other) => other.client_id === entry.client_id)
-	if (at < 0) return entries.concat([entry])
-	const next = entries.slice()
-	next[at] = entry
-	return next
-}
+const put = (entries, entry) => (has(entries, entry) ? entries.map((other) => (same(entry)(other) ? entry : other)) : entries.concat([entry]))
 
 /**
  * Whether a frame has a change of anybody but this user. A snapshot may have one. A new date,
  * and becoming idle or active, do not count.
  */
-export function concernsOthers(frame, userId, entries) {
-	if (Array.isArray(frame.snapshot)) return true
-	const others = (kind) => ofOthers(frame[kind], userId)
-	return ['joined', 'left'].some((kind) => others(kind).length) || others('updated').some((entry) => undated(entry) !== undated(entries.find(({ client_id }) => client_id === entry.client_id)))
+export function concernsOthers({ snapshot, joined, updated, left }, userId, entries) {
+	const isNews = (entry) => undated(entry) !== undated(entries.find(same(entry)))
+	return snapshot || ofOthers(joined.concat(left, updated.filter(isNews)), userId).length
 }
 
 /** Whether a frame updates the lock of another user. */
-export const contestsLock = (frame, userId) => ofOthers(frame.updated, userId).some(({ client_id }) => /^lock-/.test(client_id))
+export const contestsLock = ({ snapshot, updated }, userId) => !snapshot && ofOthers(updated, userId).some(({ client_id }) => /^lock-/.test(client_id))
 
-const ofOthers = (value, userId) => list(value).filter((entry) => String(entry.user_id) !== String(userId))
+const ofOthers = (entries, userId) => entries.filter((entry) => String(entry.user_id) !== String(userId))
 
 const undated = (entry) => JSON.stringify(Object.assign({}, entry, { date_gmt: '', idle: undefined }))
 
