@@ -13,6 +13,11 @@
 	let sentAt = 0;
 	let polled = null; // who is online by the last tick, while there is no link
 
+	// Any user who may edit posts can write any data, for example an object without a toString().
+	function text(value) {
+		return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+	}
+
 	// Sends the user's screen and post. A hidden tab does not ping.
 	$(document).on('heartbeat-send', function (event, data) {
 		sentAt = performance.now();
@@ -56,7 +61,7 @@
 	});
 
 	function asEntry(person) {
-		return { user_id: person.user_id, display_name: person.display_name, avatar_url: person.avatar_url, date_gmt: person.date_gmt, idle: person.idle, data: person };
+		return { user_id: person.user_id, display_name: text(person.display_name), avatar_url: text(person.avatar_url), date_gmt: text(person.date_gmt), idle: person.idle, data: person };
 	}
 
 	function drawOnline() {
@@ -64,7 +69,7 @@
 			const idle = isIdle(entry);
 			return $('<li>', { 'data-user-id': entry.user_id }).toggleClass('idle', idle).append(
 				avatar(entry),
-				$('<span>').append($('<b>').text(entry.display_name), '<br>', $('<small>').text(entry.data.screen_label || entry.data.screen || '')),
+				$('<span>').append($('<b>').text(entry.display_name), '<br>', $('<small>').text(text(entry.data.screen_label) || text(entry.data.screen))),
 				$('<span>', { 'class': 'dot', role: 'img', 'aria-label': idle ? 'idle' : 'active', title: idle ? 'idle' : 'active' })
 			);
 		});

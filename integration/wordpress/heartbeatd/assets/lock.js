@@ -74,7 +74,7 @@
 	// Another tab of this user has released the lock, but this one still needs it.
 	$( document ).on( 'heartbeat-push.heartbeatd', function( event, push ) {
 		const released = push.data && push.data.heartbeatd && push.data.heartbeatd.beat_after_ms;
-		if ( released && heldLock() && ! isLeaving() && push.room.split( ':' ).pop() === String( config.post ) ) {
+		if ( released && heldLock() && ! isLeaving() && typeof push.room === 'string' && push.room.split( ':' ).pop() === String( config.post ) ) {
 			wp.heartbeat.connectNow();
 		}
 	} );

@@ -7,15 +7,21 @@
 	const UPDATE_MS = 5000;
 	const MAX_ENTRIES = 200;
 
-	const parseDate = ( date ) => Date.parse( String( date ).replace( ' ', 'T' ) + 'Z' ) || 0;
+	const MAX_TEXT = 191;
 
-	// Other users can write any data. An object may have no usable toString.
-	const text = ( value ) => ( typeof value === 'string' || typeof value === 'number' ? String( value ) : '' );
+	// Other users can write any data: String() and Number() fail for an object without a usable
+	// toString(). A text is as long as that of a ping at most.
+	const text = ( value ) => ( typeof value === 'string' || typeof value === 'number' ? String( value ).slice( 0, MAX_TEXT ) : '' );
+	const url = ( value ) => ( typeof value === 'string' ? value : '' );
+	const number = ( value ) => Number( text( value ) ) || 0;
+	const list = ( value ) => ( Array.isArray( value ) ? value.filter( ( item ) => item && typeof item === 'object' ) : [] );
+
+	const parseDate = ( date ) => Date.parse( text( date ).replace( ' ', 'T' ) + 'Z' ) || 0;
 
 	const isPostRoom = ( room ) => room.indexOf( 'postType/' ) === 0;
 
 	// A tick names the editors of a post without their client ids.
-	const isEditor = ( { client_id: id } ) => id === undefined || /^editor-/.test( id );
+	const isEditor = ( { client_id: id } ) => id === undefined || /^editor-/.test( text( id ) );
 
 	// Uses what the user's page reports, otherwise what PHP has computed, otherwise the date.
 	function isIdle( { idle, status, date_gmt: date }, now ) {
@@ -28,9 +34,9 @@
 	function personOf( entry, now ) {
 		const data = entry.data || entry; // items of presence-online have no data
 		return {
-			id: Number( entry.user_id ),
-			name: String( entry.display_name || '' ),
-			avatar: String( entry.avatar_url || '' ),
+			id: number( entry.user_id ),
+			name: text( entry.display_name ),
+			avatar: url( entry.avatar_url ),
 			screen: text( data.screen_label ) || text( data.screen ),
 			idle: isIdle( entry, now ),
 			at: parseDate( entry.date_gmt ),
@@ -64,8 +70,9 @@
 		const isLinked = () => Boolean( heartbeat.room && heartbeat.transport ) && heartbeat.transport.name !== 'post';
 
 		function setRoom( name, entries, total ) {
-			const known = entries.slice( 0, MAX_ENTRIES );
-			rooms.set( name, { entries: known, more: Math.max( 0, ( Number( total ) || 0 ) - known.length, entries.length - known.length ) } );
+			const valid = list( entries );
+			const known = valid.slice( 0, MAX_ENTRIES );
+			rooms.set( name, { entries: known, more: Math.max( 0, number( total ) - known.length, valid.length - known.length ) } );
 			update( name );
 		}
 
@@ -123,7 +130,7 @@
 			},
 
 			/** The ids of the users who edit a room's post, as far as they are known. */
-			editors: ( room ) => Array.from( new Set( rooms.get( room ).entries.filter( isEditor ).map( ( entry ) => Number( entry.user_id ) ) ) ),
+			editors: ( room ) => Array.from( new Set( rooms.get( room ).entries.filter( isEditor ).map( ( entry ) => number( entry.user_id ) ) ) ),
 
 			/** Subscribes again when the page is ready: heartbeat-transport.js adds rooms to core's client then. */
 			ready: () => watchers.forEach( ( { room } ) => subscribe( room ) ),
@@ -142,7 +149,7 @@
 			},
 
 			tick( response ) {
-				if ( Number( response.server_time ) ) {
+				if ( number( response.server_time ) ) {
 					offset = response.server_time * 1000 - clock();
 				}
 				if ( isLinked() ) {
@@ -152,7 +159,7 @@
 					setRoom( ONLINE, response[ 'presence-online' ], response[ 'presence-online-total' ] );
 				}
 				if ( Array.isArray( response[ 'presence-active-posts' ] ) && watchesPosts() ) {
-					const posts = new Map( response[ 'presence-active-posts' ].map( ( post ) => [ `postType/${ post.post_type }:${ post.post_id }`, post.editors || [] ] ) );
+					const posts = new Map( list( response[ 'presence-active-posts' ] ).map( ( post ) => [ `postType/${ text( post.post_type ) }:${ text( post.post_id ) }`, post.editors ] ) );
 					new Set( watchers.map( ( { room } ) => room ) ).forEach( ( room ) => isPostRoom( room ) && setRoom( room, posts.get( room ) || [] ) );
 				}
 			},
@@ -164,7 +171,7 @@
 		};
 	}
 
-	window.heartbeatdUi = Object.assign( window.heartbeatdUi || {}, { createPeople } );
+	window.heartbeatdUi = Object.assign( window.heartbeatdUi || {}, { createPeople, text, url, number, list } );
 	if ( ! window.document ) {
 		return;
 	}

@@ -67,7 +67,7 @@
 			hold( news.holds );
 		}
 		if ( Array.isArray( news.rooms ) ) {
-			window.setTimeout( roomsChanged, Math.random() * Math.min( Number( news.spread_ms ) || 0, 1000 ), news.rooms );
+			window.setTimeout( roomsChanged, Math.random() * Math.min( typeof news.spread_ms === 'number' ? news.spread_ms : 0, 1000 ), news.rooms.filter( ( room ) => typeof room === 'string' ) );
 		}
 	} );
 }( jQuery, window.wp.hooks, window.heartbeatdPresence ) );

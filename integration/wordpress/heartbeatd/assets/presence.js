@@ -85,7 +85,8 @@
 
 		// Becoming idle does not count, nor does the first snapshot.
 		const isNews = function( entry ) {
-			const screen = JSON.stringify( [ entry.data.screen, entry.data.title ] );
+			const data = Object( entry.data );
+			const screen = JSON.stringify( [ data.screen, data.title ] );
 			const moved = screens.get( entry.client_id ) !== screen;
 			screens.set( entry.client_id, screen );
 			return moved;
@@ -118,8 +119,8 @@
 	// An editor that is closed releases its lock a few seconds later: the list beats again then.
 	if ( config.list ) {
 		$( document ).on( 'heartbeat-push.heartbeatd', function( event, push ) {
-			const after = push.data && push.data.heartbeatd && Number( push.data.heartbeatd.beat_after_ms );
-			if ( after > 0 && after < 60000 ) {
+			const after = push.data && push.data.heartbeatd && push.data.heartbeatd.beat_after_ms;
+			if ( typeof after === 'number' && after > 0 && after < 60000 ) {
 				window.setTimeout( nudge, after );
 			}
 		} );

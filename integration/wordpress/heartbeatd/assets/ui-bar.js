@@ -33,9 +33,9 @@
 			return createItem( person.id, ui.createElement( 'span', 'heartbeatd-person', ...ui.person( person ) ) );
 		}
 		/* translators: %s: a post's title. */
-		const screen = sprintf( __( 'Editing: %s', 'heartbeatd' ), post.post_title || __( '(no title)', 'heartbeatd' ) );
+		const screen = sprintf( __( 'Editing: %s', 'heartbeatd' ), ui.text( post.post_title ) || __( '(no title)', 'heartbeatd' ) );
 		const content = ui.createElement( 'span', 'heartbeatd-person', ...ui.person( Object.assign( {}, person, { screen } ) ) );
-		return createItem( person.id, content, /^https?:\/\//.test( post.edit_url ) ? post.edit_url : '' );
+		return createItem( person.id, content, /^https?:\/\//.test( ui.url( post.edit_url ) ) ? post.edit_url : '' );
 	}
 
 	function render() {
@@ -60,10 +60,11 @@
 			return;
 		}
 		editing = new Map();
-		posts.forEach( ( post ) => ( post.editors || [] ).forEach( ( { user_id: id } ) => {
+		ui.list( posts ).forEach( ( post ) => ui.list( post.editors ).forEach( ( editor ) => {
 			// The list begins with the newest post.
-			if ( ! editing.has( Number( id ) ) ) {
-				editing.set( Number( id ), post );
+			const id = ui.number( editor.user_id );
+			if ( ! editing.has( id ) ) {
+				editing.set( id, post );
 			}
 		} ) );
 		if ( online ) {

@@ -10,23 +10,23 @@
 	// The list comes with ticks and, over a link, in frames when it changes. The room
 	// admin/online reports at once who has become idle or active since.
 	function isIdle( { user_id: user, status } ) {
-		const now = online.get( Number( user ) );
-		return now === undefined || now === onlineAtList.get( Number( user ) ) ? status === 'idle' : now;
+		const now = online.get( ui.number( user ) );
+		return now === undefined || now === onlineAtList.get( ui.number( user ) ) ? status === 'idle' : now;
 	}
 
 	const toPerson = ( editor ) => ( {
-		id: Number( editor.user_id ),
-		name: String( editor.display_name || '' ),
-		avatar: String( editor.avatar_url || '' ),
+		id: ui.number( editor.user_id ),
+		name: ui.text( editor.display_name ),
+		avatar: ui.url( editor.avatar_url ),
 		idle: isIdle( editor ),
 	} );
 
 	function renderPost( { post_title: title, edit_url: url, editors } ) {
-		const link = ui.createElement( 'a', '', title || __( '(no title)', 'heartbeatd' ) );
-		if ( /^https?:\/\//.test( url ) ) {
+		const link = ui.createElement( 'a', '', ui.text( title ) || __( '(no title)', 'heartbeatd' ) );
+		if ( /^https?:\/\//.test( ui.url( url ) ) ) {
 			link.setAttribute( 'href', url );
 		}
-		return ui.createElement( 'li', 'heartbeatd-post', link, ...ui.avatars( ( editors || [] ).map( toPerson ) ) );
+		return ui.createElement( 'li', 'heartbeatd-post', link, ...ui.avatars( ui.list( editors ).map( toPerson ) ) );
 	}
 
 	const box = document.getElementById( 'heartbeatd-active-posts' );
@@ -45,7 +45,7 @@
 		} );
 		const update = ( list ) => {
 			if ( Array.isArray( list ) ) {
-				posts = list;
+				posts = ui.list( list );
 				onlineAtList = online;
 				render();
 			}

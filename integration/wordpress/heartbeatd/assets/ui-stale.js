@@ -61,14 +61,14 @@
 	}
 
 	function receive( revision ) {
-		if ( ! revision || revision.key !== key || ! ( Number( revision.rev ) > rev ) ) {
+		if ( ! revision || revision.key !== key || ! ( ui.number( revision.rev ) > rev ) ) {
 			return;
 		}
-		rev = Number( revision.rev );
-		if ( Number( revision.actor_id ) === ui.me.user_id ) {
+		rev = ui.number( revision.rev );
+		if ( ui.number( revision.actor_id ) === ui.me.user_id ) {
 			return; // this user's own change
 		}
-		changed = { actor_name: String( revision.actor_name || '' ), time: Number( revision.time ) || ui.people.now() / 1000 };
+		changed = { actor_name: ui.text( revision.actor_name ), time: ui.number( revision.time ) || ui.people.now() / 1000 };
 		show();
 		if ( ! isBlockEditor() ) {
 			wp.a11y.speak( `${ message() } ${ __( 'Reload to see the latest version.', 'heartbeatd' ) }` );

@@ -11,9 +11,10 @@
 
 	function usersOf( entries ) {
 		const users = new Map();
-		entries.forEach( ( { user_id: id, display_name: name, avatar_url: avatar } ) => {
-			if ( Number( id ) > 0 && ! users.has( Number( id ) ) ) {
-				users.set( Number( id ), { id: Number( id ), userId: Number( id ), displayName: String( name || `User ${ id }` ), avatarUrl: String( avatar || '' ) } );
+		ui.list( entries ).forEach( ( { user_id: user, display_name: name, avatar_url: avatar } ) => {
+			const id = ui.number( user );
+			if ( id > 0 && ! users.has( id ) ) {
+				users.set( id, { id, userId: id, displayName: ui.text( name ) || `User ${ id }`, avatarUrl: ui.url( avatar ) } );
 			}
 		} );
 		return Array.from( users.values() );

@@ -13,6 +13,18 @@ defined( 'ABSPATH' ) || exit;
 const HEARTBEATD_CALL_TIMEOUT = 0.3;
 
 /**
+ * How deep objects and lists may be nested in an answer. A list with a value that is nested too
+ * deep can be read, without this value.
+ */
+const HEARTBEATD_ANSWER_DEPTH = 1024;
+
+/**
+ * The errors of json_decode() for an answer that is complete, but has a value that PHP does not
+ * have. They do not mean that heartbeatd is down.
+ */
+const HEARTBEATD_UNREADABLE = array( JSON_ERROR_DEPTH, JSON_ERROR_UTF16, JSON_ERROR_INVALID_PROPERTY_NAME );
+
+/**
  * Calls heartbeatd's API, unless calls pause.
  *
  * @param string     $method  HTTP method.
@@ -37,7 +49,8 @@ function heartbeatd_call_api( $method, $path, $body = null, $timeout = HEARTBEAT
  * @param array|null $body    The body, sent as JSON.
  * @param float      $timeout The timeout in seconds.
  * @param mixed      $headers Receives the answer's headers, readable as an array with lower-case names.
- * @return array|WP_Error The answer. The error's code is 'unreachable' if heartbeatd did not answer.
+ * @return array|WP_Error The answer. The error's code is 'unreachable' if heartbeatd did not answer, 'unreadable' if
+ *                        PHP cannot read its answer.
  */
 function heartbeatd_send_call( $method, $path, $body, $timeout, &$headers = array() ) {
 	// WordPress does not allow a timeout of less than a second.
@@ -117,6 +130,10 @@ function heartbeatd_parse_answer( $answer ) {
 	if ( $status >= 200 && $status < 300 && is_array( $body ) ) {
 		return $body;
 	}
+	if ( $status >= 200 && $status < 300 && in_array( json_last_error(), HEARTBEATD_UNREADABLE, true ) ) {
+		/* translators: %s: an error message. */
+		return new WP_Error( 'unreadable', sprintf( __( 'PHP cannot read the answer of heartbeatd: %s', 'heartbeatd' ), json_last_error_msg() ), array( 'status' => $status ) );
+	}
 	if ( is_array( $body ) && isset( $body['code'], $body['message'] ) && is_string( $body['code'] ) && is_string( $body['message'] ) ) {
 		return new WP_Error( $status >= 500 ? 'unreachable' : $body['code'], $body['message'], array( 'status' => $status ) );
 	}
@@ -131,9 +148,9 @@ function heartbeatd_parse_answer( $answer ) {
  * @return mixed
  */
 function heartbeatd_decode_answer( $json ) {
-	$answer = json_decode( $json );
+	$answer = json_decode( $json, false, HEARTBEATD_ANSWER_DEPTH, JSON_INVALID_UTF8_SUBSTITUTE );
 	if ( JSON_ERROR_INVALID_PROPERTY_NAME === json_last_error() ) {
-		$answer = json_decode( $json, true ); // An object of PHP cannot have a name that begins with NUL.
+		$answer = json_decode( $json, true, HEARTBEATD_ANSWER_DEPTH, JSON_INVALID_UTF8_SUBSTITUTE ); // An object of PHP cannot have a name that begins with NUL.
 	}
 	$to_array = static function ( $value ) {
 		return is_object( $value ) ? (array) $value : $value;

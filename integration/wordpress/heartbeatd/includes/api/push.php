@@ -19,6 +19,11 @@ const HEARTBEATD_MAX_PUSH_DATA = 65536;
 const HEARTBEATD_MAX_ANSWER = 16384;
 
 /**
+ * The most values in a push's data and in a deposited value.
+ */
+const HEARTBEATD_MAX_VALUES = 10000;
+
+/**
  * The pattern of a handle for which a value can be deposited. The API refuses handles of
  * WordPress and of this plugin too.
  */
@@ -29,12 +34,12 @@ const HEARTBEATD_ANSWER_HANDLE = '#^[A-Za-z_][A-Za-z0-9_./:-]{0,99}$#D';
  * heartbeat.push, with {room, data}.
  *
  * @param string $to   A room, which contains a '/', as 'postType/post:42'; or 'user:7', 'can:edit_posts' or 'all'.
- * @param mixed  $data A value that can be encoded as JSON, at most 64 KiB.
+ * @param mixed  $data A value that can be encoded as JSON, at most 64 KiB, nested at most 16 levels deep.
  * @return bool Whether the push was queued: false if the address or the data is invalid, or the queue is full.
  */
 function heartbeatd_push( $to, $data ) {
-	$json = heartbeatd_json_encode( $data );
-	if ( false === $json || strlen( $json ) > HEARTBEATD_MAX_PUSH_DATA ) {
+	$json = wp_json_encode( $data, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE, HEARTBEATD_MAX_DEPTH );
+	if ( false === $json || strlen( $json ) > HEARTBEATD_MAX_PUSH_DATA || heartbeatd_count_values( $json ) > HEARTBEATD_MAX_VALUES ) {
 		return false;
 	}
 	return heartbeatd_enqueue_message( '/push', $to, array( 'data' => $data ), __FUNCTION__ );
@@ -76,13 +81,13 @@ function heartbeatd_nudge_paced( $room, $spread_ms ) {
  *                       capability, for all.
  * @param string $handle The handle, in the beat and in the tick.
  * @param mixed  $value  What a callback on heartbeat_received would add to the tick, at most
- *                       16 KiB as JSON; null withdraws the value.
+ *                       16 KiB as JSON, nested at most 16 levels deep; null withdraws the value.
  * @param int    $ttl    For how many seconds, 1 to 3600.
  * @return bool Whether the deposit was queued: false if an argument is invalid, or the queue is full.
  */
 function heartbeatd_answer( $to, $handle, $value, $ttl ) {
-	$json = wp_json_encode( $value );
-	if ( ! is_string( $handle ) || ! preg_match( HEARTBEATD_ANSWER_HANDLE, $handle ) || false === $json || strlen( $json ) > HEARTBEATD_MAX_ANSWER ) {
+	$json = wp_json_encode( $value, 0, HEARTBEATD_MAX_DEPTH );
+	if ( ! is_string( $handle ) || ! preg_match( HEARTBEATD_ANSWER_HANDLE, $handle ) || false === $json || strlen( $json ) > HEARTBEATD_MAX_ANSWER || heartbeatd_count_values( $json ) > HEARTBEATD_MAX_VALUES ) {
 		return false;
 	}
 	$body = array(

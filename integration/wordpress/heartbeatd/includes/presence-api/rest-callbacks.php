@@ -111,7 +111,7 @@ function heartbeatd_rest_error( $error ) {
  */
 function heartbeatd_rest_list_rooms( $request ) {
 	$rooms = array();
-	foreach ( (array) heartbeatd_presence_list_all( array() ) as $entry ) {
+	foreach ( (array) heartbeatd_presence_list_all( HEARTBEATD_PRESENCE_SHORT ) as $entry ) {
 		$rooms += array( $entry['room'] => array() );
 		if ( $entry['user_id'] ) {
 			$rooms[ $entry['room'] ][ $entry['user_id'] ] = array(

@@ -65,10 +65,9 @@ function heartbeatd_rest_validate_data( $value, $request, $param ) {
 		/* translators: %s: a parameter's name. */
 		return new WP_Error( 'rest_invalid_param', sprintf( __( '%s must be an object.', 'heartbeatd' ), $param ) );
 	}
-	$json = wp_json_encode( (object) $data, 0, HEARTBEATD_MAX_ENTRY_DEPTH );
-	if ( ! $json || strlen( $json ) > HEARTBEATD_MAX_ENTRY_DATA ) {
-		/* translators: 1: a parameter's name, 2: a number of bytes, 3: a number. */
-		return new WP_Error( 'rest_invalid_param', sprintf( __( '%1$s must have at most %2$d bytes as JSON, and be nested at most %3$d levels deep.', 'heartbeatd' ), $param, HEARTBEATD_MAX_ENTRY_DATA, HEARTBEATD_MAX_ENTRY_DEPTH ) );
+	if ( null === heartbeatd_presence_encode_data( $data ) ) {
+		/* translators: 1: a parameter's name, 2: a number of bytes, 3: a number of values, 4: a number of levels. */
+		return new WP_Error( 'rest_invalid_param', sprintf( __( '%1$s must have at most %2$d bytes as JSON and %3$d values, and be nested at most %4$d levels deep.', 'heartbeatd' ), $param, HEARTBEATD_MAX_ENTRY_DATA, HEARTBEATD_MAX_ENTRY_VALUES, HEARTBEATD_MAX_DEPTH ) );
 	}
 	/* translators: %s: a parameter's name. */
 	return heartbeatd_presence_has_nul_name( $data ) ? new WP_Error( 'rest_invalid_param', sprintf( __( '%s must not have names with a NUL character.', 'heartbeatd' ), $param ) ) : true;

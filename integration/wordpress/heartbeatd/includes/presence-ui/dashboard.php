@@ -44,7 +44,7 @@ function heartbeatd_ui_print_online_widget() {
  */
 function heartbeatd_ui_print_posts_widget() {
 	$items = '';
-	$query = array(
+	$query = HEARTBEATD_PRESENCE_SHORT + array(
 		'prefix'   => 'postType/',
 		'per_page' => HEARTBEATD_PRESENCE_PER_PAGE,
 	);

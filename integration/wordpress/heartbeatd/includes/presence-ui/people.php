@@ -47,7 +47,7 @@ function heartbeatd_ui_online_users() {
  */
 function heartbeatd_ui_list_room( $room ) {
 	return heartbeatd_presence_list_page(
-		array(
+		HEARTBEATD_PRESENCE_SHORT + array(
 			'room'     => $room,
 			'per_page' => HEARTBEATD_MAX_ONLINE,
 		)
@@ -113,7 +113,7 @@ function heartbeatd_ui_merge_by_user( $entries ) {
  * @return string
  */
 function heartbeatd_ui_string( $value ) {
-	return is_scalar( $value ) ? (string) $value : '';
+	return is_scalar( $value ) ? mb_substr( (string) $value, 0, HEARTBEATD_MAX_NAME ) : '';
 }
 
 /**

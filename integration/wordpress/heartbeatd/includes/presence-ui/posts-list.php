@@ -57,7 +57,7 @@ function heartbeatd_ui_print_posts_column( $column, $post_id ) {
 function heartbeatd_ui_entries_by_room( $post_type ) {
 	static $by_room = array();
 	if ( ! isset( $by_room[ $post_type ] ) ) {
-		$query = array(
+		$query = HEARTBEATD_PRESENCE_SHORT + array(
 			'prefix'   => "postType/$post_type:",
 			'per_page' => HEARTBEATD_PRESENCE_PER_PAGE,
 		);

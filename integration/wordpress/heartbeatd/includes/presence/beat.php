@@ -185,7 +185,7 @@ function heartbeatd_presence_list_for_beat( $online, $active ) {
 	if ( ! $online && ! $active ) {
 		return null;
 	}
-	$all = $online && $active ? heartbeatd_presence_list_page( array( 'per_page' => HEARTBEATD_PRESENCE_PER_PAGE ) ) : array( 'total' => PHP_INT_MAX );
+	$all = $online && $active ? heartbeatd_presence_list_page( HEARTBEATD_PRESENCE_SHORT + array( 'per_page' => HEARTBEATD_PRESENCE_PER_PAGE ) ) : array( 'total' => PHP_INT_MAX );
 	if ( null === $all || $all['total'] <= HEARTBEATD_PRESENCE_PER_PAGE ) {
 		$rest = array(
 			'online'   => 0,
@@ -198,13 +198,13 @@ function heartbeatd_presence_list_for_beat( $online, $active ) {
 		'total'   => 0,
 	);
 	$people = $online ? heartbeatd_presence_list_page(
-		array(
+		HEARTBEATD_PRESENCE_SHORT + array(
 			'room'     => 'admin/online',
 			'per_page' => HEARTBEATD_MAX_ONLINE,
 		)
 	) : $none;
 	$posts  = $active ? heartbeatd_presence_list_page(
-		array(
+		HEARTBEATD_PRESENCE_SHORT + array(
 			'prefix'   => 'postType/',
 			'per_page' => HEARTBEATD_PRESENCE_PER_PAGE,
 		)

@@ -8,12 +8,12 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * The most characters of a room and of a client id; the most bytes of an entry's data as
- * JSON, and how deep objects and lists may be nested in it.
+ * The most characters of a room and of a client id; the most bytes and values of an entry's data
+ * as JSON.
  */
-const HEARTBEATD_MAX_NAME        = 191;
-const HEARTBEATD_MAX_ENTRY_DATA  = 10240;
-const HEARTBEATD_MAX_ENTRY_DEPTH = 32;
+const HEARTBEATD_MAX_NAME         = 191;
+const HEARTBEATD_MAX_ENTRY_DATA   = 10240;
+const HEARTBEATD_MAX_ENTRY_VALUES = 500;
 
 /**
  * A user whose page does not report whether they are idle is idle this many seconds after
@@ -29,21 +29,27 @@ const HEARTBEATD_IDLE_AFTER = 30;
  * @return array|null Null if it is invalid.
  */
 function heartbeatd_presence_read_entry( $entry ) {
-	if ( ! is_array( $entry ) || ! isset( $entry['room'], $entry['client_id'], $entry['user_id'], $entry['date_gmt'] ) ) {
+	$texts = array( 'room', 'client_id', 'date_gmt', 'display_name', 'avatar_url' );
+	if ( ! is_array( $entry ) || ! is_int( $entry['user_id'] ?? null ) || heartbeatd_is_unreadable( $entry['data'] ?? null, HEARTBEATD_MAX_DEPTH ) ) {
 		return null;
+	}
+	foreach ( $texts as $i => $name ) {
+		if ( ! is_string( $entry[ $name ] ?? ( $i < 3 ? null : '' ) ) ) {
+			return null;
+		}
 	}
 	$optional = isset( $entry['idle'] ) ? array( 'idle' => (bool) $entry['idle'] ) : array();
 	if ( isset( $entry['expires_gmt'] ) ) {
 		$optional['expires_gmt'] = (string) $entry['expires_gmt'];
 	}
 	return array(
-		'room'         => (string) $entry['room'],
-		'client_id'    => (string) $entry['client_id'],
-		'user_id'      => (int) $entry['user_id'],
-		'display_name' => (string) ( $entry['display_name'] ?? '' ),
-		'avatar_url'   => (string) ( $entry['avatar_url'] ?? '' ),
+		'room'         => $entry['room'],
+		'client_id'    => $entry['client_id'],
+		'user_id'      => $entry['user_id'],
+		'display_name' => $entry['display_name'] ?? '',
+		'avatar_url'   => $entry['avatar_url'] ?? '',
 		'data'         => (array) ( $entry['data'] ?? array() ),
-		'date_gmt'     => (string) $entry['date_gmt'],
+		'date_gmt'     => $entry['date_gmt'],
 	) + $optional;
 }
 
@@ -58,8 +64,7 @@ function heartbeatd_presence_read_entry( $entry ) {
  */
 function heartbeatd_presence_create_entry( $room, $client_id, $data, $user_id ) {
 	$user = $user_id ? get_userdata( $user_id ) : null;
-	$json = wp_json_encode( (object) $data, 0, HEARTBEATD_MAX_ENTRY_DEPTH );
-	if ( false === $user || ! heartbeatd_presence_is_valid_name( $room ) || ! heartbeatd_presence_is_valid_name( $client_id ) || heartbeatd_presence_is_reserved( $client_id ) || ! $json || strlen( $json ) > HEARTBEATD_MAX_ENTRY_DATA || heartbeatd_presence_has_nul_name( $data ) ) {
+	if ( false === $user || ! heartbeatd_presence_is_valid_name( $room ) || ! heartbeatd_presence_is_valid_name( $client_id ) || heartbeatd_presence_is_reserved( $client_id ) || null === heartbeatd_presence_encode_data( $data ) || heartbeatd_presence_has_nul_name( $data ) ) {
 		return null;
 	}
 	return array(
@@ -73,10 +78,44 @@ function heartbeatd_presence_create_entry( $room, $client_id, $data, $user_id ) 
 }
 
 /**
+ * Encodes an entry's data.
+ *
+ * @param array|object $data The data.
+ * @return string|null JSON; null if it is too large, nested too deep, or has a number that is not finite.
+ */
+function heartbeatd_presence_encode_data( $data ) {
+	$json = (string) wp_json_encode( (object) $data, 0, HEARTBEATD_MAX_DEPTH );
+	return '' !== $json && strlen( $json ) <= HEARTBEATD_MAX_ENTRY_DATA && heartbeatd_count_values( $json ) <= HEARTBEATD_MAX_ENTRY_VALUES ? $json : null;
+}
+
+/**
+ * Determines whether an answer of PHP cannot have a value: it is nested too deep, or a number that
+ * is not finite.
+ *
+ * @param mixed $value The value.
+ * @param int   $depth How deep it may be nested.
+ * @return bool
+ */
+function heartbeatd_is_unreadable( $value, $depth ) {
+	if ( ! is_array( $value ) && ! is_object( $value ) ) {
+		return is_float( $value ) && ! is_finite( $value );
+	}
+	if ( $depth < 1 ) {
+		return true;
+	}
+	foreach ( (array) $value as $part ) {
+		if ( heartbeatd_is_unreadable( $part, $depth - 1 ) ) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/**
  * Determines whether a name in an entry's data has a NUL character. An object of PHP cannot have
  * such a name.
  *
- * @param mixed $data The data, nested at most HEARTBEATD_MAX_ENTRY_DEPTH levels deep.
+ * @param mixed $data The data, nested at most HEARTBEATD_MAX_DEPTH levels deep.
  * @return bool
  */
 function heartbeatd_presence_has_nul_name( $data ) {
@@ -165,6 +204,6 @@ function heartbeatd_presence_with_user( $entries ) {
  * @return object
  */
 function heartbeatd_presence_entry_object( $entry ) {
-	$entry['data'] = json_decode( (string) wp_json_encode( (object) $entry['data'] ), true );
+	$entry['data'] = (array) json_decode( (string) wp_json_encode( (object) $entry['data'] ), true );
 	return (object) array_intersect_key( $entry, array_flip( array( 'room', 'client_id', 'user_id', 'data', 'date_gmt' ) ) );
 }

@@ -14,6 +14,12 @@ const HEARTBEATD_PRESENCE_PER_PAGE  = 1000;
 const HEARTBEATD_MAX_PRESENCE_PAGES = 10;
 
 /**
+ * The part of a query for lists that need only what users see of the entries' data: the screen,
+ * its label and the title.
+ */
+const HEARTBEATD_PRESENCE_SHORT = array( 'data' => 'short' );
+
+/**
  * The timeout for reading a list, in seconds. After the first timeout the request reads no
  * more lists, and the page's scripts fill in what is missing.
  */
@@ -32,7 +38,7 @@ function &heartbeatd_presence_cache() {
 /**
  * Returns one page of the live entries, sorted by room and then from newest to oldest.
  *
- * @param array $query Any of 'room', 'prefix', 'user_id', 'per_page' (1 to 1000) and 'page'.
+ * @param array $query Any of 'room', 'prefix', 'user_id', 'data', 'per_page' (1 to 1000) and 'page'.
  * @return array{entries: array[], total: int}|null Null if heartbeatd does not answer.
  */
 function heartbeatd_presence_list_page( $query ) {
@@ -59,7 +65,7 @@ function heartbeatd_presence_list_page( $query ) {
 /**
  * Returns all live entries that match a query.
  *
- * @param array $query Any of 'room', 'prefix' and 'user_id'.
+ * @param array $query Any of 'room', 'prefix', 'user_id' and 'data'.
  * @return array[]|null Null if heartbeatd does not answer.
  */
 function heartbeatd_presence_list_all( $query ) {

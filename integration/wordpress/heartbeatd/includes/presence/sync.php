@@ -135,8 +135,8 @@ function heartbeatd_sync_entry_to_row( $entry ) {
 	if ( ! heartbeatd_sync_is_entry_name( $entry ) || ! is_array( $entry['data'] ?? null ) ) {
 		return null;
 	}
-	$data = wp_json_encode( (object) $entry['data'] );
-	if ( ! $data || strlen( $data ) > HEARTBEATD_MAX_ENTRY_DATA || ! heartbeatd_sync_is_date( $entry['date_gmt'] ?? null ) || ! heartbeatd_sync_is_date( $entry['beat_gmt'] ?? null ) ) {
+	$data = heartbeatd_presence_encode_data( $entry['data'] );
+	if ( null === $data || ! heartbeatd_sync_is_date( $entry['date_gmt'] ?? null ) || ! heartbeatd_sync_is_date( $entry['beat_gmt'] ?? null ) ) {
 		return null;
 	}
 	return array(
