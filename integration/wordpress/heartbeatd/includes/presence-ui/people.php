@@ -87,13 +87,13 @@ function heartbeatd_ui_merge_by_user( $entries ) {
 		}
 	);
 	foreach ( heartbeatd_presence_with_user( $entries ) as $entry ) {
-		$label = heartbeatd_ui_string( $entry['data']['screen_label'] ?? '' );
+		$label = heartbeatd_presence_text( $entry['data']['screen_label'] ?? '' );
 
 		$people[ $entry['user_id'] ] = array(
 			'id'     => $entry['user_id'],
 			'name'   => $entry['display_name'],
 			'avatar' => $entry['avatar_url'],
-			'screen' => '' !== $label ? $label : heartbeatd_ui_string( $entry['data']['screen'] ?? '' ),
+			'screen' => '' !== $label ? $label : heartbeatd_presence_text( $entry['data']['screen'] ?? '' ),
 			'idle'   => heartbeatd_presence_is_idle( $entry ) && ( $people[ $entry['user_id'] ]['idle'] ?? true ),
 		);
 	}
@@ -104,16 +104,6 @@ function heartbeatd_ui_merge_by_user( $entries ) {
 		}
 	);
 	return $people;
-}
-
-/**
- * Returns a value of an entry's data as a string: other users can write any data.
- *
- * @param mixed $value The value.
- * @return string
- */
-function heartbeatd_ui_string( $value ) {
-	return is_scalar( $value ) ? mb_substr( (string) $value, 0, HEARTBEATD_MAX_NAME ) : '';
 }
 
 /**

@@ -251,16 +251,12 @@ function heartbeatd_presence_merge_entries( $entries, $own, $focused ) {
  * @return array
  */
 function heartbeatd_presence_online_user( $entry ) {
-	// Any user who may edit posts can write any data.
-	$text = static function ( $name ) use ( $entry ) {
-		return isset( $entry['data'][ $name ] ) && is_scalar( $entry['data'][ $name ] ) ? mb_substr( (string) $entry['data'][ $name ], 0, HEARTBEATD_MAX_NAME ) : '';
-	};
 	return array(
 		'user_id'      => $entry['user_id'],
 		'display_name' => $entry['display_name'],
 		'avatar_url'   => $entry['avatar_url'],
-		'screen'       => $text( 'screen' ),
-		'screen_label' => $text( 'screen_label' ),
+		'screen'       => heartbeatd_presence_text( $entry['data']['screen'] ?? '' ),
+		'screen_label' => heartbeatd_presence_text( $entry['data']['screen_label'] ?? '' ),
 		'date_gmt'     => $entry['date_gmt'],
 	) + array_intersect_key( $entry, array( 'idle' => true ) );
 }

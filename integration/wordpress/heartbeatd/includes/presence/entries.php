@@ -89,6 +89,16 @@ function heartbeatd_presence_encode_data( $data ) {
 }
 
 /**
+ * Returns a value of an entry's data as the text that users see: other users can write any data.
+ *
+ * @param mixed $value The value.
+ * @return string
+ */
+function heartbeatd_presence_text( $value ) {
+	return is_scalar( $value ) ? mb_substr( (string) $value, 0, HEARTBEATD_MAX_NAME ) : '';
+}
+
+/**
  * Determines whether an answer of PHP cannot have a value: it is nested too deep, or a number that
  * is not finite.
  *

@@ -80,7 +80,7 @@ function heartbeatd_presence_list_all( $query ) {
 			return null;
 		}
 		$entries = array_merge( $entries, $read['entries'] );
-		if ( ! $read['entries'] || count( $entries ) >= $read['total'] ) {
+		if ( $page * HEARTBEATD_PRESENCE_PER_PAGE >= $read['total'] ) {
 			break;
 		}
 	}

@@ -18,6 +18,12 @@ const HEARTBEATD_MAX_SYNC  = 2000;
 const HEARTBEATD_SYNC_ROWS = 100;
 
 /**
+ * The most bytes of an entry's data that is always sent in full, and of all larger data in an answer.
+ */
+const HEARTBEATD_SMALL_DATA    = 512;
+const HEARTBEATD_MAX_SYNC_DATA = 131072;
+
+/**
  * Registers the route.
  */
 function heartbeatd_register_sync_route() {
@@ -245,7 +251,30 @@ function heartbeatd_sync_newer_rows( $sent ) {
 	}
 	$news = array_slice( $news, 0, HEARTBEATD_MAX_SYNC );
 	cache_users( array_unique( array_map( 'intval', array_column( $news, 'user_id' ) ) ) );
-	return array_map( 'heartbeatd_sync_row_to_entry', $news );
+	return heartbeatd_sync_rows_to_entries( $news );
+}
+
+/**
+ * Converts rows to entries. heartbeatd reads an answer of at most 1 MiB: large data beyond
+ * HEARTBEATD_MAX_SYNC_DATA has only what pages show.
+ *
+ * @param array[] $rows The rows.
+ * @return array[]
+ */
+function heartbeatd_sync_rows_to_entries( $rows ) {
+	$left    = HEARTBEATD_MAX_SYNC_DATA;
+	$entries = array();
+	foreach ( $rows as $row ) {
+		$entry = heartbeatd_sync_row_to_entry( $row );
+		$size  = strlen( $row['data'] );
+		if ( $size > HEARTBEATD_SMALL_DATA && $size > $left ) {
+			$entry['data'] = (object) array_map( 'heartbeatd_presence_text', array_intersect_key( (array) $entry['data'], array_flip( array( 'screen', 'screen_label', 'title' ) ) ) );
+		} elseif ( $size > HEARTBEATD_SMALL_DATA ) {
+			$left -= $size;
+		}
+		$entries[] = $entry;
+	}
+	return $entries;
 }
 
 /**
@@ -257,6 +286,7 @@ function heartbeatd_sync_newer_rows( $sent ) {
 function heartbeatd_sync_row_to_entry( $row ) {
 	$user = get_userdata( (int) $row['user_id'] );
 	$data = json_decode( $row['data'], true );
+	$data = heartbeatd_is_unreadable( $data, HEARTBEATD_MAX_DEPTH ) ? null : $data; // One such row would lose the whole answer.
 	return array(
 		'room'         => (string) $row['room'], // Not every database driver returns a numeric string as a string.
 		'client_id'    => (string) $row['client_id'],
