@@ -6,8 +6,8 @@
 //
 // HEARTBEATD_COUNT_SECONDS=60 measures for one minute. HEARTBEATD_COUNT_PLUGINS=own-closure,queries
 // activates these plugins of integration/wordpress/live/plugins/beats on both sites, and one more
-// user opens a post every 20 seconds and leaves it after ten. Then a third site has only this
-// user: what this user's own pages cost is subtracted.
+// user opens a post every 20 seconds and leaves it after ten. Then two more sites have only this
+// user, one with each client: what this user's own pages cost is subtracted.
 
 import assert from 'node:assert/strict'
 import { readFileSync, statSync } from 'node:fs'
@@ -24,10 +24,13 @@ const OPENS = 20 // seconds from one opening of a post to the next
 const TICK = 100 // ticks of the kernel's clock in a second
 const CORE = "WordPress's client"
 const OURS = 'heartbeatd'
-const ALONE = 'the user who opens posts, alone'
+const alone = (name) => `${name}, only the user who opens posts`
+const CLIENTS = { [CORE]: 'core', [OURS]: 'websocket' }
 
 // The client and the number of users of each site.
-const SITES = { [CORE]: ['core', PEOPLE], [OURS]: ['websocket', PEOPLE], ...(PLUGINS.length ? { [ALONE]: ['core', 0] } : {}) }
+const SITES = Object.fromEntries(Object.entries(CLIENTS).flatMap(([name, client]) => [
+	[name, [client, PEOPLE]], ...(PLUGINS.length ? [[alone(name), [client, 0]]] : []),
+]))
 
 test('cost of a WordPress with twenty users', { timeout: 900_000 + 1000 * SECONDS }, async (t) => {
 	let waiting = Object.keys(SITES).length
@@ -54,7 +57,7 @@ function report(t, rows) {
 	t.diagnostic('| | requests to PHP | CPU of PHP-FPM, s | CPU of MariaDB, s |')
 	t.diagnostic('|---|--:|--:|--:|')
 	for (const [name, { numbers: [requests, ...cpu] }] of Object.entries(rows)) t.diagnostic(`| ${[name, requests, ...cpu.map((seconds) => seconds.toFixed(2))].join(' | ')} |`)
-	const rest = (name) => rows[name].numbers.map((number, i) => number - (rows[ALONE]?.numbers[i] ?? 0))
+	const rest = (name) => rows[name].numbers.map((number, i) => number - (rows[alone(name)]?.numbers[i] ?? 0))
 	const ours = rest(OURS)
 	t.diagnostic(`| ratio | ${rest(CORE).map((number, i) => (number / ours[i]).toFixed(1)).join(' | ')} |`)
 	for (const [name, { kinds }] of Object.entries(rows)) {
