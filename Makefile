@@ -7,6 +7,7 @@
 # make build       ./heartbeatd, with the drop-in embedded
 # make wordpress   a real WordPress with the plugin and heartbeatd, to try it in a browser;
 #                  WORDPRESS='trixie 6.8.7' make wordpress for another version
+# make attack      mutated inputs at every door of heartbeatd; INPUTS= sets their number
 #
 # The steps of make test, in order:
 #
@@ -22,7 +23,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: build bench explore wordpress test test-fast check check-php go-test go-test-race fuzz js-test bundle integration setup setup-go setup-node
+.PHONY: build attack bench explore wordpress test test-fast check check-php go-test go-test-race fuzz js-test bundle integration setup setup-go setup-node
 
 PHP_FILES := $(sort $(shell find integration/wordpress/heartbeatd integration/wordpress/examples -name '*.php'))
 JS_TESTS := $(sort $(shell find client-js/test -name '*.test.*js'))
@@ -39,6 +40,10 @@ wordpress: setup
 bench:
 	@go run ./integration/load
 	@go test -run '^$$' -bench . ./integration/load
+
+INPUTS ?= 1000000
+attack:
+	@go run ./integration/attack -inputs $(INPUTS)
 
 # All other tests use fixed seeds. Add a seed that fails to the list of its test.
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')

@@ -1,0 +1,95 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"testing"
+	"time"
+)
+
+// found are cases that have found a fault, by their seed.
+var found = []struct{ seed, index uint64 }{}
+
+// build builds heartbeatd, with the race detector if the test has it.
+func build(t *testing.T) string {
+	t.Helper()
+	var args []string
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "-race" && s.Value == "true" {
+				args = append(args, "-race")
+			}
+		}
+	}
+	binary, err := buildNode(t.TempDir(), args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return binary
+}
+
+// TestMutatedInputs is a short version of the program: some thousands of mutated inputs at
+// every door, with good beats beside them.
+func TestMutatedInputs(t *testing.T) {
+	binary := build(t)
+	runs := []*run{{seed: 1, inputs: 6_000}}
+	for _, f := range found {
+		runs = append(runs, &run{seed: f.seed, first: f.index, inputs: 1})
+	}
+	for _, r := range runs {
+		t.Run(fmt.Sprintf("seed %d from %d", r.seed, r.first), func(t *testing.T) {
+			err := r.do(binary)
+			var figures strings.Builder
+			r.report(&figures)
+			t.Log("\n" + figures.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.inputs > 1 && len(r.tally.beats) < r.inputs/inputsPerBeat {
+				t.Errorf("%d good beats", len(r.tally.beats))
+			}
+		})
+	}
+}
+
+// TestExhaustions makes the attacks of -exhaust for a moment: heartbeatd uses little memory, and
+// somebody else is served. An answer of 8 MB that is not read is another case: the others wait.
+func TestExhaustions(t *testing.T) {
+	binary := build(t)
+	const mayUse = 200 << 20 // with the race detector
+	for _, e := range exhaustions {
+		if strings.Contains(e.name, "8 MB") {
+			continue
+		}
+		t.Run(e.name, func(t *testing.T) {
+			m, err := e.measure(binary, 500*time.Millisecond)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Log(m)
+			if m.requests == 0 || m.failed > 0 || m.most-m.before > mayUse {
+				t.Errorf("%v", m)
+			}
+		})
+	}
+}
+
+// TestMutationsRepeat checks that a seed makes the same changes again, and different ones for
+// each case.
+func TestMutationsRepeat(t *testing.T) {
+	seen := make(map[string]bool)
+	for index := range uint64(100) {
+		first, again := newSource(1, index), newSource(1, index)
+		input := first.mutateText(apiCalls[0].body + forms[0])
+		if input != again.mutateText(apiCalls[0].body+forms[0]) {
+			t.Fatalf("case %d is not the same again", index)
+		}
+		seen[input] = true
+	}
+	if len(seen) < 70 {
+		t.Errorf("%d different inputs of 100", len(seen))
+	}
+}
