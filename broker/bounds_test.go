@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
@@ -40,9 +41,7 @@ func TestItemLimit(t *testing.T) {
 	errs, log := newErrorLog()
 	b := open(t, Config{Logger: log})
 	v, _ := watch(t, b, "site")
-	b.mu.Lock()
-	b.maxItems = 3
-	b.mu.Unlock()
+	b.budgets.Entries.Add("site", 100_000-3)
 	for i := range 5 {
 		b.Hold(page("r", fmt.Sprint("user-", i), "a"), at(1, "x"))
 	}
@@ -50,7 +49,7 @@ func TestItemLimit(t *testing.T) {
 	if got := inRoom(v, "r"); got != "user-0 user-1 user-2" {
 		t.Errorf("in the room: %q", got)
 	}
-	if !strings.Contains(errs.String(), "limit of entries") {
+	if !strings.Contains(errs.String(), "limit of presence entries") {
 		t.Errorf("logged: %s", errs)
 	}
 	waitWritten(t, b)
@@ -62,10 +61,31 @@ func TestItemLimit(t *testing.T) {
 	}
 }
 
+// TestLeftEntriesCount checks that what NATS keeps for entries that have left counts for a TTL,
+// and then no longer.
+func TestLeftEntriesCount(t *testing.T) {
+	t.Parallel()
+	b := open(t, Config{TTL: time.Second})
+	k := page("r", "user-1", "a")
+	for range 100 {
+		if err := b.Put(k, at(1, "x")); err != nil {
+			t.Fatal(err)
+		}
+		b.Leave(k)
+		waitWritten(t, b)
+	}
+	if used := b.budgets.EntryBytes.Used("site"); used < 100*budget.EntryOverhead {
+		t.Errorf("%d bytes count after 100 entries have left", used)
+	}
+	eventually(t, "nothing counts", func() bool {
+		return b.budgets.EntryBytes.Used("site") == 0 && b.budgets.Entries.Used("site") == 0
+	})
+}
+
 func TestErrorLogIsRateLimited(t *testing.T) {
 	errs, log := newErrorLog()
 	b := newBroker(Config{TTL: time.Minute, Logger: log})
-	b.maxItems = 0
+	b.budgets.Entries.Add("site", 1<<30)
 	for range 1000 {
 		b.Hold(page("r", "user-1", "a"), at(1, "x"))
 	}

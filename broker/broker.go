@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"golang.org/x/time/rate"
 
+	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
@@ -54,9 +55,10 @@ type Broker struct {
 	nc    *nats.Conn // used by the supervisor only
 	inbox string     // of nc
 
+	budgets *budget.Node
+
 	mu         sync.Mutex // guards the following; held while onChange runs
 	closed     bool
-	maxItems   int
 	items      map[string]*item
 	wheel      *wheel
 	queue      *list.List              // items to be written, oldest first
@@ -121,7 +123,6 @@ func newBroker(c Config) *Broker {
 		lookups:    make(chan lookup, maxInFlight),
 		errorLimit: rate.Sometimes{First: 3, Interval: 10 * time.Second},
 
-		maxItems:  maxItems,
 		items:     map[string]*item{},
 		wheel:     newWheel(),
 		queue:     list.New(),
@@ -131,9 +132,13 @@ func newBroker(c Config) *Broker {
 		down:      errors.New("not connected to NATS yet"),
 		replaced:  make(chan struct{}),
 	}
+	b.budgets = budget.NewNode(c.TTL, func(err *budget.Error) { b.logLimited("refused: a site has used up a budget", "error", err) })
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	return b
 }
+
+// Budgets returns the budgets of the sites on this node.
+func (b *Broker) Budgets() *budget.Node { return b.budgets }
 
 // Close ends the broker and its views. It first writes what is queued, if NATS accepts it
 // in time. It purges nothing: the entries end with their TTL.

@@ -1,33 +1,26 @@
 package broker
 
 import (
-	"errors"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
-
-// maxItems is the largest number of keys of one node: those that it renews, those that
-// expire, and those whose purge is not acknowledged yet. At a TTL of 60 s, 100,000 keys are
-// 5,000 renewals a second. A further key is refused with an error in the log, and its entry
-// is missing from the room.
-const maxItems = 100_000
-
-// ErrFull is the error of a node that has reached its limit of entries.
-var ErrFull = errors.New("this node has reached its limit of entries")
 
 // Hold writes the value of a page that is here, and renews it every third of the TTL until
 // StopRenewing or Leave. Holding a key again replaces the value. Hold does not wait for
 // NATS. This node's views change at once, and those of other nodes too unless only the
-// date has changed. A value that is too large or has no JSON object as data is refused
-// with an error in the log.
+// date has changed. A value that is refused leaves the entry as it was. The error is a
+// *budget.Error, presence.ErrTooLarge, ErrClosed, or says why the data is not a JSON object.
 //
 // When another node writes the key, the page has moved there: this node stops renewing it
 // and purges nothing.
-func (b *Broker) Hold(k presence.Key, s presence.Stored) { _ = b.put(k, s, true, time.Time{}) }
+func (b *Broker) Hold(k presence.Key, s presence.Stored) error {
+	return b.put(k, s, true, time.Time{})
+}
 
-// Put writes a value once, for a client that only POSTs. It ends with its TTL. The error
-// is presence.ErrTooLarge, ErrFull, ErrClosed, or says why the data is not a JSON object.
+// Put writes a value once, for a client that only POSTs. It ends with its TTL. The errors are
+// those of Hold.
 func (b *Broker) Put(k presence.Key, s presence.Stored) error { return b.put(k, s, false, time.Time{}) }
 
 // PutUntil is Put for an entry that expires at a time of its own. The bucket keeps no value
@@ -52,7 +45,7 @@ func (b *Broker) put(k presence.Key, s presence.Stored, hold bool, until time.Ti
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	it, err := b.item(name, k)
+	it, err := b.charged(name, k, value)
 	if err != nil {
 		return err
 	}
@@ -92,23 +85,42 @@ func (b *Broker) last(name []byte) *presence.Stored {
 	return nil
 }
 
-// item returns the item of a key, and makes it if there is none. The lock is held.
-func (b *Broker) item(name []byte, k presence.Key) (*item, error) {
+// charged returns the item of a key, and makes it if there is none. It counts the value in the
+// budgets of the site. The lock is held.
+func (b *Broker) charged(name []byte, k presence.Key, value *presence.Stored) (*item, error) {
 	if b.closed {
 		return nil, ErrClosed
 	}
-	it := b.items[string(name)]
-	if it == nil {
-		if len(b.items) >= b.maxItems {
-			b.logLimited("presence refused: this node has reached its limit of entries", "limit", len(b.items))
-			return nil, ErrFull
-		}
-		it = &item{name: string(name), site: k.Site, conn: k.Conn}
-		b.items[it.name] = it
-		b.wheel.add(it)
+	it, had := b.items[string(name)], int64(0)
+	if it != nil {
+		had = it.size
+	} else if err := b.budgets.Entries.Take(k.Site, 1); err != nil {
+		return nil, err
 	}
+	size := markerSize(name) + int64(value.Size())
+	if err := b.budgets.EntryBytes.Take(k.Site, size-had); err != nil {
+		if it == nil {
+			b.budgets.Entries.Give(k.Site, 1)
+		}
+		return nil, err
+	}
+	if it == nil {
+		it = b.add(name, k)
+	}
+	it.size = size
 	return it, nil
 }
+
+// add makes the item of a key. The lock is held.
+func (b *Broker) add(name []byte, k presence.Key) *item {
+	it := &item{name: string(name), site: k.Site, conn: k.Conn}
+	b.items[it.name] = it
+	b.wheel.add(it)
+	return it
+}
+
+// markerSize returns how many bytes NATS stores for a key that was deleted, at most.
+func markerSize[K []byte | string](name K) int64 { return int64(budget.EntryOverhead + len(name)) }
 
 // StopRenewing lets the entry end with its TTL, for the page of a hidden tab.
 func (b *Broker) StopRenewing(k presence.Key) {
@@ -168,9 +180,16 @@ func (b *Broker) Leave(k presence.Key) {
 func (b *Broker) Remove(k presence.Key) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	it, err := b.item([]byte(k.String()), k)
-	if err != nil {
-		return err
+	if b.closed {
+		return ErrClosed
+	}
+	name := k.String()
+	it := b.items[name]
+	if it == nil { // of another node: a removal is never refused
+		it = b.add([]byte(name), k)
+		it.size = markerSize(name)
+		b.budgets.Entries.Add(k.Site, 1)
+		b.budgets.EntryBytes.Add(k.Site, it.size)
 	}
 	it.goal, it.pending = removed, nothing
 	it.until = time.Now().Add(b.ttl) // by then the entry has expired anyway
@@ -213,6 +232,10 @@ func (b *Broker) remoteChange(name string, stored *presence.Stored, rev uint64, 
 func (b *Broker) drop(it *item) {
 	delete(b.items, it.name)
 	b.wheel.remove(it)
+	marker := markerSize(it.name)
+	b.budgets.Entries.Give(it.site, 1)
+	b.budgets.EntryBytes.Give(it.site, it.size-marker)
+	b.budgets.EntryBytes.GiveLater(it.site, marker, time.Now())
 	if it.queued != nil {
 		b.queue.Remove(it.queued)
 		it.queued = nil

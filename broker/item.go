@@ -45,6 +45,7 @@ type item struct {
 	name       string
 	site, conn string // of the key; room and client id are in value
 	value      *presence.Stored
+	size       int64 // of its site's budget of bytes
 
 	until    time.Time     // when the value expires without renewal
 	beat     time.Duration // when the page sent value, by the broker's clock

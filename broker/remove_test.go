@@ -77,15 +77,19 @@ func TestRemoveRightAfterPut(t *testing.T) {
 	})
 }
 
+// TestRemoveItemLimit checks that a site that has used up its budget can still remove entries.
 func TestRemoveItemLimit(t *testing.T) {
 	t.Parallel()
 	b := open(t, Config{})
-	b.maxItems = 1
+	b.budgets.Entries.Add("site", 100_000-1)
 	if err := b.Put(page("r", "user-1", "poll"), at(1, "x")); err != nil {
 		t.Fatal(err)
 	}
-	if b.Remove(page("r", "user-2", "poll")) == nil || b.Put(page("r", "user-2", "poll"), at(1, "x")) == nil {
+	if b.Put(page("r", "user-2", "poll"), at(1, "x")) == nil {
 		t.Error("no error at the limit of entries")
+	}
+	if err := b.Remove(page("r", "user-2", "poll")); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
@@ -25,17 +26,17 @@ type Topic struct {
 
 const (
 	// PushAge is how long a push can be received after it was published.
-	PushAge = 2 * time.Minute
+	PushAge = budget.PushAge
 	// DepositAge is the same for a deposit.
 	DepositAge = time.Hour
 	// DepositBytes is the largest number of bytes of the messages of all deposits.
-	DepositBytes = 64 << 20
+	DepositBytes = budget.StreamBytes
 )
 
 // The topics.
 var (
-	Pushes      = Topic{name: "push", age: PushAge, bytes: 64 << 20}
-	Revocations = Topic{name: "revoke", age: 65 * time.Minute, bytes: 16 << 20} // longer than any ticket lives
+	Pushes      = Topic{name: "push", age: PushAge, bytes: budget.StreamBytes}
+	Revocations = Topic{name: "revoke", age: budget.RevocationAge, bytes: budget.StreamBytes}
 	Deposits    = Topic{name: "deposit", age: DepositAge, bytes: DepositBytes, keyed: true}
 )
 
@@ -92,10 +93,42 @@ var ErrMessageTooLarge = errors.New("the message is too large")
 const publishWait = 2 * time.Second
 
 // Publish sends a message to every node. It returns its position when NATS has stored it.
-// The error is ErrMessageTooLarge, that of Ready, or says why NATS has not stored it
-// within two seconds.
+// The error is a *budget.Error, ErrMessageTooLarge, that of Ready, or says why NATS has not stored
+// it within two seconds.
 func (b *Broker) Publish(ctx context.Context, t Topic, site string, data []byte) (Cursor, error) {
+	if from := b.budgetOf(t); from != nil {
+		n := t.size(site, data)
+		if err := from.Take(site, n); err != nil {
+			return Cursor{}, err
+		}
+		defer from.Give(site, n) // received counts the message from now on, on all nodes
+	}
 	return b.publish(ctx, t, t.subject(site), data)
+}
+
+// budgetOf returns the budget of the messages of a topic, or nil.
+func (b *Broker) budgetOf(t Topic) *budget.Budget {
+	switch t.name {
+	case Pushes.name:
+		return b.budgets.Pushes
+	case Revocations.name:
+		return b.budgets.Revocations
+	}
+	return nil
+}
+
+// size returns how many bytes NATS stores for a message, at most.
+func (t Topic) size(site string, data []byte) int64 {
+	return int64(budget.MessageOverhead + len(t.subject(site)) + len(data))
+}
+
+// received counts a message of a topic in the budget of its site, for as long as NATS stores it.
+func (b *Broker) received(t Topic, m Message) {
+	if from := b.budgetOf(t); from != nil {
+		n := t.size(m.Site, m.Data)
+		from.Add(m.Site, n)
+		from.GiveLater(m.Site, n, m.Stored)
+	}
 }
 
 // Replace is Publish for a topic that keeps the last message of each key. NATS removes the
@@ -192,9 +225,9 @@ func (b *Broker) advance(t Topic, epoch string, seq uint64) {
 // repeated. fn must not block for long.
 //
 // Each time it has subscribed, and before it calls fn, it calls subscribed, if that is not
-// nil, with the cursor of the last message. fn also receives the messages up to that cursor
-// that it has not received yet.
-func (b *Broker) Subscribe(t Topic, subscribed func(Cursor), fn func(Message)) {
+// nil, with the sequence number of the first message that is still stored and the cursor of the
+// last one. fn also receives the messages up to that cursor that it has not received yet.
+func (b *Broker) Subscribe(t Topic, subscribed func(first uint64, last Cursor), fn func(Message)) {
 	b.wg.Go(func() {
 		var at Cursor
 		for b.ctx.Err() == nil {
@@ -215,17 +248,17 @@ func (b *Broker) Subscribe(t Topic, subscribed func(Cursor), fn func(Message)) {
 }
 
 // consume reads a topic through one link, after at.
-func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor, subscribed func(Cursor), fn func(Message)) error {
+func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor, subscribed func(first uint64, last Cursor), fn func(Message)) error {
 	start, cancel := context.WithTimeout(b.ctx, bindWait)
 	defer cancel()
 	stream, err := t.stream(start, l)
 	if err != nil {
 		return err
 	}
-	last := stream.CachedInfo().State.LastSeq
-	*at = at.in(epochOf(stream), last)
+	stored := stream.CachedInfo().State
+	*at = at.in(epochOf(stream), stored.LastSeq)
 	if subscribed != nil {
-		subscribed(Cursor{at.Epoch, last})
+		subscribed(stored.FirstSeq, Cursor{at.Epoch, stored.LastSeq})
 	}
 	consumer, err := stream.OrderedConsumer(start, jetstream.OrderedConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: at.Seq + 1,
@@ -241,7 +274,9 @@ func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor,
 			return
 		}
 		at.Seq = meta.Sequence.Stream
-		fn(Message{Site: site, Cursor: *at, Stored: meta.Timestamp, Data: m.Data()})
+		message := Message{Site: site, Cursor: *at, Stored: meta.Timestamp, Data: m.Data()}
+		b.received(t, message)
+		fn(message)
 	}, jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
 		select {
 		case broken <- err:
@@ -278,10 +313,11 @@ func (t Topic) stream(ctx context.Context, l *link) (jetstream.Stream, error) {
 			stream, err = l.js.Stream(ctx, "heartbeatd_"+t.name)
 		}
 	}
-	if err == nil && t.keyed && !stream.CachedInfo().Config.AllowMsgTTL { // an older version has created it
-		config := stream.CachedInfo().Config
-		config.AllowMsgTTL = true
-		stream, err = l.js.UpdateStream(ctx, config)
+	if err == nil {
+		if config := stream.CachedInfo().Config; t.keyed && !config.AllowMsgTTL || config.MaxBytes > 0 && config.MaxBytes < t.bytes { // an older version has created it
+			config.AllowMsgTTL, config.MaxBytes = t.keyed, t.bytes
+			stream, err = l.js.UpdateStream(ctx, config)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("stream of topic %s: %w", t.name, err)

@@ -129,7 +129,7 @@ func TestSubscribedCursor(t *testing.T) {
 	var mu sync.Mutex
 	var cursors []Cursor
 	subscribe := func() {
-		b.Subscribe(Pushes, func(c Cursor) {
+		b.Subscribe(Pushes, func(_ uint64, c Cursor) {
 			mu.Lock()
 			defer mu.Unlock()
 			cursors = append(cursors, c)

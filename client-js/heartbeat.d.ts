@@ -69,6 +69,8 @@ declare namespace heartbeat {
 		data: any
 	}
 
+	// `heartbeat-missed` and `heartbeat.missed`, without arguments: the page may have missed pushes.
+
 	/** `heartbeat-active-posts` and `heartbeat.active-posts`, on pages whose beats ask with `'frames'`. */
 	interface ActivePosts {
 		/** As in the tick's handle `presence-active-posts`. */

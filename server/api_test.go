@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/internal/nodetest"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
@@ -103,7 +102,7 @@ func TestReplay(t *testing.T) {
 	until(t, "the last push on the node", func() bool {
 		n.replay.mu.Lock()
 		defer n.replay.mu.Unlock()
-		return n.replay.cursor.String() == last
+		return n.replay.kept.Cursor.String() == last
 	})
 	epoch, _, _ := strings.Cut(last, "-")
 	for _, c := range []struct{ after, want, cursor string }{
@@ -129,23 +128,6 @@ func TestReplay(t *testing.T) {
 		if fmt.Sprint(got) != c.want {
 			t.Errorf("after %q: replayed %v, want %s", c.after, got, c.want)
 		}
-	}
-}
-
-// TestReplayLimits checks that the oldest pushes are dropped at the limits of bytes and of
-// age.
-func TestReplayLimits(t *testing.T) {
-	m := &replayBuffer{}
-	frame := make([]byte, 1<<20)
-	for i := range 40 {
-		m.keep(push{cursor: broker.Cursor{Seq: uint64(i)}, frame: frame, at: time.Now()})
-	}
-	if m.bytes > replayBytes || len(m.pushes) != replayBytes>>20 || m.pushes[len(m.pushes)-1].cursor.Seq != 39 {
-		t.Errorf("%d pushes of %d bytes are kept", len(m.pushes), m.bytes)
-	}
-	m.keep(push{frame: frame, at: time.Now().Add(replayAge + time.Second)})
-	if len(m.pushes) != 1 {
-		t.Errorf("%d pushes are kept, want the newest only", len(m.pushes))
 	}
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
@@ -20,12 +21,13 @@ type beat struct {
 	tickets *ticket.Verifier
 	entries entryWriter
 	posted  bool              // it came by POST: no lock is held, so it may wait
+	refused bool              // an entry was not written: lists of entries would be incomplete
 	posts   []hook.ActivePost // the active posts, if the beat asks for them
 }
 
 // entryWriter writes entries for the page that a beat comes from.
 type entryWriter interface {
-	write(c *hook.Call, e presence.Entry)
+	write(c *hook.Call, e presence.Entry) error
 }
 
 // read reads the fields of a beat from its form.
@@ -71,12 +73,16 @@ func (b *beat) Enter(room, clientID string, data []byte) {
 	if len(data) > hook.MaxData || b.User.Unrecorded || !b.User.MayEnter(room) {
 		return
 	}
-	b.entries.write(&b.Call, presence.Entry{
+	err := b.entries.write(&b.Call, presence.Entry{
 		Room: room, ClientID: clientID,
 		UserID: b.User.ID, DisplayName: b.User.Name, AvatarURL: b.User.Avatar,
 		Data: data, DateGMT: wordpress.Date(b.Now),
 	})
+	b.refused = b.refused || err != nil
 }
+
+// errRefused is the error for a list of entries that lacks the page's own.
+var errRefused = errors.New("an entry of the page was refused")
 
 // Room implements hook.Presence.
 func (b *beat) Room(room string) (entries []presence.Entry, total int, err error) {
@@ -90,6 +96,9 @@ func (b *beat) Room(room string) (entries []presence.Entry, total int, err error
 
 // Online implements hook.Presence.
 func (b *beat) Online() (list wordpress.Encoded, listed, total int, err error) {
+	if b.refused {
+		return nil, 0, 0, errRefused
+	}
 	entries, total, err := b.Room(wordpress.AdminRoom)
 	if err != nil {
 		return nil, 0, 0, err

@@ -40,7 +40,7 @@ type depositor struct {
 
 // subscribed is called with the stream's position before its messages are received. A
 // stream with another epoch is a new one, which may lack deposits that this node has.
-func (d *depositor) subscribed(tip broker.Cursor) {
+func (d *depositor) subscribed(_ uint64, tip broker.Cursor) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.epoch != "" && d.epoch != tip.Epoch {

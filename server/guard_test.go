@@ -69,7 +69,7 @@ func TestUnknownSiteIsNotTold(t *testing.T) {
 func TestInvalidMessages(t *testing.T) {
 	n := newNode(t)
 	s := n.page(t, 1).socket(t)
-	at := broker.Cursor{Epoch: n.replay.cursor.Epoch, Seq: 100}
+	at := broker.Cursor{Epoch: n.replay.kept.Cursor.Epoch, Seq: 100}
 	for _, data := range []string{
 		`{"kind":"push","to":{"all":true}}`, `{"kind":"push","to":{"all":true},"data":`, `{"kind":"push","data":1}`,
 		`{"kind":"push","to":{"all":true,"user":1},"data":1}`, `{"kind":"nudge","to":{"all":true},"spread_ms":-1}`, `null`, `[]`, ``,

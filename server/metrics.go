@@ -41,7 +41,7 @@ func newMetrics(sessionCount func() int, clients *limit.Clients) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "heartbeatd_limited_total", Help: "Connections and requests refused because of a limit of their client's address or of the node.",
+			Name: "heartbeatd_limited_total", Help: "Connections, requests and presence entries refused because of a limit of their client's address, of the node or of their site.",
 		}, []string{"limit"}),
 		answered: beats.WithLabelValues("tick"),
 		declined: beats.WithLabelValues("decline"),

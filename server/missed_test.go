@@ -90,7 +90,7 @@ func (n *node) subscribed(t *testing.T) {
 	until(t, "the node has subscribed", func() bool {
 		n.replay.mu.Lock()
 		defer n.replay.mu.Unlock()
-		return n.replay.cursor.Epoch != ""
+		return n.replay.kept.Cursor.Epoch != ""
 	})
 }
 
@@ -241,7 +241,7 @@ func TestBacklog(t *testing.T) {
 	receive := func(epoch string, seq uint64) {
 		m.receive(broker.Message{Site: demoSite, Cursor: broker.Cursor{Epoch: epoch, Seq: seq}, Data: fmt.Appendf(nil, `{"kind":"push","to":{"all":true},"data":"%s-%d"}`, epoch, seq)})
 	}
-	m.subscribed(broker.Cursor{Epoch: "e", Seq: 4})
+	m.subscribed(1, broker.Cursor{Epoch: "e", Seq: 4})
 	receive("e", 1)
 	receive("e", 2)
 	readers := map[string]*reader{}
@@ -262,7 +262,7 @@ func TestBacklog(t *testing.T) {
 			t.Errorf("after %q: got %s, want %s", after, got, want)
 		}
 	}
-	m.subscribed(broker.Cursor{Epoch: "g"}) // a new stream begins at 1
+	m.subscribed(1, broker.Cursor{Epoch: "g"}) // a new stream begins at 1
 	receive("g", 1)
 	for after, r := range readers {
 		if got := r.until(`"g-1"`, ""); len(got) != 1 {

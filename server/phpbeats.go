@@ -3,11 +3,13 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
@@ -122,6 +124,9 @@ func publishPHPBeats(b *broker.Broker, sites *sites, every time.Duration, stop <
 			data, _ := json.Marshal(message.Message{Kind: message.PHPBeats, Beats: beats}) // strings and numbers cannot fail
 			if _, err := b.Publish(context.Background(), broker.Pushes, st.ID, data); err != nil {
 				log.Debug("the number of beats to PHP is not published", "site", st.ID, "error", err)
+				if over := new(budget.Error); errors.As(err, &over) {
+					continue
+				}
 				break // other sites would wait as well
 			}
 		}

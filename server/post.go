@@ -43,9 +43,9 @@ type postWriter struct {
 }
 
 // write implements entryWriter.
-func (w *postWriter) write(c *hook.Call, e presence.Entry) {
+func (w *postWriter) write(c *hook.Call, e presence.Entry) error {
 	if w.linked {
-		return // the link writes them, when the page sends a note
+		return nil // the link writes them, when the page sends a note
 	}
 	k := presence.Key{Site: w.site.ID, Room: e.Room, ClientID: e.ClientID, Conn: w.conn}
 	if w.away != nil {
@@ -55,7 +55,7 @@ func (w *postWriter) write(c *hook.Call, e presence.Entry) {
 	if c.Focus {
 		stored.FocusedAt = c.Now.UnixMilli()
 	}
-	_ = w.site.broker.Put(k, stored) // the broker logs errors
+	return w.site.broker.Put(k, stored)
 }
 
 // beatHeader is shared: it is not changed.

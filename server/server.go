@@ -110,7 +110,7 @@ type Config struct {
 //	Outbox's mu, then the transport's own: they wake a writer
 //
 // While these are held no other lock is waited for: sites.mu, cron.mu, refusals.mu, limit.Clients.mu
-// (except for that of its log), sitecall.Hosts.mu, phpBeats.mu, deposit.Store.mu, depositor.mu and
+// (except for that of its log), budget.Budget.mu, sitecall.Hosts.mu, phpBeats.mu, deposit.Store.mu, depositor.mu and
 // the locks of package ticket. A new session is locked under sessions.mu while no other goroutine
 // can reach it, so that never waits. The transport calls sessions with none of its locks held.
 //
@@ -177,6 +177,8 @@ func New(c Config) (*Server, error) {
 	if s.sites, err = newSites(list, c.Broker, s.clients, c.Logger); err != nil {
 		return nil, err
 	}
+	c.Broker.Budgets().Share(s.sites.network, s.clients.OverBudget)
+	s.deposits.Budget = c.Broker.Budgets().Deposits
 	s.refusals = refusals{sites: s.sites, logger: c.Logger}
 	s.tickets.Keys, s.tickets.Network = s.sites.keys, s.sites.network
 	s.replay = &replayBuffer{sessions: s.sessions, site: s.sites.get, log: c.Logger, wakeRows: rows.wake, wakeSync: tables.wake}

@@ -156,14 +156,14 @@ func (s *session) reportIdle(form *wordpress.Array) bool {
 
 // write implements entryWriter: the entry is renewed while the page pings for it. It is
 // called by hooks of the page's beat, with s.mu held.
-func (s *session) write(c *hook.Call, e presence.Entry) {
+func (s *session) write(c *hook.Call, e presence.Entry) error {
 	if c.Focus {
 		s.focusedAt = c.Now.UnixMilli()
 	}
 	e.Idle = s.idle
 	k := s.keyOf(e.Room, e.ClientID)
 	s.entries.add(k)
-	s.broker.Hold(k, presence.Stored{Entry: e, FocusedAt: s.focusedAt})
+	return s.broker.Hold(k, presence.Stored{Entry: e, FocusedAt: s.focusedAt})
 }
 
 // keyOf returns the key of an entry of the page.

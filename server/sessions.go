@@ -119,6 +119,13 @@ func (l *sessions) close() []*session {
 	return slices.Collect(maps.Values(l.byKey))
 }
 
+// all returns the sessions of all sites.
+func (l *sessions) all() []*session {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Collect(maps.Values(l.byKey))
+}
+
 func (l *sessions) isClosed() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -156,6 +156,9 @@ func (s *Stored) size(escaped int) int {
 	return valueFrame + escaped*text + len(s.Data)
 }
 
+// Size returns about how many bytes the value has as JSON.
+func (s *Stored) Size() int { return s.size(1) }
+
 // JSON returns a normalized value as it is stored.
 func (s *Stored) JSON() []byte { return s.appendJSON(make([]byte, 0, s.size(1))) }
 

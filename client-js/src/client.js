@@ -81,11 +81,11 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 	const slots = createSlots({ win, url: config.url, id: conn, freed: () => selector.reconsider(), random: Math.random })
 
 	const selector = createTransportSelector({
-		order: known(config.transports || ORDER),
+		order: known(),
 		make: (name, calls) => LINKS[name](Object.assign({ url: config.url, win, network }, calls), slots),
 		hello: () => ({ ticket: ticket.text, conn, after: cursor, body: (helloPresence = here()) }),
 		isUp: () => isUp(win, config.url),
-		may: (name) => name === 'websocket' || (win.document.visibilityState !== 'hidden' && slots.available()),
+		may: (name) => name === 'websocket' || (!win.document.hidden && slots.available()),
 		othersLinked: slots.full,
 		onFrame: received,
 		onChange: changed,
@@ -108,7 +108,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 	}
 
 	function known(names) {
-		return [].concat(names).filter((name) => ORDER.includes(name) && (name !== 'events' || canStream(win)))
+		return [].concat(names || config.transports || ORDER).filter((name) => ORDER.includes(name) && (name !== 'events' || canStream(win)))
 	}
 
 	function changed(name, link, welcome) {
@@ -120,15 +120,20 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 			// A beat may have gone to PHP while the link was opening.
 			if (here() !== helloPresence) sendNote()
 		}
-		reportErrors(win, () => emit('transport', [name || 'post']))
+		tell('transport', name || 'post')
 	}
-
+	const tell = (event, ...args) => reportErrors(win, () => emit(event, args))
 	function received(frame) {
-		if (frame.type === 'nudge') nudged(frame)
-		else if (frame.type === 'push') pushed(frame)
-		else if (frame.type === 'deposits') deposited(frame)
-		else if (frame.type === 'presence' && typeof frame.room === 'string') roomChanged(readPresence(frame))
-		else if (frame.type === 'active-posts' && Array.isArray(frame.posts)) reportErrors(win, () => emit('active-posts', [{ posts: frame.posts }]))
+		const { type, room, posts } = frame
+		if (type === 'nudge') nudged(frame)
+		else if (type === 'push') pushed(frame)
+		else if (type === 'deposits') deposited(frame)
+		else if (type === 'presence' && typeof room === 'string') roomChanged(readPresence(frame))
+		else if (type === 'active-posts' && Array.isArray(posts)) tell(type, { posts })
+		else if (type === 'missed') {
+			cursor = frame.cursor // of what heartbeatd can no longer send
+			tell(type)
+		}
 	}
 
 	// A push to a user or to everyone has no room. A push that arrives on a link while another one
@@ -142,7 +147,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 		const { lock, screen_rev: saved } = Object(data).heartbeatd || {}
 		if (lock && postOf(room)) lockChanged(Object.assign({}, lock, { post: postOf(room) }), room)
 		else if (!saved) answers.pushed(room)
-		reportErrors(win, () => emit('push', [{ room, data }]))
+		tell('push', { room, data })
 	}
 
 	// A user has taken, released or renewed a lock. Pages that show a lock that was taken beat: a list
@@ -166,7 +171,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 			if (contestsLock(frame, ticket.claims.sub)) answers.contested()
 		}
 		rooms.receive(frame)
-		reportErrors(win, () => emit('presence', [frame]))
+		tell('presence', frame)
 	}
 
 	function nudged(frame) {
@@ -240,7 +245,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 	// A hidden tab beats too rarely to report that its user has left, and a shown one too late to
 	// report that they are back.
 	win.document.addEventListener('visibilitychange', () => {
-		state.presence = win.document.visibilityState === 'hidden' ? HIDDEN : SHOWN
+		state.presence = win.document.hidden ? HIDDEN : SHOWN
 		if (state.presence === SHOWN) activity.seen()
 		sendNote()
 		selector.reconsider()
@@ -337,7 +342,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 				get name() {
 					return selector.name || 'post'
 				},
-				use: (names) => selector.use(known(names || config.transports || ORDER)),
+				use: (names) => selector.use(known(names)),
 				announce,
 				nudge: () => nudges.receive({ paced: true }),
 				leave() {
@@ -376,7 +381,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 
 // The part of a cursor that names the stream. The page keeps its cursor until a push
 // brings a newer one, or a welcome brings one of another stream.
-const epoch = (cursor) => String(cursor || '').split('-')[0]
+const epoch = (cursor) => String(cursor).split('-')[0]
 
 function tickText(frame, again) {
 	if (!again || !frame || frame.type !== 'tick' || frame.status !== 200 || typeof frame.body !== 'string') return null

@@ -74,7 +74,7 @@ async function open(t, more) {
 		client.ticked(fields, response, { getResponseHeader: () => ticketOf({ ...claims, iat: claims.iat + 1 }) }, true)
 	}
 	const pushes = () => events.filter(([name]) => name === 'push').map(([, { data }]) => data)
-	return { receive, begin, post, beats, pushes, pass: (ms) => t.mock.timers.tick(ms) }
+	return { receive, begin, post, beats, pushes, events, pass: (ms) => t.mock.timers.tick(ms) }
 }
 
 const tick = (body = {}) => ({ type: 'tick', status: 200, body: JSON.stringify(body) })
@@ -88,6 +88,14 @@ test('a push that arrives again is not shown again, and one that comes late is',
 	receive({ type: 'push', data: 'without a cursor' })
 	receive({ type: 'push', data: 'without a cursor' })
 	assert.deepEqual(pushes().slice(5), ['of another stream', 'without a cursor', 'without a cursor'])
+})
+
+test('a page is told that it may have missed pushes', async (t) => {
+	const { receive, events, pushes } = await open(t)
+	receive({ type: 'missed', cursor: 'e-90' })
+	assert.deepEqual(events.filter(([name]) => name === 'missed'), [['missed']])
+	receive({ type: 'push', cursor: 'e-91', data: 1 })
+	assert.deepEqual(pushes(), [1])
 })
 
 test('pages that wait for a deposit beat within a second where heartbeatd answers, else over the whole time', async (t) => {

@@ -4,6 +4,7 @@ package deposit
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
@@ -37,6 +39,8 @@ const (
 
 // Store is a node's copy of the deposits of all sites. The zero value is ready to use.
 type Store struct {
+	Budget *budget.Budget // that the sites share; nil: none. Set it before the first use
+
 	mu    sync.Mutex // guards the following fields; no other lock is taken under it
 	sites map[string]*siteDeposits
 	bytes int // of all messages
@@ -135,7 +139,11 @@ func (s *Store) Admit(site string, d *message.Deposit, now time.Time) error {
 		next.keep = old.keep
 	}
 	d.KeepMS = next.keep.UnixMilli()
-	return s.check(site, k, next, now)
+	err := s.check(site, k, next, now)
+	if err != nil && s.Budget != nil {
+		_ = s.Budget.Refuse(site) // err says more
+	}
+	return err
 }
 
 // check returns why a deposit exceeds a limit, or nil. It is called with s.mu held.
@@ -160,6 +168,8 @@ func (s *Store) limit(site string, k key, next deposit) error {
 	switch {
 	case s.bytes+grown > maxTotal:
 		return fmt.Errorf("all sites together have at most %d bytes of deposits", maxTotal)
+	case s.Budget != nil && !s.Budget.Allows(site, int64(grown)):
+		return errors.New("the site has reached its share of the bytes of deposits of all sites")
 	case !known && len(own.all) >= maxKeys:
 		return fmt.Errorf("a site has at most %d deposits, including those that were withdrawn before they expired", maxKeys)
 	case next.isWithdrawal():
@@ -193,11 +203,19 @@ func (s *Store) add(site string, k key, d deposit) {
 		s.sites[site] = own
 	}
 	own.all[k] = d
-	s.bytes += size(k, d)
+	s.count(site, size(k, d))
 	if !d.isWithdrawal() {
 		own.count++
 		own.handles[k.handle]++
 		own.bytes += len(d.value)
+	}
+}
+
+// count changes the number of bytes of the messages of a site.
+func (s *Store) count(site string, n int) {
+	s.bytes += n
+	if s.Budget != nil {
+		s.Budget.Add(site, int64(n))
 	}
 }
 
@@ -208,7 +226,7 @@ func (s *Store) remove(site string, k key) {
 	}
 	own := s.sites[site]
 	delete(own.all, k)
-	s.bytes -= size(k, d)
+	s.count(site, -size(k, d))
 	if !d.isWithdrawal() {
 		own.count--
 		own.bytes -= len(d.value)

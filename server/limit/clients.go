@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
@@ -40,8 +41,8 @@ const (
 	Upstream    = "upstream" // of the requests to a WordPress
 )
 
-// Names are the names of all limits.
-var Names = []string{Bodies, Connections, Links, Opens, Upstream}
+// Names are the names of all limits: those of addresses and of the node, and the budgets of sites.
+var Names = []string{Bodies, Connections, Links, Opens, Upstream, budget.Entries, budget.EntryBytes, budget.Pushes, budget.Revocations, budget.Deposits}
 
 // Clients bounds what clients use, by address: IPv4 addresses, and networks of 64 bits for
 // IPv6. It implements transport.Limits.
@@ -114,6 +115,14 @@ func (l *Clients) AddressOf(r *http.Request) (address netip.Prefix, known bool) 
 func (l *Clients) IsProxy(r *http.Request) bool {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	return err == nil && l.isProxy(peer.Addr())
+}
+
+// OverBudget counts that something is refused because a site has used up a budget.
+func (l *Clients) OverBudget(err *budget.Error) {
+	l.limited(err.Name)
+	if l.Log != nil && l.logs.due(logKey{limit: err.Name, site: err.Site}, time.Now()) {
+		l.Log.Warn("a site has used up a budget", "site", err.Site, "limit", err.Name, "error", err)
+	}
 }
 
 // Refused counts what another package has refused because of a limit.

@@ -17,7 +17,8 @@ type logTimes struct {
 
 type logKey struct {
 	limit string
-	one   bool // of one address
+	one   bool   // of one address
+	site  string // of one site
 }
 
 // due reports whether it is to be logged that a limit is reached.
@@ -44,7 +45,7 @@ var what = map[string]string{
 // it at most once an hour.
 func (l *Clients) reached(limit string, address netip.Prefix) {
 	l.limited(limit)
-	if l.Log == nil || !l.logs.due(logKey{limit, address.IsValid()}, time.Now()) {
+	if l.Log == nil || !l.logs.due(logKey{limit: limit, one: address.IsValid()}, time.Now()) {
 		return
 	}
 	if !address.IsValid() {

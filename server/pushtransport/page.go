@@ -133,11 +133,11 @@ func (p *Page) Update(s Session) {
 	}
 	p.keys, p.state = keys, state
 	for _, k := range keys {
+		write := s.Broker.Put
 		if hold {
-			s.Broker.Hold(k, value)
-		} else {
-			_ = s.Broker.Put(k, value) // if this fails, the entry is missing, as the page soon is
+			write = s.Broker.Hold
 		}
+		_ = write(k, value) // if it is refused, the entry is missing
 	}
 }
 

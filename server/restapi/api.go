@@ -22,6 +22,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
@@ -147,6 +148,9 @@ func (a *api) read(w http.ResponseWriter, r *http.Request) (*call, error) {
 func write(w http.ResponseWriter, status int, body any, err error) {
 	if err != nil {
 		failed := &apiError{503, "unavailable", err.Error()}
+		if over := new(budget.Error); errors.As(err, &over) {
+			failed.status, failed.Code = 429, "limit_reached"
+		}
 		_ = errors.As(err, &failed)
 		status, body = failed.status, failed
 	}

@@ -1,4 +1,4 @@
-package server
+package replay
 
 import (
 	"bytes"
@@ -23,7 +23,7 @@ func FuzzPushFrame(f *testing.F) {
 		if err != nil || m.Kind != message.Push {
 			return
 		}
-		b := pushFrame(broker.Cursor{Epoch: epoch, Seq: seq}, m)
+		b := PushFrame(broker.Cursor{Epoch: epoch, Seq: seq}, m)
 		var push struct {
 			Type, Cursor, Room string
 			Data               json.RawMessage

@@ -1,0 +1,147 @@
+// Package budget divides what a node and NATS have among the sites that share them.
+package budget
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// share says how much a site may use: at most share times what would then still be free. So one
+// busy site gets 8/9 of a budget, two get 8/17 each, and n get 8/(8n+1) each. Whatever they do,
+// something is free for the others, and nobody has to configure how many sites there are.
+const share = 8
+
+// shared returns the size of a budget of which one site alone can use n.
+func shared(n int64) int64 { return n + (n+share-1)/share }
+
+// slots is into how many parts the time is divided after which usage is given back.
+const slots = 8
+
+// Budget is an amount that sites share.
+type Budget struct {
+	limits
+	*sharing
+
+	mu    sync.Mutex // guards the following fields; no other lock is taken under it
+	used  int64
+	of    map[string]int64
+	later []slot // the oldest first
+}
+
+// sharing is what the budgets of a node have in common.
+type sharing struct {
+	payer  func(site string) string // the site whose budget another one uses
+	denied func(*Error)
+}
+
+// slot is usage that is given back at a time.
+type slot struct {
+	begun, at time.Time
+	of        map[string]int64
+}
+
+// Error is the error for a site that has used up a budget.
+type Error struct{ Name, Site, What string }
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("the site %s has reached its limit of %s: try again later", e.Site, e.What)
+}
+
+func newBudget(l limits, s *sharing) *Budget {
+	return &Budget{limits: l, sharing: s, of: make(map[string]int64)}
+}
+
+// Take uses n of the budget for a site. If the error, an *Error, is not nil, it has used nothing.
+func (b *Budget) Take(site string, n int64) error {
+	payer := b.payer(site)
+	b.mu.Lock()
+	allowed := b.allows(payer, n)
+	if allowed {
+		b.add(payer, n)
+	}
+	b.mu.Unlock()
+	if !allowed {
+		return b.Refuse(site)
+	}
+	return nil
+}
+
+// Refuse returns the error for a site that has used up the budget, and tells denied of it.
+func (b *Budget) Refuse(site string) error {
+	err := &Error{b.name, b.payer(site), b.what}
+	b.denied(err)
+	return err
+}
+
+// Allows reports whether a site may use n of the budget.
+func (b *Budget) Allows(site string, n int64) bool {
+	site = b.payer(site)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.allows(site, n)
+}
+
+// allows is Allows for a site that pays, with b.mu held.
+func (b *Budget) allows(payer string, n int64) bool {
+	b.sweep(time.Now())
+	return n <= 0 || b.of[payer]+n <= share*(b.max-b.used-n)
+}
+
+// Add uses n of the budget, also if it is used up.
+func (b *Budget) Add(site string, n int64) {
+	site = b.payer(site)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.add(site, n)
+}
+
+// Give gives n back.
+func (b *Budget) Give(site string, n int64) { b.Add(site, -n) }
+
+// GiveLater gives n back when NATS no longer stores what it has stored since a time.
+func (b *Budget) GiveLater(site string, n int64, since time.Time) {
+	site = b.payer(site)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	b.sweep(now)
+	if since.After(now) { // by the clock of another machine
+		since = now
+	}
+	width := b.keep / slots
+	last := len(b.later) - 1
+	if last < 0 || since.Sub(b.later[last].begun) >= width {
+		b.later = append(b.later, slot{since, since.Add(b.keep + width), make(map[string]int64)})
+		last++
+	}
+	b.later[last].of[site] += n
+}
+
+// Used returns how much a site uses.
+func (b *Budget) Used(site string) int64 {
+	site = b.payer(site)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sweep(time.Now())
+	return b.of[site]
+}
+
+// sweep gives back what is due. It is called with b.mu held.
+func (b *Budget) sweep(now time.Time) {
+	due := 0
+	for due < len(b.later) && !now.Before(b.later[due].at) {
+		for site, n := range b.later[due].of {
+			b.add(site, -n)
+		}
+		due++
+	}
+	b.later = b.later[due:]
+}
+
+func (b *Budget) add(site string, n int64) {
+	b.used += n
+	if b.of[site] += n; b.of[site] == 0 {
+		delete(b.of, site)
+	}
+}

@@ -1,0 +1,73 @@
+package budget
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestShares has sites take as much as they get. Something is left for one more site.
+func TestShares(t *testing.T) {
+	for busy, most := range map[int]int64{1: 100_000, 2: 52_942, 99: 1136} {
+		refused := map[string]int{}
+		b := NewNode(time.Minute, func(err *Error) { refused[err.Site]++ }).Entries
+		for more := true; more; { // in turn
+			more = false
+			for i := range busy {
+				more = b.Take(fmt.Sprint("busy", i), 1) == nil || more
+			}
+		}
+		for i := range busy {
+			if used := b.Used(fmt.Sprint("busy", i)); used > most || used < most-10 {
+				t.Errorf("%d sites: one has %d, want about %d", busy, used, most)
+			}
+		}
+		if len(refused) != busy {
+			t.Errorf("%d sites were refused something, want %d", len(refused), busy)
+		}
+		for i := range 100 {
+			if err := b.Take("quiet", 1); err != nil {
+				t.Fatalf("%d sites: entry %d of a quiet site: %v", busy, i, err)
+			}
+		}
+	}
+}
+
+// TestNetworkShares checks that the sites of a network share what one site gets, and the error.
+func TestNetworkShares(t *testing.T) {
+	n := NewNode(time.Minute, func(*Error) {})
+	n.Share(func(site string) string { return site[:1] }, func(*Error) {})
+	for i := range 100 {
+		n.Pushes.Add(fmt.Sprint("a-", i), 32<<20/100)
+	}
+	var over *Error
+	if err := n.Pushes.Take("a-777", 1000); !errors.As(err, &over) || over.Name != Pushes || over.Site != "a" {
+		t.Errorf("one more site of the network: %v", err)
+	}
+	if err := n.Pushes.Take("b", 64<<10); err != nil {
+		t.Errorf("another site: %v", err)
+	}
+}
+
+// TestGiveLater checks that usage is given back when its time has passed, and that what is known
+// of it is bounded.
+func TestGiveLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewNode(time.Minute, func(*Error) {}).Pushes
+		for range 1000 {
+			b.Add("a", 10)
+			b.GiveLater("a", 10, time.Now())
+			time.Sleep(time.Second)
+		}
+		if used := b.Used("a"); used < 1200 || used > 1500 || len(b.later) > slots+2 {
+			t.Errorf("%d are used, in %d slots", used, len(b.later))
+		}
+		b.GiveLater("a", 0, time.Now().Add(time.Hour)) // by a clock that is ahead
+		time.Sleep(PushAge + PushAge/slots)
+		if used := b.Used("a"); used != 0 || len(b.of) != 0 {
+			t.Errorf("%d are used at the end", used)
+		}
+	})
+}

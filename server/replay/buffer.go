@@ -1,0 +1,151 @@
+// Package replay keeps pushes for pages that reconnect, and knows which ones a page may have
+// missed.
+package replay
+
+import (
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/message"
+	"github.com/heartbeatd/heartbeatd/transport"
+)
+
+const (
+	// maxBytes bounds the pushes that a node keeps, and maxAge how long it keeps them. Both are at
+	// most NATS's own bounds. The budgets of the sites are smaller, so only pushes that several
+	// nodes accept at once can exceed maxBytes.
+	maxBytes = 48 << 20
+	maxAge   = broker.PushAge
+)
+
+// Push is a push that may be sent again.
+type Push struct {
+	Site   string
+	To     message.Target
+	Cursor broker.Cursor
+	Frame  []byte
+	At     time.Time
+}
+
+// Buffer has the pushes of a stream. It is not safe for concurrent use.
+type Buffer struct {
+	Cursor broker.Cursor // of the last message
+
+	tip     uint64 // the stream's last sequence number when this node subscribed; messages up to it may not have come yet
+	pushes  []Push // the oldest first
+	bytes   int
+	dropped dropped
+}
+
+// noCursor is the cursor of a new page that connects before this node has subscribed to the
+// stream. All pushes of the stream follow it.
+var noCursor = broker.Cursor{Epoch: "0"}
+
+// Subscribed takes the numbers of the first and the last message of the stream, before they are
+// received. missed is not zero if this node has missed messages up to that one.
+func (b *Buffer) Subscribed(first uint64, tip broker.Cursor) (missed broker.Cursor) {
+	b.setEpoch(tip.Epoch)
+	b.tip = tip.Seq
+	return b.follows(first)
+}
+
+// Received takes the cursor of the next message. missed is as in Subscribed.
+func (b *Buffer) Received(c broker.Cursor) (missed broker.Cursor) {
+	b.setEpoch(c.Epoch)
+	missed = b.follows(c.Seq)
+	b.Cursor = c
+	return missed
+}
+
+// setEpoch drops the pushes of another stream: the cursors of two streams cannot be
+// compared.
+func (b *Buffer) setEpoch(epoch string) {
+	if b.Cursor.Epoch != epoch {
+		*b = Buffer{Cursor: broker.Cursor{Epoch: epoch}}
+	}
+}
+
+// follows is called with the number of the next message. If NATS has dropped messages before it,
+// the pages of all sites may have missed pushes.
+func (b *Buffer) follows(seq uint64) (missed broker.Cursor) {
+	if seq <= b.Cursor.Seq+1 {
+		return missed
+	}
+	started := b.Cursor.Seq == 0 // just now: it had no pages
+	b.Cursor.Seq = seq - 1
+	b.dropped.addAll(b.Cursor.Seq)
+	if started {
+		return missed
+	}
+	return b.Cursor
+}
+
+// Keep adds a push, and drops pushes that are too old or too many.
+func (b *Buffer) Keep(p Push) {
+	b.pushes = append(b.pushes, p)
+	b.bytes += len(p.Frame)
+	drop := 0
+	for drop < len(b.pushes) && (b.bytes > maxBytes || p.At.Sub(b.pushes[drop].At) > maxAge) {
+		old := b.pushes[drop]
+		b.bytes -= len(old.Frame)
+		b.dropped.add(old.Site, old.Cursor.Seq)
+		drop++
+	}
+	b.pushes = slices.Delete(b.pushes, 0, drop)
+}
+
+// After returns the pushes after a position of this stream, the oldest first.
+func (b *Buffer) After(from broker.Cursor) iter.Seq[Push] {
+	return func(yield func(Push) bool) {
+		for _, p := range b.pushes {
+			if p.Cursor.Seq > from.Seq && !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// Position returns the cursor up to which a page of a site has the pushes, given the cursor in
+// its hello. If the page may have missed pushes that the buffer does not have, missed is the frame
+// that says so.
+func (b *Buffer) Position(site, after string) (from broker.Cursor, missed []byte) {
+	had, err := broker.ParseCursor(after)
+	known := b.Cursor.Epoch != ""
+	switch {
+	case err != nil && known: // a new page: it gets what is pushed from now on
+		return broker.Cursor{Epoch: b.Cursor.Epoch, Seq: max(b.Cursor.Seq, b.tip)}, nil
+	case err != nil:
+		return noCursor, nil
+	case !known:
+		return had, nil
+	}
+	upTo := b.dropped.upTo(site)
+	lost := had.Epoch != b.Cursor.Epoch
+	if lost { // it has no push of this stream
+		from = broker.Cursor{Epoch: b.Cursor.Epoch}
+	} else {
+		from = had
+	}
+	if lost && had.Epoch != noCursor.Epoch || from.Seq < upTo {
+		missed = MissedFrame(broker.Cursor{Epoch: from.Epoch, Seq: max(from.Seq, upTo)})
+	}
+	return from, missed
+}
+
+// PushFrame returns the frame of a push.
+func PushFrame(c broker.Cursor, msg message.Message) []byte {
+	b := transport.AppendString([]byte(`{"type":"push","cursor":`), c.String())
+	if msg.To.Room != "" {
+		b = transport.AppendString(append(b, `,"room":`...), msg.To.Room)
+	}
+	b = append(append(b, `,"data":`...), msg.Data...)
+	return append(b, '}')
+}
+
+// MissedFrame returns the frame that tells a page that it may have missed pushes up to a
+// position.
+func MissedFrame(upTo broker.Cursor) []byte {
+	return append(transport.AppendString([]byte(`{"type":"missed","cursor":`), upTo.String()), '}')
+}
