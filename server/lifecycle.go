@@ -55,7 +55,7 @@ func (s *session) accept(claims *ticket.Claims) {
 	s.claims, s.user = claims, claims.User()
 	s.site.setCalls(claims)
 	s.site.cron.tell(claims.Cron, claims.IssuedAt.UnixMilli())
-	s.can.Store(&claims.Can)
+	s.last.Store(claims)
 	s.entries = slices.DeleteFunc(s.entries, func(e sessionEntry) bool {
 		may := s.user.MayEnter(e.room)
 		if !may {

@@ -58,7 +58,7 @@ type session struct {
 	site  *site
 	key   sessionKey
 	beats *rate.Limiter
-	can   atomic.Pointer[[]string] // the capabilities of the ticket
+	last  atomic.Pointer[ticket.Claims] // of the last ticket, for those that do not hold mu
 
 	mu             sync.Mutex // guards the following fields
 	claims         *ticket.Claims
@@ -222,6 +222,13 @@ func (s *session) isTarget(to message.Target) bool {
 	case to.User != 0:
 		return to.User == s.key.user
 	}
-	can := s.can.Load()
-	return to.Can != "" && can != nil && slices.Contains(*can, to.Can)
+	last := s.last.Load()
+	return to.Can != "" && last != nil && slices.Contains(last.Can, to.Can)
+}
+
+// Offer implements room.Listener. Entries of admin/online say where users are.
+func (s *session) Offer(r *room.Room, frame []byte, minor bool) {
+	if last := s.last.Load(); last == nil || !last.NoLocations || r.Name() != wordpress.AdminRoom {
+		s.outlet.Offer(r, frame, minor)
+	}
 }

@@ -28,3 +28,26 @@ func TestUnrecorded(t *testing.T) {
 		t.Errorf("it has the entries %s", a.text)
 	}
 }
+
+// TestNoLocations checks that a page whose user may not see where others are gets no presence of
+// the admin, neither in frames nor in ticks, and still gets pushes.
+func TestNoLocations(t *testing.T) {
+	n := newNode(t)
+	n.enter(wordpress.AdminRoom, 1, "dashboard")
+	p := n.page(t, 2).withClaims(t, func(c *ticket.Claims) { c.NoLocations = true })
+	s := p.socket(t)
+	if f := s.beat(1, p.pinging("dashboard")); f.Type != "tick" || strings.Contains(f.Body, "presence-online") {
+		t.Errorf("the tick is %s %s", f.Type, f.Body)
+	}
+	if got := text(p.post(t, p.pinging("dashboard"))); !strings.Contains(got, "server_time") || strings.Contains(got, "presence-online") {
+		t.Errorf("the tick of a POST is %s", got)
+	}
+	n.enter(wordpress.AdminRoom, 3, "dashboard")
+	n.pushed(t, `{"room":"admin/online"}`, `"over"`)
+	s.news("over")
+	for _, f := range s.seen {
+		if f.Type == "presence" && f.Room == wordpress.AdminRoom {
+			t.Errorf("it gets presence of %s", f.Room)
+		}
+	}
+}

@@ -15,6 +15,7 @@ type User struct {
 	EditPosts     bool
 	ManageOptions bool
 	Unrecorded    bool            // their presence is not recorded: they enter no room
+	NoLocations   bool            // they may not see where others are: no presence of admin/online
 	Rooms         []string        // rooms that they may enter and hear, besides admin/online
 	Types         []string        // post types all of whose posts they may edit
 	AdminURL      string          // the URL of wp-admin/; only for users who may edit posts

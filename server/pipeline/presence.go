@@ -103,7 +103,7 @@ const ActiveHandle = "presence-active-posts-ping"
 
 // answerOnline answers a presence-ping with the entries of admin/online.
 func answerOnline(c *hook.Call) {
-	if c.Data.Array("presence-ping").Len() == 0 || !c.User.EditPosts {
+	if c.Data.Array("presence-ping").Len() == 0 || !c.User.EditPosts || c.User.NoLocations {
 		return
 	}
 	list, listed, total, err := c.Presence.Online()

@@ -32,11 +32,12 @@ const nativeAge = 6 * time.Minute
 type Claims struct {
 	Name        string          `json:"name"`
 	Avatar      string          `json:"avatar,omitempty"`
-	SID         string          `json:"sid"`                  // hex sha256 of the session token
-	Cookie      string          `json:"cookie,omitempty"`     // CookieID of the site's own log-in cookie; empty: no cookie is compared
-	Unrecorded  bool            `json:"unrecorded,omitempty"` // the user's presence is not recorded: the page enters no room
-	Can         []string        `json:"can,omitempty"`        // edit_posts, manage_options, and those of the filter heartbeatd_capabilities
-	Rooms       []string        `json:"rooms,omitempty"`      // rooms that this page may enter and hear, besides admin/online
+	SID         string          `json:"sid"`                    // hex sha256 of the session token
+	Cookie      string          `json:"cookie,omitempty"`       // CookieID of the site's own log-in cookie; empty: no cookie is compared
+	Unrecorded  bool            `json:"unrecorded,omitempty"`   // the user's presence is not recorded: the page enters no room
+	NoLocations bool            `json:"no_locations,omitempty"` // the user may not see where others are: the page gets no presence of admin/online
+	Can         []string        `json:"can,omitempty"`          // edit_posts, manage_options, and those of the filter heartbeatd_capabilities
+	Rooms       []string        `json:"rooms,omitempty"`        // rooms that this page may enter and hear, besides admin/online
 	Screen      string          `json:"screen,omitempty"`
 	ScreenLabel string          `json:"screen_label,omitempty"`
 	Post        *wordpress.Post `json:"post,omitempty"`         // the post that the page edits
@@ -124,6 +125,7 @@ func (c *Claims) User() *hook.User {
 		ID: id, Name: c.Name, Avatar: c.Avatar,
 		EditPosts:     slices.Contains(c.Can, "edit_posts"),
 		Unrecorded:    c.Unrecorded,
+		NoLocations:   c.NoLocations,
 		ManageOptions: slices.Contains(c.Can, "manage_options"),
 		Rooms:         c.Rooms,
 		Types:         c.Types, AdminURL: c.Admin, Post: c.Post,

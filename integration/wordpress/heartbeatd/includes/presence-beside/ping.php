@@ -84,17 +84,20 @@ function heartbeatd_clean_ping( $ping ) {
 }
 
 /**
- * Returns the claims of a ticket about the rows that heartbeatd holds for the page.
+ * Returns the claims of a ticket about the Presence API plugin beside this one: the rows that
+ * heartbeatd holds for the page, and whether its user may not see where others are.
  *
  * @param string $screen_id The page's screen.
- * @return array{rows?: string, ping?: array}
+ * @return array{rows?: string, ping?: array, no_locations?: true}
  */
-function heartbeatd_held_row_claims( $screen_id ) {
+function heartbeatd_push_transport_claims( $screen_id ) {
 	$url = heartbeatd_rows_url();
-	return '' === $url ? array() : array_filter(
+	return array_filter(
 		array(
-			'rows' => $url,
-			'ping' => heartbeatd_page_ping( $screen_id ),
+			'rows'         => $url,
+			'ping'         => '' === $url ? array() : heartbeatd_page_ping( $screen_id ),
+			// That plugin's capability, for any other user. Everybody has it for themselves.
+			'no_locations' => heartbeatd_is_push_transport() && ! current_user_can( 'view_presence_location', 0 ),
 		)
 	);
 }

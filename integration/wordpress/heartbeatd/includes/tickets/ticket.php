@@ -74,7 +74,7 @@ function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
 	if ( '' !== $sync ) {
 		$claims['sync'] = $sync;
 	}
-	$claims += heartbeatd_held_row_claims( $screen_id );
+	$claims += heartbeatd_push_transport_claims( $screen_id );
 	$event   = heartbeatd_next_event_time( get_option( 'cron' ) );
 	if ( $event ) {
 		$claims['cron'] = $event;

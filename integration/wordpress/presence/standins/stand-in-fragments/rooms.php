@@ -40,7 +40,11 @@ function wp_can_access_presence_room( $room, $user_id = 0 ) {
  * Determines whether the current user may see where another user is.
  */
 function stand_in_can_see_location( $user_id ) {
-	return get_current_user_id() === (int) $user_id || current_user_can( 'list_users' );
+	return current_user_can( 'view_presence_location', (int) $user_id );
+}
+
+function stand_in_map_location( $caps, $cap, $user_id, $args ) {
+	return 'view_presence_location' === $cap ? array( (int) ( $args[0] ?? 0 ) === $user_id ? 'exist' : 'list_users' ) : $caps;
 }
 
 function stand_in_count_editors( $room ) {

@@ -34,6 +34,7 @@ if ( STAND_IN_HAS_TRANSPORT_HOOKS ) {
 
 register_activation_hook( __FILE__, 'stand_in_create_table' );
 add_action( 'init', 'stand_in_add_support' );
+add_filter( 'map_meta_cap', 'stand_in_map_location', 10, 4 );
 
 // Pages write the first rows.
 add_action( 'admin_enqueue_scripts', 'stand_in_on_admin_page' );
