@@ -127,7 +127,7 @@ func (p *Page) Update(s Session) {
 	}
 	// Only rows of pages with a connection are renewed in the table.
 	hold := p.visible && s.Connected
-	state := fmt.Sprint(string(value.Data), value.FocusedAt, hold)
+	state := fmt.Sprint(string(value.Data), value.FocusedAt, hold, s.Idle)
 	if slices.Equal(keys, p.keys) && state == p.state {
 		return
 	}

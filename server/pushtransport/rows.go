@@ -65,8 +65,9 @@ type row struct {
 	Room     string          `json:"room"`
 	ClientID string          `json:"client_id"`
 	UserID   int64           `json:"user_id"`
-	Where    json.RawMessage `json:"where"`         // the screen of the page
-	Age      int64           `json:"age,omitempty"` // of a row that is removed: since when the page has been closed, in s
+	Where    json.RawMessage `json:"where"`          // the screen of the page
+	Idle     bool            `json:"idle,omitempty"` // the user is idle on all pages
+	Age      int64           `json:"age,omitempty"`  // of a row that is removed: since when the page has been closed, in s
 }
 
 // request is the body of a call.
@@ -181,7 +182,7 @@ func calls(view *broker.View, j job, now time.Time) (bodies []request) {
 	if j.renew {
 		for _, s := range view.Shown(presence.Filter{}) {
 			if s.Held && IsRow(s.Room, s.ClientID, s.UserID) {
-				rows = append(rows, row{Room: s.Room, ClientID: s.ClientID, UserID: s.UserID, Where: s.Data})
+				rows = append(rows, row{Room: s.Room, ClientID: s.ClientID, UserID: s.UserID, Where: s.Data, Idle: s.Idle == presence.Idle})
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package pushtransport
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,6 +27,9 @@ func TestCalls(t *testing.T) {
 		b.Hold(entry("admin/online", UserClient(user), user))
 	}
 	b.Hold(entry("postType/post:5", EditorClient(1), 1))
+	idle, value := entry("postType/post:5", EditorClient(2), 2)
+	b.Hold(idle, value)
+	b.SetIdle(idle)
 	b.Hold(entry("postType/post:5", "lock-1", 1))      // not a row of that plugin's pages
 	b.Hold(entry("admin/online", UserClient(7000), 1)) // another user's client ID
 	k, s := entry("admin/online", UserClient(8000), 8000)
@@ -41,8 +45,13 @@ func TestCalls(t *testing.T) {
 	if len(got) != 3 || got[0].Renew || len(got[0].Rows) != 1 || len(got[0].Left) != 1 || got[0].Left[0].Age != 10 {
 		t.Errorf("the first of %d calls has %d rows and %d that left", len(got), len(got[0].Rows), len(got[0].Left))
 	}
-	if n := len(got[1].Rows) + len(got[2].Rows); !got[1].Renew || !got[2].Renew || len(got[1].Rows) != maxRows || n != maxRows+2 {
-		t.Errorf("%d rows are renewed, want %d", n, maxRows+2)
+	if n := len(got[1].Rows) + len(got[2].Rows); !got[1].Renew || !got[2].Renew || len(got[1].Rows) != maxRows || n != maxRows+3 {
+		t.Errorf("%d rows are renewed, want %d", n, maxRows+3)
+	}
+	for _, r := range slices.Concat(got[1].Rows, got[2].Rows) {
+		if r.Idle != (r.Room == idle.Room && r.ClientID == idle.ClientID) {
+			t.Errorf("the row %s of %s is idle: %v", r.ClientID, r.Room, r.Idle)
+		}
 	}
 	if got := calls(view, job{changed: map[Key]change{{"a/b", UserClient(9), 9}: {}}}, time.Now()); len(got) != 1 || len(got[0].Left) != 1 {
 		t.Errorf("a change: %+v", got)

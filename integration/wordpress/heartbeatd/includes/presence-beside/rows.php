@@ -27,6 +27,14 @@ const HEARTBEATD_NEXT_PAGE_TIME = 5;
 const HEARTBEATD_RENEWED_ROW_AGE = 10;
 
 /**
+ * That plugin shows a user as idle whose row is older than 75 seconds. The row of a user who is
+ * idle is given a date so many seconds ago, if rows live so long that until the next renewal the
+ * row is not older than its lifetime: functions can leave out older rows.
+ */
+const HEARTBEATD_IDLE_ROW_AGE      = 80;
+const HEARTBEATD_IDLE_ROW_LIFETIME = 150;
+
+/**
  * Registers the route.
  */
 function heartbeatd_register_rows_route() {
@@ -114,8 +122,17 @@ function heartbeatd_is_held_row( $row ) {
 function heartbeatd_row_lifetime() {
 	// phpcs:disable WordPress.NamingConventions.PrefixAllGlobals -- The Presence API's filters.
 	$ttl = (int) apply_filters( 'wp_presence_default_ttl', defined( 'WP_PRESENCE_DEFAULT_TTL' ) ? WP_PRESENCE_DEFAULT_TTL : 150 );
-	return max( 15, min( $ttl, (int) apply_filters( 'wp_presence_max_expires_in', HOUR_IN_SECONDS ) ) );
+	return max( 15, min( $ttl, heartbeatd_max_row_lifetime() ) );
 	// phpcs:enable
+}
+
+/**
+ * Returns the longest time for which that plugin lets a row live, in seconds.
+ *
+ * @return int
+ */
+function heartbeatd_max_row_lifetime() {
+	return (int) apply_filters( 'wp_presence_max_expires_in', HOUR_IN_SECONDS ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- The Presence API's filter.
 }
 
 /**
@@ -146,7 +163,7 @@ function heartbeatd_entry_time( $entry ) {
  * Writes the row of a page, if its user may be in the room. It is written as that user, whose
  * presence may not be recorded, and in their language.
  *
- * @param array       $row        The row, as {room, client_id, user_id, where}.
+ * @param array       $row        The row, as {room, client_id, user_id, where, idle}.
  * @param object|null $entry      The entry that is there.
  * @param int         $expires_in For how many seconds it lives.
  */
@@ -161,16 +178,26 @@ function heartbeatd_hold_row( $row, $entry, $expires_in ) {
 		restore_previous_locale();
 	}
 	if ( $state ) {
-		wp_set_presence(
-			$row['room'],
-			$row['client_id'],
-			$state,
-			array(
-				'user_id'    => $row['user_id'],
-				'expires_in' => $expires_in,
-			)
-		);
+		wp_set_presence( $row['room'], $row['client_id'], $state, array( 'user_id' => $row['user_id'] ) + heartbeatd_row_dates( $row, $expires_in ) );
 	}
+}
+
+/**
+ * Returns when a row is dated, and for how many seconds it lives from then on.
+ *
+ * @param array $row        The row, as {room, client_id, user_id, where, idle}.
+ * @param int   $expires_in For how many seconds it lives from now on.
+ * @return array{expires_in: int, date_gmt?: string}
+ */
+function heartbeatd_row_dates( $row, $expires_in ) {
+	$life = $expires_in + HEARTBEATD_IDLE_ROW_AGE;
+	if ( empty( $row['idle'] ) || $expires_in < HEARTBEATD_IDLE_ROW_LIFETIME || $life > heartbeatd_max_row_lifetime() ) {
+		return array( 'expires_in' => $expires_in );
+	}
+	return array(
+		'expires_in' => $life,
+		'date_gmt'   => gmdate( 'Y-m-d H:i:s', time() - HEARTBEATD_IDLE_ROW_AGE ),
+	);
 }
 
 /**
