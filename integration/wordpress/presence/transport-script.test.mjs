@@ -15,9 +15,9 @@ function openPage(t, { leads = true, room = '' } = {}) {
 	t.mock.timers.enable({ apis: ['setTimeout'] })
 	const listeners = {}
 	const document = { visibilityState: 'visible' }
-	const page = { beats: 0, document, tick: (ms) => t.mock.timers.tick(ms) }
+	const page = { beats: 0, triggered: [], document, tick: (ms) => t.mock.timers.tick(ms) }
 	const window = { setTimeout, clearTimeout, heartbeatdPresence: { room }, document }
-	const jQuery = () => ({ on: (name, call) => { listeners[name.split('.')[0]] = call } })
+	const jQuery = () => ({ on: (name, call) => { listeners[name.split('.')[0]] = call }, trigger: (name, args) => page.triggered.push([name, ...args]) })
 	const context = vm.createContext({ window, document, jQuery, Math })
 	vm.runInContext(hooks, context)
 	page.hooks = window.wp.hooks
@@ -33,6 +33,7 @@ function openPage(t, { leads = true, room = '' } = {}) {
 	return Object.assign(page, {
 		push: (presence) => listeners['heartbeat-push']({}, { data: { heartbeatd: { presence } } }),
 		other: (data) => listeners['heartbeat-push']({}, { data }),
+		ticks: (tick, jqXHR) => listeners['heartbeat-tick']({}, tick, 'success', jqXHR),
 		link: (name) => listeners['heartbeat-transport']({}, name),
 		keepalive: () => page.hooks.applyFilters('presence-api.keepalive', true),
 	})
@@ -119,4 +120,19 @@ test('the plugin hears of the rooms until it beats, the page\'s own first', (t) 
 	page.tick(1)
 	assert.deepEqual(heard, ['postType/post:5', 'postType/post:5', 'admin/online'])
 	assert.equal(page.beats, 0, 'whether to beat is the plugin\'s decision')
+})
+
+test('a part of another tab\'s tick does not hide the locks in a list', (t) => {
+	const page = openPage(t, { leads: false })
+	const locks = { 'wp-check-locked-posts': { 'post-5': { text: 'Anna is editing' } } }
+	const relay = () => {
+		page.ticks({ 'presence-online-hash': 'x' })
+		page.tick(1)
+		return JSON.parse(JSON.stringify(page.triggered.splice(0)))
+	}
+	assert.deepEqual(relay(), [], 'no tick yet')
+	page.ticks({ ...locks, 'presence-online-hash': 'x' }, {})
+	assert.deepEqual(relay(), [['heartbeat-tick.wp-check-locked-posts', locks]])
+	page.ticks({}, {})
+	assert.deepEqual(relay(), [], 'no post is locked any more')
 })

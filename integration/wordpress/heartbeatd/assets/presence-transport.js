@@ -7,6 +7,8 @@
 	// The time over which pages beat when heartbeatd no longer holds rows.
 	const RELEASE_SPREAD_MS = 3000;
 
+	const LOCKS = 'wp-check-locked-posts';
+
 	let holds = false; // heartbeatd holds the rows of this page's user
 	let releasing = 0; // the timer that ends this when the link is not back in time
 	let pinged = false; // the last beat carried the page's ping: it leads the tabs of the browser
@@ -51,6 +53,17 @@
 		beats++;
 		pinged = 'presence-ping' in data;
 	}, 1000 );
+
+	// That plugin passes a part of the leading tab's tick to the other tabs as a tick. For core a tick
+	// without locks means that no post of the list is locked: core gets the locks again.
+	let locks; // as the page's own last tick has them
+	$( document ).on( 'heartbeat-tick.heartbeatd', ( event, tick, status, jqXHR ) => {
+		if ( jqXHR ) {
+			locks = tick[ LOCKS ];
+		} else if ( locks && ! tick[ LOCKS ] ) {
+			window.setTimeout( () => $( document ).trigger( `heartbeat-tick.${ LOCKS }`, [ { [ LOCKS ]: locks } ] ) );
+		}
+	} );
 
 	$( document ).on( 'heartbeat-transport.heartbeatd', ( event, name ) => {
 		if ( name === 'post' && holds && ! releasing ) {
