@@ -29,14 +29,21 @@ const HEARTBEATD_IDLE_AFTER = 30;
  * @return array|null Null if it is invalid.
  */
 function heartbeatd_presence_read_entry( $entry ) {
-	$texts = array( 'room', 'client_id', 'date_gmt', 'display_name', 'avatar_url' );
-	if ( ! is_array( $entry ) || ! is_int( $entry['user_id'] ?? null ) || heartbeatd_is_unreadable( $entry['data'] ?? null, HEARTBEATD_MAX_DEPTH ) ) {
+	if ( ! is_array( $entry ) ) {
 		return null;
 	}
-	foreach ( $texts as $i => $name ) {
-		if ( ! is_string( $entry[ $name ] ?? ( $i < 3 ? null : '' ) ) ) {
+	$entry += array(
+		'display_name' => '',
+		'avatar_url'   => '',
+		'data'         => array(),
+	);
+	foreach ( array( 'room', 'client_id', 'display_name', 'avatar_url', 'date_gmt' ) as $name ) {
+		if ( ! is_string( $entry[ $name ] ?? null ) ) {
 			return null;
 		}
+	}
+	if ( ! is_int( $entry['user_id'] ?? null ) || heartbeatd_is_unreadable( $entry['data'], HEARTBEATD_MAX_DEPTH ) ) {
+		return null;
 	}
 	$optional = isset( $entry['idle'] ) ? array( 'idle' => (bool) $entry['idle'] ) : array();
 	if ( isset( $entry['expires_gmt'] ) ) {
@@ -46,9 +53,9 @@ function heartbeatd_presence_read_entry( $entry ) {
 		'room'         => $entry['room'],
 		'client_id'    => $entry['client_id'],
 		'user_id'      => $entry['user_id'],
-		'display_name' => $entry['display_name'] ?? '',
-		'avatar_url'   => $entry['avatar_url'] ?? '',
-		'data'         => (array) ( $entry['data'] ?? array() ),
+		'display_name' => $entry['display_name'],
+		'avatar_url'   => $entry['avatar_url'],
+		'data'         => (array) $entry['data'],
 		'date_gmt'     => $entry['date_gmt'],
 	) + $optional;
 }
