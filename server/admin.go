@@ -11,6 +11,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/origin"
+	"github.com/heartbeatd/heartbeatd/server/phpbeats"
 	"github.com/heartbeatd/heartbeatd/server/restapi"
 )
 
@@ -53,7 +54,7 @@ func (s *Server) apiNode() restapi.Node {
 		AdmitDeposit: func(id string, d *message.Deposit) error { return s.deposits.Admit(id, d, time.Now()) },
 		Ready:        s.ready,
 		PHPBeats: func(id string) (map[string]int, time.Duration) {
-			return s.sites.get(id).phpBeats.sum(time.Now()), min(time.Since(s.started), phpBeatsSpan)
+			return s.sites.get(id).phpBeats.Sum(time.Now()), min(time.Since(s.started), phpbeats.Span)
 		},
 	}
 }

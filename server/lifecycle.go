@@ -32,7 +32,7 @@ func (s *session) renew(siteID string, claims *ticket.Claims) error {
 	if s.ended {
 		return ticketError("the session has ended")
 	}
-	s.site.phpBeats.count(s.claims, claims)
+	s.site.phpBeats.Count(s.claims, claims)
 	s.accept(claims)
 	if s.connected() {
 		s.timer.Reset(time.Until(claims.ExpiresAt.Time))

@@ -2,37 +2,11 @@ package server
 
 import (
 	"fmt"
-	"maps"
 	"testing"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
-
-// TestPHPBeatsOfAnHour checks that beats are forgotten after an hour, and that the callbacks
-// are bounded.
-func TestPHPBeatsOfAnHour(t *testing.T) {
-	start := time.Unix(1_900_000_000, 0)
-	var p phpBeats
-	for minute := range 90 {
-		p.add(map[string]int{"a": 2}, start.Add(time.Duration(minute)*time.Minute))
-	}
-	last := start.Add(89 * time.Minute)
-	if got := p.sum(last); !maps.Equal(got, map[string]int{"a": 120}) || len(p.minutes) != 60 {
-		t.Errorf("%v in %d minutes, want 120 in 60", got, len(p.minutes))
-	}
-	if got := p.sum(last.Add(phpBeatsSpan)); len(got) != 0 || len(p.minutes) != 0 {
-		t.Errorf("an hour later: %v", got)
-	}
-	many := make(map[string]int)
-	for i := range 2 * maxCallbacks {
-		many[fmt.Sprint(i)] = 1
-	}
-	p.add(many, last)
-	if got := p.sum(last); len(got) != maxCallbacks {
-		t.Errorf("%d callbacks, want %d", len(got), maxCallbacks)
-	}
-}
 
 // TestPHPBeatsOfTickets checks that a ticket that names callbacks is counted once, when a page
 // sends it over its link.

@@ -71,7 +71,7 @@ func (b *replayBuffer) receive(m broker.Message) {
 	case message.Rooms:
 		st.changes.Take(msg, now, func(rooms []string) { b.pushRooms(st, rooms) })
 	case message.PHPBeats:
-		st.phpBeats.add(msg.Beats, stored)
+		st.phpBeats.Add(msg.Beats, stored)
 	}
 }
 

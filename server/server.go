@@ -110,7 +110,7 @@ type Config struct {
 //	Outbox's mu, then the transport's own: they wake a writer
 //
 // While these are held no other lock is waited for: sites.mu, cron.mu, refusals.mu, limit.Clients.mu
-// (except for that of its log), budget.Budget.mu, sitecall.Hosts.mu, phpBeats.mu, deposit.Store.mu, depositor.mu and
+// (except for that of its log), budget.Budget.mu, sitecall.Hosts.mu, phpbeats.Counter.mu, deposit.Store.mu, depositor.mu and
 // the locks of package ticket. A new session is locked under sessions.mu while no other goroutine
 // can reach it, so that never waits. The transport calls sessions with none of its locks held.
 //

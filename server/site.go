@@ -14,6 +14,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/origin"
+	"github.com/heartbeatd/heartbeatd/server/phpbeats"
 	"github.com/heartbeatd/heartbeatd/server/presencesync"
 	"github.com/heartbeatd/heartbeatd/server/proxy"
 	"github.com/heartbeatd/heartbeatd/server/pushtransport"
@@ -69,7 +70,7 @@ type site struct {
 	cron    cron
 	puts    sync.Mutex // held while the API checks an entry and writes it
 
-	phpBeats phpBeats
+	phpBeats phpbeats.Counter
 }
 
 func newSite(s Site, b *broker.Broker, log *slog.Logger) (*site, error) {
