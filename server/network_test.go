@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -85,6 +86,40 @@ func TestNetwork(t *testing.T) {
 		if f.Type == "push" || f.Type == "bye" {
 			t.Errorf("received %+v of another site", f)
 		}
+	}
+}
+
+// TestNetworkIsOptedInto checks that the secret of a site does not sign for another one whose ID
+// looks like that of a site of its network, wherever a node does not know that other site.
+func TestNetworkIsOptedInto(t *testing.T) {
+	var log lockedBuffer
+	secret := "the secret of a tenant"
+	n := newNode(t, func(c *Config) {
+		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		c.Sites = []Site{{ID: "shop", Secrets: []string{secret}}}
+	})
+	forged, err := ticket.Sign("shop-2", secret, claimsFor("1"), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := n.verifyTicket(forged); err == nil || n.sites.get("shop-2") != nil {
+		t.Errorf("a ticket for another tenant: %v", err)
+	}
+	key := nodetest.SignKey(t, "shop-2", secret, time.Now(), time.Minute, "api")
+	if status, _ := n.callWith(t, key, "/push", `{"to":{"all":true},"data":1}`); status != http.StatusUnauthorized {
+		t.Errorf("a key for another tenant: status %d", status)
+	}
+	hello := fmt.Sprintf(`{"type":"hello","ticket":%q,"conn":"a-connection"}`, forged)
+	r, _ := http.NewRequestWithContext(t.Context(), "POST", n.url+"/heartbeat/open", strings.NewReader(hello))
+	n.page(t, 1).do(t, r)
+	if !strings.Contains(log.String(), "WordPress network, set --site-network") {
+		t.Errorf("logged %s", log.String())
+	}
+	_, err = New(Config{Broker: n.broker, BasePath: "/heartbeat", Sites: []Site{
+		{ID: "shop", Secrets: []string{secret}, Network: true}, {ID: "shop-2", Secrets: []string{"another secret"}},
+	}})
+	if err == nil || !strings.Contains(err.Error(), `"shop-2"`) {
+		t.Errorf("overlapping sites: %v", err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/server/network"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -104,6 +105,9 @@ func (l *refusals) log(r *http.Request, err error) {
 	reason := refused.Reason
 	if refused.cause == ticket.UnknownSite { // the page is not told
 		reason = "no such site: " + strconv.QuoteToASCII(logged(refused.site))
+		if of := network.Of(refused.site); l.sites.configured[of] != nil {
+			reason += ": if " + strconv.QuoteToASCII(logged(of)) + " is a WordPress network, set --site-network, or \"network\": true in --sites"
+		}
 	}
 	l.logger.Log(r.Context(), level, "a page is refused", "site", key.site, "cause", key.cause, "reason", logged(reason),
 		"origin", logged(r.Header.Get("Origin")), "host", logged(r.Host), "more since the last message", more)

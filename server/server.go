@@ -171,7 +171,7 @@ func New(c Config) (*Server, error) {
 	list := c.Sites
 	if c.Demo != nil {
 		c.Demo.AddHooks(&hooks)
-		list = append(list, Site{ID: demosite.ID, Secrets: []string{c.Demo.Secret()}})
+		list = append(list, Site{ID: demosite.ID, Secrets: []string{c.Demo.Secret()}, Network: true})
 	}
 	var err error
 	if s.sites, err = newSites(list, c.Broker, s.clients, c.Logger); err != nil {

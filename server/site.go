@@ -30,6 +30,12 @@ type Site struct {
 	// Upstream is the site's WordPress, as http://127.0.0.1:8000, when
 	// heartbeatd stands in front of admin-ajax.php.
 	Upstream string `json:"upstream"`
+	// Network says that the site is a WordPress network: its secrets also sign for the sites ID-2,
+	// ID-3 and so on.
+	Network bool `json:"network"`
+	// Private allows calls of the site at loopback and private addresses, as its host name may
+	// resolve to. Without it only a configured origin or upstream may be such an address.
+	Private bool `json:"private"`
 	// SyncAnywhere allows the site's tickets to name a URL of any one origin, to which
 	// heartbeatd sends presence: that of the first ticket. Without it only the upstream and
 	// the origins are allowed. It is for a site of which neither is configured.

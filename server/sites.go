@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"sync"
 
@@ -13,6 +13,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/limit"
+	"github.com/heartbeatd/heartbeatd/server/network"
 	"github.com/heartbeatd/heartbeatd/server/origin"
 	"github.com/heartbeatd/heartbeatd/server/proxy"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
@@ -21,11 +22,7 @@ import (
 // maxMembers bounds the sites of one network that a node serves at a time.
 const maxMembers = 10_000
 
-// memberID is the id of a site of a WordPress network: 'default-3' is the third of the
-// network whose first is 'default'.
-var memberID = regexp.MustCompile(`^(.+)-([1-9][0-9]{0,9})$`)
-
-// sites are those that a node serves: the configured ones, and others of their networks.
+// sites are those that a node serves: the configured ones, and others of the networks among them.
 type sites struct {
 	broker     *broker.Broker
 	configured map[string]*site
@@ -37,6 +34,7 @@ type sites struct {
 // newSites makes the configured sites.
 func newSites(list []Site, b *broker.Broker, clients *limit.Clients, log *slog.Logger) (*sites, error) {
 	l := &sites{broker: b, configured: make(map[string]*site), members: make(map[string]*site)}
+	var networks []string
 	for _, s := range list {
 		if len(s.Secrets) == 0 || len(s.Secrets) > 2 {
 			return nil, fmt.Errorf("site %q needs one secret, or two while one replaces the other", s.ID)
@@ -54,8 +52,11 @@ func newSites(list []Site, b *broker.Broker, clients *limit.Clients, log *slog.L
 			}
 		}
 		l.configured[s.ID] = st
+		if s.Network {
+			networks = append(networks, s.ID)
+		}
 	}
-	return l, nil
+	return l, network.Check(slices.Collect(maps.Keys(l.configured)), networks)
 }
 
 // first returns the configured site of an id: the site itself, or the first of its
@@ -64,8 +65,8 @@ func (l *sites) first(id string) *site {
 	if st := l.configured[id]; st != nil {
 		return st
 	}
-	if m := memberID.FindStringSubmatch(id); m != nil {
-		return l.configured[m[1]]
+	if st := l.configured[network.Of(id)]; st != nil && st.Network {
+		return st
 	}
 	return nil
 }

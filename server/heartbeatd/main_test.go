@@ -202,6 +202,8 @@ func TestRefusedFlags(t *testing.T) {
 		{[]string{"--config", config}, "--listen"},
 		{[]string{"--sites", `[{"id":"a","secrets":["1","2","3"]}]`}, "one secret, or two"},
 		{[]string{"--sites", `[{"id":"a","secrets":["1"]},{"id":"a","secrets":["1"]}]`}, "configured twice"},
+		{[]string{"--sites", `[{"id":"shop","secrets":["1"],"network":true},{"id":"shop-2","secrets":["2"]}]`}, `is also that of a site of the network "shop"`},
+		{[]string{"--site-network", "--site-id", "shop", "--site-secret", "1", "--sites", `[{"id":"shop-2","secrets":["2"]}]`}, `is also that of a site of the network "shop"`},
 		{[]string{"--base-path", "hb"}, "must begin with /"},
 		{[]string{"--base-path", "/hb/"}, "must begin with /"},
 		{[]string{"--site-secret", ""}, "--site-secret is empty"},
@@ -233,6 +235,34 @@ func TestWatchPrints(t *testing.T) {
 	var object map[string]any
 	if err := json.Unmarshal(out.Bytes(), &object); err != nil || object["event"] != "joined" || object["room"] != "admin/online" || object["site"] != "demo" {
 		t.Errorf("printed %s: %v", out.String(), err)
+	}
+}
+
+// TestSiteIsNetwork checks when the site of --site-secret may be a WordPress network without
+// --site-network: when no other site can have the ID of one of its sites.
+func TestSiteIsNetwork(t *testing.T) {
+	secret := "a secret that is long enough for the tests"
+	var out bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&out, nil))
+	others := siteList{{ID: "blog", Secrets: []string{secret}}}
+	for _, c := range []struct {
+		name string
+		cmd  serveCmd
+		want bool
+	}{
+		{"the only site", serveCmd{}, true},
+		{"with an external NATS server", serveCmd{NatsURL: "nats://127.0.0.1:4222"}, false},
+		{"with other sites", serveCmd{Sites: others}, false},
+		{"named as a network", serveCmd{NatsURL: "nats://127.0.0.1:4222", Sites: others, SiteNetwork: true}, true},
+	} {
+		c.cmd.SiteID, c.cmd.SiteSecret = "shop", &secret
+		sites, err := c.cmd.sites(log)
+		if err != nil || sites[len(sites)-1].Network != c.want {
+			t.Errorf("%s: %+v, %v", c.name, sites, err)
+		}
+	}
+	if !strings.Contains(out.String(), "two sites have the same secret") {
+		t.Errorf("logged %s", out.String())
 	}
 }
 

@@ -31,12 +31,13 @@ type serveCmd struct {
 	APIKey     string `help:"API key of the operator, valid for every site." placeholder:"KEY"`
 	MetricsKey string `help:"Bearer key that /metrics asks for." placeholder:"KEY"`
 
-	Sites siteList `help:"Several sites, as a JSON list of {id, origins, upstream, secrets}. Meant for the configuration file." placeholder:"JSON"`
+	Sites siteList `help:"Several sites, as a JSON list of {id, origins, upstream, secrets, network, private}. Meant for the configuration file." placeholder:"JSON"`
 
 	SiteID        string         `default:"default" help:"ID of the site."`
 	SiteSecret    *string        `help:"Secret that signs the site's tickets." placeholder:"SECRET"`
 	SiteOldSecret string         `help:"Previous secret, accepted while the secret is being replaced." placeholder:"SECRET"`
 	SiteUpstream  string         `help:"URL of the site's WordPress, for heartbeatd in front of its admin-ajax.php." placeholder:"URL"`
+	SiteNetwork   bool           `help:"The site is a WordPress network, whose secret also signs for the sites ID-2, ID-3 and so on. Needed with --nats-url or --sites: otherwise there is no other site that could have such an ID."`
 	TrustedProxy  []netip.Prefix `help:"Addresses of web servers whose X-Forwarded headers are trusted." placeholder:"CIDR"`
 	SiteOrigin    []string       `help:"Origin of the site's pages, for example https://example.org, if they are on another host. A path after it is ignored." placeholder:"URL"`
 }
@@ -83,14 +84,24 @@ const (
 func (c *serveCmd) sites(log *slog.Logger) ([]server.Site, error) {
 	sites := []server.Site(c.Sites)
 	if c.SiteSecret != nil {
-		site := server.Site{ID: c.SiteID, Origins: c.SiteOrigin, Secrets: []string{*c.SiteSecret}, Upstream: c.SiteUpstream, SyncAnywhere: c.SiteUpstream == "" && len(c.SiteOrigin) == 0}
+		only := len(c.Sites) == 0
+		site := server.Site{
+			ID: c.SiteID, Origins: c.SiteOrigin, Secrets: []string{*c.SiteSecret}, Upstream: c.SiteUpstream,
+			Network: c.SiteNetwork || only && c.NatsURL == "",
+			Private: only, SyncAnywhere: only && c.SiteUpstream == "" && len(c.SiteOrigin) == 0,
+		}
 		if c.SiteOldSecret != "" {
 			site.Secrets = append(site.Secrets, c.SiteOldSecret)
 		}
 		sites = append(sites, site)
 	}
+	owners := make(map[string]string) // of secrets
 	for _, site := range sites {
 		for _, secret := range site.Secrets {
+			if owner, known := owners[secret]; known && owner != site.ID {
+				log.Warn("two sites have the same secret: each of them can sign for the other", "sites", owner+" "+site.ID)
+			}
+			owners[secret] = site.ID
 			if secret == "" {
 				return nil, fmt.Errorf("--site-secret is empty for site %s: set it to HEARTBEATD_SECRET of wp-config.php", site.ID)
 			}

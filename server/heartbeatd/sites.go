@@ -27,7 +27,7 @@ func (l *siteList) Decode(ctx *kong.DecodeContext) error {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
 	if err := d.Decode((*[]server.Site)(l)); err != nil {
-		return fmt.Errorf("sites must be a list of {id, origins, upstream, secrets}: %w", err)
+		return fmt.Errorf("sites must be a list of {id, origins, upstream, secrets, network, private}: %w", err)
 	}
 	return nil
 }
