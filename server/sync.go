@@ -7,6 +7,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/origin"
 	"github.com/heartbeatd/heartbeatd/server/presencesync"
+	"github.com/heartbeatd/heartbeatd/server/sitecall"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
@@ -23,14 +24,20 @@ func syncNode(b *broker.Broker, l *sites, w waker, log *slog.Logger) presencesyn
 			}
 		},
 		// While a secret is being replaced WordPress may have the old one only.
-		Secret:   func(id string) string { secrets := l.get(id).Secrets; return secrets[len(secrets)-1] },
-		CheckURL: func(id, url string) error { return l.get(id).checkSyncURL(url) },
+		Secret:     func(id string) string { secrets := l.get(id).Secrets; return secrets[len(secrets)-1] },
+		CheckURL:   func(id, url string) error { return l.get(id).checkSyncURL(url) },
+		PublicOnly: func(id, url string) bool { return l.get(id).publicOnly(url) },
 	}
 }
 
 // checkSyncURL returns an error if a URL that a ticket names must not be called.
 func (st *site) checkSyncURL(url string) error {
 	return st.hosts.Check(url, st.called(), st.SyncAnywhere)
+}
+
+// publicOnly reports whether a URL must not lead to a private address.
+func (st *site) publicOnly(url string) bool {
+	return !st.Private && !st.SyncAnywhere && sitecall.ChoosesAddress(url, st.Upstream)
 }
 
 // called returns the origins at which the site may be called.

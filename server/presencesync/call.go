@@ -13,6 +13,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/restapi"
+	"github.com/heartbeatd/heartbeatd/server/sitecall"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
@@ -49,6 +50,9 @@ func (y *syncer) call(ctx context.Context, siteID string, state *State, url stri
 	ours, theirs := keys(view, state)
 	entries, _ := view.List(presence.Filter{}, 0, math.MaxInt)
 	body, sent := encode(entries, ours, left, now)
+	if y.PublicOnly(siteID, url) {
+		ctx = sitecall.PublicOnly(ctx)
+	}
 	rows, err := y.post(ctx, siteID, url, body)
 	if err != nil {
 		return err
@@ -116,7 +120,7 @@ func (y *syncer) post(ctx context.Context, siteID, url string, body []byte) ([]p
 	if err != nil {
 		return nil, err
 	}
-	key, err := ticket.SignKey(siteID, y.Secret(siteID), ticket.ForSite, time.Now())
+	key, err := ticket.SignCall(siteID, y.Secret(siteID), url, time.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -54,6 +54,8 @@ type Node struct {
 	Secret func(siteID string) string
 	// CheckURL returns an error if a URL that a ticket names must not be called.
 	CheckURL func(siteID, url string) error
+	// PublicOnly reports whether a URL of a site must not lead to a private address.
+	PublicOnly func(siteID, url string) bool
 	// Publish tells all nodes what a call has done.
 	Publish func(ctx context.Context, siteID string, m message.Message) error
 	// Tell tells the pages of a site on this node whether their rows are held.
@@ -152,6 +154,9 @@ func (h *holder) call(ctx context.Context, siteID string, j job) (called bool, e
 	view, err := h.View(ctx, siteID)
 	if err != nil {
 		return false, 0, err
+	}
+	if h.PublicOnly(siteID, j.url) {
+		ctx = sitecall.PublicOnly(ctx)
 	}
 	for _, body := range calls(view, j, time.Now()) {
 		var a answer

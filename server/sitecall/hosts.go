@@ -14,8 +14,9 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/origin"
 )
 
-// Hosts decides which of the URLs for calls that a site's tickets name are called. WordPress may
-// write a URL with the Host header of a visitor's request.
+// Hosts decides which of the URLs for calls that a site's tickets name are called. The plugin
+// writes no URL with the Host header of a visitor's request, but an older one may, and on a shared
+// heartbeatd a site must not choose any server.
 type Hosts struct {
 	mu     sync.Mutex // guards the following fields; no other lock is taken under it
 	first  origin.Origin
@@ -75,10 +76,38 @@ func (h *Hosts) isFirst(o origin.Origin) bool {
 	return h.first == o
 }
 
-// errLinkLocal refuses addresses where clouds have services for the machine itself.
-var errLinkLocal = errors.New("a link-local address is not called")
+var (
+	// errLinkLocal refuses addresses where clouds have services for the machine itself.
+	errLinkLocal = errors.New("a link-local address is not called")
+	// errPrivate refuses addresses of the machine and of its network to a site of which the
+	// operator knows only the name: its owner chooses where the name resolves to.
+	errPrivate = errors.New("the site's host name resolves to a loopback or private address, which is not called: set \"private\": true for the site if that is right")
+)
+
+// ChoosesAddress reports whether the owner of the host name in a URL chooses which address is
+// called. The operator has written an IP address and the host of the upstream.
+func ChoosesAddress(text, upstream string) bool {
+	u, err := url.Parse(text)
+	if err != nil {
+		return true
+	}
+	called, _ := origin.Of(u)
+	if behind, err := origin.Parse(upstream); err == nil && behind == called {
+		return false
+	}
+	_, err = netip.ParseAddr(u.Hostname())
+	return err != nil && u.Hostname() != "localhost"
+}
 
 func isLinkLocal(a netip.Addr) bool { return a.Unmap().IsLinkLocalUnicast() }
+
+// sharedAddresses are those of carriers and of some clouds between their own machines.
+var sharedAddresses = netip.MustParsePrefix("100.64.0.0/10")
+
+func isPrivate(a netip.Addr) bool {
+	a = a.Unmap()
+	return a.IsLoopback() || a.IsPrivate() || a.IsUnspecified() || sharedAddresses.Contains(a)
+}
 
 // refuseLinkLocal is the Control of a net.Dialer: a name may resolve to any address.
 func refuseLinkLocal(_, address string, _ syscall.RawConn) error {
@@ -86,4 +115,12 @@ func refuseLinkLocal(_, address string, _ syscall.RawConn) error {
 		return errLinkLocal
 	}
 	return nil
+}
+
+// refusePrivate is refuseLinkLocal, and also refuses private addresses.
+func refusePrivate(network, address string, c syscall.RawConn) error {
+	if a, err := netip.ParseAddrPort(address); err == nil && isPrivate(a.Addr()) {
+		return errPrivate
+	}
+	return refuseLinkLocal(network, address, c)
 }

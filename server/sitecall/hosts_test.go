@@ -5,13 +5,18 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/heartbeatd/heartbeatd/internal/leaktest"
 	"github.com/heartbeatd/heartbeatd/server/origin"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
 // TestMain fails if a test leaves a goroutine running.
@@ -61,6 +66,59 @@ func TestKnownOrigins(t *testing.T) {
 		if err := h.Check(url, known, false); (err == nil) != want {
 			t.Errorf("%s: %v", url, err)
 		}
+	}
+}
+
+// TestPrivateAddress checks that a site of which the operator knows only the name cannot choose a
+// server of the operator: whatever its name resolves to.
+func TestPrivateAddress(t *testing.T) {
+	c := New(time.Second)
+	defer c.Close()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{}")) }))
+	defer server.Close()
+	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
+	resolves := "http://localhost:" + port
+	var answer struct{}
+	if err := c.Post(t.Context(), "blog", "secret", resolves, answer, &answer); err != nil {
+		t.Errorf("of the operator: %v", err)
+	}
+	if err := c.Post(PublicOnly(t.Context()), "blog", "secret", resolves, answer, &answer); !errors.Is(err, errPrivate) {
+		t.Errorf("of a tenant: %v", err)
+	}
+	for address, want := range map[string]bool{
+		"127.0.0.1:80": true, "[::1]:80": true, "[::ffff:10.0.0.1]:80": true, "192.168.1.1:80": true, "172.16.0.1:80": true, "[fd00::1]:80": true, "100.64.0.1:80": true,
+		"0.0.0.0:80": true, "[::]:80": true, "169.254.169.254:80": true, "93.184.215.14:443": false, "[2606:2800::1]:443": false,
+	} {
+		if err := refusePrivate("tcp", address, nil); (err != nil) != want {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	for url, want := range map[string]bool{
+		"https://shop.example/x": true, "http://127.0.0.1:8000/": false, "http://localhost/": false, "http://[::1]/": false, "http://wordpress:8000/x": false, "http://wordpress/x": true,
+	} {
+		if got := ChoosesAddress(url, "http://wordpress:8000"); got != want {
+			t.Errorf("the owner of %s chooses its address: %v", url, got)
+		}
+	}
+}
+
+// TestKeyOfCall checks that a key names the URL that is called.
+func TestKeyOfCall(t *testing.T) {
+	var key ticket.KeyClaims
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := jwt.ParseWithClaims(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), &key, func(*jwt.Token) (any, error) { return []byte("secret"), nil })
+		if err != nil {
+			t.Error(err)
+		}
+		_, _ = w.Write([]byte("{}"))
+	}))
+	defer server.Close()
+	c := New(time.Second)
+	defer c.Close()
+	url := server.URL + "/wp-json/heartbeatd/v1/presence/rows"
+	var answer struct{}
+	if err := c.Post(t.Context(), "blog", "secret", url, answer, &answer); err != nil || key.URL != url {
+		t.Errorf("the key is for %q: %v", key.URL, err)
 	}
 }
 

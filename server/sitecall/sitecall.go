@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/server/ticket"
@@ -29,18 +30,47 @@ func New(timeout time.Duration) *Caller {
 	}}
 }
 
-// Transport returns a transport that connects to no link-local address.
-func Transport() *http.Transport {
+// transport connects to no link-local address, and for calls with PublicOnly to no private one.
+type transport struct{ public, any *http.Transport }
+
+// Transport returns a transport that connects to no link-local address, and to no private one if
+// the context of the request is one of PublicOnly.
+func Transport() http.RoundTripper {
+	return transport{public: newTransport(refusePrivate), any: newTransport(refuseLinkLocal)}
+}
+
+func newTransport(control func(network, address string, c syscall.RawConn) error) *http.Transport {
 	return &http.Transport{
 		MaxIdleConnsPerHost: 1, IdleConnTimeout: time.Minute,
-		DialContext: (&net.Dialer{Control: refuseLinkLocal}).DialContext,
+		DialContext: (&net.Dialer{Control: control}).DialContext,
 	}
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Context().Value(publicOnly{}) != nil {
+		return t.public.RoundTrip(r)
+	}
+	return t.any.RoundTrip(r)
+}
+
+// CloseIdleConnections is called by http.Client.
+func (t transport) CloseIdleConnections() {
+	t.public.CloseIdleConnections()
+	t.any.CloseIdleConnections()
+}
+
+type publicOnly struct{}
+
+// PublicOnly returns a context for calls that must not go to a private address.
+func PublicOnly(ctx context.Context) context.Context {
+	return context.WithValue(ctx, publicOnly{}, true)
 }
 
 // Close closes idle connections.
 func (c *Caller) Close() { c.client.CloseIdleConnections() }
 
-// Post sends a call with a key of the site, and reads the answer.
+// Post sends a call with a key of the site that is good for this URL, and reads the answer.
 func (c *Caller) Post(ctx context.Context, siteID, secret, url string, body, answer any) error {
 	b, err := json.Marshal(body)
 	if err != nil {
@@ -50,7 +80,7 @@ func (c *Caller) Post(ctx context.Context, siteID, secret, url string, body, ans
 	if err != nil {
 		return err
 	}
-	key, err := ticket.SignKey(siteID, secret, ticket.ForSite, time.Now())
+	key, err := ticket.SignCall(siteID, secret, url, time.Now())
 	if err != nil {
 		return err
 	}
