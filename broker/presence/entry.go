@@ -39,14 +39,17 @@ type Entry struct {
 	DateGMT     string          `json:"date_gmt"`
 	Idle        Activity        `json:"idle,omitempty"`
 	ExpiresGMT  string          `json:"expires_gmt,omitempty"` // when it expires, if it has a lifetime of its own
+	PostTitle   *string         `json:"post_title,omitempty"`  // of the room's post, said by a back end whose user has written Data; nil: Data may have it
 }
 
 // SameButIdleAndDate reports whether two entries differ at most in Idle, DateGMT and
 // ExpiresGMT.
 func (e *Entry) SameButIdleAndDate(other *Entry) bool {
 	return e.Room == other.Room && e.ClientID == other.ClientID && e.UserID == other.UserID &&
-		e.DisplayName == other.DisplayName && e.AvatarURL == other.AvatarURL && bytes.Equal(e.Data, other.Data)
+		e.DisplayName == other.DisplayName && e.AvatarURL == other.AvatarURL && equalText(e.PostTitle, other.PostTitle) && bytes.Equal(e.Data, other.Data)
 }
+
+func equalText(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // SameButDate reports whether two entries differ at most in DateGMT and ExpiresGMT.
 func (e *Entry) SameButDate(other *Entry) bool {
@@ -89,6 +92,10 @@ func Normalize(k Key, s Stored, node string, last *Stored) (*Stored, error) {
 	s.Room, s.ClientID = readable(k.Room, last.Room), readable(k.ClientID, last.ClientID)
 	s.DisplayName, s.AvatarURL = readable(s.DisplayName, last.DisplayName), readable(s.AvatarURL, last.AvatarURL)
 	s.DateGMT, s.ExpiresGMT = readable(s.DateGMT, last.DateGMT), readable(s.ExpiresGMT, last.ExpiresGMT)
+	if s.PostTitle != nil {
+		title := readable(*s.PostTitle, "")
+		s.PostTitle = &title
+	}
 	if len(last.Data) > 0 && bytes.Equal(s.Data, last.Data) {
 		s.Data = last.Data
 	} else {
@@ -153,6 +160,9 @@ const valueFrame = 256
 // strings becomes at most escaped bytes.
 func (s *Stored) size(escaped int) int {
 	text := len(s.Room) + len(s.ClientID) + len(s.DisplayName) + len(s.AvatarURL) + len(s.DateGMT) + len(s.ExpiresGMT) + len(s.Node)
+	if s.PostTitle != nil {
+		text += len(*s.PostTitle)
+	}
 	return valueFrame + escaped*text + len(s.Data)
 }
 
@@ -176,6 +186,9 @@ func (s *Stored) appendJSON(b []byte) []byte {
 	b = s.Idle.AppendMember(b)
 	if s.ExpiresGMT != "" {
 		b = appendString(append(b, `,"expires_gmt":`...), s.ExpiresGMT)
+	}
+	if s.PostTitle != nil {
+		b = appendString(append(b, `,"post_title":`...), *s.PostTitle)
 	}
 	b = strconv.AppendInt(append(b, `,"focused_at":`...), s.FocusedAt, 10)
 	b = appendString(append(b, `,"node":`...), s.Node)

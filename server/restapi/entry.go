@@ -48,6 +48,8 @@ func CheckEntry(e *presence.Entry) error {
 		return fmt.Errorf("display_name has at most %d characters and no control characters", maxName)
 	case len(e.AvatarURL) > presence.MaxAvatar || strings.ContainsFunc(e.AvatarURL, unicode.IsControl):
 		return fmt.Errorf("avatar_url has at most %d bytes and no control characters", presence.MaxAvatar)
+	case e.PostTitle != nil && utf8.RuneCountInString(*e.PostTitle) > maxName:
+		return fmt.Errorf("post_title has at most %d characters", maxName)
 	case err != nil:
 		return fmt.Errorf("date_gmt must have the format %s", wordpress.DateLayout)
 	case time.Until(date) > maxAhead:

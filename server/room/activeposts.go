@@ -61,17 +61,23 @@ func (a *ActivePosts) Read(view *broker.View, now time.Time) []hook.ActivePost {
 // findActivePosts makes the list from the entries in post rooms, which are sorted by room,
 // and in each room the newest first.
 func findActivePosts(entries []presence.Entry) (posts []hook.ActivePost) {
-	room := ""
+	room, said := "", false
 	for _, e := range entries {
 		post, ok := wordpress.ParsePostRoom(e.Room)
 		if !ok || e.UserID == 0 {
 			continue // of a back end, not of a person
 		}
 		if e.Room != room {
-			room = e.Room
+			room, said = e.Room, false
 			posts = append(posts, hook.ActivePost{Post: post})
 		}
-		addEditor(&posts[len(posts)-1], e)
+		p := &posts[len(posts)-1]
+		if e.PostTitle != nil && !said {
+			p.Title, said = e.PostTitle, true
+		} else if p.Title == nil && e.PostTitle == nil {
+			p.Title = titleOf(e)
+		}
+		addEditor(p, e)
 	}
 	slices.SortFunc(posts, func(a, b hook.ActivePost) int {
 		return cmp.Or(cmp.Compare(b.Editors[0].DateGMT, a.Editors[0].DateGMT), cmp.Compare(b.ID, a.ID))
@@ -79,16 +85,20 @@ func findActivePosts(entries []presence.Entry) (posts []hook.ActivePost) {
 	return posts[:min(len(posts), maxListed)]
 }
 
+// titleOf returns the title in the data of an entry. Users do not write the data of these entries:
+// a page's entry has the title that its ticket names, and for an entry that a user has written, the
+// plugin says the title of the post.
+func titleOf(e presence.Entry) *string {
+	var data struct {
+		Title *string `json:"title"`
+	}
+	_ = json.Unmarshal(e.Data, &data) // another service's entry may have no title
+	return data.Title
+}
+
 // addEditor adds an entry of the post's room. Several entries of one person become one,
 // which is idle if all of them are.
 func addEditor(p *hook.ActivePost, e presence.Entry) {
-	if p.Title == nil {
-		var data struct {
-			Title *string `json:"title"`
-		}
-		_ = json.Unmarshal(e.Data, &data) // another service's entry may have no title
-		p.Title = data.Title
-	}
 	i := slices.IndexFunc(p.Editors, func(other presence.Entry) bool { return other.UserID == e.UserID })
 	switch {
 	case i < 0 && len(p.Editors) < maxEditors:

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -29,6 +30,33 @@ func TestActivePostsHavePeople(t *testing.T) {
 	posts := findActivePosts([]presence.Entry{{Room: "postType/post:1"}, {Room: "postType/post:2"}, {Room: "postType/post:2", UserID: 7}})
 	if len(posts) != 1 || posts[0].ID != 2 || len(posts[0].Editors) != 1 || posts[0].Editors[0].UserID != 7 {
 		t.Errorf("%+v", posts)
+	}
+}
+
+// TestTitlesOfAuthors checks that a title in an entry that a user has written is not shown: the
+// plugin says the post's title. The list names no room as a post that only looks like one.
+func TestTitlesOfAuthors(t *testing.T) {
+	title, forged := "The post's title", json.RawMessage(`{"title":"Of the author"}`)
+	for name, entries := range map[string][]presence.Entry{
+		"of the author alone":  {{PostTitle: &title, Data: forged}},
+		"of the author first":  {{PostTitle: &title, Data: forged}, {Data: json.RawMessage(`{"title":"The post's title"}`)}},
+		"of a page first":      {{Data: json.RawMessage(`{"title":"An older title"}`)}, {PostTitle: &title, Data: forged}},
+		"of a page":            {{Data: json.RawMessage(`{"title":"The post's title"}`)}},
+		"without one in data":  {{PostTitle: &title, Data: json.RawMessage(`{}`)}},
+		"besides one without":  {{Data: json.RawMessage(`{}`)}, {PostTitle: &title, Data: forged}},
+		"of the author, twice": {{PostTitle: &title, Data: forged}, {PostTitle: &title, Data: forged}},
+	} {
+		for i := range entries {
+			entries[i].Room, entries[i].UserID = "postType/post:42", int64(i+1)
+		}
+		if posts := findActivePosts(entries); len(posts) != 1 || posts[0].Title == nil || *posts[0].Title != title {
+			t.Errorf("%s: %+v", name, posts)
+		}
+	}
+	for _, room := range []string{"postType/weird:0", "postType/weird:042", "postType/weird:", "postType/:42", "postType/weird:99999999999999999999"} {
+		if posts := findActivePosts([]presence.Entry{{Room: room, UserID: 1}}); len(posts) != 0 {
+			t.Errorf("%s: %+v", room, posts)
+		}
 	}
 }
 

@@ -25,7 +25,7 @@ func (p Post) Room() string { return "postType/" + p.Type + ":" + strconv.Format
 func ParsePostRoom(room string) (Post, bool) {
 	rest, is := strings.CutPrefix(room, "postType/")
 	kind, number, found := strings.Cut(rest, ":")
-	if !is || !found || kind == "" || number == "" || strings.Trim(number, "0123456789") != "" {
+	if !is || !found || kind == "" || number == "" || number[0] == '0' || strings.Trim(number, "0123456789") != "" {
 		return Post{}, false
 	}
 	id, err := strconv.ParseInt(number, 10, 64)
