@@ -127,7 +127,8 @@ if ( ! function_exists( 'wp_get_presence' ) ) {
 
 	/**
 	 * Determines whether a user may see and enter a room: a post's room if they may edit the
-	 * post, any other room if they may edit posts.
+	 * post, any other room if they may edit posts. A room whose name begins with 'postType/' must
+	 * be a post's, with the post's type.
 	 *
 	 * @param string $room    The room.
 	 * @param int    $user_id The user. Default the current one.
@@ -138,8 +139,11 @@ if ( ! function_exists( 'wp_get_presence' ) ) {
 		if ( ! $user_id ) {
 			return false;
 		}
-		$post = heartbeatd_room_post_id( $room );
-		return $post ? user_can( $user_id, 'edit_post', $post ) : user_can( $user_id, 'edit_posts' );
+		if ( 0 !== strpos( (string) $room, 'postType/' ) ) {
+			return user_can( $user_id, 'edit_posts' );
+		}
+		$post = heartbeatd_room_post( (string) $room );
+		return $post && user_can( $user_id, 'edit_post', $post->ID );
 	}
 
 	/**

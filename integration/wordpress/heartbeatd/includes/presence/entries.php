@@ -129,6 +129,18 @@ function heartbeatd_is_unreadable( $value, $depth ) {
 }
 
 /**
+ * Returns the field with the title of the room's post. The title in an entry's data is what the
+ * entry's author has written.
+ *
+ * @param string $room The room.
+ * @return array{post_title?: string} Empty if it is no post's room.
+ */
+function heartbeatd_presence_post_title_field( $room ) {
+	$post = heartbeatd_room_post( $room );
+	return $post ? array( 'post_title' => heartbeatd_post_title( $post ) ) : array();
+}
+
+/**
  * Determines whether a name in an entry's data has a NUL character. An object of PHP cannot have
  * such a name.
  *

@@ -38,6 +38,17 @@ function heartbeatd_post_room( $post ) {
 }
 
 /**
+ * Returns the post of a room with the name that the room of this post has.
+ *
+ * @param string $room The room.
+ * @return WP_Post|null Null if there is no such post, or it has another type.
+ */
+function heartbeatd_room_post( $room ) {
+	$post = preg_match( '#^postType/([^:]+):([1-9]\d{0,17})$#D', $room, $match ) ? get_post( (int) $match[2] ) : null;
+	return $post && $post->post_type === $match[1] ? $post : null;
+}
+
+/**
  * Returns the post that a room belongs to.
  *
  * @param string $room The room.

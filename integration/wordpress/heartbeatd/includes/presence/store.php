@@ -118,7 +118,7 @@ function heartbeatd_presence_put( $room, $client_id, $data, $user_id, $date_gmt 
 		$answer = heartbeatd_presence_delete( compact( 'room', 'client_id' ) + $mine );
 		return is_wp_error( $answer ) ? $answer : heartbeatd_presence_read_entry( $lifetime + $entry );
 	}
-	$answer = heartbeatd_call_api( 'PUT', '/presence', $lifetime + $entry );
+	$answer = heartbeatd_call_api( 'PUT', '/presence', $lifetime + $entry + heartbeatd_presence_post_title_field( $room ) );
 	heartbeatd_presence_clear_cache();
 	if ( is_wp_error( $answer ) ) {
 		return $answer;

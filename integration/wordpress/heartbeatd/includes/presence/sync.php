@@ -249,7 +249,7 @@ function heartbeatd_sync_newer_rows( $sent ) {
 			$news[] = $row;
 		}
 	}
-	$news = array_slice( $news, 0, HEARTBEATD_MAX_SYNC );
+	$news = array_slice( array_filter( $news, 'heartbeatd_sync_is_room_of_row' ), 0, HEARTBEATD_MAX_SYNC );
 	cache_users( array_unique( array_map( 'intval', array_column( $news, 'user_id' ) ) ) );
 	return heartbeatd_sync_rows_to_entries( $news );
 }
@@ -278,6 +278,17 @@ function heartbeatd_sync_rows_to_entries( $rows ) {
 }
 
 /**
+ * Determines whether a row is in a post's room or in one of another kind: not in one whose name
+ * only looks like that of a post's room.
+ *
+ * @param array $row The row.
+ * @return bool
+ */
+function heartbeatd_sync_is_room_of_row( $row ) {
+	return 0 !== strpos( (string) $row['room'], 'postType/' ) || null !== heartbeatd_room_post( (string) $row['room'] );
+}
+
+/**
  * Converts a row to an entry.
  *
  * @param array $row The row.
@@ -287,7 +298,7 @@ function heartbeatd_sync_row_to_entry( $row ) {
 	$user = get_userdata( (int) $row['user_id'] );
 	$data = json_decode( $row['data'], true );
 	$data = heartbeatd_is_unreadable( $data, HEARTBEATD_MAX_DEPTH ) ? null : $data; // One such row would lose the whole answer.
-	return array(
+	return heartbeatd_presence_post_title_field( (string) $row['room'] ) + array(
 		'room'         => (string) $row['room'], // Not every database driver returns a numeric string as a string.
 		'client_id'    => (string) $row['client_id'],
 		'user_id'      => (int) $row['user_id'],
