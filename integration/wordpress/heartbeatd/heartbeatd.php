@@ -11,9 +11,8 @@
  * Text Domain:       heartbeatd
  * Domain Path:       /languages
  *
- * This file loads the plugin and lists all hooks. It loads the files in the order in which
- * they depend on each other: a function calls functions of its own file and of earlier ones.
- * A beat does not load the files that only pages and the REST API use.
+ * This file lists all hooks, and loads the files in the order of their dependencies: a function
+ * calls those of its own file and of earlier ones. A beat does not load files for pages and REST.
  *
  * @package heartbeatd
  */
@@ -29,7 +28,8 @@ require __DIR__ . '/includes/translations.php';
 require __DIR__ . '/includes/settings/options.php';
 require __DIR__ . '/includes/settings/settings.php';
 
-// Calls to heartbeatd.
+// Calls to heartbeatd, and its calls.
+require __DIR__ . '/includes/api/site-address.php';
 require __DIR__ . '/includes/api/jwt.php';
 require __DIR__ . '/includes/api/circuit-breaker.php';
 require __DIR__ . '/includes/api/client.php';
@@ -86,6 +86,7 @@ require __DIR__ . '/includes/tickets/revocations.php';
 
 register_activation_hook( __FILE__, 'heartbeatd_add_options' );
 add_action( 'admin_init', 'heartbeatd_add_options' );
+add_action( 'admin_init', 'heartbeatd_confirm_address' );
 add_action( 'init', 'heartbeatd_load_translations' );
 
 // Beats that PHP answers: observes the registered callbacks, and sends a fresh ticket.

@@ -66,14 +66,16 @@ function heartbeatd_base64url( $bytes ) {
 }
 
 /**
- * Determines whether a token is a valid API key: signed for this site, for the given
- * audience, with a lifetime of at most a minute.
+ * Determines whether a token is a valid key of a call: signed for this site, for the given
+ * audience, with a lifetime of at most a minute. A key that names the URL to which it is sent, as
+ * heartbeatd's do, is valid for the route at the address of this site only.
  *
  * @param string $jwt      The token.
  * @param string $audience The required audience.
+ * @param string $route    The route that is called.
  * @return bool
  */
-function heartbeatd_verify_key( $jwt, $audience ) {
+function heartbeatd_verify_key( $jwt, $audience, $route ) {
 	$parts = explode( '.', $jwt );
 	if ( 3 !== count( $parts ) || strlen( $jwt ) > HEARTBEATD_MAX_JWT ) {
 		return false;
@@ -92,7 +94,7 @@ function heartbeatd_verify_key( $jwt, $audience ) {
 	}
 	$issued  = (int) ( $claims['iat'] ?? 0 );
 	$expires = (int) ( $claims['exp'] ?? 0 );
-	return array( $audience ) === (array) ( $claims['aud'] ?? '' )
+	return array( $audience ) === (array) ( $claims['aud'] ?? '' ) && ( ! isset( $claims['url'] ) || heartbeatd_is_call_url( $claims['url'], $route ) )
 		&& $expires - $issued <= MINUTE_IN_SECONDS && $expires > time() && $issued <= time() + MINUTE_IN_SECONDS;
 }
 

@@ -68,5 +68,5 @@ function heartbeatd_may_hold_rows() {
  * @return string Empty if it holds none.
  */
 function heartbeatd_rows_url() {
-	return heartbeatd_may_hold_rows() ? rest_url( 'heartbeatd/v1/presence/rows' ) : '';
+	return heartbeatd_may_hold_rows() ? heartbeatd_call_url( 'heartbeatd/v1/presence/rows' ) : '';
 }

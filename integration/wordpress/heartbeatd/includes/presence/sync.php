@@ -53,7 +53,7 @@ function heartbeatd_register_sync_route() {
  * @return string Empty if there is no table to synchronize with.
  */
 function heartbeatd_sync_url() {
-	return 'other' === heartbeatd_presence_provider() && ! empty( $GLOBALS['wpdb']->presence ) && ! heartbeatd_do_rows_expire() ? rest_url( 'heartbeatd/v1/presence/sync' ) : '';
+	return 'other' === heartbeatd_presence_provider() && ! empty( $GLOBALS['wpdb']->presence ) && ! heartbeatd_do_rows_expire() ? heartbeatd_call_url( 'heartbeatd/v1/presence/sync' ) : '';
 }
 
 /**
@@ -64,7 +64,7 @@ function heartbeatd_sync_url() {
  */
 function heartbeatd_sync_check_permission( $request ) {
 	$key = (string) $request->get_header( 'authorization' );
-	if ( 0 === strpos( $key, 'Bearer ' ) && heartbeatd_verify_key( substr( $key, 7 ), 'site' ) ) {
+	if ( 0 === strpos( $key, 'Bearer ' ) && heartbeatd_verify_key( substr( $key, 7 ), 'site', $request->get_route() ) ) {
 		return true;
 	}
 	return new WP_Error( 'rest_forbidden', __( 'The key is refused.', 'heartbeatd' ), array( 'status' => 401 ) );

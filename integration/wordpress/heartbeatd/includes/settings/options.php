@@ -19,6 +19,7 @@ defined( 'ABSPATH' ) || exit;
 function heartbeatd_default_options() {
 	return array(
 		'heartbeatd'                => array(),
+		'heartbeatd_address'        => '',
 		'heartbeatd_learned'        => array(),
 		'heartbeatd_failures'       => array(),
 		'heartbeatd_unrevoked'      => 0,
