@@ -147,10 +147,11 @@ function heartbeatd_rest_list_rooms( $request ) {
  * @return WP_REST_Response
  */
 function heartbeatd_rest_bump_screen_revision( $request ) {
+	$named = ! preg_match( '#^(?:post|options|user-edit|term|comment)/#', $request['screen_key'] ); // The others exist: the user may edit what they show.
 	return new WP_REST_Response(
 		array(
 			'screen_key' => $request['screen_key'],
-			'rev'        => heartbeatd_bump_screen_revision( $request['screen_key'] ),
+			'rev'        => heartbeatd_bump_screen_revision( $request['screen_key'], 0, $named ),
 		)
 	);
 }

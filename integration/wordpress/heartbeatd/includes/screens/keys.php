@@ -93,8 +93,8 @@ function heartbeatd_can_access_screen( $key ) {
 		'term'      => 3,
 		'comment'   => 2,
 	);
-	if ( count( $parts ) !== ( $usual[ $parts[0] ] ?? count( $parts ) ) ) {
-		return false;
+	if ( isset( $usual[ $parts[0] ] ) && ( count( $parts ) !== $usual[ $parts[0] ] || (string) $id !== end( $parts ) ) ) {
+		return false; // Another key would be a second one for the same screen.
 	}
 	switch ( $parts[0] ) {
 		case 'options':
@@ -104,7 +104,7 @@ function heartbeatd_can_access_screen( $key ) {
 		case 'user-edit':
 			return current_user_can( 'edit_user', $id );
 		case 'term':
-			return (bool) get_term( $id ) && current_user_can( 'edit_term', $id );
+			return (bool) get_term( $id, $parts[1] ) && current_user_can( 'edit_term', $id );
 		case 'comment':
 			return (bool) get_comment( $id ) && current_user_can( 'edit_comment', $id );
 	}

@@ -4,6 +4,11 @@
  * other users who have it open are told. One option stores the revisions. It is written only
  * on a save.
  *
+ * A page may mark a screen of any name as stale. The revisions of screens that only pages have
+ * named are counted for each user, and replace no others. When the revision of a screen is
+ * removed, its number stays the lower bound of all screens without one: the next revision of that
+ * screen is greater than any that its pages have seen.
+ *
  * @package heartbeatd
  */
 
@@ -13,6 +18,17 @@ defined( 'ABSPATH' ) || exit;
  * How many screens have a revision: those that were saved last.
  */
 const HEARTBEATD_MAX_SCREEN_REVISIONS = 200;
+
+/**
+ * How many of the screens that only pages have named have a revision: those of a user, and all.
+ */
+const HEARTBEATD_MAX_NAMED_SCREENS_OF_USER = 10;
+const HEARTBEATD_MAX_NAMED_SCREENS         = 100;
+
+/**
+ * The key with the greatest revision that was removed. It is not valid as a screen's key.
+ */
+const HEARTBEATD_REMOVED_REVISIONS = '';
 
 /**
  * Returns the last revision of every screen.
@@ -69,22 +85,27 @@ function heartbeatd_can_hear_screen( $key ) {
  *
  * @param string $key   The screen's key, as 'post/42'.
  * @param int    $actor The user who saved. Default the current user.
+ * @param bool   $named Whether only the actor's page has named the screen.
  * @return int The revision; 0 if the key is invalid.
  */
-function heartbeatd_bump_screen_revision( $key, $actor = 0 ) {
+function heartbeatd_bump_screen_revision( $key, $actor = 0, $named = false ) {
 	if ( ! heartbeatd_is_screen_key( $key ) ) {
 		return 0;
 	}
 	wp_cache_delete( 'heartbeatd_screen_revisions', 'options' ); // Another request may have written it since it was read.
 	$revisions = heartbeatd_screen_revisions();
+	$before    = $revisions[ $key ] ?? $revisions[ HEARTBEATD_REMOVED_REVISIONS ] ?? array( 'rev' => 0 );
 	$revision  = array(
-		'rev'   => ( $revisions[ $key ]['rev'] ?? 0 ) + 1,
+		'rev'   => $before['rev'] + 1,
 		'actor' => $actor ? $actor : get_current_user_id(),
 		'time'  => time(),
 	);
+	if ( $named && ( ! isset( $revisions[ $key ] ) || isset( $before['named'] ) ) ) {
+		$revision['named'] = true;
+	}
 	unset( $revisions[ $key ] );
 	$revisions[ $key ] = $revision;
-	update_option( 'heartbeatd_screen_revisions', array_slice( $revisions, -HEARTBEATD_MAX_SCREEN_REVISIONS, null, true ), false );
+	update_option( 'heartbeatd_screen_revisions', heartbeatd_limit_screen_revisions( $revisions, $revision['actor'] ), false );
 
 	heartbeatd_push( heartbeatd_screen_address( $key ), array( 'heartbeatd' => array( 'screen_rev' => heartbeatd_screen_revision_data( $key, $revision ) ) ) );
 	/**
@@ -96,6 +117,31 @@ function heartbeatd_bump_screen_revision( $key, $actor = 0 ) {
 	 */
 	do_action( 'wp_presence_screen_revision_bumped', $key, $revision['rev'], $revision['actor'] ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals -- The Presence API's action.
 	return $revision['rev'];
+}
+
+/**
+ * Removes the oldest revisions, if there are too many.
+ *
+ * @param array[] $revisions The revisions, from the oldest to the newest.
+ * @param int     $actor     The user who saved.
+ * @return array[]
+ */
+function heartbeatd_limit_screen_revisions( $revisions, $actor ) {
+	$removed = $revisions[ HEARTBEATD_REMOVED_REVISIONS ]['rev'] ?? 0;
+	unset( $revisions[ HEARTBEATD_REMOVED_REVISIONS ] );
+	$named = wp_list_filter( $revisions, array( 'named' => true ) );
+	$kept  = array_diff_key( $revisions, $named );
+	if ( count( $kept ) > HEARTBEATD_MAX_SCREEN_REVISIONS - ( $removed ? 1 : 0 ) ) {
+		$kept = array_slice( $kept, 1 - HEARTBEATD_MAX_SCREEN_REVISIONS, null, true );
+	}
+	$own   = wp_list_filter( $named, array( 'actor' => $actor ) );
+	$named = array_diff_key( $named, array_slice( $own, 0, -HEARTBEATD_MAX_NAMED_SCREENS_OF_USER, true ) );
+	$kept += array_slice( $named, -HEARTBEATD_MAX_NAMED_SCREENS, null, true );
+	foreach ( array_diff_key( $revisions, $kept ) as $revision ) {
+		$removed = max( $removed, $revision['rev'] );
+	}
+	$kept = array_intersect_key( $revisions, $kept ); // In their order.
+	return $removed ? array( HEARTBEATD_REMOVED_REVISIONS => array( 'rev' => $removed ) ) + $kept : $kept;
 }
 
 /**
