@@ -117,6 +117,9 @@ test('observations of beats', { timeout: 300_000 }, async (t) => {
 		await t.test('the observations are bounded, and written only when they change', async () => {
 			addMuPlugin(site, 'many', `for ($i = 0; $i < 30; $i++) eval("function many_$i(\\$r) { return \\$r + array('many_$i' => 1); } add_filter('heartbeat_send', 'many_$i');");
 				add_action('update_option_heartbeatd_learned', fn () => update_option('learned_writes', 1 + get_option('learned_writes', 0)));`)
+			await admin.beat('invented')
+			assert.equal(php(`return (int) get_option('learned_writes');`), 0, 'no page of this screen was printed')
+			php(`wp_set_current_user(1); for ($i = 0; $i < 50; $i++) heartbeatd_record_screen("screen-$i"); return 1;`)
 			for (let i = 0; i < 30; i++) assert.equal(await admin.beat(`screen-${i}`), false)
 			for (let i = 30; i < 50; i++) await admin.beat(`screen-${i}`)
 			const [foreign, places, screens, writes] = php(`$l = get_option('heartbeatd_learned'); return array(count($l['foreign']), max(array_map('count', array_column($l['foreign'], 'places'))), max(array_map('count', $l['silent'])), (int) get_option('learned_writes'));`)

@@ -31,11 +31,17 @@ defined( 'ABSPATH' ) || exit;
 /**
  * How many screens for each set of roles, and places for each foreign callback are stored. A
  * full list does not change: replacing an item with every beat would write the option with
- * every beat. PHP sees every beat of other screens. A page reports its own screen id, which may
- * be invented: so full lists of levels begin again, at most once in an hour.
+ * every beat. PHP sees every beat of other screens. Full lists of levels begin again, at most once
+ * in an hour.
  */
 const HEARTBEATD_MAX_SCREENS = 60;
 const HEARTBEATD_MAX_PLACES  = 20;
+
+/**
+ * How many screens are stored for which PHP has printed a page, besides those of core. A beat may
+ * name any screen: only beats of screens that exist are recorded, and PHP answers the others.
+ */
+const HEARTBEATD_MAX_KNOWN_SCREENS = 300;
 
 /**
  * Records a beat of the current user. Writes the option only if something has changed.
@@ -292,4 +298,31 @@ function heartbeatd_roles_hash() {
  */
 function heartbeatd_screen_hash( $screen_id ) {
 	return substr( md5( $screen_id ), 0, 8 );
+}
+
+/**
+ * Records that PHP prints a page of a screen. Writes the option once for each screen.
+ *
+ * @param string $screen_id The screen.
+ */
+function heartbeatd_record_screen( $screen_id ) {
+	if ( heartbeatd_is_known_screen( $screen_id ) || ! is_user_logged_in() ) {
+		return;
+	}
+	wp_cache_delete( 'alloptions', 'options' ); // Another request may have written it since it was read.
+	$screens   = (array) get_option( 'heartbeatd_screens' );
+	$screens[] = heartbeatd_screen_hash( $screen_id );
+	update_option( 'heartbeatd_screens', array_slice( array_values( array_unique( array_filter( $screens ) ) ), -HEARTBEATD_MAX_KNOWN_SCREENS ), true );
+}
+
+/**
+ * Determines whether a screen exists.
+ *
+ * @param string $screen_id The screen.
+ * @return bool
+ */
+function heartbeatd_is_known_screen( $screen_id ) {
+	$name = preg_replace( '/^edit-/', '', $screen_id );
+	return isset( heartbeatd_screen_labels()[ $screen_id ] ) || post_type_exists( $name ) || taxonomy_exists( $name )
+		|| in_array( heartbeatd_screen_hash( $screen_id ), (array) get_option( 'heartbeatd_screens' ), true );
 }

@@ -102,6 +102,9 @@ function heartbeatd_observed_handles( $handles = null ) {
  * @param string $screen_id The page's screen.
  */
 function heartbeatd_record_beat( $screen_id ) {
+	if ( ! heartbeatd_is_known_screen( $screen_id ) ) {
+		return; // The page may have invented it.
+	}
 	$foreign = heartbeatd_callbacks_before_beat() + heartbeatd_foreign_callbacks();
 	if ( heartbeatd_record_observation( $screen_id, $foreign, heartbeatd_observed_handles(), heartbeatd_observed_results() ) ) {
 		heartbeatd_enqueue_call( '/revoke', array( 'all' => true ) ); // Pages have tickets that are wrong now.

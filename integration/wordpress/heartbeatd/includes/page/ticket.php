@@ -41,6 +41,7 @@ function heartbeatd_print_ticket( $tag, $handle ) {
 function heartbeatd_page_claims() {
 	$screen   = function_exists( 'get_current_screen' ) ? get_current_screen() : null;
 	$post_ids = heartbeatd_page_post_ids();
+	heartbeatd_record_screen( $screen ? $screen->id : '' );
 	return heartbeatd_ticket_claims(
 		wp_create_nonce( 'heartbeat-nonce' ),
 		$screen ? $screen->id : '',
