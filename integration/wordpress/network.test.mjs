@@ -45,6 +45,15 @@ test('a network', { timeout: 300_000 }, async (t) => {
 				return array_map('heartbeatd_setting', array('site', 'api', 'url'));`), ['default-2', server.admin, '/heartbeat'])
 		})
 
+		await t.test('an administrator of one site chooses no address, whose secret is their own', () => {
+			const file = `${site.dir}/wp-config.php`
+			const config = readFileSync(file, 'utf8')
+			writeFileSync(file, config.replace(/^define\('HEARTBEATD_.*\n/gm, ''))
+			const own = `array('secret' => 'own', 'api' => 'http://10.0.0.1', 'url' => 'https://elsewhere.example')`
+			assert.deepEqual(php(`switch_to_blog(2); update_option('heartbeatd', ${own}); return array_map('heartbeatd_setting', array('secret', 'api', 'url'));`), ['own', 'http://127.0.0.1:8081', '/heartbeat'])
+			writeFileSync(file, config)
+		})
+
 		await t.test('a change of a network option makes callbacks unknown that read it', () => {
 			const reads = (what) => php(`foreach (array('add', 'update', 'delete') as $what) {
 					foreach (array(1, 2) as $id) {

@@ -113,7 +113,7 @@ function heartbeatd_print_connection() {
  * @param string $help  The setting's description.
  */
 function heartbeatd_print_field( $name, $label, $help ) {
-	$fixed  = heartbeatd_is_setting_constant( $name ) || heartbeatd_is_network_configured();
+	$fixed  = heartbeatd_is_setting_constant( $name ) || heartbeatd_is_network_setting( $name );
 	$stored = get_option( 'heartbeatd', array() );
 	$value  = $fixed ? heartbeatd_setting( $name ) : ( is_array( $stored ) && isset( $stored[ $name ] ) ? $stored[ $name ] : '' );
 	printf(

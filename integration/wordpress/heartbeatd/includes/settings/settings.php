@@ -32,7 +32,7 @@ function heartbeatd_setting( $name ) {
 	if ( heartbeatd_is_setting_constant( $name ) ) {
 		$value = (string) constant( 'HEARTBEATD_' . strtoupper( $name ) );
 	} else {
-		$stored = heartbeatd_is_network_configured() ? array() : get_option( 'heartbeatd', array() );
+		$stored = heartbeatd_is_network_setting( $name ) ? array() : get_option( 'heartbeatd', array() );
 		if ( is_array( $stored ) && isset( $stored[ $name ] ) && '' !== $stored[ $name ] ) {
 			return (string) $stored[ $name ];
 		}
@@ -53,6 +53,18 @@ function heartbeatd_setting( $name ) {
  */
 function heartbeatd_is_network_configured() {
 	return is_multisite() && heartbeatd_is_setting_constant( 'secret' );
+}
+
+/**
+ * Determines whether only constants define a setting. On a network these are, besides all settings
+ * of a network that constants configure, the addresses: an administrator of a single site must not
+ * make the network's servers or other users' browsers call any address.
+ *
+ * @param string $name A key of heartbeatd_default_settings().
+ * @return bool
+ */
+function heartbeatd_is_network_setting( $name ) {
+	return heartbeatd_is_network_configured() || ( is_multisite() && in_array( $name, array( 'url', 'api' ), true ) );
 }
 
 /**

@@ -56,7 +56,7 @@ function heartbeatd_sanitize_settings( $given ) {
 			$stored[ $name ] = $value;
 		} else {
 			/* translators: %s: the value that was entered. */
-			add_settings_error( 'heartbeatd', $name, sprintf( __( '“%s” is not a valid value for this setting.', 'heartbeatd' ), $value ) );
+			add_settings_error( 'heartbeatd', $name, sprintf( __( '“%s” is not a valid value for this setting.', 'heartbeatd' ), esc_html( mb_substr( $value, 0, 200 ) ) ) ); // Core prints it as HTML.
 		}
 	}
 	return $stored;
