@@ -30,6 +30,15 @@ func TestThreatModel(t *testing.T) {
 	if len(named) < 40 {
 		t.Errorf("docs/security.md names %d tests", len(named))
 	}
+	files := regexp.MustCompile("`([a-z-]+\\.test\\.mjs)`").FindAllSubmatch(page, -1)
+	if len(files) < 5 {
+		t.Errorf("docs/security.md names %d files of tests", len(files))
+	}
+	for _, m := range files {
+		if _, err := os.Stat("integration/wordpress/" + string(m[1])); err != nil {
+			t.Error(err)
+		}
+	}
 	for _, m := range named {
 		if !exists[string(m[1])] {
 			t.Errorf("docs/security.md names %s, which does not exist", m[1])
