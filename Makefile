@@ -7,6 +7,7 @@
 # make build       ./heartbeatd, with the drop-in embedded
 # make wordpress   a real WordPress with the plugin and heartbeatd, to try it in a browser;
 #                  WORDPRESS='trixie 6.8.7' make wordpress for another version
+# make outdated    lists what has a newer version: Go, Go modules and npm packages
 # make attack      mutated inputs at every door of heartbeatd; INPUTS= sets their number
 #
 # The steps of make test, in order:
@@ -23,7 +24,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: build attack bench explore wordpress test test-fast check check-php go-test go-test-race fuzz js-test bundle integration setup setup-go setup-node
+.PHONY: build attack bench explore outdated wordpress test test-fast check check-php go-test go-test-race fuzz js-test bundle integration setup setup-go setup-node
 
 PHP_FILES := $(sort $(shell find integration/wordpress/heartbeatd integration/wordpress/examples -name '*.php'))
 JS_TESTS := $(sort $(shell find client-js/test -name '*.test.*js'))
@@ -41,9 +42,14 @@ bench:
 	@go run ./integration/load
 	@go test -run '^$$' -bench . ./integration/load
 
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
 INPUTS ?= 1000000
 attack:
 	@go run ./integration/attack -inputs $(INPUTS)
+
+outdated:
+	@integration/setup/outdated $(STATICCHECK)
 
 # All other tests use fixed seeds. Add a seed that fails to the list of its test.
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
@@ -64,7 +70,7 @@ check: setup-node check-php
 	@unformatted=$$(gofmt -l *.go broker client-js/*.go integration internal server transport); \
 	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
 	@go vet ./...
-	@go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+	@go run $(STATICCHECK) ./...
 	@for os in darwin windows; do GOOS=$$os go build -o /dev/null ./server/heartbeatd; done
 	@npx eslint .
 
