@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -65,6 +66,8 @@ func (c *client) send(address string, input []byte) (status int, body []byte) {
 	switch {
 	case errors.Is(err, errNotHTTP), errors.Is(err, errOpen):
 		c.fault("%v: %q", err, cut(input))
+	case status >= 500 && bytes.Contains(body, []byte(context.Canceled.Error())): // the client has given up
+		status = 0
 	case status >= 500 && status != http.StatusNotImplemented && status != http.StatusHTTPVersionNotSupported:
 		c.fault("status %d %q: %q", status, cut(body), cut(input))
 	}
@@ -104,7 +107,7 @@ func (c *client) receive(method string) (status int, body []byte, err error) {
 			continue
 		}
 		body, err = c.readBody(r)
-		if r.Close || c.dialed == "" || err != nil {
+		if r.Close || c.dialed == "" || err != nil || c.in.Buffered() > 0 { // the answer to another request may follow
 			c.drop()
 		}
 		return r.StatusCode, body, err

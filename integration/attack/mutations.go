@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -23,6 +24,9 @@ const (
 	// maxHeap, maxGoroutines and maxOpenFiles are by how much heartbeatd may use more at the
 	// end than at the start. Its buffers, and what NATS keeps, vary a little.
 	maxHeap, maxGoroutines, maxOpenFiles = 6 << 20, 10, 5
+	// cachedHeap is how much of the heap an input may keep, of cachedInputs at most: the cache
+	// of 10,000 tickets, and revocations, which are kept for an hour.
+	cachedHeap, cachedInputs = 320, 100_000
 	// settleWait is how long it may take until nothing is left of an attack: pushes are kept
 	// for two minutes.
 	settleWait = 3 * time.Minute
@@ -62,14 +66,8 @@ func (r *run) do(binary string) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := r.attack(n); err != nil {
-		_ = n.stop()
-		return err
-	}
-	if err := n.stop(); err != nil {
-		r.tally.fault("%v", err)
-	}
-	return r.tally.failed()
+	err = r.attack(n)
+	return errors.Join(err, n.stop(), r.tally.failed())
 }
 
 func (r *run) attack(n *node) (err error) {
@@ -96,8 +94,9 @@ func (r *run) attack(n *node) (err error) {
 	close(due)
 	wait()
 	r.ended = time.Now()
+	mayKeep := float64(maxHeap + cachedHeap*min(r.inputs, cachedInputs))
 	r.after, err = settle(n, func(u usage) bool {
-		return u.sessions == 0 && u.heap <= r.before.heap+maxHeap && u.goroutines <= r.before.goroutines+maxGoroutines && u.files <= r.before.files+maxOpenFiles
+		return u.sessions == 0 && u.heap <= r.before.heap+mayKeep && u.goroutines <= r.before.goroutines+maxGoroutines && u.files <= r.before.files+maxOpenFiles
 	})
 	r.settled = time.Since(r.ended)
 	return err
