@@ -106,6 +106,25 @@ function heartbeatd_on_query( $query ) {
 }
 
 /**
+ * Notes the rooms of a user whose rows are about to be removed: that plugin's action for it names
+ * only the user, and the rows are gone then.
+ *
+ * @param string $query The statement.
+ * @return string The same.
+ */
+function heartbeatd_on_removal_query( $query ) {
+	if ( false === strpos( $query, $GLOBALS['wpdb']->presence ) || ! preg_match( '/^\s*DELETE\b.*\buser_id`?\s*=\s*\'?(\d+)/is', $query, $match ) || heartbeatd_ignore_row_changes() ) {
+		return $query;
+	}
+	foreach ( (array) wp_get_presence_by_room_prefix( '' ) as $entry ) {
+		if ( (int) $entry->user_id === (int) $match[1] ) {
+			heartbeatd_note_changed_room( $entry->room, false, true );
+		}
+	}
+	return $query;
+}
+
+/**
  * Ignores what the synchronization writes: heartbeatd knows it.
  *
  * @param mixed           $result  The answer so far.

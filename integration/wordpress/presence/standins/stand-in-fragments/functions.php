@@ -87,11 +87,16 @@ function wp_remove_presence( $room, $client_id ) {
 }
 
 function wp_remove_user_presence( $user_id ) {
-	$rows = array_filter( stand_in_live_rows( 'user_id = %d', $user_id ), static fn ( $row ) => ! stand_in_is_reserved( $row->client_id ) );
-	foreach ( $rows as $row ) {
-		$count = stand_in_count_editors( $row->room );
-		stand_in_delete_row( $row->room, $row->client_id );
-		stand_in_room_changed( $row->room, $count );
+	global $wpdb;
+	$counts = array();
+	foreach ( stand_in_live_rows( 'user_id = %d', $user_id ) as $row ) {
+		if ( ! stand_in_is_reserved( $row->client_id ) ) {
+			$counts[ $row->room ] = stand_in_count_editors( $row->room );
+		}
+	}
+	$wpdb->query( $wpdb->prepare( "DELETE FROM {$wpdb->presence} WHERE user_id = %d AND client_id NOT LIKE %s", $user_id, '\\_%' ) ); // phpcs:ignore WordPress.DB
+	foreach ( $counts as $room => $count ) {
+		stand_in_room_changed( $room, $count );
 	}
 	do_action( 'removed_user_presence', $user_id );
 	return true;

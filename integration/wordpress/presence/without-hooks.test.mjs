@@ -1,0 +1,82 @@
+// heartbeatd beside version 0.17 of the Presence API plugin, which has rows with an expiry and no
+// hooks for push transports: each page writes its own screen with its beats.
+
+import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { test } from 'node:test'
+import { beat, newPost, until } from '../live/live.mjs'
+import { claimsOf } from '../plugin.mjs'
+import { withStandIn } from './standins/standins.mjs'
+import { beatsSince, openPage, settled } from './transport.mjs'
+
+const TOLD = 20
+
+test('a version without hooks for push transports', { timeout: 600_000 }, async (t) => {
+	await withStandIn(t, '0.17', async ({ php, ask, person, rows }) => {
+		const [otto, anna, carl] = [await person('admin'), await person('editor'), await person('author')]
+		const pages = [await openPage(otto, '/wp-admin/index.php'), await openPage(otto, '/wp-admin/about.php'), await openPage(anna, '/wp-admin/index.php')]
+		const bar = (page) => page.evaluate(() => document.querySelector('#wp-admin-bar-presence-online').innerText)
+		const beats = (since) => pages.map((page) => beatsSince([page], since))
+
+		await t.test('a user with two screens makes no page beat beyond the schedule', async () => {
+			await Promise.all(pages.map(beat))
+			await settled('the beats', () => beats(0))
+			const start = Date.now()
+			await sleep(62_000)
+			t.diagnostic(`beats in 62 s: ${beats(start)}`)
+			assert.ok(beats(start).every((n) => n <= 2), `${beats(start)}`)
+		})
+
+		await t.test('a newcomer makes each visible page beat once', async () => {
+			await Promise.all(pages.map(beat))
+			await settled('the beats', () => beats(0))
+			const start = Date.now()
+			const page = await openPage(carl, '/wp-admin/index.php')
+			await until('the newcomer', async () => (await bar(pages[0])).includes('Author:') && (await bar(pages.at(-1))).includes('Author:'), TOLD)
+			await settled('the beats', () => beats(start))
+			t.diagnostic(`beats: ${beats(start)}`)
+			assert.ok(beatsSince(pages, start) <= pages.length + 1, `${beats(start)}`)
+			await page.close()
+		})
+
+		await t.test('one of two tabs is closed: the row is back at once', async () => {
+			const isThere = async () => (await rows(`client_id = 'user-${otto.id}'`)).length > 0
+			await Promise.all(pages.map(beat))
+			await settled('the beats', () => beats(0))
+			await pages.splice(1, 1)[0].close()
+			const [closed, missing] = [Date.now(), []]
+			while (Date.now() - closed < 15_000) {
+				if (!(await isThere())) missing.push(Date.now() - closed)
+				await sleep(100)
+			}
+			t.diagnostic(missing.length ? `the row is missing from ${missing[0]} to ${missing.at(-1)} ms` : 'the row is always there')
+			assert.ok(missing.every((ms) => ms < 5000), `missing until ${missing.at(-1)} ms`)
+		})
+
+		await t.test('only users who may see where others are get presence of the admin', async () => {
+			const claim = async (page) => claimsOf(await page.evaluate(() => window.heartbeatSettings.heartbeatd.ticket)).no_locations
+			const page = await openPage(carl, '/wp-admin/index.php')
+			const room = (one) => one.evaluate(() => window.wp.heartbeat.room('admin/online').entries.length)
+			await until('the entries of the admin', async () => await room(pages[0]) > 0)
+			await beat(page)
+			assert.deepEqual([await claim(pages[0]), await claim(page), await room(page)], [undefined, true, 0])
+			await page.close()
+		})
+
+		await t.test('the removal of a user\'s rows reports each of the rooms', async () => {
+			const post = newPost(php, 'Edited', anna.id)
+			const rooms = await ask(`
+				wp_set_presence('postType/post:${post}', 'editor-${anna.id}', array(), array('user_id' => ${anna.id}));
+				wp_set_presence('shop/orders', 'agent-${anna.id}', array(), array('user_id' => ${anna.id}));
+				wp_set_presence('shop/others', 'agent-${otto.id}', array(), array('user_id' => ${otto.id}));
+				$told = array();
+				add_filter('pre_http_request', function ($r, $args, $url) use (&$told) { if (strpos($url, '/presence/changed')) $told[] = array_column(json_decode($args['body'], true)['rooms'], 'room'); return $r; }, 10, 3);
+				heartbeatd_report_changed_rooms(); heartbeatd_flush(); $told = array();
+				wp_remove_user_presence(${anna.id});
+				heartbeatd_report_changed_rooms(); heartbeatd_flush();
+				return array_merge(...$told);`)
+			assert.deepEqual([...new Set(rooms)].sort(), ['admin/online', `postType/post:${post}`, 'shop/orders'])
+			assert.deepEqual((await rows(`user_id = ${anna.id} AND client_id LIKE '%-${anna.id}' AND room LIKE '%/%:%'`)), [])
+		})
+	})
+})
