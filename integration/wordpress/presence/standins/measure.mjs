@@ -1,15 +1,20 @@
 // Measures how long it takes until another user sees a change in the surfaces of a stand-in: the
 // admin bar and the Active Posts widget of two dashboards, of which the second is a follower tab,
-// and the locks in two posts lists.
+// and the locks in two posts lists. A leave counts from the removal
+// of the row, and a take-over from the write of the lock.
 //
 //	const seen = await measure(parts)   // { 'newcomer, admin bar, leader': 812, … }, in milliseconds
 
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import { addMuPlugin } from '../../plugin.mjs'
 import { takeOver } from '../../live/locks.mjs'
 import { editorOf, linked, newPost } from '../../live/live.mjs'
 import { hasFragments } from './standins.mjs'
 
 // How long a change is waited for, in milliseconds: two beats of a dashboard and more.
 const PATIENCE = 150_000
+// How long the closing of a page takes, in milliseconds: its own request may come first.
+const CLOSE = 1000
 
 // The surfaces, as functions that run in the page and return the text that is shown there.
 const SURFACES = {
@@ -19,7 +24,7 @@ const SURFACES = {
 	dialog: () => document.querySelector('#post-lock-dialog .currently-editing, .editor-post-locked-modal')?.innerText ?? '',
 }
 
-export async function measure({ version, person, php, ask, alone }, { client = alone ? 'core' : 'any', patience = PATIENCE } = {}) {
+export async function measure({ site, version, person, php, ask, alone }, { client = alone ? 'core' : 'any', patience = PATIENCE } = {}) {
 	const seen = {}
 	const watch = (change, pages, surface, holds) => Promise.all(pages.map(async (page, i) => {
 		seen[`${change}, ${surface}, ${i ? 'follower' : 'leader'}`] = await timeUntil(async () => holds(await page.evaluate(SURFACES[surface])), patience)
@@ -27,6 +32,7 @@ export async function measure({ version, person, php, ask, alone }, { client = a
 	const appears = (change, pages, surface, text) => watch(change, pages, surface, (shown) => shown.includes(text))
 	const goes = (change, pages, surface, text) => watch(change, pages, surface, (shown) => !shown.includes(text))
 
+	const statements = recordStatements(site)
 	const anna = await person('editor', { editor: 'classic' })
 	const otto = await person('admin', { editor: 'classic' })
 	const post = newPost(php, 'Before', anna.id)
@@ -48,11 +54,34 @@ export async function measure({ version, person, php, ask, alone }, { client = a
 	await Promise.all([appears('title', boards, 'widget', 'After'), hasFragments(version) && appears('title', boards, 'admin bar', 'After')])
 
 	const taken = takeOver(otto, post)
+	const start = Date.now()
 	await Promise.all([taken, appears('take-over', [page], 'dialog', 'admin')])
+	const locked = statements().find(({ at, query }) => at >= start && query.includes('_lock\'') && (query.includes(`'_lock', '${otto.id}'`) || query.includes(`:${otto.id}'`)))?.at ?? start
+	seen['take-over, dialog, leader'] -= locked - start
 	await page.close()
+	const closed = Date.now()
 	await Promise.all([goes('leave', boards, 'admin bar', 'Editor:'), goes('leave', boards, 'widget', 'Editor')])
+	for (const [surface, client] of [['admin bar', 'user'], ['widget', 'editor']]) {
+		const removed = statements().find(({ at, query }) => at >= closed - CLOSE && /^\s*DELETE/.test(query) && query.includes(`'${client}-${anna.id}'`))?.at ?? closed
+		seen[`leave, row of the ${surface}, after closing`] = removed - closed
+		for (const tab of ['leader', 'follower']) seen[`leave, ${surface}, ${tab}`] -= Math.max(0, removed - closed)
+	}
 	await Promise.all([anna, otto].map((one) => one.close()))
 	return seen
+}
+
+// recordStatements makes the site record when it writes and removes rows and locks. The result
+// returns the statements.
+function recordStatements(site) {
+	const file = `${site.dir}/wp-content/statements.log`
+	writeFileSync(file, '')
+	chmodSync(file, 0o666) // PHP runs as another user
+	addMuPlugin(site, 'statements', `
+add_filter('query', function ($query) {
+	if (preg_match('/^\\s*(?:DELETE|INSERT|UPDATE).*(?:wp_presence|_edit_lock)/is', $query)) file_put_contents(WP_CONTENT_DIR . '/statements.log', wp_json_encode(array('at' => round(1000 * microtime(true)), 'query' => $query)) . "\\n", FILE_APPEND);
+	return $query;
+});`)
+	return () => readFileSync(file, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line))
 }
 
 // openPairs opens two dashboards and two posts lists. Of each, the first is the leader.
