@@ -35,7 +35,7 @@ func build(t *testing.T) string {
 // every door, with good beats beside them.
 func TestMutatedInputs(t *testing.T) {
 	binary := build(t)
-	runs := []*run{{seed: 1, inputs: 6_000}}
+	runs := []*run{{seed: 1, inputs: 3_000}}
 	for _, f := range found {
 		runs = append(runs, &run{seed: f.seed, first: f.index, inputs: 1})
 	}

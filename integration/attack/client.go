@@ -19,7 +19,7 @@ import (
 const (
 	// patience is how long a client waits for an answer until it sends no more. Then heartbeatd
 	// must end the connection within endWait.
-	patience = 50 * time.Millisecond
+	patience = 100 * time.Millisecond
 	endWait  = 10 * time.Second
 	// caseInputs is the number of inputs of a case.
 	caseInputs = 8

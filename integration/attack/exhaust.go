@@ -175,14 +175,13 @@ func (e exhaustion) measure(binary string, observed time.Duration) (m measuremen
 		return m, fmt.Errorf("before the attack: %w", err)
 	}
 	m.before, m.kernelBefore = n.resident(), tcpMemory()
-	began := time.Now()
 	conns := e.begin(n)
 	defer func() {
 		for _, c := range conns {
 			_ = c.Close()
 		}
 	}()
-	for time.Since(began) < observed {
+	for began := time.Now(); m.requests == 0 || time.Since(began) < observed; time.Sleep(20 * time.Millisecond) {
 		m.most, m.kernel = max(m.most, n.resident()), max(m.kernel, tcpMemory())
 		sent := time.Now()
 		_, err := other.beat(ctx)
@@ -192,7 +191,6 @@ func (e exhaustion) measure(binary string, observed time.Duration) (m measuremen
 			m.lastError = err
 		}
 		m.slowest = max(m.slowest, time.Since(sent))
-		time.Sleep(20 * time.Millisecond)
 		if time.Since(began) > 5*time.Second && n.connections() == 0 {
 			m.over = time.Since(began)
 			break
