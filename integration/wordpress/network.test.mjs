@@ -1,10 +1,10 @@
 // A WordPress network with one heartbeatd and one secret: the sites are separate.
 
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { startWatch, until } from '../browser/harness.mjs'
-import { beat, connected, withPlugin } from './plugin.mjs'
+import { makeNetwork } from './network.mjs'
+import { beat, claimsOf, connected, withPlugin } from './plugin.mjs'
 
 test('a network', { timeout: 300_000 }, async (t) => {
 	await withPlugin(t, async ({ site, server, php, open }) => {
@@ -77,6 +77,30 @@ test('a network', { timeout: 300_000 }, async (t) => {
 			php(`return delete_site_option('heartbeatd_network_reads');`)
 		})
 
+		await t.test('the network\'s recording switch applies to the beats of all sites at once', async () => {
+			const copies = () => php(`return array(get_blog_option(1, 'heartbeatd_network_recording'), get_blog_option(2, 'heartbeatd_network_recording'));`)
+			// recorded returns what the ticket of the page's next beat to PHP says.
+			const recorded = async (page) => {
+				const answer = page.waitForResponse((response) => 'x-heartbeatd-ticket' in response.headers())
+				await beat(page)
+				return !claimsOf((await answer).headers()['x-heartbeatd-ticket']).unrecorded
+			}
+			const states = async () => [await recorded(here), await recorded(there)]
+			assert.deepEqual(copies(), [{ 1: null }, { 1: null }])
+			php(`update_site_option('wp_presence_network_recording', '0');`)
+			assert.deepEqual([copies(), await states()], [[{ 1: '0' }, { 1: '0' }], [false, false]])
+			php(`update_site_option('wp_presence_network_recording', '1');`)
+			assert.deepEqual([copies(), await states()], [[{ 1: '1' }, { 1: '1' }], [true, true]])
+			php(`delete_site_option('wp_presence_network_recording');`)
+			assert.deepEqual([copies(), await states()], [[{ 1: null }, { 1: null }], [true, true]])
+			// A page of the admin corrects a copy that is wrong.
+			php(`switch_to_blog(2); update_option('heartbeatd_network_recording', array(1 => '0')); heartbeatd_revoke_all(); restore_current_blog();`)
+			assert.equal(await recorded(there), false)
+			await (await open('admin', '/second/wp-admin/')).close()
+			php(`switch_to_blog(2); heartbeatd_revoke_all(); restore_current_blog();`)
+			assert.equal(await recorded(there), true)
+		})
+
 		await t.test('a log-out revokes the tickets of both sites', async () => {
 			php(`WP_Session_Tokens::get_instance(${site.users.admin.id})->destroy_all();`)
 			for (const page of [here, there]) await page.waitForSelector('#wp-auth-check-wrap:not(.hidden)', { state: 'attached' })
@@ -89,20 +113,3 @@ test('a network', { timeout: 300_000 }, async (t) => {
 		})
 	})
 })
-
-// makeNetwork turns the site into a network with a second site in /second/, activates the plugin
-// for both, and returns the id of the second one.
-function makeNetwork(site, php) {
-	const host = new URL(site.url).host
-	php(`require_once ABSPATH . 'wp-admin/includes/upgrade.php'; require_once ABSPATH . 'wp-admin/includes/network.php'; require_once ABSPATH . 'wp-admin/includes/plugin.php';
-		global $wpdb; deactivate_plugins('heartbeatd/heartbeatd.php'); foreach ($wpdb->tables('ms_global') as $name => $table) $wpdb->$name = $table;
-		install_network(); $made = populate_network(1, '${host}', 'admin@example.org', 'Network', '/', false); if (is_wp_error($made)) throw new Exception($made->get_error_message());`)
-	const file = `${site.dir}/wp-config.php`
-	const constants = { WP_ALLOW_MULTISITE: true, MULTISITE: true, SUBDOMAIN_INSTALL: false, DOMAIN_CURRENT_SITE: host, PATH_CURRENT_SITE: '/', SITE_ID_CURRENT_SITE: 1, BLOG_ID_CURRENT_SITE: 1 }
-	const lines = Object.entries(constants).map(([name, value]) => `define('${name}', ${JSON.stringify(value)});`).join('\n')
-	// Every site has its own URL: a constant in wp-config.php would apply to all of them.
-	const config = readFileSync(file, 'utf8').replace(/^define\('(WP_HOME|WP_SITEURL)'/gm, "// define('$1'").replace('<?php\n', `<?php\n${lines}\n`)
-	writeFileSync(file, config)
-	return php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; activate_plugin('heartbeatd/heartbeatd.php', '', true);
-		return wp_insert_site(array('domain' => '${host}', 'path' => '/second/', 'network_id' => 1, 'user_id' => ${site.users.admin.id}, 'title' => 'Second'));`)
-}

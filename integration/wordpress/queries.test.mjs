@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { test } from 'node:test'
 import { until } from '../browser/harness.mjs'
+import { makeNetwork } from './network.mjs'
 import { addMuPlugin, logIn, withPlugin } from './plugin.mjs'
 
 // The header Live-Plugins: off disables the plugin for one request. The queries of each request
@@ -13,6 +14,7 @@ import { addMuPlugin, logIn, withPlugin } from './plugin.mjs'
 const log = `
 if (($_SERVER['HTTP_LIVE_PLUGINS'] ?? '') === 'off') {
 	add_filter('option_active_plugins', fn ($plugins) => array_values(array_diff($plugins, array('heartbeatd/heartbeatd.php'))));
+	add_filter('site_option_active_sitewide_plugins', fn ($plugins) => array_diff_key($plugins, array('heartbeatd/heartbeatd.php' => true)));
 }
 add_action('wp_enqueue_scripts', fn () => wp_enqueue_script('heartbeat'));
 add_action('init', function () { if (isset($_GET['push'])) heartbeatd_push('all', 1); });
@@ -40,11 +42,7 @@ for (const [name, constants] of [['constants', {}], ['the settings screen', null
 			const post = php(`return wp_insert_post(array('post_title' => 'A post', 'post_status' => 'publish'));`)
 			const { request } = await logIn(await browser(), site, 'editor')
 			const visitor = (await (await browser()).newContext()).request
-			const page = await (await request.get(`${site.url}/wp-admin/`)).text()
-			const nonce = page.match(/heartbeatSettings = .*?"nonce":"(\w+)"/)[1]
-			const beat = (data) => (headers) => request.post(`${site.url}/wp-admin/admin-ajax.php`, {
-				headers, form: { action: 'heartbeat', _nonce: nonce, screen_id: 'dashboard', has_focus: 'true', interval: '60', ...data },
-			})
+			const beat = await beats(request, site.url)
 			const get = (who, path) => (headers) => who.get(`${site.url}${path}`, { headers })
 			const requests = {
 				'the front page, logged out': get(visitor, '/'),
@@ -62,15 +60,7 @@ for (const [name, constants] of [['constants', {}], ['the settings screen', null
 			}
 			for (const [what, send] of Object.entries(requests)) {
 				await t.test(what, async () => {
-					// The first request of each kind writes new options.
-					await queriesOf(site, send, 'on')
-					const without = await queriesOf(site, send, 'off')
-					const added = await queriesOf(site, send, 'on')
-					for (const [query] of without) {
-						const same = added.findIndex(([text]) => text === query)
-						if (same >= 0) added.splice(same, 1)
-					}
-					assert.ok(without.length > 1)
+					const added = await addedQueries(site, send)
 					// Screens that can be saved read the revisions. Core writes a lock only if its
 					// second has changed, so not every time.
 					const revisions = ([query]) => /screen|editor/.test(what) && query.includes("'heartbeatd_screen_revisions'")
@@ -88,6 +78,46 @@ for (const [name, constants] of [['constants', {}], ['the settings screen', null
 			})
 		}, { constants })
 	})
+}
+
+test('on a network, the plugin adds no query to a beat', { timeout: 300_000 }, async (t) => {
+	await withPlugin(t, async ({ site, browser, php }) => {
+		makeNetwork(site, php)
+		addMuPlugin(site, 'queries', log)
+		const { request } = await logIn(await browser(), site, 'admin')
+		for (const [stored, value] of Object.entries({ 'is missing': null, 'is on': '1', 'is off': '0' })) {
+			if (value !== null) php(`return update_site_option('wp_presence_network_recording', '${value}');`)
+			for (const [name, path] of Object.entries({ 'the main site': '', 'another site': '/second' })) {
+				await t.test(`of ${name}, while the recording option ${stored}`, async () => {
+					const beat = await beats(request, site.url + path)
+					for (const data of [{}, { 'data[presence-ping][screen]': 'dashboard' }]) assert.deepEqual(await addedQueries(site, beat(data)), [])
+				})
+			}
+		}
+	})
+})
+
+// beats opens a dashboard, and returns what sends a beat of it.
+async function beats(request, url) {
+	const page = await (await request.get(`${url}/wp-admin/`)).text()
+	const nonce = page.match(/heartbeatSettings = .*?"nonce":"(\w+)"/)[1]
+	return (data) => (headers) => request.post(`${url}/wp-admin/admin-ajax.php`, {
+		headers, form: { action: 'heartbeat', _nonce: nonce, screen_id: 'dashboard', has_focus: 'true', interval: '60', ...data },
+	})
+}
+
+// addedQueries sends a request with and without the plugin, and returns the queries that it makes
+// only with the plugin.
+async function addedQueries(site, send) {
+	await queriesOf(site, send, 'on') // The first request of each kind writes new options.
+	const without = await queriesOf(site, send, 'off')
+	const added = await queriesOf(site, send, 'on')
+	assert.ok(without.length > 1)
+	for (const [query] of without) {
+		const same = added.findIndex(([text]) => text === query)
+		if (same >= 0) added.splice(same, 1)
+	}
+	return added
 }
 
 // queriesOf sends a request with the plugin on or off, and returns its queries.

@@ -41,6 +41,7 @@ require __DIR__ . '/includes/api/push.php';
 require __DIR__ . '/includes/presence/labels.php';
 require __DIR__ . '/includes/presence/rooms.php';
 require __DIR__ . '/includes/presence/recording.php';
+require __DIR__ . '/includes/presence/network-recording.php';
 require __DIR__ . '/includes/presence/lifetime.php';
 require __DIR__ . '/includes/presence/entries.php';
 require __DIR__ . '/includes/presence/store.php';
@@ -85,11 +86,14 @@ require __DIR__ . '/includes/tickets/tick.php';
 require __DIR__ . '/includes/tickets/revocations.php';
 
 register_activation_hook( __FILE__, 'heartbeatd_add_options' );
+register_activation_hook( __FILE__, 'heartbeatd_write_recording_copies_on_activation' );
 add_action( 'admin_init', 'heartbeatd_add_options' );
 add_action( 'admin_init', 'heartbeatd_confirm_address' );
+add_action( 'admin_init', 'heartbeatd_correct_recording_copy' );
 add_action( 'init', 'heartbeatd_load_translations' );
 
 // Beats that PHP answers: observes the registered callbacks, and sends a fresh ticket.
+add_action( 'wp_ajax_heartbeat', 'heartbeatd_prime_network_recording', 0 );
 add_action( 'wp_ajax_heartbeat', 'heartbeatd_observe_before_beat', 0 );
 add_action( 'heartbeat_tick', 'heartbeatd_on_heartbeat_tick', PHP_INT_MAX, 2 );
 add_action( 'wp_verify_nonce_failed', 'heartbeatd_on_failed_nonce', 10, 2 );
@@ -164,16 +168,6 @@ add_action( 'plugins_loaded', 'heartbeatd_add_presence_ui_hooks', PHP_INT_MAX );
 
 if ( ! heartbeatd_is_beat_request() ) {
 	heartbeatd_load_pages();
-}
-
-/**
- * Determines whether the request is a beat.
- *
- * @return bool
- */
-function heartbeatd_is_beat_request() {
-	// phpcs:ignore WordPress.Security.NonceVerification.Missing -- Nothing is done because of it.
-	return defined( 'DOING_AJAX' ) && DOING_AJAX && isset( $_POST['action'] ) && 'heartbeat' === $_POST['action'];
 }
 
 /**

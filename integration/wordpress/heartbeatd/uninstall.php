@@ -13,6 +13,7 @@ require_once __DIR__ . '/includes/settings/options.php';
 // cannot be sent to heartbeatd.
 remove_action( 'delete_option_wp_presence_recording', 'heartbeatd_revoke_all' );
 remove_action( 'delete_site_option_wp_presence_network_recording', 'heartbeatd_revoke_network' );
+remove_action( 'delete_site_option', 'heartbeatd_on_network_option_change' );
 
 /**
  * Deletes the options of one site. Those of the Presence API stay if the plugin of that name is

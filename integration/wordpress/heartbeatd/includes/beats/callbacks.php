@@ -29,7 +29,7 @@ const HEARTBEATD_MAX_FOREIGN = 20;
  */
 function heartbeatd_known_callbacks() {
 	$known = array(
-		'wp_ajax_heartbeat'  => array( 'wp_ajax_heartbeat', 'heartbeatd_take_own_handles', 'heartbeatd_observe_before_beat' ),
+		'wp_ajax_heartbeat'  => array( 'wp_ajax_heartbeat', 'heartbeatd_take_own_handles', 'heartbeatd_prime_network_recording', 'heartbeatd_observe_before_beat' ),
 		'heartbeat_received' => array( 'wp_check_locked_posts', 'wp_refresh_post_lock', 'heartbeat_autosave', 'heartbeatd_before_lock_renewal' ),
 		'heartbeat_send'     => array( 'wp_auth_check', 'heartbeatd_answer_presence', 'heartbeatd_answer_screen_ping' ),
 		'heartbeat_tick'     => array( 'heartbeatd_on_heartbeat_tick' ),

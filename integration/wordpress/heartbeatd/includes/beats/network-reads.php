@@ -78,6 +78,9 @@ function heartbeatd_on_network_option_change( $name ) {
 		heartbeatd_forget_readers( $name );
 		return;
 	}
+	if ( HEARTBEATD_NETWORK_RECORDING_OPTION === $name ) {
+		heartbeatd_write_recording_copies();
+	}
 	$index = (array) get_site_option( 'heartbeatd_network_reads', array() );
 	$sites = $index[ "network:$name" ] ?? array();
 	if ( ! $sites ) {

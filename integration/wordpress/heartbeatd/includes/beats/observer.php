@@ -42,6 +42,16 @@ function heartbeatd_observe_before_beat() {
 }
 
 /**
+ * Determines whether the request is a beat.
+ *
+ * @return bool
+ */
+function heartbeatd_is_beat_request() {
+	// phpcs:ignore WordPress.Security.NonceVerification.Missing -- Nothing is done because of it.
+	return defined( 'DOING_AJAX' ) && DOING_AJAX && isset( $_POST['action'] ) && 'heartbeat' === $_POST['action'];
+}
+
+/**
  * Returns the screen that the beat names, as core reads it.
  *
  * @return string

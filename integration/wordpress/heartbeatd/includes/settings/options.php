@@ -17,7 +17,7 @@ defined( 'ABSPATH' ) || exit;
  * @return array<string, mixed>
  */
 function heartbeatd_default_options() {
-	return array(
+	$options = array(
 		'heartbeatd'                => array(),
 		'heartbeatd_address'        => '',
 		'heartbeatd_learned'        => array(),
@@ -27,6 +27,10 @@ function heartbeatd_default_options() {
 		'heartbeatd_screens'        => array(),
 		'wp_presence_recording'     => '1', // The Presence API's own name.
 	);
+	if ( is_multisite() ) {
+		$options['heartbeatd_network_recording'] = array();
+	}
+	return $options;
 }
 
 /**
