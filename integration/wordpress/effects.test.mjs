@@ -267,8 +267,11 @@ test('effects of callbacks', { timeout: 900_000 }, async (t) => {
 			const settings = () => page.goto(`${site.url}/wp-admin/options-general.php?page=heartbeatd`)
 			await until('the number of beats to PHP', async () => {
 				await settings()
-				return new RegExp(`^${posted()} in the last \\d+ minutes?$`).test(await page.textContent('#heartbeatd-callbacks td:nth-child(3)'))
+				return new RegExp(`^${posted()} in the last (\\d+ minutes|minute)$`).test(await page.textContent('#heartbeatd-callbacks td:nth-child(3)'))
 			})
+			await page.setViewportSize({ width: 390, height: 800 })
+			assert.deepEqual(await page.evaluate(() => document.documentElement.scrollWidth), 390, 'the page is wider than the window')
+			await page.setViewportSize({ width: 1280, height: 800 })
 			const choose = async (value) => {
 				await settings()
 				await page.selectOption('#heartbeatd-callbacks select', value)

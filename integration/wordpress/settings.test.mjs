@@ -38,6 +38,7 @@ test('the settings screen', { timeout: 300_000 }, async (t) => {
 			await connected(page)
 			await page.waitForFunction(() => document.querySelector('#heartbeatd-transport').innerText === 'This browser is connected over a WebSocket.')
 			assert.match((await report())[0], /^heartbeatd \S+ runs; \d/)
+			await page.getByText('People online: 1').waitFor()
 			assert.equal(await page.inputValue('#heartbeatd-secret'), '')
 			assert.ok(!(await page.content()).includes(secret), 'the secret is on the page')
 			await beat(page)

@@ -21,7 +21,8 @@
 	function showOnlineCount() {
 		const name = transportName();
 		const isLinked = name !== 'none' && name !== 'core' && name !== 'post' && client().room;
-		$( '#heartbeatd-online' ).text( isLinked ? texts.online.replace( '%s', client().room( 'admin/online' ).total ) : '' );
+		const text = isLinked ? texts.online.replace( '%s', client().room( 'admin/online' ).total ) : '';
+		$( '#heartbeatd-online' ).text( text ).parent().prop( 'hidden', text === '' );
 	}
 
 	$( document ).on( 'heartbeat-transport.heartbeatd-settings', showTransport );

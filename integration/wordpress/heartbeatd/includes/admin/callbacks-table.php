@@ -23,8 +23,10 @@ function heartbeatd_print_callbacks_table() {
 		return;
 	}
 	printf( '<h2>%s</h2><p>%s</p>', esc_html__( 'Functions that need PHP', 'heartbeatd' ), esc_html__( 'These functions of other plugins or the theme keep heartbeatd from answering beats. You can choose that PHP sees fewer beats: what a function adds then reaches pages later. A beat with data of another plugin always goes to PHP.', 'heartbeatd' ) );
+	wp_enqueue_style( 'heartbeatd-settings', heartbeatd_asset_url( 'settings.css' ), array(), heartbeatd_asset_version( 'settings.css' ) );
+	$headings = array( __( 'Function', 'heartbeatd' ), __( 'Observed', 'heartbeatd' ), __( 'Beats to PHP', 'heartbeatd' ), __( 'PHP sees', 'heartbeatd' ) );
 	echo '<table class="widefat striped" id="heartbeatd-callbacks"><thead><tr>';
-	foreach ( array( __( 'Function', 'heartbeatd' ), __( 'Observed', 'heartbeatd' ), __( 'Beats to PHP', 'heartbeatd' ), __( 'PHP sees', 'heartbeatd' ) ) as $heading ) {
+	foreach ( $headings as $heading ) {
 		printf( '<th scope="col">%s</th>', esc_html( $heading ) );
 	}
 	echo '</tr></thead><tbody>';
@@ -32,12 +34,13 @@ function heartbeatd_print_callbacks_table() {
 	foreach ( $rows as $key => $callback ) {
 		$effects = heartbeatd_report_effects( $callback, $observations );
 		printf(
-			'<tr><td><code>%s</code><br>%s, %s</td><td>%s</td><td>%s</td><td>',
+			'<tr><td><code>%1$s</code><br>%2$s, %3$s</td><td data-heading="%6$s">%4$s</td><td data-heading="%7$s">%5$s</td><td data-heading="%8$s">',
 			esc_html( heartbeatd_callback_label( $callback ) ),
 			esc_html( $callback['hook'] ),
 			esc_html( $callback['file'] ),
 			esc_html( '' === $effects ? heartbeatd_report_reason( $callback ) : $effects ),
-			esc_html( heartbeatd_beats_text( $status, $key ) )
+			esc_html( heartbeatd_beats_text( $status, $key ) ),
+			...array_map( 'esc_attr', array_slice( $headings, 1 ) )
 		);
 		heartbeatd_print_pace_field( $key, $callback );
 		echo '</td></tr>';
@@ -61,6 +64,10 @@ function heartbeatd_beats_text( $status, $key ) {
 	if ( $minutes >= 60 ) {
 		/* translators: %s: number of beats. */
 		return sprintf( __( '%s in the last hour', 'heartbeatd' ), $beats );
+	}
+	if ( 1 === $minutes ) {
+		/* translators: %s: number of beats. */
+		return sprintf( __( '%s in the last minute', 'heartbeatd' ), $beats );
 	}
 	/* translators: 1: number of beats, 2: number of minutes. */
 	return sprintf( _n( '%1$s in the last %2$s minute', '%1$s in the last %2$s minutes', $minutes, 'heartbeatd' ), $beats, number_format_i18n( $minutes ) );
@@ -97,7 +104,9 @@ function heartbeatd_print_pace_field( $key, $callback ) {
 		/* translators: 1: name of a filter, 2: how often PHP sees beats, as “every beat”. */
 		$note = sprintf( __( 'Changed by code, with the filter %1$s, to: %2$s.', 'heartbeatd' ), 'heartbeatd_callback_pace', heartbeatd_pace_text( $pace ) );
 	}
-	printf( '<p class="description">%s</p>', esc_html( $note ) );
+	if ( '' !== $note ) {
+		printf( '<p class="description">%s</p>', esc_html( $note ) );
+	}
 }
 
 /**

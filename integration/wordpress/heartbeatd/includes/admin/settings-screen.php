@@ -102,7 +102,7 @@ function heartbeatd_print_connection() {
 	wp_enqueue_script( 'heartbeatd-settings', heartbeatd_asset_url( 'settings.js' ), $dependencies, heartbeatd_asset_version( 'settings.js' ), true );
 	wp_add_inline_script( 'heartbeatd-settings', 'window.heartbeatdSettings = ' . wp_json_encode( $texts ) . ';', 'before' );
 	echo '<li><span class="dashicons dashicons-admin-links" aria-hidden="true"></span> <strong id="heartbeatd-transport" aria-live="polite">…</strong> <span id="heartbeatd-help"></span></li>';
-	echo '<li><span class="dashicons dashicons-groups" aria-hidden="true"></span> <strong id="heartbeatd-online"></strong></li>';
+	echo '<li hidden><span class="dashicons dashicons-groups" aria-hidden="true"></span> <strong id="heartbeatd-online"></strong></li>';
 }
 
 /**

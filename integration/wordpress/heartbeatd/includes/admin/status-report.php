@@ -110,7 +110,7 @@ function heartbeatd_report_error( $error ) {
 	return heartbeatd_report_item(
 		'critical',
 		/* translators: 1: address, 2: error message. */
-		sprintf( __( 'heartbeatd’s API at %1$s does not answer: %2$s', 'heartbeatd' ), heartbeatd_setting( 'api' ), $error->get_error_message() ),
+		sprintf( __( 'heartbeatd’s API at %1$s does not answer: %2$s.', 'heartbeatd' ), heartbeatd_setting( 'api' ), rtrim( $error->get_error_message(), '. ' ) ),
 		__( 'Check that heartbeatd runs, and that HEARTBEATD_API is its --admin-listen address. Until it answers, Heartbeat works as it does without this plugin: pages notice log-outs and changed locks with the usual delay.', 'heartbeatd' )
 	);
 }
