@@ -1,6 +1,7 @@
 // A WordPress network with one heartbeatd and one secret: the sites are separate.
 
 import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { startWatch, until } from '../browser/harness.mjs'
 import { makeNetwork } from './network.mjs'
