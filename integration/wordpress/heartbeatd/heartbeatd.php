@@ -292,6 +292,7 @@ function heartbeatd_add_presence_beside_hooks() {
 	add_action( 'removed_user_presence', 'heartbeatd_on_admin_room_changed' );
 	add_action( 'wp_presence_admin_room_changed', 'heartbeatd_on_admin_room_changed' );
 	add_action( 'wp_presence_room_changed', 'heartbeatd_on_room_changed' );
+	add_action( 'post_updated', 'heartbeatd_on_post_shown_changed', 10, 3 );
 	if ( heartbeatd_is_push_transport() ) {
 		add_action( 'rest_api_init', 'heartbeatd_register_rows_route' );
 		add_filter( 'query', 'heartbeatd_on_removal_query' );

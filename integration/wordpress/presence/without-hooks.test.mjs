@@ -63,6 +63,21 @@ test('a version without hooks for push transports', { timeout: 600_000 }, async 
 			await page.close()
 		})
 
+		await t.test('the new title of a post that somebody edits is reported', async () => {
+			const [edited, other] = [newPost(php, 'Before', anna.id), newPost(php, 'Before', anna.id)]
+			const reports = await ask(`
+				wp_set_presence('postType/post:${edited}', 'editor-${anna.id}', array(), array('user_id' => ${anna.id}));
+				heartbeatd_report_changed_rooms(); heartbeatd_flush();
+				$told = array();
+				add_filter('pre_http_request', function ($r, $args, $url) use (&$told) { if (strpos($url, '/presence/changed')) $told = array_merge($told, json_decode($args['body'], true)['rooms']); return $r; }, 10, 3);
+				foreach (array(${edited}, ${other}) as $id) wp_update_post(array('ID' => $id, 'post_content' => 'x'));
+				foreach (array(${edited}, ${other}) as $id) wp_update_post(array('ID' => $id, 'post_title' => 'After'));
+				heartbeatd_report_changed_rooms(); heartbeatd_flush();
+				wp_remove_presence('postType/post:${edited}', 'editor-${anna.id}');
+				return $told;`)
+			assert.deepEqual(reports.map(({ room, forced }) => [room, forced]), [[`postType/post:${edited}`, true]])
+		})
+
 		await t.test('the removal of a user\'s rows reports each of the rooms', async () => {
 			const post = newPost(php, 'Edited', anna.id)
 			const rooms = await ask(`

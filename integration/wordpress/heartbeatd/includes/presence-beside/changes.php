@@ -87,6 +87,24 @@ function heartbeatd_on_room_changed( $room ) {
 }
 
 /**
+ * Notes that the title or the status of a post has changed that somebody edits. Versions of that
+ * plugin without room versions have no action for it.
+ *
+ * @param int     $post_id The post.
+ * @param WP_Post $after   The post after the update.
+ * @param WP_Post $before  The post before the update.
+ */
+function heartbeatd_on_post_shown_changed( $post_id, $after, $before ) {
+	if ( $after->post_title === $before->post_title && $after->post_status === $before->post_status ) {
+		return;
+	}
+	$room = heartbeatd_post_room( $after );
+	if ( '' !== $room && function_exists( 'wp_get_presence' ) && wp_get_presence( $room ) ) {
+		heartbeatd_on_room_changed( $room );
+	}
+}
+
+/**
  * Notes the rooms that a statement changes in the table of an older version of that plugin,
  * which may have no actions.
  *
