@@ -29,6 +29,10 @@ test('a network', { timeout: 300_000 }, async (t) => {
 			assert.deepEqual([await people(here), await people(there)], [admin, admin])
 			await until('both, on NATS', () => new Set(observed.map((line) => line.site)).size === 2)
 			assert.equal(php(`switch_to_blog(2); return wp_get_presence(wp_presence_admin_room())[0]->data['screen'];`), 'dashboard')
+			const counts = php(`eval('namespace WP_CLI\\\\Utils; function format_items($format, $items, $fields) { $GLOBALS["shown"] = $items; }');
+				foreach (array('cli', 'cli-network') as $file) require WP_PLUGIN_DIR . "/heartbeatd/includes/presence-api/$file.php";
+				heartbeatd_presence_cli_network(array(), array()); return $GLOBALS['shown'];`)
+			assert.deepEqual(counts, [[1, '/'], [2, '/second/']].map(([id, path]) => ({ blog_id: id, url: site.url + path, users: 1, entries: 1 })))
 		})
 
 		await t.test('a push goes to one site only', async () => {

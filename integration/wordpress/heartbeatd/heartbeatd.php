@@ -109,18 +109,14 @@ add_action( 'upgrader_process_complete', 'heartbeatd_on_code_change', 10, 2 );
 add_action( 'update_option_heartbeatd', 'heartbeatd_on_settings_update', 10, 2 );
 
 // Makes a callback unknown again when an option or metadata that it reads has changed.
-add_action( 'updated_option', 'heartbeatd_forget_readers' );
-add_action( 'added_option', 'heartbeatd_forget_readers' );
-add_action( 'deleted_option', 'heartbeatd_forget_readers' );
-add_action( 'update_site_option', 'heartbeatd_on_network_option_change' );
-add_action( 'add_site_option', 'heartbeatd_on_network_option_change' );
-add_action( 'delete_site_option', 'heartbeatd_on_network_option_change' );
-add_action( 'setted_transient', 'heartbeatd_on_transient_change' );
-add_action( 'set_transient', 'heartbeatd_on_transient_change' );
-add_action( 'deleted_transient', 'heartbeatd_on_transient_change' );
-add_action( 'setted_site_transient', 'heartbeatd_on_network_transient_change' );
-add_action( 'set_site_transient', 'heartbeatd_on_network_transient_change' );
-add_action( 'deleted_site_transient', 'heartbeatd_on_network_transient_change' );
+foreach ( array( 'update' => 'updated', 'add' => 'added', 'delete' => 'deleted' ) as $heartbeatd_verb => $heartbeatd_past ) { // phpcs:ignore WordPress.Arrays.ArrayDeclarationSpacing
+	add_action( "{$heartbeatd_past}_option", 'heartbeatd_forget_readers' );
+	add_action( "{$heartbeatd_verb}_site_option", 'heartbeatd_on_network_option_change' );
+}
+foreach ( array( 'setted', 'set', 'deleted' ) as $heartbeatd_verb ) {
+	add_action( "{$heartbeatd_verb}_transient", 'heartbeatd_on_transient_change' );
+	add_action( "{$heartbeatd_verb}_site_transient", 'heartbeatd_on_network_transient_change' );
+}
 foreach ( array( 'post', 'user', 'term', 'comment' ) as $heartbeatd_type ) {
 	add_action( "added_{$heartbeatd_type}_meta", 'heartbeatd_on_metadata_change', 10, 3 );
 	add_action( "updated_{$heartbeatd_type}_meta", 'heartbeatd_on_metadata_change', 10, 3 );
@@ -240,7 +236,8 @@ function heartbeatd_add_presence_hooks() {
 	add_action( 'deleted_user', 'heartbeatd_presence_on_user_change' );
 	add_action( 'heartbeatd_called', 'heartbeatd_presence_on_called', 10, 3 );
 
-	// The recording switch. Pages learn of it with their next tickets.
+	// The recording switches. Pages learn of a change with their next tickets.
+	add_action( 'added_user_meta', 'heartbeatd_on_user_recording_added', 10, 4 );
 	add_action( 'add_option_wp_presence_recording', 'heartbeatd_on_recording_added', 10, 2 );
 	add_action( 'add_site_option_wp_presence_network_recording', 'heartbeatd_on_recording_added', 10, 2 );
 	foreach ( array( 'update', 'delete' ) as $change ) {
@@ -254,11 +251,9 @@ function heartbeatd_add_presence_hooks() {
 	heartbeatd_add_stale_screen_hooks();
 	if ( defined( 'WP_CLI' ) && WP_CLI ) {
 		require __DIR__ . '/includes/presence-api/cli.php';
-		foreach ( array( 'list', 'summary', 'set', 'cleanup' ) as $command ) {
-			WP_CLI::add_command( "presence $command", "heartbeatd_presence_cli_$command" );
-		}
 		require __DIR__ . '/includes/presence-api/cli-recording.php';
-		WP_CLI::add_command( 'presence recording', 'heartbeatd_presence_cli_recording' );
+		require __DIR__ . '/includes/presence-api/cli-network.php';
+		heartbeatd_presence_cli_add_commands();
 	}
 	if ( ! heartbeatd_is_beat_request() ) {
 		require __DIR__ . '/includes/presence-api/privacy.php';
@@ -380,6 +375,7 @@ function heartbeatd_add_presence_ui_hooks() {
 	require __DIR__ . '/includes/presence-ui/dashboard.php';
 	require __DIR__ . '/includes/presence-ui/posts-list.php';
 	require __DIR__ . '/includes/presence-ui/users-list.php';
+	require __DIR__ . '/includes/presence-ui/profile.php';
 	add_action( 'wp_dashboard_setup', 'heartbeatd_ui_add_widgets' );
 	add_action( 'admin_bar_menu', 'heartbeatd_ui_add_to_admin_bar', 20 );
 
@@ -392,4 +388,7 @@ function heartbeatd_add_presence_ui_hooks() {
 	add_filter( 'users_list_table_query_args', 'heartbeatd_ui_filter_users_query' );
 	add_filter( 'manage_users_columns', 'heartbeatd_ui_add_users_column' );
 	add_filter( 'manage_users_custom_column', 'heartbeatd_ui_filter_users_column', 10, 3 );
+	add_action( 'personal_options', 'heartbeatd_ui_print_recording_choice' );
+	add_action( 'personal_options_update', 'heartbeatd_ui_save_recording_choice' );
+	add_action( 'edit_user_profile_update', 'heartbeatd_ui_save_recording_choice' );
 }

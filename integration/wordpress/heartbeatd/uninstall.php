@@ -14,6 +14,7 @@ require_once __DIR__ . '/includes/settings/options.php';
 remove_action( 'delete_option_wp_presence_recording', 'heartbeatd_revoke_all' );
 remove_action( 'delete_site_option_wp_presence_network_recording', 'heartbeatd_revoke_network' );
 remove_action( 'delete_site_option', 'heartbeatd_on_network_option_change' );
+remove_action( 'delete_user_meta', 'heartbeatd_on_user_meta_delete' );
 
 /**
  * Deletes the options of one site. Those of the Presence API stay if the plugin of that name is
@@ -50,6 +51,9 @@ if ( is_multisite() ) {
 		delete_site_option( 'wp_presence_network_recording' );
 	}
 } else {
-	heartbeatd_uninstall_site();
+	$heartbeatd_other = heartbeatd_uninstall_site();
 	delete_option( 'heartbeatd_network_reads' );
+}
+if ( ! $heartbeatd_other ) {
+	delete_metadata( 'user', 0, 'wp_presence_recording', '', true );
 }

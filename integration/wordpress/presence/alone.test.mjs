@@ -193,7 +193,7 @@ test('the Presence API without the Presence API plugin', { timeout: 600_000 }, a
 					static function line($l) { self::$out[] = $l; } static function success($l) { self::$out[] = "Success: $l"; } static function error($l) { throw new Exception($l); } static function add_command($n, $c) { self::$commands[$n] = $c; } }
 					if ( 'cli' === PHP_SAPI ) define('WP_CLI', true); }`.replace(/^/, '?><?php '))
 			const run = (command, args = [], options = {}, user = 0) => php(`wp_set_current_user(${user}); try { call_user_func(WP_CLI::$commands['presence ${command}'], json_decode('${JSON.stringify(args)}', true), json_decode('${JSON.stringify(options)}', true)); } catch (Exception $e) { WP_CLI::$out[] = 'Error: ' . $e->getMessage(); } return WP_CLI::$out;`)
-			assert.deepEqual(php('return array_keys(WP_CLI::$commands);').sort(), ['heartbeatd status', 'presence cleanup', 'presence list', 'presence recording', 'presence set', 'presence summary'])
+			assert.deepEqual(php('return array_keys(WP_CLI::$commands);').sort(), ['heartbeatd status', 'presence cleanup', 'presence list', 'presence network', 'presence recording', 'presence set', 'presence summary'])
 			assert.match(run('set', ['r/1'])[0], /^Error: Set the entry’s user/)
 			assert.match(run('set', ['r/1'], { data: 'x' }, editor.id)[0], /^Error: The data is not a JSON/)
 			assert.match(run('set', ['x'.repeat(192)], {}, editor.id)[0], /^Error: .*191 characters/)
@@ -208,8 +208,10 @@ test('the Presence API without the Presence API plugin', { timeout: 600_000 }, a
 			run('set', ['r/3', 'c'], { data: '{"x":"a\\u009b31m\\u202ebé"}' }, editor.id)
 			assert.ok(run('list', ['r/3'])[0].includes('{"x":"a\\u009b31m\\u202ebé"}'), 'no control characters reach the terminal')
 			const use = 'Error: Use "get", "set on" or "set off".'
-			const recording = [[['get'], 'on'], [['set', 'off'], 'Success: Recording is off.'], [['get'], 'off'], [['set', 'on'], 'Success: Recording is on.'], [['get'], 'on'], [['set', 'x'], use], [[], use], [['get'], 'Error: This site is not part of a network.', { network: true }]]
+			const recording = [[['get'], 'on'], [['set', 'off'], 'Success: Recording is off.'], [['get'], 'off'], [['set', 'on'], 'Success: Recording is on.'], [['get'], 'on'], [['set', 'x'], use], [[], use], [['get'], 'Error: This site is not part of a network.', { network: true }],
+				[['set', 'off'], 'Success: Recording is off.', { for: 'editor' }], [['get'], 'off', { for: String(editor.id) }], [['get'], 'on', { for: 'author' }], [['get'], 'on'], [['set', 'on'], 'Success: Recording is on.', { for: 'editor' }], [['get'], 'on', { for: 'editor' }], [['get'], 'Error: There is no user "x".', { for: 'x' }]]
 			assert.deepEqual(php(`foreach (json_decode('${JSON.stringify(recording)}', true) as $call) { try { heartbeatd_presence_cli_recording($call[0], $call[2] ?? array()); } catch (Exception $e) { WP_CLI::$out[] = 'Error: ' . $e->getMessage(); } } return WP_CLI::$out;`), recording.map(([, line]) => line))
+			assert.deepEqual(run('network'), ['Error: This site is not part of a network.'])
 			php(`return wp_remove_user_presence(${editor.id});`)
 			assert.deepEqual(JSON.parse(run('summary', [], { format: 'json' })[0]), { total_entries: 0, total_users: 0, by_prefix: {} })
 		})

@@ -138,7 +138,7 @@ test('newer versions of the Presence API', { timeout: 600_000 }, async (t) => {
 			assert.deepEqual(names(php(`return wp_presence_leave('r', 'b-1', array('client_prefix' => 'x'));`)), [])
 			assert.deepEqual(php(`return array_map('wp_presence_parse_room', array('${room}', 'postType/wp_template:7', 'admin/online', 'postType/post:x', ''));`),
 				[{ post_type: 'post', post_id: post }, { post_type: 'wp_template', post_id: 7 }, false, false, false])
-			assert.deepEqual(php(`return array(wp_presence_is_available(), wp_presence_recording_enabled(), wp_presence_is_agent_user(1), (function () { add_filter('wp_presence_is_agent_user', '__return_true'); return wp_presence_is_agent_user(1); })());`), [true, true, false, true])
+			assert.deepEqual(php(`return array(wp_presence_is_available(), wp_presence_recording_enabled(), wp_presence_is_agent_user(1), wp_presence_feature_enabled('post-locks'), wp_presence_feature_enabled('admin-bar'), (function () { update_option('wp_presence_features', array('admin-bar' => false)); return wp_presence_feature_enabled('admin-bar'); })(), (function () { delete_option('wp_presence_features'); add_filter('wp_presence_feature_enabled', fn ($on, $key) => 'x' !== $key, 10, 2); return wp_presence_feature_enabled('x'); })(), (function () { add_filter('wp_presence_is_agent_user', '__return_true'); return wp_presence_is_agent_user(1); })());`), [true, true, false, false, true, false, false, true])
 		})
 
 		await t.test('actions', async () => {
@@ -187,6 +187,12 @@ test('newer versions of the Presence API', { timeout: 600_000 }, async (t) => {
 			addMuPlugin(site, 'off', `add_filter('wp_presence_recording_enabled', fn ($on, $user) => $on && $user !== ${editor.id}, 10, 2);`)
 			assert.deepEqual([await ticket(), php(`return array(wp_set_presence('r', 'e', array(), ${editor.id}), wp_set_presence('r', 'a', array(), ${author.id}));`)], [true, [false, true]], 'one user is not recorded')
 			addMuPlugin(site, 'off', '')
+			const revoked = (code) => php(`${code}; return array_map(fn ($call) => array($call[0], $call[1]['user'] ?? null), array_values(heartbeatd_queue()));`)
+			const key = `${editor.id}, 'wp_presence_recording'`
+			for (const code of [`add_user_meta(${key}, '0')`, `update_user_meta(${key}, '1')`, `update_user_meta(${key}, '0')`]) assert.deepEqual(revoked(code), [['/revoke', editor.id]], code)
+			assert.deepEqual([await ticket(), php(`return array(wp_set_presence('r', 'e', array(), ${editor.id}), wp_set_presence('r', 'a', array(), ${author.id}), wp_set_presence('r', 'n', array(), 0));`)], [true, [false, true, true]], 'a user has chosen not to be recorded')
+			assert.deepEqual(revoked(`delete_user_meta(${key})`), [['/revoke', editor.id]])
+			assert.equal(await ticket(), undefined)
 		})
 
 		await t.test('personal data: the exporter and the eraser', () => {

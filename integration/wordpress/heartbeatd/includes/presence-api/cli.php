@@ -8,6 +8,15 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
+ * Adds the commands.
+ */
+function heartbeatd_presence_cli_add_commands() {
+	foreach ( array( 'list', 'summary', 'set', 'cleanup', 'recording', 'network' ) as $command ) {
+		WP_CLI::add_command( "presence $command", "heartbeatd_presence_cli_$command" );
+	}
+}
+
+/**
  * Lists presence entries.
  *
  * ## OPTIONS

@@ -150,6 +150,28 @@ if ( ! function_exists( 'wp_presence_is_available' ) ) {
 	}
 }
 
+if ( ! function_exists( 'wp_presence_feature_enabled' ) ) {
+
+	/**
+	 * Determines whether a feature of the Presence API is on. Post locks are not among its
+	 * entries here: WordPress stores them in post metadata.
+	 *
+	 * @param string $key The feature.
+	 * @return bool
+	 */
+	function wp_presence_feature_enabled( $key ) {
+		$features = get_option( 'wp_presence_features' );
+		$stored   = is_array( $features ) ? $features[ $key ] ?? true : true;
+		/**
+		 * Filters whether a feature is on.
+		 *
+		 * @param bool   $enabled Whether it is. Default the option wp_presence_features.
+		 * @param string $key     The feature.
+		 */
+		return 'post-locks' !== $key && (bool) apply_filters( 'wp_presence_feature_enabled', (bool) $stored, $key );
+	}
+}
+
 if ( ! function_exists( 'wp_presence_is_agent_user' ) ) {
 
 	/**

@@ -17,6 +17,22 @@ const HEARTBEATD_RECORDING_OPTION         = 'wp_presence_recording';
 const HEARTBEATD_NETWORK_RECORDING_OPTION = 'wp_presence_network_recording';
 
 /**
+ * The key of a user's own choice in user meta, with '1' or '0'. It applies to all sites of a
+ * network.
+ */
+const HEARTBEATD_USER_RECORDING_KEY = 'wp_presence_recording';
+
+/**
+ * Determines whether a user wants their presence to be recorded.
+ *
+ * @param int $user_id The user; 0 for none.
+ * @return bool
+ */
+function heartbeatd_presence_does_user_record( $user_id ) {
+	return ! $user_id || '0' !== (string) get_user_meta( $user_id, HEARTBEATD_USER_RECORDING_KEY, true );
+}
+
+/**
  * Determines whether a user's presence is recorded on this site. Entries that exist are not
  * removed when recording is turned off: they expire.
  *
@@ -28,10 +44,10 @@ function heartbeatd_presence_is_recording( $user_id = null ) {
 	/**
 	 * Filters whether presence is recorded on this site.
 	 *
-	 * @param bool $enabled Whether it is. Default the option wp_presence_recording.
+	 * @param bool $enabled Whether it is. Default the option wp_presence_recording, and the user's own choice.
 	 * @param int  $user_id The user whose presence it is, 0 for none.
 	 */
-	$site = apply_filters( 'wp_presence_recording_enabled', '0' !== (string) get_option( HEARTBEATD_RECORDING_OPTION, '1' ), $user_id );
+	$site = apply_filters( 'wp_presence_recording_enabled', '0' !== (string) get_option( HEARTBEATD_RECORDING_OPTION, '1' ) && heartbeatd_presence_does_user_record( $user_id ), $user_id );
 	if ( ! $site || ! is_multisite() ) {
 		return (bool) $site;
 	}

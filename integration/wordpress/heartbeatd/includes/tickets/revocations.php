@@ -111,6 +111,20 @@ function heartbeatd_on_recording_added( $option, $value ) {
 }
 
 /**
+ * Revokes a user's tickets when the user has chosen that their presence is not recorded.
+ *
+ * @param int    $meta_id The row.
+ * @param int    $user_id The user.
+ * @param string $key     The meta key.
+ * @param mixed  $value   Its value.
+ */
+function heartbeatd_on_user_recording_added( $meta_id, $user_id, $key, $value ) {
+	if ( HEARTBEATD_USER_RECORDING_KEY === $key && '0' === (string) $value ) {
+		heartbeatd_revoke_user( $user_id );
+	}
+}
+
+/**
  * Revokes all tickets when a plugin or theme is activated, deactivated or updated: it is not
  * known what the callbacks do that are registered from now on.
  *
@@ -159,7 +173,7 @@ function heartbeatd_on_user_meta_update( $meta_id, $user_id, $key, $value ) {
 	if ( 'session_tokens' === $key ) {
 		$kept = is_array( $value ) ? $value : array();
 		heartbeatd_revoke_sessions( $user_id, array_keys( array_diff_key( heartbeatd_stored_sessions( $user_id ), $kept ) ) );
-	} elseif ( heartbeatd_roles_meta_key() === $key ) {
+	} elseif ( heartbeatd_roles_meta_key() === $key || HEARTBEATD_USER_RECORDING_KEY === $key ) {
 		heartbeatd_revoke_user( $user_id );
 	}
 }
@@ -172,7 +186,7 @@ function heartbeatd_on_user_meta_update( $meta_id, $user_id, $key, $value ) {
  * @param string $key      The meta key.
  */
 function heartbeatd_on_user_meta_delete( $meta_ids, $user_id, $key ) {
-	if ( heartbeatd_roles_meta_key() !== $key && 'session_tokens' !== $key ) {
+	if ( ! in_array( $key, array( heartbeatd_roles_meta_key(), HEARTBEATD_USER_RECORDING_KEY, 'session_tokens' ), true ) ) {
 		return;
 	}
 	if ( ! $user_id ) {
