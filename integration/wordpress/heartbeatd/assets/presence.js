@@ -67,8 +67,9 @@
 	} );
 
 	// The widgets of another plugin show what a tick has: a beat follows when somebody comes, leaves
-	// or goes to another screen, or when PHP has changed a room, at most once a second.
-	if ( config.beside ) {
+	// or goes to another screen, or when PHP has changed a room, at most once a second. An editor
+	// beats every ten seconds anyway: its early beat is for news of the post's lock.
+	if ( config.beside && ! config.post ) {
 		const screens = new Map();
 		let timer = 0;
 		let last = 0;
