@@ -47,6 +47,9 @@ test('the push transport', { timeout: 800_000 }, async (t) => {
 			assert.ok(renewals().length - calls <= 2, `${renewals().length - calls} renewals`)
 			await until('a renewal', () => renewals().length > calls)
 			assert.equal(await stateOf(rows), state)
+			const age = async () => Date.now() - Date.parse(`${(await row(`user-${otto.id}`)).date_gmt}Z`)
+			await until('the row of an idle user to be old', async () => await age() > 75_000, 70)
+			assert.ok(Date.parse(`${(await row(`user-${otto.id}`)).expires_gmt}Z`) > Date.now() + 60_000, 'but it does not expire')
 		})
 
 		await t.test('a newcomer is shown at once, with one beat of each visible page', async () => {
