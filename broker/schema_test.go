@@ -76,6 +76,8 @@ func TestPublishedValuesMatchSchema(t *testing.T) {
 	published := recordMessages(t, "nats://"+b.ListenAddr())
 	full := at(1, "x")
 	full.UserID, full.AvatarURL, full.FocusedAt, full.Idle = 7, "https://example.org/a.png", 1795411200000, presence.Idle
+	title := "A title"
+	full.PostTitle = &title
 	b.Hold(page("admin/online", "user-7", "a"), full)
 	b.Hold(page(strings.Repeat("🦊", 300), "<&>", "a"), presence.Stored{Entry: presence.Entry{UserID: 1, DateGMT: "2026-11-23 05:20:00"}})
 	eventually(t, "two values", func() bool { return len(published.all()) == 2 })

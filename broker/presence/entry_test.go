@@ -29,6 +29,9 @@ func TestNormalizeRoundTrip(t *testing.T) {
 			Data: json.RawMessage(data[r.IntN(len(data))]), DateGMT: text(),
 			Idle: Activity(r.IntN(3)), ExpiresGMT: text(),
 		}, FocusedAt: r.Int64N(1 << 50), Held: r.IntN(2) == 0}
+		if title := text(); r.IntN(2) == 0 {
+			s.PostTitle = &title
+		}
 		normalized, err := Normalize(k, s, "node", last)
 		if err != nil {
 			t.Fatal(err)

@@ -31,7 +31,7 @@ var apiCalls = []struct{ method, path, query, body string }{
 	{"GET", "/presence", "room=shop%2Forders&per_page=10&page=1&user_id=7", ""},
 	{"GET", "/presence", "prefix=shop%2F", ""},
 	{"PUT", "/presence", "", `{"room":"shop/orders","client_id":"user-7","conn":"poll","user_id":7,"display_name":"Seven","avatar_url":"https://example.org/7.png","data":{"screen":"orders","a":{"b":[1]}},"expires_in":5}`},
-	{"PUT", "/presence", "", `{"room":"admin/online","client_id":"bot","user_id":0,"data":{},"date_gmt":"2026-11-23 05:20:00"}`},
+	{"PUT", "/presence", "", `{"room":"postType/post:42","client_id":"bot","user_id":0,"data":{},"post_title":"A \"title\"","date_gmt":"2026-11-23 05:20:00"}`},
 	{"DELETE", "/presence", "room=shop%2Forders&client_id=user-7&user_id=7&conn=poll", ""},
 	{"DELETE", "/presence", "user_id=7", ""},
 }

@@ -139,7 +139,7 @@ func framePrefix(e presence.Entry) prefix {
 }
 
 func entryPrefix(e presence.Entry, short bool) []byte {
-	e.DateGMT, e.Idle, e.ExpiresGMT = "", presence.Unreported, ""
+	e.Idle, e.ExpiresGMT, e.PostTitle = presence.Unreported, "", nil
 	if e.DisplayName = presence.Cut(e.DisplayName, presence.MaxName); len(e.AvatarURL) > presence.MaxAvatar {
 		e.AvatarURL = ""
 	}
@@ -149,7 +149,8 @@ func entryPrefix(e presence.Entry, short bool) []byte {
 	_ = to.Encode(struct {
 		Short bool `json:"data_cut,omitempty"`
 		presence.Entry
-		Room string `json:"room,omitempty"`
+		Room    string `json:"room,omitempty"`
+		DateGMT string `json:"date_gmt"` // the last member: what follows differs between frames
 	}{Short: short, Entry: e}) // strings and checked JSON cannot fail
 	return b.Bytes()[:b.Len()-len(`""}`+"\n")]
 }

@@ -67,6 +67,25 @@ func TestLongName(t *testing.T) {
 	}
 }
 
+// TestOptionalMembers checks that frames stay JSON with all members of an entry, and that pages
+// get no member that is only for nodes.
+func TestOptionalMembers(t *testing.T) {
+	title := "The post's title"
+	for _, data := range []string{`{}`, `{"x":"` + strings.Repeat("x", largeBudget) + `"}`} {
+		e := presence.Entry{
+			ClientID: "a", Data: json.RawMessage(data), DateGMT: "2026-01-01 00:00:00",
+			Idle: presence.Idle, ExpiresGMT: "2026-01-01 00:10:00", PostTitle: &title,
+		}
+		_, snapshot := frameOf(t, []presence.Entry{e, {ClientID: "b", Data: json.RawMessage(`{}`), DateGMT: e.DateGMT}})
+		if len(snapshot) != 2 {
+			t.Fatalf("%d entries, want 2", len(snapshot))
+		}
+		if got := snapshot[0]; got.DateGMT != e.DateGMT || got.Idle != e.Idle || got.PostTitle != nil || got.ExpiresGMT != "" {
+			t.Errorf("a page gets %+v", got)
+		}
+	}
+}
+
 // TestCutData checks that a page is told that an entry's data was cut.
 func TestCutData(t *testing.T) {
 	large := presence.Entry{ClientID: "a", Data: json.RawMessage(`{"screen":"post","x":"` + strings.Repeat("x", 600) + `"}`)}
