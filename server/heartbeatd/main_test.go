@@ -204,6 +204,8 @@ func TestRefusedFlags(t *testing.T) {
 		{[]string{"--sites", `[{"id":"a","secrets":["1"]},{"id":"a","secrets":["1"]}]`}, "configured twice"},
 		{[]string{"--sites", `[{"id":"shop","secrets":["1"],"network":true},{"id":"shop-2","secrets":["2"]}]`}, `is also that of a site of the network "shop"`},
 		{[]string{"--site-network", "--site-id", "shop", "--site-secret", "1", "--sites", `[{"id":"shop-2","secrets":["2"]}]`}, `is also that of a site of the network "shop"`},
+		{[]string{"--site-network", "--sites", `[{"id":"shop","secrets":["1"]}]`}, `"network": true`},
+		{[]string{"--site-private"}, "--site-secret"},
 		{[]string{"--base-path", "hb"}, "must begin with /"},
 		{[]string{"--base-path", "/hb/"}, "must begin with /"},
 		{[]string{"--site-secret", ""}, "--site-secret is empty"},
@@ -238,28 +240,39 @@ func TestWatchPrints(t *testing.T) {
 	}
 }
 
-// TestSiteIsNetwork checks when the site of --site-secret may be a WordPress network without
-// --site-network: when no other site can have the ID of one of its sites.
+// TestSiteIsNetwork checks when a site may be a WordPress network without --site-network: when no
+// other site can have the ID of one of its sites.
 func TestSiteIsNetwork(t *testing.T) {
 	secret := "a secret that is long enough for the tests"
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, nil))
+	const external, loopback = "nats://127.0.0.1:4222", "127.0.0.1:4222"
 	others := siteList{{ID: "blog", Secrets: []string{secret}}}
 	for _, c := range []struct {
-		name string
-		cmd  serveCmd
-		want bool
+		name             string
+		cmd              serveCmd
+		network, private bool // of the last site
 	}{
-		{"the only site", serveCmd{}, true},
-		{"with an external NATS server", serveCmd{NatsURL: "nats://127.0.0.1:4222"}, false},
-		{"with other sites", serveCmd{Sites: others}, false},
-		{"named as a network", serveCmd{NatsURL: "nats://127.0.0.1:4222", Sites: others, SiteNetwork: true}, true},
+		{"the only site", serveCmd{SiteSecret: &secret}, true, true},
+		{"with an external NATS server", serveCmd{SiteSecret: &secret, NatsURL: external}, false, true},
+		{"with NATS open to other nodes", serveCmd{SiteSecret: &secret, NatsListen: loopback}, false, true},
+		{"with NATS open to observers", serveCmd{SiteSecret: &secret, NatsListen: loopback, NatsObserver: map[string]string{"observer": secret}}, true, true},
+		{"with other sites", serveCmd{SiteSecret: &secret, Sites: others}, false, false},
+		{"named as a network", serveCmd{SiteSecret: &secret, NatsURL: external, Sites: others, SiteNetwork: true, SitePrivate: true}, true, true},
+		{"the only site of the list", serveCmd{Sites: others}, true, true},
+		{"the only site of the list with an external NATS server", serveCmd{Sites: others, NatsURL: external}, false, true},
+		{"two sites of the list", serveCmd{Sites: append(siteList{{ID: "news", Secrets: []string{secret}}}, others...)}, false, false},
 	} {
-		c.cmd.SiteID, c.cmd.SiteSecret = "shop", &secret
+		c.cmd.SiteID = "shop"
 		sites, err := c.cmd.sites(log)
-		if err != nil || sites[len(sites)-1].Network != c.want {
-			t.Errorf("%s: %+v, %v", c.name, sites, err)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		} else if last := sites[len(sites)-1]; last.Network != c.network || last.Private != c.private {
+			t.Errorf("%s: %+v", c.name, last)
 		}
+	}
+	if others[0].Network {
+		t.Error("the flag's own list was changed")
 	}
 	if !strings.Contains(out.String(), "two sites have the same secret") {
 		t.Errorf("logged %s", out.String())

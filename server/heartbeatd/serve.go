@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,7 +38,8 @@ type serveCmd struct {
 	SiteSecret    *string        `help:"Secret that signs the site's tickets." placeholder:"SECRET"`
 	SiteOldSecret string         `help:"Previous secret, accepted while the secret is being replaced." placeholder:"SECRET"`
 	SiteUpstream  string         `help:"URL of the site's WordPress, for heartbeatd in front of its admin-ajax.php." placeholder:"URL"`
-	SiteNetwork   bool           `help:"The site is a WordPress network, whose secret also signs for the sites ID-2, ID-3 and so on. Needed with --nats-url or --sites: otherwise there is no other site that could have such an ID."`
+	SiteNetwork   bool           `help:"The site is a WordPress network, whose secret also signs for the sites ID-2, ID-3 and so on. Needed with --nats-url, with --sites, and with --nats-listen without --nats-observer: otherwise there is no other site that could have such an ID."`
+	SitePrivate   bool           `help:"Call the site also if its host name leads to a loopback or private address. Needed with --sites."`
 	TrustedProxy  []netip.Prefix `help:"Addresses of web servers whose X-Forwarded headers are trusted." placeholder:"CIDR"`
 	SiteOrigin    []string       `help:"Origin of the site's pages, for example https://example.org, if they are on another host. A path after it is ignored." placeholder:"URL"`
 }
@@ -82,18 +84,23 @@ const (
 // sites returns the configured sites. Without any heartbeatd serves a demo site, so
 // an empty secret is an error.
 func (c *serveCmd) sites(log *slog.Logger) ([]server.Site, error) {
-	sites := []server.Site(c.Sites)
+	sites := slices.Clone([]server.Site(c.Sites))
 	if c.SiteSecret != nil {
-		only := len(c.Sites) == 0
 		site := server.Site{
 			ID: c.SiteID, Origins: c.SiteOrigin, Secrets: []string{*c.SiteSecret}, Upstream: c.SiteUpstream,
-			Network: c.SiteNetwork || only && c.NatsURL == "",
-			Private: only, SyncAnywhere: only && c.SiteUpstream == "" && len(c.SiteOrigin) == 0,
+			Network: c.SiteNetwork, Private: c.SitePrivate,
+			SyncAnywhere: len(c.Sites) == 0 && c.SiteUpstream == "" && len(c.SiteOrigin) == 0,
 		}
 		if c.SiteOldSecret != "" {
 			site.Secrets = append(site.Secrets, c.SiteOldSecret)
 		}
 		sites = append(sites, site)
+	} else if c.SiteNetwork || c.SitePrivate {
+		return nil, errors.New("--site-network and --site-private are about the site of --site-secret: for a site of --sites set \"network\": true or \"private\": true there")
+	}
+	if len(sites) == 1 { // no other site can have an ID of its network, or belongs to somebody else
+		sites[0].Network = sites[0].Network || !c.sharesNATS()
+		sites[0].Private = true
 	}
 	owners := make(map[string]string) // of secrets
 	for _, site := range sites {
@@ -111,6 +118,11 @@ func (c *serveCmd) sites(log *slog.Logger) ([]server.Site, error) {
 		}
 	}
 	return sites, nil
+}
+
+// sharesNATS reports whether other nodes may use the same NATS, with sites of their own.
+func (c *serveCmd) sharesNATS() bool {
+	return c.NatsURL != "" || c.NatsListen != "" && len(c.NatsObserver) == 0
 }
 
 // natsError names the flag that an error of the broker is about.

@@ -81,7 +81,7 @@ var (
 	errLinkLocal = errors.New("a link-local address is not called")
 	// errPrivate refuses addresses of the machine and of its network to a site of which the
 	// operator knows only the name: its owner chooses where the name resolves to.
-	errPrivate = errors.New("the site's host name resolves to a loopback or private address, which is not called: set \"private\": true for the site if that is right")
+	errPrivate = errors.New("the site's host name resolves to a loopback or private address, which is not called: if that is right, set --site-private, or \"private\": true in --sites")
 )
 
 // ChoosesAddress reports whether the owner of the host name in a URL chooses which address is

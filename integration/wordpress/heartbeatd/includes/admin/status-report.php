@@ -101,10 +101,11 @@ function heartbeatd_report_server( $status ) {
 function heartbeatd_report_error( $error ) {
 	$status = $error->get_error_data()['status'] ?? 0;
 	if ( 401 === $status || 403 === $status ) {
+		$network = '' === heartbeatd_site_suffix() ? '' : ' ' . __( 'heartbeatd may also need to know that this is a network: --site-network, or "network": true in its configuration file.', 'heartbeatd' );
 		return heartbeatd_report_item(
 			'critical',
 			__( 'heartbeatd refuses this site’s key.', 'heartbeatd' ),
-			__( 'The secret and the site’s name must be the same in WordPress and heartbeatd (HEARTBEATD_SECRET and --site-secret, HEARTBEATD_SITE and --site-id), and both clocks must be right.', 'heartbeatd' )
+			__( 'The secret and the site’s name must be the same in WordPress and heartbeatd (HEARTBEATD_SECRET and --site-secret, HEARTBEATD_SITE and --site-id), and both clocks must be right.', 'heartbeatd' ) . $network
 		);
 	}
 	return heartbeatd_report_item(
