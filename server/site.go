@@ -37,7 +37,7 @@ type Site struct {
 	// resolve to. Without it only a configured origin or upstream may be such an address.
 	Private bool `json:"private"`
 	// SyncAnywhere allows the site's tickets to name a URL of any one origin, to which
-	// heartbeatd sends presence: that of the first ticket. Without it only the upstream and
+	// heartbeatd sends presence: the first one that answers. Without it only the upstream and
 	// the origins are allowed. It is for a site of which neither is configured.
 	SyncAnywhere bool `json:"-"`
 }

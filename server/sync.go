@@ -26,6 +26,7 @@ func syncNode(b *broker.Broker, l *sites, w waker, log *slog.Logger) presencesyn
 		// While a secret is being replaced WordPress may have the old one only.
 		Secret:     func(id string) string { secrets := l.get(id).Secrets; return secrets[len(secrets)-1] },
 		CheckURL:   func(id, url string) error { return l.get(id).checkSyncURL(url) },
+		Answered:   func(id, url string) { l.get(id).hosts.Answered(url) },
 		PublicOnly: func(id, url string) bool { return l.get(id).publicOnly(url) },
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -177,6 +178,27 @@ func TestSync(t *testing.T) {
 			t.Error("a row that PHP had deleted was reported as left")
 		}
 	}
+}
+
+// TestSyncAfterOutdatedAddress checks that a ticket with an outdated address does not keep heartbeatd
+// from the right one, and that a site which has answered stays where it is.
+func TestSyncAfterOutdatedAddress(t *testing.T) {
+	n := syncing(t, broker.Config{}, 100*time.Millisecond)
+	var failed atomic.Bool
+	outdated := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		failed.Store(true)
+		http.NotFound(w, r)
+	}))
+	defer outdated.Close()
+	w := newTable(t, n.demo.Secret())
+	open := func(url string) {
+		n.page(t, 2).withClaims(t, func(c *ticket.Claims) { c.Sync = url }).socket(t)
+	}
+	open(outdated.URL + "/wp-json/heartbeatd/v1/presence/sync")
+	until(t, "a failed call", failed.Load)
+	open(w.sync())
+	w.saw(t, "a call", func(syncCall) bool { return true })
+	until(t, "another address is refused", func() bool { return n.sites.get(demoSite).checkSyncURL(outdated.URL) != nil })
 }
 
 // TestSyncOfClosedPages checks that the row of a page whose connection is lost is no longer

@@ -57,6 +57,7 @@ func (y *syncer) call(ctx context.Context, siteID string, state *State, url stri
 	if err != nil {
 		return err
 	}
+	y.Answered(siteID, url)
 	state.reported(left[:sent])
 	y.takeOver(siteID, view, state, rows, theirs)
 	return nil

@@ -41,13 +41,17 @@ type departure struct {
 }
 
 // SetURL sets the URL that a ticket names for the calls, unless a newer ticket was seen.
-// An empty URL says that the site has no table.
+// An empty URL says that the site has no table. After failures another URL is called soon.
 func (s *State) SetURL(url string, issued time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !issued.Before(s.issued) {
-		s.issued, s.url = issued, url
+	if issued.Before(s.issued) {
+		return
 	}
+	if soon := time.Now().Add(retryWait); url != s.url && s.failures >= failuresInRow && soon.Before(s.next) {
+		s.next = soon
+	}
+	s.issued, s.url = issued, url
 }
 
 // Closed records that the connection of a page which has an entry is lost. The page may have

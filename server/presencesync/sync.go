@@ -55,6 +55,8 @@ type Node struct {
 	Secret func(siteID string) string
 	// CheckURL returns an error if a URL that a ticket names must not be called.
 	CheckURL func(siteID, url string) error
+	// Answered is called when a URL has answered a call.
+	Answered func(siteID, url string)
 	// PublicOnly reports whether a URL of a site must not lead to a private address.
 	PublicOnly func(siteID, url string) bool
 }

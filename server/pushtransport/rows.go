@@ -54,6 +54,8 @@ type Node struct {
 	Secret func(siteID string) string
 	// CheckURL returns an error if a URL that a ticket names must not be called.
 	CheckURL func(siteID, url string) error
+	// Answered is called when a URL has answered a call.
+	Answered func(siteID, url string)
 	// PublicOnly reports whether a URL of a site must not lead to a private address.
 	PublicOnly func(siteID, url string) bool
 	// Publish tells all nodes what a call has done.
@@ -164,6 +166,7 @@ func (h *holder) call(ctx context.Context, siteID string, j job) (called bool, e
 		if err := h.caller.Post(ctx, siteID, h.Secret(siteID), j.url, body, &a); err != nil {
 			return called, 0, err
 		}
+		h.Answered(siteID, j.url)
 		if a.ExpiresIn > 0 {
 			expiresIn = time.Duration(min(max(a.ExpiresIn, minExpiry), maxExpiry)) * time.Second
 		}

@@ -84,12 +84,15 @@ type result struct {
 }
 
 // SetURL sets the URL that a ticket names for the calls, unless a newer ticket was seen. An
-// empty URL says that no rows are held.
+// empty URL says that no rows are held. After failures another URL is called soon.
 func (s *State) SetURL(url string, issued time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if issued.Before(s.issued) {
 		return
+	}
+	if soon := time.Now().Add(retryWait); url != s.url && s.failures >= failuresInRow && soon.Before(s.retry) {
+		s.retry = soon
 	}
 	s.issued, s.url = issued, url
 	if url == "" {

@@ -18,9 +18,9 @@ import (
 // writes no URL with the Host header of a visitor's request, but an older one may, and on a shared
 // heartbeatd a site must not choose any server.
 type Hosts struct {
-	mu     sync.Mutex // guards the following fields; no other lock is taken under it
-	first  origin.Origin
-	logged bool
+	mu       sync.Mutex    // guards the following fields; no other lock is taken under it
+	answered origin.Origin // of the first URL that answered a call
+	logged   bool
 }
 
 // Allows reports whether the URL of a claim may be called, and logs the first URL of the site
@@ -44,7 +44,8 @@ func (h *Hosts) Allows(claim, url string, known []origin.Origin, anywhere bool, 
 }
 
 // Check returns an error if a URL must not be called. It must have one of the known origins of
-// the site. If none is known, anywhere is true: then it must have that of the first URL.
+// the site. If none is known, anywhere is true: then it must have that of the first URL that
+// answered a call. Until one has, the site's address may be outdated, so that any may follow.
 func (h *Hosts) Check(text string, known []origin.Origin, anywhere bool) error {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -58,22 +59,33 @@ func (h *Hosts) Check(text string, known []origin.Origin, anywhere bool) error {
 		return errLinkLocal
 	}
 	switch {
-	case slices.Contains(known, called), anywhere && h.isFirst(called):
+	case slices.Contains(known, called), anywhere && h.mayAnswer(called):
 		return nil
 	case anywhere:
-		return fmt.Errorf("the ticket's URL for calls has the origin %s, and the first ticket had another: name the site's origin with --site-origin, or its WordPress with --site-upstream", called)
+		return fmt.Errorf("the ticket's URL for calls has the origin %s, and WordPress has answered at another: name the site's origin with --site-origin, or its WordPress with --site-upstream", called)
 	}
 	return fmt.Errorf("the ticket's URL for calls has the origin %s, which is neither --site-upstream nor a --site-origin: add it", called)
 }
 
-// isFirst reports whether an origin is that of the first URL.
-func (h *Hosts) isFirst(o origin.Origin) bool {
+// mayAnswer reports whether no call was answered yet, or one at this origin.
+func (h *Hosts) mayAnswer(o origin.Origin) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.first == (origin.Origin{}) {
-		h.first = o
+	return h.answered == (origin.Origin{}) || h.answered == o
+}
+
+// Answered records that WordPress has answered a call of a URL that may be called.
+func (h *Hosts) Answered(text string) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return
 	}
-	return h.first == o
+	o, err := origin.Of(u)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err == nil && h.answered == (origin.Origin{}) {
+		h.answered = o
+	}
 }
 
 var (

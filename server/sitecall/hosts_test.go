@@ -22,27 +22,32 @@ import (
 // TestMain fails if a test leaves a goroutine running.
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// TestFirstOrigin checks that a site whose origin is not configured has one origin, and that the
-// first other one is logged.
-func TestFirstOrigin(t *testing.T) {
+// TestAnsweredOrigin checks that a site whose origin is not configured has the one at which it has
+// answered first, and that the first other one is logged.
+func TestAnsweredOrigin(t *testing.T) {
 	var h Hosts
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, nil))
-	for _, c := range []struct {
-		url  string
-		want bool
-	}{
-		{"", true},
-		{"http://169.254.169.254/latest", false}, // takes no origin
-		{"https://example.org/wp-json/", true},
-		{"https://Example.org:443/?rest_route=/", true},
-		{"http://example.org/wp-json/", false},
-		{"https://10.0.0.7/wp-json/", false},
-		{"https://example.org/", true},
-	} {
-		if got := h.Allows("rows", c.url, nil, true, "blog", log); got != c.want {
-			t.Errorf("%s: %v", c.url, got)
+	allows := func(url string, want bool) {
+		t.Helper()
+		if got := h.Allows("rows", url, nil, true, "blog", log); got != want {
+			t.Errorf("%s: %v", url, got)
 		}
+	}
+	allows("http://169.254.169.254/latest", false)
+	allows("https://old.example/wp-json/", true)
+	allows("https://example.org/wp-json/", true) // no call of the old one was answered
+	h.Answered("https://Example.org:443/?rest_route=/heartbeatd/v1/presence/rows")
+	h.Answered("https://old.example/wp-json/") // a late answer
+	for url, want := range map[string]bool{
+		"":                                      true,
+		"https://example.org/wp-json/":          true,
+		"https://Example.org:443/?rest_route=/": true,
+		"http://example.org/wp-json/":           false,
+		"https://old.example/wp-json/":          false,
+		"https://10.0.0.7/wp-json/":             false,
+	} {
+		allows(url, want)
 	}
 	if strings.Count(out.String(), "\n") != 1 {
 		t.Errorf("logged %s", out.String())

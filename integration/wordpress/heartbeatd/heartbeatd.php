@@ -200,6 +200,7 @@ function heartbeatd_load_pages() {
 	if ( defined( 'WP_CLI' ) && WP_CLI ) {
 		require __DIR__ . '/includes/admin/cli.php';
 		WP_CLI::add_command( 'heartbeatd status', 'heartbeatd_cli_status' );
+		add_action( 'wp_loaded', 'heartbeatd_confirm_address_in_cli' );
 	}
 }
 

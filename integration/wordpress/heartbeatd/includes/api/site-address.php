@@ -1,8 +1,8 @@
 <?php
 /**
  * The address at which heartbeatd calls this site. A site may take its own address from the Host
- * header of the request, which the visitor chooses: tickets and keys have the address that an
- * administrator uses, or that of the option home.
+ * header of the request, which the visitor chooses: tickets and keys have the addresses that
+ * administrators use, or that of the option home.
  *
  * @package heartbeatd
  */
@@ -20,47 +20,87 @@ function heartbeatd_url_origin( $url ) {
 }
 
 /**
- * Stores the site's address as it is in the request of an administrator, if it differs from the
- * known one. Runs when a page of the admin is loaded: a browser sends the log-in cookie only to
- * the site.
+ * How many confirmed addresses are kept. Administrators may use several hosts, or both schemes.
+ */
+const HEARTBEATD_MAX_ADDRESSES = 5;
+
+/**
+ * Stores the site's address as it is in the request of an administrator, if it is not known. Runs
+ * when a page of the admin is loaded: a browser sends the log-in cookie only to the site.
  */
 function heartbeatd_confirm_address() {
-	$origin = wp_doing_ajax() || ! current_user_can( 'manage_options' ) ? '' : heartbeatd_url_origin( rest_url() );
-	if ( '' !== $origin && heartbeatd_site_origin() !== $origin ) {
-		update_option( 'heartbeatd_address', $origin, true );
+	if ( ! wp_doing_ajax() && current_user_can( 'manage_options' ) ) {
+		heartbeatd_add_address( heartbeatd_url_origin( rest_url() ) );
 	}
 }
 
 /**
- * Returns the known address of the site.
- *
- * @return string As 'https://example.org'.
+ * Stores the site's address as WP-CLI knows it, unless an administrator has confirmed one. No
+ * visitor chooses it, and wp-config.php may correct an outdated option home.
  */
-function heartbeatd_site_origin() {
-	$confirmed = get_option( 'heartbeatd_address' );
-	if ( is_string( $confirmed ) && '' !== $confirmed ) {
+function heartbeatd_confirm_address_in_cli() {
+	if ( ! heartbeatd_confirmed_origins() ) {
+		heartbeatd_add_address( heartbeatd_url_origin( rest_url() ) );
+	}
+}
+
+/**
+ * Stores an address of the site, if it is not known. The oldest one is dropped.
+ *
+ * @param string $origin As 'https://example.org'; may be empty.
+ */
+function heartbeatd_add_address( $origin ) {
+	if ( '' !== $origin && ! in_array( $origin, heartbeatd_known_origins(), true ) ) {
+		$origins = array_merge( array( $origin ), heartbeatd_confirmed_origins() );
+		update_option( 'heartbeatd_address', array_slice( $origins, 0, HEARTBEATD_MAX_ADDRESSES ), true );
+	}
+}
+
+/**
+ * Returns the confirmed addresses of the site, the newest first.
+ *
+ * @return string[]
+ */
+function heartbeatd_confirmed_origins() {
+	$confirmed = array_filter( (array) get_option( 'heartbeatd_address' ), 'is_string' );
+	return array_values( array_filter( $confirmed, 'strlen' ) );
+}
+
+/**
+ * Returns the known addresses of the site: the confirmed ones, or else that of the option home.
+ *
+ * @return string[] As 'https://example.org'.
+ */
+function heartbeatd_known_origins() {
+	$confirmed = heartbeatd_confirmed_origins();
+	if ( $confirmed ) {
 		return $confirmed;
 	}
 	// get_option() returns WP_HOME, which wp-config.php may take from the request.
 	$home = (string) ( wp_load_alloptions()['home'] ?? '' );
-	return heartbeatd_url_origin( is_ssl() ? set_url_scheme( $home, 'https' ) : $home );
+	return array_filter( array( heartbeatd_url_origin( is_ssl() ? set_url_scheme( $home, 'https' ) : $home ) ), 'strlen' );
 }
 
 /**
- * Returns the URL at which heartbeatd calls a route of the REST API.
+ * Returns the URL at which heartbeatd calls a route of the REST API: at the address of this request
+ * if that is a known one. Only one of several may be a --site-origin of heartbeatd.
  *
  * @param string $route The route.
  * @return string Empty if the site's address is not known.
  */
 function heartbeatd_call_url( $route ) {
-	$url    = rest_url( $route );
-	$origin = heartbeatd_site_origin();
-	return '' === $origin ? '' : $origin . substr( $url, strlen( heartbeatd_url_origin( $url ) ) );
+	$url   = rest_url( $route );
+	$own   = heartbeatd_url_origin( $url );
+	$known = heartbeatd_known_origins();
+	if ( ! $known ) {
+		return '';
+	}
+	return ( in_array( $own, $known, true ) ? $own : $known[0] ) . substr( $url, strlen( $own ) );
 }
 
 /**
- * Determines whether a key was signed for a call of this site's route. The scheme may differ: a
- * web server in front of WordPress may end TLS.
+ * Determines whether a key was signed for a call of this site's route, at any of its known
+ * addresses. The scheme may differ: a web server in front of WordPress may end TLS.
  *
  * @param mixed  $url   The URL in the key.
  * @param string $route The route.
@@ -70,6 +110,6 @@ function heartbeatd_is_call_url( $url, $route ) {
 	$address = static function ( $url ) {
 		return preg_replace( '#^https?://#i', '', heartbeatd_url_origin( $url ) );
 	};
-	return is_string( $url ) && '' !== $address( $url ) && $address( $url ) === $address( heartbeatd_site_origin() )
-		&& false !== strpos( rawurldecode( $url ), $route );
+	return is_string( $url ) && '' !== $address( $url ) && false !== strpos( rawurldecode( $url ), $route )
+		&& in_array( $address( $url ), array_map( $address, heartbeatd_known_origins() ), true );
 }

@@ -19,7 +19,7 @@ defined( 'ABSPATH' ) || exit;
 function heartbeatd_default_options() {
 	$options = array(
 		'heartbeatd'                => array(),
-		'heartbeatd_address'        => '',
+		'heartbeatd_address'        => array(),
 		'heartbeatd_learned'        => array(),
 		'heartbeatd_failures'       => array(),
 		'heartbeatd_unrevoked'      => 0,
