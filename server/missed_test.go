@@ -270,3 +270,31 @@ func TestBacklog(t *testing.T) {
 		}
 	}
 }
+
+// TestDrainTellsCursor checks that a page of a node that is draining gets the node's cursor: pushes
+// that were not for the page have not moved its own, and NATS may drop them meanwhile.
+func TestDrainTellsCursor(t *testing.T) {
+	hub := newHub(t)
+	on := broker.Config{TTL: time.Minute, URL: "nats://" + hub.ListenAddr()}
+	first, second := newNodeOn(t, on), newNodeOn(t, on)
+	first.subscribed(t)
+	second.subscribed(t)
+	p := first.page(t, 2)
+	s := p.socket(t)
+	last := first.pushed(t, `{"user":1}`, `"for somebody else"`)
+	for _, n := range []*node{first, second} {
+		until(t, "the push", func() bool {
+			n.replay.mu.Lock()
+			defer n.replay.mu.Unlock()
+			return n.replay.kept.Cursor.String() == last
+		})
+	}
+	first.Drain(t.Context(), 0)
+	if got := s.next("cursor").Cursor; got != last {
+		t.Fatalf("the page has the cursor %s, want %s", got, last)
+	}
+	p.node = second
+	if got := p.read(t, "websocket", last).cursor; got != last {
+		t.Errorf("the page resumes after %s, want %s", got, last)
+	}
+}

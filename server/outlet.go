@@ -110,3 +110,13 @@ func (o *outlet) subscribed(upTo broker.Cursor) {
 	defer o.mu.Unlock()
 	o.subscribing, o.pushed = false, upTo
 }
+
+// tellCursor sends a page the frame with the cursor of this node, unless it does not fit, or the page
+// has not been sent all pushes up to there, or more.
+func (o *outlet) tellCursor(frame []byte, at broker.Cursor) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.out != nil && !o.subscribing && (o.pushed.Epoch != at.Epoch || o.pushed.Seq <= at.Seq) {
+		o.out.Offer(frame, false)
+	}
+}

@@ -223,7 +223,7 @@ func (s *Server) Drain(ctx context.Context, d time.Duration) {
 	interval := min(d/time.Duration(max(1, len(all))), 50*time.Millisecond)
 	started := time.Now()
 	for i, sess := range all {
-		sess.bye(&transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: time.Millisecond + rand.N(d+time.Second)})
+		s.replay.bye(sess, &transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: time.Millisecond + rand.N(d+time.Second)})
 		ahead := time.Until(started.Add(time.Duration(i+1) * interval))
 		if ahead < time.Millisecond {
 			continue // timers are not exact enough for shorter waits

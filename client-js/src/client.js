@@ -125,13 +125,14 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 	const tell = (event, ...args) => reportErrors(win, () => emit(event, args))
 	function received(frame) {
 		const { type, room, posts } = frame
+		if (typeof frame.cursor === 'string') cursor = frame.cursor
 		if (type === 'nudge') nudged(frame)
 		else if (type === 'push') pushed(frame)
 		else if (type === 'deposits') deposited(frame)
 		else if (type === 'presence' && typeof room === 'string') roomChanged(readPresence(frame))
 		else if (type === 'active-posts' && Array.isArray(posts)) tell(type, { posts })
 		else if (type === 'missed') {
-			cursor = frame.cursor // of what heartbeatd can no longer send
+			answers.forget() // a lock may have changed
 			tell(type)
 		}
 	}
@@ -140,7 +141,6 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 	// opens in its place arrives again on that one, whose hello had the cursor before it.
 	function pushed({ cursor: newest, room, data }) {
 		if (typeof newest === 'string') {
-			cursor = newest
 			if (shown.includes(newest)) return
 			shown = shown.concat(newest).slice(-MAX_SHOWN)
 		}

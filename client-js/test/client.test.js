@@ -73,8 +73,16 @@ async function open(t, more) {
 		client.posted(fields)
 		client.ticked(fields, response, { getResponseHeader: () => ticketOf({ ...claims, iat: claims.iat + 1 }) }, true)
 	}
+	// Opens another link. Returns its hello.
+	async function reopen() {
+		client.suspended(true)
+		client.suspended(false)
+		await settle()
+		socket.onopen()
+		return socket.sent[0]
+	}
 	const pushes = () => events.filter(([name]) => name === 'push').map(([, { data }]) => data)
-	return { receive, begin, post, beats, pushes, events, pass: (ms) => t.mock.timers.tick(ms) }
+	return { receive, begin, post, reopen, beats, pushes, events, pass: (ms) => t.mock.timers.tick(ms) }
 }
 
 const tick = (body = {}) => ({ type: 'tick', status: 200, body: JSON.stringify(body) })
@@ -96,6 +104,24 @@ test('a page is told that it may have missed pushes', async (t) => {
 	assert.deepEqual(events.filter(([name]) => name === 'missed'), [['missed']])
 	receive({ type: 'push', cursor: 'e-91', data: 1 })
 	assert.deepEqual(pushes(), [1])
+})
+
+test('after pushes may have been missed PHP answers what was repeated', async (t) => {
+	const { receive, begin, post } = await open(t)
+	const beat = { [LOCK]: { post_id: '5', lock: '1:1' } }
+	post(beat, { [LOCK]: { new_lock: '2:1' } })
+	assert.notEqual(begin(beat), null)
+	receive({ type: 'missed', cursor: 'e-90' })
+	assert.equal(begin(beat), null)
+})
+
+test('the cursor is that of the last frame that has one', async (t) => {
+	const { receive, reopen, events } = await open(t)
+	const before = events.length
+	receive({ type: 'push', cursor: 'e-5', data: 1 })
+	receive({ type: 'cursor', cursor: 'e-9' })
+	assert.deepEqual(events.slice(before).map(([name]) => name), ['push'], 'a cursor is no event')
+	assert.equal((await reopen()).after, 'e-9')
 })
 
 test('pages that wait for a deposit beat within a second where heartbeatd answers, else over the whole time', async (t) => {

@@ -149,3 +149,8 @@ func PushFrame(c broker.Cursor, msg message.Message) []byte {
 func MissedFrame(upTo broker.Cursor) []byte {
 	return append(transport.AppendString([]byte(`{"type":"missed","cursor":`), upTo.String()), '}')
 }
+
+// CursorFrame returns the frame that tells a page that it has been sent all pushes up to a position.
+func CursorFrame(upTo broker.Cursor) []byte {
+	return append(transport.AppendString([]byte(`{"type":"cursor","cursor":`), upTo.String()), '}')
+}
