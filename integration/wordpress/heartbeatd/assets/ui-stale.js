@@ -88,6 +88,9 @@
 			linkCount += name === 'post' ? 0 : 1;
 			mayHaveMissed = linkCount > 1;
 		} )
+		.on( 'heartbeat-missed.heartbeatd-stale', () => {
+			mayHaveMissed = true;
+		} )
 		.on( 'heartbeat-send.heartbeatd-stale', ( event, data ) => {
 			isAsking = document.visibilityState !== 'hidden' && ( mayHaveMissed || ! ui.screen.hears || ! ui.people.isLinked() );
 			if ( isAsking ) {
