@@ -151,6 +151,7 @@ test('the Presence API without the Presence API plugin', { timeout: 600_000 }, a
 			assert.deepEqual([status, body.code], [429, 'rest_presence_limit_exceeded'])
 			assert.equal((await one.rest('POST', route, { room: 'r7', client_id: 'c' })).status, 200, 'an own entry can be renewed')
 			assert.deepEqual((await one.rest('GET', route, { room: 'r50' })).body, [])
+			assert.equal(php(`rest_get_server(); return heartbeatd_rest_error(new WP_Error('limit_reached', 'no'))->get_error_data()['status'];`), 429, 'the budget of the site')
 		})
 
 		await t.test('REST: users without the capability get nothing', async () => {

@@ -92,6 +92,8 @@ function heartbeatd_rest_error( $error ) {
 			return new WP_Error( 'rest_presence_client_id_conflict', __( 'This client id belongs to another user.', 'heartbeatd' ), array( 'status' => 409 ) );
 		case 'too_many':
 			return new WP_Error( 'rest_presence_limit_exceeded', __( 'You are in too many rooms.', 'heartbeatd' ), array( 'status' => 429 ) );
+		case 'limit_reached':
+			return new WP_Error( 'rest_presence_limit_exceeded', __( 'This site has too many presence entries, or too large ones. Try again later.', 'heartbeatd' ), array( 'status' => 429 ) );
 		case 'forbidden':
 			return heartbeatd_rest_forbidden();
 		case 'recording_disabled':

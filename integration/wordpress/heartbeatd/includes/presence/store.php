@@ -98,7 +98,7 @@ function heartbeatd_presence_list_all( $query ) {
  * @param mixed        $expires_in How many seconds after its date the entry expires; null for the TTL.
  * @return array|WP_Error The entry. Errors: 'recording_disabled', 'bad_request', 'invalid_date_gmt',
  *                        'invalid_expires_in', 'conflict' if the entry belongs to another user, 'too_many' if the
- *                        user has too many entries, 'unreachable'.
+ *                        user has too many entries, 'limit_reached' if the site's entries use up its budget, 'unreachable'.
  */
 function heartbeatd_presence_put( $room, $client_id, $data, $user_id, $date_gmt = null, $expires_in = null ) {
 	if ( ! heartbeatd_presence_is_recording( $user_id ) ) {
@@ -106,7 +106,7 @@ function heartbeatd_presence_put( $room, $client_id, $data, $user_id, $date_gmt 
 	}
 	$entry = heartbeatd_presence_create_entry( $room, $client_id, $data, $user_id );
 	if ( null === $entry ) {
-		return new WP_Error( 'bad_request', __( 'An entry needs an existing user or none, a room and a client id of 1 to 191 characters, the client id not beginning with "_", and data of at most 10,240 bytes.', 'heartbeatd' ) );
+		return new WP_Error( 'bad_request', __( 'An entry needs an existing user or none, a room and a client id of 1 to 191 characters, the client id not beginning with "_", and data of at most 10,240 bytes and 500 values, nested at most 16 levels deep.', 'heartbeatd' ) );
 	}
 	$lifetime = heartbeatd_presence_lifetime( $date_gmt, $expires_in );
 	if ( is_wp_error( $lifetime ) ) {
