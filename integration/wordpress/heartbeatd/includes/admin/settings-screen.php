@@ -148,12 +148,18 @@ function heartbeatd_print_secret_field() {
 }
 
 /**
- * Returns the note about a setting that a constant defines.
+ * Returns the note about a setting that only a constant defines.
  *
  * @param string $name A key of heartbeatd_default_settings().
  * @return string
  */
 function heartbeatd_constant_note( $name ) {
+	$constant = 'HEARTBEATD_' . strtoupper( $name );
+	$ignored  = heartbeatd_ignored_setting( $name );
+	if ( '' !== $ignored ) {
+		return heartbeatd_ignored_note( $constant, $ignored );
+	}
 	/* translators: %s: name of a constant. */
-	return sprintf( __( 'Set in wp-config.php, as %s.', 'heartbeatd' ), 'HEARTBEATD_' . strtoupper( $name ) );
+	$note = heartbeatd_is_setting_constant( $name ) ? __( 'Set in wp-config.php, as %s.', 'heartbeatd' ) : __( 'On a network, only %s in wp-config.php sets it.', 'heartbeatd' );
+	return sprintf( $note, $constant );
 }

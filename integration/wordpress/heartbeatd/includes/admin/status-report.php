@@ -35,7 +35,7 @@ function heartbeatd_status_report() {
 	}
 	$status = heartbeatd_fetch_status();
 	$items  = is_wp_error( $status ) ? array( heartbeatd_report_error( $status ) ) : heartbeatd_report_server( $status );
-	array_push( $items, heartbeatd_report_secret(), heartbeatd_report_script() );
+	array_push( $items, heartbeatd_report_secret(), heartbeatd_report_script(), ...heartbeatd_report_ignored_settings() );
 	if ( ! is_wp_error( $status ) ) { // While calls to the API fail, PHP answers every beat.
 		array_push( $items, heartbeatd_report_cron(), ...heartbeatd_report_callbacks() );
 	}
@@ -127,6 +127,34 @@ function heartbeatd_report_secret() {
 		__( 'The secret is shorter than 32 characters.', 'heartbeatd' ),
 		__( 'Anyone who guesses it can act as any user. Use a long random secret.', 'heartbeatd' )
 	);
+}
+
+/**
+ * Reports saved settings that have no effect.
+ *
+ * @return array[]
+ */
+function heartbeatd_report_ignored_settings() {
+	$items = array();
+	foreach ( array( 'url', 'api', 'site' ) as $name ) {
+		$ignored = heartbeatd_ignored_setting( $name );
+		if ( '' !== $ignored ) {
+			$items[] = heartbeatd_report_item( 'recommended', heartbeatd_ignored_note( 'HEARTBEATD_' . strtoupper( $name ), $ignored ) );
+		}
+	}
+	return $items;
+}
+
+/**
+ * Returns the note about a saved setting that has no effect.
+ *
+ * @param string $constant The constant that sets it.
+ * @param string $value    The value.
+ * @return string
+ */
+function heartbeatd_ignored_note( $constant, $value ) {
+	/* translators: 1: the value that was saved, 2: name of a constant. */
+	return sprintf( __( 'The saved value “%1$s” has no effect on a network: set %2$s in wp-config.php.', 'heartbeatd' ), $value, $constant );
 }
 
 /**

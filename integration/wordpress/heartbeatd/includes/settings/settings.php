@@ -68,6 +68,19 @@ function heartbeatd_is_network_setting( $name ) {
 }
 
 /**
+ * Returns the saved value of a setting that has no effect, because only a constant defines the
+ * setting on a network and there is none.
+ *
+ * @param string $name A key of heartbeatd_default_settings().
+ * @return string Empty if there is no such value, or it is the default.
+ */
+function heartbeatd_ignored_setting( $name ) {
+	$stored = get_option( 'heartbeatd', array() );
+	$value  = is_array( $stored ) && isset( $stored[ $name ] ) ? (string) $stored[ $name ] : '';
+	return heartbeatd_is_network_setting( $name ) && ! heartbeatd_is_setting_constant( $name ) && heartbeatd_default_settings()[ $name ] !== $value ? $value : '';
+}
+
+/**
  * Returns the suffix that distinguishes the sites of a network, whose posts have the same
  * ids: 'default-3' is the third site of 'default'.
  *
