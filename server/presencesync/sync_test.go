@@ -67,6 +67,22 @@ func TestPausesAfterFailures(t *testing.T) {
 	}
 }
 
+// TestNextCallOfAnotherURL checks that a new URL does not wait for the failures of the last one.
+func TestNextCallOfAnotherURL(t *testing.T) {
+	var s State
+	now := time.Now()
+	s.SetURL("https://old.example/", now)
+	for range 9 {
+		s.end(true, errors.New("down"), Interval)
+	}
+	if s.SetURL("https://old.example/", now); time.Until(s.next) < time.Minute {
+		t.Error("the same URL ends the pause")
+	}
+	if s.SetURL("https://example.org/", now); time.Until(s.next) > retryWait {
+		t.Errorf("the next call is %v later", time.Until(s.next))
+	}
+}
+
 // TestInvalidAnswers checks that invalid answers are errors.
 func TestInvalidAnswers(t *testing.T) {
 	y := newSyncer(Node{Secret: func(string) string { return "secret" }}, time.Hour)

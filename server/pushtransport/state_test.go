@@ -66,6 +66,26 @@ func TestFailedRenewals(t *testing.T) {
 	})
 }
 
+// TestCallOfAnotherURL checks that a new URL does not wait for the failures of the last one.
+func TestCallOfAnotherURL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s State
+		start := time.Now()
+		s.SetURL("https://old.example/", start)
+		for range 9 {
+			s.end(job{}, result{called: true, err: errors.New("down")}, start)
+		}
+		if s.SetURL("https://old.example/", start); time.Until(s.retry) < time.Minute {
+			t.Error("the same URL ends the pause")
+		}
+		s.SetURL("https://example.org/", start)
+		time.Sleep(retryWait)
+		if j, due := s.begin(time.Now()); !due || j.url != "https://example.org/" {
+			t.Errorf("the job %+v is due: %v", j, due)
+		}
+	})
+}
+
 // TestChangesAreReported checks that a change whose call fails is reported again, for a while.
 func TestChangesAreReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
