@@ -65,6 +65,8 @@ test('presence in the admin', { timeout: 600_000 }, async (t) => {
 			await mine.evaluate(() => wp.heartbeat.transport.use(['websocket']))
 			await linked(mine, 'websocket')
 			assert.deepEqual([await asks(mine), await beat(mine) && await asks(mine)], [true, false], 'once, after the link was gone')
+			await mine.evaluate(() => jQuery(document).trigger('heartbeat-missed'))
+			assert.deepEqual([await asks(mine), await beat(mine) && await asks(mine)], [true, false], 'once, after a push may have been missed')
 			await mine.close()
 
 			await admin.uses({ client: 'websocket' })
