@@ -92,6 +92,8 @@ test('attacks of users', { timeout: 400_000 }, async (t) => {
 		await t.test('the Host header does not choose where heartbeatd calls the site', async () => {
 			const host = new URL(site.url).host
 			const config = `${site.dir}/wp-config.php`
+			assert.equal(php(`global $wpdb; $wpdb->update($wpdb->options, array('option_value' => 'http://old.example'), array('option_name' => 'home')); wp_cache_delete('alloptions', 'options'); return heartbeatd_call_url('');`), `${site.url}/wp-json/`, 'WP_HOME, which is the same in each request')
+			php(`global $wpdb; $wpdb->update($wpdb->options, array('option_value' => '${site.url}'), array('option_name' => 'home')); return 1;`)
 			writeFileSync(config, readFileSync(config, 'utf8').replace(/^define\('WP_HOME', .*$/m, `define('WP_HOME', 'http://' . $_SERVER['HTTP_HOST']); // 'WP_HOME', 'http://${host}'`))
 			addMuPlugin(site, 'probe', `if (isset($_GET['probe'])) add_action('init', function () {
 				echo json_encode(array(home_url(), heartbeatd_call_url('heartbeatd/v1/presence/rows'), heartbeatd_verify_key((string) $_GET['probe'], 'site', '/heartbeatd/v1/presence/rows')));

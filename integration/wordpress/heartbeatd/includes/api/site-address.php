@@ -2,7 +2,7 @@
 /**
  * The address at which heartbeatd calls this site. A site may take its own address from the Host
  * header of the request, which the visitor chooses: tickets and keys have the addresses that
- * administrators use, or that of the option home.
+ * administrators use, or the configured one.
  *
  * @package heartbeatd
  */
@@ -36,7 +36,7 @@ function heartbeatd_confirm_address() {
 
 /**
  * Stores the site's address as WP-CLI knows it, unless an administrator has confirmed one. No
- * visitor chooses it, and wp-config.php may correct an outdated option home.
+ * visitor chooses it.
  */
 function heartbeatd_confirm_address_in_cli() {
 	if ( ! heartbeatd_confirmed_origins() ) {
@@ -67,7 +67,27 @@ function heartbeatd_confirmed_origins() {
 }
 
 /**
- * Returns the known addresses of the site: the confirmed ones, or else that of the option home.
+ * Returns the URL of the site that no visitor chooses: that of the option home, or WP_HOME if
+ * wp-config.php has its value as a literal. Otherwise WP_HOME may contain the Host header.
+ *
+ * @return string
+ */
+function heartbeatd_configured_home() {
+	static $is_literal = null;
+	$home              = (string) ( wp_load_alloptions()['home'] ?? '' ); // get_option() returns WP_HOME.
+	if ( ! defined( 'WP_HOME' ) || untrailingslashit( WP_HOME ) === untrailingslashit( $home ) ) {
+		return $home;
+	}
+	if ( null === $is_literal ) {
+		$file       = file_exists( ABSPATH . 'wp-config.php' ) ? ABSPATH . 'wp-config.php' : dirname( ABSPATH ) . '/wp-config.php';
+		$code       = is_readable( $file ) ? php_strip_whitespace( $file ) : ''; // Without comments.
+		$is_literal = 1 === preg_match( '#\bdefine\s*\(\s*([\'"])WP_HOME\1\s*,\s*([\'"])' . preg_quote( WP_HOME, '#' ) . '\2\s*\)#', $code );
+	}
+	return $is_literal ? WP_HOME : $home;
+}
+
+/**
+ * Returns the known addresses of the site: the confirmed ones, or else the configured one.
  *
  * @return string[] As 'https://example.org'.
  */
@@ -76,8 +96,7 @@ function heartbeatd_known_origins() {
 	if ( $confirmed ) {
 		return $confirmed;
 	}
-	// get_option() returns WP_HOME, which wp-config.php may take from the request.
-	$home = (string) ( wp_load_alloptions()['home'] ?? '' );
+	$home = heartbeatd_configured_home();
 	return array_filter( array( heartbeatd_url_origin( is_ssl() ? set_url_scheme( $home, 'https' ) : $home ) ), 'strlen' );
 }
 
