@@ -88,7 +88,7 @@ if ( ! function_exists( 'wp_get_presence' ) ) {
 	 *
 	 * @param string      $room       The room, at most 191 characters.
 	 * @param string      $client_id  The client id, at most 191 characters, not beginning with '_'.
-	 * @param array       $state      The data that other users see, at most 10,240 bytes as JSON.
+	 * @param array       $state      The data that other users see, at most 10,240 bytes as JSON and 500 values, nested at most 16 levels deep.
 	 * @param array|int   $args       The 'user_id': the entry's user, 0 for none; default the current user. 'date_gmt':
 	 *                                its date, as '2026-11-23 05:20:00' in UTC; default now. 'expires_in': how many
 	 *                                seconds after its date it expires, at most 3600; default the TTL. 'wp_error':
