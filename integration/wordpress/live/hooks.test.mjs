@@ -153,8 +153,9 @@ async function greedy(php, person) {
 	deactivate(php, 'greedy')
 }
 
-// Returns the native handles of the ticket of a page that is opened now.
-async function native(page) {
+// Returns the native handles of the ticket of a page that is opened now. After a slow call to
+// heartbeatd, tickets have none for a while.
+const native = (page) => until('a ticket with native handles', async () => {
 	await page.reload()
 	return claimsOf(await page.evaluate(() => heartbeatSettings.heartbeatd.ticket)).native
-}
+}, 60)
