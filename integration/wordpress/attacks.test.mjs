@@ -6,7 +6,7 @@ import { createHmac } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { test } from 'node:test'
-import { addMuPlugin, beat, connected, secret, withPlugin } from './plugin.mjs'
+import { addMuPlugin, beat, claimsOf, connected, secret, withPlugin } from './plugin.mjs'
 import { logIn } from './presence/person.mjs'
 
 const presence = '/wp-presence/v1/presence'
@@ -73,13 +73,23 @@ test('attacks of users', { timeout: 400_000 }, async (t) => {
 		await t.test('an invented screen is not stored', async () => {
 			await person.beat({}, { screen: 'dashboard' })
 			addMuPlugin(site, 'writes', `add_action('update_option', fn ($name) => 0 === strpos($name, 'heartbeatd_') && update_option('written', array($name, 1 + (get_option('written')[1] ?? 0))));
-				add_action('admin_menu', fn () => add_menu_page('Own', 'Own', 'read', 'own', fn () => print 'own'));`)
+				add_action('admin_menu', fn () => add_menu_page('Own', 'Own', 'read', 'own', fn () => print 'own'));
+				add_action('admin_menu', fn () => add_menu_page('Own', 'Own', 'read', 'Own-Page', fn () => print 'own'));`)
 			for (let i = 0; i < 70; i++) await person.beat({}, { screen: `invented-${i}` })
 			assert.equal(php(`return get_option('written', null);`), null)
 			const knows = (screen) => php(`return heartbeatd_is_known_screen('${screen}');`)
 			assert.deepEqual(['dashboard', 'edit-post', 'post', 'edit-category', 'front', 'toplevel_page_own', 'invented-1'].map(knows), [true, true, true, true, true, false, false])
 			for (let i = 0; i < 2; i++) await fetch(`${site.url}/wp-admin/admin.php?page=own`, { headers: { cookie: person.cookie } })
 			assert.deepEqual([knows('toplevel_page_own'), php(`return get_option('written');`)], [true, ['heartbeatd_screens', 1]])
+		})
+
+		await t.test('a screen whose id has capitals becomes native', async () => {
+			const page = await (await fetch(`${site.url}/wp-admin/admin.php?page=Own-Page`, { headers: { cookie: person.cookie } })).text()
+			assert.match(page, /'toplevel_page_Own-Page'/, 'the id is not what core makes of it in a beat')
+			assert.equal(claimsOf(page.match(/"ticket":"([^"]+)"/)[1]).screen, 'toplevel_page_own-page')
+			const isNative = async () => Boolean(claimsOf((await person.rawBeat({}, { screen: 'toplevel_page_Own-Page' })).headers.get('x-heartbeatd-ticket')).native)
+			await isNative()
+			assert.equal(await isNative(), true)
 		})
 
 		await t.test('a refused value of a setting is printed as text', () => {

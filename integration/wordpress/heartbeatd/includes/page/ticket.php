@@ -39,12 +39,13 @@ function heartbeatd_print_ticket( $tag, $handle ) {
  * @return array
  */
 function heartbeatd_page_claims() {
-	$screen   = function_exists( 'get_current_screen' ) ? get_current_screen() : null;
-	$post_ids = heartbeatd_page_post_ids();
-	heartbeatd_record_screen( $screen ? $screen->id : '' );
+	$screen    = function_exists( 'get_current_screen' ) ? get_current_screen() : null;
+	$screen_id = $screen ? sanitize_key( $screen->id ) : ''; // As core does with that of a beat.
+	$post_ids  = heartbeatd_page_post_ids();
+	heartbeatd_record_screen( $screen_id );
 	return heartbeatd_ticket_claims(
 		wp_create_nonce( 'heartbeat-nonce' ),
-		$screen ? $screen->id : '',
+		$screen_id,
 		$post_ids,
 		$screen && 'post' === $screen->base && $post_ids ? $post_ids[0] : 0
 	);

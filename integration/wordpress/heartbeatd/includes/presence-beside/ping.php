@@ -52,7 +52,7 @@ function heartbeatd_page_ping( $screen_id ) {
 	if ( ! $state && ! $data ) {
 		// The row that the page's load did not write again, because it was the same.
 		foreach ( (array) wp_get_presence( 'admin/online', array( 'client_prefix' => 'user-' . get_current_user_id() ) ) as $entry ) {
-			if ( 'user-' . get_current_user_id() === $entry->client_id && ( $entry->data['screen'] ?? '' ) === $screen_id ) {
+			if ( 'user-' . get_current_user_id() === $entry->client_id && is_string( $entry->data['screen'] ?? null ) && sanitize_key( $entry->data['screen'] ) === $screen_id ) {
 				$state = $entry->data;
 			}
 		}
