@@ -96,8 +96,19 @@ function heartbeatd_push_transport_claims( $screen_id ) {
 		array(
 			'rows'         => $url,
 			'ping'         => '' === $url ? array() : heartbeatd_page_ping( $screen_id ),
-			// That plugin's capability, for any other user. Everybody has it for themselves.
-			'no_locations' => heartbeatd_is_push_transport() && ! current_user_can( 'view_presence_location', 0 ),
+			'no_locations' => heartbeatd_is_push_transport() && ! heartbeatd_can_see_locations(),
 		)
 	);
+}
+
+/**
+ * Determines whether the current user may see where others are. Versions of that plugin without
+ * the capability for it show it to everybody.
+ *
+ * @return bool
+ */
+function heartbeatd_can_see_locations() {
+	$capability = 'view_presence_location';
+	// 0 is any other user: everybody has the capability for themselves.
+	return array( $capability ) === map_meta_cap( $capability, get_current_user_id(), 0 ) || current_user_can( $capability, 0 );
 }
