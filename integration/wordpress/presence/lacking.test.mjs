@@ -1,13 +1,14 @@
-// heartbeatd beside versions of the Presence API plugin that lack some of their capabilities or
-// functions.
+// heartbeatd beside versions of the Presence API plugin that lack some of their functions or
+// capabilities.
 
 import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { withPlugin } from '../plugin.mjs'
 import { addStandIn } from './standins/standins.mjs'
 
 test('versions of the Presence API plugin that lack parts', { timeout: 300_000 }, async (t) => {
-	await withPlugin(t, async ({ site, php }) => {
+	await withPlugin(t, async ({ site, php, ask }) => {
 		addStandIn({ site, php }, '0.17')
 		const { admin, author } = site.users
 
@@ -16,6 +17,23 @@ test('versions of the Presence API plugin that lack parts', { timeout: 300_000 }
 				return array_map(function ($user) { wp_set_current_user($user); return heartbeatd_push_transport_claims('dashboard')['no_locations'] ?? null; }, array(${admin.id}, ${author.id}));`)
 			assert.deepEqual(claims(''), [null, true])
 			assert.deepEqual(claims(`remove_filter('map_meta_cap', 'stand_in_map_location', 10);`), [null, null])
+		})
+
+		await t.test('without the function for the rows of all rooms, the removal of a user\'s rows reports each of the rooms', async () => {
+			for (const file of ['functions', 'surfaces']) {
+				const path = `${site.dir}/wp-content/plugins/stand-in-fragments/${file}.php`
+				writeFileSync(path, readFileSync(path, 'utf8').replaceAll('wp_get_presence_by_room_prefix', 'stand_in_by_room_prefix'))
+			}
+			const rooms = await ask(`
+				foreach (array('shop/orders', 'shop/returns') as $room) wp_set_presence($room, 'agent-1', array(), array('user_id' => ${author.id}));
+				wp_set_presence('shop/others', 'agent-2', array(), array('user_id' => ${admin.id}));
+				$told = array();
+				add_filter('pre_http_request', function ($r, $args, $url) use (&$told) { if (strpos($url, '/presence/changed')) $told[] = array_column(json_decode($args['body'], true)['rooms'], 'room'); return $r; }, 10, 3);
+				heartbeatd_report_changed_rooms(); heartbeatd_flush(); $told = array();
+				wp_remove_user_presence(${author.id});
+				heartbeatd_report_changed_rooms(); heartbeatd_flush();
+				return array_merge(...$told);`)
+			assert.deepEqual([...new Set(rooms)].sort(), ['admin/online', 'shop/orders', 'shop/returns'])
 		})
 	})
 })

@@ -134,10 +134,11 @@ function heartbeatd_on_removal_query( $query ) {
 	if ( false === strpos( $query, $GLOBALS['wpdb']->presence ) || ! preg_match( '/^\s*DELETE\b.*\buser_id`?\s*=\s*\'?(\d+)/is', $query, $match ) || heartbeatd_ignore_row_changes() ) {
 		return $query;
 	}
-	foreach ( (array) wp_get_presence_by_room_prefix( '' ) as $entry ) {
-		if ( (int) $entry->user_id === (int) $match[1] ) {
-			heartbeatd_note_changed_room( $entry->room, false, true );
-		}
+	global $wpdb;
+	// phpcs:ignore WordPress.DB -- That plugin has no function for it, and the rows are about to go.
+	$rooms = $wpdb->get_col( $wpdb->prepare( "SELECT DISTINCT room FROM {$wpdb->presence} WHERE user_id = %d LIMIT %d", (int) $match[1], HEARTBEATD_MAX_CHANGED_ROOMS ) );
+	foreach ( $rooms as $room ) {
+		heartbeatd_note_changed_room( $room, false, true );
 	}
 	return $query;
 }
