@@ -50,7 +50,12 @@ test('attacks of users', { timeout: 400_000 }, async (t) => {
 			const stale = async (key) => (await person.rest('POST', `${presence}/screen-revisions/stale`, { screen_key: key }))
 			php(`heartbeatd_bump_screen_revision('options/general', 1); heartbeatd_bump_screen_revision('of-a-plugin/1', 1); return 1;`)
 			for (let i = 0; i < 15; i++) assert.equal((await stale(`invented/${i}`)).status, 200)
-			for (const key of [`post/${id}x`, `post/${id}/x`, `post/0${id}`, `post/x${id}`, 'term/invented/1']) assert.equal((await stale(key)).status, 403, key)
+			for (const key of [`post/${id}x`, `post/${id}/x`, `post/0${id}`, `post/x${id}`]) assert.equal((await stale(key)).status, 403, key)
+			const editor = await logIn(site, 'editor')
+			const term = php(`return get_option('default_category');`)
+			const status = async (key) => (await editor.rest('POST', `${presence}/screen-revisions/stale`, { screen_key: key })).status
+			for (const key of [`term/invented/${term}`, `term//${term}`, `term/post_tag/${term}`, 'term/category/999999']) assert.equal(await status(key), 403, key)
+			assert.equal(php(`wp_set_current_user(${editor.id}); return heartbeatd_can_access_screen('term/category/${term}');`), true)
 			const keys = (code = '') => php(`${code} return array_keys(heartbeatd_screen_revisions());`)
 			assert.deepEqual(keys(), ['', 'options/general', 'of-a-plugin/1', ...Array.from({ length: 10 }, (_, i) => `invented/${i + 5}`)])
 			const all = keys(`wp_set_current_user(${author.id}); for ($i = 0; $i < 205; $i++) heartbeatd_bump_screen_revision("invented/$i", 0, true); for ($u = 100; $u < 130; $u++) for ($i = 0; $i < 10; $i++) heartbeatd_bump_screen_revision("invented/$u-$i", $u, true);`)

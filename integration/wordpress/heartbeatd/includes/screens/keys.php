@@ -104,7 +104,8 @@ function heartbeatd_can_access_screen( $key ) {
 		case 'user-edit':
 			return current_user_can( 'edit_user', $id );
 		case 'term':
-			return (bool) get_term( $id, $parts[1] ) && current_user_can( 'edit_term', $id );
+			$term = get_term( $id );
+			return $term instanceof WP_Term && $term->taxonomy === $parts[1] && current_user_can( 'edit_term', $id );
 		case 'comment':
 			return (bool) get_comment( $id ) && current_user_can( 'edit_comment', $id );
 	}
