@@ -23,7 +23,7 @@ test('the Presence API without the Presence API plugin', { timeout: 600_000 }, a
 			assert.equal(php(`register_post_type('plain'); return wp_presence_post_room(wp_insert_post(array('post_type' => 'plain', 'post_title' => 'x')));`), false)
 			assert.match(php(`register_post_type('together', array('supports' => array('title', 'presence'))); return wp_presence_post_room(wp_insert_post(array('post_type' => 'together', 'post_title' => 'x')));`), /^postType\/together:\d+$/)
 			const may = (room, user) => php(`return wp_can_access_presence_room('${room}', ${user.id});`)
-			for (const [room, allowed] of Object.entries({ 'admin/online': [admin, editor, author], [`postType/post:${post}`]: [admin, editor], 'any/room': [admin, editor, author], 'postType/post:999999': [] })) {
+			for (const [room, allowed] of Object.entries({ 'admin/online': [admin, editor, author], [`postType/post:${post}`]: [admin, editor], 'any/room': [admin, editor, author], 'postType/wp_template:theme//home': [admin, editor, author], 'postType/post': [admin, editor, author], 'postType/post:999999': [], [`postType/page:${post}`]: [], [`postType/post:0${post}`]: [] })) {
 				assert.deepEqual(Object.values(site.users).filter((user) => may(room, user)), allowed, room)
 			}
 			assert.equal(php(`return wp_can_access_presence_room('admin/online');`), false, 'nobody is logged in')

@@ -116,6 +116,14 @@ test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
 			clear()
 		})
 
+		await t.test('rows in rooms of posts that do not exist are left out', async () => {
+			const post = php(`return wp_insert_post(array('post_title' => 'x', 'post_status' => 'publish'));`)
+			const real = ['admin/online', `postType/post:${post}`, 'postType/wp_template:theme//home']
+			for (const room of [...real, `postType/page:${post}`, `postType/post:0${post}`, 'postType/post:999999']) php(`wp_set_presence('${room}', 'by-php', array(), ${author.id}); return 1;`)
+			assert.deepEqual((await sync({})).body.entries.map(({ room }) => room).sort(), real)
+			clear()
+		})
+
 		await t.test('nothing is written while that plugin records nothing', async () => {
 			addMuPlugin(site, 'recording', `function wp_presence_recording_enabled() { return file_exists(__DIR__ . '/on'); }`)
 			await sync({ entries: [entry('r', 'a', editor.id)] })

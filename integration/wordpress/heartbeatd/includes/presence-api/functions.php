@@ -127,8 +127,8 @@ if ( ! function_exists( 'wp_get_presence' ) ) {
 
 	/**
 	 * Determines whether a user may see and enter a room: a post's room if they may edit the
-	 * post, any other room if they may edit posts. A room whose name begins with 'postType/' must
-	 * be a post's, with the post's type.
+	 * post, any other room if they may edit posts. Nobody may enter a room as 'postType/post:42' if
+	 * there is no post with this id and type.
 	 *
 	 * @param string $room    The room.
 	 * @param int    $user_id The user. Default the current one.
@@ -139,11 +139,11 @@ if ( ! function_exists( 'wp_get_presence' ) ) {
 		if ( ! $user_id ) {
 			return false;
 		}
-		if ( 0 !== strpos( (string) $room, 'postType/' ) ) {
-			return user_can( $user_id, 'edit_posts' );
-		}
 		$post = heartbeatd_room_post( (string) $room );
-		return $post && user_can( $user_id, 'edit_post', $post->ID );
+		if ( $post ) {
+			return user_can( $user_id, 'edit_post', $post->ID );
+		}
+		return ! heartbeatd_is_room_of_no_post( (string) $room ) && user_can( $user_id, 'edit_posts' );
 	}
 
 	/**

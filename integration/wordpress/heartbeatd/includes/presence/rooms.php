@@ -38,7 +38,17 @@ function heartbeatd_post_room( $post ) {
 }
 
 /**
- * Returns the post of a room with the name that the room of this post has.
+ * Determines whether a room has a name as that of a post's room, and there is no such post.
+ *
+ * @param string $room The room.
+ * @return bool
+ */
+function heartbeatd_is_room_of_no_post( $room ) {
+	return preg_match( '#^postType/[^:]+:\d+$#D', $room ) && ! heartbeatd_room_post( $room );
+}
+
+/**
+ * Returns the post whose room has exactly this name.
  *
  * @param string $room The room.
  * @return WP_Post|null Null if there is no such post, or it has another type.

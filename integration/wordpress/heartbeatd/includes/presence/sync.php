@@ -249,7 +249,10 @@ function heartbeatd_sync_newer_rows( $sent ) {
 			$news[] = $row;
 		}
 	}
-	$news = array_slice( array_filter( $news, 'heartbeatd_sync_is_room_of_row' ), 0, HEARTBEATD_MAX_SYNC );
+	$has_room = static function ( $row ) {
+		return ! heartbeatd_is_room_of_no_post( (string) $row['room'] );
+	};
+	$news     = array_slice( array_filter( $news, $has_room ), 0, HEARTBEATD_MAX_SYNC );
 	cache_users( array_unique( array_map( 'intval', array_column( $news, 'user_id' ) ) ) );
 	return heartbeatd_sync_rows_to_entries( $news );
 }
@@ -275,17 +278,6 @@ function heartbeatd_sync_rows_to_entries( $rows ) {
 		$entries[] = $entry;
 	}
 	return $entries;
-}
-
-/**
- * Determines whether a row is in a post's room or in one of another kind: not in one whose name
- * only looks like that of a post's room.
- *
- * @param array $row The row.
- * @return bool
- */
-function heartbeatd_sync_is_room_of_row( $row ) {
-	return 0 !== strpos( (string) $row['room'], 'postType/' ) || null !== heartbeatd_room_post( (string) $row['room'] );
 }
 
 /**
