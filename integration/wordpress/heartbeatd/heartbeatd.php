@@ -289,6 +289,8 @@ function heartbeatd_add_presence_beside_hooks() {
 	add_action( 'wp_presence_admin_room_changed', 'heartbeatd_on_admin_room_changed' );
 	add_action( 'wp_presence_room_changed', 'heartbeatd_on_room_changed' );
 	add_action( 'post_updated', 'heartbeatd_on_post_shown_changed', 10, 3 );
+	add_action( 'added_user_meta', 'heartbeatd_on_user_recording_added', 10, 4 );
+	add_filter( 'wp_presence_recording_enabled', 'heartbeatd_filter_recording', PHP_INT_MAX, 2 );
 	if ( heartbeatd_is_push_transport() ) {
 		add_action( 'rest_api_init', 'heartbeatd_register_rows_route' );
 		add_filter( 'query', 'heartbeatd_on_removal_query' );
@@ -352,7 +354,7 @@ function heartbeatd_load_front_end() {
 
 /**
  * Shows presence. Another provider of the Presence API has its own widgets and columns: beside
- * it, only the editors show who else is there.
+ * it, only the editors show who else is there, and users choose whether they are recorded.
  */
 function heartbeatd_add_presence_ui_hooks() {
 	$provider = heartbeatd_presence_provider();
@@ -367,8 +369,12 @@ function heartbeatd_add_presence_ui_hooks() {
 	}
 	heartbeatd_load_presence_ui();
 	require __DIR__ . '/includes/presence-ui/editors.php';
+	require __DIR__ . '/includes/presence-ui/profile.php';
 	add_action( 'admin_enqueue_scripts', 'heartbeatd_ui_enqueue_scripts', 11 );
 	add_action( 'post_submitbox_misc_actions', 'heartbeatd_ui_print_classic_editor' );
+	add_action( 'personal_options', 'heartbeatd_ui_print_recording_choice' );
+	add_action( 'personal_options_update', 'heartbeatd_ui_save_recording_choice' );
+	add_action( 'edit_user_profile_update', 'heartbeatd_ui_save_recording_choice' );
 
 	if ( 'heartbeatd' !== $provider ) {
 		return;
@@ -376,7 +382,6 @@ function heartbeatd_add_presence_ui_hooks() {
 	require __DIR__ . '/includes/presence-ui/dashboard.php';
 	require __DIR__ . '/includes/presence-ui/posts-list.php';
 	require __DIR__ . '/includes/presence-ui/users-list.php';
-	require __DIR__ . '/includes/presence-ui/profile.php';
 	add_action( 'wp_dashboard_setup', 'heartbeatd_ui_add_widgets' );
 	add_action( 'admin_bar_menu', 'heartbeatd_ui_add_to_admin_bar', 20 );
 
@@ -389,7 +394,4 @@ function heartbeatd_add_presence_ui_hooks() {
 	add_filter( 'users_list_table_query_args', 'heartbeatd_ui_filter_users_query' );
 	add_filter( 'manage_users_columns', 'heartbeatd_ui_add_users_column' );
 	add_filter( 'manage_users_custom_column', 'heartbeatd_ui_filter_users_column', 10, 3 );
-	add_action( 'personal_options', 'heartbeatd_ui_print_recording_choice' );
-	add_action( 'personal_options_update', 'heartbeatd_ui_save_recording_choice' );
-	add_action( 'edit_user_profile_update', 'heartbeatd_ui_save_recording_choice' );
 }

@@ -191,8 +191,15 @@ test('newer versions of the Presence API', { timeout: 600_000 }, async (t) => {
 			const key = `${editor.id}, 'wp_presence_recording'`
 			for (const code of [`add_user_meta(${key}, '0')`, `update_user_meta(${key}, '1')`, `update_user_meta(${key}, '0')`]) assert.deepEqual(revoked(code), [['/revoke', editor.id]], code)
 			assert.deepEqual([await ticket(), php(`return array(wp_set_presence('r', 'e', array(), ${editor.id}), wp_set_presence('r', 'a', array(), ${author.id}), wp_set_presence('r', 'n', array(), 0));`)], [true, [false, true, true]], 'a user has chosen not to be recorded')
+			assert.equal(php(`add_filter('wp_presence_recording_enabled', '__return_true'); return wp_set_presence('r', 'e', array(), ${editor.id});`), false, 'no filter overrides the choice')
+			assert.deepEqual(php(`wp_set_current_user(${editor.id}); return array(wp_presence_recording_enabled(), wp_presence_is_available());`), [false, true])
 			assert.deepEqual(revoked(`delete_user_meta(${key})`), [['/revoke', editor.id]])
 			assert.equal(await ticket(), undefined)
+			const field = async () => (await (await fetch(`${site.url}/wp-admin/profile.php`, { headers: { cookie: one.cookie } })).text()).includes('id="heartbeatd_recording"')
+			assert.equal(await field(), true)
+			php(`return update_option('wp_presence_recording', '0');`)
+			assert.equal(await field(), false, 'nothing to choose')
+			php(`return update_option('wp_presence_recording', '1');`)
 		})
 
 		await t.test('personal data: the exporter and the eraser', () => {

@@ -140,13 +140,13 @@ if ( ! function_exists( 'wp_presence_recording_enabled' ) ) {
 if ( ! function_exists( 'wp_presence_is_available' ) ) {
 
 	/**
-	 * Determines whether presence can be used: it is recorded, and heartbeatd answered the
-	 * last calls.
+	 * Determines whether presence can be used: the site and the network record it, and heartbeatd
+	 * answered the last calls.
 	 *
 	 * @return bool
 	 */
 	function wp_presence_is_available() {
-		return ! heartbeatd_is_circuit_open() && heartbeatd_presence_is_recording();
+		return ! heartbeatd_is_circuit_open() && heartbeatd_presence_does_site_record( 0 );
 	}
 }
 

@@ -8,12 +8,13 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Prints the choice of a user who may edit posts. Other users have no presence.
+ * Prints the choice of a user who may edit posts, if the site records presence. Other users have
+ * no presence.
  *
  * @param WP_User $user The user.
  */
 function heartbeatd_ui_print_recording_choice( $user ) {
-	if ( ! user_can( $user, 'edit_posts' ) ) {
+	if ( ! user_can( $user, 'edit_posts' ) || ! function_exists( 'wp_presence_recording_enabled' ) || ! heartbeatd_presence_does_site_record( $user->ID ) ) {
 		return;
 	}
 	?>
@@ -23,8 +24,9 @@ function heartbeatd_ui_print_recording_choice( $user ) {
 			<label for="heartbeatd_recording">
 				<input type="hidden" name="heartbeatd_recording" value="0" />
 				<input name="heartbeatd_recording" type="checkbox" id="heartbeatd_recording" value="1" <?php checked( heartbeatd_presence_does_user_record( $user->ID ) ); ?> />
-				<?php esc_html_e( 'Show other users who may edit posts that I am online, and where', 'heartbeatd' ); ?>
+				<?php esc_html_e( 'Show to other users who may edit posts that this user is online, and where', 'heartbeatd' ); ?>
 			</label>
+			<p class="description"><?php esc_html_e( 'The lock of a post always names the user who edits it.', 'heartbeatd' ); ?></p>
 		</td>
 	</tr>
 	<?php

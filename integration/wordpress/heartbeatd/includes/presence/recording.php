@@ -23,13 +23,14 @@ const HEARTBEATD_NETWORK_RECORDING_OPTION = 'wp_presence_network_recording';
 const HEARTBEATD_USER_RECORDING_KEY = 'wp_presence_recording';
 
 /**
- * Determines whether a user wants their presence to be recorded.
+ * Determines whether a user wants their presence to be recorded. Beside versions of the Presence
+ * API plugin that have no recording switch, there is no choice.
  *
  * @param int $user_id The user; 0 for none.
  * @return bool
  */
 function heartbeatd_presence_does_user_record( $user_id ) {
-	return ! $user_id || '0' !== (string) get_user_meta( $user_id, HEARTBEATD_USER_RECORDING_KEY, true );
+	return ! $user_id || ! function_exists( 'wp_presence_recording_enabled' ) || '0' !== (string) get_user_meta( $user_id, HEARTBEATD_USER_RECORDING_KEY, true );
 }
 
 /**
@@ -41,13 +42,24 @@ function heartbeatd_presence_does_user_record( $user_id ) {
  */
 function heartbeatd_presence_is_recording( $user_id = null ) {
 	$user_id = null === $user_id ? get_current_user_id() : (int) $user_id;
+	return heartbeatd_presence_does_user_record( $user_id ) && heartbeatd_presence_does_site_record( $user_id );
+}
+
+/**
+ * Determines whether the site and the network record presence.
+ *
+ * @param int $user_id The user whose presence it is, 0 for none.
+ * @return bool
+ */
+function heartbeatd_presence_does_site_record( $user_id ) {
 	/**
-	 * Filters whether presence is recorded on this site.
+	 * Filters whether presence is recorded on this site. A user who has chosen not to be recorded
+	 * is not, whatever it returns.
 	 *
-	 * @param bool $enabled Whether it is. Default the option wp_presence_recording, and the user's own choice.
+	 * @param bool $enabled Whether it is. Default the option wp_presence_recording.
 	 * @param int  $user_id The user whose presence it is, 0 for none.
 	 */
-	$site = apply_filters( 'wp_presence_recording_enabled', '0' !== (string) get_option( HEARTBEATD_RECORDING_OPTION, '1' ) && heartbeatd_presence_does_user_record( $user_id ), $user_id );
+	$site = apply_filters( 'wp_presence_recording_enabled', '0' !== (string) get_option( HEARTBEATD_RECORDING_OPTION, '1' ), $user_id );
 	if ( ! $site || ! is_multisite() ) {
 		return (bool) $site;
 	}
@@ -58,4 +70,15 @@ function heartbeatd_presence_is_recording( $user_id = null ) {
 	 * @param int  $user_id The user whose presence it is, 0 for none.
 	 */
 	return (bool) apply_filters( 'wp_presence_network_recording_enabled', '0' !== (string) get_site_option( HEARTBEATD_NETWORK_RECORDING_OPTION, '1' ), $user_id );
+}
+
+/**
+ * Applies the current user's choice to the recording switch of the Presence API plugin.
+ *
+ * @param bool     $enabled Whether presence is recorded.
+ * @param int|null $user_id A user, if this plugin asks.
+ * @return bool
+ */
+function heartbeatd_filter_recording( $enabled, $user_id = null ) {
+	return $enabled && ( null !== $user_id || heartbeatd_presence_does_user_record( get_current_user_id() ) );
 }
