@@ -11,5 +11,5 @@ export const listOnline = (entries) => entries.filter((entry) => entry.user_id >
 
 function toUser({ user_id, display_name, avatar_url, data, date_gmt, idle }) {
 	const { screen = '', screen_label = '' } = data
-	return { user_id, display_name, avatar_url, screen, screen_label, date_gmt, idle }
+	return { user_id, display_name, avatar_url, screen: String(screen), screen_label: String(screen_label), date_gmt, idle }
 }

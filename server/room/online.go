@@ -2,6 +2,7 @@ package room
 
 import (
 	"encoding/json"
+	"strconv"
 	"sync"
 
 	"github.com/heartbeatd/heartbeatd/broker/presence"
@@ -41,16 +42,34 @@ func (o *OnlineList) Encode(entries []presence.Entry) wordpress.Encoded {
 // onlinePrefix writes an entry as presence-online has it, up to its date.
 func onlinePrefix(e presence.Entry) prefix {
 	var data struct {
-		Screen      string `json:"screen"`
-		ScreenLabel string `json:"screen_label"`
+		Screen      shownText `json:"screen"`
+		ScreenLabel shownText `json:"screen_label"`
 	}
 	_ = json.Unmarshal(e.Data, &data) // entries of other services may have no screen
 	a := wordpress.NewArray()
 	a.Set("user_id", e.UserID)
 	a.Set("display_name", e.DisplayName)
 	a.Set("avatar_url", e.AvatarURL)
-	a.Set("screen", presence.Cut(data.Screen, presence.MaxName))
-	a.Set("screen_label", presence.Cut(data.ScreenLabel, presence.MaxName))
+	a.Set("screen", presence.Cut(string(data.Screen), presence.MaxName))
+	a.Set("screen_label", presence.Cut(string(data.ScreenLabel), presence.MaxName))
 	b, _ := wordpress.AppendJSON(nil, a) // strings and numbers cannot fail
 	return prefix{text: append(b[:len(b)-1], `,"date_gmt":`...)}
+}
+
+// shownText is a member of an entry's data that pages show: a text, or a number as text. Any other
+// value is empty.
+type shownText string
+
+func (t *shownText) UnmarshalJSON(b []byte) error {
+	var value any
+	if err := json.Unmarshal(b, &value); err != nil {
+		return err
+	}
+	switch value := value.(type) {
+	case string:
+		*t = shownText(value)
+	case float64:
+		*t = shownText(strconv.FormatFloat(value, 'f', -1, 64))
+	}
+	return nil
 }

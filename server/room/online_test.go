@@ -21,15 +21,18 @@ func onlineWithoutCache(t *testing.T, entries []presence.Entry) string {
 			continue
 		}
 		var data struct {
-			Screen string
+			Screen any
 			Label  string `json:"screen_label"`
 		}
 		_ = json.Unmarshal(e.Data, &data)
+		if data.Screen == nil {
+			data.Screen = ""
+		}
 		a := wordpress.NewArray()
 		a.Set("user_id", e.UserID)
 		a.Set("display_name", e.DisplayName)
 		a.Set("avatar_url", e.AvatarURL)
-		a.Set("screen", data.Screen)
+		a.Set("screen", fmt.Sprint(data.Screen))
 		a.Set("screen_label", data.Label)
 		a.Set("date_gmt", e.DateGMT)
 		if e.Idle != presence.Unreported {
@@ -117,5 +120,21 @@ func TestLongScreenIsCut(t *testing.T) {
 	}
 	if got := list[0]["screen_label"]; got != strings.Repeat("x", 191) {
 		t.Errorf("the label is %v", got)
+	}
+}
+
+// TestOnlineListHasText checks that a screen that is no text is as in the lists of PHP and of the
+// drop-in, whose test has the same values.
+func TestOnlineListHasText(t *testing.T) {
+	for data, want := range map[string]string{
+		`{"screen":7}`: "7", `{"screen":-1.5}`: "-1.5", `{"screen":0}`: "0", `{"screen":"7"}`: "7", `{"screen":true}`: "", `{"screen":null}`: "", `{"screen":{"a":1}}`: "",
+	} {
+		var list []map[string]any
+		if err := json.Unmarshal(new(OnlineList).Encode([]presence.Entry{{UserID: 1, Data: json.RawMessage(data)}}), &list); err != nil {
+			t.Fatal(err)
+		}
+		if got := list[0]["screen"]; got != want {
+			t.Errorf("of %s the screen is %#v, want %q", data, got, want)
+		}
 	}
 }
