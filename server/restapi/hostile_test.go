@@ -61,7 +61,16 @@ func TestListBudget(t *testing.T) {
 	if first, last := all.entries[0].Data, all.entries[len(all.entries)-1].Data; string(first) != data || string(last) != `{"screen":"post"}` {
 		t.Errorf("the data is %.40s… and %.40s…", first, last)
 	}
-	if short := n.presence(t, "GET", "room=r&data=short", ""); len(short.entries) != 100 || string(short.entries[0].Data) != `{"screen":"post"}` {
+	cut := 0
+	for _, e := range all.entries {
+		if string(e.Data) != data {
+			cut++
+		}
+	}
+	if marks := strings.Count(all.text, `"data_cut":true`); cut == 0 || marks != cut {
+		t.Errorf("%d entries with short data, %d with data_cut", cut, marks)
+	}
+	if short := n.presence(t, "GET", "room=r&data=short", ""); strings.Contains(short.text, "data_cut") || len(short.entries) != 100 || string(short.entries[0].Data) != `{"screen":"post"}` {
 		t.Errorf("short: %.200s", short.text)
 	}
 	if a := n.presence(t, "GET", "room=r&data=long", ""); a.status != http.StatusBadRequest {

@@ -55,6 +55,12 @@ type putRequest struct {
 	presence.Entry
 }
 
+// listedEntry is an entry in the answer to GET.
+type listedEntry struct {
+	presence.Entry
+	DataCut bool `json:"data_cut,omitempty"` // Data is short because of largeBudget
+}
+
 func (a *api) handlePresence(answer func(*presenceCall) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c, err := a.readPresence(w, r)
@@ -121,14 +127,16 @@ func (a *api) listPresence(c *presenceCall) (any, error) {
 	c.out.Set("X-WP-Total", strconv.Itoa(total))
 	c.out.Set("X-WP-TotalPages", strconv.Itoa((total+int(perPage)-1)/int(perPage)))
 	budget := largeBudget
+	list := make([]listedEntry, len(entries))
 	for i, e := range entries {
+		list[i].Entry = e
 		if large := len(e.Data) > smallData; large && len(e.Data) <= budget && !short {
 			budget -= len(e.Data)
 		} else if large || short {
-			entries[i].Data = presence.ShortData(e.Data, presence.MaxName)
+			list[i].Data, list[i].DataCut = presence.ShortData(e.Data, presence.MaxName), !short
 		}
 	}
-	return append([]presence.Entry{}, entries...), nil
+	return list, nil
 }
 
 // number reads a parameter that must be from 1 to most. If it is absent, number
