@@ -124,6 +124,31 @@ test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
 			clear()
 		})
 
+		await t.test('of data that no entry may have, rows keep what pages show', async () => {
+			const nested = (depth) => (depth ? { a: nested(depth - 1) } : 1)
+			const put = (client, data) => php(`global $wpdb; return $wpdb->insert($wpdb->presence, array('room' => 'r', 'client_id' => '${client}', 'user_id' => ${author.id}, 'data' => base64_decode('${Buffer.from(data).toString('base64')}'), 'date_gmt' => gmdate('Y-m-d H:i:s')));`)
+			const all = {
+				long: { screen: 's', x: 'x'.repeat(10_240) }, escaped: { screen: 's', x: 'é'.repeat(2000) }, many: { screen: 's', x: Array(500).fill(1) }, deep: { screen: 's', x: nested(16) }, nul: { screen: 's', '\0x': 1 },
+				wrong: { screen: { a: 1 }, title: 7, x: nested(16) }, allowed: { screen: 's', x: nested(14), y: Array(100).fill(1) },
+			}
+			for (const [client, data] of Object.entries(all)) put(client, JSON.stringify(data))
+			put('infinite', '{"screen":"s","x":1e999}')
+			const { body } = await sync({})
+			const shown = { screen: 's' }
+			assert.deepEqual(Object.fromEntries(body.entries.map(({ client_id: client, data }) => [client, data])), { long: shown, escaped: shown, many: shown, deep: shown, nul: shown, wrong: { screen: '', title: '7' }, allowed: all.allowed, infinite: shown })
+			clear()
+		})
+
+		await t.test('rows in rooms of many posts need few statements', () => {
+			const queries = php(`
+				foreach (range(1, 60) as $i) { $id = wp_insert_post(array('post_title' => "Post $i", 'post_status' => 'publish')); wp_set_presence("postType/post:$id", 'by-php', array(), ${author.id}); }
+				wp_cache_flush(); get_option('home'); get_userdata(${author.id});
+				$n = $GLOBALS['wpdb']->num_queries; $count = count(heartbeatd_sync_newer_rows(array()));
+				return array($count, $GLOBALS['wpdb']->num_queries - $n);`)
+			clear()
+			assert.ok(queries[0] === 60 && queries[1] < 10, `${queries[1]} queries for ${queries[0]} rows`)
+		})
+
 		await t.test('nothing is written while that plugin records nothing', async () => {
 			addMuPlugin(site, 'recording', `function wp_presence_recording_enabled() { return file_exists(__DIR__ . '/on'); }`)
 			await sync({ entries: [entry('r', 'a', editor.id)] })

@@ -249,17 +249,18 @@ function heartbeatd_sync_newer_rows( $sent ) {
 			$news[] = $row;
 		}
 	}
+	$news = array_slice( $news, 0, HEARTBEATD_MAX_SYNC );
+	cache_users( array_unique( array_map( 'intval', array_column( $news, 'user_id' ) ) ) );
+	_prime_post_caches( array_unique( array_filter( array_map( 'heartbeatd_room_post_id', array_column( $news, 'room' ) ) ) ), false, false );
 	$has_room = static function ( $row ) {
 		return ! heartbeatd_is_room_of_no_post( (string) $row['room'] );
 	};
-	$news     = array_slice( array_filter( $news, $has_room ), 0, HEARTBEATD_MAX_SYNC );
-	cache_users( array_unique( array_map( 'intval', array_column( $news, 'user_id' ) ) ) );
-	return heartbeatd_sync_rows_to_entries( $news );
+	return heartbeatd_sync_rows_to_entries( array_filter( $news, $has_room ) );
 }
 
 /**
  * Converts rows to entries. heartbeatd reads an answer of at most 1 MiB: large data beyond
- * HEARTBEATD_MAX_SYNC_DATA has only what pages show.
+ * HEARTBEATD_MAX_SYNC_DATA has only what pages show, like data that no entry may have.
  *
  * @param array[] $rows The rows.
  * @return array[]
@@ -268,14 +269,15 @@ function heartbeatd_sync_rows_to_entries( $rows ) {
 	$left    = HEARTBEATD_MAX_SYNC_DATA;
 	$entries = array();
 	foreach ( $rows as $row ) {
-		$entry = heartbeatd_sync_row_to_entry( $row );
-		$size  = strlen( $row['data'] );
-		if ( $size > HEARTBEATD_SMALL_DATA && $size > $left ) {
-			$entry['data'] = (object) array_map( 'heartbeatd_presence_text', array_intersect_key( (array) $entry['data'], array_flip( array( 'screen', 'screen_label', 'title' ) ) ) );
+		$data = json_decode( $row['data'], true );
+		$data = is_array( $data ) ? $data : array();
+		$size = strlen( $row['data'] );
+		if ( ( $size > HEARTBEATD_SMALL_DATA && $size > $left ) || null === heartbeatd_presence_encode_data( $data ) || heartbeatd_presence_has_nul_name( $data ) ) {
+			$data = array_map( 'heartbeatd_presence_text', array_intersect_key( $data, array_flip( array( 'screen', 'screen_label', 'title' ) ) ) );
 		} elseif ( $size > HEARTBEATD_SMALL_DATA ) {
 			$left -= $size;
 		}
-		$entries[] = $entry;
+		$entries[] = heartbeatd_sync_row_to_entry( $row, $data );
 	}
 	return $entries;
 }
@@ -283,20 +285,19 @@ function heartbeatd_sync_rows_to_entries( $rows ) {
 /**
  * Converts a row to an entry.
  *
- * @param array $row The row.
+ * @param array $row  The row.
+ * @param array $data The entry's data.
  * @return array
  */
-function heartbeatd_sync_row_to_entry( $row ) {
+function heartbeatd_sync_row_to_entry( $row, $data ) {
 	$user = get_userdata( (int) $row['user_id'] );
-	$data = json_decode( $row['data'], true );
-	$data = heartbeatd_is_unreadable( $data, HEARTBEATD_MAX_DEPTH ) ? null : $data; // One such row would lose the whole answer.
 	return heartbeatd_presence_post_title_field( (string) $row['room'] ) + array(
 		'room'         => (string) $row['room'], // Not every database driver returns a numeric string as a string.
 		'client_id'    => (string) $row['client_id'],
 		'user_id'      => (int) $row['user_id'],
 		'display_name' => $user ? $user->display_name : '',
 		'avatar_url'   => $user ? heartbeatd_avatar_url( $user ) : '',
-		'data'         => (object) ( is_array( $data ) ? $data : array() ),
+		'data'         => (object) $data,
 		'date_gmt'     => (string) $row['date_gmt'],
 	);
 }
