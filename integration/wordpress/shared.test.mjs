@@ -39,7 +39,9 @@ test('the time after which a user is idle', () => {
 
 test('limits of tickets and entries', () => {
 	assert.equal(Number(find(go, /^\tMaxBytes = (\d+)$/gm)), constant('HEARTBEATD_MAX_JWT'))
-	assert.equal(Number(find(go, /^const MaxData = (\d+)$/gm)), constant('HEARTBEATD_MAX_ENTRY_DATA'))
+	assert.equal(Number(find(go, /^\tMaxData = (\d+)$/gm)), constant('HEARTBEATD_MAX_ENTRY_DATA'))
+	assert.equal(Number(find(go, /^\tMaxDataValues = (\d+)$/gm)), constant('HEARTBEATD_MAX_ENTRY_VALUES'))
+	assert.equal(Number(find(go, /^\tMaxDepth = (\d+)$/gm)), constant('HEARTBEATD_MAX_DEPTH'))
 	assert.equal(Number(find(go, /^const MaxListed = (\d+)$/gm)), constant('HEARTBEATD_MAX_ONLINE'))
 	assert.equal(Number(find(assets, /^\tconst MAX_ENTRIES = (\d+);$/gm)), constant('HEARTBEATD_MAX_ONLINE'))
 })
