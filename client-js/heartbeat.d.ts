@@ -37,6 +37,8 @@ declare namespace heartbeat {
 		display_name: string
 		avatar_url: string
 		data: { screen?: string; screen_label?: string; title?: string; post_id?: number; [key: string]: unknown }
+		/** True where the room has more than 64 KiB of large data: `data` has only the screen, its label and the title, with at most 60 characters each. */
+		data_cut?: boolean
 		/** The time of the last beat, `YYYY-MM-DD HH:MM:SS` in UTC. */
 		date_gmt: string
 		/** Whether the user is idle, as the page reports it. Without it, the user is idle if `date_gmt` is older than 30 seconds. */

@@ -58,6 +58,16 @@ test('data that another user has written', { timeout: 600_000 }, async (t) => {
 			assert.deepEqual(php(`$d = json_decode('${deep(17)}'); $n = array('a' => array_fill(0, 10001, 1)); return array(heartbeatd_push('all', $d), heartbeatd_answer('all', 'h', $d, 5), heartbeatd_push('all', $n), heartbeatd_push('all', json_decode('${deep(16)}')));`), [false, false, false, true])
 		})
 
+		await t.test('functions of PHP report data that they refuse', () => {
+			for (const [name, call, bytes] of [['heartbeatd_push', `heartbeatd_push('all', $data)`, 65536], ['heartbeatd_answer', `heartbeatd_answer('all', 'stock', $data, 60)`, 16384]]) {
+				const reports = php(`$reports = array(); add_action('doing_it_wrong_run', function ($called, $message) use (&$reports) { $reports[] = "$called: $message"; }, 10, 2); add_filter('doing_it_wrong_trigger_error', '__return_false');
+					foreach (array(array_fill(0, 10001, 1), str_repeat('x', 70000), json_decode('${deep(17)}'), NAN) as $data) ${call};
+					return $reports;`)
+				assert.equal(reports.length, 4, JSON.stringify(reports))
+				for (const text of reports) assert.match(text, new RegExp(`^${name}: The data is not sent\\. .* at most ${bytes} bytes and 10000 values, and be nested at most 16 levels deep`))
+			}
+		})
+
 		await t.test('a row of the Presence API plugin does not spoil the answer to heartbeatd', () => {
 			const row = (data) => `array('room' => 'r', 'client_id' => 'c', 'user_id' => 1, 'data' => ${data}, 'date_gmt' => '2030-01-01 00:00:00')`
 			const large = `'{"x":"' . str_repeat('x', 10000) . '","screen":"post"}'`

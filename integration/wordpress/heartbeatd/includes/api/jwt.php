@@ -8,12 +8,6 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * How deep objects and lists may be nested in an entry's data, in the data of a push and in a
- * deposited value.
- */
-const HEARTBEATD_MAX_DEPTH = 16;
-
-/**
  * The most bytes of a token: tickets travel in headers.
  */
 const HEARTBEATD_MAX_JWT = 2048;
@@ -42,16 +36,6 @@ function heartbeatd_sign_jwt( $claims ) {
  */
 function heartbeatd_json_encode( $value ) {
 	return wp_json_encode( $value, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE );
-}
-
-/**
- * Counts the values in JSON, as heartbeatd does.
- *
- * @param string $json The JSON.
- * @return int
- */
-function heartbeatd_count_values( $json ) {
-	return strlen( (string) preg_replace( '/"(?:[^"\\\\]++|\\\\.)*+"|[^,{\[]/s', '', $json ) );
 }
 
 /**
