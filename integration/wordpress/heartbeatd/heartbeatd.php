@@ -28,7 +28,7 @@ require __DIR__ . '/includes/translations.php';
 require __DIR__ . '/includes/settings/options.php';
 require __DIR__ . '/includes/settings/settings.php';
 
-// Calls to heartbeatd, and its calls.
+// Calls to heartbeatd, and heartbeatd's calls of this site.
 require __DIR__ . '/includes/api/site-address.php';
 require __DIR__ . '/includes/api/jwt.php';
 require __DIR__ . '/includes/api/circuit-breaker.php';

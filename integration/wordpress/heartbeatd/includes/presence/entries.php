@@ -106,8 +106,8 @@ function heartbeatd_presence_text( $value ) {
 }
 
 /**
- * Determines whether an answer of PHP cannot have a value: it is nested too deep, or a number that
- * is not finite.
+ * Determines whether a value cannot be sent in JSON: it is nested too deep, or has a number that is
+ * not finite.
  *
  * @param mixed $value The value.
  * @param int   $depth How deep it may be nested.
