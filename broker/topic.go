@@ -103,6 +103,12 @@ func (b *Broker) Publish(ctx context.Context, t Topic, site string, data []byte)
 		}
 		defer from.Give(site, n) // received counts the message from now on, on all nodes
 	}
+	return b.PublishOverBudget(ctx, t, site, data)
+}
+
+// PublishOverBudget is Publish also if the site has used up its budget, in which the message
+// counts. It is for messages that must not be refused and whose number is limited otherwise.
+func (b *Broker) PublishOverBudget(ctx context.Context, t Topic, site string, data []byte) (Cursor, error) {
 	return b.publish(ctx, t, t.subject(site), data)
 }
 

@@ -46,6 +46,7 @@ func (s *Server) apiNode() restapi.Node {
 	return restapi.Node{
 		Broker:       s.broker,
 		Keyfunc:      s.tickets.Keyfunc,
+		Network:      s.sites.network,
 		HasSite:      func(id string) bool { return s.sites.get(id) != nil },
 		View:         s.sites.view,
 		PutLock:      func(id string) sync.Locker { return &s.sites.get(id).puts },

@@ -40,7 +40,7 @@ func (v *revoker) receive(m broker.Message) {
 		return
 	}
 	var list []*session
-	if r.User != 0 {
+	if r.User != 0 || r.Network {
 		list = v.sessions.ofUser(v.sites.network(m.Site), r.User)
 	} else {
 		list = v.sessions.appendTargets(nil, m.Site, message.Target{All: true})

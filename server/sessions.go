@@ -158,12 +158,12 @@ func (l *sessions) sites() map[string]bool {
 	return ids
 }
 
-// ofUser returns the sessions of a user on the sites of a network.
+// ofUser returns the sessions of a user on the sites of a network, or of all users if user is 0.
 func (l *sessions) ofUser(network string, user int64) (list []*session) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for key, s := range l.byKey {
-		if key.user == user && s.site.network == network {
+		if (user == 0 || key.user == user) && s.site.network == network {
 			list = append(list, s)
 		}
 	}

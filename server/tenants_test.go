@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -187,7 +188,7 @@ func TestNoisyTenantRevocations(t *testing.T) {
 			t.Fatal("there is no limit")
 		}
 	}
-	if status, answer := n.tenantCall(t, "noisy", "/revoke", `{"room":"`+room+`"}`); status != http.StatusTooManyRequests || answer["code"] != "limit_reached" {
+	if status, answer := n.tenantCall(t, "noisy", "/revoke", `{"room":"`+room+`"}`); status != http.StatusAccepted {
 		t.Errorf("the noisy site: %d %v", status, answer)
 	}
 	if status, answer := n.tenantCall(t, "quiet", "/revoke", `{"user":8}`); status != http.StatusAccepted {
@@ -197,6 +198,44 @@ func TestNoisyTenantRevocations(t *testing.T) {
 	until(t, "the later node refuses the ticket that was revoked first", func() bool {
 		_, _, err := later.verifyTicket(p.ticket)
 		return err != nil
+	})
+}
+
+// TestRevokeOverBudget checks that a revocation above the budget revokes all tickets of the network
+// instead, at most once a second, and those of no other site.
+func TestRevokeOverBudget(t *testing.T) {
+	n := newNode(t, func(c *Config) {
+		c.Sites = []Site{{ID: "shop", Secrets: []string{tenantSecret}, Network: true}, {ID: "quiet", Secrets: []string{tenantSecret}}}
+	})
+	var published atomic.Int64
+	n.broker.Subscribe(broker.Revocations, nil, func(broker.Message) { published.Add(1) })
+	pages := map[string]*page{"shop": n.tenantPage(t, "shop"), "shop-2": n.tenantPage(t, "shop-2"), "quiet": n.tenantPage(t, "quiet")}
+	link := pages["shop-2"].socket(t)
+	n.broker.Budgets().Revocations.Add("shop", 1<<30)
+	began := time.Now()
+	for i := range 100 {
+		body := fmt.Sprintf(`{"user":%d}`, 8+i)
+		if i%2 == 1 {
+			body = `{"all":true,"until_ms":` + fmt.Sprint(i) + `}`
+		}
+		if status, answer := n.tenantCall(t, fmt.Sprint("shop-", 2+i%10), "/revoke", body); status != http.StatusAccepted {
+			t.Fatalf("%s: %d %v", body, status, answer)
+		}
+	}
+	if _, code := link.ended(); code != 4003 {
+		t.Errorf("a page of the network ended with %d", code)
+	}
+	for site, p := range pages {
+		if _, _, err := n.verifyTicket(p.ticket); (err == nil) != (site == "quiet") {
+			t.Errorf("the ticket of %s: %v", site, err)
+		}
+	}
+	if got, most := published.Load(), int64(time.Since(began).Seconds())+2; got == 0 || got > most {
+		t.Errorf("%d revocations were published, want at most %d", got, most)
+	}
+	until(t, "a later ticket is valid", func() bool {
+		_, _, err := n.verifyTicket(n.tenantPage(t, "shop").ticket)
+		return err == nil
 	})
 }
 

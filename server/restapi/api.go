@@ -40,6 +40,8 @@ type Node struct {
 	// Keyfunc returns the function by which a JWT parser finds the secrets of the
 	// site that a key names. It sets siteID to that site.
 	Keyfunc func(siteID *string) jwt.Keyfunc
+	// Network returns the ID of the first site of a site's network.
+	Network func(siteID string) string
 	// HasSite reports whether the node serves a site. It returns false for one more
 	// site of a network than the node can serve.
 	HasSite func(siteID string) bool
@@ -67,12 +69,13 @@ type Node struct {
 type api struct {
 	Node
 	operatorKey string
+	revoked     networkRevocations
 }
 
 // New returns the handler of the API. operatorKey is valid for every site; an empty one
 // for none.
 func New(n Node, operatorKey string) http.Handler {
-	a := &api{n, operatorKey}
+	a := &api{Node: n, operatorKey: operatorKey}
 	r := mux.NewRouter()
 	sub := r.PathPrefix(Path).Subrouter()
 	sub.Methods("POST").Path("/push").HandlerFunc(a.handle(a.push))

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
@@ -144,6 +146,9 @@ func (a *api) revoke(ctx context.Context, c *call) (int, any, error) {
 	}
 	r := ticket.Revocation{User: c.User, SID: c.SID, Room: c.Room, Until: cmp.Or(c.UntilMS, endOf(c.issued))}
 	_, err := a.publish(ctx, broker.Revocations, c.site, r)
+	if over := new(budget.Error); errors.As(err, &over) {
+		err = a.revokeNetwork(ctx, c.site, max(c.issued.UnixMilli(), c.UntilMS))
+	}
 	return http.StatusAccepted, struct{}{}, err
 }
 

@@ -9,12 +9,13 @@ import (
 )
 
 // Revocation revokes tickets that were issued until a time: those of a user or of one of
-// their log-ins, those that name a room, or all of a site.
+// their log-ins, those that name a room, all of a network, or all of a site.
 type Revocation struct {
-	User  int64  `json:"user,omitempty"`
-	SID   string `json:"sid,omitempty"`
-	Room  string `json:"room,omitempty"`
-	Until int64  `json:"until_ms"` // Unix ms, by WordPress's clock
+	User    int64  `json:"user,omitempty"`
+	SID     string `json:"sid,omitempty"`
+	Room    string `json:"room,omitempty"`
+	Network bool   `json:"network,omitempty"` // all tickets of the site's network
+	Until   int64  `json:"until_ms"`          // Unix ms, by WordPress's clock
 }
 
 // revocations are those that still concern a ticket that has not expired.
@@ -28,16 +29,22 @@ type revocations struct {
 // whole site to a site.
 type subject struct {
 	site string // the site, or for a user the first site of its network
-	user int64
+	user int64  // everyone: all users of the network
 	sid  string // empty: all log-ins of the user
 	room string // empty, with no user and no post: all tickets of the site
 	post int64  // what the tickets say about a post
 }
 
+// everyone is the user of a subject that is all users of a network.
+const everyone = -1
+
 // Revoke records a revocation of a site.
 func (v *Verifier) Revoke(siteID string, r Revocation) {
 	s := subject{site: siteID, room: r.Room}
-	if r.User != 0 {
+	switch {
+	case r.Network:
+		s = subject{site: v.Network(siteID), user: everyone}
+	case r.User != 0:
 		s = subject{site: v.Network(siteID), user: r.User, sid: r.SID}
 	}
 	l := &v.revoked
@@ -79,7 +86,7 @@ func (v *Verifier) Revoked(siteID string, c *Claims) bool {
 	if len(l.until) == 0 {
 		return false
 	}
-	for _, s := range []subject{{site: siteID}, {site: network, user: user}, {site: network, user: user, sid: c.SID}} {
+	for _, s := range []subject{{site: siteID}, {site: network, user: everyone}, {site: network, user: user}, {site: network, user: user, sid: c.SID}} {
 		if until, found := l.until[s]; found && issued <= until {
 			return true
 		}
