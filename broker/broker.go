@@ -55,7 +55,8 @@ type Broker struct {
 	nc    *nats.Conn // used by the supervisor only
 	inbox string     // of nc
 
-	budgets *budget.Node
+	budgets  *budget.Node
+	tooSmall sync.Map // the names of the topics of whose streams a warning says so
 
 	mu         sync.Mutex // guards the following; held while onChange runs
 	closed     bool

@@ -205,7 +205,7 @@ func (b *Broker) position(ctx context.Context, t Topic, stale Cursor) (position,
 	if pos.link == l && pos.Epoch != stale.Epoch {
 		return pos, nil
 	}
-	stream, err := t.stream(ctx, l)
+	stream, err := b.stream(ctx, t, l)
 	if err != nil {
 		return position{}, err
 	}
@@ -257,7 +257,7 @@ func (b *Broker) Subscribe(t Topic, subscribed func(first uint64, last Cursor), 
 func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor, subscribed func(first uint64, last Cursor), fn func(Message)) error {
 	start, cancel := context.WithTimeout(b.ctx, bindWait)
 	defer cancel()
-	stream, err := t.stream(start, l)
+	stream, err := b.stream(start, t, l)
 	if err != nil {
 		return err
 	}
@@ -305,32 +305,6 @@ func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor,
 	return nil
 }
 
-// stream returns the topic's stream, and creates it if it is missing.
-func (t Topic) stream(ctx context.Context, l *link) (jetstream.Stream, error) {
-	stream, err := l.js.Stream(ctx, "heartbeatd_"+t.name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		stream, err = l.js.CreateStream(ctx, jetstream.StreamConfig{
-			Name: "heartbeatd_" + t.name, Description: "messages between the nodes of heartbeatd",
-			Subjects: []string{t.allSubjects()}, Storage: jetstream.MemoryStorage, Replicas: replicas(l.nc),
-			MaxAge: t.age, MaxBytes: t.bytes, MaxMsgSize: MaxMessage + headerRoom, MaxMsgsPerSubject: t.perSubject(),
-			AllowMsgTTL: t.keyed,
-		})
-		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another node has created it
-			stream, err = l.js.Stream(ctx, "heartbeatd_"+t.name)
-		}
-	}
-	if err == nil {
-		if config := stream.CachedInfo().Config; t.keyed && !config.AllowMsgTTL || config.MaxBytes > 0 && config.MaxBytes < t.bytes { // an older version has created it
-			config.AllowMsgTTL, config.MaxBytes = t.keyed, t.bytes
-			stream, err = l.js.UpdateStream(ctx, config)
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("stream of topic %s: %w", t.name, err)
-	}
-	return stream, nil
-}
-
 func (t Topic) subject(site string) string {
 	return "heartbeatd." + t.name + "." + presence.EncodeToken(site)
 }
@@ -361,9 +335,4 @@ func (t Topic) site(subject string) (string, bool) {
 	}
 	site, ok := presence.DecodeToken(token)
 	return site, found && ok
-}
-
-// epochOf returns the epoch of a stream: the time at which it was created.
-func epochOf(s jetstream.Stream) string {
-	return strconv.FormatInt(s.CachedInfo().Created.UnixNano(), 36)
 }

@@ -1,0 +1,76 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// updateWait is the time within which NATS must update a stream. It does not answer a user who
+// may not do that, and Publish waits meanwhile.
+const updateWait = publishWait / 2
+
+// stream returns the stream of a topic, and creates it if it is missing.
+func (b *Broker) stream(ctx context.Context, t Topic, l *link) (jetstream.Stream, error) {
+	stream, err := l.js.Stream(ctx, t.stream())
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		stream, err = l.js.CreateStream(ctx, jetstream.StreamConfig{
+			Name: t.stream(), Description: "messages between the nodes of heartbeatd",
+			Subjects: []string{t.allSubjects()}, Storage: jetstream.MemoryStorage, Replicas: replicas(l.nc),
+			MaxAge: t.age, MaxBytes: t.bytes, MaxMsgSize: MaxMessage + headerRoom, MaxMsgsPerSubject: t.perSubject(),
+			AllowMsgTTL: t.keyed,
+		})
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another node has created it
+			stream, err = l.js.Stream(ctx, t.stream())
+		}
+	}
+	if err == nil {
+		stream, err = b.updated(ctx, t, l, stream)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("stream of topic %s: %w", t.name, err)
+	}
+	return stream, nil
+}
+
+// updated updates a stream that an older version has created. If NATS refuses to make it larger,
+// it is used as it is: then NATS removes the oldest messages earlier.
+func (b *Broker) updated(ctx context.Context, t Topic, l *link, stream jetstream.Stream) (jetstream.Stream, error) {
+	update := func(change func(*jetstream.StreamConfig)) (jetstream.Stream, error) {
+		ctx, cancel := context.WithTimeout(ctx, updateWait)
+		defer cancel()
+		config := stream.CachedInfo().Config
+		change(&config)
+		return l.js.UpdateStream(ctx, config)
+	}
+	config := stream.CachedInfo().Config
+	if t.keyed && !config.AllowMsgTTL {
+		var err error
+		if stream, err = update(func(c *jetstream.StreamConfig) { c.AllowMsgTTL = true }); err != nil {
+			return nil, err
+		}
+	}
+	if config.MaxBytes <= 0 || config.MaxBytes >= t.bytes {
+		return stream, nil
+	}
+	larger, err := update(func(c *jetstream.StreamConfig) { c.MaxBytes = t.bytes })
+	if err == nil {
+		return larger, nil
+	}
+	if _, warned := b.tooSmall.LoadOrStore(t.name, true); !warned {
+		b.log.Warn(fmt.Sprintf("a NATS stream cannot be made larger: raise max_mem by %d MiB, and allow $JS.API.STREAM.UPDATE.%s",
+			(t.bytes-config.MaxBytes)>>20, t.stream()), "stream", t.stream(), "error", err)
+	}
+	return stream, nil
+}
+
+// stream returns the name of the topic's stream.
+func (t Topic) stream() string { return "heartbeatd_" + t.name }
+
+// epochOf returns the epoch of a stream: the time at which it was created.
+func epochOf(s jetstream.Stream) string {
+	return strconv.FormatInt(s.CachedInfo().Created.UnixNano(), 36)
+}

@@ -1,0 +1,63 @@
+package broker
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// TestOlderStream checks what happens to a stream that an older version has created with a smaller
+// size: it is made larger. If NATS refuses that, messages are published and received, and one
+// warning says what to change.
+func TestOlderStream(t *testing.T) {
+	const size = 16 << 20
+	for name, c := range map[string]struct {
+		permissions *server.Permissions
+		maxMemory   int64
+		want        int64
+		warning     string
+	}{
+		"an account without limits":                    {nil, 0, Revocations.bytes, ""},
+		"an account that has only room for the stream": {nil, 20 << 20, size, "raise max_mem by 48 MiB"},
+		"a user who may not update it": {
+			&server.Permissions{Publish: &server.SubjectPermission{Deny: []string{"$JS.API.STREAM.UPDATE.>"}}}, 0, size, "allow $JS.API.STREAM.UPDATE.heartbeatd_revoke",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startNATS(t)
+			s.stop()
+			s.opts.JetStreamMaxMemory = c.maxMemory
+			s.opts.Users = []*server.User{{Username: "old", Password: "p"}, {Username: "new", Password: "p", Permissions: c.permissions}}
+			s.start()
+			address := strings.TrimPrefix(s.url(), "nats://")
+			js, err := jetstream.New(connect(t, "nats://old:p@"+address))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{
+				Name: "heartbeatd_revoke", Subjects: []string{Revocations.allSubjects()}, Storage: jetstream.MemoryStorage, MaxBytes: size,
+			}); err != nil {
+				t.Fatal(err)
+			}
+			var logged errorLog
+			b := open(t, Config{URL: "nats://new:p@" + address, Logger: slog.New(slog.NewTextHandler(&logged, nil))})
+			var received topicRecorder
+			b.Subscribe(Revocations, nil, received.add)
+			if _, err := b.Publish(t.Context(), Revocations, "s", []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the message", func() bool { return len(received.data()) == 1 })
+			stream, err := js.Stream(t.Context(), "heartbeatd_revoke")
+			if err != nil || stream.CachedInfo().Config.MaxBytes != c.want {
+				t.Errorf("%v, %v", stream, err)
+			}
+			text := logged.String()
+			if n := strings.Count(text, "cannot be made larger"); c.warning == "" && n > 0 || c.warning != "" && (n != 1 || !strings.Contains(text, c.warning)) {
+				t.Errorf("logged %d times: %s", n, text)
+			}
+		})
+	}
+}
