@@ -177,7 +177,7 @@ func New(c Config) (*Server, error) {
 	if s.sites, err = newSites(list, c.Broker, s.clients, c.Logger); err != nil {
 		return nil, err
 	}
-	c.Broker.Budgets().Share(s.sites.network, s.clients.OverBudget)
+	c.Broker.Budgets().Share(s.sites.network, len(s.sites.configured), s.clients.OverBudget)
 	s.deposits.Budget = c.Broker.Budgets().Deposits
 	s.refusals = refusals{sites: s.sites, logger: c.Logger}
 	s.tickets.Keys, s.tickets.Network = s.sites.keys, s.sites.network

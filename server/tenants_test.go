@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/internal/nodetest"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
@@ -199,6 +200,38 @@ func TestNoisyTenantRevocations(t *testing.T) {
 		_, _, err := later.verifyTicket(p.ticket)
 		return err != nil
 	})
+}
+
+// TestNoisyTenantsInTurn has twenty sites use as much as they can of every budget, one after another.
+// A site that comes after them is shown, pushes, deposits and revokes.
+func TestNoisyTenantsInTurn(t *testing.T) {
+	n, sites := tenantNode(t)
+	all := n.broker.Budgets()
+	for _, site := range sites[:20] {
+		for _, b := range []*budget.Budget{all.Entries, all.EntryBytes, all.Pushes, all.Revocations, all.Deposits} {
+			for part := int64(1 << 24); part > 0; part /= 2 {
+				for b.Take(site, part) == nil {
+					continue
+				}
+			}
+		}
+	}
+	quiet := sites[98]
+	p := n.tenantPage(t, quiet)
+	if tick := p.socket(t).beat(1, p.pinging("dashboard")); tick.Type != "tick" || !strings.Contains(tick.Body, `"user_id":7`) {
+		t.Errorf("a page: %+v", tick)
+	}
+	for path, body := range map[string]string{
+		"/push": `{"to":{"all":true},"data":1}`, "/answer": `{"to":{"all":true},"handle":"stock","value":1,"ttl":60}`, "/revoke": `{"user":8}`,
+	} {
+		if status, answer := n.tenantCall(t, quiet, path, body); status != http.StatusAccepted {
+			t.Errorf("%s: %d %v", path, status, answer)
+		}
+	}
+	until(t, "the deposit is stored", func() bool { return n.deposits.Has(quiet) })
+	if _, _, err := n.verifyTicket(p.ticket); err != nil {
+		t.Errorf("the ticket of a user who was not revoked: %v", err)
+	}
 }
 
 // TestRevokeOverBudget checks that a revocation above the budget revokes all tickets of the network

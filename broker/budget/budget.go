@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-// share says how much a site may use: at most share times what would then still be free. So one
-// busy site gets 8/9 of a budget, two get 8/17 each, and n get 8/(8n+1) each. Whatever they do,
-// something is free for the others, and nobody has to configure how many sites there are.
+// share says how much a site may use: at most share times what would then still be free, and always
+// an equal part of one share-th of the budget. So one busy site gets 8/9 of a budget, two that grow
+// together get 8/17 each. Those that come when others have left nothing free get their equal part: a
+// budget is exceeded by one share-th at most.
 const share = 8
 
 // shared returns the size of a budget of which one site alone can use n.
@@ -32,6 +33,7 @@ type Budget struct {
 // sharing is what the budgets of a node have in common.
 type sharing struct {
 	payer  func(site string) string // the site whose budget another one uses
+	payers int64                    // how many sites have a budget
 	denied func(*Error)
 }
 
@@ -85,7 +87,7 @@ func (b *Budget) Allows(site string, n int64) bool {
 // allows is Allows for a site that pays, with b.mu held.
 func (b *Budget) allows(payer string, n int64) bool {
 	b.sweep(time.Now())
-	return n <= 0 || b.of[payer]+n <= share*(b.max-b.used-n)
+	return n <= 0 || b.of[payer]+n <= max(share*(b.max-b.used-n), b.max/share/b.payers)
 }
 
 // Add uses n of the budget, also if it is used up.

@@ -12,7 +12,9 @@ import (
 func TestShares(t *testing.T) {
 	for busy, most := range map[int]int64{1: 100_000, 2: 52_942, 99: 1136} {
 		refused := map[string]int{}
-		b := NewNode(time.Minute, func(err *Error) { refused[err.Site]++ }).Entries
+		n := NewNode(time.Minute, func(*Error) {})
+		n.Share(func(site string) string { return site }, 100, func(err *Error) { refused[err.Site]++ })
+		b := n.Entries
 		for more := true; more; { // in turn
 			more = false
 			for i := range busy {
@@ -35,10 +37,36 @@ func TestShares(t *testing.T) {
 	}
 }
 
+// TestSharesOfLaterSites has sites take as much as they get, one after another, and keep it. Each of
+// them gets its part, and all together no more than NATS stores.
+func TestSharesOfLaterSites(t *testing.T) {
+	const sites, part = 100, 14_000 / 100
+	n := NewNode(time.Minute, func(*Error) {})
+	n.Share(func(site string) string { return site }, sites, func(*Error) {})
+	b, all := n.Entries, int64(0)
+	for i := range sites {
+		site := fmt.Sprint("site-", i)
+		for b.Take(site, 1) == nil {
+			all++
+		}
+		if b.of[site] < part {
+			t.Errorf("site %d got %d entries, want at least %d", i, b.of[site], part)
+		}
+	}
+	if all > b.max+b.max/share {
+		t.Errorf("all sites together got %d entries of %d", all, b.max)
+	}
+	for _, l := range []limits{pushes, revocations, deposits} {
+		if most := l.max + l.max/share; most > StreamBytes {
+			t.Errorf("all sites together may use %d %s, more than the %d of a stream", most, l.what, StreamBytes)
+		}
+	}
+}
+
 // TestNetworkShares checks that the sites of a network share what one site gets, and the error.
 func TestNetworkShares(t *testing.T) {
 	n := NewNode(time.Minute, func(*Error) {})
-	n.Share(func(site string) string { return site[:1] }, func(*Error) {})
+	n.Share(func(site string) string { return site[:1] }, 2, func(*Error) {})
 	for i := range 100 {
 		n.Pushes.Add(fmt.Sprint("a-", i), 32<<20/100)
 	}

@@ -36,7 +36,8 @@ const (
 	PushAge       = 2 * time.Minute
 	RevocationAge = 65 * time.Minute
 	// StreamBytes is the largest number of bytes of the messages of one kind on NATS. It is more
-	// than the budgets, because several nodes may accept messages at the same moment.
+	// than all sites together can use of a budget, because several nodes may accept messages at the
+	// same moment.
 	StreamBytes = 64 << 20
 
 	// EntryOverhead and MessageOverhead are the bytes that NATS stores besides what it was given,
@@ -63,7 +64,7 @@ type Node struct {
 // NewNode returns the budgets of a node whose entries live for ttl without renewal. denied is
 // told of everything that is refused. Locks may be held then, so it must not wait.
 func NewNode(ttl time.Duration, denied func(*Error)) *Node {
-	n := &Node{sharing: sharing{func(site string) string { return site }, denied}}
+	n := &Node{sharing: sharing{func(site string) string { return site }, 1, denied}}
 	bytes := entryBytes
 	bytes.keep = ttl
 	n.Entries, n.EntryBytes = newBudget(entries, &n.sharing), newBudget(bytes, &n.sharing)
@@ -72,8 +73,9 @@ func NewNode(ttl time.Duration, denied func(*Error)) *Node {
 	return n
 }
 
-// Share makes sites use the budgets of the site that payer returns for them, and changes who is
-// told of what is refused. It is called before the budgets are used.
-func (n *Node) Share(payer func(site string) string, denied func(*Error)) {
-	n.sharing = sharing{payer, denied}
+// Share makes sites use the budgets of the site that payer returns for them, says how many such
+// sites there are, and changes who is told of what is refused. It is called before the budgets are
+// used.
+func (n *Node) Share(payer func(site string) string, payers int, denied func(*Error)) {
+	n.sharing = sharing{payer, int64(max(1, payers)), denied}
 }

@@ -30,8 +30,9 @@ const (
 	// target, at most.
 	overhead = 512
 	// maxTotal is the largest number of bytes of the messages of all sites: less than NATS
-	// stores, because deposits that nodes take at the same time may exceed it.
-	maxTotal = broker.DepositBytes / 8 * 7
+	// stores, because deposits that nodes take at the same time may exceed it, and more than the
+	// budgets of all sites together.
+	maxTotal = broker.DepositBytes / 32 * 31
 	// withdrawalTime is how long NATS keeps the withdrawal of a deposit that this node does not
 	// have. Another node may have taken the deposit just before.
 	withdrawalTime = time.Minute
