@@ -40,7 +40,7 @@ var (
 	Deposits    = Topic{name: "deposit", age: DepositAge, bytes: DepositBytes, keyed: true}
 )
 
-// Message is a message of a topic.
+// Message is a message of a topic. One whose subject names no site has neither a site nor data.
 type Message struct {
 	Site   string
 	Cursor Cursor
@@ -276,12 +276,15 @@ func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor,
 	running, err := consumer.Consume(func(m jetstream.Msg) {
 		meta, err := m.Metadata()
 		site, known := t.site(m.Subject())
-		if err != nil || !known || meta.Sequence.Stream <= at.Seq {
+		if err != nil || meta.Sequence.Stream <= at.Seq {
 			return
 		}
 		at.Seq = meta.Sequence.Stream
-		message := Message{Site: site, Cursor: *at, Stored: meta.Timestamp, Data: m.Data()}
-		b.received(t, message)
+		message := Message{Cursor: *at, Stored: meta.Timestamp}
+		if known {
+			message.Site, message.Data = site, m.Data()
+			b.received(t, message)
+		}
 		fn(message)
 	}, jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
 		select {

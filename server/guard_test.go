@@ -1,9 +1,13 @@
 package server
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/internal/nodetest"
@@ -84,6 +88,34 @@ func TestInvalidMessages(t *testing.T) {
 	for _, f := range s.seen {
 		if f.Type == "nudge" {
 			t.Error("the page got an invalid nudge")
+		}
+	}
+}
+
+// TestInvalidMessageIsNoGap checks that pages are not told that they may have missed pushes after a
+// message on NATS that is invalid, is for a site that this node does not serve, or names no site.
+func TestInvalidMessageIsNoGap(t *testing.T) {
+	hub := newHub(t)
+	n := newNodeOn(t, broker.Config{TTL: time.Minute, URL: "nats://" + hub.ListenAddr()})
+	n.subscribed(t)
+	s := n.page(t, 1).socket(t)
+	nc, err := nats.Connect("nats://" + hub.ListenAddr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	for i, subject := range []string{demoSite, "another", "=zz", demoSite} {
+		n.pushed(t, everybody, fmt.Sprint(i))
+		s.next("push")
+		if err := errors.Join(nc.Publish("heartbeatd.push."+subject, []byte(`{"kind":`)), nc.Flush()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.pushed(t, everybody, `"end"`)
+	s.next("push")
+	for _, f := range s.seen {
+		if f.Type == "missed" {
+			t.Errorf("told %+v", f)
 		}
 	}
 }

@@ -51,8 +51,8 @@ func (b *replayBuffer) receive(m broker.Message) {
 	st := b.site(m.Site)
 	msg, err := message.Decode(m.Data)
 	if err != nil {
-		b.log.Warn("a message on NATS is invalid", "error", err)
-		return
+		b.log.Warn("a message on NATS is invalid", "site", m.Site, "error", err)
+		st = nil
 	}
 	b.deliver(st, m, msg)
 	if st == nil {
@@ -76,7 +76,8 @@ func (b *replayBuffer) receive(m broker.Message) {
 	}
 }
 
-// deliver takes the cursor of a message, and sends pages what is for them.
+// deliver takes the cursor of a message, and sends pages what is for them. st is nil if the message
+// is for none.
 func (b *replayBuffer) deliver(st *site, m broker.Message, msg message.Message) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
