@@ -117,8 +117,9 @@ func (s *Store) Put(m broker.Message, d message.Deposit, now time.Time) (changed
 	if same {
 		next.since = old.since
 	}
+	keeps := now.Before(next.keep) && s.check(m.Site, k, next, now) == nil // other nodes' deposits may have reached the limit meanwhile
 	s.remove(m.Site, k)
-	if !now.Before(next.keep) || s.check(m.Site, k, next, now) != nil { // meanwhile deposits of other nodes have reached the limit
+	if !keeps {
 		return had, false
 	}
 	s.add(m.Site, k, next)

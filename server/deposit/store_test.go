@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/server/message"
 )
 
@@ -271,5 +272,27 @@ func TestTotal(t *testing.T) {
 	}
 	if taken != maxTotal/(message.MaxValue+overhead+1) || s.bytes > maxTotal {
 		t.Errorf("%d deposits with %d bytes", taken, s.bytes)
+	}
+}
+
+// TestNewValueAtTheBudget checks that Put takes what Admit has accepted: a new value in place of
+// another, of a site that has used up its budget.
+func TestNewValueAtTheBudget(t *testing.T) {
+	s := Store{Budget: budget.NewNode(time.Minute, func(*budget.Error) {}).Deposits}
+	d := deposit1(message.Target{All: true}, "x", `1`)
+	receive(&s, d, start)
+	s.Budget.Add(site, 40<<20)
+	s.Budget.Add("other", 14<<20)
+	d.Value = []byte(`2`)
+	if err := s.Admit(site, &d, start); err != nil {
+		t.Fatal(err)
+	}
+	changed := receive(&s, d, start)
+	if value, found := s.Find(site, "x", Page{}, start); !changed || !found || string(value) != `2` {
+		t.Errorf("changed %v, found %s", changed, value)
+	}
+	another := deposit1(message.Target{All: true}, "y", `1`)
+	if err := s.Admit(site, &another, start); err == nil {
+		t.Error("one more deposit is accepted")
 	}
 }
