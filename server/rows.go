@@ -3,10 +3,12 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/pushtransport"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
@@ -43,11 +45,7 @@ func rowsNode(b *broker.Broker, l *sites, sessions *sessions, w waker, log *slog
 			}
 		},
 		Publish: func(ctx context.Context, siteID string, m message.Message) error {
-			data, err := json.Marshal(m)
-			if err == nil {
-				_, err = b.Publish(ctx, broker.Pushes, siteID, data)
-			}
-			return err
+			return publishCall(ctx, b, siteID, m)
 		},
 		Tell: func(siteID string, holds bool) {
 			frame := pushtransport.Held(holds).Frame()
@@ -56,6 +54,25 @@ func rowsNode(b *broker.Broker, l *sites, sessions *sessions, w waker, log *slog
 			}
 		},
 	}
+}
+
+// publishCall tells all nodes what a call has done. That the rows were renewed is published also if
+// the site has used up its pushes: it is short, and there is one message for each renewal. Changes of
+// rooms are as large as WordPress likes. If the budget does not allow them, pages are not told of
+// them; the call has not failed.
+func publishCall(ctx context.Context, b *broker.Broker, siteID string, m message.Message) error {
+	data, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	if m.Kind == message.Renewed {
+		_, err = b.PublishOverBudget(ctx, broker.Pushes, siteID, data)
+		return err
+	}
+	if _, err = b.Publish(ctx, broker.Pushes, siteID, data); errors.As(err, new(*budget.Error)) {
+		return nil
+	}
+	return err
 }
 
 // rows returns what the rows of the page depend on. It is called with s.mu held.

@@ -223,6 +223,20 @@ func TestRowsAreNotHeldWithoutWordPress(t *testing.T) {
 	}
 }
 
+// TestRowsWithoutPushes checks that rows are held also if the site has used up its pushes.
+func TestRowsWithoutPushes(t *testing.T) {
+	n := newNode(t)
+	n.sites.configured[demoSite].SyncAnywhere = true
+	n.broker.Budgets().Pushes.Add(demoSite, 1<<30)
+	w := newRowsSite(t)
+	w.on(t, n, "dashboard").visible(t)
+	st := n.sites.get(demoSite)
+	until(t, "the rows are held", st.held.Told)
+	if failures := st.held.Failures(); failures > 0 {
+		t.Errorf("%d calls have failed", failures)
+	}
+}
+
 // TestReturnWithoutResuming checks that a page which was connected before, and whose session has
 // ended, is told that rooms may have changed, and a new page is not.
 func TestReturnWithoutResuming(t *testing.T) {
