@@ -137,7 +137,9 @@ func (p *Page) Update(s Session) {
 		if hold {
 			write = s.Broker.Hold
 		}
-		_ = write(k, value) // if it is refused, the entry is missing
+		if write(k, value) != nil {
+			p.state = "" // the next Update writes the entry again
+		}
 	}
 }
 
