@@ -46,37 +46,31 @@ var noCursor = broker.Cursor{Epoch: "0"}
 // Subscribed takes the numbers of the first and the last message of the stream, before they are
 // received. missed is not zero if this node has missed messages up to that one.
 func (b *Buffer) Subscribed(first uint64, tip broker.Cursor) (missed broker.Cursor) {
-	b.setEpoch(tip.Epoch)
+	missed = b.follows(broker.Cursor{Epoch: tip.Epoch, Seq: first})
 	b.tip = tip.Seq
-	return b.follows(first)
+	return missed
 }
 
 // Received takes the cursor of the next message. missed is as in Subscribed.
 func (b *Buffer) Received(c broker.Cursor) (missed broker.Cursor) {
-	b.setEpoch(c.Epoch)
-	missed = b.follows(c.Seq)
+	missed = b.follows(c)
 	b.Cursor = c
 	return missed
 }
 
-// setEpoch drops the pushes of another stream: the cursors of two streams cannot be
-// compared.
-func (b *Buffer) setEpoch(epoch string) {
-	if b.Cursor.Epoch != epoch {
-		*b = Buffer{Cursor: broker.Cursor{Epoch: epoch}}
-	}
-}
-
-// follows is called with the number of the next message. If NATS has dropped messages before it,
-// the pages of all sites may have missed pushes.
-func (b *Buffer) follows(seq uint64) (missed broker.Cursor) {
-	if seq <= b.Cursor.Seq+1 {
+// follows is called with the cursor of the next message. If NATS has dropped messages before it, or
+// has lost the stream, the pages of all sites may have missed pushes. It drops the pushes of another
+// stream: the cursors of two streams cannot be compared.
+func (b *Buffer) follows(next broker.Cursor) (missed broker.Cursor) {
+	before := b.Cursor.Epoch
+	if before != next.Epoch {
+		*b = Buffer{Cursor: broker.Cursor{Epoch: next.Epoch}}
+	} else if next.Seq <= b.Cursor.Seq+1 {
 		return missed
 	}
-	started := b.Cursor.Seq == 0 // just now: it had no pages
-	b.Cursor.Seq = seq - 1
+	b.Cursor.Seq = max(next.Seq, 1) - 1
 	b.dropped.addAll(b.Cursor.Seq)
-	if started {
+	if before == "" { // the node has just started: it had no pages
 		return missed
 	}
 	return b.Cursor

@@ -59,8 +59,14 @@ func TestGap(t *testing.T) {
 	if got := b.Received(broker.Cursor{Epoch: "e", Seq: 54}); got != (broker.Cursor{Epoch: "e", Seq: 53}) {
 		t.Errorf("a gap is not noticed: %v", got)
 	}
-	if b.Subscribed(1, broker.Cursor{Epoch: "f"}) != none {
-		t.Error("the beginning of a new stream is a gap")
+	if got := b.Subscribed(1, broker.Cursor{Epoch: "f"}); got != (broker.Cursor{Epoch: "f"}) {
+		t.Errorf("pages of the stream before are told of %v", got)
+	}
+	if b.Subscribed(1, broker.Cursor{Epoch: "f"}) != none || b.Subscribed(0, broker.Cursor{Epoch: "f"}) != none {
+		t.Error("the beginning of a stream is a gap")
+	}
+	if got := b.Subscribed(51, broker.Cursor{Epoch: "f", Seq: 60}); got != (broker.Cursor{Epoch: "f", Seq: 50}) {
+		t.Errorf("a gap in a stream that was empty is not noticed: %v", got)
 	}
 	for i := range uint64(maxDroppedSites + 10) {
 		b.dropped.add(fmt.Sprint("site-", i), i+1)
