@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/origin"
@@ -52,12 +54,21 @@ func (s *Server) apiNode() restapi.Node {
 		PutLock:      func(id string) sync.Locker { return &s.sites.get(id).puts },
 		Renews:       s.renews,
 		Sessions:     s.sessions.count,
-		AdmitDeposit: func(id string, d *message.Deposit) error { return s.deposits.Admit(id, d, time.Now()) },
+		AdmitDeposit: s.admitDeposit,
 		Ready:        s.ready,
 		PHPBeats: func(id string) (map[string]int, time.Duration) {
 			return s.sites.get(id).phpBeats.Sum(time.Now()), min(time.Since(s.started), phpbeats.Span)
 		},
 	}
+}
+
+// admitDeposit returns why a site may not have one more deposit.
+func (s *Server) admitDeposit(site string, d *message.Deposit) error {
+	err := s.deposits.Admit(site, d, time.Now())
+	if err != nil && !errors.As(err, new(*budget.Error)) {
+		s.clients.DepositRefused(site, err)
+	}
+	return err
 }
 
 // renews reports whether the session of a user's page renews an entry. hasSession is

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/server/deposit"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -122,4 +123,31 @@ func (b *lockedBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buffer.String()
+}
+
+// TestRefusedDepositIsLogged checks that the log has the limit because of which a deposit is refused,
+// once.
+func TestRefusedDepositIsLogged(t *testing.T) {
+	var log lockedBuffer
+	n := newNode(t, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	stored := 0
+	for i := range 60 {
+		status, answer := n.call(t, "/answer", fmt.Sprintf(`{"to":{"all":true},"handle":"h%d","value":1,"ttl":60}`, i))
+		switch {
+		case status == http.StatusAccepted:
+			stored++
+			until(t, "the deposit is stored", func() bool {
+				return len(n.deposits.Held(demoSite, deposit.Page{}, time.Now())) == stored
+			})
+		case status != http.StatusTooManyRequests || answer["code"] != "limit_reached":
+			t.Fatalf("deposit %d: %d %v", i, status, answer)
+		}
+	}
+	text := log.String()
+	if strings.Count(text, `msg="a deposit is refused" site=demo limit=deposits error="a site has at most 50 handles with deposits"`) != 1 || strings.Contains(text, "budget") {
+		t.Errorf("logged %s", text)
+	}
+	if refused := testCounter(t, n, "deposits"); stored != 50 || refused != 10 {
+		t.Errorf("%d deposits are stored, and %d refusals are counted", stored, refused)
+	}
 }

@@ -42,7 +42,7 @@ const (
 type Store struct {
 	Budget *budget.Budget // that the sites share; nil: none. Set it before the first use
 
-	mu    sync.Mutex // guards the following fields; no other lock is taken under it
+	mu    sync.Mutex // guards the following fields; only that of Budget is taken under it
 	sites map[string]*siteDeposits
 	bytes int // of all messages
 }
@@ -126,10 +126,22 @@ func (s *Store) Put(m broker.Message, d message.Deposit, now time.Time) (changed
 	return !same && (had || next.isLive(now)), false
 }
 
+// errBudget is the error for a site that has used up its budget.
+var errBudget = errors.New("the budget of deposits is used up")
+
 // Admit returns why a deposit exceeds a limit, or sets until when NATS keeps it.
 func (s *Store) Admit(site string, d *message.Deposit, now time.Time) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	err := s.admit(site, d, now)
+	s.mu.Unlock()
+	if errors.Is(err, errBudget) {
+		return s.Budget.Refuse(site) // without the lock: it writes a log
+	}
+	return err
+}
+
+// admit is Admit with s.mu held. Its error may be errBudget.
+func (s *Store) admit(site string, d *message.Deposit, now time.Time) error {
 	k := key{d.To, d.Handle}
 	next := deposit{keep: time.UnixMilli(d.UntilMS)}
 	if d.IsWithdrawal() {
@@ -141,11 +153,7 @@ func (s *Store) Admit(site string, d *message.Deposit, now time.Time) error {
 		next.keep = old.keep
 	}
 	d.KeepMS = next.keep.UnixMilli()
-	err := s.check(site, k, next, now)
-	if err != nil && s.Budget != nil {
-		_ = s.Budget.Refuse(site) // err says more
-	}
-	return err
+	return s.check(site, k, next, now)
 }
 
 // check returns why a deposit exceeds a limit, or nil. It is called with s.mu held.
@@ -171,7 +179,7 @@ func (s *Store) limit(site string, k key, next deposit) error {
 	case s.bytes+grown > maxTotal:
 		return fmt.Errorf("all sites together have at most %d bytes of deposits", maxTotal)
 	case s.Budget != nil && !s.Budget.Allows(site, int64(grown)):
-		return errors.New("the site has reached its share of the bytes of deposits of all sites")
+		return errBudget
 	case !known && len(own.all) >= maxKeys:
 		return fmt.Errorf("a site has at most %d deposits, including those that were withdrawn before they expired", maxKeys)
 	case next.isWithdrawal():

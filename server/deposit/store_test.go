@@ -1,6 +1,7 @@
 package deposit
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -278,7 +279,16 @@ func TestTotal(t *testing.T) {
 // TestNewValueAtTheBudget checks that Put takes what Admit has accepted: a new value in place of
 // another, of a site that has used up its budget.
 func TestNewValueAtTheBudget(t *testing.T) {
-	s := Store{Budget: budget.NewNode(time.Minute, func(*budget.Error) {}).Deposits}
+	denied := 0
+	s := Store{}
+	s.Budget = budget.NewNode(time.Minute, func(*budget.Error) {
+		denied++
+		if !s.mu.TryLock() {
+			t.Error("told while the lock is held")
+			return
+		}
+		s.mu.Unlock()
+	}).Deposits
 	d := deposit1(message.Target{All: true}, "x", `1`)
 	receive(&s, d, start)
 	s.Budget.Add(site, 40<<20)
@@ -292,7 +302,23 @@ func TestNewValueAtTheBudget(t *testing.T) {
 		t.Errorf("changed %v, found %s", changed, value)
 	}
 	another := deposit1(message.Target{All: true}, "y", `1`)
-	if err := s.Admit(site, &another, start); err == nil {
-		t.Error("one more deposit is accepted")
+	if err := s.Admit(site, &another, start); !errors.As(err, new(*budget.Error)) || denied != 1 {
+		t.Errorf("one more deposit: %v, denied %d times", err, denied)
+	}
+}
+
+// TestOtherLimitsAreNoBudget checks that a deposit above another limit than the budget is not
+// reported as one above the budget.
+func TestOtherLimitsAreNoBudget(t *testing.T) {
+	s := Store{Budget: budget.NewNode(time.Minute, func(err *budget.Error) { t.Error(err) }).Deposits}
+	var err error
+	for i := range maxHandles + 1 {
+		d := deposit1(message.Target{All: true}, fmt.Sprint("h", i), `1`)
+		if err = s.Admit(site, &d, start); err == nil {
+			receive(&s, d, start)
+		}
+	}
+	if err == nil || !strings.Contains(err.Error(), "handles") || errors.As(err, new(*budget.Error)) {
+		t.Errorf("one handle too many: %v", err)
 	}
 }

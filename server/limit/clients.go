@@ -119,9 +119,19 @@ func (l *Clients) IsProxy(r *http.Request) bool {
 
 // OverBudget counts that something is refused because a site has used up a budget.
 func (l *Clients) OverBudget(err *budget.Error) {
-	l.limited(err.Name)
-	if l.Log != nil && l.logs.due(logKey{limit: err.Name, site: err.Site}, time.Now()) {
-		l.Log.Warn("a site has used up a budget", "site", err.Site, "limit", err.Name, "error", err)
+	l.refused("a site has used up a budget", err.Name, err.Site, err)
+}
+
+// DepositRefused counts that a deposit of a site is refused because of a limit other than a budget.
+func (l *Clients) DepositRefused(site string, err error) {
+	l.refused("a deposit is refused", budget.Deposits, site, err)
+}
+
+// refused counts that something of a site is refused, and logs it at most once an hour.
+func (l *Clients) refused(msg, limit, site string, err error) {
+	l.limited(limit)
+	if l.Log != nil && l.logs.due(logKey{limit: msg + limit, site: site}, time.Now()) {
+		l.Log.Warn(msg, "site", site, "limit", limit, "error", err)
 	}
 }
 
