@@ -2,6 +2,7 @@ package broker
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -212,5 +213,39 @@ func TestRecentlyGoneLimit(t *testing.T) {
 	}
 	if g.add("later", now.Add(recentTime)); len(g.at) != 1 {
 		t.Errorf("%d old keys were not removed", len(g.at)-1)
+	}
+}
+
+// TestRefusalsAreReportedWithoutLocks checks that the lock of the broker is free when it is reported
+// that a budget is used up: a report writes a log.
+func TestRefusalsAreReportedWithoutLocks(t *testing.T) {
+	b := newBroker(Config{TTL: time.Minute, Logger: slog.New(slog.DiscardHandler)})
+	reports := 0
+	b.budgets.Share(func(site string) string { return site }, 1, func(*budget.Error) {
+		reports++
+		if !b.mu.TryLock() {
+			t.Error("the lock is held")
+			return
+		}
+		b.mu.Unlock()
+	})
+	k := page("r", "user-1", "a")
+	if err := b.Put(k, at(1, "x")); err != nil {
+		t.Fatal(err)
+	}
+	b.budgets.EntryBytes.Add("site", 1<<30)
+	larger := at(1, strings.Repeat("x", 100))
+	errs := []error{b.Hold(page("r", "user-2", "a"), at(1, "x")), b.Put(k, larger)}
+	b.budgets.Entries.Add("site", 1<<30)
+	b.budgets.Pushes.Add("site", 1<<30)
+	errs = append(errs, b.Put(page("r", "user-3", "a"), at(1, "x")))
+	_, err := b.Publish(t.Context(), Pushes, "site", []byte("x"))
+	for i, err := range append(errs, err) {
+		if over := new(budget.Error); !errors.As(err, &over) {
+			t.Errorf("refusal %d: %v", i, err)
+		}
+	}
+	if reports != 4 {
+		t.Errorf("%d refusals are reported, want 4", reports)
 	}
 }

@@ -43,6 +43,13 @@ func (b *Broker) put(k presence.Key, s presence.Stored, hold bool, until time.Ti
 		b.logLimited("presence entry refused", "key", k.String(), "error", err)
 		return err
 	}
+	err = b.keep(name, k, value, hold, until)
+	b.budgets.Report(err)
+	return err
+}
+
+// keep makes a value that of its item, and queues it.
+func (b *Broker) keep(name []byte, k presence.Key, value *presence.Stored, hold bool, until time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	it, err := b.charged(name, k, value)

@@ -99,6 +99,7 @@ func (b *Broker) Publish(ctx context.Context, t Topic, site string, data []byte)
 	if from := b.budgetOf(t); from != nil {
 		n := t.size(site, data)
 		if err := from.Take(site, n); err != nil {
+			b.budgets.Report(err)
 			return Cursor{}, err
 		}
 		defer from.Give(site, n) // received counts the message from now on, on all nodes

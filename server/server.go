@@ -110,12 +110,13 @@ type Config struct {
 //	Outbox's mu, then the transport's own: they wake a writer
 //
 // While these are held no other lock is waited for: sites.mu, cron.mu, refusals.mu, limit.Clients.mu
-// (except for that of its log), budget.Budget.mu, sitecall.Hosts.mu, phpbeats.Counter.mu, deposit.Store.mu, depositor.mu and
-// the locks of package ticket. A new session is locked under sessions.mu while no other goroutine
+// (except for that of its log), budget.Budget.mu, sitecall.Hosts.mu, phpbeats.Counter.mu,
+// deposit.Store.mu (except for budget.Budget.mu), depositor.mu and the locks of package ticket. A new session is locked under sessions.mu while no other goroutine
 // can reach it, so that never waits. The transport calls sessions with none of its locks held.
 //
 // Code that holds a lock waits for nothing else: not for NATS, for WordPress, for a client
-// or for a channel.
+// or for a channel. It may write a log. That a budget is used up is logged without the locks of package
+// broker and deposit.Store.mu, since all sites wait for those.
 type Server struct {
 	broker   *broker.Broker
 	sites    *sites

@@ -2,6 +2,7 @@
 package budget
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -54,7 +55,8 @@ func newBudget(l limits, s *sharing) *Budget {
 	return &Budget{limits: l, sharing: s, of: make(map[string]int64)}
 }
 
-// Take uses n of the budget for a site. If the error, an *Error, is not nil, it has used nothing.
+// Take uses n of the budget for a site. If the error, an *Error, is not nil, it has used nothing. The
+// caller passes the error to Report.
 func (b *Budget) Take(site string, n int64) error {
 	payer := b.payer(site)
 	b.mu.Lock()
@@ -64,16 +66,20 @@ func (b *Budget) Take(site string, n int64) error {
 	}
 	b.mu.Unlock()
 	if !allowed {
-		return b.Refuse(site)
+		return b.Over(site)
 	}
 	return nil
 }
 
-// Refuse returns the error for a site that has used up the budget, and tells denied of it.
-func (b *Budget) Refuse(site string) error {
-	err := &Error{b.name, b.payer(site), b.what}
-	b.denied(err)
-	return err
+// Over returns the error for a site that has used up the budget.
+func (b *Budget) Over(site string) error { return &Error{b.name, b.payer(site), b.what} }
+
+// Report tells denied of an error if it is an *Error. It writes a log, so it is called without locks
+// that others wait for.
+func (s *sharing) Report(err error) {
+	if over := new(Error); errors.As(err, &over) {
+		s.denied(over)
+	}
 }
 
 // Allows reports whether a site may use n of the budget.

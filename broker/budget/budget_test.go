@@ -18,7 +18,9 @@ func TestShares(t *testing.T) {
 		for more := true; more; { // in turn
 			more = false
 			for i := range busy {
-				more = b.Take(fmt.Sprint("busy", i), 1) == nil || more
+				err := b.Take(fmt.Sprint("busy", i), 1)
+				n.Report(err)
+				more = err == nil || more
 			}
 		}
 		for i := range busy {

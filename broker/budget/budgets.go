@@ -58,11 +58,11 @@ type limits struct {
 type Node struct {
 	Entries, EntryBytes, Pushes, Revocations, Deposits *Budget
 
-	sharing sharing
+	sharing
 }
 
 // NewNode returns the budgets of a node whose entries live for ttl without renewal. denied is
-// told of everything that is refused. Locks may be held then, so it must not wait.
+// told of everything that is refused.
 func NewNode(ttl time.Duration, denied func(*Error)) *Node {
 	n := &Node{sharing: sharing{func(site string) string { return site }, 1, denied}}
 	bytes := entryBytes

@@ -135,7 +135,8 @@ func (s *Store) Admit(site string, d *message.Deposit, now time.Time) error {
 	err := s.admit(site, d, now)
 	s.mu.Unlock()
 	if errors.Is(err, errBudget) {
-		return s.Budget.Refuse(site) // without the lock: it writes a log
+		err = s.Budget.Over(site)
+		s.Budget.Report(err)
 	}
 	return err
 }
