@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/restapi"
 	"github.com/heartbeatd/heartbeatd/server/sitecall"
@@ -159,8 +161,8 @@ func (y *syncer) takeOver(siteID string, view *broker.View, state *State, rows [
 		if _, ok := ours[entryKey{e.Room, e.ClientID}]; ok || isReserved(e.ClientID) || restapi.CheckEntry(&e) != nil {
 			continue
 		}
-		if y.Broker.Put(k, presence.Stored{Entry: e}) == nil {
-			delete(theirs, k)
+		if err := y.Broker.Put(k, presence.Stored{Entry: e}); err == nil || errors.As(err, new(*budget.Error)) {
+			delete(theirs, k) // an update that is refused leaves the entry as it was
 		}
 	}
 	for k := range theirs {

@@ -10,8 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/internal/leaktest"
+	"github.com/heartbeatd/heartbeatd/internal/nodetest"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -204,5 +206,39 @@ func TestDatesTellIdle(t *testing.T) {
 		if !strings.Contains(string(body), `"date_gmt":"`+c.want+`"`) {
 			t.Errorf("%+v: %s", c, body)
 		}
+	}
+}
+
+// TestRefusedUpdateOfARow checks that the entry of a row stays when its update is refused because
+// the site has used up its budget, and that those of rows that are gone are removed.
+func TestRefusedUpdateOfARow(t *testing.T) {
+	b := nodetest.OpenBroker(t, broker.Config{TTL: time.Minute})
+	view, err := b.Watch("blog", func(presence.Change) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(view.Close)
+	y, state := &syncer{Node: Node{Broker: b}}, new(State)
+	take := func(rows ...presence.Entry) (stored string) {
+		_, theirs := keys(view, state)
+		y.takeOver("blog", view, state, rows, theirs)
+		entries, _ := view.List(presence.Filter{}, 0, 10)
+		for _, e := range entries {
+			stored += e.ClientID + " " + string(e.Data) + " "
+		}
+		return stored
+	}
+	row := func(id int64, screen string) presence.Entry {
+		return presence.Entry{
+			Room: wordpress.AdminRoom, ClientID: fmt.Sprint("user-", id), UserID: id, Data: json.RawMessage(`{"screen":"` + screen + `"}`),
+			DateGMT: wordpress.Date(time.Now()),
+		}
+	}
+	if got := take(row(1, "x"), row(2, "x")); got != `user-1 {"screen":"x"} user-2 {"screen":"x"} ` && got != `user-2 {"screen":"x"} user-1 {"screen":"x"} ` {
+		t.Fatal(got)
+	}
+	b.Budgets().EntryBytes.Add("blog", 1<<30)
+	if got := take(row(1, "a longer name")); got != `user-1 {"screen":"x"} ` {
+		t.Errorf("after an update was refused: %s", got)
 	}
 }
