@@ -126,15 +126,6 @@ func (b *Budget) GiveLater(site string, n int64, since time.Time) {
 	b.later[last].of[site] += n
 }
 
-// Used returns how much a site uses.
-func (b *Budget) Used(site string) int64 {
-	site = b.payer(site)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.sweep(time.Now())
-	return b.of[site]
-}
-
 // sweep gives back what is due. It is called with b.mu held.
 func (b *Budget) sweep(now time.Time) {
 	due := 0
