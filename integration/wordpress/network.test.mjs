@@ -112,5 +112,5 @@ test('a network', { timeout: 300_000 }, async (t) => {
 				require_once ABSPATH . 'wp-admin/includes/plugin.php'; deactivate_plugins('heartbeatd/heartbeatd.php'); uninstall_plugin('heartbeatd/heartbeatd.php');`)
 			assert.deepEqual(php(`global $wpdb; $left = array(); foreach (array('wp_options', 'wp_2_options') as $table) $left = array_merge($left, $wpdb->get_col("SELECT option_name FROM $table WHERE option_name LIKE '%heartbeatd%'"), $wpdb->get_col("SELECT option_name FROM $table WHERE option_name LIKE '%presence%'")); $sitemeta = $wpdb->get_col("SELECT meta_key FROM wp_sitemeta WHERE meta_key LIKE '%heartbeatd/%' OR meta_key LIKE '%heartbeatd\\_%'"); return array_merge($left, $sitemeta);`), [])
 		})
-	})
+	}, { flags: ['--site-network'] })
 })

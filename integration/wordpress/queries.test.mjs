@@ -94,7 +94,7 @@ test('on a network, the plugin adds no query to a beat', { timeout: 300_000 }, a
 				})
 			}
 		}
-	})
+	}, { flags: ['--site-network'] })
 })
 
 // beats opens a dashboard, and returns what sends a beat of it.
