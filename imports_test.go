@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 	"/server/phpbeats":      {"/server/ticket"},
 	"/server/demosite":      {"/broker", "/broker/presence", "/server/hook", "/server/ticket", "/server/wordpress"},
 	"/server/restapi":       {"/broker", "/broker/budget", "/broker/presence", "/server/hook", "/server/message", "/server/ticket", "/server/wordpress"},
-	"/server/presencesync":  {"/broker", "/broker/presence", "/server/restapi", "/server/sitecall", "/server/ticket", "/server/wordpress"},
+	"/server/presencesync":  {"/broker", "/broker/budget", "/broker/presence", "/server/restapi", "/server/sitecall", "/server/ticket", "/server/wordpress"},
 	"/server/pushtransport": {"/broker", "/broker/presence", "/server/hook", "/server/message", "/server/sitecall", "/server/ticket", "/server/wordpress"},
 	"/server/sitecall":      {"/server/origin", "/server/ticket"},
 	"/server/deposit":       {"/broker", "/broker/budget", "/server/message", "/server/wordpress"},

@@ -112,7 +112,7 @@ func (b *Broker) acked(fl pendingWrite, seq uint64) {
 	it.rev = seq
 	b.learn(it, fl.value, seq)
 	if fl.value != nil {
-		if fl.value.ExpiresGMT == "" {
+		if fl.value.ExpiresGMT == "" && it.value.ExpiresGMT == "" {
 			it.until = time.Now().Add(fl.ttl)
 		}
 		it.written = unconfirmed

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -44,6 +46,28 @@ func TestPutUntilEndsBeforeTTL(t *testing.T) {
 	if took := time.Since(start); took < time.Second || took > 5*time.Second {
 		t.Errorf("it left after %v, want about a second", took)
 	}
+}
+
+// TestPutThenPutUntil checks that the ack of an earlier value, which had no end of its own, does
+// not extend the life of a later value.
+func TestPutThenPutUntil(t *testing.T) {
+	t.Parallel()
+	b := open(t, Config{TTL: 5 * time.Minute})
+	v, _ := watch(t, b, "site")
+	for i := range 100 {
+		k := page("r", strconv.Itoa(i), "poll")
+		if err := b.Put(k, at(1, "x")); err != nil {
+			t.Fatal(err)
+		}
+		runtime.Gosched() // the writer sends the value
+		if err := b.PutUntil(k, at(2, "x"), time.Now().Add(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "no entry", func() bool {
+		entries, _ := v.List(presence.Filter{}, 0, 1)
+		return len(entries) == 0
+	})
 }
 
 // TestPutUntilThenPut checks that a later value without an end of its own ends with its TTL.
