@@ -23,7 +23,8 @@ type exhaustion struct {
 	begin  func(*node) []net.Conn
 
 	// mayUse and kernelMayUse are how many more bytes heartbeatd, and the kernel for TCP, may use
-	// then: about twice what was seen. Zero: any number, since the clients are on this machine, too.
+	// then: about twice what was seen. Zero: any number. The figure of the kernel includes the clients
+	// and other programs, so only an attack that took a GB of it has a limit.
 	mayUse, kernelMayUse int
 }
 
@@ -40,7 +41,7 @@ var exhaustions = []exhaustion{
 	}, 60 << 20, 250 << 20},
 	{"300 connections pipeline 60 GET of /metrics, and do not read", "/heartbeat/beat", true, func(n *node) []net.Conn {
 		return dialMany(n.admin, readers, 1, strings.Repeat(get("/metrics"), pipelined))
-	}, 150 << 20, 100 << 20},
+	}, 150 << 20, 0},
 	{"600 POST /heartbeat/beat of 1 MiB without a ticket, each one byte short", "/heartbeat/beat", true, func(n *node) []net.Conn {
 		return dialMany(n.public, writers, 0, post("/heartbeat/beat", "", announced)+strings.Repeat("a", announced-1))
 	}, 60 << 20, 0},
@@ -64,7 +65,7 @@ var exhaustions = []exhaustion{
 	}, 0, 0},
 	{"64 GET admin-ajax.php with an answer of 900 KB that is not read", ajaxPath, false, func(n *node) []net.Conn {
 		return dialMany(n.public, uploads, 1, get(ajaxPath+"?bytes=900000"))
-	}, 160 << 20, 100 << 20},
+	}, 160 << 20, 0},
 }
 
 func get(path string) string { return "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" }
