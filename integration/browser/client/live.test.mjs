@@ -166,6 +166,7 @@ describe('links', () => {
 		await tab.evaluate(() => {
 			for (const state of ['hidden', 'visible']) {
 				Object.defineProperty(document, 'visibilityState', { configurable: true, value: state })
+				Object.defineProperty(document, 'hidden', { configurable: true, value: state === 'hidden' })
 				document.dispatchEvent(new Event('visibilitychange'))
 			}
 		})
