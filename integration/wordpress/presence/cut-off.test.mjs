@@ -1,5 +1,5 @@
-// heartbeatd as the push transport of the Presence API plugin, when it cannot call WordPress, is
-// killed or is restarted: within one TTL the table has what it would have without heartbeatd.
+// heartbeatd as the push transport of the Presence API plugin, when it cannot call WordPress or is
+// killed: within one TTL the table has what it would have without heartbeatd.
 
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -67,17 +67,6 @@ add_filter('rest_pre_dispatch', fn ($result, $server, $request) => get_option('c
 			await stays(otto, 'the rows to be held again', () => isHeld(pages[otto.id]))
 			await sleep(15_000)
 			for (const who of [anna, mia]) assert.equal(await isThere(who), false, 'no row comes back')
-		})
-
-		await t.test('restarted, no row goes and none comes back', async () => {
-			await open(anna)
-			await server.stop('SIGTERM')
-			await server.restart()
-			await stays(otto, 'a link', () => pages[otto.id].evaluate(() => window.wp.heartbeat.transport.name !== 'post'), TTL)
-			assert.ok(await isThere(anna))
-			await until('the rows to be held', () => isHeld(pages[anna.id]), 60)
-			await pages[anna.id].close()
-			await goes(anna, 20)
 		})
 
 		await t.test('no page reports an error, and beats go on', async () => {
