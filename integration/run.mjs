@@ -16,7 +16,7 @@ const LEAST = 2 // files that run at a time
 const MOST = 5 // files that run at a time while the processors are idle
 const IDLE = 0.3 // part of all processors that is idle before another file starts
 const WATCH = 4000 // milliseconds for which the processors are watched
-const AGAIN = 8 // files with failures that run once more; if there are more, the machine is not the cause
+const AGAIN = 12 // files with failures that run once more; if there are more, the machine is not the cause
 const TIMEOUT = 900_000 // milliseconds for one test
 
 // These files take longest, so they start first.
