@@ -83,7 +83,7 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 		if (!wanted || blocked || trying) return
 		const own = ++generation
 		// A new session ends the old one: the current link may be gone when a climb fails.
-		const linked = Boolean(current)
+		const linked = current
 		const failed = []
 		let byOther = false
 		// Every socket that fails makes Firefox delay the next ones, by up to a minute.
@@ -246,8 +246,10 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 				backOff(AWAY_WAIT)
 				return true
 			default:
-				if (close.retryAfter) connectAfter(close.retryAfter)
-				return close.retryAfter > 0
+				if (!close.retryAfter) return false
+				round = 0 // heartbeatd was up, and says when to come back
+				connectAfter(close.retryAfter)
+				return true
 		}
 	}
 
