@@ -70,7 +70,8 @@ func (b *replayBuffer) receive(m broker.Message) {
 		st.held.Renewed(time.Duration(msg.LivesMS)*time.Millisecond, stored)
 		b.wakeRows()
 	case message.Rooms:
-		st.changes.Take(msg, now, func(rooms []string) { b.pushRooms(st, rooms) })
+		recalled := b.recall(st, msg.Rooms)
+		st.changes.Take(msg, recalled, now, func(rooms []string) { b.pushRooms(st, rooms) })
 	case message.PHPBeats:
 		st.phpBeats.Add(msg.Beats, stored)
 	}

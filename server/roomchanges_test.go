@@ -32,7 +32,7 @@ func TestReportedRooms(t *testing.T) {
 		}
 	}
 	many := strings.TrimSuffix(strings.Repeat(`{"room":"a/b"},`, 51), ",")
-	for _, rooms := range []string{"", many, `{"room":""}`, `{"room":"a/b","expires":-1}`, fmt.Sprintf(`{"room":%q}`, strings.Repeat("x", 192)), fmt.Sprintf(`{"room":"a/b","state":%q}`, strings.Repeat("x", 101))} {
+	for _, rooms := range []string{"", many, `{"room":""}`, `{"room":"a/b","expires":-1}`, `{"room":"a/b","removed":[` + strings.Repeat(`"x",`, 50) + `"x"]}`, fmt.Sprintf(`{"room":%q}`, strings.Repeat("x", 192)), fmt.Sprintf(`{"room":"a/b","state":%q}`, strings.Repeat("x", 101))} {
 		if status := report(`{"site":"demo","rooms":[` + rooms + `]}`); status != 400 {
 			t.Errorf("%.60s: %d, want 400", rooms, status)
 		}
@@ -64,5 +64,29 @@ func TestMissedRooms(t *testing.T) {
 		if told != missed {
 			t.Errorf("missed %v, told %v", missed, told)
 		}
+	}
+}
+
+// TestRemovedRow checks that the open pages of a user whose row was removed are told at once, so that
+// they write it again, and with the others later.
+func TestRemovedRow(t *testing.T) {
+	n := newNode(t)
+	own, other := n.page(t, 2).socket(t), n.page(t, 1).socket(t)
+	for state, removed := range []string{"", `"user-2","user-02","user-0","editor-2","x"`} {
+		own.seen, other.seen = nil, nil
+		n.call(t, "/presence/changed", fmt.Sprintf(`{"site":"demo","rooms":[{"room":"admin/online","state":"%d","removed":[%s]}]}`, state, removed))
+		own.news(`"rooms":["admin/online"]`)
+		other.news(`"rooms":["admin/online"]`)
+	}
+	n.call(t, "/push", `{"site":"demo","to":{"all":true},"data":"the end"}`)
+	own.news("the end")
+	told := 0
+	for _, f := range own.seen {
+		if strings.Contains(string(f.Data), `"rooms":["admin/online"]`) {
+			told++
+		}
+	}
+	if told != 2 {
+		t.Errorf("told %d times, want 2", told)
 	}
 }

@@ -97,6 +97,27 @@ func (s *session) tellRows(resumed, returns bool) {
 	}
 }
 
+// recall makes the open pages of users beat whose rows were removed, and returns the rooms of these
+// rows. When a page closes, a version of that plugin without a push transport removes the row that
+// all pages of the user share: the others write it again.
+func (b *replayBuffer) recall(st *site, rooms []message.RoomState) (recalled []string) {
+	for _, r := range rooms {
+		for _, id := range r.Removed {
+			user, ok := pushtransport.RowUser(r.Room, id)
+			if !ok {
+				continue
+			}
+			for _, s := range b.sessions.appendTargets(nil, st.ID, message.Target{User: user}) {
+				if s.connected() {
+					s.Send(pushtransport.Changed([]string{r.Room}, 1).Frame())
+					recalled = append(recalled, r.Room)
+				}
+			}
+		}
+	}
+	return recalled
+}
+
 // pushRooms tells the pages of a site that rooms have changed. Rooms of posts concern every
 // page: the admin bar and the lists name who edits what. The table of an older version of that
 // plugin is synchronized at once.

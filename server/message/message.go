@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -62,6 +63,8 @@ const (
 	maxCallbacks = 50
 	maxCallback  = 1000
 	maxBeats     = 1_000_000
+	// MaxRemoved is the maximum number of removed rows of a room.
+	MaxRemoved = 50
 	// maxState is the maximum number of bytes of a room's state.
 	maxState = 100
 )
@@ -73,6 +76,8 @@ type RoomState struct {
 	Members string `json:"members,omitempty"` // a hash of the client ids
 	Expires int64  `json:"expires,omitempty"` // Unix s: when the next row expires; 0: not known
 	Forced  bool   `json:"forced,omitempty"`  // the room has changed, although State is the same
+	// Removed has the client IDs of the rows that PHP has just removed.
+	Removed []string `json:"removed,omitempty"`
 }
 
 // Check reports what is wrong with the state of a room.
@@ -84,6 +89,8 @@ func (s RoomState) Check() error {
 		return fmt.Errorf("state and members have at most %d bytes", maxState)
 	case s.Expires < 0:
 		return errors.New("expires must be a time in Unix seconds")
+	case len(s.Removed) > MaxRemoved || slices.ContainsFunc(s.Removed, func(id string) bool { return len(id) > 4*MaxName }):
+		return fmt.Errorf("removed has at most %d client IDs, with at most %d characters each", MaxRemoved, MaxName)
 	}
 	return nil
 }

@@ -19,6 +19,9 @@ const (
 	// maxKnownRooms is the number of rooms whose state a site remembers. When there are more,
 	// all are forgotten: the next change of each is pushed even if nobody can see it.
 	maxKnownRooms = 10_000
+	// recallTime is how long other pages are not told of a removed row that a page of its user
+	// writes again.
+	recallTime = 500 * time.Millisecond
 	// expiryMargin is the time from the second in which a row expires until pages are told.
 	expiryMargin = 1100 * time.Millisecond
 )
@@ -44,10 +47,12 @@ type knownRoom struct {
 	row            int       // how many pushes there were in a row, each soon after the one before
 	pushed         time.Time // when it was last pushed
 	expires        time.Time // when its next row expires; zero: not known
+	recalled       time.Time // until when a removed row may be written again
 }
 
-// Take takes a report. push is called later, without locks, with the rooms to push.
-func (c *Changes) Take(msg message.Message, now time.Time, push func(rooms []string)) {
+// Take takes a report. recalled has the rooms with removed rows that pages write again. push is
+// called later, without locks, with the rooms to push.
+func (c *Changes) Take(msg message.Message, recalled []string, now time.Time, push func(rooms []string)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
@@ -66,6 +71,9 @@ func (c *Changes) Take(msg message.Message, now time.Time, push func(rooms []str
 			k.expires = at
 		}
 		k.changed = k.changed || !same || r.Forced
+		if slices.Contains(recalled, r.Room) {
+			k.recalled = now.Add(recallTime)
+		}
 		if at := k.next(); !at.IsZero() && (first.IsZero() || at.Before(first)) {
 			first = at
 		}
@@ -93,7 +101,9 @@ func (c *Changes) room(name string) *knownRoom {
 func (k *knownRoom) next() (at time.Time) {
 	switch {
 	case k.changed:
-		at = k.pushed.Add(k.pace())
+		if at = k.pushed.Add(k.pace()); at.Before(k.recalled) {
+			at = k.recalled
+		}
 	case !k.expires.IsZero():
 		at = k.expires
 	}

@@ -58,7 +58,7 @@ func TestRoomChanges(t *testing.T) {
 				var changes Changes
 				p := &pushes{start: time.Now()}
 				for _, msg := range c.reports {
-					changes.Take(msg, time.Now(), p.push)
+					changes.Take(msg, nil, time.Now(), p.push)
 					time.Sleep(100 * time.Millisecond)
 				}
 				time.Sleep(10 * time.Second)
@@ -77,7 +77,7 @@ func TestExpiredRowIsPushed(t *testing.T) {
 		var changes Changes
 		p := &pushes{start: time.Now()}
 		report := func(expiresIn time.Duration) {
-			changes.Take(message.Message{Rooms: []message.RoomState{{Room: "a/b", State: "1", Expires: time.Now().Add(expiresIn).Unix()}}}, time.Now(), p.push)
+			changes.Take(message.Message{Rooms: []message.RoomState{{Room: "a/b", State: "1", Expires: time.Now().Add(expiresIn).Unix()}}}, nil, time.Now(), p.push)
 		}
 		report(60 * time.Second)
 		time.Sleep(50 * time.Second)
@@ -97,6 +97,27 @@ func TestExpiredRowIsPushed(t *testing.T) {
 	})
 }
 
+// TestRecalledRow checks that other pages are told of a removed row when the pages of its user have
+// had the time to write it again.
+func TestRecalledRow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var changes Changes
+		p := &pushes{start: time.Now()}
+		report := func(state string, recalled ...string) {
+			changes.Take(message.Message{Rooms: []message.RoomState{{Room: "a/b", State: state}}}, recalled, time.Now(), p.push)
+		}
+		report("1")
+		time.Sleep(5 * time.Second)
+		report("2", "a/b")
+		time.Sleep(200 * time.Millisecond)
+		report("1")
+		time.Sleep(5 * time.Second)
+		if got, want := p.String(), "0s a/b, 5.5s a/b"; got != want {
+			t.Errorf("pushed %s; want %s", got, want)
+		}
+	})
+}
+
 // TestPaceOfARoom checks that a room which changes all the time is pushed less and less often, and
 // soon again after a quiet time.
 func TestPaceOfARoom(t *testing.T) {
@@ -108,7 +129,7 @@ func TestPaceOfARoom(t *testing.T) {
 		var mu sync.Mutex
 		change := func(times int) {
 			for range times {
-				changes.Take(message.Message{Rooms: []message.RoomState{{Room: "a/b", Forced: true}}}, time.Now(), func([]string) {
+				changes.Take(message.Message{Rooms: []message.RoomState{{Room: "a/b", Forced: true}}}, nil, time.Now(), func([]string) {
 					mu.Lock()
 					defer mu.Unlock()
 					pushed = append(pushed, time.Since(start))
@@ -143,7 +164,7 @@ func TestPastExpiry(t *testing.T) {
 		defer changes.Stop()
 		p := &pushes{start: time.Now()}
 		for range 3 {
-			changes.Take(message.Message{Rooms: []message.RoomState{{Room: "a/b", State: "1", Expires: time.Now().Add(-time.Hour).Unix()}}}, time.Now(), p.push)
+			changes.Take(message.Message{Rooms: []message.RoomState{{Room: "a/b", State: "1", Expires: time.Now().Add(-time.Hour).Unix()}}}, nil, time.Now(), p.push)
 			time.Sleep(10 * time.Second)
 		}
 		if got, want := p.String(), "0s a/b"; got != want {

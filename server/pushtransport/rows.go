@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -234,6 +235,13 @@ func IsRow(room, clientID string, user int64) bool {
 	}
 	_, isPost := wordpress.ParsePostRoom(room)
 	return isPost && clientID == EditorClient(user)
+}
+
+// RowUser returns the user of a row of a page.
+func RowUser(room, clientID string) (user int64, ok bool) {
+	_, id, _ := strings.Cut(clientID, "-")
+	user, err := strconv.ParseInt(id, 10, 64)
+	return user, err == nil && user > 0 && IsRow(room, clientID, user)
 }
 
 // UserClient returns the client ID of a user in the admin.

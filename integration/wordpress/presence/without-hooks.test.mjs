@@ -2,9 +2,10 @@
 // hooks for push transports: each page writes its own screen with its beats.
 
 import assert from 'node:assert/strict'
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'node:test'
-import { beat, newPost, until } from '../live/live.mjs'
+import { addMuPlugin, beat, newPost, until } from '../live/live.mjs'
 import { claimsOf } from '../plugin.mjs'
 import { withStandIn } from './standins/standins.mjs'
 import { beatsSince, openPage, settled } from './transport.mjs'
@@ -12,7 +13,7 @@ import { beatsSince, openPage, settled } from './transport.mjs'
 const TOLD = 20
 
 test('a version without hooks for push transports', { timeout: 600_000 }, async (t) => {
-	await withStandIn(t, '0.17', async ({ php, ask, person, rows }) => {
+	await withStandIn(t, '0.17', async ({ site, php, ask, person, rows }) => {
 		const [otto, anna, carl] = [await person('admin'), await person('editor'), await person('author')]
 		const pages = [await openPage(otto, '/wp-admin/index.php'), await openPage(otto, '/wp-admin/about.php'), await openPage(anna, '/wp-admin/index.php')]
 		const bar = (page) => page.evaluate(() => document.querySelector('#wp-admin-bar-presence-online').innerText)
@@ -39,18 +40,36 @@ test('a version without hooks for push transports', { timeout: 600_000 }, async 
 			await page.close()
 		})
 
-		await t.test('one of two tabs is closed: the row is back at once', async () => {
-			const isThere = async () => (await rows(`client_id = 'user-${otto.id}'`)).length > 0
+		await t.test('one of two tabs is closed: the other writes the row at once, and others do not see that it was gone', async () => {
+			const log = `${site.dir}/wp-content/rows.log`
+			writeFileSync(log, '')
+			chmodSync(log, 0o666) // PHP runs as another user
+			addMuPlugin(site, 'rows', `foreach (array('set_presence', 'removed_presence') as $name) add_action($name, function ($room, $client) use ($name) {
+				if ('admin/online' === $room && 'user-${otto.id}' === $client) file_put_contents(WP_CONTENT_DIR . '/rows.log', round(1000 * microtime(true)) . " $name\\n", FILE_APPEND);
+			}, 1, 2);`)
 			await Promise.all(pages.map(beat))
 			await settled('the beats', () => beats(0))
+			await pages.at(-1).evaluate((name) => {
+				const bar = document.querySelector('#wp-admin-bar-presence-online')
+				const look = () => { window.missed = window.missed || !bar.innerText.includes(name) }
+				new MutationObserver(look).observe(bar, { childList: true, subtree: true, characterData: true })
+				look()
+			}, 'admin:')
+			const start = Date.now()
 			await pages.splice(1, 1)[0].close()
-			const [closed, missing] = [Date.now(), []]
-			while (Date.now() - closed < 15_000) {
-				if (!(await isThere())) missing.push(Date.now() - closed)
-				await sleep(100)
-			}
-			t.diagnostic(missing.length ? `the row is missing from ${missing[0]} to ${missing.at(-1)} ms` : 'the row is always there')
-			assert.ok(missing.every((ms) => ms < 5000), `missing until ${missing.at(-1)} ms`)
+			const changes = () => readFileSync(log, 'utf8').split('\n').map((line) => line.split(' ')).filter(([at]) => at >= start)
+			const gap = await until('the row to be removed and written', () => {
+				const all = changes()
+				const removed = all.findIndex(([, name]) => name === 'removed_presence')
+				const written = all.find(([, name], i) => i > removed && name === 'set_presence')
+				return removed >= 0 && written && { ms: written[0] - all[removed][0] }
+			})
+			t.diagnostic(`the row is missing for ${gap.ms} ms`)
+			assert.ok(gap.ms < 1000, `missing for ${gap.ms} ms`)
+			await settled('the beats', () => beats(0))
+			assert.equal(await pages.at(-1).evaluate(() => window.missed), false)
+			assert.equal((await rows(`client_id = 'user-${otto.id}'`)).length, 1)
+			addMuPlugin(site, 'rows', '')
 		})
 
 		await t.test('only users who may see where others are get presence of the admin', async () => {

@@ -15,6 +15,11 @@ defined( 'ABSPATH' ) || exit;
 const HEARTBEATD_MAX_CHANGED_ROOMS = 50;
 
 /**
+ * The most removed rows of a room that a request reports.
+ */
+const HEARTBEATD_MAX_REMOVED_ROWS = 50;
+
+/**
  * Returns the rooms that the request has changed.
  *
  * @return array<string, bool> By room: whether pages are told even if no row has changed.
@@ -61,12 +66,37 @@ function heartbeatd_ignore_row_changes( $ignore = null ) {
 }
 
 /**
- * Notes that a row of a room was written or removed.
+ * Returns the rows that the request has removed. Pages of one user share a row: if one of them
+ * removes it, the others write it again.
+ *
+ * @return array<string, string[]> By room: the client ids.
+ */
+function &heartbeatd_removed_rows() {
+	static $rows = array();
+	return $rows;
+}
+
+/**
+ * Notes that a row of a room was written.
  *
  * @param string $room The room.
  */
 function heartbeatd_on_row_changed( $room ) {
 	heartbeatd_note_changed_room( $room, false );
+}
+
+/**
+ * Notes that a row of a room was removed.
+ *
+ * @param string $room      The room.
+ * @param string $client_id The client id.
+ */
+function heartbeatd_on_row_removed( $room, $client_id ) {
+	heartbeatd_note_changed_room( $room, false );
+	$rows = &heartbeatd_removed_rows();
+	if ( isset( heartbeatd_changed_rooms()[ $room ] ) && heartbeatd_presence_is_valid_name( $client_id ) && count( $rows[ $room ] ?? array() ) < HEARTBEATD_MAX_REMOVED_ROWS ) {
+		$rows[ $room ][] = $client_id;
+	}
 }
 
 /**
@@ -182,18 +212,20 @@ function heartbeatd_note_changed_room( $room, $forced, $later = false ) {
  * Queues the report about the rooms that the request has changed.
  */
 function heartbeatd_report_changed_rooms() {
-	$rooms = &heartbeatd_changed_rooms();
+	$rooms   = &heartbeatd_changed_rooms();
+	$removed = &heartbeatd_removed_rows();
 	if ( ! $rooms ) {
 		return;
 	}
 	heartbeatd_finish_request();
-	$body  = array(
+	$body    = array(
 		'rooms' => heartbeatd_describe_rooms( $rooms ),
 		// Without a transport for its rows, each page writes its own screen with every beat to
 		// the row that the user's pages share. Such a change must not make other pages beat.
 		'beat'  => did_action( 'wp_ajax_heartbeat' ) && ! heartbeatd_may_hold_rows(),
 	);
-	$rooms = array();
+	$rooms   = array();
+	$removed = array();
 	heartbeatd_enqueue_call( '/presence/changed', $body );
 }
 
@@ -203,7 +235,8 @@ function heartbeatd_report_changed_rooms() {
  * @param array<string, bool> $rooms The rooms, and whether pages are told even if no row has changed.
  * @return array[] For each room: 'room', 'state' (its version, or a hash of its rows without their
  *                 dates), 'members' (a hash of the client ids), 'expires' (when its next row expires,
- *                 in Unix seconds, if that is known) and 'forced'.
+ *                 in Unix seconds, if that is known), 'forced' and 'removed' (the client ids of the
+ *                 rows that the request has removed).
  */
 function heartbeatd_describe_rooms( $rooms ) {
 	$names    = array_map( 'strval', array_keys( $rooms ) );
@@ -223,6 +256,9 @@ function heartbeatd_describe_rooms( $rooms ) {
 		}
 		if ( ! empty( $rooms[ $room ] ) ) {
 			$report['forced'] = true;
+		}
+		if ( ! empty( heartbeatd_removed_rows()[ $room ] ) ) {
+			$report['removed'] = heartbeatd_removed_rows()[ $room ];
 		}
 		$reports[] = $report;
 	}
