@@ -31,7 +31,6 @@ export function createTransportHistory(win) {
 		},
 		/** The transport opens, but does not last. */
 		flapped(name) {
-			known.forget(name)
 			tab.add(name, FAILED)
 		},
 		/** The transport is refused. Returns the milliseconds to wait; 0 if another page has just stored it. */

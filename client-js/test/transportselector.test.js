@@ -169,24 +169,6 @@ test('reconnects when the link dies, but not after stop()', async () => {
 	assert.equal(c.name, 'websocket')
 })
 
-test('a restart soon after a long outage: the page is back within seconds', async () => {
-	known('websocket')
-	world.works = { websocket: false, longpoll: false }
-	world.up = false
-	const c = newSelector()
-	c.start()
-	await pass(120_000)
-	world.works.websocket = world.up = true
-	while (!c.name) await pass(1_000)
-	world.works.websocket = world.up = false
-	made.at(-1).onClosed(BYE(4001, 700))
-	await pass(3_000)
-	assert.equal(c.name, '')
-	world.works.websocket = world.up = true
-	await pass(4_000)
-	assert.equal(c.name, 'websocket')
-})
-
 test('stop() while a link opens', async () => {
 	const c = newSelector()
 	c.start()
