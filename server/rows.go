@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
@@ -101,17 +102,26 @@ func (s *session) tellRows(resumed, returns bool) {
 // rows. When a page closes, a version of that plugin without a push transport removes the row that
 // all pages of the user share: the others write it again.
 func (b *replayBuffer) recall(st *site, rooms []message.RoomState) (recalled []string) {
+	removed := make(map[int64][]string) // the rooms, by user
 	for _, r := range rooms {
 		for _, id := range r.Removed {
-			user, ok := pushtransport.RowUser(r.Room, id)
-			if !ok {
-				continue
+			if user, ok := pushtransport.RowUser(r.Room, id); ok {
+				removed[user] = append(removed[user], r.Room)
 			}
-			for _, s := range b.sessions.appendTargets(nil, st.ID, message.Target{User: user}) {
-				if s.connected() {
-					s.Send(pushtransport.Changed([]string{r.Room}, 1).Frame())
-					recalled = append(recalled, r.Room)
-				}
+		}
+	}
+	if len(removed) == 0 {
+		return nil
+	}
+	for _, s := range b.sessions.appendTargets(nil, st.ID, message.Target{All: true}) {
+		of := removed[s.key.user]
+		if len(of) == 0 || !s.connected() {
+			continue
+		}
+		s.Send(pushtransport.Changed(of, 1).Frame())
+		for _, room := range of {
+			if !slices.Contains(recalled, room) {
+				recalled = append(recalled, room)
 			}
 		}
 	}
