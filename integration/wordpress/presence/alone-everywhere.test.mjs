@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { linked, newPost, until, withLive } from '../live/live.mjs'
+import { addMuPlugin, linked, newPost, until, withLive } from '../live/live.mjs'
 import { logIn } from './person.mjs'
 
 const route = '/wp-presence/v1/presence'
@@ -103,6 +103,18 @@ test('presence in PHP, REST, ticks, frames and on screen', { timeout: 600_000 },
 			await editing.close()
 			await visitor.close()
 			await says('nobody again', label, none)
+		})
+
+		await t.test('writes and removals by REST fire the actions of PHP', async () => {
+			addMuPlugin(site, 'fired', `
+$GLOBALS['fired'] = array();
+foreach (array('set_presence', 'removed_presence') as $name) add_action($name, function (...$args) use ($name) { $GLOBALS['fired'][] = array($name, ...$args); }, 10, 4);
+add_filter('rest_post_dispatch', function ($response) { $response->header('X-Fired', wp_json_encode($GLOBALS['fired'])); return $response; });`)
+			const fired = async (method, more) => JSON.parse((await two.rest(method, route, { room: ONLINE, client_id: 'tab', ...more })).headers.get('x-fired'))
+			assert.deepEqual(await fired('POST', { data: { a: '<b>' } }), [['set_presence', ONLINE, 'tab', { a: '<b>' }, author.id]])
+			assert.deepEqual(await fired('POST', { client_id: '_tab' }), [], 'a reserved id')
+			assert.deepEqual([await fired('DELETE'), await fired('DELETE')], [[['removed_presence', ONLINE, 'tab']], []])
+			addMuPlugin(site, 'fired', '')
 		})
 
 		await t.test('a user who is not recorded is nowhere', async () => {
