@@ -244,3 +244,50 @@ func TestNative(t *testing.T) {
 		})
 	}
 }
+
+// TestSets checks that heartbeatd answers only beats with the sets of handles that the ticket
+// names, if it names some.
+func TestSets(t *testing.T) {
+	p := newNode(t).page(t, 1)
+	_, good, err := p.node.verifyTicket(p.ticket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const lock, locks, nonces = "data[wp-refresh-post-lock][post_id]=1", "data[wp-check-locked-posts][]=post-1", "data[wp-refresh-post-nonces][post_id]=1"
+	const ping, editorPing, stock = "data[presence-ping][screen]=x", "data[presence-editor-ping][post_id]=1", "data[stock]=1"
+	for what, c := range map[string]struct {
+		sets, counted []string
+		beat          string
+		want          bool
+	}{
+		"no set is named":                           {nil, nil, lock, true},
+		"an empty list":                             {[]string{}, nil, ping, false},
+		"an allowed set":                            {[]string{"wp-refresh-post-lock"}, nil, lock, true},
+		"an allowed set with own handles":           {[]string{"wp-refresh-post-lock"}, nil, ping + "&" + lock, true},
+		"an allowed set with nonces":                {[]string{"wp-refresh-post-lock"}, nil, nonces + "&" + lock, true},
+		"an allowed set with a deposit":             {[]string{"wp-refresh-post-lock"}, nil, stock + "&" + lock, true},
+		"another set":                               {[]string{"wp-refresh-post-lock"}, nil, locks, false},
+		"a part of a set":                           {[]string{"wp-check-locked-posts,wp-refresh-post-lock"}, nil, lock, false},
+		"two allowed sets together":                 {[]string{"wp-check-locked-posts", "wp-refresh-post-lock"}, nil, lock + "&" + locks, false},
+		"the handles of a set in another order":     {[]string{"wp-check-locked-posts,wp-refresh-post-lock"}, nil, lock + "&" + locks, true},
+		"own handles only, not allowed":             {[]string{"wp-refresh-post-lock"}, nil, ping, false},
+		"own handles only":                          {[]string{""}, nil, ping, true},
+		"nonces only, not allowed":                  {[]string{"", "wp-refresh-post-lock"}, nil, nonces, false},
+		"a deposit only, not allowed":               {[]string{"", "wp-refresh-post-lock"}, nil, stock, false},
+		"a deposit and nonces only":                 {[]string{"*"}, nil, stock + "&" + nonces, true},
+		"native handles of another plugin":          {[]string{"presence-editor-ping,presence-ping"}, []string{"presence-ping", "presence-editor-ping"}, ping + "&" + editorPing, true},
+		"a part of the handles of another plugin":   {[]string{"presence-editor-ping,presence-ping"}, []string{"presence-ping", "presence-editor-ping"}, ping, false},
+		"native handles of another plugin, without": {[]string{""}, []string{"presence-ping"}, ping, false},
+	} {
+		t.Run(what, func(t *testing.T) {
+			claims := *good
+			repeat(time.Now(), time.Minute)(&claims)
+			claims.Deposits, claims.Sets, claims.Counted = true, c.sets, c.counted
+			form := wordpress.ParseForm([]byte(p.form(c.beat)))
+			beat := hook.Call{Post: form, Data: form.Array("data"), Now: time.Now(), Deposits: []hook.Deposit{{Handle: "stock"}}}
+			if got := claims.MayAnswer(&beat, p.node.pipeline.Hooks(), true); got != c.want {
+				t.Errorf("MayAnswer: %v, want %v", got, c.want)
+			}
+		})
+	}
+}

@@ -178,7 +178,7 @@ test('effects of callbacks', { timeout: 900_000 }, async (t) => {
 			const learn = (names) => php(`$foreign = array('f' => array('hook' => 'heartbeat_send', 'callback' => 'f', 'file' => 'PHP', 'id' => 'c1'));
 				$learned = heartbeatd_observations();
 				foreach (${names} as $name) $learned = heartbeatd_add_observation($learned, array('r', 's'), $foreign, '', array('f' => array('effects' => array(), 'reads' => array($name))));
-				return array($learned['levels'], count($learned['reads']['c1'] ?? array()), $learned['effects']['c1'] ?? array(), strlen(serialize($learned['reads'])));`)
+				return array($learned['native'], count($learned['reads']['c1'] ?? array()), $learned['effects']['c1'] ?? array(), strlen(serialize($learned['reads'])));`)
 			const few = learn(`array_map(fn ($i) => "option_$i", range(1, 80))`)
 			assert.deepEqual(few.slice(1, 3), [80, []])
 			assert.deepEqual(learn(`array_map(fn ($i) => "option_$i", range(1, 81))`).slice(0, 3), [[], 0, ['reads']], 'too many')
@@ -187,7 +187,7 @@ test('effects of callbacks', { timeout: 900_000 }, async (t) => {
 			const [levels, stored, effects, bytes] = php(`$learned = heartbeatd_observations();
 				foreach (range(1, 20) as $n) { $foreign["f$n"] = array('hook' => 'heartbeat_send', 'callback' => "f$n", 'file' => 'PHP', 'id' => "c$n"); $results["f$n"] = array('effects' => array(), 'reads' => array_map(fn ($i) => str_pad("$n $i ", 150, 'x'), range(1, 40))); }
 				foreach (range(1, 6) as $i) $learned = heartbeatd_add_observation($learned, array('r', 's'), $foreign, '', $results);
-				return array($learned['levels'], count($learned['reads']), array_count_values(array_merge(...array_values($learned['effects']))), strlen(serialize($learned['reads'])));`)
+				return array($learned['native'], count($learned['reads']), array_count_values(array_merge(...array_values($learned['effects']))), strlen(serialize($learned['reads'])));`)
 			assert.deepEqual([levels, stored, effects], [[], 2, { reads: 18 }], 'too many of all callbacks')
 			assert.ok(bytes < 20_000, `${bytes} bytes`)
 			assert.deepEqual(php(`$running = &heartbeatd_running_callbacks(); $running[] = array('effects' => array(), 'reads' => array());
@@ -203,7 +203,7 @@ test('effects of callbacks', { timeout: 900_000 }, async (t) => {
 						$learned = heartbeatd_add_observation($learned, array('r', "s$n"), $foreign($n), null, array());
 						if ($round > 1 && $before !== $learned) ++$changes;
 					}
-					return array(count($learned['foreign']), count($learned['levels']['r'] ?? array()), $changes ?? 0);
+					return array(count($learned['foreign']), count($learned['native']['r'] ?? array()), $changes ?? 0);
 				};
 				return array($rotate(25, fn ($n) => array("f$n" => array('hook' => 'heartbeat_received', 'callback' => "f$n", 'file' => 'PHP', 'id' => "c$n"))), $rotate(65, fn ($n) => array()));`)
 			assert.deepEqual(callbacks, [20, 25, 0])

@@ -22,7 +22,7 @@ test('observations of beats', { timeout: 300_000 }, async (t) => {
 			addMuPlugin(site, 'nosy', `function nosy($response) { return $response; }\nadd_filter('heartbeat_send', 'nosy');`)
 			assert.equal(await admin.beat('dashboard'), false)
 			assert.deepEqual(blamed(), ['nosy'])
-			assert.deepEqual(php(`return heartbeatd_observations()['levels'];`), [])
+			assert.deepEqual(php(`return heartbeatd_observations()['native'];`), [])
 		})
 
 		await t.test('after one beat without the callback it counts as removed', async () => {
@@ -108,7 +108,7 @@ test('observations of beats', { timeout: 300_000 }, async (t) => {
 
 		await t.test('an update of translations changes no code', async () => {
 			const before = php(`return get_option('heartbeatd_learned');`)
-			assert.ok(before.levels)
+			assert.ok(before.native)
 			assert.deepEqual(php(`heartbeatd_reset_observations(null, array('type' => 'translation')); return get_option('heartbeatd_learned');`), before)
 			assert.deepEqual(php(`heartbeatd_reset_observations(null, array('type' => 'plugin')); return get_option('heartbeatd_learned');`), [])
 			await clean()

@@ -344,7 +344,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			assert.equal(ticketOf(await fetch(`${site.url}/wp-admin/admin-ajax.php`, { method: 'POST', body: new URLSearchParams({ action: 'heartbeat' }) })), null)
 
 			for (let i = 0; i < 70; i++) await send({ _nonce: nonces[0], screen_id: `made-up-${i}` })
-			const most = php(`$l = get_option('heartbeatd_learned'); return max(array_map('count', $l['levels']));`)
+			const most = php(`$l = get_option('heartbeatd_learned'); return max(array_map('count', $l['native']));`)
 			assert.ok(most <= 60, `${most} screens`)
 		})
 

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -54,6 +55,12 @@ type Claims struct {
 	FreshUntil  int64           `json:"fresh_until"`            // Unix s: the end of the nonce's first half
 	Cron        int64           `json:"cron,omitempty"`         // Unix s: when the next scheduled event is due, if requests run it
 	Native      []string        `json:"native,omitzero"`        // handles that heartbeatd may answer; nil: PHP must see every beat
+
+	// Sets are the sets of handles that a beat may carry if heartbeatd answers it, because the
+	// callbacks of plugins were observed to do nothing in beats with these: each set is sorted
+	// and joined with commas. Nil: beats may carry any set.
+	Sets    []string `json:"sets,omitzero"`
+	Counted []string `json:"counted,omitempty"` // native handles that belong to a set; the repeated ones do, too
 
 	// Deposits says that beats may be answered with deposited values: no callback of another
 	// plugin would miss a handle.
@@ -137,9 +144,16 @@ func (c *Claims) User() *hook.User {
 // link may carry them while the ticket allows it. heartbeatd does not answer them.
 var repeatedHandles = []string{"wp-refresh-post-lock", "wp-check-locked-posts"}
 
+// nonceHandles ask for nonces. They belong to no set.
+var nonceHandles = []string{"wp-refresh-post-nonces", "wp-refresh-metabox-loader-nonces"}
+
+// uncounted is the set of a beat whose handles belong to no set, because they ask for nonces
+// or have deposited values.
+const uncounted = "*"
+
 // MayAnswer reports whether heartbeatd may answer a beat instead of PHP: the ticket and
 // the page's nonce are fresh, and each handle of the beat is native, both in the ticket
-// and in hooks, or has a deposited value. linked says that the beat came over a link.
+// and in hooks, or has a deposited value, and the ticket allows the set of the beat. linked says that the beat came over a link.
 func (c *Claims) MayAnswer(beat *hook.Call, hooks *hook.Hooks, linked bool) bool {
 	if c.Native == nil || beat.Post.Has("wp_customize") || beat.Post.String("action") != "heartbeat" {
 		return false
@@ -162,7 +176,25 @@ func (c *Claims) MayAnswer(beat *hook.Call, hooks *hook.Hooks, linked bool) bool
 			return false
 		}
 	}
-	return true
+	return c.Sets == nil || slices.Contains(c.Sets, c.setOf(beat))
+}
+
+// setOf returns the set of a beat's handles, as WordPress names it in Sets.
+func (c *Claims) setOf(beat *hook.Call) string {
+	var handles []string
+	set := ""
+	for handle := range beat.Data.All() {
+		if slices.Contains(repeatedHandles, handle) || slices.Contains(c.Counted, handle) {
+			handles = append(handles, handle)
+		} else if slices.Contains(nonceHandles, handle) || beat.HasDeposit(handle) {
+			set = uncounted
+		}
+	}
+	if handles == nil {
+		return set
+	}
+	slices.Sort(handles)
+	return strings.Join(handles, ",")
 }
 
 func (c *Claims) nonceMatches(nonce string) bool {

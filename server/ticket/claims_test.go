@@ -21,6 +21,7 @@ func TestClaimsLenient(t *testing.T) {
 		`,"types":["post",2024],"rooms":[5,"postType/2024:1"]`:       {Types: []string{"post", "2024"}, Rooms: []string{"5", "postType/2024:1"}},
 		`,"can":["edit_posts",null,true,[1],{"a":"b"},-1.5]`:         {Can: []string{"edit_posts", "-1.5"}},
 		`,"native":{"0":"presence-ping","2":"presence-editor-ping"}`: {Native: []string{"presence-ping", "presence-editor-ping"}},
+		`,"sets":["","wp-refresh-post-lock"],"counted":["x"]`:        {Sets: []string{"", "wp-refresh-post-lock"}, Counted: []string{"x"}},
 		`,"types":["page"],"except":3`:                               {Types: []string{"page"}, Except: 3},
 		`,"editable":[3,5],"not_editable":[7],"posts_cut":true`:      {Editable: []int64{3, 5}, NotEditable: []int64{7}, PostsCut: true},
 		`,"editable":["3"],"not_editable":7,"posts_cut":1`:           {},

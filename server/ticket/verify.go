@@ -98,7 +98,7 @@ func (v *Verifier) parse(raw string) (siteID string, c *Claims, err error) {
 	if _, err := c.UserID(); err != nil || c.IssuedAt == nil {
 		return "", nil, &Error{siteID, Malformed, "the ticket names no user or no time of issue"}
 	}
-	for _, list := range []*[]string{&c.Native, &c.Can, &c.Types} {
+	for _, list := range []*[]string{&c.Native, &c.Sets, &c.Counted, &c.Can, &c.Types} {
 		*list = internTexts(&v.texts, *list)
 	}
 	c.Editable, c.NotEditable = internIDs(&v.ids, c.Editable), internIDs(&v.ids, c.NotEditable)

@@ -37,7 +37,7 @@ function heartbeatd_report_callbacks() {
 		$items[] = heartbeatd_report_callback( $callback, $observations );
 	}
 	if ( ! array_diff( array_column( $items, 'level' ), array( 'good' ) ) ) {
-		$items[] = $observations['levels']
+		$items[] = $observations['native']
 			? heartbeatd_report_item( 'good', __( 'heartbeatd answers the beats that need no PHP.', 'heartbeatd' ) )
 			: heartbeatd_report_item( 'good', __( 'No beat has been observed yet. The first beats go to PHP, to find out which callbacks need them.', 'heartbeatd' ) );
 	}
@@ -93,7 +93,7 @@ function heartbeatd_callback_label( $callback ) {
 
 /**
  * Determines whether a callback had no effect in enough beats of each place that is stored
- * for it.
+ * for it, with one set of handles at least, and none with any other.
  *
  * @param array $callback A foreign callback.
  * @param array $silent   The counts of silent beats, by roles and screen.
@@ -104,14 +104,15 @@ function heartbeatd_is_silent_everywhere( $callback, $silent ) {
 	foreach ( array_keys( $callback['places'] ) as $place ) {
 		list( $roles, $screen ) = explode( ' ', $place );
 
-		$counts = $silent[ $roles ][ $screen ] ?? array();
+		$sets = $silent[ $roles ][ $screen ] ?? array();
 		if ( 'heartbeat_received' === $callback['hook'] ) {
-			unset( $counts[''] );
-			if ( ! $counts ) {
+			unset( $sets[''] );
+			if ( ! $sets ) {
 				continue; // No beat of this screen has run it.
 			}
 		}
-		if ( ! heartbeatd_is_silent( $callback, $counts ) ) {
+		$counts = array_column( $sets, $callback['id'] );
+		if ( 'wp_ajax_heartbeat' === $callback['hook'] || ! $counts || min( $counts ) < 0 || max( $counts ) < HEARTBEATD_SILENT_BEATS ) {
 			return false;
 		}
 		$known = true;

@@ -20,7 +20,7 @@ const HEARTBEATD_MAX_ROLES = 20;
  * All counts together are limited too: the option is loaded with every request.
  */
 const HEARTBEATD_MAX_SILENT_SCREENS = 40;
-const HEARTBEATD_MAX_SILENT_HANDLES = 4;
+const HEARTBEATD_MAX_SILENT_HANDLES = 8;
 const HEARTBEATD_MAX_SILENT_COUNTS  = 4000;
 
 /**
@@ -78,7 +78,7 @@ function heartbeatd_learn_effects( $observations, $place, $foreign, $handles, $r
 		$count = $result ? heartbeatd_count_silent_beat( $before[ $id ] ?? 0, ! $result['effects'] ) : $before[ $id ] ?? 0;
 		if ( $result && $result['effects'] ) {
 			$observations['effects'][ $id ] = heartbeatd_merge_names( $observations['effects'][ $id ] ?? array(), $result['effects'], HEARTBEATD_MAX_EFFECTS );
-			if ( heartbeatd_has_turned( $observations['silent'][ $roles ][ $screen ] ?? array(), $foreign, array( $key => $result ) ) ) {
+			if ( heartbeatd_has_turned( $observations['silent'][ $roles ][ $screen ] ?? array(), $handles, $foreign, array( $key => $result ) ) ) {
 				$observations = heartbeatd_forget_callbacks( $observations, array( $id ) );
 			}
 		}
@@ -86,7 +86,7 @@ function heartbeatd_learn_effects( $observations, $place, $foreign, $handles, $r
 			$counts[ $id ] = $count;
 		}
 	}
-	if ( $counts && heartbeatd_has_room_for( $observations['silent'], $place, $handles ) ) {
+	if ( heartbeatd_has_room_for( $observations['silent'], $place, $handles ) ) {
 		$observations['silent'][ $roles ][ $screen ][ $handles ] = $counts;
 	}
 	return heartbeatd_drop_unused( $observations );
@@ -209,28 +209,31 @@ function heartbeatd_forget_callbacks( $observations, $ids ) {
 			foreach ( $sets as $handles => $counts ) {
 				if ( array_intersect_key( $counts, $ids ) ) {
 					$observations['silent'][ $roles ][ $screen ][ $handles ] = array_diff_key( $counts, $ids );
-					unset( $observations['levels'][ $roles ][ $screen ] );
+					unset( $observations['native'][ $roles ][ $screen ] );
 				}
 			}
 		}
 	}
-	$observations['levels'] = array_filter( $observations['levels'] ?? array() );
+	$observations['native'] = array_filter( $observations['native'] ?? array() );
 	$observations['reads']  = array_diff_key( $observations['reads'], $ids );
 	return $observations;
 }
 
 /**
- * Determines whether a callback that was silent at the place has had an effect.
+ * Determines whether a callback that was silent at the place has had an effect. Another effect
+ * with a set of handles with which it had one before says nothing about other sets.
  *
- * @param array   $counts  The place's counts before the beat, by the beats' handles.
- * @param array[] $foreign The foreign callbacks during the beat.
- * @param array[] $results What the observed callbacks have done.
+ * @param array       $counts  The place's counts before the beat, by the beats' handles.
+ * @param string|null $handles The same as for heartbeatd_learn_effects().
+ * @param array[]     $foreign The foreign callbacks during the beat.
+ * @param array[]     $results What the observed callbacks have done.
  * @return bool
  */
-function heartbeatd_has_turned( $counts, $foreign, $results ) {
+function heartbeatd_has_turned( $counts, $handles, $foreign, $results ) {
 	foreach ( $results as $key => $result ) {
-		$before = array_column( $counts, $foreign[ $key ]['id'] ?? '' );
-		if ( $result['effects'] && $before && max( $before ) >= HEARTBEATD_SILENT_BEATS ) {
+		$id     = $foreign[ $key ]['id'] ?? '';
+		$before = array_column( $counts, $id );
+		if ( $result['effects'] && $before && max( $before ) >= HEARTBEATD_SILENT_BEATS && ( $counts[ (string) $handles ][ $id ] ?? 0 ) >= 0 ) {
 			return true;
 		}
 	}

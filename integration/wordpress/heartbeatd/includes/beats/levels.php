@@ -1,7 +1,16 @@
 <?php
 /**
- * The level of a page: which of its beats heartbeatd may answer, so that the callbacks on the
- * hooks of a beat do not run.
+ * The sets of handles with which heartbeatd may answer a page's beats, so that the callbacks on
+ * the hooks of a beat do not run.
+ *
+ * A set has the handles of core, and those of other plugins that heartbeatd can answer, that one
+ * beat carries: sorted, and joined with commas. It is empty for a beat whose handles were all
+ * added by this plugin's own scripts: it would have no handles without this plugin, and core
+ * would not apply heartbeat_received to it. Handles that ask for nonces, and those with a deposited
+ * value, belong to no set: a beat that has only such handles counts as '*'.
+ *
+ * A callback is judged for each set separately. A set that beats rarely carry goes to PHP until
+ * the callbacks were silent in enough of these beats, and other sets do not wait for it.
  *
  * @package heartbeatd
  */
@@ -9,89 +18,81 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Which beats heartbeatd may answer: none, those whose handles were all added by this
- * plugin's own scripts, or all whose handles are native. A beat with own handles only would
- * have no handles without this plugin, and core would not apply heartbeat_received to it.
- */
-const HEARTBEATD_NATIVE_NONE = 0;
-const HEARTBEATD_NATIVE_OWN  = 1;
-const HEARTBEATD_NATIVE_ALL  = 2;
-
-/**
  * After how many beats without an effect a callback is silent.
  */
 const HEARTBEATD_SILENT_BEATS = 5;
 
 /**
- * Returns the level of a page on which foreign callbacks are registered.
+ * The set of beats that have handles, none of which belongs to a set.
+ */
+const HEARTBEATD_UNCOUNTED = '*';
+
+/**
+ * Returns the sets with which heartbeatd may answer beats while foreign callbacks are
+ * registered.
  *
+ * @param string[]|true                     $sets    The sets that are allowed without them; true for all.
  * @param array[]                           $foreign The foreign callbacks.
- * @param array<string, array<string, int>> $counts  In how many beats of the place callbacks had no effect, by the beats' handles.
- * @return int One of the constants HEARTBEATD_NATIVE_….
+ * @param array<string, array<string, int>> $counts  In how many beats of the place callbacks had no effect, by set.
+ * @return string[]|true
  */
-function heartbeatd_native_level( $foreign, $counts = array() ) {
-	$level = HEARTBEATD_NATIVE_ALL;
-	foreach ( $foreign as $callback ) {
-		if ( heartbeatd_is_silent( $callback, $counts ) || heartbeatd_has_pace( $callback, $counts ) ) {
-			continue;
-		}
-		if ( 'heartbeat_received' !== $callback['hook'] ) {
-			return HEARTBEATD_NATIVE_NONE;
-		}
-		$level = HEARTBEATD_NATIVE_OWN;
+function heartbeatd_limit_sets( $sets, $foreign, $counts = array() ) {
+	if ( ! $foreign ) {
+		return $sets;
 	}
-	return $level;
+	if ( true === $sets ) {
+		$sets = array_map( 'strval', array_keys( $counts + array_fill_keys( array( '', HEARTBEATD_UNCOUNTED ), array() ) ) );
+	}
+	$is_allowed = static function ( $set ) use ( $foreign, $counts ) {
+		foreach ( $foreign as $callback ) {
+			if ( 'heartbeat_received' === $callback['hook'] && HEARTBEATD_UNCOUNTED === $set ) {
+				return false; // Core applies it, and such beats are not observed.
+			}
+			if ( heartbeatd_may_act( $callback, $set, $counts ) && HEARTBEATD_PACE_ALL_BEATS === heartbeatd_callback_pace( $callback ) ) {
+				return false;
+			}
+		}
+		return true;
+	};
+	return array_values( array_filter( $sets, $is_allowed ) );
 }
 
 /**
- * Determines whether a callback is silent at a place: whether it had no effect in enough
- * beats, with each set of handles of core that beats there carry.
+ * Determines whether a callback may have an effect in beats with a set of handles: whether it
+ * runs in them, and was not silent in enough of them.
  *
  * @param array                             $callback A foreign callback.
- * @param array<string, array<string, int>> $counts   The same as for heartbeatd_native_level().
+ * @param string                            $set      The set.
+ * @param array<string, array<string, int>> $counts   The same as for heartbeatd_limit_sets().
  * @return bool
  */
-function heartbeatd_is_silent( $callback, $counts ) {
-	if ( 'wp_ajax_heartbeat' === $callback['hook'] ) {
-		return false; // It runs before core, so that its effects cannot be told from core's.
+function heartbeatd_may_act( $callback, $set, $counts ) {
+	if ( 'heartbeat_received' === $callback['hook'] && '' === $set ) {
+		return false; // Core does not apply it to beats without handles.
 	}
-	if ( 'heartbeat_received' === $callback['hook'] ) {
-		unset( $counts[''] ); // Core does not apply it to beats without handles.
+	if ( HEARTBEATD_UNCOUNTED === $set ) {
+		$set = ''; // The other hooks do not get the handles.
 	}
-	foreach ( $counts as $silent ) {
-		if ( ( $silent[ $callback['id'] ] ?? 0 ) < HEARTBEATD_SILENT_BEATS ) {
-			return false;
-		}
-	}
-	return (bool) $counts;
-}
-
-/**
- * Determines whether the owner of the site has chosen a pace for a callback. A place to whose
- * beats core does not apply heartbeat_received needs no pace.
- *
- * @param array                             $callback A foreign callback.
- * @param array<string, array<string, int>> $counts   The same as for heartbeatd_native_level().
- * @return bool
- */
-function heartbeatd_has_pace( $callback, $counts ) {
-	$applies = 'heartbeat_received' !== $callback['hook'] || array_diff_key( $counts, array( '' => true ) );
-	return $applies && HEARTBEATD_PACE_ALL_BEATS !== heartbeatd_callback_pace( $callback );
+	// A callback on wp_ajax_heartbeat runs before core, so that its effects cannot be told from core's.
+	return 'wp_ajax_heartbeat' === $callback['hook'] || ( $counts[ $set ][ $callback['id'] ] ?? 0 ) < HEARTBEATD_SILENT_BEATS;
 }
 
 /**
  * Returns the pace of a page: after how many seconds PHP must see its next beat.
  *
+ * @param string[]                          $sets    The sets with which heartbeatd may answer the page's beats.
  * @param array[]                           $foreign The foreign callbacks of the page.
- * @param array<string, array<string, int>> $counts  In how many beats of the place callbacks had no effect, by the beats' handles.
+ * @param array<string, array<string, int>> $counts  The same as for heartbeatd_limit_sets().
  * @return int 0 if no callback needs it.
  */
-function heartbeatd_shortest_pace( $foreign, $counts ) {
+function heartbeatd_shortest_pace( $sets, $foreign, $counts ) {
 	$paces = array();
 	foreach ( $foreign as $callback ) {
 		$pace = heartbeatd_callback_pace( $callback );
-		if ( $pace > 0 && heartbeatd_has_pace( $callback, $counts ) && ! heartbeatd_is_silent( $callback, $counts ) ) {
-			$paces[] = $pace;
+		foreach ( $sets as $set ) {
+			if ( $pace > 0 && heartbeatd_may_act( $callback, $set, $counts ) ) {
+				$paces[] = $pace;
+			}
 		}
 	}
 	return $paces ? min( $paces ) : 0;

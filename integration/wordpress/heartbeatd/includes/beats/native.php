@@ -29,12 +29,11 @@ const HEARTBEATD_NATIVE_HANDLES = array( 'presence-ping', 'presence-editor-ping'
 const HEARTBEATD_MAX_NATIVE_HANDLES = 20;
 
 /**
- * Returns the handles that tickets name as native.
+ * Returns the handles that heartbeatd answers instead of PHP.
  *
- * @param int $level One of the constants HEARTBEATD_NATIVE_OWN and HEARTBEATD_NATIVE_ALL.
  * @return string[]
  */
-function heartbeatd_native_handles( $level ) {
+function heartbeatd_native_handles() {
 	/**
 	 * Filters the handles that heartbeatd answers instead of PHP. A handle needs a hook in
 	 * heartbeatd: beats with a handle that heartbeatd does not know go to PHP.
@@ -44,9 +43,6 @@ function heartbeatd_native_handles( $level ) {
 	$handles = heartbeatd_unique_strings( apply_filters( 'heartbeatd_native_handles', HEARTBEATD_NATIVE_HANDLES ) );
 	if ( heartbeatd_is_push_transport() ) {
 		$handles = array_diff( $handles, HEARTBEATD_OWN_HANDLES ); // The other plugin answers them with markup.
-	}
-	if ( HEARTBEATD_NATIVE_OWN === $level ) {
-		$handles = array_intersect( $handles, heartbeatd_own_handles() );
 	}
 	return array_slice( array_values( $handles ), 0, HEARTBEATD_MAX_NATIVE_HANDLES );
 }
@@ -67,8 +63,7 @@ function heartbeatd_callbacks_that_need_php( $screen_id, $foreign, $handles ) {
 	$counts = heartbeatd_observations()['silent'][ heartbeatd_roles_hash() ][ heartbeatd_screen_hash( $screen_id ) ] ?? array();
 	$keys   = array();
 	foreach ( $foreign as $callback ) {
-		$runs = 'heartbeat_received' !== $callback['hook'] || '' !== $handles;
-		if ( $runs && ! heartbeatd_is_silent( $callback, $counts ) && HEARTBEATD_PACE_OWN_BEATS !== heartbeatd_callback_pace( $callback ) ) {
+		if ( heartbeatd_may_act( $callback, $handles, $counts ) && HEARTBEATD_PACE_OWN_BEATS !== heartbeatd_callback_pace( $callback ) ) {
 			$keys[] = heartbeatd_pace_key( $callback );
 		}
 	}
@@ -76,21 +71,22 @@ function heartbeatd_callbacks_that_need_php( $screen_id, $foreign, $handles ) {
 }
 
 /**
- * Returns the level and the pace of a page. If calls to heartbeatd's API fail, PHP must see
- * every beat, because the plugin could not report changes.
+ * Returns the sets of handles with which heartbeatd may answer a page's beats, and the page's
+ * pace. If calls to heartbeatd's API fail, PHP must see every beat, because the plugin could not
+ * report changes.
  *
  * @param string $screen_id The page's screen.
- * @return array{0: int, 1: int} One of the constants HEARTBEATD_NATIVE_…, and after how many seconds PHP must see a beat again; 0 if no callback asks for it.
+ * @return array{0: string[]|true, 1: int} The sets, or true for all, and after how many seconds PHP must see a beat again; 0 if no callback asks for it.
  */
-function heartbeatd_page_native_level( $screen_id ) {
+function heartbeatd_page_native_sets( $screen_id ) {
 	$observations = heartbeatd_observations();
 	$roles        = heartbeatd_roles_hash();
 	$screen       = heartbeatd_screen_hash( $screen_id );
 	$counts       = $observations['silent'][ $roles ][ $screen ] ?? array();
 	$foreign      = heartbeatd_foreign_callbacks();
-	$level        = min( $observations['levels'][ $roles ][ $screen ] ?? HEARTBEATD_NATIVE_NONE, heartbeatd_native_level( $foreign, $counts ) );
+	$sets         = heartbeatd_limit_sets( $observations['native'][ $roles ][ $screen ] ?? array(), $foreign, $counts );
 	if ( ! heartbeatd_are_nonces_standard() || heartbeatd_last_call_failed() ) {
-		$level = HEARTBEATD_NATIVE_NONE;
+		$sets = array();
 	}
 	/**
 	 * Filters whether heartbeatd may answer a page's beats. A filter can only forbid it.
@@ -98,11 +94,14 @@ function heartbeatd_page_native_level( $screen_id ) {
 	 * @param bool   $native    Whether heartbeatd may answer.
 	 * @param string $screen_id The page's screen.
 	 */
-	if ( ! $level || ! apply_filters( 'heartbeatd_native', true, $screen_id ) ) {
-		return array( HEARTBEATD_NATIVE_NONE, 0 );
+	if ( ! $sets || ! apply_filters( 'heartbeatd_native', true, $screen_id ) ) {
+		return array( array(), 0 );
+	}
+	if ( true === $sets ) {
+		return array( true, 0 ); // The last beat had no foreign callback, and none is registered now.
 	}
 	$is_here = static function ( $callback ) use ( $roles, $screen ) {
 		return isset( $callback['places'][ "$roles $screen" ] );
 	};
-	return array( $level, heartbeatd_shortest_pace( $foreign + array_filter( $observations['foreign'], $is_here ), $counts ) );
+	return array( $sets, heartbeatd_shortest_pace( $sets, $foreign + array_filter( $observations['foreign'], $is_here ), $counts ) );
 }

@@ -3,25 +3,25 @@
  * Observations: which foreign callbacks were registered during the last beats, and which
  * effects they had. While one on heartbeat_received is registered, PHP must see every beat that has
  * handles of core or of another plugin; while one on another hook is registered, PHP must see
- * every beat. A silent callback does not count.
+ * every beat. A silent callback does not count, in beats with the handles with which it was silent.
  *
  * The option heartbeatd_learned stores the observations. A place is a set of roles and a
  * screen: callbacks may be registered for some of them only.
  *
  *     fingerprint   of the plugins, the theme and WordPress; if it changes, all observations are removed
- *     levels        for each set of roles, the screens with the level of their last beat, which
- *                   is never HEARTBEATD_NATIVE_NONE
- *     full          the hour in which a full list of levels has begun again
+ *     native        for each set of roles, the screens for which heartbeatd may answer beats, with
+ *                   the sets of handles that these may carry, as of the last beat; true for all
+ *     full          the hour in which a full list of these screens has begun again
  *     foreign       the foreign callbacks, with the places whose last beat had them
- *     silent        for each place and the handles of core that its beats carry, the number of
- *                   silent beats of each callback, or minus the hour of its last effect
+ *     silent        for each place and set of handles that its beats carry, the number of silent
+ *                   beats of each callback, or minus the hour of its last effect
  *     effects       the effects of the callbacks that had one
  *     reads         the options and metadata keys that a callback reads
  *     changes       how often in an hour these have changed
  *
- * heartbeatd may answer only beats of places with a level. Other beats go to PHP, so that one beat
+ * heartbeatd may answer only beats of places in `native`. Other beats go to PHP, so that one beat
  * shows that a callback is gone. A new foreign callback may be registered at any place: when
- * it is seen for the first time, it limits the levels of all places.
+ * it is seen for the first time, it limits the sets of all places.
  *
  * @package heartbeatd
  */
@@ -31,7 +31,7 @@ defined( 'ABSPATH' ) || exit;
 /**
  * How many screens for each set of roles, and places for each foreign callback are stored. A
  * full list does not change: replacing an item with every beat would write the option with
- * every beat. PHP sees every beat of other screens. Full lists of levels begin again, at most once
+ * every beat. PHP sees every beat of other screens. Full lists in `native` begin again, at most once
  * in an hour.
  */
 const HEARTBEATD_MAX_SCREENS = 60;
@@ -65,7 +65,7 @@ function heartbeatd_record_observation( $screen_id, $foreign, $handles = null, $
 	$before = heartbeatd_observations();
 	$after  = heartbeatd_add_observation( $before, $place, $foreign, $handles, $results );
 	update_option( 'heartbeatd_learned', $after, true );
-	return heartbeatd_has_turned( $before['silent'][ $place[0] ][ $place[1] ] ?? array(), $foreign, $results );
+	return heartbeatd_has_turned( $before['silent'][ $place[0] ][ $place[1] ] ?? array(), $handles, $foreign, $results );
 }
 
 /**
@@ -83,70 +83,68 @@ function heartbeatd_add_observation( $observations, $place, $foreign, $handles, 
 
 	$stored       = array_slice( $foreign, 0, HEARTBEATD_MAX_FOREIGN, true );
 	$observations = heartbeatd_learn_effects( $observations, $place, $stored, $handles, $results );
-	$level        = heartbeatd_native_level( $foreign, $observations['silent'][ $roles ][ $screen ] ?? array() );
+	$sets         = heartbeatd_limit_sets( true, $foreign, $observations['silent'][ $roles ][ $screen ] ?? array() );
 
 	$merged = heartbeatd_merge_foreign_callbacks( $observations['foreign'], $stored, "$roles $screen" );
 	$is_new = static function ( $callback, $key ) use ( $observations, $merged ) {
 		return isset( $merged[ $key ] ) && ( $observations['foreign'][ $key ]['id'] ?? null ) !== $callback['id'];
 	};
 
-	$observations['levels']  = heartbeatd_limit_levels( $observations['levels'], heartbeatd_native_level( array_filter( $stored, $is_new, ARRAY_FILTER_USE_BOTH ) ) );
+	$observations['native']  = heartbeatd_limit_places( $observations['native'], array_filter( $stored, $is_new, ARRAY_FILTER_USE_BOTH ) );
 	$observations['foreign'] = $merged;
-	return heartbeatd_set_level( $observations, $place, $level );
+	return heartbeatd_set_native( $observations, $place, $sets );
 }
 
 /**
- * Stores the level of a place.
+ * Stores the sets of handles with which heartbeatd may answer beats of a place.
  *
- * @param array    $observations The observations.
- * @param string[] $place        The roles and the screen.
- * @param int      $level        The level.
+ * @param array         $observations The observations.
+ * @param string[]      $place        The roles and the screen.
+ * @param string[]|true $sets         The sets, or true for all.
  * @return array
  */
-function heartbeatd_set_level( $observations, $place, $level ) {
+function heartbeatd_set_native( $observations, $place, $sets ) {
 	list( $roles, $screen ) = $place;
 
-	$levels  = $observations['levels'];
-	$screens = $levels[ $roles ] ?? array();
-	if ( HEARTBEATD_NATIVE_NONE === $level ) {
-		unset( $levels[ $roles ][ $screen ] );
-		$observations['levels'] = array_filter( $levels );
+	$native  = $observations['native'];
+	$screens = $native[ $roles ] ?? array();
+	if ( ! $sets ) {
+		unset( $native[ $roles ][ $screen ] );
+		$observations['native'] = array_filter( $native );
 		return $observations;
 	}
-	$has_room = isset( $screens[ $screen ] ) || ( count( $screens ) < HEARTBEATD_MAX_SCREENS && ( $screens || count( $levels ) < HEARTBEATD_MAX_ROLES ) );
+	$has_room = isset( $screens[ $screen ] ) || ( count( $screens ) < HEARTBEATD_MAX_SCREENS && ( $screens || count( $native ) < HEARTBEATD_MAX_ROLES ) );
 	if ( ! $has_room ) {
 		if ( heartbeatd_hour() === $observations['full'] ) {
 			return $observations;
 		}
 		$observations['full'] = heartbeatd_hour();
 		if ( $screens ) {
-			$levels[ $roles ] = array();
+			$native[ $roles ] = array();
 		} else {
-			$levels = array();
+			$native = array();
 		}
 	}
-	$levels[ $roles ][ $screen ] = $level;
-	$observations['levels']      = $levels;
+	$native[ $roles ][ $screen ] = $sets;
+	$observations['native']      = $native;
 	return $observations;
 }
 
 /**
- * Lowers the levels of all places to a limit.
+ * Limits the sets of all places because of foreign callbacks that were not observed there.
  *
- * @param array<string, array<string, int>> $levels The levels by roles and screen.
- * @param int                               $limit  The highest level that stays.
- * @return array<string, array<string, int>>
+ * @param array<string, array<string, string[]|true>> $native  The sets by roles and screen.
+ * @param array[]                                     $foreign The callbacks.
+ * @return array<string, array<string, string[]|true>>
  */
-function heartbeatd_limit_levels( $levels, $limit ) {
-	if ( HEARTBEATD_NATIVE_NONE === $limit ) {
-		return array();
-	}
-	foreach ( $levels as $roles => $screens ) {
-		foreach ( $screens as $screen => $level ) {
-			$levels[ $roles ][ $screen ] = min( $level, $limit );
+function heartbeatd_limit_places( $native, $foreign ) {
+	foreach ( $foreign ? $native : array() as $roles => $screens ) {
+		foreach ( $screens as $screen => $sets ) {
+			$screens[ $screen ] = heartbeatd_limit_sets( $sets, $foreign );
 		}
+		$native[ $roles ] = array_filter( $screens );
 	}
-	return $levels;
+	return array_filter( $native );
 }
 
 /**
@@ -182,7 +180,7 @@ function heartbeatd_merge_foreign_callbacks( $known, $foreign, $place ) {
 /**
  * Returns the stored observations that are still valid.
  *
- * @return array{fingerprint: string, levels: array, full: int, foreign: array, silent: array, effects: array, reads: array, changes: array}
+ * @return array{fingerprint: string, native: array, full: int, foreign: array, silent: array, effects: array, reads: array, changes: array}
  */
 function heartbeatd_observations() {
 	static $read = array();
@@ -204,7 +202,7 @@ function heartbeatd_observations() {
 function heartbeatd_valid_observations( $observations ) {
 	$nothing = array(
 		'fingerprint' => heartbeatd_code_fingerprint(),
-		'levels'      => array(),
+		'native'      => array(),
 		'full'        => 0,
 		'foreign'     => array(),
 		'silent'      => array(),
@@ -242,7 +240,7 @@ function heartbeatd_reset_observations( $upgrader = null, $extra = array() ) {
 }
 
 /**
- * Forgets the levels of all places, and revokes the tickets that depend on them, after the
+ * Forgets the sets of all places, and revokes the tickets that depend on them, after the
  * choices on the settings screen have changed.
  *
  * @param mixed $before The settings before the update.
@@ -254,7 +252,7 @@ function heartbeatd_on_settings_update( $before, $after ) {
 	}
 	wp_cache_delete( 'alloptions', 'options' );
 	$observations           = heartbeatd_observations();
-	$observations['levels'] = array();
+	$observations['native'] = array();
 	update_option( 'heartbeatd_learned', $observations, true );
 	heartbeatd_enqueue_call( '/revoke', array( 'all' => true ) );
 }

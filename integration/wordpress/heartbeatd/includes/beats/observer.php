@@ -144,11 +144,11 @@ function heartbeatd_record_exit() {
  */
 function heartbeatd_beat_handles( $data ) {
 	$handles = array_map( 'strval', array_keys( $data ) );
-	if ( array_diff( $handles, heartbeatd_native_handles( HEARTBEATD_NATIVE_ALL ), HEARTBEATD_REPEATED_HANDLES ) ) {
+	if ( array_diff( $handles, heartbeatd_native_handles(), HEARTBEATD_REPEATED_HANDLES ) ) {
 		return null;
 	}
 	$asked = array_diff( $handles, HEARTBEATD_NONCE_HANDLES );
-	sort( $asked );
+	sort( $asked, SORT_STRING );
 	return $handles && ! $asked ? null : implode( ',', $asked );
 }
 

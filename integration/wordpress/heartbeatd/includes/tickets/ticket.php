@@ -84,20 +84,30 @@ function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
 
 /**
  * Adds the claims about the beats that heartbeatd may answer. A page may repeat answers about
- * post locks only if heartbeatd may answer beats with handles of core.
+ * post locks only if heartbeatd may answer beats with handles of core. The claim `sets` has the sets
+ * of handles that a beat may carry, and `counted` the native handles that belong to a set.
  *
  * @param array  $claims    The ticket's claims.
  * @param string $screen_id The page's screen.
  * @return array
  */
 function heartbeatd_add_native_claims( $claims, $screen_id ) {
-	list( $level, $pace ) = heartbeatd_page_native_level( $screen_id );
-	if ( HEARTBEATD_NATIVE_NONE !== $level ) {
-		$claims['native'] = heartbeatd_native_handles( $level );
+	list( $sets, $pace ) = heartbeatd_page_native_sets( $screen_id );
+	if ( ! $sets ) {
+		return $claims;
 	}
-	if ( HEARTBEATD_NATIVE_ALL === $level ) {
+	$native = heartbeatd_native_handles();
+	$own    = heartbeatd_own_handles();
+	if ( array( '' ) === $sets ) {
+		$claims['native'] = array_values( array_intersect( $native, $own ) );
+	} else {
+		$claims['native']       = $native;
 		$claims['deposits']     = true;
 		$claims['repeat_until'] = (int) $claims['iat'] + HEARTBEATD_LOCK_REPEAT_TIME;
+		if ( true !== $sets ) {
+			$counted = array_values( array_diff( $native, $own, HEARTBEATD_NONCE_HANDLES ) );
+			$claims += array_filter( compact( 'sets', 'counted' ) );
+		}
 	}
 	if ( $pace ) {
 		$claims['fresh_until'] = min( $claims['fresh_until'], (int) $claims['iat'] + $pace );
@@ -107,7 +117,7 @@ function heartbeatd_add_native_claims( $claims, $screen_id ) {
 
 /**
  * Signs a ticket. Leaves out what does not fit: what is only counted, single posts, when locks
- * expire, then the ping, then rooms, from the end, and then the post types.
+ * expire, then the ping, then rooms, from the end, then the post types, and then sets of handles.
  *
  * @param array $claims The claims.
  * @param int   $limit  The most bytes that the ticket may have.
@@ -132,6 +142,8 @@ function heartbeatd_sign_ticket( $claims, $limit = HEARTBEATD_MAX_JWT ) {
 			array_pop( $claims['rooms'] );
 		} elseif ( isset( $claims['admin'] ) ) {
 			unset( $claims['types'], $claims['admin'] );
+		} elseif ( isset( $claims['sets'][1] ) ) {
+			array_pop( $claims['sets'] );
 		} else {
 			return '';
 		}
