@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { fileURLToPath } from 'node:url'
 import { addPlugin } from '../plugin.mjs'
-import { editorOf, linked, newEditor, newPost, tickOf } from './live.mjs'
+import { editorOf, linked, newEditor, newPost, tickOf, until } from './live.mjs'
 
 // The plugins in live/plugins/beats that act, with the screens on which they do so for an editor.
 // All others are silent there, or hang on hooks that no native beat reaches.
@@ -36,6 +36,11 @@ const SHARING = ['events', 'longpoll']
 // The most beats that PHP answers before heartbeatd answers a page's beats. Usually there are six:
 // one tells PHP of the page, and five are observed.
 const LEARNING_BEATS = 7
+
+// For how many seconds PHP may have another reason to answer. After two calls to heartbeatd that took
+// too long, which happens on a busy machine, it answers all beats for 30 s, and longer if the
+// next call takes too long, too.
+const OTHER_REASONS = 90
 
 // activate installs and activates plugins of live/plugins/beats.
 export function activate(site, php, names) {
@@ -87,6 +92,16 @@ export async function watch(page) {
 export async function learn(page) {
 	for (let beats = 0; beats <= LEARNING_BEATS; beats++) if (!(await tickOf(page)).byPHP) return beats
 	return null
+}
+
+// native has a page beat until heartbeatd answers, and returns what beatOnce resolves with then.
+export async function native(page, what, beatOnce = tickOf) {
+	let seen
+	await until(`${what}: heartbeatd answers a beat`, async () => {
+		seen = await beatOnce(page)
+		return !seen.byPHP
+	}, OTHER_REASONS)
+	return seen
 }
 
 // learned returns what the site's plugin knows of the callbacks: what they do, and how many there

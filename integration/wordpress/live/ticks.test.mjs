@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { ACTING, OWN_HANDLES, SCREENS, SILENT, TURNING, activate, learn, openCells } from './cells.mjs'
+import { ACTING, OWN_HANDLES, SCREENS, SILENT, TURNING, activate, native, openCells } from './cells.mjs'
 import { TRANSPORTS, addMuPlugin, hasLink, tickOf, withLive } from './live.mjs'
 import { startRedis } from './redis.mjs'
 
@@ -36,9 +36,10 @@ test('ticks with plugins', { timeout: 600_000 }, async (t) => {
 		const lock = () => php(`return update_post_meta(${posts[1]}, '_edit_lock', time() . ':${author}');`)
 
 		await t.test('that are silent: the same handles and values', async (t) => {
-			lock()
-			await learnAll(pages)
-			const { ticks, posted } = await compare(t, pages)
+			const { ticks, posted } = await compare(t, pages, async (screen) => {
+				lock()
+				await Promise.all(LINKED.map((client) => native(pages[client][screen], `${client}, ${screen}`)))
+			})
 			assert.deepEqual(Object.keys(ticks.list[0]).sort(), ['wp-auth-check', LOCKS])
 			assert.deepEqual(Object.keys(ticks.list[0][LOCKS]), [`post-${posts[1]}`])
 			for (const client of LINKED) {
@@ -59,16 +60,16 @@ test('ticks with plugins', { timeout: 600_000 }, async (t) => {
 		})
 
 		await t.test('for which the owner has chosen a pace: the same from the first beat after it on', async () => {
-			lock()
 			php(`$keys = array_map('heartbeatd_pace_key', array_values(heartbeatd_observations()['foreign']));
 				return update_option('heartbeatd', array('paces' => array_fill_keys($keys, ${PACE})));`)
-			await learnAll(pages)
 			for (const screen of SCREENS) {
+				lock()
 				const core = await seenBy(pages.core[screen])
 				const without = Object.fromEntries(Object.entries(core.tick).filter(([handle]) => !(handle in SEEN)))
 				for (const client of LINKED) {
 					const page = pages[client][screen]
-					assert.deepEqual(await seenBy(page), { tick: without, byPHP: false }, `${client}, ${screen}`)
+					const { tick } = await native(page, `${client}, ${screen}`, seenBy)
+					assert.deepEqual(tick, without, `${client}, ${screen}`)
 					await page.evaluate((ms) => {
 						const now = Date.now
 						Date.now = () => now() + ms
@@ -80,19 +81,13 @@ test('ticks with plugins', { timeout: 600_000 }, async (t) => {
 	})
 })
 
-// learnAll has the pages beat until heartbeatd answers.
-async function learnAll(pages) {
-	for (const client of LINKED) {
-		for (const screen of SCREENS) assert.notEqual(await learn(pages[client][screen]), null, `${client}, ${screen}: PHP answers all beats`)
-	}
-}
-
 // compare has the pages of all clients beat, and returns the ticks of core's pages by screen, and
-// how many beats went to PHP by client and screen.
-async function compare(t, pages) {
+// how many beats went to PHP by client and screen. Before, prepare is called for each screen.
+async function compare(t, pages, prepare = () => {}) {
 	const ticks = {}
 	const posted = Object.fromEntries(CLIENTS.map((client) => [client, {}]))
 	for (const screen of SCREENS) {
+		await prepare(screen)
 		const seen = await Promise.all(CLIENTS.map((client) => seenInTurn(pages[client][screen])))
 		ticks[screen] = seen[0].map(({ tick }) => tick)
 		for (const [i, client] of CLIENTS.entries()) {
