@@ -12,6 +12,7 @@ import { createSlots } from './connectionslots.js'
 import { createRooms, concernsOthers, contestsLock, readPresence } from './room.js'
 import { MAX_ONLINE, ONLINE, PING, listOnline } from './online.js'
 import { createWebSocketLink } from './websocket.js'
+import { presenceHandles } from './presencehandles.js'
 import { readJSON } from './link.js'
 import { reportErrors } from './reporterrors.js'
 import { isTransportHistory } from './transporthistory.js'
@@ -126,8 +127,10 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 	function received(frame) {
 		const { type, room, posts } = frame
 		if (typeof frame.cursor === 'string') cursor = frame.cursor
-		if (type === 'nudge') nudged(frame)
-		else if (type === 'push') pushed(frame)
+		if (type === 'nudge') {
+			answers.forget()
+			nudges.receive(frame)
+		} else if (type === 'push') pushed(frame)
 		else if (type === 'deposits') deposited(frame)
 		else if (type === 'presence' && typeof room === 'string') roomChanged(readPresence(frame))
 		else if (type === 'active-posts' && Array.isArray(posts)) tell(type, { posts })
@@ -174,11 +177,6 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 		tell('presence', frame)
 	}
 
-	function nudged(frame) {
-		answers.forget()
-		nudges.receive(frame)
-	}
-
 	function startLink() {
 		if (network && state.page === AWAKE && isAlive(ticket, Date.now())) selector.start()
 	}
@@ -189,22 +187,10 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 		if (!next) return
 		ticket = next
 		if (!mayRepeat(ticket, Date.now())) answers.forget()
-		if (!selector.link) {
-			startLink()
-			return
-		}
-		selector.link.ticket(text)
-		sendNote() // the last ticket may not have allowed all rooms of the note
-	}
-
-	// Returns the presence handles of a beat. A user who refreshes a post's lock is in the post's
-	// room.
-	function presenceHandles(data) {
-		const handles = {}
-		Object.keys(data || {}).forEach((handle) => {
-			if (handle.indexOf('presence-') === 0 || (handle === LOCK && state.lock === OWN)) handles[handle] = data[handle]
-		})
-		return handles
+		if (selector.link) {
+			selector.link.ticket(text)
+			sendNote() // the last ticket may not have allowed all rooms of the note
+		} else startLink()
 	}
 
 	const idleField = () => 'idle=' + Number(activity.idle) + (win.document.hidden ? '&hidden=1' : '')
@@ -218,9 +204,9 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 
 	const focused = () => !win.document.hasFocus || win.document.hasFocus()
 
-	function setPresence(fields) {
-		presence = presenceHandles(fields.data)
-		presenceFields = $.param({ data: presence, screen_id: fields.screen_id, has_focus: fields.has_focus })
+	function setPresence({ data, screen_id, has_focus }) {
+		presence = presenceHandles(data, state.lock === OWN, $.param)
+		presenceFields = $.param({ data: presence, screen_id, has_focus })
 		state.presence = SHOWN
 	}
 

@@ -46,7 +46,7 @@ async function open(t, more) {
 	const events = []
 	const beats = []
 	const came = () => void beats.push(Date.now() - START)
-	const client = createClient({ win, $: { param: () => '' }, emit: (name, args) => events.push([name, ...args]), connectNow: came, beatEarly: came })
+	const client = createClient({ win, $: { param: encode }, emit: (name, args) => events.push([name, ...args]), connectNow: came, beatEarly: came })
 	client.start()
 	const receive = (frame) => socket.onmessage({ data: JSON.stringify(frame) })
 	socket.onopen()
@@ -83,6 +83,12 @@ async function open(t, more) {
 	}
 	const pushes = () => events.filter(([name]) => name === 'push').map(([, { data }]) => data)
 	return { receive, begin, post, reopen, beats, pushes, events, pass: (ms) => t.mock.timers.tick(ms) }
+}
+
+// As $.param, for data that are as deep as these.
+function encode(data, around) {
+	const name = (key) => encodeURIComponent(around ? `${around}[${key}]` : key)
+	return Object.entries(data).map(([key, value]) => (Object(value) === value ? encode(value, around ? `${around}[${key}]` : key) : `${name(key)}=${encodeURIComponent(value)}`)).join('&')
 }
 
 const tick = (body = {}) => ({ type: 'tick', status: 200, body: JSON.stringify(body) })
@@ -211,3 +217,18 @@ for (const [rows, listed] of [[undefined, true], ['/rows', false]]) {
 		assert.equal('presence-online' in response, listed)
 	})
 }
+
+test('a hello has at most 16 KiB, whatever plugins name as presence', async (t) => {
+	const { post, reopen } = await open(t)
+	const large = { list: Array.from({ length: 4000 }, (_, i) => i) }
+	post({ 'presence-a': large, 'presence-ping': { screen: 'dashboard', title: 'ж'.repeat(191) }, 'presence-b': large, 'presence-c': 'x'.repeat(4000) }, {})
+	const { body } = await reopen()
+	assert.match(body, /^data%5Bpresence-ping%5D%5Bscreen%5D=dashboard&/)
+	assert.ok(!/presence-[abc]/.test(body), body)
+	for (const handles of [{ 'presence-x': Array(200).fill('') }, { 'presence-x': 'x'.repeat(4080) }, Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`presence-${i}`, '']))]) {
+		post(handles, {})
+		const hello = await reopen()
+		assert.match(hello.body, /presence-/)
+		assert.ok(JSON.stringify({ ...hello, ticket: 'x'.repeat(2048) }).length < 12_000, JSON.stringify(hello).slice(0, 100))
+	}
+})
