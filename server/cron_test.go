@@ -9,38 +9,6 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
-// TestCronClaims checks that one beat is claimed when an event is due, and one more every
-// 15 s until WordPress names another event.
-func TestCronClaims(t *testing.T) {
-	start := time.Unix(1_900_000_000, 0)
-	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
-	due := func(s int) int64 { return at(s).Unix() }
-	var c cron
-	claims := func(s int, want bool) {
-		t.Helper()
-		if got := c.claim(at(s)); got != want {
-			t.Errorf("after %d s: %t, want %t", s, got, want)
-		}
-	}
-	claims(0, false) // no event is known
-	c.tell(due(30), at(1).UnixMilli())
-	claims(29, false)
-	claims(30, true)
-	claims(31, false)
-	c.tell(due(30), at(31).UnixMilli()) // the ticket of the beat that started the run
-	claims(44, false)
-	claims(45, true)
-	c.tell(due(3600), at(46).UnixMilli())
-	c.tell(due(30), at(40).UnixMilli()) // an older ticket
-	claims(3599, false)
-	c.tell(due(95), at(47).UnixMilli())
-	claims(95, true)
-	c.tell(due(96), at(95).UnixMilli()) // another event, due at once
-	claims(96, true)
-	c.tell(0, at(97).UnixMilli())
-	claims(99_999, false)
-}
-
 // TestCronSendsOneBeatToPHP has several pages beat when their tickets, or a call of the API,
 // name an event that is due.
 func TestCronSendsOneBeatToPHP(t *testing.T) {
@@ -81,20 +49,12 @@ func TestCronSendsOneBeatToPHP(t *testing.T) {
 		t.Fatalf("%d %v", status, answer)
 	}
 	c := &n.sites.configured[demoSite].cron
-	until(t, "the node receives the event", func() bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return c.due == past.Unix()-9
-	})
+	until(t, "the node receives the event", func() bool { return c.Due() == past.Unix()-9 })
 	if got := declined(n.page(t, 1), n.page(t, 2)); got != 0 {
 		t.Errorf("%d beats go to PHP although newer tickets name no event", got)
 	}
 	n.call(t, "/cron", fmt.Sprintf(`{"at":%d}`, past.Unix()-9))
-	until(t, "the node receives the event again", func() bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return c.due == past.Unix()-9
-	})
+	until(t, "the node receives the event again", func() bool { return c.Due() == past.Unix()-9 })
 	if r := posted.post(t, posted.pinging("dashboard")); r.StatusCode != http.StatusConflict {
 		t.Errorf("a beat after the API named an event: %d", r.StatusCode)
 	}

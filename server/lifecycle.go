@@ -54,7 +54,7 @@ func (s *session) accept(claims *ticket.Claims) {
 	s.keepEarlier(claims)
 	s.claims, s.user = claims, claims.User()
 	s.site.setCalls(claims)
-	s.site.cron.tell(claims.Cron, claims.IssuedAt.UnixMilli())
+	s.site.cron.Tell(claims.Cron, claims.IssuedAt.UnixMilli())
 	s.last.Store(claims)
 	s.entries = slices.DeleteFunc(s.entries, func(e sessionEntry) bool {
 		may := s.user.MayEnter(e.room)

@@ -96,9 +96,9 @@ func (s *Server) answerPost(r *http.Request, body []byte, st *site, claims *tick
 	c.User, c.Nonces, c.site = claims.User(), claims, st
 	c.claims, c.tickets = claims, &s.tickets
 	s.nameConnection(r, c)
-	st.cron.tell(claims.Cron, claims.IssuedAt.UnixMilli())
+	st.cron.Tell(claims.Cron, claims.IssuedAt.UnixMilli())
 	c.readDeposits(&s.deposits, claims, s.pipeline.Hooks())
-	if !claims.MayAnswer(&c.Call, s.pipeline.Hooks(), false) || !c.readActivePosts() || st.cron.claim(c.Now) {
+	if !claims.MayAnswer(&c.Call, s.pipeline.Hooks(), false) || !c.readActivePosts() || st.cron.Claim(c.Now) {
 		s.metrics.declined.Inc()
 		return plainTick(http.StatusConflict, "this beat is for PHP: post it to admin-ajax.php")
 	}

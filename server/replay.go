@@ -65,7 +65,7 @@ func (b *replayBuffer) receive(m broker.Message) {
 	}
 	switch msg.Kind {
 	case message.Cron:
-		st.cron.tell(msg.At, msg.IssuedMS)
+		st.cron.Tell(msg.At, msg.IssuedMS)
 	case message.Renewed:
 		st.held.Renewed(time.Duration(msg.LivesMS)*time.Millisecond, stored)
 		b.wakeRows()

@@ -12,7 +12,7 @@
 //
 //	transport     bytes to Beat; a beat by POST comes from routes.go, goes to post.go and
 //	              needs no session
-//	session.go    decides whether heartbeatd or PHP answers; cron.go gives PHP a beat when
+//	session.go    decides whether heartbeatd or PHP answers; package cron gives PHP a beat when
 //	              a scheduled event is due
 //	beat.go       makes the call that hooks get, and the presence that they use
 //	pipeline      runs the hooks in WordPress's order, heartbeatd's own among them; the call
@@ -109,7 +109,7 @@ type Config struct {
 //	outlet.mu          where the frames for a page go
 //	Outbox's mu, then the transport's own: they wake a writer
 //
-// While these are held no other lock is waited for: sites.mu, cron.mu, refusals.mu, limit.Clients.mu
+// While these are held no other lock is waited for: sites.mu, cron.Cron.mu, refusals.mu, limit.Clients.mu
 // (except for that of its log), budget.Budget.mu, sitecall.Hosts.mu, phpbeats.Counter.mu,
 // deposit.Store.mu (except for budget.Budget.mu), depositor.mu and the locks of package ticket. A new session is locked under sessions.mu while no other goroutine
 // can reach it, so that never waits. The transport calls sessions with none of its locks held.

@@ -92,7 +92,7 @@ func (s *session) Beat(_ context.Context, received transport.Beat) transport.Tic
 	b := &beat{Call: hook.Call{User: s.user, Post: form, Now: now, Nonces: s.claims}, site: s.site, claims: s.claims, earlier: s.earlier, tickets: s.tickets, entries: s}
 	b.read()
 	b.readDeposits(s.deposits, s.claims, s.pipeline.Hooks())
-	if s.ended || !s.beats.Allow() || !s.claims.MayAnswer(&b.Call, s.pipeline.Hooks(), true) || !b.readActivePosts() || s.site.cron.claim(now) {
+	if s.ended || !s.beats.Allow() || !s.claims.MayAnswer(&b.Call, s.pipeline.Hooks(), true) || !b.readActivePosts() || s.site.cron.Claim(now) {
 		s.metrics.declined.Inc()
 		if s.misses(&b.Call) {
 			s.sendDeposits("", 0)
