@@ -70,6 +70,7 @@ func (b *replayBuffer) receive(m broker.Message) {
 		st.held.Renewed(time.Duration(msg.LivesMS)*time.Millisecond, stored)
 		b.wakeRows()
 	case message.Rooms:
+		b.takeRows(st, msg.Rooms, now)
 		recalled := b.recall(st, msg.Rooms)
 		st.changes.Take(msg, recalled, now, func(rooms []string) { b.pushRooms(st, rooms) })
 	case message.PHPBeats:

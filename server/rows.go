@@ -10,6 +10,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/budget"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/pushtransport"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
@@ -126,6 +127,21 @@ func (b *replayBuffer) recall(st *site, rooms []message.RoomState) (recalled []s
 		}
 	}
 	return recalled
+}
+
+// takeRows takes the new titles of posts, and ends the entries of closed pages whose rows PHP has removed.
+// A user who has another page stays in the admin: it may not have written its entry yet.
+func (b *replayBuffer) takeRows(st *site, rooms []message.RoomState, now time.Time) {
+	for _, r := range rooms {
+		st.rooms.SetTitle(r.Room, r.Title, now)
+		st.sync.Removed(r.Room, r.Removed, func(clientID, conn string) {
+			user, _ := pushtransport.RowUser(r.Room, clientID)
+			pages := b.sessions.appendTargets(nil, st.ID, message.Target{User: user})
+			if r.Room != wordpress.AdminRoom || !slices.ContainsFunc(pages, (*session).connected) {
+				st.broker.Leave(presence.Key{Site: st.ID, Room: r.Room, ClientID: clientID, Conn: conn})
+			}
+		})
+	}
 }
 
 // pushRooms tells the pages of a site that rooms have changed. Rooms of posts concern every

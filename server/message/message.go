@@ -76,6 +76,8 @@ type RoomState struct {
 	Members string `json:"members,omitempty"` // a hash of the client ids
 	Expires int64  `json:"expires,omitempty"` // Unix s: when the next row expires; 0: not known
 	Forced  bool   `json:"forced,omitempty"`  // the room has changed, although State is the same
+	// Title is the title that the room's post has now; nil: it has not changed.
+	Title *string `json:"title,omitempty"`
 	// Removed has the client IDs of the rows that PHP has just removed.
 	Removed []string `json:"removed,omitempty"`
 }
@@ -89,6 +91,8 @@ func (s RoomState) Check() error {
 		return fmt.Errorf("state and members have at most %d bytes", maxState)
 	case s.Expires < 0:
 		return errors.New("expires must be a time in Unix seconds")
+	case s.Title != nil && utf8.RuneCountInString(*s.Title) > MaxName:
+		return fmt.Errorf("title has at most %d characters", MaxName)
 	case len(s.Removed) > MaxRemoved || slices.ContainsFunc(s.Removed, func(id string) bool { return len(id) > 4*MaxName }):
 		return fmt.Errorf("removed has at most %d client IDs, with at most %d characters each", MaxRemoved, MaxName)
 	}

@@ -53,9 +53,13 @@ func TestDecode(t *testing.T) {
 		`{"kind":"nudge","to":{"all":true},"spread_ms":9999999999}`: "spread_ms",
 		`{"kind":"push","to":{"all":true},"data":}`:                 "invalid character",
 
-		`{"kind":"rooms","rooms":[{"room":"a/b"}]}`:                      "",
-		`{"kind":"rooms","rooms":[{"room":""}]}`:                         "a room has",
-		`{"kind":"rooms","rooms":[{"room":"a/b","expires":-1}]}`:         "expires",
+		`{"kind":"rooms","rooms":[{"room":"a/b"}]}`:              "",
+		`{"kind":"rooms","rooms":[{"room":""}]}`:                 "a room has",
+		`{"kind":"rooms","rooms":[{"room":"a/b","expires":-1}]}`: "expires",
+
+		`{"kind":"rooms","rooms":[{"room":"a/b","title":"T","removed":["c"]}]}`:                "",
+		`{"kind":"rooms","rooms":[{"room":"a/b","title":"` + strings.Repeat("x", 192) + `"}]}`: "title has",
+
 		`{"kind":"rooms","rooms":[` + strings.Repeat("{},", 50) + `{}]}`: "at most 50 rooms",
 		`{"kind":"renewed","lives_ms":150000}`:                           "",
 		`{"kind":"renewed","lives_ms":3600001}`:                          "lives_ms",

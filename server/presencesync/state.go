@@ -84,6 +84,31 @@ func (s *State) Opened(k presence.Key) {
 	}
 }
 
+// Removed takes the client IDs of rows of a room that PHP has removed. A row is removed when its page
+// ends: after closedWait, leave is called for each such page whose connection is lost, so that its
+// entry does not stay for the grace period.
+func (s *State) Removed(room string, clients []string, leave func(clientID, conn string)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.url == "" || len(clients) == 0 {
+		return
+	}
+	time.AfterFunc(closedWait, func() {
+		for _, id := range clients {
+			for _, conn := range s.closedPages(entryKey{room, id}) {
+				leave(id, conn)
+			}
+		}
+	})
+}
+
+// closedPages returns the connection IDs of the pages of an entry whose connection is lost.
+func (s *State) closedPages(e entryKey) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.closed[e]))
+}
+
 // isClosed reports whether the connection of a page is lost.
 func (s *State) isClosed(k presence.Key) bool {
 	s.mu.Lock()

@@ -37,6 +37,9 @@ const (
 	maxBody    = 1 << 20
 	// maxClosed is longer than the grace period of a page whose connection is lost.
 	maxClosed = time.Minute
+	// closedWait is the time from the removal of a row until the entry of its closed page is
+	// removed, too: a user who goes to another page is connected again by then.
+	closedWait = 500 * time.Millisecond
 	// conn is the connection ID of entries that PHP wrote.
 	conn = "php"
 )

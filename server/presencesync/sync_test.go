@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
@@ -241,4 +243,33 @@ func TestRefusedUpdateOfARow(t *testing.T) {
 	if got := take(row(1, "a longer name")); got != `user-1 {"screen":"x"} ` {
 		t.Errorf("after an update was refused: %s", got)
 	}
+}
+
+// TestRemovedRows checks for which pages leave is called after rows were removed.
+func TestRemovedRows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s State
+		var left []string
+		leave := func(clientID, conn string) { left = append(left, clientID+" "+conn) }
+		page := func(client, conn string) presence.Key {
+			return presence.Key{Room: "a/b", ClientID: client, Conn: conn}
+		}
+		s.Removed("a/b", []string{"none"}, leave) // the site has no table
+		s.SetURL("x", time.Now())
+		s.Closed(page("c", "1"), time.Now())
+		s.Closed(page("c", "back"), time.Now())
+		s.Closed(page("other", "1"), time.Now())
+		s.Removed("a/b", []string{"c", "later", "open"}, leave)
+		time.Sleep(closedWait / 2)
+		s.Opened(page("c", "back"))
+		s.Closed(page("later", "2"), time.Now())
+		if synctest.Wait(); left != nil {
+			t.Errorf("%v before the wait is over", left)
+		}
+		time.Sleep(closedWait)
+		synctest.Wait()
+		if want := []string{"c 1", "later 2"}; !slices.Equal(left, want) {
+			t.Errorf("%v, want %v", left, want)
+		}
+	})
 }

@@ -3,6 +3,7 @@ package room
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -26,6 +27,10 @@ const (
 	// for every page. It is less than nudgeDelay: a page that is notified of a change gets
 	// a list with the change.
 	activeAge = 100 * time.Millisecond
+	// titleLife is how long the title of a change counts more than those in entries, which come
+	// from the tickets of editors. maxTitles is how many a site has.
+	titleLife = 10 * time.Minute
+	maxTitles = 1000
 )
 
 // ActivePosts lists the posts of a site that are being edited. It caches the list until a
@@ -39,9 +44,42 @@ type ActivePosts struct {
 	view    weak.Pointer[broker.View] // from which it was made; weak, so that a closed one is freed
 	counted uint64                    // changes when it was made
 	made    time.Time
+	titles  map[int64]newTitle // by post
+}
+
+// newTitle is a title that a post got.
+type newTitle struct {
+	text  string
+	until time.Time
 }
 
 func (a *ActivePosts) changed() { a.changes.Add(1) }
+
+// setTitle takes the new title of a post.
+func (a *ActivePosts) setTitle(post int64, text string, now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maps.DeleteFunc(a.titles, func(_ int64, t newTitle) bool { return !now.Before(t.until) })
+	if a.titles == nil || len(a.titles) >= maxTitles {
+		a.titles = make(map[int64]newTitle)
+	}
+	a.titles[post] = newTitle{text, now.Add(titleLife)}
+	a.changed()
+	a.made = time.Time{} // the next list has it
+}
+
+// useTitles sets the titles that posts got. A title is forgotten when nobody edits the post any
+// more: its change is not reported then. It is called with a.mu held.
+func (a *ActivePosts) useTitles(now time.Time) {
+	used := make(map[int64]newTitle)
+	for i := range a.posts {
+		if t, ok := a.titles[a.posts[i].ID]; ok && now.Before(t.until) {
+			used[a.posts[i].ID] = t
+			a.posts[i].Title = &t.text
+		}
+	}
+	a.titles = used
+}
 
 // Read returns the posts, the one with the newest entry first: at most
 // maxListed, with at most maxEditors each. The slices are shared and must not be changed.
@@ -53,6 +91,9 @@ func (a *ActivePosts) Read(view *broker.View, now time.Time) []hook.ActivePost {
 	if a.view != from || changes != a.counted && now.Sub(a.made) >= activeAge {
 		entries, _ := view.List(presence.Filter{Prefix: "postType/"}, 0, math.MaxInt)
 		a.posts = findActivePosts(entries)
+		if len(a.titles) > 0 {
+			a.useTitles(now)
+		}
 		a.view, a.counted, a.made = from, changes, now
 	}
 	return a.posts

@@ -14,6 +14,7 @@ package room
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
@@ -53,6 +54,14 @@ func (r *Rooms) Change(c presence.Change) {
 	}
 	if room := r.Room(c.Entry.Room); room != nil {
 		room.change(c)
+	}
+}
+
+// SetTitle takes the new title of the post of a room; nil if it has not changed.
+func (r *Rooms) SetTitle(room string, title *string, now time.Time) {
+	if post, ok := wordpress.ParsePostRoom(room); ok && title != nil {
+		r.Active.setTitle(post.ID, *title, now)
+		r.Notifier.Changed()
 	}
 }
 

@@ -149,6 +149,28 @@ test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
 			assert.ok(queries[0] === 60 && queries[1] < 10, `${queries[1]} queries for ${queries[0]} rows`)
 		})
 
+		await t.test('PHP reports rows that are gone, and the new title of an edited post', async () => {
+			const post = php(`return wp_insert_post(array('post_title' => 'Before', 'post_status' => 'publish'));`)
+			const room = `postType/post:${post}`
+			const reports = await ask(`
+				$told = array();
+				add_filter('pre_http_request', function ($r, $args, $url) use (&$told) { if (strpos($url, '/presence/changed')) $told = array_merge($told, json_decode($args['body'], true)['rooms']); return $r; }, 10, 3);
+				$report = function () { heartbeatd_report_changed_rooms(); heartbeatd_flush(); };
+				foreach (array(${author.id}, ${editor.id}) as $id) wp_set_presence('${room}', "editor-$id", array(), $id);
+				$report();
+				wp_remove_presence('${room}', 'editor-${author.id}');
+				$report();
+				wp_update_post(array('ID' => ${post}, 'post_title' => 'After &amp; <b>x</b>'));
+				$report();
+				wp_update_post(array('ID' => ${post}, 'post_content' => 'x'));
+				$report();
+				return $told;`)
+			assert.deepEqual(reports.map(({ room, removed, title }) => ({ room, removed, title })), [
+				{ room, removed: undefined, title: undefined }, { room, removed: [`editor-${author.id}`], title: undefined }, { room, removed: undefined, title: 'After & x' },
+			])
+			clear()
+		})
+
 		await t.test('nothing is written while that plugin records nothing', async () => {
 			addMuPlugin(site, 'recording', `function wp_presence_recording_enabled() { return file_exists(__DIR__ . '/on'); }`)
 			await sync({ entries: [entry('r', 'a', editor.id)] })

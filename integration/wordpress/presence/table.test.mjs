@@ -3,11 +3,16 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { linked, until } from '../live/live.mjs'
+import { editorOf, linked, newPost, since, until } from '../live/live.mjs'
+import { takeOver } from '../live/locks.mjs'
 import { withStandIn } from './standins/standins.mjs'
 
 // A change takes less than a second; the machine may be busy. Without a call it takes up to 20.
 const SOON = 8
+// An editor beats every ten seconds.
+const TAKEN = 3
+// Without that plugin's removal of the row, an entry stays for ten seconds after its page is closed.
+const LEFT = 5000
 
 // handles returns the handles of a page's next beat.
 const handles = (page) => page.evaluate(() => new Promise((done) => {
@@ -16,7 +21,7 @@ const handles = (page) => page.evaluate(() => new Promise((done) => {
 }))
 
 test('rows of older versions of the Presence API plugin', { timeout: 600_000 }, async (t) => {
-	await withStandIn(t, '0.15', async ({ person, php, rows }) => {
+	await withStandIn(t, '0.15', async ({ person, php, ask, rows }) => {
 		const anna = await person('editor')
 		const otto = await person('admin')
 		const watching = await otto.open('/wp-admin/index.php')
@@ -50,6 +55,29 @@ test('rows of older versions of the Presence API plugin', { timeout: 600_000 }, 
 			await page.goto(`${anna.url}/wp-admin/index.php`)
 			await bar('Editor: (dashboard)')
 			await page.close()
+		})
+
+		await t.test('that plugin shows a new title, a take-over and a leave at once', async () => {
+			const post = newPost(php, 'Before', anna.id)
+			const widget = (text, is = true) => until(`${text}: ${is}`, async () => (await watching.locator('#presence-active-posts-list').innerText()).includes(text) === is, SOON)
+			await Promise.all([anna, otto].map((one) => one.uses({ editor: 'classic' })))
+			const page = await anna.open(editorOf(post))
+			await linked(page, 'any')
+			await widget('Before: Editor')
+			await ask(`return wp_update_post(array('ID' => ${post}, 'post_title' => 'After'));`)
+			await widget('After: Editor')
+
+			const dialog = page.locator('#post-lock-dialog .currently-editing')
+			await takeOver(otto, post)
+			await until('the dialog', async () => (await dialog.innerText()).includes('admin'), TAKEN)
+
+			const closed = since()
+			await page.close()
+			await widget('Editor', false)
+			await until('the user to go from the admin bar', async () => !(await watching.locator('#wp-admin-bar-presence-online').innerText()).includes('Editor:'))
+			t.diagnostic(`left: ${closed()} ms`)
+			assert.ok(closed() < LEFT, `${closed()} ms`)
+			await Promise.all(otto.context.pages().filter((one) => one !== watching).map((one) => one.close()))
 		})
 
 		await t.test('a row that PHP has removed and writes again stays', async () => {

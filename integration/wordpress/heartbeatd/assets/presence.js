@@ -72,16 +72,24 @@
 	if ( config.beside && ! config.post ) {
 		const screens = new Map();
 		let timer = 0;
+		let due = 0; // when the timer fires
 		let last = 0;
 
-		const beatSoon = function() {
-			timer = timer || window.setTimeout( function() {
+		// The beats that follow frames are at least a second apart; pushes are anyway.
+		const beatSoon = function( wait ) {
+			const at = wait ? Date.now() + wait : Math.max( last + 1000, Date.now() );
+			if ( timer && due <= at ) {
+				return;
+			}
+			window.clearTimeout( timer );
+			due = at;
+			timer = window.setTimeout( function() {
 				timer = 0;
-				last = Date.now();
+				last = wait ? last : Date.now();
 				if ( document.visibilityState !== 'hidden' ) {
 					nudge();
 				}
-			}, Math.max( 0, last + 1000 - Date.now() ) );
+			}, at - Date.now() );
 		};
 
 		// Becoming idle does not count, nor does the first snapshot.
@@ -107,12 +115,13 @@
 				screens.delete( entry.client_id );
 			} );
 			if ( news || change.left.length ) {
-				beatSoon();
+				beatSoon( 0 );
 			}
 		} );
+		// heartbeatd answers with its own entries: those of a page that has ended go a little later.
 		$( document ).on( 'heartbeat-push.heartbeatd-rooms', function( event, push ) {
 			if ( push.data && push.data.heartbeatd && push.data.heartbeatd.presence && push.data.heartbeatd.presence.rooms ) {
-				beatSoon();
+				beatSoon( 600 );
 			}
 		} );
 	}

@@ -77,6 +77,16 @@ function &heartbeatd_removed_rows() {
 }
 
 /**
+ * Returns the new titles of posts that the request has changed.
+ *
+ * @return array<string, string> By room.
+ */
+function &heartbeatd_new_titles() {
+	static $titles = array();
+	return $titles;
+}
+
+/**
  * Notes that a row of a room was written.
  *
  * @param string $room The room.
@@ -93,8 +103,18 @@ function heartbeatd_on_row_changed( $room ) {
  */
 function heartbeatd_on_row_removed( $room, $client_id ) {
 	heartbeatd_note_changed_room( $room, false );
+	heartbeatd_note_removed_row( $room, $client_id );
+}
+
+/**
+ * Notes a removed row of a changed room.
+ *
+ * @param string $room      The room.
+ * @param string $client_id The client id.
+ */
+function heartbeatd_note_removed_row( $room, $client_id ) {
 	$rows = &heartbeatd_removed_rows();
-	if ( isset( heartbeatd_changed_rooms()[ $room ] ) && heartbeatd_presence_is_valid_name( $client_id ) && count( $rows[ $room ] ?? array() ) < HEARTBEATD_MAX_REMOVED_ROWS ) {
+	if ( isset( heartbeatd_changed_rooms()[ $room ] ) && heartbeatd_presence_is_valid_name( $client_id ) && count( $rows[ $room ] ?? array() ) < HEARTBEATD_MAX_REMOVED_ROWS && ! in_array( $client_id, $rows[ $room ] ?? array(), true ) ) {
 		$rows[ $room ][] = $client_id;
 	}
 }
@@ -129,9 +149,15 @@ function heartbeatd_on_post_shown_changed( $post_id, $after, $before ) {
 		return;
 	}
 	$room = heartbeatd_post_room( $after );
-	if ( '' !== $room && function_exists( 'wp_get_presence' ) && wp_get_presence( $room ) ) {
-		heartbeatd_on_room_changed( $room );
+	if ( '' === $room || ! function_exists( 'wp_get_presence' ) || ! wp_get_presence( $room ) ) {
+		return;
 	}
+	if ( $after->post_title !== $before->post_title && ! heartbeatd_is_push_transport() ) {
+		// heartbeatd answers beats with the titles in its entries, which are those of the editors' tickets.
+		$titles          = &heartbeatd_new_titles();
+		$titles[ $room ] = heartbeatd_post_title( $after );
+	}
+	heartbeatd_on_room_changed( $room );
 }
 
 /**
@@ -146,9 +172,13 @@ function heartbeatd_on_query( $query ) {
 		return $query;
 	}
 	preg_match_all( '#\'(postType/[^\':]+:\d+)\'#', $query, $posts );
+	preg_match( '/^\s*DELETE\b.*\bclient_id`?\s*=\s*\'([^\'\\\\]+)\'/is', $query, $client );
 	$rooms = array_slice( array_unique( $posts[1] ), 0, HEARTBEATD_MAX_CHANGED_ROOMS );
 	foreach ( $rooms && false === strpos( $query, 'admin/online' ) ? $rooms : array_merge( $rooms, array( 'admin/online' ) ) as $room ) {
 		heartbeatd_note_changed_room( $room, false, true );
+		if ( $client ) {
+			heartbeatd_note_removed_row( $room, $client[1] );
+		}
 	}
 	return $query;
 }
@@ -214,6 +244,7 @@ function heartbeatd_note_changed_room( $room, $forced, $later = false ) {
 function heartbeatd_report_changed_rooms() {
 	$rooms   = &heartbeatd_changed_rooms();
 	$removed = &heartbeatd_removed_rows();
+	$titles  = &heartbeatd_new_titles();
 	if ( ! $rooms ) {
 		return;
 	}
@@ -226,6 +257,7 @@ function heartbeatd_report_changed_rooms() {
 	);
 	$rooms   = array();
 	$removed = array();
+	$titles  = array();
 	heartbeatd_enqueue_call( '/presence/changed', $body );
 }
 
@@ -235,8 +267,8 @@ function heartbeatd_report_changed_rooms() {
  * @param array<string, bool> $rooms The rooms, and whether pages are told even if no row has changed.
  * @return array[] For each room: 'room', 'state' (its version, or a hash of its rows without their
  *                 dates), 'members' (a hash of the client ids), 'expires' (when its next row expires,
- *                 in Unix seconds, if that is known), 'forced' and 'removed' (the client ids of the
- *                 rows that the request has removed).
+ *                 in Unix seconds, if that is known), 'forced', 'removed' (the client ids of the
+ *                 rows that the request has removed) and 'title' (the new one of its post).
  */
 function heartbeatd_describe_rooms( $rooms ) {
 	$names    = array_map( 'strval', array_keys( $rooms ) );
@@ -259,6 +291,9 @@ function heartbeatd_describe_rooms( $rooms ) {
 		}
 		if ( ! empty( heartbeatd_removed_rows()[ $room ] ) ) {
 			$report['removed'] = heartbeatd_removed_rows()[ $room ];
+		}
+		if ( isset( heartbeatd_new_titles()[ $room ] ) ) {
+			$report['title'] = heartbeatd_new_titles()[ $room ];
 		}
 		$reports[] = $report;
 	}
