@@ -1,11 +1,13 @@
 // Measures how long it takes until another user sees a change in the surfaces of a stand-in: the
 // admin bar and the Active Posts widget of two dashboards, of which the second is a follower tab,
-// and the locks in two posts lists. A leave counts from the removal
-// of the row, and a take-over from the write of the lock.
+// and the locks in two posts lists. The time counts from the write or the removal of the row (of the
+// post, for its title). Where heartbeatd answers the beat that would have written the row, it counts
+// from the time at which the browser has got the new page.
 //
 //	const seen = await measure(parts)   // { 'newcomer, admin bar, leader': 812, … }, in milliseconds
 
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { addMuPlugin } from '../../plugin.mjs'
 import { takeOver } from '../../live/locks.mjs'
 import { editorOf, linked, newPost } from '../../live/live.mjs'
@@ -13,8 +15,8 @@ import { hasFragments } from './standins.mjs'
 
 // How long a change is waited for, in milliseconds: two beats of a dashboard and more.
 const PATIENCE = 150_000
-// How long the closing of a page takes, in milliseconds: its own request may come first.
-const CLOSE = 1000
+// The time between two changes, in milliseconds: each is seen on its own.
+const APART = 3000
 
 // The surfaces, as functions that run in the page and return the text that is shown there.
 const SURFACES = {
@@ -26,59 +28,72 @@ const SURFACES = {
 
 export async function measure({ site, version, person, php, ask, alone }, { client = alone ? 'core' : 'any', patience = PATIENCE } = {}) {
 	const seen = {}
-	const watch = (change, pages, surface, holds) => Promise.all(pages.map(async (page, i) => {
-		seen[`${change}, ${surface}, ${i ? 'follower' : 'leader'}`] = await timeUntil(async () => holds(await page.evaluate(SURFACES[surface])), patience)
+	const watch = (change, pages, surface, holds, from) => Promise.all(pages.map(async (page, i) => {
+		const at = await timeOf(async () => holds(await page.evaluate(SURFACES[surface])), patience)
+		seen[`${change}, ${surface}, ${i ? 'follower' : 'leader'}`] = Math.max(0, at - from())
 	}))
-	const appears = (change, pages, surface, text) => watch(change, pages, surface, (shown) => shown.includes(text))
-	const goes = (change, pages, surface, text) => watch(change, pages, surface, (shown) => !shown.includes(text))
+	const appears = (change, pages, surface, text, from) => watch(change, pages, surface, (shown) => shown.includes(text), from)
+	const goes = (change, pages, surface, text, from) => watch(change, pages, surface, (shown) => !shown.includes(text), from)
 
 	const statements = recordStatements(site)
+	// when returns the time of the first statement since then that matches, or else another time.
+	const when = (since, patterns, otherwise = Infinity) => () => statements().find(({ at, query }) => at >= since && patterns.every((pattern) => query.search(pattern) >= 0))?.at ?? otherwise
 	const anna = await person('editor', { editor: 'classic' })
 	const otto = await person('admin', { editor: 'classic' })
 	const post = newPost(php, 'Before', anna.id)
 	const [boards, lists] = await openPairs(otto, client)
+	const page = await anna.context.newPage()
+	// opens has anna open a page; the result returns when it has written a row.
+	const opens = async (path) => {
+		await sleep(APART)
+		const start = Date.now()
+		await page.goto(`${anna.url}${path}`, { waitUntil: 'commit' })
+		const got = Date.now()
+		return (...patterns) => when(start, patterns, got)
+	}
 
-	const page = await anna.open('/wp-admin/index.php', { waitUntil: 'commit' })
-	await appears('newcomer', boards, 'admin bar', 'Editor: (dashboard)')
-	await page.goto(`${anna.url}/wp-admin/about.php`, { waitUntil: 'commit' })
-	await appears('move', boards, 'admin bar', '(about)')
+	let wrote = await opens('/wp-admin/index.php')
+	await appears('newcomer', boards, 'admin bar', 'Editor: (dashboard)', wrote(`'user-${anna.id}'`, 'dashboard'))
+	wrote = await opens('/wp-admin/about.php')
+	await appears('move', boards, 'admin bar', '(about)', wrote(`'user-${anna.id}'`, 'about'))
 
-	await page.goto(`${anna.url}${editorOf(post)}`, { waitUntil: 'commit' })
+	// Beside heartbeatd, a lock in post metadata names the document after the user.
+	const lockOf = ({ id }) => hasFragments(version) ? [`'_lock', '${id}'`] : ['_edit_lock', `:${id}[':]`]
+	wrote = await opens(editorOf(post))
 	await Promise.all([
-		appears('lock', boards, 'widget', hasFragments(version) ? 'Before: Editor; locked by Editor' : 'Before: Editor'),
-		appears('lock', lists, 'posts list', `post-${post} Editor`),
+		appears('lock', boards, 'widget', hasFragments(version) ? 'Before: Editor; locked by Editor' : 'Before: Editor', wrote(`'editor-${anna.id}'`)),
+		appears('lock', lists, 'posts list', `post-${post} Editor`, wrote(...lockOf(anna))),
 	])
 	await page.waitForLoadState()
 	await linked(page, client)
+	await sleep(APART)
+	const renamed = when(Date.now(), ["'After'"])
 	await ask(`return wp_update_post(array('ID' => ${post}, 'post_title' => 'After'));`)
-	await Promise.all([appears('title', boards, 'widget', 'After'), hasFragments(version) && appears('title', boards, 'admin bar', 'After')])
+	await Promise.all([appears('title', boards, 'widget', 'After', renamed), hasFragments(version) && appears('title', boards, 'admin bar', 'After', renamed)])
 
+	await sleep(APART)
 	const taken = takeOver(otto, post)
-	const start = Date.now()
-	await Promise.all([taken, appears('take-over', [page], 'dialog', 'admin')])
-	const locked = statements().find(({ at, query }) => at >= start && query.includes('_lock\'') && (query.includes(`'_lock', '${otto.id}'`) || query.includes(`:${otto.id}'`)))?.at ?? start
-	seen['take-over, dialog, leader'] -= locked - start
+	await Promise.all([taken, appears('take-over', [page], 'dialog', 'admin', when(Date.now(), lockOf(otto)))])
+	await sleep(APART)
+	const closing = Date.now()
 	await page.close()
-	const closed = Date.now()
-	await Promise.all([goes('leave', boards, 'admin bar', 'Editor:'), goes('leave', boards, 'widget', 'Editor')])
-	for (const [surface, client] of [['admin bar', 'user'], ['widget', 'editor']]) {
-		const removed = statements().find(({ at, query }) => at >= closed - CLOSE && /^\s*DELETE/.test(query) && query.includes(`'${client}-${anna.id}'`))?.at ?? closed
-		seen[`leave, row of the ${surface}, after closing`] = removed - closed
-		for (const tab of ['leader', 'follower']) seen[`leave, ${surface}, ${tab}`] -= Math.max(0, removed - closed)
-	}
+	const removed = (row) => when(closing, ['DELETE', `'${row}-${anna.id}'`], closing)
+	await Promise.all([goes('leave', boards, 'admin bar', 'Editor:', removed('user')), goes('leave', boards, 'widget', 'Editor', removed('editor'))])
+	for (const row of ['user', 'editor']) seen[`leave, row ${row}-N, after closing`] = removed(row)() - closing
 	await Promise.all([anna, otto].map((one) => one.close()))
 	return seen
 }
 
-// recordStatements makes the site record when it writes and removes rows and locks. The result
-// returns the statements.
+// recordStatements makes the site record when pages and their beats write and remove rows and
+// locks, and new titles; heartbeatd's own calls that renew rows are left out. The result returns
+// the statements.
 function recordStatements(site) {
 	const file = `${site.dir}/wp-content/statements.log`
 	writeFileSync(file, '')
 	chmodSync(file, 0o666) // PHP runs as another user
 	addMuPlugin(site, 'statements', `
 add_filter('query', function ($query) {
-	if (preg_match('/^\\s*(?:DELETE|INSERT|UPDATE).*(?:wp_presence|_edit_lock)/is', $query)) file_put_contents(WP_CONTENT_DIR . '/statements.log', wp_json_encode(array('at' => round(1000 * microtime(true)), 'query' => $query)) . "\\n", FILE_APPEND);
+	if (preg_match('/^\\s*(?:DELETE|INSERT|UPDATE).*(?:wp_presence|_edit_lock|After)/is', $query) && !preg_match('#/presence/sync#', $_SERVER['REQUEST_URI'] ?? '')) file_put_contents(WP_CONTENT_DIR . '/statements.log', wp_json_encode(array('at' => round(1000 * microtime(true)), 'query' => $query)) . "\\n", FILE_APPEND);
 	return $query;
 });`)
 	return () => readFileSync(file, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line))
@@ -98,15 +113,13 @@ async function openPairs(person, client) {
 	return pairs
 }
 
-// timeUntil returns after how many milliseconds a condition holds; Infinity after too long.
-async function timeUntil(holds, patience) {
-	const start = performance.now()
+// timeOf returns the time at which a condition holds; Infinity after too long.
+async function timeOf(holds, patience) {
+	const start = Date.now()
 	for (;;) {
-		const shown = await holds()
-		const ms = Math.round(performance.now() - start)
-		if (shown) return ms
-		if (ms > patience) return Infinity
-		await new Promise((done) => setTimeout(done, 50))
+		if (await holds()) return Date.now()
+		if (Date.now() - start > patience) return Infinity
+		await sleep(50)
 	}
 }
 
