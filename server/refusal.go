@@ -26,17 +26,18 @@ type refusal struct {
 	*transport.Bye
 	site  string // the id of the page's site, if it is known
 	cause ticket.Cause
+	over  error // of the budget that the site has used up, or nil
 }
 
-func (r *refusal) Unwrap() error { return r.Bye }
+func (r *refusal) Unwrap() []error { return []error{r.Bye, r.over} }
 
 func refuse(site string, why ticket.Cause, reason string) error {
-	return &refusal{ticketError(reason), site, why}
+	return &refusal{Bye: ticketError(reason), site: site, cause: why}
 }
 
 // refuseLimit refuses a page that may come back later.
 func refuseLimit(site, reason string, retry time.Duration) error {
-	return &refusal{&transport.Bye{Code: transport.CodeTooMany, Reason: reason, RetryAfter: retry}, site, limitReached}
+	return &refusal{Bye: &transport.Bye{Code: transport.CodeTooMany, Reason: reason, RetryAfter: retry}, site: site, cause: limitReached}
 }
 
 // refuseTicket refuses a page because of an error of ticket.Verifier.
@@ -116,7 +117,7 @@ func (l *refusals) log(r *http.Request, err error) {
 // logLimit logs a refusal because of the limit of sessions over HTTP. The site of the page
 // is not known yet.
 func (l *refusals) logLimit(r *http.Request, bye *transport.Bye) {
-	l.log(r, &refusal{bye, "", limitReached})
+	l.log(r, &refusal{Bye: bye, cause: limitReached})
 }
 
 // count reports whether a refusal is to be logged, and how many were not since the last

@@ -292,31 +292,19 @@ func TestUserLimit(t *testing.T) {
 	}
 }
 
-// TestSessionLimit reaches the limit of sessions of a node: a new page is refused, and a page
-// that has a session may still reconnect.
+// TestSessionLimit reaches the limit of sessions of a site: a new page is refused, and a page that
+// has a session may still reconnect.
 func TestSessionLimit(t *testing.T) {
 	n := newNode(t)
 	known := n.page(t, 1)
 	known.socket(t)
-	key := func(i int) sessionKey { return sessionKey{"full", int64(i), "a-connection"} }
-	n.sessions.mu.Lock()
-	for i := len(n.sessions.byKey); i < maxSessions; i++ {
-		n.sessions.byKey[key(i)] = nil
-	}
-	n.sessions.mu.Unlock()
-	defer func() { // before Close uses them
-		n.sessions.mu.Lock()
-		defer n.sessions.mu.Unlock()
-		for i := range maxSessions {
-			delete(n.sessions.byKey, key(i))
-		}
-	}()
+	n.broker.Budgets().Sessions.Add(demoSite, 200_000)
 	s, _, err := n.page(t, 2).dial(t, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.send(n.page(t, 2).hello())
-	if bye, code := s.ended(); code != transport.CodeTooMany || bye.Retry <= 0 || !strings.Contains(bye.Reason, "session limit of this node") {
+	if bye, code := s.ended(); code != transport.CodeTooMany || bye.Retry <= 0 || !strings.Contains(bye.Reason, "its limit of sessions") {
 		t.Errorf("a new page: %d %+v", code, bye)
 	}
 	known.socket(t)

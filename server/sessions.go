@@ -9,17 +9,14 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
-const (
-	// maxSessions bounds the sessions of one node.
-	maxSessions = 200_000
-	// maxUserSessions bounds the sessions of one user on one node.
-	maxUserSessions = 200
-)
+// maxUserSessions bounds the sessions of one user on one node. Those of a site have a budget.
+const maxUserSessions = 200
 
 // sessions are those of one node.
 type sessions struct {
@@ -49,11 +46,13 @@ func (l *sessions) find(key sessionKey) *session {
 
 // enter returns the session of a key, locked, and makes it if there is none.
 func (l *sessions) enter(of *shared, st *site, key sessionKey, claims *ticket.Claims) (s *session, resumed bool, err error) {
+	budgets := of.broker.Budgets()
 	for {
 		l.mu.Lock()
 		s, found := l.byKey[key]
-		if err := l.checkLimits(key, found); err != nil {
+		if err := l.checkLimits(budgets.Sessions, key, found); err != nil {
 			l.mu.Unlock()
+			budgets.Report(err)
 			return nil, false, err
 		}
 		if !found {
@@ -78,18 +77,20 @@ func (l *sessions) enter(of *shared, st *site, key sessionKey, claims *ticket.Cl
 	}
 }
 
-// checkLimits returns why a page cannot come: again, or as one more. It is called with
-// l.mu held.
-func (l *sessions) checkLimits(key sessionKey, again bool) error {
+// checkLimits returns why a page cannot come: again, or as one more, which it takes from the
+// budget. It is called with l.mu held.
+func (l *sessions) checkLimits(from *budget.Budget, key sessionKey, again bool) error {
 	retry := 5*time.Second + rand.N(10*time.Second)
 	switch {
 	case l.draining:
 		return &transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: retry}
 	case again:
-	case len(l.byKey) >= maxSessions:
-		return refuseLimit(key.site, "session limit of this node reached", retry)
+		return nil
 	case l.byUser[userKey{key.site, key.user}] >= maxUserSessions:
 		return refuseLimit(key.site, "session limit of this user reached", retry)
+	}
+	if over := from.Take(key.site, 1); over != nil {
+		return &refusal{&transport.Bye{Code: transport.CodeTooMany, Reason: over.Error(), RetryAfter: retry}, key.site, limitReached, over}
 	}
 	return nil
 }
@@ -102,6 +103,7 @@ func (l *sessions) forget(s *session) {
 		return
 	}
 	delete(l.byKey, s.key)
+	s.broker.Budgets().Sessions.Give(s.key.site, 1)
 	u := userKey{s.key.site, s.key.user}
 	if l.byUser[u]--; l.byUser[u] == 0 {
 		delete(l.byUser, u)

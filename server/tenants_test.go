@@ -311,3 +311,29 @@ func TestMissed(t *testing.T) {
 		}
 	}
 }
+
+// TestNoisyTenantSessions has pages of one site use all sessions that the site may have. Pages of
+// the others come, and one more of the site is told to come back later.
+func TestNoisyTenantSessions(t *testing.T) {
+	n, quiet := tenantNode(t)
+	n.broker.Budgets().Sessions.Add("noisy", 199_999)
+	last := n.tenantPage(t, "noisy").socket(t)
+	more := n.tenantPage(t, "noisy")
+	more.conn = "one-page-more"
+	for range 2 {
+		if r, body := nodetest.Send(t, "POST", n.url+"/heartbeat/open", more.hello(), nil); r.StatusCode != http.StatusTooManyRequests || !strings.Contains(body, "limit of sessions") || !strings.Contains(body, "retry_after_ms") {
+			t.Errorf("one session too many: %d %s", r.StatusCode, body)
+		}
+	}
+	if refused := testCounter(t, n, "sessions"); refused != 2 {
+		t.Errorf("%v refusals are counted", refused)
+	}
+	last.send(`{"type":"leave"}`)
+	until(t, "the session has ended", func() bool {
+		r, _ := nodetest.Send(t, "POST", n.url+"/heartbeat/open", more.hello(), nil)
+		return r.StatusCode == http.StatusOK
+	})
+	for _, site := range quiet {
+		n.tenantPage(t, site).socket(t)
+	}
+}

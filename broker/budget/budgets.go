@@ -15,7 +15,9 @@ var (
 	// as long as it stores them. With these limits no site's push removes that of another.
 	pushes = limits{Pushes, shared(32 << 20), PushAge, "bytes of pushes and nudges within two minutes"}
 	// revocations are the bytes of revocations that NATS and the nodes store: about 200,000.
-	revocations = limits{Revocations, shared(48 << 20), RevocationAge, "revocations within an hour"}
+	revocations = limits{Revocations, shared(48 << 20), RevocationAge, "revocations within two hours"}
+	// sessions are the sessions of pages on a node.
+	sessions = limits{Sessions, shared(200_000), 0, "sessions"}
 	// deposits are the bytes of deposits that NATS stores. Package deposit has the limits of one
 	// site, which are smaller; this budget is for networks of many sites.
 	deposits = limits{Deposits, shared(48 << 20), 0, "bytes of deposits"}
@@ -28,13 +30,14 @@ const (
 	Pushes      = "pushes"
 	Revocations = "revocations"
 	Deposits    = "deposits"
+	Sessions    = "sessions"
 )
 
 const (
 	// PushAge and RevocationAge are how long NATS stores messages. A revocation must be stored for
-	// longer than any ticket lives.
+	// longer than any ticket lives, also if the clocks were set back by up to an hour before it.
 	PushAge       = 2 * time.Minute
-	RevocationAge = 65 * time.Minute
+	RevocationAge = 125 * time.Minute
 	// StreamBytes is the largest number of bytes of the messages of one kind on NATS. It is more
 	// than all sites together can use of a budget, because several nodes may accept messages at the
 	// same moment.
@@ -56,7 +59,7 @@ type limits struct {
 
 // Node has the budgets of a node.
 type Node struct {
-	Entries, EntryBytes, Pushes, Revocations, Deposits *Budget
+	Entries, EntryBytes, Pushes, Revocations, Deposits, Sessions *Budget
 
 	sharing
 }
@@ -69,7 +72,7 @@ func NewNode(ttl time.Duration, denied func(*Error)) *Node {
 	bytes.keep = ttl
 	n.Entries, n.EntryBytes = newBudget(entries, &n.sharing), newBudget(bytes, &n.sharing)
 	n.Pushes, n.Revocations = newBudget(pushes, &n.sharing), newBudget(revocations, &n.sharing)
-	n.Deposits = newBudget(deposits, &n.sharing)
+	n.Deposits, n.Sessions = newBudget(deposits, &n.sharing), newBudget(sessions, &n.sharing)
 	return n
 }
 

@@ -42,7 +42,7 @@ const (
 )
 
 // Names are the names of all limits: those of addresses and of the node, and the budgets of sites.
-var Names = []string{Bodies, Connections, Links, Opens, Upstream, budget.Entries, budget.EntryBytes, budget.Pushes, budget.Revocations, budget.Deposits}
+var Names = []string{Bodies, Connections, Links, Opens, Upstream, budget.Entries, budget.EntryBytes, budget.Pushes, budget.Revocations, budget.Deposits, budget.Sessions}
 
 // Clients bounds what clients use, by address: IPv4 addresses, and networks of 64 bits for
 // IPv6. It implements transport.Limits.
