@@ -1,8 +1,10 @@
 package server
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -68,5 +70,74 @@ func TestRevokeAll(t *testing.T) {
 		if bye, code := s.ended(); code != 4003 || !strings.Contains(bye.Reason, "revoked") {
 			t.Errorf("ended with %d %q", code, bye.Reason)
 		}
+	}
+}
+
+// TestClockSetBack checks that after WordPress's clock was set back by ten minutes, a revocation
+// ends sessions whose tickets are from before that, and refuses these, and that tickets which are
+// issued after a revocation are valid although their time is before it.
+func TestClockSetBack(t *testing.T) {
+	n := newNode(t)
+	now := time.Now()
+	sign := func(user string, issued time.Time, serials ...int64) *page {
+		t.Helper()
+		id, _ := strconv.Atoi(user)
+		p := n.page(t, id)
+		_, claims, err := n.verifyTicket(p.ticket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := *claims
+		c.Serials = serials
+		if p.ticket, err = ticket.Sign(demoSite, n.demo.Secret(), c, issued); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	revoke := func(until time.Time, serial int64) {
+		t.Helper()
+		if status, answer := n.call(t, "/revoke", fmt.Sprintf(`{"user":2,"until_ms":%d,"serial":%d}`, until.UnixMilli(), serial)); status != http.StatusAccepted {
+			t.Fatal(status, answer)
+		}
+	}
+	old := sign("2", now, 0, 0)
+	s := old.socket(t)
+	if f := s.beat(1, old.pinging("dashboard")); f.Type != "tick" {
+		t.Fatalf("before: %+v", f)
+	}
+	revoke(now.Add(-10*time.Minute), 1)
+	if bye, code := s.ended(); code != 4003 || !strings.Contains(bye.Reason, "revoked") {
+		t.Errorf("ended with %d %q", code, bye.Reason)
+	}
+	if r := old.post(t, old.pinging("dashboard")); r.StatusCode != http.StatusForbidden {
+		t.Errorf("a beat with the old ticket: status %d", r.StatusCode)
+	}
+
+	revoke(now, 2)
+	until(t, "the second revocation", func() bool {
+		_, _, err := n.verifyTicket(sign("2", now, 1, 0).ticket)
+		return err != nil
+	})
+	fresh := sign("2", now.Add(-time.Minute), 2, 0)
+	if f := fresh.socket(t).beat(1, fresh.pinging("dashboard")); f.Type != "tick" {
+		t.Errorf("with a ticket of after the revocation: %+v", f)
+	}
+	if r := fresh.post(t, fresh.pinging("dashboard")); r.StatusCode != http.StatusOK {
+		t.Errorf("a beat with it: status %d", r.StatusCode)
+	}
+}
+
+// TestCachedTicketOfTheFuture checks that a cached ticket is refused after the clock was set back,
+// as one that is not cached.
+func TestCachedTicketOfTheFuture(t *testing.T) {
+	n := newNode(t)
+	p := n.page(t, 2)
+	_, claims, err := n.postedTicket(p.ticket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims.IssuedAt = ticket.NewTime(time.Now().Add(10 * time.Minute)) // as if the clock were set back
+	if r := p.post(t, p.pinging("dashboard")); r.StatusCode != http.StatusForbidden || !strings.Contains(text(r), "future") {
+		t.Errorf("a beat: status %d", r.StatusCode)
 	}
 }

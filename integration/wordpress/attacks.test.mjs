@@ -6,13 +6,14 @@ import { createHmac } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { test } from 'node:test'
+import { until } from '../browser/harness.mjs'
 import { addMuPlugin, beat, claimsOf, connected, secret, withPlugin } from './plugin.mjs'
 import { logIn } from './presence/person.mjs'
 
 const presence = '/wp-presence/v1/presence'
 
 test('attacks of users', { timeout: 400_000 }, async (t) => {
-	await withPlugin(t, async ({ site, php, open }) => {
+	await withPlugin(t, async ({ site, server, php, open }) => {
 		const { author, subscriber } = site.users
 		const person = await logIn(site, 'author')
 		const id = php(`return wp_insert_post(array('post_title' => 'The real title', 'post_status' => 'publish', 'post_author' => ${author.id}));`)
@@ -145,6 +146,30 @@ test('attacks of users', { timeout: 400_000 }, async (t) => {
 			assert.equal(php(`return count(get_option('heartbeatd_address'));`), 5)
 		})
 
+		await t.test('a set-back of the clock brings no revoked ticket back, and refuses no newer one', async () => {
+			const fetchTicket = async () => {
+				const page = await (await fetch(`${site.url}/wp-admin/`, { headers: { cookie: person.cookie } })).text()
+				return page.match(/"ticket":"([^"]+)"/)[1]
+			}
+			const shifted = (ticket, seconds) => signed({ ...claimsOf(ticket), iat: claimsOf(ticket).iat + seconds })
+			const post = async (ticket) => (await fetch(`${server.url}/heartbeat/beat`, { method: 'POST', body: new URLSearchParams({ action: 'heartbeat' }), headers: { 'heartbeat-ticket': ticket } })).status
+			const revoke = (code) => php(`${code} heartbeatd_flush(); return 1;`)
+			for (const code of [`heartbeatd_revoke_user(${author.id});`, 'heartbeatd_revoke_all();']) {
+				const old = await fetchTicket()
+				assert.notEqual(await post(shifted(old, 30)), 403, 'before')
+				revoke(code)
+				await until('the revocation', async () => await post(old) === 403)
+				assert.equal(await post(shifted(old, 30)), 403, 'issued before the clock was set back')
+				const fresh = await fetchTicket()
+				for (const seconds of [0, -600]) assert.notEqual(await post(shifted(fresh, seconds)), 403, `${code} issued ${seconds} s later`)
+			}
+			const serials = php(`return array(get_user_meta(${author.id}, 'heartbeatd_serial', true), get_option('heartbeatd_serial'));`).map(Number)
+			assert.deepEqual(claimsOf(await fetchTicket()).serials, serials)
+			php(`update_user_meta(${author.id}, 'heartbeatd_serial', ${Date.now() + 600_000}); return 1;`)
+			assert.deepEqual([1, 2].map(() => php(`return heartbeatd_next_serial(${author.id});`) - Date.now() > 590_000), [true, true], 'a serial never decreases')
+			assert.equal(php('return heartbeatd_next_serial(999999);'), 2 ** 53, 'nobody gets tickets of a deleted user')
+		})
+
 		await t.test('WP-CLI confirms an address only if no administrator has', () => {
 			const confirm = (known, home) => php(`update_option('heartbeatd_address', ${known}); add_filter('rest_url', fn ($url) => '${home}/wp-json/'); heartbeatd_confirm_address_in_cli(); return get_option('heartbeatd_address');`)
 			assert.deepEqual(confirm('array()', 'https://new.example'), ['https://new.example'])
@@ -157,9 +182,14 @@ test('attacks of users', { timeout: 400_000 }, async (t) => {
 // sign signs the key of a call to a URL, as heartbeatd does.
 function sign(url) {
 	const now = Math.floor(Date.now() / 1000)
+	return signed({ aud: ['site'], iat: now, exp: now + 60, url })
+}
+
+// signed returns a JWT of the site.
+function signed(claims) {
 	const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')
-	const signed = `${part({ alg: 'HS256', typ: 'JWT', kid: 'default' })}.${part({ aud: ['site'], iat: now, exp: now + 60, url })}`
-	return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`
+	const text = `${part({ alg: 'HS256', typ: 'JWT', kid: 'default' })}.${part(claims)}`
+	return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`
 }
 
 // get requests a page with headers that fetch does not set.

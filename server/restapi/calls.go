@@ -34,6 +34,7 @@ type request struct {
 	All      bool            `json:"all"`
 	At       int64           `json:"at"`       // when the next scheduled event is due, in Unix s
 	UntilMS  int64           `json:"until_ms"` // of a revocation, in Unix ms; 0: when the key was issued
+	Serial   int64           `json:"serial"`   // of a revocation
 	Handle   string          `json:"handle"`
 	Value    json.RawMessage `json:"value"` // of a deposit; null withdraws it
 	TTL      int64           `json:"ttl"`   // of a deposit, in seconds
@@ -143,8 +144,10 @@ func (a *api) revoke(ctx context.Context, c *call) (int, any, error) {
 		return 0, nil, badRequest("sid must be the hex SHA-256 of a session token")
 	case c.UntilMS < 0 || c.UntilMS > c.issued.Add(time.Second).UnixMilli():
 		return 0, nil, badRequest("until_ms must be a time in Unix milliseconds, and not later than the key was issued")
+	case c.Serial < 0 || c.Serial > ticket.MaxSerial:
+		return 0, nil, badRequest("serial must be 0 to 2^53")
 	}
-	r := ticket.Revocation{User: c.User, SID: c.SID, Room: c.Room, Until: cmp.Or(c.UntilMS, endOf(c.issued))}
+	r := ticket.Revocation{User: c.User, SID: c.SID, Room: c.Room, Until: cmp.Or(c.UntilMS, endOf(c.issued)), Serial: c.Serial}
 	_, err := a.publish(ctx, broker.Revocations, c.site, r)
 	if over := new(budget.Error); errors.As(err, &over) {
 		err = a.revokeNetwork(ctx, c.site, max(c.issued.UnixMilli(), c.UntilMS))

@@ -55,6 +55,7 @@ type Claims struct {
 	FreshUntil  int64           `json:"fresh_until"`            // Unix s: the end of the nonce's first half
 	Cron        int64           `json:"cron,omitempty"`         // Unix s: when the next scheduled event is due, if requests run it
 	Native      []string        `json:"native,omitzero"`        // handles that heartbeatd may answer; nil: PHP must see every beat
+	Serials     []int64         `json:"serials,omitempty"`      // of the last revocations before the ticket: of the user, and of the site
 
 	// Sets are the sets of handles that a beat may carry if heartbeatd answers it, because the
 	// callbacks of plugins were observed to do nothing in beats with these: each set is sorted
@@ -122,6 +123,24 @@ func (c *Claims) UserID() (int64, error) {
 	return id, err
 }
 
+// hasSerials reports whether WordPress numbers the revocations before the ticket.
+func (c *Claims) hasSerials() bool { return len(c.Serials) == 2 }
+
+// serial returns the serial that a revocation of a subject is compared with.
+func (c *Claims) serial(s subject) int64 {
+	switch {
+	case !c.hasSerials():
+		return 0
+	case s.user != 0:
+		return c.Serials[0]
+	}
+	return c.Serials[1]
+}
+
+// isAhead reports whether the ticket was issued later than now. If it was not before, a clock has
+// been set back.
+func (c *Claims) isAhead(now time.Time) bool { return c.IssuedAt.Sub(now) > ClockSkew }
+
 // User returns the user whom verified claims describe.
 func (c *Claims) User() *hook.User {
 	if c.user != nil {
@@ -158,7 +177,7 @@ func (c *Claims) MayAnswer(beat *hook.Call, hooks *hook.Hooks, linked bool) bool
 	if c.Native == nil || beat.Post.Has("wp_customize") || beat.Post.String("action") != "heartbeat" {
 		return false
 	}
-	if beat.Now.Unix() >= c.FreshUntil || beat.Now.Sub(c.IssuedAt.Time) > nativeAge {
+	if beat.Now.Unix() >= c.FreshUntil || beat.Now.Sub(c.IssuedAt.Time) > nativeAge || c.isAhead(beat.Now) {
 		return false
 	}
 	if !c.nonceMatches(beat.Post.String("_nonce")) {

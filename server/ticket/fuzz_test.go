@@ -133,7 +133,7 @@ func FuzzCookieMatches(f *testing.F) {
 
 // FuzzRevocation applies any revocation from NATS.
 func FuzzRevocation(f *testing.F) {
-	for _, data := range []string{`{"user":7,"until_ms":99999999999999}`, `{"user":7,"sid":"s","until_ms":1}`, `{"room":"postType/post:42","until_ms":9223372036854775807}`, `{"until_ms":-1}`, `{}`, `null`} {
+	for _, data := range []string{`{"user":7,"until_ms":99999999999999}`, `{"user":7,"sid":"s","until_ms":1}`, `{"room":"postType/post:42","until_ms":9223372036854775807}`, `{"until_ms":-1}`, `{}`, `null`, `{"user":7,"until_ms":1,"serial":6}`, `{"serial":-9223372036854775808}`} {
 		f.Add([]byte(data))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -148,6 +148,11 @@ func FuzzRevocation(f *testing.F) {
 		covers := r.User == 7 && (r.SID == "" || r.SID == c.SID) || r.User == 0 && r.Room == ""
 		if revoked := v.Revoked("blog", &c); revoked != (covers && r.Until >= c.IssuedAt.UnixMilli()) {
 			t.Errorf("%s: revoked is %v", data, revoked)
+		}
+		numbered := c
+		numbered.Serials = []int64{5, 5}
+		if revoked := v.Revoked("blog", &numbered); revoked != (covers && (r.Serial > 5 || r.Serial == 0 && r.Until >= c.IssuedAt.UnixMilli())) {
+			t.Errorf("%s: revoked is %v for a ticket with serials", data, revoked)
 		}
 		if rooms := v.WithoutRevokedRooms("blog", &c).Rooms; len(rooms) == 0 && r.Room != c.Rooms[0] {
 			t.Errorf("%s revokes %s", data, c.Rooms[0])

@@ -1,6 +1,7 @@
 package ticket
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -8,21 +9,51 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// Revocation revokes tickets that were issued until a time: those of a user or of one of
-// their log-ins, those that name a room, all of a network, or all of a site.
+// Revocation revokes tickets that were issued before it: those of a user or of one of their
+// log-ins, those that name a room, all of a network, or all of a site. If it has a serial, it
+// revokes the tickets with a lower one; it applies to tickets without serials by the time.
 type Revocation struct {
 	User    int64  `json:"user,omitempty"`
 	SID     string `json:"sid,omitempty"`
 	Room    string `json:"room,omitempty"`
 	Network bool   `json:"network,omitempty"` // all tickets of the site's network
 	Until   int64  `json:"until_ms"`          // Unix ms, by WordPress's clock
+	Serial  int64  `json:"serial,omitempty"`  // of the user's revocations, or of the site's
 }
 
-// revocations are those that still concern a ticket that has not expired.
+// MaxSerial is the maximum of a serial. JSON numbers up to it are exact everywhere.
+const MaxSerial = 1 << 53
+
+// keepRevocations is how long revocations are kept: for longer than any ticket lives, also if the
+// clocks were set back by up to an hour between the ticket and the revocation.
+const keepRevocations = 2*Life + 2*ClockSkew
+
+// revocations are those that may still concern a ticket that has not expired.
 type revocations struct {
 	mu    sync.Mutex // guards the following fields
-	until map[subject]int64
+	of    map[subject]revoked
 	swept time.Time
+}
+
+// revoked are the revocations of a subject.
+type revoked struct {
+	until    int64     // the newest, in Unix ms
+	plain    int64     // the newest without a serial, in Unix ms
+	serial   int64     // the highest
+	received time.Time // when the last one was received
+}
+
+// never is a time before that of any ticket, in Unix ms.
+const never = math.MinInt64
+
+// covers reports whether a ticket was issued before one of the revocations. serial is the
+// ticket's serial for this subject.
+func (r revoked) covers(c *Claims, serial int64) bool {
+	issued := c.IssuedAt.UnixMilli()
+	if !c.hasSerials() {
+		return issued <= r.until
+	}
+	return serial < r.serial || issued <= r.plain
 }
 
 // subject is what a revocation is about. A user belongs to a network, and a room or a
@@ -50,15 +81,34 @@ func (v *Verifier) Revoke(siteID string, r Revocation) {
 	l := &v.revoked
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.until == nil {
-		l.until = make(map[subject]int64)
+	if l.of == nil {
+		l.of = make(map[subject]revoked)
 	}
 	l.sweep(time.Now())
-	l.until[s] = max(l.until[s], r.Until)
+	l.add(s, r)
 	if post, ok := wordpress.ParsePostRoom(s.room); ok {
-		s = subject{site: siteID, post: post.ID}
-		l.until[s] = max(l.until[s], r.Until)
+		l.add(subject{site: siteID, post: post.ID}, r)
 	}
+}
+
+// add records a revocation of a subject. It is called with l.mu held.
+func (l *revocations) add(s subject, r Revocation) {
+	of, found := l.of[s]
+	if !found {
+		of.until, of.plain = never, never
+	}
+	of.until, of.serial, of.received = max(of.until, r.Until), max(of.serial, r.Serial), time.Now()
+	if r.Serial == 0 {
+		of.plain = max(of.plain, r.Until)
+	}
+	l.of[s] = of
+}
+
+// covers reports whether a ticket was issued before a revocation of a subject. It is called with
+// l.mu held.
+func (l *revocations) covers(s subject, c *Claims) bool {
+	of, found := l.of[s]
+	return found && of.covers(c, c.serial(s))
 }
 
 // sweep removes, once a minute, revocations of tickets that have all expired. It is
@@ -68,9 +118,10 @@ func (l *revocations) sweep(now time.Time) {
 		return
 	}
 	l.swept = now
-	for s, until := range l.until {
-		if now.Sub(time.UnixMilli(until)) > Life+2*ClockSkew {
-			delete(l.until, s)
+	for s, of := range l.of {
+		// The clock may have been set since: the second difference does not depend on it.
+		if now.Sub(time.UnixMilli(of.until)) > keepRevocations && now.Sub(of.received) > keepRevocations {
+			delete(l.of, s)
 		}
 	}
 }
@@ -79,15 +130,14 @@ func (l *revocations) sweep(now time.Time) {
 func (v *Verifier) Revoked(siteID string, c *Claims) bool {
 	network := v.Network(siteID)
 	user, _ := c.UserID() // was checked
-	issued := c.IssuedAt.UnixMilli()
 	l := &v.revoked
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.until) == 0 {
+	if len(l.of) == 0 {
 		return false
 	}
 	for _, s := range []subject{{site: siteID}, {site: network, user: everyone}, {site: network, user: user}, {site: network, user: user, sid: c.SID}} {
-		if until, found := l.until[s]; found && issued <= until {
+		if l.covers(s, c) {
 			return true
 		}
 	}
@@ -124,8 +174,7 @@ func (v *Verifier) postRevoked(siteID string, c *Claims, id int64) bool {
 	l := &v.revoked
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	until, found := l.until[subject{site: siteID, post: id}]
-	return found && c.IssuedAt.UnixMilli() <= until
+	return l.covers(subject{site: siteID, post: id}, c)
 }
 
 // WithoutRevokedRooms returns claims without the rooms that were revoked after the ticket
@@ -136,13 +185,10 @@ func (v *Verifier) WithoutRevokedRooms(siteID string, c *Claims) *Claims {
 	l := &v.revoked
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.until) == 0 {
+	if len(l.of) == 0 {
 		return c
 	}
-	revoked := func(room string) bool {
-		until, found := l.until[subject{site: siteID, room: room}]
-		return found && c.IssuedAt.UnixMilli() <= until
-	}
+	revoked := func(room string) bool { return l.covers(subject{site: siteID, room: room}, c) }
 	if !slices.ContainsFunc(c.Rooms, revoked) {
 		return c
 	}

@@ -107,10 +107,14 @@ func (v *Verifier) parse(raw string) (siteID string, c *Claims, err error) {
 }
 
 // check checks what changes during a ticket's life: whether it has expired or was
-// revoked, and which of its rooms were.
+// revoked, which of its rooms were, and whether the clock was set back.
 func (v *Verifier) check(siteID string, c *Claims) (string, *Claims, error) {
-	if !time.Now().Before(c.ExpiresAt.Time) { // ClockSkew is for clocks that are ahead only
+	now := time.Now()
+	if !now.Before(c.ExpiresAt.Time) { // ClockSkew is for clocks that are ahead only
 		return "", nil, &Error{siteID, Expired, "ticket expired"}
+	}
+	if c.isAhead(now) {
+		return "", nil, &Error{siteID, WrongClock, "the ticket was issued in the future: a clock is wrong, or was set back"}
 	}
 	if v.Revoked(siteID, c) {
 		return "", nil, &Error{siteID, Revoked, "the ticket is revoked"}

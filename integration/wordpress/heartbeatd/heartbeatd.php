@@ -33,6 +33,7 @@ require __DIR__ . '/includes/api/site-address.php';
 require __DIR__ . '/includes/api/jwt.php';
 require __DIR__ . '/includes/api/circuit-breaker.php';
 require __DIR__ . '/includes/api/client.php';
+require __DIR__ . '/includes/api/serials.php';
 require __DIR__ . '/includes/api/queue.php';
 require __DIR__ . '/includes/api/addresses.php';
 require __DIR__ . '/includes/api/push.php';
@@ -91,6 +92,8 @@ add_action( 'admin_init', 'heartbeatd_add_options' );
 add_action( 'admin_init', 'heartbeatd_confirm_address' );
 add_action( 'admin_init', 'heartbeatd_correct_recording_copy' );
 add_action( 'init', 'heartbeatd_load_translations' );
+add_action( 'plugins_loaded', 'heartbeatd_site_serial', PHP_INT_MIN ); // Before the user's rights are loaded.
+add_action( 'set_current_user', 'heartbeatd_user_serial', PHP_INT_MIN ); // With them.
 
 // Beats that PHP answers: observes the registered callbacks, and sends a fresh ticket.
 add_action( 'wp_ajax_heartbeat', 'heartbeatd_prime_network_recording', 0 );

@@ -57,3 +57,4 @@ if ( is_multisite() ) {
 if ( ! $heartbeatd_other ) {
 	delete_metadata( 'user', 0, 'wp_presence_recording', '', true );
 }
+delete_metadata( 'user', 0, 'heartbeatd_serial', '', true );

@@ -78,18 +78,18 @@ function heartbeatd_flush() {
 		$left = $deadline - microtime( true );
 		$try  = 'heartbeatd_call_api';
 		if ( '/revoke' === $path ) {
-			$try              = 'heartbeatd_send_call'; // A revocation is tried even if calls pause.
-			$body['until_ms'] = $now;
+			$try  = 'heartbeatd_send_call'; // A revocation is tried even if calls pause.
+			$body = heartbeatd_revocation( $body, $now );
 		}
 		if ( $left < 0.01 || ( '/revoke' !== $path && heartbeatd_is_circuit_open() ) ) {
-			heartbeatd_record_failed_revocation( $path, $now );
+			heartbeatd_record_failed_revocation( $path );
 			continue;
 		}
 		$answer = $try( heartbeatd_call_method( $path ), $path, $body ? $body : null, min( HEARTBEATD_CALL_TIMEOUT, $left ) );
 		if ( ! is_wp_error( $answer ) ) {
 			heartbeatd_retry_revocation();
 		} else {
-			heartbeatd_record_failed_revocation( $path, $now );
+			heartbeatd_record_failed_revocation( $path );
 		}
 		/**
 		 * Fires after a call to heartbeatd, when the response has been sent.
@@ -120,27 +120,41 @@ function heartbeatd_switch_site( $site ) {
 }
 
 /**
- * Records that a revocation failed: heartbeatd may be back before the tickets expire.
+ * Returns the body of a revocation of the tickets that were issued until now.
+ *
+ * @param array $body What is revoked.
+ * @param float $time The time until which tickets without serials are revoked, in Unix milliseconds.
+ * @return array
+ */
+function heartbeatd_revocation( $body, $time ) {
+	$serial = heartbeatd_next_serial( (int) ( $body['user'] ?? 0 ) );
+	return $body + array( 'until_ms' => $time ) + array_filter( array( 'serial' => $serial ) );
+}
+
+/**
+ * Records that a revocation failed, with a serial for all tickets: heartbeatd may be back before
+ * they expire.
  *
  * @param string $path The path of the failed call.
- * @param float  $time The time of the revocation, in Unix milliseconds.
  */
-function heartbeatd_record_failed_revocation( $path, $time ) {
+function heartbeatd_record_failed_revocation( $path ) {
 	if ( '/revoke' === $path ) {
-		update_option( 'heartbeatd_unrevoked', $time, true );
+		update_option( 'heartbeatd_unrevoked', heartbeatd_next_serial( 0 ) ?? floor( 1000 * microtime( true ) ), true );
 	}
 }
 
 /**
- * Revokes all tickets that are older than the last failed revocation, if there was one.
+ * Revokes all tickets that are older than the last failed revocation, if there was one. Its serial
+ * is its time, unless the clock was set back since.
  */
 function heartbeatd_retry_revocation() {
-	$until = (float) get_option( 'heartbeatd_unrevoked' );
-	$all   = array(
+	$serial = (float) get_option( 'heartbeatd_unrevoked' );
+	$all    = array(
 		'all'      => true,
-		'until_ms' => $until,
+		'until_ms' => min( $serial, floor( 1000 * microtime( true ) ) ),
+		'serial'   => $serial,
 	);
-	if ( $until && ! is_wp_error( heartbeatd_call_api( 'POST', '/revoke', $all ) ) ) {
+	if ( $serial && ! is_wp_error( heartbeatd_call_api( 'POST', '/revoke', $all ) ) ) {
 		update_option( 'heartbeatd_unrevoked', 0, true );
 	}
 }

@@ -50,6 +50,7 @@ function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
 		'fresh_until'  => min( $end, heartbeatd_nonce_fresh_until() ),
 		'iat'          => round( $now, 3 ),
 		'exp'          => min( $end, (int) $now + HOUR_IN_SECONDS ),
+		'serials'      => heartbeatd_last_serials(),
 	);
 	if ( ! heartbeatd_presence_is_recording( $user->ID ) ) {
 		$claims['unrecorded'] = true;
