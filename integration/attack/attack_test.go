@@ -60,6 +60,7 @@ func TestMutatedInputs(t *testing.T) {
 
 // TestExhaustions makes the attacks of -exhaust for a moment: heartbeatd and the kernel use little
 // memory, and somebody else is served. An answer of 8 MB that is not read is another case: the others wait.
+// That responses of /metrics are not queued is checked by TestUnreadResponses: they are too small to tell here.
 func TestExhaustions(t *testing.T) {
 	binary := build(t)
 	scale := 1
@@ -67,7 +68,7 @@ func TestExhaustions(t *testing.T) {
 		scale = 4 // it takes so much more memory
 	}
 	for _, e := range exhaustions {
-		if strings.Contains(e.name, "8 MB") {
+		if strings.Contains(e.name, "8 MB") || strings.Contains(e.name, "/metrics") {
 			continue
 		}
 		t.Run(e.name, func(t *testing.T) {
@@ -104,5 +105,28 @@ func TestMutationsRepeat(t *testing.T) {
 	}
 	if len(seen) < 70 {
 		t.Errorf("%d different inputs of 100", len(seen))
+	}
+}
+
+// TestFaultsOfEachKind checks that the first faults of each kind are printed, however many there
+// are of another.
+func TestFaultsOfEachKind(t *testing.T) {
+	var tally tally
+	for i := range 1000 {
+		c := &client{tally: &tally, name: fmt.Sprintf("case %d of seed 7, API", i)}
+		c.fault("status %d", 503)
+	}
+	tally.fault("a good beat over %s is answered after %v", "POST", time.Minute)
+	for i := range 2 * maxKinds {
+		tally.faultOf(fmt.Sprint("kind ", i), "fault")
+	}
+	text := fmt.Sprint(tally.failed())
+	for _, want := range []string{"1201 faults", `1000 of the kind "API: status %d"`, "case 2 of seed 7, API: status 503", "over POST is answered after 1m0s", `102 of the kind "others"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in %.2000s", want, text)
+		}
+	}
+	if lines := strings.Count(text, "\n"); lines > (maxKinds+1)*(maxOfKind+1) {
+		t.Errorf("%d lines", lines)
 	}
 }

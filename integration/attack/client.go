@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -75,9 +76,11 @@ func (c *client) send(address string, input []byte) (status int, body []byte) {
 	return status, body
 }
 
-// fault records what must not happen, and the case.
+// fault records what must not happen, and the case, whose number and seed repeat it. Its kind is
+// the door and the format.
 func (c *client) fault(format string, args ...any) {
-	c.tally.fault("%s: "+format, append([]any{c.name}, args...)...)
+	_, door, _ := strings.Cut(c.name, ", ")
+	c.tally.faultOf(door+": "+format, "%s: "+format, append([]any{c.name}, args...)...)
 }
 
 var (

@@ -82,6 +82,9 @@ func (r *run) attack(n *node) (err error) {
 	}
 	wait()
 	warm.sendAll(n, nil)
+	if err := warm.tally.failed(); err != nil {
+		return err
+	}
 	if r.before, err = settle(n, func(u usage) bool { return u.sessions == 0 }); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -10,8 +11,9 @@ import (
 	"time"
 )
 
-// maxFaults is the number of faults that are kept.
-const maxFaults = 20
+// maxKinds is the number of kinds of faults that are told apart, and maxOfKind how many faults of
+// each are kept.
+const maxKinds, maxOfKind = 100, 3
 
 // tally counts what happens in a run. Faults are what must not happen.
 type tally struct {
@@ -19,19 +21,39 @@ type tally struct {
 	answer [6]atomic.Int64 // by the first digit of the status; 0: no answer
 	unsup  atomic.Int64    // answers with 501 and 505
 
-	mu     sync.Mutex // guards the following fields
-	faults []string
-	count  int // of faults
+	mu     sync.Mutex         // guards the following fields
+	faults map[string]*faults // by kind
+	count  int                // of faults
 	beats  []time.Duration
 	kinds  map[string]int // good beats by kind
 }
 
-// fault records what must not happen.
-func (t *tally) fault(format string, args ...any) {
+// faults are those of one kind.
+type faults struct {
+	first []string
+	count int
+}
+
+// fault records what must not happen. Its kind is the format.
+func (t *tally) fault(format string, args ...any) { t.faultOf(format, format, args...) }
+
+// faultOf records what must not happen, and its kind.
+func (t *tally) faultOf(kind, format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.count++; len(t.faults) < maxFaults {
-		t.faults = append(t.faults, fmt.Sprintf(format, args...))
+	t.count++
+	if len(t.faults) >= maxKinds && t.faults[kind] == nil {
+		kind = "others"
+	}
+	if t.faults == nil {
+		t.faults = make(map[string]*faults)
+	}
+	if t.faults[kind] == nil {
+		t.faults[kind] = new(faults)
+	}
+	of := t.faults[kind]
+	if of.count++; len(of.first) < maxOfKind {
+		of.first = append(of.first, fmt.Sprintf(format, args...))
 	}
 }
 
@@ -78,8 +100,12 @@ func (t *tally) failed() error {
 		return nil
 	}
 	text := fmt.Sprintf("%d faults", t.count)
-	for _, f := range t.faults {
-		text += "\n  " + f
+	for _, kind := range sortedKeys(t.faults) {
+		of := t.faults[kind]
+		text += fmt.Sprintf("\n  %d of the kind %q:", of.count, kind)
+		for _, f := range of.first {
+			text += "\n    " + f
+		}
 	}
-	return fmt.Errorf("%s", text)
+	return errors.New(text)
 }
