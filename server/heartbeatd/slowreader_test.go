@@ -18,7 +18,7 @@ const (
 	// slowReaders is the number of connections of an attack.
 	slowReaders = 30
 	// pipelined is how many requests each of them sends without reading a response.
-	pipelined = 60
+	pipelined = 200
 	// mayQueue is the most bytes that the kernel may keep for one of them.
 	mayQueue = 512 << 10
 )
