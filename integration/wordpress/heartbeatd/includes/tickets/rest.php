@@ -33,7 +33,7 @@ function heartbeatd_register_ticket_route() {
  */
 function heartbeatd_rest_get_ticket() {
 	$claims = heartbeatd_ticket_claims( wp_create_nonce( 'heartbeat-nonce' ), 'front', array(), 0 );
-	unset( $claims['native'], $claims['deposits'], $claims['repeat_until'] );
+	unset( $claims['native'], $claims['deposits'], $claims['repeat_until'], $claims['sets'], $claims['counted'] );
 	$ticket = heartbeatd_sign_ticket( $claims );
 	if ( '' === $ticket ) {
 		return new WP_Error( 'rest_forbidden', __( 'A ticket needs a log-in session.', 'heartbeatd' ), array( 'status' => 403 ) );

@@ -118,7 +118,8 @@ function heartbeatd_add_native_claims( $claims, $screen_id ) {
 
 /**
  * Signs a ticket. Leaves out what does not fit: what is only counted, single posts, when locks
- * expire, then the ping, then rooms, from the end, then the post types, and then sets of handles.
+ * expire, then sets of several handles, the ping, rooms, from the end, the post types, and then the
+ * other sets of handles.
  *
  * @param array $claims The claims.
  * @param int   $limit  The most bytes that the ticket may have.
@@ -137,6 +138,9 @@ function heartbeatd_sign_ticket( $claims, $limit = HEARTBEATD_MAX_JWT ) {
 		} elseif ( isset( $claims['locks'] ) ) {
 			$claims['repeat_until'] = min( $claims['repeat_until'], (int) ( $claims['iat'] + min( $claims['locks'] ) / 1000 ) );
 			unset( $claims['locks'] );
+		} elseif ( preg_grep( '/,/', $claims['sets'] ?? array() ) ) {
+			$several = preg_grep( '/,/', $claims['sets'] );
+			array_splice( $claims['sets'], array_key_last( $several ), 1 );
 		} elseif ( isset( $claims['ping'] ) ) {
 			unset( $claims['ping'] );
 		} elseif ( $claims['rooms'] ) {
