@@ -172,7 +172,8 @@ const uncounted = "*"
 
 // MayAnswer reports whether heartbeatd may answer a beat instead of PHP: the ticket and
 // the page's nonce are fresh, and each handle of the beat is native, both in the ticket
-// and in hooks, or has a deposited value, and the ticket allows the set of the beat. linked says that the beat came over a link.
+// and in hooks, or has a deposited value, and the ticket allows the set of the beat. linked
+// says that the beat came over a link.
 func (c *Claims) MayAnswer(beat *hook.Call, hooks *hook.Hooks, linked bool) bool {
 	if c.Native == nil || beat.Post.Has("wp_customize") || beat.Post.String("action") != "heartbeat" {
 		return false
