@@ -18,7 +18,7 @@ const silent = { dashboard: own, list: learned, editor: learned } // on heartbea
 const acting = { dashboard: own, list: own, editor: own }
 const untouched = { dashboard: all, list: all, editor: all }
 
-// The code of each kind, and the levels after each beat. Some are numbered where a name would
+// The code of each kind, and what the ticket of each beat allows. Some are numbered where a name would
 // be declared twice.
 const kinds = {
 	'own handle, function': [`function own_handle($r, $d) { if (!empty($d['kind'])) $r['kind'] = 1; return $r; } add_filter('heartbeat_received', 'own_handle', 10, 2);`, silent],
@@ -69,9 +69,9 @@ test('effects of callbacks', { timeout: 900_000 }, async (t) => {
 		const use = (number) => php(`update_option('kind_number', ${number}); heartbeatd_reset_observations(); return 1;`)
 		const data = { dashboard: {}, list: { 'data[wp-check-locked-posts][]': `post-${post}` }, editor: { 'data[wp-refresh-post-lock][post_id]': String(post) } }
 		const screens = { dashboard: 'dashboard', list: 'edit-post', editor: 'post' }
-		const levels = async (screen, count = BEATS, more = {}) => {
+		const allowed = async (screen, count = BEATS, more = {}) => {
 			const seen = []
-			for (let i = 0; i < count; i++) seen.push((await person.beat(screens[screen], { ...data[screen], ...more })).level)
+			for (let i = 0; i < count; i++) seen.push((await person.beat(screens[screen], { ...data[screen], ...more })).allowed)
 			return seen
 		}
 
@@ -81,7 +81,7 @@ test('effects of callbacks', { timeout: 900_000 }, async (t) => {
 				// All screens know the callback before its beats are counted.
 				for (const screen of Object.keys(screens)) await person.beat(screens[screen], { 'data[foreign]': '1' })
 				const seen = {}
-				for (const screen of Object.keys(screens)) seen[screen] = await levels(screen)
+				for (const screen of Object.keys(screens)) seen[screen] = await allowed(screen)
 				assert.deepEqual(seen, expected)
 			})
 		}
@@ -89,20 +89,20 @@ test('effects of callbacks', { timeout: 900_000 }, async (t) => {
 		await t.test('the first effect counts at once, and an hour long', async () => {
 			addMuPlugin(site, 'clock', `if ('clock' === get_option('kind_number')) add_filter('heartbeat_send', fn ($r) => isset($_SERVER['HTTP_LIVE_CLOCK']) ? $r + array('clock' => 1) : $r);`)
 			php(`update_option('kind_number', 'clock'); heartbeatd_reset_observations(); return 1;`)
-			assert.deepEqual(await levels('list'), learnedSend)
-			assert.equal((await person.beat('edit-post', data.list, { 'live-clock': '1' })).level, 'none')
-			assert.deepEqual(await levels('list'), none)
+			assert.deepEqual(await allowed('list'), learnedSend)
+			assert.equal((await person.beat('edit-post', data.list, { 'live-clock': '1' })).allowed, 'none')
+			assert.deepEqual(await allowed('list'), none)
 			php(`$l = get_option('heartbeatd_learned'); array_walk_recursive($l['silent'], function (&$n) { if ($n < 0) $n++; }); update_option('heartbeatd_learned', $l); return 1;`)
-			assert.deepEqual(await levels('list'), learnedSend, 'an hour later')
+			assert.deepEqual(await allowed('list'), learnedSend, 'an hour later')
 		})
 
 		await t.test('exit ends the observation, too', async () => {
 			addMuPlugin(site, 'exits', `if ('exits' === get_option('kind_number')) add_filter('heartbeat_received', function ($r) { if (isset($_SERVER['HTTP_LIVE_CLOCK'])) { echo '{}'; exit; } return $r; });`)
 			php(`update_option('kind_number', 'exits'); heartbeatd_reset_observations(); return 1;`)
-			assert.deepEqual(await levels('list'), learned)
+			assert.deepEqual(await allowed('list'), learned)
 			await person.beat('edit-post', data.list, { 'live-clock': '1' })
 			assert.deepEqual(php(`return array_values(heartbeatd_observations()['effects']);`), [['exit', 'output']])
-			assert.deepEqual(await levels('list'), own)
+			assert.deepEqual(await allowed('list'), own)
 		})
 
 		await t.test('a change of what it reads makes a callback unknown', async () => {
@@ -115,22 +115,22 @@ test('effects of callbacks', { timeout: 900_000 }, async (t) => {
 			const cached = `wp_using_ext_object_cache(true); set_site_transient('reader_site', 1); wp_using_ext_object_cache(false)` // not an option
 			const changes = [`update_option('reader_on', '')`, `set_transient('reader', 1)`, cached, `update_post_meta(${post}, 'reader', 1)`, `update_option('reader_on', 1)`]
 			for (const change of changes) {
-				await levels('editor', 5)
-				assert.deepEqual(await levels('editor', 1), ['all'], change)
+				await allowed('editor', 5)
+				assert.deepEqual(await allowed('editor', 1), ['all'], change)
 				assert.deepEqual(php(`update_option('other_option', uniqid()); update_post_meta(${post}, 'other', uniqid()); $c = &heartbeatd_queue(); $c = array(); ${change}; $q = heartbeatd_queue(); $c = array(); return array_values(array_map(fn ($call) => array_slice($call, 0, 2), $q));`).filter(([path]) => path === '/revoke'), [['/revoke', { all: true }]], change)
-				assert.deepEqual(await levels('editor', 1), ['own'], change)
+				assert.deepEqual(await allowed('editor', 1), ['own'], change)
 				learnAgain()
 			}
-			assert.deepEqual(await levels('editor'), own, 'it has an effect now')
+			assert.deepEqual(await allowed('editor'), own, 'it has an effect now')
 		})
 
 		await t.test('a callback that reads a value that changes often counts as one with effects', async () => {
 			php(`update_option('reader_on', 0); heartbeatd_reset_observations(); return 1;`)
 			for (let i = 0; i < 3; i++) {
-				await levels('editor', 2)
+				await allowed('editor', 2)
 				assert.deepEqual(php(`update_post_meta(${post}, 'reader', uniqid()); $c = &heartbeatd_queue(); $q = $c; $c = array(); return array_values(array_filter($q, fn ($call) => '/revoke' === $call[0]));`), [], 'no ticket depends on it')
 			}
-			assert.deepEqual(await levels('editor'), own)
+			assert.deepEqual(await allowed('editor'), own)
 			assert.deepEqual(php(`return array_values(heartbeatd_observations()['effects']);`), [['changes']])
 		})
 
@@ -138,18 +138,18 @@ test('effects of callbacks', { timeout: 900_000 }, async (t) => {
 			const write = (comment) => addMuPlugin(site, 'changing', `// ${comment}\nif ('changing' === get_option('kind_number')) add_filter('heartbeat_received', fn ($r) => $r);`)
 			write('one')
 			php(`update_option('kind_number', 'changing'); heartbeatd_reset_observations(); return 1;`)
-			assert.deepEqual(await levels('list'), learned)
+			assert.deepEqual(await allowed('list'), learned)
 			write('another')
-			assert.deepEqual(await levels('list'), learned)
+			assert.deepEqual(await allowed('list'), learned)
 		})
 
 		await t.test('what is learned is written when it changes', async () => {
 			addMuPlugin(site, 'writes', `add_action('update_option_heartbeatd_learned', fn () => update_option('learned_writes', 1 + get_option('learned_writes', 0)));`)
 			php(`update_option('kind_number', 0); heartbeatd_reset_observations(); update_option('learned_writes', 0); return 1;`)
-			await levels('list', 5)
+			await allowed('list', 5)
 			const writes = php(`return (int) get_option('learned_writes');`)
 			assert.ok(writes >= 5 && writes <= 7, `${writes} writes`)
-			await levels('list', 10)
+			await allowed('list', 10)
 			assert.equal(php(`return (int) get_option('learned_writes');`), writes)
 		})
 
@@ -184,11 +184,11 @@ test('effects of callbacks', { timeout: 900_000 }, async (t) => {
 			assert.deepEqual(learn(`array_map(fn ($i) => "option_$i", range(1, 81))`).slice(0, 3), [[], 0, ['reads']], 'too many')
 			assert.deepEqual(php(`return array_map(fn ($add) => array(count($add[0]['c']), $add[1]), array(
 				heartbeatd_add_reads(array('c' => range(1, 80)), 'c', array('other')), heartbeatd_add_reads(array('c' => range(1, 79)), 'c', array('other'))));`), [[80, false], [80, true]], 'what other places read stays')
-			const [levels, stored, effects, bytes] = php(`$learned = heartbeatd_observations();
+			const [native, stored, effects, bytes] = php(`$learned = heartbeatd_observations();
 				foreach (range(1, 20) as $n) { $foreign["f$n"] = array('hook' => 'heartbeat_send', 'callback' => "f$n", 'file' => 'PHP', 'id' => "c$n"); $results["f$n"] = array('effects' => array(), 'reads' => array_map(fn ($i) => str_pad("$n $i ", 150, 'x'), range(1, 40))); }
 				foreach (range(1, 6) as $i) $learned = heartbeatd_add_observation($learned, array('r', 's'), $foreign, '', $results);
 				return array($learned['native'], count($learned['reads']), array_count_values(array_merge(...array_values($learned['effects']))), strlen(serialize($learned['reads'])));`)
-			assert.deepEqual([levels, stored, effects], [[], 2, { reads: 18 }], 'too many of all callbacks')
+			assert.deepEqual([native, stored, effects], [[], 2, { reads: 18 }], 'too many of all callbacks')
 			assert.ok(bytes < 20_000, `${bytes} bytes`)
 			assert.deepEqual(php(`$running = &heartbeatd_running_callbacks(); $running[] = array('effects' => array(), 'reads' => array());
 				heartbeatd_note_read(str_repeat('x', 150)); $before = $running[0]['effects']; heartbeatd_note_read(str_repeat('x', 151));
@@ -258,7 +258,7 @@ test('effects of callbacks', { timeout: 900_000 }, async (t) => {
 			const acting = Object.keys(kinds).indexOf('unconditional answer')
 			use(acting)
 			const name = (file) => php(`return array_values(heartbeatd_observations()['foreign'])[0]['callback'];`).replace(/^.*\//, file)
-			await levels('list', 2)
+			await allowed('list', 2)
 			const page = await open('admin', '/wp-admin/edit.php')
 			await connected(page)
 			for (let i = 0; i < 3; i++) await beat(page)
@@ -278,12 +278,12 @@ test('effects of callbacks', { timeout: 900_000 }, async (t) => {
 				await Promise.all([page.waitForNavigation(), page.click('#submit')])
 				assert.equal(await page.inputValue('#heartbeatd-callbacks select'), value)
 			}
-			for (const [value, seconds, level] of [['60', 60, 'all'], ['120', 120, 'all'], ['-1', null, 'all'], ['0', null, 'own']]) {
+			for (const [value, seconds, beats] of [['60', 60, 'all'], ['120', 120, 'all'], ['-1', null, 'all'], ['0', null, 'own']]) {
 				await choose(value)
 				await person.beat('edit-post', data.list)
 				const seen = await person.beat('edit-post', data.list)
-				assert.deepEqual([value, seen.level, seen.fresh < 400 ? seen.fresh : null], [value, level, seconds])
-				assert.deepEqual([(await levels('dashboard', 2))[1], (await person.beat('dashboard', {})).fresh > 400], ['own', true], 'it does not run there')
+				assert.deepEqual([value, seen.allowed, seen.fresh < 400 ? seen.fresh : null], [value, beats, seconds])
+				assert.deepEqual([(await allowed('dashboard', 2))[1], (await person.beat('dashboard', {})).fresh > 400], ['own', true], 'it does not run there')
 			}
 			addMuPlugin(site, 'pace', `add_filter('heartbeatd_callback_pace', fn ($pace, $callback, $hook) => '${name('mu-plugins/')}' === $callback && 'heartbeat_received' === $hook ? 120 : $pace, 10, 3);`)
 			assert.equal((await person.beat('edit-post', data.list)).fresh, 120)
@@ -312,7 +312,7 @@ test('effects of callbacks', { timeout: 900_000 }, async (t) => {
 			for (const [name, [, expected]] of Object.entries(cached)) {
 				php(`update_option('kind_number', '${name}'); heartbeatd_reset_observations(); return 1;`)
 				await person.beat('edit-post', { 'data[foreign]': '1' })
-				assert.deepEqual([name, await levels('list')], [name, expected])
+				assert.deepEqual([name, await allowed('list')], [name, expected])
 			}
 			rmSync(dropIn)
 		})
@@ -355,12 +355,12 @@ test('effects of callbacks', { timeout: 900_000 }, async (t) => {
 			php(`update_option('reader_on', 1); return 1;`)
 			await until('the effect', async () => (await beat(page)).reader === 1, 5)
 			await page.close()
-			assert.match(php(`return implode("\\n", array_map(fn ($item) => $item['text'] . ' ' . $item['help'], heartbeatd_status_report()));`), /because of function\(\) in mu-plugins\/reader\.php:2 on the hook heartbeat_received\. Observed effects: changes “reader” in the answer\./)
+			assert.match(php(`return implode("\\n", array_map(fn ($item) => $item['text'] . ' ' . $item['help'], heartbeatd_status_report()));`), /in which function\(\) in mu-plugins\/reader\.php:2 on the hook heartbeat_received may do something\. Observed effects: changes “reader” in the answer\./)
 		})
 	})
 })
 
-// makePerson is an editor who is logged in. beat resolves with the level that the beat's
+// makePerson is an editor who is logged in. beat resolves with what the beat's
 // ticket allows, and with the response.
 async function makePerson(browser, site) {
 	const { request } = await logIn(browser, site, 'editor')
@@ -373,7 +373,7 @@ async function makePerson(browser, site) {
 			})
 			const ticket = answer.headers()['x-heartbeatd-ticket']
 			const claims = ticket ? claimsOf(ticket) : {}
-			return { answer, level: !claims.native ? 'none' : claims.repeat_until ? 'all' : 'own', fresh: claims.fresh_until - Math.floor(claims.iat) }
+			return { answer, allowed: !claims.native ? 'none' : claims.repeat_until ? 'all' : 'own', fresh: claims.fresh_until - Math.floor(claims.iat) }
 		},
 	}
 }

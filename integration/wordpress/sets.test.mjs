@@ -36,10 +36,48 @@ test('sets of handles', { timeout: 300_000 }, async (t) => {
 			use('lists')
 			const learned = [...Array(BEATS - 1).fill('own'), [LOCK, '']]
 			assert.deepEqual(await beats(lock, BEATS), learned)
-			assert.deepEqual(await beats(locks, 1), ['own'], 'the first effect counts for all sets')
-			assert.deepEqual(await beats(lock, BEATS), learned)
+			assert.deepEqual(await beats(locks, 1), [[LOCK, '']], 'the effect counts for its own set')
 			php(`$l = get_option('heartbeatd_learned'); array_walk_recursive($l['silent'], function (&$n) { if ($n < 0) $n++; }); return update_option('heartbeatd_learned', $l);`)
-			assert.deepEqual(await beats(locks, 1), [[LOCK, '']], 'an hour later the same effect counts for its own set')
+			assert.deepEqual(await beats(locks, 1), [[LOCK, '']], 'also an hour later')
+		})
+
+		// observe has PHP record beats of one callback, each with a set of handles and whether the
+		// callback acts, and resolves with the value of the PHP expression after.
+		const observe = (beats, after) => php(`heartbeatd_reset_observations(); $turns = 0; $writes = 0;
+			add_action('update_option_heartbeatd_learned', function () use (&$writes) { $writes++; });
+			$beat = function ($set, $acts, $screen = 's') use (&$turns) {
+				$foreign = array('f' => array('hook' => 'heartbeat_send', 'callback' => 'f', 'file' => 'PHP', 'id' => 'c1'));
+				$turns += (int) heartbeatd_record_observation($screen, $foreign, $set, array('f' => array('effects' => $acts ? array('query') : array(), 'reads' => array())));
+			};
+			$later = function () { $l = get_option('heartbeatd_learned'); array_walk_recursive($l['silent'], function (&$n) { if ($n < 0) $n++; }); $l['sets_full']--; update_option('heartbeatd_learned', $l); };
+			${beats} return ${after};`)
+		const fill = `foreach (range(1, 8) as $n) $beat("set$n", false);`
+		const learnFirst = `foreach (range(1, 5) as $i) $beat('set1', false);`
+
+		await t.test('an effect with a set that no ticket allows revokes no ticket', () => {
+			use('')
+			assert.equal(observe(`${fill} foreach (range(1, 10) as $round) { ${learnFirst} $beat('ninth', true); }`, '$turns'), 0, 'a set without room')
+			assert.equal(observe(`${learnFirst} foreach (range(1, 3) as $hour) { $beat('b', false); $beat('b', true); $later(); ${learnFirst} }`, '$turns'), 0, 'a set that acts in some beats only')
+			assert.equal(observe(`foreach (range(1, 10) as $round) { ${learnFirst} $beat('b', true); ${learnFirst} $beat('c', true); }`, '$turns'), 0, 'two sets in turn')
+			assert.equal(observe(`${learnFirst} $beat('set1', true);`, '$turns'), 1, 'a silent set')
+		})
+
+		await t.test('a callback that turns at several places revokes tickets once in an hour for each', () => {
+			assert.equal(observe(`foreach (range(1, 10) as $round) foreach (array('s', 't') as $screen) { foreach (range(1, 5) as $i) $beat('', false, $screen); $beat('', true, $screen); }`, '$turns'), 2)
+		})
+
+		await t.test('a full list of sets loses those without silent callbacks, once in an hour', () => {
+			const sets = `array_map('strval', array_keys(heartbeatd_observations()['silent'][heartbeatd_roles_hash()][heartbeatd_screen_hash('s')]))`
+			assert.deepEqual(observe(`${learnFirst} ${fill} $beat('ninth', false);`, sets), ['set1', 'ninth'])
+			const again = `${learnFirst} ${fill} $beat('ninth', false); foreach (range(2, 8) as $n) $beat("set$n", false);`
+			assert.deepEqual(observe(again, sets), ['set1', 'ninth', ...[2, 3, 4, 5, 6, 7].map((n) => `set${n}`)])
+			assert.deepEqual(observe(`${again} $writes = 0; foreach (range(8, 20) as $n) $beat("set$n", false);`, '$writes'), 0, 'no beat writes the option')
+			assert.deepEqual(observe(`${again} $later(); $beat('other', false);`, sets), ['set1', 'other'], 'an hour later')
+		})
+
+		await t.test('the settings screen keeps the row of a callback that acts with one set of handles', () => {
+			const shown = (beats) => observe(`${learnFirst} ${beats}`, `!heartbeatd_is_silent_everywhere(array('hook' => 'heartbeat_send', 'id' => 'c1', 'places' => array(heartbeatd_roles_hash() . ' ' . heartbeatd_screen_hash('s') => 1)), heartbeatd_observations())`)
+			assert.deepEqual([``, `$beat('b', false);`, `$beat('b', true);`, `$beat('b', true); $later(); $beat('b', false);`].map(shown), [false, false, true, true])
 		})
 
 		await t.test('with a pace beats may carry each set that was seen', async () => {
@@ -55,6 +93,10 @@ test('sets of handles', { timeout: 300_000 }, async (t) => {
 				$sizes = array_map('strlen', array_map('heartbeatd_sign_jwt', array(array('sets' => array('${LOCK}', '')) + $claims, array('sets' => array('${LOCK}')) + $claims)));
 				foreach (array($sizes[0], $sizes[1], $sizes[1] - 1) as $limit) $all[] = heartbeatd_sign_ticket($claims, $limit);
 				return $all;`).map((ticket) => ticket && claimsOf(ticket).sets), [[LOCK, ''], [LOCK], ''])
+			const { rooms, sets } = claimsOf(php(`wp_set_current_user(1);
+				$claims = array('rooms' => array('a/b'), 'sets' => array('${LOCKS},${LOCK}', '${LOCK}', 'a,b', ''), 'iat' => time());
+				return heartbeatd_sign_ticket($claims, strlen(heartbeatd_sign_jwt($claims)) - 60);`))
+			assert.deepEqual([rooms, sets], [['a/b'], [LOCK, '']], 'first those of several handles')
 		})
 
 		await t.test('a page', async () => {

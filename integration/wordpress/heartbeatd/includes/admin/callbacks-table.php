@@ -15,14 +15,14 @@ function heartbeatd_print_callbacks_table() {
 	$observations = heartbeatd_observations();
 	$rows         = array();
 	foreach ( $observations['foreign'] as $callback ) {
-		if ( ! heartbeatd_is_silent_everywhere( $callback, $observations['silent'] ) ) {
+		if ( ! heartbeatd_is_silent_everywhere( $callback, $observations ) ) {
 			$rows[ heartbeatd_pace_key( $callback ) ] = $callback;
 		}
 	}
 	if ( ! $rows ) {
 		return;
 	}
-	printf( '<h2>%s</h2><p>%s</p>', esc_html__( 'Functions that need PHP', 'heartbeatd' ), esc_html__( 'These functions of other plugins or the theme keep heartbeatd from answering beats. You can choose that PHP sees fewer beats: what a function adds then reaches pages later. A beat with data of another plugin always goes to PHP.', 'heartbeatd' ) );
+	printf( '<h2>%s</h2><p>%s</p>', esc_html__( 'Functions that need PHP', 'heartbeatd' ), esc_html__( 'PHP answers the beats in which these functions of other plugins or the theme may do something. You can choose that PHP sees fewer beats: what a function adds then reaches pages later. A beat with data of another plugin always goes to PHP.', 'heartbeatd' ) );
 	wp_enqueue_style( 'heartbeatd-settings', heartbeatd_asset_url( 'settings.css' ), array(), heartbeatd_asset_version( 'settings.css' ) );
 	$headings = array( __( 'Function', 'heartbeatd' ), __( 'Observed', 'heartbeatd' ), __( 'Beats to PHP', 'heartbeatd' ), __( 'PHP sees', 'heartbeatd' ) );
 	echo '<table class="widefat striped" id="heartbeatd-callbacks"><thead><tr>';

@@ -54,10 +54,10 @@ function heartbeatd_report_callbacks() {
 function heartbeatd_report_callback( $callback, $observations ) {
 	$name = heartbeatd_callback_label( $callback );
 	$file = '' === $callback['file'] ? 'PHP' : $callback['file'];
-	if ( heartbeatd_is_silent_everywhere( $callback, $observations['silent'] ) ) {
+	if ( heartbeatd_is_silent_everywhere( $callback, $observations ) ) {
 		/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
 		$text = __( '%1$s in %2$s on the hook %3$s was observed to do nothing in beats without its own data.', 'heartbeatd' );
-		return heartbeatd_report_item( 'good', sprintf( $text, $name, $file, $callback['hook'] ), __( 'heartbeatd answers these beats. PHP still sees one beat of each page every five minutes, and every beat again as soon as the function does something.', 'heartbeatd' ) );
+		return heartbeatd_report_item( 'good', sprintf( $text, $name, $file, $callback['hook'] ), __( 'heartbeatd answers these beats, except those with handles that were observed less often. PHP still sees one beat of each page every five minutes, and these beats again as soon as the function does something in one.', 'heartbeatd' ) );
 	}
 	if ( HEARTBEATD_PACE_ALL_BEATS !== heartbeatd_callback_pace( $callback ) ) {
 		/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
@@ -65,10 +65,10 @@ function heartbeatd_report_callback( $callback, $observations ) {
 		return heartbeatd_report_item( 'good', sprintf( $text, $name, $file, $callback['hook'] ) );
 	}
 	/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
-	$text = __( 'PHP must see every beat, because of %1$s in %2$s on the hook %3$s.', 'heartbeatd' );
+	$text = __( 'PHP must see beats in which %1$s in %2$s on the hook %3$s may do something.', 'heartbeatd' );
 	if ( 'heartbeat_received' === $callback['hook'] ) {
 		/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
-		$text = __( 'PHP must see every beat with handles of WordPress or of another plugin, because of %1$s in %2$s on the hook %3$s.', 'heartbeatd' );
+		$text = __( 'PHP must see beats with handles of WordPress or of another plugin in which %1$s in %2$s on the hook %3$s may do something.', 'heartbeatd' );
 	}
 	$effects = heartbeatd_report_effects( $callback, $observations );
 	if ( '' !== $effects ) {
@@ -93,18 +93,20 @@ function heartbeatd_callback_label( $callback ) {
 
 /**
  * Determines whether a callback had no effect in enough beats of each place that is stored
- * for it, with one set of handles at least, and none with any other.
+ * for it, with one set of handles at least, and none with any other. One that is known to have
+ * effects needs enough beats with each set.
  *
- * @param array $callback A foreign callback.
- * @param array $silent   The counts of silent beats, by roles and screen.
+ * @param array $callback     A foreign callback.
+ * @param array $observations The observations.
  * @return bool
  */
-function heartbeatd_is_silent_everywhere( $callback, $silent ) {
+function heartbeatd_is_silent_everywhere( $callback, $observations ) {
 	$known = false;
+	$least = empty( $observations['effects'][ $callback['id'] ] ) ? 0 : HEARTBEATD_SILENT_BEATS;
 	foreach ( array_keys( $callback['places'] ) as $place ) {
 		list( $roles, $screen ) = explode( ' ', $place );
 
-		$sets = $silent[ $roles ][ $screen ] ?? array();
+		$sets = $observations['silent'][ $roles ][ $screen ] ?? array();
 		if ( 'heartbeat_received' === $callback['hook'] ) {
 			unset( $sets[''] );
 			if ( ! $sets ) {
@@ -112,7 +114,7 @@ function heartbeatd_is_silent_everywhere( $callback, $silent ) {
 			}
 		}
 		$counts = array_column( $sets, $callback['id'] );
-		if ( 'wp_ajax_heartbeat' === $callback['hook'] || ! $counts || min( $counts ) < 0 || max( $counts ) < HEARTBEATD_SILENT_BEATS ) {
+		if ( 'wp_ajax_heartbeat' === $callback['hook'] || ! $counts || min( $counts ) < $least || max( $counts ) < HEARTBEATD_SILENT_BEATS ) {
 			return false;
 		}
 		$known = true;

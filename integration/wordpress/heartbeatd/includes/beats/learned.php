@@ -15,8 +15,9 @@ const HEARTBEATD_MAX_ROLES = 20;
 
 /**
  * The largest numbers of screens of a set of roles, and of sets of handles of a screen, for
- * which silent beats are counted. A full list does not change: replacing an item with every
- * beat would write the option with every beat. PHP sees every beat of other screens.
+ * which silent beats are counted. PHP sees every beat of other screens and with other sets. A full
+ * list of screens does not change, and full lists of sets lose those without a silent callback, at
+ * most once in an hour: replacing an item with every beat would write the option with every beat.
  * All counts together are limited too: the option is loaded with every request.
  */
 const HEARTBEATD_MAX_SILENT_SCREENS = 40;
@@ -47,7 +48,7 @@ const HEARTBEATD_MAX_READ_BYTES = 16384;
  * @param array       $observations The observations so far.
  * @param string[]    $place        The roles and the screen.
  * @param array[]     $foreign      The foreign callbacks during the beat.
- * @param string|null $handles      The handles of core that the beat carries; null if the callbacks were not observed.
+ * @param string|null $handles      The beat's set of handles; null if the callbacks were not observed.
  * @param array[]     $results      What the observed callbacks have done.
  * @return array
  */
@@ -78,7 +79,7 @@ function heartbeatd_learn_effects( $observations, $place, $foreign, $handles, $r
 		$count = $result ? heartbeatd_count_silent_beat( $before[ $id ] ?? 0, ! $result['effects'] ) : $before[ $id ] ?? 0;
 		if ( $result && $result['effects'] ) {
 			$observations['effects'][ $id ] = heartbeatd_merge_names( $observations['effects'][ $id ] ?? array(), $result['effects'], HEARTBEATD_MAX_EFFECTS );
-			if ( heartbeatd_has_turned( $observations['silent'][ $roles ][ $screen ] ?? array(), $handles, $foreign, array( $key => $result ) ) ) {
+			if ( heartbeatd_has_turned( $before, $foreign, array( $key => $result ) ) ) {
 				$observations = heartbeatd_forget_callbacks( $observations, array( $id ) );
 			}
 		}
@@ -86,6 +87,7 @@ function heartbeatd_learn_effects( $observations, $place, $foreign, $handles, $r
 			$counts[ $id ] = $count;
 		}
 	}
+	$observations = heartbeatd_drop_rare_sets( $observations, $place, $handles );
 	if ( heartbeatd_has_room_for( $observations['silent'], $place, $handles ) ) {
 		$observations['silent'][ $roles ][ $screen ][ $handles ] = $counts;
 	}
@@ -159,7 +161,7 @@ function heartbeatd_merge_names( $known, $names, $limit ) {
  *
  * @param array    $silent  The counts of silent beats, by roles and screen.
  * @param string[] $place   The roles and the screen.
- * @param string   $handles The handles of core that the beat carries.
+ * @param string   $handles The beat's set of handles.
  * @return bool
  */
 function heartbeatd_has_room_for( $silent, $place, $handles ) {
@@ -173,6 +175,36 @@ function heartbeatd_has_room_for( $silent, $place, $handles ) {
 		&& ( $screens || count( $silent ) < HEARTBEATD_MAX_ROLES )
 		&& count( $silent, COUNT_RECURSIVE ) < HEARTBEATD_MAX_SILENT_COUNTS
 	);
+}
+
+/**
+ * If the list of a place has no room for another set of handles: removes the sets with which no
+ * callback is silent from all full lists, at most once in an hour. Tickets do not depend on them.
+ *
+ * @param array    $observations The observations.
+ * @param string[] $place        The roles and the screen.
+ * @param string   $handles      The beat's set of handles.
+ * @return array
+ */
+function heartbeatd_drop_rare_sets( $observations, $place, $handles ) {
+	list( $roles, $screen ) = $place;
+
+	$sets = $observations['silent'][ $roles ][ $screen ] ?? array();
+	if ( isset( $sets[ $handles ] ) || count( $sets ) < HEARTBEATD_MAX_SILENT_HANDLES || heartbeatd_hour() === $observations['sets_full'] ) {
+		return $observations;
+	}
+	$observations['sets_full'] = heartbeatd_hour();
+	$has_silent                = static function ( $counts ) {
+		return $counts && max( $counts ) >= HEARTBEATD_SILENT_BEATS;
+	};
+	foreach ( $observations['silent'] as $roles => $screens ) {
+		foreach ( $screens as $screen => $sets ) {
+			if ( count( $sets ) >= HEARTBEATD_MAX_SILENT_HANDLES ) {
+				$observations['silent'][ $roles ][ $screen ] = array_filter( $sets, $has_silent );
+			}
+		}
+	}
+	return $observations;
 }
 
 /**
@@ -196,7 +228,8 @@ function heartbeatd_drop_unused( $observations ) {
 }
 
 /**
- * Removes the counts of callbacks at all places, so that they are no longer silent.
+ * Removes the counts of callbacks at all places, so that they are no longer silent. The hours of
+ * their effects stay: otherwise effects at two places in turn would revoke tickets each time.
  *
  * @param array    $observations The observations.
  * @param string[] $ids          The callbacks' ids.
@@ -207,9 +240,10 @@ function heartbeatd_forget_callbacks( $observations, $ids ) {
 	foreach ( $observations['silent'] as $roles => $screens ) {
 		foreach ( $screens as $screen => $sets ) {
 			foreach ( $sets as $handles => $counts ) {
-				if ( array_intersect_key( $counts, $ids ) ) {
-					$observations['silent'][ $roles ][ $screen ][ $handles ] = array_diff_key( $counts, $ids );
-					unset( $observations['native'][ $roles ][ $screen ] );
+				foreach ( array_intersect_key( $counts, $ids ) as $id => $count ) {
+					if ( $count > 0 ) {
+						unset( $observations['silent'][ $roles ][ $screen ][ $handles ][ $id ], $observations['native'][ $roles ][ $screen ] );
+					}
 				}
 			}
 		}
@@ -220,20 +254,18 @@ function heartbeatd_forget_callbacks( $observations, $ids ) {
 }
 
 /**
- * Determines whether a callback that was silent at the place has had an effect. Another effect
- * with a set of handles with which it had one before says nothing about other sets.
+ * Determines whether a callback that was silent in beats with the same set of handles has had an
+ * effect. Tickets do not depend on callbacks that were not silent with the set, and an effect with one
+ * set says nothing about others.
  *
- * @param array       $counts  The place's counts before the beat, by the beats' handles.
- * @param string|null $handles The same as for heartbeatd_learn_effects().
- * @param array[]     $foreign The foreign callbacks during the beat.
- * @param array[]     $results What the observed callbacks have done.
+ * @param array<string, int> $counts  The counts of the place and the set before the beat.
+ * @param array[]            $foreign The foreign callbacks during the beat.
+ * @param array[]            $results What the observed callbacks have done.
  * @return bool
  */
-function heartbeatd_has_turned( $counts, $handles, $foreign, $results ) {
+function heartbeatd_has_turned( $counts, $foreign, $results ) {
 	foreach ( $results as $key => $result ) {
-		$id     = $foreign[ $key ]['id'] ?? '';
-		$before = array_column( $counts, $id );
-		if ( $result['effects'] && $before && max( $before ) >= HEARTBEATD_SILENT_BEATS && ( $counts[ (string) $handles ][ $id ] ?? 0 ) >= 0 ) {
+		if ( $result['effects'] && ( $counts[ $foreign[ $key ]['id'] ?? '' ] ?? 0 ) >= HEARTBEATD_SILENT_BEATS ) {
 			return true;
 		}
 	}

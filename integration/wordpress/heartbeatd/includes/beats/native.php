@@ -53,7 +53,7 @@ function heartbeatd_native_handles() {
  *
  * @param string      $screen_id The page's screen.
  * @param array[]     $foreign   The foreign callbacks during the beat.
- * @param string|null $handles   The handles of core that the beat carries; null if the callbacks were not observed.
+ * @param string|null $handles   The beat's set of handles; null if the callbacks were not observed.
  * @return string[] The values of heartbeatd_pace_key().
  */
 function heartbeatd_callbacks_that_need_php( $screen_id, $foreign, $handles ) {

@@ -1,9 +1,9 @@
 <?php
 /**
  * Observations: which foreign callbacks were registered during the last beats, and which
- * effects they had. While one on heartbeat_received is registered, PHP must see every beat that has
+ * effects they had. While one on heartbeat_received is registered, PHP must see the beats that have
  * handles of core or of another plugin; while one on another hook is registered, PHP must see
- * every beat. A silent callback does not count, in beats with the handles with which it was silent.
+ * all beats. A silent callback does not count, in beats with the handles with which it was silent.
  *
  * The option heartbeatd_learned stores the observations. A place is a set of roles and a
  * screen: callbacks may be registered for some of them only.
@@ -12,6 +12,7 @@
  *     native        for each set of roles, the screens for which heartbeatd may answer beats, with
  *                   the sets of handles that these may carry, as of the last beat; true for all
  *     full          the hour in which a full list of these screens has begun again
+ *     sets_full     the hour in which full lists of sets of handles have lost some
  *     foreign       the foreign callbacks, with the places whose last beat had them
  *     silent        for each place and set of handles that its beats carry, the number of silent
  *                   beats of each callback, or minus the hour of its last effect
@@ -48,7 +49,7 @@ const HEARTBEATD_MAX_KNOWN_SCREENS = 300;
  *
  * @param string      $screen_id The page's screen.
  * @param array[]     $foreign   The foreign callbacks during the beat.
- * @param string|null $handles   The handles of core that the beat carries; null if the callbacks were not observed.
+ * @param string|null $handles   The beat's set of handles; null if the callbacks were not observed.
  * @param array[]     $results   What the observed callbacks have done.
  * @return bool Whether a callback has had an effect that it did not have before.
  */
@@ -65,7 +66,7 @@ function heartbeatd_record_observation( $screen_id, $foreign, $handles = null, $
 	$before = heartbeatd_observations();
 	$after  = heartbeatd_add_observation( $before, $place, $foreign, $handles, $results );
 	update_option( 'heartbeatd_learned', $after, true );
-	return heartbeatd_has_turned( $before['silent'][ $place[0] ][ $place[1] ] ?? array(), $handles, $foreign, $results );
+	return heartbeatd_has_turned( $before['silent'][ $place[0] ][ $place[1] ][ (string) $handles ] ?? array(), $foreign, $results );
 }
 
 /**
@@ -180,7 +181,7 @@ function heartbeatd_merge_foreign_callbacks( $known, $foreign, $place ) {
 /**
  * Returns the stored observations that are still valid.
  *
- * @return array{fingerprint: string, native: array, full: int, foreign: array, silent: array, effects: array, reads: array, changes: array}
+ * @return array{fingerprint: string, native: array, full: int, sets_full: int, foreign: array, silent: array, effects: array, reads: array, changes: array}
  */
 function heartbeatd_observations() {
 	static $read = array();
@@ -204,6 +205,7 @@ function heartbeatd_valid_observations( $observations ) {
 		'fingerprint' => heartbeatd_code_fingerprint(),
 		'native'      => array(),
 		'full'        => 0,
+		'sets_full'   => 0,
 		'foreign'     => array(),
 		'silent'      => array(),
 		'effects'     => array(),

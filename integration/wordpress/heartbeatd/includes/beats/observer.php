@@ -66,7 +66,7 @@ function heartbeatd_beat_screen_id() {
  * it is over, another beat would teach nothing.
  *
  * @param array[] $foreign The foreign callbacks.
- * @param string  $handles The handles of core that the beat carries.
+ * @param string  $handles The beat's set of handles.
  * @return array[]
  */
 function heartbeatd_worth_observing( $foreign, $handles ) {
@@ -93,9 +93,9 @@ function heartbeatd_callbacks_before_beat( $foreign = null ) {
 }
 
 /**
- * Returns the handles of core that the observed beat carries.
+ * Returns the set of handles of the observed beat.
  *
- * @param string|null $handles Sets them, with commas.
+ * @param string|null $handles Sets it.
  * @return string|null Null if the beat is not observed.
  */
 function heartbeatd_observed_handles( $handles = null ) {
@@ -136,11 +136,11 @@ function heartbeatd_record_exit() {
 }
 
 /**
- * Returns the handles of core that a beat carries, if heartbeatd could answer it. Handles
- * that ask for nonces are left out: they get no answer.
+ * Returns the set of handles of a beat, if heartbeatd could answer it. Handles that ask for
+ * nonces are left out: they get no answer.
  *
  * @param array $data The beat's data, without the handles of this plugin.
- * @return string|null Handles with commas; null if only PHP can answer.
+ * @return string|null Null if only PHP can answer.
  */
 function heartbeatd_beat_handles( $data ) {
 	$handles = array_map( 'strval', array_keys( $data ) );
