@@ -12,7 +12,7 @@
  * Domain Path:       /languages
  *
  * This file lists all hooks, and loads the files in the order of their dependencies: a function
- * calls those of its own file and of earlier ones. A beat does not load files for pages and REST.
+ * calls those of its own file and of earlier ones. A beat loads no files for pages and REST.
  *
  * @package heartbeatd
  */
@@ -22,13 +22,8 @@ defined( 'ABSPATH' ) || exit;
 define( 'HEARTBEATD_PLUGIN_VERSION', '0.1.0' );
 define( 'HEARTBEATD_PLUGIN_FILE', __FILE__ );
 
-require __DIR__ . '/includes/translations.php';
-
-// The plugin's settings and options.
-require __DIR__ . '/includes/settings/options.php';
+// The plugin's settings, calls to heartbeatd, and heartbeatd's calls of this site.
 require __DIR__ . '/includes/settings/settings.php';
-
-// Calls to heartbeatd, and heartbeatd's calls of this site.
 require __DIR__ . '/includes/api/site-address.php';
 require __DIR__ . '/includes/api/jwt.php';
 require __DIR__ . '/includes/api/circuit-breaker.php';
@@ -86,12 +81,6 @@ require __DIR__ . '/includes/tickets/ticket.php';
 require __DIR__ . '/includes/tickets/tick.php';
 require __DIR__ . '/includes/tickets/revocations.php';
 
-register_activation_hook( __FILE__, 'heartbeatd_add_options' );
-register_activation_hook( __FILE__, 'heartbeatd_write_recording_copies_on_activation' );
-add_action( 'admin_init', 'heartbeatd_add_options' );
-add_action( 'admin_init', 'heartbeatd_confirm_address' );
-add_action( 'admin_init', 'heartbeatd_correct_recording_copy' );
-add_action( 'init', 'heartbeatd_load_translations' );
 add_action( 'plugins_loaded', 'heartbeatd_site_serial', PHP_INT_MIN ); // Before the user's rights are loaded.
 add_action( 'set_current_user', 'heartbeatd_user_serial', PHP_INT_MIN ); // With them.
 
@@ -173,6 +162,16 @@ if ( ! heartbeatd_is_beat_request() ) {
  * Loads what pages need, and adds its hooks.
  */
 function heartbeatd_load_pages() {
+	// The plugin's options and translations. A tick has no text of the plugin.
+	require __DIR__ . '/includes/translations.php';
+	require __DIR__ . '/includes/settings/options.php';
+	register_activation_hook( __FILE__, 'heartbeatd_add_options' );
+	register_activation_hook( __FILE__, 'heartbeatd_write_recording_copies_on_activation' );
+	add_action( 'admin_init', 'heartbeatd_add_options' );
+	add_action( 'admin_init', 'heartbeatd_confirm_address' );
+	add_action( 'admin_init', 'heartbeatd_correct_recording_copy' );
+	add_action( 'init', 'heartbeatd_load_translations' );
+
 	// What a page carries: scripts and a ticket.
 	require __DIR__ . '/includes/page/ticket.php';
 	require __DIR__ . '/includes/page/scripts.php';

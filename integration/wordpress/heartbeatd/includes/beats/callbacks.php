@@ -17,6 +17,11 @@ defined( 'ABSPATH' ) || exit;
 const HEARTBEATD_BEAT_HOOKS = array( 'wp_ajax_heartbeat', 'heartbeat_received', 'heartbeat_send', 'heartbeat_tick' );
 
 /**
+ * Core's callbacks on user_has_cap. Core has none on map_meta_cap, except in the Customizer.
+ */
+const HEARTBEATD_CORE_CAPABILITY_CALLBACKS = array( 'wp_maybe_grant_install_languages_cap', 'wp_maybe_grant_resume_extensions_caps', 'wp_maybe_grant_site_health_caps' );
+
+/**
  * The largest number of foreign callbacks that are stored.
  */
 const HEARTBEATD_MAX_FOREIGN = 20;
@@ -129,6 +134,9 @@ function heartbeatd_hook_callbacks( $hook ) {
 function heartbeatd_has_foreign_callbacks( $hook ) {
 	global $wp_filter;
 	foreach ( empty( $wp_filter[ $hook ] ) ? array() : array_merge( ...array_values( $wp_filter[ $hook ]->callbacks ) ) as $entry ) {
+		if ( in_array( $entry['function'], HEARTBEATD_CORE_CAPABILITY_CALLBACKS, true ) ) {
+			continue; // Finding the file of a callback takes longer.
+		}
 		if ( ! preg_match( '#^wp-(admin|includes)/#', heartbeatd_callback_file( $entry['function'] ) ) ) {
 			return true;
 		}

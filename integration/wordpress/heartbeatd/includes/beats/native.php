@@ -48,6 +48,20 @@ function heartbeatd_native_handles() {
 }
 
 /**
+ * Determines whether it is known that no foreign callback is registered, here or at any other place.
+ * Another beat without one then teaches nothing.
+ *
+ * @param string $screen_id The page's screen.
+ * @return bool
+ */
+function heartbeatd_is_place_without_callbacks( $screen_id ) {
+	$observations = heartbeatd_observations();
+	$sets         = $observations['native'][ heartbeatd_roles_hash() ][ heartbeatd_screen_hash( $screen_id ) ] ?? array();
+	return true === $sets && ! $observations['foreign'] && ! $observations['silent']
+		&& ! $observations['effects'] && ! $observations['reads'] && ! $observations['changes'];
+}
+
+/**
  * Returns the callbacks because of which PHP has answered a beat that heartbeatd could answer
  * otherwise. The ticket names them, and heartbeatd counts their beats for the settings screen.
  *

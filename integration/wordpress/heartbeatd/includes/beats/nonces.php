@@ -18,8 +18,8 @@ function heartbeatd_next_nonce( $response ) {
 	if ( isset( $response['heartbeat_nonce'] ) && is_string( $response['heartbeat_nonce'] ) ) {
 		$nonce = $response['heartbeat_nonce'];
 	} else {
-		// phpcs:ignore WordPress.Security.NonceVerification.Missing -- It is verified below.
-		$nonce = isset( $_POST['_nonce'] ) && is_string( $_POST['_nonce'] ) ? sanitize_text_field( wp_unslash( $_POST['_nonce'] ) ) : '';
+		// phpcs:ignore WordPress.Security.NonceVerification.Missing, WordPress.Security.ValidatedSanitizedInput -- It is verified below.
+		$nonce = isset( $_POST['_nonce'] ) && is_string( $_POST['_nonce'] ) ? wp_unslash( $_POST['_nonce'] ) : '';
 	}
 	return 1 === wp_verify_nonce( $nonce, 'heartbeat-nonce' ) ? $nonce : '';
 }

@@ -285,9 +285,17 @@ function heartbeatd_code_fingerprint() {
  * @return string
  */
 function heartbeatd_roles_hash() {
-	$roles = wp_get_current_user()->roles;
+	static $hashes = array();
+
+	$user  = wp_get_current_user();
+	$roles = $user->roles;
 	sort( $roles );
-	return substr( md5( implode( ',', $roles ) . '|' . is_super_admin() ), 0, 12 );
+	$roles = implode( ',', $roles );
+	$key   = get_current_blog_id() . " $user->ID $roles";
+	if ( ! isset( $hashes[ $key ] ) ) {
+		$hashes = array( $key => substr( md5( $roles . '|' . is_super_admin() ), 0, 12 ) );
+	}
+	return $hashes[ $key ];
 }
 
 /**
@@ -323,6 +331,6 @@ function heartbeatd_record_screen( $screen_id ) {
  */
 function heartbeatd_is_known_screen( $screen_id ) {
 	$name = preg_replace( '/^edit-/', '', $screen_id );
-	return isset( heartbeatd_screen_labels()[ $screen_id ] ) || post_type_exists( $name ) || taxonomy_exists( $name )
+	return isset( HEARTBEATD_SCREEN_LABELS[ $screen_id ] ) || post_type_exists( $name ) || taxonomy_exists( $name )
 		|| in_array( heartbeatd_screen_hash( $screen_id ), (array) get_option( 'heartbeatd_screens' ), true );
 }

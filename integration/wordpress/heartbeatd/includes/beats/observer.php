@@ -33,9 +33,12 @@ function heartbeatd_observe_before_beat() {
 	}
 	$foreign = heartbeatd_foreign_callbacks();
 	heartbeatd_callbacks_before_beat( $foreign );
+	if ( ! $foreign ) {
+		return;
+	}
 	// phpcs:ignore WordPress.Security.NonceVerification.Missing, WordPress.Security.ValidatedSanitizedInput -- Core checks the nonce before a callback runs; only the names of handles are used.
 	$handles = heartbeatd_beat_handles( empty( $_POST['data'] ) ? array() : (array) $_POST['data'] );
-	if ( $foreign && null !== $handles ) {
+	if ( null !== $handles ) {
 		heartbeatd_observed_handles( $handles );
 		heartbeatd_wrap_callbacks( heartbeatd_worth_observing( $foreign, $handles ) );
 	}
@@ -112,10 +115,13 @@ function heartbeatd_observed_handles( $handles = null ) {
  * @param string $screen_id The page's screen.
  */
 function heartbeatd_record_beat( $screen_id ) {
+	$foreign = heartbeatd_callbacks_before_beat() + heartbeatd_foreign_callbacks();
+	if ( ! $foreign && heartbeatd_is_place_without_callbacks( $screen_id ) ) {
+		return;
+	}
 	if ( ! heartbeatd_is_known_screen( $screen_id ) ) {
 		return; // The page may have invented it.
 	}
-	$foreign = heartbeatd_callbacks_before_beat() + heartbeatd_foreign_callbacks();
 	if ( heartbeatd_record_observation( $screen_id, $foreign, heartbeatd_observed_handles(), heartbeatd_observed_results() ) ) {
 		heartbeatd_enqueue_call( '/revoke', array( 'all' => true ) ); // Pages have tickets that are wrong now.
 	}

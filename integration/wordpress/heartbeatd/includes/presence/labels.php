@@ -8,6 +8,37 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
+ * The labels of core's screens, by the screen's id or by a pattern of ids. Screens of one area, as
+ * the settings screens, have the same label. The texts are core's, which translates them.
+ */
+const HEARTBEATD_SCREEN_LABELS = array(
+	'front'         => 'Website',
+	'dashboard'     => 'Dashboard',
+	'update-core'   => 'Updates',
+	'upload'        => 'Media',
+	'media'         => 'Media',
+	'edit-comments' => 'Comments',
+	'comment'       => 'Comments',
+	'themes'        => 'Themes',
+	'theme-*'       => 'Themes',
+	'site-editor'   => 'Site Editor',
+	'nav-menus'     => 'Menus',
+	'widgets'       => 'Widgets',
+	'plugins'       => 'Plugins',
+	'plugin-*'      => 'Plugins',
+	'users'         => 'Users',
+	'user'          => 'Users',
+	'user-edit'     => 'Users',
+	'profile'       => 'Profile',
+	'tools'         => 'Tools',
+	'import'        => 'Import',
+	'export'        => 'Export',
+	'options-*'     => 'Settings',
+	'site-health'   => 'Site Health',
+	'login'         => 'Log In',
+);
+
+/**
  * Returns the label of a screen. It is derived from the screen's id alone, so that a ticket
  * made for a beat has the same label as the page's first ticket. An empty label leaves the
  * choice to heartbeatd.
@@ -22,51 +53,13 @@ function heartbeatd_screen_label( $screen_id ) {
 	if ( $post_type ) {
 		return (string) ( 0 === strpos( $screen_id, 'edit-' ) ? $post_type->labels->name : $post_type->labels->edit_item );
 	}
-	foreach ( heartbeatd_screen_labels() as $pattern => $label ) {
+	foreach ( HEARTBEATD_SCREEN_LABELS as $pattern => $label ) {
 		if ( fnmatch( $pattern, substr( $screen_id, 0, 100 ) ) ) {
-			return $label;
+			return __( $label ); // phpcs:ignore WordPress.WP.I18n
 		}
 	}
 	$taxonomy = 0 === strpos( $screen_id, 'edit-' ) ? get_taxonomy( substr( $screen_id, 5 ) ) : false;
 	return $taxonomy ? (string) $taxonomy->labels->name : '';
-}
-
-/**
- * Returns the labels of core's screens. Screens of one area, as the settings screens, have the
- * same label.
- *
- * @return array<string, string> By the screen's id, or by a pattern of ids.
- */
-function heartbeatd_screen_labels() {
-	// Core translates these labels.
-	// phpcs:disable WordPress.WP.I18n.MissingArgDomain
-	return array(
-		'front'         => __( 'Website' ),
-		'dashboard'     => __( 'Dashboard' ),
-		'update-core'   => __( 'Updates' ),
-		'upload'        => __( 'Media' ),
-		'media'         => __( 'Media' ),
-		'edit-comments' => __( 'Comments' ),
-		'comment'       => __( 'Comments' ),
-		'themes'        => __( 'Themes' ),
-		'theme-*'       => __( 'Themes' ),
-		'site-editor'   => __( 'Site Editor' ),
-		'nav-menus'     => __( 'Menus' ),
-		'widgets'       => __( 'Widgets' ),
-		'plugins'       => __( 'Plugins' ),
-		'plugin-*'      => __( 'Plugins' ),
-		'users'         => __( 'Users' ),
-		'user'          => __( 'Users' ),
-		'user-edit'     => __( 'Users' ),
-		'profile'       => __( 'Profile' ),
-		'tools'         => __( 'Tools' ),
-		'import'        => __( 'Import' ),
-		'export'        => __( 'Export' ),
-		'options-*'     => __( 'Settings' ),
-		'site-health'   => __( 'Site Health' ),
-		'login'         => __( 'Log In' ),
-	);
-	// phpcs:enable
 }
 
 /**
