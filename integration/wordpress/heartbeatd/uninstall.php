@@ -9,8 +9,11 @@ defined( 'WP_UNINSTALL_PLUGIN' ) || exit;
 
 require_once __DIR__ . '/includes/settings/options.php';
 
-// If the plugin was deactivated in this request, its hooks are still there. They would store what
-// cannot be sent to heartbeatd.
+// If the plugin was deactivated in this request, its hooks are still there, and calls are queued.
+// They would store what cannot be sent to heartbeatd.
+if ( function_exists( 'heartbeatd_flush' ) ) {
+	heartbeatd_flush();
+}
 remove_action( 'delete_option_wp_presence_recording', 'heartbeatd_revoke_all' );
 remove_action( 'delete_site_option_wp_presence_network_recording', 'heartbeatd_revoke_network' );
 remove_action( 'delete_site_option', 'heartbeatd_on_network_option_change' );

@@ -23,7 +23,7 @@ function heartbeatd_default_options() {
 		'heartbeatd_learned'        => array(),
 		'heartbeatd_failures'       => array(),
 		'heartbeatd_unrevoked'      => 0,
-		'heartbeatd_serial'         => 0,
+		'heartbeatd_serial'         => sprintf( '%.0f', 1000 * microtime( true ) ), // After those of an earlier installation.
 		'heartbeatd_presence_table' => array(),
 		'heartbeatd_screens'        => array(),
 		'wp_presence_recording'     => '1', // The Presence API's own name.
