@@ -71,8 +71,8 @@ func (b *replayBuffer) receive(m broker.Message) {
 		b.wakeRows()
 	case message.Rooms:
 		b.takeRows(st, msg.Rooms, now)
-		recalled := b.recall(st, msg.Rooms)
-		st.changes.Take(msg, recalled, now, func(rooms []string) { b.pushRooms(st, rooms) })
+		b.recall(st, msg.Rooms)
+		st.changes.Take(msg, now, func(rooms []string) { b.pushRooms(st, rooms) })
 	case message.PHPBeats:
 		st.phpBeats.Add(msg.Beats, stored)
 	}

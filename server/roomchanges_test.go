@@ -2,9 +2,13 @@ package server
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // TestReportedRooms checks that a report of rooms reaches the pages of users who may edit posts,
@@ -67,26 +71,58 @@ func TestMissedRooms(t *testing.T) {
 	}
 }
 
-// TestRemovedRow checks that the open pages of a user whose row was removed are told at once, so that
-// they write it again, and with the others later.
-func TestRemovedRow(t *testing.T) {
-	n := newNode(t)
-	own, other := n.page(t, 2).socket(t), n.page(t, 1).socket(t)
-	for state, removed := range []string{"", `"user-2","user-02","user-0","editor-2","x"`} {
-		own.seen, other.seen = nil, nil
-		n.call(t, "/presence/changed", fmt.Sprintf(`{"site":"demo","rooms":[{"room":"admin/online","state":"%d","removed":[%s]}]}`, state, removed))
-		own.news(`"rooms":["admin/online"]`)
-		other.news(`"rooms":["admin/online"]`)
-	}
-	n.call(t, "/push", `{"site":"demo","to":{"all":true},"data":"the end"}`)
-	own.news("the end")
-	told := 0
-	for _, f := range own.seen {
-		if strings.Contains(string(f.Data), `"rooms":["admin/online"]`) {
-			told++
+// told returns how often a page has been told of a room, at least n times: it waits for these.
+func (s *socket) told(room string, n int) int {
+	s.t.Helper()
+	for {
+		told := 0
+		for _, f := range s.seen {
+			if strings.Contains(string(f.Data), fmt.Sprintf(`"rooms":[%q]`, room)) {
+				told++
+			}
 		}
+		if told >= n {
+			return told
+		}
+		s.seen = append(s.seen, s.next("push"))
 	}
-	if told != 2 {
-		t.Errorf("told %d times, want 2", told)
+}
+
+// TestRemovedRow checks that the open pages of a user whose row was removed are told at once, so that
+// they write it again, and with all others later, also with those of another node; and that of the row
+// of an editor only editors of the post are told at once.
+func TestRemovedRow(t *testing.T) {
+	a := newNodeOn(t, broker.Config{TTL: time.Minute, Listen: "127.0.0.1:0"})
+	b := newNodeOn(t, broker.Config{TTL: time.Minute, URL: "nats://" + a.broker.ListenAddr()})
+	until(t, "the nodes to reach NATS", func() bool { return a.ready() == nil && b.ready() == nil })
+	own, editor := a.page(t, 2).socket(t), a.page(t, 2).editing(t, 42, "post", "Hello").socket(t)
+	other := b.page(t, 1).socket(t)
+	wants := []struct {
+		room, removed      string
+		own, editor, other int
+	}{
+		{wordpress.AdminRoom, `"user-2","user-2","user-02","user-0","editor-2","x"`, 2, 2, 1},
+		{editedRoom, `"editor-2","user-2"`, 1, 2, 1},
+	}
+	for _, c := range wants {
+		start := time.Now()
+		if status, answer := a.call(t, "/presence/changed", fmt.Sprintf(`{"site":"demo","rooms":[{"room":%q,"state":"1","removed":[%s]}]}`, c.room, c.removed)); status != 202 {
+			t.Fatalf("%d %v", status, answer)
+		}
+		other.told(c.room, c.other)
+		if late := time.Since(start); late < 500*time.Millisecond {
+			t.Errorf("a page of another node is told of %s after %v", c.room, late)
+		}
+		own.told(c.room, c.own)
+		editor.told(c.room, c.editor)
+	}
+	a.call(t, "/push", `{"site":"demo","to":{"all":true},"data":"the end"}`)
+	for _, s := range []*socket{own, editor, other} {
+		s.news("the end")
+	}
+	for _, c := range wants {
+		if got := []int{own.told(c.room, 0), editor.told(c.room, 0), other.told(c.room, 0)}; !slices.Equal(got, []int{c.own, c.editor, c.other}) {
+			t.Errorf("the pages are told %v times of %s, want %d, %d and %d", got, c.room, c.own, c.editor, c.other)
+		}
 	}
 }

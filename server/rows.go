@@ -99,34 +99,19 @@ func (s *session) tellRows(resumed, returns bool) {
 	}
 }
 
-// recall makes the open pages of users beat whose rows were removed, and returns the rooms of these
-// rows. When a page closes, a version of that plugin without a push transport removes the row that
-// all pages of the user share: the others write it again.
-func (b *replayBuffer) recall(st *site, rooms []message.RoomState) (recalled []string) {
-	removed := make(map[int64][]string) // the rooms, by user
-	for _, r := range rooms {
-		for _, id := range r.Removed {
-			if user, ok := pushtransport.RowUser(r.Room, id); ok {
-				removed[user] = append(removed[user], r.Room)
-			}
-		}
-	}
+// recall makes the open pages of users beat whose rows were removed. When a page closes, a version of
+// that plugin without a push transport removes the row that all pages of the user share: the others
+// write it again.
+func (b *replayBuffer) recall(st *site, rooms []message.RoomState) {
+	removed := pushtransport.RemovedRows(rooms...)
 	if len(removed) == 0 {
-		return nil
+		return
 	}
-	for _, s := range b.sessions.appendTargets(nil, st.ID, message.Target{All: true}) {
-		of := removed[s.key.user]
-		if len(of) == 0 || !s.connected() {
-			continue
-		}
-		s.Send(pushtransport.Changed(of, 1).Frame())
-		for _, room := range of {
-			if !slices.Contains(recalled, room) {
-				recalled = append(recalled, room)
-			}
+	for _, s := range b.sessions.appendTargets(nil, st.ID, message.Target{Can: "edit_posts"}) {
+		if rooms := removed.Of(s.key.user, s.last.Load()); len(rooms) > 0 && s.connected() {
+			s.Send(pushtransport.Changed(rooms, 1).Frame())
 		}
 	}
-	return recalled
 }
 
 // takeRows takes the new titles of posts, and ends the entries of closed pages whose rows PHP has removed.
@@ -135,13 +120,17 @@ func (b *replayBuffer) takeRows(st *site, rooms []message.RoomState, now time.Ti
 	for _, r := range rooms {
 		st.rooms.SetTitle(r.Room, r.Title, now)
 		st.sync.Removed(r.Room, r.Removed, func(clientID, conn string) {
-			user, _ := pushtransport.RowUser(r.Room, clientID)
-			pages := b.sessions.appendTargets(nil, st.ID, message.Target{User: user})
-			if r.Room != wordpress.AdminRoom || !slices.ContainsFunc(pages, (*session).connected) {
+			user, isRow := pushtransport.RowUser(r.Room, clientID)
+			if r.Room != wordpress.AdminRoom || !isRow || !b.hasConnected(st, user) {
 				st.broker.Leave(presence.Key{Site: st.ID, Room: r.Room, ClientID: clientID, Conn: conn})
 			}
 		})
 	}
+}
+
+// hasConnected reports whether a user has a page that is connected to this node.
+func (b *replayBuffer) hasConnected(st *site, user int64) bool {
+	return slices.ContainsFunc(b.sessions.appendTargets(nil, st.ID, message.Target{User: user}), (*session).connected)
 }
 
 // pushRooms tells the pages of a site that rooms have changed. Rooms of posts concern every

@@ -277,7 +277,7 @@ func TestSyncAfterReport(t *testing.T) {
 	w.write(row)
 	st := n.sites.get(demoSite)
 	until(t, "the row in the room", func() bool {
-		st.changes.Take(message.Message{Rooms: []message.RoomState{{Room: wordpress.AdminRoom}}}, nil, time.Now(), func(rooms []string) { n.replay.pushRooms(st, rooms) })
+		st.changes.Take(message.Message{Rooms: []message.RoomState{{Room: wordpress.AdminRoom}}}, time.Now(), func(rooms []string) { n.replay.pushRooms(st, rooms) })
 		return len(n.presence(t, "GET", "room=admin/online", "").entries) == 1
 	})
 	w.write()

@@ -10,17 +10,19 @@ import (
 
 const (
 	// roomPace is the least time between two pushes of one room. After fastPushes in a row it
-	// doubles with each, up to maxRoomPace: each push makes every page beat.
-	roomPace    = time.Second
-	maxRoomPace = 10 * time.Second
-	fastPushes  = 5
+	// doubles with each, up to maxRoomPace: each push makes every page beat. Pushes because somebody
+	// has come or left are not slowed down before there were fastArrivals of them in a row.
+	roomPace     = time.Second
+	maxRoomPace  = 10 * time.Second
+	fastPushes   = 5
+	fastArrivals = 30
 	// changesPace is the least time between two pushes of any rooms of a site.
 	changesPace = 250 * time.Millisecond
 	// maxKnownRooms is the number of rooms whose state a site remembers. When there are more,
 	// all are forgotten: the next change of each is pushed even if nobody can see it.
 	maxKnownRooms = 10_000
-	// recallTime is how long other pages are not told of a removed row that a page of its user
-	// writes again.
+	// recallTime is how long pages are not told of a removed row of a user, so that another page of
+	// that user has the time to write it again. More removals in this time do not extend it.
 	recallTime = 500 * time.Millisecond
 	// expiryMargin is the time from the second in which a row expires until pages are told.
 	expiryMargin = 1100 * time.Millisecond
@@ -43,16 +45,17 @@ type Changes struct {
 // knownRoom is what a node knows of a room.
 type knownRoom struct {
 	state, members string
+	told           string    // the members at the last push
 	changed        bool      // since the last push
-	row            int       // how many pushes there were in a row, each soon after the one before
+	row            run       // the pushes in a row
+	arrivals       run       // those because somebody has come or left
 	pushed         time.Time // when it was last pushed
 	expires        time.Time // when its next row expires; zero: not known
-	recalled       time.Time // until when a removed row may be written again
+	recalled       time.Time // until when a removed row may be written again; zero: no row was removed since the last push
 }
 
-// Take takes a report. recalled has the rooms with removed rows that pages write again. push is
-// called later, without locks, with the rooms to push.
-func (c *Changes) Take(msg message.Message, recalled []string, now time.Time, push func(rooms []string)) {
+// Take takes a report. push is called later, without locks, with the rooms to push.
+func (c *Changes) Take(msg message.Message, now time.Time, push func(rooms []string)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
@@ -70,10 +73,10 @@ func (c *Changes) Take(msg message.Message, recalled []string, now time.Time, pu
 		if at := time.Unix(r.Expires, 0).Add(expiryMargin); r.Expires > 0 && at.After(now) {
 			k.expires = at
 		}
-		k.changed = k.changed || !same || r.Forced
-		if slices.Contains(recalled, r.Room) {
+		if len(RemovedRows(r)) > 0 && (!k.changed || k.recalled.IsZero()) {
 			k.recalled = now.Add(recallTime)
 		}
+		k.changed = k.changed || !same || r.Forced
 		if at := k.next(); !at.IsZero() && (first.IsZero() || at.Before(first)) {
 			first = at
 		}
@@ -112,18 +115,38 @@ func (k *knownRoom) next() (at time.Time) {
 
 // pace returns the least time from the last push of a room to the next one.
 func (k *knownRoom) pace() time.Duration {
-	return min(roomPace<<max(0, k.row-fastPushes+1), maxRoomPace)
+	if k.members != k.told {
+		return k.arrivals.pace(fastArrivals)
+	}
+	return k.row.pace(fastPushes)
 }
 
 // setPushed records that a room is pushed.
 func (k *knownRoom) setPushed(now time.Time) {
-	switch quiet := now.Sub(k.pushed) > 2*k.pace(); {
-	case quiet:
-		k.row = 1
-	case k.row < 2*fastPushes: // the pace no longer grows
-		k.row++
+	k.row.add(now, fastPushes)
+	if k.members != k.told {
+		k.arrivals.add(now, fastArrivals)
 	}
-	k.changed, k.pushed, k.expires = false, now, time.Time{}
+	k.changed, k.told, k.pushed, k.expires, k.recalled = false, k.members, now, time.Time{}, time.Time{}
+}
+
+// run counts pushes in a row: each comes soon after the one before.
+type run struct {
+	n    int
+	last time.Time
+}
+
+// pace returns the least time until the next push, of which the first ones are fast.
+func (r *run) pace(fast int) time.Duration {
+	return min(roomPace<<max(0, r.n-fast+1), maxRoomPace)
+}
+
+// add counts a push.
+func (r *run) add(now time.Time, fast int) {
+	if now.Sub(r.last) > 2*r.pace(fast) {
+		r.n = 0
+	}
+	r.n, r.last = min(r.n+1, fast+fastPushes), now // then the pace no longer grows
 }
 
 // schedule sets the timer to the next push. It is called with c.mu held.

@@ -1,6 +1,8 @@
 package pushtransport
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -58,7 +60,7 @@ func TestRoomChanges(t *testing.T) {
 				var changes Changes
 				p := &pushes{start: time.Now()}
 				for _, msg := range c.reports {
-					changes.Take(msg, nil, time.Now(), p.push)
+					changes.Take(msg, time.Now(), p.push)
 					time.Sleep(100 * time.Millisecond)
 				}
 				time.Sleep(10 * time.Second)
@@ -77,7 +79,7 @@ func TestExpiredRowIsPushed(t *testing.T) {
 		var changes Changes
 		p := &pushes{start: time.Now()}
 		report := func(expiresIn time.Duration) {
-			changes.Take(message.Message{Rooms: []message.RoomState{{Room: "a/b", State: "1", Expires: time.Now().Add(expiresIn).Unix()}}}, nil, time.Now(), p.push)
+			changes.Take(message.Message{Rooms: []message.RoomState{{Room: "a/b", State: "1", Expires: time.Now().Add(expiresIn).Unix()}}}, time.Now(), p.push)
 		}
 		report(60 * time.Second)
 		time.Sleep(50 * time.Second)
@@ -97,23 +99,99 @@ func TestExpiredRowIsPushed(t *testing.T) {
 	})
 }
 
-// TestRecalledRow checks that other pages are told of a removed row when the pages of its user have
-// had the time to write it again.
-func TestRecalledRow(t *testing.T) {
+// TestRemovedRow checks that pages are told of a removed row of a user when other pages of that user
+// have had the time to write it again, and of other rows at once.
+func TestRemovedRow(t *testing.T) {
+	for name, c := range map[string]struct{ room, client, want string }{
+		"a user":            {"admin/online", "user-1", "0s admin/online, 5.5s admin/online"},
+		"an editor":         {"postType/post:4", "editor-1", "0s postType/post:4, 5.5s postType/post:4"},
+		"an entry of a job": {"admin/online", "import", "0s admin/online, 5s admin/online, 6s admin/online"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var changes Changes
+				p := &pushes{start: time.Now()}
+				report := func(state string, removed ...string) {
+					changes.Take(message.Message{Rooms: []message.RoomState{{Room: c.room, State: state, Removed: removed}}}, time.Now(), p.push)
+				}
+				report("1")
+				time.Sleep(5 * time.Second)
+				report("2", c.client)
+				time.Sleep(200 * time.Millisecond)
+				report("1")
+				time.Sleep(5 * time.Second)
+				if got := p.String(); got != c.want {
+					t.Errorf("pushed %s; want %s", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+// pushedAt returns when a room is pushed to which report i is added every 400 ms for so long.
+func pushedAt(d time.Duration, report func(i int) message.RoomState) (at []time.Duration) {
+	var changes Changes
+	var mu sync.Mutex
+	start := time.Now()
+	for i := 0; time.Since(start) < d; i++ {
+		r := report(i)
+		r.Room = "admin/online"
+		changes.Take(message.Message{Rooms: []message.RoomState{r}}, time.Now(), func([]string) {
+			mu.Lock()
+			defer mu.Unlock()
+			at = append(at, time.Since(start))
+		})
+		time.Sleep(400 * time.Millisecond)
+	}
+	changes.Stop()
+	mu.Lock()
+	defer mu.Unlock()
+	return at
+}
+
+// longest returns the longest time between two of the times, of which the first is 0.
+func longest(at []time.Duration) (d time.Duration) {
+	for i, t := range at[1:] {
+		d = max(d, t-at[i])
+	}
+	return d
+}
+
+// TestManyRemovedRows checks that rows which are removed all the time do not keep a room from being
+// pushed.
+func TestManyRemovedRows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var changes Changes
-		p := &pushes{start: time.Now()}
-		report := func(state string, recalled ...string) {
-			changes.Take(message.Message{Rooms: []message.RoomState{{Room: "a/b", State: state}}}, recalled, time.Now(), p.push)
+		at := pushedAt(time.Minute, func(i int) message.RoomState {
+			return message.RoomState{State: strconv.Itoa(i), Removed: []string{"user-1"}}
+		})
+		if len(at) < 8 || longest(at) > maxRoomPace+recallTime {
+			t.Errorf("without members: pushed at %v", at)
 		}
-		report("1")
-		time.Sleep(5 * time.Second)
-		report("2", "a/b")
-		time.Sleep(200 * time.Millisecond)
-		report("1")
-		time.Sleep(5 * time.Second)
-		if got, want := p.String(), "0s a/b, 5.5s a/b"; got != want {
-			t.Errorf("pushed %s; want %s", got, want)
+		at = pushedAt(20*time.Second, func(i int) message.RoomState {
+			return message.RoomState{State: strconv.Itoa(i), Members: strconv.Itoa(i), Removed: []string{"user-1"}}
+		})
+		if len(at) < 12 || longest(at) > roomPace+recallTime {
+			t.Errorf("with members: pushed at %v", at)
+		}
+	})
+}
+
+// TestArrivalInABusyRoom checks that somebody who comes is told within about a second, also in a room
+// that changes all the time, and that a room in which somebody comes all the time is not pushed once
+// a second for ever.
+func TestArrivalInABusyRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		at := pushedAt(time.Minute, func(i int) message.RoomState {
+			return message.RoomState{State: strconv.Itoa(i), Members: strconv.FormatBool(i >= 100)}
+		})
+		if n := len(at); n > 13 || !slices.ContainsFunc(at, func(d time.Duration) bool { return d >= 40*time.Second && d <= 40*time.Second+roomPace }) {
+			t.Errorf("somebody comes after 40 s: pushed at %v", at)
+		}
+		at = pushedAt(5*time.Minute, func(i int) message.RoomState {
+			return message.RoomState{State: strconv.Itoa(i), Members: strconv.Itoa(i)}
+		})
+		if n := len(at); longest(at[:fastArrivals]) > roomPace || n > fastArrivals+30 || longest(at) > maxRoomPace {
+			t.Errorf("somebody comes all the time: pushed at %v", at)
 		}
 	})
 }
@@ -129,7 +207,7 @@ func TestPaceOfARoom(t *testing.T) {
 		var mu sync.Mutex
 		change := func(times int) {
 			for range times {
-				changes.Take(message.Message{Rooms: []message.RoomState{{Room: "a/b", Forced: true}}}, nil, time.Now(), func([]string) {
+				changes.Take(message.Message{Rooms: []message.RoomState{{Room: "a/b", Forced: true}}}, time.Now(), func([]string) {
 					mu.Lock()
 					defer mu.Unlock()
 					pushed = append(pushed, time.Since(start))
@@ -164,7 +242,7 @@ func TestPastExpiry(t *testing.T) {
 		defer changes.Stop()
 		p := &pushes{start: time.Now()}
 		for range 3 {
-			changes.Take(message.Message{Rooms: []message.RoomState{{Room: "a/b", State: "1", Expires: time.Now().Add(-time.Hour).Unix()}}}, nil, time.Now(), p.push)
+			changes.Take(message.Message{Rooms: []message.RoomState{{Room: "a/b", State: "1", Expires: time.Now().Add(-time.Hour).Unix()}}}, time.Now(), p.push)
 			time.Sleep(10 * time.Second)
 		}
 		if got, want := p.String(), "0s a/b"; got != want {

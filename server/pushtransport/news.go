@@ -2,7 +2,12 @@ package pushtransport
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/server/message"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 const (
@@ -16,6 +21,33 @@ const (
 func Changed(rooms []string, pages int) News {
 	spread := min(time.Duration(max(0, pages-manyPages))*10*time.Millisecond, maxChangesSpread)
 	return News{Rooms: rooms, SpreadMS: int(spread.Milliseconds())}
+}
+
+// Removed has the rooms in which PHP has removed the row of a user's pages, by user.
+type Removed map[int64][]string
+
+// RemovedRows returns the rows of users that PHP has removed.
+func RemovedRows(rooms ...message.RoomState) Removed {
+	removed := make(Removed)
+	for _, r := range rooms {
+		for _, id := range r.Removed {
+			if user, ok := RowUser(r.Room, id); ok && !slices.Contains(removed[user], r.Room) {
+				removed[user] = append(removed[user], r.Room)
+			}
+		}
+	}
+	return removed
+}
+
+// Of returns the rooms in which a page of a user can write the removed row again. In the room of a
+// post this is an editor of that post.
+func (r Removed) Of(user int64, page *ticket.Claims) (rooms []string) {
+	for _, room := range r[user] {
+		if room == wordpress.AdminRoom || page != nil && page.Post != nil && page.Post.Room() == room {
+			rooms = append(rooms, room)
+		}
+	}
+	return rooms
 }
 
 // Held is the news that rows are held, or no longer.
