@@ -23,10 +23,21 @@ function stand_in_get_lock( $value, $post_id, $key, $single ) {
 	return $single ? array( '' ) : array();
 }
 
-function stand_in_update_lock( $check, $post_id, $key, $value ) {
+function stand_in_add_lock( $check, $post_id, $key, $value ) {
+	return stand_in_update_lock( $check, $post_id, $key, $value, '' );
+}
+
+/**
+ * Writes a lock, unless another one than $before is there: that of a user who has taken over.
+ */
+function stand_in_update_lock( $check, $post_id, $key, $value, $before ) {
 	$room = stand_in_lock_room( $post_id, $key );
 	if ( '' === $room ) {
 		return $check;
+	}
+	$current = get_post_meta( $post_id, $key, true );
+	if ( $before && $current && $current !== $before ) {
+		return false;
 	}
 	list( $time, $user ) = array_map( 'intval', explode( ':', $value ) );
 	/** This filter is documented in wp-admin/includes/ajax-actions.php */

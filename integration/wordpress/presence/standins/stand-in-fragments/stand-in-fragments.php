@@ -54,8 +54,8 @@ add_action( 'manage_posts_custom_column', 'stand_in_print_column', 10, 2 );
 
 // Post locks are in the table.
 add_filter( 'get_post_metadata', 'stand_in_get_lock', 10, 4 );
-add_filter( 'update_post_metadata', 'stand_in_update_lock', 10, 4 );
-add_filter( 'add_post_metadata', 'stand_in_update_lock', 10, 4 );
+add_filter( 'update_post_metadata', 'stand_in_update_lock', 10, 5 );
+add_filter( 'add_post_metadata', 'stand_in_add_lock', 10, 4 );
 add_filter( 'delete_post_metadata', 'stand_in_delete_lock', 10, 3 );
 
 add_action( 'rest_api_init', 'stand_in_add_routes' );
