@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -249,8 +250,19 @@ func TestRefusedUpdateOfARow(t *testing.T) {
 func TestRemovedRows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s State
-		var left []string
-		leave := func(clientID, conn string) { left = append(left, clientID+" "+conn) }
+		var mu sync.Mutex
+		var list []string
+		leave := func(clientID, conn string) {
+			mu.Lock()
+			defer mu.Unlock()
+			list = append(list, clientID+" "+conn)
+		}
+		left := func() []string {
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(list)
+		}
 		page := func(client, conn string) presence.Key {
 			return presence.Key{Room: "a/b", ClientID: client, Conn: conn}
 		}
@@ -263,13 +275,12 @@ func TestRemovedRows(t *testing.T) {
 		time.Sleep(closedWait / 2)
 		s.Opened(page("c", "back"))
 		s.Closed(page("later", "2"), time.Now())
-		if synctest.Wait(); left != nil {
-			t.Errorf("%v before the wait is over", left)
+		if got := left(); got != nil {
+			t.Errorf("%v before the wait is over", got)
 		}
 		time.Sleep(closedWait)
-		synctest.Wait()
-		if want := []string{"c 1", "later 2"}; !slices.Equal(left, want) {
-			t.Errorf("%v, want %v", left, want)
+		if got, want := left(), []string{"c 1", "later 2"}; !slices.Equal(got, want) {
+			t.Errorf("%v, want %v", got, want)
 		}
 	})
 }
