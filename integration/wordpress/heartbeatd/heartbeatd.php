@@ -284,7 +284,7 @@ function heartbeatd_add_presence_beside_hooks() {
 	require __DIR__ . '/includes/presence-beside/changes.php';
 	require __DIR__ . '/includes/presence-beside/rows.php';
 	require __DIR__ . '/includes/presence-beside/locks.php';
-	add_action( 'set_presence', 'heartbeatd_on_row_changed' );
+	add_action( 'set_presence', 'heartbeatd_on_row_changed', 10, 2 );
 	add_action( 'set_presence', 'heartbeatd_on_row_written', 10, 3 );
 	add_action( 'removed_presence', 'heartbeatd_on_row_removed', 10, 2 );
 	add_action( 'removed_user_presence', 'heartbeatd_on_admin_room_changed' );

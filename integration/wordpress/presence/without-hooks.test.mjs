@@ -103,6 +103,21 @@ test('a version without hooks for push transports', { timeout: 600_000 }, async 
 			assert.deepEqual(reports.map(({ room, forced }) => [room, forced]), [[`postType/post:${edited}`, true]])
 		})
 
+		await t.test('a report has the removed rows of pages that the request has not written again', async () => {
+			const [gone, back] = [`user-${anna.id}`, `user-${otto.id}`]
+			const reports = await ask(`
+				foreach (array('${gone}', '${back}', 'import') as $id) wp_set_presence('shop/orders', $id, array(), array('user_id' => 0));
+				heartbeatd_report_changed_rooms(); heartbeatd_flush();
+				$told = array();
+				add_filter('pre_http_request', function ($r, $args, $url) use (&$told) { if (strpos($url, '/presence/changed')) $told = array_merge($told, json_decode($args['body'], true)['rooms']); return $r; }, 10, 3);
+				foreach (array('${back}', '${gone}', 'import') as $id) wp_remove_presence('shop/orders', $id);
+				wp_set_presence('shop/orders', '${back}', array(), array('user_id' => 0));
+				heartbeatd_report_changed_rooms(); heartbeatd_flush();
+				wp_remove_presence('shop/orders', '${back}');
+				return $told;`)
+			assert.deepEqual(reports.map(({ room, removed }) => [room, removed]), [['shop/orders', [gone]]])
+		})
+
 		await t.test('the removal of a user\'s rows reports each of the rooms', async () => {
 			const post = newPost(php, 'Edited', anna.id)
 			const rooms = await ask(`

@@ -87,11 +87,16 @@ function &heartbeatd_new_titles() {
 }
 
 /**
- * Notes that a row of a room was written.
+ * Notes that a row of a room was written. If the request has removed it before, it is not removed.
  *
- * @param string $room The room.
+ * @param string $room      The room.
+ * @param string $client_id The client id.
  */
-function heartbeatd_on_row_changed( $room ) {
+function heartbeatd_on_row_changed( $room, $client_id = '' ) {
+	$rows = &heartbeatd_removed_rows();
+	if ( is_string( $room ) && isset( $rows[ $room ] ) ) {
+		$rows[ $room ] = array_values( array_diff( $rows[ $room ], array( $client_id ) ) );
+	}
 	heartbeatd_note_changed_room( $room, false );
 }
 
@@ -107,14 +112,14 @@ function heartbeatd_on_row_removed( $room, $client_id ) {
 }
 
 /**
- * Notes a removed row of a changed room.
+ * Notes a removed row of a changed room. Only rows of pages matter: user-N and editor-N.
  *
  * @param string $room      The room.
  * @param string $client_id The client id.
  */
 function heartbeatd_note_removed_row( $room, $client_id ) {
 	$rows = &heartbeatd_removed_rows();
-	if ( isset( heartbeatd_changed_rooms()[ $room ] ) && heartbeatd_presence_is_valid_name( $client_id ) && count( $rows[ $room ] ?? array() ) < HEARTBEATD_MAX_REMOVED_ROWS && ! in_array( $client_id, $rows[ $room ] ?? array(), true ) ) {
+	if ( isset( heartbeatd_changed_rooms()[ $room ] ) && preg_match( '/^(?:user|editor)-\d{1,19}$/D', (string) $client_id ) && count( $rows[ $room ] ?? array() ) < HEARTBEATD_MAX_REMOVED_ROWS && ! in_array( $client_id, $rows[ $room ] ?? array(), true ) ) {
 		$rows[ $room ][] = $client_id;
 	}
 }
