@@ -9,11 +9,15 @@ import { addMuPlugin, claimsOf, connected, logIn, tickOf, withPlugin } from './p
 const BEATS = 5 // after which a callback is silent
 const LOCK = 'wp-refresh-post-lock'
 const LOCKS = 'wp-check-locked-posts'
+const NONCES = 'wp-refresh-post-nonces'
 
 // Callbacks of which one is registered at a time.
 const callbacks = {
 	reads: `add_filter('heartbeat_send', function ($r) { get_user_meta(get_current_user_id(), 'reads', true); return $r; });`,
 	lists: `add_filter('heartbeat_received', fn ($r, $d) => isset($d['${LOCKS}']) ? $r + array('lists' => 1) : $r, 10, 2);`,
+	locksOnly: `add_action('admin_init', function () { if (isset($_POST['data']['${LOCK}'])) add_filter('heartbeat_received', fn ($r) => $r + array('only' => 1)); });`,
+	sends: `add_action('admin_init', function () { if (isset($_POST['data']['${LOCK}'])) add_filter('heartbeat_send', fn ($r) => $r + array('sends' => 1)); });`,
+	nonces: `add_filter('heartbeat_received', fn ($r, $d) => isset($d['${NONCES}']) ? $r + array('nonces' => 1) : $r, 10, 2);`,
 	magic: `class Magic { function __call($name, $values) { return $values[0]; } } add_filter('heartbeat_received', array(new Magic, 'on'));`,
 }
 
@@ -39,6 +43,29 @@ test('sets of handles', { timeout: 300_000 }, async (t) => {
 			assert.deepEqual(await beats(locks, 1), [[LOCK, '']], 'the effect counts for its own set')
 			php(`$l = get_option('heartbeatd_learned'); array_walk_recursive($l['silent'], function (&$n) { if ($n < 0) $n++; }); return update_option('heartbeatd_learned', $l);`)
 			assert.deepEqual(await beats(locks, 1), [[LOCK, '']], 'also an hour later')
+		})
+
+		await t.test('a callback that is registered only in beats with a set matters only for these', async () => {
+			for (const [name, others] of [['locksOnly', ['', LOCKS]], ['sends', ['', '*', LOCKS]]]) {
+				use(name)
+				addMuPlugin(site, 'writes', `add_action('update_option_heartbeatd_learned', fn () => update_option('learned_writes', 1 + get_option('learned_writes', 0)));`)
+				await beats(lock, 1)
+				for (const beat of [none, locks]) await beats(beat, 1)
+				php(`return update_option('learned_writes', 0);`)
+				for (const beat of [lock, none, locks, lock]) assert.deepEqual([...(await beats(beat, 1))[0]].sort(), [...others].sort(), name)
+				assert.equal(php(`return (int) get_option('learned_writes');`), 0, 'nothing is written')
+			}
+			php(`return update_option('callback', '');`)
+			assert.deepEqual((await beats(none, 1))[0].toSorted(), ['', '*', LOCKS], 'it may still be registered with the other set')
+			assert.deepEqual(await beats(lock, 1), ['all'], 'it is gone')
+		})
+
+		await t.test('a callback that acts if a beat asks for nonces', async () => {
+			use('nonces')
+			const nonces = [NONCES, { post_id: post }]
+			assert.deepEqual((await beats(lock, BEATS)).at(-1), [LOCK, ''])
+			assert.deepEqual((await beats([...lock, ...nonces], BEATS)).at(-1), [LOCK, ''])
+			assert.deepEqual((await beats(nonces, BEATS)).at(-1), [LOCK, ''])
 		})
 
 		// observe has PHP record beats of one callback, each with a set of handles and whether the
@@ -126,8 +153,9 @@ async function beatsOf(browser, site) {
 	const { request } = await logIn(browser, site, 'editor')
 	const dashboard = await (await request.get(`${site.url}/wp-admin/`)).text()
 	const nonce = dashboard.match(/heartbeatSettings = .*?"nonce":"(\w+)"/)[1]
-	return async ([handle, values = {}], count) => {
-		const data = Object.fromEntries(Object.entries(values).map(([key, value]) => [`data[${handle}][${key}]`, String(value)]))
+	return async (handles, count) => {
+		const data = {}
+		for (let i = 0; i < handles.length; i += 2) for (const [key, value] of Object.entries(handles[i + 1])) data[`data[${handles[i]}][${key}]`] = String(value)
 		const seen = []
 		for (let i = 0; i < count; i++) {
 			const answer = await request.post(`${site.url}/wp-admin/admin-ajax.php`, {

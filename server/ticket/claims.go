@@ -163,11 +163,8 @@ func (c *Claims) User() *hook.User {
 // link may carry them while the ticket allows it. heartbeatd does not answer them.
 var repeatedHandles = []string{"wp-refresh-post-lock", "wp-check-locked-posts"}
 
-// nonceHandles ask for nonces. They belong to no set.
-var nonceHandles = []string{"wp-refresh-post-nonces", "wp-refresh-metabox-loader-nonces"}
-
-// uncounted is the set of a beat whose handles belong to no set, because they ask for nonces
-// or have deposited values.
+// uncounted is what Sets must also have for a beat with a deposited value, which belongs to no
+// set.
 const uncounted = "*"
 
 // MayAnswer reports whether heartbeatd may answer a beat instead of PHP: the ticket and
@@ -196,25 +193,21 @@ func (c *Claims) MayAnswer(beat *hook.Call, hooks *hook.Hooks, linked bool) bool
 			return false
 		}
 	}
-	return c.Sets == nil || slices.Contains(c.Sets, c.setOf(beat))
+	return c.Sets == nil || c.allowsSet(beat)
 }
 
-// setOf returns the set of a beat's handles, as WordPress names it in Sets.
-func (c *Claims) setOf(beat *hook.Call) string {
+// allowsSet reports whether Sets has the set of a beat's handles.
+func (c *Claims) allowsSet(beat *hook.Call) bool {
 	var handles []string
-	set := ""
 	for handle := range beat.Data.All() {
 		if slices.Contains(repeatedHandles, handle) || slices.Contains(c.Counted, handle) {
 			handles = append(handles, handle)
-		} else if slices.Contains(nonceHandles, handle) || beat.HasDeposit(handle) {
-			set = uncounted
+		} else if beat.HasDeposit(handle) && !slices.Contains(c.Sets, uncounted) {
+			return false
 		}
 	}
-	if handles == nil {
-		return set
-	}
 	slices.Sort(handles)
-	return strings.Join(handles, ",")
+	return slices.Contains(c.Sets, strings.Join(handles, ","))
 }
 
 func (c *Claims) nonceMatches(nonce string) bool {

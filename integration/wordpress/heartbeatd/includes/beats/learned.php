@@ -54,18 +54,21 @@ const HEARTBEATD_MAX_READ_BYTES = 16384;
  */
 function heartbeatd_learn_effects( $observations, $place, $foreign, $handles, $results ) {
 	list( $roles, $screen ) = $place;
-	if ( ! $foreign ) {
-		unset( $observations['silent'][ $roles ][ $screen ] );
-		$observations['silent'] = array_filter( $observations['silent'] );
+
+	$before = $observations['silent'][ $roles ][ $screen ] ?? array();
+	if ( null === $handles || ( ! $foreign && ! $before ) ) {
 		return $observations;
 	}
-	if ( null === $handles ) {
-		return $observations;
+	if ( $before ) {
+		$observations['silent'][ $roles ][ $screen ] = heartbeatd_add_callbacks( $before, $foreign );
 	}
-	$before = $observations['silent'][ $roles ][ $screen ][ $handles ] ?? array();
+	$before = $before[ $handles ] ?? array();
 	$counts = array();
 	foreach ( $foreign as $key => $callback ) {
-		$id     = $callback['id'];
+		$id = $callback['id'];
+		if ( 'heartbeat_received' === $callback['hook'] && '' === $handles ) {
+			continue; // Core does not apply it to beats without handles.
+		}
 		$result = '' === $id ? null : $results[ $key ] ?? null;
 		if ( $result && ( $observations['changes'][ $id ] ?? array() ) === array( heartbeatd_hour(), HEARTBEATD_MAX_CHANGES ) ) {
 			$result['effects'][] = 'changes';
@@ -83,15 +86,40 @@ function heartbeatd_learn_effects( $observations, $place, $foreign, $handles, $r
 				$observations = heartbeatd_forget_callbacks( $observations, array( $id ) );
 			}
 		}
-		if ( $count ) {
-			$counts[ $id ] = $count;
-		}
+		$counts[ $id ] = $count;
 	}
 	$observations = heartbeatd_drop_rare_sets( $observations, $place, $handles );
 	if ( heartbeatd_has_room_for( $observations['silent'], $place, $handles ) ) {
 		$observations['silent'][ $roles ][ $screen ][ $handles ] = $counts;
 	}
+	if ( ! array_filter( $observations['silent'][ $roles ][ $screen ] ?? array() ) ) {
+		unset( $observations['silent'][ $roles ][ $screen ] ); // No beat of the place has a foreign callback.
+		$observations['silent'] = array_filter( $observations['silent'] );
+	}
 	return heartbeatd_drop_unused( $observations );
+}
+
+/**
+ * Adds callbacks that a place did not have to all of its sets of handles: they may be registered
+ * in the next beats with these, too. A beat in which a callback is not registered removes it from
+ * its own set.
+ *
+ * @param array<string, array<string, int>> $sets    The place's counts.
+ * @param array[]                           $foreign The foreign callbacks during a beat.
+ * @return array<string, array<string, int>>
+ */
+function heartbeatd_add_callbacks( $sets, $foreign ) {
+	foreach ( $foreign as $callback ) {
+		if ( heartbeatd_is_counted( $callback, $sets ) ) {
+			continue;
+		}
+		foreach ( array_keys( $sets ) as $handles ) {
+			if ( 'heartbeat_received' !== $callback['hook'] || '' !== $handles ) {
+				$sets[ $handles ][ $callback['id'] ] = 0;
+			}
+		}
+	}
+	return $sets;
 }
 
 /**
@@ -228,7 +256,7 @@ function heartbeatd_drop_unused( $observations ) {
 }
 
 /**
- * Removes the counts of callbacks at all places, so that they are no longer silent. The hours of
+ * Counts the silent beats of callbacks again at all places, so that they are no longer silent. The hours of
  * their effects stay: otherwise effects at two places in turn would revoke tickets each time.
  *
  * @param array    $observations The observations.
@@ -242,7 +270,8 @@ function heartbeatd_forget_callbacks( $observations, $ids ) {
 			foreach ( $sets as $handles => $counts ) {
 				foreach ( array_intersect_key( $counts, $ids ) as $id => $count ) {
 					if ( $count > 0 ) {
-						unset( $observations['silent'][ $roles ][ $screen ][ $handles ][ $id ], $observations['native'][ $roles ][ $screen ] );
+						$observations['silent'][ $roles ][ $screen ][ $handles ][ $id ] = 0;
+						unset( $observations['native'][ $roles ][ $screen ] );
 					}
 				}
 			}

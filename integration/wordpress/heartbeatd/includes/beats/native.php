@@ -98,6 +98,7 @@ function heartbeatd_page_native_sets( $screen_id ) {
 	$screen       = heartbeatd_screen_hash( $screen_id );
 	$counts       = $observations['silent'][ $roles ][ $screen ] ?? array();
 	$foreign      = heartbeatd_foreign_callbacks();
+	$foreign     += heartbeatd_callbacks_of_place( $observations['foreign'], "$roles $screen", $counts );
 	$sets         = heartbeatd_limit_sets( $observations['native'][ $roles ][ $screen ] ?? array(), $foreign, $counts );
 	if ( ! heartbeatd_are_nonces_standard() || heartbeatd_last_call_failed() ) {
 		$sets = array();
@@ -112,10 +113,7 @@ function heartbeatd_page_native_sets( $screen_id ) {
 		return array( array(), 0 );
 	}
 	if ( true === $sets ) {
-		return array( true, 0 ); // The last beat had no foreign callback, and none is registered now.
+		return array( true, 0 ); // The last beats had no foreign callback, and none is registered now.
 	}
-	$is_here = static function ( $callback ) use ( $roles, $screen ) {
-		return isset( $callback['places'][ "$roles $screen" ] );
-	};
-	return array( $sets, heartbeatd_shortest_pace( $sets, $foreign + array_filter( $observations['foreign'], $is_here ), $counts ) );
+	return array( $sets, heartbeatd_shortest_pace( $sets, $foreign, $counts ) );
 }

@@ -15,13 +15,14 @@
  *     sets_full     the hour in which full lists of sets of handles have lost some
  *     foreign       the foreign callbacks, with the places whose last beat had them
  *     silent        for each place and set of handles that its beats carry, the number of silent
- *                   beats of each callback, or minus the hour of its last effect
+ *                   beats of each callback that the last beat with the set had, or minus the hour
+ *                   of its last effect
  *     effects       the effects of the callbacks that had one
  *     reads         the options and metadata keys that a callback reads
  *     changes       how often in an hour these have changed
  *
  * heartbeatd may answer only beats of places in `native`. Other beats go to PHP, so that one beat
- * shows that a callback is gone. A new foreign callback may be registered at any place: when
+ * with each set of handles shows that a callback is gone. A new foreign callback may be registered at any place: when
  * it is seen for the first time, it limits the sets of all places.
  *
  * @package heartbeatd
@@ -84,9 +85,10 @@ function heartbeatd_add_observation( $observations, $place, $foreign, $handles, 
 
 	$stored       = array_slice( $foreign, 0, HEARTBEATD_MAX_FOREIGN, true );
 	$observations = heartbeatd_learn_effects( $observations, $place, $stored, $handles, $results );
-	$sets         = heartbeatd_limit_sets( true, $foreign, $observations['silent'][ $roles ][ $screen ] ?? array() );
+	$counts       = $observations['silent'][ $roles ][ $screen ] ?? array();
+	$merged       = heartbeatd_merge_foreign_callbacks( $observations['foreign'], $stored, "$roles $screen", $counts );
+	$sets         = heartbeatd_limit_sets( true, $foreign + heartbeatd_callbacks_of_place( $merged, "$roles $screen", $counts ), $counts );
 
-	$merged = heartbeatd_merge_foreign_callbacks( $observations['foreign'], $stored, "$roles $screen" );
 	$is_new = static function ( $callback, $key ) use ( $observations, $merged ) {
 		return isset( $merged[ $key ] ) && ( $observations['foreign'][ $key ]['id'] ?? null ) !== $callback['id'];
 	};
@@ -149,17 +151,35 @@ function heartbeatd_limit_places( $native, $foreign ) {
 }
 
 /**
- * Adds the place of a beat to the foreign callbacks that it had, and removes it from the
- * others. A callback without a place is removed.
+ * Returns the stored foreign callbacks of a place.
+ *
+ * @param array[]                           $known  The stored callbacks.
+ * @param string                            $place  The place.
+ * @param array<string, array<string, int>> $counts The place's counts.
+ * @return array[]
+ */
+function heartbeatd_callbacks_of_place( $known, $place, $counts ) {
+	$is_here = static function ( $callback ) use ( $place, $counts ) {
+		return isset( $callback['places'][ $place ] ) || heartbeatd_is_counted( $callback, $counts );
+	};
+	return array_filter( $known, $is_here );
+}
+
+/**
+ * Adds the place of a beat to the foreign callbacks that it had, and removes it from the others,
+ * unless the last beat with another set of handles had them. A callback without a place is removed.
  *
  * @param array[] $known   The stored callbacks.
  * @param array[] $foreign The foreign callbacks during the beat.
  * @param string  $place   The beat's place.
+ * @param array   $counts  The place's counts, by set.
  * @return array[]
  */
-function heartbeatd_merge_foreign_callbacks( $known, $foreign, $place ) {
+function heartbeatd_merge_foreign_callbacks( $known, $foreign, $place, $counts ) {
 	foreach ( array_diff_key( $known, $foreign ) as $key => $callback ) {
-		unset( $known[ $key ]['places'][ $place ] );
+		if ( ! heartbeatd_is_counted( $callback, $counts ) ) {
+			unset( $known[ $key ]['places'][ $place ] );
+		}
 	}
 	foreach ( $foreign as $key => $callback ) {
 		$before = $known[ $key ] ?? array();

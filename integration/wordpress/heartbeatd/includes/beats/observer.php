@@ -33,14 +33,16 @@ function heartbeatd_observe_before_beat() {
 	}
 	$foreign = heartbeatd_foreign_callbacks();
 	heartbeatd_callbacks_before_beat( $foreign );
-	if ( ! $foreign ) {
+	if ( ! $foreign && ! heartbeatd_observations()['silent'] ) {
 		return;
 	}
 	// phpcs:ignore WordPress.Security.NonceVerification.Missing, WordPress.Security.ValidatedSanitizedInput -- Core checks the nonce before a callback runs; only the names of handles are used.
 	$handles = heartbeatd_beat_handles( empty( $_POST['data'] ) ? array() : (array) $_POST['data'] );
 	if ( null !== $handles ) {
 		heartbeatd_observed_handles( $handles );
-		heartbeatd_wrap_callbacks( heartbeatd_worth_observing( $foreign, $handles ) );
+		if ( $foreign ) {
+			heartbeatd_wrap_callbacks( heartbeatd_worth_observing( $foreign, $handles ) );
+		}
 	}
 }
 
@@ -142,8 +144,7 @@ function heartbeatd_record_exit() {
 }
 
 /**
- * Returns the set of handles of a beat, if heartbeatd could answer it. Handles that ask for
- * nonces are left out: they get no answer.
+ * Returns the set of handles of a beat, if heartbeatd could answer it.
  *
  * @param array $data The beat's data, without the handles of this plugin.
  * @return string|null Null if only PHP can answer.
@@ -153,9 +154,8 @@ function heartbeatd_beat_handles( $data ) {
 	if ( array_diff( $handles, heartbeatd_native_handles(), HEARTBEATD_REPEATED_HANDLES ) ) {
 		return null;
 	}
-	$asked = array_diff( $handles, HEARTBEATD_NONCE_HANDLES );
-	sort( $asked, SORT_STRING );
-	return $handles && ! $asked ? null : implode( ',', $asked );
+	sort( $handles, SORT_STRING );
+	return implode( ',', $handles );
 }
 
 /**

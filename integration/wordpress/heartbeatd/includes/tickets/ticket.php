@@ -106,7 +106,7 @@ function heartbeatd_add_native_claims( $claims, $screen_id ) {
 		$claims['deposits']     = true;
 		$claims['repeat_until'] = (int) $claims['iat'] + HEARTBEATD_LOCK_REPEAT_TIME;
 		if ( true !== $sets ) {
-			$counted = array_values( array_diff( $native, $own, HEARTBEATD_NONCE_HANDLES ) );
+			$counted = array_values( array_diff( $native, $own ) );
 			$claims += array_filter( compact( 'sets', 'counted' ) );
 		}
 	}
