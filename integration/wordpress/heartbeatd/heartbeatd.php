@@ -29,6 +29,7 @@ require __DIR__ . '/includes/api/jwt.php';
 require __DIR__ . '/includes/api/circuit-breaker.php';
 require __DIR__ . '/includes/api/client.php';
 require __DIR__ . '/includes/api/serials.php';
+require __DIR__ . '/includes/api/revoke.php';
 require __DIR__ . '/includes/api/queue.php';
 require __DIR__ . '/includes/api/addresses.php';
 require __DIR__ . '/includes/api/push.php';
@@ -82,7 +83,7 @@ require __DIR__ . '/includes/tickets/tick.php';
 require __DIR__ . '/includes/tickets/revocations.php';
 
 add_action( 'plugins_loaded', 'heartbeatd_site_serial', PHP_INT_MIN ); // Before the user's rights are loaded.
-add_action( 'set_current_user', 'heartbeatd_user_serial', PHP_INT_MIN ); // With them.
+add_action( 'set_current_user', 'heartbeatd_user_serial', PHP_INT_MIN ); // Reads the serial with the user's meta, which also has the roles.
 
 // Beats that PHP answers: observes the registered callbacks, and sends a fresh ticket.
 add_action( 'wp_ajax_heartbeat', 'heartbeatd_prime_network_recording', 0 );

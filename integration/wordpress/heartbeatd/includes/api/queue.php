@@ -75,21 +75,21 @@ function heartbeatd_flush() {
 	$deadline = microtime( true ) + ( heartbeatd_finish_request() ? HEARTBEATD_QUEUE_TIMEOUT : HEARTBEATD_CALL_TIMEOUT );
 	foreach ( $waiting as list( $path, $body, $site ) ) {
 		heartbeatd_switch_site( $site );
-		$left = $deadline - microtime( true );
-		$try  = 'heartbeatd_call_api';
-		if ( '/revoke' === $path ) {
-			$try  = 'heartbeatd_send_call'; // A revocation is tried even if calls pause.
-			$body = heartbeatd_revocation( $body, $now );
+		$is_revocation = '/revoke' === $path; // It is tried even if calls pause.
+		if ( $is_revocation ) {
+			$body = heartbeatd_revocation( $body, $now, heartbeatd_flush_serial( (int) ( $body['user'] ?? 0 ) ) );
 		}
-		if ( $left < 0.01 || ( '/revoke' !== $path && heartbeatd_is_circuit_open() ) ) {
-			heartbeatd_record_failed_revocation( $path );
+		$left = $deadline - microtime( true );
+		if ( $left < 0.01 || ( ! $is_revocation && heartbeatd_is_circuit_open() ) ) {
+			heartbeatd_record_failed_revocation( $path, $body );
 			continue;
 		}
-		$answer = $try( heartbeatd_call_method( $path ), $path, $body ? $body : null, min( HEARTBEATD_CALL_TIMEOUT, $left ) );
+		$timeout = min( HEARTBEATD_CALL_TIMEOUT, $left );
+		$answer  = $is_revocation ? heartbeatd_send_revocation( $body, $timeout ) : heartbeatd_call_api( heartbeatd_call_method( $path ), $path, $body ? $body : null, $timeout );
 		if ( ! is_wp_error( $answer ) ) {
 			heartbeatd_retry_revocation();
 		} else {
-			heartbeatd_record_failed_revocation( $path );
+			heartbeatd_record_failed_revocation( $path, $body );
 		}
 		/**
 		 * Fires after a call to heartbeatd, when the response has been sent.
@@ -100,6 +100,7 @@ function heartbeatd_flush() {
 		 */
 		do_action( 'heartbeatd_called', $path, $body, $answer );
 	}
+	heartbeatd_forget_flush_serials();
 	heartbeatd_switch_site( 0 );
 }
 
@@ -120,43 +121,16 @@ function heartbeatd_switch_site( $site ) {
 }
 
 /**
- * Returns the body of a revocation of the tickets that were issued until now.
- *
- * @param array $body What is revoked.
- * @param float $time The time until which tickets without serials are revoked, in Unix milliseconds.
- * @return array
+ * Forgets the serials of the revocations that were sent. Removes them from the object cache once more:
+ * another request may have read an earlier one, and stored it after the increase.
  */
-function heartbeatd_revocation( $body, $time ) {
-	$serial = heartbeatd_next_serial( (int) ( $body['user'] ?? 0 ) );
-	return $body + array( 'until_ms' => $time ) + array_filter( array( 'serial' => $serial ) );
-}
-
-/**
- * Records that a revocation failed, with a serial for all tickets: heartbeatd may be back before
- * they expire.
- *
- * @param string $path The path of the failed call.
- */
-function heartbeatd_record_failed_revocation( $path ) {
-	if ( '/revoke' === $path ) {
-		update_option( 'heartbeatd_unrevoked', heartbeatd_next_serial( 0 ) ?? floor( 1000 * microtime( true ) ), true );
+function heartbeatd_forget_flush_serials() {
+	$serials = &heartbeatd_flush_serials();
+	foreach ( $serials as list( $site, $user_id ) ) {
+		heartbeatd_switch_site( $site );
+		heartbeatd_forget_cached_serial( $user_id );
 	}
-}
-
-/**
- * Revokes all tickets that are older than the last failed revocation, if there was one. Its serial
- * is its time, unless the clock was set back since.
- */
-function heartbeatd_retry_revocation() {
-	$serial = (float) get_option( 'heartbeatd_unrevoked' );
-	$all    = array(
-		'all'      => true,
-		'until_ms' => min( $serial, floor( 1000 * microtime( true ) ) ),
-		'serial'   => $serial,
-	);
-	if ( $serial && ! is_wp_error( heartbeatd_call_api( 'POST', '/revoke', $all ) ) ) {
-		update_option( 'heartbeatd_unrevoked', 0, true );
-	}
+	$serials = array();
 }
 
 /**

@@ -4,8 +4,9 @@
  * compares serials instead of times: a clock may be set back, or differ between web servers.
  *
  * The serials of a user are for revocations of the user's tickets, on all sites of a network. Those
- * of a site are for revocations of a room, and of all tickets of the site. The first serial is a time
- * in milliseconds, so that a restored database does not go back to earlier ones.
+ * of a site are for revocations of a room, and of all tickets of the site. A serial is at least the
+ * time in milliseconds, so that the next revocation after a database was restored has a higher serial
+ * than all before. Until then the tickets have the restored serial, and may be refused (docs/deploy.md).
  *
  * @package heartbeatd
  */
@@ -26,16 +27,27 @@ const HEARTBEATD_MAX_SERIAL = 9007199254740992;
 /**
  * Returns the serials for a ticket of the current user.
  *
- * @return float[] Of the user, and of the site.
+ * @return array<float|int> Of the user, and of the site.
  */
 function heartbeatd_last_serials() {
-	return array( heartbeatd_user_serial(), heartbeatd_site_serial() );
+	return array( heartbeatd_whole_number( heartbeatd_user_serial() ), heartbeatd_whole_number( heartbeatd_site_serial() ) );
 }
 
 /**
- * Returns the serial of the current user as it was when the user's roles were loaded, together with
- * these: a revocation after that also ends the ticket. A command may run for long: there it is the
- * current one.
+ * Returns a number for JSON. The setting serialize_precision of PHP can round floats, and write them
+ * with an exponent.
+ *
+ * @param float|int $number The number.
+ * @return float|int An integer, if PHP has integers of 64 bits.
+ */
+function heartbeatd_whole_number( $number ) {
+	return PHP_INT_SIZE >= 8 ? (int) $number : floor( $number );
+}
+
+/**
+ * Returns the serial of the current user as it was when the request set the user. It is read with
+ * the user's meta, which also has the roles: a revocation after that also ends the ticket. A command
+ * may run for long: there it is the current one.
  *
  * @return float
  */
@@ -71,13 +83,32 @@ function heartbeatd_site_serial() {
  * @return float|int|null Null if the database refuses it: then heartbeatd compares times.
  */
 function heartbeatd_next_serial( $user_id ) {
+	global $wpdb;
+
 	if ( ! $user_id ) {
 		return heartbeatd_increase_site_serial();
 	}
-	if ( ! get_userdata( $user_id ) ) {
-		return HEARTBEATD_MAX_SERIAL; // The user is deleted.
+	// A query that fails does not tell that the user is deleted.
+	// phpcs:ignore WordPress.DB.DirectDatabaseQuery -- Core tells a failed query from a missing user in no other way.
+	if ( ! get_userdata( $user_id ) && '0' === $wpdb->get_var( $wpdb->prepare( "SELECT COUNT(*) FROM $wpdb->users WHERE ID = %d", $user_id ) ) ) {
+		return HEARTBEATD_MAX_SERIAL;
 	}
 	return heartbeatd_increase_user_serial( $user_id );
+}
+
+/**
+ * Adds the serial of the site, unless there is one. add_option() would replace it if a cache does not
+ * have it.
+ *
+ * @param string $serial The serial.
+ */
+function heartbeatd_add_site_serial( $serial ) {
+	global $wpdb;
+
+	// phpcs:ignore WordPress.DB.DirectDatabaseQuery -- See above.
+	$wpdb->query( $wpdb->prepare( "INSERT IGNORE INTO $wpdb->options ( option_name, option_value, autoload ) VALUES ( %s, %s, 'yes' )", HEARTBEATD_SERIAL_OPTION, $serial ) );
+	wp_cache_delete( 'notoptions', 'options' );
+	heartbeatd_forget_cached_serial( 0 );
 }
 
 /**
@@ -88,14 +119,17 @@ function heartbeatd_next_serial( $user_id ) {
 function heartbeatd_increase_site_serial() {
 	global $wpdb;
 
-	add_option( HEARTBEATD_SERIAL_OPTION, 0, '', true );
-	// phpcs:disable WordPress.DB.DirectDatabaseQuery -- Core has no function that increases a value.
-	$wpdb->query( $wpdb->prepare( "UPDATE $wpdb->options SET option_value = GREATEST( option_value + 1, %s + 0 ) WHERE option_name = %s", heartbeatd_time_in_ms(), HEARTBEATD_SERIAL_OPTION ) );
+	// phpcs:disable WordPress.DB.DirectDatabaseQuery, WordPress.DB.PreparedSQL.NotPrepared -- Core has no function that increases a value.
+	$update  = $wpdb->prepare( "UPDATE $wpdb->options SET option_value = GREATEST( option_value + 1, %s + 0 ) WHERE option_name = %s", heartbeatd_time_in_ms(), HEARTBEATD_SERIAL_OPTION );
+	$changed = $wpdb->query( $update );
+	if ( 0 === $changed ) {
+		heartbeatd_add_site_serial( '0' );
+		$changed = $wpdb->query( $update );
+	}
 	$serial = $wpdb->get_var( $wpdb->prepare( "SELECT option_value FROM $wpdb->options WHERE option_name = %s", HEARTBEATD_SERIAL_OPTION ) );
 	// phpcs:enable
-	wp_cache_delete( 'alloptions', 'options' );
-	wp_cache_delete( HEARTBEATD_SERIAL_OPTION, 'options' );
-	return $serial ? (float) $serial : null;
+	heartbeatd_forget_cached_serial( 0 );
+	return $changed && $serial ? (float) $serial : null;
 }
 
 /**
@@ -108,13 +142,30 @@ function heartbeatd_increase_site_serial() {
 function heartbeatd_increase_user_serial( $user_id ) {
 	global $wpdb;
 
-	add_user_meta( $user_id, HEARTBEATD_SERIAL_KEY, 0, true );
-	// phpcs:disable WordPress.DB.DirectDatabaseQuery -- Core has no function that increases a value.
-	$wpdb->query( $wpdb->prepare( "UPDATE $wpdb->usermeta SET meta_value = GREATEST( meta_value + 1, %s + 0 ) WHERE user_id = %d AND meta_key = %s", heartbeatd_time_in_ms(), $user_id, HEARTBEATD_SERIAL_KEY ) );
+	// phpcs:disable WordPress.DB.DirectDatabaseQuery, WordPress.DB.PreparedSQL.NotPrepared -- Core has no function that increases a value.
+	$update  = $wpdb->prepare( "UPDATE $wpdb->usermeta SET meta_value = GREATEST( meta_value + 1, %s + 0 ) WHERE user_id = %d AND meta_key = %s", heartbeatd_time_in_ms(), $user_id, HEARTBEATD_SERIAL_KEY );
+	$changed = $wpdb->query( $update );
+	if ( 0 === $changed && add_user_meta( $user_id, HEARTBEATD_SERIAL_KEY, 0 ) ) {
+		$changed = $wpdb->query( $update );
+	}
 	$serial = $wpdb->get_var( $wpdb->prepare( "SELECT MAX( meta_value + 0 ) FROM $wpdb->usermeta WHERE user_id = %d AND meta_key = %s", $user_id, HEARTBEATD_SERIAL_KEY ) );
 	// phpcs:enable
-	wp_cache_delete( $user_id, 'user_meta' );
-	return $serial ? (float) $serial : null;
+	heartbeatd_forget_cached_serial( $user_id );
+	return $changed && $serial ? (float) $serial : null;
+}
+
+/**
+ * Removes a serial from the object cache.
+ *
+ * @param int $user_id The user; 0 for the serial of the site.
+ */
+function heartbeatd_forget_cached_serial( $user_id ) {
+	if ( $user_id ) {
+		wp_cache_delete( $user_id, 'user_meta' );
+		return;
+	}
+	wp_cache_delete( 'alloptions', 'options' );
+	wp_cache_delete( HEARTBEATD_SERIAL_OPTION, 'options' );
 }
 
 /**

@@ -45,6 +45,10 @@ function heartbeatd_add_options() {
 		unset( $options['wp_presence_recording'] );
 	}
 	foreach ( array_diff_key( $options, wp_load_alloptions() ) as $name => $value ) {
-		add_option( $name, $value, '', true );
+		if ( HEARTBEATD_SERIAL_OPTION === $name ) {
+			heartbeatd_add_site_serial( $value );
+		} else {
+			add_option( $name, $value, '', true );
+		}
 	}
 }
