@@ -215,6 +215,15 @@ func (s *session) disconnect(out *transport.Outbox) {
 	}
 }
 
+// leaveClosed removes an entry of the page unless the page has connected again.
+func (s *session) leaveClosed(room, clientID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended && !s.connected() {
+		s.broker.Leave(s.keyOf(room, clientID))
+	}
+}
+
 // endIfRevoked ends the session if its ticket is revoked. many says that the revocation
 // concerns the pages of more than one user.
 func (s *session) endIfRevoked(many bool) {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/budget"
-	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/pushtransport"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
@@ -114,15 +113,20 @@ func (b *replayBuffer) recall(st *site, rooms []message.RoomState) {
 	}
 }
 
-// takeRows takes the new titles of posts, and ends the entries of closed pages whose rows PHP has removed.
-// A user who has another page stays in the admin: it may not have written its entry yet.
+// takeRows takes the new titles of posts, and removes the entries of closed pages whose rows PHP has
+// removed. A user who has another page stays in the admin: it may not have written its entry yet.
 func (b *replayBuffer) takeRows(st *site, rooms []message.RoomState, now time.Time) {
 	for _, r := range rooms {
 		st.rooms.SetTitle(r.Room, r.Title, now)
 		st.sync.Removed(r.Room, r.Removed, func(clientID, conn string) {
 			user, isRow := pushtransport.RowUser(r.Room, clientID)
-			if r.Room != wordpress.AdminRoom || !isRow || !b.hasConnected(st, user) {
-				st.broker.Leave(presence.Key{Site: st.ID, Room: r.Room, ClientID: clientID, Conn: conn})
+			if r.Room == wordpress.AdminRoom && isRow && b.hasConnected(st, user) {
+				return
+			}
+			for _, s := range b.sessions.appendTargets(nil, st.ID, message.Target{All: true}) {
+				if s.key.conn == conn {
+					s.leaveClosed(r.Room, clientID)
+				}
 			}
 		})
 	}

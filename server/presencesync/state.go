@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
 // State is the state of one site's synchronization. The zero value is ready to use.
@@ -85,15 +86,20 @@ func (s *State) Opened(k presence.Key) {
 }
 
 // Removed takes the client IDs of rows of a room that PHP has removed. A row is removed when its page
-// ends: after closedWait, leave is called for each such page whose connection is lost, so that its
-// entry does not stay for the grace period.
+// ends, when another page of the user ends, or over REST. After closedWait, in the admin after
+// adminWait, leave is called for each page of the row whose connection is lost, so that its entry does
+// not stay for the grace period.
 func (s *State) Removed(room string, clients []string, leave func(clientID, conn string)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.url == "" || len(clients) == 0 {
 		return
 	}
-	time.AfterFunc(closedWait, func() {
+	wait := closedWait
+	if room == wordpress.AdminRoom {
+		wait = adminWait
+	}
+	time.AfterFunc(wait, func() {
 		for _, id := range clients {
 			for _, conn := range s.closedPages(entryKey{room, id}) {
 				leave(id, conn)

@@ -38,8 +38,10 @@ const (
 	// maxClosed is longer than the grace period of a page whose connection is lost.
 	maxClosed = time.Minute
 	// closedWait is the time from the removal of a row until the entry of its closed page is
-	// removed, too: a user who goes to another page is connected again by then.
+	// removed, too. A user who goes to another page of the admin removes the row when the new
+	// document begins, and is connected again when it has loaded: adminWait is the time for that.
 	closedWait = 500 * time.Millisecond
+	adminWait  = 4 * time.Second
 	// conn is the connection ID of entries that PHP wrote.
 	conn = "php"
 )

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -281,6 +282,27 @@ func TestRemovedRows(t *testing.T) {
 		time.Sleep(closedWait)
 		if got, want := left(), []string{"c 1", "later 2"}; !slices.Equal(got, want) {
 			t.Errorf("%v, want %v", got, want)
+		}
+	})
+}
+
+// TestSlowClick checks that a user who opens another page of the admin does not leave while it loads,
+// and that one who closes the page leaves before the grace period ends.
+func TestSlowClick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s State
+		var left atomic.Int32
+		k := presence.Key{Room: wordpress.AdminRoom, ClientID: "user-7", Conn: "1"}
+		s.SetURL("x", time.Now())
+		s.Closed(k, time.Now())
+		s.Removed(k.Room, []string{k.ClientID}, func(string, string) { left.Add(1) })
+		time.Sleep(3 * time.Second)
+		if synctest.Wait(); left.Load() != 0 {
+			t.Error("the user left while a page loads")
+		}
+		time.Sleep(2 * time.Second)
+		if synctest.Wait(); left.Load() != 1 {
+			t.Errorf("leave was called %d times", left.Load())
 		}
 	})
 }
