@@ -30,30 +30,35 @@ const keepRevocations = 2*Life + 2*ClockSkew
 
 // revocations are those that may still concern a ticket that has not expired.
 type revocations struct {
-	mu    sync.Mutex // guards the following fields
-	of    map[subject]revoked
-	swept time.Time
+	mu        sync.Mutex // guards the following fields
+	bySubject map[subject]latest
+	swept     time.Time
 }
 
-// revoked are the revocations of a subject.
-type revoked struct {
-	until    int64     // the newest, in Unix ms
-	plain    int64     // the newest without a serial, in Unix ms
-	serial   int64     // the highest
-	received time.Time // when the last one was received
+// latest is what the revocations of a subject revoke.
+type latest struct {
+	until      int64     // the latest time of all, in Unix ms
+	untilPlain int64     // the latest time of those without a serial, in Unix ms
+	serial     int64     // the highest
+	received   time.Time // when the last one was received
 }
 
-// never is a time before that of any ticket, in Unix ms.
-const never = math.MinInt64
+// noTime is a time before that of any ticket, in Unix ms, from which a minute can be subtracted.
+const noTime = math.MinInt64 / 2
+
+// justBefore is the time before a revocation in which tickets are revoked by their time, too, also
+// if they have its serial: WordPress reads some rights before the serial, as those of super
+// administrators. It is short, since after a clock was set back new tickets are refused for as long.
+const justBefore = time.Minute
 
 // covers reports whether a ticket was issued before one of the revocations. serial is the
 // ticket's serial for this subject.
-func (r revoked) covers(c *Claims, serial int64) bool {
+func (r latest) covers(c *Claims, serial int64) bool {
 	issued := c.IssuedAt.UnixMilli()
 	if !c.hasSerials() {
 		return issued <= r.until
 	}
-	return serial < r.serial || issued <= r.plain
+	return serial < r.serial || issued <= r.untilPlain || issued <= r.until && issued > r.until-justBefore.Milliseconds()
 }
 
 // subject is what a revocation is about. A user belongs to a network, and a room or a
@@ -78,11 +83,11 @@ func (v *Verifier) Revoke(siteID string, r Revocation) {
 	case r.User != 0:
 		s = subject{site: v.Network(siteID), user: r.User, sid: r.SID}
 	}
-	l := &v.revoked
+	l := &v.revocations
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.of == nil {
-		l.of = make(map[subject]revoked)
+	if l.bySubject == nil {
+		l.bySubject = make(map[subject]latest)
 	}
 	l.sweep(time.Now())
 	l.add(s, r)
@@ -93,22 +98,22 @@ func (v *Verifier) Revoke(siteID string, r Revocation) {
 
 // add records a revocation of a subject. It is called with l.mu held.
 func (l *revocations) add(s subject, r Revocation) {
-	of, found := l.of[s]
+	known, found := l.bySubject[s]
 	if !found {
-		of.until, of.plain = never, never
+		known.until, known.untilPlain = noTime, noTime
 	}
-	of.until, of.serial, of.received = max(of.until, r.Until), max(of.serial, r.Serial), time.Now()
+	known.until, known.serial, known.received = max(known.until, r.Until), max(known.serial, r.Serial), time.Now()
 	if r.Serial == 0 {
-		of.plain = max(of.plain, r.Until)
+		known.untilPlain = max(known.untilPlain, r.Until)
 	}
-	l.of[s] = of
+	l.bySubject[s] = known
 }
 
 // covers reports whether a ticket was issued before a revocation of a subject. It is called with
 // l.mu held.
 func (l *revocations) covers(s subject, c *Claims) bool {
-	of, found := l.of[s]
-	return found && of.covers(c, c.serial(s))
+	known, found := l.bySubject[s]
+	return found && known.covers(c, c.serial(s))
 }
 
 // sweep removes, once a minute, revocations of tickets that have all expired. It is
@@ -118,10 +123,10 @@ func (l *revocations) sweep(now time.Time) {
 		return
 	}
 	l.swept = now
-	for s, of := range l.of {
+	for s, known := range l.bySubject {
 		// The clock may have been set since: the second difference does not depend on it.
-		if now.Sub(time.UnixMilli(of.until)) > keepRevocations && now.Sub(of.received) > keepRevocations {
-			delete(l.of, s)
+		if now.Sub(time.UnixMilli(known.until)) > keepRevocations && now.Sub(known.received) > keepRevocations {
+			delete(l.bySubject, s)
 		}
 	}
 }
@@ -130,10 +135,10 @@ func (l *revocations) sweep(now time.Time) {
 func (v *Verifier) Revoked(siteID string, c *Claims) bool {
 	network := v.Network(siteID)
 	user, _ := c.UserID() // was checked
-	l := &v.revoked
+	l := &v.revocations
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.of) == 0 {
+	if len(l.bySubject) == 0 {
 		return false
 	}
 	for _, s := range []subject{{site: siteID}, {site: network, user: everyone}, {site: network, user: user}, {site: network, user: user, sid: c.SID}} {
@@ -171,7 +176,7 @@ func (c *Claims) Names(post int64) bool {
 
 // postRevoked reports whether the room of a post was revoked after a ticket was issued.
 func (v *Verifier) postRevoked(siteID string, c *Claims, id int64) bool {
-	l := &v.revoked
+	l := &v.revocations
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.covers(subject{site: siteID, post: id}, c)
@@ -182,10 +187,10 @@ func (v *Verifier) postRevoked(siteID string, c *Claims, id int64) bool {
 // returned claims have no native handles: PHP answers the page's beats until the page has a
 // newer ticket.
 func (v *Verifier) WithoutRevokedRooms(siteID string, c *Claims) *Claims {
-	l := &v.revoked
+	l := &v.revocations
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.of) == 0 {
+	if len(l.bySubject) == 0 {
 		return c
 	}
 	revoked := func(room string) bool { return l.covers(subject{site: siteID, room: room}, c) }

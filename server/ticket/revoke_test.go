@@ -35,6 +35,10 @@ func TestRevocationSerials(t *testing.T) {
 		"an earlier revocation without a serial":   {[]Revocation{plain, numbered}, after, []int64{5, 0}, true},
 		"a revocation with a lower serial, later":  {[]Revocation{numbered, {User: 7, Until: noon.UnixMilli(), Serial: 3}}, after, []int64{5, 0}, true},
 		"all tickets of a network are by the time": {[]Revocation{{Network: true, Until: noon.UnixMilli()}}, before, []int64{9, 9}, true},
+		"just before it, with its serial":          {[]Revocation{numbered}, noon.Add(-30 * time.Second), []int64{6, 0}, true},
+		"at its time, with its serial":             {[]Revocation{numbered}, noon, []int64{6, 0}, true},
+		"just after it, with its serial":           {[]Revocation{numbered}, noon.Add(time.Millisecond), []int64{6, 0}, false},
+		"a minute before it, with its serial":      {[]Revocation{numbered}, noon.Add(-time.Minute), []int64{6, 0}, false},
 		"another user":                             {[]Revocation{{User: 8, Until: noon.UnixMilli(), Serial: 6}}, before, []int64{0, 0}, false},
 		"another log-in":                           {[]Revocation{{User: 7, SID: "other", Until: noon.UnixMilli(), Serial: 6}}, before, []int64{0, 0}, false},
 	} {

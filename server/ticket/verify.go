@@ -66,10 +66,10 @@ type Verifier struct {
 	// the sites of a network share their users and log-ins.
 	Network func(siteID string) string
 
-	cache   cache
-	texts   interned[string]
-	ids     interned[int64]
-	revoked revocations
+	cache       cache
+	texts       interned[string]
+	ids         interned[int64]
+	revocations revocations
 }
 
 // Verify returns the site and the claims of a ticket that is valid now. The error is an
