@@ -304,7 +304,7 @@ func TestSessionLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.send(n.page(t, 2).hello())
-	if bye, code := s.ended(); code != transport.CodeTooMany || bye.Retry <= 0 || !strings.Contains(bye.Reason, "its limit of sessions") {
+	if bye, code := s.ended(); code != transport.CodeTooMany || bye.Retry <= 0 || bye.Reason != "session limit of this site reached" {
 		t.Errorf("a new page: %d %+v", code, bye)
 	}
 	known.socket(t)

@@ -50,7 +50,7 @@ func (l *sessions) enter(of *shared, st *site, key sessionKey, claims *ticket.Cl
 	for {
 		l.mu.Lock()
 		s, found := l.byKey[key]
-		if err := l.checkLimits(budgets.Sessions, key, found); err != nil {
+		if err := l.reserve(budgets.Sessions, key, found); err != nil {
 			l.mu.Unlock()
 			budgets.Report(err)
 			return nil, false, err
@@ -77,9 +77,10 @@ func (l *sessions) enter(of *shared, st *site, key sessionKey, claims *ticket.Cl
 	}
 }
 
-// checkLimits returns why a page cannot come: again, or as one more, which it takes from the
-// budget. It is called with l.mu held.
-func (l *sessions) checkLimits(from *budget.Budget, key sessionKey, again bool) error {
+// reserve takes one session from the budget, unless the page comes again. It returns why the page
+// cannot come; what the page is told names no site, since the budget is that of a network. It is
+// called with l.mu held.
+func (l *sessions) reserve(from *budget.Budget, key sessionKey, again bool) error {
 	retry := 5*time.Second + rand.N(10*time.Second)
 	switch {
 	case l.draining:
@@ -90,7 +91,7 @@ func (l *sessions) checkLimits(from *budget.Budget, key sessionKey, again bool) 
 		return refuseLimit(key.site, "session limit of this user reached", retry)
 	}
 	if over := from.Take(key.site, 1); over != nil {
-		return &refusal{&transport.Bye{Code: transport.CodeTooMany, Reason: over.Error(), RetryAfter: retry}, key.site, limitReached, over}
+		return &refusal{&transport.Bye{Code: transport.CodeTooMany, Reason: "session limit of this site reached", RetryAfter: retry}, key.site, limitReached, over}
 	}
 	return nil
 }

@@ -321,7 +321,7 @@ func TestNoisyTenantSessions(t *testing.T) {
 	more := n.tenantPage(t, "noisy")
 	more.conn = "one-page-more"
 	for range 2 {
-		if r, body := nodetest.Send(t, "POST", n.url+"/heartbeat/open", more.hello(), nil); r.StatusCode != http.StatusTooManyRequests || !strings.Contains(body, "limit of sessions") || !strings.Contains(body, "retry_after_ms") {
+		if r, body := nodetest.Send(t, "POST", n.url+"/heartbeat/open", more.hello(), nil); r.StatusCode != http.StatusTooManyRequests || !strings.Contains(body, "session limit of this site reached") || !strings.Contains(body, "retry_after_ms") {
 			t.Errorf("one session too many: %d %s", r.StatusCode, body)
 		}
 	}
