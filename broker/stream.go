@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -36,8 +37,9 @@ func (b *Broker) stream(ctx context.Context, t Topic, l *link) (jetstream.Stream
 	return stream, nil
 }
 
-// updated updates a stream that an older version has created. If NATS refuses to make it larger,
-// it is used as it is: then NATS removes the oldest messages earlier.
+// updated updates a stream that an older version has created: it may be smaller, or keep messages for a
+// shorter time. If NATS refuses to make it larger, it is used as it is: then NATS removes the oldest
+// messages earlier.
 func (b *Broker) updated(ctx context.Context, t Topic, l *link, stream jetstream.Stream) (jetstream.Stream, error) {
 	update := func(change func(*jetstream.StreamConfig)) (jetstream.Stream, error) {
 		ctx, cancel := context.WithTimeout(ctx, updateWait)
@@ -53,18 +55,39 @@ func (b *Broker) updated(ctx context.Context, t Topic, l *link, stream jetstream
 			return nil, err
 		}
 	}
-	if config.MaxBytes <= 0 || config.MaxBytes >= t.bytes {
+	short, small := config.MaxAge > 0 && config.MaxAge < t.age, config.MaxBytes > 0 && config.MaxBytes < t.bytes
+	if !short && !small {
 		return stream, nil
 	}
-	larger, err := update(func(c *jetstream.StreamConfig) { c.MaxBytes = t.bytes })
+	larger, err := update(func(c *jetstream.StreamConfig) {
+		c.MaxAge = raised(c.MaxAge, t.age)
+		c.MaxBytes = raised(c.MaxBytes, t.bytes)
+	})
 	if err == nil {
 		return larger, nil
 	}
 	if _, warned := b.tooSmall.LoadOrStore(t.name, true); !warned {
-		b.log.Warn(fmt.Sprintf("a NATS stream cannot be made larger: raise max_mem by %d MiB, and allow $JS.API.STREAM.UPDATE.%s",
-			(t.bytes-config.MaxBytes)>>20, t.stream()), "stream", t.stream(), "error", err)
+		cure := "a NATS stream cannot keep messages for longer:"
+		if small {
+			cure = fmt.Sprintf("a NATS stream cannot be made larger: raise max_mem by %d MiB, and", (t.bytes-config.MaxBytes)>>20)
+		}
+		b.log.Warn(cure+" allow $JS.API.STREAM.UPDATE."+t.stream(), "stream", t.stream(), "error", err)
+	}
+	if short && !errors.Is(err, context.DeadlineExceeded) { // there may be no room, but an age needs none
+		if longer, err := update(func(c *jetstream.StreamConfig) { c.MaxAge = t.age }); err == nil {
+			return longer, nil
+		}
 	}
 	return stream, nil
+}
+
+// raised returns a limit of a stream that is at least as high as a topic needs. 0 and less are no
+// limit.
+func raised[T time.Duration | int64](limit, need T) T {
+	if limit <= 0 {
+		return limit
+	}
+	return max(limit, need)
 }
 
 // stream returns the name of the topic's stream.

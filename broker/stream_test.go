@@ -4,26 +4,28 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
 // TestOlderStream checks what happens to a stream that an older version has created with a smaller
-// size: it is made larger. If NATS refuses that, messages are published and received, and one
+// size and a shorter age: both are raised. If NATS refuses that, messages are published and received, and one
 // warning says what to change.
 func TestOlderStream(t *testing.T) {
-	const size = 16 << 20
+	const size, age = 16 << 20, 65 * time.Minute
 	for name, c := range map[string]struct {
 		permissions *server.Permissions
 		maxMemory   int64
 		want        int64
+		wantAge     time.Duration
 		warning     string
 	}{
-		"an account without limits":                    {nil, 0, Revocations.bytes, ""},
-		"an account that has only room for the stream": {nil, 20 << 20, size, "raise max_mem by 48 MiB"},
+		"an account without limits":                    {nil, 0, Revocations.bytes, Revocations.age, ""},
+		"an account that has only room for the stream": {nil, 20 << 20, size, Revocations.age, "raise max_mem by 48 MiB"},
 		"a user who may not update it": {
-			&server.Permissions{Publish: &server.SubjectPermission{Deny: []string{"$JS.API.STREAM.UPDATE.>"}}}, 0, size, "allow $JS.API.STREAM.UPDATE.heartbeatd_revoke",
+			&server.Permissions{Publish: &server.SubjectPermission{Deny: []string{"$JS.API.STREAM.UPDATE.>"}}}, 0, size, age, "allow $JS.API.STREAM.UPDATE.heartbeatd_revoke",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -38,7 +40,7 @@ func TestOlderStream(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{
-				Name: "heartbeatd_revoke", Subjects: []string{Revocations.allSubjects()}, Storage: jetstream.MemoryStorage, MaxBytes: size,
+				Name: "heartbeatd_revoke", Subjects: []string{Revocations.allSubjects()}, Storage: jetstream.MemoryStorage, MaxBytes: size, MaxAge: age,
 			}); err != nil {
 				t.Fatal(err)
 			}
@@ -51,8 +53,11 @@ func TestOlderStream(t *testing.T) {
 			}
 			eventually(t, "the message", func() bool { return len(received.data()) == 1 })
 			stream, err := js.Stream(t.Context(), "heartbeatd_revoke")
-			if err != nil || stream.CachedInfo().Config.MaxBytes != c.want {
-				t.Errorf("%v, %v", stream, err)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if config := stream.CachedInfo().Config; config.MaxBytes != c.want || config.MaxAge != c.wantAge {
+				t.Errorf("%d bytes and %v, want %d and %v", config.MaxBytes, config.MaxAge, c.want, c.wantAge)
 			}
 			text := logged.String()
 			if n := strings.Count(text, "cannot be made larger"); c.warning == "" && n > 0 || c.warning != "" && (n != 1 || !strings.Contains(text, c.warning)) {
