@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/internal/nodetest"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
@@ -101,4 +102,10 @@ func TestNewTitleOfPost(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	hasTitle(2, "Bye")
+
+	earlier := nodetest.SignKey(t, demoSite, n.demo.Secret(), time.Now().Add(-10*time.Second), time.Minute, "api")
+	n.callWith(t, earlier, "/presence/changed", `{"site":"demo","rooms":[{"room":"postType/post:42","title":"Older"}]}`)
+	n.call(t, "/push", `{"to":{"all":true},"data":1}`) // after it
+	s.next("push")
+	hasTitle(3, "Bye")
 }

@@ -70,7 +70,7 @@ func (b *replayBuffer) receive(m broker.Message) {
 		st.held.Renewed(time.Duration(msg.LivesMS)*time.Millisecond, stored)
 		b.wakeRows()
 	case message.Rooms:
-		b.takeRows(st, msg.Rooms, now)
+		b.takeRows(st, msg, now)
 		b.recall(st, msg.Rooms)
 		st.changes.Take(msg, now, func(rooms []string) { b.pushRooms(st, rooms) })
 	case message.PHPBeats:

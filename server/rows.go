@@ -115,9 +115,9 @@ func (b *replayBuffer) recall(st *site, rooms []message.RoomState) {
 
 // takeRows takes the new titles of posts, and removes the entries of closed pages whose rows PHP has
 // removed. A user who has another page stays in the admin: it may not have written its entry yet.
-func (b *replayBuffer) takeRows(st *site, rooms []message.RoomState, now time.Time) {
-	for _, r := range rooms {
-		st.rooms.SetTitle(r.Room, r.Title, now)
+func (b *replayBuffer) takeRows(st *site, m message.Message, now time.Time) {
+	for _, r := range m.Rooms {
+		st.rooms.SetTitle(r.Room, r.Title, m.IssuedMS, now)
 		st.sync.Removed(r.Room, r.Removed, func(clientID, conn string) {
 			user, isRow := pushtransport.RowUser(r.Room, clientID)
 			if r.Room == wordpress.AdminRoom && isRow && b.hasConnected(st, user) {

@@ -46,7 +46,7 @@ type Message struct {
 	SpreadMS int             `json:"spread_ms,omitempty"`
 	Paced    bool            `json:"paced,omitempty"`     // of Nudge: see room.NudgeFrame
 	At       int64           `json:"at,omitempty"`        // of Cron, in Unix s
-	IssuedMS int64           `json:"issued_ms,omitempty"` // when WordPress sent it, in Unix ms
+	IssuedMS int64           `json:"issued_ms,omitempty"` // of Cron and Rooms: when WordPress sent it, in Unix ms
 	Rooms    []RoomState     `json:"rooms,omitempty"`     // of Rooms
 	Beat     bool            `json:"beat,omitempty"`      // of Rooms: a beat has written the rows, so only their Members count
 	LivesMS  int64           `json:"lives_ms,omitempty"`  // of Renewed: how long the rows now live

@@ -122,7 +122,7 @@ func (a *api) roomsChanged(ctx context.Context, c *call) (int, any, error) {
 			return 0, nil, badRequest("rooms: %v", err)
 		}
 	}
-	_, err := a.publish(ctx, broker.Pushes, c.site, message.Message{Kind: message.Rooms, Rooms: c.Rooms, Beat: c.Beat})
+	_, err := a.publish(ctx, broker.Pushes, c.site, message.Message{Kind: message.Rooms, Rooms: c.Rooms, Beat: c.Beat, IssuedMS: endOf(c.issued)})
 	return http.StatusAccepted, struct{}{}, err
 }
 

@@ -27,9 +27,9 @@ const (
 	// for every page. It is less than nudgeDelay: a page that is notified of a change gets
 	// a list with the change.
 	activeAge = 100 * time.Millisecond
-	// titleLife is how long the title of a change counts more than those in entries, which come
-	// from the tickets of editors. maxTitles is how many a site has.
-	titleLife = 10 * time.Minute
+	// titleLife is for how long a reported title replaces those in entries, which come from the tickets
+	// of editors: a page has a newer ticket after at most 100 s. maxTitles is how many a site has.
+	titleLife = 110 * time.Second
 	maxTitles = 1000
 )
 
@@ -47,38 +47,38 @@ type ActivePosts struct {
 	titles  map[int64]newTitle // by post
 }
 
-// newTitle is a title that a post got.
+// newTitle is a reported title of a post.
 type newTitle struct {
-	text  string
-	until time.Time
+	text     string
+	issuedMS int64 // when WordPress reported it, in Unix ms
+	until    time.Time
 }
 
 func (a *ActivePosts) changed() { a.changes.Add(1) }
 
-// setTitle takes the new title of a post.
-func (a *ActivePosts) setTitle(post int64, text string, now time.Time) {
+// setTitle takes the reported title of a post, unless a newer one was received.
+func (a *ActivePosts) setTitle(post int64, text string, issuedMS int64, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	maps.DeleteFunc(a.titles, func(_ int64, t newTitle) bool { return !now.Before(t.until) })
+	if issuedMS < a.titles[post].issuedMS {
+		return
+	}
 	if a.titles == nil || len(a.titles) >= maxTitles {
 		a.titles = make(map[int64]newTitle)
 	}
-	a.titles[post] = newTitle{text, now.Add(titleLife)}
+	a.titles[post] = newTitle{text, issuedMS, now.Add(titleLife)}
 	a.changed()
 	a.made = time.Time{} // the next list has it
 }
 
-// useTitles sets the titles that posts got. A title is forgotten when nobody edits the post any
-// more: its change is not reported then. It is called with a.mu held.
+// useTitles sets the reported titles of posts. It is called with a.mu held.
 func (a *ActivePosts) useTitles(now time.Time) {
-	used := make(map[int64]newTitle)
 	for i := range a.posts {
 		if t, ok := a.titles[a.posts[i].ID]; ok && now.Before(t.until) {
-			used[a.posts[i].ID] = t
 			a.posts[i].Title = &t.text
 		}
 	}
-	a.titles = used
 }
 
 // Read returns the posts, the one with the newest entry first: at most

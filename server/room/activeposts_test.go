@@ -84,3 +84,33 @@ func TestActivePostsFoldIdle(t *testing.T) {
 		}
 	}
 }
+
+// TestReportedTitles checks that a reported title replaces those in entries until tickets have it, and
+// that reports may come in any order.
+func TestReportedTitles(t *testing.T) {
+	now := time.Now()
+	var a ActivePosts
+	title := func(after time.Duration) string {
+		old := "Of the ticket"
+		a.posts = []hook.ActivePost{{Post: wordpress.Post{ID: 42, Type: "post", Title: &old}}}
+		a.useTitles(now.Add(after))
+		return *a.posts[0].Title
+	}
+	a.setTitle(42, "B", 2000, now)
+	a.setTitle(42, "A", 1000, now)
+	if got := title(0); got != "B" {
+		t.Errorf("after a late report of an older title: %s", got)
+	}
+	a.posts = nil
+	a.useTitles(now) // nobody edits the post
+	if got := title(titleLife / 2); got != "B" {
+		t.Errorf("after the post was not in the list: %s", got)
+	}
+	a.setTitle(42, "C", 2000, now)
+	if got := title(100 * time.Second); got != "C" {
+		t.Errorf("after a report at the same time: %s", got)
+	}
+	if got := title(2 * time.Minute); got != "Of the ticket" {
+		t.Errorf("after tickets have the title: %s", got)
+	}
+}

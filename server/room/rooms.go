@@ -57,10 +57,11 @@ func (r *Rooms) Change(c presence.Change) {
 	}
 }
 
-// SetTitle takes the new title of the post of a room; nil if it has not changed.
-func (r *Rooms) SetTitle(room string, title *string, now time.Time) {
+// SetTitle takes the new title of the post of a room; nil if it has not changed. issuedMS is when
+// WordPress reported it, in Unix ms.
+func (r *Rooms) SetTitle(room string, title *string, issuedMS int64, now time.Time) {
 	if post, ok := wordpress.ParsePostRoom(room); ok && title != nil {
-		r.Active.setTitle(post.ID, *title, now)
+		r.Active.setTitle(post.ID, *title, issuedMS, now)
 		r.Notifier.Changed()
 	}
 }
