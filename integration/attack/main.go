@@ -12,7 +12,8 @@
 // A mutated input is one request, or one frame. A case is eight of them on one door. A fault is
 // a status of 5xx, a panic, a connection that does not end, an entry that is forged, a good beat
 // that is late or not answered, or memory, goroutines or open files that stay. The first faults of
-// each kind are printed, with the seed and the number of the case, which repeat it. Add a case that has found a fault to the list in attack_test.go.
+// each kind are printed, with the seed and the number of the case, which repeat it. Add a case that has
+// found a fault to the list in attack_test.go.
 package main
 
 import (
