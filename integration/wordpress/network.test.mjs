@@ -102,6 +102,22 @@ test('a network', { timeout: 300_000 }, async (t) => {
 			php(`delete_site_option('wp_presence_network_recording');`)
 		})
 
+		await t.test('a failed revocation of a user is repeated for all sites', () => {
+			const id = site.users.editor.id
+			const [bodies, left] = php(`$bodies = array(); $down = true;
+				add_filter('pre_http_request', function ($r, $args, $url) use (&$bodies, &$down) {
+					if (strpos($url, '/revoke')) $bodies[] = array_diff_key(json_decode($args['body'], true), array('until_ms' => 1));
+					return $down ? new WP_Error('down', 'down') : array('response' => array('code' => 202), 'body' => '{}', 'headers' => array());
+				}, 10, 3);
+				heartbeatd_revoke_user(${id}); heartbeatd_flush();
+				$down = false; update_option('heartbeatd_failures', array());
+				heartbeatd_push('all', 1); heartbeatd_flush();
+				return array($bodies, get_option('heartbeatd_unrevoked'));`)
+			assert.deepEqual(bodies.map(({ serial, ...body }) => body), [{ user: id }, { all: true }, { user: id }])
+			assert.ok(bodies[2].serial > bodies[0].serial)
+			assert.equal(Number(left), 0)
+		})
+
 		await t.test('a log-out revokes the tickets of both sites', async () => {
 			php(`WP_Session_Tokens::get_instance(${site.users.admin.id})->destroy_all();`)
 			// A slow call is repeated later; then the pages notice with their next beats.
