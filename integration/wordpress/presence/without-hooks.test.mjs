@@ -118,6 +118,17 @@ test('a version without hooks for push transports', { timeout: 600_000 }, async 
 			assert.deepEqual(reports.map(({ room, removed }) => [room, removed]), [['shop/orders', [gone]]])
 		})
 
+		await t.test('a command reports a removed row at once', async () => {
+			const id = `user-${anna.id}`
+			await ask(`wp_set_presence('shop/orders', '${id}', array(), array('user_id' => 0)); return 1;`)
+			const reports = await ask(`
+				$told = array();
+				add_filter('pre_http_request', function ($r, $args, $url) use (&$told) { if (strpos($url, '/presence/changed')) $told = array_merge($told, json_decode($args['body'], true)['rooms']); return $r; }, 10, 3);
+				wp_remove_presence('shop/orders', '${id}');
+				return $told;`)
+			assert.deepEqual(reports.map(({ room, removed }) => [room, removed]), [['shop/orders', [id]]])
+		})
+
 		await t.test('the removal of a user\'s rows reports each of the rooms', async () => {
 			const post = newPost(php, 'Edited', anna.id)
 			const rooms = await ask(`

@@ -107,8 +107,9 @@ function heartbeatd_on_row_changed( $room, $client_id = '' ) {
  * @param string $client_id The client id.
  */
 function heartbeatd_on_row_removed( $room, $client_id ) {
-	heartbeatd_note_changed_room( $room, false );
+	heartbeatd_note_changed_room( $room, false, true ); // A command reports the room at once, with its row.
 	heartbeatd_note_removed_row( $room, $client_id );
+	heartbeatd_note_changed_room( $room, false );
 }
 
 /**
