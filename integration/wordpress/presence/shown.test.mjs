@@ -67,25 +67,25 @@ test('what is shown of presence', { timeout: 600_000 }, async (t) => {
 		})
 
 		await t.test('a log-in writes an entry, and a page takes its place', async () => {
-			await until('an empty room', () => list().length === 0, 40)
+			await until('an empty room', () => list()?.length === 0, 40)
 			await logIn(site, 'subscriber')
 			// The entry lives ten seconds, so it is looked for while the user logs in.
 			const [one, entries] = await Promise.all([logIn(site, 'author'), until('the entry', async () => {
 				const all = await ask(`return heartbeatd_presence_list_all(array());`)
-				return all.length > 0 && all
+				return all?.length > 0 && all
 			}, 40)])
-			const mine = () => list().filter(({ client_id: id }) => id === `user-${one.id}`)
+			const mine = () => list()?.filter(({ client_id: id }) => id === `user-${one.id}`)
 			assert.deepEqual(entries.map(({ client_id: id, user_id: user, data }) => [id, user, data.screen]), [[`user-${one.id}`, author.id, 'login']], `nothing of user ${subscriber.id}`)
 			const page = await open('author', '/wp-admin/edit.php')
 			await connected(page)
-			await until('the page', () => mine().some(({ data }) => data.screen === 'edit-post'), 30)
+			await until('the page', () => mine()?.some(({ data }) => data.screen === 'edit-post'), 30)
 			await beat(page)
 			const before = mine().map(({ data }) => data)
 			const icon = await page.evaluate(() => fetch('/favicon.ico', { cache: 'no-store' }).then(({ status }) => status))
 			assert.ok(icon < 500, `favicon.ico: ${icon}`)
 			await rest(site, 'GET', '/', {}, { cookie: one.cookie })
 			await (await logIn(site, 'editor')).beat({ 'presence-ping': { screen: 'dashboard' } }) // writes an entry later than those requests
-			await until('the entry of another user', () => list().some(({ client_id: id }) => id === `user-${editor.id}`))
+			await until('the entry of another user', () => list()?.some(({ client_id: id }) => id === `user-${editor.id}`))
 			assert.deepEqual(mine().map(({ data }) => data), before, 'a request for an icon does not change the entry')
 			await page.close()
 		})
@@ -95,7 +95,7 @@ test('what is shown of presence', { timeout: 600_000 }, async (t) => {
 			const page = await open('author', `/wp-admin/post.php?post=${post}&action=edit`)
 			await connected(page)
 			await one.beat({ 'presence-editor-ping': { post_id: post } }, { screen: 'post' })
-			const entry = (user) => list().find(({ room: where, client_id: id }) => where === room && id === `editor-${user.id}`)?.data
+			const entry = (user) => list()?.find(({ room: where, client_id: id }) => where === room && id === `editor-${user.id}`)?.data
 			for (const user of [author, editor]) {
 				await until(`the entry of ${user.login}`, () => entry(user))
 				const { action, post_id: id, post_type: type, post_status: status, title } = entry(user)
