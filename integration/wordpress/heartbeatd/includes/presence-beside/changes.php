@@ -113,14 +113,15 @@ function heartbeatd_on_row_removed( $room, $client_id ) {
 }
 
 /**
- * Notes a removed row of a changed room. Only rows of pages matter: user-N and editor-N.
+ * Notes a removed row of a changed room. Only rows of pages matter: user-N,
+ * editor-N and lock-N.
  *
  * @param string $room      The room.
  * @param string $client_id The client id.
  */
 function heartbeatd_note_removed_row( $room, $client_id ) {
 	$rows = &heartbeatd_removed_rows();
-	if ( isset( heartbeatd_changed_rooms()[ $room ] ) && preg_match( '/^(?:user|editor)-\d{1,19}$/D', (string) $client_id ) && count( $rows[ $room ] ?? array() ) < HEARTBEATD_MAX_REMOVED_ROWS && ! in_array( $client_id, $rows[ $room ] ?? array(), true ) ) {
+	if ( isset( heartbeatd_changed_rooms()[ $room ] ) && preg_match( '/^(?:user|editor|lock)-\d{1,19}$/D', (string) $client_id ) && count( $rows[ $room ] ?? array() ) < HEARTBEATD_MAX_REMOVED_ROWS && ! in_array( $client_id, $rows[ $room ] ?? array(), true ) ) {
 		$rows[ $room ][] = $client_id;
 	}
 }
