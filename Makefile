@@ -9,6 +9,8 @@
 #                  WORDPRESS='trixie 6.8.7' make wordpress for another version
 # make outdated    lists what has a newer version: Go, Go modules and npm packages
 # make attack      mutated inputs at every door of heartbeatd; INPUTS= sets their number
+# make faults      heartbeatd on three nodes and three NATS servers, while parts of them fail; PAGES=
+#                  sets the number of pages, MINUTES= the time
 #
 # The steps of make test, in order:
 #
@@ -24,7 +26,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: build attack bench explore outdated wordpress test test-fast check check-php go-test go-test-race fuzz js-test bundle integration setup setup-go setup-node
+.PHONY: build attack bench explore faults outdated wordpress test test-fast check check-php go-test go-test-race fuzz js-test bundle integration setup setup-go setup-node
 
 PHP_FILES := $(sort $(shell find integration/wordpress/heartbeatd integration/wordpress/examples -name '*.php'))
 JS_TESTS := $(sort $(shell find client-js/test -name '*.test.*js'))
@@ -47,6 +49,11 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 INPUTS ?= 1000000
 attack:
 	@go run ./integration/attack -inputs $(INPUTS)
+
+PAGES ?= 3000
+MINUTES ?= 10
+faults:
+	@go run ./integration/cluster/faults -pages $(PAGES) -minutes $(MINUTES)
 
 outdated:
 	@integration/setup/outdated $(STATICCHECK)

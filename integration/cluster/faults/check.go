@@ -1,0 +1,136 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/integration/cluster/backend"
+)
+
+const (
+	// graceTime is how long entries outlive the connection of their page.
+	graceTime = 10 * time.Second
+	// margin is how much longer than a TTL it may take until everything is right.
+	margin = 5 * time.Second
+	// checkEvery is the time between two comparisons.
+	checkEvery = 500 * time.Millisecond
+)
+
+// allowed is how long it may take until every view is right: a TTL, or the grace period of the last
+// pages that were closed.
+func (c *cluster) allowed() time.Duration { return max(c.ttl, graceTime) + margin }
+
+// view is something that shows who is in which room.
+type view struct {
+	name string
+	read func() (difference, error)
+
+	wrongAt time.Time // when it was last wrong
+	last    difference
+	err     error
+}
+
+// views returns everything that is compared with the truth, which no longer changes.
+func (c *cluster) views() (list []*view) {
+	truth := c.crowd.truth()
+	for _, n := range c.nodes {
+		list = append(list, &view{name: n.Name, read: func() (difference, error) {
+			seen, err := c.listOf(n)
+			return truth.compare(seen), err
+		}})
+	}
+	list = append(list, &view{name: "Observe", read: func() (difference, error) { return truth.compare(c.watchers.observed()), nil }})
+	room := truth.of(c.sites[0].ID, backend.AdminRoom)
+	for _, s := range c.watchers.scripts {
+		list = append(list, &view{name: s.name, read: func() (difference, error) { return room.compare(s.observed()), nil }})
+	}
+	return append(list, &view{name: "pages", read: func() (difference, error) { return c.pagesDifference(truth), nil }})
+}
+
+// pagesDifference compares what pages show of the rooms of their posts.
+func (c *cluster) pagesDifference(truth presences) (all difference) {
+	rooms := make(map[place]presences)
+	for k := range truth {
+		room := place{site: k.site, room: k.room}
+		if rooms[room] == nil {
+			rooms[room] = make(presences)
+		}
+		rooms[room][k] = ""
+	}
+	for _, p := range c.crowd.all() {
+		s := p.State()
+		if !s.Linked || p.Post == 0 {
+			continue
+		}
+		seen := make(presences)
+		for _, client := range s.PostRoom {
+			seen[place{p.User.Site, p.Room(), client}] = ""
+		}
+		d := rooms[place{site: p.User.Site, room: p.Room()}].compare(seen)
+		all.ghosts, all.missing = append(all.ghosts, d.ghosts...), append(all.missing, d.missing...)
+	}
+	return all
+}
+
+// rightness is how the views became right.
+type rightness struct {
+	took                   time.Duration // until all were right, from the last change
+	by                     string        // the last view that was not
+	ghosts, missing, stale int           // of the worst view, when it had to be right
+	wrong                  []string
+}
+
+// untilRight compares the views with the truth until they must be right, and as long again if they
+// are not. since is when the truth last changed, or the fault was over.
+func (c *cluster) untilRight(ctx context.Context, since time.Time) (r rightness) {
+	views := c.views()
+	limit := since.Add(c.allowed())
+	judged := false
+	for ctx.Err() == nil {
+		begun, right := time.Now(), true
+		for _, v := range views {
+			if v.last, v.err = v.read(); v.err != nil || !v.last.isNone() {
+				v.wrongAt, right = begun, false
+			}
+		}
+		if now := time.Now(); now.After(limit) && !judged {
+			judged = true
+			r.judge(views, c.allowed())
+		}
+		if judged && (right || time.Now().After(limit.Add(c.allowed()))) {
+			break
+		}
+		_ = pause(ctx, checkEvery)
+	}
+	var still []string
+	for _, v := range views {
+		if took := v.wrongAt.Sub(since); took > r.took {
+			r.took, r.by = took, v.name
+		}
+		if v.err != nil || !v.last.isNone() {
+			still = append(still, v.name)
+		}
+	}
+	if len(still) > 0 {
+		r.wrong = append(r.wrong, fmt.Sprintf("after %v still wrong: %s", time.Since(since).Round(time.Second), strings.Join(still, ", ")))
+	}
+	return r
+}
+
+// judge notes which views are wrong when they must be right.
+func (r *rightness) judge(views []*view, allowed time.Duration) {
+	for _, v := range views {
+		if v.err != nil {
+			r.wrong = append(r.wrong, fmt.Sprintf("%s: %v", v.name, v.err))
+			continue
+		}
+		if !v.last.isNone() {
+			r.wrong = append(r.wrong, fmt.Sprintf("%s is wrong after %v:%v", v.name, allowed, v.last))
+		}
+		r.ghosts, r.missing, r.stale = max(r.ghosts, len(v.last.ghosts)), max(r.missing, len(v.last.missing)), max(r.stale, len(v.last.stale))
+	}
+}

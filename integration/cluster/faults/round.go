@@ -1,0 +1,173 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/integration/cluster/page"
+)
+
+const (
+	// calm is how long pages and pushes go on before and after a fault.
+	calm = 3 * time.Second
+	// linkWait is how long a page may be without a link after a fault: the longest back-off, and the
+	// time that a transport may take to open.
+	linkWait = 45 * time.Second
+)
+
+// row is what happened in one round.
+type row struct {
+	fault    string
+	pages    int
+	lasted   time.Duration // the fault
+	right    rightness
+	pushes   delivered
+	refused  int // pushes
+	revoked  int
+	beats    beats
+	gapMost  time.Duration
+	gapP99   time.Duration
+	posts    int // beats that the back end answered
+	usage    usage
+	lines    int // that nodes have logged
+	linkless int
+	wrong    []string
+}
+
+// beats are the beats of a round.
+type beats struct {
+	begun, ticks, declines, posted, late, unasked, wrong int64
+}
+
+func (c *cluster) beats() beats {
+	t := &c.world.Tally
+	unasked, wrong := t.Wrong()
+	return beats{t.Begun.Load(), t.Ticks.Load(), t.Declines.Load(), t.Posted.Load(), t.Late.Load(), unasked, wrong}
+}
+
+func (b beats) since(other beats) beats {
+	return beats{
+		b.begun - other.begun, b.ticks - other.ticks, b.declines - other.declines, b.posted - other.posted, b.late - other.late,
+		b.unasked - other.unasked, b.wrong - other.wrong,
+	}
+}
+
+// round makes a fault happen while pages come and go, and then checks everything.
+func (c *cluster) round(ctx context.Context, f *fault) row {
+	r := row{fault: f.name}
+	for _, p := range c.crowd.all() {
+		p.Forget()
+	}
+	c.pusher.take()
+	before, lines := c.beats(), c.logLines()
+	posts, _ := c.backend.Posts()
+
+	live, stop := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	all.Go(func() { c.crowd.churn(live) })
+	all.Go(func() { c.pusher.run(live) })
+	revoker := newRevoker(c)
+	all.Go(func() { revoker.run(live, ctx) })
+	_ = pause(ctx, calm)
+	began := time.Now()
+	err := f.run(ctx, c)
+	healed := time.Now()
+	r.lasted = healed.Sub(began)
+	_ = pause(ctx, calm)
+	stop()
+	all.Wait()
+	c.crowd.settle()
+	if err != nil {
+		r.wrong = append(r.wrong, err.Error())
+		return r
+	}
+
+	since := c.crowd.lastChange()
+	if since.Before(healed) {
+		since = healed
+	}
+	r.right = c.untilRight(ctx, since)
+	c.waitLinks(ctx, healed)
+	pushed, refused, _ := c.pusher.take()
+	r.pushes, r.refused = deliveries(pushed, c.crowd.all(), healed), refused
+	r.revoked = len(revoker.revoked)
+	r.wrong = append(r.wrong, revoker.check()...)
+	r.beats, r.lines = c.beats().since(before), c.logLines()-lines
+	after, _ := c.backend.Posts()
+	r.posts = after - posts
+	c.measurePages(&r)
+	r.usage, err = c.usage()
+	if err != nil {
+		r.wrong = append(r.wrong, err.Error())
+	}
+	r.judge(f, c)
+	return r
+}
+
+// waitLinks waits until every page that can have a link has one.
+func (c *cluster) waitLinks(ctx context.Context, healed time.Time) {
+	for ctx.Err() == nil && time.Since(healed) < linkWait {
+		if !slices.ContainsFunc(c.crowd.all(), isLinkless) {
+			return
+		}
+		_ = pause(ctx, checkEvery)
+	}
+}
+
+func isLinkless(p *page.Page) bool {
+	s := p.State()
+	return s.HasLinks && !s.Linked && s.Out == ""
+}
+
+// measurePages measures how long pages were without a link.
+func (c *cluster) measurePages(r *row) {
+	var gaps []time.Duration
+	for _, p := range c.crowd.all() {
+		r.pages++
+		if s := p.State(); s.HasLinks {
+			gaps = append(gaps, s.Longest)
+		}
+		if isLinkless(p) {
+			r.linkless++
+		}
+		if s := p.State(); s.Out != "" {
+			r.wrong = append(r.wrong, fmt.Sprintf("a %v has ended: %s", p, s.Out))
+		}
+	}
+	if len(gaps) == 0 {
+		return
+	}
+	slices.Sort(gaps)
+	r.gapMost, r.gapP99 = gaps[len(gaps)-1], gaps[len(gaps)*99/100]
+}
+
+func (c *cluster) logLines() (n int) {
+	for _, node := range c.nodes {
+		n += node.Lines()
+	}
+	return n
+}
+
+// judge adds what is wrong with the numbers.
+func (r *row) judge(f *fault, c *cluster) {
+	wrong := func(is bool, format string, args ...any) {
+		if is {
+			r.wrong = append(r.wrong, fmt.Sprintf(format, args...))
+		}
+	}
+	r.wrong = append(r.wrong, r.right.wrong...)
+	p := &r.pushes
+	wrong(p.lost > 0, "%d deliveries of pushes are missing: %s", p.lost, p.example)
+	wrong(p.missed > 0 && !f.losesStream, "pages were told that they have missed %d pushes", p.missed)
+	wrong(p.disorder > 0, "%d pushes arrived after a later one of the same room: %s", p.disorder, p.example)
+	wrong(p.old > 0, "pages received %d pushes from before they were opened", p.old)
+	wrong(r.beats.unasked > 0, "%d beats were answered twice", r.beats.unasked)
+	wrong(r.beats.wrong > 0, "%d ticks are none", r.beats.wrong)
+	wrong(r.linkless > 0, "%d pages have no link", r.linkless)
+	r.wrong = append(r.wrong, r.usage.growth(c.base)...)
+}

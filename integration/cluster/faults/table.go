@@ -1,0 +1,72 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+)
+
+// runFaults runs a round for each fault, in a random order, until the time is over. It returns
+// what was wrong.
+func (c *cluster) runFaults(ctx context.Context, list []*fault) error {
+	if err := c.prepare(ctx, list); err != nil {
+		return err
+	}
+	fmt.Println(heading)
+	end := time.Now().Add(time.Duration(c.minutes * float64(time.Minute)))
+	order := rand.New(rand.NewPCG(c.seed, 1))
+	var wrong []string
+	for first := true; first || time.Now().Before(end) && len(list) > 1; first = false {
+		for _, i := range order.Perm(len(list)) {
+			if !first && time.Now().After(end) {
+				break
+			}
+			r := c.round(ctx, list[i])
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			fmt.Println(r.String())
+			for _, text := range r.wrong {
+				fmt.Println("    wrong: " + text)
+				wrong = append(wrong, r.fault+": "+text)
+			}
+		}
+	}
+	if len(wrong) > 0 {
+		return fmt.Errorf("%d faults found with seed %d:\n%w", len(wrong), c.seed, errors.New(strings.Join(wrong, "\n")))
+	}
+	return nil
+}
+
+const heading = `fault           pages lasted right  ghosts missing stale | pushes refused deliveries lost told late old disorder slowest | revoked | beats ticks declines posted late | no link: p99 longest | PHP | goroutines files heap | log lines`
+
+func (r *row) String() string {
+	p, b := &r.pushes, &r.beats
+	return fmt.Sprintf("%-15s %5d %5.1fs %5.1fs %6d %7d %5d | %6d %7d %10d %4d %4d %4d %3d %8d %6.1fs | %7d | %5d %5d %8d %6d %4d | %10.1fs %7.1fs | %3d | %10d %5d %3dM | %d (%s)",
+		r.fault, r.pages, r.lasted.Seconds(), r.right.took.Seconds(), r.right.ghosts, r.right.missing, r.right.stale,
+		p.accepted, r.refused, p.deliveries, p.lost, p.missed, p.late, p.old, p.disorder, p.longest.Seconds(),
+		r.revoked, b.begun, b.ticks, b.declines, b.posted, b.late, r.gapP99.Seconds(), r.gapMost.Seconds(), r.posts,
+		r.usage.goroutines, r.usage.files, r.usage.heap>>20, r.lines, r.right.by)
+}
+
+// prepare waits until every page has a link, and measures what the nodes use.
+func (c *cluster) prepare(ctx context.Context, list []*fault) (err error) {
+	for _, f := range list {
+		if strings.HasPrefix(f.name, "clock") && c.clocked == "" {
+			if err := c.buildClocked(); err != nil {
+				return err
+			}
+		}
+	}
+	c.waitLinks(ctx, time.Now())
+	if err := pause(ctx, c.ttl); err != nil {
+		return err
+	}
+	c.base, err = c.usage()
+	return err
+}
