@@ -22,6 +22,11 @@ const HEARTBEATD_BEAT_HOOKS = array( 'wp_ajax_heartbeat', 'heartbeat_received', 
 const HEARTBEATD_CORE_CAPABILITY_CALLBACKS = array( 'wp_maybe_grant_install_languages_cap', 'wp_maybe_grant_resume_extensions_caps', 'wp_maybe_grant_site_health_caps' );
 
 /**
+ * The capabilities that these add, and two that core treats in its own way.
+ */
+const HEARTBEATD_ADDED_CAPABILITIES = array( 'install_languages', 'resume_plugins', 'resume_themes', 'view_site_health_checks', 'exist', 'do_not_allow' );
+
+/**
  * The largest number of foreign callbacks that are stored.
  */
 const HEARTBEATD_MAX_FOREIGN = 20;
@@ -79,9 +84,10 @@ function heartbeatd_find_foreign_callbacks() {
 	$known   = heartbeatd_known_callbacks();
 	$foreign = array();
 	foreach ( HEARTBEATD_BEAT_HOOKS as $hook ) {
+		$names = (array) ( $known[ $hook ] ?? array() );
 		foreach ( heartbeatd_hook_callbacks( $hook ) as list( $callback, $priority, $index ) ) {
-			$name = heartbeatd_callback_name( $callback );
-			if ( in_array( $name, (array) ( $known[ $hook ] ?? array() ), true ) || heartbeatd_is_presence_api_callback( $callback ) ) {
+			$name = is_string( $callback ) ? $callback : heartbeatd_callback_name( $callback );
+			if ( in_array( $name, $names, true ) || heartbeatd_is_presence_api_callback( $callback ) ) {
 				continue;
 			}
 			$base = trim( "$hook $priority $name " . heartbeatd_captured_values_hash( $callback ) );
@@ -119,7 +125,8 @@ function heartbeatd_hook_callbacks( $hook ) {
 			if ( 'wp_ajax_heartbeat' === $entry['function'] ) {
 				break;
 			}
-			$callbacks[] = array( heartbeatd_original_callback( $entry['function'] ), $priority, $index );
+			$callback    = $entry['function'];
+			$callbacks[] = array( $callback instanceof Closure ? heartbeatd_original_callback( $callback ) : $callback, $priority, $index );
 		}
 	}
 	return $callbacks;
@@ -142,6 +149,38 @@ function heartbeatd_has_foreign_callbacks( $hook ) {
 		}
 	}
 	return false;
+}
+
+/**
+ * Returns a function that determines whether the current user has a capability. If no other code
+ * than core filters capabilities, it does not apply the filters: core's callbacks add only
+ * capabilities that no post type and no ticket needs.
+ *
+ * @return callable
+ */
+function heartbeatd_capability_check() {
+	global $wp_filter;
+	foreach ( array( 'map_meta_cap', 'user_has_cap' ) as $hook ) {
+		foreach ( empty( $wp_filter[ $hook ] ) ? array() : $wp_filter[ $hook ]->callbacks as $entries ) {
+			foreach ( $entries as $entry ) {
+				if ( ! in_array( $entry['function'], HEARTBEATD_CORE_CAPABILITY_CALLBACKS, true ) ) {
+					return 'current_user_can';
+				}
+			}
+		}
+	}
+	$user = wp_get_current_user();
+	return is_multisite() ? 'current_user_can' : static function ( $capability ) use ( $user ) {
+		foreach ( map_meta_cap( $capability, $user->ID ) as $needed ) {
+			if ( is_numeric( $needed ) || in_array( $needed, HEARTBEATD_ADDED_CAPABILITIES, true ) ) {
+				return current_user_can( $capability );
+			}
+			if ( empty( $user->allcaps[ $needed ] ) ) {
+				return false;
+			}
+		}
+		return true;
+	};
 }
 
 /**

@@ -235,6 +235,9 @@ function heartbeatd_valid_observations( $observations ) {
 	if ( ! is_array( $observations ) || ( $observations['fingerprint'] ?? '' ) !== $nothing['fingerprint'] || array_diff_key( $nothing, $observations ) ) {
 		return $nothing;
 	}
+	if ( ! $observations['foreign'] ) {
+		return $observations;
+	}
 	$known   = heartbeatd_known_callbacks();
 	$current = static function ( $seen ) use ( $known ) {
 		// Its places may not be visited any more, so a callback is forgotten after a day.
@@ -286,10 +289,10 @@ function heartbeatd_on_settings_update( $before, $after ) {
  */
 function heartbeatd_code_fingerprint() {
 	return md5(
-		wp_json_encode(
+		serialize( // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions.serialize_serialize -- Only to compare.
 			array(
 				HEARTBEATD_PLUGIN_VERSION,
-				get_bloginfo( 'version' ),
+				$GLOBALS['wp_version'],
 				get_option( 'active_plugins' ),
 				is_multisite() ? get_site_option( 'active_sitewide_plugins' ) : array(),
 				get_option( 'stylesheet' ),
@@ -313,7 +316,9 @@ function heartbeatd_roles_hash() {
 	$roles = implode( ',', $roles );
 	$key   = get_current_blog_id() . " $user->ID $roles";
 	if ( ! isset( $hashes[ $key ] ) ) {
-		$hashes = array( $key => substr( md5( $roles . '|' . is_super_admin() ), 0, 12 ) );
+		// On a single site is_super_admin() checks this capability, and takes longer.
+		$is_super = is_multisite() ? is_super_admin() : ! empty( $user->allcaps['delete_users'] );
+		$hashes   = array( $key => substr( md5( $roles . '|' . $is_super ), 0, 12 ) );
 	}
 	return $hashes[ $key ];
 }

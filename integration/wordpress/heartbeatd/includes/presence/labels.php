@@ -133,7 +133,9 @@ function heartbeatd_time_ago( $time ) {
  * @return string
  */
 function heartbeatd_avatar_url( $user ) {
-	$url = get_option( 'show_avatars' ) ? (string) get_avatar_url( $user->ID, array( 'size' => 64 ) ) : '';
+	// Core would find the user again by the ID. A plugin may only know IDs.
+	$who = has_filter( 'pre_get_avatar_data' ) || has_filter( 'get_avatar_data' ) || has_filter( 'get_avatar_url' ) ? $user->ID : $user;
+	$url = get_option( 'show_avatars' ) ? (string) get_avatar_url( $who, array( 'size' => 64 ) ) : '';
 	return strlen( $url ) > 255 ? '' : $url;
 }
 

@@ -79,11 +79,12 @@ function heartbeatd_editable_post_types() {
 		return array();
 	}
 	$types = array();
+	$can   = heartbeatd_capability_check();
 	foreach ( heartbeatd_unique_strings( get_post_types_by_support( 'presence' ) ) as $name ) {
 		$type = get_post_type_object( $name );
 		$may  = $type && $type->map_meta_cap
-			&& current_user_can( $type->cap->edit_posts ) && current_user_can( $type->cap->edit_others_posts )
-			&& current_user_can( $type->cap->edit_published_posts ) && current_user_can( $type->cap->edit_private_posts );
+			&& $can( $type->cap->edit_posts ) && $can( $type->cap->edit_others_posts )
+			&& $can( $type->cap->edit_published_posts ) && $can( $type->cap->edit_private_posts );
 		if ( $may ) {
 			$types[] = $name;
 		}
@@ -98,5 +99,6 @@ function heartbeatd_editable_post_types() {
  * @return int 0 if there is none.
  */
 function heartbeatd_post_except_from_types() {
-	return current_user_can( 'manage_privacy_options' ) ? 0 : (int) get_option( 'wp_page_for_privacy_policy' );
+	$can = heartbeatd_capability_check();
+	return $can( 'manage_privacy_options' ) ? 0 : (int) get_option( 'wp_page_for_privacy_policy' );
 }

@@ -24,14 +24,15 @@ const HEARTBEATD_LIST_REPEAT_TIME = 300;
  * @return array Empty if nobody is logged in, or without a session.
  */
 function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
-	$token = wp_get_session_token();
+	$cookie = wp_parse_auth_cookie( '', 'logged_in' );
+	$token  = $cookie['token'] ?? ''; // As wp_get_session_token() returns it.
 	// Without a session, the log-in cannot be revoked or compared with the cookie.
 	if ( ! heartbeatd_is_configured() || ! is_user_logged_in() || '' === $token ) {
 		return array();
 	}
 	$user = wp_get_current_user();
 	$now  = heartbeatd_request_time();
-	$end  = heartbeatd_session_expiration( $token );
+	$end  = heartbeatd_session_expiration( $cookie );
 	if ( $end <= $now ) {
 		return array(); // Core's grace period: the page shows the log-in dialog.
 	}
@@ -76,7 +77,7 @@ function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
 		$claims['sync'] = $sync;
 	}
 	$claims += heartbeatd_push_transport_claims( $screen_id );
-	$event   = heartbeatd_next_event_time( get_option( 'cron' ) );
+	$event   = heartbeatd_cron_needs_requests() ? heartbeatd_next_event_time( get_option( 'cron' ) ) : 0; // The option is large.
 	if ( $event ) {
 		$claims['cron'] = $event;
 	}
@@ -163,19 +164,18 @@ function heartbeatd_sign_ticket( $claims, $limit = HEARTBEATD_MAX_JWT ) {
  * @return string[]
  */
 function heartbeatd_user_capabilities() {
-	return array_values( array_filter( heartbeatd_ticket_capabilities(), 'current_user_can' ) );
+	return array_values( array_filter( heartbeatd_ticket_capabilities(), heartbeatd_capability_check() ) );
 }
 
 /**
  * Returns the first second after the current user's session or cookie expires. The session
  * is cached: core has read it to validate the cookie.
  *
- * @param string $token The session token.
+ * @param string[] $cookie The parts of the log-in cookie.
  * @return int Unix seconds.
  */
-function heartbeatd_session_expiration( $token ) {
-	$cookie  = wp_parse_auth_cookie( '', 'logged_in' );
-	$session = WP_Session_Tokens::get_instance( get_current_user_id() )->get( $token );
+function heartbeatd_session_expiration( $cookie ) {
+	$session = WP_Session_Tokens::get_instance( get_current_user_id() )->get( $cookie['token'] );
 	return 1 + min( (int) $cookie['expiration'], (int) ( $session['expiration'] ?? $cookie['expiration'] ) );
 }
 
