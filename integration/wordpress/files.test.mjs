@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { test } from 'node:test'
 import { root } from '../browser/harness.mjs'
 
@@ -46,14 +47,18 @@ test('functions, constants and callbacks have the plugin\'s prefix, and callback
 	for (const name of php.filter((file) => file.startsWith('heartbeatd/'))) {
 		for (const [, symbol] of read(name).matchAll(/^(?:function &?|const |define\( ')(\w+)/gm)) assert.match(symbol, /^heartbeatd_/i, `${name}: ${symbol}`)
 	}
-	for (const [, callback] of read('heartbeatd/heartbeatd.php').matchAll(/^\t?add_(?:action|filter)\( [^,]+, '(\w+)'/gm)) {
+	const hooks = ['heartbeatd.php', 'includes/presence-ui/hooks.php'].flatMap((name) => [...read(`heartbeatd/${name}`).matchAll(/^\t*add_(?:action|filter)\( [^,]+, '(\w+)'/gm)])
+	assert.ok(hooks.length > 100)
+	for (const [, callback] of hooks) {
 		assert.ok(php.some((name) => read(name).includes(`function ${callback}(`)), `${callback} is hooked and not defined`)
 	}
 })
 
 test('a function calls only functions of its own file and of files that are loaded before it', () => {
 	const source = (name) => read(name).replace(/\/\*.*?\*\//gs, '').replace(/\/\/.*/g, '')
-	const order = Array.from(read('heartbeatd/heartbeatd.php').matchAll(/^\t*require(?:_once)? __DIR__ \. '(\/includes\/.*)';$/gm), ([, name]) => `heartbeatd${name}`)
+	const required = (name) => [...read(name).matchAll(/^\t*require(?:_once)? __DIR__ \. '(.*)';$/gm)].flatMap(([, file]) => withRequired(dirname(name) + file))
+	const withRequired = (name) => [...required(name), name]
+	const order = required('heartbeatd/heartbeatd.php')
 	const names = php.filter((name) => name.startsWith('heartbeatd/includes/'))
 	const places = new Map(names.flatMap((name) => [...source(name).matchAll(/^\t?(?:function &?|const )(\w+)/gm)].map(([, symbol]) => [symbol, name])))
 	assert.deepEqual([...order].sort(), [...names].sort(), 'every file is loaded')

@@ -11,8 +11,9 @@
  * Text Domain:       heartbeatd
  * Domain Path:       /languages
  *
- * This file lists all hooks, and loads the files in the order of their dependencies: a function
- * calls those of its own file and of earlier ones. A beat loads no files for pages and REST.
+ * This file lists the hooks, and loads the files in the order of their dependencies: a function
+ * calls those of its own file and of earlier ones. A beat loads no files for pages and REST, and
+ * adds no hooks that cannot fire in it. Those of presence on pages are in includes/presence-ui/hooks.php.
  *
  * @package heartbeatd
  */
@@ -38,7 +39,6 @@ require __DIR__ . '/includes/api/push.php';
 require __DIR__ . '/includes/presence/labels.php';
 require __DIR__ . '/includes/presence/rooms.php';
 require __DIR__ . '/includes/presence/recording.php';
-require __DIR__ . '/includes/presence/network-recording.php';
 require __DIR__ . '/includes/presence/lifetime.php';
 require __DIR__ . '/includes/presence/entries.php';
 require __DIR__ . '/includes/presence/store.php';
@@ -46,9 +46,15 @@ require __DIR__ . '/includes/presence/active-posts.php';
 require __DIR__ . '/includes/presence/provider.php';
 require __DIR__ . '/includes/presence-beside/detect.php';
 require __DIR__ . '/includes/presence/own-handles.php';
-require __DIR__ . '/includes/presence-beside/ping.php';
 require __DIR__ . '/includes/presence/beat.php';
-require __DIR__ . '/includes/presence/sync.php';
+
+/**
+ * Loads what tickets say because of another provider of the Presence API.
+ */
+function heartbeatd_load_presence_beside_claims() {
+	require __DIR__ . '/includes/presence/sync.php';
+	require __DIR__ . '/includes/presence-beside/ping.php';
+}
 
 // Admin screens that are stale because another user has saved what they show.
 require __DIR__ . '/includes/screens/keys.php';
@@ -61,10 +67,37 @@ require __DIR__ . '/includes/beats/callbacks.php';
 require __DIR__ . '/includes/beats/nonces.php';
 require __DIR__ . '/includes/beats/paces.php';
 require __DIR__ . '/includes/beats/levels.php';
-require __DIR__ . '/includes/beats/effects.php';
-require __DIR__ . '/includes/beats/class-heartbeatd-cache-recorder.php';
-require __DIR__ . '/includes/beats/learned.php';
-require __DIR__ . '/includes/beats/network-reads.php';
+
+/**
+ * Loads what observes foreign callbacks and stores what they do, and adds its hooks. A beat needs it
+ * only if it has such callbacks, or was not observed before.
+ */
+function heartbeatd_load_learning() {
+	if ( function_exists( 'heartbeatd_learn_effects' ) ) {
+		return;
+	}
+	require __DIR__ . '/includes/beats/effects.php';
+	require __DIR__ . '/includes/beats/class-heartbeatd-cache-recorder.php';
+	require __DIR__ . '/includes/beats/learned.php';
+	require __DIR__ . '/includes/presence/network-recording.php';
+	require __DIR__ . '/includes/beats/network-reads.php';
+
+	// Makes a callback unknown again when an option or metadata that it reads has changed.
+	foreach ( array( 'update' => 'updated', 'add' => 'added', 'delete' => 'deleted' ) as $verb => $past ) { // phpcs:ignore WordPress.Arrays.ArrayDeclarationSpacing
+		add_action( "{$past}_option", 'heartbeatd_forget_readers' );
+		add_action( "{$verb}_site_option", 'heartbeatd_on_network_option_change' );
+	}
+	foreach ( array( 'setted', 'set', 'deleted' ) as $verb ) {
+		add_action( "{$verb}_transient", 'heartbeatd_on_transient_change' );
+		add_action( "{$verb}_site_transient", 'heartbeatd_on_network_transient_change' );
+	}
+	foreach ( array( 'post', 'user', 'term', 'comment' ) as $type ) {
+		add_action( "added_{$type}_meta", 'heartbeatd_on_metadata_change', 10, 3 );
+		add_action( "updated_{$type}_meta", 'heartbeatd_on_metadata_change', 10, 3 );
+		add_action( "deleted_{$type}_meta", 'heartbeatd_on_metadata_change', 10, 3 );
+	}
+}
+
 require __DIR__ . '/includes/beats/observations.php';
 require __DIR__ . '/includes/beats/native.php';
 require __DIR__ . '/includes/beats/observer.php';
@@ -86,35 +119,16 @@ add_action( 'plugins_loaded', 'heartbeatd_site_serial', PHP_INT_MIN ); // Before
 add_action( 'set_current_user', 'heartbeatd_user_serial', PHP_INT_MIN ); // Reads the serial with the user's meta, which also has the roles.
 
 // Beats that PHP answers: observes the registered callbacks, and sends a fresh ticket.
-add_action( 'wp_ajax_heartbeat', 'heartbeatd_prime_network_recording', 0 );
 add_action( 'wp_ajax_heartbeat', 'heartbeatd_observe_before_beat', 0 );
 add_action( 'heartbeat_tick', 'heartbeatd_on_heartbeat_tick', PHP_INT_MAX, 2 );
 add_action( 'wp_verify_nonce_failed', 'heartbeatd_on_failed_nonce', 10, 2 );
-add_action( 'upgrader_process_complete', 'heartbeatd_reset_observations', 10, 2 );
 
 // Revokes tickets when a plugin or theme is activated, deactivated or updated.
 add_action( 'update_option_active_plugins', 'heartbeatd_on_code_change' );
-add_action( 'update_site_option_active_sitewide_plugins', 'heartbeatd_on_code_change' );
 add_action( 'update_option_stylesheet', 'heartbeatd_on_code_change' );
-add_action( 'upgrader_process_complete', 'heartbeatd_on_code_change', 10, 2 );
 
 // The owner of the site has chosen how often PHP sees beats because of a callback.
 add_action( 'update_option_heartbeatd', 'heartbeatd_on_settings_update', 10, 2 );
-
-// Makes a callback unknown again when an option or metadata that it reads has changed.
-foreach ( array( 'update' => 'updated', 'add' => 'added', 'delete' => 'deleted' ) as $heartbeatd_verb => $heartbeatd_past ) { // phpcs:ignore WordPress.Arrays.ArrayDeclarationSpacing
-	add_action( "{$heartbeatd_past}_option", 'heartbeatd_forget_readers' );
-	add_action( "{$heartbeatd_verb}_site_option", 'heartbeatd_on_network_option_change' );
-}
-foreach ( array( 'setted', 'set', 'deleted' ) as $heartbeatd_verb ) {
-	add_action( "{$heartbeatd_verb}_transient", 'heartbeatd_on_transient_change' );
-	add_action( "{$heartbeatd_verb}_site_transient", 'heartbeatd_on_network_transient_change' );
-}
-foreach ( array( 'post', 'user', 'term', 'comment' ) as $heartbeatd_type ) {
-	add_action( "added_{$heartbeatd_type}_meta", 'heartbeatd_on_metadata_change', 10, 3 );
-	add_action( "updated_{$heartbeatd_type}_meta", 'heartbeatd_on_metadata_change', 10, 3 );
-	add_action( "deleted_{$heartbeatd_type}_meta", 'heartbeatd_on_metadata_change', 10, 3 );
-}
 
 // Revokes tickets when a session, password, role, user or post changes.
 add_action( 'update_user_meta', 'heartbeatd_on_user_meta_update', 10, 4 );
@@ -124,11 +138,7 @@ add_action( 'wp_set_password', 'heartbeatd_on_set_password', 10, 2 );
 add_action( 'after_password_reset', 'heartbeatd_revoke_user' );
 add_action( 'profile_update', 'heartbeatd_on_profile_update', 10, 2 );
 add_action( 'set_user_role', 'heartbeatd_on_set_user_role', 10, 3 );
-add_action( 'granted_super_admin', 'heartbeatd_revoke_user' );
-add_action( 'revoked_super_admin', 'heartbeatd_revoke_user' );
 add_action( 'deleted_user', 'heartbeatd_revoke_user' );
-add_action( 'wpmu_delete_user', 'heartbeatd_revoke_user' );
-add_action( 'remove_user_from_blog', 'heartbeatd_revoke_user' );
 add_action( 'post_updated', 'heartbeatd_on_post_updated', 10, 3 );
 add_action( 'update_option_' . $GLOBALS['wpdb']->get_blog_prefix() . 'user_roles', 'heartbeatd_revoke_all' );
 
@@ -138,10 +148,7 @@ add_action( 'added_post_meta', 'heartbeatd_on_lock_added', 10, 4 );
 add_action( 'delete_post_meta', 'heartbeatd_on_lock_delete', 10, 3 );
 
 // Stores in a post lock which document holds it, so that only this document releases it.
-add_action( 'load-post.php', 'heartbeatd_on_editor_load' );
-add_action( 'load-post-new.php', 'heartbeatd_on_editor_load' );
 add_filter( 'heartbeat_received', 'heartbeatd_before_lock_renewal', 9, 2 );
-add_action( 'wp_ajax_wp-remove-post-lock', 'heartbeatd_before_lock_release', 0 );
 
 // Tells heartbeatd when the next scheduled event is due.
 add_action( 'update_option_cron', 'heartbeatd_on_cron_update', 10, 2 );
@@ -153,10 +160,27 @@ add_action( 'shutdown', 'heartbeatd_flush', PHP_INT_MAX );
 // is known when all plugins are loaded.
 add_action( 'init', 'heartbeatd_add_presence_support' );
 add_action( 'plugins_loaded', 'heartbeatd_add_presence_hooks', PHP_INT_MAX - 1 );
-add_action( 'plugins_loaded', 'heartbeatd_add_presence_ui_hooks', PHP_INT_MAX );
 
 if ( ! heartbeatd_is_beat_request() ) {
+	heartbeatd_load_learning();
 	heartbeatd_load_pages();
+} elseif ( is_multisite() || heartbeatd_are_callbacks_known() ) {
+	heartbeatd_load_learning();
+}
+if ( is_multisite() ) {
+	heartbeatd_add_network_hooks();
+}
+
+/**
+ * Adds the hooks that only a network has.
+ */
+function heartbeatd_add_network_hooks() {
+	add_action( 'wp_ajax_heartbeat', 'heartbeatd_prime_network_recording', 0 );
+	add_action( 'update_site_option_active_sitewide_plugins', 'heartbeatd_on_code_change' );
+	add_action( 'granted_super_admin', 'heartbeatd_revoke_user' );
+	add_action( 'revoked_super_admin', 'heartbeatd_revoke_user' );
+	add_action( 'wpmu_delete_user', 'heartbeatd_revoke_user' );
+	add_action( 'remove_user_from_blog', 'heartbeatd_revoke_user' );
 }
 
 /**
@@ -173,6 +197,15 @@ function heartbeatd_load_pages() {
 	add_action( 'admin_init', 'heartbeatd_correct_recording_copy' );
 	add_action( 'init', 'heartbeatd_load_translations' );
 
+	// Other code may run after an update.
+	add_action( 'upgrader_process_complete', 'heartbeatd_reset_observations', 10, 2 );
+	add_action( 'upgrader_process_complete', 'heartbeatd_on_code_change', 10, 2 );
+
+	// Stores in a post lock which document holds it, and releases it.
+	add_action( 'load-post.php', 'heartbeatd_on_editor_load' );
+	add_action( 'load-post-new.php', 'heartbeatd_on_editor_load' );
+	add_action( 'wp_ajax_wp-remove-post-lock', 'heartbeatd_before_lock_release', 0 );
+
 	// What a page carries: scripts and a ticket.
 	require __DIR__ . '/includes/page/ticket.php';
 	require __DIR__ . '/includes/page/scripts.php';
@@ -184,6 +217,10 @@ function heartbeatd_load_pages() {
 	require __DIR__ . '/includes/admin/callbacks-table.php';
 	require __DIR__ . '/includes/admin/settings-screen.php';
 	require __DIR__ . '/includes/admin/site-health.php';
+
+	// What a page shows of presence.
+	require __DIR__ . '/includes/presence-ui/hooks.php';
+	add_action( 'plugins_loaded', 'heartbeatd_add_presence_ui_hooks', PHP_INT_MAX );
 
 	// The page: replaces core's script, and adds the address of heartbeatd and a ticket.
 	add_action( 'wp_default_scripts', 'heartbeatd_replace_script', PHP_INT_MAX );
@@ -224,7 +261,6 @@ function heartbeatd_add_presence_hooks() {
 	require __DIR__ . '/includes/presence-api/newer-functions.php';
 	add_action( 'rest_api_init', 'heartbeatd_load_rest_api' );
 	add_action( 'rest_api_init', 'heartbeatd_load_ticket_route' );
-	add_filter( 'extra_plugin_headers', 'heartbeatd_presence_set_table_name' );
 
 	// Answers the handles of this plugin's scripts. Other callbacks do not see them.
 	add_action( 'wp_ajax_heartbeat', 'heartbeatd_take_own_handles', PHP_INT_MIN );
@@ -261,6 +297,7 @@ function heartbeatd_add_presence_hooks() {
 	}
 	if ( ! heartbeatd_is_beat_request() ) {
 		require __DIR__ . '/includes/presence-api/privacy.php';
+		add_filter( 'extra_plugin_headers', 'heartbeatd_presence_set_table_name' );
 		add_filter( 'wp_privacy_personal_data_exporters', 'heartbeatd_add_privacy_exporter' );
 		add_filter( 'wp_privacy_personal_data_erasers', 'heartbeatd_add_privacy_eraser' );
 	}
@@ -270,8 +307,10 @@ function heartbeatd_add_presence_hooks() {
  * Marks a screen as stale when what it shows is saved.
  */
 function heartbeatd_add_stale_screen_hooks() {
-	add_action( 'updated_option', 'heartbeatd_on_option_saved' );
-	add_action( 'added_option', 'heartbeatd_on_option_saved' );
+	if ( ! heartbeatd_is_beat_request() ) {
+		add_action( 'updated_option', 'heartbeatd_on_option_saved' );
+		add_action( 'added_option', 'heartbeatd_on_option_saved' );
+	}
 	add_action( 'post_updated', 'heartbeatd_on_post_saved' );
 	add_action( 'profile_update', 'heartbeatd_on_user_saved' );
 	add_action( 'edited_term', 'heartbeatd_on_term_saved', 10, 3 );
@@ -282,6 +321,7 @@ function heartbeatd_add_stale_screen_hooks() {
  * Tells heartbeatd what changes in the rooms of the Presence API plugin.
  */
 function heartbeatd_add_presence_beside_hooks() {
+	heartbeatd_load_presence_beside_claims();
 	require __DIR__ . '/includes/presence-beside/changes.php';
 	require __DIR__ . '/includes/presence-beside/rows.php';
 	require __DIR__ . '/includes/presence-beside/locks.php';
@@ -331,70 +371,4 @@ function heartbeatd_load_rest_api() {
 function heartbeatd_load_ticket_route() {
 	require_once __DIR__ . '/includes/tickets/rest.php';
 	heartbeatd_register_ticket_route();
-}
-
-/**
- * Loads what both the admin and the site's front end need to show presence.
- */
-function heartbeatd_load_presence_ui() {
-	require_once __DIR__ . '/includes/presence-ui/people.php';
-	require_once __DIR__ . '/includes/presence-ui/admin-bar.php';
-	require_once __DIR__ . '/includes/presence-ui/scripts.php';
-}
-
-/**
- * Shows presence on a page of the site's front end, if it has the admin bar and the user may see
- * presence.
- */
-function heartbeatd_load_front_end() {
-	if ( ! current_user_can( 'edit_posts' ) ) {
-		return;
-	}
-	heartbeatd_load_presence_ui();
-	require_once __DIR__ . '/includes/presence-ui/front-end.php';
-	heartbeatd_front_add_hooks();
-}
-
-/**
- * Shows presence. Another provider of the Presence API has its own widgets and columns: beside
- * it, only the editors show who else is there, and users choose whether they are recorded.
- */
-function heartbeatd_add_presence_ui_hooks() {
-	$provider = heartbeatd_presence_provider();
-	if ( heartbeatd_is_beat_request() || '' === $provider ) {
-		return;
-	}
-	if ( ! is_admin() ) {
-		if ( 'heartbeatd' === $provider ) {
-			add_action( 'admin_bar_init', 'heartbeatd_load_front_end' );
-		}
-		return;
-	}
-	heartbeatd_load_presence_ui();
-	require __DIR__ . '/includes/presence-ui/editors.php';
-	require __DIR__ . '/includes/presence-ui/profile.php';
-	add_action( 'admin_enqueue_scripts', 'heartbeatd_ui_enqueue_scripts', 11 );
-	add_action( 'post_submitbox_misc_actions', 'heartbeatd_ui_print_classic_editor' );
-	add_action( 'personal_options', 'heartbeatd_ui_print_recording_choice' );
-	add_action( 'personal_options_update', 'heartbeatd_ui_save_recording_choice' );
-	add_action( 'edit_user_profile_update', 'heartbeatd_ui_save_recording_choice' );
-
-	if ( 'heartbeatd' !== $provider ) {
-		return;
-	}
-	require __DIR__ . '/includes/presence-ui/dashboard.php';
-	require __DIR__ . '/includes/presence-ui/posts-list.php';
-	require __DIR__ . '/includes/presence-ui/users-list.php';
-	add_action( 'wp_dashboard_setup', 'heartbeatd_ui_add_widgets' );
-	add_action( 'admin_bar_menu', 'heartbeatd_ui_add_to_admin_bar', 20 );
-
-	add_filter( 'manage_posts_columns', 'heartbeatd_ui_add_posts_column', 10, 2 );
-	add_filter( 'manage_pages_columns', 'heartbeatd_ui_add_pages_column' );
-	add_action( 'manage_posts_custom_column', 'heartbeatd_ui_print_posts_column', 10, 2 );
-	add_action( 'manage_pages_custom_column', 'heartbeatd_ui_print_posts_column', 10, 2 );
-
-	add_filter( 'views_users', 'heartbeatd_ui_add_users_view' );
-	add_filter( 'users_list_table_query_args', 'heartbeatd_ui_filter_users_query' );
-	add_filter( 'manage_users_columns', 'heartbeatd_ui_add_users_column' );
-	add_filter( 'manage_users_custom_column', 'heartbeatd_ui_filter_users_column', 10, 3 );
 }

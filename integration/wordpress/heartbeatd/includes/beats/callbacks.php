@@ -71,6 +71,9 @@ function heartbeatd_foreign_callbacks() {
 	}
 	if ( $hooks !== $known[0] ) { // Not slow: an array that nobody has changed is the same one.
 		$known = array( $hooks, heartbeatd_find_foreign_callbacks() );
+		if ( $known[1] ) {
+			heartbeatd_load_learning();
+		}
 	}
 	return $known[1];
 }
@@ -169,8 +172,11 @@ function heartbeatd_capability_check() {
 			}
 		}
 	}
+	if ( is_multisite() ) {
+		return 'current_user_can';
+	}
 	$user = wp_get_current_user();
-	return is_multisite() ? 'current_user_can' : static function ( $capability ) use ( $user ) {
+	return static function ( $capability ) use ( $user ) {
 		foreach ( map_meta_cap( $capability, $user->ID ) as $needed ) {
 			if ( is_numeric( $needed ) || in_array( $needed, HEARTBEATD_ADDED_CAPABILITIES, true ) ) {
 				return current_user_can( $capability );

@@ -55,6 +55,7 @@ const HEARTBEATD_MAX_KNOWN_SCREENS = 300;
  * @return bool Whether a callback has had an effect that it did not have before.
  */
 function heartbeatd_record_observation( $screen_id, $foreign, $handles = null, $results = array() ) {
+	heartbeatd_load_learning();
 	if ( is_multisite() ) {
 		$results = heartbeatd_index_network_reads( $results );
 	}
@@ -212,6 +213,16 @@ function heartbeatd_observations() {
 		$read[ $site ] = array( $stored, heartbeatd_valid_observations( $stored ) );
 	}
 	return $read[ $site ][1];
+}
+
+/**
+ * Determines whether the option has foreign callbacks, or what they did.
+ *
+ * @return bool
+ */
+function heartbeatd_are_callbacks_known() {
+	$stored = get_option( 'heartbeatd_learned' );
+	return is_array( $stored ) && array_filter( array_intersect_key( $stored, array_flip( array( 'foreign', 'silent', 'effects', 'reads', 'changes' ) ) ) );
 }
 
 /**

@@ -137,7 +137,9 @@ function heartbeatd_on_code_change( $upgrader = null, $extra = array() ) {
 	if ( 'translation' === ( $extra['type'] ?? '' ) || did_action( 'activate_' . plugin_basename( HEARTBEATD_PLUGIN_FILE ) ) ) {
 		return;
 	}
-	heartbeatd_forget_network_reads();
+	if ( is_multisite() ) {
+		heartbeatd_forget_network_reads();
+	}
 	heartbeatd_revoke_all();
 }
 

@@ -72,12 +72,10 @@ function heartbeatd_ticket_claims( $nonce, $screen_id, $post_ids, $editing ) {
 	if ( $types || isset( $claims['editable'] ) ) {
 		$claims['admin'] = admin_url();
 	}
-	$sync = heartbeatd_sync_url();
-	if ( '' !== $sync ) {
-		$claims['sync'] = $sync;
+	if ( 'other' === heartbeatd_presence_provider() ) {
+		$claims += array_filter( array( 'sync' => heartbeatd_sync_url() ) ) + heartbeatd_push_transport_claims( $screen_id );
 	}
-	$claims += heartbeatd_push_transport_claims( $screen_id );
-	$event   = heartbeatd_cron_needs_requests() ? heartbeatd_next_event_time( get_option( 'cron' ) ) : 0; // The option is large.
+	$event = heartbeatd_cron_needs_requests() ? heartbeatd_next_event_time( get_option( 'cron' ) ) : 0; // The option is large.
 	if ( $event ) {
 		$claims['cron'] = $event;
 	}
