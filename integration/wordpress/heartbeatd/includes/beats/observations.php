@@ -208,9 +208,9 @@ function heartbeatd_observations() {
 	static $read = array();
 
 	$site   = get_current_blog_id();
-	$stored = get_option( 'heartbeatd_learned' );
+	$stored = wp_load_alloptions()['heartbeatd_learned'] ?? get_option( 'heartbeatd_learned' ); // get_option() decodes it each time.
 	if ( ! isset( $read[ $site ] ) || $read[ $site ][0] !== $stored ) {
-		$read[ $site ] = array( $stored, heartbeatd_valid_observations( $stored ) );
+		$read[ $site ] = array( $stored, heartbeatd_valid_observations( maybe_unserialize( $stored ) ) );
 	}
 	return $read[ $site ][1];
 }
