@@ -18,6 +18,23 @@ test('observations of beats', { timeout: 300_000 }, async (t) => {
 		}
 		await clean()
 
+		await t.test('a beat loads the code that learns only if it has a callback to learn about', async () => {
+			addMuPlugin(site, 'loaded', `
+				register_shutdown_function(fn () => wp_doing_ajax() && update_option('loaded', function_exists('heartbeatd_learn_effects') ? 'yes' : 'no'));
+				add_action('admin_init', fn () => 'profile' === ($_POST['screen_id'] ?? '') && update_option('active_plugins', array_merge(get_option('active_plugins'), array('gone/gone.php'))));`)
+			const loaded = () => php(`return get_option('loaded');`)
+			assert.equal(await admin.beat('dashboard'), true)
+			assert.equal(loaded(), 'no')
+			addMuPlugin(site, 'nosy', `function nosy($response) { return $response; }\nadd_filter('heartbeat_send', 'nosy');`)
+			assert.equal(await admin.beat('dashboard'), false)
+			assert.equal(loaded(), 'yes')
+			remove('nosy')
+			await admin.beat('profile') // Changes which plugins are active.
+			remove('loaded')
+			php(`return update_option('active_plugins', array_diff(get_option('active_plugins'), array('gone/gone.php')));`)
+			await clean()
+		})
+
 		await t.test('a new callback resets the observations of all screens and roles', async () => {
 			addMuPlugin(site, 'nosy', `function nosy($response) { return $response; }\nadd_filter('heartbeat_send', 'nosy');`)
 			assert.equal(await admin.beat('dashboard'), false)
