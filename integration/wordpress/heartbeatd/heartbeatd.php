@@ -122,10 +122,12 @@ add_action( 'set_current_user', 'heartbeatd_user_serial', PHP_INT_MIN ); // Read
 add_action( 'wp_ajax_heartbeat', 'heartbeatd_observe_before_beat', 0 );
 add_action( 'heartbeat_tick', 'heartbeatd_on_heartbeat_tick', PHP_INT_MAX, 2 );
 add_action( 'wp_verify_nonce_failed', 'heartbeatd_on_failed_nonce', 10, 2 );
+add_action( 'upgrader_process_complete', 'heartbeatd_reset_observations', 10, 2 );
 
 // Revokes tickets when a plugin or theme is activated, deactivated or updated.
 add_action( 'update_option_active_plugins', 'heartbeatd_on_code_change' );
 add_action( 'update_option_stylesheet', 'heartbeatd_on_code_change' );
+add_action( 'upgrader_process_complete', 'heartbeatd_on_code_change', 10, 2 );
 
 // The owner of the site has chosen how often PHP sees beats because of a callback.
 add_action( 'update_option_heartbeatd', 'heartbeatd_on_settings_update', 10, 2 );
@@ -197,10 +199,6 @@ function heartbeatd_load_pages() {
 	add_action( 'admin_init', 'heartbeatd_correct_recording_copy' );
 	add_action( 'init', 'heartbeatd_load_translations' );
 
-	// Other code may run after an update.
-	add_action( 'upgrader_process_complete', 'heartbeatd_reset_observations', 10, 2 );
-	add_action( 'upgrader_process_complete', 'heartbeatd_on_code_change', 10, 2 );
-
 	// Stores in a post lock which document holds it, and releases it.
 	add_action( 'load-post.php', 'heartbeatd_on_editor_load' );
 	add_action( 'load-post-new.php', 'heartbeatd_on_editor_load' );
@@ -261,6 +259,7 @@ function heartbeatd_add_presence_hooks() {
 	require __DIR__ . '/includes/presence-api/newer-functions.php';
 	add_action( 'rest_api_init', 'heartbeatd_load_rest_api' );
 	add_action( 'rest_api_init', 'heartbeatd_load_ticket_route' );
+	add_filter( 'extra_plugin_headers', 'heartbeatd_presence_set_table_name' );
 
 	// Answers the handles of this plugin's scripts. Other callbacks do not see them.
 	add_action( 'wp_ajax_heartbeat', 'heartbeatd_take_own_handles', PHP_INT_MIN );
@@ -297,7 +296,6 @@ function heartbeatd_add_presence_hooks() {
 	}
 	if ( ! heartbeatd_is_beat_request() ) {
 		require __DIR__ . '/includes/presence-api/privacy.php';
-		add_filter( 'extra_plugin_headers', 'heartbeatd_presence_set_table_name' );
 		add_filter( 'wp_privacy_personal_data_exporters', 'heartbeatd_add_privacy_exporter' );
 		add_filter( 'wp_privacy_personal_data_erasers', 'heartbeatd_add_privacy_eraser' );
 	}
