@@ -9,10 +9,15 @@ import (
 )
 
 const (
-	// roomPace is the least time between two pushes of one room. After fastPushes in a row it
-	// doubles with each, up to maxRoomPace: each push makes every page beat. Pushes because somebody
-	// has come or left are not slowed down before there were fastArrivals of them in a row.
+	// roomPace is the time between two pushes of a room that changes all the time. After fastPushes
+	// in a row it doubles with each, up to maxRoomPace: each push makes every page beat. Pushes because
+	// somebody has come or left are not slowed down before there were fastArrivals of them in a row.
+	// One action of a user changes a room several times within a second: the old page removes the row
+	// that the new one has written, for example. Therefore a room has quickPushes tokens: each push
+	// takes one, and one comes back after each roomPace. With a token left, a push only waits for
+	// changesPace.
 	roomPace     = time.Second
+	quickPushes  = 3
 	maxRoomPace  = 10 * time.Second
 	fastPushes   = 5
 	fastArrivals = 30
@@ -50,6 +55,7 @@ type knownRoom struct {
 	row            run       // the pushes in a row
 	arrivals       run       // those because somebody has come or left
 	pushed         time.Time // when it was last pushed
+	full           time.Time // when it has all of its tokens
 	expires        time.Time // when its next row expires; zero: not known
 	recalled       time.Time // until when a removed row may be written again; zero: no row was removed since the last push
 }
@@ -73,8 +79,11 @@ func (c *Changes) Take(msg message.Message, now time.Time, push func(rooms []str
 		if at := time.Unix(r.Expires, 0).Add(expiryMargin); r.Expires > 0 && at.After(now) {
 			k.expires = at
 		}
-		if len(RemovedRows(r)) > 0 && (!k.changed || k.recalled.IsZero()) {
+		switch {
+		case len(RemovedRows(r)) > 0 && (!k.changed || k.recalled.IsZero()):
 			k.recalled = now.Add(recallTime)
+		case k.members != "" && k.members == k.told:
+			k.recalled = time.Time{} // the row is back
 		}
 		k.changed = k.changed || !same || r.Forced
 		if at := k.next(); !at.IsZero() && (first.IsZero() || at.Before(first)) {
@@ -104,7 +113,7 @@ func (c *Changes) room(name string) *knownRoom {
 func (k *knownRoom) next() (at time.Time) {
 	switch {
 	case k.changed:
-		if at = k.pushed.Add(k.pace()); at.Before(k.recalled) {
+		if at = k.allowed(); at.Before(k.recalled) {
 			at = k.recalled
 		}
 	case !k.expires.IsZero():
@@ -113,7 +122,19 @@ func (k *knownRoom) next() (at time.Time) {
 	return at
 }
 
-// pace returns the least time from the last push of a room to the next one.
+// allowed returns when a room may be pushed again.
+func (k *knownRoom) allowed() time.Time {
+	if pace := k.pace(); pace > roomPace {
+		return k.pushed.Add(pace)
+	}
+	at := k.pushed.Add(changesPace)
+	if token := k.full.Add(-(quickPushes - 1) * roomPace); at.Before(token) {
+		at = token
+	}
+	return at
+}
+
+// pace returns the time from the last push of a room to the next one, if it has no token.
 func (k *knownRoom) pace() time.Duration {
 	if k.members != k.told {
 		return k.arrivals.pace(fastArrivals)
@@ -123,10 +144,15 @@ func (k *knownRoom) pace() time.Duration {
 
 // setPushed records that a room is pushed.
 func (k *knownRoom) setPushed(now time.Time) {
-	k.row.add(now, fastPushes)
+	quick := now.Sub(k.pushed) < roomPace
+	k.row.add(now, quick, fastPushes)
 	if k.members != k.told {
-		k.arrivals.add(now, fastArrivals)
+		k.arrivals.add(now, quick, fastArrivals)
 	}
+	if k.full.Before(now) {
+		k.full = now
+	}
+	k.full = k.full.Add(roomPace)
 	k.changed, k.told, k.pushed, k.expires, k.recalled = false, k.members, now, time.Time{}, time.Time{}
 }
 
@@ -141,12 +167,14 @@ func (r *run) pace(fast int) time.Duration {
 	return min(roomPace<<max(0, r.n-fast+1), maxRoomPace)
 }
 
-// add counts a push.
-func (r *run) add(now time.Time, fast int) {
+// add counts a push, unless it is a quick one.
+func (r *run) add(now time.Time, quick bool, fast int) {
 	if now.Sub(r.last) > 2*r.pace(fast) {
 		r.n = 0
 	}
-	r.n, r.last = min(r.n+1, fast+fastPushes), now // then the pace no longer grows
+	if r.last = now; !quick {
+		r.n = min(r.n+1, fast+fastPushes) // then the pace no longer grows
+	}
 }
 
 // schedule sets the timer to the next push. It is called with c.mu held.

@@ -46,13 +46,13 @@ func TestRoomChanges(t *testing.T) {
 	}{
 		"a change":                              {[]message.Message{at("a/b", "1")}, "0s a/b"},
 		"the same state":                        {[]message.Message{at("a/b", "1"), at("a/b", "1")}, "0s a/b"},
-		"the same state, forced":                {[]message.Message{at("a/b", "1"), forced}, "0s a/b, 1s a/b"},
-		"many changes of a room":                {[]message.Message{at("a/b", "1"), at("a/b", "2"), at("a/b", "3"), at("a/b", "4")}, "0s a/b, 1s a/b"},
-		"changes of two rooms":                  {[]message.Message{at("a/b", "1"), at("c/d", "1"), at("a/b", "2")}, "0s a/b, 250ms c/d, 1s a/b"},
+		"the same state, forced":                {[]message.Message{at("a/b", "1"), forced}, "0s a/b, 250ms a/b"},
+		"many changes of a room":                {[]message.Message{at("a/b", "1"), at("a/b", "2"), at("a/b", "3"), at("a/b", "4")}, "0s a/b, 250ms a/b, 500ms a/b"},
+		"changes of two rooms":                  {[]message.Message{at("a/b", "1"), at("c/d", "1"), at("a/b", "2")}, "0s a/b, 250ms a/b c/d"},
 		"a beat that writes the other screen":   {[]message.Message{members("1", "x", false), members("2", "x", true), members("1", "x", true)}, "0s a/b"},
-		"a beat of a newcomer":                  {[]message.Message{members("1", "x", false), members("2", "y", true)}, "0s a/b, 1s a/b"},
-		"another screen, without a beat":        {[]message.Message{members("1", "x", false), members("2", "x", false)}, "0s a/b, 1s a/b"},
-		"no state":                              {[]message.Message{at("a/b", ""), at("a/b", "")}, "0s a/b, 1s a/b"},
+		"a beat of a newcomer":                  {[]message.Message{members("1", "x", false), members("2", "y", true)}, "0s a/b, 250ms a/b"},
+		"another screen, without a beat":        {[]message.Message{members("1", "x", false), members("2", "x", false)}, "0s a/b, 250ms a/b"},
+		"no state":                              {[]message.Message{at("a/b", ""), at("a/b", "")}, "0s a/b, 250ms a/b"},
 		"a room that changes back and is known": {[]message.Message{at("a/b", "1"), at("c/d", "1"), at("c/d", "1")}, "0s a/b, 250ms c/d"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestRemovedRow(t *testing.T) {
 	for name, c := range map[string]struct{ room, client, want string }{
 		"a user":            {"admin/online", "user-1", "0s admin/online, 5.5s admin/online"},
 		"an editor":         {"postType/post:4", "editor-1", "0s postType/post:4, 5.5s postType/post:4"},
-		"an entry of a job": {"admin/online", "import", "0s admin/online, 5s admin/online, 6s admin/online"},
+		"an entry of a job": {"admin/online", "import", "0s admin/online, 5s admin/online, 5.25s admin/online"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -126,6 +126,58 @@ func TestRemovedRow(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRowThatIsBack checks that pages are told at once when another page has written a removed row again.
+func TestRowThatIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var changes Changes
+		defer changes.Stop()
+		p := &pushes{start: time.Now()}
+		report := func(state, members string, removed ...string) {
+			changes.Take(message.Message{Rooms: []message.RoomState{{Room: "admin/online", State: state, Members: members, Removed: removed}}}, time.Now(), p.push)
+		}
+		report("dashboard", "user-1")
+		time.Sleep(5 * time.Second)
+		report("", "nobody", "user-1")
+		time.Sleep(100 * time.Millisecond)
+		report("about", "user-1")
+		time.Sleep(5 * time.Second)
+		if got, want := p.String(), "0s admin/online, 5.1s admin/online"; got != want {
+			t.Errorf("pushed %s; want %s", got, want)
+		}
+	})
+}
+
+// TestChangesOfOneAction checks that three changes which follow each other in a quiet room are each
+// pushed at once, and that bursts of changes do not make more than a push a second on average.
+func TestChangesOfOneAction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var changes Changes
+		defer changes.Stop()
+		p := &pushes{start: time.Now()}
+		burst := func(times int) {
+			for range times {
+				changes.Take(message.Message{Rooms: []message.RoomState{{Room: "a/b", Forced: true}}}, time.Now(), p.push)
+				time.Sleep(300 * time.Millisecond)
+			}
+		}
+		for range 2 {
+			burst(3)
+			time.Sleep(5 * time.Second)
+		}
+		if got, want := p.String(), "0s a/b, 300ms a/b, 600ms a/b, 5.9s a/b, 6.2s a/b, 6.5s a/b"; got != want {
+			t.Errorf("pushed %s; want %s", got, want)
+		}
+		before, start := strings.Count(p.String(), "a/b"), time.Now()
+		for range 15 { // as if somebody clicks every two seconds
+			burst(3)
+			time.Sleep(1100 * time.Millisecond)
+		}
+		if n, most := strings.Count(p.String(), "a/b")-before, int(time.Since(start)/roomPace)+quickPushes; n < 3 || n > most {
+			t.Errorf("%d pushes in %v; want at most %d", n, time.Since(start), most)
+		}
+	})
 }
 
 // pushedAt returns when a room is pushed to which report i is added every 400 ms for so long.
@@ -184,13 +236,13 @@ func TestArrivalInABusyRoom(t *testing.T) {
 		at := pushedAt(time.Minute, func(i int) message.RoomState {
 			return message.RoomState{State: strconv.Itoa(i), Members: strconv.FormatBool(i >= 100)}
 		})
-		if n := len(at); n > 13 || !slices.ContainsFunc(at, func(d time.Duration) bool { return d >= 40*time.Second && d <= 40*time.Second+roomPace }) {
+		if n := len(at); n > 16 || !slices.ContainsFunc(at, func(d time.Duration) bool { return d >= 40*time.Second && d <= 40*time.Second+roomPace }) {
 			t.Errorf("somebody comes after 40 s: pushed at %v", at)
 		}
 		at = pushedAt(5*time.Minute, func(i int) message.RoomState {
 			return message.RoomState{State: strconv.Itoa(i), Members: strconv.Itoa(i)}
 		})
-		if n := len(at); longest(at[:fastArrivals]) > roomPace || n > fastArrivals+30 || longest(at) > maxRoomPace {
+		if n := len(at); longest(at[:fastArrivals]) > roomPace || n > fastArrivals+quickPushes+30 || longest(at) > maxRoomPace {
 			t.Errorf("somebody comes all the time: pushed at %v", at)
 		}
 	})
@@ -217,7 +269,7 @@ func TestPaceOfARoom(t *testing.T) {
 		}
 		change(5 * 60)
 		mu.Lock()
-		if n := len(pushed); n < 10 || n > 13 || pushed[4] != 4*time.Second || pushed[5] != 6*time.Second {
+		if n := len(pushed); n < 12 || n > 15 || pushed[7] != 5*time.Second || pushed[8] != 7*time.Second {
 			t.Errorf("a minute of changes is pushed at %v", pushed)
 		}
 		mu.Unlock()
@@ -229,7 +281,7 @@ func TestPaceOfARoom(t *testing.T) {
 		change(9)
 		mu.Lock()
 		defer mu.Unlock()
-		if n := len(pushed) - before; n != 2 || pushed[before] != again {
+		if n := len(pushed) - before; n != 4 || pushed[before] != again {
 			t.Errorf("after a quiet time, from %v: pushed at %v", again, pushed[before:])
 		}
 	})
