@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
@@ -20,7 +22,9 @@ type State struct {
 	issued   time.Time  // of the ticket that named the URL
 	busy     bool
 	next     time.Time
-	soon     bool // PHP has changed rows: the next call is due
+	soon     bool          // PHP has changed rows: the next call is due
+	calls    *rate.Limiter // of calls because of such changes; nil: there was none
+	leading  time.Time     // until when only this node makes such calls
 	failures int
 	left     map[entryKey]departure // entries that left since the last call
 	// closed has the pages of this node whose connection is lost, by entry and connection
@@ -159,6 +163,37 @@ func (s *State) takeSoon() (soon bool) {
 	defer s.mu.Unlock()
 	soon, s.soon = s.soon, false
 	return soon
+}
+
+// isSoon reports whether Soon has made a call due.
+func (s *State) isSoon() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.soon
+}
+
+// tokens returns the tokens for calls because PHP has changed rows.
+func (s *State) tokens() *rate.Limiter {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.calls == nil {
+		s.calls = rate.NewLimiter(rate.Every(soonEvery), quickCalls)
+	}
+	return s.calls
+}
+
+// leads reports whether only this node makes calls because PHP has changed rows.
+func (s *State) leads(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return now.Before(s.leading)
+}
+
+// lead sets until when only this node makes calls because PHP has changed rows.
+func (s *State) lead(until time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leading = until
 }
 
 // isReserved reports whether the Presence API plugin uses the row of a client ID for itself,

@@ -19,8 +19,11 @@ import (
 const (
 	// Interval is the time between the calls of a site, by whichever node.
 	Interval = 20 * time.Second
-	// soonEvery is the least time between two calls of a site because PHP has changed rows.
-	soonEvery = time.Second
+	// soonEvery is the time between two calls of a site in which PHP changes rows all the time. A site
+	// has quickCalls tokens: each call because of a change takes one, and one comes back after each
+	// soonEvery. So the calls for the changes that one action of a user makes follow each other at once.
+	soonEvery  = time.Second
+	quickCalls = 3
 	// retryWait is the time until NATS is asked again for a lease.
 	retryWait = 10 * time.Second
 	// timeout is how long WordPress may take, and maxCalls the maximum number of
@@ -71,10 +74,11 @@ type syncer struct {
 	Node
 	every  time.Duration
 	client *http.Client
+	again  chan struct{} // receives a value when PHP has changed rows during a call
 }
 
 func newSyncer(n Node, every time.Duration) *syncer {
-	return &syncer{Node: n, every: every, client: &http.Client{
+	return &syncer{Node: n, every: every, again: make(chan struct{}, 1), client: &http.Client{
 		Timeout:       timeout,
 		Transport:     sitecall.Transport(),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // keys are not sent to another server
@@ -98,6 +102,7 @@ func (y *syncer) run(stop <-chan struct{}) {
 	for {
 		select {
 		case <-y.Wake:
+		case <-y.again:
 		case <-tick.C:
 		case <-stop:
 			return
@@ -116,6 +121,12 @@ func (y *syncer) sync(ctx context.Context, siteID string, state *State, url stri
 	mine := false
 	defer func() {
 		failures := state.end(mine, err, y.every)
+		if state.isSoon() {
+			select {
+			case y.again <- struct{}{}:
+			default:
+			}
+		}
 		switch {
 		case err == nil || ctx.Err() != nil:
 		case failures == 1 || failures == failuresInRow:
@@ -143,19 +154,35 @@ func (y *syncer) sync(ctx context.Context, siteID string, state *State, url stri
 	err = y.call(ctx, siteID, state, url)
 }
 
-// leaseSoon is Lease for a call because PHP has changed rows. If a node has made such a call
-// just before, that call may have missed the change: leaseSoon tries again when the next one
-// is allowed.
+// leaseSoon returns true if this node makes a call because PHP has changed rows, when the next call is
+// allowed. If another node makes such calls, its last one may have missed the change: leaseSoon tries
+// again when that node's lease is over.
 func (y *syncer) leaseSoon(ctx context.Context, siteID string, state *State) (mine bool, err error) {
-	name := "soon." + siteID
-	if mine, err = y.Broker.Lease(ctx, name, soonEvery); mine || err != nil {
-		return mine, err
+	if mine, err = y.lead(ctx, siteID, state); !mine && err == nil {
+		state.tokens().ReserveN(time.Now(), int(state.tokens().Tokens())) // the other node has used them
+		select {
+		case <-time.After(soonEvery + soonEvery/10):
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+		mine, err = y.lead(ctx, siteID, state)
 	}
-	select {
-	case <-time.After(soonEvery + soonEvery/10):
-	case <-ctx.Done():
-		return false, ctx.Err()
+	if !mine || err != nil {
+		return false, err
 	}
+	err = state.tokens().Wait(ctx)
 	state.takeSoon() // the call sees these changes, too
-	return y.Broker.Lease(ctx, name, soonEvery)
+	return err == nil, err
+}
+
+// lead returns true to one of all nodes for soonEvery.
+func (y *syncer) lead(ctx context.Context, siteID string, state *State) (mine bool, err error) {
+	now := time.Now()
+	if state.leads(now) {
+		return true, nil
+	}
+	if mine, err = y.Broker.Lease(ctx, "soon."+siteID, soonEvery); mine {
+		state.lead(now.Add(soonEvery))
+	}
+	return mine, err
 }
