@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package cluster tests nodes of heartbeatd on a cluster of NATS servers, each in a process
 // of its own.
 package cluster
@@ -28,7 +30,7 @@ func TestCluster(t *testing.T) {
 	})
 
 	t.Run("a NATS server dies", func(t *testing.T) {
-		servers[0].kill()
+		servers[0].Kill()
 		con := b.page(t, 4).connect(t, b)
 		con.ping("upload")
 		watcher.until("a join after that", joins("user-4"))
@@ -37,7 +39,7 @@ func TestCluster(t *testing.T) {
 	})
 
 	t.Run("a node dies, and its pages connect to the other", func(t *testing.T) {
-		b.kill()
+		b.Kill()
 		moved := ed.connect(t, a)
 		moved.ping("users")
 		watcher.until("the page on the other node", func(f frame) bool { return has(f.Updated, "user-2") })
@@ -55,7 +57,7 @@ func TestCluster(t *testing.T) {
 		c.page(t, 3).connect(t, c).ping("edit-post")
 		watcher.until("the join", joins("user-3"))
 		killed := time.Now()
-		c.kill()
+		c.Kill()
 		watcher.until("the leave", leaves("user-3"))
 		t.Logf("the entry left after %v with a TTL of %v", time.Since(killed).Round(10*time.Millisecond), presenceTTL)
 	})
@@ -70,7 +72,7 @@ func TestNATSOutage(t *testing.T) {
 	ed.connect(t, node).ping("dashboard")
 	alice.until("the join", joins("user-2"))
 
-	servers[0].kill()
+	servers[0].Kill()
 	wait(t, "readyz with 503", func() bool { return node.ready() == http.StatusServiceUnavailable })
 	alice.ping("dashboard")
 	var tick struct {
@@ -83,7 +85,9 @@ func TestNATSOutage(t *testing.T) {
 		t.Errorf("the tick is %s", f.Body)
 	}
 
-	servers[0].start(t)
+	if err := servers[0].Start(); err != nil {
+		t.Fatal(err)
+	}
 	wait(t, "readyz with 200", func() bool { return node.ready() == http.StatusOK })
 	other := startNode(t, t.TempDir(), servers[0].url)
 	wait(t, "both people on a new node", func() bool { return other.online(t) == 2 })

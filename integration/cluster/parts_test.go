@@ -1,7 +1,8 @@
+//go:build linux
+
 package cluster
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,8 +11,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -19,36 +18,59 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/heartbeatd/heartbeatd/integration/cluster/machine"
 )
 
 const presenceTTL = 5 * time.Second
 
-// build compiles a program once for all tests of the package.
-var build = func() func(t *testing.T, pkg string) string {
-	var mu sync.Mutex
-	dir := ""
-	return func(t *testing.T, pkg string) string {
-		t.Helper()
-		if os.Getenv("CI") == "" && os.Getenv("HEARTBEATD_INTEGRATION") == "" {
-			t.Skip("an integration test: make test runs it, or HEARTBEATD_INTEGRATION=1")
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if dir == "" {
-			dir = filepath.Join(os.TempDir(), fmt.Sprintf("heartbeatd-cluster-%d", os.Getpid()))
-		}
-		program := filepath.Join(dir, filepath.Base(filepath.Dir(pkg))+"-"+filepath.Base(pkg))
-		if out, err := exec.Command("go", "build", "-o", program, pkg).CombinedOutput(); err != nil {
-			t.Fatalf("go build %s: %v\n%s", pkg, err, out)
-		}
-		return program
+var (
+	programs  = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "heartbeatd-cluster-") })
+	nats      = sync.OnceValues(func() (string, error) { return built(machine.NATSServer) })
+	heartbeat = sync.OnceValues(func() (string, error) { return built(machine.Heartbeatd) })
+)
+
+func built(pkg string) (string, error) {
+	dir, err := programs()
+	if err != nil {
+		return "", err
 	}
-}()
+	return machine.Build(dir, pkg)
+}
+
+// need returns a program that is compiled once for all tests of the package.
+func need(t *testing.T, program func() (string, error)) string {
+	t.Helper()
+	if os.Getenv("CI") == "" && os.Getenv("HEARTBEATD_INTEGRATION") == "" {
+		t.Skip("an integration test: make test runs it, or HEARTBEATD_INTEGRATION=1")
+	}
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	_ = os.RemoveAll(filepath.Join(os.TempDir(), fmt.Sprintf("heartbeatd-cluster-%d", os.Getpid())))
+	if dir, err := programs(); err == nil {
+		_ = os.RemoveAll(dir)
+	}
 	os.Exit(code)
+}
+
+// start starts a process until the end of the test.
+func start(t *testing.T, name string, program []string, env ...string) *machine.Process {
+	t.Helper()
+	p, err := machine.NewProcess(name, nil, "", program...)
+	if err == nil {
+		err = p.Start(env...)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Kill)
+	return p
 }
 
 // freePort returns a port that is free now.
@@ -76,14 +98,13 @@ func wait(t *testing.T, what string, condition func() bool) {
 
 // natsServer is one nats-server process.
 type natsServer struct {
-	url  string
-	args []string
-	cmd  *exec.Cmd
+	*machine.Process
+	url string
 }
 
 func startNATS(t *testing.T, n int) []*natsServer {
 	t.Helper()
-	program := build(t, "github.com/nats-io/nats-server/v2")
+	program := need(t, nats)
 	var routes []string
 	ports := make([][2]int, n)
 	for i := range ports {
@@ -92,34 +113,18 @@ func startNATS(t *testing.T, n int) []*natsServer {
 	}
 	var servers []*natsServer
 	for i, p := range ports {
-		s := &natsServer{url: fmt.Sprintf("nats://127.0.0.1:%d", p[0])}
-		s.args = []string{program, "--addr", "127.0.0.1", "--port", fmt.Sprint(p[0]), "--server_name", fmt.Sprintf("n%d", i), "--jetstream", "--store_dir", t.TempDir()}
+		args := []string{program, "--addr", "127.0.0.1", "--port", fmt.Sprint(p[0]), "--server_name", fmt.Sprintf("n%d", i), "--jetstream", "--store_dir", t.TempDir()}
 		if n > 1 {
-			s.args = append(s.args, "--cluster_name", "test", "--cluster", fmt.Sprintf("nats://127.0.0.1:%d", p[1]), "--routes", strings.Join(routes, ","))
+			args = append(args, "--cluster_name", "test", "--cluster", fmt.Sprintf("nats://127.0.0.1:%d", p[1]), "--routes", strings.Join(routes, ","))
 		}
-		s.start(t)
-		t.Cleanup(s.kill)
-		servers = append(servers, s)
+		servers = append(servers, &natsServer{start(t, fmt.Sprintf("n%d", i), args), fmt.Sprintf("nats://127.0.0.1:%d", p[0])})
 	}
 	return servers
 }
 
-func (s *natsServer) start(t *testing.T) {
-	t.Helper()
-	s.cmd = exec.Command(s.args[0], s.args[1:]...)
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (s *natsServer) kill() {
-	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait()
-}
-
 // node is one heartbeatd process.
 type node struct {
-	cmd           *exec.Cmd
+	*machine.Process
 	public, admin string
 }
 
@@ -127,35 +132,20 @@ var readyLine = regexp.MustCompile(`msg=ready listen=(\S+) admin=(\S+)`)
 
 func startNode(t *testing.T, cache, nats string) *node {
 	t.Helper()
-	program := build(t, "github.com/heartbeatd/heartbeatd/server/heartbeatd")
-	n := &node{cmd: exec.Command(program, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
-		"--nats-url", nats, "--presence-ttl", presenceTTL.String(), "--api-key", "operator")}
-	n.cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+cache)
-	log, err := n.cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := n.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(n.kill)
-	lines := bufio.NewScanner(log)
-	for n.public == "" {
-		if !lines.Scan() {
-			t.Fatal("heartbeatd ended before it was ready")
-		}
-		if m := readyLine.FindStringSubmatch(lines.Text()); m != nil {
+	n := &node{Process: start(t, "node", []string{need(t, heartbeat), "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
+		"--nats-url", nats, "--presence-ttl", presenceTTL.String(), "--api-key", "operator"}, "XDG_CACHE_HOME="+cache)}
+	wait(t, "the addresses of the new node", func() bool {
+		m := readyLine.FindStringSubmatch(n.Log())
+		if m != nil {
 			n.public, n.admin = m[1], m[2]
 		}
+		return m != nil || n.HasEnded()
+	})
+	if n.HasEnded() {
+		t.Fatalf("heartbeatd ended before it was ready: %s", n.Log())
 	}
-	go func() { _, _ = io.Copy(io.Discard, log) }()
 	wait(t, "readyz of the new node", func() bool { return n.ready() == http.StatusOK })
 	return n
-}
-
-func (n *node) kill() {
-	_ = n.cmd.Process.Kill()
-	_ = n.cmd.Wait()
 }
 
 func (n *node) ready() int {

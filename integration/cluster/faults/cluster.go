@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,7 +65,7 @@ func start(ctx context.Context, o *options, kinds []page.Kind) (*cluster, error)
 		return c, err
 	}
 	secrets := make(map[string]string)
-	for i := range max(1, o.pages/pagesOfSite) {
+	for i := range cmp.Or(o.sites, max(1, o.pages/pagesOfSite)) {
 		s := machine.Site{ID: fmt.Sprintf("site%d", i), Secrets: []string{fmt.Sprintf("a secret of site %d that is good for tests only", i)}}
 		c.sites = append(c.sites, s)
 		secrets[s.ID] = s.Secrets[0]
@@ -81,7 +82,6 @@ func start(ctx context.Context, o *options, kinds []page.Kind) (*cluster, error)
 		return c, err
 	}
 	c.crowd = newCrowd(c.world, kinds, o.seed, c.sites)
-	c.crowd.open(o.pages)
 	c.pusher = newPusher(c.backend, c.crowd, o.seed)
 	c.watchers, err = c.watch()
 	return c, err

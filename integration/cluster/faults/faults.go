@@ -14,9 +14,14 @@ import (
 // fault makes parts fail. It returns when all parts work again.
 type fault struct {
 	name, what  string
-	losesStream bool // NATS loses the pushes that it has stored: pages are told that they may have missed some
+	losesStream bool          // NATS loses the pushes that it has stored: pages are told that they may have missed some
+	maxGap      time.Duration // without a link, if it is limited
+	minute      bool          // the back end's requests are counted in the minute before, and in that of the fault
 	run         func(ctx context.Context, c *cluster) error
 }
+
+// maxGap is how long a page may be without a link when nodes are stopped with SIGTERM.
+const maxGap = 3 * time.Second
 
 var faults = []*fault{
 	{name: "none", what: "nothing fails", run: func(ctx context.Context, _ *cluster) error { return pause(ctx, 10*time.Second) }},
@@ -35,7 +40,8 @@ var faults = []*fault{
 	{name: "stop-nats", what: "SIGSTOP of the NATS server that leads the bucket, for 20 s", run: stopLeader},
 	{name: "nats-stores", what: "kill -9 of all NATS servers, which start again with their stores", losesStream: true, run: killNATS(false)},
 	{name: "nats-empty", what: "kill -9 of all NATS servers, which start again without their stores", losesStream: true, run: killNATS(true)},
-	{name: "rolling", what: "each node is stopped with SIGTERM and started again, one after the other", run: rollingRestart},
+	{name: "rolling", what: "each node is stopped with SIGTERM and started again, one after the other", maxGap: maxGap, run: rollingRestart},
+	{name: "rolling-minute", what: "the same; the beats that the back end answers are counted for a minute before and from its start", maxGap: maxGap, minute: true, run: rollingRestart},
 	{name: "clock-ahead", what: "the clock of a node is 2 min ahead, for two TTLs", run: clock(120)},
 	{name: "clock-behind", what: "the clock of a node is 2 min behind, for two TTLs", run: clock(-120)},
 }

@@ -5,6 +5,8 @@
 //
 //	go run ./integration/cluster/faults -pages 300 -minutes 10
 //	go run ./integration/cluster/faults -only kill-node,stop-4
+//	go run ./integration/cluster/faults -pages 5000 -sites 5000 -ttl 60s -only none,kill-nats
+//	go run ./integration/cluster/faults -ttl 60s -only rolling-minute
 //
 // It needs ip and nsenter. All processes and networks are in network namespaces that end with it.
 package main
@@ -27,6 +29,7 @@ import (
 // options are the flags.
 type options struct {
 	pages   int
+	sites   int
 	minutes float64
 	seed    uint64
 	only    string
@@ -39,6 +42,7 @@ type options struct {
 func main() {
 	var o options
 	flag.IntVar(&o.pages, "pages", 3000, "number of pages")
+	flag.IntVar(&o.sites, "sites", 0, "number of sites (default: one for each 100 pages)")
 	flag.Float64Var(&o.minutes, "minutes", 10, "begin no other round of faults after this time")
 	flag.Uint64Var(&o.seed, "seed", 1, "seed of everything that is random")
 	flag.StringVar(&o.only, "only", "", "names of faults, separated by commas; list prints them")

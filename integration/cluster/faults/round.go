@@ -32,11 +32,15 @@ type row struct {
 	beats    beats
 	gapMost  time.Duration
 	gapP99   time.Duration
-	posts    int // beats that the back end answered
+	posts    int     // beats that the back end answered
+	cpu      float64 // cores that the nodes used
+	natsCPU  float64
 	usage    usage
-	lines    int // that nodes have logged
-	linkless int
-	wrong    []string
+	lines    int            // that nodes have logged
+	linkless map[string]int // pages without a link at the end, by kind
+
+	postsBefore int // in the minute before the fault, if it is measured
+	wrong       []string
 }
 
 // beats are the beats of a round.
@@ -59,13 +63,23 @@ func (b beats) since(other beats) beats {
 
 // round makes a fault happen while pages come and go, and then checks everything.
 func (c *cluster) round(ctx context.Context, f *fault) row {
-	r := row{fault: f.name}
+	r := row{fault: f.name, linkless: make(map[string]int)}
 	for _, p := range c.crowd.all() {
 		p.Forget()
 	}
 	c.pusher.take()
-	before, lines := c.beats(), c.logLines()
-	posts, _ := c.backend.Posts()
+	if f.minute {
+		earlier, _ := c.backend.Posts()
+		_ = pause(ctx, time.Minute)
+		now, _ := c.backend.Posts()
+		r.postsBefore = now - earlier
+	}
+	before, lines, started := c.beats(), c.logLines(), time.Now()
+	then, err := c.usage()
+	if err != nil {
+		r.wrong = append(r.wrong, err.Error())
+		return r
+	}
 
 	live, stop := context.WithCancel(ctx)
 	var all sync.WaitGroup
@@ -75,10 +89,16 @@ func (c *cluster) round(ctx context.Context, f *fault) row {
 	all.Go(func() { revoker.run(live, ctx) })
 	_ = pause(ctx, calm)
 	began := time.Now()
-	err := f.run(ctx, c)
+	posts, _ := c.backend.Posts()
+	err = f.run(ctx, c)
 	healed := time.Now()
 	r.lasted = healed.Sub(began)
 	_ = pause(ctx, calm)
+	if f.minute {
+		_ = pause(ctx, time.Until(began.Add(time.Minute)))
+		now, _ := c.backend.Posts()
+		r.posts = now - posts
+	}
 	stop()
 	all.Wait()
 	c.crowd.settle()
@@ -92,26 +112,29 @@ func (c *cluster) round(ctx context.Context, f *fault) row {
 		since = healed
 	}
 	r.right = c.untilRight(ctx, since)
-	c.waitLinks(ctx, healed)
+	c.waitLinks(ctx, healed.Add(linkWait))
 	pushed, refused, _ := c.pusher.take()
 	r.pushes, r.refused = deliveries(pushed, c.crowd.all(), healed), refused
 	r.revoked = len(revoker.revoked)
 	r.wrong = append(r.wrong, revoker.check()...)
 	r.beats, r.lines = c.beats().since(before), c.logLines()-lines
-	after, _ := c.backend.Posts()
-	r.posts = after - posts
+	if after, _ := c.backend.Posts(); !f.minute {
+		r.posts = after - posts
+	}
 	c.measurePages(&r)
 	r.usage, err = c.usage()
 	if err != nil {
 		r.wrong = append(r.wrong, err.Error())
 	}
+	elapsed := time.Since(started).Seconds()
+	r.cpu, r.natsCPU = (r.usage.cpu-then.cpu).Seconds()/elapsed, (r.usage.natsCPU-then.natsCPU).Seconds()/elapsed
 	r.judge(f, c)
 	return r
 }
 
 // waitLinks waits until every page that can have a link has one.
-func (c *cluster) waitLinks(ctx context.Context, healed time.Time) {
-	for ctx.Err() == nil && time.Since(healed) < linkWait {
+func (c *cluster) waitLinks(ctx context.Context, until time.Time) {
+	for ctx.Err() == nil && time.Now().Before(until) {
 		if !slices.ContainsFunc(c.crowd.all(), isLinkless) {
 			return
 		}
@@ -133,7 +156,7 @@ func (c *cluster) measurePages(r *row) {
 			gaps = append(gaps, s.Longest)
 		}
 		if isLinkless(p) {
-			r.linkless++
+			r.linkless[fmt.Sprintf("%s pages, blocked by code %d", p.Kind.Name, p.State().Blocked)]++
 		}
 		if s := p.State(); s.Out != "" {
 			r.wrong = append(r.wrong, fmt.Sprintf("a %v has ended: %s", p, s.Out))
@@ -168,6 +191,7 @@ func (r *row) judge(f *fault, c *cluster) {
 	wrong(p.old > 0, "pages received %d pushes from before they were opened", p.old)
 	wrong(r.beats.unasked > 0, "%d beats were answered twice", r.beats.unasked)
 	wrong(r.beats.wrong > 0, "%d ticks are none", r.beats.wrong)
-	wrong(r.linkless > 0, "%d pages have no link", r.linkless)
+	wrong(f.maxGap > 0 && r.gapMost > f.maxGap, "a page had no link for %v", r.gapMost.Round(time.Millisecond))
+	wrong(len(r.linkless) > 0, "pages have no link: %v", r.linkless)
 	r.wrong = append(r.wrong, r.usage.growth(c.base)...)
 }

@@ -43,18 +43,21 @@ func (c *cluster) runFaults(ctx context.Context, list []*fault) error {
 	return nil
 }
 
-const heading = `fault           pages lasted right  ghosts missing stale | pushes refused deliveries lost told late old disorder slowest | revoked | beats ticks declines posted late | no link: p99 longest | PHP | goroutines files heap | log lines`
+const heading = `fault           pages lasted right  ghosts missing stale | pushes refused deliveries lost told late old disorder slowest | revoked | beats ticks declines posted late | no link: p99 longest | PHP before | goroutines files heap | CPU: nodes NATS | log lines`
 
 func (r *row) String() string {
 	p, b := &r.pushes, &r.beats
-	return fmt.Sprintf("%-15s %5d %5.1fs %5.1fs %6d %7d %5d | %6d %7d %10d %4d %4d %4d %3d %8d %6.1fs | %7d | %5d %5d %8d %6d %4d | %10.1fs %7.1fs | %3d | %10d %5d %3dM | %d (%s)",
+	return fmt.Sprintf("%-15s %5d %5.1fs %5.1fs %6d %7d %5d | %6d %7d %10d %4d %4d %4d %3d %8d %6.1fs | %7d | %5d %5d %8d %6d %4d | %10.1fs %7.1fs | %3d %6d | %10d %5d %3dM | %8.0f%% %3.0f%% | %d (%s)",
 		r.fault, r.pages, r.lasted.Seconds(), r.right.took.Seconds(), r.right.ghosts, r.right.missing, r.right.stale,
 		p.accepted, r.refused, p.deliveries, p.lost, p.missed, p.late, p.old, p.disorder, p.longest.Seconds(),
-		r.revoked, b.begun, b.ticks, b.declines, b.posted, b.late, r.gapP99.Seconds(), r.gapMost.Seconds(), r.posts,
-		r.usage.goroutines, r.usage.files, r.usage.heap>>20, r.lines, r.right.by)
+		r.revoked, b.begun, b.ticks, b.declines, b.posted, b.late, r.gapP99.Seconds(), r.gapMost.Seconds(), r.posts, r.postsBefore,
+		r.usage.goroutines, r.usage.files, r.usage.heap>>20, 100*r.cpu, 100*r.natsCPU, r.lines, r.right.by)
 }
 
-// prepare waits until every page has a link, and measures what the nodes use.
+// openWait is how long pages may take at the start until all have a link.
+const openWait = 5 * time.Minute
+
+// prepare opens the pages, and measures what that costs.
 func (c *cluster) prepare(ctx context.Context, list []*fault) (err error) {
 	for _, f := range list {
 		if strings.HasPrefix(f.name, "clock") && c.clocked == "" {
@@ -63,7 +66,20 @@ func (c *cluster) prepare(ctx context.Context, list []*fault) (err error) {
 			}
 		}
 	}
-	c.waitLinks(ctx, time.Now())
+	before, err := c.usage()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	c.crowd.open(c.pages)
+	c.waitLinks(ctx, began.Add(openWait))
+	took := time.Since(began)
+	opened, err := c.usage()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%d pages of %d sites: links after %.1f s, for which the nodes took %.1f s of CPU, and NATS %.1f s\n",
+		c.pages, len(c.sites), took.Seconds(), (opened.cpu - before.cpu).Seconds(), (opened.natsCPU - before.natsCPU).Seconds())
 	if err := pause(ctx, c.ttl); err != nil {
 		return err
 	}

@@ -34,6 +34,7 @@ type Process struct {
 	program []string
 	cmd     *exec.Cmd
 	ended   chan struct{} // closed when its output has ended
+	spent   time.Duration // CPU of those that have ended
 
 	mu     sync.Mutex // guards the following fields
 	log    []byte     // the end of what it wrote
@@ -78,6 +79,7 @@ func (p *Process) Start(env ...string) error {
 	_ = in.Close()
 	if err != nil {
 		_ = out.Close()
+		p.cmd = nil
 		return err
 	}
 	ended := make(chan struct{})
@@ -138,14 +140,22 @@ func (p *Process) Faults() []string {
 // Signal sends it a signal.
 func (p *Process) Signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
 
-// Kill ends it with SIGKILL. It may have ended.
+// Kill ends it with SIGKILL, unless it has ended.
 func (p *Process) Kill() {
-	if p.cmd == nil || p.cmd.Process == nil {
+	if p.cmd == nil {
 		return
 	}
 	_ = p.cmd.Process.Kill()
-	_ = p.cmd.Wait()
+	p.wait()
 	<-p.ended
+}
+
+func (p *Process) wait() {
+	_ = p.cmd.Wait() // it may have been killed, which is an error
+	if p.cmd.ProcessState != nil {
+		p.spent += p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
+	}
+	p.cmd = nil
 }
 
 // Terminate ends it with SIGTERM, and returns an error if it does not end in time.
@@ -155,7 +165,7 @@ func (p *Process) Terminate() error {
 	}
 	select {
 	case <-p.ended:
-		_ = p.cmd.Wait()
+		p.wait()
 		return nil
 	case <-time.After(StopWait):
 		p.Kill()
@@ -194,5 +204,5 @@ func (p *Process) Usage() (u Usage, err error) {
 	}
 	const ticksPerSecond = 100
 	files, err := os.ReadDir(dir + "fd")
-	return Usage{time.Duration(user+system) * time.Second / ticksPerSecond, len(files), pages * os.Getpagesize()}, err
+	return Usage{p.spent + time.Duration(user+system)*time.Second/ticksPerSecond, len(files), pages * os.Getpagesize()}, err
 }

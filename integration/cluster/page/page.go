@@ -95,6 +95,8 @@ type Page struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
+	unheard atomic.Int32 // sessions over HTTP in a row that were gone before frames had arrived
+
 	mu           sync.Mutex // guards the following fields
 	rng          *rand.Rand
 	ticket       string
@@ -102,6 +104,7 @@ type Page struct {
 	life         time.Duration // after which PHP must see a beat
 	cursor       string
 	link         link
+	blocked      int    // the code after which the page does not connect again, or 0
 	out          string // why the page has ended by itself
 	outAt        time.Time
 	nudged       chan struct{}
@@ -180,13 +183,13 @@ func (p *Page) newLink(ctx context.Context, name string) link {
 	case webSocket:
 		return newSocket(ctx, p.world.Client, p.header, &p.world.Tally, p.receive)
 	case events:
-		return newSession(ctx, p.world, p.header, p.receive, stream)
+		return newSession(ctx, p, stream)
 	}
-	return newSession(ctx, p.world, p.header, p.receive, poll)
+	return newSession(ctx, p, poll)
 }
 
 func (p *Page) testEvents(ctx context.Context) bool {
-	s := newSession(ctx, p.world, p.header, nil, nil)
+	s := newSession(ctx, p, nil)
 	defer s.cancel()
 	return testStream(s.ctx, s)
 }
@@ -214,8 +217,12 @@ func (p *Page) unlinked(l link) {
 	}
 }
 
-// refused is called when heartbeatd has refused the ticket, or revoked it.
-func (p *Page) refused() { p.nudge() }
+// block is called when the page does not connect again, because of the code of a close.
+func (p *Page) block(code int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.blocked = code
+}
 
 // nudge makes the page beat.
 func (p *Page) nudge() {

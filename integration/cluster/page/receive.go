@@ -38,10 +38,11 @@ func poll(s *session, opened func()) {
 			Frames []json.RawMessage `json:"frames"`
 		}
 		if status != http.StatusOK || json.Unmarshal(text, &answer) != nil || answer.ID != id {
-			s.finish(refusal(status, text))
+			s.finish(s.refusal(status, text))
 			return
 		}
 		seq = answer.Seq
+		s.hears()
 		for _, f := range answer.Frames {
 			s.deliver(readFrame(f))
 		}
@@ -81,7 +82,7 @@ func (s *session) readStream(r *http.Response, id string, last int64, silence *t
 		if lines.Scan() {
 			text = lines.Text()
 		}
-		s.finish(refusal(r.StatusCode, []byte(text)))
+		s.finish(s.refusal(r.StatusCode, []byte(text)))
 		return last
 	}
 	event := int64(0)
@@ -94,6 +95,7 @@ func (s *session) readStream(r *http.Response, id string, last int64, silence *t
 				s.finish(lost())
 				return last
 			}
+			s.hears()
 			opened()
 		case strings.HasPrefix(line, "id:"):
 			event, _ = strconv.ParseInt(strings.TrimSpace(line[3:]), 10, 64)

@@ -41,11 +41,13 @@ type session struct {
 	posts   chan map[string]any // notes and tickets, in order
 	receive func(s *session, opened func())
 	once    sync.Once
+	heard   atomic.Bool   // frames have arrived
+	unheard *atomic.Int32 // how many sessions of the page in a row were gone before
 }
 
-func newSession(ctx context.Context, world *World, header http.Header, onFrame func(*frame), receive func(*session, func())) *session {
+func newSession(ctx context.Context, p *Page, receive func(*session, func())) *session {
 	s := &session{
-		end: newEnd(), world: world, header: header, onFrame: onFrame, hold: holdTime, receive: receive,
+		end: newEnd(), world: p.world, header: p.header, onFrame: p.receive, hold: holdTime, receive: receive, unheard: &p.unheard,
 		posts: make(chan map[string]any, waitingNotes),
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
@@ -106,7 +108,7 @@ func (s *session) open(h hello) *ending {
 	}
 	f := readFrame(answer)
 	if status != http.StatusOK || f == nil || f.Type != "welcome" {
-		return refusal(status, answer)
+		return s.refusal(status, answer)
 	}
 	s.id = f.Session
 	s.onFrame(f)
@@ -124,12 +126,31 @@ func (s *session) open(h hello) *ending {
 	return nil
 }
 
+// maxUnheard is how many sessions in a row may be gone before frames have arrived. With more, the
+// page takes it that something in between makes the transport fail.
+const maxUnheard = 5
+
 // refusal returns what an answer that is not a success says.
-func refusal(status int, answer []byte) *ending {
-	if f := readFrame(answer); f != nil && f.Type == "bye" && status != http.StatusGone {
+func (s *session) refusal(status int, answer []byte) *ending {
+	if status == http.StatusGone {
+		if !s.heard.Load() && s.unheard.Add(1) >= maxUnheard {
+			return &ending{code: codeOther}
+		}
+		return lost()
+	}
+	if f := readFrame(answer); f != nil && f.Type == "bye" {
 		return asEnding(f)
 	}
+	if status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooEarly && status != http.StatusTooManyRequests {
+		return &ending{code: codeOther}
+	}
 	return lost()
+}
+
+// hears is called when frames have arrived.
+func (s *session) hears() {
+	s.heard.Store(true)
+	s.unheard.Store(0)
 }
 
 func (s *session) finish(why *ending) {
@@ -173,7 +194,7 @@ func (s *session) beat(body string) <-chan *frame {
 		if err != nil {
 			s.finish(lost())
 		} else {
-			s.finish(refusal(status, answer))
+			s.finish(s.refusal(status, answer))
 		}
 		wait <- nil
 	}()
@@ -202,7 +223,7 @@ func (s *session) sendPosts() {
 			if err != nil {
 				s.finish(lost())
 			} else if status != http.StatusNoContent {
-				s.finish(refusal(status, answer))
+				s.finish(s.refusal(status, answer))
 			}
 		}
 	}

@@ -18,6 +18,7 @@ const (
 	failedWait   = time.Minute
 	outageWait   = 5 * time.Second
 	failedMax    = time.Hour
+	refusedWait  = 5 * time.Minute
 )
 
 // selector keeps a link open over the best transport that works, as the drop-in's does. Only the
@@ -74,7 +75,11 @@ func (s *selector) connect(ctx context.Context) time.Duration {
 		if delay, handled := s.handle(why); handled {
 			return delay
 		}
-		failed = append(failed, name)
+		if why.code == codeOther {
+			s.wait(name, refusedWait)
+		} else {
+			failed = append(failed, name)
+		}
 	}
 	if len(failed) == 0 {
 		return s.nextTry(s.order)
@@ -190,6 +195,10 @@ func (s *selector) down(name string, l link, why *ending, lasted time.Duration) 
 	if delay, handled := s.handle(why); handled {
 		return delay
 	}
+	if why.code == codeOther {
+		s.wait(name, refusedWait)
+		return 0
+	}
 	if lasted < proven {
 		s.flaps[name]++
 		if s.flaps[name]%maxFlaps == 0 && name != s.order[len(s.order)-1] {
@@ -204,9 +213,11 @@ func (s *selector) down(name string, l link, why *ending, lasted time.Duration) 
 func (s *selector) handle(why *ending) (delay time.Duration, handled bool) {
 	switch {
 	case why.code == codeTicket:
-		s.page.refused()
+		s.page.block(why.code)
+		s.page.nudge() // the back end may have a newer ticket, or say that the user is logged out
 		return blocked, true
 	case why.code == codeReplaced, why.code == codeLeft:
+		s.page.block(why.code)
 		return blocked, true
 	case why.retry > 0:
 		s.round = 0

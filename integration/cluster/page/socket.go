@@ -99,14 +99,15 @@ func (s *socket) receive() {
 
 func (s *socket) answer(f *frame) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	wait := s.waiting[f.ID]
 	delete(s.waiting, f.ID)
-	s.mu.Unlock()
-	if wait == nil {
+	switch {
+	case wait != nil:
+		wait <- f
+	case !s.over:
 		s.tally.unasked.Add(1)
-		return
 	}
-	wait <- f
 }
 
 // finish ends the link. Beats that wait get nil.
