@@ -37,10 +37,11 @@ type view struct {
 // views returns everything that is compared with the truth, which no longer changes.
 func (c *cluster) views() (list []*view) {
 	truth := c.crowd.truth()
+	sites, onNodes := c.listed(truth)
 	for _, n := range c.nodes {
 		list = append(list, &view{name: n.Name, read: func() (difference, error) {
-			seen, err := c.listOf(n)
-			return truth.compare(seen), err
+			seen, err := listOf(n, sites)
+			return onNodes.compare(seen), err
 		}})
 	}
 	list = append(list, &view{name: "Observe", read: func() (difference, error) { return truth.compare(c.watchers.observed()), nil }})

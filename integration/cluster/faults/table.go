@@ -55,7 +55,7 @@ func (r *row) String() string {
 }
 
 // openWait is how long pages may take at the start until all have a link.
-const openWait = 5 * time.Minute
+const openWait = time.Minute
 
 // prepare opens the pages, and measures what that costs.
 func (c *cluster) prepare(ctx context.Context, list []*fault) (err error) {
@@ -78,8 +78,14 @@ func (c *cluster) prepare(ctx context.Context, list []*fault) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%d pages of %d sites: links after %.1f s, for which the nodes took %.1f s of CPU, and NATS %.1f s\n",
-		c.pages, len(c.sites), took.Seconds(), (opened.cpu - before.cpu).Seconds(), (opened.natsCPU - before.natsCPU).Seconds())
+	without := 0
+	for _, p := range c.crowd.all() {
+		if isLinkless(p) {
+			without++
+		}
+	}
+	fmt.Printf("%d pages of %d sites: after %.1f s %d have no link; the nodes took %.1f s of CPU, and NATS %.1f s\n",
+		c.pages, len(c.sites), took.Seconds(), without, (opened.cpu - before.cpu).Seconds(), (opened.natsCPU - before.natsCPU).Seconds())
 	if err := pause(ctx, c.ttl); err != nil {
 		return err
 	}

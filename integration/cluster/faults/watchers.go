@@ -158,10 +158,29 @@ func (s *script) observed() presences {
 
 var direct = &http.Client{Timeout: 5 * time.Second}
 
-// listOf returns the entries of all sites on a node.
-func (c *cluster) listOf(n *machine.Node) (presences, error) {
+// maxListed is the number of sites whose lists are read: each node watches such a site.
+const maxListed = 50
+
+// listed returns the sites whose lists are read, and the entries of these.
+func (c *cluster) listed(truth presences) ([]machine.Site, presences) {
+	sites := c.sites[:min(maxListed, len(c.sites))]
+	of := make(map[string]bool)
+	for _, s := range sites {
+		of[s.ID] = true
+	}
+	t := make(presences)
+	for k, screen := range truth {
+		if of[k.site] {
+			t[k] = screen
+		}
+	}
+	return sites, t
+}
+
+// listOf returns the entries of sites on a node.
+func listOf(n *machine.Node, sites []machine.Site) (presences, error) {
 	seen := make(presences)
-	for _, site := range c.sites {
+	for _, site := range sites {
 		for page, pages := 1, 1; page <= pages; page++ {
 			list, total, err := listPage(n, site.ID, page)
 			if err != nil {
