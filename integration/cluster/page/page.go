@@ -35,6 +35,7 @@ var kinds = []struct {
 	share int
 }{
 	{Kind{"websocket", []string{webSocket, events, longPoll}}, 5},
+	{Kind{"websocket-only", []string{webSocket}}, 5}, // with heartbeatSettings.heartbeatd.transports
 	{Kind{"events", []string{events, longPoll}}, 2},
 	{Kind{"longpoll", []string{longPoll}}, 2},
 	{Kind{"post", nil}, 1},
@@ -51,7 +52,7 @@ func ParseKinds(names string) (list []Kind, err error) {
 			}
 		}
 		if !known {
-			return nil, fmt.Errorf("-kinds %s: the kinds are websocket, events, longpoll and post", name)
+			return nil, fmt.Errorf("-kinds %s: the kinds are websocket, websocket-only, events, longpoll and post", name)
 		}
 	}
 	return list, nil

@@ -123,6 +123,8 @@ func (s *selector) attempt(ctx context.Context, name string) (link, *ending) {
 		return nil, why
 	}
 	s.maybeDown, s.known[name] = false, true
+	delete(s.waits, name)
+	delete(s.until, name)
 	s.page.linked(l)
 	return l, nil
 }
@@ -190,7 +192,6 @@ func (s *selector) down(name string, l link, why *ending, lasted time.Duration) 
 	s.page.unlinked(l)
 	if lasted >= proven {
 		s.round, s.flaps[name] = 0, 0
-		delete(s.waits, name)
 	}
 	if delay, handled := s.handle(why); handled {
 		return delay
