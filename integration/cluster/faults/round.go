@@ -64,49 +64,27 @@ func (b beats) since(other beats) beats {
 // round makes a fault happen while pages come and go, and then checks everything.
 func (c *cluster) round(ctx context.Context, f *fault) row {
 	r := row{fault: f.name, linkless: make(map[string]int)}
-	for _, p := range c.crowd.all() {
-		p.Forget()
-	}
-	c.pusher.take()
 	if f.minute {
 		earlier, _ := c.backend.Posts()
 		_ = pause(ctx, time.Minute)
 		now, _ := c.backend.Posts()
 		r.postsBefore = now - earlier
 	}
+	for _, p := range c.crowd.all() {
+		p.Forget()
+	}
+	c.pusher.take()
 	before, lines, started := c.beats(), c.logLines(), time.Now()
 	then, err := c.usage()
 	if err != nil {
 		r.wrong = append(r.wrong, err.Error())
 		return r
 	}
-
-	live, stop := context.WithCancel(ctx)
-	var all sync.WaitGroup
-	all.Go(func() { c.crowd.churn(live) })
-	all.Go(func() { c.pusher.run(live) })
-	revoker := newRevoker(c)
-	all.Go(func() { revoker.run(live, ctx) })
-	_ = pause(ctx, calm)
-	began := time.Now()
-	posts, _ := c.backend.Posts()
-	err = f.run(ctx, c)
-	healed := time.Now()
-	r.lasted = healed.Sub(began)
-	_ = pause(ctx, calm)
-	if f.minute {
-		_ = pause(ctx, time.Until(began.Add(time.Minute)))
-		now, _ := c.backend.Posts()
-		r.posts = now - posts
-	}
-	stop()
-	all.Wait()
-	c.crowd.settle()
+	healed, revoker, err := c.live(ctx, f, &r)
 	if err != nil {
 		r.wrong = append(r.wrong, err.Error())
 		return r
 	}
-
 	since := c.crowd.lastChange()
 	if since.Before(healed) {
 		since = healed
@@ -118,18 +96,41 @@ func (c *cluster) round(ctx context.Context, f *fault) row {
 	r.revoked = len(revoker.revoked)
 	r.wrong = append(r.wrong, revoker.check()...)
 	r.beats, r.lines = c.beats().since(before), c.logLines()-lines
-	if after, _ := c.backend.Posts(); !f.minute {
-		r.posts = after - posts
-	}
 	c.measurePages(&r)
-	r.usage, err = c.usage()
-	if err != nil {
+	if r.usage, err = c.usage(); err != nil {
 		r.wrong = append(r.wrong, err.Error())
 	}
 	elapsed := time.Since(started).Seconds()
 	r.cpu, r.natsCPU = (r.usage.cpu-then.cpu).Seconds()/elapsed, (r.usage.natsCPU-then.natsCPU).Seconds()/elapsed
 	r.judge(f, c)
 	return r
+}
+
+// live makes a fault happen while pages come and go, data is pushed and users are logged out. It
+// returns when the fault was over.
+func (c *cluster) live(ctx context.Context, f *fault, r *row) (healed time.Time, revoker *revoker, err error) {
+	live, stop := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	revoker = newRevoker(c)
+	all.Go(func() { c.crowd.churn(live) })
+	all.Go(func() { c.pusher.run(live) })
+	all.Go(func() { revoker.run(live, ctx) })
+	_ = pause(ctx, calm)
+	began := time.Now()
+	before, _ := c.backend.Posts()
+	err = f.run(ctx, c)
+	healed = time.Now()
+	r.lasted = healed.Sub(began)
+	_ = pause(ctx, calm)
+	if f.minute {
+		_ = pause(ctx, time.Until(began.Add(time.Minute)))
+	}
+	after, _ := c.backend.Posts()
+	r.posts = after - before
+	stop()
+	all.Wait()
+	c.crowd.settle()
+	return healed, revoker, err
 }
 
 // waitLinks waits until every page that can have a link has one.
