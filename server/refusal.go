@@ -5,9 +5,9 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/server/hourly"
 	"github.com/heartbeatd/heartbeatd/server/network"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
@@ -51,6 +51,11 @@ func ticketError(reason string) *transport.Bye {
 	return &transport.Bye{Code: transport.CodeTicket, Reason: reason}
 }
 
+// goingAway is the end of a page of a node that drains.
+func goingAway(retry time.Duration) *transport.Bye {
+	return &transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: retry}
+}
+
 // errStopping is the end of a page that comes when the broker has been closed.
 func errStopping(err error) *transport.Bye {
 	return &transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away: " + err.Error(), RetryAfter: time.Second}
@@ -58,31 +63,20 @@ func errStopping(err error) *transport.Bye {
 
 func refuseRevoked(site string) error { return refuse(site, ticket.Revoked, "the ticket is revoked") }
 
-const (
-	// logRefusalEvery is how often one cause is logged for one site: clients determine how
-	// often it occurs.
-	logRefusalEvery = time.Hour
-	// maxLogged is the most bytes of a client's text in the log.
-	maxLogged = 200
-)
+// maxLogged is the most bytes of a client's text in the log.
+const maxLogged = 200
 
 // refusals logs why pages are refused: each cause once an hour for each site.
 type refusals struct {
 	sites  *sites
 	logger *slog.Logger
 
-	mu    sync.Mutex // guards known
-	known map[refusalKey]*refusalCount
+	times hourly.Limit[refusalKey]
 }
 
 type refusalKey struct {
 	site  string // configured, or empty
 	cause ticket.Cause
-}
-
-type refusalCount struct {
-	logged time.Time
-	since  int // how many more there were since then
 }
 
 // log logs a refusal, unless one of the same site and cause was logged in the last hour.
@@ -95,7 +89,7 @@ func (l *refusals) log(r *http.Request, err error) {
 	if first := l.sites.first(refused.site); first != nil {
 		key.site = first.ID
 	}
-	more, due := l.count(key, time.Now())
+	more, due := l.times.Due(key, time.Now())
 	if !due {
 		return
 	}
@@ -118,27 +112,6 @@ func (l *refusals) log(r *http.Request, err error) {
 // is not known yet.
 func (l *refusals) logLimit(r *http.Request, bye *transport.Bye) {
 	l.log(r, &refusal{Bye: bye, cause: limitReached})
-}
-
-// count reports whether a refusal is to be logged, and how many were not since the last
-// one that was.
-func (l *refusals) count(key refusalKey, now time.Time) (more int, due bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := l.known[key]
-	if n == nil {
-		if l.known == nil {
-			l.known = make(map[refusalKey]*refusalCount)
-		}
-		l.known[key] = &refusalCount{logged: now}
-		return 0, true
-	}
-	if now.Sub(n.logged) < logRefusalEvery {
-		n.since++
-		return 0, false
-	}
-	more, n.since, n.logged = n.since, 0, now
-	return more, true
 }
 
 func logged(text string) string { return text[:min(len(text), maxLogged)] }

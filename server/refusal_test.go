@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/server/deposit"
@@ -84,27 +83,6 @@ func TestHTTPLimitLogged(t *testing.T) {
 	if !strings.Contains(log.String(), `msg="a page is refused" site="" cause=limit reason="too many sessions over HTTP"`) {
 		t.Errorf("logged %s", log.String())
 	}
-}
-
-// TestRefusalsCounted checks that a cause is logged again after an hour, with the number of
-// refusals meanwhile.
-func TestRefusalsCounted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var l refusals
-		key := refusalKey{"a site", wrongCookie}
-		for i := range 5 {
-			if _, due := l.count(key, time.Now()); due != (i == 0) {
-				t.Errorf("refusal %d: logged %v", i, due)
-			}
-		}
-		if _, due := l.count(refusalKey{"a site", wrongOrigin}, time.Now()); !due {
-			t.Error("another cause is not logged")
-		}
-		time.Sleep(logRefusalEvery)
-		if more, due := l.count(key, time.Now()); !due || more != 4 {
-			t.Errorf("an hour later: %d more, logged %v", more, due)
-		}
-	})
 }
 
 // lockedBuffer is a bytes.Buffer that is safe for concurrent use.

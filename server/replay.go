@@ -9,7 +9,6 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/replay"
 	"github.com/heartbeatd/heartbeatd/server/room"
-	"github.com/heartbeatd/heartbeatd/transport"
 )
 
 // replayBuffer sends the pushes and nudges that nodes publish to the sessions of this node,
@@ -137,13 +136,13 @@ func (b *replayBuffer) subscribe(s *session, after string) string {
 	return from.String()
 }
 
-// bye ends the connection of a page that goes to another node, and tells the page its cursor first:
+// sendAway calls leave, which sends a page to another node, and tells the page its cursor first:
 // since the page's last push the stream may have dropped messages that were not for the page.
-func (b *replayBuffer) bye(s *session, bye *transport.Bye) {
+func (b *replayBuffer) sendAway(s *session, leave func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if c := b.kept.Cursor; c.Epoch != "" {
 		s.tellCursor(replay.CursorFrame(c), c)
 	}
-	s.bye(bye)
+	leave()
 }

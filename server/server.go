@@ -48,7 +48,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"strings"
@@ -56,6 +55,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/balance"
 	"github.com/heartbeatd/heartbeatd/server/demosite"
 	"github.com/heartbeatd/heartbeatd/server/deposit"
 	"github.com/heartbeatd/heartbeatd/server/hook"
@@ -109,8 +109,8 @@ type Config struct {
 //	outlet.mu          where the frames for a page go
 //	Outbox's mu, then the transport's own: they wake a writer
 //
-// While these are held no other lock is waited for: sites.mu, cron.Cron.mu, refusals.mu, limit.Clients.mu
-// (except for that of its log), budget.Budget.mu, sitecall.Hosts.mu, phpbeats.Counter.mu,
+// While these are held no other lock is waited for: sites.mu, cron.Cron.mu, those of package hourly, limit.Clients.mu
+// (except for that of its log), those of package balance, budget.Budget.mu, sitecall.Hosts.mu, phpbeats.Counter.mu,
 // deposit.Store.mu (except for budget.Budget.mu), depositor.mu and the locks of package ticket. A new session is locked under sessions.mu while no other goroutine
 // can reach it, so that never waits. The transport calls sessions with none of its locks held.
 //
@@ -131,6 +131,7 @@ type Server struct {
 	started  time.Time
 	deposits deposit.Store
 	refusals refusals
+	balancer *balance.Balancer
 
 	apiKey, metricsKey string
 
@@ -185,6 +186,9 @@ func New(c Config) (*Server, error) {
 	s.replay = &replayBuffer{sessions: s.sessions, site: s.sites.get, log: c.Logger, wakeRows: rows.wake, wakeSync: tables.wake}
 	c.Broker.Subscribe(broker.Pushes, s.replay.subscribed, s.replay.receive)
 	c.Broker.Subscribe(broker.Revocations, nil, (&revoker{&s.tickets, s.sites, s.sessions, c.Logger}).receive)
+	s.balancer = newBalancer(c.Broker, s.sessions, s.replay, s.stop)
+	s.sessions.retry = s.balancer.Retry
+	s.stopped.Go(s.balancer.Run)
 	depositor := &depositor{store: &s.deposits, sites: s.sites, sessions: s.sessions, broker: c.Broker, log: c.Logger, lost: make(chan struct{}, 1), outdated: make(chan struct{}, 1)}
 	c.Broker.Subscribe(broker.Deposits, depositor.subscribed, depositor.receive)
 	s.stopped.Go(func() { depositor.run(s.stop) })
@@ -216,27 +220,13 @@ func (s *Server) closeIdleSites() {
 	}
 }
 
-// Drain ends the connections of all pages, evenly over d, and refuses new pages. Entries
-// stay: the pages come back elsewhere within their grace period.
+// Drain sends all pages to other nodes, evenly over d, and refuses new ones. Entries stay: the
+// pages come back elsewhere within their grace period.
 func (s *Server) Drain(ctx context.Context, d time.Duration) {
-	all := s.sessions.close()
-	// A few pages are not spread over all of d.
-	interval := min(d/time.Duration(max(1, len(all))), 50*time.Millisecond)
-	started := time.Now()
-	for i, sess := range all {
-		s.replay.bye(sess, &transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: time.Millisecond + rand.N(d+time.Second)})
-		ahead := time.Until(started.Add(time.Duration(i+1) * interval))
-		if ahead < time.Millisecond {
-			continue // timers are not exact enough for shorter waits
-		}
-		select {
-		case <-time.After(ahead):
-		case <-s.stop:
-			return // Close says bye to the others
-		case <-ctx.Done():
-			s.log.Warn("draining was cut short", "pages left", len(all)-i-1)
-			return
-		}
+	s.balancer.Begin(d)
+	s.sessions.close()
+	if left := s.balancer.Drain(ctx, d); left > 0 && ctx.Err() != nil {
+		s.log.Warn("draining was cut short", "pages left", left)
 	}
 }
 
@@ -264,7 +254,7 @@ func (s *Server) close() {
 	close(s.stop)
 	s.stopped.Wait()
 	for _, sess := range s.sessions.close() {
-		sess.abandon(&transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: time.Second})
+		sess.abandon(goingAway(time.Second))
 	}
 	s.socket.Close()
 	s.requests.Stop()

@@ -59,6 +59,7 @@ type session struct {
 	key   sessionKey
 	beats *rate.Limiter
 	last  atomic.Pointer[ticket.Claims] // of the last ticket, for those that do not hold mu
+	moved atomic.Int64                  // Unix s: when the page was last asked to go to another node
 
 	mu             sync.Mutex // guards the following fields
 	claims         *ticket.Claims

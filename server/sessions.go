@@ -20,7 +20,8 @@ const maxUserSessions = 200
 
 // sessions are those of one node.
 type sessions struct {
-	closed chan struct{} // closed when no page may come
+	closed chan struct{}        // closed when no page may come
+	retry  func() time.Duration // after what time a page that comes then tries again
 
 	mu       sync.Mutex // guards the following fields
 	byKey    map[sessionKey]*session
@@ -84,7 +85,7 @@ func (l *sessions) reserve(from *budget.Budget, key sessionKey, again bool) erro
 	retry := 5*time.Second + rand.N(10*time.Second)
 	switch {
 	case l.draining:
-		return &transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: retry}
+		return goingAway(l.retry())
 	case again:
 		return nil
 	case l.byUser[userKey{key.site, key.user}] >= maxUserSessions:

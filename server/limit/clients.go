@@ -12,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/heartbeatd/heartbeatd/broker/budget"
+	"github.com/heartbeatd/heartbeatd/server/hourly"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
@@ -53,7 +54,7 @@ type Clients struct {
 
 	Requests *Requests    // to the WordPress of all sites
 	Log      *slog.Logger // may be nil
-	logs     logTimes
+	logs     hourly.Limit[logKey]
 
 	mu    sync.Mutex // guards the following fields
 	open  int        // TCP connections
@@ -130,7 +131,7 @@ func (l *Clients) DepositRefused(site string, err error) {
 // refused counts that something of a site is refused, and logs it at most once an hour.
 func (l *Clients) refused(msg, limit, site string, err error) {
 	l.limited(limit)
-	if l.Log != nil && l.logs.due(logKey{limit: msg + limit, site: site}, time.Now()) {
+	if l.isLogged(logKey{limit: msg + limit, site: site}) {
 		l.Log.Warn(msg, "site", site, "limit", limit, "error", err)
 	}
 }

@@ -2,37 +2,22 @@ package limit
 
 import (
 	"net/netip"
-	"sync"
 	"time"
 )
 
-// logEvery is how often it is logged that a limit is reached.
-const logEvery = time.Hour
-
-// logTimes is when it was last logged that a limit of an address, or of all, was reached.
-type logTimes struct {
-	mu sync.Mutex // guards at; no other lock is taken under it
-	at map[logKey]time.Time
-}
-
+// logKey is what is logged at most once an hour.
 type logKey struct {
 	limit string
 	one   bool   // of one address
 	site  string // of one site
 }
 
-// due reports whether it is to be logged that a limit is reached.
-func (l *logTimes) due(k logKey, now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if at, logged := l.at[k]; logged && now.Sub(at) < logEvery {
+func (l *Clients) isLogged(k logKey) bool {
+	if l.Log == nil {
 		return false
 	}
-	if l.at == nil {
-		l.at = make(map[logKey]time.Time)
-	}
-	l.at[k] = now
-	return true
+	_, due := l.logs.Due(k, time.Now())
+	return due
 }
 
 // what is what there is too much of, by limit.
@@ -45,7 +30,7 @@ var what = map[string]string{
 // it at most once an hour.
 func (l *Clients) reached(limit string, address netip.Prefix) {
 	l.limited(limit)
-	if l.Log == nil || !l.logs.due(logKey{limit: limit, one: address.IsValid()}, time.Now()) {
+	if !l.isLogged(logKey{limit: limit, one: address.IsValid()}) {
 		return
 	}
 	if !address.IsValid() {

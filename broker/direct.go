@@ -1,0 +1,59 @@
+package broker
+
+import (
+	"context"
+
+	"github.com/nats-io/nats.go"
+)
+
+// NodeSubjects is the beginning of the subjects of messages between nodes that NATS does not
+// store. Who may not publish there cannot speak for a node.
+const NodeSubjects = "heartbeatd.node."
+
+// Node returns the name of this node.
+func (b *Broker) Node() string { return b.node }
+
+// IsAlone reports whether no other node can use the same NATS.
+func (b *Broker) IsAlone() bool { return b.exclusive }
+
+// Ask sends a message and returns the answer. If nobody hears its subject, the error is
+// nats.ErrNoResponders, and comes at once.
+func (b *Broker) Ask(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
+	l, _ := b.current()
+	if l == nil {
+		return nil, nats.ErrDisconnected
+	}
+	return l.nc.RequestMsgWithContext(ctx, m)
+}
+
+// Tell sends a message to the nodes that hear its subject at this moment.
+func (b *Broker) Tell(m *nats.Msg) error {
+	l, _ := b.current()
+	if l == nil {
+		return nats.ErrDisconnected
+	}
+	return l.nc.PublishMsg(m)
+}
+
+// Hear calls fn with each message on a subject, in order, until the broker is closed. fn must
+// not block.
+func (b *Broker) Hear(subject string, fn nats.MsgHandler) {
+	b.wg.Go(func() {
+		var on *nats.Conn // it subscribes again itself when it has reconnected
+		for b.ctx.Err() == nil {
+			l, replaced := b.current()
+			if l != nil && l.nc != on {
+				if _, err := l.nc.Subscribe(subject, fn); err != nil {
+					b.logLimited("a subject cannot be subscribed, trying again", "subject", subject, "error", err)
+					pause(b.ctx, retryWait)
+					continue
+				}
+				on = l.nc
+			}
+			select {
+			case <-replaced:
+			case <-b.ctx.Done():
+			}
+		}
+	})
+}

@@ -1,0 +1,63 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// TestDirect sends messages between two nodes, also after their NATS server was restarted and
+// after a connection was closed for good.
+func TestDirect(t *testing.T) {
+	t.Parallel()
+	ns := startNATS(t)
+	a, b := open(t, Config{URL: ns.url(), Node: "a"}), open(t, Config{URL: ns.url(), Node: "b"})
+	if a.Node() != "a" || a.IsAlone() {
+		t.Errorf("%s, alone: %v", a.Node(), a.IsAlone())
+	}
+	heard := make(chan string, 100)
+	b.Hear(NodeSubjects+"b", func(m *nats.Msg) {
+		if m.Reply != "" {
+			_ = m.Respond([]byte("answer to " + string(m.Data)))
+			return
+		}
+		heard <- string(m.Data)
+	})
+	ask := func() string {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		m, err := a.Ask(ctx, &nats.Msg{Subject: NodeSubjects + "b", Data: []byte("question")})
+		if err != nil {
+			return ""
+		}
+		return string(m.Data)
+	}
+	answered := func() bool { return ask() == "answer to question" }
+	eventually(t, "an answer", answered)
+	if err := a.Tell(&nats.Msg{Subject: NodeSubjects + "b", Data: []byte("news")}); err != nil || <-heard != "news" {
+		t.Error(err)
+	}
+	if _, err := a.Ask(t.Context(), &nats.Msg{Subject: NodeSubjects + "nobody"}); !errors.Is(err, nats.ErrNoResponders) {
+		t.Errorf("nobody hears: %v", err)
+	}
+	ns.stop()
+	ns.start()
+	eventually(t, "an answer after a restart of NATS", answered)
+	l, _ := b.current()
+	l.nc.Close()
+	eventually(t, "an answer on a new connection", answered)
+}
+
+// TestDirectAlone checks that only a node whose NATS opens no port is alone.
+func TestDirectAlone(t *testing.T) {
+	t.Parallel()
+	if b := open(t, Config{}); !b.IsAlone() {
+		t.Error("without a listener the node is not alone")
+	}
+	if b := open(t, Config{Listen: "127.0.0.1:0"}); b.IsAlone() {
+		t.Error("with a listener the node is alone")
+	}
+}

@@ -1,0 +1,85 @@
+package balance
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// fastest is the longest time between two pages that leave: a few pages are not spread over
+	// all of the drain time.
+	fastest = 50 * time.Millisecond
+	// look is how often a node that drains looks for pages that are left.
+	look = 20 * time.Millisecond
+)
+
+// Begin says that the node takes no more pages, and drains over d. Retry depends on it.
+func (b *Balancer) Begin(d time.Duration) { b.draining.Store(int64(max(d, 1))) }
+
+// Drain makes all pages leave within d, and returns how many are left when ctx ends. If there is
+// another node, it asks them to move during the first half of d, so that they have their next
+// link before they lose this one. It waits a quarter for those that try again, because the load
+// balancer has chosen this node for them, and closes the connections of the others during the
+// last quarter: an older client does not know the request.
+func (b *Balancer) Drain(ctx context.Context, d time.Duration) (left int) {
+	b.tell()
+	pages, end := b.Pages(), time.Now().Add(d)
+	over := d
+	if b.Others() > 0 {
+		over = d / 4
+		if !b.spread(ctx, pages, d/2, Page.Move) {
+			return b.left(pages)
+		}
+		for b.left(pages) > 0 && time.Until(end) > over {
+			if !b.wait(ctx, look) {
+				return b.left(pages)
+			}
+		}
+	}
+	b.spread(ctx, pages, over, func(p Page) { p.Bye(b.Retry()) })
+	return b.left(pages)
+}
+
+// left returns how many pages have a connection.
+func (b *Balancer) left(pages []Page) (n int) {
+	for _, p := range pages {
+		if p.Connected() {
+			n++
+		}
+	}
+	return n
+}
+
+// spread calls f with the pages that have a connection, evenly over d. It returns false if the
+// node stops, or ctx ends, before that.
+func (b *Balancer) spread(ctx context.Context, pages []Page, d time.Duration, f func(Page)) bool {
+	apart := min(d/time.Duration(max(1, len(pages))), fastest)
+	started := time.Now()
+	for i, p := range pages {
+		if !p.Connected() {
+			continue
+		}
+		f(p)
+		ahead := time.Until(started.Add(time.Duration(i+1) * apart))
+		if ahead < time.Millisecond {
+			continue // timers are not exact enough for shorter waits
+		}
+		if !b.wait(ctx, ahead) {
+			return false
+		}
+	}
+	return true
+}
+
+// wait waits, and returns false if the node stops, or ctx ends, before that.
+func (b *Balancer) wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-b.Stop:
+	case <-ctx.Done():
+	}
+	return false
+}
