@@ -27,6 +27,8 @@ type Welcome struct {
 	// long a poll waits.
 	ID       uint64
 	PollWait time.Duration
+	// Set by WebSocket: the longest time between two frames to the client.
+	Alive time.Duration
 }
 
 // clientFrame is any frame from a client. Fields that its type does not have stay empty.
@@ -102,6 +104,10 @@ func (w Welcome) Frame() []byte {
 	if w.PollWait != 0 {
 		dst = append(dst, `,"poll_ms":`...)
 		dst = strconv.AppendInt(dst, w.PollWait.Milliseconds(), 10)
+	}
+	if w.Alive != 0 {
+		dst = append(dst, `,"alive_ms":`...)
+		dst = strconv.AppendInt(dst, w.Alive.Milliseconds(), 10)
 	}
 	return append(dst, '}')
 }

@@ -125,6 +125,7 @@ func (w *frameWriter) drain() {
 		b := borrow()
 		if ping {
 			b.bytes = append(b.bytes, pingFrame, 0)
+			b.bytes = append(appendHeader(b.bytes, len(aliveFrame)), aliveFrame...)
 		}
 		last, left, bye := w.out.fill(b, w.off.batches)
 		if left {
@@ -172,6 +173,9 @@ func (w *frameWriter) writeByLibrary(ping bool) bool {
 		})
 	}
 	frames, last, bye := w.out.After(0)
+	if ping {
+		frames = append(frames, []byte(aliveFrame))
+	}
 	for _, f := range frames {
 		if err := w.conn.Write(ctx, websocket.MessageText, f); err != nil {
 			_ = w.conn.CloseNow() // wakes the reader, which ends the connection

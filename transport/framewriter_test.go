@@ -266,7 +266,16 @@ func TestPings(t *testing.T) {
 		url := serve(t, ws)
 		welcomed(t, url) // does not read on, and so answers no ping
 		answering := welcomed(t, url)
-		go func() { _, _, _ = answering.Read(context.Background()) }()
+		alive := make(chan string, 10)
+		go func() {
+			for {
+				_, frame, err := answering.Read(context.Background())
+				if err != nil {
+					return
+				}
+				alive <- string(frame)
+			}
+		}()
 		sockets := func(awaiting bool) (n int) {
 			ws.pinger.mu.Lock()
 			defer ws.pinger.mu.Unlock()
@@ -284,6 +293,9 @@ func TestPings(t *testing.T) {
 			ws.pinger.advance()
 		}
 		until(t, "the pong of one client", func() bool { return sockets(false) == 1 && sockets(true) == 1 })
+		if got := <-alive; got != aliveFrame {
+			t.Errorf("with the ping came %s", got)
+		}
 		for range pongSlots - 10 {
 			ws.pinger.advance()
 		}
@@ -298,6 +310,19 @@ func TestPings(t *testing.T) {
 			t.Error("the other client was disconnected too")
 		}
 	})
+}
+
+// TestAliveCostsNoWrite checks that a ping and the frame that a script can see are one write.
+func TestAliveCostsNoWrite(t *testing.T) {
+	c := &countingConn{}
+	w := writerTo(c, &sharedWriters{})
+	w.ping()
+	want := "\x89\x00\x81\x10" + aliveFrame
+	until(t, "the ping", func() bool { return c.written() >= len(want) })
+	w.running.Wait()
+	if len(c.writes) != 1 || string(c.writes[0]) != want {
+		t.Errorf("%d writes: %q", len(c.writes), c.writes)
+	}
 }
 
 // TestPingerStops checks that the timer stops when there is no socket.

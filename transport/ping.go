@@ -8,8 +8,9 @@ import (
 const (
 	// pingInterval is short enough to keep idle connections open through proxies, which
 	// usually close them after a minute, and to notice lost connections within a TTL,
-	// including the time for the pong and the grace period.
-	pingInterval = 30 * time.Second
+	// including the time for the pong and the grace period. A page that gives up a silent
+	// server after 2.2 times as long is back within a TTL, too.
+	pingInterval = 25 * time.Second
 	// pingStep is the time between two slots of the pinger.
 	pingStep = 100 * time.Millisecond
 
@@ -17,6 +18,9 @@ const (
 	// pongSlots is the number of slots within which the pong must arrive.
 	pongSlots = int(WriteTimeout / pingStep)
 )
+
+// aliveFrame is sent with each ping: a script in a page does not see pings.
+const aliveFrame = `{"type":"alive"}`
 
 // pinger pings all WebSockets of a node, each once in pingInterval, with one timer. It is a
 // timing wheel: every pingStep it advances to the next slot and pings the sockets in it. A

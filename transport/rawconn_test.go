@@ -24,7 +24,7 @@ func welcomed(t *testing.T, url string) *websocket.Conn {
 	c := dial(t, url, Subprotocol)
 	c.SetReadLimit(-1)
 	say(t, c, `{"type":"hello"}`)
-	if got := hear(t, c); !strings.HasPrefix(got, `{"type":"welcome"`) {
+	if got := hear(t, c); !strings.HasPrefix(got, `{"type":"welcome"`) || !strings.Contains(got, `"alive_ms":25000`) {
 		t.Fatalf("%s", got)
 	}
 	return c

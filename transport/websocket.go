@@ -169,7 +169,7 @@ func (s *socket) greet(r *http.Request) (Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	welcome.Session = rand.Text()
+	welcome.Session, welcome.Alive = rand.Text(), pingInterval
 	s.writer.out.Start(s.writer.wake, welcome.Frame())
 	s.writer.drain()
 	return session, nil

@@ -6,8 +6,9 @@ const IDLE = 30000
 const CHECK_EVERY = 5000
 const INPUT = ['mousemove', 'mousedown', 'keydown', 'wheel', 'touchstart', 'touchmove', 'click']
 
-/** Calls back with the document of each iframe of the same origin. */
-export function eachFrame(doc, callback) {
+/** Calls back with a document, and with that of each of its iframes of the same origin. */
+export function eachDocument(doc, callback) {
+	callback(doc)
 	Array.from(doc.getElementsByTagName('iframe')).forEach((frame) => {
 		try {
 			if (frame.contentDocument) callback(frame.contentDocument)
@@ -43,7 +44,7 @@ export function watchActivity(win, changed) {
 	// The text of an editor is in an iframe, which appears late, may be reloaded, and loses
 	// its listeners with document.open(): listen at each check.
 	function check() {
-		eachFrame(doc, listen)
+		eachDocument(doc, listen)
 		last = Math.min(last, Date.now()) // the clock may have been set back
 		const left = last + IDLE - Date.now()
 		win.setTimeout(check, left > 0 ? Math.min(left, CHECK_EVERY) : CHECK_EVERY)
@@ -52,7 +53,6 @@ export function watchActivity(win, changed) {
 		changed()
 	}
 
-	listen(doc)
 	check()
 
 	return {

@@ -134,6 +134,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 		else if (type === 'deposits') deposited(frame)
 		else if (type === 'presence' && typeof room === 'string') roomChanged(readPresence(frame))
 		else if (type === 'active-posts' && Array.isArray(posts)) tell(type, { posts })
+		else if (type === 'move') selector.move()
 		else if (type === 'missed') {
 			answers.forget() // a lock may have changed
 			tell(type)

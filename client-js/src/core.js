@@ -12,7 +12,7 @@ const TIMEOUT = 30 * SECOND
 // without a beat. The interval of a page without the focus is as long.
 const GAP_MAX = 120 * SECOND
 
-const now = () => new Date().getTime()
+const now = () => Date.now()
 const isObject = (value) => Boolean(value) && typeof value === 'object'
 
 /**

@@ -1,10 +1,11 @@
 // Watches focus, visibility and input. They decide how often the page beats, and whether it
 // is suspended and does not beat.
 
-import { eachFrame } from './activity.js'
+import { eachDocument } from './activity.js'
 import { SECOND } from './settings.js'
 
-const ACTIVITY = 'mouseover keyup touchend'
+const NAMESPACE = '.wp-heartbeat-active'
+const ACTIVITY = ['mouseover', 'keyup', 'touchend'].map((type) => type + NAMESPACE).join(' ')
 const IDLE = 300 * SECOND
 const SUSPEND = 600 * SECOND
 const SUSPEND_ALWAYS = 3600 * SECOND
@@ -15,7 +16,6 @@ export function watchFocusAndActivity({ win, $, state, now, schedule, suspended 
 	let lastActivity = 0
 	let listening = false
 	let focusTimer = 0
-	const namespaced = ACTIVITY.replace(/\w+/g, '$&.wp-heartbeat-active')
 
 	function suspend(yes) {
 		if (state.suspended === yes) return
@@ -33,26 +33,23 @@ export function watchFocusAndActivity({ win, $, state, now, schedule, suspended 
 	}
 
 	function checkFocus() {
-		const has = doc.hasFocus()
-		if (state.focused && !has) state.focused = false
-		else if (!state.focused && has) focused()
+		if (!doc.hasFocus()) state.focused = false
+		else if (!state.focused) focused()
 	}
 
 	function active() {
 		listening = false
-		$(doc).off('.wp-heartbeat-active')
-		eachFrame(doc, (inner) => $(inner).off('.wp-heartbeat-active'))
+		eachDocument(doc, (inner) => $(inner).off(NAMESPACE))
 		focused()
 	}
 
 	function checkActivity() {
 		const idle = lastActivity ? now() - lastActivity : 0
-		if (idle > IDLE && state.focused) state.focused = false
+		if (idle > IDLE) state.focused = false
 		if ((state.maySuspend && idle > SUSPEND) || idle > SUSPEND_ALWAYS) suspend(true)
 		if (listening) return
 		listening = true
-		$(doc).on(namespaced, active)
-		eachFrame(doc, (inner) => $(inner).on(namespaced, active))
+		eachDocument(doc, (inner) => $(inner).on(ACTIVITY, active))
 	}
 
 	function watchFocus() {

@@ -30,8 +30,8 @@ function initialInterval(value) {
 // Leaves the parsed number in the settings, as core does.
 function minimalInterval(given) {
 	if (!given || !given.minimalInterval) return 0
-	given.minimalInterval = parseInt(given.minimalInterval, 10)
-	return given.minimalInterval > 0 && given.minimalInterval <= 600 ? given.minimalInterval * SECOND : 0
+	const seconds = (given.minimalInterval = parseInt(given.minimalInterval, 10))
+	return seconds > 0 && seconds <= 600 ? seconds * SECOND : 0
 }
 
 // parseInterval returns the interval, in milliseconds, that a caller or the server asks for. A

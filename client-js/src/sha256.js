@@ -2,16 +2,10 @@
 // HTTP.
 
 const fraction = (x) => ((x - Math.floor(x)) * 0x100000000) | 0
-const ROUND = []
-const START = []
-
-for (let n = 2; ROUND.length < 64; n++) {
-	let prime = true
-	for (let d = 2; d * d <= n; d++) if (n % d === 0) prime = false
-	if (!prime) continue
-	if (START.length < 8) START.push(fraction(Math.sqrt(n)))
-	ROUND.push(fraction(Math.cbrt(n)))
-}
+const primes = []
+for (let n = 2; primes.length < 64; n++) if (primes.every((prime) => n % prime)) primes.push(n)
+const ROUND = primes.map((n) => fraction(Math.cbrt(n)))
+const START = primes.slice(0, 8).map((n) => fraction(Math.sqrt(n)))
 
 const rotate = (x, n) => (x >>> n) | (x << (32 - n))
 

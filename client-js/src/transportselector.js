@@ -11,6 +11,7 @@
 //	linked ─── a better transport may be tried again ──────────▶ climbing: the link stays open
 //	climbing ─ a better one opens, or all of them fail ────────▶ linked
 //	climbing ─ its session replaced the link, and it fails ────▶ trying, without what failed
+//	linked ─── move() ─────────────────────────────────────────▶ climbing, to the same transport, too
 //	linked, climbing ── the link dies ─────────────────────────▶ backing off
 //	any ────── the ticket is refused, the session is replaced
 //	           or has left ────────────────────────────────────▶ blocked, until start()
@@ -69,8 +70,10 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 	let timer = 0
 	let maybeDown = false // heartbeatd may be down
 	let lastTry = 0 // when the transports were tried last
+	let moving = false // heartbeatd has asked for a link to another node
 
-	const better = () => (current ? order.slice(0, order.indexOf(current.name)) : order)
+	// The transports to try: the current one again if the page moves.
+	const better = () => (current ? order.slice(0, order.indexOf(current.name) + moving) : order)
 	const usable = () => better().filter((name) => !refused.has(name) && !history.waitOf(name) && may(name))
 
 	function connectAfter(delay) {
@@ -118,7 +121,7 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 		// A failure is remembered if this page or another one has a link, or if a transport is
 		// refused while heartbeatd is up. Otherwise all of them failed, and the cause is elsewhere.
 		const had = round < RETRIES && failed.some((name) => flaps[name] === 0)
-		const alone = linked || othersLinked() || (anyRefused() && !had && (!failed.some(history.isKnown) || (await isUp())))
+		const alone = (linked && !moving) || othersLinked() || (anyRefused() && !had && (!failed.some(history.isKnown) || (await isUp())))
 		if (own !== generation) return
 		// A socket does not say why it failed: one that has never worked was refused, too.
 		if (alone) failed.forEach((name) => (byOther && !history.isKnown(name) ? history.refused(name) : history.failed(name)))
@@ -186,6 +189,7 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 
 	function up(name, link, welcome) {
 		const old = current
+		moving = false
 		current = { name, link, since: Date.now() }
 		if (old) old.link.close()
 		maybeDown = false
@@ -198,6 +202,7 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 		if (!current || current.link !== link) return
 		const { name, since } = current
 		current = null
+		moving = false
 		// The link that is being opened has replaced this one.
 		const climbed = close.code === REPLACED && trying
 		if (!climbed) abandon()
@@ -297,6 +302,11 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 			if (current && !may(current.name)) drop()
 			if (trying && !may(trying.name)) trying.finish(CLOSED)
 			else if (!current) connect()
+		},
+		/** heartbeatd asks the page to go to another node: the link stays until the next one is open. */
+		move() {
+			moving = true
+			connect()
 		},
 		/** The link did not answer in time: it counts as dead. */
 		suspect(link) {

@@ -1,5 +1,6 @@
 // The WebSocket link.
 
+import { countdown } from './countdown.js'
 import { AWAY, CLOSED, byeToClose, isFirefox, readFrame } from './link.js'
 
 const PROTOCOL = 'heartbeat.v1'
@@ -9,6 +10,12 @@ const PROTOCOL = 'heartbeat.v1'
 const YOUNG = 10000
 const AWAY_MAX = 3
 let aways = 0
+
+// A welcome names the longest time between two frames of the server, which sends one with its ping.
+// After more than twice that time without one, the node has stopped working: scripts cannot see
+// pings. A page that was stopped itself reads what has arrived meanwhile within this time.
+const SILENT = 2.2
+const AWAKE = 1000
 
 // If a navigation starts while a socket opens, Firefox closes it with 1006 and wasClean; a socket
 // that failed is not clean. In other browsers 1001 comes from a server.
@@ -24,7 +31,8 @@ export function createWebSocketLink({ url, win, network = win, onFrame, onClosed
 	let socket = null
 	let lastId = 0
 	let settle = null
-	let closing = null
+	let alive
+	let stop = () => {}
 
 	function open(hello) {
 		return new Promise((resolve, reject) => {
@@ -38,10 +46,13 @@ export function createWebSocketLink({ url, win, network = win, onFrame, onClosed
 				return
 			}
 			socket.onopen = () => send(Object.assign({ type: 'hello' }, hello))
-			socket.onmessage = (event) => receive(readFrame(event.data))
+			socket.onmessage = (event) => {
+				receive(readFrame(event.data))
+				watch()
+			}
 			// Chromium sends no close event for a socket that the page's policy forbids.
 			socket.onerror = () => win.setTimeout(() => ended(CLOSED), 500)
-			socket.onclose = (event) => ended(closing || { code: codeOf(event, win, Date.now() - from), retryAfter: 0 })
+			socket.onclose = (event) => ended({ code: codeOf(event, win, Date.now() - from), retryAfter: 0 })
 		})
 	}
 
@@ -54,25 +65,30 @@ export function createWebSocketLink({ url, win, network = win, onFrame, onClosed
 	function receive(frame) {
 		if (!frame) return
 		if (frame.type === 'bye') {
-			closing = byeToClose(frame)
-			socket.close()
-			ended(closing)
+			end(byeToClose(frame))
 		} else if (settle) {
 			if (frame.type !== 'welcome') return
-			const { resolve } = settle
+			alive = frame.alive_ms
+			settle.resolve(frame)
 			settle = null
-			resolve(frame)
-		} else if (frame.type === 'tick' || frame.type === 'decline') {
-			answer(frame.id, frame)
 		} else {
-			onFrame(frame)
+			// The answer to a beat, a tick or a decline, has its id.
+			const answered = waiting.get(frame.id)
+			waiting.delete(frame.id)
+			;(answered || onFrame)(frame)
 		}
 	}
 
-	function answer(id, frame) {
-		const resolve = waiting.get(id)
-		waiting.delete(id)
-		if (resolve) resolve(frame)
+	function watch() {
+		stop()
+		if (socket && alive) stop = countdown(win, alive * SILENT, () => {
+			stop = countdown(win, AWAKE, () => end(CLOSED))
+		})
+	}
+
+	function end(close) {
+		socket.close()
+		ended(close)
 	}
 
 	function ended(close) {
@@ -85,6 +101,7 @@ export function createWebSocketLink({ url, win, network = win, onFrame, onClosed
 
 	// Removes the handlers: events that the browser still delivers are ignored.
 	function release() {
+		stop()
 		socket.onopen = socket.onmessage = socket.onclose = null
 		socket = null
 		waiting.forEach((resolve) => resolve(null))
@@ -110,11 +127,10 @@ export function createWebSocketLink({ url, win, network = win, onFrame, onClosed
 		ticket: (ticket) => send({ type: 'ticket', ticket }),
 		leave: () => send({ type: 'leave' }),
 		close() {
-			if (!socket) return
-			const dying = socket
-			release()
 			settle = null
-			dying.close()
+			if (!socket) return
+			socket.close()
+			release()
 		},
 	}
 }

@@ -127,7 +127,7 @@ function startWorker(win) {
 			let stream
 			const body = new win.ReadableStream({ start: (controller) => void (stream = controller) })
 			const fail = () => {
-				const error = new win.TypeError('the request failed or was aborted')
+				const error = new win.TypeError('failed')
 				reject(error)
 				stream.error(error)
 			}
