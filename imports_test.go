@@ -23,9 +23,10 @@ var allowed = map[string][]string{
 	"/server/heartbeatd/apiclient": {"/server/ticket", "/server/heartbeatd/terminal"},
 	"/server/heartbeatd/terminal":  {},
 
-	"/server":               {"/transport", "/broker", "/broker/budget", "/broker/presence", "/server/balance", "/server/cron", "/server/demosite", "/server/deposit", "/server/hook", "/server/hourly", "/server/limit", "/server/message", "/server/network", "/server/origin", "/server/phpbeats", "/server/pipeline", "/server/pushtransport", "/server/presencesync", "/server/proxy", "/server/replay", "/server/restapi", "/server/room", "/server/sitecall", "/server/ticket", "/server/wordpress"},
+	"/server":               {"/transport", "/broker", "/broker/budget", "/broker/presence", "/server/balance", "/server/cron", "/server/demosite", "/server/deposit", "/server/forward", "/server/hook", "/server/hourly", "/server/limit", "/server/message", "/server/network", "/server/origin", "/server/phpbeats", "/server/pipeline", "/server/pushtransport", "/server/presencesync", "/server/proxy", "/server/replay", "/server/restapi", "/server/room", "/server/sitecall", "/server/ticket", "/server/wordpress"},
 	"/server/balance":       {"/broker"},
 	"/server/cron":          {},
+	"/server/forward":       {"/broker", "/transport"},
 	"/server/pipeline":      {"/transport", "/broker/presence", "/server/hook", "/server/wordpress"},
 	"/server/network":       {},
 	"/server/origin":        {},

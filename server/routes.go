@@ -7,6 +7,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/heartbeatd/heartbeatd/server/demosite"
+	"github.com/heartbeatd/heartbeatd/server/forward"
 	"github.com/heartbeatd/heartbeatd/server/origin"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
@@ -17,15 +18,15 @@ func (s *Server) Public() http.Handler {
 	r := mux.NewRouter()
 	// A close is authorized by the session that it names, from any origin: the beacon of a
 	// page that sends no referrer has the origin null, also on the same host.
-	r.Methods("POST").Path(s.base + "/close").HandlerFunc(s.requests.Close)
+	r.Methods("POST").Path(s.base + "/close").HandlerFunc(s.forwarder.Handler("close"))
 	base := r.PathPrefix(s.base).Subrouter()
 	base.Use(s.crossOrigin)
 	post, ajax := transport.Post(s.clients, s.admitBeat), http.HandlerFunc(s.adminAjax)
 	base.Methods("GET").Path("/socket").Handler(s.socket)
 	base.Methods("POST").Path("/open").HandlerFunc(s.requests.Open)
-	base.Methods("GET").Path("/poll").Handler(&transport.LongPoll{Sessions: s.requests})
-	base.Methods("GET").Path("/events").Handler(&transport.Events{Sessions: s.requests, Stop: s.sessions.closed, Address: s.clients.AddressOf})
-	base.Methods("POST").Path("/beat").Headers(transport.SessionHeader, "").HandlerFunc(s.requests.Beat)
+	base.Methods("GET").Path("/poll").HandlerFunc(s.forwarder.Handler("poll"))
+	base.Methods("GET").Path("/events").HandlerFunc(s.forwarder.Handler("events"))
+	base.Methods("POST").Path("/beat").Headers(transport.SessionHeader, "").HandlerFunc(s.forwarder.Handler("beat"))
 	base.Methods("POST").Path("/beat").HandlerFunc(post)
 	base.Methods("OPTIONS").HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	base.Methods("GET", "HEAD").Path("/{script:[a-z-]+\\.js(?:\\.map)?}").HandlerFunc(s.script)
@@ -37,6 +38,18 @@ func (s *Server) Public() http.Handler {
 	}
 	r.Path(wordpress.AjaxPath).Handler(ajax)
 	return shortcut(r, ajax, s.base+"/beat", s.crossOrigin(post))
+}
+
+// newForwarder returns what answers the requests of sessions, also of those of other nodes.
+func (s *Server) newForwarder() *forward.Forwarder {
+	events := &transport.Events{Sessions: s.requests, Stop: s.sessions.closed, Address: s.clients.AddressOf}
+	return forward.New(forward.Config{
+		Broker: s.broker, Limits: s.clients, Drain: s.sessions.closed, Retry: s.balancer.Retry,
+		Handlers: map[string]http.HandlerFunc{
+			"poll": (&transport.LongPoll{Sessions: s.requests}).ServeHTTP, "events": events.ServeHTTP,
+			"beat": s.requests.Beat, "close": s.requests.Close,
+		},
+	})
 }
 
 // shortcut serves beats by POST without the router, which takes longer to find their

@@ -58,6 +58,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/balance"
 	"github.com/heartbeatd/heartbeatd/server/demosite"
 	"github.com/heartbeatd/heartbeatd/server/deposit"
+	"github.com/heartbeatd/heartbeatd/server/forward"
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/limit"
 	"github.com/heartbeatd/heartbeatd/server/pipeline"
@@ -137,10 +138,11 @@ type Server struct {
 
 	clients *limit.Clients
 
-	socket   *transport.WebSocket
-	requests *transport.Sessions // of pages that send each frame in a request
-	base     string
-	scripts  fs.FS
+	socket    *transport.WebSocket
+	requests  *transport.Sessions // of pages that send each frame in a request
+	forwarder *forward.Forwarder  // of these requests
+	base      string
+	scripts   fs.FS
 
 	closing sync.Once
 	stop    chan struct{}
@@ -194,6 +196,8 @@ func New(c Config) (*Server, error) {
 	s.stopped.Go(func() { depositor.run(s.stop) })
 	s.socket = &transport.WebSocket{Server: s, CheckOrigin: s.sites.knowsOrigin, Limits: s.clients}
 	s.requests = &transport.Sessions{Server: s, OnLimit: s.refusals.logLimit, Limits: s.clients}
+	s.forwarder = s.newForwarder()
+	s.requests.Prefix = s.forwarder.Prefix()
 	s.stopped.Go(s.closeIdleSites)
 	s.stopped.Go(func() { publishPHPBeats(c.Broker, s.sites, cmp.Or(c.publishEvery, publishEvery), s.stop, c.Logger) })
 	s.stopped.Go(func() {
@@ -258,6 +262,7 @@ func (s *Server) close() {
 	}
 	s.socket.Close()
 	s.requests.Stop()
+	s.forwarder.Close()
 	var sites sync.WaitGroup // a view ends in seconds when NATS does not answer
 	for _, st := range s.sites.all() {
 		sites.Go(st.close)

@@ -37,6 +37,7 @@ type Sessions struct {
 	// sessions or of test streams. Server.Open is not called for that page.
 	OnLimit func(r *http.Request, bye *Bye)
 	Limits  Limits // may be nil
+	Prefix  string // what the ids of sessions begin with
 
 	mu       sync.Mutex // guards the following fields
 	sessions map[string]*HTTPSession
@@ -98,7 +99,7 @@ func (s *Sessions) open(r *http.Request) (welcome Welcome, err error) {
 	if err != nil {
 		return welcome, err
 	}
-	h := &HTTPSession{id: rand.Text(), of: s, news: make(chan struct{}, 1)}
+	h := &HTTPSession{id: s.Prefix + rand.Text(), of: s, news: make(chan struct{}, 1)}
 	if err := s.reserve(h, r); err != nil {
 		if err.Code == CodeTooMany && s.OnLimit != nil {
 			s.OnLimit(r, err)

@@ -1,0 +1,231 @@
+// Package forward passes the requests of a session to the node that has it. A page that sends each
+// frame in a request of its own may so use a load balancer that sends each request to any node.
+//
+// The id of a session begins with the name of its node. The node that gets the request sends it to
+// that node, in a NATS message that is not stored, and asks for the parts of the response one
+// after the other. So the response is made where the session is, as if the client were connected
+// there, and no faster than the client reads it:
+//
+//	client ── request ──→ forwarder ── request ──→ home: the handler of the request
+//	client ←─── head ──── forwarder ←── part 1 ─── home
+//	client ←─── body ──── forwarder ─── more ────→ home
+//	                      forwarder ←── part 2 ─── home, when the handler flushes it or returns
+//
+// If the client goes away, the forwarder sends cancel, and the context of the handler ends. If the
+// forwarder is gone, the handler cannot write its next part. If the home is gone, nobody hears its
+// subject, and the client gets 410 at once.
+package forward
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/transport"
+)
+
+const (
+	// maxRequests is the number of requests that a node passes on at once, and the number that
+	// it answers for others.
+	maxRequests = 20_000
+	// partWait is how long a part of a response may take: a poll waits PollWait.
+	partWait = transport.PollWait + 5*time.Second
+	// maxClose is the largest body of a close, in bytes.
+	maxClose = 1 << 10
+)
+
+// Config is what is needed of a node.
+type Config struct {
+	Broker *broker.Broker
+	// Handlers answer the requests of the sessions of this node, by the last part of their path.
+	Handlers map[string]http.HandlerFunc
+	Limits   transport.Limits
+	// Drain is closed when the node stops; Retry is after what time a page then tries again.
+	Drain <-chan struct{}
+	Retry func() time.Duration
+}
+
+// Forwarder passes requests on, and answers those of other nodes. New makes one.
+type Forwarder struct {
+	Config
+	most int // maxRequests
+
+	mu        sync.Mutex // guards the following fields; no other lock is taken under it
+	passing   int        // requests that are passed on
+	exchanges map[string]*exchange
+	closed    bool
+	answering sync.WaitGroup
+}
+
+// New returns the forwarder of a node. Other nodes can reach it until the broker is closed.
+func New(c Config) *Forwarder {
+	f := &Forwarder{Config: c, most: maxRequests, exchanges: make(map[string]*exchange)}
+	if !c.Broker.IsAlone() {
+		c.Broker.Hear(subject(c.Broker.Node(), "*"), f.hear)
+	}
+	return f
+}
+
+func subject(node, kind string) string { return broker.NodeSubjects + node + "." + kind }
+
+// Prefix is what the ids of the sessions of this node begin with. A node's name is random, and
+// alone it is of no use: a request needs the rest of the id.
+func (f *Forwarder) Prefix() string {
+	if f.Broker.IsAlone() {
+		return ""
+	}
+	return f.Broker.Node() + "."
+}
+
+// name matches the names of nodes. They are a part of a subject.
+var name = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// homeOf returns the node that has a session, or "" if it is this one.
+func (f *Forwarder) homeOf(session string) string {
+	node, _, found := strings.Cut(session, ".")
+	if !found || node == f.Broker.Node() || f.Broker.IsAlone() || !name.MatchString(node) {
+		return ""
+	}
+	return node
+}
+
+// Handler returns the handler of the requests whose path ends with a name.
+func (f *Forwarder) Handler(name string) http.HandlerFunc {
+	local := f.Handlers[name]
+	return func(w http.ResponseWriter, r *http.Request) {
+		session := r.Header.Get(transport.SessionHeader)
+		if name == "close" {
+			session = sessionOf(r)
+		}
+		home := f.homeOf(session)
+		if home == "" {
+			local(w, r)
+			return
+		}
+		if !f.begin() {
+			transport.Refuse(w, errTooMany)
+			return
+		}
+		defer f.end()
+		f.pass(w, r, home, session, name)
+	}
+}
+
+// sessionOf returns the session that the body of a close names. The body can be read again.
+func sessionOf(r *http.Request) string {
+	b, err := io.ReadAll(io.LimitReader(r.Body, maxClose+1))
+	rest := io.Reader(r.Body)
+	if err != nil {
+		rest = failed{err}
+	}
+	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(b), rest))
+	form, _ := url.ParseQuery(string(b)) // the session's node refuses what is not a form
+	return form.Get("session")
+}
+
+// failed is a reader that has failed.
+type failed struct{ error }
+
+func (f failed) Read([]byte) (int, error) { return 0, f.error }
+
+var errTooMany = &transport.Bye{Code: transport.CodeTooMany, Reason: "too many requests of sessions of other nodes at once", RetryAfter: time.Second}
+
+// begin counts a request, unless there are too many.
+func (f *Forwarder) begin() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.passing >= f.most {
+		return false
+	}
+	f.passing++
+	return true
+}
+
+func (f *Forwarder) end() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.passing--
+}
+
+// pass passes a request on, and writes the parts of the response.
+func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, name string) {
+	body, err := transport.ReadBody(r, transport.MaxFrame, f.Limits)
+	if err != nil {
+		transport.Refuse(w, err)
+		return
+	}
+	defer body.Release()
+	ctx, cancel := f.untilDrain(r.Context())
+	defer cancel()
+	m := request(r, home, session, name, body.Bytes)
+	defer func() { _ = f.Broker.Tell(message(home, "cancel", m.Header.Get(idField))) }() // nothing, if the response has ended
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Time{}) // the deadline of a request would end a poll
+	for begun := false; ; begun = true {
+		part, err := f.ask(ctx, m)
+		switch {
+		case err != nil && begun && ctx.Err() == nil, err == nil && part.Header.Get(abortedField) != "":
+			panic(http.ErrAbortHandler) // the client handles it like a response that a proxy has cut
+		case err != nil && begun:
+			return
+		case err != nil:
+			f.refuse(w, r)
+			return
+		}
+		if !begun {
+			writeHead(w, part)
+		}
+		transport.LimitWrite(w, len(part.Data))
+		if _, err := w.Write(part.Data); err != nil {
+			return
+		}
+		if part.Header.Get(lastField) != "" {
+			return
+		}
+		if control.Flush() != nil {
+			return
+		}
+		m = message(home, "more", m.Header.Get(idField))
+	}
+}
+
+// untilDrain returns a context that ends with ctx and when the node drains.
+func (f *Forwarder) untilDrain(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := make(chan struct{})
+	go func() {
+		select {
+		case <-f.Drain:
+			cancel()
+		case <-stop:
+		}
+	}()
+	return ctx, func() { cancel(); close(stop) }
+}
+
+// ask asks for the next part of a response.
+func (f *Forwarder) ask(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, partWait)
+	defer cancel()
+	return f.Broker.Ask(ctx, m)
+}
+
+// refuse answers a request whose session cannot be reached. While this node drains, the page tries
+// again; otherwise it opens another session.
+func (f *Forwarder) refuse(w http.ResponseWriter, r *http.Request) {
+	select {
+	case <-f.Drain:
+		transport.Refuse(w, &transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: f.Retry()})
+	default:
+		transport.Refuse(w, transport.ErrGone)
+	}
+}
