@@ -1,0 +1,125 @@
+package forward
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/internal/leaktest"
+	"github.com/heartbeatd/heartbeatd/internal/nodetest"
+	"github.com/heartbeatd/heartbeatd/transport"
+)
+
+// TestMain fails if a test leaves a goroutine running.
+func TestMain(m *testing.M) { leaktest.Main(m) }
+
+// pair starts two forwarders. The home's handler of polls is poll; front serves the other node.
+func pair(t *testing.T, poll http.HandlerFunc) (home, other *Forwarder, front *httptest.Server) {
+	t.Helper()
+	hub := nodetest.OpenBroker(t, broker.Config{Listen: "127.0.0.1:0"})
+	drain := make(chan struct{})
+	open := func(b *broker.Broker) *Forwarder {
+		return New(Config{
+			Broker: b, Handlers: map[string]http.HandlerFunc{"poll": poll}, Drain: drain,
+			Retry: func() time.Duration { return time.Second },
+		})
+	}
+	home, other = open(hub), open(nodetest.OpenBroker(t, broker.Config{URL: "nats://" + hub.ListenAddr()}))
+	t.Cleanup(home.Close)
+	front = httptest.NewServer(other.Handler("poll"))
+	t.Cleanup(func() { front.CloseClientConnections(); front.Close() })
+	return home, other, front
+}
+
+// get polls a session of the home over the other node.
+func get(ctx context.Context, home *Forwarder, front *httptest.Server, id string) (status int, body string, err error) {
+	r, _ := http.NewRequestWithContext(ctx, "GET", front.URL+"/poll?after=3&id="+id, nil)
+	r.Header.Set(transport.SessionHeader, home.Prefix()+"a-session")
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	b, err := io.ReadAll(answer.Body)
+	return answer.StatusCode, string(b), err
+}
+
+// until polls a condition. what names it in the failure.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("timed out waiting for: " + what)
+		}
+	}
+}
+
+// TestRequestAndResponse checks what the handler gets, and what the client.
+func TestRequestAndResponse(t *testing.T) {
+	large := strings.Repeat("0123456789abcdef", 3*maxPart/16) + "end"
+	home, _, front := pair(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusTeapot)
+		_, _ = fmt.Fprintf(w, "%s %s?%s ", r.Method, r.URL.Path, r.URL.RawQuery)
+		_, _ = io.WriteString(w, large)
+	})
+	until(t, "an answer", func() bool {
+		status, body, err := get(t.Context(), home, front, "7")
+		return err == nil && status == http.StatusTeapot && body == "GET /poll?after=3&id=7 "+large
+	})
+}
+
+// TestAbort checks that a handler that ends the connection ends that of the client.
+func TestAbort(t *testing.T) {
+	home, _, front := pair(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "begun")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	})
+	until(t, "a response that is cut", func() bool {
+		_, body, err := get(t.Context(), home, front, "7")
+		return err != nil && body == "begun"
+	})
+}
+
+// TestBounds reaches the bounds of both nodes.
+func TestBounds(t *testing.T) {
+	home, other, front := pair(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	ctx, cancel := context.WithCancel(t.Context())
+	var polls sync.WaitGroup
+	defer polls.Wait()
+	defer cancel()
+	poll := func() { polls.Go(func() { _, _, _ = get(ctx, home, front, "1") }) }
+	poll()
+	until(t, "a poll", func() bool { return home.Answering() == 1 })
+	home.mu.Lock()
+	home.most = 1
+	home.mu.Unlock()
+	if status, _, err := get(t.Context(), home, front, "2"); err != nil || status != http.StatusServiceUnavailable {
+		t.Errorf("above the bound of the session's node: %d %v", status, err)
+	}
+	other.mu.Lock()
+	other.most = 1
+	other.mu.Unlock()
+	if status, body, err := get(t.Context(), home, front, "3"); err != nil || status != http.StatusTooManyRequests || !strings.Contains(body, "too many requests") {
+		t.Errorf("above the bound of the other node: %d %s %v", status, body, err)
+	}
+}
+
+// TestLostClient checks that a handler ends whose client's node no longer asks for more.
+func TestLostClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := &exchange{ctx: t.Context(), cancel: func() {}, header: make(http.Header)}
+		if err := x.FlushError(); err != errNotAsked {
+			t.Error(err)
+		}
+	})
+}
