@@ -21,8 +21,7 @@ const TEMPORARY = [408, 425, 429]
 const FORM = 'application/x-www-form-urlencoded; charset=UTF-8'
 
 // How many sessions in a row may be gone before the page has received anything. If there are
-// more, the front removes the session's header, sends requests to several nodes in turn, or caches
-// a refusal.
+// more, the front removes the session's header or caches a refusal.
 const UNHEARD_MAX = 5
 let unheard = 0
 
