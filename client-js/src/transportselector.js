@@ -202,9 +202,8 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 		if (!current || current.link !== link) return
 		const { name, since } = current
 		current = null
-		moving = false
-		// The link that is being opened has replaced this one.
-		const climbed = close.code === REPLACED && trying
+		// The link that is being opened has replaced this one, or is to replace it.
+		const climbed = trying && (moving || close.code === REPLACED)
 		if (!climbed) abandon()
 		const proven = Date.now() - since >= PROVEN
 		if (proven) {

@@ -65,6 +65,33 @@ test('the session that a move ends on the same node does not stop the page', asy
 	assert.equal(c.link, made[1])
 })
 
+test('a link that ends while the page opens the next one does not interrupt that', async () => {
+	const c = await linked()
+	let open
+	world.works.websocket = new Promise((resolve) => (open = resolve))
+	c.move()
+	await pass(0)
+	made[0].onClosed(BYE(4001, 100))
+	await pass(1_000)
+	open({ type: 'welcome' })
+	await pass(0)
+	assert.deepEqual([c.link === made[1], made.length], [true, 2])
+})
+
+test('if the next link then fails, the page tries again', async () => {
+	const c = await linked()
+	let fail
+	world.works.websocket = new Promise((resolve, reject) => (fail = reject))
+	c.move()
+	await pass(0)
+	made[0].onClosed(BYE(4001, 100))
+	fail(BYE(1006))
+	world.works.websocket = true
+	await pass(2_000)
+	assert.equal(c.name, 'websocket')
+	assert.ok(!names().includes('longpoll'), names().join())
+})
+
 test('a page without a link has nothing to move', async () => {
 	const c = newSelector()
 	c.move()

@@ -10,19 +10,18 @@ const SLOW = 1000
 // startWebServer resolves with {url, sockets, answered}. It counts WebSockets, and the downloads
 // (/?download) and empty answers (/?empty) that it sends. It delays /?slow, and removes no-store
 // from pages, and without policy their Content-Security-Policy. It closes sockets with 1001
-// ("going away") after closeAfter milliseconds. server.url is read for each request: it may lead to
-// another node.
+// ("going away") after closeAfter milliseconds.
 export async function startWebServer(t, server, { closeAfter, policy = true } = {}) {
+	const { hostname, port } = new URL(server.url)
 	const front = { sockets: 0, answered: 0 }
 	const http = createServer(async (req, res) => {
-		const { searchParams: asked } = new URL(req.url, 'http://front')
+		const { searchParams: asked } = new URL(req.url, server.url)
 		if (asked.has('download') || asked.has('empty')) {
 			front.answered++
 			if (asked.has('empty')) return res.writeHead(204).end()
 			return res.writeHead(200, { 'Content-Type': 'application/octet-stream', 'Content-Disposition': 'attachment; filename=file' }).end('text')
 		}
 		if (asked.has('slow')) await sleep(SLOW)
-		const { hostname, port } = new URL(server.url)
 		const inner = request({ hostname, port, path: req.url, method: req.method, headers: req.headers }, (answer) => {
 			if (/^text\/html/.test(answer.headers['content-type'])) delete answer.headers['cache-control']
 			if (!policy) delete answer.headers['content-security-policy']
@@ -36,7 +35,6 @@ export async function startWebServer(t, server, { closeAfter, policy = true } = 
 	const sockets = new Set()
 	http.on('upgrade', ({ url, rawHeaders }, outer) => {
 		front.sockets++
-		const { hostname, port } = new URL(server.url)
 		const inner = connect(port, hostname)
 		const lines = rawHeaders.map((text, i) => text + (i % 2 ? '\r\n' : ': '))
 		inner.write(`GET ${url} HTTP/1.1\r\n${lines.join('')}\r\n`)

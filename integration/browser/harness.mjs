@@ -37,8 +37,7 @@ export async function startHeartbeatd(t, { flags = [], netns } = {}) {
 }
 
 async function launch(flags, netns) {
-	const natsListen = (address) => (flags.includes('--nats-url') ? [] : ['--nats-listen', address])
-	const ports = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', ...natsListen('127.0.0.1:0')]
+	const ports = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--nats-listen', '127.0.0.1:0']
 	const command = [...(netns ? ['ip', 'netns', 'exec', netns] : []), binary, 'serve', '--drain-time', '200ms']
 	let run = await ready([...command, ...ports, ...flags])
 	const { public: address, admin, nats } = run
@@ -49,7 +48,7 @@ async function launch(flags, netns) {
 		stop: (signal) => run.stop(signal),
 		// restart starts it again with the same addresses.
 		async restart() {
-			run = await ready([...command, '--listen', address, '--admin-listen', admin, ...natsListen(nats), ...flags])
+			run = await ready([...command, '--listen', address, '--admin-listen', admin, '--nats-listen', nats, ...flags])
 		},
 	}
 }
