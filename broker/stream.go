@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -14,8 +13,25 @@ import (
 // may not do that, and Publish waits meanwhile.
 const updateWait = publishWait / 2
 
-// stream returns the stream of a topic, and creates it if it is missing.
-func (b *Broker) stream(ctx context.Context, t Topic, l *link) (jetstream.Stream, error) {
+// stream returns the stream of a topic, and the cursor of its last message. It creates the stream if it is missing.
+func (b *Broker) stream(ctx context.Context, t Topic, l *link) (jetstream.Stream, Cursor, error) {
+	stream, err := b.openStream(ctx, t, l)
+	var tip Cursor
+	if err == nil {
+		tip.Epoch, err = b.epochOf(ctx, t, l, stream)
+	}
+	if err == nil { // after the epoch: if the stream is lost meanwhile, the number is lower than that of the node's last message
+		_, err = stream.Info(ctx)
+	}
+	if err != nil {
+		return nil, Cursor{}, fmt.Errorf("stream of topic %s: %w", t.name, err)
+	}
+	tip.Seq = stream.CachedInfo().State.LastSeq
+	return stream, tip, nil
+}
+
+// openStream returns the stream of a topic, and creates it if it is missing.
+func (b *Broker) openStream(ctx context.Context, t Topic, l *link) (jetstream.Stream, error) {
 	stream, err := l.js.Stream(ctx, t.stream())
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		stream, err = l.js.CreateStream(ctx, jetstream.StreamConfig{
@@ -28,13 +44,10 @@ func (b *Broker) stream(ctx context.Context, t Topic, l *link) (jetstream.Stream
 			stream, err = l.js.Stream(ctx, t.stream())
 		}
 	}
-	if err == nil {
-		stream, err = b.updated(ctx, t, l, stream)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("stream of topic %s: %w", t.name, err)
+		return nil, err
 	}
-	return stream, nil
+	return b.updated(ctx, t, l, stream)
 }
 
 // updated updates a stream that an older version has created: it may be smaller, or keep messages for a
@@ -92,8 +105,3 @@ func raised[T time.Duration | int64](limit, need T) T {
 
 // stream returns the name of the topic's stream.
 func (t Topic) stream() string { return "heartbeatd_" + t.name }
-
-// epochOf returns the epoch of a stream: the time at which it was created.
-func epochOf(s jetstream.Stream) string {
-	return strconv.FormatInt(s.CachedInfo().Created.UnixNano(), 36)
-}

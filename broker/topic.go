@@ -40,7 +40,8 @@ var (
 	Deposits    = Topic{name: "deposit", age: DepositAge, bytes: DepositBytes, keyed: true}
 )
 
-// Message is a message of a topic. One whose subject names no site has neither a site nor data.
+// Message is a message of a topic. One whose subject names no site has neither a site nor data, as
+// those with the epoch of the stream.
 type Message struct {
 	Site   string
 	Cursor Cursor
@@ -48,8 +49,8 @@ type Message struct {
 	Data   []byte
 }
 
-// Cursor is a position in a topic's stream, written <epoch>-<sequence>. The epoch changes
-// when NATS loses the stream and it is created again.
+// Cursor is a position in a topic's stream, written <epoch>-<sequence>. The epoch, the same on all nodes,
+// changes when NATS loses the stream and it is created again.
 type Cursor struct {
 	Epoch string
 	Seq   uint64
@@ -67,18 +68,11 @@ func ParseCursor(s string) (Cursor, error) {
 	return Cursor{epoch, n}, nil
 }
 
-// recreated is added to an epoch whose stream was lost and created again with its old
-// creation time, as a cluster does.
-const recreated = "."
-
 // in returns the cursor for a stream of this epoch whose last message is last: the same
-// cursor, or the beginning of another stream.
+// cursor, or the beginning of a stream that is another one or has lost its last messages.
 func (c Cursor) in(epoch string, last uint64) Cursor {
-	switch {
-	case strings.TrimRight(c.Epoch, recreated) != epoch:
+	if c.Epoch != epoch || last < c.Seq {
 		return Cursor{Epoch: epoch}
-	case last < c.Seq:
-		return Cursor{Epoch: c.Epoch + recreated}
 	}
 	return c
 }
@@ -150,8 +144,7 @@ func (b *Broker) Replace(ctx context.Context, t Topic, site, key string, data []
 func (b *Broker) Restore(ctx context.Context, t Topic, site, key string, data []byte, until time.Time, over uint64) error {
 	_, err := b.publish(ctx, t, t.keySubject(site, key), data,
 		jetstream.WithMsgTTL(roundUp(time.Until(until))), jetstream.WithExpectLastSequencePerSubject(over))
-	var refused *jetstream.APIError
-	if errors.As(err, &refused) && refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+	if isConflict(err) {
 		return nil
 	}
 	return err
@@ -188,7 +181,7 @@ func (b *Broker) publish(ctx context.Context, t Topic, subject string, data []by
 	return Cursor{pos.Epoch, ack.Sequence}, nil
 }
 
-// position is the cursor of the last message that this node has published on a topic.
+// position is the cursor of the last message on a topic that this node knows of.
 type position struct {
 	Cursor
 	link *link
@@ -206,11 +199,11 @@ func (b *Broker) position(ctx context.Context, t Topic, stale Cursor) (position,
 	if pos.link == l && pos.Epoch != stale.Epoch {
 		return pos, nil
 	}
-	stream, err := b.stream(ctx, t, l)
+	_, tip, err := b.stream(ctx, t, l)
 	if err != nil {
 		return position{}, err
 	}
-	pos = position{Cursor{Epoch: epochOf(stream)}, l}
+	pos = position{tip, l}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.positions[t.name] = pos
@@ -258,14 +251,13 @@ func (b *Broker) Subscribe(t Topic, subscribed func(first uint64, last Cursor), 
 func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor, subscribed func(first uint64, last Cursor), fn func(Message)) error {
 	start, cancel := context.WithTimeout(b.ctx, bindWait)
 	defer cancel()
-	stream, err := b.stream(start, t, l)
+	stream, tip, err := b.stream(start, t, l)
 	if err != nil {
 		return err
 	}
-	stored := stream.CachedInfo().State
-	*at = at.in(epochOf(stream), stored.LastSeq)
+	*at = at.in(tip.Epoch, tip.Seq)
 	if subscribed != nil {
-		subscribed(stored.FirstSeq, Cursor{at.Epoch, stored.LastSeq})
+		subscribed(stream.CachedInfo().State.FirstSeq, tip)
 	}
 	consumer, err := stream.OrderedConsumer(start, jetstream.OrderedConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: at.Seq + 1,
@@ -300,13 +292,31 @@ func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor,
 		running.Stop()
 		<-running.Closed() // from here on no callback uses at
 	}()
-	select {
-	case err := <-broken:
-		return err
-	case <-replaced:
-	case <-b.ctx.Done():
+	check := time.NewTicker(checkTopicEvery)
+	defer check.Stop()
+	for {
+		select {
+		case err := <-broken:
+			return err
+		case <-replaced:
+			return nil
+		case <-b.ctx.Done():
+			return nil
+		case <-check.C:
+			if b.hasOtherEpoch(t, l, tip.Epoch) {
+				return nil
+			}
+		}
 	}
-	return nil
+}
+
+// hasOtherEpoch reports whether the stream of a topic no longer has an epoch. Then the
+// consumer of the stream before may be deaf.
+func (b *Broker) hasOtherEpoch(t Topic, l *link, epoch string) bool {
+	ctx, cancel := context.WithTimeout(b.ctx, bindWait)
+	defer cancel()
+	_, tip, err := b.stream(ctx, t, l)
+	return err == nil && tip.Epoch != epoch
 }
 
 func (t Topic) subject(site string) string {

@@ -59,6 +59,9 @@ func signal(c chan<- struct{}) {
 
 // receive handles a value that a node published.
 func (d *depositor) receive(m broker.Message) {
+	if m.Data == nil {
+		return
+	}
 	msg, err := message.DecodeDeposit(m.Data)
 	if err != nil {
 		d.log.Warn("a deposit on NATS is invalid", "error", err)

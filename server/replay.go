@@ -50,7 +50,9 @@ func (b *replayBuffer) receive(m broker.Message) {
 	st := b.site(m.Site)
 	msg, err := message.Decode(m.Data)
 	if err != nil {
-		b.log.Warn("a message on NATS is invalid", "site", m.Site, "error", err)
+		if m.Data != nil {
+			b.log.Warn("a message on NATS is invalid", "site", m.Site, "error", err)
+		}
 		st = nil
 	}
 	b.deliver(st, m, msg)

@@ -22,6 +22,9 @@ type revoker struct {
 // refused. Their sessions end, and the pages are nudged, so that they ask WordPress at once.
 // A revocation of a room takes the room from the sessions that hear it.
 func (v *revoker) receive(m broker.Message) {
+	if m.Data == nil {
+		return
+	}
 	var r ticket.Revocation
 	if err := json.Unmarshal(m.Data, &r); err != nil {
 		v.log.Warn("a revocation on NATS cannot be decoded", "error", err)
