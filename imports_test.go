@@ -23,7 +23,7 @@ var allowed = map[string][]string{
 	"/server/heartbeatd/apiclient": {"/server/ticket", "/server/heartbeatd/terminal"},
 	"/server/heartbeatd/terminal":  {},
 
-	"/server":               {"/transport", "/broker", "/broker/budget", "/broker/presence", "/server/balance", "/server/cron", "/server/demosite", "/server/deposit", "/server/forward", "/server/hook", "/server/hourly", "/server/limit", "/server/message", "/server/network", "/server/origin", "/server/phpbeats", "/server/pipeline", "/server/pushtransport", "/server/presencesync", "/server/proxy", "/server/replay", "/server/restapi", "/server/room", "/server/sitecall", "/server/ticket", "/server/wordpress"},
+	"/server":               {"/transport", "/broker", "/broker/budget", "/broker/presence", "/server/balance", "/server/cron", "/server/demosite", "/server/deposit", "/server/forward", "/server/hook", "/server/hourly", "/server/limit", "/server/message", "/server/network", "/server/origin", "/server/phpbeats", "/server/pipeline", "/server/pushtransport", "/server/presencesync", "/server/proxy", "/server/replay", "/server/restapi", "/server/revocation", "/server/room", "/server/sitecall", "/server/ticket", "/server/wordpress"},
 	"/server/balance":       {"/broker"},
 	"/server/cron":          {},
 	"/server/forward":       {"/broker", "/transport"},
@@ -40,6 +40,7 @@ var allowed = map[string][]string{
 	"/server/replay":        {"/broker", "/server/message", "/transport"},
 	"/server/message":       {"/broker/presence", "/server/wordpress"},
 	"/server/room":          {"/transport", "/broker", "/broker/presence", "/server/hook", "/server/wordpress"},
+	"/server/revocation":    {"/broker", "/server/ticket"},
 	"/server/ticket":        {"/server/hook", "/server/wordpress"},
 	"/server/hook":          {"/broker/presence", "/server/wordpress"},
 	"/server/proxy":         {"/transport", "/server/limit"},

@@ -23,6 +23,7 @@ type Config struct {
 	URL         string        // an external NATS; empty: one in this process
 	Credentials string        // a .creds file for URL
 	Listen      string        // host:port where the embedded NATS may be reached; empty: nowhere
+	StateDir    string        // where the embedded NATS keeps what must survive a restart; empty: nowhere
 	Observers   []Login       // the NATS users that may connect to Listen, to read; none: anybody may, and Listen must be a loopback address
 	TTL         time.Duration // how long an entry lives without renewal; 60 s if 0
 	Logger      *slog.Logger
@@ -57,6 +58,7 @@ type Broker struct {
 
 	budgets  *budget.Node
 	tooSmall sync.Map // the names of the topics of whose streams a warning says so
+	noFile   sync.Map // those whose streams are in memory instead of in a file
 
 	mu         sync.Mutex // guards the following; held while onChange runs
 	closed     bool
@@ -99,7 +101,7 @@ func Open(ctx context.Context, c Config) (*Broker, error) {
 	b := newBroker(c)
 	if c.URL == "" {
 		var err error
-		if b.server, err = embed(c.Listen, c.Observers, b.log); err != nil {
+		if b.server, err = embed(c.Listen, c.StateDir, c.Observers, b.log); err != nil {
 			return nil, err
 		}
 		b.exclusive = c.Listen == ""

@@ -7,17 +7,22 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // memoryLimit bounds the embedded JetStream: 100,000 entries take 134 MB.
 const memoryLimit = 1 << 30
+
+// fileLimit bounds what the embedded JetStream keeps in files.
+const fileLimit = 2 * budget.StreamBytes
 
 // Login is a NATS user that may subscribe to published presence and do nothing else.
 type Login struct {
@@ -35,19 +40,26 @@ const storePrefix = "heartbeatd-nats-"
 type embedded struct {
 	*server.Server
 	dir      string
+	stays    bool     // the folder is kept for the next process
 	lock     *os.File // locked as long as this process lives; nil if the system has no locks
 	password string   // of ownUser
 }
 
-// embed starts a NATS server with streams in memory. Without a listen address it opens no
-// port.
-func embed(listen string, observers []Login, log *slog.Logger) (*embedded, error) {
+// StateDirError is the error for a folder in which the embedded NATS server cannot keep anything.
+type StateDirError struct{ error }
+
+func (e *StateDirError) Unwrap() error { return e.error }
+
+// embed starts a NATS server with streams in memory, and in files if there is a folder for them. Without a
+// listen address it opens no port.
+func embed(listen, stateDir string, observers []Login, log *slog.Logger) (*embedded, error) {
 	opts := &server.Options{
 		ServerName:         "heartbeatd",
 		DontListen:         listen == "",
 		JetStream:          true,
 		JetStreamMaxMemory: memoryLimit,
 		JetStreamMaxStore:  1 << 20, // nothing is kept on disk
+		SyncAlways:         true,    // what is kept is little, and written rarely
 		NoSigs:             true,
 	}
 	password := rand.Text()
@@ -59,21 +71,20 @@ func embed(listen string, observers []Login, log *slog.Logger) (*embedded, error
 			return nil, err
 		}
 	}
-	removeDeadStoreDirs(log)
-	dir, err := os.MkdirTemp("", storePrefix)
+	dir, lock, err := storeDir(stateDir, log)
 	if err != nil {
-		return nil, fmt.Errorf("the embedded NATS server needs a temporary folder: set TMPDIR to one that heartbeatd may write to: %w", err)
+		return nil, err
 	}
-	lock, err := lockStoreDir(dir)
-	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
-	}
+	e := &embedded{dir: dir, stays: stateDir != "", lock: lock, password: password}
 	opts.StoreDir = dir
+	if e.stays {
+		opts.JetStreamMaxStore = fileLimit
+	}
 	ns, err := server.NewServer(opts)
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir), lock.Close())
+		return nil, errors.Join(err, e.release())
 	}
-	e := &embedded{ns, dir, lock, password}
+	e.Server = ns
 	ns.SetLoggerV2(natsLog{log}, false, false, false)
 	ns.Start()
 	if !ns.ReadyForConnections(10 * time.Second) {
@@ -83,12 +94,41 @@ func embed(listen string, observers []Login, log *slog.Logger) (*embedded, error
 	return e, nil
 }
 
+// storeDir returns a locked folder for the embedded NATS server: a new one, or one that stays.
+func storeDir(stateDir string, log *slog.Logger) (dir string, lock *os.File, err error) {
+	if stateDir != "" {
+		dir = filepath.Join(stateDir, "nats")
+		if err = os.MkdirAll(dir, 0o700); err == nil {
+			lock, err = lockStoreDir(dir)
+		}
+		if err != nil {
+			return "", nil, &StateDirError{fmt.Errorf("the state folder %s cannot be used, or another heartbeatd uses it: %w", stateDir, err)}
+		}
+		return dir, lock, nil
+	}
+	removeDeadStoreDirs(log)
+	if dir, err = os.MkdirTemp("", storePrefix); err != nil {
+		return "", nil, fmt.Errorf("the embedded NATS server needs a temporary folder: set TMPDIR to one that heartbeatd may write to: %w", err)
+	}
+	if lock, err = lockStoreDir(dir); err != nil {
+		return "", nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return dir, lock, nil
+}
+
 func (e *embedded) close() error {
 	e.Shutdown()
 	e.WaitForShutdown()
-	err := os.RemoveAll(e.dir)
+	return e.release()
+}
+
+// release gives the folder up, and removes it unless it stays.
+func (e *embedded) release() (err error) {
+	if !e.stays {
+		err = os.RemoveAll(e.dir)
+	}
 	if e.lock != nil {
-		_ = e.lock.Close() // the file is removed
+		_ = e.lock.Close()
 	}
 	return err
 }

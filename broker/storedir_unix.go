@@ -20,10 +20,10 @@ const lockName = "lock"
 // it yet.
 const minLockAge = time.Minute
 
-// lockStoreDir creates and locks the lock file of a folder. The lock ends with the process,
+// lockStoreDir locks the lock file of a folder, and creates it if it is missing. The lock ends with the process,
 // also if the process is killed.
 func lockStoreDir(dir string) (lock *os.File, err error) {
-	lock, err = os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	lock, err = os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}

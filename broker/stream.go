@@ -34,12 +34,7 @@ func (b *Broker) stream(ctx context.Context, t Topic, l *link) (jetstream.Stream
 func (b *Broker) openStream(ctx context.Context, t Topic, l *link) (jetstream.Stream, error) {
 	stream, err := l.js.Stream(ctx, t.stream())
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		stream, err = l.js.CreateStream(ctx, jetstream.StreamConfig{
-			Name: t.stream(), Description: "messages between the nodes of heartbeatd",
-			Subjects: []string{t.allSubjects()}, Storage: jetstream.MemoryStorage, Replicas: replicas(l.nc),
-			MaxAge: t.age, MaxBytes: t.bytes, MaxMsgSize: MaxMessage + headerRoom, MaxMsgsPerSubject: t.perSubject(),
-			AllowMsgTTL: t.keyed,
-		})
+		stream, err = b.createStream(ctx, t, l)
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another node has created it
 			stream, err = l.js.Stream(ctx, t.stream())
 		}
@@ -48,6 +43,69 @@ func (b *Broker) openStream(ctx context.Context, t Topic, l *link) (jetstream.St
 		return nil, err
 	}
 	return b.updated(ctx, t, l, stream)
+}
+
+func (b *Broker) createStream(ctx context.Context, t Topic, l *link) (jetstream.Stream, error) {
+	config := jetstream.StreamConfig{
+		Name: t.stream(), Description: "messages between the nodes of heartbeatd",
+		Subjects: []string{t.allSubjects()}, Storage: jetstream.MemoryStorage, Replicas: replicas(l.nc),
+		MaxAge: t.age, MaxBytes: t.bytes, MaxMsgSize: MaxMessage + headerRoom, MaxMsgsPerSubject: t.perSubject(),
+		AllowMsgTTL: t.keyed,
+	}
+	if !b.storesFile(t) {
+		return l.js.CreateStream(ctx, config)
+	}
+	inFile := config
+	inFile.Storage = jetstream.FileStorage
+	stream, err := l.js.CreateStream(ctx, inFile)
+	var refused *jetstream.APIError
+	if !errors.As(err, &refused) || errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		return stream, err
+	}
+	stream, inMemory := l.js.CreateStream(ctx, config)
+	if inMemory == nil {
+		b.warnNoFile(t, err)
+	}
+	return stream, inMemory
+}
+
+// storesFile reports whether the stream of a topic is to be in a file.
+func (b *Broker) storesFile(t Topic) bool {
+	return t.file && (b.server == nil || b.config.StateDir != "")
+}
+
+// warnNoFile logs once that a stream is in memory.
+func (b *Broker) warnNoFile(t Topic, err error) {
+	if _, warned := b.noFile.LoadOrStore(t.name, true); !warned {
+		b.log.Warn("a NATS stream is in memory and does not survive a restart of all NATS servers: "+
+			fmt.Sprintf("allow %d MiB of file storage (max_file)", t.bytes>>20), "stream", t.stream(), "error", err)
+	}
+}
+
+// moveToFile removes a stream in memory that an older version has created, or this one while NATS had no file for it, and
+// reports whether it did: then it is created again, in a file. The nodes publish again what they have received. A
+// node of an older version uses the new stream as it is.
+func (b *Broker) moveToFile(ctx context.Context, t Topic, l *link, stream jetstream.Stream) bool {
+	if stream.CachedInfo().Config.Storage != jetstream.MemoryStorage || !b.storesFile(t) {
+		return false
+	}
+	probe := jetstream.StreamConfig{
+		Name: t.stream() + "_file", Description: "whether NATS has a file for " + t.stream(), Subjects: []string{"heartbeatd." + t.name + "_file"},
+		Storage: jetstream.FileStorage, Replicas: replicas(l.nc), MaxBytes: t.bytes,
+	}
+	if _, err := l.js.CreateStream(ctx, probe); err != nil {
+		b.warnNoFile(t, err)
+		return false
+	}
+	if err := l.js.DeleteStream(ctx, probe.Name); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return false
+	}
+	now, err := l.js.Stream(ctx, t.stream()) // another node may have replaced it
+	if err == nil && now.CachedInfo().Config.Storage == jetstream.MemoryStorage {
+		err = l.js.DeleteStream(ctx, t.stream())
+	}
+	b.log.Info("a NATS stream is moved from memory to a file", "stream", t.stream(), "error", err)
+	return true
 }
 
 // updated updates a stream that an older version has created: it may be smaller, or keep messages for a

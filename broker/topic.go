@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -14,7 +15,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-// Topic is a kind of message between nodes. Each is a JetStream stream in memory with the
+// Topic is a kind of message between nodes. Each is a JetStream stream with the
 // subjects heartbeatd.<name>.<site>, or heartbeatd.<name>.<site>.<key> if it keeps the last
 // message of each key.
 type Topic struct {
@@ -22,6 +23,7 @@ type Topic struct {
 	age   time.Duration // how long a message is kept for nodes that start later
 	bytes int64         // the limit of the stream; the oldest messages are dropped first
 	keyed bool          // a message replaces the last one with its key
+	file  bool          // in a file, where NATS has one, and not in memory
 }
 
 const (
@@ -36,7 +38,7 @@ const (
 // The topics.
 var (
 	Pushes      = Topic{name: "push", age: PushAge, bytes: budget.StreamBytes}
-	Revocations = Topic{name: "revoke", age: budget.RevocationAge, bytes: budget.StreamBytes}
+	Revocations = Topic{name: "revoke", age: budget.RevocationAge, bytes: budget.StreamBytes, file: true}
 	Deposits    = Topic{name: "deposit", age: DepositAge, bytes: DepositBytes, keyed: true}
 )
 
@@ -265,6 +267,7 @@ func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor,
 	if err != nil {
 		return err
 	}
+	var seen atomic.Uint64 // at.Seq for the check
 	broken := make(chan error, 1)
 	running, err := consumer.Consume(func(m jetstream.Msg) {
 		meta, err := m.Metadata()
@@ -273,6 +276,7 @@ func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor,
 			return
 		}
 		at.Seq = meta.Sequence.Stream
+		seen.Store(at.Seq)
 		message := Message{Cursor: *at, Stored: meta.Timestamp}
 		if known {
 			message.Site, message.Data = site, m.Data()
@@ -303,20 +307,26 @@ func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor,
 		case <-b.ctx.Done():
 			return nil
 		case <-check.C:
-			if b.hasOtherEpoch(t, l, tip.Epoch) {
+			if b.isOther(t, l, tip.Epoch, seen.Load()) {
 				return nil
 			}
 		}
 	}
 }
 
-// hasOtherEpoch reports whether the stream of a topic no longer has an epoch. Then the
-// consumer of the stream before may be deaf.
-func (b *Broker) hasOtherEpoch(t Topic, l *link, epoch string) bool {
+// isOther reports whether the stream of a topic no longer has an epoch: the consumer of the stream before may
+// be deaf. If a stream that this node has read up to seen is to be in a file, it replaces it.
+func (b *Broker) isOther(t Topic, l *link, epoch string, seen uint64) bool {
 	ctx, cancel := context.WithTimeout(b.ctx, bindWait)
 	defer cancel()
-	_, tip, err := b.stream(ctx, t, l)
-	return err == nil && tip.Epoch != epoch
+	stream, tip, err := b.stream(ctx, t, l)
+	if err != nil {
+		return false
+	}
+	if tip.Epoch != epoch {
+		return true
+	}
+	return seen >= tip.Seq && b.moveToFile(ctx, t, l, stream)
 }
 
 func (t Topic) subject(site string) string {

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http/httptest"
@@ -21,11 +20,8 @@ import (
 func (n *node) revoke(t *testing.T, v ticket.Revocation) {
 	t.Helper()
 	v.Until = time.Now().UnixMilli()
-	b, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	(&revoker{&n.tickets, n.sites, n.sessions, n.log}).receive(broker.Message{Site: demoSite, Data: b})
+	n.tickets.Revoke(demoSite, v)
+	(&revoker{n.sites, n.sessions}).apply(demoSite, v)
 }
 
 // opening is a page whose ticket is verified, but which has no session yet.

@@ -1,10 +1,6 @@
 package server
 
 import (
-	"encoding/json"
-	"log/slog"
-
-	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
@@ -12,27 +8,16 @@ import (
 
 // revoker applies revocations.
 type revoker struct {
-	tickets  *ticket.Verifier
 	sites    *sites
 	sessions *sessions
-	log      *slog.Logger
 }
 
-// receive handles a revocation that a node published. From now on such tickets are
-// refused. Their sessions end, and the pages are nudged, so that they ask WordPress at once.
-// A revocation of a room takes the room from the sessions that hear it.
-func (v *revoker) receive(m broker.Message) {
-	if m.Data == nil {
-		return
-	}
-	var r ticket.Revocation
-	if err := json.Unmarshal(m.Data, &r); err != nil {
-		v.log.Warn("a revocation on NATS cannot be decoded", "error", err)
-		return
-	}
-	v.tickets.Revoke(m.Site, r)
+// apply is called with a revocation of a site from which on such tickets are refused. Their sessions end,
+// and the pages are nudged, so that they ask WordPress at once. A revocation of a room takes
+// the room from the sessions that hear it.
+func (v *revoker) apply(siteID string, r ticket.Revocation) {
 	if r.User == 0 && r.Room != "" {
-		if st := v.sites.get(m.Site); st != nil {
+		if st := v.sites.get(siteID); st != nil {
 			for _, sess := range st.listeners(r.Room) {
 				sess.withdraw()
 			}
@@ -44,9 +29,9 @@ func (v *revoker) receive(m broker.Message) {
 	}
 	var list []*session
 	if r.User != 0 || r.Network {
-		list = v.sessions.ofUser(v.sites.network(m.Site), r.User)
+		list = v.sessions.ofUser(v.sites.network(siteID), r.User)
 	} else {
-		list = v.sessions.appendTargets(nil, m.Site, message.Target{All: true})
+		list = v.sessions.appendTargets(nil, siteID, message.Target{All: true})
 	}
 	for _, sess := range list {
 		sess.endIfRevoked(r.User == 0)

@@ -64,6 +64,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/pipeline"
 	"github.com/heartbeatd/heartbeatd/server/presencesync"
 	"github.com/heartbeatd/heartbeatd/server/pushtransport"
+	"github.com/heartbeatd/heartbeatd/server/revocation"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -187,7 +188,9 @@ func New(c Config) (*Server, error) {
 	s.tickets.Keys, s.tickets.Network = s.sites.keys, s.sites.network
 	s.replay = &replayBuffer{sessions: s.sessions, site: s.sites.get, log: c.Logger, wakeRows: rows.wake, wakeSync: tables.wake}
 	c.Broker.Subscribe(broker.Pushes, s.replay.subscribed, s.replay.receive)
-	c.Broker.Subscribe(broker.Revocations, nil, (&revoker{&s.tickets, s.sites, s.sessions, c.Logger}).receive)
+	revocations := &revocation.Reader{Tickets: &s.tickets, Broker: c.Broker, Log: c.Logger, Apply: (&revoker{s.sites, s.sessions}).apply}
+	revocations.Start()
+	s.stopped.Go(func() { revocations.Restore(s.stop) })
 	s.balancer = newBalancer(c.Broker, s.sessions, s.replay, s.stop)
 	s.sessions.retry = s.balancer.Retry
 	s.stopped.Go(s.balancer.Run)

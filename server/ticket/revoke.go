@@ -37,10 +37,28 @@ type revocations struct {
 
 // latest is what the revocations of a subject revoke.
 type latest struct {
-	until      int64     // the latest time of all, in Unix ms
-	untilPlain int64     // the latest time of those without a serial, in Unix ms
-	serial     int64     // the highest
-	received   time.Time // when the last one was received
+	limits
+	stored   limits    // what those that NATS has revoke
+	received time.Time // when the last one was received
+}
+
+// limits say which tickets are revoked.
+type limits struct {
+	until      int64 // the latest time of all, in Unix ms
+	untilPlain int64 // the latest time of those without a serial, in Unix ms
+	serial     int64 // the highest
+}
+
+// none revokes no ticket.
+var none = limits{until: noTime, untilPlain: noTime}
+
+// with returns limits that also revoke what a revocation revokes.
+func (l limits) with(r Revocation) limits {
+	l.until, l.serial = max(l.until, r.Until), max(l.serial, r.Serial)
+	if r.Serial == 0 {
+		l.untilPlain = max(l.untilPlain, r.Until)
+	}
+	return l
 }
 
 // noTime is a time before that of any ticket, in Unix ms, from which a minute can be subtracted.
@@ -53,7 +71,7 @@ const justBefore = time.Minute
 
 // covers reports whether a ticket was issued before one of the revocations. serial is the
 // ticket's serial for this subject.
-func (r latest) covers(c *Claims, serial int64) bool {
+func (r limits) covers(c *Claims, serial int64) bool {
 	issued := c.IssuedAt.UnixMilli()
 	if !c.hasSerials() {
 		return issued <= r.until
@@ -100,12 +118,9 @@ func (v *Verifier) Revoke(siteID string, r Revocation) {
 func (l *revocations) add(s subject, r Revocation) {
 	known, found := l.bySubject[s]
 	if !found {
-		known.until, known.untilPlain = noTime, noTime
+		known = latest{limits: none, stored: none}
 	}
-	known.until, known.serial, known.received = max(known.until, r.Until), max(known.serial, r.Serial), time.Now()
-	if r.Serial == 0 {
-		known.untilPlain = max(known.untilPlain, r.Until)
-	}
+	known.limits, known.stored, known.received = known.with(r), known.stored.with(r), time.Now()
 	l.bySubject[s] = known
 }
 
@@ -124,11 +139,16 @@ func (l *revocations) sweep(now time.Time) {
 	}
 	l.swept = now
 	for s, known := range l.bySubject {
-		// The clock may have been set since: the second difference does not depend on it.
-		if now.Sub(time.UnixMilli(known.until)) > keepRevocations && now.Sub(known.received) > keepRevocations {
+		if known.isOver(now) {
 			delete(l.bySubject, s)
 		}
 	}
+}
+
+// isOver reports whether all tickets that the revocations concern have expired. The clock may have been set
+// since: the second difference does not depend on it.
+func (r latest) isOver(now time.Time) bool {
+	return now.Sub(time.UnixMilli(r.until)) > keepRevocations && now.Sub(r.received) > keepRevocations
 }
 
 // Revoked reports whether a verified ticket was revoked as a whole.

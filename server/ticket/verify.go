@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -43,6 +44,7 @@ const (
 	UnknownSite  Cause = "unknown-site"
 	WrongClock   Cause = "clock"
 	Expired      Cause = "expired"
+	Unknown      Cause = "revocations-unknown"
 	Revoked      Cause = "revoked"
 )
 
@@ -70,6 +72,8 @@ type Verifier struct {
 	texts       interned[string]
 	ids         interned[int64]
 	revocations revocations
+	incomplete  chan struct{} // closed when the revocations are complete; nil: they are
+	completed   sync.Once
 }
 
 // Verify returns the site and the claims of a ticket that is valid now. The error is an
@@ -115,6 +119,9 @@ func (v *Verifier) check(siteID string, c *Claims) (string, *Claims, error) {
 	}
 	if c.isAhead(now) {
 		return "", nil, &Error{siteID, WrongClock, "the ticket was issued in the future: a clock is wrong, or was set back"}
+	}
+	if !v.isComplete() && now.Sub(c.IssuedAt.Time) > freshTicket {
+		return "", nil, &Error{siteID, Unknown, "this node does not know yet which tickets are revoked: get a newer one from WordPress"}
 	}
 	if v.Revoked(siteID, c) {
 		return "", nil, &Error{siteID, Revoked, "the ticket is revoked"}
