@@ -212,6 +212,23 @@ func (b *Broker) position(ctx context.Context, t Topic, stale Cursor) (position,
 	return pos, nil
 }
 
+// Last returns the cursor of the last message of a topic that NATS has stored, which this node may not have received
+// yet. It asks NATS.
+func (b *Broker) Last(ctx context.Context, t Topic) (Cursor, error) {
+	if err := b.Ready(); err != nil {
+		return Cursor{}, err
+	}
+	pos, err := b.position(ctx, t, Cursor{})
+	if err != nil {
+		return Cursor{}, err
+	}
+	stream, err := pos.link.js.Stream(ctx, t.stream())
+	if err != nil {
+		return Cursor{}, err
+	}
+	return Cursor{pos.Epoch, stream.CachedInfo().State.LastSeq}, nil
+}
+
 // advance moves this node's position in a topic forward.
 func (b *Broker) advance(t Topic, epoch string, seq uint64) {
 	b.mu.Lock()

@@ -46,6 +46,9 @@ func (s *Server) open(r *http.Request, hello transport.Hello, out *transport.Out
 	if _, err := st.watch(r.Context()); err != nil { // may wait, so it comes before any lock
 		return nil, none, errStopping(err)
 	}
+	if hello.After == "" {
+		s.replay.reach(r.Context(), s.broker)
+	}
 	id, _ := claims.UserID()
 	sess, resumed, err := s.sessions.enter(&s.shared, st, sessionKey{st.ID, id, hello.Conn}, claims)
 	if err != nil {
@@ -60,7 +63,7 @@ func (s *Server) open(r *http.Request, hello transport.Hello, out *transport.Out
 
 // revocationsWait is how long a page waits for a node that has just started to read the revocations from
 // NATS: less than its page waits for the welcome.
-const revocationsWait = 2 * time.Second
+const revocationsWait = time.Second
 
 // awaitRevocations waits until the node has read the revocations, unless NATS cannot be reached.
 func (s *Server) awaitRevocations(ctx context.Context) {

@@ -10,7 +10,8 @@ import { execFileSync, spawn } from 'node:child_process'
 import { chromium, firefox } from 'playwright-core'
 import { after } from 'node:test'
 import { createInterface } from 'node:readline'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -55,8 +56,10 @@ async function launch(flags, netns) {
 
 // ready starts the program and waits for the log line with its addresses.
 async function ready([program, ...args]) {
-	const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'pipe'] })
+	const state = mkdtempSync(`${tmpdir()}/heartbeatd-state-`) // the tests do not share revocations
+	const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'pipe'], env: { ...process.env, XDG_STATE_HOME: state } })
 	const ended = new Promise((done) => child.once('exit', done))
+	const removed = ended.then(() => rmSync(state, { recursive: true, force: true }))
 	const onExit = () => child.kill('SIGKILL')
 	process.once('exit', onExit)
 	ended.then(() => process.off('exit', onExit))
@@ -70,7 +73,7 @@ async function ready([program, ...args]) {
 	})
 	const stop = async (signal) => {
 		child.kill(signal)
-		if ((await Promise.race([ended, sleep(10_000, 'late', { ref: false })])) !== 'late') return
+		if ((await Promise.race([removed, sleep(10_000, 'late', { ref: false })])) !== 'late') return
 		child.kill('SIGKILL')
 		throw new Error(`heartbeatd does not stop on ${signal}:\n${log.join('\n')}`)
 	}

@@ -36,6 +36,7 @@ func start(t *testing.T, c serveCmd) *program {
 	c.Listen, c.AdminListen = "127.0.0.1:0", "127.0.0.1:0"
 	c.BasePath, c.PresenceTTL, c.DrainTime = "/heartbeat", time.Minute, 10*time.Millisecond
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	read, write := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
 	p := &program{stop: cancel, ended: make(chan error, 1)}

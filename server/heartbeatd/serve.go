@@ -26,6 +26,8 @@ type serveCmd struct {
 
 	NatsObserver map[string]string `help:"Read-only credentials for the embedded NATS server: a site ID and a password for the presence of that site, or observer and a password for that of all sites." placeholder:"NAME=PASSWORD"`
 
+	StateDir string `help:"Folder in which the embedded NATS server keeps revocations of tickets for after a restart. Default: the one of systemd's StateDirectory, or heartbeatd in the user's folder for state ($XDG_STATE_HOME, ~/.local/state). The demo site keeps none." placeholder:"DIR"`
+
 	PresenceTTL time.Duration `default:"60s" help:"Lifetime of a presence entry that is not renewed."`
 	DrainTime   time.Duration `default:"5s" help:"How long heartbeatd takes to close the connections of pages when it stops."`
 
@@ -58,7 +60,7 @@ func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	b, err := broker.Open(ctx, broker.Config{URL: c.NatsURL, Listen: c.natsListen(demo != nil), Observers: observers, TTL: c.PresenceTTL, Logger: log})
+	b, err := c.openBroker(ctx, broker.Config{URL: c.NatsURL, Listen: c.natsListen(demo != nil), Observers: observers, TTL: c.PresenceTTL, Logger: log}, demo != nil)
 	if err != nil {
 		return c.natsError(err)
 	}

@@ -33,7 +33,7 @@ type Push struct {
 type Buffer struct {
 	Cursor broker.Cursor // of the last message
 
-	tip     uint64 // the stream's last sequence number when this node subscribed; messages up to it may not have come yet
+	tip     uint64 // the stream's last known sequence number; messages up to it may not have come yet
 	pushes  []Push // the oldest first
 	bytes   int
 	dropped dropped
@@ -98,6 +98,13 @@ func (b *Buffer) After(from broker.Cursor) iter.Seq[Push] {
 				return
 			}
 		}
+	}
+}
+
+// Reached notes the cursor of the stream's last message, which may not have come yet.
+func (b *Buffer) Reached(last broker.Cursor) {
+	if last.Epoch == b.Cursor.Epoch {
+		b.tip = max(b.tip, last.Seq)
 	}
 }
 

@@ -1,0 +1,63 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/heartbeatd/heartbeatd/broker"
+)
+
+// blockingLog is a log that blocks at the warning about an invalid message, until release is closed.
+type blockingLog struct {
+	slog.Handler
+	blocked, release chan struct{}
+}
+
+func (l *blockingLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (l *blockingLog) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "a message on NATS is invalid" {
+		close(l.blocked)
+		<-l.release
+	}
+	return nil
+}
+
+// TestPageOfLaggingNode opens pages on a node that has not received the latest pushes. They get the pushes that are
+// published after they came, and no older ones.
+func TestPageOfLaggingNode(t *testing.T) {
+	hub := newHub(t)
+	on := broker.Config{TTL: time.Minute, URL: "nats://" + hub.ListenAddr()}
+	log := &blockingLog{slog.DiscardHandler, make(chan struct{}), make(chan struct{})}
+	lagging, other := newNodeOn(t, on, func(c *Config) { c.Logger = slog.New(log) }), newNodeOn(t, on)
+	lagging.subscribed(t)
+	nc, err := nats.Connect(on.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	if err := errors.Join(nc.Publish("heartbeatd.push."+demoSite, []byte(`{"kind":`)), nc.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	<-log.blocked
+	for i := range 20 {
+		other.pushed(t, everybody, fmt.Sprint(i))
+	}
+	var readers []*reader
+	for _, over := range linkTransports {
+		readers = append(readers, lagging.page(t, 2).read(t, over, ""))
+	}
+	close(log.release)
+	other.pushed(t, everybody, `"next"`)
+	for i, r := range readers {
+		if got := r.until(`"next"`, ""); len(got) != 1 {
+			t.Errorf("%s: got %v", linkTransports[i], got)
+		}
+	}
+}
