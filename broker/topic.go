@@ -313,6 +313,11 @@ func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor,
 		running.Stop()
 		<-running.Closed() // from here on no callback uses at
 	}()
+	return b.untilOther(l, replaced, t, tip.Epoch, broken, &seen)
+}
+
+// untilOther returns when a topic is to be read anew: from another link or another stream, or after an error.
+func (b *Broker) untilOther(l *link, replaced <-chan struct{}, t Topic, epoch string, broken <-chan error, seen *atomic.Uint64) error {
 	check := time.NewTicker(checkTopicEvery)
 	defer check.Stop()
 	for {
@@ -324,7 +329,7 @@ func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor,
 		case <-b.ctx.Done():
 			return nil
 		case <-check.C:
-			if b.isOther(t, l, tip.Epoch, seen.Load()) {
+			if b.isOther(t, l, epoch, seen.Load()) {
 				return nil
 			}
 		}

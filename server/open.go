@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"net/http"
 	"time"
 
@@ -35,7 +34,7 @@ func (s *Server) Open(r *http.Request, hello transport.Hello, out *transport.Out
 
 func (s *Server) open(r *http.Request, hello transport.Hello, out *transport.Outbox) (*session, transport.Welcome, error) {
 	var none transport.Welcome
-	s.awaitRevocations(r.Context())
+	s.revocations.Await(r.Context())
 	st, claims, err := admit(r, hello.Ticket, s.verifyTicket)
 	if err != nil {
 		return nil, none, err
@@ -59,20 +58,6 @@ func (s *Server) open(r *http.Request, hello transport.Hello, out *transport.Out
 		return nil, none, err
 	}
 	return sess, transport.Welcome{Resumed: resumed, Cursor: cursor}, nil
-}
-
-// revocationsWait is how long a page waits for a node that has just started to read the revocations from
-// NATS: less than its page waits for the welcome.
-const revocationsWait = time.Second
-
-// awaitRevocations waits until the node has read the revocations, unless NATS cannot be reached.
-func (s *Server) awaitRevocations(ctx context.Context) {
-	if s.broker.Ready() != nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, revocationsWait)
-	defer cancel()
-	s.tickets.AwaitComplete(ctx)
 }
 
 // begin starts the session as the hello asks, and returns the cursor that the page's pushes

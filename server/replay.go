@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/replay"
@@ -22,8 +20,7 @@ type replayBuffer struct {
 	log      *slog.Logger
 	wakeRows func() // wakes the goroutine that holds rows
 	wakeSync func() // wakes the goroutine that synchronizes tables
-
-	asking singleflight.Group
+	asking   replay.Asker
 
 	mu      sync.Mutex // guards the following fields
 	kept    replay.Buffer
@@ -143,24 +140,13 @@ func (b *replayBuffer) subscribe(s *session, after string) string {
 	return from.String()
 }
 
-// reachWait is how long a new page waits for the position of the stream.
-const reachWait = time.Second
-
 // reach asks NATS for the last message of the stream: a new page gets the pushes that follow it, also on a node
-// that has not received it yet. Pages that come at once ask once. If NATS does not answer, a page may get pushes that
-// are older than itself.
+// that has not received it yet. If NATS does not answer, a page may get pushes that are older than itself.
 func (b *replayBuffer) reach(ctx context.Context, from *broker.Broker) {
-	last, err, _ := b.asking.Do("", func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reachWait)
-		defer cancel()
-		return from.Last(ctx, broker.Pushes)
-	})
-	if err != nil {
-		return
-	}
+	last := b.asking.Last(ctx, from)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.kept.Reached(last.(broker.Cursor))
+	b.kept.Reached(last)
 }
 
 // sendAway calls leave, which sends a page to another node, and tells the page its cursor first:

@@ -130,6 +130,9 @@ type Server struct {
 	sessions *sessions
 	shared   shared // by the sessions
 	tickets  ticket.Verifier
+
+	revocations *revocation.Reader
+
 	started  time.Time
 	deposits deposit.Store
 	refusals refusals
@@ -188,9 +191,9 @@ func New(c Config) (*Server, error) {
 	s.tickets.Keys, s.tickets.Network = s.sites.keys, s.sites.network
 	s.replay = &replayBuffer{sessions: s.sessions, site: s.sites.get, log: c.Logger, wakeRows: rows.wake, wakeSync: tables.wake}
 	c.Broker.Subscribe(broker.Pushes, s.replay.subscribed, s.replay.receive)
-	revocations := &revocation.Reader{Tickets: &s.tickets, Broker: c.Broker, Log: c.Logger, Apply: (&revoker{s.sites, s.sessions}).apply}
-	revocations.Start()
-	s.stopped.Go(func() { revocations.Restore(s.stop) })
+	s.revocations = &revocation.Reader{Tickets: &s.tickets, Broker: c.Broker, Log: c.Logger, Apply: (&revoker{s.sites, s.sessions}).apply}
+	s.revocations.Start()
+	s.stopped.Go(func() { s.revocations.Restore(s.stop) })
 	s.balancer = newBalancer(c.Broker, s.sessions, s.replay, s.stop)
 	s.sessions.retry = s.balancer.Retry
 	s.stopped.Go(s.balancer.Run)

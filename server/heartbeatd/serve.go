@@ -132,6 +132,8 @@ func (c *serveCmd) natsError(err error) error {
 	switch {
 	case strings.HasPrefix(err.Error(), "NATS listen address"):
 		return fmt.Errorf("--nats-listen: %w", err)
+	case strings.HasPrefix(err.Error(), "--state-dir"):
+		return err
 	case strings.HasPrefix(err.Error(), "presence TTL"):
 		return fmt.Errorf("--presence-ttl: %w", err)
 	case c.NatsURL != "":

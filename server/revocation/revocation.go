@@ -14,6 +14,8 @@ import (
 )
 
 const (
+	// readWait is how long a page waits for a node that has just started: less than it waits for its welcome.
+	readWait = time.Second
 	// restoreSpread is the time within which a node begins to publish revocations that NATS has lost.
 	restoreSpread = 2 * time.Second
 	// restoreWait is the time after which it tries again.
@@ -43,6 +45,17 @@ func (r *Reader) Start() {
 	r.lost = make(chan struct{}, 1)
 	r.Tickets.SetIncomplete()
 	r.Broker.Subscribe(broker.Revocations, r.subscribed, r.receive)
+}
+
+// Await waits until the node has read the revocations that were published before it started, for up to a
+// second, unless NATS cannot be reached. Its callers may wait: they hold no lock.
+func (r *Reader) Await(ctx context.Context) {
+	if r.Broker.Ready() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, readWait)
+	defer cancel()
+	r.Tickets.AwaitComplete(ctx)
 }
 
 // subscribed is called with the stream's position before its messages are received. A
