@@ -84,13 +84,13 @@ func (n *node) pushed(t *testing.T, to, data string) (cursor string) {
 
 const everybody = `{"all":true}`
 
-// subscribed waits until the node has subscribed to pushes.
+// subscribed waits until the node has subscribed to pushes, and has received the epoch of the stream.
 func (n *node) subscribed(t *testing.T) {
 	t.Helper()
 	until(t, "the node has subscribed", func() bool {
 		n.replay.mu.Lock()
 		defer n.replay.mu.Unlock()
-		return n.replay.kept.Cursor.Epoch != ""
+		return n.replay.kept.Cursor.Seq > 0
 	})
 }
 
