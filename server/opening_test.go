@@ -21,7 +21,7 @@ func (n *node) revoke(t *testing.T, v ticket.Revocation) {
 	t.Helper()
 	v.Until = time.Now().UnixMilli()
 	n.tickets.Revoke(demoSite, v)
-	(&revoker{n.sites, n.sessions}).apply(demoSite, v)
+	n.applyRevocation(demoSite, v)
 }
 
 // opening is a page whose ticket is verified, but which has no session yet.

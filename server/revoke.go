@@ -6,18 +6,12 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
-// revoker applies revocations.
-type revoker struct {
-	sites    *sites
-	sessions *sessions
-}
-
-// apply is called with a revocation of a site from which on such tickets are refused. Their sessions end,
+// applyRevocation is called with a revocation of a site from which on such tickets are refused. Their sessions end,
 // and the pages are nudged, so that they ask WordPress at once. A revocation of a room takes
 // the room from the sessions that hear it.
-func (v *revoker) apply(siteID string, r ticket.Revocation) {
+func (s *Server) applyRevocation(siteID string, r ticket.Revocation) {
 	if r.User == 0 && r.Room != "" {
-		if st := v.sites.get(siteID); st != nil {
+		if st := s.sites.get(siteID); st != nil {
 			for _, sess := range st.listeners(r.Room) {
 				sess.withdraw()
 			}
@@ -27,11 +21,9 @@ func (v *revoker) apply(siteID string, r ticket.Revocation) {
 		}
 		return
 	}
-	var list []*session
-	if r.User != 0 || r.Network {
-		list = v.sessions.ofUser(v.sites.network(siteID), r.User)
-	} else {
-		list = v.sessions.appendTargets(nil, siteID, message.Target{All: true})
+	list := s.sessions.ofUser(s.sites.network(siteID), r.User)
+	if r.User == 0 && !r.Network {
+		list = s.sessions.appendTargets(nil, siteID, message.Target{All: true})
 	}
 	for _, sess := range list {
 		sess.endIfRevoked(r.User == 0)

@@ -191,7 +191,7 @@ func New(c Config) (*Server, error) {
 	s.tickets.Keys, s.tickets.Network = s.sites.keys, s.sites.network
 	s.replay = &replayBuffer{sessions: s.sessions, site: s.sites.get, log: c.Logger, wakeRows: rows.wake, wakeSync: tables.wake}
 	c.Broker.Subscribe(broker.Pushes, s.replay.subscribed, s.replay.receive)
-	s.revocations = &revocation.Reader{Tickets: &s.tickets, Broker: c.Broker, Log: c.Logger, Apply: (&revoker{s.sites, s.sessions}).apply}
+	s.revocations = &revocation.Reader{Tickets: &s.tickets, Broker: c.Broker, Log: c.Logger, Apply: s.applyRevocation}
 	s.revocations.Start()
 	s.stopped.Go(func() { s.revocations.Restore(s.stop) })
 	s.balancer = newBalancer(c.Broker, s.sessions, s.replay, s.stop)
