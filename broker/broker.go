@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"golang.org/x/time/rate"
 
+	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
@@ -51,6 +52,7 @@ type Broker struct {
 	check      chan struct{} // wakes the supervisor
 	wake       chan struct{} // wakes the writer
 	lookups    chan lookup
+	filled     chan struct{}  // closed after the first snapshot of the bucket
 	errorLimit rate.Sometimes // limits log messages that clients can cause
 
 	nc    *nats.Conn // used by the supervisor only
@@ -69,6 +71,7 @@ type Broker struct {
 	writeCount uint64                  // the number of writes, for reply subjects
 	lookingUp  int
 	views      map[string][]*View  // by site
+	revisions  bucket.Revisions    // of all keys of the bucket; not used if exclusive
 	positions  map[string]position // by topic
 
 	link       *link         // the last link that worked
@@ -115,6 +118,12 @@ func Open(ctx context.Context, c Config) (*Broker, error) {
 	for _, run := range []func(){b.supervise, b.writer, b.renewer, b.lookUpWorker, b.lookUpWorker, b.lookUpWorker, b.lookUpWorker} {
 		b.wg.Go(run)
 	}
+	if b.exclusive {
+		b.snapshotDone() // views show the items
+	} else {
+		b.wg.Go(b.reader)
+		b.wg.Go(b.sweeper)
+	}
 	return b, nil
 }
 
@@ -124,6 +133,7 @@ func newBroker(c Config) *Broker {
 		check:      make(chan struct{}, 1),
 		wake:       make(chan struct{}, 1),
 		lookups:    make(chan lookup, maxInFlight),
+		filled:     make(chan struct{}),
 		errorLimit: rate.Sometimes{First: 3, Interval: 10 * time.Second},
 
 		items:     map[string]*item{},
@@ -212,18 +222,4 @@ func (b *Broker) ListenAddr() string {
 // logLimited logs an error that may happen with every beat, a few times in ten seconds.
 func (b *Broker) logLimited(msg string, args ...any) {
 	b.errorLimit.Do(func() { b.log.Error(msg, args...) })
-}
-
-func (b *Broker) forgetView(v *View) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var rest []*View
-	for _, other := range b.views[v.site] {
-		if other != v {
-			rest = append(rest, other)
-		}
-	}
-	if b.views[v.site] = rest; rest == nil {
-		delete(b.views, v.site)
-	}
 }

@@ -3,6 +3,7 @@ package broker
 import (
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
@@ -250,38 +251,21 @@ func (b *Broker) drop(it *item) {
 	b.refreshViews(it)
 }
 
-// learn passes revision rev of a key to this node's views. The lock is held.
+// learn takes a revision of a key from an ack or a look-up. The lock is held.
 func (b *Broker) learn(it *item, stored *presence.Stored, rev uint64) {
-	if b.exclusive {
-		return // views show the item itself
-	}
-	for _, v := range b.views[it.site] {
-		v.mu.Lock()
-		if v.revisions.Epoch() == b.epoch {
-			v.revisions.Learn(it.name, it.key(), stored, rev)
-		}
-		v.mu.Unlock()
+	if !b.exclusive && b.revisions.Epoch() == b.epoch { // exclusive: views show the item itself
+		b.revisions.Learn(bucket.Write{Name: it.name, Rev: rev, Conn: it.conn, Stored: stored}, b.clock())
 	}
 }
 
 // dropExpired ends an item whose key has expired, or was never written to this bucket. It
 // removes the key from the views too. The lock is held.
 func (b *Broker) dropExpired(it *item) {
-	for _, v := range b.views[it.site] {
-		v.mu.Lock()
-		if _, stored := v.revisions.Get(it.name); stored != nil && stored.Node == b.node {
-			v.revisions.Forget(it.name)
-		}
-		v.mu.Unlock()
+	if _, stored, _ := b.revisions.Get(it.name); stored != nil && stored.Node == b.node {
+		b.revisions.Forget(it.name)
 	}
 	b.drop(it)
 }
 
-// refreshViews updates a key in this node's views. The lock is held.
-func (b *Broker) refreshViews(it *item) {
-	for _, v := range b.views[it.site] {
-		v.mu.Lock()
-		v.refresh(it.name)
-		v.mu.Unlock()
-	}
-}
+// refreshViews updates the item's key in this node's views. The lock is held.
+func (b *Broker) refreshViews(it *item) { b.refreshKey(it.site, it.name) }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/heartbeatd/heartbeatd/broker/bucket"
 )
 
 // entry is an entry of a watch.
@@ -32,8 +34,7 @@ func (e entry) Operation() jetstream.KeyValueOp {
 // manualView returns a view without a watch: the test calls its methods instead.
 func manualView(b *Broker) (*View, *changeRecorder) {
 	d := &changeRecorder{}
-	v := &View{b: b, site: "site", onChange: d.add, lists: map[string]listing{}, ready: make(chan struct{})}
-	v.revisions.Begin(b.epoch)
+	v := &View{b: b, site: "site", onChange: d.add, lists: map[string]listing{}}
 	b.views["site"] = []*View{v}
 	return v, d
 }
@@ -43,14 +44,13 @@ func manualView(b *Broker) (*View, *changeRecorder) {
 func TestLeaveBeforeRewrite(t *testing.T) {
 	b := manualBroker()
 	b.log = slog.New(slog.DiscardHandler)
-	v, d := manualView(b)
+	_, d := manualView(b)
 	k := page("r", "user-1", "a")
 	b.Hold(k, at(1, "x"))
 	ack(b, nextWrite(t, b), 1)
 	b.useLink(&link{}, &jetstream.StreamInfo{Created: time.Now()}, 1)
-	v.revisions.Begin(b.epoch)
+	b.revisions.Begin(b.epoch)
 	b.Leave(k)
-	v.snapshotDone()
 	d.want(t, "joined user-1, left user-1")
 }
 
@@ -58,7 +58,7 @@ func TestLeaveBeforeRewrite(t *testing.T) {
 // watch has delivered so far.
 func TestWatchBehindLookup(t *testing.T) {
 	b := manualBroker()
-	v, d := manualView(b)
+	_, d := manualView(b)
 	k := page("r", "user-1", "a")
 	b.Hold(k, at(1, "x"))
 	first := nextWrite(t, b)
@@ -69,41 +69,43 @@ func TestWatchBehindLookup(t *testing.T) {
 	it := b.items[k.String()]
 	b.lookingUp = 1
 	b.lookedUp(lookup{it: it}, &jetstream.RawStreamMsg{Sequence: 2}, nil)
-	v.update(entry{name: k.String(), value: value, rev: 1})
-	v.update(entry{name: k.String(), rev: 2})
+	b.update(entry{name: k.String(), value: value, rev: 1})
+	b.update(entry{name: k.String(), rev: 2})
 	d.want(t, "joined user-1, left user-1")
-	if v.revisions.Knows(k.String(), 1) {
-		t.Error("the view still has the deleted key")
+	if b.revisions.Knows(k.String(), 1) {
+		t.Error("the node still has the deleted key")
 	}
 }
 
-// lockProbe is an entry that counts the reads of its value without the broker's lock.
-type lockProbe struct {
-	entry
-	b        *Broker
-	unlocked int
-}
-
-func (e *lockProbe) Value() []byte {
-	if e.b.mu.TryLock() {
-		e.b.mu.Unlock()
-		e.unlocked++
-	}
-	return e.entry.Value()
-}
-
-// TestEntriesAreParsedWithoutLock checks that parsing does not block other writers.
-func TestEntriesAreParsedWithoutLock(t *testing.T) {
+// TestEntriesAreParsedBeforeTheLock checks that parsing does not block other writers: an
+// entry that a view shows is taken only once it is parsed, and that of another site is
+// not parsed at all.
+func TestEntriesAreParsedBeforeTheLock(t *testing.T) {
 	b := manualBroker()
-	v, d := manualView(b)
+	_, d := manualView(b)
 	k := page("r", "user-1", "a")
-	value, _ := json.Marshal(in(k, at(1, "x")))
-	e := &lockProbe{entry: entry{name: k.String(), value: value, rev: 1}, b: b}
-	v.update(e)
-	d.want(t, "joined user-1")
-	if e.unlocked == 0 {
-		t.Error("the value was read with the broker's lock held")
+	stored := in(k, at(1, "x"))
+	w := bucket.Write{Name: k.String(), Value: stored.JSON(), Rev: 1}
+	if b.take(&w, false) {
+		t.Error("a value that a view shows was taken without being parsed")
 	}
+	w.Conn, w.Stored = k.Conn, &stored
+	if !b.take(&w, false) {
+		t.Error("the parsed value was not taken")
+	}
+	d.want(t, "joined user-1")
+	renewed := bucket.Write{Name: w.Name, Value: w.Value, Rev: 2}
+	if !b.take(&renewed, false) {
+		t.Error("the same value again must be parsed")
+	}
+	k.Site = "other"
+	foreign := bucket.Write{Name: k.String(), Value: stored.JSON(), Rev: 3}
+	if !b.take(&foreign, false) {
+		t.Error("a value of a site without a view must be parsed")
+	}
+	d.want(t, "joined user-1")
+	_, other := watch(t, b, "other")
+	other.want(t, "joined user-1")
 }
 
 // TestLostConnectionCancelsRequests checks the requests of the supervisor.

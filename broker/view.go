@@ -1,14 +1,11 @@
 package broker
 
 import (
-	"bytes"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
@@ -18,15 +15,11 @@ type View struct {
 	b        *Broker
 	site     string
 	onChange func(presence.Change)
-	cancel   context.CancelFunc
-	ready    chan struct{} // closed after the first snapshot
-	done     chan struct{} // closed when its goroutine has ended
 
-	mu        sync.Mutex // guards the following; acquired after the broker's
-	revisions bucket.Revisions
-	fold      presence.Fold
-	lists     map[string]listing // by room, until it changes
-	recent    recentlyGone
+	mu     sync.Mutex // guards the following; acquired after the broker's
+	fold   presence.Fold
+	lists  map[string]listing // by room, until it changes
+	recent recentlyGone
 }
 
 type listing struct {
@@ -34,64 +27,86 @@ type listing struct {
 	total   int
 }
 
-// Watch opens a view of a site. It does not wait for NATS: at first the view has this
-// node's entries only (see Wait).
+// Watch opens a view of a site. It does not wait for NATS: the view has the entries that
+// this node knows (see Wait).
 //
-// onChange receives every change in order, including those of the first snapshot. It is
-// called with the locks of the view and of the broker held, so it must not block and must
+// onChange receives every change in order, also a Joined for everybody who is present. It
+// is called with the locks of the view and of the broker held, so it must not block and must
 // not call either of them. The error is ErrClosed.
 func (b *Broker) Watch(site string, onChange func(presence.Change)) (*View, error) {
-	run, cancel := context.WithCancel(b.ctx)
-	v := &View{
-		b: b, site: site, onChange: onChange, cancel: cancel,
-		ready: make(chan struct{}), done: make(chan struct{}),
-		lists: map[string]listing{},
+	v := &View{b: b, site: site, onChange: onChange, lists: map[string]listing{}}
+	names, err := b.register(v)
+	if err != nil {
+		return nil, err
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		cancel()
-		return nil, ErrClosed
+	for some := range slices.Chunk(names, foldedAtOnce) {
+		b.fold(v, some)
 	}
-	v.revisions.Begin(b.epoch)
-	b.views[site] = append(b.views[site], v)
-	for name, it := range b.items {
-		if it.site == site {
-			v.refresh(name)
-		}
-	}
-	b.wg.Go(func() { v.run(run) })
 	return v, nil
 }
 
-// Filled reports whether the view has had its first snapshot. On a busy site it may lack a
-// few entries that were written while the snapshot was taken.
+// foldedAtOnce is the number of keys that a new view folds without letting others have the
+// broker's lock.
+const foldedAtOnce = 128
+
+// register adds a view and returns the keys of its site.
+func (b *Broker) register(v *View) (names []string, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return nil, ErrClosed
+	}
+	b.views[v.site] = append(b.views[v.site], v)
+	for name, it := range b.items {
+		if it.site == v.site {
+			names = append(names, name)
+		}
+	}
+	return slices.AppendSeq(names, b.revisions.Names(v.site)), nil
+}
+
+func (b *Broker) fold(v *View, names []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, name := range names {
+		v.refresh(name)
+	}
+}
+
+// Filled reports whether the node has had its first snapshot of the bucket. On a busy
+// bucket the view may lack a few entries that were written while the snapshot was taken.
 func (v *View) Filled() bool {
 	select {
-	case <-v.ready:
+	case <-v.b.filled:
 		return true
 	default:
 		return false
 	}
 }
 
-// Wait returns when the view has had its first snapshot, when it is closed, when ctx ends,
-// or at once if the broker is not ready.
+// Wait returns when the node has had its first snapshot of the bucket, when the broker is
+// closed, when ctx ends, or at once if the broker is not ready.
 func (v *View) Wait(ctx context.Context) {
 	if v.Filled() || v.b.Ready() != nil {
 		return
 	}
 	select {
-	case <-v.ready:
-	case <-v.done:
+	case <-v.b.filled:
+	case <-v.b.ctx.Done():
 	case <-ctx.Done():
 	}
 }
 
 // Close ends the view. onChange is not called afterwards.
 func (v *View) Close() {
-	v.cancel()
-	<-v.done
+	v.b.mu.Lock()
+	defer v.b.mu.Unlock()
+	rest := slices.DeleteFunc(slices.Clone(v.b.views[v.site]), func(other *View) bool { return other == v })
+	if v.b.views[v.site] = rest; len(rest) == 0 {
+		delete(v.b.views, v.site)
+	}
 }
 
 // Room calls fn with the first 200 entries of a room (date_gmt descending, then client id)
@@ -111,95 +126,12 @@ func (v *View) Room(room string, fn func(entries []presence.Entry, total int)) {
 	fn(l.entries, l.total)
 }
 
-func (v *View) run(ctx context.Context) {
-	defer close(v.done)
-	defer v.b.forgetView(v)
-	if v.b.exclusive {
-		v.snapshotDone()
-		<-ctx.Done()
-		return
-	}
-	handler := bucket.Handler{Update: v.update, SnapshotDone: v.snapshotDone, Expire: v.expire}
-	for ctx.Err() == nil {
-		link, replaced := v.b.current()
-		if link == nil {
-			select {
-			case <-replaced:
-			case <-ctx.Done():
-			}
-			continue
-		}
-		v.begin(link.epoch)
-		err := bucket.Watch(ctx, link.kv, presence.EncodeToken(v.site)+".>", v.b.ttl, replaced, handler)
-		if err != nil && ctx.Err() == nil {
-			v.b.log.Warn("presence watch ended, trying again", "site", v.site, "error", err)
-			v.b.recheck(err)
-			pause(ctx, retryWait)
-		}
-	}
-}
-
-// update handles an entry of the watch. It parses the entry without a lock, since the entry
-// may be large.
-func (v *View) update(e jetstream.KeyValueEntry) {
-	key, stored, known := v.known(e)
-	if known {
-		return // most often from the ack of this node's write
-	}
-	if stored == nil || !bytes.Equal(e.Value(), stored.JSON()) {
-		var err error
-		if key, stored, err = bucket.ReadEntry(e); err != nil {
-			v.b.logLimited("presence entry ignored", "error", err)
-		}
-	}
-	v.b.mu.Lock()
-	defer v.b.mu.Unlock()
-	v.mu.Lock()
-	v.revisions.Update(e.Key(), key, stored, e.Revision())
-	v.refresh(e.Key())
-	current := v.revisions.Epoch() == v.b.epoch
-	v.mu.Unlock()
-	if current {
-		v.b.remoteChange(e.Key(), stored, e.Revision(), e.Operation() == jetstream.KeyValueDelete)
-	}
-}
-
-// known reports whether this revision of a key, or a newer one, is known, and returns this
-// node's own value of the key.
-func (v *View) known(e jetstream.KeyValueEntry) (own presence.Key, value *presence.Stored, known bool) {
-	v.b.mu.Lock()
-	defer v.b.mu.Unlock()
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if it := v.b.items[e.Key()]; it != nil {
-		own, value = it.key(), it.value
-	}
-	return own, value, v.revisions.Knows(e.Key(), e.Revision())
-}
-
-func (v *View) snapshotDone() {
-	select {
-	case <-v.ready:
-	default:
-		close(v.ready)
-	}
-}
-
-func (v *View) begin(epoch uint64) {
-	v.b.mu.Lock()
-	defer v.b.mu.Unlock()
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.revisions.Begin(epoch)
-}
-
-func (v *View) expire() {
-	v.b.mu.Lock()
-	defer v.b.mu.Unlock()
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, name := range v.revisions.Expire() {
+// refreshKey updates a key in the views of its site. The lock is held.
+func (b *Broker) refreshKey(site, name string) {
+	for _, v := range b.views[site] {
+		v.mu.Lock()
 		v.refresh(name)
+		v.mu.Unlock()
 	}
 }
 
@@ -228,5 +160,9 @@ func (v *View) value(name string) (presence.Key, *presence.Stored) {
 		}
 		return it.key(), it.value
 	}
-	return v.revisions.Get(name)
+	key, stored, err := v.b.revisions.Get(name)
+	if err != nil {
+		v.b.logLimited("presence entry ignored", "error", err)
+	}
+	return key, stored
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -27,8 +28,10 @@ type Observer struct {
 var ErrNoOnChange = errors.New("Observer.OnChange is nil")
 
 // Observe calls OnChange with a Joined for everybody who is present, and then with every
-// change as it happens, until ctx ends or nc is closed. While NATS cannot be reached it
-// waits; people who are still present afterwards are not announced again.
+// change as it happens, until ctx ends or nc is closed. Calls do not overlap. While NATS
+// cannot be reached it waits; people who are still present afterwards are not announced
+// again, unless NATS was away for a Lifetime: entries that are not written for as long are
+// reported as left.
 //
 // A connection that may only subscribe cannot request who is present. OnChange learns of
 // them when their entries are renewed, within a third of the TTL, and of clients that only
@@ -48,7 +51,9 @@ func Observe(ctx context.Context, nc *nats.Conn, o Observer) error {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	o.TTL = cmp.Or(o.TTL, presence.DefaultTTL)
-	r := &reader{Observer: o, silent: o.SkipPresent}
+	r := &reader{Observer: o, silent: o.SkipPresent, ttl: o.TTL, start: time.Now()}
+	stop := r.sweep()
+	defer stop()
 	replaced := nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
 	defer nc.RemoveStatusListener(replaced)
 	for ctx.Err() == nil && !nc.IsClosed() {
@@ -57,7 +62,7 @@ func Observe(ctx context.Context, nc *nats.Conn, o Observer) error {
 			return r.subscribe(ctx, nc, replaced)
 		}
 		if err == nil {
-			err = Watch(ctx, kv, presence.KeyFilter(o.Site), r.ttl, replaced, Handler{r.update, r.snapshotDone, r.expire})
+			err = Watch(ctx, kv, presence.KeyFilter(o.Site), replaced, Handler{r.update, r.snapshotDone})
 		}
 		if err != nil && ctx.Err() == nil {
 			o.Logger.Warn("presence cannot be read, trying again", "error", err)
@@ -73,12 +78,15 @@ func Observe(ctx context.Context, nc *nats.Conn, o Observer) error {
 // reader is a running Observe.
 type reader struct {
 	Observer
+	start   time.Time
+	created time.Time
+	lastSeq uint64 // the newest revision seen
+
+	mu        sync.Mutex // guards the following; held while OnChange runs
 	silent    bool
 	revisions Revisions
 	fold      presence.Fold
 	ttl       time.Duration
-	created   time.Time
-	lastSeq   uint64 // the newest revision seen
 }
 
 // bind finds the bucket and begins a snapshot of it.
@@ -94,11 +102,11 @@ func (r *reader) bind(ctx context.Context, js jetstream.JetStream) (jetstream.Ke
 		return nil, err
 	}
 	info := stream.CachedInfo()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if IsOther(info, r.created, r.lastSeq) {
 		r.revisions.Begin(r.revisions.Epoch() + 1)
 		r.lastSeq = 0
-	} else {
-		r.revisions.Begin(r.revisions.Epoch())
 	}
 	r.created, r.ttl = info.Created, info.Config.MaxAge
 	return kv, nil
@@ -130,27 +138,71 @@ func findStream(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, 
 }
 
 func (r *reader) update(e jetstream.KeyValueEntry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.lastSeq = max(r.lastSeq, e.Revision())
 	if r.revisions.Knows(e.Key(), e.Revision()) {
 		return
 	}
-	key, stored, err := ReadEntry(e)
+	w := Write{Name: e.Key(), Rev: e.Revision()}
+	if e.Operation() == jetstream.KeyValuePut {
+		w.Value = e.Value()
+		w.Conn, w.Stored = r.revisions.Same(w.Name, w.Value)
+	}
+	r.revisions.Update(w, time.Since(r.start))
+	r.refresh(e.Key())
+}
+
+// refresh folds the newest revision of a key, and reports what has changed.
+func (r *reader) refresh(name string) {
+	key, stored, err := r.revisions.Get(name)
 	if err != nil {
 		r.Logger.Warn("presence entry ignored", "error", err)
 	}
-	r.revisions.Update(e.Key(), key, stored, e.Revision())
 	if stored != nil {
-		r.report(r.fold.PutName(e.Key(), key, stored))
+		r.report(r.fold.PutName(name, key, stored))
 	} else {
-		r.report(r.fold.RemoveName(e.Key()))
+		r.report(r.fold.RemoveName(name))
 	}
 }
 
-func (r *reader) snapshotDone() { r.silent = false }
+func (r *reader) snapshotDone() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.silent = false
+}
+
+// sweep removes expired keys, also while NATS cannot be reached, until stop is called.
+func (r *reader) sweep() (stop func()) {
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(SweepInterval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				r.expire()
+			case <-quit:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(quit)
+		<-done
+	}
+}
 
 func (r *reader) expire() {
-	for _, name := range r.revisions.Expire() {
-		r.report(r.fold.RemoveName(name))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for more := true; more; {
+		var names []string
+		names, more = r.revisions.Expire(r.ttl, time.Since(r.start))
+		for _, name := range names {
+			r.report(r.fold.RemoveName(name))
+		}
 	}
 }
 

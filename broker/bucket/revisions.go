@@ -1,101 +1,229 @@
 package bucket
 
 import (
+	"hash/maphash"
+	"iter"
 	"maps"
-	"slices"
+	"strings"
+	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // Revisions has the newest known revision of each key of the bucket. Acks and the watch
 // bring the same revisions in no fixed order, and a watch that starts again brings them
-// twice. It is not safe for concurrent use.
+// twice. The zero value is empty. It is not safe for concurrent use.
+//
+// now is always the time since a fixed moment, by the monotonic clock of this process.
 type Revisions struct {
-	keys     map[string]*revision
-	epoch    uint64 // the bucket; revisions of two buckets cannot be compared
-	snapshot int    // the number of the current snapshot
+	sites  map[string]map[string]*revision // by the site's token, then by key
+	oldest *revision                       // the one that was written least recently
+	newest *revision
+	epoch  uint64        // the bucket; revisions of two buckets cannot be compared
+	swept  time.Duration // the last call of Expire
+	after  time.Duration // Expire removes nothing earlier
 }
 
 // revision is the newest known revision of a key.
 type revision struct {
-	key      presence.Key
-	stored   *presence.Stored // nil: deleted, and kept until the watch has brought the deletion
-	rev      uint64
-	epoch    uint64
-	snapshot int // the last snapshot in which the key appeared
+	name   string
+	conn   string           // of the key; set if stored is
+	stored *presence.Stored // nil: deleted, or not parsed
+	value  []byte           // not parsed; nil: deleted, or parsed
+	sum    uint64           // the hash of the value that stored was parsed from; 0: not known
+	rev    uint64
+	epoch  uint64
+	heard  time.Duration // when this revision was first heard of
+
+	older, newer *revision // in the order of heard
 }
 
-// Begin starts a snapshot of the bucket with an epoch. Keys that were known before stay
-// until Expire.
-func (m *Revisions) Begin(epoch uint64) {
-	if m.keys == nil {
-		m.keys = map[string]*revision{}
-	}
-	m.epoch = epoch
-	m.snapshot++
-	maps.DeleteFunc(m.keys, func(_ string, f *revision) bool { return f.stored == nil })
+func (f *revision) deleted() bool { return f.stored == nil && f.value == nil }
+
+// Write is a revision of a key. With neither Stored nor Value the key is deleted.
+type Write struct {
+	Name   string
+	Rev    uint64
+	Conn   string           // the connection id in the key
+	Stored *presence.Stored // the value
+	Value  []byte           // the value as NATS has it: Get parses it if Stored is nil
 }
+
+// Begin starts a watch of a bucket. The keys that are known stay: those of an earlier
+// epoch are replaced by any revision, and Expire removes those that nobody writes again.
+func (m *Revisions) Begin(epoch uint64) { m.epoch = epoch }
 
 // Epoch returns the epoch of the last Begin.
 func (m *Revisions) Epoch() uint64 { return m.epoch }
 
-// Get returns a key and its value as Learn or Update was given them. The value is nil if
-// the key is deleted or not known.
-func (m *Revisions) Get(name string) (presence.Key, *presence.Stored) {
-	if f := m.keys[name]; f != nil {
-		return f.key, f.stored
+// Get returns a key and its value. Of the key it has the site and the connection id. The
+// value is nil if the key is deleted or not known, and also with an error: it is not valid.
+func (m *Revisions) Get(name string) (presence.Key, *presence.Stored, error) {
+	f := m.find(name)
+	if f == nil {
+		return presence.Key{}, nil, nil
 	}
-	return presence.Key{}, nil
+	if f.value != nil {
+		key, stored, err := presence.ParseStored(name, f.value)
+		f.conn, f.stored, f.sum, f.value = key.Conn, stored, sumOf(f.value), nil
+		if err != nil {
+			return presence.Key{}, nil, err
+		}
+	}
+	site, _ := presence.DecodeToken(siteToken(name))
+	return presence.Key{Site: site, Conn: f.conn}, f.stored, nil
+}
+
+// Same returns what was parsed from the last revision of a key, if that had the same value.
+// Most writes are renewals, and need not be parsed.
+func (m *Revisions) Same(name string, value []byte) (conn string, stored *presence.Stored) {
+	if f := m.find(name); f != nil && f.stored != nil && f.sum != 0 && f.sum == sumOf(value) {
+		return f.conn, f.stored
+	}
+	return "", nil
+}
+
+// Names returns the known keys of a site, in no order.
+func (m *Revisions) Names(site string) iter.Seq[string] {
+	return maps.Keys(m.sites[presence.EncodeToken(site)])
 }
 
 // Forget removes a key.
-func (m *Revisions) Forget(name string) { delete(m.keys, name) }
+func (m *Revisions) Forget(name string) {
+	if f := m.find(name); f != nil {
+		m.remove(f)
+	}
+}
 
-// Knows reports whether this revision of a key, or a newer one, is known, and marks the key
-// as present in this snapshot.
+// Knows reports whether this revision of a key, or a newer one, is known.
 func (m *Revisions) Knows(name string, rev uint64) bool {
-	f := m.keys[name]
+	f := m.find(name)
 	if f == nil || f.epoch != m.epoch || f.rev < rev {
 		return false
 	}
-	f.snapshot = m.snapshot
-	if f.stored == nil && f.rev == rev {
-		delete(m.keys, name)
+	if f.deleted() && f.rev == rev { // the watch has brought the deletion: nothing older follows
+		m.remove(f)
 	}
 	return true
 }
 
-// Learn takes a revision of a key, unless a newer one is known. stored is nil when the key
-// is deleted.
-func (m *Revisions) Learn(name string, key presence.Key, stored *presence.Stored, rev uint64) {
-	if !m.Knows(name, rev) {
-		m.keys[name] = &revision{key, stored, rev, m.epoch, m.snapshot}
+// Learn takes a revision of a key, unless a newer one is known.
+func (m *Revisions) Learn(w Write, now time.Duration) {
+	if m.Knows(w.Name, w.Rev) {
+		return
 	}
+	f := m.find(w.Name)
+	if f == nil {
+		f = m.add(w.Name)
+	} else {
+		m.unlink(f)
+	}
+	f.conn, f.stored, f.value, f.sum = w.Conn, w.Stored, nil, 0
+	switch {
+	case w.Stored == nil:
+		f.value = w.Value
+	case w.Value != nil:
+		f.sum = sumOf(w.Value)
+	}
+	f.rev, f.epoch, f.heard = w.Rev, m.epoch, now
+	m.link(f)
 }
 
 // Update is Learn for the watch. The watch is ordered, so no older revision follows, and a
 // deleted key can be forgotten.
-func (m *Revisions) Update(name string, key presence.Key, stored *presence.Stored, rev uint64) {
-	m.Learn(name, key, stored, rev)
-	if f := m.keys[name]; f != nil && f.stored == nil && f.rev <= rev {
-		delete(m.keys, name)
+func (m *Revisions) Update(w Write, now time.Duration) {
+	m.Learn(w, now)
+	if f := m.find(w.Name); f != nil && f.deleted() && f.rev <= w.Rev {
+		m.remove(f)
 	}
 }
 
-// Expire removes the keys that did not appear since Begin and returns their names. It is
-// called one TTL after the snapshot: by then the keys of everybody who is present were
-// written again.
-//
-// The snapshot alone is not enough: NATS signals its end too early if some of its keys are
-// written meanwhile.
-func (m *Revisions) Expire() []string {
-	var names []string
-	for name, f := range m.keys {
-		if f.snapshot != m.snapshot {
-			names = append(names, name)
-			delete(m.keys, name)
-		}
+const (
+	// SweepInterval is the time between two calls of Expire.
+	SweepInterval = time.Second
+
+	maxExpired = 256               // the most keys that Expire removes at once
+	maxAway    = 3 * SweepInterval // a longer time between two calls is a stall
+	catchUp    = 5 * time.Second   // for the writes that were made during a stall to arrive
+)
+
+// Lifetime is how long a view shows an entry after its last write: a TTL and a margin. NATS
+// announces expiry and deletion, but the announcement may be lost, as when a server of a
+// cluster was away for a while.
+func Lifetime(ttl time.Duration) time.Duration { return ttl + max(ttl/6, 2*time.Second) }
+
+// Expire removes keys whose last write was heard of a Lifetime ago, and returns their
+// names. It removes few at once: more is true if there are others. It is called every
+// SweepInterval. If it was not, the process has stalled and heard nothing: then it removes
+// nothing until the writes that were made meanwhile have arrived.
+func (m *Revisions) Expire(ttl, now time.Duration) (names []string, more bool) {
+	if now-m.swept > maxAway {
+		m.after = now + catchUp
 	}
-	slices.Sort(names)
-	return names
+	m.swept = now
+	for f := m.oldest; f != nil && now >= m.after && now-f.heard > Lifetime(ttl) && len(names) < maxExpired; f = m.oldest {
+		names = append(names, f.name)
+		m.remove(f)
+	}
+	return names, len(names) == maxExpired
 }
+
+func (m *Revisions) find(name string) *revision { return m.sites[siteToken(name)][name] }
+
+// add makes the revision of a key. It is not linked yet.
+func (m *Revisions) add(name string) *revision {
+	f := &revision{name: name}
+	token := siteToken(name)
+	if m.sites == nil {
+		m.sites = map[string]map[string]*revision{}
+	}
+	if m.sites[token] == nil {
+		m.sites[strings.Clone(token)] = map[string]*revision{}
+	}
+	m.sites[token][name] = f
+	return f
+}
+
+func (m *Revisions) remove(f *revision) {
+	m.unlink(f)
+	token := siteToken(f.name)
+	delete(m.sites[token], f.name)
+	if len(m.sites[token]) == 0 {
+		delete(m.sites, token)
+	}
+}
+
+// link makes f the newest.
+func (m *Revisions) link(f *revision) {
+	f.older, f.newer = m.newest, nil
+	if f.older != nil {
+		f.older.newer = f
+	} else {
+		m.oldest = f
+	}
+	m.newest = f
+}
+
+func (m *Revisions) unlink(f *revision) {
+	if f.older != nil {
+		f.older.newer = f.newer
+	} else {
+		m.oldest = f.newer
+	}
+	if f.newer != nil {
+		f.newer.older = f.older
+	} else {
+		m.newest = f.older
+	}
+}
+
+// siteToken returns the site's token of a key.
+func siteToken(name string) string {
+	token, _, _ := strings.Cut(name, ".")
+	return token
+}
+
+var seed = maphash.MakeSeed()
+
+// sumOf returns a hash that is not 0.
+func sumOf(value []byte) uint64 { return maphash.Bytes(seed, value) | 1 }

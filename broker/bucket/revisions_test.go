@@ -1,54 +1,122 @@
 package bucket
 
 import (
+	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
+var some = &presence.Stored{}
+
 func TestRevisions(t *testing.T) {
-	k := presence.Key{Site: "site", Room: "r", ClientID: "user-1", Conn: "a"}
-	name := k.String()
-	some := &presence.Stored{}
+	const name = "site.r.user-1.a"
+	put := func(rev uint64) Write { return Write{Name: name, Conn: "a", Stored: some, Rev: rev} }
+	deleted := func(rev uint64) Write { return Write{Name: name, Rev: rev} }
 	var m Revisions
 	wantStored := func(want bool, when string) {
 		t.Helper()
-		if f := m.keys[name]; (f != nil && f.stored != nil) != want {
+		if _, stored, _ := m.Get(name); (stored != nil) != want {
 			t.Errorf("%s: the key has a value: %v", when, !want)
 		}
 	}
 	m.Begin(1)
-	m.Learn(name, k, some, 5)
+	m.Learn(put(5), 0)
 	wantStored(true, "after the ack")
-	m.Update(name, k, nil, 4)
+	m.Update(deleted(4), 0)
 	wantStored(true, "after an update older than the ack")
-	m.Learn(name, k, nil, 6)
+	m.Learn(deleted(6), 0)
 	wantStored(false, "after the ack of a purge")
-	m.Update(name, k, some, 5)
+	m.Update(put(5), 0)
 	wantStored(false, "after an update older than the purge")
-	m.Update(name, k, nil, 6)
-	if len(m.keys) != 0 {
+	m.Update(deleted(6), 0)
+	if len(m.sites) != 0 {
 		t.Error("the deleted key is kept after the watch has brought the deletion")
 	}
 
-	m.Learn(name, k, some, 700)
+	m.Learn(put(700), 0)
 	m.Begin(2)
 	wantStored(true, "of an earlier bucket")
-	m.Update(name, k, some, 1)
-	if gone := m.Expire(); len(gone) != 0 {
-		t.Error("expired, although it was written again")
-	}
-	m.Update(name, k, nil, 2)
+	m.Update(put(1), 0)
+	m.Update(deleted(2), 0)
 	wantStored(false, "after the deletion in the new bucket")
+}
 
-	m.Learn(name, k, some, 3)
-	m.Begin(2)
-	m.Update(name, k, some, 3) // a known revision still marks the key as present
-	if gone := m.Expire(); len(gone) != 0 {
-		t.Error("expired, although it was in the snapshot")
+func TestValuesAreParsedWhenTheyAreNeeded(t *testing.T) {
+	const name, value = "site.r.user-1.a", `{"room":"r","client_id":"user-1","data":{},"date_gmt":"","focused_at":0,"node":"n"}`
+	var m Revisions
+	m.Update(Write{Name: name, Value: []byte(value), Rev: 1}, 0)
+	if _, stored := m.Same(name, []byte(value)); stored != nil {
+		t.Error("the value is parsed already")
 	}
-	m.Begin(2)
-	if gone := m.Expire(); len(gone) != 1 || gone[0] != name {
-		t.Errorf("expired: %v", gone)
+	key, stored, err := m.Get(name)
+	if err != nil || key.Site != "site" || key.Conn != "a" || stored == nil || stored.ClientID != "user-1" {
+		t.Fatalf("%v %v %v", key, stored, err)
+	}
+	if conn, same := m.Same(name, []byte(value)); same != stored || conn != "a" {
+		t.Error("the same value is not recognized")
+	}
+	if _, same := m.Same(name, []byte(value+" ")); same != nil {
+		t.Error("another value counts as the same")
+	}
+	m.Update(Write{Name: name, Value: []byte("no JSON"), Rev: 2}, 0)
+	if _, stored, err := m.Get(name); stored != nil || err == nil {
+		t.Errorf("an invalid value: %v, %v", stored, err)
+	}
+}
+
+// sweep calls Expire every second from one time to another, and returns what it removed.
+func sweep(m *Revisions, from, to time.Duration) (gone []string) {
+	for now := from; now <= to; now += SweepInterval {
+		for more := true; more; {
+			var names []string
+			names, more = m.Expire(time.Minute, now)
+			gone = append(gone, names...)
+		}
+	}
+	return gone
+}
+
+func TestExpire(t *testing.T) {
+	var m Revisions
+	put := func(i int, rev uint64, now time.Duration) {
+		m.Update(Write{Name: fmt.Sprintf("site-%d.r.user.a", i), Conn: "a", Stored: some, Rev: rev}, now)
+	}
+	for i := range 1000 {
+		put(i, uint64(i+1), 0)
+	}
+	put(7, 2000, 20*time.Second)
+	put(8, 9, 20*time.Second) // the revision that is known
+	if gone := sweep(&m, 0, Lifetime(time.Minute)); len(gone) > 0 {
+		t.Errorf("removed before their lifetime has passed: %v", gone)
+	}
+	gone := sweep(&m, Lifetime(time.Minute), Lifetime(time.Minute)+time.Second)
+	if len(gone) != 999 || slices.Contains(gone, "site-7.r.user.a") {
+		t.Errorf("%d keys removed, want all but the one that was written again", len(gone))
+	}
+	if gone := sweep(&m, Lifetime(time.Minute)+time.Second, 2*Lifetime(time.Minute)); len(gone) != 1 || len(m.sites) > 0 || m.oldest != nil || m.newest != nil {
+		t.Errorf("removed at last: %v", gone)
+	}
+}
+
+// TestExpireAfterAStall checks that a process that was stopped for longer than the lifetime
+// waits for the writes that were made meanwhile.
+func TestExpireAfterAStall(t *testing.T) {
+	var m Revisions
+	write := func(name string, rev uint64, now time.Duration) {
+		m.Update(Write{Name: name, Conn: "a", Stored: some, Rev: rev}, now)
+	}
+	write("site.r.present.a", 1, 0)
+	write("site.r.left.a", 2, 0)
+	sweep(&m, 0, 10*time.Second)
+	const back = 5 * time.Minute
+	if gone := sweep(&m, back, back+time.Second); len(gone) > 0 {
+		t.Errorf("removed right after the stall: %v", gone)
+	}
+	write("site.r.present.a", 3, back+time.Second)
+	if gone := sweep(&m, back+time.Second, back+catchUp); !slices.Equal(gone, []string{"site.r.left.a"}) {
+		t.Errorf("removed: %v, want the entry that was not written again", gone)
 	}
 }

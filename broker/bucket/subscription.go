@@ -13,21 +13,11 @@ import (
 )
 
 // maxBuffered is the largest number of messages that wait for the observer. Further ones
-// are dropped, which is handled like a lost connection.
+// are dropped: the entries are seen with their next renewal, or expire.
 const maxBuffered = 64 << 10
 
-// subscriber is a running Observe over a connection that may only subscribe. A
-// subscription delivers every message once and in order, so there are no revisions to
-// compare.
-type subscriber struct {
-	*reader
-	written map[string]int // the value of gaps when a key was last written
-	gaps    int            // the number of times that messages were missed
-	first   bool           // in the first TTL, in which most keys are of people who were present before
-}
-
 // subscribe reads republished keys until ctx ends or nc is closed. replaced receives when
-// nc is connected again.
+// nc is connected again or closed.
 func (r *reader) subscribe(ctx context.Context, nc *nats.Conn, replaced <-chan nats.Status) error {
 	subject := presence.SubjectPrefix + presence.KeyFilter(r.Site)
 	messages := make(chan *nats.Msg, maxBuffered)
@@ -39,30 +29,17 @@ func (r *reader) subscribe(ctx context.Context, nc *nats.Conn, replaced <-chan n
 	if err := checkPermission(ctx, nc, subject); err != nil {
 		return err
 	}
-	r.silent = false // message skips who was present before
-	s := &subscriber{reader: r, written: map[string]int{}, first: true}
-	expired := time.NewTimer(r.TTL)
-	defer expired.Stop()
-	dropped := 0
+	r.snapshotDone() // from here on message decides who was present before
 	for {
 		select {
 		case m := <-messages:
-			s.message(m)
-		case <-expired.C:
-			s.expire()
+			r.message(m)
 		case <-replaced:
 			if nc.IsClosed() {
 				return nats.ErrConnectionClosed
 			}
-			s.gaps++
-			expired.Reset(r.TTL)
 		case <-ctx.Done():
 			return ctx.Err()
-		}
-		if n, _ := sub.Dropped(); n > dropped {
-			dropped = n
-			s.gaps++
-			expired.Reset(r.TTL)
 		}
 	}
 }
@@ -79,35 +56,24 @@ func checkPermission(ctx context.Context, nc *nats.Conn, subject string) error {
 	return nil
 }
 
-func (s *subscriber) message(m *nats.Msg) {
+// message handles a republished write. A subscription delivers every message once and in
+// order, so each is a newer revision than the one before.
+func (r *reader) message(m *nats.Msg) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	name := strings.TrimPrefix(m.Subject, presence.SubjectPrefix)
-	if m.Header.Get(OperationHeader) != "" || m.Header.Get("Nats-Marker-Reason") != "" {
-		delete(s.written, name)
-		s.report(s.fold.RemoveName(name))
-		return
+	r.lastSeq++
+	w := Write{Name: name, Rev: r.lastSeq}
+	if m.Header.Get(OperationHeader) == "" && m.Header.Get("Nats-Marker-Reason") == "" {
+		w.Value = m.Data
+		w.Conn, w.Stored = r.revisions.Same(name, m.Data)
 	}
-	key, stored, err := presence.ParseStored(name, m.Data)
-	if err != nil {
-		s.Logger.Warn("presence entry ignored", "error", err)
-		return
+	isNew := !r.revisions.Knows(name, 0)
+	r.revisions.Update(w, time.Since(r.start))
+	// In the first TTL most keys are of people who were present before.
+	if wasPresent := isNew && m.Header.Get("Nats-Last-Sequence") != "0"; wasPresent && r.SkipPresent && time.Since(r.start) < r.TTL {
+		r.silent = true
+		defer func() { r.silent = false }()
 	}
-	_, known := s.written[name]
-	s.written[name] = s.gaps
-	changes := s.fold.PutName(name, key, stored)
-	if wasPresent := !known && m.Header.Get("Nats-Last-Sequence") != "0"; wasPresent && s.first && s.SkipPresent {
-		return
-	}
-	s.report(changes)
-}
-
-// expire is called one TTL after the start and after each gap: the keys of everybody who
-// is present were written since.
-func (s *subscriber) expire() {
-	s.first = false
-	for name, gaps := range s.written {
-		if gaps != s.gaps {
-			delete(s.written, name)
-			s.report(s.fold.RemoveName(name))
-		}
-	}
+	r.refresh(name)
 }

@@ -6,20 +6,17 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
 // Handler receives what a watch of the bucket brings.
 type Handler struct {
 	Update       func(jetstream.KeyValueEntry) // a key was written or deleted
-	SnapshotDone func()                        // the watch has delivered all keys that existed when it began
-	Expire       func()                        // one TTL has passed since then
+	SnapshotDone func()                        // the watch has delivered the keys that existed when it began; a few may be missing
 }
 
 // Watch watches keys of the bucket until ended receives or ctx ends. It returns an error if
 // the watch ends by itself.
-func Watch[E any](ctx context.Context, kv jetstream.KeyValue, filter string, ttl time.Duration, ended <-chan E, h Handler) error {
+func Watch[E any](ctx context.Context, kv jetstream.KeyValue, filter string, ended <-chan E, h Handler) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	w, err := startWatch(ctx, cancel, kv, filter, ended)
@@ -30,7 +27,6 @@ func Watch[E any](ctx context.Context, kv jetstream.KeyValue, filter string, ttl
 		return err
 	}
 	defer stopWatch(w, cancel)
-	var expired <-chan time.Time
 	for {
 		select {
 		case e, ok := <-w.Updates():
@@ -39,12 +35,9 @@ func Watch[E any](ctx context.Context, kv jetstream.KeyValue, filter string, ttl
 				return errors.New("the watch was closed")
 			case e == nil:
 				h.SnapshotDone()
-				expired = time.After(ttl)
 			default:
 				h.Update(e)
 			}
-		case <-expired:
-			h.Expire()
 		case <-ended:
 			return nil
 		case <-ctx.Done():
@@ -98,12 +91,4 @@ func stopWatch(w jetstream.KeyWatcher, cancel func()) {
 			return
 		}
 	}
-}
-
-// ReadEntry returns nil for a key that was deleted, and for a value that is not valid.
-func ReadEntry(e jetstream.KeyValueEntry) (presence.Key, *presence.Stored, error) {
-	if e.Operation() != jetstream.KeyValuePut {
-		return presence.Key{}, nil, nil
-	}
-	return presence.ParseStored(e.Key(), e.Value())
 }

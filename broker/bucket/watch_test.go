@@ -27,7 +27,7 @@ func TestWatchOfALostConnection(t *testing.T) {
 	replaced := make(chan struct{})
 	close(replaced)
 	start := time.Now()
-	if err := Watch(t.Context(), unanswered{}, ">", time.Minute, replaced, Handler{}); err != nil {
+	if err := Watch(t.Context(), unanswered{}, ">", replaced, Handler{}); err != nil {
 		t.Errorf("Watch: %v, want nil", err)
 	}
 	if took := time.Since(start); took >= bindWait {
@@ -38,7 +38,7 @@ func TestWatchOfALostConnection(t *testing.T) {
 func TestWatchTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		err := Watch(t.Context(), unanswered{}, ">", time.Minute, make(chan struct{}), Handler{})
+		err := Watch(t.Context(), unanswered{}, ">", make(chan struct{}), Handler{})
 		if took := time.Since(start); err == nil || took != bindWait {
 			t.Errorf("Watch: %v after %v, want an error after %v", err, took, bindWait)
 		}

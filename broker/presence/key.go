@@ -146,6 +146,9 @@ func DecodeToken(token string) (string, bool) {
 	if token == "=" {
 		return "", true
 	}
+	if !strings.Contains(token, "=") {
+		return token, true
+	}
 	var b strings.Builder
 	for i := 0; i < len(token); i++ {
 		if token[i] != '=' {

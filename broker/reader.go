@@ -1,0 +1,125 @@
+package broker
+
+import (
+	"bytes"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/heartbeatd/heartbeatd/broker/bucket"
+	"github.com/heartbeatd/heartbeatd/broker/presence"
+)
+
+// reader watches the bucket, once for all sites, and keeps what it has. The number of
+// watches of a bucket is limited in NATS (max_consumers, 1,000 by default in some
+// installations), and each costs NATS and this node memory and messages.
+func (b *Broker) reader() {
+	handler := bucket.Handler{Update: b.update, SnapshotDone: b.snapshotDone}
+	for b.ctx.Err() == nil {
+		l, replaced := b.current()
+		if l == nil {
+			select {
+			case <-replaced:
+			case <-b.ctx.Done():
+			}
+			continue
+		}
+		b.beginSnapshot(l.epoch)
+		err := bucket.Watch(b.ctx, l.kv, presence.KeyFilter(""), replaced, handler)
+		if err != nil && b.ctx.Err() == nil {
+			b.logLimited("presence watch ended, trying again", "error", err)
+			b.recheck(err)
+			pause(b.ctx, retryWait)
+		}
+	}
+}
+
+func (b *Broker) beginSnapshot(epoch uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.revisions.Begin(epoch)
+}
+
+func (b *Broker) snapshotDone() {
+	select {
+	case <-b.filled:
+	default:
+		close(b.filled)
+	}
+}
+
+// update handles an entry of the watch.
+func (b *Broker) update(e jetstream.KeyValueEntry) {
+	w := bucket.Write{Name: e.Key(), Rev: e.Revision()}
+	if e.Operation() == jetstream.KeyValuePut {
+		w.Value = e.Value()
+	}
+	for !b.take(&w, e.Operation() == jetstream.KeyValueDelete) { // without the lock, since the value may be large
+		key, stored, err := presence.ParseStored(w.Name, w.Value)
+		if err != nil {
+			b.logLimited("presence entry ignored", "error", err)
+			w.Value = nil
+		}
+		w.Conn, w.Stored = key.Conn, stored
+	}
+}
+
+// take takes a revision of a key. It returns false if the value must be parsed first: a view
+// shows it, or this node writes the key too. byRemove reports that Remove deleted the key.
+func (b *Broker) take(w *bucket.Write, byRemove bool) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.revisions.Knows(w.Name, w.Rev) {
+		return true // most often from the ack of this node's write
+	}
+	it, site := b.items[w.Name], siteOf(w.Name)
+	if w.Stored == nil && w.Value != nil {
+		w.Conn, w.Stored = b.revisions.Same(w.Name, w.Value)
+		if w.Stored == nil && it != nil && it.value != nil && bytes.Equal(w.Value, it.value.JSON()) {
+			w.Conn, w.Stored = it.conn, it.value
+		}
+		if w.Stored == nil && (it != nil || len(b.views[site]) > 0) {
+			return false
+		}
+	}
+	b.revisions.Update(*w, b.clock())
+	b.refreshKey(site, w.Name)
+	if b.revisions.Epoch() == b.epoch {
+		b.remoteChange(w.Name, w.Stored, w.Rev, byRemove)
+	}
+	return true
+}
+
+// sweeper removes the entries that nobody has written for a TTL and a margin. NATS
+// announces most of them earlier.
+func (b *Broker) sweeper() {
+	tick := time.NewTicker(bucket.SweepInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			for b.sweep() {
+			}
+		case <-b.ctx.Done():
+			return
+		}
+	}
+}
+
+func (b *Broker) sweep() (more bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	names, more := b.revisions.Expire(b.ttl, b.clock())
+	for _, name := range names {
+		b.refreshKey(siteOf(name), name)
+	}
+	return more
+}
+
+// siteOf returns the site of a key.
+func siteOf(name string) string {
+	token, _, _ := strings.Cut(name, ".")
+	site, _ := presence.DecodeToken(token)
+	return site
+}
