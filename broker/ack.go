@@ -54,10 +54,13 @@ func (b *Broker) completed(reply string, seq uint64, err error) {
 	delete(b.inFlight, reply)
 	b.wakeWriter()
 	fl.it.busy = false
+	if err == nil {
+		b.didTask(writing)
+	}
 	switch {
 	case b.items[fl.it.name] != fl.it: // the item has ended
 	case err != nil:
-		b.failed(fl.it, err)
+		b.failed(fl, err)
 	default:
 		b.acked(fl, seq)
 	}
@@ -131,7 +134,8 @@ func (b *Broker) acked(fl pendingWrite, seq uint64) {
 }
 
 // failed handles a write that NATS has refused or not acknowledged. The lock is held.
-func (b *Broker) failed(it *item, err error) {
+func (b *Broker) failed(fl pendingWrite, err error) {
+	it := fl.it
 	if !it.leaves() {
 		it.repeat()
 	}
@@ -143,7 +147,7 @@ func (b *Broker) failed(it *item, err error) {
 		b.logLimited("presence not written", "key", it.name, "error", err)
 	default:
 		b.enqueue(it)
-		b.recheckLocked(err)
+		b.recheck(writing, err, fl.since)
 	}
 }
 

@@ -37,18 +37,7 @@ func BenchmarkRenewal(b *testing.B) {
 		k.Conn = fmt.Sprint("page-", i)
 		broker.Hold(k, s)
 	}
-	written := func() {
-		for {
-			broker.mu.Lock()
-			left := broker.queue.Len() + len(broker.inFlight)
-			broker.mu.Unlock()
-			if left == 0 {
-				return
-			}
-			time.Sleep(time.Millisecond)
-		}
-	}
-	written()
+	waitIdle(broker)
 	began := cpuTime(b)
 	b.ReportAllocs()
 	b.ResetTimer()
@@ -64,7 +53,7 @@ func BenchmarkRenewal(b *testing.B) {
 			left--
 		}
 		broker.mu.Unlock()
-		written()
+		waitIdle(broker)
 	}
 	b.ReportMetric((cpuTime(b)-began).Seconds()*1e6/float64(b.N), "µs-cpu/op")
 }
@@ -121,4 +110,61 @@ func liveHeap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+// BenchmarkOpenSites has a node that opens views of 5,000 sites, on which other nodes have
+// four entries each. B/entry is the memory of an entry before its site is opened.
+func BenchmarkOpenSites(b *testing.B) {
+	const sites, entries = 5000, 4
+	holder, err := Open(b.Context(), Config{Listen: "127.0.0.1:0", TTL: time.Hour})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = holder.Close() }()
+	k, s := benchStored()
+	for i := range sites * entries {
+		k.Site, k.ClientID, k.Conn = fmt.Sprint("site-", i%sites), fmt.Sprint("editor-", i), fmt.Sprintf("page-%08d", i)
+		if err := holder.Hold(k, s); err != nil {
+			b.Fatal(err)
+		}
+	}
+	waitIdle(holder)
+	for b.Loop() {
+		before := liveHeap()
+		start := time.Now()
+		node, err := Open(b.Context(), Config{URL: "nats://" + holder.ListenAddr(), TTL: time.Hour})
+		if err != nil {
+			b.Fatal(err)
+		}
+		<-node.filled
+		b.ReportMetric(time.Since(start).Seconds()*1e3, "ms-snapshot")
+		b.ReportMetric(float64(liveHeap()-before)/(sites*entries), "B/entry")
+		start = time.Now()
+		shown := 0
+		for i := range sites {
+			v, err := node.Watch(fmt.Sprint("site-", i), func(presence.Change) {})
+			if err != nil {
+				b.Fatal(err)
+			}
+			v.Room(k.Room, func(_ []presence.Entry, total int) { shown += total })
+		}
+		b.ReportMetric(time.Since(start).Seconds()*1e3, "ms-open")
+		if shown < sites*entries {
+			b.Errorf("%d entries are shown, want %d", shown, sites*entries)
+		}
+		_ = node.Close()
+	}
+}
+
+// waitIdle waits until all writes are acknowledged.
+func waitIdle(b *Broker) {
+	for {
+		b.mu.Lock()
+		left := b.queue.Len() + len(b.inFlight)
+		b.mu.Unlock()
+		if left == 0 {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
 }

@@ -46,14 +46,15 @@ type Broker struct {
 	server    *embedded // nil with an external NATS
 	exclusive bool      // NATS is in this process and no other process can connect: nobody else writes
 
-	ctx        context.Context // ends with Close
-	cancel     context.CancelFunc
-	wg         sync.WaitGroup
-	check      chan struct{} // wakes the supervisor
-	wake       chan struct{} // wakes the writer
-	lookups    chan lookup
-	filled     chan struct{}  // closed after the first snapshot of the bucket
-	errorLimit rate.Sometimes // limits log messages that clients can cause
+	ctx         context.Context // ends with Close
+	cancel      context.CancelFunc
+	wg          sync.WaitGroup
+	check       chan struct{} // wakes the supervisor
+	reconnected chan struct{} // ends its wait after failures
+	wake        chan struct{} // wakes the writer
+	lookups     chan lookup
+	filled      chan struct{}  // closed after the first snapshot of the bucket
+	errorLimit  rate.Sometimes // limits log messages that clients can cause
 
 	nc    *nats.Conn // used by the supervisor only
 	inbox string     // of nc
@@ -74,8 +75,9 @@ type Broker struct {
 	revisions  bucket.Revisions    // of all keys of the bucket; not used if exclusive
 	positions  map[string]position // by topic
 
-	link       *link         // the last link that worked
-	down       error         // why nothing can be written now; nil if writes are possible
+	link       *link // the last link that worked
+	down       error // why the writer waits for the supervisor; nil if it does not
+	health     health
 	replaced   chan struct{} // closed when link is replaced
 	cancelBind func()        // cancels the supervisor's requests to NATS
 	epoch      uint64        // the number of buckets so far: revisions of two buckets cannot be compared
@@ -113,7 +115,7 @@ func Open(ctx context.Context, c Config) (*Broker, error) {
 		if b.server != nil || isPermanent(err) || ctx.Err() != nil {
 			return nil, errors.Join(err, b.shutdown())
 		}
-		b.markDown(err)
+		b.markDown(err, b.clock())
 	}
 	for _, run := range []func(){b.supervise, b.writer, b.renewer, b.lookUpWorker, b.lookUpWorker, b.lookUpWorker, b.lookUpWorker} {
 		b.wg.Go(run)
@@ -130,11 +132,12 @@ func Open(ctx context.Context, c Config) (*Broker, error) {
 func newBroker(c Config) *Broker {
 	b := &Broker{
 		node: c.Node, ttl: c.TTL, config: c, log: c.Logger, start: time.Now(),
-		check:      make(chan struct{}, 1),
-		wake:       make(chan struct{}, 1),
-		lookups:    make(chan lookup, maxInFlight),
-		filled:     make(chan struct{}),
-		errorLimit: rate.Sometimes{First: 3, Interval: 10 * time.Second},
+		check:       make(chan struct{}, 1),
+		reconnected: make(chan struct{}, 1),
+		wake:        make(chan struct{}, 1),
+		lookups:     make(chan lookup, maxInFlight),
+		filled:      make(chan struct{}),
+		errorLimit:  rate.Sometimes{First: 3, Interval: 10 * time.Second},
 
 		items:     map[string]*item{},
 		wheel:     newWheel(),
@@ -142,10 +145,11 @@ func newBroker(c Config) *Broker {
 		inFlight:  map[string]pendingWrite{},
 		views:     map[string][]*View{},
 		positions: map[string]position{},
-		down:      errors.New("not connected to NATS yet"),
 		replaced:  make(chan struct{}),
 	}
 	b.budgets = budget.NewNode(c.TTL, func(err *budget.Error) { b.logLimited("refused: a site has used up a budget", "error", err) })
+	b.down = errors.New("not connected to NATS yet")
+	b.health.failures[binding].err = b.down
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	return b
 }
@@ -201,14 +205,14 @@ func (b *Broker) shutdown() error {
 	return nil
 }
 
-// Ready returns nil, or why presence cannot be written now.
+// Ready returns nil, or why presence cannot be read and written now.
 func (b *Broker) Ready() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
 		return ErrClosed
 	}
-	return b.down
+	return b.health.err()
 }
 
 // ListenAddr returns the address of the embedded NATS, or "" if it has none.

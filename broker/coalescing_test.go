@@ -209,7 +209,7 @@ func TestWriteIntervals(t *testing.T) {
 		t.Run(ttl.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBroker(Config{TTL: ttl, Node: "here", Logger: slog.New(slog.DiscardHandler)})
-				b.link, b.down = &link{}, nil
+				b.link, b.down, b.health = &link{}, nil, health{}
 				manualView(b)
 				r := rand.New(rand.NewPCG(uint64(ttl), 1))
 				type history struct {

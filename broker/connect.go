@@ -19,8 +19,7 @@ import (
 const (
 	kvSubject = "$KV." + bucket.Name + "."
 
-	retryWait = 250 * time.Millisecond
-	bindWait  = 5 * time.Second // for NATS to answer about the bucket
+	bindWait = 5 * time.Second // for NATS to answer about the bucket
 
 	// headerRoom is for the headers of a message, beside its value.
 	headerRoom = 4 << 10
@@ -49,7 +48,8 @@ func isPermanent(err error) bool {
 }
 
 // supervise binds again when something may be wrong, and three times in a TTL: a node that
-// has nothing to write does not notice otherwise that NATS is gone.
+// has nothing to write does not notice otherwise that NATS is gone. After failures it waits
+// longer and longer, until the connection is a new one.
 func (b *Broker) supervise() {
 	for {
 		wait := b.ttl / 3
@@ -62,10 +62,16 @@ func (b *Broker) supervise() {
 		case <-b.check:
 		case <-time.After(wait):
 		}
+		started := b.clock()
 		if err := b.bind(b.ctx); err != nil && b.ctx.Err() == nil {
-			b.markDown(err)
+			b.markDown(err, started)
 		}
-		pause(b.ctx, retryWait) // limits the rate, however often check is signalled
+		b.leaveServer()
+		select {
+		case <-b.ctx.Done():
+		case <-b.reconnected:
+		case <-time.After(b.retryIn()):
+		}
 	}
 }
 
@@ -122,11 +128,11 @@ func (b *Broker) dial() (*nats.Conn, error) {
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			b.log.Info("reconnected to NATS", "server", nc.ConnectedServerName())
-			b.checkSoon()
+			b.checkNow()
 		}),
-		nats.ClosedHandler(func(*nats.Conn) { b.checkSoon() }),
+		nats.ClosedHandler(func(*nats.Conn) { b.checkNow() }),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
-			b.log.Error("NATS error", "error", err)
+			b.logLimited("NATS error", "error", err)
 			b.checkSoon()
 		}),
 	}
@@ -239,9 +245,10 @@ func (b *Broker) useLink(l *link, info *jetstream.StreamInfo, seen uint64) {
 		close(b.replaced)
 		b.replaced = make(chan struct{})
 	}
-	if b.down != nil {
-		b.log.Info("presence is written to NATS", "server", l.nc.ConnectedServerName(), "held", len(b.items))
-		b.down = nil
+	b.down = nil
+	b.didTask(binding)
+	if b.queue.Len()+len(b.inFlight)+b.lookingUp == 0 {
+		b.didTask(writing) // what failed to be written has ended
 	}
 	b.wakeWriter()
 }
@@ -283,17 +290,17 @@ func (b *Broker) current() (*link, <-chan struct{}) {
 	return b.link, b.replaced
 }
 
-// markDown stops the writer until the supervisor has bound again.
-func (b *Broker) markDown(err error) {
+// markDown stops the writer until the supervisor has bound again. since is when the try that
+// has failed began.
+func (b *Broker) markDown(err error, since time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.markDownLocked(err)
+	b.markDownLocked(binding, err, since)
+	b.health.inARow++
 }
 
-func (b *Broker) markDownLocked(err error) {
-	if b.down == nil && !b.closed {
-		b.log.Warn("presence cannot be written to NATS", "error", err)
-	}
+func (b *Broker) markDownLocked(t task, err error, since time.Duration) {
+	b.failedTask(t, err, since)
 	b.down = err
 }
 
@@ -302,19 +309,14 @@ func (b *Broker) markDownLocked(err error) {
 func (b *Broker) disconnected(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.markDownLocked(err)
+	b.markDownLocked(binding, err, b.clock())
 	b.cancelBind()
 }
 
-// recheck stops the writer and makes the supervisor check the bucket.
-func (b *Broker) recheck(err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.recheckLocked(err)
-}
-
-func (b *Broker) recheckLocked(err error) {
-	b.markDownLocked(err)
+// recheck stops the writer and makes the supervisor check the bucket, because a task that
+// began at since has failed. The lock is held.
+func (b *Broker) recheck(t task, err error, since time.Duration) {
+	b.markDownLocked(t, err, since)
 	b.checkSoon()
 }
 
@@ -325,9 +327,14 @@ func (b *Broker) checkSoon() {
 	}
 }
 
-func pause(ctx context.Context, d time.Duration) {
+// checkNow is checkSoon for a new connection, which has not failed yet.
+func (b *Broker) checkNow() {
+	b.mu.Lock()
+	b.health.restart(b.clock())
+	b.mu.Unlock()
 	select {
-	case <-ctx.Done():
-	case <-time.After(d):
+	case b.reconnected <- struct{}{}:
+	default:
 	}
+	b.checkSoon()
 }

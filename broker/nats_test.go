@@ -67,7 +67,13 @@ type proxy struct {
 }
 
 func startProxy(t *testing.T, s *natsServer) *proxy {
-	p := &proxy{t: t, to: strings.TrimPrefix(s.url(), "nats://"), addr: "127.0.0.1:0"}
+	t.Helper()
+	return proxyTo(t, strings.TrimPrefix(s.url(), "nats://"))
+}
+
+func proxyTo(t *testing.T, addr string) *proxy {
+	t.Helper()
+	p := &proxy{t: t, to: addr, addr: "127.0.0.1:0"}
 	p.restore()
 	t.Cleanup(p.cut)
 	return p

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"time"
 
@@ -26,13 +27,25 @@ func (b *Broker) reader() {
 			continue
 		}
 		b.beginSnapshot(l.epoch)
-		err := bucket.Watch(b.ctx, l.kv, presence.KeyFilter(""), replaced, handler)
-		if err != nil && b.ctx.Err() == nil {
-			b.logLimited("presence watch ended, trying again", "error", err)
-			b.recheck(err)
-			pause(b.ctx, retryWait)
+		started := b.clock()
+		if err := bucket.Watch(b.ctx, l.kv, presence.KeyFilter(""), replaced, handler); err != nil && b.ctx.Err() == nil {
+			b.failedToRead(err, started)
+			select {
+			case <-replaced:
+			case <-b.ctx.Done():
+			case <-time.After(b.retryIn()):
+			}
 		}
 	}
+}
+
+// failedToRead is called if a watch has not begun or has ended.
+func (b *Broker) failedToRead(err error, started time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	since := max(started, b.clock()-bindWait) // it may have worked for hours
+	b.recheck(reading, fmt.Errorf("presence cannot be read: %w", err), since)
+	b.health.inARow++
 }
 
 func (b *Broker) beginSnapshot(epoch uint64) {
@@ -42,6 +55,9 @@ func (b *Broker) beginSnapshot(epoch uint64) {
 }
 
 func (b *Broker) snapshotDone() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.didTask(reading)
 	select {
 	case <-b.filled:
 	default:

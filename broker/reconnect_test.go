@@ -71,7 +71,7 @@ func TestLeaveWhileDisconnected(t *testing.T) {
 	d2.want(t, "joined user-1, joined user-2")
 
 	b.mu.Lock()
-	b.markDownLocked(ErrClosed) // stops the writer, as a lost connection does
+	b.markDownLocked(binding, ErrClosed, 0) // stops the writer, as a lost connection does
 	b.mu.Unlock()
 	b.Leave(page("r", "user-1", "x"))
 	other.Hold(page("r", "user-3", "x"), at(1, "x"))

@@ -167,7 +167,7 @@ func (b *Broker) lookedUp(l lookup, msg *jetstream.RawStreamMsg, err error) {
 	}
 	if err != nil {
 		b.enqueue(it)
-		b.recheckLocked(err)
+		b.recheck(writing, err, b.clock())
 		return
 	}
 	b.resolve(it, msg)

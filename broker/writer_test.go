@@ -20,7 +20,7 @@ import (
 // manualBroker returns a broker without connection, whose writes the test takes and acknowledges.
 func manualBroker() *Broker {
 	b := newBroker(Config{TTL: time.Minute, Node: "here", Logger: slog.New(slog.DiscardHandler)})
-	b.link, b.down = &link{}, nil
+	b.link, b.down, b.health = &link{}, nil, health{}
 	return b
 }
 

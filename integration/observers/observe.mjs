@@ -1,14 +1,18 @@
 // Prints the entries of a room as JSON, whenever they change. It speaks NATS's protocol over
 // a socket, without a library:
 //
-//	node observe.mjs nats://observer:PASSWORD@127.0.0.1:4222 default admin/online
+//	node observe.mjs nats://observer:PASSWORD@127.0.0.1:4222 default admin/online 60
+//
+// The last argument is the nodes' --presence-ttl in seconds.
 
 import { connect } from 'node:net'
 
-const [address = 'nats://127.0.0.1:4222', site = 'default', room = 'admin/online'] = process.argv.slice(2)
+const [address = 'nats://127.0.0.1:4222', site = 'default', room = 'admin/online', ttl = 60] = process.argv.slice(2)
 const { hostname, port, username, password } = new URL(address)
 const login = username && { user: decodeURIComponent(username), pass: decodeURIComponent(password) }
 const keys = new Map() // the last value of each subject; each page has one
+const written = new Map() // when that was
+const lifetime = (Number(ttl) + Math.max(ttl / 6, 2)) * 1000 // entries are written again every third of the TTL
 
 function show() {
 	const shown = {} // of several pages of one user, the one that had the focus last
@@ -26,8 +30,16 @@ function show() {
 function heard(subject, header, value) {
 	if (/^(KV-Operation|Nats-Marker-Reason):/m.test(header)) keys.delete(subject) // left, was removed, or expired
 	else keys.set(subject, JSON.parse(value))
+	written.set(subject, performance.now())
 	show()
 }
+
+// The message that says so may be lost.
+setInterval(() => {
+	const old = [...written].filter(([, when]) => performance.now() - when > lifetime).map(([subject]) => subject)
+	for (const subject of old) written.delete(subject)
+	if (old.filter((subject) => keys.delete(subject)).length > 0) show()
+}, 1000)
 
 let buffer = Buffer.alloc(0)
 const socket = connect(Number(port) || 4222, hostname, () => socket.write(`CONNECT ${JSON.stringify({ verbose: false, headers: true, ...login })}\r\nSUB presence.${site}.> 1\r\n`))

@@ -1,20 +1,27 @@
 """Prints the entries of a room as JSON, whenever they change. It speaks NATS's protocol over
 a socket, with the standard library only:
 
-    python3 observe.py nats://observer:PASSWORD@127.0.0.1:4222 default admin/online
+    python3 observe.py nats://observer:PASSWORD@127.0.0.1:4222 default admin/online 60
+
+The last argument is the nodes' --presence-ttl in seconds.
 """
 
 import json
 import re
 import socket
 import sys
+import threading
+import time
 from datetime import datetime, timedelta, timezone
 from urllib.parse import unquote, urlsplit
 
-address, site, room = (sys.argv[1:] + ["nats://127.0.0.1:4222", "default", "admin/online"][len(sys.argv) - 1:])[:3]
+address, site, room, ttl = (sys.argv[1:] + ["nats://127.0.0.1:4222", "default", "admin/online", "60"][len(sys.argv) - 1:])[:4]
 url = urlsplit(address)
 login = {"user": unquote(url.username), "pass": unquote(url.password or "")} if url.username else {}
 keys = {}  # the last value of each subject; each page has one
+written = {}  # when that was
+lifetime = float(ttl) + max(float(ttl) / 6, 2)  # entries are written again every third of the TTL
+lock = threading.Lock()  # guards both
 
 
 def show():
@@ -34,9 +41,22 @@ def heard(subject, header, value):
         keys.pop(subject, None)  # left, was removed, or expired
     else:
         keys[subject] = json.loads(value)
+    written[subject] = time.monotonic()
     show()
 
 
+def sweep():  # the message that says so may be lost
+    while True:
+        time.sleep(1)
+        with lock:
+            old = [subject for subject in written if time.monotonic() - written[subject] > lifetime]
+            for subject in old:
+                del written[subject]
+            if any([keys.pop(subject, None) for subject in old]):
+                show()
+
+
+threading.Thread(target=sweep, daemon=True).start()
 connection = socket.create_connection((url.hostname, url.port or 4222))
 lines = connection.makefile("rb")
 connection.sendall(b"CONNECT %s\r\nSUB presence.%s.> 1\r\n" % (json.dumps({"verbose": False, "headers": True, **login}).encode(), site.encode()))
@@ -45,7 +65,8 @@ for line in lines:
     if verb in ("MSG", "HMSG"):
         head, total = (int(rest[-2]), int(rest[-1])) if verb == "HMSG" else (0, int(rest[-1]))
         body = lines.read(total + 2)
-        heard(rest[0], body[:head], body[head:total])
+        with lock:
+            heard(rest[0], body[:head], body[head:total])
     elif verb == "PING":
         connection.sendall(b"PONG\r\n")
     elif verb == "-ERR":

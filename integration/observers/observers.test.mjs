@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -103,4 +104,26 @@ test('the examples in Node and Python have the same entries as heartbeatd', asyn
 	await api('DELETE', 'user_id=3')
 	await agree(['user-2 posts'], () => put(2, 'tab-a', 'posts')) // user 1 expires
 	await agree([])
+})
+
+test('the examples drop an entry that nobody renews, also if NATS does not say that it has left', async (t) => {
+	const message = (user) => {
+		const value = JSON.stringify({ room, client_id: `user-${user}`, display_name: '', data: {}, date_gmt: '2026-11-23 05:20:00', focused_at: 0 })
+		return `MSG presence.demo.postType.post=3A42.user-${user}.tab-a 1 ${value.length}\r\n${value}\r\n`
+	}
+	const nats = createServer((socket) => {
+		let renewals
+		socket.once('data', () => {
+			socket.write(`INFO {}\r\n${message(1)}${message(2)}`)
+			renewals = setInterval(() => socket.write(message(2)), 300)
+		})
+		socket.on('error', () => {}).on('close', () => clearInterval(renewals))
+	})
+	await new Promise((done) => nats.listen(0, '127.0.0.1', done))
+	t.after(() => nats.close())
+	for (const [name, command] of Object.entries(observers)) {
+		const lines = run(t, [...command, `nats://127.0.0.1:${nats.address().port}`, 'demo', room, '1'])
+		const shown = () => lines.map((list) => list.map((e) => e.client_id).join())
+		await until(() => `${name}: ${shown()}`, () => shown().includes('user-1,user-2') && shown().at(-1) === 'user-2')
+	}
 })
