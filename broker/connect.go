@@ -132,7 +132,9 @@ func (b *Broker) dial() (*nats.Conn, error) {
 		}),
 		nats.ClosedHandler(func(*nats.Conn) { b.checkNow() }),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
-			b.logLimited("NATS error", "error", err)
+			if b.Ready() == nil { // otherwise it is known that NATS does not work
+				b.logLimited("NATS error", "error", err)
+			}
 			b.checkSoon()
 		}),
 	}
