@@ -15,6 +15,7 @@ type View struct {
 	b        *Broker
 	site     string
 	onChange func(presence.Change)
+	closed   chan struct{}
 
 	mu     sync.Mutex // guards the following; acquired after the broker's
 	fold   presence.Fold
@@ -34,7 +35,7 @@ type listing struct {
 // is called with the locks of the view and of the broker held, so it must not block and must
 // not call either of them. The error is ErrClosed.
 func (b *Broker) Watch(site string, onChange func(presence.Change)) (*View, error) {
-	v := &View{b: b, site: site, onChange: onChange, lists: map[string]listing{}}
+	v := &View{b: b, site: site, onChange: onChange, closed: make(chan struct{}), lists: map[string]listing{}}
 	names, err := b.register(v)
 	if err != nil {
 		return nil, err
@@ -86,21 +87,23 @@ func (v *View) Filled() bool {
 	}
 }
 
-// Wait returns when the node has had its first snapshot of the bucket, when the broker is
-// closed, when ctx ends, or at once if the broker is not ready.
+// Wait returns when the node has had its first snapshot of the bucket, when the view or the
+// broker is closed, when ctx ends, or at once if the broker is not ready.
 func (v *View) Wait(ctx context.Context) {
 	if v.Filled() || v.b.Ready() != nil {
 		return
 	}
 	select {
 	case <-v.b.filled:
+	case <-v.closed:
 	case <-v.b.ctx.Done():
 	case <-ctx.Done():
 	}
 }
 
-// Close ends the view. onChange is not called afterwards.
+// Close ends the view. onChange is not called afterwards. It is called once.
 func (v *View) Close() {
+	close(v.closed)
 	v.b.mu.Lock()
 	defer v.b.mu.Unlock()
 	rest := slices.DeleteFunc(slices.Clone(v.b.views[v.site]), func(other *View) bool { return other == v })

@@ -224,6 +224,22 @@ func TestWatchDoesNotWaitForever(t *testing.T) {
 	v.Wait(ended)
 }
 
+// TestCloseEndsWait closes a view while a caller waits for the first snapshot.
+func TestCloseEndsWait(t *testing.T) {
+	b := manualBroker()
+	v, err := b.Watch("site", func(presence.Change) {})
+	if err != nil || v.Filled() {
+		t.Fatal("the view is filled without a snapshot, or ", err)
+	}
+	done := make(chan struct{})
+	go func() {
+		v.Wait(t.Context())
+		close(done)
+	}()
+	v.Close()
+	<-done
+}
+
 // TestInvalidForeignValues checks that a view ignores invalid values of other NATS clients.
 func TestInvalidForeignValues(t *testing.T) {
 	t.Parallel()
