@@ -36,7 +36,7 @@ type crowd struct {
 	opened  uint64
 	lastID  int64
 	ended   []*page.Page // whose users were logged out
-	changed time.Time    // when a page was last opened or closed
+	changed time.Time    // when a page was last opened or closed, or a revocation accepted
 }
 
 func newCrowd(w *page.World, kinds []page.Kind, seed uint64, sites []machine.Site) *crowd {
@@ -171,7 +171,11 @@ func (c *crowd) logOut(ctx context.Context) (u backend.User, pages []*page.Page,
 	}
 	c.ended = append(c.ended, pages...)
 	c.mu.Unlock()
-	return u, pages, c.world.Backend.LogOut(ctx, u)
+	err = c.world.Backend.LogOut(ctx, u)
+	c.mu.Lock()
+	c.changed = time.Now()
+	c.mu.Unlock()
+	return u, pages, err
 }
 
 // number returns a random number below n.
@@ -188,7 +192,7 @@ func (c *crowd) all() []*page.Page {
 	return append([]*page.Page(nil), c.pages...)
 }
 
-// lastChange returns when a page was last opened or closed.
+// lastChange returns when the truth has last changed.
 func (c *crowd) lastChange() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
