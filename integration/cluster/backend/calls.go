@@ -93,6 +93,14 @@ func (b *Backend) Push(ctx context.Context, site string, to To, data any) (curso
 	return answer.Cursor, err
 }
 
+// Nudge makes all pages of a site beat within spread.
+func (b *Backend) Nudge(ctx context.Context, site string, spread time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, callWait)
+	defer cancel()
+	_, err := b.call(ctx, site, "POST", "/nudge", map[string]any{"to": To{All: true}, "spread_ms": spread.Milliseconds()})
+	return err
+}
+
 // LogOut ends a user's log-in, and calls heartbeatd until it has accepted the revocation.
 func (b *Backend) LogOut(ctx context.Context, u User) error {
 	b.mu.Lock()

@@ -32,6 +32,29 @@ type view struct {
 	wrongAt time.Time // when it was last wrong
 	last    difference
 	err     error
+	missing map[place]bool // in the last comparison; nil before the first
+	left    map[place]bool // entries that were there and then missing, though nobody left
+}
+
+// compare compares the view with the truth, and reports whether it is right.
+func (v *view) compare() bool {
+	begun := time.Now()
+	v.last, v.err = v.read()
+	if v.err != nil {
+		v.wrongAt = begun
+		return false
+	}
+	missing := setOf(v.last.missing)
+	for k := range missing {
+		if v.missing != nil && !v.missing[k] {
+			v.left[k] = true
+		}
+	}
+	v.missing = missing
+	if !v.last.isNone() {
+		v.wrongAt = begun
+	}
+	return v.last.isNone()
 }
 
 // views returns everything that is compared with the truth, which no longer changes.
@@ -49,7 +72,11 @@ func (c *cluster) views() (list []*view) {
 	for _, s := range c.watchers.scripts {
 		list = append(list, &view{name: s.name, read: func() (difference, error) { return room.compare(s.observed()), nil }})
 	}
-	return append(list, &view{name: "pages", read: func() (difference, error) { return c.pagesDifference(truth), nil }})
+	list = append(list, &view{name: "pages", read: func() (difference, error) { return c.pagesDifference(truth), nil }})
+	for _, v := range list {
+		v.left = make(map[place]bool)
+	}
+	return list
 }
 
 // pagesDifference compares what pages show of the rooms of their posts.
@@ -82,6 +109,7 @@ type rightness struct {
 	took                   time.Duration // until all were right, from the last change
 	by                     string        // the last view that was not
 	ghosts, missing, stale int           // of the worst view, when it had to be right
+	left                   int           // entries of the worst view that left in between, though their pages were open
 	wrong                  []string
 }
 
@@ -92,11 +120,9 @@ func (c *cluster) untilRight(ctx context.Context, since time.Time) (r rightness)
 	limit := since.Add(c.allowed())
 	judged := false
 	for ctx.Err() == nil {
-		begun, right := time.Now(), true
+		right := true
 		for _, v := range views {
-			if v.last, v.err = v.read(); v.err != nil || !v.last.isNone() {
-				v.wrongAt, right = begun, false
-			}
+			right = v.compare() && right
 		}
 		if now := time.Now(); now.After(limit) && !judged {
 			judged = true
@@ -109,6 +135,10 @@ func (c *cluster) untilRight(ctx context.Context, since time.Time) (r rightness)
 	}
 	var still []string
 	for _, v := range views {
+		if len(v.left) > 0 {
+			r.left = max(r.left, len(v.left))
+			r.wrong = append(r.wrong, fmt.Sprintf("%s: %d entries left in between, though their pages were open", v.name, len(v.left)))
+		}
 		if took := v.wrongAt.Sub(since); took > r.took {
 			r.took, r.by = took, v.name
 		}

@@ -75,7 +75,7 @@ func start(ctx context.Context, o *options, kinds []page.Kind) (*cluster, error)
 	}
 	client := &http.Client{Transport: c.balancer}
 	c.backend = backend.New(secrets, client)
-	c.world = &page.World{Client: client, Backend: c.backend, BeatEvery: o.ttl * 3 / 10}
+	c.world = &page.World{Client: client, Backend: c.backend, BeatEvery: cmp.Or(o.beat, o.ttl*3/10)}
 	ready, cancel := context.WithTimeout(ctx, startWait)
 	defer cancel()
 	if err := c.balancer.WaitReady(ready, nodeCount); err != nil {

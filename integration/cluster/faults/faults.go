@@ -94,8 +94,18 @@ func (c *cluster) waitNodes() error {
 }
 
 func stopNode(d time.Duration) func(context.Context, *cluster) error {
-	return func(ctx context.Context, c *cluster) error { return stopFor(ctx, c.anyNode().Process, d) }
+	return func(ctx context.Context, c *cluster) error {
+		for _, site := range c.sites[:min(maxListed, len(c.sites))] {
+			if err := c.backend.Nudge(ctx, site.ID, nudgeSpread); err != nil {
+				return err
+			}
+		}
+		return stopFor(ctx, c.anyNode().Process, d)
+	}
 }
+
+// nudgeSpread is the time within which pages beat when a node stops: many then wait for a tick.
+const nudgeSpread = time.Second
 
 func stopFor(ctx context.Context, p *machine.Process, d time.Duration) error {
 	if err := p.Signal(syscall.SIGSTOP); err != nil {

@@ -21,7 +21,7 @@ func TestFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), program, "-pages", "40", "-ttl", "5s", "-minutes", "0",
-		"-kinds", "websocket-only,post", "-only", "kill-node,stop-4,cut-node-pages")
+		"-kinds", "websocket-only,post", "-only", "kill-node,kill-quorum,cut-node-pages")
 	if cmd.Dir, err = filepath.Abs("../../.."); err != nil { // the observers are there
 		t.Fatal(err)
 	}

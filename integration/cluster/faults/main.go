@@ -34,6 +34,7 @@ type options struct {
 	seed    uint64
 	only    string
 	ttl     time.Duration
+	beat    time.Duration
 	kinds   string
 	binary  string
 	logs    string
@@ -47,6 +48,7 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", 1, "seed of everything that is random")
 	flag.StringVar(&o.only, "only", "", "names of faults, separated by commas; list prints them")
 	flag.DurationVar(&o.ttl, "ttl", 10*time.Second, "the nodes' --presence-ttl")
+	flag.DurationVar(&o.beat, "beat", 0, "the pages' interval; shorter than the TTL (default: three tenths of it)")
 	flag.StringVar(&o.kinds, "kinds", "websocket,events,longpoll,post", "the kinds of pages: the first transport that they try")
 	flag.StringVar(&o.binary, "binary", "", "program heartbeatd (default: built from this source)")
 	flag.StringVar(&o.logs, "logs", "", "folder for the logs of all processes")

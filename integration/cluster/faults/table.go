@@ -43,12 +43,12 @@ func (c *cluster) runFaults(ctx context.Context, list []*fault) error {
 	return nil
 }
 
-const heading = `fault           pages lasted right  ghosts missing stale | pushes refused deliveries lost told late old disorder slowest | revoked | beats ticks declines posted late | no link: p99 longest | PHP before | goroutines files heap | CPU: nodes NATS | log lines`
+const heading = `fault           pages lasted right  ghosts missing stale left | pushes refused deliveries lost told late old disorder slowest | revoked | beats ticks declines posted late | no link: p99 longest | PHP before | goroutines files heap | CPU: nodes NATS | log lines`
 
 func (r *row) String() string {
 	p, b := &r.pushes, &r.beats
-	return fmt.Sprintf("%-15s %5d %5.1fs %5.1fs %6d %7d %5d | %6d %7d %10d %4d %4d %4d %3d %8d %6.1fs | %7d | %5d %5d %8d %6d %4d | %10.1fs %7.1fs | %3d %6d | %10d %5d %3dM | %8.0f%% %3.0f%% | %d (%s)",
-		r.fault, r.pages, r.lasted.Seconds(), r.right.took.Seconds(), r.right.ghosts, r.right.missing, r.right.stale,
+	return fmt.Sprintf("%-15s %5d %5.1fs %5.1fs %6d %7d %5d %4d | %6d %7d %10d %4d %4d %4d %3d %8d %6.1fs | %7d | %5d %5d %8d %6d %4d | %10.1fs %7.1fs | %3d %6d | %10d %5d %3dM | %8.0f%% %3.0f%% | %d (%s)",
+		r.fault, r.pages, r.lasted.Seconds(), r.right.took.Seconds(), r.right.ghosts, r.right.missing, r.right.stale, r.right.left,
 		p.accepted, r.refused, p.deliveries, p.lost, p.missed, p.late, p.old, p.disorder, p.longest.Seconds(),
 		r.revoked, b.begun, b.ticks, b.declines, b.posted, b.late, r.gapP99.Seconds(), r.gapMost.Seconds(), r.posts, r.postsBefore,
 		r.usage.goroutines, r.usage.files, r.usage.heap>>20, 100*r.cpu, 100*r.natsCPU, r.lines, r.right.by)

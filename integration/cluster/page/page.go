@@ -109,6 +109,7 @@ type Page struct {
 	out          string // why the page has ended by itself
 	outAt        time.Time
 	nudged       chan struct{}
+	renewed      chan struct{}   // a newer ticket has arrived
 	postRoom     map[string]bool // who is in the room of its post
 	received     []Push
 	seen         map[int]bool // the numbers of these pushes
@@ -129,7 +130,7 @@ type Push struct {
 func Open(w *World, place backend.Place, kind Kind, seed, number uint64) *Page {
 	p := &Page{
 		Place: place, Kind: kind, Opened: time.Now(), world: w, rng: rand.New(rand.NewPCG(seed, number)),
-		nudged: make(chan struct{}, 1), postRoom: make(map[string]bool), seen: make(map[int]bool),
+		nudged: make(chan struct{}, 1), renewed: make(chan struct{}, 1), postRoom: make(map[string]bool), seen: make(map[int]bool),
 		header: http.Header{"X-Forwarded-For": {fmt.Sprintf("203.%d.%d.%d", number>>16&255, number>>8&255, number&255)}},
 	}
 	p.useTicket(w.Backend.Ticket(place))
@@ -171,6 +172,12 @@ func (p *Page) useTicket(text string) {
 	}
 	p.ticket, p.issued = text, time.Now()
 	p.life = time.Duration(float64(nativeLife) * (0.8 + 0.4*p.rng.Float64()))
+	if p.link == nil && p.blocked == codeTicket {
+		select {
+		case p.renewed <- struct{}{}:
+		default:
+		}
+	}
 }
 
 func (p *Page) hello() hello {
@@ -218,7 +225,8 @@ func (p *Page) unlinked(l link) {
 	}
 }
 
-// block is called when the page does not connect again, because of the code of a close.
+// block is called when the page does not connect again, because of the code of a close. If its
+// ticket was refused, it connects when it has a newer one; 0 says that it connects.
 func (p *Page) block(code int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

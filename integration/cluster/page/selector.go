@@ -42,16 +42,26 @@ func newSelector(p *Page, order []string) *selector {
 	}
 }
 
-// blocked is a delay after which nothing is tried: the page has no ticket.
-const blocked = time.Duration(-1)
+// Delays after which nothing is tried: until there is a newer ticket, and for good.
+const (
+	noTicket = time.Duration(-1)
+	blocked  = time.Duration(-2)
+)
 
 // run connects until ctx ends, or the page is blocked.
 func (s *selector) run(ctx context.Context) {
 	for delay := time.Duration(0); delay != blocked; delay = s.connect(ctx) {
+		wait := time.After(delay)
+		if delay == noTicket {
+			wait = nil
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(delay):
+		case <-wait:
+		case <-s.page.renewed:
+			s.page.block(0)
+			s.round = 0
 		}
 	}
 }
@@ -215,8 +225,7 @@ func (s *selector) handle(why *ending) (delay time.Duration, handled bool) {
 	switch {
 	case why.code == codeTicket:
 		s.page.block(why.code)
-		s.page.nudge() // the back end may have a newer ticket, or say that the user is logged out
-		return blocked, true
+		return noTicket, true
 	case why.code == codeReplaced, why.code == codeLeft:
 		s.page.block(why.code)
 		return blocked, true
