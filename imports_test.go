@@ -18,12 +18,12 @@ const module = "github.com/heartbeatd/heartbeatd"
 // allowed says what each of our packages may import of ours. client-js holds
 // the scripts for the binary and imports nothing.
 var allowed = map[string][]string{
-	"/server/heartbeatd":           {"/server", "/server/demosite", "/server/message", "/server/ticket", "/broker", "/broker/bucket", "/broker/presence", "/client-js", "/server/heartbeatd/doctor", "/server/heartbeatd/apiclient", "/server/heartbeatd/terminal"},
-	"/server/heartbeatd/doctor":    {"/server", "/server/origin", "/server/ticket", "/server/wordpress", "/transport", "/server/heartbeatd/apiclient", "/server/heartbeatd/terminal"},
+	"/server/heartbeatd":           {"/server", "/server/demosite", "/server/message", "/server/readiness", "/server/ticket", "/broker", "/broker/bucket", "/broker/presence", "/client-js", "/server/heartbeatd/doctor", "/server/heartbeatd/apiclient", "/server/heartbeatd/terminal"},
+	"/server/heartbeatd/doctor":    {"/server", "/server/origin", "/server/readiness", "/server/ticket", "/server/wordpress", "/transport", "/server/heartbeatd/apiclient", "/server/heartbeatd/terminal"},
 	"/server/heartbeatd/apiclient": {"/server/ticket", "/server/heartbeatd/terminal"},
 	"/server/heartbeatd/terminal":  {},
 
-	"/server":               {"/transport", "/broker", "/broker/budget", "/broker/presence", "/server/balance", "/server/cron", "/server/demosite", "/server/deposit", "/server/forward", "/server/hook", "/server/hourly", "/server/limit", "/server/message", "/server/network", "/server/origin", "/server/phpbeats", "/server/pipeline", "/server/pushtransport", "/server/presencesync", "/server/proxy", "/server/replay", "/server/restapi", "/server/revocation", "/server/room", "/server/sitecall", "/server/ticket", "/server/wordpress"},
+	"/server":               {"/transport", "/broker", "/broker/budget", "/broker/presence", "/server/balance", "/server/cron", "/server/demosite", "/server/deposit", "/server/forward", "/server/hook", "/server/hourly", "/server/limit", "/server/message", "/server/network", "/server/origin", "/server/phpbeats", "/server/pipeline", "/server/pushtransport", "/server/presencesync", "/server/proxy", "/server/readiness", "/server/replay", "/server/restapi", "/server/revocation", "/server/room", "/server/sitecall", "/server/ticket", "/server/wordpress"},
 	"/server/balance":       {"/broker"},
 	"/server/cron":          {},
 	"/server/forward":       {"/broker", "/transport"},
@@ -32,11 +32,12 @@ var allowed = map[string][]string{
 	"/server/origin":        {},
 	"/server/phpbeats":      {"/server/ticket"},
 	"/server/demosite":      {"/broker", "/broker/presence", "/server/hook", "/server/ticket", "/server/wordpress"},
-	"/server/restapi":       {"/broker", "/broker/budget", "/broker/presence", "/server/hook", "/server/message", "/server/ticket", "/server/wordpress"},
+	"/server/restapi":       {"/broker", "/broker/budget", "/broker/presence", "/broker/problem", "/server/hook", "/server/message", "/server/readiness", "/server/ticket", "/server/wordpress"},
 	"/server/presencesync":  {"/broker", "/broker/budget", "/broker/presence", "/server/restapi", "/server/sitecall", "/server/ticket", "/server/wordpress"},
 	"/server/pushtransport": {"/broker", "/broker/presence", "/server/hook", "/server/message", "/server/sitecall", "/server/ticket", "/server/wordpress"},
 	"/server/sitecall":      {"/server/origin", "/server/ticket"},
 	"/server/deposit":       {"/broker", "/broker/budget", "/server/message", "/server/wordpress"},
+	"/server/readiness":     {"/broker", "/broker/problem"},
 	"/server/replay":        {"/broker", "/server/message", "/transport"},
 	"/server/message":       {"/broker/presence", "/server/wordpress"},
 	"/server/room":          {"/transport", "/broker", "/broker/presence", "/server/hook", "/server/wordpress"},
@@ -48,10 +49,11 @@ var allowed = map[string][]string{
 	"/server/hourly":        {},
 	"/server/wordpress":     {},
 	"/transport":            {},
-	"/broker":               {"/broker/bucket", "/broker/budget", "/broker/presence"},
+	"/broker":               {"/broker/bucket", "/broker/budget", "/broker/presence", "/broker/problem"},
 	"/broker/bucket":        {"/broker/presence"},
 	"/broker/budget":        {},
 	"/broker/presence":      {},
+	"/broker/problem":       {},
 	"/client-js":            {},
 	"/internal/leaktest":    {},                            // for tests only
 	"/internal/nodetest":    {"/broker", "/server/ticket"}, // for tests only

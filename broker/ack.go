@@ -12,6 +12,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/broker/problem"
 )
 
 const ackWait = 5 * time.Second
@@ -144,6 +145,7 @@ func (b *Broker) failed(fl pendingWrite, err error) {
 	case isWrongRevision(err):
 		b.lookUp(it)
 	case errors.As(err, &refused): // NATS refuses this write; the next renewal tries again
+		b.refused = problem.Now(err)
 		b.logLimited("presence not written", "key", it.name, "error", err)
 	default:
 		b.enqueue(it)

@@ -16,6 +16,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/broker/problem"
 )
 
 // Config configures Open. The zero value runs NATS in this process, in memory.
@@ -74,6 +75,9 @@ type Broker struct {
 	views      map[string][]*View  // by site
 	revisions  bucket.Revisions    // of all keys of the bucket; not used if exclusive
 	positions  map[string]position // by topic
+
+	topicErrors map[string]problem.Last // by topic
+	refused     problem.Last            // the last write of presence that NATS has refused
 
 	link       *link // the last link that worked
 	down       error // why the writer waits for the supervisor; nil if it does not
@@ -139,16 +143,17 @@ func newBroker(c Config) *Broker {
 		filled:      make(chan struct{}),
 		errorLimit:  rate.Sometimes{First: 3, Interval: 10 * time.Second},
 
-		items:     map[string]*item{},
-		wheel:     newWheel(),
-		queue:     list.New(),
-		inFlight:  map[string]pendingWrite{},
-		views:     map[string][]*View{},
-		positions: map[string]position{},
-		replaced:  make(chan struct{}),
+		items:       map[string]*item{},
+		wheel:       newWheel(),
+		queue:       list.New(),
+		inFlight:    map[string]pendingWrite{},
+		views:       map[string][]*View{},
+		positions:   map[string]position{},
+		topicErrors: map[string]problem.Last{},
+		replaced:    make(chan struct{}),
 	}
 	b.budgets = budget.NewNode(c.TTL, func(err *budget.Error) { b.logLimited("refused: a site has used up a budget", "error", err) })
-	b.down = errors.New("not connected to NATS yet")
+	b.down = problem.ErrNotConnected
 	b.health.failures[binding].err = b.down
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	return b

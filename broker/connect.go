@@ -14,6 +14,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/broker/problem"
 )
 
 const (
@@ -93,7 +94,7 @@ func (b *Broker) bind(ctx context.Context) error {
 		}
 	}
 	if !b.nc.IsConnected() {
-		return fmt.Errorf("not connected to NATS: %w", cmp.Or(b.nc.LastError(), nats.ErrDisconnected))
+		return problem.NotConnected(cmp.Or(b.nc.LastError(), nats.ErrDisconnected))
 	}
 	l, err := b.newLink(b.nc)
 	if err != nil {
@@ -124,7 +125,7 @@ func (b *Broker) dial() (*nats.Conn, error) {
 			if err == nil {
 				err = nats.ErrDisconnected
 			}
-			b.disconnected(fmt.Errorf("disconnected from NATS: %w", err))
+			b.disconnected(problem.NotConnected(err))
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			b.log.Info("reconnected to NATS", "server", nc.ConnectedServerName())
@@ -149,9 +150,12 @@ func (b *Broker) dial() (*nats.Conn, error) {
 	nc, err := nats.Connect(url, opts...)
 	var address *net.AddrError
 	if errors.As(err, &address) || errors.Is(err, nats.ErrAuthorization) || errors.Is(err, fs.ErrNotExist) {
-		err = permanentError{err}
+		return nil, permanentError{err}
 	}
-	return nc, err
+	if err != nil {
+		return nil, problem.NotConnected(err)
+	}
+	return nc, nil
 }
 
 func (b *Broker) newLink(nc *nats.Conn) (*link, error) {

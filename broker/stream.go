@@ -23,6 +23,7 @@ func (b *Broker) stream(ctx context.Context, t Topic, l *link) (jetstream.Stream
 	if err == nil { // after the epoch: if the stream is lost meanwhile, the number is lower than that of the node's last message
 		_, err = stream.Info(ctx)
 	}
+	b.noteTopic(t, err)
 	if err != nil {
 		return nil, Cursor{}, fmt.Errorf("stream of topic %s: %w", t.name, err)
 	}

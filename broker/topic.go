@@ -171,6 +171,7 @@ func (b *Broker) publish(ctx context.Context, t Topic, subject string, data []by
 			ack, err = pos.link.js.Publish(ctx, subject, data, opts...)
 		}
 	}
+	b.noteTopic(t, err)
 	if err != nil {
 		return Cursor{}, fmt.Errorf("publishing on NATS: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/origin"
 	"github.com/heartbeatd/heartbeatd/server/phpbeats"
+	"github.com/heartbeatd/heartbeatd/server/readiness"
 	"github.com/heartbeatd/heartbeatd/server/restapi"
 )
 
@@ -23,13 +24,7 @@ func (s *Server) Admin() http.Handler {
 	r.Methods("GET").Path("/healthz").HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("ok\n"))
 	})
-	r.Methods("GET").Path("/readyz").HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if err := s.ready(); err != nil {
-			http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		_, _ = w.Write([]byte("ready\n"))
-	})
+	r.Methods("GET").Path("/readyz").HandlerFunc(readiness.Handler(s.Readiness))
 	r.Methods("GET").Path("/metrics").Handler(s.guardMetrics(promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})))
 	r.PathPrefix(restapi.Path).Handler(restapi.New(s.apiNode(), s.apiKey))
 	return r
@@ -55,7 +50,7 @@ func (s *Server) apiNode() restapi.Node {
 		Renews:       s.renews,
 		Sessions:     s.sessions.count,
 		AdmitDeposit: s.admitDeposit,
-		Ready:        s.ready,
+		Readiness:    s.Readiness,
 		PHPBeats: func(id string) (map[string]int, time.Duration) {
 			return s.sites.get(id).phpBeats.Sum(time.Now()), min(time.Since(s.started), phpbeats.Span)
 		},

@@ -189,7 +189,7 @@ func TestDepositOnAllNodes(t *testing.T) {
 	hub := startHub(t, freeAddress(t))
 	on := broker.Config{TTL: time.Minute, URL: "nats://" + hub.address}
 	first := newNodeOn(t, on)
-	until(t, "the node reaches NATS", func() bool { return first.ready() == nil })
+	until(t, "the node reaches NATS", func() bool { return len(first.Readiness().Reasons) == 0 })
 	first.deposit(t, `{"all":true}`, `"kept"`)
 	answers := func(n *node) func() bool {
 		p := n.page(t, 2).taking(t)
@@ -217,7 +217,7 @@ func TestOlderDepositDoesNotReturn(t *testing.T) {
 			for i := range nodes {
 				gates[i] = newGate(t, hub.address)
 				nodes[i] = newNodeOn(t, broker.Config{TTL: time.Minute, URL: gates[i].url})
-				until(t, "the node reaches NATS", func() bool { return nodes[i].ready() == nil })
+				until(t, "the node reaches NATS", func() bool { return len(nodes[i].Readiness().Reasons) == 0 })
 			}
 			has := func(n *node, want string) func() bool {
 				p := n.page(t, 2).taking(t)

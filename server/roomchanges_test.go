@@ -94,7 +94,7 @@ func (s *socket) told(room string, n int) int {
 func TestRemovedRow(t *testing.T) {
 	a := newNodeOn(t, broker.Config{TTL: time.Minute, Listen: "127.0.0.1:0"})
 	b := newNodeOn(t, broker.Config{TTL: time.Minute, URL: "nats://" + a.broker.ListenAddr()})
-	until(t, "the nodes to reach NATS", func() bool { return a.ready() == nil && b.ready() == nil })
+	until(t, "the nodes to reach NATS", func() bool { return len(a.Readiness().Reasons) == 0 && len(b.Readiness().Reasons) == 0 })
 	own, editor := a.page(t, 2).socket(t), a.page(t, 2).editing(t, 42, "post", "Hello").socket(t)
 	other := b.page(t, 1).socket(t)
 	wants := []struct {

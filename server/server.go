@@ -64,6 +64,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/pipeline"
 	"github.com/heartbeatd/heartbeatd/server/presencesync"
 	"github.com/heartbeatd/heartbeatd/server/pushtransport"
+	"github.com/heartbeatd/heartbeatd/server/readiness"
 	"github.com/heartbeatd/heartbeatd/server/revocation"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
@@ -276,10 +277,5 @@ func (s *Server) close() {
 	sites.Wait()
 }
 
-// ready returns nil, or why no traffic should come to this node.
-func (s *Server) ready() error {
-	if s.sessions.isClosed() {
-		return errors.New("draining")
-	}
-	return s.broker.Ready()
-}
+// Readiness returns whether traffic may come to this node, and which of its parts do not work.
+func (s *Server) Readiness() readiness.State { return readiness.Of(s.broker, s.sessions.isClosed()) }

@@ -144,18 +144,11 @@ func startNode(t *testing.T, cache, nats string) *node {
 	if n.HasEnded() {
 		t.Fatalf("heartbeatd ended before it was ready: %s", n.Log())
 	}
-	wait(t, "readyz of the new node", func() bool { return n.ready() == http.StatusOK })
+	wait(t, "readyz of the new node", func() bool { return n.readyz(t) == `{"ready":true,"reasons":[]}`+"\n" })
 	return n
 }
 
-func (n *node) ready() int {
-	r, err := http.Get("http://" + n.admin + "/readyz")
-	if err != nil {
-		return 0
-	}
-	_ = r.Body.Close()
-	return r.StatusCode
-}
+func (n *node) readyz(t *testing.T) string { return string(n.api(t, "GET", "/readyz", "")) }
 
 func (n *node) api(t *testing.T, method, path, body string) []byte {
 	t.Helper()

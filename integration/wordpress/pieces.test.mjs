@@ -257,6 +257,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			}
 			assert.equal(await worst(() => [200, { ...status, time: now() }]), 'good: heartbeatd 9.9 runs; 2 people are online.')
 			assert.equal(await worst(() => [200, { ...status, time: now(), ready: false, reason: 'NATS is away' }]), 'recommended: heartbeatd runs, but is not ready: NATS is away')
+			assert.equal(await worst(() => [200, { ...status, time: now(), reasons: [{ name: 'nats', text: 'NATS is away', remedy: 'Start it' }] }]), 'recommended: A part of heartbeatd does not work: NATS is away')
 			assert.match(await worst(() => [200, { ...status, time: now() - 600 }]), /^critical: The clocks .* are (599|600|601|602) seconds apart\.$/)
 			assert.equal(await worst(() => [401, { code: 'unauthorized', message: 'no' }]), 'critical: heartbeatd refuses this site’s key.')
 			assert.equal(await worst(() => [200, 'garbage']), `critical: heartbeatd’s API at ${at} does not answer: The server at this address is not heartbeatd (status 200).`)

@@ -39,12 +39,15 @@ func (c *serveCmd) listen(ctx context.Context, log *slog.Logger, s *server.Serve
 		_ = public.Close()
 		return fmt.Errorf("--admin-listen: %w", err)
 	}
-	log.Info("ready", "listen", public.Addr(), "admin", admin.Addr(), "nats", b.ListenAddr())
 	if demo {
 		log.Info(fmt.Sprintf("no site is configured: open the demo site at http://%s/ in two windows", public.Addr()))
 	}
 	front, back := newServer(s.Public(), log), newServer(s.Admin(), log)
 	group, ctx := errgroup.WithContext(ctx) // if one listener fails, both end
+	group.Go(func() error {
+		logStart(ctx, log, s.Readiness, "listen", public.Addr(), "admin", admin.Addr(), "nats", b.ListenAddr())
+		return nil
+	})
 	group.Go(func() error { return serveOn(front, s.LimitConnections(public, maxPublic())) })
 	group.Go(func() error { return serveOn(back, s.LimitConnections(admin, maxAdmin)) })
 	group.Go(func() error {

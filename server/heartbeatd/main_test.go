@@ -88,7 +88,7 @@ func TestDemo(t *testing.T) {
 		"http://" + first.public + "/demo/settings?user=3":   `"ticket":`,
 		"http://" + first.public + "/demo/avatar/1.svg":      "<svg",
 		"http://" + first.admin + "/healthz":                 "ok",
-		"http://" + first.admin + "/readyz":                  "ready",
+		"http://" + first.admin + "/readyz":                  `{"ready":true,"reasons":[]}`,
 		"http://" + first.admin + "/metrics":                 "heartbeatd_sessions 0",
 	} {
 		if status, body := get(t, url); status != 200 || !strings.Contains(body, want) {

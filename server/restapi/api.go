@@ -25,6 +25,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/message"
+	"github.com/heartbeatd/heartbeatd/server/readiness"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
@@ -61,8 +62,8 @@ type Node struct {
 	// AdmitDeposit returns why a site may not have one more deposit, or sets until when NATS
 	// keeps it.
 	AdmitDeposit func(siteID string, d *message.Deposit) error
-	// Ready returns nil, or why the node is not ready.
-	Ready func() error
+	// Readiness returns whether traffic may come to the node.
+	Readiness func() readiness.State
 }
 
 // api is the API of one node.

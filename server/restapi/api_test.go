@@ -19,6 +19,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/internal/leaktest"
 	"github.com/heartbeatd/heartbeatd/internal/nodetest"
 	"github.com/heartbeatd/heartbeatd/server/message"
+	"github.com/heartbeatd/heartbeatd/server/readiness"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
@@ -66,11 +67,11 @@ func newTestNode(t *testing.T) *testNode {
 			views[id].Wait(ctx)
 			return views[id], nil
 		},
-		PutLock:  func(id string) sync.Locker { return locks[id] },
-		Renews:   func(presence.Key, int64) (bool, bool) { return false, false },
-		Sessions: func(string) int { return 0 },
-		PHPBeats: func(string) (map[string]int, time.Duration) { return map[string]int{"a": 3}, time.Minute },
-		Ready:    func() error { return nil },
+		PutLock:   func(id string) sync.Locker { return locks[id] },
+		Renews:    func(presence.Key, int64) (bool, bool) { return false, false },
+		Sessions:  func(string) int { return 0 },
+		PHPBeats:  func(string) (map[string]int, time.Duration) { return map[string]int{"a": 3}, time.Minute },
+		Readiness: func() readiness.State { return readiness.Of(b, false) },
 		AdmitDeposit: func(_ string, d *message.Deposit) error {
 			if d.Handle == "one-too-many" {
 				return errors.New("a site has at most so many deposits")

@@ -13,6 +13,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/broker/problem"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
@@ -174,25 +175,29 @@ func (a *api) publish(ctx context.Context, t broker.Topic, site string, v any) (
 
 // status returns how the node serves a site.
 func (a *api) status(ctx context.Context, c *call) (int, any, error) {
+	state := a.Readiness()
 	status := struct {
-		Version  string `json:"version"`
-		Site     string `json:"site"`
-		Time     int64  `json:"time"`
-		Ready    bool   `json:"ready"`
-		Reason   string `json:"reason"`
-		Sessions int    `json:"sessions"`
-		Online   int    `json:"online"`
+		Version string `json:"version"`
+		Site    string `json:"site"`
+		Time    int64  `json:"time"`
+		Ready   bool   `json:"ready"`
+		Reason  string `json:"reason"` // why it is not ready
+
+		Reasons []problem.Problem `json:"reasons"`
+
+		Sessions int `json:"sessions"`
+		Online   int `json:"online"`
 
 		PHPBeats        map[string]int `json:"php_beats"`
 		PHPBeatsSeconds int            `json:"php_beats_seconds"`
-	}{Version: "unknown", Site: c.site, Time: time.Now().Unix(), Ready: true, Sessions: a.Sessions(c.site)}
+	}{Version: "unknown", Site: c.site, Time: time.Now().Unix(), Ready: state.Ready, Reasons: state.Reasons, Sessions: a.Sessions(c.site)}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		status.Version = info.Main.Version
 	}
 	beats, span := a.PHPBeats(c.site)
 	status.PHPBeats, status.PHPBeatsSeconds = beats, int(span.Seconds())
-	if err := a.Ready(); err != nil {
-		status.Ready, status.Reason = false, err.Error()
+	if !state.Ready {
+		status.Reason = state.String()
 	}
 	if view, err := a.View(ctx, c.site); err == nil {
 		view.Room(wordpress.AdminRoom, func(_ []presence.Entry, total int) { status.Online = total })

@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +13,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/server/heartbeatd/apiclient"
+	"github.com/heartbeatd/heartbeatd/server/readiness"
 )
 
 const (
@@ -20,7 +23,21 @@ const (
 	skewWarns = 20 * time.Second
 )
 
-const notReadyRemedy = "Presence is unavailable until it is ready; its log has the reason"
+// diagnoseState returns a warning if heartbeatd is not ready or a part of it does not work.
+func diagnoseState(s readiness.State) (Finding, bool) {
+	var remedies []string
+	for _, p := range s.Reasons {
+		remedies = append(remedies, p.Remedy)
+	}
+	remedy := strings.Join(remedies, ". ")
+	switch {
+	case !s.Ready:
+		return warning(cmp.Or(remedy, "Its log has the reason"), "heartbeatd runs, but is not ready: %s", s), true
+	case len(s.Reasons) > 0:
+		return warning(remedy, "a part of heartbeatd does not work: %s", s), true
+	}
+	return Finding{}, false
+}
 
 // checkAPI calls the API on heartbeatd's admin listener, as WordPress does.
 func (d *checkup) checkAPI(ctx context.Context) Finding {
@@ -28,10 +45,10 @@ func (d *checkup) checkAPI(ctx context.Context) Finding {
 		return d.checkReady(ctx)
 	}
 	var status struct {
-		Version, Reason string
-		Time            int64
-		Ready           bool
-		Sessions        int
+		readiness.State
+		Version  string
+		Time     int64
+		Sessions int
 	}
 	sent := time.Now()
 	err := d.API.Call(ctx, http.MethodGet, "/status", nil, &status, sent.Add(d.siteAhead))
@@ -50,8 +67,8 @@ func (d *checkup) checkAPI(ctx context.Context) Finding {
 		return invalidFlag(err)
 	}
 	d.setClock(time.Unix(status.Time, 0).Sub(middle))
-	if !status.Ready {
-		return warning(notReadyRemedy, "heartbeatd accepts the API key, but is not ready: %s", status.Reason)
+	if f, found := diagnoseState(status.State); found {
+		return f
 	}
 	return ok("heartbeatd %s accepts the API key for site %q; sessions: %d", status.Version, d.API.SiteID, status.Sessions)
 }
@@ -59,16 +76,18 @@ func (d *checkup) checkAPI(ctx context.Context) Finding {
 // checkReady checks what can be asked without a key.
 func (d *checkup) checkReady(ctx context.Context) Finding {
 	a, err := d.sendTimed(ctx, http.MethodGet, strings.TrimSuffix(d.API.API, "/")+"/readyz", "", nil)
-	switch {
-	case err != nil:
+	if err != nil {
 		return d.diagnoseAPI("no answer from " + d.API.API + ": " + apiclient.Cause(err))
-	case a.status == http.StatusServiceUnavailable && strings.HasPrefix(a.body, "not ready"):
-		return warning(notReadyRemedy, "heartbeatd is %s", strings.TrimSpace(a.body))
-	case a.status != http.StatusOK || strings.TrimSpace(a.body) != "ready":
+	}
+	state, isReadyz := readState(a)
+	if !isReadyz {
 		return failed("Set --api to the URL of heartbeatd's --admin-listen", "the server at %s is not heartbeatd's API (%d)", d.API.API, a.status)
 	}
 	if date, err := http.ParseTime(a.header.Get("Date")); err == nil {
 		d.setClock(time.Until(date) + a.took/2)
+	}
+	if f, found := diagnoseState(state); found {
+		return f
 	}
 	return ok("heartbeatd is ready; the API key was not checked: that needs --site-secret or --api-key")
 }
@@ -137,8 +156,14 @@ func (d *checkup) checkAdmin(ctx context.Context) Finding {
 }
 
 func isAdmin(a *answer) bool {
-	return a.status == http.StatusOK && (strings.TrimSpace(a.body) == "ready" || strings.Contains(a.body, "heartbeatd_sessions")) ||
-		a.status == http.StatusServiceUnavailable && strings.HasPrefix(a.body, "not ready: ")
+	_, isReadyz := readState(a)
+	return isReadyz || a.status == http.StatusOK && strings.Contains(a.body, "heartbeatd_sessions")
+}
+
+// readState reads an answer of /readyz, and reports whether it is one.
+func readState(a *answer) (s readiness.State, isReadyz bool) {
+	err := json.Unmarshal([]byte(a.body), &s)
+	return s, err == nil && s.Reasons != nil && (a.status == http.StatusOK || a.status == http.StatusServiceUnavailable)
 }
 
 // isLoopback reports whether all addresses of a host name are loopback addresses.

@@ -83,6 +83,13 @@ function heartbeatd_report_server( $status ) {
 		$text    = sprintf( _n( 'heartbeatd %1$s runs; %2$s person is online.', 'heartbeatd %1$s runs; %2$s people are online.', $online, 'heartbeatd' ), $version, number_format_i18n( $online ) );
 		$items[] = heartbeatd_report_item( 'good', $text );
 	}
+	if ( ! empty( $status['ready'] ) ) {
+		foreach ( (array) ( $status['reasons'] ?? array() ) as $reason ) {
+			/* translators: %s: the reason. */
+			$text    = sprintf( __( 'A part of heartbeatd does not work: %s', 'heartbeatd' ), (string) ( $reason['text'] ?? '' ) );
+			$items[] = heartbeatd_report_item( 'recommended', $text, (string) ( $reason['remedy'] ?? '' ) );
+		}
+	}
 	$skew = isset( $status['time'] ) ? time() - (int) $status['time'] : 0;
 	if ( abs( $skew ) > HEARTBEATD_MAX_CLOCK_SKEW ) {
 		/* translators: %s: seconds. */

@@ -1,0 +1,92 @@
+// Package problem says what is wrong when NATS does not do something for a node, and what to
+// do about it.
+package problem
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Problem is a part of a node that does not work.
+type Problem struct {
+	Name   string `json:"name"`   // stable, for programs
+	Text   string `json:"text"`   // a sentence that says what does not work
+	Remedy string `json:"remedy"` // what to do
+}
+
+// Last is the last error of a part; its zero value and a nil error mean that the part works.
+type Last struct {
+	err error
+	at  time.Time
+}
+
+// Now returns an error, or nil, as the last one of a part.
+func Now(err error) Last { return Last{err, time.Now()} }
+
+// Within returns the error, unless it is older than age.
+func (l Last) Within(age time.Duration) error {
+	if time.Since(l.at) > age {
+		return nil
+	}
+	return l.err
+}
+
+// ErrNotConnected is the error of a node without a connection to NATS.
+var ErrNotConnected = errors.New("not connected to NATS")
+
+// NotConnected returns ErrNotConnected with its cause.
+func NotConnected(err error) error { return fmt.Errorf("%w: %w", ErrNotConnected, err) }
+
+// OfNATS returns the problem of a node that cannot read or write presence in NATS at an address.
+func OfNATS(err error, address string) Problem {
+	switch {
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
+		return Problem{"jetstream", "JetStream is not available in NATS at " + address + ": " + err.Error(),
+			"Enable JetStream on the NATS servers and for the account of heartbeatd. In a cluster, start most of the servers"}
+	case errors.Is(err, ErrNotConnected):
+		return Problem{"nats", "NATS at " + address + " is away: " + err.Error(),
+			"Start NATS, or correct --nats-url. Until then beats are answered, and pages see the presence of this node only"}
+	}
+	return OfPresence(err)
+}
+
+// OfPresence returns the problem of a node whose presence NATS refuses.
+func OfPresence(err error) Problem {
+	return Problem{"presence", "Presence cannot be read from NATS or written to it: " + err.Error(), Remedy(err)}
+}
+
+// errInsufficient is the number of the error of a NATS server or account with too little memory.
+const errInsufficient jetstream.ErrorCode = 10023
+
+// Remedy returns what to do about an error of NATS.
+func Remedy(err error) string {
+	var refused *jetstream.APIError
+	switch {
+	case errors.As(err, &refused) && refused.ErrorCode == errInsufficient:
+		return "Give NATS more memory: raise max_memory_store of its servers, or the limit of the account"
+	case errors.Is(err, nats.ErrTimeout), errors.Is(err, jetstream.ErrNoStreamResponse):
+		return "NATS does not answer: look at its log. A cluster needs most of its servers"
+	}
+	return "Look at the log of NATS, and at the permissions of heartbeatd's user"
+}
+
+// Address returns the addresses in the URL of NATS, without user names, passwords and tokens.
+func Address(natsURL string) string {
+	var list []string
+	for address := range strings.SplitSeq(natsURL, ",") {
+		if _, host, found := strings.Cut(address, "@"); found {
+			address = host
+		}
+		if u, err := url.Parse(strings.TrimSpace(address)); err == nil && u.Host != "" {
+			address = u.Host
+		}
+		list = append(list, strings.TrimSpace(address))
+	}
+	return strings.Join(list, ", ")
+}

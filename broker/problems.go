@@ -1,0 +1,66 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker/problem"
+)
+
+// problemAge is how long the error of a write is reported after it: a later write may work.
+const problemAge = time.Minute
+
+// parts are the topics with the names and titles of their problems.
+var parts = []struct {
+	topic       Topic
+	name, title string
+}{
+	{Pushes, "pushes", "Pushes and nudges"},
+	{Revocations, "revocations", "Revocations"},
+	{Deposits, "deposits", "Deposits"},
+}
+
+// Problems returns the parts that do not work now. Their names are nats (there is no connection),
+// jetstream (it is not available), presence (it is not read or written), pushes, revocations and
+// deposits. If presence is not read and written, only that is reported.
+func (b *Broker) Problems() []problem.Problem {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.health.err(); err != nil {
+		return []problem.Problem{problem.OfNATS(err, b.address())}
+	}
+	list := []problem.Problem{}
+	if err := b.refused.Within(b.ttl); err != nil {
+		list = append(list, problem.OfPresence(err))
+	}
+	for _, part := range parts {
+		if err := b.topicErrors[part.topic.name].Within(problemAge); err != nil {
+			list = append(list, problem.Problem{Name: part.name, Text: part.title + " do not reach other nodes: " + err.Error(), Remedy: problem.Remedy(err)})
+		}
+	}
+	return list
+}
+
+// Started reports whether the broker has reached the presence in NATS since Open.
+func (b *Broker) Started() bool {
+	l, _ := b.current()
+	return l != nil
+}
+
+func (b *Broker) address() string {
+	if b.server != nil {
+		return "this process"
+	}
+	return problem.Address(b.config.URL)
+}
+
+// noteTopic keeps the error with which a topic failed; nil: it works.
+func (b *Broker) noteTopic(t Topic, err error) {
+	if errors.Is(err, context.Canceled) || isWrongRevision(err) {
+		return // the caller has left, or expected another revision: the topic may work
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.topicErrors[t.name] = problem.Now(err)
+}

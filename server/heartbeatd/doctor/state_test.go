@@ -1,0 +1,34 @@
+package doctor
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+// TestStateOfTheNode checks what the doctor says of a node that is not ready, and of one with a part that
+// does not work.
+func TestStateOfTheNode(t *testing.T) {
+	d := deploy(t, nil)
+	status, body := 0, ""
+	admin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}))
+	defer admin.Close()
+	const reasons = `"reasons":[{"name":"nats","text":"NATS is away","remedy":"Start NATS"}]}`
+	for _, c := range []struct {
+		status             int
+		body, result, text string
+	}{
+		{200, `{"ready":true,"reasons":[]}`, OK, "heartbeatd is ready"},
+		{200, `{"ready":true,` + reasons, Warning, "does not work: NATS is away. Start NATS"},
+		{503, `{"ready":false,` + reasons, Warning, "not ready: NATS is away. Start NATS"},
+		{200, `{"ready":true}`, Failed, "is not heartbeatd's API"},
+		{404, `{"ready":true,"reasons":[]}`, Failed, "is not heartbeatd's API"},
+	} {
+		status, body = c.status, c.body
+		found := d.examine(t, func(config *Config) { config.API.SiteSecret, config.API.API = "", admin.URL })
+		want(t, found, "api", c.result, c.text)
+	}
+}
