@@ -101,21 +101,25 @@ function tail(log) {
 	return existsSync(log) ? readFileSync(log, 'utf8').split('\n').slice(-20).join('\n') : ''
 }
 
-export async function startMariaDB(services, database) {
-	const { folder } = services
-	const data = `${folder}/mariadb`
+// MARIADB are the options of an installation and of the server. The files of a small redo log are
+// copied quickly.
+const MARIADB = ['--no-defaults', '--innodb-log-file-size=16M']
+
+// installMariaDB creates the files of an empty server.
+export function installMariaDB(services) {
 	services.run('mariadb-install-db', [
-		'--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db',
+		...MARIADB, `--datadir=${services.folder}/mariadb`, '--auth-root-authentication-method=normal', '--skip-test-db',
 	])
-	const { socket, name, user, password } = database
+}
+
+// startMariaDB starts the server with the files in folder/mariadb. It runs the statements before it
+// accepts connections.
+export async function startMariaDB(services, socket, statements) {
+	const { folder } = services
 	const init = `${folder}/database.sql`
-	writeOwn(services, init, [
-		`CREATE DATABASE ${name} CHARACTER SET utf8mb4;`,
-		`CREATE USER ${user}@localhost IDENTIFIED BY '${password}';`,
-		`GRANT ALL ON ${name}.* TO ${user}@localhost;`,
-	].join('\n'))
+	writeOwn(services, init, statements.join('\n'))
 	services.start('mariadb-server', 'mariadbd', [
-		'--no-defaults', `--datadir=${data}`, `--socket=${socket}`, '--skip-networking', '--skip-log-bin',
+		...MARIADB, `--datadir=${folder}/mariadb`, `--socket=${socket}`, '--skip-networking', '--skip-log-bin',
 		`--pid-file=${folder}/mariadb.pid`, `--init-file=${init}`, '--innodb-flush-log-at-trx-commit=2',
 	])
 	await services.until('MariaDB', () => existsSync(socket))
