@@ -23,10 +23,11 @@ const ackWait = 5 * time.Second
 // The jetstream package could wait for acks, but with a timer and a parsed JSON object for
 // each renewal of each page.
 type pendingWrite struct {
-	it    *item
-	value *presence.Stored
-	ttl   time.Duration
-	since time.Duration // by the broker's clock
+	it      *item
+	value   *presence.Stored
+	arrival Arrival // of a take-over
+	ttl     time.Duration
+	since   time.Duration // by the broker's clock
 }
 
 // track sets the reply subject of a message, so that its ack finds the pendingWrite. The
@@ -115,6 +116,9 @@ func (b *Broker) acked(fl pendingWrite, seq uint64) {
 	b.lastSeq = max(b.lastSeq, seq)
 	it.rev = seq
 	b.learn(it, fl.value, seq)
+	if fl.arrival == it.arrival {
+		it.arrival = 0
+	}
 	if fl.value != nil {
 		if fl.value.ExpiresGMT == "" && it.value.ExpiresGMT == "" {
 			it.until = time.Now().Add(fl.ttl)

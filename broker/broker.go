@@ -15,6 +15,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/budget"
+	"github.com/heartbeatd/heartbeatd/broker/clock"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/broker/problem"
 )
@@ -60,6 +61,8 @@ type Broker struct {
 	nc    *nats.Conn // used by the supervisor only
 	inbox string     // of nc
 
+	natsClock clock.Peer // not asked if NATS is in this process
+
 	budgets  *budget.Node
 	tooSmall sync.Map // the names of the topics of whose streams a warning says so
 	noFile   sync.Map // those whose streams are in memory instead of in a file
@@ -78,6 +81,10 @@ type Broker struct {
 
 	topicErrors map[string]problem.Last // by topic
 	refused     problem.Last            // the last write of presence that NATS has refused
+	pulse       time.Time               // when the pulser ran last
+	resumed     time.Time               // when the last pause of this process was noticed
+	arrivals    Arrival                 // the number of arrivals so far
+	trusted     Arrival                 // the first arrival since the last pause
 
 	link       *link // the last link that worked
 	down       error // why the writer waits for the supervisor; nil if it does not
@@ -121,7 +128,7 @@ func Open(ctx context.Context, c Config) (*Broker, error) {
 		}
 		b.markDown(err, b.clock())
 	}
-	for _, run := range []func(){b.supervise, b.writer, b.renewer, b.lookUpWorker, b.lookUpWorker, b.lookUpWorker, b.lookUpWorker} {
+	for _, run := range []func(){b.supervise, b.pulser, b.writer, b.renewer, b.lookUpWorker, b.lookUpWorker, b.lookUpWorker, b.lookUpWorker} {
 		b.wg.Go(run)
 	}
 	if b.exclusive {
@@ -158,6 +165,14 @@ func newBroker(c Config) *Broker {
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	return b
 }
+
+// Now returns the time by the clock of NATS, which all nodes ask. What nodes write and compare
+// has this time: their own clocks differ. It is this machine's time if NATS is in this process,
+// or has not answered yet.
+func (b *Broker) Now() time.Time { return b.natsClock.Now() }
+
+// NATSAhead returns how far the clock of NATS is ahead of this machine's.
+func (b *Broker) NATSAhead() time.Duration { return b.natsClock.Ahead() }
 
 // Budgets returns the budgets of the sites on this node.
 func (b *Broker) Budgets() *budget.Node { return b.budgets }

@@ -54,8 +54,8 @@ func TestDateIsCoalesced(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		b.Hold(k, at(11, "x"))
-		if msg := nextWrite(t, b); msg.Header.Get(jetstream.ExpectedLastSubjSeqHeader) != "" {
-			t.Error("the write of a beat expects a revision")
+		if got := nextWrite(t, b).Header.Get(jetstream.ExpectedLastSubjSeqHeader); got != "1" {
+			t.Errorf("the write of a beat expects revision %q, want 1", got) // the page may have moved to another node
 		}
 	})
 }
@@ -172,28 +172,16 @@ func TestDelayedDateIsFlushed(t *testing.T) {
 	})
 }
 
-// TestRemoteWriteWhileDateIsDelayed has a page that moves to another node, and perhaps back,
-// while a date of it is delayed. The node with the newer date keeps the page.
+// TestRemoteWriteWhileDateIsDelayed has a page that moves to another node while a date of it
+// is delayed. The other node keeps it, whichever date is the newer one.
 func TestRemoteWriteWhileDateIsDelayed(t *testing.T) {
-	for name, c := range map[string]struct {
-		remote int // the second of the other node's date; this node's is 3
-		held   bool
-	}{
-		"older remote date": {2, true},
-		"newer remote date": {4, false},
-	} {
+	for name, second := range map[string]int{"older remote date": 2, "newer remote date": 4} {
 		t.Run(name, func(t *testing.T) {
 			withWrittenPage(t, func(t *testing.T, b *Broker, v *View, k presence.Key) {
 				b.Hold(k, at(3, "x"))
-				deliver(b, k, foreignValue(k, at(c.remote, "x")), 2)
-				if (b.holds(k) != nil) != c.held {
-					t.Fatalf("held: %v, want %v", !c.held, c.held)
-				}
-				if c.held {
-					ack(b, nextWrite(t, b), 3)
-					if it := b.holds(k); it == nil || it.written != confirmed {
-						t.Error("the page is not held after the ack of its newer date")
-					}
+				deliver(b, k, foreignValue(k, at(second, "x")), 2)
+				if b.holds(k) != nil {
+					t.Error("this node still holds the page")
 				}
 			})
 		})

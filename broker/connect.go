@@ -171,15 +171,20 @@ func (b *Broker) newLink(nc *nats.Conn) (*link, error) {
 
 // bucket returns the bucket's stream, and creates it if it is missing.
 func (b *Broker) bucket(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
+	sent := time.Now()
 	stream, err := js.Stream(ctx, bucket.Stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		err = b.createBucket(ctx, js)
 		if err == nil || errors.Is(err, jetstream.ErrBucketExists) { // another node has created it
+			sent = time.Now()
 			stream, err = js.Stream(ctx, bucket.Stream)
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("presence bucket: %w", err)
+	}
+	if b.server == nil {
+		b.natsClock.Answered(stream.CachedInfo().TimeStamp, sent, time.Now())
 	}
 	return stream, b.checkBucket(stream.CachedInfo().Config)
 }

@@ -15,27 +15,34 @@ import (
 // *budget.Error, presence.ErrTooLarge, ErrClosed, or says why the data is not a JSON object.
 //
 // When another node writes the key, the page has moved there: this node stops renewing it
-// and purges nothing.
+// and purges nothing. While another node holds the key, Hold changes nothing: only TakeOver
+// does.
 func (b *Broker) Hold(k presence.Key, s presence.Stored) error {
-	return b.put(k, s, true, time.Time{})
+	return b.put(k, s, write{hold: true})
 }
 
-// Put writes a value once, for a client that only POSTs. It ends with its TTL. The errors are
-// those of Hold.
-func (b *Broker) Put(k presence.Key, s presence.Stored) error { return b.put(k, s, false, time.Time{}) }
+// Put writes a value once, for a client that only POSTs. It ends with its TTL. While another
+// node holds the key, Put changes nothing. The errors are those of Hold.
+func (b *Broker) Put(k presence.Key, s presence.Stored) error { return b.put(k, s, write{}) }
 
-// PutUntil is Put for an entry that expires at a time of its own. The bucket keeps no value
+// PutUntil is Put for an entry that expires at a time of its own, by Now. The bucket keeps no value
 // longer than a TTL, so this node renews it until then: if the node stops, the entry ends
 // within a TTL.
 func (b *Broker) PutUntil(k presence.Key, s presence.Stored, until time.Time) error {
-	return b.put(k, s, false, until)
+	return b.put(k, s, write{until: until})
 }
 
-// put writes a value. until is zero for a value without an end of its own.
-func (b *Broker) put(k presence.Key, s presence.Stored, hold bool, until time.Time) error {
-	s.Held, s.ExpiresGMT = hold, ""
-	if !until.IsZero() {
-		s.ExpiresGMT = until.UTC().Format(time.DateTime)
+// write says how a value is written.
+type write struct {
+	hold    bool
+	until   time.Time // zero for a value without an end of its own
+	arrival Arrival
+}
+
+func (b *Broker) put(k presence.Key, s presence.Stored, w write) error {
+	s.Held, s.ExpiresGMT = w.hold, ""
+	if !w.until.IsZero() {
+		s.ExpiresGMT = w.until.UTC().Format(time.DateTime)
 	}
 	var usual [256]byte // on the stack; longer than most keys
 	name := k.Append(usual[:0])
@@ -44,31 +51,39 @@ func (b *Broker) put(k presence.Key, s presence.Stored, hold bool, until time.Ti
 		b.logLimited("presence entry refused", "key", k.String(), "error", err)
 		return err
 	}
-	err = b.keep(name, k, value, hold, until)
+	err = b.keep(name, k, value, w)
 	b.budgets.Report(err)
 	return err
 }
 
 // keep makes a value that of its item, and queues it.
-func (b *Broker) keep(name []byte, k presence.Key, value *presence.Stored, hold bool, until time.Time) error {
+func (b *Broker) keep(name []byte, k presence.Key, value *presence.Stored, w write) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.checkPause()
+	takesOver := b.entitles(w.arrival)
+	if !takesOver && b.items[string(name)] == nil && b.heldElsewhere(string(name)) {
+		return nil
+	}
 	it, err := b.charged(name, k, value)
 	if err != nil {
 		return err
 	}
-	shown, coalesce := "", it.value != nil && b.onlyDateChanged(it, value)
+	shown, coalesce := "", !takesOver && it.value != nil && b.onlyDateChanged(it, value)
 	if coalesce {
 		shown = b.shownConn(it)
 	}
 	it.value = value
 	it.goal = expiring
-	if hold {
+	if w.hold {
 		it.goal = renewed
 	}
+	if takesOver || !w.hold {
+		it.arrival = w.arrival
+	}
 	it.until = time.Now().Add(b.ttl)
-	if !until.IsZero() {
-		it.until = until
+	if !w.until.IsZero() {
+		it.until = time.Now().Add(w.until.Sub(b.Now()))
 		b.planEnd(it)
 	}
 	it.beat = b.clock()
@@ -174,7 +189,7 @@ func (b *Broker) Leave(k presence.Key) {
 	if it == nil || it.goal == removed {
 		return
 	}
-	it.goal, it.pending = purged, nothing
+	it.goal, it.pending, it.arrival = purged, nothing, 0
 	if it.written == unsent && !it.busy {
 		b.dropExpired(it)
 		return
@@ -199,7 +214,7 @@ func (b *Broker) Remove(k presence.Key) error {
 		b.budgets.Entries.Add(k.Site, 1)
 		b.budgets.EntryBytes.Add(k.Site, it.size)
 	}
-	it.goal, it.pending = removed, nothing
+	it.goal, it.pending, it.arrival = removed, nothing, 0
 	it.until = time.Now().Add(b.ttl) // by then the entry has expired anyway
 	b.refreshViews(it)
 	b.enqueue(it)
@@ -214,11 +229,6 @@ func (b *Broker) remoteChange(name string, stored *presence.Stored, rev uint64, 
 		return
 	}
 	switch {
-	case it.isLate() && stored != nil && stored.DateGMT < it.value.DateGMT: // the page was on another node, and is back
-		it.pending = newValue
-		it.unconfirm()
-		it.foreignRev = max(it.foreignRev, rev)
-		b.enqueue(it)
 	case it.written != confirmed: // the ack of this node's write will show which one is newer
 		if stored != nil || byRemove {
 			it.foreignRev = max(it.foreignRev, rev)

@@ -18,10 +18,9 @@ import (
 //
 // pending is the next write while the goal is renewed or expiring:
 //
-//	any        ──a new value, by Hold or Put────────────────→ newValue
+//	any        ──a new value, by Hold, TakeOver or Put──────→ newValue
 //	nothing    ──a value with a new date only, by Hold──────→ dateWaits
 //	dateWaits  ──the wheel, StopRenewing, SetIdle, Close────→ dateDue
-//	dateWaits  ──the watch: another node wrote an older date→ newValue
 //	nothing    ──the wheel, SetIdle, a failure──────────────→ repetition
 //	any but dateWaits ──the writer sends it─────────────────→ nothing
 //	any        ──Leave, Remove──────────────────────────────→ nothing
@@ -34,10 +33,10 @@ import (
 //	              watch: another client deleted the key──→ unconfirmed
 //	any         ──the bucket is a new one────────────────→ unsent
 //
-// A newValue is written unconditionally: the page is here now, whichever node had it
-// before. Every other write (renewal, repetition, purge) expects the revision that this
-// node knows, so it never overwrites what another node wrote meanwhile. A removal is
-// written unconditionally, too.
+// A take-over is written unconditionally until it is acknowledged: the page is here now,
+// whichever node had it before. So is a removal. Every other write expects the revision that
+// this node knows, so it never replaces what another node wrote meanwhile. The date of a
+// value decides nothing: the clocks of two nodes differ.
 //
 // An item ends when its purge or removal is acknowledged, when another node has written
 // the key since, and when its TTL has passed.
@@ -52,6 +51,7 @@ type item struct {
 	sentBeat time.Duration // when it sent the value that was written last
 	queued   *list.Element // its place in the writer's queue, or nil
 	rev      uint64        // the newest revision that this node may replace
+	arrival  Arrival       // of a take-over without ack, or 0
 
 	// foreignRev is the newest revision of another node that arrived while a write of this
 	// node had no ack.

@@ -137,7 +137,7 @@ func (b *Broker) received(t Topic, m Message) {
 // Replace is Publish for a topic that keeps the last message of each key. NATS removes the
 // message at the time until, which it rounds to seconds.
 func (b *Broker) Replace(ctx context.Context, t Topic, site, key string, data []byte, until time.Time) error {
-	_, err := b.publish(ctx, t, t.keySubject(site, key), data, jetstream.WithMsgTTL(roundUp(time.Until(until))))
+	_, err := b.publish(ctx, t, t.keySubject(site, key), data, jetstream.WithMsgTTL(roundUp(until.Sub(b.Now()))))
 	return err
 }
 
@@ -145,7 +145,7 @@ func (b *Broker) Replace(ctx context.Context, t Topic, site, key string, data []
 // with the sequence number over; 0: if there is one.
 func (b *Broker) Restore(ctx context.Context, t Topic, site, key string, data []byte, until time.Time, over uint64) error {
 	_, err := b.publish(ctx, t, t.keySubject(site, key), data,
-		jetstream.WithMsgTTL(roundUp(time.Until(until))), jetstream.WithExpectLastSequencePerSubject(over))
+		jetstream.WithMsgTTL(roundUp(until.Sub(b.Now()))), jetstream.WithExpectLastSequencePerSubject(over))
 	if isConflict(err) {
 		return nil
 	}

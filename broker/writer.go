@@ -68,6 +68,7 @@ func (b *Broker) writer() {
 func (b *Broker) next() (*nats.Conn, *nats.Msg) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.checkPause()
 	for b.down == nil && b.queue.Len() > 0 && len(b.inFlight)+b.lookingUp < maxInFlight {
 		it := b.queue.Remove(b.queue.Front()).(*item)
 		it.queued = nil
@@ -81,6 +82,7 @@ func (b *Broker) next() (*nats.Conn, *nats.Msg) {
 // prepare returns the message with the item's next write, or nil.
 func (b *Broker) prepare(it *item) *nats.Msg {
 	msg := nats.NewMsg(kvSubject + it.name)
+	takesOver := b.entitles(it.arrival)
 	switch {
 	case it.goal == removed:
 		msg.Header.Set(bucket.OperationHeader, kvRemoved)
@@ -99,7 +101,7 @@ func (b *Broker) prepare(it *item) *nats.Msg {
 			msg.Header.Set(jetstream.MsgTTLHeader, ttl.String())
 		}
 		msg.Data = it.value.JSON()
-		b.track(msg, pendingWrite{it: it, value: it.value, ttl: ttl})
+		b.track(msg, pendingWrite{it: it, value: it.value, arrival: it.arrival, ttl: ttl})
 		if it.pending == dateDue {
 			it.unconfirm()
 		}
@@ -107,7 +109,7 @@ func (b *Broker) prepare(it *item) *nats.Msg {
 	default:
 		return nil
 	}
-	if it.goal != removed && it.pending != newValue && !b.exclusive {
+	if it.goal != removed && !takesOver && !b.exclusive {
 		msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(it.rev, 10))
 	}
 	it.busy, it.pending = true, nothing
@@ -182,18 +184,18 @@ func (b *Broker) resolve(it *item, msg *jetstream.RawStreamMsg) {
 	foreign := current != nil && current.Node != b.node
 	byRemove := msg.Header.Get(bucket.OperationHeader) == kvRemoved
 	switch {
-	case it.goal == removed:
-		// A removal is unconditional.
+	case it.goal == removed || b.entitles(it.arrival):
+		// The write is unconditional.
 	case byRemove && it.written == confirmed && !it.leaves() && msg.Sequence > it.rev:
 		b.drop(it)
 		return
-	case msg.Sequence != 0 && msg.Sequence < it.rev || it.pending == newValue:
-		// The replica lags behind, or the write of a new value is unconditional.
+	case msg.Sequence != 0 && msg.Sequence < it.rev:
+		// The replica lags behind.
 	case it.leaves() && current == nil:
 		b.learn(it, nil, msg.Sequence)
 		b.dropExpired(it)
 		return
-	case foreign && (it.leaves() || it.written == confirmed || it.value.DateGMT <= current.DateGMT):
+	case foreign && (current.Held || it.leaves() || it.written == confirmed):
 		b.drop(it) // the page is on that node now
 		return
 	default:

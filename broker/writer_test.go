@@ -50,6 +50,13 @@ func foreignValue(k presence.Key, s presence.Stored) *presence.Stored {
 	return &s
 }
 
+// heldThere returns s as another node wrote it for a page with a link.
+func heldThere(k presence.Key, s presence.Stored) *presence.Stored {
+	v := foreignValue(k, s)
+	v.Held = true
+	return v
+}
+
 // TestLastWriterHoldsPage delivers the write of another node before the ack of this node's
 // write.
 func TestLastWriterHoldsPage(t *testing.T) {
@@ -86,27 +93,27 @@ func TestLastWriterHoldsPage(t *testing.T) {
 	}
 }
 
-// TestNewValueDuringRemoteWrite has a page that leaves this node and returns to it while the
-// first write of this node is in flight. The newer value is kept.
-func TestNewValueDuringRemoteWrite(t *testing.T) {
+// TestTakeOverDuringRemoteWrite has a page that leaves this node and returns to it while the
+// first write of this node is in flight. This node keeps it.
+func TestTakeOverDuringRemoteWrite(t *testing.T) {
 	k := page("r", "user-1", "a")
 	b := manualBroker()
 	b.Hold(k, at(1, "x"))
 	msg := nextWrite(t, b)
-	b.Hold(k, at(3, "y"))
+	b.TakeOver(k, at(1, "y"), b.Arrive())
 	deliver(b, k, foreignValue(k, at(2, "x")), 10)
 	ack(b, msg, 9)
 	msg = nextWrite(t, b)
 	if msg.Header.Get(jetstream.ExpectedLastSubjSeqHeader) != "" {
-		t.Error("the write of a new value expects a revision")
+		t.Error("the take-over expects a revision")
 	}
 	if ack(b, msg, 11); b.holds(k) == nil {
 		t.Error("dropped, although the page is connected to this node")
 	}
 }
 
-// TestExpectedRevisions checks which revision each write expects: that of a new value none,
-// every other one the last known.
+// TestExpectedRevisions checks which revision each write expects: a take-over none until it is
+// acknowledged, every other one the last known.
 func TestExpectedRevisions(t *testing.T) {
 	synctest.Test(t, testExpectedRevisions)
 }
@@ -129,9 +136,12 @@ func testExpectedRevisions(t *testing.T) {
 		}
 	}
 	b.Hold(k, at(1, "x"))
+	b.completed(expected("0").Reply, 0, nats.ErrTimeout)
+	b.down = nil
+	b.TakeOver(k, at(1, "x"), b.Arrive())
 	b.completed(expected("").Reply, 0, nats.ErrTimeout)
 	b.down = nil
-	ack(b, expected("0"), 5)
+	ack(b, expected(""), 5)
 	renew()
 	ack(b, expected("5"), 6)
 	renew()
@@ -139,7 +149,7 @@ func testExpectedRevisions(t *testing.T) {
 	b.down = nil
 	ack(b, expected("6"), 7)
 	b.Hold(k, at(2, "x"))
-	ack(b, expected(""), 8)
+	ack(b, expected("7"), 8)
 	b.Leave(k)
 	ack(b, expected("8"), 9)
 	if len(b.items)+b.queue.Len()+len(b.inFlight) != 0 {
@@ -156,7 +166,7 @@ func TestResolve(t *testing.T) {
 		name    string
 		current *presence.Stored // in the bucket
 		rev     uint64           // in the bucket
-		acked   bool
+		acked   bool             // this node's value was
 		leaving bool
 		held    bool
 		next    string // the revision that the next write expects
@@ -166,9 +176,9 @@ func TestResolve(t *testing.T) {
 		{"renewal, own value", &mine, 9, true, false, true, "9"},
 		{"renewal, foreign value", foreignValue(k, at(1, "x")), 9, true, false, false, ""},
 		{"renewal, replica that lags", foreignValue(k, at(1, "x")), 3, true, false, true, "4"},
-		{"repetition, older foreign value", foreignValue(k, at(4, "x")), 9, false, false, true, "9"},
-		{"repetition, newer foreign value", foreignValue(k, at(6, "x")), 9, false, false, false, ""},
-		{"repetition, foreign value of the same date", foreignValue(k, at(5, "x")), 9, false, false, false, ""},
+		{"repetition, older held value", heldThere(k, at(4, "x")), 9, false, false, false, ""},
+		{"repetition, newer held value", heldThere(k, at(6, "x")), 9, false, false, false, ""},
+		{"repetition, foreign value that nobody holds", foreignValue(k, at(6, "x")), 9, false, false, true, "9"},
 		{"purge, own value", &mine, 9, false, true, true, "9"},
 		{"purge, foreign value", foreignValue(k, at(1, "x")), 9, false, true, false, ""},
 		{"purge, no key", nil, 0, false, true, false, ""},

@@ -76,7 +76,7 @@ func (s *session) keepEarlier(newer *ticket.Claims) {
 	for _, c := range append([]*ticket.Claims{s.claims}, s.earlier...) {
 		posts := append(slices.Clone(c.Editable), c.NotEditable...)
 		isNew := func(id int64) bool { return !slices.Contains(named, id) }
-		if len(kept) < maxEarlier && slices.ContainsFunc(posts, isNew) && time.Now().Before(c.ExpiresAt.Time) {
+		if len(kept) < maxEarlier && slices.ContainsFunc(posts, isNew) && s.tickets.Now(s.site.ID).Before(c.ExpiresAt.Time) {
 			kept = append(kept, c)
 			named = append(named, posts...)
 		}
@@ -119,7 +119,7 @@ func (s *session) activePostsFrame(lists room.ActiveLists) []byte {
 	if !s.wantsFrames || s.ended {
 		return nil
 	}
-	b := &beat{Call: hook.Call{User: s.user, Now: time.Now()}, site: s.site, claims: s.claims, earlier: s.earlier, tickets: s.tickets}
+	b := &beat{Call: hook.Call{User: s.user, Now: s.broker.Now()}, site: s.site, claims: s.claims, earlier: s.earlier, tickets: s.tickets}
 	posts, ok := b.activePosts()
 	if !ok {
 		return nil

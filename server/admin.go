@@ -43,6 +43,7 @@ func (s *Server) apiNode() restapi.Node {
 	return restapi.Node{
 		Broker:       s.broker,
 		Keyfunc:      s.tickets.Keyfunc,
+		KeySigned:    s.tickets.KeySigned,
 		Network:      s.sites.network,
 		HasSite:      func(id string) bool { return s.sites.get(id) != nil },
 		View:         s.sites.view,
@@ -59,7 +60,7 @@ func (s *Server) apiNode() restapi.Node {
 
 // admitDeposit returns why a site may not have one more deposit.
 func (s *Server) admitDeposit(site string, d *message.Deposit) error {
-	err := s.deposits.Admit(site, d, time.Now())
+	err := s.deposits.Admit(site, d, s.broker.Now())
 	if err != nil && !errors.As(err, new(*budget.Error)) {
 		s.clients.DepositRefused(site, err)
 	}

@@ -45,8 +45,11 @@ type frame struct {
 	Changed  string           `json:"changed"`
 }
 
-func (p *page) hello() string {
-	return fmt.Sprintf(`{"type":"hello","ticket":%q,"conn":%q}`, p.ticket, p.conn)
+func (p *page) hello() string { return p.helloWith("") }
+
+// helloWith is hello with the presence handles of the page's last beat.
+func (p *page) helloWith(body string) string {
+	return fmt.Sprintf(`{"type":"hello","ticket":%q,"conn":%q,"body":%q}`, p.ticket, p.conn, body)
 }
 
 // socket is the WebSocket of a page.

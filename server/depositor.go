@@ -67,7 +67,7 @@ func (d *depositor) receive(m broker.Message) {
 		d.log.Warn("a deposit on NATS is invalid", "error", err)
 		return
 	}
-	changed, outdated := d.store.Put(m, msg, time.Now())
+	changed, outdated := d.store.Put(m, msg, d.broker.Now())
 	if outdated {
 		signal(d.outdated)
 	}
@@ -106,7 +106,7 @@ func (d *depositor) run(stop <-chan struct{}) {
 		case <-stop:
 			return
 		case <-sweep.C:
-			d.store.Sweep(time.Now())
+			d.store.Sweep(d.broker.Now())
 			continue
 		case <-d.outdated:
 			outdated = true
@@ -121,7 +121,7 @@ func (d *depositor) run(stop <-chan struct{}) {
 }
 
 func (d *depositor) restore(stop <-chan struct{}, outdated bool) error {
-	for _, c := range d.store.Copies(outdated, time.Now()) {
+	for _, c := range d.store.Copies(outdated, d.broker.Now()) {
 		select {
 		case <-stop:
 			return nil
@@ -157,7 +157,7 @@ func (s *session) takeDeposit(handle string, spread time.Duration) {
 // sendDeposits tells the page which handles have a value for it, if that has changed, or if
 // the handle changed has a new value. It is called with s.mu held.
 func (s *session) sendDeposits(changed string, spread time.Duration) {
-	held := s.deposits.Held(s.site.ID, pageOf(s.claims), time.Now())
+	held := s.deposits.Held(s.site.ID, pageOf(s.claims), s.broker.Now())
 	isNew := func(h deposit.Held) bool { return h.Handle == changed && !slices.Contains(s.values, h) }
 	if !slices.ContainsFunc(held, isNew) {
 		changed = ""

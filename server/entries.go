@@ -14,6 +14,7 @@ type sessionEntries []sessionEntry
 type sessionEntry struct {
 	room, clientID string
 	pinged         bool // by the page's last beat
+	taken          bool // over from other nodes, since the page's hello
 }
 
 // find returns the index of an entry, or -1.
@@ -21,13 +22,16 @@ func (l sessionEntries) find(k presence.Key) int {
 	return slices.IndexFunc(l, func(e sessionEntry) bool { return e.room == k.Room && e.clientID == k.ClientID })
 }
 
-// add adds an entry, which the page's last beat pinged for.
-func (l *sessionEntries) add(k presence.Key) {
-	if i := l.find(k); i >= 0 {
-		(*l)[i].pinged = true
-		return
+// add returns an entry, which the page's last beat pinged for, and adds it if it is missing. The
+// pointer is valid until the next call.
+func (l *sessionEntries) add(k presence.Key) *sessionEntry {
+	i := l.find(k)
+	if i < 0 {
+		i = len(*l)
+		*l = append(*l, sessionEntry{room: k.Room, clientID: k.ClientID})
 	}
-	*l = append(*l, sessionEntry{k.Room, k.ClientID, true})
+	(*l)[i].pinged = true
+	return &(*l)[i]
 }
 
 // remove removes an entry.

@@ -35,7 +35,7 @@ func (s *session) renew(siteID string, claims *ticket.Claims) error {
 	s.site.phpBeats.Count(s.claims, claims)
 	s.accept(claims)
 	if s.connected() {
-		s.timer.Reset(time.Until(claims.ExpiresAt.Time))
+		s.timer.Reset(s.left())
 	}
 	s.held.Update(s.rows())
 	if err := s.hear(false); err != nil {
@@ -113,13 +113,16 @@ func (s *session) withdrawRooms() (withdrawn bool, err error) {
 	return true, s.hear(false)
 }
 
+// left returns how long the page's ticket is valid. It is called with s.mu held.
+func (s *session) left() time.Duration { return s.claims.ExpiresAt.Sub(s.tickets.Now(s.site.ID)) }
+
 // Leave implements transport.Session: the user logs out.
 func (s *session) Leave() { s.end(nil) }
 
 // expire is called by the timer: the ticket or the grace period has expired.
 func (s *session) expire() {
 	s.mu.Lock()
-	if left := time.Until(s.claims.ExpiresAt.Time); left > 0 && !s.ended && s.connected() {
+	if left := s.left(); left > 0 && !s.ended && s.connected() {
 		s.timer.Reset(left) // the page reconnected just as its grace period ended
 		s.mu.Unlock()
 		return
@@ -184,7 +187,9 @@ func (s *session) connect(out *transport.Outbox) {
 		old.Bye(&transport.Bye{Code: transport.CodeReplaced, Reason: "another connection was opened with the same connection id"})
 	}
 	out.OnDrained(s.catchUp)
-	for _, e := range s.entries {
+	s.arrival = s.broker.Arrive()
+	for i, e := range s.entries {
+		s.entries[i].taken = false
 		s.site.sync.Opened(s.keyOf(e.room, e.clientID))
 	}
 }
@@ -207,10 +212,13 @@ func (s *session) Detach(out *transport.Outbox) {
 func (s *session) disconnect(out *transport.Outbox) {
 	if s.detach(out) && !s.ended {
 		s.disconnectedAt = time.Now()
+		s.arrival = 0
 		s.timer.Reset(s.grace)
 		s.held.Update(s.rows())
 		for _, e := range s.entries {
-			s.site.sync.Closed(s.keyOf(e.room, e.clientID), s.disconnectedAt)
+			k := s.keyOf(e.room, e.clientID)
+			s.broker.Disconnected(k)
+			s.site.sync.Closed(k, s.disconnectedAt)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package server
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/heartbeatd/heartbeatd/server/pushtransport"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
@@ -76,13 +75,13 @@ func (s *session) begin(replay *replayBuffer, claims *ticket.Claims, hello trans
 	}()
 	s.connect(out)
 	s.accept(claims)
-	s.timer.Reset(time.Until(claims.ExpiresAt.Time))
+	s.timer.Reset(s.left())
 	s.site.rooms.Notifier.Unsubscribe(s) // a page that resumes may have missed changes
 	form := wordpress.ParseForm([]byte(hello.Body))
 	switch {
 	case claims.Rows != "":
 		s.reportIdle(form)
-		s.held.Show(s.rows(), pushtransport.IsVisible(form), !resumed && time.Since(claims.IssuedAt.Time) < freshPage)
+		s.held.Show(s.rows(), pushtransport.IsVisible(form), !resumed && s.tickets.Now(s.site.ID).Sub(claims.IssuedAt.Time) < freshPage)
 	case hello.Body != "":
 		s.reportIdle(form)
 		s.note(form)

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/demosite"
@@ -98,7 +97,8 @@ func (s *Server) answerPost(r *http.Request, body []byte, st *site, claims *tick
 	s.nameConnection(r, c)
 	st.cron.Tell(claims.Cron, claims.IssuedAt.UnixMilli())
 	c.readDeposits(&s.deposits, claims, s.pipeline.Hooks())
-	if !claims.MayAnswer(&c.Call, s.pipeline.Hooks(), false) || !c.readActivePosts() || st.cron.Claim(c.Now) {
+	now := s.tickets.Now(st.ID)
+	if !claims.MayAnswer(&c.Call, s.pipeline.Hooks(), false, now) || !c.readActivePosts() || st.cron.Claim(now) {
 		s.metrics.declined.Inc()
 		return plainTick(http.StatusConflict, "this beat is for PHP: post it to admin-ajax.php")
 	}
@@ -145,7 +145,7 @@ func (s *Server) admitDemo(r *http.Request) (answer func(body []byte) transport.
 // newBeat reads a request as PHP does: a body is a form only if its type says so.
 func (s *Server) newBeat(r *http.Request, body []byte) *postedBeat {
 	c := &postedBeat{}
-	c.Now = time.Now()
+	c.Now = s.broker.Now()
 	if r.URL.RawQuery != "" {
 		c.Query = wordpress.ParseQuery(r.URL.RawQuery)
 	}

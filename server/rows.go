@@ -81,7 +81,7 @@ func (s *session) rows() pushtransport.Session {
 	view, _ := s.site.open() // fails when the node stops
 	return pushtransport.Session{
 		Broker: s.broker, View: view, State: &s.site.held, Site: s.site.ID, Conn: s.key.conn,
-		Claims: s.claims, User: s.user, Idle: s.idle, Connected: s.connected(), Wake: s.wakeRows,
+		Claims: s.claims, User: s.user, Idle: s.idle, Connected: s.connected(), Arrival: s.arrival, Wake: s.wakeRows,
 	}
 }
 

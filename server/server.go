@@ -56,6 +56,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/balance"
+	"github.com/heartbeatd/heartbeatd/server/clocks"
 	"github.com/heartbeatd/heartbeatd/server/demosite"
 	"github.com/heartbeatd/heartbeatd/server/deposit"
 	"github.com/heartbeatd/heartbeatd/server/forward"
@@ -138,6 +139,7 @@ type Server struct {
 	deposits deposit.Store
 	refusals refusals
 	balancer *balance.Balancer
+	clocks   clocks.Clocks
 
 	apiKey, metricsKey string
 
@@ -175,6 +177,8 @@ func New(c Config) (*Server, error) {
 	s.clients = limit.New(c.TrustedProxies, func(name string) { s.metrics.limited.WithLabelValues(name).Inc() })
 	s.clients.Log = c.Logger
 	s.metrics = newMetrics(func() int { return s.sessions.count("") }, s.clients)
+	s.clocks = clocks.Clocks{NATSAhead: c.Broker.NATSAhead, SiteAhead: s.tickets.WorstClock, Log: c.Logger}
+	s.clocks.Register(s.metrics.registry)
 	rows, tables := newWaker(), newWaker()
 	s.shared = shared{c.Broker, &s.tickets, s.pipeline, s.metrics, &s.deposits, cmp.Or(c.grace, defaultGrace), s.sessions.forget, rows.wake}
 	list := c.Sites
@@ -206,6 +210,7 @@ func New(c Config) (*Server, error) {
 	s.forwarder = s.newForwarder()
 	s.requests.Prefix = s.forwarder.Prefix()
 	s.stopped.Go(s.closeIdleSites)
+	s.stopped.Go(func() { s.clocks.Run(s.stop) })
 	s.stopped.Go(func() { publishPHPBeats(c.Broker, s.sites, cmp.Or(c.publishEvery, publishEvery), s.stop, c.Logger) })
 	s.stopped.Go(func() {
 		presencesync.Run(syncNode(c.Broker, s.sites, tables, c.Logger), cmp.Or(c.syncEvery, presencesync.Interval), s.stop)

@@ -66,10 +66,11 @@ type session struct {
 	earlier        []*ticket.Claims // from newest to oldest, for what they say about single posts
 	user           *hook.User
 	entries        sessionEntries
-	rooms          []*room.Room // rooms that the page hears
-	focusedAt      int64        // Unix ms: when it last beat with the focus
-	disconnectedAt time.Time    // when it last lost its connection
-	timer          *time.Timer  // ends the session: at exp, or after the grace period
+	arrival        broker.Arrival // of its connection; 0 without one
+	rooms          []*room.Room   // rooms that the page hears
+	focusedAt      int64          // Unix ms: when it last beat with the focus
+	disconnectedAt time.Time      // when it last lost its connection
+	timer          *time.Timer    // ends the session: at exp, or after the grace period
 	ended          bool
 	idle           presence.Activity // as the page reported it last
 	values         []deposit.Held    // handles that have a value for the page
@@ -87,13 +88,13 @@ type sessionKey struct {
 // Beat implements transport.Session.
 func (s *session) Beat(_ context.Context, received transport.Beat) transport.Tick {
 	form := wordpress.ParseForm(received.Body)
-	now := time.Now()
+	now := s.tickets.Now(s.site.ID)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b := &beat{Call: hook.Call{User: s.user, Post: form, Now: now, Nonces: s.claims}, site: s.site, claims: s.claims, earlier: s.earlier, tickets: s.tickets, entries: s}
+	b := &beat{Call: hook.Call{User: s.user, Post: form, Now: s.broker.Now(), Nonces: s.claims}, site: s.site, claims: s.claims, earlier: s.earlier, tickets: s.tickets, entries: s}
 	b.read()
 	b.readDeposits(s.deposits, s.claims, s.pipeline.Hooks())
-	if s.ended || !s.beats.Allow() || !s.claims.MayAnswer(&b.Call, s.pipeline.Hooks(), true) || !b.readActivePosts() || s.site.cron.Claim(now) {
+	if s.ended || !s.beats.Allow() || !s.claims.MayAnswer(&b.Call, s.pipeline.Hooks(), true, now) || !b.readActivePosts() || s.site.cron.Claim(now) {
 		s.metrics.declined.Inc()
 		if s.misses(&b.Call) {
 			s.sendDeposits("", 0)
@@ -126,7 +127,7 @@ func (s *session) note(form *wordpress.Array) {
 		s.held.Show(s.rows(), pushtransport.IsVisible(form), false)
 		return
 	}
-	b := &beat{Call: hook.Call{User: s.user, Post: form, Now: time.Now()}, site: s.site, entries: s}
+	b := &beat{Call: hook.Call{User: s.user, Post: form, Now: s.broker.Now()}, site: s.site, entries: s}
 	b.read()
 	s.entries.clearPinged()
 	pipeline.Ping(&b.Call)
@@ -155,16 +156,23 @@ func (s *session) reportIdle(form *wordpress.Array) bool {
 	return true
 }
 
-// write implements entryWriter: the entry is renewed while the page pings for it. It is
+// write implements entryWriter: the entry is renewed while the page pings for it. Only the
+// first beat since the hello, or the hello itself, takes the entry over from another node: a
+// later beat may be an old one of a page that has connected to another node since. write is
 // called by hooks of the page's beat, with s.mu held.
 func (s *session) write(c *hook.Call, e presence.Entry) error {
 	if c.Focus {
 		s.focusedAt = c.Now.UnixMilli()
 	}
 	e.Idle = s.idle
-	k := s.keyOf(e.Room, e.ClientID)
-	s.entries.add(k)
-	return s.broker.Hold(k, presence.Stored{Entry: e, FocusedAt: s.focusedAt})
+	k, value := s.keyOf(e.Room, e.ClientID), presence.Stored{Entry: e, FocusedAt: s.focusedAt}
+	own := s.entries.add(k)
+	if own.taken {
+		return s.broker.Hold(k, value)
+	}
+	err := s.broker.TakeOver(k, value, s.arrival)
+	own.taken = err == nil
+	return err
 }
 
 // keyOf returns the key of an entry of the page.

@@ -228,13 +228,19 @@ type link struct {
 
 func (p *page) connect(t *testing.T, n *node) *link {
 	t.Helper()
+	return p.connectWith(t, n, "")
+}
+
+// connectWith is connect with the presence handles of the page's last beat.
+func (p *page) connectWith(t *testing.T, n *node, body string) *link {
+	t.Helper()
 	c, _, err := websocket.Dial(t.Context(), "http://"+n.public+"/heartbeat/socket", &websocket.DialOptions{HTTPClient: p.http, Subprotocols: []string{"heartbeat.v1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.CloseNow() })
 	l := &link{t: t, page: p, conn: c}
-	l.send(fmt.Sprintf(`{"type":"hello","ticket":%q,"conn":%q}`, p.ticket, p.conn))
+	l.send(fmt.Sprintf(`{"type":"hello","ticket":%q,"conn":%q,"body":%q}`, p.ticket, p.conn, body))
 	l.until("the welcome", func(f frame) bool { return f.Type == "welcome" })
 	return l
 }
@@ -250,7 +256,7 @@ func (l *link) send(text string) {
 func (l *link) ping(screen string) {
 	l.t.Helper()
 	l.id++
-	l.send(fmt.Sprintf(`{"type":"beat","id":%d,"body":"data[presence-ping][screen]=%s&_nonce=%s&action=heartbeat&has_focus=true"}`, l.id, screen, l.page.nonce))
+	l.send(fmt.Sprintf(`{"type":"beat","id":%d,"body":%q}`, l.id, l.page.beat(screen)))
 }
 
 // until reads frames until one matches. seen has the frames before it.

@@ -18,9 +18,10 @@ import (
 type Page struct {
 	keys    []presence.Key // of the entries
 	visible bool
-	shownAt time.Time    // when the page was opened or shown
-	ping    *ticket.Ping // of the last ticket that had one
-	state   string       // what its entries were written from
+	shownAt time.Time      // when the page was opened or shown
+	ping    *ticket.Ping   // of the last ticket that had one
+	state   string         // what its entries were written from
+	taken   broker.Arrival // with which the entries were taken over
 }
 
 // Session is what the rows of a page depend on.
@@ -33,7 +34,8 @@ type Session struct {
 	User       *hook.User
 	Idle       presence.Activity
 	Connected  bool
-	Wake       func() // wakes the goroutine of Run
+	Arrival    broker.Arrival // of the connection
+	Wake       func()         // wakes the goroutine of Run
 }
 
 // IsVisible reports whether the page of a note or a hello is visible. The body of a page that
@@ -47,7 +49,7 @@ func IsVisible(form *wordpress.Array) bool {
 func (p *Page) Show(s Session, visible, written bool) {
 	was := p.visible
 	if visible && (!was || p.shownAt.IsZero()) {
-		p.shownAt = time.Now()
+		p.shownAt = s.Broker.Now()
 	}
 	p.visible = visible
 	shown := p.shown(s)
@@ -128,17 +130,22 @@ func (p *Page) Update(s Session) {
 	// Only rows of pages with a connection are renewed in the table.
 	hold := p.visible && s.Connected
 	state := fmt.Sprint(string(value.Data), value.FocusedAt, hold, s.Idle)
-	if slices.Equal(keys, p.keys) && state == p.state {
+	arrived := hold && s.Arrival != p.taken
+	if slices.Equal(keys, p.keys) && state == p.state && !arrived {
 		return
+	}
+	write := s.Broker.Put
+	if hold {
+		write = s.Broker.Hold
+	}
+	if arrived {
+		write = func(k presence.Key, v presence.Stored) error { return s.Broker.TakeOver(k, v, s.Arrival) }
+		p.taken = s.Arrival
 	}
 	p.keys, p.state = keys, state
 	for _, k := range keys {
-		write := s.Broker.Put
-		if hold {
-			write = s.Broker.Hold
-		}
 		if write(k, value) != nil {
-			p.state = "" // the next Update writes the entry again
+			p.state, p.taken = "", 0 // the next Update writes the entry again
 		}
 	}
 }

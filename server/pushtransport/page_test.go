@@ -1,6 +1,7 @@
 package pushtransport
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -36,6 +37,47 @@ func TestRefusedRowIsWrittenLater(t *testing.T) {
 		p.Update(s)
 		if shown := view.Shown(presence.Filter{}); len(shown) != 1 || shown[0].ClientID != UserClient(2) {
 			t.Errorf("after an update: %+v", shown)
+		}
+	}
+}
+
+// TestReturningPageTakesRowsOver has a page that moves from a node to another one and back, while
+// its first session lasts. The rows are then of the first node again, although they are the same.
+func TestReturningPageTakesRowsOver(t *testing.T) {
+	one := nodetest.OpenBroker(t, broker.Config{TTL: time.Minute, Listen: "127.0.0.1:0", Node: "one"})
+	two := nodetest.OpenBroker(t, broker.Config{TTL: time.Minute, URL: "nats://" + one.ListenAddr(), Node: "two"})
+	var views []*broker.View
+	for _, b := range []*broker.Broker{one, two} {
+		view, err := b.Watch("default", func(presence.Change) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(view.Close)
+		views = append(views, view)
+	}
+	session := func(b *broker.Broker) Session {
+		return Session{
+			Broker: b, State: new(State), Site: "default", Conn: "connection", Connected: true, Wake: func() {}, Arrival: b.Arrive(),
+			Claims: &ticket.Claims{Rows: "https://example.org/rows"}, User: &hook.User{ID: 2, EditPosts: true},
+		}
+	}
+	are := func(node string) bool { // on both nodes: each shows its own entry before it is written
+		return !slices.ContainsFunc(views, func(v *broker.View) bool {
+			shown := v.Shown(presence.Filter{})
+			return len(shown) != 1 || shown[0].Node != node
+		})
+	}
+	var onOne, onTwo Page
+	for _, visit := range []struct {
+		page   *Page
+		broker *broker.Broker
+		node   string
+	}{{&onOne, one, "one"}, {&onTwo, two, "two"}, {&onOne, one, "one"}} {
+		visit.page.Show(session(visit.broker), true, false)
+		for deadline := time.Now().Add(10 * time.Second); !are(visit.node); time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("the rows are not of node %s", visit.node)
+			}
 		}
 	}
 }

@@ -41,6 +41,8 @@ type Node struct {
 	// Keyfunc returns the function by which a JWT parser finds the secrets of the
 	// site that a key names. It sets siteID to that site.
 	Keyfunc func(siteID *string) jwt.Keyfunc
+	// KeySigned takes the time at which a site's WordPress has signed a key that has arrived.
+	KeySigned func(siteID string, at time.Time)
 	// Network returns the ID of the first site of a site's network.
 	Network func(siteID string) string
 	// HasSite reports whether the node serves a site. It returns false for one more
@@ -222,6 +224,7 @@ func (a *api) authenticate(r *http.Request) (siteID string, issued time.Time, er
 	if claims.IssuedAt == nil || claims.ExpiresAt.Sub(claims.IssuedAt.Time) > ticket.KeyLife {
 		return "", issued, &apiError{401, "bad_key", "invalid API key: it must have iat and expire within a minute"}
 	}
+	a.KeySigned(siteID, claims.IssuedAt.Time)
 	if !a.HasSite(siteID) {
 		return "", issued, &apiError{503, "unavailable", "the limit of sites of one network is reached on this node"}
 	}

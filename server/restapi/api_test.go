@@ -67,6 +67,7 @@ func newTestNode(t *testing.T) *testNode {
 			views[id].Wait(ctx)
 			return views[id], nil
 		},
+		KeySigned: func(string, time.Time) {},
 		PutLock:   func(id string) sync.Locker { return locks[id] },
 		Renews:    func(presence.Key, int64) (bool, bool) { return false, false },
 		Sessions:  func(string) int { return 0 },
@@ -107,6 +108,20 @@ func key(t *testing.T) string {
 func signKey(t *testing.T, secret string, issued time.Time, life time.Duration, audience ...string) string {
 	t.Helper()
 	return nodetest.SignKey(t, testSite, secret, issued, life, audience...)
+}
+
+// TestKeyAges checks for how long a key is accepted: for its minute, and for the five minutes by
+// which the clocks may differ, in both directions.
+func TestKeyAges(t *testing.T) {
+	n := newTestNode(t)
+	for age, want := range map[time.Duration]int{
+		-6 * time.Minute: 401, -4 * time.Minute: 202, 0: 202, 3 * time.Minute: 202, 5 * time.Minute: 202, 7 * time.Minute: 401,
+	} {
+		old := signKey(t, secrets[testSite], time.Now().Add(-age), ticket.KeyLife, ticket.ForAPI)
+		if r, body := n.send(t, "POST", "/nudge", `{"to":{"all":true}}`, old); r.StatusCode != want {
+			t.Errorf("a key that is %v old: %d %s, want %d", age, r.StatusCode, body, want)
+		}
+	}
 }
 
 // TestNotFound checks that paths and methods which the API does not have get an error of

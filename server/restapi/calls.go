@@ -93,7 +93,7 @@ func (a *api) answer(ctx context.Context, c *call) (int, any, error) {
 	if err := message.CheckJSON("value", d.Value); err != nil {
 		return 0, nil, badRequest("%v", err)
 	}
-	d.UntilMS = time.Now().Add(time.Duration(c.TTL) * time.Second).UnixMilli()
+	d.UntilMS = a.Broker.Now().Add(time.Duration(c.TTL) * time.Second).UnixMilli()
 	if err := a.AdmitDeposit(c.site, &d); err != nil {
 		return 0, nil, &apiError{429, "limit_reached", err.Error()}
 	}

@@ -100,7 +100,8 @@ func FuzzAuthenticate(f *testing.F) {
 				return []byte(secrets[testSite]), nil
 			}
 		},
-		HasSite: func(id string) bool { return id == testSite },
+		HasSite:   func(id string) bool { return id == testSite },
+		KeySigned: func(string, time.Time) {},
 	}}
 	f.Fuzz(func(t *testing.T, header string) {
 		site, _, err := a.authenticate(&http.Request{Header: http.Header{"Authorization": {header}}})

@@ -159,7 +159,7 @@ func (a *api) setPresence(c *presenceCall) (any, error) {
 		return nil, badRequest("user_id is missing")
 	}
 	e.UserID = *c.body.UserID
-	e.DateGMT, e.ExpiresGMT = cmp.Or(e.DateGMT, time.Now().UTC().Format(wordpress.DateLayout)), ""
+	e.DateGMT, e.ExpiresGMT = cmp.Or(e.DateGMT, wordpress.Date(a.Broker.Now())), ""
 	conn := cmp.Or(c.body.Conn, PostConn)
 	if err := CheckEntry(&e); err != nil {
 		return nil, badRequest("%v", err)
@@ -193,7 +193,7 @@ func (a *api) put(k presence.Key, e *presence.Entry, expiresIn *int64) error {
 	if expiresIn == nil {
 		return a.Broker.Put(k, presence.Stored{Entry: *e})
 	}
-	until := time.Now().Add(time.Duration(*expiresIn) * time.Second)
+	until := a.Broker.Now().Add(time.Duration(*expiresIn) * time.Second)
 	e.ExpiresGMT = wordpress.Date(until)
 	return a.Broker.PutUntil(k, presence.Stored{Entry: *e}, until)
 }

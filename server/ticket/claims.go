@@ -170,18 +170,18 @@ const uncounted = "*"
 // MayAnswer reports whether heartbeatd may answer a beat instead of PHP: the ticket and
 // the page's nonce are fresh, and each handle of the beat is native, both in the ticket
 // and in hooks, or has a deposited value, and the ticket allows the set of the beat. linked
-// says that the beat came over a link.
-func (c *Claims) MayAnswer(beat *hook.Call, hooks *hook.Hooks, linked bool) bool {
+// says that the beat came over a link. now is the time by WordPress's clock.
+func (c *Claims) MayAnswer(beat *hook.Call, hooks *hook.Hooks, linked bool, now time.Time) bool {
 	if c.Native == nil || beat.Post.Has("wp_customize") || beat.Post.String("action") != "heartbeat" {
 		return false
 	}
-	if beat.Now.Unix() >= c.FreshUntil || beat.Now.Sub(c.IssuedAt.Time) > nativeAge || c.isAhead(beat.Now) {
+	if now.Unix() >= c.FreshUntil || now.Sub(c.IssuedAt.Time) > nativeAge || c.isAhead(now) {
 		return false
 	}
 	if !c.nonceMatches(beat.Post.String("_nonce")) {
 		return false
 	}
-	repeats := linked && beat.Now.Unix() < c.RepeatUntil
+	repeats := linked && now.Unix() < c.RepeatUntil
 	for handle := range beat.Data.All() {
 		if repeats && slices.Contains(repeatedHandles, handle) {
 			continue

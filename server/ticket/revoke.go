@@ -179,7 +179,7 @@ func (v *Verifier) MayEdit(siteID string, c *Claims, earlier []*Claims, p wordpr
 	}
 	says := c
 	if !c.Names(p.ID) {
-		names := func(c *Claims) bool { return c.Names(p.ID) && time.Now().Before(c.ExpiresAt.Time) }
+		names := func(c *Claims) bool { return c.Names(p.ID) && v.Now(siteID).Before(c.ExpiresAt.Time) }
 		i := slices.IndexFunc(earlier, names)
 		if i < 0 {
 			return false, c.PostsCut // asking again would not help: the next ticket has no more room

@@ -14,12 +14,13 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/server/heartbeatd/apiclient"
 	"github.com/heartbeatd/heartbeatd/server/readiness"
+	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
 const (
 	// skewFails is the difference of the clocks above which heartbeatd refuses
 	// tickets as issued in the future. Above skewWarns the doctor warns.
-	skewFails = time.Minute
+	skewFails = ticket.ClockSkew
 	skewWarns = 20 * time.Second
 )
 

@@ -1,0 +1,67 @@
+// Package clock measures the clocks of other machines. Those of two nodes, of NATS and of
+// WordPress differ, and what a node writes and decides must not depend on its own.
+package clock
+
+import (
+	"sync"
+	"time"
+)
+
+// Tolerance is the difference of two clocks above which it is reported.
+const Tolerance = 2 * time.Second
+
+// kept is the number of measurements of which the best one counts.
+const kept = 8
+
+// Peer is another machine, whose clock is asked with requests. The zero value has not been
+// asked: its time is that of this machine.
+type Peer struct {
+	mu      sync.Mutex // guards the following; no other lock is taken under it
+	samples [kept]sample
+	next    int
+}
+
+// sample is one answer. The time of an answer is known to half of the time that it took.
+type sample struct {
+	theirs time.Time
+	here   time.Time // halfway between request and answer, with this machine's monotonic clock
+	took   time.Duration
+}
+
+// Answered takes the time that the peer has answered to a request.
+func (p *Peer) Answered(theirs, sent, received time.Time) {
+	took := received.Sub(sent)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.samples[p.next] = sample{theirs, sent.Add(took / 2), took}
+	p.next = (p.next + 1) % kept
+}
+
+// Forget forgets all answers. It is called when this machine may have slept: while it did, its
+// monotonic clock stood still.
+func (p *Peer) Forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.samples = [kept]sample{}
+}
+
+// Now returns the time by the peer's clock. It does not depend on this machine's, which may
+// be set: since the last answers only the time that has passed counts.
+func (p *Peer) Now() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	best := -1
+	for i, s := range p.samples {
+		if !s.theirs.IsZero() && (best < 0 || s.took < p.samples[best].took) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return time.Now()
+	}
+	return p.samples[best].theirs.Add(time.Since(p.samples[best].here))
+}
+
+// Ahead returns how far the peer's clock is ahead of this machine's. It is negative if it is
+// behind.
+func (p *Peer) Ahead() time.Duration { return p.Now().Sub(time.Now().Round(0)) }

@@ -1,0 +1,97 @@
+package broker
+
+import (
+	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
+)
+
+// Arrival is a connection of a page to this node. It entitles the node to take over the
+// keys of the page from the node that the page was connected to before. Arrivals are
+// numbered; 0 entitles to nothing.
+type Arrival uint64
+
+const (
+	pulseInterval = 250 * time.Millisecond
+
+	// maxPause is how long this process may stand still without consequences. A page opens
+	// on another node when it has had no tick for 2.5 s.
+	maxPause = 2 * time.Second
+)
+
+// Arrive returns the arrival of a page that has just said hello to this node. For maxPause
+// after a pause of this process it returns 0: the hello may be as old as the pause, and the
+// page connected to another node since.
+func (b *Broker) Arrive() Arrival {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.checkPause()
+	if !b.resumed.IsZero() && time.Since(b.resumed) < maxPause {
+		return 0
+	}
+	b.arrivals++
+	return b.arrivals
+}
+
+// TakeOver is Hold for the first value of a key since a page has arrived. It replaces the
+// value of any other node, which stops renewing it. If this process has stood still since the
+// arrival, or the page has left by Disconnected, TakeOver is like Hold.
+func (b *Broker) TakeOver(k presence.Key, s presence.Stored, a Arrival) error {
+	return b.put(k, s, write{hold: true, arrival: a})
+}
+
+// Disconnected ends the right to take over a key: the page's connection has ended, and it may
+// be on another node now.
+func (b *Broker) Disconnected(k presence.Key) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if it := b.items[k.String()]; it != nil {
+		it.arrival = 0
+	}
+}
+
+// entitles reports whether an arrival allows to take over keys. The lock is held.
+func (b *Broker) entitles(a Arrival) bool { return a != 0 && a >= b.trusted }
+
+// heldElsewhere reports whether the link of a page to another node holds a key. The lock is
+// held.
+func (b *Broker) heldElsewhere(name string) bool {
+	_, stored, _ := b.revisions.Get(name)
+	return stored != nil && stored.Held && stored.Node != b.node
+}
+
+// pulser notices pauses of this process.
+func (b *Broker) pulser() {
+	tick := time.NewTicker(pulseInterval)
+	defer tick.Stop()
+	for {
+		b.mu.Lock()
+		b.checkPause()
+		b.pulse = time.Now()
+		b.mu.Unlock()
+		select {
+		case <-tick.C:
+		case <-b.ctx.Done():
+			return
+		}
+	}
+}
+
+// checkPause notices that this process has stood still, as by SIGSTOP or with its virtual
+// machine. Meanwhile its pages may have connected to other nodes, so no earlier arrival
+// entitles to anything any more. It is called before each decision, since what waited for
+// the process is handled before the next pulse. The lock is held.
+func (b *Broker) checkPause() {
+	now := time.Now()
+	if b.pulse.IsZero() {
+		return // the pulser has not started
+	}
+	// While a machine sleeps, the monotonic clock may stand still, too.
+	paused := max(now.Sub(b.pulse), now.Round(0).Sub(b.pulse.Round(0)))
+	if paused <= maxPause {
+		return
+	}
+	b.natsClock.Forget()
+	b.pulse, b.resumed, b.trusted = now, now, b.arrivals+1
+	b.log.Warn("this process has stood still; pages may have moved to other nodes", "for", paused.Round(time.Millisecond))
+}

@@ -1,0 +1,154 @@
+package broker
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/heartbeatd/heartbeatd/broker/presence"
+)
+
+// TestOldBeatTakesNothingOver has a page that moves to another node, whose old node then
+// gets another beat of it, with an old or a new date. The page must stay on the other node
+// when its session on the old one ends.
+func TestOldBeatTakesNothingOver(t *testing.T) {
+	for _, watched := range []bool{true, false} {
+		for _, second := range []int{1, 9} {
+			t.Run(fmt.Sprint("watched ", watched, ", date ", second), func(t *testing.T) {
+				t.Parallel()
+				old := open(t, Config{Listen: "127.0.0.1:0", Node: "old"})
+				url := "nats://" + old.ListenAddr()
+				b := open(t, Config{URL: url, Node: "new"})
+				if watched {
+					watch(t, old, "site")
+				}
+				v, d := watch(t, b, "site")
+				k := page("r", "user-1", "x")
+				old.Hold(k, at(1, "x"))
+				d.want(t, "joined user-1")
+				b.TakeOver(k, at(5, "y"), b.Arrive())
+				waitWritten(t, b)
+				old.Hold(k, at(second, "z"))
+				waitWritten(t, old)
+				old.Leave(k)
+				waitWritten(t, old)
+				old.Hold(page("r", "user-2", "x"), at(1, "x")) // is written after that
+				eventually(t, "the second page", func() bool { return d.last() == "joined user-2" })
+				d.want(t, "joined user-1, updated user-1, joined user-2")
+				if b.holds(k) == nil || inRoom(v, "r") != "user-1 user-2" {
+					t.Errorf("the other node holds the page: %v, and shows %q", b.holds(k) != nil, inRoom(v, "r"))
+				}
+			})
+		}
+	}
+}
+
+// TestHeldElsewhere checks what a node does with a key that another node holds and that it
+// has no item for.
+func TestHeldElsewhere(t *testing.T) {
+	k := page("r", "user-1", "a")
+	for _, c := range []struct {
+		name   string
+		there  *presence.Stored
+		write  func(*Broker)
+		writes bool
+	}{
+		{"a beat", heldThere(k, at(1, "x")), func(b *Broker) { b.Hold(k, at(9, "y")) }, false},
+		{"a beat by POST", heldThere(k, at(1, "x")), func(b *Broker) { b.Put(k, at(9, "y")) }, false},
+		{"a hello", heldThere(k, at(9, "x")), func(b *Broker) { b.TakeOver(k, at(1, "y"), b.Arrive()) }, true},
+		{"a beat for what nobody holds", foreignValue(k, at(1, "x")), func(b *Broker) { b.Hold(k, at(9, "y")) }, true},
+		{"a beat by POST for what nobody holds", foreignValue(k, at(1, "x")), func(b *Broker) { b.Put(k, at(9, "y")) }, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := manualBroker()
+			_, d := manualView(b)
+			b.update(entry{name: k.String(), value: c.there.JSON(), rev: 5})
+			c.write(b)
+			if _, msg := b.next(); (msg != nil) != c.writes || (b.holds(k) != nil) != c.writes {
+				t.Errorf("written: %v, want %v", msg != nil, c.writes)
+			}
+			if !c.writes {
+				d.want(t, "joined user-1")
+			}
+		})
+	}
+}
+
+// TestRemovedPageReturns checks that the next beat of a page brings back what Remove has
+// deleted.
+func TestRemovedPageReturns(t *testing.T) {
+	t.Parallel()
+	b := open(t, Config{Listen: "127.0.0.1:0"})
+	other := open(t, Config{URL: "nats://" + b.ListenAddr()})
+	_, d := watch(t, b, "site")
+	k := page("r", "user-1", "a")
+	b.TakeOver(k, at(1, "x"), b.Arrive())
+	waitWritten(t, b)
+	if err := other.Remove(k); err != nil {
+		t.Fatal(err)
+	}
+	d.want(t, "joined user-1, left user-1")
+	b.Hold(k, at(2, "x"))
+	d.want(t, "joined user-1, left user-1, joined user-1")
+	waitWritten(t, b)
+	if it := b.holds(k); it == nil || it.written != confirmed {
+		t.Error("the page is not written again")
+	}
+}
+
+// TestLostTakeOver loses the ack of a take-over. The node may still take over until the page
+// disconnects.
+func TestLostTakeOver(t *testing.T) {
+	for _, connected := range []bool{true, false} {
+		t.Run(fmt.Sprint("connected ", connected), func(t *testing.T) {
+			b := manualBroker()
+			k := page("r", "user-1", "a")
+			b.TakeOver(k, at(1, "x"), b.Arrive())
+			msg := nextWrite(t, b)
+			if !connected {
+				b.Disconnected(k)
+			}
+			b.completed(msg.Reply, 0, nats.ErrTimeout)
+			b.down = nil
+			_, expects := nextWrite(t, b).Header[jetstream.ExpectedLastSubjSeqHeader]
+			if expects == connected {
+				t.Errorf("the write expects a revision: %v", expects)
+			}
+		})
+	}
+}
+
+// TestPause lets the process stand still with a take-over in the queue, and with an arrival
+// that has not written yet. Neither may replace what another node has written meanwhile.
+func TestPause(t *testing.T) {
+	for _, pause := range []time.Duration{time.Second, 4 * time.Second} {
+		t.Run(pause.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := manualBroker()
+				b.pulse = time.Now()
+				queued, late := page("r", "user-1", "a"), page("r", "user-2", "a")
+				arrival := b.Arrive()
+				b.TakeOver(queued, at(1, "x"), arrival)
+				time.Sleep(pause)
+				b.TakeOver(late, at(1, "x"), arrival)
+				for range 2 {
+					_, expects := nextWrite(t, b).Header[jetstream.ExpectedLastSubjSeqHeader]
+					if expects != (pause > maxPause) {
+						t.Errorf("the write expects a revision: %v", expects)
+					}
+				}
+				if b.Arrive() == 0 != (pause > maxPause) {
+					t.Error("a hello right after a pause may be an old one, others may not")
+				}
+				b.pulse = time.Now().Add(maxPause)
+				if time.Sleep(maxPause); b.Arrive() == 0 {
+					t.Error("a hello later on takes nothing over")
+				}
+			})
+		})
+	}
+}
