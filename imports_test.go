@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 	"/server/pipeline":      {"/transport", "/broker/presence", "/server/hook", "/server/wordpress"},
 	"/server/network":       {},
 	"/server/origin":        {},
-	"/server/phpbeats":      {"/server/ticket"},
+	"/server/phpbeats":      {"/broker", "/broker/budget", "/server/message", "/server/ticket"},
 	"/server/demosite":      {"/broker", "/broker/presence", "/server/hook", "/server/ticket", "/server/wordpress"},
 	"/server/restapi":       {"/broker", "/broker/budget", "/broker/presence", "/broker/problem", "/server/hook", "/server/message", "/server/readiness", "/server/ticket", "/server/wordpress"},
 	"/server/presencesync":  {"/broker", "/broker/budget", "/broker/presence", "/server/restapi", "/server/sitecall", "/server/ticket", "/server/wordpress"},

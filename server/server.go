@@ -62,6 +62,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/forward"
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/limit"
+	"github.com/heartbeatd/heartbeatd/server/phpbeats"
 	"github.com/heartbeatd/heartbeatd/server/pipeline"
 	"github.com/heartbeatd/heartbeatd/server/presencesync"
 	"github.com/heartbeatd/heartbeatd/server/pushtransport"
@@ -91,7 +92,7 @@ type Config struct {
 	grace     time.Duration // zero: defaultGrace; set by tests
 	syncEvery time.Duration // zero: presencesync.Interval; set by tests
 
-	publishEvery time.Duration // zero: publishEvery; set by tests
+	publishEvery time.Duration // zero: phpbeats.PublishEvery; set by tests
 }
 
 // Server is one node.
@@ -209,14 +210,21 @@ func New(c Config) (*Server, error) {
 	s.requests = &transport.Sessions{Server: s, OnLimit: s.refusals.logLimit, Limits: s.clients}
 	s.forwarder = s.newForwarder()
 	s.requests.Prefix = s.forwarder.Prefix()
+	s.startTasks(c, rows, tables)
+	return s, nil
+}
+
+// startTasks starts what runs until Stop, beside the sessions.
+func (s *Server) startTasks(c Config, rows, tables waker) {
 	s.stopped.Go(s.closeIdleSites)
 	s.stopped.Go(func() { s.clocks.Run(s.stop) })
-	s.stopped.Go(func() { publishPHPBeats(c.Broker, s.sites, cmp.Or(c.publishEvery, publishEvery), s.stop, c.Logger) })
+	s.stopped.Go(func() {
+		phpbeats.Publish(c.Broker, s.sites.phpBeats, cmp.Or(c.publishEvery, phpbeats.PublishEvery), s.stop, c.Logger)
+	})
 	s.stopped.Go(func() {
 		presencesync.Run(syncNode(c.Broker, s.sites, tables, c.Logger), cmp.Or(c.syncEvery, presencesync.Interval), s.stop)
 	})
 	s.stopped.Go(func() { pushtransport.Run(rowsNode(c.Broker, s.sites, s.sessions, rows, c.Logger), s.stop) })
-	return s, nil
 }
 
 // closeIdleSites closes the views of sites that nobody uses.

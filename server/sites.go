@@ -15,6 +15,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/limit"
 	"github.com/heartbeatd/heartbeatd/server/network"
 	"github.com/heartbeatd/heartbeatd/server/origin"
+	"github.com/heartbeatd/heartbeatd/server/phpbeats"
 	"github.com/heartbeatd/heartbeatd/server/proxy"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
@@ -130,6 +131,15 @@ func (l *sites) all() []*site {
 		all = append(all, st)
 	}
 	return all
+}
+
+// phpBeats yields the counter of each site.
+func (l *sites) phpBeats(yield func(string, *phpbeats.Counter) bool) {
+	for _, st := range l.all() {
+		if !yield(st.ID, &st.phpBeats) {
+			return
+		}
+	}
 }
 
 // network returns the id of the first site of a site's network. The sites of a network
