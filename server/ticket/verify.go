@@ -118,7 +118,7 @@ func (v *Verifier) parse(raw string) (siteID string, c *Claims, err error) {
 // revoked, which of its rooms were, and whether the clock was set back.
 func (v *Verifier) check(siteID string, c *Claims) (string, *Claims, error) {
 	if c.isAhead(v.now()) {
-		return "", nil, &Error{siteID, WrongClock, "the ticket was issued more than " + ClockSkew.String() + " in the future: a clock is wrong, or was set back"}
+		return "", nil, &Error{siteID, WrongClock, "the ticket was issued more than five minutes in the future: a clock is wrong, or was set back"}
 	}
 	if !v.Now(siteID).Before(c.ExpiresAt.Time) {
 		return "", nil, &Error{siteID, Expired, "ticket expired"}

@@ -82,7 +82,7 @@ func (d *checkup) diagnoseRefusal(reason string) Finding {
 	case strings.Contains(reason, "signature"): // heartbeatd does not tell which sites it has
 		return failed("Use the same secret for --site-secret here, HEARTBEATD_SECRET in wp-config.php and --site-secret of heartbeatd, and the same site ID for --site-id here, HEARTBEATD_SITE and --site-id of heartbeatd",
 			"heartbeatd has a different secret for site %q, or no such site", d.API.SiteID)
-	case strings.Contains(reason, "before issued") || strings.Contains(reason, "expired") || strings.Contains(reason, "is over"):
+	case strings.Contains(reason, "in the future") || strings.Contains(reason, "expired") || strings.Contains(reason, "is over"):
 		return failed("Synchronize the clocks of both machines with NTP", "the clocks differ: heartbeatd says %q", reason)
 	}
 	return failed(readLog, "heartbeatd refuses the ticket: %s", reason)
