@@ -16,6 +16,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/clock"
+	"github.com/heartbeatd/heartbeatd/broker/embedded"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/broker/problem"
 )
@@ -32,6 +33,13 @@ type Config struct {
 	Logger      *slog.Logger
 }
 
+// Login is a NATS user of the embedded NATS server that may subscribe to published presence and do
+// nothing else.
+type Login = embedded.Login
+
+// StateDirError is the error for a folder in which the embedded NATS server cannot keep anything.
+type StateDirError = embedded.StateDirError
+
 // minTTL is the shortest TTL for which NATS publishes delete markers.
 const minTTL = time.Second
 
@@ -45,8 +53,8 @@ type Broker struct {
 	config    Config
 	log       *slog.Logger
 	start     time.Time
-	server    *embedded // nil with an external NATS
-	exclusive bool      // NATS is in this process and no other process can connect: nobody else writes
+	server    *embedded.Server // nil with an external NATS
+	exclusive bool             // NATS is in this process and no other process can connect: nobody else writes
 
 	ctx         context.Context // ends with Close
 	cancel      context.CancelFunc
@@ -117,7 +125,7 @@ func Open(ctx context.Context, c Config) (*Broker, error) {
 	b := newBroker(c)
 	if c.URL == "" {
 		var err error
-		if b.server, err = embed(c.Listen, c.StateDir, c.Observers, b.log); err != nil {
+		if b.server, err = embedded.Start(c.Listen, c.StateDir, c.Observers, b.log); err != nil {
 			return nil, err
 		}
 		b.exclusive = c.Listen == ""
@@ -220,7 +228,7 @@ func (b *Broker) shutdown() error {
 		b.nc.Close()
 	}
 	if b.server != nil {
-		return b.server.close()
+		return b.server.Close()
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
+	"github.com/heartbeatd/heartbeatd/broker/embedded"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/broker/problem"
 )
@@ -142,7 +143,7 @@ func (b *Broker) dial() (*nats.Conn, error) {
 	url := b.config.URL
 	if b.server != nil {
 		url = nats.DefaultURL // ignored
-		opts = append(opts, nats.InProcessServer(b.server), nats.UserInfo(ownUser, b.server.password))
+		opts = append(opts, nats.InProcessServer(b.server), nats.UserInfo(embedded.OwnUser, b.server.Password))
 	}
 	if b.config.Credentials != "" {
 		opts = append(opts, nats.UserCredentials(b.config.Credentials))

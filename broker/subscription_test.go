@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
+	"github.com/heartbeatd/heartbeatd/broker/embedded"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
@@ -124,7 +125,7 @@ func TestSubscriberReconnects(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
 	s.stop()
-	s.opts.Users = append(readers(logins), &server.User{Username: "node", Password: "n"})
+	s.opts.Users = append(embedded.Readers(logins), &server.User{Username: "node", Password: "n"})
 	s.start()
 	direct := "nats://node:n@" + strings.TrimPrefix(s.url(), "nats://")
 	b := open(t, Config{URL: direct, TTL: testTTL})

@@ -1,6 +1,6 @@
 //go:build !unix || aix || solaris
 
-package broker
+package embedded
 
 import (
 	"log/slog"

@@ -1,4 +1,5 @@
-package broker
+// Package embedded runs a NATS server in this process.
+package embedded
 
 import (
 	"crypto/rand"
@@ -30,19 +31,19 @@ type Login struct {
 	Site           string // may read this site only; empty: all sites
 }
 
-// ownUser is the NATS user of this process, if there are Observers.
-const ownUser = "heartbeatd"
+// OwnUser is the NATS user of this process, if there are observers.
+const OwnUser = "heartbeatd"
 
 // storePrefix is the prefix of the folders of embedded NATS servers, in the temporary folder.
 const storePrefix = "heartbeatd-nats-"
 
-// embedded is a NATS server in this process.
-type embedded struct {
+// Server is a NATS server in this process.
+type Server struct {
 	*server.Server
+	Password string // of OwnUser
 	dir      string
 	stays    bool     // the folder is kept for the next process
 	lock     *os.File // locked as long as this process lives; nil if the system has no locks
-	password string   // of ownUser
 }
 
 // StateDirError is the error for a folder in which the embedded NATS server cannot keep anything.
@@ -50,9 +51,9 @@ type StateDirError struct{ error }
 
 func (e *StateDirError) Unwrap() error { return e.error }
 
-// embed starts a NATS server with streams in memory, and in files if there is a folder for them. Without a
+// Start starts a NATS server with streams in memory, and in files if there is a folder for them. Without a
 // listen address it opens no port.
-func embed(listen, stateDir string, observers []Login, log *slog.Logger) (*embedded, error) {
+func Start(listen, stateDir string, observers []Login, log *slog.Logger) (*Server, error) {
 	opts := &server.Options{
 		ServerName:         "heartbeatd",
 		DontListen:         listen == "",
@@ -64,7 +65,7 @@ func embed(listen, stateDir string, observers []Login, log *slog.Logger) (*embed
 	}
 	password := rand.Text()
 	if len(observers) > 0 {
-		opts.Users = append(readers(observers), &server.User{Username: ownUser, Password: password})
+		opts.Users = append(Readers(observers), &server.User{Username: OwnUser, Password: password})
 	}
 	if listen != "" {
 		if err := listenOn(opts, listen); err != nil {
@@ -75,7 +76,7 @@ func embed(listen, stateDir string, observers []Login, log *slog.Logger) (*embed
 	if err != nil {
 		return nil, err
 	}
-	e := &embedded{dir: dir, stays: stateDir != "", lock: lock, password: password}
+	e := &Server{dir: dir, stays: stateDir != "", lock: lock, Password: password}
 	opts.StoreDir = dir
 	if e.stays {
 		opts.JetStreamMaxStore = fileLimit
@@ -88,7 +89,7 @@ func embed(listen, stateDir string, observers []Login, log *slog.Logger) (*embed
 	ns.SetLoggerV2(natsLog{log}, false, false, false)
 	ns.Start()
 	if !ns.ReadyForConnections(10 * time.Second) {
-		e.close()
+		e.Close()
 		return nil, errors.New("the embedded NATS server did not start within 10 s")
 	}
 	return e, nil
@@ -116,14 +117,15 @@ func storeDir(stateDir string, log *slog.Logger) (dir string, lock *os.File, err
 	return dir, lock, nil
 }
 
-func (e *embedded) close() error {
+// Close stops the server, and waits for it.
+func (e *Server) Close() error {
 	e.Shutdown()
 	e.WaitForShutdown()
 	return e.release()
 }
 
 // release gives the folder up, and removes it unless it stays.
-func (e *embedded) release() (err error) {
+func (e *Server) release() (err error) {
 	if !e.stays {
 		err = os.RemoveAll(e.dir)
 	}
@@ -133,10 +135,10 @@ func (e *embedded) release() (err error) {
 	return err
 }
 
-// readers returns the users for observers. They may only subscribe: a user who may create a
+// Readers returns the users for observers. They may only subscribe: a user who may create a
 // JetStream consumer chooses the subject that it delivers to, and so can write to the
 // subjects of other sites.
-func readers(observers []Login) (users []*server.User) {
+func Readers(observers []Login) (users []*server.User) {
 	for _, o := range observers {
 		users = append(users, &server.User{Username: o.User, Password: o.Password, Permissions: &server.Permissions{
 			Subscribe: &server.SubjectPermission{Allow: []string{presence.SubjectPrefix + presence.KeyFilter(o.Site)}},

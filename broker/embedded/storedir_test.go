@@ -1,8 +1,9 @@
 //go:build unix && !aix && !solaris
 
-package broker
+package embedded
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -10,10 +11,19 @@ import (
 )
 
 // TestDeadStoreDirsAreRemoved checks which folders in the temporary folder are removed when a
-// broker is opened.
+// server is started.
 func TestDeadStoreDirsAreRemoved(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	running := open(t, Config{})
+	start := func() *Server {
+		t.Helper()
+		s, err := Start("", "", nil, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		return s
+	}
+	running := start()
 	old := time.Now().Add(-2 * minLockAge)
 	age := func(dir string) {
 		t.Helper()
@@ -21,8 +31,8 @@ func TestDeadStoreDirsAreRemoved(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	age(running.server.dir)
-	dirs := map[string]bool{running.server.dir: true} // whether they stay
+	age(running.dir)
+	dirs := map[string]bool{running.dir: true} // whether they stay
 	folder := func(name string, stays bool) string {
 		t.Helper()
 		dir := filepath.Join(os.TempDir(), name)
@@ -55,13 +65,13 @@ func TestDeadStoreDirsAreRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	open(t, Config{})
+	start()
 	for dir, stays := range dirs {
 		if _, err := os.Stat(dir); (err == nil) != stays {
 			t.Errorf("%s is there: %v, want %v", filepath.Base(dir), err == nil, stays)
 		}
 	}
-	if err := running.Ready(); err != nil {
-		t.Errorf("the running broker: %v", err)
+	if !running.Running() {
+		t.Error("the running server has ended")
 	}
 }
