@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -207,5 +208,44 @@ func TestAloneForwardsNothing(t *testing.T) {
 	}
 	if n.broker.Node() == "" || !n.broker.IsAlone() {
 		t.Error("the node is not alone")
+	}
+}
+
+// TestForwardWhileDraining checks that a node that drains still passes on the requests of sessions
+// of other nodes, until its own pages have left: the load balancer sends them until it has noticed.
+func TestForwardWhileDraining(t *testing.T) {
+	first, second := newPair(t)
+	p := second.page(t, 1)
+	l := p.poller(t)
+	p.node = first
+	first.balancer.Begin(time.Minute)
+	first.sessions.close()
+	if f := l.beat(1, p.pinging("dashboard")); f.Type != "tick" {
+		t.Errorf("a beat over the node that drains: %+v", f)
+	}
+	if status, _, _ := l.poll(0); status != http.StatusOK {
+		t.Errorf("a poll over the node that drains: %d", status)
+	}
+	first.Drain(t.Context(), 0)
+	if status, body := l.do("GET", "/poll?after=0", ""); status != http.StatusServiceUnavailable || !strings.Contains(string(body), `"code":4001`) {
+		t.Errorf("a poll over a node that has drained: %d %s", status, body)
+	}
+}
+
+// TestTestStreamIsNotForwarded checks that a test stream is answered by the node that gets the
+// request, which knows the address of the client and its limit.
+func TestTestStreamIsNotForwarded(t *testing.T) {
+	first, second := newPair(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r, _ := http.NewRequestWithContext(ctx, "GET", second.url+"/heartbeat/events?test=1", nil)
+	r.Header.Set(transport.SessionHeader, first.broker.Node()+".x")
+	answer, err := second.page(t, 1).http.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if n := first.forwarder.Answering(); n != 0 {
+		t.Errorf("the other node answers %d test streams", n)
 	}
 }

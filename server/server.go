@@ -244,14 +244,16 @@ func (s *Server) closeIdleSites() {
 	}
 }
 
-// Drain sends all pages to other nodes, evenly over d, and refuses new ones. Entries stay: the
-// pages come back elsewhere within their grace period.
+// Drain sends all pages to other nodes, evenly over d, and refuses new ones. Then it ends the
+// requests that it has passed on to other nodes. Entries stay: the pages come back elsewhere
+// within their grace period.
 func (s *Server) Drain(ctx context.Context, d time.Duration) {
 	s.balancer.Begin(d)
 	s.sessions.close()
 	if left := s.balancer.Drain(ctx, d); left > 0 && ctx.Err() != nil {
 		s.log.Warn("draining was cut short", "pages left", left)
 	}
+	s.forwarder.Stop()
 }
 
 // LimitConnections returns a listener that closes connections above the limits of an address,

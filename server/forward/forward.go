@@ -19,7 +19,9 @@ package forward
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -49,15 +51,17 @@ type Config struct {
 	// Handlers answer the requests of the sessions of this node, by the last part of their path.
 	Handlers map[string]http.HandlerFunc
 	Limits   transport.Limits
-	// Drain is closed when the node stops; Retry is after what time a page then tries again.
-	Drain <-chan struct{}
+	Log      *slog.Logger
+	// Retry returns after what time a page tries again when the node has stopped.
 	Retry func() time.Duration
 }
 
 // Forwarder passes requests on, and answers those of other nodes. New makes one.
 type Forwarder struct {
 	Config
-	most int // maxRequests
+	most    int             // maxRequests
+	working context.Context // ends with stop
+	stop    context.CancelFunc
 
 	mu        sync.Mutex // guards the following fields; no other lock is taken under it
 	passing   int        // requests that are passed on
@@ -69,6 +73,7 @@ type Forwarder struct {
 // New returns the forwarder of a node. Other nodes can reach it until the broker is closed.
 func New(c Config) *Forwarder {
 	f := &Forwarder{Config: c, most: maxRequests, exchanges: make(map[string]*exchange)}
+	f.working, f.stop = context.WithCancel(context.Background())
 	if !c.Broker.IsAlone() {
 		c.Broker.Hear(subject(c.Broker.Node(), "*"), f.hear)
 	}
@@ -98,7 +103,12 @@ func (f *Forwarder) homeOf(session string) string {
 	return node
 }
 
-// Handler returns the handler of the requests whose path ends with a name.
+// Stop ends the requests that this node passes on, and refuses further ones. A node that drains
+// passes requests on until then: the load balancer sends them until it has noticed.
+func (f *Forwarder) Stop() { f.stop() }
+
+// Handler returns the handler of the requests whose path ends with a name. A test stream needs no
+// session: the node that gets the request answers it, because it knows the client's address.
 func (f *Forwarder) Handler(name string) http.HandlerFunc {
 	local := f.Handlers[name]
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -107,7 +117,7 @@ func (f *Forwarder) Handler(name string) http.HandlerFunc {
 			session = sessionOf(r)
 		}
 		home := f.homeOf(session)
-		if home == "" {
+		if home == "" || r.URL.Query().Has("test") {
 			local(w, r)
 			return
 		}
@@ -164,8 +174,9 @@ func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, 
 		return
 	}
 	defer body.Release()
-	ctx, cancel := f.untilDrain(r.Context())
+	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
+	defer context.AfterFunc(f.working, cancel)()
 	m := request(r, home, session, name, body.Bytes)
 	defer func() { _ = f.Broker.Tell(message(home, "cancel", m.Header.Get(idField))) }() // nothing, if the response has ended
 	control := http.NewResponseController(w)
@@ -173,13 +184,13 @@ func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, 
 	for begun := false; ; begun = true {
 		part, err := f.ask(ctx, m)
 		switch {
-		case err != nil && begun && ctx.Err() == nil, err == nil && part.Header.Get(abortedField) != "":
+		case err != nil && !begun:
+			f.refuse(w, err)
+			return
+		case err != nil && f.working.Err() != nil && name == "events":
+			return // the page requests the next stream
+		case err != nil, part.Header.Get(abortedField) != "":
 			panic(http.ErrAbortHandler) // the client handles it like a response that a proxy has cut
-		case err != nil && begun:
-			return
-		case err != nil:
-			f.refuse(w, r)
-			return
 		}
 		if !begun {
 			writeHead(w, part)
@@ -198,20 +209,6 @@ func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, 
 	}
 }
 
-// untilDrain returns a context that ends with ctx and when the node drains.
-func (f *Forwarder) untilDrain(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	stop := make(chan struct{})
-	go func() {
-		select {
-		case <-f.Drain:
-			cancel()
-		case <-stop:
-		}
-	}()
-	return ctx, func() { cancel(); close(stop) }
-}
-
 // ask asks for the next part of a response.
 func (f *Forwarder) ask(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, partWait)
@@ -219,13 +216,16 @@ func (f *Forwarder) ask(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 	return f.Broker.Ask(ctx, m)
 }
 
-// refuse answers a request whose session cannot be reached. While this node drains, the page tries
-// again; otherwise it opens another session.
-func (f *Forwarder) refuse(w http.ResponseWriter, r *http.Request) {
-	select {
-	case <-f.Drain:
+// refuse answers a request whose session cannot be reached. If its node is gone, the page opens
+// another session.
+func (f *Forwarder) refuse(w http.ResponseWriter, err error) {
+	switch {
+	case f.working.Err() != nil:
 		transport.Refuse(w, &transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: f.Retry()})
-	default:
+	case errors.Is(err, nats.ErrNoResponders):
 		transport.Refuse(w, transport.ErrGone)
+	default:
+		w.Header().Set("Cache-Control", "no-store")
+		http.Error(w, "the node of this session cannot be reached", http.StatusServiceUnavailable)
 	}
 }

@@ -2,8 +2,10 @@ package forward
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -25,10 +27,9 @@ func TestMain(m *testing.M) { leaktest.Main(m) }
 func pair(t *testing.T, poll http.HandlerFunc) (home, other *Forwarder, front *httptest.Server) {
 	t.Helper()
 	hub := nodetest.OpenBroker(t, broker.Config{Listen: "127.0.0.1:0"})
-	drain := make(chan struct{})
 	open := func(b *broker.Broker) *Forwarder {
 		return New(Config{
-			Broker: b, Handlers: map[string]http.HandlerFunc{"poll": poll}, Drain: drain,
+			Broker: b, Handlers: map[string]http.HandlerFunc{"poll": poll}, Log: slog.New(slog.DiscardHandler),
 			Retry: func() time.Duration { return time.Second },
 		})
 	}
@@ -88,6 +89,54 @@ func TestAbort(t *testing.T) {
 		_, body, err := get(t.Context(), home, front, "7")
 		return err != nil && body == "begun"
 	})
+}
+
+// TestPanic checks that a handler that panics ends its own request only.
+func TestPanic(t *testing.T) {
+	home, _, front := pair(t, func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("id") == "666" {
+			panic("a fault of a hook")
+		}
+	})
+	until(t, "an answer", func() bool {
+		status, _, err := get(t.Context(), home, front, "7")
+		return err == nil && status == http.StatusOK
+	})
+	if status, _, err := get(t.Context(), home, front, "666"); err == nil {
+		t.Errorf("the handler has panicked, and the client gets %d", status)
+	}
+	if status, _, err := get(t.Context(), home, front, "8"); err != nil || status != http.StatusOK {
+		t.Errorf("the next request: %d %v", status, err)
+	}
+}
+
+// TestCutByStop checks that a response that has begun when the node stops is not taken for a
+// complete one.
+func TestCutByStop(t *testing.T) {
+	home, other, front := pair(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "begun")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
+	var body string
+	err := errors.New("not polled")
+	var polls sync.WaitGroup
+	polls.Go(func() { _, body, err = get(t.Context(), home, front, "7") })
+	until(t, "the poll is on the session's node", func() bool { return home.Answering() == 1 })
+	other.Stop()
+	polls.Wait()
+	if err == nil {
+		t.Errorf("the client takes %q for the whole response", body)
+	}
+}
+
+// TestUnreachable checks that a session is not said to be gone when the node cannot ask.
+func TestUnreachable(t *testing.T) {
+	home, other, front := pair(t, func(http.ResponseWriter, *http.Request) {})
+	_ = other.Broker.Close()
+	if status, _, err := get(t.Context(), home, front, "7"); err != nil || status != http.StatusServiceUnavailable {
+		t.Errorf("without NATS: %d %v", status, err)
+	}
 }
 
 // TestBounds reaches the bounds of both nodes.

@@ -6,9 +6,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -117,7 +119,7 @@ func (f *Forwarder) answer(id string, m *nats.Msg) bool {
 	x.ctx, x.cancel = context.WithCancel(context.Background())
 	f.exchanges[id] = x
 	f.answering.Go(func() {
-		x.serve(handler, m)
+		x.serve(handler, m, f.Log)
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		delete(f.exchanges, id)
@@ -132,8 +134,9 @@ func (f *Forwarder) Answering() int {
 	return len(f.exchanges)
 }
 
-// Close ends the requests of other nodes, and waits for their handlers.
+// Close is Stop, ends the requests of other nodes, too, and waits for their handlers.
 func (f *Forwarder) Close() {
+	f.stop()
 	f.mu.Lock()
 	f.closed = true
 	for x := range maps.Values(f.exchanges) {
@@ -143,13 +146,14 @@ func (f *Forwarder) Close() {
 	f.answering.Wait()
 }
 
-// serve calls the handler, and sends the last part of its response.
-func (x *exchange) serve(handler http.Handler, m *nats.Msg) {
+// serve calls the handler, and sends the last part of its response. As net/http does, it logs a
+// panic and ends only this request.
+func (x *exchange) serve(handler http.Handler, m *nats.Msg, log *slog.Logger) {
 	defer x.cancel()
 	defer func() {
 		v := recover()
 		if v != nil && v != http.ErrAbortHandler {
-			panic(v)
+			log.Error("a request of another node has caused a panic", "panic", v, "stack", string(debug.Stack()))
 		}
 		_ = x.send(true, v != nil)
 	}()
