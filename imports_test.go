@@ -43,7 +43,7 @@ var allowed = map[string][]string{
 	"/server/room":          {"/transport", "/broker", "/broker/presence", "/server/hook", "/server/wordpress"},
 	"/server/revocation":    {"/broker", "/server/ticket"},
 	"/server/ticket":        {"/broker/clock", "/server/hook", "/server/wordpress"},
-	"/server/clocks":        {"/broker/clock"},
+	"/server/clocks":        {"/broker/clock", "/broker/problem"},
 	"/server/hook":          {"/broker/presence", "/server/wordpress"},
 	"/server/proxy":         {"/transport", "/server/limit"},
 	"/server/limit":         {"/transport", "/broker/budget", "/server/hourly"},

@@ -293,4 +293,6 @@ func (s *Server) close() {
 }
 
 // Readiness returns whether traffic may come to this node, and which of its parts do not work.
-func (s *Server) Readiness() readiness.State { return readiness.Of(s.broker, s.sessions.isClosed()) }
+func (s *Server) Readiness() readiness.State {
+	return readiness.Of(s.broker, s.sessions.isClosed()).With(s.clocks.Problems())
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/heartbeatd/heartbeatd/broker/clock"
+	"github.com/heartbeatd/heartbeatd/broker/problem"
 )
 
 // interval is the time between two looks at the clocks, for the log.
@@ -52,8 +53,15 @@ func (d Difference) String() string {
 	return fmt.Sprintf("The clock of %s is %v %s that of this machine", peer, by, direction)
 }
 
-// Remedy says what to do about a difference.
-const Remedy = "Let the machines of heartbeatd, NATS and WordPress set their clocks by NTP"
+const remedy = "Let the machines of heartbeatd, NATS and WordPress set their clocks by NTP"
+
+// Problems returns the differences for /readyz.
+func (c *Clocks) Problems() (list []problem.Problem) {
+	for _, d := range c.Differences() {
+		list = append(list, problem.Problem{Name: "clock-" + d.Peer, Text: d.String(), Remedy: remedy})
+	}
+	return list
+}
 
 // Differences returns the clocks that differ.
 func (c *Clocks) Differences() (list []Difference) {

@@ -37,6 +37,9 @@ func TestDifferences(t *testing.T) {
 		for _, d := range c.Differences() {
 			texts = append(texts, d.String())
 		}
+		if n := len(c.Problems()); n != len(texts) {
+			t.Errorf("%d problems for /readyz, want %d", n, len(texts))
+		}
 		if got := strings.Join(texts, "; "); got != step.want {
 			t.Errorf("reported: %s\nwant: %s", got, step.want)
 		}

@@ -38,6 +38,12 @@ func Of(b *broker.Broker, drains bool) State {
 	return s
 }
 
+// With returns the state with other parts that do not work.
+func (s State) With(problems []problem.Problem) State {
+	s.Reasons = append(s.Reasons, problems...)
+	return s
+}
+
 func (s *State) refuse(name, text, remedy string) {
 	s.Ready = false
 	s.Reasons = append([]problem.Problem{{Name: name, Text: text, Remedy: remedy}}, s.Reasons...)
