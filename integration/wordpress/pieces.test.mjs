@@ -379,7 +379,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 		})
 
 		await t.test('uninstalling removes all data', () => {
-			php(`update_option('heartbeatd', array('site' => 'x')); return 1;`)
+			php("return update_option('heartbeatd', array('site' => 'x'));")
 			const count = () => php(`return (int) $GLOBALS['wpdb']->get_var("SELECT COUNT(*) FROM {$GLOBALS['wpdb']->options} WHERE option_name LIKE '%heartbeatd%'");`)
 			assert.ok(count() >= 3)
 			php(`define('WP_UNINSTALL_PLUGIN', 'heartbeatd/heartbeatd.php'); require WP_PLUGIN_DIR . '/heartbeatd/uninstall.php'; return 1;`)
@@ -392,10 +392,9 @@ const phpList = (strings) => `array(${strings.map((text) => `'${text}'`).join(',
 
 // logIn returns a user's cookies.
 async function logIn(site, user) {
-	const { login, password } = site.users[user]
-	const answer = await fetch(`${site.url}/wp-login.php`, {
-		method: 'POST', redirect: 'manual', headers: { cookie: 'wordpress_test_cookie=WP%20Cookie%20check' },
-		body: new URLSearchParams({ log: login, pwd: password, testcookie: '1' }),
-	})
+	const { login: log, password: pwd } = site.users[user]
+	const body = new URLSearchParams({ log, pwd, testcookie: '1' })
+	const headers = { cookie: 'wordpress_test_cookie=WP%20Cookie%20check' }
+	const answer = await fetch(`${site.url}/wp-login.php`, { method: 'POST', redirect: 'manual', headers, body })
 	return answer.headers.getSetCookie().map((line) => line.split(';')[0]).join('; ')
 }

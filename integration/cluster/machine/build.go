@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 )
 
@@ -53,7 +52,11 @@ var clockOffset = func() int64 {
 // BuildWithClock builds a package with a changed package time, whose clock can be ahead or behind.
 // Programs in Go read the clock without the C library, so faketime(1) does not change it.
 func BuildWithClock(dir, pkg string) (string, error) {
-	original := filepath.Join(runtime.GOROOT(), "src", "time", "time.go")
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return "", fmt.Errorf("go env GOROOT: %w", err)
+	}
+	original := filepath.Join(strings.TrimSpace(string(root)), "src", "time", "time.go")
 	text, err := os.ReadFile(original)
 	if err != nil {
 		return "", err
