@@ -94,11 +94,16 @@ func (b *Broker) renewSlot() {
 	for i := len(w.slots[slot]) - 1; i >= 0; i-- { // backwards, since removing an item moves the last one to its place
 		it := w.slots[slot][i]
 		switch {
+		case it.busy && it.goal == renewed:
 		case it.busy:
+			w.plan(it, 1) // it may end soon
 		case it.goal != renewed && now.After(it.until):
 			b.dropExpired(it) // there is no delete marker if NATS cannot be reached, or if no view watches it
 		case it.isDue() || it.leaves():
 			b.enqueue(it)
+			if it.goal != renewed {
+				w.plan(it, 1)
+			}
 		case b.renews(it, now) && !it.isLate() && b.sentWithin(it, b.ttl/6):
 			b.plan(it, b.ttl/3)
 		case b.renews(it, now):

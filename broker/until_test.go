@@ -87,3 +87,20 @@ func TestPutUntilThenPut(t *testing.T) {
 	}
 	eventually(t, "the end of the TTL", func() bool { return d.last() == "left import" })
 }
+
+// TestEndDuringWrite checks that an entry ends in time although it is being written when the wheel
+// reaches the slot of its end.
+func TestEndDuringWrite(t *testing.T) {
+	b := manualBroker()
+	k := page("r", "import", "poll")
+	if err := b.PutUntil(k, at(1, "x"), time.Now().Add(time.Microsecond)); err != nil {
+		t.Fatal(err)
+	}
+	msg := nextWrite(t, b)
+	b.renewSlot()
+	b.completed(msg.Reply, 1, nil)
+	b.renewSlot()
+	if b.holds(k) != nil {
+		t.Error("the entry has not ended")
+	}
+}
