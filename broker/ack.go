@@ -157,6 +157,8 @@ func (b *Broker) failed(fl pendingWrite, err error) {
 	}
 }
 
+// isWrongRevision reports whether NATS has refused a message because the last one of its subject has
+// another sequence number than expected.
 func isWrongRevision(err error) bool {
 	var refused *jetstream.APIError
 	return errors.As(err, &refused) && (refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||

@@ -179,6 +179,11 @@ func newBroker(c Config) *Broker {
 // or has not answered yet.
 func (b *Broker) Now() time.Time { return b.natsClock.Now() }
 
+// Here returns a time of NATS by this machine's clock. It is not in the future.
+func (b *Broker) Here(at time.Time) time.Time {
+	return time.Now().Add(-max(0, b.Now().Sub(at)))
+}
+
 // NATSAhead returns how far the clock of NATS is ahead of this machine's.
 func (b *Broker) NATSAhead() time.Duration { return b.natsClock.Ahead() }
 

@@ -41,18 +41,10 @@ func (b *Broker) epochOf(ctx context.Context, t Topic, l *link, stream jetstream
 		if err == nil {
 			return string(text), nil
 		}
-		if !isConflict(err) { // otherwise another node has written it
+		if !isWrongRevision(err) { // otherwise another node has written it
 			return "", err
 		}
 	}
-}
-
-// isConflict reports whether NATS has refused a message because the last one of its subject is another than
-// expected.
-func isConflict(err error) bool {
-	var refused *jetstream.APIError
-	return errors.As(err, &refused) &&
-		(refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
 func (t Topic) epochSubject() string {

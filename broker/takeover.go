@@ -92,6 +92,7 @@ func (b *Broker) checkPause() {
 		return
 	}
 	b.natsClock.Forget()
+	b.checkSoon() // it asks the clock of NATS again
 	b.pulse, b.resumed, b.trusted = now, now, b.arrivals+1
 	b.log.Warn("this process has stood still; pages may have moved to other nodes", "for", paused.Round(time.Millisecond))
 }

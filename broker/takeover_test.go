@@ -141,6 +141,9 @@ func TestPause(t *testing.T) {
 						t.Errorf("the write expects a revision: %v", expects)
 					}
 				}
+				if (len(b.check) > 0) != (pause > maxPause) {
+					t.Errorf("the clock of NATS is asked again: %v", len(b.check) > 0)
+				}
 				if b.Arrive() == 0 != (pause > maxPause) {
 					t.Error("a hello right after a pause may be an old one, others may not")
 				}

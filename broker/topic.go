@@ -47,7 +47,7 @@ var (
 type Message struct {
 	Site   string
 	Cursor Cursor
-	Stored time.Time // when NATS stored it
+	Stored time.Time // when NATS stored it, by its clock
 	Data   []byte
 }
 
@@ -130,7 +130,7 @@ func (b *Broker) received(t Topic, m Message) {
 	if from := b.budgetOf(t); from != nil {
 		n := t.size(m.Site, m.Data)
 		from.Add(m.Site, n)
-		from.GiveLater(m.Site, n, m.Stored)
+		from.GiveLater(m.Site, n, b.Here(m.Stored))
 	}
 }
 
@@ -146,7 +146,7 @@ func (b *Broker) Replace(ctx context.Context, t Topic, site, key string, data []
 func (b *Broker) Restore(ctx context.Context, t Topic, site, key string, data []byte, until time.Time, over uint64) error {
 	_, err := b.publish(ctx, t, t.keySubject(site, key), data,
 		jetstream.WithMsgTTL(roundUp(until.Sub(b.Now()))), jetstream.WithExpectLastSequencePerSubject(over))
-	if isConflict(err) {
+	if isWrongRevision(err) {
 		return nil
 	}
 	return err

@@ -44,6 +44,7 @@ func (s *Server) apiNode() restapi.Node {
 		Broker:       s.broker,
 		Keyfunc:      s.tickets.Keyfunc,
 		KeySigned:    s.tickets.KeySigned,
+		Now:          s.tickets.Now,
 		Network:      s.sites.network,
 		HasSite:      func(id string) bool { return s.sites.get(id) != nil },
 		View:         s.sites.view,

@@ -18,8 +18,9 @@ type replayBuffer struct {
 	sessions *sessions
 	site     func(id string) *site // nil: this node does not serve it
 	log      *slog.Logger
-	wakeRows func() // wakes the goroutine that holds rows
-	wakeSync func() // wakes the goroutine that synchronizes tables
+	wakeRows func()                    // wakes the goroutine that holds rows
+	wakeSync func()                    // wakes the goroutine that synchronizes tables
+	here     func(time.Time) time.Time // returns a time of NATS by this machine's clock
 	asking   replay.Asker
 
 	mu      sync.Mutex // guards the following fields
@@ -61,11 +62,7 @@ func (b *replayBuffer) receive(m broker.Message) {
 	if st == nil {
 		return
 	}
-	now := time.Now()
-	stored := m.Stored
-	if stored.After(now) { // by the clock of another machine
-		stored = now
-	}
+	now, stored := time.Now(), b.here(m.Stored)
 	switch msg.Kind {
 	case message.Cron:
 		st.cron.Tell(msg.At, msg.IssuedMS)

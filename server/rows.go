@@ -34,10 +34,10 @@ func (w waker) wake() {
 
 // rowsNode returns what the holding of rows in the table of the Presence API plugin needs of
 // the node.
-func rowsNode(b *broker.Broker, l *sites, sessions *sessions, w waker, log *slog.Logger) pushtransport.Node {
-	sync := syncNode(b, l, waker{}, log)
+func rowsNode(b *broker.Broker, l *sites, sessions *sessions, now func(siteID string) time.Time, w waker, log *slog.Logger) pushtransport.Node {
+	sync := syncNode(b, l, now, waker{}, log)
 	return pushtransport.Node{
-		Broker: b, Logger: log, Wake: w.c, View: l.view, Secret: sync.Secret, CheckURL: sync.CheckURL, Answered: sync.Answered, PublicOnly: sync.PublicOnly,
+		Broker: b, Logger: log, Wake: w.c, View: l.view, Now: now, Secret: sync.Secret, CheckURL: sync.CheckURL, Answered: sync.Answered, PublicOnly: sync.PublicOnly,
 		Sites: func(yield func(string, *pushtransport.State) bool) {
 			for _, st := range l.all() {
 				if (st.rooms.Len() > 0 || st.held.Pending()) && !yield(st.ID, &st.held) {

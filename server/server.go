@@ -115,7 +115,7 @@ type Config struct {
 //	Outbox's mu, then the transport's own: they wake a writer
 //
 // While these are held no other lock is waited for: sites.mu, cron.Cron.mu, those of package hourly, limit.Clients.mu
-// (except for that of its log), those of package balance, budget.Budget.mu, sitecall.Hosts.mu, phpbeats.Counter.mu,
+// (except for that of its log), those of packages balance and clock, budget.Budget.mu, sitecall.Hosts.mu, phpbeats.Counter.mu,
 // deposit.Store.mu (except for budget.Budget.mu), depositor.mu and the locks of package ticket. A new session is locked under sessions.mu while no other goroutine
 // can reach it, so that never waits. The transport calls sessions with none of its locks held.
 //
@@ -195,7 +195,7 @@ func New(c Config) (*Server, error) {
 	s.deposits.Budget = c.Broker.Budgets().Deposits
 	s.refusals = refusals{sites: s.sites, logger: c.Logger}
 	s.tickets.Keys, s.tickets.Network = s.sites.keys, s.sites.network
-	s.replay = &replayBuffer{sessions: s.sessions, site: s.sites.get, log: c.Logger, wakeRows: rows.wake, wakeSync: tables.wake}
+	s.replay = &replayBuffer{sessions: s.sessions, site: s.sites.get, log: c.Logger, wakeRows: rows.wake, wakeSync: tables.wake, here: c.Broker.Here}
 	c.Broker.Subscribe(broker.Pushes, s.replay.subscribed, s.replay.receive)
 	s.revocations = &revocation.Reader{Tickets: &s.tickets, Broker: c.Broker, Log: c.Logger, Apply: s.applyRevocation}
 	s.revocations.Start()
@@ -222,9 +222,11 @@ func (s *Server) startTasks(c Config, rows, tables waker) {
 		phpbeats.Publish(c.Broker, s.sites.phpBeats, cmp.Or(c.publishEvery, phpbeats.PublishEvery), s.stop, c.Logger)
 	})
 	s.stopped.Go(func() {
-		presencesync.Run(syncNode(c.Broker, s.sites, tables, c.Logger), cmp.Or(c.syncEvery, presencesync.Interval), s.stop)
+		presencesync.Run(syncNode(c.Broker, s.sites, s.tickets.Now, tables, c.Logger), cmp.Or(c.syncEvery, presencesync.Interval), s.stop)
 	})
-	s.stopped.Go(func() { pushtransport.Run(rowsNode(c.Broker, s.sites, s.sessions, rows, c.Logger), s.stop) })
+	s.stopped.Go(func() {
+		pushtransport.Run(rowsNode(c.Broker, s.sites, s.sessions, s.tickets.Now, rows, c.Logger), s.stop)
+	})
 }
 
 // closeIdleSites closes the views of sites that nobody uses.

@@ -3,6 +3,7 @@ package server
 import (
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/origin"
@@ -13,9 +14,9 @@ import (
 
 // syncNode returns what the synchronization with the table of the Presence API plugin
 // needs of the node.
-func syncNode(b *broker.Broker, l *sites, w waker, log *slog.Logger) presencesync.Node {
+func syncNode(b *broker.Broker, l *sites, now func(siteID string) time.Time, w waker, log *slog.Logger) presencesync.Node {
 	return presencesync.Node{
-		Broker: b, Logger: log, Wake: w.c, View: l.view,
+		Broker: b, Logger: log, Wake: w.c, View: l.view, Now: now,
 		Sites: func(yield func(string, *presencesync.State) bool) {
 			for _, st := range l.all() {
 				if st.rooms.Len() > 0 && !yield(st.ID, &st.sync) {

@@ -258,7 +258,7 @@ func TestSyncEndsWithLastPage(t *testing.T) {
 	w.saw(t, "a call", func(syncCall) bool { return true })
 	s.send(`{"type":"leave"}`)
 	until(t, "the end of the site's synchronization", func() bool {
-		for id := range syncNode(n.broker, n.sites, newWaker(), n.log).Sites {
+		for id := range syncNode(n.broker, n.sites, n.tickets.Now, newWaker(), n.log).Sites {
 			if id == demoSite {
 				return false
 			}

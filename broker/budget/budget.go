@@ -114,7 +114,7 @@ func (b *Budget) GiveLater(site string, n int64, since time.Time) {
 	defer b.mu.Unlock()
 	now := time.Now()
 	b.sweep(now)
-	if since.After(now) { // by the clock of another machine
+	if since.After(now) {
 		since = now
 	}
 	width := b.keep / slots

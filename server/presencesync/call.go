@@ -47,7 +47,7 @@ func (y *syncer) call(ctx context.Context, siteID string, state *State, url stri
 	if err != nil {
 		return err
 	}
-	now := time.Now()
+	now := y.Now(siteID)
 	left := state.departures()
 	ours, theirs := keys(view, state)
 	entries, _ := view.List(presence.Filter{}, 0, math.MaxInt)
@@ -123,7 +123,7 @@ func (y *syncer) post(ctx context.Context, siteID, url string, body []byte) ([]p
 	if err != nil {
 		return nil, err
 	}
-	key, err := ticket.SignCall(siteID, y.Secret(siteID), url, time.Now())
+	key, err := ticket.SignCall(siteID, y.Secret(siteID), url, y.Now(siteID))
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/restapi"
@@ -29,7 +30,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(302, []byte(`{"entries":[]}`))
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
 		y := &syncer{client: &http.Client{Transport: answering{status, body}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
-		y.Secret = func(string) string { return "a secret" }
+		y.Secret, y.Now = func(string) string { return "a secret" }, func(string) time.Time { return time.Now() }
 		rows, err := y.post(t.Context(), "blog", "https://example.org/", []byte("{}"))
 		if err == nil && status != 200 {
 			t.Errorf("the answer with the status %d is accepted", status)

@@ -48,6 +48,7 @@ func runSite(t *testing.T, on *broker.Broker) *calledSite {
 			Broker: on, Logger: slog.New(slog.DiscardHandler), Wake: s.wake,
 			Sites:      func(yield func(string, *State) bool) { yield("blog", &s.state) },
 			View:       func(context.Context, string) (*broker.View, error) { return view, nil },
+			Now:        func(string) time.Time { return time.Now() },
 			Secret:     func(string) string { return "secret" },
 			CheckURL:   func(string, string) error { return nil },
 			Answered:   func(string, string) {},

@@ -59,6 +59,8 @@ type Node struct {
 	Sites iter.Seq2[string, *State]
 	// View returns the live view of a site.
 	View func(ctx context.Context, siteID string) (*broker.View, error)
+	// Now returns the time by the clock of a site's WordPress.
+	Now func(siteID string) time.Time
 	// Secret returns the secret with which calls of a site are signed.
 	Secret func(siteID string) string
 	// CheckURL returns an error if a URL that a ticket names must not be called.

@@ -91,7 +91,7 @@ func TestNextCallOfAnotherURL(t *testing.T) {
 
 // TestInvalidAnswers checks that invalid answers are errors.
 func TestInvalidAnswers(t *testing.T) {
-	y := newSyncer(Node{Secret: func(string) string { return "secret" }}, time.Hour)
+	y := newSyncer(Node{Secret: func(string) string { return "secret" }, Now: func(string) time.Time { return time.Now() }}, time.Hour)
 	defer y.client.CloseIdleConnections()
 	for name, answer := range map[string]http.HandlerFunc{
 		"401":                      func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) },

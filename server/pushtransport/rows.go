@@ -51,6 +51,8 @@ type Node struct {
 	Sites iter.Seq2[string, *State]
 	// View returns the live view of a site.
 	View func(ctx context.Context, siteID string) (*broker.View, error)
+	// Now returns the time by the clock of a site's WordPress.
+	Now func(siteID string) time.Time
 	// Secret returns the secret with which calls of a site are signed.
 	Secret func(siteID string) string
 	// CheckURL returns an error if a URL that a ticket names must not be called.
@@ -164,7 +166,7 @@ func (h *holder) call(ctx context.Context, siteID string, j job) (called bool, e
 	for _, body := range calls(view, j, time.Now()) {
 		var a answer
 		called = true
-		if err := h.caller.Post(ctx, siteID, h.Secret(siteID), j.url, body, &a); err != nil {
+		if err := h.caller.Post(ctx, siteID, h.Secret(siteID), h.Now(siteID), j.url, body, &a); err != nil {
 			return called, 0, err
 		}
 		h.Answered(siteID, j.url)

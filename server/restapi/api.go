@@ -43,6 +43,8 @@ type Node struct {
 	Keyfunc func(siteID *string) jwt.Keyfunc
 	// KeySigned takes the time at which a site's WordPress has signed a key that has arrived.
 	KeySigned func(siteID string, at time.Time)
+	// Now returns the time by the clock of a site's WordPress.
+	Now func(siteID string) time.Time
 	// Network returns the ID of the first site of a site's network.
 	Network func(siteID string) string
 	// HasSite reports whether the node serves a site. It returns false for one more
@@ -118,7 +120,7 @@ func badRequest(format string, args ...any) *apiError {
 type call struct {
 	request
 	site   string
-	issued time.Time // when the key was issued, by the caller's clock
+	issued time.Time // when the key was issued, by WordPress's clock; the operator's was just issued
 }
 
 // handle reads and checks a request, and writes what answer returns.
@@ -147,6 +149,9 @@ func (a *api) read(w http.ResponseWriter, r *http.Request) (*call, error) {
 		}
 	}
 	c.site, err = a.siteFor(keySite, c.Site)
+	if keySite == "" && err == nil {
+		c.issued = a.Now(c.site)
+	}
 	return c, err
 }
 
@@ -205,15 +210,15 @@ func (a *api) siteFor(keySite, named string) (string, error) {
 	return named, nil
 }
 
-// authenticate checks the bearer key. It returns the site that the key is valid for: an
-// empty one for the operator's key.
+// authenticate checks the bearer key. It returns the site that the key is valid for, and when it
+// was issued: an empty one and no time for the operator's key.
 func (a *api) authenticate(r *http.Request) (siteID string, issued time.Time, err error) {
 	key, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !found || key == "" {
 		return "", issued, &apiError{401, "no_key", "the header Authorization must be Bearer and an API key"}
 	}
 	if a.operatorKey != "" && sameKey(key, a.operatorKey) {
-		return "", time.Now(), nil
+		return "", issued, nil
 	}
 	claims := new(ticket.KeyClaims)
 	_, err = jwt.ParseWithClaims(key, claims, a.Keyfunc(&siteID), jwt.WithValidMethods([]string{"HS256"}),

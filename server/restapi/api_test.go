@@ -68,6 +68,7 @@ func newTestNode(t *testing.T) *testNode {
 			return views[id], nil
 		},
 		KeySigned: func(string, time.Time) {},
+		Now:       func(string) time.Time { return time.Now() },
 		PutLock:   func(id string) sync.Locker { return locks[id] },
 		Renews:    func(presence.Key, int64) (bool, bool) { return false, false },
 		Sessions:  func(string) int { return 0 },

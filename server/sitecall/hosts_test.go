@@ -84,10 +84,10 @@ func TestPrivateAddress(t *testing.T) {
 	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
 	resolves := "http://localhost:" + port
 	var answer struct{}
-	if err := c.Post(t.Context(), "blog", "secret", resolves, answer, &answer); err != nil {
+	if err := c.Post(t.Context(), "blog", "secret", time.Now(), resolves, answer, &answer); err != nil {
 		t.Errorf("of the operator: %v", err)
 	}
-	if err := c.Post(PublicOnly(t.Context()), "blog", "secret", resolves, answer, &answer); !errors.Is(err, errPrivate) {
+	if err := c.Post(PublicOnly(t.Context()), "blog", "secret", time.Now(), resolves, answer, &answer); !errors.Is(err, errPrivate) {
 		t.Errorf("of a tenant: %v", err)
 	}
 	for address, want := range map[string]bool{
@@ -122,7 +122,7 @@ func TestKeyOfCall(t *testing.T) {
 	defer c.Close()
 	url := server.URL + "/wp-json/heartbeatd/v1/presence/rows"
 	var answer struct{}
-	if err := c.Post(t.Context(), "blog", "secret", url, answer, &answer); err != nil || key.URL != url {
+	if err := c.Post(t.Context(), "blog", "secret", time.Now(), url, answer, &answer); err != nil || key.URL != url {
 		t.Errorf("the key is for %q: %v", key.URL, err)
 	}
 }

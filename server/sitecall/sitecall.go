@@ -70,8 +70,9 @@ func PublicOnly(ctx context.Context) context.Context {
 // Close closes idle connections.
 func (c *Caller) Close() { c.client.CloseIdleConnections() }
 
-// Post sends a call with a key of the site that is good for this URL, and reads the answer.
-func (c *Caller) Post(ctx context.Context, siteID, secret, url string, body, answer any) error {
+// Post sends a call with a key of the site that is good for this URL, and reads the answer. now is the
+// time by the clock of WordPress.
+func (c *Caller) Post(ctx context.Context, siteID, secret string, now time.Time, url string, body, answer any) error {
 	b, err := json.Marshal(body)
 	if err != nil {
 		return err
@@ -80,7 +81,7 @@ func (c *Caller) Post(ctx context.Context, siteID, secret, url string, body, ans
 	if err != nil {
 		return err
 	}
-	key, err := ticket.SignCall(siteID, secret, url, time.Now())
+	key, err := ticket.SignCall(siteID, secret, url, now)
 	if err != nil {
 		return err
 	}
