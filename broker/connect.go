@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -140,15 +141,18 @@ func (b *Broker) dial() (*nats.Conn, error) {
 			b.checkSoon()
 		}),
 	}
-	url := b.config.URL
+	servers := b.config.URL
 	if b.server != nil {
-		url = nats.DefaultURL // ignored
+		servers = nats.DefaultURL // ignored
 		opts = append(opts, nats.InProcessServer(b.server), nats.UserInfo(embedded.OwnUser, b.server.Password))
 	}
 	if b.config.Credentials != "" {
 		opts = append(opts, nats.UserCredentials(b.config.Credentials))
 	}
-	nc, err := nats.Connect(url, opts...)
+	nc, err := nats.Connect(servers, opts...)
+	if errors.As(err, new(*url.Error)) { // it shows the password
+		return nil, permanentError{errors.New("the URL of NATS is invalid: it must be like nats://USER:PASSWORD@HOST:4222, with special characters of the password encoded as %XX")}
+	}
 	var address *net.AddrError
 	if errors.As(err, &address) || errors.Is(err, nats.ErrAuthorization) || errors.Is(err, fs.ErrNotExist) {
 		return nil, permanentError{err}

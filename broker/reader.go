@@ -43,7 +43,10 @@ func (b *Broker) reader() {
 func (b *Broker) failedToRead(err error, started time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	since := max(started, b.clock()-bindWait) // it may have worked for hours
+	since := started
+	if now := b.clock(); now-started > 2*bindWait { // it had begun, and has worked
+		since = now
+	}
 	b.recheck(reading, fmt.Errorf("presence cannot be read: %w", err), since)
 	b.health.inARow++
 }

@@ -98,7 +98,7 @@ func (r *Reader) Restore(stop <-chan struct{}) {
 			due = time.After(rand.N(restoreSpread))
 		case <-due:
 			due = nil
-			more, err := r.restore()
+			more, err := r.restore(stop)
 			switch {
 			case err != nil:
 				r.Log.Warn("revocations cannot be published again on NATS, trying again", "error", err)
@@ -110,10 +110,15 @@ func (r *Reader) Restore(stop <-chan struct{}) {
 	}
 }
 
-// restore publishes some revocations, and reports whether there may be more.
-func (r *Reader) restore() (more bool, err error) {
+// restore publishes some revocations until stop is closed, and reports whether there may be more.
+func (r *Reader) restore(stop <-chan struct{}) (more bool, err error) {
 	list := r.Tickets.Unstored(restoreBatch)
 	for _, s := range list {
+		select {
+		case <-stop:
+			return false, nil
+		default:
+		}
 		data, err := json.Marshal(s.Revocation)
 		if err == nil {
 			_, err = r.Broker.PublishOverBudget(context.Background(), broker.Revocations, s.Site, data)
