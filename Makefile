@@ -97,7 +97,7 @@ go-test:
 # setup-go has installed them. The tests mostly wait, so three packages run at a time.
 go-test-race:
 	@echo "== go test -race"
-	@HEARTBEATD_INTEGRATION=1 go test -race -p 3 ./...
+	@HEARTBEATD_INTEGRATION=1 go test -race -timeout 20m -p 3 ./...
 
 # Every fuzz target tries new inputs for a few seconds. An input that fails is saved in
 # testdata/fuzz; every run tries those again.
