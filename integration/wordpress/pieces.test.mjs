@@ -368,7 +368,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 			for (const [path, rooms] of [['index.php', 0], ['edit.php', 1], [`post.php?post=${post}&action=edit`, 1], ['profile.php', 0]]) {
 				const started = Date.now()
 				const { counted, settings, claims } = await open(path)
-				assert.deepEqual([path, counted], [path, { heartbeatd_native: 1, heartbeatd_rooms: 1, heartbeatd_capabilities: 1, callbacks: 2 }])
+				assert.deepEqual([path, counted], [path, { heartbeatd_native: 1, heartbeatd_rooms: 1, heartbeatd_capabilities: 1, callbacks: 1 }])
 				assert.equal(settings.native, true)
 				assert.deepEqual(claims.native.filter((handle) => !/^(presence|wp)-/.test(handle)), ['stock-level'], 'a handle that a filter adds')
 				assert.ok(claims.native.includes('presence-ping') && claims.sub === String(editor) && claims.iat * 1000 > started - 1000, path)

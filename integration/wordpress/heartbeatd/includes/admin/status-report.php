@@ -85,6 +85,7 @@ function heartbeatd_report_server( $status ) {
 	}
 	if ( ! empty( $status['ready'] ) ) {
 		foreach ( (array) ( $status['reasons'] ?? array() ) as $reason ) {
+			$reason = (array) $reason;
 			/* translators: %s: the reason. */
 			$text    = sprintf( __( 'A part of heartbeatd does not work: %s', 'heartbeatd' ), (string) ( $reason['text'] ?? '' ) );
 			$items[] = heartbeatd_report_item( 'recommended', $text, (string) ( $reason['remedy'] ?? '' ) );
