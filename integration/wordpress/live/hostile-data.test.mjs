@@ -80,7 +80,7 @@ test('data that another user has written', { timeout: 600_000 }, async (t) => {
 			const row = (data) => `array('room' => 'r', 'client_id' => 'c', 'user_id' => 1, 'data' => ${data}, 'date_gmt' => '2030-01-01 00:00:00')`
 			const large = `'{"x":"' . str_repeat('x', 10000) . '","screen":"post"}'`
 			const rows = [`'${deep(16)}'`, `'${deep(510)}'`, `'{"a":1e999}'`, "'no JSON'", ...Array(200).fill(large)]
-			const [bytes, entries] = php(`$e = heartbeatd_sync_rows_to_entries(array(${rows.map(row)})); return array(strlen(wp_json_encode(array('entries' => $e))), array($e[0], $e[1], $e[2], $e[3], $e[4], $e[203]));`)
+			const [bytes, entries] = php(`require_once WP_PLUGIN_DIR . '/heartbeatd/includes/presence/sync.php'; $e = heartbeatd_sync_rows_to_entries(array(${rows.map(row)})); return array(strlen(wp_json_encode(array('entries' => $e))), array($e[0], $e[1], $e[2], $e[3], $e[4], $e[203]));`)
 			assert.ok(bytes > 0 && bytes < 512 * 1024, `${bytes} bytes`)
 			assert.deepEqual(entries.map(({ data }) => data), [JSON.parse(deep(16)), {}, {}, {}, { x: x(10_000), screen: 'post' }, { screen: 'post' }])
 		})
