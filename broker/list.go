@@ -24,6 +24,23 @@ func (v *View) List(f presence.Filter, skip, n int) (entries []presence.Entry, t
 	return entries, len(all)
 }
 
+// ListAfter returns the selected entries, sorted by room and client id: at most n that follow a
+// place, which need not have an entry. A walk that continues after the last entry of each answer
+// has every entry once that is there all the time, because a new date does not move an entry.
+// more reports that others follow, total is the number of all selected entries.
+func (v *View) ListAfter(f presence.Filter, at presence.Place, n int) (entries []presence.Entry, more bool, total int) {
+	v.mu.Lock()
+	all := v.fold.Select(v.site, f)
+	v.mu.Unlock()
+	total = len(all)
+	all = slices.DeleteFunc(all, func(e *presence.Entry) bool { return presence.PlaceOf(e).Compare(at) <= 0 })
+	slices.SortFunc(all, func(a, b *presence.Entry) int { return presence.PlaceOf(a).Compare(presence.PlaceOf(b)) })
+	for _, e := range all[:min(n, len(all))] {
+		entries = append(entries, *e)
+	}
+	return entries, len(all) > n, total
+}
+
 // Keys returns the keys of the selected entries, one for each connection, in no order.
 func (v *View) Keys(f presence.Filter) []presence.Key {
 	v.mu.Lock()

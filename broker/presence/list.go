@@ -1,6 +1,9 @@
 package presence
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // Filter selects entries of a site. The zero value selects all.
 type Filter struct {
@@ -14,6 +17,18 @@ type Filter struct {
 // ofUser reports whether the filter selects the entries of a user.
 func (f Filter) ofUser(id int64) bool {
 	return f.UserID == 0 && !f.NoUser || id == f.UserID
+}
+
+// Place is the place of an entry in a list that is sorted by room and client id. The zero value is
+// before all entries.
+type Place struct{ Room, ClientID string }
+
+// PlaceOf returns the place of an entry.
+func PlaceOf(e *Entry) Place { return Place{e.Room, e.ClientID} }
+
+// Compare compares by room, then client id.
+func (p Place) Compare(other Place) int {
+	return cmp.Or(cmp.Compare(p.Room, other.Room), cmp.Compare(p.ClientID, other.ClientID))
 }
 
 // Select returns the selected entries of a site, in no order. The caller must not change

@@ -35,8 +35,9 @@ var secrets = map[string]string{testSite: "a secret", "other": "other secret"}
 
 // testNode is a node with two sites and no pages.
 type testNode struct {
-	broker *broker.Broker
-	url    string
+	broker  *broker.Broker
+	url     string
+	renewed int // how often renew was called
 }
 
 func newTestNode(t *testing.T) *testNode {
@@ -87,7 +88,7 @@ func newTestNode(t *testing.T) *testNode {
 			v.Close()
 		}
 	})
-	return &testNode{b, server.URL + Path}
+	return &testNode{broker: b, url: server.URL + Path}
 }
 
 // send sends a request with a key, unless that is empty.

@@ -19,15 +19,6 @@ const (
 	// maxUserEntries is the maximum number of entries of one user, as in the Presence
 	// API.
 	maxUserEntries = 50
-	// maxPerPage is the maximum number of entries of an answer, and maxPage the number
-	// of the last page.
-	maxPerPage = 1000
-	maxPage    = 1_000_000
-	// smallData is the number of bytes up to which an answer always has an entry's data in full,
-	// and largeBudget the number of bytes that all larger data has in an answer. PHP needs up to
-	// fifty bytes of memory for each of them.
-	smallData   = 512
-	largeBudget = 1 << 20
 	// maxExpiresIn is the longest lifetime of an entry, in seconds.
 	maxExpiresIn = 3600
 	// viewWait is how long a request waits for the first snapshot of a site.
@@ -53,12 +44,6 @@ type putRequest struct {
 	UserID    *int64 `json:"user_id"`    // required; 0: no user
 	ExpiresIn *int64 `json:"expires_in"` // in seconds; nil: one TTL
 	presence.Entry
-}
-
-// listedEntry is an entry in the answer to GET.
-type listedEntry struct {
-	presence.Entry
-	DataCut bool `json:"data_cut,omitempty"` // Data is short because of largeBudget
 }
 
 func (a *api) handlePresence(answer func(*presenceCall) (any, error)) http.HandlerFunc {
@@ -94,62 +79,6 @@ func (a *api) readPresence(w http.ResponseWriter, r *http.Request) (*presenceCal
 	defer cancel()
 	c.view, err = a.View(ctx, c.site)
 	return c, err
-}
-
-// listPresence answers GET: one page of the entries of a room, of the rooms with a
-// prefix, or of the site.
-func (a *api) listPresence(c *presenceCall) (any, error) {
-	f := presence.Filter{Room: c.query.Get("room"), Prefix: c.query.Get("prefix")}
-	if f.Room != "" && f.Prefix != "" {
-		return nil, badRequest("room and prefix cannot be combined")
-	}
-	if err := checkName("room", f.Room+f.Prefix); f.Room+f.Prefix != "" && err != nil {
-		return nil, badRequest("%v", err)
-	}
-	user, err := c.number("user_id", 0, 1<<62)
-	if err != nil {
-		return nil, err
-	}
-	perPage, err := c.number("per_page", 100, maxPerPage)
-	if err != nil {
-		return nil, err
-	}
-	page, err := c.number("page", 1, maxPage)
-	if err != nil {
-		return nil, err
-	}
-	short := c.query.Get("data") == "short"
-	if c.query.Has("data") && !short {
-		return nil, badRequest("data must be short, or absent")
-	}
-	f.UserID = user
-	entries, total := c.view.List(f, int((page-1)*perPage), int(perPage))
-	c.out.Set("X-WP-Total", strconv.Itoa(total))
-	c.out.Set("X-WP-TotalPages", strconv.Itoa((total+int(perPage)-1)/int(perPage)))
-	budget := largeBudget
-	list := make([]listedEntry, len(entries))
-	for i, e := range entries {
-		list[i].Entry = e
-		if large := len(e.Data) > smallData; large && len(e.Data) <= budget && !short {
-			budget -= len(e.Data)
-		} else if large || short {
-			list[i].Data, list[i].DataCut = presence.ShortData(e.Data, presence.MaxName), !short
-		}
-	}
-	return list, nil
-}
-
-// number reads a parameter that must be from 1 to most. If it is absent, number
-// returns fallback.
-func (c *presenceCall) number(name string, fallback, most int64) (int64, error) {
-	if !c.query.Has(name) {
-		return fallback, nil
-	}
-	n, err := strconv.ParseInt(c.query.Get(name), 10, 64)
-	if err != nil || n < 1 || n > most {
-		return 0, badRequest("%s must be a number from 1 to %d", name, most)
-	}
-	return n, nil
 }
 
 // setPresence answers PUT: it writes an entry, which lives for one TTL or for expires_in.

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -181,38 +180,37 @@ func (c *cluster) listed(truth presences) ([]machine.Site, presences) {
 func listOf(n *machine.Node, sites []machine.Site) (presences, error) {
 	seen := make(presences)
 	for _, site := range sites {
-		for page, pages := 1, 1; page <= pages; page++ {
-			list, total, err := listPage(n, site.ID, page)
+		for after, more := "", true; more; more = after != "" {
+			list, next, err := listAfter(n, site.ID, after)
 			if err != nil {
 				return nil, err
 			}
 			for i := range list {
 				seen[place{site.ID, list[i].Room, list[i].ClientID}] = screenOf(list[i].Data)
 			}
-			pages = total
+			after = next
 		}
 	}
 	return seen, nil
 }
 
-// listPage returns a page of the list of a site's entries, and the number of pages.
-func listPage(n *machine.Node, site string, page int) (list []presence.Entry, pages int, err error) {
-	r, err := http.NewRequest("GET", fmt.Sprintf("http://%s/api/v1/presence?site=%s&data=short&per_page=1000&page=%d", n.Admin, site, page), nil)
+// listAfter returns a part of the list of a site's entries, and after what the next one begins.
+func listAfter(n *machine.Node, site, after string) (list []presence.Entry, next string, err error) {
+	r, err := http.NewRequest("GET", fmt.Sprintf("http://%s/api/v1/presence?site=%s&data=short&per_page=1000&after=%s", n.Admin, site, after), nil)
 	if err != nil {
-		return nil, 0, err
+		return nil, "", err
 	}
 	r.Header.Set("Authorization", "Bearer "+machine.APIKey)
 	answer, err := direct.Do(r)
 	if err != nil {
-		return nil, 0, err
+		return nil, "", err
 	}
 	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode != http.StatusOK {
-		return nil, 0, fmt.Errorf("the list of %s has status %d", n.Name, answer.StatusCode)
+		return nil, "", fmt.Errorf("the list of %s has status %d", n.Name, answer.StatusCode)
 	}
 	if err := json.NewDecoder(answer.Body).Decode(&list); err != nil {
-		return nil, 0, err
+		return nil, "", err
 	}
-	pages, _ = strconv.Atoi(answer.Header.Get("X-WP-TotalPages"))
-	return list, pages, nil
+	return list, answer.Header.Get("X-Heartbeatd-Next"), nil
 }

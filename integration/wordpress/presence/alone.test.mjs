@@ -90,6 +90,19 @@ test('the Presence API without the Presence API plugin', { timeout: 600_000 }, a
 			assert.deepEqual(pages.map(({ body }) => body.length), [2, 2, 1, 0])
 			assert.deepEqual(new Set(pages.flatMap(({ body }) => body.map(({ client_id }) => client_id))).size, 5)
 			assert.deepEqual(pages.map(({ headers }) => `${headers.get('x-wp-total')}/${headers.get('x-wp-totalpages')}`), Array(4).fill('5/3'))
+
+			// An entry that is renewed between two requests is listed once.
+			const walked = []
+			for (let after = ''; after !== null; ) {
+				const { status, body, headers } = await one.rest('GET', route, { room: 'r/2', per_page: 2, after })
+				assert.equal(status, 200)
+				walked.push(...body.map(({ client_id: id }) => id))
+				after = headers.get('x-heartbeatd-next')
+				await one.rest('POST', route, { room: 'r/2', client_id: 'c0' })
+			}
+			assert.deepEqual(walked, ['c0', 'c1', 'c2', 'c3', 'c4'])
+			const invalid = await one.rest('GET', route, { room: 'r/2', after: 'nowhere' })
+			assert.deepEqual([invalid.status, invalid.body.code], [400, 'rest_invalid_param'])
 		})
 
 		await t.test('REST: the list has the rooms that the user may see', async () => {

@@ -17,15 +17,19 @@ function heartbeatd_rest_list_entries( $request ) {
 	$query = array(
 		'room'     => $request['room'],
 		'per_page' => $request['per_page'],
-		'page'     => $request['page'],
 	);
-	$read  = heartbeatd_presence_list_page( $query );
+	$part  = isset( $request['after'] ) ? array( 'after' => $request['after'] ) : array( 'page' => $request['page'] );
+	$read  = heartbeatd_presence_list_page( $query + $part );
 	$items = new Heartbeatd_Presence_Items();
 	$list  = array();
 	foreach ( $read['entries'] ?? array() as $entry ) {
 		$list[] = $items->prepare_item( $entry, $request );
 	}
-	return heartbeatd_rest_list_response( $list, $read['total'] ?? 0, $request['per_page'] );
+	$response = heartbeatd_rest_list_response( $list, $read['total'] ?? 0, $request['per_page'] );
+	if ( ! empty( $read['next'] ) ) {
+		$response->header( 'X-Heartbeatd-Next', $read['next'] );
+	}
+	return $response;
 }
 
 /**

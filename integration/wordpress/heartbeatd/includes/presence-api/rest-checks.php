@@ -22,6 +22,20 @@ function heartbeatd_rest_validate_name( $value, $request, $param ) {
 }
 
 /**
+ * Validates the place after which a list continues, as heartbeatd writes it.
+ *
+ * @param mixed $value The value.
+ * @return true|WP_Error
+ */
+function heartbeatd_rest_validate_after( $value ) {
+	$place = is_string( $value ) ? json_decode( (string) base64_decode( strtr( $value, '-_', '+/' ), true ) ) : null;
+	if ( '' === $value || is_array( $place ) && 2 === count( array_filter( $place, 'is_string' ) ) ) {
+		return true;
+	}
+	return new WP_Error( 'rest_invalid_param', __( 'after must be empty, or the header X-Heartbeatd-Next of the last answer.', 'heartbeatd' ) );
+}
+
+/**
  * Validates the client id of an entry that is written or removed.
  *
  * @param mixed           $value   The value.

@@ -32,13 +32,18 @@ function heartbeatd_register_rest_routes() {
 		'room'      => $room,
 		'client_id' => $client,
 	);
+	$after  = array(
+		'description'       => __( 'Lists the entries that follow: empty, or the header X-Heartbeatd-Next of the last answer.', 'heartbeatd' ),
+		'type'              => 'string',
+		'validate_callback' => 'heartbeatd_rest_validate_after',
+	);
 	$route  = static function ( $path, $methods ) {
 		register_rest_route( 'wp-presence/v1', $path, $methods );
 	};
 	$route(
 		'/presence',
 		array(
-			heartbeatd_rest_endpoint( 'GET', 'heartbeatd_rest_list_entries', 'heartbeatd_rest_can_access_room', array( 'room' => $room ) + heartbeatd_rest_paging_args( 100 ) ),
+			heartbeatd_rest_endpoint( 'GET', 'heartbeatd_rest_list_entries', 'heartbeatd_rest_can_access_room', compact( 'room', 'after' ) + heartbeatd_rest_paging_args( 100 ) ),
 			heartbeatd_rest_endpoint( 'POST', 'heartbeatd_rest_set_entry', 'heartbeatd_rest_can_access_room', $one + array( 'data' => $data ) + heartbeatd_rest_added_args() ),
 			heartbeatd_rest_endpoint( 'DELETE', 'heartbeatd_rest_delete_entry', 'heartbeatd_rest_can_access_room', $one ),
 			'schema' => 'heartbeatd_rest_entry_schema',

@@ -36,10 +36,11 @@ function &heartbeatd_presence_cache() {
 }
 
 /**
- * Returns one page of the live entries, sorted by room and then from newest to oldest.
+ * Returns one page of the live entries, sorted by room and then from newest to oldest. With 'after'
+ * instead of 'page' they are sorted by room and client id, and the next page comes after 'next'.
  *
- * @param array $query Any of 'room', 'prefix', 'user_id', 'data', 'per_page' (1 to 1000) and 'page'.
- * @return array{entries: array[], total: int}|null Null if heartbeatd does not answer.
+ * @param array $query Any of 'room', 'prefix', 'user_id', 'data', 'per_page' (1 to 1000), 'page' and 'after'.
+ * @return array{entries: array[], total: int, next: string}|null Null if heartbeatd does not answer.
  */
 function heartbeatd_presence_list_page( $query ) {
 	$cache = &heartbeatd_presence_cache();
@@ -57,33 +58,44 @@ function heartbeatd_presence_list_page( $query ) {
 		$cache[ $key ] = is_wp_error( $answer ) ? null : array(
 			'entries' => array_values( array_filter( array_map( 'heartbeatd_presence_read_entry', $answer ) ) ),
 			'total'   => (int) ( $headers['x-wp-total'] ?? count( $answer ) ),
+			'next'    => (string) ( $headers['x-heartbeatd-next'] ?? '' ),
 		);
 	}
 	return $cache[ $key ];
 }
 
 /**
- * Returns all live entries that match a query.
+ * Returns all live entries that match a query, sorted by room and then from newest to oldest. An
+ * entry that is renewed between two calls is neither missing nor there twice.
  *
  * @param array $query Any of 'room', 'prefix', 'user_id' and 'data'.
  * @return array[]|null Null if heartbeatd does not answer.
  */
 function heartbeatd_presence_list_all( $query ) {
 	$entries = array();
+	$after   = '';
 	for ( $page = 1; $page <= HEARTBEATD_MAX_PRESENCE_PAGES; $page++ ) {
 		$paging = array(
 			'per_page' => HEARTBEATD_PRESENCE_PER_PAGE,
-			'page'     => $page,
+			'after'    => $after,
 		);
 		$read   = heartbeatd_presence_list_page( $query + $paging );
 		if ( null === $read ) {
 			return null;
 		}
 		$entries = array_merge( $entries, $read['entries'] );
-		if ( $page * HEARTBEATD_PRESENCE_PER_PAGE >= $read['total'] ) {
+		$after   = $read['next'];
+		if ( '' === $after ) {
 			break;
 		}
 	}
+	usort(
+		$entries,
+		static function ( $a, $b ) {
+			$by_date = strcmp( $b['date_gmt'], $a['date_gmt'] );
+			return strcmp( $a['room'], $b['room'] ) ?: $by_date ?: strcmp( $a['client_id'], $b['client_id'] );
+		}
+	);
 	return $entries;
 }
 
