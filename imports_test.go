@@ -18,10 +18,11 @@ const module = "github.com/heartbeatd/heartbeatd"
 // allowed says what each of our packages may import of ours. client-js holds
 // the scripts for the binary and imports nothing.
 var allowed = map[string][]string{
-	"/server/heartbeatd":           {"/server", "/server/demosite", "/server/message", "/server/readiness", "/server/ticket", "/broker", "/broker/bucket", "/broker/presence", "/client-js", "/server/heartbeatd/doctor", "/server/heartbeatd/apiclient", "/server/heartbeatd/terminal"},
-	"/server/heartbeatd/doctor":    {"/server", "/server/origin", "/server/readiness", "/server/ticket", "/server/wordpress", "/transport", "/server/heartbeatd/apiclient", "/server/heartbeatd/terminal"},
-	"/server/heartbeatd/apiclient": {"/server/ticket", "/server/heartbeatd/terminal"},
-	"/server/heartbeatd/terminal":  {},
+	"/server/heartbeatd":            {"/server", "/server/demosite", "/server/message", "/server/readiness", "/server/ticket", "/broker", "/broker/bucket", "/broker/presence", "/client-js", "/server/heartbeatd/doctor", "/server/heartbeatd/apiclient", "/server/heartbeatd/secretfile", "/server/heartbeatd/terminal", "/server/version"},
+	"/server/heartbeatd/doctor":     {"/server", "/server/origin", "/server/readiness", "/server/ticket", "/server/wordpress", "/transport", "/server/heartbeatd/apiclient", "/server/heartbeatd/terminal"},
+	"/server/heartbeatd/apiclient":  {"/server/ticket", "/server/heartbeatd/secretfile", "/server/heartbeatd/terminal"},
+	"/server/heartbeatd/terminal":   {},
+	"/server/heartbeatd/secretfile": {},
 
 	"/server":               {"/transport", "/broker", "/broker/budget", "/broker/presence", "/server/balance", "/server/clocks", "/server/cron", "/server/demosite", "/server/deposit", "/server/forward", "/server/hook", "/server/hourly", "/server/limit", "/server/message", "/server/network", "/server/origin", "/server/phpbeats", "/server/pipeline", "/server/pushtransport", "/server/presencesync", "/server/proxy", "/server/readiness", "/server/replay", "/server/restapi", "/server/revocation", "/server/room", "/server/sitecall", "/server/ticket", "/server/wordpress"},
 	"/server/balance":       {"/broker"},
@@ -32,7 +33,7 @@ var allowed = map[string][]string{
 	"/server/origin":        {},
 	"/server/phpbeats":      {"/broker", "/broker/budget", "/server/message", "/server/ticket"},
 	"/server/demosite":      {"/broker", "/broker/presence", "/server/hook", "/server/ticket", "/server/wordpress"},
-	"/server/restapi":       {"/broker", "/broker/budget", "/broker/presence", "/broker/problem", "/server/hook", "/server/message", "/server/readiness", "/server/ticket", "/server/wordpress"},
+	"/server/restapi":       {"/broker", "/broker/budget", "/broker/presence", "/broker/problem", "/server/hook", "/server/message", "/server/readiness", "/server/ticket", "/server/version", "/server/wordpress"},
 	"/server/presencesync":  {"/broker", "/broker/budget", "/broker/presence", "/server/restapi", "/server/sitecall", "/server/ticket", "/server/wordpress"},
 	"/server/pushtransport": {"/broker", "/broker/presence", "/server/hook", "/server/message", "/server/sitecall", "/server/ticket", "/server/wordpress"},
 	"/server/sitecall":      {"/server/origin", "/server/ticket"},
@@ -48,6 +49,7 @@ var allowed = map[string][]string{
 	"/server/proxy":         {"/transport", "/server/limit"},
 	"/server/limit":         {"/transport", "/broker/budget", "/server/hourly"},
 	"/server/hourly":        {},
+	"/server/version":       {},
 	"/server/wordpress":     {},
 	"/transport":            {},
 	"/broker":               {"/broker/bucket", "/broker/budget", "/broker/clock", "/broker/embedded", "/broker/presence", "/broker/problem"},

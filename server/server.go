@@ -95,6 +95,15 @@ type Config struct {
 	publishEvery time.Duration // zero: phpbeats.PublishEvery; set by tests
 }
 
+// Check returns what is wrong with the sites and the base path.
+func (c Config) Check() error {
+	if !strings.HasPrefix(c.BasePath, "/") || strings.HasSuffix(c.BasePath, "/") {
+		return fmt.Errorf("the base path %q must begin with / and not end with it", c.BasePath)
+	}
+	_, err := newSites(c.Sites, nil, limit.New(nil, nil), slog.New(slog.DiscardHandler))
+	return err
+}
+
 // Server is one node.
 //
 // Its locks, and those of the packages beneath it, have one order. Code that holds a lock
@@ -165,10 +174,10 @@ func New(c Config) (*Server, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	hooks := c.Hooks.Clone()
-	if !strings.HasPrefix(c.BasePath, "/") || strings.HasSuffix(c.BasePath, "/") {
-		return nil, fmt.Errorf("the base path %q must begin with / and not end with it", c.BasePath)
+	if err := c.Check(); err != nil {
+		return nil, err
 	}
+	hooks := c.Hooks.Clone()
 	s := &Server{
 		broker: c.Broker, demo: c.Demo,
 		pipeline: pipeline.New(&hooks), log: c.Logger,

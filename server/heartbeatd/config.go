@@ -7,15 +7,23 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+	"github.com/tailscale/hujson"
 )
 
 // config is a configuration file: a JSON object of flags by name, for example
-// {"listen": "127.0.0.1:8080", "site-secret": "…"}.
+// {"listen": "127.0.0.1:8080", "site-secret": "…"}. It may have comments.
 type config map[string]any
 
 func loadConfig(r io.Reader) (kong.Resolver, error) {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
 	c := make(config)
-	if err := json.NewDecoder(r).Decode(&c); err != nil {
+	if text, err = hujson.Standardize(text); err == nil {
+		err = json.Unmarshal(text, &c)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("the configuration file must be a JSON object of flags: %w", err)
 	}
 	return c, nil
@@ -25,6 +33,9 @@ func loadConfig(r io.Reader) (kong.Resolver, error) {
 // ignored.
 func (c config) Validate(app *kong.Application) error {
 	known := make(map[string]bool)
+	for _, flag := range app.Flags {
+		known[flag.Name] = flag.Name != "help" && flag.Name != "config"
+	}
 	for _, command := range app.Children {
 		for _, flag := range command.Flags {
 			known[flag.Name] = true

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -30,14 +31,14 @@ const (
 // listen runs the two listeners until ctx ends.
 func (c *serveCmd) listen(ctx context.Context, log *slog.Logger, s *server.Server, b *broker.Broker, demo bool) error {
 	defer s.Close()
-	public, err := listenTCP(ctx, c.Listen)
+	public, err := listenTCP(ctx, "--listen", c.Listen)
 	if err != nil {
-		return fmt.Errorf("--listen: %w", err)
+		return err
 	}
-	admin, err := listenTCP(ctx, c.AdminListen)
+	admin, err := listenTCP(ctx, "--admin-listen", c.AdminListen)
 	if err != nil {
 		_ = public.Close()
-		return fmt.Errorf("--admin-listen: %w", err)
+		return err
 	}
 	if demo {
 		log.Info(fmt.Sprintf("no site is configured: open the demo site at http://%s/ in two windows", public.Addr()))
@@ -52,6 +53,7 @@ func (c *serveCmd) listen(ctx context.Context, log *slog.Logger, s *server.Serve
 	group.Go(func() error { return serveOn(back, s.LimitConnections(admin, maxAdmin)) })
 	group.Go(func() error {
 		<-ctx.Done()
+		log.Info("stopping", "reason", context.Cause(ctx), "drain time", c.DrainTime)
 		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.DrainTime+stopTime)
 		defer cancel()
 		s.Drain(stopping, c.DrainTime)
@@ -72,11 +74,20 @@ const (
 // of open files allows.
 func maxPublic() int { return max(maxFiles()/2, maxFiles()-maxAdmin-ownFiles) }
 
-// listenTCP listens on an address, with limits for what the kernel keeps for a client that
-// does not read.
-func listenTCP(ctx context.Context, address string) (net.Listener, error) {
-	l := net.ListenConfig{Control: limitSendQueue}
-	return l.Listen(ctx, "tcp", address)
+// listenTCP listens on the address of a flag, with limits for what the kernel keeps for a client
+// that does not read.
+func listenTCP(ctx context.Context, flag, address string) (net.Listener, error) {
+	config := net.ListenConfig{Control: limitSendQueue}
+	l, err := config.Listen(ctx, "tcp", address)
+	switch {
+	case err == nil:
+		return l, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s: another program uses %s: stop it, or use %s with another address", flag, address, flag)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("%s: %w: use %s with a port above 1023", flag, err, flag)
+	}
+	return nil, fmt.Errorf("%s: %w", flag, err)
 }
 
 func newServer(h http.Handler, log *slog.Logger) *http.Server {

@@ -2,11 +2,29 @@ package main
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
 	"time"
 )
+
+// logFlags are the flags of all commands about the log.
+type logFlags struct {
+	LogLevel  string `enum:"debug,info,warn,error" default:"info" help:"Least level of the messages that are logged: debug, info, warn or error."`
+	LogFormat string `enum:"text,json" default:"text" help:"Format of the log: text, or json with one object a line."`
+}
+
+// logger returns a logger that the flags describe.
+func (f *logFlags) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(f.LogLevel)) // the parser has checked it
+	options := &slog.HandlerOptions{Level: level}
+	if f.LogFormat == "json" {
+		return limitLog(slog.New(slog.NewJSONHandler(w, options)))
+	}
+	return limitLog(slog.New(slog.NewTextHandler(w, options)))
+}
 
 const (
 	// logBurst is how many messages of one kind are logged within logEvery: clients and

@@ -199,7 +199,8 @@ func TestRefusedFlags(t *testing.T) {
 		{[]string{"watch", "--user=-1"}, "above 0"},
 		{[]string{"watch", "--kind", "gone"}, "must be one of"},
 		{[]string{"watch", "--nats-url", "nats://x:secret@127.0.0.1:1"}, "nats://x:xxxxx@127.0.0.1:1"},
-		{[]string{"--admin-listen", "127.0.0.1:0", "--listen", taken.Addr().String()}, "--listen"},
+		{[]string{"--admin-listen", "127.0.0.1:0", "--listen", taken.Addr().String()}, "--listen: another program uses " + taken.Addr().String() + ": stop it, or use --listen"},
+		{[]string{"--listen", "127.0.0.1:0", "--admin-listen", taken.Addr().String()}, "or use --admin-listen"},
 		{[]string{"--config", config}, "--listen"},
 		{[]string{"--sites", `[{"id":"a","secrets":["1","2","3"]}]`}, "one secret, or two"},
 		{[]string{"--sites", `[{"id":"a","secrets":["1"]},{"id":"a","secrets":["1"]}]`}, "configured twice"},
@@ -211,7 +212,7 @@ func TestRefusedFlags(t *testing.T) {
 		{[]string{"--base-path", "/hb/"}, "must begin with /"},
 		{[]string{"--site-secret", ""}, "--site-secret is empty"},
 		{[]string{"--presence-ttl", "soon"}, "presence-ttl"},
-		{[]string{"ticket"}, "--site-secret"},
+		{[]string{"ticket", "--user", "1"}, "--site-secret"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

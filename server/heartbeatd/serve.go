@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	clientjs "github.com/heartbeatd/heartbeatd/client-js"
 	"github.com/heartbeatd/heartbeatd/server"
 	"github.com/heartbeatd/heartbeatd/server/demosite"
+	"github.com/heartbeatd/heartbeatd/server/heartbeatd/secretfile"
 )
 
 type serveCmd struct {
@@ -24,7 +24,11 @@ type serveCmd struct {
 	NatsURL     string `help:"URL of an external NATS server or cluster. Without it an embedded NATS server runs." placeholder:"URL"`
 	NatsListen  string `help:"Address on which the embedded NATS server accepts clients. Without --nats-observer it must be a loopback address." placeholder:"ADDR"`
 
+	NatsURLFile secretfile.Content `help:"File with the URL of the NATS server, in place of --nats-url if it has a password." placeholder:"FILE"`
+
 	NatsObserver map[string]string `help:"Read-only credentials for the embedded NATS server: a site ID and a password for the presence of that site, or observer and a password for that of all sites." placeholder:"NAME=PASSWORD"`
+
+	NatsObserverFile map[string]secretfile.Content `help:"Files with the passwords of --nats-observer, in place of it." placeholder:"NAME=FILE"`
 
 	StateDir string `help:"Folder in which the embedded NATS server keeps revocations of tickets for after a restart. Default: the one of systemd's StateDirectory, or heartbeatd in the user's folder for state ($XDG_STATE_HOME, ~/.local/state). The demo site keeps none." placeholder:"DIR"`
 
@@ -33,6 +37,9 @@ type serveCmd struct {
 
 	APIKey     string `help:"API key of the operator, valid for every site." placeholder:"KEY"`
 	MetricsKey string `help:"Bearer key that /metrics asks for." placeholder:"KEY"`
+
+	APIKeyFile     secretfile.Content `help:"File with the API key, in place of --api-key." placeholder:"FILE"`
+	MetricsKeyFile secretfile.Content `help:"File with the key of --metrics-key, in place of it." placeholder:"FILE"`
 
 	Sites siteList `help:"Several sites, as a JSON list of {id, origins, upstream, secrets, network, private}. Meant for the configuration file." placeholder:"JSON"`
 
@@ -44,36 +51,74 @@ type serveCmd struct {
 	SitePrivate   bool           `help:"Call the site also if its host name leads to a loopback or private address. Needed with --sites."`
 	TrustedProxy  []netip.Prefix `help:"Addresses of web servers whose X-Forwarded headers are trusted." placeholder:"CIDR"`
 	SiteOrigin    []string       `help:"Origin of the site's pages, for example https://example.org, if they are on another host. A path after it is ignored." placeholder:"URL"`
+
+	SiteSecretFile    secretfile.Content `help:"File with the secret, in place of --site-secret." placeholder:"FILE"`
+	SiteOldSecretFile secretfile.Content `help:"File with the previous secret, in place of --site-old-secret." placeholder:"FILE"`
+}
+
+// AfterApply takes secrets, keys and passwords from their files. The parser calls it.
+func (c *serveCmd) AfterApply() error {
+	secret := ""
+	if c.SiteSecret != nil {
+		secret = *c.SiteSecret
+	}
+	err := errors.Join(
+		c.NatsURLFile.Set(&c.NatsURL, "nats-url"), c.APIKeyFile.Set(&c.APIKey, "api-key"), c.MetricsKeyFile.Set(&c.MetricsKey, "metrics-key"),
+		c.SiteSecretFile.Set(&secret, "site-secret"), c.SiteOldSecretFile.Set(&c.SiteOldSecret, "site-old-secret"),
+	)
+	if secret != "" {
+		c.SiteSecret = &secret
+	}
+	for name, content := range c.NatsObserverFile {
+		password := c.NatsObserver[name]
+		err = errors.Join(err, content.Set(&password, "nats-observer"))
+		if c.NatsObserver == nil {
+			c.NatsObserver = make(map[string]string)
+		}
+		c.NatsObserver[name] = password
+	}
+	return err
 }
 
 // Run serves until ctx ends, and then drains.
 func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
-	sites, err := c.sites(log)
+	config, err := c.config(log)
 	if err != nil {
 		return err
 	}
-	var demo *demosite.Site
-	if len(sites) == 0 {
-		demo = demosite.New(demosite.Key(log))
+	if len(config.Sites) == 0 {
+		config.Demo = demosite.New(demosite.Key(log))
 	}
+	demo := config.Demo != nil
 	observers, err := c.observers()
 	if err != nil {
 		return err
 	}
-	b, err := c.openBroker(ctx, broker.Config{URL: c.NatsURL, Listen: c.natsListen(demo != nil), Observers: observers, TTL: c.PresenceTTL, Logger: log}, demo != nil)
+	b, err := c.openBroker(ctx, broker.Config{URL: c.NatsURL, Listen: c.natsListen(demo), Observers: observers, TTL: c.PresenceTTL, Logger: log}, demo)
 	if err != nil {
 		return c.natsError(err)
 	}
 	defer func() { _ = b.Close() }()
 
-	s, err := server.New(server.Config{
-		Broker: b, Sites: sites, Demo: demo, BasePath: c.BasePath, Scripts: clientjs.Dist, Logger: log,
-		TrustedProxies: c.TrustedProxy, APIKey: c.APIKey, MetricsKey: c.MetricsKey,
-	})
+	config.Broker = b
+	s, err := server.New(config)
 	if err != nil {
 		return err
 	}
-	return c.listen(ctx, log, s, b, demo != nil)
+	return c.listen(ctx, log, s, b, demo)
+}
+
+// config returns the configuration of the server, if it is valid. It has no broker yet.
+func (c *serveCmd) config(log *slog.Logger) (server.Config, error) {
+	sites, err := c.sites(log)
+	if err != nil {
+		return server.Config{}, err
+	}
+	config := server.Config{
+		Sites: sites, BasePath: c.BasePath, Scripts: clientjs.Dist, Logger: log,
+		TrustedProxies: c.TrustedProxy, APIKey: c.APIKey, MetricsKey: c.MetricsKey,
+	}
+	return config, config.Check()
 }
 
 const (
@@ -82,45 +127,6 @@ const (
 	// minPassword is the minimum number of bytes of an observer's password.
 	minPassword = 16
 )
-
-// sites returns the configured sites. Without any heartbeatd serves a demo site, so
-// an empty secret is an error.
-func (c *serveCmd) sites(log *slog.Logger) ([]server.Site, error) {
-	sites := slices.Clone([]server.Site(c.Sites))
-	if c.SiteSecret != nil {
-		site := server.Site{
-			ID: c.SiteID, Origins: c.SiteOrigin, Secrets: []string{*c.SiteSecret}, Upstream: c.SiteUpstream,
-			Network: c.SiteNetwork, Private: c.SitePrivate,
-			SyncAnywhere: len(c.Sites) == 0 && c.SiteUpstream == "" && len(c.SiteOrigin) == 0,
-		}
-		if c.SiteOldSecret != "" {
-			site.Secrets = append(site.Secrets, c.SiteOldSecret)
-		}
-		sites = append(sites, site)
-	} else if c.SiteNetwork || c.SitePrivate {
-		return nil, errors.New("--site-network and --site-private are about the site of --site-secret: for a site of --sites set \"network\": true or \"private\": true there")
-	}
-	if len(sites) == 1 { // no other site can have an ID of its network, or belongs to somebody else
-		sites[0].Network = sites[0].Network || !c.sharesNATS()
-		sites[0].Private = true
-	}
-	owners := make(map[string]string) // of secrets
-	for _, site := range sites {
-		for _, secret := range site.Secrets {
-			if owner, known := owners[secret]; known && owner != site.ID {
-				log.Warn("two sites have the same secret: each of them can sign for the other", "sites", owner+" "+site.ID)
-			}
-			owners[secret] = site.ID
-			if secret == "" {
-				return nil, fmt.Errorf("--site-secret is empty for site %s: set it to HEARTBEATD_SECRET of wp-config.php", site.ID)
-			}
-			if len(secret) < minSecret {
-				log.Warn("the secret of a site is short: use 32 bytes or more", "site", site.ID, "bytes", len(secret))
-			}
-		}
-	}
-	return sites, nil
-}
 
 // sharesNATS reports whether other nodes may use the same NATS, with sites of their own.
 func (c *serveCmd) sharesNATS() bool {

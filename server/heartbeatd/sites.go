@@ -3,7 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 
 	"github.com/alecthomas/kong"
 
@@ -30,4 +33,43 @@ func (l *siteList) Decode(ctx *kong.DecodeContext) error {
 		return fmt.Errorf("sites must be a list of {id, origins, upstream, secrets, network, private}: %w", err)
 	}
 	return nil
+}
+
+// sites returns the configured sites. Without any heartbeatd serves a demo site, so
+// an empty secret is an error.
+func (c *serveCmd) sites(log *slog.Logger) ([]server.Site, error) {
+	sites := slices.Clone([]server.Site(c.Sites))
+	if c.SiteSecret != nil {
+		site := server.Site{
+			ID: c.SiteID, Origins: c.SiteOrigin, Secrets: []string{*c.SiteSecret}, Upstream: c.SiteUpstream,
+			Network: c.SiteNetwork, Private: c.SitePrivate,
+			SyncAnywhere: len(c.Sites) == 0 && c.SiteUpstream == "" && len(c.SiteOrigin) == 0,
+		}
+		if c.SiteOldSecret != "" {
+			site.Secrets = append(site.Secrets, c.SiteOldSecret)
+		}
+		sites = append(sites, site)
+	} else if c.SiteNetwork || c.SitePrivate {
+		return nil, errors.New("--site-network and --site-private are about the site of --site-secret: for a site of --sites set \"network\": true or \"private\": true there")
+	}
+	if len(sites) == 1 { // no other site can have an ID of its network, or belongs to somebody else
+		sites[0].Network = sites[0].Network || !c.sharesNATS()
+		sites[0].Private = true
+	}
+	owners := make(map[string]string) // of secrets
+	for _, site := range sites {
+		for _, secret := range site.Secrets {
+			if owner, known := owners[secret]; known && owner != site.ID {
+				log.Warn("two sites have the same secret: each of them can sign for the other", "sites", owner+" "+site.ID)
+			}
+			owners[secret] = site.ID
+			if secret == "" {
+				return nil, fmt.Errorf("--site-secret is empty for site %s: set it to HEARTBEATD_SECRET of wp-config.php", site.ID)
+			}
+			if len(secret) < minSecret {
+				log.Warn("the secret of a site is short: use 32 bytes or more", "site", site.ID, "bytes", len(secret))
+			}
+		}
+	}
+	return sites, nil
 }

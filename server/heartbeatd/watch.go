@@ -18,6 +18,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/server/heartbeatd/secretfile"
 	"github.com/heartbeatd/heartbeatd/server/heartbeatd/terminal"
 )
 
@@ -27,7 +28,10 @@ type watchCmd struct {
 	User    int64    `help:"Only this user." placeholder:"ID"`
 	Kind    []string `enum:"joined,updated,seen,left" default:"joined,updated,left" help:"Only these kinds: joined, updated, left, and seen, which is the beat of a user who is already there."`
 	NatsURL string   `default:"nats://127.0.0.1:4222" help:"URL of the NATS server, with user and password if it requires them: nats://observer:PASSWORD@127.0.0.1:4222."`
-	JSON    bool     `help:"Print one JSON object a line."`
+
+	NatsURLFile secretfile.Content `help:"File with that URL, in place of --nats-url." placeholder:"FILE"`
+
+	JSON bool `help:"Print one JSON object a line."`
 
 	out io.Writer // os.Stdout, unless a test sets another
 }
@@ -37,6 +41,7 @@ const inboxPrefix = "_INBOX_observer"
 
 // Run prints changes until ctx ends.
 func (c *watchCmd) Run(ctx context.Context, log *slog.Logger) error {
+	c.NatsURL = cmp.Or(string(c.NatsURLFile), c.NatsURL)
 	if c.User < 0 {
 		return errors.New("--user must be a user ID above 0")
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime/debug"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
@@ -16,6 +15,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/problem"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
+	"github.com/heartbeatd/heartbeatd/server/version"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -190,10 +190,7 @@ func (a *api) status(ctx context.Context, c *call) (int, any, error) {
 
 		PHPBeats        map[string]int `json:"php_beats"`
 		PHPBeatsSeconds int            `json:"php_beats_seconds"`
-	}{Version: "unknown", Site: c.site, Time: time.Now().Unix(), Ready: state.Ready, Reasons: state.Reasons, Sessions: a.Sessions(c.site)}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		status.Version = info.Main.Version
-	}
+	}{Version: version.Get().Version, Site: c.site, Time: time.Now().Unix(), Ready: state.Ready, Reasons: state.Reasons, Sessions: a.Sessions(c.site)}
 	beats, span := a.PHPBeats(c.site)
 	status.PHPBeats, status.PHPBeatsSeconds = beats, int(span.Seconds())
 	if !state.Ready {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/server/heartbeatd/secretfile"
 	"github.com/heartbeatd/heartbeatd/server/heartbeatd/terminal"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
@@ -32,6 +33,14 @@ type Client struct {
 	SiteID     string `default:"default" help:"ID of the site."`
 	SiteSecret string `help:"Secret of the site. It signs the API key." placeholder:"SECRET"`
 	APIKey     string `help:"API key of the operator, in place of the site's secret." placeholder:"KEY"`
+
+	SiteSecretFile secretfile.Content `help:"File with the secret of the site, in place of --site-secret." placeholder:"FILE"`
+	APIKeyFile     secretfile.Content `help:"File with the API key, in place of --api-key." placeholder:"FILE"`
+}
+
+// AfterApply takes the secret and the key from their files. The parser calls it.
+func (c *Client) AfterApply() error {
+	return errors.Join(c.SiteSecretFile.Set(&c.SiteSecret, "site-secret"), c.APIKeyFile.Set(&c.APIKey, "api-key"))
 }
 
 // Error is a call that failed.
