@@ -52,13 +52,14 @@ var allowed = map[string][]string{
 	"/server/version":       {},
 	"/server/wordpress":     {},
 	"/transport":            {},
-	"/broker":               {"/broker/bucket", "/broker/budget", "/broker/clock", "/broker/embedded", "/broker/presence", "/broker/problem"},
+	"/broker":               {"/broker/bucket", "/broker/budget", "/broker/clock", "/broker/embedded", "/broker/presence", "/broker/problem", "/broker/streamsize"},
 	"/broker/clock":         {},
 	"/broker/embedded":      {"/broker/budget", "/broker/presence"},
 	"/broker/bucket":        {"/broker/presence"},
 	"/broker/budget":        {},
 	"/broker/presence":      {},
 	"/broker/problem":       {},
+	"/broker/streamsize":    {"/broker/problem"},
 	"/client-js":            {},
 	"/internal/leaktest":    {},                            // for tests only
 	"/internal/nodetest":    {"/broker", "/server/ticket"}, // for tests only

@@ -19,6 +19,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/embedded"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/broker/problem"
+	"github.com/heartbeatd/heartbeatd/broker/streamsize"
 )
 
 // Config configures Open. The zero value runs NATS in this process, in memory.
@@ -88,6 +89,8 @@ type Broker struct {
 	positions  map[string]position // by topic
 
 	topicErrors map[string]problem.Last // by topic
+	sizes       map[string]*streamsize.Size // of the streams, by topic
+	received    map[string]Message      // the last one of each topic, without its data
 	refused     problem.Last            // the last write of presence that NATS has refused
 	pulse       time.Time               // when the pulser ran last
 	resumed     time.Time               // when the last pause of this process was noticed
@@ -165,6 +168,8 @@ func newBroker(c Config) *Broker {
 		views:       map[string][]*View{},
 		positions:   map[string]position{},
 		topicErrors: map[string]problem.Last{},
+		sizes:       map[string]*streamsize.Size{},
+		received:    map[string]Message{},
 		replaced:    make(chan struct{}),
 	}
 	b.budgets = budget.NewNode(c.TTL, func(err *budget.Error) { b.logLimited("refused: a site has used up a budget", "error", err) })

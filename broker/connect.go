@@ -336,9 +336,12 @@ func (b *Broker) recheck(t task, err error, since time.Duration) {
 	b.checkSoon()
 }
 
-func (b *Broker) checkSoon() {
+func (b *Broker) checkSoon() { signal(b.check) }
+
+// signal sends to a channel with a buffer of one, unless it is full.
+func signal(c chan<- struct{}) {
 	select {
-	case b.check <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -348,9 +351,6 @@ func (b *Broker) checkNow() {
 	b.mu.Lock()
 	b.health.restart(b.clock())
 	b.mu.Unlock()
-	select {
-	case b.reconnected <- struct{}{}:
-	default:
-	}
+	signal(b.reconnected)
 	b.checkSoon()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -14,6 +15,10 @@ import (
 // sequence numbers from 1. So the epoch of a stream is a text in the stream itself, which is lost with it:
 // the last message with the topic's epochSubject. All nodes read the same one. The node that
 // finds none writes one.
+//
+// A stream that is full removes its oldest messages. A node that receives messages writes the epoch again when a
+// quarter of the stream was stored after it. If many messages are faster, it knows from its last
+// message that the stream is the same.
 
 // epochToken stands for a site in the subject of a stream's epoch. It is the encoding of no site.
 const epochToken = "=epoch"
@@ -23,28 +28,82 @@ const epochToken = "=epoch"
 // four times the interval.
 const checkTopicEvery = budget.PushAge / 8
 
-// epochOf returns the epoch of a topic's stream.
-func (b *Broker) epochOf(ctx context.Context, t Topic, l *link, stream jetstream.Stream) (string, error) {
-	for {
+// readWait is how long a node that receives messages waits for the next one, if NATS has already removed
+// the last one.
+const readWait = time.Second
+
+// pollWait is the time after which a node looks again at what it waits for.
+const pollWait = 20 * time.Millisecond
+
+// epochOf returns the epoch of a topic's stream. It writes it if there is none, if NATS soon removes it
+// because of its age, and if again is set.
+func (b *Broker) epochOf(ctx context.Context, t Topic, l *link, stream jetstream.Stream, again bool) (string, error) {
+	for ; ; again = false {
 		last, err := stream.GetLastMsgForSubject(ctx, t.epochSubject())
-		text, over := []byte(rand.Text()[:10]), uint64(0)
+		var text string
+		var over uint64
 		switch {
 		case err == nil:
-			if stream.CachedInfo().TimeStamp.Sub(last.Time) < t.age/2 { // both times are NATS's
-				return string(last.Data), nil
+			text, over = string(last.Data), last.Sequence
+			if !again && stream.CachedInfo().TimeStamp.Sub(last.Time) < t.age/2 { // both times are NATS's
+				return text, nil
 			}
-			text, over = last.Data, last.Sequence
-		case !errors.Is(err, jetstream.ErrMsgNotFound):
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			if text, err = b.knownEpoch(ctx, t, stream); err != nil {
+				return "", err
+			}
+		default:
 			return "", err
 		}
-		_, err = l.js.Publish(ctx, t.epochSubject(), text, jetstream.WithExpectLastSequencePerSubject(over))
+		_, err = l.js.Publish(ctx, t.epochSubject(), []byte(text), jetstream.WithExpectLastSequencePerSubject(over))
 		if err == nil {
-			return string(text), nil
+			return text, nil
 		}
 		if !isWrongRevision(err) { // otherwise another node has written it
 			return "", err
 		}
 	}
+}
+
+// knownEpoch returns the epoch of a stream that has none: NATS has removed it with the oldest messages, if the
+// stream still has the last message that this node has received. Otherwise the stream was lost, and its epoch
+// is a new one.
+func (b *Broker) knownEpoch(ctx context.Context, t Topic, stream jetstream.Stream) (string, error) {
+	for {
+		last := b.lastReceived(t)
+		if last.Cursor.Epoch == "" {
+			return rand.Text()[:10], nil
+		}
+		stored, err := stream.GetMsg(ctx, last.Cursor.Seq)
+		switch {
+		case err == nil && stored.Time.Equal(last.Stored):
+			return last.Cursor.Epoch, nil
+		case err == nil:
+			return rand.Text()[:10], nil
+		case !errors.Is(err, jetstream.ErrMsgNotFound):
+			return "", err
+		}
+		info, err := stream.Info(ctx)
+		if err != nil {
+			return "", err
+		}
+		if info.State.LastSeq < last.Cursor.Seq || !b.receivesMore(ctx, t, last.Cursor) {
+			return rand.Text()[:10], nil
+		}
+	}
+}
+
+// receivesMore waits until this node receives a message after last, and reports whether it does.
+func (b *Broker) receivesMore(ctx context.Context, t Topic, last Cursor) bool {
+	ctx, cancel := context.WithTimeout(ctx, readWait)
+	defer cancel()
+	for b.lastReceived(t).Cursor == last {
+		if ctx.Err() != nil {
+			return false
+		}
+		pause(ctx, pollWait)
+	}
+	return true
 }
 
 func (t Topic) epochSubject() string {

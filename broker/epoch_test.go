@@ -76,7 +76,7 @@ func TestEpochIsWrittenAgain(t *testing.T) {
 	topic := Topic{name: "test", age: 10 * time.Second, bytes: 1 << 20}
 	var first Cursor
 	eventually(t, "the epoch is written again", func() bool {
-		_, tip, err := b.stream(t.Context(), topic, l)
+		_, tip, err := b.stream(t.Context(), topic, l, false)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -37,6 +37,15 @@ func (b *Broker) Lease(ctx context.Context, name string, d time.Duration) (bool,
 	return err == nil, err
 }
 
+// endLease ends a lease of this node before d has passed, if NATS answers.
+func (b *Broker) endLease(l *link, name string, d time.Duration) {
+	ctx, cancel := context.WithTimeout(b.ctx, publishWait)
+	defer cancel()
+	if kv, err := leases(ctx, l, d); err == nil {
+		_ = kv.Delete(ctx, presence.EncodeToken(name))
+	}
+}
+
 // leases returns the bucket of leases, and creates it if it is missing.
 func leases(ctx context.Context, l *link, d time.Duration) (jetstream.KeyValue, error) {
 	kv, err := l.js.KeyValue(ctx, leaseBucket(d))
@@ -45,7 +54,7 @@ func leases(ctx context.Context, l *link, d time.Duration) (jetstream.KeyValue, 
 	}
 	kv, err = l.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
 		Bucket: leaseBucket(d), Description: "tasks that one heartbeatd node does for all",
-		Storage: jetstream.MemoryStorage, Replicas: replicas(l.nc), TTL: d, MaxBytes: 1 << 20,
+		Storage: jetstream.MemoryStorage, Replicas: replicas(l.nc), TTL: d, // and no MaxBytes, for which NATS would reserve memory
 	})
 	if errors.Is(err, jetstream.ErrBucketExists) { // another node has created it
 		return l.js.KeyValue(ctx, leaseBucket(d))

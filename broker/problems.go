@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker/problem"
@@ -37,6 +38,9 @@ func (b *Broker) Problems() []problem.Problem {
 	for _, part := range parts {
 		if err := b.topicErrors[part.topic.name].Within(problemAge); err != nil {
 			list = append(list, problem.Problem{Name: part.name, Text: part.title + " do not reach other nodes: " + err.Error(), Remedy: problem.Remedy(err)})
+		} else if limit, err := b.sizeOf(part.topic).Refused(problemAge); err != nil {
+			text := fmt.Sprintf("%s: NATS keeps at most %d KiB of them, and may remove some before their time: %v", part.title, limit>>10, err)
+			list = append(list, problem.Problem{Name: part.name, Text: text, Remedy: problem.Remedy(err)})
 		}
 	}
 	return list

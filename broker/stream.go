@@ -4,21 +4,46 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/heartbeatd/heartbeatd/broker/streamsize"
 )
 
-// updateWait is the time within which NATS must update a stream. It does not answer a user who
-// may not do that, and Publish waits meanwhile.
-const updateWait = publishWait / 2
+// firstBytes is the limit of the bytes of a new stream.
+const firstBytes int64 = 3 * MaxMessage
 
-// stream returns the stream of a topic, and the cursor of its last message. It creates the stream if it is missing.
-func (b *Broker) stream(ctx context.Context, t Topic, l *link) (jetstream.Stream, Cursor, error) {
+// sizeOf returns the size of a topic's stream. The lock is held.
+func (b *Broker) sizeOf(t Topic) *streamsize.Size {
+	if b.sizes[t.name] == nil {
+		b.sizes[t.name] = streamsize.New()
+	}
+	return b.sizes[t.name]
+}
+
+// makeRoom makes the stream of a topic larger if a message of n bytes needs it.
+func (b *Broker) makeRoom(ctx context.Context, t Topic, l *link, n int64) {
+	b.mu.Lock()
+	size := b.sizeOf(t)
+	b.mu.Unlock()
+	lease := "grow." + t.name
+	err := size.MakeRoom(ctx, streamsize.Stream{
+		JS: l.js, Name: t.stream(), Max: t.bytes,
+		Lease: func(ctx context.Context) (bool, error) { return b.Lease(ctx, lease, streamsize.GrowTime) },
+		End:   func() { b.endLease(l, lease, streamsize.GrowTime) },
+	}, n)
+	if err != nil {
+		b.logLimited("a NATS stream cannot be made larger: the oldest messages are removed earlier", "stream", t.stream(), "error", err)
+	}
+}
+
+// stream returns the stream of a topic, and the cursor of its last message. It creates the stream if it is missing,
+// and writes the epoch again if again is set.
+func (b *Broker) stream(ctx context.Context, t Topic, l *link, again bool) (jetstream.Stream, Cursor, error) {
 	stream, err := b.openStream(ctx, t, l)
 	var tip Cursor
 	if err == nil {
-		tip.Epoch, err = b.epochOf(ctx, t, l, stream)
+		tip.Epoch, err = b.epochOf(ctx, t, l, stream, again)
 	}
 	if err == nil { // after the epoch: if the stream is lost meanwhile, the number is lower than that of the node's last message
 		_, err = stream.Info(ctx)
@@ -27,6 +52,9 @@ func (b *Broker) stream(ctx context.Context, t Topic, l *link) (jetstream.Stream
 	if err != nil {
 		return nil, Cursor{}, fmt.Errorf("stream of topic %s: %w", t.name, err)
 	}
+	b.mu.Lock()
+	b.sizeOf(t).Note(stream.CachedInfo())
+	b.mu.Unlock()
 	tip.Seq = stream.CachedInfo().State.LastSeq
 	return stream, tip, nil
 }
@@ -50,7 +78,7 @@ func (b *Broker) createStream(ctx context.Context, t Topic, l *link) (jetstream.
 	config := jetstream.StreamConfig{
 		Name: t.stream(), Description: "messages between the nodes of heartbeatd",
 		Subjects: []string{t.allSubjects()}, Storage: jetstream.MemoryStorage, Replicas: replicas(l.nc),
-		MaxAge: t.age, MaxBytes: t.bytes, MaxMsgSize: MaxMessage + headerRoom, MaxMsgsPerSubject: t.perSubject(),
+		MaxAge: t.age, MaxBytes: firstBytes, MaxMsgSize: MaxMessage + headerRoom, MaxMsgsPerSubject: t.perSubject(),
 		AllowMsgTTL: t.keyed,
 	}
 	if !b.storesFile(t) {
@@ -92,7 +120,7 @@ func (b *Broker) moveToFile(ctx context.Context, t Topic, l *link, stream jetstr
 	}
 	probe := jetstream.StreamConfig{
 		Name: t.stream() + "_file", Description: "whether NATS has a file for " + t.stream(), Subjects: []string{"heartbeatd." + t.name + "_file"},
-		Storage: jetstream.FileStorage, Replicas: replicas(l.nc), MaxBytes: t.bytes,
+		Storage: jetstream.FileStorage, Replicas: replicas(l.nc), MaxBytes: firstBytes,
 	}
 	if _, err := l.js.CreateStream(ctx, probe); err != nil {
 		b.warnNoFile(t, err)
@@ -109,57 +137,29 @@ func (b *Broker) moveToFile(ctx context.Context, t Topic, l *link, stream jetstr
 	return true
 }
 
-// updated updates a stream that an older version has created: it may be smaller, or keep messages for a
-// shorter time. If NATS refuses to make it larger, it is used as it is: then NATS removes the oldest
-// messages earlier.
+// updated updates a stream that an older version has created: it may keep messages for a shorter time.
+// If NATS refuses that, it is used as it is: then NATS removes the oldest messages earlier.
 func (b *Broker) updated(ctx context.Context, t Topic, l *link, stream jetstream.Stream) (jetstream.Stream, error) {
-	update := func(change func(*jetstream.StreamConfig)) (jetstream.Stream, error) {
-		ctx, cancel := context.WithTimeout(ctx, updateWait)
-		defer cancel()
-		config := stream.CachedInfo().Config
-		change(&config)
-		return l.js.UpdateStream(ctx, config)
-	}
 	config := stream.CachedInfo().Config
 	if t.keyed && !config.AllowMsgTTL {
+		config.AllowMsgTTL = true
 		var err error
-		if stream, err = update(func(c *jetstream.StreamConfig) { c.AllowMsgTTL = true }); err != nil {
+		if stream, err = streamsize.Update(ctx, l.js, config); err != nil {
 			return nil, err
 		}
 	}
-	short, small := config.MaxAge > 0 && config.MaxAge < t.age, config.MaxBytes > 0 && config.MaxBytes < t.bytes
-	if !short && !small {
+	if config.MaxAge <= 0 || config.MaxAge >= t.age {
 		return stream, nil
 	}
-	larger, err := update(func(c *jetstream.StreamConfig) {
-		c.MaxAge = raised(c.MaxAge, t.age)
-		c.MaxBytes = raised(c.MaxBytes, t.bytes)
-	})
+	config.MaxAge = t.age
+	longer, err := streamsize.Update(ctx, l.js, config)
 	if err == nil {
-		return larger, nil
+		return longer, nil
 	}
 	if _, warned := b.tooSmall.LoadOrStore(t.name, true); !warned {
-		cure := "a NATS stream cannot keep messages for longer:"
-		if small {
-			cure = fmt.Sprintf("a NATS stream cannot be made larger: raise max_mem by %d MiB, and", (t.bytes-config.MaxBytes)>>20)
-		}
-		b.log.Warn(cure+" allow $JS.API.STREAM.UPDATE."+t.stream(), "stream", t.stream(), "error", err)
-	}
-	if short && !errors.Is(err, context.DeadlineExceeded) { // there may be no room, but an age needs none
-		if longer, err := update(func(c *jetstream.StreamConfig) { c.MaxAge = t.age }); err == nil {
-			return longer, nil
-		}
+		b.log.Warn("a NATS stream cannot keep messages for longer: allow $JS.API.STREAM.UPDATE."+t.stream(), "stream", t.stream(), "error", err)
 	}
 	return stream, nil
-}
-
-// raised returns a limit of a stream that is at least as high as a topic needs. 0 and less are no
-// limit.
-func raised[T time.Duration | int64](limit, need T) T {
-	if limit <= 0 {
-		return limit
-	}
-	return max(limit, need)
 }
 
 // stream returns the name of the topic's stream.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -98,7 +97,7 @@ func (b *Broker) Publish(ctx context.Context, t Topic, site string, data []byte)
 			b.budgets.Report(err)
 			return Cursor{}, err
 		}
-		defer from.Give(site, n) // received counts the message from now on, on all nodes
+		defer from.Give(site, n) // count counts the message from now on, on all nodes
 	}
 	return b.PublishOverBudget(ctx, t, site, data)
 }
@@ -122,11 +121,16 @@ func (b *Broker) budgetOf(t Topic) *budget.Budget {
 
 // size returns how many bytes NATS stores for a message, at most.
 func (t Topic) size(site string, data []byte) int64 {
-	return int64(budget.MessageOverhead + len(t.subject(site)) + len(data))
+	return stored(t.subject(site), data)
 }
 
-// received counts a message of a topic in the budget of its site, for as long as NATS stores it.
-func (b *Broker) received(t Topic, m Message) {
+// stored returns how many bytes NATS stores for a message with a subject, at most.
+func stored(subject string, data []byte) int64 {
+	return int64(budget.MessageOverhead + len(subject) + len(data))
+}
+
+// count counts a message of a topic in the budget of its site, for as long as NATS stores it.
+func (b *Broker) count(t Topic, m Message) {
 	if from := b.budgetOf(t); from != nil {
 		n := t.size(m.Site, m.Data)
 		from.Add(m.Site, n)
@@ -165,6 +169,7 @@ func (b *Broker) publish(ctx context.Context, t Topic, subject string, data []by
 	if err != nil {
 		return Cursor{}, err
 	}
+	b.makeRoom(ctx, t, pos.link, stored(subject, data))
 	ack, err := pos.link.js.Publish(ctx, subject, data, opts...)
 	if errors.Is(err, jetstream.ErrNoStreamResponse) { // the stream was lost
 		if pos, err = b.position(ctx, t, pos.Cursor); err == nil {
@@ -202,7 +207,7 @@ func (b *Broker) position(ctx context.Context, t Topic, stale Cursor) (position,
 	if pos.link == l && pos.Epoch != stale.Epoch {
 		return pos, nil
 	}
-	_, tip, err := b.stream(ctx, t, l)
+	_, tip, err := b.stream(ctx, t, l, false)
 	if err != nil {
 		return position{}, err
 	}
@@ -238,118 +243,6 @@ func (b *Broker) advance(t Topic, epoch string, seq uint64) {
 		pos.Seq = seq
 		b.positions[t.name] = pos
 	}
-}
-
-// Subscribe calls fn with every message of a topic that is still stored and then with new
-// ones, in order, until the broker is closed. After a lost connection no message is
-// repeated. fn must not block for long.
-//
-// Each time it has subscribed, and before it calls fn, it calls subscribed, if that is not
-// nil, with the sequence number of the first message that is still stored and the cursor of the
-// last one. fn also receives the messages up to that cursor that it has not received yet.
-func (b *Broker) Subscribe(t Topic, subscribed func(first uint64, last Cursor), fn func(Message)) {
-	b.wg.Go(func() {
-		var at Cursor
-		for b.ctx.Err() == nil {
-			l, replaced := b.current()
-			if l == nil {
-				select {
-				case <-replaced:
-				case <-b.ctx.Done():
-				}
-				continue
-			}
-			if err := b.consume(l, replaced, t, &at, subscribed, fn); err != nil && b.ctx.Err() == nil {
-				b.logLimited("a topic cannot be read, trying again", "topic", t.name, "error", err)
-				pause(b.ctx, retryWait)
-			}
-		}
-	})
-}
-
-// consume reads a topic through one link, after at.
-func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor, subscribed func(first uint64, last Cursor), fn func(Message)) error {
-	start, cancel := context.WithTimeout(b.ctx, bindWait)
-	defer cancel()
-	stream, tip, err := b.stream(start, t, l)
-	if err != nil {
-		return err
-	}
-	*at = at.in(tip.Epoch, tip.Seq)
-	if subscribed != nil {
-		subscribed(stream.CachedInfo().State.FirstSeq, tip)
-	}
-	consumer, err := stream.OrderedConsumer(start, jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: at.Seq + 1,
-	})
-	if err != nil {
-		return err
-	}
-	var seen atomic.Uint64 // at.Seq for the check
-	broken := make(chan error, 1)
-	running, err := consumer.Consume(func(m jetstream.Msg) {
-		meta, err := m.Metadata()
-		site, known := t.site(m.Subject())
-		if err != nil || meta.Sequence.Stream <= at.Seq {
-			return
-		}
-		at.Seq = meta.Sequence.Stream
-		seen.Store(at.Seq)
-		message := Message{Cursor: *at, Stored: meta.Timestamp}
-		if known {
-			message.Site, message.Data = site, m.Data()
-			b.received(t, message)
-		}
-		fn(message)
-	}, jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
-		select {
-		case broken <- err:
-		default:
-		}
-	}))
-	if err != nil {
-		return err
-	}
-	defer func() {
-		running.Stop()
-		<-running.Closed() // from here on no callback uses at
-	}()
-	return b.untilOther(l, replaced, t, tip.Epoch, broken, &seen)
-}
-
-// untilOther returns when a topic is to be read anew: from another link or another stream, or after an error.
-func (b *Broker) untilOther(l *link, replaced <-chan struct{}, t Topic, epoch string, broken <-chan error, seen *atomic.Uint64) error {
-	check := time.NewTicker(checkTopicEvery)
-	defer check.Stop()
-	for {
-		select {
-		case err := <-broken:
-			return err
-		case <-replaced:
-			return nil
-		case <-b.ctx.Done():
-			return nil
-		case <-check.C:
-			if b.isOther(t, l, epoch, seen.Load()) {
-				return nil
-			}
-		}
-	}
-}
-
-// isOther reports whether the stream of a topic no longer has an epoch: the consumer of the stream before may
-// be deaf. If a stream that this node has read up to seen is to be in a file, it replaces it.
-func (b *Broker) isOther(t Topic, l *link, epoch string, seen uint64) bool {
-	ctx, cancel := context.WithTimeout(b.ctx, bindWait)
-	defer cancel()
-	stream, tip, err := b.stream(ctx, t, l)
-	if err != nil {
-		return false
-	}
-	if tip.Epoch != epoch {
-		return true
-	}
-	return seen >= tip.Seq && b.moveToFile(ctx, t, l, stream)
 }
 
 func (t Topic) subject(site string) string {

@@ -61,19 +61,32 @@ func OfPresence(err error) Problem {
 	return Problem{"presence", "Presence cannot be read from NATS or written to it: " + err.Error(), Remedy(err)}
 }
 
-// errInsufficient is the number of the error of a NATS server or account with too little memory.
-const errInsufficient jetstream.ErrorCode = 10023
-
 // Remedy returns what to do about an error of NATS.
 func Remedy(err error) string {
-	var refused *jetstream.APIError
 	switch {
-	case errors.As(err, &refused) && refused.ErrorCode == errInsufficient:
-		return "Give NATS more memory: raise max_memory_store of its servers, or the limit of the account"
+	case isNoRoom(err):
+		return "Give NATS more memory, or file storage for revocations: raise max_memory_store or max_file_store of its servers, or the limits of the account"
 	case errors.Is(err, nats.ErrTimeout), errors.Is(err, jetstream.ErrNoStreamResponse):
 		return "NATS does not answer: look at its log. A cluster needs most of its servers"
 	}
 	return "Look at the log of NATS, and at the permissions of heartbeatd's user"
+}
+
+// isNoRoom reports whether NATS has refused a request because a server or an account has too little
+// memory, or in a cluster no server has enough.
+func isNoRoom(err error) bool {
+	var refused *jetstream.APIError
+	if !errors.As(err, &refused) {
+		return false
+	}
+	switch refused.ErrorCode {
+	case 10002, // limits of the account
+		10005,        // no server of the cluster
+		10023,        // a message, or a stream in a cluster
+		10028, 10047: // a stream in memory, on disk
+		return true
+	}
+	return false
 }
 
 // Address returns the addresses in the URL of NATS, without user names, passwords and tokens.

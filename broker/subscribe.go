@@ -1,0 +1,153 @@
+package broker
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Subscribe calls fn with every message of a topic that is still stored and then with new
+// ones, in order, until the broker is closed. After a lost connection no message is
+// repeated. fn must not block for long.
+//
+// Each time it has subscribed, and before it calls fn, it calls subscribed, if that is not
+// nil, with the sequence number of the first message that is still stored and the cursor of the
+// last one. fn also receives the messages up to that cursor that it has not received yet.
+func (b *Broker) Subscribe(t Topic, subscribed func(first uint64, last Cursor), fn func(Message)) {
+	b.wg.Go(func() {
+		var at Cursor
+		for b.ctx.Err() == nil {
+			l, replaced := b.current()
+			if l == nil {
+				select {
+				case <-replaced:
+				case <-b.ctx.Done():
+				}
+				continue
+			}
+			if err := b.consume(l, replaced, t, &at, subscribed, fn); err != nil && b.ctx.Err() == nil {
+				b.logLimited("a topic cannot be read, trying again", "topic", t.name, "error", err)
+				pause(b.ctx, retryWait)
+			}
+		}
+	})
+}
+
+// consume reads a topic through one link, after at.
+func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor, subscribed func(first uint64, last Cursor), fn func(Message)) error {
+	start, cancel := context.WithTimeout(b.ctx, bindWait)
+	defer cancel()
+	stream, tip, err := b.stream(start, t, l, false)
+	if err != nil {
+		return err
+	}
+	*at = at.in(tip.Epoch, tip.Seq)
+	if subscribed != nil {
+		subscribed(stream.CachedInfo().State.FirstSeq, tip)
+	}
+	consumer, err := stream.OrderedConsumer(start, jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: at.Seq + 1,
+	})
+	if err != nil {
+		return err
+	}
+	c := consumption{topic: t, link: l, replaced: replaced, epoch: tip.Epoch, broken: make(chan error, 1), epochDue: make(chan struct{}, 1)}
+	running, err := consumer.Consume(func(m jetstream.Msg) {
+		meta, err := m.Metadata()
+		site, known := t.site(m.Subject())
+		if err != nil || meta.Sequence.Stream <= at.Seq {
+			return
+		}
+		at.Seq = meta.Sequence.Stream
+		c.seen.Store(at.Seq)
+		message := Message{Cursor: *at, Stored: meta.Timestamp}
+		if b.note(t, message, stored(m.Subject(), m.Data()), m.Subject() == t.epochSubject()) {
+			signal(c.epochDue)
+		}
+		if known {
+			message.Site, message.Data = site, m.Data()
+			b.count(t, message)
+		}
+		fn(message)
+	}, jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
+		select {
+		case c.broken <- err:
+		default:
+		}
+	}))
+	if err != nil {
+		return err
+	}
+	defer func() {
+		running.Stop()
+		<-running.Closed() // from here on no callback uses at
+	}()
+	return b.untilOther(&c)
+}
+
+// note takes a message of n bytes that this node has received. It reports whether the epoch should be written again.
+func (b *Broker) note(t Topic, m Message, n int64, isEpoch bool) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.received[t.name] = m
+	return b.sizeOf(t).Received(n, isEpoch)
+}
+
+// lastReceived returns the last message of a topic that this node has received, without its data.
+func (b *Broker) lastReceived(t Topic) Message {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.received[t.name]
+}
+
+// consumption is a topic that is being read through a link.
+type consumption struct {
+	topic    Topic
+	link     *link
+	replaced <-chan struct{} // closed when the link is replaced
+	epoch    string          // of the stream
+	broken   chan error      // why the consumer has ended
+	epochDue chan struct{}   // the epoch should be written again
+	seen     atomic.Uint64   // the sequence number of the last message
+}
+
+// untilOther returns when a topic is to be read anew: from another link or another stream, or after an error.
+func (b *Broker) untilOther(c *consumption) error {
+	check := time.NewTicker(checkTopicEvery)
+	defer check.Stop()
+	for {
+		again := false
+		select {
+		case err := <-c.broken:
+			return err
+		case <-c.replaced:
+			return nil
+		case <-b.ctx.Done():
+			return nil
+		case <-c.epochDue:
+			again = true
+		case <-check.C:
+		}
+		if b.isOther(c, again) {
+			return nil
+		}
+	}
+}
+
+// isOther reports whether the stream of a topic no longer has an epoch: the consumer of the stream before may
+// be deaf. If a stream that this node has read is to be in a file, it replaces it. It writes the epoch again if
+// again is set.
+func (b *Broker) isOther(c *consumption, again bool) bool {
+	ctx, cancel := context.WithTimeout(b.ctx, bindWait)
+	defer cancel()
+	stream, tip, err := b.stream(ctx, c.topic, c.link, again)
+	if err != nil {
+		return false
+	}
+	if tip.Epoch != c.epoch {
+		return true
+	}
+	return c.seen.Load() >= tip.Seq && b.moveToFile(ctx, c.topic, c.link, stream)
+}
