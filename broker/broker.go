@@ -88,14 +88,14 @@ type Broker struct {
 	revisions  bucket.Revisions    // of all keys of the bucket; not used if exclusive
 	positions  map[string]position // by topic
 
-	topicErrors map[string]problem.Last // by topic
+	topicErrors map[string]problem.Last     // by topic
 	sizes       map[string]*streamsize.Size // of the streams, by topic
-	received    map[string]Message      // the last one of each topic, without its data
-	refused     problem.Last            // the last write of presence that NATS has refused
-	pulse       time.Time               // when the pulser ran last
-	resumed     time.Time               // when the last pause of this process was noticed
-	arrivals    Arrival                 // the number of arrivals so far
-	trusted     Arrival                 // the first arrival since the last pause
+	received    map[string]Message          // the last one of each topic, without its data
+	refused     problem.Last                // the last write of presence that NATS has refused
+	pulse       time.Time                   // when the pulser ran last
+	resumed     time.Time                   // when the last pause of this process was noticed
+	arrivals    Arrival                     // the number of arrivals so far
+	trusted     Arrival                     // the first arrival since the last pause
 
 	link       *link // the last link that worked
 	down       error // why the writer waits for the supervisor; nil if it does not
