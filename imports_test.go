@@ -18,7 +18,7 @@ const module = "github.com/heartbeatd/heartbeatd"
 // allowed says what each of our packages may import of ours. client-js holds
 // the scripts for the binary and imports nothing.
 var allowed = map[string][]string{
-	"/server/heartbeatd":            {"/server", "/server/demosite", "/server/message", "/server/readiness", "/server/ticket", "/broker", "/broker/bucket", "/broker/presence", "/client-js", "/server/heartbeatd/doctor", "/server/heartbeatd/apiclient", "/server/heartbeatd/secretfile", "/server/heartbeatd/terminal", "/server/version"},
+	"/server/heartbeatd":            {"/server", "/server/demosite", "/server/message", "/server/readiness", "/server/ticket", "/broker", "/broker/bucket", "/broker/external", "/broker/presence", "/client-js", "/server/heartbeatd/doctor", "/server/heartbeatd/apiclient", "/server/heartbeatd/secretfile", "/server/heartbeatd/terminal", "/server/version"},
 	"/server/heartbeatd/doctor":     {"/server", "/server/origin", "/server/readiness", "/server/ticket", "/server/wordpress", "/transport", "/server/heartbeatd/apiclient", "/server/heartbeatd/terminal"},
 	"/server/heartbeatd/apiclient":  {"/server/ticket", "/server/heartbeatd/secretfile", "/server/heartbeatd/terminal"},
 	"/server/heartbeatd/terminal":   {},
@@ -52,10 +52,11 @@ var allowed = map[string][]string{
 	"/server/version":       {},
 	"/server/wordpress":     {},
 	"/transport":            {},
-	"/broker":               {"/broker/bucket", "/broker/budget", "/broker/clock", "/broker/embedded", "/broker/presence", "/broker/problem", "/broker/streamsize"},
+	"/broker":               {"/broker/bucket", "/broker/budget", "/broker/clock", "/broker/embedded", "/broker/external", "/broker/presence", "/broker/problem", "/broker/streamsize"},
 	"/broker/clock":         {},
 	"/broker/embedded":      {"/broker/budget", "/broker/presence"},
 	"/broker/bucket":        {"/broker/presence"},
+	"/broker/external":      {"/broker/bucket", "/broker/presence"},
 	"/broker/budget":        {},
 	"/broker/presence":      {},
 	"/broker/problem":       {},

@@ -41,7 +41,7 @@ func (b *Broker) track(msg *nats.Msg, fl pendingWrite) {
 
 // answered handles an ack.
 func (b *Broker) answered(m *nats.Msg) {
-	seq, err := readAck(m)
+	seq, err := readAck(m, b.ackHead)
 	b.completed(m.Subject, seq, err)
 }
 
@@ -68,11 +68,11 @@ func (b *Broker) completed(reply string, seq uint64, err error) {
 	}
 }
 
-// ackHead is the beginning of an ack of a NATS server without JetStream domains.
-const ackHead = `{"stream":"` + bucket.Stream + `","seq":`
+// ackHead returns the beginning of an ack of a NATS server without JetStream domains.
+func ackHead(p bucket.Prefix) []byte { return []byte(`{"stream":"` + p.Stream() + `","seq":`) }
 
-func readAck(m *nats.Msg) (seq uint64, err error) {
-	if digits, found := bytes.CutPrefix(m.Data, []byte(ackHead)); found {
+func readAck(m *nats.Msg, head []byte) (seq uint64, err error) {
+	if digits, found := bytes.CutPrefix(m.Data, head); found {
 		if seq, err = strconv.ParseUint(string(bytes.TrimSuffix(digits, []byte("}"))), 10, 64); err == nil {
 			return seq, nil
 		}

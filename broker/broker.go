@@ -17,6 +17,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/clock"
 	"github.com/heartbeatd/heartbeatd/broker/embedded"
+	"github.com/heartbeatd/heartbeatd/broker/external"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/broker/problem"
 	"github.com/heartbeatd/heartbeatd/broker/streamsize"
@@ -24,14 +25,14 @@ import (
 
 // Config configures Open. The zero value runs NATS in this process, in memory.
 type Config struct {
-	Node        string        // this process's name, unique among all; random if empty
-	URL         string        // an external NATS; empty: one in this process
-	Credentials string        // a .creds file for URL
-	Listen      string        // host:port where the embedded NATS may be reached; empty: nowhere
-	StateDir    string        // where the embedded NATS keeps what must survive a restart; empty: nowhere
-	Observers   []Login       // the NATS users that may connect to Listen, to read; none: anybody may, and Listen must be a loopback address
-	TTL         time.Duration // how long an entry lives without renewal; 60 s if 0
-	Logger      *slog.Logger
+	Node      string        // this process's name, unique among all; random if empty
+	URL       string        // an external NATS; empty: one in this process
+	NATS      external.NATS // how URL is used
+	Listen    string        // host:port where the embedded NATS may be reached; empty: nowhere
+	StateDir  string        // where the embedded NATS keeps what must survive a restart; empty: nowhere
+	Observers []Login       // the NATS users that may connect to Listen, to read; none: anybody may, and Listen must be a loopback address
+	TTL       time.Duration // how long an entry lives without renewal; 60 s if 0
+	Logger    *slog.Logger
 }
 
 // Login is a NATS user of the embedded NATS server that may subscribe to published presence and do
@@ -54,6 +55,8 @@ type Broker struct {
 	config    Config
 	log       *slog.Logger
 	start     time.Time
+	ackHead   []byte
+	writeTo   string           // the beginning of the subjects of writes
 	server    *embedded.Server // nil with an external NATS
 	exclusive bool             // NATS is in this process and no other process can connect: nobody else writes
 
@@ -113,17 +116,14 @@ func Open(ctx context.Context, c Config) (*Broker, error) {
 	if c.TTL == 0 {
 		c.TTL = presence.DefaultTTL
 	}
-	if c.TTL < minTTL {
-		return nil, fmt.Errorf("presence TTL %v: at least %v", c.TTL, minTTL)
-	}
 	if c.Node == "" {
 		c.Node = rand.Text()
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	if c.URL != "" && c.Listen != "" {
-		return nil, errors.New("a NATS listen address is for the embedded NATS, not together with a NATS URL")
+	if err := c.Check(); err != nil {
+		return nil, err
 	}
 	b := newBroker(c)
 	if c.URL == "" {
@@ -151,9 +151,25 @@ func Open(ctx context.Context, c Config) (*Broker, error) {
 	return b, nil
 }
 
+// Check returns what is wrong with a configuration, without a connection to NATS.
+func (c Config) Check() error {
+	if c.TTL != 0 && c.TTL < minTTL {
+		return fmt.Errorf("presence TTL %v: at least %v", c.TTL, minTTL)
+	}
+	if c.URL != "" && c.Listen != "" {
+		return errors.New("a NATS listen address is for the embedded NATS, not together with a NATS URL")
+	}
+	if c.URL == "" && !c.NATS.IsZero() {
+		return errors.New("--nats-creds, --nats-nkey, --nats-cert, --nats-ca, --nats-prefix, --nats-domain, --nats-replicas, --nats-cluster, --nats-tag and --nats-max-bytes are for an external NATS: set --nats-url")
+	}
+	return c.NATS.Check(firstBytes)
+}
+
 func newBroker(c Config) *Broker {
 	b := &Broker{
 		node: c.Node, ttl: c.TTL, config: c, log: c.Logger, start: time.Now(),
+		ackHead: ackHead(c.NATS.Prefix), writeTo: c.NATS.WriteSubject(),
+
 		check:       make(chan struct{}, 1),
 		reconnected: make(chan struct{}, 1),
 		wake:        make(chan struct{}, 1),

@@ -11,8 +11,8 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-// startCluster starts a cluster of three servers.
-func startCluster(t *testing.T) []*natsServer {
+// startCluster starts a cluster of three servers, with other options.
+func startCluster(t *testing.T, configure ...func(i int, o *server.Options)) []*natsServer {
 	t.Helper()
 	var routes []*url.URL
 	var ports []int
@@ -34,6 +34,9 @@ func startCluster(t *testing.T) []*natsServer {
 			Cluster: server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: port}, Routes: routes,
 			JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
 		}}
+		for _, f := range configure {
+			f(i, s.opts)
+		}
 		s.start()
 		t.Cleanup(s.stop)
 		servers = append(servers, s)

@@ -210,7 +210,7 @@ func TestWriteIntervals(t *testing.T) {
 				for i := range 300 {
 					h := &history{key: page("r", fmt.Sprint("user-", i), "a"), every: []time.Duration{0, time.Second, 15 * time.Second, 20 * time.Second, time.Hour}[i%5]}
 					h.next = time.Now().Add(time.Duration(r.Int64N(int64(20 * time.Second))))
-					pages[kvSubject+h.key.String()] = h
+					pages[keySubject+h.key.String()] = h
 				}
 				rev, renewals := uint64(0), 0
 				late := 2 * b.step()

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net"
 	"net/url"
 	"time"
 
@@ -20,8 +18,6 @@ import (
 )
 
 const (
-	kvSubject = "$KV." + bucket.Name + "."
-
 	bindWait = 5 * time.Second // for NATS to answer about the bucket
 
 	// headerRoom is for the headers of a message, beside its value.
@@ -108,7 +104,7 @@ func (b *Broker) bind(ctx context.Context) error {
 	if l.stream, err = b.bucket(ctx, l.js); err != nil {
 		return err
 	}
-	if l.kv, err = l.js.KeyValue(ctx, bucket.Name); err != nil {
+	if l.kv, err = l.js.KeyValue(ctx, b.config.NATS.Bucket()); err != nil {
 		return err
 	}
 	b.useLink(l, l.stream.CachedInfo(), seen)
@@ -146,16 +142,16 @@ func (b *Broker) dial() (*nats.Conn, error) {
 		servers = nats.DefaultURL // ignored
 		opts = append(opts, nats.InProcessServer(b.server), nats.UserInfo(embedded.OwnUser, b.server.Password))
 	}
-	if b.config.Credentials != "" {
-		opts = append(opts, nats.UserCredentials(b.config.Credentials))
+	access, err := b.config.NATS.Options()
+	if err != nil {
+		return nil, permanentError{err}
 	}
-	nc, err := nats.Connect(servers, opts...)
+	nc, err := nats.Connect(servers, append(opts, access...)...)
 	if errors.As(err, new(*url.Error)) { // it shows the password
 		return nil, permanentError{errors.New("the URL of NATS is invalid: it must be like nats://USER:PASSWORD@HOST:4222, with special characters of the password encoded as %XX")}
 	}
-	var address *net.AddrError
-	if errors.As(err, &address) || errors.Is(err, nats.ErrAuthorization) || errors.Is(err, fs.ErrNotExist) {
-		return nil, permanentError{err}
+	if remedy := problem.RefusedConnection(err); remedy != "" {
+		return nil, permanentError{fmt.Errorf("%s: %w", remedy, problem.NotConnected(err))}
 	}
 	if err != nil {
 		return nil, problem.NotConnected(err)
@@ -170,19 +166,19 @@ func (b *Broker) newLink(nc *nats.Conn) (*link, error) {
 	if last != nil && last.nc == nc {
 		return &link{nc: nc, inbox: last.inbox, js: last.js, reconnects: nc.Stats().Reconnects}, nil
 	}
-	js, err := jetstream.New(nc)
+	js, err := bucket.JetStream(nc, b.config.NATS.Domain)
 	return &link{nc: nc, inbox: b.inbox, js: js, reconnects: nc.Stats().Reconnects}, err
 }
 
 // bucket returns the bucket's stream, and creates it if it is missing.
 func (b *Broker) bucket(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
 	sent := time.Now()
-	stream, err := js.Stream(ctx, bucket.Stream)
+	stream, err := js.Stream(ctx, b.config.NATS.Prefix.Stream())
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		err = b.createBucket(ctx, js)
 		if err == nil || errors.Is(err, jetstream.ErrBucketExists) { // another node has created it
 			sent = time.Now()
-			stream, err = js.Stream(ctx, bucket.Stream)
+			stream, err = js.Stream(ctx, b.config.NATS.Prefix.Stream())
 		}
 	}
 	if err != nil {
@@ -195,15 +191,17 @@ func (b *Broker) bucket(ctx context.Context, js jetstream.JetStream) (jetstream.
 }
 
 func (b *Broker) createBucket(ctx context.Context, js jetstream.JetStream) error {
-	republish := &jetstream.RePublish{Source: kvSubject + ">", Destination: presence.SubjectPrefix + ">"}
+	republish := &jetstream.RePublish{Source: b.config.NATS.KeySubject() + ">", Destination: b.config.NATS.Published() + ">"}
 	if b.exclusive {
 		republish = nil // nobody can subscribe, and it takes a quarter of the time of a renewal
 	}
 	_, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket:         bucket.Name,
+		Bucket:         b.config.NATS.Bucket(),
 		Description:    "who is in which room, by heartbeatd",
 		Storage:        jetstream.MemoryStorage,
-		Replicas:       replicas(js.Conn()),
+		Replicas:       b.config.NATS.ReplicasOn(js.Conn()),
+		Placement:      b.config.NATS.Placement(),
+		MaxBytes:       b.config.NATS.MaxBytes,
 		TTL:            b.ttl,
 		LimitMarkerTTL: roundUp(b.ttl), // a watch that starts again still finds the marker
 		MaxValueSize:   presence.MaxValue + headerRoom,
@@ -212,28 +210,20 @@ func (b *Broker) createBucket(ctx context.Context, js jetstream.JetStream) error
 	return err
 }
 
-// replicas returns the number of servers that store a stream. In a cluster it is three,
-// because the streams are in memory.
-func replicas(nc *nats.Conn) int {
-	if nc.ConnectedClusterName() == "" {
-		return 1
-	}
-	return 3
-}
-
 // checkBucket refuses a bucket with another configuration, in which entries would end too
 // early or too late.
 func (b *Broker) checkBucket(has jetstream.StreamConfig) error {
-	const fix = "or stop every node and remove the bucket (nats kv del " + bucket.Name + "): it is created again"
+	published := b.config.NATS.Published() + ">"
+	fix := "or stop every node and remove the bucket (nats kv del " + b.config.NATS.Bucket() + "): it is created again"
 	switch {
 	case has.MaxAge != b.ttl:
 		return permanentError{fmt.Errorf("the presence bucket in NATS has a TTL of %v, this node has %v: "+
 			"start every node with --presence-ttl=%v, %s", has.MaxAge, b.ttl, has.MaxAge, fix)}
 	case b.exclusive:
 		return nil // this process has created the bucket
-	case has.SubjectDeleteMarkerTTL == 0 || has.RePublish == nil || has.RePublish.Destination != presence.SubjectPrefix+">":
+	case has.SubjectDeleteMarkerTTL == 0 || has.RePublish == nil || has.RePublish.Destination != published:
 		return permanentError{errors.New("the presence bucket in NATS does not announce expiry or is not republished to " +
-			presence.SubjectPrefix + ">: create it with these, " + fix)}
+			published + ": create it with these, " + fix)}
 	}
 	return nil
 }

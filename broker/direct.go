@@ -7,7 +7,7 @@ import (
 )
 
 // NodeSubjects is the beginning of the subjects of messages between nodes that NATS does not
-// store. Who may not publish there cannot speak for a node.
+// store, after the prefix of the installation. Who may not publish there cannot speak for a node.
 const NodeSubjects = "heartbeatd.node."
 
 // Node returns the name of this node.
@@ -23,7 +23,7 @@ func (b *Broker) Ask(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 	if l == nil {
 		return nil, nats.ErrDisconnected
 	}
-	return l.nc.RequestMsgWithContext(ctx, m)
+	return l.nc.RequestMsgWithContext(ctx, b.prefixed(m))
 }
 
 // Tell sends a message to the nodes that hear its subject at this moment.
@@ -32,10 +32,17 @@ func (b *Broker) Tell(m *nats.Msg) error {
 	if l == nil {
 		return nats.ErrDisconnected
 	}
-	return l.nc.PublishMsg(m)
+	return l.nc.PublishMsg(b.prefixed(m))
 }
 
-// Hear calls fn with each message on a subject, in order, until the broker is closed. fn must
+// prefixed returns a message whose subject has the prefix of the installation.
+func (b *Broker) prefixed(m *nats.Msg) *nats.Msg {
+	copied := *m
+	copied.Subject = b.config.NATS.Prefix.Subject(m.Subject)
+	return &copied
+}
+
+// Hear calls fn with each message on a subject, in order, whose subject then has the prefix of the installation, until the broker is closed. fn must
 // not block.
 func (b *Broker) Hear(subject string, fn nats.MsgHandler) {
 	b.wg.Go(func() {
@@ -43,7 +50,7 @@ func (b *Broker) Hear(subject string, fn nats.MsgHandler) {
 		for b.ctx.Err() == nil {
 			l, replaced := b.current()
 			if l != nil && l.nc != on {
-				if _, err := l.nc.Subscribe(subject, fn); err != nil {
+				if _, err := l.nc.Subscribe(b.config.NATS.Prefix.Subject(subject), fn); err != nil {
 					b.logLimited("a subject cannot be subscribed, trying again", "subject", subject, "error", err)
 					pause(b.ctx, retryWait)
 					continue

@@ -107,7 +107,7 @@ func (b *Broker) receivesMore(ctx context.Context, t Topic, last Cursor) bool {
 }
 
 func (t Topic) epochSubject() string {
-	subject := "heartbeatd." + t.name + "." + epochToken
+	subject := t.subjects() + epochToken
 	if t.keyed {
 		subject += "." + epochToken
 	}

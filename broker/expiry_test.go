@@ -42,7 +42,7 @@ func TestLostDeletions(t *testing.T) {
 	if err := stopped.Close(); err != nil {
 		t.Fatal(err)
 	}
-	gone := kvSubject + page("r", "user-2", "a").String()
+	gone := keySubject + page("r", "user-2", "a").String()
 	if err := streamOf(t, asNode).Purge(t.Context(), jetstream.WithPurgeSubject(gone)); err != nil {
 		t.Fatal(err)
 	}

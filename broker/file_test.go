@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/heartbeatd/heartbeatd/broker/external"
 )
 
 // hears waits until a broker that subscribes now has received revocations, and returns the cursor of the last one.
@@ -78,23 +80,30 @@ func TestNoFileStorage(t *testing.T) {
 // TestOlderRevocations checks that a stream in memory, which an older version has created, is moved to
 // a file, by one of several nodes that start at once, and that the nodes know that it was.
 func TestOlderRevocations(t *testing.T) {
+	t.Run("without a prefix", func(t *testing.T) { moveOlderRevocations(t, external.NATS{}) })
+	t.Run("with a prefix", func(t *testing.T) { moveOlderRevocations(t, external.NATS{Prefix: "staging"}) })
+}
+
+func moveOlderRevocations(t *testing.T, n external.NATS) {
 	server := startNATS(t)
+	c := Config{URL: server.url(), NATS: n}
 	js, err := jetstream.New(connect(t, server.url()))
 	if err != nil {
 		t.Fatal(err)
 	}
+	topic := (&Broker{config: c}).in(Revocations)
 	old := jetstream.StreamConfig{
-		Name: Revocations.stream(), Subjects: []string{Revocations.allSubjects()}, Storage: jetstream.MemoryStorage, MaxBytes: Revocations.bytes, MaxAge: Revocations.age,
+		Name: topic.stream(), Subjects: []string{topic.allSubjects()}, Storage: jetstream.MemoryStorage, MaxBytes: Revocations.bytes, MaxAge: Revocations.age,
 	}
 	if _, err := js.CreateStream(t.Context(), old); err != nil {
 		t.Fatal(err)
 	}
-	one, two := open(t, Config{URL: server.url()}), open(t, Config{URL: server.url()})
+	one, two := open(t, c), open(t, c)
 	revoke(t, one, "before")
 	at := hears(t, one, "s before")
 	isOther := func(b *Broker, seen uint64) bool {
 		l, _ := b.current()
-		c := &consumption{topic: Revocations, link: l, epoch: at.Epoch}
+		c := &consumption{topic: topic, link: l, epoch: at.Epoch}
 		c.seen.Store(seen)
 		return b.isOther(c, false)
 	}
@@ -113,11 +122,11 @@ func TestOlderRevocations(t *testing.T) {
 	if after.Epoch == at.Epoch {
 		t.Errorf("the cursor is %v, and was %v", after, at)
 	}
-	stream, err := js.Stream(t.Context(), Revocations.stream())
+	stream, err := js.Stream(t.Context(), topic.stream())
 	if err != nil || stream.CachedInfo().Config.Storage != jetstream.FileStorage {
 		t.Errorf("%+v %v", stream.CachedInfo().Config, err)
 	}
-	if _, err := js.Stream(t.Context(), Revocations.stream()+"_file"); !errors.Is(err, jetstream.ErrStreamNotFound) {
+	if _, err := js.Stream(t.Context(), topic.stream()+"_file"); !errors.Is(err, jetstream.ErrStreamNotFound) {
 		t.Errorf("the stream that tried the file: %v", err)
 	}
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // leaseBucket returns the name of the bucket of leases that last for d.
-func leaseBucket(d time.Duration) string {
-	return fmt.Sprintf("heartbeatd_lease_%dms", d.Milliseconds())
+func (b *Broker) leaseBucket(d time.Duration) string {
+	return b.config.NATS.Prefix.Name(fmt.Sprintf("heartbeatd_lease_%dms", d.Milliseconds()))
 }
 
 // Lease returns true to one of all nodes: to the first that calls it, and then to none
@@ -26,7 +26,7 @@ func (b *Broker) Lease(ctx context.Context, name string, d time.Duration) (bool,
 	l, _ := b.current()
 	ctx, cancel := context.WithTimeout(ctx, publishWait)
 	defer cancel()
-	kv, err := leases(ctx, l, d)
+	kv, err := b.leases(ctx, l, d)
 	if err != nil {
 		return false, fmt.Errorf("lease bucket: %w", err)
 	}
@@ -41,23 +41,25 @@ func (b *Broker) Lease(ctx context.Context, name string, d time.Duration) (bool,
 func (b *Broker) endLease(l *link, name string, d time.Duration) {
 	ctx, cancel := context.WithTimeout(b.ctx, publishWait)
 	defer cancel()
-	if kv, err := leases(ctx, l, d); err == nil {
+	if kv, err := b.leases(ctx, l, d); err == nil {
 		_ = kv.Delete(ctx, presence.EncodeToken(name))
 	}
 }
 
 // leases returns the bucket of leases, and creates it if it is missing.
-func leases(ctx context.Context, l *link, d time.Duration) (jetstream.KeyValue, error) {
-	kv, err := l.js.KeyValue(ctx, leaseBucket(d))
+func (b *Broker) leases(ctx context.Context, l *link, d time.Duration) (jetstream.KeyValue, error) {
+	n, name := b.config.NATS, b.leaseBucket(d)
+	kv, err := l.js.KeyValue(ctx, name)
 	if !errors.Is(err, jetstream.ErrBucketNotFound) {
 		return kv, err
 	}
 	kv, err = l.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket: leaseBucket(d), Description: "tasks that one heartbeatd node does for all",
-		Storage: jetstream.MemoryStorage, Replicas: replicas(l.nc), TTL: d, // and no MaxBytes, for which NATS would reserve memory
+		Bucket: name, Description: "tasks that one heartbeatd node does for all",
+		Storage: jetstream.MemoryStorage, Replicas: n.ReplicasOn(l.nc), Placement: n.Placement(), TTL: d,
+		MaxBytes: min(n.MaxBytes, 1<<20), // usually none, since NATS would reserve memory for it
 	})
 	if errors.Is(err, jetstream.ErrBucketExists) { // another node has created it
-		return l.js.KeyValue(ctx, leaseBucket(d))
+		return l.js.KeyValue(ctx, name)
 	}
 	return kv, err
 }

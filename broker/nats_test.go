@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
+	"github.com/heartbeatd/heartbeatd/broker/external"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
@@ -25,6 +26,9 @@ type natsServer struct {
 	opts *server.Options
 	srv  *server.Server
 }
+
+// keySubject is the beginning of the subjects of keys.
+var keySubject = external.NATS{}.KeySubject()
 
 func startNATS(t *testing.T) *natsServer {
 	t.Helper()

@@ -159,7 +159,7 @@ func TestObserverMayOnlyRead(t *testing.T) {
 		t.Error(err)
 	default:
 	}
-	if err := conn.Publish(kvSubject+"site.r.user-2.a", []byte("{}")); err != nil {
+	if err := conn.Publish(keySubject+"site.r.user-2.a", []byte("{}")); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-refused; !errors.Is(err, nats.ErrPermissionViolation) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/broker/external"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
@@ -271,7 +272,7 @@ func TestOpenPermanentErrors(t *testing.T) {
 	}{
 		"invalid address":          {t.Context(), Config{URL: "nats://127.0.0.1:99999"}},
 		"no credentials":           {t.Context(), Config{URL: s.url()}},
-		"missing credentials file": {t.Context(), Config{URL: s.url(), Credentials: "/no/such/file.creds"}},
+		"missing credentials file": {t.Context(), Config{URL: s.url(), NATS: external.NATS{Access: external.Access{Credentials: "/no/such/file.creds"}}}},
 		"TTL below a second":       {t.Context(), Config{TTL: time.Millisecond}},
 		"URL and Listen":           {t.Context(), Config{URL: s.url(), Listen: "127.0.0.1:0"}},
 		"cancelled context":        {cancelled, Config{}},

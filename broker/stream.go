@@ -77,7 +77,7 @@ func (b *Broker) openStream(ctx context.Context, t Topic, l *link) (jetstream.St
 func (b *Broker) createStream(ctx context.Context, t Topic, l *link) (jetstream.Stream, error) {
 	config := jetstream.StreamConfig{
 		Name: t.stream(), Description: "messages between the nodes of heartbeatd",
-		Subjects: []string{t.allSubjects()}, Storage: jetstream.MemoryStorage, Replicas: replicas(l.nc),
+		Subjects: []string{t.allSubjects()}, Storage: jetstream.MemoryStorage, Replicas: b.config.NATS.ReplicasOn(l.nc), Placement: b.config.NATS.Placement(),
 		MaxAge: t.age, MaxBytes: firstBytes, MaxMsgSize: MaxMessage + headerRoom, MaxMsgsPerSubject: t.perSubject(),
 		AllowMsgTTL: t.keyed,
 	}
@@ -119,8 +119,8 @@ func (b *Broker) moveToFile(ctx context.Context, t Topic, l *link, stream jetstr
 		return false
 	}
 	probe := jetstream.StreamConfig{
-		Name: t.stream() + "_file", Description: "whether NATS has a file for " + t.stream(), Subjects: []string{"heartbeatd." + t.name + "_file"},
-		Storage: jetstream.FileStorage, Replicas: replicas(l.nc), MaxBytes: firstBytes,
+		Name: t.stream() + "_file", Description: "whether NATS has a file for " + t.stream(), Subjects: []string{t.prefix.Subject("heartbeatd." + t.name + "_file")},
+		Storage: jetstream.FileStorage, Replicas: b.config.NATS.ReplicasOn(l.nc), Placement: b.config.NATS.Placement(), MaxBytes: firstBytes,
 	}
 	if _, err := l.js.CreateStream(ctx, probe); err != nil {
 		b.warnNoFile(t, err)
@@ -163,4 +163,4 @@ func (b *Broker) updated(ctx context.Context, t Topic, l *link, stream jetstream
 }
 
 // stream returns the name of the topic's stream.
-func (t Topic) stream() string { return "heartbeatd_" + t.name }
+func (t Topic) stream() string { return t.prefix.Name("heartbeatd_" + t.name) }

@@ -16,6 +16,7 @@ import (
 // nil, with the sequence number of the first message that is still stored and the cursor of the
 // last one. fn also receives the messages up to that cursor that it has not received yet.
 func (b *Broker) Subscribe(t Topic, subscribed func(first uint64, last Cursor), fn func(Message)) {
+	t = b.in(t)
 	b.wg.Go(func() {
 		var at Cursor
 		for b.ctx.Err() == nil {

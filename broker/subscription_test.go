@@ -80,10 +80,10 @@ func TestObserversCannotWrite(t *testing.T) {
 			nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
 		tries := 0
 		for _, subject := range []string{
-			kvSubject + k.String(), presence.SubjectPrefix + k.String(), "heartbeatd.push.site", "heartbeatd.revoke.site", NodeSubjects + "load", NodeSubjects + "a.request",
+			keySubject + k.String(), presence.SubjectPrefix + k.String(), "heartbeatd.push.site", "heartbeatd.revoke.site", NodeSubjects + "load", NodeSubjects + "a.request",
 			"$JS.API.INFO", "$JS.API.STREAM.INFO.KV_presence", "$JS.API.STREAM.PURGE.KV_presence", "$JS.API.STREAM.DELETE.KV_presence",
-			"$JS.API.STREAM.MSG.GET.KV_presence", "$JS.API.DIRECT.GET.KV_presence." + kvSubject + k.String(),
-			"$JS.API.CONSUMER.CREATE.KV_presence.c." + kvSubject + "site.>", "_INBOX.x",
+			"$JS.API.STREAM.MSG.GET.KV_presence", "$JS.API.DIRECT.GET.KV_presence." + keySubject + k.String(),
+			"$JS.API.CONSUMER.CREATE.KV_presence.c." + keySubject + "site.>", "_INBOX.x",
 		} {
 			tries++
 			if err := nc.Publish(subject, []byte("{}")); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
@@ -23,6 +24,8 @@ type Topic struct {
 	bytes int64         // the limit of the stream; the oldest messages are dropped first
 	keyed bool          // a message replaces the last one with its key
 	file  bool          // in a file, where NATS has one, and not in memory
+
+	prefix bucket.Prefix // of this installation
 }
 
 const (
@@ -91,6 +94,7 @@ const publishWait = 2 * time.Second
 // The error is a *budget.Error, ErrMessageTooLarge, that of Ready, or says why NATS has not stored
 // it within two seconds.
 func (b *Broker) Publish(ctx context.Context, t Topic, site string, data []byte) (Cursor, error) {
+	t = b.in(t)
 	if from := b.budgetOf(t); from != nil {
 		n := t.size(site, data)
 		if err := from.Take(site, n); err != nil {
@@ -105,6 +109,7 @@ func (b *Broker) Publish(ctx context.Context, t Topic, site string, data []byte)
 // PublishOverBudget is Publish also if the site has used up its budget, in which the message
 // counts. It is for messages that must not be refused and whose number is limited otherwise.
 func (b *Broker) PublishOverBudget(ctx context.Context, t Topic, site string, data []byte) (Cursor, error) {
+	t = b.in(t)
 	return b.publish(ctx, t, t.subject(site), data)
 }
 
@@ -141,6 +146,7 @@ func (b *Broker) count(t Topic, m Message) {
 // Replace is Publish for a topic that keeps the last message of each key. NATS removes the
 // message at the time until, which it rounds to seconds.
 func (b *Broker) Replace(ctx context.Context, t Topic, site, key string, data []byte, until time.Time) error {
+	t = b.in(t)
 	_, err := b.publish(ctx, t, t.keySubject(site, key), data, jetstream.WithMsgTTL(roundUp(until.Sub(b.Now()))))
 	return err
 }
@@ -148,6 +154,7 @@ func (b *Broker) Replace(ctx context.Context, t Topic, site, key string, data []
 // Restore is Replace, but does nothing if the last message of the key is another than the one
 // with the sequence number over; 0: if there is one.
 func (b *Broker) Restore(ctx context.Context, t Topic, site, key string, data []byte, until time.Time, over uint64) error {
+	t = b.in(t)
 	_, err := b.publish(ctx, t, t.keySubject(site, key), data,
 		jetstream.WithMsgTTL(roundUp(until.Sub(b.Now()))), jetstream.WithExpectLastSequencePerSubject(over))
 	if isWrongRevision(err) {
@@ -224,6 +231,7 @@ func (b *Broker) Last(ctx context.Context, t Topic) (Cursor, error) {
 	if err := b.Ready(); err != nil {
 		return Cursor{}, err
 	}
+	t = b.in(t)
 	pos, err := b.position(ctx, t, Cursor{})
 	if err != nil {
 		return Cursor{}, err
@@ -245,8 +253,17 @@ func (b *Broker) advance(t Topic, epoch string, seq uint64) {
 	}
 }
 
+// in returns the topic in the NATS of this node.
+func (b *Broker) in(t Topic) Topic {
+	t.prefix, t.bytes = b.config.NATS.Prefix, b.config.NATS.AtMost(t.bytes)
+	return t
+}
+
+// subjects returns the beginning of the subjects of the topic.
+func (t Topic) subjects() string { return t.prefix.Subject("heartbeatd." + t.name + ".") }
+
 func (t Topic) subject(site string) string {
-	return "heartbeatd." + t.name + "." + presence.EncodeToken(site)
+	return t.subjects() + presence.EncodeToken(site)
 }
 
 func (t Topic) keySubject(site, key string) string {
@@ -255,9 +272,9 @@ func (t Topic) keySubject(site, key string) string {
 
 func (t Topic) allSubjects() string {
 	if t.keyed {
-		return "heartbeatd." + t.name + ".*.*"
+		return t.subjects() + "*.*"
 	}
-	return "heartbeatd." + t.name + ".*"
+	return t.subjects() + "*"
 }
 
 // perSubject returns how many messages of a subject the stream keeps; -1: any number.
@@ -269,7 +286,7 @@ func (t Topic) perSubject() int64 {
 }
 
 func (t Topic) site(subject string) (string, bool) {
-	token, found := strings.CutPrefix(subject, "heartbeatd."+t.name+".")
+	token, found := strings.CutPrefix(subject, t.subjects())
 	if t.keyed {
 		token, _, _ = strings.Cut(token, ".")
 	}

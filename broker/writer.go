@@ -81,7 +81,7 @@ func (b *Broker) next() (*nats.Conn, *nats.Msg) {
 
 // prepare returns the message with the item's next write, or nil.
 func (b *Broker) prepare(it *item) *nats.Msg {
-	msg := nats.NewMsg(kvSubject + it.name)
+	msg := nats.NewMsg(b.writeTo + it.name)
 	takesOver := b.entitles(it.arrival)
 	switch {
 	case it.goal == removed:
@@ -145,7 +145,7 @@ func (b *Broker) lookUpWorker() {
 		select {
 		case l := <-b.lookups:
 			ctx, cancel := context.WithTimeout(b.ctx, ackWait)
-			msg, err := l.link.stream.GetLastMsgForSubject(ctx, kvSubject+l.it.name)
+			msg, err := l.link.stream.GetLastMsgForSubject(ctx, b.config.NATS.KeySubject()+l.it.name)
 			cancel()
 			b.lookedUp(l, msg, err)
 		case <-b.ctx.Done():

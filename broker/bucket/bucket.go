@@ -18,6 +18,8 @@
 //	Nats-Marker-Reason: MaxAge     nobody renewed it
 //	Nats-Sequence                  the revision, rising with every write
 //
+// With a prefix (--nats-prefix) these names begin with it: see Prefix.
+//
 // Observe folds the keys to people in rooms, and continues after a restart of NATS. The
 // permission to subscribe to presence.>, or to presence.<site>.>, is enough:
 // broker.Config.Observers are such users of the embedded NATS. Such an observer learns
@@ -41,6 +43,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -48,12 +51,44 @@ const (
 	// Name is the name of the bucket.
 	Name = "presence"
 
-	// Stream is the name of the bucket's stream.
+	// Stream is the name of the bucket's stream without a prefix.
 	Stream = "KV_" + Name
 
 	// OperationHeader is the header of a message that deletes a key.
 	OperationHeader = "KV-Operation"
 )
+
+// Prefix is a name before those of the bucket, its stream and its subjects, so that one NATS account
+// can have several: with the prefix staging, the bucket staging_presence and the subjects
+// staging.presence.>. It may be empty.
+type Prefix string
+
+// Name returns a name of a bucket or of a stream with the prefix.
+func (p Prefix) Name(name string) string {
+	if p == "" {
+		return name
+	}
+	return string(p) + "_" + name
+}
+
+// Stream returns the name of the bucket's stream.
+func (p Prefix) Stream() string { return "KV_" + p.Name(Name) }
+
+// Subject returns a subject with the prefix.
+func (p Prefix) Subject(subject string) string {
+	if p == "" {
+		return subject
+	}
+	return string(p) + "." + subject
+}
+
+// JetStream returns the JetStream of a domain; empty: that of the server.
+func JetStream(nc *nats.Conn, domain string) (jetstream.JetStream, error) {
+	if domain != "" {
+		return jetstream.NewWithDomain(nc, domain)
+	}
+	return jetstream.New(nc)
+}
 
 const (
 	retryWait = time.Second

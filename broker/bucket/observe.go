@@ -22,6 +22,8 @@ type Observer struct {
 	OnChange    func(presence.Change)
 	TTL         time.Duration // the nodes' --presence-ttl; needed if the connection may only subscribe; 60 s if 0
 	Logger      *slog.Logger
+	Prefix      Prefix // the nodes' --nats-prefix
+	Domain      string // the nodes' --nats-domain
 }
 
 // ErrNoOnChange is Observe's error if Observer.OnChange is nil.
@@ -43,7 +45,7 @@ func Observe(ctx context.Context, nc *nats.Conn, o Observer) error {
 	if o.OnChange == nil {
 		return ErrNoOnChange
 	}
-	js, err := jetstream.New(nc)
+	js, err := JetStream(nc, o.Domain)
 	if err != nil {
 		return err
 	}
@@ -93,11 +95,11 @@ type reader struct {
 func (r *reader) bind(ctx context.Context, js jetstream.JetStream) (jetstream.KeyValue, error) {
 	ctx, cancel := context.WithTimeout(ctx, bindWait)
 	defer cancel()
-	stream, err := findStream(ctx, js)
+	stream, err := findStream(ctx, js, r.Prefix.Stream())
 	if err != nil {
 		return nil, err
 	}
-	kv, err := js.KeyValue(ctx, Name)
+	kv, err := js.KeyValue(ctx, r.Prefix.Name(Name))
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +116,7 @@ func (r *reader) bind(ctx context.Context, js jetstream.JetStream) (jetstream.Ke
 
 // findStream returns the bucket's stream. If the connection may not request it, NATS sends
 // an asynchronous error instead of an answer; findStream polls for that error.
-func findStream(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
+func findStream(ctx context.Context, js jetstream.JetStream, name string) (jetstream.Stream, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stopped := make(chan struct{})
@@ -122,13 +124,13 @@ func findStream(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, 
 		defer close(stopped)
 		for ctx.Err() == nil {
 			err := js.Conn().LastError()
-			if errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), Stream) {
+			if errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), name) {
 				cancel(err)
 			}
 			pause(ctx, 10*time.Millisecond)
 		}
 	}()
-	stream, err := js.Stream(ctx, Stream)
+	stream, err := js.Stream(ctx, name)
 	cancel(err)
 	<-stopped
 	if err != nil {

@@ -19,7 +19,7 @@ const maxBuffered = 64 << 10
 // subscribe reads republished keys until ctx ends or nc is closed. replaced receives when
 // nc is connected again or closed.
 func (r *reader) subscribe(ctx context.Context, nc *nats.Conn, replaced <-chan nats.Status) error {
-	subject := presence.SubjectPrefix + presence.KeyFilter(r.Site)
+	subject := r.Prefix.Subject(presence.SubjectPrefix) + presence.KeyFilter(r.Site)
 	messages := make(chan *nats.Msg, maxBuffered)
 	sub, err := nc.ChanSubscribe(subject, messages)
 	if err != nil {
@@ -61,7 +61,7 @@ func checkPermission(ctx context.Context, nc *nats.Conn, subject string) error {
 func (r *reader) message(m *nats.Msg) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	name := strings.TrimPrefix(m.Subject, presence.SubjectPrefix)
+	name := strings.TrimPrefix(m.Subject, r.Prefix.Subject(presence.SubjectPrefix))
 	r.lastSeq++
 	w := Write{Name: name, Rev: r.lastSeq}
 	if m.Header.Get(OperationHeader) == "" && m.Header.Get("Nats-Marker-Reason") == "" {

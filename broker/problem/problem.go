@@ -3,8 +3,10 @@
 package problem
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -49,6 +51,8 @@ func OfNATS(err error, address string) Problem {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
 		return Problem{"jetstream", "JetStream is not available in NATS at " + address + ": " + err.Error(),
 			"Enable JetStream on the NATS servers and for the account of heartbeatd. In a cluster, start most of the servers"}
+	case RefusedConnection(err) != "":
+		return Problem{"nats", "NATS at " + address + " refuses this node: " + err.Error(), RefusedConnection(err)}
 	case errors.Is(err, ErrNotConnected):
 		return Problem{"nats", "NATS at " + address + " is away: " + err.Error(),
 			"Start NATS, or correct --nats-url. Until then beats are answered, and pages see the presence of this node only"}
@@ -61,32 +65,46 @@ func OfPresence(err error) Problem {
 	return Problem{"presence", "Presence cannot be read from NATS or written to it: " + err.Error(), Remedy(err)}
 }
 
+// RefusedConnection returns what to do about an error of a connection that another try does not end, or "".
+func RefusedConnection(err error) string {
+	var remote *net.OpError
+	switch {
+	case errors.As(err, new(*net.AddrError)):
+		return "Correct --nats-url"
+	case errors.Is(err, nats.ErrAuthorization):
+		return "Log in to NATS: set --nats-creds or --nats-nkey, or user and password in --nats-url"
+	case errors.As(err, new(*tls.CertificateVerificationError)):
+		return "Set --nats-ca to the certificates that sign that of NATS, and in --nats-url a name that it is for"
+	case errors.As(err, &remote) && remote.Op == "remote error":
+		return "Set --nats-cert and --nats-key: NATS asks for the certificate of a client that it trusts"
+	}
+	return ""
+}
+
+const noRoom = "Give NATS more memory, or file storage for revocations: raise max_memory_store or max_file_store of its servers, or the limits of the account"
+
+// remedies are what to do about errors of JetStream.
+var remedies = map[jetstream.ErrorCode]string{
+	10002: noRoom, // limits of the account
+	10023: noRoom, // a message, or a stream in a cluster
+	10028: noRoom, // a stream in memory
+	10047: noRoom, // a stream on disk
+	10077: "Give presence more room: raise --nats-max-bytes, and with the nats command the limit of the bucket, or the limits of NATS",
+	10005: "Give the NATS servers more memory (max_memory_store), or correct --nats-replicas, --nats-cluster and --nats-tag: too few servers have room and fit them",
+	10074: "Set --nats-replicas 1: NATS has a single server for the streams",
+	10113: "Set --nats-max-bytes: the NATS account asks for a limit of each stream",
+}
+
 // Remedy returns what to do about an error of NATS.
 func Remedy(err error) string {
-	switch {
-	case isNoRoom(err):
-		return "Give NATS more memory, or file storage for revocations: raise max_memory_store or max_file_store of its servers, or the limits of the account"
-	case errors.Is(err, nats.ErrTimeout), errors.Is(err, jetstream.ErrNoStreamResponse):
+	var refused *jetstream.APIError
+	if errors.As(err, &refused) && remedies[refused.ErrorCode] != "" {
+		return remedies[refused.ErrorCode]
+	}
+	if errors.Is(err, nats.ErrTimeout) || errors.Is(err, jetstream.ErrNoStreamResponse) {
 		return "NATS does not answer: look at its log. A cluster needs most of its servers"
 	}
 	return "Look at the log of NATS, and at the permissions of heartbeatd's user"
-}
-
-// isNoRoom reports whether NATS has refused a request because a server or an account has too little
-// memory, or in a cluster no server has enough.
-func isNoRoom(err error) bool {
-	var refused *jetstream.APIError
-	if !errors.As(err, &refused) {
-		return false
-	}
-	switch refused.ErrorCode {
-	case 10002, // limits of the account
-		10005,        // no server of the cluster
-		10023,        // a message, or a stream in a cluster
-		10028, 10047: // a stream in memory, on disk
-		return true
-	}
-	return false
 }
 
 // Address returns the addresses in the URL of NATS, without user names, passwords and tokens.

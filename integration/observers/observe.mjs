@@ -3,11 +3,11 @@
 //
 //	node observe.mjs nats://observer:PASSWORD@127.0.0.1:4222 default admin/online 60
 //
-// The last argument is the nodes' --presence-ttl in seconds.
+// The last arguments are the nodes' --presence-ttl in seconds, and their --nats-prefix if they have one.
 
 import { connect } from 'node:net'
 
-const [address = 'nats://127.0.0.1:4222', site = 'default', room = 'admin/online', ttl = 60] = process.argv.slice(2)
+const [address = 'nats://127.0.0.1:4222', site = 'default', room = 'admin/online', ttl = 60, prefix = ''] = process.argv.slice(2)
 const { hostname, port, username, password } = new URL(address)
 const login = username && { user: decodeURIComponent(username), pass: decodeURIComponent(password) }
 const keys = new Map() // the last value of each subject; each page has one
@@ -42,7 +42,7 @@ setInterval(() => {
 }, 1000)
 
 let buffer = Buffer.alloc(0)
-const socket = connect(Number(port) || 4222, hostname, () => socket.write(`CONNECT ${JSON.stringify({ verbose: false, headers: true, ...login })}\r\nSUB presence.${site}.> 1\r\n`))
+const socket = connect(Number(port) || 4222, hostname, () => socket.write(`CONNECT ${JSON.stringify({ verbose: false, headers: true, ...login })}\r\nSUB ${prefix && `${prefix}.`}presence.${site}.> 1\r\n`))
 socket.on('data', (chunk) => {
 	buffer = Buffer.concat([buffer, chunk])
 	for (let end; (end = buffer.indexOf('\r\n')) >= 0; ) {

@@ -3,7 +3,7 @@ a socket, with the standard library only:
 
     python3 observe.py nats://observer:PASSWORD@127.0.0.1:4222 default admin/online 60
 
-The last argument is the nodes' --presence-ttl in seconds.
+The last arguments are the nodes' --presence-ttl in seconds, and their --nats-prefix if they have one.
 """
 
 import json
@@ -15,7 +15,7 @@ import time
 from datetime import datetime, timedelta, timezone
 from urllib.parse import unquote, urlsplit
 
-address, site, room, ttl = (sys.argv[1:] + ["nats://127.0.0.1:4222", "default", "admin/online", "60"][len(sys.argv) - 1:])[:4]
+address, site, room, ttl, prefix = (sys.argv[1:] + ["nats://127.0.0.1:4222", "default", "admin/online", "60", ""][len(sys.argv) - 1:])[:5]
 url = urlsplit(address)
 login = {"user": unquote(url.username), "pass": unquote(url.password or "")} if url.username else {}
 keys = {}  # the last value of each subject; each page has one
@@ -59,7 +59,7 @@ def sweep():  # the message that says so may be lost
 threading.Thread(target=sweep, daemon=True).start()
 connection = socket.create_connection((url.hostname, url.port or 4222))
 lines = connection.makefile("rb")
-connection.sendall(b"CONNECT %s\r\nSUB presence.%s.> 1\r\n" % (json.dumps({"verbose": False, "headers": True, **login}).encode(), site.encode()))
+connection.sendall(b"CONNECT %s\r\nSUB %spresence.%s.> 1\r\n" % (json.dumps({"verbose": False, "headers": True, **login}).encode(), (prefix and prefix + ".").encode(), site.encode()))
 for line in lines:
     verb, *rest = line.decode().split()
     if verb in ("MSG", "HMSG"):

@@ -111,9 +111,11 @@ test('the examples drop an entry that nobody renews, also if NATS does not say t
 		const value = JSON.stringify({ room, client_id: `user-${user}`, display_name: '', data: {}, date_gmt: '2026-11-23 05:20:00', focused_at: 0 })
 		return `MSG presence.demo.postType.post=3A42.user-${user}.tab-a 1 ${value.length}\r\n${value}\r\n`
 	}
+	const subscriptions = []
 	const nats = createServer((socket) => {
 		let renewals
-		socket.once('data', () => {
+		socket.once('data', (sent) => {
+			subscriptions.push(/SUB (\S+)/.exec(sent)?.[1])
 			socket.write(`INFO {}\r\n${message(1)}${message(2)}`)
 			renewals = setInterval(() => socket.write(message(2)), 300)
 		})
@@ -122,8 +124,11 @@ test('the examples drop an entry that nobody renews, also if NATS does not say t
 	await new Promise((done) => nats.listen(0, '127.0.0.1', done))
 	t.after(() => nats.close())
 	for (const [name, command] of Object.entries(observers)) {
-		const lines = run(t, [...command, `nats://127.0.0.1:${nats.address().port}`, 'demo', room, '1'])
-		const shown = () => lines.map((list) => list.map((e) => e.client_id).join())
-		await until(() => `${name}: ${shown()}`, () => shown().includes('user-1,user-2') && shown().at(-1) === 'user-2')
+		for (const [prefix, subject] of [[[], 'presence.demo.>'], [['staging'], 'staging.presence.demo.>']]) {
+			const lines = run(t, [...command, `nats://127.0.0.1:${nats.address().port}`, 'demo', room, '1', ...prefix])
+			const shown = () => lines.map((list) => list.map((e) => e.client_id).join())
+			await until(() => `${name}: ${shown()}`, () => shown().includes('user-1,user-2') && shown().at(-1) === 'user-2')
+			assert.equal(subscriptions.at(-1), subject)
+		}
 	}
 })

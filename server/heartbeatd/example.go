@@ -12,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server"
 )
 
@@ -34,6 +35,9 @@ func (c *checkCmd) Run(log *slog.Logger) error {
 	}
 	if _, err := c.observers(); err != nil {
 		return err
+	}
+	if err := (broker.Config{URL: c.NatsURL, NATS: c.nats(), Listen: c.NatsListen, TTL: c.PresenceTTL}).Check(); err != nil {
+		return c.natsError(err)
 	}
 	_, err = fmt.Println("the configuration is valid for " + describe(config.Sites))
 	return err

@@ -22,7 +22,9 @@ type serveCmd struct {
 	BasePath    string `default:"/heartbeat" help:"URL path of the transports."`
 	AdminListen string `default:"127.0.0.1:8081" help:"Address of the admin listener."`
 	NatsURL     string `help:"URL of an external NATS server or cluster. Without it an embedded NATS server runs." placeholder:"URL"`
-	NatsListen  string `help:"Address on which the embedded NATS server accepts clients. Without --nats-observer it must be a loopback address." placeholder:"ADDR"`
+	NatsFlags
+	NatsStore
+	NatsListen string `help:"Address on which the embedded NATS server accepts clients. Without --nats-observer it must be a loopback address." placeholder:"ADDR"`
 
 	NatsURLFile secretfile.Content `help:"File with the URL of the NATS server, in place of --nats-url if it has a password." placeholder:"FILE"`
 
@@ -94,7 +96,7 @@ func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	b, err := c.openBroker(ctx, broker.Config{URL: c.NatsURL, Listen: c.natsListen(demo), Observers: observers, TTL: c.PresenceTTL, Logger: log}, demo)
+	b, err := c.openBroker(ctx, broker.Config{URL: c.NatsURL, NATS: c.nats(), Listen: c.natsListen(demo), Observers: observers, TTL: c.PresenceTTL, Logger: log}, demo)
 	if err != nil {
 		return c.natsError(err)
 	}
@@ -138,7 +140,7 @@ func (c *serveCmd) natsError(err error) error {
 	switch {
 	case strings.HasPrefix(err.Error(), "NATS listen address"):
 		return fmt.Errorf("--nats-listen: %w", err)
-	case strings.HasPrefix(err.Error(), "--state-dir"):
+	case strings.HasPrefix(err.Error(), "--"): // it names the flag
 		return err
 	case strings.HasPrefix(err.Error(), "presence TTL"):
 		return fmt.Errorf("--presence-ttl: %w", err)

@@ -31,6 +31,7 @@ type watchCmd struct {
 
 	NatsURLFile secretfile.Content `help:"File with that URL, in place of --nats-url." placeholder:"FILE"`
 
+	NatsFlags
 	JSON bool `help:"Print one JSON object a line."`
 
 	out io.Writer // os.Stdout, unless a test sets another
@@ -48,21 +49,25 @@ func (c *watchCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if i := strings.IndexByte(c.Room, '*'); i >= 0 && i != len(c.Room)-1 {
 		return fmt.Errorf("%s: a * is allowed at the end of a room only", c.Room)
 	}
-	nc, err := nats.Connect(c.NatsURL, nats.Name("heartbeatd watch"), nats.MaxReconnects(-1), nats.CustomInboxPrefix(inboxPrefix),
+	access, err := c.access().Options()
+	if err != nil {
+		return err
+	}
+	nc, err := nats.Connect(c.NatsURL, append(access, nats.Name("heartbeatd watch"), nats.MaxReconnects(-1), nats.CustomInboxPrefix(inboxPrefix),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			if !errors.Is(err, nats.ErrPermissionViolation) { // Observe tries more than it needs, and reports what is missing
 				log.Warn("NATS", "error", err)
 			}
-		}))
+		}))...)
 	if errors.Is(err, nats.ErrAuthorization) {
-		return errors.New("the NATS server requires credentials: use --nats-url nats://USER:PASSWORD@HOST:PORT with those of heartbeatd's --nats-observer")
+		return errors.New("the NATS server requires credentials: use --nats-url nats://USER:PASSWORD@HOST:PORT with those of heartbeatd's --nats-observer, --nats-creds or --nats-nkey")
 	}
 	if err != nil {
 		return fmt.Errorf("connecting to NATS at %s: %w (check that heartbeatd runs with --nats-listen)", redacted(c.NatsURL), err)
 	}
 	defer nc.Close()
 	out := cmp.Or[io.Writer](c.out, os.Stdout)
-	err = bucket.Observe(ctx, nc, bucket.Observer{Site: c.Site, Logger: log, OnChange: func(change presence.Change) {
+	err = bucket.Observe(ctx, nc, bucket.Observer{Site: c.Site, Prefix: bucket.Prefix(c.NatsPrefix), Domain: c.NatsDomain, Logger: log, OnChange: func(change presence.Change) {
 		if c.matches(change) {
 			c.print(out, change)
 		}
