@@ -114,16 +114,19 @@ export function suite() {
 	return { after: (end) => ends.push(end) }
 }
 
-// startChromium launches the installed browser. With netns it runs in that network namespace. With
-// bfcache it has a back/forward cache, which Playwright disables.
+// startChromium launches the installed headless Chromium, which has no windows to draw. With netns it
+// runs in that network namespace. With bfcache it is the Chromium that people use, with a
+// back/forward cache, which Playwright disables.
 export async function startChromium(t, { netns, bfcache = false } = {}) {
 	const browser = await chromium.launch({
-		executablePath: netns ? `${root}integration/browser/chromium-in-netns` : '/usr/bin/chromium',
+		executablePath: netns ? `${root}integration/browser/chromium-in-netns` : bfcache ? '/usr/bin/chromium' : '/usr/bin/chromium-headless-shell',
 		env: { ...process.env, NETNS: netns },
 		ignoreDefaultArgs: bfcache ? ['--disable-back-forward-cache'] : [],
 		args: [
 			'--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
 			'--disable-background-networking', '--disable-component-update', '--disable-sync',
+			// Pages of a site share a process with its compiled scripts: of editors, that saves a third of the time.
+			...(bfcache ? [] : ['--process-per-site']),
 		],
 	})
 	t.after(() => browser.close())
@@ -150,8 +153,8 @@ function withoutMediaFeatures(browser) {
 	}
 }
 
-// until polls a condition until it is truthy, and returns its value. It pauses for at
-// least as long as the condition took: one that runs PHP would keep a core busy.
+// until polls a condition until it is truthy, and returns its value. It pauses for three times as
+// long as the condition took: one that runs PHP would keep a core busy.
 export async function until(what, condition, seconds = 15) {
 	const deadline = Date.now() + seconds * 1000
 	for (;;) {
@@ -160,7 +163,7 @@ export async function until(what, condition, seconds = 15) {
 		const now = Date.now()
 		if (value) return value
 		if (now > deadline) throw new Error(`${what}: not within ${seconds} s`)
-		await sleep(Math.max(20, Math.min(now - asked, 1000)))
+		await sleep(Math.max(20, Math.min(3 * (now - asked), 2000)))
 	}
 }
 
