@@ -49,7 +49,7 @@ async function install(services, heartbeatd) {
 	const { folder } = services
 	const dir = `${folder}/wordpress`
 	const installed = await installedDatabase(services.failed)
-	execFileSync('cp', ['-r', wordpressFiles, dir])
+	execFileSync('cp', ['-r', '--preserve=timestamps', wordpressFiles, dir]) // PHP keeps no compiled file that is new
 	execFileSync('cp', ['-r', `${installed}/mariadb`, folder])
 	openFolder(services)
 

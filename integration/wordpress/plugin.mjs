@@ -4,15 +4,15 @@
 //
 //	await withPlugin(t, async ({ site, server, php, ask, open }) => { … })
 
-import { execFileSync, spawn } from 'node:child_process'
-import { cpSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { cpSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startChromium, startHeartbeatd } from '../browser/harness.mjs'
 import { withSite } from '../setup/use-site.mjs'
+import { runPHP, startPHP } from './php.mjs'
 
 export const pluginFolder = fileURLToPath(new URL('heartbeatd', import.meta.url))
-const wpEval = fileURLToPath(new URL('wp-eval.php', import.meta.url))
 
 // nativeHandles is HEARTBEATD_NATIVE_HANDLES of the plugin.
 const native = readFileSync(`${pluginFolder}/includes/beats/native.php`, 'utf8')
@@ -20,25 +20,34 @@ export const nativeHandles = Array.from(native.match(/^const HEARTBEATD_NATIVE_H
 
 export const secret = 'a secret of the tests that nobody guesses'
 
+// A busy machine may take longer to answer than the plugin waits. Its calls would be lost, and would
+// pause after two of them.
+const patience = `add_action('http_api_curl', function ($handle, $args, $url) {
+	if (str_contains($url, '/api/v1/')) curl_setopt_array($handle, array(CURLOPT_CONNECTTIMEOUT_MS => 20000, CURLOPT_TIMEOUT_MS => 20000));
+}, 20, 3);`
+
 // withPlugin starts everything, calls use, and stops everything. constants adds constants of the
 // plugin to wp-config.php, or removes all if null; flags adds flags of heartbeatd; startBrowser is
-// startChromium or startFirefox.
-export async function withPlugin(t, use, { constants = {}, flags = [], startBrowser = startChromium } = {}) {
+// startChromium or startFirefox. With patient, the plugin's calls to heartbeatd have time on a
+// busy machine; without, they have the time that they have on a site.
+export async function withPlugin(t, use, { constants = {}, flags = [], startBrowser = startChromium, patient = true } = {}) {
 	const server = await startHeartbeatd(t, { flags: ['--site-secret', secret, ...flags] })
 	await withSite(async (site) => {
 		if (constants) configure(site, { HEARTBEATD_SECRET: secret, HEARTBEATD_API: server.admin, ...constants })
 		addPlugin(site, pluginFolder)
+		if (patient) addMuPlugin(site, 'patience', patience)
 		// The browser must end before the site: nginx would wait for its sockets.
 		const ends = []
 		const browser = memoize(() => startBrowser({ after: (end) => ends.push(end) }))
+		const { php, stop } = startPHP(site)
 		try {
-			const php = (code) => evaluate(site, code)
 			php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; $r = activate_plugin('heartbeatd/heartbeatd.php'); if (is_wp_error($r)) throw new Exception($r->get_error_message());`)
 			const login = memoize(async (user) => logIn(await browser(), site, user))
 			const open = async (user, path, options) => openPage(await login(user), site, path, options)
-			await use({ site, server, browser, php, ask: (code) => evaluateLater(site, code), open })
+			await use({ site, server, browser, php, ask: (code) => runPHP(site, code), open })
 		} finally {
 			for (const end of ends) await end()
+			stop()
 			printErrors(site)
 		}
 	}, { heartbeatd: server.url })
@@ -53,7 +62,7 @@ function configure(site, constants) {
 // addPlugin copies a plugin's folder to the site. mu-plugins are active at once.
 export function addPlugin(site, folder, where = 'plugins') {
 	const target = `${site.dir}/wp-content/${where}/${folder.split('/').pop()}`
-	cpSync(folder, target, { recursive: true })
+	cpSync(folder, target, { recursive: true, preserveTimestamps: true })
 	giveTo(site, target)
 }
 
@@ -68,34 +77,6 @@ export function addMuPlugin(site, name, code) {
 function giveTo(site, path) {
 	const { uid, gid } = statSync(site.dir)
 	execFileSync('chown', ['-R', `${uid}:${gid}`, path])
-}
-
-// evaluate runs PHP inside the site and returns what the code returns.
-function evaluate(site, code) {
-	return resultOf(execFileSync('php', phpArguments(site), { input: code, encoding: 'utf8', maxBuffer: 1 << 24 }))
-}
-
-// phpArguments has PHP keep the compiled files of the site, which takes most of the time of a call.
-function phpArguments(site) {
-	const compiled = `${dirname(site.dir)}/compiled`
-	mkdirSync(compiled, { recursive: true })
-	const options = { enable_cli: 1, file_cache: compiled, file_cache_only: 1 }
-	return [...Object.entries(options).flatMap(([name, value]) => ['-d', `opcache.${name}=${value}`]), wpEval, site.dir]
-}
-
-// evaluateLater is like evaluate, for code that makes requests to this process.
-async function evaluateLater(site, code) {
-	const child = spawn('php', phpArguments(site), { stdio: ['pipe', 'pipe', 'inherit'] })
-	child.stdin.end(code)
-	let out = ''
-	for await (const chunk of child.stdout) out += chunk
-	return resultOf(out)
-}
-
-function resultOf(out) {
-	const [, json] = out.split('\u0000')
-	if (json === undefined) throw new Error(out)
-	return JSON.parse(json)
 }
 
 function memoize(make) {

@@ -28,7 +28,7 @@ export async function withStandIn(t, version, use, { alone = false, ...options }
 	await withLive(t, async (parts) => {
 		addStandIn(parts, version)
 		if (alone) parts.php(`require_once ABSPATH . 'wp-admin/includes/plugin.php'; deactivate_plugins('heartbeatd/heartbeatd.php'); return 1;`)
-		const rows = (where = '1 = 1') => parts.ask(`return $GLOBALS['wpdb']->get_results("SELECT * FROM {$GLOBALS['wpdb']->presence} WHERE ${where} ORDER BY room, client_id", ARRAY_A);`)
+		const rows = async (where = '1 = 1') => parts.php(`return $GLOBALS['wpdb']->get_results("SELECT * FROM {$GLOBALS['wpdb']->presence} WHERE ${where} ORDER BY room, client_id", ARRAY_A);`)
 		await use({ ...parts, version, alone, rows })
 	}, options)
 }
