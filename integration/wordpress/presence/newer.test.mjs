@@ -77,7 +77,7 @@ test('newer versions of the Presence API', { timeout: 600_000 }, async (t) => {
 			const set = (id, args) => assert.equal(php(`return wp_set_presence(${online}, '${id}', array(), array('user_id' => ${id.split('-')[1]}, ${args}));`), true)
 			const gone = php(`return array_map(fn ($n) => wp_insert_user(array('user_login' => "gone$n", 'user_pass' => 'x', 'role' => 'author')), array(1, 2, 3));`)
 			set(`long-${gone[0]}`, `'expires_in' => 9999`)
-			set(`short-${gone[1]}`, `'expires_in' => 50`)
+			set(`short-${gone[1]}`, `'expires_in' => 25`)
 			set(`past-${gone[2]}`, `'expires_in' => 10, 'date_gmt' => gmdate('Y-m-d H:i:s', time() - 20)`)
 			const there = async () => {
 				const data = { 'presence-ping': { screen: 'dashboard' } }
@@ -109,14 +109,14 @@ test('newer versions of the Presence API', { timeout: 600_000 }, async (t) => {
 				assert.match(notice, /lifetime of presence entries: it must be a number of seconds from 1 to 3600\. Entries live for 60 seconds/, ttl)
 				assert.equal(used, true, ttl)
 			}
-			addMuPlugin(site, 'ttl', `define('WP_PRESENCE_DEFAULT_TTL', 50);`)
-			assert.equal(php(`return WP_PRESENCE_DEFAULT_TTL;`), 50)
+			addMuPlugin(site, 'ttl', `define('WP_PRESENCE_DEFAULT_TTL', 25);`)
+			assert.equal(php(`return WP_PRESENCE_DEFAULT_TTL;`), 25)
 			php(`return wp_set_presence('r', 'by-php', array(), ${editor.id});`)
 			assert.equal((await one.rest('POST', route, { room: 'r', client_id: 'by-rest' })).status, 200)
 			await one.beat({ 'presence-ping': { screen: 'dashboard' } })
 			const ids = ['by-php', 'by-rest', `user-${one.id}`]
 			const lifetimes = () => list().filter(({ client_id: id }) => ids.includes(id)).map(({ expires_gmt: expires, date_gmt: date }) => (Date.parse(`${expires}Z`) - Date.parse(`${date}Z`)) / 1000)
-			await until('all three', () => lifetimes().filter((seconds) => [50, 51].includes(seconds)).length === 3)
+			await until('all three', () => lifetimes().filter((seconds) => [25, 26].includes(seconds)).length === 3)
 				.catch((error) => assert.fail(`${error.message}: ${lifetimes()}`))
 			await until('all three to expire', () => lifetimes().length === 0, 90)
 			addMuPlugin(site, 'ttl', '')
