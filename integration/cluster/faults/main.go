@@ -12,6 +12,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -80,6 +81,9 @@ func (o *options) run(ctx context.Context) (err error) {
 	}
 	kinds, err := page.ParseKinds(o.kinds)
 	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(cmp.Or(o.logs, "."), 0o755); err != nil {
 		return err
 	}
 	if err := o.limitPages(); err != nil {

@@ -2,7 +2,8 @@
 // admin bar and the Active Posts widget of two dashboards, of which the second is a follower tab,
 // and the locks in two posts lists. The time counts from the write or the removal of the row (of the
 // post, for its title). Where heartbeatd answers the beat that would have written the row, it counts
-// from the time at which the browser has got the new page.
+// from the write of heartbeatd's next call, or if the row is there from the time at which the browser
+// has got the new page.
 //
 //	const seen = await measure(parts)   // { 'newcomer, admin bar, leader': 812, … }, in milliseconds
 
@@ -36,8 +37,12 @@ export async function measure({ site, version, person, php, ask, alone }, { clie
 	const goes = (change, pages, surface, text, from) => watch(change, pages, surface, (shown) => !shown.includes(text), from)
 
 	const statements = recordStatements(site)
-	// when returns the time of the first statement since then that matches, or else another time.
-	const when = (since, patterns, otherwise = Infinity) => () => statements().find(({ at, query }) => at >= since && patterns.every((pattern) => query.search(pattern) >= 0))?.at ?? otherwise
+	// when returns the time of the first statement since then that matches, of pages if there is one,
+	// or else another time.
+	const when = (since, patterns, otherwise = Infinity) => () => {
+		const found = statements().filter(({ at, query }) => at >= since && patterns.every((pattern) => query.search(pattern) >= 0))
+		return (found.find(({ sync }) => !sync) ?? found[0])?.at ?? otherwise
+	}
 	const anna = await person('editor', { editor: 'classic' })
 	const otto = await person('admin', { editor: 'classic' })
 	const post = newPost(php, 'Before', anna.id)
@@ -84,16 +89,15 @@ export async function measure({ site, version, person, php, ask, alone }, { clie
 	return seen
 }
 
-// recordStatements makes the site record when pages and their beats write and remove rows and
-// locks, and new titles; heartbeatd's own calls that renew rows are left out. The result returns
-// the statements.
+// recordStatements makes the site record when pages, their beats and (as sync) heartbeatd's calls
+// write and remove rows and locks, and new titles. The result returns the statements.
 function recordStatements(site) {
 	const file = `${site.dir}/wp-content/statements.log`
 	writeFileSync(file, '')
 	chmodSync(file, 0o666) // PHP runs as another user
 	addMuPlugin(site, 'statements', `
 add_filter('query', function ($query) {
-	if (preg_match('/^\\s*(?:DELETE|INSERT|UPDATE).*(?:wp_presence|_edit_lock|After)/is', $query) && !preg_match('#/presence/sync#', $_SERVER['REQUEST_URI'] ?? '')) file_put_contents(WP_CONTENT_DIR . '/statements.log', wp_json_encode(array('at' => round(1000 * microtime(true)), 'query' => $query)) . "\\n", FILE_APPEND);
+	if (preg_match('/^\\s*(?:DELETE|INSERT|UPDATE).*(?:wp_presence|_edit_lock|After)/is', $query)) file_put_contents(WP_CONTENT_DIR . '/statements.log', wp_json_encode(array('at' => round(1000 * microtime(true)), 'sync' => str_contains($_SERVER['REQUEST_URI'] ?? '', '/presence/sync'), 'query' => $query)) . "\\n", FILE_APPEND);
 	return $query;
 });`)
 	return () => readFileSync(file, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line))
