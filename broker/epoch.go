@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/heartbeatd/heartbeatd/broker/budget"
+	"github.com/heartbeatd/heartbeatd/broker/leader"
 )
 
 // A cluster that has lost a stream in memory creates it again under its old creation time, with
@@ -39,7 +40,7 @@ const pollWait = 20 * time.Millisecond
 // because of its age, and if again is set.
 func (b *Broker) epochOf(ctx context.Context, t Topic, l *link, stream jetstream.Stream, again bool) (string, error) {
 	for ; ; again = false {
-		last, err := stream.GetLastMsgForSubject(ctx, t.epochSubject())
+		last, err := leader.Last(ctx, l.js, stream.CachedInfo().Config.Name, t.epochSubject())
 		var text string
 		var over uint64
 		switch {

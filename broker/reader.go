@@ -70,7 +70,7 @@ func (b *Broker) snapshotDone() {
 
 // update handles an entry of the watch.
 func (b *Broker) update(e jetstream.KeyValueEntry) {
-	w := bucket.Write{Name: e.Key(), Rev: e.Revision()}
+	w := bucket.Write{Name: e.Key(), Rev: e.Revision(), Age: b.natsClock.Age(e.Created())}
 	if e.Operation() == jetstream.KeyValuePut {
 		w.Value = e.Value()
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
+	"github.com/heartbeatd/heartbeatd/broker/leader"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
@@ -145,7 +146,7 @@ func (b *Broker) lookUpWorker() {
 		select {
 		case l := <-b.lookups:
 			ctx, cancel := context.WithTimeout(b.ctx, ackWait)
-			msg, err := l.link.stream.GetLastMsgForSubject(ctx, b.config.NATS.KeySubject()+l.it.name)
+			msg, err := leader.Last(ctx, l.link.js, l.link.stream.CachedInfo().Config.Name, b.config.NATS.KeySubject()+l.it.name)
 			cancel()
 			b.lookedUp(l, msg, err)
 		case <-b.ctx.Done():

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/heartbeatd/heartbeatd/broker/clock"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
@@ -81,6 +82,7 @@ func Observe(ctx context.Context, nc *nats.Conn, o Observer) error {
 type reader struct {
 	Observer
 	start   time.Time
+	clock   clock.Peer // of NATS
 	created time.Time
 	lastSeq uint64 // the newest revision seen
 
@@ -95,10 +97,12 @@ type reader struct {
 func (r *reader) bind(ctx context.Context, js jetstream.JetStream) (jetstream.KeyValue, error) {
 	ctx, cancel := context.WithTimeout(ctx, bindWait)
 	defer cancel()
+	sent := time.Now()
 	stream, err := findStream(ctx, js, r.Prefix.Stream())
 	if err != nil {
 		return nil, err
 	}
+	r.clock.Answered(stream.CachedInfo().TimeStamp, sent, time.Now())
 	kv, err := js.KeyValue(ctx, r.Prefix.Name(Name))
 	if err != nil {
 		return nil, err
@@ -146,7 +150,7 @@ func (r *reader) update(e jetstream.KeyValueEntry) {
 	if r.revisions.Knows(e.Key(), e.Revision()) {
 		return
 	}
-	w := Write{Name: e.Key(), Rev: e.Revision()}
+	w := Write{Name: e.Key(), Rev: e.Revision(), Age: r.clock.Age(e.Created())}
 	if e.Operation() == jetstream.KeyValuePut {
 		w.Value = e.Value()
 		w.Conn, w.Stored = r.revisions.Same(w.Name, w.Value)

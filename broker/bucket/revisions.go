@@ -1,6 +1,7 @@
 package bucket
 
 import (
+	"container/heap"
 	"hash/maphash"
 	"iter"
 	"maps"
@@ -16,12 +17,11 @@ import (
 //
 // now is always the time since a fixed moment, by the monotonic clock of this process.
 type Revisions struct {
-	sites  map[string]map[string]*revision // by the site's token, then by key
-	oldest *revision                       // the one that was written least recently
-	newest *revision
-	epoch  uint64        // the bucket; revisions of two buckets cannot be compared
-	swept  time.Duration // the last call of Expire
-	after  time.Duration // Expire removes nothing earlier
+	sites map[string]map[string]*revision // by the site's token, then by key
+	byAge byAge
+	epoch uint64        // the bucket; revisions of two buckets cannot be compared
+	swept time.Duration // the last call of Expire
+	after time.Duration // Expire removes nothing earlier
 }
 
 // revision is the newest known revision of a key.
@@ -33,9 +33,8 @@ type revision struct {
 	sum    uint64           // the hash of the value that stored was parsed from; 0: not known
 	rev    uint64
 	epoch  uint64
-	heard  time.Duration // when this revision was first heard of
-
-	older, newer *revision // in the order of heard
+	made   time.Duration // when it was written
+	index  int           // in byAge
 }
 
 func (f *revision) deleted() bool { return f.stored == nil && f.value == nil }
@@ -47,6 +46,7 @@ type Write struct {
 	Conn   string           // the connection id in the key
 	Stored *presence.Stored // the value
 	Value  []byte           // the value as NATS has it: Get parses it if Stored is nil
+	Age    time.Duration    // how long ago NATS stored it; 0 if that is not known
 }
 
 // Begin starts a watch of a bucket. The keys that are known stay: those of an earlier
@@ -115,8 +115,6 @@ func (m *Revisions) Learn(w Write, now time.Duration) {
 	f := m.find(w.Name)
 	if f == nil {
 		f = m.add(w.Name)
-	} else {
-		m.unlink(f)
 	}
 	f.conn, f.stored, f.value, f.sum = w.Conn, w.Stored, nil, 0
 	switch {
@@ -125,8 +123,8 @@ func (m *Revisions) Learn(w Write, now time.Duration) {
 	case w.Value != nil:
 		f.sum = sumOf(w.Value)
 	}
-	f.rev, f.epoch, f.heard = w.Rev, m.epoch, now
-	m.link(f)
+	f.rev, f.epoch, f.made = w.Rev, m.epoch, now-w.Age
+	heap.Fix(&m.byAge, f.index)
 }
 
 // Update is Learn for the watch. The watch is ordered, so no older revision follows, and a
@@ -152,7 +150,7 @@ const (
 // cluster was away for a while.
 func Lifetime(ttl time.Duration) time.Duration { return ttl + max(ttl/6, 2*time.Second) }
 
-// Expire removes keys whose last write was heard of a Lifetime ago, and returns their
+// Expire removes keys that were written a Lifetime ago, and returns their
 // names. It removes few at once: more is true if there are others. It is called every
 // SweepInterval. If it was not, the process has stalled and heard nothing: then it removes
 // nothing until the writes that were made meanwhile have arrived.
@@ -161,16 +159,16 @@ func (m *Revisions) Expire(ttl, now time.Duration) (names []string, more bool) {
 		m.after = now + catchUp
 	}
 	m.swept = now
-	for f := m.oldest; f != nil && now >= m.after && now-f.heard > Lifetime(ttl) && len(names) < maxExpired; f = m.oldest {
-		names = append(names, f.name)
-		m.remove(f)
+	for now >= m.after && len(m.byAge) > 0 && now-m.byAge[0].made > Lifetime(ttl) && len(names) < maxExpired {
+		names = append(names, m.byAge[0].name)
+		m.remove(m.byAge[0])
 	}
 	return names, len(names) == maxExpired
 }
 
 func (m *Revisions) find(name string) *revision { return m.sites[siteToken(name)][name] }
 
-// add makes the revision of a key. It is not linked yet.
+// add makes the revision of a key.
 func (m *Revisions) add(name string) *revision {
 	f := &revision{name: name}
 	token := siteToken(name)
@@ -181,39 +179,16 @@ func (m *Revisions) add(name string) *revision {
 		m.sites[strings.Clone(token)] = map[string]*revision{}
 	}
 	m.sites[token][name] = f
+	heap.Push(&m.byAge, f)
 	return f
 }
 
 func (m *Revisions) remove(f *revision) {
-	m.unlink(f)
+	heap.Remove(&m.byAge, f.index)
 	token := siteToken(f.name)
 	delete(m.sites[token], f.name)
 	if len(m.sites[token]) == 0 {
 		delete(m.sites, token)
-	}
-}
-
-// link makes f the newest.
-func (m *Revisions) link(f *revision) {
-	f.older, f.newer = m.newest, nil
-	if f.older != nil {
-		f.older.newer = f
-	} else {
-		m.oldest = f
-	}
-	m.newest = f
-}
-
-func (m *Revisions) unlink(f *revision) {
-	if f.older != nil {
-		f.older.newer = f.newer
-	} else {
-		m.oldest = f.newer
-	}
-	if f.newer != nil {
-		f.newer.older = f.older
-	} else {
-		m.newest = f.older
 	}
 }
 

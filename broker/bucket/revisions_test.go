@@ -96,7 +96,32 @@ func TestExpire(t *testing.T) {
 	if len(gone) != 999 || slices.Contains(gone, "site-7.r.user.a") {
 		t.Errorf("%d keys removed, want all but the one that was written again", len(gone))
 	}
-	if gone := sweep(&m, Lifetime(time.Minute)+time.Second, 2*Lifetime(time.Minute)); len(gone) != 1 || len(m.sites) > 0 || m.oldest != nil || m.newest != nil {
+	if gone := sweep(&m, Lifetime(time.Minute)+time.Second, 2*Lifetime(time.Minute)); len(gone) != 1 || len(m.sites) > 0 || len(m.byAge) > 0 {
+		t.Errorf("removed at last: %v", gone)
+	}
+}
+
+// TestExpireByAge checks that an entry's lifetime begins when NATS has stored it: a watch that begins
+// at a server that was away for a while brings entries of people who have left meanwhile.
+func TestExpireByAge(t *testing.T) {
+	var m Revisions
+	write := func(name string, rev uint64, now, age time.Duration) {
+		m.Update(Write{Name: name, Conn: "a", Stored: some, Rev: rev, Age: age}, now)
+	}
+	const start = 10 * time.Minute
+	sweep(&m, start-catchUp-time.Second, start)
+	write("site.r.present.a", 4, start, 0)
+	write("site.r.old.a", 1, start, time.Minute)
+	write("site.r.older.a", 2, start, time.Hour)
+	write("site.r.renewed.a", 3, start, time.Minute)
+	if gone := sweep(&m, start, start+time.Second); !slices.Equal(gone, []string{"site.r.older.a"}) {
+		t.Errorf("removed at once: %v, want the oldest", gone)
+	}
+	write("site.r.renewed.a", 5, start+9*time.Second, 0)
+	if gone := sweep(&m, start+time.Second, start+15*time.Second); !slices.Equal(gone, []string{"site.r.old.a"}) {
+		t.Errorf("removed when it was not written for a lifetime: %v, want the old one", gone)
+	}
+	if gone := sweep(&m, start+15*time.Second, start+2*time.Minute); len(gone) != 2 || len(m.byAge) > 0 {
 		t.Errorf("removed at last: %v", gone)
 	}
 }

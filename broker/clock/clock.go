@@ -48,6 +48,12 @@ func (p *Peer) Forget() {
 // Now returns the time by the peer's clock. It does not depend on this machine's, which may
 // be set: since the last answers only the time that has passed counts.
 func (p *Peer) Now() time.Time {
+	now, _ := p.now()
+	return now
+}
+
+// now returns the time by the peer's clock, and whether it has been asked.
+func (p *Peer) now() (_ time.Time, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	best := -1
@@ -57,9 +63,18 @@ func (p *Peer) Now() time.Time {
 		}
 	}
 	if best < 0 {
-		return time.Now()
+		return time.Now(), false
 	}
-	return p.samples[best].theirs.Add(time.Since(p.samples[best].here))
+	return p.samples[best].theirs.Add(time.Since(p.samples[best].here)), true
+}
+
+// Age returns how long ago a time of the peer's clock was: 0 if its clock is not known.
+func (p *Peer) Age(t time.Time) time.Duration {
+	now, known := p.now()
+	if !known {
+		return 0
+	}
+	return max(0, now.Sub(t))
 }
 
 // Ahead returns how far the peer's clock is ahead of this machine's. It is negative if it is

@@ -1,0 +1,71 @@
+// Package leader reads a stream of NATS from its leader.
+package leader
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Last returns the last message of a stream with a subject. The error is jetstream.ErrMsgNotFound
+// if there is none.
+//
+// The methods of package jetstream ask any replica of the stream. It may be behind, or on a server
+// that is cut off from the leader and no longer answers.
+func Last(ctx context.Context, js jetstream.JetStream, stream, subject string) (*jetstream.RawStreamMsg, error) {
+	request, err := json.Marshal(map[string]string{"last_by_subj": subject})
+	if err != nil {
+		return nil, err
+	}
+	answer, err := js.Conn().RequestWithContext(ctx, prefix(js.Options())+"STREAM.MSG.GET."+stream, request)
+	if err != nil {
+		return nil, err
+	}
+	return parse(answer.Data)
+}
+
+// prefix returns the beginning of the subjects of the API of JetStream.
+func prefix(o jetstream.JetStreamOptions) string {
+	switch {
+	case o.APIPrefix != "":
+		return o.APIPrefix + "."
+	case o.Domain != "":
+		return "$JS." + o.Domain + ".API."
+	}
+	return jetstream.DefaultAPIPrefix
+}
+
+func parse(data []byte) (*jetstream.RawStreamMsg, error) {
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message struct {
+			Subject  string    `json:"subject"`
+			Sequence uint64    `json:"seq"`
+			Header   []byte    `json:"hdrs"`
+			Data     []byte    `json:"data"`
+			Time     time.Time `json:"time"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(data, &answer); err != nil {
+		return nil, err
+	}
+	if answer.Error != nil {
+		if answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound {
+			return nil, jetstream.ErrMsgNotFound
+		}
+		return nil, answer.Error
+	}
+	m := answer.Message
+	msg := &jetstream.RawStreamMsg{Subject: m.Subject, Sequence: m.Sequence, Data: m.Data, Time: m.Time}
+	if len(m.Header) > 0 {
+		header, err := nats.DecodeHeadersMsg(m.Header)
+		if err != nil {
+			return nil, err
+		}
+		msg.Header = header
+	}
+	return msg, nil
+}
