@@ -8,21 +8,22 @@ import (
 	"strings"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/integration/cluster/backend"
 )
 
 const (
 	// graceTime is how long entries outlive the connection of their page.
 	graceTime = 10 * time.Second
-	// margin is how much longer than a TTL it may take until everything is right.
+	// margin is how much longer than a lifetime it may take until everything is right.
 	margin = 5 * time.Second
 	// checkEvery is the time between two comparisons.
 	checkEvery = 500 * time.Millisecond
 )
 
-// allowed is how long it may take until every view is right: a TTL, or the grace period of the last
-// pages that were closed.
-func (c *cluster) allowed() time.Duration { return max(c.ttl, graceTime) + margin }
+// allowed is how long it may take until every view is right: the lifetime of an entry that nobody
+// renews, or the grace period of the last pages that were closed.
+func (c *cluster) allowed() time.Duration { return max(bucket.Lifetime(c.ttl), graceTime) + margin }
 
 // view is something that shows who is in which room.
 type view struct {
