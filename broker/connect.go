@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	bindWait = 5 * time.Second // for NATS to answer about the bucket
+	bindWait  = 5 * time.Second // for NATS to answer about the bucket
+	writeWait = 2 * time.Second // for the connection to take what is written
 
 	// headerRoom is for the headers of a message, beside its value.
 	headerRoom = 4 << 10
@@ -119,6 +120,9 @@ func (b *Broker) dial() (*nats.Conn, error) {
 		nats.ReconnectJitter(retryWait, retryWait),
 		nats.ReconnectBufSize(-1), // after a reconnection the broker itself writes its current values
 		nats.PingInterval(10 * time.Second),
+		// A write that blocks holds a lock of the connection, and with it everything that uses it.
+		nats.FlusherTimeout(writeWait),
+		nats.ReconnectOnFlusherError(),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err == nil {
 				err = nats.ErrDisconnected

@@ -33,10 +33,11 @@ import (
 //	              watch: another client deleted the key──→ unconfirmed
 //	any         ──the bucket is a new one────────────────→ unsent
 //
-// A take-over is written unconditionally until it is acknowledged: the page is here now,
-// whichever node had it before. So is a removal. Every other write expects the revision that
-// this node knows, so it never replaces what another node wrote meanwhile. The date of a
-// value decides nothing: the clocks of two nodes differ.
+// A removal is written unconditionally. Every other write expects the revision that this node
+// knows, so it never replaces what another node wrote meanwhile, even if a server of NATS holds
+// it back for a while. A take-over is written again until it is acknowledged, each time with the
+// newest revision: the page is here now, whichever node had it before. The date of a value
+// decides nothing: the clocks of two nodes differ.
 //
 // An item ends when its purge or removal is acknowledged, when another node has written
 // the key since, and when its TTL has passed.

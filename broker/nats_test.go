@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -63,11 +64,12 @@ func (s *natsServer) url() string { return fmt.Sprintf("nats://127.0.0.1:%d", s.
 
 // proxy is a TCP proxy to NATS whose connections a test can cut.
 type proxy struct {
-	t     *testing.T
-	to    string
-	addr  string
-	mu    sync.Mutex
-	close []io.Closer
+	t       *testing.T
+	to      string
+	addr    string
+	stalled atomic.Bool
+	mu      sync.Mutex
+	close   []io.Closer
 }
 
 func startProxy(t *testing.T, s *natsServer) *proxy {
@@ -106,7 +108,7 @@ func (p *proxy) restore() {
 			}
 			p.closeOnCut(in, out)
 			go io.Copy(in, out)
-			go io.Copy(out, in)
+			go io.Copy(out, gate{p, in})
 		}
 	}()
 }
@@ -125,6 +127,24 @@ func (p *proxy) cut() {
 		c.Close()
 	}
 	p.close = nil
+}
+
+// stall lets the proxy read no more from clients until it is cut: what they write fills the
+// buffers of the connections.
+func (p *proxy) stall() { p.stalled.Store(true) }
+
+// gate is a client's connection to a proxy.
+type gate struct {
+	p *proxy
+	net.Conn
+}
+
+func (g gate) Read(data []byte) (int, error) {
+	n, err := g.Conn.Read(data)
+	for g.p.stalled.Load() && g.p.t.Context().Err() == nil {
+		time.Sleep(10 * time.Millisecond)
+	}
+	return n, err
 }
 
 // connect connects a NATS client that is not a broker.

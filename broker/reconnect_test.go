@@ -310,3 +310,35 @@ func TestCloseKeepsEntries(t *testing.T) {
 		t.Errorf("after Close: %d keys, %d of them purged", state.NumSubjects, published.count("PURGE"))
 	}
 }
+
+// TestBlockedConnection lets the way to a server of a cluster take no more data, as a network that
+// is cut off without a word: the node goes to another server.
+func TestBlockedConnection(t *testing.T) {
+	t.Parallel()
+	servers, _ := startSplitCluster(t)
+	way := startProxy(t, servers[1])
+	b := open(t, Config{URL: way.url() + "," + servers[2].url(), TTL: time.Minute})
+	other := open(t, Config{URL: servers[2].url(), TTL: time.Minute})
+	_, d := watch(t, other, "site")
+	b.Hold(page("r", "user-1", "a"), at(1, "x"))
+	d.wantSet(t, "joined user-1")
+	eventually(t, "a connection through the proxy", func() bool {
+		isProxied := nc(b).ConnectedUrl() == way.url()
+		if !isProxied && nc(b).IsConnected() {
+			_ = nc(b).ForceReconnect() // to the next one
+		}
+		return isProxied
+	})
+	waitReady(t, b, true)
+	way.stall()
+	large := strings.Repeat("x", 9<<10)
+	for i := range 1500 {
+		if err := b.Hold(page("r", fmt.Sprint("user-", i+2), "a"), at(1, large)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "all entries over the other server", func() bool { return d.count(presence.Joined, "user-1501") == 1 })
+	if url := nc(b).ConnectedUrl(); url == way.url() {
+		t.Error("still connected over the blocked way")
+	}
+}

@@ -21,9 +21,10 @@ type entry struct {
 	rev   uint64
 }
 
-func (e entry) Key() string      { return e.name }
-func (e entry) Value() []byte    { return e.value }
-func (e entry) Revision() uint64 { return e.rev }
+func (e entry) Key() string        { return e.name }
+func (e entry) Value() []byte      { return e.value }
+func (e entry) Revision() uint64   { return e.rev }
+func (e entry) Created() time.Time { return time.Now() }
 func (e entry) Operation() jetstream.KeyValueOp {
 	if e.value == nil {
 		return jetstream.KeyValuePurge

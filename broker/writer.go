@@ -83,7 +83,9 @@ func (b *Broker) next() (*nats.Conn, *nats.Msg) {
 // prepare returns the message with the item's next write, or nil.
 func (b *Broker) prepare(it *item) *nats.Msg {
 	msg := nats.NewMsg(b.writeTo + it.name)
-	takesOver := b.entitles(it.arrival)
+	if b.entitles(it.arrival) {
+		it.rev = max(it.rev, b.revisions.Rev(it.name))
+	}
 	switch {
 	case it.goal == removed:
 		msg.Header.Set(bucket.OperationHeader, kvRemoved)
@@ -110,7 +112,7 @@ func (b *Broker) prepare(it *item) *nats.Msg {
 	default:
 		return nil
 	}
-	if it.goal != removed && !takesOver && !b.exclusive {
+	if it.goal != removed && !b.exclusive {
 		msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(it.rev, 10))
 	}
 	it.busy, it.pending = true, nothing
@@ -185,8 +187,10 @@ func (b *Broker) resolve(it *item, msg *jetstream.RawStreamMsg) {
 	foreign := current != nil && current.Node != b.node
 	byRemove := msg.Header.Get(bucket.OperationHeader) == kvRemoved
 	switch {
-	case it.goal == removed || b.entitles(it.arrival):
+	case it.goal == removed:
 		// The write is unconditional.
+	case b.entitles(it.arrival):
+		it.rev = msg.Sequence // the page is here now, whichever node had it
 	case byRemove && it.written == confirmed && !it.leaves() && msg.Sequence > it.rev:
 		b.drop(it)
 		return

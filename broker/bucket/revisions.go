@@ -83,6 +83,14 @@ func (m *Revisions) Same(name string, value []byte) (conn string, stored *presen
 	return "", nil
 }
 
+// Rev returns the newest known revision of a key: 0 if none is known in this bucket.
+func (m *Revisions) Rev(name string) uint64 {
+	if f := m.find(name); f != nil && f.epoch == m.epoch {
+		return f.rev
+	}
+	return 0
+}
+
 // Names returns the known keys of a site, in no order.
 func (m *Revisions) Names(site string) iter.Seq[string] {
 	return maps.Keys(m.sites[presence.EncodeToken(site)])

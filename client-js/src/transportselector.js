@@ -13,8 +13,7 @@
 //	climbing ─ its session replaced the link, and it fails ────▶ trying, without what failed
 //	linked ─── move() ─────────────────────────────────────────▶ climbing, to the same transport, too
 //	linked, climbing ── the link dies ─────────────────────────▶ backing off
-//	any ────── the ticket is refused, the session is replaced
-//	           or has left ────────────────────────────────────▶ blocked, until start()
+//	any ────── the ticket is refused, or the session has left ─▶ blocked, until start()
 //	any ────── stop() ─────────────────────────────────────────▶ stopped
 //
 // A transport that may not be used at the moment, for example in a hidden tab, is skipped, and a
@@ -242,7 +241,6 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 				if (renewed) connectAfter(0)
 				else blocked = true
 				return true
-			case REPLACED:
 			case LEFT:
 				blocked = true
 				return true

@@ -283,7 +283,7 @@ test('acts on the code of a close', async (t) => {
 		assert.equal(names().filter((name) => name === 'longpoll').length, 21)
 		assert.equal(names().filter((name) => name === 'websocket').length, 4)
 	})
-	for (const code of [4003, 4004, 4007]) {
+	for (const code of [4003, 4007]) {
 		await t.test(`${code}: waits for start()`, async () => {
 			const c = await after(code, 1)
 			await pass(20 * 60_000)
@@ -316,9 +316,9 @@ test('acts on the code of a close', async (t) => {
 		assert.equal(c.name, 'websocket')
 		assert.deepEqual(names(), ['websocket', 'websocket'])
 	})
-	await t.test('4005 and unknown codes: as if the link had died', async () => {
+	await t.test('4004 of a link that the page has not replaced, 4005 and unknown codes: as if the link had died', async () => {
 		world.works = { websocket: true, longpoll: true }
-		for (const code of [4005, 4999]) {
+		for (const code of [4004, 4005, 4999]) {
 			const c = await after(code)
 			await pass(1_100)
 			assert.equal(c.name, 'websocket')

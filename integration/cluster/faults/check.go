@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -138,7 +140,7 @@ func (c *cluster) untilRight(ctx context.Context, since time.Time) (r rightness)
 	for _, v := range views {
 		if len(v.left) > 0 {
 			r.left = max(r.left, len(v.left))
-			r.wrong = append(r.wrong, fmt.Sprintf("%s: %d entries left in between, though their pages were open", v.name, len(v.left)))
+			r.wrong = append(r.wrong, fmt.Sprintf("%s: %d entries left in between, though their pages were open, as %v", v.name, len(v.left), firstOf(v.left)))
 		}
 		if took := v.wrongAt.Sub(since); took > r.took {
 			r.took, r.by = took, v.name
@@ -151,6 +153,12 @@ func (c *cluster) untilRight(ctx context.Context, since time.Time) (r rightness)
 		r.wrong = append(r.wrong, fmt.Sprintf("after %v still wrong: %s", time.Since(since).Round(time.Second), strings.Join(still, ", ")))
 	}
 	return r
+}
+
+// firstOf returns a few places, for a message.
+func firstOf(all map[place]bool) []place {
+	list := slices.SortedFunc(maps.Keys(all), func(a, b place) int { return strings.Compare(a.String(), b.String()) })
+	return list[:min(3, len(list))]
 }
 
 // judge notes which views are wrong when they must be right.

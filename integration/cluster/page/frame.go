@@ -50,11 +50,10 @@ func readFrame(b []byte) *frame {
 
 // The codes that a page treats differently from the others.
 const (
-	codeTicket   = 4003
-	codeReplaced = 4004
-	codeLeft     = 4007
-	codeLost     = 1006
-	codeOther    = -1 // another program than heartbeatd has answered
+	codeTicket = 4003
+	codeLeft   = 4007
+	codeLost   = 1006
+	codeOther  = -1 // another program than heartbeatd has answered
 )
 
 // ending says why a link has ended.

@@ -161,8 +161,6 @@ func (s *selector) keep(ctx context.Context, name string, l link) time.Duration 
 			if found != nil {
 				l.close()
 				name, l, since = to, found, time.Now()
-			} else if why := endOf(l); why != nil && why.code == codeReplaced {
-				return s.down(name, l, lost(), time.Since(since)) // a link that opened and failed has replaced it
 			}
 		}
 	}
@@ -226,7 +224,7 @@ func (s *selector) handle(why *ending) (delay time.Duration, handled bool) {
 	case why.code == codeTicket:
 		s.page.block(why.code)
 		return noTicket, true
-	case why.code == codeReplaced, why.code == codeLeft:
+	case why.code == codeLeft:
 		s.page.block(why.code)
 		return blocked, true
 	case why.retry > 0:
