@@ -84,7 +84,7 @@ func (b *Broker) next() (*nats.Conn, *nats.Msg) {
 func (b *Broker) prepare(it *item) *nats.Msg {
 	msg := nats.NewMsg(b.writeTo + it.name)
 	if b.entitles(it.arrival) {
-		it.rev = max(it.rev, b.revisions.Rev(it.name))
+		it.rev = max(it.rev, it.foreignRev, b.revisions.Rev(it.name))
 	}
 	switch {
 	case it.goal == removed:
