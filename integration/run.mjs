@@ -20,7 +20,7 @@ const AGAIN = 12 // files with failures that run once more; if there are more, t
 const TIMEOUT = 900_000 // milliseconds for one test
 
 // These files take longest, so they start first.
-const SLOW = ['live/firefox', 'live/locks', 'browser/bfcache', 'live/active-posts', 'live/lock-release', 'live/session', 'live/hooks', 'live/lists']
+const SLOW = ['live/firefox', 'presence/cut-off', 'browser/bfcache', 'presence/transport', 'live/locks', 'live/active-posts', 'live/session', 'live/failures', 'fronts/events', 'live/lock-release', 'live/hooks', 'live/lists', 'live/clients']
 
 const files = process.argv.slice(2).sort((a, b) => rank(a) - rank(b))
 const aborter = new AbortController()
