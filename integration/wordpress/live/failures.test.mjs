@@ -11,8 +11,10 @@ import { beat, editorOf, linked, newEditor, newPost, since, until, withLive } fr
 const constants = { AUTOSAVE_INTERVAL: '5' }
 const LOADS = 10
 // The plugin's calls may take 300 ms each, and opening a link takes seconds. Neither may delay a
-// page, apart from the variation between two loads.
+// page, apart from a list of presence, for which it waits 150 ms. A busy machine slows what the plugin
+// does as it slows the page.
 const SLOWER = { response: 200, editor: 200, load: 1000 }
+const BUSY = 1.5
 // The link waits 2.5 s for an answer.
 const PATIENCE = 5000
 
@@ -150,7 +152,7 @@ async function works({ php, core, ours }, report) {
 async function isNoSlower(t, { php, core, ours }) {
 	const times = { response: { core: [], ours: [] }, load: { core: [], ours: [] }, editor: { core: [], ours: [] } }
 	// The fastest load shows the time that a page needs, also on a busy machine.
-	const isSlower = ([what, { core, ours }]) => Math.min(...ours) >= Math.min(...core) + SLOWER[what]
+	const isSlower = ([what, { core, ours }]) => Math.min(...ours) >= BUSY * Math.min(...core) + SLOWER[what]
 	for (let i = 0; i < LOADS && (!i || Object.entries(times).some(isSlower)); i++) {
 		for (const [name, person] of Object.entries({ core, ours })) {
 			const { response, load } = await pageLoad(person)
