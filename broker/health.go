@@ -95,8 +95,38 @@ func (b *Broker) didTask(t task) {
 func (b *Broker) retryIn() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	d := min(retryWait<<min(b.health.inARow, 8), maxRetryWait)
+	return backOff(b.health.inARow)
+}
+
+// backOff returns how long to wait after this number of failures in a row.
+func backOff(failures int) time.Duration {
+	d := min(retryWait<<min(failures, 8), maxRetryWait)
 	return d/2 + rand.N(d)
+}
+
+// awaitLink returns the link to read through when there is one, and the channel that is closed when it is
+// replaced. It returns nil when the broker is closed.
+func (b *Broker) awaitLink() (*link, <-chan struct{}) {
+	for b.ctx.Err() == nil {
+		l, replaced := b.current()
+		if l != nil {
+			return l, replaced
+		}
+		select {
+		case <-replaced:
+		case <-b.ctx.Done():
+		}
+	}
+	return nil, nil
+}
+
+// awaitRetry waits before something is tried again, unless the link is replaced.
+func (b *Broker) awaitRetry(replaced <-chan struct{}, d time.Duration) {
+	select {
+	case <-replaced:
+	case <-b.ctx.Done():
+	case <-time.After(d):
+	}
 }
 
 // leaveServer makes the connection go to another server of the cluster if the one that it

@@ -17,24 +17,16 @@ import (
 // installations), and each costs NATS and this node memory and messages.
 func (b *Broker) reader() {
 	handler := bucket.Handler{Update: b.update, SnapshotDone: b.snapshotDone}
-	for b.ctx.Err() == nil {
-		l, replaced := b.current()
+	for {
+		l, replaced := b.awaitLink()
 		if l == nil {
-			select {
-			case <-replaced:
-			case <-b.ctx.Done():
-			}
-			continue
+			return
 		}
 		b.beginSnapshot(l.epoch)
 		started := b.clock()
 		if err := bucket.Watch(b.ctx, l.kv, presence.KeyFilter(""), replaced, handler); err != nil && b.ctx.Err() == nil {
 			b.failedToRead(err, started)
-			select {
-			case <-replaced:
-			case <-b.ctx.Done():
-			case <-time.After(b.retryIn()):
-			}
+			b.awaitRetry(replaced, b.retryIn())
 		}
 	}
 }

@@ -19,18 +19,21 @@ func (b *Broker) Subscribe(t Topic, subscribed func(first uint64, last Cursor), 
 	t = b.in(t)
 	b.wg.Go(func() {
 		var at Cursor
-		for b.ctx.Err() == nil {
-			l, replaced := b.current()
+		failures := 0
+		for {
+			l, replaced := b.awaitLink()
 			if l == nil {
-				select {
-				case <-replaced:
-				case <-b.ctx.Done():
-				}
-				continue
+				return
 			}
-			if err := b.consume(l, replaced, t, &at, subscribed, fn); err != nil && b.ctx.Err() == nil {
+			started := time.Now()
+			err := b.consume(l, replaced, t, &at, subscribed, fn)
+			if err == nil || time.Since(started) > 2*bindWait { // it had begun, and has worked
+				failures = 0
+			}
+			if err != nil && b.ctx.Err() == nil {
 				b.logLimited("a topic cannot be read, trying again", "topic", t.name, "error", err)
-				pause(b.ctx, retryWait)
+				b.awaitRetry(replaced, backOff(failures))
+				failures++
 			}
 		}
 	})
