@@ -16,6 +16,9 @@ func (b *Broker) Node() string { return b.node }
 // IsAlone reports whether no other node can use the same NATS.
 func (b *Broker) IsAlone() bool { return b.exclusive }
 
+// RunsNATS reports whether NATS is in this process.
+func (b *Broker) RunsNATS() bool { return b.server != nil }
+
 // Ask sends a message and returns the answer. If nobody hears its subject, the error is
 // nats.ErrNoResponders, and comes at once.
 func (b *Broker) Ask(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {

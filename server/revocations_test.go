@@ -74,15 +74,4 @@ func TestTicketsBeforeRevocations(t *testing.T) {
 	if bye, code := s.ended(); code != 4003 {
 		t.Errorf("ended with %d %q", code, bye.Reason)
 	}
-	var hub *broker.Broker
-	until(t, "NATS comes", func() (ok bool) {
-		hub, err = broker.Open(t.Context(), broker.Config{TTL: time.Minute, Listen: address})
-		return err == nil
-	})
-	t.Cleanup(func() { _ = hub.Close() })
-	until(t, "the ticket is accepted", func() bool {
-		_, _, err := n.verifyTicket(old.ticket)
-		return err == nil
-	})
-	old.socket(t)
 }

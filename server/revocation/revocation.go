@@ -3,10 +3,12 @@
 package revocation
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
@@ -20,6 +22,9 @@ const (
 	restoreSpread = 2 * time.Second
 	// restoreWait is the time after which it tries again.
 	restoreWait = time.Second
+	// settleTime is the age from which a stream has the revocations that other nodes have published again after NATS had
+	// lost it: they notice that within 15 s.
+	settleTime = 20 * time.Second
 	// restoreBatch is how many revocations it takes at once.
 	restoreBatch = 100
 )
@@ -32,25 +37,30 @@ type Reader struct {
 	// Apply is called with each revocation, when the verifier has it.
 	Apply func(site string, r ticket.Revocation)
 
-	lost chan struct{} // NATS has lost the revocations
+	lost     chan struct{}      // NATS has lost the revocations
+	settling chan time.Duration // how long to wait until a new stream has all revocations
+	isNew    atomic.Bool        // it waits for that
+	settle   time.Duration      // settleTime, unless a test sets another
 
 	// Used by the goroutine that reads the stream:
-	epoch string // of the stream
-	tip   uint64 // the number of its last message when this node subscribed
+	epoch string    // of the stream
+	tip   uint64    // the number of its last message when this node subscribed
+	born  time.Time // when its first message was stored, if this node has received that
 }
 
 // Start subscribes to the stream of revocations. Until the node has read it, the verifier accepts only
 // new tickets.
 func (r *Reader) Start() {
-	r.lost = make(chan struct{}, 1)
+	r.lost, r.settling = make(chan struct{}, 1), make(chan time.Duration, 1)
+	r.settle = cmp.Or(r.settle, settleTime)
 	r.Tickets.SetIncomplete()
 	r.Broker.Subscribe(broker.Revocations, r.subscribed, r.receive)
 }
 
 // Await waits until the node has read the revocations that were published before it started, for up to a
-// second, unless NATS cannot be reached. Its callers may wait: they hold no lock.
+// second, unless NATS cannot be reached, or has just created the stream. Its callers may wait: they hold no lock.
 func (r *Reader) Await(ctx context.Context) {
-	if r.Broker.Ready() != nil {
+	if r.Broker.Ready() != nil || r.isNew.Load() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, readWait)
@@ -68,6 +78,9 @@ func (r *Reader) subscribed(_ uint64, tip broker.Cursor) {
 		default:
 		}
 	}
+	if r.epoch != tip.Epoch {
+		r.born = time.Time{}
+	}
 	r.epoch, r.tip = tip.Epoch, tip.Seq
 }
 
@@ -81,19 +94,42 @@ func (r *Reader) receive(m broker.Message) {
 			r.Apply(m.Site, revoked)
 		}
 	}
+	if m.Cursor.Seq == 1 {
+		r.born = m.Stored
+	}
 	if m.Cursor.Seq >= r.tip {
+		r.caughtUp()
+	}
+}
+
+// caughtUp is called when this node has read the stream. A new one in an external NATS may lack revocations that other nodes
+// still know.
+func (r *Reader) caughtUp() {
+	wait := r.settle - r.Broker.Now().Sub(r.born)
+	if r.born.IsZero() || wait <= 0 || r.Broker.RunsNATS() {
 		r.Tickets.SetComplete()
+		return
+	}
+	r.isNew.Store(true)
+	select {
+	case r.settling <- wait:
+	default:
 	}
 }
 
 // Restore publishes the revocations that this node has and NATS has lost, until stop is closed: nodes
-// that start later know only what NATS has.
+// that start later know only what NATS has. They wait until a new stream has them.
 func (r *Reader) Restore(stop <-chan struct{}) {
-	var due <-chan time.Time
+	var due, settled <-chan time.Time
 	for {
 		select {
 		case <-stop:
 			return
+		case wait := <-r.settling:
+			settled = time.After(wait)
+		case <-settled:
+			settled = nil
+			r.Tickets.SetComplete()
 		case <-r.lost:
 			due = time.After(rand.N(restoreSpread))
 		case <-due:
