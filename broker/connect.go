@@ -330,12 +330,12 @@ func (b *Broker) recheck(t task, err error, since time.Duration) {
 	b.checkSoon()
 }
 
-func (b *Broker) checkSoon() { signal(b.check) }
+func (b *Broker) checkSoon() { signal(b.check, struct{}{}) }
 
 // signal sends to a channel with a buffer of one, unless it is full.
-func signal(c chan<- struct{}) {
+func signal[T any](c chan<- T, v T) {
 	select {
-	case c <- struct{}{}:
+	case c <- v:
 	default:
 	}
 }
@@ -345,6 +345,6 @@ func (b *Broker) checkNow() {
 	b.mu.Lock()
 	b.health.restart(b.clock())
 	b.mu.Unlock()
-	signal(b.reconnected)
+	signal(b.reconnected, struct{}{})
 	b.checkSoon()
 }

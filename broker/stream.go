@@ -21,8 +21,9 @@ func (b *Broker) sizeOf(t Topic) *streamsize.Size {
 	return b.sizes[t.name]
 }
 
-// makeRoom makes the stream of a topic larger if a message of n bytes needs it.
-func (b *Broker) makeRoom(ctx context.Context, t Topic, l *link, n int64) {
+// makeRoom makes the stream of a topic larger if a message of n bytes needs it. The function that it returns is to be
+// called after the message.
+func (b *Broker) makeRoom(ctx context.Context, t Topic, l *link, n int64) (stored func()) {
 	b.mu.Lock()
 	size := b.sizeOf(t)
 	b.mu.Unlock()
@@ -35,6 +36,7 @@ func (b *Broker) makeRoom(ctx context.Context, t Topic, l *link, n int64) {
 	if err != nil {
 		b.logLimited("a NATS stream cannot be made larger: the oldest messages are removed earlier", "stream", t.stream(), "error", err)
 	}
+	return func() { size.Stored(n) }
 }
 
 // stream returns the stream of a topic, and the cursor of its last message. It creates the stream if it is missing,

@@ -68,7 +68,7 @@ func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor,
 		c.seen.Store(at.Seq)
 		message := Message{Cursor: *at, Stored: meta.Timestamp}
 		if b.note(t, message, stored(m.Subject(), m.Data()), m.Subject() == t.epochSubject()) {
-			signal(c.epochDue)
+			signal(c.epochDue, struct{}{})
 		}
 		if known {
 			message.Site, message.Data = site, m.Data()
@@ -76,10 +76,7 @@ func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor,
 		}
 		fn(message)
 	}, jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
-		select {
-		case c.broken <- err:
-		default:
-		}
+		signal(c.broken, err)
 	}))
 	if err != nil {
 		return err

@@ -176,7 +176,7 @@ func (b *Broker) publish(ctx context.Context, t Topic, subject string, data []by
 	if err != nil {
 		return Cursor{}, err
 	}
-	b.makeRoom(ctx, t, pos.link, stored(subject, data))
+	defer b.makeRoom(ctx, t, pos.link, stored(subject, data))()
 	ack, err := pos.link.js.Publish(ctx, subject, data, opts...)
 	if errors.Is(err, jetstream.ErrNoStreamResponse) { // the stream was lost
 		if pos, err = b.position(ctx, t, pos.Cursor); err == nil {

@@ -34,12 +34,7 @@ func (b *Broker) enqueue(it *item) {
 	b.wakeWriter()
 }
 
-func (b *Broker) wakeWriter() {
-	select {
-	case b.wake <- struct{}{}:
-	default:
-	}
-}
+func (b *Broker) wakeWriter() { signal(b.wake, struct{}{}) }
 
 // writer writes the queued items. One write of each key at a time is in flight, so that
 // writes of a key keep their order.

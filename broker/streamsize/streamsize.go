@@ -38,7 +38,8 @@ type Size struct {
 
 	mu         sync.Mutex // guards the following; no other lock is taken under it
 	limit      int64      // as NATS enforces it; -1: none
-	used       int64      // at most: what has expired, and what this node has sent and received, is counted until the next request
+	used       int64      // at most: what has expired, and twice what this node has sent and received, is counted until the next request
+	pending    int64      // what this node is storing
 	sinceEpoch int64      // what this node has received since the epoch
 	refused    problem.Last
 }
@@ -74,38 +75,52 @@ func (s *Size) Refused(age time.Duration) (limit int64, err error) {
 	return s.limit, s.refused.Within(age)
 }
 
-// mustGrow reports whether the limit should be raised for n more bytes. It is raised when a quarter is in use, because this
+// mustGrow reports whether the limit should be raised. It is raised when a quarter is in use, because this
 // node does not know of what other nodes are storing at the moment.
-func (s *Size) mustGrow(limit, n int64) bool {
+func (s *Size) mustGrow(limit int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.limit > 0 && s.limit < limit && s.used+n > s.limit/4 && s.refused.Within(growRetry) == nil
+	return s.limit > 0 && s.limit < limit && s.used+s.pending > s.limit/4 && s.refused.Within(growRetry) == nil
 }
 
-// MakeRoom raises the limit of a stream if n more bytes, which the caller stores now, need it. If NATS has no room, which
-// is the error, NATS removes the oldest messages earlier.
-func (s *Size) MakeRoom(ctx context.Context, of Stream, n int64) (err error) {
-	if s.mustGrow(of.Max, n) {
-		err = s.growAlone(ctx, of, n)
-	}
+func (s *Size) hasLimit(limit int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.limit == limit
+}
+
+// MakeRoom raises the limit of a stream if n more bytes need it, which the caller then stores before it calls Stored. If
+// NATS has no room, which is the error, NATS removes the oldest messages earlier.
+func (s *Size) MakeRoom(ctx context.Context, of Stream, n int64) error {
+	s.mu.Lock()
+	s.pending += n
+	s.mu.Unlock()
+	if s.mustGrow(of.Max) {
+		return s.growAlone(ctx, of)
+	}
+	return nil
+}
+
+// Stored takes n bytes that are stored after MakeRoom, or failed to be.
+func (s *Size) Stored(n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pending -= n
 	s.used += n
-	return err
 }
 
 // growAlone calls grow in one goroutine of this node at a time.
-func (s *Size) growAlone(ctx context.Context, of Stream, n int64) error {
+func (s *Size) growAlone(ctx context.Context, of Stream) error {
 	select {
 	case s.growing <- struct{}{}:
 		defer func() { <-s.growing }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if !s.mustGrow(of.Max, n) {
+	if !s.mustGrow(of.Max) {
 		return nil
 	}
-	err := s.grow(ctx, of, n)
+	err := s.grow(ctx, of)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refused = problem.Now(err)
@@ -114,16 +129,18 @@ func (s *Size) growAlone(ctx context.Context, of Stream, n int64) error {
 
 // grow doubles the limit of a stream, or waits until another node has done so: a NATS server that is in no cluster
 // counts wrongly what it reserves if a stream is updated twice at the same time.
-func (s *Size) grow(ctx context.Context, of Stream, n int64) error {
+func (s *Size) grow(ctx context.Context, of Stream) error {
 	mine := false
 	for {
 		now, err := of.JS.Stream(ctx, of.Name)
 		if err != nil {
 			return err
 		}
-		s.Note(now.CachedInfo())
-		if !s.mustGrow(of.Max, n) {
-			return nil
+		if mine || s.hasLimit(now.CachedInfo().Config.MaxBytes) { // otherwise another node may be trying a limit
+			s.Note(now.CachedInfo())
+			if !s.mustGrow(of.Max) {
+				return nil
+			}
 		}
 		if mine {
 			return s.enlarge(ctx, of, now.CachedInfo().Config)
@@ -151,7 +168,9 @@ func (s *Size) enlarge(ctx context.Context, of Stream, config jetstream.StreamCo
 		if err != nil {
 			return err
 		}
-		s.Note(larger.CachedInfo())
+		if config.MaxBytes == limit {
+			s.Note(larger.CachedInfo())
+		}
 		ctx = context.WithoutCancel(ctx) // so that the limit does not stay at the first
 	}
 	return nil
