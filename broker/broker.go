@@ -107,6 +107,8 @@ type Broker struct {
 	cancelBind func()        // cancels the supervisor's requests to NATS
 	epoch      uint64        // the number of buckets so far: revisions of two buckets cannot be compared
 	lastSeq    uint64        // the newest revision seen in the current bucket
+	lag        bucket.Lag    // of the watch
+	stopWatch  func()        // ends the watch, so that another one begins
 }
 
 // Open starts a broker. If an external NATS does not answer, it starts nevertheless and

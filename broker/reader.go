@@ -2,6 +2,7 @@ package broker
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -22,9 +23,12 @@ func (b *Broker) reader() {
 		if l == nil {
 			return
 		}
-		b.beginSnapshot(l.epoch)
+		ctx, cancel := context.WithCancel(b.ctx)
+		b.beginSnapshot(l.epoch, cancel)
 		started := b.clock()
-		if err := bucket.Watch(b.ctx, l.kv, presence.KeyFilter(""), replaced, handler); err != nil && b.ctx.Err() == nil {
+		err := bucket.Watch(ctx, l.kv, presence.KeyFilter(""), replaced, handler)
+		cancel()
+		if err != nil && b.ctx.Err() == nil {
 			b.failedToRead(err, started)
 			b.awaitRetry(replaced, b.retryIn())
 		}
@@ -43,10 +47,12 @@ func (b *Broker) failedToRead(err error, started time.Duration) {
 	b.health.inARow++
 }
 
-func (b *Broker) beginSnapshot(epoch uint64) {
+func (b *Broker) beginSnapshot(epoch uint64, stop func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.revisions.Begin(epoch)
+	b.lag.Begin(b.lastSeq)
+	b.stopWatch = stop
 }
 
 func (b *Broker) snapshotDone() {
@@ -81,6 +87,7 @@ func (b *Broker) update(e jetstream.KeyValueEntry) {
 func (b *Broker) take(w *bucket.Write, byRemove bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.lag.Brought(w.Rev)
 	if b.revisions.Knows(w.Name, w.Rev) {
 		return true // most often from the ack of this node's write
 	}
@@ -121,6 +128,11 @@ func (b *Broker) sweeper() {
 func (b *Broker) sweep() (more bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.stopWatch != nil && b.lag.Exceeds(b.ttl/3, b.lastSeq, b.clock()) {
+		b.log.Warn("the watch of presence lags behind NATS, starting it again")
+		b.stopWatch()
+		b.stopWatch = nil
+	}
 	names, more := b.revisions.Expire(b.ttl, b.clock())
 	for _, name := range names {
 		b.refreshKey(siteOf(name), name)

@@ -342,3 +342,23 @@ func TestBlockedConnection(t *testing.T) {
 		t.Error("still connected over the blocked way")
 	}
 }
+
+// TestAnotherWatch ends a watch, as if it lagged behind. The next one brings what was written since, and
+// nobody is shown as having left.
+func TestAnotherWatch(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t)
+	b := open(t, Config{URL: s.url(), TTL: testTTL})
+	other := open(t, Config{URL: s.url(), TTL: testTTL})
+	_, d := watch(t, b, "site")
+	other.Hold(page("r", "user-1", "x"), at(1, "x"))
+	d.wantSet(t, "joined user-1")
+	b.mu.Lock()
+	b.stopWatch()
+	b.mu.Unlock()
+	other.Hold(page("r", "user-2", "x"), at(1, "x"))
+	eventually(t, "what the next watch brings", func() bool { return d.count(presence.Joined, "user-2") == 1 })
+	if d.count(presence.Left, "user-1") > 0 {
+		t.Errorf("changes: %s", d)
+	}
+}

@@ -140,7 +140,7 @@ func (c *cluster) untilRight(ctx context.Context, since time.Time) (r rightness)
 	for _, v := range views {
 		if len(v.left) > 0 {
 			r.left = max(r.left, len(v.left))
-			r.wrong = append(r.wrong, fmt.Sprintf("%s: %d entries left in between, though their pages were open, as %v", v.name, len(v.left), firstOf(v.left)))
+			r.wrong = append(r.wrong, fmt.Sprintf("%s: %d entries left in between, though their pages were open, as %v", v.name, len(v.left), c.describe(v.left)))
 		}
 		if took := v.wrongAt.Sub(since); took > r.took {
 			r.took, r.by = took, v.name
@@ -155,10 +155,20 @@ func (c *cluster) untilRight(ctx context.Context, since time.Time) (r rightness)
 	return r
 }
 
-// firstOf returns a few places, for a message.
-func firstOf(all map[place]bool) []place {
-	list := slices.SortedFunc(maps.Keys(all), func(a, b place) int { return strings.Compare(a.String(), b.String()) })
-	return list[:min(3, len(list))]
+// describe names a few entries with the pages that they are of.
+func (c *cluster) describe(entries map[place]bool) (text []string) {
+	for _, k := range slices.SortedFunc(maps.Keys(entries), func(a, b place) int { return compareText(a.String(), b.String()) }) {
+		if len(text) == 3 {
+			break
+		}
+		for _, p := range c.crowd.all() {
+			if p.User.Site == k.site && strings.HasSuffix(k.client, fmt.Sprint("-", p.User.ID)) {
+				s := p.State()
+				text = append(text, fmt.Sprintf("%s of a %v, linked: %v, longest time without a link %v", k.room, p, s.Linked, s.Longest.Round(time.Millisecond)))
+			}
+		}
+	}
+	return text
 }
 
 // judge notes which views are wrong when they must be right.
