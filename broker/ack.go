@@ -1,8 +1,6 @@
 package broker
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"strconv"
 	"time"
@@ -10,7 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/heartbeatd/heartbeatd/broker/bucket"
+	"github.com/heartbeatd/heartbeatd/broker/ack"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/broker/problem"
 )
@@ -41,7 +39,7 @@ func (b *Broker) track(msg *nats.Msg, fl pendingWrite) {
 
 // answered handles an ack.
 func (b *Broker) answered(m *nats.Msg) {
-	seq, err := readAck(m, b.ackHead)
+	seq, err := ack.Parse(m.Data, b.ackHead)
 	b.completed(m.Subject, seq, err)
 }
 
@@ -66,33 +64,6 @@ func (b *Broker) completed(reply string, seq uint64, err error) {
 	default:
 		b.acked(fl, seq)
 	}
-}
-
-// ackHead returns the beginning of an ack of a NATS server without JetStream domains.
-func ackHead(p bucket.Prefix) []byte { return []byte(`{"stream":"` + p.Stream() + `","seq":`) }
-
-func readAck(m *nats.Msg, head []byte) (seq uint64, err error) {
-	if digits, found := bytes.CutPrefix(m.Data, head); found {
-		if seq, err = strconv.ParseUint(string(bytes.TrimSuffix(digits, []byte("}"))), 10, 64); err == nil {
-			return seq, nil
-		}
-	}
-	if len(m.Data) == 0 {
-		return 0, nats.ErrNoResponders
-	}
-	var ack struct {
-		Error *jetstream.APIError `json:"error"`
-		*jetstream.PubAck
-	}
-	switch err := json.Unmarshal(m.Data, &ack); {
-	case err != nil:
-		return 0, err
-	case ack.Error != nil:
-		return 0, ack.Error
-	case ack.PubAck == nil || ack.Stream == "":
-		return 0, jetstream.ErrInvalidJSAck
-	}
-	return ack.Sequence, nil
 }
 
 // failOverdue fails the writes that NATS has not acknowledged in time.
@@ -146,7 +117,7 @@ func (b *Broker) failed(fl pendingWrite, err error) {
 	}
 	var refused *jetstream.APIError
 	switch {
-	case isWrongRevision(err):
+	case ack.IsWrongRevision(err):
 		b.lookUp(it)
 	case errors.As(err, &refused): // NATS refuses this write; the next renewal tries again
 		b.refused = problem.Now(err)
@@ -155,12 +126,4 @@ func (b *Broker) failed(fl pendingWrite, err error) {
 		b.enqueue(it)
 		b.recheck(writing, err, fl.since)
 	}
-}
-
-// isWrongRevision reports whether NATS has refused a message because the last one of its subject has
-// another sequence number than expected.
-func isWrongRevision(err error) bool {
-	var refused *jetstream.APIError
-	return errors.As(err, &refused) && (refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
-		refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"golang.org/x/time/rate"
 
+	"github.com/heartbeatd/heartbeatd/broker/ack"
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/clock"
@@ -170,7 +171,7 @@ func (c Config) Check() error {
 func newBroker(c Config) *Broker {
 	b := &Broker{
 		node: c.Node, ttl: c.TTL, config: c, log: c.Logger, start: time.Now(),
-		ackHead: ackHead(c.NATS.Prefix), writeTo: c.NATS.WriteSubject(),
+		ackHead: ack.Head(c.NATS.Prefix.Stream()), writeTo: c.NATS.WriteSubject(),
 
 		check:       make(chan struct{}, 1),
 		reconnected: make(chan struct{}, 1),

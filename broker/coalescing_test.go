@@ -23,7 +23,7 @@ func withWrittenPage(t *testing.T, test func(t *testing.T, b *Broker, v *View, k
 		v, _ := manualView(b)
 		k := page("r", "user-1", "a")
 		b.Hold(k, focused(at(1, "x"), 1000))
-		ack(b, nextWrite(t, b), 1)
+		acknowledge(b, nextWrite(t, b), 1)
 		test(t, b, v, k)
 	})
 }
@@ -82,7 +82,7 @@ func TestDelayedDateIsWrittenByWheel(t *testing.T) {
 		if got := msg.Header.Get(jetstream.ExpectedLastSubjSeqHeader); got != "1" {
 			t.Errorf("the write expects revision %q, want 1", got) // the page may have moved to another node
 		}
-		if ack(b, msg, 2); b.holds(k).written != confirmed {
+		if acknowledge(b, msg, 2); b.holds(k).written != confirmed {
 			t.Error("the write is not confirmed")
 		}
 	})
@@ -133,11 +133,11 @@ func TestFocusIsWrittenAtOnce(t *testing.T) {
 	withWrittenPage(t, func(t *testing.T, b *Broker, v *View, one presence.Key) {
 		two := page("r", "user-1", "b")
 		b.Hold(two, at(1, "x"))
-		ack(b, nextWrite(t, b), 2)
+		acknowledge(b, nextWrite(t, b), 2)
 		for i, k := range []presence.Key{two, one, two, one} {
 			focus := 2000 + 10*int64(i)
 			b.Hold(k, focused(at(1, "x"), focus))
-			ack(b, nextWrite(t, b), uint64(i)+3)
+			acknowledge(b, nextWrite(t, b), uint64(i)+3)
 			b.Hold(k, focused(at(2, "x"), focus+5))
 			wantNoWrite(t, b, "after another beat of the same tab")
 		}
@@ -146,7 +146,7 @@ func TestFocusIsWrittenAtOnce(t *testing.T) {
 		b := manualBroker()
 		k := page("r", "user-1", "a")
 		b.Hold(k, at(1, "x"))
-		ack(b, nextWrite(t, b), 1)
+		acknowledge(b, nextWrite(t, b), 1)
 		b.Hold(k, at(2, "x"))
 		nextWrite(t, b)
 	})
@@ -241,7 +241,7 @@ func TestWriteIntervals(t *testing.T) {
 						}
 						h.written, h.writtenBeat = now, date
 						rev++
-						ack(b, msg, rev)
+						acknowledge(b, msg, rev)
 					}
 					for _, h := range pages {
 						if h.beat.IsZero() {
@@ -270,7 +270,7 @@ func TestExpiryWithoutWatch(t *testing.T) {
 		_, d := manualView(b)
 		for i := range 50 {
 			_ = b.Put(page("r", fmt.Sprint("user-", i), "a"), at(1, "x"))
-			ack(b, nextWrite(t, b), uint64(i+1))
+			acknowledge(b, nextWrite(t, b), uint64(i+1))
 		}
 		began := time.Now()
 		for len(b.items) > 0 {

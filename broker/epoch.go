@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/heartbeatd/heartbeatd/broker/ack"
 	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/leader"
 )
@@ -60,7 +61,7 @@ func (b *Broker) epochOf(ctx context.Context, t Topic, l *link, stream jetstream
 		if err == nil {
 			return text, nil
 		}
-		if !isWrongRevision(err) { // otherwise another node has written it
+		if !ack.IsWrongRevision(err) { // otherwise another node has written it
 			return "", err
 		}
 	}

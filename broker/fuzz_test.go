@@ -1,34 +1,10 @@
 package broker
 
 import (
-	"encoding/json"
 	"testing"
-
-	"github.com/nats-io/nats.go"
 
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
-
-// FuzzReadAck checks that the fast parser of acks agrees with that of JSON.
-func FuzzReadAck(f *testing.F) {
-	head := string(ackHead(""))
-	for _, data := range []string{
-		head + "7}", head + "18446744073709551616}", head + "7", head + "-1}", head + `7,"domain":"hub"}`, head + "}", head + "7}}",
-		`{"error":{"code":503,"err_code":10076,"description":"x"},"stream":"","seq":0}`, `{"stream":"other","seq":3,"duplicate":true}`, "{}", "null", "",
-	} {
-		f.Add([]byte(data))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		seq, err := readAck(&nats.Msg{Data: data}, []byte(head))
-		if err != nil || !json.Valid(data) {
-			return
-		}
-		var ack struct{ Seq uint64 }
-		if json.Unmarshal(data, &ack) == nil && ack.Seq != seq {
-			t.Errorf("%q has the sequence number %d, not %d", data, ack.Seq, seq)
-		}
-	})
-}
 
 // FuzzParseCursor checks that a cursor has one spelling, apart from zeros before its number,
 // and that a position in another stream is the beginning of that one.

@@ -28,7 +28,7 @@ func TestSetIdle(t *testing.T) {
 		if msg.Header.Get(jetstream.ExpectedLastSubjSeqHeader) != "1" || msg.Header.Get(jetstream.MsgTTLHeader) != "" {
 			t.Errorf("header of the write: %v", msg.Header)
 		}
-		ack(b, msg, 2)
+		acknowledge(b, msg, 2)
 		b.SetIdle(k)
 		wantNoWrite(t, b, "after SetIdle of an idle entry")
 
@@ -36,7 +36,7 @@ func TestSetIdle(t *testing.T) {
 		s.Idle = presence.Active
 		b.Hold(k, s)
 		shows(presence.Active)
-		ack(b, nextWrite(t, b), 3)
+		acknowledge(b, nextWrite(t, b), 3)
 		b.StopRenewing(k)
 		time.Sleep(20 * time.Second)
 		b.SetIdle(k) // the tab is hidden
@@ -45,7 +45,7 @@ func TestSetIdle(t *testing.T) {
 			t.Errorf("the TTL is %s, want 40s", msg.Header.Get(jetstream.MsgTTLHeader))
 		}
 		deliver(b, k, foreignValue(k, at(2, "x")), 4) // the page has moved meanwhile
-		ack(b, msg, 3)
+		acknowledge(b, msg, 3)
 		b.SetIdle(k)
 		if b.items[k.String()] != nil {
 			t.Error("the key of another node is still held")
@@ -63,12 +63,12 @@ func TestSetIdleWhileBusy(t *testing.T) {
 		first := nextWrite(t, b)
 		b.SetIdle(k)
 		wantNoWrite(t, b, "while the first write is in flight")
-		ack(b, first, 1)
+		acknowledge(b, first, 1)
 		second := nextWrite(t, b)
 		if second.Header.Get(jetstream.ExpectedLastSubjSeqHeader) != "1" {
 			t.Errorf("header of the second write: %v", second.Header)
 		}
-		ack(b, second, 2)
+		acknowledge(b, second, 2)
 		if it := b.items[k.String()]; it.written != confirmed || it.value.Idle != presence.Idle {
 			t.Errorf("item after both acks: %+v", it)
 		}

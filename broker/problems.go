@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/broker/ack"
 	"github.com/heartbeatd/heartbeatd/broker/problem"
 )
 
@@ -61,7 +62,7 @@ func (b *Broker) address() string {
 
 // noteTopic keeps the error with which a topic failed; nil: it works.
 func (b *Broker) noteTopic(t Topic, err error) {
-	if errors.Is(err, context.Canceled) || isWrongRevision(err) {
+	if errors.Is(err, context.Canceled) || ack.IsWrongRevision(err) {
 		return // the caller has left, or expected another revision: the topic may work
 	}
 	b.mu.Lock()

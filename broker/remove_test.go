@@ -115,7 +115,7 @@ func TestRemovalDuringWrite(t *testing.T) {
 			b.Hold(k, at(1, "x"))
 			msg := nextWrite(t, b)
 			remoteRemoval(b, c.removed)
-			ack(b, msg, c.own)
+			acknowledge(b, msg, c.own)
 			if holds := b.items[k.String()] != nil; holds != c.holds {
 				t.Errorf("held: %v, want %v", holds, c.holds)
 			}
@@ -124,7 +124,7 @@ func TestRemovalDuringWrite(t *testing.T) {
 	t.Run("found by a look-up", func(t *testing.T) {
 		b := manualBroker()
 		b.Hold(k, at(1, "x"))
-		ack(b, nextWrite(t, b), 3)
+		acknowledge(b, nextWrite(t, b), 3)
 		b.mu.Lock()
 		it := b.items[k.String()]
 		it.busy = true // as if a renewal had found another revision than 3

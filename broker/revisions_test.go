@@ -48,7 +48,7 @@ func TestLeaveBeforeRewrite(t *testing.T) {
 	_, d := manualView(b)
 	k := page("r", "user-1", "a")
 	b.Hold(k, at(1, "x"))
-	ack(b, nextWrite(t, b), 1)
+	acknowledge(b, nextWrite(t, b), 1)
 	b.useLink(&link{}, &jetstream.StreamInfo{Created: time.Now()}, 1)
 	b.revisions.Begin(b.epoch)
 	b.Leave(k)
@@ -64,7 +64,7 @@ func TestWatchBehindLookup(t *testing.T) {
 	b.Hold(k, at(1, "x"))
 	first := nextWrite(t, b)
 	value, _ := json.Marshal(b.holds(k).value)
-	ack(b, first, 1)
+	acknowledge(b, first, 1)
 	b.Leave(k)
 	nextWrite(t, b) // its ack is lost
 	it := b.items[k.String()]

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/heartbeatd/heartbeatd/broker/ack"
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
@@ -157,7 +158,7 @@ func (b *Broker) Restore(ctx context.Context, t Topic, site, key string, data []
 	t = b.in(t)
 	_, err := b.publish(ctx, t, t.keySubject(site, key), data,
 		jetstream.WithMsgTTL(roundUp(until.Sub(b.Now()))), jetstream.WithExpectLastSequencePerSubject(over))
-	if isWrongRevision(err) {
+	if ack.IsWrongRevision(err) {
 		return nil
 	}
 	return err

@@ -34,7 +34,7 @@ func nextWrite(t *testing.T, b *Broker) *nats.Msg {
 	return msg
 }
 
-func ack(b *Broker, msg *nats.Msg, rev uint64) { b.completed(msg.Reply, rev, nil) }
+func acknowledge(b *Broker, msg *nats.Msg, rev uint64) { b.completed(msg.Reply, rev, nil) }
 
 // deliver delivers a change of another node, as a watch does.
 func deliver(b *Broker, k presence.Key, stored *presence.Stored, rev uint64) {
@@ -77,7 +77,7 @@ func TestLastWriterHoldsPage(t *testing.T) {
 			if b.holds(k) == nil {
 				t.Error("dropped before the ack")
 			}
-			ack(b, msg, c.own)
+			acknowledge(b, msg, c.own)
 			if (b.holds(k) != nil) != c.holds {
 				t.Errorf("after the ack: held: %v, want %v", b.holds(k) != nil, c.holds)
 			}
@@ -102,12 +102,12 @@ func TestTakeOverDuringRemoteWrite(t *testing.T) {
 	msg := nextWrite(t, b)
 	b.TakeOver(k, at(1, "y"), b.Arrive())
 	deliver(b, k, foreignValue(k, at(2, "x")), 10)
-	ack(b, msg, 9)
+	acknowledge(b, msg, 9)
 	msg = nextWrite(t, b)
 	if got := msg.Header.Get(jetstream.ExpectedLastSubjSeqHeader); got != "10" {
 		t.Errorf("the take-over expects revision %q, want that of the other node", got)
 	}
-	if ack(b, msg, 11); b.holds(k) == nil {
+	if acknowledge(b, msg, 11); b.holds(k) == nil {
 		t.Error("dropped, although the page is connected to this node")
 	}
 }
@@ -140,17 +140,17 @@ func testExpectedRevisions(t *testing.T) {
 	b.TakeOver(k, at(1, "x"), b.Arrive())
 	b.completed(expected("0").Reply, 0, nats.ErrTimeout)
 	b.down = nil
-	ack(b, expected("0"), 5)
+	acknowledge(b, expected("0"), 5)
 	renew()
-	ack(b, expected("5"), 6)
+	acknowledge(b, expected("5"), 6)
 	renew()
 	b.completed(expected("6").Reply, 0, nats.ErrTimeout)
 	b.down = nil
-	ack(b, expected("6"), 7)
+	acknowledge(b, expected("6"), 7)
 	b.Hold(k, at(2, "x"))
-	ack(b, expected("7"), 8)
+	acknowledge(b, expected("7"), 8)
 	b.Leave(k)
-	ack(b, expected("8"), 9)
+	acknowledge(b, expected("8"), 9)
 	if len(b.items)+b.queue.Len()+len(b.inFlight) != 0 {
 		t.Error("the item is not gone after the ack of its purge")
 	}
@@ -186,7 +186,7 @@ func TestResolve(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := manualBroker()
 			b.Hold(k, at(5, "x"))
-			ack(b, nextWrite(t, b), 4)
+			acknowledge(b, nextWrite(t, b), 4)
 			it := b.items[k.String()]
 			it.written, it.pending = unconfirmed, repetition
 			if c.acked {
@@ -262,7 +262,7 @@ func TestLatePutKeepsExpiry(t *testing.T) {
 	if ttl := msg.Header.Get(jetstream.MsgTTLHeader); ttl != "10s" {
 		t.Errorf("the late write has the TTL %q, want 10s", ttl)
 	}
-	ack(b, msg, 1)
+	acknowledge(b, msg, 1)
 	if rest := time.Until(b.items[k.String()].until); rest > 10*time.Second {
 		t.Errorf("the item ends in %v, want at most 10 s", rest)
 	}
@@ -276,11 +276,11 @@ func TestPendingWritesOfClosedConnection(t *testing.T) {
 	b.Hold(k, at(1, "x"))
 	b.Hold(gone, at(1, "x"))
 	late := nextWrite(t, b)
-	ack(b, nextWrite(t, b), 1)
+	acknowledge(b, nextWrite(t, b), 1)
 	b.Leave(gone)
 	nextWrite(t, b)
 	b.useLink(&link{nc: new(nats.Conn)}, &jetstream.StreamInfo{State: jetstream.StreamState{LastSeq: 1}}, 1)
-	ack(b, late, 2) // is ignored
+	acknowledge(b, late, 2) // is ignored
 	if b.holds(k).written == confirmed || b.queue.Len() != 2 || len(b.inFlight) != 0 {
 		t.Errorf("queued %d, in flight %d", b.queue.Len(), len(b.inFlight))
 	}
@@ -299,7 +299,7 @@ func TestNewBucketIsDetected(t *testing.T) {
 			b := manualBroker()
 			b.link.created = created
 			b.Hold(page("r", "user-1", "a"), at(1, "x"))
-			ack(b, nextWrite(t, b), 99)
+			acknowledge(b, nextWrite(t, b), 99)
 			b.useLink(&link{}, &info, b.lastSeq)
 			if again := b.queue.Len() == 1; again == (name == "the same bucket") {
 				t.Errorf("written again: %v", again)
