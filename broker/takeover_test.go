@@ -100,8 +100,8 @@ func TestRemovedPageReturns(t *testing.T) {
 	}
 }
 
-// TestLostTakeOver loses the ack of a take-over. The node may still take over until the page
-// disconnects.
+// TestLostTakeOver loses the ack of a take-over, while another node writes. The node may still take
+// over until the page disconnects.
 func TestLostTakeOver(t *testing.T) {
 	for _, connected := range []bool{true, false} {
 		t.Run(fmt.Sprint("connected ", connected), func(t *testing.T) {
@@ -112,11 +112,15 @@ func TestLostTakeOver(t *testing.T) {
 			if !connected {
 				b.Disconnected(k)
 			}
+			deliver(b, k, foreignValue(k, at(2, "x")), 10)
 			b.completed(msg.Reply, 0, nats.ErrTimeout)
 			b.down = nil
-			_, expects := nextWrite(t, b).Header[jetstream.ExpectedLastSubjSeqHeader]
-			if expects == connected {
-				t.Errorf("the write expects a revision: %v", expects)
+			want := "0" // which NATS refuses
+			if connected {
+				want = "10"
+			}
+			if got := nextWrite(t, b).Header.Get(jetstream.ExpectedLastSubjSeqHeader); got != want {
+				t.Errorf("the write expects revision %q, want %q", got, want)
 			}
 		})
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/ack"
 )
 
-// FuzzParse checks that the fast parser of acks agrees with that of JSON.
-func FuzzParse(f *testing.F) {
+// FuzzParseAck checks that the fast parser of acks agrees with that of JSON.
+func FuzzParseAck(f *testing.F) {
 	head := string(ack.Head("KV_presence"))
 	for _, data := range []string{
 		head + "7}", head + "18446744073709551616}", head + "7", head + "-1}", head + `7,"domain":"hub"}`, head + "}", head + "7}}",
