@@ -87,6 +87,7 @@ type Broker struct {
 	queue      *list.List              // items to be written, oldest first
 	inFlight   map[string]pendingWrite // by reply subject
 	writeCount uint64                  // the number of writes, for reply subjects
+	counts     Stats                   // those of its numbers that have no other place
 	lookingUp  int
 	views      map[string][]*View  // by site
 	revisions  bucket.Revisions    // of all keys of the bucket; not used if exclusive

@@ -108,6 +108,7 @@ func (b *Broker) renewSlot() {
 			b.plan(it, b.ttl/3)
 		case b.renews(it, now):
 			it.repeat()
+			b.counts.Renewals++
 			b.enqueue(it)
 			w.move(it, it.home)
 		default:

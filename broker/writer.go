@@ -127,6 +127,7 @@ func roundUp(d time.Duration) time.Duration {
 func (b *Broker) lookUp(it *item) {
 	it.busy = true
 	b.lookingUp++
+	b.counts.LookUps++
 	b.lookups <- lookup{it, b.link, b.epoch}
 }
 

@@ -25,7 +25,7 @@ func (s *Server) Admin() http.Handler {
 		_, _ = w.Write([]byte("ok\n"))
 	})
 	r.Methods("GET").Path("/readyz").HandlerFunc(readiness.Handler(s.Readiness))
-	r.Methods("GET").Path("/metrics").Handler(s.guardMetrics(promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})))
+	r.Methods("GET").Path("/metrics").Handler(s.guardMetrics(promhttp.HandlerFor(s.metrics.Registry, promhttp.HandlerOpts{})))
 	r.PathPrefix(restapi.Path).Handler(restapi.New(s.apiNode(), s.apiKey))
 	return r
 }

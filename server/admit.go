@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/server/refusal"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -17,9 +18,9 @@ func admit(r *http.Request, raw string, verify func(string) (*site, *ticket.Clai
 	case err != nil:
 		return nil, nil, err
 	case !st.allows(r):
-		return nil, nil, refuse(st.ID, wrongOrigin, transport.OriginRefused)
+		return nil, nil, refusal.New(st.ID, refusal.WrongOrigin, transport.OriginRefused)
 	case !claims.CookieMatches(r):
-		return nil, nil, refuse(st.ID, wrongCookie, "the log-in cookie is of another session than the ticket")
+		return nil, nil, refusal.New(st.ID, refusal.WrongCookie, "the log-in cookie is of another session than the ticket")
 	}
 	return st, claims, nil
 }
@@ -36,12 +37,12 @@ func (s *Server) postedTicket(raw string) (*site, *ticket.Claims, error) {
 
 func (s *Server) siteOfTicket(siteID string, claims *ticket.Claims, err error) (*site, *ticket.Claims, error) {
 	if err != nil {
-		return nil, nil, refuseTicket(err)
+		return nil, nil, refusal.OfTicket(err)
 	}
 	st := s.sites.get(siteID)
 	if st == nil {
 		retry := 30*time.Second + rand.N(30*time.Second) // sites without pages are removed
-		return nil, nil, refuseLimit(siteID, "site limit of the network reached on this node", retry)
+		return nil, nil, refusal.NewLimit(siteID, "site limit of the network reached on this node", retry, nil)
 	}
 	return st, claims, nil
 }

@@ -3,11 +3,13 @@ package server
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/deposit"
 	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/refusal"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
@@ -110,4 +112,18 @@ func (b *beat) Online() (list wordpress.Encoded, listed, total int, err error) {
 		}
 	}
 	return b.site.rooms.Online.Encode(entries), listed, total, nil
+}
+
+// whyPHP returns why PHP must answer a beat, or an empty string.
+func (b *beat) whyPHP(claims *ticket.Claims, hooks *hook.Hooks, linked bool, now time.Time) (cause string) {
+	if cause := claims.WhyPHP(&b.Call, hooks, linked, now); cause != "" {
+		return cause
+	}
+	switch {
+	case !b.readActivePosts():
+		return refusal.UnknownPosts
+	case b.site.cron.Claim(now):
+		return refusal.CronIsDue
+	}
+	return ""
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/balance"
+	"github.com/heartbeatd/heartbeatd/server/refusal"
 )
 
 // moveAgain is after what time a page that has come back to this node is asked again to move: a
@@ -43,7 +44,7 @@ func (l leaver) Move() {
 
 // Bye implements balance.Page.
 func (l leaver) Bye(retry time.Duration) {
-	l.replay.sendAway(l.session, func() { l.bye(goingAway(retry)) })
+	l.replay.sendAway(l.session, func() { l.bye(refusal.GoingAway(retry)) })
 }
 
 // Connected implements balance.Page.

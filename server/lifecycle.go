@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/server/refusal"
 	"github.com/heartbeatd/heartbeatd/server/room"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
@@ -18,7 +19,7 @@ const manySpread = 1000
 func (s *session) Renew(raw string) error {
 	siteID, claims, err := s.tickets.Verify(raw)
 	if err != nil {
-		return refuseTicket(err)
+		return refusal.OfTicket(err)
 	}
 	return s.renew(siteID, claims)
 }
@@ -27,10 +28,10 @@ func (s *session) renew(siteID string, claims *ticket.Claims) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if id, _ := claims.UserID(); siteID != s.key.site || id != s.key.user || claims.SID != s.claims.SID {
-		return ticketError("the ticket is for another log-in: open a new connection with it")
+		return refusal.TicketError("the ticket is for another log-in: open a new connection with it")
 	}
 	if s.ended {
-		return ticketError("the session has ended")
+		return refusal.TicketError("the session has ended")
 	}
 	s.site.phpBeats.Count(s.claims, claims)
 	s.accept(claims)
@@ -70,7 +71,7 @@ func (s *session) accept(claims *ticket.Claims) {
 func (s *session) hear(resumed bool) error {
 	view, err := s.site.open()
 	if err != nil {
-		return errStopping(err)
+		return refusal.Stopping(err)
 	}
 	names := s.user.Hears()
 	s.rooms = slices.DeleteFunc(s.rooms, func(r *room.Room) bool {
@@ -95,7 +96,7 @@ func (s *session) hear(resumed bool) error {
 // one finds them, and waits for s.mu. It is called with s.mu held.
 func (s *session) confirm() error {
 	if s.tickets.Revoked(s.site.ID, s.claims) {
-		return refuseRevoked(s.site.ID)
+		return refusal.Revoked(s.site.ID)
 	}
 	_, err := s.withdrawRooms()
 	return err
@@ -127,7 +128,7 @@ func (s *session) expire() {
 		s.mu.Unlock()
 		return
 	}
-	s.finish(ticketError("ticket expired: reconnect with a newer one"))
+	s.finish(refusal.TicketError("ticket expired: reconnect with a newer one"))
 	s.mu.Unlock()
 	s.forget(s)
 }
@@ -203,6 +204,7 @@ func (s *session) catchUp() {
 
 // Detach implements transport.Session: it starts the grace period.
 func (s *session) Detach(out *transport.Outbox) {
+	s.metrics.Closed(out.Code())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.disconnect(out)
@@ -240,7 +242,7 @@ func (s *session) endIfRevoked(many bool) {
 	s.mu.Unlock()
 	if revoked {
 		s.Send(room.NudgeFrame(spread(many), false))
-		s.end(ticketError("ticket revoked: get a new one from WordPress"))
+		s.end(refusal.TicketError("ticket revoked: get a new one from WordPress"))
 	}
 }
 

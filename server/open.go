@@ -2,8 +2,10 @@ package server
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/heartbeatd/heartbeatd/server/pushtransport"
+	"github.com/heartbeatd/heartbeatd/server/refusal"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
@@ -20,14 +22,28 @@ func isConnID(s string) bool {
 	return len(s) >= 8 && len(s) <= 64
 }
 
+// The links over which sessions open.
+const (
+	overSocket = "websocket"
+	overHTTP   = "http" // for long-poll or an event stream
+)
+
+func linkOf(r *http.Request) string {
+	if strings.HasSuffix(r.URL.Path, "/socket") {
+		return overSocket
+	}
+	return overHTTP
+}
+
 // Open implements transport.Server: it starts the session of a page, or resumes it within
 // its grace period.
 func (s *Server) Open(r *http.Request, hello transport.Hello, out *transport.Outbox) (transport.Session, transport.Welcome, error) {
 	sess, welcome, err := s.open(r, hello, out)
 	if err != nil {
-		s.refusals.log(r, err)
+		s.refusals.Refused(r, err)
 		return nil, welcome, err // not a nil *session
 	}
+	s.metrics.Opened(linkOf(r))
 	return sess, welcome, nil
 }
 
@@ -42,7 +58,7 @@ func (s *Server) open(r *http.Request, hello transport.Hello, out *transport.Out
 		return nil, none, &transport.Bye{Code: transport.CodeProtocol, Reason: "conn must be 8 to 64 of A-Z a-z 0-9 _ -"}
 	}
 	if _, err := st.watch(r.Context()); err != nil { // may wait, so it comes before any lock
-		return nil, none, errStopping(err)
+		return nil, none, refusal.Stopping(err)
 	}
 	if hello.After == "" {
 		s.replay.reach(r.Context(), s.broker)

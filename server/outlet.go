@@ -44,6 +44,16 @@ func (o *outlet) connected() bool {
 	return o.out != nil
 }
 
+// transport returns the name of the transport, if there is a connection.
+func (o *outlet) transport() (name string, connected bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.out == nil {
+		return "", false
+	}
+	return o.out.Transport(), true
+}
+
 // bye ends the connection.
 func (o *outlet) bye(b *transport.Bye) {
 	o.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/demosite"
@@ -82,7 +83,7 @@ func (s *Server) admitBeat(r *http.Request) (answer func(body []byte) transport.
 func (s *Server) admitPost(r *http.Request) (*site, *ticket.Claims, error) {
 	st, claims, err := admit(r, r.Header.Get(ticketHeader), s.postedTicket)
 	if err != nil {
-		s.refusals.log(r, err)
+		s.refusals.Refused(r, err)
 	}
 	return st, claims, err
 }
@@ -91,19 +92,20 @@ func (s *Server) admitPost(r *http.Request) (*site, *ticket.Claims, error) {
 // answer gets 409. A revocation during a beat takes effect with the next one: an entry that
 // this beat writes stays for one TTL.
 func (s *Server) answerPost(r *http.Request, body []byte, st *site, claims *ticket.Claims) transport.Tick {
+	began := time.Now()
 	c := s.newBeat(r, body)
 	c.User, c.Nonces, c.site = claims.User(), claims, st
 	c.claims, c.tickets = claims, &s.tickets
 	s.nameConnection(r, c)
 	st.cron.Tell(claims.Cron, claims.IssuedAt.UnixMilli())
 	c.readDeposits(&s.deposits, claims, s.pipeline.Hooks())
-	now := s.tickets.Now(st.ID)
-	if !claims.MayAnswer(&c.Call, s.pipeline.Hooks(), false, now) || !c.readActivePosts() || st.cron.Claim(now) {
-		s.metrics.declined.Inc()
+	if cause := c.whyPHP(claims, s.pipeline.Hooks(), false, s.tickets.Now(st.ID)); cause != "" {
+		s.refusals.Declined(st.network, cause)
 		return plainTick(http.StatusConflict, "this beat is for PHP: post it to admin-ajax.php")
 	}
-	s.metrics.countAnswer(&c.Call)
-	return s.pipeline.Answer(&c.Call)
+	tick := s.pipeline.Answer(&c.Call)
+	s.metrics.Answered(len(c.Deposits) > 0, false, time.Since(began))
+	return tick
 }
 
 // refusedTick answers a beat whose ticket is refused: with 429 if the page may try again

@@ -79,7 +79,7 @@ func TestRefusalsLogged(t *testing.T) {
 func TestHTTPLimitLogged(t *testing.T) {
 	var log lockedBuffer
 	n := newNode(t, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
-	n.requests.OnLimit(httptest.NewRequest("POST", "/heartbeat/open", nil), &transport.Bye{Code: transport.CodeTooMany, Reason: "too many sessions over HTTP"})
+	n.requests.OnRefuse(httptest.NewRequest("POST", "/heartbeat/open", nil), &transport.Bye{Code: transport.CodeTooMany, Reason: "too many sessions over HTTP"})
 	if !strings.Contains(log.String(), `msg="a page is refused" site="" cause=limit reason="too many sessions over HTTP"`) {
 		t.Errorf("logged %s", log.String())
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/message"
+	"github.com/heartbeatd/heartbeatd/server/metrics"
 	"github.com/heartbeatd/heartbeatd/server/replay"
 	"github.com/heartbeatd/heartbeatd/server/room"
 )
@@ -22,6 +23,7 @@ type replayBuffer struct {
 	wakeSync func()                    // wakes the goroutine that synchronizes tables
 	here     func(time.Time) time.Time // returns a time of NATS by this machine's clock
 	asking   replay.Asker
+	metrics  *metrics.Metrics
 
 	mu      sync.Mutex // guards the following fields
 	kept    replay.Buffer
@@ -84,14 +86,17 @@ func (b *replayBuffer) deliver(st *site, m broker.Message, msg message.Message) 
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.tellMissed(b.kept.Received(m.Cursor))
+	began := time.Now()
 	switch {
 	case st == nil:
 	case msg.Kind == message.Push:
 		frame := replay.PushFrame(m.Cursor, msg)
 		b.kept.Keep(replay.Push{Site: st.ID, To: msg.To, Cursor: m.Cursor, Frame: frame, At: time.Now()})
 		b.send(st, msg.To, frame, m.Cursor)
+		b.metrics.Delivered(metrics.Push, time.Since(began))
 	case msg.Kind == message.Nudge:
 		b.send(st, msg.To, room.NudgeFrame(msg.SpreadMS, msg.Paced), broker.Cursor{})
+		b.metrics.Delivered(metrics.Nudge, time.Since(began))
 	}
 }
 
@@ -127,6 +132,7 @@ func (b *replayBuffer) subscribe(s *session, after string) string {
 	for p := range b.kept.After(from) {
 		if s.receives(p.Site, p.To) {
 			s.Send(p.Frame)
+			b.metrics.Replayed()
 		}
 	}
 	upTo := from

@@ -9,6 +9,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/demosite"
 	"github.com/heartbeatd/heartbeatd/server/forward"
 	"github.com/heartbeatd/heartbeatd/server/origin"
+	"github.com/heartbeatd/heartbeatd/server/refusal"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -81,7 +82,7 @@ func (s *Server) crossOrigin(next http.Handler) http.Handler {
 			return
 		}
 		if !s.sites.knowsOrigin(r) {
-			s.refusals.log(r, refuse("", wrongOrigin, transport.OriginRefused))
+			s.refusals.Refused(r, refusal.New("", refusal.WrongOrigin, transport.OriginRefused))
 			transport.RefuseOrigin(w)
 			return
 		}

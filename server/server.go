@@ -62,11 +62,13 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/forward"
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/limit"
+	"github.com/heartbeatd/heartbeatd/server/metrics"
 	"github.com/heartbeatd/heartbeatd/server/phpbeats"
 	"github.com/heartbeatd/heartbeatd/server/pipeline"
 	"github.com/heartbeatd/heartbeatd/server/presencesync"
 	"github.com/heartbeatd/heartbeatd/server/pushtransport"
 	"github.com/heartbeatd/heartbeatd/server/readiness"
+	"github.com/heartbeatd/heartbeatd/server/refusal"
 	"github.com/heartbeatd/heartbeatd/server/revocation"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
@@ -137,7 +139,7 @@ type Server struct {
 	demo     *demosite.Site
 	pipeline *pipeline.Pipeline
 	log      *slog.Logger
-	metrics  *metrics
+	metrics  *metrics.Metrics
 	replay   *replayBuffer
 	sessions *sessions
 	shared   shared // by the sessions
@@ -147,7 +149,7 @@ type Server struct {
 
 	started  time.Time
 	deposits deposit.Store
-	refusals refusals
+	refusals refusal.Log
 	balancer *balance.Balancer
 	clocks   clocks.Clocks
 
@@ -184,13 +186,13 @@ func New(c Config) (*Server, error) {
 		apiKey: c.APIKey, metricsKey: c.MetricsKey, base: c.BasePath, scripts: c.Scripts,
 		sessions: newSessions(), started: time.Now(), stop: make(chan struct{}),
 	}
-	s.clients = limit.New(c.TrustedProxies, func(name string) { s.metrics.limited.WithLabelValues(name).Inc() })
+	s.metrics = metrics.New(metricLabels())
+	s.clients = limit.New(c.TrustedProxies, s.metrics.Limited)
 	s.clients.Log = c.Logger
-	s.metrics = newMetrics(func() int { return s.sessions.count("") }, s.clients)
 	s.clocks = clocks.Clocks{NATSAhead: c.Broker.NATSAhead, SiteAhead: s.tickets.WorstClock, Log: c.Logger}
-	s.clocks.Register(s.metrics.registry)
+	s.clocks.Register(s.metrics.Registry)
 	rows, tables := newWaker(), newWaker()
-	s.shared = shared{c.Broker, &s.tickets, s.pipeline, s.metrics, &s.deposits, cmp.Or(c.grace, defaultGrace), s.sessions.forget, rows.wake}
+	s.shared = shared{c.Broker, &s.tickets, s.pipeline, s.metrics, &s.refusals, &s.deposits, cmp.Or(c.grace, defaultGrace), s.sessions.forget, rows.wake}
 	list := c.Sites
 	if c.Demo != nil {
 		c.Demo.AddHooks(&hooks)
@@ -200,11 +202,12 @@ func New(c Config) (*Server, error) {
 	if s.sites, err = newSites(list, c.Broker, s.clients, c.Logger); err != nil {
 		return nil, err
 	}
+	s.measure()
 	c.Broker.Budgets().Share(s.sites.network, len(s.sites.configured), s.clients.OverBudget)
 	s.deposits.Budget = c.Broker.Budgets().Deposits
-	s.refusals = refusals{sites: s.sites, logger: c.Logger}
+	s.refusals.First, s.refusals.Logger, s.refusals.Metrics = s.sites.firstID, c.Logger, s.metrics
 	s.tickets.Keys, s.tickets.Network = s.sites.keys, s.sites.network
-	s.replay = &replayBuffer{sessions: s.sessions, site: s.sites.get, log: c.Logger, wakeRows: rows.wake, wakeSync: tables.wake, here: c.Broker.Here}
+	s.replay = &replayBuffer{sessions: s.sessions, site: s.sites.get, log: c.Logger, wakeRows: rows.wake, wakeSync: tables.wake, here: c.Broker.Here, metrics: s.metrics}
 	c.Broker.Subscribe(broker.Pushes, s.replay.subscribed, s.replay.receive)
 	s.revocations = &revocation.Reader{Tickets: &s.tickets, Broker: c.Broker, Log: c.Logger, Apply: s.applyRevocation}
 	s.revocations.Start()
@@ -215,8 +218,8 @@ func New(c Config) (*Server, error) {
 	depositor := &depositor{store: &s.deposits, sites: s.sites, sessions: s.sessions, broker: c.Broker, log: c.Logger, lost: make(chan struct{}, 1), outdated: make(chan struct{}, 1)}
 	c.Broker.Subscribe(broker.Deposits, depositor.subscribed, depositor.receive)
 	s.stopped.Go(func() { depositor.run(s.stop) })
-	s.socket = &transport.WebSocket{Server: s, CheckOrigin: s.sites.knowsOrigin, Limits: s.clients}
-	s.requests = &transport.Sessions{Server: s, OnLimit: s.refusals.logLimit, Limits: s.clients}
+	s.socket = &transport.WebSocket{Server: s, CheckOrigin: s.sites.knowsOrigin, Limits: s.clients, OnRefuse: s.refusals.Hello}
+	s.requests = &transport.Sessions{Server: s, OnRefuse: s.refusals.Hello, Limits: s.clients}
 	s.forwarder = s.newForwarder()
 	s.requests.Prefix = s.forwarder.Prefix()
 	s.startTasks(c, rows, tables)
@@ -291,7 +294,7 @@ func (s *Server) close() {
 	close(s.stop)
 	s.stopped.Wait()
 	for _, sess := range s.sessions.close() {
-		sess.abandon(goingAway(time.Second))
+		sess.abandon(refusal.GoingAway(time.Second))
 	}
 	s.socket.Close()
 	s.requests.Stop()

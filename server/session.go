@@ -13,9 +13,12 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/deposit"
 	"github.com/heartbeatd/heartbeatd/server/hook"
+	"github.com/heartbeatd/heartbeatd/server/limit"
 	"github.com/heartbeatd/heartbeatd/server/message"
+	"github.com/heartbeatd/heartbeatd/server/metrics"
 	"github.com/heartbeatd/heartbeatd/server/pipeline"
 	"github.com/heartbeatd/heartbeatd/server/pushtransport"
+	"github.com/heartbeatd/heartbeatd/server/refusal"
 	"github.com/heartbeatd/heartbeatd/server/room"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
@@ -42,7 +45,8 @@ type shared struct {
 	broker   *broker.Broker
 	tickets  *ticket.Verifier
 	pipeline *pipeline.Pipeline
-	metrics  *metrics
+	metrics  *metrics.Metrics
+	refusals *refusal.Log
 	deposits *deposit.Store
 	grace    time.Duration
 	forget   func(*session) // removes a session that has ended
@@ -87,6 +91,7 @@ type sessionKey struct {
 
 // Beat implements transport.Session.
 func (s *session) Beat(_ context.Context, received transport.Beat) transport.Tick {
+	began := time.Now()
 	form := wordpress.ParseForm(received.Body)
 	now := s.tickets.Now(s.site.ID)
 	s.mu.Lock()
@@ -94,8 +99,8 @@ func (s *session) Beat(_ context.Context, received transport.Beat) transport.Tic
 	b := &beat{Call: hook.Call{User: s.user, Post: form, Now: s.broker.Now(), Nonces: s.claims}, site: s.site, claims: s.claims, earlier: s.earlier, tickets: s.tickets, entries: s}
 	b.read()
 	b.readDeposits(s.deposits, s.claims, s.pipeline.Hooks())
-	if s.ended || !s.beats.Allow() || !s.claims.MayAnswer(&b.Call, s.pipeline.Hooks(), true, now) || !b.readActivePosts() || s.site.cron.Claim(now) {
-		s.metrics.declined.Inc()
+	if cause := s.whyPHP(b, now); cause != "" {
+		s.refusals.Declined(s.site.network, cause)
 		if s.misses(&b.Call) {
 			s.sendDeposits("", 0)
 		}
@@ -105,15 +110,31 @@ func (s *session) Beat(_ context.Context, received transport.Beat) transport.Tic
 	tick := s.pipeline.Answer(&b.Call)
 	s.stopRenewing()
 	s.subscribeActivePosts(b.Data, nudgeInterval, true)
-	s.metrics.countAnswer(&b.Call)
+	s.metrics.Answered(len(b.Deposits) > 0, ticket.Repeats(&b.Call), time.Since(began))
 	return tick
+}
+
+// whyPHP returns why PHP must answer a beat, or an empty string. It is called with s.mu held.
+func (s *session) whyPHP(b *beat, now time.Time) (cause string) {
+	switch {
+	case s.ended:
+		return refusal.SessionEnded
+	case !s.beats.Allow():
+		s.metrics.Limited(limit.Beats)
+		return refusal.TooManyBeats
+	}
+	return b.whyPHP(s.claims, s.pipeline.Hooks(), true, now)
 }
 
 // Note implements transport.Session.
 func (s *session) Note(body []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended || !s.beats.Allow() {
+	if s.ended {
+		return
+	}
+	if !s.beats.Allow() {
+		s.metrics.Limited(limit.Beats)
 		return
 	}
 	if form := wordpress.ParseForm(body); !s.reportIdle(form) {

@@ -11,8 +11,8 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/server/message"
+	"github.com/heartbeatd/heartbeatd/server/refusal"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
-	"github.com/heartbeatd/heartbeatd/transport"
 )
 
 // maxUserSessions bounds the sessions of one user on one node. Those of a site have a budget.
@@ -85,14 +85,14 @@ func (l *sessions) reserve(from *budget.Budget, key sessionKey, again bool) erro
 	retry := 5*time.Second + rand.N(10*time.Second)
 	switch {
 	case l.draining:
-		return goingAway(l.retry())
+		return refusal.GoingAway(l.retry())
 	case again:
 		return nil
 	case l.byUser[userKey{key.site, key.user}] >= maxUserSessions:
-		return refuseLimit(key.site, "session limit of this user reached", retry)
+		return refusal.NewLimit(key.site, "session limit of this user reached", retry, nil)
 	}
 	if over := from.Take(key.site, 1); over != nil {
-		return &refusal{&transport.Bye{Code: transport.CodeTooMany, Reason: "session limit of this site reached", RetryAfter: retry}, key.site, limitReached, over}
+		return refusal.NewLimit(key.site, "session limit of this site reached", retry, over)
 	}
 	return nil
 }

@@ -72,6 +72,14 @@ func (l *sites) first(id string) *site {
 	return nil
 }
 
+// firstID returns the id of the configured site of an id, if there is one.
+func (l *sites) firstID(id string) (first string, known bool) {
+	if st := l.first(id); st != nil {
+		return st.ID, true
+	}
+	return "", false
+}
+
 // get returns a site. The sites of a network have the secrets and the origins of the first
 // one, and rooms of their own. get returns nil if there is no such site, and if the node
 // serves maxMembers sites of the network and not this one. Call get only with an id that
@@ -88,7 +96,7 @@ func (l *sites) get(id string) *site {
 		own := first.Site
 		own.ID = id
 		st, _ = newSite(own, l.broker, first.log) // the first one had no error
-		st.upstream, st.network = first.upstream, first.ID
+		st.upstream, st.network, st.rooms.FannedOut = first.upstream, first.ID, first.rooms.FannedOut
 		l.members[id] = st
 	}
 	if st != nil {
@@ -145,8 +153,8 @@ func (l *sites) phpBeats(yield func(string, *phpbeats.Counter) bool) {
 // network returns the id of the first site of a site's network. The sites of a network
 // share users and log-ins.
 func (l *sites) network(id string) string {
-	if first := l.first(id); first != nil {
-		return first.ID
+	if first, known := l.firstID(id); known {
+		return first
 	}
 	return id
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/server/refusal"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
@@ -39,7 +40,7 @@ func TestClosedSite(t *testing.T) {
 	n := newNode(t)
 	st := n.sites.get(demoSite)
 	st.close()
-	if _, err := st.watch(t.Context()); errStopping(err).Code != transport.CodeDraining {
+	if _, err := st.watch(t.Context()); refusal.Stopping(err).Code != transport.CodeDraining {
 		t.Errorf("watch after close: %v", err)
 	}
 }

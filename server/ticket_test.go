@@ -238,8 +238,8 @@ func TestNative(t *testing.T) {
 			}
 			form := wordpress.ParseForm([]byte(c.body))
 			beat := hook.Call{Post: form, Data: form.Array("data"), Now: c.at}
-			if got := claims.MayAnswer(&beat, p.node.pipeline.Hooks(), c.link, beat.Now); got != c.want {
-				t.Errorf("MayAnswer: %v, want %v", got, c.want)
+			if got := claims.WhyPHP(&beat, p.node.pipeline.Hooks(), c.link, beat.Now) == ""; got != c.want {
+				t.Errorf("heartbeatd may answer: %v, want %v", got, c.want)
 			}
 		})
 	}
@@ -288,8 +288,8 @@ func TestSets(t *testing.T) {
 			claims.Deposits, claims.Sets, claims.Counted = true, c.sets, c.counted
 			form := wordpress.ParseForm([]byte(p.form(c.beat)))
 			beat := hook.Call{Post: form, Data: form.Array("data"), Now: time.Now(), Deposits: []hook.Deposit{{Handle: "stock"}}}
-			if got := claims.MayAnswer(&beat, p.node.pipeline.Hooks(), true, beat.Now); got != c.want {
-				t.Errorf("MayAnswer: %v, want %v", got, c.want)
+			if got := claims.WhyPHP(&beat, p.node.pipeline.Hooks(), true, beat.Now) == ""; got != c.want {
+				t.Errorf("heartbeatd may answer: %v, want %v", got, c.want)
 			}
 		})
 	}

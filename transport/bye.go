@@ -22,6 +22,9 @@ const (
 	CodeLeft     = 4007 // the answer to leave
 )
 
+// Codes are all codes.
+var Codes = []int{CodeProtocol, CodeDraining, CodeSlow, CodeTicket, CodeReplaced, CodeTooLarge, CodeTooMany, CodeLeft}
+
 // OriginRefused is the error for a page of an origin that is not allowed.
 const OriginRefused = "this origin is not one of the site's allowed origins"
 

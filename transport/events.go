@@ -77,6 +77,7 @@ func (t *Events) serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer release()
+	s.Outbox().SetTransport(NameEvents)
 	if frames, last, _ := s.Outbox().After(after); last-uint64(len(frames)) != after {
 		s.End(nil)
 		return ErrGone
@@ -98,9 +99,7 @@ func (t *Events) test(w http.ResponseWriter, r *http.Request, request uint64) er
 		address, _ = t.Address(r)
 	}
 	if bye := t.addTest(address); bye != nil {
-		if t.Sessions.OnLimit != nil {
-			t.Sessions.OnLimit(r, bye)
-		}
+		t.Sessions.refused(r, bye)
 		return bye
 	}
 	defer t.removeTest(address)

@@ -193,14 +193,14 @@ func TestTestStream(t *testing.T) {
 			t.Errorf("the stream lasted %v, and wrote %q", took, w.Body)
 		}
 		limits := 0
-		events.Sessions.OnLimit = func(*http.Request, *Bye) { limits++ }
+		events.Sessions.OnRefuse = func(*http.Request, *Bye) { limits++ }
 		for _, address := range []string{"192.0.2.0/32", "2001:db8::/64"} {
 			from = netip.MustParsePrefix(address)
 			for range maxTestsFrom {
 				test("test=1")
 			}
 			if w := test("test=1"); w.Code != http.StatusTooManyRequests || limits != 1 {
-				t.Errorf("more than %d from %s: %d, OnLimit was called %d times", maxTestsFrom, address, w.Code, limits)
+				t.Errorf("more than %d from %s: %d, OnRefuse was called %d times", maxTestsFrom, address, w.Code, limits)
 			}
 			limits = 0
 		}
@@ -209,7 +209,7 @@ func TestTestStream(t *testing.T) {
 			test("test=1")
 		}
 		if w := test("test=1"); w.Code != http.StatusTooManyRequests || limits != 1 {
-			t.Errorf("more than %d at once: %d, OnLimit was called %d times", maxTests, w.Code, limits)
+			t.Errorf("more than %d at once: %d, OnRefuse was called %d times", maxTests, w.Code, limits)
 		}
 		started = time.Now()
 		close(stop)

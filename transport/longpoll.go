@@ -57,6 +57,7 @@ func (t *LongPoll) poll(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer release()
+	s.Outbox().SetTransport(NameLongPoll)
 	frames, last, bye := s.gather(ctx, after)
 	if bye != nil {
 		frames = append(frames, bye.Frame())

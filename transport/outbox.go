@@ -32,6 +32,42 @@ type Outbox struct {
 	wake    func() // wakes the transport to send frames or the bye
 	drained func() // tells the session that the client caught up
 	behind  bool   // an Offer was refused since the client last caught up
+
+	transport string // by which the client gets frames; empty: none yet
+}
+
+// SetTransport sets the name of the transport by which the client gets frames.
+func (o *Outbox) SetTransport(name string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.transport = name
+}
+
+// Transport returns that name.
+func (o *Outbox) Transport() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.transport
+}
+
+// end notes the bye with which the transport ends the connection.
+func (o *Outbox) end(b *Bye) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.bye == nil {
+		o.bye = b
+	}
+}
+
+// Code returns the close code with which the connection ends, or 0 if the client or the network
+// has ended it.
+func (o *Outbox) Code() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.bye == nil {
+		return 0
+	}
+	return o.bye.Code
 }
 
 // OnDrained sets the function that is called, without locks, when all frames are

@@ -33,11 +33,11 @@ const (
 // ends it. Another handler sends frames to the client: LongPoll, Events or one of your own.
 type Sessions struct {
 	Server Server
-	// OnLimit, if it is not nil, is called when a page is refused because of the limit of
-	// sessions or of test streams. Server.Open is not called for that page.
-	OnLimit func(r *http.Request, bye *Bye)
-	Limits  Limits // may be nil
-	Prefix  string // what the ids of sessions begin with
+	// OnRefuse, if it is not nil, is called when a page is refused because of its hello, or of the
+	// limit of sessions or of test streams. Server.Open is not called for that page.
+	OnRefuse func(r *http.Request, bye *Bye)
+	Limits   Limits // may be nil
+	Prefix   string // what the ids of sessions begin with
 
 	mu       sync.Mutex // guards the following fields
 	sessions map[string]*HTTPSession
@@ -93,6 +93,7 @@ func (s *Sessions) open(r *http.Request) (welcome Welcome, err error) {
 	defer b.Release()
 	hello, err := readHello(r, b.Bytes)
 	if err != nil {
+		s.refused(r, AsBye(err))
 		return welcome, err
 	}
 	request, err := RequestID(r.URL.Query())
@@ -101,8 +102,8 @@ func (s *Sessions) open(r *http.Request) (welcome Welcome, err error) {
 	}
 	h := &HTTPSession{id: s.Prefix + rand.Text(), of: s, news: make(chan struct{}, 1)}
 	if err := s.reserve(h, r); err != nil {
-		if err.Code == CodeTooMany && s.OnLimit != nil {
-			s.OnLimit(r, err)
+		if err.Code == CodeTooMany {
+			s.refused(r, err)
 		}
 		return welcome, err
 	}
@@ -123,6 +124,12 @@ func (s *Sessions) open(r *http.Request) (welcome Welcome, err error) {
 	h.out.Start(h.wake)
 	welcome.Session, welcome.ID, welcome.PollWait = h.id, request, PollWait
 	return welcome, nil
+}
+
+func (s *Sessions) refused(r *http.Request, bye *Bye) {
+	if s.OnRefuse != nil {
+		s.OnRefuse(r, bye)
+	}
 }
 
 // RequestID returns the id that a request has in its address, or 0. The response names it

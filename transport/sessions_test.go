@@ -108,7 +108,7 @@ func TestClose(t *testing.T) {
 func TestSessionLimit(t *testing.T) {
 	p := newPolls()
 	var refused *Bye
-	p.OnLimit = func(_ *http.Request, bye *Bye) { refused = bye }
+	p.OnRefuse = func(_ *http.Request, bye *Bye) { refused = bye }
 	p.sessions = make(map[string]*HTTPSession)
 	for i := range maxHTTPSessions {
 		p.sessions[fmt.Sprint(i)] = &HTTPSession{}
@@ -119,7 +119,7 @@ func TestSessionLimit(t *testing.T) {
 		t.Errorf("a session above the limit: %d %s", w.Code, w.Body)
 	}
 	if refused == nil || refused.Code != CodeTooMany {
-		t.Errorf("OnLimit was called with %v", refused)
+		t.Errorf("OnRefuse was called with %v", refused)
 	}
 }
 

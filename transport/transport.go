@@ -43,6 +43,13 @@ import (
 	"time"
 )
 
+// The names of the transports of links.
+const (
+	NameWebSocket = "websocket"
+	NameEvents    = "events"
+	NameLongPoll  = "longpoll"
+)
+
 // Limits of every transport.
 const (
 	// MaxBody is the largest beat over a link, in bytes. The welcome names it, and the

@@ -25,6 +25,9 @@ type WebSocket struct {
 	// only pages of the request's own host may.
 	CheckOrigin func(r *http.Request) bool
 	Limits      Limits // may be nil
+	// OnRefuse, if it is not nil, is called when a client is refused because of its hello.
+	// Server.Open is not called for that client.
+	OnRefuse func(r *http.Request, bye *Bye)
 
 	mu     sync.Mutex // guards closed
 	closed bool
@@ -98,6 +101,7 @@ func (t *WebSocket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	session, err := s.greet(r)
 	if err != nil {
+		s.reportHello(r, err)
 		s.end(err)
 		return
 	}
@@ -151,11 +155,12 @@ type socket struct {
 // greet reads the hello, opens the session and sends the welcome.
 func (s *socket) greet(r *http.Request) (Session, error) {
 	timeout := cmp.Or(s.node.helloTimeout, HelloTimeout)
+	s.writer.out.SetTransport(NameWebSocket)
 	_ = s.net.SetReadDeadline(time.Now().Add(timeout))
 	b, err := s.read(MaxHello)
 	_ = s.net.SetReadDeadline(time.Time{})
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil, protocolError("no hello within " + timeout.String())
+		return nil, errNoHello
 	}
 	if err != nil {
 		return nil, err
@@ -167,13 +172,33 @@ func (s *socket) greet(r *http.Request) (Session, error) {
 	}
 	session, welcome, err := s.node.Server.Open(r, hello, &s.writer.out)
 	if err != nil {
-		return nil, err
+		return nil, openError{err}
 	}
 	welcome.Session, welcome.Alive = rand.Text(), pingInterval
 	s.writer.out.Start(s.writer.wake, welcome.Frame())
 	s.writer.drain()
 	return session, nil
 }
+
+// reportHello reports why a client is refused, unless Server.Open has refused it, or the network has
+// ended the connection.
+func (s *socket) reportHello(r *http.Request, err error) {
+	var bye *Bye
+	if s.node.OnRefuse != nil && !errors.As(err, new(openError)) && errors.As(err, &bye) {
+		s.node.OnRefuse(r, bye)
+	}
+}
+
+// openError is an error of Server.Open.
+type openError struct{ error }
+
+func (e openError) Unwrap() error { return e.error }
+
+// errNoHello is the end of a client that sends no hello.
+var errNoHello = protocolError("no hello within " + HelloTimeout.String())
+
+// IsNoHello reports whether a bye is the end of a client that has sent no hello in time.
+func IsNoHello(bye *Bye) bool { return bye == errNoHello }
 
 // run reads frames until the connection ends. As net/http does, it logs a panic and ends
 // only this connection.
@@ -192,8 +217,14 @@ func (s *socket) run(session Session) {
 }
 
 // readFrames returns why the connection ends.
-func (s *socket) readFrames(session Session) error {
-	defer session.Detach(&s.writer.out)
+func (s *socket) readFrames(session Session) (err error) {
+	defer func() {
+		var bye *Bye
+		if errors.As(err, &bye) {
+			s.writer.out.end(bye)
+		}
+		session.Detach(&s.writer.out)
+	}()
 	defer s.node.pinger.remove(s)
 	for {
 		b, err := s.read(MaxFrame)

@@ -35,6 +35,7 @@ const (
 
 // The names of the limits.
 const (
+	Beats       = "beats" // of a page
 	Bodies      = "bodies"
 	Connections = "connections"
 	Links       = "links"
@@ -43,7 +44,7 @@ const (
 )
 
 // Names are the names of all limits: those of addresses and of the node, and the budgets of sites.
-var Names = []string{Bodies, Connections, Links, Opens, Upstream, budget.Entries, budget.EntryBytes, budget.Pushes, budget.Revocations, budget.Deposits, budget.Sessions}
+var Names = []string{Beats, Bodies, Connections, Links, Opens, Upstream, budget.Entries, budget.EntryBytes, budget.Pushes, budget.Revocations, budget.Deposits, budget.Sessions}
 
 // Clients bounds what clients use, by address: IPv4 addresses, and networks of 64 bits for
 // IPv6. It implements transport.Limits.

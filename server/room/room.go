@@ -33,8 +33,10 @@ const (
 
 // Room sends the changes of one room to the pages of this node that hear it.
 type Room struct {
-	name  string
-	view  *broker.View
+	name      string
+	view      *broker.View
+	fannedOut func(time.Duration) // may be nil
+
 	users int // pages that joined and have not left; guarded by Rooms.mu
 
 	// sendMu is held while a frame is sent, so that all pages get frames in one order. It
@@ -130,6 +132,7 @@ func (r *Room) schedule(at time.Time) {
 
 // flush encodes the pending changes and sends them to every page.
 func (r *Room) flush() {
+	began := time.Now()
 	r.sendMu.Lock()
 	defer r.sendMu.Unlock()
 	r.mu.Lock()
@@ -153,6 +156,9 @@ func (r *Room) flush() {
 	minor := !overflow && r.isMinor(changed)
 	for l := range r.listeners.all {
 		l.Offer(r, frame, minor)
+	}
+	if r.fannedOut != nil {
+		r.fannedOut(time.Since(began))
 	}
 }
 

@@ -39,6 +39,8 @@ type Rooms struct {
 	Online   OnlineList
 	Active   ActivePosts
 	Notifier Notifier
+	// FannedOut takes the time until all pages of a room had a frame in their queues; nil: nobody asks.
+	FannedOut func(time.Duration)
 
 	mu     sync.Mutex // guards byName, and users of each room
 	byName map[string]*Room
@@ -107,7 +109,7 @@ func (r *Rooms) acquire(name string, view *broker.View) *Room {
 		if r.byName == nil {
 			r.byName = make(map[string]*Room)
 		}
-		room = &Room{name: name, view: view}
+		room = &Room{name: name, view: view, fannedOut: r.FannedOut}
 		r.byName[name] = room
 	}
 	room.users++

@@ -167,19 +167,36 @@ var repeatedHandles = []string{"wp-refresh-post-lock", "wp-check-locked-posts"}
 // set.
 const uncounted = "*"
 
-// MayAnswer reports whether heartbeatd may answer a beat instead of PHP: the ticket and
+// The causes for which a ticket leaves a beat to PHP.
+const (
+	AllForPHP   = "ticket"     // WordPress wants to see every beat of the page
+	Customizer  = "customizer" // a page of the Customizer
+	OtherAction = "action"     // it is not a beat
+	Stale       = "stale"      // PHP must renew the nonce or the ticket
+	OtherNonce  = "nonce"      // the nonce is not the ticket's
+	OtherHandle = "handle"     // PHP answers a handle of the beat
+	OtherSet    = "set"        // a callback of a plugin may need this set of handles
+)
+
+// Declines are the causes for which a ticket leaves a beat to PHP.
+var Declines = []string{AllForPHP, Customizer, OtherAction, Stale, OtherNonce, OtherHandle, OtherSet}
+
+// WhyPHP returns why PHP must answer a beat, or an empty string if heartbeatd may: the ticket and
 // the page's nonce are fresh, and each handle of the beat is native, both in the ticket
 // and in hooks, or has a deposited value, and the ticket allows the set of the beat. linked
 // says that the beat came over a link. now is the time by WordPress's clock.
-func (c *Claims) MayAnswer(beat *hook.Call, hooks *hook.Hooks, linked bool, now time.Time) bool {
-	if c.Native == nil || beat.Post.Has("wp_customize") || beat.Post.String("action") != "heartbeat" {
-		return false
-	}
-	if now.Unix() >= c.FreshUntil || now.Sub(c.IssuedAt.Time) > nativeAge || c.isAhead(now) {
-		return false
-	}
-	if !c.nonceMatches(beat.Post.String("_nonce")) {
-		return false
+func (c *Claims) WhyPHP(beat *hook.Call, hooks *hook.Hooks, linked bool, now time.Time) (cause string) {
+	switch {
+	case c.Native == nil:
+		return AllForPHP
+	case beat.Post.Has("wp_customize"):
+		return Customizer
+	case beat.Post.String("action") != "heartbeat":
+		return OtherAction
+	case now.Unix() >= c.FreshUntil || now.Sub(c.IssuedAt.Time) > nativeAge || c.isAhead(now):
+		return Stale
+	case !c.nonceMatches(beat.Post.String("_nonce")):
+		return OtherNonce
 	}
 	repeats := linked && now.Unix() < c.RepeatUntil
 	for handle := range beat.Data.All() {
@@ -190,10 +207,18 @@ func (c *Claims) MayAnswer(beat *hook.Call, hooks *hook.Hooks, linked bool, now 
 			continue
 		}
 		if !slices.Contains(c.Native, handle) || !hooks.IsNative(handle) {
-			return false
+			return OtherHandle
 		}
 	}
-	return c.Sets == nil || c.allowsSet(beat)
+	if c.Sets != nil && !c.allowsSet(beat) {
+		return OtherSet
+	}
+	return ""
+}
+
+// Repeats reports whether the page repeats PHP's last answer to a handle of the beat.
+func Repeats(beat *hook.Call) bool {
+	return slices.ContainsFunc(repeatedHandles, beat.Data.Has)
 }
 
 // allowsSet reports whether Sets has the set of a beat's handles.

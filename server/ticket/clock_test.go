@@ -45,7 +45,7 @@ func TestWrongClock(t *testing.T) {
 				}
 				native := func() bool {
 					beat := hook.Call{Post: wordpress.ParseForm([]byte("action=heartbeat&_nonce=test")), Data: wordpress.NewArray()}
-					return verified.MayAnswer(&beat, new(hook.Hooks), true, v.Now("blog"))
+					return verified.WhyPHP(&beat, new(hook.Hooks), true, v.Now("blog")) == ""
 				}
 				began := time.Now()
 				at := func(age time.Duration) { time.Sleep(time.Until(began.Add(age))) }

@@ -46,6 +46,9 @@ const (
 	Revoked      Cause = "revoked"
 )
 
+// Causes are all causes.
+var Causes = []Cause{Missing, Malformed, BadSignature, UnknownSite, WrongClock, Expired, Unknown, Revoked}
+
 // Error says why a ticket is refused.
 type Error struct {
 	Site   string // the id of the site that the ticket names, if it was read
