@@ -24,7 +24,7 @@ var allowed = map[string][]string{
 	"/server/heartbeatd/terminal":   {},
 	"/server/heartbeatd/secretfile": {},
 
-	"/server":               {"/transport", "/broker", "/broker/budget", "/broker/presence", "/server/balance", "/server/clocks", "/server/cron", "/server/demosite", "/server/deposit", "/server/forward", "/server/hook", "/server/hourly", "/server/limit", "/server/message", "/server/metrics", "/server/network", "/server/origin", "/server/phpbeats", "/server/pipeline", "/server/pushtransport", "/server/presencesync", "/server/proxy", "/server/readiness", "/server/refusal", "/server/replay", "/server/restapi", "/server/revocation", "/server/room", "/server/sitecall", "/server/ticket", "/server/wordpress"},
+	"/server":               {"/transport", "/broker", "/broker/budget", "/broker/presence", "/server/balance", "/server/clocks", "/server/cron", "/server/demosite", "/server/deposit", "/server/forward", "/server/hook", "/server/hourly", "/server/limit", "/server/message", "/server/metrics", "/server/network", "/server/origin", "/server/phpbeats", "/server/pipeline", "/server/pushtransport", "/server/presencesync", "/server/proxy", "/server/readiness", "/server/refusal", "/server/replay", "/server/restapi", "/server/revocation", "/server/room", "/server/settings", "/server/sitecall", "/server/ticket", "/server/wordpress"},
 	"/server/balance":       {"/broker"},
 	"/server/cron":          {},
 	"/server/forward":       {"/broker", "/transport"},
@@ -34,6 +34,7 @@ var allowed = map[string][]string{
 	"/server/origin":        {},
 	"/server/phpbeats":      {"/broker", "/broker/budget", "/server/message", "/server/ticket"},
 	"/server/demosite":      {"/broker", "/broker/presence", "/server/hook", "/server/ticket", "/server/wordpress"},
+	"/server/settings":      {"/server/limit", "/server/network", "/server/origin", "/server/proxy"},
 	"/server/restapi":       {"/broker", "/broker/budget", "/broker/presence", "/broker/problem", "/server/hook", "/server/message", "/server/readiness", "/server/ticket", "/server/version", "/server/wordpress"},
 	"/server/presencesync":  {"/broker", "/broker/budget", "/broker/presence", "/server/restapi", "/server/sitecall", "/server/ticket", "/server/wordpress"},
 	"/server/pushtransport": {"/broker", "/broker/presence", "/server/hook", "/server/message", "/server/sitecall", "/server/ticket", "/server/wordpress"},

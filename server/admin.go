@@ -26,16 +26,20 @@ func (s *Server) Admin() http.Handler {
 	})
 	r.Methods("GET").Path("/readyz").HandlerFunc(readiness.Handler(s.Readiness))
 	r.Methods("GET").Path("/metrics").Handler(s.guardMetrics(promhttp.HandlerFor(s.metrics.Registry, promhttp.HandlerOpts{})))
-	r.PathPrefix(restapi.Path).Handler(restapi.New(s.apiNode(), s.apiKey))
+	r.PathPrefix(restapi.Path).Handler(restapi.New(s.apiNode(), func() string { return s.keys.Load().api }))
 	return r
 }
 
 // guardMetrics asks for the key of the metrics, if there is one.
 func (s *Server) guardMetrics(metrics http.Handler) http.Handler {
-	if s.metricsKey != "" {
-		return restapi.RequireKey(metrics, s.metricsKey, "the key of --metrics-key")
-	}
-	return origin.RequirePrivate("use an IP address, or set --metrics-key")(metrics)
+	private := origin.RequirePrivate("use an IP address, or set --metrics-key")(metrics)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		guarded := private
+		if key := s.keys.Load().metrics; key != "" {
+			guarded = restapi.RequireKey(metrics, key, "the key of --metrics-key")
+		}
+		guarded.ServeHTTP(w, r)
+	})
 }
 
 // apiNode returns what the API needs of the node.
@@ -46,7 +50,7 @@ func (s *Server) apiNode() restapi.Node {
 		KeySigned:    s.tickets.KeySigned,
 		Now:          s.tickets.Now,
 		Network:      s.sites.network,
-		HasSite:      func(id string) bool { return s.sites.get(id) != nil },
+		HasSite:      s.sites.has,
 		View:         s.sites.view,
 		PutLock:      func(id string) sync.Locker { return &s.sites.get(id).puts },
 		Renews:       s.renews,

@@ -122,7 +122,7 @@ func TestRowsOfNodeWithWrongClock(t *testing.T) {
 	nats := nodetest.OpenBroker(t, broker.Config{Listen: "127.0.0.1:0", TTL: time.Minute})
 	address := nodetest.ShiftNATSClock(t, nats.ListenAddr(), -2*time.Minute)
 	n := newNodeOn(t, broker.Config{URL: "nats://" + address, TTL: time.Minute})
-	n.sites.configured[demoSite].SyncAnywhere = true
+	n.sites.configured[demoSite].now().SyncAnywhere = true
 	w := newRowsSite(t)
 	w.fails = true // another node renews the rows
 	w.on(t, n, "dashboard").visible(t)

@@ -129,7 +129,7 @@ func TestOrigins(t *testing.T) {
 	n := newNode(t, func(c *Config) {
 		c.Sites = []Site{{ID: "other", Secrets: []string{"another secret"}, Origins: []string{"https://other.example.org"}}}
 	})
-	n.sites.configured[demoSite].origins = []origin.Origin{must(origin.Parse("https://admin.example.org"))}
+	n.sites.configured[demoSite].now().Allowed = []origin.Origin{must(origin.Parse("https://admin.example.org"))}
 	p := n.page(t, 1)
 	for origin, want := range map[string]string{
 		"":                          "welcome",

@@ -95,7 +95,7 @@ func (s *session) hear(resumed bool) error {
 // revocation that arrived between the check of the ticket and now has not found them. A later
 // one finds them, and waits for s.mu. It is called with s.mu held.
 func (s *session) confirm() error {
-	if s.tickets.Revoked(s.site.ID, s.claims) {
+	if s.tickets.Revoked(s.site.ID, s.claims) || s.site.now().Removed {
 		return refusal.Revoked(s.site.ID)
 	}
 	_, err := s.withdrawRooms()

@@ -2,7 +2,6 @@ package server
 
 import (
 	"cmp"
-	"time"
 
 	"github.com/heartbeatd/heartbeatd/server/demosite"
 	"github.com/heartbeatd/heartbeatd/server/limit"
@@ -11,22 +10,20 @@ import (
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
-// notYet is the transport of a page that has opened a session over HTTP, and has not asked for
-// frames yet.
-const notYet = "opening"
+const (
+	// overHTTP is a link of requests, for long-poll or an event stream; notYet is the transport of
+	// a page that has opened such a link, and has not asked for frames yet.
+	overHTTP = "http"
+	notYet   = "opening"
+)
 
-func metricLabels() metrics.Labels {
-	return metrics.Labels{
-		Limits: limit.Names, Refusals: refusal.Causes(), Transports: []string{overSocket, overHTTP}, Codes: transport.Codes,
-		Declines: refusal.Declines,
-	}
+var metricLabels = metrics.Labels{
+	Limits: limit.Names, Refusals: refusal.Causes(), Transports: []string{transport.NameWebSocket, overHTTP},
+	Codes: transport.Codes, Declines: refusal.Declines,
 }
 
-// measure registers the metrics of the node's parts. It is called before there are pages.
+// measure registers the metrics of the node's parts.
 func (s *Server) measure() {
-	for _, st := range s.sites.configured {
-		st.rooms.FannedOut = func(took time.Duration) { s.metrics.FannedOut(metrics.Presence, took) }
-	}
 	s.metrics.Register(metrics.State{
 		Sessions:    func() int { return s.sessions.count("") },
 		Connections: s.clients.OpenConnections, BodyBytes: s.clients.BodyBytes,

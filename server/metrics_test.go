@@ -182,4 +182,3 @@ func TestRefusedHello(t *testing.T) {
 		t.Errorf("logged %d times:\n%s", got, log.String())
 	}
 }
-

@@ -1,8 +1,8 @@
 package server
 
 import (
+	"cmp"
 	"net/http"
-	"strings"
 
 	"github.com/heartbeatd/heartbeatd/server/pushtransport"
 	"github.com/heartbeatd/heartbeatd/server/refusal"
@@ -22,19 +22,6 @@ func isConnID(s string) bool {
 	return len(s) >= 8 && len(s) <= 64
 }
 
-// The links over which sessions open.
-const (
-	overSocket = "websocket"
-	overHTTP   = "http" // for long-poll or an event stream
-)
-
-func linkOf(r *http.Request) string {
-	if strings.HasSuffix(r.URL.Path, "/socket") {
-		return overSocket
-	}
-	return overHTTP
-}
-
 // Open implements transport.Server: it starts the session of a page, or resumes it within
 // its grace period.
 func (s *Server) Open(r *http.Request, hello transport.Hello, out *transport.Outbox) (transport.Session, transport.Welcome, error) {
@@ -43,7 +30,7 @@ func (s *Server) Open(r *http.Request, hello transport.Hello, out *transport.Out
 		s.refusals.Refused(r, err)
 		return nil, welcome, err // not a nil *session
 	}
-	s.metrics.Opened(linkOf(r))
+	s.metrics.Opened(cmp.Or(out.Transport(), overHTTP))
 	return sess, welcome, nil
 }
 

@@ -133,7 +133,7 @@ func (s *socket) news(text string) {
 // only when another page, or none, is shown.
 func TestRowsOfPages(t *testing.T) {
 	n := newNode(t)
-	n.sites.configured[demoSite].SyncAnywhere = true
+	n.sites.configured[demoSite].now().SyncAnywhere = true
 	w := newRowsSite(t)
 	board := w.on(t, n, "dashboard").visible(t)
 	w.called(t, "admin/online user-2 dashboard")
@@ -167,7 +167,7 @@ func TestRowsOfPages(t *testing.T) {
 // TestRowsOfEditors checks the rows of a page that edits a post.
 func TestRowsOfEditors(t *testing.T) {
 	n := newNode(t)
-	n.sites.configured[demoSite].SyncAnywhere = true
+	n.sites.configured[demoSite].now().SyncAnywhere = true
 	w := newRowsSite(t)
 	s := w.on(t, n, "post", func(c *ticket.Claims) {
 		c.Post, c.Rooms = &wordpress.Post{ID: 5, Type: "post"}, []string{"postType/post:5"}
@@ -181,7 +181,7 @@ func TestRowsOfEditors(t *testing.T) {
 // TestRowsOfUnrecordedUser checks that a page has no rows if its user's presence is not recorded.
 func TestRowsOfUnrecordedUser(t *testing.T) {
 	n := newNode(t)
-	n.sites.configured[demoSite].SyncAnywhere = true
+	n.sites.configured[demoSite].now().SyncAnywhere = true
 	w := newRowsSite(t)
 	board := w.on(t, n, "dashboard").visible(t)
 	w.called(t, "admin/online user-2 dashboard")
@@ -194,7 +194,7 @@ func TestRowsOfUnrecordedUser(t *testing.T) {
 // the log-out, that plugin removes all rows of the user.
 func TestRowsAfterLogout(t *testing.T) {
 	n := newNode(t)
-	n.sites.configured[demoSite].SyncAnywhere = true
+	n.sites.configured[demoSite].now().SyncAnywhere = true
 	w := newRowsSite(t)
 	first := w.on(t, n, "dashboard").visible(t)
 	w.called(t, "admin/online user-2 dashboard")
@@ -207,7 +207,7 @@ func TestRowsAfterLogout(t *testing.T) {
 // when the call fails, and that a page with an old ticket is reported.
 func TestRowsAreNotHeldWithoutWordPress(t *testing.T) {
 	n := newNode(t)
-	n.sites.configured[demoSite].SyncAnywhere = true
+	n.sites.configured[demoSite].now().SyncAnywhere = true
 	w := newRowsSite(t)
 	w.fails = true
 	s := w.on(t, n, "dashboard").visible(t)
@@ -226,7 +226,7 @@ func TestRowsAreNotHeldWithoutWordPress(t *testing.T) {
 // TestRowsWithoutPushes checks that rows are held also if the site has used up its pushes.
 func TestRowsWithoutPushes(t *testing.T) {
 	n := newNode(t)
-	n.sites.configured[demoSite].SyncAnywhere = true
+	n.sites.configured[demoSite].now().SyncAnywhere = true
 	n.broker.Budgets().Pushes.Add(demoSite, 1<<30)
 	w := newRowsSite(t)
 	w.on(t, n, "dashboard").visible(t)

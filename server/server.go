@@ -45,13 +45,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
@@ -70,6 +69,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/readiness"
 	"github.com/heartbeatd/heartbeatd/server/refusal"
 	"github.com/heartbeatd/heartbeatd/server/revocation"
+	"github.com/heartbeatd/heartbeatd/server/settings"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -95,15 +95,6 @@ type Config struct {
 	syncEvery time.Duration // zero: presencesync.Interval; set by tests
 
 	publishEvery time.Duration // zero: phpbeats.PublishEvery; set by tests
-}
-
-// Check returns what is wrong with the sites and the base path.
-func (c Config) Check() error {
-	if !strings.HasPrefix(c.BasePath, "/") || strings.HasSuffix(c.BasePath, "/") {
-		return fmt.Errorf("the base path %q must begin with / and not end with it", c.BasePath)
-	}
-	_, err := newSites(c.Sites, nil, limit.New(nil, nil), slog.New(slog.DiscardHandler))
-	return err
 }
 
 // Server is one node.
@@ -153,7 +144,7 @@ type Server struct {
 	balancer *balance.Balancer
 	clocks   clocks.Clocks
 
-	apiKey, metricsKey string
+	keys atomic.Pointer[keys]
 
 	clients *limit.Clients
 
@@ -176,30 +167,29 @@ func New(c Config) (*Server, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	if err := c.Check(); err != nil {
+	if err := settings.CheckPath(c.BasePath); err != nil {
 		return nil, err
 	}
 	hooks := c.Hooks.Clone()
 	s := &Server{
 		broker: c.Broker, demo: c.Demo,
 		pipeline: pipeline.New(&hooks), log: c.Logger,
-		apiKey: c.APIKey, metricsKey: c.MetricsKey, base: c.BasePath, scripts: c.Scripts,
+		base: c.BasePath, scripts: c.Scripts,
 		sessions: newSessions(), started: time.Now(), stop: make(chan struct{}),
 	}
-	s.metrics = metrics.New(metricLabels())
+	s.keys.Store(&keys{c.APIKey, c.MetricsKey})
+	s.metrics = metrics.New(metricLabels)
 	s.clients = limit.New(c.TrustedProxies, s.metrics.Limited)
 	s.clients.Log = c.Logger
 	s.clocks = clocks.Clocks{NATSAhead: c.Broker.NATSAhead, SiteAhead: s.tickets.WorstClock, Log: c.Logger}
 	s.clocks.Register(s.metrics.Registry)
 	rows, tables := newWaker(), newWaker()
 	s.shared = shared{c.Broker, &s.tickets, s.pipeline, s.metrics, &s.refusals, &s.deposits, cmp.Or(c.grace, defaultGrace), s.sessions.forget, rows.wake}
-	list := c.Sites
 	if c.Demo != nil {
 		c.Demo.AddHooks(&hooks)
-		list = append(list, Site{ID: demosite.ID, Secrets: []string{c.Demo.Secret()}, Network: true})
 	}
 	var err error
-	if s.sites, err = newSites(list, c.Broker, s.clients, c.Logger); err != nil {
+	if s.sites, err = newSites(s.withDemo(c.Sites), c.Broker, s.clients, c.Logger, s.metrics.FannedOut); err != nil {
 		return nil, err
 	}
 	s.measure()
@@ -279,9 +269,9 @@ func (s *Server) LimitConnections(l net.Listener, most int) net.Listener {
 // WaitForUpstreams waits until no WordPress works on a request that this node has passed on
 // to it, or ctx ends.
 func (s *Server) WaitForUpstreams(ctx context.Context) {
-	for _, st := range s.sites.configured {
-		if st.upstream != nil {
-			st.upstream.Wait(ctx)
+	for _, now := range s.sites.served() {
+		if now.Proxy != nil {
+			now.Proxy.Wait(ctx)
 		}
 	}
 }

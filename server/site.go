@@ -9,39 +9,20 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
-
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/cron"
 	"github.com/heartbeatd/heartbeatd/server/origin"
 	"github.com/heartbeatd/heartbeatd/server/phpbeats"
 	"github.com/heartbeatd/heartbeatd/server/presencesync"
-	"github.com/heartbeatd/heartbeatd/server/proxy"
 	"github.com/heartbeatd/heartbeatd/server/pushtransport"
 	"github.com/heartbeatd/heartbeatd/server/room"
+	"github.com/heartbeatd/heartbeatd/server/settings"
 	"github.com/heartbeatd/heartbeatd/server/sitecall"
 )
 
 // Site is one WordPress site, as it is configured.
-type Site struct {
-	ID      string   `json:"id"`
-	Origins []string `json:"origins"` // allowed besides the host itself, as https://example.org
-	Secrets []string `json:"secrets"` // sign tickets; two at a time while one replaces the other
-	// Upstream is the site's WordPress, as http://127.0.0.1:8000, when
-	// heartbeatd stands in front of admin-ajax.php.
-	Upstream string `json:"upstream"`
-	// Network says that the site is a WordPress network: its secrets also sign for the sites ID-2,
-	// ID-3 and so on.
-	Network bool `json:"network"`
-	// Private allows calls of the site at loopback and private addresses, as its host name may
-	// resolve to. Without it only a configured origin or upstream may be such an address.
-	Private bool `json:"private"`
-	// SyncAnywhere allows the site's tickets to name a URL of any one origin, to which
-	// heartbeatd sends presence: the first one that answers. Without it only the upstream and
-	// the origins are allowed. It is for a site of which neither is configured.
-	SyncAnywhere bool `json:"-"`
-}
+type Site = settings.Site
 
 // watchLinger is how long a site without sessions is still watched: a page that beats by
 // POST comes back within two minutes.
@@ -52,13 +33,11 @@ const watchWait = 2 * time.Second
 
 // site is a Site that is served: its rooms are watched while somebody needs them.
 type site struct {
-	Site
-	origins  []origin.Origin // as configured
-	network  string          // the id of its network's first site, or its own
-	keys     jwt.VerificationKeySet
+	ID       string
+	network  string                             // the id of its network's first site, or its own
+	settings *atomic.Pointer[settings.Settings] // those of its network's first site
 	broker   *broker.Broker
 	log      *slog.Logger
-	upstream *proxy.Proxy // nil: heartbeatd is not in front of admin-ajax.php
 
 	lastUsed  atomic.Int64  // Unix ns
 	watchWait time.Duration // set by tests
@@ -80,23 +59,19 @@ type site struct {
 	phpBeats phpbeats.Counter
 }
 
-func newSite(s Site, b *broker.Broker, log *slog.Logger) (*site, error) {
-	origins, err := origin.ParseAll(s.Origins)
-	if err != nil {
-		return nil, err
-	}
-	st := &site{Site: s, origins: origins, network: s.ID, broker: b, log: log, watchWait: watchWait}
-	for _, secret := range s.Secrets {
-		st.keys.Keys = append(st.keys.Keys, []byte(secret))
-	}
-	return st, nil
+// newSite returns a site with the settings of the first one of its network, or its own.
+func newSite(id, network string, of *atomic.Pointer[settings.Settings], b *broker.Broker, log *slog.Logger) *site {
+	return &site{ID: id, network: network, settings: of, broker: b, log: log, watchWait: watchWait}
 }
+
+// now returns the settings that the site has now.
+func (st *site) now() *settings.Settings { return st.settings.Load() }
 
 // allows reports whether pages of a request's origin may open sessions of this site: those
 // of the host that the request went to, and of the configured origins. A client other than
 // a browser sends no origin.
 func (st *site) allows(r *http.Request) bool {
-	return origin.Same(r) || origin.In(r, st.origins)
+	return origin.Same(r) || origin.In(r, st.now().Allowed)
 }
 
 // errSiteClosed is returned for a site that was closed because the node stops.

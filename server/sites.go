@@ -2,12 +2,12 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -16,7 +16,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/network"
 	"github.com/heartbeatd/heartbeatd/server/origin"
 	"github.com/heartbeatd/heartbeatd/server/phpbeats"
-	"github.com/heartbeatd/heartbeatd/server/proxy"
+	"github.com/heartbeatd/heartbeatd/server/settings"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
@@ -25,48 +25,42 @@ const maxMembers = 10_000
 
 // sites are those that a node serves: the configured ones, and others of the networks among them.
 type sites struct {
-	broker     *broker.Broker
-	configured map[string]*site
+	broker    *broker.Broker
+	log       *slog.Logger
+	fannedOut func(string, time.Duration) // of all rooms
 
-	mu      sync.Mutex // guards members
-	members map[string]*site
+	mu         sync.Mutex       // guards the following fields
+	configured map[string]*site // also those that a reload has removed
+	members    map[string]*site
 }
 
 // newSites makes the configured sites.
-func newSites(list []Site, b *broker.Broker, clients *limit.Clients, log *slog.Logger) (*sites, error) {
-	l := &sites{broker: b, configured: make(map[string]*site), members: make(map[string]*site)}
-	var networks []string
-	for _, s := range list {
-		if len(s.Secrets) == 0 || len(s.Secrets) > 2 {
-			return nil, fmt.Errorf("site %q needs one secret, or two while one replaces the other", s.ID)
-		}
-		if s.ID == "" || l.configured[s.ID] != nil {
-			return nil, fmt.Errorf("site id %q is empty or configured twice", s.ID)
-		}
-		st, err := newSite(s, b, log)
-		if err != nil {
-			return nil, fmt.Errorf("site %q: %w", s.ID, err)
-		}
-		if s.Upstream != "" {
-			if st.upstream, err = proxy.New(s.Upstream, clients, log); err != nil {
-				return nil, fmt.Errorf("site %q: %w", s.ID, err)
-			}
-		}
-		l.configured[s.ID] = st
-		if s.Network {
-			networks = append(networks, s.ID)
-		}
+func newSites(list []Site, b *broker.Broker, clients *limit.Clients, log *slog.Logger, fannedOut func(string, time.Duration)) (*sites, error) {
+	l := &sites{broker: b, log: log, fannedOut: fannedOut, configured: make(map[string]*site), members: make(map[string]*site)}
+	checked, err := settings.Check(list, clients, log)
+	for id, now := range checked {
+		l.add(id, now)
 	}
-	return l, network.Check(slices.Collect(maps.Keys(l.configured)), networks)
+	return l, err
+}
+
+// add adds a configured site. It is called with l.mu held, or before there are pages.
+func (l *sites) add(id string, now *settings.Settings) {
+	st := newSite(id, id, new(atomic.Pointer[settings.Settings]), l.broker, l.log)
+	st.rooms.FannedOut = l.fannedOut
+	st.settings.Store(now)
+	l.configured[id] = st
 }
 
 // first returns the configured site of an id: the site itself, or the first of its
 // network. It returns nil if there is none.
 func (l *sites) first(id string) *site {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if st := l.configured[id]; st != nil {
 		return st
 	}
-	if st := l.configured[network.Of(id)]; st != nil && st.Network {
+	if st := l.configured[network.Of(id)]; st != nil && st.now().Network {
 		return st
 	}
 	return nil
@@ -93,16 +87,20 @@ func (l *sites) get(id string) *site {
 	defer l.mu.Unlock()
 	st := l.members[id]
 	if st == nil && l.membersOf(first.ID) < maxMembers {
-		own := first.Site
-		own.ID = id
-		st, _ = newSite(own, l.broker, first.log) // the first one had no error
-		st.upstream, st.network, st.rooms.FannedOut = first.upstream, first.ID, first.rooms.FannedOut
+		st = newSite(id, first.ID, first.settings, l.broker, l.log)
+		st.rooms.FannedOut = l.fannedOut
 		l.members[id] = st
 	}
 	if st != nil {
 		st.touch() // under the lock, so that forgetIdle does not remove it
 	}
 	return st
+}
+
+// has reports whether the node serves a site.
+func (l *sites) has(id string) bool {
+	st := l.get(id)
+	return st != nil && !st.now().Removed
 }
 
 // membersOf counts a network's sites without the first. It is called with l.mu held.
@@ -162,10 +160,10 @@ func (l *sites) network(id string) string {
 // keys returns the secrets of a site.
 func (l *sites) keys(id string) (jwt.VerificationKeySet, error) {
 	first := l.first(id)
-	if first == nil {
+	if first == nil || first.now().Removed {
 		return jwt.VerificationKeySet{}, ticket.ErrUnknownSite
 	}
-	return first.keys, nil
+	return first.now().Keys, nil
 }
 
 // knowsOrigin reports whether a request's origin is the host itself or belongs to any
@@ -178,26 +176,37 @@ func (l *sites) knowsOrigin(r *http.Request) bool {
 	if err != nil {
 		return false
 	}
-	for _, st := range l.configured {
-		if slices.Contains(st.origins, o) {
+	for _, now := range l.served() {
+		if slices.Contains(now.Allowed, o) {
 			return true
 		}
 	}
 	return false
 }
 
-// byHost returns the site that a request's Host header belongs to: the one with that
-// origin, or else the only site. It returns nil if there is none.
-func (l *sites) byHost(r *http.Request) *site {
-	var only *site
+// served returns the settings of the configured sites.
+func (l *sites) served() (list []*settings.Settings) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for _, st := range l.configured {
-		if slices.ContainsFunc(st.origins, func(o origin.Origin) bool { return o.IsHost(r.Host) }) {
-			return st
+		if now := st.now(); !now.Removed {
+			list = append(list, now)
 		}
-		only = st
 	}
-	if len(l.configured) == 1 {
-		return only
+	return list
+}
+
+// byHost returns the settings of the site that a request's Host header belongs to: the one with
+// that origin, or else the only site. It returns nil if there is none.
+func (l *sites) byHost(r *http.Request) *settings.Settings {
+	served := l.served()
+	for _, now := range served {
+		if slices.ContainsFunc(now.Allowed, func(o origin.Origin) bool { return o.IsHost(r.Host) }) {
+			return now
+		}
+	}
+	if len(served) == 1 {
+		return served[0]
 	}
 	return nil
 }

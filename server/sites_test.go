@@ -12,7 +12,7 @@ func TestSiteOfHost(t *testing.T) {
 	s, err := newSites([]Site{
 		{ID: "one", Origins: []string{"https://One.example.org:443/blog"}, Secrets: []string{"x"}},
 		{ID: "two", Origins: []string{"https://two.example.org:8443"}, Secrets: []string{"x"}},
-	}, nil, limit.New(nil, nil), nil)
+	}, nil, limit.New(nil, nil), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func syncNode(b *broker.Broker, l *sites, now func(siteID string) time.Time, w w
 			}
 		},
 		// While a secret is being replaced WordPress may have the old one only.
-		Secret:     func(id string) string { secrets := l.get(id).Secrets; return secrets[len(secrets)-1] },
+		Secret:     func(id string) string { secrets := l.get(id).now().Secrets; return secrets[len(secrets)-1] },
 		CheckURL:   func(id, url string) error { return l.get(id).checkSyncURL(url) },
 		Answered:   func(id, url string) { l.get(id).hosts.Answered(url) },
 		PublicOnly: func(id, url string) bool { return l.get(id).publicOnly(url) },
@@ -34,28 +34,30 @@ func syncNode(b *broker.Broker, l *sites, now func(siteID string) time.Time, w w
 
 // checkSyncURL returns an error if a URL that a ticket names must not be called.
 func (st *site) checkSyncURL(url string) error {
-	return st.hosts.Check(url, st.called(), st.SyncAnywhere)
+	return st.hosts.Check(url, st.called(), st.now().SyncAnywhere)
 }
 
 // publicOnly reports whether a URL must not lead to a private address.
 func (st *site) publicOnly(url string) bool {
-	return !st.Private && !st.SyncAnywhere && sitecall.ChoosesAddress(url, st.Upstream)
+	now := st.now()
+	return !now.Private && !now.SyncAnywhere && sitecall.ChoosesAddress(url, now.Upstream)
 }
 
 // called returns the origins at which the site may be called.
 func (st *site) called() []origin.Origin {
-	if upstream, err := origin.Parse(st.Upstream); err == nil {
-		return append(slices.Clip(st.origins), upstream)
+	now := st.now()
+	if upstream, err := origin.Parse(now.Upstream); err == nil {
+		return append(slices.Clip(now.Allowed), upstream)
 	}
-	return st.origins
+	return now.Allowed
 }
 
 // setCalls takes the URLs for calls that a ticket names, if they may be called.
 func (st *site) setCalls(c *ticket.Claims) {
-	if st.hosts.Allows("sync", c.Sync, st.called(), st.SyncAnywhere, st.ID, st.log) {
+	if st.hosts.Allows("sync", c.Sync, st.called(), st.now().SyncAnywhere, st.ID, st.log) {
 		st.sync.SetURL(c.Sync, c.IssuedAt.Time)
 	}
-	if st.hosts.Allows("rows", c.Rows, st.called(), st.SyncAnywhere, st.ID, st.log) {
+	if st.hosts.Allows("rows", c.Rows, st.called(), st.now().SyncAnywhere, st.ID, st.log) {
 		st.held.SetURL(c.Rows, c.IssuedAt.Time)
 	}
 }

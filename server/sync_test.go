@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/server/limit"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
@@ -105,7 +107,7 @@ func syncing(t *testing.T, on broker.Config, every time.Duration) *node {
 	t.Helper()
 	on.TTL = time.Minute
 	n := newNodeOn(t, on, func(c *Config) { c.syncEvery = every })
-	n.sites.configured[demoSite].SyncAnywhere = true // is read when a ticket has named the URL
+	n.sites.configured[demoSite].now().SyncAnywhere = true // is read when a ticket has named the URL
 	return n
 }
 
@@ -205,7 +207,7 @@ func TestSyncAfterOutdatedAddress(t *testing.T) {
 // renewed, and that it is reported with the time since then.
 func TestSyncOfClosedPages(t *testing.T) {
 	n := newNodeOn(t, broker.Config{TTL: time.Minute}, func(c *Config) { c.syncEvery, c.grace = 100*time.Millisecond, 2500*time.Millisecond })
-	n.sites.configured[demoSite].SyncAnywhere = true
+	n.sites.configured[demoSite].now().SyncAnywhere = true
 	w := newTable(t, n.demo.Secret())
 	p := n.page(t, 2).withClaims(t, func(c *ticket.Claims) { c.Sync = w.sync() })
 	n.page(t, 1).withClaims(t, func(c *ticket.Claims) { c.Sync = w.sync() }).socket(t) // the site has a page
@@ -309,10 +311,12 @@ func TestSyncURLs(t *testing.T) {
 		{Site{Upstream: "http://127.0.0.1:8000"}, "http://127.0.0.1:8001/wp-json/", false},
 	} {
 		t.Run(fmt.Sprintf("%+v to %s", c.site, c.to), func(t *testing.T) {
-			st, err := newSite(c.site, nil, nil)
+			c.site.ID, c.site.Secrets = "site", []string{"x"}
+			l, err := newSites([]Site{c.site}, nil, limit.New(nil, nil), slog.New(slog.DiscardHandler), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
+			st := l.first("site")
 			if err := st.checkSyncURL(c.to); (err == nil) != c.ok {
 				t.Error(err)
 			}

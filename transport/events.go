@@ -99,7 +99,9 @@ func (t *Events) test(w http.ResponseWriter, r *http.Request, request uint64) er
 		address, _ = t.Address(r)
 	}
 	if bye := t.addTest(address); bye != nil {
-		t.Sessions.refused(r, bye)
+		if t.Sessions.OnRefuse != nil {
+			t.Sessions.OnRefuse(r, bye)
+		}
 		return bye
 	}
 	defer t.removeTest(address)

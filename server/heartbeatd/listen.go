@@ -49,6 +49,10 @@ func (c *serveCmd) listen(ctx context.Context, log *slog.Logger, s *server.Serve
 		logStart(ctx, log, s.Readiness, "listen", public.Addr(), "admin", admin.Addr(), "nats", b.ListenAddr())
 		return nil
 	})
+	group.Go(func() error {
+		c.reloads.run(ctx, s, demo, log)
+		return nil
+	})
 	group.Go(func() error { return serveOn(front, s.LimitConnections(public, maxPublic())) })
 	group.Go(func() error { return serveOn(back, s.LimitConnections(admin, maxAdmin)) })
 	group.Go(func() error {

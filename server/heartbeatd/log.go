@@ -15,10 +15,14 @@ type logFlags struct {
 	LogFormat string `enum:"text,json" default:"text" help:"Format of the log: text, or json with one object a line."`
 }
 
-// logger returns a logger that the flags describe.
-func (f *logFlags) logger(w io.Writer) *slog.Logger {
-	var level slog.Level
+// level returns the least level that is logged.
+func (f *logFlags) level() (level slog.Level) {
 	_ = level.UnmarshalText([]byte(f.LogLevel)) // the parser has checked it
+	return level
+}
+
+// logger returns a logger with the format of the flags.
+func (f *logFlags) logger(w io.Writer, level slog.Leveler) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if f.LogFormat == "json" {
 		return limitLog(slog.New(slog.NewJSONHandler(w, options)))

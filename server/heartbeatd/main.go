@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -60,8 +61,11 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	level := new(slog.LevelVar)
+	level.Set(c.level())
+	c.Serve.reloads = &reloads{args: args, first: command, last: command, level: level}
 	command.BindTo(ctx, (*context.Context)(nil))
-	command.Bind(c.logger(os.Stderr))
+	command.Bind(c.logger(os.Stderr, level))
 	err = command.Run()
 	if errors.Is(err, context.Canceled) {
 		return nil

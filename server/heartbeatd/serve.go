@@ -15,6 +15,8 @@ import (
 	"github.com/heartbeatd/heartbeatd/server"
 	"github.com/heartbeatd/heartbeatd/server/demosite"
 	"github.com/heartbeatd/heartbeatd/server/heartbeatd/secretfile"
+	"github.com/heartbeatd/heartbeatd/server/limit"
+	"github.com/heartbeatd/heartbeatd/server/settings"
 )
 
 type serveCmd struct {
@@ -56,6 +58,8 @@ type serveCmd struct {
 
 	SiteSecretFile    secretfile.Content `help:"File with the secret, in place of --site-secret." placeholder:"FILE"`
 	SiteOldSecretFile secretfile.Content `help:"File with the previous secret, in place of --site-old-secret." placeholder:"FILE"`
+
+	reloads *reloads // nil in tests that do not reload
 }
 
 // AfterApply takes secrets, keys and passwords from their files. The parser calls it.
@@ -84,6 +88,7 @@ func (c *serveCmd) AfterApply() error {
 
 // Run serves until ctx ends, and then drains.
 func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
+	defer c.reloads.catch()() // a signal during the start does not end the process
 	config, err := c.config(log)
 	if err != nil {
 		return err
@@ -120,7 +125,11 @@ func (c *serveCmd) config(log *slog.Logger) (server.Config, error) {
 		Sites: sites, BasePath: c.BasePath, Scripts: clientjs.Dist, Logger: log,
 		TrustedProxies: c.TrustedProxy, APIKey: c.APIKey, MetricsKey: c.MetricsKey,
 	}
-	return config, config.Check()
+	if err := settings.CheckPath(c.BasePath); err != nil {
+		return config, err
+	}
+	_, err = settings.Check(sites, limit.New(nil, nil), log)
+	return config, err
 }
 
 const (

@@ -139,7 +139,7 @@ func TestSuggestions(t *testing.T) {
 // TestLogFlags checks the format and the least level of the log.
 func TestLogFlags(t *testing.T) {
 	var out bytes.Buffer
-	log := (&logFlags{LogLevel: "warn", LogFormat: "json"}).logger(&out)
+	log := (&logFlags{LogFormat: "json"}).logger(&out, slog.LevelWarn)
 	log.Info("too low")
 	log.Warn("logged")
 	var line struct{ Msg, Level string }
@@ -147,7 +147,7 @@ func TestLogFlags(t *testing.T) {
 		t.Errorf("%s: %v", out.String(), err)
 	}
 	out.Reset()
-	log = (&logFlags{LogLevel: "debug", LogFormat: "text"}).logger(&out)
+	log = (&logFlags{LogFormat: "text"}).logger(&out, slog.LevelDebug)
 	log.Debug("logged")
 	if !strings.Contains(out.String(), "level=DEBUG msg=logged") || !log.Enabled(context.Background(), slog.LevelDebug) {
 		t.Errorf("%s", out.String())

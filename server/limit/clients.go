@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -49,7 +50,7 @@ var Names = []string{Beats, Bodies, Connections, Links, Opens, Upstream, budget.
 // Clients bounds what clients use, by address: IPv4 addresses, and networks of 64 bits for
 // IPv6. It implements transport.Limits.
 type Clients struct {
-	proxies []netip.Prefix // trusted about the addresses of clients
+	proxies atomic.Pointer[[]netip.Prefix] // trusted about the addresses of clients
 	limited func(limit string)
 	bodies  transport.Quota // of all clients
 
@@ -74,10 +75,14 @@ type client struct {
 // New returns the limits of a node. limited is called with the name of a limit when something
 // is refused because of it.
 func New(proxies []netip.Prefix, limited func(limit string)) *Clients {
-	l := &Clients{proxies: proxies, limited: limited, known: make(map[netip.Prefix]*client), Requests: newRequests()}
+	l := &Clients{limited: limited, known: make(map[netip.Prefix]*client), Requests: newRequests()}
+	l.Trust(proxies)
 	l.bodies.Max, l.bodies.Denied = maxBodies, func() { l.reached(Bodies, netip.Prefix{}) }
 	return l
 }
+
+// Trust replaces the web servers that are trusted about the addresses of clients.
+func (l *Clients) Trust(proxies []netip.Prefix) { l.proxies.Store(&proxies) }
 
 // BodyBytes returns how many bytes of bodies are being received.
 func (l *Clients) BodyBytes() int64 { return l.bodies.Used() }
@@ -142,7 +147,7 @@ func (l *Clients) Refused(name string) { l.reached(name, netip.Prefix{}) }
 
 func (l *Clients) isProxy(a netip.Addr) bool {
 	a = a.Unmap()
-	for _, p := range l.proxies {
+	for _, p := range *l.proxies.Load() {
 		if p.Contains(a) {
 			return true
 		}

@@ -73,13 +73,13 @@ type Node struct {
 // api is the API of one node.
 type api struct {
 	Node
-	operatorKey string
+	operatorKey func() string
 	revoked     networkRevocations
 }
 
-// New returns the handler of the API. operatorKey is valid for every site; an empty one
-// for none.
-func New(n Node, operatorKey string) http.Handler {
+// New returns the handler of the API. operatorKey returns the key that is valid for every site; an
+// empty one for none.
+func New(n Node, operatorKey func() string) http.Handler {
 	a := &api{Node: n, operatorKey: operatorKey}
 	r := mux.NewRouter()
 	sub := r.PathPrefix(Path).Subrouter()
@@ -217,7 +217,7 @@ func (a *api) authenticate(r *http.Request) (siteID string, issued time.Time, er
 	if !found || key == "" {
 		return "", issued, &apiError{401, "no_key", "the header Authorization must be Bearer and an API key"}
 	}
-	if a.operatorKey != "" && sameKey(key, a.operatorKey) {
+	if operator := a.operatorKey(); operator != "" && sameKey(key, operator) {
 		return "", issued, nil
 	}
 	claims := new(ticket.KeyClaims)

@@ -81,7 +81,7 @@ func newTestNode(t *testing.T) *testNode {
 			}
 			return nil
 		},
-	}, operator))
+	}, func() string { return operator }))
 	t.Cleanup(func() {
 		server.Close()
 		for _, v := range views {

@@ -35,7 +35,7 @@ const (
 type Room struct {
 	name      string
 	view      *broker.View
-	fannedOut func(time.Duration) // may be nil
+	fannedOut func(kind string, took time.Duration) // may be nil
 
 	users int // pages that joined and have not left; guarded by Rooms.mu
 
@@ -158,7 +158,7 @@ func (r *Room) flush() {
 		l.Offer(r, frame, minor)
 	}
 	if r.fannedOut != nil {
-		r.fannedOut(time.Since(began))
+		r.fannedOut("presence", time.Since(began))
 	}
 }
 

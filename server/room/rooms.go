@@ -39,8 +39,9 @@ type Rooms struct {
 	Online   OnlineList
 	Active   ActivePosts
 	Notifier Notifier
-	// FannedOut takes the time until all pages of a room had a frame in their queues; nil: nobody asks.
-	FannedOut func(time.Duration)
+	// FannedOut takes the time until all pages of a room had a presence frame in their queues;
+	// nil: nobody asks.
+	FannedOut func(kind string, took time.Duration)
 
 	mu     sync.Mutex // guards byName, and users of each room
 	byName map[string]*Room

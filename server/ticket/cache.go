@@ -12,8 +12,9 @@ const maxCached = 10_000
 // ticket for minutes, and parsing it takes longer than the rest of the beat. Tickets are
 // found by their hash, so that the time of a look-up tells nothing about other tickets.
 type cache struct {
-	mu      sync.Mutex
+	mu      sync.Mutex // guards the following fields
 	tickets map[[sha256.Size]byte]verified
+	cleared int // how often it was cleared
 }
 
 type verified struct {
@@ -29,27 +30,39 @@ func (v *Verifier) VerifyCached(raw string) (siteID string, c *Claims, err error
 		return v.Verify(raw) // which returns the error
 	}
 	sum := sha256.Sum256(text[:copy(text[:], raw)])
-	found, ok := v.cache.get(sum)
+	found, cleared, ok := v.cache.get(sum)
 	if !ok {
 		if found.siteID, found.claims, err = v.parse(raw); err != nil {
 			return "", nil, err
 		}
-		v.cache.put(sum, found)
+		v.cache.put(sum, found, cleared)
 	}
 	return v.check(found.siteID, found.claims)
 }
 
-func (c *cache) get(sum [sha256.Size]byte) (v verified, ok bool) {
+// ForgetVerified makes the verifier verify all tickets again: the secrets of sites have changed.
+func (v *Verifier) ForgetVerified() {
+	v.cache.mu.Lock()
+	defer v.cache.mu.Unlock()
+	v.cache.tickets = nil
+	v.cache.cleared++
+}
+
+func (c *cache) get(sum [sha256.Size]byte) (v verified, cleared int, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	v, ok = c.tickets[sum]
-	return v, ok
+	return v, c.cleared, ok
 }
 
-// put adds a ticket. If the cache is full it removes any other.
-func (c *cache) put(sum [sha256.Size]byte, v verified) {
+// put adds a ticket, unless the cache was cleared while the ticket was verified. If the cache is full
+// it removes any other.
+func (c *cache) put(sum [sha256.Size]byte, v verified, cleared int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.cleared != cleared {
+		return
+	}
 	if c.tickets == nil {
 		c.tickets = make(map[[sha256.Size]byte]verified)
 	}
