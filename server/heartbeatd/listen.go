@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -31,16 +30,11 @@ const (
 // listen runs the two listeners until ctx ends.
 func (c *serveCmd) listen(ctx context.Context, log *slog.Logger, s *server.Server, b *broker.Broker, demo bool) error {
 	defer s.Close()
-	public, err := listenTCP(ctx, "--listen", c.Listen)
+	public, admin, err := c.listeners(ctx)
 	if err != nil {
 		return err
 	}
-	admin, err := listenTCP(ctx, "--admin-listen", c.AdminListen)
-	if err != nil {
-		_ = public.Close()
-		return err
-	}
-	if demo {
+	if demo && public.Addr().Network() == "tcp" {
 		log.Info(fmt.Sprintf("no site is configured: open the demo site at http://%s/ in two windows", public.Addr()))
 	}
 	front, back := newServer(s.Public(), log), newServer(s.Admin(), log)
@@ -77,22 +71,6 @@ const (
 // maxPublic returns the number of connections of the public listener: as many as the limit
 // of open files allows.
 func maxPublic() int { return max(maxFiles()/2, maxFiles()-maxAdmin-ownFiles) }
-
-// listenTCP listens on the address of a flag, with limits for what the kernel keeps for a client
-// that does not read.
-func listenTCP(ctx context.Context, flag, address string) (net.Listener, error) {
-	config := net.ListenConfig{Control: limitSendQueue}
-	l, err := config.Listen(ctx, "tcp", address)
-	switch {
-	case err == nil:
-		return l, nil
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("%s: another program uses %s: stop it, or use %s with another address", flag, address, flag)
-	case errors.Is(err, syscall.EACCES):
-		return nil, fmt.Errorf("%s: %w: use %s with a port above 1023", flag, err, flag)
-	}
-	return nil, fmt.Errorf("%s: %w", flag, err)
-}
 
 func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{

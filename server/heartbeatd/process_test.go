@@ -64,12 +64,14 @@ func (p *process) run(t *testing.T) {
 // logs returns the next line of the log that contains a text.
 func (p *process) logs(t *testing.T, text string) string {
 	t.Helper()
+	var last string
 	for line := range p.lines {
 		if strings.Contains(line, text) {
 			return line
 		}
+		last = line
 	}
-	t.Fatalf("heartbeatd ended, and did not log %q", text)
+	t.Fatalf("heartbeatd ended, and did not log %q, but %s", text, last)
 	return ""
 }
 

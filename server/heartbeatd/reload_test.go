@@ -45,18 +45,12 @@ func (c *configured) reload(t *testing.T, text string) string {
 // and the code with which it was closed.
 func (c *configured) open(t *testing.T, site, secret string, user int) (*websocket.Conn, websocket.StatusCode) {
 	t.Helper()
-	claims := ticket.Claims{RegisteredClaims: jwt.RegisteredClaims{Subject: fmt.Sprint(user)}, Name: "Somebody", Can: []string{"edit_posts"}}
-	raw, err := ticket.Sign(site, secret, claims, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
 	conn, _, err := websocket.Dial(t.Context(), "ws://"+c.public+"/heartbeat/socket", &websocket.DialOptions{Subprotocols: []string{transport.Subprotocol}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.CloseNow() })
-	hello, _ := json.Marshal(map[string]string{"type": "hello", "ticket": raw, "conn": fmt.Sprintf("connection-%d", user)})
-	if err := conn.Write(t.Context(), websocket.MessageText, hello); err != nil {
+	if err := conn.Write(t.Context(), websocket.MessageText, helloOf(t, site, secret, user)); err != nil {
 		t.Fatal(err)
 	}
 	code := readUntil(t, conn, "welcome")
@@ -64,6 +58,21 @@ func (c *configured) open(t *testing.T, site, secret string, user int) (*websock
 		return nil, code
 	}
 	return conn, 0
+}
+
+// helloOf returns the hello of a user's page.
+func helloOf(t *testing.T, site, secret string, user int) []byte {
+	t.Helper()
+	claims := ticket.Claims{RegisteredClaims: jwt.RegisteredClaims{Subject: fmt.Sprint(user)}, Name: "Somebody", Can: []string{"edit_posts"}}
+	raw, err := ticket.Sign(site, secret, claims, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	hello, err := json.Marshal(map[string]string{"type": "hello", "ticket": raw, "conn": fmt.Sprintf("connection-%d", user)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hello
 }
 
 // readUntil reads frames until one of a type. It returns the code with which the connection was

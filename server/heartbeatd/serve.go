@@ -20,9 +20,9 @@ import (
 )
 
 type serveCmd struct {
-	Listen      string `default:"127.0.0.1:8080" help:"Address of the public listener."`
+	Listen      string `default:"127.0.0.1:8080" help:"Address of the public listener: HOST:PORT, or unix:PATH for a Unix socket."`
 	BasePath    string `default:"/heartbeat" help:"URL path of the transports."`
-	AdminListen string `default:"127.0.0.1:8081" help:"Address of the admin listener."`
+	AdminListen string `default:"127.0.0.1:8081" help:"Address of the admin listener, likewise."`
 	NatsURL     string `help:"URL of an external NATS server or cluster. Without it an embedded NATS server runs." placeholder:"URL"`
 	NatsFlags
 	NatsStore

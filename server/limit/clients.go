@@ -3,6 +3,7 @@ package limit
 
 import (
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -98,12 +99,14 @@ func (l *Clients) OpenConnections() int {
 // web server that is not trusted: all its clients would share one address. This is assumed
 // of peers with a loopback or private address.
 func (l *Clients) AddressOf(r *http.Request) (address netip.Prefix, known bool) {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return address, false
-	}
-	if !l.isProxy(peer.Addr()) {
-		return publicAddress(peer.Addr())
+	if !isLocal(r) {
+		peer, err := netip.ParseAddrPort(r.RemoteAddr)
+		if err != nil {
+			return address, false
+		}
+		if !l.isProxy(peer.Addr()) {
+			return publicAddress(peer.Addr())
+		}
 	}
 	forwarded := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
 	for i := len(forwarded) - 1; i >= 0; i-- {
@@ -118,8 +121,18 @@ func (l *Clients) AddressOf(r *http.Request) (address netip.Prefix, known bool) 
 	return address, false
 }
 
+// isLocal reports whether a request came over a Unix socket. Its peer is a web server on this
+// machine, and is trusted: the permissions of the folder say who may connect.
+func isLocal(r *http.Request) bool {
+	_, local := r.Context().Value(http.LocalAddrContextKey).(*net.UnixAddr)
+	return local
+}
+
 // IsProxy reports whether a request comes from a trusted web server.
 func (l *Clients) IsProxy(r *http.Request) bool {
+	if isLocal(r) {
+		return true
+	}
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	return err == nil && l.isProxy(peer.Addr())
 }

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 )
 
 // maxConnections is the number of TCP connections of one address to one listener.
@@ -23,9 +24,15 @@ type listener struct {
 	open int // guarded by Clients.mu
 }
 
-// conn is a TCP connection that counts until it is closed.
+// socket is a TCP connection or one of a Unix socket.
+type socket interface {
+	net.Conn
+	syscall.Conn
+}
+
+// conn is a connection that counts until it is closed.
 type conn struct {
-	*net.TCPConn
+	socket
 	once    sync.Once
 	release func()
 }
@@ -37,22 +44,24 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		tcp, ok := c.(*net.TCPConn)
+		s, ok := c.(socket)
 		if !ok {
 			return c, nil
 		}
 		release, ok := l.count(c.RemoteAddr())
 		if ok {
-			return &conn{TCPConn: tcp, release: release}, nil
+			return &conn{socket: s, release: release}, nil
 		}
-		_ = tcp.SetLinger(0) // nothing is kept for the connection
-		_ = tcp.Close()
+		if tcp, ok := c.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0) // nothing is kept for the connection
+		}
+		_ = c.Close()
 	}
 }
 
 // Close implements net.Conn.
 func (c *conn) Close() error {
-	err := c.TCPConn.Close()
+	err := c.socket.Close()
 	c.once.Do(c.release)
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -29,7 +30,7 @@ const (
 
 // Client calls the API of one site. Its fields are flags of the commands.
 type Client struct {
-	API        string `default:"http://127.0.0.1:8081" help:"URL of heartbeatd's admin listener." placeholder:"URL"`
+	API        string `default:"http://127.0.0.1:8081" help:"URL of heartbeatd's admin listener, or unix:PATH of its Unix socket." placeholder:"URL"`
 	SiteID     string `default:"default" help:"ID of the site."`
 	SiteSecret string `help:"Secret of the site. It signs the API key." placeholder:"SECRET"`
 	APIKey     string `help:"API key of the operator, in place of the site's secret." placeholder:"KEY"`
@@ -56,7 +57,11 @@ func (e *Error) Error() string { return e.Reason + ": " + e.Remedy }
 // request builds a call. If both keys are known it uses the site's, which has fewer
 // rights. now is by the clock of WordPress, which may differ from this machine's.
 func (c *Client) request(ctx context.Context, method, path string, in any, now time.Time) (*http.Request, error) {
-	base, err := url.Parse(c.API)
+	root := c.API
+	if _, isUnix := c.unixPath(); isUnix {
+		root = "http://localhost"
+	}
+	base, err := url.Parse(root)
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
 		return nil, fmt.Errorf("invalid --api %q: it must be a URL such as %s", c.API, DefaultURL)
 	}
@@ -77,7 +82,7 @@ func (c *Client) request(ctx context.Context, method, path string, in any, now t
 		}
 		body = bytes.NewReader(b)
 	}
-	address := strings.TrimSuffix(c.API, "/") + "/api/v1" + path + "?site=" + url.QueryEscape(c.SiteID)
+	address := strings.TrimSuffix(root, "/") + "/api/v1" + path + "?site=" + url.QueryEscape(c.SiteID)
 	r, err := http.NewRequestWithContext(ctx, method, address, body)
 	if err != nil {
 		return nil, err
@@ -96,7 +101,7 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any, now
 	if err != nil {
 		return err
 	}
-	answer, err := NewHTTPClient(nil).Do(r)
+	answer, err := NewHTTPClient(c.transport()).Do(r)
 	if err != nil {
 		return &Error{Reason: "no answer from " + c.API + ": " + Cause(err), Remedy: "check that heartbeatd runs and that --api is the URL of its --admin-listen"}
 	}
@@ -109,6 +114,20 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any, now
 		return nil
 	}
 	return c.failure(answer, body)
+}
+
+// unixPath returns the path of the Unix socket of the admin listener, if it has one.
+func (c *Client) unixPath() (path string, isUnix bool) { return strings.CutPrefix(c.API, "unix:") }
+
+// transport returns how calls reach the admin listener.
+func (c *Client) transport() http.RoundTripper {
+	path, isUnix := c.unixPath()
+	if !isUnix {
+		return nil // the usual one
+	}
+	return &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", path)
+	}}
 }
 
 // failure reads an error of the API. It also recognizes answers that are not the

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/coreos/go-systemd/v22/activation"
+)
+
+// The names of the sockets that systemd may open for heartbeatd: FileDescriptorName= of a socket
+// unit. A connection that comes while heartbeatd is restarted waits in such a socket.
+const (
+	publicSocket = "public"
+	adminSocket  = "admin"
+)
+
+// maxUnixPath is the largest number of bytes of the path of a Unix socket.
+const maxUnixPath = 107
+
+// listeners returns the public listener and the admin listener: those that systemd has opened, or
+// those of the flags.
+func (c *serveCmd) listeners(ctx context.Context) (public, admin net.Listener, err error) {
+	inherited, err := inherit()
+	if err != nil {
+		return nil, nil, err
+	}
+	if public = inherited[publicSocket]; public == nil {
+		public, err = listenOn(ctx, "--listen", c.Listen)
+	}
+	if admin = inherited[adminSocket]; admin == nil && err == nil {
+		admin, err = listenOn(ctx, "--admin-listen", c.AdminListen)
+	}
+	if err != nil {
+		for _, l := range []net.Listener{public, admin} {
+			if l != nil {
+				_ = l.Close()
+			}
+		}
+		return nil, nil, err
+	}
+	return public, admin, nil
+}
+
+// inherit returns the listening sockets that systemd has opened, by name.
+func inherit() (map[string]net.Listener, error) {
+	named, err := activation.ListenersWithNames()
+	if err != nil {
+		return nil, fmt.Errorf("the sockets of systemd: %w", err)
+	}
+	inherited := make(map[string]net.Listener)
+	for name, list := range named {
+		for _, l := range list {
+			switch {
+			case l == nil:
+				err = errors.New("heartbeatd needs stream sockets: use ListenStream= in the socket unit")
+			case name != publicSocket && name != adminSocket:
+				err = fmt.Errorf("systemd has opened a socket %q: set FileDescriptorName= of the socket unit to %s or %s", name, publicSocket, adminSocket)
+			case inherited[name] != nil:
+				err = fmt.Errorf("systemd has opened several sockets %q: heartbeatd can use one", name)
+			default:
+				inherited[name] = l
+				err = limitInherited(l)
+			}
+			if err != nil {
+				closeAll(named)
+				return nil, err
+			}
+		}
+	}
+	return inherited, nil
+}
+
+func closeAll(named map[string][]net.Listener) {
+	for _, list := range named {
+		for _, l := range list {
+			if l != nil {
+				_ = l.Close()
+			}
+		}
+	}
+}
+
+// limitInherited sets the limits of a listener of TCP.
+func limitInherited(l net.Listener) error {
+	tcp, ok := l.(*net.TCPListener)
+	if !ok {
+		return nil
+	}
+	c, err := tcp.SyscallConn()
+	if err != nil {
+		return err
+	}
+	if err = limitSendQueue("", "", c); errors.Is(err, syscall.ENOPROTOOPT) {
+		return nil // a socket of Multipath TCP
+	}
+	return err
+}
+
+// listenOn listens on the address of a flag: HOST:PORT, or unix:PATH.
+func listenOn(ctx context.Context, flag, address string) (net.Listener, error) {
+	path, isUnix := strings.CutPrefix(address, "unix:")
+	var l net.Listener
+	var err error
+	if isUnix {
+		l, err = listenUnix(ctx, path)
+	} else { // with limits for what the kernel keeps for a client that does not read
+		l, err = (&net.ListenConfig{Control: limitSendQueue}).Listen(ctx, "tcp", address)
+	}
+	switch {
+	case err == nil:
+		return l, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s: another program uses %s: stop it, or use %s with another address", flag, address, flag)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s: %w: create the folder", flag, err)
+	case errors.Is(err, fs.ErrPermission) && isUnix:
+		return nil, fmt.Errorf("%s: %w: use a folder that heartbeatd may write to", flag, err)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("%s: %w: use %s with a port above 1023", flag, err, flag)
+	}
+	return nil, fmt.Errorf("%s: %w", flag, err)
+}
+
+// listenUnix listens on a Unix socket. It takes the place of one on which nobody listens any more.
+// Everybody who may enter the folder may connect, as the web server must.
+func listenUnix(ctx context.Context, path string) (net.Listener, error) {
+	if path == "" || len(path) > maxUnixPath {
+		return nil, fmt.Errorf("the path of a Unix socket has 1 to %d bytes, as unix:/run/heartbeatd/public.sock", maxUnixPath)
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == fs.ModeSocket {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
+		if err == nil {
+			return nil, cmp.Or(conn.Close(), error(syscall.EADDRINUSE))
+		}
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			_ = os.Remove(path)
+		}
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o666); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
