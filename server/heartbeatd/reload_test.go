@@ -113,7 +113,7 @@ func TestReload(t *testing.T) {
 	c.write(t, `{"sites":[{"id":"blog","secrets":["`+oldSecret+`"]},{"id":"shop","secrets":["`+oldSecret+`-"]}],"drain-time":"10ms"}`)
 	c.process = startProcess(t, "--config", c.path)
 	var pages []*websocket.Conn
-	for user := 1; user <= 20; user++ {
+	for user := 1; user <= 500; user++ {
 		page, code := c.open(t, "blog", oldSecret, user)
 		if page == nil {
 			t.Fatalf("a page is closed with %d", code)
@@ -141,7 +141,7 @@ func TestReload(t *testing.T) {
 	}{
 		{"blog", oldSecret, transport.CodeTicket}, {"blog", newSecret, 0}, {"news", newSecret + "-", 0}, {"shop", oldSecret + "-", transport.CodeTicket},
 	} {
-		if _, code := c.open(t, open.site, open.secret, 100); code != open.code {
+		if _, code := c.open(t, open.site, open.secret, 1000); code != open.code {
 			t.Errorf("%s with %q: closed with %d, want %d", open.site, open.secret, code, open.code)
 		}
 	}
@@ -167,7 +167,7 @@ func TestReload(t *testing.T) {
 	for _, page := range pages {
 		beats(t, page)
 	}
-	if _, code := c.open(t, "news", newSecret+"-", 101); code != 0 {
+	if _, code := c.open(t, "news", newSecret+"-", 1001); code != 0 {
 		t.Errorf("after bad configurations a page is closed with %d", code)
 	}
 }
