@@ -245,9 +245,6 @@ func (b *Broker) useLink(l *link, info *jetstream.StreamInfo, seen uint64) {
 		b.lastSeq = 0
 		b.rewriteAll()
 	}
-	if last != nil && (last.nc != l.nc || last.reconnects != l.reconnects) {
-		b.counts.Reconnects++
-	}
 	b.lastSeq = max(b.lastSeq, info.State.LastSeq)
 	l.epoch = b.epoch
 	if newBucket || last.nc != l.nc || last.reconnects != l.reconnects {
@@ -255,6 +252,7 @@ func (b *Broker) useLink(l *link, info *jetstream.StreamInfo, seen uint64) {
 			b.requeueInFlight()
 		}
 		b.link = l
+		b.counts.Reconnects++ // the first one is subtracted by Stats
 		close(b.replaced)
 		b.replaced = make(chan struct{})
 	}

@@ -3,7 +3,7 @@ package broker
 // Stats are numbers about a broker since it was opened.
 type Stats struct {
 	Connected  bool   // presence is read from NATS and written to it
-	Reconnects uint64 // connections after the first
+	Reconnects uint64 // connections, and buckets, after the first
 	Entries    int    // that the node writes
 	Queued     int    // writes that wait to be sent
 	InFlight   int    // writes that wait for their acks
@@ -17,7 +17,7 @@ func (b *Broker) Stats() Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.counts
-	s.Connected = b.health.err() == nil
+	s.Connected, s.Reconnects = b.health.err() == nil, max(s.Reconnects, 1)-1
 	s.Entries, s.Queued, s.InFlight, s.Writes = len(b.items), b.queue.Len(), len(b.inFlight), b.writeCount
 	return s
 }

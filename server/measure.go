@@ -10,12 +10,9 @@ import (
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
-const (
-	// overHTTP is a link of requests, for long-poll or an event stream; notYet is the transport of
-	// a page that has opened such a link, and has not asked for frames yet.
-	overHTTP = "http"
-	notYet   = "opening"
-)
+// overHTTP is a link of requests, for long-poll or an event stream; notYet is the transport of
+// a page that has opened such a link, and has not asked for frames yet.
+const overHTTP, notYet = "http", "opening"
 
 var metricLabels = metrics.Labels{
 	Limits: limit.Names, Refusals: refusal.Causes(), Transports: []string{transport.NameWebSocket, overHTTP},

@@ -54,7 +54,7 @@ var (
 	problems    = describe("problem", "1 for each part that does not work now, as /readyz names it.", "name")
 
 	connected  = describe("nats_connected", "1 if presence is read from NATS and written to it, or 0.")
-	reconnects = describe("nats_reconnects_total", "Connections to NATS since the first.")
+	reconnects = describe("nats_reconnects_total", "Times that the node got another connection to NATS, or found another bucket, since the first.")
 	entries    = describe("presence_entries", "Presence entries that the node writes and renews.")
 	queued     = describe("presence_queue", "Writes of presence that wait to be sent to NATS.")
 	inFlight   = describe("presence_writes_in_flight", "Writes of presence that NATS has not acknowledged yet.")
