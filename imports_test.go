@@ -55,7 +55,7 @@ var allowed = map[string][]string{
 	"/server/version":       {},
 	"/server/wordpress":     {},
 	"/transport":            {},
-	"/broker":               {"/broker/ack", "/broker/bucket", "/broker/budget", "/broker/clock", "/broker/embedded", "/broker/external", "/broker/leader", "/broker/presence", "/broker/problem", "/broker/streamsize"},
+	"/broker":               {"/broker/ack", "/broker/bucket", "/broker/budget", "/broker/clock", "/broker/embedded", "/broker/external", "/broker/leader", "/broker/presence", "/broker/problem", "/broker/recent", "/broker/streamsize"},
 	"/broker/ack":           {},
 	"/broker/clock":         {},
 	"/broker/embedded":      {"/broker/budget", "/broker/presence"},
@@ -65,6 +65,7 @@ var allowed = map[string][]string{
 	"/broker/budget":        {},
 	"/broker/presence":      {},
 	"/broker/problem":       {},
+	"/broker/recent":        {},
 	"/broker/streamsize":    {"/broker/problem"},
 	"/client-js":            {},
 	"/internal/leaktest":    {},                            // for tests only

@@ -202,21 +202,6 @@ func TestQueueKeepsNewestValue(t *testing.T) {
 	})
 }
 
-func TestRecentlyGoneLimit(t *testing.T) {
-	t.Parallel()
-	var g recentlyGone
-	now := time.Now()
-	for i := range 2 * maxRecent {
-		g.add(fmt.Sprint(i), now)
-	}
-	if len(g.at) != maxRecent {
-		t.Errorf("%d keys, want %d", len(g.at), maxRecent)
-	}
-	if g.add("later", now.Add(recentTime)); len(g.at) != 1 {
-		t.Errorf("%d old keys were not removed", len(g.at)-1)
-	}
-}
-
 // TestRefusalsAreReportedWithoutLocks checks that the lock of the broker is free when it is reported
 // that a budget is used up: a report writes a log.
 func TestRefusalsAreReportedWithoutLocks(t *testing.T) {

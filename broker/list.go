@@ -2,7 +2,6 @@ package broker
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"time"
 
@@ -71,31 +70,5 @@ func (v *View) Held(k presence.Key) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	s := v.fold.Value(name)
-	return s != nil && s.Held || time.Since(v.recent.at[name]) < recentTime
-}
-
-// recentTime is the longest time between a beat and PHP's write for it.
-const recentTime = 5 * time.Second
-
-// maxRecent is the largest number of keys in recentlyGone.
-const maxRecent = 10_000
-
-// recentlyGone has the keys that links held and that left within the last recentTime. The
-// zero value is empty.
-type recentlyGone struct {
-	at    map[string]time.Time
-	swept time.Time
-}
-
-func (g *recentlyGone) add(name string, now time.Time) {
-	if now.Sub(g.swept) >= recentTime {
-		g.swept = now
-		maps.DeleteFunc(g.at, func(_ string, at time.Time) bool { return now.Sub(at) >= recentTime })
-	}
-	if g.at == nil {
-		g.at = map[string]time.Time{}
-	}
-	if len(g.at) < maxRecent {
-		g.at[name] = now
-	}
+	return s != nil && s.Held || v.recent.Has(name, time.Now())
 }

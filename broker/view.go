@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/broker/recent"
 )
 
 // View is a live view of the rooms of a site: the entries of the bucket, and this node's
@@ -20,7 +21,7 @@ type View struct {
 	mu     sync.Mutex // guards the following; acquired after the broker's
 	fold   presence.Fold
 	lists  map[string]listing // by room, until it changes
-	recent recentlyGone
+	recent recent.Keys
 }
 
 type listing struct {
@@ -145,7 +146,7 @@ func (v *View) refresh(name string) {
 		changes = v.fold.PutName(name, key, stored)
 	} else {
 		if last := v.fold.Value(name); last != nil && last.Held {
-			v.recent.add(name, time.Now())
+			v.recent.Add(name, time.Now())
 		}
 		changes = v.fold.RemoveName(name)
 	}
