@@ -32,6 +32,7 @@ type frame struct {
 	Joined   []map[string]any `json:"joined"`
 	Updated  []map[string]any `json:"updated"`
 	Left     []map[string]any `json:"left"`
+	Dates    []map[string]any `json:"dates"`
 	Total    int              `json:"total"`
 	Code     int              `json:"code"`
 	Reason   string           `json:"reason"`

@@ -76,7 +76,7 @@ func (s *session) begin(replay *replayBuffer, claims *ticket.Claims, hello trans
 			s.forget(s)
 		}
 	}()
-	s.connect(out)
+	s.connect(out, hello.Dates)
 	s.accept(claims)
 	s.timer.Reset(s.left())
 	s.site.rooms.Notifier.Unsubscribe(s) // a page that resumes may have missed changes

@@ -13,17 +13,19 @@ import (
 type outlet struct {
 	mu          sync.Mutex // guards the following fields
 	out         *transport.Outbox
+	dates       bool          // the page understands dates in presence frames
 	stale       []*room.Room  // rooms of which a frame did not fit: the page needs their snapshots
 	subscribing bool          // the replay buffer will send the pushes that the page missed
 	pushed      broker.Cursor // of the last push that the page was sent
 }
 
-// attach gives the outlet a connection, and returns the one that it had.
-func (o *outlet) attach(out *transport.Outbox) (old *transport.Outbox) {
+// attach gives the outlet a connection, and returns the one that it had. dates is what the hello
+// says about the page.
+func (o *outlet) attach(out *transport.Outbox, dates bool) (old *transport.Outbox) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	old = o.out
-	o.out, o.stale, o.subscribing = out, nil, true
+	o.out, o.dates, o.stale, o.subscribing = out, dates, nil, true
 	return old
 }
 
@@ -74,6 +76,13 @@ func (o *outlet) Offer(r *room.Room, frame []byte, minor bool) {
 	if !o.out.Offer(frame, minor) {
 		o.stale = append(o.stale, r)
 	}
+}
+
+// TakesDates implements room.Listener.
+func (o *outlet) TakesDates() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.dates
 }
 
 // takeStale returns the rooms of which the page needs a snapshot, once.

@@ -24,6 +24,7 @@ func readHello(r *http.Request, b []byte) (Hello, error) {
 		return ParseHello(b)
 	}
 	var hello Hello
+	var dates string
 	body := make([]byte, 0, len(b)+1)
 	for pair := range bytes.SplitSeq(b, []byte("&")) {
 		name, escaped, _ := bytes.Cut(pair, []byte("="))
@@ -35,6 +36,8 @@ func readHello(r *http.Request, b []byte) (Hello, error) {
 			field = &hello.Conn
 		case "after":
 			field = &hello.After
+		case "dates":
+			field = &dates
 		default:
 			body = append(append(body, pair...), '&')
 			continue
@@ -45,6 +48,7 @@ func readHello(r *http.Request, b []byte) (Hello, error) {
 		}
 		*field = value
 	}
+	hello.Dates = dates == "true"
 	hello.Body = string(bytes.TrimSuffix(body, []byte("&")))
 	return hello, nil
 }

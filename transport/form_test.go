@@ -30,6 +30,18 @@ func TestHelloFormMemory(t *testing.T) {
 	}
 }
 
+// TestHelloFormDates checks that a page says in a form that it understands dates.
+func TestHelloFormDates(t *testing.T) {
+	for form, want := range map[string]Hello{
+		"ticket=t&dates=true&idle=0": {Ticket: "t", Body: "idle=0", Dates: true},
+		"ticket=t&dates=false":       {Ticket: "t"},
+	} {
+		if hello, err := readHello(formRequest("/open", form)); err != nil || hello != want {
+			t.Errorf("%s: %+v, %v", form, hello, err)
+		}
+	}
+}
+
 // TestHelloFormBody checks that the fields of the hello's body stay unchanged.
 func TestHelloFormBody(t *testing.T) {
 	for name, c := range map[string]struct{ form, body string }{

@@ -16,6 +16,7 @@ type Hello struct {
 	Conn   string // the page's connection id
 	After  string // the cursor of the last push that the page received
 	Body   string // the presence handles of its last beat, urlencoded
+	Dates  bool   // the page understands dates in presence frames
 }
 
 // Welcome is the answer to a hello.
@@ -39,6 +40,7 @@ type clientFrame struct {
 	Ticket string `json:"ticket"`
 	Conn   string `json:"conn"`
 	After  string `json:"after"`
+	Dates  bool   `json:"dates"`
 }
 
 func parseFrame(b []byte) (clientFrame, error) {
@@ -82,7 +84,7 @@ func ParseHello(b []byte) (Hello, error) {
 	if f.Type != "hello" {
 		return Hello{}, protocolError("the first frame must be a hello, not " + quoteShort(f.Type))
 	}
-	return Hello{Ticket: f.Ticket, Conn: f.Conn, After: f.After, Body: f.Body}, nil
+	return Hello{Ticket: f.Ticket, Conn: f.Conn, After: f.After, Body: f.Body, Dates: f.Dates}, nil
 }
 
 // Frame returns the frame of the welcome.

@@ -84,7 +84,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 	const selector = createTransportSelector({
 		order: known(),
 		make: (name, calls) => LINKS[name](Object.assign({ url: config.url, win, network }, calls), slots),
-		hello: () => ({ ticket: ticket.text, conn, after: cursor, body: (helloPresence = here()) }),
+		hello: () => ({ ticket: ticket.text, conn, after: cursor, dates: true, body: (helloPresence = here()) }),
 		isUp: () => isUp(win, config.url),
 		may: (name) => name === 'websocket' || (!win.document.hidden && slots.available()),
 		othersLinked: slots.full,
@@ -132,7 +132,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 			nudges.receive(frame)
 		} else if (type === 'push') pushed(frame)
 		else if (type === 'deposits') deposited(frame)
-		else if (type === 'presence' && typeof room === 'string') roomChanged(readPresence(frame))
+		else if (type === 'presence' && typeof room === 'string') roomChanged(readPresence(frame, rooms.room(room)))
 		else if (type === 'active-posts' && Array.isArray(posts)) tell(type, { posts })
 		else if (type === 'move') selector.move()
 		else if (type === 'missed') {

@@ -5,15 +5,19 @@ import { reportErrors } from './reporterrors.js'
 // A page keeps at most this many entries of a room; `total` counts all of them.
 const MAX_ENTRIES = 1000
 
-export const EMPTY = Object.freeze({ entries: Object.freeze([]), total: 0 })
+export const EMPTY = { entries: [], total: 0 }
 
 // The members of an entry's data that pages show.
 const SHOWN = ['screen', 'screen_label', 'title']
 
-/** Returns a presence frame with valid entries only. */
-export function readPresence({ room, snapshot, total, joined, updated, left }) {
-	const read = (entries) => [].concat(entries).filter(isEntry)
-	return snapshot ? { room, snapshot: read(snapshot), total: total || 0 } : { room, joined: read(joined), updated: read(updated), left: read(left) }
+/**
+ * Returns a presence frame with valid entries only. A date is a change of an entry that the room
+ * has: it becomes one of the updated entries.
+ */
+export function readPresence({ room, snapshot, total, joined, updated, left, dates = [] }, { entries }) {
+	const read = (list) => [].concat(list).filter(isEntry)
+	const dated = dates.map((date) => Object.assign({}, find(entries, date), date))
+	return snapshot ? { room, snapshot: read(snapshot), total: total || 0 } : { room, joined: read(joined), updated: read(dated.concat(updated)), left: read(left) }
 }
 
 // Whether a value is an entry. Any user who may edit posts can write any data. In frames a text that
@@ -32,32 +36,29 @@ export function applyPresence(room, { snapshot, total, joined, updated, left }) 
 		const entries = snapshot.slice(0, MAX_ENTRIES)
 		return { entries, total: Math.max(total, entries.length) }
 	}
-	const entries = updated.concat(joined).reduce(put, without(room.entries, left)).slice(0, MAX_ENTRIES)
+	const all = new Map(room.entries.map((entry) => [entry.client_id, entry]))
 	// If the list was cut, the total is larger. It counts who joins and leaves, and is at
 	// least the length of the list.
-	const added = joined.filter((entry) => !has(room.entries, entry)).length
+	const added = joined.filter(({ client_id }) => !all.has(client_id)).length
+	left.forEach(({ client_id }) => all.delete(client_id))
+	updated.concat(joined).forEach((entry) => all.set(entry.client_id, entry))
+	const entries = Array.from(all.values()).slice(0, MAX_ENTRIES)
 	return { entries, total: Math.max(room.total + added - left.length, entries.length) }
 }
-
-const same = (entry) => (other) => other.client_id === entry.client_id
-
-const has = (entries, entry) => entries.some(same(entry))
-
-const without = (entries, left) => entries.filter((entry) => !has(left, entry))
-
-const put = (entries, entry) => (has(entries, entry) ? entries.map((other) => (same(entry)(other) ? entry : other)) : entries.concat([entry]))
 
 /**
  * Whether a frame has a change of anybody but this user. A snapshot may have one. A new date,
  * and becoming idle or active, do not count.
  */
 export function concernsOthers({ snapshot, joined, updated, left }, userId, entries) {
-	const isNews = (entry) => undated(entry) !== undated(entries.find(same(entry)))
+	const isNews = (entry) => undated(entry) !== undated(find(entries, entry))
 	return snapshot || ofOthers(joined.concat(left, updated.filter(isNews)), userId).length
 }
 
 /** Whether a frame updates the lock of another user. */
 export const contestsLock = ({ snapshot, updated }, userId) => !snapshot && ofOthers(updated, userId).some(({ client_id }) => /^lock-/.test(client_id))
+
+const find = (entries, { client_id }) => entries.find((entry) => entry.client_id === client_id)
 
 const ofOthers = (entries, userId) => entries.filter((entry) => String(entry.user_id) !== String(userId))
 
@@ -68,38 +69,33 @@ const MAX_ROOMS = 64
 /** Keeps the rooms that this page hears, and calls back when one changes. */
 export function createRooms(win) {
 	const rooms = new Map()
-	let watchers = []
-
-	function set(name, room) {
-		rooms.delete(name)
-		rooms.set(name, room)
-		if (rooms.size > MAX_ROOMS) rooms.delete(rooms.keys().next().value)
-	}
+	const watchers = new Set()
+	const current = (name) => rooms.get(name) || EMPTY
 
 	return {
 		receive(frame) {
 			const name = frame.room
-			set(name, applyPresence(rooms.get(name) || EMPTY, frame))
-			watchers.filter((watcher) => watcher.name === name).forEach(({ callback }) => reportErrors(win, () => callback(view(name))))
+			const room = applyPresence(current(name), frame)
+			rooms.delete(name)
+			rooms.set(name, room)
+			if (rooms.size > MAX_ROOMS) rooms.delete(rooms.keys().next().value)
+			Array.from(watchers).filter((watcher) => watcher.name === name).forEach(({ callback }) => reportErrors(win, () => callback(view(name))))
 		},
 		room: view,
 	}
 
 	function view(name) {
-		const current = () => rooms.get(name) || EMPTY
 		return {
 			get entries() {
-				return current().entries.slice()
+				return current(name).entries.slice()
 			},
 			get total() {
-				return current().total
+				return current(name).total
 			},
 			onChange(callback) {
 				const watcher = { name, callback }
-				watchers = watchers.concat(watcher)
-				return () => {
-					watchers = watchers.filter((other) => other !== watcher)
-				}
+				watchers.add(watcher)
+				return () => watchers.delete(watcher)
 			},
 		}
 	}

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as rooms from '../src/room.js'
 
-const { EMPTY, createRooms, readPresence } = rooms
-const applyPresence = (room, frame) => rooms.applyPresence(room, readPresence({ room: 'r', ...frame }))
+const { EMPTY, createRooms } = rooms
+const readPresence = (frame, room = EMPTY) => rooms.readPresence(frame, room)
+const applyPresence = (room, frame) => rooms.applyPresence(room, readPresence({ room: 'r', ...frame }, room))
 const concernsOthers = (frame, ...args) => Boolean(rooms.concernsOthers(readPresence(frame), ...args))
 const contestsLock = (frame, userId) => rooms.contestsLock(readPresence(frame), userId)
 const entry = (client_id, rest) => ({ client_id, user_id: 1, display_name: 'Ada', avatar_url: '', data: {}, date_gmt: '2026-01-01 00:00:00', ...rest })
@@ -18,6 +19,17 @@ test('a snapshot replaces the entries; changes add, update and remove them', () 
 	assert.deepEqual(ids(room), ['a', 'c'])
 	assert.deepEqual(room.entries[0].data, { n: 1 })
 	assert.equal(room.total, 2)
+})
+
+test('a date changes the date of an entry, and whether it is idle; a page does not know others by a date', () => {
+	const before = applyPresence(EMPTY, { room: 'r', joined: [entry('a', { idle: true, data: { n: 1 } }), entry('b', { idle: true })] })
+	const frame = readPresence({ room: 'r', dates: [{ client_id: 'a', date_gmt: '2026-01-01 00:00:09' }, { client_id: 'b', date_gmt: '2026-01-01 00:00:08', idle: false }, { client_id: 'x', date_gmt: '2026-01-01 00:00:09' }] }, before)
+	const after = [entry('a', { idle: true, data: { n: 1 }, date_gmt: '2026-01-01 00:00:09' }), entry('b', { idle: false, date_gmt: '2026-01-01 00:00:08' })]
+	assert.deepEqual(frame, { room: 'r', joined: [], updated: after, left: [] })
+	assert.deepEqual(rooms.applyPresence(before, frame), { entries: after, total: 2 })
+	assert.equal(before.entries[0].date_gmt, '2026-01-01 00:00:00', 'the room before is unchanged')
+	assert.equal(Boolean(rooms.concernsOthers(frame, 7, before.entries)), false)
+	assert.equal(applyPresence(before, { dates: [{ client_id: 'a', date_gmt: '' }] }).entries[0].date_gmt, '2026-01-01 00:00:00')
 })
 
 test('applyPresence does not modify the room', () => {

@@ -56,7 +56,7 @@ func BenchmarkFlush(b *testing.B) {
 		}
 		r.pending = make(map[string]pending)
 		for _, e := range joins {
-			r.pending[e.ClientID] = pending{presence.Joined, e}
+			r.pending[e.ClientID] = pending{kind: presence.Joined, entry: e}
 		}
 		r.flush()
 	}

@@ -18,7 +18,6 @@ const largeRoom = 100
 // changes and flushes: while the number of flushes is the same, later changes are pending.
 type snapshot struct {
 	frame            []byte // nil: not kept
-	total            int
 	changes, flushes uint64
 	at               time.Time
 }
@@ -29,7 +28,7 @@ type snapshot struct {
 func (r *Room) snapshotFrame() []byte {
 	r.mu.Lock()
 	s := &r.last
-	recent := s.total >= largeRoom && s.flushes == r.flushes && time.Since(s.at) < interval
+	recent := r.total >= largeRoom && s.flushes == r.flushes && time.Since(s.at) < interval
 	valid := s.frame != nil && (s.changes == r.changes || recent)
 	r.mu.Unlock()
 	if valid {
@@ -42,18 +41,20 @@ func (r *Room) snapshotFrame() []byte {
 // changes the frame has. newSnapshot is called with r.sendMu held.
 func (r *Room) newSnapshot(listed func()) []byte {
 	var list []presence.Entry
+	var all int
 	r.view.Room(r.name, func(entries []presence.Entry, total int) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		list = entries
+		list, all, r.total = entries, total, total
 		listed()
-		r.last = snapshot{nil, total, r.changes, r.flushes, time.Now()}
+		r.last = snapshot{nil, r.changes, r.flushes, time.Now()}
 	})
+	r.cut = r.cut || all > len(list)
 	b := r.newFrame(len(list))
 	budget := largeBudget
 	b = r.appendEntries(b, "snapshot", list, &budget)
 	b = append(b, `,"total":`...)
-	b = strconv.AppendInt(b, int64(r.last.total), 10)
+	b = strconv.AppendInt(b, int64(all), 10)
 	b = append(b, '}')
 	if len(list) > smallList {
 		r.last.frame = b
@@ -61,20 +62,24 @@ func (r *Room) newSnapshot(listed func()) []byte {
 	return b
 }
 
-// changesFrame lists changes. It is called with r.sendMu held.
-func (r *Room) changesFrame(changed map[string]pending) []byte {
+// changesFrame lists changes: with dates, those of a date alone, or of the date and idle, as dates.
+// It is called with r.sendMu held.
+func (r *Room) changesFrame(changed map[string]pending, dates bool) []byte {
 	var joined, updated, left []presence.Entry
+	var dated []pending
 	for _, p := range changed {
-		switch p.kind {
-		case presence.Joined:
+		switch {
+		case p.kind == presence.Joined:
 			joined = append(joined, p.entry)
-		case presence.Left:
+		case p.kind == presence.Left:
 			left = append(left, p.entry)
+		case p.dated && dates:
+			dated = append(dated, p)
 		default:
 			updated = append(updated, p.entry)
 		}
 	}
-	b, budget := r.newFrame(len(changed)), largeBudget
+	b, budget := r.newFrame(len(changed)-len(dated)), largeBudget
 	for _, part := range []struct {
 		name    string
 		entries []presence.Entry
@@ -83,7 +88,27 @@ func (r *Room) changesFrame(changed map[string]pending) []byte {
 			b = r.appendEntries(b, part.name, part.entries, &budget)
 		}
 	}
-	return append(b, '}')
+	return append(appendDates(b, dated), '}')
+}
+
+// appendDates writes what has changed of entries, if there are any.
+func appendDates(b []byte, dated []pending) []byte {
+	if len(dated) == 0 {
+		return b
+	}
+	b = append(b, `,"dates":[`...)
+	for i := range dated {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = transport.AppendString(append(b, `{"client_id":`...), dated[i].entry.ClientID)
+		b = transport.AppendString(append(b, `,"date_gmt":`...), dated[i].entry.DateGMT)
+		if dated[i].idle {
+			b = dated[i].entry.Idle.AppendMember(b)
+		}
+		b = append(b, '}')
+	}
+	return append(b, ']')
 }
 
 // newFrame begins a frame with space for so many entries.

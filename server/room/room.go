@@ -45,10 +45,12 @@ type Room struct {
 	sendMu    sync.Mutex // guards the following fields
 	listeners listeners
 	last      snapshot
+	cut       bool // a page may not know all entries: it was sent the first of them only
 	prefixes  prefixCache
 
 	mu        sync.Mutex // guards the following fields; held only briefly
 	listening int        // the number of listeners
+	total     int        // the number of entries, since the last snapshot was made
 	pending   map[string]pending
 	overflow  bool   // more than maxChanges changes are pending: a snapshot is due
 	changes   uint64 // the number of changes
@@ -65,20 +67,27 @@ func (r *Room) Name() string { return r.name }
 type pending struct {
 	kind  presence.Kind
 	entry presence.Entry
+	dated bool // only the date has changed, and Entry.Idle if idle is true
+	idle  bool
+}
+
+func newPending(c presence.Change) pending {
+	dated := c.Kind == presence.Seen || c.IdleOnly && c.Entry.Idle != presence.Unreported
+	return pending{c.Kind, c.Entry, dated, c.IdleOnly}
 }
 
 // fold adds a later change of the client id. A join and a leave make a leave: a page that
 // got a snapshot in between needs it, and others ignore it.
 func (p pending) fold(c presence.Change) pending {
+	next := newPending(c)
 	switch {
 	case p.kind == presence.Joined && c.Kind != presence.Left:
-		return pending{presence.Joined, c.Entry}
-	case p.kind == presence.Left && c.Kind == presence.Joined:
-		return pending{presence.Updated, c.Entry}
-	case p.kind == presence.Updated && c.Kind == presence.Seen:
-		return pending{presence.Updated, c.Entry}
+		next.kind = presence.Joined
+	case p.kind == presence.Left && c.Kind == presence.Joined, p.kind == presence.Updated && c.Kind == presence.Seen:
+		next.kind = presence.Updated
 	}
-	return pending{c.Kind, c.Entry}
+	next.dated, next.idle = next.dated && p.dated, next.idle || p.idle
+	return next
 }
 
 // change handles one change of the room. It is called under the view's lock.
@@ -86,6 +95,12 @@ func (r *Room) change(c presence.Change) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.changes++
+	switch c.Kind {
+	case presence.Joined:
+		r.total++
+	case presence.Left:
+		r.total--
+	}
 	if r.listening == 0 {
 		return
 	}
@@ -111,7 +126,7 @@ func (r *Room) gather(c presence.Change) {
 		if r.pending == nil {
 			r.pending = make(map[string]pending)
 		}
-		r.pending[c.Entry.ClientID] = pending{c.Kind, c.Entry}
+		r.pending[c.Entry.ClientID] = newPending(c)
 	}
 }
 
@@ -137,25 +152,34 @@ func (r *Room) flush() {
 	defer r.sendMu.Unlock()
 	r.mu.Lock()
 	r.due = time.Time{}
-	changed, overflow := r.pending, r.overflow
-	if overflow {
+	changed, anew := r.pending, r.overflow || r.cut && r.total <= presence.MaxListed
+	if anew {
 		r.lastSent = time.Now() // changes that come before the snapshot is made are not urgent
 	} else {
 		r.flushed()
 	}
 	r.mu.Unlock()
-	var frame []byte
 	switch {
-	case overflow:
-		frame = r.newSnapshot(r.flushed)
+	case anew:
+		r.cut = false
+		frame := r.newSnapshot(r.flushed)
+		r.send(false, func(bool) []byte { return frame })
 	case len(changed) > 0:
-		frame = r.changesFrame(changed)
-	default:
-		return
+		r.send(r.isMinor(changed), func(dates bool) []byte { return r.changesFrame(changed, dates) })
 	}
-	minor := !overflow && r.isMinor(changed)
+}
+
+// send sends a frame to every page. encode returns it, with dates or without; send calls it at most
+// once for each. send is called with r.sendMu held.
+func (r *Room) send(minor bool, encode func(dates bool) []byte) {
+	withDates := sync.OnceValue(func() []byte { return encode(true) })
+	without := sync.OnceValue(func() []byte { return encode(false) })
 	for l := range r.listeners.all {
-		l.Offer(r, frame, minor)
+		if l.TakesDates() {
+			l.Offer(r, withDates(), minor)
+		} else {
+			l.Offer(r, without(), minor)
+		}
 	}
 	if r.fannedOut != nil {
 		r.fannedOut("presence", time.Since(began))

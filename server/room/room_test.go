@@ -120,6 +120,7 @@ type page struct {
 }
 
 func (p *page) Offer(_ *Room, _ []byte, minor bool) { p.minor = append(p.minor, minor) }
+func (p *page) TakesDates() bool                    { return true }
 func (p *page) Deliver([]byte, broker.Cursor)       {}
 func (p *page) Send([]byte)                         { p.sent.Add(1) }
 func (p *page) ShowActivePosts(nudge []byte, _ ActiveLists) bool {

@@ -26,6 +26,8 @@ type Listener interface {
 	// Offer sends a presence frame of a room, unless the page reads too slowly. Such a
 	// page calls the room's CatchUp later. A minor frame may wait for others.
 	Offer(r *Room, frame []byte, minor bool)
+	// TakesDates reports whether presence frames for the page may have dates.
+	TakesDates() bool
 	// Deliver sends a push with its position in the stream of pushes, or a nudge with the
 	// zero Cursor.
 	Deliver(frame []byte, at broker.Cursor)
