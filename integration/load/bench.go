@@ -20,6 +20,9 @@ type sizes struct {
 	joiners int // pages that join within a second
 	seen    int // joins that are measured one by one
 
+	crowdSize  int           // pages on a dashboard where others come and go
+	crowdWatch time.Duration // how long they are measured
+
 	settle time.Duration // after opening pages, before they count as idle
 	idle   time.Duration // how long idle pages are measured
 	push   time.Duration // how long pushes of a figure last
@@ -33,12 +36,14 @@ var (
 		// In 100 s every page has five renewals and three pings.
 		settle: 10 * time.Second, idle: 100 * time.Second, push: 5 * time.Second,
 		dashboardWarm: 5 * time.Second, dashboardWatch: 15 * time.Second,
+		crowdSize: 1_478, crowdWatch: 30 * time.Second,
 	}
 	// quick is large enough to show large changes.
 	quick = sizes{
 		beaters: 64, beats: 3_000, pages: 2_000, few: 100, hearers: 1_000, joiners: 1_000, seen: 50,
 		settle: 2 * time.Second, idle: 21 * time.Second, push: 2 * time.Second,
 		dashboardWarm: time.Second, dashboardWatch: 10 * time.Second,
+		crowdSize: 1_478, crowdWatch: 15 * time.Second,
 	}
 )
 
@@ -61,6 +66,7 @@ var workloads = []workload{
 	{"beat-post", (*bench).beatPost, nil},
 	{"beat-longpoll", (*bench).beatLongPoll, nil},
 	{"dashboard", (*bench).dashboard, nil},
+	{"crowd", (*bench).crowd, nil},
 	{"idle", (*bench).idlePages, (*bench).peerIdle},
 	{"idle-longpoll", (*bench).idlePollers, nil},
 	{"push", (*bench).push, (*bench).peerPush},

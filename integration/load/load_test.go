@@ -25,6 +25,7 @@ var tiny = sizes{
 	beaters: 3, beats: 30, pages: 25, few: 5, hearers: 8, joiners: 30, seen: 4,
 	settle: 20 * time.Millisecond, idle: 50 * time.Millisecond, push: 60 * time.Millisecond,
 	dashboardWarm: 20 * time.Millisecond, dashboardWatch: 100 * time.Millisecond,
+	crowdSize: 8, crowdWatch: time.Second,
 }
 
 // TestWorkloads runs every workload with tiny sizes, and checks that it returns figures. Their

@@ -100,6 +100,7 @@ type page struct {
 	who        person
 	beats      int
 	present    bool // enters its room with the hello
+	dates      bool // says in the hello that it understands dates
 	frame      []byte
 	welcomed   func()
 	onTick     func()
@@ -109,7 +110,13 @@ type page struct {
 
 // openPage opens the nth connection of a workload as a page.
 func (l *loop) openPage(n int, to netip.AddrPort, p *page) {
-	p.opened = func() { p.text([]byte(p.who.hello(newConnID(), p.present))) }
+	p.opened = func() {
+		hello := p.who.hello(newConnID(), p.present)
+		if p.dates {
+			hello = understandsDates(hello)
+		}
+		p.text([]byte(hello))
+	}
 	p.onText = p.receive
 	l.openSocket(n, to, "/heartbeat/socket", transport.Subprotocol, &p.socket)
 }

@@ -27,6 +27,8 @@ var rows = []row{
 	{"beat-websocket", "beat → tick over a WebSocket, 64 at a time, nothing new to NATS: CPU for 10,000", "s", goal{"ratio", 1.6}},
 	{"beat-dashboard", "beat → tick, 64 people on one dashboard, each tick lists them all: CPU for 10,000", "s", goal{}},
 	{"dashboard-cpu", "1,000 people on one dashboard, each beats every 15 s: CPU", "%", goal{}},
+	{"crowd-bytes", "1,478 people on one dashboard, each beats every 15 s, two come and two go each second: presence frames of a page", "KB/s", goal{}},
+	{"crowd-bytes-without-dates", "the same, of a page that does not understand dates", "KB/s", goal{}},
 	{"beat-post", "beat → tick by POST, 64 connections: CPU for 10,000", "s", goal{"ratio", 1.5}},
 	{"beat-longpoll", "beat → tick over long-poll, 64 at a time: CPU for 10,000", "s", goal{}},
 	{"idle-memory", "memory of an idle page with one entry, 10,000 pages, NATS inside", "KiB", goal{"most", 28}},
