@@ -54,8 +54,7 @@ func TestHelloAfterEnd(t *testing.T) {
 	p.socket(t)
 	n.find(1, p.conn).end(nil)
 	n.sessions.mu.Lock() // as if it were not removed yet
-	n.sessions.byKey[sessionKey{demoSite, 1, p.conn}] = &session{shared: &n.shared, key: sessionKey{demoSite, 1, p.conn}, ended: true}
-	n.sessions.byUser[userKey{demoSite, 1}]++
+	n.sessions.add(&session{shared: &n.shared, key: sessionKey{demoSite, 1, p.conn}, ended: true})
 	n.sessions.mu.Unlock()
 	again := p.socket(t)
 	if n.find(1, p.conn).ended {

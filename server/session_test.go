@@ -279,7 +279,7 @@ func TestFrequentBeats(t *testing.T) {
 func TestUserLimit(t *testing.T) {
 	n := newNode(t)
 	n.sessions.mu.Lock()
-	n.sessions.byUser[userKey{demoSite, 1}] = maxUserSessions
+	n.sessions.byUser[demoSite] = map[int64][]*session{1: make([]*session, maxUserSessions)}
 	n.sessions.mu.Unlock()
 	p := n.page(t, 1)
 	s, _, err := p.dial(t, nil)

@@ -12,6 +12,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/refusal"
+	"github.com/heartbeatd/heartbeatd/server/sessionindex"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
@@ -25,17 +26,12 @@ type sessions struct {
 
 	mu       sync.Mutex // guards the following fields
 	byKey    map[sessionKey]*session
-	byUser   map[userKey]int // how many sessions a user has
-	draining bool            // no page may come
-}
-
-type userKey struct {
-	site string
-	user int64
+	byUser   sessionindex.Index[*session]
+	draining bool // no page may come
 }
 
 func newSessions() *sessions {
-	return &sessions{closed: make(chan struct{}), byKey: make(map[sessionKey]*session), byUser: make(map[userKey]int)}
+	return &sessions{closed: make(chan struct{}), byKey: make(map[sessionKey]*session), byUser: make(sessionindex.Index[*session])}
 }
 
 // find returns the session of a page, or nil.
@@ -63,8 +59,7 @@ func (l *sessions) enter(of *shared, st *site, key sessionKey, claims *ticket.Cl
 			}
 			s.mu.Lock()
 			s.timer = time.AfterFunc(of.grace, s.expire)
-			l.byKey[key] = s
-			l.byUser[userKey{key.site, key.user}]++
+			l.add(s)
 			l.mu.Unlock()
 			return s, false, nil
 		}
@@ -78,6 +73,12 @@ func (l *sessions) enter(of *shared, st *site, key sessionKey, claims *ticket.Cl
 	}
 }
 
+// add is called with l.mu held.
+func (l *sessions) add(s *session) {
+	l.byKey[s.key] = s
+	l.byUser.Add(s.key.site, s.key.user, s)
+}
+
 // reserve takes one session from the budget, unless the page comes again. It returns why the page
 // cannot come; what the page is told names no site, since the budget is that of a network. It is
 // called with l.mu held.
@@ -88,7 +89,7 @@ func (l *sessions) reserve(from *budget.Budget, key sessionKey, again bool) erro
 		return refusal.GoingAway(l.retry())
 	case again:
 		return nil
-	case l.byUser[userKey{key.site, key.user}] >= maxUserSessions:
+	case len(l.byUser[key.site][key.user]) >= maxUserSessions:
 		return refusal.NewLimit(key.site, "session limit of this user reached", retry, nil)
 	}
 	if over := from.Take(key.site, 1); over != nil {
@@ -106,10 +107,7 @@ func (l *sessions) forget(s *session) {
 	}
 	delete(l.byKey, s.key)
 	s.broker.Budgets().Sessions.Give(s.key.site, 1)
-	u := userKey{s.key.site, s.key.user}
-	if l.byUser[u]--; l.byUser[u] == 0 {
-		delete(l.byUser, u)
-	}
+	l.byUser.Remove(s.key.site, s.key.user, s)
 }
 
 // close takes no more pages, and returns the sessions that there are.
@@ -137,18 +135,13 @@ func (l *sessions) isClosed() bool {
 }
 
 // count returns the number of sessions: of a site, or of all if siteID is empty.
-func (l *sessions) count(siteID string) (n int) {
+func (l *sessions) count(siteID string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if siteID == "" {
 		return len(l.byKey)
 	}
-	for key := range l.byKey {
-		if key.site == siteID {
-			n++
-		}
-	}
-	return n
+	return l.byUser.Count(siteID)
 }
 
 // sites returns the ids of the sites that have sessions.
@@ -156,8 +149,8 @@ func (l *sessions) sites() map[string]bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ids := make(map[string]bool)
-	for key := range l.byKey {
-		ids[key.site] = true
+	for id := range l.byUser {
+		ids[id] = true
 	}
 	return ids
 }
@@ -166,8 +159,11 @@ func (l *sessions) sites() map[string]bool {
 func (l *sessions) ofUser(network string, user int64) (list []*session) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for key, s := range l.byKey {
-		if (user == 0 || key.user == user) && s.site.network == network {
+	for id := range l.byUser {
+		for s := range l.byUser.Of(id, user) {
+			if s.site.network != network {
+				break
+			}
 			list = append(list, s)
 		}
 	}
@@ -178,8 +174,8 @@ func (l *sessions) ofUser(network string, user int64) (list []*session) {
 func (l *sessions) appendTargets(list []*session, siteID string, to message.Target) []*session {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for key, s := range l.byKey {
-		if key.site == siteID && s.isTarget(to) {
+	for s := range l.byUser.Of(siteID, to.User) {
+		if s.isTarget(to) {
 			list = append(list, s)
 		}
 	}

@@ -147,7 +147,6 @@ func (r *Room) schedule(at time.Time) {
 
 // flush encodes the pending changes and sends them to every page.
 func (r *Room) flush() {
-	began := time.Now()
 	r.sendMu.Lock()
 	defer r.sendMu.Unlock()
 	r.mu.Lock()
@@ -172,6 +171,7 @@ func (r *Room) flush() {
 // send sends a frame to every page. encode returns it, with dates or without; send calls it at most
 // once for each. send is called with r.sendMu held.
 func (r *Room) send(minor bool, encode func(dates bool) []byte) {
+	began := time.Now()
 	withDates := sync.OnceValue(func() []byte { return encode(true) })
 	without := sync.OnceValue(func() []byte { return encode(false) })
 	for l := range r.listeners.all {
