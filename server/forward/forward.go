@@ -19,7 +19,6 @@ package forward
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -30,6 +29,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/transport"
@@ -59,7 +59,8 @@ type Config struct {
 // Forwarder passes requests on, and answers those of other nodes. New makes one.
 type Forwarder struct {
 	Config
-	most    int             // maxRequests
+	most    int // maxRequests
+	results *prometheus.CounterVec
 	working context.Context // ends with stop
 	stop    context.CancelFunc
 
@@ -72,7 +73,7 @@ type Forwarder struct {
 
 // New returns the forwarder of a node. Other nodes can reach it until the broker is closed.
 func New(c Config) *Forwarder {
-	f := &Forwarder{Config: c, most: maxRequests, exchanges: make(map[string]*exchange)}
+	f := &Forwarder{Config: c, most: maxRequests, results: newResults(), exchanges: make(map[string]*exchange)}
 	f.working, f.stop = context.WithCancel(context.Background())
 	if !c.Broker.IsAlone() {
 		c.Broker.Hear(subject(c.Broker.Node(), "*"), f.hear)
@@ -122,6 +123,7 @@ func (f *Forwarder) Handler(name string) http.HandlerFunc {
 			return
 		}
 		if !f.begin() {
+			f.results.WithLabelValues(refused).Inc()
 			transport.Refuse(w, errTooMany)
 			return
 		}
@@ -190,6 +192,7 @@ func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, 
 		case err != nil && f.working.Err() != nil && name == "events":
 			return // the page requests the next stream
 		case err != nil, part.Header.Get(abortedField) != "":
+			f.results.WithLabelValues(f.resultOf(err, aborted)).Inc()
 			panic(http.ErrAbortHandler) // the client handles it like a response that a proxy has cut
 		}
 		if !begun {
@@ -200,6 +203,7 @@ func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, 
 			return
 		}
 		if part.Header.Get(lastField) != "" {
+			f.results.WithLabelValues(answered).Inc()
 			return
 		}
 		if control.Flush() != nil {
@@ -219,10 +223,12 @@ func (f *Forwarder) ask(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 // refuse answers a request whose session cannot be reached. If its node is gone, the page opens
 // another session.
 func (f *Forwarder) refuse(w http.ResponseWriter, err error) {
-	switch {
-	case f.working.Err() != nil:
+	result := f.resultOf(err, unreachable)
+	f.results.WithLabelValues(result).Inc()
+	switch result {
+	case refused:
 		transport.Refuse(w, &transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: f.Retry()})
-	case errors.Is(err, nats.ErrNoResponders):
+	case gone:
 		transport.Refuse(w, transport.ErrGone)
 	default:
 		w.Header().Set("Cache-Control", "no-store")

@@ -14,6 +14,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/internal/leaktest"
 	"github.com/heartbeatd/heartbeatd/internal/nodetest"
@@ -171,4 +174,36 @@ func TestLostClient(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestMetrics checks the numbers of requests by their result.
+func TestMetrics(t *testing.T) {
+	home, other, front := pair(t, func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("id") == "1" {
+			<-r.Context().Done()
+		}
+	})
+	registry := prometheus.NewRegistry()
+	other.Register(registry)
+	value := func(line string) bool {
+		answer := httptest.NewRecorder()
+		promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(answer, httptest.NewRequest("GET", "/", nil))
+		return strings.Contains(answer.Body.String(), "\n"+line+"\n")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var polls sync.WaitGroup
+	polls.Go(func() { _, _, _ = get(ctx, home, front, "1") })
+	until(t, "a request that is passed on", func() bool { return home.Answering() == 1 && value("heartbeatd_forwarding_requests 1") })
+	cancel()
+	polls.Wait()
+	until(t, "the client that has left", func() bool {
+		return value(`heartbeatd_forwarded_requests_total{result="left"} 1`) && value("heartbeatd_forwarding_requests 0")
+	})
+	if status, _, err := get(t.Context(), home, front, "2"); err != nil || status != http.StatusOK || !value(`heartbeatd_forwarded_requests_total{result="answered"} 1`) {
+		t.Errorf("a request that was answered: %d %v", status, err)
+	}
+	other.Stop()
+	if status, _, err := get(t.Context(), home, front, "3"); err != nil || status != http.StatusServiceUnavailable || !value(`heartbeatd_forwarded_requests_total{result="refused"} 1`) {
+		t.Errorf("a request after the stop: %d %v", status, err)
+	}
 }
