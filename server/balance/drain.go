@@ -2,6 +2,7 @@ package balance
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -9,8 +10,10 @@ const (
 	// fastest is the longest time between two pages that leave: a few pages are not spread over
 	// all of the drain time.
 	fastest = 50 * time.Millisecond
-	// look is how often a node that drains looks for pages that are left.
-	look = 20 * time.Millisecond
+	// look is how often a node that drains looks for pages that are left, and lookPage the
+	// time that it waits in addition for each of them.
+	look     = 20 * time.Millisecond
+	lookPage = 2 * time.Microsecond
 )
 
 // Begin says that the node takes no more pages, and drains over d. Retry depends on it.
@@ -30,8 +33,12 @@ func (b *Balancer) Drain(ctx context.Context, d time.Duration) (left int) {
 		if !b.spread(ctx, pages, d/2, Page.Move) {
 			return b.left(pages)
 		}
-		for b.left(pages) > 0 && time.Until(end) > over {
-			if !b.wait(ctx, look) {
+		for rest := slices.Clone(pages); ; {
+			rest = slices.DeleteFunc(rest, func(p Page) bool { return !p.Connected() })
+			if len(rest) == 0 || time.Until(end) <= over {
+				break
+			}
+			if !b.wait(ctx, look+time.Duration(len(rest))*lookPage) {
 				return b.left(pages)
 			}
 		}
