@@ -211,7 +211,7 @@ func New(c Config) (*Server, error) {
 	s.socket = &transport.WebSocket{Server: s, CheckOrigin: s.sites.knowsOrigin, Limits: s.clients, OnRefuse: s.refusals.Hello}
 	s.requests = &transport.Sessions{Server: s, OnRefuse: s.refusals.Hello, Limits: s.clients}
 	s.forwarder = s.newForwarder()
-	s.forwarder.Register(s.metrics.registry)
+	s.forwarder.Register(s.metrics.Registry)
 	s.requests.Prefix = s.forwarder.Prefix()
 	s.startTasks(c, rows, tables)
 	return s, nil
