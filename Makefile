@@ -67,6 +67,7 @@ explore: setup
 	@node integration/browser/client/explore.mjs $(COUNT) $$HEARTBEAT_SEED
 	@$(NODE_TEST) integration/browser/client/chaos.test.mjs
 	@go test -count=1 ./server/wordpress
+	@go test -count=1 -run TestRandomSteps ./server
 
 test: setup-go check go-test-race fuzz js-test bundle integration
 
@@ -104,8 +105,12 @@ go-test-race:
 FUZZ_TIME ?= 4s
 fuzz:
 	@echo "== go test -fuzz"
-	@grep -r --include='*_test.go' '^func Fuzz' broker server transport | while IFS=: read -r file text; do \
-		name=$${text#func }; go test -run '^$$' -fuzz "^$${name%%(*}\$$" -fuzztime $(FUZZ_TIME) "./$$(dirname "$$file")"; \
+	@binary=$$(mktemp); trap 'rm -f "$$binary"' EXIT; \
+	grep -rl --include='*_test.go' '^func Fuzz' broker server transport | xargs -n 1 dirname | sort -u | while read -r folder; do \
+		echo "$$folder"; go test -c -fuzz=Fuzz -o "$$binary" "./$$folder"; \
+		(cd "$$folder"; for name in $$("$$binary" -test.list '^Fuzz'); do \
+			"$$binary" -test.run '^$$' -test.fuzz "^$$name\$$" -test.fuzztime $(FUZZ_TIME) -test.fuzzcachedir "$$(go env GOCACHE)/fuzz/$$(go list)"; \
+		done); \
 	done
 
 js-test: setup-node
