@@ -2,7 +2,7 @@
 // pushed meanwhile once.
 
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import { beat, changes, onTransport, openDemo, seen, shows } from './demo.mjs'
 import { API_KEY, pusher, startChromium, startHeartbeatd, until } from './harness.mjs'
 
@@ -58,32 +58,35 @@ function holdHello() {
 	}
 }
 
-for (const transport of ['events', 'longpoll']) {
-	test(`what is pushed while a WebSocket replaces ${transport} is shown once`, async (t) => {
-		const server = await startHeartbeatd(t, { flags: ['--api-key', API_KEY] })
-		const browser = await startChromium(t)
-		const context = await browser.newContext()
-		t.after(() => context.close())
-		await openDemo(t, browser, server, 2, { context }) // from now on WebSockets are known to work
-		await context.addInitScript(holdHello)
-		const page = await openDemo(t, browser, server, 1, { context, transport, transports: ['websocket', transport] })
-		const push = pusher(server)
-		const pushed = async () => (await seen(page, 'push')).map(({ detail }) => detail.data)
-		const pushes = (count) => until(`push ${count}`, async () => (await pushed()).includes(count))
-		await push()
-		await pushes(1)
-		await page.evaluate(() => { window.unblocked = true })
-		await until('the hello', () => page.evaluate(() => Boolean(window.held)), 90)
-		await push()
-		await push()
-		await pushes(3) // on the old link; the hello has the cursor of the first
-		await page.evaluate(() => { window.released = true })
-		await until('the WebSocket', async () => {
+// These wait most of the time.
+describe('pushes during a change', { concurrency: true }, () => {
+	for (const transport of ['events', 'longpoll']) {
+		test(`what is pushed while a WebSocket replaces ${transport} is shown once`, async (t) => {
+			const server = await startHeartbeatd(t, { flags: ['--api-key', API_KEY] })
+			const browser = await startChromium(t)
+			const context = await browser.newContext()
+			t.after(() => context.close())
+			await openDemo(t, browser, server, 2, { context }) // from now on WebSockets are known to work
+			await context.addInitScript(holdHello)
+			const page = await openDemo(t, browser, server, 1, { context, transport, transports: ['websocket', transport] })
+			const push = pusher(server)
+			const pushed = async () => (await seen(page, 'push')).map(({ detail }) => detail.data)
+			const pushes = (count) => until(`push ${count}`, async () => (await pushed()).includes(count))
 			await push()
-			return page.evaluate(() => wp.heartbeat.transport.name === 'websocket')
-		}, 60)
-		await push()
-		await pushes(push.last)
-		assert.deepEqual(await pushed(), Array.from({ length: push.last }, (empty, i) => i + 1))
-	})
-}
+			await pushes(1)
+			await page.evaluate(() => { window.unblocked = true })
+			await until('the hello', () => page.evaluate(() => Boolean(window.held)), 90)
+			await push()
+			await push()
+			await pushes(3) // on the old link; the hello has the cursor of the first
+			await page.evaluate(() => { window.released = true })
+			await until('the WebSocket', async () => {
+				await push()
+				return page.evaluate(() => wp.heartbeat.transport.name === 'websocket')
+			}, 60)
+			await push()
+			await pushes(push.last)
+			assert.deepEqual(await pushed(), Array.from({ length: push.last }, (empty, i) => i + 1))
+		})
+	}
+})
