@@ -9,10 +9,13 @@ import { addMuPlugin, beat, editorOf, linked, newEditor, until, withLive } from 
 // A beat that WordPress's client sends at the end of the time may be late on a busy machine.
 const LATE = 1000
 // Each is opened once, for six seconds.
-const POSTS = 20
+const POSTS = 10
+// How often dashboards beat, in seconds: the shortest interval of core's setting.
+const interval = `add_filter('heartbeat_settings', fn ($settings) => array_merge($settings, array('interval' => 15)));`
 
 test('a foreign callback', { timeout: 600_000 }, async (t) => {
 	await withLive(t, async ({ site, php, person }) => {
+		addMuPlugin(site, 'interval', interval)
 		addMuPlugin(site, 'foreign', `add_filter('heartbeat_received', function ($r) { return $r; });`)
 		const [editor, ids] = await opener({ site, php, person })
 		const dashboards = await open(site, php, person, '/wp-admin/')
@@ -23,9 +26,9 @@ test('a foreign callback', { timeout: 600_000 }, async (t) => {
 			await Promise.all([sleep(6000), editor.goto(new URL(editorOf(ids[i]), editor.url()).href)])
 		}
 		await sleep(LATE)
-		compare(t, 'dashboard', 120, dashboards)
-		compare(t, 'posts list', 120, lists)
-		compare(t, 'dashboard with a widget that waits for ticks', 120, { core: dashboards.core, ours: foreign })
+		compare(t, 'dashboard', 60, dashboards)
+		compare(t, 'posts list', 60, lists)
+		compare(t, 'dashboard with a widget that waits for ticks', 60, { core: dashboards.core, ours: foreign })
 		await t.test('the widget is up to date without a beat', async () => {
 			const changes = await shown()
 			assert.ok(changes >= POSTS - 2, `${changes} changes were shown`)
@@ -35,6 +38,7 @@ test('a foreign callback', { timeout: 600_000 }, async (t) => {
 
 test('a capability filter', { timeout: 600_000 }, async (t) => {
 	await withLive(t, async ({ site, php, person }) => {
+		addMuPlugin(site, 'interval', interval)
 		// It forbids one post to one user, and otherwise returns what it is given.
 		addMuPlugin(site, 'caps', `add_filter('user_has_cap', function ($caps, $wanted, $args) {
 			return (int) get_option('forbidden_user') === $args[1] && (int) get_option('forbidden_post') === ($args[2] ?? 0) ? array() : $caps;
@@ -48,9 +52,9 @@ test('a capability filter', { timeout: 600_000 }, async (t) => {
 		const { ours } = dashboards
 		const foreign = await foreignWidget(site, php, person)
 		await editor.goto(new URL(editorOf(ids[0]), editor.url()).href)
-		await sleep(1000 * 72 + LATE)
-		compare(t, 'dashboard', 72, dashboards)
-		compare(t, 'dashboard with a widget that waits for ticks', 72, { core: dashboards.core, ours: foreign })
+		await sleep(1000 * 50 + LATE)
+		compare(t, 'dashboard', 50, dashboards)
+		compare(t, 'dashboard with a widget that waits for ticks', 50, { core: dashboards.core, ours: foreign })
 		const titles = () => ours.page.evaluate(() => Array.from(document.querySelectorAll('#heartbeatd-active-posts .heartbeatd-post a'), (link) => link.textContent))
 		assert.deepEqual(await titles(), ['post 0'])
 

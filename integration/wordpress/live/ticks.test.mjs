@@ -1,16 +1,17 @@
-// What pages see of plugins that hang on the hooks of a beat: with every transport the same handles
-// with the same values as with core's client, also in beats that heartbeatd answers. All plugins of
+// What pages see of plugins that hang on the hooks of a beat: over a WebSocket, by HTTP and from PHP the
+// same handles with the same values as with core's client, also in beats that heartbeatd answers.
+// Events beat in the same way as long-polls. All plugins of
 // plugins/beats are active, and the site has a persistent object cache.
 
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { ACTING, OWN_HANDLES, SCREENS, SILENT, TURNING, activate, native, openCells } from './cells.mjs'
-import { TRANSPORTS, addMuPlugin, hasLink, tickOf, withLive } from './live.mjs'
+import { addMuPlugin, hasLink, tickOf, withLive } from './live.mjs'
 import { startRedis } from './redis.mjs'
 
-const LINKED = TRANSPORTS.filter(hasLink)
-const CLIENTS = ['core', ...TRANSPORTS]
+const CLIENTS = ['core', 'websocket', 'longpoll', 'post']
+const LINKED = CLIENTS.filter(hasLink)
 const LOCKS = 'wp-check-locked-posts'
 const PACE = 60
 
