@@ -59,8 +59,8 @@ func Start(listen, stateDir string, observers []Login, log *slog.Logger) (*Serve
 		DontListen:         listen == "",
 		JetStream:          true,
 		JetStreamMaxMemory: memoryLimit,
-		JetStreamMaxStore:  1 << 20, // nothing is kept on disk
-		SyncAlways:         true,    // what is kept is little, and written rarely
+		JetStreamMaxStore:  1,    // byte: streams that other nodes want in a file are created in memory
+		SyncAlways:         true, // what is kept is little, and written rarely
 		NoSigs:             true,
 	}
 	password := rand.Text()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -47,8 +46,8 @@ func (c *serveCmd) listen(ctx context.Context, log *slog.Logger, s *server.Serve
 		c.reloads.run(ctx, s, demo, log)
 		return nil
 	})
-	group.Go(func() error { return serveOn(front, s.LimitConnections(public, maxPublic())) })
-	group.Go(func() error { return serveOn(back, s.LimitConnections(admin, maxAdmin)) })
+	group.Go(func() error { return front.serveOn(s.LimitConnections(public, maxPublic())) })
+	group.Go(func() error { return back.serveOn(s.LimitConnections(admin, maxAdmin)) })
 	group.Go(func() error {
 		<-ctx.Done()
 		log.Info("stopping", "reason", context.Cause(ctx), "drain time", c.DrainTime)
@@ -72,8 +71,10 @@ const (
 // of open files allows.
 func maxPublic() int { return max(maxFiles()/2, maxFiles()-maxAdmin-ownFiles) }
 
-func newServer(h http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
+func newServer(h http.Handler, log *slog.Logger) *httpServer {
+	s := &httpServer{ended: make(chan struct{}), fresh: make(map[net.Conn]bool)}
+	s.Server = &http.Server{
+		ConnState:         s.changed,
 		Handler:           h,
 		ReadHeaderTimeout: readTimeout / 2,
 		ReadTimeout:       readTimeout, // a WebSocket is hijacked and sets its own
@@ -82,24 +83,18 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
-}
-
-func serveOn(s *http.Server, l net.Listener) error {
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return s
 }
 
 // stop ends the HTTP servers. It waits for requests on which WordPress works, until ctx
 // ends, and for slowTime for clients that are still sending a request or reading a
 // response. Then it closes their connections.
-func stop(ctx context.Context, waitForUpstreams func(context.Context), servers ...*http.Server) {
+func stop(ctx context.Context, waitForUpstreams func(context.Context), servers ...*httpServer) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	group := new(errgroup.Group)
 	for _, s := range servers {
-		group.Go(func() error { return s.Shutdown(ctx) })
+		group.Go(func() error { return s.shutdown(ctx) })
 	}
 	waitForUpstreams(ctx)
 	late := time.AfterFunc(slowTime, cancel)

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// httpServer is a server with one listener that answers everybody whose connection it has accepted.
+// Shutdown closes a connection whose first request arrives after it was called.
+type httpServer struct {
+	*http.Server
+	ended chan struct{} // closed when serveOn returns
+
+	mu       sync.Mutex // guards the following; no other lock is taken under it
+	listener net.Listener
+	stopping bool
+	fresh    map[net.Conn]bool // connections that have sent no request yet
+}
+
+// changed is called by net/http when the state of a connection has changed.
+func (s *httpServer) changed(c net.Conn, now http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now == http.StateNew {
+		s.fresh[c] = true
+	} else {
+		delete(s.fresh, c)
+	}
+}
+
+func (s *httpServer) serveOn(l net.Listener) error {
+	s.mu.Lock()
+	s.listener = l
+	s.mu.Unlock()
+	defer close(s.ended)
+	err := s.Serve(l)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping || errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// shutdown accepts no more connections, waits up to slowTime for the requests of those that it has
+// accepted, and then for the ends of all requests.
+func (s *httpServer) shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.stopping = true
+	l := s.listener
+	s.mu.Unlock()
+	if l != nil {
+		_ = l.Close()
+		<-s.ended
+	}
+	for late := time.Now().Add(slowTime); time.Now().Before(late) && s.waits(); time.Sleep(time.Millisecond) {
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return s.Shutdown(ctx)
+}
+
+// waits reports whether a connection has sent no request yet.
+func (s *httpServer) waits() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.fresh) > 0
+}
