@@ -110,6 +110,7 @@ type Broker struct {
 	epoch      uint64        // the number of buckets so far: revisions of two buckets cannot be compared
 	lastSeq    uint64        // the newest revision seen in the current bucket
 	lag        bucket.Lag    // of the watch
+	stored     time.Time     // when NATS stored what the watch has brought last; only the reader uses it
 	stopWatch  func()        // ends the watch, so that another one begins
 }
 
@@ -164,7 +165,7 @@ func (c Config) Check() error {
 		return errors.New("a NATS listen address is for the embedded NATS, not together with a NATS URL")
 	}
 	if c.URL == "" && !c.NATS.IsZero() {
-		return errors.New("--nats-creds, --nats-nkey, --nats-cert, --nats-ca, --nats-prefix, --nats-domain, --nats-replicas, --nats-cluster, --nats-tag and --nats-max-bytes are for an external NATS: set --nats-url")
+		return errors.New("--nats-creds, --nats-nkey, --nats-cert, --nats-key, --nats-ca, --nats-prefix, --nats-domain, --nats-replicas, --nats-cluster, --nats-tag and --nats-max-bytes are for an external NATS: set --nats-url")
 	}
 	return c.NATS.Check(firstBytes)
 }

@@ -45,8 +45,8 @@ func (b *Broker) prefixed(m *nats.Msg) *nats.Msg {
 	return &copied
 }
 
-// Hear calls fn with each message on a subject, in order, whose subject then has the prefix of the installation, until the broker is closed. fn must
-// not block.
+// Hear calls fn with each message on a subject, in order, until the broker is closed. The subject of the message has the
+// prefix of the installation. fn must not block.
 func (b *Broker) Hear(subject string, fn nats.MsgHandler) {
 	b.wg.Go(func() {
 		var on *nats.Conn // it subscribes again itself when it has reconnected

@@ -53,6 +53,7 @@ type item struct {
 	queued   *list.Element // its place in the writer's queue, or nil
 	rev      uint64        // the newest revision that this node may replace
 	arrival  Arrival       // of a take-over without ack, or 0
+	asked    bool          // rev is what NATS has just answered
 
 	// foreignRev is the newest revision of another node that arrived while a write of this
 	// node had no ack.

@@ -68,7 +68,11 @@ func (b *Broker) snapshotDone() {
 
 // update handles an entry of the watch.
 func (b *Broker) update(e jetstream.KeyValueEntry) {
-	w := bucket.Write{Name: e.Key(), Rev: e.Revision(), Age: b.natsClock.Age(e.Created())}
+	if !b.natsClock.Follows(e.Created(), b.stored) {
+		b.checkSoon() // it asks the clock again
+	}
+	b.stored = e.Created()
+	w := bucket.Write{Name: e.Key(), Rev: e.Revision(), Age: b.natsClock.Age(b.stored)}
 	if e.Operation() == jetstream.KeyValuePut {
 		w.Value = e.Value()
 	}
@@ -100,6 +104,9 @@ func (b *Broker) take(w *bucket.Write, byRemove bool) bool {
 		if w.Stored == nil && (it != nil || len(b.views[site]) > 0) {
 			return false
 		}
+	}
+	if w.Age > bucket.Lifetime(b.ttl) { // it has expired, and the server of this watch does not know yet
+		w.Value, w.Stored = nil, nil
 	}
 	b.revisions.Update(*w, b.clock())
 	b.refreshKey(site, w.Name)

@@ -27,6 +27,9 @@ func (b *Broker) makeRoom(ctx context.Context, t Topic, l *link, n int64) (store
 	b.mu.Lock()
 	size := b.sizeOf(t)
 	b.mu.Unlock()
+	// Others need the room, too, if the caller does not wait.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishWait)
+	defer cancel()
 	lease := "grow." + t.name
 	err := size.MakeRoom(ctx, streamsize.Stream{
 		JS: l.js, Name: t.stream(), Max: t.bytes,

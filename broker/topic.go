@@ -171,13 +171,15 @@ func (b *Broker) publish(ctx context.Context, t Topic, subject string, data []by
 	if err := b.Ready(); err != nil {
 		return Cursor{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, publishWait)
+	soon, cancel := context.WithTimeout(ctx, publishWait)
 	defer cancel()
-	pos, err := b.position(ctx, t, Cursor{})
+	pos, err := b.position(soon, t, Cursor{})
 	if err != nil {
 		return Cursor{}, err
 	}
 	defer b.makeRoom(ctx, t, pos.link, stored(subject, data))()
+	ctx, cancel = context.WithTimeout(ctx, publishWait) // without the time that making room has taken
+	defer cancel()
 	ack, err := pos.link.js.Publish(ctx, subject, data, opts...)
 	if errors.Is(err, jetstream.ErrNoStreamResponse) { // the stream was lost
 		if pos, err = b.position(ctx, t, pos.Cursor); err == nil {

@@ -78,9 +78,10 @@ func (b *Broker) next() (*nats.Conn, *nats.Msg) {
 // prepare returns the message with the item's next write, or nil.
 func (b *Broker) prepare(it *item) *nats.Msg {
 	msg := nats.NewMsg(b.writeTo + it.name)
-	if b.entitles(it.arrival) {
+	if b.entitles(it.arrival) && !it.asked && b.revisions.Epoch() == b.epoch {
 		it.rev = max(it.rev, it.foreignRev, b.revisions.Rev(it.name))
 	}
+	it.asked = false
 	switch {
 	case it.goal == removed:
 		msg.Header.Set(bucket.OperationHeader, kvRemoved)
@@ -186,12 +187,12 @@ func (b *Broker) resolve(it *item, msg *jetstream.RawStreamMsg) {
 	case it.goal == removed:
 		// The write is unconditional.
 	case b.entitles(it.arrival):
-		it.rev = msg.Sequence // the page is here now, whichever node had it
+		it.rev, it.asked = msg.Sequence, true // the page is here now, whichever node had it
 	case byRemove && it.written == confirmed && !it.leaves() && msg.Sequence > it.rev:
 		b.drop(it)
 		return
-	case msg.Sequence != 0 && msg.Sequence < it.rev:
-		// The replica lags behind.
+	case msg.Sequence != 0 && msg.Sequence < it.rev: // NATS has lost what this node wrote
+		it.rev = msg.Sequence
 	case it.leaves() && current == nil:
 		b.learn(it, nil, msg.Sequence)
 		b.dropExpired(it)

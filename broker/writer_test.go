@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
@@ -156,6 +157,22 @@ func testExpectedRevisions(t *testing.T) {
 	}
 }
 
+// TestTakeOverOfLostRevision takes over a key of which the node knows a revision that NATS has lost.
+func TestTakeOverOfLostRevision(t *testing.T) {
+	k := page("r", "user-1", "a")
+	b := manualBroker()
+	b.revisions.Learn(bucket.Write{Name: k.String(), Rev: 50, Stored: foreignValue(k, at(1, "x"))}, b.clock())
+	b.TakeOver(k, at(2, "x"), b.Arrive())
+	for _, want := range []string{"50", "3"} {
+		msg := nextWrite(t, b)
+		if got := msg.Header.Get(jetstream.ExpectedLastSubjSeqHeader); got != want {
+			t.Fatalf("the write expects revision %q, want %q", got, want)
+		}
+		b.completed(msg.Reply, 0, &jetstream.APIError{ErrorCode: jetstream.JSErrCodeStreamWrongLastSequence})
+		b.lookedUp(<-b.lookups, &jetstream.RawStreamMsg{Sequence: 3}, nil)
+	}
+}
+
 // TestResolve checks what follows when a write did not find the revision that it expected.
 func TestResolve(t *testing.T) {
 	k := page("r", "user-1", "a")
@@ -174,7 +191,7 @@ func TestResolve(t *testing.T) {
 		{"renewal, delete marker", nil, 9, true, false, true, "9"},
 		{"renewal, own value", &mine, 9, true, false, true, "9"},
 		{"renewal, foreign value", foreignValue(k, at(1, "x")), 9, true, false, false, ""},
-		{"renewal, replica that lags", foreignValue(k, at(1, "x")), 3, true, false, true, "4"},
+		{"renewal, NATS has lost the last write", foreignValue(k, at(1, "x")), 3, true, false, true, "3"},
 		{"repetition, older held value", heldThere(k, at(4, "x")), 9, false, false, false, ""},
 		{"repetition, newer held value", heldThere(k, at(6, "x")), 9, false, false, false, ""},
 		{"repetition, foreign value that nobody holds", foreignValue(k, at(6, "x")), 9, false, false, true, "9"},

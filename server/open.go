@@ -42,7 +42,7 @@ func (s *Server) open(r *http.Request, hello transport.Hello, out *transport.Out
 		return nil, none, err
 	}
 	if !isConnID(hello.Conn) {
-		return nil, none, &transport.Bye{Code: transport.CodeProtocol, Reason: "conn must be 8 to 64 of A-Z a-z 0-9 _ -"}
+		return nil, none, refusal.NewBadHello(st.ID, "conn must be 8 to 64 of A-Z a-z 0-9 _ -")
 	}
 	if _, err := st.watch(r.Context()); err != nil { // may wait, so it comes before any lock
 		return nil, none, refusal.Stopping(err)

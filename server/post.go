@@ -131,7 +131,7 @@ func (s *Server) admitDemo(r *http.Request) (answer func(body []byte) transport.
 	return func(body []byte) transport.Tick {
 		c := s.newBeat(r, body)
 		login := s.demo.LoginFor(r, &c.Call)
-		c.Nonces, c.site = login, s.sites.configured[demosite.ID]
+		c.Nonces, c.site = login, s.sites.first(demosite.ID)
 		c.User = login.User()
 		s.nameConnection(r, c)
 		c.readActivePosts()

@@ -35,7 +35,7 @@ func (s *Server) Public() http.Handler {
 		ajax = transport.Post(s.clients, s.admitDemo)
 		demo := r.NewRoute().Subrouter()
 		demo.Use(origin.RequirePrivate("open the demo site with an IP address or localhost"))
-		s.demo.AddRoutes(demo, demosite.Node{BasePath: s.base, Logger: s.log, View: s.sites.configured[demosite.ID].watch})
+		s.demo.AddRoutes(demo, demosite.Node{BasePath: s.base, Logger: s.log, View: s.sites.first(demosite.ID).watch})
 	}
 	r.Path(wordpress.AjaxPath).Handler(ajax)
 	return shortcut(r, ajax, s.base+"/beat", s.crossOrigin(post))

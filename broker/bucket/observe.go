@@ -83,6 +83,7 @@ type reader struct {
 	Observer
 	start   time.Time
 	clock   clock.Peer // of NATS
+	bound   time.Time  // when the clock was asked last
 	created time.Time
 	lastSeq uint64 // the newest revision seen
 
@@ -102,7 +103,8 @@ func (r *reader) bind(ctx context.Context, js jetstream.JetStream) (jetstream.Ke
 	if err != nil {
 		return nil, err
 	}
-	r.clock.Answered(stream.CachedInfo().TimeStamp, sent, time.Now())
+	r.bound = time.Now()
+	r.clock.Answered(stream.CachedInfo().TimeStamp, sent, r.bound)
 	kv, err := js.KeyValue(ctx, r.Prefix.Name(Name))
 	if err != nil {
 		return nil, err
@@ -150,7 +152,10 @@ func (r *reader) update(e jetstream.KeyValueEntry) {
 	if r.revisions.Knows(e.Key(), e.Revision()) {
 		return
 	}
-	w := Write{Name: e.Key(), Rev: e.Revision(), Age: r.clock.Age(e.Created())}
+	w := Write{Name: e.Key(), Rev: e.Revision()}
+	if time.Since(r.bound) < r.ttl { // only a snapshot is old, and later the clocks may have drifted apart
+		w.Age = r.clock.Age(e.Created())
+	}
 	if e.Operation() == jetstream.KeyValuePut {
 		w.Value = e.Value()
 		w.Conn, w.Stored = r.revisions.Same(w.Name, w.Value)

@@ -77,6 +77,16 @@ func (p *Peer) Age(t time.Time) time.Duration {
 	return max(0, now.Sub(t))
 }
 
+// Follows takes a time that the peer noted after another one. If it is earlier, the peer's clock was set
+// back, or the peer is another machine now: then Follows forgets all answers, and returns false.
+func (p *Peer) Follows(t, earlier time.Time) bool {
+	if !t.Before(earlier.Add(-Tolerance)) {
+		return true
+	}
+	p.Forget()
+	return false
+}
+
 // Ahead returns how far the peer's clock is ahead of this machine's. It is negative if it is
 // behind.
 func (p *Peer) Ahead() time.Duration { return p.Now().Sub(time.Now().Round(0)) }

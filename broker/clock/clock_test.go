@@ -39,6 +39,21 @@ func TestPeer(t *testing.T) {
 		if got := p.Ahead(); got != -ahead {
 			t.Errorf("ahead by %v, want %v", got, -ahead)
 		}
+		stored := p.Now()
+		time.Sleep(time.Minute)
+		if age := p.Age(stored); age != time.Minute {
+			t.Errorf("stored a minute ago: %v", age)
+		}
+		if age := p.Age(stored.Add(time.Hour)); age != 0 {
+			t.Errorf("stored in an hour: %v", age)
+		}
+		if !p.Follows(stored, stored.Add(Tolerance)) || p.Ahead() != -ahead {
+			t.Error("a time that is a little earlier counts as a clock that was set back")
+		}
+		if p.Follows(stored.Add(-time.Minute), stored) || p.Age(stored) != 0 {
+			t.Error("the answers of a clock that was set back still count")
+		}
+		p.Answered(time.Now(), time.Now(), time.Now())
 		if p.Forget(); p.Ahead() != 0 {
 			t.Errorf("ahead by %v without any answer", p.Ahead())
 		}

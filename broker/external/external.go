@@ -93,8 +93,8 @@ var isPrefix = regexp.MustCompile(`^[A-Za-z0-9_-]{0,32}$`)
 // Check returns what is wrong. A new stream has minBytes.
 func (n NATS) Check(minBytes int64) error {
 	switch {
-	case !isPrefix.MatchString(string(n.Prefix)):
-		return fmt.Errorf("--nats-prefix %q: at most 32 of A-Z, a-z, 0-9, _ and -", n.Prefix)
+	case !isPrefix.MatchString(string(n.Prefix)), n.Prefix == "presence", n.Prefix == "_INBOX":
+		return fmt.Errorf("--nats-prefix %q: at most 32 of A-Z, a-z, 0-9, _ and -, and neither presence nor _INBOX", n.Prefix)
 	case n.Replicas < 0 || n.Replicas > 5:
 		return fmt.Errorf("--nats-replicas %d: from 1 to 5", n.Replicas)
 	case n.MaxBytes != 0 && n.MaxBytes < minBytes:

@@ -4,6 +4,7 @@ package leader
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -20,9 +21,10 @@ func Last(ctx context.Context, js jetstream.JetStream, stream, subject string) (
 	if err != nil {
 		return nil, err
 	}
-	answer, err := js.Conn().RequestWithContext(ctx, prefix(js.Options())+"STREAM.MSG.GET."+stream, request)
+	to := prefix(js.Options()) + "STREAM.MSG.GET." + stream
+	answer, err := js.Conn().RequestWithContext(ctx, to, request)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("no answer from NATS, whose user needs the permission to publish to %s: %w", to, err)
 	}
 	return parse(answer.Data)
 }

@@ -200,6 +200,7 @@ func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, 
 		}
 		transport.LimitWrite(w, len(part.Data))
 		if _, err := w.Write(part.Data); err != nil {
+			f.results.WithLabelValues(left).Inc()
 			return
 		}
 		if part.Header.Get(lastField) != "" {
@@ -207,6 +208,7 @@ func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, 
 			return
 		}
 		if control.Flush() != nil {
+			f.results.WithLabelValues(left).Inc()
 			return
 		}
 		m = message(home, "more", m.Header.Get(idField))

@@ -12,7 +12,6 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server"
 )
 
@@ -36,8 +35,8 @@ func (c *checkCmd) Run(log *slog.Logger) error {
 	if _, err := c.observers(); err != nil {
 		return err
 	}
-	if err := (broker.Config{URL: c.NatsURL, NATS: c.nats(), Listen: c.NatsListen, TTL: c.PresenceTTL}).Check(); err != nil {
-		return c.natsError(err)
+	if err := c.checkNATS(); err != nil {
+		return err
 	}
 	_, err = fmt.Println("the configuration is valid for " + describe(config.Sites))
 	return err

@@ -46,9 +46,9 @@ func (s *httpServer) serveOn(l net.Listener) error {
 	return err
 }
 
-// shutdown accepts no more connections, waits up to slowTime for the requests of those that it has
-// accepted, and then for the ends of all requests.
-func (s *httpServer) shutdown(ctx context.Context) error {
+// acceptNoMore accepts no more connections, and waits up to slowTime for the requests of those that
+// it has accepted. A connection ends with its next answer.
+func (s *httpServer) acceptNoMore(ctx context.Context) {
 	s.mu.Lock()
 	s.stopping = true
 	l := s.listener
@@ -57,12 +57,12 @@ func (s *httpServer) shutdown(ctx context.Context) error {
 		_ = l.Close()
 		<-s.ended
 	}
+	s.SetKeepAlivesEnabled(false)
 	for late := time.Now().Add(slowTime); time.Now().Before(late) && s.waits(); time.Sleep(time.Millisecond) {
 		if ctx.Err() != nil {
-			break
+			return
 		}
 	}
-	return s.Shutdown(ctx)
 }
 
 // waits reports whether a connection has sent no request yet.

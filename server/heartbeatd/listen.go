@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -92,9 +93,14 @@ func newServer(h http.Handler, log *slog.Logger) *httpServer {
 func stop(ctx context.Context, waitForUpstreams func(context.Context), servers ...*httpServer) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	var accepting sync.WaitGroup
+	for _, s := range servers {
+		accepting.Go(func() { s.acceptNoMore(ctx) })
+	}
+	accepting.Wait()
 	group := new(errgroup.Group)
 	for _, s := range servers {
-		group.Go(func() error { return s.shutdown(ctx) })
+		group.Go(func() error { return s.Shutdown(ctx) })
 	}
 	waitForUpstreams(ctx)
 	late := time.AfterFunc(slowTime, cancel)

@@ -73,6 +73,9 @@ func (r *reloads) reload(s *server.Server, demo bool, log *slog.Logger) error {
 	if _, err := c.Serve.observers(); err != nil {
 		return err
 	}
+	if err := c.Serve.checkNATS(); err != nil {
+		return err
+	}
 	switch {
 	case !demo && len(config.Sites) == 0:
 		return errors.New("it has no site: set --site-secret or --sites")

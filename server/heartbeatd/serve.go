@@ -144,6 +144,15 @@ func (c *serveCmd) sharesNATS() bool {
 	return c.NatsURL != "" || c.NatsListen != "" && len(c.NatsObserver) == 0
 }
 
+// checkNATS returns what is wrong with the flags of NATS.
+func (c *serveCmd) checkNATS() error {
+	config := broker.Config{URL: c.NatsURL, NATS: c.nats(), Listen: c.NatsListen, TTL: c.PresenceTTL}
+	if err := config.Check(); err != nil {
+		return c.natsError(err)
+	}
+	return nil
+}
+
 // natsError names the flag that an error of the broker is about.
 func (c *serveCmd) natsError(err error) error {
 	switch {

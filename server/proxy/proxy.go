@@ -17,6 +17,8 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -142,8 +144,11 @@ func newReverseProxy(u *url.URL, clients *limit.Clients, log *slog.Logger) *http
 // keepForwarded keeps the X-Forwarded headers of a trusted web server, and adds
 // that web server's own address.
 func keepForwarded(r *httputil.ProxyRequest) {
-	if before := r.In.Header.Get("X-Forwarded-For"); before != "" {
-		r.Out.Header.Set("X-Forwarded-For", before+", "+r.Out.Header.Get("X-Forwarded-For"))
+	if list := slices.Clone(r.In.Header["X-Forwarded-For"]); len(list) > 0 {
+		if peer := r.Out.Header.Get("X-Forwarded-For"); peer != "" { // the peer of a Unix socket has no address
+			list = append(list, peer)
+		}
+		r.Out.Header.Set("X-Forwarded-For", strings.Join(list, ", "))
 	}
 	for _, name := range []string{"X-Forwarded-Proto", "X-Forwarded-Host"} {
 		if value := r.In.Header.Get(name); value != "" {

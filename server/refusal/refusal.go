@@ -63,6 +63,11 @@ func NewLimit(site, reason string, retry time.Duration, over error) error {
 	return &Refusal{&transport.Bye{Code: transport.CodeTooMany, Reason: reason, RetryAfter: retry}, site, Limit, over}
 }
 
+// NewBadHello refuses a page whose hello is invalid.
+func NewBadHello(site, reason string) error {
+	return &Refusal{Bye: &transport.Bye{Code: transport.CodeProtocol, Reason: reason}, Site: site, Cause: badHello}
+}
+
 // OfTicket refuses a page because of an error of ticket.Verifier.
 func OfTicket(err error) error {
 	refused := &ticket.Error{Cause: ticket.Malformed, Reason: err.Error()}

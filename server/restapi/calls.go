@@ -149,6 +149,7 @@ func (a *api) revoke(ctx context.Context, c *call) (int, any, error) {
 		return 0, nil, badRequest("serial must be 0 to 2^53")
 	}
 	r := ticket.Revocation{User: c.User, SID: c.SID, Room: c.Room, Until: cmp.Or(c.UntilMS, endOf(c.issued)), Serial: c.Serial}
+	ctx = context.WithoutCancel(ctx) // PHP waits for 0.3 s, and a log-out is a log-out
 	_, err := a.publish(ctx, broker.Revocations, c.site, r)
 	if over := new(budget.Error); errors.As(err, &over) {
 		err = a.revokeNetwork(ctx, c.site, max(c.issued.UnixMilli(), c.UntilMS))

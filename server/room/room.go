@@ -27,6 +27,8 @@ const (
 	// other changes, and the longest that any change waits. It is well below the 30 s after
 	// which a person counts as idle whose page reports no input.
 	seenInterval = 10 * time.Second
+	// refillEvery is the time after which pages that may not know all entries get another snapshot.
+	refillEvery = time.Minute
 	// maxChanges is the largest number of changes that a frame lists.
 	maxChanges = 200
 )
@@ -45,7 +47,8 @@ type Room struct {
 	sendMu    sync.Mutex // guards the following fields
 	listeners listeners
 	last      snapshot
-	cut       bool // a page may not know all entries: it was sent the first of them only
+	cut       bool      // a page may not know all entries: it was sent the first of them only
+	refilled  time.Time // when all pages got the last snapshot
 	prefixes  prefixCache
 
 	mu        sync.Mutex // guards the following fields; held only briefly
@@ -151,7 +154,9 @@ func (r *Room) flush() {
 	defer r.sendMu.Unlock()
 	r.mu.Lock()
 	r.due = time.Time{}
-	changed, anew := r.pending, r.overflow || r.cut && r.total <= presence.MaxListed
+	// A page ignores the dates of entries that it does not have.
+	refill := r.cut && (r.total <= presence.MaxListed || time.Since(r.refilled) >= refillEvery)
+	changed, anew := r.pending, r.overflow || refill
 	if anew {
 		r.lastSent = time.Now() // changes that come before the snapshot is made are not urgent
 	} else {
@@ -160,7 +165,7 @@ func (r *Room) flush() {
 	r.mu.Unlock()
 	switch {
 	case anew:
-		r.cut = false
+		r.cut, r.refilled = false, time.Now()
 		frame := r.newSnapshot(r.flushed)
 		r.send(false, func(bool) []byte { return frame })
 	case len(changed) > 0:

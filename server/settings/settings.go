@@ -123,6 +123,9 @@ func Merge(served, next map[string]*Settings) (changed, restart []string, err er
 		if now.Network {
 			networks = append(networks, id)
 		}
+		if old != nil && now.Upstream == old.Upstream {
+			now.Proxy = old.Proxy // with the requests that it has passed on
+		}
 		if old == nil || old.Removed {
 			changed = append(changed, "site "+id+" is new")
 		} else if parts := now.changes(old); len(parts) > 0 {

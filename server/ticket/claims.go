@@ -242,7 +242,7 @@ func (c *Claims) nonceMatches(nonce string) bool {
 	return copy(want[:], c.Nonce) == len(c.Nonce) && subtle.ConstantTimeCompare(hash[:], want[:]) == 1
 }
 
-// VerifyNonce implements hook.NonceVerifier for beats that MayAnswer has checked: their
+// VerifyNonce implements hook.NonceVerifier for beats that WhyPHP has checked: their
 // nonce is the ticket's.
 func (c *Claims) VerifyNonce(string, string, time.Time) int { return 1 }
 

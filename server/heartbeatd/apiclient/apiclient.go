@@ -57,10 +57,7 @@ func (e *Error) Error() string { return e.Reason + ": " + e.Remedy }
 // request builds a call. If both keys are known it uses the site's, which has fewer
 // rights. now is by the clock of WordPress, which may differ from this machine's.
 func (c *Client) request(ctx context.Context, method, path string, in any, now time.Time) (*http.Request, error) {
-	root := c.API
-	if _, isUnix := c.unixPath(); isUnix {
-		root = "http://localhost"
-	}
+	root := c.root()
 	base, err := url.Parse(root)
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
 		return nil, fmt.Errorf("invalid --api %q: it must be a URL such as %s", c.API, DefaultURL)
@@ -82,7 +79,7 @@ func (c *Client) request(ctx context.Context, method, path string, in any, now t
 		}
 		body = bytes.NewReader(b)
 	}
-	address := strings.TrimSuffix(root, "/") + "/api/v1" + path + "?site=" + url.QueryEscape(c.SiteID)
+	address := root + "/api/v1" + path + "?site=" + url.QueryEscape(c.SiteID)
 	r, err := http.NewRequestWithContext(ctx, method, address, body)
 	if err != nil {
 		return nil, err
@@ -118,6 +115,19 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any, now
 
 // unixPath returns the path of the Unix socket of the admin listener, if it has one.
 func (c *Client) unixPath() (path string, isUnix bool) { return strings.CutPrefix(c.API, "unix:") }
+
+// Plain returns the URL of the admin listener, and a client for requests without a key.
+func (c *Client) Plain() (root string, client *http.Client) {
+	return c.root(), NewHTTPClient(c.transport())
+}
+
+// root returns the URL of the admin listener. Over a Unix socket its host does not matter.
+func (c *Client) root() string {
+	if _, isUnix := c.unixPath(); isUnix {
+		return "http://localhost"
+	}
+	return strings.TrimSuffix(c.API, "/")
+}
 
 // transport returns how calls reach the admin listener.
 func (c *Client) transport() http.RoundTripper {

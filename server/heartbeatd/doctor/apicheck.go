@@ -76,7 +76,14 @@ func (d *checkup) checkAPI(ctx context.Context) Finding {
 
 // checkReady checks what can be asked without a key.
 func (d *checkup) checkReady(ctx context.Context) Finding {
-	a, err := d.sendTimed(ctx, http.MethodGet, strings.TrimSuffix(d.API.API, "/")+"/readyz", "", nil)
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	root, client := d.API.Plain()
+	r, err := d.newRequest(ctx, http.MethodGet, root+"/readyz", "", nil)
+	if err != nil {
+		return invalidFlag(err)
+	}
+	a, err := do(client, r)
 	if err != nil {
 		return d.diagnoseAPI("no answer from " + d.API.API + ": " + apiclient.Cause(err))
 	}

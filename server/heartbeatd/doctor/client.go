@@ -48,8 +48,13 @@ func (d *checkup) send(ctx context.Context, method, url, body string, header map
 	if err != nil {
 		return nil, err
 	}
+	return do(d.http, r)
+}
+
+// do sends a request and reads the beginning of the answer.
+func do(client *http.Client, r *http.Request) (*answer, error) {
 	started := time.Now()
-	got, err := d.http.Do(r)
+	got, err := client.Do(r)
 	if err != nil {
 		return nil, err
 	}
