@@ -39,11 +39,10 @@ func (b *Broker) reader() {
 func (b *Broker) failedToRead(err error, started time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	since := started
 	if now := b.clock(); now-started > 2*bindWait { // it had begun, and has worked
-		since = now
+		started = now
 	}
-	b.recheck(reading, fmt.Errorf("presence cannot be read: %w", err), since)
+	b.recheck(reading, fmt.Errorf("presence cannot be read: %w", err), started)
 	b.health.inARow++
 }
 
@@ -73,7 +72,8 @@ func (b *Broker) update(e jetstream.KeyValueEntry) {
 	}
 	b.stored = e.Created()
 	w := bucket.Write{Name: e.Key(), Rev: e.Revision(), Age: b.natsClock.Age(b.stored)}
-	if e.Operation() == jetstream.KeyValuePut {
+	// What is older than a Lifetime has expired, and the server of this watch does not know yet.
+	if e.Operation() == jetstream.KeyValuePut && w.Age <= bucket.Lifetime(b.ttl) {
 		w.Value = e.Value()
 	}
 	for !b.take(&w, e.Operation() == jetstream.KeyValueDelete) { // without the lock, since the value may be large
@@ -105,9 +105,6 @@ func (b *Broker) take(w *bucket.Write, byRemove bool) bool {
 			return false
 		}
 	}
-	if w.Age > bucket.Lifetime(b.ttl) { // it has expired, and the server of this watch does not know yet
-		w.Value, w.Stored = nil, nil
-	}
 	b.revisions.Update(*w, b.clock())
 	b.refreshKey(site, w.Name)
 	if b.revisions.Epoch() == b.epoch {
@@ -138,7 +135,6 @@ func (b *Broker) sweep() (more bool) {
 	if b.stopWatch != nil && b.lag.Exceeds(b.ttl/3, b.lastSeq, b.clock()) {
 		b.log.Warn("the watch of presence lags behind NATS, starting it again")
 		b.stopWatch()
-		b.stopWatch = nil
 	}
 	names, more := b.revisions.Expire(b.ttl, b.clock())
 	for _, name := range names {

@@ -18,7 +18,7 @@ func (l *Lag) Begin(last uint64) { *l = Lag{upTo: last} }
 func (l *Lag) Brought(rev uint64) { l.upTo = max(l.upTo, rev) }
 
 // Exceeds reports whether the watch has not brought for longer than d what NATS had stored. last is the
-// newest revision that NATS is known to have.
+// newest revision that NATS is known to have. Then another watch should begin.
 func (l *Lag) Exceeds(d time.Duration, last uint64, now time.Duration) bool {
 	if l.want == 0 || l.upTo >= l.want {
 		l.want = 0
@@ -27,5 +27,9 @@ func (l *Lag) Exceeds(d time.Duration, last uint64, now time.Duration) bool {
 		}
 		return false
 	}
-	return now-l.since > d
+	if now-l.since <= d {
+		return false
+	}
+	l.Begin(last)
+	return true
 }
