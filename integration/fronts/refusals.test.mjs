@@ -32,7 +32,7 @@ function watch(page, seen) {
 // bodyOf returns the body of a hello.
 function bodyOf(request) {
 	const fields = new URLSearchParams(request.postData())
-	for (const name of ['ticket', 'conn', 'after']) fields.delete(name)
+	for (const name of ['ticket', 'conn', 'after', 'dates']) fields.delete(name)
 	return String(fields)
 }
 

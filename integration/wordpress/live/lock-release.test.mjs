@@ -156,6 +156,7 @@ async function leftAfterDialog({ anna, ben, post, open, php }) {
 	const page = await open(ben)
 	await page.waitForFunction(isTold)
 	await first.close()
+	await until('the first page to release its lock', post.isReleased) // its request may come later than the next one
 	php(`update_post_meta(${post.id}, '_edit_lock', '1:${anna.id}');`)
 	await beatAnew(page)
 	assert.equal(post.lock().user, ben.id)
