@@ -77,7 +77,11 @@ async function write(page, editor, text) {
 		await page.waitForFunction(() => window.wp.data?.select('core/editor').getCurrentPostId())
 		await page.evaluate((text) => window.wp.data.dispatch('core/editor').editPost({ content: text }), text)
 	} else {
+		// The visual editor takes its text from the text editor when it is loaded, and not later.
+		await page.waitForLoadState()
+		await page.waitForFunction(() => window.tinymce?.get('content')?.initialized || document.querySelector('#wp-content-wrap.html-active'))
 		await page.click('#content-html')
+		await page.waitForSelector('#wp-content-wrap.html-active')
 		await page.fill('#content', text)
 	}
 }
