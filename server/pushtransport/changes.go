@@ -17,7 +17,7 @@ const (
 	// takes one, and one comes back after each roomPace. With a token left, a push only waits for
 	// changesPace.
 	roomPace     = time.Second
-	quickPushes  = 3
+	quickPushes  = 4
 	maxRoomPace  = 10 * time.Second
 	fastPushes   = 5
 	fastArrivals = 30

@@ -269,7 +269,7 @@ func TestPaceOfARoom(t *testing.T) {
 		}
 		change(5 * 60)
 		mu.Lock()
-		if n := len(pushed); n < 12 || n > 15 || pushed[7] != 5*time.Second || pushed[8] != 7*time.Second {
+		if n := len(pushed); n < 12 || n > 16 || pushed[8] != 5*time.Second || pushed[9] != 7*time.Second {
 			t.Errorf("a minute of changes is pushed at %v", pushed)
 		}
 		mu.Unlock()
@@ -281,7 +281,7 @@ func TestPaceOfARoom(t *testing.T) {
 		change(9)
 		mu.Lock()
 		defer mu.Unlock()
-		if n := len(pushed) - before; n != 4 || pushed[before] != again {
+		if n := len(pushed) - before; n != 5 || pushed[before] != again {
 			t.Errorf("after a quiet time, from %v: pushed at %v", again, pushed[before:])
 		}
 	})
