@@ -77,9 +77,10 @@ async function write(page, editor, text) {
 		await page.waitForFunction(() => window.wp.data?.select('core/editor').getCurrentPostId())
 		await page.evaluate((text) => window.wp.data.dispatch('core/editor').editPost({ content: text }), text)
 	} else {
-		// The visual editor takes its text from the text editor when it is loaded, and not later.
-		await page.waitForLoadState()
+		// A second after the visual editor is ready, core notes the text that need not be saved. A later
+		// timer of the page comes after that.
 		await page.waitForFunction(() => window.tinymce?.get('content')?.initialized || document.querySelector('#wp-content-wrap.html-active'))
+		await page.evaluate(() => new Promise((done) => window.setTimeout(done, 1500)))
 		await page.click('#content-html')
 		await page.waitForSelector('#wp-content-wrap.html-active')
 		await page.fill('#content', text)
