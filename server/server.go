@@ -291,6 +291,7 @@ func (s *Server) close() {
 	s.requests.Stop()
 	s.forwarder.Close()
 	var sites sync.WaitGroup // a view ends in seconds when NATS does not answer
+	s.sites.closed.Store(true)
 	for _, st := range s.sites.all() {
 		sites.Go(st.close)
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -25,6 +26,7 @@ const maxMembers = 10_000
 
 // sites are those that a node serves: the configured ones, and others of the networks among them.
 type sites struct {
+	closed    atomic.Bool // no more sites are added
 	broker    *broker.Broker
 	log       *slog.Logger
 	fannedOut func(string, time.Duration) // of all rooms
@@ -86,7 +88,7 @@ func (l *sites) get(id string) *site {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	st := l.members[id]
-	if st == nil && l.membersOf(first.ID) < maxMembers {
+	if st == nil && !l.closed.Load() && l.membersOf(first.ID) < maxMembers {
 		st = newSite(id, first.ID, first.settings, l.broker, l.log)
 		st.rooms.FannedOut = l.fannedOut
 		l.members[id] = st
@@ -151,10 +153,8 @@ func (l *sites) phpBeats(yield func(string, *phpbeats.Counter) bool) {
 // network returns the id of the first site of a site's network. The sites of a network
 // share users and log-ins.
 func (l *sites) network(id string) string {
-	if first, known := l.firstID(id); known {
-		return first
-	}
-	return id
+	first, _ := l.firstID(id)
+	return cmp.Or(first, id)
 }
 
 // keys returns the secrets of a site.
