@@ -100,10 +100,7 @@ func (l *sites) get(id string) *site {
 }
 
 // has reports whether the node serves a site.
-func (l *sites) has(id string) bool {
-	st := l.get(id)
-	return st != nil && !st.now().Removed
-}
+func (l *sites) has(id string) bool { st := l.get(id); return st != nil && !st.now().Removed }
 
 // membersOf counts a network's sites without the first. It is called with l.mu held.
 func (l *sites) membersOf(network string) (n int) {
