@@ -19,7 +19,7 @@ const module = "github.com/heartbeatd/heartbeatd"
 // the scripts for the binary and imports nothing.
 var allowed = map[string][]string{
 	"/server/heartbeatd":            {"/server", "/server/demosite", "/server/limit", "/server/message", "/server/readiness", "/server/settings", "/server/ticket", "/broker", "/broker/bucket", "/broker/external", "/broker/presence", "/client-js", "/server/heartbeatd/doctor", "/server/heartbeatd/apiclient", "/server/heartbeatd/secretfile", "/server/heartbeatd/terminal", "/server/version"},
-	"/server/heartbeatd/doctor":     {"/server", "/server/origin", "/server/readiness", "/server/ticket", "/server/wordpress", "/transport", "/server/heartbeatd/apiclient", "/server/heartbeatd/terminal"},
+	"/server/heartbeatd/doctor":     {"/server", "/server/finding", "/server/origin", "/server/readiness", "/server/ticket", "/server/wordpress", "/transport", "/server/heartbeatd/apiclient", "/server/heartbeatd/terminal"},
 	"/server/heartbeatd/apiclient":  {"/server/ticket", "/server/heartbeatd/secretfile", "/server/heartbeatd/terminal"},
 	"/server/heartbeatd/terminal":   {},
 	"/server/heartbeatd/secretfile": {},
@@ -53,6 +53,7 @@ var allowed = map[string][]string{
 	"/server/limit":         {"/transport", "/broker/budget", "/server/hourly"},
 	"/server/hourly":        {},
 	"/server/sessionindex":  {},
+	"/server/finding":       {},
 	"/server/version":       {},
 	"/server/wordpress":     {},
 	"/transport":            {},
