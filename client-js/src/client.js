@@ -332,9 +332,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 				use: (names) => selector.use(known(names)),
 				announce,
 				nudge: () => nudges.receive({ paced: true }),
-				leave() {
-					if (selector.link) selector.link.leave()
-				},
+				leave: selector.leave,
 			},
 		},
 	}

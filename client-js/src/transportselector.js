@@ -13,7 +13,7 @@
 //	climbing ─ its session replaced the link, and it fails ────▶ trying, without what failed
 //	linked ─── move() ─────────────────────────────────────────▶ climbing, to the same transport, too
 //	linked, climbing ── the link dies ─────────────────────────▶ backing off
-//	any ────── the ticket is refused, or the session has left ─▶ blocked, until start()
+//	any ────── the ticket is refused, or leave() ──────────────▶ blocked, until start()
 //	any ────── stop() ─────────────────────────────────────────▶ stopped
 //
 // A transport that may not be used at the moment, for example in a hidden tab, is skipped, and a
@@ -152,7 +152,6 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 			.filter((name) => !refused.has(name))
 			.map(history.waitOf)
 			.filter((time) => time > 0)
-		win.clearTimeout(timer)
 		if (times.length) connectAfter(Math.min(...times) + random() * (anyRefused() ? BACKOFF_MAX : BACKOFF))
 	}
 
@@ -237,12 +236,10 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 				refused.add(name)
 				return false
 			case TICKET:
+			case LEFT:
 				// hello() may have a newer ticket than the one that was refused.
 				if (renewed) connectAfter(0)
 				else blocked = true
-				return true
-			case LEFT:
-				blocked = true
 				return true
 			case AWAY:
 				backOff(AWAY_WAIT)
@@ -261,9 +258,9 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 		if (trying) trying.finish(CLOSED)
 	}
 
-	function disconnect(close) {
-		current.link.close()
-		down(current.link, close)
+	function disconnect(link, close) {
+		link.close()
+		down(link, close)
 	}
 
 	function drop() {
@@ -306,12 +303,16 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 			connect()
 		},
 		/** The link did not answer in time: it counts as dead. */
-		suspect(link) {
-			if (current && current.link === link) disconnect(CLOSED)
-		},
+		suspect: (link) => disconnect(link, CLOSED),
 		/** The page is about to be left: closes the link, and opens it again if the page stays. */
 		leaving() {
-			if (current) disconnect({ code: AWAY })
+			if (current) disconnect(current.link, { code: AWAY })
+		},
+		/** Leaves at once, and opens no other link until start(). */
+		leave() {
+			blocked = true
+			abandon()
+			if (current) current.link.leave()
 		},
 		use(names) {
 			order = names.slice()

@@ -65,7 +65,7 @@ export function createWebSocketLink({ url, win, network = win, onFrame, onClosed
 	function receive(frame) {
 		if (!frame) return
 		if (frame.type === 'bye') {
-			end(byeToClose(frame))
+			ended(byeToClose(frame))
 		} else if (settle) {
 			if (frame.type !== 'welcome') return
 			alive = frame.alive_ms
@@ -82,13 +82,8 @@ export function createWebSocketLink({ url, win, network = win, onFrame, onClosed
 	function watch() {
 		stop()
 		if (socket && alive) stop = countdown(win, alive * SILENT, () => {
-			stop = countdown(win, AWAKE, () => end(CLOSED))
+			stop = countdown(win, AWAKE, () => ended(CLOSED))
 		})
-	}
-
-	function end(close) {
-		socket.close()
-		ended(close)
 	}
 
 	function ended(close) {
@@ -99,10 +94,11 @@ export function createWebSocketLink({ url, win, network = win, onFrame, onClosed
 		settle = null
 	}
 
-	// Removes the handlers: events that the browser still delivers are ignored.
+	// Closes the socket. Events that the browser still delivers are ignored.
 	function release() {
 		stop()
 		socket.onopen = socket.onmessage = socket.onclose = null
+		socket.close()
 		socket = null
 		waiting.forEach((resolve) => resolve(null))
 		waiting.clear()
@@ -128,9 +124,7 @@ export function createWebSocketLink({ url, win, network = win, onFrame, onClosed
 		leave: () => send({ type: 'leave' }),
 		close() {
 			settle = null
-			if (!socket) return
-			socket.close()
-			release()
+			if (socket) release()
 		},
 	}
 }

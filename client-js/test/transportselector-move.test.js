@@ -92,6 +92,35 @@ test('if the next link then fails, the page tries again', async () => {
 	assert.ok(!names().includes('longpoll'), names().join())
 })
 
+test('a page that leaves while it moves does not come back', async () => {
+	const c = await linked()
+	let open
+	world.works.websocket = new Promise((resolve) => (open = resolve))
+	c.move()
+	await pass(0)
+	c.leave()
+	open({ type: 'welcome' })
+	await pass(100)
+	assert.deepEqual([c.link === made[0], made[0].left, made[1].closed], [true, true, true])
+	made[0].onClosed(BYE(4007))
+	await pass(120_000)
+	assert.deepEqual([c.link, made.length], [null, 2])
+	c.start()
+	await pass(0)
+	assert.equal(c.name, 'websocket')
+})
+
+test('a page that leaves before it has a link opens none', async () => {
+	const c = newSelector()
+	let open
+	world.works.websocket = new Promise((resolve) => (open = resolve))
+	c.start()
+	c.leave()
+	open({ type: 'welcome' })
+	await pass(120_000)
+	assert.deepEqual([c.link, made.length], [null, 1])
+})
+
 test('a page without a link has nothing to move', async () => {
 	const c = newSelector()
 	c.move()

@@ -53,6 +53,7 @@ function fakeLink(name, calls) {
 				else if (how === false) reject(BYE(1006))
 			}),
 		close: () => (link.closed = true),
+		leave: () => (link.left = true),
 	}
 	made.push(link)
 	return link

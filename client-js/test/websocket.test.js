@@ -22,6 +22,7 @@ async function ended(event, { other, age = 0, t } = {}) {
 			constructor() {
 				socket = this
 			}
+			close() {}
 		},
 	}
 	const opening = createWebSocketLink({ url: '/heartbeat', win }).open({})
@@ -46,7 +47,7 @@ test('several sockets in a row that a navigation seems to close count as failure
 test('an error without a close ends the link', async (t) => {
 	t.mock.timers.enable({ apis: ['setTimeout'] })
 	let socket
-	const win = { location: { href: 'http://site.example/' }, setTimeout, WebSocket: class { constructor() { socket = this } } }
+	const win = { location: { href: 'http://site.example/' }, setTimeout, WebSocket: class { constructor() { socket = this } close() {} } }
 	const opening = createWebSocketLink({ url: '/heartbeat', win }).open({})
 	socket.onerror()
 	t.mock.timers.tick(500)
