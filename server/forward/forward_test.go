@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -133,6 +134,34 @@ func TestCutByStop(t *testing.T) {
 	other.Stop()
 	if rest, err := io.ReadAll(answer.Body); err == nil {
 		t.Errorf("the client takes %q for the rest of the response", rest)
+	}
+}
+
+// TestStopOfHome checks that the requests of other nodes are answered when the session's node stops.
+func TestStopOfHome(t *testing.T) {
+	const polls = 20
+	home, _, front := pair(t, func(w http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+		w.WriteHeader(http.StatusGone)
+	})
+	answers := make(chan string, polls)
+	for i := range polls {
+		go func() {
+			status, _, err := get(t.Context(), home, front, strconv.Itoa(i+1))
+			answers <- fmt.Sprint(status, err)
+		}()
+	}
+	until(t, "all polls", func() bool { return home.Answering() == polls })
+	home.Close()
+	for range polls {
+		select {
+		case got := <-answers:
+			if got != "410<nil>" && got != "410 <nil>" {
+				t.Errorf("an answer: %s", got)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("a poll is not answered")
+		}
 	}
 }
 

@@ -194,28 +194,43 @@ var errNotAsked = errors.New("the node of the client does not ask for more")
 
 // send sends a part when it is asked for.
 func (x *exchange) send(last, aborted bool) error {
+	m, err := x.wait()
+	if err != nil {
+		return err
+	}
+	part := nats.NewMsg(m.Reply)
+	if x.parts == 0 {
+		part.Header = nats.Header(x.header)
+		part.Header.Set(statusField, strconv.Itoa(x.status))
+	}
+	if last {
+		part.Header.Set(lastField, "1")
+	}
+	if aborted {
+		part.Header.Set(abortedField, "1")
+	}
+	part.Data = bytes.Clone(x.part.Bytes())
+	x.part.Reset()
+	x.parts++
+	return m.RespondMsg(part)
+}
+
+// wait returns the message that asks for the next part. If the other node has asked already, it gets
+// the part also when the request has ended: otherwise it waits for a node that has stopped.
+func (x *exchange) wait() (*nats.Msg, error) {
+	select {
+	case m := <-x.asked:
+		return m, nil
+	default:
+	}
 	timer := time.NewTimer(transport.WriteTimeout)
 	defer timer.Stop()
 	select {
 	case m := <-x.asked:
-		part := nats.NewMsg(m.Reply)
-		if x.parts == 0 {
-			part.Header = nats.Header(x.header)
-			part.Header.Set(statusField, strconv.Itoa(x.status))
-		}
-		if last {
-			part.Header.Set(lastField, "1")
-		}
-		if aborted {
-			part.Header.Set(abortedField, "1")
-		}
-		part.Data = bytes.Clone(x.part.Bytes())
-		x.part.Reset()
-		x.parts++
-		return m.RespondMsg(part)
+		return m, nil
 	case <-x.ctx.Done():
-		return x.ctx.Err()
+		return nil, x.ctx.Err()
 	case <-timer.C:
-		return errNotAsked
+		return nil, errNotAsked
 	}
 }
