@@ -156,6 +156,47 @@ func BenchmarkOpenSites(b *testing.B) {
 	}
 }
 
+// BenchmarkWatch opens views of 5,000 sites on a node that holds 20 entries of each, and closes them.
+func BenchmarkWatch(b *testing.B) {
+	const sites, entries = 5000, 20
+	broker := newBroker(Config{TTL: time.Hour, Node: "node"})
+	k, s := benchStored()
+	for i := range sites * entries {
+		k.Site, k.Conn = fmt.Sprint("site-", i%sites), fmt.Sprintf("page-%08d", i)
+		if err := broker.Hold(k, s); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		v, err := broker.Watch(fmt.Sprint("site-", i%sites), func(presence.Change) {})
+		if err != nil {
+			b.Fatal(err)
+		}
+		v.Close()
+	}
+}
+
+// BenchmarkLease asks for the leases of 5,000 sites, which this node has already.
+func BenchmarkLease(b *testing.B) {
+	broker, err := Open(b.Context(), Config{Listen: "127.0.0.1:0", TTL: time.Hour})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = broker.Close() }()
+	lease := func(i int) {
+		if _, err := broker.Lease(b.Context(), fmt.Sprint("site-", i%5000), time.Hour); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for i := range 5000 {
+		lease(i)
+	}
+	for i := 0; b.Loop(); i++ {
+		lease(i)
+	}
+}
+
 // waitIdle waits until all writes are acknowledged.
 func waitIdle(b *Broker) {
 	for {

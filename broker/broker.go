@@ -83,6 +83,7 @@ type Broker struct {
 	mu         sync.Mutex // guards the following; held while onChange runs
 	closed     bool
 	items      map[string]*item
+	ofSite     map[string]map[*item]bool // the items of each site
 	wheel      *wheel
 	queue      *list.List              // items to be written, oldest first
 	inFlight   map[string]pendingWrite // by reply subject
@@ -183,6 +184,7 @@ func newBroker(c Config) *Broker {
 		errorLimit:  rate.Sometimes{First: 3, Interval: 10 * time.Second},
 
 		items:       map[string]*item{},
+		ofSite:      map[string]map[*item]bool{},
 		wheel:       newWheel(),
 		queue:       list.New(),
 		inFlight:    map[string]pendingWrite{},

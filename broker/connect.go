@@ -13,6 +13,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/embedded"
+	"github.com/heartbeatd/heartbeatd/broker/lease"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/broker/problem"
 )
@@ -31,6 +32,7 @@ type link struct {
 	inbox      string // where writes are answered
 	js         jetstream.JetStream
 	kv         jetstream.KeyValue
+	leases     *lease.Leases
 	stream     jetstream.Stream
 	reconnects uint64
 	created    time.Time
@@ -168,10 +170,10 @@ func (b *Broker) newLink(nc *nats.Conn) (*link, error) {
 	last := b.link
 	b.mu.Unlock()
 	if last != nil && last.nc == nc {
-		return &link{nc: nc, inbox: last.inbox, js: last.js, reconnects: nc.Stats().Reconnects}, nil
+		return &link{nc: nc, inbox: last.inbox, js: last.js, leases: last.leases, reconnects: nc.Stats().Reconnects}, nil
 	}
 	js, err := bucket.JetStream(nc, b.config.NATS.Domain)
-	return &link{nc: nc, inbox: b.inbox, js: js, reconnects: nc.Stats().Reconnects}, err
+	return &link{nc: nc, inbox: b.inbox, js: js, leases: lease.New(js, b.config.NATS, b.node), reconnects: nc.Stats().Reconnects}, err
 }
 
 // bucket returns the bucket's stream, and creates it if it is missing.

@@ -138,6 +138,10 @@ func (b *Broker) charged(name []byte, k presence.Key, value *presence.Stored) (*
 func (b *Broker) add(name []byte, k presence.Key) *item {
 	it := &item{name: string(name), site: k.Site, conn: k.Conn}
 	b.items[it.name] = it
+	if b.ofSite[it.site] == nil {
+		b.ofSite[it.site] = map[*item]bool{}
+	}
+	b.ofSite[it.site][it] = true
 	b.wheel.add(it)
 	return it
 }
@@ -249,6 +253,9 @@ func (b *Broker) remoteChange(name string, stored *presence.Stored, rev uint64, 
 // drop ends an item. The lock is held.
 func (b *Broker) drop(it *item) {
 	delete(b.items, it.name)
+	if delete(b.ofSite[it.site], it); len(b.ofSite[it.site]) == 0 {
+		delete(b.ofSite, it.site)
+	}
 	b.wheel.remove(it)
 	marker := markerSize(it.name)
 	b.budgets.Entries.Give(it.site, 1)

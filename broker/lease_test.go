@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 func TestLeaseIsExclusive(t *testing.T) {
@@ -42,5 +44,33 @@ func TestLeaseIsExclusive(t *testing.T) {
 	waitReady(t, nodes[0], false)
 	if _, err := nodes[0].Lease(t.Context(), "x", life); err == nil {
 		t.Error("Lease returned no error without NATS")
+	}
+}
+
+// TestLeaseOfLostBucket checks that a node takes leases again after NATS has lost their bucket.
+func TestLeaseOfLostBucket(t *testing.T) {
+	t.Parallel()
+	s := startNATS(t)
+	b := open(t, Config{URL: s.url()})
+	take := func() bool {
+		t.Helper()
+		mine, err := b.Lease(t.Context(), "site", time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return mine
+	}
+	if !take() || take() {
+		t.Fatal("the lease is not that of the first caller")
+	}
+	js, err := jetstream.New(connect(t, s.url()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.DeleteKeyValue(t.Context(), "heartbeatd_lease_3600000ms"); err != nil {
+		t.Fatal(err)
+	}
+	if !take() || take() {
+		t.Error("the lease is not that of the first caller after NATS has lost the bucket")
 	}
 }

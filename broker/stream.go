@@ -30,11 +30,15 @@ func (b *Broker) makeRoom(ctx context.Context, t Topic, l *link, n int64) (store
 	// Others need the room, too, if the caller does not wait.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishWait)
 	defer cancel()
-	lease := "grow." + t.name
+	task := "grow." + t.name
 	err := size.MakeRoom(ctx, streamsize.Stream{
 		JS: l.js, Name: t.stream(), Max: t.bytes,
-		Lease: func(ctx context.Context) (bool, error) { return b.Lease(ctx, lease, streamsize.GrowTime) },
-		End:   func() { b.endLease(l, lease, streamsize.GrowTime) },
+		Lease: func(ctx context.Context) (bool, error) { return l.leases.Take(ctx, task, streamsize.GrowTime) },
+		End: func() {
+			ctx, cancel := context.WithTimeout(b.ctx, publishWait)
+			defer cancel()
+			l.leases.End(ctx, task, streamsize.GrowTime)
+		},
 	}, n)
 	if err != nil {
 		b.logLimited("a NATS stream cannot be made larger: the oldest messages are removed earlier", "stream", t.stream(), "error", err)

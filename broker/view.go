@@ -59,10 +59,8 @@ func (b *Broker) register(v *View) (names []string, err error) {
 		return nil, ErrClosed
 	}
 	b.views[v.site] = append(b.views[v.site], v)
-	for name, it := range b.items {
-		if it.site == v.site {
-			names = append(names, name)
-		}
+	for it := range b.ofSite[v.site] {
+		names = append(names, it.name)
 	}
 	return slices.AppendSeq(names, b.revisions.Names(v.site)), nil
 }
