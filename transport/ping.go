@@ -9,7 +9,8 @@ const (
 	// pingInterval is short enough to keep idle connections open through proxies, which
 	// usually close them after a minute, and to notice lost connections within a TTL,
 	// including the time for the pong and the grace period. A page that gives up a silent
-	// server after 2.2 times as long is back within a TTL, too.
+	// server after 1.4 times as long is back before its entries expire: the server has renewed
+	// them at most a third of the TTL earlier.
 	pingInterval = 25 * time.Second
 	// pingStep is the time between two slots of the pinger.
 	pingStep = 100 * time.Millisecond

@@ -12,9 +12,10 @@ const AWAY_MAX = 3
 let aways = 0
 
 // A welcome names the longest time between two frames of the server, which sends one with its ping.
-// After more than twice that time without one, the node has stopped working: scripts cannot see
-// pings. A page that was stopped itself reads what has arrived meanwhile within this time.
-const SILENT = 2.2
+// After 1.4 times that time without one, the node has stopped working: scripts cannot see pings. The
+// page is back before its entries expire. A page that was stopped itself reads what has arrived
+// meanwhile within this time.
+const SILENT = 1.4
 const AWAKE = 1000
 
 // If a navigation starts while a socket opens, Firefox closes it with 1006 and wasClean; a socket

@@ -7,15 +7,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const SLOW = 1000
 
-// startWebServer resolves with {url, sockets, answered}. It counts WebSockets, and the downloads
-// (/?download) and empty answers (/?empty) that it sends. It delays /?slow, and removes no-store
+// startWebServer resolves with {url, sockets, answered, posted}. It counts WebSockets, the downloads
+// (/?download) and empty answers (/?empty) that it sends, and the beats that pages post as to PHP.
+// server.url is read for each request: it may be that of another node. It delays /?slow, and removes no-store
 // from pages, and without policy their Content-Security-Policy. It closes sockets with 1001
 // ("going away") after closeAfter milliseconds.
 export async function startWebServer(t, server, { closeAfter, policy = true } = {}) {
-	const { hostname, port } = new URL(server.url)
-	const front = { sockets: 0, answered: 0 }
+	const front = { sockets: 0, answered: 0, posted: 0 }
 	const http = createServer(async (req, res) => {
-		const { searchParams: asked } = new URL(req.url, server.url)
+		const { hostname, port } = new URL(server.url)
+		const { pathname, searchParams: asked } = new URL(req.url, server.url)
+		if (pathname.endsWith('/admin-ajax.php')) front.posted++
 		if (asked.has('download') || asked.has('empty')) {
 			front.answered++
 			if (asked.has('empty')) return res.writeHead(204).end()
@@ -35,6 +37,7 @@ export async function startWebServer(t, server, { closeAfter, policy = true } = 
 	const sockets = new Set()
 	http.on('upgrade', ({ url, rawHeaders }, outer) => {
 		front.sockets++
+		const { hostname, port } = new URL(server.url)
 		const inner = connect(port, hostname)
 		const lines = rawHeaders.map((text, i) => text + (i % 2 ? '\r\n' : ': '))
 		inner.write(`GET ${url} HTTP/1.1\r\n${lines.join('')}\r\n`)

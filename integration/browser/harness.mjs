@@ -29,7 +29,7 @@ function build() {
 }
 
 // startHeartbeatd runs the demo site and resolves when it is ready, with
-// {url, admin, nats, stop(signal), restart()}. With netns it runs in that network namespace.
+// {url, admin, nats, signal(name), stop(signal), restart()}. With netns it runs in that network namespace.
 export async function startHeartbeatd(t, { flags = [], netns } = {}) {
 	build()
 	const server = await launch(flags, netns)
@@ -38,7 +38,8 @@ export async function startHeartbeatd(t, { flags = [], netns } = {}) {
 }
 
 async function launch(flags, netns) {
-	const ports = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--nats-listen', '127.0.0.1:0']
+	const natsListen = (address) => (flags.includes('--nats-url') ? [] : ['--nats-listen', address])
+	const ports = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', ...natsListen('127.0.0.1:0')]
 	const command = [...(netns ? ['ip', 'netns', 'exec', netns] : []), binary, 'serve', '--drain-time', '200ms']
 	let run = await ready([...command, ...ports, ...flags])
 	const { public: address, admin, nats } = run
@@ -46,10 +47,11 @@ async function launch(flags, netns) {
 		url: `http://${address}`,
 		admin: `http://${admin}`,
 		nats,
+		signal: (name) => run.signal(name),
 		stop: (signal) => run.stop(signal),
 		// restart starts it again with the same addresses.
 		async restart() {
-			run = await ready([...command, '--listen', address, '--admin-listen', admin, '--nats-listen', nats, ...flags])
+			run = await ready([...command, '--listen', address, '--admin-listen', admin, ...natsListen(nats), ...flags])
 		},
 	}
 }
@@ -73,6 +75,7 @@ async function ready([program, ...args]) {
 	})
 	const stop = async (signal) => {
 		child.kill(signal)
+		child.kill('SIGCONT') // a stopped process does not end otherwise
 		if ((await Promise.race([removed, sleep(10_000, 'late', { ref: false })])) !== 'late') return
 		child.kill('SIGKILL')
 		throw new Error(`heartbeatd does not stop on ${signal}:\n${log.join('\n')}`)
@@ -82,7 +85,7 @@ async function ready([program, ...args]) {
 		await stop('SIGKILL')
 		throw new Error(`heartbeatd is not ready (${addresses}):\n${log.join('\n')}`)
 	}
-	return { ...addresses, stop }
+	return { ...addresses, stop, signal: (name) => child.kill(name) }
 }
 
 // startWatch runs heartbeatd watch --json and keeps its output.
