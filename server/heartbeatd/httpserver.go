@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,12 +14,27 @@ import (
 // Shutdown closes a connection whose first request arrives after it was called.
 type httpServer struct {
 	*http.Server
-	ended chan struct{} // closed when serveOn returns
+	ended   chan struct{} // closed when serveOn returns
+	leaving atomic.Bool
 
 	mu       sync.Mutex // guards the following; no other lock is taken under it
 	listener net.Listener
 	stopping bool
 	fresh    map[net.Conn]bool // connections that have sent no request yet
+}
+
+// leave ends each connection with its next answer, and new ones are still accepted. A load balancer that
+// keeps connections then sends no request over one that Shutdown closes at this moment.
+func (s *httpServer) leave() { s.leaving.Store(true) }
+
+// ending returns a handler that ends connections when the server leaves.
+func (s *httpServer) ending(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.leaving.Load() && r.Header.Get("Upgrade") == "" {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // changed is called by net/http when the state of a connection has changed.

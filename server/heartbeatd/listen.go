@@ -54,6 +54,8 @@ func (c *serveCmd) listen(ctx context.Context, log *slog.Logger, s *server.Serve
 		log.Info("stopping", "reason", context.Cause(ctx), "drain time", c.DrainTime)
 		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.DrainTime+stopTime)
 		defer cancel()
+		front.leave()
+		back.leave()
 		s.Drain(stopping, c.DrainTime)
 		stop(stopping, s.WaitForUpstreams, front, back)
 		return nil
@@ -76,7 +78,7 @@ func newServer(h http.Handler, log *slog.Logger) *httpServer {
 	s := &httpServer{ended: make(chan struct{}), fresh: make(map[net.Conn]bool)}
 	s.Server = &http.Server{
 		ConnState:         s.changed,
-		Handler:           h,
+		Handler:           s.ending(h),
 		ReadHeaderTimeout: readTimeout / 2,
 		ReadTimeout:       readTimeout, // a WebSocket is hijacked and sets its own
 		WriteTimeout:      writeTimeout,
