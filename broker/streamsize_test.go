@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -163,25 +164,47 @@ func TestNodesGrowStream(t *testing.T) {
 	waitProblems(t, one, "")
 }
 
-// TestNodesFillNewStream checks that NATS removes no message when several nodes fill a new stream at the same time.
+// TestNodesFillNewStream checks that NATS removes no message when several nodes fill a new stream at the same
+// time. It does not run beside other tests. On a busy machine NATS may nevertheless not make a stream larger in
+// time: then they fill another one.
 func TestNodesFillNewStream(t *testing.T) {
-	t.Parallel()
 	s, one := openSmall(t, 0)
-	topic := Pushes
-	topic.name, topic.bytes = "test", 16<<20
 	nodes := []*Broker{one, open(t, Config{URL: s.url()}), open(t, Config{URL: s.url()})}
-	var senders sync.WaitGroup
-	for i := range 9 {
-		senders.Go(func() { fill(t, nodes[i%3], topic, 2*MaxMessage) })
-	}
-	senders.Wait()
-	for _, b := range nodes {
-		if _, err := b.sizeOf(topic).Refused(time.Hour); errors.Is(err, context.DeadlineExceeded) {
-			t.Skip("the machine is too busy: NATS did not make the stream larger in time")
+	for try := range 10 {
+		topic := Pushes
+		topic.name, topic.bytes = fmt.Sprint("test", try), 16<<20
+		var senders sync.WaitGroup
+		for i := range 9 {
+			senders.Go(func() { fill(t, nodes[i%3], topic, 2*MaxMessage) })
 		}
+		senders.Wait()
+		if slices.ContainsFunc(nodes, func(b *Broker) bool {
+			_, err := b.sizeOf(topic).Refused(time.Hour)
+			return errors.Is(err, context.DeadlineExceeded)
+		}) {
+			continue
+		}
+		if info := storedIn(t, s, topic); info.State.FirstSeq != 1 {
+			t.Errorf("the first message is %d, of %d bytes and at most %d", info.State.FirstSeq, info.State.Bytes, info.Config.MaxBytes)
+		}
+		return
 	}
-	if info := storedIn(t, s, topic); info.State.FirstSeq != 1 {
-		t.Errorf("the first message is %d, of %d bytes and at most %d", info.State.FirstSeq, info.State.Bytes, info.Config.MaxBytes)
+	t.Fatal("NATS has made none of ten streams larger in time")
+}
+
+// TestGrowthOutlivesCaller checks that a stream is made larger also if the caller does not wait.
+func TestGrowthOutlivesCaller(t *testing.T) {
+	t.Parallel()
+	s, b := openSmall(t, 0)
+	if _, err := b.Publish(t.Context(), Pushes, "site", []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	l, _ := b.current()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	b.makeRoom(gone, Pushes, l, firstBytes)()
+	if limit := storedIn(t, s, Pushes).Config.MaxBytes; limit <= firstBytes {
+		t.Errorf("the limit is %d bytes", limit)
 	}
 }
 

@@ -2,6 +2,7 @@ package room
 
 import (
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/internal/leaktest"
+	"github.com/heartbeatd/heartbeatd/internal/nodetest"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -111,6 +113,46 @@ func TestMinor(t *testing.T) {
 		}
 	}
 }
+
+// TestRefill checks that pages that do not know all entries get a snapshot with the first change after
+// a minute, and otherwise only the changes.
+func TestRefill(t *testing.T) {
+	b := nodetest.OpenBroker(t, broker.Config{})
+	view, err := b.Watch("site", func(presence.Change) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(view.Close)
+	for i := range presence.MaxListed + 1 {
+		k := presence.Key{Site: "site", Room: "r", ClientID: strconv.Itoa(i), Conn: "a"}
+		if err := b.Hold(k, presence.Stored{Entry: presence.Entry{Room: k.Room, ClientID: k.ClientID}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, p := &Room{name: "r", view: view}, new(reader)
+	r.join(p)
+	for _, c := range []struct {
+		since    time.Duration // the last snapshot
+		snapshot bool
+	}{{refillEvery - 10*time.Second, false}, {refillEvery, true}, {0, false}, {refillEvery, true}} {
+		r.refilled, r.lastSent = time.Now().Add(-c.since), time.Now().Add(time.Hour)
+		r.change(presence.Change{Kind: presence.Updated, Entry: presence.Entry{Room: "r", ClientID: "1"}})
+		r.timer.Stop()
+		r.flush()
+		if last := p.frames[len(p.frames)-1]; strings.Contains(last, `"snapshot"`) != c.snapshot {
+			t.Errorf("%v after the last snapshot: %.80s", c.since, last)
+		}
+	}
+	r.leave(p)
+}
+
+// reader is a Listener that keeps its presence frames.
+type reader struct {
+	page
+	frames []string
+}
+
+func (p *reader) Offer(_ *Room, frame []byte, _ bool) { p.frames = append(p.frames, string(frame)) }
 
 // page is a Listener and a Viewer. It counts what it is sent, and notes which presence frames
 // were minor. It is too slow for the first lists.

@@ -23,7 +23,8 @@ type Config struct {
 	API  apiclient.Client // heartbeatd's API, and the site's secret
 	Idle time.Duration    // how long silent connections must last; 0: not checked
 
-	timeout time.Duration // requestTimeout, unless a test sets another
+	timeout  time.Duration // requestTimeout, unless a test sets another
+	patience time.Duration // for the first line of an event stream: half of timeout, unless a test sets another
 }
 
 // Results of a check.
@@ -130,6 +131,7 @@ func newCheckup(c Config) (*checkup, error) {
 		return nil, fmt.Errorf("invalid --url %q: it must be a path such as /heartbeat, or a URL such as https://live.example.org/heartbeat", c.URL)
 	}
 	c.timeout = cmp.Or(c.timeout, requestTimeout)
+	c.patience = cmp.Or(c.patience, c.timeout/2) // as pages have
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	return &checkup{Config: c, site: site, base: base, origin: originOf(origin), http: apiclient.NewHTTPClient(transport)}, nil
 }

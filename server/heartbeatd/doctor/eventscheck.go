@@ -58,8 +58,7 @@ func (d *checkup) readStream(ctx context.Context, query, session string, read fu
 	url := d.url("/events?" + query + "&id=1")
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	patience := d.timeout / 2 // as pages have
-	held := time.AfterFunc(patience, cancel)
+	held := time.AfterFunc(d.patience, cancel)
 	defer held.Stop()
 	r, err := d.newRequest(ctx, http.MethodGet, url, "", map[string]string{transport.SessionHeader: session})
 	if err != nil {
@@ -85,7 +84,7 @@ func (d *checkup) readStream(ctx context.Context, query, session string, read fu
 			return d.streamCut(lines.Err())
 		}
 	}
-	return d.streamHeldBack("nothing of it arrives within " + patience.String())
+	return d.streamHeldBack("nothing of it arrives within " + d.patience.String())
 }
 
 // diagnoseNoStream explains an answer that is not an event stream.

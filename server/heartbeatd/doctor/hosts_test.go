@@ -155,19 +155,19 @@ func holding(next http.Handler) http.Handler {
 // TestFindsHeldStreams checks that a web server which buffers event streams is found. Where
 // pages have a WebSocket it is no failure.
 func TestFindsHeldStreams(t *testing.T) {
-	quick := func(c *Config) { c.timeout = 4 * time.Second }
+	quick := func(c *Config) { c.patience = time.Second }
 	found := deploy(t, holding).examine(t, quick)
-	want(t, found, "events", Warning, "holds event streams back: nothing of it arrives within 2s")
+	want(t, found, "events", Warning, "holds event streams back: nothing of it arrives within 1s")
 	want(t, found, "events", Warning, "`proxy_buffering off`")
 	if failed := failures(found); len(failed) > 0 {
 		t.Errorf("failed: %v", failed)
 	}
 	found = deploy(t, holding).examine(t, func(c *Config) { quick(c); c.API.SiteSecret = "" })
-	want(t, found, "events", Warning, "within 2s")
+	want(t, found, "events", Warning, "within 1s")
 	found = deploy(t, func(next http.Handler) http.Handler {
 		return changes(func(r *http.Request) { r.Header.Del("Upgrade"); r.Header.Del("Connection") })(holding(next))
 	}).examine(t, quick)
-	want(t, found, "events", Failed, "within 2s")
+	want(t, found, "events", Failed, "within 1s")
 }
 
 // TestFindsLateEvents checks that a web server is found which passes the beginning of an
