@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/external"
 )
 
@@ -80,17 +81,16 @@ func TestNoFileStorage(t *testing.T) {
 // TestOlderRevocations checks that a stream in memory, which an older version has created, is moved to
 // a file, by one of several nodes that start at once, and that the nodes know that it was.
 func TestOlderRevocations(t *testing.T) {
-	t.Run("without a prefix", func(t *testing.T) { moveOlderRevocations(t, external.NATS{}) })
-	t.Run("with a prefix", func(t *testing.T) { moveOlderRevocations(t, external.NATS{Prefix: "staging"}) })
+	for _, prefix := range []bucket.Prefix{"", "staging"} {
+		t.Run("prefix "+string(prefix), func(t *testing.T) {
+			url := startNATS(t).url()
+			moveOlderRevocations(t, must(jetstream.New(connect(t, url))), Config{URL: url, NATS: external.NATS{Prefix: prefix}})
+		})
+	}
 }
 
-func moveOlderRevocations(t *testing.T, n external.NATS) {
-	server := startNATS(t)
-	c := Config{URL: server.url(), NATS: n}
-	js, err := jetstream.New(connect(t, server.url()))
-	if err != nil {
-		t.Fatal(err)
-	}
+func moveOlderRevocations(t *testing.T, js jetstream.JetStream, c Config) {
+	t.Helper()
 	topic := (&Broker{config: c}).in(Revocations)
 	old := jetstream.StreamConfig{
 		Name: topic.stream(), Subjects: []string{topic.allSubjects()}, Storage: jetstream.MemoryStorage, MaxBytes: Revocations.bytes, MaxAge: Revocations.age,
