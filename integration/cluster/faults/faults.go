@@ -20,6 +20,9 @@ type fault struct {
 	run         func(ctx context.Context, c *cluster) error
 }
 
+// olderVersion needs another program.
+const olderVersion = "older-version"
+
 // maxGap is how long a page may be without a link when nodes are stopped with SIGTERM.
 const maxGap = 3 * time.Second
 
@@ -42,6 +45,7 @@ var faults = []*fault{
 	{name: "nats-empty", what: "kill -9 of all NATS servers, which start again without their stores", losesStream: true, run: killNATS(true)},
 	{name: "rolling", what: "each node is stopped with SIGTERM and started again, one after the other", maxGap: maxGap, run: rollingRestart},
 	{name: "rolling-minute", what: "the same; the beats that the back end answers are counted for a minute before and from its start", maxGap: maxGap, minute: true, run: rollingRestart},
+	{name: olderVersion, what: "each node is replaced with one of an older version, and then with the present one again, a TTL after each other", run: mixVersions},
 	{name: "clock-ahead", what: "the clock of a node is 2 min ahead, for two TTLs", run: clock(120)},
 	{name: "clock-behind", what: "the clock of a node is 2 min behind, for two TTLs", run: clock(-120)},
 }
@@ -203,6 +207,19 @@ func rollingRestart(_ context.Context, c *cluster) error {
 	for _, n := range c.nodes {
 		if err := c.restart(n); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// mixVersions lets nodes of two versions run beside each other.
+func mixVersions(ctx context.Context, c *cluster) error {
+	for _, program := range []string{c.older, c.program} {
+		for _, n := range c.nodes {
+			n.Replace(program)
+			if err := errors.Join(c.restart(n), pause(ctx, c.ttl)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

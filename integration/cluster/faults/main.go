@@ -7,6 +7,7 @@
 //	go run ./integration/cluster/faults -only kill-node,stop-4
 //	go run ./integration/cluster/faults -pages 5000 -sites 5000 -ttl 60s -only none,kill-nats
 //	go run ./integration/cluster/faults -ttl 60s -only rolling-minute
+//	go run ./integration/cluster/faults -pages 300 -older ./heartbeatd-of-before -only older-version
 //
 // It needs ip and nsenter. All processes and networks are in network namespaces that end with it.
 package main
@@ -19,6 +20,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -38,6 +40,7 @@ type options struct {
 	beat    time.Duration
 	kinds   string
 	binary  string
+	older   string
 	logs    string
 }
 
@@ -52,6 +55,7 @@ func main() {
 	flag.DurationVar(&o.beat, "beat", 0, "the pages' interval; shorter than the TTL (default: three tenths of it)")
 	flag.StringVar(&o.kinds, "kinds", "websocket,events,longpoll,post", "the kinds of pages: the first transport that they try")
 	flag.StringVar(&o.binary, "binary", "", "program heartbeatd (default: built from this source)")
+	flag.StringVar(&o.older, "older", "", "program heartbeatd of an older version, for the fault older-version")
 	flag.StringVar(&o.logs, "logs", "", "folder for the logs of all processes")
 	flag.Parse()
 	if o.only == "list" {
@@ -100,12 +104,15 @@ func (o *options) run(ctx context.Context) (err error) {
 // faults returns the faults of -only, or all of them.
 func (o *options) faults() (list []*fault, err error) {
 	if o.only == "" {
-		return faults, nil
+		return slices.DeleteFunc(slices.Clone(faults), func(f *fault) bool { return f.name == olderVersion && o.older == "" }), nil
 	}
 	for _, name := range strings.Split(o.only, ",") {
 		f := faultOf(name)
 		if f == nil {
 			return nil, fmt.Errorf("-only %s: no such fault; -only list prints them", name)
+		}
+		if name == olderVersion && o.older == "" {
+			return nil, fmt.Errorf("-only %s needs -older", name)
 		}
 		list = append(list, f)
 	}
