@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -141,6 +142,48 @@ func TestEventsOnAnyNode(t *testing.T) {
 	first.Drain(t.Context(), 0)
 	if f := s.next("bye"); f.Code != 4001 {
 		t.Errorf("%+v", f)
+	}
+}
+
+// TestStopWithForwardedPoll stops a node that has passed a poll on: the poll is answered at once, and the
+// session continues.
+func TestStopWithForwardedPoll(t *testing.T) {
+	first, second := newPair(t)
+	first.subscribed(t)
+	p := first.page(t, 1)
+	l := p.poller(t)
+	_, seq, _ := l.poll(0)
+	elsewhere := *first
+	elsewhere.url = second.url
+	p.node = &elsewhere
+	answered := make(chan frame, 1)
+	go func() {
+		for last := (frame{}); ; { // until a frame arrives over the node that stops
+			status, newest, frames := l.poll(seq)
+			if status != http.StatusOK || len(frames) > 0 && frames[len(frames)-1].Type == "alive" {
+				last.ID, last.Code = newest, status
+				answered <- last
+				return
+			}
+			seq = newest
+		}
+	}()
+	until(t, "a poll is passed on", func() bool { return first.forwarder.Answering() == 1 })
+	second.forwarder.Stop()
+	got := <-answered
+	if got.Code != http.StatusOK || got.ID <= seq {
+		t.Fatalf("the poll is answered with %d, up to %d", got.Code, got.ID)
+	}
+	p.node = first
+	first.pushed(t, `{"all":true}`, `"a push"`)
+	for after := got.ID; ; {
+		status, newest, frames := l.poll(after)
+		if status != http.StatusOK {
+			t.Fatalf("the next poll: %d", status)
+		}
+		if after = newest; slices.ContainsFunc(frames, func(f frame) bool { return f.Type == "push" }) {
+			return
+		}
 	}
 }
 

@@ -45,7 +45,7 @@ func (s *Server) Public() http.Handler {
 func (s *Server) newForwarder() *forward.Forwarder {
 	events := &transport.Events{Sessions: s.requests, Stop: s.sessions.closed, Address: s.clients.AddressOf}
 	return forward.New(forward.Config{
-		Broker: s.broker, Limits: s.clients, Log: s.log, Retry: s.balancer.Retry,
+		Broker: s.broker, Alive: s.requests.Alive, Limits: s.clients, Log: s.log, Retry: s.balancer.Retry,
 		Handlers: map[string]http.HandlerFunc{
 			"poll": (&transport.LongPoll{Sessions: s.requests}).ServeHTTP, "events": events.ServeHTTP,
 			"beat": s.requests.Beat, "close": s.requests.Close,

@@ -347,6 +347,13 @@ func (s *Sessions) begin(h *HTTPSession, session Session) bool {
 	return true
 }
 
+// Alive sends a session a frame that says nothing. A poll that waits is answered with it.
+func (s *Sessions) Alive(id string) {
+	if h := s.find(id); h != nil {
+		h.out.Send([]byte(aliveFrame))
+	}
+}
+
 func (s *Sessions) find(id string) *HTTPSession {
 	s.mu.Lock()
 	defer s.mu.Unlock()

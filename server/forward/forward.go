@@ -13,7 +13,8 @@
 //
 // If the client goes away, the forwarder sends cancel, and the context of the handler ends. If the
 // forwarder is gone, the handler cannot write its next part. If the home is gone, nobody hears its
-// subject, and the client gets 410 at once.
+// subject, and the client gets 410 at once. If the forwarder stops, it asks the home to answer its polls
+// at once: the client polls again, over another node.
 package forward
 
 import (
@@ -41,6 +42,8 @@ const (
 	maxRequests = 20_000
 	// partWait is how long a part of a response may take: a poll waits PollWait.
 	partWait = transport.PollWait + 5*time.Second
+	// lastWait is how long the last requests may take when the node stops.
+	lastWait = 500 * time.Millisecond
 	// maxClose is the largest body of a close, in bytes.
 	maxClose = 1 << 10
 )
@@ -50,8 +53,10 @@ type Config struct {
 	Broker *broker.Broker
 	// Handlers answer the requests of the sessions of this node, by the last part of their path.
 	Handlers map[string]http.HandlerFunc
-	Limits   transport.Limits
-	Log      *slog.Logger
+	// Alive sends a session of this node a frame that says nothing.
+	Alive  func(session string)
+	Limits transport.Limits
+	Log    *slog.Logger
 	// Retry returns after what time a page tries again when the node has stopped.
 	Retry func() time.Duration
 }
@@ -104,8 +109,8 @@ func (f *Forwarder) homeOf(session string) string {
 	return node
 }
 
-// Stop ends the requests that this node passes on, and refuses further ones. A node that drains
-// passes requests on until then: the load balancer sends them until it has noticed.
+// Stop ends the requests that this node passes on, and refuses further ones. Polls are answered first. A
+// node that drains passes requests on until then: the load balancer sends them until it has noticed.
 func (f *Forwarder) Stop() { f.stop() }
 
 // Handler returns the handler of the requests whose path ends with a name. A test stream needs no
@@ -170,6 +175,10 @@ func (f *Forwarder) end() {
 
 // pass passes a request on, and writes the parts of the response.
 func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, name string) {
+	if err := f.working.Err(); err != nil {
+		f.refuse(w, err)
+		return
+	}
 	body, err := transport.ReadBody(r, transport.MaxFrame, f.Limits)
 	if err != nil {
 		transport.Refuse(w, err)
@@ -178,8 +187,8 @@ func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, 
 	defer body.Release()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	defer context.AfterFunc(f.working, cancel)()
 	m := request(r, home, session, name, body.Bytes)
+	defer context.AfterFunc(f.working, func() { f.finish(home, session, name, cancel) })()
 	defer func() { _ = f.Broker.Tell(message(home, "cancel", m.Header.Get(idField))) }() // nothing, if the response has ended
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Time{}) // the deadline of a request would end a poll
@@ -213,6 +222,21 @@ func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, 
 		}
 		m = message(home, "more", m.Header.Get(idField))
 	}
+}
+
+// finish ends a request because this node stops: a stream at once, since the page requests the next
+// one, and others when they are answered or lastWait is over.
+func (f *Forwarder) finish(home, session, name string, cancel func()) {
+	if name == "events" {
+		cancel()
+		return
+	}
+	if name == "poll" {
+		m := nats.NewMsg(subject(home, "alive"))
+		m.Header.Set(transport.SessionHeader, session)
+		_ = f.Broker.Tell(m) // otherwise the request ends after lastWait
+	}
+	time.AfterFunc(lastWait, cancel)
 }
 
 // ask asks for the next part of a response.

@@ -33,7 +33,7 @@ func pair(t *testing.T, poll http.HandlerFunc) (home, other *Forwarder, front *h
 	open := func(b *broker.Broker) *Forwarder {
 		return New(Config{
 			Broker: b, Handlers: map[string]http.HandlerFunc{"poll": poll}, Log: slog.New(slog.DiscardHandler),
-			Retry: func() time.Duration { return time.Second },
+			Retry: func() time.Duration { return time.Second }, Alive: func(string) {},
 		})
 	}
 	home, other = open(hub), open(nodetest.OpenBroker(t, broker.Config{URL: "nats://" + hub.ListenAddr()}))

@@ -82,7 +82,11 @@ type exchange struct {
 func (f *Forwarder) hear(m *nats.Msg) {
 	id := m.Header.Get(idField)
 	kind := m.Subject[strings.LastIndexByte(m.Subject, '.')+1:]
-	if kind == "request" {
+	switch kind {
+	case "alive":
+		f.Alive(m.Header.Get(transport.SessionHeader))
+		return
+	case "request":
 		if !f.answer(id, m) {
 			refused := nats.NewMsg(m.Reply)
 			refused.Header.Set(statusField, strconv.Itoa(http.StatusServiceUnavailable))
