@@ -6,40 +6,17 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gorilla/mux"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/server/admin"
 	"github.com/heartbeatd/heartbeatd/server/message"
-	"github.com/heartbeatd/heartbeatd/server/origin"
 	"github.com/heartbeatd/heartbeatd/server/phpbeats"
-	"github.com/heartbeatd/heartbeatd/server/readiness"
 	"github.com/heartbeatd/heartbeatd/server/restapi"
 )
 
 // Admin returns the handler of the admin listener.
 func (s *Server) Admin() http.Handler {
-	r := mux.NewRouter()
-	r.Methods("GET").Path("/healthz").HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte("ok\n"))
-	})
-	r.Methods("GET").Path("/readyz").HandlerFunc(readiness.Handler(s.Readiness))
-	r.Methods("GET").Path("/metrics").Handler(s.guardMetrics(promhttp.HandlerFor(s.metrics.Registry, promhttp.HandlerOpts{})))
-	r.PathPrefix(restapi.Path).Handler(restapi.New(s.apiNode(), func() string { return s.keys.Load().api }))
-	return r
-}
-
-// guardMetrics asks for the key of the metrics, if there is one.
-func (s *Server) guardMetrics(metrics http.Handler) http.Handler {
-	private := origin.RequirePrivate("use an IP address, or set --metrics-key")(metrics)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		guarded := private
-		if key := s.keys.Load().metrics; key != "" {
-			guarded = restapi.RequireKey(metrics, key, "the key of --metrics-key")
-		}
-		guarded.ServeHTTP(w, r)
-	})
+	return admin.New(admin.Node{API: s.apiNode(), Readiness: s.Readiness, Metrics: s.metrics.Registry, Keys: s.keys.Load})
 }
 
 // apiNode returns what the API needs of the node.

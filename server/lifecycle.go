@@ -184,6 +184,7 @@ func (s *session) stop(bye *transport.Bye) {
 
 // connect gives the session a connection, and ends the one that it has.
 func (s *session) connect(out *transport.Outbox, dates bool) {
+	out.Limit(s.clients.Max().MaxQueueBytes)
 	if old := s.attach(out, dates); old != nil {
 		old.Bye(&transport.Bye{Code: transport.CodeReplaced, Reason: "another connection was opened with the same connection id"})
 	}

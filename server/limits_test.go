@@ -16,6 +16,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/internal/nodetest"
 	"github.com/heartbeatd/heartbeatd/server/limit"
+	"github.com/heartbeatd/heartbeatd/transport"
 )
 
 // behindProxy trusts the tests themselves as a web server.
@@ -34,7 +35,7 @@ func TestLimitsThroughAProxy(t *testing.T) {
 		if bye != nil {
 			t.Fatal(bye)
 		}
-		if opened == limit.MaxLinks-2 {
+		if opened == limit.Defaults.MaxAddressPages-2 {
 			release()
 			break
 		}
@@ -118,6 +119,66 @@ func TestConnectionLimit(t *testing.T) {
 	until(t, "another connection works", func() bool { return connect() != nil })
 	if got := testCounter(t, n, "connections"); got < 1 {
 		t.Errorf("%d refused connections are counted", got)
+	}
+}
+
+// TestReloadedLimits changes each limit of the operator while pages are connected: they stay, and
+// others are refused from then on.
+func TestReloadedLimits(t *testing.T) {
+	var config Config
+	n := newNode(t, func(c *Config) { config = *c }, behindProxy)
+	open := func(p *page) (s *socket, admitted bool) {
+		s, _, err := p.dial(t, http.Header{"X-Forwarded-For": {"192.0.2.1"}})
+		if err != nil {
+			return nil, false
+		}
+		s.send(p.hello())
+		f, err := s.read()
+		return s, err == nil && f.Type == "welcome"
+	}
+	p := n.page(t, 1)
+	first, _ := open(p)
+	reload := func(change func(*limit.Max)) {
+		t.Helper()
+		config.Limits = limit.Defaults
+		change(&config.Limits)
+		behindProxy(&config)
+		if _, _, err := n.Reload(config); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, change := range map[string]func(*limit.Max){
+		"pages": func(m *limit.Max) { m.MaxPages = 1 }, "pages of a user": func(m *limit.Max) { m.MaxUserPages = 1 }, "pages of an address": func(m *limit.Max) { m.MaxAddressPages = 1 },
+	} {
+		reload(change)
+		if _, admitted := open(n.page(t, 1)); admitted {
+			t.Errorf("a page is admitted above the limit of %s", name)
+		}
+		if f := first.beat(1, p.form()); f.Type != "tick" {
+			t.Errorf("the limit of %s: the beat of an older page got %+v", name, f)
+		}
+	}
+	reload(func(m *limit.Max) { m.MaxBeats = 1 })
+	declined := false
+	for id := uint64(2); id < 12 && !declined; id++ {
+		declined = first.beat(id, p.form()).Type == "decline"
+	}
+	if !declined {
+		t.Error("ten beats at once were answered")
+	}
+	reload(func(m *limit.Max) { m.MaxQueueBytes = transport.MinQueueBytes })
+	if _, admitted := open(n.page(t, 1)); !admitted {
+		t.Error("a page is refused below the limits")
+	}
+	var out transport.Outbox
+	if _, _, err := n.Open(httptest.NewRequest("GET", "/", nil), transport.Hello{Ticket: p.ticket, Conn: p.conn}, &out); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		out.Send(make([]byte, transport.MinQueueBytes/2))
+	}
+	if out.Code() != transport.CodeSlow {
+		t.Errorf("the queue is above its limit: closed with %d", out.Code())
 	}
 }
 

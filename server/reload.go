@@ -1,15 +1,16 @@
 package server
 
 import (
+	"cmp"
+
+	"github.com/heartbeatd/heartbeatd/server/admin"
 	"github.com/heartbeatd/heartbeatd/server/demosite"
+	"github.com/heartbeatd/heartbeatd/server/limit"
 	"github.com/heartbeatd/heartbeatd/server/refusal"
 	"github.com/heartbeatd/heartbeatd/server/settings"
 )
 
-// keys are those of the admin listener; empty: none.
-type keys struct{ api, metrics string }
-
-// Reload takes the sites, the keys and the trusted proxies of a configuration, if they are valid.
+// Reload takes the sites, the keys, the limits and the trusted proxies of a configuration, if they are valid.
 // Connected pages stay, except those of sites that are removed. It returns what has changed, and what
 // needs a restart.
 func (s *Server) Reload(c Config) (changed, restart []string, err error) {
@@ -21,14 +22,22 @@ func (s *Server) Reload(c Config) (changed, restart []string, err error) {
 		return nil, nil, err
 	}
 	s.tickets.ForgetVerified() // with the old secrets
-	s.keys.Store(&keys{c.APIKey, c.MetricsKey})
-	s.clients.Trust(c.TrustedProxies)
+	s.configure(c)
 	for _, sess := range s.sessions.all() {
+		s.clients.Max().LimitBeats(sess.beats)
 		if sess.site.now().Removed {
 			sess.end(refusal.TicketError("the site is no longer configured"))
 		}
 	}
 	return changed, restart, nil
+}
+
+// configure takes the settings that a reload changes, except those of sites.
+func (s *Server) configure(c Config) {
+	s.keys.Store(&admin.Keys{API: c.APIKey, Metrics: c.MetricsKey})
+	s.clients.Trust(c.TrustedProxies)
+	s.clients.SetMax(cmp.Or(c.Limits, limit.Defaults))
+	s.broker.Budgets().Sessions.SetMax(int64(s.clients.Max().MaxPages))
 }
 
 func (s *Server) withDemo(list []Site) []Site {

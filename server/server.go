@@ -54,6 +54,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/admin"
 	"github.com/heartbeatd/heartbeatd/server/balance"
 	"github.com/heartbeatd/heartbeatd/server/clocks"
 	"github.com/heartbeatd/heartbeatd/server/demosite"
@@ -86,6 +87,8 @@ type Config struct {
 	// TrustedProxies are the web servers whose X-Forwarded headers are used.
 	TrustedProxies []netip.Prefix
 
+	// Limits are those that the operator may change; zero: limit.Defaults.
+	Limits limit.Max
 	// APIKey is the operator's key for the API of every site; empty: none.
 	APIKey string
 	// MetricsKey is the bearer key that /metrics asks for; empty: none.
@@ -144,7 +147,7 @@ type Server struct {
 	balancer *balance.Balancer
 	clocks   clocks.Clocks
 
-	keys atomic.Pointer[keys]
+	keys atomic.Pointer[admin.Keys]
 
 	clients *limit.Clients
 
@@ -177,14 +180,14 @@ func New(c Config) (*Server, error) {
 		base: c.BasePath, scripts: c.Scripts,
 		sessions: newSessions(), started: time.Now(), stop: make(chan struct{}),
 	}
-	s.keys.Store(&keys{c.APIKey, c.MetricsKey})
 	s.metrics = metrics.New(metricLabels)
 	s.clients = limit.New(c.TrustedProxies, s.metrics.Limited)
 	s.clients.Log = c.Logger
+	s.configure(c)
 	s.clocks = clocks.Clocks{NATSAhead: c.Broker.NATSAhead, SiteAhead: s.tickets.WorstClock, Log: c.Logger}
 	s.clocks.Register(s.metrics.Registry)
 	rows, tables := newWaker(), newWaker()
-	s.shared = shared{c.Broker, &s.tickets, s.pipeline, s.metrics, &s.refusals, &s.deposits, cmp.Or(c.grace, defaultGrace), s.sessions.forget, rows.wake}
+	s.shared = shared{c.Broker, &s.tickets, s.pipeline, s.metrics, &s.refusals, &s.deposits, s.clients, cmp.Or(c.grace, defaultGrace), s.sessions.forget, rows.wake}
 	if c.Demo != nil {
 		c.Demo.AddHooks(&hooks)
 	}

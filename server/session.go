@@ -29,10 +29,6 @@ const (
 	// defaultGrace is how long a page's entries outlive its connection, so that a click
 	// in the admin is not a leave and a join.
 	defaultGrace = 10 * time.Second
-	// beatsPerSecond and beatBurst limit the beats of a page. A page beats every 5 s at
-	// the fastest. PHP answers the beats above the limit.
-	beatsPerSecond = 5
-	beatBurst      = 30
 	// nudgeInterval is the least time between two lists of active posts, or two nudges because
 	// of them, of a page whose beats are answered here; phpNudgeInterval, between two nudges of
 	// one whose last beat PHP answered.
@@ -48,6 +44,7 @@ type shared struct {
 	metrics  *metrics.Metrics
 	refusals *refusal.Log
 	deposits *deposit.Store
+	clients  *limit.Clients
 	grace    time.Duration
 	forget   func(*session) // removes a session that has ended
 	wakeRows func()         // wakes the goroutine that holds rows
@@ -61,7 +58,7 @@ type session struct {
 	outlet
 	site  *site
 	key   sessionKey
-	beats *rate.Limiter
+	beats *rate.Limiter                 // PHP answers the beats above the limit
 	last  atomic.Pointer[ticket.Claims] // of the last ticket, for those that do not hold mu
 	moved atomic.Int64                  // Unix s: when the page was last asked to go to another node
 

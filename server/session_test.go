@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/server/limit"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
@@ -261,7 +262,7 @@ func TestRoomAccess(t *testing.T) {
 func TestFrequentBeats(t *testing.T) {
 	p := newNode(t).page(t, 1)
 	s := p.socket(t)
-	for id := range uint64(beatBurst) {
+	for id := range uint64(6 * limit.Defaults.MaxBeats) {
 		if f := s.beat(id+1, p.form()); f.Type != "tick" {
 			t.Fatalf("beat %d: %+v", id+1, f)
 		}
@@ -271,7 +272,7 @@ func TestFrequentBeats(t *testing.T) {
 		declined = s.beat(id, p.form()).Type == "decline"
 	}
 	if !declined {
-		t.Errorf("more than %d beats at once were answered", beatBurst)
+		t.Errorf("more than %d beats at once were answered", 6*limit.Defaults.MaxBeats)
 	}
 }
 
@@ -279,7 +280,7 @@ func TestFrequentBeats(t *testing.T) {
 func TestUserLimit(t *testing.T) {
 	n := newNode(t)
 	n.sessions.mu.Lock()
-	n.sessions.byUser[demoSite] = map[int64][]*session{1: make([]*session, maxUserSessions)}
+	n.sessions.byUser[demoSite] = map[int64][]*session{1: make([]*session, limit.Defaults.MaxUserPages)}
 	n.sessions.mu.Unlock()
 	p := n.page(t, 1)
 	s, _, err := p.dial(t, nil)

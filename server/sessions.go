@@ -7,17 +7,12 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/refusal"
 	"github.com/heartbeatd/heartbeatd/server/sessionindex"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
-
-// maxUserSessions bounds the sessions of one user on one node. Those of a site have a budget.
-const maxUserSessions = 200
 
 // sessions are those of one node.
 type sessions struct {
@@ -43,19 +38,18 @@ func (l *sessions) find(key sessionKey) *session {
 
 // enter returns the session of a key, locked, and makes it if there is none.
 func (l *sessions) enter(of *shared, st *site, key sessionKey, claims *ticket.Claims) (s *session, resumed bool, err error) {
-	budgets := of.broker.Budgets()
+	budgets, limits := of.broker.Budgets(), of.clients.Max()
 	for {
 		l.mu.Lock()
 		s, found := l.byKey[key]
-		if err := l.reserve(budgets.Sessions, key, found); err != nil {
+		if err := l.reserve(budgets.Sessions, key, found, limits.MaxUserPages); err != nil {
 			l.mu.Unlock()
 			budgets.Report(err)
 			return nil, false, err
 		}
 		if !found {
 			s = &session{
-				shared: of, site: st, key: key, claims: claims,
-				beats: rate.NewLimiter(beatsPerSecond, beatBurst),
+				shared: of, site: st, key: key, claims: claims, beats: limits.Beats(),
 			}
 			s.mu.Lock()
 			s.timer = time.AfterFunc(of.grace, s.expire)
@@ -79,17 +73,17 @@ func (l *sessions) add(s *session) {
 	l.byUser.Add(s.key.site, s.key.user, s)
 }
 
-// reserve takes one session from the budget, unless the page comes again. It returns why the page
-// cannot come; what the page is told names no site, since the budget is that of a network. It is
+// reserve takes one session from the budget, unless the page comes again. A user has at most
+// maxOfUser sessions. It returns why the page cannot come; what the page is told names no site, since the budget is that of a network. It is
 // called with l.mu held.
-func (l *sessions) reserve(from *budget.Budget, key sessionKey, again bool) error {
+func (l *sessions) reserve(from *budget.Budget, key sessionKey, again bool, maxOfUser int) error {
 	retry := 5*time.Second + rand.N(10*time.Second)
 	switch {
 	case l.draining:
 		return refusal.GoingAway(l.retry())
 	case again:
 		return nil
-	case len(l.byUser[key.site][key.user]) >= maxUserSessions:
+	case len(l.byUser[key.site][key.user]) >= maxOfUser:
 		return refusal.NewLimit(key.site, "session limit of this user reached", retry, nil)
 	}
 	if over := from.Take(key.site, 1); over != nil {

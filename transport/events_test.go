@@ -281,7 +281,7 @@ func TestStreamOutlivesReadTimeout(t *testing.T) {
 }
 
 // TestSlowStream checks that the session of a client that reads nothing ends when its
-// outbox has hardLimit bytes.
+// outbox has DefaultQueueBytes bytes.
 func TestSlowStream(t *testing.T) {
 	e := &echo{detached: make(chan *Outbox, 1)}
 	_, body := streamFrom(t, e, func(*http.Server) {})

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"time"
@@ -11,9 +12,10 @@ const (
 	// softLimit is the limit above which Offer refuses frames. The session sends a snapshot
 	// instead when the client has caught up.
 	softLimit = 64 << 10
-	// hardLimit is the limit above which Send ends the connection. It is larger than a tick
-	// of MaxBody.
-	hardLimit = 2 << 20
+	// MinQueueBytes is the least limit above which Send ends the connection, and
+	// DefaultQueueBytes the usual one. That is larger than a tick of MaxBody.
+	MinQueueBytes     = softLimit
+	DefaultQueueBytes = 2 << 20
 )
 
 // Outbox holds the frames that wait for one connection, numbered from 1. The session adds
@@ -28,6 +30,7 @@ type Outbox struct {
 	urgent  uint64 // the number of the newest frame of Send
 	major   uint64 // the number of the newest frame of Offer that is not minor
 	bytes   int
+	most    int // the limit of Send; 0: DefaultQueueBytes
 	bye     *Bye
 	wake    func() // wakes the transport to send frames or the bye
 	drained func() // tells the session that the client caught up
@@ -78,10 +81,17 @@ func (o *Outbox) OnDrained(f func()) {
 	o.drained = f
 }
 
+// Limit sets above how many bytes Send ends the connection.
+func (o *Outbox) Limit(bytes int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.most = bytes
+}
+
 // Send adds a frame that must not be skipped. If the client is too far behind, Send ends
 // the connection instead; the client reconnects and receives what it missed.
 func (o *Outbox) Send(frame []byte) {
-	o.add(frame, hardLimit, &o.urgent)
+	o.add(frame, true, &o.urgent)
 }
 
 // Offer adds a frame, unless too many bytes already wait for the client. In that case it
@@ -89,14 +99,19 @@ func (o *Outbox) Send(frame []byte) {
 // minor frame may wait for others: a client that long-polls gets it within minorInterval.
 func (o *Outbox) Offer(frame []byte, minor bool) bool {
 	if minor {
-		return o.add(frame, softLimit, nil)
+		return o.add(frame, false, nil)
 	}
-	return o.add(frame, softLimit, &o.major)
+	return o.add(frame, false, &o.major)
 }
 
-// add sets newest, if it is not nil, to the number of the frame.
-func (o *Outbox) add(frame []byte, limit int, newest *uint64) bool {
+// add adds a frame, unless too many bytes would wait. If it must be sent, it ends the connection
+// instead. add sets newest, if it is not nil, to the number of the frame.
+func (o *Outbox) add(frame []byte, must bool, newest *uint64) bool {
 	o.mu.Lock()
+	limit := softLimit
+	if must {
+		limit = cmp.Or(o.most, DefaultQueueBytes)
+	}
 	if o.bye != nil {
 		o.mu.Unlock()
 		return true // the connection ends: the frame is not sent, and no snapshot is needed
@@ -113,7 +128,7 @@ func (o *Outbox) add(frame []byte, limit int, newest *uint64) bool {
 		if newest != nil {
 			*newest = o.last
 		}
-	case limit == softLimit:
+	case !must:
 		o.behind = true
 	default:
 		o.bye = &Bye{Code: CodeSlow, Reason: "the client reads too slowly", RetryAfter: time.Second}

@@ -47,7 +47,7 @@ func TestOutboxLimits(t *testing.T) {
 	if offered != softLimit>>10 {
 		t.Errorf("Offer accepted %d KiB, want %d", offered, softLimit>>10)
 	}
-	for sent := offered; sent < hardLimit>>10; sent++ {
+	for sent := offered; sent < DefaultQueueBytes>>10; sent++ {
 		o.Send(kib)
 	}
 	if _, _, bye := o.After(0); bye != nil {
@@ -61,14 +61,14 @@ func TestOutboxLimits(t *testing.T) {
 	if drained != 1 {
 		t.Errorf("drained was called %d times, want once", drained)
 	}
-	for range hardLimit>>10 + 1 {
+	for range DefaultQueueBytes>>10 + 1 {
 		o.Send(kib)
 	}
 	if _, _, bye := o.After(0); bye == nil || bye.Code != CodeSlow || bye.RetryAfter <= 0 {
 		t.Errorf("above the limit: %v", bye)
 	}
-	if o.bytes > hardLimit {
-		t.Errorf("the outbox has %d bytes, want at most %d", o.bytes, hardLimit)
+	if o.bytes > DefaultQueueBytes {
+		t.Errorf("the outbox has %d bytes, want at most %d", o.bytes, DefaultQueueBytes)
 	}
 }
 

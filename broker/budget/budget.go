@@ -22,7 +22,7 @@ const slots = 8
 
 // Budget is an amount that sites share.
 type Budget struct {
-	limits
+	limits // max is guarded by mu
 	*sharing
 
 	mu    sync.Mutex // guards the following fields; no other lock is taken under it
@@ -80,6 +80,13 @@ func (s *sharing) Report(err error) {
 	if over := new(Error); errors.As(err, &over) {
 		s.denied(over)
 	}
+}
+
+// SetMax changes the budget to one of which a site alone can use n. What is used stays.
+func (b *Budget) SetMax(n int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.max = shared(n)
 }
 
 // Allows reports whether a site may use n of the budget.

@@ -16,7 +16,7 @@ var (
 	pushes = limits{Pushes, shared(32 << 20), PushAge, "bytes of pushes and nudges within two minutes"}
 	// revocations are the bytes of revocations that NATS and the nodes store: about 200,000.
 	revocations = limits{Revocations, shared(48 << 20), RevocationAge, "revocations within two hours"}
-	// sessions are the sessions of pages on a node.
+	// sessions are the sessions of pages on a node. A flag changes their number.
 	sessions = limits{Sessions, shared(200_000), 0, "sessions"}
 	// deposits are the bytes of deposits that NATS stores. Package deposit has the limits of one
 	// site, which are smaller; this budget is for networks of many sites.

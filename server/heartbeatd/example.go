@@ -95,6 +95,9 @@ func writeExample(w io.Writer, app *kong.Application) error {
 
 // exampleValue returns the default of a flag, or a value that it may have.
 func exampleValue(flag *kong.Flag) (value any, isDefault bool) {
+	if flag.HasDefault && flag.Target.Kind() == reflect.Int {
+		return json.RawMessage(flag.Default), true
+	}
 	if flag.HasDefault {
 		return flag.Default, true
 	}

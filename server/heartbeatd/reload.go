@@ -18,7 +18,9 @@ import (
 
 // reloadable are the flags whose new values a reload takes, besides those of sites, which the server
 // compares.
-var reloadable = []string{"log-level", "trusted-proxy", "api-key", "metrics-key"}
+var reloadable = []string{
+	"log-level", "trusted-proxy", "api-key", "metrics-key", "max-pages", "max-user-pages", "max-address-pages", "max-queue-bytes", "max-beats",
+}
 
 // ofSites are the flags about sites, and those that name files with the values of others.
 func ofSites(flag string) bool {

@@ -123,8 +123,8 @@ func TestReload(t *testing.T) {
 	shop, _ := c.open(t, "shop", oldSecret+"-", 1)
 
 	line := c.reload(t, `{"sites":[{"id":"blog","secrets":["`+newSecret+`"],"origins":["https://blog.example.org"]},{"id":"news","secrets":["`+newSecret+`-"]}],
-		"metrics-key":"a key","log-level":"debug","base-path":"/other","drain-time":"10ms"}`)
-	for _, want := range []string{"is reloaded", "log-level; metrics-key; site blog: secrets, origins; site news is new; site shop is removed", `"needs a restart"=base-path`} {
+		"metrics-key":"a key","log-level":"debug","max-beats":7,"max-user-pages":200,"base-path":"/other","drain-time":"10ms"}`)
+	for _, want := range []string{"is reloaded", "log-level; max-beats; metrics-key; site blog: secrets, origins; site news is new; site shop is removed", `"needs a restart"=base-path`} {
 		if !strings.Contains(line, want) {
 			t.Errorf("logged %s, want %s", line, want)
 		}
@@ -157,6 +157,7 @@ func TestReload(t *testing.T) {
 		`{"sites":`:                              "must be a JSON object",
 		`{"sitesecret":"x"}`:                     "unknown flag",
 		`{}`:                                     "it has no site",
+		`{"max-queue-bytes":1}`:                  "--max-queue-bytes 1: it must be 65536 to 1073741824",
 		`{"site-secret-file":"/missing/secret"}`: "no such file",
 		`{"site-secret":"` + newSecret + `","site-origin":["a.test"]}`: "write https://a.test",
 	} {

@@ -59,6 +59,8 @@ type serveCmd struct {
 	SiteSecretFile    secretfile.Content `help:"File with the secret, in place of --site-secret." placeholder:"FILE"`
 	SiteOldSecretFile secretfile.Content `help:"File with the previous secret, in place of --site-old-secret." placeholder:"FILE"`
 
+	LimitFlags
+
 	reloads *reloads // nil in tests that do not reload
 }
 
@@ -121,8 +123,12 @@ func (c *serveCmd) config(log *slog.Logger) (server.Config, error) {
 	if err != nil {
 		return server.Config{}, err
 	}
+	limits, err := c.max()
+	if err != nil {
+		return server.Config{}, err
+	}
 	config := server.Config{
-		Sites: sites, BasePath: c.BasePath, Scripts: clientjs.Dist, Logger: log,
+		Sites: sites, Limits: limits, BasePath: c.BasePath, Scripts: clientjs.Dist, Logger: log,
 		TrustedProxies: c.TrustedProxy, APIKey: c.APIKey, MetricsKey: c.MetricsKey,
 	}
 	if err := settings.CheckPath(c.BasePath); err != nil {

@@ -13,6 +13,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/tailscale/hujson"
+
+	"github.com/heartbeatd/heartbeatd/server/limit"
 )
 
 // TestExample checks that the example names every flag of serve, that it is a valid configuration,
@@ -67,6 +69,8 @@ func TestConfigCheck(t *testing.T) {
 		{`{"base-path":"hb"}`, "must begin with /"},
 		{`{"nats-observer":{"observer":"short"},"nats-listen":"127.0.0.1:0"}`, "16 characters"},
 		{`{"log-level":"loud"}`, "must be one of"},
+		{`{"max-pages":0}`, "--max-pages 0: it must be 1 to"},
+		{`{"max-beats":"many"}`, "max-beats"},
 		{`{"config":"other.json"}`, `unknown flag "config"`},
 		{`{"listen":}`, "must be a JSON object"},
 	} {
@@ -120,6 +124,16 @@ func TestSecretFiles(t *testing.T) {
 		if _, _, err := parse(c.args); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: %v, want %q", c.args, err, c.want)
 		}
+	}
+}
+
+// TestLimitFlags checks that the flags have the defaults of a program that sets no limits.
+func TestLimitFlags(t *testing.T) {
+	c, _, err := parse([]string{"--max-user-pages", "7"})
+	want := limit.Defaults
+	want.MaxUserPages = 7
+	if err != nil || limit.Max(c.Serve.LimitFlags) != want {
+		t.Errorf("%+v, %v, want %+v", c, err, want)
 	}
 }
 

@@ -25,9 +25,7 @@ const (
 	// maxClientBodies that of one address. Small bodies do not count.
 	maxBodies       = 64 << 20
 	maxClientBodies = 16 << 20
-	// MaxLinks is the number of WebSockets and sessions over HTTP of an address.
-	MaxLinks = 5000
-	// opensPerSecond and openBurst limit how fast an address opens them.
+	// opensPerSecond and openBurst limit how fast an address opens WebSockets and sessions over HTTP.
 	opensPerSecond = 100
 	openBurst      = 6000
 	// maxClients is the number of addresses that a node knows. More have no limits of their
@@ -52,6 +50,7 @@ var Names = []string{Beats, Bodies, Connections, Links, Opens, Upstream, budget.
 // IPv6. It implements transport.Limits.
 type Clients struct {
 	proxies atomic.Pointer[[]netip.Prefix] // trusted about the addresses of clients
+	max     atomic.Pointer[Max]
 	limited func(limit string)
 	bodies  transport.Quota // of all clients
 
@@ -78,6 +77,7 @@ type client struct {
 func New(proxies []netip.Prefix, limited func(limit string)) *Clients {
 	l := &Clients{limited: limited, known: make(map[netip.Prefix]*client), Requests: newRequests()}
 	l.Trust(proxies)
+	l.SetMax(Defaults)
 	l.bodies.Max, l.bodies.Denied = maxBodies, func() { l.reached(Bodies, netip.Prefix{}) }
 	return l
 }
@@ -244,7 +244,7 @@ func (l *Clients) Open(r *http.Request) (release func(), bye *transport.Bye) {
 	switch {
 	case c == nil:
 		return func() {}, nil
-	case c.links >= MaxLinks:
+	case c.links >= l.Max().MaxAddressPages:
 		return nil, l.refuse(Links, address, "too many connections from this address", 30*time.Second)
 	case !c.opens.Allow():
 		return nil, l.refuse(Opens, address, "too many new connections from this address", 5*time.Second)

@@ -76,14 +76,14 @@ func TestOpensOfAnAddress(t *testing.T) {
 			office = append(office, release)
 		}
 		opened := 0
-		for range 3 * MaxLinks {
+		for range 3 * Defaults.MaxAddressPages {
 			if _, bye := l.Open(from("192.0.2.7")); bye == nil {
 				opened++
 			} else if bye.Code != transport.CodeTooMany || bye.RetryAfter == 0 {
 				t.Fatalf("refused with %v", bye)
 			}
 		}
-		if opened != MaxLinks || refused[Links] != 2*MaxLinks {
+		if opened != Defaults.MaxAddressPages || refused[Links] != 2*Defaults.MaxAddressPages {
 			t.Errorf("%d opened, refused %v", opened, refused)
 		}
 		for _, release := range office {
@@ -154,7 +154,7 @@ func TestReachedLimitIsLogged(t *testing.T) {
 		l := New(nil, func(string) {})
 		l.Log = slog.New(slog.NewTextHandler(&out, nil))
 		for range 3 {
-			for range MaxLinks + 10 {
+			for range Defaults.MaxAddressPages + 10 {
 				l.Open(from("192.0.2.7"))
 			}
 			time.Sleep(25 * time.Minute)

@@ -7,11 +7,8 @@ import (
 	"syscall"
 )
 
-// maxConnections is the number of TCP connections of one address to one listener.
-const maxConnections = 5000
-
 // Listen returns a listener that closes connections above the limits as soon as
-// they are accepted: above most, and above maxConnections of one address.
+// they are accepted: above most, and above MaxAddressPages of one address.
 func (l *Clients) Listen(on net.Listener, most int) net.Listener {
 	return &listener{Listener: on, clients: l, most: most}
 }
@@ -84,7 +81,7 @@ func (l *listener) count(peer net.Addr) (release func(), ok bool) {
 		}
 	}
 	if c != nil {
-		if c.connections >= maxConnections {
+		if c.connections >= all.Max().MaxAddressPages {
 			all.reached(Connections, address)
 			return nil, false
 		}
