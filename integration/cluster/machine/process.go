@@ -30,6 +30,7 @@ var fatal = regexp.MustCompile(`panic|DATA RACE|fatal error`)
 // for concurrent use, except those for the log.
 type Process struct {
 	Name    string
+	Files   []*os.File // that it inherits, with the numbers 3 and up
 	host    *Host
 	program []string
 	cmd     *exec.Cmd
@@ -69,6 +70,7 @@ func (p *Process) Start(env ...string) error {
 	}
 	p.cmd = exec.Command(args[0], args[1:]...)
 	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.ExtraFiles = p.Files
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, in, err := os.Pipe()
 	if err != nil {
