@@ -32,6 +32,7 @@ func New(n Node) http.Handler {
 	})
 	r.Methods("GET").Path("/readyz").HandlerFunc(readiness.Handler(n.Readiness))
 	r.Methods("GET").Path("/metrics").Handler(n.guardMetrics(promhttp.HandlerFor(n.Metrics, promhttp.HandlerOpts{})))
+	n.addProfiles(r)
 	r.PathPrefix(restapi.Path).Handler(restapi.New(n.API, func() string { return n.Keys().API }))
 	return r
 }

@@ -1,0 +1,63 @@
+package admin
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// TestProfiles asks for profiles as the operator, and as others.
+func TestProfiles(t *testing.T) {
+	const here, elsewhere = "127.0.0.1:5000", "192.0.2.7:5000"
+	forwarded, foreign := http.Header{"X-Forwarded-For": {"192.0.2.7"}}, http.Header{"Origin": {"https://evil.example"}}
+	bearer := func(key string) http.Header { return http.Header{"Authorization": {"Bearer " + key}} }
+	for _, c := range []struct {
+		key, path, host, peer string
+		header                http.Header
+		want                  int
+	}{
+		{"", "goroutine?debug=1", "127.0.0.1:8081", here, nil, 200},
+		{"", "goroutine?debug=1", "localhost", here, nil, 200},
+		{"", "goroutine?debug=1", "evil.example:8081", here, nil, 421}, // DNS rebinding
+		{"", "goroutine?debug=1", "127.0.0.1:8081", elsewhere, nil, 403},
+		{"", "goroutine?debug=1", "127.0.0.1:8081", here, forwarded, 403},
+		{"", "goroutine?debug=1", "127.0.0.1:8081", here, foreign, 403},
+		{"the key", "goroutine?debug=1", "127.0.0.1:8081", here, nil, 401},
+		{"the key", "goroutine?debug=1", "127.0.0.1:8081", here, bearer("a key"), 401},
+		{"the key", "goroutine?debug=1", "console.example.org", elsewhere, bearer("the key"), 200},
+		{"the key", "profile?seconds=1", "127.0.0.1:8081", here, bearer("the key"), 200},
+		{"the key", "cmdline", "127.0.0.1:8081", here, bearer("the key"), 404},
+	} {
+		n := Node{Keys: func() *Keys { return &Keys{API: c.key} }, Metrics: prometheus.NewRegistry()}
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/debug/pprof/"+c.path, nil)
+		r.Host, r.RemoteAddr = c.host, c.peer
+		for name, values := range c.header {
+			r.Header[name] = values
+		}
+		w := httptest.NewRecorder()
+		New(n).ServeHTTP(w, r)
+		if w.Code != c.want {
+			t.Errorf("%+v: %d %s", c, w.Code, w.Body)
+		}
+		if c.want == 200 && w.Body.Len() == 0 || strings.HasPrefix(c.path, "goroutine") && c.want == 200 && !strings.Contains(w.Body.String(), "TestProfiles") {
+			t.Errorf("%+v: %.300s", c, w.Body)
+		}
+	}
+}
+
+// TestMetricsKeys asks for the metrics with each key.
+func TestMetricsKeys(t *testing.T) {
+	n := Node{Keys: func() *Keys { return &Keys{API: "of the API", Metrics: "of the metrics"} }, Metrics: prometheus.NewRegistry()}
+	for key, want := range map[string]int{"of the API": 200, "of the metrics": 200, "": 401, "another": 401} {
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil)
+		r.Header.Set("Authorization", "Bearer "+key)
+		w := httptest.NewRecorder()
+		New(n).ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("%q: %d, want %d", key, w.Code, want)
+		}
+	}
+}
