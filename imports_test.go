@@ -25,7 +25,8 @@ var allowed = map[string][]string{
 	"/server/heartbeatd/secretfile": {},
 
 	"/server":               {"/transport", "/broker", "/broker/budget", "/broker/presence", "/server/admin", "/server/balance", "/server/clocks", "/server/cron", "/server/demosite", "/server/deposit", "/server/forward", "/server/hook", "/server/hourly", "/server/limit", "/server/message", "/server/metrics", "/server/network", "/server/origin", "/server/phpbeats", "/server/pipeline", "/server/pushtransport", "/server/presencesync", "/server/proxy", "/server/readiness", "/server/refusal", "/server/replay", "/server/restapi", "/server/revocation", "/server/room", "/server/sessionindex", "/server/settings", "/server/sitecall", "/server/ticket", "/server/wordpress"},
-	"/server/admin":         {"/server/origin", "/server/readiness", "/server/restapi"},
+	"/server/admin":         {"/server/balance", "/server/console", "/server/origin", "/server/readiness", "/server/restapi", "/server/version"},
+	"/server/console":       {},
 	"/server/balance":       {"/broker"},
 	"/server/cron":          {},
 	"/server/forward":       {"/broker", "/transport"},

@@ -16,7 +16,18 @@ import (
 
 // Admin returns the handler of the admin listener.
 func (s *Server) Admin() http.Handler {
-	return admin.New(admin.Node{API: s.apiNode(), Readiness: s.Readiness, Metrics: s.metrics.Registry, Keys: s.keys.Load})
+	return admin.New(admin.Node{API: s.apiNode(), Readiness: s.Readiness, Metrics: s.metrics.Registry, Keys: s.keys.Load, Demo: s.demo != nil, Overview: s.overview})
+}
+
+// overview returns what the console shows of the node's sites and of the other nodes.
+func (s *Server) overview() admin.Overview {
+	o := admin.Overview{Nodes: s.balancer.Nodes()}
+	for _, st := range s.sites.all() {
+		if !st.now().Removed {
+			o.Sites = append(o.Sites, admin.Site{ID: st.ID, Sessions: s.sessions.count(st.ID)})
+		}
+	}
+	return o
 }
 
 // apiNode returns what the API needs of the node.

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/heartbeatd/heartbeatd/server/console"
 	"github.com/heartbeatd/heartbeatd/server/origin"
 	"github.com/heartbeatd/heartbeatd/server/readiness"
 	"github.com/heartbeatd/heartbeatd/server/restapi"
@@ -22,6 +23,8 @@ type Node struct {
 	Readiness func() readiness.State
 	Metrics   prometheus.Gatherer
 	Keys      func() *Keys // those that hold now
+	Demo      bool         // the node has the demo site only
+	Overview  func() Overview
 }
 
 // New returns the handler.
@@ -33,7 +36,9 @@ func New(n Node) http.Handler {
 	r.Methods("GET").Path("/readyz").HandlerFunc(readiness.Handler(n.Readiness))
 	r.Methods("GET").Path("/metrics").Handler(n.guardMetrics(promhttp.HandlerFor(n.Metrics, promhttp.HandlerOpts{})))
 	n.addProfiles(r)
-	r.PathPrefix(restapi.Path).Handler(restapi.New(n.API, func() string { return n.Keys().API }))
+	r.Methods("GET").Path(restapi.Path + "/node").HandlerFunc(n.node)
+	r.PathPrefix(restapi.Path).Handler(restapi.New(n.API, n.isOperator))
+	r.Methods("GET").PathPrefix("/").Handler(console.Handler())
 	return r
 }
 

@@ -27,6 +27,13 @@ func (n Node) forOperator(next http.Handler) http.Handler {
 	})
 }
 
+// isOperator reports whether a request of the API may be about every site: it has the key of --api-key.
+// The demo site needs none from this machine.
+func (n Node) isOperator(r *http.Request) bool {
+	key := n.Keys().API
+	return restapi.HasKey(r, key) || key == "" && n.Demo && isLocal(r) && origin.IsPrivate(r.Host)
+}
+
 // isLocal reports whether a client on this machine has sent a request: no web server has passed it on,
 // and no page of another site has.
 func isLocal(r *http.Request) bool {

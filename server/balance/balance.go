@@ -6,6 +6,8 @@ import (
 	"context"
 	"encoding/json"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -90,8 +92,17 @@ func (b *Balancer) tell() {
 	if b.Broker.IsAlone() {
 		return
 	}
-	data, _ := json.Marshal(load{b.Broker.Node(), b.Count(), b.draining.Load() > 0}) // of this type it does not fail
+	data, _ := json.Marshal(b.load()) // of this type it does not fail
 	_ = b.Broker.Tell(&nats.Msg{Subject: subject, Data: data})
+}
+
+func (b *Balancer) load() Load { return Load{b.Broker.Node(), b.Count(), b.draining.Load() > 0} }
+
+// Nodes returns the loads of this node, first, and of the others by name.
+func (b *Balancer) Nodes() []Load {
+	others := b.peers.all(time.Now())
+	slices.SortFunc(others, func(x, y Load) int { return strings.Compare(x.Node, y.Node) })
+	return append([]Load{b.load()}, others...)
 }
 
 // rebalance asks some pages to leave if this node has many more than the others.

@@ -17,8 +17,8 @@ const (
 	maxName = 64
 )
 
-// load is what a node tells the others.
-type load struct {
+// Load is what a node tells the others.
+type Load struct {
 	Node     string `json:"node"`
 	Pages    int    `json:"pages"`
 	Draining bool   `json:"draining,omitempty"`
@@ -31,13 +31,13 @@ type peers struct {
 }
 
 type peer struct {
-	load
+	Load
 	heard time.Time
 }
 
 // hear takes what a node has told.
 func (p *peers) hear(data []byte, own string, now time.Time) {
-	var l load
+	var l Load
 	if json.Unmarshal(data, &l) != nil || l.Node == "" || l.Node == own || len(l.Node) > maxName || l.Pages < 0 {
 		return
 	}
@@ -64,6 +64,17 @@ func (p *peers) accepting(now time.Time) (pages []int) {
 		}
 	}
 	return pages
+}
+
+// all returns what the other nodes have told.
+func (p *peers) all(now time.Time) (loads []Load) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.forget(now)
+	for _, other := range p.known {
+		loads = append(loads, other.Load)
+	}
+	return loads
 }
 
 // forget removes nodes that have been silent. It is called with p.mu held.

@@ -81,7 +81,7 @@ func newTestNode(t *testing.T) *testNode {
 			}
 			return nil
 		},
-	}, func() string { return operator }))
+	}, func(r *http.Request) bool { return HasKey(r, operator) }))
 	t.Cleanup(func() {
 		server.Close()
 		for _, v := range views {

@@ -1,0 +1,109 @@
+// The live console: reads the metrics every second, and the rooms every few seconds.
+
+import { ask, forgetKey, hasKey, Refused, useKey } from './api.js'
+import { byLabel, parse, sum } from './metrics.js'
+import { makePlots } from './plots.js'
+import { chooseRoom, reachPages } from './reach.js'
+import { Rooms } from './rooms.js'
+import { format } from './series.js'
+import { showFigures, showRows } from './tables.js'
+
+const EVERY = 1000
+const ROOMS_EVERY = 3000
+
+const element = (id) => document.getElementById(id)
+const add = makePlots(element('plots'))
+const rooms = new Rooms(chooseRoom)
+let before = null
+
+reachPages(() => element('site').value)
+
+function say(text, bad = false) {
+	const state = element('state')
+	if (state.textContent !== text) state.textContent = text
+	state.classList.toggle('bad', bad)
+}
+
+// askForKey shows the form for the key, and says why the last one is not enough.
+function askForKey(note) {
+	element('key-form').hidden = false
+	element('forget').hidden = true
+	element('key-note').textContent = note
+	for (const part of document.querySelectorAll('[data-operator]')) part.hidden = true
+	element('rooms-note').textContent = 'Enter the key to see rooms and people. Without --api-key heartbeatd shows figures only.'
+}
+
+function showOperator() {
+	element('key-form').hidden = true
+	element('forget').hidden = !hasKey()
+	for (const part of document.querySelectorAll('[data-operator]')) part.hidden = false
+}
+
+async function readMetrics() {
+	const now = { at: Date.now(), metrics: parse(await (await ask('metrics')).text()) }
+	add(before && now.at - before.at < 5 * EVERY ? before : null, now)
+	before = now
+	showFigures(now.metrics)
+	const answered = sum(now.metrics, 'heartbeatd_beats_total')
+	const share = (n) => (answered ? `${format((100 * n) / answered)} %` : '–')
+	const ticks = sum(now.metrics, 'heartbeatd_beats_total', { answer: 'tick' })
+	const php = byLabel(now.metrics, 'heartbeatd_declined_beats_total', 'cause').filter(([, n]) => n > 0)
+	showRows('answers', [['heartbeatd', format(ticks), share(ticks)], ...php.map(([cause, n]) => [`PHP: ${cause}`, format(n), share(n)])])
+	showRows('limits', byLabel(now.metrics, 'heartbeatd_limited_total', 'limit').filter(([, n]) => n > 0).map(([name, n]) => [name, format(n)]), 'None')
+	const problems = byLabel(now.metrics, 'heartbeatd_problem', 'name').map(([name]) => name)
+	if (sum(now.metrics, 'heartbeatd_ready') !== 1) say('Not ready: no traffic may come', true)
+	else if (problems.length > 0) say(`Ready, but not everything works: ${problems.join(', ')}`, true)
+	else say('Ready')
+}
+
+// readRooms reads the sites, the nodes and the rooms of the chosen site.
+async function readRooms() {
+	const node = await (await ask('api/v1/node')).json()
+	showOperator()
+	showRows('nodes', node.nodes.map(({ node, pages, draining }, i) => [i === 0 ? `${node} (this one)` : node, format(pages), draining ? 'draining' : 'open']))
+	const site = element('site')
+	const ids = (node.sites ?? []).map(({ id }) => id)
+	if (ids.join('\n') !== Array.from(site.options, ({ value }) => value).join('\n')) {
+		const chosen = site.value
+		site.replaceChildren(...ids.map((id) => new Option(id, id)))
+		if (ids.includes(chosen)) site.value = chosen
+	}
+	if (site.value) await rooms.refresh(site.value)
+}
+
+// failed shows why a reading failed.
+function failed(error) {
+	if (!(error instanceof Refused)) say('The node does not answer', true)
+	else if (error.status === 401) askForKey(hasKey() ? 'The node refuses this key.' : '')
+	else say(error.message, true)
+}
+
+// every reads again and again while the page is visible.
+async function every(ms, read) {
+	for (;;) {
+		if (!document.hidden) {
+			try {
+				await read()
+			} catch (error) {
+				failed(error)
+			}
+		}
+		await new Promise((done) => { setTimeout(done, ms) })
+	}
+}
+
+element('key-form').addEventListener('submit', (event) => {
+	event.preventDefault()
+	useKey(element('key').value)
+	element('key').value = ''
+	readRooms().catch(failed)
+})
+element('forget').addEventListener('click', () => {
+	forgetKey()
+	askForKey('')
+	element('key').focus()
+})
+element('site').addEventListener('change', () => readRooms().catch(failed))
+
+every(EVERY, readMetrics)
+every(ROOMS_EVERY, readRooms)

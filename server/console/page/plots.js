@@ -1,0 +1,116 @@
+// Plots with axes, units and legends that move with time.
+
+import { format, PLOTS } from './series.js'
+
+const { uPlot } = globalThis
+const SPAN = 300 // s
+const HEIGHT = 190
+
+// Lines differ by their dashes, too.
+const DASHES = [[], [6, 3], [2, 3], [10, 3, 2, 3]]
+
+const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
+
+class Plot {
+	constructor(spec, into) {
+		this.spec = spec
+		this.data = [[], ...spec.lines.map(() => [])]
+		this.figure = document.createElement('figure')
+		this.figure.id = `plot-${spec.id}`
+		const caption = document.createElement('figcaption')
+		caption.textContent = `${spec.title} (${spec.unit})`
+		this.canvas = document.createElement('div')
+		this.canvas.tabIndex = 0
+		this.canvas.setAttribute('role', 'img')
+		this.canvas.addEventListener('keydown', (event) => this.#key(event))
+		this.canvas.addEventListener('blur', () => this.#point(-1))
+		this.legend = document.createElement('ul')
+		this.figure.append(caption, this.canvas, this.legend)
+		into.append(this.figure)
+		this.values = spec.lines.map(([name], i) => this.#legendLine(name, i))
+	}
+
+	#legendLine(name, i) {
+		const [line, swatch, label, value] = ['li', 'span', 'span', 'b'].map((tag) => document.createElement(tag))
+		swatch.className = `swatch line-${i}`
+		label.textContent = name
+		line.append(swatch, label, value)
+		this.legend.append(line)
+		return value
+	}
+
+	// draw makes the plot with the colors of the theme, in the width that there is.
+	draw() {
+		this.plot?.destroy()
+		const axis = { stroke: color('--text'), grid: { stroke: color('--grid'), width: 1 }, ticks: { stroke: color('--grid') }, font: '12px system-ui, sans-serif', labelFont: '12px system-ui, sans-serif', labelSize: 18 }
+		this.plot = new uPlot({
+			width: this.#width(), height: HEIGHT, legend: { show: false }, cursor: { y: false, drag: { x: false, y: false } },
+			scales: { x: { time: true }, y: { range: (u, low, high) => [0, Math.max(1, (high ?? 0) * 1.1)] } },
+			axes: [
+				{ ...axis, label: 'time', space: 70, values: (u, times) => times.map((t) => new Date(t * 1000).toLocaleTimeString('en-GB')) },
+				{ ...axis, label: this.spec.unit, size: 56, values: (u, values) => values.map(format) },
+			],
+			series: [{}, ...this.spec.lines.map(([label], i) => ({
+				label, stroke: color(`--line-${i}`), width: 2, dash: DASHES[i], points: { show: false }, spanGaps: false,
+			}))],
+			hooks: { setCursor: [() => this.#describe()] },
+		}, this.data, this.canvas)
+		this.#move()
+	}
+
+	#width() { return Math.max(200, this.canvas.clientWidth) }
+
+	resize() {
+		if (this.plot && this.plot.width !== this.#width()) this.plot.setSize({ width: this.#width(), height: HEIGHT })
+	}
+
+	// add adds the values of a moment.
+	add(before, now) {
+		const [times, ...lines] = this.data
+		times.push(now.at / 1000)
+		lines.forEach((line, i) => line.push(before ? this.spec.lines[i][1](before, now) : null))
+		while (times[0] < now.at / 1000 - SPAN) for (const list of this.data) list.shift()
+		this.#move()
+	}
+
+	#move() {
+		const end = this.data[0].at(-1) ?? Date.now() / 1000
+		this.plot?.setData(this.data, false)
+		this.plot?.setScale('x', { min: end - SPAN, max: end })
+		this.#describe()
+	}
+
+	// describe shows the values under the cursor, or the last ones.
+	#describe() {
+		const at = this.plot?.cursor.idx ?? this.data[0].length - 1
+		const texts = this.values.map((value, i) => {
+			value.textContent = format(this.data[i + 1][at])
+			return `${this.spec.lines[i][0]} ${value.textContent}`
+		})
+		this.canvas.setAttribute('aria-label', `${this.spec.title}, in ${this.spec.unit}: ${texts.join(', ')}`)
+	}
+
+	#key(event) {
+		const last = this.data[0].length - 1
+		const at = this.plot.cursor.idx ?? last
+		const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: last, Escape: -1 }[event.key]
+		if (to === undefined) return
+		event.preventDefault()
+		this.#point(Math.min(to, last))
+	}
+
+	#point(index) {
+		const time = this.data[0][index]
+		this.plot?.setCursor({ left: time === undefined ? -10 : this.plot.valToPos(time, 'x'), top: time === undefined ? -10 : 0 })
+	}
+}
+
+// makePlots makes all plots. They follow the theme and the width of the window.
+export function makePlots(into) {
+	const plots = PLOTS.map((spec) => new Plot(spec, into))
+	const draw = () => plots.forEach((plot) => plot.draw())
+	draw()
+	matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw)
+	new ResizeObserver(() => plots.forEach((plot) => plot.resize())).observe(into)
+	return (before, now) => plots.forEach((plot) => plot.add(before, now))
+}
