@@ -34,8 +34,8 @@ func (c *serveCmd) listen(ctx context.Context, log *slog.Logger, s *server.Serve
 	if err != nil {
 		return err
 	}
-	if demo && public.Addr().Network() == "tcp" {
-		log.Info(fmt.Sprintf("no site is configured: open the demo site at http://%s/ in two windows", public.Addr()))
+	if demo && public.Addr().Network() == "tcp" && admin.Addr().Network() == "tcp" {
+		log.Info(fmt.Sprintf("no site is configured: open the demo site at http://%s/ in two windows, and the console at http://%s/", public.Addr(), admin.Addr()))
 	}
 	front, back := newServer(s.Public(), log), newServer(s.Admin(), log)
 	group, ctx := errgroup.WithContext(ctx) // if one listener fails, both end
