@@ -78,17 +78,22 @@ function failed(error) {
 	else say(error.message, true)
 }
 
-// every reads again and again while the page is visible.
-async function every(ms, read) {
+const readings = [[EVERY, readMetrics], [ROOMS_EVERY, readRooms]].map(([every, read]) => ({ every, read, refused: false }))
+
+async function take(reading) {
+	try {
+		await reading.read()
+	} catch (error) {
+		reading.refused = error.status === 401
+		failed(error)
+	}
+}
+
+// repeat reads again and again while the page is visible, until the node asks for another key.
+async function repeat(reading) {
 	for (;;) {
-		if (!document.hidden) {
-			try {
-				await read()
-			} catch (error) {
-				failed(error)
-			}
-		}
-		await new Promise((done) => { setTimeout(done, ms) })
+		if (!document.hidden && !reading.refused) await take(reading)
+		await new Promise((done) => { setTimeout(done, reading.every) })
 	}
 }
 
@@ -96,14 +101,15 @@ element('key-form').addEventListener('submit', (event) => {
 	event.preventDefault()
 	useKey(element('key').value)
 	element('key').value = ''
-	readRooms().catch(failed)
+	for (const reading of readings) {
+		reading.refused = false
+		take(reading)
+	}
 })
 element('forget').addEventListener('click', () => {
 	forgetKey()
-	askForKey('')
-	element('key').focus()
+	location.reload()
 })
 element('site').addEventListener('change', () => readRooms().catch(failed))
 
-every(EVERY, readMetrics)
-every(ROOMS_EVERY, readRooms)
+readings.forEach(repeat)

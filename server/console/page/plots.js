@@ -6,8 +6,9 @@ const { uPlot } = globalThis
 const SPAN = 300 // s
 const HEIGHT = 190
 
-// Lines differ by their dashes, too.
-const DASHES = [[], [6, 3], [2, 3], [10, 3, 2, 3]]
+// Lines differ by more than their colors, as in console.css.
+const DASHES = [[], [6, 3], [2, 3], []]
+const WIDTHS = [2, 2, 2, 4]
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 
@@ -45,13 +46,13 @@ class Plot {
 		const axis = { stroke: color('--text'), grid: { stroke: color('--grid'), width: 1 }, ticks: { stroke: color('--grid') }, font: '12px system-ui, sans-serif', labelFont: '12px system-ui, sans-serif', labelSize: 18 }
 		this.plot = new uPlot({
 			width: this.#width(), height: HEIGHT, legend: { show: false }, cursor: { y: false, drag: { x: false, y: false } },
-			scales: { x: { time: true }, y: { range: (u, low, high) => [0, Math.max(1, (high ?? 0) * 1.1)] } },
+			scales: { x: { time: true }, y: { range: (u, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
 			axes: [
 				{ ...axis, label: 'time', space: 70, values: (u, times) => times.map((t) => new Date(t * 1000).toLocaleTimeString('en-GB')) },
 				{ ...axis, label: this.spec.unit, size: 56, values: (u, values) => values.map(format) },
 			],
 			series: [{}, ...this.spec.lines.map(([label], i) => ({
-				label, stroke: color(`--line-${i}`), width: 2, dash: DASHES[i], points: { show: false }, spanGaps: false,
+				label, stroke: color(`--line-${i}`), width: WIDTHS[i], dash: DASHES[i], spanGaps: false, points: { show: Boolean(this.spec.sparse), size: 5 },
 			}))],
 			hooks: { setCursor: [() => this.#describe()] },
 		}, this.data, this.canvas)
@@ -82,9 +83,10 @@ class Plot {
 
 	// describe shows the values under the cursor, or the last ones.
 	#describe() {
-		const at = this.plot?.cursor.idx ?? this.data[0].length - 1
+		const at = this.plot?.cursor.idx
 		const texts = this.values.map((value, i) => {
-			value.textContent = format(this.data[i + 1][at])
+			const line = this.data[i + 1]
+			value.textContent = format(at == null ? line.findLast((known) => known !== null) : line[at])
 			return `${this.spec.lines[i][0]} ${value.textContent}`
 		})
 		this.canvas.setAttribute('aria-label', `${this.spec.title}, in ${this.spec.unit}: ${texts.join(', ')}`)

@@ -9,7 +9,8 @@ const milliseconds = (name, labels, part) => (before, now) => {
 	return seconds === null ? null : seconds * 1000
 }
 
-// A value of null is no value: nothing was observed.
+// A value of null is no value: nothing was observed. A plot that is sparse has many of them, and
+// shows each value as a point.
 export const PLOTS = [
 	{
 		id: 'pages', title: 'Connected pages', unit: 'pages', lines: [
@@ -24,7 +25,7 @@ export const PLOTS = [
 		],
 	},
 	{
-		id: 'latency', title: 'Latency', unit: 'ms', lines: [
+		id: 'latency', title: 'Latency', unit: 'ms', sparse: true, lines: [
 			['beat, median', milliseconds('heartbeatd_beat_seconds', {}, 0.5)],
 			['beat, 99 of 100', milliseconds('heartbeatd_beat_seconds', {}, 0.99)],
 			['presence to all pages, 99 of 100', milliseconds('heartbeatd_fanout_seconds', { kind: 'presence' }, 0.99)],
