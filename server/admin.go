@@ -16,7 +16,7 @@ import (
 
 // Admin returns the handler of the admin listener.
 func (s *Server) Admin() http.Handler {
-	return admin.New(admin.Node{API: s.apiNode(), Readiness: s.Readiness, Metrics: s.metrics.Registry, Keys: s.keys.Load, Demo: s.demo != nil, Overview: s.overview})
+	return admin.New(admin.Node{API: s.apiNode(), Readiness: s.Readiness, Metrics: s.metrics.Registry, Keys: s.keys.Load, Demo: s.demo != nil && len(s.sites.configured) == 1, Overview: s.overview})
 }
 
 // overview returns what the console shows of the node's sites and of the other nodes.

@@ -61,3 +61,42 @@ func TestMetricsKeys(t *testing.T) {
 		}
 	}
 }
+
+// TestOverview asks for the sites and the nodes: of the demo site without a key from this machine only.
+func TestOverview(t *testing.T) {
+	for _, c := range []struct {
+		demo              bool
+		key, given        string
+		host, peer, proxy string
+		want              int
+	}{
+		{true, "", "", "127.0.0.1:8081", "127.0.0.1:5000", "", 200},
+		{true, "", "Bearer another", "127.0.0.1:8081", "127.0.0.1:5000", "", 401},
+		{true, "", "", "evil.example", "127.0.0.1:5000", "", 401},
+		{true, "", "", "127.0.0.1:8081", "192.0.2.7:5000", "", 401},
+		{true, "", "", "127.0.0.1:8081", "127.0.0.1:5000", "192.0.2.7", 401},
+		{true, "the key", "", "127.0.0.1:8081", "127.0.0.1:5000", "", 401},
+		{false, "", "", "127.0.0.1:8081", "127.0.0.1:5000", "", 401},
+		{false, "", "Bearer ", "127.0.0.1:8081", "127.0.0.1:5000", "", 401},
+		{false, "the key", "Bearer the key", "example.org", "192.0.2.7:5000", "", 200},
+	} {
+		n := Node{Keys: func() *Keys { return &Keys{API: c.key} }, Metrics: prometheus.NewRegistry(), Demo: c.demo, Overview: func() Overview {
+			return Overview{Sites: make([]Site, maxSites+1)}
+		}}
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/api/v1/node", nil)
+		r.Host, r.RemoteAddr = c.host, c.peer
+		for name, value := range map[string]string{"Authorization": c.given, "X-Forwarded-For": c.proxy} {
+			if value != "" {
+				r.Header.Set(name, value)
+			}
+		}
+		w := httptest.NewRecorder()
+		New(n).ServeHTTP(w, r)
+		if w.Code != c.want {
+			t.Errorf("%+v: %d %s", c, w.Code, w.Body)
+		}
+		if w.Code == 200 && strings.Count(w.Body.String(), `"id"`) != maxSites {
+			t.Errorf("%.200s", w.Body)
+		}
+	}
+}

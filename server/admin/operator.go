@@ -31,7 +31,8 @@ func (n Node) forOperator(next http.Handler) http.Handler {
 // The demo site needs none from this machine.
 func (n Node) isOperator(r *http.Request) bool {
 	key := n.Keys().API
-	return restapi.HasKey(r, key) || key == "" && n.Demo && isLocal(r) && origin.IsPrivate(r.Host)
+	open := n.Demo && key == "" && r.Header.Get("Authorization") == ""
+	return restapi.HasKey(r, key) || open && isLocal(r) && origin.IsPrivate(r.Host)
 }
 
 // isLocal reports whether a client on this machine has sent a request: no web server has passed it on,
