@@ -12,7 +12,7 @@ import (
 var files embed.FS
 
 // policy allows the page its own scripts and styles, and requests to its own host only.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // Handler serves the page at / and its files beside it.
 func Handler() http.Handler {

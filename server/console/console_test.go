@@ -20,7 +20,7 @@ func TestFiles(t *testing.T) {
 	}
 	page := get("/")
 	named := regexp.MustCompile(`(?:src|href)="([^"#]+)"`).FindAllStringSubmatch(page, -1)
-	if len(named) != 4 {
+	if len(named) != 5 {
 		t.Errorf("the page names %v", named)
 	}
 	for _, m := range named {
