@@ -64,7 +64,7 @@ describe('the console of the demo site', () => {
 	test('a nudge and a test reach pages', async (t) => {
 		const page = await openConsole(t, browser, server)
 		const demo = await openDemo(t, browser, server, 1)
-		await until('a site', async () => (await page.getByLabel('Site').inputValue()) === 'demo')
+		await until('a site', async () => (await page.getByLabel('Site', { exact: true }).inputValue()) === 'demo')
 		await page.getByRole('button', { name: 'Push a test' }).click()
 		await until('the push', async () => JSON.stringify((await seen(demo, 'push'))[0] ?? '').includes('heartbeatd-test'))
 		assert.match(await page.textContent('#sent'), /^Accepted: the push/)
@@ -93,7 +93,7 @@ describe('the console of the demo site', () => {
 		await room.locator('summary').focus()
 		await page.keyboard.press('Enter')
 		await until('its people', () => room.locator('ul li').count())
-		for (const label of ['Site', 'Search rooms and people', 'Pages of']) assert.equal(await page.getByLabel(label).count(), 1, label)
+		for (const label of ['Site', 'Search rooms and people', 'Pages of']) assert.equal(await page.getByLabel(label, { exact: true }).count(), 1, label)
 	})
 
 	for (const [width, height] of [[1280, 900], [390, 844]]) {

@@ -3,7 +3,8 @@
 import { format, PLOTS } from './series.js'
 
 const { uPlot } = globalThis
-const SPAN = 300 // s
+const SPAN = 300 // s; a console that was just opened shows LEAST
+const LEAST = 60
 const HEIGHT = 190
 
 // Lines differ by more than their colors, as in console.css.
@@ -11,6 +12,9 @@ const DASHES = [[], [6, 3], [2, 3], []]
 const WIDTHS = [2, 2, 2, 4]
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
+
+// clock returns the times of an axis, with seconds if it has some within a minute.
+const clock = (u, times, axis, space, step) => times.map((t) => new Date(t * 1000).toLocaleTimeString('en-GB').slice(0, step < 60 ? 8 : 5))
 
 class Plot {
 	constructor(spec, into) {
@@ -48,7 +52,7 @@ class Plot {
 			width: this.#width(), height: HEIGHT, legend: { show: false }, cursor: { y: false, drag: { x: false, y: false } },
 			scales: { x: { time: true }, y: { range: (u, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
 			axes: [
-				{ ...axis, label: 'time', space: 70, values: (u, times) => times.map((t) => new Date(t * 1000).toLocaleTimeString('en-GB')) },
+				{ ...axis, label: 'time', space: 48, size: 30, values: clock },
 				{ ...axis, label: this.spec.unit, size: 56, values: (u, values) => values.map(format) },
 			],
 			series: [{}, ...this.spec.lines.map(([label], i) => ({
@@ -76,8 +80,9 @@ class Plot {
 
 	#move() {
 		const end = this.data[0].at(-1) ?? Date.now() / 1000
+		const span = Math.min(SPAN, Math.max(LEAST, end - (this.data[0][0] ?? end)))
 		this.plot?.setData(this.data, false)
-		this.plot?.setScale('x', { min: end - SPAN, max: end })
+		this.plot?.setScale('x', { min: end - span, max: end })
 		this.#describe()
 	}
 

@@ -16,9 +16,9 @@ function target() {
 
 function showTarget() {
 	const label = LABELS[element('target').value]
-	element('target-label').hidden = !label
+	element('target-label').parentElement.hidden = !label
 	element('target-value').required = Boolean(label)
-	element('target-label').querySelector('span').textContent = label ?? ''
+	element('target-label').textContent = label ?? ''
 }
 
 // chooseRoom prepares the form for a room.

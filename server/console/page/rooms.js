@@ -35,6 +35,8 @@ function byRoom(entries) {
 	return [...rooms].sort((a, b) => b[1].length - a[1].length || a[0].localeCompare(b[0]))
 }
 
+const count = (n, one, many) => `${n.toLocaleString('en')} ${n === 1 ? one : many}`
+
 const contains = (text, part) => String(text).toLowerCase().includes(part)
 
 // found returns the rooms whose names have a text, and those with people whose names have it.
@@ -69,7 +71,7 @@ export class Rooms {
 		const { entries, total } = this.#seen
 		const rooms = found(byRoom(entries), text)
 		const people = new Set(entries.map((entry) => entry.user_id)).size
-		let note = `${people.toLocaleString('en')} people in ${byRoom(entries).length.toLocaleString('en')} rooms`
+		let note = `${count(people, 'person', 'people')} in ${count(byRoom(entries).length, 'room', 'rooms')}`
 		if (entries.length < total) note = `The first ${entries.length.toLocaleString('en')} of ${total.toLocaleString('en')} entries: search for the beginning of a room, as postType/post:, to see others`
 		if (text) note += `; ${rooms.length} found`
 		if (rooms.length > SHOWN) note += `, of which ${SHOWN} are shown`

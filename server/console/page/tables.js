@@ -12,6 +12,7 @@ export function showRows(id, rows, none = 'None') {
 		line.append(...cells.map((text, i) => {
 			const cell = document.createElement(i === 0 ? 'th' : 'td')
 			if (i === 0) cell.scope = 'row'
+			if (rows.length === 0) cell.colSpan = element(id).tHead.rows[0].cells.length
 			cell.textContent = text
 			return cell
 		}))
@@ -42,7 +43,7 @@ function figures(metrics) {
 		['Writes that wait for NATS', format(sum(metrics, 'heartbeatd_presence_queue') + sum(metrics, 'heartbeatd_presence_writes_in_flight'))],
 		['Connections', format(sum(metrics, 'heartbeatd_connections'))],
 		['Memory', `${format(sum(metrics, 'process_resident_memory_bytes') / 2 ** 20)} MiB`],
-		['Clocks differ by', `${format(Math.max(0, ...byLabel(metrics, 'heartbeatd_clock_offset_seconds', 'peer').map(([, s]) => Math.abs(s))))} s`],
+		['Clocks differ by', `${format(Math.round(1000 * Math.max(0, ...byLabel(metrics, 'heartbeatd_clock_offset_seconds', 'peer').map(([, s]) => Math.abs(s)))) / 1000)} s`],
 	]
 }
 
