@@ -81,8 +81,13 @@ func (a *activated) client(t *testing.T) *http.Client {
 // TestUpgrade replaces heartbeatd under 500 pages, as `systemctl restart` does with sockets of
 // systemd. No connection is refused, every beat has its answer, and all pages have a link again.
 func TestUpgrade(t *testing.T) {
+	for _, drain := range []time.Duration{5 * time.Second, time.Second} {
+		t.Run(drain.String(), func(t *testing.T) { upgrade(t, drain) })
+	}
+}
+
+func upgrade(t *testing.T, drain time.Duration) {
 	const count = 500
-	drain := 5 * time.Second
 	node := newActivated(t, drain)
 	node.start(t)
 	client := node.client(t)
