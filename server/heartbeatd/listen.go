@@ -30,7 +30,7 @@ const (
 // listen runs the two listeners until ctx ends.
 func (c *serveCmd) listen(ctx context.Context, log *slog.Logger, s *server.Server, b *broker.Broker, demo bool) error {
 	defer s.Close()
-	public, admin, err := c.listeners(ctx)
+	public, admin, err := c.listeners(ctx, log)
 	if err != nil {
 		return err
 	}

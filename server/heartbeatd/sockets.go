@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -26,16 +28,16 @@ const maxUnixPath = 107
 
 // listeners returns the public listener and the admin listener: those that systemd has opened, or
 // those of the flags.
-func (c *serveCmd) listeners(ctx context.Context) (public, admin net.Listener, err error) {
+func (c *serveCmd) listeners(ctx context.Context, log *slog.Logger) (public, admin net.Listener, err error) {
 	inherited, err := inherit()
 	if err != nil {
 		return nil, nil, err
 	}
 	if public = inherited[publicSocket]; public == nil {
-		public, err = listenOn(ctx, "--listen", c.Listen)
+		public, err = listenOn(ctx, log, "--listen", c.Listen)
 	}
 	if admin = inherited[adminSocket]; admin == nil && err == nil {
-		admin, err = listenOn(ctx, "--admin-listen", c.AdminListen)
+		admin, err = listenOn(ctx, log, "--admin-listen", c.AdminListen)
 	}
 	if err != nil {
 		for _, l := range []net.Listener{public, admin} {
@@ -50,41 +52,39 @@ func (c *serveCmd) listeners(ctx context.Context) (public, admin net.Listener, e
 
 // inherit returns the listening sockets that systemd has opened, by name.
 func inherit() (map[string]net.Listener, error) {
-	named, err := activation.ListenersWithNames()
-	if err != nil {
-		return nil, fmt.Errorf("the sockets of systemd: %w", err)
-	}
 	inherited := make(map[string]net.Listener)
-	for name, list := range named {
-		for _, l := range list {
-			switch {
-			case l == nil:
-				err = errors.New("heartbeatd needs stream sockets: use ListenStream= in the socket unit")
-			case name != publicSocket && name != adminSocket:
-				err = fmt.Errorf("systemd has opened a socket %q: set FileDescriptorName= of the socket unit to %s or %s", name, publicSocket, adminSocket)
-			case inherited[name] != nil:
-				err = fmt.Errorf("systemd has opened several sockets %q: heartbeatd can use one", name)
-			default:
-				inherited[name] = l
-				err = limitInherited(l)
+	for _, f := range activation.Files(true) {
+		l, err := net.FileListener(f)
+		_ = f.Close()
+		switch name := f.Name(); {
+		case err != nil || !isStream(l):
+			err = fmt.Errorf("systemd has opened a socket %q that heartbeatd cannot listen on: use ListenStream= in the socket unit, without Accept=yes", name)
+		case name != publicSocket && name != adminSocket:
+			err = fmt.Errorf("systemd has opened a socket %q: set FileDescriptorName= of the socket unit to %s or %s", name, publicSocket, adminSocket)
+		case inherited[name] != nil:
+			err = fmt.Errorf("systemd has opened several sockets %q: heartbeatd can use one", name)
+		default:
+			err = limitInherited(l)
+			inherited[name], l = l, nil
+		}
+		if err != nil {
+			if l != nil {
+				_ = l.Close()
 			}
-			if err != nil {
-				closeAll(named)
-				return nil, err
+			for _, l := range inherited {
+				_ = l.Close()
 			}
+			return nil, err
 		}
 	}
 	return inherited, nil
 }
 
-func closeAll(named map[string][]net.Listener) {
-	for _, list := range named {
-		for _, l := range list {
-			if l != nil {
-				_ = l.Close()
-			}
-		}
-	}
+// isStream reports whether a listener accepts connections. Package net also makes one of a Unix socket
+// for datagrams.
+func isStream(l net.Listener) bool {
+	network := l.Addr().Network()
+	return network == "tcp" || network == "unix"
 }
 
 // limitInherited sets the limits of a listener of TCP.
@@ -104,7 +104,7 @@ func limitInherited(l net.Listener) error {
 }
 
 // listenOn listens on the address of a flag: HOST:PORT, or unix:PATH.
-func listenOn(ctx context.Context, flag, address string) (net.Listener, error) {
+func listenOn(ctx context.Context, log *slog.Logger, flag, address string) (net.Listener, error) {
 	path, isUnix := strings.CutPrefix(address, "unix:")
 	var l net.Listener
 	var err error
@@ -114,6 +114,9 @@ func listenOn(ctx context.Context, flag, address string) (net.Listener, error) {
 		l, err = (&net.ListenConfig{Control: limitSendQueue}).Listen(ctx, "tcp", address)
 	}
 	switch {
+	case err == nil && isUnix && isOpenFolder(filepath.Dir(path)):
+		log.Warn(fmt.Sprintf("every user of this machine may connect to %s: run chmod o-x on its folder, and give the folder the group of the web server", address), "flag", flag)
+		return l, nil
 	case err == nil:
 		return l, nil
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -128,12 +131,30 @@ func listenOn(ctx context.Context, flag, address string) (net.Listener, error) {
 	return nil, fmt.Errorf("%s: %w", flag, err)
 }
 
+// isOpenFolder reports whether every user of the machine may enter a folder.
+func isOpenFolder(path string) bool {
+	path, err := filepath.Abs(path)
+	for parent := ""; err == nil && parent != path; path, parent = filepath.Dir(path), path {
+		info, missing := os.Stat(path)
+		if missing != nil || info.Mode().Perm()&0o001 == 0 {
+			return false
+		}
+	}
+	return err == nil
+}
+
 // listenUnix listens on a Unix socket. It takes the place of one on which nobody listens any more.
 // Everybody who may enter the folder may connect, as the web server must.
 func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 	if path == "" || len(path) > maxUnixPath {
 		return nil, fmt.Errorf("the path of a Unix socket has 1 to %d bytes, as unix:/run/heartbeatd/public.sock", maxUnixPath)
 	}
+	// Between the check and its own socket another process could make one.
+	unlock, err := lockFolder(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == fs.ModeSocket {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
 		if err == nil {

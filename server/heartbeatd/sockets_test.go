@@ -1,14 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -82,12 +87,78 @@ func TestBadUnixSockets(t *testing.T) {
 	for path, want := range map[string]string{
 		"": "1 to 107 bytes", "/" + strings.Repeat("x", maxUnixPath): "1 to 107 bytes", "/missing/folder/a.sock": "create the folder", file: "another program uses",
 	} {
-		if _, err := listenOn(t.Context(), "--listen", "unix:"+path); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := listenOn(t.Context(), slog.New(slog.DiscardHandler), "--listen", "unix:"+path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("unix:%s: %v, want %q", path, err, want)
 		}
 	}
 	if _, err := os.Stat(file); err != nil {
 		t.Errorf("a file that is no socket was removed: %v", err)
+	}
+}
+
+// TestRacingUnixSockets starts listeners at once where a socket of an ended process is: one of them
+// gets it, and clients reach that one.
+func TestRacingUnixSockets(t *testing.T) {
+	for range 20 {
+		path := filepath.Join(t.TempDir(), "a.sock")
+		old, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		old.SetUnlinkOnClose(false)
+		_ = old.Close()
+		const racers = 8
+		listening, refused := make(chan net.Listener, racers), make(chan error, racers)
+		start := make(chan struct{})
+		var racing sync.WaitGroup
+		for range racers {
+			racing.Go(func() {
+				<-start
+				if l, err := listenUnix(t.Context(), path); err != nil {
+					refused <- err
+				} else {
+					listening <- l
+				}
+			})
+		}
+		close(start)
+		racing.Wait()
+		if len(listening) != 1 || len(refused) != racers-1 {
+			t.Fatalf("%d processes listen", len(listening))
+		}
+		for range racers - 1 {
+			if err := <-refused; !errors.Is(err, syscall.EADDRINUSE) {
+				t.Errorf("refused with %v", err)
+			}
+		}
+		_ = (<-listening).Close()
+	}
+}
+
+// TestOpenFolder checks the warning for a socket to which every user may connect.
+func TestOpenFolder(t *testing.T) {
+	dir, err := os.MkdirTemp("/tmp", "heartbeatd-open-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	for mode, warns := range map[fs.FileMode]bool{0o755: true, 0o750: false, 0o711: true} {
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		inner := filepath.Join(dir, "inner")
+		if err := os.MkdirAll(inner, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		l, err := listenOn(t.Context(), slog.New(slog.NewTextHandler(&out, nil)), "--listen", "unix:"+filepath.Join(inner, "a.sock"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = l.Close()
+		if strings.Contains(out.String(), "every user of this machine may connect to unix:"+inner) != warns {
+			t.Errorf("%o: %q", mode, out.String())
+		}
 	}
 }
 
@@ -172,6 +243,28 @@ func TestActivation(t *testing.T) {
 	}
 	if answers == 0 {
 		t.Error("there was no answer")
+	}
+}
+
+// TestDatagramSockets checks that sockets are refused on which no connection can come.
+func TestDatagramSockets(t *testing.T) {
+	udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = udp.Close() }()
+	unix, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "a.sock"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close() }()
+	for _, socket := range []interface{ File() (*os.File, error) }{udp, unix} {
+		f, err := socket.File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		activated(t, "public", f).logs(t, `systemd has opened a socket "public" that heartbeatd cannot listen on: use ListenStream= in the socket unit`)
+		_ = f.Close()
 	}
 }
 
