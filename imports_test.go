@@ -19,7 +19,7 @@ const module = "github.com/heartbeatd/heartbeatd"
 // the scripts for the binary and imports nothing.
 var allowed = map[string][]string{
 	"/server/heartbeatd":            {"/server", "/server/demosite", "/server/limit", "/server/message", "/server/readiness", "/server/settings", "/server/ticket", "/broker", "/broker/bucket", "/broker/external", "/broker/presence", "/transport", "/client-js", "/server/heartbeatd/doctor", "/server/heartbeatd/apiclient", "/server/heartbeatd/secretfile", "/server/heartbeatd/terminal", "/server/version"},
-	"/server/heartbeatd/doctor":     {"/server", "/server/finding", "/server/origin", "/server/readiness", "/server/ticket", "/server/wordpress", "/transport", "/server/heartbeatd/apiclient", "/server/heartbeatd/terminal"},
+	"/server/heartbeatd/doctor":     {"/client-js", "/server", "/server/finding", "/server/origin", "/server/readiness", "/server/ticket", "/server/wordpress", "/transport", "/server/heartbeatd/apiclient", "/server/heartbeatd/terminal"},
 	"/server/heartbeatd/apiclient":  {"/server/ticket", "/server/heartbeatd/secretfile", "/server/heartbeatd/terminal"},
 	"/server/heartbeatd/terminal":   {},
 	"/server/heartbeatd/secretfile": {},

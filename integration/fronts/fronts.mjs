@@ -6,6 +6,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { freePort, startServices } from '../setup/services.mjs'
 
 // startProxy runs the program at {url} until the test ends.
@@ -15,9 +16,15 @@ export async function startProxy(t, backend, kind, scheme = 'http') {
 	const port = await freePort()
 	kind(services, { folder, port, backend: new URL(backend).host })
 	const url = `http://127.0.0.1:${port}`
-	await services.until(`the front at ${url}`, () => fetch(url).then(() => true, () => false))
-	return { url: url.replace('http', scheme) }
+	await services.until(`the front at ${url}`, () => (scheme === 'https' ? accepts(port) : fetch(url).then(() => true, () => false)))
+	return { url: url.replace('http', scheme), cert: `${folder}/cert.pem` }
 }
+
+// accepts tells whether a program listens on a port.
+const accepts = (port) => new Promise((resolve) => {
+	const socket = connect(port, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false)).on('close', () => resolve(false))
+	socket.end()
+})
 
 // nginx forwards every request unchanged. location and http are lines of its configuration. Without
 // upgrade there is no WebSocket. With http2 it serves HTTPS with a self-signed certificate.
@@ -66,6 +73,36 @@ export function makeCertificate(folder, user) {
 	const options = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', ...subject]
 	execFileSync('openssl', ['req', ...options, '-keyout', `${folder}/key.pem`, '-out', `${folder}/cert.pem`], { stdio: 'ignore' })
 	if (user) chownSync(`${folder}/key.pem`, user.uid, user.gid)
+}
+
+// haproxy forwards every request unchanged. global and frontend are lines of its configuration, and
+// server is about the server behind it. With http2 it serves HTTPS with a self-signed certificate, and
+// offers WebSockets over HTTP/2.
+export function haproxy({ global = '', frontend = '', server = '', http2 = false } = {}) {
+	return (services, { folder, port, backend }) => {
+		if (http2) {
+			makeCertificate(folder, services.user)
+			writeFileSync(`${folder}/haproxy.pem`, readFileSync(`${folder}/cert.pem`) + readFileSync(`${folder}/key.pem`))
+		}
+		writeFileSync(`${folder}/haproxy.cfg`, `
+global
+	log stderr local0 warning
+	${global}
+defaults
+	mode http
+	timeout connect 5s
+	timeout client 60s
+	timeout server 60s
+	timeout tunnel 60s
+frontend public
+	bind 127.0.0.1:${port}${http2 ? ` ssl crt ${folder}/haproxy.pem alpn h2,http/1.1` : ''}
+	${frontend}
+	default_backend heartbeatd
+backend heartbeatd
+	server heartbeatd ${backend} ${server}
+`)
+		services.start('haproxy', '/usr/sbin/haproxy', ['-db', '-f', `${folder}/haproxy.cfg`])
+	}
 }
 
 // varnish uses its built-in rules.

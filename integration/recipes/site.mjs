@@ -2,12 +2,15 @@
 // their addresses are replaced. PHP is real; a script takes the place of WordPress and returns
 // what it received.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { makeCertificate } from '../fronts/fronts.mjs'
 import { freePort, startPHP, startServices } from '../setup/services.mjs'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
+
+// The folder of the plugin's scripts.
+const plugin = 'wp-content/plugins/heartbeatd/assets'
 
 // Takes the place of WordPress's admin-ajax.php. Without an action, and for the beat of a
 // visitor, it answers as WordPress does; otherwise with what PHP received.
@@ -36,9 +39,11 @@ export async function startSite(t, kind, { heartbeatd, wordpress, port, front = 
 	const services = startServices(t, 'recipe')
 	const { folder } = services
 	const root = `${folder}/www`
-	for (const dir of ['wp-admin', 'blog/wp-admin']) {
-		mkdirSync(`${root}/${dir}`, { recursive: true })
-		writeFileSync(`${root}/${dir}/admin-ajax.php`, ajax)
+	for (const dir of [root, `${root}/blog`]) {
+		mkdirSync(`${dir}/wp-admin`, { recursive: true })
+		writeFileSync(`${dir}/wp-admin/admin-ajax.php`, ajax)
+		mkdirSync(`${dir}/${plugin}`, { recursive: true })
+		copyFileSync(`${here}../wordpress/heartbeatd/assets/heartbeat.js`, `${dir}/${plugin}/heartbeat.js`)
 	}
 	writeFileSync(`${root}/index.php`, index)
 	if (!plain) writeFileSync(`${root}/.htaccess`, htaccess)

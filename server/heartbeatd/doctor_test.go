@@ -34,10 +34,10 @@ func TestDoctorPrints(t *testing.T) {
 	c := &doctorCmd{Site: site.URL, URL: "/heartbeat", Client: apiclient.Client{API: site.URL, SiteID: "blog"}}
 	var out bytes.Buffer
 	err := c.examine(t.Context(), &out)
-	if err == nil || !strings.Contains(err.Error(), "of 15 checks failed") {
+	if err == nil || !strings.Contains(err.Error(), "of 17 checks failed") {
 		t.Errorf("ended with %v", err)
 	}
-	if !strings.Contains(out.String(), "failed    site       ") || strings.Count(out.String(), "\n") != 15 || strings.Contains(out.String(), "\x1b") {
+	if !strings.Contains(out.String(), "failed    site       no-wordpress: WordPress does not answer at the site’s address. ") || strings.Count(out.String(), "\n") < 17 || strings.Contains(out.String(), "\x1b") {
 		t.Errorf("printed %q", out.String())
 	}
 	out.Reset()
@@ -46,7 +46,7 @@ func TestDoctorPrints(t *testing.T) {
 		t.Errorf("with --json it ended with %v", again)
 	}
 	var report doctor.Report
-	if err := json.Unmarshal(out.Bytes(), &report); err != nil || len(report.Checks) != 15 || report.Checks[0].Remedy == "" {
+	if err := json.Unmarshal(out.Bytes(), &report); err != nil || len(report.Checks) != 17 || report.Checks[0].Remedy == "" {
 		t.Errorf("printed %s: %v", out.String(), err)
 	}
 }

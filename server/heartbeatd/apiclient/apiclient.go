@@ -47,6 +47,7 @@ func (c *Client) AfterApply() error {
 // Error is a call that failed.
 type Error struct {
 	Status int    // of the answer; 0: there was none
+	Code   string // of the API's error; empty: the answer is not the API's
 	Reason string // what went wrong
 	Remedy string // what to do about it
 	Date   string // the answer's Date header
@@ -153,7 +154,7 @@ func (c *Client) failure(answer *http.Response, body []byte) *Error {
 		e.Remedy = "set --api to the URL of heartbeatd's --admin-listen, not of the site"
 		return e
 	}
-	e.Reason = terminal.Printable(failed.Message)
+	e.Code, e.Reason = failed.Code, terminal.Printable(failed.Message)
 	switch e.Status {
 	case 401:
 		e.Remedy = "use the --site-id and --site-secret of heartbeatd, and keep the clocks less than a minute apart"

@@ -21,21 +21,26 @@ const (
 	// skewFails is the difference of the clocks above which heartbeatd refuses
 	// tickets as issued in the future. Above skewWarns the doctor warns.
 	skewFails = ticket.ClockSkew
-	skewWarns = 20 * time.Second
+	skewWarns = 30 * time.Second
 )
 
-// diagnoseState returns a warning if heartbeatd is not ready or a part of it does not work.
-func diagnoseState(s readiness.State) (Finding, bool) {
-	var remedies []string
-	for _, p := range s.Reasons {
-		remedies = append(remedies, p.Remedy)
-	}
-	remedy := strings.Join(remedies, ". ")
+// parts are the findings for the parts that /readyz names. Others are limited by NATS.
+var parts = map[string]string{
+	"starting": "not-ready", "draining": "not-ready", "nats": "nats-down", "clock-nats": "clock-differs", "clock-wordpress": "clock-differs",
+}
+
+// diagnoseState returns a finding if heartbeatd is not ready or a part of it does not work: the first
+// of its reasons, with the texts of all.
+func (d *checkup) diagnoseState(s readiness.State) (Finding, bool) {
 	switch {
-	case !s.Ready:
-		return warning(cmp.Or(remedy, "Its log has the reason"), "heartbeatd runs, but is not ready: %s", s), true
 	case len(s.Reasons) > 0:
-		return warning(remedy, "a part of heartbeatd does not work: %s", s), true
+		remedies := make([]string, len(s.Reasons))
+		for i, p := range s.Reasons {
+			remedies[i] = p.Remedy
+		}
+		return d.named(cmp.Or(parts[s.Reasons[0].Name], "nats-limited"), "%s. %s.", s, strings.Join(remedies, ". ")), true
+	case !s.Ready:
+		return d.named("not-ready", "Its log has the reason."), true
 	}
 	return Finding{}, false
 }
@@ -59,16 +64,13 @@ func (d *checkup) checkAPI(ctx context.Context) Finding {
 		if date, err := http.ParseTime(refused.Date); err == nil {
 			d.setClock(date.Sub(middle))
 		}
-		if refused.Status == 0 {
-			return d.diagnoseAPI(refused.Reason)
-		}
-		return failed(upperFirst(refused.Remedy), "%s", refused.Reason)
+		return d.diagnoseCall(refused)
 	}
 	if err != nil {
 		return invalidFlag(err)
 	}
 	d.setClock(time.Unix(status.Time, 0).Sub(middle))
-	if f, found := diagnoseState(status.State); found {
+	if f, found := d.diagnoseState(status.State); found {
 		return f
 	}
 	return ok("heartbeatd %s accepts the API key for site %q; sessions: %d", status.Version, d.API.SiteID, status.Sessions)
@@ -89,12 +91,12 @@ func (d *checkup) checkReady(ctx context.Context) Finding {
 	}
 	state, isReadyz := readState(a)
 	if !isReadyz {
-		return failed("Set --api to the URL of heartbeatd's --admin-listen", "the server at %s is not heartbeatd's API (%d)", d.API.API, a.status)
+		return d.named("api-unreachable", "The server there is not heartbeatd's API (%d).", a.status)
 	}
 	if date, err := http.ParseTime(a.header.Get("Date")); err == nil {
 		d.setClock(time.Until(date) + a.took/2)
 	}
-	if f, found := diagnoseState(state); found {
+	if f, found := d.diagnoseState(state); found {
 		return f
 	}
 	return ok("heartbeatd is ready; the API key was not checked: that needs --site-secret or --api-key")
@@ -103,10 +105,31 @@ func (d *checkup) checkReady(ctx context.Context) Finding {
 // diagnoseAPI returns the finding for an API that does not answer. At the default
 // URL this is no failure: heartbeatd may run on another machine.
 func (d *checkup) diagnoseAPI(reason string) Finding {
+	f := d.named("api-unreachable", "From here: %s.", reason)
 	if d.API.API == apiclient.DefaultURL {
-		return warning("If heartbeatd is to run on this machine, start it; if it runs on another one, set --api", "%s", reason)
+		f.Result = Warning
 	}
-	return failed("Check that heartbeatd runs and that --api is the URL of its --admin-listen: WordPress needs the API for log-outs, locks and pushes", "%s", reason)
+	return f
+}
+
+// diagnoseCall returns the finding for a call that failed.
+func (d *checkup) diagnoseCall(e *apiclient.Error) Finding {
+	switch {
+	case e.Status == 0:
+		return d.diagnoseAPI(e.Reason)
+	case e.Code == "":
+		return d.named("api-unreachable", "From here: %s.", e.Reason)
+	case e.Status == http.StatusUnauthorized && d.API.SiteSecret == "":
+		return invalidFlag(e)
+	case e.Status == http.StatusUnauthorized && d.isClockOff():
+		return d.named("clock-off", "heartbeatd says %q.", e.Reason)
+	}
+	return d.named("wrong-secret", "heartbeatd says %q: %s.", e.Reason, e.Remedy)
+}
+
+// isClockOff reports whether the clocks are so far apart that heartbeatd refuses keys.
+func (d *checkup) isClockOff() bool {
+	return d.heartbeatdAhead != nil && (d.siteAhead-*d.heartbeatdAhead).Abs() > skewFails
 }
 
 // setClock notes how far heartbeatd's clock is ahead of ours.
@@ -119,19 +142,18 @@ func (d *checkup) checkClocks(context.Context) Finding {
 		return skipped("heartbeatd's time is not known: it answered neither a call of %s nor a beat", d.API.API)
 	}
 	apart := (d.siteAhead - *d.heartbeatdAhead).Round(time.Second)
-	const remedy = "Synchronize the clocks of both machines with NTP: tickets are refused above a minute"
 	order := "ahead of"
 	if apart < 0 {
 		order = "behind"
 	}
-	switch text := fmt.Sprintf("the site's clock is %s %s heartbeatd's", apart.Abs(), order); {
+	switch text := fmt.Sprintf("PHP's clock is %s %s heartbeatd's.", apart.Abs(), order); {
 	case apart.Abs() > skewFails:
-		return failed(remedy, "%s", text)
+		return d.named("clock-off", "%s", text)
 	case apart.Abs() > skewWarns:
-		return warning(remedy, "%s", text)
+		return d.named("clock-differs", "%s", text)
 	}
 	if d.siteAhead.Abs() > skewFails {
-		return warning("Only this machine's clock is wrong", "the clocks of the site and of heartbeatd agree; this machine's differs by %s", d.siteAhead.Abs().Round(time.Second))
+		return ok("the clocks of the site and of heartbeatd agree; this machine's differs by %s", d.siteAhead.Abs().Round(time.Second))
 	}
 	return ok("the clocks of the site, of heartbeatd and of this machine agree")
 }
@@ -142,9 +164,12 @@ func (d *checkup) checkAdmin(ctx context.Context) Finding {
 		for _, path := range []string{"/readyz", "/metrics"} {
 			a, err := d.sendTimed(ctx, http.MethodGet, base+path, "", nil)
 			if err == nil && isAdmin(a) {
-				return failed("Route only "+d.path()+" to heartbeatd's --listen address, and nothing to --admin-listen", "heartbeatd's admin listener is public at %s", base+path)
+				return d.named("admin-public", "It answers at %s.", base+path)
 			}
 		}
+	}
+	if strings.HasPrefix(d.API.API, "unix:") {
+		return ok("the web server does not pass the admin listener on, which is on a Unix socket")
 	}
 	api, err := url.Parse(d.API.API)
 	if err != nil || api.Port() == "" {
@@ -158,7 +183,7 @@ func (d *checkup) checkAdmin(ctx context.Context) Finding {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second) // a firewall may drop the packets
 	defer cancel()
 	if a, err := d.send(ctx, http.MethodGet, address, "", nil); err == nil && isAdmin(a) {
-		return failed("Set --admin-listen to a loopback or internal address, or close the port in the firewall", "heartbeatd's admin listener is public at %s", address)
+		return d.named("admin-public", "It answers at %s.", address)
 	}
 	return ok("the admin listener is not reachable at %s", host)
 }
@@ -183,11 +208,4 @@ func isLoopback(ctx context.Context, host string) bool {
 		}
 	}
 	return err == nil
-}
-
-func upperFirst(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
 }

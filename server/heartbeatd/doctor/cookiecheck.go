@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -23,17 +22,14 @@ func (d *checkup) checkCookies(ctx context.Context) Finding {
 	if err != nil {
 		return invalidFlag(err)
 	}
-	url := d.url("/open")
-	a, err := d.sendTimed(ctx, http.MethodPost, url, p.hello(), map[string]string{"Content-Type": "application/json", "Cookie": foreignCookie})
-	if err != nil {
-		return d.diagnoseError(url, err)
+	a, welcome, f := d.postHello(ctx, p, map[string]string{"Cookie": foreignCookie})
+	if f != nil {
+		return *f
 	}
 	if bye, isBye := a.bye(); isBye && bye.Code == transport.CodeTicket {
-		return failed("Update heartbeatd: this version compares the site's own log-in cookie only",
-			"heartbeatd refuses browsers that are also logged in to another WordPress on this host: %s", bye.Reason)
+		return d.named("foreign-cookie", "It says %q.", bye.Reason)
 	}
-	var welcome frame
-	if json.Unmarshal([]byte(a.body), &welcome) != nil || a.status != http.StatusOK || welcome.Session == "" {
+	if a.status != http.StatusOK || welcome.Session == "" {
 		return d.diagnose(a)
 	}
 	p.session = welcome.Session

@@ -5,12 +5,16 @@ package doctor
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/server/finding"
 	"github.com/heartbeatd/heartbeatd/server/heartbeatd/apiclient"
 	"github.com/heartbeatd/heartbeatd/server/heartbeatd/terminal"
 	"github.com/heartbeatd/heartbeatd/server/origin"
@@ -23,8 +27,12 @@ type Config struct {
 	API  apiclient.Client // heartbeatd's API, and the site's secret
 	Idle time.Duration    // how long silent connections must last; 0: not checked
 
-	timeout  time.Duration // requestTimeout, unless a test sets another
-	patience time.Duration // for the first line of an event stream: half of timeout, unless a test sets another
+	// Tests set the following times; otherwise they have their usual values.
+	timeout  time.Duration // of a request
+	patience time.Duration // how long the beginning of an event stream may take, as pages have it
+	late     time.Duration // a change that arrives later was held back
+
+	roots *x509.CertPool // of a test's web server; nil: those of the system
 }
 
 // Results of a check.
@@ -37,30 +45,45 @@ const (
 
 // Finding is the result of one check.
 type Finding struct {
-	Check  string `json:"check"`
-	Result string `json:"result"`
-	Text   string `json:"text"`
-	Remedy string `json:"remedy,omitempty"` // how to fix it
+	Check   string `json:"check"`
+	Result  string `json:"result"`
+	Name    string `json:"name,omitempty"` // of what is wrong, in the list of package finding
+	Text    string `json:"text"`
+	Meaning string `json:"meaning,omitempty"` // for the site
+	Remedy  string `json:"remedy,omitempty"`  // how to fix it
 }
 
 func (f Finding) String() string {
-	line := fmt.Sprintf("%-8s  %-9s  %s", f.Result, f.Check, f.Text)
-	if f.Remedy != "" {
-		line += ". " + f.Remedy
+	text := f.Text
+	if f.Name != "" {
+		text = f.Name + ": " + text
 	}
-	return line
+	lines := fmt.Sprintf("%-8s  %-9s  %s", f.Result, f.Check, text)
+	for _, more := range []string{f.Meaning, f.Remedy} {
+		if more != "" {
+			lines += fmt.Sprintf("\n%-19s  %s", "", more)
+		}
+	}
+	return lines
 }
 
 func ok(text string, args ...any) Finding {
 	return Finding{Result: OK, Text: fmt.Sprintf(text, args...)}
 }
 
-func warning(remedy, text string, args ...any) Finding {
-	return Finding{Result: Warning, Text: fmt.Sprintf(text, args...), Remedy: remedy}
-}
+// severities are the results of checks that make a finding of the list.
+var severities = map[string]string{finding.Error: Failed, finding.Warning: Warning, finding.Notice: OK}
 
-func failed(remedy, text string, args ...any) Finding {
-	return Finding{Result: Failed, Text: fmt.Sprintf(text, args...), Remedy: remedy}
+// named returns a finding of the list, with what shows it here.
+func (d *checkup) named(name, detail string, args ...any) Finding {
+	f := finding.Named(name, "{path}", d.path(), "{api}", d.API.API)
+	remedy := "Fix: " + f.Fix
+	for _, server := range []string{"nginx", "apache", "caddy"} {
+		if fix := f.Fixes[server]; fix != "" {
+			remedy += " In " + server + ": " + fix
+		}
+	}
+	return Finding{Result: severities[f.Severity], Name: name, Text: f.Text + " " + fmt.Sprintf(detail, args...), Meaning: f.Meaning, Remedy: remedy}
 }
 
 func skipped(text string, args ...any) Finding {
@@ -90,7 +113,7 @@ func Examine(ctx context.Context, c Config, found func(Finding)) (*Report, error
 		if err := ctx.Err(); err != nil {
 			return nil, err // the check found only that ctx ended
 		}
-		f.Check, f.Text, f.Remedy = check.name, terminal.Printable(f.Text), terminal.Printable(f.Remedy)
+		f.Check, f.Text = check.name, terminal.Printable(f.Text)
 		switch f.Result {
 		case Failed:
 			report.Failed++
@@ -107,33 +130,53 @@ func Examine(ctx context.Context, c Config, found func(Finding)) (*Report, error
 type checkup struct {
 	Config
 	http   *http.Client
-	site   *url.URL // for example https://example.org/blog
-	base   *url.URL // of the transports, for example https://example.org/heartbeat
-	origin string   // of the site's pages
+	site   *url.URL                 // for example https://example.org/blog
+	base   *url.URL                 // of the transports, for example https://example.org/heartbeat
+	origin string                   // of the site's pages
+	users  map[string]*url.Userinfo // for the web servers of these hosts
 
-	siteAhead time.Duration // the site's clock minus ours
+	siteAhead time.Duration // PHP's clock minus ours
 	// heartbeatdAhead is heartbeatd's clock minus ours; nil: not known yet.
 	heartbeatdAhead *time.Duration
+	siteAnswers     bool // WordPress answers
 	socketOpens     bool // the WebSocket handshake succeeds
 	pollWorks       bool
+	postWorks       bool
 	ticketRefused   bool // heartbeatd refuses the tickets that the secret signs
 }
 
 func newCheckup(c Config) (*checkup, error) {
 	site, err := url.Parse(strings.TrimSuffix(c.Site, "/"))
 	if err != nil || originOf(site) == "" {
-		return nil, fmt.Errorf("invalid site URL %q: it must be a URL such as https://example.org", c.Site)
+		return nil, fmt.Errorf("invalid site URL%s: it must be a URL such as https://example.org", shown(site))
 	}
-	site.RawQuery, site.Fragment, site.User = "", "", nil
+	users := make(map[string]*url.Userinfo)
+	users[site.Host], site.User = site.User, nil
+	site.RawQuery, site.Fragment = "", ""
 	origin := &url.URL{Scheme: site.Scheme, Host: site.Host}
-	base, err := origin.Parse(strings.TrimSuffix(c.URL, "/"))
+	base, err := url.Parse(strings.TrimSuffix(c.URL, "/"))
+	if err == nil {
+		base = origin.ResolveReference(base)
+	}
 	if err != nil || originOf(base) == "" || base.Path == "" {
-		return nil, fmt.Errorf("invalid --url %q: it must be a path such as /heartbeat, or a URL such as https://live.example.org/heartbeat", c.URL)
+		return nil, fmt.Errorf("invalid --url%s: it must be a path such as /heartbeat, or a URL such as https://live.example.org/heartbeat", shown(base))
+	}
+	if base.User != nil {
+		users[base.Host], base.User = base.User, nil
 	}
 	c.timeout = cmp.Or(c.timeout, requestTimeout)
-	c.patience = cmp.Or(c.patience, c.timeout/2) // as pages have
+	c.patience, c.late = cmp.Or(c.patience, c.timeout/2), cmp.Or(c.late, c.timeout/5)
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	return &checkup{Config: c, site: site, base: base, origin: originOf(origin), http: apiclient.NewHTTPClient(transport)}, nil
+	transport.TLSClientConfig = &tls.Config{RootCAs: c.roots}
+	return &checkup{Config: c, site: site, base: base, origin: originOf(origin), users: users, http: apiclient.NewHTTPClient(transport)}, nil
+}
+
+// shown returns a URL for an error, without its password.
+func shown(u *url.URL) string {
+	if u == nil {
+		return ""
+	}
+	return " " + strconv.Quote(u.Redacted())
 }
 
 // originOf returns the origin of a URL as browsers write it. It is empty if the URL
@@ -167,12 +210,14 @@ func (d *checkup) checks() []check {
 		{"headers", d.checkHeaders},
 		{"api", d.checkAPI},
 		{"socket", d.checkSocket},
+		{"http2", d.checkHTTP2},
 		{"script", d.checkScript},
 		{"ticket", d.checkTicket},
 		{"cookies", d.checkCookies},
 		{"long-poll", d.checkLongPoll},
 		{"events", d.checkEvents},
 		{"post", d.checkPost},
+		{"size", d.checkSize},
 		{"clocks", d.checkClocks},
 		{"origins", d.checkOrigins},
 		{"cache", d.checkCache},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,13 +42,13 @@ func (d *checkup) checkEvents(ctx context.Context) Finding {
 			if json.Unmarshal([]byte(data), &f) != nil || !f.joined(p.room, p.user) {
 				continue
 			}
-			if late := time.Since(answered); late > d.timeout/5 {
-				return d.streamHeldBack("a change arrives " + late.Round(100*time.Millisecond).String() + " late")
+			if late := time.Since(answered); late > d.late {
+				return d.named("streams-held-back", "A change arrives %s late.", late.Round(100*time.Millisecond))
 			}
 			return ok("a beat is answered in %d ms, and a change arrives on an event stream at once", beat.took.Milliseconds())
 		}
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return d.streamHeldBack("a change does not arrive within " + d.timeout.String())
+			return d.named("streams-held-back", "A change does not arrive within %s.", d.timeout)
 		}
 		return d.streamCut(lines.Err())
 	})
@@ -55,7 +56,8 @@ func (d *checkup) checkEvents(ctx context.Context) Finding {
 
 // readStream requests an event stream, and calls read when its first line has arrived.
 func (d *checkup) readStream(ctx context.Context, query, session string, read func(lines *bufio.Scanner) Finding) Finding {
-	url := d.url("/events?" + query + "&id=1")
+	id := unusedID()
+	url := d.urlWith("/events", id, query)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	held := time.AfterFunc(d.patience, cancel)
@@ -76,15 +78,25 @@ func (d *checkup) readStream(ctx context.Context, query, session string, read fu
 		lines := bufio.NewScanner(got.Body)
 		lines.Buffer(nil, maxAnswer)
 		switch arrived := lines.Scan(); {
-		case arrived && lines.Text() != ":1":
-			return failed("Exclude "+d.path()+" from everything that changes answers", "an event stream does not begin as heartbeatd wrote it: %s", excerpt(lines.Text()))
+		case arrived && isNumbered(lines.Text()) && lines.Text() != ":"+strconv.FormatInt(id, 10):
+			return d.named("cache-in-front", "A page gets the event stream of another request.")
+		case arrived && !isNumbered(lines.Text()):
+			return d.named("answers-changed", "An event stream does not begin as heartbeatd wrote it: %s", excerpt(lines.Text()))
 		case arrived && held.Stop():
 			return read(lines)
 		case !arrived && ctx.Err() == nil:
 			return d.streamCut(lines.Err())
 		}
 	}
-	return d.streamHeldBack("nothing of it arrives within " + d.patience.String())
+	return d.named("streams-held-back", "Nothing of a stream arrives within %s.", d.patience)
+}
+
+// isNumbered reports whether a line may be the first one of a stream of heartbeatd: a comment with
+// the id of the request.
+func isNumbered(line string) bool {
+	id, isComment := strings.CutPrefix(line, ":")
+	_, err := strconv.ParseInt(id, 10, 64)
+	return isComment && err == nil
 }
 
 // diagnoseNoStream explains an answer that is not an event stream.
@@ -93,23 +105,11 @@ func (d *checkup) diagnoseNoStream(got *http.Response) Finding {
 	a := &answer{status: got.StatusCode, header: got.Header, body: string(b)}
 	switch {
 	case a.status == http.StatusGone:
-		return sessionGone()
+		return d.sessionGone()
 	case a.status == http.StatusOK && !strings.Contains(a.header.Get("Content-Type"), "html"):
-		return failed("Exclude "+d.path()+" from everything that changes answers", "an event stream has the content type %q", a.header.Get("Content-Type"))
+		return d.named("answers-changed", "An event stream has the content type %q.", a.header.Get("Content-Type"))
 	}
 	return d.diagnose(a)
-}
-
-// streamHeldBack returns the finding for a server that buffers event streams. Pages do
-// without: they use a WebSocket, or long-poll.
-func (d *checkup) streamHeldBack(how string) Finding {
-	const remedy = "Have the web server pass event streams on while they are written: nginx `proxy_http_version 1.1` and `proxy_buffering off`; " +
-		"Apache `flushpackets=on`; Caddy without `buffer_responses` and `response_buffers`; a CDN may hold them back, too"
-	const text = "a server on the way holds event streams back: %s"
-	if d.socketOpens {
-		return warning(remedy, text+". Pages whose network does not pass WebSockets on will long-poll", how)
-	}
-	return failed(remedy, text, how)
 }
 
 // streamCut returns the finding for an event stream that ends before its time.
@@ -118,5 +118,5 @@ func (d *checkup) streamCut(err error) Finding {
 	if err != nil {
 		why = apiclient.Cause(err)
 	}
-	return failed("Raise the timeout of the web server for "+d.path()+" to a minute, and see its log", "an event stream is cut: %s", why)
+	return d.named("idle-timeout", "An event stream is cut: %s.", why)
 }

@@ -12,10 +12,9 @@ import (
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
-// pollResult is the result of a poll that runs beside a beat.
+// pollResult is the answer to a poll that has waited for a change.
 type pollResult struct {
 	answer *answer
-	polled polled
 	err    error
 	at     time.Time
 }
@@ -36,7 +35,7 @@ func (d *checkup) checkLongPoll(ctx context.Context) Finding {
 	if f := d.diagnosePoll(a, err); f != nil {
 		return *f
 	}
-	result := d.startPoll(ctx, p.session, first.Seq)
+	result := d.startPoll(ctx, p, first.Seq)
 	beat, found := d.enterRoom(ctx, p)
 	if found != nil {
 		return *found
@@ -46,27 +45,33 @@ func (d *checkup) checkLongPoll(ctx context.Context) Finding {
 	if f := d.diagnosePoll(got.answer, got.err); f != nil {
 		return *f
 	}
-	if !slices.ContainsFunc(got.polled.Frames, func(f frame) bool { return f.joined(p.room, p.user) }) {
-		return failed(readLog, "a poll was answered without the change that it waited for: %s", excerpt(got.answer.body))
-	}
 	// heartbeatd sends a change at once: a late one was buffered on the way.
 	late := got.at.Sub(answered)
-	if late > d.timeout/5 {
-		return failed("Disable response buffering for "+d.path()+": nginx `proxy_buffering off`", "a change reaches a waiting poll %s late: a server on the way buffers answers", late.Round(100*time.Millisecond))
+	if late > d.late {
+		return d.named("streams-held-back", "A change reaches a waiting poll %s late.", late.Round(100*time.Millisecond))
 	}
 	d.pollWorks = true
 	return ok("a beat is answered in %d ms, and a change reaches a waiting poll at once", beat.took.Milliseconds())
 }
 
-// startPoll starts a poll, and returns when its request is written.
-func (d *checkup) startPoll(ctx context.Context, session string, after uint64) <-chan pollResult {
+// startPoll polls until the page has joined its room, and returns when its first request is written.
+func (d *checkup) startPoll(ctx context.Context, p *testPage, after uint64) <-chan pollResult {
 	written, result := make(chan struct{}), make(chan pollResult, 1)
 	go func() {
 		var once sync.Once
 		ctx := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { once.Do(func() { close(written) }) }})
-		a, p, err := d.poll(ctx, session, after)
-		once.Do(func() { close(written) })
-		result <- pollResult{a, p, err, time.Now()}
+		for {
+			a, got, err := d.poll(ctx, p.session, after)
+			once.Do(func() { close(written) })
+			if err == nil && a.status == http.StatusOK && len(got.Frames) == 0 {
+				err = errOthersAnswer // heartbeatd holds a poll for longer
+			}
+			if err != nil || a.status != http.StatusOK || slices.ContainsFunc(got.Frames, func(f frame) bool { return f.joined(p.room, p.user) }) {
+				result <- pollResult{a, err, time.Now()}
+				return
+			}
+			after = got.Seq
+		}
 	}()
 	<-written
 	return result
@@ -74,13 +79,12 @@ func (d *checkup) startPoll(ctx context.Context, session string, after uint64) <
 
 // checkOpen checks the long-poll as far as that is possible without a ticket.
 func (d *checkup) checkOpen(ctx context.Context) Finding {
-	url := d.url("/open")
-	a, err := d.sendTimed(ctx, http.MethodPost, url, helloWithoutTicket, map[string]string{"Content-Type": "application/json"})
-	if err != nil {
-		return d.diagnoseError(url, err)
+	a, _, f := d.postHello(ctx, withoutTicket, nil)
+	if f != nil {
+		return *f
 	}
 	if bye, isBye := a.bye(); isBye && bye.Code == transport.CodeTicket {
-		return ok("%s is reachable; no session was opened: that needs a valid ticket", url)
+		return ok("%s is reachable; no session was opened: that needs a valid ticket", d.url("/open"))
 	}
 	return d.diagnose(a)
 }
@@ -89,14 +93,16 @@ func (d *checkup) checkOpen(ctx context.Context) Finding {
 func (d *checkup) diagnosePoll(a *answer, err error) *Finding {
 	var f Finding
 	switch {
+	case errors.Is(err, errOthersAnswer):
+		f = d.named("cache-in-front", "A page gets the answer to another page's poll, or an old one.")
 	case errors.Is(err, context.DeadlineExceeded):
-		f = failed("Disable response buffering for "+d.path()+": nginx `proxy_buffering off`; and see heartbeatd's log", "a poll is not answered within %s: a server on the way buffers the answer", d.timeout)
+		f = d.named("streams-held-back", "A poll is not answered within %s.", d.timeout)
 	case err != nil && a == nil:
 		f = d.diagnoseError(d.url("/poll"), err)
 	case err != nil:
-		f = failed("Exclude "+d.path()+" from everything that changes answers", "the answer to a poll is not the one that heartbeatd wrote: %s", excerpt(a.body))
+		f = d.named("answers-changed", "The answer to a poll is not the one that heartbeatd wrote: %s", excerpt(a.body))
 	case a.status == http.StatusGone:
-		f = sessionGone()
+		f = d.sessionGone()
 	case a.status != http.StatusOK:
 		f = d.diagnose(a)
 	default:
@@ -105,7 +111,6 @@ func (d *checkup) diagnosePoll(a *answer, err error) *Finding {
 	return &f
 }
 
-func sessionGone() Finding {
-	return failed("Pass the header "+transport.SessionHeader+" on; with several nodes, send all requests of a client to the same one",
-		"a session is gone right after it was opened: its header is lost, or another node gets the next request")
+func (d *checkup) sessionGone() Finding {
+	return d.named("header-removed", "A session is gone right after it was opened. With several nodes, this may also be: another node gets the next request, and cannot reach the first.")
 }

@@ -2,6 +2,9 @@ package doctor
 
 import (
 	"net/http"
+	"os"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/heartbeatd/heartbeatd/broker"
@@ -11,8 +14,20 @@ import (
 	"github.com/heartbeatd/heartbeatd/server"
 )
 
-// TestMain fails if a test leaves a goroutine running.
-func TestMain(m *testing.M) { leaktest.Main(m) }
+// TestMain fails if a test leaves a goroutine running. Go's HTTP server offers WebSockets over HTTP/2
+// only in a process that was started with this setting.
+func TestMain(m *testing.M) {
+	const setting = "http2xconnect=1"
+	if before := os.Getenv("GODEBUG"); !strings.Contains(before, setting) {
+		program, err := os.Executable()
+		if err == nil {
+			_ = os.Setenv("GODEBUG", strings.TrimPrefix(before+","+setting, ","))
+			err = syscall.Exec(program, os.Args, os.Environ())
+		}
+		panic(err)
+	}
+	leaktest.Main(m)
+}
 
 const (
 	testSecret = "a secret for tests, as long as one should be"

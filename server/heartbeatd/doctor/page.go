@@ -6,11 +6,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -42,7 +43,7 @@ func (d *checkup) newPage() (*testPage, error) {
 	return p, err
 }
 
-// unusedID returns an ID that no user and no post has.
+// unusedID returns an ID that no user, no post and no other request has.
 func unusedID() int64 {
 	n, err := rand.Int(rand.Reader, big.NewInt(1<<51))
 	if err != nil {
@@ -61,13 +62,22 @@ func (p *testPage) beat(editing bool) string {
 	return form.Encode()
 }
 
-// helloWithoutTicket is a hello that heartbeatd refuses.
-const helloWithoutTicket = `{"type":"hello","conn":"doctor-without-ticket","ticket":"none"}`
+// withoutTicket is a page that heartbeatd refuses.
+var withoutTicket = &testPage{conn: "doctor-without-ticket", ticket: "none"}
 
+// hello returns the hello of a WebSocket.
 func (p *testPage) hello() string {
-	b, _ := json.Marshal(map[string]string{"type": "hello", "conn": p.conn, "ticket": p.ticket}) // strings cannot fail
+	b, _ := json.Marshal(map[string]string{"type": "hello", "conn": p.conn, "ticket": p.ticket, "body": p.handles()}) // strings cannot fail
 	return string(b)
 }
+
+// form returns the same hello as the form that a page posts.
+func (p *testPage) form() string {
+	return url.Values{"conn": {p.conn}, "ticket": {p.ticket}, "after": {""}, "dates": {"true"}}.Encode() + "&" + p.handles()
+}
+
+// handles returns the part of a beat that a hello has: it enters no room.
+func (p *testPage) handles() string { return "data%5Bpresence-doctor%5D%5Bscreen%5D=front&idle=0" }
 
 func (p *testPage) beatFrame(id int) string {
 	b, _ := json.Marshal(map[string]any{"type": "beat", "id": id, "body": p.beat(true)})
@@ -77,7 +87,7 @@ func (p *testPage) beatFrame(id int) string {
 // frame is a frame of heartbeatd, with the fields that the doctor reads.
 type frame struct {
 	Type    string
-	ID      int
+	ID      int64
 	Status  int
 	Body    string
 	Room    string
@@ -98,6 +108,7 @@ func (a *answer) bye() (frame, bool) {
 
 // polled is the answer to a poll.
 type polled struct {
+	ID     int64
 	Seq    uint64
 	Frames []frame
 }
@@ -114,32 +125,45 @@ func (f frame) joined(room string, user int64) bool {
 
 // openSession starts a long-poll session. It returns a finding if that fails.
 func (d *checkup) openSession(ctx context.Context, p *testPage) *Finding {
-	url := d.url("/open")
-	a, err := d.sendTimed(ctx, http.MethodPost, url, p.hello(), map[string]string{"Content-Type": "application/json"})
-	if err != nil {
-		f := d.diagnoseError(url, err)
-		return &f
+	a, welcome, f := d.postHello(ctx, p, nil)
+	if f != nil {
+		return f
 	}
-	var welcome frame
-	if json.Unmarshal([]byte(a.body), &welcome) == nil && a.status == http.StatusOK && welcome.Session != "" {
-		p.session = welcome.Session
-		return nil
-	}
-	var f Finding
 	if bye, isBye := a.bye(); isBye {
-		f = d.diagnoseRefusal(bye.Reason)
-	} else {
-		f = d.diagnose(a)
+		return new(d.diagnoseRefusal(bye.Reason))
 	}
-	return &f
+	if a.status != http.StatusOK || welcome.Session == "" {
+		return new(d.diagnose(a))
+	}
+	p.session = welcome.Session
+	return nil
+}
+
+// postHello sends the hello of a page. It returns a finding if there is no answer, or the one to
+// another request.
+func (d *checkup) postHello(ctx context.Context, p *testPage, header map[string]string) (*answer, frame, *Finding) {
+	header = maps.Clone(header)
+	if header == nil {
+		header = make(map[string]string)
+	}
+	header["Content-Type"] = formType
+	id := unusedID()
+	a, err := d.sendTimed(ctx, http.MethodPost, d.urlWith("/open", id), p.form(), header)
+	var welcome frame
+	switch {
+	case err != nil:
+		return nil, welcome, new(d.diagnoseError(d.url("/open"), err))
+	case json.Unmarshal([]byte(a.body), &welcome) == nil && welcome.Type == "welcome" && welcome.ID != id:
+		return nil, welcome, new(d.named("cache-in-front", "A page gets the answer to another page's hello."))
+	}
+	return a, welcome, nil
 }
 
 // newSession makes a page with a long-poll session.
 func (d *checkup) newSession(ctx context.Context) (*testPage, *Finding) {
 	p, err := d.newPage()
 	if err != nil {
-		f := invalidFlag(err)
-		return nil, &f
+		return nil, new(invalidFlag(err))
 	}
 	return p, d.openSession(ctx, p)
 }
@@ -147,31 +171,40 @@ func (d *checkup) newSession(ctx context.Context) (*testPage, *Finding) {
 // enterRoom sends a beat that enters the page's room. It returns a finding if the beat is not
 // answered.
 func (d *checkup) enterRoom(ctx context.Context, p *testPage) (*answer, *Finding) {
-	a, err := d.sendTimed(ctx, http.MethodPost, d.url("/beat?type=beat&id=1"), p.beat(true), map[string]string{
+	id := unusedID()
+	a, err := d.sendTimed(ctx, http.MethodPost, d.urlWith("/beat", id, "type=beat"), p.beat(true), map[string]string{
 		transport.SessionHeader: p.session, "Content-Type": formType,
 	})
-	switch {
-	case err != nil:
-		f := d.diagnoseError(d.url("/beat"), err)
-		return nil, &f
-	case a.status != http.StatusOK || !strings.Contains(a.body, `"type":"tick"`):
-		f := d.diagnose(a)
-		return nil, &f
+	if err != nil {
+		return nil, new(d.diagnoseError(d.url("/beat"), err))
+	}
+	var tick frame
+	switch isFrame := json.Unmarshal([]byte(a.body), &tick) == nil; {
+	case a.status != http.StatusOK || !isFrame || tick.Type != "tick":
+		return nil, new(d.diagnose(a))
+	case tick.ID != id:
+		return nil, new(d.named("cache-in-front", "A page gets the answer to another page's beat."))
 	}
 	return a, nil
 }
 
+// errOthersAnswer is the error of a poll whose answer is that of another poll.
+var errOthersAnswer = errors.New("the answer is that of another request")
+
 // poll polls once for the frames after a sequence number.
 func (d *checkup) poll(ctx context.Context, session string, after uint64) (*answer, polled, error) {
 	var p polled
-	a, err := d.send(ctx, http.MethodGet, d.url("/poll?after="+strconv.FormatUint(after, 10)), "", map[string]string{transport.SessionHeader: session})
+	id := unusedID()
+	a, err := d.send(ctx, http.MethodGet, d.urlWith("/poll", id, "after="+strconv.FormatUint(after, 10)), "", map[string]string{transport.SessionHeader: session})
 	if err == nil && a.status == http.StatusOK {
-		err = json.Unmarshal([]byte(a.body), &p)
+		if err = json.Unmarshal([]byte(a.body), &p); err == nil && (p.ID != id || p.Seq < after || len(p.Frames) > 0 && p.Seq == after) {
+			err = errOthersAnswer
+		}
 	}
 	return a, p, err
 }
 
 // leave ends a session at once. One that it cannot end expires.
 func (d *checkup) leave(ctx context.Context, p *testPage) {
-	_, _ = d.sendTimed(ctx, http.MethodPost, d.url("/beat"), `{"type":"leave"}`, map[string]string{transport.SessionHeader: p.session})
+	_, _ = d.sendTimed(ctx, http.MethodPost, d.urlWith("/beat", unusedID()), `{"type":"leave"}`, map[string]string{transport.SessionHeader: p.session, "Content-Type": jsonType})
 }

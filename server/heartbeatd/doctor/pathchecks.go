@@ -17,15 +17,17 @@ const foreignOrigin = "https://heartbeatd-doctor.invalid"
 // checkOrigins opens a WebSocket as a page of another site.
 func (d *checkup) checkOrigins(ctx context.Context) Finding {
 	c, response, err := d.dial(ctx, foreignOrigin)
-	switch {
-	case err == nil:
+	if err == nil {
 		_ = c.CloseNow()
-		return failed("Pass the header Origin on unchanged, and check --site-origin", "a page of any origin can open a WebSocket")
-	case response == nil:
+		return d.named("any-origin", "A page of %s opened a WebSocket.", foreignOrigin)
+	}
+	if response == nil {
 		return d.diagnoseError(d.url("/socket"), err)
-	case response.StatusCode != http.StatusForbidden:
-		return skipped("the origins were not checked: the URL of the WebSocket answers %d", response.StatusCode)
-	case !d.isSameOrigin():
+	}
+	if a := handshakeAnswer(response); a.status != http.StatusForbidden || !strings.Contains(a.body, transport.OriginRefused) {
+		return skipped("the origins were not checked: another program than heartbeatd answers at the URL of the WebSocket (%d): %s", a.status, excerpt(a.body))
+	}
+	if !d.isSameOrigin() {
 		return d.checkCORS(ctx)
 	}
 	return ok("pages of other origins are refused")
@@ -46,73 +48,11 @@ func (d *checkup) checkCORS(ctx context.Context) Finding {
 	case a.status/100 != 2:
 		return d.diagnose(a)
 	case len(allowed) != 1 || allowed[0] != d.origin:
-		return failed("heartbeatd sends the Access-Control headers: the web server must not add its own", "browsers refuse the site's pages: Access-Control-Allow-Origin is %q", allowed)
+		return d.named("cors-headers", "The web server adds its own: Access-Control-Allow-Origin is %q.", allowed)
 	case !strings.Contains(strings.ToLower(a.header.Get("Access-Control-Allow-Headers")), "heartbeat-ticket"):
-		return failed("heartbeatd sends the Access-Control headers: the web server must not answer OPTIONS itself", "browsers do not let the site's pages send a ticket")
+		return d.named("cors-headers", "The web server answers OPTIONS itself: pages may not send a ticket.")
 	}
 	return ok("pages of %s can access %s, and those of other origins are refused", d.origin, d.base.Host)
-}
-
-// checkCache sends the polls of two pages to the same URL: each must get its own
-// answer.
-func (d *checkup) checkCache(ctx context.Context) Finding {
-	remedy := "Exclude " + d.path() + " from every cache"
-	if !d.pollWorks {
-		return d.checkCacheHeaders(ctx, remedy)
-	}
-	for range 2 {
-		p, found := d.newSession(ctx)
-		if found != nil {
-			return *found
-		}
-		limited, cancel := context.WithTimeout(ctx, d.timeout)
-		a, got, err := d.poll(limited, p.session, 0)
-		cancel()
-		d.leave(ctx, p)
-		if f := d.diagnosePoll(a, err); f != nil {
-			return *f
-		}
-		for _, f := range got.Frames {
-			if f.Room != p.room {
-				return failed(remedy, "a page gets the answer to another page's poll from a cache")
-			}
-		}
-		if hit := cacheHit(a.header); hit != "" {
-			return failed(remedy, "a cache answers in place of heartbeatd (%s)", hit)
-		}
-	}
-	return ok("heartbeatd's answers are not cached")
-}
-
-// checkCacheHeaders checks for a cache without a session.
-func (d *checkup) checkCacheHeaders(ctx context.Context, remedy string) Finding {
-	a, err := d.sendTimed(ctx, http.MethodGet, d.url("/poll?after=0"), "", map[string]string{transport.SessionHeader: "none"})
-	if err == nil {
-		a, err = d.sendTimed(ctx, http.MethodGet, d.url("/poll?after=0"), "", map[string]string{transport.SessionHeader: "nobody"})
-	}
-	switch {
-	case err != nil:
-		return d.diagnoseError(d.url("/poll"), err)
-	case cacheHit(a.header) != "":
-		return failed(remedy, "a cache answers in place of heartbeatd (%s)", cacheHit(a.header))
-	case a.status != http.StatusGone:
-		return skipped("caches were not checked: heartbeatd does not answer polls (%d)", a.status)
-	}
-	return ok("no header of an answer names a cache; a full check needs a valid ticket")
-}
-
-// cacheHit returns the header that says that an answer is from a cache, if there is
-// one.
-func cacheHit(h http.Header) string {
-	if age := h.Get("Age"); age != "" && age != "0" {
-		return "Age: " + age
-	}
-	for _, name := range []string{"X-Cache", "X-Cache-Status", "X-Proxy-Cache", "CF-Cache-Status", "X-Fastcgi-Cache"} {
-		if value := h.Get(name); strings.Contains(strings.ToUpper(value), "HIT") {
-			return name + ": " + value
-		}
-	}
-	return ""
 }
 
 // checkIdle keeps a WebSocket and a poll silent for as long as pages do.
@@ -135,7 +75,7 @@ func (d *checkup) checkIdle(ctx context.Context) Finding {
 		if !runs {
 			continue
 		}
-		if f := <-results; f.Result == Failed {
+		if f := <-results; f.Name != "" {
 			cancel()
 			return f
 		}
@@ -154,7 +94,7 @@ func (d *checkup) idleSocket(ctx context.Context) Finding {
 	}
 	defer func() { _ = c.CloseNow() }()
 	if got, err := d.exchange(ctx, c, p.hello(), "welcome"); err != nil || got.Type == "bye" {
-		return failed(readLog, "no welcome frame: %s", d.describe(got, err))
+		return d.named("no-frames", "No welcome frame: %s.", d.describe(got, err))
 	}
 	started := time.Now()
 	idle, cancel := context.WithTimeout(ctx, d.Idle)
@@ -193,6 +133,5 @@ func (d *checkup) idlePoll(ctx context.Context) Finding {
 }
 
 func (d *checkup) closedEarly(what string, after time.Duration, why string) Finding {
-	return failed("Raise the timeout of the web server for "+d.path()+" to a minute: nginx `proxy_read_timeout` and `proxy_send_timeout`, Apache `ProxyTimeout`; a CDN or a firewall may have one too",
-		"a silent %s is closed after %s: %s", what, after.Round(100*time.Millisecond), why)
+	return d.named("idle-timeout", "A silent %s is closed after %s: %s.", what, after.Round(100*time.Millisecond), why)
 }

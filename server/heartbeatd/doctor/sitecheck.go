@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -20,8 +21,6 @@ const (
 	smallestTicket = 1024
 )
 
-const formType = "application/x-www-form-urlencoded; charset=UTF-8"
-
 // checkSite checks that a WordPress answers at the site's URL: its admin-ajax.php
 // has an answer of its own.
 func (d *checkup) checkSite(ctx context.Context) Finding {
@@ -30,31 +29,34 @@ func (d *checkup) checkSite(ctx context.Context) Finding {
 	if err != nil {
 		return d.diagnoseError(url, err)
 	}
-	if date, err := http.ParseTime(a.header.Get("Date")); err == nil {
+	if date, err := http.ParseTime(a.header.Get("Date")); err == nil { // until PHP tells its time
 		d.siteAhead = time.Until(date) + a.took/2
 	}
 	switch {
 	case a.status == http.StatusBadRequest && strings.TrimSpace(a.body) == "0":
+		d.siteAnswers = true
 		return ok("WordPress answers at %s (%d ms)", d.site, a.took.Milliseconds())
 	case a.status/100 == 3:
-		return failed("Give the doctor the URL that it redirects to", "%s redirects to %s", url, a.header.Get("Location"))
+		return d.named("no-wordpress", "%s redirects to %s.", url, a.header.Get("Location"))
 	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
-		return failed("Allow access to admin-ajax.php: pages need it", "access to %s is refused (%d)", url, a.status)
+		return d.named("no-wordpress", "Access to %s is refused (%d). Pages need it.", url, a.status)
 	case a.status >= 500:
-		return failed("See the logs of PHP and of the web server", "WordPress answers with an error (%d)", a.status)
+		return d.named("no-wordpress", "It answers with an error (%d).", a.status)
 	}
-	return failed("Give the URL of the directory that contains wp-admin", "%s does not answer as WordPress does (%d %s)", url, a.status, excerpt(a.body))
+	return d.named("no-wordpress", "%s does not answer as WordPress does (%d %s).", url, a.status, excerpt(a.body))
 }
 
 // checkHeaders sends the beat of a visitor, and checks that a ticket fits beside the
 // response headers.
 func (d *checkup) checkHeaders(ctx context.Context) Finding {
 	url := d.site.String() + wordpress.AjaxPath
-	a, err := d.sendTimed(ctx, http.MethodPost, url, "action=heartbeat", map[string]string{"Content-Type": formType})
+	a, err := d.sendTimed(ctx, http.MethodPost, url, "action=heartbeat", map[string]string{
+		"Content-Type": formType, "Accept": "application/json, text/javascript, */*; q=0.01", "X-Requested-With": "XMLHttpRequest",
+	})
 	if err != nil {
 		return d.diagnoseError(url, err)
 	}
-	if a.status != http.StatusOK || !strings.Contains(a.body, `"server_time":`) {
+	if !d.readPHPTime(a) {
 		return skipped("a visitor's beat is not answered as WordPress does (%d %s)", a.status, excerpt(a.body))
 	}
 	size := len("HTTP/1.1 200 OK\r\nX-Heartbeatd-Ticket: \r\n\r\n")
@@ -63,32 +65,24 @@ func (d *checkup) checkHeaders(ctx context.Context) Finding {
 			size += len(name) + len(": ") + len(value) + len("\r\n")
 		}
 	}
-	const remedy = "Remove unneeded headers from the answers of admin-ajax.php; plugins and the web server add them. " +
-		"If beats are answered with 502, also raise nginx's `fastcgi_buffer_size` (`proxy_buffer_size` in front of another web server) to 16k"
 	switch room := headerLimit - size; {
 	case room < smallestTicket:
-		return warning(remedy, "the answer to a visitor's beat has %d bytes of headers, which leaves no room for a ticket: pages connect with the ticket that they load with, and later every beat goes to PHP", size)
+		return d.named("small-header-buffer", "The answer to a visitor's beat has %d bytes of headers.", size)
 	case room < largestTicket:
-		return warning(remedy, "the answer to a visitor's beat has %d bytes of headers, which leaves %d for a ticket; with %d it can name more rooms", size, room, largestTicket)
+		return ok("the answer to a visitor's beat has %d bytes of headers, which leaves %d for a ticket; with %d it can name more rooms", size, room, largestTicket)
 	}
 	return ok("the answer to a visitor's beat has %d bytes of headers; a ticket of %d fits beside them", size, largestTicket)
 }
 
-// checkScript fetches the drop-in. The plugin has a copy of its own.
-func (d *checkup) checkScript(ctx context.Context) Finding {
-	url := d.url("/heartbeat.js")
-	a, err := d.sendTimed(ctx, http.MethodGet, url, "", nil)
-	switch {
-	case err != nil:
-		return d.diagnoseError(url, err)
-	case a.status == http.StatusOK && strings.Contains(a.header.Get("Content-Type"), "javascript") && strings.Contains(a.body, "heartbeat"):
-		if c := a.header.Get("Cache-Control"); !strings.Contains(c, "no-cache") {
-			return warning("Exclude "+d.path()+" from the rules for static files", "the web server lets browsers cache heartbeat.js (Cache-Control %q), so that they may run an old version", c)
-		}
-		return ok("heartbeat.js is served at %s", url)
-	case d.socketOpens:
-		return warning("A rule for static files handles it. The WordPress plugin has its own copy and does not need it. In nginx put `location ^~ "+d.path()+"` ahead of such rules",
-			"the WebSocket reaches heartbeatd, but %s does not (%d)", url, a.status)
+// readPHPTime takes PHP's time from the answer to a visitor's beat, and reports whether it is one.
+// The web server, or a CDN, writes the date of an answer, but PHP writes that of a ticket.
+func (d *checkup) readPHPTime(a *answer) bool {
+	var tick struct {
+		Time int64 `json:"server_time"`
 	}
-	return d.diagnose(a)
+	if a.status != http.StatusOK || json.Unmarshal([]byte(a.body), &tick) != nil || tick.Time <= 0 {
+		return false
+	}
+	d.siteAhead = time.Until(time.Unix(tick.Time, 0).Add(time.Second/2)) + a.took/2
+	return true
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -17,11 +18,21 @@ import (
 
 // dial opens a WebSocket as a page of an origin does.
 func (d *checkup) dial(ctx context.Context, origin string) (*websocket.Conn, *http.Response, error) {
+	return d.dialWith(ctx, d.http, origin)
+}
+
+func (d *checkup) dialWith(ctx context.Context, client *http.Client, origin string) (*websocket.Conn, *http.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
+	header := make(http.Header)
+	d.addBrowserHeaders(header, d.base.Host)
+	header.Set("Origin", origin)
+	if header.Get("Sec-Fetch-Mode") != "" {
+		header.Set("Sec-Fetch-Mode", "websocket")
+	}
 	return websocket.Dial(ctx, d.url("/socket"), &websocket.DialOptions{
-		HTTPClient: d.http, Subprotocols: []string{transport.Subprotocol},
-		HTTPHeader: http.Header{"Origin": {origin}, "User-Agent": {userAgent}},
+		HTTPClient: client, Subprotocols: []string{transport.Subprotocol}, HTTPHeader: header,
+		CompressionMode: websocket.CompressionContextTakeover, // browsers offer it
 	})
 }
 
@@ -34,12 +45,12 @@ func (d *checkup) checkSocket(ctx context.Context) Finding {
 	}
 	defer func() { _ = c.CloseNow() }()
 	if c.Subprotocol() != transport.Subprotocol {
-		return failed("Pass Sec-WebSocket-Protocol on, and check that the server there is heartbeatd", "the WebSocket opens without the subprotocol %s", transport.Subprotocol)
+		return d.named("no-frames", "It opens without the subprotocol %s: pass `Sec-WebSocket-Protocol` on.", transport.Subprotocol)
 	}
 	d.socketOpens = true
-	got, err := d.exchange(ctx, c, helloWithoutTicket, "bye")
+	got, err := d.exchange(ctx, c, withoutTicket.hello(), "bye")
 	if err != nil || got.Code != transport.CodeTicket {
-		return failed("Check whether the web server or a CDN closes or buffers upgraded connections", "the WebSocket opens, but frames do not pass: %s", d.describe(got, err))
+		return d.named("no-frames", "What happens: %s.", d.describe(got, err))
 	}
 	return ok("a WebSocket opens at %s, and frames pass in both directions", d.url("/socket"))
 }
@@ -49,20 +60,25 @@ func (d *checkup) diagnoseHandshake(response *http.Response, err error) Finding 
 	if response == nil {
 		return d.diagnoseError(d.url("/socket"), err)
 	}
-	a := &answer{status: response.StatusCode, header: response.Header}
-	if response.Body != nil {
-		b := make([]byte, 1024)
-		n, _ := response.Body.Read(b)
-		a.body = string(b[:n])
-	}
-	switch a.status {
-	case http.StatusSwitchingProtocols:
-		return failed("Check whether a proxy answers in place of heartbeatd", "the WebSocket handshake is invalid: %s", apiclient.Cause(err))
-	case http.StatusBadRequest, http.StatusUpgradeRequired:
-		return failed("Pass Upgrade and Connection on, over HTTP/1.1: nginx `proxy_http_version 1.1`, `proxy_set_header Upgrade $http_upgrade` and `Connection`; Apache `upgrade=websocket`; Caddy does so by default; "+recipes,
-			"the web server passes the request on without its upgrade (%d): %s", a.status, excerpt(a.body))
+	a := handshakeAnswer(response)
+	switch {
+	case a.status == http.StatusSwitchingProtocols:
+		return d.named("other-answer", "The handshake of a WebSocket is invalid: %s.", apiclient.Cause(err))
+	case a.status == http.StatusUpgradeRequired, a.status == http.StatusBadRequest && strings.Contains(a.body, "WebSocket"):
+		return d.named("no-upgrade", "It answers %d: %s", a.status, excerpt(a.body))
 	}
 	return d.diagnose(a)
+}
+
+// handshakeAnswer returns the answer to a handshake that failed. Package websocket has read the
+// beginning of its body.
+func handshakeAnswer(response *http.Response) *answer {
+	a := &answer{status: response.StatusCode, header: response.Header}
+	if response.Body != nil {
+		b, _ := io.ReadAll(response.Body)
+		a.body = string(b)
+	}
+	return a
 }
 
 // exchange writes a frame, and reads frames until one of a type or a bye arrives.
@@ -121,12 +137,12 @@ func (d *checkup) checkTicket(ctx context.Context) Finding {
 		return d.diagnoseRefusal(got.Reason)
 	}
 	if err != nil {
-		return failed(readLog, "no welcome frame: %s", d.describe(got, err))
+		return d.named("no-frames", "No welcome frame: %s.", d.describe(got, err))
 	}
 	started := time.Now()
 	got, err = d.exchange(ctx, c, p.beatFrame(1), "tick")
 	if err != nil || got.Type != "tick" {
-		return failed(readLog, "a beat over the WebSocket gets no tick: %s", d.describe(got, err))
+		return d.named("no-frames", "A beat gets no tick: %s.", d.describe(got, err))
 	}
 	took := time.Since(started)
 	d.readTick(got.Body, took)
@@ -157,18 +173,19 @@ func (d *checkup) checkPost(ctx context.Context) Finding {
 		header["Heartbeat-Ticket"], body = p.ticket, p.beat(false)
 	}
 	a, err := d.sendTimed(ctx, http.MethodPost, url, body, header)
-	noTicket := a != nil && a.status == http.StatusForbidden && strings.Contains(a.body, "no ticket")
 	switch {
 	case err != nil:
 		return d.diagnoseError(url, err)
-	case noTicket && !d.hasTicket():
+	case isRefusal(a) && !d.hasTicket():
+		d.postWorks = true
 		return ok("%s is reachable; no beat was sent: that needs a valid ticket", url)
 	case a.status == http.StatusOK && strings.Contains(a.body, `"server_time":`):
+		d.postWorks = true
 		d.readTick(a.body, a.took)
 		return ok("a beat by POST is answered in %d ms", a.took.Milliseconds())
-	case noTicket:
-		return failed("Pass the header Heartbeat-Ticket on", "the web server removes the header Heartbeat-Ticket")
-	case a.status == http.StatusForbidden && strings.HasPrefix(a.body, "bye 4003"):
+	case isRefusal(a) && strings.Contains(a.body, "no ticket"):
+		return d.named("header-removed", "`Heartbeat-Ticket` does not arrive.")
+	case isRefusal(a):
 		return d.diagnoseRefusal(a.body)
 	}
 	return d.diagnose(a)

@@ -22,8 +22,11 @@ func TestStateOfTheNode(t *testing.T) {
 		body, result, text string
 	}{
 		{200, `{"ready":true,"reasons":[]}`, OK, "heartbeatd is ready"},
-		{200, `{"ready":true,` + reasons, Warning, "does not work: NATS is away. Start NATS"},
-		{503, `{"ready":false,` + reasons, Warning, "not ready: NATS is away. Start NATS"},
+		{200, `{"ready":true,` + reasons, Warning, "nats-down: heartbeatd has no connection to NATS. NATS is away. Start NATS"},
+		{503, `{"ready":false,` + reasons, Warning, "nats-down: heartbeatd has no connection to NATS. NATS is away. Start NATS"},
+		{503, `{"ready":false,"reasons":[{"name":"starting","text":"heartbeatd starts","remedy":"Wait"}]}`, Warning, "not-ready: heartbeatd runs, but is not ready. heartbeatd starts. Wait."},
+		{503, `{"ready":false,"reasons":[]}`, Warning, "not-ready: "},
+		{200, `{"ready":true,"reasons":[{"name":"pushes","text":"Pushes wait","remedy":"Wait"}]}`, Warning, "nats-limited: "},
 		{200, `{"ready":true}`, Failed, "is not heartbeatd's API"},
 		{404, `{"ready":true,"reasons":[]}`, Failed, "is not heartbeatd's API"},
 	} {
