@@ -189,6 +189,9 @@ func (s *State) begin(now time.Time) (j job, due bool) {
 // may be hidden and shown all the time. It is called with s.mu held.
 func (s *State) takeChanged(now time.Time) map[Key]change {
 	maps.DeleteFunc(s.reported, func(_ Key, at time.Time) bool { return now.Sub(at) >= rowPace })
+	if len(s.changed) == 0 {
+		return nil
+	}
 	taken := make(map[Key]change)
 	for k, c := range s.changed {
 		if _, just := s.reported[k]; !just {
