@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"regexp"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -71,12 +73,12 @@ func TestDocumentedPermissions(t *testing.T) {
 	eventually(t, "that all is written", func() bool { return a.Stats().Queued+a.Stats().InFlight == 0 })
 	b := open(t, c)
 	fill(t, a, Pushes, 1<<20) // the stream grows
-	answered := make(chan bool, 1)
-	a.Hear(NodeSubjects+"a.request", func(m *nats.Msg) { answered <- m.Respond([]byte("text")) == nil })
+	a.Hear(NodeSubjects+"a.request", func(m *nats.Msg) { _ = m.Respond([]byte("text")) })
 	eventually(t, "an answer of another node", func() bool {
-		m := nats.NewMsg(NodeSubjects + "a.request")
-		answer, err := b.Ask(t.Context(), m)
-		return err == nil && string(answer.Data) == "text" && <-answered
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		answer, err := b.Ask(ctx, nats.NewMsg(NodeSubjects+"a.request"))
+		return err == nil && string(answer.Data) == "text"
 	})
 	k := page("r", "user-1", "a")
 	a.Hold(k, at(1, "x"))
