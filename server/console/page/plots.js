@@ -9,7 +9,7 @@ const HEIGHT = 190
 
 // Lines differ by more than their colors, as in console.css.
 const DASHES = [[], [6, 3], [2, 3], []]
-const WIDTHS = [2, 2, 2, 4]
+const WIDTHS = [2, 2, 2, 3]
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 
@@ -52,7 +52,7 @@ class Plot {
 			width: this.#width(), height: HEIGHT, legend: { show: false }, cursor: { y: false, drag: { x: false, y: false } },
 			scales: { x: { time: true }, y: { range: (u, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
 			axes: [
-				{ ...axis, label: 'time', space: 48, size: 30, values: clock },
+				{ ...axis, label: 'time', space: (u, axis, from, to) => (to - from < 200 ? 68 : 46), size: 30, values: clock },
 				{ ...axis, label: this.spec.unit, size: 56, values: (u, values) => values.map(format) },
 			],
 			series: [{}, ...this.spec.lines.map(([label], i) => ({
