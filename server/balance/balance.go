@@ -56,7 +56,7 @@ type Node struct {
 type Balancer struct {
 	Node
 	peers    peers
-	draining atomic.Int64 // over which time the node drains, if it does
+	draining atomic.Pointer[drain] // nil: the node does not drain
 }
 
 // New returns the balancer of a node, which hears from other nodes until the broker is closed.
@@ -96,7 +96,7 @@ func (b *Balancer) tell() {
 	_ = b.Broker.Tell(&nats.Msg{Subject: subject, Data: data})
 }
 
-func (b *Balancer) load() Load { return Load{b.Broker.Node(), b.Count(), b.draining.Load() > 0} }
+func (b *Balancer) load() Load { return Load{b.Broker.Node(), b.Count(), b.draining.Load() != nil} }
 
 // Nodes returns the loads of this node, first, and of the others by name.
 func (b *Balancer) Nodes() []Load {
@@ -108,7 +108,7 @@ func (b *Balancer) Nodes() []Load {
 // rebalance asks some pages to leave if this node has many more than the others.
 func (b *Balancer) rebalance() {
 	n := tooMany(b.Count(), b.peers.accepting(time.Now()))
-	if n == 0 || b.draining.Load() > 0 {
+	if n == 0 || b.draining.Load() != nil {
 		return
 	}
 	apart := every / time.Duration(n+1)
@@ -143,10 +143,14 @@ func tooMany(own int, others []int) int {
 func (b *Balancer) Others() int { return len(b.peers.accepting(time.Now())) }
 
 // Retry returns after what time a page that this node sends away or refuses tries again. Alone,
-// the node cannot be reached until it has been started again.
+// the node cannot be reached until it has drained and been started again.
 func (b *Balancer) Retry() time.Duration {
 	if b.Others() > 0 {
 		return soonest + rand.N(soon-soonest)
 	}
-	return time.Millisecond + rand.N(time.Duration(b.draining.Load())+time.Second)
+	d := b.draining.Load()
+	if d == nil {
+		d = new(drain)
+	}
+	return max(0, time.Until(d.end)) + time.Millisecond + rand.N(d.over/2+time.Second)
 }

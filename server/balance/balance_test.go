@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/internal/leaktest"
@@ -64,4 +65,28 @@ func TestPeers(t *testing.T) {
 	if len(p.known) != maxPeers {
 		t.Errorf("%d nodes are known", len(p.known))
 	}
+}
+
+// TestRetryAlone checks that pages of a node without others come back when it has drained, and not
+// before: it would refuse them.
+func TestRetryAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const d = 5 * time.Second
+		few := &Balancer{Node: Node{Count: func() int { return 10 }}}
+		few.Begin(d)
+		if retry := few.Retry(); retry > 2*time.Second {
+			t.Errorf("few pages, which leave at once, try again in %v", retry)
+		}
+		b := &Balancer{Node: Node{Count: func() int { return 1000 }}}
+		b.Begin(d)
+		for passed := time.Duration(0); passed <= d+time.Second; passed += time.Second {
+			left := max(0, d-passed)
+			for range 100 {
+				if retry := b.Retry(); retry <= left || retry > left+d/2+time.Second+time.Millisecond {
+					t.Fatalf("after %v pages try again in %v", passed, retry)
+				}
+			}
+			time.Sleep(time.Second)
+		}
+	})
 }

@@ -16,8 +16,18 @@ const (
 	lookPage = 2 * time.Microsecond
 )
 
-// Begin says that the node takes no more pages, and drains over d. Retry depends on it.
-func (b *Balancer) Begin(d time.Duration) { b.draining.Store(int64(max(d, 1))) }
+// drain is how long a node drains, and until when.
+type drain struct {
+	over time.Duration
+	end  time.Time
+}
+
+// Begin says that the node takes no more pages, and drains over d, or a shorter time if it has few
+// pages. Retry depends on it.
+func (b *Balancer) Begin(d time.Duration) {
+	over := min(d, time.Duration(b.Count())*fastest)
+	b.draining.Store(&drain{over, time.Now().Add(over)})
+}
 
 // Drain makes all pages leave within d, and returns how many are left when ctx ends. If there is
 // another node, it asks them to move during the first half of d, so that they have their next
