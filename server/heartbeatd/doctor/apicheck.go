@@ -22,6 +22,8 @@ const (
 	// tickets as issued in the future. Above skewWarns the doctor warns.
 	skewFails = ticket.ClockSkew
 	skewWarns = 30 * time.Second
+	// minSecret is the number of characters below which a secret can be guessed.
+	minSecret = 32
 )
 
 // parts are the findings for the parts that /readyz names. Others are limited by NATS.
@@ -64,7 +66,7 @@ func (d *checkup) checkAPI(ctx context.Context) Finding {
 		if date, err := http.ParseTime(refused.Date); err == nil {
 			d.setClock(date.Sub(middle))
 		}
-		return d.diagnoseCall(refused)
+		return d.diagnoseCall(ctx, refused)
 	}
 	if err != nil {
 		return invalidFlag(err)
@@ -72,6 +74,9 @@ func (d *checkup) checkAPI(ctx context.Context) Finding {
 	d.setClock(time.Unix(status.Time, 0).Sub(middle))
 	if f, found := d.diagnoseState(status.State); found {
 		return f
+	}
+	if n := len(d.API.SiteSecret); n > 0 && n < minSecret {
+		return d.named("guessable-secret", "It has %d.", n)
 	}
 	return ok("heartbeatd %s accepts the API key for site %q; sessions: %d", status.Version, d.API.SiteID, status.Sessions)
 }
@@ -87,7 +92,7 @@ func (d *checkup) checkReady(ctx context.Context) Finding {
 	}
 	a, err := do(client, r)
 	if err != nil {
-		return d.diagnoseAPI("no answer from " + d.API.API + ": " + apiclient.Cause(err))
+		return d.diagnoseAPI(ctx, "no answer from "+d.API.API+": "+apiclient.Cause(err))
 	}
 	state, isReadyz := readState(a)
 	if !isReadyz {
@@ -102,10 +107,16 @@ func (d *checkup) checkReady(ctx context.Context) Finding {
 	return ok("heartbeatd is ready; the API key was not checked: that needs --site-secret or --api-key")
 }
 
-// diagnoseAPI returns the finding for an API that does not answer. At the default
-// URL this is no failure: heartbeatd may run on another machine.
-func (d *checkup) diagnoseAPI(reason string) Finding {
+// diagnoseAPI returns the finding for an API that does not answer. If the web server does not reach
+// heartbeatd either, heartbeatd does not run. At the default URL this is no failure otherwise:
+// heartbeatd may run on another machine.
+func (d *checkup) diagnoseAPI(ctx context.Context, reason string) Finding {
 	f := d.named("api-unreachable", "From here: %s.", reason)
+	a, err := d.sendTimed(ctx, http.MethodPost, d.url("/beat"), "action=heartbeat", map[string]string{"Content-Type": formType})
+	if err == nil && (a.status == http.StatusBadGateway || a.status == http.StatusServiceUnavailable || a.status == http.StatusGatewayTimeout) {
+		d.isDown = true
+		return d.diagnoseStatus(a)
+	}
 	if d.API.API == apiclient.DefaultURL {
 		f.Result = Warning
 	}
@@ -113,10 +124,10 @@ func (d *checkup) diagnoseAPI(reason string) Finding {
 }
 
 // diagnoseCall returns the finding for a call that failed.
-func (d *checkup) diagnoseCall(e *apiclient.Error) Finding {
+func (d *checkup) diagnoseCall(ctx context.Context, e *apiclient.Error) Finding {
 	switch {
 	case e.Status == 0:
-		return d.diagnoseAPI(e.Reason)
+		return d.diagnoseAPI(ctx, e.Reason)
 	case e.Code == "":
 		return d.named("api-unreachable", "From here: %s.", e.Reason)
 	case e.Status == http.StatusUnauthorized && d.API.SiteSecret == "":

@@ -58,6 +58,9 @@ func (d *checkup) diagnose(a *answer) Finding {
 func (d *checkup) diagnoseStatus(a *answer) Finding {
 	switch a.status {
 	case http.StatusBadGateway, http.StatusServiceUnavailable:
+		if d.isDown {
+			return d.named("server-down", "Its API does not answer either, and the web server answers %d.", a.status)
+		}
 		return d.named("wrong-listen-address", "Or heartbeatd is stopped (%d).", a.status)
 	case http.StatusGatewayTimeout:
 		return d.named("server-down", "It does not answer the web server in time (504).")

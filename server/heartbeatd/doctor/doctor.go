@@ -139,6 +139,7 @@ type checkup struct {
 	// heartbeatdAhead is heartbeatd's clock minus ours; nil: not known yet.
 	heartbeatdAhead *time.Duration
 	siteAnswers     bool // WordPress answers
+	isDown          bool // neither the web server nor we reach heartbeatd
 	socketOpens     bool // the WebSocket handshake succeeds
 	pollWorks       bool
 	postWorks       bool

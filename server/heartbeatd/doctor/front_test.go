@@ -107,14 +107,28 @@ func isProgram(r *http.Request) bool {
 	return !isKnown || r.ContentLength > 0 && r.Header.Get("Content-Type") == ""
 }
 
+// announced writes the client's address before the first request, and together with it: the server
+// answers at once.
+type announced struct {
+	net.Conn
+	begun bool
+}
+
+func (c *announced) Write(b []byte) (int, error) {
+	if c.begun {
+		return c.Conn.Write(b)
+	}
+	c.begun = true
+	const line = "PROXY TCP4 192.0.2.1 127.0.0.1 4711 80\r\n"
+	n, err := c.Conn.Write(append([]byte(line), b...))
+	return max(0, n-len(line)), err
+}
+
 // throughProxyProtocol passes requests on as a load balancer that speaks the PROXY protocol.
 func throughProxyProtocol(n *node) http.HandlerFunc {
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
 		c, err := (&net.Dialer{}).DialContext(ctx, network, address)
-		if err == nil {
-			_, err = io.WriteString(c, "PROXY TCP4 192.0.2.1 127.0.0.1 4711 80\r\n")
-		}
-		return c, err
+		return &announced{Conn: c}, err
 	}
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {

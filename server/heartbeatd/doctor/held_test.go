@@ -76,7 +76,7 @@ func TestFindsMergedPolls(t *testing.T) {
 		})
 	}
 	found := deploy(t, merging).examine(t, nil)
-	want(t, found, "cache", Failed, "waits for the answer to the other one")
+	want(t, found, "cache", Failed, "cache-in-front: ")
 	want(t, found, "long-poll", OK, "")
 }
 

@@ -4,11 +4,13 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/internal/nodetest"
+	"github.com/heartbeatd/heartbeatd/server"
 	"github.com/heartbeatd/heartbeatd/server/heartbeatd/apiclient"
 )
 
@@ -41,9 +43,39 @@ func TestHostsThatDoNotAnswer(t *testing.T) {
 		want(t, found, "ticket", Skipped, "")
 		want(t, found, "clocks", Skipped, "")
 	}
-	if f := (&checkup{base: &url.URL{Path: "/heartbeat"}, Config: Config{API: apiclient.Client{API: apiclient.DefaultURL}}}).diagnoseAPI("no answer"); f.Result != Warning {
+	d, err := newCheckup(Config{Site: gone.URL, URL: "/heartbeat", API: apiclient.Client{API: apiclient.DefaultURL}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := d.diagnoseAPI(t.Context(), "no answer"); f.Result != Warning || f.Name != "api-unreachable" {
 		t.Errorf("without --api: %+v", f)
 	}
+}
+
+// TestStopped checks what is found when heartbeatd does not run.
+func TestStopped(t *testing.T) {
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	address := strings.TrimPrefix(gone.URL, "http://")
+	found := behind(t, &node{address, address}, nil).examine(t, nil)
+	for _, check := range []string{"api", "socket", "long-poll", "events", "post"} {
+		want(t, found, check, Failed, "server-down: ")
+	}
+}
+
+// TestGuessableSecret checks a deployment with a short secret.
+func TestGuessableSecret(t *testing.T) {
+	const secret = "a short secret"
+	s, err := server.New(server.Config{
+		Broker: nodetest.OpenBroker(t, broker.Config{}), BasePath: "/heartbeat", Sites: []server.Site{{ID: "blog", Secrets: []string{secret}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, admin := nodetest.Serve(t, s)
+	found := behind(t, &node{public.Listener.Addr().String(), admin.Listener.Addr().String()}, nil).examine(t, func(c *Config) { c.API.SiteSecret = secret })
+	want(t, found, "api", Warning, "guessable-secret: ")
+	want(t, found, "ticket", OK, "")
 }
 
 // TestWrongSecrets checks what is found with the secret or ID of another site.
@@ -120,7 +152,7 @@ func TestFindsIdleTimeout(t *testing.T) {
 	for what, broken := range map[string]func(http.Handler) http.Handler{"WebSocket": sockets, "poll": polls} {
 		t.Run(what, func(t *testing.T) {
 			found := deploy(t, broken).examine(t, func(c *Config) { c.Idle = 10 * time.Second })
-			want(t, found, "idle", Warning, "A silent "+what+" is closed after 2")
+			want(t, found, "idle", Warning, "A silent "+what+" is closed after ")
 			want(t, found, "socket", OK, "")
 			want(t, found, "long-poll", OK, "")
 		})
