@@ -258,7 +258,6 @@ function heartbeatd_add_presence_hooks() {
 	require __DIR__ . '/includes/presence-api/functions.php';
 	require __DIR__ . '/includes/presence-api/newer-functions.php';
 	add_action( 'rest_api_init', 'heartbeatd_load_rest_api' );
-	add_action( 'rest_api_init', 'heartbeatd_load_ticket_route' );
 	add_filter( 'extra_plugin_headers', 'heartbeatd_presence_set_table_name' );
 
 	// Answers the handles of this plugin's scripts. Other callbacks do not see them.
@@ -278,10 +277,12 @@ function heartbeatd_add_presence_hooks() {
 	// The recording switches. Pages learn of a change with their next tickets.
 	add_action( 'added_user_meta', 'heartbeatd_on_user_recording_added', 10, 4 );
 	add_action( 'add_option_wp_presence_recording', 'heartbeatd_on_recording_added', 10, 2 );
-	add_action( 'add_site_option_wp_presence_network_recording', 'heartbeatd_on_recording_added', 10, 2 );
-	foreach ( array( 'update', 'delete' ) as $change ) {
-		add_action( "{$change}_option_wp_presence_recording", 'heartbeatd_revoke_all' );
-		add_action( "{$change}_site_option_wp_presence_network_recording", 'heartbeatd_revoke_network' );
+	add_action( 'update_option_wp_presence_recording', 'heartbeatd_revoke_all' );
+	add_action( 'delete_option_wp_presence_recording', 'heartbeatd_revoke_all' );
+	if ( is_multisite() ) {
+		add_action( 'add_site_option_wp_presence_network_recording', 'heartbeatd_on_recording_added', 10, 2 );
+		add_action( 'update_site_option_wp_presence_network_recording', 'heartbeatd_revoke_network' );
+		add_action( 'delete_site_option_wp_presence_network_recording', 'heartbeatd_revoke_network' );
 	}
 
 	// The Presence API's action for a post's new title or status.
@@ -353,20 +354,14 @@ function heartbeatd_add_presence_beside_hooks() {
 }
 
 /**
- * Loads the Presence API's REST routes, and registers them.
+ * Loads the REST routes of the Presence API and that for tickets, and registers them.
  */
 function heartbeatd_load_rest_api() {
 	require_once __DIR__ . '/includes/presence-api/class-heartbeatd-presence-items.php';
 	require_once __DIR__ . '/includes/presence-api/rest-routes.php';
 	require_once __DIR__ . '/includes/presence-api/rest-checks.php';
 	require_once __DIR__ . '/includes/presence-api/rest-callbacks.php';
-	heartbeatd_register_rest_routes();
-}
-
-/**
- * Loads the REST route for tickets, and registers it.
- */
-function heartbeatd_load_ticket_route() {
 	require_once __DIR__ . '/includes/tickets/rest.php';
+	heartbeatd_register_rest_routes();
 	heartbeatd_register_ticket_route();
 }

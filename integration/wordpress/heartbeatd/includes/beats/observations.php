@@ -294,22 +294,21 @@ function heartbeatd_on_settings_update( $before, $after ) {
 }
 
 /**
- * Returns a hash that changes when other code runs than before, as far as options show it.
+ * Returns a hash that changes when other code runs than before, as far as options show it. It has the
+ * options as they are stored: decoding them takes longer.
  *
  * @return string
  */
 function heartbeatd_code_fingerprint() {
-	return md5(
-		serialize( // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions.serialize_serialize -- Only to compare.
-			array(
-				HEARTBEATD_PLUGIN_VERSION,
-				$GLOBALS['wp_version'],
-				get_option( 'active_plugins' ),
-				is_multisite() ? get_site_option( 'active_sitewide_plugins' ) : array(),
-				get_option( 'stylesheet' ),
-			)
-		)
-	);
+	$options = wp_load_alloptions();
+	$code    = array( HEARTBEATD_PLUGIN_VERSION, $GLOBALS['wp_version'] );
+	foreach ( array( 'active_plugins', 'stylesheet' ) as $name ) {
+		$code[] = $options[ $name ] ?? maybe_serialize( get_option( $name ) );
+	}
+	if ( is_multisite() ) {
+		$code[] = maybe_serialize( get_site_option( 'active_sitewide_plugins' ) );
+	}
+	return md5( implode( "\n", $code ) );
 }
 
 /**

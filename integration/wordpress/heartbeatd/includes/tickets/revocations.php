@@ -75,10 +75,6 @@ function heartbeatd_revoke_all() {
  * of other sites learn of a change with their next tickets.
  */
 function heartbeatd_revoke_network() {
-	if ( ! is_multisite() ) {
-		heartbeatd_revoke_all();
-		return;
-	}
 	$sites = get_sites(
 		array(
 			'fields'     => 'ids',

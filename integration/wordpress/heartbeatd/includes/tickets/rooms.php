@@ -75,11 +75,11 @@ function heartbeatd_valid_rooms( $rooms ) {
  * @return string[] Empty if a plugin decides about the capabilities for single posts.
  */
 function heartbeatd_editable_post_types() {
-	if ( heartbeatd_has_foreign_callbacks( 'map_meta_cap' ) || heartbeatd_has_foreign_callbacks( 'user_has_cap' ) ) {
+	$can = heartbeatd_capability_check();
+	if ( 'current_user_can' === $can && ( heartbeatd_has_foreign_callbacks( 'map_meta_cap' ) || heartbeatd_has_foreign_callbacks( 'user_has_cap' ) ) ) {
 		return array();
 	}
 	$types = array();
-	$can   = heartbeatd_capability_check();
 	foreach ( $GLOBALS['wp_post_types'] as $name => $type ) { // get_post_types_by_support() takes longer.
 		$may = post_type_supports( $name, 'presence' ) && $type->map_meta_cap
 			&& $can( $type->cap->edit_posts ) && $can( $type->cap->edit_others_posts )
