@@ -47,7 +47,7 @@ test('functions, constants and callbacks have the plugin\'s prefix, and callback
 	for (const name of php.filter((file) => file.startsWith('heartbeatd/'))) {
 		for (const [, symbol] of read(name).matchAll(/^(?:function &?|const |define\( ')(\w+)/gm)) assert.match(symbol, /^heartbeatd_/i, `${name}: ${symbol}`)
 	}
-	const hooks = ['heartbeatd.php', 'includes/presence-ui/hooks.php'].flatMap((name) => [...read(`heartbeatd/${name}`).matchAll(/^\t*add_(?:action|filter)\( [^,]+, '(\w+)'/gm)])
+	const hooks = ['load.php', 'includes/presence-ui/hooks.php'].flatMap((name) => [...read(`heartbeatd/${name}`).matchAll(/^\t*add_(?:action|filter)\( [^,]+, '(\w+)'/gm)])
 	assert.ok(hooks.length > 100)
 	for (const [, callback] of hooks) {
 		assert.ok(php.some((name) => read(name).includes(`function ${callback}(`)), `${callback} is hooked and not defined`)
@@ -58,7 +58,7 @@ test('a function calls only functions of its own file and of files that are load
 	const source = (name) => read(name).replace(/\/\*.*?\*\//gs, '').replace(/\/\/.*/g, '')
 	const required = (name) => [...read(name).matchAll(/^\t*require(?:_once)? __DIR__ \. '(.*)';$/gm)].flatMap(([, file]) => withRequired(dirname(name) + file))
 	const withRequired = (name) => [...required(name), name]
-	const order = required('heartbeatd/heartbeatd.php')
+	const order = required('heartbeatd/load.php')
 	const names = php.filter((name) => name.startsWith('heartbeatd/includes/'))
 	const places = new Map(names.flatMap((name) => [...source(name).matchAll(/^\t?(?:function &?|const )(\w+)/gm)].map(([, symbol]) => [symbol, name])))
 	assert.deepEqual([...order].sort(), [...names].sort(), 'every file is loaded')
@@ -77,7 +77,7 @@ test('the minimum versions are the same everywhere, and the code does not need n
 		assert.equal(read('heartbeatd/readme.txt').match(new RegExp(`^${field}: (\\S+)`, 'm'))[1], value)
 	}
 	// Tickets are revoked on the action wp_set_password, which WordPress 6.2 introduced.
-	assert.match(main, /^add_action\( 'wp_set_password', /m)
+	assert.match(read('heartbeatd/load.php'), /^add_action\( 'wp_set_password', /m)
 	const [major, minor] = main.match(/^ \* Requires at least: +(\d+)\.(\d+)$/m).slice(1).map(Number)
 	assert.ok(major > 6 || (major === 6 && minor >= 2), `${major}.${minor}`)
 	for (const name of php) assert.doesNotMatch(read(name), /\?->|\bmatch ?\(|\benum |readonly |#\[|: (?:static|mixed|never)\b/, `${name} needs more than PHP 7.4`)
