@@ -101,8 +101,11 @@ function heartbeatd_ticket_capabilities() {
  * @return string[]
  */
 function heartbeatd_unique_strings( $names ) {
-	$is_name = static function ( $name ) {
-		return is_string( $name ) || is_int( $name );
-	};
-	return array_values( array_unique( array_map( 'strval', array_filter( (array) $names, $is_name ) ) ) );
+	$unique = array();
+	foreach ( (array) $names as $name ) {
+		if ( ( is_string( $name ) || is_int( $name ) ) && ! in_array( (string) $name, $unique, true ) ) {
+			$unique[] = (string) $name;
+		}
+	}
+	return $unique;
 }

@@ -24,7 +24,14 @@ const HEARTBEATD_CORE_CAPABILITY_CALLBACKS = array( 'wp_maybe_grant_install_lang
 /**
  * The capabilities that these add, and two that core treats in its own way.
  */
-const HEARTBEATD_ADDED_CAPABILITIES = array( 'install_languages', 'resume_plugins', 'resume_themes', 'view_site_health_checks', 'exist', 'do_not_allow' );
+const HEARTBEATD_ADDED_CAPABILITIES = array(
+	'install_languages'       => true,
+	'resume_plugins'          => true,
+	'resume_themes'           => true,
+	'view_site_health_checks' => true,
+	'exist'                   => true,
+	'do_not_allow'            => true,
+);
 
 /**
  * The largest number of foreign callbacks that are stored.
@@ -178,7 +185,7 @@ function heartbeatd_capability_check() {
 	$user = wp_get_current_user();
 	return static function ( $capability ) use ( $user ) {
 		foreach ( map_meta_cap( $capability, $user->ID ) as $needed ) {
-			if ( is_numeric( $needed ) || in_array( $needed, HEARTBEATD_ADDED_CAPABILITIES, true ) ) {
+			if ( is_numeric( $needed ) || isset( HEARTBEATD_ADDED_CAPABILITIES[ $needed ] ) ) {
 				return current_user_can( $capability );
 			}
 			if ( empty( $user->allcaps[ $needed ] ) ) {

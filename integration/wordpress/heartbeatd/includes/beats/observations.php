@@ -205,14 +205,28 @@ function heartbeatd_merge_foreign_callbacks( $known, $foreign, $place, $counts )
  * @return array{fingerprint: string, native: array, full: int, sets_full: int, foreign: array, silent: array, effects: array, reads: array, changes: array}
  */
 function heartbeatd_observations() {
-	static $read = array();
+	static $read = array( null, null );
 
-	$site   = get_current_blog_id();
-	$stored = wp_load_alloptions()['heartbeatd_learned'] ?? get_option( 'heartbeatd_learned' ); // get_option() decodes it each time.
-	if ( ! isset( $read[ $site ] ) || $read[ $site ][0] !== $stored ) {
-		$read[ $site ] = array( $stored, heartbeatd_valid_observations( maybe_unserialize( $stored ) ) );
+	$options = wp_load_alloptions(); // Those of the current site of a network.
+	if ( $read[0] !== $options ) { // Not slow: an array that nobody has changed is the same one.
+		$read = array( $options, heartbeatd_valid_observations( heartbeatd_stored_observations() ) );
 	}
-	return $read[ $site ][1];
+	return $read[1];
+}
+
+/**
+ * Returns the stored observations, which may not be valid any more.
+ *
+ * @return mixed
+ */
+function heartbeatd_stored_observations() {
+	static $read = array( null, null );
+
+	$stored = wp_load_alloptions()['heartbeatd_learned'] ?? get_option( 'heartbeatd_learned' ); // Decoded only once.
+	if ( $read[0] !== $stored ) {
+		$read = array( $stored, maybe_unserialize( $stored ) );
+	}
+	return $read[1];
 }
 
 /**
@@ -221,8 +235,8 @@ function heartbeatd_observations() {
  * @return bool
  */
 function heartbeatd_are_callbacks_known() {
-	$stored = get_option( 'heartbeatd_learned' );
-	return is_array( $stored ) && array_filter( array_intersect_key( $stored, array_flip( array( 'foreign', 'silent', 'effects', 'reads', 'changes' ) ) ) );
+	$stored = heartbeatd_stored_observations();
+	return ! empty( $stored['foreign'] ) || ! empty( $stored['silent'] ) || ! empty( $stored['effects'] ) || ! empty( $stored['reads'] ) || ! empty( $stored['changes'] );
 }
 
 /**
@@ -324,7 +338,7 @@ function heartbeatd_roles_hash() {
 	$roles = $user->roles;
 	sort( $roles );
 	$roles = implode( ',', $roles );
-	$key   = get_current_blog_id() . " $user->ID $roles";
+	$key   = "$user->ID $roles";
 	if ( ! isset( $hashes[ $key ] ) ) {
 		// On a single site is_super_admin() checks this capability, and takes longer.
 		$is_super = is_multisite() ? is_super_admin() : ! empty( $user->allcaps['delete_users'] );

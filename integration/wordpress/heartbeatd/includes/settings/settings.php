@@ -29,8 +29,9 @@ function heartbeatd_default_settings() {
  * @return string
  */
 function heartbeatd_setting( $name ) {
-	if ( heartbeatd_is_setting_constant( $name ) ) {
-		$value = (string) constant( 'HEARTBEATD_' . strtoupper( $name ) );
+	$constant = 'HEARTBEATD_' . strtoupper( $name );
+	if ( defined( $constant ) ) {
+		$value = (string) constant( $constant );
 	} else {
 		$stored = heartbeatd_is_network_setting( $name ) ? array() : get_option( 'heartbeatd', array() );
 		if ( is_array( $stored ) && isset( $stored[ $name ] ) && '' !== $stored[ $name ] ) {
