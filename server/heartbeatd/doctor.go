@@ -22,11 +22,16 @@ type doctorCmd struct {
 	JSON bool          `help:"Print one JSON object."`
 }
 
-// Run prints the finding of each check. It fails if one of the checks does.
+// Run prints the finding of each check, with its meaning and fix where it appears first. It fails if one of the checks does.
 func (c *doctorCmd) Run(ctx context.Context) error { return c.examine(ctx, os.Stdout) }
 
 func (c *doctorCmd) examine(ctx context.Context, w io.Writer) error {
+	explained := make(map[string]bool) // findings, by name
 	report, err := doctor.Examine(ctx, doctor.Config{Site: c.Site, URL: c.URL, API: c.Client, Idle: c.Idle}, func(f doctor.Finding) {
+		if explained[f.Name] {
+			f.Meaning, f.Remedy = "", ""
+		}
+		explained[f.Name] = f.Name != ""
 		if !c.JSON {
 			_, _ = fmt.Fprintln(w, f)
 		}

@@ -40,6 +40,9 @@ func TestDoctorPrints(t *testing.T) {
 	if !strings.Contains(out.String(), "failed    site       no-wordpress: WordPress does not answer at the site’s address. ") || strings.Count(out.String(), "\n") < 17 || strings.Contains(out.String(), "\x1b") {
 		t.Errorf("printed %q", out.String())
 	}
+	if got := out.String(); strings.Count(got, "no-route: ") < 2 || strings.Count(got, "Fix: Route `/heartbeat/` to heartbeatd") != 1 || !strings.Contains(got, "In Apache: ") {
+		t.Errorf("a finding of several checks is not explained once: %s", got)
+	}
 	out.Reset()
 	c.JSON = true
 	if again := c.examine(t.Context(), &out); again == nil || again.Error() != err.Error() {

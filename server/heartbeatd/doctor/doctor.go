@@ -78,8 +78,8 @@ var severities = map[string]string{finding.Error: Failed, finding.Warning: Warni
 func (d *checkup) named(name, detail string, args ...any) Finding {
 	f := finding.Named(name, "{path}", d.path(), "{api}", d.API.API)
 	remedy := "Fix: " + f.Fix
-	for _, server := range []string{"nginx", "apache", "caddy"} {
-		if fix := f.Fixes[server]; fix != "" {
+	for _, server := range []string{"nginx", "Apache", "Caddy"} {
+		if fix := f.Fixes[strings.ToLower(server)]; fix != "" {
 			remedy += " In " + server + ": " + fix
 		}
 	}
