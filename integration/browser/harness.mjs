@@ -38,7 +38,7 @@ export async function startHeartbeatd(t, { flags = [], netns } = {}) {
 }
 
 async function launch(flags, netns) {
-	const natsListen = (address) => (flags.includes('--nats-url') ? [] : ['--nats-listen', address])
+	const natsListen = (address, given = flags) => (given.includes('--nats-url') ? [] : ['--nats-listen', address])
 	const ports = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', ...natsListen('127.0.0.1:0')]
 	const command = [...(netns ? ['ip', 'netns', 'exec', netns] : []), binary, 'serve', '--drain-time', '200ms']
 	let run = await ready([...command, ...ports, ...flags])
@@ -49,9 +49,9 @@ async function launch(flags, netns) {
 		nats,
 		signal: (name) => run.signal(name),
 		stop: (signal) => run.stop(signal),
-		// restart starts it again with the same addresses.
-		async restart() {
-			run = await ready([...command, '--listen', address, '--admin-listen', admin, ...natsListen(nats), ...flags])
+		// restart starts it again with the same addresses, and with other flags, if they are given.
+		async restart(others = flags) {
+			run = await ready([...command, '--listen', address, '--admin-listen', admin, ...natsListen(nats, others), ...others])
 		},
 	}
 }
