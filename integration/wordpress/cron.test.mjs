@@ -26,7 +26,7 @@ test('scheduled events', { timeout: 300_000 }, async (t) => {
 		}
 		const next = () => php(`return heartbeatd_next_event_time(get_option('cron'));`)
 		const report = () => php(`return array_column(heartbeatd_status_report(), 'text');`)
-		const says = /When a scheduled event is due, heartbeatd passes one beat of an open page to PHP/
+		const says = /Scheduled events wait for beats of open pages/
 
 		assert.equal(next(), 0, 'a system cron runs them')
 		assert.doesNotMatch(report().join(), says)

@@ -359,7 +359,7 @@ test('effects of callbacks', { timeout: 900_000 }, async (t) => {
 			php(`update_option('reader_on', 1); return 1;`)
 			await until('the effect', async () => (await beat(page)).reader === 1, 5)
 			await page.close()
-			assert.match(php(`return implode("\\n", array_map(fn ($item) => $item['text'] . ' ' . $item['help'], heartbeatd_status_report()));`), /in which function\(\) in mu-plugins\/reader\.php:2 on the hook heartbeat_received may do something\. Observed effects: changes “reader” in the answer\./)
+			assert.match(php(`return implode("\\n", array_map(fn ($item) => $item['text'] . ' ' . heartbeatd_item_help($item), heartbeatd_status_report()));`), /in which function\(\) in mu-plugins\/reader\.php:2 on the hook heartbeat_received may do something\. Observed effects: changes “reader” in the answer\./)
 		})
 	})
 })

@@ -6,6 +6,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { test } from 'node:test'
 import { root } from '../browser/harness.mjs'
+import { made } from './findings.mjs'
 
 const folder = `${root}integration/wordpress/`
 const files = readdirSync(folder, { recursive: true }).filter((name) => name.startsWith('heartbeatd/') || name.startsWith('examples/'))
@@ -41,6 +42,13 @@ test('the .pot file has every text', () => {
 	const made = texts(execFileSync(`${folder}pot`, { encoding: 'utf8' }))
 	assert.deepEqual(texts(read('heartbeatd/languages/heartbeatd.pot')), made, 'integration/wordpress/pot > integration/wordpress/heartbeatd/languages/heartbeatd.pot')
 	assert.ok(made.includes('msgid "%s has left this post"'), 'texts of scripts, too')
+})
+
+test('the plugin and the documentation have the list of findings', () => {
+	const findings = JSON.parse(readFileSync(`${root}server/finding/findings.json`, 'utf8'))
+	for (const [file, make] of Object.entries(made)) assert.ok(readFileSync(file, 'utf8') === make(), `${file} is old: node integration/wordpress/findings.mjs`)
+	const code = php.filter((name) => /\/admin\/(?!findings)/.test(name)).map(read).join('')
+	for (const [, name] of code.matchAll(/heartbeatd_finding\( '([a-z0-9-]+)'/g)) assert.ok(findings.some((one) => one.name === name), name)
 })
 
 test('functions, constants and callbacks have the plugin\'s prefix, and callbacks exist', () => {

@@ -8,8 +8,6 @@ import { until } from '../browser/harness.mjs'
 import { startAPI } from './fake-api.mjs'
 import { addMuPlugin, claimsOf, secret, withPlugin } from './plugin.mjs'
 
-const status = { version: '9.9', site: 'default', time: 0, ready: true, reason: '', sessions: 1, online: 2 }
-
 test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 	const api = await startAPI(t)
 	await withPlugin(t, async ({ site, php, ask }) => {
@@ -236,41 +234,6 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 				assert.deepEqual(await call(error(status)), [false, undefined], `${status}`)
 			}
 			assert.equal((await call(error(400)))[0], true, 'heartbeatd was heard, and refuses this call only')
-		})
-
-		await t.test('the report names what is wrong, also in Site Health and WP-CLI', async () => {
-			const now = () => Math.floor(Date.now() / 1000)
-			const worst = async (answer) => {
-				api.answer = answer
-				const { level, text } = (await ask('return heartbeatd_status_report();'))[0]
-				return `${level}: ${text}`
-			}
-			const at = api.url
-			const lines = async (answer) => {
-				api.answer = () => answer
-				return (await ask(`heartbeatd_record_observation('dashboard', array()); return array_column(heartbeatd_status_report(), 'text');`)).join('\n')
-			}
-			const answered = /heartbeatd answers the beats that need no PHP/
-			assert.match(await lines([200, { ...status, time: now() }]), answered)
-			for (const answer of [[503, {}], [401, { code: 'unauthorized', message: 'no' }], [200, { garbage: 1 }]]) {
-				assert.doesNotMatch(await lines(answer), answered, 'PHP answers every beat')
-			}
-			assert.equal(await worst(() => [200, { ...status, time: now() }]), 'good: heartbeatd 9.9 runs; 2 people are online.')
-			assert.equal(await worst(() => [200, { ...status, time: now(), ready: false, reason: 'NATS is away' }]), 'recommended: heartbeatd runs, but is not ready: NATS is away')
-			assert.equal(await worst(() => [200, { ...status, time: now(), reasons: [{ name: 'nats', text: 'NATS is away', remedy: 'Start it' }] }]), 'recommended: A part of heartbeatd does not work: NATS is away')
-			assert.match(await worst(() => [200, { ...status, time: now() - 600 }]), /^critical: The clocks .* are (599|600|601|602) seconds apart\.$/)
-			assert.equal(await worst(() => [401, { code: 'unauthorized', message: 'no' }]), 'critical: heartbeatd refuses this site’s key.')
-			assert.equal(await worst(() => [200, 'garbage']), `critical: heartbeatd’s API at ${at} does not answer: The server at this address is not heartbeatd (status 200).`)
-			assert.equal(await worst(() => [200, { garbage: ['<script>'] }]), `critical: heartbeatd’s API at ${at} does not answer: The server at this address is not heartbeatd (status 200).`)
-			assert.match(await worst(() => null), /^critical: heartbeatd’s API at .* does not answer: /)
-
-			const health = await ask('return heartbeatd_site_health_test();')
-			assert.deepEqual([health.status, health.test], ['critical', 'heartbeatd'])
-			const cli = `class WP_CLI { static $out = array(); static function line($l) { self::$out[] = $l; } static function halt($c) { self::$out[] = $c; } }
-				require WP_PLUGIN_DIR . '/heartbeatd/includes/admin/cli.php'; heartbeatd_cli_status(); return WP_CLI::$out;`
-			assert.equal((await ask(cli)).at(-1), 1)
-			api.answer = () => [200, { ...status, time: now() }]
-			assert.match((await ask(cli))[0], /^good +heartbeatd 9\.9 runs/)
 		})
 
 		await t.test('settings: constants have precedence, an empty field keeps the secret, invalid values are refused', () => {

@@ -191,7 +191,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			await connected(page)
 			const report = await page.innerText('#heartbeatd-report')
 			assert.match(report, /PHP must see beats with handles of WordPress or of another plugin in which nosy_received in mu-plugins\/nosy\.php:2 on the hook heartbeat_received may do something/)
-			assert.match(report, /heartbeatd .* runs; \d+ (person is|people are) online/)
+			assert.match(report, /heartbeatd .* runs\./)
 			assert.match(report, /This browser is connected over a WebSocket/)
 			assert.doesNotMatch(await page.content(), /a secret of the tests/)
 
@@ -209,7 +209,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			await server.stop('SIGKILL')
 			const page = await open('admin', '/wp-admin/options-general.php?page=heartbeatd')
 			const report = await page.innerText('#heartbeatd-report')
-			assert.match(report, /heartbeatd’s API at http:\/\/127\.0\.0\.1:\d+ does not answer/)
+			assert.match(report, /heartbeatd does not run, or cannot be reached/)
 			assert.match(await page.innerText('#heartbeatd-transport'), /not connected/)
 			assert.equal((await beat(page))['wp-auth-check'], true)
 			php(`update_option('heartbeatd_failures', array()); return 1;`) // calls for presence have failed

@@ -183,6 +183,7 @@ function heartbeatd_load_pages() {
 	add_action( 'admin_init', 'heartbeatd_add_options' );
 	add_action( 'admin_init', 'heartbeatd_confirm_address' );
 	add_action( 'admin_init', 'heartbeatd_correct_recording_copy' );
+	add_action( 'admin_init', 'heartbeatd_record_link_report' );
 	add_action( 'init', 'heartbeatd_load_translations' );
 
 	// Stores in a post lock which document holds it, and releases it.
@@ -193,9 +194,14 @@ function heartbeatd_load_pages() {
 	// What a page carries: scripts and a ticket.
 	require __DIR__ . '/includes/page/ticket.php';
 	require __DIR__ . '/includes/page/scripts.php';
+	require __DIR__ . '/includes/page/link-reports.php';
 
 	// What an administrator sees of the plugin.
 	require __DIR__ . '/includes/settings/validation.php';
+	require __DIR__ . '/includes/admin/findings.php';
+	require __DIR__ . '/includes/admin/route-check.php';
+	require __DIR__ . '/includes/admin/report-items.php';
+	require __DIR__ . '/includes/admin/front-checks.php';
 	require __DIR__ . '/includes/admin/report-callbacks.php';
 	require __DIR__ . '/includes/admin/status-report.php';
 	require __DIR__ . '/includes/admin/callbacks-table.php';

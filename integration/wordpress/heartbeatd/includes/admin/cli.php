@@ -17,9 +17,10 @@ defined( 'ABSPATH' ) || exit;
 function heartbeatd_cli_status() {
 	$items = heartbeatd_status_report();
 	foreach ( $items as $item ) {
-		WP_CLI::line( sprintf( '%-11s  %s', $item['level'], trim( $item['text'] . ' ' . $item['help'] ) ) );
+		$name = '' === $item['name'] ? 'ok' : $item['name'];
+		WP_CLI::line( sprintf( '%-7s  %-18s  %s', $item['severity'], $name, trim( $item['text'] . ' ' . heartbeatd_item_help( $item ) ) ) );
 	}
-	if ( 'critical' === $items[0]['level'] ) {
+	if ( 'error' === $items[0]['severity'] ) {
 		WP_CLI::halt( 1 );
 	}
 }

@@ -14,18 +14,6 @@ defined( 'ABSPATH' ) || exit;
 const HEARTBEATD_MAX_REPORTED_EFFECTS = 3;
 
 /**
- * Returns an item of the report.
- *
- * @param string $level One of 'good', 'recommended' and 'critical'.
- * @param string $text  The state.
- * @param string $help  What to do about it.
- * @return array{level: string, text: string, help: string}
- */
-function heartbeatd_report_item( $level, $text, $help = '' ) {
-	return compact( 'level', 'text', 'help' );
-}
-
-/**
  * Reports which beats PHP must see, and because of which callbacks.
  *
  * @return array[]
@@ -36,10 +24,12 @@ function heartbeatd_report_callbacks() {
 	foreach ( $observations['foreign'] as $callback ) {
 		$items[] = heartbeatd_report_callback( $callback, $observations );
 	}
-	if ( ! array_diff( array_column( $items, 'level' ), array( 'good' ) ) ) {
-		$items[] = $observations['native']
-			? heartbeatd_report_item( 'good', __( 'heartbeatd answers the beats that need no PHP.', 'heartbeatd' ) )
-			: heartbeatd_report_item( 'good', __( 'No beat has been observed yet. The first beats go to PHP, to find out which callbacks need them.', 'heartbeatd' ) );
+	if ( ! array_filter( array_column( $items, 'name' ) ) ) {
+		$items[] = heartbeatd_good_item(
+			$observations['native']
+				? __( 'heartbeatd answers the beats that need no PHP.', 'heartbeatd' )
+				: __( 'No beat has been observed yet. The first beats go to PHP, to find out which callbacks need them.', 'heartbeatd' )
+		);
 	}
 	return array_values( array_unique( $items, SORT_REGULAR ) ); // Methods of several objects have the same name.
 }
@@ -57,12 +47,12 @@ function heartbeatd_report_callback( $callback, $observations ) {
 	if ( heartbeatd_is_silent_everywhere( $callback, $observations ) ) {
 		/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
 		$text = __( '%1$s in %2$s on the hook %3$s was observed to do nothing in beats without its own data.', 'heartbeatd' );
-		return heartbeatd_report_item( 'good', sprintf( $text, $name, $file, $callback['hook'] ), __( 'heartbeatd answers these beats, except those with handles that were observed less often. PHP still sees one beat of each page every five minutes, and these beats again as soon as the function does something in one.', 'heartbeatd' ) );
+		return heartbeatd_good_item( sprintf( $text, $name, $file, $callback['hook'] ), __( 'heartbeatd answers these beats, except those with handles that were observed less often. PHP still sees one beat of each page every five minutes, and these beats again as soon as the function does something in one.', 'heartbeatd' ) );
 	}
 	if ( HEARTBEATD_PACE_ALL_BEATS !== heartbeatd_callback_pace( $callback ) ) {
 		/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
 		$text = __( '%1$s in %2$s on the hook %3$s does not run in every beat: this site has chosen that PHP sees fewer beats.', 'heartbeatd' );
-		return heartbeatd_report_item( 'good', sprintf( $text, $name, $file, $callback['hook'] ) );
+		return heartbeatd_good_item( sprintf( $text, $name, $file, $callback['hook'] ) );
 	}
 	/* translators: 1: name of a function, 2: a file with a line, 3: name of a hook. */
 	$text = __( 'PHP must see beats in which %1$s in %2$s on the hook %3$s may do something.', 'heartbeatd' );
@@ -77,8 +67,8 @@ function heartbeatd_report_callback( $callback, $observations ) {
 	} else {
 		$effects = heartbeatd_report_reason( $callback );
 	}
-	$help = $effects . ' ' . __( 'Everything works, and pushes still arrive at once, but PHP answers these beats on screens where this function is hooked. Under Settings → Heartbeatd you can let PHP see fewer of them. If the function only handles its own data, add it with the filter heartbeatd_known_callbacks.', 'heartbeatd' );
-	return heartbeatd_report_item( 'recommended', sprintf( $text, $name, $file, $callback['hook'] ), $help );
+	$advice = $callback['callback'] === $callback['file'] ? '' : __( 'If the function only handles its own data, add it with the filter `heartbeatd_known_callbacks`.', 'heartbeatd' );
+	return array_merge( heartbeatd_finding( 'unanswered-handles', trim( $effects . ' ' . $advice ) ), array( 'text' => sprintf( $text, $name, $file, $callback['hook'] ) ) );
 }
 
 /**

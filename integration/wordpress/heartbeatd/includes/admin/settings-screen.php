@@ -32,14 +32,19 @@ function heartbeatd_print_settings_screen() {
 	if ( ! current_user_can( 'manage_options' ) ) {
 		return;
 	}
+	$items = heartbeatd_status_report();
 	?>
 	<div class="wrap">
 		<h1><?php echo esc_html( get_admin_page_title() ); ?></h1>
 		<h2><?php esc_html_e( 'Status', 'heartbeatd' ); ?></h2>
 		<ul id="heartbeatd-report">
-			<?php array_map( 'heartbeatd_print_report_item', heartbeatd_status_report() ); ?>
-			<?php heartbeatd_print_connection(); ?>
+			<?php array_map( 'heartbeatd_print_report_item', $items ); ?>
+			<?php heartbeatd_print_connection( $items ); ?>
 		</ul>
+		<p>
+			<a class="button" id="heartbeatd-check" href="<?php echo esc_url( admin_url( 'options-general.php?page=heartbeatd' ) ); ?>"><?php esc_html_e( 'Check again', 'heartbeatd' ); ?></a>
+			<a href="<?php echo esc_url( HEARTBEATD_FINDINGS_URL ); ?>"><?php esc_html_e( 'All findings and their fixes', 'heartbeatd' ); ?></a>
+		</p>
 		<h2><?php esc_html_e( 'Settings', 'heartbeatd' ); ?></h2>
 		<form method="post" action="<?php echo esc_url( admin_url( 'options.php' ) ); ?>">
 			<?php settings_fields( 'heartbeatd' ); ?>
@@ -65,23 +70,26 @@ function heartbeatd_print_settings_screen() {
  */
 function heartbeatd_print_report_item( $item ) {
 	$icons = array(
-		'good'        => 'yes-alt',
-		'recommended' => 'info',
-		'critical'    => 'warning',
+		'error'   => 'dismiss',
+		'warning' => 'warning',
+		'notice'  => 'info',
+		'good'    => 'yes-alt',
 	);
 	printf(
-		'<li class="heartbeatd-%s"><span class="dashicons dashicons-%s" aria-hidden="true"></span> <strong>%s</strong> %s</li>',
-		esc_attr( $item['level'] ),
-		esc_attr( $icons[ $item['level'] ] ),
-		esc_html( $item['text'] ),
-		esc_html( $item['help'] )
+		'<li class="heartbeatd-%1$s" data-finding="%2$s"><span class="dashicons dashicons-%3$s" aria-hidden="true"></span> %4$s</li>',
+		esc_attr( $item['severity'] ),
+		esc_attr( $item['name'] ),
+		esc_attr( $icons[ $item['severity'] ] ),
+		heartbeatd_item_html( $item ) // phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- The function escapes the texts.
 	);
 }
 
 /**
  * Prints the items about this browser's connection. A script updates them.
+ *
+ * @param array[] $items The items of the report. If there is an error, it is why browsers are not connected.
  */
-function heartbeatd_print_connection() {
+function heartbeatd_print_connection( $items ) {
 	if ( ! heartbeatd_is_configured() ) {
 		return;
 	}
@@ -94,8 +102,7 @@ function heartbeatd_print_connection() {
 		'none'      => __( 'This page has no Heartbeat script: another plugin has removed it.', 'heartbeatd' ),
 		/* translators: %s: number of people. */
 		'online'    => __( 'People online: %s', 'heartbeatd' ),
-		/* translators: %s: a path. */
-		'help'      => sprintf( __( 'The web server must forward %s to heartbeatd, with the headers Upgrade and Host. “heartbeatd doctor” reports what is missing, and heartbeatd’s log says why it refused a page. Without a WebSocket and HTTP/2, only two pages of a browser are connected at a time.', 'heartbeatd' ), trailingslashit( heartbeatd_setting( 'url' ) ) ),
+		'help'      => 'error' === $items[0]['severity'] ? '' : __( 'WordPress finds no error, so something between this browser and the site may refuse its connections: a firewall, a proxy or an extension of the browser. Run “heartbeatd doctor” on this computer. heartbeatd’s log says why it refused a page.', 'heartbeatd' ),
 	);
 	// If another plugin has removed Heartbeat, the script reports it.
 	$dependencies = wp_script_is( 'heartbeat', 'registered' ) ? array( 'jquery', 'heartbeat' ) : array( 'jquery' );

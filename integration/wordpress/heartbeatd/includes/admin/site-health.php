@@ -30,22 +30,35 @@ function heartbeatd_site_health_test() {
 	$items = heartbeatd_status_report();
 	$lines = '';
 	foreach ( $items as $item ) {
-		$lines .= sprintf( '<li><strong>%s</strong> %s</li>', esc_html( $item['text'] ), esc_html( $item['help'] ) );
+		$lines .= sprintf( '<li class="heartbeatd-%1$s" data-finding="%2$s">%3$s</li>', esc_attr( $item['severity'] ), esc_attr( $item['name'] ), heartbeatd_item_html( $item ) );
 	}
-	$labels = array(
-		'good'        => __( 'Heartbeat is real-time', 'heartbeatd' ),
-		'recommended' => __( 'Heartbeat is real-time, but could cost less', 'heartbeatd' ),
-		'critical'    => __( 'Heartbeat is not real-time', 'heartbeatd' ),
+	$worst    = $items[0];
+	$statuses = array(
+		'error'   => 'critical',
+		'warning' => 'recommended',
 	);
 	return array(
-		'label'       => $labels[ $items[0]['level'] ],
-		'status'      => $items[0]['level'],
+		'label'       => heartbeatd_site_health_label( $worst ),
+		'status'      => $statuses[ $worst['severity'] ] ?? 'good',
 		'badge'       => array(
-			'label' => __( 'Performance', 'heartbeatd' ),
+			'label' => 'guessable-secret' === $worst['name'] ? __( 'Security', 'heartbeatd' ) : __( 'Performance', 'heartbeatd' ),
 			'color' => 'blue',
 		),
 		'description' => '<ul>' . $lines . '</ul>',
 		'actions'     => sprintf( '<p><a href="%s">%s</a></p>', esc_url( admin_url( 'options-general.php?page=heartbeatd' ) ), esc_html__( 'Settings', 'heartbeatd' ) ),
 		'test'        => 'heartbeatd',
 	);
+}
+
+/**
+ * Returns the label of the result: what is wrong, without the marks for code.
+ *
+ * @param array $worst The most severe item of the report.
+ * @return string
+ */
+function heartbeatd_site_health_label( $worst ) {
+	if ( in_array( $worst['severity'], array( 'good', 'notice' ), true ) ) {
+		return __( 'Heartbeat is real-time', 'heartbeatd' );
+	}
+	return rtrim( str_replace( '`', '', $worst['text'] ), '.' );
 }

@@ -1,7 +1,7 @@
 <?php
 /**
- * The status report: whether heartbeatd works for this site, for the settings screen, Site
- * Health and WP-CLI.
+ * The status report: whether heartbeatd works for this site. It is the one list of checks for the
+ * settings screen, Site Health and WP-CLI.
  *
  * @package heartbeatd
  */
@@ -14,54 +14,117 @@ defined( 'ABSPATH' ) || exit;
 const HEARTBEATD_REPORT_TIMEOUT = 1.0;
 
 /**
- * How far the clocks of WordPress and heartbeatd may be apart, in seconds.
+ * How far the clocks of WordPress and heartbeatd may differ without a word, and until tickets and
+ * keys are refused, in seconds.
  */
-const HEARTBEATD_MAX_CLOCK_SKEW = 30;
+const HEARTBEATD_CLOCKS_DIFFER = 30;
+const HEARTBEATD_CLOCKS_FAIL   = 300;
+
+/**
+ * The findings for the parts that heartbeatd's status names; nats-limited for the others.
+ */
+const HEARTBEATD_PART_FINDINGS = array(
+	'starting'        => 'not-ready',
+	'draining'        => 'not-ready',
+	'nats'            => 'nats-down',
+	'clock-nats'      => 'clock-differs',
+	'clock-wordpress' => 'clock-differs',
+);
 
 /**
  * Returns the items of the report, the most severe first.
  *
- * @return array<int, array{level: string, text: string, help: string}> The level is 'good', 'recommended' or 'critical'.
+ * @return array[] Items as of heartbeatd_finding().
  */
 function heartbeatd_status_report() {
 	if ( ! heartbeatd_is_configured() ) {
-		return array(
-			heartbeatd_report_item(
-				'critical',
-				__( 'No secret is set, so Heartbeat works as it does without this plugin.', 'heartbeatd' ),
-				__( 'Start heartbeatd with a long random text as HEARTBEATD_SITE_SECRET in its environment, and set the same as HEARTBEATD_SECRET in wp-config.php, or below.', 'heartbeatd' )
-			),
-		);
+		return array( heartbeatd_finding( 'no-secret' ) );
 	}
 	$status = heartbeatd_fetch_status();
-	$items  = is_wp_error( $status ) ? array( heartbeatd_report_error( $status ) ) : heartbeatd_report_server( $status );
-	array_push( $items, heartbeatd_report_secret(), heartbeatd_report_script(), ...heartbeatd_report_ignored_settings() );
-	if ( ! is_wp_error( $status ) ) { // While calls to the API fail, PHP answers every beat.
-		array_push( $items, heartbeatd_report_cron(), ...heartbeatd_report_callbacks() );
+	$items  = array_merge(
+		heartbeatd_report_connection( $status, heartbeatd_fetch_route() ),
+		is_wp_error( $status ) ? array() : heartbeatd_report_server( $status ),
+		in_array( heartbeatd_route_finding( heartbeatd_fetch_route() ), array( '', 'no-upgrade' ), true ) ? heartbeatd_report_front() : array(),
+		heartbeatd_report_script(),
+		heartbeatd_report_ignored_settings(),
+		strlen( heartbeatd_setting( 'secret' ) ) >= 32 ? array() : array( heartbeatd_finding( 'guessable-secret' ) ),
+		// While calls to the API fail, PHP answers every beat.
+		is_wp_error( $status ) ? array() : array_merge( heartbeatd_report_cron(), heartbeatd_report_callbacks() )
+	);
+	$items = heartbeatd_sort_items( $items );
+	if ( 'error' !== $items[0]['severity'] ) {
+		return heartbeatd_sort_items( array_merge( $items, heartbeatd_report_pages() ) );
 	}
-	$items    = array_filter( $items );
-	$order    = array_flip( array( 'critical', 'recommended', 'good' ) );
-	$by_level = static function ( $a, $b ) use ( $order ) {
-		return $order[ $a['level'] ] <=> $order[ $b['level'] ];
-	};
-	usort( $items, $by_level );
+	update_option( 'heartbeatd_link_reports', array(), true ); // After the error is fixed, they say nothing.
 	return $items;
 }
 
 /**
  * Requests heartbeatd's status, once in a request.
  *
- * @return array|WP_Error The API's answer; also an error if heartbeatd did not send it.
+ * @return array|WP_Error The API's answer; also an error if heartbeatd did not send it. The error's
+ *                        data then may have 'ahead', by how many seconds WordPress's clock is ahead.
  */
 function heartbeatd_fetch_status() {
 	static $status = null;
 	if ( null === $status ) {
-		$status = heartbeatd_send_call( 'GET', '/status', null, HEARTBEATD_REPORT_TIMEOUT );
+		$status = heartbeatd_send_call( 'GET', '/status', null, HEARTBEATD_REPORT_TIMEOUT, $headers );
 		if ( ! is_wp_error( $status ) && ! isset( $status['version'], $status['ready'] ) ) {
 			$status = heartbeatd_unknown_answer_error( 200 );
 		}
+		if ( is_wp_error( $status ) && isset( $headers['date'] ) ) {
+			$status->add_data( (array) $status->get_error_data() + array( 'ahead' => time() - strtotime( $headers['date'] ) ) );
+		}
 	}
 	return $status;
+}
+
+/**
+ * Reports whether WordPress and browsers reach heartbeatd, and which of them does not.
+ *
+ * @param array|WP_Error $status The answer of heartbeatd_fetch_status().
+ * @param array|WP_Error $route  The answer of heartbeatd_fetch_route().
+ * @return array[]
+ */
+function heartbeatd_report_connection( $status, $route ) {
+	$name  = heartbeatd_route_finding( $route );
+	$items = array();
+	if ( is_wp_error( $status ) ) {
+		$items[] = heartbeatd_report_error( $status, $name );
+		if ( 'server-down' === $items[0]['name'] && in_array( $name, array( 'wrong-listen-address', 'route-unchecked' ), true ) ) {
+			return $items; // The web server does not reach heartbeatd, either.
+		}
+	}
+	if ( '' === $name ) {
+		/* translators: %s: a path. */
+		$text    = __( 'The web server passes %s on to heartbeatd.', 'heartbeatd' );
+		$items[] = heartbeatd_good_item( sprintf( $text, '`' . trailingslashit( heartbeatd_setting( 'url' ) ) . '`' ) );
+		return $items;
+	}
+	/* translators: 1: an address, 2: HTTP status code. */
+	$text    = __( '%1$s answers with status %2$d.', 'heartbeatd' );
+	$detail  = is_wp_error( $route ) ? heartbeatd_sentence( $route->get_error_message() ) : sprintf( $text, '`' . heartbeatd_route_url( '/socket' ) . '`', $route[0] );
+	$items[] = heartbeatd_finding( $name, $detail );
+	return $items;
+}
+
+/**
+ * Reports why heartbeatd's API did not answer, or refused the call.
+ *
+ * @param WP_Error $error The error.
+ * @param string   $route The name of what is wrong with the route of browsers; empty if heartbeatd answers there.
+ * @return array
+ */
+function heartbeatd_report_error( $error, $route ) {
+	$data   = $error->get_error_data();
+	$reason = heartbeatd_sentence( $error->get_error_message() );
+	$status = $data['status'] ?? 0;
+	if ( 401 === $status || 403 === $status ) {
+		$is_late = abs( $data['ahead'] ?? 0 ) > HEARTBEATD_CLOCKS_FAIL || preg_match( '/expired|before issued|in the future/', $reason );
+		return heartbeatd_finding( $is_late ? 'clock-off' : 'wrong-secret', $reason );
+	}
+	$reached = array( '', 'no-upgrade', 'host-changed', 'proxy-protocol', 'path-changed' );
+	return heartbeatd_finding( $status || in_array( $route, $reached, true ) ? 'api-unreachable' : 'server-down', $reason );
 }
 
 /**
@@ -71,70 +134,48 @@ function heartbeatd_fetch_status() {
  * @return array[]
  */
 function heartbeatd_report_server( $status ) {
-	$items = array();
-	if ( empty( $status['ready'] ) ) {
-		/* translators: %s: the reason. */
-		$text    = sprintf( __( 'heartbeatd runs, but is not ready: %s', 'heartbeatd' ), (string) ( $status['reason'] ?? '' ) );
-		$items[] = heartbeatd_report_item( 'recommended', $text, __( 'Until it is ready, pages show no presence. See heartbeatd’s log for the cause.', 'heartbeatd' ) );
-	} else {
-		$version = (string) ( $status['version'] ?? '' );
-		$online  = (int) ( $status['online'] ?? 0 );
-		/* translators: 1: version, 2: number of people. */
-		$text    = sprintf( _n( 'heartbeatd %1$s runs; %2$s person is online.', 'heartbeatd %1$s runs; %2$s people are online.', $online, 'heartbeatd' ), $version, number_format_i18n( $online ) );
-		$items[] = heartbeatd_report_item( 'good', $text );
+	/* translators: %s: version. */
+	$items = array( heartbeatd_good_item( sprintf( __( 'heartbeatd %s runs.', 'heartbeatd' ), (string) $status['version'] ) ) );
+	if ( preg_match( '/^v(\d+\.\d+\.\d+)$/', (string) $status['version'], $match ) && HEARTBEATD_PLUGIN_VERSION !== $match[1] ) { // A development build has no version.
+		/* translators: 1: version of the plugin, 2: version of heartbeatd. */
+		$items[] = heartbeatd_finding( 'version-mismatch', sprintf( __( 'The plugin is %1$s, heartbeatd %2$s.', 'heartbeatd' ), HEARTBEATD_PLUGIN_VERSION, $match[1] ) );
 	}
-	if ( ! empty( $status['ready'] ) ) {
-		foreach ( (array) ( $status['reasons'] ?? array() ) as $reason ) {
-			$reason = (array) $reason;
-			/* translators: %s: the reason. */
-			$text    = sprintf( __( 'A part of heartbeatd does not work: %s', 'heartbeatd' ), (string) ( $reason['text'] ?? '' ) );
-			$items[] = heartbeatd_report_item( 'recommended', $text, (string) ( $reason['remedy'] ?? '' ) );
+	$reasons = (array) ( $status['reasons'] ?? array() );
+	$is_away = in_array( 'nats', array_column( $reasons, 'name' ), true );
+	foreach ( $reasons as $reason ) {
+		$reason = (array) $reason;
+		$name   = HEARTBEATD_PART_FINDINGS[ (string) ( $reason['name'] ?? '' ) ] ?? 'nats-limited';
+		if ( $is_away && 'nats-limited' === $name ) {
+			continue; // It follows.
 		}
+		$items[] = heartbeatd_finding( $name, trim( heartbeatd_sentence( (string) ( $reason['text'] ?? '' ) ) . ' ' . heartbeatd_sentence( (string) ( $reason['remedy'] ?? '' ) ) ) );
 	}
-	$skew = isset( $status['time'] ) ? time() - (int) $status['time'] : 0;
-	if ( abs( $skew ) > HEARTBEATD_MAX_CLOCK_SKEW ) {
+	if ( empty( $status['ready'] ) && ! in_array( 'not-ready', array_column( $items, 'name' ), true ) ) {
+		$items[] = heartbeatd_finding( 'not-ready', heartbeatd_sentence( (string) ( $status['reason'] ?? '' ) ) );
+	}
+	$ahead = isset( $status['time'] ) ? time() - (int) $status['time'] : 0;
+	if ( abs( $ahead ) > HEARTBEATD_CLOCKS_DIFFER ) {
 		/* translators: %s: seconds. */
-		$text    = sprintf( __( 'The clocks of WordPress and heartbeatd are %s seconds apart.', 'heartbeatd' ), number_format_i18n( abs( $skew ) ) );
-		$items[] = heartbeatd_report_item( 'critical', $text, __( 'Synchronize the clocks of both machines by NTP: tickets are valid for minutes only.', 'heartbeatd' ) );
+		$detail  = sprintf( __( 'They are %s seconds apart.', 'heartbeatd' ), number_format_i18n( abs( $ahead ) ) );
+		$items[] = heartbeatd_finding( abs( $ahead ) > HEARTBEATD_CLOCKS_FAIL ? 'clock-off' : 'clock-differs', $detail );
 	}
 	return $items;
 }
 
 /**
- * Reports why heartbeatd's API did not answer, or refused the call.
+ * Reports how many pages had a link, as browsers have reported.
  *
- * @param WP_Error $error The error.
- * @return array
+ * @return array[]
  */
-function heartbeatd_report_error( $error ) {
-	$status = $error->get_error_data()['status'] ?? 0;
-	if ( 401 === $status || 403 === $status ) {
-		$network = '' === heartbeatd_site_suffix() ? '' : ' ' . __( 'heartbeatd may also need to know that this is a network: --site-network, or "network": true in its configuration file.', 'heartbeatd' );
-		return heartbeatd_report_item(
-			'critical',
-			__( 'heartbeatd refuses this site’s key.', 'heartbeatd' ),
-			__( 'The secret and the site’s name must be the same in WordPress and heartbeatd (HEARTBEATD_SECRET and --site-secret, HEARTBEATD_SITE and --site-id), and both clocks must be right.', 'heartbeatd' ) . $network
-		);
+function heartbeatd_report_pages() {
+	$reports = heartbeatd_link_reports();
+	if ( ! $reports ) {
+		return array();
 	}
-	return heartbeatd_report_item(
-		'critical',
-		/* translators: 1: address, 2: error message. */
-		sprintf( __( 'heartbeatd’s API at %1$s does not answer: %2$s.', 'heartbeatd' ), heartbeatd_setting( 'api' ), rtrim( $error->get_error_message(), '. ' ) ),
-		__( 'Check that heartbeatd runs, and that HEARTBEATD_API is its --admin-listen address. Until it answers, Heartbeat works as it does without this plugin: pages notice log-outs and changed locks with the usual delay.', 'heartbeatd' )
-	);
-}
-
-/**
- * Reports a secret that can be guessed.
- *
- * @return array|null
- */
-function heartbeatd_report_secret() {
-	return strlen( heartbeatd_setting( 'secret' ) ) >= 32 ? null : heartbeatd_report_item(
-		'recommended',
-		__( 'The secret is shorter than 32 characters.', 'heartbeatd' ),
-		__( 'Anyone who guesses it can act as any user. Use a long random secret.', 'heartbeatd' )
-	);
+	$linked = count( array_filter( array_column( $reports, 1 ) ) );
+	/* translators: 1: number of pages with a link, 2: number of pages. */
+	$text = sprintf( _n( '%1$s of the last %2$s page had a link to heartbeatd.', '%1$s of the last %2$s pages had a link to heartbeatd.', count( $reports ), 'heartbeatd' ), number_format_i18n( $linked ), number_format_i18n( count( $reports ) ) );
+	return array( 2 * $linked < count( $reports ) ? heartbeatd_finding( 'pages-without-link', $text ) : heartbeatd_good_item( $text ) );
 }
 
 /**
@@ -147,7 +188,7 @@ function heartbeatd_report_ignored_settings() {
 	foreach ( array( 'url', 'api', 'site' ) as $name ) {
 		$ignored = heartbeatd_ignored_setting( $name );
 		if ( '' !== $ignored ) {
-			$items[] = heartbeatd_report_item( 'recommended', heartbeatd_ignored_note( 'HEARTBEATD_' . strtoupper( $name ), $ignored ) );
+			$items[] = heartbeatd_finding( 'ignored-setting', heartbeatd_ignored_note( 'HEARTBEATD_' . strtoupper( $name ), $ignored ) );
 		}
 	}
 	return $items;
@@ -168,34 +209,21 @@ function heartbeatd_ignored_note( $constant, $value ) {
 /**
  * Reports a page that does not get the plugin's script.
  *
- * @return array|null
+ * @return array[]
  */
 function heartbeatd_report_script() {
 	$script = wp_scripts()->query( 'heartbeat', 'registered' );
 	if ( ! $script ) {
-		return heartbeatd_report_item(
-			'critical',
-			__( 'Heartbeat is disabled: no page loads its script.', 'heartbeatd' ),
-			__( 'Another plugin, or the theme, deregisters it. With heartbeatd this is not needed: most beats do not reach PHP.', 'heartbeatd' )
-		);
+		return array( heartbeatd_finding( 'heartbeat-disabled' ) );
 	}
-	return heartbeatd_asset_url( 'heartbeat.js' ) === $script->src ? null : heartbeatd_report_item(
-		'critical',
-		/* translators: %s: address of a script. */
-		sprintf( __( 'Another plugin has replaced Heartbeat’s script with its own: %s', 'heartbeatd' ), $script->src ),
-		__( 'Deactivate that plugin or this one.', 'heartbeatd' )
-	);
+	return heartbeatd_asset_url( 'heartbeat.js' ) === $script->src ? array() : array( heartbeatd_finding( 'script-replaced', '`' . $script->src . '`.' ) );
 }
 
 /**
  * Reports how scheduled events run.
  *
- * @return array|null
+ * @return array[]
  */
 function heartbeatd_report_cron() {
-	return ! heartbeatd_cron_needs_requests() ? null : heartbeatd_report_item(
-		'good',
-		__( 'When a scheduled event is due, heartbeatd passes one beat of an open page to PHP, and WordPress runs the event.', 'heartbeatd' ),
-		__( 'An event waits for the next beat of an open page. To run events on time and without beats, set up a system cron and DISABLE_WP_CRON.', 'heartbeatd' )
-	);
+	return heartbeatd_cron_needs_requests() ? array( heartbeatd_finding( 'events-wait-for-beats' ) ) : array();
 }

@@ -22,6 +22,7 @@ function heartbeatd_default_options() {
 		'heartbeatd_address'        => array(),
 		'heartbeatd_learned'        => array(),
 		'heartbeatd_failures'       => array(),
+		'heartbeatd_link_reports'   => array(),
 		'heartbeatd_unrevoked'      => 0,
 		'heartbeatd_serial'         => sprintf( '%.0f', 1000 * microtime( true ) ), // After those of an earlier installation.
 		'heartbeatd_presence_table' => array(),

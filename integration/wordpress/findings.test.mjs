@@ -1,0 +1,67 @@
+// One site, broken in one way after the other: the settings screen, Site Health and wp heartbeatd
+// status name the same finding, and only that. docs/findings.md has the table.
+
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { test } from 'node:test'
+import { deployments, observe } from './deployments.mjs'
+import { until } from './live/live.mjs'
+import { logIn, withPlugin } from './plugin.mjs'
+
+test('broken deployments', { timeout: 600_000 }, async (t) => {
+	await withPlugin(t, async ({ site, server, browser, php, ask }) => {
+		const { request } = await logIn(await browser(), site, 'admin')
+		const route = nginx(site)
+		// The plugin has observed beats, so that nothing else is to be said.
+		php(observe)
+		const named = async () => ({
+			settings: findingsIn(await (await request.get(`${site.url}/wp-admin/options-general.php?page=heartbeatd`)).text()),
+			health: findingsIn((await (await request.get(`${site.url}/wp-admin/site-health.php`)).text()).replace(/\\"|\\u0022/g, '"')),
+			cli: (await ask(cli)).filter((line) => !line.startsWith('good')).map((line) => line.split(/ +/)[1]),
+		})
+		const all = (...names) => ({ settings: names, health: names, cli: names })
+
+		await t.test('nothing is wrong', async () => assert.deepEqual(await named(), all()))
+
+		for (const [what, deployment] of Object.entries(deployments)) {
+			await t.test(`${what}: ${deployment.finding}`, async () => {
+				if (deployment.edit) await route(deployment.edit)
+				const repair = deployment.break ? await deployment.break({ site, server, php, route }) : () => {}
+				try {
+					assert.deepEqual(await named(), all(deployment.finding))
+				} finally {
+					await repair()
+					await route((config) => config)
+					php(`update_option('heartbeatd_failures', array()); return 1;`)
+				}
+			})
+		}
+	})
+})
+
+// WP-CLI is not installed: this is what the command prints.
+const cli = `class WP_CLI { static $out = array(); static function line($l) { self::$out[] = $l; } static function halt($c) {} }
+	require_once WP_PLUGIN_DIR . '/heartbeatd/includes/admin/cli.php'; heartbeatd_cli_status(); return WP_CLI::$out;`
+
+// findingsIn returns the names of the findings in HTML.
+function findingsIn(html) {
+	const found = Array.from(html.matchAll(/ class="heartbeatd-(\w+)" data-finding="([^"]*)"/g))
+	assert.ok(found.length, 'there is a report')
+	return found.map(([, , name]) => name).filter(Boolean)
+}
+
+// nginx returns a function that changes the configuration of the site's web server, and waits until
+// it is in use.
+function nginx(site) {
+	const folder = dirname(site.dir)
+	const file = `${folder}/nginx.conf`
+	const original = readFileSync(file, 'utf8')
+	let version = 0
+	return async (edit) => {
+		const mark = `location = /version { return 200 "${++version}"; }`
+		writeFileSync(file, edit(original).replace('index index.php;', `index index.php;\n${mark}`))
+		process.kill(Number(readFileSync(`${folder}/nginx.pid`, 'utf8')), 'SIGHUP')
+		await until('the configuration of nginx', () => fetch(`${site.url}/version`).then((answer) => answer.text()).then((text) => text === String(version), () => false))
+	}
+}
