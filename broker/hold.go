@@ -73,6 +73,12 @@ func (b *Broker) keep(name []byte, k presence.Key, value *presence.Stored, w wri
 	if coalesce {
 		shown = b.shownConn(it)
 	}
+	switch {
+	case takesOver:
+		it.unproven = it.unproven || b.heldElsewhere(it.name)
+	case it.written == confirmed:
+		it.unproven = false
+	}
 	it.value = value
 	it.goal = expiring
 	if w.hold {
@@ -236,6 +242,7 @@ func (b *Broker) remoteChange(name string, stored *presence.Stored, rev uint64, 
 	case it.written != confirmed: // the ack of this node's write will show which one is newer
 		if stored != nil || byRemove {
 			it.foreignRev = max(it.foreignRev, rev)
+			it.unproven = it.unproven || stored != nil && stored.Held
 		}
 	case rev <= it.rev:
 	case stored != nil || byRemove: // the page is on another node now, or was removed

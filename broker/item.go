@@ -13,7 +13,8 @@ import (
 // goal is what the broker does with the key. Callers set it; Hold and Put also after Leave:
 //
 //	Hold ──→ renewed ──StopRenewing──→ expiring ←── Put, PutUntil
-//	renewed, expiring ──Leave──→ purged
+//	renewed ──Lost, if unproven──→ expiring
+//	renewed, expiring ──Leave, Lost──→ purged
 //	any ──Remove──→ removed
 //
 // pending is the next write while the goal is renewed or expiring:
@@ -54,6 +55,7 @@ type item struct {
 	rev      uint64        // the newest revision that this node may replace
 	arrival  Arrival       // of a take-over without ack, or 0
 	asked    bool          // rev is what NATS has just answered
+	unproven bool          // taken over from a page's link to another node, and not held again since the ack
 
 	// foreignRev is the newest revision of another node that arrived while a write of this
 	// node had no ack.

@@ -50,6 +50,35 @@ func (b *Broker) Disconnected(k presence.Key) {
 	}
 }
 
+// Lost is Leave for a page that lost its link at some time. An entry that the page has taken over,
+// and not held again since, ends one TTL after that time instead: the page may have given up its
+// hello and kept its link to the node before, or the take-over may have waited for NATS while the
+// page went on to another node. Its next beat there takes the entry back.
+func (b *Broker) Lost(k presence.Key, at time.Time) {
+	if !b.release(k, at.Add(b.ttl)) {
+		b.Leave(k)
+	}
+}
+
+// release makes an unproven entry one that nobody holds. It returns false if the entry is not
+// unproven, or until is over.
+func (b *Broker) release(k presence.Key, until time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	it := b.items[k.String()]
+	if it == nil || it.goal != renewed || !it.unproven || it.written == unsent || time.Now().After(until) {
+		return false
+	}
+	value := *it.value
+	value.Held = false
+	it.value, it.until = &value, until
+	it.goal, it.pending, it.arrival = expiring, newValue, 0
+	it.unconfirm()
+	b.refreshViews(it)
+	b.enqueue(it)
+	return true
+}
+
 // entitles reports whether an arrival allows to take over keys. The lock is held.
 func (b *Broker) entitles(a Arrival) bool { return a != 0 && a >= b.trusted }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
@@ -162,6 +163,78 @@ func TestPause(t *testing.T) {
 					t.Error("a hello later on takes nothing over")
 				}
 			})
+		})
+	}
+}
+
+// TestLost checks how the entry of a page ends that has lost its link.
+func TestLost(t *testing.T) {
+	k := page("r", "user-1", "a")
+	for _, c := range []struct {
+		name    string
+		there   *presence.Stored
+		beats   bool
+		ago     time.Duration
+		expires bool
+	}{
+		{"taken over", heldThere(k, at(1, "x")), false, 20 * time.Second, true},
+		{"taken over, and held again", heldThere(k, at(1, "x")), true, 20 * time.Second, false},
+		{"taken over, and lost a TTL ago", heldThere(k, at(1, "x")), false, 2 * time.Minute, false},
+		{"of no link before", foreignValue(k, at(1, "x")), false, 20 * time.Second, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := manualBroker()
+				b.update(entry{name: k.String(), value: c.there.JSON(), rev: 5})
+				b.TakeOver(k, at(2, "y"), b.Arrive())
+				acknowledge(b, nextWrite(t, b), 6)
+				if c.beats {
+					b.Hold(k, at(3, "z"))
+					acknowledge(b, nextWrite(t, b), 7)
+				}
+				b.Lost(k, time.Now().Add(-c.ago))
+				msg := nextWrite(t, b)
+				if !c.expires {
+					if op := msg.Header.Get(bucket.OperationHeader); op != kvPurged {
+						t.Errorf("operation %q, want a purge", op)
+					}
+					return
+				}
+				_, stored, err := presence.ParseStored(k.String(), msg.Data)
+				if err != nil || stored.Held {
+					t.Errorf("the link still holds %+v: %v", stored, err)
+				}
+				if ttl := msg.Header.Get(jetstream.MsgTTLHeader); ttl != "40s" {
+					t.Errorf("it lives for %q, want 40s", ttl)
+				}
+			})
+		})
+	}
+}
+
+// TestTakeOversAfterOutage has a page that moved while NATS was away: its take-over is written first,
+// and then that of the node where the page was before. The entry does not leave when this one ends.
+func TestTakeOversAfterOutage(t *testing.T) {
+	for _, watched := range []bool{true, false} {
+		t.Run(fmt.Sprint("watched ", watched), func(t *testing.T) {
+			b := manualBroker()
+			k := page("r", "user-1", "a")
+			there := heldThere(k, at(2, "y"))
+			b.TakeOver(k, at(1, "x"), b.Arrive())
+			msg := nextWrite(t, b)
+			if watched {
+				deliver(b, k, there, 10)
+				b.completed(msg.Reply, 0, nats.ErrTimeout)
+				b.down = nil
+			} else {
+				b.completed(msg.Reply, 0, &jetstream.APIError{ErrorCode: jetstream.JSErrCodeStreamWrongLastSequence})
+				b.lookedUp(<-b.lookups, &jetstream.RawStreamMsg{Sequence: 10, Data: there.JSON()}, nil)
+			}
+			acknowledge(b, nextWrite(t, b), 11)
+			b.Lost(k, time.Now())
+			if msg := nextWrite(t, b); len(msg.Data) == 0 {
+				t.Error("the entry leaves")
+			}
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/refusal"
 	"github.com/heartbeatd/heartbeatd/server/room"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
@@ -128,7 +129,11 @@ func (s *session) expire() {
 		s.mu.Unlock()
 		return
 	}
-	s.finish(refusal.TicketError("ticket expired: reconnect with a newer one"))
+	leave := s.broker.Leave
+	if !s.connected() {
+		leave = func(k presence.Key) { s.broker.Lost(k, s.disconnectedAt) }
+	}
+	s.finish(refusal.TicketError("ticket expired: reconnect with a newer one"), leave)
 	s.mu.Unlock()
 	s.forget(s)
 }
@@ -136,19 +141,19 @@ func (s *session) expire() {
 // end ends the session and its entries.
 func (s *session) end(bye *transport.Bye) {
 	s.mu.Lock()
-	s.finish(bye)
+	s.finish(bye, s.broker.Leave)
 	s.mu.Unlock()
 	s.forget(s)
 }
 
-// finish is end with s.mu held. When s.mu is unlocked, another session of the same page may
-// begin and write the same entries.
-func (s *session) finish(bye *transport.Bye) {
+// finish is end with s.mu held; leave ends each entry. When s.mu is unlocked, another session of the
+// same page may begin and write the same entries.
+func (s *session) finish(bye *transport.Bye, leave func(presence.Key)) {
 	if s.ended {
 		return
 	}
 	for _, e := range s.entries {
-		s.broker.Leave(s.keyOf(e.room, e.clientID))
+		leave(s.keyOf(e.room, e.clientID))
 	}
 	s.held.Leave(s.rows(), s.disconnectedAt)
 	s.stop(bye)

@@ -93,7 +93,7 @@ func (s *session) begin(replay *replayBuffer, claims *ticket.Claims, hello trans
 		return "", err
 	}
 	if err := s.confirm(); err != nil {
-		s.finish(nil)
+		s.finish(nil, s.broker.Leave)
 		return "", err
 	}
 	cursor = replay.subscribe(s, hello.After)

@@ -43,15 +43,51 @@ func TestOnlyHelloTakesOver(t *testing.T) {
 			until(t, "the end of the old session", func() bool { return old.sessions.count("") == 0 })
 			last := old.page(t, 3)
 			last.socket(t).beat(1, last.pinging("upload")) // is written after what that session has removed
-			watching.presence(wordpress.AdminRoom, isJoin("user-3"))
-			for _, f := range watching.seen {
-				for _, e := range f.Left {
-					t.Errorf("%v left", e["client_id"])
-				}
-			}
+			watching.nobodyLeft("user-3")
 			other.wantHolder(t, "other")
 			old.wantHolder(t, "other")
 		})
+	}
+}
+
+// TestUnusedTakeOver opens a page on a node, and on another one with a connection that it gives up
+// at once, as when the welcome is late. The page goes on at the first node, so its entry must not
+// leave when its session on the other one ends.
+func TestUnusedTakeOver(t *testing.T) {
+	first := newNodeOn(t, broker.Config{Listen: "127.0.0.1:0", Node: "first", TTL: time.Minute})
+	other := newNodeOn(t, broker.Config{URL: "nats://" + first.broker.ListenAddr(), Node: "other", TTL: time.Minute})
+	watching := first.page(t, 1).socket(t)
+	p := first.page(t, 2)
+	used := p.socket(t)
+	used.beat(1, p.pinging("dashboard"))
+	watching.presence(wordpress.AdminRoom, isJoin("user-2"))
+
+	again := *p
+	again.node = other
+	unused, _, err := again.dial(t, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unused.send(again.helloWith(again.pinging("dashboard")))
+	first.wantHolder(t, "other")
+	_ = unused.conn.CloseNow()
+	used.beat(2, p.pinging("dashboard"))
+	until(t, "the end of the unused session", func() bool { return other.sessions.count("") == 0 })
+	last := other.page(t, 3)
+	last.socket(t).beat(1, last.pinging("upload")) // is written after what that session has done
+	watching.nobodyLeft("user-3")
+	used.beat(3, p.pinging("dashboard"))
+	other.wantHolder(t, "first")
+}
+
+// nobodyLeft waits for a join, and checks that nobody has left before it.
+func (s *socket) nobodyLeft(joins string) {
+	s.t.Helper()
+	last := s.presence(wordpress.AdminRoom, isJoin(joins))
+	for _, f := range append(s.seen, last) {
+		for _, e := range f.Left {
+			s.t.Errorf("%v left", e["client_id"])
+		}
 	}
 }
 
