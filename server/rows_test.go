@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
@@ -156,7 +155,7 @@ func TestRowsOfPages(t *testing.T) {
 	list.send(`{"type":"note","body":"data%5Bpresence-ping%5D%5Bscreen%5D=x&has_focus=false&idle=0&hidden=1"}`)
 	until(t, "the call for the other page", func() bool { return w.count() == 4 })
 	_ = list.conn.CloseNow()
-	time.Sleep(50 * time.Millisecond)
+	until(t, "the end of the hidden page", func() bool { return n.sessions.count(demoSite) == 1 })
 	_ = board.conn.CloseNow()
 	w.called(t, "left admin/online user-2")
 	if c := w.count(); c != 5 {
