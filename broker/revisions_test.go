@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -19,12 +20,13 @@ type entry struct {
 	name  string
 	value []byte // nil: a delete marker
 	rev   uint64
+	ago   time.Duration // since NATS has stored it
 }
 
 func (e entry) Key() string        { return e.name }
 func (e entry) Value() []byte      { return e.value }
 func (e entry) Revision() uint64   { return e.rev }
-func (e entry) Created() time.Time { return time.Now() }
+func (e entry) Created() time.Time { return time.Now().Add(-e.ago) }
 func (e entry) Operation() jetstream.KeyValueOp {
 	if e.value == nil {
 		return jetstream.KeyValuePurge
@@ -117,5 +119,32 @@ func TestLostConnectionCancelsRequests(t *testing.T) {
 	b.disconnected(nats.ErrDisconnected)
 	if request.Err() == nil || b.Ready() == nil {
 		t.Error("the request is not cancelled, or the broker is ready")
+	}
+}
+
+// TestWatchOfAnotherClock brings what a NATS server has stored whose clock is behind that of the one
+// before. It is shown, and the node asks for the time again. Without a change of the clock, what was
+// stored as long ago has expired.
+func TestWatchOfAnotherClock(t *testing.T) {
+	for _, another := range []bool{true, false} {
+		t.Run(fmt.Sprint("another clock ", another), func(t *testing.T) {
+			b := manualBroker()
+			_, d := manualView(b)
+			now := time.Now()
+			b.natsClock.Answered(now, now, now)
+			k := page("r", "user-1", "a")
+			if another {
+				b.update(entry{name: k.String(), rev: 1})
+			}
+			b.update(entry{name: k.String(), value: foreignValue(k, at(1, "x")).JSON(), rev: 2, ago: time.Hour})
+			want := ""
+			if another {
+				want = "joined user-1"
+			}
+			d.want(t, want)
+			if (len(b.check) > 0) != another {
+				t.Errorf("the clock is asked again: %v", len(b.check) > 0)
+			}
+		})
 	}
 }
