@@ -23,8 +23,13 @@ const (
 	// restoreWait is the time after which it tries again.
 	restoreWait = time.Second
 	// settleTime is the age from which a stream has the revocations that other nodes have published again after NATS had
-	// lost it: they notice that within 15 s.
-	settleTime = 20 * time.Second
+	// lost it, if the last one of these is older than quietTime: nodes notice that within 15 s on a machine that is not busy.
+	settleTime = 45 * time.Second
+	quietTime  = 15 * time.Second
+	// settleMost is the age from which it has them in any case: the clock of a WordPress may make all revocations look old.
+	settleMost = 3 * time.Minute
+	// oldAge is the age from which a revocation has been published again.
+	oldAge = 10 * time.Second
 	// restoreBatch is how many revocations it takes at once.
 	restoreBatch = 100
 )
@@ -46,6 +51,7 @@ type Reader struct {
 	epoch string    // of the stream
 	tip   uint64    // the number of its last message when this node subscribed
 	born  time.Time // when its first message was stored, if this node has received that
+	again time.Time // when the last revocation was stored that a node has published again
 }
 
 // Start subscribes to the stream of revocations. Until the node has read it, the verifier accepts only
@@ -92,6 +98,9 @@ func (r *Reader) receive(m broker.Message) {
 		} else {
 			r.Tickets.Revoke(m.Site, revoked)
 			r.Apply(m.Site, revoked)
+			if m.Stored.Sub(time.UnixMilli(revoked.Until)) > oldAge {
+				r.again = m.Stored
+			}
 		}
 	}
 	if m.Cursor.Seq == 1 {
@@ -105,16 +114,18 @@ func (r *Reader) receive(m broker.Message) {
 // caughtUp is called when this node has read the stream. A new one in an external NATS may lack revocations that other nodes
 // still know.
 func (r *Reader) caughtUp() {
-	wait := r.settle - r.Broker.Now().Sub(r.born)
+	now := r.Broker.Now()
+	wait := max(r.settle-now.Sub(r.born), min(quietTime-now.Sub(r.again), settleMost-now.Sub(r.born)))
 	if r.born.IsZero() || wait <= 0 || r.Broker.RunsNATS() {
 		r.Tickets.SetComplete()
 		return
 	}
 	r.isNew.Store(true)
 	select {
-	case r.settling <- wait:
+	case <-r.settling: // nobody else sends
 	default:
 	}
+	r.settling <- wait
 }
 
 // Restore publishes the revocations that this node has and NATS has lost, until stop is closed: nodes
