@@ -59,7 +59,7 @@ var allowed = map[string][]string{
 	"/server/version":       {},
 	"/server/wordpress":     {},
 	"/transport":            {},
-	"/broker":               {"/broker/ack", "/broker/bucket", "/broker/budget", "/broker/clock", "/broker/embedded", "/broker/external", "/broker/leader", "/broker/lease", "/broker/presence", "/broker/problem", "/broker/recent", "/broker/streamsize"},
+	"/broker":               {"/broker/ack", "/broker/bucket", "/broker/budget", "/broker/clock", "/broker/embedded", "/broker/external", "/broker/leader", "/broker/lease", "/broker/presence", "/broker/problem", "/broker/recent", "/broker/streamsize", "/broker/wheel"},
 	"/broker/ack":           {},
 	"/broker/clock":         {},
 	"/broker/embedded":      {"/broker/budget", "/broker/presence"},
@@ -72,6 +72,7 @@ var allowed = map[string][]string{
 	"/broker/problem":       {},
 	"/broker/recent":        {},
 	"/broker/streamsize":    {"/broker/problem"},
+	"/broker/wheel":         {},
 	"/client-js":            {},
 	"/internal/leaktest":    {},                            // for tests only
 	"/internal/nodetest":    {"/broker", "/server/ticket"}, // for tests only

@@ -22,6 +22,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/broker/problem"
 	"github.com/heartbeatd/heartbeatd/broker/streamsize"
+	"github.com/heartbeatd/heartbeatd/broker/wheel"
 )
 
 // Config configures Open. The zero value runs NATS in this process, in memory.
@@ -84,7 +85,7 @@ type Broker struct {
 	closed     bool
 	items      map[string]*item
 	ofSite     map[string]map[*item]bool // the items of each site
-	wheel      *wheel
+	wheel      *wheel.Wheel[*item]
 	queue      *list.List              // items to be written, oldest first
 	inFlight   map[string]pendingWrite // by reply subject
 	writeCount uint64                  // the number of writes, for reply subjects
@@ -185,7 +186,7 @@ func newBroker(c Config) *Broker {
 
 		items:       map[string]*item{},
 		ofSite:      map[string]map[*item]bool{},
-		wheel:       newWheel(),
+		wheel:       wheel.New[*item](),
 		queue:       list.New(),
 		inFlight:    map[string]pendingWrite{},
 		views:       map[string][]*View{},

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/broker/wheel"
 )
 
 const (
@@ -65,12 +66,12 @@ func (b *Broker) delayDate(it *item) {
 // plan moves the item to the slot that the wheel reaches d after the last written beat, or
 // up to a quarter of d sooner, so that pages that beat together are spread.
 func (b *Broker) plan(it *item, d time.Duration) {
-	d -= d / 4 * time.Duration(it.home) / slots
-	b.wheel.plan(it, int((it.sentBeat+d-b.clock())/b.step()))
+	d -= d / 4 * time.Duration(it.Home()) / wheel.Slots
+	b.wheel.Plan(it, int((it.sentBeat+d-b.clock())/b.step()))
 }
 
 // step is the time between two slots of the wheel.
-func (b *Broker) step() time.Duration { return b.ttl / 3 / slots }
+func (b *Broker) step() time.Duration { return b.ttl / 3 / wheel.Slots }
 
 // flush makes all delayed dates due. The lock is held.
 func (b *Broker) flush() {

@@ -148,7 +148,7 @@ func (b *Broker) add(name []byte, k presence.Key) *item {
 		b.ofSite[it.site] = map[*item]bool{}
 	}
 	b.ofSite[it.site][it] = true
-	b.wheel.add(it)
+	b.wheel.Add(it, it.name)
 	return it
 }
 
@@ -263,7 +263,7 @@ func (b *Broker) drop(it *item) {
 	if delete(b.ofSite[it.site], it); len(b.ofSite[it.site]) == 0 {
 		delete(b.ofSite, it.site)
 	}
-	b.wheel.remove(it)
+	b.wheel.Remove(it)
 	marker := markerSize(it.name)
 	b.budgets.Entries.Give(it.site, 1)
 	b.budgets.EntryBytes.Give(it.site, it.size-marker)

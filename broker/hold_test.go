@@ -3,6 +3,8 @@ package broker
 import (
 	"testing"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker/wheel"
 )
 
 func TestHoldAndLeave(t *testing.T) {
@@ -92,30 +94,15 @@ func TestRenewalsAreSpread(t *testing.T) {
 		t.Fatalf("%d of 10,000 items were queued at first", n)
 	}
 	total := 0
-	for i := range slots {
+	for i := range wheel.Slots {
 		b.renewSlot()
 		n := sent()
 		if total += n; n > 200 {
-			t.Errorf("%d renewals in step %d of %d, want at most 200", n, i, slots)
+			t.Errorf("%d renewals in step %d of %d, want at most 200", n, i, wheel.Slots)
 		}
 	}
 	if total != 10_000 {
 		t.Errorf("%d renewals in a third of the TTL", total)
-	}
-}
-
-func TestWheelCatchesUp(t *testing.T) {
-	w := newWheel()
-	w.turned = 7
-	for running, want := range map[time.Duration]int{
-		70 * time.Millisecond: 0, 79 * time.Millisecond: 0, 80 * time.Millisecond: 1,
-		300 * time.Millisecond: 23, time.Hour: slots,
-	} {
-		t.Run(running.String(), func(t *testing.T) {
-			if got := w.behind(running, 10*time.Millisecond); got != want {
-				t.Errorf("%d slots are due, want %d", got, want)
-			}
-		})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/broker/wheel"
 )
 
 // item is this node's state of one key. The broker's lock guards it. It has three states,
@@ -61,8 +62,7 @@ type item struct {
 	// node had no ack.
 	foreignRev uint64
 
-	index      int32 // in its slot of the wheel
-	home, slot uint8 // slots of the wheel
+	wheel.Place
 
 	goal    goal
 	pending pending

@@ -13,6 +13,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/broker/wheel"
 )
 
 // The tests in this file take the part of NATS: they acknowledge writes and deliver changes
@@ -130,7 +131,7 @@ func testExpectedRevisions(t *testing.T) {
 		return msg
 	}
 	renew := func() {
-		for range slots {
+		for range wheel.Slots {
 			time.Sleep(b.step())
 			b.renewSlot()
 		}
@@ -244,7 +245,7 @@ func TestRefusedWriteWaitsForRenewal(t *testing.T) {
 	if b.queue.Len() != 0 || b.down != nil || errs.String() == "" {
 		t.Errorf("queued: %d, down: %v, logged: %q", b.queue.Len(), b.down, errs)
 	}
-	for range slots {
+	for range wheel.Slots {
 		b.renewSlot()
 	}
 	nextWrite(t, b)
