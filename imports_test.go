@@ -24,7 +24,7 @@ var allowed = map[string][]string{
 	"/server/heartbeatd/terminal":   {},
 	"/server/heartbeatd/secretfile": {},
 
-	"/server":               {"/transport", "/broker", "/broker/budget", "/broker/presence", "/server/admin", "/server/balance", "/server/clocks", "/server/cron", "/server/demosite", "/server/deposit", "/server/forward", "/server/hook", "/server/hourly", "/server/limit", "/server/message", "/server/metrics", "/server/network", "/server/origin", "/server/phpbeats", "/server/pipeline", "/server/pushtransport", "/server/presencesync", "/server/proxy", "/server/readiness", "/server/refusal", "/server/replay", "/server/restapi", "/server/revocation", "/server/room", "/server/sessionindex", "/server/settings", "/server/sitecall", "/server/ticket", "/server/wordpress"},
+	"/server":               {"/transport", "/broker", "/broker/budget", "/broker/presence", "/server/admin", "/server/balance", "/server/clocks", "/server/cron", "/server/demosite", "/server/deposit", "/server/forward", "/server/hook", "/server/hourly", "/server/limit", "/server/message", "/server/metrics", "/server/network", "/server/origin", "/server/pageentries", "/server/phpbeats", "/server/pipeline", "/server/pushtransport", "/server/presencesync", "/server/proxy", "/server/readiness", "/server/refusal", "/server/replay", "/server/restapi", "/server/revocation", "/server/room", "/server/sessionindex", "/server/settings", "/server/sitecall", "/server/ticket", "/server/wordpress"},
 	"/server/admin":         {"/server/balance", "/server/console", "/server/origin", "/server/readiness", "/server/restapi", "/server/version"},
 	"/server/console":       {},
 	"/server/balance":       {"/broker"},
@@ -34,6 +34,7 @@ var allowed = map[string][]string{
 	"/server/metrics":       {"/broker", "/server/readiness", "/server/version"},
 	"/server/network":       {},
 	"/server/origin":        {},
+	"/server/pageentries":   {"/broker/presence"},
 	"/server/phpbeats":      {"/broker", "/broker/budget", "/server/message", "/server/ticket"},
 	"/server/demosite":      {"/broker", "/broker/presence", "/server/hook", "/server/ticket", "/server/wordpress"},
 	"/server/settings":      {"/server/limit", "/server/network", "/server/origin", "/server/proxy"},

@@ -86,8 +86,8 @@ func TestEntriesInPostRooms(t *testing.T) {
 	until(t, "an entry without a handle in the last beat is no longer renewed", func() bool {
 		page.mu.Lock()
 		defer page.mu.Unlock()
-		i := page.entries.find(k)
-		return i >= 0 && !page.entries[i].pinged
+		i := page.entries.Find(k)
+		return i >= 0 && !page.entries[i].Pinged
 	})
 	s.beat(2, p.form(handle("presence-editor-ping", "post_id", "77"))) // the ticket does not allow it
 	if a := n.presence(t, "GET", "prefix=postType/", ""); strings.Contains(a.text, ":77") {

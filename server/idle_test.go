@@ -110,7 +110,7 @@ func TestHiddenPageBecomesIdle(t *testing.T) {
 	until(t, "idle", idle(true))
 	page.mu.Lock()
 	defer page.mu.Unlock()
-	if page.entries[0].pinged {
+	if page.entries[0].Pinged {
 		t.Error("the entry of the hidden page is renewed again")
 	}
 }

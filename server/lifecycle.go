@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/server/pageentries"
 	"github.com/heartbeatd/heartbeatd/server/refusal"
 	"github.com/heartbeatd/heartbeatd/server/room"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
@@ -58,10 +59,10 @@ func (s *session) accept(claims *ticket.Claims) {
 	s.site.setCalls(claims)
 	s.site.cron.Tell(claims.Cron, claims.IssuedAt.UnixMilli())
 	s.last.Store(claims)
-	s.entries = slices.DeleteFunc(s.entries, func(e sessionEntry) bool {
-		may := s.user.MayEnter(e.room)
+	s.entries = slices.DeleteFunc(s.entries, func(e pageentries.Entry) bool {
+		may := s.user.MayEnter(e.Room)
 		if !may {
-			s.broker.Leave(s.keyOf(e.room, e.clientID))
+			s.broker.Leave(s.keyOf(e.Room, e.ClientID))
 		}
 		return !may
 	})
@@ -153,7 +154,7 @@ func (s *session) finish(bye *transport.Bye, leave func(presence.Key)) {
 		return
 	}
 	for _, e := range s.entries {
-		leave(s.keyOf(e.room, e.clientID))
+		leave(s.keyOf(e.Room, e.ClientID))
 	}
 	s.held.Leave(s.rows(), s.disconnectedAt)
 	s.stop(bye)
@@ -178,7 +179,7 @@ func (s *session) stop(bye *transport.Bye) {
 		s.site.rooms.Leave(r, s)
 	}
 	for _, e := range s.entries {
-		s.site.sync.Opened(s.keyOf(e.room, e.clientID))
+		s.site.sync.Opened(s.keyOf(e.Room, e.ClientID))
 	}
 	s.entries, s.rooms = nil, nil
 	s.site.rooms.Notifier.Unsubscribe(s)
@@ -196,8 +197,8 @@ func (s *session) connect(out *transport.Outbox, dates bool) {
 	out.OnDrained(s.catchUp)
 	s.arrival = s.broker.Arrive()
 	for i, e := range s.entries {
-		s.entries[i].taken = false
-		s.site.sync.Opened(s.keyOf(e.room, e.clientID))
+		s.entries[i].Taken = false
+		s.site.sync.Opened(s.keyOf(e.Room, e.ClientID))
 	}
 }
 
@@ -224,7 +225,7 @@ func (s *session) disconnect(out *transport.Outbox) {
 		s.timer.Reset(s.grace)
 		s.held.Update(s.rows())
 		for _, e := range s.entries {
-			k := s.keyOf(e.room, e.clientID)
+			k := s.keyOf(e.Room, e.ClientID)
 			s.broker.Disconnected(k)
 			s.site.sync.Closed(k, s.disconnectedAt)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/limit"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/metrics"
+	"github.com/heartbeatd/heartbeatd/server/pageentries"
 	"github.com/heartbeatd/heartbeatd/server/pipeline"
 	"github.com/heartbeatd/heartbeatd/server/pushtransport"
 	"github.com/heartbeatd/heartbeatd/server/refusal"
@@ -66,7 +67,7 @@ type session struct {
 	claims         *ticket.Claims
 	earlier        []*ticket.Claims // from newest to oldest, for what they say about single posts
 	user           *hook.User
-	entries        sessionEntries
+	entries        pageentries.List
 	arrival        broker.Arrival // of its connection; 0 without one
 	rooms          []*room.Room   // rooms that the page hears
 	focusedAt      int64          // Unix ms: when it last beat with the focus
@@ -103,7 +104,7 @@ func (s *session) Beat(_ context.Context, received transport.Beat) transport.Tic
 		}
 		return transport.Tick{Decline: true}
 	}
-	s.entries.clearPinged()
+	s.entries.ClearPinged()
 	tick := s.pipeline.Answer(&b.Call)
 	s.stopRenewing()
 	s.subscribeActivePosts(b.Data, nudgeInterval, true)
@@ -147,7 +148,7 @@ func (s *session) note(form *wordpress.Array) {
 	}
 	b := &beat{Call: hook.Call{User: s.user, Post: form, Now: s.broker.Now()}, site: s.site, entries: s}
 	b.read()
-	s.entries.clearPinged()
+	s.entries.ClearPinged()
 	pipeline.Ping(&b.Call)
 	s.stopRenewing()
 	s.subscribeActivePosts(b.Data, phpNudgeInterval, false)
@@ -168,7 +169,7 @@ func (s *session) reportIdle(form *wordpress.Array) bool {
 		return false
 	}
 	for _, e := range s.entries {
-		s.broker.SetIdle(s.keyOf(e.room, e.clientID))
+		s.broker.SetIdle(s.keyOf(e.Room, e.ClientID))
 	}
 	s.held.SetIdle(s.broker)
 	return true
@@ -184,12 +185,12 @@ func (s *session) write(c *hook.Call, e presence.Entry) error {
 	}
 	e.Idle = s.idle
 	k, value := s.keyOf(e.Room, e.ClientID), presence.Stored{Entry: e, FocusedAt: s.focusedAt}
-	own := s.entries.add(k)
-	if own.taken {
+	own := s.entries.Add(k)
+	if own.Taken {
 		return s.broker.Hold(k, value)
 	}
 	err := s.broker.TakeOver(k, value, s.arrival)
-	own.taken = err == nil
+	own.Taken = err == nil
 	return err
 }
 
@@ -202,8 +203,8 @@ func (s *session) keyOf(room, clientID string) presence.Key {
 // Presence API does: the tab is hidden.
 func (s *session) stopRenewing() {
 	for _, e := range s.entries {
-		if !e.pinged {
-			s.broker.StopRenewing(s.keyOf(e.room, e.clientID))
+		if !e.Pinged {
+			s.broker.StopRenewing(s.keyOf(e.Room, e.ClientID))
 		}
 	}
 }
@@ -213,7 +214,7 @@ func (s *session) stopRenewing() {
 func (s *session) release(k presence.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.entries.remove(k)
+	s.entries.Remove(k)
 }
 
 // keeps reports whether the page's link renews an entry, or did until just now: what PHP
@@ -224,10 +225,10 @@ func (s *session) keeps(k presence.Key) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if linked || time.Since(s.disconnectedAt) < s.grace/2 {
-		i := s.entries.find(k)
-		return i >= 0 && s.entries[i].pinged
+		i := s.entries.Find(k)
+		return i >= 0 && s.entries[i].Pinged
 	}
-	s.entries.remove(k)
+	s.entries.Remove(k)
 	return false
 }
 
