@@ -44,7 +44,7 @@ var allowed = map[string][]string{
 	"/server/sitecall":      {"/server/origin", "/server/ticket"},
 	"/server/deposit":       {"/broker", "/broker/budget", "/server/message", "/server/wordpress"},
 	"/server/readiness":     {"/broker", "/broker/problem"},
-	"/server/replay":        {"/broker", "/server/message", "/transport"},
+	"/server/replay":        {"/broker", "/broker/clock", "/server/message", "/transport"},
 	"/server/refusal":       {"/server/hourly", "/server/metrics", "/server/network", "/server/ticket", "/transport"},
 	"/server/message":       {"/broker/presence", "/server/wordpress"},
 	"/server/room":          {"/transport", "/broker", "/broker/presence", "/server/hook", "/server/wordpress"},

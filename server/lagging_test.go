@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/clock"
 )
 
 // blockingLog is a log that blocks at the warning about an invalid message, until release is closed.
@@ -59,5 +60,32 @@ func TestPageOfLaggingNode(t *testing.T) {
 		if got := r.until(`"next"`, ""); len(got) != 1 {
 			t.Errorf("%s: got %v", linkTransports[i], got)
 		}
+	}
+}
+
+// TestPageOfCutNode opens pages on a node that cannot ask NATS for the latest pushes. They get none that are older,
+// neither there nor on another node.
+func TestPageOfCutNode(t *testing.T) {
+	hub := newHub(t)
+	g := newGate(t, hub.ListenAddr())
+	cut := newNodeOn(t, broker.Config{TTL: time.Minute, URL: g.url})
+	other := newNodeOn(t, broker.Config{TTL: time.Minute, URL: "nats://" + hub.ListenAddr()})
+	cut.subscribed(t)
+	other.subscribed(t)
+	cut.page(t, 2).read(t, "websocket", "")
+	g.shut()
+	other.pushed(t, everybody, `"old"`)
+	began := time.Now()
+	until(t, "a push that is old enough", func() bool { return time.Since(began) > clock.Tolerance })
+	stays, moves := cut.page(t, 2).read(t, "websocket", ""), cut.page(t, 2)
+	cursor := moves.read(t, "websocket", "").cursor
+	g.open()
+	other.pushed(t, everybody, `"next"`)
+	if got := stays.until(`"next"`, ""); len(got) != 1 {
+		t.Errorf("the page that stays got %v", got)
+	}
+	moves.node = other
+	if got := moves.read(t, "websocket", cursor).until(`"next"`, ""); len(got) != 1 {
+		t.Errorf("the page that moves got %v", got)
 	}
 }

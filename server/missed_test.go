@@ -242,7 +242,7 @@ func TestBacklog(t *testing.T) {
 	n.subscribed(t)
 	m := n.replay
 	receive := func(epoch string, seq uint64) {
-		m.receive(broker.Message{Site: demoSite, Cursor: broker.Cursor{Epoch: epoch, Seq: seq}, Data: fmt.Appendf(nil, `{"kind":"push","to":{"all":true},"data":"%s-%d"}`, epoch, seq)})
+		m.receive(broker.Message{Site: demoSite, Cursor: broker.Cursor{Epoch: epoch, Seq: seq}, Stored: time.Now(), Data: fmt.Appendf(nil, `{"kind":"push","to":{"all":true},"data":"%s-%d"}`, epoch, seq)})
 	}
 	m.subscribed(1, broker.Cursor{Epoch: "e", Seq: 4})
 	receive("e", 1)

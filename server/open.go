@@ -47,15 +47,16 @@ func (s *Server) open(r *http.Request, hello transport.Hello, out *transport.Out
 	if _, err := st.watch(r.Context()); err != nil { // may wait, so it comes before any lock
 		return nil, none, refusal.Stopping(err)
 	}
-	if hello.After == "" {
-		s.replay.reach(r.Context(), s.broker)
+	after := hello.After
+	if after == "" {
+		after = s.replay.reach(r.Context(), s.broker)
 	}
 	id, _ := claims.UserID()
 	sess, resumed, err := s.sessions.enter(&s.shared, st, sessionKey{st.ID, id, hello.Conn}, claims)
 	if err != nil {
 		return nil, none, err
 	}
-	cursor, err := sess.begin(s.replay, claims, hello, out, resumed)
+	cursor, err := sess.begin(s.replay, after, claims, hello, out, resumed)
 	if err != nil {
 		return nil, none, err
 	}
@@ -64,7 +65,7 @@ func (s *Server) open(r *http.Request, hello transport.Hello, out *transport.Out
 
 // begin starts the session as the hello asks, and returns the cursor that the page's pushes
 // follow. It is called with s.mu held, and unlocks it.
-func (s *session) begin(replay *replayBuffer, claims *ticket.Claims, hello transport.Hello, out *transport.Outbox, resumed bool) (cursor string, err error) {
+func (s *session) begin(replay *replayBuffer, after string, claims *ticket.Claims, hello transport.Hello, out *transport.Outbox, resumed bool) (cursor string, err error) {
 	begun := false
 	defer func() {
 		if !begun {
@@ -96,7 +97,7 @@ func (s *session) begin(replay *replayBuffer, claims *ticket.Claims, hello trans
 		s.finish(nil, s.broker.Leave)
 		return "", err
 	}
-	cursor = replay.subscribe(s, hello.After)
+	cursor = replay.subscribe(s, after)
 	s.tellRows(resumed, hello.After != "")
 	s.deposited = nil // a page with a new connection knows of none
 	s.sendDeposits("", 0)

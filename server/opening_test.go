@@ -49,7 +49,7 @@ func (o *opening) open(t *testing.T) (*session, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.begin(o.n.replay, o.claims, transport.Hello{Body: o.p.pinging("dashboard")}, o.out, resumed)
+	_, err = s.begin(o.n.replay, "", o.claims, transport.Hello{Body: o.p.pinging("dashboard")}, o.out, resumed)
 	return s, err
 }
 
@@ -165,7 +165,7 @@ func TestOpenPanics(t *testing.T) {
 				t.Error("no panic")
 			}
 		}()
-		_, _ = s.begin(n.replay, &broken, transport.Hello{}, o.out, resumed)
+		_, _ = s.begin(n.replay, "", &broken, transport.Hello{}, o.out, resumed)
 	}()
 	if s.connected() || !s.mu.TryLock() {
 		t.Fatal("the session is attached, or locked")

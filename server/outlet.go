@@ -130,6 +130,18 @@ func (o *outlet) subscribed(upTo broker.Cursor) {
 	o.subscribing, o.pushed = false, upTo
 }
 
+// skip leaves out the pushes up to a cursor, which follow those that the page was sent. It returns false if
+// there is no connection, or the replay buffer has not sent it the pushes that it missed.
+func (o *outlet) skip(upTo broker.Cursor) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.out == nil || o.subscribing {
+		return false
+	}
+	o.pushed = upTo
+	return true
+}
+
 // tellCursor sends a page the frame with the cursor of this node, unless it does not fit, or the page
 // has not been sent all pushes up to there, or more.
 func (o *outlet) tellCursor(frame []byte, at broker.Cursor) {

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -27,7 +28,8 @@ type replayBuffer struct {
 
 	mu      sync.Mutex // guards the following fields
 	kept    replay.Buffer
-	targets []*session // reused by send
+	early   map[*session]time.Time // pages that get no message that NATS stored before this time
+	targets []*session             // reused by send
 }
 
 // subscribed takes the numbers of the first and the last message of the stream, before they are
@@ -85,13 +87,16 @@ func (b *replayBuffer) receive(m broker.Message) {
 func (b *replayBuffer) deliver(st *site, m broker.Message, msg message.Message) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.tellMissed(b.kept.Received(m.Cursor))
+	b.tellMissed(b.kept.Received(m.Cursor, m.Stored))
+	maps.DeleteFunc(b.early, func(s *session, opened time.Time) bool {
+		return !m.Stored.Before(opened) || !s.skip(m.Cursor)
+	})
 	began := time.Now()
 	switch {
 	case st == nil:
 	case msg.Kind == message.Push:
 		frame := replay.PushFrame(m.Cursor, msg)
-		b.kept.Keep(replay.Push{Site: st.ID, To: msg.To, Cursor: m.Cursor, Frame: frame, At: time.Now()})
+		b.kept.Keep(replay.Push{Site: st.ID, To: msg.To, Cursor: m.Cursor, Frame: frame, At: time.Now(), Stored: m.Stored})
 		b.send(st, msg.To, frame, m.Cursor)
 		b.metrics.Delivered(metrics.Push, time.Since(began))
 	case msg.Kind == message.Nudge:
@@ -125,7 +130,7 @@ func (b *replayBuffer) send(st *site, to message.Target, frame []byte, at broker
 func (b *replayBuffer) subscribe(s *session, after string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	from, missed := b.kept.Position(s.key.site, after)
+	from, missed, opened := b.kept.Position(s.key.site, after)
 	if missed != nil {
 		s.Send(missed)
 	}
@@ -140,16 +145,27 @@ func (b *replayBuffer) subscribe(s *session, after string) string {
 		upTo.Seq = max(upTo.Seq, b.kept.Cursor.Seq)
 	}
 	s.subscribed(upTo)
-	return from.String()
+	delete(b.early, s)
+	if !opened.IsZero() {
+		if len(b.early) > 2*b.sessions.count("") { // others have gone since
+			maps.DeleteFunc(b.early, func(s *session, _ time.Time) bool { return !s.connected() })
+		}
+		b.early[s] = opened
+	}
+	return replay.WithOpened(from, opened)
 }
 
 // reach asks NATS for the last message of the stream: a new page gets the pushes that follow it, also on a node
-// that has not received it yet. If NATS does not answer, a page may get pushes that are older than itself.
-func (b *replayBuffer) reach(ctx context.Context, from *broker.Broker) {
+// that has not received it yet. If NATS does not answer, reach returns a cursor for the page.
+func (b *replayBuffer) reach(ctx context.Context, from *broker.Broker) (cursor string) {
 	last := b.asking.Last(ctx, from)
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if last.Epoch == "" || last.Epoch != b.kept.Cursor.Epoch {
+		return b.kept.Opened(from.Now())
+	}
 	b.kept.Reached(last)
+	return ""
 }
 
 // sendAway calls leave, which sends a page to another node, and tells the page its cursor first:

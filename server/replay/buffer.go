@@ -27,14 +27,16 @@ type Push struct {
 	Cursor broker.Cursor
 	Frame  []byte
 	At     time.Time
+	Stored time.Time // when NATS stored it, by its clock
 }
 
 // Buffer has the pushes of a stream. It is not safe for concurrent use.
 type Buffer struct {
 	Cursor broker.Cursor // of the last message
 
-	tip     uint64 // the stream's last known sequence number; messages up to it may not have come yet
-	pushes  []Push // the oldest first
+	stored  time.Time // when NATS stored the last message
+	tip     uint64    // the stream's last known sequence number; messages up to it may not have come yet
+	pushes  []Push    // the oldest first
 	bytes   int
 	dropped dropped
 }
@@ -51,10 +53,10 @@ func (b *Buffer) Subscribed(first uint64, tip broker.Cursor) (missed broker.Curs
 	return missed
 }
 
-// Received takes the cursor of the next message. missed is as in Subscribed.
-func (b *Buffer) Received(c broker.Cursor) (missed broker.Cursor) {
+// Received takes the cursor of the next message, and when NATS stored it. missed is as in Subscribed.
+func (b *Buffer) Received(c broker.Cursor, stored time.Time) (missed broker.Cursor) {
 	missed = b.follows(c)
-	b.Cursor = c
+	b.Cursor, b.stored = c, stored
 	return missed
 }
 
@@ -111,7 +113,28 @@ func (b *Buffer) Reached(last broker.Cursor) {
 // Position returns the cursor up to which a page of a site has the pushes, given the cursor in
 // its hello. If the page may have missed pushes that the buffer does not have, missed is the frame
 // that says so.
-func (b *Buffer) Position(site, after string) (from broker.Cursor, missed []byte) {
+//
+// If the page opened when its node did not know the position of the stream, its cursor says when it
+// opened: from is after all pushes of before that this node has. It may not have all of them yet, if opened
+// is not zero.
+func (b *Buffer) Position(site, after string) (from broker.Cursor, missed []byte, opened time.Time) {
+	after, opened = cutOpened(after)
+	from, missed = b.position(site, after)
+	if opened.IsZero() {
+		return from, missed, opened
+	}
+	for _, p := range b.pushes {
+		if p.Stored.Before(opened) {
+			from.Seq = max(from.Seq, p.Cursor.Seq)
+		}
+	}
+	if from.Epoch == b.Cursor.Epoch && !b.stored.Before(opened) {
+		opened = time.Time{}
+	}
+	return from, missed, opened
+}
+
+func (b *Buffer) position(site, after string) (from broker.Cursor, missed []byte) {
 	had, err := broker.ParseCursor(after)
 	known := b.Cursor.Epoch != ""
 	switch {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/clock"
 )
 
 // TestLimits checks that the oldest pushes are dropped at the limits of bytes and of age, and
@@ -14,7 +15,7 @@ func TestLimits(t *testing.T) {
 	b := &Buffer{}
 	frame := make([]byte, 1<<20)
 	push := func(seq uint64, at time.Time) {
-		b.Received(broker.Cursor{Epoch: "e", Seq: seq})
+		b.Received(broker.Cursor{Epoch: "e", Seq: seq}, at)
 		b.Keep(Push{Site: "a", Cursor: b.Cursor, Frame: frame, At: at})
 	}
 	for i := range uint64(100) {
@@ -25,12 +26,12 @@ func TestLimits(t *testing.T) {
 	}
 	last := b.pushes[0].Cursor.Seq - 1
 	for site, after := range map[string]uint64{"a": last - 1, "b": last - 1, "c": 0} {
-		from, missed := b.Position(site, fmt.Sprint("e-", after))
+		from, missed, _ := b.Position(site, fmt.Sprint("e-", after))
 		if from.Seq != after || (missed != nil) != (site == "a") {
 			t.Errorf("site %s after %d: %v %s", site, after, from, missed)
 		}
 	}
-	if _, missed := b.Position("a", fmt.Sprint("e-", last)); missed != nil {
+	if _, missed, _ := b.Position("a", fmt.Sprint("e-", last)); missed != nil {
 		t.Errorf("a page that had the last push that was dropped: %s", missed)
 	}
 	push(101, time.Now().Add(maxAge+time.Second))
@@ -49,14 +50,14 @@ func TestGap(t *testing.T) {
 	for after, want := range map[string]string{
 		"": "", "e-50": "", "e-60": "", "e-49": `{"type":"missed","cursor":"e-50"}`, "0-0": `{"type":"missed","cursor":"e-50"}`, "old-7": `{"type":"missed","cursor":"e-50"}`,
 	} {
-		if _, missed := b.Position("a", after); string(missed) != want {
+		if _, missed, _ := b.Position("a", after); string(missed) != want {
 			t.Errorf("after %q: %s, want %s", after, missed, want)
 		}
 	}
-	if b.Received(broker.Cursor{Epoch: "e", Seq: 51}) != none || b.Received(broker.Cursor{Epoch: "e", Seq: 52}) != none {
+	if b.Received(broker.Cursor{Epoch: "e", Seq: 51}, time.Now()) != none || b.Received(broker.Cursor{Epoch: "e", Seq: 52}, time.Now()) != none {
 		t.Error("messages without a gap")
 	}
-	if got := b.Received(broker.Cursor{Epoch: "e", Seq: 54}); got != (broker.Cursor{Epoch: "e", Seq: 53}) {
+	if got := b.Received(broker.Cursor{Epoch: "e", Seq: 54}, time.Now()); got != (broker.Cursor{Epoch: "e", Seq: 53}) {
 		t.Errorf("a gap is not noticed: %v", got)
 	}
 	if got := b.Subscribed(1, broker.Cursor{Epoch: "f"}); got != (broker.Cursor{Epoch: "f"}) {
@@ -73,5 +74,46 @@ func TestGap(t *testing.T) {
 	}
 	if len(b.dropped.last) > maxDroppedSites || b.dropped.upTo("site-3") < 4 {
 		t.Errorf("%d sites are known", len(b.dropped.last))
+	}
+}
+
+// TestOpened checks from where a page gets pushes that opened when its node did not know the position of the stream.
+func TestOpened(t *testing.T) {
+	cut, late, up := &Buffer{}, &Buffer{}, &Buffer{}
+	opened := time.Now()
+	receive := func(b *Buffer, seq uint64, after time.Duration) {
+		at := opened.Add(-clock.Tolerance + after)
+		b.Received(broker.Cursor{Epoch: "e", Seq: seq}, at)
+		b.Keep(Push{Site: "a", Cursor: b.Cursor, At: at, Stored: at})
+	}
+	for _, b := range []*Buffer{cut, late, up} {
+		b.Subscribed(1, broker.Cursor{Epoch: "e"})
+		receive(b, 1, -time.Minute)
+	}
+	receive(late, 2, -time.Second)
+	receive(up, 2, -time.Second)
+	receive(up, 3, time.Millisecond)
+	cursor := cut.Opened(opened)
+	for _, c := range []struct {
+		name    string
+		at      *Buffer
+		from    uint64
+		unknown bool
+	}{
+		{"the same node", cut, 1, true}, {"one that lacks messages", late, 2, true}, {"one that has all", up, 2, false},
+	} {
+		from, missed, opened := c.at.Position("a", cursor)
+		if from.Seq != c.from || missed != nil || opened.IsZero() == c.unknown {
+			t.Errorf("%s: from %v, missed %s, opened %v", c.name, from, missed, opened)
+		}
+		if !c.unknown {
+			continue
+		}
+		if again, _, _ := up.Position("a", WithOpened(from, opened)); again.Seq != 2 {
+			t.Errorf("%s, and then one that has all: from %v", c.name, again)
+		}
+	}
+	if from, _, _ := up.Position("a", new(Buffer).Opened(opened)); from.Seq != 2 {
+		t.Errorf("a node that has never received anything, and then one that has all: from %v", from)
 	}
 }

@@ -46,8 +46,8 @@ var faults = []*fault{
 	{name: "rolling", what: "each node is stopped with SIGTERM and started again, one after the other", maxGap: maxGap, run: rollingRestart},
 	{name: "rolling-minute", what: "the same; the beats that the back end answers are counted for a minute before and from its start", maxGap: maxGap, minute: true, run: rollingRestart},
 	{name: olderVersion, what: "each node is replaced with one of an older version, and then with the present one again, a TTL after each other", run: mixVersions},
-	{name: "clock-ahead", what: "the clock of a node is 2 min ahead, for two TTLs", run: clock(120)},
-	{name: "clock-behind", what: "the clock of a node is 2 min behind, for two TTLs", run: clock(-120)},
+	{name: "clock-ahead", what: "the clock of a node is 2 min ahead, for two TTLs", run: wrongClock(120)},
+	{name: "clock-behind", what: "the clock of a node is 2 min behind, for two TTLs", run: wrongClock(-120)},
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -233,8 +233,8 @@ func (c *cluster) restart(n *machine.Node, env ...string) error {
 	return errors.Join(n.Start(env...), n.WaitReady())
 }
 
-// clock lets the clock of a node be ahead.
-func clock(seconds int) func(context.Context, *cluster) error {
+// wrongClock lets the clock of a node be ahead.
+func wrongClock(seconds int) func(context.Context, *cluster) error {
 	return func(ctx context.Context, c *cluster) error {
 		n := c.anyNode()
 		right := n.Replace(c.clocked)

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/broker/clock"
 	"github.com/heartbeatd/heartbeatd/integration/cluster/backend"
 	"github.com/heartbeatd/heartbeatd/integration/cluster/page"
 )
@@ -154,7 +155,7 @@ func (d *delivered) page(one *page.Page, s *page.State, pushed []push, byNumber 
 			d.example = fmt.Sprintf("%v received push %d to %+v after %d", one, r.N, p.to, last[p.to])
 		}
 		last[p.to] = max(last[p.to], r.N)
-		if p.accepted.Before(one.Opened) {
+		if p.accepted.Before(one.Opened.Add(-clock.Tolerance)) {
 			d.old++
 		}
 		from := p.accepted
