@@ -21,6 +21,7 @@ func (c *cluster) runFaults(ctx context.Context, list []*fault) error {
 	end := time.Now().Add(time.Duration(c.minutes * float64(time.Minute)))
 	order := rand.New(rand.NewPCG(c.seed, 1))
 	var wrong []string
+	var rows []row
 	for first := true; first || time.Now().Before(end) && len(list) > 1; first = false {
 		for _, i := range order.Perm(len(list)) {
 			if !first && time.Now().After(end) {
@@ -31,12 +32,14 @@ func (c *cluster) runFaults(ctx context.Context, list []*fault) error {
 				return ctx.Err()
 			}
 			fmt.Println(r.String())
+			rows = append(rows, r)
 			for _, text := range r.wrong {
 				fmt.Println("    wrong: " + text)
 				wrong = append(wrong, r.fault+": "+text)
 			}
 		}
 	}
+	fmt.Println(table(rows))
 	if len(wrong) > 0 {
 		return fmt.Errorf("%d faults found with seed %d:\n%w", len(wrong), c.seed, errors.New(strings.Join(wrong, "\n")))
 	}
@@ -52,6 +55,22 @@ func (r *row) String() string {
 		p.accepted, r.refused, p.deliveries, p.lost, p.missed, p.late, p.old, p.disorder, p.longest.Seconds(),
 		r.revoked, b.begun, b.ticks, b.declines, b.posted, b.late, r.gapP99.Seconds(), r.gapMost.Seconds(), r.posts, r.postsBefore,
 		r.usage.goroutines, r.usage.files, r.usage.heap>>20, 100*r.cpu, 100*r.natsCPU, r.lines, r.right.by)
+}
+
+// table returns the table of docs/faults.md.
+func table(rows []row) string {
+	text := `
+| fault | right after | ghosts, missing, left in between | pushes: deliveries, lost, late, old, in wrong order | without a link: p99, longest | beats: all, posted, answered twice |
+|---|--:|--:|--:|--:|--:|
+`
+	for i := range rows {
+		r := &rows[i]
+		p := &r.pushes
+		text += fmt.Sprintf("| %s | %.1f s | %d, %d, %d | %d, %d, %d, %d, %d | %.1f s, %.1f s | %d, %d, %d |\n",
+			r.fault, r.right.took.Seconds(), r.right.ghosts, r.right.missing, r.right.left,
+			p.deliveries, p.lost, p.late, p.old, p.disorder, r.gapP99.Seconds(), r.gapMost.Seconds(), r.beats.begun, r.beats.posted, r.beats.unasked)
+	}
+	return text
 }
 
 // openWait is how long pages may take at the start until all have a link.
