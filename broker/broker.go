@@ -154,6 +154,7 @@ func Open(ctx context.Context, c Config) (*Broker, error) {
 	} else {
 		b.wg.Go(b.reader)
 		b.wg.Go(b.sweeper)
+		b.Hear(NodeSubjects+b.node+postedKind, func(m *nats.Msg) { b.posted(string(m.Data)) })
 	}
 	return b, nil
 }

@@ -3,6 +3,8 @@ package broker
 import (
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
@@ -46,18 +48,51 @@ func (b *Broker) Disconnected(k presence.Key) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if it := b.items[k.String()]; it != nil {
-		it.arrival = 0
+		it.arrival, it.away = 0, true
 	}
 }
 
 // Lost is Leave for a page that lost its link at some time. An entry that the page has taken over,
 // and not held again since, ends one TTL after that time instead: the page may have given up its
 // hello and kept its link to the node before, or the take-over may have waited for NATS while the
-// page went on to another node. Its next beat there takes the entry back.
+// page went on to another node. Its next beat there takes the entry back. The same is true if the
+// page has posted a beat since it lost its link.
 func (b *Broker) Lost(k presence.Key, at time.Time) {
 	if !b.release(k, at.Add(b.ttl)) {
 		b.Leave(k)
 	}
+}
+
+// Posted takes that a page has posted a beat for an entry, as one does that has no link. If the node
+// that holds the entry has noticed that the link is gone, it does not remove the entry.
+func (b *Broker) Posted(k presence.Key) {
+	name := k.String()
+	b.posted(name)
+	if node := b.holder(name); node != "" {
+		_ = b.Tell(&nats.Msg{Subject: NodeSubjects + node + postedKind, Data: []byte(name)})
+	}
+}
+
+// postedKind ends the subject on which a node hears of beats that others have received.
+const postedKind = ".posted"
+
+func (b *Broker) posted(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if it := b.items[name]; it != nil && it.away {
+		it.unproven = true
+	}
+}
+
+// holder returns the other node that holds a key, or "".
+func (b *Broker) holder(name string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.items[name] != nil || !b.heldElsewhere(name) {
+		return ""
+	}
+	_, stored, _ := b.revisions.Get(name)
+	return stored.Node
 }
 
 // release makes an unproven entry one that nobody holds. It returns false if the entry is not

@@ -238,3 +238,38 @@ func TestTakeOversAfterOutage(t *testing.T) {
 		})
 	}
 }
+
+// TestPosted lets a page post a beat to one node while another one holds its entry. If its link is gone, the
+// entry does not leave when the session ends.
+func TestPosted(t *testing.T) {
+	for _, connected := range []bool{true, false} {
+		t.Run(fmt.Sprint("connected ", connected), func(t *testing.T) {
+			t.Parallel()
+			holder := open(t, Config{Listen: "127.0.0.1:0", Node: "holder"})
+			b := open(t, Config{URL: "nats://" + holder.ListenAddr(), Node: "other"})
+			_, d := watch(t, b, "site")
+			k, last := page("r", "user-1", "x"), page("r", "user-2", "x")
+			for _, k := range []presence.Key{k, last} {
+				holder.TakeOver(k, at(1, "x"), holder.Arrive())
+			}
+			d.wantSet(t, "joined user-1, joined user-2")
+			holder.Disconnected(last)
+			if !connected {
+				holder.Disconnected(k)
+			}
+			b.Posted(k)
+			b.Posted(last) // is heard after the other one
+			eventually(t, "the node that holds the entry hears of it", func() bool {
+				holder.mu.Lock()
+				defer holder.mu.Unlock()
+				return holder.items[last.String()].unproven
+			})
+			holder.Lost(k, time.Now())
+			holder.Leave(last)
+			eventually(t, "the last change", func() bool { return d.last() == "left user-2" })
+			if left := d.count(presence.Left, "user-1") > 0; left != connected {
+				t.Errorf("changes: %s", d)
+			}
+		})
+	}
+}

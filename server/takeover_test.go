@@ -80,6 +80,42 @@ func TestUnusedTakeOver(t *testing.T) {
 	other.wantHolder(t, "first")
 }
 
+// TestPostedBeats has a page lose its link, and post a beat, for which PHP writes its entry. The entry must not
+// leave when the session ends: PHP writes it for the next beat, to another node.
+func TestPostedBeats(t *testing.T) {
+	first := newNodeOn(t, broker.Config{Listen: "127.0.0.1:0", Node: "first", TTL: time.Minute}, func(c *Config) { c.grace = time.Hour })
+	other := newNodeOn(t, broker.Config{URL: "nats://" + first.broker.ListenAddr(), Node: "other", TTL: time.Minute})
+	watching := other.page(t, 1).socket(t)
+	p := first.page(t, 2)
+	s := p.socket(t)
+	s.beat(1, p.pinging("dashboard"))
+	watching.presence(wordpress.AdminRoom, isJoin("user-2"))
+	page := first.sessions.find(sessionKey{demoSite, 2, p.conn})
+	_ = s.conn.CloseNow()
+	until(t, "the end of the link", func() bool { return !page.connected() })
+	put := func(n *node) {
+		t.Helper()
+		if a := n.presence(t, "PUT", "", `{"room":"admin/online","client_id":"user-2","user_id":2,"conn":"`+p.conn+`","data":{"screen":"php"}}`); a.status != 200 {
+			t.Fatalf("%d %s", a.status, a.text)
+		}
+	}
+	put(first)
+	page.expire()
+	view, err := other.sites.get(demoSite).open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, "an entry that nobody holds", func() bool {
+		shown := view.Shown(presence.Filter{Room: wordpress.AdminRoom, ClientID: "user-2"})
+		return len(shown) == 1 && !shown[0].Held
+	})
+	put(other)
+	other.wantHolder(t, "other")
+	last := other.page(t, 3)
+	last.socket(t).beat(1, last.pinging("upload"))
+	watching.nobodyLeft("user-3")
+}
+
 // nobodyLeft waits for a join, and checks that nobody has left before it.
 func (s *socket) nobodyLeft(joins string) {
 	s.t.Helper()

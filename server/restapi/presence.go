@@ -107,6 +107,7 @@ func (a *api) setPresence(c *presenceCall) (any, error) {
 	}
 	k := presence.Key{Site: c.site, Room: e.Room, ClientID: e.ClientID, Conn: conn}
 	renews, hasSession := a.Renews(k, e.UserID)
+	a.Broker.Posted(k)
 	if renews || !hasSession && c.view.Held(k) {
 		return e, nil // the page's connection writes the same entry, and renews it
 	}
