@@ -51,6 +51,7 @@ func (b *Broker) beginSnapshot(epoch uint64, stop func()) {
 	defer b.mu.Unlock()
 	b.revisions.Begin(epoch)
 	b.lag.Begin(b.lastSeq)
+	b.stored = time.Time{} // the snapshot has older entries than the last watch
 	b.stopWatch = stop
 }
 

@@ -3,7 +3,6 @@ package broker
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -122,27 +121,37 @@ func TestLostConnectionCancelsRequests(t *testing.T) {
 	}
 }
 
-// TestWatchOfAnotherClock brings what a NATS server has stored whose clock is behind that of the one
-// before. It is shown, and the node asks for the time again. Without a change of the clock, what was
-// stored as long ago has expired.
-func TestWatchOfAnotherClock(t *testing.T) {
-	for _, another := range []bool{true, false} {
-		t.Run(fmt.Sprint("another clock ", another), func(t *testing.T) {
+// TestOldEntries brings what NATS has stored an hour ago. It has expired: also if it follows newer entries, in
+// the snapshot of another watch, as of a server that was cut off for a while. Only if it follows them in the same watch,
+// the clock of NATS is another one: then the entry is shown, and the node asks for the time again.
+func TestOldEntries(t *testing.T) {
+	for _, c := range []struct {
+		name            string
+		newer, snapshot bool
+		shown           bool
+	}{
+		{"in the first watch", false, false, false}, {"in another watch", true, true, false}, {"with another clock", true, false, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			b := manualBroker()
 			_, d := manualView(b)
 			now := time.Now()
 			b.natsClock.Answered(now, now, now)
-			k := page("r", "user-1", "a")
-			if another {
+			k, want := page("r", "user-1", "a"), ""
+			if c.newer {
 				b.update(entry{name: k.String(), rev: 1})
 			}
+			if c.snapshot {
+				b.beginSnapshot(b.epoch, nil)
+			}
 			b.update(entry{name: k.String(), value: foreignValue(k, at(1, "x")).JSON(), rev: 2, ago: time.Hour})
-			want := ""
-			if another {
+			if c.shown {
 				want = "joined user-1"
 			}
-			d.want(t, want)
-			if (len(b.check) > 0) != another {
+			if d.String() != want {
+				t.Errorf("changes %q, want %q", d, want)
+			}
+			if (len(b.check) > 0) != c.shown {
 				t.Errorf("the clock is asked again: %v", len(b.check) > 0)
 			}
 		})

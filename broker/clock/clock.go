@@ -28,12 +28,17 @@ type sample struct {
 	took   time.Duration
 }
 
-// Answered takes the time that the peer has answered to a request.
+// Answered takes the time that the peer has answered to a request. If it contradicts the earlier answers,
+// the peer's clock was set, or the peer is another machine now: then they are forgotten.
 func (p *Peer) Answered(theirs, sent, received time.Time) {
 	took := received.Sub(sent)
+	here := sent.Add(took / 2)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.samples[p.next] = sample{theirs, sent.Add(took / 2), took}
+	if best := p.best(); best != nil && best.at(here).Sub(theirs).Abs() > Tolerance+took/2 {
+		p.samples = [kept]sample{}
+	}
+	p.samples[p.next] = sample{theirs, here, took}
 	p.next = (p.next + 1) % kept
 }
 
@@ -56,17 +61,25 @@ func (p *Peer) Now() time.Time {
 func (p *Peer) now() (_ time.Time, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	best := -1
-	for i, s := range p.samples {
-		if !s.theirs.IsZero() && (best < 0 || s.took < p.samples[best].took) {
-			best = i
-		}
-	}
-	if best < 0 {
+	best := p.best()
+	if best == nil {
 		return time.Now(), false
 	}
-	return p.samples[best].theirs.Add(time.Since(p.samples[best].here)), true
+	return best.at(time.Now()), true
 }
+
+// best returns the best of the last answers, or nil. It is called with p.mu held.
+func (p *Peer) best() (best *sample) {
+	for i := range p.samples {
+		if s := &p.samples[i]; !s.theirs.IsZero() && (best == nil || s.took < best.took) {
+			best = s
+		}
+	}
+	return best
+}
+
+// at returns the time by the peer's clock at a time of this machine's.
+func (s *sample) at(here time.Time) time.Time { return s.theirs.Add(here.Sub(s.here)) }
 
 // Age returns how long ago a time of the peer's clock was: 0 if its clock is not known.
 func (p *Peer) Age(t time.Time) time.Duration {
