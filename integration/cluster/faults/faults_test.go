@@ -11,7 +11,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/integration/cluster/machine"
 )
 
-// TestFaults is a short version of the program: the most important faults, with few pages.
+// TestFaults is a short version of the program: two minutes of faults, with few pages.
 func TestFaults(t *testing.T) {
 	if os.Getenv("CI") == "" && os.Getenv("HEARTBEATD_INTEGRATION") == "" {
 		t.Skip("an integration test: make test runs it, or HEARTBEATD_INTEGRATION=1")
@@ -21,7 +21,7 @@ func TestFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), program, "-pages", "40", "-ttl", "5s", "-minutes", "0",
-		"-kinds", "websocket-only,post", "-only", "kill-node,kill-quorum,cut-node-pages")
+		"-kinds", "websocket-only,post", "-only", "kill-node,stop-4,kill-quorum,cut-node-pages")
 	if cmd.Dir, err = filepath.Abs("../../.."); err != nil { // the observers are there
 		t.Fatal(err)
 	}
