@@ -123,7 +123,7 @@ function nosyFunction(parts) {
 // observe is code that observes a beat of the dashboard.
 export const observe = `heartbeatd_record_observation('dashboard', heartbeatd_foreign_callbacks()); return 1;`
 
-// deployments are the broken ones, by what is wrong.
+// deployments are the broken ones, by what is wrong. Only PHP can see what is inPHP.
 export const deployments = {
 	'a rule for static files': { finding: 'static-rule', edit: beside('location ~ \\.js$ { try_files $uri =404; }') },
 	'a small limit of bodies': { finding: 'small-body-limit', edit: inRoute('client_max_body_size 8k;') },
@@ -148,9 +148,9 @@ export const deployments = {
 	'a captcha': { finding: 'captcha-page', edit: answer(`return 403 "<!doctype html><title>Are you human?</title><script src='/captcha.js'></script>";`) },
 	'a rate limit': { finding: 'rate-limited', edit: answer('return 429;') },
 	'the PROXY protocol': { finding: 'proxy-protocol', break: proxyProtocol },
-	'Heartbeat disabled': { finding: 'heartbeat-disabled', break: muPlugin(`add_action('init', fn () => wp_deregister_script('heartbeat'), 99);`) },
-	'a replaced script': { finding: 'script-replaced', break: muPlugin(`add_action('init', fn () => wp_scripts()->registered['heartbeat']->src = '/other.js', 99);`) },
+	'Heartbeat disabled': { finding: 'heartbeat-disabled', inPHP: true, break: muPlugin(`add_action('init', fn () => wp_deregister_script('heartbeat'), 99);`) },
+	'a replaced script': { finding: 'script-replaced', inPHP: true, break: muPlugin(`add_action('init', fn () => wp_scripts()->registered['heartbeat']->src = '/other.js', 99);`) },
 	'a short secret': { finding: 'guessable-secret', break: shortSecret },
 	'NATS does not run': { finding: 'nats-down', break: natsDown },
-	'a function that needs PHP': { finding: 'unanswered-handles', break: nosyFunction },
+	'a function that needs PHP': { finding: 'unanswered-handles', inPHP: true, break: nosyFunction },
 }

@@ -60,7 +60,7 @@ const SERVERS = { nginx: 'nginx', apache: 'Apache', caddy: 'Caddy' }
 const shown = (text) => text.replaceAll('{path}', '/heartbeat/').replaceAll('{api}', 'http://127.0.0.1:8081')
 
 function madeDocs() {
-	const rows = Object.entries(deployments).map(([what, { finding }]) => `| ${what} | [${finding}](#${finding}) |\n`)
+	const rows = Object.entries(deployments).map(([what, { finding, inPHP }]) => `| ${what} | [${finding}](#${finding}) | ${inPHP ? 'not seen' : finding} |\n`)
 	const list = all.map(({ name, severity, text, meaning, fix, fixes = {} }) => {
 		const ways = Object.entries(fixes).map(([server, way]) => `- ${SERVERS[server]}: ${way}\n`).join('')
 		return shown(`\n### ${name}\n\n${severity}: ${text} ${meaning}\n\n${fix}\n${ways && `\n${ways}`}`)
@@ -68,10 +68,11 @@ function madeDocs() {
 	const intro = readFileSync(`${root}docs/findings.md`, 'utf8').split(TRIED)[0]
 	return `${intro}${TRIED}
 \`integration/wordpress/findings.test.mjs\` breaks one site, with nginx, in one way after the other. Settings → Heartbeatd, Site
-Health and \`wp heartbeatd status\` name the same finding, and no other.
+Health and \`wp heartbeatd status\` name the same finding, and no other. The doctor
+names it, too, unless only PHP can see it.
 
-| what is wrong | finding |
-|---|---|
+| what is wrong | the plugin | the doctor |
+|---|---|---|
 ${rows.join('')}
 ## All findings
 ${list.join('')}`

@@ -1,10 +1,14 @@
 // One site, broken in one way after the other: the settings screen, Site Health and wp heartbeatd
-// status name the same finding, and only that. docs/findings.md has the table.
+// status name the same finding, and only that; the doctor names it, too, unless only PHP can see it.
+// docs/findings.md has the table.
 
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { binary } from '../browser/harness.mjs'
 import { deployments, observe } from './deployments.mjs'
 import { until } from './live/live.mjs'
 import { logIn, withPlugin } from './plugin.mjs'
@@ -29,7 +33,9 @@ test('broken deployments', { timeout: 600_000 }, async (t) => {
 				if (deployment.edit) await route(deployment.edit)
 				const repair = deployment.break ? await deployment.break({ site, server, php, route }) : () => {}
 				try {
+					const examined = deployment.inPHP ? [] : doctor(site, php)
 					assert.deepEqual(await named(), all(deployment.finding))
+					if (!deployment.inPHP) assert.ok((await examined).includes(deployment.finding), `the doctor finds ${await examined}`)
 				} finally {
 					await repair()
 					await route((config) => config)
@@ -43,6 +49,13 @@ test('broken deployments', { timeout: 600_000 }, async (t) => {
 // WP-CLI is not installed: this is what the command prints.
 const cli = `class WP_CLI { static $out = array(); static function line($l) { self::$out[] = $l; } static function halt($c) {} }
 	require_once WP_PLUGIN_DIR . '/heartbeatd/includes/admin/cli.php'; heartbeatd_cli_status(); return WP_CLI::$out;`
+
+// doctor returns the names of what the doctor finds, with the settings of WordPress.
+async function doctor(site, php) {
+	const [api, secret] = php(`return array(heartbeatd_setting('api'), heartbeatd_setting('secret'));`)
+	const { stdout } = await promisify(execFile)(binary, ['doctor', site.url, '--json', '--idle', '0s', '--api', api, '--site-secret', secret]).catch((error) => error)
+	return [...new Set(JSON.parse(stdout).checks.map(({ name }) => name).filter(Boolean))]
+}
 
 // findingsIn returns the names of the findings in HTML.
 function findingsIn(html) {
