@@ -1,10 +1,12 @@
 package admin
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -13,6 +15,7 @@ import (
 func TestProfiles(t *testing.T) {
 	const here, elsewhere = "127.0.0.1:5000", "192.0.2.7:5000"
 	forwarded, foreign := http.Header{"X-Forwarded-For": {"192.0.2.7"}}, http.Header{"Origin": {"https://evil.example"}}
+	from := func(page string) http.Header { return http.Header{"Sec-Fetch-Site": {page}} }
 	bearer := func(key string) http.Header { return http.Header{"Authorization": {"Bearer " + key}} }
 	for _, c := range []struct {
 		key, path, host, peer string
@@ -25,6 +28,13 @@ func TestProfiles(t *testing.T) {
 		{"", "goroutine?debug=1", "127.0.0.1:8081", elsewhere, nil, 403},
 		{"", "goroutine?debug=1", "127.0.0.1:8081", here, forwarded, 403},
 		{"", "goroutine?debug=1", "127.0.0.1:8081", here, foreign, 403},
+		{"", "trace?seconds=1", "127.0.0.1:8081", here, from("cross-site"), 403}, // an image of another site's page
+		{"", "heap?gc=1", "127.0.0.1:8081", here, from("same-site"), 403},
+		{"", "heap", "127.0.0.1:8081", here, from("same-origin"), 200},
+		{"", "heap", "127.0.0.1:8081", here, from("none"), 200}, // the address bar
+		{"", "trace?seconds=301", "127.0.0.1:8081", here, nil, 400},
+		{"", "profile?seconds=86400", "127.0.0.1:8081", here, nil, 400},
+		{"", "goroutine?seconds=301", "127.0.0.1:8081", here, nil, 400},
 		{"the key", "goroutine?debug=1", "127.0.0.1:8081", here, nil, 401},
 		{"the key", "goroutine?debug=1", "127.0.0.1:8081", here, bearer("a key"), 401},
 		{"the key", "goroutine?debug=1", "console.example.org", elsewhere, bearer("the key"), 200},
@@ -32,7 +42,9 @@ func TestProfiles(t *testing.T) {
 		{"the key", "cmdline", "127.0.0.1:8081", here, bearer("the key"), 404},
 	} {
 		n := Node{Keys: func() *Keys { return &Keys{API: c.key} }, Metrics: prometheus.NewRegistry()}
-		r := httptest.NewRequestWithContext(t.Context(), "GET", "/debug/pprof/"+c.path, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		r := httptest.NewRequestWithContext(ctx, "GET", "/debug/pprof/"+c.path, nil)
 		r.Host, r.RemoteAddr = c.host, c.peer
 		for name, values := range c.header {
 			r.Header[name] = values
@@ -40,7 +52,7 @@ func TestProfiles(t *testing.T) {
 		w := httptest.NewRecorder()
 		New(n).ServeHTTP(w, r)
 		if w.Code != c.want {
-			t.Errorf("%+v: %d %s", c, w.Code, w.Body)
+			t.Errorf("%+v: %d %.300q", c, w.Code, w.Body.String())
 		}
 		if c.want == 200 && w.Body.Len() == 0 || strings.HasPrefix(c.path, "goroutine") && c.want == 200 && !strings.Contains(w.Body.String(), "TestProfiles") {
 			t.Errorf("%+v: %.300s", c, w.Body)

@@ -36,9 +36,12 @@ func (n Node) isOperator(r *http.Request) bool {
 }
 
 // isLocal reports whether a client on this machine has sent a request: no web server has passed it on,
-// and no page of another site has.
+// and no page of another site has. A browser sends no Origin with the request for an image, but Sec-Fetch-Site.
 func isLocal(r *http.Request) bool {
 	if r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" || !origin.Same(r) {
+		return false
+	}
+	if from := r.Header.Get("Sec-Fetch-Site"); from != "" && from != "same-origin" && from != "none" {
 		return false
 	}
 	if _, unix := r.Context().Value(http.LocalAddrContextKey).(*net.UnixAddr); unix {
