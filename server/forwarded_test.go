@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -261,7 +260,7 @@ func TestForwardWhileDraining(t *testing.T) {
 	p := second.page(t, 1)
 	l := p.poller(t)
 	p.node = first
-	first.balancer.Begin(time.Minute)
+	first.balancer.Begin()
 	first.sessions.close()
 	if f := l.beat(1, p.pinging("dashboard")); f.Type != "tick" {
 		t.Errorf("a beat over the node that drains: %+v", f)

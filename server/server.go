@@ -252,11 +252,11 @@ func (s *Server) closeIdleSites() {
 	}
 }
 
-// Drain sends all pages to other nodes, evenly over d, and refuses new ones. Then it ends the
-// requests that it has passed on to other nodes. Entries stay: the pages come back elsewhere
-// within their grace period.
+// Drain sends all pages to other nodes, evenly over d, and refuses new ones. If there is no other node,
+// it closes their connections at once. Then it ends the requests that it has passed on to other nodes.
+// Entries stay: the pages come back elsewhere, or to this node after its restart.
 func (s *Server) Drain(ctx context.Context, d time.Duration) {
-	s.balancer.Begin(d)
+	s.balancer.Begin()
 	s.sessions.close()
 	if left := s.balancer.Drain(ctx, d); left > 0 && ctx.Err() != nil {
 		s.log.Warn("draining was cut short", "pages left", left)

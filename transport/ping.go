@@ -85,3 +85,14 @@ func (p *pinger) advance() {
 		p.timer.Reset(pingStep)
 	}
 }
+
+// closeAll closes the connections of all sockets.
+func (p *pinger) closeAll() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, slot := range p.slots {
+		for _, s := range slot {
+			_ = s.net.Close() // wakes the reader, which ends the connection
+		}
+	}
+}

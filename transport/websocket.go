@@ -39,12 +39,18 @@ type WebSocket struct {
 	off          switches
 }
 
-// Close refuses further connections and waits until all connections have ended. It does not
-// end them: the server ends its sessions first.
+// closeWait is how long Close waits for clients to answer that their connection ends.
+const closeWait = time.Second
+
+// Close refuses further connections and waits until all connections have ended. The server ends its
+// sessions first. After closeWait, Close also ends the connections of clients that do not answer, as
+// those that have lost their network.
 func (t *WebSocket) Close() {
 	t.mu.Lock()
 	t.closed = true
 	t.mu.Unlock()
+	late := time.AfterFunc(closeWait, t.pinger.closeAll)
+	defer late.Stop()
 	t.Wait()
 }
 
@@ -75,6 +81,7 @@ func (t *WebSocket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if s != nil {
+			t.pinger.remove(s)
 			_ = s.net.Close() // also when Open panics
 		}
 		release()
@@ -95,6 +102,7 @@ func (t *WebSocket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s = t.accept(w, r); s == nil {
 		return
 	}
+	t.pinger.add(s)
 	s.release = release
 	if t.Limits != nil {
 		s.quota = t.Limits.Quota(r)
@@ -211,7 +219,7 @@ func (s *socket) run(session Session) {
 			s.end(nil)
 		}
 	}()
-	s.node.pinger.add(s)
+	defer s.node.pinger.remove(s)
 	err := s.readFrames(session)
 	s.end(err)
 }
@@ -225,7 +233,6 @@ func (s *socket) readFrames(session Session) (err error) {
 		}
 		session.Detach(&s.writer.out)
 	}()
-	defer s.node.pinger.remove(s)
 	for {
 		b, err := s.read(MaxFrame)
 		if err != nil {

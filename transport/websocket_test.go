@@ -3,10 +3,12 @@ package transport
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
@@ -154,6 +156,59 @@ func TestSlowClient(t *testing.T) {
 		c.SetReadLimit(-1)
 		if code, _ := closed(t, c); code != CodeSlow {
 			t.Errorf("closed with %d", code)
+		}
+	})
+}
+
+// pipes is a listener of connections in memory, which work in a bubble of package synctest.
+type pipes chan net.Conn
+
+func (p pipes) Close() error   { close(p); return nil }
+func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
+
+func (p pipes) Accept() (net.Conn, error) {
+	if c := <-p; c != nil {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (p pipes) dial(context.Context, string, string) (net.Conn, error) {
+	client, server := net.Pipe()
+	p <- server
+	return client, nil
+}
+
+// TestCloseWithoutAnswer checks that a node that stops waits a second for clients that have lost their
+// network: one before its hello, and one that does not read its bye.
+func TestCloseWithoutAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &echo{detached: make(chan *Outbox, 1)}
+		ws := &WebSocket{Server: e, CheckOrigin: func(*http.Request) bool { return true }}
+		listener, server := make(pipes), &http.Server{Handler: ws}
+		go func() { _ = server.Serve(listener) }()
+		defer func() { _ = server.Close() }()
+		client := &http.Client{Transport: &http.Transport{DialContext: listener.dial}}
+		for _, hello := range []string{"", `{"type":"hello"}`} {
+			c, _, err := websocket.Dial(t.Context(), "http://node", &websocket.DialOptions{HTTPClient: client, Subprotocols: []string{Subprotocol}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = c.CloseNow() }()
+			if hello != "" {
+				if err := c.Write(t.Context(), websocket.MessageText, []byte(hello)); err != nil {
+					t.Fatal(err)
+				}
+				if _, _, err := c.Read(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		e.out.Bye(errStopping)
+		began := time.Now() // of the bubble
+		ws.Close()
+		if took := time.Since(began); took > closeWait {
+			t.Errorf("it ended after %v", took)
 		}
 	})
 }

@@ -1,5 +1,6 @@
 // Package balance asks pages to go to other nodes: all of them when the node stops, and a few
-// when it has many more pages than the others. The load balancer chooses the other node.
+// when it has many more pages than the others. The load balancer chooses the other node. A node
+// that stops and knows no other one closes the connections of its pages at once.
 package balance
 
 import (
@@ -27,6 +28,11 @@ const (
 	// again if there is another node; soonest is the shortest.
 	soonest = 50 * time.Millisecond
 	soon    = 500 * time.Millisecond
+	// Without another node, the pages of a node that stops come back to the process that takes its
+	// place: from soon on, one after perPage, but none later than after longest. That is the longest
+	// time that pages wait after a crash, too.
+	perPage = time.Millisecond
+	longest = 30 * time.Second
 )
 
 // subject is where nodes tell each other how many pages they have.
@@ -56,7 +62,8 @@ type Node struct {
 type Balancer struct {
 	Node
 	peers    peers
-	draining atomic.Pointer[drain] // nil: the node does not drain
+	draining atomic.Bool
+	leaving  atomic.Int64 // the number of pages when the node began to drain
 }
 
 // New returns the balancer of a node, which hears from other nodes until the broker is closed.
@@ -96,7 +103,7 @@ func (b *Balancer) tell() {
 	_ = b.Broker.Tell(&nats.Msg{Subject: subject, Data: data})
 }
 
-func (b *Balancer) load() Load { return Load{b.Broker.Node(), b.Count(), b.draining.Load() != nil} }
+func (b *Balancer) load() Load { return Load{b.Broker.Node(), b.Count(), b.draining.Load()} }
 
 // Nodes returns the loads of this node, first, and of the others by name.
 func (b *Balancer) Nodes() []Load {
@@ -108,7 +115,7 @@ func (b *Balancer) Nodes() []Load {
 // rebalance asks some pages to leave if this node has many more than the others.
 func (b *Balancer) rebalance() {
 	n := tooMany(b.Count(), b.peers.accepting(time.Now()))
-	if n == 0 || b.draining.Load() != nil {
+	if n == 0 || b.draining.Load() {
 		return
 	}
 	apart := every / time.Duration(n+1)
@@ -142,15 +149,11 @@ func tooMany(own int, others []int) int {
 // Others returns the number of other nodes to which pages may come.
 func (b *Balancer) Others() int { return len(b.peers.accepting(time.Now())) }
 
-// Retry returns after what time a page that this node sends away or refuses tries again. Alone,
-// the node cannot be reached until it has drained and been started again.
+// Retry returns after what time a page that this node sends away or refuses tries again.
 func (b *Balancer) Retry() time.Duration {
 	if b.Others() > 0 {
 		return soonest + rand.N(soon-soonest)
 	}
-	d := b.draining.Load()
-	if d == nil {
-		d = new(drain)
-	}
-	return max(0, time.Until(d.end)) + time.Millisecond + rand.N(d.over/2+time.Second)
+	all := time.Duration(b.leaving.Load()) * perPage
+	return soon + rand.N(min(max(all, soon), longest-soon))
 }

@@ -1,13 +1,15 @@
 package balance
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/internal/leaktest"
+	"github.com/heartbeatd/heartbeatd/internal/nodetest"
 )
 
 // TestMain fails if a test leaves a goroutine running.
@@ -67,26 +69,48 @@ func TestPeers(t *testing.T) {
 	}
 }
 
-// TestRetryAlone checks that pages of a node without others come back when it has drained, and not
-// before: it would refuse them.
-func TestRetryAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const d = 5 * time.Second
-		few := &Balancer{Node: Node{Count: func() int { return 10 }}}
-		few.Begin(d)
-		if retry := few.Retry(); retry > 2*time.Second {
-			t.Errorf("few pages, which leave at once, try again in %v", retry)
+// leaver is a page that notes after what time it tries again.
+type leaver struct {
+	Page  // a node without others asks no page to move
+	retry time.Duration
+}
+
+func (l *leaver) Connected() bool         { return l.retry == 0 }
+func (l *leaver) Bye(retry time.Duration) { l.retry = retry }
+
+// TestDrainAlone checks that a node without others does not wait before it closes the connections of
+// its pages, and that these come back at different times: the more pages there are, the later the last
+// one, and none later than half a minute.
+func TestDrainAlone(t *testing.T) {
+	for count, last := range map[int]time.Duration{
+		1: time.Second, 500: time.Second, 4000: 4500 * time.Millisecond, 50_000: 30 * time.Second,
+	} {
+		leavers, pages := make([]*leaver, count), make([]Page, count)
+		for i := range pages {
+			leavers[i] = new(leaver)
+			pages[i] = leavers[i]
 		}
-		b := &Balancer{Node: Node{Count: func() int { return 1000 }}}
-		b.Begin(d)
-		for passed := time.Duration(0); passed <= d+time.Second; passed += time.Second {
-			left := max(0, d-passed)
-			for range 100 {
-				if retry := b.Retry(); retry <= left || retry > left+d/2+time.Second+time.Millisecond {
-					t.Fatalf("after %v pages try again in %v", passed, retry)
-				}
+		b := New(Node{
+			Broker: nodetest.OpenBroker(t, broker.Config{TTL: time.Minute}),
+			Count:  func() int { return count }, Pages: func() []Page { return pages },
+		})
+		b.Begin()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		if left := b.Drain(ctx, time.Hour); left > 0 {
+			t.Fatalf("%d of %d pages are left", left, count)
+		}
+		late := 0
+		for _, l := range leavers {
+			if l.retry < soon || l.retry > last {
+				t.Errorf("one of %d pages tries again in %v", count, l.retry)
 			}
-			time.Sleep(time.Second)
+			if l.retry > (soon+last)/2 {
+				late++
+			}
 		}
-	})
+		if count >= 500 && (late < count*4/10 || late > count*6/10) {
+			t.Errorf("%d of %d pages try again in more than %v", late, count, (soon+last)/2)
+		}
+	}
 }

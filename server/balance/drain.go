@@ -14,30 +14,27 @@ const (
 	// time that it waits in addition for each of them.
 	look     = 20 * time.Millisecond
 	lookPage = 2 * time.Microsecond
+	// atOnce is the time between two pages of a node without others. A connection that is being
+	// closed has a goroutine of its own, so not all of many thousands are closed at the same moment.
+	atOnce = 20 * time.Microsecond
 )
 
-// drain is how long a node drains, and until when.
-type drain struct {
-	over time.Duration
-	end  time.Time
-}
-
-// Begin says that the node takes no more pages, and drains over d, or a shorter time if it has few
-// pages. Retry depends on it.
-func (b *Balancer) Begin(d time.Duration) {
-	over := min(d, time.Duration(b.Count())*fastest)
-	b.draining.Store(&drain{over, time.Now().Add(over)})
+// Begin says that the node takes no more pages. Retry depends on it.
+func (b *Balancer) Begin() {
+	b.leaving.Store(int64(b.Count()))
+	b.draining.Store(true)
 }
 
 // Drain makes all pages leave within d, and returns how many are left when ctx ends. If there is
 // another node, it asks them to move during the first half of d, so that they have their next
 // link before they lose this one. It waits a quarter for those that try again, because the load
 // balancer has chosen this node for them, and closes the connections of the others during the
-// last quarter: an older client does not know the request.
+// last quarter: an older client does not know the request. If there is no other node, it closes
+// the connections at once: the pages can only go to a process that starts when this one has ended.
 func (b *Balancer) Drain(ctx context.Context, d time.Duration) (left int) {
 	b.tell()
 	pages, end := b.Pages(), time.Now().Add(d)
-	over := d
+	over := min(d, time.Duration(len(pages))*atOnce)
 	if b.Others() > 0 {
 		over = d / 4
 		if !b.spread(ctx, pages, d/2, Page.Move) {
