@@ -79,13 +79,48 @@ func TestPageOfCutNode(t *testing.T) {
 	until(t, "a push that is old enough", func() bool { return time.Since(began) > clock.Tolerance })
 	stays, moves := cut.page(t, 2).read(t, "websocket", ""), cut.page(t, 2)
 	cursor := moves.read(t, "websocket", "").cursor
+	asked := cut.page(t, 3)
+	s, _, err := asked.dial(t, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.send(asked.hello())
+	last := s.next("welcome").Cursor
+	leaver{cut.find(3, asked.conn), cut.replay}.Move()
+	s.next("move")
+	for _, f := range s.seen {
+		if f.Type == "cursor" {
+			last = f.Cursor
+		}
+	}
 	g.open()
 	other.pushed(t, everybody, `"next"`)
 	if got := stays.until(`"next"`, ""); len(got) != 1 {
 		t.Errorf("the page that stays got %v", got)
 	}
-	moves.node = other
+	moves.node, asked.node = other, other
 	if got := moves.read(t, "websocket", cursor).until(`"next"`, ""); len(got) != 1 {
 		t.Errorf("the page that moves got %v", got)
+	}
+	if got := asked.read(t, "websocket", last).until(`"next"`, ""); len(got) != 1 {
+		t.Errorf("the page that was asked to move got %v", got)
+	}
+}
+
+// TestPageOfNodeWithWrongClock opens a page on a node whose clock is an hour ahead, before NATS has told it the
+// time. When NATS is there, the page gets the pushes that follow, and no older ones.
+func TestPageOfNodeWithWrongClock(t *testing.T) {
+	n := newNodeOn(t, broker.Config{TTL: time.Minute, URL: "nats://" + freeAddress(t)})
+	r := n.page(t, 2).read(t, "websocket", "")
+	n.replay.here = func(at time.Time) time.Time { return at.Add(time.Hour) }
+	n.replay.subscribed(1, broker.Cursor{Epoch: "e"})
+	for i, age := range []time.Duration{time.Minute, 0} {
+		n.replay.receive(broker.Message{
+			Site: demoSite, Cursor: broker.Cursor{Epoch: "e", Seq: uint64(i + 1)}, Stored: time.Now().Add(-time.Hour - age),
+			Data: fmt.Appendf(nil, `{"kind":"push","to":{"all":true},"data":"%v ago"}`, age),
+		})
+	}
+	if got := r.until(`"0s ago"`, ""); len(got) != 1 {
+		t.Errorf("got %v", got)
 	}
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/server/room"
@@ -17,6 +18,7 @@ type outlet struct {
 	stale       []*room.Room  // rooms of which a frame did not fit: the page needs their snapshots
 	subscribing bool          // the replay buffer will send the pushes that the page missed
 	pushed      broker.Cursor // of the last push that the page was sent
+	opened      time.Time     // pushes that NATS stored before are not for the page
 }
 
 // attach gives the outlet a connection, and returns the one that it had. dates is what the hello
@@ -111,43 +113,32 @@ func (o *outlet) offer(frame []byte) bool {
 }
 
 // Deliver implements room.Listener. It leaves out a push that the page was sent before,
-// and one that the replay buffer will send it.
-func (o *outlet) Deliver(frame []byte, at broker.Cursor) {
+// one that the replay buffer will send it, and one that is older than the page.
+func (o *outlet) Deliver(frame []byte, at broker.Cursor, stored time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	push := at != broker.Cursor{}
 	sent := o.subscribing || at.Epoch == o.pushed.Epoch && at.Seq <= o.pushed.Seq
-	if o.out != nil && !(push && sent) {
+	if o.out != nil && !(push && (sent || stored.Before(o.opened))) {
 		o.out.Send(frame)
 	}
 }
 
 // subscribed notes that the page has been sent the pushes up to a cursor: Deliver sends
-// it those that follow.
-func (o *outlet) subscribed(upTo broker.Cursor) {
+// it those that follow, and that NATS has stored since a time of this machine's clock.
+func (o *outlet) subscribed(upTo broker.Cursor, opened time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.subscribing, o.pushed = false, upTo
-}
-
-// skip leaves out the pushes up to a cursor, which follow those that the page was sent. It returns false if
-// there is no connection, or the replay buffer has not sent it the pushes that it missed.
-func (o *outlet) skip(upTo broker.Cursor) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.out == nil || o.subscribing {
-		return false
-	}
-	o.pushed = upTo
-	return true
+	o.subscribing, o.pushed, o.opened = false, upTo, opened
 }
 
 // tellCursor sends a page the frame with the cursor of this node, unless it does not fit, or the page
-// has not been sent all pushes up to there, or more.
-func (o *outlet) tellCursor(frame []byte, at broker.Cursor) {
+// has not been sent all pushes up to there, or more. Of a message that is older than the page, the cursor
+// would not say when the page opened: it keeps its own.
+func (o *outlet) tellCursor(frame []byte, at broker.Cursor, stored time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.out != nil && !o.subscribing && (o.pushed.Epoch != at.Epoch || o.pushed.Seq <= at.Seq) {
+	if o.out != nil && !o.subscribing && (o.pushed.Epoch != at.Epoch || o.pushed.Seq <= at.Seq) && !stored.Before(o.opened) {
 		o.out.Offer(frame, false)
 	}
 }

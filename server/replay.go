@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"sync"
 	"time"
 
@@ -22,14 +21,15 @@ type replayBuffer struct {
 	log      *slog.Logger
 	wakeRows func()                    // wakes the goroutine that holds rows
 	wakeSync func()                    // wakes the goroutine that synchronizes tables
+	now      func() time.Time          // returns the time of NATS
 	here     func(time.Time) time.Time // returns a time of NATS by this machine's clock
 	asking   replay.Asker
 	metrics  *metrics.Metrics
 
 	mu      sync.Mutex // guards the following fields
 	kept    replay.Buffer
-	early   map[*session]time.Time // pages that get no message that NATS stored before this time
-	targets []*session             // reused by send
+	stored  time.Time  // when NATS stored the last message, by this machine's clock
+	targets []*session // reused by send
 }
 
 // subscribed takes the numbers of the first and the last message of the stream, before they are
@@ -37,18 +37,18 @@ type replayBuffer struct {
 func (b *replayBuffer) subscribed(first uint64, tip broker.Cursor) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.tellMissed(b.kept.Subscribed(first, tip))
+	b.tellMissed(b.kept.Subscribed(first, tip), time.Now())
 }
 
 // tellMissed tells the pages of this node that they may have missed pushes up to a position, if
-// it is not zero. It is called with b.mu held.
-func (b *replayBuffer) tellMissed(upTo broker.Cursor) {
+// it is not zero, which NATS stored before a time. It is called with b.mu held.
+func (b *replayBuffer) tellMissed(upTo broker.Cursor, stored time.Time) {
 	if upTo == (broker.Cursor{}) {
 		return
 	}
 	frame := replay.MissedFrame(upTo)
 	for _, s := range b.sessions.all() {
-		s.Deliver(frame, upTo)
+		s.Deliver(frame, upTo, stored)
 	}
 }
 
@@ -87,10 +87,8 @@ func (b *replayBuffer) receive(m broker.Message) {
 func (b *replayBuffer) deliver(st *site, m broker.Message, msg message.Message) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.tellMissed(b.kept.Received(m.Cursor, m.Stored))
-	maps.DeleteFunc(b.early, func(s *session, opened time.Time) bool {
-		return !m.Stored.Before(opened) || !s.skip(m.Cursor)
-	})
+	b.stored = b.here(m.Stored)
+	b.tellMissed(b.kept.Received(m.Cursor, m.Stored), b.stored)
 	began := time.Now()
 	switch {
 	case st == nil:
@@ -105,18 +103,18 @@ func (b *replayBuffer) deliver(st *site, m broker.Message, msg message.Message) 
 	}
 }
 
-// send sends a frame to the sessions of this node that it is for. It is called with b.mu
+// send sends the frame of the last message to the sessions of this node that it is for. It is called with b.mu
 // held. No other lock is held while it goes to users, so pages come and go meanwhile.
 func (b *replayBuffer) send(st *site, to message.Target, frame []byte, at broker.Cursor) {
 	if to.Room != "" {
 		if r := st.rooms.Room(to.Room); r != nil {
-			r.Deliver(frame, at)
+			r.Deliver(frame, at, b.stored)
 		}
 		return
 	}
 	b.targets = b.sessions.appendTargets(b.targets, st.ID, to)
 	for _, s := range b.targets {
-		s.Deliver(frame, at)
+		s.Deliver(frame, at, b.stored)
 	}
 	clear(b.targets)
 	b.targets = b.targets[:0]
@@ -130,7 +128,7 @@ func (b *replayBuffer) send(st *site, to message.Target, frame []byte, at broker
 func (b *replayBuffer) subscribe(s *session, after string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	from, missed, opened := b.kept.Position(s.key.site, after)
+	from, missed, opened := b.kept.Position(s.key.site, after, b.now())
 	if missed != nil {
 		s.Send(missed)
 	}
@@ -144,14 +142,7 @@ func (b *replayBuffer) subscribe(s *session, after string) string {
 	if upTo.Epoch == b.kept.Cursor.Epoch {
 		upTo.Seq = max(upTo.Seq, b.kept.Cursor.Seq)
 	}
-	s.subscribed(upTo)
-	delete(b.early, s)
-	if !opened.IsZero() {
-		if len(b.early) > 2*b.sessions.count("") { // others have gone since
-			maps.DeleteFunc(b.early, func(s *session, _ time.Time) bool { return !s.connected() })
-		}
-		b.early[s] = opened
-	}
+	s.subscribed(upTo, b.here(opened))
 	return replay.WithOpened(from, opened)
 }
 
@@ -162,7 +153,7 @@ func (b *replayBuffer) reach(ctx context.Context, from *broker.Broker) (cursor s
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if last.Epoch == "" || last.Epoch != b.kept.Cursor.Epoch {
-		return b.kept.Opened(from.Now())
+		return b.kept.Opened(b.now())
 	}
 	b.kept.Reached(last)
 	return ""
@@ -174,7 +165,7 @@ func (b *replayBuffer) sendAway(s *session, leave func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if c := b.kept.Cursor; c.Epoch != "" {
-		s.tellCursor(replay.CursorFrame(c), c)
+		s.tellCursor(replay.CursorFrame(c), c, b.stored)
 	}
 	leave()
 }

@@ -147,6 +147,6 @@ func (b *replayBuffer) pushRooms(st *site, rooms []string) {
 	pages := b.sessions.appendTargets(nil, st.ID, message.Target{Can: "edit_posts"})
 	frame := pushtransport.Changed(rooms, len(pages)).Frame()
 	for _, s := range pages {
-		s.Deliver(frame, broker.Cursor{})
+		s.Send(frame)
 	}
 }

@@ -200,7 +200,7 @@ func New(c Config) (*Server, error) {
 	s.deposits.Budget = c.Broker.Budgets().Deposits
 	s.refusals.First, s.refusals.Logger, s.refusals.Metrics = s.sites.firstID, c.Logger, s.metrics
 	s.tickets.Keys, s.tickets.Network = s.sites.keys, s.sites.network
-	s.replay = &replayBuffer{early: make(map[*session]time.Time), sessions: s.sessions, site: s.sites.get, log: c.Logger, wakeRows: rows.wake, wakeSync: tables.wake, here: c.Broker.Here, metrics: s.metrics}
+	s.replay = &replayBuffer{sessions: s.sessions, site: s.sites.get, log: c.Logger, wakeRows: rows.wake, wakeSync: tables.wake, now: c.Broker.Now, here: c.Broker.Here, metrics: s.metrics}
 	c.Broker.Subscribe(broker.Pushes, s.replay.subscribed, s.replay.receive)
 	s.revocations = &revocation.Reader{Tickets: &s.tickets, Broker: c.Broker, Log: c.Logger, Apply: s.applyRevocation}
 	s.revocations.Start()

@@ -115,13 +115,13 @@ func (b *Buffer) Reached(last broker.Cursor) {
 // that says so.
 //
 // If the page opened when its node did not know the position of the stream, its cursor says when it
-// opened: from is after all pushes of before that this node has. It may not have all of them yet, if opened
-// is not zero.
-func (b *Buffer) Position(site, after string) (from broker.Cursor, missed []byte, opened time.Time) {
-	after, opened = cutOpened(after)
-	from, missed = b.position(site, after)
-	if opened.IsZero() {
-		return from, missed, opened
+// opened: from then skips the older pushes that this node has. If opened is not zero, more of them may come.
+// A time after now, the time of NATS, is that of a node whose clock was wrong, and does not count.
+func (b *Buffer) Position(site, after string, now time.Time) (from broker.Cursor, missed []byte, opened time.Time) {
+	had, opened := parseCursor(after)
+	from, missed = b.position(site, had)
+	if opened.IsZero() || opened.After(now) {
+		return from, missed, time.Time{}
 	}
 	for _, p := range b.pushes {
 		if p.Stored.Before(opened) {
@@ -134,13 +134,13 @@ func (b *Buffer) Position(site, after string) (from broker.Cursor, missed []byte
 	return from, missed, opened
 }
 
-func (b *Buffer) position(site, after string) (from broker.Cursor, missed []byte) {
-	had, err := broker.ParseCursor(after)
-	known := b.Cursor.Epoch != ""
+// position is Position for a cursor without a time.
+func (b *Buffer) position(site string, had broker.Cursor) (from broker.Cursor, missed []byte) {
+	isNew, known := had == broker.Cursor{}, b.Cursor.Epoch != ""
 	switch {
-	case err != nil && known: // a new page: it gets what is pushed from now on
+	case isNew && known: // it gets what is pushed from now on
 		return broker.Cursor{Epoch: b.Cursor.Epoch, Seq: max(b.Cursor.Seq, b.tip)}, nil
-	case err != nil:
+	case isNew:
 		return noCursor, nil
 	case !known:
 		return had, nil

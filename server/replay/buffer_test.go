@@ -26,12 +26,12 @@ func TestLimits(t *testing.T) {
 	}
 	last := b.pushes[0].Cursor.Seq - 1
 	for site, after := range map[string]uint64{"a": last - 1, "b": last - 1, "c": 0} {
-		from, missed, _ := b.Position(site, fmt.Sprint("e-", after))
+		from, missed, _ := b.Position(site, fmt.Sprint("e-", after), time.Now())
 		if from.Seq != after || (missed != nil) != (site == "a") {
 			t.Errorf("site %s after %d: %v %s", site, after, from, missed)
 		}
 	}
-	if _, missed, _ := b.Position("a", fmt.Sprint("e-", last)); missed != nil {
+	if _, missed, _ := b.Position("a", fmt.Sprint("e-", last), time.Now()); missed != nil {
 		t.Errorf("a page that had the last push that was dropped: %s", missed)
 	}
 	push(101, time.Now().Add(maxAge+time.Second))
@@ -50,7 +50,7 @@ func TestGap(t *testing.T) {
 	for after, want := range map[string]string{
 		"": "", "e-50": "", "e-60": "", "e-49": `{"type":"missed","cursor":"e-50"}`, "0-0": `{"type":"missed","cursor":"e-50"}`, "old-7": `{"type":"missed","cursor":"e-50"}`,
 	} {
-		if _, missed, _ := b.Position("a", after); string(missed) != want {
+		if _, missed, _ := b.Position("a", after, time.Now()); string(missed) != want {
 			t.Errorf("after %q: %s, want %s", after, missed, want)
 		}
 	}
@@ -102,18 +102,46 @@ func TestOpened(t *testing.T) {
 	}{
 		{"the same node", cut, 1, true}, {"one that lacks messages", late, 2, true}, {"one that has all", up, 2, false},
 	} {
-		from, missed, opened := c.at.Position("a", cursor)
+		from, missed, opened := c.at.Position("a", cursor, time.Now())
 		if from.Seq != c.from || missed != nil || opened.IsZero() == c.unknown {
 			t.Errorf("%s: from %v, missed %s, opened %v", c.name, from, missed, opened)
 		}
 		if !c.unknown {
 			continue
 		}
-		if again, _, _ := up.Position("a", WithOpened(from, opened)); again.Seq != 2 {
+		if again, _, _ := up.Position("a", WithOpened(from, opened), time.Now()); again.Seq != 2 {
 			t.Errorf("%s, and then one that has all: from %v", c.name, again)
 		}
 	}
-	if from, _, _ := up.Position("a", new(Buffer).Opened(opened)); from.Seq != 2 {
-		t.Errorf("a node that has never received anything, and then one that has all: from %v", from)
+	if from, missed, _ := up.Position("a", new(Buffer).Opened(opened), time.Now()); from.Seq != 2 || missed != nil {
+		t.Errorf("a node that has never received anything, and then one that has all: from %v, missed %s", from, missed)
+	}
+	if from, missed, opened := up.Position("a", cut.Opened(opened.Add(time.Hour)), time.Now()); from.Seq != 1 || missed != nil || !opened.IsZero() {
+		t.Errorf("a node whose clock is an hour ahead, and then one that has all: from %v, missed %s, opened %v", from, missed, opened)
+	}
+}
+
+// TestOpenedOnOlderNode checks that a node that does not know the time in a cursor takes the page for one of
+// another stream: it does not leave out a push without saying so.
+func TestOpenedOnOlderNode(t *testing.T) {
+	up := &Buffer{}
+	up.Subscribed(1, broker.Cursor{Epoch: "e"})
+	for seq := range uint64(2) {
+		up.Received(broker.Cursor{Epoch: "e", Seq: seq + 1}, time.Now())
+	}
+	for _, b := range []*Buffer{up, {}} {
+		text := b.Opened(time.Now())
+		had, err := broker.ParseCursor(text)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if from, missed := up.position("a", had); from.Seq != 0 || missed == nil {
+			t.Errorf("%s: from %v, missed %s", text, from, missed)
+		}
+	}
+	for text, want := range map[string]broker.Cursor{"e@x-1": {Epoch: "e@x", Seq: 1}, "@5-1": {Epoch: "@5", Seq: 1}, "e-1@5": {}, "e@5-x": {}} {
+		if c, opened := parseCursor(text); c != want || !opened.IsZero() {
+			t.Errorf("%s: %v, %v", text, c, opened)
+		}
 	}
 }

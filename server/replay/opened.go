@@ -12,24 +12,26 @@ import (
 // Opened returns the cursor of a new page that opens at a time of NATS on a node that does not know the
 // position of the stream: after the messages of which the node knows, and those that NATS stored before that time.
 func (b *Buffer) Opened(now time.Time) string {
-	from, _ := b.position("", "")
+	from, _ := b.position("", broker.Cursor{})
 	return WithOpened(from, now.Add(-clock.Tolerance))
 }
 
-// WithOpened returns a cursor that says when its page opened, unless that is zero.
+// WithOpened returns a cursor that says when its page opened, unless that is zero. An older node takes it for
+// that of another stream: it sends the page the frame missed, and all pushes that it keeps.
 func WithOpened(c broker.Cursor, opened time.Time) string {
-	if opened.IsZero() {
-		return c.String()
+	if !opened.IsZero() {
+		c.Epoch += "@" + strconv.FormatInt(opened.UnixMilli(), 10)
 	}
-	return c.String() + "@" + strconv.FormatInt(opened.UnixMilli(), 10)
+	return c.String()
 }
 
-// cutOpened returns a cursor without the time when its page opened, and that time.
-func cutOpened(cursor string) (rest string, opened time.Time) {
-	rest, text, found := strings.Cut(cursor, "@")
-	ms, err := strconv.ParseInt(text, 10, 64)
-	if !found || err != nil {
-		return cursor, time.Time{}
+// parseCursor parses the cursor of a page, and the time when the page opened, if the cursor has one. It returns
+// the zero Cursor for text that is none.
+func parseCursor(text string) (c broker.Cursor, opened time.Time) {
+	c, _ = broker.ParseCursor(text)
+	epoch, at, _ := strings.Cut(c.Epoch, "@")
+	if ms, err := strconv.ParseInt(at, 10, 64); err == nil && epoch != "" {
+		c.Epoch, opened = epoch, time.UnixMilli(ms)
 	}
-	return rest, time.UnixMilli(ms)
+	return c, opened
 }

@@ -257,10 +257,10 @@ func (r *Room) count() {
 }
 
 // Deliver sends every page a push or a nudge: see Listener.
-func (r *Room) Deliver(frame []byte, at broker.Cursor) {
+func (r *Room) Deliver(frame []byte, at broker.Cursor, stored time.Time) {
 	r.sendMu.Lock()
 	defer r.sendMu.Unlock()
 	for l := range r.listeners.all {
-		l.Deliver(frame, at)
+		l.Deliver(frame, at, stored)
 	}
 }

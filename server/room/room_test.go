@@ -161,10 +161,10 @@ type page struct {
 	minor      []bool
 }
 
-func (p *page) Offer(_ *Room, _ []byte, minor bool) { p.minor = append(p.minor, minor) }
-func (p *page) TakesDates() bool                    { return true }
-func (p *page) Deliver([]byte, broker.Cursor)       {}
-func (p *page) Send([]byte)                         { p.sent.Add(1) }
+func (p *page) Offer(_ *Room, _ []byte, minor bool)      { p.minor = append(p.minor, minor) }
+func (p *page) TakesDates() bool                         { return true }
+func (p *page) Deliver([]byte, broker.Cursor, time.Time) {}
+func (p *page) Send([]byte)                              { p.sent.Add(1) }
 func (p *page) ShowActivePosts(nudge []byte, _ ActiveLists) bool {
 	if p.slow.Load() > 0 {
 		p.slow.Add(-1)

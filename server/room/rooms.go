@@ -29,8 +29,8 @@ type Listener interface {
 	// TakesDates reports whether presence frames for the page may have dates.
 	TakesDates() bool
 	// Deliver sends a push with its position in the stream of pushes, or a nudge with the
-	// zero Cursor.
-	Deliver(frame []byte, at broker.Cursor)
+	// zero Cursor. NATS stored it at a time of this machine's clock.
+	Deliver(frame []byte, at broker.Cursor, stored time.Time)
 	// Send sends a frame.
 	Send(frame []byte)
 }
