@@ -64,7 +64,7 @@ var allowed = map[string][]string{
 	"/broker/ack":           {},
 	"/broker/clock":         {},
 	"/broker/embedded":      {"/broker/budget", "/broker/presence"},
-	"/broker/bucket":        {"/broker/clock", "/broker/presence"},
+	"/broker/bucket":        {"/broker/clock", "/broker/leader", "/broker/presence"},
 	"/broker/leader":        {},
 	"/broker/lease":         {"/broker/external", "/broker/presence"},
 	"/broker/external":      {"/broker/bucket", "/broker/presence"},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/embedded"
+	"github.com/heartbeatd/heartbeatd/broker/leader"
 	"github.com/heartbeatd/heartbeatd/broker/lease"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/broker/problem"
@@ -179,12 +180,12 @@ func (b *Broker) newLink(nc *nats.Conn) (*link, error) {
 // bucket returns the bucket's stream, and creates it if it is missing.
 func (b *Broker) bucket(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
 	sent := time.Now()
-	stream, err := js.Stream(ctx, b.config.NATS.Prefix.Stream())
+	stream, err := leader.Stream(ctx, js, b.config.NATS.Prefix.Stream())
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		err = b.createBucket(ctx, js)
 		if err == nil || errors.Is(err, jetstream.ErrBucketExists) { // another node has created it
 			sent = time.Now()
-			stream, err = js.Stream(ctx, b.config.NATS.Prefix.Stream())
+			stream, err = leader.Stream(ctx, js, b.config.NATS.Prefix.Stream())
 		}
 	}
 	if err != nil {

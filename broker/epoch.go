@@ -85,7 +85,7 @@ func (b *Broker) knownEpoch(ctx context.Context, t Topic, stream jetstream.Strea
 		case !errors.Is(err, jetstream.ErrMsgNotFound):
 			return "", err
 		}
-		info, err := stream.Info(ctx)
+		info, err := leader.Info(ctx, stream)
 		if err != nil {
 			return "", err
 		}

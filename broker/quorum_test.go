@@ -2,6 +2,8 @@ package broker
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -12,7 +14,10 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/heartbeatd/heartbeatd/broker/bucket"
+	"github.com/heartbeatd/heartbeatd/broker/leader"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
@@ -76,6 +81,18 @@ func (l *logLines) String() string {
 	return l.buf.String()
 }
 
+// connectTo makes a node go to a server.
+func connectTo(t *testing.T, b *Broker, server string) {
+	t.Helper()
+	eventually(t, "a connection to "+server, func() bool {
+		name := nc(b).ConnectedServerName()
+		if name != "" && name != server {
+			_ = nc(b).ForceReconnect() // to the next one
+		}
+		return name == server
+	})
+}
+
 // TestServerWithoutQuorumIsLeft cuts a node's server off from the others of its cluster.
 func TestServerWithoutQuorumIsLeft(t *testing.T) {
 	t.Parallel()
@@ -95,13 +112,7 @@ func TestServerWithoutQuorumIsLeft(t *testing.T) {
 	other.Hold(page("r", "user-2", "a"), at(1, "x"))
 	d.wantSet(t, "joined user-1, joined user-2")
 	d2.wantSet(t, "joined user-1, joined user-2")
-	eventually(t, "a connection to the first server", func() bool {
-		name := nc(b).ConnectedServerName()
-		if name != "" && name != "server-0" {
-			_ = nc(b).ForceReconnect() // to the next one
-		}
-		return name == "server-0"
-	})
+	connectTo(t, b, "server-0")
 	waitWritten(t, b)
 	routes.cut()
 	b.Hold(page("r", "user-3", "a"), at(1, "x"))
@@ -116,5 +127,47 @@ func TestServerWithoutQuorumIsLeft(t *testing.T) {
 		if n := lines.count(text); n > 3 {
 			t.Errorf("%d lines with %q:\n%s", n, text, &lines)
 		}
+	}
+}
+
+// TestReplicaWithoutLeader has a node go to a server that is cut off, and whose replica of the bucket
+// answers although it is behind. The node does not take it for a new bucket, in which old revisions would
+// replace newer ones.
+func TestReplicaWithoutLeader(t *testing.T) {
+	t.Parallel()
+	servers, routes := startSplitCluster(t)
+	b := open(t, Config{URL: servers[0].url() + "," + servers[1].url()})
+	_, d := watch(t, b, "site")
+	b.Hold(page("r", "user-1", "a"), at(1, "x"))
+	waitWritten(t, b)
+	routes.cut()
+	js, err := jetstream.New(connect(t, servers[0].url()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a replica without a leader that answers", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		stream, err := js.Stream(ctx, bucket.Stream)
+		return err == nil && stream.CachedInfo().Cluster.Leader == ""
+	})
+	b.Hold(page("r", "user-2", "a"), at(1, "x"))
+	waitWritten(t, b)
+	epoch := func() uint64 {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.epoch
+	}
+	before := epoch()
+	connectTo(t, b, "server-0")
+	eventually(t, "what the node knows of the bucket there", func() bool {
+		return errors.Is(b.Ready(), leader.ErrNone) || epoch() != before
+	})
+	var lines logLines
+	observe(t, connect(t, servers[0].url()), bucket.Observer{Logger: slog.New(slog.NewTextHandler(&lines, nil))})
+	eventually(t, "what an observer knows of it", func() bool { return lines.count(leader.ErrNone.Error()) > 0 })
+	waitReady(t, b, true)
+	if epoch() != before || d.count(presence.Left, "") > 0 {
+		t.Errorf("the bucket counts as a new one: %v; changes: %s", epoch() != before, d)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/heartbeatd/heartbeatd/broker/leader"
 	"github.com/heartbeatd/heartbeatd/broker/streamsize"
 )
 
@@ -55,7 +56,7 @@ func (b *Broker) stream(ctx context.Context, t Topic, l *link, again bool) (jets
 		tip.Epoch, err = b.epochOf(ctx, t, l, stream, again)
 	}
 	if err == nil { // after the epoch: if the stream is lost meanwhile, the number is lower than that of the node's last message
-		_, err = stream.Info(ctx)
+		_, err = leader.Info(ctx, stream)
 	}
 	b.noteTopic(t, err)
 	if err != nil {
@@ -70,11 +71,11 @@ func (b *Broker) stream(ctx context.Context, t Topic, l *link, again bool) (jets
 
 // openStream returns the stream of a topic, and creates it if it is missing.
 func (b *Broker) openStream(ctx context.Context, t Topic, l *link) (jetstream.Stream, error) {
-	stream, err := l.js.Stream(ctx, t.stream())
+	stream, err := leader.Stream(ctx, l.js, t.stream())
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		stream, err = b.createStream(ctx, t, l)
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another node has created it
-			stream, err = l.js.Stream(ctx, t.stream())
+			stream, err = leader.Stream(ctx, l.js, t.stream())
 		}
 	}
 	if err != nil {
@@ -138,7 +139,7 @@ func (b *Broker) moveToFile(ctx context.Context, t Topic, l *link, stream jetstr
 	if err := l.js.DeleteStream(ctx, probe.Name); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return false
 	}
-	now, err := l.js.Stream(ctx, t.stream()) // another node may have replaced it
+	now, err := leader.Stream(ctx, l.js, t.stream()) // another node may have replaced it
 	if err == nil && now.CachedInfo().Config.Storage == jetstream.MemoryStorage {
 		err = l.js.DeleteStream(ctx, t.stream())
 	}

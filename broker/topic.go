@@ -13,6 +13,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/ack"
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/budget"
+	"github.com/heartbeatd/heartbeatd/broker/leader"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
@@ -239,7 +240,7 @@ func (b *Broker) Last(ctx context.Context, t Topic) (Cursor, error) {
 	if err != nil {
 		return Cursor{}, err
 	}
-	stream, err := pos.link.js.Stream(ctx, t.stream())
+	stream, err := leader.Stream(ctx, pos.link.js, t.stream())
 	if err != nil {
 		return Cursor{}, err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/heartbeatd/heartbeatd/broker/clock"
+	"github.com/heartbeatd/heartbeatd/broker/leader"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
@@ -136,7 +137,7 @@ func findStream(ctx context.Context, js jetstream.JetStream, name string) (jetst
 			pause(ctx, 10*time.Millisecond)
 		}
 	}()
-	stream, err := js.Stream(ctx, name)
+	stream, err := leader.Stream(ctx, js, name)
 	cancel(err)
 	<-stopped
 	if err != nil {

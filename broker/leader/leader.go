@@ -11,6 +11,36 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
+// ErrNone is the error of a stream that has no leader now.
+var ErrNone = fmt.Errorf("the stream has no leader: %w", jetstream.ErrNoStreamResponse)
+
+// Stream returns a stream with the info of its leader.
+func Stream(ctx context.Context, js jetstream.JetStream, name string) (jetstream.Stream, error) {
+	stream, err := js.Stream(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return stream, check(stream.CachedInfo())
+}
+
+// Info requests the info of a stream from its leader.
+func Info(ctx context.Context, stream jetstream.Stream) (*jetstream.StreamInfo, error) {
+	info, err := stream.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return info, check(info)
+}
+
+// check returns ErrNone if info is not of a leader. While a stream has none, every replica answers, also one that
+// is behind because its server was cut off.
+func check(info *jetstream.StreamInfo) error {
+	if info.Cluster != nil && info.Cluster.Leader == "" {
+		return ErrNone
+	}
+	return nil
+}
+
 // Last returns the last message of a stream with a subject. The error is jetstream.ErrMsgNotFound
 // if there is none.
 //
