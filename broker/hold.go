@@ -243,7 +243,7 @@ func (b *Broker) remoteChange(name string, stored *presence.Stored, rev uint64, 
 	case it.written != confirmed: // the ack of this node's write will show which one is newer
 		if stored != nil || byRemove {
 			it.foreignRev = max(it.foreignRev, rev)
-			it.unproven = it.unproven || stored != nil && stored.Held
+			it.unproven = it.unproven || stored != nil
 		}
 	case rev <= it.rev:
 	case stored != nil || byRemove: // the page is on another node now, or was removed

@@ -57,7 +57,7 @@ type item struct {
 	arrival  Arrival       // of a take-over without ack, or 0
 	asked    bool          // rev is what NATS has just answered
 	away     bool          // the page's link is gone
-	unproven bool          // the page may be elsewhere: it was taken over from a link to another node, and not held again since the ack, or its page has posted a beat since its link is gone
+	unproven bool          // the page may be elsewhere: it was taken over from a link to another node or written after another node, and not held again since the ack, or its page has posted a beat since its link is gone
 
 	// foreignRev is the newest revision of another node that arrived while a write of this
 	// node had no ack.

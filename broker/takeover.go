@@ -55,7 +55,7 @@ func (b *Broker) Disconnected(k presence.Key) {
 // Lost is Leave for a page that lost its link at some time. An entry that the page has taken over,
 // and not held again since, ends one TTL after that time instead: the page may have given up its
 // hello and kept its link to the node before, or the take-over may have waited for NATS while the
-// page went on to another node. Its next beat there takes the entry back. The same is true if the
+// page went on to another node or to PHP. Its next beat there takes the entry back. The same is true if the
 // page has posted a beat since it lost its link.
 func (b *Broker) Lost(k presence.Key, at time.Time) {
 	if !b.release(k, at.Add(b.ttl)) {

@@ -212,30 +212,31 @@ func TestLost(t *testing.T) {
 	}
 }
 
-// TestTakeOversAfterOutage has a page that moved while NATS was away: its take-over is written first,
-// and then that of the node where the page was before. The entry does not leave when this one ends.
+// TestTakeOversAfterOutage has a page that moved while NATS was away, to another node or to PHP: that is written
+// first, and then the take-over of the node where the page was before. The entry does not leave when this one ends.
 func TestTakeOversAfterOutage(t *testing.T) {
-	for _, watched := range []bool{true, false} {
-		t.Run(fmt.Sprint("watched ", watched), func(t *testing.T) {
-			b := manualBroker()
-			k := page("r", "user-1", "a")
-			there := heldThere(k, at(2, "y"))
-			b.TakeOver(k, at(1, "x"), b.Arrive())
-			msg := nextWrite(t, b)
-			if watched {
-				deliver(b, k, there, 10)
-				b.completed(msg.Reply, 0, nats.ErrTimeout)
-				b.down = nil
-			} else {
-				b.completed(msg.Reply, 0, &jetstream.APIError{ErrorCode: jetstream.JSErrCodeStreamWrongLastSequence})
-				b.lookedUp(<-b.lookups, &jetstream.RawStreamMsg{Sequence: 10, Data: there.JSON()}, nil)
-			}
-			acknowledge(b, nextWrite(t, b), 11)
-			b.Lost(k, time.Now())
-			if msg := nextWrite(t, b); len(msg.Data) == 0 {
-				t.Error("the entry leaves")
-			}
-		})
+	k := page("r", "user-1", "a")
+	for name, there := range map[string]*presence.Stored{"to a node": heldThere(k, at(2, "y")), "to PHP": foreignValue(k, at(2, "y"))} {
+		for _, watched := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, ", watched ", watched), func(t *testing.T) {
+				b := manualBroker()
+				b.TakeOver(k, at(1, "x"), b.Arrive())
+				msg := nextWrite(t, b)
+				if watched {
+					deliver(b, k, there, 10)
+					b.completed(msg.Reply, 0, nats.ErrTimeout)
+					b.down = nil
+				} else {
+					b.completed(msg.Reply, 0, &jetstream.APIError{ErrorCode: jetstream.JSErrCodeStreamWrongLastSequence})
+					b.lookedUp(<-b.lookups, &jetstream.RawStreamMsg{Sequence: 10, Data: there.JSON()}, nil)
+				}
+				acknowledge(b, nextWrite(t, b), 11)
+				b.Lost(k, time.Now())
+				if msg := nextWrite(t, b); len(msg.Data) == 0 {
+					t.Error("the entry leaves")
+				}
+			})
+		}
 	}
 }
 

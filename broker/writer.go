@@ -188,7 +188,7 @@ func (b *Broker) resolve(it *item, msg *jetstream.RawStreamMsg) {
 		// The write is unconditional.
 	case b.entitles(it.arrival):
 		it.rev, it.asked = msg.Sequence, true // the page is here now, whichever node had it
-		it.unproven = it.unproven || foreign && current.Held
+		it.unproven = it.unproven || foreign
 	case byRemove && it.written == confirmed && !it.leaves() && msg.Sequence > it.rev:
 		b.drop(it)
 		return
