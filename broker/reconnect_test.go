@@ -351,6 +351,7 @@ func TestLaggingWatch(t *testing.T) {
 	b := open(t, Config{URL: s.url(), TTL: 3 * testTTL})
 	other := open(t, Config{URL: s.url(), TTL: 3 * testTTL})
 	_, d := watch(t, b, "site")
+	watch(t, other, "site") // its watch has begun
 	other.Hold(page("r", "user-1", "x"), at(1, "x"))
 	d.wantSet(t, "joined user-1")
 	l, _ := b.current()
