@@ -115,7 +115,7 @@ func listenOn(ctx context.Context, log *slog.Logger, flag, address string) (net.
 	}
 	switch {
 	case err == nil && isUnix && isOpenFolder(filepath.Dir(path)):
-		log.Warn(fmt.Sprintf("every user of this machine may connect to %s: run chmod o-x on its folder, and give the folder the group of the web server", address), "flag", flag)
+		log.Warn(fmt.Sprintf("every user of this machine may connect to %s: put the socket into a folder of its own that only heartbeatd and the web server may enter, as systemd makes one with RuntimeDirectory= and RuntimeDirectoryMode=0750", address), "flag", flag)
 		return l, nil
 	case err == nil:
 		return l, nil
@@ -150,7 +150,7 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 		return nil, fmt.Errorf("the path of a Unix socket has 1 to %d bytes, as unix:/run/heartbeatd/public.sock", maxUnixPath)
 	}
 	// Between the check and its own socket another process could make one.
-	unlock, err := lockFolder(filepath.Dir(path))
+	unlock, err := lockFile(ctx, path+".lock")
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,0 @@
-//go:build !unix
-
-package main
-
-func lockFolder(string) (unlock func(), err error) { return func() {}, nil }
