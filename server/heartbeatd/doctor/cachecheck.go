@@ -3,7 +3,7 @@ package doctor
 import (
 	"context"
 	"net/http"
-	"strings"
+	"regexp"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/transport"
@@ -38,17 +38,53 @@ func (d *checkup) checkCache(ctx context.Context) Finding {
 		if _, found := d.enterRoom(ctx, pages[i]); found != nil {
 			return *found
 		}
-		var got pollResult
-		select {
-		case got = <-polls[i]:
-		case <-time.After(d.late):
-			return d.named("cache-in-front", "While another page polls, a change does not reach a waiting poll within %s: it waits for the answer to the other one.", d.late)
+		changed := time.Now()
+		got := within(2*d.late, polls[i])
+		if got == nil && i == 1 {
+			return d.diagnoseWaitingPoll(ctx, polls[1], pages[0])
 		}
-		if f := d.diagnosePoll(got.answer, got.err); f != nil {
+		if f := d.diagnoseChange(got, changed); f != nil {
 			return *f
 		}
 	}
 	return ok("two pages that poll at once get their own answers")
+}
+
+// diagnoseWaitingPoll explains why a poll that was sent second gets no answer: it waits for the
+// answer to the first one if it arrives together with that.
+func (d *checkup) diagnoseWaitingPoll(ctx context.Context, second <-chan pollResult, first *testPage) Finding {
+	if _, found := d.enterRoom(ctx, first); found != nil {
+		return *found
+	}
+	if within(2*d.late, second) == nil {
+		return d.named("streams-held-back", "A change does not reach a waiting poll within %s.", 2*d.late)
+	}
+	return d.named("cache-in-front", "While another page polls, a change does not reach a waiting poll within %s: it waits for the answer to the other one.", 2*d.late)
+}
+
+// diagnoseChange explains why the answer to a poll is not the one to a change, or comes late. It returns
+// nil if nothing is wrong.
+func (d *checkup) diagnoseChange(got *pollResult, changed time.Time) *Finding {
+	if got == nil {
+		return new(d.named("streams-held-back", "A change does not reach a waiting poll within %s.", 2*d.late))
+	}
+	if f := d.diagnosePoll(got.answer, got.err); f != nil {
+		return f
+	}
+	if late := got.at.Sub(changed); late > d.late {
+		return new(d.named("streams-held-back", "A change reaches a waiting poll %s late.", late.Round(100*time.Millisecond)))
+	}
+	return nil
+}
+
+// within waits for the answer to a poll. It returns nil if none comes in time.
+func within(wait time.Duration, poll <-chan pollResult) *pollResult {
+	select {
+	case got := <-poll:
+		return &got
+	case <-time.After(wait):
+		return nil
+	}
 }
 
 // checkCacheHeaders checks for a cache without a session.
@@ -67,6 +103,9 @@ func (d *checkup) checkCacheHeaders(ctx context.Context) Finding {
 	return ok("no header of an answer names a cache; a full check needs a valid ticket")
 }
 
+// hit matches the word, also in TCP_HIT.
+var hit = regexp.MustCompile(`(?i)(^|[^a-z])hit([^a-z]|$)`)
+
 // cacheHit returns the header that says that an answer is from a cache, if there is
 // one.
 func cacheHit(h http.Header) string {
@@ -74,7 +113,7 @@ func cacheHit(h http.Header) string {
 		return "Age: " + age
 	}
 	for _, name := range []string{"X-Cache", "X-Cache-Status", "X-Proxy-Cache", "CF-Cache-Status", "X-Fastcgi-Cache"} {
-		if value := h.Get(name); strings.Contains(strings.ToUpper(value), "HIT") {
+		if value := h.Get(name); hit.MatchString(value) {
 			return name + ": " + value
 		}
 	}

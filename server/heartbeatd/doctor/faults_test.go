@@ -67,6 +67,8 @@ func TestBrokenSite(t *testing.T) {
 		"cookies, and origin":      {only(hasForeignCookie, respond(403, "application/json", `{"type":"bye","code":4000,"reason":"`+transport.OriginRefused+`"}`)), "cookies", Failed, "host-changed", "the origin of this site’s pages"},
 		"cookies kept out":         {only(hasForeignCookie, respond(403, "text/html", "Attack detected")), "cookies", Failed, "firewall", "Attack detected"},
 		"static rule":              {only(under("/heartbeat/heartbeat.js"), respond(404, "text/html", "")), "script", Warning, "static-rule", "static files"},
+		"static rule, no plugin":   {both(only(under(pluginScript), respond(404, "text/html", "")), only(under("/heartbeat/heartbeat.js"), respond(404, "text/html", ""))), "script", Warning, "static-rule", "static files"},
+		"script kept, no plugin":   {both(only(under(pluginScript), respond(404, "text/html", "")), headers("Cache-Control", "max-age=31536000")), "script", Warning, "script-cached", "max-age=31536000"},
 		"script kept":              {headers("Cache-Control", "max-age=31536000"), "script", Warning, "script-cached", "max-age=31536000"},
 		"admin is public":          {only(under("/metrics"), respond(200, "text/plain", "heartbeatd_sessions 3\n")), "admin", Failed, "admin-public", "/metrics"},
 		"many headers":             {headers("X-Extra", strings.Repeat("x", 1800)), "headers", OK, "", "for a ticket"},

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/server/heartbeatd/apiclient"
 )
 
 // isPoll matches the polls that wait. The first poll of a session is answered at once.
@@ -78,6 +80,51 @@ func TestFindsMergedPolls(t *testing.T) {
 	found := deploy(t, merging).examine(t, nil)
 	want(t, found, "cache", Failed, "cache-in-front: ")
 	want(t, found, "long-poll", OK, "")
+}
+
+// TestSlowPolls checks that a web server which holds answers to polls back is not taken for a cache, when the
+// check of long-poll has not found it.
+func TestSlowPolls(t *testing.T) {
+	for _, c := range []struct {
+		late, by time.Duration
+		text     string
+	}{
+		{2 * time.Second, 2500 * time.Millisecond, "A change reaches a waiting poll "},
+		{100 * time.Millisecond, time.Hour, "A change does not reach a waiting poll within 200ms"},
+	} {
+		late := deploy(t, func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				next.ServeHTTP(w, r)
+				if isPoll(r) {
+					select {
+					case <-time.After(c.by):
+					case <-r.Context().Done():
+					}
+				}
+			})
+		})
+		d, err := newCheckup(Config{Site: late.site, URL: "/heartbeat", API: apiclient.Client{SiteID: "blog", SiteSecret: testSecret}, late: c.late})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.pollWorks = true
+		if f := d.checkCache(t.Context()); f.Name != "streams-held-back" || !strings.Contains(f.Text, c.text) {
+			t.Errorf("held back by %s: %s", c.by, f)
+		}
+		d.http.CloseIdleConnections()
+	}
+}
+
+// TestCacheHit checks which headers name a cache.
+func TestCacheHit(t *testing.T) {
+	for value, want := range map[string]bool{
+		"HIT": true, "Hit from cloudfront": true, "TCP_HIT from a1 (AkamaiGHost)": true, "MISS, HIT": true, "hit": true,
+		"MISS": false, "MISS from architect": false, "MISS from white.example": false, "": false,
+	} {
+		if got := cacheHit(http.Header{"X-Cache": {value}}); (got != "") != want {
+			t.Errorf("%q: %q", value, got)
+		}
+	}
 }
 
 // poll is a poll that a cache has sent.

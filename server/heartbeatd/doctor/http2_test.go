@@ -22,7 +22,7 @@ func overTLS(t *testing.T, site http.Handler, onConnect http.HandlerFunc) (*http
 		}
 		site.ServeHTTP(w, r)
 	}))
-	web.EnableHTTP2 = true
+	web.EnableHTTP2, web.Config.ErrorLog = true, quiet()
 	web.StartTLS()
 	t.Cleanup(func() { web.CloseClientConnections(); web.Close() })
 	roots := x509.NewCertPool()
@@ -76,6 +76,25 @@ func (f flushed) Write(b []byte) (int, error) {
 	n, err := f.ResponseWriter.Write(b)
 	_ = http.NewResponseController(f.ResponseWriter).Flush()
 	return n, err
+}
+
+// TestUnreachableOverHTTP2 checks that a site that cannot be reached at all is not said to offer WebSockets
+// over HTTP/2.
+func TestUnreachableOverHTTP2(t *testing.T) {
+	n := start(t)
+	web, _ := overTLS(t, handler(n), upgrades(t, n))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	for name, site := range map[string]string{"unknown certificate": web.URL, "nobody listens": "https://" + l.Addr().String()} {
+		t.Run(name, func(t *testing.T) {
+			found := (&deployment{site, n.public, "http://" + n.admin}).examine(t, func(c *Config) { c.roots = x509.NewCertPool() })
+			want(t, found, "socket", Failed, "")
+			want(t, found, "http2", Skipped, "none opens over HTTP/1.1")
+		})
+	}
 }
 
 // TestWebSocketsOverHTTP2 checks web servers that offer WebSockets over HTTP/2.

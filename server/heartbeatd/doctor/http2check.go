@@ -30,6 +30,9 @@ func (d *checkup) checkHTTP2(ctx context.Context) Finding {
 		if response == nil && isNotOffered(err) {
 			return ok("browsers open WebSockets over HTTP/1.1: the web server does not offer them over HTTP/2")
 		}
+		if response == nil && !d.socketOpens {
+			return skipped("WebSockets over HTTP/2 were not checked: none opens over HTTP/1.1")
+		}
 		if response == nil {
 			return d.failsOverHTTP2(apiclient.Cause(err))
 		}
