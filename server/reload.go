@@ -1,11 +1,8 @@
 package server
 
 import (
-	"cmp"
-
 	"github.com/heartbeatd/heartbeatd/server/admin"
 	"github.com/heartbeatd/heartbeatd/server/demosite"
-	"github.com/heartbeatd/heartbeatd/server/limit"
 	"github.com/heartbeatd/heartbeatd/server/refusal"
 	"github.com/heartbeatd/heartbeatd/server/settings"
 )
@@ -36,7 +33,7 @@ func (s *Server) Reload(c Config) (changed, restart []string, err error) {
 func (s *Server) configure(c Config) {
 	s.keys.Store(&admin.Keys{API: c.APIKey, Metrics: c.MetricsKey})
 	s.clients.Trust(c.TrustedProxies)
-	s.clients.SetMax(cmp.Or(c.Limits, limit.Defaults))
+	s.clients.SetMax(c.Limits)
 	s.broker.Budgets().Sessions.SetMax(int64(s.clients.Max().MaxPages))
 }
 

@@ -87,7 +87,7 @@ type Config struct {
 	// TrustedProxies are the web servers whose X-Forwarded headers are used.
 	TrustedProxies []netip.Prefix
 
-	// Limits are those that the operator may change; zero: limit.Defaults.
+	// Limits are those that the operator may change; a limit of zero is that of limit.Defaults.
 	Limits limit.Max
 	// APIKey is the operator's key for the API of every site; empty: none.
 	APIKey string

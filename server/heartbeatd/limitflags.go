@@ -16,11 +16,8 @@ type LimitFlags struct {
 	MaxBeats        int `default:"5" help:"How many beats of a page heartbeatd answers in a second. PHP answers the others. Those of six seconds may come at once." placeholder:"N"`
 }
 
-// max returns the limits, if they are valid. Those of a command that was not parsed are the defaults.
+// max returns the limits, if they are valid.
 func (f *LimitFlags) max() (limit.Max, error) {
-	if *f == (LimitFlags{}) {
-		return limit.Defaults, nil
-	}
 	for _, l := range []struct {
 		flag           string
 		n, least, most int

@@ -19,6 +19,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/server/limit"
 )
 
 // program is a running heartbeatd.
@@ -34,6 +35,7 @@ var readyLine = regexp.MustCompile(`msg=ready listen=(\S+) admin=(\S+) nats=(\S*
 func start(t *testing.T, c serveCmd) *program {
 	t.Helper()
 	c.Listen, c.AdminListen = "127.0.0.1:0", "127.0.0.1:0"
+	c.LimitFlags = LimitFlags(limit.Defaults)
 	c.BasePath, c.PresenceTTL, c.DrainTime = "/heartbeat", time.Minute, 10*time.Millisecond
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	t.Setenv("XDG_STATE_HOME", t.TempDir())

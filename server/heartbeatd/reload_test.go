@@ -157,7 +157,7 @@ func TestReload(t *testing.T) {
 		`{"sites":`:                              "must be a JSON object",
 		`{"sitesecret":"x"}`:                     "unknown flag",
 		`{}`:                                     "it has no site",
-		`{"max-queue-bytes":1}`:                  "--max-queue-bytes 1: it must be 65536 to 1073741824",
+		`{"max-queue-bytes":1}`:                  "--max-queue-bytes 1: it must be 131072 to 1073741824",
 		`{"site-secret-file":"/missing/secret"}`: "no such file",
 		`{"site-secret":"` + newSecret + `","site-origin":["a.test"]}`: "write https://a.test",
 	} {

@@ -135,6 +135,9 @@ func TestLimitFlags(t *testing.T) {
 	if err != nil || limit.Max(c.Serve.LimitFlags) != want {
 		t.Errorf("%+v, %v, want %+v", c, err, want)
 	}
+	if got, err := new(LimitFlags).max(); err == nil || !strings.Contains(err.Error(), "--max-pages 0: it must be 1 to 10000000") {
+		t.Errorf("limits of zero: %+v, %v", got, err)
+	}
 }
 
 func TestSuggestions(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/limit"
 )
 
 // TestStartWithoutNATS checks what heartbeatd says when NATS is not there at the start.
@@ -26,7 +27,7 @@ func TestStartWithoutNATS(t *testing.T) {
 	}
 	c := serveCmd{
 		NatsURL: "nats://user:hidden@" + address, Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0",
-		BasePath: "/heartbeat", PresenceTTL: time.Minute,
+		BasePath: "/heartbeat", PresenceTTL: time.Minute, LimitFlags: LimitFlags(limit.Defaults),
 	}
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	read, write := io.Pipe()

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/heartbeatd/heartbeatd/server/limit"
 )
 
 // TestStateDir checks where heartbeatd keeps revocations: in the folder of the service, nowhere for the demo site, and
@@ -30,6 +32,7 @@ func TestStateDir(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", file)
 	start(t, serveCmd{SiteID: "default", SiteSecret: &secret})
 	for _, c := range []serveCmd{{StateDir: file}, {StateDir: dir, NatsURL: "nats://127.0.0.1:1"}} {
+		c.LimitFlags = LimitFlags(limit.Defaults)
 		c.SiteID, c.SiteSecret, c.Listen, c.AdminListen, c.BasePath = "default", &secret, "127.0.0.1:0", "127.0.0.1:0", "/heartbeat"
 		if err := c.Run(t.Context(), slog.New(slog.DiscardHandler)); err == nil || !strings.HasPrefix(err.Error(), "--state-dir") {
 			t.Errorf("%+v: %v", c, err)

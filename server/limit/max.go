@@ -1,6 +1,8 @@
 package limit
 
 import (
+	"cmp"
+
 	"golang.org/x/time/rate"
 
 	"github.com/heartbeatd/heartbeatd/transport"
@@ -25,8 +27,16 @@ const beatBurst = 6
 // Max returns the limits that hold now.
 func (l *Clients) Max() Max { return *l.max.Load() }
 
-// SetMax changes the limits. Those who are above one of them stay.
-func (l *Clients) SetMax(m Max) { l.max.Store(&m) }
+// SetMax changes the limits. A limit of zero is the default. Those who are above a limit stay.
+func (l *Clients) SetMax(m Max) {
+	l.max.Store(&Max{
+		MaxPages:        cmp.Or(m.MaxPages, Defaults.MaxPages),
+		MaxUserPages:    cmp.Or(m.MaxUserPages, Defaults.MaxUserPages),
+		MaxAddressPages: cmp.Or(m.MaxAddressPages, Defaults.MaxAddressPages),
+		MaxQueueBytes:   cmp.Or(m.MaxQueueBytes, Defaults.MaxQueueBytes),
+		MaxBeats:        cmp.Or(m.MaxBeats, Defaults.MaxBeats),
+	})
+}
 
 // Beats returns a limiter for the beats of a page.
 func (m Max) Beats() *rate.Limiter {
