@@ -12,9 +12,10 @@ const (
 	// softLimit is the limit above which Offer refuses frames. The session sends a snapshot
 	// instead when the client has caught up.
 	softLimit = 64 << 10
-	// MinQueueBytes is the least limit above which Send ends the connection, and
-	// DefaultQueueBytes the usual one. That is larger than a tick of MaxBody.
-	MinQueueBytes     = softLimit
+	// MinQueueBytes is the least limit above which Send ends the connection: there is room for
+	// a tick behind the frames of Offer. DefaultQueueBytes is the usual one. That is larger
+	// than a tick of MaxBody.
+	MinQueueBytes     = 2 * softLimit
 	DefaultQueueBytes = 2 << 20
 )
 

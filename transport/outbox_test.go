@@ -72,6 +72,19 @@ func TestOutboxLimits(t *testing.T) {
 	}
 }
 
+// TestTickBehindSnapshot sends a tick to a page for which a snapshot waits, with the least limit.
+func TestTickBehindSnapshot(t *testing.T) {
+	o := &Outbox{}
+	o.Limit(MinQueueBytes)
+	if !o.Offer(make([]byte, softLimit), false) {
+		t.Fatal("the snapshot was refused")
+	}
+	o.Send(make([]byte, 1<<10))
+	if frames, _, _ := o.After(0); len(frames) != 2 || o.Code() != 0 {
+		t.Errorf("%d frames wait, closed with %d", len(frames), o.Code())
+	}
+}
+
 // TestOutboxAcceptsOneLargeFrame checks that an empty outbox accepts a frame above the
 // limit, since the frame would not become smaller.
 func TestOutboxAcceptsOneLargeFrame(t *testing.T) {
