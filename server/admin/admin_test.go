@@ -2,8 +2,10 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,5 +112,20 @@ func TestOverview(t *testing.T) {
 		if w.Code == 200 && strings.Count(w.Body.String(), `"id"`) != maxSites {
 			t.Errorf("%.200s", w.Body)
 		}
+	}
+}
+
+// TestSitesAreSorted checks that sites with as many sessions have the same order each time.
+func TestSitesAreSorted(t *testing.T) {
+	n := Node{Keys: func() *Keys { return &Keys{API: "key"} }, Metrics: prometheus.NewRegistry(), Overview: func() Overview {
+		return Overview{Sites: []Site{{"c", 1}, {"b", 1}, {"d", 2}, {"a", 1}}}
+	}}
+	r := httptest.NewRequestWithContext(t.Context(), "GET", "/api/v1/node", nil)
+	r.Header.Set("Authorization", "Bearer key")
+	w := httptest.NewRecorder()
+	New(n).ServeHTTP(w, r)
+	var o Overview
+	if err := json.Unmarshal(w.Body.Bytes(), &o); err != nil || !slices.Equal(o.Sites, []Site{{"d", 2}, {"a", 1}, {"b", 1}, {"c", 1}}) {
+		t.Errorf("%v, %v", o.Sites, err)
 	}
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -36,7 +37,7 @@ func (n Node) node(w http.ResponseWriter, r *http.Request) {
 	}
 	o := n.Overview()
 	o.Version = version.Get().Version
-	slices.SortFunc(o.Sites, func(a, b Site) int { return b.Sessions - a.Sessions })
+	slices.SortFunc(o.Sites, func(a, b Site) int { return cmp.Or(b.Sessions-a.Sessions, cmp.Compare(a.ID, b.ID)) })
 	o.Sites = o.Sites[:min(maxSites, len(o.Sites))]
 	_ = json.NewEncoder(w).Encode(o)
 }
