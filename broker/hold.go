@@ -79,7 +79,7 @@ func (b *Broker) keep(name []byte, k presence.Key, value *presence.Stored, w wri
 	case it.written == confirmed:
 		it.unproven = false
 	}
-	it.away = false
+	it.away = time.Time{}
 	it.value = value
 	it.goal = expiring
 	if w.hold {

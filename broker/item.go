@@ -56,8 +56,12 @@ type item struct {
 	rev      uint64        // the newest revision that this node may replace
 	arrival  Arrival       // of a take-over without ack, or 0
 	asked    bool          // rev is what NATS has just answered
-	away     bool          // the page's link is gone
-	unproven bool          // the page may be elsewhere: it was taken over from a link to another node or written after another node, and not held again since the ack, or its page has posted a beat since its link is gone
+	away     time.Time     // when the page lost its link, or zero
+
+	// unproven says that the page may be elsewhere: the item was taken over from a link to another
+	// node, or written after another node, and not held again since the ack, or the page has posted
+	// a beat since it lost its link.
+	unproven bool
 
 	// foreignRev is the newest revision of another node that arrived while a write of this
 	// node had no ack.

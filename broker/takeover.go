@@ -21,6 +21,10 @@ const (
 	maxPause = 2 * time.Second
 )
 
+// LateBeat is how long after the end of a page's link the entry may arrive that PHP writes for a beat of before:
+// such a beat does not say that the page is still open.
+const LateBeat = 3 * time.Second
+
 // Arrive returns the arrival of a page that has just said hello to this node. For maxPause
 // after a pause of this process it returns 0: the hello may be as old as the pause, and the
 // page connected to another node since.
@@ -48,7 +52,7 @@ func (b *Broker) Disconnected(k presence.Key) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if it := b.items[k.String()]; it != nil {
-		it.arrival, it.away = 0, true
+		it.arrival, it.away = 0, time.Now()
 	}
 }
 
@@ -56,7 +60,7 @@ func (b *Broker) Disconnected(k presence.Key) {
 // and not held again since, ends one TTL after that time instead: the page may have given up its
 // hello and kept its link to the node before, or the take-over may have waited for NATS while the
 // page went on to another node or to PHP. Its next beat there takes the entry back. The same is true if the
-// page has posted a beat since it lost its link.
+// page has posted a beat since it lost its link, as far as that is known: see LateBeat.
 func (b *Broker) Lost(k presence.Key, at time.Time) {
 	if !b.release(k, at.Add(b.ttl)) {
 		b.Leave(k)
@@ -64,7 +68,7 @@ func (b *Broker) Lost(k presence.Key, at time.Time) {
 }
 
 // Posted takes that a page has posted a beat for an entry, as one does that has no link. If the node
-// that holds the entry has noticed that the link is gone, it does not remove the entry.
+// that holds the entry has noticed more than LateBeat ago that the link is gone, it does not remove the entry.
 func (b *Broker) Posted(k presence.Key) {
 	name := k.String()
 	b.posted(name)
@@ -79,7 +83,7 @@ const postedKind = ".posted"
 func (b *Broker) posted(name string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if it := b.items[name]; it != nil && it.away {
+	if it := b.items[name]; it != nil && !it.away.IsZero() && time.Since(it.away) > LateBeat {
 		it.unproven = true
 	}
 }

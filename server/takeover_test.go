@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -80,6 +81,27 @@ func TestUnusedTakeOver(t *testing.T) {
 	other.wantHolder(t, "first")
 }
 
+// TestBeatBeforeClose closes a page right after it has posted a beat: the entry that PHP writes for it arrives when the
+// page is gone. The entry leaves with the session.
+func TestBeatBeforeClose(t *testing.T) {
+	n := newNodeOn(t, broker.Config{TTL: time.Minute}, func(c *Config) { c.grace = time.Hour })
+	watching := n.page(t, 1).socket(t)
+	p := n.page(t, 2)
+	s := p.socket(t)
+	s.beat(1, p.pinging("dashboard"))
+	watching.presence(wordpress.AdminRoom, isJoin("user-2"))
+	page := n.sessions.find(sessionKey{demoSite, 2, p.conn})
+	_ = s.conn.CloseNow()
+	until(t, "the end of the link", func() bool { return !page.connected() })
+	if a := n.presence(t, "PUT", "", `{"room":"admin/online","client_id":"user-2","user_id":2,"conn":"`+p.conn+`","data":{"screen":"php"}}`); a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.text)
+	}
+	page.expire()
+	watching.presence(wordpress.AdminRoom, func(f frame) bool {
+		return slices.ContainsFunc(f.Left, func(e map[string]any) bool { return e["client_id"] == "user-2" })
+	})
+}
+
 // TestPostedBeats has a page lose its link, and post a beat, for which PHP writes its entry. The entry must not
 // leave when the session ends: PHP writes it for the next beat, to another node.
 func TestPostedBeats(t *testing.T) {
@@ -99,6 +121,8 @@ func TestPostedBeats(t *testing.T) {
 			t.Fatalf("%d %s", a.status, a.text)
 		}
 	}
+	gone := time.Now()
+	until(t, "a beat that the page has posted since", func() bool { return time.Since(gone) > broker.LateBeat })
 	put(first)
 	page.expire()
 	view, err := other.sites.get(demoSite).open()
