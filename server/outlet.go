@@ -133,8 +133,8 @@ func (o *outlet) subscribed(upTo broker.Cursor, opened time.Time) {
 }
 
 // tellCursor sends a page the frame with the cursor of this node, unless it does not fit, or the page
-// has not been sent all pushes up to there, or more. Of a message that is older than the page, the cursor
-// would not say when the page opened: it keeps its own.
+// has not been sent all pushes up to there, or more. While the last message is older than the page, the page
+// keeps its own cursor, which says when it opened.
 func (o *outlet) tellCursor(frame []byte, at broker.Cursor, stored time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

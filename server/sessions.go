@@ -74,8 +74,8 @@ func (l *sessions) add(s *session) {
 }
 
 // reserve takes one session from the budget, unless the page comes again. A user has at most
-// maxOfUser sessions. It returns why the page cannot come; what the page is told names no site, since the budget is that of a network. It is
-// called with l.mu held.
+// maxOfUser sessions. It returns why the page cannot come; what the page is told names no site,
+// since the budget is that of a network. It is called with l.mu held.
 func (l *sessions) reserve(from *budget.Budget, key sessionKey, again bool, maxOfUser int) error {
 	retry := 5*time.Second + rand.N(10*time.Second)
 	switch {

@@ -9,11 +9,11 @@ import (
 
 // LimitFlags are the limits of limit.Max, with the values of limit.Defaults.
 type LimitFlags struct {
-	MaxPages        int `default:"200000" help:"How many pages of one site the node has at most. Several sites together have at most an eighth more." placeholder:"N"`
+	MaxPages        int `default:"200000" help:"How many pages of one site the node has at most. Several sites together have at most 27 % more." placeholder:"N"`
 	MaxUserPages    int `default:"200" help:"How many pages of one user the node has at most." placeholder:"N"`
 	MaxAddressPages int `default:"5000" help:"How many pages of one address the node has at most, and how many connections." placeholder:"N"`
 	MaxQueueBytes   int `default:"2097152" help:"How many bytes may wait for a page that reads slowly, before its connection ends." placeholder:"BYTES"`
-	MaxBeats        int `default:"5" help:"How many beats of a page heartbeatd answers in a second. PHP answers the others. Those of six seconds may come at once." placeholder:"N"`
+	MaxBeats        int `default:"5" help:"How many beats of a page heartbeatd answers in a second. PHP answers the others. Six times as many may come at once." placeholder:"N"`
 }
 
 // max returns the limits, if they are valid.

@@ -10,7 +10,7 @@ import (
 
 // Max are the limits that the operator may change.
 type Max struct {
-	MaxPages        int // sessions of one site on a node; those of all sites are at most an eighth more
+	MaxPages        int // sessions of one site on a node; those of all sites are at most 27 % more
 	MaxUserPages    int // sessions of a user on a node
 	MaxAddressPages int // WebSockets and sessions over HTTP of an address; also its TCP connections to a listener
 	MaxQueueBytes   int // bytes of frames that wait for a page
@@ -21,7 +21,7 @@ type Max struct {
 // beats every 5 s at the fastest.
 var Defaults = Max{MaxPages: 200_000, MaxUserPages: 200, MaxAddressPages: 5000, MaxQueueBytes: transport.DefaultQueueBytes, MaxBeats: 5}
 
-// beatBurst is for how many seconds the beats of a page may come at once.
+// A page may send beatBurst seconds' worth of beats at once.
 const beatBurst = 6
 
 // Max returns the limits that hold now.
