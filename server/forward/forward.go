@@ -188,7 +188,18 @@ func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, 
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	m := request(r, home, session, name, body.Bytes)
-	defer context.AfterFunc(f.working, func() { f.finish(home, session, name, cancel) })()
+	finished := make(chan struct{})
+	unneeded := context.AfterFunc(f.working, func() {
+		defer close(finished)
+		f.finish(ctx, home, session, name)
+		cancel()
+	})
+	defer func() {
+		cancel()
+		if !unneeded() {
+			<-finished
+		}
+	}()
 	defer func() { _ = f.Broker.Tell(message(home, "cancel", m.Header.Get(idField))) }() // nothing, if the response has ended
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Time{}) // the deadline of a request would end a poll
@@ -224,11 +235,10 @@ func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, 
 	}
 }
 
-// finish ends a request because this node stops: a stream at once, since the page requests the next
-// one, and others when they are answered or lastWait is over.
-func (f *Forwarder) finish(home, session, name string, cancel func()) {
+// finish returns when a request is to end because this node stops: a stream at once, since the page requests the
+// next one, and others when they are answered, which ends ctx, or lastWait is over.
+func (f *Forwarder) finish(ctx context.Context, home, session, name string) {
 	if name == "events" {
-		cancel()
 		return
 	}
 	if name == "poll" {
@@ -236,7 +246,10 @@ func (f *Forwarder) finish(home, session, name string, cancel func()) {
 		m.Header.Set(transport.SessionHeader, session)
 		_ = f.Broker.Tell(m) // otherwise the request ends after lastWait
 	}
-	time.AfterFunc(lastWait, cancel)
+	select {
+	case <-ctx.Done():
+	case <-time.After(lastWait):
+	}
 }
 
 // ask asks for the next part of a response.

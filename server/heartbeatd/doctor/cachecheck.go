@@ -33,6 +33,7 @@ func (d *checkup) checkCache(ctx context.Context) Finding {
 			return d.named("cache-in-front", "An answer has %s.", hit)
 		}
 		pages[i], polls[i] = p, d.startPoll(ctx, p, first.Seq)
+		defer endPoll(cancel, polls[i])
 	}
 	for _, i := range []int{1, 0} { // the poll that was sent first still waits when the other one is answered
 		if _, found := d.enterRoom(ctx, pages[i]); found != nil {

@@ -36,6 +36,7 @@ func (d *checkup) checkLongPoll(ctx context.Context) Finding {
 		return *f
 	}
 	result := d.startPoll(ctx, p, first.Seq)
+	defer endPoll(cancel, result)
 	beat, found := d.enterRoom(ctx, p)
 	if found != nil {
 		return *found
@@ -49,10 +50,12 @@ func (d *checkup) checkLongPoll(ctx context.Context) Finding {
 	return ok("a beat is answered in %d ms, and a change reaches a waiting poll at once", beat.took.Milliseconds())
 }
 
-// startPoll polls until the page has joined its room, and returns when its first request is written.
+// startPoll polls until the page has joined its room, and returns when its first request is written. Its caller
+// calls endPoll.
 func (d *checkup) startPoll(ctx context.Context, p *testPage, after uint64) <-chan pollResult {
 	written, result := make(chan struct{}), make(chan pollResult, 1)
 	go func() {
+		defer close(result)
 		var once sync.Once
 		ctx := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { once.Do(func() { close(written) }) }})
 		for {
@@ -70,6 +73,13 @@ func (d *checkup) startPoll(ctx context.Context, p *testPage, after uint64) <-ch
 	}()
 	<-written
 	return result
+}
+
+// endPoll cancels a poll, and waits until its goroutine has ended.
+func endPoll(cancel context.CancelFunc, result <-chan pollResult) {
+	cancel()
+	for range result {
+	}
 }
 
 // checkOpen checks the long-poll as far as that is possible without a ticket.
