@@ -13,19 +13,20 @@ import (
 // problemAge is how long the error of a write is reported after it: a later write may work.
 const problemAge = time.Minute
 
-// parts are the topics with the names and titles of their problems.
+// parts are the topics with the titles of their problems.
 var parts = []struct {
-	topic       Topic
-	name, title string
+	topic Topic
+	problem.Part
+	title string
 }{
-	{Pushes, "pushes", "Pushes and nudges"},
-	{Revocations, "revocations", "Revocations"},
-	{Deposits, "deposits", "Deposits"},
+	{Pushes, problem.Pushes, "Pushes and nudges"},
+	{Revocations, problem.Revocations, "Revocations"},
+	{Deposits, problem.Deposits, "Deposits"},
 }
 
-// Problems returns the parts that do not work now. Their names are nats (there is no connection),
-// jetstream (it is not available), presence (it is not read or written), pushes, revocations and
-// deposits. If presence is not read and written, only that is reported.
+// Problems returns the parts that do not work now: NATS (there is no connection), JetStream (it is not
+// available), presence (it is not read or written), pushes, revocations and deposits. If presence is not
+// read and written, only that is reported.
 func (b *Broker) Problems() []problem.Problem {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -38,10 +39,10 @@ func (b *Broker) Problems() []problem.Problem {
 	}
 	for _, part := range parts {
 		if err := b.topicErrors[part.topic.name].Within(problemAge); err != nil {
-			list = append(list, problem.Problem{Name: part.name, Text: part.title + " do not reach other nodes: " + err.Error(), Remedy: problem.Remedy(err)})
+			list = append(list, part.Problem(part.title+" do not reach other nodes: "+err.Error(), problem.Remedy(err)))
 		} else if limit, err := b.sizeOf(part.topic).Refused(problemAge); err != nil {
 			text := fmt.Sprintf("%s: NATS keeps at most %d KiB of them, and may remove some before their time: %v", part.title, limit>>10, err)
-			list = append(list, problem.Problem{Name: part.name, Text: text, Remedy: problem.Remedy(err)})
+			list = append(list, part.Problem(text, problem.Remedy(err)))
 		}
 	}
 	return list

@@ -1,5 +1,5 @@
-// Package problem says what is wrong when NATS does not do something for a node, and what to
-// do about it.
+// Package problem says which part of a node does not work, why, and what to do about it. Most parts
+// need NATS.
 package problem
 
 import (
@@ -15,11 +15,50 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Problem is a part of a node that does not work.
+// Problem is a part of a node that does not work. Part.Problem makes one.
 type Problem struct {
-	Name   string `json:"name"`   // stable, for programs
-	Text   string `json:"text"`   // a sentence that says what does not work
-	Remedy string `json:"remedy"` // what to do
+	Name    string `json:"name"`    // of the part: stable, for programs
+	Text    string `json:"text"`    // a sentence that says what does not work
+	Remedy  string `json:"remedy"`  // what to do
+	Finding string `json:"finding"` // the name in the list of package server/finding
+}
+
+// Part is a part of a node.
+type Part struct{ name, finding string }
+
+// The parts of a node. The first two are the node itself.
+var (
+	Starting       = part("starting", "not-ready")
+	Draining       = part("draining", "not-ready")
+	NATS           = part("nats", "nats-down")
+	JetStream      = part("jetstream", "nats-limited")
+	Presence       = part("presence", "nats-limited")
+	Pushes         = part("pushes", "nats-limited")
+	Revocations    = part("revocations", "nats-limited")
+	Deposits       = part("deposits", "nats-limited")
+	ClockNATS      = part("clock-nats", "clock-differs")
+	ClockWordPress = part("clock-wordpress", "clock-differs")
+)
+
+var parts []Part
+
+func part(name, finding string) Part {
+	p := Part{name, finding}
+	parts = append(parts, p)
+	return p
+}
+
+// All returns a problem of each part, without texts.
+func All() (list []Problem) {
+	for _, p := range parts {
+		list = append(list, p.Problem("", ""))
+	}
+	return list
+}
+
+// Problem returns the problem that a part does not work.
+func (p Part) Problem(text, remedy string) Problem {
+	return Problem{Name: p.name, Text: text, Remedy: remedy, Finding: p.finding}
 }
 
 // Last is the last error of a part; its zero value and a nil error mean that the part works.
@@ -49,20 +88,20 @@ func NotConnected(err error) error { return fmt.Errorf("%w: %w", ErrNotConnected
 func OfNATS(err error, address string) Problem {
 	switch {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
-		return Problem{"jetstream", "JetStream is not available in NATS at " + address + ": " + err.Error(),
-			"Enable JetStream on the NATS servers and for the account of heartbeatd. In a cluster, start most of the servers"}
+		return JetStream.Problem("JetStream is not available in NATS at "+address+": "+err.Error(),
+			"Enable JetStream on the NATS servers and for the account of heartbeatd. In a cluster, start most of the servers")
 	case RefusedConnection(err) != "":
-		return Problem{"nats", "NATS at " + address + " refuses this node: " + err.Error(), RefusedConnection(err)}
+		return NATS.Problem("NATS at "+address+" refuses this node: "+err.Error(), RefusedConnection(err))
 	case errors.Is(err, ErrNotConnected):
-		return Problem{"nats", "NATS at " + address + " is away: " + err.Error(),
-			"Start NATS, or correct --nats-url. Until then beats are answered, and pages see the presence of this node only"}
+		return NATS.Problem("NATS at "+address+" is away: "+err.Error(),
+			"Start NATS, or correct --nats-url. Until then beats are answered, and pages see the presence of this node only")
 	}
 	return OfPresence(err)
 }
 
 // OfPresence returns the problem of a node whose presence NATS refuses.
 func OfPresence(err error) Problem {
-	return Problem{"presence", "Presence cannot be read from NATS or written to it: " + err.Error(), Remedy(err)}
+	return Presence.Problem("Presence cannot be read from NATS or written to it: "+err.Error(), Remedy(err))
 }
 
 // RefusedConnection returns what to do about an error of a connection that another try does not end, or "".

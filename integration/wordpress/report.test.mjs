@@ -32,8 +32,10 @@ test('the status report', { timeout: 300_000 }, async (t) => {
 			for (const [answer, expected] of [
 				[well(), /^good : The web server passes `\/heartbeat\/` on to heartbeatd\.$/],
 				[well({ ready: false, reason: 'it starts' }), /^warning not-ready: heartbeatd runs, but is not ready\. it starts\.$/],
-				[well({ reasons: [{ name: 'nats', text: 'NATS is away: refused', remedy: 'Start it' }] }), /^warning nats-down: heartbeatd has no connection to NATS\. NATS is away: refused\. Start it\.$/],
-				[well({ reasons: [{ name: 'pushes', text: 'No room', remedy: 'Make some' }] }), /^warning nats-limited: .* No room\. Make some\.$/],
+				[well({ reasons: [{ name: 'nats', text: 'NATS is away: refused', remedy: 'Start it', finding: 'nats-down' }] }), /^warning nats-down: heartbeatd has no connection to NATS\. NATS is away: refused\. Start it\.$/],
+				[well({ reasons: [{ name: 'pushes', text: 'No room', remedy: 'Make some', finding: 'nats-limited' }] }), /^warning nats-limited: .* No room\. Make some\.$/],
+				[well({ reasons: [{ name: 'pushes', text: 'No room', remedy: 'Make some' }] }), /^warning version-mismatch: .* No room\. Make some\.$/],
+				[well({ reasons: [{ name: 'other', text: 'A newer one', remedy: 'Wait', finding: 'other' }] }), /^warning version-mismatch: .* A newer one\. Wait\.$/],
 				[well({ version: 'v9.8.7' }), /^warning version-mismatch: .* heartbeatd 9\.8\.7\.$/],
 				[well({ time: now() - 600 }), /^error clock-off: .* They are (599|60\d) seconds apart\.$/],
 				[well({ time: now() - 60 }), /^notice clock-differs: /],
@@ -67,7 +69,7 @@ test('the status report', { timeout: 300_000 }, async (t) => {
 			const cli = `class WP_CLI { static $out = array(); static function line($l) { self::$out[] = $l; } static function halt($c) { self::$out[] = $c; } }
 				require WP_PLUGIN_DIR . '/heartbeatd/includes/admin/cli.php'; heartbeatd_cli_status(); return WP_CLI::$out;`
 			assert.equal((await ask(cli)).at(-1), 1)
-			api.answer = () => well({ reasons: [{ name: 'nats', text: 'NATS is away', remedy: 'Start it' }] })
+			api.answer = () => well({ reasons: [{ name: 'nats', text: 'NATS is away', remedy: 'Start it', finding: 'nats-down' }] })
 			assert.deepEqual(await ask(`$test = heartbeatd_site_health_test(); return array($test['status'], $test['label']);`), ['recommended', 'heartbeatd has no connection to NATS'])
 			assert.match((await ask(cli))[0], /^warning +nats-down +heartbeatd has no connection to NATS\. /)
 		})

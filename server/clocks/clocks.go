@@ -55,10 +55,12 @@ func (d Difference) String() string {
 
 const remedy = "Let the machines of heartbeatd, NATS and WordPress set their clocks by NTP"
 
+var parts = map[string]problem.Part{NATS: problem.ClockNATS, WordPress: problem.ClockWordPress}
+
 // Problems returns the differences for /readyz.
 func (c *Clocks) Problems() (list []problem.Problem) {
 	for _, d := range c.Differences() {
-		list = append(list, problem.Problem{Name: "clock-" + d.Peer, Text: d.String(), Remedy: remedy})
+		list = append(list, parts[d.Peer].Problem(d.String(), remedy))
 	}
 	return list
 }

@@ -7,6 +7,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -39,6 +40,11 @@ func All() []Finding {
 		panic(fmt.Sprintf("findings.json: %v", err)) // TestAll reads it
 	}
 	return all
+}
+
+// IsKnown reports whether the list has a finding with a name.
+func IsKnown(name string) bool {
+	return slices.ContainsFunc(All(), func(f Finding) bool { return f.Name == name })
 }
 
 // Named returns the finding with a name of the list, with the values of its placeholders, in pairs as

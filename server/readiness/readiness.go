@@ -20,20 +20,14 @@ type State struct {
 	Reasons []problem.Problem `json:"reasons"`
 }
 
-// The names of the reasons why a node is not ready. Other reasons are problems of its parts.
-const (
-	starting = "starting"
-	draining = "draining"
-)
-
 // Of returns the state of a node with a broker, which drains or not.
 func Of(b *broker.Broker, drains bool) State {
 	s := State{Ready: true, Reasons: b.Problems()}
 	if !b.Started() {
-		s.refuse(starting, "heartbeatd has not reached the presence in NATS since it started", "Remove the cause that the other reasons name. heartbeatd tries again by itself")
+		s.refuse(problem.Starting, "heartbeatd has not reached the presence in NATS since it started", "Remove the cause that the other reasons name. heartbeatd tries again by itself")
 	}
 	if drains {
-		s.refuse(draining, "heartbeatd is stopping, and its pages connect to other nodes", "Wait until it has started again")
+		s.refuse(problem.Draining, "heartbeatd is stopping, and its pages connect to other nodes", "Wait until it has started again")
 	}
 	return s
 }
@@ -44,9 +38,9 @@ func (s State) With(problems []problem.Problem) State {
 	return s
 }
 
-func (s *State) refuse(name, text, remedy string) {
+func (s *State) refuse(part problem.Part, text, remedy string) {
 	s.Ready = false
-	s.Reasons = append([]problem.Problem{{Name: name, Text: text, Remedy: remedy}}, s.Reasons...)
+	s.Reasons = append([]problem.Problem{part.Problem(text, remedy)}, s.Reasons...)
 }
 
 // String returns the sentences of all reasons.

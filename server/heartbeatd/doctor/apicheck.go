@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/server/finding"
 	"github.com/heartbeatd/heartbeatd/server/heartbeatd/apiclient"
 	"github.com/heartbeatd/heartbeatd/server/readiness"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
@@ -26,13 +26,9 @@ const (
 	minSecret = 32
 )
 
-// parts are the findings for the parts that /readyz names. Others are limited by NATS.
-var parts = map[string]string{
-	"starting": "not-ready", "draining": "not-ready", "nats": "nats-down", "clock-nats": "clock-differs", "clock-wordpress": "clock-differs",
-}
-
-// diagnoseState returns a finding if heartbeatd is not ready or a part of it does not work: the first
-// of its reasons, with the texts of all.
+// diagnoseState returns a finding if heartbeatd is not ready or a part of it does not work: that of the
+// first of its reasons, with the texts of all. A heartbeatd of another version may name none, or one
+// that is not known here.
 func (d *checkup) diagnoseState(s readiness.State) (Finding, bool) {
 	switch {
 	case len(s.Reasons) > 0:
@@ -40,7 +36,11 @@ func (d *checkup) diagnoseState(s readiness.State) (Finding, bool) {
 		for i, p := range s.Reasons {
 			remedies[i] = p.Remedy
 		}
-		return d.named(cmp.Or(parts[s.Reasons[0].Name], "nats-limited"), "%s. %s.", s, strings.Join(remedies, ". ")), true
+		name := s.Reasons[0].Finding
+		if !finding.IsKnown(name) {
+			name = "version-mismatch"
+		}
+		return d.named(name, "%s. %s.", s, strings.Join(remedies, ". ")), true
 	case !s.Ready:
 		return d.named("not-ready", "Its log has the reason."), true
 	}

@@ -16,7 +16,7 @@ func TestStateOfTheNode(t *testing.T) {
 		_, _ = w.Write([]byte(body))
 	}))
 	defer admin.Close()
-	const reasons = `"reasons":[{"name":"nats","text":"NATS is away","remedy":"Start NATS"}]}`
+	const reasons = `"reasons":[{"name":"nats","text":"NATS is away","remedy":"Start NATS","finding":"nats-down"}]}`
 	for _, c := range []struct {
 		status             int
 		body, result, text string
@@ -24,9 +24,11 @@ func TestStateOfTheNode(t *testing.T) {
 		{200, `{"ready":true,"reasons":[]}`, OK, "heartbeatd is ready"},
 		{200, `{"ready":true,` + reasons, Warning, "nats-down: heartbeatd has no connection to NATS. NATS is away. Start NATS"},
 		{503, `{"ready":false,` + reasons, Warning, "nats-down: heartbeatd has no connection to NATS. NATS is away. Start NATS"},
-		{503, `{"ready":false,"reasons":[{"name":"starting","text":"heartbeatd starts","remedy":"Wait"}]}`, Warning, "not-ready: heartbeatd runs, but is not ready. heartbeatd starts. Wait."},
+		{503, `{"ready":false,"reasons":[{"name":"starting","text":"heartbeatd starts","remedy":"Wait","finding":"not-ready"}]}`, Warning, "not-ready: heartbeatd runs, but is not ready. heartbeatd starts. Wait."},
 		{503, `{"ready":false,"reasons":[]}`, Warning, "not-ready: "},
-		{200, `{"ready":true,"reasons":[{"name":"pushes","text":"Pushes wait","remedy":"Wait"}]}`, Warning, "nats-limited: "},
+		{200, `{"ready":true,"reasons":[{"name":"pushes","text":"Pushes wait","remedy":"Wait","finding":"nats-limited"}]}`, Warning, "nats-limited: "},
+		{200, `{"ready":true,"reasons":[{"name":"a","text":"An older one","remedy":"Wait"}]}`, Warning, "version-mismatch: The plugin and heartbeatd have different versions. An older one. Wait."},
+		{200, `{"ready":true,"reasons":[{"name":"a","text":"A newer one","remedy":"Wait","finding":"b"}]}`, Warning, "version-mismatch: The plugin and heartbeatd have different versions. A newer one. Wait."},
 		{200, `{"ready":true}`, Failed, "is not heartbeatd's API"},
 		{404, `{"ready":true,"reasons":[]}`, Failed, "is not heartbeatd's API"},
 	} {

@@ -21,17 +21,6 @@ const HEARTBEATD_CLOCKS_DIFFER = 30;
 const HEARTBEATD_CLOCKS_FAIL   = 300;
 
 /**
- * The findings for the parts that heartbeatd's status names; nats-limited for the others.
- */
-const HEARTBEATD_PART_FINDINGS = array(
-	'starting'        => 'not-ready',
-	'draining'        => 'not-ready',
-	'nats'            => 'nats-down',
-	'clock-nats'      => 'clock-differs',
-	'clock-wordpress' => 'clock-differs',
-);
-
-/**
  * Returns the items of the report, the most severe first.
  *
  * @return array[] Items as of heartbeatd_finding().
@@ -140,14 +129,11 @@ function heartbeatd_report_server( $status ) {
 		/* translators: 1: version of the plugin, 2: version of heartbeatd. */
 		$items[] = heartbeatd_finding( 'version-mismatch', sprintf( __( 'The plugin is %1$s, heartbeatd %2$s.', 'heartbeatd' ), HEARTBEATD_PLUGIN_VERSION, $match[1] ) );
 	}
-	$reasons = (array) ( $status['reasons'] ?? array() );
-	$is_away = in_array( 'nats', array_column( $reasons, 'name' ), true );
-	foreach ( $reasons as $reason ) {
+	foreach ( (array) ( $status['reasons'] ?? array() ) as $reason ) {
 		$reason = (array) $reason;
-		$name   = HEARTBEATD_PART_FINDINGS[ (string) ( $reason['name'] ?? '' ) ] ?? 'nats-limited';
-		if ( $is_away && 'nats-limited' === $name ) {
-			continue; // It follows.
-		}
+		$name   = (string) ( $reason['finding'] ?? '' );
+		$name   = isset( heartbeatd_findings()[ $name ] ) ? $name : 'version-mismatch'; // An older heartbeatd names none.
+
 		$items[] = heartbeatd_finding( $name, trim( heartbeatd_sentence( (string) ( $reason['text'] ?? '' ) ) . ' ' . heartbeatd_sentence( (string) ( $reason['remedy'] ?? '' ) ) ) );
 	}
 	if ( empty( $status['ready'] ) && ! in_array( 'not-ready', array_column( $items, 'name' ), true ) ) {
