@@ -20,7 +20,7 @@ type httpServer struct {
 	mu       sync.Mutex // guards the following; no other lock is taken under it
 	listener net.Listener
 	stopping bool
-	fresh    map[net.Conn]bool // connections that have sent no request yet
+	fresh    map[net.Conn]time.Time // connections that have sent no request yet, and since when
 }
 
 // leave ends each connection with its next answer, and new ones are still accepted. A load balancer that
@@ -42,7 +42,7 @@ func (s *httpServer) changed(c net.Conn, now http.ConnState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now == http.StateNew {
-		s.fresh[c] = true
+		s.fresh[c] = time.Now()
 	} else {
 		delete(s.fresh, c)
 	}
@@ -62,8 +62,8 @@ func (s *httpServer) serveOn(l net.Listener) error {
 	return err
 }
 
-// acceptNoMore accepts no more connections, and waits up to slowTime for the requests of those that
-// it has accepted. A connection ends with its next answer.
+// acceptNoMore accepts no more connections, waits for the first requests of those that it has accepted
+// less than slowTime ago, and closes those that have sent none. A connection ends with its next answer.
 func (s *httpServer) acceptNoMore(ctx context.Context) {
 	s.mu.Lock()
 	s.stopping = true
@@ -74,16 +74,23 @@ func (s *httpServer) acceptNoMore(ctx context.Context) {
 		<-s.ended
 	}
 	s.SetKeepAlivesEnabled(false)
-	for late := time.Now().Add(slowTime); time.Now().Before(late) && s.waits(); time.Sleep(time.Millisecond) {
-		if ctx.Err() != nil {
-			return
-		}
+	for ; ctx.Err() == nil && s.waits(); time.Sleep(time.Millisecond) {
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.fresh {
+		_ = c.Close() // Shutdown would wait for it
 	}
 }
 
-// waits reports whether a connection has sent no request yet.
+// waits reports whether a connection that has sent no request yet may send one.
 func (s *httpServer) waits() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.fresh) > 0
+	for _, since := range s.fresh {
+		if time.Since(since) < slowTime {
+			return true
+		}
+	}
+	return false
 }

@@ -75,7 +75,7 @@ const (
 func maxPublic() int { return max(maxFiles()/2, maxFiles()-maxAdmin-ownFiles) }
 
 func newServer(h http.Handler, log *slog.Logger) *httpServer {
-	s := &httpServer{ended: make(chan struct{}), fresh: make(map[net.Conn]bool)}
+	s := &httpServer{ended: make(chan struct{}), fresh: make(map[net.Conn]time.Time)}
 	s.Server = &http.Server{
 		ConnState:         s.changed,
 		Handler:           s.ending(h),

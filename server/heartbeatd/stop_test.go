@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestLeavingServer checks that a server that leaves still answers requests on connections that clients
@@ -45,6 +47,35 @@ func TestLeavingServer(t *testing.T) {
 		}
 	}
 	s.acceptNoMore(t.Context())
+	_ = s.Shutdown(t.Context())
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestUnusedConnection checks that a server that stops closes a connection on which no request has come
+// for long, as browsers open them in advance: Shutdown would wait for it.
+func TestUnusedConnection(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newServer(http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+	served := make(chan error, 1)
+	go func() { served <- s.serveOn(l) }()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	for !s.waits() {
+		time.Sleep(time.Millisecond)
+	}
+	s.acceptNoMore(t.Context())
+	_ = c.SetReadDeadline(time.Now().Add(4 * time.Second)) // less than the time of Shutdown
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("the connection is open: %v", err)
+	}
 	_ = s.Shutdown(t.Context())
 	if err := <-served; err != nil {
 		t.Error(err)
