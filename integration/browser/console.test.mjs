@@ -23,6 +23,21 @@ async function openConsole(t, browser, server, options = {}) {
 	return page
 }
 
+// listSites has the node list these sites from now on. It resolves, when the page has read them, with a function
+// that lists others.
+async function listSites(page, ids) {
+	await page.route('**/api/v1/node', async (route) => {
+		const node = await (await route.fetch()).json()
+		await route.fulfill({ json: { ...node, sites: ids.map((id) => ({ id, sessions: 1 })) } })
+	})
+	const read = async (next) => {
+		ids = next
+		for (let i = 0; i < 3; i++) await page.waitForResponse(/api\/v1\/node/) // the first one may be of before
+	}
+	await read(ids)
+	return read
+}
+
 const legend = (page, plot, line) => page.locator(`#plot-${plot} li`).filter({ hasText: line }).locator('b').textContent()
 const isWide = (page) => page.evaluate(() => document.scrollingElement.scrollWidth > innerWidth)
 
@@ -52,7 +67,7 @@ describe('the console of the demo site', () => {
 		const room = page.locator('#room-list > li').filter({ hasText: 'postType/post:42' })
 		await until('the room of the post', () => room.count())
 		await room.locator('summary').click()
-		await until('its editor', async () => /editor-3/.test(await room.locator('ul').textContent()))
+		await until('its editor', async () => /editor-3.*seen \d{4}-/.test(await room.locator('ul').textContent()))
 		await page.getByLabel('Search rooms and people').fill('alice')
 		await until('only the room with Alice', async () => (await page.locator('#room-list > li').count()) === 1)
 		await page.getByLabel('Search rooms and people').fill('')
@@ -94,6 +109,52 @@ describe('the console of the demo site', () => {
 		await page.keyboard.press('Enter')
 		await until('its people', () => room.locator('ul li').count())
 		for (const label of ['Site', 'Search rooms and people', 'Pages of']) assert.equal(await page.getByLabel(label, { exact: true }).count(), 1, label)
+	})
+
+	test('the chosen site stays, also when it is gone', async (t) => {
+		const page = await openConsole(t, browser, server)
+		const listed = await listSites(page, ['news', 'demo'])
+		const site = page.getByLabel('Site', { exact: true })
+		await until('the sites', async () => (await site.textContent()) === 'demonews')
+		await site.selectOption('news')
+		await site.evaluate((select) => { select.options[0].title = 'the same' })
+		await listed(['demo', 'news'])
+		assert.equal(await site.locator('option').first().getAttribute('title'), 'the same', 'the list was made again')
+		await listed(['demo'])
+		assert.equal(await site.inputValue(), 'news')
+		assert.equal(await site.textContent(), 'news (gone)demo')
+		await page.getByRole('button', { name: 'Nudge' }).click()
+		await until('the error', async () => /^Not sent: this node no longer has the site/.test(await page.textContent('#sent')))
+		await until('the error of the rooms', async () => /site must name/.test(await page.textContent('#rooms-note')))
+		await until('the state', async () => (await page.textContent('#state')) === 'Ready')
+		await site.selectOption('demo')
+		await until('the rooms', async () => /^\d+ pe/.test(await page.textContent('#rooms-note')))
+		assert.equal(await page.locator('.bad').count(), 0)
+	})
+
+	test('a late answer for another site is dropped', async (t) => {
+		const page = await openConsole(t, browser, server)
+		let release
+		const released = new Promise((done) => { release = done })
+		await page.route('**/api/v1/presence?site=news*', async (route) => {
+			await released
+			await route.fulfill({ json: [{ room: 'news/room', client_id: 'user-1', user_id: 1, display_name: 'Of the news' }], headers: { 'X-WP-Total': '1' } })
+		})
+		await listSites(page, ['news', 'demo'])
+		await page.evaluate(() => {
+			window.rooms = []
+			new MutationObserver((changes) => changes.forEach(({ addedNodes }) => addedNodes.forEach((item) => window.rooms.push(item.textContent)))).observe(document.getElementById('room-list'), { childList: true })
+		})
+		const site = page.getByLabel('Site', { exact: true })
+		const asked = page.waitForRequest(/presence\?site=news/)
+		await site.selectOption('news')
+		await asked
+		await site.selectOption('demo')
+		const answered = page.waitForEvent('requestfinished', (request) => /presence\?site=news/.test(request.url()))
+		release()
+		await answered
+		await page.waitForResponse(/presence\?site=demo/)
+		assert.deepEqual((await page.evaluate(() => window.rooms)).filter((text) => text.includes('news/')), [])
 	})
 
 	for (const [width, height] of [[1280, 900], [390, 844]]) {
@@ -138,6 +199,7 @@ describe('the console of a node with a key', () => {
 		await key.fill('another key')
 		await page.keyboard.press('Enter')
 		await until('the refusal', async () => (await page.textContent('#key-note')) === 'The node refuses this key.')
+		assert.equal(await page.getByRole('button', { name: 'Forget the key' }).isVisible(), true)
 		await key.fill(API_KEY)
 		await page.keyboard.press('Enter')
 		await page.locator('#send-form').waitFor()
@@ -148,6 +210,14 @@ describe('the console of a node with a key', () => {
 		await page.getByRole('button', { name: 'Forget the key' }).click()
 		await key.waitFor()
 		assert.equal(await page.evaluate(() => sessionStorage.length), 0)
+	})
+
+	test('the key may have letters of any script', async (t) => {
+		const other = await startHeartbeatd(t, { flags: ['--api-key', 'clé 鍵'] })
+		const page = await openConsole(t, browser, other)
+		await page.getByLabel('Key of --api-key').fill('clé 鍵')
+		await page.keyboard.press('Enter')
+		await page.locator('#send-form').waitFor()
 	})
 
 	test('what others have written is text', async (t) => {

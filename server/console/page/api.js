@@ -17,12 +17,15 @@ export class Refused extends Error {
 
 // ask sends a request. The answer is a Response with a good status.
 export async function ask(path, { method = 'GET', body } = {}) {
-	const headers = hasKey() ? { Authorization: `Bearer ${sessionStorage.getItem(STORED)}` } : {}
+	const headers = hasKey() ? { Authorization: `Bearer ${bytes(sessionStorage.getItem(STORED))}` } : {}
 	const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(TIMEOUT), cache: 'no-store' })
 	if (answer.ok) return answer
 	const text = await answer.text()
 	throw new Refused(answer.status, messageOf(text) || `status ${answer.status}`)
 }
+
+// bytes returns a text as fetch takes it for a header: a character for each of its bytes.
+const bytes = (text) => String.fromCharCode(...new TextEncoder().encode(text))
 
 // messageOf returns the message of an error of the API, or the text of another one.
 function messageOf(text) {

@@ -16,10 +16,10 @@ const add = makePlots(element('plots'))
 const rooms = new Rooms(chooseRoom)
 let before = null
 
-reachPages(() => element('site').value)
+reachPages(() => element('site').selectedOptions[0]?.disabled === false && element('site').value)
 
-function say(text, bad = false) {
-	const state = element('state')
+function say(text, bad = false, where = 'state') {
+	const state = element(where)
 	if (state.textContent !== text) state.textContent = text
 	state.classList.toggle('bad', bad)
 }
@@ -27,10 +27,10 @@ function say(text, bad = false) {
 // askForKey shows the form for the key, and says why the last one is not enough.
 function askForKey(note) {
 	element('key-form').hidden = false
-	element('forget').hidden = true
+	element('forget').hidden = !hasKey()
 	element('key-note').textContent = note
 	for (const part of document.querySelectorAll('[data-operator]')) part.hidden = true
-	element('rooms-note').textContent = 'Enter the key to see rooms and people. Without --api-key heartbeatd shows figures only.'
+	say('Enter the key to see rooms and people. Without --api-key heartbeatd shows figures only.', false, 'rooms-note')
 }
 
 function showOperator() {
@@ -61,31 +61,42 @@ async function readRooms() {
 	const node = await (await ask('api/v1/node')).json()
 	showOperator()
 	showRows('nodes', node.nodes.map(({ node, pages, draining }, i) => [i === 0 ? `${node} (this one)` : node, format(pages), draining ? 'draining' : 'open']))
+	showSites(node.sites ?? [])
+	const site = element('site').value
+	if (!site) return
+	await rooms.refresh(site)
+	element('rooms-note').classList.remove('bad')
+}
+
+// showSites lists the sites. The chosen one stays when it is gone: what is sent must not go to another one.
+function showSites(sites) {
 	const site = element('site')
-	const ids = (node.sites ?? []).map(({ id }) => id)
-	if (ids.join('\n') !== Array.from(site.options, ({ value }) => value).join('\n')) {
-		const chosen = site.value
-		site.replaceChildren(...ids.map((id) => new Option(id, id)))
-		if (ids.includes(chosen)) site.value = chosen
+	const chosen = site.value || sites[0]?.id
+	const ids = sites.map(({ id }) => id).sort()
+	const options = ids.map((id) => new Option(id, id, false, id === chosen))
+	if (chosen && !ids.includes(chosen)) {
+		options.unshift(new Option(`${chosen} (gone)`, chosen, false, true))
+		options[0].disabled = true
 	}
-	if (site.value) await rooms.refresh(site.value)
+	// An open menu must stay as it is.
+	if (options.length !== site.options.length || options.some((option, i) => !option.isEqualNode(site.options[i]))) site.replaceChildren(...options)
 }
 
-// failed shows why a reading failed.
-function failed(error) {
-	if (!(error instanceof Refused)) say('The node does not answer', true)
+// failed shows, in an element, why a reading failed.
+function failed(error, where) {
+	if (!(error instanceof Refused)) say('The node does not answer', true, where)
 	else if (error.status === 401) askForKey(hasKey() ? 'The node refuses this key.' : '')
-	else say(error.message, true)
+	else say(error.message, true, where)
 }
 
-const readings = [[EVERY, readMetrics], [ROOMS_EVERY, readRooms]].map(([every, read]) => ({ every, read, refused: false }))
+const readings = [[EVERY, readMetrics, 'state'], [ROOMS_EVERY, readRooms, 'rooms-note']].map(([every, read, where]) => ({ every, read, where, refused: false }))
 
 async function take(reading) {
 	try {
 		await reading.read()
 	} catch (error) {
 		reading.refused = error.status === 401
-		failed(error)
+		failed(error, reading.where)
 	}
 }
 
@@ -110,6 +121,6 @@ element('forget').addEventListener('click', () => {
 	forgetKey()
 	location.reload()
 })
-element('site').addEventListener('change', () => readRooms().catch(failed))
+element('site').addEventListener('change', () => take(readings[1]))
 
 readings.forEach(repeat)

@@ -30,6 +30,7 @@ export function chooseRoom(room) {
 }
 
 async function send(call, site) {
+	if (!site) throw new Error('this node no longer has the site: choose another one.')
 	const body = { site, to: target() }
 	if (call === 'nudge') {
 		await ask('api/v1/nudge', { method: 'POST', body: { ...body, spread_ms: 1000 } })
@@ -39,6 +40,7 @@ async function send(call, site) {
 	return `Accepted: the push ${(await answer.json()).cursor} is on its way.`
 }
 
+// reachPages prepares the form. site returns the chosen site, or nothing if the node does not have it.
 export function reachPages(site) {
 	element('target').addEventListener('change', showTarget)
 	element('send-form').addEventListener('submit', async (event) => {

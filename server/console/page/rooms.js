@@ -57,11 +57,13 @@ export class Rooms {
 	}
 
 	// refresh asks for the entries again. If there are more than it gets, it asks for the rooms whose
-	// names begin with what is searched for.
+	// names begin with what is searched for. It drops the answer if another site has been chosen meanwhile.
 	async refresh(site) {
 		const text = element('search').value.trim()
 		const prefix = this.#cut && text.includes('/') ? text : ''
-		this.#seen = await list(site, prefix)
+		const seen = await list(site, prefix)
+		if (element('site').value !== site) return
+		this.#seen = seen
 		if (!prefix) this.#cut = this.#seen.total > this.#seen.entries.length
 		this.#show()
 	}
@@ -118,7 +120,7 @@ function fill({ list, people }) {
 	const lines = people.map((entry) => {
 		const [line, name, about] = ['li', 'b', 'small'].map((tag) => document.createElement(tag))
 		name.textContent = String(entry.display_name || entry.client_id)
-		const parts = [entry.client_id, entry.data?.screen_label ?? entry.data?.screen, entry.date_gmt && `since ${entry.date_gmt} UTC`]
+		const parts = [entry.client_id, entry.data?.screen_label ?? entry.data?.screen, entry.date_gmt && `seen ${entry.date_gmt} UTC`]
 		about.textContent = parts.filter((part) => typeof part === 'string' && part !== '').join(' · ')
 		line.append(name, about)
 		return line
