@@ -35,6 +35,11 @@ test('observations of beats', { timeout: 300_000 }, async (t) => {
 			await clean()
 		})
 
+		await t.test('the hash of the code changes with plugins that another one disables in a request', () => {
+			assert.deepEqual(php(`$before = heartbeatd_code_fingerprint(); add_filter('option_active_plugins', fn ($plugins) => $plugins); $same = heartbeatd_code_fingerprint();
+				add_filter('option_active_plugins', '__return_empty_array'); return array($same === $before, heartbeatd_code_fingerprint() === $before);`), [true, false])
+		})
+
 		await t.test('a new callback resets the observations of all screens and roles', async () => {
 			addMuPlugin(site, 'nosy', `function nosy($response) { return $response; }\nadd_filter('heartbeat_send', 'nosy');`)
 			assert.equal(await admin.beat('dashboard'), false)

@@ -309,7 +309,8 @@ function heartbeatd_on_settings_update( $before, $after ) {
 
 /**
  * Returns a hash that changes when other code runs than before, as far as options show it. It has the
- * options as they are stored: decoding them takes longer.
+ * options as they are stored, since decoding them takes longer, unless another plugin filters them to
+ * run other code in some requests.
  *
  * @return string
  */
@@ -317,7 +318,8 @@ function heartbeatd_code_fingerprint() {
 	$options = wp_load_alloptions();
 	$code    = array( HEARTBEATD_PLUGIN_VERSION, $GLOBALS['wp_version'] );
 	foreach ( array( 'active_plugins', 'stylesheet' ) as $name ) {
-		$code[] = $options[ $name ] ?? maybe_serialize( get_option( $name ) );
+		$is_filtered = has_filter( "option_$name" ) || has_filter( "pre_option_$name" );
+		$code[]      = $is_filtered || ! isset( $options[ $name ] ) ? maybe_serialize( get_option( $name ) ) : $options[ $name ];
 	}
 	if ( is_multisite() ) {
 		$code[] = maybe_serialize( get_site_option( 'active_sitewide_plugins' ) );
