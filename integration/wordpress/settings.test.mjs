@@ -59,8 +59,9 @@ test('the settings screen', { timeout: 300_000 }, async (t) => {
 			const cookies = (await request.storageState()).cookies.map(({ name, value }) => `${name}=${value}`).join('; ')
 			await load('of-nobody')
 			assert.deepEqual(reports(), [])
-			await load('post')
+			const answer = await load('post')
 			assert.deepEqual(reports(), [false])
+			assert.match(answer.headers()['set-cookie'], /^heartbeatd_transport=deleted;.*; path=\/wp-admin\/$/m, 'the next page may have no script')
 			forget()
 		})
 

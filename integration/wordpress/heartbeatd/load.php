@@ -184,6 +184,7 @@ function heartbeatd_load_pages() {
 	add_action( 'admin_init', 'heartbeatd_confirm_address' );
 	add_action( 'admin_init', 'heartbeatd_correct_recording_copy' );
 	add_action( 'admin_init', 'heartbeatd_record_link_report' );
+	add_action( 'update_option_heartbeatd', 'heartbeatd_forget_link_reports' );
 	add_action( 'init', 'heartbeatd_load_translations' );
 
 	// Stores in a post lock which document holds it, and releases it.
@@ -196,18 +197,6 @@ function heartbeatd_load_pages() {
 	require __DIR__ . '/includes/page/scripts.php';
 	require __DIR__ . '/includes/page/link-reports.php';
 
-	// What an administrator sees of the plugin.
-	require __DIR__ . '/includes/settings/validation.php';
-	require __DIR__ . '/includes/admin/findings.php';
-	require __DIR__ . '/includes/admin/route-check.php';
-	require __DIR__ . '/includes/admin/report-items.php';
-	require __DIR__ . '/includes/admin/front-checks.php';
-	require __DIR__ . '/includes/admin/report-callbacks.php';
-	require __DIR__ . '/includes/admin/status-report.php';
-	require __DIR__ . '/includes/admin/callbacks-table.php';
-	require __DIR__ . '/includes/admin/settings-screen.php';
-	require __DIR__ . '/includes/admin/site-health.php';
-
 	// What a page shows of presence.
 	require __DIR__ . '/includes/presence-ui/hooks.php';
 	add_action( 'plugins_loaded', 'heartbeatd_add_presence_ui_hooks', PHP_INT_MAX );
@@ -219,14 +208,33 @@ function heartbeatd_load_pages() {
 	add_filter( 'script_loader_tag', 'heartbeatd_print_ticket', PHP_INT_MAX, 2 );
 	add_action( 'admin_print_scripts', 'heartbeatd_dequeue_without_heartbeat', 1 );
 	add_action( 'admin_enqueue_scripts', 'heartbeatd_enqueue_presence_script' );
+	add_action( 'admin_enqueue_scripts', 'heartbeatd_enqueue_link_report_script' );
 	add_action( 'wp_enqueue_scripts', 'heartbeatd_add_front_end_beat' );
 	add_action( 'wp_enqueue_scripts', 'heartbeatd_add_front_end_push_transport' );
+	heartbeatd_load_admin();
+}
 
-	// The settings screen, Site Health and WP-CLI.
+/**
+ * Loads what an administrator sees of the plugin, and adds its hooks: the settings screen, Site
+ * Health and WP-CLI.
+ */
+function heartbeatd_load_admin() {
+	require __DIR__ . '/includes/settings/validation.php';
+	require __DIR__ . '/includes/admin/findings.php';
+	require __DIR__ . '/includes/admin/route-check.php';
+	require __DIR__ . '/includes/admin/report-items.php';
+	require __DIR__ . '/includes/admin/front-checks.php';
+	require __DIR__ . '/includes/admin/report-callbacks.php';
+	require __DIR__ . '/includes/admin/status-report.php';
+	require __DIR__ . '/includes/admin/callbacks-table.php';
+	require __DIR__ . '/includes/admin/settings-screen.php';
+	require __DIR__ . '/includes/admin/site-health.php';
+
 	add_action( 'admin_menu', 'heartbeatd_add_settings_screen' );
 	add_action( 'admin_init', 'heartbeatd_register_setting' );
 	add_filter( 'plugin_action_links_' . plugin_basename( HEARTBEATD_PLUGIN_FILE ), 'heartbeatd_add_settings_link' );
 	add_filter( 'site_status_tests', 'heartbeatd_add_site_health_test' );
+	add_action( 'wp_ajax_health-check-heartbeatd', 'heartbeatd_send_site_health_test' );
 	if ( defined( 'WP_CLI' ) && WP_CLI ) {
 		require __DIR__ . '/includes/admin/cli.php';
 		WP_CLI::add_command( 'heartbeatd status', 'heartbeatd_cli_status' );

@@ -47,25 +47,6 @@
 		}
 	}
 
-	// Stores for the plugin's status report whether this page had a link: the next page brings it.
-	function report( name ) {
-		document.cookie = 'heartbeatd_transport=' + name + '; SameSite=Strict' + ( name ? '' : '; Max-Age=0' );
-	}
-	const isPosting = window.setTimeout( function() {
-		if ( document.visibilityState !== 'hidden' && transport().name === 'post' ) {
-			report( 'post' );
-		}
-	}, 10000 );
-	function reportLink() {
-		if ( transport().name !== 'post' ) {
-			window.clearTimeout( isPosting );
-			report( transport().name );
-		}
-	}
-	report( '' );
-	reportLink();
-	$( document ).on( 'heartbeat-transport.heartbeatd-report', reportLink );
-
 	// Where heartbeatd answers the page's beats, the first one is sent at once: it costs PHP nothing.
 	if ( config.early && window.heartbeatSettings && window.heartbeatSettings.heartbeatd && window.heartbeatSettings.heartbeatd.native ) {
 		$( function() {

@@ -8,17 +8,29 @@
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Adds the test.
+ * Adds the test. It may wait for answers, so the screen requests it after it is loaded.
  *
  * @param array $tests Site Health's tests.
  * @return array
  */
 function heartbeatd_add_site_health_test( $tests ) {
-	$tests['direct']['heartbeatd'] = array(
-		'label' => __( 'Heartbeatd', 'heartbeatd' ),
-		'test'  => 'heartbeatd_site_health_test',
+	$tests['async']['heartbeatd'] = array(
+		'label'             => __( 'Heartbeatd', 'heartbeatd' ),
+		'test'              => 'heartbeatd',
+		'async_direct_test' => 'heartbeatd_site_health_test',
 	);
 	return $tests;
+}
+
+/**
+ * Answers the request of the screen with the result.
+ */
+function heartbeatd_send_site_health_test() {
+	check_ajax_referer( 'health-check-site-status' );
+	if ( ! current_user_can( 'view_site_health_checks' ) ) {
+		wp_send_json_error( null, 403 );
+	}
+	wp_send_json_success( heartbeatd_site_health_test() );
 }
 
 /**
