@@ -79,10 +79,19 @@ async function wordpressRedirects({ php, route }) {
 	return () => php(`return (bool) wp_delete_post(${id}, true);`)
 }
 
+// shownCaptcha has WordPress answer in place of heartbeatd, with a page that loads a captcha for its forms.
+async function shownCaptcha({ site, route }) {
+	await route(withoutRoute)
+	return muPlugin(`add_action('wp_head', function () { echo '<script src="https://www.google.com/recaptcha/api.js"></script>'; });`)({ site })
+}
+
 async function serverDown({ server }) {
 	await server.stop('SIGKILL')
 	return () => server.restart()
 }
+
+// otherHome shows the site at another address than the admin.
+export const otherHome = constant(/(?<='WP_HOME', ')[^']*/, () => 'http://127.0.0.1:1')
 
 // shortSecret gives heartbeatd and WordPress the same short secret.
 async function shortSecret({ site, server }) {
@@ -134,6 +143,7 @@ export const deployments = {
 	'a refused cookie of another site': { finding: 'foreign-cookie', edit: inRoute(`if ($http_cookie ~ "wordpress_logged_in_a{32}") { return 403 '{"type":"bye","code":4003,"reason":"the log-in cookie is not the ticket\\'s"}'; }`) },
 	'no route': { finding: 'no-route', edit: withoutRoute },
 	'no route, and WordPress redirects': { finding: 'plain-permalinks-without-route', break: wordpressRedirects },
+	'no route, and WordPress shows a captcha': { finding: 'no-route', break: shownCaptcha },
 	'no upgrade': { finding: 'no-upgrade', edit: without(/proxy_set_header Upgrade[^;]*;/) },
 	'another secret in WordPress': { finding: 'wrong-secret', break: constant(secret, () => 'another secret, which heartbeatd does not know') },
 	'a wrong port of the API': { finding: 'api-unreachable', break: constant(/(?<='HEARTBEATD_API', 'http:\/\/127\.0\.0\.1:)\d+/, freePort) },
@@ -147,6 +157,7 @@ export const deployments = {
 	'a firewall': { finding: 'firewall', edit: answer('return 403;') },
 	'a captcha': { finding: 'captcha-page', edit: answer(`return 403 "<!doctype html><title>Are you human?</title><script src='/captcha.js'></script>";`) },
 	'a rate limit': { finding: 'rate-limited', edit: answer('return 429;') },
+	'an error of another program': { finding: 'other-answer', edit: answer('return 500;') },
 	'the PROXY protocol': { finding: 'proxy-protocol', break: proxyProtocol },
 	'Heartbeat disabled': { finding: 'heartbeat-disabled', inPHP: true, break: muPlugin(`add_action('init', fn () => wp_deregister_script('heartbeat'), 99);`) },
 	'a replaced script': { finding: 'script-replaced', inPHP: true, break: muPlugin(`add_action('init', fn () => wp_scripts()->registered['heartbeat']->src = '/other.js', 99);`) },

@@ -3,21 +3,34 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { freePort } from '../setup/services.mjs'
 import { startAPI } from './fake-api.mjs'
 import { addMuPlugin, withPlugin } from './plugin.mjs'
 
 const now = () => Math.floor(Date.now() / 1000)
 const well = (more) => [200, { version: '9.9', site: 'default', time: now(), ready: true, reason: '', sessions: 1, online: 2, ...more }]
 
+const quoted = (text) => `'${text.replace(/[\\']/g, '\\$&')}'`
+const dictionary = (array) => `new WpOrg\\Requests\\Utility\\CaseInsensitiveDictionary(${array})`
+
+// answers is code that answers WordPress's requests to a path of heartbeatd.
+const answers = (path, status, body = '', headers = {}) => `add_filter('pre_http_request', fn ($answer, $args, $url) => !str_contains($url, '/heartbeat${path}') ? $answer : array(
+	'headers' => ${dictionary(`json_decode(${quoted(JSON.stringify(headers))}, true)`)}, 'body' => ${quoted(body)}, 'response' => array('code' => ${status}, 'message' => ''), 'cookies' => array(), 'filename' => null), 10, 3);`
+const routeAnswers = (...answer) => answers('/socket', ...answer)
+const unreachable = `add_filter('pre_http_request', fn ($answer, $args, $url) => str_contains($url, '/heartbeat/socket') ? new WP_Error('http_request_failed', 'refused') : $answer, 10, 3);`
+
+// reported is code that stores reports of browsers, the linked ones first.
+const reported = (linked, all, age = 60) => `update_option('heartbeatd_link_reports', array_map(fn ($i) => array(time() - ${age}, $i <= ${linked}, $i), ${all} ? range(1, ${all}) : array()));`
+
 test('the status report', { timeout: 300_000 }, async (t) => {
 	const api = await startAPI(t)
 	await withPlugin(t, async ({ site, ask }) => {
 		const report = async (answer, before = '') => {
-			api.answer = () => answer
+			api.answer = typeof answer === 'function' ? answer : () => answer
 			return ask(`${before} return heartbeatd_status_report();`)
 		}
-		const worst = async (answer) => {
-			const [{ name, severity, text, detail }] = await report(answer)
+		const worst = async (answer, before) => {
+			const [{ name, severity, text, detail }] = await report(answer, before)
 			return `${severity} ${name}: ${text} ${detail}`.trim()
 		}
 
@@ -37,8 +50,8 @@ test('the status report', { timeout: 300_000 }, async (t) => {
 				[well({ reasons: [{ name: 'pushes', text: 'No room', remedy: 'Make some' }] }), /^warning version-mismatch: .* No room\. Make some\.$/],
 				[well({ reasons: [{ name: 'other', text: 'A newer one', remedy: 'Wait', finding: 'other' }] }), /^warning version-mismatch: .* A newer one\. Wait\.$/],
 				[well({ version: 'v9.8.7' }), /^warning version-mismatch: .* heartbeatd 9\.8\.7\.$/],
-				[well({ time: now() - 600 }), /^error clock-off: .* They are (599|60\d) seconds apart\.$/],
-				[well({ time: now() - 60 }), /^notice clock-differs: /],
+				[() => well({ time: now() - 600 }), /^error clock-off: .* They are (599|60\d) seconds apart\.$/],
+				[() => well({ time: now() - 60 }), /^notice clock-differs: /],
 				[[401, { code: 'bad_key', message: 'invalid API key: signature is invalid' }], /^error wrong-secret: .* invalid API key: signature is invalid\.$/],
 				[[401, { code: 'bad_key', message: 'invalid API key: token is expired' }], /^error clock-off: /],
 				[[200, 'garbage'], /^error api-unreachable: .*`http:\/\/127\.0\.0\.1:\d+`\. The server at this address is not heartbeatd \(status 200\)\.$/],
@@ -54,12 +67,81 @@ test('the status report', { timeout: 300_000 }, async (t) => {
 		})
 
 		await t.test('counts the pages that had a link, as browsers report', async () => {
-			const reported = (linked, all) => `update_option('heartbeatd_link_reports', array_map(fn ($i) => array(time() - 60, $i < ${linked}), range(0, ${all - 1})));`
-			const about = async (...counts) => (await report(well(), reported(...counts))).filter(({ text, detail }) => /had a? ?link/.test(text + detail)).map(({ name, text, detail }) => `${name}: ${detail || text}`)
-			assert.deepEqual(await about(3, 20), ['pages-without-link: 3 of the last 20 pages had a link to heartbeatd.'])
-			assert.deepEqual(await about(15, 20), [': 15 of the last 20 pages had a link to heartbeatd.'])
+			const about = async (...counts) => (await report(well(), reported(...counts))).filter(({ text, detail }) => /had a link/.test(text + detail)).map(({ name, text, detail }) => `${name}: ${detail || text}`)
+			assert.deepEqual(await about(3, 20), ['pages-without-link: Users whose last page had a link to heartbeatd: 3 of 20.'])
+			assert.deepEqual(await about(15, 20), [': Users whose last page had a link to heartbeatd: 15 of 20.'])
 			assert.deepEqual((await report([401, {}], reported(0, 20))).filter(({ name }) => name === 'pages-without-link'), [], 'the error is the cause')
-			assert.deepEqual(await ask(`return heartbeatd_link_reports();`), [], 'after it is fixed, they say nothing')
+			const left = (code) => ask(`${reported(1, 2)} ${code} return array_map(fn ($r) => array($r[1], $r[2]), heartbeatd_link_reports());`)
+			assert.deepEqual(await left(''), [[true, 1], [false, 2]])
+			assert.deepEqual(await left(`update_option('heartbeatd', array('paces' => array()));`), [], 'with other settings they say nothing')
+			const next = `$_COOKIE['heartbeatd_transport'] = 'post'; wp_set_current_user(1); heartbeatd_record_link_report();`
+			assert.deepEqual(await left(`update_option('heartbeatd_link_reports', array(array(time() - 400, true, 1), array(time() - 300, true, 2))); ${next}`), [[true, 2], [false, 1]], 'each user counts once')
+			assert.deepEqual(await ask(`heartbeatd_presence_provider('other'); $GLOBALS['wpdb']->presence = 'rows'; wp_set_current_user(1);
+				add_filter('pre_option_heartbeatd_presence_table', fn () => array('version' => 'rows ' . get_option('wp_presence_db_version', ''), 'expires' => true));
+				require_once ABSPATH . 'wp-admin/includes/admin.php'; set_current_screen('dashboard'); do_action('admin_enqueue_scripts', 'index.php');
+				return array(heartbeatd_is_push_transport(), wp_script_is('heartbeatd-link-report'));`), [true, true], 'pages report beside the Presence API plugin, too')
+		})
+
+		await t.test('what browsers report counts more than the answer to WordPress itself', async () => {
+			const linked = 'good : Pages connect to heartbeatd, as browsers report. Only WordPress’s own request to its address does not reach heartbeatd.'
+			const refused = `${linked} \`${site.url}/heartbeat/socket\` answers with status 403.`
+			const told = async (...parts) => (await report(well(), parts.join(' '))).map(({ name, severity, text, detail }) => `${severity} ${name}: ${text} ${detail}`).filter((line) => /firewall|Pages connect/.test(line))
+			assert.deepEqual(await told(reported(20, 20), routeAnswers(403)), [refused])
+			assert.equal((await ask('return heartbeatd_link_reports();')).length, 20, 'the report deletes none')
+			for (const reports of [reported(2, 20), reported(20, 20, 1000), reported(0, 0)]) assert.match((await told(reports, routeAnswers(403))).join(), /^error firewall: [^,]*403\.$/)
+			assert.match(await worst(well(), reported(20, 20) + routeAnswers(502)), /^error wrong-listen-address: /, 'the web server does not reach it now')
+			assert.match(await worst(null, reported(20, 20) + unreachable), /^error api-unreachable: /)
+			assert.match(await worst(null, reported(0, 0) + unreachable), /^error server-down: /)
+		})
+
+		await t.test('Site Health does not say that all is well if nobody knows', async () => {
+			api.answer = () => well()
+			const health = (...parts) => ask(`${parts.join(' ')} $test = heartbeatd_site_health_test(); return array($test['status'], $test['label']);`)
+			assert.deepEqual(await health(reported(0, 0), unreachable), ['recommended', 'WordPress cannot reach its own address, so /heartbeat/ was not checked'])
+			assert.deepEqual(await health(reported(1, 1), unreachable), ['good', 'Heartbeat is real-time'])
+		})
+
+		await t.test('an answer of another program', async () => {
+			const html = { 'content-type': 'text/html; charset=UTF-8' }
+			const cases = [
+				[404, '<!doctype html><script src="/wp-includes/js/a.js"></script><div class="g-recaptcha"></div>', html, 'no-route'],
+				[404, '<!doctype html><a href="/30-day-challenge/">30-day challenge</a>', html, 'no-route'],
+				[403, '<title>Are you human?</title>', html, 'captcha-page'],
+				[503, '', { 'cf-mitigated': 'challenge' }, 'captcha-page'],
+				[200, 'a page', html, 'no-route'],
+				[400, '<title>400 Request Header Or Cookie Too Large</title>', html, 'small-request-headers'],
+				[431, '', {}, 'small-request-headers'],
+				[494, '', {}, 'small-request-headers'],
+				[400, 'no', {}, 'other-answer'],
+				[410, '', {}, 'other-answer'],
+				[500, '', {}, 'other-answer'],
+				[504, '', {}, 'wrong-listen-address'],
+			]
+			const found = await ask(`return array_map(fn ($case) => heartbeatd_route_finding(array($case[0], $case[1], ${dictionary('$case[2]')})), json_decode(${quoted(JSON.stringify(cases))}, true));`)
+			assert.deepEqual(found, cases.map(([, , , finding]) => finding))
+		})
+
+		await t.test('a request that fails is no fault of the front', async () => {
+			const port = await freePort()
+			assert.equal(await ask(`add_filter('option_heartbeatd', fn () => array('url' => 'http://127.0.0.1:${port}/heartbeat')); return heartbeatd_check_streams();`), '', 'refused')
+			for (const status of [403, 429, 503]) assert.equal(await ask(`${answers('/heartbeat.js', status)} return heartbeatd_check_static_rule();`), '', status)
+			assert.equal(await ask(`${answers('/heartbeat.js', 404)} return heartbeatd_check_static_rule();`), 'static-rule')
+			const timeout = `add_filter('pre_http_request', function ($answer, $args, $url) { static $done = 0; return str_contains($url, '/open') && !$done++ ? new WP_Error('http_request_failed', 'timed out') : $answer; }, 10, 3);`
+			assert.equal(await ask(`${timeout} return heartbeatd_check_foreign_cookie();`), '', 'the first open timed out')
+		})
+
+		await t.test('a cache says in its header that it has answered', async () => {
+			const found = (value) => ask(`${answers('/poll', 410, '', { 'x-cache': value })} return heartbeatd_check_cache();`)
+			for (const value of ['HIT', 'Hit from cloudfront', 'RefreshHit from cloudfront', 'TCP_HIT from a1', 'MISS, HIT']) assert.equal(await found(value), 'cache-in-front', value)
+			for (const value of ['MISS', 'MISS from architect']) assert.equal(await found(value), '', value)
+		})
+
+		await t.test('a password and an unknown certificate are for the site itself', async () => {
+			const sent = await ask(`$_SERVER['PHP_AUTH_USER'] = 'ann'; $_SERVER['PHP_AUTH_PW'] = 'secret'; $sent = array();
+				add_filter('pre_http_request', function ($answer, $args) use (&$sent) { $sent[] = array(isset($args['headers']['Authorization']), $args['sslverify']); return new WP_Error('no', 'no'); }, 10, 2);
+				foreach (array(heartbeatd_route_url('/socket'), 'https://live.example.org/heartbeat/socket') as $url) heartbeatd_request_as_page('GET', $url);
+				return $sent;`)
+			assert.deepEqual(sent, [[true, false], [false, true]])
 		})
 
 		await t.test('Site Health and WP-CLI have it, too', async () => {

@@ -93,7 +93,7 @@ function heartbeatd_findings() {
 			),
 		),
 		'route-unchecked' => array(
-			'severity' => 'notice',
+			'severity' => 'warning',
 			'text'     => __( 'WordPress cannot reach its own address, so `{path}` was not checked.', 'heartbeatd' ),
 			'meaning'  => __( 'Whether pages can connect is not known.', 'heartbeatd' ),
 			'fix'      => __( 'Run `heartbeatd doctor` on another machine, or let WordPress send requests to its own address.', 'heartbeatd' ),
@@ -182,6 +182,12 @@ function heartbeatd_findings() {
 			'meaning'  => __( 'Pages cannot solve it in the background, so they cannot connect: PHP answers every beat.', 'heartbeatd' ),
 			'fix'      => __( 'Exclude `{path}` from the check of the firewall or CDN.', 'heartbeatd' ),
 		),
+		'other-answer' => array(
+			'severity' => 'error',
+			'text'     => __( 'Another program answers requests to `{path}` in place of heartbeatd.', 'heartbeatd' ),
+			'meaning'  => __( 'Pages cannot connect, or not over every transport: PHP answers their beats.', 'heartbeatd' ),
+			'fix'      => __( 'Find the program in the log of the web server, and let it pass `{path}` on.', 'heartbeatd' ),
+		),
 		'rate-limited' => array(
 			'severity' => 'warning',
 			'text'     => __( 'A rate limit refuses requests to `{path}`.', 'heartbeatd' ),
@@ -223,6 +229,16 @@ function heartbeatd_findings() {
 			'fix'      => __( 'Remove unneeded headers from the answers of `admin-ajax.php`, which plugins and the web server add, or allow larger ones.', 'heartbeatd' ),
 			'fixes'    => array(
 				'nginx' => __( 'Set `fastcgi_buffer_size 16k`, or `proxy_buffer_size 16k` in front of another web server.', 'heartbeatd' ),
+			),
+		),
+		'small-request-headers' => array(
+			'severity' => 'warning',
+			'text'     => __( 'The web server refuses requests with as many headers as pages may have: cookies of 4 KiB and a ticket of 2 KiB.', 'heartbeatd' ),
+			'meaning'  => __( 'PHP answers the beats of users with many cookies, if it gets them.', 'heartbeatd' ),
+			'fix'      => __( 'Allow request headers of 8 KiB.', 'heartbeatd' ),
+			'fixes'    => array(
+				'nginx'  => __( 'Set `large_client_header_buffers 4 8k`.', 'heartbeatd' ),
+				'apache' => __( 'Set `LimitRequestFieldSize 8190`.', 'heartbeatd' ),
 			),
 		),
 		'foreign-cookie' => array(

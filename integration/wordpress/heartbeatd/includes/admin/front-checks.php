@@ -24,6 +24,11 @@ const HEARTBEATD_LARGEST_BEAT = 65536;
 const HEARTBEATD_SMALLEST_TICKET = 1024;
 
 /**
+ * The code with which heartbeatd refuses a ticket.
+ */
+const HEARTBEATD_BYE_TICKET = 4003;
+
+/**
  * Reports what the front does.
  *
  * @return array[] Items as of heartbeatd_finding().
@@ -52,7 +57,9 @@ function heartbeatd_check_static_rule() {
 		return '';
 	}
 	list( $status, , $headers ) = $answer;
-	return 200 === $status && false !== strpos( implode( ',', (array) $headers['content-type'] ), 'javascript' ) ? '' : 'static-rule';
+
+	$is_script = false !== strpos( implode( ',', (array) $headers['content-type'] ), 'javascript' );
+	return 404 === $status || ( 200 === $status && ! $is_script ) ? 'static-rule' : '';
 }
 
 /**
@@ -83,7 +90,7 @@ function heartbeatd_check_cache() {
 		return 'cache-in-front';
 	}
 	foreach ( array( 'x-cache', 'x-cache-status', 'x-proxy-cache', 'cf-cache-status', 'x-fastcgi-cache' ) as $name ) {
-		if ( false !== stripos( implode( ',', (array) $headers[ $name ] ), 'hit' ) ) {
+		if ( preg_match( '/(^|[^a-z])(refresh)?hit([^a-z]|$)/i', implode( ',', (array) $headers[ $name ] ) ) ) {
 			return 'cache-in-front';
 		}
 	}
@@ -91,44 +98,51 @@ function heartbeatd_check_cache() {
 }
 
 /**
- * Checks whether the beginning of an event stream arrives while heartbeatd still writes it.
+ * Checks whether the beginning of an event stream arrives while heartbeatd still writes it. If not, the
+ * request times out. Without cURL, WordPress waits for the end of a stream: nothing is known.
  *
  * @return string The name of a finding, or empty.
  */
 function heartbeatd_check_streams() {
-	$first = null;
-	$id    = wp_rand();
-	$watch = static function ( &$handle ) use ( &$first ) {
-		$first   = '';
-		$receive = static function ( $handle, $bytes ) use ( &$first ) {
-			$first .= $bytes;
+	$is_held = false;
+	$curl    = null;
+	$watch   = static function ( &$handle ) use ( &$curl ) {
+		$curl = $handle;
+		$end  = static function () {
 			return 0; // Ends the request.
 		};
-		curl_setopt( $handle, CURLOPT_WRITEFUNCTION, $receive ); // phpcs:ignore WordPress.WP.AlternativeFunctions.curl_curl_setopt
+		curl_setopt( $handle, CURLOPT_WRITEFUNCTION, $end ); // phpcs:ignore WordPress.WP.AlternativeFunctions.curl_curl_setopt
+	};
+	$note    = static function () use ( &$curl, &$is_held ) {
+		$is_held = CURLE_OPERATION_TIMEDOUT === curl_errno( $curl ) && in_array( curl_getinfo( $curl, CURLINFO_RESPONSE_CODE ), array( 0, 200 ), true ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 	};
 	add_action( 'requests-curl.before_send', $watch );
-	heartbeatd_request_as_page( 'GET', heartbeatd_route_url( '/events?test=1&id=' . $id ), array( 'Accept' => 'text/event-stream' ) );
+	add_action( 'requests-curl.after_send', $note );
+	heartbeatd_request_as_page( 'GET', heartbeatd_route_url( '/events?test=1&id=' . wp_rand() ), array( 'Accept' => 'text/event-stream' ) );
 	remove_action( 'requests-curl.before_send', $watch );
-	return '' === $first ? 'streams-held-back' : ''; // Null: WordPress does not use cURL.
+	remove_action( 'requests-curl.after_send', $note );
+	return $is_held ? 'streams-held-back' : '';
 }
 
 /**
- * Checks whether a browser can connect that is also logged in to another WordPress on this host.
+ * Checks whether a browser can connect that is also logged in to another WordPress on this host. If
+ * not, heartbeatd refuses its ticket.
  *
  * @return string The name of a finding, or empty.
  */
 function heartbeatd_check_foreign_cookie() {
 	$cookie = array( 'Cookie' => 'wordpress_logged_in_' . str_repeat( 'a', 32 ) . '=bob%7C1999999999%7Cx%7C0' );
-	return ! heartbeatd_opens_session( $cookie ) && heartbeatd_opens_session( array() ) ? 'foreign-cookie' : '';
+	$answer = heartbeatd_open_session( $cookie );
+	return HEARTBEATD_BYE_TICKET === ( $answer['code'] ?? 0 ) && isset( heartbeatd_open_session( array() )['session'] ) ? 'foreign-cookie' : '';
 }
 
 /**
  * Opens a session as a page does, and closes it. Its user does not exist, and enters no room.
  *
  * @param string[] $headers More headers.
- * @return bool Whether heartbeatd has welcomed it.
+ * @return array heartbeatd's frame: a welcome or a bye. Empty if it did not answer.
  */
-function heartbeatd_opens_session( $headers ) {
+function heartbeatd_open_session( $headers ) {
 	$claims   = array(
 		'sub'         => (string) ( 2 ** 52 + wp_rand() ),
 		'sid'         => hash( 'sha256', wp_generate_password() ),
@@ -145,12 +159,11 @@ function heartbeatd_opens_session( $headers ) {
 	);
 	$headers += array( 'Content-Type' => 'application/x-www-form-urlencoded; charset=UTF-8' );
 	$answer   = heartbeatd_request_as_page( 'POST', heartbeatd_route_url( '/open?id=' . wp_rand() ), $headers, http_build_query( $hello, '', '&' ) );
-	$welcome  = is_wp_error( $answer ) ? null : json_decode( $answer[1], true );
-	if ( ! isset( $welcome['session'] ) || ! is_string( $welcome['session'] ) ) {
-		return false;
+	$frame    = is_wp_error( $answer ) ? null : json_decode( $answer[1], true );
+	if ( isset( $frame['session'] ) && is_string( $frame['session'] ) ) {
+		heartbeatd_request_as_page( 'POST', heartbeatd_route_url( '/close' ), $headers, 'session=' . rawurlencode( $frame['session'] ) );
 	}
-	heartbeatd_request_as_page( 'POST', heartbeatd_route_url( '/close' ), $headers, 'session=' . rawurlencode( $welcome['session'] ) );
-	return true;
+	return is_array( $frame ) ? $frame : array();
 }
 
 /**

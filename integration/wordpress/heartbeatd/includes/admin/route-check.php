@@ -59,8 +59,6 @@ function heartbeatd_route_finding( $answer ) {
 		return 'route-unchecked';
 	}
 	list( $status, $body, $headers ) = $answer;
-
-	$is_html = false !== stripos( $body, '<html' ) || false !== stripos( $body, '<!doctype' );
 	if ( false !== strpos( $body, 'Sec-WebSocket-Key' ) ) {
 		return '';
 	}
@@ -76,23 +74,56 @@ function heartbeatd_route_finding( $answer ) {
 	if ( 404 === $status && '404 page not found' === trim( $body ) ) {
 		return 'path-changed';
 	}
-	if ( $is_html && preg_match( '/captcha|challenge/i', $body ) ) {
+	if ( heartbeatd_is_challenge( $body, $headers ) ) {
 		return 'captcha-page';
 	}
 	if ( $status >= 300 && $status < 400 ) {
 		return isset( $headers['x-redirect-by'] ) ? 'plain-permalinks-without-route' : 'redirected';
 	}
+	if ( 400 === $status && preg_match( '/header.*large/is', $body ) ) {
+		return 'small-request-headers';
+	}
 	$names = array(
+		200 => 'no-route',
 		401 => 'password-required',
 		403 => 'firewall',
+		404 => 'no-route',
 		405 => 'firewall',
 		406 => 'firewall',
 		429 => 'rate-limited',
+		431 => 'small-request-headers',
+		494 => 'small-request-headers', // Of nginx.
 		502 => 'wrong-listen-address',
 		503 => 'wrong-listen-address',
 		504 => 'wrong-listen-address',
 	);
-	return $names[ $status ] ?? 'no-route';
+	return $names[ $status ] ?? 'other-answer';
+}
+
+/**
+ * Determines whether an answer asks for a captcha or the like. Pages of WordPress may have a captcha
+ * in a form.
+ *
+ * @param string  $body    The body.
+ * @param mixed[] $headers The headers.
+ * @return bool
+ */
+function heartbeatd_is_challenge( $body, $headers ) {
+	if ( isset( $headers['cf-mitigated'] ) || isset( $headers['x-amzn-waf-action'] ) || isset( $headers['sg-captcha'] ) ) {
+		return true;
+	}
+	$type = implode( ',', (array) ( $headers['content-type'] ?? '' ) );
+	return false !== stripos( $type, 'html' ) && ! preg_match( '#/wp-(includes|content)/#i', $body )
+		&& preg_match( '/captcha|challenge-platform|cf-chl|checking your browser|verify you are human|not a robot|are you human/i', $body );
+}
+
+/**
+ * Returns the origin of the pages of the admin: that of the site's home may be another one.
+ *
+ * @return string As 'https://example.org'.
+ */
+function heartbeatd_page_origin() {
+	return heartbeatd_url_origin( admin_url() );
 }
 
 /**
@@ -103,11 +134,12 @@ function heartbeatd_route_finding( $answer ) {
  */
 function heartbeatd_route_url( $path ) {
 	$base = heartbeatd_setting( 'url' );
-	return ( '/' === substr( $base, 0, 1 ) ? heartbeatd_url_origin( home_url() ) : '' ) . $base . $path;
+	return ( '/' === substr( $base, 0, 1 ) ? heartbeatd_page_origin() : '' ) . $base . $path;
 }
 
 /**
- * Sends a request through the web server, as a page of this site.
+ * Sends a request through the web server, as a page of this site. Only the site itself gets the
+ * password of HTTP authentication, and only its certificate may be one that is not trusted.
  *
  * @param string   $method  The HTTP method.
  * @param string   $url     The address.
@@ -116,11 +148,12 @@ function heartbeatd_route_url( $path ) {
  * @return array|WP_Error The HTTP status code, the body and the headers.
  */
 function heartbeatd_request_as_page( $method, $url, $headers = array(), $body = null ) {
+	$is_own   = strtolower( heartbeatd_url_origin( $url ) ) === strtolower( heartbeatd_page_origin() );
 	$headers += array(
-		'Origin' => heartbeatd_url_origin( home_url() ),
+		'Origin' => heartbeatd_page_origin(),
 		'Accept' => '*/*',
 	);
-	if ( isset( $_SERVER['PHP_AUTH_USER'], $_SERVER['PHP_AUTH_PW'] ) ) {
+	if ( $is_own && isset( $_SERVER['PHP_AUTH_USER'], $_SERVER['PHP_AUTH_PW'] ) ) {
 		$headers['Authorization'] = 'Basic ' . base64_encode( wp_unslash( $_SERVER['PHP_AUTH_USER'] ) . ':' . wp_unslash( $_SERVER['PHP_AUTH_PW'] ) ); // phpcs:ignore WordPress.Security.ValidatedSanitizedInput, WordPress.PHP.DiscouragedPHPFunctions -- As WordPress does for such requests.
 	}
 	$answer = wp_remote_request(
@@ -132,7 +165,7 @@ function heartbeatd_request_as_page( $method, $url, $headers = array(), $body = 
 			'redirection'         => 0,
 			'limit_response_size' => HEARTBEATD_ROUTE_MAX_BYTES,
 			'user-agent'          => isset( $_SERVER['HTTP_USER_AGENT'] ) ? sanitize_text_field( wp_unslash( $_SERVER['HTTP_USER_AGENT'] ) ) : 'Mozilla/5.0 (heartbeatd)',
-			'sslverify'           => apply_filters( 'https_local_ssl_verify', false ), // A hook of WordPress.
+			'sslverify'           => $is_own ? apply_filters( 'https_local_ssl_verify', false ) : true, // A hook of WordPress.
 			'headers'             => $headers,
 			'body'                => $body,
 		)

@@ -21,6 +21,11 @@ const HEARTBEATD_CLOCKS_DIFFER = 30;
 const HEARTBEATD_CLOCKS_FAIL   = 300;
 
 /**
+ * What heartbeatd_route_finding() returns if heartbeatd itself has answered.
+ */
+const HEARTBEATD_REACHED = array( '', 'no-upgrade', 'host-changed', 'proxy-protocol', 'path-changed' );
+
+/**
  * Returns the items of the report, the most severe first.
  *
  * @return array[] Items as of heartbeatd_finding().
@@ -41,11 +46,10 @@ function heartbeatd_status_report() {
 		is_wp_error( $status ) ? array() : array_merge( heartbeatd_report_cron(), heartbeatd_report_callbacks() )
 	);
 	$items = heartbeatd_sort_items( $items );
-	if ( 'error' !== $items[0]['severity'] ) {
-		return heartbeatd_sort_items( array_merge( $items, heartbeatd_report_pages() ) );
+	if ( 'error' === $items[0]['severity'] ) {
+		return $items; // It is why pages have no link.
 	}
-	update_option( 'heartbeatd_link_reports', array(), true ); // After the error is fixed, they say nothing.
-	return $items;
+	return heartbeatd_sort_items( array_merge( $items, heartbeatd_report_pages() ) );
 }
 
 /**
@@ -69,17 +73,21 @@ function heartbeatd_fetch_status() {
 }
 
 /**
- * Reports whether WordPress and browsers reach heartbeatd, and which of them does not.
+ * Reports whether WordPress and browsers reach heartbeatd, and which of them does not. A firewall, a
+ * proxy or DNS may treat WordPress's own request unlike those of browsers, so what another program
+ * answers counts only if browsers do not report the opposite.
  *
  * @param array|WP_Error $status The answer of heartbeatd_fetch_status().
  * @param array|WP_Error $route  The answer of heartbeatd_fetch_route().
  * @return array[]
  */
 function heartbeatd_report_connection( $status, $route ) {
-	$name  = heartbeatd_route_finding( $route );
-	$items = array();
+	$name       = heartbeatd_route_finding( $route );
+	$is_reached = in_array( $name, HEARTBEATD_REACHED, true );
+	$is_linked  = ! $is_reached && 'wrong-listen-address' !== $name && heartbeatd_do_pages_connect();
+	$items      = array();
 	if ( is_wp_error( $status ) ) {
-		$items[] = heartbeatd_report_error( $status, $name );
+		$items[] = heartbeatd_report_error( $status, $is_reached || $is_linked );
 		if ( 'server-down' === $items[0]['name'] && in_array( $name, array( 'wrong-listen-address', 'route-unchecked' ), true ) ) {
 			return $items; // The web server does not reach heartbeatd, either.
 		}
@@ -91,20 +99,24 @@ function heartbeatd_report_connection( $status, $route ) {
 		return $items;
 	}
 	/* translators: 1: an address, 2: HTTP status code. */
-	$text    = __( '%1$s answers with status %2$d.', 'heartbeatd' );
-	$detail  = is_wp_error( $route ) ? heartbeatd_sentence( $route->get_error_message() ) : sprintf( $text, '`' . heartbeatd_route_url( '/socket' ) . '`', $route[0] );
-	$items[] = heartbeatd_finding( $name, $detail );
+	$text   = __( '%1$s answers with status %2$d.', 'heartbeatd' );
+	$detail = is_wp_error( $route ) ? heartbeatd_sentence( $route->get_error_message() ) : sprintf( $text, '`' . heartbeatd_route_url( '/socket' ) . '`', $route[0] );
+	if ( $is_linked ) {
+		$items[] = heartbeatd_good_item( __( 'Pages connect to heartbeatd, as browsers report.', 'heartbeatd' ), __( 'Only WordPress’s own request to its address does not reach heartbeatd.', 'heartbeatd' ) . ' ' . $detail );
+	} else {
+		$items[] = heartbeatd_finding( $name, $detail );
+	}
 	return $items;
 }
 
 /**
  * Reports why heartbeatd's API did not answer, or refused the call.
  *
- * @param WP_Error $error The error.
- * @param string   $route The name of what is wrong with the route of browsers; empty if heartbeatd answers there.
+ * @param WP_Error $error   The error.
+ * @param bool     $is_seen Whether heartbeatd runs, as the route of browsers shows.
  * @return array
  */
-function heartbeatd_report_error( $error, $route ) {
+function heartbeatd_report_error( $error, $is_seen ) {
 	$data   = $error->get_error_data();
 	$reason = heartbeatd_sentence( $error->get_error_message() );
 	$status = $data['status'] ?? 0;
@@ -112,8 +124,7 @@ function heartbeatd_report_error( $error, $route ) {
 		$is_late = abs( $data['ahead'] ?? 0 ) > HEARTBEATD_CLOCKS_FAIL || preg_match( '/expired|before issued|in the future/', $reason );
 		return heartbeatd_finding( $is_late ? 'clock-off' : 'wrong-secret', $reason );
 	}
-	$reached = array( '', 'no-upgrade', 'host-changed', 'proxy-protocol', 'path-changed' );
-	return heartbeatd_finding( $status || in_array( $route, $reached, true ) ? 'api-unreachable' : 'server-down', $reason );
+	return heartbeatd_finding( $status || $is_seen ? 'api-unreachable' : 'server-down', $reason );
 }
 
 /**
@@ -149,7 +160,7 @@ function heartbeatd_report_server( $status ) {
 }
 
 /**
- * Reports how many pages had a link, as browsers have reported.
+ * Reports how many users had a link, as browsers have reported.
  *
  * @return array[]
  */
@@ -159,8 +170,8 @@ function heartbeatd_report_pages() {
 		return array();
 	}
 	$linked = count( array_filter( array_column( $reports, 1 ) ) );
-	/* translators: 1: number of pages with a link, 2: number of pages. */
-	$text = sprintf( _n( '%1$s of the last %2$s page had a link to heartbeatd.', '%1$s of the last %2$s pages had a link to heartbeatd.', count( $reports ), 'heartbeatd' ), number_format_i18n( $linked ), number_format_i18n( count( $reports ) ) );
+	/* translators: 1: number of users with a link, 2: number of users. */
+	$text = sprintf( __( 'Users whose last page had a link to heartbeatd: %1$s of %2$s.', 'heartbeatd' ), number_format_i18n( $linked ), number_format_i18n( count( $reports ) ) );
 	return array( 2 * $linked < count( $reports ) ? heartbeatd_finding( 'pages-without-link', $text ) : heartbeatd_good_item( $text ) );
 }
 
