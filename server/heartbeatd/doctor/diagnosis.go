@@ -48,7 +48,7 @@ func (d *checkup) diagnose(a *answer) Finding {
 		return d.named("redirected", "It leads to %s (%d).", a.header.Get("Location"), a.status)
 	case a.status == http.StatusUnauthorized:
 		return d.named("password-required", "It answers 401. To check the rest, give the doctor the password, as in https://user:password@example.org.")
-	case a.status == http.StatusForbidden, a.status == http.StatusMethodNotAllowed:
+	case a.status == http.StatusForbidden, a.status == http.StatusMethodNotAllowed, a.status == http.StatusNotAcceptable:
 		return d.named("firewall", "It answers %d: %s", a.status, excerpt(a.body))
 	default:
 		return d.diagnoseStatus(a)

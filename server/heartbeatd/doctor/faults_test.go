@@ -29,6 +29,7 @@ func TestBrokenRoute(t *testing.T) {
 		"redirected":          {only(under("/heartbeat/"), respond(301, "text/html", "https://www.example.org/")), "socket", Failed, "redirected", "leads to https://www.example.org/"},
 		"password":            {only(under("/heartbeat/"), respond(401, "text/html", "")), "socket", Failed, "password-required", "requires a password"},
 		"forbidden":           {only(under("/heartbeat/"), respond(403, "text/html", "Attack detected")), "socket", Failed, "firewall", "Attack detected"},
+		"not acceptable":      {only(under("/heartbeat/"), respond(406, "text/html", "Mod_Security")), "socket", Failed, "firewall", "Mod_Security"},
 		"no upgrade":          {changes(func(r *http.Request) { r.Header.Del("Upgrade"); r.Header.Del("Connection") }), "socket", Warning, "no-upgrade", "without their upgrade to a WebSocket. It answers 426"},
 		"old HTTP":            {changes(func(r *http.Request) { r.Header.Del("Sec-WebSocket-Key") }), "socket", Warning, "no-upgrade", "It answers 400"},
 		"no subprotocol":      {changes(func(r *http.Request) { r.Header.Del("Sec-WebSocket-Protocol") }), "socket", Warning, "no-frames", "without the subprotocol"},
