@@ -1,5 +1,5 @@
 // Makes what is written in other files from server/finding/findings.json: the findings that the
-// plugin's code names, as PHP that can be translated, and the list in docs/findings.md.
+// plugin's code or heartbeatd's status names, as PHP that can be translated, and the list in docs/findings.md.
 //
 //	node integration/wordpress/findings.mjs
 //
@@ -11,6 +11,7 @@ import { deployments } from './deployments.mjs'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const admin = `${root}integration/wordpress/heartbeatd/includes/admin/`
+const parts = `${root}broker/problem/problem.go` // what heartbeatd's status names
 const all = JSON.parse(readFileSync(`${root}server/finding/findings.json`, 'utf8'))
 
 const quote = (text) => `'${text.replace(/[\\']/g, '\\$&')}'`
@@ -32,7 +33,8 @@ function inPHP({ name, severity, text, meaning, fix, fixes }) {
 }
 
 function madePHP() {
-	const code = readdirSync(admin).filter((name) => name !== 'findings.php').map((name) => readFileSync(admin + name, 'utf8')).join('\n')
+	const files = readdirSync(admin).filter((name) => name !== 'findings.php').map((name) => admin + name)
+	const code = [...files, parts].map((file) => readFileSync(file, 'utf8')).join('\n')
 	return `<?php
 /**
  * What can be wrong with heartbeatd for this site. integration/wordpress/findings.mjs has written
@@ -50,7 +52,7 @@ defined( 'ABSPATH' ) || exit;
  */
 function heartbeatd_findings() {
 	return array(
-${all.filter(({ name }) => code.includes(`'${name}'`)).map(inPHP).join('')}	);
+${all.filter(({ name }) => code.match(`['"]${name}['"]`)).map(inPHP).join('')}	);
 }
 `
 }
