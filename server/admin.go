@@ -45,6 +45,7 @@ func (s *Server) apiNode() restapi.Node {
 		Sessions:     s.sessions.count,
 		AdmitDeposit: s.admitDeposit,
 		Readiness:    s.Readiness,
+		NativeBeats:  func(id string) map[string]int { return s.sites.get(id).phpBeats.Native(time.Now()) },
 		PHPBeats: func(id string) (map[string]int, time.Duration) {
 			return s.sites.get(id).phpBeats.Sum(time.Now()), min(time.Since(s.started), phpbeats.Span)
 		},

@@ -34,3 +34,27 @@ func TestPHPBeatsOfTickets(t *testing.T) {
 		t.Errorf("counted in %v s, longer than the node runs", status["php_beats_seconds"])
 	}
 }
+
+// TestNativeBeats checks that the status has the beats that nodes answered, over a link and by POST, and
+// none of those that they left to PHP.
+func TestNativeBeats(t *testing.T) {
+	n := newNode(t, func(c *Config) { c.publishEvery = 5 * time.Millisecond })
+	p := n.page(t, 2)
+	s := p.socket(t)
+	for id := range uint64(3) {
+		if f := s.beat(id+1, p.form()); f.Type != "tick" {
+			t.Fatalf("%+v", f)
+		}
+	}
+	if f := s.beat(4, p.form("data[unknown]", "1")); f.Type != "decline" {
+		t.Fatalf("%+v", f)
+	}
+	until(t, "three native beats", func() bool {
+		_, status := n.call(t, "/status", "")
+		sum := 0.0
+		for _, beats := range status["native_beats"].(map[string]any) {
+			sum += beats.(float64)
+		}
+		return sum == 3
+	})
+}

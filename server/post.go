@@ -105,6 +105,7 @@ func (s *Server) answerPost(r *http.Request, body []byte, st *site, claims *tick
 	}
 	tick := s.pipeline.Answer(&c.Call)
 	s.metrics.Answered(len(c.Deposits) > 0, false, time.Since(began))
+	st.phpBeats.CountNative()
 	return tick
 }
 

@@ -78,7 +78,7 @@ func (b *replayBuffer) receive(m broker.Message) {
 		b.recall(st, msg.Rooms)
 		st.changes.Take(msg, now, func(rooms []string) { b.pushRooms(st, rooms) })
 	case message.PHPBeats:
-		st.phpBeats.Add(msg.Beats, stored)
+		st.phpBeats.Add(msg.Beats, msg.Native, stored)
 	}
 }
 

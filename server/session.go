@@ -109,6 +109,7 @@ func (s *session) Beat(_ context.Context, received transport.Beat) transport.Tic
 	s.stopRenewing()
 	s.subscribeActivePosts(b.Data, nudgeInterval, true)
 	s.metrics.Answered(len(b.Deposits) > 0, ticket.Repeats(&b.Call), time.Since(began))
+	s.site.phpBeats.CountNative()
 	return tick
 }
 

@@ -126,7 +126,7 @@ test('a network', { timeout: 300_000 }, async (t) => {
 
 		await t.test('uninstalling removes all data on every site', () => {
 			const serial = php(`return (float) heartbeatd_increase_site_serial();`)
-			php(`foreach (array(1, 2) as $id) { switch_to_blog($id); update_option('heartbeatd', array('site' => 'x')); restore_current_blog(); }
+			php(`foreach (array(1, 2) as $id) { switch_to_blog($id); update_option('heartbeatd', array('site' => 'x')); update_option('heartbeatd_samples', array('since' => $id, 'days' => array()), false); restore_current_blog(); }
 				require_once ABSPATH . 'wp-admin/includes/plugin.php'; deactivate_plugins('heartbeatd/heartbeatd.php'); uninstall_plugin('heartbeatd/heartbeatd.php');`)
 			assert.deepEqual(php(`global $wpdb; $left = array(); foreach (array('wp_options', 'wp_2_options') as $table) $left = array_merge($left, $wpdb->get_col("SELECT option_name FROM $table WHERE option_name LIKE '%heartbeatd%'"), $wpdb->get_col("SELECT option_name FROM $table WHERE option_name LIKE '%presence%'")); $sitemeta = $wpdb->get_col("SELECT meta_key FROM wp_sitemeta WHERE meta_key LIKE '%heartbeatd/%' OR meta_key LIKE '%heartbeatd\\_%'"); return array_merge($left, $sitemeta);`), [])
 			// heartbeatd still has the revocations of the earlier installation.

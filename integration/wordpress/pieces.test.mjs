@@ -342,7 +342,7 @@ test('parts of the plugin', { timeout: 300_000 }, async (t) => {
 		})
 
 		await t.test('uninstalling removes all data', () => {
-			php("return update_option('heartbeatd', array('site' => 'x'));")
+			php("update_option('heartbeatd_samples', array('since' => 1, 'days' => array()), false); return update_option('heartbeatd', array('site' => 'x'));")
 			const count = () => php(`return (int) $GLOBALS['wpdb']->get_var("SELECT COUNT(*) FROM {$GLOBALS['wpdb']->options} WHERE option_name LIKE '%heartbeatd%'");`)
 			assert.ok(count() >= 3)
 			php(`define('WP_UNINSTALL_PLUGIN', 'heartbeatd/heartbeatd.php'); require WP_PLUGIN_DIR . '/heartbeatd/uninstall.php'; return 1;`)

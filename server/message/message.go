@@ -34,7 +34,7 @@ const (
 	Rooms = "rooms" // what others can see of rooms of the Presence API plugin
 	// Renewed says that the rows which the Presence API plugin has of pages were renewed.
 	Renewed = "renewed"
-	// PHPBeats are beats that PHP answered because of callbacks.
+	// PHPBeats are beats that PHP answered because of callbacks, and beats that a node answered.
 	PHPBeats = "php_beats"
 )
 
@@ -51,6 +51,7 @@ type Message struct {
 	Beat     bool            `json:"beat,omitempty"`      // of Rooms: a beat has written the rows, so only their Members count
 	LivesMS  int64           `json:"lives_ms,omitempty"`  // of Renewed: how long the rows now live
 	Beats    map[string]int  `json:"beats,omitempty"`     // of PHPBeats, by callback
+	Native   int             `json:"native,omitempty"`    // of PHPBeats: those that the node answered
 }
 
 const (
@@ -121,6 +122,8 @@ func Decode(data []byte) (m Message, err error) {
 		err = CheckJSON("the data of a push", m.Data)
 	case m.Kind == Nudge && (m.SpreadMS < 0 || m.SpreadMS > int(MaxSpread.Milliseconds())):
 		err = fmt.Errorf("spread_ms must be 0 to %d, not %d", MaxSpread.Milliseconds(), m.SpreadMS)
+	case m.Native < 0 || m.Native > maxBeats:
+		err = fmt.Errorf("native must be 0 to %d, not %d", maxBeats, m.Native)
 	case m.Kind == Renewed && (m.LivesMS < 0 || m.LivesMS > maxLives.Milliseconds()):
 		err = fmt.Errorf("lives_ms must be 0 to %d, not %d", maxLives.Milliseconds(), m.LivesMS)
 	}

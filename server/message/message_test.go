@@ -65,6 +65,9 @@ func TestDecode(t *testing.T) {
 		`{"kind":"renewed","lives_ms":3600001}`:                          "lives_ms",
 		`{"kind":"renewed","lives_ms":-1}`:                               "lives_ms",
 		`{"kind":"php_beats","beats":{"a":1}}`:                           "",
+		`{"kind":"php_beats","native":1}`:                                "",
+		`{"kind":"php_beats","native":-1}`:                               "native",
+		`{"kind":"php_beats","native":1000001}`:                          "native",
 		`{"kind":"php_beats","beats":{"a":-1}}`:                          "beats",
 		`{"kind":"php_beats","beats":{"a":1000001}}`:                     "beats",
 	} {

@@ -1,7 +1,9 @@
-// Package phpbeats counts the beats of a site that PHP answered because of callbacks of plugins.
+// Package phpbeats counts the beats of a site that PHP answered because of callbacks of plugins, and
+// those that PHP did not have to answer.
 package phpbeats
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -13,14 +15,18 @@ const (
 	Span = time.Hour
 	// maxCallbacks bounds the callbacks of a site whose beats are counted at a time.
 	maxCallbacks = 50
+	// maxDays bounds the days for which native beats are counted.
+	maxDays = 14
 )
 
-// Counter counts the beats of a site that PHP answered only because of a callback of a
-// plugin, in the last hour and on all nodes.
+// Counter counts the beats of a site on all nodes: those that PHP answered only because of a
+// callback of a plugin, in the last hour, and those that nodes answered, by day.
 type Counter struct {
-	mu      sync.Mutex     // guards the following fields; no other lock is taken under it
-	pending map[string]int // of this node, to be published
-	minutes []minute       // the oldest first
+	mu            sync.Mutex     // guards the following fields; no other lock is taken under it
+	pending       map[string]int // of this node, to be published
+	pendingNative int            // of this node, to be published
+	minutes       []minute       // the oldest first
+	days          map[string]int // native beats by date in UTC
 }
 
 // minute is the beats of one minute, by callback.
@@ -44,7 +50,14 @@ func (p *Counter) Count(old, newer *ticket.Claims) {
 	}
 }
 
-// Take returns the beats that were counted since the last call.
+// CountNative counts a beat that this node has answered.
+func (p *Counter) CountNative() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pendingNative++
+}
+
+// Take returns the beats to PHP that were counted since the last call.
 func (p *Counter) Take() map[string]int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -53,10 +66,23 @@ func (p *Counter) Take() map[string]int {
 	return taken
 }
 
-// Add adds beats that a node has published.
-func (p *Counter) Add(beats map[string]int, at time.Time) {
+// TakeNative returns the native beats that were counted since the last call.
+func (p *Counter) TakeNative() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	taken := p.pendingNative
+	p.pendingNative = 0
+	return taken
+}
+
+// Add adds beats that a node has published.
+func (p *Counter) Add(beats map[string]int, native int, at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.addNative(native, at)
+	if len(beats) == 0 {
+		return
+	}
 	p.drop(at)
 	unix := at.Unix() / 60
 	if n := len(p.minutes); n == 0 || p.minutes[n-1].unix < unix {
@@ -66,6 +92,34 @@ func (p *Counter) Add(beats map[string]int, at time.Time) {
 	for key, n := range beats {
 		addBeats(last.beats, key, n)
 	}
+}
+
+// addNative adds native beats to their day. It is called with p.mu held.
+func (p *Counter) addNative(n int, at time.Time) {
+	if n == 0 {
+		return
+	}
+	if p.days == nil {
+		p.days = make(map[string]int)
+	}
+	p.days[at.UTC().Format(time.DateOnly)] += n
+	p.dropDays(at)
+}
+
+// dropDays removes the days that are too old. It is called with p.mu held.
+func (p *Counter) dropDays(now time.Time) {
+	oldest := now.UTC().AddDate(0, 0, 1-maxDays).Format(time.DateOnly)
+	maps.DeleteFunc(p.days, func(day string, _ int) bool { return day < oldest })
+}
+
+// Native returns the native beats of the last days since this node started, by date in UTC.
+func (p *Counter) Native(now time.Time) map[string]int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dropDays(now)
+	days := make(map[string]int)
+	maps.Copy(days, p.days)
+	return days
 }
 
 // Sum returns the beats of the last hour by callback.

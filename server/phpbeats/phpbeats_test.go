@@ -13,7 +13,7 @@ func TestPHPBeatsOfAnHour(t *testing.T) {
 	start := time.Unix(1_900_000_000, 0)
 	var p Counter
 	for minute := range 90 {
-		p.Add(map[string]int{"a": 2}, start.Add(time.Duration(minute)*time.Minute))
+		p.Add(map[string]int{"a": 2}, 0, start.Add(time.Duration(minute)*time.Minute))
 	}
 	last := start.Add(89 * time.Minute)
 	if got := p.Sum(last); !maps.Equal(got, map[string]int{"a": 120}) || len(p.minutes) != 60 {
@@ -26,8 +26,31 @@ func TestPHPBeatsOfAnHour(t *testing.T) {
 	for i := range 2 * maxCallbacks {
 		many[fmt.Sprint(i)] = 1
 	}
-	p.Add(many, last)
+	p.Add(many, 0, last)
 	if got := p.Sum(last); len(got) != maxCallbacks {
 		t.Errorf("%d callbacks, want %d", len(got), maxCallbacks)
+	}
+}
+
+// TestNativeBeatsOfDays checks that native beats are counted by day, and forgotten after 14 days.
+func TestNativeBeatsOfDays(t *testing.T) {
+	noon := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	var p Counter
+	p.CountNative()
+	p.CountNative()
+	if first, second := p.TakeNative(), p.TakeNative(); first != 2 || second != 0 {
+		t.Errorf("%d, then %d, want 2, then 0", first, second)
+	}
+	for day := range 20 {
+		p.Add(nil, 3, noon.AddDate(0, 0, day-19))
+	}
+	p.Add(nil, 4, noon.Add(13*time.Hour)) // the next day
+	p.Add(nil, 1, noon)                   // a message that has waited
+	got := p.Native(noon.Add(13 * time.Hour))
+	if len(got) != maxDays || got["2026-12-01"] != 4 || got["2026-11-30"] != 4 || got["2026-11-18"] != 3 {
+		t.Errorf("%v", got)
+	}
+	if got := p.Native(noon.AddDate(0, 0, maxDays+1)); len(got) != 0 || len(p.days) != 0 {
+		t.Errorf("two weeks later: %v", got)
 	}
 }

@@ -63,6 +63,8 @@ type Node struct {
 	// PHPBeats returns how many beats of a site PHP answered because of callbacks of plugins, by
 	// callback, and in which time before now they are counted.
 	PHPBeats func(siteID string) (map[string]int, time.Duration)
+	// NativeBeats returns how many beats of a site nodes answered, by date in UTC.
+	NativeBeats func(siteID string) map[string]int
 	// AdmitDeposit returns why a site may not have one more deposit, or sets until when NATS
 	// keeps it.
 	AdmitDeposit func(siteID string, d *message.Deposit) error

@@ -68,13 +68,14 @@ func newTestNode(t *testing.T) *testNode {
 			views[id].Wait(ctx)
 			return views[id], nil
 		},
-		KeySigned: func(string, time.Time) {},
-		Now:       func(string) time.Time { return time.Now() },
-		PutLock:   func(id string) sync.Locker { return locks[id] },
-		Renews:    func(presence.Key, int64) (bool, bool) { return false, false },
-		Sessions:  func(string) int { return 0 },
-		PHPBeats:  func(string) (map[string]int, time.Duration) { return map[string]int{"a": 3}, time.Minute },
-		Readiness: func() readiness.State { return readiness.Of(b, false) },
+		KeySigned:   func(string, time.Time) {},
+		Now:         func(string) time.Time { return time.Now() },
+		PutLock:     func(id string) sync.Locker { return locks[id] },
+		Renews:      func(presence.Key, int64) (bool, bool) { return false, false },
+		Sessions:    func(string) int { return 0 },
+		NativeBeats: func(string) map[string]int { return map[string]int{"2026-11-30": 7} },
+		PHPBeats:    func(string) (map[string]int, time.Duration) { return map[string]int{"a": 3}, time.Minute },
+		Readiness:   func() readiness.State { return readiness.Of(b, false) },
 		AdmitDeposit: func(_ string, d *message.Deposit) error {
 			if d.Handle == "one-too-many" {
 				return errors.New("a site has at most so many deposits")

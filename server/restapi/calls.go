@@ -191,9 +191,10 @@ func (a *api) status(ctx context.Context, c *call) (int, any, error) {
 
 		PHPBeats        map[string]int `json:"php_beats"`
 		PHPBeatsSeconds int            `json:"php_beats_seconds"`
+		NativeBeats     map[string]int `json:"native_beats"`
 	}{Version: version.Get().Version, Site: c.site, Time: time.Now().Unix(), Ready: state.Ready, Reasons: state.Reasons, Sessions: a.Sessions(c.site)}
 	beats, span := a.PHPBeats(c.site)
-	status.PHPBeats, status.PHPBeatsSeconds = beats, int(span.Seconds())
+	status.PHPBeats, status.PHPBeatsSeconds, status.NativeBeats = beats, int(span.Seconds()), a.NativeBeats(c.site)
 	if !state.Ready {
 		status.Reason = state.String()
 	}

@@ -101,6 +101,26 @@ require __DIR__ . '/includes/tickets/ticket.php';
 require __DIR__ . '/includes/tickets/tick.php';
 require __DIR__ . '/includes/tickets/revocations.php';
 
+/**
+ * One beat in this many is measured.
+ */
+const HEARTBEATD_BEATS_PER_SAMPLE = 50;
+
+/**
+ * Loads what measures beats. Beats that are not measured do not need it.
+ */
+function heartbeatd_load_samples() {
+	require_once __DIR__ . '/includes/beats/samples.php';
+}
+
+/**
+ * Measures the current beat.
+ */
+function heartbeatd_sample_beat() {
+	heartbeatd_load_samples();
+	heartbeatd_measure_beat();
+}
+
 add_action( 'plugins_loaded', 'heartbeatd_site_serial', PHP_INT_MIN ); // Before the user's rights are loaded.
 add_action( 'set_current_user', 'heartbeatd_user_serial', PHP_INT_MIN ); // Reads the serial with the user's meta, which also has the roles.
 
@@ -152,8 +172,13 @@ add_action( 'plugins_loaded', 'heartbeatd_add_presence_hooks', PHP_INT_MAX - 1 )
 if ( ! heartbeatd_is_beat_request() ) {
 	heartbeatd_load_learning();
 	heartbeatd_load_pages();
-} elseif ( is_multisite() || heartbeatd_are_callbacks_known() ) {
-	heartbeatd_load_learning();
+} else {
+	if ( is_multisite() || heartbeatd_are_callbacks_known() ) {
+		heartbeatd_load_learning();
+	}
+	if ( 1 === random_int( 1, HEARTBEATD_BEATS_PER_SAMPLE ) ) {
+		heartbeatd_sample_beat();
+	}
 }
 if ( is_multisite() ) {
 	heartbeatd_add_network_hooks();
@@ -180,6 +205,7 @@ function heartbeatd_load_pages() {
 	require __DIR__ . '/includes/settings/options.php';
 	register_activation_hook( HEARTBEATD_PLUGIN_FILE, 'heartbeatd_add_options' );
 	register_activation_hook( HEARTBEATD_PLUGIN_FILE, 'heartbeatd_write_recording_copies_on_activation' );
+	register_activation_hook( HEARTBEATD_PLUGIN_FILE, 'heartbeatd_forget_samples' );
 	add_action( 'admin_init', 'heartbeatd_add_options' );
 	add_action( 'admin_init', 'heartbeatd_confirm_address' );
 	add_action( 'admin_init', 'heartbeatd_correct_recording_copy' );
@@ -227,6 +253,9 @@ function heartbeatd_load_admin() {
 	require __DIR__ . '/includes/admin/report-callbacks.php';
 	require __DIR__ . '/includes/admin/status-report.php';
 	require __DIR__ . '/includes/admin/callbacks-table.php';
+	heartbeatd_load_samples();
+	require __DIR__ . '/includes/admin/savings-plot.php';
+	require __DIR__ . '/includes/admin/savings.php';
 	require __DIR__ . '/includes/admin/settings-screen.php';
 	require __DIR__ . '/includes/admin/site-health.php';
 

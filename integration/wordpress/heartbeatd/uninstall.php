@@ -33,6 +33,7 @@ function heartbeatd_uninstall_site() {
 	}
 	array_map( 'delete_option', $names );
 	delete_option( 'heartbeatd_screen_revisions' );
+	delete_option( 'heartbeatd_samples' );
 	return $other;
 }
 

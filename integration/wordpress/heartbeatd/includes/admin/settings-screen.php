@@ -45,6 +45,7 @@ function heartbeatd_print_settings_screen() {
 			<a class="button" id="heartbeatd-check" href="<?php echo esc_url( admin_url( 'options-general.php?page=heartbeatd' ) ); ?>"><?php esc_html_e( 'Check again', 'heartbeatd' ); ?></a>
 			<a href="<?php echo esc_url( HEARTBEATD_FINDINGS_URL ); ?>"><?php esc_html_e( 'All findings and their fixes', 'heartbeatd' ); ?></a>
 		</p>
+		<?php heartbeatd_print_savings(); ?>
 		<h2><?php esc_html_e( 'Settings', 'heartbeatd' ); ?></h2>
 		<form method="post" action="<?php echo esc_url( admin_url( 'options.php' ) ); ?>">
 			<?php settings_fields( 'heartbeatd' ); ?>

@@ -90,9 +90,20 @@ function heartbeatd_callbacks_that_need_php( $screen_id, $foreign, $handles ) {
  * report changes.
  *
  * @param string $screen_id The page's screen.
- * @return array{0: string[]|true, 1: int} The sets, or true for all, and after how many seconds PHP must see a beat again; 0 if no callback asks for it.
+ * @return array{0: string[]|true, 1: int} The same as heartbeatd_observed_native_sets().
  */
 function heartbeatd_page_native_sets( $screen_id ) {
+	return heartbeatd_last_call_failed() ? array( array(), 0 ) : heartbeatd_observed_native_sets( $screen_id );
+}
+
+/**
+ * Returns the sets of handles with which heartbeatd may answer a page's beats while the plugin can call it,
+ * and the page's pace.
+ *
+ * @param string $screen_id The page's screen.
+ * @return array{0: string[]|true, 1: int} The sets, or true for all, and after how many seconds PHP must see a beat again; 0 if no callback asks for it.
+ */
+function heartbeatd_observed_native_sets( $screen_id ) {
 	$observations = heartbeatd_observations();
 	$roles        = heartbeatd_roles_hash();
 	$screen       = heartbeatd_screen_hash( $screen_id );
@@ -100,7 +111,7 @@ function heartbeatd_page_native_sets( $screen_id ) {
 	$foreign      = heartbeatd_foreign_callbacks();
 	$foreign     += heartbeatd_callbacks_of_place( $observations['foreign'], "$roles $screen", $counts );
 	$sets         = heartbeatd_limit_sets( $observations['native'][ $roles ][ $screen ] ?? array(), $foreign, $counts );
-	if ( ! heartbeatd_are_nonces_standard() || heartbeatd_last_call_failed() ) {
+	if ( ! heartbeatd_are_nonces_standard() ) {
 		$sets = array();
 	}
 	/**

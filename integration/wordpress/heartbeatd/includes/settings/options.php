@@ -3,8 +3,8 @@
  * The options that every kind of request reads. They all exist and are autoloaded, so
  * reading one costs no query: a missing option costs one with every request.
  *
- * The option heartbeatd_screen_revisions is not one of them: it is larger, and only screens
- * that can be saved read it.
+ * The options heartbeatd_screen_revisions and heartbeatd_samples are not among them: they are larger. Only
+ * screens that can be saved read the first, and one beat in 50 and the settings screen the second.
  *
  * @package heartbeatd
  */

@@ -1,0 +1,142 @@
+// What heartbeatd saves: the plugin measures beats, with a server and without one, and the settings
+// screen shows the result. A header of the test chooses the beats that are measured.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { until } from '../browser/harness.mjs'
+import { startAPI } from './fake-api.mjs'
+import { addMuPlugin, logIn, withPlugin } from './plugin.mjs'
+
+const screen = '/wp-admin/options-general.php?page=heartbeatd'
+const choose = `add_action('plugins_loaded', fn () => isset($_SERVER['HTTP_LIVE_SAMPLE']) && heartbeatd_sample_beat());
+if (isset($_POST['silly'])) add_filter('heartbeat_send', fn ($r) => $r + array('silly' => 1));`
+
+// sender returns what sends a beat of a dashboard that is measured.
+async function sender(site, request) {
+	const page = await (await request.get(`${site.url}/wp-admin/`)).text()
+	const nonce = page.match(/heartbeatSettings = .*?"nonce":"(\w+)"/)[1]
+	return async (fields = {}) => {
+		const form = { action: 'heartbeat', _nonce: nonce, screen_id: 'dashboard', has_focus: 'true', interval: '60', ...fields }
+		const answer = await request.post(`${site.url}/wp-admin/admin-ajax.php`, { form, headers: { 'Live-Sample': '1' } })
+		assert.equal(answer.status(), 200)
+	}
+}
+
+// today returns the row of the only day that has samples.
+const today = (php) => Object.values(php(`wp_cache_flush(); return heartbeatd_samples()['days'];`))[0] ?? { samples: 0 }
+
+test('what heartbeatd would save, on a site without it', { timeout: 300_000 }, async (t) => {
+	await withPlugin(t, async ({ site, browser, php, open }) => {
+		addMuPlugin(site, 'choose', choose)
+		const { request } = await logIn(await browser(), site, 'editor')
+		const beat = await sender(site, request)
+		const count = (samples) => until(`${samples} samples`, () => today(php).samples === samples)
+
+		await t.test('a measured beat is stored, the first one only begins', async () => {
+			php(`delete_option('heartbeatd_samples'); return 1;`)
+			await beat()
+			await until('the beginning', () => php(`wp_cache_flush(); return heartbeatd_samples()['since'] > 0;`))
+			assert.deepEqual(today(php), { samples: 0 })
+			await beat()
+			await count(1)
+			const { wall, cpu, savable, native } = today(php)
+			assert.ok(wall > 0.001 && wall < 60 && cpu > 0 && cpu < wall + 1, `${wall} ${cpu}`)
+			assert.deepEqual([savable, native], [0.8, 0])
+			assert.equal(php(`return isset(wp_load_alloptions()['heartbeatd_samples']);`), false)
+		})
+
+		await t.test('a beat counts as far as heartbeatd would answer it', async () => {
+			let samples = 1
+			for (const [fields, share] of [
+				[{ interval: '15' }, 0.95],
+				[{ has_focus: 'false' }, 0.6],
+				[{ 'data[wp-refresh-post-lock][post_id]': '1', interval: '10' }, 0.9],
+				[{ 'data[of-a-plugin]': '1' }, 0],
+				[{ silly: '1' }, 0],
+				[{ interval: 'nonsense' }, 0.8],
+			]) {
+				const before = today(php).savable
+				await beat(fields)
+				await count(++samples)
+				assert.ok(Math.abs(today(php).savable - before - share) < 0.001, `${JSON.stringify(fields)}: ${today(php).savable - before}`)
+			}
+		})
+
+		await t.test('beats of nobody do not count', async () => {
+			const before = today(php).samples
+			const answer = await (await (await browser()).newContext()).request.post(`${site.url}/wp-admin/admin-ajax.php`, { form: { action: 'heartbeat', screen_id: 'front' }, headers: { 'Live-Sample': '1' } })
+			assert.equal(answer.status(), 200)
+			await beat()
+			await count(before + 1)
+		})
+
+		await t.test('days are forgotten after two weeks', () => {
+			const { days, samples } = php(`$now = 1900000000; $s = array('since' => 1, 'days' => array());
+				for ($day = 20; $day >= 0; $day--) $s = heartbeatd_add_sample($s, $now - $day * DAY_IN_SECONDS, array('samples' => 2));
+				$reported = array(); for ($day = 20; $day >= -1; $day--) $reported[gmdate('Y-m-d', $now - $day * DAY_IN_SECONDS)] = 3;
+				$s = heartbeatd_add_native_beats($s, $now, array('native_beats' => (object) $reported));
+				return array('days' => count($s['days']), 'samples' => array_sum(array_column($s['days'], 'samples')) + array_sum(array_column($s['days'], 'native')));`)
+			assert.deepEqual([days, samples], [14, 14 * 5])
+		})
+
+		await t.test('the screen shows no figure before enough beats are measured', async () => {
+			const page = await open('admin', screen)
+			assert.match(await page.innerText('#heartbeatd-savings'), /^Not measured yet: one beat in 50 .* 8 of 20 measurements/)
+			assert.equal(await page.locator('#heartbeatd-plot').count(), 0)
+			await page.close()
+		})
+
+		await t.test('the screen shows a sentence, a plot and a table', async () => {
+			php(`update_option('heartbeatd_samples', array('since' => time() - 10 * DAY_IN_SECONDS, 'days' => array(
+				gmdate('Y-m-d', time() - 2 * DAY_IN_SECONDS) => array('samples' => 1240, 'wall' => 24.6, 'cpu' => 20.0, 'savable' => 1128.4, 'native' => 0),
+				gmdate('Y-m-d') => array('samples' => 1240, 'wall' => 24.6, 'cpu' => 20.0, 'savable' => 1128.4, 'native' => 0),
+			)), false); return 1;`)
+			const page = await open('admin', screen)
+			assert.equal(await page.innerText('#heartbeatd-savings'), 'About 12,400 beats a day cost 4.1 minutes of PHP; heartbeatd would leave 9 % of them.')
+			assert.match(await page.innerText('#heartbeatd-savings-method'), /2,480 such beats .* within about 4 %\. A beat took 19\.8 ms on average; 16\.1 ms .* Until a secret is set/)
+			assert.deepEqual(await page.evaluate(() => ['title', 'desc'].map((name) => document.querySelector(`#heartbeatd-plot svg ${name}`).textContent.split(/[:,]/)[0])), ['Beats of the last days', 'A bar for each day'])
+			assert.equal(await page.locator('#heartbeatd-plot rect').count(), 4)
+			assert.equal(await page.locator('#heartbeatd-plot tbody tr').count(), 11, 'days without beats, too')
+			const labels = await page.locator('#heartbeatd-plot svg text').allTextContents()
+			assert.deepEqual([labels[0], labels[1], labels.at(-1)], ['Beats a day', 'Day (UTC)', new Date().toLocaleDateString('en-US', { month: 'short', day: 'numeric', timeZone: 'UTC' })])
+			assert.deepEqual(labels.slice(2, 7), ['0', '20,000', '40,000', '60,000', '80,000'])
+			await page.setViewportSize({ width: 390, height: 800 })
+			assert.ok(await page.evaluate(() => {
+				const box = document.querySelector('#heartbeatd-plot svg').getBoundingClientRect()
+				return box.left >= 0 && box.right <= 390 && box.width > 300
+			}))
+			await page.close()
+		})
+	}, { constants: null })
+})
+
+test('what heartbeatd has saved, as it reports', { timeout: 300_000 }, async (t) => {
+	const api = await startAPI(t)
+	await withPlugin(t, async ({ site, browser, php, open }) => {
+		addMuPlugin(site, 'choose', choose)
+		const date = new Date().toISOString().slice(0, 10)
+		php(`update_option('heartbeatd_failures', array()); return 1;`) // The API did not answer while PHP blocked the test.
+		let beats = { [date]: 11_300, '2001-01-01': 5, 'no date': 7 }
+		api.answer = () => [200, { version: '9.9', site: 'default', time: Math.floor(Date.now() / 1000), ready: true, reason: '', sessions: 1, online: 2, native_beats: beats }]
+		php(`update_option('heartbeatd_samples', array('since' => time() - DAY_IN_SECONDS, 'days' => array('${date}' => array('samples' => 24, 'wall' => 0.48, 'cpu' => 0.4, 'savable' => 19.2, 'native' => 0))), false); return 1;`)
+		const { request } = await logIn(await browser(), site, 'editor')
+		const beat = await sender(site, request)
+
+		await t.test('a measured beat stores what heartbeatd reports', async () => {
+			await beat()
+			await until('its count', () => php(`wp_cache_flush(); return heartbeatd_samples()['days'];`)[date].native === 11_300)
+			assert.deepEqual(php(`return array_keys(heartbeatd_samples()['days']);`), [date])
+		})
+
+		await t.test('the screen keeps the largest number of a day, and says what was saved', async () => {
+			beats = { [date]: 3 }
+			const page = await open('admin', screen)
+			assert.match(await page.innerText('#heartbeatd-savings'), /^In the last 2 days heartbeatd answered at least 11,300 beats, which saved [\d.]+ (minutes|seconds) of PHP\. PHP answered about 1,[23]\d\d beats in /)
+			assert.equal(await page.locator('#heartbeatd-plot rect').count(), 2)
+			beats = { [date]: 12_000 }
+			await page.reload()
+			assert.match(await page.innerText('#heartbeatd-savings'), /at least 12,000 beats/)
+			assert.equal(php(`wp_cache_flush(); return heartbeatd_samples()['days'];`)[date].native, 12_000)
+		})
+	}, { constants: { HEARTBEATD_API: api.url }, patient: false })
+})
