@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -52,9 +53,11 @@ func TestLeaseOfLostBucket(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
 	b := open(t, Config{URL: s.url()})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // without a limit of its own a call has 5 s
+	defer cancel()
 	take := func() bool {
 		t.Helper()
-		mine, err := b.Lease(t.Context(), "site", time.Hour)
+		mine, err := b.Lease(ctx, "site", time.Hour)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +70,7 @@ func TestLeaseOfLostBucket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := js.DeleteKeyValue(t.Context(), "heartbeatd_lease_3600000ms"); err != nil {
+	if err := js.DeleteKeyValue(ctx, "heartbeatd_lease_3600000ms"); err != nil {
 		t.Fatal(err)
 	}
 	if !take() || take() {

@@ -6,6 +6,7 @@ import (
 	"embed"
 	"io/fs"
 	"net/http"
+	"unicode/utf8"
 )
 
 //go:embed page
@@ -28,6 +29,10 @@ func Handler() http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cache-Control", "no-cache")
+		if !utf8.ValidString(r.URL.Path) { // an error of package fs, which the file server answers with 500
+			http.NotFound(w, r)
+			return
+		}
 		serve.ServeHTTP(w, r)
 	})
 }

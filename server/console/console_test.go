@@ -31,3 +31,14 @@ func TestFiles(t *testing.T) {
 		t.Errorf("the page has %s", inline)
 	}
 }
+
+// TestNoFile checks the answers to paths that no file has.
+func TestNoFile(t *testing.T) {
+	for _, path := range []string{"/nothing", "/%8c", "/api/%c0%c0%80", "/a%00b", "/%5c"} {
+		w := httptest.NewRecorder()
+		Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", path, nil))
+		if w.Code != 404 {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+}
