@@ -17,7 +17,9 @@ const dictionary = (array) => `new WpOrg\\Requests\\Utility\\CaseInsensitiveDict
 const answers = (path, status, body = '', headers = {}) => `add_filter('pre_http_request', fn ($answer, $args, $url) => !str_contains($url, '/heartbeat${path}') ? $answer : array(
 	'headers' => ${dictionary(`json_decode(${quoted(JSON.stringify(headers))}, true)`)}, 'body' => ${quoted(body)}, 'response' => array('code' => ${status}, 'message' => ''), 'cookies' => array(), 'filename' => null), 10, 3);`
 const routeAnswers = (...answer) => answers('/socket', ...answer)
-const unreachable = `add_filter('pre_http_request', fn ($answer, $args, $url) => str_contains($url, '/heartbeat/socket') ? new WP_Error('http_request_failed', 'refused') : $answer, 10, 3);`
+const fails = (when) => `add_filter('pre_http_request', fn ($answer, $args, $url) => ${when} ? new WP_Error('http_request_failed', 'no answer') : $answer, 10, 3);`
+const unreachable = fails(`!str_contains($url, '/api/v1/')`)
+const hung = fails(`str_contains($url, '/heartbeat/')`)
 
 // reported is code that stores reports of browsers, the linked ones first.
 const reported = (linked, all, age = 60) => `update_option('heartbeatd_link_reports', array_map(fn ($i) => array(time() - ${age}, $i <= ${linked}, $i), ${all} ? range(1, ${all}) : array()));`
@@ -92,6 +94,7 @@ test('the status report', { timeout: 300_000 }, async (t) => {
 			assert.match(await worst(well(), reported(20, 20) + routeAnswers(502)), /^error wrong-listen-address: /, 'the web server does not reach it now')
 			assert.match(await worst(null, reported(20, 20) + unreachable), /^error api-unreachable: /)
 			assert.match(await worst(null, reported(0, 0) + unreachable), /^error server-down: /)
+			assert.match(await worst(null, reported(20, 20) + hung), /^error server-down: /, 'the site answers, and only heartbeatd does not')
 		})
 
 		await t.test('Site Health does not say that all is well if nobody knows', async () => {

@@ -38,6 +38,15 @@ function heartbeatd_fetch_route() {
 }
 
 /**
+ * Determines whether WordPress reaches its own address.
+ *
+ * @return bool
+ */
+function heartbeatd_does_site_answer() {
+	return ! is_wp_error( heartbeatd_request_as_page( 'GET', admin_url( 'images/wordpress-logo.svg' ) ) );
+}
+
+/**
  * Returns the name of the web server, if heartbeatd's documentation has recipes for it.
  *
  * @return string 'nginx', 'apache', 'caddy', or empty.

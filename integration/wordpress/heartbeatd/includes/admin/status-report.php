@@ -85,7 +85,10 @@ function heartbeatd_report_connection( $status, $route ) {
 	$name       = heartbeatd_route_finding( $route );
 	$is_reached = in_array( $name, HEARTBEATD_REACHED, true );
 	$is_linked  = ! $is_reached && 'wrong-listen-address' !== $name && heartbeatd_do_pages_connect();
-	$items      = array();
+	if ( $is_linked && is_wp_error( $route ) && heartbeatd_does_site_answer() ) {
+		$is_linked = false; // heartbeatd has stopped answering since.
+	}
+	$items = array();
 	if ( is_wp_error( $status ) ) {
 		$items[] = heartbeatd_report_error( $status, $is_reached || $is_linked );
 		if ( 'server-down' === $items[0]['name'] && in_array( $name, array( 'wrong-listen-address', 'route-unchecked' ), true ) ) {
