@@ -235,7 +235,7 @@ func TestEpochOfFullStream(t *testing.T) {
 				senders.Go(func() { fill(t, nodes[i%2], topic, maxBytes) })
 			}
 			senders.Wait()
-			if info := storedIn(t, s, topic); info.State.FirstSeq == 1 || info.Config.MaxBytes > firstBytes {
+			if info := storedIn(t, s, topic); info.State.FirstSeq == 1 || info.Config.MaxBytes > maxBytes {
 				t.Errorf("NATS has removed no message of %d bytes, at most %d", info.State.Bytes, info.Config.MaxBytes)
 			}
 			last, err := nodes[1].Publish(t.Context(), topic, "site", []byte("last"))

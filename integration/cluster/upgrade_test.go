@@ -78,7 +78,7 @@ func (a *activated) client(t *testing.T) *http.Client {
 	return &http.Client{Transport: by}
 }
 
-// TestUpgrade replaces heartbeatd under 500 pages, as `systemctl restart` does with sockets of
+// TestUpgrade replaces heartbeatd under upgradePages pages, as `systemctl restart` does with sockets of
 // systemd. No connection is refused, every beat has its answer, and all pages have a link again.
 func TestUpgrade(t *testing.T) {
 	for _, drain := range []time.Duration{5 * time.Second, time.Second} {
@@ -87,7 +87,6 @@ func TestUpgrade(t *testing.T) {
 }
 
 func upgrade(t *testing.T, drain time.Duration) {
-	const count = 500
 	node := newActivated(t, drain)
 	node.start(t)
 	client := node.client(t)
@@ -97,7 +96,7 @@ func upgrade(t *testing.T, drain time.Duration) {
 		t.Fatal(err)
 	}
 	var all []*pages.Page
-	for i := range count {
+	for i := range upgradePages {
 		place := backend.Place{User: backend.User{Site: "a", ID: int64(i + 1)}, Conn: fmt.Sprintf("connection-%d", i), Screen: "dashboard"}
 		all = append(all, pages.Open(world, place, kinds[i%len(kinds)], 1, uint64(i)))
 	}

@@ -36,7 +36,7 @@ type session struct {
 	header  http.Header
 	onFrame func(*frame)
 	hold    time.Duration
-	id      string
+	id      atomic.Value // a string, once the session is open
 	lastID  atomic.Int64
 	posts   chan map[string]any // notes and tickets, in order
 	receive func(s *session, opened func())
@@ -94,8 +94,8 @@ func (s *session) start(ctx context.Context, method, path string, query url.Valu
 	if text != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	if s.id != "" {
-		r.Header.Set("Heartbeat-Session", s.id)
+	if id, is := s.id.Load().(string); is {
+		r.Header.Set("Heartbeat-Session", id)
 	}
 	return s.world.Client.Do(r)
 }
@@ -110,7 +110,7 @@ func (s *session) open(h hello) *ending {
 	if status != http.StatusOK || f == nil || f.Type != "welcome" {
 		return s.refusal(status, answer)
 	}
-	s.id = f.Session
+	s.id.Store(f.Session)
 	s.onFrame(f)
 	if f.PollMS > 0 {
 		s.hold = time.Duration(f.PollMS) * time.Millisecond
@@ -232,13 +232,14 @@ func (s *session) sendPosts() {
 // close ends the link, and the session as a page does that is left: it does not wait for the answer.
 func (s *session) close() {
 	s.finish(lost())
-	if s.id == "" {
+	id, is := s.id.Load().(string)
+	if !is {
 		return
 	}
 	s.world.beacons.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), requestMargin)
 		defer cancel()
-		r, err := http.NewRequestWithContext(ctx, "POST", "http://public/heartbeat/close", strings.NewReader(url.Values{"session": {s.id}}.Encode()))
+		r, err := http.NewRequestWithContext(ctx, "POST", "http://public/heartbeat/close", strings.NewReader(url.Values{"session": {id}}.Encode()))
 		if err != nil {
 			return
 		}

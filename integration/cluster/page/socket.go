@@ -41,8 +41,11 @@ func (s *socket) open(h hello) *ending {
 	if err != nil {
 		return lost()
 	}
-	s.conn = conn
 	conn.SetReadLimit(maxFrame)
+	if !s.use(conn) {
+		_ = conn.CloseNow()
+		return lost()
+	}
 	h.Type = "hello"
 	if !s.write(h) {
 		return lost()
@@ -110,6 +113,14 @@ func (s *socket) answer(f *frame) {
 	}
 }
 
+// use takes the connection, unless the link is over: it took too long to open.
+func (s *socket) use(conn *websocket.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conn = conn
+	return !s.over
+}
+
 // finish ends the link. Beats that wait get nil.
 func (s *socket) finish(why *ending) {
 	s.mu.Lock()
@@ -122,11 +133,12 @@ func (s *socket) finish(why *ending) {
 		wait <- nil
 	}
 	s.waiting = nil
+	conn := s.conn
 	s.mu.Unlock()
 	close(s.done)
 	s.cancel()
-	if s.conn != nil {
-		_ = s.conn.CloseNow()
+	if conn != nil {
+		_ = conn.CloseNow()
 	}
 }
 
