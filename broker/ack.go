@@ -86,7 +86,7 @@ func (b *Broker) acked(fl pendingWrite, seq uint64) {
 	it := fl.it
 	b.lastSeq = max(b.lastSeq, seq)
 	it.rev = seq
-	b.learn(it, fl.value, seq)
+	b.learn(it, fl.value, seq, 0)
 	if fl.arrival == it.arrival {
 		it.arrival = 0
 	}

@@ -276,15 +276,15 @@ func (b *Broker) drop(it *item) {
 	b.refreshViews(it)
 }
 
-// learn takes a revision of a key from an ack or a look-up. The lock is held.
-func (b *Broker) learn(it *item, stored *presence.Stored, rev uint64) {
+// learn takes a revision of a key from an ack or a look-up, and how long ago NATS stored it. The lock is held.
+func (b *Broker) learn(it *item, stored *presence.Stored, rev uint64, age time.Duration) {
 	if !b.exclusive && b.revisions.Epoch() == b.epoch { // exclusive: views show the item itself
-		b.revisions.Learn(bucket.Write{Name: it.name, Rev: rev, Conn: it.conn, Stored: stored}, b.clock())
+		b.revisions.Learn(bucket.Write{Name: it.name, Rev: rev, Conn: it.conn, Stored: stored, Age: age}, b.clock())
 	}
 }
 
-// dropExpired ends an item whose key has expired, or was never written to this bucket. It
-// removes the key from the views too. The lock is held.
+// dropExpired ends an item whose key is not in the bucket. It removes the key from the views too. The lock is
+// held.
 func (b *Broker) dropExpired(it *item) {
 	if _, stored, _ := b.revisions.Get(it.name); stored != nil && stored.Node == b.node {
 		b.revisions.Forget(it.name)

@@ -34,8 +34,10 @@ func (b *Broker) renewSlot() {
 		case it.busy && it.goal == renewed:
 		case it.busy:
 			w.Plan(it, 1) // it may end soon
+		case it.leaves() && now.After(it.until):
+			b.dropExpired(it)
 		case it.goal != renewed && now.After(it.until):
-			b.dropExpired(it) // there is no delete marker if NATS cannot be reached, or if no view watches it
+			b.drop(it) // views show what NATS has of it, until it announces the end or the entry's Lifetime is over
 		case it.isDue() || it.leaves():
 			b.enqueue(it)
 			if it.goal != renewed {

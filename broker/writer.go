@@ -183,6 +183,8 @@ func (b *Broker) resolve(it *item, msg *jetstream.RawStreamMsg) {
 	}
 	foreign := current != nil && current.Node != b.node
 	byRemove := msg.Header.Get(bucket.OperationHeader) == kvRemoved
+	// Of two beats that nobody holds the later one ends later.
+	isLater := it.goal == expiring && b.Now().Add(time.Until(it.until)).Before(bucket.End(msg, b.ttl))
 	switch {
 	case it.goal == removed:
 		// The write is unconditional.
@@ -195,11 +197,12 @@ func (b *Broker) resolve(it *item, msg *jetstream.RawStreamMsg) {
 	case msg.Sequence != 0 && msg.Sequence < it.rev: // NATS has lost what this node wrote
 		it.rev = msg.Sequence
 	case it.leaves() && current == nil:
-		b.learn(it, nil, msg.Sequence)
+		b.learn(it, nil, msg.Sequence, 0)
 		b.dropExpired(it)
 		return
-	case foreign && (current.Held || it.leaves() || it.written == confirmed):
-		b.drop(it) // the page is on that node now
+	case foreign && (current.Held || it.leaves() || it.written == confirmed || isLater):
+		b.learn(it, current, msg.Sequence, b.natsClock.Age(msg.Time)) // the page is on that node now
+		b.drop(it)
 		return
 	default:
 		it.rev = msg.Sequence

@@ -234,6 +234,68 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// TestPutsDuringOutage has a page that posts a beat to this node while it cannot write, and another one to another
+// node before or after. The entry of the later one stays.
+func TestPutsDuringOutage(t *testing.T) {
+	k := page("r", "user-1", "a")
+	for _, c := range []struct {
+		name   string
+		before time.Duration // of this node's beat
+		header nats.Header
+		stays  bool
+	}{
+		{"later there", -20 * time.Second, nil, true},
+		{"earlier there", time.Second, nil, false},
+		{"later there, and ends earlier", -20 * time.Second, nats.Header{jetstream.MsgTTLHeader: {"30s"}}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := manualBroker()
+				_, d := manualView(b)
+				written := time.Now().Add(-c.before)
+				b.Put(k, at(1, "here"))
+				b.completed(nextWrite(t, b).Reply, 0, nats.ErrTimeout)
+				time.Sleep(30 * time.Second)
+				b.down = nil
+				b.completed(nextWrite(t, b).Reply, 0, &jetstream.APIError{ErrorCode: jetstream.JSErrCodeStreamWrongLastSequence})
+				there := foreignValue(k, at(2, "there"))
+				b.lookedUp(<-b.lookups, &jetstream.RawStreamMsg{Sequence: 9, Time: written, Header: c.header, Data: there.JSON()}, nil)
+				if _, msg := b.next(); (msg == nil) != c.stays {
+					t.Errorf("this node writes: %v, want %v", msg != nil, !c.stays)
+				}
+				if c.stays {
+					d.want(t, "joined user-1, updated user-1")
+				}
+			})
+		})
+	}
+}
+
+// TestEndOfPut checks that a node does not hide an entry when the last beat that it has itself is a TTL ago, since
+// the watch may not have brought a later one yet.
+func TestEndOfPut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := manualBroker()
+		_, d := manualView(b)
+		k := page("r", "user-1", "a")
+		b.Put(k, at(1, "x"))
+		acknowledge(b, nextWrite(t, b), 5)
+		b.sweep()
+		for range 4 * wheel.Slots {
+			time.Sleep(b.step())
+			b.renewSlot()
+			b.sweep()
+			if time.Since(b.start) < bucket.Lifetime(b.ttl) {
+				d.want(t, "joined user-1")
+			}
+		}
+		d.want(t, "joined user-1, left user-1")
+		if b.holds(k) != nil {
+			t.Error("the item is still there")
+		}
+	})
+}
+
 // TestRefusedWriteWaitsForRenewal checks that a write that NATS refuses is not repeated
 // before the next renewal.
 func TestRefusedWriteWaitsForRenewal(t *testing.T) {

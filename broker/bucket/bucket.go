@@ -108,3 +108,11 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-time.After(d):
 	}
 }
+
+// End returns when a message of the bucket ends, by the clock of NATS. ttl is that of messages without their own.
+func End(msg *jetstream.RawStreamMsg, ttl time.Duration) time.Time {
+	if own, err := time.ParseDuration(msg.Header.Get(jetstream.MsgTTLHeader)); err == nil {
+		ttl = own
+	}
+	return msg.Time.Add(ttl)
+}
