@@ -20,9 +20,10 @@ const TEMPORARY = [408, 425, 429]
 // As WordPress posts beats: firewalls may refuse urlencoded text in JSON.
 const FORM = 'application/x-www-form-urlencoded; charset=UTF-8'
 
-// How many sessions in a row may be gone before the page has received anything. If there are
-// more, the front removes the session's header or caches a refusal.
-const UNHEARD_MAX = 5
+// How many sessions in a row may be gone before the page has received anything from them. If there are
+// more, the front removes the session's header or caches a refusal. A page that has received something
+// from an earlier one tries longer: the nodes may not reach each other.
+let unheardMax = 5
 let unheard = 0
 
 // A firewall may refuse a beat, a note or a hello because of its content. The page then keeps its
@@ -142,6 +143,7 @@ export function createRequestLink({ name, url, win, network = win, onFrame, onCl
 		deliver(frames) {
 			heard = true
 			unheard = 0
+			unheardMax = 60
 			frames.forEach((frame) => {
 				if (!open || !frame || typeof frame.type !== 'string') return
 				if (frame.type === 'bye') ended(byeToClose(frame))
@@ -157,7 +159,7 @@ export function createRequestLink({ name, url, win, network = win, onFrame, onCl
 	// refuses everything else with a bye. A gateway answers 5xx while heartbeatd is down.
 	function refusal({ response: { status, headers }, text, what }) {
 		const frame = readFrame(text)
-		if (status === 410) return heard || ++unheard < UNHEARD_MAX ? CLOSED : otherProgram(what + ' found no session, ' + unheard + ' times in a row')
+		if (status === 410) return heard || ++unheard < unheardMax ? CLOSED : otherProgram(what + ' found no session, ' + unheard + ' times in a row')
 		if (frame && frame.type === 'bye') return byeToClose(frame)
 		if (text[0] === '{' && !readJSON(text)) return CLOSED // a truncated answer of heartbeatd
 		if (TEMPORARY.includes(status)) return byeToClose({ code: TOO_MANY, retry_after_ms: 1000 * headers.get('Retry-After') })

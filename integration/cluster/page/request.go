@@ -126,9 +126,9 @@ func (s *session) open(h hello) *ending {
 	return nil
 }
 
-// maxUnheard is how many sessions in a row may be gone before frames have arrived. With more, the
-// page takes it that something in between makes the transport fail.
-const maxUnheard = 5
+// maxUnheard is how many sessions in a row may be gone before frames have arrived, and maxUnheardLater the same
+// after frames of an earlier one. With more, the page takes it that something in between makes the transport fail.
+const maxUnheard, maxUnheardLater = 5, 60
 
 // refusal returns what an answer that is not a success says.
 func (s *session) refusal(status int, answer []byte) *ending {
@@ -150,7 +150,7 @@ func (s *session) refusal(status int, answer []byte) *ending {
 // hears is called when frames have arrived.
 func (s *session) hears() {
 	s.heard.Store(true)
-	s.unheard.Store(0)
+	s.unheard.Store(maxUnheard - maxUnheardLater)
 }
 
 func (s *session) finish(why *ending) {
