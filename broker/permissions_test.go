@@ -38,22 +38,22 @@ func (v *violations) Fatalf(string, ...any)  {}
 func (v *violations) Debugf(string, ...any)  {}
 func (v *violations) Tracef(string, ...any)  {}
 
-// documentedUser returns the user of a node that docs/deploy.md shows.
+// documentedUser returns the user of a node that docs/nodes.md shows.
 func documentedUser(t *testing.T) *server.User {
 	t.Helper()
-	page, err := os.ReadFile("../docs/deploy.md")
+	page, err := os.ReadFile("../docs/nodes.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	block := regexp.MustCompile(`(?m)^    authorization \{\n(    .*\n)+`).Find(page)
 	opts, err := server.ProcessConfigFile(writeFile(t, "nats.conf", block))
 	if err != nil || len(opts.Users) != 1 {
-		t.Fatalf("the users of docs/deploy.md: %v, of %s", err, block)
+		t.Fatalf("the users of docs/nodes.md: %v, of %s", err, block)
 	}
 	return opts.Users[0]
 }
 
-// TestDocumentedPermissions checks that the NATS user of docs/deploy.md may do all that a node does.
+// TestDocumentedPermissions checks that the NATS user of docs/nodes.md may do all that a node does.
 func TestDocumentedPermissions(t *testing.T) {
 	t.Parallel()
 	user, admin := documentedUser(t), &server.User{Username: "admin", Password: "admin"}

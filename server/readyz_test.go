@@ -43,7 +43,7 @@ func TestReadyWithoutNATS(t *testing.T) {
 // TestReasonsAreFindings checks that every reason that /readyz can have names a finding of the list, and
 // is in the documentation with it.
 func TestReasonsAreFindings(t *testing.T) {
-	b, err := os.ReadFile("../docs/deploy.md")
+	b, err := os.ReadFile("../docs/operate.md")
 	if err != nil {
 		t.Fatal(err)
 	}

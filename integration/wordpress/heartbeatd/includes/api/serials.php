@@ -6,7 +6,7 @@
  * The serials of a user are for revocations of the user's tickets, on all sites of a network. Those
  * of a site are for revocations of a room, and of all tickets of the site. A serial is at least the
  * time in milliseconds, so that the next revocation after a database was restored has a higher serial
- * than all before. Until then the tickets have the restored serial, and may be refused (docs/deploy.md).
+ * than all before. Until then the tickets have the restored serial, and may be refused (docs/operate.md).
  *
  * @package heartbeatd
  */
