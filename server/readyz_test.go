@@ -47,7 +47,7 @@ func TestReasonsAreFindings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(b), "\n### readyz\n")
+	_, section, _ := strings.Cut(string(b), "\n## readyz\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	documented := map[string]string{}
 	for _, row := range regexp.MustCompile("(?m)^\\| (`.*?) \\| `(.*?)` \\|").FindAllStringSubmatch(section, -1) {
