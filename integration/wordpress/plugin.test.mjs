@@ -114,6 +114,7 @@ test('the plugin', { timeout: 400_000 }, async (t) => {
 			const classic = await open('editor', `/wp-admin/post.php?post=${id}&action=edit`)
 			await until('the lock of the classic editor', () => row.evaluate((element) => element.classList.contains('wp-locked')), 8)
 			await connected(classic)
+			await beat(classic)
 			php(`require_once ABSPATH . 'wp-admin/includes/post.php'; wp_set_current_user(${site.users.admin.id}); wp_set_post_lock(${id});`)
 			await classic.locator('#post-lock-dialog .currently-editing').filter({ hasText: 'admin' }).waitFor({ timeout: 8000 })
 			await classic.close()
