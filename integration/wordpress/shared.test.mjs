@@ -53,11 +53,13 @@ test('how many users the admin shows', () => {
 })
 
 test('the version number', () => {
-	const version = JSON.parse(readFileSync(`${root}package.json`, 'utf8')).version
+	const version = readFileSync(`${root}server/version/VERSION`, 'utf8').trim()
+	assert.match(version, /^\d+\.\d+\.\d+(-[\w.]+)?$/)
 	const readme = readFileSync(`${root}integration/wordpress/heartbeatd/readme.txt`, 'utf8')
 	assert.equal(find(php, /^ \* Version: +(\S+)$/gm), version)
 	assert.equal(find(php, /'HEARTBEATD_PLUGIN_VERSION', '(.+)'/g), version)
 	assert.equal(find(readme, /^Stable tag: (\S+)$/gm), version)
 	assert.equal(readme.match(/^= (\d\S*) =$/m)[1], version, 'the newest version of the changelog')
-	assert.equal(JSON.parse(readFileSync(`${root}package-lock.json`, 'utf8')).version, version)
+	assert.equal(readFileSync(`${root}CHANGELOG.md`, 'utf8').match(/^## \[(\d.*)\]/m)[1], version, 'the newest version in CHANGELOG.md')
+	for (const file of ['package.json', 'package-lock.json']) assert.equal(JSON.parse(readFileSync(root + file, 'utf8')).version, version, file)
 })

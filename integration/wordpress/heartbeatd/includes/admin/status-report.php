@@ -139,7 +139,7 @@ function heartbeatd_report_error( $error, $is_seen ) {
 function heartbeatd_report_server( $status ) {
 	/* translators: %s: version. */
 	$items = array( heartbeatd_good_item( sprintf( __( 'heartbeatd %s runs.', 'heartbeatd' ), (string) $status['version'] ) ) );
-	if ( preg_match( '/^v(\d+\.\d+\.\d+)$/', (string) $status['version'], $match ) && HEARTBEATD_PLUGIN_VERSION !== $match[1] ) { // A development build has no version.
+	if ( preg_match( '/^v(\d.*)$/', (string) $status['version'], $match ) && HEARTBEATD_PLUGIN_VERSION !== $match[1] ) {
 		/* translators: 1: version of the plugin, 2: version of heartbeatd. */
 		$items[] = heartbeatd_finding( 'version-mismatch', sprintf( __( 'The plugin is %1$s, heartbeatd %2$s.', 'heartbeatd' ), HEARTBEATD_PLUGIN_VERSION, $match[1] ) );
 	}
