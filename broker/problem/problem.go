@@ -150,9 +150,7 @@ func Remedy(err error) string {
 func Address(natsURL string) string {
 	var list []string
 	for address := range strings.SplitSeq(natsURL, ",") {
-		if _, host, found := strings.Cut(address, "@"); found {
-			address = host
-		}
+		address = address[strings.LastIndexByte(address, '@')+1:] // a password may have one, too
 		if u, err := url.Parse(strings.TrimSpace(address)); err == nil && u.Host != "" {
 			address = u.Host
 		}
