@@ -57,13 +57,11 @@ func (d *checkup) diagnose(a *answer) Finding {
 
 func (d *checkup) diagnoseStatus(a *answer) Finding {
 	switch a.status {
-	case http.StatusBadGateway, http.StatusServiceUnavailable:
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		if d.isDown {
 			return d.named("server-down", "Its API does not answer either, and the web server answers %d.", a.status)
 		}
-		return d.named("wrong-listen-address", "Or heartbeatd is stopped (%d).", a.status)
-	case http.StatusGatewayTimeout:
-		return d.named("server-down", "It does not answer the web server in time (504).")
+		return d.named("wrong-listen-address", "Or heartbeatd is stopped, or hangs (%d).", a.status)
 	case http.StatusTooManyRequests:
 		return d.named("rate-limited", "It answers 429: %s", excerpt(a.body))
 	case http.StatusRequestEntityTooLarge:
