@@ -35,6 +35,22 @@ func TestPHPBeatsOfTickets(t *testing.T) {
 	}
 }
 
+// TestBeatsOfIdleMember checks that the beats of a site of a network still count when the node has not served
+// it for a while.
+func TestBeatsOfIdleMember(t *testing.T) {
+	n := newNode(t, func(c *Config) { c.publishEvery = 5 * time.Millisecond })
+	n.sites.get("demo-2").phpBeats.CountNative()
+	native := func() map[string]int { return n.sites.get("demo-2").phpBeats.Native(time.Now()) }
+	until(t, "the native beat", func() bool { return len(native()) == 1 })
+	n.sites.members["demo-2"].lastUsed.Store(0)
+	if n.sites.forgetIdle(n.sessions.sites()); len(n.sites.members) != 0 {
+		t.Fatal("the site is not forgotten")
+	}
+	if got := native(); len(got) != 1 {
+		t.Errorf("after it was forgotten: %v", got)
+	}
+}
+
 // TestNativeBeats checks that the status has the beats that nodes answered, over a link and by POST, and
 // none of those that they left to PHP.
 func TestNativeBeats(t *testing.T) {
@@ -49,12 +65,18 @@ func TestNativeBeats(t *testing.T) {
 	if f := s.beat(4, p.form("data[unknown]", "1")); f.Type != "decline" {
 		t.Fatalf("%+v", f)
 	}
-	until(t, "three native beats", func() bool {
+	if r := p.post(t, p.form()); r.StatusCode != 200 {
+		t.Fatalf("a posted beat: %d", r.StatusCode)
+	}
+	if r := p.post(t, p.form("data[unknown]", "1")); r.StatusCode != 409 {
+		t.Fatalf("a posted beat for PHP: %d", r.StatusCode)
+	}
+	until(t, "four native beats", func() bool {
 		_, status := n.call(t, "/status", "")
 		sum := 0.0
 		for _, beats := range status["native_beats"].(map[string]any) {
 			sum += beats.(float64)
 		}
-		return sum == 3
+		return sum == 4
 	})
 }

@@ -56,12 +56,12 @@ type site struct {
 	cron    cron.Cron
 	puts    sync.Mutex // held while the API checks an entry and writes it
 
-	phpBeats phpbeats.Counter
+	phpBeats *phpbeats.Counter
 }
 
 // newSite returns a site with the settings of the first one of its network, or its own.
 func newSite(id, network string, of *atomic.Pointer[settings.Settings], b *broker.Broker, log *slog.Logger) *site {
-	return &site{ID: id, network: network, settings: of, broker: b, log: log, watchWait: watchWait}
+	return &site{ID: id, network: network, settings: of, broker: b, log: log, watchWait: watchWait, phpBeats: new(phpbeats.Counter)}
 }
 
 // now returns the settings that the site has now.

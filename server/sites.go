@@ -34,11 +34,12 @@ type sites struct {
 	mu         sync.Mutex       // guards the following fields
 	configured map[string]*site // also those that a reload has removed
 	members    map[string]*site
+	counters   phpbeats.Kept // of other members
 }
 
 // newSites makes the configured sites.
 func newSites(list []Site, b *broker.Broker, clients *limit.Clients, log *slog.Logger, fannedOut func(string, time.Duration)) (*sites, error) {
-	l := &sites{broker: b, log: log, fannedOut: fannedOut, configured: make(map[string]*site), members: make(map[string]*site)}
+	l := &sites{broker: b, log: log, fannedOut: fannedOut, configured: make(map[string]*site), members: make(map[string]*site), counters: make(phpbeats.Kept)}
 	checked, err := settings.Check(list, clients, log)
 	for id, now := range checked {
 		l.add(id, now)
@@ -90,7 +91,7 @@ func (l *sites) get(id string) *site {
 	st := l.members[id]
 	if st == nil && !l.closed.Load() && l.membersOf(first.ID) < maxMembers {
 		st = newSite(id, first.ID, first.settings, l.broker, l.log)
-		st.rooms.FannedOut = l.fannedOut
+		st.rooms.FannedOut, st.phpBeats = l.fannedOut, l.counters.Take(id)
 		l.members[id] = st
 	}
 	if st != nil {
@@ -120,6 +121,7 @@ func (l *sites) forgetIdle(used map[string]bool) {
 	for id, st := range l.members {
 		if !used[id] && st.isUnused() {
 			delete(l.members, id)
+			l.counters.Keep(id, st.phpBeats, time.Now())
 		}
 	}
 }
@@ -141,7 +143,7 @@ func (l *sites) all() []*site {
 // phpBeats yields the counter of each site.
 func (l *sites) phpBeats(yield func(string, *phpbeats.Counter) bool) {
 	for _, st := range l.all() {
-		if !yield(st.ID, &st.phpBeats) {
+		if !yield(st.ID, st.phpBeats) {
 			return
 		}
 	}

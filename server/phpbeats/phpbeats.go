@@ -17,6 +17,8 @@ const (
 	maxCallbacks = 50
 	// maxDays bounds the days for which native beats are counted.
 	maxDays = 14
+	// maxKept bounds the counters of sites that the node does not serve at the moment.
+	maxKept = 10_000
 )
 
 // Counter counts the beats of a site on all nodes: those that PHP answered only because of a
@@ -33,6 +35,34 @@ type Counter struct {
 type minute struct {
 	unix  int64
 	beats map[string]int
+}
+
+// Kept are the counters of sites that the node does not serve at the moment, by site.
+type Kept map[string]*Counter
+
+// Keep keeps the counter of a site, if there is room.
+func (k Kept) Keep(site string, c *Counter, now time.Time) {
+	if len(k) >= maxKept {
+		maps.DeleteFunc(k, func(_ string, kept *Counter) bool { return kept.isEmpty(now) })
+	}
+	if len(k) < maxKept && !c.isEmpty(now) {
+		k[site] = c
+	}
+}
+
+// Take returns the counter of a site, which is no longer kept, or a new one.
+func (k Kept) Take(site string) *Counter {
+	c := k[site]
+	if c == nil {
+		return new(Counter)
+	}
+	delete(k, site)
+	return c
+}
+
+// isEmpty reports whether nothing is counted.
+func (p *Counter) isEmpty(now time.Time) bool {
+	return len(p.Native(now)) == 0 && len(p.Sum(now)) == 0
 }
 
 // Count counts the beat that PHP answered with newer claims.

@@ -32,6 +32,37 @@ func TestPHPBeatsOfAnHour(t *testing.T) {
 	}
 }
 
+// TestKept checks that counters are kept while they count something, and their bound.
+func TestKept(t *testing.T) {
+	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	kept := make(Kept)
+	c := kept.Take("a")
+	kept.Keep("a", c, now)
+	if len(kept) != 0 {
+		t.Error("a counter without beats is kept")
+	}
+	c.Add(nil, 3, now)
+	kept.Keep("a", c, now)
+	if kept.Take("a") != c || len(kept) != 0 {
+		t.Error("the counter is not given back")
+	}
+	kept.Keep("a", c, now)
+	for i := range 2 * maxKept {
+		c := new(Counter)
+		c.Add(map[string]int{"a": 1}, 0, now)
+		kept.Keep(fmt.Sprint(i), c, now)
+	}
+	if len(kept) != maxKept || kept["a"] == nil {
+		t.Errorf("%d counters are kept", len(kept))
+	}
+	later := now.Add(2 * Span)
+	b := new(Counter)
+	b.Add(nil, 1, later)
+	if kept.Keep("b", b, later); len(kept) != 2 {
+		t.Errorf("%d counters are kept, want those with beats", len(kept))
+	}
+}
+
 // TestNativeBeatsOfDays checks that native beats are counted by day, and forgotten after 14 days.
 func TestNativeBeatsOfDays(t *testing.T) {
 	noon := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
