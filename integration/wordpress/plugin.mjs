@@ -26,6 +26,13 @@ const patience = `add_action('http_api_curl', function ($handle, $args, $url) {
 	if (str_contains($url, '/api/v1/')) curl_setopt_array($handle, array(CURLOPT_CONNECTTIMEOUT_MS => 20000, CURLOPT_TIMEOUT_MS => 20000));
 }, 20, 3);`
 
+// The plugin measures one beat in 50, which it chooses at random. In tests it measures those with the header
+// Live-Sample, and the answers to those that it has chosen have the header Live-Chosen.
+const measured = `add_action('plugins_loaded', function () {
+	if (remove_action('shutdown', 'heartbeatd_record_sample', PHP_INT_MAX - 2)) header('Live-Chosen: 1');
+	if (isset($_SERVER['HTTP_LIVE_SAMPLE'])) heartbeatd_sample_beat();
+});`
+
 // withPlugin starts everything, calls use, and stops everything. constants adds constants of the
 // plugin to wp-config.php, or removes all if null; flags adds flags of heartbeatd; startBrowser is
 // startChromium or startFirefox. With patient, the plugin's calls to heartbeatd have time on a
@@ -35,6 +42,7 @@ export async function withPlugin(t, use, { constants = {}, flags = [], startBrow
 	await withSite(async (site) => {
 		if (constants) configure(site, { HEARTBEATD_SECRET: secret, HEARTBEATD_API: server.admin, ...constants })
 		addPlugin(site, pluginFolder)
+		addMuPlugin(site, 'measured', measured)
 		if (patient) addMuPlugin(site, 'patience', patience)
 		// The browser must end before the site: nginx would wait for its sockets.
 		const ends = []

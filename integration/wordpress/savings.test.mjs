@@ -1,15 +1,15 @@
 // What heartbeatd saves: the plugin measures beats, with a server and without one, and the settings
-// screen shows the result. A header of the test chooses the beats that are measured.
+// screen shows the result. A header of the test chooses the beats that are measured (plugin.mjs).
 
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
 import { until } from '../browser/harness.mjs'
 import { startAPI } from './fake-api.mjs'
-import { addMuPlugin, logIn, withPlugin } from './plugin.mjs'
+import { addMuPlugin, logIn, pluginFolder, withPlugin } from './plugin.mjs'
 
 const screen = '/wp-admin/options-general.php?page=heartbeatd'
-const choose = `add_action('plugins_loaded', fn () => isset($_SERVER['HTTP_LIVE_SAMPLE']) && heartbeatd_sample_beat());
-if (isset($_POST['silly'])) add_filter('heartbeat_send', fn ($r) => $r + array('silly' => 1));`
+const silly = `if (isset($_POST['silly'])) add_filter('heartbeat_send', fn ($r) => $r + array('silly' => 1));`
 
 // sender returns what sends a beat of a dashboard that is measured.
 async function sender(site, request) {
@@ -27,7 +27,7 @@ const today = (php) => Object.values(php(`wp_cache_flush(); return heartbeatd_sa
 
 test('what heartbeatd would save, on a site without it', { timeout: 300_000 }, async (t) => {
 	await withPlugin(t, async ({ site, browser, php, open }) => {
-		addMuPlugin(site, 'choose', choose)
+		addMuPlugin(site, 'silly', silly)
 		const { request } = await logIn(await browser(), site, 'editor')
 		const beat = await sender(site, request)
 		const count = (samples) => until(`${samples} samples`, () => today(php).samples === samples)
@@ -51,6 +51,8 @@ test('what heartbeatd would save, on a site without it', { timeout: 300_000 }, a
 				[{ interval: '15' }, 0.95],
 				[{ has_focus: 'false' }, 0.6],
 				[{ 'data[wp-refresh-post-lock][post_id]': '1', interval: '10' }, 0.9],
+				[{ 'data[wp-refresh-post-lock][post_id]': '1', interval: '30' }, 0.571], // Its answer is repeated for 70 s.
+				[{ 'data[wp-refresh-post-lock][post_id]': '1', has_focus: 'false' }, 0],
 				[{ 'data[of-a-plugin]': '1' }, 0],
 				[{ silly: '1' }, 0],
 				[{ interval: 'nonsense' }, 0.8],
@@ -60,6 +62,15 @@ test('what heartbeatd would save, on a site without it', { timeout: 300_000 }, a
 				await count(++samples)
 				assert.ok(Math.abs(today(php).savable - before - share) < 0.001, `${JSON.stringify(fields)}: ${today(php).savable - before}`)
 			}
+		})
+
+		await t.test('beats are chosen at random', async () => {
+			const seen = new Set()
+			for (let sent = 0; seen.size < 2 && sent < 2000; sent++) { // No beat of 2,000 is chosen once in 10^17 times.
+				const answer = await request.post(`${site.url}/wp-admin/admin-ajax.php`, { form: { action: 'heartbeat' } })
+				seen.add('live-chosen' in answer.headers())
+			}
+			assert.equal(seen.size, 2, 'some beats are chosen, and others are not')
 		})
 
 		await t.test('beats of nobody do not count', async () => {
@@ -79,9 +90,14 @@ test('what heartbeatd would save, on a site without it', { timeout: 300_000 }, a
 			assert.deepEqual([days, samples], [14, 14 * 5])
 		})
 
+		await t.test('what heartbeatd answered before beats were counted does not count', () => {
+			assert.deepEqual(php(`return array_keys(heartbeatd_add_native_beats(array('since' => 1900000000, 'days' => array()), 1900090000,
+				array('native_beats' => array('2030-03-16' => 3, '2030-03-17' => 3, '2030-03-18' => 3, '2030-03-19' => 3)))['days']);`), ['2030-03-17', '2030-03-18'])
+		})
+
 		await t.test('the screen shows no figure before enough beats are measured', async () => {
 			const page = await open('admin', screen)
-			assert.match(await page.innerText('#heartbeatd-savings'), /^Not measured yet: one beat in 50 .* 8 of 20 measurements/)
+			assert.match(await page.innerText('#heartbeatd-savings'), /^Not measured yet: one beat in 50 .* 10 of 20 measurements/)
 			assert.equal(await page.locator('#heartbeatd-plot').count(), 0)
 			await page.close()
 		})
@@ -93,7 +109,7 @@ test('what heartbeatd would save, on a site without it', { timeout: 300_000 }, a
 			)), false); return 1;`)
 			const page = await open('admin', screen)
 			assert.equal(await page.innerText('#heartbeatd-savings'), 'About 12,400 beats a day cost 4.1 minutes of PHP; heartbeatd would leave 9 % of them.')
-			assert.match(await page.innerText('#heartbeatd-savings-method'), /2,480 such beats .* within about 4 %\. A beat took 19\.8 ms on average; 16\.1 ms .* Until a secret is set/)
+			assert.match(await page.innerText('#heartbeatd-savings-method'), /2,480 such beats .* within about 4 %\. A beat took 19\.8 ms on average\. After .* 16\.1 ms of CPU time\. .* Until a secret is set/)
 			assert.deepEqual(await page.evaluate(() => ['title', 'desc'].map((name) => document.querySelector(`#heartbeatd-plot svg ${name}`).textContent.split(/[:,]/)[0])), ['Beats of the last days', 'A bar for each day'])
 			assert.equal(await page.locator('#heartbeatd-plot rect').count(), 4)
 			assert.equal(await page.locator('#heartbeatd-plot tbody tr').count(), 11, 'days without beats, too')
@@ -110,10 +126,14 @@ test('what heartbeatd would save, on a site without it', { timeout: 300_000 }, a
 	}, { constants: null })
 })
 
+test('a host without getrusage()', () => {
+	const code = `define('ABSPATH', '/'); require '${pluginFolder}/includes/beats/samples.php'; echo json_encode(heartbeatd_cpu_seconds());`
+	assert.equal(execFileSync('php', ['-d', 'disable_functions=getrusage', '-r', code]).toString(), '0')
+})
+
 test('what heartbeatd has saved, as it reports', { timeout: 300_000 }, async (t) => {
 	const api = await startAPI(t)
 	await withPlugin(t, async ({ site, browser, php, open }) => {
-		addMuPlugin(site, 'choose', choose)
 		const date = new Date().toISOString().slice(0, 10)
 		php(`update_option('heartbeatd_failures', array()); return 1;`) // The API did not answer while PHP blocked the test.
 		let beats = { [date]: 11_300, '2001-01-01': 5, 'no date': 7 }
@@ -138,5 +158,21 @@ test('what heartbeatd has saved, as it reports', { timeout: 300_000 }, async (t)
 			assert.match(await page.innerText('#heartbeatd-savings'), /at least 12,000 beats/)
 			assert.equal(php(`wp_cache_flush(); return heartbeatd_samples()['days'];`)[date].native, 12_000)
 		})
+
+		for (const [what, code, samples] of [
+			['a measured beat', `$GLOBALS['wp_actions']['wp_ajax_heartbeat'] = 1; wp_set_current_user(${site.users.editor.id}); heartbeatd_record_sample();`, 31],
+			['the screen', 'heartbeatd_print_savings();', 30],
+		]) {
+			await t.test(`${what} keeps what other requests store while heartbeatd answers`, () => {
+				php(`update_option('heartbeatd_samples', array('since' => time() - 60, 'days' => array()), false); return 1;`)
+				const day = php(`add_filter('pre_http_request', function () {
+						$GLOBALS['wpdb']->update('wp_options', array('option_value' => serialize(array('since' => time() - 60, 'days' => array('${date}' => array('samples' => 30) + HEARTBEATD_EMPTY_DAY)))), array('option_name' => 'heartbeatd_samples'));
+						return array('response' => array('code' => 200), 'headers' => array(), 'body' => '{"version":"9.9","ready":true,"native_beats":{"${date}":5}}');
+					});
+					ob_start(); ${code} ob_end_clean();
+					wp_cache_flush(); return heartbeatd_samples()['days']['${date}'];`)
+				assert.deepEqual([day.samples, day.native], [samples, 5])
+			})
+		}
 	}, { constants: { HEARTBEATD_API: api.url }, patient: false })
 })

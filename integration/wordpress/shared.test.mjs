@@ -37,6 +37,14 @@ test('the time after which a user is idle', () => {
 	assert.equal(Number(find(assets, /^\tconst IDLE_MS = (\d+);$/gm)), 1000 * seconds)
 })
 
+test('how long pages do without PHP', () => {
+	const client = ['ticket', 'answercache'].map((name) => readFileSync(`${root}client-js/src/${name}.js`, 'utf8')).join('\n')
+	assert.equal(Number(find(client, /^const LIFE = (\d+) /gm)), constant('HEARTBEATD_TICKET_FRESH_TIME'))
+	for (const [inScript, inPHP] of [['MAX_LIFE', 'LOCK_REPEAT_TIME'], ['MAX_LIST_LIFE', 'LIST_REPEAT_TIME'], ['MARGIN', 'LOCK_MARGIN'], ['UNFOCUSED', 'UNFOCUSED_INTERVAL']]) {
+		assert.equal(Number(find(client, new RegExp(`^(?:export )?const ${inScript} = (\\d+)$`, 'gm'))), 1000 * constant(`HEARTBEATD_${inPHP}`), inScript)
+	}
+})
+
 test('limits of tickets and entries', () => {
 	assert.equal(Number(find(go, /^\tMaxBytes = (\d+)$/gm)), constant('HEARTBEATD_MAX_JWT'))
 	assert.equal(Number(find(go, /^\tMaxData = (\d+)$/gm)), constant('HEARTBEATD_MAX_ENTRY_DATA'))

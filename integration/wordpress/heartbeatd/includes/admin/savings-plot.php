@@ -81,12 +81,13 @@ function heartbeatd_print_plot_svg( $days, $series ) {
 		printf( '<line class="%1$s" x1="%2$d" x2="%3$d" y1="%4$.1F" y2="%4$.1F"/>', $i ? 'heartbeatd-grid' : 'heartbeatd-axis', (int) $left, (int) HEARTBEATD_PLOT_WIDTH, $y ); // phpcs:ignore WordPress.Security.EscapeOutput -- Numbers.
 		heartbeatd_print_plot_text( $left - 5, $y + 4, 'end', number_format_i18n( $i * $step ) );
 	}
-	$every = (int) ceil( count( $days ) / 5 );
+	$every  = (int) ceil( count( $days ) / 5 );
+	$format = _x( 'M j', 'format of a day, for PHP', 'heartbeatd' );
 	foreach ( array_keys( $days ) as $i => $date ) {
 		$middle = $left + ( $i + 0.5 ) * $width;
 		heartbeatd_print_plot_bar( array_intersect_key( $days[ $date ], $series ), $middle, min( 40, 0.7 * $width ), $unit );
 		if ( 0 === ( count( $days ) - 1 - $i ) % $every ) {
-			heartbeatd_print_plot_text( $middle, HEARTBEATD_PLOT_HEIGHT - HEARTBEATD_PLOT_BOTTOM + 14, 'middle', wp_date( 'M j', strtotime( "$date UTC" ), new DateTimeZone( 'UTC' ) ) );
+			heartbeatd_print_plot_text( $middle, HEARTBEATD_PLOT_HEIGHT - HEARTBEATD_PLOT_BOTTOM + 14, 'middle', wp_date( $format, strtotime( "$date UTC" ), new DateTimeZone( 'UTC' ) ) );
 		}
 	}
 	echo '</svg>';

@@ -18,9 +18,10 @@ const HEARTBEATD_MIN_SAMPLES = 20;
  * Prints the section.
  */
 function heartbeatd_print_savings() {
-	$samples = heartbeatd_samples();
-	if ( heartbeatd_is_configured() ) {
-		$reported = heartbeatd_add_native_beats( $samples, time(), heartbeatd_fetch_status() );
+	$status  = heartbeatd_is_configured() ? heartbeatd_fetch_status() : array();
+	$samples = heartbeatd_samples(); // Beats may have been stored during the call.
+	if ( $status ) {
+		$reported = heartbeatd_add_native_beats( $samples, time(), $status );
 		if ( $reported !== $samples ) {
 			$samples = $reported;
 			update_option( 'heartbeatd_samples', $samples, false );
@@ -142,9 +143,13 @@ function heartbeatd_savings_method( $savings ) {
 	$text  = __( 'How this is measured: one beat in %1$s that PHP answers for a user who is logged in, chosen at random, is timed from the start of its request to the end. There are %2$s such beats since %3$s, so the number of all is right within about %4$s %%.', 'heartbeatd' );
 	$parts = array(
 		sprintf( $text, number_format_i18n( HEARTBEATD_BEATS_PER_SAMPLE ), number_format_i18n( $savings['samples'] ), wp_date( 'Y-m-d H:i T', $savings['start'] ), number_format_i18n( ceil( 196 / sqrt( $savings['samples'] ) ) ) ),
-		/* translators: 1: milliseconds, 2: milliseconds. */
-		sprintf( __( 'A beat took %1$s ms on average; %2$s ms of it were CPU time after WordPress had begun to load plugins.', 'heartbeatd' ), number_format_i18n( 1000 * $savings['mean'], 1 ), number_format_i18n( 1000 * $savings['cpu'], 1 ) ),
+		/* translators: %s: milliseconds. */
+		sprintf( __( 'A beat took %s ms on average.', 'heartbeatd' ), number_format_i18n( 1000 * $savings['mean'], 1 ) ),
 	);
+	if ( $savings['cpu'] > 0 ) {
+		/* translators: %s: milliseconds. */
+		$parts[] = sprintf( __( 'After WordPress had begun to load plugins, it took %s ms of CPU time.', 'heartbeatd' ), number_format_i18n( 1000 * $savings['cpu'], 1 ) );
+	}
 	if ( $savings['native'] > 0 ) {
 		$parts[] = __( 'heartbeatd counts the beats that it answers; those that it had counted before a restart may be missing. What they saved is their number times the average time of the measured beats.', 'heartbeatd' );
 	}

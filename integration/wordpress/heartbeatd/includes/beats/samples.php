@@ -8,16 +8,17 @@
  * Counting every beat in a persistent object cache would take several round trips in each beat, lose
  * everything when the cache is flushed, and be impossible on sites without such a cache.
  *
- * The option heartbeatd_samples is not autoloaded. It is read and written again without a lock: only if
- * two measured beats end in the same millisecond, one of them is lost.
+ * The option heartbeatd_samples is not autoloaded. It is read and written again at once, without a lock: of
+ * two measured beats that do so in the same moment, one is lost.
  *
  *     since   when the first beat was chosen, in Unix seconds
  *     days    a row for each of the last HEARTBEATD_SAMPLED_DAYS days that has beats, by date in UTC:
  *                 samples   the number of measured beats
  *                 wall      the seconds from the start of their requests until the end
- *                 cpu       the seconds of CPU time that they took after plugins had begun to load
+ *                 cpu       the seconds of CPU time that they took after plugins had begun to load, if known
  *                 savable   how many of them heartbeatd would have answered
  *                 native    how many beats heartbeatd has answered, as it has reported
+ *             Days before the first beat was chosen are left out.
  *
  * @package heartbeatd
  */
@@ -41,6 +42,12 @@ const HEARTBEATD_TICKET_FRESH_TIME = 300;
 const HEARTBEATD_UNFOCUSED_INTERVAL = 120;
 
 /**
+ * A page repeats PHP's answer about its lock only if the lock lasts this much longer than the second beat from
+ * then, in seconds, as in the drop-in.
+ */
+const HEARTBEATD_LOCK_MARGIN = 20;
+
+/**
  * A day without samples.
  */
 const HEARTBEATD_EMPTY_DAY = array(
@@ -62,11 +69,14 @@ function heartbeatd_measure_beat() {
 /**
  * Returns how much CPU time the process has taken since the first call.
  *
- * @return float Seconds.
+ * @return float Seconds; 0 if the host has disabled the function for it.
  */
 function heartbeatd_cpu_seconds() {
 	static $start = null;
 
+	if ( ! function_exists( 'getrusage' ) ) {
+		return 0.0;
+	}
 	$usage = getrusage();
 	$now   = $usage['ru_utime.tv_sec'] + $usage['ru_stime.tv_sec'] + ( $usage['ru_utime.tv_usec'] + $usage['ru_stime.tv_usec'] ) / 1e6;
 	$start = $start ?? $now;
@@ -87,11 +97,9 @@ function heartbeatd_record_sample() {
 		'savable' => heartbeatd_savable_share(),
 	);
 	$is_sent = heartbeatd_finish_request();
-	$samples = heartbeatd_add_sample( heartbeatd_samples(), time(), $sample );
-	if ( $is_sent && heartbeatd_is_configured() && ! heartbeatd_last_call_failed() ) {
-		$samples = heartbeatd_add_native_beats( $samples, time(), heartbeatd_call_api( 'GET', '/status' ) );
-	}
-	update_option( 'heartbeatd_samples', $samples, false );
+	$status  = $is_sent && heartbeatd_is_configured() && ! heartbeatd_last_call_failed() ? heartbeatd_call_api( 'GET', '/status' ) : array();
+	$samples = heartbeatd_add_sample( heartbeatd_samples(), time(), $sample ); // Other requests may have stored some during the call.
+	update_option( 'heartbeatd_samples', heartbeatd_add_native_beats( $samples, time(), $status ), false );
 }
 
 /**
@@ -156,7 +164,8 @@ function heartbeatd_add_native_beats( $samples, $now, $status ) {
 		return $samples;
 	}
 	foreach ( (array) ( $status['native_beats'] ?? array() ) as $day => $beats ) {
-		if ( ! preg_match( '/^\d{4}-\d\d-\d\d$/', (string) $day ) || $day > gmdate( 'Y-m-d', $now ) || ! is_int( $beats ) || $beats < 1 ) {
+		$is_day = preg_match( '/^\d{4}-\d\d-\d\d$/', (string) $day ) && $day >= gmdate( 'Y-m-d', $samples['since'] ) && $day <= gmdate( 'Y-m-d', $now );
+		if ( ! $is_day || ! is_int( $beats ) || $beats < 1 ) {
 			continue;
 		}
 		$row = ( $samples['days'][ $day ] ?? array() ) + HEARTBEATD_EMPTY_DAY;
@@ -225,6 +234,7 @@ function heartbeatd_share_of_pace( $handles, $interval, $pace ) {
 	}
 	if ( in_array( 'wp-refresh-post-lock', explode( ',', $handles ), true ) ) {
 		$seen[] = HEARTBEATD_LOCK_REPEAT_TIME;
+		$seen[] = heartbeatd_lock_window() - 2 * $interval - HEARTBEATD_LOCK_MARGIN;
 	}
-	return round( 1 - min( 1, max( 1, $interval ) / min( $seen ) ), 3 );
+	return round( 1 - min( 1, max( 1, $interval ) / max( 1, min( $seen ) ) ), 3 );
 }
