@@ -1,11 +1,12 @@
 // The database queries of the plugin: the same requests of the front end and the admin are made
 // with and without the plugin, and their queries are compared. There is no persistent object
-// cache.
+// cache, unless a test says so.
 
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { test } from 'node:test'
 import { until } from '../browser/harness.mjs'
+import { startRedis } from './live/redis.mjs'
 import { makeNetwork } from './network.mjs'
 import { addMuPlugin, logIn, withPlugin } from './plugin.mjs'
 
@@ -31,9 +32,6 @@ if (isset($_SERVER['HTTP_LIVE_QUERIES'])) {
 	}));
 }
 `
-
-// One beat in 50 is measured: it reads and writes an option after its response.
-const sample = ([query]) => query.includes("'heartbeatd_samples'")
 
 for (const [name, constants] of [['constants', {}], ['the settings screen', null]]) {
 	test(`with ${name}, the plugin adds no query`, { timeout: 300_000 }, async (t) => {
@@ -68,7 +66,7 @@ for (const [name, constants] of [['constants', {}], ['the settings screen', null
 					// second has changed, so not every time.
 					const revisions = ([query]) => /screen|editor/.test(what) && query.includes("'heartbeatd_screen_revisions'")
 					const lock = ([query]) => /lock|editor/.test(what) && query.startsWith('UPDATE') && query.includes("'_edit_lock'")
-					const unexpected = added.filter((one) => !revisions(one) && !lock(one) && !sample(one) && (one[1] || !/lock|editor/.test(what)))
+					const unexpected = added.filter((one) => !revisions(one) && !lock(one) && (one[1] || !/lock|editor/.test(what)))
 					assert.deepEqual(unexpected, [])
 					assert.ok(added.filter(lock).length <= 1)
 					assert.ok(added.filter(revisions).length <= 1)
@@ -93,12 +91,36 @@ test('on a network, the plugin adds no query to a beat', { timeout: 300_000 }, a
 			for (const [name, path] of Object.entries({ 'the main site': '', 'another site': '/second' })) {
 				await t.test(`of ${name}, while the recording option ${stored}`, async () => {
 					const beat = await beats(request, site.url + path)
-					for (const data of [{}, { 'data[presence-ping][screen]': 'dashboard' }]) assert.deepEqual((await addedQueries(site, beat(data))).filter((one) => !sample(one)), [])
+					for (const data of [{}, { 'data[presence-ping][screen]': 'dashboard' }]) assert.deepEqual(await addedQueries(site, beat(data)), [])
 				})
 			}
 		}
 	}, { flags: ['--site-network'] })
 })
+
+// The columns of the table are those for which WordPress asks before it writes an option.
+const measuring = ["SELECT .* 'heartbeatd_samples'", 'SHOW FULL COLUMNS', "UPDATE .* 'heartbeatd_samples'"]
+
+for (const [where, expected] of Object.entries({ 'without an object cache': measuring, 'with a persistent object cache': measuring.slice(1) })) {
+	test(`what is stored of a measured beat, ${where}`, { timeout: 300_000 }, async (t) => {
+		await withPlugin(t, async ({ site, browser, php }) => {
+			addMuPlugin(site, 'queries', log)
+			if (expected !== measuring) await startRedis(t, site)
+			const { request } = await logIn(await browser(), site, 'editor')
+			const beat = await beats(request, site.url)
+			const measuredBeat = (headers) => beat({})({ ...headers, 'Live-Sample': '1' })
+			await measuredBeat({}) // only begins
+			await beat({})({})
+			const plain = await queriesOf(site, beat({}), 'on')
+			for (let samples = 1; samples < 3; samples++) {
+				const more = without(await queriesOf(site, measuredBeat, 'on'), plain).map(([query]) => query)
+				assert.equal(more.length, expected.length, more.join('\n'))
+				expected.forEach((pattern, i) => assert.match(more[i], new RegExp(pattern, 's')))
+				assert.equal(Object.values(php(`return heartbeatd_samples()['days'];`))[0].samples, samples)
+			}
+		})
+	})
+}
 
 // beats opens a dashboard, and returns what sends a beat of it.
 async function beats(request, url) {
@@ -113,14 +135,19 @@ async function beats(request, url) {
 // only with the plugin.
 async function addedQueries(site, send) {
 	await queriesOf(site, send, 'on') // The first request of each kind writes new options.
-	const without = await queriesOf(site, send, 'off')
-	const added = await queriesOf(site, send, 'on')
-	assert.ok(without.length > 1)
-	for (const [query] of without) {
-		const same = added.findIndex(([text]) => text === query)
-		if (same >= 0) added.splice(same, 1)
+	const core = await queriesOf(site, send, 'off')
+	assert.ok(core.length > 1)
+	return without(await queriesOf(site, send, 'on'), core)
+}
+
+// without returns queries without those of another request.
+function without(queries, others) {
+	const left = queries.slice()
+	for (const [query] of others) {
+		const same = left.findIndex(([text]) => text === query)
+		if (same >= 0) left.splice(same, 1)
 	}
-	return added
+	return left
 }
 
 // queriesOf sends a request with the plugin on or off, and returns its queries.
