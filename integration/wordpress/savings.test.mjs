@@ -143,19 +143,26 @@ test('what heartbeatd has saved, as it reports', { timeout: 300_000 }, async (t)
 		const beat = await sender(site, request)
 
 		await t.test('a measured beat stores what heartbeatd reports', async () => {
-			await beat()
-			await until('its count', () => php(`wp_cache_flush(); return heartbeatd_samples()['days'];`)[date].native === 11_300)
-			assert.deepEqual(php(`return array_keys(heartbeatd_samples()['days']);`), [date])
+			const stored = () => php(`update_option('heartbeatd_failures', array()); wp_cache_flush(); return heartbeatd_samples()['days'];`)
+			await until('its count', async () => { // A busy machine may take longer to answer than the plugin waits.
+				await beat()
+				return stored()[date].native === 11_300
+			})
+			assert.deepEqual(Object.keys(stored()), [date])
 		})
 
 		await t.test('the screen keeps the largest number of a day, and says what was saved', async () => {
+			php(`update_option('heartbeatd_samples', array('since' => time() - DAY_IN_SECONDS, 'days' => array('${date}' => array('samples' => 25, 'wall' => 0.5, 'cpu' => 0.4, 'savable' => 19.2, 'native' => 11300))), false); return 1;`)
 			beats = { [date]: 3 }
 			const page = await open('admin', screen)
-			assert.match(await page.innerText('#heartbeatd-savings'), /^In the last 2 days heartbeatd answered at least 11,300 beats, which saved [\d.]+ (minutes|seconds) of PHP\. PHP answered about 1,[23]\d\d beats in /)
+			// The last beat above may still be stored.
+			assert.match(await page.innerText('#heartbeatd-savings'), /^In the last 2 days heartbeatd answered at least 11,300 beats, which saved [\d.]+ minutes of PHP\. PHP answered about 1,[23]\d\d beats in \d+ seconds\.$/)
 			assert.equal(await page.locator('#heartbeatd-plot rect').count(), 2)
 			beats = { [date]: 12_000 }
-			await page.reload()
-			assert.match(await page.innerText('#heartbeatd-savings'), /at least 12,000 beats/)
+			await until('the larger number', async () => {
+				await page.reload()
+				return /at least 12,000 beats/.test(await page.innerText('#heartbeatd-savings'))
+			})
 			assert.equal(php(`wp_cache_flush(); return heartbeatd_samples()['days'];`)[date].native, 12_000)
 		})
 
