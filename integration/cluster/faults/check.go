@@ -94,7 +94,7 @@ func (c *cluster) pagesDifference(truth presences) (all difference) {
 	}
 	for _, p := range c.crowd.all() {
 		s := p.State()
-		if !s.Linked || p.Post == 0 {
+		if !s.Shown || p.Post == 0 {
 			continue
 		}
 		seen := make(presences)

@@ -133,7 +133,7 @@ func (c *cluster) live(ctx context.Context, f *fault, r *row) (healed time.Time,
 	return healed, revoker, err
 }
 
-// waitLinks waits until every page that can have a link has one.
+// waitLinks waits until every page that can have a link has one, and shows the room of its post.
 func (c *cluster) waitLinks(ctx context.Context, until time.Time) {
 	for ctx.Err() == nil && time.Now().Before(until) {
 		if !slices.ContainsFunc(c.crowd.all(), isLinkless) {
@@ -145,7 +145,7 @@ func (c *cluster) waitLinks(ctx context.Context, until time.Time) {
 
 func isLinkless(p *page.Page) bool {
 	s := p.State()
-	return s.HasLinks && !s.Linked && s.Out == ""
+	return s.HasLinks && !s.Shown && s.Out == ""
 }
 
 // measurePages measures how long pages were without a link.

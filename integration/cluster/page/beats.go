@@ -204,6 +204,7 @@ func (p *Page) receive(f *frame) {
 // presence applies the changes of the room of the page's post.
 func (p *Page) presence(f *frame) {
 	if f.Snapshot != nil {
+		p.shown = true
 		clear(p.postRoom)
 		for _, e := range *f.Snapshot {
 			p.postRoom[e.ClientID] = true

@@ -111,6 +111,7 @@ type Page struct {
 	nudged       chan struct{}
 	renewed      chan struct{}   // a newer ticket has arrived
 	postRoom     map[string]bool // who is in the room of its post
+	shown        bool            // since the page has a link, it has received the whole room
 	received     []Push
 	seen         map[int]bool // the numbers of these pushes
 	missed       []time.Time
@@ -221,7 +222,7 @@ func (p *Page) unlinked(l link) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.link == l {
-		p.link, p.unlinkedFrom = nil, time.Now()
+		p.link, p.unlinkedFrom, p.shown = nil, time.Now(), false
 	}
 }
 

@@ -11,6 +11,7 @@ type State struct {
 	Out      string    // why the page has ended by itself, or empty
 	OutAt    time.Time // when
 	Linked   bool
+	Shown    bool          // it has a link, and shows the room of its post as the link has brought it, if it edits one
 	Blocked  int           // the code of the close after which the page does not connect again, or 0
 	HasLinks bool          // the page can have a link
 	First    time.Time     // when it had its first link, zero if it had none
@@ -30,7 +31,7 @@ func (p *Page) State() State {
 		longest = max(longest, time.Since(p.unlinkedFrom))
 	}
 	return State{
-		Out: p.out, OutAt: p.outAt, Linked: p.link != nil, Blocked: p.blocked, HasLinks: len(p.Kind.order) > 0, First: p.linkedFirst, Longest: longest,
+		Out: p.out, OutAt: p.outAt, Linked: p.link != nil, Shown: p.link != nil && (p.Post == 0 || p.shown), Blocked: p.blocked, HasLinks: len(p.Kind.order) > 0, First: p.linkedFirst, Longest: longest,
 		Missed: slices.Clone(p.missed), Received: slices.Clone(p.received), Ticket: p.ticket, PostRoom: slices.Sorted(maps.Keys(p.postRoom)),
 	}
 }
