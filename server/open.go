@@ -44,6 +44,9 @@ func (s *Server) open(r *http.Request, hello transport.Hello, out *transport.Out
 	if !isConnID(hello.Conn) {
 		return nil, none, refusal.NewBadHello(st.ID, "conn must be 8 to 64 of A-Z a-z 0-9 _ -")
 	}
+	if !s.broker.IsAlone() && s.broker.Arrive() == 0 {
+		return nil, none, refusal.StoodStill(s.balancer.Retry())
+	}
 	if _, err := st.watch(r.Context()); err != nil { // may wait, so it comes before any lock
 		return nil, none, refusal.Stopping(err)
 	}

@@ -88,6 +88,12 @@ func GoingAway(retry time.Duration) *transport.Bye {
 	return &transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away", RetryAfter: retry}
 }
 
+// StoodStill is the end of a page whose hello may be as old as a pause of this process: such a hello may not take
+// over the entries that another node holds.
+func StoodStill(retry time.Duration) *transport.Bye {
+	return &transport.Bye{Code: transport.CodeDraining, Reason: "this node has stood still", RetryAfter: retry}
+}
+
 // Stopping is the end of a page that comes when the broker has been closed.
 func Stopping(err error) *transport.Bye {
 	return &transport.Bye{Code: transport.CodeDraining, Reason: "this node is going away: " + err.Error(), RetryAfter: time.Second}
