@@ -41,9 +41,14 @@ setInterval(() => {
 	if (old.filter((subject) => keys.delete(subject)).length > 0) show()
 }, 1000)
 
+// A server that is cut off from this machine may never say that the connection is gone.
+let last = performance.now() // when NATS has sent something
+setInterval(() => (performance.now() - last > 30_000 ? socket.destroy(new Error('NATS is silent')) : socket.write('PING\r\n')), 10_000)
+
 let buffer = Buffer.alloc(0)
 const socket = connect(Number(port) || 4222, hostname, () => socket.write(`CONNECT ${JSON.stringify({ verbose: false, headers: true, ...login })}\r\nSUB ${prefix && `${prefix}.`}presence.${site}.> 1\r\n`))
 socket.on('data', (chunk) => {
+	last = performance.now()
 	buffer = Buffer.concat([buffer, chunk])
 	for (let end; (end = buffer.indexOf('\r\n')) >= 0; ) {
 		const [verb, subject, ...rest] = buffer.toString('latin1', 0, end).split(' ')

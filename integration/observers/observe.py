@@ -56,19 +56,30 @@ def sweep():  # the message that says so may be lost
                 show()
 
 
+def ping():
+    while True:
+        time.sleep(10)
+        connection.sendall(b"PING\r\n")
+
+
+# A server that is cut off from this machine may never say that the connection is gone.
+connection = socket.create_connection((url.hostname, url.port or 4222), timeout=30)
 threading.Thread(target=sweep, daemon=True).start()
-connection = socket.create_connection((url.hostname, url.port or 4222))
+threading.Thread(target=ping, daemon=True).start()
 lines = connection.makefile("rb")
 connection.sendall(b"CONNECT %s\r\nSUB %spresence.%s.> 1\r\n" % (json.dumps({"verbose": False, "headers": True, **login}).encode(), (prefix and prefix + ".").encode(), site.encode()))
-for line in lines:
-    verb, *rest = line.decode().split()
-    if verb in ("MSG", "HMSG"):
-        head, total = (int(rest[-2]), int(rest[-1])) if verb == "HMSG" else (0, int(rest[-1]))
-        body = lines.read(total + 2)
-        with lock:
-            heard(rest[0], body[:head], body[head:total])
-    elif verb == "PING":
-        connection.sendall(b"PONG\r\n")
-    elif verb == "-ERR":
-        print(*rest, file=sys.stderr)
-sys.exit("connection to NATS lost: start again")
+try:
+    for line in lines:
+        verb, *rest = line.decode().split()
+        if verb in ("MSG", "HMSG"):
+            head, total = (int(rest[-2]), int(rest[-1])) if verb == "HMSG" else (0, int(rest[-1]))
+            body = lines.read(total + 2)
+            with lock:
+                heard(rest[0], body[:head], body[head:total])
+        elif verb == "PING":
+            connection.sendall(b"PONG\r\n")
+        elif verb == "-ERR":
+            print(*rest, file=sys.stderr)
+except OSError:
+    pass
+sys.exit("connection to NATS lost, or NATS is silent: start again")
