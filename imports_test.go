@@ -75,8 +75,9 @@ var allowed = map[string][]string{
 	"/broker/streamsize":    {"/broker/problem"},
 	"/broker/wheel":         {},
 	"/client-js":            {},
-	"/internal/leaktest":    {},                            // for tests only
-	"/internal/nodetest":    {"/broker", "/server/ticket"}, // for tests only
+	"/internal/leaktest":    {},                                                // for tests only
+	"/internal/nodetest":    {"/broker", "/server/ticket", "/internal/apidoc"}, // for tests only
+	"/internal/apidoc":      {},                                                // for tests only
 }
 
 func TestImports(t *testing.T) {

@@ -2,101 +2,90 @@ package broker
 
 import (
 	"encoding/json"
-	"fmt"
-	"os"
-	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/internal/apidoc"
 )
 
-// schema is the part of JSON Schema that docs/presence.schema.json uses.
-type schema struct {
-	Type       string
-	Properties map[string]schema
-	Required   []string
-	MinLength  int
-	Minimum    *float64
-	Pattern    string
-	Closed     *bool `json:"additionalProperties"`
-}
-
-// check returns how a value violates the schema.
-func (s schema) check(path string, v any) (faults []string) {
-	fault := func(format string, args ...any) { faults = append(faults, path+fmt.Sprintf(format, args...)) }
-	switch v := v.(type) {
-	case map[string]any:
-		for _, name := range s.Required {
-			if _, found := v[name]; !found {
-				fault(" has no %s", name)
-			}
-		}
-		for name, value := range v {
-			property, known := s.Properties[name]
-			if known {
-				faults = append(faults, property.check(path+"."+name, value)...)
-			} else if s.Closed != nil && !*s.Closed {
-				fault(" has the unknown property %s", name)
-			}
-		}
-		if s.Type != "object" {
-			fault(" is an object")
-		}
-	case string:
-		if s.Type != "string" || len(v) < s.MinLength || !regexp.MustCompile(s.Pattern).MatchString(v) {
-			fault(" is %q", v)
-		}
-	case float64:
-		if s.Type != "integer" || v != float64(int64(v)) || s.Minimum != nil && v < *s.Minimum {
-			fault(" is %v", v)
-		}
-	case bool:
-		if s.Type != "boolean" {
-			fault(" is %v", v)
-		}
-	default:
-		fault(" is %v", v)
+// messageName returns the name that docs/asyncapi.yaml gives a message on NATS.
+func messageName(m *nats.Msg) string {
+	if m.Header.Get("KV-Operation") != "" || m.Header.Get("Nats-Marker-Reason") != "" {
+		return "removed"
 	}
-	return faults
+	return "written"
 }
 
-// TestPublishedValuesMatchSchema checks published values against docs/presence.schema.json.
-func TestPublishedValuesMatchSchema(t *testing.T) {
-	t.Parallel()
-	text, err := os.ReadFile("../docs/presence.schema.json")
+// faultOf returns why docs/asyncapi.yaml does not allow a message with these headers and this value.
+func faultOf(t *testing.T, name string, header map[string]string, value []byte) error {
+	t.Helper()
+	text, err := json.Marshal(header)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var s schema
-	if err := json.Unmarshal(text, &s); err != nil {
-		t.Fatal(err)
+	if err := apidoc.Message(t, name, "headers", text); err != nil {
+		return err
 	}
-	b := open(t, Config{Listen: "127.0.0.1:0"})
+	if len(value) == 0 {
+		value = []byte(`""`)
+	}
+	return apidoc.Message(t, name, "payload", value)
+}
+
+// TestPublishedMessagesMatchSchema checks messages on NATS against docs/asyncapi.yaml, which uses
+// docs/presence.schema.json: entries that are written, that leave, are removed, and expire.
+func TestPublishedMessagesMatchSchema(t *testing.T) {
+	t.Parallel()
+	b := open(t, Config{Listen: "127.0.0.1:0", TTL: time.Second})
 	published := recordMessages(t, "nats://"+b.ListenAddr())
 	full := at(1, "x")
 	full.UserID, full.AvatarURL, full.FocusedAt, full.Idle = 7, "https://example.org/a.png", 1795411200000, presence.Idle
 	title := "A title"
 	full.PostTitle = &title
-	b.Hold(page("admin/online", "user-7", "a"), full)
-	b.Hold(page(strings.Repeat("🦊", 300), "<&>", "a"), presence.Stored{Entry: presence.Entry{UserID: 1, DateGMT: "2026-11-23 05:20:00"}})
-	eventually(t, "two values", func() bool { return len(published.all()) == 2 })
-	for _, m := range published.all() {
-		var value any
-		if err := json.Unmarshal(m.Data, &value); err != nil {
+	held, long := page("admin/online", "user-7", "a"), page(strings.Repeat("🦊", 300), "<&>", "a")
+	for _, err := range []error{
+		b.Hold(held, full),
+		b.Hold(long, presence.Stored{Entry: presence.Entry{UserID: 1, DateGMT: "2026-11-23 05:20:00"}}),
+		b.Put(page("admin/online", "user-8", "poll"), at(8, "x")),
+	} {
+		if err != nil {
 			t.Fatal(err)
 		}
-		for _, fault := range s.check(m.Subject, value) {
-			t.Error(fault)
+	}
+	eventually(t, "the values", func() bool { return len(published.all()) >= 3 })
+	b.Leave(held)
+	if err := b.Remove(long); err != nil {
+		t.Fatal(err)
+	}
+	for _, how := range []string{"PURGE", "DEL", "MaxAge"} {
+		eventually(t, how, func() bool { return published.count(how) > 0 })
+	}
+	if got := apidoc.Messages(t, "presence"); !slices.Equal(got, []string{"removed", "written"}) {
+		t.Errorf("docs/asyncapi.yaml has the messages %q on NATS", got)
+	}
+	for _, m := range published.all() {
+		header := map[string]string{}
+		for name := range m.Header {
+			header[name] = m.Header.Get(name)
+		}
+		if err := faultOf(t, messageName(m), header, m.Data); err != nil {
+			t.Errorf("%s: %v", m.Subject, err)
 		}
 	}
+	first := string(published.all()[0].Data)
 	for _, bad := range []string{
-		`{}`, `[]`, `"x"`, `{"room":""}`, strings.Replace(string(published.all()[0].Data), "{", `{"more":1,`, 1),
-		strings.Replace(string(published.all()[0].Data), "2026-11-23 05", "yesterday", 1),
+		`{}`, `[]`, `"x"`, `{"room":""}`, strings.Replace(first, "{", `{"more":1,`, 1), strings.Replace(first, "2026-11-23 05", "yesterday", 1),
 	} {
-		var value any
-		if err := json.Unmarshal([]byte(bad), &value); err != nil || len(s.check("", value)) == 0 {
-			t.Errorf("%s matches the schema, %v", bad, err)
+		if faultOf(t, "written", map[string]string{"Nats-Sequence": "1", "Nats-Last-Sequence": "0"}, []byte(bad)) == nil {
+			t.Errorf("docs/asyncapi.yaml allows %s", bad)
 		}
+	}
+	if faultOf(t, "written", map[string]string{"Nats-Sequence": "1", "Nats-Last-Sequence": "0", "KV-Operation": "DEL"}, []byte(first)) == nil {
+		t.Error("docs/asyncapi.yaml allows a value that was removed")
 	}
 }

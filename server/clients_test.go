@@ -14,6 +14,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/heartbeatd/heartbeatd/internal/apidoc"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -101,6 +102,7 @@ func (s *socket) read() (frame, error) {
 	if err != nil {
 		return frame{}, err
 	}
+	apidoc.Frame(s.t, b)
 	var f frame
 	return f, json.Unmarshal(b, &f)
 }
@@ -178,6 +180,7 @@ func (p *page) poller(t *testing.T) *poller {
 	t.Helper()
 	l := &poller{t: t, page: p}
 	status, b := l.do("POST", "/open", p.hello())
+	apidoc.Frame(t, b)
 	var f frame
 	if err := json.Unmarshal(b, &f); err != nil || status != 200 || f.Type != "welcome" || f.Session == "" {
 		t.Fatalf("open: %d %s", status, b)
@@ -201,6 +204,7 @@ func (l *poller) do(method, path, body string) (int, []byte) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	apidoc.Response(l.t, answer, b)
 	return answer.StatusCode, b
 }
 
@@ -210,12 +214,20 @@ func (l *poller) poll(after uint64) (status int, seq uint64, frames []frame) {
 	status, b := l.do("GET", fmt.Sprintf("/poll?after=%d", after), "")
 	var answer struct {
 		Seq    uint64
-		Frames []frame
+		Frames []json.RawMessage
 	}
 	if err := json.Unmarshal(b, &answer); err != nil {
 		l.t.Fatalf("poll: %d %s", status, b)
 	}
-	return status, answer.Seq, answer.Frames
+	for _, text := range answer.Frames {
+		apidoc.Frame(l.t, text)
+		var f frame
+		if err := json.Unmarshal(text, &f); err != nil {
+			l.t.Fatal(err)
+		}
+		frames = append(frames, f)
+	}
+	return status, answer.Seq, frames
 }
 
 func (l *poller) beat(id uint64, body string) frame {
@@ -225,6 +237,7 @@ func (l *poller) beat(id uint64, body string) frame {
 	if err := json.Unmarshal(b, &f); err != nil || status != 200 {
 		l.t.Fatalf("beat: %d %s", status, b)
 	}
+	apidoc.Frame(l.t, b)
 	return f
 }
 
@@ -261,6 +274,9 @@ func (p *page) do(t *testing.T, r *http.Request) *http.Response {
 		t.Fatal(err)
 	}
 	_ = answer.Body.Close()
+	if r.URL.Path != wordpress.AjaxPath { // a hook may answer with anything
+		apidoc.Response(t, answer, b)
+	}
 	answer.Body = io.NopCloser(bytes.NewReader(b))
 	return answer
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/internal/apidoc"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -66,6 +67,7 @@ func (s *streamer) next(kind string) frame {
 		}
 		var f frame
 		if data, found := strings.CutPrefix(line, "data:"); found {
+			apidoc.Frame(s.t, []byte(data))
 			if err := json.Unmarshal([]byte(data), &f); err != nil {
 				s.t.Fatalf("%s: %v", data, err)
 			}

@@ -121,7 +121,7 @@ func TestSlowPageCatchesUp(t *testing.T) {
 	l := p.poller(t)
 	session, r := n.find(1, p.conn), n.sites.configured[demoSite].rooms.Room(wordpress.AdminRoom)
 	for range 40 { // frames of 4 KB
-		session.Offer(r, []byte(`{"type":"presence","room":"admin/online","joined":[{"client_id":"`+strings.Repeat("x", 4000)+`"}]}`), false)
+		session.Offer(r, []byte(`{"type":"presence","room":"admin/online","joined":[{"client_id":"user-100","user_id":100,"display_name":"`+strings.Repeat("x", 4000)+`","avatar_url":"","data":{},"date_gmt":"2026-11-23 05:20:00"}]}`), false)
 	}
 	_, seq, frames := l.poll(0)
 	sent := 0

@@ -16,19 +16,25 @@ import (
 
 // Public returns the handler of the public listener.
 func (s *Server) Public() http.Handler {
-	r := mux.NewRouter()
+	r, ajax, post := s.routes()
+	return shortcut(r, ajax, s.base+"/beat", s.crossOrigin(post))
+}
+
+// routes returns the router, and two of its handlers.
+func (s *Server) routes() (r *mux.Router, ajax, post http.Handler) {
+	r = mux.NewRouter()
 	// A close is authorized by the session that it names, from any origin: the beacon of a
 	// page that sends no referrer has the origin null, also on the same host.
 	r.Methods("POST").Path(s.base + "/close").HandlerFunc(s.forwarder.Handler("close"))
 	base := r.PathPrefix(s.base).Subrouter()
 	base.Use(s.crossOrigin)
-	post, ajax := transport.Post(s.clients, s.admitBeat), http.HandlerFunc(s.adminAjax)
+	post, ajax = transport.Post(s.clients, s.admitBeat), http.HandlerFunc(s.adminAjax)
 	base.Methods("GET").Path("/socket").Handler(s.socket)
 	base.Methods("POST").Path("/open").HandlerFunc(s.requests.Open)
 	base.Methods("GET").Path("/poll").HandlerFunc(s.forwarder.Handler("poll"))
 	base.Methods("GET").Path("/events").HandlerFunc(s.forwarder.Handler("events"))
 	base.Methods("POST").Path("/beat").Headers(transport.SessionHeader, "").HandlerFunc(s.forwarder.Handler("beat"))
-	base.Methods("POST").Path("/beat").HandlerFunc(post)
+	base.Methods("POST").Path("/beat").Handler(post)
 	base.Methods("OPTIONS").HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	base.Methods("GET", "HEAD").Path("/{script:[a-z-]+\\.js(?:\\.map)?}").HandlerFunc(s.script)
 	if s.demo != nil {
@@ -38,7 +44,7 @@ func (s *Server) Public() http.Handler {
 		s.demo.AddRoutes(demo, demosite.Node{BasePath: s.base, Logger: s.log, View: s.sites.first(demosite.ID).watch})
 	}
 	r.Path(wordpress.AjaxPath).Handler(ajax)
-	return shortcut(r, ajax, s.base+"/beat", s.crossOrigin(post))
+	return r, ajax, post
 }
 
 // newForwarder returns what answers the requests of sessions, also of those of other nodes.

@@ -12,6 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/internal/apidoc"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
@@ -53,7 +54,8 @@ func Serve(t testing.TB, n Node) (public, admin *httptest.Server) {
 	return public, admin
 }
 
-// Send sends a request, and returns the response and its body. A redirect is not followed.
+// Send sends a request, and returns the response and its body. A redirect is not followed. What
+// the API answers must be as docs/openapi.yaml says.
 func Send(t testing.TB, method, url, body string, header http.Header) (*http.Response, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
@@ -75,6 +77,9 @@ func Send(t testing.TB, method, url, body string, header http.Header) (*http.Res
 	b, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if strings.HasPrefix(r.URL.Path, "/api/") {
+		apidoc.Response(t, response, b)
 	}
 	return response, string(b)
 }
