@@ -2,10 +2,10 @@
 // same entries of a room.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
-import { test } from 'node:test'
+import { before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { root, startHeartbeatd } from '../browser/harness.mjs'
@@ -13,7 +13,9 @@ import { root, startHeartbeatd } from '../browser/harness.mjs'
 const room = 'postType/post:42'
 const password = 'a password for tests'
 const here = fileURLToPath(new URL('.', import.meta.url))
-const observers = { Node: ['node', `${here}observe.mjs`], Python: ['python3', `${here}observe.py`] }
+const observers = { Go: [`${root}.cache/test/observe`], Node: ['node', `${here}observe.mjs`], Python: ['python3', `${here}observe.py`] }
+
+before(() => execFileSync('go', ['build', '-o', observers.Go[0], './integration/observers'], { cwd: root, stdio: 'inherit' }))
 
 // run starts a program until the test ends, and keeps the lines that it prints.
 function run(t, [program, ...args]) {
@@ -50,7 +52,7 @@ function folded(events) {
 	return Object.keys(present).sort().map((id) => present[id])
 }
 
-test('the examples in Node and Python have the same entries as heartbeatd', async (t) => {
+test('the examples in Go, Node and Python have the same entries as heartbeatd', async (t) => {
 	const server = await startHeartbeatd(t, { flags: ['--api-key', 'operator', '--presence-ttl', '8s', '--nats-observer', `demo=${password}`] })
 	const address = `nats://demo:${encodeURIComponent(password)}@${server.nats}`
 	const said = run(t, [`${root}.cache/test/heartbeatd`, 'watch', '--json', '--site', 'demo', '--kind', 'joined,updated,seen,left', '--nats-url', address, room])
@@ -123,7 +125,8 @@ test('the examples drop an entry that nobody renews, also if NATS does not say t
 	})
 	await new Promise((done) => nats.listen(0, '127.0.0.1', done))
 	t.after(() => nats.close())
-	for (const [name, command] of Object.entries(observers)) {
+	const { Node, Python } = observers // bucket.Observe, which the one in Go uses, has its own test
+	for (const [name, command] of Object.entries({ Node, Python })) {
 		for (const [prefix, subject] of [[[], 'presence.demo.>'], [['staging'], 'staging.presence.demo.>']]) {
 			const lines = run(t, [...command, `nats://127.0.0.1:${nats.address().port}`, 'demo', room, '1', ...prefix])
 			const shown = () => lines.map((list) => list.map((e) => e.client_id).join())
