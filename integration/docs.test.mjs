@@ -60,3 +60,50 @@ test('the flags that the docs name exist', () => {
 	assert.ok(flags.size > 20, [...flags].join())
 	assert.deepEqual(unknown, [])
 })
+
+// What runs the examples that are in no folder of examples: a part of it, and the test.
+const SNIPPETS = [
+	['heartbeatd_push( string $to', 'integration/wordpress/plugin.test.mjs', 'heartbeatd_push('],
+	["$known['heartbeat_received'][] = 'My_Plugin::on_heartbeat'", 'integration/wordpress/plugin.test.mjs', 'heartbeatd_known_callbacks'],
+	["add_action( 'my_import_row'", 'integration/wordpress/presence/alone.test.mjs', 'wp_set_presence('],
+	["add_filter( 'wp_presence_current_screen_key'", 'integration/wordpress/ui/extension-points.test.mjs', 'wp_presence_current_screen_key'],
+	['wp.presence.markScreenStale(', 'integration/wordpress/ui/extension-points.test.mjs', 'markScreenStale'],
+]
+
+test('the examples for plugins are those of the example plugins, which tests run', () => {
+	const flat = (text) => text.replaceAll(/\s+/g, ' ').trim()
+	const files = execFileSync('git', ['ls-files', 'integration/wordpress/examples'], { cwd: root, encoding: 'utf8' }).split('\n').filter(Boolean)
+	const examples = files.map((name) => flat(read(name)))
+	const blocks = pages.flatMap((page) => Array.from(read(page).matchAll(/^```(?:php|js)\n(.*?)^```/gms), ([, code]) => code))
+	const own = blocks.filter((code) => examples.some((text) => text.includes(flat(code))))
+	const others = blocks.filter((code) => !own.includes(code))
+	assert.ok(own.length >= 4, `${own.length} of ${blocks.length} examples are in files`)
+	for (const code of others) {
+		const [, file, part] = SNIPPETS.find(([begin]) => code.includes(begin)) ?? assert.fail(`no test runs\n${code}`)
+		assert.ok(read(file).includes(part), `${file} has no ${part}`)
+	}
+	assert.equal(others.length, SNIPPETS.length)
+	for (const name of files) {
+		if (name.endsWith('.js')) assert.ok(read('integration/wordpress/examples.test.mjs').includes(`'${name.split('/').at(-2)}'`), `no test has ${name}`)
+	}
+})
+
+// docs/findings.md is written by a program.
+test('no page has more than 400 lines', () => {
+	assert.deepEqual(pages.filter((page) => page !== 'docs/findings.md' && read(page).split('\n').length > 401), [])
+})
+
+test('the files exist that the pages for contributors name', () => {
+	const files = execFileSync('git', ['ls-files'], { cwd: root, encoding: 'utf8' }).split('\n')
+	const missing = []
+	let count = 0
+	for (const page of ['docs/architecture.md', 'CONTRIBUTING.md', 'docs/security.md', 'docs/faults.md']) {
+		for (const [, name] of read(page).matchAll(/`([\w./-]+\.(?:go|js|mjs|php|json|md|py))`/g)) {
+			if (name === 'admin-ajax.php') continue // WordPress's
+			count++
+			if (!files.some((file) => file === name || file.endsWith(`/${name}`))) missing.push(`${page}: ${name}`)
+		}
+	}
+	assert.ok(count > 100, `${count} files`)
+	assert.deepEqual(missing, [])
+})
