@@ -64,6 +64,8 @@ const (
 	maxCallbacks = 50
 	maxCallback  = 1000
 	maxBeats     = 1_000_000
+	// maxNative is the maximum number of native beats: a node with --max-pages may have millions in a minute.
+	maxNative = 1_000_000_000
 	// MaxRemoved is the maximum number of removed rows of a room.
 	MaxRemoved = 50
 	// maxState is the maximum number of bytes of a room's state.
@@ -122,8 +124,8 @@ func Decode(data []byte) (m Message, err error) {
 		err = CheckJSON("the data of a push", m.Data)
 	case m.Kind == Nudge && (m.SpreadMS < 0 || m.SpreadMS > int(MaxSpread.Milliseconds())):
 		err = fmt.Errorf("spread_ms must be 0 to %d, not %d", MaxSpread.Milliseconds(), m.SpreadMS)
-	case m.Native < 0 || m.Native > maxBeats:
-		err = fmt.Errorf("native must be 0 to %d, not %d", maxBeats, m.Native)
+	case m.Native < 0 || m.Native > maxNative:
+		err = fmt.Errorf("native must be 0 to %d, not %d", maxNative, m.Native)
 	case m.Kind == Renewed && (m.LivesMS < 0 || m.LivesMS > maxLives.Milliseconds()):
 		err = fmt.Errorf("lives_ms must be 0 to %d, not %d", maxLives.Milliseconds(), m.LivesMS)
 	}

@@ -67,7 +67,8 @@ func TestDecode(t *testing.T) {
 		`{"kind":"php_beats","beats":{"a":1}}`:                           "",
 		`{"kind":"php_beats","native":1}`:                                "",
 		`{"kind":"php_beats","native":-1}`:                               "native",
-		`{"kind":"php_beats","native":1000001}`:                          "native",
+		`{"kind":"php_beats","native":2400000}`:                          "",
+		`{"kind":"php_beats","native":1000000001}`:                       "native",
 		`{"kind":"php_beats","beats":{"a":-1}}`:                          "beats",
 		`{"kind":"php_beats","beats":{"a":1000001}}`:                     "beats",
 	} {
