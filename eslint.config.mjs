@@ -45,10 +45,10 @@ const rules = {
 const wordpress = { ajaxurl: 'readonly', heartbeatSettings: 'readonly', jQuery: 'readonly', wp: 'readonly', wpApiSettings: 'readonly' }
 
 // Scripts that pages load as they are: there is no build.
-const scripts = ['server/**/*.js', 'integration/wordpress/**/*.js']
+const scripts = ['server/demosite/page/settings.js', 'integration/wordpress/**/*.js']
 
 export default [
-	{ ignores: ['client-js/dist/', 'integration/wordpress/heartbeatd/assets/heartbeat*.js', 'server/demosite/page/jquery.js', 'server/console/page/uplot.js', '.cache/'] },
+	{ ignores: ['client-js/dist/', 'integration/wordpress/heartbeatd/assets/heartbeat*.js', 'server/demosite/page/jquery.js', 'server/uplot/uplot.js', '.cache/'] },
 	js.configs.recommended,
 	{ plugins: { '@stylistic': stylistic }, rules: { ...rules, ...style }, linterOptions: { reportUnusedDisableDirectives: 'error' } },
 	{ files: ['client-js/src/**'], languageOptions: { globals: globals.browser } },
@@ -57,10 +57,9 @@ export default [
 		// Tests run in Node, and pass functions to pages of WordPress.
 		languageOptions: { globals: { ...globals.node, ...globals.browser, ...wordpress } },
 	},
-	{ files: ['server/console/page/**'], languageOptions: { globals: globals.browser } },
+	{ files: ['server/**/*.js'], languageOptions: { globals: { ...globals.browser, ...wordpress } } },
 	{
 		files: scripts,
-		ignores: ['server/console/**'],
 		languageOptions: { sourceType: 'script', globals: { ...globals.browser, ...wordpress } },
 		// Other plugins may join these scripts with theirs into one file.
 		rules: { '@stylistic/semi': ['error', 'always'] },

@@ -28,7 +28,7 @@ const (
 // unchecked are folders and files that other programs have written.
 var unchecked = []string{
 	"node_modules", ".cache", ".git", "client-js/dist", "integration/wordpress/heartbeatd/assets/heartbeat.js", "integration/wordpress/heartbeatd/assets/heartbeat-link.js",
-	"server/demosite/page/jquery.js", "server/console/page/uplot.js", "integration/wordpress/heartbeatd/includes/admin/findings.php",
+	"server/demosite/page/jquery.js", "server/uplot/uplot.js", "integration/wordpress/heartbeatd/includes/admin/findings.php",
 }
 
 // sourceFiles returns the paths of all source files with one of the extensions.

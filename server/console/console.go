@@ -6,7 +6,10 @@ import (
 	"embed"
 	"io/fs"
 	"net/http"
+	"strings"
 	"unicode/utf8"
+
+	"github.com/heartbeatd/heartbeatd/server/uplot"
 )
 
 //go:embed page
@@ -21,7 +24,7 @@ func Handler() http.Handler {
 	if err != nil {
 		panic(err) // the folder is embedded
 	}
-	serve := http.FileServerFS(page)
+	serve, serveUPlot := http.FileServerFS(page), http.FileServerFS(uplot.Files)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
@@ -31,6 +34,10 @@ func Handler() http.Handler {
 		h.Set("Cache-Control", "no-cache")
 		if !utf8.ValidString(r.URL.Path) { // an error of package fs, which the file server answers with 500
 			http.NotFound(w, r)
+			return
+		}
+		if strings.HasPrefix(r.URL.Path, "/uplot") {
+			serveUPlot.ServeHTTP(w, r)
 			return
 		}
 		serve.ServeHTTP(w, r)
