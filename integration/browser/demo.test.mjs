@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
+import { violations } from './axe.mjs'
 import { startChromium, startHeartbeatd, suite, until } from './harness.mjs'
 import { beat, onTransport, openDemo, seen, shows } from './demo.mjs'
 
@@ -60,15 +61,77 @@ describe('the demo page', () => {
 
 	test('the switch changes the transport, and beats go on', async (t) => {
 		const page = await openDemo(t, browser, server, 1)
-		for (const [choice, name] of [['events', 'events'], ['longpoll', 'longpoll'], ['', 'post'], ['websocket', 'websocket'], ['websocket events longpoll', 'websocket']]) {
+		for (const [choice, name, label] of [['events', 'events', 'server-sent events'], ['longpoll', 'longpoll', 'long-poll'], ['', 'post', 'POST'], ['websocket', 'websocket', 'WebSocket'], ['websocket events longpoll', 'websocket', 'WebSocket']]) {
 			await page.selectOption('#transport-switch', choice)
 			await onTransport(page, name)
-			await until('its name on the page', async () => (await page.textContent('#transport')) === name)
+			await until('its name on the page', async () => (await page.textContent('#transport')) === label)
 			await beat(page)
 		}
 		assert.deepEqual((await seen(page)).filter(({ name }) => /error|lost|expired/.test(name)), [])
 		assert.match(await page.textContent('#latency-text'), /last beat [\d.]+ ms/)
-		assert.ok((await page.locator('#log li').count()) > 5)
+		assert.equal(await page.isVisible('#gone'), false, 'a transport that was chosen is no failure')
+	})
+
+	test('the page plots its beats beside those of WordPress, and counts the saved requests', async (t) => {
+		const page = await openDemo(t, browser, server, 1)
+		await beat(page)
+		const figure = async (id) => Number(await page.textContent(`#${id}`))
+		const first = await figure('saved')
+		await page.selectOption('#transport-switch', '')
+		await onTransport(page, 'post')
+		for (let i = 0; i < 2; i++) await beat(page)
+		assert.equal(await figure('requests'), 2)
+		assert.equal(await figure('saved'), first)
+		assert.equal(await figure('requests-wordpress'), first + 2)
+		assert.match(await page.textContent('#legend'), /^WebSocket[\d.]+ msserver-sent events–long-poll–POST[\d.]+ msWordPress 7.1.4 .*ms$/)
+		assert.match(await page.getAttribute('#plot', 'aria-label'), /WebSocket [\d.]+ ms, POST [\d.]+ ms; WordPress/)
+		assert.equal(await page.locator('#plot canvas').count(), 1)
+	})
+
+	test('the log has a line for each event, and its data on demand', async (t) => {
+		const page = await openDemo(t, browser, server, 1)
+		await beat(page)
+		const tick = page.locator('#log li', { hasText: 'heartbeat-tick' }).first()
+		assert.match(await tick.innerText(), /^[\d:]{8}\s*heartbeat-tick\s*WebSocket, [\d.]+ ms: .*server_time$/)
+		await tick.locator('summary').focus()
+		await page.keyboard.press('Enter')
+		await until('the data', async () => JSON.parse(await tick.locator('pre').textContent()).server_time > 0)
+	})
+
+	test('a subscriber reads why nobody is there', async (t) => {
+		const page = await openDemo(t, browser, server, 5)
+		await beat(page)
+		assert.match(await page.innerText('main'), /Sue Subscriber is a subscriber and may not edit posts/)
+		assert.equal(await page.locator('#online, #posts').count(), 0)
+	})
+
+	test('the page says that heartbeatd is gone, until it is back', async (t) => {
+		const other = await startHeartbeatd(t)
+		const page = await openDemo(t, browser, other, 1)
+		await shows(page, [1])
+		await other.stop('SIGKILL')
+		await page.locator('#gone').waitFor()
+		assert.match(await page.innerText('#gone'), /^heartbeatd does not answer\. You see what this page knew at \d\d:\d\d:\d\d/)
+		assert.match(await page.locator('#online img').first().evaluate((img) => getComputedStyle(img).filter), /grayscale/)
+		await shows(page, [1])
+		await other.restart()
+		await onTransport(page, 'websocket', 60)
+		await page.locator('#gone').waitFor({ state: 'hidden' })
+	})
+
+	test('it is accessible and fits on a phone, in light and dark', async (t) => {
+		const context = await browser.newContext({ bypassCSP: true }) // of axe
+		t.after(() => context.close())
+		const page = await openDemo(t, browser, server, 1, { context, query: '&post=42' })
+		await shows(page, [1])
+		await beat(page)
+		await page.locator('#log summary').first().click()
+		for (const [width, colorScheme] of [[1280, 'light'], [390, 'light'], [390, 'dark'], [1280, 'dark']]) {
+			await page.setViewportSize({ width, height: 844 })
+			await page.emulateMedia({ colorScheme })
+			assert.deepEqual(await violations(page), [], `${width} ${colorScheme}`)
+			assert.equal(await page.evaluate(() => document.scrollingElement.scrollWidth > innerWidth), false, `${width}: it is too wide`)
+		}
 	})
 
 	test('the page loads nothing from other hosts, and logs no errors', async (t) => {

@@ -4,8 +4,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/gorilla/mux"
 
 	"github.com/heartbeatd/heartbeatd/internal/leaktest"
 	"github.com/heartbeatd/heartbeatd/server/hook"
@@ -57,5 +62,37 @@ func TestKey(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	if first, second := Key(log), Key(log); len(first) == 0 || string(first) != string(second) {
 		t.Errorf("the keys are %d and %d bytes, and differ", len(first), len(second))
+	}
+}
+
+// TestFiles asks for the pages of all users and each file that they and their scripts name, and checks
+// that the pages have no script or style of their own, which the policy forbids.
+func TestFiles(t *testing.T) {
+	d, r := New([]byte("a key for tests")), mux.NewRouter()
+	d.AddHooks(new(hook.Hooks))
+	d.AddRoutes(r, Node{BasePath: "/heartbeat", Logger: slog.New(slog.DiscardHandler)})
+	get := func(path string) string {
+		w := httptest.NewRecorder()
+		r.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		if w.Code != http.StatusOK {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+		return w.Body.String()
+	}
+	for _, u := range users {
+		page := get("/?user=" + strconv.FormatInt(u.ID, 10))
+		for _, m := range regexp.MustCompile(`(?:src|href)="(/demo/[^"]+)"`).FindAllStringSubmatch(page, -1) {
+			for _, i := range regexp.MustCompile(`from '\.(/[a-z]+\.js)'`).FindAllStringSubmatch(get(m[1]), -1) {
+				if !strings.Contains(page, `<link rel="modulepreload" href="/demo`+i[1]+`">`) {
+					t.Errorf("the page does not preload %s", i[1])
+				}
+			}
+		}
+		if inline := regexp.MustCompile(`<style|<script>| on[a-z]+=| style=`).FindString(page); inline != "" {
+			t.Errorf("the page of %s has %s", u.Name, inline)
+		}
+		if got := strings.Contains(page, `id="online"`); got != u.canEditPosts() {
+			t.Errorf("%s: the list of users online is %v", u.Name, got)
+		}
 	}
 }

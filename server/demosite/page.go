@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"io/fs"
 	"log/slog"
 	"net/http"
+	"path"
 	"strconv"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/server/uplot"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -61,10 +64,16 @@ func (d *Site) AddRoutes(r *mux.Router, n Node) {
 	r.Methods("GET").Path("/").HandlerFunc(p.index)
 	r.Methods("GET").Path("/demo/settings").HandlerFunc(p.settings)
 	r.Methods("GET").Path("/demo/avatar/{id:[1-9]}.svg").HandlerFunc(avatar)
-	r.Methods("GET").Path("/demo/{file:page\\.css|page\\.js|settings\\.js|jquery\\.js}").HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	r.Methods("GET").Path("/demo/{file:uplot\\.(?:css|js)}").HandlerFunc(serve(uplot.Files, "."))
+	r.Methods("GET").Path("/demo/{file:[a-z]+\\.(?:css|js)}").HandlerFunc(serve(files, "page"))
+}
+
+// serve serves the files of a folder.
+func serve(files fs.FS, folder string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-cache")
-		http.ServeFileFS(w, r, files, "page/"+mux.Vars(r)["file"])
-	})
+		http.ServeFileFS(w, r, files, path.Join(folder, mux.Vars(r)["file"]))
+	}
 }
 
 // settings answers with the heartbeatSettings of a user's page, and logs the user in.
@@ -139,7 +148,7 @@ func (p *pages) index(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Security-Policy", "default-src 'self'; frame-ancestors 'self'")
 	w.Header().Set("Content-Type", "text/html; charset=UTF-8")
 	err := pageTemplate.Execute(w, map[string]any{
-		"User": l.user, "Users": users, "Screens": screens, "Posts": posts,
+		"User": l.user, "SeesPeople": l.user.canEditPosts(), "Users": users, "Screens": screens, "Posts": posts,
 		"Screen": s, "Post": postOf(r), "Base": p.BasePath,
 		"Settings": p.settingsOf(l, s),
 	})
