@@ -9,12 +9,12 @@ const HEIGHT = 230
 const AXIS = 64 // the width of the axis of times
 const BAR = 0.42 // the part of a beat's space that a bar takes
 
-// What a beat takes with WordPress 7.1.4 and its own client: docs/speed.md, "A beat in the browser".
-const WORDPRESS_MS = 40
+// What a beat takes with WordPress 7.1.4 and its own client: docs/speed-wordpress.md, "A beat in the browser".
+const WORDPRESS_MS = 48.5
 
 export const NAMES = { websocket: 'WebSocket', events: 'server-sent events', longpoll: 'long-poll', post: 'POST' }
 const KINDS = Object.keys(NAMES)
-const LABELS = [...Object.values(NAMES), 'WordPress 7.1.4 (docs/speed.md)']
+const LABELS = [...Object.values(NAMES), 'WordPress 7.1.4 (docs/speed-wordpress.md)']
 
 const recent = [] // the last beats: {number, at, via, ms}
 const count = { beats: 0, posted: 0 }
