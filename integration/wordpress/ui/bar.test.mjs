@@ -76,9 +76,9 @@ test('the admin bar and visible pages', { timeout: 400_000 }, async (t) => {
 	})
 })
 
-// pictures opens the list on a wide and a narrow page.
+// pictures opens the list on a wide and on narrow pages.
 async function pictures(page) {
-	for (const width of [1280, 390]) {
+	for (const width of [1280, 390, 360]) {
 		await page.setViewportSize({ width, height: 700 })
 		await page.click('#wpbody-content')
 		await picture(page, width, `bar ${width}`)

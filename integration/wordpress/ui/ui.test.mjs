@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { addMuPlugin, beat, editorOf, linked, median, newPost, since, until, withLive } from '../live/live.mjs'
+import { violations } from '../../browser/axe.mjs'
 import { addStandIn } from '../presence/standins/standins.mjs'
 
 const markup = '<img src=x onerror="window.pwned=1">Eve'
@@ -74,6 +75,7 @@ test('presence in the admin', { timeout: 600_000 }, async (t) => {
 			await linked(block, 'websocket')
 			php(`wp_set_current_user(${second.id}); wp_update_post(array('ID' => ${post}, 'post_title' => 'Changed')); return 1;`)
 			await soon('the notice in the block editor', block, () => document.querySelector('.components-notice')?.innerText.includes('Second changed this screen'))
+			assert.equal((await block.innerText('.components-notice')).match(/Reload/g).length, 1)
 			await block.close()
 			await second.close()
 		})
@@ -100,6 +102,12 @@ test('presence in the admin', { timeout: 600_000 }, async (t) => {
 			assert.match(html.match(/id="heartbeatd-who">(.*?)<\/ul>/s)[1], /Editor.*Media/s, 'PHP prints it too')
 			assert.match(html, /2 people online/)
 
+			const widgets = (html) => Array.from(html.matchAll(/<div id="(\w+)" class="postbox /g), ([, id]) => id)
+			assert.deepEqual(widgets(html).slice(0, 2), ['heartbeatd_online', 'heartbeatd_posts'], 'they are at the top')
+			php(`return update_user_meta(${admin.id}, 'meta-box-order_dashboard', array('normal' => 'dashboard_right_now'));`)
+			assert.equal(widgets(await (await admin.context.request.get(`${admin.url}/wp-admin/`)).text())[0], 'dashboard_right_now', 'unless the user has arranged them')
+			php(`return delete_user_meta(${admin.id}, 'meta-box-order_dashboard');`)
+
 			await other.close()
 			await dashboard.close()
 		})
@@ -119,7 +127,7 @@ test('presence in the admin', { timeout: 600_000 }, async (t) => {
 			await soon('the editor in the posts list', list, face, id)
 			await soon('the editor in the dashboard\'s widget', dashboard, () => document.querySelector('#heartbeatd-active-posts').innerText.includes('Edited together'))
 			const row = dashboard.locator('.heartbeatd-post', { hasText: 'Edited together' })
-			assert.equal(await row.locator('.heartbeatd-faces li').count(), 1, 'once, though their lock is there too')
+			assert.equal(await row.locator('.heartbeatd-faces li').innerText(), 'Editor', 'once, though their lock is there too')
 			assert.equal(await row.locator('a').getAttribute('href'), `${admin.url}${editorOf(id)}`)
 			assert.equal(await classic.isVisible('#heartbeatd-here'), false, 'nobody else')
 
@@ -131,6 +139,8 @@ test('presence in the admin', { timeout: 600_000 }, async (t) => {
 			assert.match(await classic.innerText('#a11y-speak-polite'), /admin is in this post now/)
 			await panel(block)
 			assert.match(await block.innerText('.heartbeatd-panel'), /Editor/)
+			await block.setViewportSize({ width: 390, height: 800 })
+			assert.equal(await block.isVisible('.heartbeatd-header'), false, 'it would cover the button of the document overview')
 
 			await leave(block)
 			await soon('they leave the classic editor', classic, () => document.querySelector('#heartbeatd-here').hidden)
@@ -302,6 +312,7 @@ async function pictures({ php, admin, paths }) {
 		await page.hover('#wp-admin-bar-heartbeatd-online')
 		await page.locator('#wp-admin-bar-heartbeatd-online .ab-submenu').waitFor({ state: 'visible' })
 		await keep(page, 'dashboard')
+		assert.deepEqual(await violations(page, '.heartbeatd-person, .heartbeatd-post'), [], look)
 		const outside = await page.evaluate(() => Array.from(document.querySelectorAll('.heartbeatd-person > *, .heartbeatd-post > *'), (part) => [part, part.parentElement].map((element) => element.getBoundingClientRect()))
 			.filter(([part, box]) => part.left < box.left - 1 || part.right > box.right + 1).length)
 		assert.equal(outside, 0, look)

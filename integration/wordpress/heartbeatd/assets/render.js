@@ -35,8 +35,8 @@
 		/* translators: %s: a person's name. */
 		person.idle ? sprintf( __( '%s (idle)', 'heartbeatd' ), person.name ) : person.name;
 
-	/** A row of avatars, or a dash if there are none. */
-	function avatars( people, total ) {
+	/** A row of avatars, or a dash if there are none. Screen readers read their names, unless these have another class. */
+	function avatars( people, total, className = 'screen-reader-text' ) {
 		if ( ! people.length ) {
 			const dash = createElement( 'span', '', '—' );
 			dash.setAttribute( 'aria-hidden', 'true' );
@@ -44,7 +44,7 @@
 		}
 		const list = createElement( 'ul', 'heartbeatd-faces' );
 		people.slice( 0, MAX_AVATARS ).forEach( ( person ) => {
-			const item = createElement( 'li', '', avatar( person ), screenReaderText( accessibleName( person ) ) );
+			const item = createElement( 'li', '', avatar( person ), createElement( 'span', className, accessibleName( person ) ) );
 			item.title = accessibleName( person );
 			list.append( item );
 		} );

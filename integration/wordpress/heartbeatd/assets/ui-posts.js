@@ -26,7 +26,7 @@
 		if ( /^https?:\/\//.test( ui.url( url ) ) ) {
 			link.setAttribute( 'href', url );
 		}
-		return ui.createElement( 'li', 'heartbeatd-post', link, ...ui.avatars( ui.list( editors ).map( toPerson ) ) );
+		return ui.createElement( 'li', 'heartbeatd-post', link, ...ui.avatars( ui.list( editors ).map( toPerson ), 0, 'heartbeatd-editor' ) );
 	}
 
 	const box = document.getElementById( 'heartbeatd-active-posts' );

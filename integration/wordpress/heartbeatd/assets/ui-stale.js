@@ -23,7 +23,7 @@
 	const reload = () => window.location.reload();
 
 	function showInBlockEditor() {
-		wp.data.dispatch( 'core/notices' ).createWarningNotice( `${ message() } ${ __( 'Reload to see the latest version.', 'heartbeatd' ) }`, {
+		wp.data.dispatch( 'core/notices' ).createWarningNotice( message(), {
 			id: 'heartbeatd-stale',
 			isDismissible: true,
 			actions: [ { label: __( 'Reload', 'heartbeatd' ), onClick: reload } ],

@@ -13,13 +13,15 @@ defined( 'ABSPATH' ) || exit;
 const HEARTBEATD_UI_MAX_WIDGET_USERS = 50;
 
 /**
- * Adds the widgets.
+ * Adds the widgets: at the top, unless the user has arranged the dashboard.
  */
 function heartbeatd_ui_add_widgets() {
-	if ( heartbeatd_ui_can_see_presence() ) {
-		wp_add_dashboard_widget( 'heartbeatd_online', __( 'Who’s Online', 'heartbeatd' ), 'heartbeatd_ui_print_online_widget' );
-		wp_add_dashboard_widget( 'heartbeatd_posts', __( 'Posts Being Edited', 'heartbeatd' ), 'heartbeatd_ui_print_posts_widget' );
+	if ( ! heartbeatd_ui_can_see_presence() ) {
+		return;
 	}
+	$priority = get_user_option( 'meta-box-order_dashboard' ) ? 'core' : 'high';
+	wp_add_dashboard_widget( 'heartbeatd_online', __( 'Who’s Online', 'heartbeatd' ), 'heartbeatd_ui_print_online_widget', null, null, 'normal', $priority );
+	wp_add_dashboard_widget( 'heartbeatd_posts', __( 'Posts Being Edited', 'heartbeatd' ), 'heartbeatd_ui_print_posts_widget', null, null, 'normal', $priority );
 }
 
 /**
@@ -52,7 +54,7 @@ function heartbeatd_ui_print_posts_widget() {
 	$posts = heartbeatd_presence_active_posts( $page ? $page['entries'] : array(), $page && $page['total'] <= HEARTBEATD_PRESENCE_PER_PAGE );
 	foreach ( $posts as $post ) {
 		$people = array_map( 'heartbeatd_ui_editor_person', $post['editors'] );
-		$items .= '<li class="heartbeatd-post"><a href="' . esc_url( $post['edit_url'] ) . '">' . esc_html( heartbeatd_ui_title( $post['post_title'] ) ) . '</a>' . heartbeatd_ui_avatars( $people ) . '</li>';
+		$items .= '<li class="heartbeatd-post"><a href="' . esc_url( $post['edit_url'] ) . '">' . esc_html( heartbeatd_ui_title( $post['post_title'] ) ) . '</a>' . heartbeatd_ui_avatars( $people, 'heartbeatd-editor' ) . '</li>';
 	}
 	// phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- Each part is escaped.
 	echo '<div id="heartbeatd-active-posts" data-posts="' . esc_attr( wp_json_encode( $posts ) ) . '"><ul class="heartbeatd-posts">' . $items . '</ul><p class="heartbeatd-none"' . ( $posts ? ' hidden' : '' ) . '>' . esc_html__( 'No post is being edited at the moment.', 'heartbeatd' ) . '</p></div>';

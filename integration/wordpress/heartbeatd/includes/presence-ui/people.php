@@ -136,16 +136,17 @@ function heartbeatd_ui_accessible_name( $person ) {
  * Returns the HTML of a row of avatars, or of a dash if there are none.
  *
  * @param array[] $people The people.
+ * @param string  $class  The class of their names, which only screen readers read by default.
  * @return string
  */
-function heartbeatd_ui_avatars( $people ) {
+function heartbeatd_ui_avatars( $people, $class = 'screen-reader-text' ) {
 	if ( ! $people ) {
 		return '<span aria-hidden="true">—</span><span class="screen-reader-text">' . esc_html__( 'Nobody', 'heartbeatd' ) . '</span>';
 	}
 	$items = '';
 	foreach ( array_slice( $people, 0, HEARTBEATD_UI_MAX_AVATARS ) as $person ) {
 		$name   = heartbeatd_ui_accessible_name( $person );
-		$items .= '<li title="' . esc_attr( $name ) . '">' . heartbeatd_ui_avatar( $person ) . '<span class="screen-reader-text">' . esc_html( $name ) . '</span></li>';
+		$items .= '<li title="' . esc_attr( $name ) . '">' . heartbeatd_ui_avatar( $person ) . '<span class="' . esc_attr( $class ) . '">' . esc_html( $name ) . '</span></li>';
 	}
 	$more = count( $people ) - HEARTBEATD_UI_MAX_AVATARS;
 	if ( $more > 0 ) {
