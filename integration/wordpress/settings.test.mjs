@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { violations } from '../browser/axe.mjs'
 import { beat, connected, logIn, secret, withPlugin } from './plugin.mjs'
 
 const screen = '/wp-admin/options-general.php?page=heartbeatd'
@@ -11,6 +12,7 @@ test('the settings screen', { timeout: 300_000 }, async (t) => {
 	await withPlugin(t, async ({ site, server, browser, php, open }) => {
 		const page = await open('admin', '/wp-admin/plugins.php')
 		const report = () => page.locator('#heartbeatd-report li').allInnerTexts().then((lines) => lines.map((line) => line.trim()))
+		const verdict = async () => [await page.getAttribute('#heartbeatd-card', 'class'), (await page.innerText('#heartbeatd-card h2')).trim()]
 		const save = async (fields) => {
 			for (const [name, value] of Object.entries(fields)) await page.fill(`#heartbeatd-${name}`, value)
 			await Promise.all([page.waitForNavigation(), page.click('#submit')])
@@ -23,6 +25,21 @@ test('the settings screen', { timeout: 300_000 }, async (t) => {
 			const [only, ...rest] = await report()
 			assert.match(only, /^No secret is set/)
 			assert.deepEqual(rest, [])
+			assert.deepEqual(await verdict(), ['heartbeatd-error', 'heartbeatd is not set up yet.'])
+			assert.deepEqual(await violations(page, '#heartbeatd-card, #heartbeatd-setup'), [])
+		})
+
+		await t.test('a notice in the list of plugins leads to a new secret, with the lines to copy', async () => {
+			await page.goto(`${site.url}/wp-admin/plugins.php`)
+			await Promise.all([page.waitForEvent('load'), page.click('#heartbeatd-setup-notice a')])
+			const lines = () => page.locator('#heartbeatd-setup code[data-line]').allInnerTexts()
+			const [ofServer, ofWordPress] = await lines()
+			const [, made] = ofServer.match(/^HEARTBEATD_SITE_SECRET=([0-9a-f]{64})$/)
+			assert.equal(ofWordPress, `define( 'HEARTBEATD_SECRET', '${made}' );`)
+			await page.locator('#heartbeatd-setup button').first().click()
+			await page.getByRole('button', { name: 'Copied' }).waitFor()
+			await Promise.all([page.waitForEvent('load'), page.click('#heartbeatd-check')])
+			assert.deepEqual(await lines(), [ofServer, ofWordPress], 'the same secret')
 		})
 
 		await t.test('an invalid URL is refused, and the other values are kept', async () => {
@@ -43,6 +60,14 @@ test('the settings screen', { timeout: 300_000 }, async (t) => {
 			assert.equal(await page.inputValue('#heartbeatd-secret'), '')
 			assert.ok(!(await page.content()).includes(secret), 'the secret is on the page')
 			await beat(page)
+			assert.match((await verdict()).join(': '), /^heartbeatd-(good|notice): Heartbeat is real-time\.$/)
+			assert.equal(await page.locator('#heartbeatd-setup').count(), 0)
+			assert.equal(await page.evaluate(() => sessionStorage.getItem('heartbeatd-new-secret')), null)
+			assert.equal(await page.getAttribute('#heartbeatd-connection', 'class'), 'heartbeatd-good')
+			assert.deepEqual(await violations(page, '#heartbeatd-card'), [])
+			const plugins = await open('admin', '/wp-admin/plugins.php')
+			assert.equal(await plugins.locator('#heartbeatd-setup-notice').count(), 0)
+			await plugins.close()
 		})
 
 		await t.test('the next page reports whether this one had a link', async () => {
@@ -69,6 +94,7 @@ test('the settings screen', { timeout: 300_000 }, async (t) => {
 			await save({ secret: 'another secret that is also long enough' })
 			assert.match((await report())[0], /^heartbeatd has another secret for this site/)
 			assert.doesNotMatch((await report()).join(), /does not pass|must forward/, 'the route is fine')
+			assert.deepEqual(await verdict(), ['heartbeatd-error', 'Heartbeat is not real-time: PHP answers every beat.'])
 			assert.equal(await page.innerText('#heartbeatd-report .heartbeatd-error a'), 'wrong-secret')
 			assert.match(await page.innerText('#heartbeatd-report .heartbeatd-error code'), /^HEARTBEATD_SECRET$/, 'code is shown as code')
 			await Promise.all([page.waitForNavigation(), page.click('#heartbeatd-check')])

@@ -256,11 +256,13 @@ function heartbeatd_load_admin() {
 	heartbeatd_load_samples();
 	require __DIR__ . '/includes/admin/savings-plot.php';
 	require __DIR__ . '/includes/admin/savings.php';
+	require __DIR__ . '/includes/admin/setup.php';
 	require __DIR__ . '/includes/admin/settings-screen.php';
 	require __DIR__ . '/includes/admin/site-health.php';
 
 	add_action( 'admin_menu', 'heartbeatd_add_settings_screen' );
 	add_action( 'admin_init', 'heartbeatd_register_setting' );
+	add_action( 'admin_notices', 'heartbeatd_print_setup_notice' );
 	add_filter( 'plugin_action_links_' . plugin_basename( HEARTBEATD_PLUGIN_FILE ), 'heartbeatd_add_settings_link' );
 	add_filter( 'site_status_tests', 'heartbeatd_add_site_health_test' );
 	add_action( 'wp_ajax_health-check-heartbeatd', 'heartbeatd_send_site_health_test' );

@@ -15,16 +15,20 @@
 		const name = transportName();
 		$( '#heartbeatd-transport' ).text( texts[ name ] || name ).attr( 'data-transport', name );
 		$( '#heartbeatd-help' ).text( name === 'post' ? texts.help : '' );
+		$( '#heartbeatd-connection' ).attr( 'class', isLinked() ? 'heartbeatd-good' : 'heartbeatd-warning' );
 		showOnlineCount();
 	}
 
+	function isLinked() {
+		return ! [ 'none', 'core', 'post' ].includes( transportName() );
+	}
+
 	function showOnlineCount() {
-		const name = transportName();
-		const isLinked = name !== 'none' && name !== 'core' && name !== 'post' && client().room;
-		const text = isLinked ? texts.online.replace( '%s', client().room( 'admin/online' ).total ) : '';
+		const text = isLinked() && client().room ? texts.online.replace( '%s', client().room( 'admin/online' ).total ) : '';
 		$( '#heartbeatd-online' ).text( text ).parent().prop( 'hidden', text === '' );
 	}
 
+	window.sessionStorage.removeItem( 'heartbeatd-new-secret' ); // of setup.js: a secret is set
 	$( document ).on( 'heartbeat-transport.heartbeatd-settings', showTransport );
 	$( function() {
 		showTransport();

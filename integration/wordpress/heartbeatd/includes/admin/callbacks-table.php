@@ -23,7 +23,6 @@ function heartbeatd_print_callbacks_table() {
 		return;
 	}
 	printf( '<h2>%s</h2><p>%s</p>', esc_html__( 'Functions that need PHP', 'heartbeatd' ), esc_html__( 'PHP answers the beats in which these functions of other plugins or the theme may do something. You can choose that PHP sees fewer beats: what a function adds then reaches pages later. A beat with data of another plugin always goes to PHP.', 'heartbeatd' ) );
-	wp_enqueue_style( 'heartbeatd-settings', heartbeatd_asset_url( 'settings.css' ), array(), heartbeatd_asset_version( 'settings.css' ) );
 	$headings = array( __( 'Function', 'heartbeatd' ), __( 'Observed', 'heartbeatd' ), __( 'Beats to PHP', 'heartbeatd' ), __( 'PHP sees', 'heartbeatd' ) );
 	echo '<table class="widefat striped" id="heartbeatd-callbacks"><thead><tr>';
 	foreach ( $headings as $heading ) {

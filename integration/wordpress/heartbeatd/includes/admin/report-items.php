@@ -89,6 +89,27 @@ function heartbeatd_sort_items( $items ) {
 }
 
 /**
+ * Returns the report in one line.
+ *
+ * @param array[] $items The items, the most severe first.
+ * @return string
+ */
+function heartbeatd_verdict( $items ) {
+	if ( 'no-secret' === $items[0]['name'] ) {
+		return __( 'heartbeatd is not set up yet.', 'heartbeatd' );
+	}
+	if ( 'error' === $items[0]['severity'] ) {
+		return __( 'Heartbeat is not real-time: PHP answers every beat.', 'heartbeatd' );
+	}
+	$warnings = count( array_keys( array_column( $items, 'severity' ), 'warning', true ) );
+	if ( 0 === $warnings ) {
+		return __( 'Heartbeat is real-time.', 'heartbeatd' );
+	}
+	/* translators: %s: number of warnings. */
+	return sprintf( _n( 'Heartbeat is real-time, with %s warning.', 'Heartbeat is real-time, with %s warnings.', $warnings, 'heartbeatd' ), number_format_i18n( $warnings ) );
+}
+
+/**
  * Returns what follows the text of an item: what was found, what it means and how to fix it.
  *
  * @param array $item An item.

@@ -36,7 +36,6 @@ function heartbeatd_print_savings() {
 		printf( '<p id="heartbeatd-savings">%s</p>', esc_html( sprintf( $text, number_format_i18n( HEARTBEATD_BEATS_PER_SAMPLE ), number_format_i18n( $savings['samples'] ), number_format_i18n( HEARTBEATD_MIN_SAMPLES ) ) ) );
 		return;
 	}
-	wp_enqueue_style( 'heartbeatd-settings', heartbeatd_asset_url( 'settings.css' ), array(), heartbeatd_asset_version( 'settings.css' ) );
 	printf( '<p id="heartbeatd-savings"><strong>%s</strong></p>', esc_html( heartbeatd_savings_sentence( $savings ) ) );
 	heartbeatd_print_plot( $days );
 	printf( '<p class="description" id="heartbeatd-savings-method">%s</p>', esc_html( heartbeatd_savings_method( $savings ) ) );

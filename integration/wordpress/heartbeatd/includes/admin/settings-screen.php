@@ -11,7 +11,15 @@ defined( 'ABSPATH' ) || exit;
  * Adds the screen to the menu.
  */
 function heartbeatd_add_settings_screen() {
-	add_options_page( __( 'Heartbeatd', 'heartbeatd' ), __( 'Heartbeatd', 'heartbeatd' ), 'manage_options', 'heartbeatd', 'heartbeatd_print_settings_screen' );
+	$page = add_options_page( __( 'Heartbeatd', 'heartbeatd' ), __( 'Heartbeatd', 'heartbeatd' ), 'manage_options', 'heartbeatd', 'heartbeatd_print_settings_screen' );
+	add_action( "admin_print_styles-$page", 'heartbeatd_enqueue_settings_style' );
+}
+
+/**
+ * Enqueues the style of the screen.
+ */
+function heartbeatd_enqueue_settings_style() {
+	wp_enqueue_style( 'heartbeatd-settings', heartbeatd_asset_url( 'settings.css' ), array(), heartbeatd_asset_version( 'settings.css' ) );
 }
 
 /**
@@ -21,7 +29,7 @@ function heartbeatd_add_settings_screen() {
  * @return string[]
  */
 function heartbeatd_add_settings_link( $links ) {
-	$link = sprintf( '<a href="%s">%s</a>', esc_url( admin_url( 'options-general.php?page=heartbeatd' ) ), esc_html__( 'Settings', 'heartbeatd' ) );
+	$link = sprintf( '<a href="%s">%s</a>', esc_url( heartbeatd_settings_url() ), esc_html__( 'Settings', 'heartbeatd' ) );
 	return array_merge( array( 'settings' => $link ), $links );
 }
 
@@ -36,15 +44,18 @@ function heartbeatd_print_settings_screen() {
 	?>
 	<div class="wrap">
 		<h1><?php echo esc_html( get_admin_page_title() ); ?></h1>
-		<h2><?php esc_html_e( 'Status', 'heartbeatd' ); ?></h2>
-		<ul id="heartbeatd-report">
-			<?php array_map( 'heartbeatd_print_report_item', $items ); ?>
-			<?php heartbeatd_print_connection( $items ); ?>
-		</ul>
-		<p>
-			<a class="button" id="heartbeatd-check" href="<?php echo esc_url( admin_url( 'options-general.php?page=heartbeatd' ) ); ?>"><?php esc_html_e( 'Check again', 'heartbeatd' ); ?></a>
-			<a href="<?php echo esc_url( HEARTBEATD_FINDINGS_URL ); ?>"><?php esc_html_e( 'All findings and their fixes', 'heartbeatd' ); ?></a>
-		</p>
+		<div id="heartbeatd-card" class="heartbeatd-<?php echo esc_attr( $items[0]['severity'] ); ?>">
+			<h2><?php heartbeatd_print_icon( $items[0]['severity'] ); ?> <?php echo esc_html( heartbeatd_verdict( $items ) ); ?></h2>
+			<ul id="heartbeatd-report">
+				<?php array_map( 'heartbeatd_print_report_item', $items ); ?>
+				<?php heartbeatd_print_connection( $items ); ?>
+			</ul>
+			<p>
+				<a class="button" id="heartbeatd-check" href="<?php echo esc_url( heartbeatd_settings_url() ); ?>"><?php esc_html_e( 'Check again', 'heartbeatd' ); ?></a>
+				<a href="<?php echo esc_url( HEARTBEATD_FINDINGS_URL ); ?>"><?php esc_html_e( 'All findings and their fixes', 'heartbeatd' ); ?></a>
+			</p>
+		</div>
+		<?php heartbeatd_print_setup(); ?>
 		<?php heartbeatd_print_savings(); ?>
 		<h2><?php esc_html_e( 'Settings', 'heartbeatd' ); ?></h2>
 		<form method="post" action="<?php echo esc_url( admin_url( 'options.php' ) ); ?>">
@@ -70,19 +81,24 @@ function heartbeatd_print_settings_screen() {
  * @param array $item An item of heartbeatd_status_report().
  */
 function heartbeatd_print_report_item( $item ) {
+	printf( '<li class="heartbeatd-%1$s" data-finding="%2$s">', esc_attr( $item['severity'] ), esc_attr( $item['name'] ) );
+	heartbeatd_print_icon( $item['severity'] );
+	echo ' ' . heartbeatd_item_html( $item ) . '</li>'; // phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- The function escapes the texts.
+}
+
+/**
+ * Prints the icon of a severity, with a name for screen readers.
+ *
+ * @param string $severity One of HEARTBEATD_SEVERITIES.
+ */
+function heartbeatd_print_icon( $severity ) {
 	$icons = array(
-		'error'   => 'dismiss',
-		'warning' => 'warning',
-		'notice'  => 'info',
-		'good'    => 'yes-alt',
+		'error'   => array( 'dismiss', __( 'Error', 'heartbeatd' ) ),
+		'warning' => array( 'warning', __( 'Warning', 'heartbeatd' ) ),
+		'notice'  => array( 'info', __( 'Notice', 'heartbeatd' ) ),
+		'good'    => array( 'yes-alt', __( 'Good', 'heartbeatd' ) ),
 	);
-	printf(
-		'<li class="heartbeatd-%1$s" data-finding="%2$s"><span class="dashicons dashicons-%3$s" aria-hidden="true"></span> %4$s</li>',
-		esc_attr( $item['severity'] ),
-		esc_attr( $item['name'] ),
-		esc_attr( $icons[ $item['severity'] ] ),
-		heartbeatd_item_html( $item ) // phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- The function escapes the texts.
-	);
+	printf( '<span class="dashicons dashicons-%1$s" role="img" aria-label="%2$s"></span>', esc_attr( $icons[ $severity ][0] ), esc_attr( $icons[ $severity ][1] ) );
 }
 
 /**
@@ -109,7 +125,11 @@ function heartbeatd_print_connection( $items ) {
 	$dependencies = wp_script_is( 'heartbeat', 'registered' ) ? array( 'jquery', 'heartbeat' ) : array( 'jquery' );
 	wp_enqueue_script( 'heartbeatd-settings', heartbeatd_asset_url( 'settings.js' ), $dependencies, heartbeatd_asset_version( 'settings.js' ), true );
 	wp_add_inline_script( 'heartbeatd-settings', 'window.heartbeatdSettings = ' . wp_json_encode( $texts ) . ';', 'before' );
-	echo '<li><span class="dashicons dashicons-admin-links" aria-hidden="true"></span> <strong id="heartbeatd-transport" aria-live="polite">…</strong> <span id="heartbeatd-help"></span></li>';
+	echo '<li id="heartbeatd-connection"><span class="heartbeatd-if-linked">';
+	heartbeatd_print_icon( 'good' );
+	echo '</span><span class="heartbeatd-if-not-linked">';
+	heartbeatd_print_icon( 'warning' );
+	echo '</span> <strong id="heartbeatd-transport" aria-live="polite">…</strong> <span id="heartbeatd-help"></span></li>';
 	echo '<li hidden><span class="dashicons dashicons-groups" aria-hidden="true"></span> <strong id="heartbeatd-online"></strong></li>';
 }
 

@@ -57,7 +57,7 @@ function heartbeatd_site_health_test() {
 			'color' => 'blue',
 		),
 		'description' => '<ul>' . $lines . '</ul>',
-		'actions'     => sprintf( '<p><a href="%s">%s</a></p>', esc_url( admin_url( 'options-general.php?page=heartbeatd' ) ), esc_html__( 'Settings', 'heartbeatd' ) ),
+		'actions'     => sprintf( '<p><a href="%s">%s</a></p>', esc_url( heartbeatd_settings_url() ), esc_html__( 'Settings', 'heartbeatd' ) ),
 		'test'        => 'heartbeatd',
 	);
 }
