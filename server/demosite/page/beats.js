@@ -14,7 +14,7 @@ const WORDPRESS_MS = 48.5
 
 export const NAMES = { websocket: 'WebSocket', events: 'server-sent events', longpoll: 'long-poll', post: 'POST' }
 const KINDS = Object.keys(NAMES)
-const LABELS = [...Object.values(NAMES), 'WordPress 7.1.4 (docs/speed-wordpress.md)']
+const LABELS = [...Object.values(NAMES), 'WordPress 7.1.4, as measured']
 
 const recent = [] // the last beats: {number, at, via, ms}
 const count = { beats: 0, posted: 0 }
