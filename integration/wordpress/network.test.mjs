@@ -56,13 +56,13 @@ test('a network', { timeout: 300_000 }, async (t) => {
 			writeFileSync(file, config.replace(/^define\('HEARTBEATD_.*\n/gm, ''))
 			const own = `array('secret' => 'own', 'api' => 'http://10.0.0.1', 'url' => 'https://elsewhere.example')`
 			assert.deepEqual(php(`switch_to_blog(2); update_option('heartbeatd', ${own}); return array_map('heartbeatd_setting', array('secret', 'api', 'url'));`), ['own', 'http://127.0.0.1:8081', '/heartbeat'])
-			const notes = ['https://elsewhere.example', 'http://10.0.0.1'].map((value, i) => `The saved value “${value}” has no effect on a network: set HEARTBEATD_${['URL', 'API'][i]} in wp-config.php.`)
+			const notes = ['https://elsewhere.example', 'http://10.0.0.1'].map((value, i) => `The saved value “${value}” has no effect on a network: set \`HEARTBEATD_${['URL', 'API'][i]}\` in \`wp-config.php\`.`)
 			assert.deepEqual(php(`switch_to_blog(2); return array_column(heartbeatd_report_ignored_settings(), 'detail');`), notes)
 			assert.deepEqual(php(`switch_to_blog(2); return array_map('heartbeatd_constant_note', array('url', 'api'));`), notes)
-			assert.deepEqual(php(`update_option('heartbeatd', array('api' => 'http://127.0.0.1:8081')); return array(heartbeatd_report_ignored_settings(), heartbeatd_constant_note('api'));`), [[], 'On a network, only HEARTBEATD_API in wp-config.php sets it.'])
+			assert.deepEqual(php(`update_option('heartbeatd', array('api' => 'http://127.0.0.1:8081')); return array(heartbeatd_report_ignored_settings(), heartbeatd_constant_note('api'));`), [[], 'On a network, only `HEARTBEATD_API` in `wp-config.php` sets it.'])
 			php(`update_option('heartbeatd', array()); return 1;`)
 			writeFileSync(file, config)
-			assert.deepEqual(php(`return heartbeatd_constant_note('api');`), 'Set in wp-config.php, as HEARTBEATD_API.')
+			assert.deepEqual(php(`return heartbeatd_constant_note('api');`), 'Set in `wp-config.php`, as `HEARTBEATD_API`.')
 		})
 
 		await t.test('a refused key may mean that heartbeatd does not know of the network', () => {

@@ -64,8 +64,8 @@ function heartbeatd_print_settings_screen() {
 				<?php
 				heartbeatd_print_secret_field();
 				heartbeatd_print_field( 'url', __( 'Address for browsers', 'heartbeatd' ), __( 'The path on this site, or the full URL, for which the web server forwards requests to heartbeatd.', 'heartbeatd' ) );
-				heartbeatd_print_field( 'api', __( 'Address of the API', 'heartbeatd' ), __( 'The URL at which WordPress reaches heartbeatd (--admin-listen).', 'heartbeatd' ) );
-				heartbeatd_print_field( 'site', __( 'Name of this site', 'heartbeatd' ), __( 'The site’s name in heartbeatd’s configuration (--site-id).', 'heartbeatd' ) );
+				heartbeatd_print_field( 'api', __( 'Address of the API', 'heartbeatd' ), __( 'The URL at which WordPress reaches heartbeatd (`--admin-listen`).', 'heartbeatd' ) );
+				heartbeatd_print_field( 'site', __( 'Name of this site', 'heartbeatd' ), __( 'The site’s name in heartbeatd’s configuration (`--site-id`).', 'heartbeatd' ) );
 				?>
 			</table>
 			<?php heartbeatd_print_callbacks_table(); ?>
@@ -151,7 +151,7 @@ function heartbeatd_print_field( $name, $label, $help ) {
 		esc_attr( $value ),
 		esc_attr( heartbeatd_default_settings()[ $name ] ),
 		disabled( $fixed, true, false ),
-		esc_html( $fixed ? heartbeatd_constant_note( $name ) : $help )
+		heartbeatd_code_html( $fixed ? heartbeatd_constant_note( $name ) : $help ) // phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- The function escapes the text.
 	);
 }
 
@@ -161,13 +161,13 @@ function heartbeatd_print_field( $name, $label, $help ) {
 function heartbeatd_print_secret_field() {
 	$fixed  = heartbeatd_is_setting_constant( 'secret' );
 	$stored = heartbeatd_is_configured() && ! $fixed;
-	$help   = __( 'The same long random text as heartbeatd’s HEARTBEATD_SITE_SECRET. It is safer in wp-config.php, as HEARTBEATD_SECRET.', 'heartbeatd' );
+	$help   = __( 'The same long random text as heartbeatd’s `HEARTBEATD_SITE_SECRET`. It is safer in `wp-config.php`, as `HEARTBEATD_SECRET`.', 'heartbeatd' );
 	printf(
 		'<tr><th scope="row"><label for="heartbeatd-secret">%1$s</label></th><td><input type="password" class="regular-text code" id="heartbeatd-secret" name="heartbeatd[secret]" value="" autocomplete="new-password" placeholder="%2$s"%3$s><p class="description">%4$s</p>',
 		esc_html__( 'Secret', 'heartbeatd' ),
 		esc_attr( $stored ? __( 'A secret is set. Enter another to replace it.', 'heartbeatd' ) : '' ),
 		disabled( $fixed, true, false ),
-		esc_html( $fixed ? heartbeatd_constant_note( 'secret' ) : $help )
+		heartbeatd_code_html( $fixed ? heartbeatd_constant_note( 'secret' ) : $help ) // phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- The function escapes the text.
 	);
 	if ( $stored ) {
 		printf( '<p><label><input type="checkbox" name="heartbeatd[forget_secret]" value="1"> %s</label></p>', esc_html__( 'Delete the secret', 'heartbeatd' ) );
@@ -188,6 +188,6 @@ function heartbeatd_constant_note( $name ) {
 		return heartbeatd_ignored_note( $constant, $ignored );
 	}
 	/* translators: %s: name of a constant. */
-	$note = heartbeatd_is_setting_constant( $name ) ? __( 'Set in wp-config.php, as %s.', 'heartbeatd' ) : __( 'On a network, only %s in wp-config.php sets it.', 'heartbeatd' );
+	$note = heartbeatd_is_setting_constant( $name ) ? __( 'Set in `wp-config.php`, as `%s`.', 'heartbeatd' ) : __( 'On a network, only `%s` in `wp-config.php` sets it.', 'heartbeatd' );
 	return sprintf( $note, $constant );
 }
