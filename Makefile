@@ -5,6 +5,8 @@
 # make bench       heartbeatd's cost and speed compared with minimal servers: thirteen minutes,
 #                  on two idle cores
 # make build       ./heartbeatd, with the drop-in embedded
+# make package     dist/: programs for Linux, macOS and Windows, Debian packages, the plugin as a zip,
+#                  SBOMs, checksums
 # make wordpress   a real WordPress with the plugin and heartbeatd, to try it in a browser;
 #                  WORDPRESS='trixie 6.8.7' make wordpress for another version
 # make outdated    lists what has a newer version: Go, Go modules and npm packages
@@ -26,7 +28,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: build attack bench explore faults outdated wordpress test test-fast check check-php go-test go-test-race fuzz js-test bundle integration setup setup-go setup-node
+.PHONY: build package attack bench explore faults outdated wordpress test test-fast check check-php go-test go-test-race fuzz js-test bundle integration setup setup-go setup-node
 
 PHP_FILES := $(sort $(shell find integration/wordpress/heartbeatd integration/wordpress/examples -name '*.php'))
 JS_TESTS := $(sort $(shell find client-js/test -name '*.test.*js'))
@@ -36,6 +38,9 @@ NODE_TEST := node --test --test-reporter=spec --test-timeout=900000 --test-concu
 
 build:
 	go build ./server/heartbeatd
+
+package:
+	@go run ./integration/package
 
 wordpress: setup
 	@node integration/wordpress/try.mjs
@@ -79,7 +84,7 @@ check: setup-node check-php
 	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
 	@go vet ./...
 	@go run $(STATICCHECK) ./...
-	@for os in darwin windows; do GOOS=$$os go build -o /dev/null ./server/heartbeatd; done
+	@for os in darwin windows; do GOOS=$$os GOARCH=amd64 CGO_ENABLED=0 go build -trimpath -o /dev/null ./server/heartbeatd; done # make package uses what this compiles
 	@npx eslint .
 
 # .phpcs.xml.dist is the ruleset of phpcs.

@@ -25,7 +25,7 @@ test('systemd accepts the units, and its security check finds a low exposure', (
 	t.after(() => rmSync(folder, { recursive: true, force: true }))
 	const file = `${folder}/heartbeatd.service`
 	const analyze = (...args) => spawnSync('systemd-analyze', args, { encoding: 'utf8' })
-	writeFileSync(file, unit.replace('/usr/local/bin/heartbeatd', buildHeartbeatd()))
+	writeFileSync(file, unit.replace('ExecStart=heartbeatd', `ExecStart=${buildHeartbeatd()}`))
 
 	const sockets = ['heartbeatd-public.socket', 'heartbeatd-admin.socket'].map((name) => `${folder}/${name}`)
 	for (const socket of sockets) writeFileSync(socket, read(socket.slice(folder.length + 1)))
@@ -40,7 +40,7 @@ test('systemd accepts the units, and its security check finds a low exposure', (
 })
 
 test('heartbeatd has time to drain, and the settings are those of its flags', () => {
-	const settings = Object.fromEntries([...read('heartbeatd.env').matchAll(/^(HEARTBEATD_\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]))
+	const settings = Object.fromEntries([...read('heartbeatd.env').matchAll(/^#?(HEARTBEATD_\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]))
 	const flags = execFileSync(buildHeartbeatd(), ['serve', '--help'], { encoding: 'utf8' })
 	for (const name of Object.keys(settings)) assert.match(flags, new RegExp(`\\$${name}\\b`), `no flag takes ${name}`)
 	assert.equal(settings.HEARTBEATD_SITE_SECRET, '', 'the recipe has no secret')
