@@ -26,7 +26,8 @@ function entriesOf(array, indent) {
 function inPHP({ name, severity, text, meaning, fix, fixes }) {
 	const entries = { severity: quote(severity), text: translated(text), meaning: translated(meaning), fix: translated(fix) }
 	if (fixes) {
-		const ways = Object.fromEntries(Object.entries(fixes).map(([server, way]) => [server, translated(way)]))
+		// HAProxy does not name itself, so the plugin does not see it.
+		const ways = Object.fromEntries(Object.entries(fixes).filter(([server]) => server !== 'haproxy').map(([server, way]) => [server, translated(way)]))
 		entries.fixes = `array(\n${entriesOf(ways, '\t\t\t\t')}\t\t\t)`
 	}
 	return `\t\t${quote(name)} => array(\n${entriesOf(entries, '\t\t\t')}\t\t),\n`
@@ -58,7 +59,7 @@ ${all.filter(({ name }) => code.match(`['"]${name}['"]`)).map(inPHP).join('')}	)
 }
 
 const TRIED = '## Deployments that were tried\n'
-const SERVERS = { nginx: 'nginx', apache: 'Apache', caddy: 'Caddy' }
+const SERVERS = { nginx: 'nginx', apache: 'Apache', caddy: 'Caddy', lighttpd: 'lighttpd', varnish: 'Varnish', haproxy: 'HAProxy' }
 const shown = (text) => text.replaceAll('{path}', '/heartbeat/').replaceAll('{api}', 'http://127.0.0.1:8081')
 
 function madeDocs() {

@@ -26,9 +26,12 @@ type Finding struct {
 	Text     string `json:"text"`    // what is wrong
 	Meaning  string `json:"meaning"` // what it means for the site
 	Fix      string `json:"fix"`
-	// Fixes is how to do so with a web server: nginx, apache or caddy.
+	// Fixes is how to do so with one of WebServers, by its name in lower case.
 	Fixes map[string]string `json:"fixes"`
 }
+
+// WebServers are those of which the list knows the fixes.
+var WebServers = []string{"nginx", "Apache", "Caddy", "lighttpd", "Varnish", "HAProxy"}
 
 //go:embed findings.json
 var list []byte

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/heartbeatd/heartbeatd/server/finding"
 	"github.com/heartbeatd/heartbeatd/server/heartbeatd/apiclient"
 	"github.com/heartbeatd/heartbeatd/server/heartbeatd/doctor"
 )
@@ -51,5 +52,33 @@ func TestDoctorPrints(t *testing.T) {
 	var report doctor.Report
 	if err := json.Unmarshal(out.Bytes(), &report); err != nil || len(report.Checks) != 17 || report.Checks[0].Remedy == "" {
 		t.Errorf("printed %s: %v", out.String(), err)
+	}
+}
+
+// TestDoctorNamesWebServers checks that fixes are for the web servers that the site may have.
+func TestDoctorNamesWebServers(t *testing.T) {
+	for _, c := range []struct{ server, via, url, want string }{
+		{"", "", "/heartbeat", "nginx Apache Caddy lighttpd Varnish HAProxy"},
+		{"cloudflare", "", "/heartbeat", "nginx Apache Caddy lighttpd Varnish HAProxy"},
+		{"nginx/1.22.1", "", "/heartbeat", "nginx HAProxy"},
+		{"Apache/2.4.62 (Debian)", "1.1 varnish (Varnish/7.1)", "/heartbeat", "Apache Varnish HAProxy"},
+		{"nginx/1.22.1", "", "http://elsewhere.invalid/heartbeat", "nginx Apache Caddy lighttpd Varnish HAProxy"},
+	} {
+		site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header()["Server"], w.Header()["Via"] = []string{c.server}, []string{c.via}
+		}))
+		var out bytes.Buffer
+		d := &doctorCmd{Site: site.URL, URL: c.url, Client: apiclient.Client{API: site.URL, SiteID: "blog"}}
+		_ = d.examine(t.Context(), &out) // checks fail
+		site.Close()
+		var named []string
+		for _, server := range finding.WebServers {
+			if strings.Contains(out.String(), " In "+server+": ") {
+				named = append(named, server)
+			}
+		}
+		if got := strings.Join(named, " "); got != c.want {
+			t.Errorf("%+v: %s\n%s", c, got, out.String())
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -78,12 +79,19 @@ var severities = map[string]string{finding.Error: Failed, finding.Warning: Warni
 func (d *checkup) named(name, detail string, args ...any) Finding {
 	f := finding.Named(name, "{path}", d.path(), "{api}", d.API.API)
 	remedy := "Fix: " + f.Fix
-	for _, server := range []string{"nginx", "Apache", "Caddy"} {
-		if fix := f.Fixes[strings.ToLower(server)]; fix != "" {
+	for _, server := range finding.WebServers {
+		if fix := f.Fixes[strings.ToLower(server)]; fix != "" && d.mayHave(server) {
 			remedy += " In " + server + ": " + fix
 		}
 	}
 	return Finding{Result: severities[f.Severity], Name: name, Text: f.Text + " " + fmt.Sprintf(detail, args...), Meaning: f.Meaning, Remedy: remedy}
+}
+
+// mayHave reports whether a web server may be in front of heartbeatd: it names itself, or none does.
+// HAProxy never does.
+func (d *checkup) mayHave(server string) bool {
+	isNamed := func(server string) bool { return strings.Contains(d.names, strings.ToLower(server)) }
+	return server == "HAProxy" || isNamed(server) || !d.isSameOrigin() || !slices.ContainsFunc(finding.WebServers, isNamed)
 }
 
 func skipped(text string, args ...any) Finding {
@@ -135,6 +143,7 @@ type checkup struct {
 	origin string                   // of the site's pages
 	users  map[string]*url.Userinfo // for the web servers of these hosts
 
+	names     string        // what the web servers of the site call themselves, in lower case
 	siteAhead time.Duration // PHP's clock minus ours
 	// heartbeatdAhead is heartbeatd's clock minus ours; nil: not known yet.
 	heartbeatdAhead *time.Duration

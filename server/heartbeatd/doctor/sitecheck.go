@@ -29,6 +29,7 @@ func (d *checkup) checkSite(ctx context.Context) Finding {
 	if err != nil {
 		return d.diagnoseError(url, err)
 	}
+	d.names = strings.ToLower(strings.Join(append(a.header["Server"], a.header["Via"]...), " "))
 	if date, err := http.ParseTime(a.header.Get("Date")); err == nil { // until PHP tells its time
 		d.siteAhead = time.Until(date) + a.took/2
 	}

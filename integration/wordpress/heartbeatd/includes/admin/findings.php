@@ -87,9 +87,11 @@ function heartbeatd_findings() {
 			'meaning'  => __( 'Pages cannot connect: PHP answers every beat, as without heartbeatd.', 'heartbeatd' ),
 			'fix'      => __( 'Route `{path}` to heartbeatd, ahead of the rule that routes everything to WordPress.', 'heartbeatd' ),
 			'fixes'    => array(
-				'nginx'  => __( 'Include `integration/recipes/nginx/heartbeatd.conf` in the `server` block of the site.', 'heartbeatd' ),
-				'apache' => __( 'Include `integration/recipes/apache/heartbeatd.conf` in the `VirtualHost` of the site.', 'heartbeatd' ),
-				'caddy'  => __( 'Import `integration/recipes/caddy/heartbeatd.caddyfile` in the block of the site, before `php_fastcgi`.', 'heartbeatd' ),
+				'nginx'    => __( 'Include `integration/recipes/nginx/heartbeatd.conf` in the `server` block of the site.', 'heartbeatd' ),
+				'apache'   => __( 'Include `integration/recipes/apache/heartbeatd.conf` in the `VirtualHost` of the site.', 'heartbeatd' ),
+				'caddy'    => __( 'Import `integration/recipes/caddy/heartbeatd.caddyfile` in the block of the site, before `php_fastcgi`.', 'heartbeatd' ),
+				'lighttpd' => __( 'Include `integration/recipes/lighttpd/heartbeatd.conf` at the end of `lighttpd.conf`.', 'heartbeatd' ),
+				'varnish'  => __( 'Include `integration/recipes/varnish/heartbeatd.vcl` above the `vcl_recv` of the site.', 'heartbeatd' ),
 			),
 		),
 		'route-unchecked' => array(
@@ -104,9 +106,11 @@ function heartbeatd_findings() {
 			'meaning'  => __( 'Pages cannot connect: PHP answers every beat, as without heartbeatd.', 'heartbeatd' ),
 			'fix'      => __( 'Route `{path}` to heartbeatd, ahead of the rule that routes everything to WordPress. Do not use the address of the redirect: it is a page of WordPress.', 'heartbeatd' ),
 			'fixes'    => array(
-				'nginx'  => __( 'Include `integration/recipes/nginx/heartbeatd.conf` in the `server` block of the site.', 'heartbeatd' ),
-				'apache' => __( 'Include `integration/recipes/apache/heartbeatd.conf` in the `VirtualHost` of the site.', 'heartbeatd' ),
-				'caddy'  => __( 'Import `integration/recipes/caddy/heartbeatd.caddyfile` in the block of the site, before `php_fastcgi`.', 'heartbeatd' ),
+				'nginx'    => __( 'Include `integration/recipes/nginx/heartbeatd.conf` in the `server` block of the site.', 'heartbeatd' ),
+				'apache'   => __( 'Include `integration/recipes/apache/heartbeatd.conf` in the `VirtualHost` of the site.', 'heartbeatd' ),
+				'caddy'    => __( 'Import `integration/recipes/caddy/heartbeatd.caddyfile` in the block of the site, before `php_fastcgi`.', 'heartbeatd' ),
+				'lighttpd' => __( 'Include `integration/recipes/lighttpd/heartbeatd.conf` at the end of `lighttpd.conf`.', 'heartbeatd' ),
+				'varnish'  => __( 'Include `integration/recipes/varnish/heartbeatd.vcl` above the `vcl_recv` of the site.', 'heartbeatd' ),
 			),
 		),
 		'path-changed' => array(
@@ -136,9 +140,11 @@ function heartbeatd_findings() {
 			'meaning'  => __( 'Pages connect over event streams or long-poll, which need more of the server. Over HTTP/1.1 only two pages of a browser are connected at a time.', 'heartbeatd' ),
 			'fix'      => __( 'Pass the headers `Upgrade` and `Connection` on, over HTTP/1.1.', 'heartbeatd' ),
 			'fixes'    => array(
-				'nginx'  => __( 'Set `proxy_http_version 1.1`, `proxy_set_header Upgrade $http_upgrade` and `proxy_set_header Connection $connection_upgrade`.', 'heartbeatd' ),
-				'apache' => __( 'Add `upgrade=websocket` to `ProxyPass`.', 'heartbeatd' ),
-				'caddy'  => __( 'Use `reverse_proxy` without `header_up` for `Upgrade` and `Connection`.', 'heartbeatd' ),
+				'nginx'    => __( 'Set `proxy_http_version 1.1`, `proxy_set_header Upgrade $http_upgrade` and `proxy_set_header Connection $connection_upgrade`.', 'heartbeatd' ),
+				'apache'   => __( 'Add `upgrade=websocket` to `ProxyPass`.', 'heartbeatd' ),
+				'caddy'    => __( 'Use `reverse_proxy` without `header_up` for `Upgrade` and `Connection`.', 'heartbeatd' ),
+				'lighttpd' => __( 'Set `proxy.header = ( "upgrade" => "enable" )`.', 'heartbeatd' ),
+				'varnish'  => __( 'Use `return (pipe)` for WebSockets, and copy their headers in `vcl_pipe`.', 'heartbeatd' ),
 			),
 		),
 		'host-changed' => array(
@@ -174,7 +180,7 @@ function heartbeatd_findings() {
 			'severity' => 'error',
 			'text'     => __( 'A firewall or a CDN refuses requests to `{path}`.', 'heartbeatd' ),
 			'meaning'  => __( 'Pages cannot connect, or not over every transport: PHP answers their beats.', 'heartbeatd' ),
-			'fix'      => __( 'Find the rule that blocks the request in the log of the firewall, and exclude `{path}`.', 'heartbeatd' ),
+			'fix'      => __( 'Find the rule that blocks the request in the log of the firewall, and exclude `{path}`. For ModSecurity, include `integration/recipes/modsecurity/heartbeatd.conf`.', 'heartbeatd' ),
 		),
 		'captcha-page' => array(
 			'severity' => 'error',
@@ -199,6 +205,9 @@ function heartbeatd_findings() {
 			'text'     => __( 'A cache in front of heartbeatd stores its answers.', 'heartbeatd' ),
 			'meaning'  => __( 'A page may get what is meant for another page.', 'heartbeatd' ),
 			'fix'      => __( 'Exclude `{path}` from every cache.', 'heartbeatd' ),
+			'fixes'    => array(
+				'varnish' => __( 'Use `return (pass)` for `{path}` in `vcl_recv`.', 'heartbeatd' ),
+			),
 		),
 		'streams-held-back' => array(
 			'severity' => 'warning',
@@ -206,9 +215,10 @@ function heartbeatd_findings() {
 			'meaning'  => __( 'Pages without a WebSocket use long-poll, or see changes late.', 'heartbeatd' ),
 			'fix'      => __( 'Pass answers on while heartbeatd writes them. A CDN may hold them back, too.', 'heartbeatd' ),
 			'fixes'    => array(
-				'nginx'  => __( 'Set `proxy_http_version 1.1` and `proxy_buffering off`.', 'heartbeatd' ),
-				'apache' => __( 'Add `flushpackets=on` to `ProxyPass`.', 'heartbeatd' ),
-				'caddy'  => __( 'Remove `buffer_responses` and `response_buffers`.', 'heartbeatd' ),
+				'nginx'    => __( 'Set `proxy_http_version 1.1` and `proxy_buffering off`.', 'heartbeatd' ),
+				'apache'   => __( 'Add `flushpackets=on` to `ProxyPass`.', 'heartbeatd' ),
+				'caddy'    => __( 'Remove `buffer_responses` and `response_buffers`.', 'heartbeatd' ),
+				'lighttpd' => __( 'Set `server.stream-response-body = 2`.', 'heartbeatd' ),
 			),
 		),
 		'small-body-limit' => array(

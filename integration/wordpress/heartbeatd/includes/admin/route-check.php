@@ -47,14 +47,19 @@ function heartbeatd_does_site_answer() {
 }
 
 /**
- * Returns the name of the web server, if heartbeatd's documentation has recipes for it.
+ * Returns the name of the web server, if heartbeatd's documentation has recipes for it. Varnish is in
+ * front of another one.
  *
- * @return string 'nginx', 'apache', 'caddy', or empty.
+ * @return string 'varnish', 'nginx', 'apache', 'caddy', 'lighttpd', or empty.
  */
 function heartbeatd_web_server() {
-	$answer   = heartbeatd_fetch_route();
-	$software = is_wp_error( $answer ) ? ( $_SERVER['SERVER_SOFTWARE'] ?? '' ) : implode( ' ', (array) ( $answer[2]['server'] ?? '' ) ); // phpcs:ignore WordPress.Security.ValidatedSanitizedInput -- Only a known name is returned.
-	return preg_match( '/nginx|apache|caddy/i', $software, $match ) ? strtolower( $match[0] ) : '';
+	$answer = heartbeatd_fetch_route();
+	if ( is_wp_error( $answer ) ) {
+		$software = $_SERVER['SERVER_SOFTWARE'] ?? ''; // phpcs:ignore WordPress.Security.ValidatedSanitizedInput -- Only a known name is returned.
+	} else {
+		$software = implode( ' ', array_merge( (array) ( $answer[2]['via'] ?? '' ), (array) ( $answer[2]['server'] ?? '' ) ) );
+	}
+	return preg_match( '/varnish|nginx|apache|caddy|lighttpd/i', $software, $match ) ? strtolower( $match[0] ) : '';
 }
 
 /**
