@@ -57,18 +57,26 @@ func TestDoctorPrints(t *testing.T) {
 
 // TestDoctorNamesWebServers checks that fixes are for the web servers that the site may have.
 func TestDoctorNamesWebServers(t *testing.T) {
-	for _, c := range []struct{ server, via, url, want string }{
-		{"", "", "/heartbeat", "nginx Apache Caddy lighttpd Varnish HAProxy"},
-		{"cloudflare", "", "/heartbeat", "nginx Apache Caddy lighttpd Varnish HAProxy"},
-		{"nginx/1.22.1", "", "/heartbeat", "nginx HAProxy"},
-		{"Apache/2.4.62 (Debian)", "1.1 varnish (Varnish/7.1)", "/heartbeat", "Apache Varnish HAProxy"},
-		{"nginx/1.22.1", "", "http://elsewhere.invalid/heartbeat", "nginx Apache Caddy lighttpd Varnish HAProxy"},
+	const all = "nginx Apache Caddy lighttpd Varnish HAProxy"
+	for _, c := range []struct {
+		server, via, want string
+		isElsewhere       bool // heartbeatd is on another host name
+	}{
+		{want: all},
+		{server: "cloudflare", want: all},
+		{server: "nginx/1.22.1", want: "nginx HAProxy"},
+		{server: "Apache/2.4.62 (Debian)", via: "1.1 varnish (Varnish/7.1)", want: "Apache Varnish HAProxy"},
+		{server: "nginx/1.22.1", isElsewhere: true, want: all},
 	} {
 		site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header()["Server"], w.Header()["Via"] = []string{c.server}, []string{c.via}
 		}))
+		path := "/heartbeat"
+		if c.isElsewhere {
+			path = strings.Replace(site.URL, "127.0.0.1", "localhost", 1) + path
+		}
 		var out bytes.Buffer
-		d := &doctorCmd{Site: site.URL, URL: c.url, Client: apiclient.Client{API: site.URL, SiteID: "blog"}}
+		d := &doctorCmd{Site: site.URL, URL: path, Client: apiclient.Client{API: site.URL, SiteID: "blog"}}
 		_ = d.examine(t.Context(), &out) // checks fail
 		site.Close()
 		var named []string

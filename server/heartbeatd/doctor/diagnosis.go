@@ -135,6 +135,8 @@ func (d *checkup) diagnoseError(address string, err error) Finding {
 		return d.named("site-unreachable", "%s does not answer within %s.", host, d.timeout)
 	case strings.Contains(text, "refused"):
 		return d.named("site-unreachable", "%s refuses connections.", host)
+	case d.isDown && d.siteAnswers && strings.HasPrefix(address, d.base.String()): // Varnish, for a WebSocket
+		return d.named("server-down", "Its API does not answer either, and the web server closes the connection: %s", text)
 	default:
 		return d.named("site-unreachable", "%s: %s", host, text)
 	}
