@@ -18,7 +18,12 @@ const HEARTBEATD_ROUTE_TIMEOUT = 3;
 const HEARTBEATD_ROUTE_MAX_BYTES = 100000;
 
 /**
- * Sends a handshake for a WebSocket without its key, once in a request: heartbeatd refuses it after it
+ * A key of a WebSocket that heartbeatd refuses: it is not base64. HAProxy passes on keys of 24 characters only.
+ */
+const HEARTBEATD_INVALID_KEY = 'heartbeatd-checks-routes';
+
+/**
+ * Sends a handshake for a WebSocket with an invalid key, once in a request: heartbeatd refuses it after it
  * has seen the upgrade.
  *
  * @return array|WP_Error The HTTP status code, the body and the headers.
@@ -30,6 +35,7 @@ function heartbeatd_fetch_route() {
 			'Connection'             => 'Upgrade',
 			'Upgrade'                => 'websocket',
 			'Sec-WebSocket-Version'  => '13',
+			'Sec-WebSocket-Key'      => HEARTBEATD_INVALID_KEY,
 			'Sec-WebSocket-Protocol' => 'heartbeat.v1',
 		);
 		$answer  = heartbeatd_request_as_page( 'GET', heartbeatd_route_url( '/socket' ), $headers );
