@@ -21,7 +21,7 @@ export async function startProxy(t, backend, kind, scheme = 'http') {
 }
 
 // accepts tells whether a program listens on a port.
-const accepts = (port) => new Promise((resolve) => {
+export const accepts = (port) => new Promise((resolve) => {
 	const socket = connect(port, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false)).on('close', () => resolve(false))
 	socket.end()
 })
@@ -114,22 +114,15 @@ export function varnish() {
 	}
 }
 
-const apacheModules = ['mpm_event', 'authz_core', 'proxy', 'proxy_http', 'unique_id', 'security2']
+const loadModules = (...names) => names.map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so\n`).join('')
 
-// modsecurity is Apache with Debian's package of the core rule set at a paranoia level. It refuses
-// with 403. rules are lines of its configuration before the rule set.
-export function modsecurity({ level, rules = '' }) {
-	return (services, { folder, port, backend }) => {
-		const recommended = readFileSync('/etc/modsecurity/modsecurity.conf-recommended', 'utf8')
-		writeFileSync(`${folder}/modsecurity.conf`, recommended.replaceAll(/^(SecAuditLog|SecUnicodeMapFile|SecTmpDir|SecDataDir) .*$/gm, ''))
-		writeFileSync(`${folder}/apache.conf`, `
-ServerName localhost
-ServerRoot ${folder}
-DefaultRuntimeDir ${folder}
-PidFile ${folder}/apache.pid
-ErrorLog "|$cat >&2"
-${apacheModules.map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`).join('\n')}
-Listen 127.0.0.1:${port}
+// ruleSet returns lines of Apache's configuration: Debian's package of the core rule set at a paranoia
+// level. It refuses with 403. rules are lines before the rule set.
+export function ruleSet(folder, { level, rules = '' }) {
+	const recommended = readFileSync('/etc/modsecurity/modsecurity.conf-recommended', 'utf8')
+	writeFileSync(`${folder}/modsecurity.conf`, recommended.replaceAll(/^(SecAuditLog|SecUnicodeMapFile|SecTmpDir|SecDataDir) .*$/gm, ''))
+	return `
+${loadModules('unique_id', 'security2')}
 Include ${folder}/modsecurity.conf
 SecRuleEngine On
 SecAuditEngine Off
@@ -140,6 +133,21 @@ SecAction "id:900000,phase:1,nolog,pass,t:none,setvar:tx.paranoia_level=${level}
 ${rules}
 Include /etc/modsecurity/crs/crs-setup.conf
 Include /usr/share/modsecurity-crs/rules/*.conf
+`
+}
+
+// modsecurity is Apache with a rule set.
+export function modsecurity(rules) {
+	return (services, { folder, port, backend }) => {
+		writeFileSync(`${folder}/apache.conf`, `
+ServerName localhost
+ServerRoot ${folder}
+DefaultRuntimeDir ${folder}
+PidFile ${folder}/apache.pid
+ErrorLog "|$cat >&2"
+${loadModules('mpm_event', 'authz_core', 'proxy', 'proxy_http')}
+Listen 127.0.0.1:${port}
+${ruleSet(folder, rules)}
 <VirtualHost 127.0.0.1:${port}>
 	ProxyPreserveHost On
 	ProxyPass / http://${backend}/

@@ -4,14 +4,17 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { connect } from 'node:http2'
-import { createServer } from 'node:net'
+import { createConnection, createServer } from 'node:net'
+import { createServer as createTLSServer } from 'node:tls'
 import { once } from 'node:events'
 import { describe, test } from 'node:test'
 import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
+import { pipeline } from 'node:stream'
 import { promisify } from 'node:util'
-import { binary, startHeartbeatd } from '../browser/harness.mjs'
+import { binary, startHeartbeatd, until } from '../browser/harness.mjs'
 import { doctor, secret } from '../fronts/doctor.mjs'
+import { haproxy, makeCertificate, startProxy } from '../fronts/fronts.mjs'
 import { freePort } from '../setup/services.mjs'
 import { startSite } from './site.mjs'
 
@@ -32,16 +35,23 @@ function assertWell(report) {
 	assert.equal(report.checks.length, 17)
 }
 
-// socket opens a WebSocket, sends `say`, and returns the first frame that arrives.
-async function socket(url, say) {
+// handshake requests a WebSocket, and returns the answer and its connection.
+async function handshake(url, { localAddress, headers } = {}) {
 	const client = request(`${url}/heartbeat/socket`, {
+		localAddress,
 		headers: {
 			Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Protocol': 'heartbeat.v1',
-			'Sec-WebSocket-Key': Buffer.alloc(16, 7).toString('base64'), Origin: url,
+			'Sec-WebSocket-Key': Buffer.alloc(16, 7).toString('base64'), Origin: url, ...headers,
 		},
 	})
 	client.end()
-	const [answer, connection] = await once(client, 'upgrade')
+	const [answer, connection = answer] = await Promise.race([once(client, 'upgrade'), once(client, 'response')])
+	return [answer, connection]
+}
+
+// socket opens a WebSocket, sends `say`, and returns the first frame that arrives.
+async function socket(url, say) {
+	const [answer, connection] = await handshake(url)
 	assert.equal(answer.headers['sec-websocket-protocol'], 'heartbeat.v1')
 	const text = Buffer.from(JSON.stringify(say))
 	assert.ok(text.length > 125 && text.length < 65536)
@@ -56,6 +66,18 @@ async function socket(url, say) {
 		if (got.length >= from + length) return JSON.parse(got.subarray(from, from + length))
 	}
 	throw new Error('the socket ended without a frame')
+}
+
+// startHung starts a server that accepts connections, and answers nothing.
+async function startHung(t) {
+	const connections = []
+	const hung = createServer((connection) => connections.push(connection.on('error', () => {}).resume())).listen(0, '127.0.0.1')
+	await once(hung, 'listening')
+	t.after(() => {
+		for (const connection of connections) connection.destroy()
+		hung.close()
+	})
+	return { heartbeatd: `http://127.0.0.1:${hung.address().port}`, connections }
 }
 
 async function ticket(nonce) {
@@ -95,9 +117,28 @@ const HELD = {
 			edit: (text) => text.replace('reverse_proxy 127.0.0.1:8080', 'reverse_proxy 127.0.0.1:8080 {\n\t\t\tbuffer_responses\n\t\t}'), events: 'warning', socket: 'failed',
 		},
 	},
+	lighttpd: {
+		'event streams without stream-response-body': { edit: (text) => text.replace(/server.stream-response-body.*/, ''), events: 'warning' },
+		'WebSockets without the header upgrade': { edit: (text) => text.replace(/proxy.header.*/, ''), events: 'ok', socket: 'warning' },
+	},
+	haproxy: {
+		'the PROXY protocol': { edit: (text) => text.replace(/server heartbeatd .*/, '$& send-proxy'), events: 'failed', socket: 'failed', name: 'proxy-protocol' },
+	},
+	varnish: {
+		'WebSockets without pipe': { edit: (text) => text.replace('return (pipe)', 'return (pass)'), events: 'ok', socket: 'warning' },
+	},
+	modsecurity: {
+		'rules of level 4': { edit: (text) => text.replace('^/heartbeat/', '^/elsewhere/'), level: 4, events: 'failed', name: 'firewall' },
+	},
 }
 
-for (const kind of ['nginx', 'apache', 'caddy']) {
+// IN_FRONT have a recipe for admin-ajax.php, too.
+const IN_FRONT = ['nginx', 'apache', 'caddy']
+
+// CLOSE_EARLY notice that a page has closed a request before they write to it.
+const CLOSE_EARLY = ['nginx', 'caddy', 'haproxy']
+
+for (const kind of Object.keys(HELD)) {
 	describe(kind, () => {
 		test('only /heartbeat/ is routed to heartbeatd, and no check of the doctor fails', async (t) => {
 			const elsewhere = (site) => `http://localhost:${site.port}/heartbeat`
@@ -123,12 +164,15 @@ for (const kind of ['nginx', 'apache', 'caddy']) {
 			assert.deepEqual([found.socket.name, found.api.name], ['server-down', 'server-down'])
 
 			await server.restart()
+			// lighttpd and Varnish do not connect to a server at once that has refused a connection.
+			await until('the route to heartbeatd', async () => (await fetch(`${site.url}/heartbeat/poll`)).status !== 503)
 			assertWell(await doctor(server, site.url))
 		})
 
-		test('passes event streams on while they are written, over HTTP/2 too', async (t) => {
+		// Varnish has no HTTPS.
+		test('passes event streams on while they are written, over HTTP/2 too', { skip: kind === 'varnish' }, async (t) => {
 			const { server, site } = await start(t, kind, { http2: true })
-			const session = connect(`https://127.0.0.1:${site.port}`, { ca: readFileSync(site.cert) })
+			const session = connect(site.url, { ca: readFileSync(site.cert) })
 			t.after(() => session.destroy())
 			const stream = session.request({ ':path': '/heartbeat/events?test=1&id=7', 'accept-encoding': 'gzip, br' })
 			const [headers] = await once(stream, 'response')
@@ -138,15 +182,31 @@ for (const kind of ['nginx', 'apache', 'caddy']) {
 			const [bytes] = await once(stream, 'data')
 			assert.equal(String(bytes), ':7\n\n')
 			assert.ok(Date.now() - started < 5000, 'heartbeatd ends it after 10 s')
-			assertWell(await doctor(server, `https://127.0.0.1:${site.port}`, { env: { SSL_CERT_FILE: site.cert } }))
+			const report = await doctor(server, site.url, { env: { SSL_CERT_FILE: site.cert } })
+			assertWell(report)
+			const over = report.checks.find(({ check }) => check === 'http2').text
+			assert.match(over, ['nginx', 'caddy'].includes(kind) ? /does not offer them/ : /over HTTP\/2 as well/)
 		})
 
-		for (const [how, { edit, events, socket = 'ok' }] of Object.entries(HELD[kind])) {
+		test('heartbeatd limits the pages of a visitor by their address, which they cannot choose', async (t) => {
+			const { site } = await start(t, kind, { flags: ['--max-address-pages', '1'] })
+			const connect = async (localAddress, forged) => {
+				const [answer, connection] = await handshake(site.url, { localAddress, headers: forged && { 'X-Forwarded-For': forged } })
+				t.after(() => connection.destroy())
+				return answer.statusCode
+			}
+			assert.equal(await connect('127.0.0.2'), 101)
+			assert.equal(await connect('127.0.0.2'), 429)
+			assert.equal(await connect('127.0.0.2', '192.0.2.1'), 429)
+			assert.equal(await connect('127.0.0.3'), 101)
+		})
+
+		for (const [how, { edit, level, events, socket = 'ok', name = 'streams-held-back' }] of Object.entries(HELD[kind])) {
 			test(`the doctor finds ${how}`, async (t) => {
-				const { server, site } = await start(t, kind, { edit })
+				const { server, site } = await start(t, kind, { edit, level })
 				const found = Object.fromEntries((await doctor(server, site.url)).checks.map((check) => [check.check, check]))
 				assert.deepEqual([found.events.result, found.socket.result], [events, socket])
-				if (events !== 'ok') assert.equal(found.events.name, 'streams-held-back')
+				if (events !== 'ok') assert.equal(found.events.name, name)
 			})
 		}
 
@@ -154,6 +214,18 @@ for (const kind of ['nginx', 'apache', 'caddy']) {
 			const { server, site } = await start(t, kind, { plain: true })
 			assertWell(await doctor(server, site.url))
 		})
+
+		test('closes a poll to heartbeatd when the page closes it', { skip: !CLOSE_EARLY.includes(kind) }, async (t) => {
+			const { heartbeatd, connections } = await startHung(t)
+			const site = await startSite(t, kind, { heartbeatd, wordpress: await freePort() })
+			const page = request(`${site.url}/heartbeat/poll`).on('error', () => {})
+			page.end()
+			await until('the poll', () => connections.length)
+			page.destroy()
+			await until('its end', () => connections.every((connection) => connection.readableEnded || connection.destroyed))
+		})
+
+		if (!IN_FRONT.includes(kind)) return
 
 		test('in front of admin-ajax.php, with PHP to fall back to', async (t) => {
 			const { server, site } = await start(t, kind, { front: true })
@@ -180,17 +252,45 @@ for (const kind of ['nginx', 'apache', 'caddy']) {
 		})
 
 		test('falls back to PHP when heartbeatd hangs', async (t) => {
-			const connections = new Set()
-			const hung = createServer((connection) => connections.add(connection)).listen(0, '127.0.0.1')
-			await once(hung, 'listening')
-			t.after(() => {
-				for (const connection of connections) connection.destroy()
-				hung.close()
-			})
-			const heartbeatd = `http://127.0.0.1:${hung.address().port}`
+			const { heartbeatd } = await startHung(t)
 			const site = await startSite(t, kind, { heartbeatd, wordpress: await freePort(), front: true, impatient: true })
 			if (kind !== 'nginx') assert.match(String((await beat(site, { signed: 'a ticket' })).status), /50[24]/, 'these have already forwarded the body')
 			for (let i = 0; i < 2; i++) assert.equal((await beat(site, { signed: 'a ticket' })).tick.php, 'POST')
 		})
 	})
 }
+
+test('HAProxy passes WebSockets on to a web server with HTTP/2 only, with ws h1', async (t) => {
+	const { server, site } = await start(t, 'nginx', { http2: true })
+	for (const [ws, result] of [['', 'failed'], ['ws h1', 'ok']]) {
+		const front = await startProxy(t, site.url, haproxy({ server: `ssl verify none alpn h2 ${ws}` }))
+		const { checks } = await doctor(server, front.url)
+		assert.equal(checks.find(({ check }) => check === 'socket').result, result)
+	}
+})
+
+test('a program that only decrypts TLS needs nothing', async (t) => {
+	const { server, site } = await start(t, 'nginx')
+	makeCertificate(site.folder)
+	const [cert, key] = ['cert', 'key'].map((name) => readFileSync(`${site.folder}/${name}.pem`))
+	const tls = createTLSServer({ cert, key }, (outer) => {
+		const inner = createConnection(site.port, '127.0.0.1')
+		pipeline(outer, inner, outer, () => {})
+	}).listen(0, '127.0.0.1')
+	await once(tls, 'listening')
+	t.after(() => tls.close())
+	assertWell(await doctor(server, `https://127.0.0.1:${tls.address().port}`, { env: { SSL_CERT_FILE: `${site.folder}/cert.pem` } }))
+})
+
+test('ModSecurity at level 4 checks other paths, also those that begin with /heartbeat/', async (t) => {
+	const { server, site } = await start(t, 'modsecurity', { level: 4 })
+	assertWell(await doctor(server, site.url))
+	const status = async (path) => { // fetch would shorten the path
+		const asked = request({ host: '127.0.0.1', port: site.port, path: `${path}?q=<script>alert(1)</script>` }).end()
+		const [answer] = await once(asked, 'response')
+		return answer.resume().statusCode
+	}
+	assert.equal(await status('/heartbeat/poll'), 410)
+	assert.equal(await status('/heartbeat/%2e%2e/hello-world/'), 403)
+	assert.equal(await status('/heartbeat/poll/x'), 403)
+})

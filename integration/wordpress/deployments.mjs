@@ -132,6 +132,13 @@ function nosyFunction(parts) {
 // observe is code that observes a beat of the dashboard.
 export const observe = `heartbeatd_record_observation('dashboard', heartbeatd_foreign_callbacks()); return 1;`
 
+// WP-CLI is not installed: this is what the command prints.
+const cli = `class WP_CLI { static $out = array(); static function line($l) { self::$out[] = $l; } static function halt($c) {} }
+	require_once WP_PLUGIN_DIR . '/heartbeatd/includes/admin/cli.php'; heartbeatd_cli_status(); return WP_CLI::$out;`
+
+// findingsOfCLI returns the names of the findings of wp heartbeatd status.
+export const findingsOfCLI = async (ask) => (await ask(cli)).filter((line) => !line.startsWith('good')).map((line) => line.split(/ +/)[1])
+
 // deployments are the broken ones, by what is wrong. Only PHP can see what is inPHP.
 export const deployments = {
 	'a rule for static files': { finding: 'static-rule', edit: beside('location ~ \\.js$ { try_files $uri =404; }') },

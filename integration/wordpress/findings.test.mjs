@@ -9,7 +9,7 @@ import { dirname } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { binary } from '../browser/harness.mjs'
-import { deployments, observe, otherHome } from './deployments.mjs'
+import { deployments, findingsOfCLI, observe, otherHome } from './deployments.mjs'
 import { until } from './live/live.mjs'
 import { logIn, withPlugin } from './plugin.mjs'
 
@@ -25,7 +25,7 @@ test('broken deployments', { timeout: 600_000 }, async (t) => {
 		const named = async () => ({
 			settings: findingsIn(await (await request.get(`${site.url}/wp-admin/options-general.php?page=heartbeatd`)).text()),
 			health: findingsIn((await (await request.post(`${site.url}/wp-admin/admin-ajax.php`, { form })).json()).data.description),
-			cli: (await ask(cli)).filter((line) => !line.startsWith('good')).map((line) => line.split(/ +/)[1]),
+			cli: await findingsOfCLI(ask),
 		})
 		const all = (...names) => ({ settings: names, health: names, cli: names })
 
@@ -59,10 +59,6 @@ test('broken deployments', { timeout: 600_000 }, async (t) => {
 		}
 	})
 })
-
-// WP-CLI is not installed: this is what the command prints.
-const cli = `class WP_CLI { static $out = array(); static function line($l) { self::$out[] = $l; } static function halt($c) {} }
-	require_once WP_PLUGIN_DIR . '/heartbeatd/includes/admin/cli.php'; heartbeatd_cli_status(); return WP_CLI::$out;`
 
 // doctor returns the names of what the doctor finds, with the settings of WordPress.
 async function doctor(site, php) {

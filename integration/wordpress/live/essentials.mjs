@@ -3,11 +3,12 @@
 import assert from 'node:assert/strict'
 import { TRANSPORTS, hasLink, linked, newEditor, since, until } from './live.mjs'
 
-// everyTransport checks who answers beats over each transport, and that users see each other.
-export async function everyTransport({ site, php, person }) {
+// everyTransport checks who answers beats over each transport, and that users see each other. by begins
+// the names of the users.
+export async function everyTransport({ site, php, person }, by = 'by') {
 	const pages = {}
 	for (const client of TRANSPORTS) {
-		const { login } = newEditor(site, php, `by-${client}`)
+		const { login } = newEditor(site, php, `${by}-${client}`)
 		pages[client] = await (await person(login, { client })).open('/wp-admin/')
 		await linked(pages[client], client)
 		await answered(pages[client])
@@ -16,7 +17,7 @@ export async function everyTransport({ site, php, person }) {
 		assert.equal((await answered(page)).byPHP, !hasLink(client), client)
 		await until(`all users on the page over ${client}`, async () => {
 			if (!hasLink(client)) await answered(page)
-			return page.evaluate((names) => names.every((name) => document.querySelector('#heartbeatd-who').innerText.includes(name)), TRANSPORTS.map((name) => `by-${name}`))
+			return page.evaluate((names) => names.every((name) => document.querySelector('#heartbeatd-who').innerText.includes(name)), TRANSPORTS.map((name) => `${by}-${name}`))
 		})
 	}
 	await Promise.all(Object.values(pages).map((page) => page.context().close()))
