@@ -20,7 +20,7 @@ import (
 
 // undocumented are routes of pages for people, of their files, of the Go profiler, and of what answers
 // unknown paths.
-var undocumented = []string{"/", "/demo/avatar/{id:[1-9]}.svg", "/demo/{file:page\\.css|page\\.js|settings\\.js|jquery\\.js}", "/debug/pprof/", "/debug/pprof/profile", "/debug/pprof/trace", "/debug/pprof/symbol", "/api/v1/"}
+var undocumented = []string{"/", "/demo/avatar/{id:[1-9]}.svg", "/demo/{file:uplot\\.(?:css|js)}", "/demo/{file:[a-z]+\\.(?:css|js)}", "/debug/pprof/", "/debug/pprof/profile", "/debug/pprof/trace", "/debug/pprof/symbol", "/api/v1/"}
 
 // TestRoutesAreDocumented compares the routes of both listeners with docs/openapi.yaml.
 func TestRoutesAreDocumented(t *testing.T) {
