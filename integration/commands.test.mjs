@@ -50,13 +50,14 @@ const ELSEWHERE = [
 	[/integration\/cluster\/faults -pages/, 'integration/cluster/faults/faults_test.go', 'func Test'],
 	[/integration\/attack$/, 'integration/attack/attack_test.go', 'func TestMutatedInputs'],
 	[/integration\/wordpress\/findings.mjs$/, 'integration/wordpress/files.test.mjs', 'findings.mjs'],
+	[/^make package$|^apt (install|purge) |^cat \/etc\/heartbeatd\.secret$/, 'integration/package/package.test.mjs', "'dpkg', '--install'"],
 	[/^make build$/, 'integration/browser/harness.mjs', "'build'"],
 ]
 
 const NOT_RUN = [
 	[/^make (test|test-fast|check)$|^go test \.\/server\/room$|integration\/docs\.test\.mjs$/, 'make test, of which this is a part'],
 	[/^git clone /, 'the tests run in a clone'],
-	[/^make (bench|explore|outdated|fuzz|attack|faults|package)|^FUZZ_TIME=|integration\/(load|tenants)|-exhaust$|-bench |standins\/table|requests\.test/, 'it measures for minutes, or needs the network'],
+	[/^make (bench|explore|outdated|fuzz|attack|faults)|^FUZZ_TIME=|integration\/(load|tenants)|-exhaust$|-bench |standins\/table|requests\.test/, 'it measures for minutes, or needs the network'],
 	[/^make wordpress$/, 'it runs until somebody stops it; the parts of integration/wordpress/try.mjs are those of all live tests'],
 	[/^(wp|\.\/heartbeatd|heartbeatd) [a-z]+( [a-z]+)?$/, 'it only names the command'],
 	[/^ssh /, 'it needs another machine'],
