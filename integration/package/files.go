@@ -56,7 +56,7 @@ func zipPlugin(name string, modified time.Time) error {
 // its first line.
 var scripts = []struct{ name, file string }{
 	{"jquery", "server/demosite/page/jquery.js"},
-	{"uplot", "server/console/page/uplot.js"},
+	{"uplot", "server/uplot/uplot.js"},
 }
 
 // writeSBOM writes an SBOM in the form of CycloneDX beside a program: its Go modules, as the

@@ -46,7 +46,7 @@ func writeLicences(file string, programs []string) error {
 			return err
 		}
 	}
-	if err := addLicences(&text, "uPlot", "server/console/page"); err != nil {
+	if err := addLicences(&text, "uPlot", "server/uplot"); err != nil {
 		return err
 	}
 	return os.WriteFile(file, text.Bytes(), 0o644)
