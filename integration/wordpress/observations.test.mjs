@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { test } from 'node:test'
+import { until } from '../browser/harness.mjs'
 import { addMuPlugin, beat, claimsOf, connected, logIn, nativeHandles, withPlugin } from './plugin.mjs'
 
 test('observations of beats', { timeout: 300_000 }, async (t) => {
@@ -27,7 +28,7 @@ test('observations of beats', { timeout: 300_000 }, async (t) => {
 			assert.equal(loaded(), 'no')
 			addMuPlugin(site, 'nosy', `function nosy($response) { return $response; }\nadd_filter('heartbeat_send', 'nosy');`)
 			assert.equal(await admin.beat('dashboard'), false)
-			assert.equal(loaded(), 'yes')
+			await until('what the beat does after its answer', () => loaded() === 'yes')
 			remove('nosy')
 			await admin.beat('profile') // Changes which plugins are active.
 			remove('loaded')
