@@ -170,7 +170,7 @@ for (const kind of Object.keys(HELD)) {
 		})
 
 		// Varnish has no HTTPS.
-		test('passes event streams on while they are written, over HTTP/2 too', { skip: kind === 'varnish' }, async (t) => {
+		if (kind !== 'varnish') test('passes event streams on while they are written, over HTTP/2 too', async (t) => {
 			const { server, site } = await start(t, kind, { http2: true })
 			const session = connect(site.url, { ca: readFileSync(site.cert) })
 			t.after(() => session.destroy())
@@ -215,7 +215,7 @@ for (const kind of Object.keys(HELD)) {
 			assertWell(await doctor(server, site.url))
 		})
 
-		test('closes a poll to heartbeatd when the page closes it', { skip: !CLOSE_EARLY.includes(kind) }, async (t) => {
+		if (CLOSE_EARLY.includes(kind)) test('closes a poll to heartbeatd when the page closes it', async (t) => {
 			const { heartbeatd, connections } = await startHung(t)
 			const site = await startSite(t, kind, { heartbeatd, wordpress: await freePort() })
 			const page = request(`${site.url}/heartbeat/poll`).on('error', () => {})
