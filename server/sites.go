@@ -118,10 +118,12 @@ func (l *sites) membersOf(network string) (n int) {
 func (l *sites) forgetIdle(used map[string]bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now := time.Now()
+	l.counters.MakeRoom(now)
 	for id, st := range l.members {
 		if !used[id] && st.isUnused() {
 			delete(l.members, id)
-			l.counters.Keep(id, st.phpBeats, time.Now())
+			l.counters.Keep(id, st.phpBeats, now)
 		}
 	}
 }

@@ -40,11 +40,15 @@ type minute struct {
 // Kept are the counters of sites that the node does not serve at the moment, by site.
 type Kept map[string]*Counter
 
-// Keep keeps the counter of a site, if there is room.
-func (k Kept) Keep(site string, c *Counter, now time.Time) {
+// MakeRoom removes the counters that count nothing any more, if there is no room. It is called before some are kept.
+func (k Kept) MakeRoom(now time.Time) {
 	if len(k) >= maxKept {
 		maps.DeleteFunc(k, func(_ string, kept *Counter) bool { return kept.isEmpty(now) })
 	}
+}
+
+// Keep keeps the counter of a site, if there is room.
+func (k Kept) Keep(site string, c *Counter, now time.Time) {
 	if len(k) < maxKept && !c.isEmpty(now) {
 		k[site] = c
 	}

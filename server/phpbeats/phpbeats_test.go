@@ -58,6 +58,7 @@ func TestKept(t *testing.T) {
 	later := now.Add(2 * Span)
 	b := new(Counter)
 	b.Add(nil, 1, later)
+	kept.MakeRoom(later)
 	if kept.Keep("b", b, later); len(kept) != 2 {
 		t.Errorf("%d counters are kept, want those with beats", len(kept))
 	}
