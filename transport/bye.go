@@ -13,7 +13,7 @@ import (
 // this table with that of docs/protocol.md.
 const (
 	CodeProtocol = 4000 // the client broke the protocol: stop using this transport
-	CodeDraining = 4001 // this node is going away: reconnect after retry_after_ms
+	CodeDraining = 4001 // this node is going away, or has just stood still: reconnect after retry_after_ms
 	CodeSlow     = 4002 // the client reads too slowly: reconnect after retry_after_ms
 	CodeTicket   = 4003 // the ticket is refused, expired or revoked: reconnect with a newer one
 	CodeReplaced = 4004 // the page reconnected: another connection has its connection id
