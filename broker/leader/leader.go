@@ -1,4 +1,4 @@
-// Package leader reads a stream of NATS from its leader.
+// Package leader reads a stream of NATS from its leader. It repeats requests that get no answer.
 package leader
 
 import (
@@ -16,14 +16,14 @@ var ErrNone = fmt.Errorf("the stream has no leader: %w", jetstream.ErrNoStreamRe
 
 // Stream returns a stream with the info of its leader.
 func Stream(ctx context.Context, js jetstream.JetStream, name string) (jetstream.Stream, error) {
-	stream, err := js.Stream(ctx, name)
+	stream, err := ask(ctx, func(ctx context.Context) (jetstream.Stream, error) { return js.Stream(ctx, name) })
 	if err != nil {
 		return nil, err
 	}
 	return stream, check(stream.CachedInfo())
 }
 
-// Info requests the info of a stream from its leader.
+// Info requests the info of a stream from its leader, once: two calls at a time would write the stream's cache.
 func Info(ctx context.Context, stream jetstream.Stream) (*jetstream.StreamInfo, error) {
 	info, err := stream.Info(ctx)
 	if err != nil {
@@ -52,7 +52,7 @@ func Last(ctx context.Context, js jetstream.JetStream, stream, subject string) (
 		return nil, err
 	}
 	to := prefix(js.Options()) + "STREAM.MSG.GET." + stream
-	answer, err := js.Conn().RequestWithContext(ctx, to, request)
+	answer, err := ask(ctx, func(ctx context.Context) (*nats.Msg, error) { return js.Conn().RequestWithContext(ctx, to, request) })
 	if err != nil {
 		return nil, fmt.Errorf("no answer from NATS, whose user needs the permission to publish to %s: %w", to, err)
 	}

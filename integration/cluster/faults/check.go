@@ -6,12 +6,14 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/integration/cluster/backend"
+	"github.com/heartbeatd/heartbeatd/integration/cluster/machine"
 )
 
 const (
@@ -35,12 +37,13 @@ type view struct {
 	wrongAt time.Time // when it was last wrong
 	last    difference
 	err     error
-	missing map[place]bool // in the last comparison; nil before the first
+	missing map[place]bool // in the last comparison; nil before the first one that counts
 	left    map[place]bool // entries that were there and then missing, though nobody left
 }
 
-// compare compares the view with the truth, and reports whether it is right.
-func (v *view) compare() bool {
+// compare compares the view with the truth, and reports whether it is right. Whole says that every node reads and
+// writes presence: until then entries come and go, since a node without NATS cannot renew them.
+func (v *view) compare(whole bool) bool {
 	begun := time.Now()
 	v.last, v.err = v.read()
 	if v.err != nil {
@@ -53,7 +56,9 @@ func (v *view) compare() bool {
 			v.left[k] = true
 		}
 	}
-	v.missing = missing
+	if whole {
+		v.missing = missing
+	}
 	if !v.last.isNone() {
 		v.wrongAt = begun
 	}
@@ -121,11 +126,12 @@ type rightness struct {
 func (c *cluster) untilRight(ctx context.Context, since time.Time) (r rightness) {
 	views := c.views()
 	limit := since.Add(c.allowed())
-	judged := false
+	judged, whole := false, false
 	for ctx.Err() == nil {
+		whole = whole || c.isWhole()
 		right := true
 		for _, v := range views {
-			right = v.compare() && right
+			right = v.compare(whole) && right
 		}
 		if now := time.Now(); now.After(limit) && !judged {
 			judged = true
@@ -153,6 +159,14 @@ func (c *cluster) untilRight(ctx context.Context, since time.Time) (r rightness)
 		r.wrong = append(r.wrong, fmt.Sprintf("after %v still wrong: %s", time.Since(since).Round(time.Second), strings.Join(still, ", ")))
 	}
 	return r
+}
+
+// isWhole reports whether every node reads and writes presence.
+func (c *cluster) isWhole() bool {
+	return !slices.ContainsFunc(c.nodes, func(n *machine.Node) bool {
+		status, broken := n.Ready()
+		return status != http.StatusOK || slices.Contains(broken, "nats") || slices.Contains(broken, "jetstream") || slices.Contains(broken, "presence")
+	})
 }
 
 // describe names a few entries with the pages that they are of.

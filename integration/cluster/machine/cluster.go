@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker/problem"
 )
 
 const (
@@ -133,20 +135,27 @@ func StartNode(i int, program, dir, logs string, servers []*Server, ttl time.Dur
 	return n, n.Start()
 }
 
-// Ready returns the status of /readyz, 0 if there is no answer.
-func (n *Node) Ready() int {
+// Ready returns the status of /readyz, 0 if there is no answer, and the names of the parts that do not work.
+func (n *Node) Ready() (status int, broken []string) {
 	r, err := (&http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}).Get("http://" + n.Admin + "/readyz")
 	if err != nil {
-		return 0
+		return 0, nil
 	}
-	_ = r.Body.Close()
-	return r.StatusCode
+	defer func() { _ = r.Body.Close() }()
+	var answer struct{ Reasons []problem.Problem }
+	if err := json.NewDecoder(r.Body).Decode(&answer); err != nil {
+		return 0, nil
+	}
+	for _, p := range answer.Reasons {
+		broken = append(broken, p.Name)
+	}
+	return r.StatusCode, broken
 }
 
 // WaitReady waits until the node is ready.
 func (n *Node) WaitReady() error {
 	for deadline := time.Now().Add(readyWait); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		if n.Ready() == http.StatusOK {
+		if status, _ := n.Ready(); status == http.StatusOK {
 			return nil
 		}
 		if n.HasEnded() {
