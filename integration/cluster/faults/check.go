@@ -41,8 +41,8 @@ type view struct {
 	left    map[place]bool // entries that were there and then missing, though nobody left
 }
 
-// compare compares the view with the truth, and reports whether it is right. Whole says that every node reads and
-// writes presence: until then entries come and go, since a node without NATS cannot renew them.
+// compare compares the view with the truth, and reports whether it is right. whole says that every node reads and
+// writes presence: before, entries come and go, since a node without NATS cannot renew them.
 func (v *view) compare(whole bool) bool {
 	begun := time.Now()
 	v.last, v.err = v.read()
@@ -56,8 +56,8 @@ func (v *view) compare(whole bool) bool {
 			v.left[k] = true
 		}
 	}
-	if whole {
-		v.missing = missing
+	if v.missing = missing; !whole {
+		v.missing = nil
 	}
 	if !v.last.isNone() {
 		v.wrongAt = begun
@@ -126,9 +126,9 @@ type rightness struct {
 func (c *cluster) untilRight(ctx context.Context, since time.Time) (r rightness) {
 	views := c.views()
 	limit := since.Add(c.allowed())
-	judged, whole := false, false
+	judged := false
 	for ctx.Err() == nil {
-		whole = whole || c.isWhole()
+		whole := c.isWhole()
 		right := true
 		for _, v := range views {
 			right = v.compare(whole) && right
