@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -179,6 +181,40 @@ func TestReloadedLimits(t *testing.T) {
 	}
 	if out.Code() != transport.CodeSlow {
 		t.Errorf("the queue is above its limit: closed with %d", out.Code())
+	}
+}
+
+// TestReloadWhilePageEnters changes the limit of beats while a page waits to be added to the sessions.
+func TestReloadWhilePageEnters(t *testing.T) {
+	n := newNode(t)
+	entered := make(chan *session)
+	n.sessions.mu.Lock()
+	claims := claimsFor("1")
+	go func() {
+		s, _, err := n.sessions.enter(&n.shared, n.sites.get(demoSite), sessionKey{demoSite, 1, "0123456789"}, &claims)
+		if err != nil {
+			t.Error(err)
+		}
+		entered <- s
+	}()
+	stacks := make([]byte, 1<<20)
+	until(t, "the page waits", func() bool {
+		all := string(stacks[:runtime.Stack(stacks, true)])
+		return slices.ContainsFunc(strings.Split(all, "\n\n"), func(of string) bool {
+			return strings.Contains(of, "[sync.Mutex.Lock") && strings.Contains(of, ".(*sessions).enter(")
+		})
+	})
+	n.clients.SetMax(limit.Max{MaxBeats: 1})
+	n.sessions.mu.Unlock()
+	s := <-entered
+	if s == nil {
+		return
+	}
+	s.timer.Stop()
+	s.mu.Unlock()
+	defer n.sessions.forget(s)
+	if got := s.beats.Limit(); got != 1 {
+		t.Errorf("the page may beat %v times a second, want 1", got)
 	}
 }
 

@@ -38,9 +38,10 @@ func (l *sessions) find(key sessionKey) *session {
 
 // enter returns the session of a key, locked, and makes it if there is none.
 func (l *sessions) enter(of *shared, st *site, key sessionKey, claims *ticket.Claims) (s *session, resumed bool, err error) {
-	budgets, limits := of.broker.Budgets(), of.clients.Max()
+	budgets := of.broker.Budgets()
 	for {
 		l.mu.Lock()
+		limits := of.clients.Max() // read with the lock: a reload changes it, and then those of the sessions in l
 		s, found := l.byKey[key]
 		if err := l.reserve(budgets.Sessions, key, found, limits.MaxUserPages); err != nil {
 			l.mu.Unlock()
