@@ -124,6 +124,17 @@ test('a network', { timeout: 300_000 }, async (t) => {
 			for (const page of [here, there]) await page.waitForSelector('#wp-auth-check-wrap:not(.hidden)', { state: 'attached', timeout: 90_000 })
 		})
 
+		await t.test('an activation for the network forgets the samples of all sites', () => {
+			const since = (ago) => php(`require_once ABSPATH . 'wp-admin/includes/plugin.php';
+				deactivate_plugins('heartbeatd/heartbeatd.php');
+				foreach (array(1, 2) as $id) update_blog_option($id, 'heartbeatd_samples', array('since' => time() - ${ago}, 'days' => array()));
+				$r = activate_plugin('heartbeatd/heartbeatd.php', '', true); if (is_wp_error($r)) throw new Exception($r->get_error_message());
+				foreach (array(1, 2) as $id) { switch_to_blog($id); $since[] = heartbeatd_samples()['since']; restore_current_blog(); }
+				return $since;`)
+			assert.deepEqual(since(100), [0, 0])
+			assert.ok(since(-100)[1] > 0, 'beats after the activation count')
+		})
+
 		await t.test('uninstalling removes all data on every site', () => {
 			const serial = php(`return (float) heartbeatd_increase_site_serial();`)
 			php(`foreach (array(1, 2) as $id) { switch_to_blog($id); update_option('heartbeatd', array('site' => 'x')); update_option('heartbeatd_samples', array('since' => $id, 'days' => array()), false); restore_current_blog(); }

@@ -103,13 +103,15 @@ function heartbeatd_record_sample() {
 }
 
 /**
- * Returns the stored samples.
+ * Returns the stored samples. Those from before the plugin was activated for the network are forgotten: while
+ * it was not active, it counted no beats.
  *
  * @return array{since: int, days: array<string, array>} `since` is 0 if no beat was chosen yet.
  */
 function heartbeatd_samples() {
 	$stored = get_option( 'heartbeatd_samples' );
-	if ( isset( $stored['since'], $stored['days'] ) && is_array( $stored['days'] ) ) {
+	$active = is_multisite() ? (array) get_site_option( 'active_sitewide_plugins' ) : array(); // With the time of each activation.
+	if ( isset( $stored['since'], $stored['days'] ) && is_array( $stored['days'] ) && $stored['since'] >= (int) ( $active[ plugin_basename( HEARTBEATD_PLUGIN_FILE ) ] ?? 0 ) ) {
 		return $stored;
 	}
 	return array(
@@ -119,7 +121,7 @@ function heartbeatd_samples() {
 }
 
 /**
- * Forgets the samples when the plugin is activated: while it was not active, it counted no beats.
+ * Forgets the samples of the site when the plugin is activated.
  */
 function heartbeatd_forget_samples() {
 	delete_option( 'heartbeatd_samples' );
