@@ -1,6 +1,5 @@
-// What pages see of plugins that hang on the hooks of a beat: over a WebSocket, by HTTP and from PHP the
-// same handles with the same values as with core's client, also in beats that heartbeatd answers.
-// Events beat in the same way as long-polls. All plugins of
+// What pages see of plugins that hang on the hooks of a beat: on every transport the same handles with
+// the same values as with core's client, also in beats that heartbeatd answers. All plugins of
 // plugins/beats are active, and the site has a persistent object cache.
 
 import assert from 'node:assert/strict'
@@ -10,7 +9,7 @@ import { ACTING, OWN_HANDLES, SCREENS, SILENT, TURNING, activate, native, openCe
 import { addMuPlugin, hasLink, tickOf, withLive } from './live.mjs'
 import { startRedis } from './redis.mjs'
 
-const CLIENTS = ['core', 'websocket', 'longpoll', 'post']
+const CLIENTS = ['core', 'websocket', 'events', 'longpoll', 'post']
 const LINKED = CLIENTS.filter(hasLink)
 const LOCKS = 'wp-check-locked-posts'
 const PACE = 60
@@ -22,7 +21,7 @@ const ASKED = [[], [], OWN_HANDLES, ['prefix-asked']]
 const SEEN = { ...ACTING, 'option-switch': SCREENS, 'file-switch': SCREENS }
 delete SEEN['writes-user-meta']
 
-test('ticks with plugins', { timeout: 600_000 }, async (t) => {
+test('ticks with plugins', { timeout: 800_000 }, async (t) => {
 	await withLive(t, async (live) => {
 		const { site, php } = live
 		const author = site.users.author.id
