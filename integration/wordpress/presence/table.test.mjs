@@ -1,5 +1,6 @@
 // A page beside a Presence API plugin whose rows all expire after the same time: that plugin's
-// row of the page goes when the page ends and does not come back, and rows that PHP writes stay.
+// row of the page goes when the page ends and does not come back, and rows that PHP writes stay. Version
+// 0.1.14 has no actions: PHP recognizes changes by the statements.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -87,9 +88,9 @@ test('rows of older versions of the Presence API plugin', { timeout: 600_000 }, 
 			const set = () => php(`wp_set_presence('admin/online', 'session-x', array('screen' => 'x'), ${anna.id}); return 1;`)
 			const inRoom = () => watching.evaluate(() => wp.heartbeat.room('admin/online').entries.some((entry) => entry.client_id === 'session-x'))
 			set()
-			await until('the row in the live room', inRoom, 45)
+			await until('the row in the live room', inRoom, SOON)
 			php(`wp_remove_presence('admin/online', 'session-x'); return 1;`)
-			await until('the row to go from the live room', async () => !(await inRoom()), 45)
+			await until('the row to go from the live room', async () => !(await inRoom()), SOON)
 			set()
 			await steady('a row that PHP has written again', 'session-x', true, 45)
 		})
@@ -98,6 +99,28 @@ test('rows of older versions of the Presence API plugin', { timeout: 600_000 }, 
 			assert.ok('presence-ping' in await handles(watching))
 			await watching.evaluate(() => jQuery(document).off('heartbeat-send.stand-in'))
 			assert.deepEqual(Object.keys(await handles(watching)).filter((handle) => handle.startsWith('presence-')), [])
+		})
+	})
+})
+
+test('rows of a version without actions', { timeout: 300_000 }, async (t) => {
+	await withStandIn(t, '0.1.14', async ({ person, php }) => {
+		const [anna, otto] = [await person('editor'), await person('admin')]
+		const watching = await otto.open('/wp-admin/index.php')
+		await linked(watching, 'any')
+
+		await t.test('that plugin shows a newcomer at once', async () => {
+			const page = await anna.open('/wp-admin/about.php')
+			await until('the newcomer', async () => (await watching.locator('#wp-admin-bar-presence-online').innerText()).includes('Editor: (about)'), SOON)
+			await page.close()
+		})
+
+		await t.test('what PHP writes and removes is known at once', async () => {
+			const isThere = () => watching.evaluate(() => wp.heartbeat.room('admin/online').entries.some((entry) => entry.client_id === 'session-x'))
+			php(`wp_set_presence('admin/online', 'session-x', array('screen' => 'x'), ${anna.id}); return 1;`)
+			await until('the row in the live room', isThere, SOON)
+			php(`wp_remove_presence('admin/online', 'session-x'); return 1;`)
+			await until('the row to go from the live room', async () => !(await isThere()), SOON)
 		})
 	})
 })
