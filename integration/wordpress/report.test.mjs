@@ -68,6 +68,16 @@ test('the status report', { timeout: 300_000 }, async (t) => {
 			assert.deepEqual(details.sort(), [[false, false], [true, true]])
 		})
 
+		await t.test('says why a callback cannot be observed', async () => {
+			addMuPlugin(site, 'nosy', `add_action('wp_ajax_heartbeat', 'nosy_first', 0); function nosy_first() {}
+				class Nosy_Magic { function __call($name, $values) { return $values[0]; } } add_filter('heartbeat_send', array(new Nosy_Magic, 'on'));`)
+			const items = await report(well(), `heartbeatd_reset_observations(); heartbeatd_record_observation('dashboard', heartbeatd_foreign_callbacks());`)
+			const about = (name) => items.find(({ text }) => text.includes(name))?.detail
+			assert.match(about('nosy_first'), /runs before WordPress answers a beat, so what it does cannot be observed/)
+			assert.match(about('Nosy_Magic'), /is a magic method, so what it does cannot be attributed to any code/)
+			addMuPlugin(site, 'nosy', '')
+		})
+
 		await t.test('counts the pages that had a link, as browsers report', async () => {
 			const about = async (...counts) => (await report(well(), reported(...counts))).filter(({ text, detail }) => /had a link/.test(text + detail)).map(({ name, text, detail }) => `${name}: ${detail || text}`)
 			assert.deepEqual(await about(3, 20), ['pages-without-link: Users whose last page had a link to heartbeatd: 3 of 20.'])
