@@ -30,7 +30,7 @@ func (s *Server) routes() (r *mux.Router, ajax, post http.Handler) {
 	base.Use(s.crossOrigin)
 	post, ajax = transport.Post(s.clients, s.admitBeat), http.HandlerFunc(s.adminAjax)
 	base.Methods("GET").Path("/socket").Handler(s.socket)
-	base.Methods("POST").Path("/open").HandlerFunc(s.requests.Open)
+	base.Methods("POST").Path("/open").HandlerFunc(s.forwarder.Elsewhere(s.requests.Open))
 	base.Methods("GET").Path("/poll").HandlerFunc(s.forwarder.Handler("poll"))
 	base.Methods("GET").Path("/events").HandlerFunc(s.forwarder.Handler("events"))
 	base.Methods("POST").Path("/beat").Headers(transport.SessionHeader, "").HandlerFunc(s.forwarder.Handler("beat"))

@@ -13,8 +13,10 @@
 //
 // If the client goes away, the forwarder sends cancel, and the context of the handler ends. If the
 // forwarder is gone, the handler cannot write its next part. If the home is gone, nobody hears its
-// subject, and the client gets 410 at once. If the forwarder stops, it asks the home to answer its polls
-// at once: the client polls again, over another node.
+// subject, and the client gets 410 at once; if the home has lost NATS, after a few seconds. If the
+// forwarder has lost NATS, it redirects the client to the same address: the load balancer may send that
+// request to another node. If the forwarder stops, it asks the home to answer its polls at once: the
+// client polls again, over another node.
 package forward
 
 import (
@@ -42,6 +44,9 @@ const (
 	maxRequests = 20_000
 	// partWait is how long a part of a response may take: a poll waits PollWait.
 	partWait = transport.PollWait + 5*time.Second
+	// reachAfter is how long the first part may take before the forwarder asks whether the home is there,
+	// and reachWait how long the answer may take.
+	reachAfter, reachWait = 3 * time.Second, 2 * time.Second
 	// lastWait is how long the last requests may take when the node stops.
 	lastWait = 500 * time.Millisecond
 	// maxClose is the largest body of a close, in bytes.
@@ -127,6 +132,9 @@ func (f *Forwarder) Handler(name string) http.HandlerFunc {
 			local(w, r)
 			return
 		}
+		if f.elsewhere(w, r) {
+			return
+		}
 		if !f.begin() {
 			f.results.WithLabelValues(refused).Inc()
 			transport.Refuse(w, errTooMany)
@@ -176,7 +184,7 @@ func (f *Forwarder) end() {
 // pass passes a request on, and writes the parts of the response.
 func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, name string) {
 	if err := f.working.Err(); err != nil {
-		f.refuse(w, err)
+		f.refuse(w, r, err)
 		return
 	}
 	body, err := transport.ReadBody(r, transport.MaxFrame, f.Limits)
@@ -188,26 +196,19 @@ func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, 
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	m := request(r, home, session, name, body.Bytes)
-	finished := make(chan struct{})
-	unneeded := context.AfterFunc(f.working, func() {
-		defer close(finished)
-		f.finish(ctx, home, session, name)
-		cancel()
-	})
-	defer func() {
-		cancel()
-		if !unneeded() {
-			<-finished
-		}
-	}()
+	defer f.endWithNode(ctx, cancel, home, session, name)()
 	defer func() { _ = f.Broker.Tell(message(home, "cancel", m.Header.Get(idField))) }() // nothing, if the response has ended
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Time{}) // the deadline of a request would end a poll
+	unreached := f.watchHome(ctx, cancel, home)
 	for begun := false; ; begun = true {
 		part, err := f.ask(ctx, m)
+		if !begun && unreached() && err != nil {
+			err = nats.ErrNoResponders
+		}
 		switch {
 		case err != nil && !begun:
-			f.refuse(w, err)
+			f.refuse(w, r, err)
 			return
 		case err != nil && f.working.Err() != nil && name == "events":
 			return // the page requests the next stream
@@ -232,6 +233,22 @@ func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, 
 			return
 		}
 		m = message(home, "more", m.Header.Get(idField))
+	}
+}
+
+// endWithNode ends a request with cancel when this node stops. The function that it returns ends the request now.
+func (f *Forwarder) endWithNode(ctx context.Context, cancel func(), home, session, name string) (end func()) {
+	finished := make(chan struct{})
+	unneeded := context.AfterFunc(f.working, func() {
+		defer close(finished)
+		f.finish(ctx, home, session, name)
+		cancel()
+	})
+	return func() {
+		cancel()
+		if !unneeded() {
+			<-finished
+		}
 	}
 }
 
@@ -261,7 +278,7 @@ func (f *Forwarder) ask(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 
 // refuse answers a request whose session cannot be reached. If its node is gone, the page opens
 // another session.
-func (f *Forwarder) refuse(w http.ResponseWriter, err error) {
+func (f *Forwarder) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	result := f.resultOf(err, unreachable)
 	f.results.WithLabelValues(result).Inc()
 	switch result {
@@ -270,6 +287,9 @@ func (f *Forwarder) refuse(w http.ResponseWriter, err error) {
 	case gone:
 		transport.Refuse(w, transport.ErrGone)
 	default:
+		if f.elsewhere(w, r) {
+			return
+		}
 		w.Header().Set("Cache-Control", "no-store")
 		http.Error(w, "the node of this session cannot be reached", http.StatusServiceUnavailable)
 	}

@@ -178,7 +178,19 @@ func newCheckup(c Config) (*checkup, error) {
 	c.patience, c.late = cmp.Or(c.patience, c.timeout/2), cmp.Or(c.late, c.timeout/5)
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: c.roots}
-	return &checkup{Config: c, site: site, base: base, origin: originOf(origin), users: users, http: apiclient.NewHTTPClient(transport)}, nil
+	client := apiclient.NewHTTPClient(transport)
+	client.CheckRedirect = followNode
+	return &checkup{Config: c, site: site, base: base, origin: originOf(origin), users: users, http: client}, nil
+}
+
+// followNode follows the redirects of a node without NATS to the same address, as browsers do, and no others.
+func followNode(r *http.Request, via []*http.Request) error {
+	const most = 3 // see maxHops in package forward
+	first := via[0].URL
+	if r.Response.StatusCode != http.StatusTemporaryRedirect || r.URL.Host != first.Host || r.URL.Path != first.Path || len(via) > most {
+		return http.ErrUseLastResponse
+	}
+	return nil
 }
 
 // shown returns a URL for an error, without its password.
