@@ -13,30 +13,23 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// TestProfiles asks for profiles as the operator, and as others.
+// TestProfiles asks for profiles as the operator, and as others. Without a key nobody is the operator: a web
+// server on this machine may pass on the requests of others without saying so.
 func TestProfiles(t *testing.T) {
 	const here, elsewhere = "127.0.0.1:5000", "192.0.2.7:5000"
-	forwarded, foreign := http.Header{"X-Forwarded-For": {"192.0.2.7"}}, http.Header{"Origin": {"https://evil.example"}}
-	from := func(page string) http.Header { return http.Header{"Sec-Fetch-Site": {page}} }
 	bearer := func(key string) http.Header { return http.Header{"Authorization": {"Bearer " + key}} }
 	for _, c := range []struct {
 		key, path, host, peer string
 		header                http.Header
 		want                  int
 	}{
-		{"", "goroutine?debug=1", "127.0.0.1:8081", here, nil, 200},
-		{"", "goroutine?debug=1", "localhost", here, nil, 200},
-		{"", "goroutine?debug=1", "evil.example:8081", here, nil, 421}, // DNS rebinding
-		{"", "goroutine?debug=1", "127.0.0.1:8081", elsewhere, nil, 403},
-		{"", "goroutine?debug=1", "127.0.0.1:8081", here, forwarded, 403},
-		{"", "goroutine?debug=1", "127.0.0.1:8081", here, foreign, 403},
-		{"", "trace?seconds=1", "127.0.0.1:8081", here, from("cross-site"), 403}, // an image of another site's page
-		{"", "heap?gc=1", "127.0.0.1:8081", here, from("same-site"), 403},
-		{"", "heap", "127.0.0.1:8081", here, from("same-origin"), 200},
-		{"", "heap", "127.0.0.1:8081", here, from("none"), 200}, // the address bar
-		{"", "trace?seconds=301", "127.0.0.1:8081", here, nil, 400},
-		{"", "profile?seconds=86400", "127.0.0.1:8081", here, nil, 400},
-		{"", "goroutine?seconds=301", "127.0.0.1:8081", here, nil, 400},
+		{"", "goroutine?debug=1", "127.0.0.1:8081", here, nil, 403},
+		{"", "goroutine?debug=1", "127.0.0.1:8081", here, bearer(""), 403},
+		{"", "symbol", "127.0.0.1:8081", here, nil, 403},
+		{"", "goroutine?debug=1", "evil.example:8081", elsewhere, nil, 403},
+		{"the key", "trace?seconds=301", "127.0.0.1:8081", here, bearer("the key"), 400},
+		{"the key", "profile?seconds=86400", "127.0.0.1:8081", here, bearer("the key"), 400},
+		{"the key", "goroutine?seconds=301", "127.0.0.1:8081", here, bearer("the key"), 400},
 		{"the key", "goroutine?debug=1", "127.0.0.1:8081", here, nil, 401},
 		{"the key", "goroutine?debug=1", "127.0.0.1:8081", here, bearer("a key"), 401},
 		{"the key", "goroutine?debug=1", "console.example.org", elsewhere, bearer("the key"), 200},

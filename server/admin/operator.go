@@ -9,20 +9,16 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/restapi"
 )
 
-// forOperator lets the operator in: with the key of --api-key, or, if there is none, from this machine.
+// forOperator lets the operator in, with the key of --api-key.
 func (n Node) forOperator(next http.Handler) http.Handler {
-	const remedy = "connect from this machine, as with ssh -L and 127.0.0.1, or set --api-key"
-	local := origin.RequirePrivate(remedy)(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch key := n.Keys().API; {
 		case restapi.HasKey(r, key):
 			next.ServeHTTP(w, r)
-		case key != "":
-			http.Error(w, "the header Authorization must be Bearer and the key of --api-key", http.StatusUnauthorized)
-		case isLocal(r):
-			local.ServeHTTP(w, r)
+		case key == "":
+			http.Error(w, "set --api-key, which a reload takes, and send the key as Authorization: Bearer KEY", http.StatusForbidden)
 		default:
-			http.Error(w, remedy, http.StatusForbidden)
+			http.Error(w, "the header Authorization must be Bearer and the key of --api-key", http.StatusUnauthorized)
 		}
 	})
 }
@@ -35,8 +31,9 @@ func (n Node) isOperator(r *http.Request) bool {
 	return restapi.HasKey(r, key) || open && isLocal(r) && origin.IsPrivate(r.Host)
 }
 
-// isLocal reports whether a client on this machine has sent a request: no web server has passed it on,
-// and no page of another site has. A browser sends no Origin with the request for an image, but Sec-Fetch-Site.
+// isLocal reports whether a client on this machine has sent a request, and no page of another site. A web
+// server on this machine may have passed it on without a header that says so: nginx sends none by itself.
+// A browser sends no Origin with the request for an image, but Sec-Fetch-Site.
 func isLocal(r *http.Request) bool {
 	if r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" || !origin.Same(r) {
 		return false
