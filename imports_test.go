@@ -18,9 +18,9 @@ const module = "github.com/heartbeatd/heartbeatd"
 // allowed says what each of our packages may import of ours. client-js holds
 // the scripts for the binary and imports nothing.
 var allowed = map[string][]string{
-	"/server/heartbeatd":            {"/server", "/server/demosite", "/server/limit", "/server/message", "/server/readiness", "/server/settings", "/server/ticket", "/broker", "/broker/bucket", "/broker/external", "/broker/presence", "/transport", "/client-js", "/server/heartbeatd/doctor", "/server/heartbeatd/apiclient", "/server/heartbeatd/secretfile", "/server/heartbeatd/terminal", "/server/version"},
+	"/server/heartbeatd":            {"/server", "/server/demosite", "/server/limit", "/server/message", "/server/readiness", "/server/settings", "/server/ticket", "/broker", "/broker/bucket", "/broker/external", "/broker/presence", "/broker/problem", "/transport", "/client-js", "/server/heartbeatd/doctor", "/server/heartbeatd/apiclient", "/server/heartbeatd/secretfile", "/server/heartbeatd/terminal", "/server/version"},
 	"/server/heartbeatd/doctor":     {"/client-js", "/server", "/server/finding", "/server/origin", "/server/readiness", "/server/ticket", "/server/wordpress", "/transport", "/server/heartbeatd/apiclient", "/server/heartbeatd/terminal"},
-	"/server/heartbeatd/apiclient":  {"/server/ticket", "/server/heartbeatd/secretfile", "/server/heartbeatd/terminal"},
+	"/server/heartbeatd/apiclient":  {"/server/origin", "/server/ticket", "/server/heartbeatd/secretfile", "/server/heartbeatd/terminal"},
 	"/server/heartbeatd/terminal":   {},
 	"/server/heartbeatd/secretfile": {},
 
@@ -52,7 +52,7 @@ var allowed = map[string][]string{
 	"/server/ticket":        {"/broker/clock", "/server/hook", "/server/wordpress"},
 	"/server/clocks":        {"/broker/clock", "/broker/problem"},
 	"/server/hook":          {"/broker/presence", "/server/wordpress"},
-	"/server/proxy":         {"/transport", "/server/limit"},
+	"/server/proxy":         {"/transport", "/server/limit", "/server/origin"},
 	"/server/limit":         {"/transport", "/broker/budget", "/server/hourly"},
 	"/server/hourly":        {},
 	"/server/sessionindex":  {},

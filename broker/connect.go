@@ -154,8 +154,8 @@ func (b *Broker) dial() (*nats.Conn, error) {
 		return nil, permanentError{err}
 	}
 	nc, err := nats.Connect(servers, append(opts, access...)...)
-	if errors.As(err, new(*url.Error)) { // it shows the password
-		return nil, permanentError{errors.New("the URL of NATS is invalid: it must be like nats://USER:PASSWORD@HOST:4222, with special characters of the password encoded as %XX")}
+	if errors.As(err, new(*url.Error)) {
+		return nil, permanentError{problem.ErrURL}
 	}
 	if remedy := problem.RefusedConnection(err); remedy != "" {
 		return nil, permanentError{fmt.Errorf("%s: %w", remedy, problem.NotConnected(err))}

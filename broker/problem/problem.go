@@ -81,6 +81,9 @@ func (l Last) Within(age time.Duration) error {
 // ErrNotConnected is the error of a node without a connection to NATS.
 var ErrNotConnected = errors.New("not connected to NATS")
 
+// ErrURL takes the place of an error about the URL of NATS, which shows the password.
+var ErrURL = errors.New("the URL of NATS is invalid: it must be like nats://USER:PASSWORD@HOST:4222, with special characters of the password encoded as %XX")
+
 // NotConnected returns ErrNotConnected with its cause.
 func NotConnected(err error) error { return fmt.Errorf("%w: %w", ErrNotConnected, err) }
 

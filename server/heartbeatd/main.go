@@ -25,6 +25,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/heartbeatd/heartbeatd/server/heartbeatd/terminal"
 	"github.com/heartbeatd/heartbeatd/server/version"
 )
 
@@ -50,7 +51,7 @@ func main() {
 	err := run(ctx, os.Args[1:])
 	stop()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "heartbeatd:", err)
+		fmt.Fprintln(os.Stderr, "heartbeatd:", terminal.Lines(err.Error())) // it may have text of another server
 		os.Exit(1)
 	}
 }

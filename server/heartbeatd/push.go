@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/server/heartbeatd/apiclient"
+	"github.com/heartbeatd/heartbeatd/server/heartbeatd/terminal"
 	"github.com/heartbeatd/heartbeatd/server/message"
 )
 
@@ -38,7 +39,7 @@ func (c *pushCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(cursor)
+	fmt.Println(terminal.Printable(cursor))
 	return nil
 }
 

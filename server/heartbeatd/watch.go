@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/broker/problem"
 	"github.com/heartbeatd/heartbeatd/server/heartbeatd/secretfile"
 	"github.com/heartbeatd/heartbeatd/server/heartbeatd/terminal"
 )
@@ -62,8 +64,11 @@ func (c *watchCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if errors.Is(err, nats.ErrAuthorization) {
 		return errors.New("the NATS server requires credentials: use --nats-url nats://USER:PASSWORD@HOST:PORT with those of heartbeatd's --nats-observer, --nats-creds or --nats-nkey")
 	}
+	if errors.As(err, new(*url.Error)) {
+		return fmt.Errorf("--nats-url: %w", problem.ErrURL)
+	}
 	if err != nil {
-		return fmt.Errorf("connecting to NATS at %s: %w (check that heartbeatd runs with --nats-listen)", redacted(c.NatsURL), err)
+		return fmt.Errorf("connecting to NATS at %s: %w (check that heartbeatd runs with --nats-listen)", problem.Address(c.NatsURL), err)
 	}
 	defer nc.Close()
 	out := cmp.Or[io.Writer](c.out, os.Stdout)
@@ -76,14 +81,6 @@ func (c *watchCmd) Run(ctx context.Context, log *slog.Logger) error {
 		return fmt.Errorf("%w: credentials for one site require --site", err)
 	}
 	return err
-}
-
-// redacted returns a URL without its password.
-func redacted(natsURL string) string {
-	if u, err := url.Parse(natsURL); err == nil {
-		return u.Redacted()
-	}
-	return "--nats-url"
 }
 
 func (c *watchCmd) matches(change presence.Change) bool {
@@ -101,12 +98,14 @@ func (c *watchCmd) matches(change presence.Change) bool {
 func (c *watchCmd) print(w io.Writer, change presence.Change) {
 	now := time.Now()
 	if c.JSON {
-		_ = json.NewEncoder(w).Encode(struct {
+		var line bytes.Buffer
+		_ = json.NewEncoder(&line).Encode(struct {
 			Time  string `json:"time"`
 			Event string `json:"event"`
 			Site  string `json:"site"`
 			presence.Entry
 		}{now.UTC().Format(time.RFC3339Nano), change.Kind.String(), change.Site, change.Entry})
+		_, _ = w.Write(terminal.JSON(line.Bytes()))
 		return
 	}
 	var data struct {

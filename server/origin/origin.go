@@ -31,7 +31,7 @@ func (o Origin) String() string { return o.scheme + "://" + o.host }
 // Parse reads an origin, or the URL of a site, whose path is ignored.
 func Parse(text string) (Origin, error) {
 	fault := func(why string) error {
-		return fmt.Errorf("%q is not an origin: %s", text, why)
+		return fmt.Errorf("%q is not an origin: %s", WithoutUser(text), why)
 	}
 	if !strings.Contains(text, "://") {
 		if o, err := Parse("https://" + text); err == nil && text != "null" {
@@ -48,6 +48,19 @@ func Parse(text string) (Origin, error) {
 		return Origin{}, fault(err.Error())
 	}
 	return o, nil
+}
+
+// WithoutUser returns a URL for messages, without its user name and password. It may be one that
+// cannot be parsed.
+func WithoutUser(url string) string {
+	i := strings.LastIndexByte(url, '@') // a password may have one, too
+	if i < 0 {
+		return url
+	}
+	if scheme, _, found := strings.Cut(url[:i], "://"); found {
+		return scheme + "://" + url[i+1:]
+	}
+	return url[i+1:]
 }
 
 // Of returns the origin of a URL.

@@ -25,6 +25,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/heartbeatd/heartbeatd/server/limit"
+	"github.com/heartbeatd/heartbeatd/server/origin"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
@@ -109,7 +110,7 @@ func (p *Proxy) leave(s *share) {
 func New(target string, clients *limit.Clients, log *slog.Logger) (*Proxy, error) {
 	u, err := url.Parse(target)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" && u.Path != "/" {
-		return nil, fmt.Errorf("invalid upstream %q: it must be http://HOST or https://HOST without a path", target)
+		return nil, fmt.Errorf("invalid upstream %q: it must be http://HOST or https://HOST without a path", origin.WithoutUser(target))
 	}
 	return &Proxy{
 		slots: semaphore.NewWeighted(maxRequests), wait: slotWait, answerWait: answerWait,

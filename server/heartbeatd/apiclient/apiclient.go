@@ -16,6 +16,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/server/heartbeatd/secretfile"
 	"github.com/heartbeatd/heartbeatd/server/heartbeatd/terminal"
+	"github.com/heartbeatd/heartbeatd/server/origin"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
@@ -58,10 +59,9 @@ func (e *Error) Error() string { return e.Reason + ": " + e.Remedy }
 // request builds a call. If both keys are known it uses the site's, which has fewer
 // rights. now is by the clock of WordPress, which may differ from this machine's.
 func (c *Client) request(ctx context.Context, method, path string, in any, now time.Time) (*http.Request, error) {
-	root := c.root()
-	base, err := url.Parse(root)
-	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
-		return nil, fmt.Errorf("invalid --api %q: it must be a URL such as %s", c.API, DefaultURL)
+	root, err := c.root()
+	if err != nil {
+		return nil, err
 	}
 	key := c.APIKey
 	switch {
@@ -101,12 +101,12 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any, now
 	}
 	answer, err := NewHTTPClient(c.transport()).Do(r)
 	if err != nil {
-		return &Error{Reason: "no answer from " + c.API + ": " + Cause(err), Remedy: "check that heartbeatd runs and that --api is the URL of its --admin-listen"}
+		return &Error{Reason: "no answer from " + c.Address() + ": " + Cause(err), Remedy: "check that heartbeatd runs and that --api is the URL of its --admin-listen"}
 	}
 	defer func() { _ = answer.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
 	if err != nil {
-		return &Error{Reason: "the answer of " + c.API + " ended early: " + Cause(err), Remedy: "try again"}
+		return &Error{Reason: "the answer of " + c.Address() + " ended early: " + Cause(err), Remedy: "try again"}
 	}
 	if answer.StatusCode/100 == 2 && json.Unmarshal(body, out) == nil {
 		return nil
@@ -114,20 +114,28 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any, now
 	return c.failure(answer, body)
 }
 
+// Address returns --api for messages: without a password.
+func (c *Client) Address() string { return origin.WithoutUser(c.API) }
+
 // unixPath returns the path of the Unix socket of the admin listener, if it has one.
 func (c *Client) unixPath() (path string, isUnix bool) { return strings.CutPrefix(c.API, "unix:") }
 
 // Plain returns the URL of the admin listener, and a client for requests without a key.
-func (c *Client) Plain() (root string, client *http.Client) {
-	return c.root(), NewHTTPClient(c.transport())
+func (c *Client) Plain() (root string, client *http.Client, err error) {
+	root, err = c.root()
+	return root, NewHTTPClient(c.transport()), err
 }
 
 // root returns the URL of the admin listener. Over a Unix socket its host does not matter.
-func (c *Client) root() string {
+func (c *Client) root() (string, error) {
 	if _, isUnix := c.unixPath(); isUnix {
-		return "http://localhost"
+		return "http://localhost", nil
 	}
-	return strings.TrimSuffix(c.API, "/")
+	base, err := url.Parse(c.API)
+	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
+		return "", fmt.Errorf("invalid --api %q: it must be a URL such as %s", c.Address(), DefaultURL)
+	}
+	return strings.TrimSuffix(c.API, "/"), nil
 }
 
 // transport returns how calls reach the admin listener.
@@ -150,7 +158,7 @@ func (c *Client) failure(answer *http.Response, body []byte) *Error {
 	}
 	e := &Error{Status: answer.StatusCode, Date: answer.Header.Get("Date")}
 	if json.Unmarshal(body, &failed) != nil || failed.Code == "" {
-		e.Reason = fmt.Sprintf("the server at %s is not heartbeatd's API (%s)", c.API, answer.Status)
+		e.Reason = fmt.Sprintf("the server at %s is not heartbeatd's API (%s)", c.Address(), answer.Status)
 		e.Remedy = "set --api to the URL of heartbeatd's --admin-listen, not of the site"
 		return e
 	}

@@ -85,14 +85,17 @@ func (d *checkup) checkAPI(ctx context.Context) Finding {
 func (d *checkup) checkReady(ctx context.Context) Finding {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	root, client := d.API.Plain()
+	root, client, err := d.API.Plain()
+	if err != nil {
+		return invalidFlag(err)
+	}
 	r, err := d.newRequest(ctx, http.MethodGet, root+"/readyz", "", nil)
 	if err != nil {
 		return invalidFlag(err)
 	}
 	a, err := do(client, r)
 	if err != nil {
-		return d.diagnoseAPI(ctx, "no answer from "+d.API.API+": "+apiclient.Cause(err))
+		return d.diagnoseAPI(ctx, "no answer from "+d.API.Address()+": "+apiclient.Cause(err))
 	}
 	state, isReadyz := readState(a)
 	if !isReadyz {
@@ -150,7 +153,7 @@ func (d *checkup) setClock(ahead time.Duration) { d.heartbeatdAhead = &ahead }
 // of issue into tickets, and heartbeatd checks it.
 func (d *checkup) checkClocks(context.Context) Finding {
 	if d.heartbeatdAhead == nil {
-		return skipped("heartbeatd's time is not known: it answered neither a call of %s nor a beat", d.API.API)
+		return skipped("heartbeatd's time is not known: it answered neither a call of %s nor a beat", d.API.Address())
 	}
 	apart := (d.siteAhead - *d.heartbeatdAhead).Round(time.Second)
 	order := "ahead of"
@@ -184,7 +187,7 @@ func (d *checkup) checkAdmin(ctx context.Context) Finding {
 	}
 	api, err := url.Parse(d.API.API)
 	if err != nil || api.Port() == "" {
-		return skipped("--api %s has no port to check from outside", d.API.API)
+		return skipped("--api %s has no port to check from outside", d.API.Address())
 	}
 	host := d.base.Hostname()
 	if isLoopback(ctx, host) {

@@ -77,7 +77,7 @@ var severities = map[string]string{finding.Error: Failed, finding.Warning: Warni
 
 // named returns a finding of the list, with what shows it here.
 func (d *checkup) named(name, detail string, args ...any) Finding {
-	f := finding.Named(name, "{path}", d.path(), "{api}", d.API.API)
+	f := finding.Named(name, "{path}", d.path(), "{api}", d.API.Address())
 	remedy := "Fix: " + f.Fix
 	for _, server := range finding.WebServers {
 		if fix := f.Fixes[strings.ToLower(server)]; fix != "" && d.mayHave(server) {
