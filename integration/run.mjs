@@ -5,12 +5,14 @@
 //
 // The results of a file are printed when it ends. Files with failures run once more at the end, one
 // at a time: some tests have time limits that a busy machine exceeds. They are listed, and the exit
-// status is 1 if a test failed then as well. Suites are not counted as tests.
+// status is 1 if a test failed then as well. Suites are not counted as tests. After SIGINT and SIGTERM the
+// tests have a few seconds to end their processes; those that are left are killed.
 
 import { cpus } from 'node:os'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { descendants, ended } from './setup/processes.mjs'
 
 const LEAST = 2 // files that run at a time
 const MOST = 5 // files that run at a time while the processors are idle
@@ -24,7 +26,14 @@ const SLOW = ['live/firefox', 'presence/cut-off', 'browser/bfcache', 'presence/t
 
 const files = process.argv.slice(2).sort((a, b) => rank(a) - rank(b))
 const aborter = new AbortController()
-for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => aborter.abort())
+let stopped // settles when all processes of the tests have ended
+for (const name of ['SIGINT', 'SIGTERM']) {
+	process.once(name, () => {
+		const started = descendants()
+		aborter.abort()
+		stopped = ended(started)
+	})
+}
 
 const total = { pass: 0, fail: 0, skipped: 0 }
 const begin = performance.now()
@@ -49,6 +58,7 @@ for (const file of failures.slice(0, AGAIN)) {
 	console.log(`${file} runs once more, alone`)
 	if (!await test(file)) lasting.push(file)
 }
+await stopped
 
 console.log(`${files.length} files in ${Math.round((performance.now() - begin) / 1000)} s: ${total.pass} tests passed, ${total.fail} failed, ${total.skipped} skipped`)
 list('Files that failed beside others, and passed alone', failures.filter((file) => !lasting.includes(file)))
