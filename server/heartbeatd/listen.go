@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/heartbeatd/heartbeatd/broker"
@@ -52,6 +53,7 @@ func (c *serveCmd) listen(ctx context.Context, log *slog.Logger, s *server.Serve
 	group.Go(func() error {
 		<-ctx.Done()
 		log.Info("stopping", "reason", context.Cause(ctx), "drain time", c.DrainTime)
+		tellSystemd(log, daemon.SdNotifyStopping)
 		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.DrainTime+stopTime)
 		defer cancel()
 		front.leave()

@@ -36,10 +36,10 @@ func (l *siteList) Decode(ctx *kong.DecodeContext) error {
 }
 
 // sites returns the configured sites. Without any heartbeatd serves a demo site, so
-// an empty secret is an error.
+// an empty secret is an error, as the systemd unit sets it. Beside --sites it is none.
 func (c *serveCmd) sites(log *slog.Logger) ([]server.Site, error) {
 	sites := slices.Clone([]server.Site(c.Sites))
-	if c.SiteSecret != nil {
+	if c.SiteSecret != nil && (*c.SiteSecret != "" || len(c.Sites) == 0) {
 		site := server.Site{
 			ID: c.SiteID, Origins: c.SiteOrigin, Secrets: []string{*c.SiteSecret}, Upstream: c.SiteUpstream,
 			Network: c.SiteNetwork, Private: c.SitePrivate,
@@ -64,7 +64,7 @@ func (c *serveCmd) sites(log *slog.Logger) ([]server.Site, error) {
 			}
 			owners[secret] = site.ID
 			if secret == "" {
-				return nil, fmt.Errorf("--site-secret is empty for site %s: set it to HEARTBEATD_SECRET of wp-config.php", site.ID)
+				return nil, fmt.Errorf("--site-secret is empty for site %s: set it, or HEARTBEATD_SITE_SECRET, to HEARTBEATD_SECRET of wp-config.php", site.ID)
 			}
 			if len(secret) < minSecret {
 				log.Warn("the secret of a site is short: use 32 bytes or more", "site", site.ID, "bytes", len(secret))
