@@ -20,9 +20,9 @@ export async function serve(services, kind, options) {
 	if (http2) makeCertificate(folder, services.user)
 	site.folder = folder
 	site.port ??= await freePort()
-	// recipe copies a file of this folder and returns the path of the copy.
-	site.recipe = (name) => {
-		let text = edit(readFileSync(here + name, 'utf8'))
+	// recipe copies a file of this folder, changed, and returns the path of the copy.
+	site.recipe = (name, change = edit) => {
+		let text = change(readFileSync(here + name, 'utf8'))
 			.replaceAll(/\b8080\b/g, new URL(heartbeatd).port).replaceAll(/(127\.0\.0\.1|http:\/\/):8082/g, `$1:${wordpress}`)
 			.replaceAll('/run/php/php-fpm.sock', php).replaceAll('/var/www/html', root)
 		if (impatient) text = text.replaceAll(/\b65(s?)\b/g, '1$1')
@@ -36,7 +36,7 @@ export async function serve(services, kind, options) {
 	return { url, port: site.port, folder, cert: `${folder}/cert.pem` }
 }
 
-const kinds = { nginx, apache, caddy, lighttpd, haproxy, varnish, modsecurity }
+const kinds = { nginx, apache, caddy, lighttpd, haproxy, varnish, modsecurity, compose }
 
 function nginx(services, site) {
 	const { front, recipe } = site
@@ -44,8 +44,16 @@ function nginx(services, site) {
 	startNginx(services, site, { lines, http: front ? `include ${recipe('nginx/front-wordpress.conf')};` : '' })
 }
 
+// compose is the nginx of docker/compose.yaml.
+function compose(services, site) {
+	const { port, php, recipe } = site
+	const route = recipe('nginx/heartbeatd.conf')
+	const change = (text) => text.replace('listen 80;', `listen 127.0.0.1:${port};`).replace('/etc/nginx/heartbeatd.conf', route).replace('wordpress:9000', `unix:${php}`)
+	startNginx(services, site, { server: `include ${recipe('docker/nginx.conf', change)};` })
+}
+
 // startNginx serves the site without a recipe. http and lines are lines of its configuration.
-function startNginx(services, { folder, root, port, php, plain, http2 }, { http = '', lines = '' } = {}) {
+function startNginx(services, { folder, root, port, php, plain, http2 }, { http = '', lines = '', server } = {}) {
 	const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/nginx-${name};`).join(' ')
 	writeFileSync(`${folder}/nginx.conf`, `
 daemon off;
@@ -58,7 +66,7 @@ http {
 	access_log off;
 	${temp}
 	${http}
-	server {
+	${server ?? `server {
 		listen 127.0.0.1:${port}${http2 ? ' ssl http2' : ''};
 		${http2 ? `ssl_certificate ${folder}/cert.pem; ssl_certificate_key ${folder}/key.pem;` : ''}
 		root ${root};
@@ -71,7 +79,7 @@ http {
 			fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;
 			fastcgi_pass unix:${php};
 		}
-	}
+	}`}
 }
 `)
 	services.start('nginx', 'nginx', ['-e', 'stderr', '-c', `${folder}/nginx.conf`])

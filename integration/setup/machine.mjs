@@ -1,11 +1,12 @@
 // A copy of this machine in which a test may install packages: an overlay over the root file
-// system, kept in memory, with its own systemd, processes and network. It needs root.
+// system, kept in memory, with its own systemd, processes and network. It needs root, with the right to
+// mount and to make namespaces: in a container that of --privileged. The kernel ends it with the test.
 //
 //	const machine = await startMachine(t)
 //	machine.run('dpkg', '--install', '/root/heartbeatd.deb')
 //	machine.changes()   // which files differ from those of this machine
 
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename } from 'node:path'
@@ -49,6 +50,9 @@ mount -t cgroup2 cgroup2 "$0"
 find "$0/$1" -depth -type d -exec rmdir {} +
 `
 
+// LIMIT is how long a command may take, in milliseconds.
+const LIMIT = 120_000
+
 // startMachine makes a copy, which ends with the test.
 export async function startMachine(t) {
 	const folder = mkdtempSync(`${tmpdir()}/heartbeatd-machine-`)
@@ -57,31 +61,36 @@ export async function startMachine(t) {
 	let printed = ''
 	outer.stderr.on('data', (data) => (printed += data))
 	const ended = new Promise((done) => outer.once('exit', done))
-	const first = () => Number(readFileSync(`/proc/${outer.pid}/task/${outer.pid}/children`, 'utf8'))
+	const first = () => readFileSync(`/proc/${outer.pid}/task/${outer.pid}/children`, 'utf8').trim()
 	t.after(async () => {
-		process.kill(first(), 'SIGKILL')
+		if (outer.exitCode === null) process.kill(Number(first()) || outer.pid, 'SIGKILL')
 		await ended
-		execFileSync('unshare', ['--mount', 'sh', '-ec', REMOVE_GROUPS, folder, name])
+		spawnSync('unshare', ['--mount', 'sh', '-ec', REMOVE_GROUPS, folder, name])
 		rmSync(folder, { recursive: true })
 	})
 	// run returns what a command prints. It gets the input.
 	function run(...command) {
 		const { input } = typeof command[0] === 'object' ? command.shift() : {}
-		const args = ['--target', `${first()}`, '--all', '--root', '--wd', '--', ...command]
+		const args = ['--target', first(), '--all', '--root', '--wd', '--', ...command]
 		const env = { PATH: process.env.PATH, HOME: '/root', LANG: 'C.UTF-8', DEBIAN_FRONTEND: 'noninteractive' }
-		const { status, stdout, stderr } = spawnSync('nsenter', args, { input, env, encoding: 'utf8' })
+		const { status, stdout, stderr, error } = spawnSync('nsenter', args, { input, env, encoding: 'utf8', timeout: LIMIT, killSignal: 'SIGKILL' })
+		if (error) throw new Error(`${command.join(' ')}: ${error.code === 'ETIMEDOUT' ? `not within ${LIMIT / 1000} s` : error}:\n${stdout}${stderr}`)
 		if (status !== 0) throw new Error(`${command.join(' ')} ended with ${status}:\n${stdout}${stderr}`)
 		return stdout
 	}
 
+	let why
 	await until('systemd', () => {
-		if (outer.exitCode !== null) throw new Error(`the machine ended:\n${printed}`)
+		if (outer.exitCode !== null) throw new Error(`a copy of this machine needs root, with the right to mount and to make namespaces:\n${printed}`)
 		try {
 			return run('systemctl', 'is-active', 'sysinit.target')
-		} catch {
+		} catch (error) {
+			why = error
 			return false
 		}
-	}, 60)
+	}, 60).catch((error) => {
+		throw new Error(`${error.message}\n${printed}`, { cause: why })
+	})
 	return {
 		run,
 		// put writes a file.

@@ -31,9 +31,13 @@ type report struct {
 	Refused int64   `json:"refused"` // connections
 	Longest float64 `json:"longest"` // seconds of a page without a link
 	Beats   int64   `json:"beats"`
-	Posted  int64   `json:"posted"` // beats that PHP answered
-	Wrong   int64   `json:"wrong"`  // answers that are no ticks, or to no beat
-	Ended   int     `json:"ended"`  // pages that do not connect again
+	Posted  int64   `json:"posted"` // beats that PHP answered:
+	// for want of a link, because heartbeatd declined them, and because it did not answer in time.
+	Unlinked int64 `json:"unlinked"`
+	Declined int64 `json:"declined"`
+	Late     int64 `json:"late"`
+	Wrong    int64 `json:"wrong"` // answers that are no ticks, or to no beat
+	Ended    int   `json:"ended"` // pages that do not connect again
 }
 
 func main() {
@@ -70,6 +74,7 @@ func run() error {
 	}
 	var all []*page.Page
 	for i := range n {
+		time.Sleep(world.BeatEvery / time.Duration(n)) // some beat at each moment
 		place := backend.Place{User: backend.User{Site: "default", ID: int64(i + 1)}, Conn: fmt.Sprintf("connection-%d", i), Screen: "dashboard"}
 		all = append(all, page.Open(world, place, kinds[i%len(kinds)], 1, uint64(i)))
 	}
@@ -80,15 +85,20 @@ func run() error {
 		p.Forget()
 	}
 	refused.Store(0)
-	begun, posted := world.Tally.Begun.Load(), world.Tally.Posted.Load()
+	tally := &world.Tally
+	begun, posted, declined, late := tally.Begun.Load(), tally.Posted.Load(), tally.Declines.Load(), tally.Late.Load()
 	fmt.Println("all pages have a link")
 
 	<-ctx.Done()
 	if err := waitForLinks(all); err != nil {
 		return err
 	}
-	unasked, wrong := world.Tally.Wrong()
-	r := report{Pages: n, Refused: refused.Load(), Beats: world.Tally.Begun.Load() - begun, Posted: world.Tally.Posted.Load() - posted, Wrong: unasked + wrong}
+	unasked, wrong := tally.Wrong()
+	r := report{
+		Pages: n, Refused: refused.Load(), Beats: tally.Begun.Load() - begun, Posted: tally.Posted.Load() - posted,
+		Declined: tally.Declines.Load() - declined, Late: tally.Late.Load() - late, Wrong: unasked + wrong,
+	}
+	r.Unlinked = r.Posted - r.Declined - r.Late
 	for _, p := range all {
 		state := p.State()
 		r.Longest = max(r.Longest, state.Longest.Seconds())
