@@ -93,10 +93,8 @@ func TestImage(t *testing.T) {
 	}
 
 	lines, _ := i.run(t, files)
-	for line := range lines {
-		if line != "" && !strings.Contains(line, "--site-secret is empty") {
-			t.Errorf("without a secret: %s", line)
-		}
+	if line := <-lines; !strings.Contains(line, "--site-secret is empty") {
+		t.Errorf("without a secret: %q", line)
 	}
 	lines, p := i.run(t, files, "HEARTBEATD_SITE_SECRET="+secret)
 	ready := ""
