@@ -260,6 +260,13 @@ for (const kind of Object.keys(HELD)) {
 	})
 }
 
+test('nginx as compose.yaml starts it routes only /heartbeat/ to heartbeatd', async (t) => {
+	const { server, site } = await start(t, 'compose')
+	assertWell(await doctor(server, site.url))
+	assert.match(await (await fetch(`${site.url}/hello-world/`)).text(), /WordPress has no such page/)
+	assert.equal((await beat(site, { signed: await ticket('n') })).tick.php, 'POST')
+})
+
 test('HAProxy passes WebSockets on to a web server with HTTP/2 only, with ws h1', async (t) => {
 	const { server, site } = await start(t, 'nginx', { http2: true })
 	for (const [ws, result] of [['', 'failed'], ['ws h1', 'ok']]) {

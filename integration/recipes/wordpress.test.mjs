@@ -21,7 +21,6 @@ const SERVERS = {
 	haproxy: ['haproxy'],
 	varnish: ['varnish'],
 	modsecurity: ['modsecurity'],
-	'nginx in compose.yaml': ['compose'],
 }
 
 // move gives the site another address.
