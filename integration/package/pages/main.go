@@ -72,12 +72,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	var all []*page.Page
-	for i := range n {
-		time.Sleep(world.BeatEvery / time.Duration(n)) // some beat at each moment
-		place := backend.Place{User: backend.User{Site: "default", ID: int64(i + 1)}, Conn: fmt.Sprintf("connection-%d", i), Screen: "dashboard"}
-		all = append(all, page.Open(world, place, kinds[i%len(kinds)], 1, uint64(i)))
-	}
+	all := open(world, kinds, n)
 	if err := waitForLinks(all); err != nil {
 		return err
 	}
@@ -107,6 +102,16 @@ func run() error {
 		}
 	}
 	return json.NewEncoder(os.Stdout).Encode(r)
+}
+
+// open opens n pages. Some of them beats at each moment.
+func open(world *page.World, kinds []page.Kind, n int) (all []*page.Page) {
+	for i := range n {
+		time.Sleep(world.BeatEvery / time.Duration(n))
+		place := backend.Place{User: backend.User{Site: "default", ID: int64(i + 1)}, Conn: fmt.Sprintf("connection-%d", i), Screen: "dashboard"}
+		all = append(all, page.Open(world, place, kinds[i%len(kinds)], 1, uint64(i)))
+	}
+	return all
 }
 
 // waitForLinks waits until each page has a link.
