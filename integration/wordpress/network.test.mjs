@@ -61,6 +61,12 @@ test('a network', { timeout: 300_000 }, async (t) => {
 			assert.deepEqual(php(`switch_to_blog(2); return array_map('heartbeatd_constant_note', array('url', 'api'));`), notes)
 			assert.deepEqual(php(`update_option('heartbeatd', array('api' => 'http://127.0.0.1:8081')); return array(heartbeatd_report_ignored_settings(), heartbeatd_constant_note('api'));`), [[], 'On a network, only `HEARTBEATD_API` in `wp-config.php` sets it.'])
 			php(`update_option('heartbeatd', array()); return 1;`)
+			const password = 'http://ann:a-p@ssword@127.0.0.1:8081'
+			writeFileSync(file, config.replace(/^define\('HEARTBEATD_API'.*\n/m, `define('HEARTBEATD_API', '${password}');\n`))
+			const shown = php(`update_option('heartbeatd', array('url' => '${password}')); ob_start(); heartbeatd_print_field('api', 'API', '');
+				return array(heartbeatd_finding('api-unreachable')['text'], ob_get_clean(), heartbeatd_ignored_note('HEARTBEATD_API', '${password}'));`)
+			for (const text of shown) assert.ok(text.includes('http://127.0.0.1:8081') && !text.includes('ssword'), text)
+			php(`update_option('heartbeatd', array()); return 1;`)
 			writeFileSync(file, config)
 			assert.deepEqual(php(`return heartbeatd_constant_note('api');`), 'Set in `wp-config.php`, as `HEARTBEATD_API`.')
 		})

@@ -167,6 +167,11 @@ test('the status report', { timeout: 300_000 }, async (t) => {
 			api.answer = () => well({ reasons: [{ name: 'nats', text: 'NATS is away', remedy: 'Start it', finding: 'nats-down' }] })
 			assert.deepEqual(await ask(`$test = heartbeatd_site_health_test(); return array($test['status'], $test['label']);`), ['recommended', 'heartbeatd has no connection to NATS'])
 			assert.match((await ask(cli))[0], /^warning +nats-down +heartbeatd has no connection to NATS\. /)
+			const evil = '\u001b]0;title\u0007\u009b2J\n\u202egood'
+			api.answer = () => well({ version: evil, reasons: [{ name: evil, text: evil, remedy: evil, finding: evil }] })
+			const lines = await ask(cli)
+			assert.ok(lines.some((line) => line.includes('\\u001b]0;title\\u0007\\u009b2J\\u000a\\u202egood')), lines.join('\n'))
+			assert.deepEqual(lines.filter((line) => /[\p{Cc}\u202e]/u.test(line)), [])
 		})
 	}, { constants: { HEARTBEATD_API: api.url } })
 })

@@ -207,7 +207,7 @@ test('the Presence API without the Presence API plugin', { timeout: 600_000 }, a
 				namespace { class WP_CLI { static $out = array(); static $commands = array();
 					static function line($l) { self::$out[] = $l; } static function success($l) { self::$out[] = "Success: $l"; } static function error($l) { throw new Exception($l); } static function add_command($n, $c) { self::$commands[$n] = $c; } }
 					if ( 'cli' === PHP_SAPI ) define('WP_CLI', true); }`.replace(/^/, '?><?php '))
-			const run = (command, args = [], options = {}, user = 0) => php(`wp_set_current_user(${user}); try { call_user_func(WP_CLI::$commands['presence ${command}'], json_decode('${JSON.stringify(args)}', true), json_decode('${JSON.stringify(options)}', true)); } catch (Exception $e) { WP_CLI::$out[] = 'Error: ' . $e->getMessage(); } return WP_CLI::$out;`)
+			const run = (command, args = [], options = {}, user = 0, { before = '' } = {}) => php(`wp_set_current_user(${user}); ${before} try { call_user_func(WP_CLI::$commands['presence ${command}'], json_decode('${JSON.stringify(args)}', true), json_decode('${JSON.stringify(options)}', true)); } catch (Exception $e) { WP_CLI::$out[] = 'Error: ' . $e->getMessage(); } return WP_CLI::$out;`)
 			assert.deepEqual(php('return array_keys(WP_CLI::$commands);').sort(), ['heartbeatd status', 'presence cleanup', 'presence list', 'presence network', 'presence recording', 'presence set', 'presence summary'])
 			assert.match(run('set', ['r/1'])[0], /^Error: Set the entry’s user/)
 			assert.match(run('set', ['r/1'], { data: 'x' }, editor.id)[0], /^Error: The data is not a JSON/)
@@ -222,6 +222,16 @@ test('the Presence API without the Presence API plugin', { timeout: 600_000 }, a
 			assert.match(run('cleanup', [], { yes: true })[0], /^Success: /)
 			run('set', ['r/3', 'c'], { data: '{"x":"a\\u009b31m\\u202ebé"}' }, editor.id)
 			assert.ok(run('list', ['r/3'])[0].includes('{"x":"a\\u009b31m\\u202ebé"}'), 'no control characters reach the terminal')
+			const evil = '\u001b[2J\u009b'
+			const played = (status, answer, ...call) => run(...call, { before: `add_filter('pre_http_request', fn () => array('response' => array('code' => ${status}), 'headers' => array(), 'body' => '${JSON.stringify(answer)}'));` })
+			const entries = [{ room: evil, client_id: evil, user_id: 1, data: { x: evil }, date_gmt: evil }]
+			const escaped = '\\u001b[2J\\u009b'
+			assert.deepEqual(played(200, entries, 'list', [], {}, 0), [`table ${escaped}|${escaped}|1|{"x":"${escaped}"}|${escaped}`])
+			assert.ok(played(200, entries, 'list', [], { format: 'json' }, 0)[0].startsWith(`json ${evil}|`), 'WP-CLI itself escapes JSON')
+			assert.deepEqual(played(200, entries, 'summary', [], {}, 0), ['Entries: 1', 'Users: 1', `table ${escaped}|1|1`])
+			assert.deepEqual(Object.keys(JSON.parse(played(200, entries, 'summary', [], { format: 'json' }, 0)[0]).by_prefix), [evil])
+			assert.deepEqual(played(400, { code: 'x', message: evil }, 'set', ['r/1'], {}, editor.id), [`Error: ${escaped}`])
+			assert.deepEqual(played(200, entries[0], 'set', ['r/1'], {}, editor.id), [`Success: ${escaped} is in ${escaped}.`])
 			const use = 'Error: Use "get", "set on" or "set off".'
 			const recording = [[['get'], 'on'], [['set', 'off'], 'Success: Recording is off.'], [['get'], 'off'], [['set', 'on'], 'Success: Recording is on.'], [['get'], 'on'], [['set', 'x'], use], [[], use], [['get'], 'Error: This site is not part of a network.', { network: true }],
 				[['set', 'off'], 'Success: Recording is off.', { for: 'editor' }], [['get'], 'off', { for: String(editor.id) }], [['get'], 'on', { for: 'author' }], [['get'], 'on'], [['set', 'on'], 'Success: Recording is on.', { for: 'editor' }], [['get'], 'on', { for: 'editor' }], [['get'], 'Error: There is no user "x".', { for: 'x' }]]

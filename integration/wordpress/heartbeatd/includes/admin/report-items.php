@@ -32,7 +32,7 @@ function heartbeatd_finding( $name, $detail = '' ) {
 	}
 	$values = array(
 		'{path}' => trailingslashit( heartbeatd_setting( 'url' ) ),
-		'{api}'  => heartbeatd_setting( 'api' ),
+		'{api}'  => heartbeatd_shown_url( heartbeatd_setting( 'api' ) ),
 	);
 	return array(
 		'name'     => $name,

@@ -143,7 +143,7 @@ function heartbeatd_print_connection( $items ) {
 function heartbeatd_print_field( $name, $label, $help ) {
 	$fixed  = heartbeatd_is_setting_constant( $name ) || heartbeatd_is_network_setting( $name );
 	$stored = get_option( 'heartbeatd', array() );
-	$value  = $fixed ? heartbeatd_setting( $name ) : ( is_array( $stored ) && isset( $stored[ $name ] ) ? $stored[ $name ] : '' );
+	$value  = $fixed ? heartbeatd_shown_url( heartbeatd_setting( $name ) ) : ( is_array( $stored ) && isset( $stored[ $name ] ) ? $stored[ $name ] : '' );
 	printf(
 		'<tr><th scope="row"><label for="heartbeatd-%1$s">%2$s</label></th><td><input type="text" class="regular-text code" id="heartbeatd-%1$s" name="heartbeatd[%1$s]" value="%3$s" placeholder="%4$s"%5$s><p class="description">%6$s</p></td></tr>',
 		esc_attr( $name ),

@@ -203,7 +203,7 @@ function heartbeatd_report_ignored_settings() {
  */
 function heartbeatd_ignored_note( $constant, $value ) {
 	/* translators: 1: the value that was saved, 2: name of a constant. */
-	return sprintf( __( 'The saved value “%1$s” has no effect on a network: set `%2$s` in `wp-config.php`.', 'heartbeatd' ), $value, $constant );
+	return sprintf( __( 'The saved value “%1$s” has no effect on a network: set `%2$s` in `wp-config.php`.', 'heartbeatd' ), heartbeatd_shown_url( $value ), $constant );
 }
 
 /**

@@ -38,25 +38,15 @@ function heartbeatd_presence_cli_add_commands() {
  * @param string[] $options The options.
  */
 function heartbeatd_presence_cli_list( $args, $options ) {
-	$items = heartbeatd_presence_cli_read( isset( $args[0] ) ? array( 'room' => $args[0] ) : array() );
-	foreach ( $items as $i => $entry ) {
-		$items[ $i ]['data'] = heartbeatd_presence_cli_json( $entry['data'] );
+	$format = $options['format'] ?? 'table';
+	$items  = heartbeatd_presence_cli_read( isset( $args[0] ) ? array( 'room' => $args[0] ) : array() );
+	foreach ( $items as &$entry ) {
+		$entry['data'] = heartbeatd_json_encode( (object) $entry['data'] );
+		foreach ( 'json' === $format ? array() : array( 'room', 'client_id', 'data', 'date_gmt' ) as $name ) { // WP-CLI itself escapes JSON.
+			$entry[ $name ] = heartbeatd_terminal_text( $entry[ $name ] );
+		}
 	}
-	WP_CLI\Utils\format_items( $options['format'] ?? 'table', $items, array( 'room', 'client_id', 'user_id', 'data', 'date_gmt' ) );
-}
-
-/**
- * Encodes an entry's data for a terminal. JSON escapes most control characters, but not those
- * from U+007F to U+009F, with which another user could send the terminal commands.
- *
- * @param array $data The data.
- * @return string
- */
-function heartbeatd_presence_cli_json( $data ) {
-	$escape = static function ( $found ) {
-		return sprintf( '\\u%04x', mb_ord( $found[0], 'UTF-8' ) );
-	};
-	return (string) preg_replace_callback( '/[\x{7f}-\x{9f}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}]/u', $escape, (string) heartbeatd_json_encode( (object) $data ) );
+	WP_CLI\Utils\format_items( $format, $items, array( 'room', 'client_id', 'user_id', 'data', 'date_gmt' ) );
 }
 
 /**
@@ -93,7 +83,7 @@ function heartbeatd_presence_cli_summary( $args, $options ) {
 	$items = array();
 	foreach ( $counts as $prefix => $entries ) {
 		$items[] = array(
-			'prefix'  => (string) $prefix,
+			'prefix'  => 'json' === $format ? (string) $prefix : heartbeatd_terminal_text( (string) $prefix ),
 			'entries' => $entries,
 			'users'   => count( $users[ $prefix ] ),
 		);
@@ -104,7 +94,7 @@ function heartbeatd_presence_cli_summary( $args, $options ) {
 		'by_prefix'     => (object) array_column( $items, null, 'prefix' ),
 	);
 	if ( 'json' === $format ) {
-		WP_CLI::line( heartbeatd_json_encode( $summary ) );
+		WP_CLI::line( heartbeatd_terminal_text( heartbeatd_json_encode( $summary ) ) );
 		return;
 	}
 	/* translators: %d: a number. */
@@ -148,10 +138,10 @@ function heartbeatd_presence_cli_set( $args, $options ) {
 	}
 	$entry = heartbeatd_presence_write( $args[0], $args[1] ?? "cli-$user", $data, array( 'user_id' => $user ) );
 	if ( is_wp_error( $entry ) ) {
-		WP_CLI::error( $entry->get_error_message() );
+		WP_CLI::error( heartbeatd_terminal_text( $entry->get_error_message() ) );
 	}
 	/* translators: 1: a client id, 2: a room. */
-	WP_CLI::success( sprintf( __( '%1$s is in %2$s.', 'heartbeatd' ), $entry['client_id'], $entry['room'] ) );
+	WP_CLI::success( heartbeatd_terminal_text( sprintf( __( '%1$s is in %2$s.', 'heartbeatd' ), $entry['client_id'], $entry['room'] ) ) );
 }
 
 /**

@@ -46,6 +46,16 @@ function heartbeatd_setting( $name ) {
 }
 
 /**
+ * Returns a URL as it is shown: without a user name and a password.
+ *
+ * @param string $url The URL.
+ * @return string
+ */
+function heartbeatd_shown_url( $url ) {
+	return preg_replace( '#//.*@#s', '//', $url );
+}
+
+/**
  * Determines whether constants configure all sites of a network. An administrator of a
  * single site may then not change the settings: with the network's secret they could sign
  * for other sites.
