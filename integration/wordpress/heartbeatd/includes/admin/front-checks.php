@@ -82,19 +82,7 @@ function heartbeatd_check_cache() {
 	for ( $i = 0; $i < 2; $i++ ) {
 		$answer = heartbeatd_request_as_page( 'GET', heartbeatd_route_url( '/poll?id=' . wp_rand() ), array( 'Heartbeat-Session' => 'none' ) );
 	}
-	if ( is_wp_error( $answer ) ) {
-		return '';
-	}
-	$headers = $answer[2];
-	if ( (int) $headers['age'] > 0 ) {
-		return 'cache-in-front';
-	}
-	foreach ( array( 'x-cache', 'x-cache-status', 'x-proxy-cache', 'cf-cache-status', 'x-fastcgi-cache' ) as $name ) {
-		if ( preg_match( '/(^|[^a-z])(refresh)?hit([^a-z]|$)/i', implode( ',', (array) $headers[ $name ] ) ) ) {
-			return 'cache-in-front';
-		}
-	}
-	return '';
+	return ! is_wp_error( $answer ) && heartbeatd_is_stored( $answer[2] ) ? 'cache-in-front' : '';
 }
 
 /**

@@ -38,7 +38,7 @@ function heartbeatd_fetch_route() {
 			'Sec-WebSocket-Key'      => HEARTBEATD_INVALID_KEY,
 			'Sec-WebSocket-Protocol' => 'heartbeat.v1',
 		);
-		$answer  = heartbeatd_request_as_page( 'GET', heartbeatd_route_url( '/socket' ), $headers );
+		$answer  = heartbeatd_request_as_page( 'GET', heartbeatd_route_url( '/socket?id=' . wp_rand() ), $headers ); // A cache has no answer to it.
 	}
 	return $answer;
 }
@@ -79,6 +79,9 @@ function heartbeatd_route_finding( $answer ) {
 		return 'route-unchecked';
 	}
 	list( $status, $body, $headers ) = $answer;
+	if ( heartbeatd_is_stored( $headers ) ) {
+		return 'cache-in-front'; // It may be the answer to another request, as that of the doctor with a wrong origin.
+	}
 	if ( false !== strpos( $body, 'Sec-WebSocket-Key' ) ) {
 		return '';
 	}
@@ -118,6 +121,24 @@ function heartbeatd_route_finding( $answer ) {
 		504 => 'wrong-listen-address',
 	);
 	return $names[ $status ] ?? 'other-answer';
+}
+
+/**
+ * Determines whether a cache says that it had stored an answer.
+ *
+ * @param mixed[] $headers The headers.
+ * @return bool
+ */
+function heartbeatd_is_stored( $headers ) {
+	if ( (int) ( $headers['age'] ?? 0 ) > 0 ) {
+		return true;
+	}
+	foreach ( array( 'x-cache', 'x-cache-status', 'x-proxy-cache', 'cf-cache-status', 'x-fastcgi-cache' ) as $name ) {
+		if ( preg_match( '/(^|[^a-z])(refresh)?hit([^a-z]|$)/i', implode( ',', (array) ( $headers[ $name ] ?? '' ) ) ) ) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /**

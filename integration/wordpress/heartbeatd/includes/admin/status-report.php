@@ -21,9 +21,9 @@ const HEARTBEATD_CLOCKS_DIFFER = 30;
 const HEARTBEATD_CLOCKS_FAIL   = 300;
 
 /**
- * What heartbeatd_route_finding() returns if heartbeatd itself has answered.
+ * What heartbeatd_route_finding() returns if heartbeatd itself has answered, or its stored answer came.
  */
-const HEARTBEATD_REACHED = array( '', 'no-upgrade', 'host-changed', 'proxy-protocol', 'path-changed' );
+const HEARTBEATD_REACHED = array( '', 'no-upgrade', 'cache-in-front', 'host-changed', 'proxy-protocol', 'path-changed' );
 
 /**
  * Returns the items of the report, the most severe first.
