@@ -104,7 +104,7 @@ func run() error {
 	return json.NewEncoder(os.Stdout).Encode(r)
 }
 
-// open opens n pages. Some of them beats at each moment.
+// open opens n pages. Some beat at each moment.
 func open(world *page.World, kinds []page.Kind, n int) (all []*page.Page) {
 	for i := range n {
 		time.Sleep(world.BeatEvery / time.Duration(n))
