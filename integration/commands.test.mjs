@@ -49,6 +49,7 @@ const ELSEWHERE = [
 	[/TestUpgrade/, 'integration/cluster/upgrade_test.go', 'func TestUpgrade'],
 	[/integration\/cluster\/faults -pages/, 'integration/cluster/faults/faults_test.go', 'func Test'],
 	[/integration\/attack$/, 'integration/attack/attack_test.go', 'func TestMutatedInputs'],
+	[/integration\/wordpress\/translations.mjs$/, 'integration/wordpress/translations.test.mjs', './translations.mjs'],
 	[/integration\/wordpress\/findings.mjs$/, 'integration/wordpress/files.test.mjs', 'findings.mjs'],
 	[/^make package$|^apt (install|purge) |^cat \/etc\/heartbeatd\.secret$/, 'integration/package/package.test.mjs', "'dpkg', '--install'"],
 	[/^make build$/, 'integration/browser/harness.mjs', "'build'"],
@@ -60,6 +61,7 @@ const NOT_RUN = [
 	[/^make (bench|explore|outdated|fuzz|attack|faults)|^FUZZ_TIME=|integration\/(load|tenants)|-exhaust$|-bench |standins\/table|requests\.test/, 'it measures for minutes, or needs the network'],
 	[/^make wordpress$/, 'it runs until somebody stops it; the parts of integration/wordpress/try.mjs are those of all live tests'],
 	[/^(wp|\.\/heartbeatd|heartbeatd) [a-z]+( [a-z]+)?$/, 'it only names the command'],
+	[/pictures\/make.mjs$/, 'it makes pictures for somebody to look at'],
 	[/^ssh /, 'it needs another machine'],
 	[/--nats-prefix staging$/, 'it needs nodes with that prefix; server/heartbeatd has the test'],
 ]
