@@ -24,6 +24,12 @@ defined( 'ABSPATH' ) || exit;
 const HEARTBEATD_LOCK_TRIES = 3;
 
 /**
+ * The priority at which the value of a lock is decided: before a plugin that stores locks itself. Such a
+ * plugin may store no document, and not find the lock that a document says it holds.
+ */
+const HEARTBEATD_LOCK_PRIORITY = 5;
+
+/**
  * How long a document that has released a lock cannot renew it, in seconds. A beat is not at
  * PHP for longer; afterwards the browser may show the document again.
  */
@@ -174,17 +180,17 @@ function heartbeatd_intercept_lock_writes( $rule, $only = 0 ) {
 		if ( null !== $check || '_edit_lock' !== $key || ! is_string( $value ) || ( $only && (int) $post_id !== $only ) ) {
 			return $check;
 		}
-		remove_filter( 'update_post_metadata', $write );
+		remove_filter( 'update_post_metadata', $write, HEARTBEATD_LOCK_PRIORITY );
 		$written = heartbeatd_write_lock(
 			$post_id,
 			static function ( $stored ) use ( $rule, $value, $previous ) {
 				return $rule( $stored, $value, $previous );
 			}
 		);
-		add_filter( 'update_post_metadata', $write, 10, 5 );
+		add_filter( 'update_post_metadata', $write, HEARTBEATD_LOCK_PRIORITY, 5 );
 		return $written;
 	};
-	add_filter( 'update_post_metadata', $write, 10, 5 );
+	add_filter( 'update_post_metadata', $write, HEARTBEATD_LOCK_PRIORITY, 5 );
 }
 
 /**
