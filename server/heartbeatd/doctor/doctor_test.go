@@ -248,3 +248,28 @@ func TestInvalidConfig(t *testing.T) {
 }
 
 func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
+
+// TestHandshakesAreTheirOwn checks that each handshake of the doctor has a URL of its own: a cache that
+// stores the refusal of one must not answer those of pages with it.
+func TestHandshakesAreTheirOwn(t *testing.T) {
+	var mu sync.Mutex
+	seen := map[string]int{"/heartbeat/socket": 1} // that of pages
+	d := deploy(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/socket") {
+				mu.Lock()
+				seen[r.RequestURI]++
+				mu.Unlock()
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	d.examine(t, nil)
+	mu.Lock()
+	defer mu.Unlock()
+	for url, n := range seen {
+		if n > 1 || len(seen) < 3 {
+			t.Errorf("%d handshakes with %s of %d URLs", n, url, len(seen))
+		}
+	}
+}

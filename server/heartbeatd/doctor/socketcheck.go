@@ -16,7 +16,8 @@ import (
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
-// dial opens a WebSocket as a page of an origin does.
+// dial opens a WebSocket as a page of an origin does. Its URL is its own: a cache that stores a refusal must
+// not answer pages with it.
 func (d *checkup) dial(ctx context.Context, origin string) (*websocket.Conn, *http.Response, error) {
 	return d.dialWith(ctx, d.http, origin)
 }
@@ -30,7 +31,7 @@ func (d *checkup) dialWith(ctx context.Context, client *http.Client, origin stri
 	if header.Get("Sec-Fetch-Mode") != "" {
 		header.Set("Sec-Fetch-Mode", "websocket")
 	}
-	return websocket.Dial(ctx, d.url("/socket"), &websocket.DialOptions{
+	return websocket.Dial(ctx, d.urlWith("/socket", unusedID()), &websocket.DialOptions{
 		HTTPClient: client, Subprotocols: []string{transport.Subprotocol}, HTTPHeader: header,
 		CompressionMode: websocket.CompressionContextTakeover, // browsers offer it
 	})
