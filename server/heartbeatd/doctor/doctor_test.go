@@ -273,3 +273,17 @@ func TestHandshakesAreTheirOwn(t *testing.T) {
 		}
 	}
 }
+
+// TestTicketsOfPages checks that no ticket of the doctor looks like SQL: a front that refuses one of
+// hundreds would be found by chance.
+func TestTicketsOfPages(t *testing.T) {
+	d, err := newCheckup(Config{Site: "http://127.0.0.1", URL: "/heartbeat", API: apiclient.Client{SiteID: "blog", SiteSecret: testSecret}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2000 { // a signature has a comment of SQL once in a hundred times
+		if p, err := d.newPage(); err != nil || strings.Contains(p.ticket, "--") {
+			t.Fatalf("%v: %s", err, p.ticket)
+		}
+	}
+}
