@@ -17,7 +17,7 @@ func (s *Server) adminAjax(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get(ticketHeader) != "" && r.Method == http.MethodPost && r.ContentLength >= 0 && r.ContentLength <= transport.MaxBody && s.answerAjax(w, r) {
 		return
 	}
-	if st := s.sites.byHost(r); st != nil && st.Proxy != nil {
+	if st := s.sites.served.Load().OfHost(r.Host); st != nil && st.Proxy != nil {
 		st.Proxy.ServeHTTP(w, r)
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/heartbeatd/heartbeatd/server/origin"
+	"github.com/heartbeatd/heartbeatd/server/settings"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
 
@@ -130,6 +131,7 @@ func TestOrigins(t *testing.T) {
 		c.Sites = []Site{{ID: "other", Secrets: []string{"another secret"}, Origins: []string{"https://other.example.org"}}}
 	})
 	n.sites.configured[demoSite].now().Allowed = []origin.Origin{must(origin.Parse("https://admin.example.org"))}
+	n.sites.served.Store(settings.NewServed(map[string]*settings.Settings{demoSite: n.sites.configured[demoSite].now(), "other": n.sites.configured["other"].now()}))
 	p := n.page(t, 1)
 	for origin, want := range map[string]string{
 		"":                          "welcome",

@@ -62,5 +62,6 @@ func (l *sites) replace(next map[string]*settings.Settings) (changed, restart []
 			l.add(id, now)
 		}
 	}
+	l.served.Store(settings.NewServed(next))
 	return changed, restart, nil
 }

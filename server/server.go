@@ -273,7 +273,7 @@ func (s *Server) LimitConnections(l net.Listener, most int) net.Listener {
 // WaitForUpstreams waits until no WordPress works on a request that this node has passed on
 // to it, or ctx ends.
 func (s *Server) WaitForUpstreams(ctx context.Context) {
-	for _, now := range s.sites.served() {
+	for _, now := range s.sites.served.Load().All() {
 		if now.Proxy != nil {
 			now.Proxy.Wait(ctx)
 		}

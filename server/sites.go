@@ -5,7 +5,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +29,7 @@ type sites struct {
 	broker    *broker.Broker
 	log       *slog.Logger
 	fannedOut func(string, time.Duration) // of all rooms
+	served    atomic.Pointer[settings.Served]
 
 	mu         sync.Mutex       // guards the following fields
 	configured map[string]*site // also those that a reload has removed
@@ -44,6 +44,7 @@ func newSites(list []Site, b *broker.Broker, clients *limit.Clients, log *slog.L
 	for id, now := range checked {
 		l.add(id, now)
 	}
+	l.served.Store(settings.NewServed(checked))
 	return l, err
 }
 
@@ -177,39 +178,7 @@ func (l *sites) knowsOrigin(r *http.Request) bool {
 	if err != nil {
 		return false
 	}
-	for _, now := range l.served() {
-		if slices.Contains(now.Allowed, o) {
-			return true
-		}
-	}
-	return false
-}
-
-// served returns the settings of the configured sites.
-func (l *sites) served() (list []*settings.Settings) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, st := range l.configured {
-		if now := st.now(); !now.Removed {
-			list = append(list, now)
-		}
-	}
-	return list
-}
-
-// byHost returns the settings of the site that a request's Host header belongs to: the one with
-// that origin, or else the only site. It returns nil if there is none.
-func (l *sites) byHost(r *http.Request) *settings.Settings {
-	served := l.served()
-	for _, now := range served {
-		if slices.ContainsFunc(now.Allowed, func(o origin.Origin) bool { return o.IsHost(r.Host) }) {
-			return now
-		}
-	}
-	if len(served) == 1 {
-		return served[0]
-	}
-	return nil
+	return l.served.Load().HasOrigin(o)
 }
 
 // view returns the live view of a site that get returns.

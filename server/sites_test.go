@@ -1,7 +1,6 @@
 package server
 
 import (
-	"net/http"
 	"testing"
 
 	"github.com/heartbeatd/heartbeatd/server/limit"
@@ -22,7 +21,7 @@ func TestSiteOfHost(t *testing.T) {
 	} {
 		t.Run(host, func(t *testing.T) {
 			id := ""
-			if st := s.byHost(&http.Request{Host: host}); st != nil {
+			if st := s.served.Load().OfHost(host); st != nil {
 				id = st.ID
 			}
 			if id != want {

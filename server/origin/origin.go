@@ -150,6 +150,16 @@ func (o Origin) IsHost(host string) bool {
 	return ok && written == o.host
 }
 
+// OfHost returns the origins whose IsHost is true for a request's Host header.
+func OfHost(host string) (list []Origin) {
+	for _, scheme := range []string{"https", "http"} {
+		if written, ok := browserHost(scheme, host); ok {
+			list = append(list, Origin{scheme, written})
+		}
+	}
+	return list
+}
+
 // IsPrivate reports whether a Host header has an IP address, localhost, or a name without a
 // dot. No page of another site has such a host: its name is in the DNS, where it may resolve
 // to an address of this machine (DNS rebinding).
