@@ -8,6 +8,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
+// topicHeartbeat is the time between two signs of life of NATS when a topic has no messages. If two are missing, as
+// after the end of the server that has the consumer, the topic is read anew.
+const topicHeartbeat = 2 * time.Second
+
 // Subscribe calls fn with every message of a topic that is still stored and then with new
 // ones, in order, until the broker is closed. After a lost connection no message is
 // repeated. fn must not block for long.
@@ -75,7 +79,7 @@ func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor,
 			b.count(t, message)
 		}
 		fn(message)
-	}, jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
+	}, jetstream.PullHeartbeat(topicHeartbeat), jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
 		signal(c.broken, err)
 	}))
 	if err != nil {
