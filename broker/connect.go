@@ -38,6 +38,9 @@ type link struct {
 	reconnects uint64
 	created    time.Time
 	epoch      uint64
+
+	replaced context.Context // ends when another link is used; set when this one is
+	end      context.CancelFunc
 }
 
 // permanentError is an error that a retry cannot fix.
@@ -254,6 +257,10 @@ func (b *Broker) useLink(l *link, info *jetstream.StreamInfo, seen uint64) {
 		if !newBucket {
 			b.requeueInFlight()
 		}
+		if last != nil {
+			last.end()
+		}
+		l.replaced, l.end = context.WithCancel(b.ctx)
 		b.link = l
 		b.counts.Reconnects++ // the first one is subtracted by Stats
 		close(b.replaced)

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 
 	"github.com/nats-io/nats.go"
 )
@@ -19,14 +20,24 @@ func (b *Broker) IsAlone() bool { return b.exclusive }
 // RunsNATS reports whether NATS is in this process.
 func (b *Broker) RunsNATS() bool { return b.server != nil }
 
+// ErrReplaced is the error of a question whose answer may have been lost with the connection to NATS.
+var ErrReplaced = errors.New("the connection to NATS was replaced")
+
 // Ask sends a message and returns the answer. If nobody hears its subject, the error is
-// nats.ErrNoResponders, and comes at once.
+// nats.ErrNoResponders, and comes at once. If this node connects to NATS again meanwhile, it is ErrReplaced.
 func (b *Broker) Ask(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 	l, _ := b.current()
 	if l == nil {
 		return nil, nats.ErrDisconnected
 	}
-	return l.nc.RequestMsgWithContext(ctx, b.prefixed(m))
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(l.replaced, func() { cancel(ErrReplaced) })()
+	answer, err := l.nc.RequestMsgWithContext(ctx, b.prefixed(m))
+	if err != nil && errors.Is(context.Cause(ctx), ErrReplaced) {
+		return nil, ErrReplaced
+	}
+	return answer, err
 }
 
 // Tell sends a message to the nodes that hear its subject at this moment.

@@ -51,6 +51,34 @@ func TestDirect(t *testing.T) {
 	eventually(t, "an answer on a new connection", answered)
 }
 
+// TestAskReplaced cuts the connection while a question waits: its answer would be lost.
+func TestAskReplaced(t *testing.T) {
+	t.Parallel()
+	ns := startNATS(t)
+	p := startProxy(t, ns)
+	a, b := open(t, Config{URL: p.url(), Node: "a"}), open(t, Config{URL: ns.url(), Node: "b"})
+	heard := make(chan struct{}, 1)
+	b.Hear(NodeSubjects+"b", func(*nats.Msg) { heard <- struct{}{} })
+	failed := make(chan error, 1)
+	eventually(t, "a question", func() bool {
+		go func() {
+			_, err := a.Ask(t.Context(), &nats.Msg{Subject: NodeSubjects + "b"})
+			failed <- err
+		}()
+		select {
+		case <-heard:
+			return true
+		case err := <-failed: // b does not hear yet
+			return !errors.Is(err, nats.ErrNoResponders)
+		}
+	})
+	p.cut()
+	p.restore()
+	if err := <-failed; !errors.Is(err, ErrReplaced) {
+		t.Errorf("the question has the error %v", err)
+	}
+}
+
 // TestDirectAlone checks that only a node whose NATS opens no port is alone.
 func TestDirectAlone(t *testing.T) {
 	t.Parallel()

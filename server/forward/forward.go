@@ -22,6 +22,7 @@ package forward
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -203,6 +204,10 @@ func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, 
 	unreached := f.watchHome(ctx, cancel, home)
 	for begun := false; ; begun = true {
 		part, err := f.ask(ctx, m)
+		for !begun && name == "poll" && errors.Is(err, broker.ErrReplaced) { // the home ends the poll before
+			m = request(r, home, session, name, body.Bytes)
+			part, err = f.ask(ctx, m)
+		}
 		if !begun && unreached() && err != nil {
 			err = nats.ErrNoResponders
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -32,6 +33,13 @@ func TestMain(m *testing.M) { leaktest.Main(m) }
 // pair starts two forwarders. The home's handler of polls is poll; front serves the other node.
 func pair(t *testing.T, poll http.HandlerFunc) (home, other *Forwarder, front *httptest.Server) {
 	t.Helper()
+	home, other, front, _ = cuttablePair(t, poll)
+	return home, other, front
+}
+
+// cuttablePair is pair with a function that cuts the connections of the other node to NATS.
+func cuttablePair(t *testing.T, poll http.HandlerFunc) (home, other *Forwarder, front *httptest.Server, cut func()) {
+	t.Helper()
 	hub := nodetest.OpenBroker(t, broker.Config{Listen: "127.0.0.1:0"})
 	open := func(b *broker.Broker) *Forwarder {
 		return New(Config{
@@ -39,11 +47,90 @@ func pair(t *testing.T, poll http.HandlerFunc) (home, other *Forwarder, front *h
 			Retry: func() time.Duration { return time.Second }, Alive: func(string) {},
 		})
 	}
-	home, other = open(hub), open(nodetest.OpenBroker(t, broker.Config{URL: "nats://" + hub.ListenAddr()}))
+	address, cut := proxyTo(t, hub.ListenAddr())
+	home, other = open(hub), open(nodetest.OpenBroker(t, broker.Config{URL: "nats://" + address}))
 	t.Cleanup(home.Close)
 	front = httptest.NewServer(other.Handler("poll"))
 	t.Cleanup(func() { front.CloseClientConnections(); front.Close() })
-	return home, other, front
+	return home, other, front, cut
+}
+
+// proxyTo starts a TCP proxy whose connections cut closes.
+func proxyTo(t *testing.T, to string) (address string, cut func()) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex // guards open
+	var open []net.Conn
+	cut = func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, c := range open {
+			_ = c.Close()
+		}
+		open = nil
+	}
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", to)
+			if err != nil {
+				_ = in.Close()
+				continue
+			}
+			mu.Lock()
+			open = append(open, in, out)
+			mu.Unlock()
+			running.Go(func() { _, _ = io.Copy(in, out) })
+			running.Go(func() { _, _ = io.Copy(out, in) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		cut()
+		running.Wait()
+	})
+	return l.Addr().String(), cut
+}
+
+// TestLostAnswer checks that a poll is passed on again if its node has connected to NATS anew meanwhile: the
+// answer may be lost.
+func TestLostAnswer(t *testing.T) {
+	polls := make(chan struct{}, 100)
+	home, _, front, cut := cuttablePair(t, func(_ http.ResponseWriter, r *http.Request) {
+		polls <- struct{}{}
+		if len(polls) == 1 {
+			<-r.Context().Done()
+		}
+	})
+	answer := make(chan string, 1)
+	until(t, "a poll", func() bool {
+		go func() {
+			status, _, err := get(t.Context(), home, front, "7")
+			answer <- fmt.Sprint(status, err)
+		}()
+		select {
+		case <-answer: // the home does not hear yet
+			return false
+		case <-time.After(time.Second):
+			return len(polls) == 1
+		}
+	})
+	cut()
+	select {
+	case got := <-answer:
+		if got != "200 <nil>" {
+			t.Errorf("the poll gets %s", got)
+		}
+	case <-time.After(partWait - 5*time.Second):
+		t.Error("the poll is not answered")
+	}
 }
 
 // get polls a session of the home over the other node.

@@ -3,10 +3,13 @@ package forward
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"path"
 	"strconv"
 	"time"
+
+	"github.com/nats-io/nats.go"
 )
 
 // maxHops is how often a request is redirected to another node.
@@ -51,7 +54,8 @@ func (f *Forwarder) watchHome(ctx context.Context, cancel func(), home string) (
 		limited, release := context.WithTimeout(ctx, reachWait)
 		defer release()
 		// A request for no handler is refused at once.
-		if _, err := f.Broker.Ask(limited, message(home, "request", rand.Text())); err != nil && ctx.Err() == nil {
+		_, err := f.Broker.Ask(limited, message(home, "request", rand.Text()))
+		if ctx.Err() == nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrNoResponders)) {
 			isUnreached = true
 			cancel()
 		}
