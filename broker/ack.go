@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/heartbeatd/heartbeatd/broker/ack"
+	"github.com/heartbeatd/heartbeatd/broker/health"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/broker/problem"
 )
@@ -55,7 +56,7 @@ func (b *Broker) completed(reply string, seq uint64, err error) {
 	b.wakeWriter()
 	fl.it.busy = false
 	if err == nil {
-		b.didTask(writing)
+		b.didTask(health.Writing)
 	}
 	switch {
 	case b.items[fl.it.name] != fl.it: // the item has ended
@@ -124,6 +125,6 @@ func (b *Broker) failed(fl pendingWrite, err error) {
 		b.logLimited("presence not written", "key", it.name, "error", err)
 	default:
 		b.enqueue(it)
-		b.recheck(writing, err, fl.since)
+		b.recheck(health.Writing, err, fl.since)
 	}
 }

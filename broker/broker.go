@@ -19,6 +19,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/clock"
 	"github.com/heartbeatd/heartbeatd/broker/embedded"
 	"github.com/heartbeatd/heartbeatd/broker/external"
+	"github.com/heartbeatd/heartbeatd/broker/health"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/broker/problem"
 	"github.com/heartbeatd/heartbeatd/broker/streamsize"
@@ -106,7 +107,7 @@ type Broker struct {
 
 	link       *link // the last link that worked
 	down       error // why the writer waits for the supervisor; nil if it does not
-	health     health
+	health     health.Health
 	replaced   chan struct{} // closed when link is replaced
 	cancelBind func()        // cancels the supervisor's requests to NATS
 	epoch      uint64        // the number of buckets so far: revisions of two buckets cannot be compared
@@ -199,7 +200,7 @@ func newBroker(c Config) *Broker {
 	}
 	b.budgets = budget.NewNode(c.TTL, func(err *budget.Error) { b.logLimited("refused: a site has used up a budget", "error", err) })
 	b.down = problem.ErrNotConnected
-	b.health.failures[binding].err = b.down
+	b.health.Failed(health.Binding, b.down, 0)
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	return b
 }
@@ -275,7 +276,7 @@ func (b *Broker) Ready() error {
 	if b.closed {
 		return ErrClosed
 	}
-	return b.health.err()
+	return b.health.Err()
 }
 
 // ListenAddr returns the address of the embedded NATS, or "" if it has none.

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/heartbeatd/heartbeatd/broker/health"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
@@ -197,7 +198,7 @@ func TestWriteIntervals(t *testing.T) {
 		t.Run(ttl.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBroker(Config{TTL: ttl, Node: "here", Logger: slog.New(slog.DiscardHandler)})
-				b.link, b.down, b.health = &link{}, nil, health{}
+				b.link, b.down, b.health = &link{}, nil, health.Health{}
 				manualView(b)
 				r := rand.New(rand.NewPCG(uint64(ttl), 1))
 				type history struct {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/embedded"
+	"github.com/heartbeatd/heartbeatd/broker/health"
 	"github.com/heartbeatd/heartbeatd/broker/leader"
 	"github.com/heartbeatd/heartbeatd/broker/lease"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
@@ -60,7 +61,7 @@ func (b *Broker) supervise() {
 	for {
 		wait := b.ttl / 3
 		if b.Ready() != nil {
-			wait = retryWait
+			wait = health.RetryWait
 		}
 		select {
 		case <-b.ctx.Done():
@@ -122,8 +123,8 @@ func (b *Broker) dial() (*nats.Conn, error) {
 	opts := []nats.Option{
 		nats.Name("heartbeatd " + b.node),
 		nats.MaxReconnects(-1),
-		nats.ReconnectWait(retryWait),
-		nats.ReconnectJitter(retryWait, retryWait),
+		nats.ReconnectWait(health.RetryWait),
+		nats.ReconnectJitter(health.RetryWait, health.RetryWait),
 		nats.ReconnectBufSize(-1), // after a reconnection the broker itself writes its current values
 		nats.PingInterval(10 * time.Second),
 		// A write that blocks holds a lock of the connection, and with it everything that uses it.
@@ -267,9 +268,9 @@ func (b *Broker) useLink(l *link, info *jetstream.StreamInfo, seen uint64) {
 		b.replaced = make(chan struct{})
 	}
 	b.down = nil
-	b.didTask(binding)
+	b.didTask(health.Binding)
 	if b.queue.Len()+len(b.inFlight)+b.lookingUp == 0 {
-		b.didTask(writing) // what failed to be written has ended
+		b.didTask(health.Writing) // what failed to be written has ended
 	}
 	b.wakeWriter()
 }
@@ -316,11 +317,11 @@ func (b *Broker) current() (*link, <-chan struct{}) {
 func (b *Broker) markDown(err error, since time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.markDownLocked(binding, err, since)
-	b.health.inARow++
+	b.markDownLocked(health.Binding, err, since)
+	b.health.Tried()
 }
 
-func (b *Broker) markDownLocked(t task, err error, since time.Duration) {
+func (b *Broker) markDownLocked(t health.Task, err error, since time.Duration) {
 	b.failedTask(t, err, since)
 	b.down = err
 }
@@ -330,13 +331,13 @@ func (b *Broker) markDownLocked(t task, err error, since time.Duration) {
 func (b *Broker) disconnected(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.markDownLocked(binding, err, b.clock())
+	b.markDownLocked(health.Binding, err, b.clock())
 	b.cancelBind()
 }
 
 // recheck stops the writer and makes the supervisor check the bucket, because a task that
 // began at since has failed. The lock is held.
-func (b *Broker) recheck(t task, err error, since time.Duration) {
+func (b *Broker) recheck(t health.Task, err error, since time.Duration) {
 	b.markDownLocked(t, err, since)
 	b.checkSoon()
 }
@@ -354,7 +355,7 @@ func signal[T any](c chan<- T, v T) {
 // checkNow is checkSoon for a new connection, which has not failed yet.
 func (b *Broker) checkNow() {
 	b.mu.Lock()
-	b.health.restart(b.clock())
+	b.health.Restart(b.clock())
 	b.mu.Unlock()
 	signal(b.reconnected, struct{}{})
 	b.checkSoon()

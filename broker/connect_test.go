@@ -34,14 +34,3 @@ func TestEndOfWatch(t *testing.T) {
 		}
 	}
 }
-
-// TestBackOff checks that the time before the next try grows with the failures, up to a limit.
-func TestBackOff(t *testing.T) {
-	for failures, want := range map[int]time.Duration{0: retryWait, 1: 2 * retryWait, 2: 4 * retryWait, 3: maxRetryWait, 1000: maxRetryWait} {
-		for range 100 {
-			if d := backOff(failures); d < want/2 || d > want*3/2 {
-				t.Fatalf("%v after %d failures", d, failures)
-			}
-		}
-	}
-}

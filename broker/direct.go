@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/heartbeatd/heartbeatd/broker/health"
 )
 
 // NodeSubjects is the beginning of the subjects of messages between nodes that NATS does not
@@ -66,7 +68,7 @@ func (b *Broker) Hear(subject string, fn nats.MsgHandler) {
 			if l != nil && l.nc != on {
 				if _, err := l.nc.Subscribe(b.config.NATS.Prefix.Subject(subject), fn); err != nil {
 					b.logLimited("a subject cannot be subscribed, trying again", "subject", subject, "error", err)
-					pause(b.ctx, retryWait)
+					pause(b.ctx, health.RetryWait)
 					continue
 				}
 				on = l.nc

@@ -2,91 +2,21 @@ package broker
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker/health"
 )
-
-// task is something that NATS does for a node. Each can fail while the others work: a server
-// that is cut off from the rest of its cluster may still answer about the bucket.
-type task uint8
-
-const (
-	binding task = iota // connect, and find the bucket
-	reading             // watch the bucket
-	writing             // store entries
-	tasks
-)
-
-const (
-	// leaveAfter is how long the first server may fail before the node goes to another one
-	// of the cluster. It is longer than an election of leaders takes. The time of the next
-	// servers doubles, at most maxLeft times.
-	leaveAfter = 5 * time.Second
-	maxLeft    = 3
-
-	retryWait    = 250 * time.Millisecond // after the first failure
-	maxRetryWait = 2 * time.Second        // after many
-)
-
-// health is what NATS fails to do for this node. The broker's lock guards it.
-type health struct {
-	failures [tasks]failure
-	inARow   int // failed tries since the connection was made or all worked
-	left     int // servers that were left since all worked
-}
-
-type failure struct {
-	err   error
-	since time.Duration // by the broker's clock
-}
-
-// err returns why presence is not read and written now, or nil.
-func (h *health) err() error {
-	for _, f := range h.failures {
-		if f.err != nil {
-			return f.err
-		}
-	}
-	return nil
-}
-
-// restart forgets since when tasks fail: another server gets the same time as the last one.
-func (h *health) restart(now time.Duration) {
-	for t := range h.failures {
-		h.failures[t].since = now
-	}
-	h.inARow = 0
-}
-
-// since returns when the longest failure began, or now.
-func (h *health) since(now time.Duration) time.Duration {
-	for _, f := range h.failures {
-		if f.err != nil {
-			now = min(now, f.since)
-		}
-	}
-	return now
-}
 
 // failedTask records that a task, begun at since, has failed. The lock is held.
-func (b *Broker) failedTask(t task, err error, since time.Duration) {
-	if b.health.err() == nil && !b.closed {
+func (b *Broker) failedTask(t health.Task, err error, since time.Duration) {
+	if b.health.Failed(t, err, since) && !b.closed {
 		b.log.Warn("presence cannot be read from NATS or written to it, trying again", "error", err)
 	}
-	if b.health.failures[t].err != nil {
-		since = b.health.failures[t].since
-	}
-	b.health.failures[t] = failure{err, since}
 }
 
 // didTask records that a task has worked. The lock is held.
-func (b *Broker) didTask(t task) {
-	if b.health.failures[t].err == nil {
-		return
-	}
-	b.health.failures[t] = failure{}
-	if b.health.err() == nil {
-		b.health.inARow, b.health.left = 0, 0
+func (b *Broker) didTask(t health.Task) {
+	if b.health.Did(t) {
 		b.log.Info("presence is read from NATS and written to it", "server", b.link.nc.ConnectedServerName(), "held", len(b.items))
 	}
 }
@@ -95,13 +25,7 @@ func (b *Broker) didTask(t task) {
 func (b *Broker) retryIn() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return backOff(b.health.inARow)
-}
-
-// backOff returns how long to wait after this number of failures in a row.
-func backOff(failures int) time.Duration {
-	d := min(retryWait<<min(failures, 8), maxRetryWait)
-	return d/2 + rand.N(d)
+	return b.health.RetryIn()
 }
 
 // awaitLink returns the link to read through when there is one, and the channel that is closed when it is
@@ -139,17 +63,10 @@ func (b *Broker) leaveServer() {
 	_ = b.nc.ForceReconnect() // fails only for a closed connection, which is replaced
 }
 
-// mustLeave reports whether the server has failed for long enough. The next one gets twice
-// the time: perhaps no server has a quorum.
 func (b *Broker) mustLeave() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := b.clock()
-	if now-b.health.since(now) < leaveAfter<<b.health.left {
-		return false
-	}
-	b.health.left = min(b.health.left+1, maxLeft)
-	return true
+	return b.health.MustLeave(b.clock())
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -30,7 +30,7 @@ var parts = []struct {
 func (b *Broker) Problems() []problem.Problem {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err := b.health.err(); err != nil {
+	if err := b.health.Err(); err != nil {
 		return []problem.Problem{problem.OfNATS(err, b.address())}
 	}
 	list := []problem.Problem{}

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
+	"github.com/heartbeatd/heartbeatd/broker/health"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
@@ -42,8 +43,8 @@ func (b *Broker) failedToRead(err error, started time.Duration) {
 	if now := b.clock(); now-started > 2*bindWait { // it had begun, and has worked
 		started = now
 	}
-	b.recheck(reading, fmt.Errorf("presence cannot be read: %w", err), started)
-	b.health.inARow++
+	b.recheck(health.Reading, fmt.Errorf("presence cannot be read: %w", err), started)
+	b.health.Tried()
 }
 
 func (b *Broker) beginSnapshot(epoch uint64, stop func()) {
@@ -58,7 +59,7 @@ func (b *Broker) beginSnapshot(epoch uint64, stop func()) {
 func (b *Broker) snapshotDone() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.didTask(reading)
+	b.didTask(health.Reading)
 	select {
 	case <-b.filled:
 	default:

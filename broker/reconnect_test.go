@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker/external"
+	"github.com/heartbeatd/heartbeatd/broker/health"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
@@ -72,7 +73,7 @@ func TestLeaveWhileDisconnected(t *testing.T) {
 	d2.want(t, "joined user-1, joined user-2")
 
 	b.mu.Lock()
-	b.markDownLocked(binding, ErrClosed, 0) // stops the writer, as a lost connection does
+	b.markDownLocked(health.Binding, ErrClosed, 0) // stops the writer, as a lost connection does
 	b.mu.Unlock()
 	b.Leave(page("r", "user-1", "x"))
 	other.Hold(page("r", "user-3", "x"), at(1, "x"))

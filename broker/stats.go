@@ -17,7 +17,7 @@ func (b *Broker) Stats() Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.counts
-	s.Connected, s.Reconnects = b.health.err() == nil, max(s.Reconnects, 1)-1
+	s.Connected, s.Reconnects = b.health.Err() == nil, max(s.Reconnects, 1)-1
 	s.Entries, s.Queued, s.InFlight, s.Writes = len(b.items), b.queue.Len(), len(b.inFlight), b.writeCount
 	return s
 }

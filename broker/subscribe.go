@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/heartbeatd/heartbeatd/broker/health"
 )
 
 // topicHeartbeat is the time between two signs of life of NATS when a topic has no messages. If two are missing, as
@@ -36,7 +38,7 @@ func (b *Broker) Subscribe(t Topic, subscribed func(first uint64, last Cursor), 
 			}
 			if err != nil && b.ctx.Err() == nil {
 				b.logLimited("a topic cannot be read, trying again", "topic", t.name, "error", err)
-				b.awaitRetry(replaced, backOff(failures))
+				b.awaitRetry(replaced, health.BackOff(failures))
 				failures++
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
+	"github.com/heartbeatd/heartbeatd/broker/health"
 	"github.com/heartbeatd/heartbeatd/broker/leader"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
@@ -169,7 +170,7 @@ func (b *Broker) lookedUp(l lookup, msg *jetstream.RawStreamMsg, err error) {
 	}
 	if err != nil {
 		b.enqueue(it)
-		b.recheck(writing, err, b.clock())
+		b.recheck(health.Writing, err, b.clock())
 		return
 	}
 	b.resolve(it, msg)

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
+	"github.com/heartbeatd/heartbeatd/broker/health"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/broker/wheel"
 )
@@ -22,7 +23,7 @@ import (
 // manualBroker returns a broker without connection, whose writes the test takes and acknowledges.
 func manualBroker() *Broker {
 	b := newBroker(Config{TTL: time.Minute, Node: "here", Logger: slog.New(slog.DiscardHandler)})
-	b.link, b.down, b.health = &link{}, nil, health{}
+	b.link, b.down, b.health = &link{}, nil, health.Health{}
 	return b
 }
 
