@@ -157,7 +157,8 @@ func (c *cluster) measurePages(r *row) {
 			gaps = append(gaps, s.Longest)
 		}
 		if isLinkless(p) {
-			r.linkless[fmt.Sprintf("%s pages, blocked by code %d", p.Kind.Name, p.State().Blocked)]++
+			s := p.State()
+			r.linkless[fmt.Sprintf("%s pages, blocked by code %d, linked without the room of their post: %v", p.Kind.Name, s.Blocked, s.Linked)]++
 		}
 		if s := p.State(); s.Out != "" {
 			r.wrong = append(r.wrong, fmt.Sprintf("a %v has ended: %s", p, s.Out))
