@@ -31,8 +31,24 @@ export const accepts = (port) => new Promise((resolve) => {
 export function nginx({ http = '', server = '', location = '', upgrade = true, http2 = false } = {}) {
 	return (services, { folder, port, backend }) => {
 		if (http2) makeCertificate(folder, services.user)
-		const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/nginx-${name};`).join(' ')
-		writeFileSync(`${folder}/nginx.conf`, `
+		const pass = `
+			proxy_pass http://${backend};
+			proxy_http_version 1.1;
+			proxy_set_header Host $http_host;
+			${upgrade ? 'proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $http_connection;' : 'proxy_set_header Connection "";'}`
+		startNginx(services, { port, http2 }, {
+			http: `proxy_cache_path ${folder}/cache keys_zone=cache:1m;\n${http}`,
+			server: `${server}\nlocation / {${pass}}\nlocation /heartbeat/ {${pass}${location}}`,
+		})
+	}
+}
+
+// startNginx runs nginx. http and server are lines of its configuration: without server, those of http have
+// servers. With http2 it serves HTTPS and HTTP/2 at a port with the certificate of makeCertificate.
+export function startNginx(services, { port, http2 }, { http, server }) {
+	const { folder } = services
+	const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/nginx-${name};`).join(' ')
+	writeFileSync(`${folder}/nginx.conf`, `
 daemon off;
 pid ${folder}/nginx.pid;
 error_log stderr;
@@ -41,30 +57,15 @@ events {}
 http {
 	access_log off;
 	${temp}
-	proxy_cache_path ${folder}/cache keys_zone=cache:1m;
 	${http}
-	server {
+	${server ? `server {
 		listen 127.0.0.1:${port}${http2 ? ' ssl http2' : ''};
 		${http2 ? `ssl_certificate ${folder}/cert.pem; ssl_certificate_key ${folder}/key.pem;` : ''}
 		${server}
-		location / {
-			proxy_pass http://${backend};
-			proxy_http_version 1.1;
-			proxy_set_header Host $http_host;
-			${upgrade ? 'proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $http_connection;' : 'proxy_set_header Connection "";'}
-		}
-		location /heartbeat/ {
-			proxy_pass http://${backend};
-			proxy_http_version 1.1;
-			proxy_set_header Host $http_host;
-			${upgrade ? 'proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $http_connection;' : 'proxy_set_header Connection "";'}
-			${location}
-		}
-	}
+	}` : ''}
 }
 `)
-		services.start('nginx', 'nginx', ['-e', 'stderr', '-c', `${folder}/nginx.conf`])
-	}
+	services.start('nginx', 'nginx', ['-e', 'stderr', '-c', `${folder}/nginx.conf`])
 }
 
 // makeCertificate makes a certificate for 127.0.0.1, in folder/cert.pem and key.pem.
@@ -138,21 +139,26 @@ Include /usr/share/modsecurity-crs/rules/*.conf
 
 // modsecurity is Apache with a rule set.
 export function modsecurity(rules) {
-	return (services, { folder, port, backend }) => {
-		writeFileSync(`${folder}/apache.conf`, `
+	return (services, { folder, port, backend }) => startApache(services, port, ['mpm_event', 'authz_core', 'proxy', 'proxy_http'], `
+${ruleSet(folder, rules)}
+<VirtualHost 127.0.0.1:${port}>
+	ProxyPreserveHost On
+	ProxyPass / http://${backend}/
+</VirtualHost>`)
+}
+
+// startApache runs Apache at a port, with modules and lines of its configuration.
+export function startApache(services, port, modules, lines) {
+	const { folder } = services
+	writeFileSync(`${folder}/apache.conf`, `
 ServerName localhost
 ServerRoot ${folder}
 DefaultRuntimeDir ${folder}
 PidFile ${folder}/apache.pid
 ErrorLog "|$cat >&2"
-${loadModules('mpm_event', 'authz_core', 'proxy', 'proxy_http')}
+${loadModules(...modules)}
 Listen 127.0.0.1:${port}
-${ruleSet(folder, rules)}
-<VirtualHost 127.0.0.1:${port}>
-	ProxyPreserveHost On
-	ProxyPass / http://${backend}/
-</VirtualHost>
+${lines}
 `)
-		services.start('apache', '/usr/sbin/apache2', ['-DFOREGROUND', '-f', `${folder}/apache.conf`])
-	}
+	services.start('apache', '/usr/sbin/apache2', ['-DFOREGROUND', '-f', `${folder}/apache.conf`])
 }

@@ -3,7 +3,7 @@
 
 import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { accepts, makeCertificate, ruleSet } from '../fronts/fronts.mjs'
+import { accepts, makeCertificate, ruleSet, startApache, startNginx } from '../fronts/fronts.mjs'
 import { freePort } from '../setup/services.mjs'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
@@ -41,7 +41,7 @@ const kinds = { nginx, apache, caddy, lighttpd, haproxy, varnish, modsecurity, c
 function nginx(services, site) {
 	const { front, recipe } = site
 	const lines = `include ${recipe('nginx/heartbeatd.conf')};\n\t\t${front ? `include ${recipe('nginx/front-site.conf')};` : ''}`
-	startNginx(services, site, { lines, http: front ? `include ${recipe('nginx/front-wordpress.conf')};` : '' })
+	serveSite(services, site, { lines, http: front ? `include ${recipe('nginx/front-wordpress.conf')};` : '' })
 }
 
 // compose is the nginx of docker/compose.yaml.
@@ -49,26 +49,14 @@ function compose(services, site) {
 	const { port, php, recipe } = site
 	const route = recipe('nginx/heartbeatd.conf')
 	const change = (text) => text.replace('listen 80;', `listen 127.0.0.1:${port};`).replace('/etc/nginx/heartbeatd.conf', route).replace('wordpress:9000', `unix:${php}`)
-	startNginx(services, site, { server: `include ${recipe('docker/nginx.conf', change)};` })
+	startNginx(services, site, { http: `include /etc/nginx/mime.types;\ninclude ${recipe('docker/nginx.conf', change)};` })
 }
 
-// startNginx serves the site without a recipe. http and lines are lines of its configuration.
-function startNginx(services, { folder, root, port, php, plain, http2 }, { http = '', lines = '', server } = {}) {
-	const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/nginx-${name};`).join(' ')
-	writeFileSync(`${folder}/nginx.conf`, `
-daemon off;
-pid ${folder}/nginx.pid;
-error_log stderr;
-worker_processes 1;
-events {}
-http {
-	include /etc/nginx/mime.types;
-	access_log off;
-	${temp}
-	${http}
-	${server ?? `server {
-		listen 127.0.0.1:${port}${http2 ? ' ssl http2' : ''};
-		${http2 ? `ssl_certificate ${folder}/cert.pem; ssl_certificate_key ${folder}/key.pem;` : ''}
+// serveSite serves the site by nginx, without a recipe. http and lines are lines of its configuration.
+function serveSite(services, { root, port, php, plain, http2 }, { http = '', lines = '' } = {}) {
+	startNginx(services, { port, http2 }, {
+		http: `include /etc/nginx/mime.types;\n${http}`,
+		server: `
 		root ${root};
 		index index.php;
 		${lines}
@@ -78,11 +66,8 @@ http {
 			include /etc/nginx/fastcgi_params;
 			fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;
 			fastcgi_pass unix:${php};
-		}
-	}`}
-}
-`)
-	services.start('nginx', 'nginx', ['-e', 'stderr', '-c', `${folder}/nginx.conf`])
+		}`,
+	})
 }
 
 const apacheModules = [
@@ -91,17 +76,10 @@ const apacheModules = [
 ]
 
 function apache(services, { folder, root, port, php, front, http2, recipe }, lines = '') {
-	writeFileSync(`${folder}/apache.conf`, `
-ServerName localhost
-ServerRoot ${folder}
-DefaultRuntimeDir ${folder}
-PidFile ${folder}/apache.pid
-ErrorLog "|$cat >&2"
-${[...apacheModules, ...(http2 ? ['ssl', 'http2'] : [])].map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`).join('\n')}
+	startApache(services, port, [...apacheModules, ...(http2 ? ['ssl', 'http2'] : [])], `
 ${lines}
 TypesConfig /etc/mime.types
 RequestReadTimeout header=20-40,minrate=500 body=20,minrate=500
-Listen 127.0.0.1:${port}
 <Directory />
 	Require all denied
 </Directory>
@@ -121,9 +99,7 @@ Listen 127.0.0.1:${port}
 	ExpiresActive On
 	ExpiresByType text/javascript "access plus 1 year"
 </VirtualHost>
-${front ? `Include ${recipe('apache/front-wordpress.conf')}` : ''}
-`)
-	services.start('apache', '/usr/sbin/apache2', ['-DFOREGROUND', '-f', `${folder}/apache.conf`])
+${front ? `Include ${recipe('apache/front-wordpress.conf')}` : ''}`)
 }
 
 function caddy(services, { folder, root, port, php, front, plain, http2, recipe }) {
@@ -178,7 +154,7 @@ include "${recipe('lighttpd/heartbeatd.conf')}"
 async function haproxy(services, site) {
 	const { folder, port, http2, recipe } = site
 	const inner = await freePort()
-	startNginx(services, { ...site, port: inner, http2: false })
+	serveSite(services, { ...site, port: inner, http2: false })
 	if (http2) writeFileSync(`${folder}/haproxy.pem`, readFileSync(`${folder}/cert.pem`) + readFileSync(`${folder}/key.pem`))
 	writeFileSync(`${folder}/haproxy.cfg`, `
 global
@@ -204,7 +180,7 @@ backend web
 async function varnish(services, site) {
 	const { folder, port, recipe } = site
 	const inner = await freePort()
-	startNginx(services, { ...site, port: inner })
+	serveSite(services, { ...site, port: inner })
 	writeFileSync(`${folder}/site.vcl`, `
 vcl 4.0;
 backend web { .host = "127.0.0.1"; .port = "${inner}"; }
