@@ -40,7 +40,7 @@ type link struct {
 	created    time.Time
 	epoch      uint64
 
-	replaced context.Context // ends when another link is used; set when this one is
+	replaced context.Context // ends when the connection is replaced; set when the link is used
 	end      context.CancelFunc
 }
 
@@ -258,10 +258,7 @@ func (b *Broker) useLink(l *link, info *jetstream.StreamInfo, seen uint64) {
 		if !newBucket {
 			b.requeueInFlight()
 		}
-		if last != nil {
-			last.end()
-		}
-		l.replaced, l.end = context.WithCancel(b.ctx)
+		l.follow(last)
 		b.link = l
 		b.counts.Reconnects++ // the first one is subtracted by Stats
 		close(b.replaced)
@@ -273,6 +270,18 @@ func (b *Broker) useLink(l *link, info *jetstream.StreamInfo, seen uint64) {
 		b.didTask(health.Writing) // what failed to be written has ended
 	}
 	b.wakeWriter()
+}
+
+// follow ends the questions that wait for answers over the link before, if the connection is another one.
+func (l *link) follow(last *link) {
+	if last != nil && last.nc == l.nc && last.reconnects == l.reconnects {
+		l.replaced, l.end = last.replaced, last.end
+		return
+	}
+	if last != nil && last.end != nil {
+		last.end()
+	}
+	l.replaced, l.end = context.WithCancel(context.Background())
 }
 
 // requeueInFlight queues the pending writes of a lost connection again: their acks will

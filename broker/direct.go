@@ -25,6 +25,12 @@ func (b *Broker) RunsNATS() bool { return b.server != nil }
 // ErrReplaced is the error of a question whose answer may have been lost with the connection to NATS.
 var ErrReplaced = errors.New("the connection to NATS was replaced")
 
+// IsConnected reports whether there is a connection to NATS.
+func (b *Broker) IsConnected() bool {
+	l, _ := b.current()
+	return l != nil && l.nc.IsConnected()
+}
+
 // Ask sends a message and returns the answer. If nobody hears its subject, the error is
 // nats.ErrNoResponders, and comes at once. If this node connects to NATS again meanwhile, it is ErrReplaced.
 func (b *Broker) Ask(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {

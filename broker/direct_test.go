@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/heartbeatd/heartbeatd/broker/bucket"
 )
 
 // TestDirect sends messages between two nodes, also after their NATS server was restarted and
@@ -59,22 +61,64 @@ func TestAskReplaced(t *testing.T) {
 	a, b := open(t, Config{URL: p.url(), Node: "a"}), open(t, Config{URL: ns.url(), Node: "b"})
 	heard := make(chan struct{}, 1)
 	b.Hear(NodeSubjects+"b", func(*nats.Msg) { heard <- struct{}{} })
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
 	failed := make(chan error, 1)
 	eventually(t, "a question", func() bool {
 		go func() {
-			_, err := a.Ask(t.Context(), &nats.Msg{Subject: NodeSubjects + "b"})
+			_, err := a.Ask(ctx, &nats.Msg{Subject: NodeSubjects + "b"})
 			failed <- err
 		}()
 		select {
 		case <-heard:
 			return true
-		case err := <-failed: // b does not hear yet
-			return !errors.Is(err, nats.ErrNoResponders)
+		case err := <-failed:
+			if !errors.Is(err, nats.ErrNoResponders) { // b does not hear yet
+				t.Fatal(err)
+			}
+			return false
 		}
 	})
 	p.cut()
 	p.restore()
 	if err := <-failed; !errors.Is(err, ErrReplaced) {
+		t.Errorf("the question has the error %v", err)
+	}
+}
+
+// TestAskDuringNewBucket checks that a question goes on when only the bucket is a new one.
+func TestAskDuringNewBucket(t *testing.T) {
+	t.Parallel()
+	ns := startNATS(t)
+	a, b := open(t, Config{URL: ns.url(), Node: "a"}), open(t, Config{URL: ns.url(), Node: "b"})
+	questions := make(chan *nats.Msg, 1)
+	b.Hear(NodeSubjects+"b", func(m *nats.Msg) { questions <- m })
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	result := make(chan error, 1)
+	var question *nats.Msg
+	eventually(t, "a question", func() bool {
+		go func() {
+			_, err := a.Ask(ctx, &nats.Msg{Subject: NodeSubjects + "b"})
+			result <- err
+		}()
+		select {
+		case question = <-questions:
+			return true
+		case <-result: // b does not hear yet
+			return false
+		}
+	})
+	l, replaced := a.current()
+	if err := l.js.DeleteKeyValue(ctx, bucket.Name); err != nil {
+		t.Fatal(err)
+	}
+	a.checkSoon()
+	<-replaced
+	if err := question.Respond(nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-result; err != nil {
 		t.Errorf("the question has the error %v", err)
 	}
 }

@@ -5,8 +5,9 @@
 //
 // The results of a file are printed when it ends. Files with failures run once more at the end, one
 // at a time: some tests have time limits that a busy machine exceeds. They are listed, and the exit
-// status is 1 if a test failed then as well. Suites are not counted as tests. After SIGINT and SIGTERM the
-// tests have a few seconds to end their processes; those that are left are killed.
+// status is 1 if a test failed then as well. Suites are not counted as tests. After SIGTERM the tests have a
+// few seconds to end their processes; those that are left are killed. SIGINT of a terminal also ends the tests
+// themselves, and services that they have started may be left.
 
 import { cpus } from 'node:os'
 import { run } from 'node:test'

@@ -8,10 +8,10 @@ import (
 
 const (
 	askAgain = time.Second // after a request without an answer
-	maxAsked = 5           // requests that wait at the same time
+	maxAsked = 5           // requests in all
 )
 
-// ask calls request, and again every second until one call returns. The first result counts. A request that NATS
+// ask calls request, and again every second until one call returns, at most maxAsked times. The first result counts. A request that NATS
 // receives during an election is lost: no server answers it, and the next one may be answered at once.
 func ask[T any](ctx context.Context, request func(context.Context) (T, error)) (T, error) {
 	type result struct {

@@ -25,10 +25,13 @@ export async function ended(list) {
 		try {
 			process.kill(pid, 'SIGKILL')
 		} catch {
-			// it has just ended
+			// it has just ended, or belongs to another user
 		}
 	}
-	while (list.some(runs)) await sleep(20)
+	const end = Date.now() + GRACE
+	while (list.some(runs) && Date.now() < end) await sleep(20)
+	const left = list.filter(runs).map(({ pid }) => pid)
+	if (left.length) console.error('processes that cannot be ended: ' + left.join(', '))
 }
 
 // runs tells whether a process still runs: it may have ended, and another may have its number.

@@ -13,7 +13,7 @@
 //
 // If the client goes away, the forwarder sends cancel, and the context of the handler ends. If the
 // forwarder is gone, the handler cannot write its next part. If the home is gone, nobody hears its
-// subject, and the client gets 410 at once; if the home has lost NATS, after a few seconds. If the
+// subject, and the client gets 410 at once; if the home has lost NATS, within 8 s. If the
 // forwarder has lost NATS, it redirects the client to the same address: the load balancer may send that
 // request to another node. If the forwarder stops, it asks the home to answer its polls at once: the
 // client polls again, over another node.
@@ -45,9 +45,11 @@ const (
 	maxRequests = 20_000
 	// partWait is how long a part of a response may take: a poll waits PollWait.
 	partWait = transport.PollWait + 5*time.Second
-	// reachAfter is how long the first part may take before the forwarder asks whether the home is there,
-	// and reachWait how long the answer may take.
+	// reachAfter is how long the first part may take before the forwarder asks whether the home is there, and the
+	// time between two such questions. reachWait is how long the answer may take.
 	reachAfter, reachWait = 3 * time.Second, 2 * time.Second
+	// maxTries is how often a poll is passed on if the connection to NATS is replaced meanwhile.
+	maxTries = 3
 	// lastWait is how long the last requests may take when the node stops.
 	lastWait = 500 * time.Millisecond
 	// maxClose is the largest body of a close, in bytes.
@@ -78,13 +80,14 @@ type Forwarder struct {
 	mu        sync.Mutex // guards the following fields; no other lock is taken under it
 	passing   int        // requests that are passed on
 	exchanges map[string]*exchange
+	homes     map[string]*homeWatch // by the name of the node
 	closed    bool
 	answering sync.WaitGroup
 }
 
 // New returns the forwarder of a node. Other nodes can reach it until the broker is closed.
 func New(c Config) *Forwarder {
-	f := &Forwarder{Config: c, most: maxRequests, results: newResults(), exchanges: make(map[string]*exchange)}
+	f := &Forwarder{Config: c, most: maxRequests, results: newResults(), exchanges: make(map[string]*exchange), homes: make(map[string]*homeWatch)}
 	f.working, f.stop = context.WithCancel(context.Background())
 	if !c.Broker.IsAlone() {
 		c.Broker.Hear(subject(c.Broker.Node(), "*"), f.hear)
@@ -133,7 +136,7 @@ func (f *Forwarder) Handler(name string) http.HandlerFunc {
 			local(w, r)
 			return
 		}
-		if f.elsewhere(w, r) {
+		if !f.Broker.IsConnected() && f.elsewhere(w, r) {
 			return
 		}
 		if !f.begin() {
@@ -201,11 +204,11 @@ func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, 
 	defer func() { _ = f.Broker.Tell(message(home, "cancel", m.Header.Get(idField))) }() // nothing, if the response has ended
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Time{}) // the deadline of a request would end a poll
-	unreached := f.watchHome(ctx, cancel, home)
+	unreached := f.watchHome(home, cancel)
 	for begun := false; ; begun = true {
 		part, err := f.ask(ctx, m)
-		for !begun && name == "poll" && errors.Is(err, broker.ErrReplaced) { // the home ends the poll before
-			m = request(r, home, session, name, body.Bytes)
+		for tries := 1; tries < maxTries && !begun && name == "poll" && errors.Is(err, broker.ErrReplaced); tries++ {
+			m = request(r, home, session, name, body.Bytes) // the home ends the earlier poll when it gets this one
 			part, err = f.ask(ctx, m)
 		}
 		if !begun && unreached() && err != nil {
@@ -285,6 +288,9 @@ func (f *Forwarder) ask(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 // another session.
 func (f *Forwarder) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	result := f.resultOf(err, unreachable)
+	if result == unreachable && f.elsewhere(w, r) {
+		return
+	}
 	f.results.WithLabelValues(result).Inc()
 	switch result {
 	case refused:
@@ -292,9 +298,6 @@ func (f *Forwarder) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case gone:
 		transport.Refuse(w, transport.ErrGone)
 	default:
-		if f.elsewhere(w, r) {
-			return
-		}
 		w.Header().Set("Cache-Control", "no-store")
 		http.Error(w, "the node of this session cannot be reached", http.StatusServiceUnavailable)
 	}

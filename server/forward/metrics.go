@@ -13,7 +13,8 @@ const (
 	answered    = "answered"
 	aborted     = "aborted"     // after a part of the response
 	left        = "left"        // the client has gone away
-	gone        = "gone"        // the session's node does not exist any more
+	gone        = "gone"        // the session's node does not answer
+	redirected  = "redirected"  // to another node, since this one has lost NATS
 	unreachable = "unreachable" // it has not answered in time
 	refused     = "refused"     // too many at once, or this node stops
 )
@@ -22,7 +23,7 @@ func newResults() *prometheus.CounterVec {
 	results := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "heartbeatd_forwarded_requests_total", Help: "Requests of long-poll and event streams whose session another node has, by their result.",
 	}, []string{"result"})
-	for _, name := range []string{answered, aborted, left, gone, unreachable, refused} {
+	for _, name := range []string{answered, aborted, left, gone, redirected, unreachable, refused} {
 		results.WithLabelValues(name) // a counter that is not there yet has no rate
 	}
 	return results

@@ -74,8 +74,11 @@ func TestElsewhere(t *testing.T) {
 func TestHomeCutOff(t *testing.T) {
 	release := make(chan struct{})
 	home, other, front := pair(t, func(_ http.ResponseWriter, r *http.Request) {
-		if r.URL.Query().Get("id") == "1" {
+		switch r.URL.Query().Get("id") {
+		case "1":
 			<-release
+		case "2":
+			<-r.Context().Done()
 		}
 	})
 	until(t, "an answer", func() bool {
@@ -99,8 +102,16 @@ func TestHomeCutOff(t *testing.T) {
 		t.Errorf("a poll that waits gets %s", got)
 	}
 
+	go func() {
+		status, _, err := get(t.Context(), home, front, "2")
+		held <- fmt.Sprint(status, err)
+	}()
+	until(t, "a question for the second poll", func() bool { return probes.Load() > 1 })
 	home.mu.Lock() // it takes no message now
 	defer home.mu.Unlock()
+	if got := <-held; got != "410 <nil>" {
+		t.Errorf("a poll whose node is cut off while it waits gets %s", got)
+	}
 	if status, _, err := get(t.Context(), home, front, "8"); err != nil || status != http.StatusGone {
 		t.Errorf("a node that is cut off: %d %v", status, err)
 	}
@@ -117,17 +128,18 @@ func TestLostAnswer(t *testing.T) {
 		}
 	})
 	answer := make(chan string, 1)
+	poll := func() {
+		status, _, err := get(t.Context(), home, front, "7")
+		answer <- fmt.Sprint(status, err)
+	}
+	go poll()
 	until(t, "a poll", func() bool {
-		go func() {
-			status, _, err := get(t.Context(), home, front, "7")
-			answer <- fmt.Sprint(status, err)
-		}()
 		select {
 		case <-answer: // the home does not hear yet
-			return false
-		case <-time.After(time.Second):
-			return len(polls) == 1
+			go poll()
+		default:
 		}
+		return len(polls) == 1
 	})
 	cut()
 	select {

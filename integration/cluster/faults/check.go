@@ -42,7 +42,7 @@ type view struct {
 }
 
 // compare compares the view with the truth, and reports whether it is right. whole says that every node reads and
-// writes presence: before, entries come and go, since a node without NATS cannot renew them.
+// writes presence: otherwise entries come and go, since a node without NATS cannot renew them.
 func (v *view) compare(whole bool) bool {
 	begun := time.Now()
 	v.last, v.err = v.read()
@@ -52,7 +52,7 @@ func (v *view) compare(whole bool) bool {
 	}
 	missing := setOf(v.last.missing)
 	for k := range missing {
-		if v.missing != nil && !v.missing[k] {
+		if whole && v.missing != nil && !v.missing[k] {
 			v.left[k] = true
 		}
 	}

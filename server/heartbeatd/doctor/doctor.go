@@ -183,11 +183,13 @@ func newCheckup(c Config) (*checkup, error) {
 	return &checkup{Config: c, site: site, base: base, origin: originOf(origin), users: users, http: client}, nil
 }
 
-// followNode follows the redirects of a node without NATS to the same address, as browsers do, and no others.
+// followNode follows the redirects of a node without NATS to the same address, as browsers do, and no others. A
+// browser follows none of a WebSocket.
 func followNode(r *http.Request, via []*http.Request) error {
 	const most = 3 // see maxHops in package forward
 	first := via[0].URL
-	if r.Response.StatusCode != http.StatusTemporaryRedirect || r.URL.Host != first.Host || r.URL.Path != first.Path || len(via) > most {
+	if r.Response.StatusCode != http.StatusTemporaryRedirect || len(via) > most || r.Header.Get("Upgrade") != "" ||
+		r.URL.Scheme != first.Scheme || r.URL.Host != first.Host || r.URL.Path != first.Path {
 		return http.ErrUseLastResponse
 	}
 	return nil

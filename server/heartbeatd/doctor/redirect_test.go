@@ -22,6 +22,11 @@ func TestRedirects(t *testing.T) {
 			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 		case "/heartbeat/open?id=4":
 			http.Redirect(w, r, "open?id=4", http.StatusTemporaryRedirect)
+		case "/heartbeat/open?id=5":
+			http.Redirect(w, r, "https://"+r.Host+"/heartbeat/open?id=1", http.StatusTemporaryRedirect)
+		case "/heartbeat/socket":
+			w.Header().Set("Location", "socket?hops=1")
+			w.WriteHeader(http.StatusTemporaryRedirect)
 		}
 	}))
 	defer front.Close()
@@ -29,7 +34,7 @@ func TestRedirects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for id, want := range map[string]int{"1": http.StatusOK, "2": http.StatusMovedPermanently, "3": http.StatusTemporaryRedirect, "4": http.StatusTemporaryRedirect} {
+	for id, want := range map[string]int{"1": http.StatusOK, "2": http.StatusMovedPermanently, "3": http.StatusTemporaryRedirect, "4": http.StatusTemporaryRedirect, "5": http.StatusTemporaryRedirect} {
 		answer, err := d.http.Post(front.URL+"/heartbeat/open?id="+id, "text/plain", strings.NewReader("hello"))
 		if err != nil {
 			t.Fatal(err)
@@ -38,5 +43,18 @@ func TestRedirects(t *testing.T) {
 		if answer.StatusCode != want {
 			t.Errorf("id %s: status %d, want %d", id, answer.StatusCode, want)
 		}
+	}
+	r, err := http.NewRequest(http.MethodGet, front.URL+"/heartbeat/socket", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Upgrade", "websocket")
+	answer, err := d.http.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	if answer.StatusCode != http.StatusTemporaryRedirect {
+		t.Errorf("a WebSocket: status %d", answer.StatusCode)
 	}
 }

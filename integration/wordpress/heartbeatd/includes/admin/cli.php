@@ -18,7 +18,7 @@ function heartbeatd_terminal_text( $text ) {
 	$escape = static function ( $found ) {
 		return sprintf( '\\u%04x', mb_ord( $found[0], 'UTF-8' ) );
 	};
-	return preg_replace_callback( '/[\p{Cc}\x{202a}-\x{202e}\x{2066}-\x{2069}]/u', $escape, $text )
+	return preg_replace_callback( '/[\p{Cc}\x{061c}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}]/u', $escape, $text )
 		?? (string) preg_replace( '/[^\x20-\x7e]/', '?', $text ); // It is not UTF-8.
 }
 
