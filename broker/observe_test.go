@@ -82,8 +82,9 @@ func TestObserve(t *testing.T) {
 func TestObserverSurvivesRestart(t *testing.T) {
 	t.Parallel()
 	s := startNATS(t)
-	b := open(t, Config{URL: s.url(), TTL: testTTL})
-	gone := open(t, Config{URL: s.url(), TTL: testTTL})
+	const ttl = 3 * testTTL // user-1 is renewed in time also when NATS takes a few seconds to start
+	b := open(t, Config{URL: s.url(), TTL: ttl})
+	gone := open(t, Config{URL: s.url(), TTL: ttl})
 	d := observe(t, connect(t, s.url()), bucket.Observer{})
 	b.Hold(page("r", "user-1", "a"), at(1, "x"))
 	d.want(t, "joined user-1")

@@ -127,6 +127,9 @@ test('the status report', { timeout: 300_000 }, async (t) => {
 				[494, '', {}, 'small-request-headers'],
 				[400, 'no', {}, 'other-answer'],
 				[410, '', {}, 'other-answer'],
+				[404, 'not here', { age: '12' }, 'no-route'],
+				[403, '', { 'x-cache': 'HIT' }, 'firewall'],
+				[403, "{\"reason\":\"the origin is not one of the site's allowed origins\"}", { age: '12' }, 'cache-in-front'],
 				[500, '', {}, 'other-answer'],
 				[504, '', {}, 'wrong-listen-address'],
 			]

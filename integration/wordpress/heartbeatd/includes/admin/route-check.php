@@ -79,23 +79,10 @@ function heartbeatd_route_finding( $answer ) {
 		return 'route-unchecked';
 	}
 	list( $status, $body, $headers ) = $answer;
-	if ( heartbeatd_is_stored( $headers ) ) {
-		return 'cache-in-front'; // It may be the answer to another request, as that of the doctor with a wrong origin.
-	}
-	if ( false !== strpos( $body, 'Sec-WebSocket-Key' ) ) {
-		return '';
-	}
-	if ( false !== strpos( $body, 'WebSocket protocol violation' ) ) {
-		return 'no-upgrade';
-	}
-	if ( false !== strpos( $body, "not one of the site's allowed origins" ) ) {
-		return 'host-changed';
-	}
-	if ( 400 === $status && '400 Bad Request' === trim( $body ) ) {
-		return 'proxy-protocol'; // Go's answer to a request that does not begin as one.
-	}
-	if ( 404 === $status && '404 page not found' === trim( $body ) ) {
-		return 'path-changed';
+
+	$own = heartbeatd_own_answer( $status, $body );
+	if ( null !== $own ) {
+		return heartbeatd_is_stored( $headers ) ? 'cache-in-front' : $own; // A stored one may be of another request.
 	}
 	if ( heartbeatd_is_challenge( $body, $headers ) ) {
 		return 'captcha-page';
@@ -121,6 +108,32 @@ function heartbeatd_route_finding( $answer ) {
 		504 => 'wrong-listen-address',
 	);
 	return $names[ $status ] ?? 'other-answer';
+}
+
+/**
+ * Returns the name of the finding for an answer of heartbeatd itself.
+ *
+ * @param int    $status The status.
+ * @param string $body   The body.
+ * @return string|null Empty if the upgrade has reached it; null if the answer is not of heartbeatd.
+ */
+function heartbeatd_own_answer( $status, $body ) {
+	if ( false !== strpos( $body, 'Sec-WebSocket-Key' ) ) {
+		return '';
+	}
+	if ( false !== strpos( $body, 'WebSocket protocol violation' ) ) {
+		return 'no-upgrade';
+	}
+	if ( false !== strpos( $body, "not one of the site's allowed origins" ) ) {
+		return 'host-changed';
+	}
+	if ( 400 === $status && '400 Bad Request' === trim( $body ) ) {
+		return 'proxy-protocol'; // Go's answer to a request that does not begin as one.
+	}
+	if ( 404 === $status && '404 page not found' === trim( $body ) ) {
+		return 'path-changed';
+	}
+	return null;
 }
 
 /**
