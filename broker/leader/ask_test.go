@@ -17,17 +17,7 @@ import (
 // TestLostRequest has a service that takes the first requests and does not answer them, as NATS does during an
 // election.
 func TestLostRequest(t *testing.T) {
-	s, err := server.NewServer(&server.Options{Port: server.RANDOM_PORT, NoSigs: true, NoLog: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	nc, err := nats.Connect(s.ClientURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
+	nc := connect(t, &server.Options{})
 	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)

@@ -13,9 +13,11 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/leader"
 )
 
-// TestLast compares the answer with that of package jetstream.
-func TestLast(t *testing.T) {
-	s, err := server.NewServer(&server.Options{Port: server.RANDOM_PORT, JetStream: true, JetStreamDomain: "hub", StoreDir: t.TempDir(), NoSigs: true, NoLog: true})
+// connect starts a NATS server with options, and returns a connection to it.
+func connect(t *testing.T, o *server.Options) *nats.Conn {
+	t.Helper()
+	o.Port, o.NoSigs, o.NoLog = server.RANDOM_PORT, true, true
+	s, err := server.NewServer(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,6 +28,12 @@ func TestLast(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(nc.Close)
+	return nc
+}
+
+// TestLast compares the answer with that of package jetstream.
+func TestLast(t *testing.T) {
+	nc := connect(t, &server.Options{JetStream: true, JetStreamDomain: "hub", StoreDir: t.TempDir()})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	plain, err := jetstream.New(nc)

@@ -80,14 +80,14 @@ type Forwarder struct {
 	mu        sync.Mutex // guards the following fields; no other lock is taken under it
 	passing   int        // requests that are passed on
 	exchanges map[string]*exchange
-	homes     map[string]*homeWatch // by the name of the node
+	homes     map[string]map[*waiter]bool // the requests for which a node is asked whether it is there, by its name
 	closed    bool
 	answering sync.WaitGroup
 }
 
 // New returns the forwarder of a node. Other nodes can reach it until the broker is closed.
 func New(c Config) *Forwarder {
-	f := &Forwarder{Config: c, most: maxRequests, results: newResults(), exchanges: make(map[string]*exchange), homes: make(map[string]*homeWatch)}
+	f := &Forwarder{Config: c, most: maxRequests, results: newResults(), exchanges: make(map[string]*exchange), homes: make(map[string]map[*waiter]bool)}
 	f.working, f.stop = context.WithCancel(context.Background())
 	if !c.Broker.IsAlone() {
 		c.Broker.Hear(subject(c.Broker.Node(), "*"), f.hear)

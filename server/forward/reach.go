@@ -44,19 +44,14 @@ func (f *Forwarder) elsewhere(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// homeWatch asks a node that has sessions of waiting requests whether it is there. A poll is silent until there are
-// frames, and NATS may take minutes to notice that a node is cut off.
-type homeWatch struct {
-	waiting map[*waiter]bool
-}
-
 // waiter is a request that waits for the first part of its response.
 type waiter struct {
 	cancel    func()
 	unreached bool // its home does not answer
 }
 
-// watchHome ends a request with cancel if the home of its session does not answer. After reachAfter the request
+// watchHome ends a request with cancel if the home of its session does not answer: a poll is silent until there are
+// frames, and NATS may take minutes to notice that a node is cut off. After reachAfter the request
 // joins those for which the home is asked. unreached ends that, and reports whether the request was ended.
 func (f *Forwarder) watchHome(home string, cancel func()) (unreached func() bool) {
 	w := &waiter{cancel: cancel}
@@ -66,9 +61,7 @@ func (f *Forwarder) watchHome(home string, cancel func()) (unreached func() bool
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		w.cancel = nil // join does nothing any more
-		if h := f.homes[home]; h != nil {
-			delete(h.waiting, w)
-		}
+		delete(f.homes[home], w)
 		return w.unreached
 	}
 }
@@ -76,12 +69,12 @@ func (f *Forwarder) watchHome(home string, cancel func()) (unreached func() bool
 func (f *Forwarder) join(home string, w *waiter) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	switch h := f.homes[home]; {
+	switch waiting := f.homes[home]; {
 	case w.cancel == nil || f.closed:
-	case h != nil:
-		h.waiting[w] = true
+	case waiting != nil:
+		waiting[w] = true
 	default:
-		f.homes[home] = &homeWatch{waiting: map[*waiter]bool{w: true}}
+		f.homes[home] = map[*waiter]bool{w: true}
 		f.answering.Go(func() { f.askHome(home) })
 	}
 }
@@ -102,15 +95,15 @@ func (f *Forwarder) askHome(home string) {
 func (f *Forwarder) awaited(home string, answers bool) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	h := f.homes[home]
+	waiting := f.homes[home]
 	if !answers {
-		for w := range h.waiting {
+		for w := range waiting {
 			w.unreached = true
 			w.cancel()
 		}
-		clear(h.waiting)
+		clear(waiting)
 	}
-	if len(h.waiting) > 0 && f.working.Err() == nil {
+	if len(waiting) > 0 && f.working.Err() == nil {
 		return true
 	}
 	delete(f.homes, home)
