@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/room"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
@@ -84,7 +85,8 @@ func TestRevokedWhileOpening(t *testing.T) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.hearsRoom(room42) || !s.hearsRoom("postType/post:51") || slices.Contains(s.claims.Rooms, room42) || s.claims.Native != nil {
+	hears := func(room string) bool { return slices.Contains(s.targets(), message.Target{Room: room}) }
+	if hears(room42) || !hears("postType/post:51") || slices.Contains(s.claims.Rooms, room42) || s.claims.Native != nil {
 		t.Errorf("the page hears %v with %+v", s.user.Hears(), s.claims)
 	}
 	if n.hears(s, room42) {

@@ -132,11 +132,9 @@ func (b *replayBuffer) subscribe(s *session, after string) string {
 	if missed != nil {
 		s.Send(missed)
 	}
-	for p := range b.kept.After(from) {
-		if s.receives(p.Site, p.To) {
-			s.Send(p.Frame)
-			b.metrics.Replayed()
-		}
+	for _, p := range b.kept.After(from, s.key.site, s.targets()) {
+		s.Send(p.Frame)
+		b.metrics.Replayed()
 	}
 	upTo := from
 	if upTo.Epoch == b.kept.Cursor.Epoch {

@@ -233,14 +233,16 @@ func (s *session) keeps(k presence.Key) bool {
 	return false
 }
 
-// hearsRoom reports whether the page hears a room. It is called with s.mu held.
-func (s *session) hearsRoom(name string) bool {
-	return slices.ContainsFunc(s.rooms, func(r *room.Room) bool { return r.Name() == name })
-}
-
-// receives reports whether a push is for the page. It is called with s.mu held.
-func (s *session) receives(siteID string, to message.Target) bool {
-	return siteID == s.key.site && (to.Room != "" && s.hearsRoom(to.Room) || s.isTarget(to))
+// targets returns all targets of pushes that include the page. It is called with s.mu held.
+func (s *session) targets() []message.Target {
+	all := []message.Target{{All: true}, {User: s.key.user}}
+	for _, r := range s.rooms {
+		all = append(all, message.Target{Room: r.Name()})
+	}
+	for _, capability := range s.last.Load().Can {
+		all = append(all, message.Target{Can: capability})
+	}
+	return all
 }
 
 // isTarget reports whether a target other than a room includes the page.

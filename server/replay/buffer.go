@@ -3,7 +3,7 @@
 package replay
 
 import (
-	"iter"
+	"cmp"
 	"slices"
 	"time"
 
@@ -36,9 +36,17 @@ type Buffer struct {
 
 	stored  time.Time // when NATS stored the last message
 	tip     uint64    // the stream's last known sequence number; messages up to it may not have come yet
-	pushes  []Push    // the oldest first
+	pushes  []*Push   // the oldest first
+	byWhom  map[whom][]*Push
 	bytes   int
 	dropped dropped
+}
+
+// whom is for whom pushes are. A page that returns looks only at its own: there may be as many others
+// as there are pages.
+type whom struct {
+	site string
+	to   message.Target
 }
 
 // noCursor is the cursor of a new page that connects before this node has subscribed to the
@@ -80,27 +88,46 @@ func (b *Buffer) follows(next broker.Cursor) (missed broker.Cursor) {
 
 // Keep adds a push, and drops pushes that are too old or too many.
 func (b *Buffer) Keep(p Push) {
-	b.pushes = append(b.pushes, p)
-	b.bytes += len(p.Frame)
-	drop := 0
-	for drop < len(b.pushes) && (b.bytes > maxBytes || p.At.Sub(b.pushes[drop].At) > maxAge) {
-		old := b.pushes[drop]
-		b.bytes -= len(old.Frame)
-		b.dropped.add(old.Site, old.Cursor.Seq)
-		drop++
+	if b.byWhom == nil {
+		b.byWhom = make(map[whom][]*Push)
 	}
-	b.pushes = slices.Delete(b.pushes, 0, drop)
+	own := whom{p.Site, p.To}
+	b.pushes, b.byWhom[own] = append(b.pushes, &p), append(b.byWhom[own], &p)
+	b.bytes += len(p.Frame)
+	for b.bytes > maxBytes || p.At.Sub(b.pushes[0].At) > maxAge {
+		b.drop()
+	}
 }
 
-// After returns the pushes after a position of this stream, the oldest first.
-func (b *Buffer) After(from broker.Cursor) iter.Seq[Push] {
-	return func(yield func(Push) bool) {
-		for _, p := range b.pushes {
-			if p.Cursor.Seq > from.Seq && !yield(p) {
-				return
-			}
-		}
+// drop drops the oldest push. It moves no other.
+func (b *Buffer) drop() {
+	old := b.pushes[0]
+	own := whom{old.Site, old.To}
+	b.pushes, b.byWhom[own] = behind(b.pushes), behind(b.byWhom[own])
+	if len(b.byWhom[own]) == 0 {
+		delete(b.byWhom, own)
 	}
+	b.bytes -= len(old.Frame)
+	b.dropped.add(old.Site, old.Cursor.Seq)
+}
+
+// behind returns a list without its first push, which is then free.
+func behind(list []*Push) []*Push {
+	list[0] = nil
+	return list[1:]
+}
+
+// After returns the pushes to some targets of a site after a position of this stream, the oldest
+// first.
+func (b *Buffer) After(from broker.Cursor, site string, targets []message.Target) (pushes []*Push) {
+	bySeq := func(p *Push, seq uint64) int { return cmp.Compare(p.Cursor.Seq, seq) }
+	for _, to := range targets {
+		own := b.byWhom[whom{site, to}]
+		first, _ := slices.BinarySearchFunc(own, from.Seq+1, bySeq)
+		pushes = append(pushes, own[first:]...)
+	}
+	slices.SortFunc(pushes, func(p, q *Push) int { return bySeq(p, q.Cursor.Seq) })
+	return slices.Compact(pushes) // a target may be named twice
 }
 
 // Reached notes the cursor of the stream's last message, which may not have come yet.
@@ -123,9 +150,10 @@ func (b *Buffer) Position(site, after string, now time.Time) (from broker.Cursor
 	if opened.IsZero() || opened.After(now) {
 		return from, missed, time.Time{}
 	}
-	for _, p := range b.pushes {
+	for _, p := range slices.Backward(b.pushes) { // most are older than the page
 		if p.Stored.Before(opened) {
 			from.Seq = max(from.Seq, p.Cursor.Seq)
+			break
 		}
 	}
 	if from.Epoch == b.Cursor.Epoch && !b.stored.Before(opened) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/clock"
+	"github.com/heartbeatd/heartbeatd/server/message"
 )
 
 // TestLimits checks that the oldest pushes are dropped at the limits of bytes and of age, and
@@ -37,6 +38,50 @@ func TestLimits(t *testing.T) {
 	push(101, time.Now().Add(maxAge+time.Second))
 	if len(b.pushes) != 1 {
 		t.Errorf("%d pushes are kept, want the newest only", len(b.pushes))
+	}
+}
+
+// TestManyPushes checks that neither a page that returns nor another push costs more work the more pushes
+// are kept: the page gets its own, in order, and no push is moved when the oldest one is dropped.
+func TestManyPushes(t *testing.T) {
+	b, now, seq := &Buffer{}, time.Now(), uint64(0)
+	push := func(site string, to message.Target, at time.Time) {
+		seq++
+		b.Received(broker.Cursor{Epoch: "e", Seq: seq}, at)
+		b.Keep(Push{Site: site, To: to, Cursor: b.Cursor, At: at})
+	}
+	const rooms = 1000
+	for i := range rooms {
+		push("a", message.Target{Room: fmt.Sprint("room/", i)}, now)
+		push("b", message.Target{All: true}, now)
+	}
+	push("a", message.Target{All: true}, now)
+	push("a", message.Target{Room: "room/7"}, now)
+	hears := []message.Target{{Room: "room/7"}, {All: true}, {Can: "edit_posts"}, {All: true}}
+	for after, want := range map[uint64]string{0: "[15 2001 2002]", 15: "[2001 2002]", 2001: "[2002]", 2002: "[]"} {
+		got := []uint64{}
+		for _, p := range b.After(broker.Cursor{Epoch: "e", Seq: after}, "a", hears) {
+			got = append(got, p.Cursor.Seq)
+		}
+		if fmt.Sprint(got) != want {
+			t.Errorf("after %d: %v, want %s", after, got, want)
+		}
+	}
+	moved, kept := 0, len(b.pushes)
+	for range rooms {
+		second := &b.pushes[1]
+		push("a", message.Target{All: true}, now.Add(maxAge))
+		b.drop()
+		if &b.pushes[0] != second {
+			moved++
+		}
+	}
+	if moved > 10 || len(b.pushes) != kept {
+		t.Errorf("%d times all %d pushes were moved", moved, len(b.pushes))
+	}
+	push("b", message.Target{}, now.Add(2*maxAge+time.Second))
+	if len(b.pushes) != 1 || len(b.byWhom) != 1 {
+		t.Errorf("%d pushes to %d targets are kept, want the newest only", len(b.pushes), len(b.byWhom))
 	}
 }
 
