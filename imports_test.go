@@ -77,9 +77,11 @@ var allowed = map[string][]string{
 	"/broker/streamsize":    {"/broker/problem"},
 	"/broker/wheel":         {},
 	"/client-js":            {},
-	"/internal/leaktest":    {},                                                // for tests only
-	"/internal/nodetest":    {"/broker", "/server/ticket", "/internal/apidoc"}, // for tests only
-	"/internal/apidoc":      {},                                                // for tests only
+
+	"/internal/leaktest":     {},                                                // for tests only
+	"/internal/nodetest":     {"/broker", "/server/ticket", "/internal/apidoc"}, // for tests only
+	"/internal/apidoc":       {},                                                // for tests only
+	"/internal/memtransport": {"/transport"},                                    // for tests only
 }
 
 func TestImports(t *testing.T) {

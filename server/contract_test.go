@@ -52,6 +52,17 @@ var carriers = map[string]func(t *testing.T, p *page) func(body string) answer{
 			return answer{f.Type == "decline", f.Status, f.Body}
 		}
 	},
+	"memory": func(t *testing.T, p *page) func(string) answer {
+		m, id := p.memory(t), uint64(0)
+		return func(body string) answer {
+			id++
+			f := m.beat(id, body)
+			if f.ID != id {
+				t.Errorf("the answer to beat %d says %d", id, f.ID)
+			}
+			return answer{f.Type == "decline", f.Status, f.Body}
+		}
+	},
 	"post": func(t *testing.T, p *page) func(string) answer {
 		return func(body string) answer {
 			r := p.post(t, body)
