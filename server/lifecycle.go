@@ -227,7 +227,7 @@ func (s *session) disconnect(out *transport.Outbox) {
 		for _, e := range s.entries {
 			k := s.keyOf(e.Room, e.ClientID)
 			s.broker.Disconnected(k)
-			s.site.sync.Closed(k, s.disconnectedAt)
+			s.site.sync.Closed(k, s.key.user, s.disconnectedAt)
 		}
 	}
 }

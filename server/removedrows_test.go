@@ -64,7 +64,7 @@ func TestRemovedRows(t *testing.T) {
 
 	// The page has connected again, and the report finds the state of before.
 	for _, open := range n.sessions.all() {
-		open.site.sync.Closed(open.keyOf(editedRoom, "editor-2"), time.Now())
+		open.site.sync.Closed(open.keyOf(editedRoom, "editor-2"), 2, time.Now())
 	}
 	n.removeRows(t)
 	steady(t, 700*time.Millisecond, are(1, 1))

@@ -106,29 +106,35 @@ func (b *replayBuffer) recall(st *site, rooms []message.RoomState) {
 	if len(removed) == 0 {
 		return
 	}
-	for _, s := range b.sessions.appendTargets(nil, st.ID, message.Target{Can: "edit_posts"}) {
-		if rooms := removed.Of(s.key.user, s.last.Load()); len(rooms) > 0 && s.connected() {
-			s.Send(pushtransport.Changed(rooms, 1).Frame())
+	for user := range removed { // not all pages of the site: rows are removed all the time
+		for _, s := range b.sessions.appendTargets(nil, st.ID, message.Target{User: user}) {
+			rooms := removed.Of(user, s.last.Load())
+			if len(rooms) > 0 && s.connected() && s.isTarget(message.Target{Can: "edit_posts"}) {
+				s.Send(pushtransport.Changed(rooms, 1).Frame())
+			}
 		}
 	}
 }
 
 // takeRows takes the new titles of posts, and removes the entries of closed pages whose rows PHP has
-// removed. A user who has another page stays in the admin: it may not have written its entry yet.
+// removed.
 func (b *replayBuffer) takeRows(st *site, m message.Message, now time.Time) {
 	for _, r := range m.Rooms {
 		st.rooms.SetTitle(r.Room, r.Title, m.IssuedMS, now)
-		st.sync.Removed(r.Room, r.Removed, func(clientID, conn string) {
-			user, isRow := pushtransport.RowUser(r.Room, clientID)
-			if r.Room == wordpress.AdminRoom && isRow && b.hasConnected(st, user) {
-				return
-			}
-			for _, s := range b.sessions.appendTargets(nil, st.ID, message.Target{All: true}) {
-				if s.key.conn == conn {
-					s.leaveClosed(r.Room, clientID)
-				}
-			}
+		st.sync.Removed(r.Room, r.Removed, func(clientID, conn string, user int64) {
+			b.leaveClosed(st, r.Room, clientID, sessionKey{st.ID, user, conn})
 		})
+	}
+}
+
+// leaveClosed removes the entry of a closed page whose row PHP has removed. A user who has another page
+// stays in the admin: it may not have written its entry yet.
+func (b *replayBuffer) leaveClosed(st *site, room, clientID string, page sessionKey) {
+	if _, isRow := pushtransport.RowUser(room, clientID); room == wordpress.AdminRoom && isRow && b.hasConnected(st, page.user) {
+		return
+	}
+	if s := b.sessions.find(page); s != nil {
+		s.leaveClosed(room, clientID)
 	}
 }
 

@@ -29,7 +29,13 @@ type State struct {
 	left     map[entryKey]departure // entries that left since the last call
 	// closed has the pages of this node whose connection is lost, by entry and connection
 	// ID, until their grace period ends or they are back.
-	closed map[entryKey]map[string]time.Time
+	closed map[entryKey]map[string]closedPage
+}
+
+// closedPage is a page whose connection is lost.
+type closedPage struct {
+	user int64
+	at   time.Time
 }
 
 // entryKey is the key of a row of the table.
@@ -59,23 +65,23 @@ func (s *State) SetURL(url string, issued time.Time) {
 	s.issued, s.url = issued, url
 }
 
-// Closed records that the connection of a page which has an entry is lost. The page may have
+// Closed records that the connection of a user's page which has an entry is lost. The page may have
 // gone, so that calls no longer renew the row: the Presence API plugin deletes it when the
 // page ends.
-func (s *State) Closed(k presence.Key, at time.Time) {
+func (s *State) Closed(k presence.Key, user int64, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.url == "" {
 		return
 	}
 	if s.closed == nil {
-		s.closed = make(map[entryKey]map[string]time.Time)
+		s.closed = make(map[entryKey]map[string]closedPage)
 	}
 	e := entryKey{k.Room, k.ClientID}
 	if s.closed[e] == nil {
-		s.closed[e] = make(map[string]time.Time)
+		s.closed[e] = make(map[string]closedPage)
 	}
-	s.closed[e][k.Conn] = at
+	s.closed[e][k.Conn] = closedPage{user, at}
 }
 
 // Opened records that a page is connected again, or that its grace period is over.
@@ -93,7 +99,7 @@ func (s *State) Opened(k presence.Key) {
 // ends, when another page of the user ends, or over REST. After closedWait, in the admin after
 // adminWait, leave is called for each page of the row whose connection is lost, so that its entry does
 // not stay for the grace period.
-func (s *State) Removed(room string, clients []string, leave func(clientID, conn string)) {
+func (s *State) Removed(room string, clients []string, leave func(clientID, conn string, user int64)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.url == "" || len(clients) == 0 {
@@ -105,18 +111,18 @@ func (s *State) Removed(room string, clients []string, leave func(clientID, conn
 	}
 	time.AfterFunc(wait, func() {
 		for _, id := range clients {
-			for _, conn := range s.closedPages(entryKey{room, id}) {
-				leave(id, conn)
+			for conn, page := range s.closedPages(entryKey{room, id}) {
+				leave(id, conn, page.user)
 			}
 		}
 	})
 }
 
-// closedPages returns the connection IDs of the pages of an entry whose connection is lost.
-func (s *State) closedPages(e entryKey) []string {
+// closedPages returns the pages of an entry whose connection is lost, by their connection IDs.
+func (s *State) closedPages(e entryKey) map[string]closedPage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Sorted(maps.Keys(s.closed[e]))
+	return maps.Clone(s.closed[e])
 }
 
 // isClosed reports whether the connection of a page is lost.
@@ -141,8 +147,8 @@ func (s *State) Change(c presence.Change) {
 			s.left = make(map[entryKey]departure)
 		}
 		d := departure{Room: k.room, ClientID: k.clientID, UserID: c.Entry.UserID, at: time.Now(), closed: time.Now()}
-		if at, ok := s.closed[k][c.Conn]; ok {
-			d.closed = at
+		if page, ok := s.closed[k][c.Conn]; ok {
+			d.closed = page.at
 		}
 		s.left[k] = d
 	}
@@ -206,8 +212,8 @@ func (s *State) begin(now time.Time, every time.Duration) (url string, due bool)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	maps.DeleteFunc(s.left, func(_ entryKey, d departure) bool { return now.Sub(d.at) > 3*every })
-	maps.DeleteFunc(s.closed, func(_ entryKey, pages map[string]time.Time) bool {
-		maps.DeleteFunc(pages, func(_ string, at time.Time) bool { return now.Sub(at) > maxClosed }) // an entry that the page gave up
+	maps.DeleteFunc(s.closed, func(_ entryKey, pages map[string]closedPage) bool {
+		maps.DeleteFunc(pages, func(_ string, page closedPage) bool { return now.Sub(page.at) > maxClosed }) // an entry that the page gave up
 		return len(pages) == 0
 	})
 	if s.url == "" || s.busy || now.Before(s.next) && !s.soon {

@@ -180,8 +180,8 @@ func TestClosedPages(t *testing.T) {
 	y := State{url: "x"}
 	k := presence.Key{Room: "r", ClientID: "user-1", Conn: "page-0001"}
 	other := presence.Key{Room: "r", ClientID: "user-1", Conn: "page-0002"}
-	y.Closed(k, time.Now().Add(-10*time.Second))
-	y.Closed(other, time.Now())
+	y.Closed(k, 7, time.Now().Add(-10*time.Second))
+	y.Closed(other, 7, time.Now())
 	if y.Opened(other); !y.isClosed(k) || y.isClosed(other) {
 		t.Error("a page that is back is closed, or one that is closed is not")
 	}
@@ -253,10 +253,10 @@ func TestRemovedRows(t *testing.T) {
 		var s State
 		var mu sync.Mutex
 		var list []string
-		leave := func(clientID, conn string) {
+		leave := func(clientID, conn string, user int64) {
 			mu.Lock()
 			defer mu.Unlock()
-			list = append(list, clientID+" "+conn)
+			list = append(list, fmt.Sprint(clientID, " ", conn, " ", user))
 		}
 		left := func() []string {
 			synctest.Wait()
@@ -269,18 +269,18 @@ func TestRemovedRows(t *testing.T) {
 		}
 		s.Removed("a/b", []string{"none"}, leave) // the site has no table
 		s.SetURL("x", time.Now())
-		s.Closed(page("c", "1"), time.Now())
-		s.Closed(page("c", "back"), time.Now())
-		s.Closed(page("other", "1"), time.Now())
+		s.Closed(page("c", "1"), 7, time.Now())
+		s.Closed(page("c", "back"), 7, time.Now())
+		s.Closed(page("other", "1"), 7, time.Now())
 		s.Removed("a/b", []string{"c", "later", "open"}, leave)
 		time.Sleep(closedWait / 2)
 		s.Opened(page("c", "back"))
-		s.Closed(page("later", "2"), time.Now())
+		s.Closed(page("later", "2"), 7, time.Now())
 		if got := left(); got != nil {
 			t.Errorf("%v before the wait is over", got)
 		}
 		time.Sleep(closedWait)
-		if got, want := left(), []string{"c 1", "later 2"}; !slices.Equal(got, want) {
+		if got, want := left(), []string{"c 1 7", "later 2 7"}; !slices.Equal(got, want) {
 			t.Errorf("%v, want %v", got, want)
 		}
 	})
@@ -294,8 +294,8 @@ func TestSlowClick(t *testing.T) {
 		var left atomic.Int32
 		k := presence.Key{Room: wordpress.AdminRoom, ClientID: "user-7", Conn: "1"}
 		s.SetURL("x", time.Now())
-		s.Closed(k, time.Now())
-		s.Removed(k.Room, []string{k.ClientID}, func(string, string) { left.Add(1) })
+		s.Closed(k, 7, time.Now())
+		s.Removed(k.Room, []string{k.ClientID}, func(string, string, int64) { left.Add(1) })
 		time.Sleep(3 * time.Second)
 		if synctest.Wait(); left.Load() != 0 {
 			t.Error("the user left while a page loads")
