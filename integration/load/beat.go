@@ -201,22 +201,9 @@ func (b *bench) beatDashboard() ([]figure, error) {
 // sent back, on the same number of connections.
 func (b *bench) echoFloor() (float64, error) {
 	var c cost
-	who, err := editor(1, 1)
-	if err != nil {
-		return 0, err
-	}
 	p, err := b.floor("websocket")
 	err = with(p, err, func(p *process, l *loop) error {
-		beaters := make([]beater, b.once())
-		err := l.openAll(len(beaters), func(i int, done func()) {
-			s := &socket{opened: done}
-			l.openSocket(i, p.addrs[0], "/", "", s)
-			frame := who.beat(nil, i+1)
-			beaters[i] = func(done func()) {
-				s.onText = func([]byte) { done() }
-				s.text(frame)
-			}
-		})
+		beaters, err := l.openEchoes(p, b.once())
 		if err != nil {
 			return err
 		}
@@ -224,6 +211,26 @@ func (b *bench) echoFloor() (float64, error) {
 		return err
 	})
 	return c.seconds(0), err
+}
+
+// openEchoes opens connections to the floor of WebSockets. Each sends a message as long as a
+// beat's frame.
+func (l *loop) openEchoes(p *process, n int) ([]beater, error) {
+	who, err := editor(1, 1)
+	if err != nil {
+		return nil, err
+	}
+	beaters := make([]beater, n)
+	err = l.openAll(n, func(i int, done func()) {
+		s := &socket{opened: done}
+		l.openSocket(i, p.addrs[0], "/", "", s)
+		frame := who.beat(nil, i+1)
+		beaters[i] = func(done func()) {
+			s.onText = func([]byte) { done() }
+			s.text(frame)
+		}
+	})
+	return beaters, err
 }
 
 // warm measures beaters without a limit of beats.

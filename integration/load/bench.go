@@ -16,6 +16,7 @@ type sizes struct {
 	beats   int // of a figure
 	pages   int // idle pages
 	few     int // idle pages, for comparison
+	cold    int // pages that beat once after a quiet time, if as many files may be open
 	hearers int // pages that hear a room with pushes
 	joiners int // pages that join within a second
 	seen    int // joins that are measured one by one
@@ -23,6 +24,7 @@ type sizes struct {
 	crowdSize  int           // pages on a dashboard where others come and go
 	crowdWatch time.Duration // how long they are measured
 
+	quiet  time.Duration // before the beats of quiet pages
 	settle time.Duration // after opening pages, before they count as idle
 	idle   time.Duration // how long idle pages are measured
 	push   time.Duration // how long pushes of a figure last
@@ -32,16 +34,16 @@ type sizes struct {
 
 var (
 	full = sizes{
-		beaters: 64, beats: 50_000, pages: 10_000, few: 100, hearers: 1_000, joiners: 1_000, seen: 300,
+		beaters: 64, beats: 50_000, pages: 10_000, few: 100, cold: 18_000, hearers: 1_000, joiners: 1_000, seen: 300,
 		// In 100 s every page has five renewals and three pings.
-		settle: 10 * time.Second, idle: 100 * time.Second, push: 5 * time.Second,
+		quiet: quietTime, settle: 10 * time.Second, idle: 100 * time.Second, push: 5 * time.Second,
 		dashboardWarm: 5 * time.Second, dashboardWatch: 15 * time.Second,
 		crowdSize: 1_478, crowdWatch: 30 * time.Second,
 	}
 	// quick is large enough to show large changes.
 	quick = sizes{
-		beaters: 64, beats: 3_000, pages: 2_000, few: 100, hearers: 1_000, joiners: 1_000, seen: 50,
-		settle: 2 * time.Second, idle: 21 * time.Second, push: 2 * time.Second,
+		beaters: 64, beats: 3_000, pages: 2_000, few: 100, cold: 9_000, hearers: 1_000, joiners: 1_000, seen: 50,
+		quiet: quietTime, settle: 2 * time.Second, idle: 21 * time.Second, push: 2 * time.Second,
 		dashboardWarm: time.Second, dashboardWatch: 10 * time.Second,
 		crowdSize: 1_478, crowdWatch: 15 * time.Second,
 	}
@@ -61,6 +63,7 @@ type workload struct {
 }
 
 var workloads = []workload{
+	{"beat-cold", (*bench).beatCold, nil},
 	{"beat-websocket", (*bench).beatWebSocket, (*bench).peerBeat},
 	{"beat-dashboard", (*bench).beatDashboard, nil},
 	{"beat-post", (*bench).beatPost, nil},
@@ -105,9 +108,9 @@ func (b *bench) build(dir string) error {
 
 // heartbeatd starts the server under test. Its addresses are the public and the
 // admin listener's.
-func (b *bench) heartbeatd() (*process, error) {
-	cmd := exec.Command(b.binary, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
-		"--site-id", siteID, "--site-secret", siteSecret, "--api-key", apiKey)
+func (b *bench) heartbeatd(flags ...string) (*process, error) {
+	cmd := exec.Command(b.binary, append(flags, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
+		"--site-id", siteID, "--site-secret", siteSecret, "--api-key", apiKey)...)
 	// It is killed at the end, and leaves the folder of its NATS behind.
 	cmd.Env = append(os.Environ(), "TMPDIR="+filepath.Dir(b.binary), profileEnv+"="+b.profile)
 	p, err := start(cmd, b.core)

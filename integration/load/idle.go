@@ -199,7 +199,7 @@ func (b *bench) idlePollers() (figures []figure, err error) {
 		if err != nil {
 			return err
 		}
-		if err := l.rest(b.settle); err != nil {
+		if err := b.profiled("idle-longpoll", p, func() error { return l.rest(b.settle) }); err != nil {
 			return err
 		}
 		used, err := p.memory()

@@ -22,8 +22,8 @@ func TestMain(m *testing.M) {
 
 // tiny is just large enough for every step to happen.
 var tiny = sizes{
-	beaters: 3, beats: 30, pages: 25, few: 5, hearers: 8, joiners: 30, seen: 4,
-	settle: 20 * time.Millisecond, idle: 50 * time.Millisecond, push: 60 * time.Millisecond,
+	beaters: 3, beats: 30, pages: 25, few: 5, cold: 20, hearers: 8, joiners: 30, seen: 4,
+	quiet: 20 * time.Millisecond, settle: 20 * time.Millisecond, idle: 50 * time.Millisecond, push: 60 * time.Millisecond,
 	dashboardWarm: 20 * time.Millisecond, dashboardWatch: 100 * time.Millisecond,
 	crowdSize: 8, crowdWatch: time.Second,
 }

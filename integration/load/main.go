@@ -97,7 +97,7 @@ func run(only string, runs int, small bool, profile string, besidePeers bool) er
 	if runtime.NumCPU() < 2 {
 		return fmt.Errorf("two cores are needed, one for the server and one for the load")
 	}
-	if err := raiseFiles(max(b.pages+b.beaters, b.once(), b.hearers+pushers, b.joiners)); err != nil {
+	if err := raiseFiles(max(b.pages+b.beaters, coldPages(b.cold), b.once(), b.hearers+pushers, b.joiners)); err != nil {
 		return err
 	}
 	if err := pinSelf(ownCore); err != nil {

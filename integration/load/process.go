@@ -25,8 +25,9 @@ const (
 	serverCore, ownCore = 0, 1
 	// startWait is how long a server may take to listen, stopWait to end.
 	startWait, stopWait = 20 * time.Second, 20 * time.Second
-	// otherFiles is the number of open files besides a workload's connections.
-	otherFiles = 500
+	// otherFiles is the number of open files besides a workload's connections: heartbeatd
+	// keeps 1,024 for others than its clients.
+	otherFiles = 1_100
 	// keptLog is the number of bytes of a server's log that are kept for an error message.
 	keptLog = 8 << 10
 )
