@@ -23,6 +23,14 @@ func (v *View) List(f presence.Filter, skip, n int) (entries []presence.Entry, t
 	return entries, len(all)
 }
 
+// Heads calls fn with the newest entry of a user in each room whose name has a prefix, in no order. It
+// calls fn with the view's lock held.
+func (v *View) Heads(prefix string, fn func(*presence.Entry)) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.fold.Heads(v.site, prefix, fn)
+}
+
 // ListAfter returns the selected entries, sorted by room and client id: at most n that follow a
 // place, which need not have an entry. A walk that continues after the last entry of each answer
 // has every entry once that is there all the time, because a new date does not move an entry.

@@ -65,6 +65,18 @@ func (f *Fold) Shown(site string, by Filter) (values []*Stored) {
 	return values
 }
 
+// Heads calls fn with the newest entry of a user in each room whose name has a prefix, in no order.
+func (f *Fold) Heads(site, prefix string, fn func(*Entry)) {
+	for name, r := range f.sites[site] {
+		if !strings.HasPrefix(name, prefix) {
+			continue
+		}
+		if e := r.head(); e != nil {
+			fn(e)
+		}
+	}
+}
+
 // each calls fn for the members that by selects by room and client id.
 func (f *Fold) each(site string, by Filter, fn func(room string, m *member)) {
 	in := func(name string, r *room) {

@@ -93,6 +93,22 @@ func (r *room) first(n int) []*member {
 	return r.top[:n]
 }
 
+// head returns the newest entry of a user, or nil. Usually it is the first entry: others without a
+// user are of back ends.
+func (r *room) head() *Entry {
+	for _, m := range r.first(1) {
+		if e := m.entry(); e.UserID != 0 {
+			return e
+		}
+	}
+	for _, m := range r.first(len(r.members)) {
+		if e := m.entry(); e.UserID != 0 {
+			return e
+		}
+	}
+	return nil
+}
+
 // byOrder compares by date_gmt descending, then client id.
 func byOrder(a, b *member) int {
 	return cmp.Or(cmp.Compare(b.entry().DateGMT, a.entry().DateGMT), cmp.Compare(a.id, b.id))

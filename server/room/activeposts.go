@@ -2,6 +2,7 @@ package room
 
 import (
 	"cmp"
+	"container/heap"
 	"encoding/json"
 	"maps"
 	"math"
@@ -89,7 +90,11 @@ func (a *ActivePosts) Read(view *broker.View, now time.Time) []hook.ActivePost {
 	changes := a.changes.Load()
 	from := weak.Make(view)
 	if a.view != from || changes != a.counted && now.Sub(a.made) >= activeAge {
-		entries, _ := view.List(presence.Filter{Prefix: "postType/"}, 0, math.MaxInt)
+		var entries []presence.Entry
+		for _, room := range newestRooms(view) {
+			in, _ := view.List(presence.Filter{Room: room}, 0, math.MaxInt)
+			entries = append(entries, in...)
+		}
 		a.posts = findActivePosts(entries)
 		if len(a.titles) > 0 {
 			a.useTitles(now)
@@ -99,8 +104,60 @@ func (a *ActivePosts) Read(view *broker.View, now time.Time) []hook.ActivePost {
 	return a.posts
 }
 
-// findActivePosts makes the list from the entries in post rooms, which are sorted by room,
-// and in each room the newest first.
+// newestRooms returns the rooms of the posts with the newest entries, at most maxListed, in no order. Of
+// the others it looks at the newest entry only: a site may have many times as many.
+func newestRooms(view *broker.View) (names []string) {
+	var newest heads
+	view.Heads("postType/", func(e *presence.Entry) {
+		full := len(newest) == maxListed
+		if full && e.DateGMT < newest[0].date {
+			return
+		}
+		post, ok := wordpress.ParsePostRoom(e.Room)
+		switch h := (head{e.DateGMT, post.ID, e.Room}); {
+		case !ok:
+		case !full:
+			heap.Push(&newest, h)
+		case newest[0].before(h):
+			newest[0] = h
+			heap.Fix(&newest, 0)
+		}
+	})
+	for _, h := range newest {
+		names = append(names, h.room)
+	}
+	return names
+}
+
+// head is the newest entry of a post's room.
+type head struct {
+	date string
+	post int64
+	room string
+}
+
+// before reports whether the entry is older than another one: its post comes later in the list.
+func (h head) before(other head) bool {
+	return cmp.Or(cmp.Compare(h.date, other.date), cmp.Compare(h.post, other.post)) < 0
+}
+
+// heads is a heap. The first one comes last in the list.
+type heads []head
+
+func (h heads) Len() int           { return len(h) }
+func (h heads) Less(i, j int) bool { return h[i].before(h[j]) }
+func (h heads) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *heads) Push(x any)        { *h = append(*h, x.(head)) }
+
+func (h *heads) Pop() any {
+	last := len(*h) - 1
+	x := (*h)[last]
+	*h = (*h)[:last]
+	return x
+}
+
+// findActivePosts makes the list from the entries in post rooms. Those of a room follow each other, the
+// newest first.
 func findActivePosts(entries []presence.Entry) (posts []hook.ActivePost) {
 	room, said := "", false
 	for _, e := range entries {
