@@ -101,6 +101,8 @@ test('beside the Presence API plugin', { timeout: 500_000 }, async (t) => {
 			assert.deepEqual(await stateOf('admin/online', there, { beat_gmt: at(-60) }), state, 'PHP has answered a later beat')
 			assert.deepEqual(await stateOf('admin/online', { screen: 'dashboard', screen_label: 'Dashboard' }, { beat_gmt: at(5) }), state)
 			assert.deepEqual(await stateOf('admin/online', there, { beat_gmt: at(5) }), { screen: 'edit-post', title: 'T', post_id: 5, color: '#abcdef', locked: true })
+			clear()
+			assert.deepEqual(await stateOf('admin/online', there), { screen: 'edit-post', title: 'T', post_id: 5 }, 'as that plugin writes the row')
 			put('postType/post:1', me, state)
 			assert.deepEqual(await stateOf('postType/post:1', { action: 'editing' }, { beat_gmt: at(5) }), state)
 			clear()

@@ -141,7 +141,11 @@ function heartbeatd_sync_entry_to_row( $entry ) {
 	if ( ! heartbeatd_sync_is_entry_name( $entry ) || ! is_array( $entry['data'] ?? null ) ) {
 		return null;
 	}
-	$data = heartbeatd_presence_encode_data( $entry['data'] );
+	$data = $entry['data'];
+	if ( 'admin/online' === $entry['room'] && "user-{$entry['user_id']}" === $entry['client_id'] ) {
+		unset( $data['screen_label'] ); // That plugin's row has none: with one, its state would change with the next beat that PHP answers.
+	}
+	$data = heartbeatd_presence_encode_data( $data );
 	if ( null === $data || ! heartbeatd_sync_is_date( $entry['date_gmt'] ?? null ) || ! heartbeatd_sync_is_date( $entry['beat_gmt'] ?? null ) ) {
 		return null;
 	}
