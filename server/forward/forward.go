@@ -45,10 +45,10 @@ const (
 	maxRequests = 20_000
 	// partWait is how long a part of a response may take: a poll waits PollWait.
 	partWait = transport.PollWait + 5*time.Second
-	// reachAfter is how long the first part may take before the forwarder asks whether the home is there, and the
-	// time between two such questions. reachWait is how long the answer may take.
+	// reachAfter is how long a part may take before the forwarder asks whether the home has the request, and
+	// the time between two such questions. reachWait is how long the answer may take.
 	reachAfter, reachWait = 3 * time.Second, 2 * time.Second
-	// maxTries is how often a poll is passed on if the connection to NATS is replaced meanwhile.
+	// maxTries is how often a poll is passed on if its answer is lost.
 	maxTries = 3
 	// lastWait is how long the last requests may take when the node stops.
 	lastWait = 500 * time.Millisecond
@@ -80,7 +80,7 @@ type Forwarder struct {
 	mu        sync.Mutex // guards the following fields; no other lock is taken under it
 	passing   int        // requests that are passed on
 	exchanges map[string]*exchange
-	homes     map[string]map[*waiter]bool // the requests for which a node is asked whether it is there, by its name
+	homes     map[string]map[*waiter]bool // the requests for which a node is asked, by its name
 	closed    bool
 	answering sync.WaitGroup
 }
@@ -204,16 +204,12 @@ func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, 
 	defer func() { _ = f.Broker.Tell(message(home, "cancel", m.Header.Get(idField))) }() // nothing, if the response has ended
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Time{}) // the deadline of a request would end a poll
-	unreached := f.watchHome(home, cancel)
+	part, err := f.ask(ctx, home, m)
+	for tries := 1; tries < maxTries && name == "poll" && isLost(err); tries++ {
+		m = request(r, home, session, name, body.Bytes) // the home ends the earlier poll when it gets this one
+		part, err = f.ask(ctx, home, m)
+	}
 	for begun := false; ; begun = true {
-		part, err := f.ask(ctx, m)
-		for tries := 1; tries < maxTries && !begun && name == "poll" && errors.Is(err, broker.ErrReplaced); tries++ {
-			m = request(r, home, session, name, body.Bytes) // the home ends the earlier poll when it gets this one
-			part, err = f.ask(ctx, m)
-		}
-		if !begun && unreached() && err != nil {
-			err = nats.ErrNoResponders
-		}
 		switch {
 		case err != nil && !begun:
 			f.refuse(w, r, err)
@@ -241,8 +237,12 @@ func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, 
 			return
 		}
 		m = message(home, "more", m.Header.Get(idField))
+		part, err = f.ask(ctx, home, m)
 	}
 }
+
+// isLost reports whether a response may have been lost.
+func isLost(err error) bool { return errors.Is(err, broker.ErrReplaced) || errors.Is(err, errLost) }
 
 // endWithNode ends a request with cancel when this node stops. The function that it returns ends the request now.
 func (f *Forwarder) endWithNode(ctx context.Context, cancel func(), home, session, name string) (end func()) {
@@ -277,11 +277,19 @@ func (f *Forwarder) finish(ctx context.Context, home, session, name string) {
 	}
 }
 
-// ask asks for the next part of a response.
-func (f *Forwarder) ask(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, partWait)
-	defer cancel()
-	return f.Broker.Ask(ctx, m)
+// ask asks for the next part of a response. It returns as soon as the home cannot be reached, or does not know that it
+// is asked.
+func (f *Forwarder) ask(ctx context.Context, home string, m *nats.Msg) (*nats.Msg, error) {
+	ctx, stop := context.WithTimeout(ctx, partWait)
+	defer stop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer f.watchHome(home, m.Header.Get(idField), cancel)()
+	part, err := f.Broker.Ask(ctx, m)
+	if cause := context.Cause(ctx); err != nil && (cause == errLost || cause == nats.ErrNoResponders) {
+		err = cause
+	}
+	return part, err
 }
 
 // refuse answers a request whose session cannot be reached. If its node is gone, the page opens

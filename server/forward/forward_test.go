@@ -46,6 +46,7 @@ func cuttablePair(t *testing.T, poll http.HandlerFunc) (home, other *Forwarder, 
 	address, cut := proxyTo(t, hub.ListenAddr())
 	home, other = open(hub), open(nodetest.OpenBroker(t, broker.Config{URL: "nats://" + address}))
 	t.Cleanup(home.Close)
+	t.Cleanup(other.Close)
 	front = httptest.NewServer(other.Handler("poll"))
 	t.Cleanup(func() { front.CloseClientConnections(); front.Close() })
 	return home, other, front, cut

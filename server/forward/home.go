@@ -26,6 +26,7 @@ const (
 	methodField  = "Heartbeatd-Method"  // of a request
 	nameField    = "Heartbeatd-Name"    // of the handler of a request
 	queryField   = "Heartbeatd-Query"   // of a request
+	lacksField   = "Heartbeatd-Lacks"   // of a message that asks which requests the node does not have, or is not asked for
 	statusField  = "Heartbeatd-Status"  // in the first part of a response
 	lastField    = "Heartbeatd-Last"    // in the last part
 	abortedField = "Heartbeatd-Aborted" // in the last part, if the handler has ended the connection
@@ -87,6 +88,10 @@ func (f *Forwarder) hear(m *nats.Msg) {
 		f.Alive(m.Header.Get(transport.SessionHeader))
 		return
 	case "request":
+		if m.Header.Get(lacksField) != "" {
+			f.lacks(m)
+			return
+		}
 		if !f.answer(id, m) {
 			refused := nats.NewMsg(m.Reply)
 			refused.Header.Set(statusField, strconv.Itoa(http.StatusServiceUnavailable))

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -14,6 +16,9 @@ import (
 
 // maxHops is how often a request is redirected to another node.
 const maxHops = 3
+
+// maxAsked is about how many requests a node is asked at once: their ids take less than a part of a response.
+const maxAsked = 2000
 
 // hopsField is the query parameter that counts the redirects of a request.
 const hopsField = "hops"
@@ -44,25 +49,28 @@ func (f *Forwarder) elsewhere(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// waiter is a request that waits for the first part of its response.
+// waiter is a request that waits for a part of its response.
 type waiter struct {
-	cancel    func()
-	unreached bool // its home does not answer
+	id     string
+	cancel context.CancelCauseFunc
 }
 
-// watchHome ends a request with cancel if the home of its session does not answer: a poll is silent until there are
-// frames, and NATS may take minutes to notice that a node is cut off. After reachAfter the request
-// joins those for which the home is asked. unreached ends that, and reports whether the request was ended.
-func (f *Forwarder) watchHome(home string, cancel func()) (unreached func() bool) {
-	w := &waiter{cancel: cancel}
+// errLost says that the home of a session is not asked for a part any more: the question or the answer is lost.
+var errLost = errors.New("the answer of another node is lost")
+
+// watchHome ends a request with cancel if the home of its session does not answer, or is not asked for the next part: a
+// poll is silent until there are frames, NATS may take minutes to notice that a node is cut off, and messages are
+// lost while its servers find each other again. After reachAfter the request joins those for which the home is asked. The
+// function that it returns ends that.
+func (f *Forwarder) watchHome(home, id string, cancel context.CancelCauseFunc) (end func()) {
+	w := &waiter{id, cancel}
 	joining := time.AfterFunc(reachAfter, func() { f.join(home, w) })
-	return func() bool {
+	return func() {
 		joining.Stop()
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		w.cancel = nil // join does nothing any more
 		delete(f.homes[home], w)
-		return w.unreached
 	}
 }
 
@@ -83,7 +91,12 @@ func (f *Forwarder) join(home string, w *waiter) {
 func (f *Forwarder) askHome(home string) {
 	again := time.NewTicker(reachAfter)
 	defer again.Stop()
-	for f.awaited(home, f.reaches(home)) {
+	for {
+		asked := f.waitersFor(home)
+		if len(asked) == 0 {
+			return
+		}
+		f.endLost(home, asked)
 		select {
 		case <-again.C:
 		case <-f.working.Done():
@@ -91,29 +104,65 @@ func (f *Forwarder) askHome(home string) {
 	}
 }
 
-// awaited reports whether requests still wait for a node. If it does not answer, they are ended.
-func (f *Forwarder) awaited(home string, answers bool) bool {
+// waitersFor returns requests that wait for a node: maxAsked of them if there are more, others the next time. If there
+// are none, the node is no longer asked.
+func (f *Forwarder) waitersFor(home string) (asked []*waiter) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	waiting := f.homes[home]
-	if !answers {
-		for w := range waiting {
-			w.unreached = true
-			w.cancel()
+	for w := range f.homes[home] { // in a random order
+		if asked = append(asked, w); len(asked) == maxAsked {
+			break
 		}
-		clear(waiting)
 	}
-	if len(waiting) > 0 && f.working.Err() == nil {
-		return true
+	if f.working.Err() != nil {
+		asked = nil
 	}
-	delete(f.homes, home)
-	return false
+	if len(asked) == 0 {
+		delete(f.homes, home)
+	}
+	return asked
 }
 
-// reaches reports whether a node answers. If the question does not reach NATS, that is not known, and reaches returns true.
-func (f *Forwarder) reaches(home string) bool {
+// endLost asks a node which of some requests it does not have, or is not asked for, and ends these: all that wait for
+// the node if it does not answer. If the question does not reach NATS, nothing is known. A node of a version that does not understand the
+// question answers that it lacks none.
+func (f *Forwarder) endLost(home string, asked []*waiter) {
+	m := message(home, "request", rand.Text())
+	m.Header.Set(lacksField, "1")
+	for _, w := range asked {
+		m.Data = append(append(m.Data, w.id...), '\n')
+	}
 	ctx, cancel := context.WithTimeout(f.working, reachWait)
 	defer cancel()
-	_, err := f.Broker.Ask(ctx, message(home, "request", rand.Text())) // a request for no handler is refused at once
-	return f.working.Err() != nil || !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, nats.ErrNoResponders)
+	answer, err := f.Broker.Ask(ctx, m)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.working.Err() != nil:
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrNoResponders):
+		for w := range f.homes[home] {
+			w.cancel(nats.ErrNoResponders)
+		}
+		clear(f.homes[home])
+	case err == nil:
+		lost := strings.Fields(string(answer.Data))
+		for _, w := range asked {
+			if f.homes[home][w] && slices.Contains(lost, w.id) {
+				w.cancel(errLost)
+			}
+		}
+	}
+}
+
+// lacks answers which of the requests that a message names this node does not have, or has and is not asked for.
+func (f *Forwarder) lacks(m *nats.Msg) {
+	answer := nats.NewMsg(m.Reply)
+	f.mu.Lock()
+	for id := range strings.FieldsSeq(string(m.Data)) {
+		if x := f.exchanges[id]; x == nil || len(x.asked) == 0 {
+			answer.Data = append(append(answer.Data, id...), '\n')
+		}
+	}
+	f.mu.Unlock()
+	_ = m.RespondMsg(answer) // otherwise this node counts as cut off
 }

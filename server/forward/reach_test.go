@@ -152,6 +152,71 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
+// TestLost checks that a poll is passed on again if NATS has lost its answer, or the home is not asked for it any
+// more, and that a part of a stream that is lost ends the stream.
+func TestLost(t *testing.T) {
+	var home *Forwarder
+	var tries atomic.Int32
+	second := make(chan struct{})
+	// question takes the message that asks the only request for a part.
+	question := func() (x *exchange, m *nats.Msg) {
+		until(t, "a question for a part", func() bool {
+			home.mu.Lock()
+			defer home.mu.Unlock()
+			if len(home.exchanges) != 1 {
+				return false
+			}
+			for _, x = range home.exchanges {
+			}
+			select {
+			case m = <-x.asked:
+				return true
+			default:
+				return false
+			}
+		})
+		return x, m
+	}
+	serve := func(w http.ResponseWriter, r *http.Request) {
+		id := r.URL.Query().Get("id")
+		_, _ = io.WriteString(w, id)
+		switch {
+		case id == "stream":
+			_ = http.NewResponseController(w).Flush()
+			question()
+			<-r.Context().Done()
+		case id == "answer" && tries.Add(1) == 1:
+			x, m := question()
+			m.Reply = "_INBOX.of-nobody"
+			x.asked <- m
+		case id == "question" && tries.Add(1) == 1:
+			question()
+			<-second
+		case id == "question":
+			close(second) // the session has one poll at a time
+		}
+	}
+	here, _, front := pair(t, serve)
+	home = here
+	until(t, "an answer", func() bool {
+		status, _, err := get(t.Context(), home, front, "7")
+		return err == nil && status == http.StatusOK
+	})
+	for _, id := range []string{"answer", "question"} {
+		tries.Store(0)
+		if status, body, err := get(t.Context(), home, front, id); status != http.StatusOK || body != id || err != nil || tries.Load() != 2 {
+			t.Errorf("%s: %d %q %v after %d tries", id, status, body, err, tries.Load())
+		}
+	}
+	begun := time.Now()
+	if status, body, err := get(t.Context(), home, front, "stream"); status != http.StatusOK || body != "stream" || err == nil {
+		t.Errorf("a stream: %d %q %v", status, body, err)
+	}
+	if time.Since(begun) > partWait-5*time.Second {
+		t.Error("a stream whose part is lost ends with the time for a part only")
+	}
+}
+
 // proxyTo starts a TCP proxy whose connections cut closes.
 func proxyTo(t *testing.T, to string) (address string, cut func()) {
 	t.Helper()
