@@ -2,8 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
-import { violations } from './axe.mjs'
+import { accessibleTree, violations } from './axe.mjs'
 import { startChromium, startHeartbeatd, suite, until } from './harness.mjs'
+import { tabTo, walk } from './keyboard.mjs'
 import { beat, onTransport, openDemo, seen, shows } from './demo.mjs'
 
 const KEY = 'the key of an operator who tests the demo page'
@@ -103,6 +104,26 @@ describe('the demo page', () => {
 		await tick.locator('summary').focus()
 		await page.keyboard.press('Enter')
 		await until('the data', async () => JSON.parse(await tick.locator('pre').textContent()).server_time > 0)
+	})
+
+	test('the keyboard reaches each control, changes the transport and beats', async (t) => {
+		const page = await openDemo(t, browser, server, 1, { query: '&post=42' })
+		await beat(page)
+		assert.deepEqual(await walk(page, 'a, select, button, #log li:last-child summary'), [])
+		await page.focus('#transport-switch')
+		await page.keyboard.type('long-poll')
+		await onTransport(page, 'longpoll')
+		await tabTo(page, '#beat')
+		const beats = (await seen(page, 'tick')).length
+		await page.keyboard.press('Enter')
+		await until('a tick', async () => (await seen(page, 'tick')).length > beats)
+	})
+
+	test('a screen reader gets names, and reads who comes', async (t) => {
+		const page = await openDemo(t, browser, server, 1)
+		await beat(page)
+		const tree = (await accessibleTree(page, 'body')).join('\n')
+		for (const line of [/^combobox "use the transport" collapsed$/m, /^image "Time from beat to tick of the last beats. Medians: .*"$/m, /^list polite$/m, /^DisclosureTriangle "[\d:]{8} heartbeat-tick .*" collapsed$/m]) assert.match(tree, line)
 	})
 
 	test('a subscriber reads why nobody is there', async (t) => {
