@@ -74,10 +74,11 @@
 	}
 
 	/**
-	 * Replaces the children of a parent. Equal children stay, with their loaded images and the
-	 * focus.
+	 * Replaces the children of a parent. Equal children stay, with their loaded images. A link that has
+	 * the focus keeps it, also if its child is replaced or moved.
 	 */
 	function setChildren( parent, children ) {
+		const focused = parent.contains( document.activeElement ) ? document.activeElement : null;
 		const old = Array.from( parent.childNodes );
 		const kept = children.map( ( child ) => {
 			const at = old.findIndex( ( node ) => node.isEqualNode( child ) );
@@ -89,6 +90,12 @@
 				parent.insertBefore( node, parent.childNodes[ at ] || null );
 			}
 		} );
+		if ( focused && focused !== document.activeElement ) {
+			const same = Array.from( parent.querySelectorAll( 'a' ) ).find( ( { href } ) => href === focused.href );
+			if ( same ) {
+				same.focus( { preventScroll: true } );
+			}
+		}
 	}
 
 	/** Tells other scripts that an element shows something else, as the Presence API does. */

@@ -10,6 +10,7 @@
 	if ( ! node ) {
 		return;
 	}
+	const top = node.querySelector( '.ab-item' );
 
 	let online = null;
 	let editing = new Map(); // by user id: the post that the user edits
@@ -45,12 +46,16 @@
 		if ( total > shown.length ) {
 			items.push( createItem( 'more', ui.createElement( 'span', 'heartbeatd-more', ui.moreText( total - shown.length ) ) ) );
 		}
+		const hasFocus = node.contains( document.activeElement );
 		const count = ui.createElement( 'span', '', ui.formatNumber( total ) );
 		count.setAttribute( 'aria-hidden', 'true' );
 		/* translators: %s: how many people. */
 		const text = sprintf( _n( '%s person online', '%s people online', total, 'heartbeatd' ), ui.formatNumber( total ) );
 		ui.setChildren( node.querySelector( '.ab-label' ), [ count, ui.screenReaderText( text ) ] );
 		ui.setChildren( node.querySelector( '.ab-submenu' ), items );
+		if ( hasFocus && ! node.contains( document.activeElement ) ) {
+			top.focus();
+		}
 		node.classList.remove( 'heartbeatd-waiting' );
 		ui.announceUpdate( 'admin-bar', node );
 	}
@@ -97,4 +102,15 @@
 	node.addEventListener( 'mouseenter', announce );
 	node.addEventListener( 'focusin', announce );
 	document.addEventListener( 'visibilitychange', announce );
+
+	// WordPress's script does so only in items that it finds when the page has loaded.
+	node.addEventListener( 'keydown', ( { key } ) => {
+		if ( key === 'Escape' ) {
+			top.focus();
+			node.classList.remove( 'hover' );
+		}
+	} );
+	// WordPress's script sets it only for items that are links.
+	const setExpanded = () => top.setAttribute( 'aria-expanded', String( node.classList.contains( 'hover' ) ) );
+	new window.MutationObserver( setExpanded ).observe( node, { attributeFilter: [ 'class' ] } );
 }( window, window.heartbeatdUi, window.wp.i18n, window.wp.hooks ) );
