@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startFirefox } from '../browser/harness.mjs'
+import { hasFocus } from '../browser/keyboard.mjs'
 import { connected, secret, withPlugin } from './plugin.mjs'
 
 test('the settings screen in Firefox', { timeout: 300_000 }, async (t) => {
@@ -12,8 +13,9 @@ test('the settings screen in Firefox', { timeout: 300_000 }, async (t) => {
 		const page = await open('admin', '/wp-admin/plugins.php')
 		await Promise.all([page.waitForURL('**/options-general.php?page=heartbeatd**'), page.click('#heartbeatd-setup-notice a')])
 		await page.locator('#heartbeatd-setup code[data-line]', { hasText: /^HEARTBEATD_SITE_SECRET=[0-9a-f]{64}$/ }).waitFor()
-		await page.locator('#heartbeatd-setup button').first().click()
+		await page.locator('#heartbeatd-setup button').first().press('Enter')
 		await page.getByRole('button', { name: 'Copied' }).waitFor()
+		assert.ok(await hasFocus(page, '#heartbeatd-setup button'), 'the button keeps the focus')
 		await keep('firefox-setup')
 
 		for (const [name, value] of Object.entries({ secret, api: server.admin })) await page.fill(`#heartbeatd-${name}`, value)

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { violations } from '../browser/axe.mjs'
+import { hasFocus } from '../browser/keyboard.mjs'
 import { beat, connected, logIn, secret, withPlugin } from './plugin.mjs'
 
 const screen = '/wp-admin/options-general.php?page=heartbeatd'
@@ -36,8 +37,9 @@ test('the settings screen', { timeout: 300_000 }, async (t) => {
 			const [ofServer, ofWordPress] = await lines()
 			const [, made] = ofServer.match(/^HEARTBEATD_SITE_SECRET=([0-9a-f]{64})$/)
 			assert.equal(ofWordPress, `define( 'HEARTBEATD_SECRET', '${made}' );`)
-			await page.locator('#heartbeatd-setup button').first().click()
+			await page.locator('#heartbeatd-setup button').first().press('Enter')
 			await page.getByRole('button', { name: 'Copied' }).waitFor()
+			assert.ok(await hasFocus(page, '#heartbeatd-setup button'), 'the button keeps the focus')
 			await Promise.all([page.waitForEvent('load'), page.click('#heartbeatd-check')])
 			assert.deepEqual(await lines(), [ofServer, ofWordPress], 'the same secret')
 		})
@@ -98,7 +100,7 @@ test('the settings screen', { timeout: 300_000 }, async (t) => {
 			assert.equal(await page.innerText('#heartbeatd-report .heartbeatd-error a'), 'wrong-secret')
 			assert.match(await page.innerText('#heartbeatd-report .heartbeatd-error code'), /^HEARTBEATD_SECRET$/, 'code is shown as code')
 			await Promise.all([page.waitForNavigation(), page.click('#heartbeatd-check')])
-			await save({ secret })
+			await save({ secret: `HEARTBEATD_SITE_SECRET=${secret}` }) // the line of /etc/heartbeatd.secret
 			assert.match((await report())[0], /^The web server passes \/heartbeat\/ on to heartbeatd\./)
 		})
 

@@ -19,8 +19,9 @@
 
 	const copied = __( 'Copied', 'heartbeatd' );
 	new window.ClipboardJS( '#heartbeatd-setup button', { text: ( button ) => button.previousElementSibling.textContent } )
-		.on( 'success', ( { trigger } ) => {
-			trigger.textContent = copied;
+		.on( 'success', ( event ) => {
+			event.clearSelection(); // It gives the focus back to the button.
+			event.trigger.textContent = copied;
 			a11y.speak( copied );
 		} );
 }( window, window.wp.i18n, window.wp.a11y ) );

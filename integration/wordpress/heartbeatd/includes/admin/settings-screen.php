@@ -145,7 +145,7 @@ function heartbeatd_print_field( $name, $label, $help ) {
 	$stored = get_option( 'heartbeatd', array() );
 	$value  = $fixed ? heartbeatd_shown_url( heartbeatd_setting( $name ) ) : ( is_array( $stored ) && isset( $stored[ $name ] ) ? $stored[ $name ] : '' );
 	printf(
-		'<tr><th scope="row"><label for="heartbeatd-%1$s">%2$s</label></th><td><input type="text" class="regular-text code" id="heartbeatd-%1$s" name="heartbeatd[%1$s]" value="%3$s" placeholder="%4$s"%5$s><p class="description">%6$s</p></td></tr>',
+		'<tr><th scope="row"><label for="heartbeatd-%1$s">%2$s</label></th><td><input type="text" class="regular-text code" id="heartbeatd-%1$s" name="heartbeatd[%1$s]" value="%3$s" placeholder="%4$s" aria-describedby="heartbeatd-%1$s-description"%5$s><p class="description" id="heartbeatd-%1$s-description">%6$s</p></td></tr>',
 		esc_attr( $name ),
 		esc_html( $label ),
 		esc_attr( $value ),
@@ -163,7 +163,7 @@ function heartbeatd_print_secret_field() {
 	$stored = heartbeatd_is_configured() && ! $fixed;
 	$help   = __( 'The same long random text as heartbeatd’s `HEARTBEATD_SITE_SECRET`. It is safer in `wp-config.php`, as `HEARTBEATD_SECRET`.', 'heartbeatd' );
 	printf(
-		'<tr><th scope="row"><label for="heartbeatd-secret">%1$s</label></th><td><input type="password" class="regular-text code" id="heartbeatd-secret" name="heartbeatd[secret]" value="" autocomplete="new-password" placeholder="%2$s"%3$s><p class="description">%4$s</p>',
+		'<tr><th scope="row"><label for="heartbeatd-secret">%1$s</label></th><td><input type="password" class="regular-text code" id="heartbeatd-secret" name="heartbeatd[secret]" value="" autocomplete="new-password" placeholder="%2$s" aria-describedby="heartbeatd-secret-description"%3$s><p class="description" id="heartbeatd-secret-description">%4$s</p>',
 		esc_html__( 'Secret', 'heartbeatd' ),
 		esc_attr( $stored ? __( 'A secret is set. Enter another to replace it.', 'heartbeatd' ) : '' ),
 		disabled( $fixed, true, false ),

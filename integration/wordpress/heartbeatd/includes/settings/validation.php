@@ -41,7 +41,7 @@ function heartbeatd_sanitize_settings( $given ) {
 	if ( ! empty( $given['forget_secret'] ) ) {
 		unset( $stored['secret'] );
 	} elseif ( isset( $given['secret'] ) && is_string( $given['secret'] ) && '' !== trim( $given['secret'] ) ) {
-		$stored['secret'] = trim( $given['secret'] );
+		$stored['secret'] = preg_replace( '/^HEARTBEATD_SITE_SECRET=/', '', trim( $given['secret'] ) ); // The line of /etc/heartbeatd.secret.
 	}
 	$valid = array(
 		'url'  => '#^(/[\w./-]*|https?://[^\s?\#]+)$#',
