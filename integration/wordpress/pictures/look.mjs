@@ -9,13 +9,10 @@ import { fileURLToPath } from 'node:url'
 import { violations } from '../../browser/axe.mjs'
 import { startHeartbeatd, startChromium } from '../../browser/harness.mjs'
 import { beat, editorOf, linked, withLive } from '../live/live.mjs'
-import { companions, joins, openSidebars, prepare, saved } from './stage.mjs'
+import { companions, joins, openSidebars, OURS, prepare, saved } from './stage.mjs'
 
 const LOOKS = { plain: {}, rtl: { picture_rtl: '1' }, light: { picture_colour: 'light' }, midnight: { picture_colour: 'midnight' } }
 const WIDTHS = [1280, 390]
-
-// OURS are the parts of the screens that the plugin makes. The admin bar's items themselves are WordPress's, with roles that axe does not like.
-const OURS = '#heartbeatd-card, #heartbeatd-setup, #heartbeatd-plot, #heartbeatd-savings-method, #heartbeatd_online, #heartbeatd_posts, #wp-admin-bar-heartbeatd-online > *, .column-heartbeatd_editors, .column-heartbeatd_status, #heartbeatd-here, .heartbeatd-panel, .heartbeatd-header, #heartbeatd-stale, #heartbeatd-setup-notice, .heartbeatd-faces, #heartbeatd-callbacks'
 
 const screensOf = ([, , first, second]) => ({ // The companions do not edit these posts.
 	dashboard: '/wp-admin/', settings: '/wp-admin/options-general.php?page=heartbeatd', posts: '/wp-admin/edit.php', users: '/wp-admin/users.php',

@@ -1,16 +1,18 @@
 // Makes the pictures that are committed: those of the plugin's page in the directory of wordpress.org, from SVG files
-// and from a real WordPress, and the one of the README. It needs Debian's package pngquant.
+// and from a real WordPress, and those of the README. It needs Debian's package pngquant.
 //
 //	node integration/wordpress/pictures/make.mjs
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { root } from '../../browser/harness.mjs'
+import { root, startHeartbeatd } from '../../browser/harness.mjs'
 import { beat, linked, withLive } from '../live/live.mjs'
+import { drawDemo } from './demo.mjs'
 import { openPanel } from './look.mjs'
 import { companions, joins, prepare, saved } from './stage.mjs'
 
+const readme = { demo: `${root}docs/demo.png`, presence: `${root}docs/presence.png` }
 const directory = fileURLToPath(new URL('../directory/', import.meta.url))
 
 // drawings have the sizes that wordpress.org asks for.
@@ -43,7 +45,7 @@ export async function make({ browser, site, php, person }, posts, others) {
 	await dashboard.hover('#wp-admin-bar-heartbeatd-online')
 	await dashboard.locator('#wp-admin-bar-heartbeatd-online .ab-submenu').waitFor({ state: 'visible' })
 	await take(dashboard, `${directory}screenshot-1.png`)
-	await take(dashboard, `${root}docs/presence.png`, 460)
+	await take(dashboard, readme.presence, 460)
 	await dashboard.close()
 
 	await take(await open('/wp-admin/edit.php'), `${directory}screenshot-2.png`)
@@ -59,13 +61,15 @@ export async function make({ browser, site, php, person }, posts, others) {
 	await anna.close()
 
 	const made = [...Object.keys(drawings), 1, 2, 3, 4, 5].map((name) => `${directory}${Number(name) ? `screenshot-${name}` : name}.png`)
-	execFileSync('pngquant', ['--force', '--skip-if-larger', '--strip', '--ext', '.png', '--quality', '80-100', '--speed', '1', ...made, `${root}docs/presence.png`])
+	execFileSync('pngquant', ['--force', '--skip-if-larger', '--strip', '--ext', '.png', '--quality', '80-100', '--speed', '1', ...made, ...Object.values(readme)])
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
 	const ends = []
+	const t = { after: (end) => ends.push(end) }
 	try {
-		await withLive({ after: (end) => ends.push(end) }, async (parts) => {
+		await withLive(t, async (parts) => {
+			await drawDemo(parts.browser, await startHeartbeatd(t), readme.demo)
 			const posts = prepare(parts)
 			saved(parts.php)
 			await make(parts, posts, await companions(parts, posts))

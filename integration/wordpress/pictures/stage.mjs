@@ -7,11 +7,17 @@ import { secret } from '../plugin.mjs'
 const PEOPLE = { admin: ['Anna Berg', '#2271b1'], editor: ['Ben Okafor', '#3f7d3f'], chloe: ['Chloé Martin', '#7a4a99'], diego: ['Diego Ruiz', '#8a5a2b'], author: ['Emi Sato', '#b26200'], subscriber: ['Finn Holm', '#50575e'] }
 const POSTS = ['Spring opening hours', 'Ten recipes for June', 'An interview with Mara Lind', 'The workshop moves', 'Volunteers wanted', 'What we read in May']
 
+// OURS are the parts of the screens that the plugin makes. The admin bar's items themselves are WordPress's, with roles that axe does not like.
+export const OURS = '#heartbeatd-card, #heartbeatd-setup, #heartbeatd-plot, #heartbeatd-savings-method, #heartbeatd_online, #heartbeatd_posts, #wp-admin-bar-heartbeatd-online > *, .column-heartbeatd_editors, .column-heartbeatd_status, #heartbeatd-here, .heartbeatd-panel, .heartbeatd-header, #heartbeatd-stale, #heartbeatd-setup-notice, .heartbeatd-faces, #heartbeatd-callbacks'
+
 const avatar = (name, colour) => `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><rect width="64" height="64" fill="${colour}"/><text x="32" y="43" text-anchor="middle" font-family="sans-serif" font-size="32" fill="#fff">${name[0]}</text></svg>`
 
 // Cookies make the admin right-to-left, and select its colors.
 const CODE = `
-add_filter('get_avatar_url', fn ($url, $who) => content_url('/uploads/' . get_userdata(is_object($who) ? $who->ID ?? $who->user_id : (int) $who)->user_login . '.svg'), 10, 2);
+add_filter('get_avatar_url', function ($url, $who) {
+	$user = get_userdata(is_object($who) ? $who->ID ?? $who->user_id : (int) $who);
+	return $user ? content_url("/uploads/$user->user_login.svg") : $url;
+}, 10, 2);
 if (isset($_COOKIE['picture_rtl'])) {
 	add_action('init', function () { $GLOBALS['wp_locale']->text_direction = 'rtl'; wp_styles()->text_direction = 'rtl'; });
 }
