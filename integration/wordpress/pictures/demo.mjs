@@ -16,7 +16,7 @@ export async function drawDemo(browser, { url }, path) {
 		return page
 	}
 	const alice = await open('user=1', 1200, 780)
-	const ed = await open('user=2&post=1', 420, 400)
+	const ed = await open('user=2&post=51', 420, 400)
 	await open('user=3&screen=upload', 420, 400)
 	await open('user=4&post=42', 420, 400)
 	for (const choice of ['', 'longpoll', 'events', 'websocket events longpoll']) {

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { accessibleTree, violations } from '../../browser/axe.mjs'
 import { startFirefox } from '../../browser/harness.mjs'
 import { hasFocus, tabTo, walk } from '../../browser/keyboard.mjs'
-import { addMuPlugin, beat, editorOf, linked, until, withLive } from '../live/live.mjs'
+import { addMuPlugin, beat, editorOf, linked, withLive } from '../live/live.mjs'
 import { joins, OURS, prepare, saved } from '../pictures/stage.mjs'
 
 const SCHEMES = ['modern', 'fresh', 'light', 'blue', 'coffee', 'ectoplasm', 'midnight', 'ocean', 'sunrise']
@@ -66,7 +66,7 @@ test('the parts of the plugin are accessible', { timeout: 500_000 }, async (t) =
 				assert.ok(await hasFocus(page, link), 'the post that Ben edits')
 
 				php(`return wp_update_post(array('ID' => ${posts[0]}, 'post_title' => '${title}'));`)
-				await beat(page)
+				comes('editor', posts[0])
 				await page.locator(link, { hasText: title }).waitFor()
 				assert.ok(await hasFocus(page, link), 'a link keeps the focus when its text changes')
 
@@ -80,12 +80,13 @@ test('the parts of the plugin are accessible', { timeout: 500_000 }, async (t) =
 			await t.test('a link of a widget keeps the focus while people come, and Enter follows it', async () => {
 				php(`return wp_remove_presence('postType/post:${posts[0]}', 'editor-${site.users.chloe.id}');`)
 				const page = await open(who, '/wp-admin/')
-				const link = `.heartbeatd-post a[href$="post=${posts[0]}&action=edit"]`
+				const own = `a[href$="post=${posts[0]}&action=edit"]`
+				const link = `.heartbeatd-post ${own}`
 				await page.locator(link).waitFor()
 				await tabTo(page, link)
 				joins(parts, 'chloe', posts[0])
 				joins(parts, 'diego', posts[1])
-				await page.locator('.heartbeatd-post', { has: page.locator(link), hasText: 'Chloé Martin' }).waitFor()
+				await page.locator('.heartbeatd-post:has-text("Chloé Martin")', { has: page.locator(own) }).waitFor()
 				assert.ok(await hasFocus(page, link))
 				await Promise.all([page.waitForURL(`**${editorOf(posts[0])}`, { waitUntil: 'commit' }), page.keyboard.press('Enter')])
 				await page.close()
@@ -100,6 +101,7 @@ test('the parts of the plugin are accessible', { timeout: 500_000 }, async (t) =
 				await tabTo(settings, '#heartbeatd-check')
 				await Promise.all([settings.waitForEvent('load'), settings.keyboard.press('Enter')])
 				await tabTo(settings, '#heartbeatd-site')
+				await settings.keyboard.press('Control+A')
 				await settings.keyboard.type('default')
 				await Promise.all([settings.waitForURL('**settings-updated=true**'), settings.keyboard.press('Enter')])
 				await settings.close()
@@ -113,17 +115,13 @@ test('the parts of the plugin are accessible', { timeout: 500_000 }, async (t) =
 			joins(parts, 'diego', posts[1])
 			const toggle = '.heartbeatd-panel .components-panel__body-toggle'
 			await page.locator(toggle).waitFor({ timeout: 60_000 })
-			await until('the focus in the sidebar', async () => {
-				await page.keyboard.press('Control+Backquote') // the next region
-				return hasFocus(page, '.interface-interface-skeleton__sidebar')
-			})
 			await tabTo(page, toggle)
 			await page.keyboard.press('Enter')
 			assert.equal(await page.getAttribute(toggle, 'aria-expanded'), 'true')
 			const panel = await accessibleTree(page, '.heartbeatd-panel')
 			assert.ok(panel.includes('button "Also in this post" expanded'), panel.join('\n'))
 			assert.ok(panel.includes('StaticText "Diego Ruiz"'), panel.join('\n'))
-			assert.deepEqual((await accessibleTree(page, '.heartbeatd-header')).filter((line) => line.startsWith('StaticText')), ['StaticText "Diego Ruiz"'])
+			assert.match((await accessibleTree(page, '.heartbeatd-header')).join('\n'), /^StaticText "Diego Ruiz( \(idle\))?"$/m)
 			await page.close()
 		})
 

@@ -67,7 +67,7 @@ function heartbeatd_print_plot_svg( $days, $series ) {
 	$unit  = ( HEARTBEATD_PLOT_HEIGHT - HEARTBEATD_PLOT_TOP - HEARTBEATD_PLOT_BOTTOM ) / ( $steps * $step );
 	$width = ( HEARTBEATD_PLOT_WIDTH - HEARTBEATD_PLOT_RIGHT - $left ) / count( $days );
 	printf(
-		'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %1$d %2$d" role="img" aria-labelledby="heartbeatd-plot-title heartbeatd-plot-desc"><title id="heartbeatd-plot-title">%3$s</title><desc id="heartbeatd-plot-desc">%4$s</desc>',
+		'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %1$d %2$d" role="img" aria-labelledby="heartbeatd-plot-title" aria-describedby="heartbeatd-plot-desc"><title id="heartbeatd-plot-title">%3$s</title><desc id="heartbeatd-plot-desc">%4$s</desc>',
 		(int) HEARTBEATD_PLOT_WIDTH,
 		(int) HEARTBEATD_PLOT_HEIGHT,
 		esc_html__( 'Beats of the last days', 'heartbeatd' ),
