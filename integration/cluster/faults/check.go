@@ -34,11 +34,12 @@ type view struct {
 	name string
 	read func() (difference, error)
 
-	wrongAt time.Time // when it was last wrong
-	last    difference
-	err     error
-	missing map[place]bool // in the last comparison; nil before the first one that counts
-	left    map[place]bool // entries that were there and then missing, though nobody left
+	wrongAt   time.Time // when it was last wrong
+	last      difference
+	err       error
+	missing   map[place]bool // in the last comparison; nil before the first one that counts
+	left      map[place]bool // entries that were there and then missing, though nobody left
+	restarted bool           // these do not count: the view began again with nothing, and does not know all pages of a user yet
 }
 
 // compare compares the view with the truth, and reports whether it is right. whole says that every node reads and
@@ -52,7 +53,7 @@ func (v *view) compare(whole bool) bool {
 	}
 	missing := setOf(v.last.missing)
 	for k := range missing {
-		if whole && v.missing != nil && !v.missing[k] {
+		if whole && !v.restarted && v.missing != nil && !v.missing[k] {
 			v.left[k] = true
 		}
 	}
@@ -65,8 +66,9 @@ func (v *view) compare(whole bool) bool {
 	return v.last.isNone()
 }
 
-// views returns everything that is compared with the truth, which no longer changes.
-func (c *cluster) views() (list []*view) {
+// views returns everything that is compared with the truth, which no longer changes. restarted says that the examples of
+// observers may have started again.
+func (c *cluster) views(restarted bool) (list []*view) {
 	truth := c.crowd.truth()
 	sites, onNodes := c.listed(truth)
 	for _, n := range c.nodes {
@@ -78,7 +80,7 @@ func (c *cluster) views() (list []*view) {
 	list = append(list, &view{name: "Observe", read: func() (difference, error) { return truth.compare(c.watchers.observed()), nil }})
 	room := truth.of(c.sites[0].ID, backend.AdminRoom)
 	for _, s := range c.watchers.scripts {
-		list = append(list, &view{name: s.name, read: func() (difference, error) { return room.compare(s.observed()), nil }})
+		list = append(list, &view{name: s.name, restarted: restarted, read: func() (difference, error) { return room.compare(s.observed()), nil }})
 	}
 	list = append(list, &view{name: "pages", read: func() (difference, error) { return c.pagesDifference(truth), nil }})
 	for _, v := range list {
@@ -123,8 +125,8 @@ type rightness struct {
 
 // untilRight compares the views with the truth until they must be right, and as long again if they
 // are not. since is when the truth last changed, or the fault was over.
-func (c *cluster) untilRight(ctx context.Context, since time.Time) (r rightness) {
-	views := c.views()
+func (c *cluster) untilRight(ctx context.Context, f *fault, since time.Time) (r rightness) {
+	views := c.views(f.killsNATS)
 	limit := since.Add(c.allowed())
 	judged := false
 	for ctx.Err() == nil {

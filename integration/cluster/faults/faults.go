@@ -15,6 +15,7 @@ import (
 type fault struct {
 	name, what  string
 	losesStream bool          // NATS loses the pushes that it has stored: pages are told that they may have missed some
+	killsNATS   bool          // the examples of observers start again if their server is killed, and learn of entries with their renewals
 	maxGap      time.Duration // without a link, if it is limited
 	minute      bool          // the back end's requests are counted in the minute before, and in that of the fault
 	run         func(ctx context.Context, c *cluster) error
@@ -36,13 +37,13 @@ var faults = []*fault{
 	{name: "cut-node", what: "a node reaches neither NATS nor pages, for two TTLs", run: cutNode(machine.Front, machine.Back)},
 	{name: "cut-node-nats", what: "a node does not reach NATS, for two TTLs", run: cutNode(machine.Back)},
 	{name: "cut-node-pages", what: "pages do not reach a node, for two TTLs", run: cutNode(machine.Front)},
-	{name: "kill-nats", what: "kill -9 of the NATS server that leads the bucket, which starts again after 3 s", run: killLeader},
-	{name: "kill-quorum", what: "kill -9 of two NATS servers, which start again after two TTLs", run: killQuorum},
+	{name: "kill-nats", what: "kill -9 of the NATS server that leads the bucket, which starts again after 3 s", killsNATS: true, run: killLeader},
+	{name: "kill-quorum", what: "kill -9 of two NATS servers, which start again after two TTLs", killsNATS: true, run: killQuorum},
 	{name: "cut-nats", what: "a NATS server is cut off from all others and from the nodes, for two TTLs", run: cutServer(machine.Back, machine.Route)},
 	{name: "cut-nats-route", what: "a NATS server is cut off from the other servers, but not from the nodes, for two TTLs", run: cutServer(machine.Route)},
 	{name: "stop-nats", what: "SIGSTOP of the NATS server that leads the bucket, for 20 s", run: stopLeader},
-	{name: "nats-stores", what: "kill -9 of all NATS servers, which start again with their stores", losesStream: true, run: killNATS(false)},
-	{name: "nats-empty", what: "kill -9 of all NATS servers, which start again without their stores", losesStream: true, run: killNATS(true)},
+	{name: "nats-stores", what: "kill -9 of all NATS servers, which start again with their stores", losesStream: true, killsNATS: true, run: killNATS(false)},
+	{name: "nats-empty", what: "kill -9 of all NATS servers, which start again without their stores", losesStream: true, killsNATS: true, run: killNATS(true)},
 	{name: "rolling", what: "each node is stopped with SIGTERM and started again, one after the other", maxGap: maxGap, run: rollingRestart},
 	{name: "rolling-minute", what: "the same; the beats that the back end answers are counted for a minute before and from its start", maxGap: maxGap, minute: true, run: rollingRestart},
 	{name: olderVersion, what: "each node is replaced with one of an older version, and then with the present one again, a TTL after each other", run: mixVersions},

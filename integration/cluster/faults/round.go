@@ -89,7 +89,7 @@ func (c *cluster) round(ctx context.Context, f *fault) row {
 	if since.Before(healed) {
 		since = healed
 	}
-	r.right = c.untilRight(ctx, since)
+	r.right = c.untilRight(ctx, f, since)
 	c.waitLinks(ctx, healed.Add(linkWait))
 	pushed, refused, _ := c.pusher.take()
 	r.pushes, r.refused = deliveries(pushed, c.crowd.all(), healed), refused
