@@ -14,7 +14,7 @@ const BAR = '#wp-admin-bar-heartbeatd-online'
 const TOP = `${BAR} > .ab-item`
 const SETTINGS = '/wp-admin/options-general.php?page=heartbeatd'
 
-test('the parts of the plugin are accessible', { timeout: 500_000 }, async (t) => {
+test('the parts of the plugin are accessible', { timeout: 800_000 }, async (t) => {
 	await withLive(t, async (parts) => {
 		const { php, person, site } = parts
 		addMuPlugin(site, 'faceless', 'add_filter(\'pre_option_show_avatars\', fn () => \'0\');')
