@@ -101,6 +101,7 @@ test('the settings screen', { timeout: 300_000 }, async (t) => {
 			assert.match(await page.innerText('#heartbeatd-report .heartbeatd-error code'), /^HEARTBEATD_SECRET$/, 'code is shown as code')
 			await Promise.all([page.waitForNavigation(), page.click('#heartbeatd-check')])
 			await save({ secret: `HEARTBEATD_SITE_SECRET=${secret}` }) // the line of /etc/heartbeatd.secret
+			await save({ secret: 'HEARTBEATD_SITE_SECRET=' }) // changes nothing, like an empty field
 			assert.match((await report())[0], /^The web server passes \/heartbeat\/ on to heartbeatd\./)
 		})
 

@@ -204,10 +204,13 @@ func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, 
 	defer func() { _ = f.Broker.Tell(message(home, "cancel", m.Header.Get(idField))) }() // nothing, if the response has ended
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Time{}) // the deadline of a request would end a poll
+	begin := time.Now()
 	part, err := f.ask(ctx, home, m)
 	for tries := 1; tries < maxTries && name == "poll" && isLost(err); tries++ {
 		m = request(r, home, session, name, body.Bytes) // the home ends the earlier poll when it gets this one
+		late := time.AfterFunc(max(lastWait, transport.PollWait-time.Since(begin)), func() { f.endPoll(home, session) })
 		part, err = f.ask(ctx, home, m)
+		late.Stop()
 	}
 	for begun := false; ; begun = true {
 		switch {
@@ -267,14 +270,19 @@ func (f *Forwarder) finish(ctx context.Context, home, session, name string) {
 		return
 	}
 	if name == "poll" {
-		m := nats.NewMsg(subject(home, "alive"))
-		m.Header.Set(transport.SessionHeader, session)
-		_ = f.Broker.Tell(m) // otherwise the request ends after lastWait
+		f.endPoll(home, session) // otherwise the request ends after lastWait
 	}
 	select {
 	case <-ctx.Done():
 	case <-time.After(lastWait):
 	}
+}
+
+// endPoll has the home answer the poll of a session now.
+func (f *Forwarder) endPoll(home, session string) {
+	m := nats.NewMsg(subject(home, "alive"))
+	m.Header.Set(transport.SessionHeader, session)
+	_ = f.Broker.Tell(m)
 }
 
 // ask asks for the next part of a response. It returns as soon as the home cannot be reached, or does not know that it

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"maps"
 	"net/http"
 	"path"
 	"slices"
@@ -17,8 +18,12 @@ import (
 // maxHops is how often a request is redirected to another node.
 const maxHops = 3
 
-// maxAsked is about how many requests a node is asked at once: their ids take less than a part of a response.
-const maxAsked = 2000
+const (
+	// maxAsked is about how many requests a node is asked at once: their ids take less than a part of a response.
+	maxAsked = 2000
+	// underWay is how long a part may be under way that the home sends when it is asked about the request.
+	underWay = 200 * time.Millisecond
+)
 
 // hopsField is the query parameter that counts the redirects of a request.
 const hopsField = "hops"
@@ -92,11 +97,15 @@ func (f *Forwarder) askHome(home string) {
 	again := time.NewTicker(reachAfter)
 	defer again.Stop()
 	for {
-		asked := f.waitersFor(home)
-		if len(asked) == 0 {
+		waiting := f.waitersFor(home)
+		if len(waiting) == 0 {
 			return
 		}
-		f.endLost(home, asked)
+		for asked := range slices.Chunk(waiting, maxAsked) {
+			if !f.endLost(home, asked) {
+				break
+			}
+		}
 		select {
 		case <-again.C:
 		case <-f.working.Done():
@@ -104,29 +113,21 @@ func (f *Forwarder) askHome(home string) {
 	}
 }
 
-// waitersFor returns requests that wait for a node: maxAsked of them if there are more, others the next time. If there
-// are none, the node is no longer asked.
-func (f *Forwarder) waitersFor(home string) (asked []*waiter) {
+// waitersFor returns the requests that wait for a node. If there are none, the node is no longer asked.
+func (f *Forwarder) waitersFor(home string) []*waiter {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for w := range f.homes[home] { // in a random order
-		if asked = append(asked, w); len(asked) == maxAsked {
-			break
-		}
-	}
-	if f.working.Err() != nil {
-		asked = nil
-	}
-	if len(asked) == 0 {
+	if f.working.Err() != nil || len(f.homes[home]) == 0 {
 		delete(f.homes, home)
+		return nil
 	}
-	return asked
+	return slices.Collect(maps.Keys(f.homes[home]))
 }
 
-// endLost asks a node which of some requests it does not have, or is not asked for, and ends these: all that wait for
-// the node if it does not answer. If the question does not reach NATS, nothing is known. A node of a version that does not understand the
-// question answers that it lacks none.
-func (f *Forwarder) endLost(home string, asked []*waiter) {
+// endLost asks a node which of some requests it does not have, or is not asked for, and ends these. If the node does not
+// answer, it ends all that wait for it, and returns false. If the question does not reach NATS, nothing is known. A
+// node of a version that does not understand the question answers that it lacks none.
+func (f *Forwarder) endLost(home string, asked []*waiter) bool {
 	m := message(home, "request", rand.Text())
 	m.Header.Set(lacksField, "1")
 	for _, w := range asked {
@@ -139,19 +140,25 @@ func (f *Forwarder) endLost(home string, asked []*waiter) {
 	defer f.mu.Unlock()
 	switch {
 	case f.working.Err() != nil:
+		return false
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrNoResponders):
 		for w := range f.homes[home] {
 			w.cancel(nats.ErrNoResponders)
 		}
 		clear(f.homes[home])
+		return false
 	case err == nil:
-		lost := strings.Fields(string(answer.Data))
+		lost := make(map[string]bool)
+		for id := range strings.FieldsSeq(string(answer.Data)) {
+			lost[id] = true
+		}
 		for _, w := range asked {
-			if f.homes[home][w] && slices.Contains(lost, w.id) {
-				w.cancel(errLost)
+			if end := w.cancel; end != nil && lost[w.id] {
+				time.AfterFunc(underWay, func() { end(errLost) }) // nothing, if the part has come
 			}
 		}
 	}
+	return true
 }
 
 // lacks answers which of the requests that a message names this node does not have, or has and is not asked for.

@@ -158,24 +158,10 @@ func TestLost(t *testing.T) {
 	var home *Forwarder
 	var tries atomic.Int32
 	second := make(chan struct{})
-	// question takes the message that asks the only request for a part.
-	question := func() (x *exchange, m *nats.Msg) {
-		until(t, "a question for a part", func() bool {
-			home.mu.Lock()
-			defer home.mu.Unlock()
-			if len(home.exchanges) != 1 {
-				return false
-			}
-			for _, x = range home.exchanges {
-			}
-			select {
-			case m = <-x.asked:
-				return true
-			default:
-				return false
-			}
-		})
-		return x, m
+	// question takes the message that asks a request for a part.
+	question := func(w http.ResponseWriter) (*exchange, *nats.Msg) {
+		x := w.(*exchange)
+		return x, <-x.asked
 	}
 	serve := func(w http.ResponseWriter, r *http.Request) {
 		id := r.URL.Query().Get("id")
@@ -183,14 +169,14 @@ func TestLost(t *testing.T) {
 		switch {
 		case id == "stream":
 			_ = http.NewResponseController(w).Flush()
-			question()
+			question(w)
 			<-r.Context().Done()
 		case id == "answer" && tries.Add(1) == 1:
-			x, m := question()
+			x, m := question(w)
 			m.Reply = "_INBOX.of-nobody"
 			x.asked <- m
 		case id == "question" && tries.Add(1) == 1:
-			question()
+			question(w)
 			<-second
 		case id == "question":
 			close(second) // the session has one poll at a time

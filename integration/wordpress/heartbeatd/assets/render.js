@@ -91,7 +91,7 @@
 			}
 		} );
 		if ( focused && focused !== document.activeElement ) {
-			const same = Array.from( parent.querySelectorAll( 'a' ) ).find( ( { href } ) => href === focused.href );
+			const same = parent.contains( focused ) ? focused : Array.from( parent.querySelectorAll( 'a' ) ).find( ( { href } ) => href === focused.href );
 			if ( same ) {
 				same.focus( { preventScroll: true } );
 			}

@@ -37,11 +37,12 @@ function heartbeatd_sanitize_settings( $given ) {
 	if ( isset( $given['paces'] ) && is_array( $given['paces'] ) ) {
 		$stored['paces'] = heartbeatd_sanitize_paces( $given['paces'], $stored['paces'] ?? array() );
 	}
-	// The screen never shows the secret, so an empty field does not change it.
+	// The screen never shows the secret, so an empty field does not change it. The line of /etc/heartbeatd.secret is taken, too.
+	$secret = is_string( $given['secret'] ?? null ) ? trim( preg_replace( '/^HEARTBEATD_SITE_SECRET=/', '', trim( $given['secret'] ) ) ) : '';
 	if ( ! empty( $given['forget_secret'] ) ) {
 		unset( $stored['secret'] );
-	} elseif ( isset( $given['secret'] ) && is_string( $given['secret'] ) && '' !== trim( $given['secret'] ) ) {
-		$stored['secret'] = preg_replace( '/^HEARTBEATD_SITE_SECRET=/', '', trim( $given['secret'] ) ); // The line of /etc/heartbeatd.secret.
+	} elseif ( '' !== $secret ) {
+		$stored['secret'] = $secret;
 	}
 	$valid = array(
 		'url'  => '#^(/[\w./-]*|https?://[^\s?\#]+)$#',
