@@ -13,7 +13,8 @@
 //
 // If the client goes away, the forwarder sends cancel, and the context of the handler ends. If the
 // forwarder is gone, the handler cannot write its next part. If the home is gone, nobody hears its
-// subject, and the client gets 410 at once; if the home has lost NATS, within 8 s. If the
+// subject, and the client gets 410 at once; if the home has lost NATS, within 8 s. If NATS has lost a message between
+// the two, the forwarder learns it from the home within seconds: it passes a poll on again, and ends a stream. If the
 // forwarder has lost NATS, it redirects the client to the same address: the load balancer may send that
 // request to another node. If the forwarder stops, it asks the home to answer its polls at once: the
 // client polls again, over another node.
