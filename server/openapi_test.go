@@ -26,7 +26,7 @@ var undocumented = []string{"/", "/demo/avatar/{id:[1-9]}.svg", "/demo/{file:upl
 func TestRoutesAreDocumented(t *testing.T) {
 	n := newNode(t)
 	routed := map[string]bool{}
-	public, _, _ := n.routes()
+	public, _ := n.routes()
 	for _, router := range []*mux.Router{public, n.Admin().(*mux.Router)} {
 		walkRoutes(t, router, routed)
 	}

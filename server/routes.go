@@ -16,24 +16,25 @@ import (
 
 // Public returns the handler of the public listener.
 func (s *Server) Public() http.Handler {
-	r, ajax, post := s.routes()
-	return shortcut(r, ajax, s.base+"/beat", s.crossOrigin(post))
+	r, frequent := s.routes()
+	return shortcut(r, frequent)
 }
 
-// routes returns the router, and two of its handlers.
-func (s *Server) routes() (r *mux.Router, ajax, post http.Handler) {
+// routes returns the router, and those of its handlers that answer most requests.
+func (s *Server) routes() (r *mux.Router, frequent map[route]http.Handler) {
 	r = mux.NewRouter()
 	// A close is authorized by the session that it names, from any origin: the beacon of a
 	// page that sends no referrer has the origin null, also on the same host.
 	r.Methods("POST").Path(s.base + "/close").HandlerFunc(s.forwarder.Handler("close"))
 	base := r.PathPrefix(s.base).Subrouter()
 	base.Use(s.crossOrigin)
-	post, ajax = transport.Post(s.clients, s.admitBeat), http.HandlerFunc(s.adminAjax)
+	post, ajax := transport.Post(s.clients, s.admitBeat), http.Handler(http.HandlerFunc(s.adminAjax))
+	beat, poll, events := s.forwarder.Handler("beat"), s.forwarder.Handler("poll"), s.forwarder.Handler("events")
 	base.Methods("GET").Path("/socket").Handler(s.socket)
 	base.Methods("POST").Path("/open").HandlerFunc(s.forwarder.Elsewhere(s.requests.Open))
-	base.Methods("GET").Path("/poll").HandlerFunc(s.forwarder.Handler("poll"))
-	base.Methods("GET").Path("/events").HandlerFunc(s.forwarder.Handler("events"))
-	base.Methods("POST").Path("/beat").Headers(transport.SessionHeader, "").HandlerFunc(s.forwarder.Handler("beat"))
+	base.Methods("GET").Path("/poll").HandlerFunc(poll)
+	base.Methods("GET").Path("/events").HandlerFunc(events)
+	base.Methods("POST").Path("/beat").Headers(transport.SessionHeader, "").HandlerFunc(beat)
 	base.Methods("POST").Path("/beat").Handler(post)
 	base.Methods("OPTIONS").HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	base.Methods("GET", "HEAD").Path("/{script:[a-z-]+\\.js(?:\\.map)?}").HandlerFunc(s.script)
@@ -44,7 +45,13 @@ func (s *Server) routes() (r *mux.Router, ajax, post http.Handler) {
 		s.demo.AddRoutes(demo, demosite.Node{BasePath: s.base, Logger: s.log, View: s.sites.first(demosite.ID).watch})
 	}
 	r.Path(wordpress.AjaxPath).Handler(ajax)
-	return r, ajax, post
+	return r, map[route]http.Handler{
+		{path: wordpress.AjaxPath}:        ajax,
+		{"POST", s.base + "/beat", false}: s.crossOrigin(post),
+		{"POST", s.base + "/beat", true}:  s.crossOrigin(beat),
+		{"GET", s.base + "/poll", true}:   s.crossOrigin(poll),
+		{"GET", s.base + "/events", true}: s.crossOrigin(events),
+	}
 }
 
 // newForwarder returns what answers the requests of sessions, also of those of other nodes.
@@ -59,18 +66,25 @@ func (s *Server) newForwarder() *forward.Forwarder {
 	})
 }
 
-// shortcut serves beats by POST without the router, which takes longer to find their
-// handlers than they take to answer. It has no route that the router does not have.
-func shortcut(router http.Handler, ajax http.Handler, beatPath string, beat http.Handler) http.Handler {
+// route is what tells the most frequent requests apart.
+type route struct {
+	method, path string
+	ofSession    bool // the request names a session
+}
+
+// shortcut serves the most frequent requests without the router, which takes longer to find the
+// handler of a beat than the handler takes to answer. It has no route that the router does not have.
+func shortcut(router http.Handler, frequent map[route]http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case r.URL.Path == wordpress.AjaxPath:
-			ajax.ServeHTTP(w, r)
-		case r.URL.Path == beatPath && r.Method == http.MethodPost && r.Header[transport.SessionHeader] == nil:
-			beat.ServeHTTP(w, r)
-		default:
-			router.ServeHTTP(w, r)
+		at := route{r.Method, r.URL.Path, r.Header[transport.SessionHeader] != nil}
+		if at.path == wordpress.AjaxPath {
+			at = route{path: at.path} // whatever the method is
 		}
+		if handler := frequent[at]; handler != nil {
+			handler.ServeHTTP(w, r)
+			return
+		}
+		router.ServeHTTP(w, r)
 	})
 }
 
