@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/clock"
 	"github.com/heartbeatd/heartbeatd/integration/cluster/backend"
 	"github.com/heartbeatd/heartbeatd/integration/cluster/page"
@@ -119,6 +120,7 @@ func (p *push) reaches(one *page.Page) bool {
 type delivered struct {
 	accepted, deliveries              int
 	lost, missed, late, old, disorder int
+	early                             int           // of those missed, pushes that NATS still had when the fault was over
 	longest                           time.Duration // of a delivery, after the push was accepted and the fault over
 	example                           string
 }
@@ -178,6 +180,9 @@ func (d *delivered) page(one *page.Page, s *page.State, pushed []push, byNumber 
 		}
 		if told {
 			d.missed++
+			if healed.Sub(p.accepted) < broker.PushAge-lateAfter {
+				d.early++
+			}
 			continue
 		}
 		d.lost++

@@ -180,20 +180,26 @@ func (c *cluster) logLines() (n int) {
 
 // judge adds what is wrong with the numbers.
 func (r *row) judge(f *fault, c *cluster) {
-	wrong := func(is bool, format string, args ...any) {
-		if is {
-			r.wrong = append(r.wrong, fmt.Sprintf(format, args...))
-		}
-	}
 	r.wrong = append(r.wrong, r.right.wrong...)
-	p := &r.pushes
-	wrong(p.lost > 0, "%d deliveries of pushes are missing: %s", p.lost, p.example)
-	wrong(p.missed > 0 && !f.losesStream, "pages were told that they have missed %d pushes", p.missed)
-	wrong(p.disorder > 0, "%d pushes arrived after a later one of the same room: %s", p.disorder, p.example)
-	wrong(p.old > 0, "pages received %d pushes from before they were opened", p.old)
-	wrong(r.beats.unasked > 0, "%d beats were answered twice", r.beats.unasked)
-	wrong(r.beats.wrong > 0, "%d ticks are none", r.beats.wrong)
-	wrong(f.maxGap > 0 && r.gapMost > f.maxGap, "a page had no link for %v", r.gapMost.Round(time.Millisecond))
-	wrong(len(r.linkless) > 0, "pages have no link: %v", r.linkless)
+	r.judgePushes(f)
+	r.mustNot(r.beats.unasked > 0, "%d beats were answered twice", r.beats.unasked)
+	r.mustNot(r.beats.wrong > 0, "%d ticks are none", r.beats.wrong)
+	r.mustNot(f.maxGap > 0 && r.gapMost > f.maxGap, "a page had no link for %v", r.gapMost.Round(time.Millisecond))
+	r.mustNot(len(r.linkless) > 0, "pages have no link: %v", r.linkless)
 	r.wrong = append(r.wrong, r.usage.growth(c.base)...)
+}
+
+func (r *row) judgePushes(f *fault) {
+	p := &r.pushes
+	r.mustNot(p.lost > 0, "%d deliveries of pushes are missing: %s", p.lost, p.example)
+	r.mustNot(p.early > 0 && !f.losesStream, "pages were told that they have missed %d pushes that NATS still had", p.early)
+	r.mustNot(p.disorder > 0, "%d pushes arrived after a later one of the same room: %s", p.disorder, p.example)
+	r.mustNot(p.old > 0, "pages received %d pushes from before they were opened", p.old)
+}
+
+// mustNot notes something as wrong if it is so.
+func (r *row) mustNot(is bool, format string, args ...any) {
+	if is {
+		r.wrong = append(r.wrong, fmt.Sprintf(format, args...))
+	}
 }
