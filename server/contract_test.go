@@ -19,50 +19,10 @@ type answer struct {
 
 // carriers connect a page over each transport, and return the function that sends a beat.
 var carriers = map[string]func(t *testing.T, p *page) func(body string) answer{
-	"websocket": func(t *testing.T, p *page) func(string) answer {
-		s, id := p.socket(t), uint64(0)
-		return func(body string) answer {
-			id++
-			f := s.beat(id, body)
-			if f.ID != id {
-				t.Errorf("the answer to beat %d says %d", id, f.ID)
-			}
-			return answer{f.Type == "decline", f.Status, f.Body}
-		}
-	},
-	"longpoll": func(t *testing.T, p *page) func(string) answer {
-		l, id := p.poller(t), uint64(0)
-		return func(body string) answer {
-			id++
-			f := l.beat(id, body)
-			if f.ID != id {
-				t.Errorf("the answer to beat %d says %d", id, f.ID)
-			}
-			return answer{f.Type == "decline", f.Status, f.Body}
-		}
-	},
-	"events": func(t *testing.T, p *page) func(string) answer {
-		s, id := p.streamer(t), uint64(0)
-		return func(body string) answer {
-			id++
-			f := s.beat(id, body)
-			if f.ID != id {
-				t.Errorf("the answer to beat %d says %d", id, f.ID)
-			}
-			return answer{f.Type == "decline", f.Status, f.Body}
-		}
-	},
-	"memory": func(t *testing.T, p *page) func(string) answer {
-		m, id := p.memory(t), uint64(0)
-		return func(body string) answer {
-			id++
-			f := m.beat(id, body)
-			if f.ID != id {
-				t.Errorf("the answer to beat %d says %d", id, f.ID)
-			}
-			return answer{f.Type == "decline", f.Status, f.Body}
-		}
-	},
+	"websocket": func(t *testing.T, p *page) func(string) answer { return numbered(t, p.socket(t).beat) },
+	"longpoll":  func(t *testing.T, p *page) func(string) answer { return numbered(t, p.poller(t).beat) },
+	"events":    func(t *testing.T, p *page) func(string) answer { return numbered(t, p.streamer(t).beat) },
+	"memory":    func(t *testing.T, p *page) func(string) answer { return numbered(t, p.memory(t).beat) },
 	"post": func(t *testing.T, p *page) func(string) answer {
 		return func(body string) answer {
 			r := p.post(t, body)
@@ -75,6 +35,19 @@ var carriers = map[string]func(t *testing.T, p *page) func(body string) answer{
 			return answer{false, r.StatusCode, text(r)}
 		}
 	},
+}
+
+// numbered returns the function that sends a beat over a link. The beats of a link are numbered.
+func numbered(t *testing.T, beat func(id uint64, body string) frame) func(body string) answer {
+	id := uint64(0)
+	return func(body string) answer {
+		id++
+		f := beat(id, body)
+		if f.ID != id {
+			t.Errorf("the answer to beat %d says %d", id, f.ID)
+		}
+		return answer{f.Type == "decline", f.Status, f.Body}
+	}
 }
 
 // TestOneContract sends the same beats over every transport and to admin-ajax.php. The

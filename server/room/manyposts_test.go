@@ -42,8 +42,13 @@ func TestManyActivePosts(t *testing.T) {
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("of %d posts: %d, want %d", posts, len(got), len(want))
 		}
+		late := time.After(time.Minute)
 		for stats := b.Stats(); stats.Queued+stats.InFlight > 0; stats = b.Stats() { // writing allocates, too
-			time.Sleep(time.Millisecond)
+			select {
+			case <-time.After(time.Millisecond):
+			case <-late:
+				t.Fatalf("entries are not written: %+v", stats)
+			}
 		}
 		least := math.Inf(1)
 		for range 10 {
