@@ -38,8 +38,18 @@ func open(t *testing.T, c Config) *Broker {
 	return b
 }
 
-// openOffline is open without the wait, for a test without NATS.
+// openOffline is open without the wait, for a test without NATS. Other processes can connect to a
+// NATS in this process: otherwise nothing would be written to it.
 func openOffline(t *testing.T, c Config) *Broker {
+	t.Helper()
+	if c.URL == "" && c.Listen == "" {
+		c.Listen = "127.0.0.1:0"
+	}
+	return openAsIs(t, c)
+}
+
+// openAsIs is openOffline for a broker whose NATS nobody else can reach, too.
+func openAsIs(t *testing.T, c Config) *Broker {
 	t.Helper()
 	if c.TTL == 0 {
 		c.TTL = time.Hour // no renewals, for tests that count writes

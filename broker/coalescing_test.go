@@ -261,28 +261,3 @@ func TestWriteIntervals(t *testing.T) {
 		})
 	}
 }
-
-// TestExpiryWithoutWatch checks that the wheel expires keys of a broker with an exclusive
-// NATS, which has no watch.
-func TestExpiryWithoutWatch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := manualBroker()
-		b.exclusive = true
-		_, d := manualView(b)
-		for i := range 50 {
-			_ = b.Put(page("r", fmt.Sprint("user-", i), "a"), at(1, "x"))
-			acknowledge(b, nextWrite(t, b), uint64(i+1))
-		}
-		began := time.Now()
-		for len(b.items) > 0 {
-			if time.Sleep(b.step()); time.Since(began) > 2*b.ttl {
-				t.Fatal("no entry expired")
-			}
-			b.renewSlot()
-			left := d.count(presence.Left, "")
-			if after := time.Since(began); left > 0 && after <= b.ttl || left < 50 && after > b.ttl+3*b.step() {
-				t.Fatalf("%d left after %v", left, after)
-			}
-		}
-	})
-}

@@ -202,10 +202,6 @@ func (b *Broker) bucket(ctx context.Context, js jetstream.JetStream) (jetstream.
 }
 
 func (b *Broker) createBucket(ctx context.Context, js jetstream.JetStream) error {
-	republish := &jetstream.RePublish{Source: b.config.NATS.KeySubject() + ">", Destination: b.config.NATS.Published() + ">"}
-	if b.exclusive {
-		republish = nil // nobody can subscribe, and it takes a quarter of the time of a renewal
-	}
 	_, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
 		Bucket:         b.config.NATS.Bucket(),
 		Description:    "who is in which room, by heartbeatd",
@@ -216,7 +212,7 @@ func (b *Broker) createBucket(ctx context.Context, js jetstream.JetStream) error
 		TTL:            b.ttl,
 		LimitMarkerTTL: roundUp(b.ttl), // a watch that starts again still finds the marker
 		MaxValueSize:   presence.MaxValue + headerRoom,
-		RePublish:      republish,
+		RePublish:      &jetstream.RePublish{Source: b.config.NATS.KeySubject() + ">", Destination: b.config.NATS.Published() + ">"},
 	})
 	return err
 }
@@ -230,8 +226,6 @@ func (b *Broker) checkBucket(has jetstream.StreamConfig) error {
 	case has.MaxAge != b.ttl:
 		return permanentError{fmt.Errorf("the presence bucket in NATS has a TTL of %v, this node has %v: "+
 			"start every node with --presence-ttl=%v, %s", has.MaxAge, b.ttl, has.MaxAge, fix)}
-	case b.exclusive:
-		return nil // this process has created the bucket
 	case has.SubjectDeleteMarkerTTL == 0 || has.RePublish == nil || has.RePublish.Destination != published:
 		return permanentError{errors.New("the presence bucket in NATS does not announce expiry or is not republished to " +
 			published + ": create it with these, " + fix)}

@@ -126,7 +126,7 @@ func TestAskDuringNewBucket(t *testing.T) {
 // TestDirectAlone checks that only a node whose NATS opens no port is alone.
 func TestDirectAlone(t *testing.T) {
 	t.Parallel()
-	if b := open(t, Config{}); !b.IsAlone() {
+	if b := openAsIs(t, Config{}); !b.IsAlone() {
 		t.Error("without a listener the node is not alone")
 	}
 	if b := open(t, Config{Listen: "127.0.0.1:0"}); b.IsAlone() {

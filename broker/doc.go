@@ -12,6 +12,9 @@
 // person is in a room as long as one of their keys exists. NATS expires keys that are not
 // renewed, orders the writes of all nodes, and delivers them to all nodes.
 //
+// If NATS is in this process and opens no port, nobody could read an entry there: the node
+// writes none, its views show its own entries, and it ends those that are not renewed.
+//
 // # Promises
 //
 // Hold, Put, StopRenewing, Leave and Remove never wait for NATS, and this node's views

@@ -15,7 +15,7 @@ import (
 
 func TestListen(t *testing.T) {
 	t.Parallel()
-	if addr := open(t, Config{}).ListenAddr(); addr != "" {
+	if addr := openAsIs(t, Config{}).ListenAddr(); addr != "" {
 		t.Errorf("listens on %s without a listen address", addr)
 	}
 	b := open(t, Config{Listen: "127.0.0.1:0", Observers: []Login{{User: "observer", Password: "secret"}}})

@@ -69,7 +69,7 @@ func (b *Broker) keep(name []byte, k presence.Key, value *presence.Stored, w wri
 	if err != nil {
 		return err
 	}
-	shown, coalesce := "", !takesOver && it.value != nil && b.onlyDateChanged(it, value)
+	shown, coalesce := "", !b.exclusive && !takesOver && it.value != nil && b.onlyDateChanged(it, value)
 	if coalesce {
 		shown = b.shownConn(it)
 	}
@@ -278,7 +278,7 @@ func (b *Broker) drop(it *item) {
 
 // learn takes a revision of a key from an ack or a look-up, and how long ago NATS stored it. The lock is held.
 func (b *Broker) learn(it *item, stored *presence.Stored, rev uint64, age time.Duration) {
-	if !b.exclusive && b.revisions.Epoch() == b.epoch { // exclusive: views show the item itself
+	if b.revisions.Epoch() == b.epoch {
 		b.revisions.Learn(bucket.Write{Name: it.name, Rev: rev, Conn: it.conn, Stored: stored, Age: age}, b.clock())
 	}
 }

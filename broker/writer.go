@@ -28,11 +28,28 @@ const (
 
 // enqueue makes the writer write the item. The lock is held.
 func (b *Broker) enqueue(it *item) {
+	if b.exclusive {
+		b.settle(it)
+		return
+	}
 	if it.queued != nil || it.busy {
 		return // after the current write it is queued again if needed
 	}
 	it.queued = b.queue.PushBack(it)
 	b.wakeWriter()
+}
+
+// settle changes an item as the ack of its write does. Nobody could read the write: views show
+// the item, and no other process can connect to NATS. The lock is held.
+func (b *Broker) settle(it *item) {
+	if it.leaves() {
+		b.drop(it)
+		return
+	}
+	if it.goal == renewed {
+		it.until = time.Now().Add(b.ttl)
+	}
+	it.pending, it.written, it.sentBeat, it.arrival = nothing, confirmed, it.beat, 0
 }
 
 func (b *Broker) wakeWriter() { signal(b.wake, struct{}{}) }
@@ -109,7 +126,7 @@ func (b *Broker) prepare(it *item) *nats.Msg {
 	default:
 		return nil
 	}
-	if it.goal != removed && !b.exclusive {
+	if it.goal != removed {
 		msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(it.rev, 10))
 	}
 	it.busy, it.pending = true, nothing

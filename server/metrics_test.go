@@ -12,6 +12,7 @@ import (
 	"github.com/coder/websocket"
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/internal/nodetest"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -91,7 +92,7 @@ func (n *node) counts(t *testing.T, want float64, name string, labels ...string)
 // TestMetricsCount does what each metric counts.
 func TestMetricsCount(t *testing.T) {
 	var log lockedBuffer
-	n := newNode(t, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	n := newNodeOn(t, broker.Config{Listen: "127.0.0.1:0"}, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	p := n.page(t, 1)
 	s := p.socket(t)
 	n.counts(t, 1, "pages", "websocket", "demo")

@@ -58,7 +58,7 @@ var (
 	entries    = describe("presence_entries", "Presence entries that the node writes and renews.")
 	queued     = describe("presence_queue", "Writes of presence that wait to be sent to NATS.")
 	inFlight   = describe("presence_writes_in_flight", "Writes of presence that NATS has not acknowledged yet.")
-	writes     = describe("presence_writes_total", "Writes of presence sent to NATS, renewals among them.")
+	writes     = describe("presence_writes_total", "Writes of presence sent to NATS, renewals among them; none while no other process can reach NATS.")
 	renewals   = describe("presence_renewals_total", "Entries that were due to be written again because a page is still there.")
 	lookUps    = describe("presence_lookups_total", "Questions to NATS for the newest revision of an entry, because another node had written it.")
 )
