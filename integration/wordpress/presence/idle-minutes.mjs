@@ -32,6 +32,9 @@ test('idle minutes and leaves', { timeout: 60_000 * (minutes + 2 * leaves + 5) }
 		const core = await openPage(await person('editor', { client: 'core' }), '/wp-admin/index.php', 'core')
 		const moving = ours[0]
 		for (const page of ours) await held(page)
+		const everybody = ['editor', 'one', 'two', 'three', 'four'].map((login) => `user-${site.users[login].id}`)
+		const present = async () => (await rows()).map((row) => row.client_id)
+		await until('a row for everybody', async () => { const ids = await present(); return everybody.every((id) => ids.includes(id)) }, 120)
 		await sleep(10_000)
 
 		await t.test('idle', async () => {
