@@ -7,6 +7,7 @@
 # make build       ./heartbeatd, with the drop-in embedded
 # make package     dist/: programs for Linux, macOS and Windows, Debian packages, the plugin as a zip,
 #                  SBOMs, checksums
+# make deb         of these only the Debian package for this machine, its program and the plugin
 # make wordpress   a real WordPress with the plugin and heartbeatd, to try it in a browser;
 #                  WORDPRESS='trixie 6.8.7' make wordpress for another version
 # make outdated    lists what has a newer version: Go, Go modules and npm packages
@@ -28,7 +29,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: build package attack bench explore faults outdated wordpress test test-fast check check-php go-test go-test-race fuzz js-test bundle integration setup setup-go setup-node
+.PHONY: build package deb attack bench explore faults outdated wordpress test test-fast check check-php go-test go-test-race fuzz js-test bundle integration setup setup-go setup-node
 
 PHP_FILES := $(sort $(shell find integration/wordpress/heartbeatd integration/wordpress/examples -name '*.php'))
 JS_TESTS := $(sort $(shell find client-js/test -name '*.test.*js'))
@@ -41,6 +42,9 @@ build:
 
 package:
 	@go run ./integration/package
+
+deb:
+	@go run ./integration/package -local
 
 wordpress: setup
 	@node integration/wordpress/try.mjs

@@ -1,16 +1,21 @@
 // Command package builds in dist/ what a release consists of: the program for each system, Debian
-// packages, the plugin as a zip, an SBOM of each program, and checksums.
+// packages, the plugin as a zip, an SBOM of each program, and checksums. With -local it builds only
+// what this machine needs, which takes a fifth of the time.
 //
 //	make package
+//	make deb
 //
 // Two runs of the same commit with the same version of Go make the same files.
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +39,11 @@ var targets = []target{
 }
 
 func main() {
+	local := flag.Bool("local", false, "build only for the architecture of this machine, and for Linux")
+	flag.Parse()
+	if *local {
+		targets = slices.DeleteFunc(targets, func(t target) bool { return t.os != "linux" || t.arch != runtime.GOARCH })
+	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "package:", err)
 		os.Exit(1)
