@@ -21,9 +21,15 @@ dpkg-deb --raw-extract /root/first.deb /root/package
 sed -i 's/^Version: .*/Version: 99.0/' /root/package/DEBIAN/control
 dpkg-deb --build --root-owner-group -Znone /root/package /root/second.deb
 `
-const make = (umask, zone) => execFileSync('sh', ['-c', `umask ${umask} && exec make -s package`], { cwd: root, env: { ...process.env, TZ: zone }, stdio: 'inherit', timeout: 900_000 })
+const make = (umask, zone, goal = 'package') => execFileSync('sh', ['-c', `umask ${umask} && exec make -s ${goal}`], { cwd: root, env: { ...process.env, TZ: zone }, stdio: 'inherit', timeout: 900_000 })
 
-before(() => make('022', 'UTC'))
+let forHere // the checksums of what make deb builds
+
+before(() => {
+	make('022', 'UTC', 'deb')
+	forHere = checksums()
+	make('022', 'UTC')
+})
 
 test('there is a program for each system, with its SBOM, and a checksum of each file', () => {
 	const programs = ['linux_amd64', 'linux_arm64', 'darwin_amd64', 'darwin_arm64', 'windows_amd64.exe'].map((system) => `heartbeatd_${version}_${system}`)
@@ -45,6 +51,12 @@ test('a second run makes the same files', () => {
 	const first = checksums()
 	make('077', 'Asia/Kathmandu')
 	assert.equal(checksums(), first)
+})
+
+test('make deb makes the same Debian package and zip', () => {
+	const lines = forHere.trim().split('\n').filter((line) => /\.(deb|zip)$/.test(line))
+	assert.equal(lines.length, 2)
+	for (const line of lines) assert.ok(checksums().includes(line), line)
 })
 
 test('lintian finds no fault in the Debian package', () => {
