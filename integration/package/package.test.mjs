@@ -53,10 +53,11 @@ test('a second run makes the same files', () => {
 	assert.equal(checksums(), first)
 })
 
-test('make deb makes the same Debian package and zip', () => {
-	const lines = forHere.trim().split('\n').filter((line) => /\.(deb|zip)$/.test(line))
-	assert.equal(lines.length, 2)
-	for (const line of lines) assert.ok(checksums().includes(line), line)
+test('make deb makes the same program and zip for this machine, and its Debian package', () => {
+	const lines = forHere.trim().split('\n')
+	const names = [`heartbeatd_${version}_linux_${arch}`, `heartbeatd-plugin_${version}.zip`]
+	for (const name of names) assert.ok(checksums().includes(lines.find((line) => line.endsWith(` ${name}`)) ?? `no ${name}`), name)
+	assert.deepEqual(lines.filter((line) => line.endsWith('.deb')).map((line) => line.split(/\s+/)[1]), [deb.slice(dist.length)])
 })
 
 test('lintian finds no fault in the Debian package', () => {
