@@ -51,7 +51,7 @@ const ELSEWHERE = [
 	[/integration\/attack$/, 'integration/attack/attack_test.go', 'func TestMutatedInputs'],
 	[/integration\/wordpress\/translations.mjs$/, 'integration/wordpress/translations.test.mjs', './translations.mjs'],
 	[/integration\/wordpress\/findings.mjs$/, 'integration/wordpress/files.test.mjs', 'findings.mjs'],
-	[/^make deb$|^apt (install|purge) |^cat \/etc\/heartbeatd\.secret$/, 'integration/package/package.test.mjs', "'dpkg', '--install'"],
+	[/^make (deb|package)$|^apt (install|purge) |^cat \/etc\/heartbeatd\.secret$/, 'integration/package/package.test.mjs', "'dpkg', '--install'"],
 	[/^make build$/, 'integration/browser/harness.mjs', "'build'"],
 ]
 
