@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,6 +31,8 @@ type sizes struct {
 	push   time.Duration // how long pushes of a figure last
 
 	dashboardWarm, dashboardWatch time.Duration // how long people on the dashboard beat before the measurement, and during it
+
+	scaleSizes
 }
 
 var (
@@ -39,6 +42,7 @@ var (
 		quiet: quietTime, settle: 10 * time.Second, idle: 100 * time.Second, push: 5 * time.Second,
 		dashboardWarm: 5 * time.Second, dashboardWatch: 15 * time.Second,
 		crowdSize: 1_478, crowdWatch: 30 * time.Second,
+		scaleSizes: scaleSizes{[]int{1_000, 5_000, 18_000}, []int{1_000, 10_000, 100_000}},
 	}
 	// quick is large enough to show large changes.
 	quick = sizes{
@@ -46,6 +50,7 @@ var (
 		quiet: quietTime, settle: 2 * time.Second, idle: 21 * time.Second, push: 2 * time.Second,
 		dashboardWarm: time.Second, dashboardWatch: 10 * time.Second,
 		crowdSize: 1_478, crowdWatch: 15 * time.Second,
+		scaleSizes: scaleSizes{[]int{200, 1_000}, []int{500, 5_000}},
 	}
 )
 
@@ -78,12 +83,16 @@ var workloads = []workload{
 	{"join-seen", (*bench).joinSeen, nil},
 }
 
+// reports are measurements with a report of their own. They run only if they are named.
+var reports = map[string]func(*bench, io.Writer) error{"scale": (*bench).scale, "footprint": (*bench).footprint}
+
 // bench has the settings of all workloads.
 type bench struct {
 	sizes
 	binary   string // the path of heartbeatd
 	core     int    // the core of the server; below 0: any
 	profile  string // the folder of profiles; empty: none
+	plots    string // the folder of the plots of scale; empty: none
 	peersDir string // the folder of the peers; empty: none
 }
 

@@ -30,7 +30,12 @@ type conn struct {
 
 // dial opens the nth connection of a workload. opened is called when it is open.
 func (l *loop) dial(n int, to netip.AddrPort, c *conn) {
-	if err := l.connect(n, to, c); err != nil {
+	err := l.connect(n, to, c)
+	switch {
+	case err == nil:
+	case c.ended != nil && c.loop != nil:
+		c.end(err)
+	default:
 		l.fail(fmt.Errorf("connection %d: %w", n, err))
 	}
 }

@@ -21,6 +21,9 @@ const floorEnv = "HEARTBEATD_LOAD_FLOOR"
 
 // runFloor runs a floor until it is killed.
 func runFloor(kind string) error {
+	if kind == memoryKind {
+		return runMemoryTask()
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 func TestMain(m *testing.M) {
 	if kind := os.Getenv(floorEnv); kind != "" {
 		fail(runFloor(kind))
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
@@ -145,6 +146,9 @@ func TestChoose(t *testing.T) {
 		t.Errorf("%d %v", len(all), err)
 	}
 	if some, err := choose("push,idle"); err != nil || len(some) != 2 || some[0].name != "push" {
+		t.Errorf("%v %v", some, err)
+	}
+	if some, err := choose("scale"); err != nil || some != nil {
 		t.Errorf("%v %v", some, err)
 	}
 	if _, err := choose("pull"); err == nil {

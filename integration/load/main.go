@@ -8,6 +8,7 @@
 //	go run ./integration/load -quick -runs 1           a first look
 //	go run ./integration/load -profile DIR -only idle  with profiles for `go tool pprof`
 //	go run ./integration/load -peers                   with other servers of the same kind, which it installs
+//	go run ./integration/load -only scale -plots docs  what pages cost by their number, up to 100,000
 //
 // The server has one core and the load another. Every figure with a floor is divided by the
 // floor of the same run. The table shows medians.
@@ -18,6 +19,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,14 +35,16 @@ import (
 func main() {
 	if kind := os.Getenv(floorEnv); kind != "" {
 		fail(runFloor(kind))
+		return
 	}
-	only := flag.String("only", "", "workloads, with commas between them: "+names())
+	only := flag.String("only", "", "workloads, with commas between them: "+names()+"; or one of "+strings.Join(slices.Sorted(maps.Keys(reports)), ", "))
 	runs := flag.Int("runs", 3, "how often each is run")
 	small := flag.Bool("quick", false, "smaller and shorter workloads")
 	profile := flag.String("profile", "", "a `folder` for profiles of heartbeatd")
+	plots := flag.String("plots", "", "a `folder` for the plots of scale")
 	besidePeers := flag.Bool("peers", false, "measure other servers too, in the workloads that they support")
 	flag.Parse()
-	fail(run(*only, *runs, *small, *profile, *besidePeers))
+	fail(run(*only, *runs, *small, *profile, *plots, *besidePeers))
 }
 
 func fail(err error) {
@@ -58,7 +62,7 @@ func names() string {
 	return strings.Join(all, ", ")
 }
 
-func run(only string, runs int, small bool, profile string, besidePeers bool) error {
+func run(only string, runs int, small bool, profile, plots string, besidePeers bool) error {
 	chosen, err := choose(only)
 	if err != nil {
 		return err
@@ -73,7 +77,7 @@ func run(only string, runs int, small bool, profile string, besidePeers bool) er
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	b := &bench{sizes: full, core: serverCore}
+	b := &bench{sizes: full, core: serverCore, plots: plots}
 	if small {
 		b.sizes = quick
 	}
@@ -97,13 +101,16 @@ func run(only string, runs int, small bool, profile string, besidePeers bool) er
 	if runtime.NumCPU() < 2 {
 		return fmt.Errorf("two cores are needed, one for the server and one for the load")
 	}
-	if err := raiseFiles(max(b.pages+b.beaters, coldPages(b.cold), b.once(), b.hearers+pushers, b.joiners)); err != nil {
+	if err := raiseFiles(max(b.pages+b.beaters, coldPages(b.cold), b.once(), b.hearers+pushers, b.joiners, b.scaleFiles(only))); err != nil {
 		return err
 	}
 	if err := pinSelf(ownCore); err != nil {
 		return err
 	}
 	debug.SetGCPercent(400) // the load has enough memory, but only one core
+	if report := reports[only]; report != nil {
+		return errors.Join(report(b, os.Stdout), conditions(b.binary, 1))
+	}
 	all, failed := b.measure(chosen, runs)
 	if small {
 		fmt.Print("A first look: the workloads are smaller and shorter than the table says.\n\n")
@@ -114,6 +121,9 @@ func run(only string, runs int, small bool, profile string, besidePeers bool) er
 func choose(only string) ([]workload, error) {
 	if only == "" {
 		return workloads, nil
+	}
+	if reports[only] != nil {
+		return nil, nil
 	}
 	var chosen []workload
 	for name := range strings.SplitSeq(only, ",") {
@@ -173,6 +183,11 @@ func report(binary string, all results, runs int) error {
 	if err := errors.Join(all.write(os.Stdout), all.writePeers(os.Stdout)); err != nil {
 		return err
 	}
+	return conditions(binary, runs)
+}
+
+// conditions writes the versions and the machine of a measurement.
+func conditions(binary string, runs int) error {
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {
 		return err

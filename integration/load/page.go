@@ -38,7 +38,12 @@ func editor(user, post int) (person, error) {
 	id := strconv.Itoa(post)
 	return newPerson(user, ticket.Claims{
 		Rooms: []string{postRoom(post)}, Screen: "post", ScreenLabel: "Edit Post", Post: &wordpress.Post{ID: int64(post), Type: "post"},
-	}, "data%5Bpresence-editor-ping%5D%5Bpost_id%5D="+id+"&interval=10&_nonce="+nonce+"&action=heartbeat&screen_id=post&has_focus=true")
+	}, editorBody(id))
+}
+
+// editorBody returns the body of a beat of a page that edits a post.
+func editorBody(post string) string {
+	return "data%5Bpresence-editor-ping%5D%5Bpost_id%5D=" + post + "&interval=10&_nonce=" + nonce + "&action=heartbeat&screen_id=post&has_focus=true"
 }
 
 // visitor returns a person on the dashboard, where everybody receives all changes.

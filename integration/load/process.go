@@ -70,8 +70,9 @@ type process struct {
 	addrs []netip.AddrPort // the addresses on which it listens, in the order of its log
 	ended chan struct{}    // closed when its output has ended
 
-	mu  sync.Mutex // guards the following field
-	log []byte     // the end of what it wrote
+	mu    sync.Mutex // guards the following fields
+	log   []byte     // the end of what it wrote
+	pause time.Duration
 }
 
 // listening matches the addresses in a server's log line with "ready".
@@ -142,8 +143,46 @@ func startOn(cmd *exec.Cmd, core int) error {
 func (p *process) keep(line []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.pause = max(p.pause, pauseOf(line))
 	p.log = append(append(p.log, line...), '\n')
 	p.log = p.log[max(0, len(p.log)-keptLog):]
+}
+
+// trace matches the times of a garbage collection, with GODEBUG=gctrace=1: of its first pause, of the
+// time between them, and of its second pause.
+var trace = regexp.MustCompile(`^gc \d+ @.*: ([\d.]+)\+[\d.]+\+([\d.]+) ms clock`)
+
+// pauseOf returns the longest pause that a line of the log names.
+func pauseOf(line []byte) (longest time.Duration) {
+	for _, ms := range trace.FindSubmatch(line) {
+		if d, err := time.ParseDuration(string(ms) + "ms"); err == nil {
+			longest = max(longest, d)
+		}
+	}
+	return longest
+}
+
+// longestPause returns the longest pause of the garbage collector, if the server logs them.
+func (p *process) longestPause() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pause
+}
+
+// hasEnded reports whether the server has ended.
+func (p *process) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// usedCPU returns the CPU time of a server that has ended.
+func (p *process) usedCPU() time.Duration {
+	_ = p.cmd.Wait() // it was ended by a signal, which is an error
+	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
 }
 
 // logTail returns the end of the server's log.
@@ -177,8 +216,11 @@ func (p *process) cpu() (time.Duration, error) {
 }
 
 // memory returns the proportional set size of the server, in bytes.
-func (p *process) memory() (int, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p.cmd.Process.Pid))
+func (p *process) memory() (int, error) { return memoryOf(p.cmd.Process.Pid) }
+
+// memoryOf returns the proportional set size of a process, in bytes.
+func memoryOf(pid int) (int, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
 		return 0, err
 	}
