@@ -18,13 +18,13 @@ const module = "github.com/heartbeatd/heartbeatd"
 // allowed says what each of our packages may import of ours. client-js holds
 // the scripts for the binary and imports nothing.
 var allowed = map[string][]string{
-	"/server/heartbeatd":            {"/server", "/server/demosite", "/server/limit", "/server/message", "/server/readiness", "/server/settings", "/server/ticket", "/broker", "/broker/bucket", "/broker/external", "/broker/presence", "/broker/problem", "/transport", "/client-js", "/server/heartbeatd/doctor", "/server/heartbeatd/apiclient", "/server/heartbeatd/secretfile", "/server/heartbeatd/terminal", "/server/version"},
+	"/server/heartbeatd":            {"/server", "/server/demosite", "/server/limit", "/server/message", "/server/readiness", "/server/settings", "/server/ticket", "/broker", "/broker/bucket", "/broker/external", "/broker/presence", "/broker/problem", "/transport", "/transport/parking", "/client-js", "/server/heartbeatd/doctor", "/server/heartbeatd/apiclient", "/server/heartbeatd/secretfile", "/server/heartbeatd/terminal", "/server/version"},
 	"/server/heartbeatd/doctor":     {"/client-js", "/server", "/server/finding", "/server/origin", "/server/readiness", "/server/ticket", "/server/wordpress", "/transport", "/server/heartbeatd/apiclient", "/server/heartbeatd/terminal"},
 	"/server/heartbeatd/apiclient":  {"/server/origin", "/server/ticket", "/server/heartbeatd/secretfile", "/server/heartbeatd/terminal"},
 	"/server/heartbeatd/terminal":   {},
 	"/server/heartbeatd/secretfile": {},
 
-	"/server":               {"/transport", "/broker", "/broker/budget", "/broker/presence", "/server/admin", "/server/balance", "/server/clocks", "/server/cron", "/server/demosite", "/server/deposit", "/server/forward", "/server/hook", "/server/hourly", "/server/limit", "/server/message", "/server/metrics", "/server/network", "/server/origin", "/server/pageentries", "/server/phpbeats", "/server/pipeline", "/server/pushtransport", "/server/presencesync", "/server/proxy", "/server/readiness", "/server/refusal", "/server/replay", "/server/restapi", "/server/revocation", "/server/room", "/server/sessionindex", "/server/settings", "/server/sitecall", "/server/ticket", "/server/wordpress"},
+	"/server":               {"/transport", "/transport/parking", "/broker", "/broker/budget", "/broker/presence", "/server/admin", "/server/balance", "/server/clocks", "/server/cron", "/server/demosite", "/server/deposit", "/server/forward", "/server/hook", "/server/hourly", "/server/limit", "/server/message", "/server/metrics", "/server/network", "/server/origin", "/server/pageentries", "/server/phpbeats", "/server/pipeline", "/server/pushtransport", "/server/presencesync", "/server/proxy", "/server/readiness", "/server/refusal", "/server/replay", "/server/restapi", "/server/revocation", "/server/room", "/server/sessionindex", "/server/settings", "/server/sitecall", "/server/ticket", "/server/wordpress"},
 	"/server/admin":         {"/server/balance", "/server/console", "/server/origin", "/server/readiness", "/server/restapi", "/server/version"},
 	"/server/console":       {"/server/uplot"},
 	"/server/balance":       {"/broker"},
@@ -60,7 +60,8 @@ var allowed = map[string][]string{
 	"/server/uplot":         {},
 	"/server/version":       {},
 	"/server/wordpress":     {},
-	"/transport":            {},
+	"/transport":            {"/transport/parking"},
+	"/transport/parking":    {},
 	"/broker":               {"/broker/ack", "/broker/bucket", "/broker/budget", "/broker/clock", "/broker/embedded", "/broker/external", "/broker/health", "/broker/leader", "/broker/lease", "/broker/presence", "/broker/problem", "/broker/recent", "/broker/streamsize", "/broker/wheel"},
 	"/broker/ack":           {},
 	"/broker/clock":         {},
@@ -78,10 +79,10 @@ var allowed = map[string][]string{
 	"/broker/wheel":         {},
 	"/client-js":            {},
 
-	"/internal/leaktest":     {},                                                // for tests only
-	"/internal/nodetest":     {"/broker", "/server/ticket", "/internal/apidoc"}, // for tests only
-	"/internal/apidoc":       {},                                                // for tests only
-	"/internal/memtransport": {"/transport"},                                    // for tests only
+	"/internal/leaktest":     {},                                                                      // for tests only
+	"/internal/nodetest":     {"/broker", "/server/ticket", "/transport/parking", "/internal/apidoc"}, // for tests only
+	"/internal/apidoc":       {},                                                                      // for tests only
+	"/internal/memtransport": {"/transport"},                                                          // for tests only
 }
 
 func TestImports(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/refusal"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
+	"github.com/heartbeatd/heartbeatd/transport/parking"
 )
 
 // Public returns the handler of the public listener.
@@ -19,6 +20,10 @@ func (s *Server) Public() http.Handler {
 	r, frequent := s.routes()
 	return shortcut(r, frequent)
 }
+
+// Lot returns what has the connections of requests that wait. The server of Public must serve it, too: until
+// then these connections stay with net/http.
+func (s *Server) Lot() *parking.Lot { return s.requests.Lot }
 
 // routes returns the router, and those of its handlers that answer most requests.
 func (s *Server) routes() (r *mux.Router, frequent map[route]http.Handler) {

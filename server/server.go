@@ -73,6 +73,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/settings"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/transport"
+	"github.com/heartbeatd/heartbeatd/transport/parking"
 )
 
 // Config configures a Server.
@@ -212,7 +213,7 @@ func New(c Config) (*Server, error) {
 	c.Broker.Subscribe(broker.Deposits, depositor.subscribed, depositor.receive)
 	s.stopped.Go(func() { depositor.run(s.stop) })
 	s.socket = &transport.WebSocket{Server: s, CheckOrigin: s.sites.knowsOrigin, Limits: s.clients, OnRefuse: s.refusals.Hello}
-	s.requests = &transport.Sessions{Server: s, OnRefuse: s.refusals.Hello, Limits: s.clients}
+	s.requests = &transport.Sessions{Server: s, OnRefuse: s.refusals.Hello, Limits: s.clients, Lot: parking.New(c.Logger)}
 	s.forwarder = s.newForwarder()
 	s.forwarder.Register(s.metrics.Registry)
 	s.requests.Prefix = s.forwarder.Prefix()

@@ -1,13 +1,14 @@
 package transport
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/netip"
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/transport/parking"
 )
 
 const (
@@ -72,22 +73,37 @@ func (t *Events) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ctx, release, err := s.Receive(r, streamTime)
+	c, err := s.Receive(r, streamTime)
 	if err != nil {
 		return err
 	}
-	defer release()
 	s.Outbox().SetTransport(NameEvents)
+	parked := false
+	defer func() {
+		if !parked {
+			c.Release()
+		}
+	}()
 	if frames, last, _ := s.Outbox().After(after); last-uint64(len(frames)) != after {
 		s.End(nil)
 		return ErrGone
 	}
-	stream := eventStream{session: s, request: request, after: after, w: w, control: http.NewResponseController(w)}
-	if err := stream.run(ctx); err != nil {
-		s.End(nil)
-		if errors.Is(err, errEventsTaken) {
-			panic(http.ErrAbortHandler) // the client handles it like a response that a proxy has cut
+	stream := &eventStream{session: s, receiver: c, request: request, after: after, w: w, control: http.NewResponseController(w), park: c.MayPark(r)}
+	if err = stream.begin(); err == nil {
+		err = stream.run()
+	}
+	if errors.Is(err, errQuiet) {
+		parked = c.Park(w, r, func(conn *parking.Conn) bool {
+			stream.w, stream.control, stream.conn = nil, nil, conn
+			return stream.finish(stream.run()) && conn.EndChunks()
+		})
+		if parked {
+			return nil
 		}
+		err = stream.run()
+	}
+	if !stream.finish(err) && errors.Is(err, errEventsTaken) {
+		panic(http.ErrAbortHandler) // the client handles it like a response that a proxy has cut
 	}
 	return nil
 }
@@ -149,13 +165,19 @@ func (t *Events) removeTest(address netip.Prefix) {
 // errEventsTaken ends a stream that would skip events.
 var errEventsTaken = errors.New("another stream of the session has sent the next events")
 
+// errQuiet says that a stream has had no events for ParkAfter.
+var errQuiet = errors.New("no events")
+
 // eventStream writes the frames of a session after a number.
 type eventStream struct {
-	session *HTTPSession
-	request uint64 // the id that the client gave the request, or 0
-	after   uint64
-	w       http.ResponseWriter
-	control *http.ResponseController
+	session  *HTTPSession // nil for a test stream
+	receiver *Receiver
+	request  uint64 // the id that the client gave the request, or 0
+	after    uint64
+	w        http.ResponseWriter
+	control  *http.ResponseController
+	park     bool          // the connection may be parked
+	conn     *parking.Conn // instead of w and control, when it is
 }
 
 // begin writes the header and the first line, which names the request.
@@ -173,22 +195,23 @@ func (s *eventStream) begin() error {
 	return s.write(append(first, "\n\n"...))
 }
 
-// run writes events until ctx ends. The error says why the session is to end: it is a *Bye
-// that was written, or the connection failed.
-func (s *eventStream) run(ctx context.Context) error {
-	defer s.release()
-	if err := s.begin(); err != nil {
-		return err
-	}
+// run writes events until the receiver is over. The error says why the session is to end: it is a *Bye
+// that was written, or the connection failed. It is errQuiet, once, if the connection may be parked.
+func (s *eventStream) run() error {
 	for {
-		wait, cancel := context.WithTimeout(ctx, keepAlive)
-		frames, last, bye := s.session.Next(wait, s.after)
-		cancel()
+		wait := keepAlive
+		if s.park {
+			wait = ParkAfter
+		}
+		frames, last, bye := s.receiver.Next(s.after, wait)
 		switch {
 		case last-uint64(len(frames)) != s.after:
 			return errEventsTaken
-		case len(frames) == 0 && bye == nil && ctx.Err() != nil:
+		case len(frames) == 0 && bye == nil && s.receiver.Over():
 			return nil
+		case len(frames) == 0 && bye == nil && s.park:
+			s.park = false
+			return errQuiet
 		}
 		if bye != nil {
 			frames = append(frames, bye.Frame())
@@ -201,6 +224,17 @@ func (s *eventStream) run(ctx context.Context) error {
 		}
 		s.session.Outbox().Ack(s.after)
 	}
+}
+
+// finish ends the session if run has returned an error, and reports whether the connection works.
+func (s *eventStream) finish(err error) bool {
+	s.release()
+	if err == nil {
+		return true
+	}
+	s.session.End(nil)
+	var bye *Bye
+	return errors.As(err, &bye)
 }
 
 // writeEvents writes an event for each frame; without a frame it writes a comment.
@@ -225,11 +259,21 @@ func (s *eventStream) writeEvents(frames [][]byte) error {
 }
 
 // release removes the deadline of the last write: the connection is used again.
-func (s *eventStream) release() { _ = s.control.SetWriteDeadline(time.Time{}) }
+func (s *eventStream) release() { _ = s.setDeadline(time.Time{}) }
+
+func (s *eventStream) setDeadline(t time.Time) error {
+	if s.conn != nil {
+		return s.conn.SetWriteDeadline(t)
+	}
+	return s.control.SetWriteDeadline(t)
+}
 
 func (s *eventStream) write(b []byte) error {
-	if err := s.control.SetWriteDeadline(time.Now().Add(WriteTimeout)); err != nil {
+	if err := s.setDeadline(time.Now().Add(WriteTimeout)); err != nil {
 		return err
+	}
+	if s.conn != nil {
+		return s.conn.WriteChunk(b)
 	}
 	if _, err := s.w.Write(b); err != nil {
 		return err

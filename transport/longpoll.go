@@ -1,11 +1,11 @@
 package transport
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/transport/parking"
 )
 
 // PollWait is how long a poll waits for frames: less than the 30 s after which many proxies
@@ -52,48 +52,74 @@ func (t *LongPoll) poll(w http.ResponseWriter, r *http.Request) error {
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // the deadline of a request would end the poll
 	s.Outbox().Ack(after)
-	ctx, release, err := s.Receive(r, PollWait)
+	c, err := s.Receive(r, PollWait)
 	if err != nil {
 		return err
 	}
-	defer release()
 	s.Outbox().SetTransport(NameLongPoll)
-	frames, last, bye := s.gather(ctx, after)
+	parked := false
+	defer func() {
+		if !parked {
+			c.Release()
+		}
+	}()
+	frames, last, bye, late := c.gather(after, c.MayPark(r))
+	if late {
+		header := w.Header()
+		parked = c.Park(w, r, func(conn *parking.Conn) bool {
+			frames, last, bye, _ := c.gather(after, false)
+			return conn.Answer(header, func(w http.ResponseWriter) { s.answerPoll(w, request, frames, last, bye) })
+		})
+		if parked {
+			return nil
+		}
+		frames, last, bye, _ = c.gather(after, false)
+	}
+	s.answerPoll(w, request, frames, last, bye)
+	return nil
+}
+
+// answerPoll answers a poll, and ends the session if there is a bye.
+func (h *HTTPSession) answerPoll(w http.ResponseWriter, request uint64, frames [][]byte, last uint64, bye *Bye) {
 	if bye != nil {
 		frames = append(frames, bye.Frame())
 		last++
-		s.End(nil)
-	} else if len(frames) == 0 && s.Ended() { // the client would treat an early empty response as one of a cache
-		return ErrGone
+		h.End(nil)
+	} else if len(frames) == 0 && h.Ended() { // the client would treat an early empty response as one of a cache
+		Refuse(w, ErrGone)
+		return
 	}
 	b := appendPoll(nil, request, last, frames)
 	LimitWrite(w, len(b))
 	answer(w, b)
-	return nil
 }
 
-// gather is Next for a client that polls: it waits until the frames may be sent.
-func (h *HTTPSession) gather(ctx context.Context, after uint64) (frames [][]byte, last uint64, bye *Bye) {
-	for {
-		frames, last, bye = h.Next(ctx, after)
-		wait := time.Until(h.lastPoll().Add(h.out.interval(after)))
-		if len(frames) == 0 || bye != nil || ctx.Err() != nil || wait <= 0 {
+// gather is next for a client that polls: it waits until the frames may be sent. If it may be late, it returns
+// after ParkAfter that it is.
+func (c *Receiver) gather(after uint64, mayBeLate bool) (frames [][]byte, last uint64, bye *Bye, late bool) {
+	h := c.session
+	for began := time.Now(); ; {
+		frames, last, bye = h.out.After(after)
+		wait := PollWait
+		if len(frames) > 0 {
+			wait = time.Until(h.lastPoll().Add(h.out.interval(after)))
+		}
+		if bye != nil || c.Over() || wait <= 0 {
 			break
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-h.news:
-		case <-timer.C:
-		case <-ctx.Done():
+		if mayBeLate {
+			if wait = min(wait, ParkAfter-time.Since(began)); wait <= 0 {
+				return nil, 0, nil, true
+			}
 		}
-		timer.Stop()
+		c.wait(wait)
 	}
-	if len(frames) > 0 && !errors.Is(ctx.Err(), context.Canceled) { // else the client does not get them
+	if len(frames) > 0 && c.reaches() { // else the client does not get them
 		h.mu.Lock()
 		h.polled = time.Now()
 		h.mu.Unlock()
 	}
-	return frames, last, bye
+	return frames, last, bye, false
 }
 
 // lastPoll returns when a poll was last answered with frames.

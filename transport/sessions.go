@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"maps"
@@ -9,7 +8,10 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/transport/parking"
 )
 
 const (
@@ -36,8 +38,9 @@ type Sessions struct {
 	// OnRefuse, if it is not nil, is called when a page is refused because of its hello, or of the
 	// limit of sessions or of test streams. Server.Open is not called for that page.
 	OnRefuse func(r *http.Request, bye *Bye)
-	Limits   Limits // may be nil
-	Prefix   string // what the ids of sessions begin with
+	Limits   Limits       // may be nil
+	Prefix   string       // what the ids of sessions begin with
+	Lot      *parking.Lot // has the connections whose requests wait; may be nil
 
 	mu       sync.Mutex // guards the following fields
 	sessions map[string]*HTTPSession
@@ -51,11 +54,11 @@ type Sessions struct {
 //  3. Outbox.After with the number of the last frame that the client says it received. If
 //     the number before the first of these frames is another one, frames were lost: the
 //     handler calls End with nil, and Refuse with ErrGone;
-//  4. Next, which waits for frames, and writes them;
+//  4. Next of the receiver, which waits for frames, and writes them;
 //  5. Outbox.Ack with the number of the last frame that it has written, and continues with
-//     step 4 until the context of Receive ends;
+//     step 4 until the receiver is over;
 //  6. End with nil after an error, or when it has written the bye;
-//  7. the release function that Receive returned.
+//  7. Release of the receiver.
 //
 // In LongPoll, which writes once, the next request acknowledges the frames: it calls
 // Outbox.Ack instead of step 3, and omits step 5.
@@ -65,12 +68,12 @@ type HTTPSession struct {
 	session Session // set before the client learns id
 	release func()  // of Limits.Open
 	out     Outbox
-	news    chan struct{} // has a token when there may be new frames
+	news    chan struct{}                // has a token when there may be new frames
+	parked  atomic.Pointer[parking.Conn] // of the receiver, if it is parked
 
-	mu       sync.Mutex         // guards the following fields
-	gap      *time.Timer        // runs while there is no receiver
-	receiver uint64             // counts the receivers
-	cancel   context.CancelFunc // ends the current receiver
+	mu       sync.Mutex  // guards the following fields
+	gap      *time.Timer // runs while there is no receiver
+	receiver *Receiver   // the current one
 	ended    bool
 	polled   time.Time // when LongPoll last sent frames
 }
@@ -223,56 +226,6 @@ func (s *Sessions) Find(r *http.Request) (*HTTPSession, error) {
 	return h, nil
 }
 
-// Receive makes the caller the receiver of the session: the only one that sends its frames
-// to the client. The context of the receiver before it ends. The returned context ends
-// after d, when another receiver takes over, or when the session ends. The caller must call
-// release when it is done. The session ends if no other receiver follows within 10 seconds,
-// or within one second if the request's context has ended. The error is ErrGone.
-func (h *HTTPSession) Receive(r *http.Request, d time.Duration) (ctx context.Context, release func(), err error) {
-	ctx, cancel := context.WithTimeout(r.Context(), d)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.ended {
-		cancel()
-		return nil, nil, ErrGone
-	}
-	if h.cancel != nil {
-		h.cancel()
-	}
-	h.cancel = cancel
-	h.receiver++
-	mine := h.receiver
-	h.gap.Stop()
-	return ctx, func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		cancel()
-		switch {
-		case h.ended:
-		case h.receiver != mine:
-			h.wake() // the caller may have received the other receiver's token
-		case r.Context().Err() != nil:
-			h.gap.Reset(lostGap)
-		default:
-			h.gap.Reset(receiveGap)
-		}
-	}, nil
-}
-
-// Next returns the frames after a number, the number of the last one, and the bye if the
-// session is to end after them. It waits until there is one of them or ctx ends.
-func (h *HTTPSession) Next(ctx context.Context, after uint64) (frames [][]byte, last uint64, bye *Bye) {
-	frames, last, bye = h.out.After(after)
-	for len(frames) == 0 && bye == nil && ctx.Err() == nil {
-		select {
-		case <-h.news:
-		case <-ctx.Done():
-		}
-		frames, last, bye = h.out.After(after)
-	}
-	return frames, last, bye
-}
-
 // Outbox returns the outbox of the session's connection.
 func (h *HTTPSession) Outbox() *Outbox { return &h.out }
 
@@ -295,8 +248,8 @@ func (h *HTTPSession) End(bye *Bye) {
 	h.mu.Lock()
 	h.gap.Stop()
 	h.ended = true
-	if h.cancel != nil {
-		h.cancel()
+	if h.receiver != nil {
+		h.receiver.end()
 	}
 	h.mu.Unlock()
 	h.session.Detach(&h.out)
@@ -306,6 +259,9 @@ func (h *HTTPSession) wake() {
 	select {
 	case h.news <- struct{}{}:
 	default:
+	}
+	if c := h.parked.Load(); c != nil {
+		c.Wake()
 	}
 }
 

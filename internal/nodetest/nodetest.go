@@ -2,10 +2,12 @@
 package nodetest
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/internal/apidoc"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
+	"github.com/heartbeatd/heartbeatd/transport/parking"
 )
 
 // OpenBroker opens a broker, and closes it at the end of the test. The TTL is a minute unless
@@ -39,15 +42,23 @@ func OpenBroker(t testing.TB, c broker.Config) *broker.Broker {
 type Node interface {
 	Public() http.Handler
 	Admin() http.Handler
+	Lot() *parking.Lot
 	Close()
 }
 
 // Serve serves a node on free ports, and closes it at the end of the test.
 func Serve(t testing.TB, n Node) (public, admin *httptest.Server) {
 	public, admin = httptest.NewServer(n.Public()), httptest.NewServer(n.Admin())
+	var returned sync.WaitGroup
+	returned.Go(func() { _ = public.Config.Serve(n.Lot()) })
 	t.Cleanup(func() {
 		public.CloseClientConnections()
 		n.Close()
+		_ = n.Lot().Close()
+		returned.Wait()
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		n.Lot().Wait(ended)
 		public.Close()
 		admin.Close()
 	})

@@ -8,12 +8,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/transport/parking"
 )
 
 // httpServer is a server with one listener that answers everybody whose connection it has accepted.
 // Shutdown closes a connection whose first request arrives after it was called.
 type httpServer struct {
 	*http.Server
+	lot     *parking.Lot  // has connections whose requests wait; may be nil
 	ended   chan struct{} // closed when serveOn returns
 	leaving atomic.Bool
 
@@ -53,6 +56,12 @@ func (s *httpServer) serveOn(l net.Listener) error {
 	s.listener = l
 	s.mu.Unlock()
 	defer close(s.ended)
+	if s.lot != nil {
+		var returned sync.WaitGroup
+		defer returned.Wait()
+		defer func() { _ = s.lot.Close() }()
+		returned.Go(func() { _ = s.Serve(s.lot) })
+	}
 	err := s.Serve(l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,6 +90,15 @@ func (s *httpServer) acceptNoMore(ctx context.Context) {
 	for c := range s.fresh {
 		_ = c.Close() // Shutdown would wait for it
 	}
+}
+
+// finish is Shutdown that also waits for the requests whose connections the lot has.
+func (s *httpServer) finish(ctx context.Context) error {
+	err := s.Shutdown(ctx)
+	if s.lot != nil {
+		s.lot.Wait(ctx)
+	}
+	return err
 }
 
 // waits reports whether a connection that has sent no request yet may send one.

@@ -39,6 +39,7 @@ func (c *serveCmd) listen(ctx context.Context, log *slog.Logger, s *server.Serve
 		log.Info(fmt.Sprintf("no site is configured: open the demo site at http://%s/ in two windows, and the console at http://%s/", public.Addr(), admin.Addr()))
 	}
 	front, back := newServer(s.Public(), log), newServer(s.Admin(), log)
+	front.lot = s.Lot()
 	group, ctx := errgroup.WithContext(ctx) // if one listener fails, both end
 	group.Go(func() error {
 		logStart(ctx, log, s.Readiness, "listen", public.Addr(), "admin", admin.Addr(), "nats", b.ListenAddr())
@@ -104,7 +105,7 @@ func stop(ctx context.Context, waitForUpstreams func(context.Context), servers .
 	accepting.Wait()
 	group := new(errgroup.Group)
 	for _, s := range servers {
-		group.Go(func() error { return s.Shutdown(ctx) })
+		group.Go(func() error { return s.finish(ctx) })
 	}
 	waitForUpstreams(ctx)
 	late := time.AfterFunc(slowTime, cancel)
