@@ -77,6 +77,7 @@ var workloads = []workload{
 	{"crowd", (*bench).crowd, nil},
 	{"idle", (*bench).idlePages, (*bench).peerIdle},
 	{"idle-longpoll", (*bench).idlePollers, nil},
+	{"idle-events", (*bench).idleStreams, nil},
 	{"push", (*bench).push, (*bench).peerPush},
 	{"push-longpoll", (*bench).pushLongPoll, nil},
 	{"join-storm", (*bench).joinStorm, nil},

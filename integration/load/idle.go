@@ -177,7 +177,17 @@ func (b *bench) connectionFloor(kind string) (each float64, err error) {
 }
 
 // idlePollers measures the memory of idle pages that long-poll.
-func (b *bench) idlePollers() (figures []figure, err error) {
+func (b *bench) idlePollers() ([]figure, error) {
+	return b.idleReceivers("idle-longpoll", func(pg *poller) { pg.poll("0") })
+}
+
+// idleStreams measures the memory of idle pages with event streams.
+func (b *bench) idleStreams() ([]figure, error) {
+	return b.idleReceivers("idle-events", func(pg *poller) { pg.stream("0") })
+}
+
+// idleReceivers measures the memory of idle pages whose frames are sent in the responses to requests that wait.
+func (b *bench) idleReceivers(row string, receive func(*poller)) (figures []figure, err error) {
 	p, err := b.heartbeatd()
 	err = with(p, err, func(p *process, l *loop) error {
 		empty, err := p.memory()
@@ -192,18 +202,18 @@ func (b *bench) idlePollers() (figures []figure, err error) {
 			}
 			pg := &poller{who: who, present: true}
 			l.openPoller(i, p.addrs[0], pg, func() {
-				pg.poll("0")
+				receive(pg)
 				done()
 			})
 		})
 		if err != nil {
 			return err
 		}
-		if err := b.profiled("idle-longpoll", p, func() error { return l.rest(b.settle) }); err != nil {
+		if err := b.profiled(row, p, func() error { return l.rest(b.settle) }); err != nil {
 			return err
 		}
 		used, err := p.memory()
-		figures = []figure{{"idle-longpoll", kib(used-empty, b.pages), 0}}
+		figures = []figure{{row, kib(used-empty, b.pages), 0}}
 		return err
 	})
 	return figures, err

@@ -236,3 +236,18 @@ func (p *poller) poll(after string) {
 		p.poll(string(seq))
 	})
 }
+
+// stream reads event streams without an end, on the poller's connection.
+func (p *poller) stream(after string) {
+	p.do(appendRequest(nil, "GET", "/heartbeat/events?after="+after, p.to, p.header, ""), func(r response) {
+		if r.status != 200 {
+			p.loop.fail(fmt.Errorf("no stream but %d %s", r.status, r.body))
+			return
+		}
+		if last := bytes.LastIndex(r.body, []byte("\nid:")); last >= 0 {
+			id, _, _ := bytes.Cut(r.body[last+len("\nid:"):], []byte("\n"))
+			after = string(id)
+		}
+		p.stream(after)
+	})
+}
