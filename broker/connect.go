@@ -112,7 +112,10 @@ func (b *Broker) bind(ctx context.Context) error {
 	if l.stream, err = b.bucket(ctx, l.js); err != nil {
 		return err
 	}
-	if l.kv, err = l.js.KeyValue(ctx, b.config.NATS.Bucket()); err != nil {
+	l.kv, err = leader.Ask(ctx, func(ctx context.Context) (jetstream.KeyValue, error) {
+		return l.js.KeyValue(ctx, b.config.NATS.Bucket())
+	})
+	if err != nil {
 		return err
 	}
 	b.useLink(l, l.stream.CachedInfo(), seen)
@@ -202,7 +205,7 @@ func (b *Broker) bucket(ctx context.Context, js jetstream.JetStream) (jetstream.
 }
 
 func (b *Broker) createBucket(ctx context.Context, js jetstream.JetStream) error {
-	_, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
+	config := jetstream.KeyValueConfig{
 		Bucket:         b.config.NATS.Bucket(),
 		Description:    "who is in which room, by heartbeatd",
 		Storage:        jetstream.MemoryStorage,
@@ -213,7 +216,8 @@ func (b *Broker) createBucket(ctx context.Context, js jetstream.JetStream) error
 		LimitMarkerTTL: roundUp(b.ttl), // a watch that starts again still finds the marker
 		MaxValueSize:   presence.MaxValue + headerRoom,
 		RePublish:      &jetstream.RePublish{Source: b.config.NATS.KeySubject() + ">", Destination: b.config.NATS.Published() + ">"},
-	})
+	}
+	_, err := leader.Ask(ctx, func(ctx context.Context) (jetstream.KeyValue, error) { return js.CreateKeyValue(ctx, config) })
 	return err
 }
 

@@ -51,13 +51,15 @@ func (b *Broker) epochOf(ctx context.Context, t Topic, l *link, stream jetstream
 				return text, nil
 			}
 		case errors.Is(err, jetstream.ErrMsgNotFound):
-			if text, err = b.knownEpoch(ctx, t, stream); err != nil {
+			if text, err = b.knownEpoch(ctx, t, l, stream); err != nil {
 				return "", err
 			}
 		default:
 			return "", err
 		}
-		_, err = l.js.Publish(ctx, t.epochSubject(), []byte(text), jetstream.WithExpectLastSequencePerSubject(over))
+		_, err = leader.Ask(ctx, func(ctx context.Context) (*jetstream.PubAck, error) {
+			return l.js.Publish(ctx, t.epochSubject(), []byte(text), jetstream.WithExpectLastSequencePerSubject(over))
+		})
 		if err == nil {
 			return text, nil
 		}
@@ -70,13 +72,13 @@ func (b *Broker) epochOf(ctx context.Context, t Topic, l *link, stream jetstream
 // knownEpoch returns the epoch of a stream that has none: NATS has removed it with the oldest messages, if the
 // stream still has the last message that this node has received. Otherwise the stream was lost, and its epoch
 // is a new one.
-func (b *Broker) knownEpoch(ctx context.Context, t Topic, stream jetstream.Stream) (string, error) {
+func (b *Broker) knownEpoch(ctx context.Context, t Topic, l *link, stream jetstream.Stream) (string, error) {
 	for {
 		last := b.lastReceived(t)
 		if last.Cursor.Epoch == "" {
 			return rand.Text()[:10], nil
 		}
-		stored, err := stream.GetMsg(ctx, last.Cursor.Seq)
+		stored, err := leader.Ask(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) { return stream.GetMsg(ctx, last.Cursor.Seq) })
 		switch {
 		case err == nil && stored.Time.Equal(last.Stored):
 			return last.Cursor.Epoch, nil
@@ -85,11 +87,11 @@ func (b *Broker) knownEpoch(ctx context.Context, t Topic, stream jetstream.Strea
 		case !errors.Is(err, jetstream.ErrMsgNotFound):
 			return "", err
 		}
-		info, err := leader.Info(ctx, stream)
+		now, err := leader.Stream(ctx, l.js, t.stream())
 		if err != nil {
 			return "", err
 		}
-		if info.State.LastSeq < last.Cursor.Seq || !b.receivesMore(ctx, t, last.Cursor) {
+		if now.CachedInfo().State.LastSeq < last.Cursor.Seq || !b.receivesMore(ctx, t, last.Cursor) {
 			return rand.Text()[:10], nil
 		}
 	}

@@ -56,7 +56,7 @@ func (b *Broker) stream(ctx context.Context, t Topic, l *link, again bool) (jets
 		tip.Epoch, err = b.epochOf(ctx, t, l, stream, again)
 	}
 	if err == nil { // after the epoch: if the stream is lost meanwhile, the number is lower than that of the node's last message
-		_, err = leader.Info(ctx, stream)
+		stream, err = leader.Stream(ctx, l.js, t.stream())
 	}
 	b.noteTopic(t, err)
 	if err != nil {
@@ -92,20 +92,25 @@ func (b *Broker) createStream(ctx context.Context, t Topic, l *link) (jetstream.
 		AllowMsgTTL: t.keyed,
 	}
 	if !b.storesFile(t) {
-		return l.js.CreateStream(ctx, config)
+		return create(ctx, l, config)
 	}
 	inFile := config
 	inFile.Storage = jetstream.FileStorage
-	stream, err := l.js.CreateStream(ctx, inFile)
+	stream, err := create(ctx, l, inFile)
 	var refused *jetstream.APIError
 	if !errors.As(err, &refused) || errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		return stream, err
 	}
-	stream, inMemory := l.js.CreateStream(ctx, config)
+	stream, inMemory := create(ctx, l, config)
 	if inMemory == nil {
 		b.warnNoFile(t, err)
 	}
 	return stream, inMemory
+}
+
+// create creates a stream. It does nothing if there is one with this configuration.
+func create(ctx context.Context, l *link, config jetstream.StreamConfig) (jetstream.Stream, error) {
+	return leader.Ask(ctx, func(ctx context.Context) (jetstream.Stream, error) { return l.js.CreateStream(ctx, config) })
 }
 
 // storesFile reports whether the stream of a topic is to be in a file.

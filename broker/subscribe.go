@@ -2,12 +2,14 @@ package broker
 
 import (
 	"context"
+	"crypto/rand"
 	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/heartbeatd/heartbeatd/broker/health"
+	"github.com/heartbeatd/heartbeatd/broker/leader"
 )
 
 // topicHeartbeat is the time between two signs of life of NATS when a topic has no messages. If two are missing, as
@@ -57,9 +59,10 @@ func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor,
 	if subscribed != nil {
 		subscribed(stream.CachedInfo().State.FirstSeq, tip)
 	}
-	consumer, err := stream.OrderedConsumer(start, jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: at.Seq + 1,
-	})
+	config := jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: at.Seq + 1, NamePrefix: rand.Text(), // a repeated request is for the same one
+	}
+	consumer, err := leader.Ask(start, func(ctx context.Context) (jetstream.Consumer, error) { return stream.OrderedConsumer(ctx, config) })
 	if err != nil {
 		return err
 	}

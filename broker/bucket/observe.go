@@ -106,7 +106,7 @@ func (r *reader) bind(ctx context.Context, js jetstream.JetStream) (jetstream.Ke
 	}
 	r.bound = time.Now()
 	r.clock.Answered(stream.CachedInfo().TimeStamp, sent, r.bound)
-	kv, err := js.KeyValue(ctx, r.Prefix.Name(Name))
+	kv, err := leader.Ask(ctx, func(ctx context.Context) (jetstream.KeyValue, error) { return js.KeyValue(ctx, r.Prefix.Name(Name)) })
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/heartbeatd/heartbeatd/broker/leader"
 )
 
 // Handler receives what a watch of the bucket brings.
@@ -65,7 +67,8 @@ func startWatch[E any](ctx context.Context, cancel func(), kv jetstream.KeyValue
 			stopped <- errors.New("NATS does not answer")
 		}
 	}()
-	w, err := kv.Watch(ctx, filter)
+	w, err := leader.First(ctx, func(ctx context.Context) (jetstream.KeyWatcher, error) { return kv.Watch(ctx, filter) },
+		func(late jetstream.KeyWatcher) { stopWatch(late, func() {}) })
 	close(started)
 	why := <-stopped
 	if why == nil {

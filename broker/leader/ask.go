@@ -11,33 +11,54 @@ const (
 	maxAsked = 5           // requests in all
 )
 
-// ask calls request, and again every second until one call returns, at most maxAsked times. The first result counts. A request that NATS
+// Ask calls request, and again every second until one call returns, at most maxAsked times. The first result counts. A request that NATS
 // receives during an election is lost: no server answers it, and the next one may be answered at once.
-func ask[T any](ctx context.Context, request func(context.Context) (T, error)) (T, error) {
+func Ask[T any](ctx context.Context, request func(context.Context) (T, error)) (T, error) {
+	return First(ctx, request, func(T) {})
+}
+
+// First is Ask for values that must be ended: it calls end with each value that comes later than the first result. The context of the call
+// whose result counts lasts as long as ctx, that of the others until then.
+func First[T any](ctx context.Context, request func(context.Context) (T, error), end func(T)) (T, error) {
 	type result struct {
+		call  int
 		value T
 		err   error
 	}
 	results := make(chan result, maxAsked)
 	var calls sync.WaitGroup
-	defer calls.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	var cancels []context.CancelFunc
 	call := func() {
-		value, err := request(ctx)
-		results <- result{value, err}
+		ctx, cancel := context.WithCancel(ctx)
+		n := len(cancels)
+		cancels = append(cancels, cancel)
+		calls.Go(func() {
+			value, err := request(ctx)
+			results <- result{n, value, err}
+		})
 	}
-	calls.Go(call)
+	call()
 	again := time.NewTicker(askAgain)
 	defer again.Stop()
-	for asked := 1; ; {
+	for {
 		select {
-		case r := <-results:
-			return r.value, r.err
+		case first := <-results:
+			for n, cancel := range cancels {
+				if n != first.call || first.err != nil {
+					cancel()
+				}
+			}
+			calls.Wait()
+			close(results)
+			for r := range results {
+				if r.err == nil {
+					end(r.value)
+				}
+			}
+			return first.value, first.err
 		case <-again.C:
-			if asked < maxAsked {
-				asked++
-				calls.Go(call)
+			if len(cancels) < maxAsked {
+				call()
 			}
 		}
 	}

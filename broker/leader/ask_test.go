@@ -3,8 +3,10 @@ package leader_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -50,4 +52,34 @@ func TestLostRequest(t *testing.T) {
 	if n := requests.Load(); n != 5 {
 		t.Errorf("sent %d requests, want 5", n)
 	}
+}
+
+// TestFirst has a request whose answer comes late, after that to the second one: its value is ended, and only the context of the
+// other call lasts.
+func TestFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var calls atomic.Int32
+		var contexts [2]context.Context
+		var ended []int
+		got, err := leader.First(ctx, func(ctx context.Context) (int, error) {
+			call := calls.Add(1)
+			contexts[call-1] = ctx
+			if call == 1 {
+				<-ctx.Done() // its answer comes too late
+			}
+			return int(call), nil
+		}, func(late int) { ended = append(ended, late) })
+		if got != 2 || err != nil || !slices.Equal(ended, []int{1}) {
+			t.Errorf("%d, %v, ended %v; want the second value, and the first one ended", got, err, ended)
+		}
+		if contexts[1].Err() != nil {
+			t.Error("the context of the second call has ended")
+		}
+		cancel()
+		if contexts[1].Err() == nil {
+			t.Error("the context of the second call lasts longer than that of the caller")
+		}
+	})
 }

@@ -16,20 +16,11 @@ var ErrNone = fmt.Errorf("the stream has no leader: %w", jetstream.ErrNoStreamRe
 
 // Stream returns a stream with the info of its leader.
 func Stream(ctx context.Context, js jetstream.JetStream, name string) (jetstream.Stream, error) {
-	stream, err := ask(ctx, func(ctx context.Context) (jetstream.Stream, error) { return js.Stream(ctx, name) })
+	stream, err := Ask(ctx, func(ctx context.Context) (jetstream.Stream, error) { return js.Stream(ctx, name) })
 	if err != nil {
 		return nil, err
 	}
 	return stream, check(stream.CachedInfo())
-}
-
-// Info requests the info of a stream from its leader, once: two calls at a time would write the stream's cache.
-func Info(ctx context.Context, stream jetstream.Stream) (*jetstream.StreamInfo, error) {
-	info, err := stream.Info(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return info, check(info)
 }
 
 // check returns ErrNone if info is not of a leader. While a stream has none, every replica answers, also one that
@@ -52,7 +43,7 @@ func Last(ctx context.Context, js jetstream.JetStream, stream, subject string) (
 		return nil, err
 	}
 	to := prefix(js.Options()) + "STREAM.MSG.GET." + stream
-	answer, err := ask(ctx, func(ctx context.Context) (*nats.Msg, error) { return js.Conn().RequestWithContext(ctx, to, request) })
+	answer, err := Ask(ctx, func(ctx context.Context) (*nats.Msg, error) { return js.Conn().RequestWithContext(ctx, to, request) })
 	if err != nil {
 		return nil, fmt.Errorf("no answer from NATS, whose user needs the permission to publish to %s: %w", to, err)
 	}
