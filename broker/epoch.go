@@ -31,14 +31,15 @@ const epochToken = "=epoch"
 const checkTopicEvery = budget.PushAge / 8
 
 // readWait is how long a node that receives messages waits for the next one, if NATS has already removed
-// the last one.
+// the last one, and until it asks again for one that seems to be lost.
 const readWait = time.Second
 
 // pollWait is the time after which a node looks again at what it waits for.
 const pollWait = 20 * time.Millisecond
 
 // epochOf returns the epoch of a topic's stream. It writes it if there is none, if NATS soon removes it
-// because of its age, and if again is set.
+// because of its age, and if again is set. It writes another one if the stream has lost messages that this node has received: then
+// others get their numbers.
 func (b *Broker) epochOf(ctx context.Context, t Topic, l *link, stream jetstream.Stream, again bool) (string, error) {
 	for ; ; again = false {
 		last, err := leader.Last(ctx, l.js, stream.CachedInfo().Config.Name, t.epochSubject())
@@ -47,11 +48,23 @@ func (b *Broker) epochOf(ctx context.Context, t Topic, l *link, stream jetstream
 		switch {
 		case err == nil:
 			text, over = string(last.Data), last.Sequence
-			if !again && stream.CachedInfo().TimeStamp.Sub(last.Time) < t.age/2 { // both times are NATS's
+			lost := false
+			if received := b.lastReceived(t); received.Cursor.Epoch == text {
+				if _, lost, err = b.has(ctx, t, l, received); lost {
+					pause(ctx, readWait) // a server may have delivered a message a moment before the leader has it
+					_, lost, err = b.has(ctx, t, l, received)
+				}
+				if err != nil {
+					return "", err
+				}
+			}
+			if lost {
+				text = newEpoch()
+			} else if !again && stream.CachedInfo().TimeStamp.Sub(last.Time) < t.age/2 { // both times are NATS's
 				return text, nil
 			}
 		case errors.Is(err, jetstream.ErrMsgNotFound):
-			if text, err = b.knownEpoch(ctx, t, l, stream); err != nil {
+			if text, err = b.knownEpoch(ctx, t, l); err != nil {
 				return "", err
 			}
 		default:
@@ -72,29 +85,39 @@ func (b *Broker) epochOf(ctx context.Context, t Topic, l *link, stream jetstream
 // knownEpoch returns the epoch of a stream that has none: NATS has removed it with the oldest messages, if the
 // stream still has the last message that this node has received. Otherwise the stream was lost, and its epoch
 // is a new one.
-func (b *Broker) knownEpoch(ctx context.Context, t Topic, l *link, stream jetstream.Stream) (string, error) {
+func (b *Broker) knownEpoch(ctx context.Context, t Topic, l *link) (string, error) {
 	for {
 		last := b.lastReceived(t)
 		if last.Cursor.Epoch == "" {
-			return rand.Text()[:10], nil
+			return newEpoch(), nil
 		}
-		stored, err := leader.Ask(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) { return stream.GetMsg(ctx, last.Cursor.Seq) })
+		has, lost, err := b.has(ctx, t, l, last)
 		switch {
-		case err == nil && stored.Time.Equal(last.Stored):
+		case err != nil:
+			return "", err
+		case has:
 			return last.Cursor.Epoch, nil
-		case err == nil:
-			return rand.Text()[:10], nil
-		case !errors.Is(err, jetstream.ErrMsgNotFound):
-			return "", err
-		}
-		now, err := leader.Stream(ctx, l.js, t.stream())
-		if err != nil {
-			return "", err
-		}
-		if now.CachedInfo().State.LastSeq < last.Cursor.Seq || !b.receivesMore(ctx, t, last.Cursor) {
-			return rand.Text()[:10], nil
+		case lost || !b.receivesMore(ctx, t, last.Cursor):
+			return newEpoch(), nil
 		}
 	}
+}
+
+func newEpoch() string { return rand.Text()[:10] }
+
+// has reports whether the stream of a topic has a message that this node has received, or has lost it: another one has its number, or none
+// yet. If it is neither, NATS has removed the message because of its age, or for others.
+func (b *Broker) has(ctx context.Context, t Topic, l *link, m Message) (has, lost bool, err error) {
+	stored, err := leader.Message(ctx, l.js, t.stream(), m.Cursor.Seq)
+	if err == nil {
+		has = stored.Time.Equal(m.Stored)
+		return has, !has, nil
+	}
+	if !errors.Is(err, jetstream.ErrMsgNotFound) {
+		return false, false, err
+	}
+	stream, err := leader.Stream(ctx, l.js, t.stream())
+	return false, err == nil && stream.CachedInfo().State.LastSeq < m.Cursor.Seq, err
 }
 
 // receivesMore waits until this node receives a message after last, and reports whether it does.

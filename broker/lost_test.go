@@ -12,15 +12,15 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 )
 
-// startLossy passes the requests of a JetStream domain to a NATS server. Of those of one kind it loses every other one, from the
-// first on, as NATS does during an election.
+// startLossy passes the requests of a JetStream domain to a NATS server. Of those of one kind it loses the first and the third, as NATS
+// does during an election.
 func startLossy(t *testing.T, s *natsServer, kind string) (domain string) {
 	t.Helper()
 	nc, asked := connect(t, s.url()), 0
 	if _, err := nc.Subscribe("$JS.lossy.API.>", func(m *nats.Msg) {
 		request := strings.TrimPrefix(m.Subject, "$JS.lossy.API.")
 		if strings.HasPrefix(request, kind) {
-			if asked++; asked%2 == 1 {
+			if asked++; asked == 1 || asked == 3 {
 				return
 			}
 		}

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"crypto/rand"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -68,9 +69,11 @@ func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor,
 	}
 	c := consumption{topic: t, link: l, replaced: replaced, epoch: tip.Epoch, broken: make(chan error, 1), epochDue: make(chan struct{}, 1)}
 	running, err := consumer.Consume(func(m jetstream.Msg) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		meta, err := m.Metadata()
 		site, known := t.site(m.Subject())
-		if err != nil || meta.Sequence.Stream <= at.Seq {
+		if c.isOver() || err != nil || meta.Sequence.Stream <= at.Seq {
 			return
 		}
 		at.Seq = meta.Sequence.Stream
@@ -85,6 +88,7 @@ func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor,
 		}
 		fn(message)
 	}, jetstream.PullHeartbeat(topicHeartbeat), jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
+		c.end()
 		signal(c.broken, err)
 	}))
 	if err != nil {
@@ -92,7 +96,8 @@ func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor,
 	}
 	defer func() {
 		running.Stop()
-		<-running.Closed() // from here on no callback uses at
+		<-running.Closed()
+		c.end() // from here on no callback uses at
 	}()
 	return b.untilOther(&c)
 }
@@ -121,6 +126,21 @@ type consumption struct {
 	broken   chan error      // why the consumer has ended
 	epochDue chan struct{}   // the epoch should be written again
 	seen     atomic.Uint64   // the sequence number of the last message
+
+	mu    sync.Mutex // held by callbacks; guards ended
+	ended bool       // callbacks do nothing any more
+}
+
+func (c *consumption) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+}
+
+// isOver reports whether messages no longer count. After an error or a reconnection package jetstream itself creates the consumer again, after
+// the last message. If the stream was lost meanwhile, or its last messages, that leaves out messages. c.mu is held.
+func (c *consumption) isOver() bool {
+	return c.ended || c.link.nc.Stats().Reconnects != c.link.reconnects
 }
 
 // untilOther returns when a topic is to be read anew: from another link or another stream, or after an error.

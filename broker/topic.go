@@ -56,7 +56,7 @@ type Message struct {
 }
 
 // Cursor is a position in a topic's stream, written <epoch>-<sequence>. The epoch, the same on all nodes,
-// changes when NATS loses the stream and it is created again.
+// changes when NATS loses the stream, which is created again, or the stream's last messages.
 type Cursor struct {
 	Epoch string
 	Seq   uint64

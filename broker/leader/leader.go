@@ -38,7 +38,16 @@ func check(info *jetstream.StreamInfo) error {
 // The methods of package jetstream ask any replica of the stream. It may be behind, or on a server
 // that is cut off from the leader and no longer answers.
 func Last(ctx context.Context, js jetstream.JetStream, stream, subject string) (*jetstream.RawStreamMsg, error) {
-	request, err := json.Marshal(map[string]string{"last_by_subj": subject})
+	return get(ctx, js, stream, map[string]any{"last_by_subj": subject})
+}
+
+// Message returns the message of a stream with a sequence number. The error is jetstream.ErrMsgNotFound if there is none.
+func Message(ctx context.Context, js jetstream.JetStream, stream string, seq uint64) (*jetstream.RawStreamMsg, error) {
+	return get(ctx, js, stream, map[string]any{"seq": seq})
+}
+
+func get(ctx context.Context, js jetstream.JetStream, stream string, which map[string]any) (*jetstream.RawStreamMsg, error) {
+	request, err := json.Marshal(which)
 	if err != nil {
 		return nil, err
 	}
