@@ -50,7 +50,7 @@ func (b *Broker) failedToRead(err error, started time.Duration) {
 func (b *Broker) beginSnapshot(epoch uint64, stop func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.revisions.Begin(epoch)
+	b.revisions.Begin(epoch, b.clock())
 	b.lag.Begin(b.lastSeq)
 	b.stored = time.Time{} // the snapshot has older entries than the last watch
 	b.stopWatch = stop

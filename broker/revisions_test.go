@@ -51,7 +51,7 @@ func TestLeaveBeforeRewrite(t *testing.T) {
 	b.Hold(k, at(1, "x"))
 	acknowledge(b, nextWrite(t, b), 1)
 	b.useLink(&link{}, &jetstream.StreamInfo{Created: time.Now()}, 1)
-	b.revisions.Begin(b.epoch)
+	b.revisions.Begin(b.epoch, b.clock())
 	b.Leave(k)
 	d.want(t, "joined user-1, left user-1")
 }

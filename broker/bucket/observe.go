@@ -113,10 +113,12 @@ func (r *reader) bind(ctx context.Context, js jetstream.JetStream) (jetstream.Ke
 	info := stream.CachedInfo()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	epoch := r.revisions.Epoch()
 	if IsOther(info, r.created, r.lastSeq) {
-		r.revisions.Begin(r.revisions.Epoch() + 1)
+		epoch++
 		r.lastSeq = 0
 	}
+	r.revisions.Begin(epoch, time.Since(r.start))
 	r.created, r.ttl = info.Created, info.Config.MaxAge
 	return kv, nil
 }

@@ -22,6 +22,7 @@ type Revisions struct {
 	epoch uint64        // the bucket; revisions of two buckets cannot be compared
 	swept time.Duration // the last call of Expire
 	after time.Duration // Expire removes nothing earlier
+	works bool          // the watch has brought something since Begin
 }
 
 // revision is the newest known revision of a key.
@@ -50,8 +51,14 @@ type Write struct {
 }
 
 // Begin starts a watch of a bucket. The keys that are known stay: those of an earlier
-// epoch are replaced by any revision, and Expire removes those that nobody writes again.
-func (m *Revisions) Begin(epoch uint64) { m.epoch = epoch }
+// epoch are replaced by any revision, and Expire removes those that nobody writes again. If the watch before has worked,
+// Expire waits until the new one has brought the writes that were made meanwhile.
+func (m *Revisions) Begin(epoch uint64, now time.Duration) {
+	if m.works {
+		m.after = now + catchUp
+	}
+	m.epoch, m.works = epoch, false
+}
 
 // Epoch returns the epoch of the last Begin.
 func (m *Revisions) Epoch() uint64 { return m.epoch }
@@ -138,6 +145,7 @@ func (m *Revisions) Learn(w Write, now time.Duration) {
 // Update is Learn for the watch. The watch is ordered, so no older revision follows, and a
 // deleted key can be forgotten.
 func (m *Revisions) Update(w Write, now time.Duration) {
+	m.works = true
 	m.Learn(w, now)
 	if f := m.find(w.Name); f != nil && f.deleted() && f.rev <= w.Rev {
 		m.remove(f)
@@ -150,7 +158,7 @@ const (
 
 	maxExpired = 256               // the most keys that Expire removes at once
 	maxAway    = 3 * SweepInterval // a longer time between two calls is a stall
-	catchUp    = 5 * time.Second   // for the writes that were made during a stall to arrive
+	catchUp    = 5 * time.Second   // for the writes that were made during a stall, or between two watches, to arrive
 )
 
 // Lifetime is how long a view shows an entry after its last write: a TTL and a margin. NATS

@@ -22,7 +22,7 @@ func TestRevisions(t *testing.T) {
 			t.Errorf("%s: the key has a value: %v", when, !want)
 		}
 	}
-	m.Begin(1)
+	m.Begin(1, 0)
 	m.Learn(put(5), 0)
 	wantStored(true, "after the ack")
 	m.Update(deleted(4), 0)
@@ -37,7 +37,7 @@ func TestRevisions(t *testing.T) {
 	}
 
 	m.Learn(put(700), 0)
-	m.Begin(2)
+	m.Begin(2, 0)
 	wantStored(true, "of an earlier bucket")
 	m.Update(put(1), 0)
 	m.Update(deleted(2), 0)
@@ -142,6 +142,29 @@ func TestExpireAfterAStall(t *testing.T) {
 	}
 	write("site.r.present.a", 3, back+time.Second)
 	if gone := sweep(&m, back+time.Second, back+catchUp); !slices.Equal(gone, []string{"site.r.left.a"}) {
+		t.Errorf("removed: %v, want the entry that was not written again", gone)
+	}
+}
+
+// TestExpireBetweenTwoWatches has a watch that ends and another one that begins late: nothing leaves before it has brought what was written
+// meanwhile. A watch that never brings anything delays the end of entries once.
+func TestExpireBetweenTwoWatches(t *testing.T) {
+	var m Revisions
+	write := func(name string, rev uint64, now time.Duration) {
+		m.Update(Write{Name: name, Conn: "a", Stored: some, Rev: rev}, now)
+	}
+	write("site.r.present.a", 1, 0)
+	write("site.r.left.a", 2, 0)
+	again := Lifetime(time.Minute) - time.Second
+	sweep(&m, 0, again)
+	m.Begin(0, again)
+	if gone := sweep(&m, again, again+catchUp-time.Second); len(gone) > 0 {
+		t.Errorf("removed before the watch has begun: %v", gone)
+	}
+	write("site.r.present.a", 3, again+catchUp-time.Second)
+	m.Begin(0, again+catchUp-time.Second)
+	m.Begin(0, again+catchUp)
+	if gone := sweep(&m, again+catchUp, again+2*catchUp-time.Second); !slices.Equal(gone, []string{"site.r.left.a"}) {
 		t.Errorf("removed: %v, want the entry that was not written again", gone)
 	}
 }
