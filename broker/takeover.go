@@ -59,8 +59,9 @@ func (b *Broker) Disconnected(k presence.Key) {
 // Lost is Leave for a page that lost its link at some time. An entry that the page has taken over,
 // and not held again since, ends one TTL after that time instead: the page may have given up its
 // hello and kept its link to the node before, or the take-over may have waited for NATS while the
-// page went on to another node or to PHP. Its next beat there takes the entry back. The same is true if the
-// page has posted a beat since it lost its link, as far as that is known: see LateBeat.
+// page went on to another node or to PHP. Its next beat there takes the entry back. If that TTL is over and NATS still has the
+// entry, the page has a third of a TTL for that beat. The same is true if the page has posted a beat since it lost its link, as far
+// as that is known: see LateBeat.
 func (b *Broker) Lost(k presence.Key, at time.Time) {
 	if !b.release(k, at.Add(b.ttl)) {
 		b.Leave(k)
@@ -100,12 +101,18 @@ func (b *Broker) holder(name string) string {
 }
 
 // release makes an unproven entry one that nobody holds. It returns false if the entry is not
-// unproven, or until is over.
+// unproven, or is over.
 func (b *Broker) release(k presence.Key, until time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	it := b.items[k.String()]
-	if it == nil || it.goal != renewed || !it.unproven || it.written == unsent || time.Now().After(until) {
+	it, now := b.items[k.String()], time.Now()
+	if it == nil || it.goal != renewed || !it.unproven || it.written == unsent {
+		return false
+	}
+	if least := now.Add(b.ttl / 3); until.Before(least) && now.Before(it.until) {
+		until = least
+	}
+	if now.After(until) {
 		return false
 	}
 	value := *it.value

@@ -175,12 +175,14 @@ func TestLost(t *testing.T) {
 		there   *presence.Stored
 		beats   bool
 		ago     time.Duration
-		expires bool
+		stalls  time.Duration // this process, since the last renewal
+		expires string        // how long it lives; empty: it is purged
 	}{
-		{"taken over", heldThere(k, at(1, "x")), false, 20 * time.Second, true},
-		{"taken over, and held again", heldThere(k, at(1, "x")), true, 20 * time.Second, false},
-		{"taken over, and lost a TTL ago", heldThere(k, at(1, "x")), false, 2 * time.Minute, false},
-		{"of no link before", foreignValue(k, at(1, "x")), false, 20 * time.Second, false},
+		{"taken over", heldThere(k, at(1, "x")), false, 20 * time.Second, 0, "40s"},
+		{"taken over, and held again", heldThere(k, at(1, "x")), true, 20 * time.Second, 0, ""},
+		{"taken over, and lost a TTL ago", heldThere(k, at(1, "x")), false, 2 * time.Minute, 0, "20s"},
+		{"taken over, and lost and renewed a TTL ago", heldThere(k, at(1, "x")), false, 2 * time.Minute, 2 * time.Minute, ""},
+		{"of no link before", foreignValue(k, at(1, "x")), false, 20 * time.Second, 0, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -192,9 +194,10 @@ func TestLost(t *testing.T) {
 					b.Hold(k, at(3, "z"))
 					acknowledge(b, nextWrite(t, b), 7)
 				}
+				time.Sleep(c.stalls)
 				b.Lost(k, time.Now().Add(-c.ago))
 				msg := nextWrite(t, b)
-				if !c.expires {
+				if c.expires == "" {
 					if op := msg.Header.Get(bucket.OperationHeader); op != kvPurged {
 						t.Errorf("operation %q, want a purge", op)
 					}
@@ -204,8 +207,8 @@ func TestLost(t *testing.T) {
 				if err != nil || stored.Held {
 					t.Errorf("the link still holds %+v: %v", stored, err)
 				}
-				if ttl := msg.Header.Get(jetstream.MsgTTLHeader); ttl != "40s" {
-					t.Errorf("it lives for %q, want 40s", ttl)
+				if ttl := msg.Header.Get(jetstream.MsgTTLHeader); ttl != c.expires {
+					t.Errorf("it lives for %q, want %q", ttl, c.expires)
 				}
 			})
 		})
