@@ -236,10 +236,14 @@ func (b *Broker) Remove(k presence.Key) error {
 // key was deleted, and byRemove reports that Remove deleted it. The lock is held.
 func (b *Broker) remoteChange(name string, stored *presence.Stored, rev uint64, byRemove bool) {
 	it := b.items[name]
-	if it == nil || it.leaves() || stored != nil && stored.Node == b.node {
+	if it == nil || it.goal == removed || stored != nil && stored.Node == b.node {
 		return
 	}
 	switch {
+	case it.goal == purged:
+		if stored != nil && it.written == confirmed && rev > it.rev {
+			b.drop(it) // the page is on another node now: the purge expects an older revision, and deletes nothing
+		}
 	case it.written != confirmed: // the ack of this node's write will show which one is newer
 		if stored != nil || byRemove {
 			it.foreignRev = max(it.foreignRev, rev)

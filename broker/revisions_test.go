@@ -79,6 +79,33 @@ func TestWatchBehindLookup(t *testing.T) {
 	}
 }
 
+// TestPurgeWithoutAnswer has a page that has moved to another node, which writes its entry just before this one purges it. NATS does not
+// answer to the purge: the view shows the entry as soon as the watch brings it. If this node's own write has no answer either, that may be newer.
+func TestPurgeWithoutAnswer(t *testing.T) {
+	for name, confirmed := range map[string]bool{"written": true, "perhaps written": false} {
+		t.Run(name, func(t *testing.T) {
+			b := manualBroker()
+			_, d := manualView(b)
+			k, want := page("r", "user-1", "a"), "joined user-1, left user-1"
+			b.Hold(k, at(1, "x"))
+			msg := nextWrite(t, b)
+			if confirmed {
+				acknowledge(b, msg, 1)
+				b.Leave(k)
+				nextWrite(t, b)
+				want += ", joined user-1"
+			} else {
+				b.Leave(k)
+			}
+			b.update(entry{name: k.String(), value: heldThere(k, at(1, "x")).JSON(), rev: 2})
+			d.want(t, want)
+			if has := b.items[k.String()] != nil; has == confirmed {
+				t.Errorf("the node still deletes the entry: %v", has)
+			}
+		})
+	}
+}
+
 // TestEntriesAreParsedBeforeTheLock checks that parsing does not block other writers: an
 // entry that a view shows is taken only once it is parsed, and that of another site is
 // not parsed at all.
