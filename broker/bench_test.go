@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 )
 
 func benchStored() (presence.Key, presence.Stored) {
@@ -76,7 +77,7 @@ func BenchmarkPublish(b *testing.B) {
 	data := make([]byte, 200)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := broker.Publish(b.Context(), Pushes, "bench", data); err != nil {
+		if _, err := broker.Publish(b.Context(), topic.Pushes, "bench", data); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 )
 
 // errorLog records what is logged at the level error.
@@ -225,7 +226,7 @@ func TestRefusalsAreReportedWithoutLocks(t *testing.T) {
 	b.budgets.Entries.Add("site", 1<<30)
 	b.budgets.Pushes.Add("site", 1<<30)
 	errs = append(errs, b.Put(page("r", "user-3", "a"), at(1, "x")))
-	_, err := b.Publish(t.Context(), Pushes, "site", []byte("x"))
+	_, err := b.Publish(t.Context(), topic.Pushes, "site", []byte("x"))
 	for i, err := range append(errs, err) {
 		if over := new(budget.Error); !errors.As(err, &over) {
 			t.Errorf("refusal %d: %v", i, err)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 )
 
 // TestReplace checks that a topic keeps the last message of each key, also for nodes that
@@ -14,9 +16,9 @@ import (
 func TestReplace(t *testing.T) {
 	b := open(t, Config{})
 	var early, late topicRecorder
-	b.Subscribe(Deposits, nil, early.add)
+	b.Subscribe(topic.Deposits, nil, early.add)
 	for _, m := range []struct{ site, key, data string }{{"a.b", "k", "1"}, {"a.b", "k", "2"}, {"a.b", "l", "3"}, {"c", "k", "4"}} {
-		if err := b.Replace(t.Context(), Deposits, m.site, m.key, []byte(m.data), inAnHour()); err != nil {
+		if err := b.Replace(t.Context(), topic.Deposits, m.site, m.key, []byte(m.data), inAnHour()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -25,7 +27,7 @@ func TestReplace(t *testing.T) {
 		got := early.data()
 		return len(got) >= len(want) && slices.Equal(got[len(got)-len(want):], want)
 	})
-	b.Subscribe(Deposits, nil, late.add)
+	b.Subscribe(topic.Deposits, nil, late.add)
 	eventually(t, "the last message of each key", func() bool { return slices.Equal(late.data(), want) })
 }
 
@@ -36,21 +38,21 @@ func inAnHour() time.Time { return time.Now().Add(time.Hour) }
 func TestRestore(t *testing.T) {
 	b := open(t, Config{})
 	var received topicRecorder
-	b.Subscribe(Deposits, nil, received.add)
+	b.Subscribe(topic.Deposits, nil, received.add)
 	has := func(want ...string) {
 		t.Helper()
 		eventually(t, strings.Join(want, ", "), func() bool { return slices.Equal(received.data(), want) })
 	}
 	restore := func(data string, over uint64) {
 		t.Helper()
-		if err := b.Restore(t.Context(), Deposits, "s", "k", []byte(data), inAnHour(), over); err != nil {
+		if err := b.Restore(t.Context(), topic.Deposits, "s", "k", []byte(data), inAnHour(), over); err != nil {
 			t.Fatal(err)
 		}
 	}
 	restore("old", 0)
 	restore("older", 0)
 	has("s old")
-	if err := b.Replace(t.Context(), Deposits, "s", "k", []byte("new"), inAnHour()); err != nil {
+	if err := b.Replace(t.Context(), topic.Deposits, "s", "k", []byte("new"), inAnHour()); err != nil {
 		t.Fatal(err)
 	}
 	has("s old", "s new")
@@ -66,12 +68,12 @@ func TestMessageExpires(t *testing.T) {
 	b := open(t, Config{})
 	l, _ := b.current()
 	if _, err := l.js.CreateStream(t.Context(), jetstream.StreamConfig{
-		Name: "heartbeatd_deposit", Subjects: []string{Deposits.allSubjects()}, Storage: jetstream.MemoryStorage, MaxMsgsPerSubject: 1,
+		Name: "heartbeatd_deposit", Subjects: []string{topic.Deposits.AllSubjects()}, Storage: jetstream.MemoryStorage, MaxMsgsPerSubject: 1,
 	}); err != nil {
 		t.Fatal(err)
 	}
 	for key, until := range map[string]time.Time{"short": time.Now().Add(time.Second), "long": inAnHour()} {
-		if err := b.Replace(t.Context(), Deposits, "s", key, []byte(key), until); err != nil {
+		if err := b.Replace(t.Context(), topic.Deposits, "s", key, []byte(key), until); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -80,6 +82,6 @@ func TestMessageExpires(t *testing.T) {
 		return err == nil && stream.CachedInfo().State.Msgs == 2 // with the epoch
 	})
 	var received topicRecorder
-	b.Subscribe(Deposits, nil, received.add)
+	b.Subscribe(topic.Deposits, nil, received.add)
 	eventually(t, "the other message", func() bool { return slices.Equal(received.data(), []string{"s long"}) })
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/ack"
 	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/leader"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 )
 
 // A cluster that has lost a stream in memory creates it again under its old creation time, with
@@ -21,9 +22,6 @@ import (
 // A stream that is full removes its oldest messages. A node that receives messages writes the epoch again when a
 // quarter of the stream was stored after it. If many messages are faster, it knows from its last
 // message that the stream is the same.
-
-// epochToken stands for a site in the subject of a stream's epoch. It is the encoding of no site.
-const epochToken = "=epoch"
 
 // checkTopicEvery is how often a node checks that the stream that it reads has the same epoch. The
 // epoch is written again when it has half the age at which NATS removes it: for pushes this is
@@ -40,9 +38,9 @@ const pollWait = 20 * time.Millisecond
 // epochOf returns the epoch of a topic's stream. It writes it if there is none, if NATS soon removes it
 // because of its age, and if again is set. It writes another one if the stream has lost messages that this node has received: then
 // others get their numbers.
-func (b *Broker) epochOf(ctx context.Context, t Topic, l *link, stream jetstream.Stream, again bool) (string, error) {
+func (b *Broker) epochOf(ctx context.Context, t topic.Topic, l *link, stream jetstream.Stream, again bool) (string, error) {
 	for ; ; again = false {
-		last, err := leader.Last(ctx, l.js, stream.CachedInfo().Config.Name, t.epochSubject())
+		last, err := leader.Last(ctx, l.js, stream.CachedInfo().Config.Name, t.EpochSubject())
 		var text string
 		var over uint64
 		switch {
@@ -60,7 +58,7 @@ func (b *Broker) epochOf(ctx context.Context, t Topic, l *link, stream jetstream
 			}
 			if lost {
 				text = newEpoch()
-			} else if !again && stream.CachedInfo().TimeStamp.Sub(last.Time) < t.age/2 { // both times are NATS's
+			} else if !again && stream.CachedInfo().TimeStamp.Sub(last.Time) < t.Age/2 { // both times are NATS's
 				return text, nil
 			}
 		case errors.Is(err, jetstream.ErrMsgNotFound):
@@ -71,7 +69,7 @@ func (b *Broker) epochOf(ctx context.Context, t Topic, l *link, stream jetstream
 			return "", err
 		}
 		_, err = leader.Ask(ctx, func(ctx context.Context) (*jetstream.PubAck, error) {
-			return l.js.Publish(ctx, t.epochSubject(), []byte(text), jetstream.WithExpectLastSequencePerSubject(over))
+			return l.js.Publish(ctx, t.EpochSubject(), []byte(text), jetstream.WithExpectLastSequencePerSubject(over))
 		})
 		if err == nil {
 			return text, nil
@@ -85,7 +83,7 @@ func (b *Broker) epochOf(ctx context.Context, t Topic, l *link, stream jetstream
 // knownEpoch returns the epoch of a stream that has none: NATS has removed it with the oldest messages, if the
 // stream still has the last message that this node has received. Otherwise the stream was lost, and its epoch
 // is a new one.
-func (b *Broker) knownEpoch(ctx context.Context, t Topic, l *link) (string, error) {
+func (b *Broker) knownEpoch(ctx context.Context, t topic.Topic, l *link) (string, error) {
 	for {
 		last := b.lastReceived(t)
 		if last.Cursor.Epoch == "" {
@@ -107,8 +105,8 @@ func newEpoch() string { return rand.Text()[:10] }
 
 // has reports whether the stream of a topic has a message that this node has received, or has lost it: another one has its number, or none
 // yet. If it is neither, NATS has removed the message because of its age, or for others.
-func (b *Broker) has(ctx context.Context, t Topic, l *link, m Message) (has, lost bool, err error) {
-	stored, err := leader.Message(ctx, l.js, t.stream(), m.Cursor.Seq)
+func (b *Broker) has(ctx context.Context, t topic.Topic, l *link, m Message) (has, lost bool, err error) {
+	stored, err := leader.Message(ctx, l.js, t.Stream(), m.Cursor.Seq)
 	if err == nil {
 		has = stored.Time.Equal(m.Stored)
 		return has, !has, nil
@@ -116,12 +114,12 @@ func (b *Broker) has(ctx context.Context, t Topic, l *link, m Message) (has, los
 	if !errors.Is(err, jetstream.ErrMsgNotFound) {
 		return false, false, err
 	}
-	stream, err := leader.Stream(ctx, l.js, t.stream())
+	stream, err := leader.Stream(ctx, l.js, t.Stream())
 	return false, err == nil && stream.CachedInfo().State.LastSeq < m.Cursor.Seq, err
 }
 
 // receivesMore waits until this node receives a message after last, and reports whether it does.
-func (b *Broker) receivesMore(ctx context.Context, t Topic, last Cursor) bool {
+func (b *Broker) receivesMore(ctx context.Context, t topic.Topic, last topic.Cursor) bool {
 	ctx, cancel := context.WithTimeout(ctx, readWait)
 	defer cancel()
 	for b.lastReceived(t).Cursor == last {
@@ -131,12 +129,4 @@ func (b *Broker) receivesMore(ctx context.Context, t Topic, last Cursor) bool {
 		pause(ctx, pollWait)
 	}
 	return true
-}
-
-func (t Topic) epochSubject() string {
-	subject := t.subjects() + epochToken
-	if t.keyed {
-		subject += "." + epochToken
-	}
-	return subject
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 )
 
 // TestTopicsAfterClusterRestart restarts all servers of a cluster with their stores, which creates
@@ -16,18 +18,18 @@ func TestTopicsAfterClusterRestart(t *testing.T) {
 	urls := fmt.Sprintf("%s,%s,%s", servers[0].url(), servers[1].url(), servers[2].url())
 	publisher, listener := open(t, Config{URL: urls}), open(t, Config{URL: urls})
 	var heard, early topicRecorder
-	publisher.Subscribe(Pushes, nil, early.add)
-	listener.Subscribe(Pushes, nil, heard.add)
-	publish := func(data string) (at Cursor) {
+	publisher.Subscribe(topic.Pushes, nil, early.add)
+	listener.Subscribe(topic.Pushes, nil, heard.add)
+	publish := func(data string) (at topic.Cursor) {
 		t.Helper()
 		eventually(t, "Publish without an error", func() bool {
 			var err error
-			at, err = publisher.Publish(t.Context(), Pushes, "s", []byte(data))
+			at, err = publisher.Publish(t.Context(), topic.Pushes, "s", []byte(data))
 			return err == nil
 		})
 		return at
 	}
-	var old Cursor
+	var old topic.Cursor
 	for i := range 5 {
 		old = publish(fmt.Sprint("old ", i))
 	}
@@ -46,7 +48,7 @@ func TestTopicsAfterClusterRestart(t *testing.T) {
 	}
 	later := open(t, Config{URL: urls})
 	var late topicRecorder
-	later.Subscribe(Pushes, nil, late.add)
+	later.Subscribe(topic.Pushes, nil, late.add)
 	for name, r := range map[string]*topicRecorder{"the publisher": &early, "the listener": &heard, "a node that starts later": &late} {
 		eventually(t, "the new messages on "+name, func() bool {
 			return slices.Contains(r.data(), "s new 0") && slices.Contains(r.data(), "s new 20")
@@ -61,7 +63,7 @@ func TestTopicsAfterClusterRestart(t *testing.T) {
 }
 
 // last returns the cursor of the last message.
-func (r *topicRecorder) last() Cursor {
+func (r *topicRecorder) last() topic.Cursor {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.messages[len(r.messages)-1].Cursor
@@ -73,10 +75,10 @@ func TestEpochIsWrittenAgain(t *testing.T) {
 	t.Parallel()
 	b := open(t, Config{})
 	l, _ := b.current()
-	topic := Topic{name: "test", age: 10 * time.Second, bytes: 1 << 20}
-	var first Cursor
+	kind := topic.Topic{Name: "test", Age: 10 * time.Second, Bytes: 1 << 20}
+	var first topic.Cursor
 	eventually(t, "the epoch is written again", func() bool {
-		_, tip, err := b.stream(t.Context(), topic, l, false)
+		_, tip, err := b.stream(t.Context(), kind, l, false)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -27,6 +27,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/external"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 )
 
 // startNATSWith starts a server with other options.
@@ -49,17 +50,17 @@ func works(t *testing.T, c Config) {
 	eventually(t, "the join", func() bool { return changes.count(presence.Joined, "user-1") == 1 })
 	a.Leave(k)
 	eventually(t, "the leave", func() bool { return changes.count(presence.Left, "user-1") == 1 })
-	for _, topic := range []Topic{Pushes, Revocations} {
+	for _, kind := range []topic.Topic{topic.Pushes, topic.Revocations} {
 		var received topicRecorder
-		b.Subscribe(topic, nil, received.add)
+		b.Subscribe(kind, nil, received.add)
 		eventually(t, "the publication", func() bool { // a cluster on a busy machine needs seconds for a new stream
-			_, err := a.Publish(t.Context(), topic, "site", []byte("text"))
+			_, err := a.Publish(t.Context(), kind, "site", []byte("text"))
 			return err == nil
 		})
 		eventually(t, "the message", func() bool { return slices.Contains(received.data(), "site text") })
 	}
 	eventually(t, "the deposit", func() bool {
-		return a.Replace(t.Context(), Deposits, "site", "key", []byte("text"), inAnHour()) == nil
+		return a.Replace(t.Context(), topic.Deposits, "site", "key", []byte("text"), inAnHour()) == nil
 	})
 	leased := func(b *Broker) (first bool) {
 		eventually(t, "the lease", func() (known bool) {
@@ -230,9 +231,9 @@ func TestPrefix(t *testing.T) {
 	observed := observe(t, conn, bucket.Observer{Prefix: "staging"})
 	other := observe(t, conn, bucket.Observer{})
 	var pushed topicRecorder
-	production.Subscribe(Pushes, nil, pushed.add)
+	production.Subscribe(topic.Pushes, nil, pushed.add)
 	for _, b := range []*Broker{staging, production} {
-		if _, err := b.Publish(t.Context(), Pushes, "site", []byte(b.config.NATS.Prefix)); err != nil {
+		if _, err := b.Publish(t.Context(), topic.Pushes, "site", []byte(b.config.NATS.Prefix)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -240,7 +241,7 @@ func TestPrefix(t *testing.T) {
 	if slices.Contains(pushed.data(), "site staging") {
 		t.Error("an installation gets another's pushes")
 	}
-	if a, b := must(production.Last(t.Context(), Pushes)), must(staging.Last(t.Context(), Pushes)); a.Epoch == b.Epoch {
+	if a, b := must(production.Last(t.Context(), topic.Pushes)), must(staging.Last(t.Context(), topic.Pushes)); a.Epoch == b.Epoch {
 		t.Error("two installations have the same epoch")
 	}
 	staging.Hold(page("r", "user-7", "a"), at(1, "x"))
@@ -319,8 +320,8 @@ func TestMaxBytes(t *testing.T) {
 	const most = 3 * MaxMessage
 	s := startNATS(t)
 	b := open(t, Config{URL: s.url(), NATS: external.NATS{MaxBytes: most}})
-	fill(t, b, Pushes, 2*most)
-	if info := storedIn(t, s, Pushes); info.Config.MaxBytes != most || info.State.Bytes > most {
+	fill(t, b, topic.Pushes, 2*most)
+	if info := storedIn(t, s, topic.Pushes); info.Config.MaxBytes != most || info.State.Bytes > most {
 		t.Errorf("pushes have %d bytes, at most %d", info.State.Bytes, info.Config.MaxBytes)
 	}
 	waitProblems(t, b, "")

@@ -12,20 +12,21 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/external"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 )
 
 // hears waits until a broker that subscribes now has received revocations, and returns the cursor of the last one.
-func hears(t *testing.T, b *Broker, want ...string) Cursor {
+func hears(t *testing.T, b *Broker, want ...string) topic.Cursor {
 	t.Helper()
 	var r topicRecorder
-	b.Subscribe(Revocations, nil, r.add)
+	b.Subscribe(topic.Revocations, nil, r.add)
 	eventually(t, "the revocations", func() bool { return slices.Equal(r.data(), want) })
 	return r.last()
 }
 
-func revoke(t *testing.T, b *Broker, data string) Cursor {
+func revoke(t *testing.T, b *Broker, data string) topic.Cursor {
 	t.Helper()
-	at, err := b.Publish(t.Context(), Revocations, "s", []byte(data))
+	at, err := b.Publish(t.Context(), topic.Revocations, "s", []byte(data))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,9 +92,9 @@ func TestOlderRevocations(t *testing.T) {
 
 func moveOlderRevocations(t *testing.T, js jetstream.JetStream, c Config) {
 	t.Helper()
-	topic := (&Broker{config: c}).in(Revocations)
+	kind := (&Broker{config: c}).in(topic.Revocations)
 	old := jetstream.StreamConfig{
-		Name: topic.stream(), Subjects: []string{topic.allSubjects()}, Storage: jetstream.MemoryStorage, MaxBytes: Revocations.bytes, MaxAge: Revocations.age,
+		Name: kind.Stream(), Subjects: []string{kind.AllSubjects()}, Storage: jetstream.MemoryStorage, MaxBytes: topic.Revocations.Bytes, MaxAge: topic.Revocations.Age,
 	}
 	if _, err := js.CreateStream(t.Context(), old); err != nil {
 		t.Fatal(err)
@@ -103,7 +104,7 @@ func moveOlderRevocations(t *testing.T, js jetstream.JetStream, c Config) {
 	at := hears(t, one, "s before")
 	isOther := func(b *Broker, seen uint64) bool {
 		l, _ := b.current()
-		c := &consumption{topic: topic, link: l, epoch: at.Epoch}
+		c := &consumption{topic: kind, link: l, epoch: at.Epoch}
 		c.seen.Store(seen)
 		return b.isOther(c, false)
 	}
@@ -122,11 +123,11 @@ func moveOlderRevocations(t *testing.T, js jetstream.JetStream, c Config) {
 	if after.Epoch == at.Epoch {
 		t.Errorf("the cursor is %v, and was %v", after, at)
 	}
-	stream, err := js.Stream(t.Context(), topic.stream())
+	stream, err := js.Stream(t.Context(), kind.Stream())
 	if err != nil || stream.CachedInfo().Config.Storage != jetstream.FileStorage {
 		t.Errorf("%+v %v", stream.CachedInfo().Config, err)
 	}
-	if _, err := js.Stream(t.Context(), topic.stream()+"_file"); !errors.Is(err, jetstream.ErrStreamNotFound) {
+	if _, err := js.Stream(t.Context(), kind.Stream()+"_file"); !errors.Is(err, jetstream.ErrStreamNotFound) {
 		t.Errorf("the stream that tried the file: %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker/external"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 )
 
 // startLossy passes the requests of a JetStream domain to a NATS server. Of those of one kind it loses the first and the third, as NATS
@@ -57,9 +58,9 @@ func TestLostRequests(t *testing.T) {
 			open(t, Config{URL: s.url()}).Hold(page("r", "user-1", "a"), at(1, "x"))
 			eventually(t, "the entry of another node", func() bool { return d.count(presence.Joined, "user-1") == 1 })
 			var received topicRecorder
-			b.Subscribe(Pushes, nil, received.add)
+			b.Subscribe(topic.Pushes, nil, received.add)
 			eventually(t, "a message without an error", func() bool {
-				_, err := b.Publish(t.Context(), Pushes, "site", []byte("text"))
+				_, err := b.Publish(t.Context(), topic.Pushes, "site", []byte("text"))
 				return err == nil
 			})
 			eventually(t, "the message", func() bool { return slices.Contains(received.data(), "site text") })

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 )
 
 // violations is a logger of a NATS server. It keeps what the server refuses.
@@ -72,7 +73,7 @@ func TestDocumentedPermissions(t *testing.T) {
 	}
 	eventually(t, "that all is written", func() bool { return a.Stats().Queued+a.Stats().InFlight == 0 })
 	b := open(t, c)
-	fill(t, a, Pushes, 1<<20) // the stream grows
+	fill(t, a, topic.Pushes, 1<<20) // the stream grows
 	a.Hear(NodeSubjects+"a.request", func(m *nats.Msg) { _ = m.Respond([]byte("text")) })
 	eventually(t, "an answer of another node", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

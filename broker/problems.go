@@ -8,6 +8,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker/ack"
 	"github.com/heartbeatd/heartbeatd/broker/problem"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 )
 
 // problemAge is how long the error of a write is reported after it: a later write may work.
@@ -15,13 +16,13 @@ const problemAge = time.Minute
 
 // parts are the topics with the titles of their problems.
 var parts = []struct {
-	topic Topic
+	topic topic.Topic
 	problem.Part
 	title string
 }{
-	{Pushes, problem.Pushes, "Pushes and nudges"},
-	{Revocations, problem.Revocations, "Revocations"},
-	{Deposits, problem.Deposits, "Deposits"},
+	{topic.Pushes, problem.Pushes, "Pushes and nudges"},
+	{topic.Revocations, problem.Revocations, "Revocations"},
+	{topic.Deposits, problem.Deposits, "Deposits"},
 }
 
 // Problems returns the parts that do not work now: NATS (there is no connection), JetStream (it is not
@@ -38,7 +39,7 @@ func (b *Broker) Problems() []problem.Problem {
 		list = append(list, problem.OfPresence(err))
 	}
 	for _, part := range parts {
-		if err := b.topicErrors[part.topic.name].Within(problemAge); err != nil {
+		if err := b.topicErrors[part.topic.Name].Within(problemAge); err != nil {
 			list = append(list, part.Problem(part.title+" do not reach other nodes: "+err.Error(), problem.Remedy(err)))
 		} else if limit, err := b.sizeOf(part.topic).Refused(problemAge); err != nil {
 			text := fmt.Sprintf("%s: NATS keeps at most %d KiB of them, and may remove some before their time: %v", part.title, limit>>10, err)
@@ -62,11 +63,11 @@ func (b *Broker) address() string {
 }
 
 // noteTopic keeps the error with which a topic failed; nil: it works.
-func (b *Broker) noteTopic(t Topic, err error) {
+func (b *Broker) noteTopic(t topic.Topic, err error) {
 	if errors.Is(err, context.Canceled) || ack.IsWrongRevision(err) {
 		return // the caller has left, or expected another revision: the topic may work
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.topicErrors[t.name] = problem.Now(err)
+	b.topicErrors[t.Name] = problem.Now(err)
 }

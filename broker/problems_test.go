@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/heartbeatd/heartbeatd/broker/problem"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 )
 
 // waitProblems waits until the names of the broker's problems are these, and returns the problems.
@@ -65,12 +66,12 @@ func TestProblems(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "other", Subjects: []string{Revocations.allSubjects()}}); err != nil {
+		if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "other", Subjects: []string{topic.Revocations.AllSubjects()}}); err != nil {
 			t.Fatal(err)
 		}
 		b := open(t, Config{URL: s.url()})
-		for _, topic := range []Topic{Pushes, Revocations, Deposits} {
-			b.Subscribe(topic, nil, func(Message) {})
+		for _, kind := range []topic.Topic{topic.Pushes, topic.Revocations, topic.Deposits} {
+			b.Subscribe(kind, nil, func(Message) {})
 		}
 		waitProblems(t, b, "revocations")
 		if err := js.DeleteStream(t.Context(), "other"); err != nil {

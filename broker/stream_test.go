@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 )
 
 // TestOlderStream checks what happens to a stream that an older version has created with a shorter age: it
@@ -21,8 +23,8 @@ func TestOlderStream(t *testing.T) {
 		wantAge     time.Duration
 		warning     string
 	}{
-		"an account without limits":                    {nil, 0, Revocations.age, ""},
-		"an account that has only room for the stream": {nil, 20 << 20, Revocations.age, ""},
+		"an account without limits":                    {nil, 0, topic.Revocations.Age, ""},
+		"an account that has only room for the stream": {nil, 20 << 20, topic.Revocations.Age, ""},
 		"a user who may not update it": {
 			&server.Permissions{Publish: &server.SubjectPermission{Deny: []string{"$JS.API.STREAM.UPDATE.>"}}}, 0, age, "allow $JS.API.STREAM.UPDATE.heartbeatd_revoke",
 		},
@@ -39,15 +41,15 @@ func TestOlderStream(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{
-				Name: "heartbeatd_revoke", Subjects: []string{Revocations.allSubjects()}, Storage: jetstream.MemoryStorage, MaxBytes: size, MaxAge: age,
+				Name: "heartbeatd_revoke", Subjects: []string{topic.Revocations.AllSubjects()}, Storage: jetstream.MemoryStorage, MaxBytes: size, MaxAge: age,
 			}); err != nil {
 				t.Fatal(err)
 			}
 			var logged errorLog
 			b := open(t, Config{URL: "nats://new:p@" + address, Logger: slog.New(slog.NewTextHandler(&logged, nil))})
 			var received topicRecorder
-			b.Subscribe(Revocations, nil, received.add)
-			if _, err := b.Publish(t.Context(), Revocations, "s", []byte("x")); err != nil {
+			b.Subscribe(topic.Revocations, nil, received.add)
+			if _, err := b.Publish(t.Context(), topic.Revocations, "s", []byte("x")); err != nil {
 				t.Fatal(err)
 			}
 			eventually(t, "the message", func() bool { return len(received.data()) == 1 })

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 )
 
 // openSmall opens a broker that reads all topics, on a NATS server with so much memory.
@@ -20,8 +21,8 @@ func openSmall(t *testing.T, memory int64) (*natsServer, *Broker) {
 	t.Helper()
 	s := startNATSWithMemory(t, memory)
 	b := open(t, Config{URL: s.url()})
-	for _, topic := range []Topic{Pushes, Revocations, Deposits} {
-		b.Subscribe(topic, nil, func(Message) {})
+	for _, kind := range []topic.Topic{topic.Pushes, topic.Revocations, topic.Deposits} {
+		b.Subscribe(kind, nil, func(Message) {})
 	}
 	return s, b
 }
@@ -36,13 +37,13 @@ func startNATSWithMemory(t *testing.T, memory int64) *natsServer {
 }
 
 // storedIn returns the state of a topic's stream.
-func storedIn(t *testing.T, s *natsServer, topic Topic) *jetstream.StreamInfo {
+func storedIn(t *testing.T, s *natsServer, kind topic.Topic) *jetstream.StreamInfo {
 	t.Helper()
 	js, err := jetstream.New(connect(t, s.url()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	stream, err := js.Stream(t.Context(), topic.stream())
+	stream, err := js.Stream(t.Context(), kind.Stream())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,27 +58,27 @@ func TestSmallNATS(t *testing.T) {
 		t.Run(fmt.Sprint(memory>>20, " MiB"), func(t *testing.T) {
 			t.Parallel()
 			s, b := openSmall(t, memory)
-			for _, topic := range []Topic{Pushes, Revocations} {
-				if _, err := b.Publish(t.Context(), topic, "site", []byte("{}")); err != nil {
-					t.Errorf("%s: %v", topic.name, err)
+			for _, kind := range []topic.Topic{topic.Pushes, topic.Revocations} {
+				if _, err := b.Publish(t.Context(), kind, "site", []byte("{}")); err != nil {
+					t.Errorf("%s: %v", kind.Name, err)
 				}
 			}
-			if err := b.Replace(t.Context(), Deposits, "site", "key", []byte("{}"), inAnHour()); err != nil {
+			if err := b.Replace(t.Context(), topic.Deposits, "site", "key", []byte("{}"), inAnHour()); err != nil {
 				t.Errorf("a deposit: %v", err)
 			}
 			if first, err := b.Lease(t.Context(), "site", patience); err != nil || !first {
 				t.Errorf("a lease: %v, %v", first, err)
 			}
 			waitProblems(t, b, "")
-			fill(t, b, Pushes, memory)
-			if state := storedIn(t, s, Pushes).State; int64(state.Bytes) > memory/2 {
+			fill(t, b, topic.Pushes, memory)
+			if state := storedIn(t, s, topic.Pushes).State; int64(state.Bytes) > memory/2 {
 				t.Errorf("pushes have %d bytes", state.Bytes)
 			}
 			waitProblems(t, b, "pushes")
 			_, changes := watch(t, b, "site")
 			b.Hold(page("r", "user-1", "a"), at(1, "x"))
 			eventually(t, "presence", func() bool { return changes.count(presence.Joined, "user-1") == 1 })
-			if _, err := b.Publish(t.Context(), Revocations, "site", []byte("{}")); err != nil {
+			if _, err := b.Publish(t.Context(), topic.Revocations, "site", []byte("{}")); err != nil {
 				t.Errorf("a revocation: %v", err)
 			}
 		})
@@ -86,11 +87,11 @@ func TestSmallNATS(t *testing.T) {
 
 // fill publishes as many bytes, also over the budget. It publishes a message again that NATS has not
 // stored in time, as on a busy machine.
-func fill(t *testing.T, b *Broker, topic Topic, size int64) {
+func fill(t *testing.T, b *Broker, kind topic.Topic, size int64) {
 	t.Helper()
 	data := bytes.Repeat([]byte("x"), MaxMessage)
 	for n := int64(0); n < size; {
-		_, err := b.PublishOverBudget(t.Context(), topic, "site", data)
+		_, err := b.PublishOverBudget(t.Context(), kind, "site", data)
 		if err == nil {
 			n += MaxMessage
 		} else if !errors.Is(err, context.DeadlineExceeded) {
@@ -105,20 +106,20 @@ func fill(t *testing.T, b *Broker, topic Topic, size int64) {
 func TestStreamGrows(t *testing.T) {
 	t.Parallel()
 	s, b := openSmall(t, 0)
-	topic := Pushes
-	topic.bytes = 4 << 20
-	if _, err := b.Publish(t.Context(), topic, "site", []byte("first")); err != nil {
+	kind := topic.Pushes
+	kind.Bytes = 4 << 20
+	if _, err := b.Publish(t.Context(), kind, "site", []byte("first")); err != nil {
 		t.Fatal(err)
 	}
-	if info := storedIn(t, s, topic); info.Config.MaxBytes != firstBytes {
+	if info := storedIn(t, s, kind); info.Config.MaxBytes != firstBytes {
 		t.Errorf("an empty stream reserves %d bytes", info.Config.MaxBytes)
 	}
-	fill(t, b, topic, 3<<20)
-	if info := storedIn(t, s, topic); info.State.FirstSeq != 1 || info.State.Bytes < 3<<20 {
+	fill(t, b, kind, 3<<20)
+	if info := storedIn(t, s, kind); info.State.FirstSeq != 1 || info.State.Bytes < 3<<20 {
 		t.Errorf("the first message is %d, of %d bytes and at most %d", info.State.FirstSeq, info.State.Bytes, info.Config.MaxBytes)
 	}
-	fill(t, b, topic, 3<<20)
-	if info := storedIn(t, s, topic); info.Config.MaxBytes != topic.bytes {
+	fill(t, b, kind, 3<<20)
+	if info := storedIn(t, s, kind); info.Config.MaxBytes != kind.Bytes {
 		t.Errorf("the limit is %d bytes", info.Config.MaxBytes)
 	}
 	waitProblems(t, b, "")
@@ -129,9 +130,9 @@ func TestStreamGrows(t *testing.T) {
 func TestNodesGrowStream(t *testing.T) {
 	t.Parallel()
 	s, one := openSmall(t, 1<<50)
-	topic := Pushes
-	topic.bytes = 1 << 45
-	if _, err := one.Publish(t.Context(), Pushes, "site", []byte("{}")); err != nil {
+	kind := topic.Pushes
+	kind.Bytes = 1 << 45
+	if _, err := one.Publish(t.Context(), topic.Pushes, "site", []byte("{}")); err != nil {
 		t.Fatal(err)
 	}
 	nodes := []*Broker{one, open(t, Config{URL: s.url()}), open(t, Config{URL: s.url()}), open(t, Config{URL: s.url()})}
@@ -140,17 +141,17 @@ func TestNodesGrowStream(t *testing.T) {
 		l, _ := b.current()
 		growing.Go(func() {
 			for range 20 {
-				b.makeRoom(t.Context(), topic, l, topic.bytes)()
+				b.makeRoom(t.Context(), kind, l, kind.Bytes)()
 			}
 		})
 	}
 	growing.Wait()
-	if limit := storedIn(t, s, Pushes).Config.MaxBytes; limit < 1<<20 {
+	if limit := storedIn(t, s, topic.Pushes).Config.MaxBytes; limit < 1<<20 {
 		t.Errorf("the limit is %d bytes", limit)
 	}
 	var want int64
-	for _, topic := range []Topic{Pushes, Revocations, Deposits} {
-		if config := storedIn(t, s, topic).Config; config.Storage == jetstream.MemoryStorage {
+	for _, kind := range []topic.Topic{topic.Pushes, topic.Revocations, topic.Deposits} {
+		if config := storedIn(t, s, kind).Config; config.Storage == jetstream.MemoryStorage {
 			want += config.MaxBytes
 		}
 	}
@@ -171,20 +172,20 @@ func TestNodesFillNewStream(t *testing.T) {
 	s, one := openSmall(t, 0)
 	nodes := []*Broker{one, open(t, Config{URL: s.url()}), open(t, Config{URL: s.url()})}
 	for try := range 10 {
-		topic := Pushes
-		topic.name, topic.bytes = fmt.Sprint("test", try), 16<<20
+		kind := topic.Pushes
+		kind.Name, kind.Bytes = fmt.Sprint("test", try), 16<<20
 		var senders sync.WaitGroup
 		for i := range 9 {
-			senders.Go(func() { fill(t, nodes[i%3], topic, 2*MaxMessage) })
+			senders.Go(func() { fill(t, nodes[i%3], kind, 2*MaxMessage) })
 		}
 		senders.Wait()
 		if slices.ContainsFunc(nodes, func(b *Broker) bool {
-			_, err := b.sizeOf(topic).Refused(time.Hour)
+			_, err := b.sizeOf(kind).Refused(time.Hour)
 			return errors.Is(err, context.DeadlineExceeded)
 		}) {
 			continue
 		}
-		if info := storedIn(t, s, topic); info.State.FirstSeq != 1 {
+		if info := storedIn(t, s, kind); info.State.FirstSeq != 1 {
 			t.Errorf("the first message is %d, of %d bytes and at most %d", info.State.FirstSeq, info.State.Bytes, info.Config.MaxBytes)
 		}
 		return
@@ -196,14 +197,14 @@ func TestNodesFillNewStream(t *testing.T) {
 func TestGrowthOutlivesCaller(t *testing.T) {
 	t.Parallel()
 	s, b := openSmall(t, 0)
-	if _, err := b.Publish(t.Context(), Pushes, "site", []byte("{}")); err != nil {
+	if _, err := b.Publish(t.Context(), topic.Pushes, "site", []byte("{}")); err != nil {
 		t.Fatal(err)
 	}
 	l, _ := b.current()
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	b.makeRoom(gone, Pushes, l, firstBytes)()
-	if limit := storedIn(t, s, Pushes).Config.MaxBytes; limit <= firstBytes {
+	b.makeRoom(gone, topic.Pushes, l, firstBytes)()
+	if limit := storedIn(t, s, topic.Pushes).Config.MaxBytes; limit <= firstBytes {
 		t.Errorf("the limit is %d bytes", limit)
 	}
 }
@@ -217,39 +218,39 @@ func TestEpochOfFullStream(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := startNATSWithMemory(t, memory)
-			topic := Topic{name: "test", age: PushAge, bytes: maxBytes}
+			kind := topic.Topic{Name: "test", Age: topic.PushAge, Bytes: maxBytes}
 			nodes := []*Broker{open(t, Config{URL: s.url()}), open(t, Config{URL: s.url()})}
 			heard := make([]topicRecorder, len(nodes))
 			for i, b := range nodes {
-				b.Subscribe(topic, nil, heard[i].add)
+				b.Subscribe(kind, nil, heard[i].add)
 			}
-			before, err := nodes[0].Publish(t.Context(), topic, "site", []byte("first"))
+			before, err := nodes[0].Publish(t.Context(), kind, "site", []byte("first"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, b := range nodes {
-				eventually(t, "the first message", func() bool { return b.lastReceived(topic).Cursor == before })
+				eventually(t, "the first message", func() bool { return b.lastReceived(kind).Cursor == before })
 			}
 			var senders sync.WaitGroup
 			for i := range 4 {
-				senders.Go(func() { fill(t, nodes[i%2], topic, maxBytes) })
+				senders.Go(func() { fill(t, nodes[i%2], kind, maxBytes) })
 			}
 			senders.Wait()
-			if info := storedIn(t, s, topic); info.State.FirstSeq == 1 || info.Config.MaxBytes > maxBytes {
+			if info := storedIn(t, s, kind); info.State.FirstSeq == 1 || info.Config.MaxBytes > maxBytes {
 				t.Errorf("NATS has removed no message of %d bytes, at most %d", info.State.Bytes, info.Config.MaxBytes)
 			}
-			last, err := nodes[1].Publish(t.Context(), topic, "site", []byte("last"))
+			last, err := nodes[1].Publish(t.Context(), kind, "site", []byte("last"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			for i, b := range nodes {
-				eventually(t, "the last message", func() bool { return b.lastReceived(topic).Cursor.Seq >= last.Seq })
+				eventually(t, "the last message", func() bool { return b.lastReceived(kind).Cursor.Seq >= last.Seq })
 				if got := heard[i].last(); got.Epoch != before.Epoch {
 					t.Errorf("the epoch was %q and is %q", before.Epoch, got.Epoch)
 				}
 			}
 			later := open(t, Config{URL: s.url()})
-			if at, err := later.Last(t.Context(), topic); err != nil || at.Epoch != before.Epoch {
+			if at, err := later.Last(t.Context(), kind); err != nil || at.Epoch != before.Epoch {
 				t.Errorf("the epoch was %q, and a node that starts later has %q, %v", before.Epoch, at.Epoch, err)
 			}
 		})
@@ -261,15 +262,15 @@ func TestEpochOfFullStream(t *testing.T) {
 func TestRemovedEpoch(t *testing.T) {
 	t.Parallel()
 	s, b := openSmall(t, 0)
-	cursor, err := b.Publish(t.Context(), Pushes, "site", []byte("{}"))
+	cursor, err := b.Publish(t.Context(), topic.Pushes, "site", []byte("{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the message", func() bool { return b.lastReceived(Pushes).Cursor == cursor })
+	eventually(t, "the message", func() bool { return b.lastReceived(topic.Pushes).Cursor == cursor })
 	l, _ := b.current()
 	epoch := func() string {
 		t.Helper()
-		_, tip, err := b.stream(t.Context(), Pushes, l, false)
+		_, tip, err := b.stream(t.Context(), topic.Pushes, l, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -279,11 +280,11 @@ func TestRemovedEpoch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stream, err := js.Stream(t.Context(), Pushes.stream())
+	stream, err := js.Stream(t.Context(), topic.Pushes.Stream())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := stream.Purge(t.Context(), jetstream.WithPurgeSubject(Pushes.epochSubject())); err != nil {
+	if err := stream.Purge(t.Context(), jetstream.WithPurgeSubject(topic.Pushes.EpochSubject())); err != nil {
 		t.Fatal(err)
 	}
 	if got := epoch(); got != cursor.Epoch {
@@ -297,7 +298,7 @@ func TestRemovedEpoch(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range cursor.Seq + 2 {
-		if _, err := js.Publish(t.Context(), Pushes.subject("site"), []byte("{}")); err != nil {
+		if _, err := js.Publish(t.Context(), topic.Pushes.Subject("site"), []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
 	}

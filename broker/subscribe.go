@@ -11,6 +11,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker/health"
 	"github.com/heartbeatd/heartbeatd/broker/leader"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 )
 
 // topicHeartbeat is the time between two signs of life of NATS when a topic has no messages. If two are missing, as
@@ -24,10 +25,10 @@ const topicHeartbeat = 2 * time.Second
 // Each time it has subscribed, and before it calls fn, it calls subscribed, if that is not
 // nil, with the sequence number of the first message that is still stored and the cursor of the
 // last one. fn also receives the messages up to that cursor that it has not received yet.
-func (b *Broker) Subscribe(t Topic, subscribed func(first uint64, last Cursor), fn func(Message)) {
+func (b *Broker) Subscribe(t topic.Topic, subscribed func(first uint64, last topic.Cursor), fn func(Message)) {
 	t = b.in(t)
 	b.wg.Go(func() {
-		var at Cursor
+		var at topic.Cursor
 		failures := 0
 		for {
 			l, replaced := b.awaitLink()
@@ -40,7 +41,7 @@ func (b *Broker) Subscribe(t Topic, subscribed func(first uint64, last Cursor), 
 				failures = 0
 			}
 			if err != nil && b.ctx.Err() == nil {
-				b.logLimited("a topic cannot be read, trying again", "topic", t.name, "error", err)
+				b.logLimited("a topic cannot be read, trying again", "topic", t.Name, "error", err)
 				b.awaitRetry(replaced, health.BackOff(failures))
 				failures++
 			}
@@ -49,14 +50,14 @@ func (b *Broker) Subscribe(t Topic, subscribed func(first uint64, last Cursor), 
 }
 
 // consume reads a topic through one link, after at.
-func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor, subscribed func(first uint64, last Cursor), fn func(Message)) error {
+func (b *Broker) consume(l *link, replaced <-chan struct{}, t topic.Topic, at *topic.Cursor, subscribed func(first uint64, last topic.Cursor), fn func(Message)) error {
 	start, cancel := context.WithTimeout(b.ctx, bindWait)
 	defer cancel()
 	stream, tip, err := b.stream(start, t, l, false)
 	if err != nil {
 		return err
 	}
-	*at = at.in(tip.Epoch, tip.Seq)
+	*at = at.In(tip.Epoch, tip.Seq)
 	if subscribed != nil {
 		subscribed(stream.CachedInfo().State.FirstSeq, tip)
 	}
@@ -72,14 +73,14 @@ func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor,
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		meta, err := m.Metadata()
-		site, known := t.site(m.Subject())
+		site, known := t.Site(m.Subject())
 		if c.isOver() || err != nil || meta.Sequence.Stream <= at.Seq {
 			return
 		}
 		at.Seq = meta.Sequence.Stream
 		c.seen.Store(at.Seq)
 		message := Message{Cursor: *at, Stored: meta.Timestamp}
-		if b.note(t, message, stored(m.Subject(), m.Data()), m.Subject() == t.epochSubject()) {
+		if b.note(t, message, topic.Stored(m.Subject(), m.Data()), m.Subject() == t.EpochSubject()) {
 			signal(c.epochDue, struct{}{})
 		}
 		if known {
@@ -103,23 +104,23 @@ func (b *Broker) consume(l *link, replaced <-chan struct{}, t Topic, at *Cursor,
 }
 
 // note takes a message of n bytes that this node has received. It reports whether the epoch should be written again.
-func (b *Broker) note(t Topic, m Message, n int64, isEpoch bool) bool {
+func (b *Broker) note(t topic.Topic, m Message, n int64, isEpoch bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.received[t.name] = m
+	b.received[t.Name] = m
 	return b.sizeOf(t).Received(n, isEpoch)
 }
 
 // lastReceived returns the last message of a topic that this node has received, without its data.
-func (b *Broker) lastReceived(t Topic) Message {
+func (b *Broker) lastReceived(t topic.Topic) Message {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.received[t.name]
+	return b.received[t.Name]
 }
 
 // consumption is a topic that is being read through a link.
 type consumption struct {
-	topic    Topic
+	topic    topic.Topic
 	link     *link
 	replaced <-chan struct{} // closed when the link is replaced
 	epoch    string          // of the stream

@@ -11,6 +11,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/bucket"
 	"github.com/heartbeatd/heartbeatd/broker/embedded"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 )
 
 // logins are an observer of all sites and one of the site "site".
@@ -69,7 +70,7 @@ func TestObserveBySubscribing(t *testing.T) {
 func TestObserversCannotWrite(t *testing.T) {
 	t.Parallel()
 	b, addr := openWithObservers(t, time.Hour)
-	b.Subscribe(Pushes, nil, func(Message) {})
+	b.Subscribe(topic.Pushes, nil, func(Message) {})
 	k := page("r", "user-1", "a")
 	b.Hold(k, at(1, "x"))
 	waitWritten(t, b)

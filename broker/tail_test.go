@@ -4,6 +4,8 @@ import (
 	"os"
 	"slices"
 	"testing"
+
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 )
 
 // TestLostTail restarts NATS with a store that lacks the last messages, as after a loss of power. Others get their numbers. The stream
@@ -22,7 +24,7 @@ func TestLostTail(t *testing.T) {
 					t.Log("heard:", heard.data())
 				}
 			}()
-			b.Subscribe(Revocations, nil, heard.add)
+			b.Subscribe(topic.Revocations, nil, heard.add)
 			revoke(t, b, "stored")
 			p.cut()
 			s.stop()
@@ -33,10 +35,10 @@ func TestLostTail(t *testing.T) {
 			s.start()
 			p.restore()
 			waitReady(t, b, true)
-			revokes := func(b *Broker, data string) (at Cursor) {
+			revokes := func(b *Broker, data string) (at topic.Cursor) {
 				eventually(t, "the publication of "+data, func() (done bool) {
 					var err error
-					at, err = b.Publish(t.Context(), Revocations, "s", []byte(data))
+					at, err = b.Publish(t.Context(), topic.Revocations, "s", []byte(data))
 					return err == nil
 				})
 				return at

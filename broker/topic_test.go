@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 )
 
 // topicRecorder records the messages of a topic.
@@ -35,26 +37,26 @@ func (r *topicRecorder) data() (list []string) {
 func TestTopics(t *testing.T) {
 	b := open(t, Config{})
 	var early, late, other topicRecorder
-	b.Subscribe(Pushes, nil, early.add)
-	b.Subscribe(Revocations, nil, other.add)
+	b.Subscribe(topic.Pushes, nil, early.add)
+	b.Subscribe(topic.Revocations, nil, other.add)
 	var want []string
 	for i := range 20 {
 		site := fmt.Sprintf("site.%d", i%2)
-		c, err := b.Publish(t.Context(), Pushes, site, fmt.Appendf(nil, "message %d", i))
+		c, err := b.Publish(t.Context(), topic.Pushes, site, fmt.Appendf(nil, "message %d", i))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if back, err := ParseCursor(c.String()); err != nil || back != c || c.Seq != uint64(i+2) {
+		if back, err := topic.ParseCursor(c.String()); err != nil || back != c || c.Seq != uint64(i+2) {
 			t.Errorf("message %d has the cursor %v, parsed as %v, %v", i, c, back, err)
 		}
 		want = append(want, fmt.Sprintf("%s message %d", site, i))
 	}
-	b.Subscribe(Pushes, nil, late.add) // receives the stored messages too
+	b.Subscribe(topic.Pushes, nil, late.add) // receives the stored messages too
 	eventually(t, "all messages", func() bool { return slices.Equal(early.data(), want) && slices.Equal(late.data(), want) })
 	if got := other.data(); len(got) != 0 {
 		t.Errorf("messages of another topic: %v", got)
 	}
-	if _, err := b.Publish(t.Context(), Pushes, "x", make([]byte, MaxMessage+1)); err == nil || !strings.Contains(err.Error(), "at most") {
+	if _, err := b.Publish(t.Context(), topic.Pushes, "x", make([]byte, MaxMessage+1)); err == nil || !strings.Contains(err.Error(), "at most") {
 		t.Errorf("Publish of a message that is too large: %v", err)
 	}
 }
@@ -62,7 +64,7 @@ func TestTopics(t *testing.T) {
 func TestParseCursor(t *testing.T) {
 	for _, bad := range []string{"", "-", "a", "-1", "a-", "a-x", "a--1"} {
 		t.Run(bad, func(t *testing.T) {
-			if c, err := ParseCursor(bad); err == nil {
+			if c, err := topic.ParseCursor(bad); err == nil {
 				t.Errorf("parsed as %v", c)
 			}
 		})
@@ -75,21 +77,21 @@ func TestTopicAfterNATSRestart(t *testing.T) {
 	server := startNATS(t)
 	b := open(t, Config{URL: server.url()})
 	var received topicRecorder
-	b.Subscribe(Pushes, nil, received.add)
-	first, err := b.Publish(t.Context(), Pushes, "s", []byte("before"))
+	b.Subscribe(topic.Pushes, nil, received.add)
+	first, err := b.Publish(t.Context(), topic.Pushes, "s", []byte("before"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the first message", func() bool { return len(received.data()) == 1 })
 	server.stop()
 	eventually(t, "an error of Publish", func() bool {
-		_, err := b.Publish(t.Context(), Pushes, "s", []byte("lost"))
+		_, err := b.Publish(t.Context(), topic.Pushes, "s", []byte("lost"))
 		return err != nil
 	})
 	server.start()
-	var second Cursor
+	var second topic.Cursor
 	eventually(t, "Publish without an error", func() bool {
-		second, err = b.Publish(t.Context(), Pushes, "s", []byte("after"))
+		second, err = b.Publish(t.Context(), topic.Pushes, "s", []byte("after"))
 		return err == nil
 	})
 	eventually(t, "the message after the restart", func() bool { return slices.Contains(received.data(), "s after") })
@@ -103,9 +105,9 @@ func TestTopicAfterNATSRestart(t *testing.T) {
 func TestTopicAfterStreamWasDeleted(t *testing.T) {
 	server := startNATS(t)
 	one, two := open(t, Config{URL: server.url()}), open(t, Config{URL: server.url()})
-	publish := func(b *Broker) Cursor {
+	publish := func(b *Broker) topic.Cursor {
 		t.Helper()
-		c, err := b.Publish(t.Context(), Pushes, "s", []byte("x"))
+		c, err := b.Publish(t.Context(), topic.Pushes, "s", []byte("x"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,15 +132,15 @@ func TestSubscribedCursor(t *testing.T) {
 	server := startNATS(t)
 	b := open(t, Config{URL: server.url()})
 	var mu sync.Mutex
-	var cursors []Cursor
+	var cursors []topic.Cursor
 	subscribe := func() {
-		b.Subscribe(Pushes, func(_ uint64, c Cursor) {
+		b.Subscribe(topic.Pushes, func(_ uint64, c topic.Cursor) {
 			mu.Lock()
 			defer mu.Unlock()
 			cursors = append(cursors, c)
 		}, func(Message) {})
 	}
-	reported := func(n int) []Cursor {
+	reported := func(n int) []topic.Cursor {
 		t.Helper()
 		eventually(t, fmt.Sprint(n, " calls of subscribed"), func() bool {
 			mu.Lock()
@@ -153,7 +155,7 @@ func TestSubscribedCursor(t *testing.T) {
 	if got := reported(1)[0]; got.Epoch == "" || got.Seq != 1 {
 		t.Errorf("cursor of an empty stream: %v", got)
 	}
-	published, err := b.Publish(t.Context(), Pushes, "s", []byte("x"))
+	published, err := b.Publish(t.Context(), topic.Pushes, "s", []byte("x"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,19 +175,19 @@ func TestSubscribedCursor(t *testing.T) {
 
 func TestCursorInAnotherStream(t *testing.T) {
 	for _, c := range []struct {
-		at    Cursor
+		at    topic.Cursor
 		epoch string
 		last  uint64
-		want  Cursor
+		want  topic.Cursor
 	}{
-		{Cursor{}, "a", 7, Cursor{"a", 0}},
-		{Cursor{"a", 5}, "a", 7, Cursor{"a", 5}},
-		{Cursor{"a", 5}, "a", 5, Cursor{"a", 5}},
-		{Cursor{"a", 5}, "b", 7, Cursor{"b", 0}},
-		{Cursor{"a", 5}, "a", 4, Cursor{"a", 0}}, // the file of the stream was not written to the end
+		{topic.Cursor{}, "a", 7, topic.Cursor{Epoch: "a", Seq: 0}},
+		{topic.Cursor{Epoch: "a", Seq: 5}, "a", 7, topic.Cursor{Epoch: "a", Seq: 5}},
+		{topic.Cursor{Epoch: "a", Seq: 5}, "a", 5, topic.Cursor{Epoch: "a", Seq: 5}},
+		{topic.Cursor{Epoch: "a", Seq: 5}, "b", 7, topic.Cursor{Epoch: "b", Seq: 0}},
+		{topic.Cursor{Epoch: "a", Seq: 5}, "a", 4, topic.Cursor{Epoch: "a", Seq: 0}}, // the file of the stream was not written to the end
 	} {
 		t.Run(fmt.Sprintf("%v in %s-%d", c.at, c.epoch, c.last), func(t *testing.T) {
-			if got := c.at.in(c.epoch, c.last); got != c.want {
+			if got := c.at.In(c.epoch, c.last); got != c.want {
 				t.Errorf("%v, want %v", got, c.want)
 			}
 		})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/server/deposit"
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/message"
@@ -40,7 +41,7 @@ type depositor struct {
 
 // subscribed is called with the stream's position before its messages are received. A
 // stream with another epoch is a new one, which may lack deposits that this node has.
-func (d *depositor) subscribed(_ uint64, tip broker.Cursor) {
+func (d *depositor) subscribed(_ uint64, tip topic.Cursor) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.epoch != "" && d.epoch != tip.Epoch {
@@ -129,7 +130,7 @@ func (d *depositor) restore(stop <-chan struct{}, outdated bool) error {
 		}
 		b, err := c.Message.Encode()
 		if err == nil {
-			err = d.broker.Restore(context.Background(), broker.Deposits, c.Site, c.Message.Key(), b, time.UnixMilli(c.Message.KeepMS), c.Over)
+			err = d.broker.Restore(context.Background(), topic.Deposits, c.Site, c.Message.Key(), b, time.UnixMilli(c.Message.KeepMS), c.Over)
 		}
 		if err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/internal/nodetest"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
@@ -73,7 +74,7 @@ func TestUnknownSiteIsNotTold(t *testing.T) {
 func TestInvalidMessages(t *testing.T) {
 	n := newNode(t)
 	s := n.page(t, 1).socket(t)
-	at := broker.Cursor{Epoch: n.replay.kept.Cursor.Epoch, Seq: 100}
+	at := topic.Cursor{Epoch: n.replay.kept.Cursor.Epoch, Seq: 100}
 	for _, data := range []string{
 		`{"kind":"push","to":{"all":true}}`, `{"kind":"push","to":{"all":true},"data":`, `{"kind":"push","data":1}`,
 		`{"kind":"push","to":{"all":true,"user":1},"data":1}`, `{"kind":"nudge","to":{"all":true},"spread_ms":-1}`, `null`, `[]`, ``,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/clock"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 )
 
 // blockingLog is a log that blocks at the warning about an invalid message, until release is closed.
@@ -113,10 +114,10 @@ func TestPageOfNodeWithWrongClock(t *testing.T) {
 	n := newNodeOn(t, broker.Config{TTL: time.Minute, URL: "nats://" + freeAddress(t)})
 	r := n.page(t, 2).read(t, "websocket", "")
 	n.replay.here = func(at time.Time) time.Time { return at.Add(time.Hour) }
-	n.replay.subscribed(1, broker.Cursor{Epoch: "e"})
+	n.replay.subscribed(1, topic.Cursor{Epoch: "e"})
 	for i, age := range []time.Duration{time.Minute, 0} {
 		n.replay.receive(broker.Message{
-			Site: demoSite, Cursor: broker.Cursor{Epoch: "e", Seq: uint64(i + 1)}, Stored: time.Now().Add(-time.Hour - age),
+			Site: demoSite, Cursor: topic.Cursor{Epoch: "e", Seq: uint64(i + 1)}, Stored: time.Now().Add(-time.Hour - age),
 			Data: fmt.Appendf(nil, `{"kind":"push","to":{"all":true},"data":"%v ago"}`, age),
 		})
 	}

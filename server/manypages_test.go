@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
@@ -64,7 +64,7 @@ func TestWorkWithManyPages(t *testing.T) {
 		"a push to a user": func(n *node, st *site) {
 			n.replay.mu.Lock()
 			defer n.replay.mu.Unlock()
-			n.replay.send(st, message.Target{User: 7}, nil, broker.Cursor{})
+			n.replay.send(st, message.Target{User: 7}, nil, topic.Cursor{})
 		},
 	}
 	used := map[string][]uint64{}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 )
 
 // reader is a page's link over one transport. It reads the pushes.
@@ -242,9 +243,9 @@ func TestBacklog(t *testing.T) {
 	n.subscribed(t)
 	m := n.replay
 	receive := func(epoch string, seq uint64) {
-		m.receive(broker.Message{Site: demoSite, Cursor: broker.Cursor{Epoch: epoch, Seq: seq}, Stored: time.Now(), Data: fmt.Appendf(nil, `{"kind":"push","to":{"all":true},"data":"%s-%d"}`, epoch, seq)})
+		m.receive(broker.Message{Site: demoSite, Cursor: topic.Cursor{Epoch: epoch, Seq: seq}, Stored: time.Now(), Data: fmt.Appendf(nil, `{"kind":"push","to":{"all":true},"data":"%s-%d"}`, epoch, seq)})
 	}
-	m.subscribed(1, broker.Cursor{Epoch: "e", Seq: 4})
+	m.subscribed(1, topic.Cursor{Epoch: "e", Seq: 4})
 	receive("e", 1)
 	receive("e", 2)
 	readers := map[string]*reader{}
@@ -265,7 +266,7 @@ func TestBacklog(t *testing.T) {
 			t.Errorf("after %q: got %s, want %s", after, got, want)
 		}
 	}
-	m.subscribed(1, broker.Cursor{Epoch: "g"}) // a new stream begins at 1
+	m.subscribed(1, topic.Cursor{Epoch: "g"}) // a new stream begins at 1
 	receive("g", 1)
 	for after, r := range readers {
 		if got := r.until(`"g-1"`, ""); len(got) != 1 {

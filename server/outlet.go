@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/server/room"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -14,11 +14,11 @@ import (
 type outlet struct {
 	mu          sync.Mutex // guards the following fields
 	out         *transport.Outbox
-	dates       bool          // the page understands dates in presence frames
-	stale       []*room.Room  // rooms of which a frame did not fit: the page needs their snapshots
-	subscribing bool          // the replay buffer will send the pushes that the page missed
-	pushed      broker.Cursor // of the last push that the page was sent
-	opened      time.Time     // pushes that NATS stored before are not for the page
+	dates       bool         // the page understands dates in presence frames
+	stale       []*room.Room // rooms of which a frame did not fit: the page needs their snapshots
+	subscribing bool         // the replay buffer will send the pushes that the page missed
+	pushed      topic.Cursor // of the last push that the page was sent
+	opened      time.Time    // pushes that NATS stored before are not for the page
 }
 
 // attach gives the outlet a connection, and returns the one that it had. dates is what the hello
@@ -114,10 +114,10 @@ func (o *outlet) offer(frame []byte) bool {
 
 // Deliver implements room.Listener. It leaves out a push that the page was sent before,
 // one that the replay buffer will send it, and one that is older than the page.
-func (o *outlet) Deliver(frame []byte, at broker.Cursor, stored time.Time) {
+func (o *outlet) Deliver(frame []byte, at topic.Cursor, stored time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	push := at != broker.Cursor{}
+	push := at != topic.Cursor{}
 	sent := o.subscribing || at.Epoch == o.pushed.Epoch && at.Seq <= o.pushed.Seq
 	if o.out != nil && !(push && (sent || stored.Before(o.opened))) {
 		o.out.Send(frame)
@@ -126,7 +126,7 @@ func (o *outlet) Deliver(frame []byte, at broker.Cursor, stored time.Time) {
 
 // subscribed notes that the page has been sent the pushes up to a cursor: Deliver sends
 // it those that follow, and that NATS has stored since a time of this machine's clock.
-func (o *outlet) subscribed(upTo broker.Cursor, opened time.Time) {
+func (o *outlet) subscribed(upTo topic.Cursor, opened time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.subscribing, o.pushed, o.opened = false, upTo, opened
@@ -135,7 +135,7 @@ func (o *outlet) subscribed(upTo broker.Cursor, opened time.Time) {
 // tellCursor sends a page the frame with the cursor of this node, unless it does not fit, or the page
 // has not been sent all pushes up to there, or more. While the last message is older than the page, the page
 // keeps its own cursor, which says when it opened.
-func (o *outlet) tellCursor(frame []byte, at broker.Cursor, stored time.Time) {
+func (o *outlet) tellCursor(frame []byte, at topic.Cursor, stored time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.out != nil && !o.subscribing && (o.pushed.Epoch != at.Epoch || o.pushed.Seq <= at.Seq) && !stored.Before(o.opened) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/metrics"
 	"github.com/heartbeatd/heartbeatd/server/replay"
@@ -34,7 +35,7 @@ type replayBuffer struct {
 
 // subscribed takes the numbers of the first and the last message of the stream, before they are
 // received.
-func (b *replayBuffer) subscribed(first uint64, tip broker.Cursor) {
+func (b *replayBuffer) subscribed(first uint64, tip topic.Cursor) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.tellMissed(b.kept.Subscribed(first, tip), time.Now())
@@ -42,8 +43,8 @@ func (b *replayBuffer) subscribed(first uint64, tip broker.Cursor) {
 
 // tellMissed tells the pages of this node that they may have missed pushes up to a position, if
 // it is not zero, which NATS stored before a time. It is called with b.mu held.
-func (b *replayBuffer) tellMissed(upTo broker.Cursor, stored time.Time) {
-	if upTo == (broker.Cursor{}) {
+func (b *replayBuffer) tellMissed(upTo topic.Cursor, stored time.Time) {
+	if upTo == (topic.Cursor{}) {
 		return
 	}
 	frame := replay.MissedFrame(upTo)
@@ -98,14 +99,14 @@ func (b *replayBuffer) deliver(st *site, m broker.Message, msg message.Message) 
 		b.send(st, msg.To, frame, m.Cursor)
 		b.metrics.Delivered(metrics.Push, time.Since(began))
 	case msg.Kind == message.Nudge:
-		b.send(st, msg.To, room.NudgeFrame(msg.SpreadMS, msg.Paced), broker.Cursor{})
+		b.send(st, msg.To, room.NudgeFrame(msg.SpreadMS, msg.Paced), topic.Cursor{})
 		b.metrics.Delivered(metrics.Nudge, time.Since(began))
 	}
 }
 
 // send sends the frame of the last message to the sessions of this node that it is for. It is called with b.mu
 // held. No other lock is held while it goes to users, so pages come and go meanwhile.
-func (b *replayBuffer) send(st *site, to message.Target, frame []byte, at broker.Cursor) {
+func (b *replayBuffer) send(st *site, to message.Target, frame []byte, at topic.Cursor) {
 	if to.Room != "" {
 		if r := st.rooms.Room(to.Room); r != nil {
 			r.Deliver(frame, at, b.stored)

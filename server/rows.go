@@ -10,6 +10,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/budget"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/pushtransport"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
@@ -67,10 +68,10 @@ func publishCall(ctx context.Context, b *broker.Broker, siteID string, m message
 		return err
 	}
 	if m.Kind == message.Renewed {
-		_, err = b.PublishOverBudget(ctx, broker.Pushes, siteID, data)
+		_, err = b.PublishOverBudget(ctx, topic.Pushes, siteID, data)
 		return err
 	}
-	if _, err = b.Publish(ctx, broker.Pushes, siteID, data); errors.As(err, new(*budget.Error)) {
+	if _, err = b.Publish(ctx, topic.Pushes, siteID, data); errors.As(err, new(*budget.Error)) {
 		return nil
 	}
 	return err

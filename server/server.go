@@ -54,6 +54,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/server/admin"
 	"github.com/heartbeatd/heartbeatd/server/balance"
 	"github.com/heartbeatd/heartbeatd/server/clocks"
@@ -202,7 +203,7 @@ func New(c Config) (*Server, error) {
 	s.refusals.First, s.refusals.Logger, s.refusals.Metrics = s.sites.firstID, c.Logger, s.metrics
 	s.tickets.Keys, s.tickets.Network = s.sites.keys, s.sites.network
 	s.replay = &replayBuffer{sessions: s.sessions, site: s.sites.get, log: c.Logger, wakeRows: rows.wake, wakeSync: tables.wake, now: c.Broker.Now, here: c.Broker.Here, metrics: s.metrics}
-	c.Broker.Subscribe(broker.Pushes, s.replay.subscribed, s.replay.receive)
+	c.Broker.Subscribe(topic.Pushes, s.replay.subscribed, s.replay.receive)
 	s.revocations = &revocation.Reader{Tickets: &s.tickets, Broker: c.Broker, Log: c.Logger, Apply: s.applyRevocation}
 	s.revocations.Start()
 	s.stopped.Go(func() { s.revocations.Restore(s.stop) })
@@ -210,7 +211,7 @@ func New(c Config) (*Server, error) {
 	s.sessions.retry = s.balancer.Retry
 	s.stopped.Go(s.balancer.Run)
 	depositor := &depositor{store: &s.deposits, sites: s.sites, sessions: s.sessions, broker: c.Broker, log: c.Logger, lost: make(chan struct{}, 1), outdated: make(chan struct{}, 1)}
-	c.Broker.Subscribe(broker.Deposits, depositor.subscribed, depositor.receive)
+	c.Broker.Subscribe(topic.Deposits, depositor.subscribed, depositor.receive)
 	s.stopped.Go(func() { depositor.run(s.stop) })
 	s.socket = &transport.WebSocket{Server: s, CheckOrigin: s.sites.knowsOrigin, Limits: s.clients, OnRefuse: s.refusals.Hello}
 	s.requests = &transport.Sessions{Server: s, OnRefuse: s.refusals.Hello, Limits: s.clients, Lot: parking.New(c.Logger)}

@@ -15,6 +15,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -63,7 +64,7 @@ func TestStopEnds(t *testing.T) {
 			for i := range sites {
 				site := fmt.Sprintf("%s-%d", demoSite, 2+i)
 				push := fmt.Appendf(nil, `{"kind":"push","to":{"all":true},"data":%d}`, seq)
-				n.replay.receive(broker.Message{Site: site, Cursor: broker.Cursor{Epoch: "e", Seq: seq*8 + uint64(i)}, Data: push})
+				n.replay.receive(broker.Message{Site: site, Cursor: topic.Cursor{Epoch: "e", Seq: seq*8 + uint64(i)}, Data: push})
 			}
 		}
 	})

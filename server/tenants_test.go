@@ -12,6 +12,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/internal/nodetest"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
@@ -179,7 +180,7 @@ func TestNoisyTenantRevocations(t *testing.T) {
 	room := strings.Repeat(`\u0001`, 180)
 	for i := range 90_000 {
 		body := fmt.Appendf(nil, `{"room":"%s%d","until_ms":1}`, room, i)
-		if _, err := n.broker.Publish(context.Background(), broker.Revocations, "noisy", body); err != nil {
+		if _, err := n.broker.Publish(context.Background(), topic.Revocations, "noisy", body); err != nil {
 			if !strings.Contains(err.Error(), "revocations") || i < 30_000 {
 				t.Errorf("revocation %d: %v", i, err)
 			}
@@ -241,7 +242,7 @@ func TestRevokeOverBudget(t *testing.T) {
 		c.Sites = []Site{{ID: "shop", Secrets: []string{tenantSecret}, Network: true}, {ID: "quiet", Secrets: []string{tenantSecret}}}
 	})
 	var published atomic.Int64
-	n.broker.Subscribe(broker.Revocations, nil, func(m broker.Message) {
+	n.broker.Subscribe(topic.Revocations, nil, func(m broker.Message) {
 		if m.Site != "" { // not the epoch of the stream
 			published.Add(1)
 		}
@@ -284,7 +285,7 @@ func TestMissed(t *testing.T) {
 	s := n.page(t, 1).socket(t)
 	seq := n.replay.kept.Cursor.Seq + 1
 	push := func(seq uint64) {
-		at := broker.Cursor{Epoch: n.replay.kept.Cursor.Epoch, Seq: seq}
+		at := topic.Cursor{Epoch: n.replay.kept.Cursor.Epoch, Seq: seq}
 		n.replay.receive(broker.Message{Site: demoSite, Cursor: at, Data: []byte(`{"kind":"push","to":{"all":true},"data":1}`)})
 	}
 	push(seq)

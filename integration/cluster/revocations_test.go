@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 )
 
 // TestRevocationsSurviveKill ends all servers of a NATS cluster with SIGKILL just after they have accepted
@@ -22,7 +23,7 @@ func TestRevocationsSurviveKill(t *testing.T) {
 	for i := range 50 {
 		name := fmt.Sprint("revocation ", i)
 		wait(t, name, func() bool {
-			_, err := first.Publish(t.Context(), broker.Revocations, "site", []byte(name))
+			_, err := first.Publish(t.Context(), topic.Revocations, "site", []byte(name))
 			return err == nil
 		})
 		want = append(want, name)
@@ -38,7 +39,7 @@ func TestRevocationsSurviveKill(t *testing.T) {
 	}
 	var mu sync.Mutex
 	heard := make(map[string]bool)
-	openBroker(t, c).Subscribe(broker.Revocations, nil, func(m broker.Message) {
+	openBroker(t, c).Subscribe(topic.Revocations, nil, func(m broker.Message) {
 		mu.Lock()
 		defer mu.Unlock()
 		heard[string(m.Data)] = true

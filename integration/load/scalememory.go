@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/internal/memtransport"
 	"github.com/heartbeatd/heartbeatd/server"
 	"github.com/heartbeatd/heartbeatd/server/message"
@@ -201,6 +202,6 @@ func (w *memoryWorld) publish() error {
 	if err != nil {
 		return err
 	}
-	_, err = w.broker.Publish(context.Background(), broker.Pushes, siteID, data)
+	_, err = w.broker.Publish(context.Background(), topic.Pushes, siteID, data)
 	return err
 }

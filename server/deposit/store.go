@@ -13,6 +13,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/budget"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
@@ -32,7 +33,7 @@ const (
 	// maxTotal is the largest number of bytes of the messages of all sites: less than NATS
 	// stores, because deposits that nodes take at the same time may exceed it, and more than the
 	// budgets of all sites together.
-	maxTotal = broker.DepositBytes / 32 * 31
+	maxTotal = topic.DepositBytes / 32 * 31
 	// withdrawalTime is how long NATS keeps the withdrawal of a deposit that this node does not
 	// have. Another node may have taken the deposit just before.
 	withdrawalTime = time.Minute

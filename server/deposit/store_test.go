@@ -10,6 +10,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/budget"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/server/message"
 )
 
@@ -33,7 +34,7 @@ func receive(s *Store, d message.Deposit, now time.Time) bool {
 
 func next(site string) broker.Message {
 	sequence++
-	return broker.Message{Site: site, Cursor: broker.Cursor{Epoch: "e", Seq: sequence}, Stored: start.Add(time.Duration(sequence))}
+	return broker.Message{Site: site, Cursor: topic.Cursor{Epoch: "e", Seq: sequence}, Stored: start.Add(time.Duration(sequence))}
 }
 
 func deposit1(to message.Target, handle, value string) message.Deposit {

@@ -35,7 +35,7 @@ type Deposit struct {
 	StoredNS int64 `json:"stored_ns,omitempty"`
 }
 
-// DecodeDeposit reads a message of the topic broker.Deposits, and checks it: everybody who may
+// DecodeDeposit reads a message of the topic topic.Deposits, and checks it: everybody who may
 // write to NATS can send one.
 func DecodeDeposit(data []byte) (d Deposit, err error) {
 	if err := json.Unmarshal(data, &d); err != nil {

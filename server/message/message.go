@@ -1,5 +1,5 @@
 // Package message is what the nodes of heartbeatd publish to each other on the topics
-// broker.Pushes and broker.Deposits, with the limits that hold for it.
+// topic.Pushes and topic.Deposits, with the limits that hold for it.
 package message
 
 import (
@@ -102,7 +102,7 @@ func (s RoomState) Check() error {
 	return nil
 }
 
-// Decode reads a message of the topic broker.Pushes, and checks what nodes do not check again:
+// Decode reads a message of the topic topic.Pushes, and checks what nodes do not check again:
 // everybody who may write to NATS can send one.
 func Decode(data []byte) (m Message, err error) {
 	if err := json.Unmarshal(data, &m); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/budget"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/server/message"
 )
 
@@ -40,7 +41,7 @@ func Publish(b *broker.Broker, sites iter.Seq2[string, *Counter], every time.Dur
 				continue
 			}
 			data, _ := json.Marshal(m) // strings and numbers cannot fail
-			if _, err := b.Publish(context.Background(), broker.Pushes, site, data); err != nil {
+			if _, err := b.Publish(context.Background(), topic.Pushes, site, data); err != nil {
 				log.Debug("the number of beats is not published", "site", site, "error", err)
 				if over := new(budget.Error); errors.As(err, &over) {
 					continue

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/transport"
 )
@@ -17,14 +17,14 @@ const (
 	// most NATS's own bounds. The budgets of the sites are smaller, so only pushes that several
 	// nodes accept at once can exceed maxBytes.
 	maxBytes = 48 << 20
-	maxAge   = broker.PushAge
+	maxAge   = topic.PushAge
 )
 
 // Push is a push that may be sent again.
 type Push struct {
 	Site   string
 	To     message.Target
-	Cursor broker.Cursor
+	Cursor topic.Cursor
 	Frame  []byte
 	At     time.Time
 	Stored time.Time // when NATS stored it, by its clock
@@ -32,7 +32,7 @@ type Push struct {
 
 // Buffer has the pushes of a stream. It is not safe for concurrent use.
 type Buffer struct {
-	Cursor broker.Cursor // of the last message
+	Cursor topic.Cursor // of the last message
 
 	stored  time.Time // when NATS stored the last message
 	tip     uint64    // the stream's last known sequence number; messages up to it may not have come yet
@@ -51,18 +51,18 @@ type whom struct {
 
 // noCursor is the cursor of a new page that connects before this node has subscribed to the
 // stream. All pushes of the stream follow it.
-var noCursor = broker.Cursor{Epoch: "0"}
+var noCursor = topic.Cursor{Epoch: "0"}
 
 // Subscribed takes the numbers of the first and the last message of the stream, before they are
 // received. missed is not zero if this node has missed messages up to that one.
-func (b *Buffer) Subscribed(first uint64, tip broker.Cursor) (missed broker.Cursor) {
-	missed = b.follows(broker.Cursor{Epoch: tip.Epoch, Seq: first})
+func (b *Buffer) Subscribed(first uint64, tip topic.Cursor) (missed topic.Cursor) {
+	missed = b.follows(topic.Cursor{Epoch: tip.Epoch, Seq: first})
 	b.tip = tip.Seq
 	return missed
 }
 
 // Received takes the cursor of the next message, and when NATS stored it. missed is as in Subscribed.
-func (b *Buffer) Received(c broker.Cursor, stored time.Time) (missed broker.Cursor) {
+func (b *Buffer) Received(c topic.Cursor, stored time.Time) (missed topic.Cursor) {
 	missed = b.follows(c)
 	b.Cursor, b.stored = c, stored
 	return missed
@@ -71,10 +71,10 @@ func (b *Buffer) Received(c broker.Cursor, stored time.Time) (missed broker.Curs
 // follows is called with the cursor of the next message. If NATS has dropped messages before it, or
 // has lost the stream, the pages of all sites may have missed pushes. It drops the pushes of another
 // stream: the cursors of two streams cannot be compared.
-func (b *Buffer) follows(next broker.Cursor) (missed broker.Cursor) {
+func (b *Buffer) follows(next topic.Cursor) (missed topic.Cursor) {
 	before := b.Cursor.Epoch
 	if before != next.Epoch {
-		*b = Buffer{Cursor: broker.Cursor{Epoch: next.Epoch}}
+		*b = Buffer{Cursor: topic.Cursor{Epoch: next.Epoch}}
 	} else if next.Seq <= b.Cursor.Seq+1 {
 		return missed
 	}
@@ -119,7 +119,7 @@ func behind(list []*Push) []*Push {
 
 // After returns the pushes to some targets of a site after a position of this stream, the oldest
 // first.
-func (b *Buffer) After(from broker.Cursor, site string, targets []message.Target) (pushes []*Push) {
+func (b *Buffer) After(from topic.Cursor, site string, targets []message.Target) (pushes []*Push) {
 	bySeq := func(p *Push, seq uint64) int { return cmp.Compare(p.Cursor.Seq, seq) }
 	for _, to := range targets {
 		own := b.byWhom[whom{site, to}]
@@ -131,7 +131,7 @@ func (b *Buffer) After(from broker.Cursor, site string, targets []message.Target
 }
 
 // Reached notes the cursor of the stream's last message, which may not have come yet.
-func (b *Buffer) Reached(last broker.Cursor) {
+func (b *Buffer) Reached(last topic.Cursor) {
 	if last.Epoch == b.Cursor.Epoch {
 		b.tip = max(b.tip, last.Seq)
 	}
@@ -144,7 +144,7 @@ func (b *Buffer) Reached(last broker.Cursor) {
 // If the page opened when its node did not know the position of the stream, its cursor says when it
 // opened: from then skips the older pushes that this node has. If opened is not zero, more of them may come.
 // A time after now, the time of NATS, is that of a node whose clock was wrong, and does not count.
-func (b *Buffer) Position(site, after string, now time.Time) (from broker.Cursor, missed []byte, opened time.Time) {
+func (b *Buffer) Position(site, after string, now time.Time) (from topic.Cursor, missed []byte, opened time.Time) {
 	had, opened := parseCursor(after)
 	from, missed = b.position(site, had)
 	if opened.IsZero() || opened.After(now) {
@@ -163,11 +163,11 @@ func (b *Buffer) Position(site, after string, now time.Time) (from broker.Cursor
 }
 
 // position is Position for a cursor without a time.
-func (b *Buffer) position(site string, had broker.Cursor) (from broker.Cursor, missed []byte) {
-	isNew, known := had == broker.Cursor{}, b.Cursor.Epoch != ""
+func (b *Buffer) position(site string, had topic.Cursor) (from topic.Cursor, missed []byte) {
+	isNew, known := had == topic.Cursor{}, b.Cursor.Epoch != ""
 	switch {
 	case isNew && known: // it gets what is pushed from now on
-		return broker.Cursor{Epoch: b.Cursor.Epoch, Seq: max(b.Cursor.Seq, b.tip)}, nil
+		return topic.Cursor{Epoch: b.Cursor.Epoch, Seq: max(b.Cursor.Seq, b.tip)}, nil
 	case isNew:
 		return noCursor, nil
 	case !known:
@@ -176,18 +176,18 @@ func (b *Buffer) position(site string, had broker.Cursor) (from broker.Cursor, m
 	upTo := b.dropped.upTo(site)
 	lost := had.Epoch != b.Cursor.Epoch
 	if lost { // it has no push of this stream
-		from = broker.Cursor{Epoch: b.Cursor.Epoch}
+		from = topic.Cursor{Epoch: b.Cursor.Epoch}
 	} else {
 		from = had
 	}
 	if lost && had.Epoch != noCursor.Epoch || from.Seq < upTo {
-		missed = MissedFrame(broker.Cursor{Epoch: from.Epoch, Seq: max(from.Seq, upTo)})
+		missed = MissedFrame(topic.Cursor{Epoch: from.Epoch, Seq: max(from.Seq, upTo)})
 	}
 	return from, missed
 }
 
 // PushFrame returns the frame of a push.
-func PushFrame(c broker.Cursor, msg message.Message) []byte {
+func PushFrame(c topic.Cursor, msg message.Message) []byte {
 	b := transport.AppendString([]byte(`{"type":"push","cursor":`), c.String())
 	if msg.To.Room != "" {
 		b = transport.AppendString(append(b, `,"room":`...), msg.To.Room)
@@ -198,11 +198,11 @@ func PushFrame(c broker.Cursor, msg message.Message) []byte {
 
 // MissedFrame returns the frame that tells a page that it may have missed pushes up to a
 // position.
-func MissedFrame(upTo broker.Cursor) []byte {
+func MissedFrame(upTo topic.Cursor) []byte {
 	return append(transport.AppendString([]byte(`{"type":"missed","cursor":`), upTo.String()), '}')
 }
 
 // CursorFrame returns the frame that tells a page that it has been sent all pushes up to a position.
-func CursorFrame(upTo broker.Cursor) []byte {
+func CursorFrame(upTo topic.Cursor) []byte {
 	return append(transport.AppendString([]byte(`{"type":"cursor","cursor":`), upTo.String()), '}')
 }

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/clock"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/server/message"
 )
 
@@ -16,7 +16,7 @@ func TestLimits(t *testing.T) {
 	b := &Buffer{}
 	frame := make([]byte, 1<<20)
 	push := func(seq uint64, at time.Time) {
-		b.Received(broker.Cursor{Epoch: "e", Seq: seq}, at)
+		b.Received(topic.Cursor{Epoch: "e", Seq: seq}, at)
 		b.Keep(Push{Site: "a", Cursor: b.Cursor, Frame: frame, At: at})
 	}
 	for i := range uint64(100) {
@@ -47,7 +47,7 @@ func TestManyPushes(t *testing.T) {
 	b, now, seq := &Buffer{}, time.Now(), uint64(0)
 	push := func(site string, to message.Target, at time.Time) {
 		seq++
-		b.Received(broker.Cursor{Epoch: "e", Seq: seq}, at)
+		b.Received(topic.Cursor{Epoch: "e", Seq: seq}, at)
 		b.Keep(Push{Site: site, To: to, Cursor: b.Cursor, At: at})
 	}
 	const rooms = 1000
@@ -60,7 +60,7 @@ func TestManyPushes(t *testing.T) {
 	hears := []message.Target{{Room: "room/7"}, {All: true}, {Can: "edit_posts"}, {All: true}}
 	for after, want := range map[uint64]string{0: "[15 2001 2002]", 15: "[2001 2002]", 2001: "[2002]", 2002: "[]"} {
 		got := []uint64{}
-		for _, p := range b.After(broker.Cursor{Epoch: "e", Seq: after}, "a", hears) {
+		for _, p := range b.After(topic.Cursor{Epoch: "e", Seq: after}, "a", hears) {
 			got = append(got, p.Cursor.Seq)
 		}
 		if fmt.Sprint(got) != want {
@@ -88,8 +88,8 @@ func TestManyPushes(t *testing.T) {
 // TestGap checks what a node knows of messages that NATS has dropped before they arrived.
 func TestGap(t *testing.T) {
 	b := &Buffer{}
-	var none broker.Cursor
-	if b.Subscribed(51, broker.Cursor{Epoch: "e", Seq: 60}) != none {
+	var none topic.Cursor
+	if b.Subscribed(51, topic.Cursor{Epoch: "e", Seq: 60}) != none {
 		t.Error("a node that has just started has pages that missed something")
 	}
 	for after, want := range map[string]string{
@@ -99,19 +99,19 @@ func TestGap(t *testing.T) {
 			t.Errorf("after %q: %s, want %s", after, missed, want)
 		}
 	}
-	if b.Received(broker.Cursor{Epoch: "e", Seq: 51}, time.Now()) != none || b.Received(broker.Cursor{Epoch: "e", Seq: 52}, time.Now()) != none {
+	if b.Received(topic.Cursor{Epoch: "e", Seq: 51}, time.Now()) != none || b.Received(topic.Cursor{Epoch: "e", Seq: 52}, time.Now()) != none {
 		t.Error("messages without a gap")
 	}
-	if got := b.Received(broker.Cursor{Epoch: "e", Seq: 54}, time.Now()); got != (broker.Cursor{Epoch: "e", Seq: 53}) {
+	if got := b.Received(topic.Cursor{Epoch: "e", Seq: 54}, time.Now()); got != (topic.Cursor{Epoch: "e", Seq: 53}) {
 		t.Errorf("a gap is not noticed: %v", got)
 	}
-	if got := b.Subscribed(1, broker.Cursor{Epoch: "f"}); got != (broker.Cursor{Epoch: "f"}) {
+	if got := b.Subscribed(1, topic.Cursor{Epoch: "f"}); got != (topic.Cursor{Epoch: "f"}) {
 		t.Errorf("pages of the stream before are told of %v", got)
 	}
-	if b.Subscribed(1, broker.Cursor{Epoch: "f"}) != none || b.Subscribed(0, broker.Cursor{Epoch: "f"}) != none {
+	if b.Subscribed(1, topic.Cursor{Epoch: "f"}) != none || b.Subscribed(0, topic.Cursor{Epoch: "f"}) != none {
 		t.Error("the beginning of a stream is a gap")
 	}
-	if got := b.Subscribed(51, broker.Cursor{Epoch: "f", Seq: 60}); got != (broker.Cursor{Epoch: "f", Seq: 50}) {
+	if got := b.Subscribed(51, topic.Cursor{Epoch: "f", Seq: 60}); got != (topic.Cursor{Epoch: "f", Seq: 50}) {
 		t.Errorf("a gap in a stream that was empty is not noticed: %v", got)
 	}
 	for i := range uint64(maxDroppedSites + 10) {
@@ -128,11 +128,11 @@ func TestOpened(t *testing.T) {
 	opened := time.Now()
 	receive := func(b *Buffer, seq uint64, after time.Duration) {
 		at := opened.Add(-clock.Tolerance + after)
-		b.Received(broker.Cursor{Epoch: "e", Seq: seq}, at)
+		b.Received(topic.Cursor{Epoch: "e", Seq: seq}, at)
 		b.Keep(Push{Site: "a", Cursor: b.Cursor, At: at, Stored: at})
 	}
 	for _, b := range []*Buffer{cut, late, up} {
-		b.Subscribed(1, broker.Cursor{Epoch: "e"})
+		b.Subscribed(1, topic.Cursor{Epoch: "e"})
 		receive(b, 1, -time.Minute)
 	}
 	receive(late, 2, -time.Second)
@@ -170,13 +170,13 @@ func TestOpened(t *testing.T) {
 // another stream: it does not leave out a push without saying so.
 func TestOpenedOnOlderNode(t *testing.T) {
 	up := &Buffer{}
-	up.Subscribed(1, broker.Cursor{Epoch: "e"})
+	up.Subscribed(1, topic.Cursor{Epoch: "e"})
 	for seq := range uint64(2) {
-		up.Received(broker.Cursor{Epoch: "e", Seq: seq + 1}, time.Now())
+		up.Received(topic.Cursor{Epoch: "e", Seq: seq + 1}, time.Now())
 	}
 	for _, b := range []*Buffer{up, {}} {
 		text := b.Opened(time.Now())
-		had, err := broker.ParseCursor(text)
+		had, err := topic.ParseCursor(text)
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
@@ -184,7 +184,7 @@ func TestOpenedOnOlderNode(t *testing.T) {
 			t.Errorf("%s: from %v, missed %s", text, from, missed)
 		}
 	}
-	for text, want := range map[string]broker.Cursor{"e@x-1": {Epoch: "e@x", Seq: 1}, "@5-1": {Epoch: "@5", Seq: 1}, "e-1@5": {}, "e@5-x": {}} {
+	for text, want := range map[string]topic.Cursor{"e@x-1": {Epoch: "e@x", Seq: 1}, "@5-1": {Epoch: "@5", Seq: 1}, "e-1@5": {}, "e@5-x": {}} {
 		if c, opened := parseCursor(text); c != want || !opened.IsZero() {
 			t.Errorf("%s: %v, %v", text, c, opened)
 		}

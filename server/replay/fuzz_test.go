@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"testing"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/server/message"
 )
 
@@ -23,7 +23,7 @@ func FuzzPushFrame(f *testing.F) {
 		if err != nil || m.Kind != message.Push {
 			return
 		}
-		b := PushFrame(broker.Cursor{Epoch: epoch, Seq: seq}, m)
+		b := PushFrame(topic.Cursor{Epoch: epoch, Seq: seq}, m)
 		var push struct {
 			Type, Cursor, Room string
 			Data               json.RawMessage

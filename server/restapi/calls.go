@@ -9,10 +9,10 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/budget"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/broker/problem"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/server/message"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 	"github.com/heartbeatd/heartbeatd/server/version"
@@ -57,7 +57,7 @@ func (a *api) push(ctx context.Context, c *call) (int, any, error) {
 	if err := message.CheckJSON("data", c.Data); err != nil {
 		return 0, nil, badRequest("%v", err)
 	}
-	cursor, err := a.publish(ctx, broker.Pushes, c.site, message.Message{Kind: message.Push, To: c.To, Data: c.Data})
+	cursor, err := a.publish(ctx, topic.Pushes, c.site, message.Message{Kind: message.Push, To: c.To, Data: c.Data})
 	return http.StatusAccepted, map[string]string{"cursor": cursor.String()}, err
 }
 
@@ -68,7 +68,7 @@ func (a *api) nudge(ctx context.Context, c *call) (int, any, error) {
 	if most := int(message.MaxSpread.Milliseconds()); c.SpreadMS < 0 || c.SpreadMS > most {
 		return 0, nil, badRequest("spread_ms must be 0 to %d", most)
 	}
-	_, err := a.publish(ctx, broker.Pushes, c.site, message.Message{Kind: message.Nudge, To: c.To, SpreadMS: c.SpreadMS, Paced: c.Paced})
+	_, err := a.publish(ctx, topic.Pushes, c.site, message.Message{Kind: message.Nudge, To: c.To, SpreadMS: c.SpreadMS, Paced: c.Paced})
 	return http.StatusAccepted, struct{}{}, err
 }
 
@@ -101,7 +101,7 @@ func (a *api) answer(ctx context.Context, c *call) (int, any, error) {
 	if err != nil {
 		return 0, nil, badRequest("value is invalid JSON: %v", err)
 	}
-	return http.StatusAccepted, struct{}{}, a.Broker.Replace(ctx, broker.Deposits, c.site, d.Key(), b, time.UnixMilli(d.KeepMS))
+	return http.StatusAccepted, struct{}{}, a.Broker.Replace(ctx, topic.Deposits, c.site, d.Key(), b, time.UnixMilli(d.KeepMS))
 }
 
 // cron publishes the time of a site's next scheduled event to all nodes.
@@ -109,7 +109,7 @@ func (a *api) cron(ctx context.Context, c *call) (int, any, error) {
 	if c.At < 0 || c.At > maxTime {
 		return 0, nil, badRequest("at must be a time in Unix seconds, or 0 for none")
 	}
-	_, err := a.publish(ctx, broker.Pushes, c.site, message.Message{Kind: message.Cron, At: c.At, IssuedMS: endOf(c.issued)})
+	_, err := a.publish(ctx, topic.Pushes, c.site, message.Message{Kind: message.Cron, At: c.At, IssuedMS: endOf(c.issued)})
 	return http.StatusAccepted, struct{}{}, err
 }
 
@@ -123,7 +123,7 @@ func (a *api) roomsChanged(ctx context.Context, c *call) (int, any, error) {
 			return 0, nil, badRequest("rooms: %v", err)
 		}
 	}
-	_, err := a.publish(ctx, broker.Pushes, c.site, message.Message{Kind: message.Rooms, Rooms: c.Rooms, Beat: c.Beat, IssuedMS: endOf(c.issued)})
+	_, err := a.publish(ctx, topic.Pushes, c.site, message.Message{Kind: message.Rooms, Rooms: c.Rooms, Beat: c.Beat, IssuedMS: endOf(c.issued)})
 	return http.StatusAccepted, struct{}{}, err
 }
 
@@ -150,7 +150,7 @@ func (a *api) revoke(ctx context.Context, c *call) (int, any, error) {
 	}
 	r := ticket.Revocation{User: c.User, SID: c.SID, Room: c.Room, Until: cmp.Or(c.UntilMS, endOf(c.issued)), Serial: c.Serial}
 	ctx = context.WithoutCancel(ctx) // PHP waits for 0.3 s, and a log-out is a log-out
-	_, err := a.publish(ctx, broker.Revocations, c.site, r)
+	_, err := a.publish(ctx, topic.Revocations, c.site, r)
 	if over := new(budget.Error); errors.As(err, &over) {
 		err = a.revokeNetwork(ctx, c.site, max(c.issued.UnixMilli(), c.UntilMS))
 	}
@@ -166,10 +166,10 @@ func endOf(issued time.Time) int64 {
 	return issued.UnixMilli()
 }
 
-func (a *api) publish(ctx context.Context, t broker.Topic, site string, v any) (broker.Cursor, error) {
+func (a *api) publish(ctx context.Context, t topic.Topic, site string, v any) (topic.Cursor, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
-		return broker.Cursor{}, badRequest("data is invalid JSON: %v", err)
+		return topic.Cursor{}, badRequest("data is invalid JSON: %v", err)
 	}
 	return a.Broker.Publish(ctx, t, site, b)
 }

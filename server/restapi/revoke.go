@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
@@ -35,7 +35,7 @@ func (a *api) revokeNetwork(ctx context.Context, site string, untilMS int64) err
 		}
 		data, err := json.Marshal(ticket.Revocation{Network: true, Until: untilMS})
 		if err == nil {
-			_, err = a.Broker.PublishOverBudget(context.WithoutCancel(ctx), broker.Revocations, site, data)
+			_, err = a.Broker.PublishOverBudget(context.WithoutCancel(ctx), topic.Revocations, site, data)
 		}
 		if err == nil {
 			a.revoked.add(network, untilMS)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
 
@@ -60,7 +61,7 @@ func (r *Reader) Start() {
 	r.lost, r.settling = make(chan struct{}, 1), make(chan time.Duration, 1)
 	r.settle = cmp.Or(r.settle, settleTime)
 	r.Tickets.SetIncomplete()
-	r.Broker.Subscribe(broker.Revocations, r.subscribed, r.receive)
+	r.Broker.Subscribe(topic.Revocations, r.subscribed, r.receive)
 }
 
 // Await waits until the node has read the revocations that were published before it started, for up to a
@@ -76,7 +77,7 @@ func (r *Reader) Await(ctx context.Context) {
 
 // subscribed is called with the stream's position before its messages are received. A
 // stream with another epoch is a new one, which may lack revocations that this node has.
-func (r *Reader) subscribed(_ uint64, tip broker.Cursor) {
+func (r *Reader) subscribed(_ uint64, tip topic.Cursor) {
 	if r.epoch != "" && r.epoch != tip.Epoch {
 		r.Tickets.Lost()
 		select {
@@ -168,7 +169,7 @@ func (r *Reader) restore(stop <-chan struct{}) (more bool, err error) {
 		}
 		data, err := json.Marshal(s.Revocation)
 		if err == nil {
-			_, err = r.Broker.PublishOverBudget(context.Background(), broker.Revocations, s.Site, data)
+			_, err = r.Broker.PublishOverBudget(context.Background(), topic.Revocations, s.Site, data)
 		}
 		if err != nil {
 			return true, err

@@ -10,6 +10,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/internal/leaktest"
 	"github.com/heartbeatd/heartbeatd/server/ticket"
 )
@@ -65,7 +66,7 @@ func TestNewStream(t *testing.T) {
 			}
 		}
 		revoked := fmt.Appendf(nil, `{"user":7,"until_ms":%d}`, time.Now().UnixMilli())
-		if _, err := hub.Publish(t.Context(), broker.Revocations, site, revoked); err != nil {
+		if _, err := hub.Publish(t.Context(), topic.Revocations, site, revoked); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -97,13 +98,13 @@ func TestSettling(t *testing.T) {
 			r.settling <- time.Hour // not read yet: it is replaced
 			r.Tickets.SetIncomplete()
 			now := b.Now()
-			r.subscribed(1, broker.Cursor{Epoch: "e", Seq: 3})
+			r.subscribed(1, topic.Cursor{Epoch: "e", Seq: 3})
 			first := uint64(2)
 			if c.born > 0 {
 				first = 1
 			}
-			r.receive(broker.Message{Cursor: broker.Cursor{Epoch: "e", Seq: first}, Stored: now.Add(-c.born)})
-			last := broker.Message{Cursor: broker.Cursor{Epoch: "e", Seq: 3}, Site: site, Stored: now}
+			r.receive(broker.Message{Cursor: topic.Cursor{Epoch: "e", Seq: first}, Stored: now.Add(-c.born)})
+			last := broker.Message{Cursor: topic.Cursor{Epoch: "e", Seq: 3}, Site: site, Stored: now}
 			if c.again > 0 {
 				last.Data, last.Stored = []byte(`{"user":7,"until_ms":1000000000001}`), now.Add(-c.again)
 			}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -257,7 +258,7 @@ func (r *Room) count() {
 }
 
 // Deliver sends every page a push or a nudge: see Listener.
-func (r *Room) Deliver(frame []byte, at broker.Cursor, stored time.Time) {
+func (r *Room) Deliver(frame []byte, at topic.Cursor, stored time.Time) {
 	r.sendMu.Lock()
 	defer r.sendMu.Unlock()
 	for l := range r.listeners.all {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/internal/leaktest"
 	"github.com/heartbeatd/heartbeatd/internal/nodetest"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
@@ -161,10 +162,10 @@ type page struct {
 	minor      []bool
 }
 
-func (p *page) Offer(_ *Room, _ []byte, minor bool)      { p.minor = append(p.minor, minor) }
-func (p *page) TakesDates() bool                         { return true }
-func (p *page) Deliver([]byte, broker.Cursor, time.Time) {}
-func (p *page) Send([]byte)                              { p.sent.Add(1) }
+func (p *page) Offer(_ *Room, _ []byte, minor bool)     { p.minor = append(p.minor, minor) }
+func (p *page) TakesDates() bool                        { return true }
+func (p *page) Deliver([]byte, topic.Cursor, time.Time) {}
+func (p *page) Send([]byte)                             { p.sent.Add(1) }
 func (p *page) ShowActivePosts(nudge []byte, _ ActiveLists) bool {
 	if p.slow.Load() > 0 {
 		p.slow.Add(-1)

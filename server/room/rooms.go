@@ -18,6 +18,7 @@ import (
 
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -30,7 +31,7 @@ type Listener interface {
 	TakesDates() bool
 	// Deliver sends a push with its position in the stream of pushes, or a nudge with the
 	// zero Cursor. NATS stored it at a time of this machine's clock.
-	Deliver(frame []byte, at broker.Cursor, stored time.Time)
+	Deliver(frame []byte, at topic.Cursor, stored time.Time)
 	// Send sends a frame.
 	Send(frame []byte)
 }

@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/clock"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/integration/cluster/backend"
 	"github.com/heartbeatd/heartbeatd/integration/cluster/page"
 )
@@ -180,7 +180,7 @@ func (d *delivered) page(one *page.Page, s *page.State, pushed []push, byNumber 
 		}
 		if told {
 			d.missed++
-			if healed.Sub(p.accepted) < broker.PushAge-lateAfter {
+			if healed.Sub(p.accepted) < topic.PushAge-lateAfter {
 				d.early++
 			}
 			continue

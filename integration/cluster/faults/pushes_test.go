@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/heartbeatd/heartbeatd/broker"
+	"github.com/heartbeatd/heartbeatd/broker/topic"
 	"github.com/heartbeatd/heartbeatd/integration/cluster/backend"
 	"github.com/heartbeatd/heartbeatd/integration/cluster/page"
 )
@@ -22,8 +22,8 @@ func TestMissedPushes(t *testing.T) {
 		losesStream   bool
 		wrong, missed int
 	}{
-		"old, and told":                       {ago: broker.PushAge, told: true, missed: 1},
-		"old, and not told":                   {ago: broker.PushAge, lost: 1, wrong: 1},
+		"old, and told":                       {ago: topic.PushAge, told: true, missed: 1},
+		"old, and not told":                   {ago: topic.PushAge, lost: 1, wrong: 1},
 		"still stored, and told":              {ago: time.Minute, told: true, missed: 1, early: 1, wrong: 1},
 		"still stored, and not told":          {ago: time.Minute, lost: 1, wrong: 1},
 		"lost with the stream, and told":      {ago: time.Minute, told: true, losesStream: true, missed: 1, early: 1},
