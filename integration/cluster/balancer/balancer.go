@@ -18,10 +18,11 @@ import (
 const (
 	// checkEvery is how often /readyz of each node is asked for, and checkWait how long its answer
 	// may take. After maxFailures without a success, or one answer that the node is not ready, the
-	// node gets no requests until the next success.
+	// node gets no requests until the next success. With a shorter time and two failures, all nodes
+	// were taken off at once when thousands of pages kept the processors busy: answers were late.
 	checkEvery  = time.Second
-	checkWait   = time.Second
-	maxFailures = 2
+	checkWait   = 2 * time.Second
+	maxFailures = 3
 	// dialWait is how long a connection to a node may take before the next node is tried.
 	dialWait = 2 * time.Second
 	// idleConnections is the number of connections to a node that wait for a request.
