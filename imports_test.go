@@ -24,7 +24,7 @@ var allowed = map[string][]string{
 	"/server/heartbeatd/terminal":   {},
 	"/server/heartbeatd/secretfile": {},
 
-	"/server":               {"/transport", "/transport/parking", "/broker", "/broker/budget", "/broker/presence", "/broker/topic", "/server/admin", "/server/balance", "/server/clocks", "/server/cron", "/server/demosite", "/server/deposit", "/server/forward", "/server/hook", "/server/hourly", "/server/limit", "/server/message", "/server/metrics", "/server/network", "/server/origin", "/server/pageentries", "/server/phpbeats", "/server/pipeline", "/server/pushtransport", "/server/presencesync", "/server/proxy", "/server/readiness", "/server/refusal", "/server/replay", "/server/restapi", "/server/revocation", "/server/room", "/server/sessionindex", "/server/settings", "/server/sitecall", "/server/ticket", "/server/wordpress"},
+	"/server":               {"/transport", "/transport/parking", "/broker", "/broker/budget", "/broker/presence", "/broker/topic", "/server/admin", "/server/balance", "/server/clocks", "/server/cron", "/server/demosite", "/server/deposit", "/server/forward", "/server/hook", "/server/hourly", "/server/limit", "/server/lockrenewal", "/server/message", "/server/metrics", "/server/network", "/server/origin", "/server/pageentries", "/server/phpbeats", "/server/pipeline", "/server/pushtransport", "/server/presencesync", "/server/proxy", "/server/readiness", "/server/refusal", "/server/replay", "/server/restapi", "/server/revocation", "/server/room", "/server/sessionindex", "/server/settings", "/server/sitecall", "/server/ticket", "/server/wordpress"},
 	"/server/admin":         {"/server/balance", "/server/console", "/server/origin", "/server/readiness", "/server/restapi", "/server/version"},
 	"/server/console":       {"/server/uplot"},
 	"/server/balance":       {"/broker"},
@@ -40,6 +40,7 @@ var allowed = map[string][]string{
 	"/server/settings":      {"/server/limit", "/server/network", "/server/origin", "/server/proxy"},
 	"/server/restapi":       {"/broker", "/broker/budget", "/broker/presence", "/broker/problem", "/broker/topic", "/server/hook", "/server/message", "/server/readiness", "/server/ticket", "/server/version", "/server/wordpress"},
 	"/server/presencesync":  {"/broker", "/broker/budget", "/broker/presence", "/server/restapi", "/server/sitecall", "/server/ticket", "/server/wordpress"},
+	"/server/lockrenewal":   {"/server/message", "/server/room", "/server/sitecall", "/server/ticket", "/server/wordpress"},
 	"/server/pushtransport": {"/broker", "/broker/presence", "/server/hook", "/server/message", "/server/sitecall", "/server/ticket", "/server/wordpress"},
 	"/server/sitecall":      {"/server/origin", "/server/ticket"},
 	"/server/deposit":       {"/broker", "/broker/budget", "/broker/topic", "/server/message", "/server/wordpress"},

@@ -175,6 +175,7 @@ func (s *session) abandon(bye *transport.Bye) {
 func (s *session) stop(bye *transport.Bye) {
 	s.ended = true
 	s.timer.Stop()
+	s.site.locks.Forget(s)
 	for _, r := range s.rooms {
 		s.site.rooms.Leave(r, s)
 	}

@@ -36,19 +36,10 @@ func (w waker) wake() {
 // rowsNode returns what the holding of rows in the table of the Presence API plugin needs of
 // the node.
 func rowsNode(b *broker.Broker, l *sites, sessions *sessions, now func(siteID string) time.Time, w waker, log *slog.Logger) pushtransport.Node {
-	sync := syncNode(b, l, now, waker{}, log)
 	return pushtransport.Node{
-		Broker: b, Logger: log, Wake: w.c, View: l.view, Now: now, Secret: sync.Secret, CheckURL: sync.CheckURL, Answered: sync.Answered, PublicOnly: sync.PublicOnly,
-		Sites: func(yield func(string, *pushtransport.State) bool) {
-			for _, st := range l.all() {
-				if (st.rooms.Len() > 0 || st.held.Pending()) && !yield(st.ID, &st.held) {
-					return
-				}
-			}
-		},
-		Publish: func(ctx context.Context, siteID string, m message.Message) error {
-			return publishCall(ctx, b, siteID, m)
-		},
+		Access: access(l, now), Broker: b, Logger: log, Wake: w.c, View: l.view,
+		Sites:   eachSite(l, func(st *site) (*pushtransport.State, bool) { return &st.held, st.rooms.Len() > 0 || st.held.Pending() }),
+		Publish: func(ctx context.Context, id string, m message.Message) error { return publishCall(ctx, b, id, m) },
 		Tell: func(siteID string, holds bool) {
 			frame := pushtransport.Held(holds).Frame()
 			for _, s := range sessions.appendTargets(nil, siteID, message.Target{All: true}) {
@@ -69,9 +60,7 @@ func publishCall(ctx context.Context, b *broker.Broker, siteID string, m message
 	}
 	if m.Kind == message.Renewed {
 		_, err = b.PublishOverBudget(ctx, topic.Pushes, siteID, data)
-		return err
-	}
-	if _, err = b.Publish(ctx, topic.Pushes, siteID, data); errors.As(err, new(*budget.Error)) {
+	} else if _, err = b.Publish(ctx, topic.Pushes, siteID, data); errors.As(err, new(*budget.Error)) {
 		return nil
 	}
 	return err

@@ -63,6 +63,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/server/forward"
 	"github.com/heartbeatd/heartbeatd/server/hook"
 	"github.com/heartbeatd/heartbeatd/server/limit"
+	"github.com/heartbeatd/heartbeatd/server/lockrenewal"
 	"github.com/heartbeatd/heartbeatd/server/metrics"
 	"github.com/heartbeatd/heartbeatd/server/phpbeats"
 	"github.com/heartbeatd/heartbeatd/server/pipeline"
@@ -122,7 +123,7 @@ type Config struct {
 //	Outbox's mu, then the transport's own: they wake a writer
 //
 // While these are held no other lock is waited for: sites.mu, cron.Cron.mu, those of package hourly, limit.Clients.mu
-// (except for that of its log), those of packages balance and clock, budget.Budget.mu, sitecall.Hosts.mu, phpbeats.Counter.mu,
+// (except for that of its log), those of packages balance and clock, budget.Budget.mu, sitecall.Hosts.mu, phpbeats.Counter.mu, lockrenewal.State.mu,
 // deposit.Store.mu (except for budget.Budget.mu), depositor.mu and the locks of package ticket. A new session is locked under sessions.mu while no other goroutine
 // can reach it, so that never waits. The transport calls sessions with none of its locks held.
 //
@@ -235,6 +236,7 @@ func (s *Server) startTasks(c Config, rows, tables waker) {
 	s.stopped.Go(func() {
 		pushtransport.Run(rowsNode(c.Broker, s.sites, s.sessions, s.tickets.Now, rows, c.Logger), s.stop)
 	})
+	s.stopped.Go(func() { lockrenewal.Run(locksNode(c.Broker, s.sites, s.tickets.Now, c.Logger), s.stop) })
 }
 
 // closeIdleSites closes the views of sites that nobody uses.

@@ -110,6 +110,7 @@ func (s *session) Beat(_ context.Context, received transport.Beat) transport.Tic
 	s.subscribeActivePosts(b.Data, nudgeInterval, true)
 	s.metrics.Answered(len(b.Deposits) > 0, ticket.Repeats(&b.Call), time.Since(began))
 	s.site.phpBeats.CountNative()
+	s.site.locks.Beat(s, s.claims, b.Data, began)
 	return tick
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/server/cron"
+	"github.com/heartbeatd/heartbeatd/server/lockrenewal"
 	"github.com/heartbeatd/heartbeatd/server/origin"
 	"github.com/heartbeatd/heartbeatd/server/phpbeats"
 	"github.com/heartbeatd/heartbeatd/server/presencesync"
@@ -53,6 +54,7 @@ type site struct {
 	hosts   sitecall.Hosts
 	sync    presencesync.State
 	held    pushtransport.State
+	locks   lockrenewal.State
 	cron    cron.Cron
 	puts    sync.Mutex // held while the API checks an entry and writes it
 

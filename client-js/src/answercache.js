@@ -21,20 +21,18 @@ const MAX_POSTS = 500
 export const LOCK = 'wp-refresh-post-lock'
 export const LOCKS = 'wp-check-locked-posts'
 
-// For each handle: how long its answer may be repeated, which posts it asks about, which part
-// of the request PHP answers, and which answer may be repeated (undefined: none). PHP ignores
-// the lock in the request, which some editors never update.
+// For each handle: how long its answer may be repeated, which posts it asks about, and which answer
+// may be repeated (undefined: none). PHP answers about these posts: it ignores the lock in the
+// request, which some editors never update.
 const kinds = {
 	[LOCK]: {
 		life: (window, next) => Math.min(MAX_LIFE, window - 2 * next - MARGIN),
 		posts: (asked) => [String(asked.post_id)],
-		key: (asked) => String(asked.post_id),
 		good: (answer) => (answer && answer.new_lock && !answer.lock_error ? { new_lock: answer.new_lock } : undefined),
 	},
 	[LOCKS]: {
 		life: () => MAX_LIST_LIFE,
 		posts: (asked) => [].concat(asked).map((row) => String(row).replace(/^post-/, '')),
-		key: (asked) => JSON.stringify(asked),
 		good: (answer) => answer || {},
 	},
 }
@@ -54,8 +52,6 @@ export function createAnswerCache(now, lockWindow) {
 	}
 
 	const forget = () => Object.keys(kinds).forEach(change)
-
-	const fresh = ({ at }, life) => now() >= at && now() - at < life
 
 	// Returns what lists show now: null for no locks, because the tick does not have the handle
 	// then, and undefined if a lock may have expired, so that PHP must be asked.
@@ -85,16 +81,16 @@ export function createAnswerCache(now, lockWindow) {
 				const rows = data[handle]
 				if (!rows) return
 				delete known[handle]
-				const { posts, key, good } = kinds[handle]
+				const { posts, good } = kinds[handle]
+				const about = posts(rows)
 				const answer = good(response[handle])
-				if (answer === undefined || !asked[handle] || (handle === LOCK && now() < pausedUntil) || !posts(rows).every(hears)) return
-				known[handle] = { key: key(rows), answer, at: now() }
-				if (handle !== LOCKS) return
+				if (answer === undefined || !asked[handle] || (handle === LOCK && now() < pausedUntil) || !about.every(hears)) return
 				const ends = {}
+				known[handle] = { key: String(about), answer, at: now(), rows: handle === LOCKS && [].concat(rows), ends }
+				if (handle !== LOCKS) return
 				Object.keys(lefts || {}).forEach((row) => {
 					ends[row] = { at: now() + lefts[row] }
 				})
-				Object.assign(known[handle], { rows: [].concat(rows), ends })
 				sinceBeat.forEach((update) => update(known[handle]))
 			})
 		},
@@ -103,23 +99,27 @@ export function createAnswerCache(now, lockWindow) {
 			const next = focused ? 1000 * interval : UNFOCUSED
 			const again = {}
 			Object.keys(known).forEach((handle) => {
-				const { life, key } = kinds[handle]
-				if (!data[handle] || key(data[handle]) !== known[handle].key || !fresh(known[handle], life(window, next))) return
-				const answer = current(known[handle])
+				const { life, posts } = kinds[handle]
+				const last = known[handle]
+				const age = now() - last.at
+				if (!data[handle] || String(posts(data[handle])) !== last.key || !(age >= 0 && age < life(window, next))) return
+				const answer = current(last)
 				if (answer !== undefined) again[handle] = answer
 			})
 			return again
 		},
 		forget,
-		/** Somebody has entered or left the post's room: an editor asks PHP. */
+		/** Somebody has entered or left the post's room, or another user has a lock: an editor asks PHP. */
 		entered: () => change(LOCK),
 		/**
 		 * The lock of a post has changed, or was renewed if `released` is undefined. `row` is what
 		 * lists show for it during left_ms, or null. After that a released lock has ended; any other
-		 * lock may have been renewed.
+		 * lock may have been renewed. The page's own lock that was renewed just now, as `recent`
+		 * says, is as if PHP had answered just now.
 		 */
-		lockChanged({ post, at_ms: at, left_ms: left, released }, row) {
+		lockChanged({ post, at_ms: at, left_ms: left, released }, row, recent) {
 			if (released !== undefined) change(LOCK)
+			else if (recent && !row && known[LOCK] && known[LOCK].key === post) known[LOCK].at = now()
 			if (released) pausedUntil = now() + AFTER_PUSH
 			if (at <= changedAt.get(post)) return
 			if (changedAt.size >= MAX_POSTS) changedAt = new Map()
@@ -132,10 +132,6 @@ export function createAnswerCache(now, lockWindow) {
 			})
 			sinceBeat = sinceBeat.concat(update).slice(-MAX_POSTS)
 			if (known[LOCKS]) update(known[LOCKS])
-		},
-		/** Another user has a lock of this post. */
-		contested() {
-			delete known[LOCK]
 		},
 		/** A post's room got a push: for some seconds PHP answers. */
 		pushed(room) {

@@ -157,9 +157,10 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 	// A user has taken, released or renewed a lock. Pages that show a lock that was taken beat: a list
 	// repeats its updated answer, and PHP answers an editor.
 	function lockChanged(lock, room) {
-		if (config.locked_text) answers.lockChanged(lock, rowOf(lock, ticket && ticket.claims.sub, config.locked_text))
+		const recent = isRecent(ticket, lock.at_ms, Date.now())
+		if (config.locked_text) answers.lockChanged(lock, rowOf(lock, ticket && ticket.claims.sub, config.locked_text), recent)
 		else answers.pushed(room)
-		if (lock.released === false && isRecent(ticket, lock.at_ms, Date.now())) nudges.receive({ spread_ms: lock.spread_ms, paced: true })
+		if (lock.released === false && recent) nudges.receive({ spread_ms: lock.spread_ms, paced: true })
 	}
 
 	// A page waits for a value if its last beat had the handle. A page that has not beaten yet may.
@@ -170,10 +171,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 
 	function roomChanged(frame) {
 		const { room } = frame
-		if (ticket && postOf(room)) {
-			if (concernsOthers(frame, ticket.claims.sub, rooms.room(room).entries)) answers.entered()
-			if (contestsLock(frame, ticket.claims.sub)) answers.contested()
-		}
+		if (ticket && postOf(room) && (concernsOthers(frame, ticket.claims.sub, rooms.room(room).entries) || contestsLock(frame, ticket.claims.sub))) answers.entered()
 		rooms.receive(frame)
 		tell('presence', frame)
 	}

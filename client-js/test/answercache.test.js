@@ -14,11 +14,37 @@ function newCache(lockWindow) {
 const lock = (post_id, lock) => ({ [LOCK]: { post_id, lock } })
 const refreshed = { [LOCK]: { new_lock: '2:1' } }
 
-test('contested() removes the answer about a lock, and keeps that about a list', () => {
+test('entered() removes the answer about a lock, and keeps that about a list', () => {
 	const { cache } = newCache()
 	cache.learn({ ...lock(5, '1:1'), [LOCKS]: ['post-5'] }, refreshed, everywhere)
-	cache.contested()
+	cache.entered()
 	assert.deepEqual(cache.recall({ ...lock(5, '1:1'), [LOCKS]: ['post-5'] }), { [LOCKS]: null })
+})
+
+test('the answer about a lock is repeated for another 100 seconds after heartbeatd has had it renewed', () => {
+	const { clock, cache } = newCache()
+	const renewed = (change, row, recent) => cache.lockChanged({ post: '5', at_ms: clock.now, left_ms: 150_000, ...change }, row, recent)
+	const repeated = (seconds) => {
+		clock.now += 1000 * seconds
+		return LOCK in cache.recall(lock(5, '2:1'))
+	}
+	const learn = () => cache.learn(lock(5, '1:1'), refreshed, everywhere)
+	learn()
+	assert.ok(repeated(90))
+	renewed({}, null, true)
+	assert.ok(repeated(90))
+	assert.ok(!repeated(10))
+	const others = { 'another post': [{ post: '6' }, null, true], 'the lock of another user': [{}, { name: 'Ben' }, true], 'a push that came late': [{}, null, false] }
+	for (const [name, args] of Object.entries(others)) {
+		learn()
+		clock.now += 90_000
+		renewed(...args)
+		assert.ok(!repeated(10), name)
+	}
+	learn()
+	cache.entered()
+	renewed({}, null, true)
+	assert.ok(!repeated(0), 'there is no answer to repeat')
 })
 
 test("PHP's answer about a lock is repeated for 100 seconds", () => {

@@ -13,6 +13,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker"
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/internal/nodetest"
+	"github.com/heartbeatd/heartbeatd/server/sitecall"
 )
 
 // calledSite is a site whose WordPress waits with the answer of each call.
@@ -46,13 +47,15 @@ func runSite(t *testing.T, on *broker.Broker) *calledSite {
 		defer close(ended)
 		Run(Node{
 			Broker: on, Logger: slog.New(slog.DiscardHandler), Wake: s.wake,
-			Sites:      func(yield func(string, *State) bool) { yield("blog", &s.state) },
-			View:       func(context.Context, string) (*broker.View, error) { return view, nil },
-			Now:        func(string) time.Time { return time.Now() },
-			Secret:     func(string) string { return "secret" },
-			CheckURL:   func(string, string) error { return nil },
-			Answered:   func(string, string) {},
-			PublicOnly: func(string, string) bool { return false },
+			Sites: func(yield func(string, *State) bool) { yield("blog", &s.state) },
+			View:  func(context.Context, string) (*broker.View, error) { return view, nil },
+			Access: sitecall.Access{
+				Now:        func(string) time.Time { return time.Now() },
+				Secret:     func(string) string { return "secret" },
+				CheckURL:   func(string, string) error { return nil },
+				Answered:   func(string, string) {},
+				PublicOnly: func(string, string) bool { return false },
+			},
 		}, time.Hour, stop)
 	}()
 	t.Cleanup(func() {

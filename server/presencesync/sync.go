@@ -51,6 +51,7 @@ const (
 
 // Node is the node that the synchronization runs on.
 type Node struct {
+	sitecall.Access
 	Broker *broker.Broker
 	Logger *slog.Logger
 	// Wake receives a value when PHP has changed rows of a site.
@@ -59,16 +60,6 @@ type Node struct {
 	Sites iter.Seq2[string, *State]
 	// View returns the live view of a site.
 	View func(ctx context.Context, siteID string) (*broker.View, error)
-	// Now returns the time by the clock of a site's WordPress.
-	Now func(siteID string) time.Time
-	// Secret returns the secret with which calls of a site are signed.
-	Secret func(siteID string) string
-	// CheckURL returns an error if a URL that a ticket names must not be called.
-	CheckURL func(siteID, url string) error
-	// Answered is called when a URL has answered a call.
-	Answered func(siteID, url string)
-	// PublicOnly reports whether a URL of a site must not lead to a private address.
-	PublicOnly func(siteID, url string) bool
 }
 
 // syncer calls the sites that have a table.

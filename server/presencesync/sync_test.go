@@ -18,6 +18,7 @@ import (
 	"github.com/heartbeatd/heartbeatd/broker/presence"
 	"github.com/heartbeatd/heartbeatd/internal/leaktest"
 	"github.com/heartbeatd/heartbeatd/internal/nodetest"
+	"github.com/heartbeatd/heartbeatd/server/sitecall"
 	"github.com/heartbeatd/heartbeatd/server/wordpress"
 )
 
@@ -91,7 +92,7 @@ func TestNextCallOfAnotherURL(t *testing.T) {
 
 // TestInvalidAnswers checks that invalid answers are errors.
 func TestInvalidAnswers(t *testing.T) {
-	y := newSyncer(Node{Secret: func(string) string { return "secret" }, Now: func(string) time.Time { return time.Now() }}, time.Hour)
+	y := newSyncer(Node{Access: sitecall.Access{Secret: func(string) string { return "secret" }, Now: func(string) time.Time { return time.Now() }}}, time.Hour)
 	defer y.client.CloseIdleConnections()
 	for name, answer := range map[string]http.HandlerFunc{
 		"401":                      func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) },

@@ -43,6 +43,7 @@ const (
 
 // Node is the node that the rows are held on.
 type Node struct {
+	sitecall.Access
 	Broker *broker.Broker
 	Logger *slog.Logger
 	// Wake receives a value when a change must be reported.
@@ -51,16 +52,6 @@ type Node struct {
 	Sites iter.Seq2[string, *State]
 	// View returns the live view of a site.
 	View func(ctx context.Context, siteID string) (*broker.View, error)
-	// Now returns the time by the clock of a site's WordPress.
-	Now func(siteID string) time.Time
-	// Secret returns the secret with which calls of a site are signed.
-	Secret func(siteID string) string
-	// CheckURL returns an error if a URL that a ticket names must not be called.
-	CheckURL func(siteID, url string) error
-	// Answered is called when a URL has answered a call.
-	Answered func(siteID, url string)
-	// PublicOnly reports whether a URL of a site must not lead to a private address.
-	PublicOnly func(siteID, url string) bool
 	// Publish tells all nodes what a call has done.
 	Publish func(ctx context.Context, siteID string, m message.Message) error
 	// Tell tells the pages of a site on this node whether their rows are held.

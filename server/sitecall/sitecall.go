@@ -18,6 +18,20 @@ import (
 // MaxBody is the maximum number of bytes of an answer.
 const MaxBody = 1 << 20
 
+// Access is how sites are called.
+type Access struct {
+	// Now returns the time by the clock of a site's WordPress.
+	Now func(siteID string) time.Time
+	// Secret returns the secret with which calls of a site are signed.
+	Secret func(siteID string) string
+	// CheckURL returns an error if a URL that a ticket names must not be called.
+	CheckURL func(siteID, url string) error
+	// Answered is called when a URL has answered a call.
+	Answered func(siteID, url string)
+	// PublicOnly reports whether a URL of a site must not lead to a private address.
+	PublicOnly func(siteID, url string) bool
+}
+
 // Caller calls sites.
 type Caller struct{ client *http.Client }
 

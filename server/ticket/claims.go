@@ -51,6 +51,7 @@ type Claims struct {
 	Sync        string          `json:"sync,omitempty"`         // the URL that keeps the site's presence table up to date
 	Rows        string          `json:"rows,omitempty"`         // the URL at which rows of the Presence API plugin are held for pages
 	Ping        *Ping           `json:"ping,omitempty"`         // where the page is, for these rows; nil: only Screen and Post are known
+	Renewal     string          `json:"renewal,omitempty"`      // the URL at which the lock of Post is renewed for the page
 	Nonce       string          `json:"nonce"`                  // hex sha256 of the page's heartbeat nonce
 	FreshUntil  int64           `json:"fresh_until"`            // Unix s: the end of the nonce's first half
 	Cron        int64           `json:"cron,omitempty"`         // Unix s: when the next scheduled event is due, if requests run it

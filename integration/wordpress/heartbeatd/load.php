@@ -213,10 +213,12 @@ function heartbeatd_load_pages() {
 	add_action( 'update_option_heartbeatd', 'heartbeatd_forget_link_reports' );
 	add_action( 'init', 'heartbeatd_load_translations' );
 
-	// Stores in a post lock which document holds it, and releases it.
+	// Stores in a post lock which document holds it, releases it, and renews it when heartbeatd calls.
 	add_action( 'load-post.php', 'heartbeatd_on_editor_load' );
 	add_action( 'load-post-new.php', 'heartbeatd_on_editor_load' );
 	add_action( 'wp_ajax_wp-remove-post-lock', 'heartbeatd_before_lock_release', 0 );
+	require __DIR__ . '/includes/locks/renewal.php';
+	add_action( 'rest_api_init', 'heartbeatd_register_locks_route' );
 
 	// What a page carries: scripts and a ticket.
 	require __DIR__ . '/includes/page/ticket.php';

@@ -92,3 +92,17 @@ function heartbeatd_accepted_secrets() {
 	$old = defined( 'HEARTBEATD_OLD_SECRET' ) ? (string) HEARTBEATD_OLD_SECRET : '';
 	return array_filter( array( heartbeatd_setting( 'secret' ), $old ), 'strlen' );
 }
+
+/**
+ * Determines whether the caller of a REST route knows this site's secret.
+ *
+ * @param WP_REST_Request $request The call.
+ * @return true|WP_Error
+ */
+function heartbeatd_check_call( $request ) {
+	$key = (string) $request->get_header( 'authorization' );
+	if ( 0 === strpos( $key, 'Bearer ' ) && heartbeatd_verify_key( substr( $key, 7 ), 'site', $request->get_route() ) ) {
+		return true;
+	}
+	return new WP_Error( 'rest_forbidden', __( 'The key is refused.', 'heartbeatd' ), array( 'status' => 401 ) );
+}

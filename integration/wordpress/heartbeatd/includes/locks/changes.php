@@ -128,13 +128,23 @@ function heartbeatd_lock_change( $user_id, $lock, $is_released ) {
 	if ( ! has_filter( 'heartbeat_received', 'wp_check_locked_posts' ) ) {
 		return null;
 	}
+	return heartbeatd_describe_lock( $user_id, $lock ) + array( 'released' => $is_released );
+}
+
+/**
+ * Returns what lists show for a lock.
+ *
+ * @param int   $user_id The user who has the lock, or 0.
+ * @param mixed $lock    The lock.
+ * @return array
+ */
+function heartbeatd_describe_lock( $user_id, $lock ) {
 	$now    = microtime( true );
 	$change = array(
 		'at_ms'     => floor( 1000 * $now ),
 		'spread_ms' => HEARTBEATD_LOCK_SPREAD_MS,
 		'user'      => 0,
 		'left_ms'   => 0,
-		'released'  => $is_released,
 	);
 	$user   = $user_id ? get_userdata( $user_id ) : false;
 	if ( ! $user ) {

@@ -36,6 +36,11 @@ const HEARTBEATD_LOCK_PRIORITY = 5;
 const HEARTBEATD_LOCK_RELEASE_TIME = 60;
 
 /**
+ * How long a lock of core lasts, in seconds. heartbeatd renews locks well within this time.
+ */
+const HEARTBEATD_LOCK_TIME = 150;
+
+/**
  * Returns the id of the document that this request renders.
  *
  * @return int A positive 31-bit integer.
@@ -216,4 +221,38 @@ function heartbeatd_write_lock( $post_id, $rule ) {
 		}
 	}
 	return false;
+}
+
+/**
+ * Returns the URL at which heartbeatd renews the lock of a page's post. Without it, the page's beats
+ * renew the lock: if locks do not last as long as core's, if another callback than core's answers about
+ * them, if log-ins are not stored as core does, or if the current user's lock names no single document
+ * that holds it.
+ *
+ * @param int $post_id The post that the page edits, or 0.
+ * @return string Empty if there is none.
+ */
+function heartbeatd_lock_renewal_url( $post_id ) {
+	$is_core = $post_id && heartbeatd_lock_window() >= HEARTBEATD_LOCK_TIME && has_filter( 'heartbeat_received', 'wp_refresh_post_lock' ) && has_filter( 'heartbeat_received', 'wp_check_locked_posts' )
+		&& 'WP_User_Meta_Session_Tokens' === get_class( WP_Session_Tokens::get_instance( get_current_user_id() ) );
+	if ( ! $is_core || '' === heartbeatd_locked_text() ) {
+		return '';
+	}
+	$stored = (string) get_post_meta( $post_id, '_edit_lock', true );
+	return null === heartbeatd_lock_renewed_by_call( $stored, $stored, get_current_user_id() ) ? '' : heartbeatd_call_url( 'heartbeatd/v1/locks' );
+}
+
+/**
+ * Returns the value of a lock after a call has renewed it.
+ *
+ * @param string $stored  The stored lock.
+ * @param string $asked   The lock that the page's document holds, as its last beat said.
+ * @param int    $user_id The page's user.
+ * @return string|null Null if it is not renewed: another user or document holds it, or nobody.
+ */
+function heartbeatd_lock_renewed_by_call( $stored, $asked, $user_id ) {
+	$lock     = heartbeatd_parse_lock( $stored );
+	$document = heartbeatd_parse_lock( $asked )['document'];
+	$is_held  = $document && $document === $lock['document'] && ! $lock['released'] && heartbeatd_lock_holder( $stored )[0] === $user_id;
+	return $is_held ? time() . ":$user_id:$document" : null;
 }

@@ -49,7 +49,7 @@ function heartbeatd_register_rows_route() {
 		array(
 			'methods'             => 'POST',
 			'callback'            => 'heartbeatd_hold_rows',
-			'permission_callback' => 'heartbeatd_sync_check_permission',
+			'permission_callback' => 'heartbeatd_check_call',
 			'args'                => array(
 				'rows'  => $list,
 				'left'  => $list,

@@ -38,7 +38,7 @@ function heartbeatd_register_sync_route() {
 		array(
 			'methods'             => 'POST',
 			'callback'            => 'heartbeatd_sync_presence',
-			'permission_callback' => 'heartbeatd_sync_check_permission',
+			'permission_callback' => 'heartbeatd_check_call',
 			'args'                => array(
 				'entries' => $list,
 				'left'    => $list,
@@ -54,20 +54,6 @@ function heartbeatd_register_sync_route() {
  */
 function heartbeatd_sync_url() {
 	return 'other' === heartbeatd_presence_provider() && ! empty( $GLOBALS['wpdb']->presence ) && ! heartbeatd_do_rows_expire() ? heartbeatd_call_url( 'heartbeatd/v1/presence/sync' ) : '';
-}
-
-/**
- * Determines whether the caller knows this site's secret.
- *
- * @param WP_REST_Request $request The call.
- * @return true|WP_Error
- */
-function heartbeatd_sync_check_permission( $request ) {
-	$key = (string) $request->get_header( 'authorization' );
-	if ( 0 === strpos( $key, 'Bearer ' ) && heartbeatd_verify_key( substr( $key, 7 ), 'site', $request->get_route() ) ) {
-		return true;
-	}
-	return new WP_Error( 'rest_forbidden', __( 'The key is refused.', 'heartbeatd' ), array( 'status' => 401 ) );
 }
 
 /**

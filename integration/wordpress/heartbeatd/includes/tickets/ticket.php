@@ -104,6 +104,11 @@ function heartbeatd_add_native_claims( $claims, $screen_id ) {
 		$claims['native']       = $native;
 		$claims['deposits']     = true;
 		$claims['repeat_until'] = (int) $claims['iat'] + HEARTBEATD_LOCK_REPEAT_TIME;
+		$renewal                = heartbeatd_lock_renewal_url( $claims['post']['id'] ?? 0 );
+		if ( '' !== $renewal ) {
+			$claims['renewal']      = $renewal;
+			$claims['repeat_until'] = (int) $claims['iat'] + HEARTBEATD_LIST_REPEAT_TIME;
+		}
 		if ( true !== $sets ) {
 			$counted = array_values( array_diff( $native, $own ) );
 			$claims += array_filter( compact( 'sets', 'counted' ) );
@@ -117,8 +122,8 @@ function heartbeatd_add_native_claims( $claims, $screen_id ) {
 
 /**
  * Signs a ticket. Leaves out what does not fit: what is only counted, single posts, when locks
- * expire, then sets of several handles, the ping, rooms, from the end, the post types, and then the
- * other sets of handles.
+ * expire, the renewal of the page's lock, then sets of several handles, the ping, rooms, from the end,
+ * the post types, and then the other sets of handles.
  *
  * @param array $claims The claims.
  * @param int   $limit  The most bytes that the ticket may have.
@@ -137,6 +142,9 @@ function heartbeatd_sign_ticket( $claims, $limit = HEARTBEATD_MAX_JWT ) {
 		} elseif ( isset( $claims['locks'] ) ) {
 			$claims['repeat_until'] = min( $claims['repeat_until'], (int) ( $claims['iat'] + min( $claims['locks'] ) / 1000 ) );
 			unset( $claims['locks'] );
+		} elseif ( isset( $claims['renewal'] ) ) {
+			$claims['repeat_until'] = (int) $claims['iat'] + HEARTBEATD_LOCK_REPEAT_TIME;
+			unset( $claims['renewal'] );
 		} elseif ( preg_grep( '/,/', $claims['sets'] ?? array() ) ) {
 			$several = preg_grep( '/,/', $claims['sets'] );
 			array_splice( $claims['sets'], array_key_last( $several ), 1 );
