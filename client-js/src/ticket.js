@@ -3,7 +3,7 @@
 
 import { sha256 } from './sha256.js'
 
-const LIFE = 300 // seconds
+const LIFE = 600 // seconds
 const ROUNDING = 0.001
 
 /**

@@ -25,9 +25,9 @@ import (
 )
 
 // nativeAge is the age of a ticket above which PHP answers the page's beats. The client
-// posts from an age between 4 and 6 minutes on, so that after a restart not all pages
+// posts from an age between 8 and 12 minutes on, so that after a restart not all pages
 // post at once. The server's limit is the end of that span.
-const nativeAge = 6 * time.Minute
+const nativeAge = 12 * time.Minute
 
 // Claims are the claims of a ticket. Verified claims are shared and must not be changed.
 type Claims struct {
@@ -53,7 +53,7 @@ type Claims struct {
 	Ping        *Ping           `json:"ping,omitempty"`         // where the page is, for these rows; nil: only Screen and Post are known
 	Renewal     string          `json:"renewal,omitempty"`      // the URL at which the lock of Post is renewed for the page
 	Nonce       string          `json:"nonce"`                  // hex sha256 of the page's heartbeat nonce
-	FreshUntil  int64           `json:"fresh_until"`            // Unix s: the end of the nonce's first half
+	FreshUntil  int64           `json:"fresh_until"`            // Unix s: the end of the nonce's first half, or when PHP must see a beat because of a callback
 	Cron        int64           `json:"cron,omitempty"`         // Unix s: when the next scheduled event is due, if requests run it
 	Native      []string        `json:"native,omitzero"`        // handles that heartbeatd may answer; nil: PHP must see every beat
 	Serials     []int64         `json:"serials,omitempty"`      // of the last revocations before the ticket: of the user, and of the site

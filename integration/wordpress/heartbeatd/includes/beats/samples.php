@@ -34,7 +34,7 @@ const HEARTBEATD_SAMPLED_DAYS = 14;
  * PHP sees a beat of each page at least once in this time, in seconds. It is the age at which the drop-in
  * asks for a new ticket.
  */
-const HEARTBEATD_TICKET_FRESH_TIME = 300;
+const HEARTBEATD_TICKET_FRESH_TIME = 600;
 
 /**
  * The time between two beats of a page without the focus, in seconds, as in core's script.
@@ -215,6 +215,10 @@ function heartbeatd_savable_share() {
 	if ( true !== $sets && ! in_array( $handles, $sets, true ) ) {
 		return 0.0;
 	}
+	if ( true !== $sets ) {
+		$observed = array_sum( HEARTBEATD_OBSERVED_TICKET_TIME ) / 2;
+		$pace     = $pace ? min( $pace, $observed ) : $observed;
+	}
 	$interval = isset( $_POST['interval'] ) && is_numeric( $_POST['interval'] ) ? (float) $_POST['interval'] : 60;
 	$focused  = isset( $_POST['has_focus'] ) && 'true' === $_POST['has_focus'];
 	// phpcs:enable
@@ -226,7 +230,7 @@ function heartbeatd_savable_share() {
  *
  * @param string $handles  The set of handles of its beats.
  * @param float  $interval The seconds between two beats.
- * @param int    $pace     After how many seconds PHP must see a beat because of a callback; 0 if none asks for it.
+ * @param float  $pace     After how many seconds PHP must see a beat because of a callback; 0 if none asks for it.
  * @return float
  */
 function heartbeatd_share_of_pace( $handles, $interval, $pace ) {

@@ -15,6 +15,18 @@ const HEARTBEATD_LOCK_REPEAT_TIME = 100;
 const HEARTBEATD_LIST_REPEAT_TIME = 300;
 
 /**
+ * For how many seconds heartbeatd may answer the beats of a page while its lock is renewed by calls: as
+ * long as it answers beats with a ticket at all.
+ */
+const HEARTBEATD_LOCK_RENEWAL_TIME = 720;
+
+/**
+ * For how many seconds heartbeatd may answer the beats of a page at least and at most, if callbacks of
+ * plugins are registered: PHP observes whether they act. Random, so that not all pages ask PHP at once.
+ */
+const HEARTBEATD_OBSERVED_TICKET_TIME = array( 240, 360 );
+
+/**
  * Returns the claims of a ticket for a page of the current user.
  *
  * @param string $nonce     The heartbeat nonce that the page's next beat carries.
@@ -107,15 +119,16 @@ function heartbeatd_add_native_claims( $claims, $screen_id ) {
 		$renewal                = heartbeatd_lock_renewal_url( $claims['post']['id'] ?? 0 );
 		if ( '' !== $renewal ) {
 			$claims['renewal']      = $renewal;
-			$claims['repeat_until'] = (int) $claims['iat'] + HEARTBEATD_LIST_REPEAT_TIME;
+			$claims['repeat_until'] = (int) $claims['iat'] + HEARTBEATD_LOCK_RENEWAL_TIME;
 		}
 		if ( true !== $sets ) {
 			$counted = array_values( array_diff( $native, $own ) );
 			$claims += array_filter( compact( 'sets', 'counted' ) );
 		}
 	}
-	if ( $pace ) {
-		$claims['fresh_until'] = min( $claims['fresh_until'], (int) $claims['iat'] + $pace );
+	if ( true !== $sets ) {
+		$observed              = random_int( ...HEARTBEATD_OBSERVED_TICKET_TIME );
+		$claims['fresh_until'] = min( $claims['fresh_until'], (int) $claims['iat'] + ( $pace ? min( $pace, $observed ) : $observed ) );
 	}
 	return $claims;
 }
