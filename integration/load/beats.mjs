@@ -4,7 +4,8 @@
 //	node --test integration/load/beats.mjs
 //
 // HEARTBEATD_ROUNDS=10 measures ten rounds. With HEARTBEATD_ONLY=editor, only beats whose name
-// contains this word are measured.
+// contains this word are measured. HEARTBEATD_PAUSE=2 waits two seconds before each beat, as if the site got
+// few requests.
 
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
@@ -16,6 +17,7 @@ import { logIn } from '../wordpress/presence/person.mjs'
 
 const ROUNDS = Number(process.env.HEARTBEATD_ROUNDS || 40)
 const ONLY = process.env.HEARTBEATD_ONLY || ''
+const PAUSE = 1000 * (process.env.HEARTBEATD_PAUSE || 0)
 const BEATS = 10 // of each kind in a round
 
 // PHP looks whether a file has changed every two seconds, as by default. The header Live-Plugins: off
@@ -53,6 +55,7 @@ const kinds = (post) => {
 		'dashboard': { screen: 'dashboard', core: {}, own: ping },
 		'dashboard, no link': { screen: 'dashboard', core: {}, own: ping, alone: true },
 		'dashboard, no presence': { screen: 'dashboard', core: {}, own: {} },
+		'list': { screen: 'edit-post', core: { 'wp-check-locked-posts': [`post-${post}`] }, own: ping },
 		'editor': { screen: 'post', core: lock, own: editing },
 		'editor, no link': { screen: 'post', core: lock, own: editing, alone: true },
 		'editor, 3 silent callbacks': { screen: 'silent-few', core: lock, own: editing, callbacks: 'silent 3' },
@@ -104,6 +107,7 @@ async function measure(site, person, { screen, core, own, callbacks: added, alon
 	const before = await used(site)
 	let time = 0
 	for (let i = 0; i < BEATS; i++) {
+		await sleep(PAUSE)
 		const begun = performance.now()
 		const tick = await person.beat(withPlugins ? { ...core, ...own } : core, { screen, headers })
 		time += performance.now() - begun

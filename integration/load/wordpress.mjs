@@ -129,7 +129,8 @@ const kindsOfBeats = (start) => (page) => page.beats.flatMap(({ at, handles }, i
 	if (at < start) return []
 	const since = at - (page.beats[i - 1]?.at ?? 0)
 	const screen = handles.includes('wp-check-locked-posts') ? 'list' : handles.includes('wp-refresh-post-lock') ? 'editor' : 'dashboard'
-	const reason = since > 230 ? 'ticket of five minutes' : since > 95 && screen !== 'dashboard' ? 'answer about locks of 100 s' : 'other'
+	const reason = since > 460 ? 'ticket of ten minutes' : screen === 'list' && since > 295 ? 'answer about locks of five minutes'
+		: screen === 'editor' && since > 95 ? 'answer about its lock of 100 s' : 'other'
 	return [`${screen}, ${reason}`]
 })
 
