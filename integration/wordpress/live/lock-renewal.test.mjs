@@ -29,7 +29,7 @@ test('locks that heartbeatd renews', { timeout: 480_000 }, async (t) => {
 		// Polls a condition, and checks that the locks are held meanwhile.
 		const held = (what, condition, seconds) => until(what, async () => {
 			for (const [i, [time, user]] of locks().entries()) assert.ok(Number(user) === editors[i].user && time > Date.now() / 1000 - 150, `${what}: ${time}:${user}`)
-			await sleep(1000)
+			await sleep(3000)
 			return condition()
 		}, seconds)
 
