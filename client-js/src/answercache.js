@@ -2,8 +2,8 @@
 // or releases a lock, PHP pushes the change to the post's room: the answer to a list is updated
 // with it, and an editor asks PHP.
 
-// No answer is repeated for longer. That to a list is repeated as long as a ticket lasts, or until
-// the first lock that it shows may have expired.
+// No answer is repeated for longer. That to a list is repeated until the first lock that it shows may
+// have expired. That to an editor begins anew when heartbeatd has had its lock renewed.
 const MAX_LIFE = 100000
 const MAX_LIST_LIFE = 300000
 // How long a lock lasts, unless the site says otherwise. The answer about a page's own lock is

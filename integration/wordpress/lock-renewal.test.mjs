@@ -77,6 +77,18 @@ test('the call that renews locks', { timeout: 200_000 }, async (t) => {
 			})
 		}
 
+		await t.test('not renewed: the page was closed, and has released it', async () => {
+			const html = await (await request.get(`${site.url}/wp-admin/post.php?post=${id}&action=edit`)).text()
+			const nonce = html.match(/"unlockNonce":"(\w+)"|name="_wpnonce" value="(\w+)"/)
+			const lock = stored()
+			const form = { action: 'wp-remove-post-lock', _wpnonce: nonce[1] ?? nonce[2], post_ID: id, active_post_lock: lock }
+			await request.post(`${site.url}/wp-admin/admin-ajax.php`, { form })
+			const released = stored()
+			assert.match(released, /:left$/)
+			assert.equal((await call([{ ...asked, lock }])).locks[0].renewed, false)
+			assert.equal(stored(), released)
+		})
+
 		await t.test('one lock that is refused, or no lock, does not stop the others', async () => {
 			write(anna)
 			const { locks } = await call(['x', { ...asked, user_id: ben }, { ...asked, post_id: '5' }, asked])

@@ -29,8 +29,9 @@ const (
 	// a list with the change.
 	activeAge = 100 * time.Millisecond
 	// titleLife is for how long a reported title replaces those in entries, which come from the tickets
-	// of editors: a page has a newer ticket after at most 100 s. maxTitles is how many a site has.
-	titleLife = 110 * time.Second
+	// of editors: an open page has a newer ticket after at most twelve minutes. maxTitles is how many a
+	// site has.
+	titleLife = 13 * time.Minute
 	maxTitles = 1000
 )
 

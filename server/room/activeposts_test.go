@@ -107,10 +107,10 @@ func TestReportedTitles(t *testing.T) {
 		t.Errorf("after the post was not in the list: %s", got)
 	}
 	a.setTitle(42, "C", 2000, now)
-	if got := title(100 * time.Second); got != "C" {
+	if got := title(12 * time.Minute); got != "C" {
 		t.Errorf("after a report at the same time: %s", got)
 	}
-	if got := title(2 * time.Minute); got != "Of the ticket" {
+	if got := title(14 * time.Minute); got != "Of the ticket" {
 		t.Errorf("after tickets have the title: %s", got)
 	}
 }

@@ -71,6 +71,11 @@ test('a capability filter', { timeout: 600_000 }, async (t) => {
 			php(`update_option('forbidden_user', 0); wp_update_post(array('ID' => ${ids[1]}, 'post_author' => ${ours.id})); return 1;`)
 			await until('the post', async () => (await titles()).join() === 'post 1', 70)
 		})
+
+		await t.test('a new title is shown, although the ticket of the editor has the old one', async () => {
+			php(`wp_update_post(array('ID' => ${ids[1]}, 'post_title' => 'renamed')); return 1;`)
+			await until('the title', async () => (await titles()).join() === 'renamed', 70)
+		})
 	})
 })
 

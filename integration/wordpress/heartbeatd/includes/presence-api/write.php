@@ -182,18 +182,28 @@ function heartbeatd_presence_count_editors( $action, $room, $client_id ) {
 }
 
 /**
- * Fires an action when the title or the status of a post changes that somebody edits.
+ * Tells heartbeatd the new title of a post that somebody edits, and fires an action when the title or
+ * the status of a post changes while its room is not empty.
  *
  * @param int     $post_id The post.
  * @param WP_Post $after   The post after the update.
  * @param WP_Post $before  The post before the update.
  */
 function heartbeatd_presence_on_post_updated( $post_id, $after, $before ) {
-	if ( ! has_action( 'wp_presence_room_changed' ) || ( $after->post_title === $before->post_title && $after->post_status === $before->post_status ) ) {
+	$is_renamed = $after->post_title !== $before->post_title;
+	$room       = $is_renamed || $after->post_status !== $before->post_status ? heartbeatd_post_room( $after ) : '';
+	if ( '' === $room ) {
 		return;
 	}
-	$room = heartbeatd_post_room( $after );
-	if ( '' !== $room && heartbeatd_presence_read_room( $room ) ) {
+	if ( $is_renamed && heartbeatd_lock_holder( get_post_meta( $post_id, '_edit_lock', true ) )[0] ) {
+		// heartbeatd answers beats with the titles in the editors' tickets, which may be some minutes old.
+		$report = array(
+			'room'  => $room,
+			'title' => heartbeatd_post_title( $after ),
+		);
+		heartbeatd_enqueue_call( '/presence/changed', array( 'rooms' => array( $report ) ) );
+	}
+	if ( has_action( 'wp_presence_room_changed' ) && heartbeatd_presence_read_room( $room ) ) {
 		/**
 		 * Fires when the title or the status of a post has changed, if somebody is in its room.
 		 *
