@@ -93,9 +93,6 @@ func (s *session) tellRows(resumed, returns bool) {
 // write it again.
 func (b *replayBuffer) recall(st *site, rooms []message.RoomState) {
 	removed := pushtransport.RemovedRows(rooms...)
-	if len(removed) == 0 {
-		return
-	}
 	for user := range removed { // not all pages of the site: rows are removed all the time
 		for _, s := range b.sessions.appendTargets(nil, st.ID, message.Target{User: user}) {
 			rooms := removed.Of(user, s.last.Load())
