@@ -114,7 +114,7 @@ func (r *renewer) renew(ctx context.Context, siteID string, state *State) {
 		}
 		err = r.call(ctx, siteID, url, state, chunk)
 	}
-	if first := state.end(time.Now(), err != nil); first && ctx.Err() == nil {
+	if first := state.end(err != nil); first && ctx.Err() == nil {
 		r.Logger.Warn("post locks cannot be renewed in WordPress: pages renew them with their beats", "site", siteID, "error", err)
 	}
 }
@@ -130,17 +130,19 @@ func (r *renewer) call(ctx context.Context, siteID, url string, state *State, pa
 		return err
 	}
 	r.Answered(siteID, url)
+	var unpublished error
 	for i, p := range pages {
 		if i >= len(a.Locks) || !a.Locks[i].Renewed {
 			state.Forget(p.page)
 			p.page.Send(room.NudgeFrame(0, false)) // it asks WordPress now
 			continue
 		}
-		if m, ok := push(p.lock, a.Locks[i].Room, a.Locks[i].Change); ok {
-			if err := r.Publish(ctx, siteID, m); err != nil {
-				return err
-			}
+		if m, ok := push(p.lock, a.Locks[i].Room, a.Locks[i].Change); ok && unpublished == nil {
+			unpublished = r.Publish(ctx, siteID, m)
 		}
+	}
+	if unpublished != nil && ctx.Err() == nil {
+		r.Logger.Warn("renewed post locks cannot be pushed: their pages ask WordPress", "site", siteID, "error", unpublished)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package lockrenewal
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -100,8 +101,9 @@ func (w *site) called() [][]Lock {
 
 // published are the messages that a node has published.
 type published struct {
-	mu   sync.Mutex
-	list []message.Message
+	mu    sync.Mutex
+	list  []message.Message
+	fails bool
 }
 
 func (p *published) all() []message.Message {
@@ -111,8 +113,10 @@ func (p *published) all() []message.Message {
 }
 
 // run renews the locks of a site until the test ends.
-func run(t *testing.T, state *State) *published {
-	p, stop, ended := &published{}, make(chan struct{}), make(chan struct{})
+func run(t *testing.T, state *State) *published { return runWith(t, state, &published{}) }
+
+func runWith(t *testing.T, state *State, p *published) *published {
+	stop, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		Run(Node{
@@ -129,6 +133,9 @@ func run(t *testing.T, state *State) *published {
 				p.mu.Lock()
 				defer p.mu.Unlock()
 				p.list = append(p.list, m)
+				if p.fails {
+					return errors.New("no answer from NATS")
+				}
 				return nil
 			},
 		}, stop)
@@ -188,6 +195,21 @@ func TestRenewal(t *testing.T) {
 	}
 }
 
+// TestFailedPush checks that a page whose lock is not renewed beats although the push about a lock before it in the
+// answer failed, and that the call counts as made.
+func TestFailedPush(t *testing.T) {
+	w, state := newSite(t), new(State)
+	refused := &page{}
+	state.open(&page{}, claims("1", 5, w.URL), asks(5, "100:1:77"))
+	state.open(refused, claims("2", 6, w.URL), asks(6, "100:2:88"))
+	runWith(t, state, &published{fails: true})
+	until(t, "the page whose lock is not renewed beats", func() bool { return refused.sent() != "" })
+	until(t, "the call to end", state.made)
+	if state.failures != 0 {
+		t.Errorf("%d failures", state.failures)
+	}
+}
+
 // TestFailedCall checks that after a failed call pages are told nothing, and that the time until the
 // next one doubles with each failure, up to a limit.
 func TestFailedCall(t *testing.T) {
@@ -201,15 +223,16 @@ func TestFailedCall(t *testing.T) {
 		t.Errorf("%d calls, %d messages, sent %s", len(w.called()), len(told.all()), p.sent())
 	}
 	now := time.Now()
+	state.begun = now
 	for _, wait := range []time.Duration{4 * every, 8 * every, 8 * every} {
-		if first := state.end(now, true); first {
+		if first := state.end(true); first {
 			t.Error("only the first failure is logged")
 		}
 		if state.due(now.Add(wait-time.Second)) || !state.due(now.Add(wait)) {
 			t.Errorf("the next call is not made after %s", wait)
 		}
 	}
-	state.end(now, false)
+	state.end(false)
 	if state.due(now.Add(every-time.Second)) || !state.due(now.Add(every)) {
 		t.Error("the next call is not made after the usual time")
 	}
@@ -276,7 +299,7 @@ func TestTimes(t *testing.T) {
 	if _, _, begun := state.begin(now.Add(time.Hour)); begun {
 		t.Error("a second call at the same time")
 	}
-	state.end(now.Add(firstCall), false)
+	state.end(false)
 	next := firstCall + every
 	beat(next - beatTime - time.Second)
 	if _, pages, begun := state.begin(now.Add(next)); begun || len(pages) > 0 {

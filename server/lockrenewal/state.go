@@ -1,7 +1,9 @@
 package lockrenewal
 
 import (
+	"cmp"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -18,7 +20,8 @@ const (
 	maxDoublings = 3
 	// firstCall is the time until the first call for a site that had no editor, less at most
 	// firstSpread: after a restart of the node the calls of many sites are spread. The first beat of
-	// an editor, at most some seconds before, went to WordPress.
+	// an editor, at most some seconds before, went to WordPress. A page that comes from another node may have to ask
+	// WordPress itself before.
 	firstCall   = 65 * time.Second
 	firstSpread = 15 * time.Second
 	// beatTime is how old the last beat of a page may be: a page that does not beat has no focus, or
@@ -58,6 +61,7 @@ type State struct {
 	mu       sync.Mutex // guards the following fields
 	pages    map[Page]held
 	next     time.Time // of the next call
+	begun    time.Time // when the last one has begun
 	busy     bool
 	failures int // how many calls in a row have failed
 }
@@ -119,12 +123,15 @@ func (s *State) begin(now time.Time) (url string, pages []held, begun bool) {
 			newest, url = h.beat, h.url
 		}
 	}
-	s.busy = len(pages) > 0
+	slices.SortFunc(pages, func(a, b held) int { // each one's turn is at about the same time of a call
+		return cmp.Or(cmp.Compare(a.lock.PostID, b.lock.PostID), cmp.Compare(a.lock.UserID, b.lock.UserID))
+	})
+	s.busy, s.begun = len(pages) > 0, now
 	return url, pages, s.busy
 }
 
 // end records that the calls were made, and reports whether they are the first ones that failed.
-func (s *State) end(now time.Time, failed bool) (first bool) {
+func (s *State) end(failed bool) (first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.busy = false
@@ -133,6 +140,6 @@ func (s *State) end(now time.Time, failed bool) (first bool) {
 	} else {
 		s.failures = 0
 	}
-	s.next = now.Add(every << min(s.failures, maxDoublings))
+	s.next = s.begun.Add(every << min(s.failures, maxDoublings))
 	return s.failures == 1
 }
