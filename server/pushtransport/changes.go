@@ -70,6 +70,9 @@ func (c *Changes) Take(msg message.Message, now time.Time, push func(rooms []str
 	c.push = push
 	var first time.Time // when the first of these rooms must be pushed
 	for _, r := range msg.Rooms {
+		if hasOnlyTitle(r) {
+			continue
+		}
 		k := c.room(r.Room)
 		same := r.State == k.state && (r.State != "" || r.Members != "")
 		if msg.Beat {
@@ -93,6 +96,11 @@ func (c *Changes) Take(msg message.Message, now time.Time, push func(rooms []str
 	if !first.IsZero() && (c.due.IsZero() || first.Before(c.due)) {
 		c.fireAt(first, now)
 	}
+}
+
+// hasOnlyTitle reports whether a report is about the title of a room's post: no row has changed.
+func hasOnlyTitle(r message.RoomState) bool {
+	return r.Title != nil && r.State == "" && r.Members == "" && r.Expires == 0 && !r.Forced && len(RemovedRows(r)) == 0
 }
 
 // room returns what is known of a room. It is called with c.mu held.

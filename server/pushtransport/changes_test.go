@@ -302,3 +302,21 @@ func TestPastExpiry(t *testing.T) {
 		}
 	})
 }
+
+// TestTitleIsNoChange checks that a report about a title alone is not pushed: no row has changed.
+func TestTitleIsNoChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		title, p, c := "a title", &pushes{start: time.Now()}, new(Changes)
+		c.Take(message.Message{Rooms: []message.RoomState{{Room: "postType/post:1", Title: &title}}}, time.Now(), p.push)
+		time.Sleep(time.Minute)
+		if got := p.String(); got != "" {
+			t.Errorf("pushed %s", got)
+		}
+		c.Take(message.Message{Rooms: []message.RoomState{{Room: "postType/post:1", Title: &title, State: "x"}}}, time.Now(), p.push)
+		time.Sleep(time.Minute)
+		if p.String() == "" {
+			t.Error("a state with a title was not pushed")
+		}
+		c.Stop()
+	})
+}

@@ -182,7 +182,7 @@ function heartbeatd_presence_count_editors( $action, $room, $client_id ) {
 }
 
 /**
- * Tells heartbeatd the new title of a post that somebody edits, and fires an action when the title or
+ * Tells heartbeatd the new title of a post that somebody edits or has edited, and fires an action when the title or
  * the status of a post changes while its room is not empty.
  *
  * @param int     $post_id The post.
@@ -195,8 +195,9 @@ function heartbeatd_presence_on_post_updated( $post_id, $after, $before ) {
 	if ( '' === $room ) {
 		return;
 	}
-	if ( $is_renamed && heartbeatd_lock_holder( get_post_meta( $post_id, '_edit_lock', true ) )[0] ) {
-		// heartbeatd answers beats with the titles in the editors' tickets, which may be some minutes old.
+	if ( $is_renamed && '' !== (string) get_post_meta( $post_id, '_edit_lock', true ) ) {
+		// heartbeatd answers beats with the titles in the editors' tickets, which may be some minutes old. A lock
+		// that was released stays in the table: a title that was reported before must not outlive this one.
 		$report = array(
 			'room'  => $room,
 			'title' => heartbeatd_post_title( $after ),
