@@ -124,7 +124,7 @@ type Config struct {
 //
 // While these are held no other lock is waited for: sites.mu, cron.Cron.mu, those of package hourly, limit.Clients.mu
 // (except for that of its log), those of packages balance and clock, budget.Budget.mu, sitecall.Hosts.mu, phpbeats.Counter.mu, lockrenewal.State.mu,
-// deposit.Store.mu (except for budget.Budget.mu), depositor.mu and the locks of package ticket. A new session is locked under sessions.mu while no other goroutine
+// parking.Lot.mu (except for limit.Clients.mu), parking.Conn.mu, deposit.Store.mu (except for budget.Budget.mu), depositor.mu and the locks of package ticket. A new session is locked under sessions.mu while no other goroutine
 // can reach it, so that never waits. The transport calls sessions with none of its locks held.
 //
 // Code that holds a lock waits for nothing else: not for NATS, for WordPress, for a client

@@ -18,6 +18,9 @@ import (
 // idleTime is how long a connection may take until its next request begins.
 const idleTime = 2 * time.Minute
 
+// answerTime is how long a client may take to read an answer, unless its handler says otherwise.
+const answerTime = 30 * time.Second
+
 // Conn is the connection of a request that waits.
 type Conn struct {
 	net.Conn
@@ -119,6 +122,7 @@ func (c *Conn) Lost() bool { return c.lost }
 // be used again. header is what the handler finds there.
 func (c *Conn) Answer(header http.Header, handler func(http.ResponseWriter)) bool {
 	c.ends = c.ends || c.lot.isClosing()
+	_ = c.SetWriteDeadline(time.Now().Add(answerTime))
 	w := &response{Response: http.Response{ProtoMajor: 1, ProtoMinor: 1, StatusCode: http.StatusOK, Header: header, Close: c.ends}, conn: c}
 	handler(w)
 	header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
@@ -138,6 +142,7 @@ func (c *Conn) WriteChunk(b []byte) error {
 
 // EndChunks ends such a response. It returns whether the connection can be used again.
 func (c *Conn) EndChunks() bool {
+	_ = c.SetWriteDeadline(time.Now().Add(answerTime))
 	_, err := io.WriteString(c, "0\r\n\r\n")
 	return err == nil
 }

@@ -28,7 +28,7 @@ type Lot struct {
 	ctx    context.Context // ends when connections end at once
 	end    context.CancelFunc
 
-	mu      sync.Mutex // guards the following fields; no other lock is taken under it
+	mu      sync.Mutex // guards the following fields; only limit.Clients.mu is taken under it, when a connection is closed
 	serves  bool       // a server accepts connections
 	closing bool
 	parked  map[*Conn]bool // true: its request is answered
