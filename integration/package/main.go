@@ -44,6 +44,10 @@ func main() {
 	if *local {
 		targets = slices.DeleteFunc(targets, func(t target) bool { return t.os != "linux" || t.arch != runtime.GOARCH })
 	}
+	if len(targets) == 0 {
+		fmt.Fprintf(os.Stderr, "package: there is no package for %s: run make build\n", runtime.GOARCH)
+		os.Exit(1)
+	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "package:", err)
 		os.Exit(1)
