@@ -52,9 +52,10 @@ type Write struct {
 
 // Begin starts a watch of a bucket. The keys that are known stay: those of an earlier
 // epoch are replaced by any revision, and Expire removes those that nobody writes again. If the watch before has worked,
-// Expire waits until the new one has brought the writes that were made meanwhile.
+// Expire waits until the new one has brought the writes that were made meanwhile, but no longer if watches
+// begin again and again.
 func (m *Revisions) Begin(epoch uint64, now time.Duration) {
-	if m.works {
+	if m.works && now >= m.after {
 		m.after = now + catchUp
 	}
 	m.epoch, m.works = epoch, false
