@@ -91,8 +91,10 @@ func TestChangeDuringACall(t *testing.T) {
 	s.changes()
 	s.called(t, "a change")
 	s.changes()
-	for len(s.wake) > 0 { // until the syncer has received it
-		time.Sleep(time.Millisecond)
+	for begun := time.Now(); len(s.wake) > 0; time.Sleep(time.Millisecond) { // until the syncer has received it
+		if time.Since(begun) > 10*time.Second {
+			t.Fatal("the syncer does not receive the change")
+		}
 	}
 	s.answer <- struct{}{}
 	s.called(t, "a change during the call")

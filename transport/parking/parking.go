@@ -1,4 +1,4 @@
-// Package parking has the connections of requests that wait, such as polls and event streams.
+// Package parking keeps the connections of requests that wait, such as polls and event streams.
 //
 // For each connection net/http keeps two buffers of 4 KiB, what it has read of the request, and two
 // goroutines. That is needed while a request is read, not for the half minute that a poll waits. A Lot
@@ -19,7 +19,7 @@ import (
 	"sync"
 )
 
-// Lot has connections whose requests wait. It is a listener: an http.Server must serve it, and until
+// Lot keeps connections whose requests wait. It is a listener: an http.Server must serve it, and until
 // then nothing is parked. New makes one.
 type Lot struct {
 	log    *slog.Logger
