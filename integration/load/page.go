@@ -146,6 +146,7 @@ func (p *page) receive(b []byte) {
 			return
 		}
 		p.onPush()
+	case "alive":
 	default: // a bye or a decline
 		p.loop.fail(fmt.Errorf("an unexpected frame: %s", b))
 	}
