@@ -258,6 +258,9 @@ func (s *session) isTarget(to message.Target) bool {
 	return to.Can != "" && last != nil && slices.Contains(last.Can, to.Can)
 }
 
+// UserID implements room.Listener.
+func (s *session) UserID() int64 { return s.key.user }
+
 // Offer implements room.Listener. Entries of admin/online say where users are.
 func (s *session) Offer(r *room.Room, frame []byte, minor bool) {
 	if last := s.last.Load(); last == nil || !last.NoLocations || r.Name() != wordpress.AdminRoom {

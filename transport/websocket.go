@@ -33,6 +33,7 @@ type WebSocket struct {
 	closed bool
 	conns  sync.WaitGroup
 
+	handlers     handlers
 	writers      sharedWriters
 	pinger       pinger
 	helloTimeout time.Duration // instead of HelloTimeout, in tests
@@ -55,7 +56,10 @@ func (t *WebSocket) Close() {
 }
 
 // Wait waits until all connections have ended.
-func (t *WebSocket) Wait() { t.conns.Wait() }
+func (t *WebSocket) Wait() {
+	t.conns.Wait()
+	t.handlers.running.Wait()
+}
 
 // begin counts a connection, unless Close was called.
 func (t *WebSocket) begin() bool {
@@ -212,10 +216,12 @@ func IsNoHello(bye *Bye) bool { return bye == errNoHello }
 // only this connection.
 func (s *socket) run(session Session) {
 	defer s.node.conns.Done()
+	s.node.handlers.join()
+	defer s.node.handlers.leave()
 	defer s.release()
 	defer func() {
 		if v := recover(); v != nil {
-			cmp.Or(s.log, log.Default()).Printf("transport: panic serving %v: %v\n%s", s.net.RemoteAddr(), v, debug.Stack())
+			s.logPanic(v)
 			s.end(nil)
 		}
 	}()
@@ -238,16 +244,15 @@ func (s *socket) readFrames(session Session) (err error) {
 		if err != nil {
 			return err
 		}
-		if err := s.use(session, b); err != nil {
+		if err := s.node.handlers.handle(received{s, session, b}); err != nil {
 			return err
 		}
 	}
 }
 
-// use handles a frame, and then ends the use of its buffer, also if it panics.
-func (s *socket) use(session Session, b *buffer) error {
-	defer s.giveBack(b)
-	return s.handle(session, b.bytes)
+// logPanic logs a panic and the stack of its goroutine.
+func (s *socket) logPanic(v any) {
+	cmp.Or(s.log, log.Default()).Printf("transport: panic serving %v: %v\n%s", s.net.RemoteAddr(), v, debug.Stack())
 }
 
 // handle handles one frame from the client. Meanwhile it is the connection's writer, if

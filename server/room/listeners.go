@@ -19,6 +19,14 @@ func (l *listeners) has(p Listener) bool {
 	return found || slices.Contains(l.few, p)
 }
 
+// only returns the user of the only page, or 0 if there is none or more than one.
+func (l *listeners) only() int64 {
+	if len(l.few) != 1 || l.many != nil {
+		return 0
+	}
+	return l.few[0].UserID()
+}
+
 func (l *listeners) add(p Listener) {
 	switch {
 	case l.has(p):

@@ -54,6 +54,7 @@ type Room struct {
 
 	mu        sync.Mutex // guards the following fields; held only briefly
 	listening int        // the number of listeners
+	alone     int64      // the user of the only listener; 0 if there are more
 	total     int        // the number of entries, since the last snapshot was made
 	pending   map[string]pending
 	overflow  bool   // more than maxChanges changes are pending: a snapshot is due
@@ -105,7 +106,7 @@ func (r *Room) change(c presence.Change) {
 	case presence.Left:
 		r.total--
 	}
-	if r.listening == 0 {
+	if r.listening == 0 || c.Kind == presence.Seen && r.concernsNobody(c.Entry) {
 		return
 	}
 	if !r.overflow {
@@ -116,6 +117,13 @@ func (r *Room) change(c presence.Change) {
 		wait = seenInterval
 	}
 	r.schedule(r.lastSent.Add(wait))
+}
+
+// concernsNobody reports whether an entry is of the user of the only page that hears the room. Most
+// editors are alone with their post: they are not told after each beat that they have beaten. In
+// admin/online the drop-in shows the dates. It is called with r.mu held.
+func (r *Room) concernsNobody(e presence.Entry) bool {
+	return r.alone != 0 && e.UserID == r.alone && r.name != wordpress.AdminRoom
 }
 
 // gather adds a change to those that are pending. It is called with r.mu held.
@@ -241,12 +249,13 @@ func (r *Room) leave(l Listener) {
 	r.count()
 }
 
-// count updates the number of pages that hear the room. If it is 0, count drops the pending
+// count updates what change needs to know of the pages that hear the room. If there is none, count drops the pending
 // changes and stops the timer. It is called with r.sendMu held.
 func (r *Room) count() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.listening = r.listeners.len(); r.listening > 0 {
+	r.listening, r.alone = r.listeners.len(), r.listeners.only()
+	if r.listening > 0 {
 		return
 	}
 	r.pending, r.overflow = nil, false

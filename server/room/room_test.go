@@ -70,6 +70,44 @@ func TestInterval(t *testing.T) {
 	}
 }
 
+// TestAlone checks that a page that is alone in a post's room is not told the dates of its own user.
+func TestAlone(t *testing.T) {
+	ada, second, grace := &page{user: 1}, &page{user: 1}, &page{user: 2}
+	nobody := &page{}
+	const post = "postType/post:1"
+	for name, c := range map[string]struct {
+		room   string
+		hear   []Listener
+		kind   presence.Kind
+		user   int64
+		gather bool
+	}{
+		"her date":                  {post, []Listener{ada}, presence.Seen, 1, false},
+		"somebody else's date":      {post, []Listener{ada}, presence.Seen, 2, true},
+		"another change of her own": {post, []Listener{ada}, presence.Updated, 1, true},
+		"she joins":                 {post, []Listener{ada}, presence.Joined, 1, true},
+		"two pages":                 {post, []Listener{ada, grace}, presence.Seen, 1, true},
+		"two pages of hers":         {post, []Listener{ada, second}, presence.Seen, 1, true},
+		"the list of all people":    {wordpress.AdminRoom, []Listener{ada}, presence.Seen, 1, true},
+		"an entry of a back end":    {post, []Listener{nobody}, presence.Seen, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &Room{name: c.room, lastSent: time.Now().Add(time.Hour)}
+			for _, l := range c.hear {
+				r.listeners.add(l)
+			}
+			r.count()
+			r.change(presence.Change{Kind: c.kind, Entry: presence.Entry{ClientID: "user-1", UserID: c.user}})
+			if gathered := len(r.pending) == 1 && r.timer != nil; gathered != c.gather {
+				t.Errorf("the change is gathered: %v, want %v", gathered, c.gather)
+			}
+			for _, l := range c.hear {
+				r.leave(l)
+			}
+		})
+	}
+}
+
 // TestUnheardRoomStops checks that a room that no page hears stops its timer and gathers no
 // changes.
 func TestUnheardRoomStops(t *testing.T) {
@@ -158,11 +196,13 @@ func (p *reader) Offer(_ *Room, frame []byte, _ bool) { p.frames = append(p.fram
 // page is a Listener and a Viewer. It counts what it is sent, and notes which presence frames
 // were minor. It is too slow for the first lists.
 type page struct {
+	user       int64
 	sent, slow atomic.Int32
 	minor      []bool
 }
 
 func (p *page) Offer(_ *Room, _ []byte, minor bool)     { p.minor = append(p.minor, minor) }
+func (p *page) UserID() int64                           { return p.user }
 func (p *page) TakesDates() bool                        { return true }
 func (p *page) Deliver([]byte, topic.Cursor, time.Time) {}
 func (p *page) Send([]byte)                             { p.sent.Add(1) }

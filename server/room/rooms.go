@@ -27,6 +27,8 @@ type Listener interface {
 	// Offer sends a presence frame of a room, unless the page reads too slowly. Such a
 	// page calls the room's CatchUp later. A minor frame may wait for others.
 	Offer(r *Room, frame []byte, minor bool)
+	// UserID returns the page's user, or 0.
+	UserID() int64
 	// TakesDates reports whether presence frames for the page may have dates.
 	TakesDates() bool
 	// Deliver sends a push with its position in the stream of pushes, or a nudge with the
