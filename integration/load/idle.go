@@ -46,7 +46,7 @@ func (b *bench) idlePages() ([]figure, error) {
 	p, err := b.heartbeatd()
 	err = with(p, err, func(p *process, l *loop) error {
 		var pages []*page
-		each, share, err := b.idleCost(p, l, func() (err error) {
+		each, share, err := b.idleCost("idle", p, l, func() (err error) {
 			pages, err = l.openIdle(p.addrs[0], b.pages)
 			return err
 		})
@@ -68,9 +68,13 @@ func (b *bench) idlePages() ([]figure, error) {
 	return figures, err
 }
 
+// memorySamples is how often the memory of idle pages is measured, evenly over the time for which they are
+// idle: between two garbage collections, the heap of a process grows to twice its size.
+const memorySamples = 10
+
 // idleCost returns the memory of each page that open opens, in KiB, and the share of a core
-// that all of them use while they are idle.
-func (b *bench) idleCost(p *process, l *loop, open func() error) (each, share float64, err error) {
+// that all of them use while they are idle. name is that of the profile.
+func (b *bench) idleCost(name string, p *process, l *loop, open func() error) (each, share float64, err error) {
 	empty, err := p.memory()
 	if err != nil {
 		return 0, 0, err
@@ -78,27 +82,28 @@ func (b *bench) idleCost(p *process, l *loop, open func() error) (each, share fl
 	if err := open(); err != nil {
 		return 0, 0, err
 	}
-	if share, err = b.watchIdle(p, l); err != nil {
+	if err := l.rest(b.settle); err != nil {
 		return 0, 0, err
 	}
-	used, err := p.memory()
-	return kib(used-empty, b.pages), share, err
+	err = b.profiled(name, p, func() error {
+		for range memorySamples {
+			cpu, err := l.share(p, b.idle/memorySamples)
+			if err != nil {
+				return err
+			}
+			used, err := p.memory()
+			if err != nil {
+				return err
+			}
+			each += kib(used-empty, b.pages) / memorySamples
+			share += cpu / memorySamples
+		}
+		return nil
+	})
+	return each, share, err
 }
 
 func kib(bytes, pages int) float64 { return float64(bytes) / float64(pages) / 1024 }
-
-// watchIdle waits until the server has finished opening pages, and returns the share of a
-// core that it uses afterwards.
-func (b *bench) watchIdle(p *process, l *loop) (share float64, err error) {
-	if err := l.rest(b.settle); err != nil {
-		return 0, err
-	}
-	err = b.profiled("idle", p, func() error {
-		share, err = l.share(p, b.idle)
-		return err
-	})
-	return share, err
-}
 
 // share returns the share of a core that the server uses during d.
 func (l *loop) share(p *process, d time.Duration) (float64, error) {
@@ -190,30 +195,21 @@ func (b *bench) idleStreams() ([]figure, error) {
 func (b *bench) idleReceivers(row string, receive func(*poller)) (figures []figure, err error) {
 	p, err := b.heartbeatd()
 	err = with(p, err, func(p *process, l *loop) error {
-		empty, err := p.memory()
-		if err != nil {
-			return err
-		}
-		err = l.openAll(b.pages, func(i int, done func()) {
-			who, err := editor(1_000_000+i, 1_000_000+i/together)
-			if err != nil {
-				l.fail(err)
-				return
-			}
-			pg := &poller{who: who, present: true}
-			l.openPoller(i, p.addrs[0], pg, func() {
-				receive(pg)
-				done()
+		each, _, err := b.idleCost(row, p, l, func() error {
+			return l.openAll(b.pages, func(i int, done func()) {
+				who, err := editor(1_000_000+i, 1_000_000+i/together)
+				if err != nil {
+					l.fail(err)
+					return
+				}
+				pg := &poller{who: who, present: true}
+				l.openPoller(i, p.addrs[0], pg, func() {
+					receive(pg)
+					done()
+				})
 			})
 		})
-		if err != nil {
-			return err
-		}
-		if err := b.profiled(row, p, func() error { return l.rest(b.settle) }); err != nil {
-			return err
-		}
-		used, err := p.memory()
-		figures = []figure{{row, kib(used-empty, b.pages), 0}}
+		figures = []figure{{row, each, 0}}
 		return err
 	})
 	return figures, err

@@ -147,7 +147,7 @@ func (b *bench) peerBeat(pr peer) ([]figure, error) {
 func (b *bench) peerIdle(pr peer) (figures []figure, err error) {
 	p, err := b.peer(pr)
 	err = with(p, err, func(p *process, l *loop) error {
-		each, share, err := b.idleCost(p, l, func() error {
+		each, share, err := b.idleCost("idle", p, l, func() error {
 			return l.openAll(b.pages, func(i int, done func()) {
 				l.openPeer(i, p.addrs[0], pr, i/together, &client{onMessage: func([]byte) {}}, done)
 			})

@@ -187,6 +187,9 @@ func kindsOf(kind string) []string {
 
 // drawScale draws a plot of each figure against the number of pages, light and dark.
 func drawScale(dir string, all []scaleFigures) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
 	for _, r := range scaleRows {
 		lines := map[string][]point{}
 		for _, f := range all {
