@@ -37,8 +37,8 @@ type view struct {
 	wrongAt   time.Time // when it was last wrong
 	last      difference
 	err       error
-	missing   map[place]bool // in the last comparison; nil before the first one that counts
-	left      map[place]bool // entries that were there and then missing, though nobody left
+	found     map[place]bool // entries that it had, in comparisons that count
+	left      map[place]bool // entries that it had and then not, though nobody left
 	restarted bool           // these do not count: the view began again with nothing, and does not know all pages of a user yet
 }
 
@@ -51,19 +51,29 @@ func (v *view) compare(whole bool) bool {
 		v.wrongAt = begun
 		return false
 	}
-	missing := setOf(v.last.missing)
-	for k := range missing {
-		if whole && !v.restarted && v.missing != nil && !v.missing[k] {
-			v.left[k] = true
-		}
-	}
-	if v.missing = missing; !whole {
-		v.missing = nil
-	}
+	v.noteLeft(whole && !v.restarted)
 	if !v.last.isNone() {
 		v.wrongAt = begun
 	}
 	return v.last.isNone()
+}
+
+// noteLeft notes which entries left, if they count. A page that had no link may show less with the next one: these
+// entries have left, too.
+func (v *view) noteLeft(counts bool) {
+	if !counts {
+		clear(v.found)
+		return
+	}
+	for _, k := range v.last.missing {
+		if v.found[k] {
+			delete(v.found, k)
+			v.left[place{site: k.site, room: k.room, client: k.client}] = true
+		}
+	}
+	for _, k := range v.last.found {
+		v.found[k] = true
+	}
 }
 
 // views returns everything that is compared with the truth, which no longer changes. restarted says that the examples of
@@ -84,7 +94,7 @@ func (c *cluster) views(restarted bool) (list []*view) {
 	}
 	list = append(list, &view{name: "pages", read: func() (difference, error) { return c.pagesDifference(truth), nil }})
 	for _, v := range list {
-		v.left = make(map[place]bool)
+		v.left, v.found = make(map[place]bool), make(map[place]bool)
 	}
 	return list
 }
@@ -106,10 +116,11 @@ func (c *cluster) pagesDifference(truth presences) (all difference) {
 		}
 		seen := make(presences)
 		for _, client := range s.PostRoom {
-			seen[place{p.User.Site, p.Room(), client}] = ""
+			seen[place{site: p.User.Site, room: p.Room(), client: client}] = ""
 		}
 		d := rooms[place{site: p.User.Site, room: p.Room()}].compare(seen)
-		all.ghosts, all.missing = append(all.ghosts, d.ghosts...), append(all.missing, d.missing...)
+		all.ghosts, all.missing = append(all.ghosts, d.ghosts...), append(all.missing, by(p, d.missing)...)
+		all.found = append(all.found, by(p, d.found)...)
 	}
 	return all
 }

@@ -8,11 +8,13 @@ import (
 	"slices"
 
 	"github.com/heartbeatd/heartbeatd/integration/cluster/backend"
+	"github.com/heartbeatd/heartbeatd/integration/cluster/page"
 )
 
 // place is one entry of a room.
 type place struct {
 	site, room, client string
+	page               *page.Page // that shows the entry, in what pages show
 }
 
 func (p place) String() string { return p.site + " " + p.room + " " + p.client }
@@ -34,9 +36,9 @@ func (c *crowd) truth() presences {
 		if p.State().Out != "" {
 			continue
 		}
-		add(place{p.User.Site, backend.AdminRoom, fmt.Sprint("user-", p.User.ID)}, p.Screen)
+		add(place{site: p.User.Site, room: backend.AdminRoom, client: fmt.Sprint("user-", p.User.ID)}, p.Screen)
 		if p.Post != 0 {
-			add(place{p.User.Site, p.Room(), fmt.Sprint("editor-", p.User.ID)}, "")
+			add(place{site: p.User.Site, room: p.Room(), client: fmt.Sprint("editor-", p.User.ID)}, "")
 		}
 	}
 	return t
@@ -53,19 +55,22 @@ func (p presences) of(site, room string) presences {
 	return t
 }
 
-// difference is what a view has wrong.
+// difference is what a view has wrong, and which entries it has that it must have.
 type difference struct {
 	ghosts, missing, stale []place
+	found                  []place
 }
 
 // compare compares a view with the truth.
 func (p presences) compare(view presences) (d difference) {
 	for k, screen := range p {
 		seen, found := view[k]
-		switch {
-		case !found:
+		if !found {
 			d.missing = append(d.missing, k)
-		case screen != "" && seen != "" && screen != seen:
+			continue
+		}
+		d.found = append(d.found, k)
+		if screen != "" && seen != "" && screen != seen {
 			d.stale = append(d.stale, k)
 		}
 	}
@@ -93,6 +98,15 @@ func (d difference) String() string {
 		}
 	}
 	return text
+}
+
+// by returns the entries as what a page shows.
+func by(p *page.Page, list []place) (shown []place) {
+	for _, k := range list {
+		k.page = p
+		shown = append(shown, k)
+	}
+	return shown
 }
 
 func setOf(list []place) map[place]bool {

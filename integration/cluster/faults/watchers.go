@@ -69,7 +69,7 @@ func (w *watchers) stop() {
 func (w *watchers) changed(c presence.Change) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	k := place{c.Site, c.Entry.Room, c.Entry.ClientID}
+	k := place{site: c.Site, room: c.Entry.Room, client: c.Entry.ClientID}
 	if c.Kind == presence.Left {
 		delete(w.seen, k)
 	} else {
@@ -138,7 +138,7 @@ func (s *script) line(b []byte) {
 	}
 	seen := make(presences)
 	for _, e := range list {
-		seen[place{s.site, backend.AdminRoom, e.ClientID}] = screenOf(e.Data)
+		seen[place{site: s.site, room: backend.AdminRoom, client: e.ClientID}] = screenOf(e.Data)
 	}
 	s.set(seen)
 }
@@ -186,7 +186,7 @@ func listOf(n *machine.Node, sites []machine.Site) (presences, error) {
 				return nil, err
 			}
 			for i := range list {
-				seen[place{site.ID, list[i].Room, list[i].ClientID}] = screenOf(list[i].Data)
+				seen[place{site: site.ID, room: list[i].Room, client: list[i].ClientID}] = screenOf(list[i].Data)
 			}
 			after = next
 		}

@@ -183,6 +183,11 @@ func (p *Page) receive(f *frame) {
 	switch f.Type {
 	case "nudge":
 		time.AfterFunc(time.Duration(p.rng.Int64N(f.Spread+1))*time.Millisecond, p.nudge)
+	case "move":
+		select {
+		case p.moves <- struct{}{}:
+		default:
+		}
 	case "missed":
 		p.missed = append(p.missed, time.Now())
 	case "push":

@@ -110,6 +110,7 @@ type Page struct {
 	outAt        time.Time
 	nudged       chan struct{}
 	renewed      chan struct{}   // a newer ticket has arrived
+	moves        chan struct{}   // the node has asked for a link to another one
 	postRoom     map[string]bool // who is in the room of its post
 	shown        bool            // since the page has a link, it has received the whole room
 	received     []Push
@@ -131,7 +132,7 @@ type Push struct {
 func Open(w *World, place backend.Place, kind Kind, seed, number uint64) *Page {
 	p := &Page{
 		Place: place, Kind: kind, Opened: time.Now(), world: w, rng: rand.New(rand.NewPCG(seed, number)),
-		nudged: make(chan struct{}, 1), renewed: make(chan struct{}, 1), postRoom: make(map[string]bool), seen: make(map[int]bool),
+		nudged: make(chan struct{}, 1), renewed: make(chan struct{}, 1), moves: make(chan struct{}, 1), postRoom: make(map[string]bool), seen: make(map[int]bool),
 		header: http.Header{"X-Forwarded-For": {fmt.Sprintf("203.%d.%d.%d", number>>16&255, number>>8&255, number&255)}},
 	}
 	p.useTicket(w.Backend.Ticket(place))

@@ -139,7 +139,7 @@ func (s *selector) attempt(ctx context.Context, name string) (link, *ending) {
 	return l, nil
 }
 
-// keep waits until a link has ended, and tries better transports meanwhile.
+// keep waits until a link has ended, and tries better transports meanwhile, or the same one if the page is asked to move.
 func (s *selector) keep(ctx context.Context, name string, l link) time.Duration {
 	since := time.Now()
 	for {
@@ -157,11 +157,14 @@ func (s *selector) keep(ctx context.Context, name string, l link) time.Duration 
 			climb.Stop()
 			return s.down(name, l, l.why(), time.Since(since))
 		case <-climb.C:
-			to, found := s.climb(ctx, l, s.usable(better))
-			if found != nil {
-				l.close()
-				name, l, since = to, found, time.Now()
-			}
+		case <-s.page.moves:
+			climb.Stop()
+			better = s.order[:indexOf(s.order, name)+1]
+		}
+		to, found := s.climb(ctx, l, s.usable(better))
+		if found != nil {
+			l.close()
+			name, l, since = to, found, time.Now()
 		}
 	}
 }
