@@ -357,8 +357,7 @@ export function createClient({ win, $, emit, connectNow, beatEarly, config = Obj
 	// An answer may be repeated only if the page gets changes: it hears the post's room, and PHP
 	// reaches heartbeatd.
 	function hears(post) {
-		const { rooms: heard } = (ticket && ticket.claims) || {}
-		return Boolean(selector.link && heard && mayRepeat(ticket, Date.now())) && [].concat(heard).some((room) => postOf(room) === post)
+		return selector.link && mayRepeat(ticket, Date.now()) && [].concat(ticket.claims.rooms || []).some((room) => postOf(room) === post)
 	}
 }
 

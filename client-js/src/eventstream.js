@@ -7,15 +7,17 @@ import { createRequestLink } from './requestlink.js'
 // After 10 s of silence heartbeatd writes a comment. A proxy buffers a stream that is silent for
 // longer.
 const SILENCE_MAX = 20000
-// A stream lasts 30 s. One that ends much earlier broke off: WebKit reports no error for it.
+// A stream lasts 30 s. One that ends much earlier broke off: WebKit reports no error for it. Or a node that passed
+// it on has stopped, which may happen a few times in a row while all nodes are restarted.
 const LIFE_MIN = 10000
+const SHORT_MAX = 3
 // How long the first line of a test may take. heartbeatd ends the test after twice as long.
 const TEST_MAX = 5000
 // In characters. The largest frame is a push or a snapshot.
 const LINE_MAX = 4 << 20
 
 /** Whether this browser can read the response to a request while it arrives. */
-export const canStream = (win) => Boolean(win.fetch && win.AbortController && win.TextDecoder && win.Response && 'body' in win.Response.prototype)
+export const canStream = (win) => win.fetch && win.AbortController && win.TextDecoder && 'body' in win.Response.prototype
 
 export const createEventsLink = (options) =>
 	createRequestLink(
@@ -28,6 +30,7 @@ export const createEventsLink = (options) =>
 // stream is a test, which needs no session and ends after its first line.
 async function stream(session, win, opened) {
 	let last = 0 // the id of the last event
+	let short = 0 // streams in a row that ended early
 
 	// What follows the first line waits until the page has the link.
 	async function begin() {
@@ -36,7 +39,8 @@ async function stream(session, win, opened) {
 		await new Promise((resolve) => win.setTimeout(resolve, 0))
 	}
 
-	// Returns what is wrong with a stream that is not heartbeatd's.
+	const fails = (fault) => session.ended(otherProgram('GET /events ' + fault))
+
 	async function read(response, id, extend) {
 		const started = clock(win)
 		const reader = response.body.getReader()
@@ -47,43 +51,41 @@ async function stream(session, win, opened) {
 		while (session.isOpen) {
 			const { done, value } = await reader.read()
 			if (done) {
-				if (since(win, started) < LIFE_MIN) session.ended(CLOSED)
-				return ''
+				short = since(win, started) < LIFE_MIN ? short + 1 : 0
+				if (short > SHORT_MAX || !begun) session.ended(CLOSED)
+				return
 			}
 			extend(SILENCE_MAX)
 			const lines = (rest + decoder.decode(value, { stream: true })).split('\n')
 			rest = lines.pop()
-			if (rest.length > LINE_MAX) return 'got a line that is too long'
+			if (rest.length > LINE_MAX) return fails('got a line too long')
 			for (const line of lines) {
 				if (!begun) {
-					if (line !== ':' + id) return 'got the answer to another request'
+					if (line !== ':' + id) return fails('got the answer to another request')
 					if (!opened) {
 						reader.cancel().catch(() => {})
-						return ''
+						return
 					}
 					await begin()
 					begun = true
 				} else if (line.startsWith('id:')) {
 					event = Number(line.slice(3))
 				} else if (line.startsWith('data:')) {
-					if (event !== last + 1) return 'got an event out of order'
+					if (event !== last + 1) return fails('got an event out of order')
 					last = event
 					session.deliver([readFrame(line.slice(5))])
 				}
 			}
 		}
-		return ''
 	}
 
 	do {
 		const id = session.nextId()
-		const what = 'GET /events'
 		const receive = async (response, extend) => {
 			if (response.ok && /^text\/event-stream/.test(response.headers.get('Content-Type'))) {
-				const fault = await read(response, id, extend)
-				if (fault) session.ended(otherProgram(what + ' ' + fault))
+				await read(response, id, extend)
 			} else {
-				session.refused({ response, text: await response.text(), what })
+				session.refused({ response, text: await response.text(), what: 'GET /events' })
 			}
 		}
 		try {

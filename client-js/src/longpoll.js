@@ -39,4 +39,4 @@ async function poll(session, win) {
 	}
 }
 
-const isAnswer = (answer) => Boolean(answer) && answer.seq >= 0 && Array.isArray(answer.frames)
+const isAnswer = (answer) => answer && answer.seq >= 0 && Array.isArray(answer.frames)

@@ -32,7 +32,7 @@ export function readTicket(text, now, random) {
 // The time on the server's clock, in seconds.
 const timeOf = (ticket, now) => now / 1000 + ticket.skew
 
-export const isAlive = (ticket, now) => Boolean(ticket) && timeOf(ticket, now) < ticket.claims.exp
+export const isAlive = (ticket, now) => ticket && timeOf(ticket, now) < ticket.claims.exp
 
 /** Whether PHP need not see a beat because of the ticket's age. */
 export function isFresh(ticket, now) {
@@ -47,13 +47,13 @@ export const isNative = (ticket, handles, nonce, now) =>
 	isFresh(ticket, now) && Array.isArray(ticket.claims.native) && handles.every((handle) => ticket.claims.native.includes(handle)) && nonceMatches(ticket, nonce, ticket.claims.nonce)
 
 /** Whether heartbeatd may answer with deposited values: not if a plugin must see every handle. */
-export const takesDeposits = (ticket) => Boolean(ticket && ticket.claims.deposits)
+export const takesDeposits = (ticket) => ticket && ticket.claims.deposits
 
 /** Whether a time on PHP's clock, in milliseconds, was less than 5 s ago. */
-export const isRecent = (ticket, ms, now) => Boolean(ticket) && timeOf(ticket, now) - ms / 1000 < 5
+export const isRecent = (ticket, ms, now) => ticket && timeOf(ticket, now) - ms / 1000 < 5
 
 /** Whether PHP's last answers may be repeated: only while PHP can tell heartbeatd of changes. */
-export const mayRepeat = (ticket, now) => Boolean(ticket) && timeOf(ticket, now) < ticket.claims.repeat_until
+export const mayRepeat = (ticket, now) => ticket && timeOf(ticket, now) < ticket.claims.repeat_until
 
 function nonceMatches(ticket, nonce, hash) {
 	if (!nonce || !hash) return false

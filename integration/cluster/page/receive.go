@@ -14,8 +14,9 @@ import (
 const (
 	// silenceMax is the silence after which a stream is broken: heartbeatd writes a line every 10 s.
 	silenceMax = 20 * time.Second
-	// streamMin is the least time that a stream lasts unless it breaks off.
+	// streamMin is the least time that a stream lasts unless it breaks off, and shortMax how many in a row may end earlier.
 	streamMin = 10 * time.Second
+	shortMax  = 3
 	// testWait is how long the first line of a test stream may take.
 	testWait = 5 * time.Second
 )
@@ -51,7 +52,7 @@ func poll(s *session, opened func()) {
 
 // stream receives frames as server-sent events.
 func stream(s *session, opened func()) {
-	last := int64(0)
+	last, short := int64(0), 0
 	for !s.isOver() {
 		id := strconv.FormatInt(requestIDs.Add(1), 10)
 		ctx, cancel := context.WithCancel(s.ctx)
@@ -66,7 +67,10 @@ func stream(s *session, opened func()) {
 		last = s.readStream(r, id, last, silence, opened)
 		silence.Stop()
 		cancel()
-		if time.Since(began) < streamMin {
+		if short++; time.Since(began) >= streamMin {
+			short = 0
+		}
+		if short > shortMax {
 			s.finish(lost())
 		}
 	}
