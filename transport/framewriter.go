@@ -12,7 +12,7 @@ import (
 //
 // At any time at most one goroutine writes to a connection. It is
 //
-//   - the connection's reader, while it handles a client's frame: so a tick is written
+//   - one of the handlers, while it handles a frame of the client: so a tick is written
 //     by the goroutine that made it;
 //   - one of the sharedWriters, for frames that others add to the outbox;
 //   - a goroutine of the connection's own, only while the socket's buffer is full.
@@ -20,7 +20,7 @@ import (
 // Frames that are added meanwhile are written by the same goroutine, several in one write:
 //
 //	idle ──wake──→ queued ──a shared writer takes it──→ writing ──nothing left──→ idle
-//	idle, queued ──acquire, by the reader──────────────→ writing
+//	idle, queued ──acquire, by a handler──────────────→ writing
 //	any ──close, end──→ ended
 //
 // frameWriter makes the frames itself and writes them to the raw connection without

@@ -149,5 +149,5 @@ export function createSlots({ win, url, id, freed, random }) {
 // for all requests to its host.
 function isMultiplexed(win, url) {
 	const [page] = win.performance.getEntriesByType('navigation')
-	return Boolean(page) && /^h[23]/.test(page.nextHopProtocol) && new URL(url, win.location.href).host === win.location.host
+	return page && /^h[23]/.test(page.nextHopProtocol) && new URL(url, win.location.href).host === win.location.host
 }

@@ -13,7 +13,7 @@ const TIMEOUT = 30 * SECOND
 const GAP_MAX = 120 * SECOND
 
 const now = () => Date.now()
-const isObject = (value) => Boolean(value) && typeof value === 'object'
+const isObject = (value) => value && typeof value === 'object'
 
 /**
  * @param {object} page

@@ -52,7 +52,8 @@ async function stream(session, win, opened) {
 			const { done, value } = await reader.read()
 			if (done) {
 				short = since(win, started) < LIFE_MIN ? short + 1 : 0
-				if (short > SHORT_MAX || !begun) session.ended(CLOSED)
+				if (!begun) session.ended(CLOSED)
+				else if (short > SHORT_MAX) fails('ended early')
 				return
 			}
 			extend(SILENCE_MAX)

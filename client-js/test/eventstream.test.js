@@ -149,7 +149,7 @@ test('a stream that ends early is followed by the next one, but not too often', 
 	for (let n = 4; n < 7; n++) await next(n, 0)
 	assert.deepEqual([it.closed, it.streams.length], [[], 8])
 	await next(7, 0)
-	assert.deepEqual([it.closed, it.streams.length], [[{ code: 1006, retryAfter: 0 }], 8])
+	assert.deepEqual([it.closed, it.streams.length], [[{ code: 1006, retryAfter: 0, reason: 'GET /events ended early' }], 8])
 })
 
 const BREAKS = {

@@ -67,13 +67,13 @@ func newPerson(user int, c ticket.Claims, body string) (person, error) {
 	return person{id: id, ticket: ticket, body: body}, err
 }
 
-// hello returns the page's first frame. If present, the page enters its room with it.
+// hello returns the page's first frame. If present, the page enters its room with it. Its user is active.
 func (p person) hello(conn string, present bool) string {
-	body := ""
+	body := "idle=0"
 	if present {
-		body = `,"body":"` + p.body + `"`
+		body = p.body + "&" + body
 	}
-	return `{"type":"hello","ticket":"` + p.ticket + `","conn":"` + conn + `"` + body + `}`
+	return `{"type":"hello","ticket":"` + p.ticket + `","conn":"` + conn + `","body":"` + body + `"}`
 }
 
 func (p person) beat(dst []byte, id int) []byte {

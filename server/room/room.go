@@ -54,7 +54,7 @@ type Room struct {
 
 	mu        sync.Mutex // guards the following fields; held only briefly
 	listening int        // the number of listeners
-	alone     int64      // the user of the only listener; 0 if there are more
+	alone     int64      // the user of the only listener; 0 if there is none, or more than one
 	total     int        // the number of entries, since the last snapshot was made
 	pending   map[string]pending
 	overflow  bool   // more than maxChanges changes are pending: a snapshot is due
@@ -119,11 +119,12 @@ func (r *Room) change(c presence.Change) {
 	r.schedule(r.lastSent.Add(wait))
 }
 
-// concernsNobody reports whether an entry is of the user of the only page that hears the room. Most
-// editors are alone with their post: they are not told after each beat that they have beaten. In
-// admin/online the drop-in shows the dates. It is called with r.mu held.
+// concernsNobody reports whether nobody needs a new date of an entry: it is of the user of the only page that
+// hears the room. Most editors are alone with their post, and are not told after each beat that they have
+// beaten. Without Idle, the date says whether the user is idle, and in admin/online the drop-in shows the dates.
+// It is called with r.mu held.
 func (r *Room) concernsNobody(e presence.Entry) bool {
-	return r.alone != 0 && e.UserID == r.alone && r.name != wordpress.AdminRoom
+	return r.alone != 0 && e.UserID == r.alone && e.Idle != presence.Unreported && r.name != wordpress.AdminRoom
 }
 
 // gather adds a change to those that are pending. It is called with r.mu held.

@@ -80,16 +80,19 @@ func TestAlone(t *testing.T) {
 		hear   []Listener
 		kind   presence.Kind
 		user   int64
+		idle   presence.Activity
 		gather bool
 	}{
-		"her date":                  {post, []Listener{ada}, presence.Seen, 1, false},
-		"somebody else's date":      {post, []Listener{ada}, presence.Seen, 2, true},
-		"another change of her own": {post, []Listener{ada}, presence.Updated, 1, true},
-		"she joins":                 {post, []Listener{ada}, presence.Joined, 1, true},
-		"two pages":                 {post, []Listener{ada, grace}, presence.Seen, 1, true},
-		"two pages of hers":         {post, []Listener{ada, second}, presence.Seen, 1, true},
-		"the list of all people":    {wordpress.AdminRoom, []Listener{ada}, presence.Seen, 1, true},
-		"an entry of a back end":    {post, []Listener{nobody}, presence.Seen, 0, true},
+		"her date":                  {post, []Listener{ada}, presence.Seen, 1, presence.Active, false},
+		"her date while she idles":  {post, []Listener{ada}, presence.Seen, 1, presence.Idle, false},
+		"a date that says all":      {post, []Listener{ada}, presence.Seen, 1, presence.Unreported, true},
+		"somebody else's date":      {post, []Listener{ada}, presence.Seen, 2, presence.Active, true},
+		"another change of her own": {post, []Listener{ada}, presence.Updated, 1, presence.Active, true},
+		"she joins":                 {post, []Listener{ada}, presence.Joined, 1, presence.Active, true},
+		"two pages":                 {post, []Listener{ada, grace}, presence.Seen, 1, presence.Active, true},
+		"two pages of hers":         {post, []Listener{ada, second}, presence.Seen, 1, presence.Active, true},
+		"the list of all people":    {wordpress.AdminRoom, []Listener{ada}, presence.Seen, 1, presence.Active, true},
+		"an entry of a back end":    {post, []Listener{nobody}, presence.Seen, 0, presence.Active, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &Room{name: c.room, lastSent: time.Now().Add(time.Hour)}
@@ -97,7 +100,7 @@ func TestAlone(t *testing.T) {
 				r.listeners.add(l)
 			}
 			r.count()
-			r.change(presence.Change{Kind: c.kind, Entry: presence.Entry{ClientID: "user-1", UserID: c.user}})
+			r.change(presence.Change{Kind: c.kind, Entry: presence.Entry{ClientID: "user-1", UserID: c.user, Idle: c.idle}})
 			if gathered := len(r.pending) == 1 && r.timer != nil; gathered != c.gather {
 				t.Errorf("the change is gathered: %v, want %v", gathered, c.gather)
 			}
@@ -106,6 +109,28 @@ func TestAlone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAloneAgain checks that a page hears the dates of its own user while another page hears the room.
+func TestAloneAgain(t *testing.T) {
+	r := &Room{name: "postType/post:1", view: openView(t, nodetest.OpenBroker(t, broker.Config{}))}
+	ada, grace := &page{user: 1}, &page{user: 2}
+	hears := func() bool {
+		r.lastSent = time.Now().Add(time.Hour)
+		r.change(presence.Change{Kind: presence.Seen, Entry: presence.Entry{ClientID: "user-1", UserID: 1, Idle: presence.Active}})
+		found := len(r.pending) > 0
+		clear(r.pending)
+		return found
+	}
+	r.join(ada)
+	before := hears()
+	r.join(grace)
+	together := hears()
+	r.leave(grace)
+	if after := hears(); before || !together || after {
+		t.Errorf("hears: %v alone, %v with another page, %v alone again", before, together, after)
+	}
+	r.leave(ada)
 }
 
 // TestUnheardRoomStops checks that a room that no page hears stops its timer and gathers no
@@ -157,11 +182,7 @@ func TestMinor(t *testing.T) {
 // a minute, and otherwise only the changes.
 func TestRefill(t *testing.T) {
 	b := nodetest.OpenBroker(t, broker.Config{})
-	view, err := b.Watch("site", func(presence.Change) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(view.Close)
+	view := openView(t, b)
 	for i := range presence.MaxListed + 1 {
 		k := presence.Key{Site: "site", Room: "r", ClientID: strconv.Itoa(i), Conn: "a"}
 		if err := b.Hold(k, presence.Stored{Entry: presence.Entry{Room: k.Room, ClientID: k.ClientID}}); err != nil {
@@ -183,6 +204,16 @@ func TestRefill(t *testing.T) {
 		}
 	}
 	r.leave(p)
+}
+
+func openView(t *testing.T, b *broker.Broker) *broker.View {
+	t.Helper()
+	view, err := b.Watch("site", func(presence.Change) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(view.Close)
+	return view
 }
 
 // reader is a Listener that keeps its presence frames.

@@ -68,7 +68,7 @@ func (v *view) noteLeft(counts bool) {
 	for _, k := range v.last.missing {
 		if v.found[k] {
 			delete(v.found, k)
-			v.left[place{site: k.site, room: k.room, client: k.client}] = true
+			v.left[k.entry()] = true
 		}
 	}
 	for _, k := range v.last.found {

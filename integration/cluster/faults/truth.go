@@ -109,10 +109,17 @@ func by(p *page.Page, list []place) (shown []place) {
 	return shown
 }
 
+// entry is the place without the page that shows it.
+func (p place) entry() place {
+	p.page = nil
+	return p
+}
+
+// setOf returns the entries, whatever shows them.
 func setOf(list []place) map[place]bool {
 	set := make(map[place]bool)
 	for _, p := range list {
-		set[p] = true
+		set[p.entry()] = true
 	}
 	return set
 }

@@ -110,7 +110,7 @@ type Page struct {
 	outAt        time.Time
 	nudged       chan struct{}
 	renewed      chan struct{}   // a newer ticket has arrived
-	moves        chan struct{}   // the node has asked for a link to another one
+	moves        chan struct{}   // the node of the link has asked for a link to another one
 	postRoom     map[string]bool // who is in the room of its post
 	shown        bool            // since the page has a link, it has received the whole room
 	received     []Push

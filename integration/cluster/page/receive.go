@@ -71,7 +71,7 @@ func stream(s *session, opened func()) {
 			short = 0
 		}
 		if short > shortMax {
-			s.finish(lost())
+			s.finish(&ending{code: codeOther})
 		}
 	}
 }
@@ -89,12 +89,13 @@ func (s *session) readStream(r *http.Response, id string, last int64, silence *t
 		s.finish(s.refusal(r.StatusCode, []byte(text)))
 		return last
 	}
-	event := int64(0)
-	for first := true; lines.Scan(); first = false {
+	event, begun := int64(0), false
+	for lines.Scan() {
 		silence.Reset(silenceMax)
 		line := lines.Text()
 		switch {
-		case first:
+		case !begun:
+			begun = true
 			if line != ":"+id {
 				s.finish(lost())
 				return last
@@ -111,6 +112,9 @@ func (s *session) readStream(r *http.Response, id string, last int64, silence *t
 			last = event
 			s.deliver(readFrame([]byte(strings.TrimSpace(line[5:]))))
 		}
+	}
+	if !begun || lines.Err() != nil {
+		s.finish(lost())
 	}
 	return last
 }

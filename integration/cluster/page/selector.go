@@ -33,6 +33,7 @@ type selector struct {
 	until     map[string]time.Time // when a transport that has failed may be tried again
 	maybeDown bool
 	lastTry   time.Time
+	moving    bool // a node has asked for a link to another one
 }
 
 func newSelector(p *Page, order []string) *selector {
@@ -132,7 +133,11 @@ func (s *selector) attempt(ctx context.Context, name string) (link, *ending) {
 		}
 		return nil, why
 	}
-	s.maybeDown, s.known[name] = false, true
+	s.maybeDown, s.moving, s.known[name] = false, false, true
+	select {
+	case <-s.page.moves: // of the link before
+	default:
+	}
 	delete(s.waits, name)
 	delete(s.until, name)
 	s.page.linked(l)
@@ -145,7 +150,10 @@ func (s *selector) keep(ctx context.Context, name string, l link) time.Duration 
 	for {
 		better := s.order[:indexOf(s.order, name)]
 		climb := time.NewTimer(s.nextTry(better))
-		if len(better) == 0 {
+		switch {
+		case s.moving:
+			climb.Reset(s.backOff())
+		case len(better) == 0:
 			climb.Stop()
 		}
 		select {
@@ -159,6 +167,9 @@ func (s *selector) keep(ctx context.Context, name string, l link) time.Duration 
 		case <-climb.C:
 		case <-s.page.moves:
 			climb.Stop()
+			s.moving = true
+		}
+		if s.moving {
 			better = s.order[:indexOf(s.order, name)+1]
 		}
 		to, found := s.climb(ctx, l, s.usable(better))
@@ -169,23 +180,29 @@ func (s *selector) keep(ctx context.Context, name string, l link) time.Duration 
 	}
 }
 
-// climb tries better transports while a link is open.
+// climb tries better transports while a link is open. If the page moves, those that do not open have not failed.
 func (s *selector) climb(ctx context.Context, l link, names []string) (string, link) {
 	for _, name := range names {
 		if name == events && !s.page.testEvents(ctx) {
-			s.failed(name)
+			s.climbFailed(name)
 			continue
 		}
 		if found, why := s.attempt(ctx, name); found != nil {
 			return name, found
 		} else if why.retry == 0 {
-			s.failed(name)
+			s.climbFailed(name)
 		}
 		if endOf(l) != nil {
 			break
 		}
 	}
 	return "", nil
+}
+
+func (s *selector) climbFailed(name string) {
+	if !s.moving {
+		s.failed(name)
+	}
 }
 
 // endOf returns why a link has ended, nil if it is open.
