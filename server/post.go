@@ -94,8 +94,7 @@ func (s *Server) admitPost(r *http.Request) (*site, *ticket.Claims, error) {
 func (s *Server) answerPost(r *http.Request, body []byte, st *site, claims *ticket.Claims) transport.Tick {
 	began := time.Now()
 	c := s.newBeat(r, body)
-	c.User, c.Nonces, c.site = claims.User(), claims, st
-	c.claims, c.tickets = claims, &s.tickets
+	c.User, c.Nonces, c.site, c.claims, c.tickets = claims.User(), claims, st, claims, &s.tickets
 	s.nameConnection(r, c)
 	st.cron.Tell(claims.Cron, claims.IssuedAt.UnixMilli())
 	c.readDeposits(&s.deposits, claims, s.pipeline.Hooks())
