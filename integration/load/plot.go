@@ -105,7 +105,7 @@ func (p plot) svg() []byte {
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-label="%s">`+"\n",
 		plotWidth, plotHeight, plotWidth, plotHeight, html.EscapeString(p.title+" against the number of pages"))
 	b.WriteString(plotStyle)
-	fmt.Fprintf(&b, `<text class="title" x="8" y="18">%s</text>`+"\n", html.EscapeString(p.title))
+	fmt.Fprintf(&b, `<text class="title" x="8" y="18">%s</text>`+"\n", html.EscapeString(p.title+", "+p.unit))
 	x, y := p.axes()
 	for _, v := range x.ticks() {
 		fmt.Fprintf(&b, `<path class="grid" d="M%.1f %.1fV%.1f"/><text x="%.1f" y="%.1f" text-anchor="middle">%s</text>`+"\n",
@@ -116,11 +116,10 @@ func (p plot) svg() []byte {
 			x.start, y.at(v), x.end, x.start-6, y.at(v)+4, short(v))
 	}
 	fmt.Fprintf(&b, `<path class="axis" d="M%.1f %.1fV%.1fH%.1f"/>`+"\n", x.start, y.end, y.start, x.end)
-	fmt.Fprintf(&b, `<text x="%.1f" y="%d" text-anchor="middle">pages</text><text x="8" y="%d">%s</text>`+"\n",
-		(x.start+x.end)/2, plotHeight-6, marginTop-4, html.EscapeString(p.unit))
+	fmt.Fprintf(&b, `<text x="%.1f" y="%d" text-anchor="middle">pages</text>`+"\n", (x.start+x.end)/2, plotHeight-6)
 	if p.wanted > 0 {
-		fmt.Fprintf(&b, `<path class="wanted" d="M%.1f %.1fH%.1f"/><text x="%.1f" y="%.1f">wanted</text>`+"\n",
-			x.start, y.at(p.wanted), x.end, x.end+6, y.at(p.wanted)+4)
+		fmt.Fprintf(&b, `<path class="wanted" d="M%.1f %.1fH%.1f"/><text x="%.1f" y="%.1f" text-anchor="end">wanted</text>`+"\n",
+			x.start, y.at(p.wanted), x.end, x.end-6, y.at(p.wanted)-4)
 	}
 	colours := map[string]int{}
 	for i, name := range p.names {
