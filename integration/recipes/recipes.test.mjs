@@ -9,7 +9,7 @@ import { createServer as createTLSServer } from 'node:tls'
 import { once } from 'node:events'
 import { describe, test } from 'node:test'
 import { readFileSync } from 'node:fs'
-import { request } from 'node:http'
+import { createServer as createHTTPServer, request } from 'node:http'
 import { pipeline } from 'node:stream'
 import { promisify } from 'node:util'
 import { binary, startHeartbeatd, until } from '../browser/harness.mjs'
@@ -186,6 +186,26 @@ for (const kind of Object.keys(HELD)) {
 			assertWell(report)
 			const over = report.checks.find(({ check }) => check === 'http2').text
 			assert.match(over, ['nginx', 'caddy'].includes(kind) ? /does not offer them/ : /over HTTP\/2 as well/)
+		})
+
+		// Caddy 2.6 decides by the first bytes that it reads whether it compresses.
+		test('passes on at once what arrives together with the header of an event stream', async (t) => {
+			const event = `:7\n\ndata:${'x'.repeat(2000)}\n\n`
+			const upstream = createHTTPServer((_, response) => {
+				response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store, no-transform', 'X-Accel-Buffering': 'no' })
+				response.write(event)
+			}).listen(0, '127.0.0.1')
+			await once(upstream, 'listening')
+			t.after(() => upstream.close().closeAllConnections())
+			const site = await startSite(t, kind, { heartbeatd: `http://127.0.0.1:${upstream.address().port}`, wordpress: await freePort() })
+			const response = await fetch(`${site.url}/heartbeat/events?after=0&id=7`, { headers: { 'Accept-Encoding': 'gzip' }, signal: AbortSignal.timeout(10_000) })
+			assert.equal(response.headers.get('content-encoding'), null)
+			let text = ''
+			for await (const bytes of response.body.pipeThrough(new TextDecoderStream())) {
+				text += bytes
+				if (text.length >= event.length) break
+			}
+			assert.equal(text, event)
 		})
 
 		test('heartbeatd limits the pages of a visitor by their address, which they cannot choose', async (t) => {
