@@ -33,7 +33,8 @@ type selector struct {
 	until     map[string]time.Time // when a transport that has failed may be tried again
 	maybeDown bool
 	lastTry   time.Time
-	moving    bool // a node has asked for a link to another one
+	moving    bool          // a node has asked for a link to another one
+	again     time.Duration // when a page that moves tries again, as the node that refused it said; 0 if none did
 }
 
 func newSelector(p *Page, order []string) *selector {
@@ -151,6 +152,8 @@ func (s *selector) keep(ctx context.Context, name string, l link) time.Duration 
 		better := s.order[:indexOf(s.order, name)]
 		climb := time.NewTimer(s.nextTry(better))
 		switch {
+		case s.moving && s.again > 0:
+			climb.Reset(s.again)
 		case s.moving:
 			climb.Reset(s.backOff())
 		case len(better) == 0:
@@ -182,6 +185,7 @@ func (s *selector) keep(ctx context.Context, name string, l link) time.Duration 
 
 // climb tries better transports while a link is open. If the page moves, those that do not open have not failed.
 func (s *selector) climb(ctx context.Context, l link, names []string) (string, link) {
+	s.again = 0
 	for _, name := range names {
 		if name == events && !s.page.testEvents(ctx) {
 			s.climbFailed(name)
@@ -189,9 +193,11 @@ func (s *selector) climb(ctx context.Context, l link, names []string) (string, l
 		}
 		if found, why := s.attempt(ctx, name); found != nil {
 			return name, found
-		} else if why.retry == 0 {
-			s.climbFailed(name)
+		} else if why.retry > 0 {
+			s.again, s.round = why.retry, 0
+			break
 		}
+		s.climbFailed(name)
 		if endOf(l) != nil {
 			break
 		}
