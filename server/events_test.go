@@ -52,10 +52,20 @@ func (s *streamer) open() {
 // next returns the frame of the next event of a type, or of any if kind is empty.
 func (s *streamer) next(kind string) frame {
 	s.t.Helper()
+	f, err := s.read(kind)
+	if err != nil {
+		s.t.Fatalf("waiting for %s: %v", kind, err)
+	}
+	return f
+}
+
+// read is like next. The error is io.EOF if the stream has ended as it should.
+func (s *streamer) read(kind string) (f frame, err error) {
+	s.t.Helper()
 	for {
 		line, err := s.stream.ReadString('\n')
 		if err != nil {
-			s.t.Fatalf("waiting for %s: %v", kind, err)
+			return frame{}, err
 		}
 		line = strings.TrimSuffix(line, "\n")
 		if id, found := strings.CutPrefix(line, "id:"); found {
@@ -65,14 +75,14 @@ func (s *streamer) next(kind string) frame {
 			}
 			s.last = n
 		}
-		var f frame
 		if data, found := strings.CutPrefix(line, "data:"); found {
 			apidoc.Frame(s.t, []byte(data))
+			f = frame{}
 			if err := json.Unmarshal([]byte(data), &f); err != nil {
 				s.t.Fatalf("%s: %v", data, err)
 			}
 			if f.Type == kind || kind == "" {
-				return f
+				return f, nil
 			}
 		}
 	}

@@ -195,6 +195,54 @@ func TestStopWithForwardedPoll(t *testing.T) {
 	}
 }
 
+// TestStopWithForwardedStream stops a node that has passed a stream on while pushes arrive: the page's next stream
+// continues where the last one has ended.
+func TestStopWithForwardedStream(t *testing.T) {
+	first, second := newPair(t)
+	first.subscribed(t)
+	p := first.page(t, 1)
+	s := &streamer{poller: p.poller(t)}
+	elsewhere := *first
+	elsewhere.url = second.url
+	p.node = &elsewhere
+	s.open()
+	s.next("presence")
+	ctx, cancel := context.WithCancel(t.Context())
+	var pushing sync.WaitGroup
+	var pushed atomic.Int64
+	pushing.Go(func() {
+		for ctx.Err() == nil {
+			first.pushed(t, `{"all":true}`, fmt.Sprint(pushed.Load()))
+			pushed.Add(1)
+			time.Sleep(time.Millisecond)
+		}
+	})
+	defer pushing.Wait()
+	defer cancel()
+	got := int64(0)
+	check := func(f frame) {
+		if string(f.Data) != fmt.Sprint(got) {
+			t.Fatalf("the push %s comes after %d others", f.Data, got)
+		}
+		got++
+	}
+	until(t, "pushes over the stream", func() bool { check(s.next("push")); return got > 20 })
+	second.forwarder.Stop()
+	for {
+		f, err := s.read("push")
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(f)
+	}
+	p.node = first
+	s.open()
+	until(t, "pushes over the next stream", func() bool { check(s.next("push")); return got > 100 })
+}
+
 // TestForwardedPollIsCancelled checks that a poll ends on the session's node when its client goes
 // away, and that the session then ends as it does without a node in between.
 func TestForwardedPollIsCancelled(t *testing.T) {

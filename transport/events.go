@@ -222,15 +222,19 @@ func (s *eventStream) run() error {
 		if bye != nil {
 			return bye
 		}
-		s.session.Outbox().Ack(s.after)
+		s.session.Outbox().Sent(s.after)
 	}
 }
 
-// finish ends the session if run has returned an error, and reports whether the connection works.
+// finish ends the session if run has returned an error, unless the client sends another request, or has sent one. It
+// reports whether the connection works.
 func (s *eventStream) finish(err error) bool {
 	s.release()
-	if err == nil {
+	switch {
+	case err == nil, errors.Is(err, ErrAgain):
 		return true
+	case s.receiver.Taken():
+		return false
 	}
 	s.session.End(nil)
 	var bye *Bye

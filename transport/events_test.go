@@ -23,13 +23,14 @@ import (
 type streamRecorder struct {
 	*httptest.ResponseRecorder
 	broken time.Time // when writes begin to fail; zero: never
+	err    error     // of these writes
 }
 
 func (r *streamRecorder) SetReadDeadline(time.Time) error  { return nil }
 func (r *streamRecorder) SetWriteDeadline(time.Time) error { return nil }
 func (r *streamRecorder) Write(b []byte) (int, error) {
 	if !r.broken.IsZero() && !time.Now().Before(r.broken) {
-		return 0, errors.New("broken pipe")
+		return 0, r.err
 	}
 	return r.ResponseRecorder.Write(b)
 }
@@ -104,8 +105,17 @@ func TestStreamEnds(t *testing.T) {
 			defer cancel()
 			p.stream(ctx, id, "0")
 		}, time.Second + lostGap},
+		{"a node in between has stopped", func(t *testing.T, p *polls, id string) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(time.Second, func() { cancel(ErrAgain) })
+			p.stream(ctx, id, "0")
+		}, time.Second + receiveGap},
+		{"a node in between has stopped before a write", func(t *testing.T, p *polls, id string) {
+			w := &streamRecorder{httptest.NewRecorder(), time.Now().Add(time.Second), ErrAgain}
+			p.streamTo(t.Context(), w, id, "0")
+		}, keepAlive + receiveGap},
 		{"a write failed", func(t *testing.T, p *polls, id string) {
-			w := &streamRecorder{httptest.NewRecorder(), time.Now().Add(time.Second)}
+			w := &streamRecorder{httptest.NewRecorder(), time.Now().Add(time.Second), errors.New("broken pipe")}
 			p.streamTo(t.Context(), w, id, "0")
 		}, keepAlive},
 	} {
@@ -125,6 +135,22 @@ func TestStreamEnds(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestStreamAgain checks that the next stream gets the events that the last one has written perhaps in vain.
+func TestStreamAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolls()
+		id := p.open()
+		p.e.out.Send([]byte("1"))
+		for range 2 {
+			ctx, cancel := context.WithTimeout(t.Context(), keepAlive/2)
+			defer cancel()
+			if w := p.stream(ctx, id, "0"); w.Body.String() != ":\n\nid:1\ndata:1\n\n" {
+				t.Errorf("wrote %q", w.Body)
+			}
+		}
+	})
 }
 
 // TestStreamLost checks that the session of a page that did not receive all events ends,

@@ -20,18 +20,19 @@ const (
 )
 
 // Outbox holds the frames that wait for one connection, numbered from 1. The session adds
-// frames, and the transport sends them. A frame stays until the transport calls Ack: when
-// the frame is written to a socket or an event stream, or when the next poll acknowledges
-// it. The zero value is empty.
+// frames, and the transport sends them. A frame stays until the transport calls Ack, when
+// the frame is written to a socket, or when the next poll acknowledges it. An event stream
+// calls Sent. The zero value is empty.
 type Outbox struct {
 	mu      sync.Mutex
 	frames  [][]byte // unacknowledged, oldest first
+	sent    int      // how many of these an event stream has written
 	one     [1][]byte
 	last    uint64 // the number of the newest frame
 	urgent  uint64 // the number of the newest frame of Send
 	major   uint64 // the number of the newest frame of Offer that is not minor
-	bytes   int
-	most    int // the limit of Send; 0: DefaultQueueBytes
+	bytes   int    // of the frames that are not sent
+	most    int    // the limit of Send; 0: DefaultQueueBytes
 	bye     *Bye
 	wake    func() // wakes the transport to send frames or the bye
 	drained func() // tells the session that the client caught up
@@ -188,7 +189,7 @@ func (o *Outbox) fill(b *buffer, onlyOne bool) (last uint64, left bool, bye *Bye
 }
 
 // After returns the frames above n, the number of the last of them, and the bye if the
-// connection is to end after them. It does not remove them: Ack does.
+// connection is to end after them. It does not remove them: Ack and Sent do.
 func (o *Outbox) After(n uint64) (frames [][]byte, last uint64, bye *Bye) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -212,21 +213,32 @@ func (o *Outbox) interval(n uint64) time.Duration {
 }
 
 // Ack removes the frames up to n: the client has them.
-func (o *Outbox) Ack(n uint64) {
+func (o *Outbox) Ack(n uint64) { o.settle(n, false) }
+
+// Sent notes that an event stream has written the frames up to n. They do not wait any more, but stay until the
+// next call: if another node has passed the stream on and stops, they have perhaps not reached the client, which
+// then asks for them.
+func (o *Outbox) Sent(n uint64) { o.settle(n, true) }
+
+func (o *Outbox) settle(n uint64, keep bool) {
 	o.mu.Lock()
 	first := o.last - uint64(len(o.frames))
-	for len(o.frames) > 0 && first < n {
-		o.bytes -= len(o.frames[0])
-		o.frames[0] = nil
-		o.frames = o.frames[1:]
-		first++
+	done := int(min(max(n, first), o.last) - first)
+	for _, f := range o.frames[min(o.sent, done):done] {
+		o.bytes -= len(f)
 	}
-	var drained func()
+	removed := done
+	if keep {
+		removed = min(o.sent, done)
+	}
+	clear(o.frames[:removed])
+	o.frames, o.sent = o.frames[removed:], max(o.sent, done)-removed
 	if len(o.frames) == 0 {
 		o.frames, o.one[0] = nil, nil // an idle page keeps no buffer
-		if o.behind {
-			o.behind, drained = false, o.drained
-		}
+	}
+	var drained func()
+	if len(o.frames) == o.sent && o.behind {
+		o.behind, drained = false, o.drained
 	}
 	o.mu.Unlock()
 	if drained != nil {

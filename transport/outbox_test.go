@@ -33,6 +33,55 @@ func TestOutboxAfterAndAck(t *testing.T) {
 	}
 }
 
+// TestOutboxSent checks that the frames which a stream has written last stay for the next one, and do not count as
+// waiting.
+func TestOutboxSent(t *testing.T) {
+	o := &Outbox{}
+	drained := 0
+	o.OnDrained(func() { drained++ })
+	from := func(n uint64) (all string) {
+		frames, last, _ := o.After(n)
+		for _, f := range frames {
+			all += string(f)
+		}
+		return fmt.Sprint(all, last)
+	}
+	for i := range 3 {
+		o.Send(fmt.Append(nil, i+1, ","))
+	}
+	o.Sent(2)
+	if got := from(0); got != "1,2,3,3" || o.bytes != 2 {
+		t.Errorf("two frames are sent: %s, %d bytes", got, o.bytes)
+	}
+	o.Sent(3)
+	if got := from(0); got != "3,3" || o.bytes != 0 {
+		t.Errorf("three are: %s, %d bytes", got, o.bytes)
+	}
+	o.Send(bytes.Repeat([]byte("x"), softLimit))
+	if o.Offer([]byte("5,"), false) {
+		t.Error("a frame above the limit was accepted")
+	}
+	o.Sent(4)
+	if drained != 1 || !o.Offer([]byte("5,"), false) {
+		t.Errorf("a client that has caught up: drained was called %d times", drained)
+	}
+	o.Sent(5)
+	if got := from(0); got != "5,5" || o.bytes != 0 {
+		t.Errorf("five are: %s, %d bytes", got, o.bytes)
+	}
+	o.Sent(5)
+	if got := from(0); got != "5" || o.frames != nil {
+		t.Errorf("nothing was written since: %s", got)
+	}
+	o.Send([]byte("6,"))
+	o.Sent(6)
+	o.Send([]byte("7,"))
+	o.Ack(6)
+	if got := from(0); got != "7,7" || o.bytes != 2 {
+		t.Errorf("six are acknowledged: %s, %d bytes", got, o.bytes)
+	}
+}
+
 // TestOutboxLimits fills an outbox: first Offer refuses frames and OnDrained is called
 // later, then Send ends the connection.
 func TestOutboxLimits(t *testing.T) {

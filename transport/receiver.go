@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -11,6 +12,10 @@ import (
 // ParkAfter is how long a request waits before its connection is parked: those of a page that gets frames
 // all the time are answered sooner.
 const ParkAfter = time.Second
+
+// ErrAgain is the cause of the end of a request's context if the client is not gone, but sends the request again: the
+// node that has passed the request on stops.
+var ErrAgain = errors.New("the node that passed the request on has stopped")
 
 // Receiver is a request that receives the frames of a session. Only the session's current one sends them to
 // the client.
@@ -86,7 +91,7 @@ func (c *Receiver) Release() {
 	h.receiver = nil
 	switch {
 	case h.ended:
-	case c.isGone():
+	case c.isGone() && !errors.Is(context.Cause(c.request), ErrAgain):
 		h.gap.Reset(lostGap)
 	default:
 		h.gap.Reset(receiveGap)
@@ -98,8 +103,11 @@ func (c *Receiver) isGone() bool {
 	return c.request.Err() != nil || c.conn != nil && c.conn.Lost()
 }
 
+// Taken reports whether another receiver has taken over, or the session has ended.
+func (c *Receiver) Taken() bool { return c.taken.Err() != nil }
+
 // reaches reports whether the client gets what the receiver sends.
-func (c *Receiver) reaches() bool { return c.taken.Err() == nil && !c.isGone() }
+func (c *Receiver) reaches() bool { return !c.Taken() && !c.isGone() }
 
 // Over reports whether the receiver has to return.
 func (c *Receiver) Over() bool { return !c.reaches() || time.Until(c.until) <= 0 }

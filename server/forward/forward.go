@@ -16,8 +16,8 @@
 // subject, and the client gets 410 at once; if the home has lost NATS, within 8 s. If NATS has lost a message between
 // the two, the forwarder learns it from the home within seconds: it passes a poll on again, and ends a stream. If the
 // forwarder has lost NATS, it redirects the client to the same address: the load balancer may send that
-// request to another node. If the forwarder stops, it asks the home to answer its polls at once: the
-// client polls again, over another node.
+// request to another node. If the forwarder stops, it asks the home to answer its polls at once, and ends event streams
+// with a cancel that says so: the client asks again, over another node, and the home waits for it.
 package forward
 
 import (
@@ -202,7 +202,7 @@ func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, 
 	defer cancel()
 	m := request(r, home, session, name, body.Bytes)
 	defer f.endWithNode(ctx, cancel, home, session, name)()
-	defer func() { _ = f.Broker.Tell(message(home, "cancel", m.Header.Get(idField))) }() // nothing, if the response has ended
+	defer func() { f.tellEnd(home, m.Header.Get(idField)) }()
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Time{}) // the deadline of a request would end a poll
 	begin := time.Now()
@@ -243,6 +243,15 @@ func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, 
 		m = message(home, "more", m.Header.Get(idField))
 		part, err = f.ask(ctx, home, m)
 	}
+}
+
+// tellEnd tells a home that the client gets no more parts of a response. It does nothing if the response has ended.
+func (f *Forwarder) tellEnd(home, id string) {
+	m := message(home, "cancel", id)
+	if f.working.Err() != nil {
+		m.Header.Set(stopsField, "1")
+	}
+	_ = f.Broker.Tell(m)
 }
 
 // isLost reports whether a response may have been lost.

@@ -201,7 +201,7 @@ func TestBounds(t *testing.T) {
 // TestLostClient checks that a handler ends whose client's node no longer asks for more.
 func TestLostClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		x := &exchange{ctx: t.Context(), cancel: func() {}, header: make(http.Header)}
+		x := &exchange{ctx: t.Context(), cancel: func(error) {}, header: make(http.Header)}
 		if err := x.FlushError(); err != errNotAsked {
 			t.Error(err)
 		}

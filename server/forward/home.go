@@ -26,6 +26,7 @@ const (
 	methodField  = "Heartbeatd-Method"  // of a request
 	nameField    = "Heartbeatd-Name"    // of the handler of a request
 	queryField   = "Heartbeatd-Query"   // of a request
+	stopsField   = "Heartbeatd-Stops"   // of a cancel, if the node of the client stops: the client is not gone
 	lacksField   = "Heartbeatd-Lacks"   // of a message that asks which requests the node does not have, or is not asked for
 	statusField  = "Heartbeatd-Status"  // in the first part of a response
 	lastField    = "Heartbeatd-Last"    // in the last part
@@ -71,7 +72,7 @@ func writeHead(w http.ResponseWriter, part *nats.Msg) {
 // handler.
 type exchange struct {
 	ctx    context.Context
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 	asked  chan *nats.Msg // the message that asks for the next part
 	header http.Header
 	status int
@@ -106,7 +107,10 @@ func (f *Forwarder) hear(m *nats.Msg) {
 	switch {
 	case x == nil:
 	case kind == "cancel":
-		x.cancel()
+		if m.Header.Get(stopsField) != "" {
+			x.cancel(transport.ErrAgain)
+		}
+		x.cancel(nil)
 	case kind == "more":
 		select {
 		case x.asked <- m:
@@ -125,7 +129,7 @@ func (f *Forwarder) answer(id string, m *nats.Msg) bool {
 	if f.closed || handler == nil || len(f.exchanges) >= f.most || f.exchanges[id] != nil {
 		return false
 	}
-	x.ctx, x.cancel = context.WithCancel(context.Background())
+	x.ctx, x.cancel = context.WithCancelCause(context.Background())
 	f.exchanges[id] = x
 	f.answering.Go(func() {
 		x.serve(handler, m, f.Log)
@@ -149,7 +153,7 @@ func (f *Forwarder) Close() {
 	f.mu.Lock()
 	f.closed = true
 	for x := range maps.Values(f.exchanges) {
-		x.cancel()
+		x.cancel(nil)
 	}
 	f.mu.Unlock()
 	f.answering.Wait()
@@ -158,7 +162,7 @@ func (f *Forwarder) Close() {
 // serve calls the handler, and sends the last part of its response. As net/http does, it logs a
 // panic and ends only this request.
 func (x *exchange) serve(handler http.Handler, m *nats.Msg, log *slog.Logger) {
-	defer x.cancel()
+	defer x.cancel(nil)
 	defer func() {
 		v := recover()
 		if v != nil && v != http.ErrAbortHandler {
@@ -238,7 +242,7 @@ func (x *exchange) wait() (*nats.Msg, error) {
 	case m := <-x.asked:
 		return m, nil
 	case <-x.ctx.Done():
-		return nil, x.ctx.Err()
+		return nil, context.Cause(x.ctx)
 	case <-timer.C:
 		return nil, errNotAsked
 	}
