@@ -21,7 +21,7 @@ import (
 const startTime = 300 * time.Millisecond
 
 // memoryDrain is the time for a drain: the default of --drain-time.
-const memoryDrain = 5 * time.Second
+const memoryDrain = 20 * time.Second
 
 // add makes a page. It has no connection.
 func (w *memoryWorld) add() *memoryPage {

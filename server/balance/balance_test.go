@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/heartbeatd/heartbeatd/broker"
@@ -77,6 +78,51 @@ type leaver struct {
 
 func (l *leaver) Connected() bool         { return l.retry == 0 }
 func (l *leaver) Bye(retry time.Duration) { l.retry = retry }
+
+// mover is a page that leaves a time after it was asked to move.
+type mover struct {
+	Page
+	after time.Duration
+	asked time.Time
+}
+
+func (m *mover) Connected() bool { return m.asked.IsZero() || time.Since(m.asked) < m.after }
+func (m *mover) Move()           { m.asked = time.Now() }
+
+// TestMovesAtOnce checks how long it takes to ask pages to move: few are on their way at once, but pages that do not
+// leave hold up the others only for a time.
+func TestMovesAtOnce(t *testing.T) {
+	for _, c := range []struct {
+		pages          int
+		after, at, end time.Duration // when a page leaves; when the last one is asked, and when the node asks no more
+		asked          int
+	}{
+		{100, 0, 0, time.Second, 100},
+		{100, time.Second, time.Second, time.Minute, 100},
+		{100, time.Hour, patience, time.Minute, 100},
+		{1000, 100 * time.Millisecond, 1900 * time.Millisecond, time.Minute, 1000},
+		{1000, time.Hour, patience, 3 * time.Second, 100},
+	} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				started, asked := time.Now(), 0
+				ctx, cancel := context.WithTimeout(t.Context(), c.end)
+				defer cancel()
+				move := new(Balancer).mover(ctx, c.pages)
+				last := started
+				for range c.pages {
+					p := &mover{after: c.after}
+					if move(p); !p.asked.IsZero() {
+						last, asked = p.asked, asked+1
+					}
+				}
+				if took := last.Sub(started); asked != c.asked || took < c.at || took > c.at+time.Second/2 {
+					t.Errorf("%d pages were asked, the last one after %v", asked, took)
+				}
+			})
+		})
+	}
+}
 
 // TestDrainAlone checks that a node without others does not wait before it closes the connections of
 // its pages, and that these come back at different times: the more pages there are, the later the last

@@ -9,11 +9,17 @@ import (
 const (
 	// fastest is the longest time between two pages that leave: a few pages are not spread over
 	// all of the drain time.
-	fastest = 50 * time.Millisecond
+	fastest = 10 * time.Millisecond
 	// look is how often a node that drains looks for pages that are left, and lookPage the
 	// time that it waits in addition for each of them.
 	look     = 20 * time.Millisecond
 	lookPage = 2 * time.Microsecond
+	// A page that was asked to move is on its way until it has left, but not for longer than patience: some clients do
+	// not know the request. At most one of movingShare pages are on their way at once, or minMoving if there are few:
+	// more would only make the other nodes slow.
+	patience    = 2 * time.Second
+	minMoving   = 50
+	movingShare = 20
 	// atOnce is the time between two pages of a node without others. A connection that is being
 	// closed has a goroutine of its own, so not all of many thousands are closed at the same moment.
 	atOnce = 20 * time.Microsecond
@@ -27,19 +33,20 @@ func (b *Balancer) Begin() {
 
 // Drain makes all pages leave within d, and returns how many are left when ctx ends. If there is
 // another node, it asks them to move during the first half of d, so that they have their next
-// link before they lose this one. It waits a quarter for those that try again, because the load
-// balancer has chosen this node for them, and closes the connections of the others during the
-// last quarter: an older client does not know the request. If there is no other node, it closes
-// the connections at once: the pages can only go to a process that starts when this one has ended.
+// link before they lose this one; if the other nodes are slow, that takes longer. In the third quarter
+// it waits for those that try again, because the load balancer has chosen this node for them. It closes
+// the connections of the others during the last quarter: an older client does not know the request. If
+// there is no other node, it closes the connections at once: the pages can only go to a process that
+// starts when this one has ended.
 func (b *Balancer) Drain(ctx context.Context, d time.Duration) (left int) {
 	b.tell()
 	pages, end := b.Pages(), time.Now().Add(d)
 	over := min(d, time.Duration(len(pages))*atOnce)
 	if b.Others() > 0 {
 		over = d / 4
-		if !b.spread(ctx, pages, d/2, Page.Move) {
-			return b.left(pages)
-		}
+		moving, stop := context.WithDeadline(ctx, end.Add(-over))
+		defer stop()
+		b.spread(moving, pages, d/2, b.mover(moving, len(pages)))
 		for rest := slices.Clone(pages); ; {
 			rest = slices.DeleteFunc(rest, func(p Page) bool { return !p.Connected() })
 			if len(rest) == 0 || time.Until(end) <= over {
@@ -54,6 +61,30 @@ func (b *Balancer) Drain(ctx context.Context, d time.Duration) (left int) {
 	return b.left(pages)
 }
 
+// mover returns a function that asks a page to move as soon as few others are on their way. When ctx has ended, it does
+// nothing.
+func (b *Balancer) mover(ctx context.Context, pages int) func(Page) {
+	type asked struct {
+		Page
+		at time.Time
+	}
+	var moving []asked
+	most := max(minMoving, pages/movingShare)
+	return func(p Page) {
+		for len(moving) >= most && ctx.Err() == nil {
+			moving = slices.DeleteFunc(moving, func(m asked) bool { return !m.Connected() || time.Since(m.at) > patience })
+			if len(moving) >= most && !b.wait(ctx, look) {
+				return
+			}
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		p.Move()
+		moving = append(moving, asked{p, time.Now()})
+	}
+}
+
 // left returns how many pages have a connection.
 func (b *Balancer) left(pages []Page) (n int) {
 	for _, p := range pages {
@@ -64,9 +95,8 @@ func (b *Balancer) left(pages []Page) (n int) {
 	return n
 }
 
-// spread calls f with the pages that have a connection, evenly over d. It returns false if the
-// node stops, or ctx ends, before that.
-func (b *Balancer) spread(ctx context.Context, pages []Page, d time.Duration, f func(Page)) bool {
+// spread calls f with the pages that have a connection, evenly over d, until the node stops or ctx ends.
+func (b *Balancer) spread(ctx context.Context, pages []Page, d time.Duration, f func(Page)) {
 	apart := min(d/time.Duration(max(1, len(pages))), fastest)
 	started := time.Now()
 	for i, p := range pages {
@@ -79,10 +109,9 @@ func (b *Balancer) spread(ctx context.Context, pages []Page, d time.Duration, f 
 			continue // timers are not exact enough for shorter waits
 		}
 		if !b.wait(ctx, ahead) {
-			return false
+			return
 		}
 	}
-	return true
 }
 
 // wait waits, and returns false if the node stops, or ctx ends, before that.

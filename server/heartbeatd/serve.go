@@ -37,7 +37,7 @@ type serveCmd struct {
 	StateDir string `help:"Folder in which the embedded NATS server keeps revocations of tickets for after a restart. Default: the one of systemd's StateDirectory, or heartbeatd in the user's folder for state ($XDG_STATE_HOME, ~/.local/state). The demo site keeps none." placeholder:"DIR"`
 
 	PresenceTTL time.Duration `default:"60s" help:"Lifetime of a presence entry that is not renewed."`
-	DrainTime   time.Duration `default:"5s" help:"How long heartbeatd takes to send its pages to other nodes when it stops. Without another node it closes their connections at once."`
+	DrainTime   time.Duration `default:"20s" help:"How long heartbeatd takes at most to send its pages to other nodes when it stops. Without another node it closes their connections at once."`
 
 	APIKey     string `help:"API key of the operator, valid for every site." placeholder:"KEY"`
 	MetricsKey string `help:"Bearer key that /metrics asks for." placeholder:"KEY"`
