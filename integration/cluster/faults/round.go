@@ -3,9 +3,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -171,6 +173,19 @@ func (c *cluster) measurePages(r *row) {
 	r.gapMost, r.gapP99 = gaps[len(gaps)-1], gaps[len(gaps)*99/100]
 }
 
+// maxHistories is how many pages' histories a report has.
+const maxHistories = 3
+
+// histories returns what has happened to the links of the pages that were without one for the longest time.
+func (c *cluster) histories() (text string) {
+	pages := c.crowd.all()
+	slices.SortFunc(pages, func(a, b *page.Page) int { return cmp.Compare(b.State().Longest, a.State().Longest) })
+	for _, p := range pages[:min(maxHistories, len(pages))] {
+		text += fmt.Sprintf("\n        a %v, %v without a link:\n            %s", p, p.State().Longest.Round(time.Millisecond), strings.Join(p.History(), "\n            "))
+	}
+	return text
+}
+
 func (c *cluster) logLines() (n int) {
 	for _, node := range c.nodes {
 		n += node.Lines()
@@ -184,8 +199,12 @@ func (r *row) judge(f *fault, c *cluster) {
 	r.judgePushes(f)
 	r.mustNot(r.beats.unasked > 0, "%d beats were answered twice", r.beats.unasked)
 	r.mustNot(r.beats.wrong > 0, "%d ticks are none", r.beats.wrong)
-	r.mustNot(f.maxGap > 0 && r.gapMost > f.maxGap, "a page had no link for %v", r.gapMost.Round(time.Millisecond))
+	slow := f.maxGap > 0 && r.gapMost > f.maxGap
+	r.mustNot(slow, "a page had no link for %v", r.gapMost.Round(time.Millisecond))
 	r.mustNot(len(r.linkless) > 0, "pages have no link: %v", r.linkless)
+	if slow || len(r.linkless) > 0 {
+		r.wrong[len(r.wrong)-1] += c.histories()
+	}
 	r.wrong = append(r.wrong, r.usage.growth(c.base)...)
 }
 

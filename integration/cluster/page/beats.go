@@ -97,6 +97,7 @@ func (p *Page) beatOver(ctx context.Context, l link, body string) bool {
 		return true
 	case <-late.C:
 		t.Late.Add(1)
+		p.notef("a beat has no answer after %v", linkTimeout)
 		l.close()
 		return false
 	}

@@ -3,6 +3,7 @@ package page
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -60,16 +61,25 @@ const (
 type ending struct {
 	code  int
 	retry time.Duration
+	cause string
 }
 
-func lost() *ending { return &ending{code: codeLost} }
+// String says what has ended a link.
+func (e *ending) String() string {
+	if e == nil {
+		return "nothing has ended it"
+	}
+	return fmt.Sprintf("code %d, retry after %v: %s", e.code, e.retry, e.cause)
+}
+
+func lost(cause ...any) *ending { return &ending{code: codeLost, cause: fmt.Sprint(cause...)} }
 
 // asEnding returns what a bye says.
 func asEnding(f *frame) *ending {
 	if f.Code == 0 {
 		f.Code = codeLost
 	}
-	return &ending{f.Code, min(time.Hour, time.Duration(f.Retry)*time.Millisecond)}
+	return &ending{f.Code, min(time.Hour, time.Duration(f.Retry)*time.Millisecond), f.Reason}
 }
 
 // hello is the first frame of a page.

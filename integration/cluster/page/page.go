@@ -119,6 +119,7 @@ type Page struct {
 	linkedFirst  time.Time
 	unlinkedFrom time.Time
 	longest      time.Duration // without a link
+	history      []string
 }
 
 // Push is a push that the page has received.

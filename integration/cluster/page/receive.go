@@ -30,7 +30,7 @@ func poll(s *session, opened func()) {
 		query := url.Values{"after": {strconv.FormatInt(seq, 10)}, "id": {strconv.FormatInt(id, 10)}}
 		status, text, err := s.request(s.ctx, "GET", "/poll", query, nil)
 		if err != nil {
-			s.finish(lost())
+			s.finish(lost("poll: ", err))
 			return
 		}
 		var answer struct {
@@ -60,7 +60,7 @@ func stream(s *session, opened func()) {
 		r, err := s.start(ctx, "GET", "/events", url.Values{"after": {strconv.FormatInt(last, 10)}, "id": {id}}, nil)
 		if err != nil {
 			cancel()
-			s.finish(lost())
+			s.finish(lost("events: ", err))
 			return
 		}
 		began := time.Now()
@@ -97,7 +97,7 @@ func (s *session) readStream(r *http.Response, id string, last int64, silence *t
 		case !begun:
 			begun = true
 			if line != ":"+id {
-				s.finish(lost())
+				s.finish(lost("the stream begins with ", line))
 				return last
 			}
 			s.hears()
@@ -106,7 +106,7 @@ func (s *session) readStream(r *http.Response, id string, last int64, silence *t
 			event, _ = strconv.ParseInt(strings.TrimSpace(line[3:]), 10, 64)
 		case strings.HasPrefix(line, "data:"):
 			if event != last+1 {
-				s.finish(lost())
+				s.finish(lost("event ", event, " comes after ", last))
 				return last
 			}
 			last = event
@@ -114,7 +114,7 @@ func (s *session) readStream(r *http.Response, id string, last int64, silence *t
 		}
 	}
 	if !begun || lines.Err() != nil {
-		s.finish(lost())
+		s.finish(lost("the stream has broken off: ", lines.Err()))
 	}
 	return last
 }

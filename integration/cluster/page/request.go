@@ -104,7 +104,7 @@ func (s *session) open(h hello) *ending {
 	h.Type = "hello"
 	status, answer, err := s.request(s.ctx, "POST", "/open", nil, h)
 	if err != nil {
-		return lost()
+		return lost("open: ", err)
 	}
 	f := readFrame(answer)
 	if status != http.StatusOK || f == nil || f.Type != "welcome" {
@@ -136,7 +136,7 @@ func (s *session) refusal(status int, answer []byte) *ending {
 		if !s.heard.Load() && s.unheard.Add(1) >= maxUnheard {
 			return &ending{code: codeOther}
 		}
-		return lost()
+		return lost("the session is gone")
 	}
 	if f := readFrame(answer); f != nil && f.Type == "bye" {
 		return asEnding(f)
@@ -144,7 +144,7 @@ func (s *session) refusal(status int, answer []byte) *ending {
 	if status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooEarly && status != http.StatusTooManyRequests {
 		return &ending{code: codeOther}
 	}
-	return lost()
+	return lost("status ", status)
 }
 
 // hears is called when frames have arrived.
@@ -192,7 +192,7 @@ func (s *session) beat(body string) <-chan *frame {
 			return
 		}
 		if err != nil {
-			s.finish(lost())
+			s.finish(lost("beat: ", err))
 		} else {
 			s.finish(s.refusal(status, answer))
 		}
@@ -221,7 +221,7 @@ func (s *session) sendPosts() {
 		case f := <-s.posts:
 			status, answer, err := s.request(s.ctx, "POST", "/beat", nil, f)
 			if err != nil {
-				s.finish(lost())
+				s.finish(lost("note or ticket: ", err))
 			} else if status != http.StatusNoContent {
 				s.finish(s.refusal(status, answer))
 			}
@@ -231,7 +231,7 @@ func (s *session) sendPosts() {
 
 // close ends the link, and the session as a page does that is left: it does not wait for the answer.
 func (s *session) close() {
-	s.finish(lost())
+	s.finish(lost("the page has closed it"))
 	id, is := s.id.Load().(string)
 	if !is {
 		return

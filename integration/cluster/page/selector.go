@@ -126,11 +126,13 @@ func (s *selector) attempt(ctx context.Context, name string) (link, *ending) {
 		wait = knownTimeout
 	}
 	late := time.AfterFunc(wait, l.close)
+	began := time.Now()
 	why := l.open(s.page.hello())
+	s.page.notef("opened %s in %v: %v", name, time.Since(began).Round(time.Millisecond), why)
 	if !late.Stop() || why != nil {
 		l.close()
 		if why == nil {
-			why = lost()
+			why = lost("it took too long")
 		}
 		return nil, why
 	}
@@ -166,10 +168,12 @@ func (s *selector) keep(ctx context.Context, name string, l link) time.Duration 
 			return 0
 		case <-l.ended():
 			climb.Stop()
+			s.page.notef("the %s link has ended: %v", name, l.why())
 			return s.down(name, l, l.why(), time.Since(since))
 		case <-climb.C:
 		case <-s.page.moves:
 			climb.Stop()
+			s.page.notef("asked to move")
 			s.moving = true
 		}
 		if s.moving {

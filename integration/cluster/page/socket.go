@@ -39,16 +39,16 @@ func newSocket(ctx context.Context, client *http.Client, header http.Header, tal
 func (s *socket) open(h hello) *ending {
 	conn, _, err := websocket.Dial(s.ctx, "ws://public/heartbeat/socket", &websocket.DialOptions{HTTPClient: s.client, HTTPHeader: s.header, Subprotocols: []string{"heartbeat.v1"}})
 	if err != nil {
-		return lost()
+		return lost("dial: ", err)
 	}
 	conn.SetReadLimit(maxFrame)
 	if !s.use(conn) {
 		_ = conn.CloseNow()
-		return lost()
+		return lost("it took too long")
 	}
 	h.Type = "hello"
 	if !s.write(h) {
-		return lost()
+		return lost("the hello cannot be written")
 	}
 	for {
 		f, why := s.read()
@@ -76,7 +76,7 @@ func (s *socket) read() (*frame, *ending) {
 	if errors.As(err, &closed) {
 		return nil, &ending{code: int(closed.Code)}
 	}
-	return nil, lost()
+	return nil, lost("read: ", err)
 }
 
 func (s *socket) receive() {
@@ -160,7 +160,7 @@ func (s *socket) beat(body string) <-chan *frame {
 	s.waiting[id] = wait
 	s.mu.Unlock()
 	if !s.write(map[string]any{"type": "beat", "id": id, "body": body}) {
-		s.finish(lost())
+		s.finish(lost("the beat cannot be written"))
 	}
 	return wait
 }
@@ -172,4 +172,4 @@ func (s *socket) send(kind, text string) bool {
 	return !over && s.write(fields(kind, text))
 }
 
-func (s *socket) close() { s.finish(lost()) }
+func (s *socket) close() { s.finish(lost("the page has closed it")) }

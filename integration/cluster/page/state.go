@@ -41,7 +41,7 @@ func (p *Page) State() State {
 func (p *Page) Forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.longest, p.received, p.missed = 0, nil, nil
+	p.longest, p.received, p.missed, p.history = 0, nil, nil, nil
 	if !p.unlinkedFrom.IsZero() {
 		p.unlinkedFrom = time.Now()
 	}
