@@ -10,16 +10,17 @@ import { API_KEY, pusher, startChromium, startHeartbeatd, until } from './harnes
 
 const CHECK = 500 // how often the load balancer asks a node whether it is ready, in ms
 const BEFORE = 20_000 // for how long posted beats are counted before a restart, in ms
+const PAUSE = 50 // between two pushes, in ms
 const NOTICED = 60 // the longest time in which a page leaves a node that hangs, in seconds
 
 // startNodes starts the nodes one after the other: so each knows of another one that is started, or
 // started again, after it.
 async function startNodes(t) {
-	const hub = await startHeartbeatd(t) // nodes that are restarted need a NATS that is not
+	const hub = await startHeartbeatd(t, { flags: ['--api-key', API_KEY] }) // nodes that are restarted need a NATS that is not
 	const flags = ['--nats-url', `nats://${hub.nats}`, '--drain-time', '4s', '--api-key', API_KEY]
 	const nodes = []
 	for (let i = 0; i < 3; i++) nodes.push(await startHeartbeatd(t, { flags }))
-	return nodes
+	return Object.assign(nodes, { hub })
 }
 
 // startBalancer resolves with the load balancer, which asks the nodes whether they are ready.
@@ -56,10 +57,29 @@ async function openPages(t, front, transports) {
 	return Promise.all(transports.map(async (transport, i) => ({ transport, page: await openDemo(t, browser, front, 1 + i % 5, { transport }) })))
 }
 
+// pushAll pushes numbers until the function that it returns is called, which resolves with how many.
+function pushAll(t, server) {
+	const push = pusher(server)
+	let stopped = false
+	const done = (async () => {
+		while (!stopped) {
+			await push()
+			await sleep(PAUSE)
+		}
+	})()
+	const stop = async () => {
+		stopped = true
+		await done
+		return push.last
+	}
+	t.after(stop)
+	return stop
+}
+
 const failures = (events) => events.filter(({ name }) => /error|lost/.test(name))
 
 // How long pages have no link, and how many beats they post, depends on the machine: the test reports it.
-test('a rolling restart: no page has an error, and each has its transport again', async (t) => {
+test('a rolling restart: no page has an error or misses a push, and each has its transport again', async (t) => {
 	const nodes = await startNodes(t)
 	const front = await startBalancer(t, nodes)
 	const pages = await openPages(t, front, ['websocket', 'websocket', 'websocket', 'events', 'events', 'longpoll', 'longpoll'])
@@ -68,6 +88,7 @@ test('a rolling restart: no page has an error, and each has its transport again'
 	await sleep(BEFORE)
 	const before = front.posted - earlier
 	const began = Date.now()
+	const stopPushing = pushAll(t, nodes.hub)
 	for (const node of nodes) {
 		await node.stop('SIGTERM')
 		await until('the load balancer knows that the node is gone', () => !front.has(node))
@@ -75,7 +96,11 @@ test('a rolling restart: no page has an error, and each has its transport again'
 		await until('the node is ready', () => front.has(node))
 	}
 	const ended = Date.now()
+	const pushes = Array.from({ length: await stopPushing() }, (_, i) => i + 1)
 	for (const { page, transport } of pages) {
+		const received = async () => (await seen(page, 'push')).map(({ detail }) => detail.data)
+		await until('the last push', async () => (await received()).includes(pushes.at(-1)))
+		assert.deepEqual(await received(), pushes, `the pushes over ${transport}`)
 		await onTransport(page, transport)
 		await until('a tick after the restart', async () => (await seen(page, 'tick')).some(({ at }) => at > ended))
 		const events = await seen(page)
