@@ -256,7 +256,7 @@ func (s *Server) closeIdleSites() {
 	}
 }
 
-// Drain sends all pages to other nodes, evenly over d, and refuses new ones. If there is no other node,
+// Drain sends all pages to other nodes within d, and refuses new ones. If there is no other node,
 // it closes their connections at once. Then it ends the requests that it has passed on to other nodes.
 // Entries stay: the pages come back elsewhere, or to this node after its restart.
 func (s *Server) Drain(ctx context.Context, d time.Duration) {

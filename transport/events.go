@@ -30,9 +30,9 @@ const (
 
 // Events sends the frames of a session to its client as server-sent events, in the
 // response to GET /events?after=N&id=M. N is the id of the last event that the client
-// received, or 0. A frame is acknowledged when it is written. If N is not the id of the
-// last event that was written, events were lost with their connection; the session then
-// ends, and the page opens another one with its cursor.
+// received, or 0. A frame stays until the next write. If N is smaller than the id before the
+// last write, events were lost with their connection; the session then ends, and the page
+// opens another one with its cursor.
 //
 // GET /events?test=1&id=M needs no session. Its stream has the first line only. With it a
 // page that has another link, which a new session would end, tests whether the proxies pass
@@ -216,13 +216,14 @@ func (s *eventStream) run() error {
 		if bye != nil {
 			frames = append(frames, bye.Frame())
 		}
+		before := s.after
 		if err := s.writeEvents(frames); err != nil {
 			return err
 		}
 		if bye != nil {
 			return bye
 		}
-		s.session.Outbox().Sent(s.after)
+		s.session.Outbox().Sent(before, s.after)
 	}
 }
 
@@ -230,13 +231,12 @@ func (s *eventStream) run() error {
 // reports whether the connection works.
 func (s *eventStream) finish(err error) bool {
 	s.release()
-	switch {
-	case err == nil, errors.Is(err, ErrAgain):
+	if err == nil || errors.Is(err, ErrAgain) {
 		return true
-	case s.receiver.Taken():
-		return false
 	}
-	s.session.End(nil)
+	if !s.receiver.Taken() {
+		s.session.End(nil)
+	}
 	var bye *Bye
 	return errors.As(err, &bye)
 }

@@ -22,14 +22,16 @@ import (
 // streamRecorder is a ResponseWriter without a network, for tests with a fake clock.
 type streamRecorder struct {
 	*httptest.ResponseRecorder
-	broken time.Time // when writes begin to fail; zero: never
-	err    error     // of these writes
+	broken time.Time     // when writes begin to fail; zero: never
+	err    error         // of these writes
+	wait   time.Duration // which each of them takes
 }
 
 func (r *streamRecorder) SetReadDeadline(time.Time) error  { return nil }
 func (r *streamRecorder) SetWriteDeadline(time.Time) error { return nil }
 func (r *streamRecorder) Write(b []byte) (int, error) {
 	if !r.broken.IsZero() && !time.Now().Before(r.broken) {
+		time.Sleep(r.wait)
 		return 0, r.err
 	}
 	return r.ResponseRecorder.Write(b)
@@ -111,11 +113,11 @@ func TestStreamEnds(t *testing.T) {
 			p.stream(ctx, id, "0")
 		}, time.Second + receiveGap},
 		{"a node in between has stopped before a write", func(t *testing.T, p *polls, id string) {
-			w := &streamRecorder{httptest.NewRecorder(), time.Now().Add(time.Second), ErrAgain}
+			w := &streamRecorder{httptest.NewRecorder(), time.Now().Add(time.Second), ErrAgain, 0}
 			p.streamTo(t.Context(), w, id, "0")
 		}, keepAlive + receiveGap},
 		{"a write failed", func(t *testing.T, p *polls, id string) {
-			w := &streamRecorder{httptest.NewRecorder(), time.Now().Add(time.Second), errors.New("broken pipe")}
+			w := &streamRecorder{httptest.NewRecorder(), time.Now().Add(time.Second), errors.New("broken pipe"), 0}
 			p.streamTo(t.Context(), w, id, "0")
 		}, keepAlive},
 	} {
@@ -143,12 +145,33 @@ func TestStreamAgain(t *testing.T) {
 		p := newPolls()
 		id := p.open()
 		p.e.out.Send([]byte("1"))
-		for range 2 {
+		for range 3 {
 			ctx, cancel := context.WithTimeout(t.Context(), keepAlive/2)
 			defer cancel()
 			if w := p.stream(ctx, id, "0"); w.Body.String() != ":\n\nid:1\ndata:1\n\n" {
 				t.Errorf("wrote %q", w.Body)
 			}
+		}
+	})
+}
+
+// TestStreamReplaced checks that a stream whose write fails after another one has replaced it does not end the session.
+func TestStreamReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolls()
+		id := p.open()
+		broken := &streamRecorder{httptest.NewRecorder(), time.Now().Add(time.Second), errors.New("broken pipe"), streamTime / 2}
+		go p.streamTo(t.Context(), broken, id, "0")
+		time.Sleep(2 * time.Second)
+		p.e.out.Send([]byte("1"))
+		synctest.Wait()
+		second := make(chan string, 1)
+		go func() { second <- p.stream(t.Context(), id, "0").Body.String() }()
+		if body := <-second; !strings.HasPrefix(body, ":\n\nid:1\ndata:1\n\n") {
+			t.Errorf("the newer stream: %q", body)
+		}
+		if body := p.stream(t.Context(), id, "1"); body.Code != http.StatusOK {
+			t.Errorf("the next stream: %d", body.Code)
 		}
 	})
 }

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Limits of an Outbox, in bytes of frames that are not acknowledged.
+// Limits of an Outbox, in bytes of frames that wait.
 const (
 	// softLimit is the limit above which Offer refuses frames. The session sends a snapshot
-	// instead when the client has caught up.
+	// instead when the client has caught up. It is also the limit of frames that stay after Sent.
 	softLimit = 64 << 10
 	// MinQueueBytes is the least limit above which Send ends the connection: there is room for
 	// a tick behind the frames of Offer. DefaultQueueBytes is the usual one. That is larger
@@ -21,17 +21,17 @@ const (
 
 // Outbox holds the frames that wait for one connection, numbered from 1. The session adds
 // frames, and the transport sends them. A frame stays until the transport calls Ack, when
-// the frame is written to a socket, or when the next poll acknowledges it. An event stream
-// calls Sent. The zero value is empty.
+// the frame is written to a socket, or when the next poll acknowledges it. After an event
+// stream has called Sent, it stays until the next write. The zero value is empty.
 type Outbox struct {
 	mu      sync.Mutex
-	frames  [][]byte // unacknowledged, oldest first
-	sent    int      // how many of these an event stream has written
+	frames  [][]byte // those that an event stream has written last, and those that wait; oldest first
+	sent    int      // how many of these are written
 	one     [1][]byte
 	last    uint64 // the number of the newest frame
 	urgent  uint64 // the number of the newest frame of Send
 	major   uint64 // the number of the newest frame of Offer that is not minor
-	bytes   int    // of the frames that are not sent
+	bytes   int    // of the frames that wait
 	most    int    // the limit of Send; 0: DefaultQueueBytes
 	bye     *Bye
 	wake    func() // wakes the transport to send frames or the bye
@@ -213,28 +213,33 @@ func (o *Outbox) interval(n uint64) time.Duration {
 }
 
 // Ack removes the frames up to n: the client has them.
-func (o *Outbox) Ack(n uint64) { o.settle(n, false) }
+func (o *Outbox) Ack(n uint64) { o.settle(n, n) }
 
-// Sent notes that an event stream has written the frames up to n. They do not wait any more, but stay until the
-// next call: if another node has passed the stream on and stops, they have perhaps not reached the client, which
-// then asks for them.
-func (o *Outbox) Sent(n uint64) { o.settle(n, true) }
+// Sent notes that an event stream has written the frames above before, up to n. They do not wait any more, but stay
+// until the next write: if another node has passed the stream on and stops, they have perhaps not reached the client, which
+// then asks for them. The client has those up to before. Frames of more than softLimit bytes do not stay.
+func (o *Outbox) Sent(before, n uint64) { o.settle(before, n) }
 
-func (o *Outbox) settle(n uint64, keep bool) {
+// settle removes the frames up to received, and notes those up to written as written.
+func (o *Outbox) settle(received, written uint64) {
 	o.mu.Lock()
-	first := o.last - uint64(len(o.frames))
-	done := int(min(max(n, first), o.last) - first)
+	removed, done := o.count(received), o.count(written)
 	for _, f := range o.frames[min(o.sent, done):done] {
 		o.bytes -= len(f)
 	}
-	removed := done
-	if keep {
-		removed = min(o.sent, done)
+	kept := 0
+	for _, f := range o.frames[removed:done] {
+		kept += len(f)
 	}
-	clear(o.frames[:removed])
-	o.frames, o.sent = o.frames[removed:], max(o.sent, done)-removed
+	if kept > softLimit {
+		removed = done
+	}
+	o.frames, o.sent = slices.Delete(o.frames, 0, removed), max(o.sent, done)-removed
+	if removed > 0 {
+		o.one[0] = nil // also if the frames have left it
+	}
 	if len(o.frames) == 0 {
-		o.frames, o.one[0] = nil, nil // an idle page keeps no buffer
+		o.frames = nil // an idle page keeps no buffer
 	}
 	var drained func()
 	if len(o.frames) == o.sent && o.behind {
@@ -244,4 +249,10 @@ func (o *Outbox) settle(n uint64, keep bool) {
 	if drained != nil {
 		drained()
 	}
+}
+
+// count returns how many of the frames there are up to n. It is called with o.mu held.
+func (o *Outbox) count(n uint64) int {
+	first := o.last - uint64(len(o.frames))
+	return int(min(max(n, first), o.last) - first)
 }

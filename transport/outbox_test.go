@@ -3,6 +3,8 @@ package transport
 import (
 	"bytes"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -39,47 +41,49 @@ func TestOutboxSent(t *testing.T) {
 	o := &Outbox{}
 	drained := 0
 	o.OnDrained(func() { drained++ })
-	from := func(n uint64) (all string) {
-		frames, last, _ := o.After(n)
-		for _, f := range frames {
-			all += string(f)
+	want := func(frames string, last uint64, bytes int) {
+		t.Helper()
+		all, n, _ := o.After(0)
+		if got := string(slices.Concat(all...)); got != frames || n != last || o.bytes != bytes {
+			t.Errorf("%q up to %d, of which %d bytes wait; want %q up to %d, %d bytes", got, n, o.bytes, frames, last, bytes)
 		}
-		return fmt.Sprint(all, last)
 	}
-	for i := range 3 {
-		o.Send(fmt.Append(nil, i+1, ","))
-	}
-	o.Sent(2)
-	if got := from(0); got != "1,2,3,3" || o.bytes != 2 {
-		t.Errorf("two frames are sent: %s, %d bytes", got, o.bytes)
-	}
-	o.Sent(3)
-	if got := from(0); got != "3,3" || o.bytes != 0 {
-		t.Errorf("three are: %s, %d bytes", got, o.bytes)
-	}
-	o.Send(bytes.Repeat([]byte("x"), softLimit))
+	send := func(frame string) { o.Send([]byte(frame)) }
+	send("1,")
+	send("2,")
+	send("3,")
+	o.Sent(0, 2)
+	want("1,2,3,", 3, 2)
+	o.Sent(0, 2) // the next stream has written them again
+	want("1,2,3,", 3, 2)
+	o.Sent(2, 3)
+	want("3,", 3, 0)
+	large := strings.Repeat("x", softLimit)
+	send(large)
 	if o.Offer([]byte("5,"), false) {
 		t.Error("a frame above the limit was accepted")
 	}
-	o.Sent(4)
-	if drained != 1 || !o.Offer([]byte("5,"), false) {
+	o.Sent(3, 4)
+	if want(large, 4, 0); drained != 1 || !o.Offer([]byte("5,"), false) {
 		t.Errorf("a client that has caught up: drained was called %d times", drained)
 	}
-	o.Sent(5)
-	if got := from(0); got != "5,5" || o.bytes != 0 {
-		t.Errorf("five are: %s, %d bytes", got, o.bytes)
+	o.Sent(4, 5)
+	want("5,", 5, 0)
+	o.Sent(3, 4) // a stream that was replaced
+	want("5,", 5, 0)
+	o.Sent(5, 5)
+	if want("", 5, 0); o.frames != nil || o.one[0] != nil {
+		t.Error("an outbox without frames keeps a buffer")
 	}
-	o.Sent(5)
-	if got := from(0); got != "5" || o.frames != nil {
-		t.Errorf("nothing was written since: %s", got)
-	}
-	o.Send([]byte("6,"))
-	o.Sent(6)
-	o.Send([]byte("7,"))
-	o.Ack(6)
-	if got := from(0); got != "7,7" || o.bytes != 2 {
-		t.Errorf("six are acknowledged: %s, %d bytes", got, o.bytes)
-	}
+	send(large)
+	send("7,")
+	o.Sent(5, 7)
+	want("", 7, 0) // too many bytes to stay
+	send("8,")
+	o.Sent(7, 8)
+	send("9,")
+	o.Ack(8)
+	want("9,", 9, 2)
 }
 
 // TestOutboxLimits fills an outbox: first Offer refuses frames and OnDrained is called

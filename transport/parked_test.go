@@ -199,7 +199,13 @@ func TestParkedStream(t *testing.T) {
 		c.want(5*time.Second, 200, ":\n\nid:3\ndata:{\"type\":\"bye\",\"code\":4001,\"reason\":\"gone\"}\n\n")
 		c.send("/events?after=3", id)
 		c.want(0, 410, ErrGone.Error()+"\n")
-		s.wantParked(2)
+		id = s.open()
+		time.AfterFunc(5*time.Second, func() { s.find(id).End(errLeft) })
+		c.send("/events?after=0", id)
+		c.want(5*time.Second, 200, ":\n\nid:1\ndata:{\"type\":\"bye\",\"code\":4007,\"reason\":\"left\"}\n\n")
+		c.send("/events?after=1", id)
+		c.want(0, 410, ErrGone.Error()+"\n")
+		s.wantParked(3)
 	})
 }
 

@@ -32,7 +32,7 @@ type Receiver struct {
 // Receive makes a request the receiver of the session. The receiver before it is over. This one is over after d,
 // when another one takes over, when the session ends, or when the client is gone. The caller must call Release, unless Park
 // has returned true. The session ends if no other receiver follows within 10 seconds, or within one second if the client
-// is gone. The error is ErrGone.
+// is gone and the cause is not ErrAgain. The error is ErrGone.
 func (h *HTTPSession) Receive(r *http.Request, d time.Duration) (*Receiver, error) {
 	c := &Receiver{session: h, until: time.Now().Add(d), request: r.Context()}
 	c.taken, c.take = context.WithCancel(context.Background())

@@ -55,9 +55,10 @@ type Sessions struct {
 //     the number before the first of these frames is another one, frames were lost: the
 //     handler calls End with nil, and Refuse with ErrGone;
 //  4. Next of the receiver, which waits for frames, and writes them;
-//  5. Outbox.Ack with the number of the last frame that it has written, and continues with
-//     step 4 until the receiver is over;
-//  6. End with nil after an error, or when it has written the bye;
+//  5. Outbox.Sent with the numbers of the last frame before, and of the last one that it has written, and
+//     continues with step 4 until the receiver is over;
+//  6. End with nil when it has written the bye, or after an error, unless that is ErrAgain or the receiver is
+//     Taken;
 //  7. Release of the receiver.
 //
 // In LongPoll, which writes once, the next request acknowledges the frames: it calls

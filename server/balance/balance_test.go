@@ -92,12 +92,13 @@ func (m *mover) Move()           { m.asked = time.Now() }
 // TestMovesAtOnce checks how long it takes to ask pages to move: few are on their way at once, but pages that do not
 // leave hold up the others only for a time.
 func TestMovesAtOnce(t *testing.T) {
+	const patience = 2 * time.Second
 	for _, c := range []struct {
 		pages          int
 		after, at, end time.Duration // when a page leaves; when the last one is asked, and when the node asks no more
 		asked          int
 	}{
-		{100, 0, 0, time.Second, 100},
+		{100, 0, look, time.Second, 100},
 		{100, time.Second, time.Second, time.Minute, 100},
 		{100, time.Hour, patience, time.Minute, 100},
 		{1000, 100 * time.Millisecond, 1900 * time.Millisecond, time.Minute, 1000},
@@ -108,7 +109,7 @@ func TestMovesAtOnce(t *testing.T) {
 				started, asked := time.Now(), 0
 				ctx, cancel := context.WithTimeout(t.Context(), c.end)
 				defer cancel()
-				move := new(Balancer).mover(ctx, c.pages)
+				move := new(Balancer).mover(ctx, c.pages, patience)
 				last := started
 				for range c.pages {
 					p := &mover{after: c.after}
@@ -121,6 +122,47 @@ func TestMovesAtOnce(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// stayer is a page that ignores the request to move.
+type stayer struct {
+	Page
+	asked, bye time.Time
+}
+
+func (s *stayer) Connected() bool   { return s.bye.IsZero() }
+func (s *stayer) Move()             { s.asked = time.Now() }
+func (s *stayer) Bye(time.Duration) { s.bye = time.Now() }
+
+// TestDrainStayers checks that all pages are asked to move, and then leave in time, although none moves.
+func TestDrainStayers(t *testing.T) {
+	stayers, pages := make([]*stayer, 1000), make([]Page, 1000)
+	for i := range pages {
+		stayers[i] = new(stayer)
+		pages[i] = stayers[i]
+	}
+	b := New(Node{
+		Broker: nodetest.OpenBroker(t, broker.Config{TTL: time.Minute}),
+		Count:  func() int { return len(pages) }, Pages: func() []Page { return pages },
+	})
+	b.peers.hear([]byte(`{"node":"another","pages":1}`), "own", time.Now())
+	const d = 4 * time.Second
+	began := time.Now()
+	if left := b.Drain(t.Context(), d); left > 0 {
+		t.Errorf("%d pages are left", left)
+	}
+	asked := 0
+	for _, s := range stayers {
+		if !s.asked.IsZero() {
+			asked++
+		}
+		if at := s.asked.Sub(began); at > d*3/4+time.Second/2 || s.bye.Before(s.asked) {
+			t.Fatalf("a page is asked to move after %v, and leaves after %v", at, s.bye.Sub(began))
+		}
+	}
+	if asked < len(stayers)*8/10 {
+		t.Errorf("%d of %d pages were asked", asked, len(stayers))
 	}
 }
 

@@ -14,10 +14,8 @@ const (
 	// time that it waits in addition for each of them.
 	look     = 20 * time.Millisecond
 	lookPage = 2 * time.Microsecond
-	// A page that was asked to move is on its way until it has left, but not for longer than patience: some clients do
-	// not know the request. At most one of movingShare pages are on their way at once, or minMoving if there are few:
-	// more would only make the other nodes slow.
-	patience    = 2 * time.Second
+	// At most one of movingShare pages are on their way at once, or minMoving if there are few: more would only make the
+	// other nodes slow.
 	minMoving   = 50
 	movingShare = 20
 	// atOnce is the time between two pages of a node without others. A connection that is being
@@ -46,7 +44,7 @@ func (b *Balancer) Drain(ctx context.Context, d time.Duration) (left int) {
 		over = d / 4
 		moving, stop := context.WithDeadline(ctx, end.Add(-over))
 		defer stop()
-		b.spread(moving, pages, d/2, b.mover(moving, len(pages)))
+		b.spread(moving, pages, d/2, b.mover(moving, len(pages), (d-over)/movingShare-2*look))
 		for rest := slices.Clone(pages); ; {
 			rest = slices.DeleteFunc(rest, func(p Page) bool { return !p.Connected() })
 			if len(rest) == 0 || time.Until(end) <= over {
@@ -61,9 +59,10 @@ func (b *Balancer) Drain(ctx context.Context, d time.Duration) (left int) {
 	return b.left(pages)
 }
 
-// mover returns a function that asks a page to move as soon as few others are on their way. When ctx has ended, it does
-// nothing.
-func (b *Balancer) mover(ctx context.Context, pages int) func(Page) {
+// mover returns a function that asks a page to move as soon as few others are on their way. Each is for patience at most:
+// so all are asked in time, although the other nodes are slow and some clients do not know the request. When ctx has ended,
+// the function does nothing.
+func (b *Balancer) mover(ctx context.Context, pages int, patience time.Duration) func(Page) {
 	type asked struct {
 		Page
 		at time.Time
@@ -71,17 +70,16 @@ func (b *Balancer) mover(ctx context.Context, pages int) func(Page) {
 	var moving []asked
 	most := max(minMoving, pages/movingShare)
 	return func(p Page) {
-		for len(moving) >= most && ctx.Err() == nil {
-			moving = slices.DeleteFunc(moving, func(m asked) bool { return !m.Connected() || time.Since(m.at) > patience })
-			if len(moving) >= most && !b.wait(ctx, look) {
+		for len(moving) >= most {
+			if !b.wait(ctx, look) {
 				return
 			}
+			moving = slices.DeleteFunc(moving, func(m asked) bool { return !m.Connected() || time.Since(m.at) > patience })
 		}
-		if ctx.Err() != nil {
-			return
+		if ctx.Err() == nil {
+			p.Move()
+			moving = append(moving, asked{p, time.Now()})
 		}
-		p.Move()
-		moving = append(moving, asked{p, time.Now()})
 	}
 }
 

@@ -245,7 +245,8 @@ func (f *Forwarder) pass(w http.ResponseWriter, r *http.Request, home, session, 
 	}
 }
 
-// tellEnd tells a home that the client gets no more parts of a response. It does nothing if the response has ended.
+// tellEnd tells a home that the client gets no more parts of a response, and whether because this node stops: then the
+// client may ask again. It does nothing if the response has ended.
 func (f *Forwarder) tellEnd(home, id string) {
 	m := message(home, "cancel", id)
 	if f.working.Err() != nil {

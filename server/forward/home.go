@@ -26,7 +26,7 @@ const (
 	methodField  = "Heartbeatd-Method"  // of a request
 	nameField    = "Heartbeatd-Name"    // of the handler of a request
 	queryField   = "Heartbeatd-Query"   // of a request
-	stopsField   = "Heartbeatd-Stops"   // of a cancel, if the node of the client stops: the client is not gone
+	stopsField   = "Heartbeatd-Stops"   // of a cancel, if the node of the client stops: the client may ask again
 	lacksField   = "Heartbeatd-Lacks"   // of a message that asks which requests the node does not have, or is not asked for
 	statusField  = "Heartbeatd-Status"  // in the first part of a response
 	lastField    = "Heartbeatd-Last"    // in the last part

@@ -176,12 +176,28 @@ func (c *cluster) measurePages(r *row) {
 // maxHistories is how many pages' histories a report has.
 const maxHistories = 3
 
-// histories returns what has happened to the links of the pages that were without one for the longest time.
+// histories returns what has happened to the links of the pages that have none, or were without one for the longest time.
 func (c *cluster) histories() (text string) {
-	pages := c.crowd.all()
-	slices.SortFunc(pages, func(a, b *page.Page) int { return cmp.Compare(b.State().Longest, a.State().Longest) })
-	for _, p := range pages[:min(maxHistories, len(pages))] {
-		text += fmt.Sprintf("\n        a %v, %v without a link:\n            %s", p, p.State().Longest.Round(time.Millisecond), strings.Join(p.History(), "\n            "))
+	type gap struct {
+		page     *page.Page
+		linkless bool
+		longest  time.Duration
+	}
+	var gaps []gap
+	for _, p := range c.crowd.all() {
+		gaps = append(gaps, gap{p, isLinkless(p), p.State().Longest})
+	}
+	slices.SortFunc(gaps, func(a, b gap) int {
+		switch {
+		case a.linkless == b.linkless:
+			return cmp.Compare(b.longest, a.longest)
+		case a.linkless:
+			return -1
+		}
+		return 1
+	})
+	for _, g := range gaps[:min(maxHistories, len(gaps))] {
+		text += fmt.Sprintf("\n        a %v, %v without a link:\n            %s", g.page, g.longest.Round(time.Millisecond), strings.Join(g.page.History(), "\n            "))
 	}
 	return text
 }

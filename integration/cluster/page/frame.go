@@ -66,9 +66,6 @@ type ending struct {
 
 // String says what has ended a link.
 func (e *ending) String() string {
-	if e == nil {
-		return "nothing has ended it"
-	}
 	return fmt.Sprintf("code %d, retry after %v: %s", e.code, e.retry, e.cause)
 }
 

@@ -128,14 +128,15 @@ func (s *selector) attempt(ctx context.Context, name string) (link, *ending) {
 	late := time.AfterFunc(wait, l.close)
 	began := time.Now()
 	why := l.open(s.page.hello())
-	s.page.notef("opened %s in %v: %v", name, time.Since(began).Round(time.Millisecond), why)
 	if !late.Stop() || why != nil {
 		l.close()
 		if why == nil {
 			why = lost("it took too long")
 		}
+		s.page.notef("no %s after %v: %v", name, time.Since(began).Round(time.Millisecond), why)
 		return nil, why
 	}
+	s.page.notef("%s is open after %v", name, time.Since(began).Round(time.Millisecond))
 	s.maybeDown, s.moving, s.known[name] = false, false, true
 	select {
 	case <-s.page.moves: // of the link before
