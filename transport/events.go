@@ -30,9 +30,9 @@ const (
 
 // Events sends the frames of a session to its client as server-sent events, in the
 // response to GET /events?after=N&id=M. N is the id of the last event that the client
-// received, or 0. A frame stays until the next write. If N is smaller than the id before the
-// last write, events were lost with their connection; the session then ends, and the page
-// opens another one with its cursor.
+// received, or 0. The frames of a write stay until the next one, also of a comment, if they have at
+// most 64 KiB. If N is smaller than the id before them, events were lost with their connection; the
+// session then ends, and the page opens another one with its cursor.
 //
 // GET /events?test=1&id=M needs no session. Its stream has the first line only. With it a
 // page that has another link, which a new session would end, tests whether the proxies pass
@@ -207,7 +207,7 @@ func (s *eventStream) run() error {
 		switch {
 		case last-uint64(len(frames)) != s.after:
 			return errEventsTaken
-		case len(frames) == 0 && bye == nil && s.receiver.Over():
+		case bye == nil && s.receiver.Over():
 			return nil
 		case len(frames) == 0 && bye == nil && s.park:
 			s.park = false

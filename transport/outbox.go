@@ -75,8 +75,8 @@ func (o *Outbox) Code() int {
 	return o.bye.Code
 }
 
-// OnDrained sets the function that is called, without locks, when all frames are
-// acknowledged after an Offer was refused.
+// OnDrained sets the function that is called, without locks, when no frame waits
+// after an Offer was refused.
 func (o *Outbox) OnDrained(f func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -217,13 +217,15 @@ func (o *Outbox) Ack(n uint64) { o.settle(n, n) }
 
 // Sent notes that an event stream has written the frames above before, up to n. They do not wait any more, but stay
 // until the next write: if another node has passed the stream on and stops, they have perhaps not reached the client, which
-// then asks for them. The client has those up to before. Frames of more than softLimit bytes do not stay.
+// then asks for them. Those up to before are removed: a node in between has asked for the write after them. Frames of more
+// than softLimit bytes do not stay.
 func (o *Outbox) Sent(before, n uint64) { o.settle(before, n) }
 
 // settle removes the frames up to received, and notes those up to written as written.
 func (o *Outbox) settle(received, written uint64) {
 	o.mu.Lock()
-	removed, done := o.count(received), o.count(written)
+	done := o.count(written)
+	removed := min(o.count(received), done)
 	for _, f := range o.frames[min(o.sent, done):done] {
 		o.bytes -= len(f)
 	}

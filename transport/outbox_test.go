@@ -56,6 +56,8 @@ func TestOutboxSent(t *testing.T) {
 	want("1,2,3,", 3, 2)
 	o.Sent(0, 2) // the next stream has written them again
 	want("1,2,3,", 3, 2)
+	o.Sent(0, 1) // a stream that was replaced
+	want("1,2,3,", 3, 2)
 	o.Sent(2, 3)
 	want("3,", 3, 0)
 	large := strings.Repeat("x", softLimit)
@@ -69,7 +71,7 @@ func TestOutboxSent(t *testing.T) {
 	}
 	o.Sent(4, 5)
 	want("5,", 5, 0)
-	o.Sent(3, 4) // a stream that was replaced
+	o.Sent(7, 4)
 	want("5,", 5, 0)
 	o.Sent(5, 5)
 	if want("", 5, 0); o.frames != nil || o.one[0] != nil {

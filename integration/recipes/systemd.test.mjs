@@ -46,5 +46,5 @@ test('heartbeatd has time to drain, and the settings are those of its flags', ()
 	assert.equal(settings.HEARTBEATD_SITE_SECRET, '', 'the recipe has no secret')
 	// After the drain heartbeatd waits up to 5 s for open requests.
 	const stop = seconds(unit.match(/^TimeoutStopSec=(.*)$/m)[1])
-	assert.ok(stop > seconds(settings.HEARTBEATD_DRAIN_TIME) + 5)
+	assert.ok(stop > seconds(flags.match(/--drain-time=(\S+)/)[1].replaceAll('"', '')) + 5)
 })

@@ -90,35 +90,39 @@ func (m *mover) Connected() bool { return m.asked.IsZero() || time.Since(m.asked
 func (m *mover) Move()           { m.asked = time.Now() }
 
 // TestMovesAtOnce checks how long it takes to ask pages to move: few are on their way at once, but pages that do not
-// leave hold up the others only for a time.
+// leave hold up the others only so long that all are asked in time.
 func TestMovesAtOnce(t *testing.T) {
-	const patience = 2 * time.Second
 	for _, c := range []struct {
 		pages          int
-		after, at, end time.Duration // when a page leaves; when the last one is asked, and when the node asks no more
-		asked          int
+		after, d, last time.Duration // when a page leaves; for how long pages are asked, and when the last one is
 	}{
-		{100, 0, look, time.Second, 100},
-		{100, time.Second, time.Second, time.Minute, 100},
-		{100, time.Hour, patience, time.Minute, 100},
-		{1000, 100 * time.Millisecond, 1900 * time.Millisecond, time.Minute, 1000},
-		{1000, time.Hour, patience, 3 * time.Second, 100},
+		{100, 0, 15 * time.Second, look},
+		{100, time.Hour, 15 * time.Second, 720 * time.Millisecond},
+		{1000, 100 * time.Millisecond, 15 * time.Second, 1900 * time.Millisecond},
+		{1001, time.Hour, 15 * time.Second, 14400 * time.Millisecond},
+		{1999, time.Hour, 15 * time.Second, 14400 * time.Millisecond},
+		{1999, time.Hour, 3 * time.Second, 2400 * time.Millisecond},
 	} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				started, asked := time.Now(), 0
-				ctx, cancel := context.WithTimeout(t.Context(), c.end)
+				started, last := time.Now(), time.Now()
+				ctx, cancel := context.WithTimeout(t.Context(), c.d)
 				defer cancel()
-				move := new(Balancer).mover(ctx, c.pages, patience)
-				last := started
+				move := new(Balancer).mover(ctx, c.pages, patience(c.d))
 				for range c.pages {
 					p := &mover{after: c.after}
-					if move(p); !p.asked.IsZero() {
-						last, asked = p.asked, asked+1
+					if move(p); p.asked.IsZero() {
+						t.Fatal("a page was not asked")
 					}
+					last = p.asked
 				}
-				if took := last.Sub(started); asked != c.asked || took < c.at || took > c.at+time.Second/2 {
-					t.Errorf("%d pages were asked, the last one after %v", asked, took)
+				if took := last.Sub(started); took < c.last || took > c.last+2*look {
+					t.Errorf("the last page was asked after %v", took)
+				}
+				time.Sleep(c.d)
+				p := new(mover)
+				if move(p); !p.asked.IsZero() {
+					t.Error("a page was asked too late")
 				}
 			})
 		})
@@ -135,7 +139,7 @@ func (s *stayer) Connected() bool   { return s.bye.IsZero() }
 func (s *stayer) Move()             { s.asked = time.Now() }
 func (s *stayer) Bye(time.Duration) { s.bye = time.Now() }
 
-// TestDrainStayers checks that all pages are asked to move, and then leave in time, although none moves.
+// TestDrainStayers checks that a node asks most pages to move and ends all connections in time, although none moves.
 func TestDrainStayers(t *testing.T) {
 	stayers, pages := make([]*stayer, 1000), make([]Page, 1000)
 	for i := range pages {
@@ -157,11 +161,12 @@ func TestDrainStayers(t *testing.T) {
 		if !s.asked.IsZero() {
 			asked++
 		}
-		if at := s.asked.Sub(began); at > d*3/4+time.Second/2 || s.bye.Before(s.asked) {
-			t.Fatalf("a page is asked to move after %v, and leaves after %v", at, s.bye.Sub(began))
+		asked, bye := s.asked.Sub(began), s.bye.Sub(began)
+		if asked > d*3/4+time.Second/2 || bye < d*3/4 || bye > d+time.Second {
+			t.Fatalf("a page is asked to move after %v, and leaves after %v", asked, bye)
 		}
 	}
-	if asked < len(stayers)*8/10 {
+	if asked < len(stayers)/2 {
 		t.Errorf("%d of %d pages were asked", asked, len(stayers))
 	}
 }

@@ -14,8 +14,8 @@ const (
 	// time that it waits in addition for each of them.
 	look     = 20 * time.Millisecond
 	lookPage = 2 * time.Microsecond
-	// At most one of movingShare pages are on their way at once, or minMoving if there are few: more would only make the
-	// other nodes slow.
+	// At most one of movingShare pages, or minMoving if there are few, were asked within their patience and have not left:
+	// more would only make the other nodes slow.
 	minMoving   = 50
 	movingShare = 20
 	// atOnce is the time between two pages of a node without others. A connection that is being
@@ -44,7 +44,7 @@ func (b *Balancer) Drain(ctx context.Context, d time.Duration) (left int) {
 		over = d / 4
 		moving, stop := context.WithDeadline(ctx, end.Add(-over))
 		defer stop()
-		b.spread(moving, pages, d/2, b.mover(moving, len(pages), (d-over)/movingShare-2*look))
+		b.spread(moving, pages, d/2, b.mover(moving, len(pages), patience(d-over)))
 		for rest := slices.Clone(pages); ; {
 			rest = slices.DeleteFunc(rest, func(p Page) bool { return !p.Connected() })
 			if len(rest) == 0 || time.Until(end) <= over {
@@ -59,9 +59,12 @@ func (b *Balancer) Drain(ctx context.Context, d time.Duration) (left int) {
 	return b.left(pages)
 }
 
-// mover returns a function that asks a page to move as soon as few others are on their way. Each is for patience at most:
-// so all are asked in time, although the other nodes are slow and some clients do not know the request. When ctx has ended,
-// the function does nothing.
+// patience returns for how long a page that was asked to move may hold up the others, so that all are asked within d, although
+// the other nodes are slow and some clients do not know the request. That is possible if d is more than half a second.
+func patience(d time.Duration) time.Duration { return d/movingShare - 2*look }
+
+// mover returns a function that asks a page to move as soon as few others are on their way. When ctx has ended, the
+// function does nothing.
 func (b *Balancer) mover(ctx context.Context, pages int, patience time.Duration) func(Page) {
 	type asked struct {
 		Page

@@ -217,7 +217,7 @@ function heartbeatd_findings() {
 			'fixes'    => array(
 				'nginx'    => __( 'Set `proxy_http_version 1.1` and `proxy_buffering off`.', 'heartbeatd' ),
 				'apache'   => __( 'Add `flushpackets=on` to `ProxyPass`.', 'heartbeatd' ),
-				'caddy'    => __( 'Remove `buffer_responses` and `response_buffers`. With `encode`, add `request_header /heartbeat/events -Accept-Encoding`.', 'heartbeatd' ),
+				'caddy'    => __( 'Remove `buffer_responses` and `response_buffers`. With `encode`, add `request_header {path}events -Accept-Encoding`.', 'heartbeatd' ),
 				'lighttpd' => __( 'Set `server.stream-response-body = 2`.', 'heartbeatd' ),
 			),
 		),
