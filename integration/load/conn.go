@@ -11,8 +11,9 @@ import (
 )
 
 // portsOfAddress is the number of connections from one address of 127.0.0.x, after which the
-// next one is used. It is a little below the number of Linux's ephemeral ports.
-const portsOfAddress = 20_000
+// next one is used. Linux first takes every second one of its 28,232 ephemeral ports; when these are
+// in use, connect takes 1.1 ms instead of 15 µs.
+const portsOfAddress = 10_000
 
 // conn is one non-blocking connection.
 type conn struct {
