@@ -155,25 +155,35 @@ func TestStreamAgain(t *testing.T) {
 	})
 }
 
-// TestStreamReplaced checks that a stream whose write fails after another one has replaced it does not end the session.
+// TestStreamReplaced checks that a stream that another one has replaced ends with the write that is under way, and does
+// not end the session, also if that write fails.
 func TestStreamReplaced(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPolls()
-		id := p.open()
-		broken := &streamRecorder{httptest.NewRecorder(), time.Now().Add(time.Second), errors.New("broken pipe"), streamTime / 2}
-		go p.streamTo(t.Context(), broken, id, "0")
-		time.Sleep(2 * time.Second)
-		p.e.out.Send([]byte("1"))
-		synctest.Wait()
-		second := make(chan string, 1)
-		go func() { second <- p.stream(t.Context(), id, "0").Body.String() }()
-		if body := <-second; !strings.HasPrefix(body, ":\n\nid:1\ndata:1\n\n") {
-			t.Errorf("the newer stream: %q", body)
-		}
-		if body := p.stream(t.Context(), id, "1"); body.Code != http.StatusOK {
-			t.Errorf("the next stream: %d", body.Code)
-		}
-	})
+	for _, err := range []error{errors.New("broken pipe"), nil} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPolls()
+			id := p.open()
+			began, ended := time.Now(), make(chan time.Duration, 1)
+			go func() {
+				p.streamTo(t.Context(), &streamRecorder{httptest.NewRecorder(), began.Add(time.Second), err, keepAlive / 2}, id, "0")
+				ended <- time.Since(began)
+			}()
+			time.Sleep(2 * time.Second)
+			p.e.out.Send([]byte("1"))
+			synctest.Wait()
+			p.e.out.Send([]byte("2"))
+			second := make(chan string, 1)
+			go func() { second <- p.stream(t.Context(), id, "0").Body.String() }()
+			if took := <-ended; took != 2*time.Second+keepAlive/2 {
+				t.Errorf("write error %v: the older stream ended after %v", err, took)
+			}
+			if body := <-second; !strings.HasPrefix(body, ":\n\nid:1\ndata:1\n\nid:2\ndata:2\n\n") {
+				t.Errorf("the newer stream: %q", body)
+			}
+			if w := p.stream(t.Context(), id, "2"); w.Code != http.StatusOK {
+				t.Errorf("the next stream: %d", w.Code)
+			}
+		})
+	}
 }
 
 // TestStreamLost checks that the session of a page that did not receive all events ends,

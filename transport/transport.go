@@ -22,9 +22,10 @@
 //  3. calls Outbox.Start with a function that wakes the writer, and with Welcome.Frame,
 //     which thereby is the first frame to the client;
 //  4. sends the frames that Outbox.After returns, each write within WriteTimeout, and calls
-//     Outbox.Ack when the client has them, or Outbox.Sent if it may ask for the last ones again. The Outbox bounds the frames that wait, and ends
-//     the connection of a client that reads too slowly. If After returns a bye, Bye.Frame
-//     is the last frame, and the transport closes the connection;
+//     Outbox.Ack when the client has them, or Outbox.Sent if it may ask for the last ones
+//     again. The Outbox bounds the frames that wait, and ends the connection of a client that
+//     reads too slowly. If After returns a bye, Bye.Frame is the last frame, and the transport
+//     closes the connection;
 //  5. passes the client's other frames, of at most MaxFrame bytes, to Receive, and adds the frame that it returns, if
 //     any, with Outbox.Send. After an error it calls Outbox.Bye with AsBye(err) and reads
 //     no more frames;
