@@ -76,16 +76,31 @@ function findingsIn(html) {
 }
 
 // nginx returns a function that changes the configuration of the site's web server, and waits until
-// it is in use.
+// no worker with the earlier one accepts connections.
 function nginx(site) {
 	const folder = dirname(site.dir)
 	const file = `${folder}/nginx.conf`
 	const original = readFileSync(file, 'utf8')
-	let version = 0
+	const master = Number(readFileSync(`${folder}/nginx.pid`, 'utf8'))
+	const accepting = () => childrenOf(master).filter((pid) => !commandOf(pid).includes('shutting down'))
 	return async (edit) => {
-		const mark = `location = /version { return 200 "${++version}"; }`
-		writeFileSync(file, edit(original).replace('index index.php;', `index index.php;\n${mark}`))
-		process.kill(Number(readFileSync(`${folder}/nginx.pid`, 'utf8')), 'SIGHUP')
-		await until('the configuration of nginx', () => fetch(`${site.url}/version`).then((answer) => answer.text()).then((text) => text === String(version), () => false))
+		writeFileSync(file, edit(original))
+		const earlier = accepting()
+		process.kill(master, 'SIGHUP')
+		await until('the configuration of nginx', () => {
+			const now = accepting()
+			return now.length > 0 && !now.some((pid) => earlier.includes(pid))
+		})
+	}
+}
+
+const childrenOf = (pid) => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean)
+
+// commandOf returns the command line of a process, or an empty string if it has ended.
+function commandOf(pid) {
+	try {
+		return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+	} catch {
+		return ''
 	}
 }

@@ -33,12 +33,15 @@ const measured = `add_action('plugins_loaded', function () {
 	if (isset($_SERVER['HTTP_LIVE_SAMPLE'])) heartbeatd_sample_beat();
 });`
 
+// Tests beat more often than heartbeatd allows a page by default.
+const unlimited = ['--max-beats', '1000']
+
 // withPlugin starts everything, calls use, and stops everything. constants adds constants of the
 // plugin to wp-config.php, or removes all if null; flags adds flags of heartbeatd; startBrowser is
 // startChromium or startFirefox. With patient, the plugin's calls to heartbeatd have time on a
 // busy machine; without, they have the time that they have on a site.
 export async function withPlugin(t, use, { constants = {}, flags = [], startBrowser = startChromium, patient = true } = {}) {
-	const server = await startHeartbeatd(t, { flags: ['--site-secret', secret, ...flags] })
+	const server = await startHeartbeatd(t, { flags: ['--site-secret', secret, ...unlimited, ...flags] })
 	await withSite(async (site) => {
 		if (constants) configure(site, { HEARTBEATD_SECRET: secret, HEARTBEATD_API: server.admin, ...constants })
 		addPlugin(site, pluginFolder)
