@@ -108,6 +108,7 @@ type Broker struct {
 	link       *link // the last link that worked
 	down       error // why the writer waits for the supervisor; nil if it does not
 	health     health.Health
+	recovered  time.Time     // when all tasks of health worked again
 	replaced   chan struct{} // closed when link is replaced
 	cancelBind func()        // cancels the supervisor's requests to NATS
 	epoch      uint64        // the number of buckets so far: revisions of two buckets cannot be compared

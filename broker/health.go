@@ -17,9 +17,13 @@ func (b *Broker) failedTask(t health.Task, err error, since time.Duration) {
 // didTask records that a task has worked. The lock is held.
 func (b *Broker) didTask(t health.Task) {
 	if b.health.Did(t) {
+		b.recovered = time.Now()
 		b.log.Info("presence is read from NATS and written to it", "server", b.link.nc.ConnectedServerName(), "held", len(b.items))
 	}
 }
+
+// failedSince reports whether NATS has not worked at some time since t. The lock is held.
+func (b *Broker) failedSince(t time.Time) bool { return b.health.Err() != nil || t.Before(b.recovered) }
 
 // retryIn returns how long to wait before the next try.
 func (b *Broker) retryIn() time.Duration {

@@ -56,14 +56,16 @@ func (b *Broker) Disconnected(k presence.Key) {
 	}
 }
 
-// Lost is Leave for a page that lost its link at some time. An entry that the page has taken over,
-// and not held again since, ends one TTL after that time instead: the page may have given up its
-// hello and kept its link to the node before, or the take-over may have waited for NATS while the
-// page went on to another node or to PHP. Its next beat there takes the entry back. If that TTL is over and NATS still has the
-// entry, the page has a third of a TTL for that beat. The same is true if the page has posted a beat since it lost its link, as far
-// as that is known: see LateBeat.
+// Lost is Leave for a page that lost its link at some time. The page may be elsewhere, and this node may not know, if
+//   - the page has taken over the entry, and not held it again since: it may have given up its hello and kept its link
+//     to the node before, or the take-over may have waited for NATS while the page went on,
+//   - NATS has not worked at some time since then, so that another node may not have written the entry yet, or
+//   - the page has posted a beat since then, as far as that is known: see LateBeat.
+//
+// Then the entry ends one TTL after that time instead. The next beat of a page takes it back. If that TTL is over and
+// NATS still has the entry, the page has a third of a TTL for that beat.
 func (b *Broker) Lost(k presence.Key, at time.Time) {
-	if !b.release(k, at.Add(b.ttl)) {
+	if !b.release(k, at) {
 		b.Leave(k)
 	}
 }
@@ -100,15 +102,16 @@ func (b *Broker) holder(name string) string {
 	return stored.Node
 }
 
-// release makes an unproven entry one that nobody holds. It returns false if the entry is not
-// unproven, or is over.
-func (b *Broker) release(k presence.Key, until time.Time) bool {
+// release makes an entry that may be of another node one that nobody holds. It returns false if the entry is not
+// one, or is over.
+func (b *Broker) release(k presence.Key, lost time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	it, now := b.items[k.String()], time.Now()
-	if it == nil || it.goal != renewed || !it.unproven || it.written == unsent {
+	if it == nil || it.goal != renewed || it.written == unsent || !it.unproven && !b.failedSince(lost) {
 		return false
 	}
+	until := lost.Add(b.ttl)
 	if least := now.Add(b.ttl / 3); until.Before(least) && now.Before(it.until) {
 		until = least
 	}
