@@ -20,12 +20,12 @@
 // link over it is closed. reconsider() tries again.
 
 import { LEFT, PROTOCOL, REPLACED, TICKET, TOO_MANY } from './closecodes.js'
-import { AWAY, CLOSED } from './link.js'
+import { AWAY, CLOSED, isFirefox } from './link.js'
 import { countdown } from './countdown.js'
 import { createTransportHistory } from './transporthistory.js'
 
 const OPEN_TIMEOUT = 5000
-// For a transport that has worked before. Firefox delays new sockets to a host that failed.
+// For a transport that has worked before, in Firefox: it delays new sockets to a host that failed.
 const KNOWN_TIMEOUT = 15000
 // After this time, transports are tried even if heartbeatd seems to be down.
 const TRY_ANYWAY = 300000
@@ -151,7 +151,7 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 		const times = better()
 			.filter((name) => !refused.has(name))
 			.map(history.waitOf)
-			.filter((time) => time > 0)
+			.filter(Boolean)
 		if (times.length) connectAfter(Math.min(...times) + random() * (anyRefused() ? BACKOFF_MAX : BACKOFF))
 	}
 
@@ -164,16 +164,13 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 	function attempt(name) {
 		return new Promise((resolve) => {
 			const link = make(name, { onFrame, onClosed: (close) => down(link, close) })
-			const stop = countdown(win, history.isKnown(name) ? KNOWN_TIMEOUT : OPEN_TIMEOUT, () => finish(CLOSED))
+			const stop = countdown(win, history.isKnown(name) && isFirefox(win) ? KNOWN_TIMEOUT : OPEN_TIMEOUT, () => finish(CLOSED))
 			trying = { name, link, finish }
 			renewed = false
 			// A session that is opened ends the one before: the current link goes on until the
 			// test has passed.
 			const tested = current && link.test ? link.test().then(() => link.open(hello())) : link.open(hello())
-			tested.then(
-				(welcome) => finish(null, welcome),
-				(close) => finish(close)
-			)
+			tested.then((welcome) => finish(null, welcome), finish)
 			function finish(close, welcome) {
 				if (!trying || trying.link !== link) return
 				stop()
@@ -218,8 +215,8 @@ export function createTransportSelector({ order, make, hello, isUp, may, othersL
 			return
 		}
 		if (!proven) flapped(name)
-		maybeDown = true
 		lastTry = Date.now()
+		maybeDown = true
 		backOff()
 	}
 

@@ -73,6 +73,7 @@ export function newSelector(order = ['websocket', 'longpoll'], random = () => wo
 		onFrame() {},
 		onChange: (name) => changes.push(name),
 		win: {
+			...(world.firefox && { mozInnerScreenX: 0 }),
 			setTimeout: (...args) => setTimeout(...args),
 			clearTimeout: (timer) => clearTimeout(timer),
 			sessionStorage: storage(world.tab),

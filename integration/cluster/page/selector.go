@@ -6,10 +6,9 @@ import (
 	"time"
 )
 
-// The times of client-js/src/transportselector.js and transporthistory.js.
+// The times of client-js/src/transportselector.js and transporthistory.js, in other browsers than Firefox.
 const (
 	openTimeout  = 5 * time.Second
-	knownTimeout = 15 * time.Second
 	tryAnyway    = 5 * time.Minute
 	backOffStart = time.Second
 	backOffMax   = 30 * time.Second
@@ -121,11 +120,7 @@ func (s *selector) nextTry(names []string) time.Duration {
 // attempt opens a transport.
 func (s *selector) attempt(ctx context.Context, name string) (link, *ending) {
 	l := s.page.newLink(ctx, name)
-	wait := openTimeout
-	if s.known[name] {
-		wait = knownTimeout
-	}
-	late := time.AfterFunc(wait, l.close)
+	late := time.AfterFunc(openTimeout, l.close)
 	began := time.Now()
 	why := l.open(s.page.hello())
 	if !late.Stop() || why != nil {
