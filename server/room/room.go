@@ -70,27 +70,28 @@ func (r *Room) Name() string { return r.name }
 
 // pending is the change of one client id that is not yet sent to the pages.
 type pending struct {
-	kind  presence.Kind
-	entry presence.Entry
-	dated bool // only the date has changed, and Entry.Idle if idle is true
-	idle  bool
+	first, kind presence.Kind // of the first change, and of all together
+	entry       presence.Entry
+	dated       bool // only the date has changed, and Entry.Idle if idle is true
+	idle        bool
 }
 
 func newPending(c presence.Change) pending {
 	dated := c.Kind == presence.Seen || c.IdleOnly && c.Entry.Idle != presence.Unreported
-	return pending{c.Kind, c.Entry, dated, c.IdleOnly}
+	return pending{c.Kind, c.Kind, c.Entry, dated, c.IdleOnly}
 }
 
 // fold adds a later change of the client id. A join and a leave make a leave: a page that
-// got a snapshot in between needs it, and others ignore it.
+// got a snapshot in between needs it, and others ignore it. With another join they make a join.
 func (p pending) fold(c presence.Change) pending {
 	next := newPending(c)
 	switch {
-	case p.kind == presence.Joined && c.Kind != presence.Left:
+	case p.kind == presence.Joined && c.Kind != presence.Left, p.first == presence.Joined && c.Kind == presence.Joined:
 		next.kind = presence.Joined
 	case p.kind == presence.Left && c.Kind == presence.Joined, p.kind == presence.Updated && c.Kind == presence.Seen:
 		next.kind = presence.Updated
 	}
+	next.first = p.first
 	next.dated, next.idle = next.dated && p.dated, next.idle || p.idle
 	return next
 }

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -18,20 +19,28 @@ import (
 // TestMain fails if a test leaves a goroutine running.
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// TestPendingFolds checks what two changes of one client id become in a frame.
+// TestPendingFolds checks what the changes of one client id become in a frame.
 func TestPendingFolds(t *testing.T) {
-	for _, c := range []struct{ first, second, want presence.Kind }{
-		{presence.Joined, presence.Updated, presence.Joined},
-		{presence.Joined, presence.Seen, presence.Joined},
-		{presence.Joined, presence.Left, presence.Left},
-		{presence.Updated, presence.Seen, presence.Updated},
-		{presence.Updated, presence.Left, presence.Left},
-		{presence.Seen, presence.Updated, presence.Updated},
-		{presence.Seen, presence.Left, presence.Left},
-		{presence.Left, presence.Joined, presence.Updated},
+	for _, c := range []struct {
+		changes []presence.Kind
+		want    presence.Kind
+	}{
+		{[]presence.Kind{presence.Joined, presence.Updated}, presence.Joined},
+		{[]presence.Kind{presence.Joined, presence.Seen}, presence.Joined},
+		{[]presence.Kind{presence.Joined, presence.Left}, presence.Left},
+		{[]presence.Kind{presence.Joined, presence.Left, presence.Joined}, presence.Joined},
+		{[]presence.Kind{presence.Updated, presence.Seen}, presence.Updated},
+		{[]presence.Kind{presence.Updated, presence.Left}, presence.Left},
+		{[]presence.Kind{presence.Seen, presence.Updated}, presence.Updated},
+		{[]presence.Kind{presence.Seen, presence.Left}, presence.Left},
+		{[]presence.Kind{presence.Left, presence.Joined}, presence.Updated},
+		{[]presence.Kind{presence.Left, presence.Joined, presence.Left}, presence.Left},
 	} {
-		t.Run(c.first.String()+" "+c.second.String(), func(t *testing.T) {
-			p := pending{kind: c.first}.fold(presence.Change{Kind: c.second, Entry: presence.Entry{DisplayName: "new"}})
+		t.Run(fmt.Sprint(c.changes), func(t *testing.T) {
+			p := newPending(presence.Change{Kind: c.changes[0]})
+			for _, kind := range c.changes[1:] {
+				p = p.fold(presence.Change{Kind: kind, Entry: presence.Entry{DisplayName: "new"}})
+			}
 			if p.kind != c.want || p.entry.DisplayName != "new" {
 				t.Errorf("%v of %q, want %v", p.kind, p.entry.DisplayName, c.want)
 			}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -216,7 +217,7 @@ func (p *Page) presence(f *frame) {
 			p.postRoom[e.ClientID] = true
 		}
 	}
-	for _, e := range f.Joined {
+	for _, e := range slices.Concat(f.Joined, f.Updated) {
 		p.postRoom[e.ClientID] = true
 	}
 	for _, e := range f.Left {

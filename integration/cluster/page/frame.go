@@ -26,6 +26,7 @@ type frame struct {
 	Snapshot *[]entry `json:"snapshot"`
 	Total    int      `json:"total"`
 	Joined   []entry  `json:"joined"`
+	Updated  []entry  `json:"updated"`
 	Left     []entry  `json:"left"`
 }
 
