@@ -92,7 +92,7 @@ func (b *Broker) acked(fl pendingWrite, seq uint64) {
 		it.arrival = 0
 	}
 	if fl.value != nil {
-		if fl.value.ExpiresGMT == "" && it.value.ExpiresGMT == "" {
+		if fl.value.ExpiresGMT == "" && it.value.ExpiresGMT == "" && (it.goal == renewed || fl.value == it.value) {
 			it.until = time.Now().Add(fl.ttl)
 		}
 		it.written = unconfirmed

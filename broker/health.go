@@ -22,8 +22,11 @@ func (b *Broker) didTask(t health.Task) {
 	}
 }
 
-// failedSince reports whether NATS has not worked at some time since t. The lock is held.
-func (b *Broker) failedSince(t time.Time) bool { return b.health.Err() != nil || t.Before(b.recovered) }
+// failedSince reports whether NATS has not worked for this node at some time since t, and another node may use it.
+// The lock is held.
+func (b *Broker) failedSince(t time.Time) bool {
+	return !b.exclusive && (b.health.Err() != nil || t.Before(b.recovered))
+}
 
 // retryIn returns how long to wait before the next try.
 func (b *Broker) retryIn() time.Duration {

@@ -79,7 +79,7 @@ func (b *Broker) keep(name []byte, k presence.Key, value *presence.Stored, w wri
 	case it.written == confirmed:
 		it.unproven = false
 	}
-	it.away = time.Time{}
+	it.away, it.lost = time.Time{}, false
 	it.value = value
 	it.goal = expiring
 	if w.hold {
@@ -196,10 +196,14 @@ func (b *Broker) SetIdle(k presence.Key) {
 func (b *Broker) Leave(k presence.Key) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	it := b.items[k.String()]
-	if it == nil || it.goal == removed {
-		return
+	if it := b.items[k.String()]; it != nil && it.goal != removed {
+		it.lost = false
+		b.leave(it)
 	}
+}
+
+// leave is called with the lock held.
+func (b *Broker) leave(it *item) {
 	it.goal, it.pending, it.arrival = purged, nothing, 0
 	if it.written == unsent && !it.busy {
 		b.dropExpired(it)

@@ -16,6 +16,7 @@ import (
 //	Hold ──→ renewed ──StopRenewing──→ expiring ←── Put, PutUntil
 //	renewed ──Lost, if unproven──→ expiring
 //	renewed, expiring ──Leave, Lost──→ purged
+//	purged ──NATS has failed since the page of Lost lost its link──→ expiring
 //	any ──Remove──→ removed
 //
 // pending is the next write while the goal is renewed or expiring:
@@ -57,6 +58,7 @@ type item struct {
 	arrival  Arrival       // of a take-over without ack, or 0
 	asked    bool          // rev is what NATS has just answered
 	away     time.Time     // when the page lost its link, or zero
+	lost     bool          // the goal is purged, or was, by Lost
 
 	// unproven says that the page may be elsewhere: the item was taken over from a link to another
 	// node, or written after another node, and not held again since the ack, or the page has posted

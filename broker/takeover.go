@@ -59,15 +59,29 @@ func (b *Broker) Disconnected(k presence.Key) {
 // Lost is Leave for a page that lost its link at some time. The page may be elsewhere, and this node may not know, if
 //   - the page has taken over the entry, and not held it again since: it may have given up its hello and kept its link
 //     to the node before, or the take-over may have waited for NATS while the page went on,
-//   - NATS has not worked at some time since then, so that another node may not have written the entry yet, or
+//   - NATS has not worked for this node at some time since then, so that another node may not have written the entry
+//     yet, or
 //   - the page has posted a beat since then, as far as that is known: see LateBeat.
 //
-// Then the entry ends one TTL after that time instead. The next beat of a page takes it back. If that TTL is over and
-// NATS still has the entry, the page has a third of a TTL for that beat.
+// Then the entry ends one TTL after that time instead, but not within a third of a TTL while NATS may have it. The next
+// beat of a page takes it back.
 func (b *Broker) Lost(k presence.Key, at time.Time) {
-	if !b.release(k, at) {
-		b.Leave(k)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	it := b.items[k.String()]
+	if it == nil || it.goal == removed {
+		return
 	}
+	failed := b.failedSince(at)
+	if failed && it.goal == expiring {
+		return // it ends by itself
+	}
+	if (failed || it.unproven && it.goal == renewed) && b.release(it, at) {
+		b.enqueue(it)
+		return
+	}
+	it.lost, it.away = true, at
+	b.leave(it)
 }
 
 // Posted takes that a page has posted a beat for an entry, as one does that has no link. If the node
@@ -102,20 +116,14 @@ func (b *Broker) holder(name string) string {
 	return stored.Node
 }
 
-// release makes an entry that may be of another node one that nobody holds. It returns false if the entry is not
-// one, or is over.
-func (b *Broker) release(k presence.Key, lost time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	it, now := b.items[k.String()], time.Now()
-	if it == nil || it.goal != renewed || it.written == unsent || !it.unproven && !b.failedSince(lost) {
-		return false
-	}
-	until := lost.Add(b.ttl)
+// release makes an item one that nobody holds, and that ends one TTL after its page lost its link. It returns
+// false if the item was never written, or is over. The lock is held.
+func (b *Broker) release(it *item, lost time.Time) bool {
+	now, until := time.Now(), lost.Add(b.ttl)
 	if least := now.Add(b.ttl / 3); until.Before(least) && now.Before(it.until) {
 		until = least
 	}
-	if now.After(until) {
+	if it.written == unsent || now.After(until) {
 		return false
 	}
 	value := *it.value
@@ -124,7 +132,6 @@ func (b *Broker) release(k presence.Key, lost time.Time) bool {
 	it.goal, it.pending, it.arrival = expiring, newValue, 0
 	it.unconfirm()
 	b.refreshViews(it)
-	b.enqueue(it)
 	return true
 }
 

@@ -243,43 +243,6 @@ func TestTakeOversAfterOutage(t *testing.T) {
 	}
 }
 
-// TestLostWhileNATSFailed has a page lose its link while NATS does not work: another node may not have written its
-// entry yet, so it does not leave.
-func TestLostWhileNATSFailed(t *testing.T) {
-	for name, c := range map[string]struct {
-		lost  time.Duration // before NATS works again
-		fails bool          // still, when the session ends
-		stays bool
-	}{
-		"NATS fails": {lost: 0, fails: true, stays: true}, "before NATS works again": {lost: time.Second, stays: true},
-		"after NATS works again": {lost: -time.Second},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				b, k := manualBroker(), page("r", "user-1", "a")
-				b.Hold(k, at(1, "x"))
-				acknowledge(b, nextWrite(t, b), 5)
-				b.Hold(k, at(2, "y"))
-				b.completed(nextWrite(t, b).Reply, 0, nats.ErrTimeout)
-				lost := time.Now()
-				time.Sleep(c.lost)
-				b.down = nil
-				if !c.fails {
-					acknowledge(b, nextWrite(t, b), 6)
-				}
-				if c.lost < 0 {
-					time.Sleep(-c.lost)
-					lost = time.Now()
-				}
-				b.Lost(k, lost)
-				if msg := nextWrite(t, b); (len(msg.Data) > 0) != c.stays {
-					t.Errorf("the write has operation %q and %d bytes, want a value: %v", msg.Header.Get(bucket.OperationHeader), len(msg.Data), c.stays)
-				}
-			})
-		})
-	}
-}
-
 // lost notes that the link of a page has been gone for some time.
 func (b *Broker) lost(k presence.Key, ago time.Duration) {
 	b.Disconnected(k)

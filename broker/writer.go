@@ -100,6 +100,9 @@ func (b *Broker) prepare(it *item) *nats.Msg {
 		it.rev = max(it.rev, it.foreignRev, b.revisions.Rev(it.name))
 	}
 	it.asked = false
+	if it.goal == purged && it.lost && b.failedSince(it.away) {
+		b.release(it, it.away)
+	}
 	switch {
 	case it.goal == removed:
 		msg.Header.Set(bucket.OperationHeader, kvRemoved)
@@ -214,7 +217,7 @@ func (b *Broker) resolve(it *item, msg *jetstream.RawStreamMsg) {
 		return
 	case msg.Sequence != 0 && msg.Sequence < it.rev: // NATS has lost what this node wrote
 		it.rev = msg.Sequence
-	case it.leaves() && current == nil:
+	case current == nil && (it.leaves() || it.lost): // perhaps this node's own purge, without an ack
 		b.learn(it, nil, msg.Sequence, 0)
 		b.dropExpired(it)
 		return

@@ -178,15 +178,15 @@ func (p *Page) where(s Session) []byte {
 	return data.JSON()
 }
 
-// Leave removes the entries: the page has been closed since then, or its user has logged out.
+// Leave removes the entries: the page has had no link since then, or its user has logged out.
 func (p *Page) Leave(s Session, since time.Time) {
-	changed := p.shown(s)
+	changed, leave := p.shown(s), func(k presence.Key) { s.Broker.Lost(k, since) }
 	if s.Connected {
 		// With the log-out, that plugin removes the rows that other log-ins of the user have.
-		changed, since = p.keys, time.Now()
+		changed, leave, since = p.keys, s.Broker.Leave, time.Now()
 	}
 	for _, k := range p.keys {
-		s.Broker.Leave(k)
+		leave(k)
 	}
 	p.keys = nil
 	p.changed(s, changed, since)
