@@ -16,12 +16,12 @@ import (
 //	Hold ──→ renewed ──StopRenewing──→ expiring ←── Put, PutUntil
 //	renewed ──Lost, if unproven──→ expiring
 //	renewed, expiring ──Leave, Lost──→ purged
-//	purged ──NATS has failed since the page of Lost lost its link──→ expiring
+//	purged, by Lost ──NATS has failed since the page lost its link──→ expiring
 //	any ──Remove──→ removed
 //
 // pending is the next write while the goal is renewed or expiring:
 //
-//	any        ──a new value, by Hold, TakeOver or Put──────→ newValue
+//	any        ──a new value, by Hold, TakeOver, Put or Lost→ newValue
 //	nothing    ──a value with a new date only, by Hold──────→ dateWaits
 //	dateWaits  ──the wheel, StopRenewing, SetIdle, Close────→ dateDue
 //	nothing    ──the wheel, SetIdle, a failure──────────────→ repetition
@@ -32,7 +32,7 @@ import (
 //
 //	unsent      ──the writer sends a value──────────────→ unconfirmed
 //	unconfirmed ──the ack of the newest value, but for its date→ confirmed
-//	confirmed   ──Hold, Put, SetIdle; a date is sent; the
+//	confirmed   ──Hold, Put, SetIdle, Lost; a date is sent; the
 //	              watch: another client deleted the key──→ unconfirmed
 //	any         ──the bucket is a new one────────────────→ unsent
 //
@@ -58,7 +58,7 @@ type item struct {
 	arrival  Arrival       // of a take-over without ack, or 0
 	asked    bool          // rev is what NATS has just answered
 	away     time.Time     // when the page lost its link, or zero
-	lost     bool          // the goal is purged, or was, by Lost
+	lost     bool          // Lost has purged it, and neither a new value nor Leave came since
 
 	// unproven says that the page may be elsewhere: the item was taken over from a link to another
 	// node, or written after another node, and not held again since the ack, or the page has posted

@@ -90,12 +90,13 @@ func TestLostWhileNATSFailed(t *testing.T) {
 	}
 }
 
-// TestLostOfNoLink lets the entry of a page without a link end by itself if NATS has failed since the page
-// lost its link.
-func TestLostOfNoLink(t *testing.T) {
+// TestLostOfHiddenPage has a hidden page, whose entry is not renewed, lose its link while NATS does not work: the entry
+// ends when it would have ended anyway, and the page can post beats.
+func TestLostOfHiddenPage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, k := manualBroker(), page("r", "user-1", "a")
-		b.Put(k, at(1, "x"))
+		b.Hold(k, at(1, "x"))
+		b.StopRenewing(k)
 		b.completed(nextWrite(t, b).Reply, 0, nats.ErrTimeout)
 		time.Sleep(10 * time.Second)
 		b.Lost(k, time.Now())
@@ -103,8 +104,10 @@ func TestLostOfNoLink(t *testing.T) {
 			t.Error("the entry leaves the views of this node")
 		}
 		b.down = nil
-		if msg := nextWrite(t, b); len(msg.Data) == 0 || msg.Header.Get(jetstream.MsgTTLHeader) != "50s" {
-			t.Errorf("%d bytes, which live for %q, want the value for 50s", len(msg.Data), msg.Header.Get(jetstream.MsgTTLHeader))
+		msg := nextWrite(t, b)
+		_, stored, err := presence.ParseStored(k.String(), msg.Data)
+		if ttl := msg.Header.Get(jetstream.MsgTTLHeader); err != nil || stored.Held || ttl != "50s" {
+			t.Errorf("it lives for %q, want 50s: %+v, %v", ttl, stored, err)
 		}
 	})
 }
@@ -144,18 +147,38 @@ func TestLostAndBack(t *testing.T) {
 	})
 }
 
-// TestLeaveAfterLost has a user log out after the page lost its link while NATS does not work: the entry leaves.
-func TestLeaveAfterLost(t *testing.T) {
+// TestLeaveAndLost has a user log out after or before the page lost its link while NATS does not work: the entry leaves.
+func TestLeaveAndLost(t *testing.T) {
+	for name, end := range map[string]func(*Broker, presence.Key){
+		"Lost, Leave": func(b *Broker, k presence.Key) { b.Lost(k, time.Now()); b.Leave(k) },
+		"Leave, Lost": func(b *Broker, k presence.Key) { b.Leave(k); b.Lost(k, time.Now()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b, k := manualBroker(), page("r", "user-1", "a")
+				b.Hold(k, at(1, "x"))
+				acknowledge(b, nextWrite(t, b), 5)
+				end(b, k)
+				b.completed(nextWrite(t, b).Reply, 0, nats.ErrTimeout)
+				b.Lost(k, time.Now())
+				b.down = nil
+				if op := nextWrite(t, b).Header.Get(bucket.OperationHeader); op != kvPurged {
+					t.Errorf("operation %q, want a purge", op)
+				}
+			})
+		})
+	}
+}
+
+// TestLostUnsent has a page lose its link while its first value could not be written: nobody hears of it.
+func TestLostUnsent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, k := manualBroker(), page("r", "user-1", "a")
-		b.Hold(k, at(1, "x"))
-		acknowledge(b, nextWrite(t, b), 5)
+		b.failedTask(health.Binding, nats.ErrDisconnected, 0)
+		b.Put(k, at(1, "x"))
 		b.Lost(k, time.Now())
-		b.Leave(k)
-		b.completed(nextWrite(t, b).Reply, 0, nats.ErrTimeout)
-		b.down = nil
-		if op := nextWrite(t, b).Header.Get(bucket.OperationHeader); op != kvPurged {
-			t.Errorf("operation %q, want a purge", op)
+		if _, msg := b.next(); msg != nil {
+			t.Errorf("written: %v", msg)
 		}
 	})
 }

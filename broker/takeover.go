@@ -63,20 +63,17 @@ func (b *Broker) Disconnected(k presence.Key) {
 //     yet, or
 //   - the page has posted a beat since then, as far as that is known: see LateBeat.
 //
-// Then the entry ends one TTL after that time instead, but not within a third of a TTL while NATS may have it. The next
-// beat of a page takes it back.
+// Then nobody holds the entry, and it ends one TTL after that time, but not within a third of a TTL while NATS may have
+// it; or when it would have ended anyway, if it was not renewed. The page's next beat takes it back.
 func (b *Broker) Lost(k presence.Key, at time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	it := b.items[k.String()]
-	if it == nil || it.goal == removed {
+	if it == nil || it.leaves() {
 		return
 	}
-	failed := b.failedSince(at)
-	if failed && it.goal == expiring {
-		return // it ends by itself
-	}
-	if (failed || it.unproven && it.goal == renewed) && b.release(it, at) {
+	elsewhere := b.failedSince(at) || it.unproven && it.goal == renewed
+	if elsewhere && b.release(it, at) {
 		b.enqueue(it)
 		return
 	}
@@ -116,12 +113,15 @@ func (b *Broker) holder(name string) string {
 	return stored.Node
 }
 
-// release makes an item one that nobody holds, and that ends one TTL after its page lost its link. It returns
-// false if the item was never written, or is over. The lock is held.
+// release makes an item one that nobody holds, and that ends as Lost says. It returns false if the item was never
+// written, or is over. The lock is held.
 func (b *Broker) release(it *item, lost time.Time) bool {
 	now, until := time.Now(), lost.Add(b.ttl)
 	if least := now.Add(b.ttl / 3); until.Before(least) && now.Before(it.until) {
 		until = least
+	}
+	if it.goal == expiring {
+		until = it.until
 	}
 	if it.written == unsent || now.After(until) {
 		return false

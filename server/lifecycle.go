@@ -156,7 +156,7 @@ func (s *session) finish(bye *transport.Bye, leave func(presence.Key)) {
 	for _, e := range s.entries {
 		leave(s.keyOf(e.Room, e.ClientID))
 	}
-	s.held.Leave(s.rows(), s.disconnectedAt)
+	s.held.Leave(s.rows(), s.disconnectedAt, leave)
 	s.stop(bye)
 }
 

@@ -178,12 +178,12 @@ func (p *Page) where(s Session) []byte {
 	return data.JSON()
 }
 
-// Leave removes the entries: the page has had no link since then, or its user has logged out.
-func (p *Page) Leave(s Session, since time.Time) {
-	changed, leave := p.shown(s), func(k presence.Key) { s.Broker.Lost(k, since) }
+// Leave removes the entries with leave: the page has been closed since then, or its user has logged out.
+func (p *Page) Leave(s Session, since time.Time, leave func(presence.Key)) {
+	changed := p.shown(s)
 	if s.Connected {
 		// With the log-out, that plugin removes the rows that other log-ins of the user have.
-		changed, leave, since = p.keys, s.Broker.Leave, time.Now()
+		changed, since = p.keys, time.Now()
 	}
 	for _, k := range p.keys {
 		leave(k)
