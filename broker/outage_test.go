@@ -112,17 +112,28 @@ func TestLostOfHiddenPage(t *testing.T) {
 	})
 }
 
+// purgeWithoutAck returns a broker that has not got the ack of the purge of a lost page's entry, whose revision was 5.
+func purgeWithoutAck(t *testing.T) (*Broker, presence.Key) {
+	b, k := manualBroker(), page("r", "user-1", "a")
+	b.Hold(k, at(1, "x"))
+	acknowledge(b, nextWrite(t, b), 5)
+	b.Lost(k, time.Now())
+	b.completed(nextWrite(t, b).Reply, 0, nats.ErrTimeout)
+	b.down = nil
+	return b, k
+}
+
+// refuse refuses the next write of a key, of which NATS has only the marker of a purge.
+func refuse(t *testing.T, b *Broker) {
+	b.completed(nextWrite(t, b).Reply, 0, &jetstream.APIError{ErrorCode: jetstream.JSErrCodeStreamWrongLastSequence})
+	b.lookedUp(<-b.lookups, &jetstream.RawStreamMsg{Sequence: 6, Header: nats.Header{bucket.OperationHeader: {kvPurged}}}, nil)
+}
+
 // TestPurgeWithoutAck loses the ack of a purge: the entry does not come back.
 func TestPurgeWithoutAck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, k := manualBroker(), page("r", "user-1", "a")
-		b.Hold(k, at(1, "x"))
-		acknowledge(b, nextWrite(t, b), 5)
-		b.Lost(k, time.Now())
-		b.completed(nextWrite(t, b).Reply, 0, nats.ErrTimeout)
-		b.down = nil
-		b.completed(nextWrite(t, b).Reply, 0, &jetstream.APIError{ErrorCode: jetstream.JSErrCodeStreamWrongLastSequence})
-		b.lookedUp(<-b.lookups, &jetstream.RawStreamMsg{Sequence: 6, Header: nats.Header{bucket.OperationHeader: {kvPurged}}}, nil)
+		b, k := purgeWithoutAck(t)
+		refuse(t, b)
 		if _, msg := b.next(); msg != nil || b.items[k.String()] != nil {
 			t.Errorf("written: %v, kept: %v", msg, b.items[k.String()])
 		}
@@ -132,15 +143,9 @@ func TestPurgeWithoutAck(t *testing.T) {
 // TestLostAndBack has a page come back after its purge was not acknowledged: its entry is written, though NATS has none.
 func TestLostAndBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, k := manualBroker(), page("r", "user-1", "a")
-		b.Hold(k, at(1, "x"))
-		acknowledge(b, nextWrite(t, b), 5)
-		b.Lost(k, time.Now())
-		b.completed(nextWrite(t, b).Reply, 0, nats.ErrTimeout)
-		b.down = nil
+		b, k := purgeWithoutAck(t)
 		b.Hold(k, at(2, "y"))
-		b.completed(nextWrite(t, b).Reply, 0, &jetstream.APIError{ErrorCode: jetstream.JSErrCodeStreamWrongLastSequence})
-		b.lookedUp(<-b.lookups, &jetstream.RawStreamMsg{Sequence: 6}, nil)
+		refuse(t, b)
 		if msg := nextWrite(t, b); len(msg.Data) == 0 {
 			t.Error("the entry is not written")
 		}
@@ -179,6 +184,21 @@ func TestLostUnsent(t *testing.T) {
 		b.Lost(k, time.Now())
 		if _, msg := b.next(); msg != nil {
 			t.Errorf("written: %v", msg)
+		}
+	})
+}
+
+// TestLostExclusive has a page lose its link while no other node can have it: its entry leaves, also while NATS
+// does not work.
+func TestLostExclusive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, k := manualBroker(), page("r", "user-1", "a")
+		b.exclusive = true
+		b.Hold(k, at(1, "x"))
+		b.failedTask(health.Binding, nats.ErrDisconnected, 0)
+		b.Lost(k, time.Now())
+		if b.items[k.String()] != nil {
+			t.Error("the entry stays")
 		}
 	})
 }

@@ -41,6 +41,30 @@ func TestRefusedRowIsWrittenLater(t *testing.T) {
 	}
 }
 
+// TestLeave checks that the rows of a page leave in the way that the session says.
+func TestLeave(t *testing.T) {
+	s := Session{
+		Broker: nodetest.OpenBroker(t, broker.Config{TTL: time.Minute}), State: new(State), Site: "default", Conn: "connection", Connected: true,
+		Claims: &ticket.Claims{Rows: "https://example.org/rows"}, User: &hook.User{ID: 2, EditPosts: true}, Wake: func() {},
+	}
+	view, err := s.Broker.Watch("default", func(presence.Change) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(view.Close)
+	var p Page
+	p.Show(s, true, true)
+	s.Connected = false
+	var left []string
+	p.Leave(s, time.Now(), func(k presence.Key) { left = append(left, k.ClientID) })
+	if want := []string{UserClient(2)}; !slices.Equal(left, want) {
+		t.Errorf("%q leave, want %q", left, want)
+	}
+	if shown := view.Shown(presence.Filter{}); len(shown) != 1 {
+		t.Errorf("the row was removed in another way: %+v", shown)
+	}
+}
+
 // TestReturningPageTakesRowsOver has a page that moves from a node to another one and back, while
 // its first session lasts. The rows are then of the first node again, although they are the same.
 func TestReturningPageTakesRowsOver(t *testing.T) {
